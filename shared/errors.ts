@@ -1,0 +1,117 @@
+/**
+ * The closed list of what can go wrong and is expected. One row says which HTTP status a code has and whether trying
+ * again can help: for a request that is the client's retry, for an attempt it is the job's.
+ */
+const CODES = {
+  // What a request can meet.
+  usage: { status: 400, retryable: false },
+  bad_request: { status: 400, retryable: false },
+  invalid: { status: 422, retryable: false },
+  unauthorized: { status: 401, retryable: false },
+  forbidden: { status: 403, retryable: false },
+  not_found: { status: 404, retryable: false },
+  conflict: { status: 409, retryable: false },
+  lease_lost: { status: 409, retryable: false },
+  too_large: { status: 413, retryable: false },
+  range_not_satisfiable: { status: 416, retryable: false },
+  too_many_requests: { status: 429, retryable: true },
+  internal: { status: 500, retryable: true },
+  unavailable: { status: 503, retryable: true },
+  no_space: { status: 507, retryable: true },
+  // What an attempt can end with (beside too_large, no_space and internal): permanent …
+  invalid_media: { status: 422, retryable: false },
+  no_audio: { status: 422, retryable: false },
+  unsupported_media: { status: 422, retryable: false },
+  unsupported_language: { status: 422, retryable: false },
+  source_missing: { status: 404, retryable: false },
+  source_changed: { status: 409, retryable: false },
+  // … and worth another try.
+  download_failed: { status: 502, retryable: true },
+  engine_failed: { status: 500, retryable: true },
+  engine_missing: { status: 500, retryable: true },
+  model_missing: { status: 500, retryable: true },
+  gpu_out_of_memory: { status: 500, retryable: true },
+  timeout: { status: 504, retryable: true },
+  stalled: { status: 504, retryable: true },
+  worker_lost: { status: 504, retryable: true },
+  // Why work was stopped on purpose; never a job's result.
+  cancelled: { status: 409, retryable: false },
+} as const satisfies Record<string, { status: number; retryable: boolean }>
+
+export type ErrorCode = keyof typeof CODES
+
+/** A failure we expected. `code` is for machines, `message` names the thing and the fix for people. */
+export class AppError extends Error {
+  readonly code: ErrorCode
+  /** Field-by-field problems of a request, in the shape of a 422 answer's `detail`. */
+  readonly problems: readonly Problem[] | undefined
+  /** Seconds after which a retry makes sense, where the other side said so. */
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; problems?: readonly Problem[]; retryAfterSeconds?: number } = {},
+  ) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined)
+    this.name = 'AppError'
+    this.code = code
+    this.problems = options.problems
+    this.retryAfterSeconds = options.retryAfterSeconds
+  }
+}
+
+/** One field that does not fit: where it is, what is wrong, and the machine's word for it. */
+export interface Problem {
+  loc: (string | number)[]
+  msg: string
+  type: string
+}
+
+export function isErrorCode(value: unknown): value is ErrorCode {
+  return typeof value === 'string' && Object.hasOwn(CODES, value)
+}
+
+/** The HTTP status that goes with a code. */
+export function statusOf(code: ErrorCode): number {
+  return CODES[code].status
+}
+
+/** Whether another try can help. Anything unexpected may pass, so it is worth one. */
+export function isRetryable(error: unknown): boolean {
+  return error instanceof AppError ? CODES[error.code].retryable : true
+}
+
+/** Whether a code that a worker reported allows another attempt; an unknown code does. */
+export function isRetryableCode(code: string): boolean {
+  return isErrorCode(code) ? CODES[code].retryable : true
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}
+
+/** Whether an error is a Node system error with one of these codes (`ENOENT`, …). */
+export function isSystemError(error: unknown, ...codes: string[]): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+}
+
+/** Exit codes of both programs. */
+export const EXIT = { done: 0, failed: 1, usage: 2, unauthorized: 3, interrupted: 130 } as const
+
+/** The exit code that goes with an error that ended a program. */
+export function exitCodeOf(error: unknown): number {
+  if (!(error instanceof AppError)) return EXIT.failed
+  switch (error.code) {
+    case 'usage':
+      return EXIT.usage
+    case 'unauthorized':
+    case 'forbidden':
+      return EXIT.unauthorized
+    case 'cancelled':
+      return EXIT.interrupted
+    default:
+      return EXIT.failed
+  }
+}

@@ -1,0 +1,232 @@
+import { z } from 'zod'
+import { AppError, type Problem } from './errors.ts'
+import { fromWire, type FromWire } from './keys.ts'
+
+/**
+ * Every request and answer, as it is on the wire (protocol: README, "HTTP API"). Unknown keys are ignored; an original
+ * client may send null where it has nothing, so optional means "absent or null". Durations are seconds.
+ */
+export const STATUSES = [
+  'pending',
+  'processing',
+  'completed',
+  'failed',
+  'timeout',
+  'cancelled',
+] as const
+export type Status = (typeof STATUSES)[number]
+
+const options = z.record(z.string(), z.unknown())
+const name = z.string().trim().min(1).max(200)
+const priority = z.coerce.number().int().min(-1_000).max(1_000)
+const commaList = z
+  .string()
+  .transform((text) => text.split(',').map((part) => part.trim()))
+  .pipe(z.array(name).min(1).max(50))
+
+/** `POST /remote-jobs/` with JSON. */
+export const createRequest = z.object({
+  source_file_path: z.string().min(1),
+  content_type: name,
+  ingestion_task_id: z.string().min(1).max(500),
+  task_options: options.default({}),
+  priority: priority.default(0),
+})
+
+/** `POST /remote-jobs/` as multipart: the fields beside the `file` part. */
+export const uploadFields = z.object({
+  content_type: name,
+  ingestion_task_id: z.string().min(1).max(500).exactOptional(),
+  task_options: z
+    .string()
+    .default('{}')
+    .transform((text, context) => {
+      try {
+        return JSON.parse(text) as unknown
+      } catch {
+        context.addIssue({ code: 'custom', message: 'task_options is not JSON' })
+        return z.NEVER
+      }
+    })
+    .pipe(options),
+  priority: priority.default(0),
+})
+
+export const createdAnswer = z.object({
+  job_id: z.string(),
+  status: z.string(),
+  created_at: z.string(),
+})
+
+/** `GET /remote-jobs/poll`: the original's way to take work. */
+export const pollQuery = z.object({
+  worker_id: name,
+  content_types: commaList,
+  max_jobs: z.coerce.number().int().min(1).max(100).default(1),
+})
+
+/** `POST /remote-jobs/claim`: the agent's way. The same `claim_id` gives the same jobs again. */
+export const claimRequest = z.object({
+  worker_id: name,
+  content_types: z.array(name).min(1).max(50),
+  max_jobs: z.int().min(1).max(100).default(1),
+  wait_seconds: z.number().min(0).max(60).default(0),
+  claim_id: name,
+})
+
+const source = z.object({
+  url: z.string(),
+  filename: z.string(),
+  size_bytes: z.number(),
+  sha256: z.string().nullable(),
+  etag: z.string(),
+})
+
+export const claimedJob = z.object({
+  job_id: z.string(),
+  attempt: z.int(),
+  lease_token: z.string(),
+  lease_seconds: z.number(),
+  heartbeat_seconds: z.number(),
+  deadline_seconds: z.number(),
+  content_type: z.string(),
+  source,
+  task_options: options,
+})
+export type ClaimedJob = FromWire<z.output<typeof claimedJob>>
+
+export const claimAnswer = z.object({ jobs: z.array(claimedJob), retry_after_seconds: z.number() })
+
+/** What a worker says of itself and of each attempt it works on. `progress` is the whole attempt's, 0 to 1. */
+export const heartbeatRequest = z.object({
+  state: z.enum(['idle', 'running', 'draining']),
+  version: z.string().max(100),
+  slots: z.int().min(0).max(10_000),
+  device: z.string().max(500).nullish(),
+  jobs: z
+    .array(
+      z.object({
+        job_id: z.string(),
+        lease_token: z.string(),
+        stage: z.string().max(50),
+        progress: z.number().min(0).max(1),
+        media_seconds: z.number().min(0).nullish(),
+        processed_seconds: z.number().min(0).nullish(),
+      }),
+    )
+    .max(1_000),
+})
+export type HeartbeatRequest = FromWire<z.output<typeof heartbeatRequest>>
+
+export const DIRECTIVES = ['run', 'drain', 'stop'] as const
+export type Directive = (typeof DIRECTIVES)[number]
+export const ORDERS = ['continue', 'cancel', 'superseded', 'lost'] as const
+export type Order = (typeof ORDERS)[number]
+
+export const heartbeatAnswer = z.object({
+  directive: z.enum(DIRECTIVES),
+  heartbeat_seconds: z.number(),
+  jobs: z.array(z.object({ job_id: z.string(), order: z.enum(ORDERS), lease_seconds: z.number() })),
+})
+export type HeartbeatAnswer = FromWire<z.output<typeof heartbeatAnswer>>
+
+/** `PUT /remote-jobs/{id}/result`: the original's body, and the agent's four keys more. */
+export const resultRequest = z.object({
+  success: z.boolean(),
+  content: z.string().nullish(),
+  metadata: options.nullish(),
+  error_message: z.string().nullish(),
+  processing_time: z.number().min(0).nullish(),
+  lease_token: z.string().nullish(),
+  error_code: z.string().max(100).nullish(),
+  retryable: z.boolean().nullish(),
+})
+export type ResultRequest = FromWire<z.output<typeof resultRequest>>
+
+export const resultAnswer = z.object({ status: z.enum(STATUSES), ingestion_continued: z.boolean() })
+
+/** `POST /remote-jobs/{id}/release`. */
+export const releaseRequest = z.object({ lease_token: z.string() })
+
+/** `GET /remote-jobs/{id}/status`; the first nine keys are the original's. */
+export const statusAnswer = z.object({
+  job_id: z.string(),
+  status: z.enum(STATUSES),
+  worker_id: z.string().nullable(),
+  created_at: z.string(),
+  started_at: z.string().nullable(),
+  completed_at: z.string().nullable(),
+  error_message: z.string().nullable(),
+  retry_count: z.int(),
+  estimated_completion: z.string().nullable(),
+  error_code: z.string().nullable(),
+  stage: z.string().nullable(),
+  progress: z.number().nullable(),
+  queue_position: z.int().nullable(),
+  attempt: z.int(),
+})
+export type StatusAnswer = FromWire<z.output<typeof statusAnswer>>
+
+/** `GET /remote-jobs/`: newest first. */
+export const listQuery = z.object({
+  status: z.enum(STATUSES).exactOptional(),
+  content_type: name.exactOptional(),
+  worker_id: name.exactOptional(),
+  limit: z.coerce.number().int().min(1).max(500).default(50),
+  cursor: z.string().exactOptional(),
+})
+
+/** `POST /remote-jobs/{id}/reassign`. */
+export const reassignRequest = z.object({ worker_id: name.nullish() })
+
+/** `POST /remote-jobs/cleanup`. */
+export const cleanupRequest = z.object({
+  expire: z.boolean().default(true),
+  older_than_days: z.number().min(0).nullish(),
+  statuses: z.array(z.enum(['completed', 'failed', 'timeout', 'cancelled'])).nullish(),
+  dry_run: z.boolean().default(false),
+})
+
+/** Every refusal. `detail` is a sentence, or for a body that does not fit the list of its problems. */
+export const errorAnswer = z.object({ detail: z.unknown(), code: z.string().nullish() })
+
+/** `GET /health`. */
+export const healthAnswer = z.looseObject({ status: z.string(), version: z.string() })
+
+/**
+ * A request's value in the code's shape.
+ * @param where the part of the request it came from, first in each problem's `loc`.
+ * @throws {AppError} `invalid` with every problem.
+ */
+export function parseWire<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  where: 'body' | 'query',
+): FromWire<z.output<S>> {
+  const result = schema.safeParse(value)
+  if (result.success) return fromWire(result.data)
+  const problems = result.error.issues.map((issue): Problem => {
+    const loc = [
+      where,
+      ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part)),
+    ]
+    const missing = issue.code === 'invalid_type' && valueAt(value, issue.path) === undefined
+    return missing
+      ? { loc, msg: 'Field required', type: 'missing' }
+      : { loc, msg: issue.message, type: issue.code }
+  })
+  throw new AppError(
+    'invalid',
+    problems.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '),
+    { problems },
+  )
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let at = value
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null) return undefined
+    at = (at as Record<PropertyKey, unknown>)[key]
+  }
+  return at
+}
