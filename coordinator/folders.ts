@@ -1,0 +1,176 @@
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
+import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { isSystemError, messageOf } from '../shared/errors.ts'
+import { STATUSES, type Status } from '../shared/wire.ts'
+import type { Job } from './job.ts'
+import { fromRecord, toRecord } from './record.ts'
+
+interface Place {
+  status: Status
+  bytes: number
+}
+
+/** A file that makes no job, put aside. */
+export interface Quarantined {
+  file: string
+  reason: string
+}
+
+/** Creating inodes is what a disk charges for, so other work gets its turn after this much of it. */
+const SLICE_MS = 5
+
+/**
+ * The status folders: one file per job, in the folder of its status, for people and as the database between two runs.
+ * A job has one inode for life: made as a temporary file and renamed, later written in place (padded) and renamed
+ * between folders. Nothing here is synced: the journal holds what the folders may lose.
+ */
+export class JobFolders {
+  readonly #dir: string
+  readonly #places = new Map<string, Place>()
+
+  /** @throws when a folder cannot be made. */
+  constructor(dir: string) {
+    this.#dir = dir
+    for (const name of [...STATUSES, 'tmp', 'quarantine'])
+      mkdirSync(path.join(dir, name), { recursive: true })
+    for (const name of readdirSync(path.join(dir, 'tmp')))
+      rmSync(path.join(dir, 'tmp', name), { force: true })
+  }
+
+  /** Every job in the folders; the newer copy where a job stands in two. Files that make no job are put aside. */
+  load(now: number): { jobs: Map<string, Job>; quarantined: Quarantined[] } {
+    const jobs = new Map<string, Job>()
+    const quarantined: Quarantined[] = []
+    for (const status of STATUSES) {
+      for (const name of readdirSync(path.join(this.#dir, status))) {
+        if (name.startsWith('.')) continue
+        const file = path.join(status, name)
+        try {
+          if (!name.endsWith('.json')) throw new Error('its name is not <job id>.json')
+          const text = readFileSync(path.join(this.#dir, file))
+          const job = fromRecord(
+            JSON.parse(text.toString('utf8')),
+            name.slice(0, -'.json'.length),
+            status,
+            now,
+          )
+          const twin = jobs.get(job.jobId)
+          if (twin !== undefined) {
+            const older =
+              lastChange(twin) > lastChange(job) ? status : this.#places.get(job.jobId)!.status
+            this.#putAside(
+              path.join(older, name),
+              'the job stands in another folder too, newer',
+              quarantined,
+            )
+            if (older === status) continue
+          }
+          jobs.set(job.jobId, job)
+          this.#places.set(job.jobId, { status, bytes: text.length })
+        } catch (error) {
+          this.#putAside(file, messageOf(error), quarantined)
+        }
+      }
+    }
+    return { jobs, quarantined }
+  }
+
+  /** The folder that holds a job's file. */
+  statusOf(jobId: string): Status | undefined {
+    return this.#places.get(jobId)?.status
+  }
+
+  /** Brings the files of these jobs up to date; null: the job is gone. A job whose file fails stays in the map. */
+  async follow(changed: Map<string, Job | null>): Promise<void> {
+    let sliceStart = performance.now()
+    for (const [jobId, job] of changed) {
+      if (job === null) this.#remove(jobId)
+      else this.#write(job)
+      if (changed.get(jobId) === job) changed.delete(jobId)
+      if (performance.now() - sliceStart > SLICE_MS) {
+        await nextTurn()
+        sliceStart = performance.now()
+      }
+    }
+  }
+
+  #write(job: Job): void {
+    const bytes = Buffer.from(`${JSON.stringify(toRecord(job), null, 2)}\n`)
+    const file = this.#file(job.status, job.jobId)
+    const place = this.#places.get(job.jobId)
+    if (place === undefined || !this.#rewrite(this.#file(place.status, job.jobId), bytes, place)) {
+      const temporary = path.join(this.#dir, 'tmp', `${job.jobId}.json`)
+      writeFileSync(temporary, bytes)
+      renameSync(temporary, file)
+    } else if (place.status !== job.status) {
+      renameSync(this.#file(place.status, job.jobId), file)
+    }
+    this.#places.set(job.jobId, {
+      status: job.status,
+      bytes: Math.max(bytes.length, place?.bytes ?? 0),
+    })
+  }
+
+  /** Writes over a file, blanks to its old length; false when somebody took the file away. */
+  #rewrite(file: string, bytes: Buffer, place: Place): boolean {
+    let handle: number
+    try {
+      handle = openSync(file, 'r+')
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return false
+      throw error
+    }
+    try {
+      const padded =
+        bytes.length >= place.bytes
+          ? bytes
+          : Buffer.concat([bytes, Buffer.alloc(place.bytes - bytes.length, ' ')])
+      for (let done = 0; done < padded.length;)
+        done += writeSync(handle, padded, done, padded.length - done, done)
+      return true
+    } finally {
+      closeSync(handle)
+    }
+  }
+
+  #remove(jobId: string): void {
+    const place = this.#places.get(jobId)
+    if (place !== undefined) rmSync(this.#file(place.status, jobId), { force: true })
+    this.#places.delete(jobId)
+  }
+
+  #putAside(file: string, reason: string, quarantined: Quarantined[]): void {
+    const name = file.replaceAll(path.sep, '-')
+    let target = path.join(this.#dir, 'quarantine', name)
+    for (let n = 1; existsSync(target); n += 1)
+      target = path.join(this.#dir, 'quarantine', `${name}.${n}`)
+    renameSync(path.join(this.#dir, file), target)
+    quarantined.push({ file, reason })
+  }
+
+  #file(status: Status, jobId: string): string {
+    return path.join(this.#dir, status, `${jobId}.json`)
+  }
+}
+
+function lastChange(job: Job): number {
+  const last = job.attempts.at(-1)
+  return Math.max(
+    job.createdAt,
+    last?.startedAt ?? 0,
+    last?.endedAt ?? 0,
+    'completedAt' in job ? job.completedAt : 0,
+  )
+}
