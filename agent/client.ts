@@ -1,0 +1,138 @@
+import { z } from 'zod'
+import { AppError } from '../shared/errors.ts'
+import { fromWire, toWire, type FromWire } from '../shared/keys.ts'
+import {
+  claimAnswer,
+  createdAnswer,
+  healthAnswer,
+  heartbeatAnswer,
+  resultAnswer,
+  statusAnswer,
+  type claimRequest,
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  type ResultRequest,
+  type StatusAnswer,
+} from '../shared/wire.ts'
+import { parseJson, type CallOptions, type Connection, type Exchange } from './connection.ts'
+import { multipart, type Upload } from './upload.ts'
+
+const API = '/api/v1'
+
+export type ClaimRequest = FromWire<z.output<typeof claimRequest>>
+export type ClaimAnswer = FromWire<z.output<typeof claimAnswer>>
+export type ResultAnswer = FromWire<z.output<typeof resultAnswer>>
+export type CreatedAnswer = FromWire<z.output<typeof createdAnswer>>
+export type HealthAnswer = FromWire<z.output<typeof healthAnswer>>
+
+/** `GET /remote-jobs/{id}`: everything about a job; what is not listed here is passed through. */
+const jobAnswer = z.looseObject({ job_id: z.string(), status: z.string() })
+
+/**
+ * The coordinator's API. Every answer is checked against its schema, and every refusal is a `Refusal` with the
+ * coordinator's own code and words. 429, 5xx and network errors are retried, nothing else is.
+ */
+export class Client {
+  readonly connection: Connection
+
+  constructor(connection: Connection) {
+    this.connection = connection
+  }
+
+  /** Takes work, or waits up to `waitSeconds` for some. Repeated tries carry the same `claimId`, so none is lost. */
+  async claim(body: ClaimRequest, options: CallOptions = {}): Promise<ClaimAnswer> {
+    const timeoutMs = body.waitSeconds * 1000 + this.connection.timeoutMs
+    return await this.#post(`${API}/remote-jobs/claim`, body, claimAnswer, {
+      ...options,
+      timeoutMs,
+    })
+  }
+
+  async heartbeat(
+    workerId: string,
+    body: HeartbeatRequest,
+    options: CallOptions = {},
+  ): Promise<HeartbeatAnswer> {
+    const path = `${API}/workers/${encodeURIComponent(workerId)}/heartbeat`
+    return await this.#post(path, body, heartbeatAnswer, options)
+  }
+
+  async result(
+    jobId: string,
+    body: ResultRequest,
+    options: CallOptions = {},
+  ): Promise<ResultAnswer> {
+    const path = `${jobPath(jobId)}/result`
+    return await this.#post(path, body, resultAnswer, { ...options, method: 'PUT' })
+  }
+
+  /** Gives an attempt back; it does not count. */
+  async release(jobId: string, leaseToken: string, options: CallOptions = {}): Promise<void> {
+    await this.#post(`${jobPath(jobId)}/release`, { leaseToken }, z.unknown(), options)
+  }
+
+  /** Uploads a file, streamed from disk. The same `idempotencyKey` gives the same job. */
+  async create(upload: Upload, options: CallOptions = {}): Promise<CreatedAnswer> {
+    const text = await this.connection.text(`${API}/remote-jobs/`, () => multipart(upload), {
+      ...options,
+      method: 'POST',
+    })
+    return this.#checked(createdAnswer, text)
+  }
+
+  async status(jobId: string, options: CallOptions = {}): Promise<StatusAnswer> {
+    return this.#checked(
+      statusAnswer,
+      await this.connection.text(`${jobPath(jobId)}/status`, {}, options),
+    )
+  }
+
+  async job(
+    jobId: string,
+    options: CallOptions = {},
+  ): Promise<FromWire<z.output<typeof jobAnswer>>> {
+    return this.#checked(jobAnswer, await this.connection.text(jobPath(jobId), {}, options))
+  }
+
+  /** A finished job's transcript as text in one of its forms. */
+  async resultBody(
+    jobId: string,
+    format: 'md' | 'json' | 'srt' | 'vtt' | 'txt',
+    options: CallOptions = {},
+  ): Promise<string> {
+    return await this.connection.text(`${jobPath(jobId)}/result.${format}`, {}, options)
+  }
+
+  async health(options: CallOptions = {}): Promise<HealthAnswer> {
+    return this.#checked(healthAnswer, await this.connection.text(`${API}/health`, {}, options))
+  }
+
+  async #post<S extends z.ZodType>(
+    path: string,
+    body: unknown,
+    schema: S,
+    options: Exchange,
+  ): Promise<FromWire<z.output<S>>> {
+    const headers = { 'content-type': 'application/json' }
+    const json = JSON.stringify(toWire(body))
+    return this.#checked(
+      schema,
+      await this.connection.text(
+        path,
+        { method: 'POST', ...options, headers, body: json },
+        options,
+      ),
+    )
+  }
+
+  #checked<S extends z.ZodType>(schema: S, text: string): FromWire<z.output<S>> {
+    const parsed = schema.safeParse(parseJson(text))
+    if (parsed.success) return fromWire(parsed.data)
+    const message = `The answer of ${this.connection.url} is not what this agent expects: update the older of the two. ${z.prettifyError(parsed.error)}`
+    throw new AppError('internal', message, { cause: parsed.error })
+  }
+}
+
+function jobPath(jobId: string): string {
+  return `${API}/remote-jobs/${encodeURIComponent(jobId)}`
+}

@@ -1,0 +1,138 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import pRetry from 'p-retry'
+import { AppError, isSystemError, type ErrorCode } from '../shared/errors.ts'
+
+/** A coordinator that answered, and said no. `status` is its HTTP status, `code` its own word where it gave one. */
+export class Refusal extends AppError {
+  readonly status: number
+
+  constructor(
+    status: number,
+    code: ErrorCode,
+    message: string,
+    options: { retryAfterSeconds?: number } = {},
+  ) {
+    super(code, message, options)
+    this.name = 'Refusal'
+    this.status = status
+  }
+}
+
+/** A coordinator that could not be reached, or a connection that broke. */
+export class Unreachable extends AppError {
+  constructor(message: string, cause: unknown) {
+    super('unavailable', message, { cause })
+    this.name = 'Unreachable'
+  }
+}
+
+/** Whether the same request may succeed later: 429, 5xx and the network. Nothing else. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof Refusal) return error.status === 429 || error.status >= 500
+  return error instanceof Unreachable
+}
+
+export interface RetryOptions {
+  signal: AbortSignal
+  /** Tries after the first; may be Infinity. */
+  retries: number
+  /** The first wait; it doubles up to {@link maxMs}, and each is multiplied by 1 to 2 at random. */
+  minMs: number
+  maxMs: number
+  onRetry?: ((error: unknown, attempt: number) => void) | undefined
+}
+
+/**
+ * Runs a request until it succeeds, is refused for good, or has used up its tries. A `Retry-After` is waited for first.
+ * @throws the last error, or the signal's reason.
+ */
+export async function retrying<T>(options: RetryOptions, request: () => Promise<T>): Promise<T> {
+  const { signal, retries, minMs, maxMs, onRetry } = options
+  return await pRetry(request, {
+    signal,
+    retries,
+    minTimeout: minMs,
+    maxTimeout: maxMs,
+    randomize: true,
+    shouldRetry: ({ error }) => isTransient(error),
+    async onFailedAttempt({ error, attemptNumber, retriesLeft }) {
+      signal.throwIfAborted()
+      if (!isTransient(error) || retriesLeft <= 0) return
+      onRetry?.(error, attemptNumber)
+      const seconds = error instanceof AppError ? (error.retryAfterSeconds ?? 0) : 0
+      if (seconds > 0) await pause(seconds * 1000, signal)
+    },
+  })
+}
+
+/** A wait that ends early by throwing the signal's own reason. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, { signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  }
+}
+
+/** A wait before try number `attempt` (from 1): doubling, half of it by chance. */
+export function backoffMs(attempt: number, minMs: number, maxMs: number, random: number): number {
+  const whole = Math.min(maxMs, minMs * 2 ** Math.min(30, attempt - 1))
+  return whole / 2 + (random * whole) / 2
+}
+
+/** A longer `Retry-After` than this is not believed. */
+const MAX_RETRY_AFTER_SECONDS = 300
+
+/** Seconds that a `Retry-After` header asks for: a number, or a date seen from `nowMs`. */
+export function retryAfterSeconds(header: string | undefined, nowMs: number): number | undefined {
+  if (header === undefined) return undefined
+  const text = header.trim()
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : (Date.parse(text) - nowMs) / 1000
+  if (Number.isNaN(seconds)) return undefined
+  return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(0, seconds))
+}
+
+const NETWORK_CODES = [
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'EHOSTDOWN',
+  'ENETUNREACH',
+  'ENETDOWN',
+]
+
+/** Whether something thrown by undici is about the connection, and not about our request. */
+export function isNetworkError(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (isSystemError(error, ...NETWORK_CODES)) return true
+  if (error instanceof AggregateError) return error.errors.some(isNetworkError)
+  return (
+    isSystemError(
+      error,
+      'UND_ERR_SOCKET',
+      'UND_ERR_CONNECT_TIMEOUT',
+      'UND_ERR_HEADERS_TIMEOUT',
+      'UND_ERR_BODY_TIMEOUT',
+      'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+    ) || error.name.startsWith('HTTPParserError')
+  )
+}
+
+/** What a broken connection looked like, for people. */
+export function networkReason(error: unknown): string {
+  if (error instanceof AggregateError) return networkReason(error.errors[0])
+  if (!(error instanceof Error)) return String(error)
+  if (isSystemError(error, 'ECONNREFUSED')) return 'the connection was refused'
+  if (isSystemError(error, 'ENOTFOUND', 'EAI_AGAIN')) return 'the host name is not known'
+  if (isSystemError(error, 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT')) return 'nobody answered'
+  if (isSystemError(error, 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'))
+    return 'it stopped answering'
+  if (isSystemError(error, 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET')) return 'the connection was cut'
+  return error.message === '' ? error.name : error.message
+}
