@@ -159,7 +159,8 @@ function release(job: Job, number: number, { now }: Context): Job {
 }
 
 function leaseExpired(job: Job, context: Context): Job {
-  if (job.status !== 'processing') return job
+  // A worker of the original protocol has no lease, only the deadline.
+  if (job.status !== 'processing' || job.lease.expiresAt === null) return job
   const before = job.attempts.slice(0, -1).filter(({ outcome }) => outcome !== 'released')
   const twice = before.at(-1)?.outcome === 'lost'
   const message = twice

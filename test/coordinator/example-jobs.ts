@@ -1,0 +1,93 @@
+import { MINUTE } from '../../shared/duration.ts'
+import type { Job, JobBase, JobEvent, PendingJob, Result } from '../../coordinator/job.ts'
+import type { Policy } from '../../coordinator/policy.ts'
+import { transition, type Context } from '../../coordinator/transition.ts'
+
+/** An instant that every test starts from. */
+export const NOON = Date.UTC(2026, 0, 2, 12)
+
+export const POLICY: Policy = {
+  leaseMs: 1 * MINUTE,
+  stallMs: 10 * MINUTE,
+  deadlineMs: { audio: 60 * MINUTE, document: 15 * MINUTE, default: 30 * MINUTE },
+  deadlineFactor: 4,
+  queueLimitMs: null,
+}
+
+let made = 0
+
+/** A job id nobody else has in this process. */
+export function newJobId(): string {
+  made += 1
+  return `00000000-0000-4000-8000-${made.toString(16).padStart(12, '0')}`
+}
+
+/** A job that waits, with what a test wants different. */
+export function pendingJob(different: Partial<JobBase & PendingJob> = {}): PendingJob {
+  const jobId = different.jobId ?? newJobId()
+  return {
+    jobId,
+    contentType: 'audio',
+    ingestionTaskId: `task of ${jobId}`,
+    taskOptions: {},
+    priority: 0,
+    source: {
+      kind: 'path',
+      path: '/media/talk.mp3',
+      filename: 'talk.mp3',
+      sizeBytes: 1_000,
+      sha256: null,
+      modifiedAt: null,
+    },
+    createdAt: NOON,
+    maxRetries: 3,
+    retryCount: 0,
+    attempts: [],
+    status: 'pending',
+    availableAt: NOON,
+    reserved: null,
+    ...different,
+  }
+}
+
+export function result(digest = 'a digest'): Result {
+  return {
+    digest,
+    processingSeconds: 12.5,
+    mediaSeconds: 60,
+    body: { content: '# Audio Transcription: talk.mp3', metadata: { a_key: 'kept', laterAt: 5 } },
+  }
+}
+
+export function at(now: number, different: Partial<Context> = {}): Context {
+  return { now, random: 0.5, policy: POLICY, ...different }
+}
+
+export const CLAIM = { type: 'claim', workerId: 'w1', claimId: 'c1', leased: true } as const
+
+/** The job after these events, each a second after the one before it unless it waits longer for the job. */
+export function after(job: Job, ...events: JobEvent[]): Job {
+  let now = NOON
+  for (const event of events) {
+    now = event.type === 'claim' && job.status === 'pending' ? Math.max(now, job.availableAt) : now
+    job = transition(job, event, at(now))
+    now += 1_000
+  }
+  return job
+}
+
+export function failing(attempt: number, code = 'engine_failed', retryable = true): JobEvent {
+  return { type: 'fail', attempt, code, message: `it failed with ${code}`, retryable }
+}
+
+/** One job in every status, each after one attempt (the pending one never tried). */
+export function oneOfEach(): Record<Job['status'], Job> {
+  return {
+    pending: pendingJob(),
+    processing: after(pendingJob(), CLAIM),
+    completed: after(pendingJob(), CLAIM, { type: 'succeed', attempt: 1, result: result() }),
+    failed: after(pendingJob(), CLAIM, failing(1, 'invalid_media')),
+    timeout: after(pendingJob(), CLAIM, { type: 'deadline_passed' }),
+    cancelled: after(pendingJob(), CLAIM, { type: 'cancel' }),
+  }
+}
