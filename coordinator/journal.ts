@@ -7,8 +7,9 @@ import { AppError, messageOf } from '../shared/errors.ts'
 /** One line of the redo log: the whole job after a change, or the id of one that is gone. */
 export type JournalEntry = { put: unknown } | { remove: string }
 
-interface Append {
-  line: string
+/** A line to write, or null: a cut. */
+interface Step {
+  line: string | null
   resolve: () => void
   reject: (error: unknown) => void
 }
@@ -24,10 +25,11 @@ const PREVIOUS = 'journal.previous.ndjson'
 export class Journal {
   readonly #dir: string
   #handle: FileHandle
-  #waiting: Append[] = []
+  #waiting: Step[] = []
   #running: Promise<void> | null = null
   #failure: AppError | null = null
   #bytes = 0
+  #aside = false
 
   private constructor(dir: string, handle: FileHandle) {
     this.#dir = dir
@@ -36,9 +38,11 @@ export class Journal {
 
   /** Starts an empty log; whatever stood in the old one must be in the folders, synced. */
   static async start(dir: string): Promise<Journal> {
+    // The older segment goes first: alone it would set back what the newer one says.
+    await rm(path.join(dir, PREVIOUS), { force: true })
+    await syncDirectory(dir)
     const handle = await open(path.join(dir, CURRENT), 'w')
     await syncDirectory(dir)
-    await rm(path.join(dir, PREVIOUS), { force: true })
     return new Journal(dir, handle)
   }
 
@@ -52,28 +56,27 @@ export class Journal {
     return this.#failure
   }
 
-  /** @throws {AppError} `unavailable` once a write or a sync has failed. */
-  async append(entry: JournalEntry): Promise<void> {
-    if (this.#failure !== null) throw this.#failure
-    const line = encode(entry)
-    const done = new Promise<void>((resolve, reject) =>
-      this.#waiting.push({ line, resolve, reject }),
-    )
-    this.#running ??= this.#run()
-    await done
+  /** Whether what a cut put aside is still there. */
+  get aside(): boolean {
+    return this.#aside
   }
 
-  /** Puts the log so far aside and goes on in an empty one. Call {@link dropPrevious} when the folders are synced. */
+  /** @throws {AppError} `unavailable` once a write or a sync has failed. */
+  async append(entry: JournalEntry): Promise<void> {
+    await this.#take(encode(entry))
+  }
+
+  /**
+   * Puts the log so far aside and goes on in an empty one. Call {@link dropPrevious} when the folders are synced; until
+   * then another cut does nothing, since it would write over what is aside.
+   */
   async cut(): Promise<void> {
-    while (this.#running !== null) await this.#running
-    if (this.#failure !== null) throw this.#failure
-    this.#running = this.#cutNow().finally(() => (this.#running = null))
-    await this.#running
-    if (this.#waiting.length > 0) this.#running ??= this.#run()
+    await this.#take(null)
   }
 
   async dropPrevious(): Promise<void> {
     await rm(path.join(this.#dir, PREVIOUS), { force: true })
+    this.#aside = false
   }
 
   async close(): Promise<void> {
@@ -81,15 +84,25 @@ export class Journal {
     await this.#handle.close()
   }
 
+  async #take(line: string | null): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    const done = new Promise<void>((resolve, reject) =>
+      this.#waiting.push({ line, resolve, reject }),
+    )
+    this.#running ??= this.#run()
+    await done
+  }
+
   async #run(): Promise<void> {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0)
       try {
         if (this.#failure !== null) throw this.#failure
-        const bytes = Buffer.from(batch.map(({ line }) => line).join(''))
-        await this.#handle.appendFile(bytes)
-        await this.#handle.datasync()
-        this.#bytes += bytes.length
+        const appends = batch.filter(({ line }) => line !== null)
+        await this.#write(appends.map(({ line }) => line).join(''))
+        // Before the cut: whoever waits for it finds that all it puts aside has been acknowledged.
+        for (const { resolve } of appends) resolve()
+        if (appends.length < batch.length && !this.#aside) await this.#cutNow()
         for (const { resolve } of batch) resolve()
       } catch (error) {
         this.#failure ??= brokenLog(error)
@@ -99,39 +112,45 @@ export class Journal {
     this.#running = null
   }
 
+  async #write(lines: string): Promise<void> {
+    if (lines === '') return
+    const bytes = Buffer.from(lines)
+    await this.#handle.appendFile(bytes)
+    await this.#handle.datasync()
+    this.#bytes += bytes.length
+  }
+
   async #cutNow(): Promise<void> {
-    try {
-      await rename(path.join(this.#dir, CURRENT), path.join(this.#dir, PREVIOUS))
-      const next = await open(path.join(this.#dir, CURRENT), 'wx')
-      await syncDirectory(this.#dir)
-      await this.#handle.close()
-      this.#handle = next
-      this.#bytes = 0
-    } catch (error) {
-      this.#failure = brokenLog(error)
-      throw this.#failure
-    }
+    await rename(path.join(this.#dir, CURRENT), path.join(this.#dir, PREVIOUS))
+    this.#aside = true
+    const next = await open(path.join(this.#dir, CURRENT), 'wx')
+    await syncDirectory(this.#dir)
+    await this.#handle.close()
+    this.#handle = next
+    this.#bytes = 0
   }
 }
 
 /** What a log left behind: its entries up to the first line that is not whole, and how many bytes come after. */
 export function replay(dir: string): { entries: JournalEntry[]; ignoredBytes: number } {
   const entries: JournalEntry[] = []
+  let ignoredBytes = 0
   for (const name of [PREVIOUS, CURRENT]) {
     const file = path.join(dir, name)
     if (!existsSync(file)) continue
     const bytes = readFileSync(file)
+    // What follows a bad line was never acknowledged: a line is acknowledged only with all before it.
     let from = 0
-    while (from < bytes.length) {
+    while (ignoredBytes === 0 && from < bytes.length) {
       const newline = bytes.indexOf(10, from)
       const entry = newline === -1 ? null : decode(bytes.toString('utf8', from, newline))
-      // What follows a bad line was never acknowledged: a line is acknowledged only with all before it.
-      if (entry === null) return { entries, ignoredBytes: bytes.length - from }
+      if (entry === null) break
       entries.push(entry)
       from = newline + 1
     }
+    ignoredBytes += bytes.length - from
   }
-  return { entries, ignoredBytes: 0 }
+  return { entries, ignoredBytes }
 }
 
 /** A line is one JSON object whose first key is the CRC-32 of the rest. */
