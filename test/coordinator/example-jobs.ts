@@ -65,15 +65,23 @@ export function at(now: number, different: Partial<Context> = {}): Context {
 
 export const CLAIM = { type: 'claim', workerId: 'w1', claimId: 'c1', leased: true } as const
 
-/** The job after these events, each a second after the one before it unless it waits longer for the job. */
+/** The job after these events, a second apart unless the job makes one of them wait longer. */
 export function after(job: Job, ...events: JobEvent[]): Job {
   let now = NOON
   for (const event of events) {
-    now = event.type === 'claim' && job.status === 'pending' ? Math.max(now, job.availableAt) : now
+    now = Math.max(now, dueAt(job, event))
     job = transition(job, event, at(now))
     now += 1_000
   }
   return job
+}
+
+/** When an event can happen at the earliest. */
+export function dueAt(job: Job, { type }: JobEvent): number {
+  if (type === 'claim' && job.status === 'pending') return job.availableAt
+  if (type === 'lease_expired' && job.status === 'processing') return job.lease.expiresAt ?? NOON
+  if (type === 'deadline_passed' && job.status === 'processing') return job.lease.deadlineAt
+  return NOON
 }
 
 export function failing(attempt: number, code = 'engine_failed', retryable = true): JobEvent {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import {
   lastAttempt,
@@ -25,6 +25,8 @@ import {
 } from './example-jobs.ts'
 
 const LATER = NOON + 5 * MINUTE
+/** When every lease and deadline that was given at noon is over. */
+const EVENING = NOON + 6 * HOUR
 const EXPIRED: JobEvent = { type: 'lease_expired' }
 const DEADLINE: JobEvent = { type: 'deadline_passed' }
 const CANCEL: JobEvent = { type: 'cancel' }
@@ -142,9 +144,9 @@ describe('the state table', () => {
         const before = structuredClone(job)
         const event = events[name as keyof typeof events]
         if (expected === 'conflict' || expected === 'lease_lost') {
-          assert.throws(() => transition(job, event, at(LATER)), refusedAs(expected))
+          assert.throws(() => transition(job, event, at(EVENING)), refusedAs(expected))
         } else {
-          const next = transition(job, event, at(LATER))
+          const next = transition(job, event, at(EVENING))
           if (expected === 'same') assert.equal(next, job)
           else {
             assert.notEqual(next, job)
@@ -486,16 +488,16 @@ describe('a lost lease (footnote 6)', () => {
     const job = processing(after(pendingJob(), { ...CLAIM, claimId: null, leased: false }))
     assert.equal(job.lease.expiresAt, null)
     assert.equal(transition(job, EXPIRED, at(LATER)), job)
-    assert.equal(transition(job, DEADLINE, at(LATER)).status, 'timeout')
+    assert.equal(transition(job, DEADLINE, at(EVENING)).status, 'timeout')
   })
 })
 
 describe('the deadline (footnote 7)', () => {
   test('ends an attempt and its job', () => {
-    const job = transition(after(pendingJob(), CLAIM), DEADLINE, at(LATER))
+    const job = transition(after(pendingJob(), CLAIM), DEADLINE, at(EVENING))
     assert.ok(job.status === 'timeout')
     assert.equal(job.error.code, 'timeout')
-    assert.equal(job.completedAt, LATER)
+    assert.equal(job.completedAt, EVENING)
     assert.equal(lastAttempt(job)?.outcome, 'timeout')
   })
 
