@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { describe, it, type TestContext } from 'node:test'
+import { Outbox, type OutboxOptions, type Parcel } from '../../agent/outbox.ts'
+import { Refusal, Unreachable } from '../../agent/retry.ts'
+
+const away = new Unreachable('away', null)
+const parcel: Parcel = {
+  jobId: 'j1',
+  attempt: 2,
+  result: {
+    success: true,
+    content: '# Talk',
+    metadata: { num_speakers: 1, segments: [] },
+    leaseToken: 'lease',
+  },
+}
+
+async function folderOf(t: TestContext): Promise<string> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'morag-outbox-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  return folder
+}
+
+async function openBox(
+  t: TestContext,
+  folder: string,
+  options: Partial<OutboxOptions> = {},
+): Promise<Outbox> {
+  const outbox = await Outbox.open(folder, {
+    deliver: async () => {},
+    onRefused: () => {},
+    onDelayed: () => {},
+    retryMinMs: 1,
+    retryMaxMs: 2,
+    ...options,
+  })
+  t.after(() => outbox.close())
+  return outbox
+}
+
+const files = async (folder: string): Promise<string[]> =>
+  (await readdir(folder)).filter((name) => name !== 'refused')
+
+describe('a parcel', () => {
+  it('is on disk, for its owner only, before it is sent', async (t) => {
+    const folder = await folderOf(t)
+    const file = path.join(folder, 'j1.2.json')
+    let found: { mode: number; text: string } | undefined
+    const outbox = await openBox(t, folder, {
+      async deliver() {
+        found = { mode: (await stat(file)).mode & 0o777, text: await readFile(file, 'utf8') }
+      },
+    })
+    const { delivery } = await outbox.put(parcel)
+    assert.equal(await delivery, 'delivered')
+    assert.equal(found?.mode, 0o600)
+    assert.deepEqual(JSON.parse(found.text), {
+      job_id: 'j1',
+      attempt: 2,
+      result: {
+        success: true,
+        content: '# Talk',
+        metadata: { num_speakers: 1, segments: [] },
+        lease_token: 'lease',
+      },
+    })
+    assert.deepEqual(await files(folder), [])
+  })
+
+  it('is sent again until it is taken', async (t) => {
+    const folder = await folderOf(t)
+    const errors = [
+      away,
+      new Refusal(503, 'unavailable', 'busy'),
+      new Refusal(401, 'unauthorized', 'key'),
+    ]
+    const delays: number[] = []
+    const outbox = await openBox(t, folder, {
+      async deliver() {
+        const error = errors.shift()
+        if (error !== undefined) throw error
+      },
+      onDelayed: (_, __, failures) => delays.push(failures),
+    })
+    const { delivery } = await outbox.put(parcel)
+    assert.equal(await delivery, 'delivered')
+    assert.deepEqual(delays, [1, 2, 3])
+  })
+
+  it('that waits does not hold up another', async (t) => {
+    const outbox = await openBox(t, await folderOf(t), {
+      async deliver({ jobId }) {
+        if (jobId === 'j1') throw new Refusal(502, 'internal', 'too big for the proxy')
+      },
+      retryMinMs: 60_000,
+      retryMaxMs: 60_000,
+    })
+    await outbox.put(parcel)
+    const { delivery } = await outbox.put({ ...parcel, jobId: 'j2' })
+    assert.equal(await delivery, 'delivered')
+    assert.equal(outbox.size, 1)
+  })
+
+  it('that was left by an earlier run is sent at the next start', async (t) => {
+    const folder = await folderOf(t)
+    const first = await openBox(t, folder, {
+      deliver: async () => {
+        throw away
+      },
+    })
+    const { delivery } = await first.put(parcel)
+    await first.close()
+    assert.equal(await delivery, 'kept')
+    assert.deepEqual(await files(folder), ['j1.2.json'])
+    const sent: Parcel[] = []
+    const second = await openBox(t, folder, {
+      deliver: async (one) => void sent.push(one),
+    })
+    assert.equal(await second.flush(10_000), 0)
+    assert.deepEqual(sent, [parcel])
+    assert.deepEqual(await files(folder), [])
+  })
+
+  for (const status of [400, 404, 409, 413, 422]) {
+    it(`that is refused with ${status} is kept aside and spoken of`, async (t) => {
+      const folder = await folderOf(t)
+      const refusal = new Refusal(status, 'lease_lost', 'too late')
+      const refused: unknown[] = []
+      const outbox = await openBox(t, folder, {
+        deliver: async () => {
+          throw refusal
+        },
+        onRefused: (one, file, error) => refused.push(one, file, error),
+      })
+      const { delivery } = await outbox.put(parcel)
+      assert.equal(await delivery, 'refused')
+      const kept = path.join(folder, 'refused', 'j1.2.json')
+      assert.deepEqual(refused, [parcel, kept, refusal])
+      assert.equal(JSON.parse(await readFile(kept, 'utf8')).job_id, 'j1')
+      assert.equal(outbox.size, 0)
+    })
+  }
+
+  for (const status of [401, 403, 408, 429, 500, 503]) {
+    it(`that meets ${status} stays`, async (t) => {
+      const folder = await folderOf(t)
+      const outbox = await openBox(t, folder, {
+        deliver: async () => {
+          throw new Refusal(status, 'internal', 'not now')
+        },
+      })
+      await outbox.put(parcel)
+      assert.equal(await outbox.flush(20), 1)
+      assert.deepEqual(await files(folder), ['j1.2.json'])
+    })
+  }
+
+  it('that the disk does not take is sent from memory', async (t) => {
+    const folder = await folderOf(t)
+    const delays: number[] = []
+    const outbox = await openBox(t, folder, {
+      onDelayed: (_, __, failures) => delays.push(failures),
+    })
+    await rm(folder, { recursive: true })
+    const { delivery } = await outbox.put(parcel)
+    assert.equal(await delivery, 'delivered')
+    assert.deepEqual(delays, [0])
+  })
+})
+
+describe('an outbox', () => {
+  it('sets a file aside that is no parcel, and removes half-written ones', async (t) => {
+    const folder = await folderOf(t)
+    await mkdir(folder, { recursive: true })
+    await writeFile(path.join(folder, 'broken.1.json'), '{"job_id":')
+    await writeFile(path.join(folder, 'half.1.json.tmp'), '{')
+    const refused: string[] = []
+    await openBox(t, folder, { onRefused: (_, file) => refused.push(file) })
+    assert.deepEqual(refused, [path.join(folder, 'refused', 'broken.1.json')])
+    assert.deepEqual(await files(folder), [])
+  })
+
+  it('tries at once when it is told that the coordinator is back', async (t) => {
+    let up = false
+    const outbox = await openBox(t, await folderOf(t), {
+      retryMinMs: 60_000,
+      retryMaxMs: 60_000,
+      deliver: async () => {
+        if (!up) throw away
+      },
+      onDelayed() {
+        up = true
+        outbox.nudge()
+      },
+    })
+    const { delivery } = await outbox.put(parcel)
+    assert.equal(await delivery, 'delivered')
+  })
+})
