@@ -36,6 +36,10 @@ export class JobQueue {
     return this.#entries.size
   }
 
+  has(jobId: string): boolean {
+    return this.#entries.has(jobId)
+  }
+
   add(job: PendingJob, now: number): void {
     this.remove(job.jobId)
     const { jobId, contentType, priority, createdAt, availableAt, reserved } = job

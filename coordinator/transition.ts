@@ -171,12 +171,13 @@ function leaseExpired(job: Job, context: Context): Job {
 
 function deadlinePassed(job: Job, { now, policy }: Context): Job {
   if (job.status === 'pending' && policy.queueLimitMs !== null) {
+    if (job.createdAt + policy.queueLimitMs > now) return job
     return ended(job, 'timeout', job.attempts, now, {
       code: 'timeout',
       message: 'No worker took the job in time.',
     })
   }
-  if (job.status !== 'processing') return job
+  if (job.status !== 'processing' || job.lease.deadlineAt > now) return job
   const error = { code: 'timeout', message: 'The attempt took longer than its deadline.' }
   return ended(job, 'timeout', endAttempt(job, 'timeout', now, error), now, error)
 }

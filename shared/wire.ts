@@ -6,6 +6,10 @@ import { fromWire, type FromWire } from './keys.ts'
  * Every request and answer, as it is on the wire (protocol: README, "HTTP API"). Unknown keys are ignored; an original
  * client may send null where it has nothing, so optional means "absent or null". Durations are seconds.
  */
+
+/** Every route is below this. */
+export const API = '/api/v1'
+
 export const STATUSES = [
   'pending',
   'processing',

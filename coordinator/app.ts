@@ -1,0 +1,58 @@
+import { Hono } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { AppError, isSystemError, statusOf } from '../shared/errors.ts'
+import { API } from '../shared/wire.ts'
+import { requireKey } from './auth.ts'
+import { agentRoutes } from './routes/agents.ts'
+import type { Env } from './routes/http.ts'
+import { observeRoutes } from './routes/observe.ts'
+import { operatingRoutes } from './routes/operating.ts'
+import { originalRoutes } from './routes/original.ts'
+import { readingRoutes } from './routes/reading.ts'
+import type { Services } from './services.ts'
+
+/** When a client that met a passing failure should come again. */
+const RETRY_AFTER_SECONDS = 5
+
+/** The HTTP side: who may come in, which route serves what, and how every failure is answered. */
+export function createApp(services: Services): Hono<Env> {
+  const { log, config } = services
+  const app = new Hono<Env>({ strict: false })
+  const open = observeRoutes(services)
+  app.route('/', open)
+  app.route(API, open)
+  app.use(`${API}/*`, requireKey(config.apiKey))
+  // Fixed paths before those with an id in their place.
+  for (const routes of [agentRoutes, originalRoutes, operatingRoutes, readingRoutes]) {
+    app.route(API, routes(services))
+  }
+  app.notFound((c) =>
+    c.json({ detail: `There is no ${c.req.method} ${c.req.path}.`, code: 'not_found' }, 404),
+  )
+  app.onError((thrown, c) => {
+    const error = expected(thrown)
+    const path = c.req.path
+    if (error === null) {
+      log.error({ err: thrown, method: c.req.method, path }, 'request failed')
+      return c.json({ detail: 'The coordinator failed; its log says why.', code: 'internal' }, 500)
+    }
+    const status = statusOf(error.code)
+    if (status >= 500) log.warn({ method: c.req.method, path, code: error.code }, error.message)
+    if (status === 503 || status === 429) {
+      c.header('retry-after', String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
+    }
+    if (status === 401) c.header('www-authenticate', 'Bearer')
+    const detail = error.problems ?? error.message
+    return c.json({ detail, code: error.code }, status as ContentfulStatusCode)
+  })
+  return app
+}
+
+/** The failure as one of ours, or null when nobody foresaw it. */
+function expected(error: unknown): AppError | null {
+  if (error instanceof AppError) return error
+  if (isSystemError(error, 'ENOSPC', 'EDQUOT')) {
+    return new AppError('no_space', 'The coordinator has no disk space left.', { cause: error })
+  }
+  return null
+}

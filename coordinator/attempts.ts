@@ -1,0 +1,122 @@
+import { AppError, isRetryableCode } from '../shared/errors.ts'
+import type { HeartbeatRequest, Order, ResultRequest } from '../shared/wire.ts'
+import { lastAttempt, type Job } from './job.ts'
+import type { Jobs } from './jobs.ts'
+import type { LeaseTokens } from './lease-tokens.ts'
+import { resultOf, type Results } from './results.ts'
+
+export interface JobOrder {
+  jobId: string
+  order: Order
+}
+
+/** What a worker may do with the attempt that it holds: keep it, end it, give it back, fetch its source. */
+export class Attempts {
+  readonly #jobs: Jobs
+  readonly #tokens: LeaseTokens
+  readonly #results: Results
+
+  constructor(jobs: Jobs, tokens: LeaseTokens, results: Results) {
+    this.#jobs = jobs
+    this.#tokens = tokens
+    this.#results = results
+  }
+
+  /** Renews a lease and says what its worker is to do with the job. */
+  async heartbeat(beat: HeartbeatRequest['jobs'][number]): Promise<JobOrder> {
+    const { jobId, leaseToken, stage, progress } = beat
+    const job = this.#jobs.find(jobId)
+    const attempt = this.#tokens.read('lease', jobId, leaseToken)
+    if (job === undefined || attempt === null) return { jobId, order: 'lost' }
+    if (!holds(job, attempt)) return { jobId, order: orderFor(job) }
+    const event = {
+      type: 'heartbeat',
+      attempt,
+      beat: {
+        stage,
+        progress,
+        mediaSeconds: beat.mediaSeconds ?? null,
+        processedSeconds: beat.processedSeconds ?? null,
+      },
+    } as const
+    try {
+      const after = await this.#jobs.apply(jobId, event)
+      return { jobId, order: holds(after, attempt) ? 'continue' : orderFor(after) }
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'lease_lost')) throw error
+      return { jobId, order: orderFor(this.#jobs.get(jobId)) }
+    }
+  }
+
+  /**
+   * Takes a worker's result or failure; the same again is the same answer again.
+   * @throws {AppError} `not_found`, `lease_lost`, `conflict` when the job has another result.
+   */
+  async finish(jobId: string, request: ResultRequest): Promise<Job> {
+    const attempt = this.#attemptOf(this.#jobs.get(jobId), request.leaseToken ?? null)
+    if (!request.success) {
+      const code = request.errorCode ?? 'internal'
+      const message = request.errorMessage ?? 'The worker gave no reason.'
+      const retryable = request.retryable ?? isRetryableCode(code)
+      return await this.#jobs.apply(jobId, { type: 'fail', attempt, code, message, retryable })
+    }
+    const body = { content: request.content ?? '', metadata: request.metadata ?? {} }
+    const { result, large } = resultOf(body, request.processingTime ?? null)
+    return await this.#jobs.apply(jobId, { type: 'succeed', attempt, result }, async () => {
+      if (large) await this.#results.save(jobId, body)
+    })
+  }
+
+  /** @throws {AppError} `not_found`, `lease_lost`. */
+  async release(jobId: string, leaseToken: string): Promise<Job> {
+    const attempt = this.#attemptOf(this.#jobs.get(jobId), leaseToken)
+    return await this.#jobs.apply(jobId, { type: 'release', attempt })
+  }
+
+  /**
+   * Lets a worker fetch the source of the attempt it holds. Without a token only a worker of the original protocol may,
+   * which has nothing else to show.
+   * @throws {AppError} `forbidden` when the attempt is not the current one.
+   */
+  async mayDownload(job: Job, lease: string | null, query: string | null): Promise<void> {
+    const current = lastAttempt(job)
+    const { jobId } = job
+    const attempt =
+      lease !== null
+        ? this.#tokens.read('lease', jobId, lease)
+        : query !== null
+          ? this.#tokens.read('download', jobId, query)
+          : current?.leased === false
+            ? current.number
+            : null
+    if (attempt === null || !holds(job, attempt)) {
+      throw new AppError('forbidden', `Job ${jobId} is not assigned to you, or no longer.`)
+    }
+    await this.#jobs.markDownload(jobId)
+  }
+
+  #attemptOf(job: Job, leaseToken: string | null): number {
+    const { jobId } = job
+    const attempt =
+      leaseToken === null
+        ? job.attempts.findLast(({ leased }) => !leased)?.number
+        : this.#tokens.read('lease', jobId, leaseToken)
+    if (attempt !== null && attempt !== undefined) return attempt
+    throw new AppError(
+      'lease_lost',
+      leaseToken === null
+        ? `Job ${jobId} is not being processed by a worker without a lease: send its lease_token.`
+        : `That lease token is not of job ${jobId}.`,
+    )
+  }
+}
+
+function holds(job: Job, attempt: number): boolean {
+  return job.status === 'processing' && lastAttempt(job)?.number === attempt
+}
+
+/** What a worker is told about a job that it no longer holds. */
+function orderFor(job: Job): Order {
+  if (job.status === 'cancelled') return 'cancel'
+  return job.status === 'completed' ? 'superseded' : 'lost'
+}

@@ -1,0 +1,234 @@
+import { HOUR, SECOND } from '../shared/duration.ts'
+import { AppError } from '../shared/errors.ts'
+import { lastAttempt, type Job, type ProcessingJob } from './job.ts'
+import type { Jobs } from './jobs.ts'
+import { Turns } from './turns.ts'
+import type { Workers } from './workers.ts'
+
+export interface Claim {
+  workerId: string
+  contentTypes: readonly string[]
+  maxJobs: number
+  /** Null: a worker of the original protocol, without a lease. */
+  claimId: string | null
+  waitMs: number
+  /** Aborted when the caller has gone: then nothing is claimed. */
+  signal: AbortSignal
+}
+
+/** A caller that waits for work; `resolve` with a job's id, or null when it must go empty-handed. */
+interface Waiter {
+  workerId: string
+  contentTypes: readonly string[]
+  resolve: (jobId: string | null) => void
+}
+
+/** A worker of the original protocol that asks again this long after a claim it never acted on has not got our answer. */
+const UNANSWERED_MS = 30 * SECOND
+
+/** Hands pending jobs out. Callers with nothing to do wait in line, and a job that becomes available wakes the first. */
+export class Claims {
+  readonly #jobs: Jobs
+  readonly #workers: Workers
+  readonly #waiting = new Map<string, Set<Waiter>>()
+  readonly #byClaim = new Map<string, Waiter>()
+  readonly #turns = new Turns()
+  #timer: NodeJS.Timeout | null = null
+
+  constructor(jobs: Jobs, workers: Workers) {
+    this.#jobs = jobs
+    this.#workers = workers
+    jobs.onChange((_, after) => {
+      if (after?.status === 'pending') this.#offer(after, jobs.now())
+    })
+    this.#arm()
+  }
+
+  /** How many calls wait for work. */
+  get waiting(): number {
+    return this.#allWaiting().size
+  }
+
+  /**
+   * Up to `maxJobs` jobs, claimed. The same `claimId` gives the same jobs again, so a lost answer costs nothing; an
+   * older call with it that still waits goes empty-handed.
+   */
+  async claim(request: Claim): Promise<ProcessingJob[]> {
+    const { workerId, claimId } = request
+    if (claimId === null) return await this.#claimOrGiveAgain(request)
+    const key = JSON.stringify([workerId, claimId])
+    this.#byClaim.get(key)?.resolve(null)
+    return await this.#turns.take(key, async () => {
+      const before = this.#running(workerId, (job) => job.lease.claimId === claimId)
+      return before.length > 0 ? before : await this.#claim(request, key)
+    })
+  }
+
+  /** Sends the waiting calls of a worker home. */
+  dismiss(workerId: string): void {
+    for (const waiter of this.#allWaiting()) {
+      if (waiter.workerId === workerId) waiter.resolve(null)
+    }
+  }
+
+  /** Sends all home: the coordinator stops. */
+  close(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    for (const waiter of this.#allWaiting()) waiter.resolve(null)
+  }
+
+  async #claimOrGiveAgain(request: Claim): Promise<ProcessingJob[]> {
+    const longAgo = this.#jobs.now() - UNANSWERED_MS
+    const unanswered = this.#running(
+      request.workerId,
+      (job) =>
+        !lastAttempt(job)!.leased &&
+        job.lease.downloadAt === null &&
+        lastAttempt(job)!.startedAt <= longAgo,
+    )
+    const again = unanswered.slice(0, request.maxJobs)
+    const rest = { ...request, maxJobs: request.maxJobs - again.length }
+    return rest.maxJobs === 0 ? again : [...again, ...(await this.#claim(rest, null))]
+  }
+
+  async #claim(request: Claim, key: string | null): Promise<ProcessingJob[]> {
+    const { workerId, contentTypes, maxJobs, waitMs, signal } = request
+    if (this.#workers.directiveOf(workerId) !== 'run') return []
+    const until = this.#jobs.now() + waitMs
+    const claimed: ProcessingJob[] = []
+    for (;;) {
+      const taken: string[] = []
+      while (claimed.length + taken.length < maxJobs) {
+        const jobId = this.#take(contentTypes, workerId)
+        if (jobId === null) break
+        taken.push(jobId)
+      }
+      const left = until - this.#jobs.now()
+      if (taken.length === 0 && left > 0 && !signal.aborted) {
+        const jobId = await this.#wait(request, key, left)
+        // The rest of the batch comes from what else has become available by now.
+        if (jobId === null) return []
+        taken.push(jobId)
+      }
+      if (taken.length === 0) return claimed
+      const results = await Promise.all(taken.map((jobId) => this.#hold(jobId, request)))
+      claimed.push(...results.filter((job) => job !== null))
+      if (signal.aborted) {
+        await Promise.all(claimed.map((job) => this.giveBack(job)))
+        return []
+      }
+      if (claimed.length > 0) return claimed
+    }
+  }
+
+  /** Gives an attempt back that never reached its worker. */
+  async giveBack(job: ProcessingJob): Promise<void> {
+    const attempt = lastAttempt(job)!.number
+    await this.#jobs.apply(job.jobId, { type: 'release', attempt }).catch((error: unknown) => {
+      if (!(error instanceof AppError && error.code === 'lease_lost')) throw error
+    })
+  }
+
+  /** Claims a job that was taken out of the queue; null when it changed in between. */
+  async #hold(jobId: string, { workerId, claimId, signal }: Claim): Promise<ProcessingJob | null> {
+    try {
+      if (!signal.aborted) {
+        const leased = claimId !== null
+        const job = await this.#jobs.apply(jobId, { type: 'claim', workerId, claimId, leased })
+        return job.status === 'processing' ? job : null
+      }
+    } catch (error) {
+      if (!(error instanceof AppError) || !['conflict', 'not_found'].includes(error.code))
+        throw error
+    }
+    const job = this.#jobs.find(jobId)
+    if (job?.status === 'pending') {
+      this.#jobs.queue.add(job, this.#jobs.now())
+      this.#offer(job, this.#jobs.now())
+    }
+    return null
+  }
+
+  #take(contentTypes: readonly string[], workerId: string): string | null {
+    const now = this.#jobs.now()
+    this.#open(now)
+    return this.#jobs.queue.take(contentTypes, workerId, now)
+  }
+
+  async #wait(request: Claim, key: string | null, waitMs: number): Promise<string | null> {
+    const { workerId, contentTypes, signal } = request
+    return await new Promise((resolve) => {
+      const goHome = (): void => waiter.resolve(null)
+      const timer = setTimeout(goHome, waitMs)
+      const waiter: Waiter = {
+        workerId,
+        contentTypes,
+        resolve: (jobId) => {
+          clearTimeout(timer)
+          signal.removeEventListener('abort', goHome)
+          for (const type of contentTypes) this.#leave(type, waiter)
+          if (key !== null) this.#byClaim.delete(key)
+          resolve(jobId)
+        },
+      }
+      signal.addEventListener('abort', goHome)
+      for (const type of contentTypes) {
+        let line = this.#waiting.get(type)
+        if (line === undefined) this.#waiting.set(type, (line = new Set()))
+        line.add(waiter)
+      }
+      if (key !== null) this.#byClaim.set(key, waiter)
+    })
+  }
+
+  #leave(type: string, waiter: Waiter): void {
+    const line = this.#waiting.get(type)
+    line?.delete(waiter)
+    if (line?.size === 0) this.#waiting.delete(type)
+  }
+
+  /** Gives a job to the first in line who may have it. */
+  #offer(job: Job, now: number): void {
+    this.#open(now)
+    const { queue } = this.#jobs
+    for (const waiter of this.#waiting.get(job.contentType) ?? []) {
+      if (!queue.has(job.jobId)) break
+      const jobId = queue.take(waiter.contentTypes, waiter.workerId, now)
+      if (jobId !== null) waiter.resolve(jobId)
+    }
+    this.#arm()
+  }
+
+  /** Offers what has become available since the last look; before every take, which would open it unseen. */
+  #open(now: number): void {
+    for (const { jobId } of this.#jobs.queue.open(now)) {
+      const job = this.#jobs.find(jobId)
+      if (job !== undefined) this.#offer(job, now)
+    }
+  }
+
+  #arm(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#timer = null
+    const at = this.#jobs.queue.nextOpenAt()
+    if (at === null) return
+    const wait = Math.min(HOUR, Math.max(0, at - this.#jobs.now()))
+    this.#timer = setTimeout(() => {
+      this.#open(this.#jobs.now())
+      this.#arm()
+    }, wait).unref()
+  }
+
+  #running(workerId: string, fits: (job: ProcessingJob) => boolean): ProcessingJob[] {
+    const found: ProcessingJob[] = []
+    for (const job of this.#jobs.inStatus('processing')) {
+      if (job.status !== 'processing' || lastAttempt(job)?.workerId !== workerId) continue
+      if (fits(job)) found.push(job)
+    }
+    return found
+  }
+
+  #allWaiting(): Set<Waiter> {
+    return new Set([...this.#waiting.values()].flatMap((line) => [...line]))
+  }
+}

@@ -1,0 +1,228 @@
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { Option, type Command } from 'commander'
+import { DAY, HOUR, MINUTE, parseDuration, SECOND } from '../shared/duration.ts'
+import { AppError } from '../shared/errors.ts'
+import type { LogFormat, LogLevel } from './logger.ts'
+import type { Policy } from './policy.ts'
+
+/** Everything that an operator can set. */
+export interface Config {
+  readonly host: string
+  readonly port: number
+  readonly dataDir: string
+  readonly mediaRoots: readonly string[]
+  readonly apiKey: string | null
+  readonly maxUploadBytes: number
+  readonly maxRetries: number
+  readonly policy: Policy
+  readonly retention: Retention
+  readonly logLevel: LogLevel
+  readonly logFormat: LogFormat
+}
+
+/** How long jobs are kept after they have ended, in milliseconds; null: for ever. */
+export interface Retention {
+  readonly completedMs: number | null
+  readonly failedMs: number | null
+}
+
+interface Flags {
+  host: string
+  port: number
+  dataDir: string
+  mediaRoot?: string[]
+  maxUpload: number
+  maxRetries: number
+  lease: number
+  stall: number
+  timeout?: Record<string, number>
+  timeoutFactor: number
+  queueLimit: number | null
+  keepCompleted: number | null
+  keepFailed: number | null
+  logLevel: LogLevel
+  logFormat: LogFormat
+}
+
+const DEADLINES = { audio: HOUR, video: HOUR, document: 15 * MINUTE, default: HOUR }
+const GIB = 1024 ** 3
+const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: GIB, t: 1024 * GIB }
+
+/** The settings of `serve`: a flag wins over its variable, a variable over the default. */
+export function addSettings(command: Command): Command {
+  const on = (flags: string, text: string, variable: string): Option =>
+    new Option(flags, text).env(variable)
+  return command
+    .addOption(on('--host <address>', 'address to listen on', 'MORAG_HOST').default('127.0.0.1'))
+    .addOption(
+      on('--port <number>', 'port to listen on; 0 picks a free one', 'MORAG_PORT')
+        .default(8000)
+        .argParser(whole(0, 65_535)),
+    )
+    .addOption(
+      on(
+        '--data-dir <dir>',
+        'where jobs, uploads and results are kept',
+        'MORAG_REMOTE_JOBS_DATA_DIR',
+      ).default('/app/data/remote_jobs'),
+    )
+    .addOption(
+      on(
+        '--media-root <dir>',
+        'folder that jobs may name files of; repeat for more',
+        'MORAG_MEDIA_ROOTS',
+      )
+        .argParser(list)
+        .default(undefined, "the system's temporary folder"),
+    )
+    .addOption(
+      on('--max-upload <size>', 'largest file that is taken in', 'MORAG_MAX_UPLOAD')
+        .argParser(bytes)
+        .default(8 * GIB, '8G'),
+    )
+    .addOption(
+      on('--max-retries <count>', 'tries after the first one', 'MORAG_MAX_RETRIES')
+        .argParser(whole(0, 100))
+        .default(3),
+    )
+    .addOption(
+      on('--lease <duration>', 'silence after which an agent is given up', 'MORAG_LEASE')
+        .argParser(atLeast(3 * SECOND))
+        .default(MINUTE, '60s'),
+    )
+    .addOption(
+      on(
+        '--stall <duration>',
+        'time without progress after which an attempt is given up',
+        'MORAG_STALL',
+      )
+        .argParser(atLeast(SECOND))
+        .default(10 * MINUTE, '10m'),
+    )
+    .addOption(
+      on(
+        '--timeout <type=duration>',
+        'how long an attempt may take, per content type',
+        'MORAG_TIMEOUTS',
+      )
+        .argParser(timeouts)
+        .default(undefined, 'audio=60m,video=60m,document=15m'),
+    )
+    .addOption(
+      on(
+        '--timeout-factor <times>',
+        '… but at least this many times the recording',
+        'MORAG_TIMEOUT_FACTOR',
+      )
+        .argParser(whole(0, 1_000))
+        .default(4),
+    )
+    .addOption(
+      on('--queue-limit <duration>', 'how long a job may wait for a worker', 'MORAG_QUEUE_LIMIT')
+        .argParser(orNever('off'))
+        .default(null, 'off'),
+    )
+    .addOption(
+      on('--keep-completed <duration>', 'how long completed jobs are kept', 'MORAG_KEEP_COMPLETED')
+        .argParser(orNever('forever'))
+        .default(7 * DAY, '7d'),
+    )
+    .addOption(
+      on('--keep-failed <duration>', 'how long other ended jobs are kept', 'MORAG_KEEP_FAILED')
+        .argParser(orNever('forever'))
+        .default(30 * DAY, '30d'),
+    )
+    .addOption(
+      on('--log-level <level>', 'how much to log', 'MORAG_LOG_LEVEL')
+        .choices(['debug', 'info', 'warn', 'error'])
+        .default('info'),
+    )
+    .addOption(
+      on('--log-format <format>', 'lines for people, or JSON', 'MORAG_LOG_FORMAT')
+        .choices(['text', 'json'])
+        .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
+    )
+}
+
+/**
+ * The checked settings.
+ * @throws {AppError} `usage` when they would open the coordinator to strangers.
+ */
+export function configOf(flags: Flags): Config {
+  const apiKey = process.env['MORAG_API_KEY']?.trim() || null
+  if (apiKey === null && !isLoopback(flags.host)) {
+    const message = `Listening on ${flags.host} lets everybody on the network in: set MORAG_API_KEY, or use --host 127.0.0.1.`
+    throw new AppError('usage', message)
+  }
+  return Object.freeze({
+    host: flags.host,
+    port: flags.port,
+    dataDir: path.resolve(flags.dataDir),
+    mediaRoots: flags.mediaRoot ?? [tmpdir()],
+    apiKey,
+    maxUploadBytes: flags.maxUpload,
+    maxRetries: flags.maxRetries,
+    policy: {
+      leaseMs: flags.lease,
+      stallMs: flags.stall,
+      deadlineMs: { ...DEADLINES, ...flags.timeout },
+      deadlineFactor: flags.timeoutFactor,
+      queueLimitMs: flags.queueLimit,
+    },
+    retention: { completedMs: flags.keepCompleted, failedMs: flags.keepFailed },
+    logLevel: flags.logLevel,
+    logFormat: flags.logFormat,
+  })
+}
+
+/** A variable that is set to nothing counts as not set. */
+export function dropEmptyVariables(): void {
+  for (const [name, value] of Object.entries(process.env)) {
+    if (name.startsWith('MORAG_') && value?.trim() === '') delete process.env[name]
+  }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
+}
+
+function whole(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const value = Number(text)
+    if (/^\d+$/.test(text) && value >= least && value <= most) return value
+    throw new AppError('usage', `'${text}' is not a whole number from ${least} to ${most}.`)
+  }
+}
+
+function atLeast(least: number): (text: string) => number {
+  return (text) => {
+    const value = parseDuration(text)
+    if (value >= least) return value
+    throw new AppError('usage', `'${text}' is too short: the least is ${least / SECOND}s.`)
+  }
+}
+
+function orNever(word: string): (text: string) => number | null {
+  return (text) => (text === word ? null : parseDuration(text))
+}
+
+function bytes(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/.exec(text.trim().toLowerCase())
+  if (match === null)
+    throw new AppError('usage', `'${text}' is not a size: write it like 500M or 8G.`)
+  return Math.floor(Number(match[1]) * UNITS[match[2]!]!)
+}
+
+function list(text: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), ...text.split(path.delimiter).filter((one) => one !== '')]
+}
+
+function timeouts(text: string, before: Record<string, number> = {}): Record<string, number> {
+  const pairs = text.split(',').map((pair) => {
+    const [type, duration] = pair.split('=')
+    if (type?.trim() && duration) return [type.trim(), parseDuration(duration)] as const
+    throw new AppError('usage', `'${pair}' is not a timeout: write it like audio=90m.`)
+  })
+  return { ...before, ...Object.fromEntries(pairs) }
+}

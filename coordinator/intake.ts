@@ -1,0 +1,104 @@
+import { createHash, randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { rm } from 'node:fs/promises'
+import { AppError } from '../shared/errors.ts'
+import { parseWire, createRequest, uploadFields } from '../shared/wire.ts'
+import type { Job, PendingJob, Source } from './job.ts'
+import type { Jobs } from './jobs.ts'
+import type { Sources } from './sources.ts'
+import { receiveForm } from './upload.ts'
+
+export interface IntakeOptions {
+  maxUploadBytes: number
+  maxRetries: number
+}
+
+interface Wanted {
+  contentType: string
+  ingestionTaskId?: string
+  taskOptions: Record<string, unknown>
+  priority: number
+}
+
+/** How jobs come in: a path inside a media root, or an upload. */
+export class Intake {
+  readonly #jobs: Jobs
+  readonly #sources: Sources
+  readonly #options: IntakeOptions
+
+  constructor(jobs: Jobs, sources: Sources, options: IntakeOptions) {
+    this.#jobs = jobs
+    this.#sources = sources
+    this.#options = options
+  }
+
+  /** @throws {AppError} `invalid`, `conflict` when the key was used for another job. */
+  async fromPath(body: unknown, idempotencyKey: string | null): Promise<Job> {
+    const request = parseWire(createRequest, body, 'body')
+    const source = await this.#sources.fromPath(request.sourceFilePath)
+    return await this.#create(request, idempotencyKey, async () => source)
+  }
+
+  /** @throws {AppError} `invalid`, `bad_request`, `too_large`, `no_space`, `conflict`. */
+  async fromUpload(request: IncomingMessage, idempotencyKey: string | null): Promise<Job> {
+    const { fields, upload } = await receiveForm(
+      request,
+      this.#sources.incoming,
+      this.#options.maxUploadBytes,
+    )
+    try {
+      const wanted = parseWire(uploadFields, fields, 'body')
+      if (upload === null) {
+        const msg = "The form has no part named 'file'."
+        const problems = [{ loc: ['body', 'file'], msg: 'Field required', type: 'missing' }]
+        throw new AppError('invalid', msg, { problems })
+      }
+      return await this.#create(wanted, idempotencyKey, async (jobId) =>
+        this.#sources.adopt(jobId, upload),
+      )
+    } finally {
+      if (upload !== null) await rm(upload.file, { force: true })
+    }
+  }
+
+  async #create(
+    wanted: Wanted,
+    idempotencyKey: string | null,
+    source: (jobId: string) => Promise<Source>,
+  ): Promise<Job> {
+    const jobId = idempotencyKey === null ? randomUUID() : idFor(idempotencyKey)
+    const { contentType, taskOptions, priority } = wanted
+    const job = await this.#jobs.create(jobId, async (): Promise<PendingJob> => {
+      const now = this.#jobs.now()
+      return {
+        jobId,
+        status: 'pending',
+        contentType,
+        ingestionTaskId: wanted.ingestionTaskId ?? jobId,
+        taskOptions,
+        priority,
+        source: await source(jobId),
+        createdAt: now,
+        maxRetries: this.#options.maxRetries,
+        retryCount: 0,
+        attempts: [],
+        availableAt: now,
+        reserved: null,
+      }
+    })
+    const other =
+      job.contentType !== contentType ||
+      (wanted.ingestionTaskId !== undefined && job.ingestionTaskId !== wanted.ingestionTaskId)
+    if (other) throw new AppError('conflict', 'That Idempotency-Key was used for another job.')
+    return job
+  }
+}
+
+/** The id of the job that a key makes: the key's SHA-256 as a UUID of version 8 (RFC 9562), so that none is stored. */
+function idFor(key: string): string {
+  const hash = createHash('sha256').update(key).digest()
+  hash[6] = (hash[6]! & 0x0f) | 0x80
+  hash[8] = (hash[8]! & 0x3f) | 0x80
+  const hex = hash.toString('hex', 0, 16)
+  return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
+}

@@ -1,0 +1,177 @@
+import type { Logger } from 'pino'
+import { AppError } from '../shared/errors.ts'
+import { lastAttempt, type Job, type JobEvent, type Lease, type PendingJob } from './job.ts'
+import type { Policy } from './policy.ts'
+import { JobQueue } from './queue.ts'
+import { isJobId } from './record.ts'
+import type { JobStore } from './store.ts'
+import { transition } from './transition.ts'
+import { Turns } from './turns.ts'
+
+export interface JobsOptions {
+  store: JobStore
+  policy: Policy
+  log: Logger
+  now: () => number
+  random: () => number
+}
+
+/** Told of every durable change; `after` is null when the job is gone. */
+export type JobListener = (before: Job | null, after: Job | null) => void
+
+/**
+ * The jobs and the one way to change them: the job's turn, the pure transition, the store, and only then what others may
+ * see: the queue, the log, the listeners.
+ */
+export class Jobs {
+  readonly queue = new JobQueue()
+  readonly policy: Policy
+  readonly now: () => number
+  readonly #store: JobStore
+  readonly #random: () => number
+  readonly #log: Logger
+  readonly #turns = new Turns()
+  readonly #listeners: JobListener[] = []
+
+  constructor({ store, policy, log, now, random }: JobsOptions) {
+    this.#store = store
+    this.policy = policy
+    this.now = now
+    this.#log = log
+    this.#random = random
+  }
+
+  /**
+   * Fills the queue from the store. Every running attempt gets a full fresh term: its worker could not reach us while we
+   * were away.
+   */
+  resume(): void {
+    const now = this.now()
+    for (const jobId of this.#store.idsOf('pending')) {
+      this.queue.add(this.#store.get(jobId) as PendingJob, now)
+    }
+    for (const jobId of this.#store.idsOf('processing')) {
+      const job = this.#store.get(jobId)
+      if (job?.status !== 'processing') continue
+      const term = now + this.policy.leaseMs
+      const { expiresAt, deadlineAt, downloadAt } = job.lease
+      const lease: Lease = {
+        ...job.lease,
+        expiresAt: expiresAt === null ? null : term,
+        deadlineAt: Math.max(deadlineAt, term),
+        movedAt: now,
+        // Whether a worker of the original protocol had begun to fetch was not written down: believe that it had.
+        downloadAt: downloadAt ?? (expiresAt === null ? now : null),
+      }
+      this.#store.touch({ ...job, lease })
+    }
+  }
+
+  onChange(listener: JobListener): void {
+    this.#listeners.push(listener)
+  }
+
+  /** @throws {AppError} `not_found`, also for a text that is no job id. */
+  get(jobId: string): Job {
+    const job = isJobId(jobId) ? this.#store.get(jobId) : undefined
+    if (job === undefined)
+      throw new AppError('not_found', `There is no job ${jobId.slice(0, 100)}.`)
+    return job
+  }
+
+  find(jobId: string): Job | undefined {
+    return this.#store.get(jobId)
+  }
+
+  /** The jobs in a status, in no order. */
+  *inStatus(status: Job['status']): Iterable<Job> {
+    for (const jobId of this.#store.idsOf(status)) yield this.#store.get(jobId)!
+  }
+
+  newest: JobStore['newest'] = (before) => this.#store.newest(before)
+
+  count(status: Job['status']): number {
+    return this.#store.idsOf(status).size
+  }
+
+  /**
+   * Makes a job, once: when its id is known already that job is the answer and `prepare` is not called.
+   * @param prepare what must be safe before the job is.
+   */
+  async create(jobId: string, prepare: () => Promise<PendingJob>): Promise<Job> {
+    return await this.#turns.take(jobId, async () => {
+      const known = this.#store.get(jobId)
+      if (known !== undefined) return known
+      const job = await prepare()
+      await this.#store.create(job)
+      this.#publish(null, job)
+      return job
+    })
+  }
+
+  /**
+   * The job after an event, durable; progress and lease renewals stay in memory.
+   * @param prepare what must be safe before the change is; called in the job's turn, and only when something changes.
+   * @throws {AppError} `not_found`, and what the transition throws.
+   */
+  async apply(jobId: string, event: JobEvent, prepare?: () => Promise<void>): Promise<Job> {
+    return await this.#turns.take(jobId, async () => {
+      const before = this.get(jobId)
+      const context = { now: this.now(), random: this.#random(), policy: this.policy }
+      const after = transition(before, event, context)
+      if (after === before) return after
+      if (before.status === 'processing' && after.status === 'processing') {
+        this.#store.touch(after)
+        return after
+      }
+      await prepare?.()
+      await this.#store.update(after)
+      this.#publish(before, after)
+      return after
+    })
+  }
+
+  /** Notes that the worker of the newest attempt has begun to fetch its source. */
+  async markDownload(jobId: string): Promise<void> {
+    await this.#turns.take(jobId, async () => {
+      const job = this.#store.get(jobId)
+      if (job?.status !== 'processing') return
+      const now = this.now()
+      this.#store.touch({ ...job, lease: { ...job.lease, downloadAt: now, movedAt: now } })
+    })
+  }
+
+  /** Forgets a job for good. @throws {AppError} `conflict` while a worker has it. */
+  async remove(jobId: string): Promise<Job> {
+    return await this.#turns.take(jobId, async () => {
+      const job = this.get(jobId)
+      if (job.status === 'processing') {
+        throw new AppError('conflict', `Job ${jobId} is being processed: cancel it first.`)
+      }
+      await this.#store.remove(jobId)
+      this.#publish(job, null)
+      return job
+    })
+  }
+
+  #publish(before: Job | null, after: Job | null): void {
+    if (before?.status === 'pending') this.queue.remove(before.jobId)
+    if (after?.status === 'pending') this.queue.add(after, this.now())
+    this.#log.info(facts(before, after), `job ${after?.status ?? 'removed'}`)
+    for (const listener of this.#listeners) listener(before, after)
+  }
+}
+
+/** A change as the log tells it. */
+function facts(before: Job | null, after: Job | null): object {
+  const job = after ?? before!
+  const attempt = lastAttempt(job)
+  return {
+    job_id: job.jobId,
+    content_type: job.contentType,
+    from: before?.status,
+    attempt: attempt?.number,
+    worker_id: attempt?.workerId,
+    reason: attempt?.errorCode ?? undefined,
+  }
+}

@@ -1,0 +1,41 @@
+import { Hono } from 'hono'
+import { SECOND } from '../../shared/duration.ts'
+import { claimRequest, heartbeatRequest, releaseRequest } from '../../shared/wire.ts'
+import type { Services } from '../services.ts'
+import { answer, bodyOf, callerGone, jsonLimit, type Env } from './http.ts'
+
+/** How long a worker that got nothing should wait; one that waited for work already need not. */
+const RETRY_AFTER_SECONDS = 5
+
+/** What the agent uses: leases, heartbeats, giving back. */
+export function agentRoutes({ attempts, claims, views, workers }: Services): Hono<Env> {
+  const app = new Hono<Env>()
+
+  app.post('/remote-jobs/claim', jsonLimit(1), async (c) => {
+    const { waitSeconds, ...request } = await bodyOf(c, claimRequest)
+    workers.seen(request.workerId, { contentTypes: request.contentTypes })
+    const signal = callerGone(c)
+    const claimed = await claims.claim({ ...request, waitMs: waitSeconds * SECOND, signal })
+    const retryAfterSeconds = claimed.length > 0 || waitSeconds > 0 ? 0 : RETRY_AFTER_SECONDS
+    return answer(c, { jobs: claimed.map((job) => views.claimed(job)), retryAfterSeconds })
+  })
+
+  app.post('/workers/:id/heartbeat', jsonLimit(1), async (c) => {
+    const workerId = c.req.param('id')
+    const { state, version, slots, device, jobs: beats } = await bodyOf(c, heartbeatRequest)
+    workers.seen(workerId, { state, version, slots, device: device ?? null })
+    const orders = await Promise.all(beats.map((beat) => attempts.heartbeat(beat)))
+    return answer(c, {
+      directive: workers.directiveOf(workerId),
+      heartbeatSeconds: views.heartbeatSeconds,
+      jobs: orders.map((order) => ({ ...order, leaseSeconds: views.leaseSeconds })),
+    })
+  })
+
+  app.post('/remote-jobs/:id/release', jsonLimit(1), async (c) => {
+    const { leaseToken } = await bodyOf(c, releaseRequest)
+    return answer(c, views.status(await attempts.release(c.req.param('id'), leaseToken)))
+  })
+
+  return app
+}

@@ -1,0 +1,50 @@
+import { Hono } from 'hono'
+import { cleanupRequest, reassignRequest } from '../../shared/wire.ts'
+import type { Services } from '../services.ts'
+import { answer, jsonLimit, optionalBodyOf, type Env } from './http.ts'
+
+/** What an operator does with jobs and workers. */
+export function operatingRoutes({ claims, jobs, upkeep, views, workers }: Services): Hono<Env> {
+  const app = new Hono<Env>()
+
+  app.post('/remote-jobs/cleanup', jsonLimit(1), async (c) =>
+    answer(c, await upkeep.cleanup(await optionalBodyOf(c, cleanupRequest))),
+  )
+
+  app.post('/remote-jobs/:id/cancel', async (c) =>
+    answer(c, views.status(await jobs.apply(c.req.param('id'), { type: 'cancel' }))),
+  )
+
+  app.post('/remote-jobs/:id/retry', async (c) =>
+    answer(
+      c,
+      views.status(await jobs.apply(c.req.param('id'), { type: 'retry', reserveFor: null })),
+    ),
+  )
+
+  app.post('/remote-jobs/:id/reassign', jsonLimit(1), async (c) => {
+    const { workerId } = await optionalBodyOf(c, reassignRequest)
+    const event = { type: 'retry', reserveFor: workerId ?? null } as const
+    return answer(c, views.status(await jobs.apply(c.req.param('id'), event)))
+  })
+
+  app.delete('/remote-jobs/:id', async (c) => {
+    const jobId = c.req.param('id')
+    return answer(c, { jobId, removed: true, freedBytes: await upkeep.remove(jobId) })
+  })
+
+  app.get('/workers', (c) => answer(c, { workers: views.workers() }))
+
+  app.post('/workers/:id/drain', (c) => {
+    const workerId = c.req.param('id')
+    const worker = workers.direct(workerId, 'drain')
+    claims.dismiss(workerId)
+    return answer(c, views.worker(worker))
+  })
+
+  app.post('/workers/:id/resume', (c) =>
+    answer(c, views.worker(workers.direct(c.req.param('id'), 'run'))),
+  )
+
+  return app
+}

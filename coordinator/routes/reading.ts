@@ -1,0 +1,78 @@
+import { Hono } from 'hono'
+import { AppError } from '../../shared/errors.ts'
+import { renderSrt, renderText, renderVtt } from '../../shared/render.ts'
+import { segmentsOf } from '../../shared/transcript.ts'
+import { listQuery } from '../../shared/wire.ts'
+import { lastAttempt, type Job, type ResultBody } from '../job.ts'
+import type { OrderKey } from '../order.ts'
+import type { Services } from '../services.ts'
+import { answer, queryOf, type Env } from './http.ts'
+
+const FORMS: Record<string, { type: string; render: (body: ResultBody) => string }> = {
+  md: { type: 'text/markdown', render: ({ content }) => content },
+  json: { type: 'application/json', render: ({ metadata }) => JSON.stringify(metadata, null, 2) },
+  srt: { type: 'application/x-subrip', render: ({ metadata }) => renderSrt(segmentsOf(metadata)) },
+  vtt: { type: 'text/vtt', render: ({ metadata }) => renderVtt(segmentsOf(metadata)) },
+  txt: { type: 'text/plain', render: ({ metadata }) => renderText(segmentsOf(metadata)) },
+}
+
+/** Looking at jobs and fetching transcripts. */
+export function readingRoutes({ jobs, results, views }: Services): Hono<Env> {
+  const app = new Hono<Env>()
+
+  app.get('/remote-jobs', (c) => {
+    const { status, contentType, workerId, limit, cursor } = queryOf(c, listQuery)
+    const fits = (job: Job): boolean =>
+      (status === undefined || job.status === status) &&
+      (contentType === undefined || job.contentType === contentType) &&
+      (workerId === undefined || lastAttempt(job)?.workerId === workerId)
+    const found: Job[] = []
+    for (const job of jobs.newest(cursor === undefined ? undefined : keyOf(cursor))) {
+      if (fits(job)) found.push(job)
+      if (found.length > limit) break
+    }
+    const page = found.slice(0, limit)
+    const last = found.length > limit ? page.at(-1) : undefined
+    return answer(c, {
+      jobs: page.map((job) => views.summary(job)),
+      nextCursor: last === undefined ? null : cursorOf(last),
+    })
+  })
+
+  app.get('/remote-jobs/:id', (c) => answer(c, views.detail(jobs.get(c.req.param('id')))))
+
+  app.get('/remote-jobs/:id/result', async (c) => {
+    const { jobId, body, processingSeconds } = await resultOf(c.req.param('id'))
+    return answer(c, { jobId, ...body, processingTime: processingSeconds })
+  })
+
+  app.get('/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}', async (c) => {
+    const { body } = await resultOf(c.req.param('id'))
+    const form = FORMS[c.req.param('file').slice('result.'.length)]!
+    return c.body(form.render(body), 200, { 'content-type': `${form.type}; charset=utf-8` })
+  })
+
+  async function resultOf(
+    id: string,
+  ): Promise<{ jobId: string; body: ResultBody; processingSeconds: number | null }> {
+    const job = jobs.get(id)
+    if (job.status !== 'completed') {
+      throw new AppError('conflict', `Job ${job.jobId} has no result: it is ${job.status}.`)
+    }
+    const body = await results.read(job.jobId, job.result)
+    return { jobId: job.jobId, body, processingSeconds: job.result.processingSeconds }
+  }
+
+  return app
+}
+
+function cursorOf({ createdAt, jobId }: OrderKey): string {
+  return Buffer.from(`${createdAt}:${jobId}`).toString('base64url')
+}
+
+function keyOf(cursor: string): OrderKey {
+  const parts = /^(\d+):(.+)$/.exec(Buffer.from(cursor, 'base64url').toString())
+  if (parts === null)
+    throw new AppError('invalid', 'That cursor is not one of ours: use next_cursor.')
+  return { createdAt: Number(parts[1]), jobId: parts[2]! }
+}

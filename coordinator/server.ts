@@ -1,0 +1,176 @@
+import { once } from 'node:events'
+import { readdirSync } from 'node:fs'
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import path from 'node:path'
+import { serve } from '@hono/node-server'
+import type { Logger } from 'pino'
+import { MINUTE, SECOND } from '../shared/duration.ts'
+import { AppError, isSystemError } from '../shared/errors.ts'
+import { createApp } from './app.ts'
+import { Attempts } from './attempts.ts'
+import { Claims } from './claims.ts'
+import type { Config } from './config.ts'
+import { Estimates } from './estimate.ts'
+import { Intake } from './intake.ts'
+import { Jobs } from './jobs.ts'
+import { LeaseTokens } from './lease-tokens.ts'
+import { MediaRoots } from './media-roots.ts'
+import { Results } from './results.ts'
+import type { Services } from './services.ts'
+import { Sources } from './sources.ts'
+import { FileJobStore } from './store.ts'
+import { Upkeep } from './upkeep.ts'
+import { Views } from './views.ts'
+import { Workers } from './workers.ts'
+
+export interface Coordinator {
+  /** Where it listens, `http://host:port`. */
+  url: string
+  /** Answers what is under way, brings the folders up to date and lets go of them. */
+  close(): Promise<void>
+}
+
+const SWEEP_MS = SECOND
+const RETIRE_MS = MINUTE
+const JOURNAL_BYTES = 64 * 1024 * 1024
+/** How long downloads under way may go on once it stops. */
+const CLOSE_MS = 10 * SECOND
+
+/**
+ * Starts a coordinator.
+ * @throws {AppError} `usage` when its folder, a media root or its address cannot be used.
+ */
+export async function startCoordinator(config: Config, log: Logger): Promise<Coordinator> {
+  const roots = await MediaRoots.resolve(config.mediaRoots)
+  const store = await FileJobStore.open({
+    dir: config.dataDir,
+    now: Date.now,
+    journalBytes: JOURNAL_BYTES,
+    onError: (message, error) => log.error({ err: error ?? undefined }, message),
+  })
+  try {
+    const services = await assemble(config, log, store, roots)
+    const server = await listen(services)
+    const { address, port, family } = server.address() as AddressInfo
+    const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
+    const stopSweep = sweep(services)
+    log.info({ url, data_dir: config.dataDir, jobs: store.size }, `listening on ${url}`)
+    return {
+      url,
+      async close() {
+        stopSweep()
+        const closed = once(server, 'close')
+        server.close()
+        services.claims.close()
+        const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+        server.closeIdleConnections()
+        await closed
+        clearTimeout(cut)
+        await store.close()
+      },
+    }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+async function assemble(
+  config: Config,
+  log: Logger,
+  store: FileJobStore,
+  roots: MediaRoots,
+): Promise<Services> {
+  const { dataDir, policy, maxRetries, maxUploadBytes, retention } = config
+  for (const { file, reason } of store.quarantined) {
+    log.warn({ file, reason }, 'a file that makes no job was put into quarantine')
+  }
+  const sources = await Sources.open(dataDir, roots)
+  const results = await Results.open(dataDir)
+  const tokens = await LeaseTokens.load(dataDir)
+  const jobs = new Jobs({ store, policy, log, now: Date.now, random: Math.random })
+  const workers = new Workers(Date.now)
+  const estimates = new Estimates()
+  for (const job of [...jobs.inStatus('completed')].sort(byCompletion)) estimates.learn(job)
+  jobs.onChange((_, after) => {
+    if (after !== null) estimates.learn(after)
+  })
+  jobs.resume()
+  const upkeep = new Upkeep(jobs, sources, results, retention)
+  const aside = readdirSync(path.join(dataDir, 'quarantine')).join('\n')
+  const removed = await upkeep.removeOrphans(
+    (id) => jobs.find(id) !== undefined || aside.includes(id),
+  )
+  if (removed > 0) log.info({ removed }, 'removed files that belonged to no job')
+  return {
+    config,
+    log,
+    store,
+    jobs,
+    sources,
+    results,
+    workers,
+    upkeep,
+    intake: new Intake(jobs, sources, { maxUploadBytes, maxRetries }),
+    claims: new Claims(jobs, workers),
+    attempts: new Attempts(jobs, tokens, results),
+    views: new Views(jobs, workers, estimates, tokens),
+  }
+}
+
+async function listen(services: Services): Promise<Server> {
+  const { host, port } = services.config
+  const app = createApp(services)
+  const server = serve({
+    fetch: app.fetch,
+    hostname: host,
+    port,
+    // An upload may take hours; only the headers must come soon.
+    serverOptions: { requestTimeout: 0, headersTimeout: MINUTE, keepAliveTimeout: 75 * SECOND },
+  }) as Server
+  try {
+    if (!server.listening) await once(server, 'listening')
+    return server
+  } catch (error) {
+    if (!isSystemError(error, 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND')) throw error
+    throw new AppError(
+      'usage',
+      `Cannot listen on ${host}:${port} (${error.code}): choose another --port or --host.`,
+      { cause: error },
+    )
+  }
+}
+
+/** Runs the upkeep at its times, one pass after the other; returns what stops it. */
+function sweep({ upkeep, workers, log }: Services): () => void {
+  let retireAt = 0
+  let timer: NodeJS.Timeout
+  let stopped = false
+  const pass = async (): Promise<void> => {
+    try {
+      await upkeep.expire()
+      if (Date.now() >= retireAt) {
+        retireAt = Date.now() + RETIRE_MS
+        workers.prune()
+        await upkeep.retire()
+      }
+    } catch (error) {
+      log.error({ err: error }, 'the sweep failed')
+    }
+    if (!stopped) timer = setTimeout(() => void pass(), SWEEP_MS).unref()
+  }
+  timer = setTimeout(() => void pass(), SWEEP_MS).unref()
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+  }
+}
+
+function byCompletion(a: object, b: object): number {
+  return completedAt(a) - completedAt(b)
+}
+
+function completedAt(job: object): number {
+  return 'completedAt' in job ? Number(job.completedAt) : 0
+}

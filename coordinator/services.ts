@@ -1,0 +1,28 @@
+import type { Logger } from 'pino'
+import type { Attempts } from './attempts.ts'
+import type { Claims } from './claims.ts'
+import type { Config } from './config.ts'
+import type { Intake } from './intake.ts'
+import type { Jobs } from './jobs.ts'
+import type { Results } from './results.ts'
+import type { Sources } from './sources.ts'
+import type { FileJobStore } from './store.ts'
+import type { Upkeep } from './upkeep.ts'
+import type { Views } from './views.ts'
+import type { Workers } from './workers.ts'
+
+/** What the routes work with. */
+export interface Services {
+  config: Config
+  log: Logger
+  store: FileJobStore
+  jobs: Jobs
+  intake: Intake
+  claims: Claims
+  attempts: Attempts
+  sources: Sources
+  results: Results
+  upkeep: Upkeep
+  workers: Workers
+  views: Views
+}

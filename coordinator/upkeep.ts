@@ -1,0 +1,134 @@
+import { DAY } from '../shared/duration.ts'
+import type { Retention } from './config.ts'
+import type { Job } from './job.ts'
+import type { Jobs } from './jobs.ts'
+import type { Results } from './results.ts'
+import type { Sources } from './sources.ts'
+
+export type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
+
+export interface CleanupRequest {
+  expire: boolean
+  olderThanDays?: number | null | undefined
+  statuses?: EndedStatus[] | null | undefined
+  dryRun: boolean
+}
+
+/** How much was, or in a dry run would be, done. */
+export interface CleanupCounts {
+  expired: number
+  removed: number
+  freedBytes: number
+}
+
+const ENDED: readonly EndedStatus[] = ['completed', 'failed', 'timeout', 'cancelled']
+
+/** The sweep: expires what took too long and removes what nobody needs any more. Only it looks at the clock for that. */
+export class Upkeep {
+  readonly #jobs: Jobs
+  readonly #sources: Sources
+  readonly #results: Results
+  readonly #retention: Retention
+
+  constructor(jobs: Jobs, sources: Sources, results: Results, retention: Retention) {
+    this.#jobs = jobs
+    this.#sources = sources
+    this.#results = results
+    this.#retention = retention
+  }
+
+  /** Ends leases, attempts and waits whose time is over; how many. */
+  async expire(dryRun = false): Promise<number> {
+    const now = this.#jobs.now()
+    const { queueLimitMs } = this.#jobs.policy
+    const due: { jobId: string; type: 'lease_expired' | 'deadline_passed' }[] = []
+    for (const job of this.#jobs.inStatus('processing')) {
+      if (job.status !== 'processing') continue
+      const { deadlineAt, expiresAt } = job.lease
+      if (deadlineAt <= now) due.push({ jobId: job.jobId, type: 'deadline_passed' })
+      else if (expiresAt !== null && expiresAt <= now)
+        due.push({ jobId: job.jobId, type: 'lease_expired' })
+    }
+    if (queueLimitMs !== null) {
+      for (const { jobId, createdAt } of this.#jobs.inStatus('pending')) {
+        if (createdAt + queueLimitMs <= now) due.push({ jobId, type: 'deadline_passed' })
+      }
+    }
+    if (!dryRun) await Promise.all(due.map(({ jobId, type }) => this.#jobs.apply(jobId, { type })))
+    return due.length
+  }
+
+  /** Removes ended jobs that are past their retention. */
+  async retire(): Promise<CleanupCounts> {
+    const now = this.#jobs.now()
+    const { completedMs, failedMs } = this.#retention
+    const old = this.#ended(ENDED, (job, at) => {
+      const keep = job.status === 'completed' ? completedMs : failedMs
+      return keep !== null && at + keep <= now
+    })
+    return { expired: 0, ...(await this.#removeAll(old, false)) }
+  }
+
+  /** The same by hand, with a choice of what. */
+  async cleanup(request: CleanupRequest): Promise<CleanupCounts> {
+    const { olderThanDays, statuses, dryRun } = request
+    const expired = request.expire ? await this.expire(dryRun) : 0
+    const chosen = statuses ?? (olderThanDays === null || olderThanDays === undefined ? [] : ENDED)
+    const before = this.#jobs.now() - (olderThanDays ?? 0) * DAY
+    const old = this.#ended(chosen, (_, at) => at <= before)
+    return { expired, ...(await this.#removeAll(old, dryRun)) }
+  }
+
+  /** Removes one job and its files; how many bytes that freed. @throws {AppError} `conflict` while it is processed. */
+  async remove(jobId: string): Promise<number> {
+    const job = await this.#jobs.remove(jobId)
+    return (await this.#sources.remove(job)) + (await this.#results.remove(jobId))
+  }
+
+  /** Removes uploads and results that no job has any more; to be called before requests come. */
+  async removeOrphans(isKept: (jobId: string) => boolean): Promise<number> {
+    let removed = 0
+    for (const jobId of await this.#sources.ids()) {
+      if (isKept(jobId)) continue
+      await this.#sources.removeOrphan(jobId)
+      removed += 1
+    }
+    for (const jobId of await this.#results.ids()) {
+      if (isKept(jobId)) continue
+      await this.#results.remove(jobId)
+      removed += 1
+    }
+    return removed
+  }
+
+  #ended(statuses: readonly EndedStatus[], isOld: (job: Job, at: number) => boolean): Job[] {
+    const found: Job[] = []
+    for (const status of statuses) {
+      for (const job of this.#jobs.inStatus(status)) {
+        if ('completedAt' in job && isOld(job, job.completedAt)) found.push(job)
+      }
+    }
+    return found
+  }
+
+  async #removeAll(
+    jobs: readonly Job[],
+    dryRun: boolean,
+  ): Promise<{ removed: number; freedBytes: number }> {
+    let freedBytes = 0
+    let removed = 0
+    for (const job of jobs) {
+      if (dryRun) {
+        freedBytes += (await this.#sources.size(job)) + (await this.#results.size(job.jobId))
+        removed += 1
+      } else {
+        const { status } = this.#jobs.find(job.jobId) ?? {}
+        // Somebody may have retried it meanwhile.
+        if (status !== job.status) continue
+        freedBytes += await this.remove(job.jobId)
+        removed += 1
+      }
+    }
+    return { removed, freedBytes }
+  }
+}

@@ -1,0 +1,140 @@
+import { createHash, randomUUID } from 'node:crypto'
+import { createWriteStream } from 'node:fs'
+import { open, rm } from 'node:fs/promises'
+import type { IncomingMessage } from 'node:http'
+import path from 'node:path'
+import { Transform, type Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { Busboy } from '@fastify/busboy'
+import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
+
+/** A file that came in, whole and on the disk, and not yet anybody's. */
+export interface Upload {
+  file: string
+  filename: string
+  sizeBytes: number
+  /** Hex. */
+  sha256: string
+}
+
+export interface UploadForm {
+  fields: Record<string, string>
+  /** Null when the form had no part named `file`. */
+  upload: Upload | null
+}
+
+const MAX_FIELD_BYTES = 1024 * 1024
+const CHUNK_BYTES = 1024 * 1024
+/** What the fields and the boundaries of a form may add to its file. */
+const MAX_FORM_OVERHEAD = 2 * 1024 * 1024
+
+/**
+ * Streams a multipart form in: its `file` part to `folder`, hashed on the way, its fields to memory. Nothing of a form
+ * that fails stays on the disk.
+ * @throws {AppError} `bad_request`, `too_large`, `no_space`.
+ */
+export async function receiveForm(
+  request: IncomingMessage,
+  folder: string,
+  maxBytes: number,
+): Promise<UploadForm> {
+  const length = Number(request.headers['content-length'] ?? 0)
+  if (length > maxBytes + MAX_FORM_OVERHEAD) throw tooLarge(maxBytes)
+  const fields: Record<string, string> = {}
+  const target = path.join(folder, randomUUID())
+  const part: { stream?: Readable; stored?: Promise<Upload> } = {}
+  try {
+    const form = new Busboy({
+      headers: { ...request.headers, 'content-type': request.headers['content-type'] ?? '' },
+      limits: { files: 1, fields: 50, fieldSize: MAX_FIELD_BYTES, fileSize: maxBytes + 1 },
+    })
+    form.on('field', (name, value) => {
+      fields[name] = value
+    })
+    form.on('file', (name, stream, filename) => {
+      if (name !== 'file') return void stream.resume()
+      part.stream = stream
+      part.stored = store(stream, target, filename, maxBytes)
+      part.stored.catch((error: unknown) => form.destroy(error as Error))
+    })
+    await pour(request, form)
+    return { fields, upload: (await part.stored) ?? null }
+  } catch (error) {
+    part.stream?.destroy(error as Error)
+    await part.stored?.catch(() => undefined)
+    await rm(target, { force: true })
+    throw asAppError(error)
+  }
+}
+
+/** Like a pipeline, but leaves the request open: an answer has to go back through its socket. */
+async function pour(request: IncomingMessage, form: InstanceType<typeof Busboy>): Promise<void> {
+  try {
+    await new Promise<void>((resolve, reject) => {
+      form.once('finish', resolve)
+      form.once('error', reject)
+      request.once('error', reject)
+      request.once('close', () => {
+        if (!request.complete) reject(new Error('the connection was cut'))
+      })
+      request.pipe(form)
+    })
+  } finally {
+    request.unpipe(form)
+  }
+}
+
+async function store(
+  stream: Readable,
+  target: string,
+  filename: string | undefined,
+  maxBytes: number,
+): Promise<Upload> {
+  const hash = createHash('sha256')
+  let sizeBytes = 0
+  const measure = new Transform({
+    transform(chunk: Buffer, _, done) {
+      sizeBytes += chunk.length
+      if (sizeBytes > maxBytes) return done(tooLarge(maxBytes))
+      hash.update(chunk)
+      done(null, chunk)
+    },
+  })
+  const file = await open(target, 'wx')
+  await pipeline(
+    stream,
+    measure,
+    createWriteStream('', { fd: file, highWaterMark: CHUNK_BYTES, flush: true }),
+  )
+  return {
+    file: target,
+    filename: cleanName(filename),
+    sizeBytes,
+    sha256: hash.digest('hex'),
+  }
+}
+
+/** The last part of a name as clients send it, without what a terminal or a header would stumble over. */
+function cleanName(filename: string | undefined): string {
+  const last = (filename ?? '').split(/[/\\]/).at(-1) ?? ''
+  // oxlint-disable-next-line no-control-regex
+  const clean = last.replace(/[\u0000-\u001f\u007f]/g, '').slice(0, 255)
+  return clean === '' || clean === '.' || clean === '..' ? 'source' : clean
+}
+
+export function tooLarge(maxBytes: number): AppError {
+  return new AppError('too_large', `The file is larger than the ${maxBytes} bytes allowed here.`)
+}
+
+function asAppError(error: unknown): unknown {
+  if (error instanceof AppError) return error
+  if (isSystemError(error, 'ENOSPC', 'EDQUOT')) {
+    return new AppError('no_space', 'The coordinator has no disk space for the upload.', {
+      cause: error,
+    })
+  }
+  if (isSystemError(error) && error.syscall !== undefined) return error
+  return new AppError('bad_request', `The upload could not be read: ${messageOf(error)}`, {
+    cause: error,
+  })
+}

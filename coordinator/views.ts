@@ -1,0 +1,194 @@
+import { SECOND } from '../shared/duration.ts'
+import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
+import type { Estimates } from './estimate.ts'
+import { lastAttempt, type Attempt, type Job, type ProcessingJob } from './job.ts'
+import type { Jobs } from './jobs.ts'
+import type { LeaseTokens } from './lease-tokens.ts'
+import { etagOf } from './sources.ts'
+import { withoutSecrets } from './task-options.ts'
+import type { Worker, Workers } from './workers.ts'
+
+/** How often a worker should send a heartbeat: three fit into a lease. */
+const HEARTBEATS_PER_LEASE = 3
+
+export interface JobView extends StatusAnswer {
+  contentType: string
+  ingestionTaskId: string
+  taskOptions: Record<string, unknown>
+  priority: number
+  source: { kind: string; filename: string; sizeBytes: number; sha256: string | null }
+  maxRetries: number
+  availableAt: number | null
+  lease: { expiresAt: number | null; deadlineAt: number; processedSeconds: number | null } | null
+  attempts: Attempt[]
+  result: { processingSeconds: number | null; mediaSeconds: number | null } | null
+}
+
+/** Jobs and workers as the outside sees them. */
+export class Views {
+  readonly #jobs: Jobs
+  readonly #workers: Workers
+  readonly #estimates: Estimates
+  readonly #tokens: LeaseTokens
+
+  constructor(jobs: Jobs, workers: Workers, estimates: Estimates, tokens: LeaseTokens) {
+    this.#jobs = jobs
+    this.#workers = workers
+    this.#estimates = estimates
+    this.#tokens = tokens
+  }
+
+  get leaseSeconds(): number {
+    return this.#jobs.policy.leaseMs / SECOND
+  }
+
+  get heartbeatSeconds(): number {
+    return this.leaseSeconds / HEARTBEATS_PER_LEASE
+  }
+
+  /** What `GET …/status` says: the newest attempt is the one that counts. */
+  status(job: Job): StatusAnswer {
+    return this.#status(job, this.#jobs.queue.position(job.jobId))
+  }
+
+  /** One of many: without the place in the queue, which each would have to count for itself. */
+  summary(job: Job): object {
+    const { contentType, source, ingestionTaskId, priority } = job
+    const { filename, sizeBytes } = source
+    return {
+      ...this.#status(job, null),
+      contentType,
+      filename,
+      sizeBytes,
+      ingestionTaskId,
+      priority,
+    }
+  }
+
+  /** Everything about one job but its transcript. */
+  detail(job: Job): JobView {
+    const { kind, filename, sizeBytes, sha256 } = job.source
+    return {
+      ...this.status(job),
+      contentType: job.contentType,
+      ingestionTaskId: job.ingestionTaskId,
+      taskOptions: withoutSecrets(job.taskOptions),
+      priority: job.priority,
+      source: { kind, filename, sizeBytes, sha256 },
+      maxRetries: job.maxRetries,
+      availableAt: job.status === 'pending' ? job.availableAt : null,
+      lease: job.status === 'processing' ? shownLease(job) : null,
+      attempts: job.attempts,
+      result: job.status === 'completed' ? shownResult(job) : null,
+    }
+  }
+
+  /** What a worker gets for a job that it has claimed. */
+  claimed(job: ProcessingJob): ClaimedJob {
+    const { jobId, lease, source } = job
+    const attempt = lastAttempt(job)!.number
+    return {
+      jobId,
+      attempt,
+      leaseToken: this.#tokens.issue('lease', jobId, attempt),
+      leaseSeconds: this.leaseSeconds,
+      heartbeatSeconds: this.heartbeatSeconds,
+      deadlineSeconds: Math.max(0, (lease.deadlineAt - this.#jobs.now()) / SECOND),
+      contentType: job.contentType,
+      source: {
+        url: `${API}/remote-jobs/${jobId}/download`,
+        filename: source.filename,
+        sizeBytes: source.sizeBytes,
+        sha256: source.sha256,
+        etag: etagOf(job),
+      },
+      taskOptions: withoutSecrets(job.taskOptions),
+    }
+  }
+
+  /** What a worker of the original protocol gets: the url holds all that the download needs. */
+  polled(job: ProcessingJob): object {
+    const { jobId } = job
+    const token = this.#tokens.issue('download', jobId, lastAttempt(job)!.number)
+    return {
+      jobId,
+      sourceFileUrl: `${API}/remote-jobs/${jobId}/download?token=${token}`,
+      contentType: job.contentType,
+      taskOptions: withoutSecrets(job.taskOptions),
+    }
+  }
+
+  /** Who is here and what they do. */
+  workers(): object[] {
+    const byWorker = new Map<string, object[]>()
+    for (const job of this.#jobs.inStatus('processing')) {
+      const { workerId, startedAt } = lastAttempt(job)!
+      const { jobId, stage, progress } = this.#status(job, null)
+      const list = byWorker.get(workerId) ?? []
+      list.push({ jobId, stage, progress, startedAt })
+      byWorker.set(workerId, list)
+    }
+    return this.#workers.all().map((worker) => this.worker(worker, byWorker.get(worker.workerId)))
+  }
+
+  worker(worker: Worker, jobs: object[] = []): object {
+    return { ...worker, jobs }
+  }
+
+  #status(job: Job, position: number | null): StatusAnswer {
+    const lease = job.status === 'processing' ? job.lease : null
+    const { workerId, startedAt, attempt } = shownAttempt(job)
+    const { errorCode, errorMessage } = shownFailure(job)
+    return {
+      jobId: job.jobId,
+      status: job.status,
+      workerId,
+      createdAt: job.createdAt,
+      startedAt,
+      completedAt: 'completedAt' in job ? job.completedAt : null,
+      errorMessage,
+      retryCount: job.retryCount,
+      estimatedCompletion: this.#estimate(job, position),
+      errorCode,
+      stage: lease?.stage ?? null,
+      progress: lease?.progress ?? null,
+      queuePosition: position,
+      attempt,
+    }
+  }
+
+  #estimate(job: Job, position: number | null): string | null {
+    const at = this.#estimates.completionAt(job, {
+      now: this.#jobs.now(),
+      position,
+      slots: Math.max(1, this.#workers.slotsFor(job.contentType)),
+    })
+    return at === null ? null : new Date(at).toISOString()
+  }
+}
+
+/** The newest attempt is the one that counts; a job that waits is nobody's. */
+function shownAttempt(job: Job): Pick<StatusAnswer, 'attempt' | 'workerId' | 'startedAt'> {
+  const last = lastAttempt(job)
+  const attempt = last?.number ?? 0
+  if (last === undefined || job.status === 'pending')
+    return { attempt, workerId: null, startedAt: null }
+  return { attempt, workerId: last.workerId, startedAt: last.startedAt }
+}
+
+/** Why the job failed, or while it may yet succeed why its newest attempt did. */
+function shownFailure(job: Job): Pick<StatusAnswer, 'errorCode' | 'errorMessage'> {
+  if ('error' in job) return { errorCode: job.error.code, errorMessage: job.error.message }
+  const last = lastAttempt(job)
+  return { errorCode: last?.errorCode ?? null, errorMessage: last?.errorMessage ?? null }
+}
+
+function shownLease({ lease }: ProcessingJob): NonNullable<JobView['lease']> {
+  const { expiresAt, deadlineAt, processedSeconds } = lease
+  return { expiresAt, deadlineAt, processedSeconds }
+}
+
+function shownResult({ result }: Job & { status: 'completed' }): NonNullable<JobView['result']> {
+  const { processingSeconds, mediaSeconds } = result
+  return { processingSeconds, mediaSeconds }
+}
