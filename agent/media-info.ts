@@ -1,0 +1,221 @@
+import { z } from 'zod'
+import { AppError } from '../shared/errors.ts'
+
+export interface AudioTrack {
+  /** Among the audio tracks, from 0. */
+  index: number
+  codec: string
+  sampleRate: number
+  channels: number
+  /** As the file tags it, usually ISO 639-2 (`eng`); null when it does not say. */
+  language: string | null
+  default: boolean
+}
+
+export interface SubtitleTrack {
+  /** Among the subtitle tracks, from 0. */
+  index: number
+  codec: string
+  language: string | null
+  /** Whether it is text; the others are pictures of text. */
+  text: boolean
+}
+
+export interface VideoTrack {
+  width: number
+  height: number
+  /** Frames per second, 0 when unknown. */
+  fps: number
+  codec: string
+}
+
+export interface Chapter {
+  startSeconds: number
+  endSeconds: number
+  title: string
+}
+
+/** What is in a media file. */
+export interface MediaInfo {
+  /** What the container says, 0 when it says nothing; an estimate for raw streams. */
+  durationSeconds: number
+  /** ffprobe's name of the container: `mp3`, `matroska,webm`, … */
+  format: string
+  mimeType?: string
+  audio: AudioTrack[]
+  /** The first moving picture; a cover is none. */
+  video: VideoTrack | null
+  chapters: Chapter[]
+  subtitles: SubtitleTrack[]
+}
+
+const TEXT_SUBTITLES = new Set([
+  'subrip',
+  'srt',
+  'ass',
+  'ssa',
+  'mov_text',
+  'webvtt',
+  'text',
+  'ttml',
+])
+
+const text = z.string().catch('')
+const number = z.coerce.number().catch(0)
+const probed = z.object({
+  format: z.object({
+    format_name: text,
+    duration: number,
+    tags: z.record(z.string(), text).catch({}),
+  }),
+  streams: z
+    .array(
+      z.object({
+        codec_type: text,
+        codec_name: text,
+        sample_rate: number,
+        channels: number,
+        width: number,
+        height: number,
+        avg_frame_rate: text,
+        r_frame_rate: text,
+        duration: number,
+        disposition: z.record(z.string(), number).catch({}),
+        tags: z.record(z.string(), text).catch({}),
+      }),
+    )
+    .catch([]),
+  chapters: z
+    .array(
+      z.object({
+        start_time: number,
+        end_time: number,
+        tags: z.record(z.string(), text).catch({}),
+      }),
+    )
+    .catch([]),
+})
+
+/**
+ * What ffprobe's JSON (`-show_format -show_streams -show_chapters`) says of a file.
+ * @throws {AppError} `invalid_media` when it says nothing usable.
+ */
+export function parseProbe(json: string, file: string): MediaInfo {
+  const parsed = probed.safeParse(parseJson(json))
+  if (!parsed.success) throw new AppError('invalid_media', `ffprobe cannot say what '${file}' is.`)
+  const info = describe(parsed.data)
+  // ffprobe takes a name's extension for a hint, and so finds an mp3 without any properties in `noise.mp3`.
+  if (info.audio.length === 0 && info.video === null && info.subtitles.length === 0) {
+    throw new AppError('invalid_media', `'${file}' has nothing in it that is readable as media.`)
+  }
+  return info
+}
+
+function describe({ format, streams, chapters }: z.output<typeof probed>): MediaInfo {
+  const audio = streams.filter(({ codec_type }) => codec_type === 'audio')
+  const subtitles = streams.filter(({ codec_type }) => codec_type === 'subtitle')
+  const moving = streams.find(
+    ({ codec_type, disposition }) => codec_type === 'video' && !disposition['attached_pic'],
+  )
+  const codecs = streams.map(({ codec_name }) => codec_name)
+  const mimeType = mimeOf(
+    format.format_name,
+    format.tags['major_brand'] ?? '',
+    codecs,
+    moving !== undefined,
+  )
+  return {
+    durationSeconds: Math.max(0, format.duration, ...streams.map(({ duration }) => duration)),
+    format: format.format_name,
+    ...(mimeType === undefined ? {} : { mimeType }),
+    audio: audio
+      .map((stream, index) => ({
+        index,
+        codec: stream.codec_name,
+        sampleRate: stream.sample_rate,
+        channels: stream.channels,
+        language: languageOf(stream.tags),
+        default: Boolean(stream.disposition['default']),
+      }))
+      .filter(({ sampleRate, channels }) => sampleRate > 0 && channels > 0),
+    video: moving
+      ? {
+          width: moving.width,
+          height: moving.height,
+          fps: rate(moving.avg_frame_rate) || rate(moving.r_frame_rate),
+          codec: moving.codec_name,
+        }
+      : null,
+    chapters: chapters
+      .map(({ start_time, end_time, tags }) => ({
+        startSeconds: Math.max(0, start_time),
+        endSeconds: end_time,
+        title: tags['title'] ?? '',
+      }))
+      .toSorted((a, b) => a.startSeconds - b.startSeconds),
+    subtitles: subtitles.map((stream, index) => ({
+      index,
+      codec: stream.codec_name,
+      language: languageOf(stream.tags),
+      text: TEXT_SUBTITLES.has(stream.codec_name),
+    })),
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function languageOf(tags: Record<string, string>): string | null {
+  const tag = tags['language']?.trim().toLowerCase() ?? ''
+  return tag === '' || tag === 'und' || tag === 'unk' ? null : tag
+}
+
+/** A rate as ffprobe writes it: `30000/1001`; `0/0` is none. */
+function rate(fraction: string): number {
+  const [over = 0, under = 1] = fraction.split('/').map(Number)
+  return over > 0 && under > 0 ? Math.round((over / under) * 1000) / 1000 : 0
+}
+
+const WEBM = new Set(['vp8', 'vp9', 'av1', 'opus', 'vorbis', 'webvtt'])
+const PLAIN: Record<string, string> = {
+  mp3: 'audio/mpeg',
+  wav: 'audio/wav',
+  w64: 'audio/wav',
+  flac: 'audio/flac',
+  aac: 'audio/aac',
+  aiff: 'audio/aiff',
+  amr: 'audio/amr',
+  caf: 'audio/x-caf',
+  ac3: 'audio/ac3',
+  eac3: 'audio/eac3',
+  dts: 'audio/vnd.dts',
+  au: 'audio/basic',
+  avi: 'video/x-msvideo',
+  mpegts: 'video/mp2t',
+  mpeg: 'video/mpeg',
+  flv: 'video/x-flv',
+}
+
+function mimeOf(
+  format: string,
+  brand: string,
+  codecs: readonly string[],
+  moving: boolean,
+): string | undefined {
+  const kind = moving ? 'video' : 'audio'
+  if (format.startsWith('mov,')) {
+    if (brand.startsWith('qt')) return 'video/quicktime'
+    return brand.startsWith('3g') ? `${kind}/3gpp` : `${kind}/mp4`
+  }
+  if (format.startsWith('matroska')) {
+    return codecs.every((codec) => WEBM.has(codec)) ? `${kind}/webm` : `${kind}/x-matroska`
+  }
+  if (format === 'ogg') return `${kind}/ogg`
+  if (format === 'asf') return `${kind}/x-ms-${moving ? 'wmv' : 'wma'}`
+  return PLAIN[format]
+}

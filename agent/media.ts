@@ -1,0 +1,163 @@
+import { rename, rm } from 'node:fs/promises'
+import { AppError, type ErrorCode } from '../shared/errors.ts'
+import { oneLine } from '../shared/render.ts'
+import type { Segment } from '../shared/transcript.ts'
+import { runChild, type ChildResult } from './child.ts'
+import type { Tools } from './ffmpeg.ts'
+import { parseProbe, type MediaInfo } from './media-info.ts'
+import { readWavHeader } from './wav.ts'
+
+/** Only containers that hold media themselves: no playlist can make ffmpeg open other files or addresses. */
+const FORMATS =
+  'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg,flac,aac,avi,mpegts,mpeg,asf,flv,aiff,amr,caf,ac3,eac3,dts,w64,au'
+const SAFE = ['-protocol_whitelist', 'file,crypto,data', '-format_whitelist', FORMATS]
+const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
+/** A file's subtitles are read up to this much text. */
+const MAX_SUBTITLE_BYTES = 16 * 1024 * 1024
+/**
+ * What is in a file. Nothing of it is decoded, so a file that passes may still turn out to be broken.
+ * @throws {AppError} `invalid_media` when it is no media file that we read, `source_missing` when it is not there.
+ */
+export async function probe(
+  tools: Tools,
+  file: string,
+  options: { signal: AbortSignal },
+): Promise<MediaInfo> {
+  const show = ['-show_format', '-show_streams', '-show_chapters', '-of', 'json']
+  const result = await runChild(tools.ffprobe, ['-v', 'error', ...SAFE, ...show, `file:${file}`], {
+    signal: options.signal,
+    tailBytes: 4 * 1024 * 1024,
+  })
+  if (result.exitCode !== 0) throw refusal(file, result)
+  return parseProbe(result.stdoutTail, file)
+}
+
+/**
+ * Writes one audio track (`track`: its index among the audio tracks) to `outWav` as 16 kHz, mono, signed 16 bit. Its
+ * time 0 is the file's: a track that begins late or has gaps is filled with silence, or all times would be early.
+ * `onProgress` is told how many seconds are written. A file that breaks off half-way gives what was readable.
+ * @throws {AppError} `invalid_media`, `unsupported_media`, `no_audio`, `no_space`, `source_missing`.
+ */
+export async function decode(
+  tools: Tools,
+  file: string,
+  track: number,
+  outWav: string,
+  options: { signal: AbortSignal; onProgress: (seconds: number) => void },
+): Promise<void> {
+  const part = `${outWav}.part`
+  const input = [...SAFE, '-threads', '2', '-i', `file:${file}`, '-map', `0:a:${track}`]
+  const filter = ['-vn', '-sn', '-dn', '-af', 'aresample=async=1:first_pts=0']
+  const output = ['-ac', '1', '-ar', '16000', '-c:a', 'pcm_s16le', '-f', 'wav', `file:${part}`]
+  try {
+    const result = await runChild(
+      tools.ffmpeg,
+      [...QUIET, '-y', '-progress', 'pipe:1', ...input, ...filter, ...output],
+      {
+        signal: options.signal,
+        onLine(line, stream) {
+          const seconds = stream === 'stdout' ? progressSeconds(line) : null
+          if (seconds !== null) options.onProgress(seconds)
+        },
+      },
+    )
+    if (result.exitCode !== 0) throw refusal(file, result)
+    const { samples } = await readWavHeader(part)
+    // Nothing came out although ffmpeg was content: damaged packets it skipped, or a track without any.
+    if (samples === 0) {
+      throw result.stderrTail.trim() === '' ? noSound(file) : refusal(file, result)
+    }
+    await rename(part, outWav)
+  } finally {
+    await rm(part, { force: true })
+  }
+}
+
+/** Seconds of a line of ffmpeg's `-progress`, or null for another line. (`out_time_ms` is really microseconds.) */
+function progressSeconds(line: string): number | null {
+  const match = /^out_time=(\d+):(\d+):([\d.]+)$/.exec(line.trim())
+  return match === null ? null : Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3])
+}
+
+/**
+ * The cues of a text subtitle track (`track`: its index among the subtitle tracks), without their styling.
+ * @throws {AppError} as `decode`.
+ */
+export async function extractSubtitles(
+  tools: Tools,
+  file: string,
+  track: number,
+  options: { signal: AbortSignal },
+): Promise<Segment[]> {
+  const args = [...SAFE, '-i', `file:${file}`, '-map', `0:s:${track}`, '-f', 'srt', 'pipe:1']
+  const result = await runChild(tools.ffmpeg, [...QUIET, ...args], {
+    signal: options.signal,
+    tailBytes: MAX_SUBTITLE_BYTES,
+  })
+  if (result.exitCode !== 0) throw refusal(file, result)
+  return parseCues(result.stdoutTail)
+}
+
+const CUE = /^(\d+):(\d\d):(\d\d)[,.](\d{3}) --> (\d+):(\d\d):(\d\d)[,.](\d{3})/
+
+function parseCues(srt: string): Segment[] {
+  const cues: Segment[] = []
+  for (const block of srt.replaceAll('\r', '').split(/\n{2,}/)) {
+    const lines = block.split('\n')
+    const at = lines.findIndex((line) => CUE.test(line))
+    const times = CUE.exec(lines[at] ?? '')
+      ?.slice(1)
+      .map(Number)
+    if (times === undefined) continue
+    const [h1 = 0, m1 = 0, s1 = 0, ms1 = 0, h2 = 0, m2 = 0, s2 = 0, ms2 = 0] = times
+    const said = oneLine(
+      lines
+        .slice(at + 1)
+        .join(' ')
+        .replace(/<[^>]*>|\{\\[^}]*\}/g, ''),
+    )
+    const start = h1 * 3600 + m1 * 60 + s1 + ms1 / 1000
+    if (said !== '') cues.push({ start, end: h2 * 3600 + m2 * 60 + s2 + ms2 / 1000, text: said })
+  }
+  return cues.toSorted((a, b) => a.start - b.start)
+}
+
+/** What the tools print, and what that means for the job; the first that fits. Exit codes differ between versions. */
+const REFUSALS: [RegExp, ErrorCode][] = [
+  [/No space left on device|Disk quota exceeded/i, 'no_space'],
+  [/matches no streams|does not contain any stream/i, 'no_audio'],
+  [/Cannot allocate memory|Resource temporarily unavailable/i, 'engine_failed'],
+  [/No such file or directory|Permission denied/i, 'source_missing'],
+  [
+    /Decoder .*not found|Unknown decoder|no decoder for|codec not currently supported/i,
+    'unsupported_media',
+  ],
+]
+
+function refusal(file: string, result: ChildResult): AppError {
+  const printed = result.stderrTail
+  const last = oneLine(printed.trim().split('\n').at(-1) ?? '').replaceAll(`file:${file}: `, '')
+  // Killed from outside (out of memory, an operator): that says nothing of the file.
+  const code =
+    result.exitCode === null
+      ? 'engine_failed'
+      : (REFUSALS.find(([pattern]) => pattern.test(printed))?.[1] ?? 'invalid_media')
+  const why = last === '' ? `ended with ${result.signal ?? result.exitCode}` : last
+  switch (code) {
+    case 'no_space':
+      return new AppError(
+        code,
+        `The disk is full: '${file}' could not be decoded. Free some space.`,
+      )
+    case 'no_audio':
+      return noSound(file)
+    case 'invalid_media':
+      return new AppError(code, `'${file}' is not readable as audio or video: ${why}.`)
+    default:
+      return new AppError(code, `'${file}' could not be read: ${why}.`)
+  }
+}
+
+function noSound(file: string): AppError {
+  return new AppError('no_audio', `'${file}' has no audio track with anything in it.`)
+}
