@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { chmod, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { describe, it } from 'node:test'
+import { decode, extractSubtitles, probe } from '../../agent/media.ts'
+import { readWavHeader, WavReader } from '../../agent/wav.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import {
+  AUDIO,
+  CLIPS,
+  ffmpeg,
+  makeMedia,
+  makeMute,
+  tempFolder,
+  testTools,
+  VIDEO,
+} from './fixtures.ts'
+
+const folder = tempFolder()
+const tools = await testTools()
+const signal = new AbortController().signal
+const at = (name: string): string => path.join(folder, name)
+const quiet = { signal, onProgress: (): void => undefined }
+const code = (expected: ErrorCode) => (error: unknown) =>
+  error instanceof AppError && error.code === expected
+
+/** A file with this content. */
+async function file(name: string, content: string | Buffer): Promise<string> {
+  await writeFile(at(name), content)
+  return at(name)
+}
+
+describe('probe', () => {
+  for (const extension of [...AUDIO, ...VIDEO]) {
+    it(`knows what is in ${extension}, and decode reads it`, async () => {
+      const media = await makeMedia(folder, 'jfk', extension)
+      const info = await probe(tools, media, { signal })
+      assert.equal(info.audio.length, 1)
+      assert.equal(info.video !== null, (VIDEO as readonly string[]).includes(extension))
+      // A raw AAC stream has no length in it; ffprobe guesses.
+      assert.ok(Math.abs(info.durationSeconds - 11) < (extension === 'aac' ? 3 : 0.2))
+      assert.match(info.mimeType ?? '', info.video ? /^video\// : /^audio\//)
+      const wav = at(`jfk-${extension}.wav`)
+      const seen: number[] = []
+      await decode(tools, media, 0, wav, { signal, onProgress: (seconds) => seen.push(seconds) })
+      const header = await readWavHeader(wav)
+      assert.equal(header.sampleRate, 16_000)
+      assert.equal(header.channels, 1)
+      assert.ok(Math.abs(header.durationSeconds - 11) < 0.2)
+      assert.ok(Math.abs((seen.at(-1) ?? 0) - 11) < 0.2)
+    })
+  }
+
+  it('tells tracks, languages, chapters and text subtitles of a film', async () => {
+    const srt = await file(
+      'de.srt',
+      '1\n00:00:01,000 --> 00:00:02,500\n<i>Hallo</i>\nWelt\n\n2\n00:00:03,000 --> 00:00:04,000\nEnde\n',
+    )
+    const meta = await file(
+      'chapters.txt',
+      ';FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=0\nEND=4000\ntitle=One\n[CHAPTER]\nTIMEBASE=1/1000\nSTART=4000\nEND=7000\n',
+    )
+    const film = await ffmpeg`-f lavfi -i testsrc=size=160x120:rate=30000/1001
+      -i ${CLIPS.jfk.file} -i ${CLIPS.austen.file} -i ${srt} -i ${meta}
+      -map 0:v -map 1:a -map 2:a -map 3:s -map_metadata 4 -t 7
+      -c:v libx264 -preset ultrafast -c:a flac -c:s srt
+      -metadata:s:a:0 language=eng -metadata:s:a:1 language=ger -metadata:s:s:0 language=ger
+      -disposition:a:0 0 -disposition:a:1 default ${at('film.mkv')}`
+    const info = await probe(tools, film, { signal })
+    assert.deepEqual(info.audio, [
+      { index: 0, codec: 'flac', sampleRate: 16_000, channels: 1, language: 'eng', default: false },
+      { index: 1, codec: 'flac', sampleRate: 16_000, channels: 1, language: 'ger', default: true },
+    ])
+    assert.deepEqual(info.video, { width: 160, height: 120, fps: 29.97, codec: 'h264' })
+    assert.deepEqual(info.chapters, [
+      { startSeconds: 0, endSeconds: 4, title: 'One' },
+      { startSeconds: 4, endSeconds: 7, title: '' },
+    ])
+    assert.deepEqual(info.subtitles, [{ index: 0, codec: 'subrip', language: 'ger', text: true }])
+    assert.equal(info.mimeType, 'video/x-matroska')
+    assert.deepEqual(await extractSubtitles(tools, film, 0, { signal }), [
+      { start: 1, end: 2.5, text: 'Hallo Welt' },
+      { start: 3, end: 4, text: 'Ende' },
+    ])
+  })
+
+  it('does not take a cover for a video', async () => {
+    const cover = await ffmpeg`-f lavfi -i color=red:size=64x64 -frames:v 1 ${at('cover.png')}`
+    const song = await ffmpeg`-i ${CLIPS.jfk.file} -i ${cover} -map 0:a -map 1:v -c:v copy
+      -disposition:v attached_pic ${at('song.mp3')}`
+    const info = await probe(tools, song, { signal })
+    assert.equal(info.video, null)
+    assert.equal(info.mimeType, 'audio/mpeg')
+  })
+
+  for (const extension of ['mp3', 'wav', 'mp4', 'aac', 'ts', 'flac', 'ac3', 'bin']) {
+    it(`or decode calls random bytes named .${extension} invalid_media`, async () => {
+      for (const size of [3_000, 200_000]) {
+        const noise = await file(`noise.${extension}`, randomBytes(size))
+        await assert.rejects(async () => {
+          await probe(tools, noise, { signal })
+          await decode(tools, noise, 0, at('noise.wav'), quiet)
+        }, code('invalid_media'))
+      }
+    })
+  }
+
+  it('calls an empty file invalid_media and a missing one source_missing', async () => {
+    await assert.rejects(
+      probe(tools, await file('empty.mp3', ''), { signal }),
+      code('invalid_media'),
+    )
+    await assert.rejects(probe(tools, at('nothing.mp3'), { signal }), code('source_missing'))
+  })
+
+  it('never follows a playlist to another file, whatever it is called', async () => {
+    const secret = await makeMedia(folder, 'austen', 'mp3')
+    const hls = (target: string): string =>
+      `#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:10,\n${target}\n#EXT-X-ENDLIST\n`
+    const lists = [
+      ['a.m3u8', hls('file:///etc/passwd')],
+      ['b.m3u8', hls(secret)],
+      ['c.mp4', hls('http://127.0.0.1:9/x.ts')],
+      ['d.ffconcat', 'ffconcat version 1.0\nfile /etc/passwd\n'],
+      ['e.mp3', `ffconcat version 1.0\nfile ${secret}\n`],
+      ['f.mpd', '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"></MPD>'],
+      ['g.sdp', 'v=0\no=- 0 0 IN IP4 127.0.0.1\nm=audio 9 RTP/AVP 0\n'],
+    ] as const
+    for (const [name, content] of lists) {
+      const list = await file(name, content)
+      await assert.rejects(probe(tools, list, { signal }), code('invalid_media'), name)
+      await assert.rejects(
+        decode(tools, list, 0, at('list.wav'), quiet),
+        code('invalid_media'),
+        name,
+      )
+    }
+  })
+
+  it('takes a name that looks like an address or an option for the name it is', async () => {
+    const content = await readFile(CLIPS.austen.file)
+    for (const name of ['http:x.wav', '-y.wav', 'concat:a|b.wav', 'a%03d ü.wav']) {
+      const info = await probe(tools, await file(name, content), { signal })
+      assert.equal(info.format, 'wav')
+    }
+  })
+})
+
+describe('decode', () => {
+  it('keeps the time of a track that begins late', async () => {
+    const late = await ffmpeg`-f lavfi -i testsrc=size=160x120:rate=10
+      -itsoffset 5 -i ${CLIPS.austen.file} -map 0:v -map 1:a -t 12
+      -c:v libx264 -preset ultrafast -c:a flac ${at('late.mkv')}`
+    await decode(tools, late, 0, at('late.wav'), quiet)
+    const reader = await WavReader.open(at('late.wav'))
+    const first = await reader.read(0, 16_000 * 4)
+    await reader.close()
+    assert.ok(Math.abs(reader.header.durationSeconds - 12) < 0.2)
+    assert.ok(first.every((sample) => Math.abs(sample) < 0.001))
+  })
+
+  it('takes the track it is told to', async () => {
+    await decode(tools, at('film.mkv'), 1, at('second.wav'), quiet)
+    const [one, two] = await Promise.all([readFile(at('second.wav')), readFile(CLIPS.austen.file)])
+    const samples = 16_000 * 2 * 5
+    const from = async (name: string): Promise<number> => (await readWavHeader(name)).dataOffset
+    const a = await from(at('second.wav'))
+    const b = await from(CLIPS.austen.file)
+    assert.ok(one.subarray(a, a + samples).equals(two.subarray(b, b + samples)))
+  })
+
+  it('gives what is readable of a file that breaks off', async () => {
+    const media = await makeMedia(folder, 'austen', 'mkv')
+    await truncate(media, Math.floor((await stat(media)).size / 2))
+    await decode(tools, media, 0, at('half.wav'), quiet)
+    const { durationSeconds } = await readWavHeader(at('half.wav'))
+    assert.ok(durationSeconds > 0.5 && durationSeconds < 6)
+  })
+
+  it('calls a film without sound no_audio and leaves nothing behind', async () => {
+    const mute = await makeMute(folder)
+    assert.deepEqual((await probe(tools, mute, { signal })).audio, [])
+    await assert.rejects(decode(tools, mute, 0, at('mute.wav'), quiet), code('no_audio'))
+    assert.ok(!existsSync(at('mute.wav')) && !existsSync(at('mute.wav.part')))
+  })
+
+  it('calls a damaged mp4 invalid_media', async () => {
+    const media = await makeMedia(folder, 'austen', 'm4a')
+    const bytes = await readFile(media)
+    const damaged = await file('damaged.m4a', bytes.subarray(0, Math.floor(bytes.length / 2)))
+    await assert.rejects(probe(tools, damaged, { signal }), code('invalid_media'))
+  })
+
+  it('calls a full disk no_space', async () => {
+    // A stand-in that fails as ffmpeg does on a full disk: filling a real one is no test's business.
+    const script =
+      '#!/bin/sh\necho "av_interleaved_write_frame(): No space left on device" >&2\nexit 228\n'
+    const full = { ...tools, ffmpeg: await file('ffmpeg-full', script) }
+    await chmod(full.ffmpeg, 0o755)
+    await assert.rejects(decode(full, CLIPS.jfk.file, 0, at('full.wav'), quiet), code('no_space'))
+  })
+
+  it('stops with the reason of the signal', async () => {
+    const controller = new AbortController()
+    const reason = new AppError('cancelled', 'enough')
+    const long =
+      await ffmpeg`-f lavfi -i anullsrc=r=16000:cl=mono -t 1800 -c:a flac ${at('long.flac')}`
+    const stopped = decode(tools, long, 0, at('long.wav'), {
+      signal: controller.signal,
+      onProgress: () => controller.abort(reason),
+    })
+    await assert.rejects(stopped, (error) => error === reason)
+    assert.ok(!existsSync(at('long.wav')) && !existsSync(at('long.wav.part')))
+  })
+})
