@@ -1,6 +1,7 @@
 import {
   closeSync,
   existsSync,
+  fstatSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -16,11 +17,6 @@ import { isSystemError, messageOf } from '../shared/errors.ts'
 import { STATUSES, type Status } from '../shared/wire.ts'
 import type { Job } from './job.ts'
 import { fromRecord, toRecord } from './record.ts'
-
-interface Place {
-  status: Status
-  bytes: number
-}
 
 /** A file that makes no job, put aside. */
 export interface Quarantined {
@@ -38,7 +34,8 @@ const SLICE_MS = 5
  */
 export class JobFolders {
   readonly #dir: string
-  readonly #places = new Map<string, Place>()
+  /** The folder that holds a job's file. */
+  readonly #places = new Map<string, Status>()
 
   /** @throws when a folder cannot be made. */
   constructor(dir: string) {
@@ -59,17 +56,11 @@ export class JobFolders {
         const file = path.join(status, name)
         try {
           if (!name.endsWith('.json')) throw new Error('its name is not <job id>.json')
-          const text = readFileSync(path.join(this.#dir, file))
-          const job = fromRecord(
-            JSON.parse(text.toString('utf8')),
-            name.slice(0, -'.json'.length),
-            status,
-            now,
-          )
+          const text = readFileSync(path.join(this.#dir, file), 'utf8')
+          const job = fromRecord(JSON.parse(text), name.slice(0, -'.json'.length), status, now)
           const twin = jobs.get(job.jobId)
           if (twin !== undefined) {
-            const older =
-              lastChange(twin) > lastChange(job) ? status : this.#places.get(job.jobId)!.status
+            const older = lastChange(twin) > lastChange(job) ? status : this.#places.get(job.jobId)!
             this.#putAside(
               path.join(older, name),
               'the job stands in another folder too, newer',
@@ -78,7 +69,7 @@ export class JobFolders {
             if (older === status) continue
           }
           jobs.set(job.jobId, job)
-          this.#places.set(job.jobId, { status, bytes: text.length })
+          this.#places.set(job.jobId, status)
         } catch (error) {
           this.#putAside(file, messageOf(error), quarantined)
         }
@@ -89,7 +80,7 @@ export class JobFolders {
 
   /** The folder that holds a job's file. */
   statusOf(jobId: string): Status | undefined {
-    return this.#places.get(jobId)?.status
+    return this.#places.get(jobId)
   }
 
   /** Brings the files of these jobs up to date; null: the job is gone. A job whose file fails stays in the map. */
@@ -110,21 +101,18 @@ export class JobFolders {
     const bytes = Buffer.from(`${JSON.stringify(toRecord(job), null, 2)}\n`)
     const file = this.#file(job.status, job.jobId)
     const place = this.#places.get(job.jobId)
-    if (place === undefined || !this.#rewrite(this.#file(place.status, job.jobId), bytes, place)) {
+    if (place === undefined || !this.#rewrite(this.#file(place, job.jobId), bytes)) {
       const temporary = path.join(this.#dir, 'tmp', `${job.jobId}.json`)
       writeFileSync(temporary, bytes)
       renameSync(temporary, file)
-    } else if (place.status !== job.status) {
-      renameSync(this.#file(place.status, job.jobId), file)
+    } else if (place !== job.status) {
+      renameSync(this.#file(place, job.jobId), file)
     }
-    this.#places.set(job.jobId, {
-      status: job.status,
-      bytes: Math.max(bytes.length, place?.bytes ?? 0),
-    })
+    this.#places.set(job.jobId, job.status)
   }
 
   /** Writes over a file, blanks to its old length; false when somebody took the file away. */
-  #rewrite(file: string, bytes: Buffer, place: Place): boolean {
+  #rewrite(file: string, bytes: Buffer): boolean {
     let handle: number
     try {
       handle = openSync(file, 'r+')
@@ -133,10 +121,9 @@ export class JobFolders {
       throw error
     }
     try {
-      const padded =
-        bytes.length >= place.bytes
-          ? bytes
-          : Buffer.concat([bytes, Buffer.alloc(place.bytes - bytes.length, ' ')])
+      // Asked of the file: a person may have made it longer.
+      const blanks = Math.max(0, fstatSync(handle).size - bytes.length)
+      const padded = Buffer.concat([bytes, Buffer.alloc(blanks, ' ')])
       for (let done = 0; done < padded.length;)
         done += writeSync(handle, padded, done, padded.length - done, done)
       return true
@@ -147,7 +134,7 @@ export class JobFolders {
 
   #remove(jobId: string): void {
     const place = this.#places.get(jobId)
-    if (place !== undefined) rmSync(this.#file(place.status, jobId), { force: true })
+    if (place !== undefined) rmSync(this.#file(place, jobId), { force: true })
     this.#places.delete(jobId)
   }
 

@@ -29,13 +29,10 @@ export class JobOrder {
 
   /** Newest first, from the first that is older than `before`. */
   *newest(before?: OrderKey): Iterable<string> {
-    for (
-      let i = (before === undefined ? this.#keys.length : this.#indexOf(before)) - 1;
-      i >= 0;
-      i -= 1
-    ) {
-      yield this.#keys[i]!.jobId
-    }
+    // Tidying up makes a new list; whoever walks through this one may not lose its place.
+    const keys = this.#keys
+    for (let i = (before === undefined ? keys.length : this.#indexOf(before)) - 1; i >= 0; i -= 1)
+      yield keys[i]!.jobId
   }
 
   /** The first place that is not before this one. */
