@@ -1,0 +1,110 @@
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+
+/** A program of the project, running as its user would run it. */
+export interface Running {
+  readonly pid: number
+  /** Every line it has written so far, standard output and error. */
+  readonly lines: readonly string[]
+  /** The first line that fits, once it is there. Rejects when the program ends without one. */
+  line(fits: (line: string) => boolean): Promise<string>
+  /** Sends a signal; {@link ended} tells what became of it. */
+  signal(name: NodeJS.Signals): void
+  /** The exit code, or the signal that ended it. */
+  readonly ended: Promise<{ exitCode: number | undefined; signal: string | undefined }>
+}
+
+export interface RunningCoordinator extends Running {
+  readonly url: string
+}
+
+/** Settings of whoever runs this do not leak in. */
+function cleanEnv(extra: Record<string, string>): Record<string, string> {
+  const own = Object.entries(process.env).filter(
+    (pair): pair is [string, string] => pair[1] !== undefined && !pair[0].startsWith('MORAG_'),
+  )
+  return { ...Object.fromEntries(own), ...extra }
+}
+
+function start(program: string, args: readonly string[], env: Record<string, string>) {
+  return execa(process.execPath, ['--import', 'tsx', `${program}/cli.ts`, ...args], {
+    cwd: ROOT,
+    env: cleanEnv(env),
+    extendEnv: false,
+    reject: false,
+    all: true,
+    buffer: false,
+    stdin: 'ignore',
+  })
+}
+
+/** Starts `coordinator` or `agent` from the checkout, with these arguments. */
+export function run(
+  program: 'coordinator' | 'agent',
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Running {
+  const child = start(program, args, env)
+  const lines: string[] = []
+  const waiting = new Set<{ fits: (line: string) => boolean; resolve: (line: string) => void }>()
+  const ended = child.then(({ exitCode, signal }) => ({ exitCode, signal }))
+  const reader = createInterface({ input: child.all })
+  reader.on('line', (line) => {
+    lines.push(line)
+    for (const one of waiting) {
+      if (!one.fits(line)) continue
+      waiting.delete(one)
+      one.resolve(line)
+    }
+  })
+  const closed = new Promise<void>((resolve) => reader.once('close', resolve))
+  return {
+    pid: child.pid!,
+    lines,
+    ended,
+    signal: (name) => void child.kill(name),
+    async line(fits) {
+      const found = lines.find(fits)
+      if (found !== undefined) return found
+      return await new Promise((resolve, reject) => {
+        const one = { fits, resolve }
+        waiting.add(one)
+        void closed.then(() => {
+          if (waiting.delete(one))
+            reject(new Error(`ended without that line:\n${lines.join('\n')}`))
+        })
+      })
+    },
+  }
+}
+
+/** A coordinator that listens, on a free port. */
+export async function startCoordinator(
+  dataDir: string,
+  mediaRoot: string,
+  args: readonly string[] = [],
+  env: Record<string, string> = {},
+): Promise<RunningCoordinator> {
+  const running = run(
+    'coordinator',
+    [
+      'serve',
+      '--port',
+      '0',
+      '--data-dir',
+      dataDir,
+      '--media-root',
+      mediaRoot,
+      '--log-format',
+      'json',
+      ...args,
+    ],
+    env,
+  )
+  const line = await running.line((text) => text.includes('"url"'))
+  const { url } = JSON.parse(line) as { url: string }
+  return { ...running, url }
+}
