@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
+import { execa } from 'execa'
 import { AppError, messageOf } from '../shared/errors.ts'
 
 /** One line of the redo log: the whole job after a change, or the id of one that is gone. */
@@ -175,6 +176,15 @@ export async function syncDirectory(dir: string): Promise<void> {
   } finally {
     await handle.close()
   }
+}
+
+/** Makes all that was written below a folder durable: one pass over its file system, which Node has no call for. */
+export async function syncBelow(dir: string): Promise<void> {
+  const { failed } = await execa('sync', ['-f', path.resolve(dir)], {
+    reject: false,
+    stdin: 'ignore',
+  })
+  if (failed) await execa('sync', [], { stdin: 'ignore' })
 }
 
 function checksum(text: string): string {

@@ -1,12 +1,10 @@
 import { mkdir } from 'node:fs/promises'
-import path from 'node:path'
-import { execa } from 'execa'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../shared/lock.ts'
 import { STATUSES, type Status } from '../shared/wire.ts'
 import { JobFolders, type Quarantined } from './folders.ts'
 import type { Job } from './job.ts'
-import { Journal, replay } from './journal.ts'
+import { Journal, replay, syncBelow } from './journal.ts'
 import { JobOrder, type OrderKey } from './order.ts'
 import { fromRecord, toRecord } from './record.ts'
 
@@ -49,6 +47,8 @@ export class FileJobStore implements JobStore {
   #journal!: Journal
   #timer: NodeJS.Timeout | null = null
   #following: Promise<void> = Promise.resolve()
+  #checkpointing: Promise<void> = Promise.resolve()
+  #closing: Promise<void> | null = null
   /** What was set aside at the start. */
   readonly quarantined: Quarantined[] = []
   /** Why the folders are behind, or null. */
@@ -69,21 +69,20 @@ export class FileJobStore implements JobStore {
     try {
       await mkdir(dir, { recursive: true, mode: 0o750 })
       const lock = await lockFolder(dir)
-      if (lock === null)
-        throw new AppError(
-          'usage',
-          `Another coordinator is running on ${dir}: stop it or name another --data-dir.`,
-        )
-      const store = new FileJobStore(options, lock, new JobFolders(dir))
-      await store.#recover()
-      return store
+      const inUse = `Another coordinator is running on ${dir}: stop it or name another --data-dir.`
+      if (lock === null) throw new AppError('usage', inUse)
+      try {
+        const store = new FileJobStore(options, lock, new JobFolders(dir))
+        await store.#recover()
+        return store
+      } catch (error) {
+        await lock.release()
+        throw error
+      }
     } catch (error) {
       if (error instanceof AppError) throw error
-      throw new AppError(
-        'usage',
-        `The data folder ${dir} cannot be used (${messageOf(error)}): name another with --data-dir.`,
-        { cause: error },
-      )
+      const unfit = `The data folder ${dir} cannot be used (${messageOf(error)}): name another with --data-dir.`
+      throw new AppError('usage', unfit, { cause: error })
     }
   }
 
@@ -112,12 +111,14 @@ export class FileJobStore implements JobStore {
   }
 
   async create(job: Job): Promise<void> {
-    await this.#save(job)
+    await this.update(job)
     this.#order.insert(job)
   }
 
   async update(job: Job): Promise<void> {
-    await this.#save(job)
+    await this.#journal.append({ put: toRecord(job) })
+    this.#publish(job)
+    this.#markChanged(job.jobId, job)
   }
 
   touch(job: Job): void {
@@ -132,20 +133,40 @@ export class FileJobStore implements JobStore {
     this.#markChanged(jobId, null)
   }
 
-  /** Brings the folders up to date and empties the journal; then they are all there is. */
+  /** Brings the folders up to date and empties the journal; then they are all there is. One at a time. */
   async checkpoint(): Promise<void> {
-    await this.#journal.cut()
-    await this.#follow()
-    if (this.foldersBehind !== null) return
-    await syncFolder(this.#options.dir)
-    await this.#journal.dropPrevious()
+    const done = this.#checkpointing.then(async () => {
+      // What an earlier round put aside and could not bring to the folders comes first.
+      if (this.#journal.aside && !(await this.#settle())) return
+      await this.#journal.cut()
+      await this.#settle()
+    })
+    this.#checkpointing = done.catch(() => undefined)
+    await done
   }
 
   async close(): Promise<void> {
+    await (this.#closing ??= this.#close())
+  }
+
+  async #close(): Promise<void> {
     if (this.#timer !== null) clearTimeout(this.#timer)
-    if (this.failure === null) await this.checkpoint()
-    await this.#journal.close()
-    await this.#lock.release()
+    try {
+      if (this.failure === null) await this.checkpoint()
+    } finally {
+      await Promise.all([this.#checkpointing, this.#following])
+      await this.#journal.close()
+      await this.#lock.release()
+    }
+  }
+
+  /** Makes the folders hold what the journal has put aside, and drops that; false when they cannot. */
+  async #settle(): Promise<boolean> {
+    await this.#follow()
+    if (this.foldersBehind !== null) return false
+    await syncBelow(this.#options.dir)
+    await this.#journal.dropPrevious()
+    return true
   }
 
   async #recover(): Promise<void> {
@@ -153,11 +174,8 @@ export class FileJobStore implements JobStore {
     const { jobs, quarantined } = this.#folders.load(now())
     this.quarantined.push(...quarantined)
     const { entries, ignoredBytes } = replay(dir)
-    if (ignoredBytes > 0)
-      onError(
-        `The journal ends in ${ignoredBytes} bytes that were never acknowledged; they are left out.`,
-        null,
-      )
+    const torn = `The journal ends in ${ignoredBytes} bytes that were never acknowledged: left out.`
+    if (ignoredBytes > 0) onError(torn, null)
     for (const entry of entries) {
       if ('remove' in entry) {
         jobs.delete(entry.remove)
@@ -170,24 +188,21 @@ export class FileJobStore implements JobStore {
       }
     }
     for (const job of jobs.values()) {
-      this.#jobs.set(job.jobId, job)
-      this.#byStatus.get(job.status)!.add(job.jobId)
+      this.#publish(job)
       if (this.#folders.statusOf(job.jobId) !== job.status) this.#changed.set(job.jobId, job)
     }
     this.#order.fill(jobs.values())
     if (this.#changed.size > 0 || ignoredBytes > 0) {
       await this.#folders.follow(this.#changed)
-      await syncFolder(dir)
+      await syncBelow(dir)
     }
     this.#journal = await Journal.start(dir)
   }
 
-  async #save(job: Job): Promise<void> {
-    await this.#journal.append({ put: toRecord(job) })
+  #publish(job: Job): void {
     this.#forget(job.jobId)
     this.#jobs.set(job.jobId, job)
     this.#byStatus.get(job.status)!.add(job.jobId)
-    this.#markChanged(job.jobId, job)
   }
 
   #forget(jobId: string): void {
@@ -197,7 +212,12 @@ export class FileJobStore implements JobStore {
 
   #markChanged(jobId: string, job: Job | null): void {
     this.#changed.set(jobId, job)
-    this.#timer ??= setTimeout(() => void this.#tick(), FOLLOW_MS).unref()
+    this.#followSoon()
+  }
+
+  #followSoon(): void {
+    if (this.#closing === null)
+      this.#timer ??= setTimeout(() => void this.#tick(), FOLLOW_MS).unref()
   }
 
   async #tick(): Promise<void> {
@@ -208,34 +228,21 @@ export class FileJobStore implements JobStore {
     } catch (error) {
       this.#options.onError('The journal could not be cut.', error)
     }
-    if (this.#changed.size > 0)
-      this.#timer ??= setTimeout(() => void this.#tick(), FOLLOW_MS).unref()
+    if (this.#changed.size > 0) this.#followSoon()
   }
 
   /** One at a time; a failure is kept and tried again with the next round, the journal holding the truth. */
   async #follow(): Promise<void> {
+    const { onError } = this.#options
     this.#following = this.#following.then(async () => {
       try {
         await this.#folders.follow(this.#changed)
         this.foldersBehind = null
       } catch (error) {
-        if (this.foldersBehind === null)
-          this.#options.onError(
-            'The status folders cannot be written; the journal holds on.',
-            error,
-          )
+        if (this.foldersBehind === null) onError('The status folders cannot be written.', error)
         this.foldersBehind = messageOf(error)
       }
     })
     await this.#following
   }
-}
-
-/** Makes all that was written below a folder durable: one pass over its file system, which Node has no call for. */
-async function syncFolder(dir: string): Promise<void> {
-  const { failed } = await execa('sync', ['-f', path.resolve(dir)], {
-    reject: false,
-    stdin: 'ignore',
-  })
-  if (failed) await execa('sync', [], { stdin: 'ignore' })
 }

@@ -1,0 +1,398 @@
+import assert from 'node:assert/strict'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
+import path from 'node:path'
+import { describe, mock, test, type TestContext } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Job } from '../../coordinator/job.ts'
+import { encode, replay } from '../../coordinator/journal.ts'
+import { toRecord } from '../../coordinator/record.ts'
+import { FileJobStore, type StoreOptions } from '../../coordinator/store.ts'
+import { AppError } from '../../shared/errors.ts'
+import { STATUSES } from '../../shared/wire.ts'
+import { pick, seededRandom } from '../shared/seeded-random.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { after, CLAIM, failing, newJobId, NOON, oneOfEach, pendingJob } from './example-jobs.ts'
+
+interface Opened {
+  store: FileJobStore
+  dir: string
+  said: string[]
+}
+
+async function openStore(
+  t: TestContext,
+  dir = tempFolder(),
+  different: Partial<StoreOptions> = {},
+): Promise<Opened> {
+  const said: string[] = []
+  const store = await FileJobStore.open({
+    dir,
+    now: () => NOON,
+    journalBytes: 1e9,
+    onError: (message) => said.push(message),
+    ...different,
+  })
+  t.after(() => store.close().catch(() => undefined))
+  return { store, dir, said }
+}
+
+function everything(store: FileJobStore): Map<string, Job> {
+  return new Map([...store.newest()].map((job) => [job.jobId, job]))
+}
+
+/** Where the files of jobs are: id → folder. */
+function placesIn(dir: string): Map<string, string> {
+  return new Map(
+    STATUSES.flatMap((status) =>
+      readdirSync(path.join(dir, status)).map(
+        (name) => [name.replace('.json', ''), status] as const,
+      ),
+    ),
+  )
+}
+
+/** A copy of the data folder as a crash at this moment would leave it, for one who opens it. */
+function crashed(dir: string, without: string[] = []): string {
+  const copy = tempFolder()
+  for (const name of [...STATUSES, 'journal.ndjson', 'journal.previous.ndjson']) {
+    if (without.includes(name) || !existsSync(path.join(dir, name))) continue
+    if (!statSync(path.join(dir, name)).isDirectory())
+      writeFileSync(path.join(copy, name), readFileSync(path.join(dir, name)))
+    else {
+      mkdirSync(path.join(copy, name))
+      for (const file of readdirSync(path.join(dir, name)).filter((one) => one.endsWith('.json')))
+        if (statSync(path.join(dir, name, file)).isFile())
+          writeFileSync(path.join(copy, name, file), readFileSync(path.join(dir, name, file)))
+    }
+  }
+  return copy
+}
+
+function usage(pattern: RegExp): (error: unknown) => boolean {
+  return (error) =>
+    error instanceof AppError && error.code === 'usage' && pattern.test(error.message)
+}
+
+describe('a change', () => {
+  test('is on the disk when the call resolves, before any folder follows', async (t) => {
+    const { store, dir } = await openStore(t)
+    const jobs = Object.values(oneOfEach())
+    for (const job of jobs) await store.create(job)
+    const moved = after(jobs[0]!, CLAIM)
+    await store.update(moved)
+    await store.remove(jobs[5]!.jobId)
+    // Were nothing but the journal left of the data folder, all would be there.
+    const { store: again } = await openStore(t, crashed(dir, [...STATUSES]))
+    const expected = new Map(jobs.slice(0, 5).map((job) => [job.jobId, job]))
+    expected.set(moved.jobId, moved)
+    assert.deepEqual(everything(again), expected)
+  })
+
+  test('is seen only when it is safe', async (t) => {
+    const { store } = await openStore(t)
+    const job = pendingJob()
+    const creating = store.create(job)
+    assert.equal(store.get(job.jobId), undefined)
+    assert.equal(store.size, 0)
+    await creating
+    assert.equal(store.get(job.jobId), job)
+    const claimed = after(job, CLAIM)
+    const updating = store.update(claimed)
+    assert.equal(store.get(job.jobId), job)
+    await updating
+    assert.equal(store.get(job.jobId), claimed)
+    const removing = store.remove(job.jobId)
+    assert.equal(store.get(job.jobId), claimed)
+    await removing
+    assert.equal(store.get(job.jobId), undefined)
+  })
+
+  test('moves the job between the sets of ids by status', async (t) => {
+    const { store } = await openStore(t)
+    const job = pendingJob()
+    const ids = (): string[][] => STATUSES.map((status) => [...store.idsOf(status)])
+    await store.create(job)
+    assert.deepEqual(ids(), [[job.jobId], [], [], [], [], []])
+    await store.update(after(job, CLAIM))
+    assert.deepEqual(ids(), [[], [job.jobId], [], [], [], []])
+    await store.update(after(job, CLAIM, failing(1, 'no_audio')))
+    assert.deepEqual(ids(), [[], [], [], [job.jobId], [], []])
+    await store.remove(job.jobId)
+    assert.deepEqual(ids(), [[], [], [], [], [], []])
+  })
+
+  test('of progress is kept in memory alone', async (t) => {
+    const { store, dir } = await openStore(t)
+    const job = after(pendingJob(), CLAIM)
+    assert.ok(job.status === 'processing')
+    await store.create(job)
+    const length = statSync(path.join(dir, 'journal.ndjson')).size
+    const beaten = { ...job, lease: { ...job.lease, progress: 0.5 } }
+    store.touch(beaten)
+    assert.equal(store.get(job.jobId), beaten)
+    assert.equal(statSync(path.join(dir, 'journal.ndjson')).size, length)
+  })
+})
+
+test('jobs are listed newest first, from any of them on', async (t) => {
+  const { store } = await openStore(t)
+  const jobs = [3, 1, 2].map((n) => pendingJob({ createdAt: NOON + n }))
+  for (const job of jobs) await store.create(job)
+  const [third, first, second] = jobs as [Job, Job, Job]
+  assert.deepEqual([...store.newest()], [third, second, first])
+  assert.deepEqual([...store.newest(second)], [first])
+  await store.remove(second.jobId)
+  assert.deepEqual([...store.newest(second)], [first])
+})
+
+describe('opened again', () => {
+  test('after a clean stop it gives the same jobs, from the folders alone', async (t) => {
+    const { store, dir } = await openStore(t)
+    const jobs = oneOfEach()
+    for (const job of Object.values(jobs)) await store.create(job)
+    const expected = everything(store)
+    await store.close()
+    assert.deepEqual(replay(dir), { entries: [], ignoredBytes: 0 })
+    assert.equal(existsSync(path.join(dir, 'journal.previous.ndjson')), false)
+    assert.deepEqual(
+      placesIn(dir),
+      new Map(Object.entries(jobs).map(([status, { jobId }]) => [jobId, status])),
+    )
+    rmSync(path.join(dir, 'journal.ndjson'))
+    const { store: again, said } = await openStore(t, dir)
+    assert.deepEqual(everything(again), expected)
+    for (const [status, { jobId }] of Object.entries(jobs))
+      assert.deepEqual([...again.idsOf(status as Job['status'])], [jobId])
+    assert.deepEqual(said, [])
+    assert.deepEqual(again.quarantined, [])
+  })
+
+  test('after a clean stop it honours what a person did to the folders', async (t) => {
+    const { store, dir } = await openStore(t)
+    const [moved, removed, edited, broken] = [1, 2, 3, 4].map(() => pendingJob()) as [
+      Job,
+      Job,
+      Job,
+      Job,
+    ]
+    for (const job of [moved, removed, edited, broken]) await store.create(job)
+    await store.close()
+    const file = (status: string, jobId: string): string => path.join(dir, status, `${jobId}.json`)
+    renameSync(file('pending', moved.jobId), file('cancelled', moved.jobId))
+    rmSync(file('pending', removed.jobId))
+    const text = readFileSync(file('pending', edited.jobId), 'utf8')
+    writeFileSync(file('pending', edited.jobId), text.replace('"priority": 0', '"priority": 9'))
+    writeFileSync(file('pending', broken.jobId), 'oops')
+    const added = newJobId()
+    const record = { content_type: 'video', source: { path: '/media/x.mp4', size_bytes: 1 } }
+    writeFileSync(file('pending', added), JSON.stringify(record))
+    const { store: again } = await openStore(t, dir)
+    assert.equal(again.size, 3)
+    assert.equal(again.get(moved.jobId)?.status, 'cancelled')
+    assert.equal(again.get(removed.jobId), undefined)
+    assert.equal(again.get(edited.jobId)?.priority, 9)
+    assert.equal(again.get(added)?.contentType, 'video')
+    assert.deepEqual(
+      again.quarantined.map((one) => one.file),
+      [path.join('pending', `${broken.jobId}.json`)],
+    )
+  })
+
+  test('after a crash the journal wins over the folders, and they are repaired', async (t) => {
+    const { store, dir } = await openStore(t)
+    const [lost, moved, broken, removed] = [1, 2, 3, 4].map(() => pendingJob()) as [
+      Job,
+      Job,
+      Job,
+      Job,
+    ]
+    for (const job of [lost, moved, broken, removed]) await store.create(job)
+    await store.update(after(moved, CLAIM))
+    await store.remove(removed.jobId)
+    const expected = everything(store)
+    const copy = crashed(dir, [...STATUSES])
+    for (const status of STATUSES) mkdirSync(path.join(copy, status))
+    const stale = (job: Job, text = JSON.stringify(toRecord(job))): void =>
+      writeFileSync(path.join(copy, 'pending', `${job.jobId}.json`), text)
+    stale(moved)
+    stale(removed)
+    stale(broken, '{"half')
+    const byHand = pendingJob()
+    stale(byHand)
+    const { store: again } = await openStore(t, copy)
+    expected.set(byHand.jobId, byHand)
+    assert.deepEqual(everything(again), expected)
+    assert.deepEqual(
+      placesIn(copy),
+      new Map([...expected.values()].map(({ jobId, status }) => [jobId, status])),
+    )
+    assert.deepEqual(replay(copy).entries, [], 'the folders hold it all: the journal starts anew')
+  })
+
+  test('over a torn journal it says how much was left out', async (t) => {
+    const dir = tempFolder()
+    const job = pendingJob()
+    const line = encode({ put: toRecord(job) })
+    writeFileSync(path.join(dir, 'journal.ndjson'), line + line.slice(0, 10))
+    const { store, said } = await openStore(t, dir)
+    assert.deepEqual(everything(store), new Map([[job.jobId, job]]))
+    assert.equal(said.length, 1)
+    assert.match(said[0]!, /10 bytes that were never acknowledged/)
+  })
+})
+
+describe('a checkpoint', () => {
+  test('brings the folders up to date and empties the journal', async (t) => {
+    const { store, dir } = await openStore(t)
+    const jobs = Object.values(oneOfEach())
+    for (const job of jobs) await store.create(job)
+    await store.remove(jobs[0]!.jobId)
+    await store.checkpoint()
+    assert.deepEqual(
+      placesIn(dir),
+      new Map(jobs.slice(1).map(({ jobId, status }) => [jobId, status])),
+    )
+    assert.deepEqual(replay(dir).entries, [])
+    const { store: again } = await openStore(t, crashed(dir, ['journal.ndjson']))
+    assert.deepEqual(everything(again), everything(store))
+  })
+
+  test('that the folders cannot follow keeps every line of the journal, as do later ones', async (t) => {
+    const { store, dir, said } = await openStore(t)
+    const [one, two] = [pendingJob(), pendingJob()]
+    // A folder where the file of the first job belongs.
+    const obstacle = path.join(dir, 'pending', `${one.jobId}.json`)
+    mkdirSync(obstacle)
+    await store.create(one)
+    await store.checkpoint()
+    await store.create(two)
+    await store.checkpoint()
+    assert.match(store.foldersBehind ?? '', /EISDIR|directory/)
+    assert.equal(said.length, 1, 'it says so once')
+    const expected = everything(store)
+    const { store: again } = await openStore(t, crashed(dir))
+    assert.deepEqual(everything(again), expected, 'nothing is lost by a crash now')
+    rmSync(obstacle, { recursive: true })
+    await store.checkpoint()
+    assert.equal(store.foldersBehind, null)
+    assert.deepEqual(replay(dir).entries, [])
+    assert.equal(placesIn(dir).size, 2)
+  })
+
+  test('beside another one loses nothing', async (t) => {
+    const { store, dir } = await openStore(t)
+    for (let n = 0; n < 5; n += 1) {
+      const jobs = Array.from({ length: 300 }, () => pendingJob())
+      const saves = jobs.map((job) => store.create(job))
+      const checkpoints = [store.checkpoint(), store.checkpoint()]
+      await nextTurn()
+      checkpoints.push(store.checkpoint())
+      await Promise.all([...saves, ...checkpoints])
+      const { store: again } = await openStore(t, crashed(dir))
+      assert.deepEqual(everything(again), everything(store))
+      await again.close()
+    }
+  })
+})
+
+describe('the data folder', () => {
+  test('is one coordinator’s: a second one is refused with a sentence', async (t) => {
+    const { store, dir } = await openStore(t)
+    await assert.rejects(openStore(t, dir), usage(/Another coordinator is running on .*--data-dir/))
+    await store.close()
+    await openStore(t, dir)
+  })
+
+  test('is made, with those above it', async (t) => {
+    const dir = path.join(tempFolder(), 'a', 'b')
+    const { store } = await openStore(t, dir)
+    await store.create(pendingJob())
+    assert.ok(existsSync(path.join(dir, 'pending')))
+  })
+
+  test('that cannot be made is wrong usage, and the sentence says what to do', async (t) => {
+    const file = path.join(tempFolder(), 'file')
+    writeFileSync(file, '')
+    await assert.rejects(openStore(t, path.join(file, 'data')), usage(/cannot be used.*--data-dir/))
+    await assert.rejects(openStore(t, file), usage(/cannot be used.*--data-dir/))
+  })
+
+  test('is free again when an open has failed', async (t) => {
+    const dir = tempFolder()
+    writeFileSync(path.join(dir, 'pending'), 'a file where a folder belongs')
+    await assert.rejects(openStore(t, dir), usage(/cannot be used/))
+    rmSync(path.join(dir, 'pending'))
+    await openStore(t, dir)
+  })
+
+  test('is free again after a close that could not empty the journal', async (t) => {
+    const { store, dir } = await openStore(t)
+    await store.create(pendingJob())
+    rmSync(path.join(dir, 'journal.ndjson'))
+    await assert.rejects(store.close())
+    await openStore(t, dir)
+  })
+})
+
+test('a disk that takes no more leaves the jobs as they were', async (t) => {
+  const { store, dir } = await openStore(t)
+  const before = pendingJob()
+  await store.create(before)
+  const handle = await open(dir, 'r')
+  const spy = mock.method(Object.getPrototypeOf(handle) as FileHandle, 'datasync', () =>
+    Promise.reject(new Error('ENOSPC: no space left on device')),
+  )
+  await handle.close()
+  t.after(() => spy.mock.restore())
+  const changes = await Promise.allSettled([
+    store.create(pendingJob()),
+    store.update(after(before, CLAIM)),
+    store.remove(before.jobId),
+  ])
+  spy.mock.restore()
+  changes.push(...(await Promise.allSettled([store.create(pendingJob())])))
+  for (const change of changes) {
+    assert.ok(change.status === 'rejected')
+    assert.ok(change.reason instanceof AppError && change.reason.code === 'unavailable')
+  }
+  assert.deepEqual(everything(store), new Map([[before.jobId, before]]))
+  assert.match(store.failure?.message ?? '', /ENOSPC.*restart/)
+  await store.close()
+})
+
+for (let seed = 1; seed <= 4; seed += 1) {
+  test(`a crash after any change brings back every job (seed ${seed})`, async (t) => {
+    const random = seededRandom(seed)
+    const { store, dir } = await openStore(t)
+    const changes = async (): Promise<void> => {
+      for (let n = 0; n < 40; n += 1) {
+        const all = [...store.newest()]
+        const job = random() < 0.4 || all.length === 0 ? null : pick(random, all)
+        if (job === null) await store.create(pendingJob({ priority: Math.floor(random() * 5) }))
+        else if (random() < 0.2) await store.remove(job.jobId)
+        else if (job.status === 'pending') await store.update(after(job, CLAIM))
+        else if (job.status === 'processing')
+          await store.update(after(job, failing(job.attempts.length)))
+        else await store.update(after(job, { type: 'retry', reserveFor: null }))
+        if (random() < 0.1) await store.checkpoint()
+      }
+    }
+    for (let round = 0; round < 4; round += 1) {
+      await changes()
+      const { store: again } = await openStore(t, crashed(dir))
+      const expected = everything(store)
+      assert.deepEqual(everything(again), expected)
+      await again.close()
+    }
+  })
+}
