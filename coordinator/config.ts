@@ -70,11 +70,9 @@ export function addSettings(command: Command): Command {
     .addOption(
       on(
         '--media-root <dir>',
-        'folder that jobs may name files of; repeat for more',
+        'folder that jobs may name files of; repeat for more (default: the temporary folder)',
         'MORAG_MEDIA_ROOTS',
-      )
-        .argParser(list)
-        .default(undefined, "the system's temporary folder"),
+      ).argParser(list),
     )
     .addOption(
       on('--max-upload <size>', 'largest file that is taken in', 'MORAG_MAX_UPLOAD')
@@ -103,11 +101,9 @@ export function addSettings(command: Command): Command {
     .addOption(
       on(
         '--timeout <type=duration>',
-        'how long an attempt may take, per content type',
+        'how long an attempt may take (default: audio=60m,video=60m,document=15m)',
         'MORAG_TIMEOUTS',
-      )
-        .argParser(timeouts)
-        .default(undefined, 'audio=60m,video=60m,document=15m'),
+      ).argParser(timeouts),
     )
     .addOption(
       on(

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { rm } from 'node:fs/promises'
 import { AppError } from '../shared/errors.ts'
-import { parseWire, createRequest, uploadFields } from '../shared/wire.ts'
+import { parseWire, uploadFields, type CreateRequest } from '../shared/wire.ts'
 import type { Job, PendingJob, Source } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import type { Sources } from './sources.ts'
@@ -33,8 +33,7 @@ export class Intake {
   }
 
   /** @throws {AppError} `invalid`, `conflict` when the key was used for another job. */
-  async fromPath(body: unknown, idempotencyKey: string | null): Promise<Job> {
-    const request = parseWire(createRequest, body, 'body')
+  async fromPath(request: CreateRequest, idempotencyKey: string | null): Promise<Job> {
     const source = await this.#sources.fromPath(request.sourceFilePath)
     return await this.#create(request, idempotencyKey, async () => source)
   }

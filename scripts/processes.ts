@@ -29,8 +29,16 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
   return { ...Object.fromEntries(own), ...extra }
 }
 
-function start(program: string, args: readonly string[], env: Record<string, string>) {
-  return execa(process.execPath, ['--import', 'tsx', `${program}/cli.ts`, ...args], {
+export interface RunOptions {
+  env?: Record<string, string>
+  /** Run what `npm run build` has compiled, without tsx. */
+  built?: boolean
+}
+
+function start(program: string, args: readonly string[], { env = {}, built }: RunOptions) {
+  const code =
+    built === true ? [`dist/${program}/cli.js`] : ['--import', 'tsx', `${program}/cli.ts`]
+  return execa(process.execPath, [...code, ...args], {
     cwd: ROOT,
     env: cleanEnv(env),
     extendEnv: false,
@@ -45,9 +53,9 @@ function start(program: string, args: readonly string[], env: Record<string, str
 export function run(
   program: 'coordinator' | 'agent',
   args: readonly string[],
-  env: Record<string, string> = {},
+  options: RunOptions = {},
 ): Running {
-  const child = start(program, args, env)
+  const child = start(program, args, options)
   const lines: string[] = []
   const waiting = new Set<{ fits: (line: string) => boolean; resolve: (line: string) => void }>()
   const ended = child.then(({ exitCode, signal }) => ({ exitCode, signal }))
@@ -81,28 +89,17 @@ export function run(
   }
 }
 
-/** A coordinator that listens, on a free port. */
+/** A coordinator that listens, on a free port unless the arguments say otherwise. */
 export async function startCoordinator(
   dataDir: string,
   mediaRoot: string,
-  args: readonly string[] = [],
-  env: Record<string, string> = {},
+  { args = [], ...options }: RunOptions & { args?: readonly string[] } = {},
 ): Promise<RunningCoordinator> {
+  const folders = ['--data-dir', dataDir, '--media-root', mediaRoot]
   const running = run(
     'coordinator',
-    [
-      'serve',
-      '--port',
-      '0',
-      '--data-dir',
-      dataDir,
-      '--media-root',
-      mediaRoot,
-      '--log-format',
-      'json',
-      ...args,
-    ],
-    env,
+    ['serve', '--port', '0', ...folders, '--log-format', 'json', ...args],
+    options,
   )
   const line = await running.line((text) => text.includes('"url"'))
   const { url } = JSON.parse(line) as { url: string }

@@ -37,6 +37,8 @@ export const createRequest = z.object({
   priority: priority.default(0),
 })
 
+export type CreateRequest = FromWire<z.output<typeof createRequest>>
+
 /** `POST /remote-jobs/` as multipart: the fields beside the `file` part. */
 export const uploadFields = z.object({
   content_type: name,

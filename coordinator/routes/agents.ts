@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import { SECOND } from '../../shared/duration.ts'
 import { claimRequest, heartbeatRequest, releaseRequest } from '../../shared/wire.ts'
 import type { Services } from '../services.ts'
-import { answer, bodyOf, callerGone, jsonLimit, type Env } from './http.ts'
+import { answer, bodyOf, callerGone, type Env } from './http.ts'
 
 /** How long a worker that got nothing should wait; one that waited for work already need not. */
 const RETRY_AFTER_SECONDS = 5
@@ -11,7 +11,7 @@ const RETRY_AFTER_SECONDS = 5
 export function agentRoutes({ attempts, claims, views, workers }: Services): Hono<Env> {
   const app = new Hono<Env>()
 
-  app.post('/remote-jobs/claim', jsonLimit(1), async (c) => {
+  app.post('/remote-jobs/claim', async (c) => {
     const { waitSeconds, ...request } = await bodyOf(c, claimRequest)
     workers.seen(request.workerId, { contentTypes: request.contentTypes })
     const signal = callerGone(c)
@@ -20,7 +20,7 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
     return answer(c, { jobs: claimed.map((job) => views.claimed(job)), retryAfterSeconds })
   })
 
-  app.post('/workers/:id/heartbeat', jsonLimit(1), async (c) => {
+  app.post('/workers/:id/heartbeat', async (c) => {
     const workerId = c.req.param('id')
     const { state, version, slots, device, jobs: beats } = await bodyOf(c, heartbeatRequest)
     workers.seen(workerId, { state, version, slots, device: device ?? null })
@@ -32,7 +32,7 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
     })
   })
 
-  app.post('/remote-jobs/:id/release', jsonLimit(1), async (c) => {
+  app.post('/remote-jobs/:id/release', async (c) => {
     const { leaseToken } = await bodyOf(c, releaseRequest)
     return answer(c, views.status(await attempts.release(c.req.param('id'), leaseToken)))
   })

@@ -1,8 +1,9 @@
+import type { IncomingMessage } from 'node:http'
 import type { HttpBindings } from '@hono/node-server'
-import type { Context, MiddlewareHandler } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
+import type { Context } from 'hono'
+import getRawBody from 'raw-body'
 import type { z } from 'zod'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
 import { parseWire } from '../../shared/wire.ts'
 
@@ -10,46 +11,52 @@ import { parseWire } from '../../shared/wire.ts'
 export type Env = { Bindings: HttpBindings }
 
 const MIB = 1024 * 1024
+/** Most of what a JSON body may be; a route that takes more says so. */
+const JSON_MIB = 1
 
-/** Refuses a JSON body that is larger, before it is held in memory. */
-export function jsonLimit(mebibytes: number): MiddlewareHandler {
-  return bodyLimit({
-    maxSize: mebibytes * MIB,
-    onError: () => {
-      throw new AppError(
-        'too_large',
-        `The request is larger than the ${mebibytes} MiB allowed here.`,
-      )
-    },
-  })
-}
-
-/** @throws {AppError} `invalid` when it is not JSON. */
-export async function jsonOf(c: Context): Promise<unknown> {
-  try {
-    return await c.req.json<unknown>()
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error
-    const problems = [{ loc: ['body'], msg: 'The body is not JSON.', type: 'json_invalid' }]
-    throw new AppError('invalid', 'The body is not JSON.', { problems, cause: error })
-  }
-}
-
-/** @throws {AppError} `invalid` with every problem. */
+/**
+ * A request's JSON body in the code's shape.
+ * @param mebibytes the most it may be.
+ * @throws {AppError} `too_large`, and `invalid` with every problem.
+ */
 export async function bodyOf<S extends z.ZodType>(
-  c: Context,
+  c: Context<Env>,
   schema: S,
+  mebibytes: number = JSON_MIB,
 ): Promise<FromWire<z.output<S>>> {
-  return parseWire(schema, await jsonOf(c), 'body')
+  return parseWire(schema, parseJson(await textOf(c.env.incoming, mebibytes)), 'body')
 }
 
 /** Like {@link bodyOf}, for a body that may be left out. */
 export async function optionalBodyOf<S extends z.ZodType>(
-  c: Context,
+  c: Context<Env>,
   schema: S,
 ): Promise<FromWire<z.output<S>>> {
-  const text = await c.req.text()
-  return parseWire(schema, text.trim() === '' ? {} : await jsonOf(c), 'body')
+  const text = await textOf(c.env.incoming, JSON_MIB)
+  return parseWire(schema, text.trim() === '' ? {} : parseJson(text), 'body')
+}
+
+async function textOf(request: IncomingMessage, mebibytes: number): Promise<string> {
+  try {
+    const length = request.headers['content-length'] ?? null
+    return await getRawBody(request, { length, limit: mebibytes * MIB, encoding: 'utf-8' })
+  } catch (error) {
+    const tooLarge = (error as { type?: string }).type === 'entity.too.large'
+    const message = tooLarge
+      ? `The request is larger than the ${mebibytes} MiB allowed here.`
+      : `The request could not be read: ${messageOf(error)}.`
+    throw new AppError(tooLarge ? 'too_large' : 'bad_request', message, { cause: error })
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch (error) {
+    const msg = 'The body is not JSON.'
+    const problems = [{ loc: ['body'], msg, type: 'json_invalid' }]
+    throw new AppError('invalid', msg, { problems, cause: error })
+  }
 }
 
 export function queryOf<S extends z.ZodType>(c: Context, schema: S): FromWire<z.output<S>> {

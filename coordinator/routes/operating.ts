@@ -1,13 +1,13 @@
 import { Hono } from 'hono'
 import { cleanupRequest, reassignRequest } from '../../shared/wire.ts'
 import type { Services } from '../services.ts'
-import { answer, jsonLimit, optionalBodyOf, type Env } from './http.ts'
+import { answer, optionalBodyOf, type Env } from './http.ts'
 
 /** What an operator does with jobs and workers. */
 export function operatingRoutes({ claims, jobs, upkeep, views, workers }: Services): Hono<Env> {
   const app = new Hono<Env>()
 
-  app.post('/remote-jobs/cleanup', jsonLimit(1), async (c) =>
+  app.post('/remote-jobs/cleanup', async (c) =>
     answer(c, await upkeep.cleanup(await optionalBodyOf(c, cleanupRequest))),
   )
 
@@ -22,7 +22,7 @@ export function operatingRoutes({ claims, jobs, upkeep, views, workers }: Servic
     ),
   )
 
-  app.post('/remote-jobs/:id/reassign', jsonLimit(1), async (c) => {
+  app.post('/remote-jobs/:id/reassign', async (c) => {
     const { workerId } = await optionalBodyOf(c, reassignRequest)
     const event = { type: 'retry', reserveFor: workerId ?? null } as const
     return answer(c, views.status(await jobs.apply(c.req.param('id'), event)))

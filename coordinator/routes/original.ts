@@ -1,10 +1,9 @@
 import { Hono } from 'hono'
-import { pollQuery, resultRequest } from '../../shared/wire.ts'
+import { createRequest, pollQuery, resultRequest } from '../../shared/wire.ts'
 import type { Services } from '../services.ts'
 import { sendSource } from './download.ts'
-import { answer, bodyOf, callerGone, jsonLimit, jsonOf, queryOf, type Env } from './http.ts'
+import { answer, bodyOf, callerGone, queryOf, type Env } from './http.ts'
 
-const JSON_MIB = 1
 const RESULT_MIB = 64
 
 /** The contract of the original system, which its clients and workers rely on; creation also takes an upload. */
@@ -18,7 +17,6 @@ export function originalRoutes({
   workers,
 }: Services): Hono<Env> {
   const app = new Hono<Env>()
-  const create = jsonLimit(JSON_MIB)
 
   app.post('/remote-jobs', async (c) => {
     const key = c.req.header('idempotency-key') ?? null
@@ -27,8 +25,7 @@ export function originalRoutes({
       const { jobId, createdAt } = await intake.fromUpload(c.env.incoming, key)
       return answer(c, { jobId, status: 'pending', createdAt })
     }
-    await create(c, async () => undefined)
-    const { jobId, createdAt } = await intake.fromPath(await jsonOf(c), key)
+    const { jobId, createdAt } = await intake.fromPath(await bodyOf(c, createRequest), key)
     return answer(c, { jobId, status: 'pending', createdAt })
   })
 
@@ -61,8 +58,8 @@ export function originalRoutes({
     return await sendSource(c, job, await sources.read(job))
   })
 
-  app.put('/remote-jobs/:id/result', jsonLimit(RESULT_MIB), async (c) => {
-    const request = await bodyOf(c, resultRequest)
+  app.put('/remote-jobs/:id/result', async (c) => {
+    const request = await bodyOf(c, resultRequest, RESULT_MIB)
     const job = await attempts.finish(c.req.param('id'), request)
     return answer(c, { status: job.status, ingestionContinued: false })
   })

@@ -1,0 +1,47 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { durableCycles } from './bench/durable.ts'
+import { loadTime, longPolls, pollCost } from './bench/queue.ts'
+import { print, type Measure } from './bench/report.ts'
+import { streaming } from './bench/stream.ts'
+
+/**
+ * `npm run bench [-- part…]`: what the queue, the disk and the wire cost, measured over HTTP against real coordinator
+ * processes. Machines are noisy: read the ratios, and run it twice.
+ */
+const PARTS: Record<
+  string,
+  { title: string; run: (folder: string, file: string) => Promise<Measure[]> }
+> = {
+  poll: { title: 'A poll costs the same however many jobs wait', run: pollCost },
+  load: { title: 'A start reads every job file', run: loadTime },
+  wait: { title: 'Workers that wait for work', run: longPolls },
+  durable: { title: 'Durable cycles', run: durableCycles },
+  stream: { title: 'Streaming', run: streaming },
+}
+
+const wanted = process.argv.slice(2)
+const unknown = wanted.filter((name) => !(name in PARTS))
+if (unknown.length > 0) {
+  console.error(`No such part: ${unknown.join(', ')}. There are: ${Object.keys(PARTS).join(', ')}.`)
+  process.exit(2)
+}
+console.log(
+  `Node ${process.version}, ${os.availableParallelism()} cores, ${os.cpus()[0]?.model ?? 'unknown'}`,
+)
+let missed = 0
+for (const [name, { title, run }] of Object.entries(PARTS)) {
+  if (wanted.length > 0 && !wanted.includes(name)) continue
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-bench-'))
+  try {
+    const file = path.join(folder, 'source.wav')
+    await writeFile(file, 'RIFF')
+    const measures = await run(folder, file)
+    print(title, measures)
+    missed += measures.filter(({ kept }) => kept === false).length
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+process.exitCode = missed > 0 ? 1 : 0

@@ -1,0 +1,17 @@
+import { chmod, cp, rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+
+/** Compiles what is published to `dist/`: JavaScript that runs without tsx, and the agent's clips. */
+const inRoot = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
+
+await rm(inRoot('dist'), { recursive: true, force: true })
+const { failed } = await execa('tsc', ['-p', inRoot('scripts/tsconfig.build.json')], {
+  preferLocal: true,
+  localDir: inRoot('.'),
+  stdio: 'inherit',
+  reject: false,
+})
+if (failed) process.exit(1)
+await cp(inRoot('agent/assets'), inRoot('dist/agent/assets'), { recursive: true })
+for (const program of ['agent', 'coordinator']) await chmod(inRoot(`dist/${program}/cli.js`), 0o755)
