@@ -1,0 +1,163 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import type { Transcript } from '../../shared/transcript.ts'
+import { ensureModel } from '../models.ts'
+import type { Engine, EngineInfo, TranscribeRequest } from './engine.ts'
+import type { MoonshineFiles } from './moonshine-child.ts'
+import { MoonshineProcess } from './moonshine-process.ts'
+
+export interface MoonshineOptions {
+  /** The folder of all models. */
+  modelsDir: string
+  /** A line for people while models are fetched. */
+  onPull?: (text: string) => void
+  /** Where the model's files are; default: in `modelsDir`, fetched when they are not there. */
+  locate?: (signal: AbortSignal) => Promise<MoonshineFiles>
+}
+
+const MODEL = 'moonshine-tiny'
+const VAD = 'silero-vad'
+
+/**
+ * Moonshine tiny with Silero VAD, through sherpa-onnx: English only, on one CPU thread per recording, some twenty times
+ * faster than the recording plays. A process per recording at a time, kept for the next one.
+ * @throws {AppError} `engine_missing` when sherpa-onnx-node is not installed.
+ */
+export function createMoonshine(options: MoonshineOptions): Engine {
+  return new MoonshineEngine(options)
+}
+
+class MoonshineEngine implements Engine {
+  readonly info: EngineInfo = {
+    name: 'moonshine',
+    model: MODEL,
+    device: 'cpu',
+    version: sherpaVersion(),
+  }
+  readonly #options: MoonshineOptions
+  readonly #processes = new Set<MoonshineProcess>()
+  readonly #idle = new Set<MoonshineProcess>()
+  /** The model's files, once found whole; found again when a process could not load them. */
+  #files: Promise<MoonshineFiles> | null = null
+  #closing = new AbortController()
+
+  constructor(options: MoonshineOptions) {
+    this.#options = options
+  }
+
+  async prepare(signal: AbortSignal): Promise<void> {
+    const recognizer = await this.#take(signal)
+    this.#idle.add(recognizer)
+  }
+
+  async transcribe(request: TranscribeRequest): Promise<Transcript> {
+    const { language, signal } = request
+    if (!isEnglish(language)) {
+      throw new AppError(
+        'unsupported_language',
+        `The engine moonshine knows English only, not '${language}'.`,
+      )
+    }
+    const recognizer = await this.#take(signal)
+    const { segments, durationSeconds } = await recognizer.transcribe(
+      request.wavPath,
+      signal,
+      (seconds) => request.onProgress(seconds),
+    )
+    if (recognizer.isAlive) this.#idle.add(recognizer)
+    return { language: 'en', durationSeconds, segments }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
+    this.#closing = new AbortController()
+    this.#files = null
+    this.#idle.clear()
+    await Promise.all([...this.#processes].map((recognizer) => recognizer.kill()))
+  }
+
+  /** A process with the model loaded, for one recording. */
+  async #take(signal: AbortSignal): Promise<MoonshineProcess> {
+    signal.throwIfAborted()
+    for (const recognizer of this.#idle) {
+      this.#idle.delete(recognizer)
+      if (recognizer.isAlive) return recognizer
+    }
+    const files = await unlessAborted(this.#locate(), signal)
+    const recognizer = new MoonshineProcess()
+    this.#processes.add(recognizer)
+    void recognizer.ended.then(() => this.#processes.delete(recognizer))
+    try {
+      await recognizer.load(files, signal)
+      return recognizer
+    } catch (error) {
+      this.#files = null
+      throw error
+    }
+  }
+
+  /** One search, or download, for all who wait for it; none of them going away ends it, only `close`. */
+  #locate(): Promise<MoonshineFiles> {
+    if (this.#files === null) {
+      const { signal } = this.#closing
+      const files = this.#options.locate?.(signal) ?? locateIn(this.#options, signal)
+      files.catch(() => {
+        if (this.#files === files) this.#files = null
+      })
+      this.#files = files
+    }
+    return this.#files
+  }
+}
+
+async function locateIn(
+  { modelsDir, onPull }: MoonshineOptions,
+  signal: AbortSignal,
+): Promise<MoonshineFiles> {
+  const options = {
+    dir: modelsDir,
+    signal,
+    ...(onPull === undefined ? {} : { onProgress: onPull }),
+  }
+  const model = await ensureModel(MODEL, options)
+  const vad = await ensureModel(VAD, options)
+  return {
+    encoder: path.join(model, 'encoder_model.onnx'),
+    decoder: path.join(model, 'decoder_model_merged.onnx'),
+    tokens: path.join(model, 'tokens.txt'),
+    vad: path.join(vad, 'silero_vad_v6.onnx'),
+  }
+}
+
+function isEnglish(language: string | null): boolean {
+  return language === null || /^(auto|english|eng?([-_].*)?)$/i.test(language.trim())
+}
+
+function sherpaVersion(): string {
+  try {
+    const file = createRequire(import.meta.url).resolve('sherpa-onnx-node/package.json')
+    return String((JSON.parse(readFileSync(file, 'utf8')) as { version: unknown }).version)
+  } catch (error) {
+    throw new AppError(
+      'engine_missing',
+      'The npm package sherpa-onnx-node is not installed: install this package again without leaving out its optional dependencies, or choose another engine.',
+      { cause: error },
+    )
+  }
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted()
+  let stop = (): void => undefined
+  const aborted = new Promise<never>((_, reject) => {
+    stop = () => reject(signal.reason as Error)
+  })
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    return await Promise.race([work, aborted])
+  } finally {
+    signal.removeEventListener('abort', stop)
+  }
+}

@@ -1,0 +1,116 @@
+/** A stretch of a recording, in samples: from `start` (inclusive) to `end` (exclusive). */
+export interface Span {
+  start: number
+  end: number
+}
+
+/** What goes to the recogniser in one piece. */
+export interface Chunk {
+  /** Where the speech is: what the transcript's times say. */
+  speech: Span
+  /** What is recognised: the speech and a little around it, never overlapping a neighbour's. */
+  audio: Span
+}
+
+export interface ChunkLimits {
+  /** Speech this close together is one chunk … */
+  mergeGap: number
+  /** … as long as that stays within this length. */
+  maxLength: number
+  /** How much is added on both sides. */
+  pad: number
+}
+
+/** In seconds. Moonshine repeats itself without end on long pieces, and loses words on very short ones. */
+const LIMITS_SECONDS = { mergeGap: 1.2, maxLength: 24, pad: 0.15 }
+
+/** The limits that Moonshine was measured with, in samples. */
+export function chunkLimits(sampleRate: number): ChunkLimits {
+  const { mergeGap, maxLength, pad } = LIMITS_SECONDS
+  const samples = (seconds: number): number => Math.round(seconds * sampleRate)
+  return { mergeGap: samples(mergeGap), maxLength: samples(maxLength), pad: samples(pad) }
+}
+
+/**
+ * Joins spans of speech, in order of time, to chunks, while they come in: a chunk is given out as soon as it is certain
+ * that nothing more joins it.
+ */
+export class Chunker {
+  readonly #limits: ChunkLimits
+  #open: Span | null = null
+  /** Where the audio of the last chunk given out ended. */
+  #floor = 0
+
+  constructor(limits: ChunkLimits) {
+    this.#limits = limits
+  }
+
+  /** Takes the next span; returns the chunk that it closes, if it does. */
+  push(span: Span): Chunk | null {
+    const open = this.#open
+    // A span cannot begin before the last one ended; one that seems to is cut.
+    const next = { start: Math.max(span.start, open?.end ?? this.#floor), end: span.end }
+    if (next.end <= next.start) return null
+    if (
+      open !== null &&
+      next.start - open.end <= this.#limits.mergeGap &&
+      next.end - open.start <= this.#limits.maxLength
+    ) {
+      open.end = next.end
+      return null
+    }
+    this.#open = next
+    return open === null ? null : this.#close(open, middle(open.end, next.start))
+  }
+
+  /** Where the chunk in the making begins, or null when there is none. */
+  get openStart(): number | null {
+    return this.#open?.start ?? null
+  }
+
+  /** The last chunk, when the recording of `total` samples is over. */
+  flush(total: number): Chunk | null {
+    const open = this.#open
+    this.#open = null
+    if (open === null) return null
+    const speech = { start: Math.min(open.start, total), end: Math.min(open.end, total) }
+    return speech.end > speech.start ? this.#close(speech, total) : null
+  }
+
+  #close(speech: Span, ceiling: number): Chunk {
+    const { pad } = this.#limits
+    const start = Math.max(this.#floor, speech.start - pad)
+    const end = Math.min(ceiling, speech.end + pad)
+    this.#floor = end
+    return { speech, audio: { start, end } }
+  }
+}
+
+function middle(a: number, b: number): number {
+  return Math.floor((a + b) / 2)
+}
+
+/**
+ * Where to cut a piece that is too long (speech without a pause): the middle of its quietest tenth of a second between
+ * `from` and `to`, as an index into `samples`.
+ */
+export function quietest(
+  samples: Float32Array,
+  from: number,
+  to: number,
+  sampleRate: number,
+): number {
+  const window = Math.round(sampleRate / 10)
+  const step = Math.max(1, Math.floor(window / 4))
+  let best = middle(from, to)
+  let least = Infinity
+  for (let at = from; at + window <= to; at += step) {
+    let energy = 0
+    for (let i = at; i < at + window; i++) energy += (samples[i] ?? 0) ** 2
+    if (energy < least) {
+      least = energy
+      best = at + Math.floor(window / 2)
+    }
+  }
+  return best
+}
