@@ -1,5 +1,7 @@
-import { open, stat, unlink } from 'node:fs/promises'
-import { connect, createServer, type Server } from 'node:net'
+import { randomUUID } from 'node:crypto'
+import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSystemError } from './errors.ts'
@@ -16,57 +18,68 @@ const MAX_SOCKET_PATH = 100
  * Takes a folder for this process alone, or returns null when a live process has it.
  *
  * The lock is a listening Unix socket named `lock`: the kernel closes it when its owner dies, however it dies, so a
- * stale one shows itself by refusing connections. No process ids, which mean nothing in another container.
+ * stale one shows itself by refusing connections. No process ids, which mean nothing in another container. The socket
+ * gets that name once it listens, by link when the name is free and by rename over a stale one: Node removes the name
+ * that a server was opened under when it closes, and a loser's must not be the winner's.
  */
 export async function lockFolder(folder: string): Promise<FolderLock | null> {
-  const file = path.join(folder, 'lock')
   const directory = await open(folder, 'r')
-  const address =
-    Buffer.byteLength(file) > MAX_SOCKET_PATH ? `/proc/self/fd/${directory.fd}/lock` : file
+  const own = `lock.${randomUUID()}`
+  const long = Buffer.byteLength(path.join(folder, own)) > MAX_SOCKET_PATH
+  const place = (name: string): string =>
+    long ? `/proc/self/fd/${directory.fd}/${name}` : path.join(folder, name)
+  const server = createServer((socket) => socket.end())
+  const letGo = async (): Promise<void> => {
+    await new Promise<void>((resolve) => server.close(() => resolve()))
+    await directory.close()
+  }
   try {
-    let server = await listen(address)
-    if (server === null) {
-      if (await answers(address)) return await refuse(directory)
-      await unlink(file).catch(ignoreMissing)
-      server = await listen(address)
-      if (server === null) return await refuse(directory)
-      // Another starter may have found the same stale socket and replaced ours after we made it.
-      const { ino } = await stat(file)
-      await delay(50)
-      const now = await stat(file).catch(() => null)
-      if (now?.ino !== ino) {
-        server.close()
-        return await refuse(directory)
-      }
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject)
+      server.listen(place(own), resolve)
+    })
+    const ours = inodeOf(place(own))
+    if (!(await takeName(place(own), place('lock')))) {
+      await letGo()
+      return null
     }
     server.unref()
-    const held = server
     return {
       async release() {
-        await new Promise<void>((resolve) => held.close(() => resolve()))
-        await directory.close()
+        if (inodeOf(place('lock')) === ours) unlinkSync(place('lock'))
+        await letGo()
       },
     }
   } catch (error) {
-    await directory.close()
+    await letGo()
     throw error
   }
 }
 
-async function refuse(directory: { close(): Promise<void> }): Promise<null> {
-  await directory.close()
-  return null
+/** Gives our listening socket the lock's name; false when a live process has it. */
+async function takeName(own: string, lock: string): Promise<boolean> {
+  const ours = inodeOf(own)
+  for (;;) {
+    try {
+      linkSync(own, lock)
+      unlinkSync(own)
+      return true
+    } catch (error) {
+      if (!isSystemError(error, 'EEXIST')) throw error
+    }
+    const found = inodeOf(lock)
+    if (found !== null && (await answers(lock))) return false
+    // Replaced or let go of while we asked: look again.
+    if (found === null || inodeOf(lock) !== found) continue
+    renameSync(own, lock)
+    // Another starter may have found the same stale socket, and its rename came after ours.
+    await delay(50)
+    return inodeOf(lock) === ours
+  }
 }
 
-/** The server, or null when the address is taken (by a live process or by a dead one's leftover). */
-async function listen(address: string): Promise<Server | null> {
-  const server = createServer((socket) => socket.end())
-  return await new Promise((resolve, reject) => {
-    server.once('error', (error) =>
-      isSystemError(error, 'EADDRINUSE') ? resolve(null) : reject(error),
-    )
-    server.listen(address, () => resolve(server))
-  })
+function inodeOf(file: string): number | null {
+  return lstatSync(file, { throwIfNoEntry: false })?.ino ?? null
 }
 
 async function answers(address: string): Promise<boolean> {
@@ -78,8 +91,4 @@ async function answers(address: string): Promise<boolean> {
     })
     socket.once('error', () => resolve(false))
   })
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!isSystemError(error, 'ENOENT')) throw error
 }

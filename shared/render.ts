@@ -28,7 +28,7 @@ export function renderText(segments: readonly Segment[]): string {
 
 /** The segments that say something. */
 export function spoken(segments: readonly Segment[]): Segment[] {
-  return segments.filter(({ text }) => text.trim() !== '')
+  return segments.filter(({ text }) => oneLine(text) !== '')
 }
 
 /** Text on one line, without control characters: a transcript may hold whatever an engine printed. */

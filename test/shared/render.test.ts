@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { oneLine, renderSrt, renderText, renderVtt, spoken } from '../../shared/render.ts'
+import { segmentsOf, type Segment } from '../../shared/transcript.ts'
+
+const segments: Segment[] = [
+  { start: 0, end: 1.5, text: ' Hello. ' },
+  { start: 1.5, end: 2, text: '   ' },
+  { start: 3_723.0042, end: 3_724.0049, text: 'After an hour.', speaker: 'Ada' },
+]
+const one = (text: string, different: Partial<Segment> = {}): Segment[] => [
+  { start: 0, end: 1, text, ...different },
+]
+
+test('SubRip has numbered cues with a comma before the milliseconds', () => {
+  assert.equal(
+    renderSrt(segments),
+    '1\n00:00:00,000 --> 00:00:01,500\nHello.\n\n2\n01:02:03,004 --> 01:02:04,005\nAda: After an hour.\n',
+  )
+})
+
+test('WebVTT has a head, a dot before the milliseconds and the speaker as a voice', () => {
+  assert.equal(
+    renderVtt(segments),
+    'WEBVTT\n\n00:00:00.000 --> 00:00:01.500\nHello.\n\n01:02:03.004 --> 01:02:04.005\n<v Ada>After an hour.\n',
+  )
+})
+
+test('plain text has a line per segment', () => {
+  assert.equal(renderText(segments), 'Hello.\nAda: After an hour.\n')
+})
+
+test('a transcript without speech is an empty file of its form', () => {
+  for (const nothing of [[], one('  \n\t ')]) {
+    assert.equal(renderSrt(nothing), '')
+    assert.equal(renderVtt(nothing), 'WEBVTT\n')
+    assert.equal(renderText(nothing), '')
+  }
+})
+
+describe('a time', () => {
+  const timesOf = (start: number, end: number): string =>
+    renderSrt(one('x', { start, end })).split('\n')[1]!
+
+  test('is rounded to the millisecond, and carries over to minutes and hours', () => {
+    assert.equal(timesOf(59.9996, 3_599.9996), '00:01:00,000 --> 01:00:00,000')
+    assert.equal(timesOf(59.9994, 0.0005), '00:00:59,999 --> 00:00:00,001')
+  })
+
+  test('before the start is the start, and after a hundred hours has three digits', () => {
+    assert.equal(timesOf(-1, 360_000), '00:00:00,000 --> 100:00:00,000')
+  })
+})
+
+describe('text', () => {
+  test('that breaks lines stays on one, so that it can end no cue', () => {
+    const evil = 'one\n\n2\n00:00:00,000 --> 00:00:09,000\nevil\r\u2028\u2029\u0085end'
+    for (const rendered of [renderSrt(one(evil)), renderText(one(evil))])
+      assert.ok(rendered.includes('one 2 00:00:00,000 --> 00:00:09,000 evil end\n'))
+    assert.ok(renderVtt(one(evil)).includes('one 2 00:00:00,000 --&gt; 00:00:09,000 evil end\n'))
+  })
+
+  test('loses its control characters and keeps every other one', () => {
+    assert.equal(oneLine('\u0000a\u001b[31mb\u007f\u009fc\t d '), 'a [31mb c d')
+    assert.equal(oneLine('ünï 🎧 “x” 日本'), 'ünï 🎧 “x” 日本')
+  })
+
+  test('is escaped in WebVTT alone', () => {
+    const text = 'a < b && <b>c</b> &amp;'
+    assert.ok(renderVtt(one(text)).includes('a &lt; b &amp;&amp; &lt;b&gt;c&lt;/b&gt; &amp;amp;\n'))
+    assert.ok(renderSrt(one(text)).includes(`${text}\n`))
+    assert.ok(renderText(one(text)).includes(`${text}\n`))
+  })
+
+  test('of control characters alone says nothing', () => {
+    const nothing = one('\u0000\u0007 \u001b')
+    assert.deepEqual(spoken(nothing), [])
+    assert.equal(renderSrt(nothing), '')
+    assert.equal(renderText(nothing), '')
+  })
+
+  test('of a speaker can break out of nothing either', () => {
+    const named = one('x', { speaker: 'A>\n<b> &\u0000' })
+    assert.ok(renderVtt(named).includes('<v A&gt; &lt;b&gt; &amp;>x\n'))
+    assert.ok(renderSrt(named).includes('A> <b> &: x\n'))
+    assert.equal(renderText(named), 'A> <b> &: x\n')
+  })
+})
+
+test('the segments of a result are its metadata’s, or none where they are not usable', () => {
+  const word = { start: 0, end: 1, text: 'x', probability: 0.5 }
+  const good = [{ start: 0, end: 1, text: 'x', speaker: 'A', words: [word], extra: true }]
+  assert.deepEqual(segmentsOf({ segments: good }), good)
+  for (const bad of [undefined, null, 'x', {}, [{ start: 0 }], [{ start: '0', end: 1, text: '' }]])
+    assert.deepEqual(segmentsOf({ segments: bad }), [])
+})
