@@ -1,10 +1,4 @@
-import { readFileSync } from 'node:fs'
-
-/** Resident memory of a process in MB, from Linux's `/proc`. */
-export function residentMb(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)?.[1] ?? Number.NaN) / 1024
-}
+import { residentMb } from '../process-tree.ts'
 
 /** The most that each of these processes takes while `work` runs, in MB. */
 export async function peaksDuring(

@@ -2,7 +2,7 @@ import path from 'node:path'
 import { startCoordinator } from '../processes.ts'
 import { Api } from './api.ts'
 import { writeJobFiles } from './job-files.ts'
-import { residentMb } from './memory.ts'
+import { residentMb } from '../process-tree.ts'
 import { median, quantile, type Measure } from './report.ts'
 
 const POLLS = 80

@@ -1,0 +1,151 @@
+import assert from 'node:assert/strict'
+import path from 'node:path'
+import { before, describe, test } from 'node:test'
+import { family, isAlive } from '../scripts/process-tree.ts'
+import { startCoordinator, type RunningCoordinator } from '../scripts/processes.ts'
+import { CLIPS, ffmpeg } from './agent/fixtures.ts'
+import { startAgent, TestClient, type Detail } from './conversion-set-up.ts'
+import { tempFolder } from './shared/temp-folder.ts'
+
+const MINUTES = 4
+const skip = process.platform === 'linux' ? false : 'looks at processes through /proc'
+
+const isTranscribing = ({ stage, progress }: Detail): boolean =>
+  stage === 'transcribing' && (progress ?? 0) > 0.2
+
+/** The processes of an agent's family, its own left out. */
+const childrenOf = (pid: number): number[] => family(pid).filter((one) => one !== pid)
+
+async function gone(pids: readonly number[]): Promise<void> {
+  while (pids.some(isAlive)) await new Promise(setImmediate)
+}
+
+describe('when something dies in the middle of a job', { skip }, () => {
+  const folder = tempFolder()
+  let long: string
+
+  before(async () => {
+    const repeats = String(Math.ceil((MINUTES * 60) / CLIPS.jfk.seconds))
+    long =
+      await ffmpeg`-stream_loop ${repeats} -i ${CLIPS.jfk.file} -t ${String(MINUTES * 60)} ${path.join(folder, 'long.wav')}`
+  })
+
+  async function start(
+    name: string,
+    ...args: string[]
+  ): Promise<{ coordinator: RunningCoordinator; client: TestClient }> {
+    const coordinator = await startCoordinator(path.join(folder, name), folder, { args })
+    return { coordinator, client: new TestClient(coordinator.url) }
+  }
+
+  test('another agent finishes what a killed one had, and the engine dies with its agent', async () => {
+    const { coordinator, client } = await start('agent-killed', '--lease', '3s')
+    const first = startAgent(coordinator.url, folder, 'first')
+    const jobId = await client.upload(long, 'audio')
+    await client.until(jobId, isTranscribing)
+    const children = childrenOf(first.pid)
+    assert.notEqual(children.length, 0)
+    first.signal('SIGKILL')
+    await gone(children)
+    const second = startAgent(coordinator.url, folder, 'second', '--once')
+    const job = await client.ended(jobId)
+    assert.deepEqual(
+      job.attempts.map(({ worker_id: worker, outcome }) => [worker, outcome]),
+      [
+        ['first', 'lost'],
+        ['second', 'completed'],
+      ],
+    )
+    assert.equal((await second.ended).exitCode, 0)
+    coordinator.signal('SIGKILL')
+  })
+
+  test('a coordinator that is killed and comes back has lost neither the attempt nor its result', async () => {
+    const { coordinator, client } = await start('coordinator-killed')
+    const agent = startAgent(coordinator.url, folder, 'steady', '--once')
+    const jobId = await client.upload(long, 'audio')
+    await client.until(jobId, isTranscribing)
+    coordinator.signal('SIGKILL')
+    await coordinator.ended
+    const port = new URL(coordinator.url).port
+    const again = await startCoordinator(path.join(folder, 'coordinator-killed'), folder, {
+      args: ['--port', port],
+    })
+    const job = await client.ended(jobId)
+    assert.equal(job.status, 'completed')
+    assert.deepEqual(
+      job.attempts.map(({ outcome }) => outcome),
+      ['completed'],
+    )
+    assert.equal((await agent.ended).exitCode, 0)
+    again.signal('SIGKILL')
+  })
+
+  test('an agent that is told to stop finishes its job first', async () => {
+    const { coordinator, client } = await start('drained')
+    const agent = startAgent(coordinator.url, folder, 'drained')
+    const jobId = await client.upload(long, 'audio')
+    await client.until(jobId, isTranscribing)
+    agent.signal('SIGTERM')
+    assert.equal((await agent.ended).exitCode, 0)
+    assert.equal((await client.detail(jobId)).status, 'completed')
+    coordinator.signal('SIGKILL')
+  })
+
+  test('an agent that is told twice gives its job back and leaves no process behind', async () => {
+    const { coordinator, client } = await start('released')
+    const agent = startAgent(coordinator.url, folder, 'hurried')
+    const jobId = await client.upload(long, 'audio')
+    await client.until(jobId, isTranscribing)
+    const children = childrenOf(agent.pid)
+    agent.signal('SIGINT')
+    await agent.line((line) => /drain|finish/i.test(line))
+    agent.signal('SIGINT')
+    assert.equal((await agent.ended).exitCode, 130)
+    assert.deepEqual(children.filter(isAlive), [])
+    const job = await client.detail(jobId)
+    assert.deepEqual(
+      [job.status, job.retry_count, job.attempts[0]?.outcome],
+      ['pending', 0, 'released'],
+    )
+    coordinator.signal('SIGKILL')
+  })
+
+  test('a cancelled job stops where it is, and the agent takes the next', async () => {
+    const { coordinator, client } = await start('cancelled', '--lease', '3s')
+    const agent = startAgent(coordinator.url, folder, 'obedient')
+    const jobId = await client.upload(long, 'audio')
+    await client.until(jobId, isTranscribing)
+    await client.cancel(jobId)
+    const next = await client.upload(CLIPS.austen.file, 'audio')
+    assert.equal((await client.ended(next)).status, 'completed')
+    assert.equal((await client.detail(jobId)).status, 'cancelled')
+    agent.signal('SIGTERM')
+    assert.equal((await agent.ended).exitCode, 0)
+    coordinator.signal('SIGKILL')
+  })
+
+  test('a result waits on the disk for a coordinator that is away, also through the agent’s end', async () => {
+    const { coordinator, client } = await start('away')
+    const agent = startAgent(coordinator.url, folder, 'patient')
+    const jobId = await client.upload(long, 'audio')
+    await client.until(jobId, isTranscribing)
+    coordinator.signal('SIGKILL')
+    await coordinator.ended
+    // It finishes the job with nobody to give it to, and leaves with the result on the disk.
+    agent.signal('SIGTERM')
+    await agent.ended
+    const port = new URL(coordinator.url).port
+    const again = await startCoordinator(path.join(folder, 'away'), folder, {
+      args: ['--port', port],
+    })
+    const later = startAgent(again.url, folder, 'patient', '--exit-when-idle')
+    const job = await client.ended(jobId)
+    assert.deepEqual(
+      job.attempts.map(({ outcome }) => outcome),
+      ['completed'],
+    )
+    assert.equal((await later.ended).exitCode, 0)
+    again.signal('SIGKILL')
+  })
+})
