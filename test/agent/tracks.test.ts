@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { AudioTrack, MediaInfo } from '../../agent/media-info.ts'
+import { chooseSubtitles, chooseTrack, languageCode, warningsOf } from '../../agent/tracks.ts'
+
+const track = (index: number, language: string | null, preferred = false): AudioTrack => ({
+  index,
+  codec: 'aac',
+  sampleRate: 48_000,
+  channels: 2,
+  language,
+  default: preferred,
+})
+
+const film: MediaInfo = {
+  durationSeconds: 100,
+  format: 'matroska,webm',
+  audio: [track(0, 'eng'), track(1, 'ger', true)],
+  video: { width: 1, height: 1, fps: 1, codec: 'h264' },
+  chapters: [],
+  subtitles: [],
+}
+
+describe('chooseTrack', () => {
+  it('takes the language asked for, else the default, else the first', () => {
+    assert.equal(chooseTrack(film.audio, 'en-GB')?.index, 0)
+    assert.equal(chooseTrack(film.audio, 'de')?.index, 1)
+    assert.equal(chooseTrack(film.audio, 'fr')?.index, 1)
+    assert.equal(chooseTrack(film.audio, null)?.index, 1)
+    assert.equal(chooseTrack([track(0, null), track(1, 'fre')], null)?.index, 0)
+    assert.equal(chooseTrack([], 'en'), null)
+  })
+})
+
+describe('chooseSubtitles', () => {
+  it('takes text in the language asked for, else any text', () => {
+    const subtitles = [
+      { index: 0, codec: 'hdmv_pgs_subtitle', language: 'eng', text: false },
+      { index: 1, codec: 'subrip', language: 'ger', text: true },
+      { index: 2, codec: 'subrip', language: 'eng', text: true },
+    ]
+    assert.equal(chooseSubtitles(subtitles, 'en')?.index, 2)
+    assert.equal(chooseSubtitles(subtitles, null)?.index, 1)
+    assert.equal(chooseSubtitles(subtitles.slice(0, 1), 'en'), null)
+  })
+})
+
+describe('languageCode', () => {
+  it('knows tags of files and of people', () => {
+    const codes = ['ger', 'deu', 'de-AT', 'en_US', 'eng', 'x', 'not a language'].map(languageCode)
+    assert.deepEqual(codes, ['de', 'de', 'de', 'en', 'en', null, null])
+    assert.equal(languageCode(null), null)
+  })
+})
+
+describe('warningsOf', () => {
+  const found = {
+    kind: 'video',
+    media: film,
+    track: track(1, 'ger'),
+    heardSeconds: 100,
+    subtitles: null,
+  } as const
+
+  it('has nothing to say of a film as expected', () => {
+    const media = { ...film, audio: [track(0, null)] }
+    assert.deepEqual(warningsOf({ ...found, media, track: track(0, null) }), [])
+  })
+
+  it('says which of several tracks was used', () => {
+    assert.match(warningsOf(found)[0] ?? '', /2 audio tracks: track 2 \(ger\)/)
+  })
+
+  it('says when the sound breaks off, unless the length was only a guess', () => {
+    const media = { ...film, audio: [] }
+    assert.match(warningsOf({ ...found, media, heardSeconds: 50 })[0] ?? '', /50\.0 s of 100\.0 s/)
+    assert.deepEqual(warningsOf({ ...found, media, heardSeconds: 98.5 }), [])
+    const raw = { ...media, format: 'aac' }
+    assert.deepEqual(warningsOf({ ...found, media: raw, heardSeconds: 50 }), [])
+  })
+
+  it('says when a file is not what it was sent as', () => {
+    const media = { ...film, audio: [] }
+    assert.match(warningsOf({ ...found, kind: 'audio', media })[0] ?? '', /sent as audio/)
+    const sound = { ...media, video: null }
+    assert.match(warningsOf({ ...found, media: sound })[0] ?? '', /sent as video/)
+  })
+
+  it('says where the text of a mute film is from', () => {
+    const mute = { ...found, track: null, heardSeconds: 0 }
+    assert.match(warningsOf(mute)[0] ?? '', /no sound.*chapters/)
+    const subtitles = { index: 0, codec: 'subrip', language: 'eng', text: true }
+    assert.match(warningsOf({ ...mute, subtitles })[0] ?? '', /subtitle track 1 \(eng\)/)
+  })
+})
