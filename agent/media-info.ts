@@ -100,13 +100,13 @@ const probed = z.object({
  * What ffprobe's JSON (`-show_format -show_streams -show_chapters`) says of a file.
  * @throws {AppError} `invalid_media` when it says nothing usable.
  */
-export function parseProbe(json: string, file: string): MediaInfo {
+export function parseProbe(json: string): MediaInfo {
   const parsed = probed.safeParse(parseJson(json))
-  if (!parsed.success) throw new AppError('invalid_media', `ffprobe cannot say what '${file}' is.`)
+  if (!parsed.success) throw new AppError('invalid_media', 'ffprobe cannot say what the file is.')
   const info = describe(parsed.data)
   // ffprobe takes a name's extension for a hint, and so finds an mp3 without any properties in `noise.mp3`.
   if (info.audio.length === 0 && info.video === null && info.subtitles.length === 0) {
-    throw new AppError('invalid_media', `'${file}' has nothing in it that is readable as media.`)
+    throw new AppError('invalid_media', 'Nothing in the file is readable as audio or video.')
   }
   return info
 }

@@ -29,7 +29,7 @@ export async function probe(
     tailBytes: 4 * 1024 * 1024,
   })
   if (result.exitCode !== 0) throw refusal(file, result)
-  return parseProbe(result.stdoutTail, file)
+  return parseProbe(result.stdoutTail)
 }
 
 /**
@@ -65,7 +65,7 @@ export async function decode(
     const { samples } = await readWavHeader(part)
     // Nothing came out although ffmpeg was content: damaged packets it skipped, or a track without any.
     if (samples === 0) {
-      throw result.stderrTail.trim() === '' ? noSound(file) : refusal(file, result)
+      throw result.stderrTail.trim() === '' ? noSound() : refusal(file, result)
     }
     await rename(part, outWav)
   } finally {
@@ -134,30 +134,32 @@ const REFUSALS: [RegExp, ErrorCode][] = [
   ],
 ]
 
+/** Says nothing of where the file lies here: the sentence goes to whoever sent it. */
 function refusal(file: string, result: ChildResult): AppError {
   const printed = result.stderrTail
-  const last = oneLine(printed.trim().split('\n').at(-1) ?? '').replaceAll(`file:${file}: `, '')
+  const last = oneLine(printed.trim().split('\n').at(-1) ?? '')
+    .replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, '')
+    .replaceAll(`file:${file}: `, '')
+    .replaceAll(file, 'the file')
+    .replace(/\.$/, '')
   // Killed from outside (out of memory, an operator): that says nothing of the file.
   const code =
     result.exitCode === null
       ? 'engine_failed'
       : (REFUSALS.find(([pattern]) => pattern.test(printed))?.[1] ?? 'invalid_media')
-  const why = last === '' ? `ended with ${result.signal ?? result.exitCode}` : last
+  const why = last === '' ? `ended with ${result.signal ?? result.exitCode}` : last.slice(0, 300)
   switch (code) {
     case 'no_space':
-      return new AppError(
-        code,
-        `The disk is full: '${file}' could not be decoded. Free some space.`,
-      )
+      return new AppError(code, 'The disk is full: the file could not be decoded. Free some space.')
     case 'no_audio':
-      return noSound(file)
+      return noSound()
     case 'invalid_media':
-      return new AppError(code, `'${file}' is not readable as audio or video: ${why}.`)
+      return new AppError(code, `The file is not readable as audio or video: ${why}.`)
     default:
-      return new AppError(code, `'${file}' could not be read: ${why}.`)
+      return new AppError(code, `The file could not be read: ${why}.`)
   }
 }
 
-function noSound(file: string): AppError {
-  return new AppError('no_audio', `'${file}' has no audio track with anything in it.`)
+function noSound(): AppError {
+  return new AppError('no_audio', 'The file has no audio track with anything in it.')
 }
