@@ -1,0 +1,252 @@
+import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
+import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { createEngine } from '../../agent/engines/registry.ts'
+import { modelsDir } from '../../agent/paths.ts'
+import { createPipeline, type Converted, type ConvertInput } from '../../agent/pipeline.ts'
+import { STAGES, type Progress } from '../../agent/progress.ts'
+import { wordErrors } from '../../agent/wer.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import {
+  AUDIO,
+  CLIPS,
+  ffmpeg,
+  isLossless,
+  makeMedia,
+  makeMute,
+  makeSilence,
+  tempFolder,
+  testTools,
+  VIDEO,
+} from './fixtures.ts'
+
+const folder = tempFolder()
+const workDir = path.join(folder, 'work')
+const at = (name: string): string => path.join(folder, name)
+const code = (expected: ErrorCode) => (error: unknown) =>
+  error instanceof AppError && error.code === expected
+
+const engine = await createEngine('auto', { modelsDir: modelsDir() })
+const pipeline = createPipeline({ tools: await testTools(), engine })
+after(() => pipeline.close())
+
+function convert(
+  sourcePath: string,
+  contentType: string,
+  more: Partial<ConvertInput> = {},
+): Promise<Converted> {
+  return pipeline.convert({
+    sourcePath,
+    filename: path.basename(sourcePath),
+    contentType,
+    taskOptions: {},
+    workDir,
+    signal: new AbortController().signal,
+    report: () => undefined,
+    ...more,
+  })
+}
+
+const heard = ({ transcript }: Converted): string =>
+  transcript.segments.map(({ text }) => text).join(' ')
+
+describe('a clip', () => {
+  for (const extension of [...AUDIO, ...VIDEO]) {
+    const kind = (AUDIO as readonly string[]).includes(extension) ? 'audio' : 'video'
+    it(`in ${extension} comes back as its words`, async () => {
+      let errors = 0
+      for (const clip of ['jfk', 'austen'] as const) {
+        const source = await makeMedia(folder, clip, extension)
+        const converted = await convert(source, kind)
+        const wrong = wordErrors(CLIPS[clip].text, heard(converted)).errors
+        if (isLossless(extension)) assert.ok(wrong <= (clip === 'jfk' ? 0 : 1), heard(converted))
+        errors += wrong
+        const { metadata, content } = converted
+        assert.equal(metadata['has_speech'], true)
+        assert.deepEqual(metadata['warnings'], [])
+        assert.ok(Math.abs(Number(metadata['duration']) - CLIPS[clip].seconds) < 0.2)
+        assert.match(String(metadata['mime_type']), new RegExp(`^${kind}/`))
+        const title = kind === 'audio' ? 'Audio Transcription' : 'Video Analysis'
+        assert.ok(content.startsWith(`# ${title}: ${clip}.${extension}\n`))
+        assert.match(content, /Transcript\n\n\[00:00\] And/)
+      }
+      assert.ok(errors <= 2, `${errors} word errors`)
+    })
+  }
+})
+
+describe('convert', () => {
+  it('says what the file is and what was used', async () => {
+    const { metadata } = await convert(CLIPS.jfk.file, 'audio', { filename: 'speech.wav' })
+    const bytes = await readFile(CLIPS.jfk.file)
+    const { segments, ...rest } = metadata
+    assert.equal((segments as unknown[]).length, 1)
+    assert.deepEqual(rest, {
+      duration: 11,
+      language: 'en',
+      speakers: [],
+      num_speakers: 0,
+      word_count: 22,
+      segment_count: 1,
+      engine: engine.info,
+      has_speech: true,
+      warnings: [],
+      file_name: 'speech.wav',
+      file_size: bytes.length,
+      checksum: createHash('sha256').update(bytes).digest('hex'),
+      mime_type: 'audio/wav',
+      audio: { codec: 'pcm_s16le', sample_rate: 16_000, channels: 1, track: 0 },
+    })
+  })
+
+  it('takes a digest that is known already', async () => {
+    const { metadata } = await convert(CLIPS.austen.file, 'audio', { sha256: 'known' })
+    assert.equal(metadata['checksum'], 'known')
+  })
+
+  it('reports every stage in order, never going back, and leaves its folder empty', async () => {
+    const seen: Progress[] = []
+    await convert(CLIPS.jfk.file, 'audio', { report: (progress) => void seen.push(progress) })
+    const ratios = seen.map(({ ratio }) => ratio)
+    assert.deepEqual(
+      ratios.toSorted((a, b) => a - b),
+      ratios,
+    )
+    const stages = [...new Set(seen.map(({ stage }) => stage))]
+    assert.deepEqual(stages, STAGES.slice(1, -1))
+    const last = seen.findLast(({ stage }) => stage === 'transcribing')
+    assert.equal(last?.mediaSeconds, 11)
+    assert.equal(last.processedSeconds, 11)
+    assert.deepEqual(await readdir(workDir), [])
+  })
+
+  it('succeeds without speech', async () => {
+    const { metadata, content } = await convert(await makeSilence(folder, 3), 'audio')
+    assert.equal(metadata['has_speech'], false)
+    assert.equal(metadata['segment_count'], 0)
+    assert.match(content, /## Detailed Transcript\n$/)
+  })
+
+  it('hears the track in the language asked for', async () => {
+    const film = await ffmpeg`-f lavfi -i testsrc=size=160x120:rate=10 -i ${CLIPS.jfk.file}
+      -i ${CLIPS.austen.file} -map 0:v -map 1:a -map 2:a -t 11 -c:v libx264 -preset ultrafast
+      -c:a flac -metadata:s:a:0 language=ger -metadata:s:a:1 language=eng
+      -disposition:a:0 default -disposition:a:1 0 ${at('two.mkv')}`
+    const converted = await convert(film, 'video', { taskOptions: { language: 'en-US' } })
+    assert.equal(wordErrors(CLIPS.austen.text, heard(converted)).errors, 0)
+    assert.equal((converted.metadata['audio'] as { track: number }).track, 1)
+    assert.match(String(converted.metadata['warnings']), /2 audio tracks: track 2 \(eng\)/)
+    assert.equal(converted.metadata['width'], 160)
+    // Its sound ends before its picture does.
+    assert.equal(Math.round(converted.transcript.durationSeconds), 11)
+  })
+
+  it('puts chapters over their lines', async () => {
+    await writeFile(
+      at('chapters.txt'),
+      ';FFMETADATA1\n[CHAPTER]\nTIMEBASE=1/1\nSTART=0\nEND=11\ntitle=Inauguration\n',
+    )
+    const book =
+      await ffmpeg`-i ${CLIPS.jfk.file} -i ${at('chapters.txt')} -map 0:a -map_metadata 1 -c:a aac ${at('book.m4a')}`
+    const { content } = await convert(book, 'audio')
+    assert.match(content, /Transcript\n\n# Inauguration \[0\]\n\n\[00:00\] And so/)
+  })
+
+  it('refuses a language that the engine does not know, and one that is no text', async () => {
+    for (const language of ['de', 5]) {
+      await assert.rejects(
+        convert(CLIPS.jfk.file, 'audio', { taskOptions: { language } }),
+        code('unsupported_language'),
+      )
+    }
+    for (const language of [null, '', 'auto', undefined]) {
+      const { metadata } = await convert(CLIPS.austen.file, 'audio', { taskOptions: { language } })
+      assert.equal(metadata['language'], 'en')
+    }
+  })
+
+  it('takes a recording sent as video, and a film sent as audio, with a warning', async () => {
+    const recording = await convert(CLIPS.austen.file, 'video')
+    assert.match(recording.content, /^# Video Analysis: austen\.wav\n/)
+    assert.match(String(recording.metadata['warnings']), /no moving picture/)
+    assert.ok(!('width' in recording.metadata))
+    const film = await convert(at('austen.mp4'), 'audio')
+    assert.match(film.content, /^# Audio Transcription: austen\.mp4\n/)
+    assert.match(String(film.metadata['warnings']), /only its sound/)
+    assert.equal(wordErrors(CLIPS.austen.text, heard(film)).errors, 0)
+  })
+
+  it('says that a file breaks off', async () => {
+    const source = await makeMedia(folder, 'jfk', 'mkv')
+    await truncate(source, 200_000)
+    const { metadata } = await convert(source, 'video')
+    assert.match(String(metadata['warnings']), /may be cut off/)
+    assert.equal(metadata['has_speech'], true)
+  })
+
+  it('fails random bytes as invalid_media and leaves nothing', async () => {
+    for (const name of ['noise.mp3', 'noise.mp4', 'noise']) {
+      await writeFile(at(name), randomBytes(100_000))
+      await assert.rejects(convert(at(name), 'audio'), (error: AppError) => {
+        assert.equal(error.code, 'invalid_media')
+        assert.ok(!error.message.includes(folder), 'no local path in what is sent on')
+        return true
+      })
+    }
+    assert.deepEqual(await readdir(workDir), [])
+  })
+
+  it('fails a missing file, a content type of others, and a mute film', async () => {
+    await assert.rejects(convert(at('nowhere.mp3'), 'audio'), code('source_missing'))
+    await assert.rejects(convert(CLIPS.jfk.file, 'document'), code('unsupported_media'))
+    await assert.rejects(convert(await makeMute(folder), 'video'), code('no_audio'))
+  })
+
+  it('reads the subtitles of a mute film', async () => {
+    await writeFile(at('mute.srt'), '1\n00:00:01,000 --> 00:00:03,000\nNo sound,\nbut text\n')
+    const mute = await makeMute(folder, 'mute.mkv', `-i ${at('mute.srt')}`)
+    const { content, metadata } = await convert(mute, 'video')
+    assert.match(
+      content,
+      /- \*\*Audio\*\*: none\n\n## Transcript\n\n\[00:01\] No sound, but text\n$/,
+    )
+    assert.equal(metadata['has_speech'], true)
+    assert.equal(metadata['audio'], null)
+    assert.equal(metadata['engine'], null)
+    assert.match(String(metadata['warnings']), /subtitle track 1/)
+  })
+
+  it('gives the chapters of a mute film', async () => {
+    const mute = await makeMute(folder, 'chapters.mkv', `-i ${at('chapters.txt')}`)
+    const { content, metadata } = await convert(mute, 'video')
+    assert.match(content, /## Transcript\n\n# Inauguration \[0\]\n$/)
+    assert.equal(metadata['has_speech'], false)
+    assert.match(String(metadata['warnings']), /only its chapters/)
+  })
+
+  it('stops in any stage with the reason of the signal, and leaves nothing', async () => {
+    for (const stage of STAGES.slice(1, -2)) {
+      const controller = new AbortController()
+      const reason = new AppError('cancelled', stage)
+      const stopped = convert(CLIPS.jfk.file, 'audio', {
+        signal: controller.signal,
+        report: (progress) => progress.stage === stage && controller.abort(reason),
+      })
+      await assert.rejects(stopped, (error) => error === reason, stage)
+      assert.deepEqual(await readdir(workDir), [])
+    }
+    assert.match(heard(await convert(CLIPS.jfk.file, 'audio')), /country/)
+  })
+
+  it('does several files at once', async () => {
+    const results = await Promise.all([
+      convert(CLIPS.jfk.file, 'audio', { workDir: at('one') }),
+      convert(CLIPS.austen.file, 'audio', { workDir: at('two') }),
+      assert.rejects(convert(at('noise'), 'audio', { workDir: at('three') })),
+    ])
+    assert.match(heard(results[0]), /country/)
+    assert.match(heard(results[1]), /Dashwood/)
+  })
+})
