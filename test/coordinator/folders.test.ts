@@ -241,13 +241,20 @@ describe('the folders', () => {
     assert.equal(folders.statusOf(one.jobId), undefined)
   })
 
-  test('forget what they have written, and keep what changed meanwhile', async () => {
+  test('hold the newest state also of a job that changes while they are being written', async () => {
     const dir = tempFolder()
     const folders = new JobFolders(dir)
-    const one = pendingJob()
-    const changed = new Map<string, Job | null>([[one.jobId, one]])
-    await folders.follow(changed)
+    const jobs = Array.from({ length: 1_000 }, () => pendingJob())
+    const changed = new Map<string, Job | null>(jobs.map((one) => [one.jobId, one]))
+    const following = folders.follow(changed)
+    const [first, last] = [after(jobs[0]!, CLAIM), after(jobs[999]!, CLAIM)]
+    changed.set(first.jobId, first)
+    changed.set(last.jobId, last)
+    await following
     assert.equal(changed.size, 0)
+    const { jobs: found } = load(dir)
+    assert.equal(found.size, 1_000)
+    assert.deepEqual([found.get(first.jobId), found.get(last.jobId)], [first, last])
   })
 
   test('keep in the map a job whose file cannot be written', async () => {
