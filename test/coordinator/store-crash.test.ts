@@ -105,7 +105,7 @@ for (const lane of LANES) {
     const random = seededRandom(lane)
     let before: Acknowledged = new Map()
     for (let round = 1; round <= ROUNDS; round += 1) {
-      const changes = 1 + Math.floor(random() * 1_500)
+      const changes = 1 + Math.floor(random() * 700)
       const acknowledged = await writeAndKill(dir, lane * 1_000 + round, changes)
       assert.ok(acknowledged.size > 0)
       const interrupted = new Set(
