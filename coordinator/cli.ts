@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
-import { addSettings, configOf, dropEmptyVariables } from './config.ts'
+import { addSettings, configOf } from './config.ts'
 import { createLogger } from './logger.ts'
 import { startCoordinator } from './server.ts'
 
@@ -45,7 +45,6 @@ async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
 }
 
 async function main(): Promise<void> {
-  dropEmptyVariables()
   try {
     await program().parseAsync()
   } catch (error) {

@@ -1,8 +1,9 @@
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { Option, type Command } from 'commander'
+import type { Command } from 'commander'
 import { DAY, HOUR, MINUTE, parseDuration, SECOND } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
+import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
 import type { LogFormat, LogLevel } from './logger.ts'
 import type { Policy } from './policy.ts'
 
@@ -51,46 +52,47 @@ const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: GIB, t:
 
 /** The settings of `serve`: a flag wins over its variable, a variable over the default. */
 export function addSettings(command: Command): Command {
-  const on = (flags: string, text: string, variable: string): Option =>
-    new Option(flags, text).env(variable)
+  dropEmptyVariables(process.env)
   return command
-    .addOption(on('--host <address>', 'address to listen on', 'MORAG_HOST').default('127.0.0.1'))
     .addOption(
-      on('--port <number>', 'port to listen on; 0 picks a free one', 'MORAG_PORT')
-        .default(8000)
-        .argParser(whole(0, 65_535)),
+      setting('--host <address>', 'address to listen on', 'MORAG_HOST').default('127.0.0.1'),
     )
     .addOption(
-      on(
+      setting('--port <number>', 'port to listen on; 0 picks a free one', 'MORAG_PORT')
+        .default(8000)
+        .argParser(wholeNumber(0, 65_535)),
+    )
+    .addOption(
+      setting(
         '--data-dir <dir>',
         'where jobs, uploads and results are kept',
         'MORAG_REMOTE_JOBS_DATA_DIR',
       ).default('/app/data/remote_jobs'),
     )
     .addOption(
-      on(
+      setting(
         '--media-root <dir>',
         'folder that jobs may name files of; repeat for more (default: the temporary folder)',
         'MORAG_MEDIA_ROOTS',
       ).argParser(list),
     )
     .addOption(
-      on('--max-upload <size>', 'largest file that is taken in', 'MORAG_MAX_UPLOAD')
+      setting('--max-upload <size>', 'largest file that is taken in', 'MORAG_MAX_UPLOAD')
         .argParser(bytes)
         .default(8 * GIB, '8G'),
     )
     .addOption(
-      on('--max-retries <count>', 'tries after the first one', 'MORAG_MAX_RETRIES')
-        .argParser(whole(0, 100))
+      setting('--max-retries <count>', 'tries after the first one', 'MORAG_MAX_RETRIES')
+        .argParser(wholeNumber(0, 100))
         .default(3),
     )
     .addOption(
-      on('--lease <duration>', 'silence after which an agent is given up', 'MORAG_LEASE')
+      setting('--lease <duration>', 'silence after which an agent is given up', 'MORAG_LEASE')
         .argParser(atLeast(3 * SECOND))
         .default(MINUTE, '60s'),
     )
     .addOption(
-      on(
+      setting(
         '--stall <duration>',
         'time without progress after which an attempt is given up',
         'MORAG_STALL',
@@ -99,43 +101,51 @@ export function addSettings(command: Command): Command {
         .default(10 * MINUTE, '10m'),
     )
     .addOption(
-      on(
+      setting(
         '--timeout <type=duration>',
         'how long an attempt may take (default: audio=60m,video=60m,document=15m)',
         'MORAG_TIMEOUTS',
       ).argParser(timeouts),
     )
     .addOption(
-      on(
+      setting(
         '--timeout-factor <times>',
         '… but at least this many times the recording',
         'MORAG_TIMEOUT_FACTOR',
       )
-        .argParser(whole(0, 1_000))
+        .argParser(wholeNumber(0, 1_000))
         .default(4),
     )
     .addOption(
-      on('--queue-limit <duration>', 'how long a job may wait for a worker', 'MORAG_QUEUE_LIMIT')
+      setting(
+        '--queue-limit <duration>',
+        'how long a job may wait for a worker',
+        'MORAG_QUEUE_LIMIT',
+      )
         .argParser(orNever('off'))
         .default(null, 'off'),
     )
     .addOption(
-      on('--keep-completed <duration>', 'how long completed jobs are kept', 'MORAG_KEEP_COMPLETED')
+      setting(
+        '--keep-completed <duration>',
+        'how long completed jobs are kept',
+        'MORAG_KEEP_COMPLETED',
+      )
         .argParser(orNever('forever'))
         .default(7 * DAY, '7d'),
     )
     .addOption(
-      on('--keep-failed <duration>', 'how long other ended jobs are kept', 'MORAG_KEEP_FAILED')
+      setting('--keep-failed <duration>', 'how long other ended jobs are kept', 'MORAG_KEEP_FAILED')
         .argParser(orNever('forever'))
         .default(30 * DAY, '30d'),
     )
     .addOption(
-      on('--log-level <level>', 'how much to log', 'MORAG_LOG_LEVEL')
+      setting('--log-level <level>', 'how much to log', 'MORAG_LOG_LEVEL')
         .choices(['debug', 'info', 'warn', 'error'])
         .default('info'),
     )
     .addOption(
-      on('--log-format <format>', 'lines for people, or JSON', 'MORAG_LOG_FORMAT')
+      setting('--log-format <format>', 'lines for people, or JSON', 'MORAG_LOG_FORMAT')
         .choices(['text', 'json'])
         .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
     )
@@ -172,23 +182,8 @@ export function configOf(flags: Flags): Config {
   })
 }
 
-/** A variable that is set to nothing counts as not set. */
-export function dropEmptyVariables(): void {
-  for (const [name, value] of Object.entries(process.env)) {
-    if (name.startsWith('MORAG_') && value?.trim() === '') delete process.env[name]
-  }
-}
-
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}
-
-function whole(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text)
-    if (/^\d+$/.test(text) && value >= least && value <= most) return value
-    throw new AppError('usage', `'${text}' is not a whole number from ${least} to ${most}.`)
-  }
 }
 
 function atLeast(least: number): (text: string) => number {

@@ -1,20 +1,11 @@
 import { Hono } from 'hono'
 import { AppError } from '../../shared/errors.ts'
-import { renderSrt, renderText, renderVtt } from '../../shared/render.ts'
-import { segmentsOf } from '../../shared/transcript.ts'
+import { MEDIA_TYPES, renderForm, type Form } from '../../shared/forms.ts'
 import { listQuery } from '../../shared/wire.ts'
 import { lastAttempt, type Job, type ResultBody } from '../job.ts'
 import type { OrderKey } from '../order.ts'
 import type { Services } from '../services.ts'
 import { answer, queryOf, type Env } from './http.ts'
-
-const FORMS: Record<string, { type: string; render: (body: ResultBody) => string }> = {
-  md: { type: 'text/markdown', render: ({ content }) => content },
-  json: { type: 'application/json', render: ({ metadata }) => JSON.stringify(metadata, null, 2) },
-  srt: { type: 'application/x-subrip', render: ({ metadata }) => renderSrt(segmentsOf(metadata)) },
-  vtt: { type: 'text/vtt', render: ({ metadata }) => renderVtt(segmentsOf(metadata)) },
-  txt: { type: 'text/plain', render: ({ metadata }) => renderText(segmentsOf(metadata)) },
-}
 
 /** Looking at jobs and fetching transcripts. */
 export function readingRoutes({ jobs, results, views }: Services): Hono<Env> {
@@ -48,8 +39,9 @@ export function readingRoutes({ jobs, results, views }: Services): Hono<Env> {
 
   app.get('/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}', async (c) => {
     const { body } = await resultOf(c.req.param('id'))
-    const form = FORMS[c.req.param('file').slice('result.'.length)]!
-    return c.body(form.render(body), 200, { 'content-type': `${form.type}; charset=utf-8` })
+    const form = c.req.param('file').slice('result.'.length) as Form
+    const type = `${MEDIA_TYPES[form]}; charset=utf-8`
+    return c.body(renderForm(form, body), 200, { 'content-type': type })
   })
 
   async function resultOf(
