@@ -46,14 +46,16 @@ export async function receiveForm(
   try {
     const form = new Busboy({
       headers: { ...request.headers, 'content-type': request.headers['content-type'] ?? '' },
-      limits: { files: 1, fields: 50, fieldSize: MAX_FIELD_BYTES, fileSize: maxBytes + 1 },
+      limits: { files: 10, fields: 50, fieldSize: MAX_FIELD_BYTES, fileSize: maxBytes + 1 },
     })
     form.on('field', (name, value) => {
       fields[name] = value
     })
     form.on('file', (name, stream, filename) => {
-      if (name !== 'file') return void stream.resume()
+      if (name !== 'file' || part.stream !== undefined) return void stream.resume()
       part.stream = stream
+      // A form may break off while the file to write to is being opened, when nobody else listens yet.
+      stream.on('error', () => undefined)
       part.stored = store(stream, target, filename, maxBytes)
       part.stored.catch((error: unknown) => form.destroy(error as Error))
     })
@@ -72,7 +74,8 @@ async function pour(request: IncomingMessage, form: InstanceType<typeof Busboy>)
   try {
     await new Promise<void>((resolve, reject) => {
       form.once('finish', resolve)
-      form.once('error', reject)
+      // The form may find more than one fault in what it has got.
+      form.on('error', reject)
       request.once('error', reject)
       request.once('close', () => {
         if (!request.complete) reject(new Error('the connection was cut'))
@@ -118,7 +121,9 @@ async function store(
 function cleanName(filename: string | undefined): string {
   const last = (filename ?? '').split(/[/\\]/).at(-1) ?? ''
   // oxlint-disable-next-line no-control-regex
-  const clean = last.replace(/[\u0000-\u001f\u007f]/g, '').slice(0, 255)
+  const printable = last.replace(/[\u0000-\u001f\u007f]/g, '')
+  // Not cut within a character: half of one cannot be written into a header.
+  const clean = printable.slice(0, 255).replace(/[\ud800-\udbff]$/, '')
   return clean === '' || clean === '.' || clean === '..' ? 'source' : clean
 }
 
