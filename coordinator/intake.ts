@@ -35,7 +35,7 @@ export class Intake {
   /** @throws {AppError} `invalid`, `conflict` when the key was used for another job. */
   async fromPath(request: CreateRequest, idempotencyKey: string | null): Promise<Job> {
     const source = await this.#sources.fromPath(request.sourceFilePath)
-    return await this.#create(request, idempotencyKey, async () => source)
+    return await this.#create(request, idempotencyKey, source, async () => source)
   }
 
   /** @throws {AppError} `invalid`, `bad_request`, `too_large`, `no_space`, `conflict`. */
@@ -52,7 +52,7 @@ export class Intake {
         const problems = [{ loc: ['body', 'file'], msg: 'Field required', type: 'missing' }]
         throw new AppError('invalid', msg, { problems })
       }
-      return await this.#create(wanted, idempotencyKey, async (jobId) =>
+      return await this.#create(wanted, idempotencyKey, { path: null, ...upload }, async (jobId) =>
         this.#sources.adopt(jobId, upload),
       )
     } finally {
@@ -63,6 +63,7 @@ export class Intake {
   async #create(
     wanted: Wanted,
     idempotencyKey: string | null,
+    file: Pick<Source, 'path' | 'sha256'>,
     source: (jobId: string) => Promise<Source>,
   ): Promise<Job> {
     const jobId = idempotencyKey === null ? randomUUID() : idFor(idempotencyKey)
@@ -87,6 +88,8 @@ export class Intake {
     })
     const other =
       job.contentType !== contentType ||
+      job.source.path !== file.path ||
+      job.source.sha256 !== file.sha256 ||
       (wanted.ingestionTaskId !== undefined && job.ingestionTaskId !== wanted.ingestionTaskId)
     if (other) throw new AppError('conflict', 'That Idempotency-Key was used for another job.')
     return job

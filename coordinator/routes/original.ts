@@ -19,7 +19,7 @@ export function originalRoutes({
   const app = new Hono<Env>()
 
   app.post('/remote-jobs', async (c) => {
-    const key = c.req.header('idempotency-key') ?? null
+    const key = c.req.header('idempotency-key')?.trim() || null
     const isForm = c.req.header('content-type')?.toLowerCase().startsWith('multipart/form-data')
     if (isForm === true) {
       const { jobId, createdAt } = await intake.fromUpload(c.env.incoming, key)
