@@ -21,29 +21,29 @@ interface Range {
  */
 export async function sendSource(c: Context<Env>, job: Job, source: OpenSource): Promise<Response> {
   const { file, sizeBytes, etag } = source
-  const { outgoing } = c.env
   const { sha256, filename } = job.source
-  outgoing.setHeader('accept-ranges', 'bytes')
-  outgoing.setHeader('etag', etag)
-  outgoing.setHeader('content-type', 'application/octet-stream')
-  outgoing.setHeader('content-disposition', contentDisposition(filename))
+  const headers: Record<string, string> = {
+    'accept-ranges': 'bytes',
+    etag,
+    'content-type': 'application/octet-stream',
+    'content-disposition': contentDisposition(filename),
+  }
   if (sha256 !== null) {
-    outgoing.setHeader('repr-digest', `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`)
+    headers['repr-digest'] = `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`
   }
   const range = rangeOf(c, sizeBytes, etag)
-  if (range === 'unsatisfiable') {
-    outgoing.writeHead(416, { 'content-range': `bytes */${sizeBytes}`, 'content-length': 0 }).end()
+  const { start, end } =
+    range === 'unsatisfiable' ? { start: 0, end: -1 } : (range ?? { start: 0, end: sizeBytes - 1 })
+  headers['content-length'] = String(end - start + 1)
+  if (range === 'unsatisfiable') headers['content-range'] = `bytes */${sizeBytes}`
+  else if (range !== null) headers['content-range'] = `bytes ${start}-${end}/${sizeBytes}`
+  const status = range === null ? 200 : range === 'unsatisfiable' ? 416 : 206
+  if (c.req.method === 'HEAD' || end < start) {
     await file.close()
-    return RESPONSE_ALREADY_SENT
+    return c.body(null, status, headers)
   }
-  const { start, end } = range ?? { start: 0, end: sizeBytes - 1 }
-  if (range !== null) outgoing.setHeader('content-range', `bytes ${start}-${end}/${sizeBytes}`)
-  outgoing.writeHead(range === null ? 200 : 206, { 'content-length': end - start + 1 })
-  if (end < start) {
-    outgoing.end()
-    await file.close()
-    return RESPONSE_ALREADY_SENT
-  }
+  const { outgoing } = c.env
+  outgoing.writeHead(status, headers)
   try {
     await pipeline(file.createReadStream({ start, end, highWaterMark: CHUNK_BYTES }), outgoing)
   } catch (error) {
@@ -57,6 +57,11 @@ function rangeOf(c: Context, sizeBytes: number, etag: string): Range | 'unsatisf
   const header = c.req.header('range')
   const condition = c.req.header('if-range')
   if (header === undefined || (condition !== undefined && condition !== etag)) return null
+  // More than there is from the end is the whole (RFC 9110, section 14.1.2), which the parser does not know.
+  const suffix = /^bytes=-(\d+)$/.exec(header)?.[1]
+  if (suffix !== undefined && sizeBytes > 0 && Number(suffix) >= sizeBytes) {
+    return { start: 0, end: sizeBytes - 1 }
+  }
   const ranges = parseRange(sizeBytes, header, { combine: true })
   if (ranges === -1) return 'unsatisfiable'
   if (ranges === -2 || ranges.type !== 'bytes' || ranges.length !== 1) return null
