@@ -34,6 +34,7 @@ export class Claims {
   readonly #byClaim = new Map<string, Waiter>()
   readonly #turns = new Turns()
   #timer: NodeJS.Timeout | null = null
+  #closed = false
 
   constructor(jobs: Jobs, workers: Workers) {
     this.#jobs = jobs
@@ -71,8 +72,9 @@ export class Claims {
     }
   }
 
-  /** Sends all home: the coordinator stops. */
+  /** Sends all home, and whoever still comes: the coordinator stops. */
   close(): void {
+    this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     for (const waiter of this.#allWaiting()) waiter.resolve(null)
   }
@@ -93,7 +95,7 @@ export class Claims {
 
   async #claim(request: Claim, key: string | null): Promise<ProcessingJob[]> {
     const { workerId, contentTypes, maxJobs, waitMs, signal } = request
-    if (this.#workers.directiveOf(workerId) !== 'run') return []
+    if (this.#closed || this.#workers.directiveOf(workerId) !== 'run') return []
     const until = this.#jobs.now() + waitMs
     const claimed: ProcessingJob[] = []
     for (;;) {

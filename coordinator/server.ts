@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
-import type { Server } from 'node:http'
+import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { serve } from '@hono/node-server'
@@ -52,6 +52,7 @@ export async function startCoordinator(config: Config, log: Logger): Promise<Coo
   try {
     const services = await assemble(config, log, store, roots)
     const server = await listen(services)
+    const hangUp = connectionsOf(server)
     const { address, port, family } = server.address() as AddressInfo
     const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     const stopSweep = sweep(services)
@@ -62,9 +63,9 @@ export async function startCoordinator(config: Config, log: Logger): Promise<Coo
         stopSweep()
         const closed = once(server, 'close')
         server.close()
+        hangUp()
         services.claims.close()
         const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
-        server.closeIdleConnections()
         await closed
         clearTimeout(cut)
         await store.close()
@@ -139,6 +140,29 @@ async function listen(services: Services): Promise<Server> {
       `Cannot listen on ${host}:${port} (${error.code}): choose another --port or --host.`,
       { cause: error },
     )
+  }
+}
+
+/**
+ * Watches a server's connections; returns what makes each of them end with the answer under way on it. A client that
+ * keeps its connection would else hold the server until that is cut.
+ */
+function connectionsOf(server: Server): () => void {
+  const answers = new Set<ServerResponse>()
+  let ending = false
+  const endWith = (answer: ServerResponse): void => {
+    const { socket } = answer
+    if (!answer.headersSent) answer.shouldKeepAlive = false
+    else answer.once('finish', () => socket?.destroySoon())
+  }
+  server.prependListener('request', (_, answer: ServerResponse) => {
+    if (ending) return endWith(answer)
+    answers.add(answer)
+    answer.once('close', () => answers.delete(answer))
+  })
+  return () => {
+    ending = true
+    for (const answer of answers) endWith(answer)
   }
 }
 
