@@ -26,7 +26,7 @@ const TAIL_BYTES = 64 * 1024
 /** A line longer than this is handed on in pieces: output that never ends a line must not fill the memory. */
 const MAX_LINE = 64 * 1024
 /** How long a process group has between SIGTERM and SIGKILL. */
-export const KILL_AFTER_MS = 5_000
+const KILL_AFTER_MS = 5_000
 
 /**
  * Runs a program to its end, whatever its exit code, in a process group of its own: a terminal's Ctrl-C does not reach

@@ -21,7 +21,7 @@ export interface SubtitleTrack {
   text: boolean
 }
 
-export interface VideoTrack {
+interface VideoTrack {
   width: number
   height: number
   /** Frames per second, 0 when unknown. */
@@ -29,7 +29,7 @@ export interface VideoTrack {
   codec: string
 }
 
-export interface Chapter {
+interface Chapter {
   startSeconds: number
   endSeconds: number
   title: string

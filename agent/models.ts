@@ -25,7 +25,7 @@ export interface Model {
   files: readonly ModelFile[]
 }
 
-export type ModelState = 'ready' | 'missing' | 'damaged'
+type ModelState = 'ready' | 'missing' | 'damaged'
 
 export interface ModelStatus {
   name: string

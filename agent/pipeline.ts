@@ -215,7 +215,7 @@ async function sizeOf(file: string): Promise<number> {
     return (await stat(file)).size
   } catch (error) {
     if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error
-    throw new AppError('source_missing', `'${file}' is not there.`, { cause: error })
+    throw new AppError('source_missing', 'The file is not there.', { cause: error })
   }
 }
 

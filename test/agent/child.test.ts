@@ -78,6 +78,21 @@ describe('runChild', () => {
     await Promise.all(pids.map(gone))
   })
 
+  it('kills a child that does not heed SIGTERM', async () => {
+    const controller = new AbortController()
+    const script = `process.on('SIGTERM', () => {}); console.log(process.pid); setInterval(() => {}, 1000)`
+    let pid = 0
+    const stopped = runChild(NODE, ['-e', script], {
+      signal: controller.signal,
+      onLine(line) {
+        pid = Number(line)
+        controller.abort(new AppError('cancelled', 'enough'))
+      },
+    })
+    await assert.rejects(stopped, (error: AppError) => error.code === 'cancelled')
+    await gone(pid)
+  })
+
   it('ends what a child left running when it exits', async () => {
     const script = `
       const { spawn } = require('node:child_process')
