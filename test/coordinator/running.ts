@@ -1,0 +1,185 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+import { pino } from 'pino'
+import type { Config } from '../../coordinator/config.ts'
+import { startCoordinator } from '../../coordinator/server.ts'
+import { DAY, HOUR } from '../../shared/duration.ts'
+import { POLICY } from './example-jobs.ts'
+
+/** An answer, its JSON read. */
+export interface Answer {
+  status: number
+  headers: Headers
+  body: Record<string, unknown>
+  text: string
+}
+
+export interface Asked {
+  json?: unknown
+  /** Sent as it is. */
+  raw?: string | Uint8Array<ArrayBuffer>
+  headers?: Record<string, string>
+  signal?: AbortSignal
+}
+
+/** A coordinator in this process, on a real port over real folders. */
+export interface Running {
+  readonly url: string
+  /** Holds the data folder and the media root. */
+  readonly root: string
+  readonly dataDir: string
+  readonly mediaRoot: string
+  /** Every line it has logged, from debug on. */
+  readonly logged: string[]
+  /** One request below `/api/v1`. */
+  ask(method: string, route: string, asked?: Asked): Promise<Answer>
+  /** A file in the media root; its path. */
+  file(name: string, content?: string): string
+  stop(): Promise<void>
+}
+
+export type Setup = Partial<Config> & { root?: string }
+
+export function configOver(root: string, different: Partial<Config> = {}): Config {
+  return {
+    host: '127.0.0.1',
+    port: 0,
+    dataDir: path.join(root, 'data'),
+    mediaRoots: [path.join(root, 'media')],
+    apiKey: null,
+    maxUploadBytes: 1024 ** 3,
+    maxRetries: 3,
+    policy: { ...POLICY, deadlineMs: { ...POLICY.deadlineMs, video: HOUR } },
+    retention: { completedMs: 7 * DAY, failedMs: 30 * DAY },
+    logLevel: 'debug',
+    logFormat: 'json',
+    ...different,
+  }
+}
+
+/** How to stop what runs over a folder. */
+const stops = new Map<string, (() => Promise<void>)[]>()
+
+/** Starts one; it stops with the test. Over the `root` of another it is a restart. */
+export async function startRunning(
+  t: Pick<TestContext, 'after'>,
+  { root: known, ...different }: Setup = {},
+): Promise<Running> {
+  const root = known ?? mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
+  if (known === undefined) {
+    stops.set(root, [])
+    t.after(async () => {
+      for (const stop of stops.get(root) ?? []) await stop()
+      rmSync(root, { recursive: true, force: true })
+    })
+  }
+  const config = configOver(root, different)
+  const mediaRoot = path.join(root, 'media')
+  mkdirSync(mediaRoot, { recursive: true })
+  const logged: string[] = []
+  const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) })
+  const coordinator = await startCoordinator(config, log)
+  const { url } = coordinator
+  let stopping: Promise<void> | null = null
+  const stop = async (): Promise<void> => await (stopping ??= coordinator.close())
+  stops.get(root)?.push(stop)
+  return {
+    url,
+    root,
+    dataDir: config.dataDir,
+    mediaRoot,
+    logged,
+    stop,
+    ask: async (method, route, asked) => await ask(`${url}/api/v1${route}`, method, asked),
+    file(name, content = `the bytes of ${name}`) {
+      const file = path.join(mediaRoot, name)
+      writeFileSync(file, content)
+      return file
+    },
+  }
+}
+
+async function ask(
+  url: string,
+  method: string,
+  { json, raw, headers = {}, signal }: Asked = {},
+): Promise<Answer> {
+  const answer = await fetch(url, {
+    method,
+    headers: json === undefined ? headers : { 'content-type': 'application/json', ...headers },
+    ...(json !== undefined ? { body: JSON.stringify(json) } : raw !== undefined && { body: raw }),
+    ...(signal !== undefined && { signal }),
+  })
+  const text = await answer.text()
+  let body: Record<string, unknown> = {}
+  try {
+    body = JSON.parse(text) as Record<string, unknown>
+  } catch {
+    // Not every answer is JSON; `text` has it.
+  }
+  return { status: answer.status, headers: answer.headers, body, text }
+}
+
+/** Creates a job for a file of the media root; its id. */
+export async function createJob(
+  running: Running,
+  different: Record<string, unknown> = {},
+): Promise<string> {
+  const { status, body, text } = await running.ask('POST', '/remote-jobs/', {
+    json: {
+      source_file_path: running.file('talk.mp3'),
+      content_type: 'audio',
+      ingestion_task_id: 'task-1',
+      ...different,
+    },
+  })
+  if (status !== 200) throw new Error(`${status} ${text}`)
+  return String(body['job_id'])
+}
+
+/** A job as `claim` gives it. */
+export interface Claimed {
+  job_id: string
+  attempt: number
+  lease_token: string
+  source: { url: string; filename: string; size_bytes: number; sha256: string; etag: string }
+  [key: string]: unknown
+}
+
+let claims = 0
+
+export async function claim(
+  running: Running,
+  different: Record<string, unknown> = {},
+  signal?: AbortSignal,
+): Promise<Claimed[]> {
+  claims += 1
+  const { status, body, text } = await running.ask('POST', '/remote-jobs/claim', {
+    json: { worker_id: 'w1', content_types: ['audio'], claim_id: `claim-${claims}`, ...different },
+    ...(signal !== undefined && { signal }),
+  })
+  if (status !== 200) throw new Error(`${status} ${text}`)
+  return body['jobs'] as Claimed[]
+}
+
+/** A new job, claimed by a worker with a lease. */
+export async function claimedJob(
+  running: Running,
+  different: Record<string, unknown> = {},
+): Promise<Claimed> {
+  const jobId = await createJob(running, different)
+  const [job] = await claim(running, { content_types: [different['content_type'] ?? 'audio'] })
+  if (job?.job_id !== jobId) throw new Error('claimed another job')
+  return job
+}
+
+/** Returns once the condition holds; what it awaits is another connection’s doing, of which no event comes here. */
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  const deadline = Date.now() + 10_000
+  while (!(await holds())) {
+    if (Date.now() > deadline) throw new Error(`never so: ${holds.toString()}`)
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+}
