@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, messageOf } from '../shared/errors.ts'
@@ -116,7 +117,7 @@ async function executable(file: string): Promise<string> {
     const known = await stat(copy).catch(() => null)
     if (known?.size === size) return copy
     await mkdir(path.dirname(copy), { recursive: true, mode: 0o700 })
-    const part = `${copy}.${process.pid}.part`
+    const part = `${copy}.${randomUUID()}.part`
     await copyFile(file, part)
     await chmod(part, 0o755)
     await rename(part, copy)

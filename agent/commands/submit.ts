@@ -1,0 +1,156 @@
+import { randomUUID } from 'node:crypto'
+import path from 'node:path'
+import { Option, type Command } from 'commander'
+import { AppError } from '../../shared/errors.ts'
+import type { Form } from '../../shared/forms.ts'
+import type { StatusAnswer } from '../../shared/wire.ts'
+import { Client } from '../client.ts'
+import {
+  addCoordinatorSettings,
+  coordinatorSettings,
+  wantsPlainOutput,
+  type Flags,
+} from '../config.ts'
+import { Connection } from '../connection.ts'
+import { contentTypeOf } from '../file-type.ts'
+import { interruptible } from '../interrupt.ts'
+import { print, writeOutput } from '../output.ts'
+import { overall, STAGES, type Progress } from '../progress.ts'
+import type { Activity, Reporter } from '../reporter-kinds.ts'
+import { createReporter } from '../reporter.ts'
+import { pause } from '../retry.ts'
+import { formOption } from './transcribe.ts'
+
+const EXAMPLES = `
+Examples:
+  morag-agent submit talk.mp3                          upload it and print the job's id
+  morag-agent submit talk.mp3 --wait                   … and wait for the transcript
+  morag-agent submit talk.mp4 --wait --format srt --output talk.srt
+`
+
+const LOOK_MS = 500
+
+export function addSubmit(cli: Command): void {
+  const command = cli
+    .command('submit')
+    .description('give a file to a coordinator')
+    .argument('<file>', 'audio or video')
+    .addOption(new Option('--type <type>', 'content type (default: by the extension)'))
+    .option('--language <code>', 'the language that is spoken')
+    .option('--wait', 'follow the job and print its transcript')
+    .addOption(formOption())
+    .option('--output <file>', 'where to write the transcript (default: standard output)')
+    .option('--json', "print the coordinator's answer as JSON")
+  addCoordinatorSettings(command)
+  command.addHelpText('after', EXAMPLES).action(submit)
+}
+
+async function submit(file: string, flags: Flags): Promise<void> {
+  const json = flags['json'] === true
+  const reporter = createReporter({
+    level: 'info',
+    format: json ? 'none' : 'text',
+    stream: process.stderr,
+    plain: wantsPlainOutput(),
+    times: false,
+  })
+  const connection = new Connection(coordinatorSettings(flags))
+  const client = new Client(connection)
+  const signal = interruptible()
+  try {
+    const jobId = await upload(client, file, flags, reporter, signal)
+    if (flags['wait'] !== true) {
+      reporter.close()
+      await print(json ? `${JSON.stringify({ job_id: jobId })}\n` : `${jobId}\n`)
+      return
+    }
+    await follow(client, jobId, path.basename(file), reporter, signal)
+    reporter.close()
+    const form = flags['format'] as Form
+    const text = await client.resultBody(jobId, json ? 'json' : form, { signal })
+    await writeOutput(flags['output'], text)
+  } finally {
+    reporter.close()
+    await connection.close()
+  }
+}
+
+async function upload(
+  client: Client,
+  file: string,
+  { type, language }: Flags,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<string> {
+  const filename = path.basename(file)
+  const activity = reporter.begin('upload', `${filename} (upload)`)
+  const sent = (bytes: number, total: number): void =>
+    activity.update({ stage: 'uploading', ratio: total > 0 ? bytes / total : 1 })
+  try {
+    const { jobId } = await client.create(
+      {
+        file,
+        filename,
+        contentType: typeof type === 'string' ? type : contentTypeOf(file),
+        idempotencyKey: randomUUID(),
+        taskOptions: typeof language === 'string' ? { language } : {},
+        onProgress: sent,
+      },
+      { signal },
+    )
+    activity.done(`job ${jobId}`)
+    return jobId
+  } catch (error) {
+    activity.stopped('')
+    throw error
+  }
+}
+
+/** Looks at a job until it has ended. @throws {AppError} with the job's own code when it has no transcript. */
+async function follow(
+  client: Client,
+  jobId: string,
+  name: string,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<void> {
+  const from = performance.now()
+  const activity = reporter.begin(jobId, name)
+  reporter.idle(`${name}: waiting for an agent`)
+  try {
+    for (;;) {
+      const status = await client.status(jobId, { signal, retries: Infinity })
+      if (status.status === 'completed') {
+        activity.done(`${((performance.now() - from) / 1000).toFixed(1)} s`)
+        return
+      }
+      if (!['pending', 'processing'].includes(status.status)) throw ended(status)
+      show(status, activity)
+      await pause(LOOK_MS, signal)
+    }
+  } catch (error) {
+    if (signal.aborted) {
+      activity.stopped('')
+      throw new AppError(
+        'cancelled',
+        `Job ${jobId} goes on without you: GET …/remote-jobs/${jobId}/status tells how.`,
+      )
+    }
+    activity.stopped('')
+    throw error
+  }
+}
+
+function show({ status, stage, progress }: StatusAnswer, activity: Activity): void {
+  const known = STAGES.find((one) => one === stage)
+  if (status !== 'processing' || known === undefined) return
+  const shown: Progress = { stage: known, ratio: progress ?? overall(known, 0) }
+  activity.update(shown)
+}
+
+function ended({ jobId, status, errorMessage }: StatusAnswer): AppError {
+  return new AppError(
+    'internal',
+    `Job ${jobId} is ${status}${errorMessage === null ? '.' : `: ${errorMessage}`}`,
+  )
+}

@@ -1,0 +1,109 @@
+import { Option, type Command } from 'commander'
+import { EXIT } from '../../shared/errors.ts'
+import { toWire } from '../../shared/keys.ts'
+import { Client } from '../client.ts'
+import {
+  addMediaSettings,
+  apiKeyFile,
+  coordinatorSettings,
+  mediaSettings,
+  type Flags,
+} from '../config.ts'
+import { baseUrl, Connection } from '../connection.ts'
+import { print } from '../output.ts'
+import { apiGroup } from '../selftest/api.ts'
+import {
+  GROUPS,
+  runGroups,
+  type CheckResult,
+  type Group,
+  type GroupName,
+} from '../selftest/check.ts'
+import { connectionGroup } from '../selftest/connection.ts'
+import { engineGroup } from '../selftest/engine.ts'
+import { lifecycleGroup } from '../selftest/lifecycle.ts'
+import { mediaGroup } from '../selftest/media.ts'
+import { startPrivateCoordinator } from '../selftest/private-coordinator.ts'
+
+const EXAMPLES = `
+Examples:
+  morag-agent test --test all                          everything, with a coordinator of its own
+  morag-agent test --test connection --url https://morag.example --api-key-file ./key
+  morag-agent test --test engine --json
+
+What is tested:
+  connection  the coordinator answers and lets this agent in
+  lifecycle   a job goes from its upload to its end, with a content type of its own
+  api         the original's routes answer as its clients expect
+  media       ffmpeg is there and reads what it should
+  engine      speech becomes the right words
+Exit code 1 when anything fails.
+`
+
+export function addTest(cli: Command): void {
+  const command = cli
+    .command('test')
+    .description('check that everything works on this machine')
+    .addOption(
+      new Option('--test <group>', 'what to test').choices([...GROUPS, 'all']).default('all'),
+    )
+    .addOption(
+      new Option('--url <url>', 'coordinator to test with (default: a private one)').argParser(
+        baseUrl,
+      ),
+    )
+    .addOption(apiKeyFile())
+    .option('--json', 'for programs: one object at the end')
+  addMediaSettings(command)
+  command.addHelpText('after', EXAMPLES).action(test)
+}
+
+async function test(flags: Flags): Promise<void> {
+  const wanted = GROUPS.filter((name) => flags['test'] === 'all' || flags['test'] === name)
+  const json = flags['json'] === true
+  const needsCoordinator = wanted.some((name) => ['connection', 'lifecycle', 'api'].includes(name))
+  const own =
+    needsCoordinator && flags['url'] === undefined ? await startPrivateCoordinator() : null
+  const settings = own === null ? coordinatorSettings(flags) : { url: own.url, apiKey: null }
+  const connection = new Connection({ ...settings, retries: 1 })
+  try {
+    const groups = wanted.map((name) => groupOf(name, connection, flags))
+    const results = await runGroups(groups, (result) => {
+      if (!json) process.stdout.write(lineOf(result))
+    })
+    const count = (status: CheckResult['status']): number =>
+      results.filter((one) => one.status === status).length
+    const ok = count('FAIL') === 0
+    await print(
+      json
+        ? `${JSON.stringify(toWire({ ok, checks: results }), null, 2)}\n`
+        : `\n${count('PASS')} passed, ${count('FAIL')} failed, ${count('SKIP')} skipped\n`,
+    )
+    if (!ok) process.exitCode = EXIT.failed
+  } finally {
+    await connection.close()
+    await own?.close()
+  }
+}
+
+function groupOf(name: GroupName, connection: Connection, flags: Flags): Group {
+  const media = mediaSettings(flags)
+  switch (name) {
+    case 'connection':
+      return connectionGroup(new Client(connection))
+    case 'lifecycle':
+      return lifecycleGroup(new Client(connection))
+    case 'api':
+      return apiGroup(connection)
+    case 'media':
+      return mediaGroup(media.ffmpeg)
+    case 'engine':
+      return engineGroup(media, (text) => process.stderr.write(`${text}\n`))
+  }
+}
+
+function lineOf({ status, group, name, detail, fix, durationMs }: CheckResult): string {
+  const took = durationMs >= 1000 ? ` (${(durationMs / 1000).toFixed(1)} s)` : ''
+  const help = fix === null ? '' : `\n      fix: ${fix}`
+  return `${status}  ${group}: ${name}: ${detail}${took}${help}\n`
+}

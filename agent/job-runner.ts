@@ -1,0 +1,125 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError, messageOf } from '../shared/errors.ts'
+import type { ClaimedJob, ResultRequest } from '../shared/wire.ts'
+import type { Client } from './client.ts'
+import { download } from './download.ts'
+import { failureOf, isLost } from './failure.ts'
+import type { Heartbeat } from './heartbeat.ts'
+import type { Outbox } from './outbox.ts'
+import type { Pipeline } from './pipeline.ts'
+import { overall, type Report } from './progress.ts'
+import type { Reporter } from './reporter-kinds.ts'
+
+export interface JobRunnerParts {
+  client: Client
+  heartbeat: Heartbeat
+  outbox: Outbox
+  pipeline: Pipeline
+  reporter: Reporter
+  /** The folder in which each job gets one of its own. */
+  folder: string
+  /** Aborted when the agent must leave at once: jobs are then given back. */
+  stop: AbortSignal
+}
+
+/** How long giving a job back may take while the agent leaves. */
+const RELEASE_MS = 5_000
+
+/**
+ * One attempt from its claim to the outbox: download, convert, and whatever came of it safely on disk. It never throws;
+ * the slot is free when it resolves, while the result is still on its way.
+ */
+export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<void> {
+  const { heartbeat, outbox, reporter, folder, stop } = parts
+  const { jobId, attempt, leaseToken } = job
+  const startedAt = performance.now()
+  const controller = new AbortController()
+  const tracked = heartbeat.track(job, controller)
+  const activity = reporter.begin(jobId, job.source.filename)
+  const workDir = path.join(folder, `${jobId}.${attempt}`)
+  const seconds = (): number => Math.round(performance.now() - startedAt) / 1000
+  const report: Report = (progress) => {
+    tracked.update(progress)
+    activity.update(progress)
+  }
+  try {
+    const signal = AbortSignal.any([stop, controller.signal])
+    const result = await convert(parts, job, workDir, signal, report).then(
+      ({ content, metadata }): ResultRequest => ({
+        success: true,
+        content,
+        metadata,
+        processingTime: seconds(),
+      }),
+      (error: unknown) => {
+        if (signal.aborted || isLost(error)) throw error
+        activity.failed(messageOf(error))
+        return failureOf(error, seconds())
+      },
+    )
+    report({ stage: 'uploading', ratio: overall('uploading', 0) })
+    // The lease is kept until the coordinator has the result.
+    const { delivery } = await outbox.put({ jobId, attempt, result: { ...result, leaseToken } })
+    void delivery.then(tracked.stop)
+    if (result.success) activity.done(`${seconds().toFixed(1)} s`)
+  } catch (error) {
+    tracked.stop()
+    activity.stopped(messageOf(error))
+    if (stop.aborted && !controller.signal.aborted) await giveBack(parts, job)
+  } finally {
+    await rm(workDir, { recursive: true, force: true }).catch((error: unknown) =>
+      reporter.event('warn', `${workDir} could not be removed: ${messageOf(error)}`),
+    )
+  }
+}
+
+async function convert(
+  { client, pipeline }: JobRunnerParts,
+  { source, leaseToken, contentType, taskOptions }: ClaimedJob,
+  workDir: string,
+  signal: AbortSignal,
+  report: Report,
+): Promise<{ content: string; metadata: Record<string, unknown> }> {
+  await mkdir(workDir, { recursive: true, mode: 0o700 })
+  // The source keeps its extension, which some formats are told apart by, and nothing else of a name we did not choose.
+  const extension = /\.[a-z0-9]{1,8}$/i.exec(source.filename)?.[0] ?? ''
+  const target = path.join(workDir, `source${extension}`)
+  const { sha256 } = await download({
+    connection: client.connection,
+    source,
+    leaseToken,
+    target,
+    signal,
+    onProgress: (received, total) =>
+      report({
+        stage: 'downloading',
+        ratio: overall('downloading', total > 0 ? received / total : 1),
+      }),
+  })
+  const { filename } = source
+  return await pipeline.convert({
+    sourcePath: target,
+    filename,
+    contentType,
+    taskOptions,
+    workDir,
+    sha256,
+    signal,
+    report,
+  })
+}
+
+/** Best effort: what cannot be given back is taken from us when its lease ends. */
+async function giveBack({ client, reporter }: JobRunnerParts, job: ClaimedJob): Promise<void> {
+  const signal = AbortSignal.timeout(RELEASE_MS)
+  try {
+    await client.release(job.jobId, job.leaseToken, { signal, retries: 1 })
+    reporter.event('info', `gave ${job.source.filename} back`, { job_id: job.jobId })
+  } catch (error) {
+    const why = error instanceof AppError ? error.message : messageOf(error)
+    reporter.event('warn', `could not give ${job.source.filename} back: ${why}`, {
+      job_id: job.jobId,
+    })
+  }
+}

@@ -1,0 +1,80 @@
+import { messageOf } from '../../shared/errors.ts'
+
+export const GROUPS = ['connection', 'lifecycle', 'api', 'media', 'engine'] as const
+export type GroupName = (typeof GROUPS)[number]
+
+/** One thing that is looked at. `run` says what it saw, or throws what is wrong. */
+export interface Check {
+  name: string
+  run: () => Promise<string>
+}
+
+/** Checks in order; each needs what the ones before it have done. */
+export interface Group {
+  name: GroupName
+  checks: Check[]
+  /** Tidies up, whatever came of the checks. */
+  after?: () => Promise<void>
+}
+
+export interface CheckResult {
+  group: GroupName
+  name: string
+  status: 'PASS' | 'FAIL' | 'SKIP'
+  detail: string
+  /** What to do about it. */
+  fix: string | null
+  durationMs: number
+}
+
+/** What is wrong, and what to do about it. */
+export class CheckFailure extends Error {
+  readonly fix: string
+
+  constructor(message: string, fix: string) {
+    super(message)
+    this.fix = fix
+  }
+}
+
+/** Fails unless it is so. */
+export function expect(isSo: boolean, message: string, fix: string): asserts isSo {
+  if (!isSo) throw new CheckFailure(message, fix)
+}
+
+/** Runs groups one after the other; what follows a failure in its group is skipped. */
+export async function runGroups(
+  groups: readonly Group[],
+  tell: (result: CheckResult) => void,
+): Promise<CheckResult[]> {
+  const results: CheckResult[] = []
+  for (const { name: group, checks, after } of groups) {
+    let failed: string | null = null
+    for (const check of checks) {
+      const result: CheckResult =
+        failed === null ? await runOne(group, check) : skipped(group, check, failed)
+      if (result.status === 'FAIL') failed = check.name
+      results.push(result)
+      tell(result)
+    }
+    await after?.()
+  }
+  return results
+}
+
+async function runOne(group: GroupName, { name, run }: Check): Promise<CheckResult> {
+  const from = performance.now()
+  const took = (): number => Math.round(performance.now() - from)
+  try {
+    const detail = await run()
+    return { group, name, status: 'PASS', detail, fix: null, durationMs: took() }
+  } catch (error) {
+    const fix = error instanceof CheckFailure ? error.fix : null
+    return { group, name, status: 'FAIL', detail: messageOf(error), fix, durationMs: took() }
+  }
+}
+
+function skipped(group: GroupName, { name }: Check, failed: string): CheckResult {
+  const detail = `not tried, because '${failed}' failed`
+  return { group, name, status: 'SKIP', detail, fix: null, durationMs: 0 }
+}

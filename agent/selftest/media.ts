@@ -1,0 +1,84 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import { runChild } from '../child.ts'
+import { findTools, type Tools } from '../ffmpeg.ts'
+import { decode, probe } from '../media.ts'
+import { readWavHeader } from '../wav.ts'
+import { expect, type Group } from './check.ts'
+import { CLIPS } from './clips.ts'
+
+const FIX = 'Use another ffmpeg (--ffmpeg): this one cannot do what every transcription needs.'
+const clip = CLIPS[0]
+
+/** The same speech in other clothes: how ffmpeg is asked for it. */
+const FORMATS: Record<string, string> = {
+  'a WAV file': '-c:a pcm_s16le clip.wav',
+  'an MP3 file': '-c:a libmp3lame clip.mp3',
+  'an MP4 video': '-f lavfi -i color=size=64x64:rate=5 -shortest -c:v mpeg4 -c:a aac clip.mp4',
+}
+
+/** Whether this machine can read media. */
+export function mediaGroup(ffmpeg: string | null): Group {
+  let tools: Tools
+  let folder: string | null = null
+  const signal = AbortSignal.timeout(120_000)
+  return {
+    name: 'media',
+    checks: [
+      {
+        name: 'ffmpeg is there',
+        async run() {
+          tools = await findTools(ffmpeg)
+          folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
+          return `version ${tools.version}, ${ORIGINS[tools.origin]}`
+        },
+      },
+      ...Object.entries(FORMATS).map(([name, line]) => ({
+        name: `${name} becomes 16 kHz mono`,
+        async run() {
+          const args = line.split(' ')
+          const file = path.join(folder!, args.pop()!)
+          const input = ['-v', 'error', '-y', '-i', clip.file]
+          const made = await runChild(tools.ffmpeg, [...input, ...args, file], {
+            signal,
+          })
+          expect(made.exitCode === 0, `ffmpeg could not make it: ${made.stderrTail.trim()}`, FIX)
+          const { audio } = await probe(tools, file, { signal })
+          const [track] = audio
+          expect(track !== undefined, 'no audio track was found in it', FIX)
+          const wav = `${file}.16k.wav`
+          await decode(tools, file, track.index, wav, { signal, onProgress() {} })
+          const { durationSeconds } = await readWavHeader(wav)
+          const right = Math.abs(durationSeconds - 11) < 0.5
+          expect(right, `it is ${durationSeconds.toFixed(1)} s long instead of 11`, FIX)
+          return `${track.codec}, ${durationSeconds.toFixed(1)} s`
+        },
+      })),
+      {
+        name: 'a broken file is refused',
+        async run() {
+          const file = path.join(folder!, 'broken.mp3')
+          await writeFile(file, randomBytes(100_000))
+          const code = await probe(tools, file, { signal }).then(
+            () => null,
+            (error: unknown) => (error instanceof AppError ? error.code : String(error)),
+          )
+          expect(code === 'invalid_media', `it was called ${code ?? 'fine'}`, FIX)
+          return 'invalid_media'
+        },
+      },
+    ],
+    async after() {
+      if (folder !== null) await rm(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+const ORIGINS: Record<Tools['origin'], string> = {
+  setting: 'named by a setting',
+  path: 'from PATH',
+  npm: 'from the npm package',
+}

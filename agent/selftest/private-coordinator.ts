@@ -1,0 +1,63 @@
+import { existsSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { AppError } from '../../shared/errors.ts'
+import { childEnv } from '../paths.ts'
+
+export interface PrivateCoordinator {
+  url: string
+  close(): Promise<void>
+}
+
+/**
+ * A coordinator of our own for the time of a test: a child process on a free port, over a folder that is removed again.
+ * @throws {AppError} `engine_missing` when it does not come up.
+ */
+export async function startPrivateCoordinator(): Promise<PrivateCoordinator> {
+  const folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
+  const data = ['--data-dir', path.join(folder, 'data'), '--media-root', folder]
+  const args = ['serve', '--host', '127.0.0.1', '--port', '0', ...data, '--log-format', 'json']
+  const child = execa(process.execPath, [...program(), ...args], {
+    env: childEnv(),
+    extendEnv: false,
+    stdin: 'ignore',
+    buffer: false,
+    reject: false,
+  })
+  const lines = createInterface({ input: child.stdout })
+  const close = async (): Promise<void> => {
+    child.kill()
+    await child
+    await rm(folder, { recursive: true, force: true })
+  }
+  for await (const line of lines) {
+    const url = urlIn(line)
+    if (url === null) continue
+    // What it goes on to say is read, so that it never waits for us.
+    child.stdout.resume()
+    return { url, close }
+  }
+  await close()
+  throw new AppError('engine_missing', 'The private coordinator did not start; try one with --url.')
+}
+
+/** The coordinator beside us: compiled, or through tsx in a checkout. */
+function program(): string[] {
+  const compiled = fileURLToPath(new URL('../../coordinator/cli.js', import.meta.url))
+  if (existsSync(compiled)) return [compiled]
+  const source = fileURLToPath(new URL('../../coordinator/cli.ts', import.meta.url))
+  return ['--import', import.meta.resolve('tsx'), source]
+}
+
+function urlIn(line: string): string | null {
+  try {
+    const { url } = JSON.parse(line) as { url?: unknown }
+    return typeof url === 'string' ? url : null
+  } catch {
+    return null
+  }
+}
