@@ -101,8 +101,8 @@ describe('the heartbeat', () => {
 
   it('comes at once, and once, after changes of stage', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
-    heartbeat.start()
     const tracked = heartbeat.track(job('a'), new AbortController())
+    heartbeat.start()
     await nextWait()
     tracked.update({ stage: 'probing', ratio: 0.1 })
     const debounce = await nextWait()
@@ -112,9 +112,8 @@ describe('the heartbeat', () => {
     assert.equal((await nextWait()).ms, 20_000)
     assert.deepEqual(
       sent.map(({ jobs }) => jobs[0]?.stage),
-      ['downloading', 'decoding'].slice(-sent.length),
+      ['downloading', 'decoding'],
     )
-    assert.equal(sent.at(-1)?.jobs[0]?.stage, 'decoding')
   })
 
   it('does not hurry for progress within a stage', async (t) => {
