@@ -6,9 +6,15 @@ import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
 import { baseUrl } from './connection.ts'
 import { ENGINE_NAMES } from './engines/registry.ts'
 import { modelsDir, stateDir } from './paths.ts'
+import {
+  checked,
+  LOG_LEVELS,
+  logLevel,
+  nameList,
+  workerName,
+  type LogLevel,
+} from './setting-values.ts'
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
 export const LOG_FORMATS = ['text', 'json'] as const
 export type LogFormat = (typeof LOG_FORMATS)[number]
 
@@ -89,8 +95,12 @@ export function modelsFolder(): Option {
 export function addLogSettings(command: Command): Command {
   return command
     .addOption(
-      setting('--log-level <level>', 'how much to tell', 'MORAG_LOG_LEVEL')
-        .choices(LOG_LEVELS)
+      setting(
+        '--log-level <level>',
+        `how much to tell (${LOG_LEVELS.join(', ')})`,
+        'MORAG_LOG_LEVEL',
+      )
+        .argParser(logLevel)
         .default('info'),
     )
     .addOption(
@@ -104,7 +114,7 @@ export function addWorkerSettings(command: Command): Command {
   return command
     .addOption(
       setting('--types <list>', 'content types to take', 'MORAG_WORKER_CONTENT_TYPES')
-        .argParser(nameList)
+        .argParser(checked(nameList))
         .default(['audio', 'video'], 'audio,video'),
     )
     .addOption(
@@ -116,7 +126,7 @@ export function addWorkerSettings(command: Command): Command {
     )
     .addOption(
       setting('--slots <count>', 'jobs at a time', 'MORAG_WORKER_MAX_CONCURRENT_JOBS')
-        .argParser(wholeNumber(1, 64))
+        .argParser(checked(wholeNumber(1, 64)))
         .default(1),
     )
     .addOption(
@@ -132,7 +142,7 @@ export function addWorkerSettings(command: Command): Command {
         'how long one request waits for work',
         'MORAG_WORKER_POLL_INTERVAL',
       )
-        .argParser(wholeNumber(0, 3_600))
+        .argParser(checked(wholeNumber(0, 3_600)))
         .default(30),
     )
     .option('--once', 'end after one job')
@@ -212,20 +222,4 @@ function apiKeyOf(flags: Flags): string | null {
 
 function text(flag: unknown): string | null {
   return typeof flag === 'string' ? flag : null
-}
-
-function nameList(text: string): string[] {
-  const names = text.split(',').map((name) => name.trim())
-  if (names.every((name) => name !== '')) return names
-  throw new AppError(
-    'usage',
-    `'${text}' is not a list of content types: write it like audio,video.`,
-  )
-}
-
-/** The name is part of a path here and in the coordinator's URLs. */
-function workerName(text: string): string {
-  if (/^[\w][\w.@-]{0,99}$/.test(text)) return text
-  const rule = 'letters, digits and . _ @ -, not beginning with a dot or a dash'
-  throw new AppError('usage', `'${text}' cannot be a worker's id (--worker-id): use ${rule}.`)
 }

@@ -1,14 +1,19 @@
-import { AppError, isRetryable, messageOf } from '../shared/errors.ts'
+import { AppError, isRetryable, messageOf, type ErrorCode } from '../shared/errors.ts'
 import type { ResultRequest } from '../shared/wire.ts'
 import { Refusal } from './retry.ts'
 
+/** What a coordinator's refusal says of the source itself; any other one says nothing of the job. */
+const OF_THE_SOURCE: readonly ErrorCode[] = ['source_missing', 'source_changed', 'too_large']
+
 /** What the coordinator is told of an attempt that failed. */
 export function failureOf(error: unknown, processingTime: number): ResultRequest {
+  // A key that was changed meanwhile, say, ends this download, but not the job for good.
+  const refused = error instanceof Refusal && !OF_THE_SOURCE.includes(error.code)
   return {
     success: false,
-    errorCode: error instanceof AppError ? error.code : 'internal',
+    errorCode: refused ? 'download_failed' : error instanceof AppError ? error.code : 'internal',
     errorMessage: messageOf(error),
-    retryable: isRetryable(error),
+    retryable: refused || isRetryable(error),
     processingTime,
   }
 }

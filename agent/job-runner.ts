@@ -37,7 +37,8 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
   const controller = new AbortController()
   const tracked = heartbeat.track(job, controller)
   const activity = reporter.begin(jobId, job.source.filename)
-  const workDir = path.join(folder, `${jobId}.${attempt}`)
+  // Encoded: no id from outside is a path of ours.
+  const workDir = path.join(folder, `${encodeURIComponent(jobId)}.${attempt}`)
   const seconds = (): number => Math.round(performance.now() - startedAt) / 1000
   const report: Report = (progress) => {
     tracked.update(progress)

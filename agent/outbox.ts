@@ -80,7 +80,8 @@ export class Outbox {
    * nothing more, the parcel is sent from memory.
    */
   async put(parcel: Parcel): Promise<{ delivery: Promise<Delivery> }> {
-    const file = path.join(this.folder, `${parcel.jobId}.${parcel.attempt}.json`)
+    const name = `${encodeURIComponent(parcel.jobId)}.${parcel.attempt}.json`
+    const file = path.join(this.folder, name)
     await writeDurably(file, `${JSON.stringify(toWire(parcel))}\n`).catch((error: unknown) =>
       this.#options.onDelayed(parcel, error, 0),
     )

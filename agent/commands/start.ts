@@ -22,6 +22,7 @@ import { Outbox } from '../outbox.ts'
 import { createPipeline } from '../pipeline.ts'
 import type { Reporter } from '../reporter-kinds.ts'
 import { createReporter } from '../reporter.ts'
+import { isTransient } from '../retry.ts'
 import { Signals } from '../signals.ts'
 import { Worker } from '../worker.ts'
 import { openWorkspace, type Workspace } from '../workspace.ts'
@@ -114,9 +115,13 @@ async function start(
       reporter.event('error', `A result was refused and is kept in ${file}: ${messageOf(error)}`, {
         job_id: parcel?.jobId,
       }),
-    onDelayed: (parcel, error) => {
-      contact.note(error)
-      reporter.event('debug', `A result waits: ${messageOf(error)}`, { job_id: parcel.jobId })
+    onDelayed: (parcel, error, failures) => {
+      if (failures > 0) contact.note(error)
+      // An absent coordinator has been spoken of; anything else is news the first time.
+      const level = isTransient(error) || failures > 1 ? 'debug' : 'warn'
+      const what =
+        failures === 0 ? 'A result could not be saved and is sent unsaved' : 'A result waits'
+      reporter.event(level, `${what}: ${messageOf(error)}`, { job_id: parcel.jobId })
     },
   })
   const folder = workspace.jobs
