@@ -1,0 +1,196 @@
+import assert from 'node:assert/strict'
+import { chmod, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { afterEach, describe, it } from 'node:test'
+import { Command } from 'commander'
+import {
+  addCoordinatorSettings,
+  addLogSettings,
+  addMediaSettings,
+  addWorkerSettings,
+  isReadableByOthers,
+  prepareEnvironment,
+  startSettings,
+  type Flags,
+  type StartSettings,
+} from '../../agent/config.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+
+const folder = tempFolder()
+for (const name of Object.keys(process.env)) {
+  if (name.startsWith('MORAG_')) delete process.env[name]
+}
+const before = { ...process.env }
+
+afterEach(() => {
+  for (const name of Object.keys(process.env)) {
+    if (!(name in before)) delete process.env[name]
+  }
+  Object.assign(process.env, before)
+})
+
+/** The flags of `start` as they come from a command line and the environment. */
+function flagsOf(args: string[], environment: Record<string, string> = {}): Flags {
+  Object.assign(process.env, environment)
+  prepareEnvironment()
+  const command = new Command('start').exitOverride().configureOutput({ outputError() {} })
+  addCoordinatorSettings(command)
+  addWorkerSettings(command)
+  addMediaSettings(command)
+  addLogSettings(command)
+  return command.parse(args, { from: 'user' }).opts()
+}
+
+const read = (args: string[], environment?: Record<string, string>): StartSettings =>
+  startSettings(flagsOf(args, environment))
+
+describe('the settings of start', () => {
+  it('have defaults', () => {
+    const settings = read([], { XDG_STATE_HOME: '/state', XDG_CACHE_HOME: '/cache' })
+    assert.deepEqual(
+      { ...settings },
+      {
+        url: 'http://127.0.0.1:8000',
+        apiKey: null,
+        engine: 'auto',
+        ffmpeg: null,
+        modelsDir: '/cache/morag/models',
+        logLevel: 'info',
+        logFormat: 'text',
+        workerId: null,
+        contentTypes: ['audio', 'video'],
+        slots: 1,
+        workDir: '/state/morag/work',
+        waitSeconds: 30,
+        once: false,
+        exitWhenIdle: false,
+      },
+    )
+    assert.ok(Object.isFrozen(settings))
+  })
+
+  it("come from the original's variables", () => {
+    const settings = read([], {
+      MORAG_API_BASE_URL: 'http://host:9000/',
+      MORAG_WORKER_ID: 'gpu-worker-01',
+      MORAG_API_KEY: ' sesame ',
+      MORAG_WORKER_CONTENT_TYPES: 'audio, document',
+      MORAG_WORKER_POLL_INTERVAL: '10',
+      MORAG_WORKER_MAX_CONCURRENT_JOBS: '2',
+      MORAG_TEMP_DIR: '/work',
+      MORAG_LOG_LEVEL: 'WARNING',
+    })
+    const { url, workerId, apiKey, contentTypes, waitSeconds, slots, workDir, logLevel } = settings
+    assert.deepEqual(
+      { url, workerId, apiKey, contentTypes, waitSeconds, slots, workDir, logLevel },
+      {
+        url: 'http://host:9000',
+        workerId: 'gpu-worker-01',
+        apiKey: 'sesame',
+        contentTypes: ['audio', 'document'],
+        waitSeconds: 10,
+        slots: 2,
+        workDir: '/work',
+        logLevel: 'warn',
+      },
+    )
+  })
+
+  it('come from a flag before a variable', () => {
+    assert.equal(read(['--slots', '3'], { MORAG_WORKER_MAX_CONCURRENT_JOBS: '2' }).slots, 3)
+  })
+
+  it('do not come from an empty variable', () => {
+    const { url, slots, apiKey } = read([], {
+      MORAG_API_BASE_URL: '',
+      MORAG_WORKER_MAX_CONCURRENT_JOBS: ' ',
+      MORAG_API_KEY: '',
+    })
+    assert.deepEqual([url, slots, apiKey], ['http://127.0.0.1:8000', 1, null])
+  })
+
+  it('let a request wait no longer than the protocol allows', () => {
+    assert.equal(read(['--poll-interval', '600']).waitSeconds, 60)
+    assert.equal(read(['--poll-interval', '0']).waitSeconds, 0)
+  })
+
+  for (const [level, known] of [
+    ['DEBUG', 'debug'],
+    ['critical', 'error'],
+    ['Warn', 'warn'],
+  ] as const) {
+    it(`call the level ${level} ${known}`, () =>
+      assert.equal(read(['--log-level', level]).logLevel, known))
+  }
+})
+
+describe('a bad value', () => {
+  for (const [variable, flag, value] of [
+    ['MORAG_WORKER_MAX_CONCURRENT_JOBS', '--slots', '0'],
+    ['MORAG_WORKER_MAX_CONCURRENT_JOBS', '--slots', 'two'],
+    ['MORAG_WORKER_POLL_INTERVAL', '--poll-interval', '-1'],
+    ['MORAG_WORKER_CONTENT_TYPES', '--types', 'audio,,video'],
+    ['MORAG_LOG_LEVEL', '--log-level', 'loud'],
+    ['MORAG_LOG_FORMAT', '--log-format', 'xml'],
+    ['MORAG_ENGINE', '--engine', 'magic'],
+  ] as const) {
+    it(`of ${variable} (${value}) names the variable and ${flag}`, () => {
+      const named = new RegExp(`'${flag} .*${variable}`)
+      assert.throws(() => read([], { [variable]: value }), { message: named })
+    })
+  }
+
+  for (const [flag, value] of [
+    ['--url', 'not a url'],
+    ['--url', 'ftp://host'],
+    ['--worker-id', '../up'],
+    ['--worker-id', '.hidden'],
+    ['--worker-id', 'a/b'],
+    ['--worker-id', 'x'.repeat(101)],
+  ] as const) {
+    it(`of ${flag} (${value.slice(0, 20)}) is a usage error that names it`, () => {
+      assert.throws(() => read([flag, value]), { code: 'usage', message: new RegExp(flag) })
+    })
+  }
+})
+
+describe('the key', () => {
+  const file = path.join(folder, 'key')
+
+  it('has no flag: the list of processes is for everyone', () => {
+    assert.throws(() => read(['--api-key', 'sesame']), { code: 'commander.unknownOption' })
+  })
+
+  it('comes from its file, without the line end, before the variable', async () => {
+    await writeFile(file, 'sesame\n')
+    const environment = { MORAG_API_KEY: 'other' }
+    assert.equal(read(['--api-key-file', file], environment).apiKey, 'sesame')
+    assert.equal(read([], { ...environment, MORAG_API_KEY_FILE: file }).apiKey, 'sesame')
+  })
+
+  it('whose file is missing is a usage error that names the file and the flag', () => {
+    assert.throws(() => read(['--api-key-file', '/nowhere/key']), {
+      code: 'usage',
+      message: /\/nowhere\/key cannot be read \(--api-key-file/,
+    })
+  })
+
+  for (const content of ['', '\n', 'two\nlines\n']) {
+    it(`whose file holds ${JSON.stringify(content)} is a usage error, and not shown`, async () => {
+      await writeFile(file, content)
+      assert.throws(
+        () => read(['--api-key-file', file]),
+        (error: Error) => /does not hold one key/.test(error.message) && !/two/.test(error.message),
+      )
+    })
+  }
+
+  it('whose file others can read is noticed', async () => {
+    await writeFile(file, 'sesame')
+    await chmod(file, 0o644)
+    assert.equal(isReadableByOthers(flagsOf(['--api-key-file', file])), true)
+    await chmod(file, 0o600)
+    assert.equal(isReadableByOthers(flagsOf(['--api-key-file', file])), false)
+    assert.equal(isReadableByOthers(flagsOf([])), false)
+  })
+})
