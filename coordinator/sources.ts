@@ -1,4 +1,13 @@
-import { open, mkdir, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises'
+import {
+  constants,
+  open,
+  mkdir,
+  readdir,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../shared/errors.ts'
 import type { Job, Source } from './job.ts'
@@ -63,7 +72,8 @@ export class Sources {
     if (source.kind === 'path' && !(await this.#roots.allows(name))) throw missing(job)
     let file: FileHandle
     try {
-      file = await open(name, 'r')
+      // Without waiting: a pipe in the file's place opens only when somebody writes to it.
+      file = await open(name, constants.O_RDONLY | constants.O_NONBLOCK)
     } catch (error) {
       if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw missing(job, error)
       throw error
