@@ -9,6 +9,7 @@ import type { Source } from './job.ts'
  */
 export class MediaRoots {
   readonly #roots: readonly string[]
+  #dataDir: string | null = null
 
   private constructor(roots: readonly string[]) {
     this.#roots = roots
@@ -22,12 +23,17 @@ export class MediaRoots {
           const real = await realpath(root)
           if ((await stat(real)).isDirectory()) return real
         } catch (error) {
-          if (!isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw error
+          if (!isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) throw error
         }
         throw new AppError('usage', `The media root ${root} is not a folder that can be read.`)
       }),
     )
     return new MediaRoots(resolved)
+  }
+
+  /** From now on a root that holds the coordinator's own folder does not give away what is in there. */
+  async keepOut(dataDir: string): Promise<void> {
+    this.#dataDir = await realpath(dataDir)
   }
 
   /**
@@ -63,9 +69,15 @@ export class MediaRoots {
   }
 
   #holds(real: string): boolean {
+    const own = this.#dataDir
     return this.#roots.some((root) => {
-      const inside = path.relative(root, real)
-      return inside !== '' && !path.isAbsolute(inside) && inside.split(path.sep)[0] !== '..'
+      const spared = own !== null && (root === own || isInside(own, root)) && isInside(real, own)
+      return isInside(real, root) && !spared
     })
   }
+}
+
+function isInside(file: string, folder: string): boolean {
+  const inside = path.relative(folder, file)
+  return inside !== '' && !path.isAbsolute(inside) && inside.split(path.sep)[0] !== '..'
 }

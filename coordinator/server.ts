@@ -87,6 +87,7 @@ async function assemble(
   for (const { file, reason } of store.quarantined) {
     log.warn({ file, reason }, 'a file that makes no job was put into quarantine')
   }
+  await roots.keepOut(dataDir)
   const sources = await Sources.open(dataDir, roots)
   const results = await Results.open(dataDir)
   const tokens = await LeaseTokens.load(dataDir)
