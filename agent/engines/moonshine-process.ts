@@ -5,7 +5,8 @@ import { AppError } from '../../shared/errors.ts'
 import { oneLine } from '../../shared/render.ts'
 import { holdGroup, killGroup, Tail } from '../child.ts'
 import { childEnv } from '../paths.ts'
-import type { FromChild, MoonshineFiles, ToChild } from './moonshine-child.ts'
+import type { FromChild, ToChild } from './moonshine-child.ts'
+import type { MoonshineFiles } from './moonshine-recognizer.ts'
 
 type Answer<T extends FromChild['type']> = Extract<FromChild, { type: T }>
 

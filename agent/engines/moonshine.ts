@@ -5,8 +5,8 @@ import { AppError } from '../../shared/errors.ts'
 import type { Transcript } from '../../shared/transcript.ts'
 import { ensureModel } from '../models.ts'
 import type { Engine, EngineInfo, TranscribeRequest } from './engine.ts'
-import type { MoonshineFiles } from './moonshine-child.ts'
 import { MoonshineProcess } from './moonshine-process.ts'
+import type { MoonshineFiles } from './moonshine-recognizer.ts'
 
 export interface MoonshineOptions {
   /** The folder of all models. */

@@ -15,7 +15,7 @@ export interface Chunk {
 export interface ChunkLimits {
   /** Speech this close together is one chunk … */
   mergeGap: number
-  /** … as long as that stays within this length. */
+  /** … as long as that stays within this length; only speech without a pause is ever longer. */
   maxLength: number
   /** How much is added on both sides. */
   pad: number
@@ -45,17 +45,18 @@ export class Chunker {
     this.#limits = limits
   }
 
-  /** Takes the next span; returns the chunk that it closes, if it does. */
-  push(span: Span): Chunk | null {
+  /**
+   * Takes the next span; returns the chunk that it closes, if it does. One that `continues` the last is the same speech,
+   * cut for want of a pause: it joins it, however long that gets.
+   */
+  push(span: Span, continues = false): Chunk | null {
     const open = this.#open
     // A span cannot begin before the last one ended; one that seems to is cut.
     const next = { start: Math.max(span.start, open?.end ?? this.#floor), end: span.end }
     if (next.end <= next.start) return null
-    if (
-      open !== null &&
-      next.start - open.end <= this.#limits.mergeGap &&
-      next.end - open.start <= this.#limits.maxLength
-    ) {
+    const { mergeGap, maxLength } = this.#limits
+    const near = open !== null && next.start - open.end <= mergeGap
+    if (near && (continues || next.end - open.start <= maxLength)) {
       open.end = next.end
       return null
     }

@@ -75,6 +75,15 @@ describe('Chunker', () => {
     )
   })
 
+  it('keeps speech together that was cut only for want of a pause', () => {
+    const chunker = new Chunker(limits)
+    assert.equal(chunker.push({ start: 5, end: 300 }), null)
+    assert.equal(chunker.push({ start: 300, end: 600 }, true), null)
+    assert.equal(chunker.push({ start: 600, end: 650 }, true), null)
+    assert.deepEqual(chunker.push({ start: 655, end: 700 })?.speech, { start: 5, end: 650 })
+    assert.deepEqual(chunker.flush(700)?.speech, { start: 655, end: 700 })
+  })
+
   it('gives out a chunk as soon as the next span cannot join it', () => {
     const chunker = new Chunker(limits)
     assert.equal(chunker.push({ start: 0, end: 10 }), null)
