@@ -22,18 +22,21 @@ export function addModels(cli: Command): void {
     .description('which models there are, and whether they are here')
     .addOption(modelsFolder())
     .option('--json', 'for programs')
+    .addHelpText('after', EXAMPLES)
     .action(list)
   models
     .command('pull')
     .description('get a model, or all')
     .argument('[name]', 'which one')
     .addOption(modelsFolder())
+    .addHelpText('after', EXAMPLES)
     .action(pull)
   models
     .command('verify')
     .description("compare every file with its digest; exit code 1 when one isn't right")
     .addOption(modelsFolder())
     .option('--json', 'for programs')
+    .addHelpText('after', EXAMPLES)
     .action(verify)
 }
 

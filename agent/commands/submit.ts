@@ -86,24 +86,19 @@ async function upload(
   const activity = reporter.begin('upload', `${filename} (upload)`)
   const sent = (bytes: number, total: number): void =>
     activity.update({ stage: 'uploading', ratio: total > 0 ? bytes / total : 1 })
-  try {
-    const { jobId } = await client.create(
-      {
-        file,
-        filename,
-        contentType: typeof type === 'string' ? type : contentTypeOf(file),
-        idempotencyKey: randomUUID(),
-        taskOptions: typeof language === 'string' ? { language } : {},
-        onProgress: sent,
-      },
-      { signal },
-    )
-    activity.done(`job ${jobId}`)
-    return jobId
-  } catch (error) {
-    activity.stopped('')
-    throw error
-  }
+  const { jobId } = await client.create(
+    {
+      file,
+      filename,
+      contentType: typeof type === 'string' ? type : contentTypeOf(file),
+      idempotencyKey: randomUUID(),
+      taskOptions: typeof language === 'string' ? { language } : {},
+      onProgress: sent,
+    },
+    { signal },
+  )
+  activity.done(`job ${jobId}`)
+  return jobId
 }
 
 /** Looks at a job until it has ended. @throws {AppError} with the job's own code when it has no transcript. */
@@ -129,15 +124,9 @@ async function follow(
       await pause(LOOK_MS, signal)
     }
   } catch (error) {
-    if (signal.aborted) {
-      activity.stopped('')
-      throw new AppError(
-        'cancelled',
-        `Job ${jobId} goes on without you: GET …/remote-jobs/${jobId}/status tells how.`,
-      )
-    }
-    activity.stopped('')
-    throw error
+    if (!signal.aborted) throw error
+    const where = `${client.connection.url}/api/v1/remote-jobs/${jobId}`
+    throw new AppError('cancelled', `Job ${jobId} goes on without you; look at it at ${where}`)
   }
 }
 
