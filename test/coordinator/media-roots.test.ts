@@ -145,8 +145,7 @@ for (const [what, name] of [
 
 describe('a data folder below a media root', () => {
   test('is no place for sources: its secret and its results stay its own', async (t) => {
-    const root = tempFolder()
-    const running = await startRunning(t, { root, mediaRoots: [root] })
+    const running = await startRunning(t, { over: (root) => ({ mediaRoots: [root] }) })
     const job = await claimedJob(running)
     const content = 'x'.repeat(10_000)
     const json = { success: true, content, lease_token: job.lease_token }
@@ -164,10 +163,7 @@ describe('a data folder below a media root', () => {
   })
 
   test('leaves a media root inside of it alone', async (t) => {
-    const root = tempFolder()
-    const media = path.join(root, 'media')
-    mkdirSync(media)
-    const running = await startRunning(t, { root, dataDir: root, mediaRoots: [media] })
+    const running = await startRunning(t, { over: (root) => ({ dataDir: root }) })
     await claimedJob(running)
   })
 })

@@ -40,7 +40,12 @@ export interface Running {
   stop(): Promise<void>
 }
 
-export type Setup = Partial<Config> & { root?: string }
+export type Setup = Partial<Config> & {
+  /** That of another: a restart. */
+  root?: string
+  /** Settings that depend on it. */
+  over?: (root: string) => Partial<Config>
+}
 
 export function configOver(root: string, different: Partial<Config> = {}): Config {
   return {
@@ -65,7 +70,7 @@ const stops = new Map<string, (() => Promise<void>)[]>()
 /** Starts one; it stops with the test. Over the `root` of another it is a restart. */
 export async function startRunning(
   t: Pick<TestContext, 'after'>,
-  { root: known, ...different }: Setup = {},
+  { root: known, over, ...different }: Setup = {},
 ): Promise<Running> {
   const root = known ?? mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
   if (known === undefined) {
@@ -75,7 +80,7 @@ export async function startRunning(
       rmSync(root, { recursive: true, force: true })
     })
   }
-  const config = configOver(root, different)
+  const config = configOver(root, { ...different, ...over?.(root) })
   const mediaRoot = path.join(root, 'media')
   mkdirSync(mediaRoot, { recursive: true })
   const logged: string[] = []
