@@ -1,17 +1,24 @@
 /** Names of options that hold what only the coordinator may know. */
 const SECRET =
-  /(^|_)(secrets?|passw(or)?d|tokens?|credentials?|api_?keys?|private_?keys?|auth|authorization|dsn)($|_)|^(webhook|database|db)(_|s?$)/
+  /(^|_)(secrets?|passw(or)?d|passphrases?|tokens?|credentials?|cookies?|(api|access|private|signing|encryption)_?keys?|connection_strings?|auth|authorization|dsn)($|_)|^(webhook|database|db)(_|s?$)/
 
-function isSecret(key: string): boolean {
-  const snake = key.replace(/([a-z0-9])([A-Z])/g, '$1_$2').replaceAll('-', '_')
-  return SECRET.test(snake.toLowerCase())
+function isSecret(key: string, value: unknown): boolean {
+  const snake = key
+    .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+    .replaceAll('-', '_')
+    .toLowerCase()
+  // `max_tokens: 448`, `suppress_tokens: [-1]`: the other kind of tokens.
+  if (snake.endsWith('_tokens') && [value].flat().every((one) => typeof one === 'number')) {
+    return false
+  }
+  return SECRET.test(snake)
 }
 
 /** Task options as workers and readers may see them: whatever is named like a secret is left out, at every depth. */
 export function withoutSecrets(options: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(options)
-      .filter(([key]) => !isSecret(key))
+      .filter(([key, value]) => !isSecret(key, value))
       .map(([key, value]) => [key, clean(value)]),
   )
 }
