@@ -1,5 +1,5 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../shared/errors.ts'
 
@@ -28,6 +28,8 @@ export class LeaseTokens {
     })
     if (stored?.length === SECRET_BYTES) return new LeaseTokens(stored)
     const made = randomBytes(SECRET_BYTES)
+    // What a crash left of one may have another mode.
+    await rm(file, { force: true })
     await writeFile(file, made, { mode: 0o600, flush: true })
     return new LeaseTokens(made)
   }
