@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Estimates } from '../../coordinator/estimate.ts'
+import type { CompletedJob, Job, ProcessingJob } from '../../coordinator/job.ts'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { after, CLAIM, NOON, oneOfEach, pendingJob, result } from './example-jobs.ts'
+
+const ALONE = { now: NOON, position: 1, slots: 1 }
+
+/** A job that took so long, for a recording of that length. */
+function done(tookSeconds: number, mediaSeconds: number | null = null, contentType = 'audio'): Job {
+  const job = after(pendingJob({ contentType }), CLAIM, {
+    type: 'succeed',
+    attempt: 1,
+    result: { ...result(), mediaSeconds },
+  }) as CompletedJob
+  const attempt = job.attempts[0]!
+  return { ...job, attempts: [{ ...attempt, endedAt: attempt.startedAt + tookSeconds * SECOND }] }
+}
+
+function learned(...jobs: Job[]): Estimates {
+  const estimates = new Estimates()
+  for (const job of jobs) estimates.learn(job)
+  return estimates
+}
+
+/** A job claimed at noon, with what its worker has said since. */
+function working(lease: Partial<ProcessingJob['lease']> = {}): ProcessingJob {
+  const job = after(pendingJob(), CLAIM) as ProcessingJob
+  return { ...job, lease: { ...job.lease, ...lease } }
+}
+
+test('nothing is known before a job of that content type has completed', () => {
+  const estimates = learned(done(10, 60, 'video'), ...Object.values(oneOfEach()).slice(0, 2))
+  assert.equal(estimates.completionAt(pendingJob(), ALONE), null)
+  assert.equal(estimates.completionAt(working(), ALONE), null)
+})
+
+test('jobs that failed or were cancelled teach nothing', () => {
+  const { failed, timeout, cancelled } = oneOfEach()
+  assert.equal(learned(failed, timeout, cancelled).completionAt(pendingJob(), ALONE), null)
+})
+
+test('a waiting job is done when those before it and itself have had the usual time', () => {
+  const estimates = learned(done(10), done(1_000), done(20))
+  const at = (position: number, slots = 1): number | null =>
+    estimates.completionAt(pendingJob(), { now: NOON, position, slots })
+  assert.equal(at(1), NOON + 20 * SECOND)
+  assert.equal(at(4), NOON + 80 * SECOND)
+  assert.equal(at(4, 2), NOON + 40 * SECOND)
+  assert.equal(at(5, 2), NOON + 60 * SECOND)
+  assert.equal(at(1, 0), NOON + 20 * SECOND)
+})
+
+test('a retry that must wait is counted from when it may start', () => {
+  const job = pendingJob({ availableAt: NOON + MINUTE })
+  assert.equal(learned(done(10)).completionAt(job, ALONE), NOON + MINUTE + 10 * SECOND)
+})
+
+test('without a place in the queue nothing is said of a waiting job', () => {
+  assert.equal(learned(done(10)).completionAt(pendingJob(), { ...ALONE, position: null }), null)
+})
+
+test('a job in work that says nothing of itself takes the usual time', () => {
+  const estimates = learned(done(10), done(20), done(30))
+  assert.equal(estimates.completionAt(working(), ALONE), NOON + 20 * SECOND)
+})
+
+test('a job in work whose recording is known takes as long as recordings of others took, per second', () => {
+  // 360 s of recording in 36 s of work.
+  const estimates = learned(done(6, 60), done(30, 300), done(500, null))
+  const job = working({ mediaSeconds: 1_000 })
+  assert.equal(estimates.completionAt(job, ALONE), NOON + 100 * SECOND)
+})
+
+test('once an attempt has come some way, its own pace counts', () => {
+  const estimates = learned(done(10, 60))
+  const lease = { mediaSeconds: 1_000, movedAt: NOON + 30 * SECOND }
+  const at = (progress: number, now = NOON + 30 * SECOND): number | null =>
+    estimates.completionAt(working({ ...lease, progress }), { ...ALONE, now })
+  assert.equal(at(0.25), NOON + 120 * SECOND)
+  assert.equal(at(1), NOON + 30 * SECOND)
+  assert.ok(Math.abs(at(0.01)! - (NOON + (1_000 / 6) * SECOND)) < 1)
+  // Time that passes without news does not make the rest longer.
+  assert.equal(at(0.25, NOON + 60 * SECOND), NOON + 120 * SECOND)
+})
+
+test('no estimate lies in the past', () => {
+  const late = { ...ALONE, now: NOON + 60 * MINUTE }
+  const estimates = learned(done(10))
+  assert.equal(estimates.completionAt(working(), late), late.now)
+  assert.equal(estimates.completionAt(working({ progress: 0.5 }), late), late.now)
+})
+
+test('of ended jobs there is no estimate', () => {
+  const { completed, failed, timeout, cancelled } = oneOfEach()
+  for (const job of [completed, failed, timeout, cancelled])
+    assert.equal(learned(done(10)).completionAt(job, ALONE), null)
+})
+
+test('what was learned long ago gives way to the last fifty', () => {
+  const estimates = learned(
+    ...Array.from({ length: 60 }, () => done(1_000)),
+    ...Array.from({ length: 50 }, () => done(5)),
+  )
+  assert.equal(estimates.completionAt(pendingJob(), ALONE), NOON + 5 * SECOND)
+})
+
+test('of a job with several attempts the one that succeeded counts', () => {
+  const job = done(7) as CompletedJob
+  const lost = { ...job.attempts[0]!, outcome: 'lost' as const, endedAt: NOON + 999 * SECOND }
+  const twice = { ...job, attempts: [lost, { ...job.attempts[0]!, number: 2 }] }
+  assert.equal(learned(twice).completionAt(pendingJob(), ALONE), NOON + 7 * SECOND)
+})
+
+test('recordings without a length and attempts without a duration leave the pace unknown', () => {
+  const estimates = learned(done(0, 60), done(10, 0))
+  const at = estimates.completionAt(working({ mediaSeconds: 100 }), ALONE)
+  assert.equal(at, NOON + 10 * SECOND)
+})
