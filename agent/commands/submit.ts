@@ -54,7 +54,8 @@ async function submit(file: string, flags: Flags): Promise<void> {
     plain: wantsPlainOutput(),
     times: false,
   })
-  const connection = new Connection(coordinatorSettings(flags))
+  // Somebody waits to hear that the address is wrong.
+  const connection = new Connection({ ...coordinatorSettings(flags), retries: 2 })
   const client = new Client(connection)
   const signal = interruptible()
   try {

@@ -1,11 +1,18 @@
 import { randomUUID } from 'node:crypto'
-import type { Connection } from '../connection.ts'
-import { parseJson } from '../connection.ts'
+import { Client } from '../client.ts'
+import { parseJson, type Connection } from '../connection.ts'
 import { expect, type Group } from './check.ts'
+import { CLIPS } from './clips.ts'
 
 const FIX =
   'Update the coordinator, or what stands in front of it: something on the way changes its answers.'
 const JOBS = '/api/v1/remote-jobs'
+
+/** The keys of a status answer that the original's clients know, in its order. */
+const STATUS_KEYS =
+  'job_id status worker_id created_at started_at completed_at error_message retry_count estimated_completion'.split(
+    ' ',
+  )
 
 interface Answer {
   status: number
@@ -23,9 +30,66 @@ export function apiGroup(connection: Connection): Group {
     expect('detail' in body, 'the refusal has no detail', FIX)
     return `${status} with a detail`
   }
+  const clip = CLIPS[0]
+  let jobId: string | null = null
+  let source = ''
   return {
     name: 'api',
     checks: [
+      {
+        name: 'a poll takes an uploaded job',
+        async run() {
+          const { jobId: made } = await new Client(connection).create({
+            file: clip.file,
+            filename: clip.name,
+            contentType: nothing,
+            idempotencyKey: randomUUID(),
+          })
+          jobId = made
+          const { status, body } = await get(
+            `${JOBS}/poll?worker_id=selftest&content_types=document,%20${nothing}-2,%20${nothing}`,
+          )
+          expect(status === 200 && body['job_id'] === made, 'it was not the job', FIX)
+          source = String(body['source_file_url'])
+          expect(source.startsWith('/'), 'source_file_url is no path', FIX)
+          return `job ${made}`
+        },
+      },
+      {
+        name: 'its source comes whole, with its headers',
+        async run() {
+          const { statusCode, headers, body } = await connection.exchange(source)
+          const { byteLength } = await body.arrayBuffer()
+          expect(statusCode === 200, `it answered ${statusCode}`, FIX)
+          for (const name of ['etag', 'accept-ranges', 'content-disposition']) {
+            expect(name in headers, `the header ${name} is missing`, FIX)
+          }
+          const length = Number(headers['content-length'])
+          expect(length === byteLength, `content-length is ${length} for ${byteLength} bytes`, FIX)
+          return `${byteLength} bytes`
+        },
+      },
+      {
+        name: 'its result completes it',
+        async run() {
+          const result = { success: true, content: 'Self-test.', metadata: {} }
+          const { status, body } = await send('PUT', `${JOBS}/${jobId}/result`, result)
+          expect(status === 200, `it answered ${status}`, FIX)
+          expect(body['status'] === 'completed', `it is ${String(body['status'])}`, FIX)
+          expect('ingestion_continued' in body, 'ingestion_continued is missing', FIX)
+          return 'completed'
+        },
+      },
+      {
+        name: 'its status has the keys that clients know',
+        async run() {
+          const { body } = await get(`${JOBS}/${jobId}/status`)
+          const keys = Object.keys(body).slice(0, STATUS_KEYS.length)
+          expect(keys.join() === STATUS_KEYS.join(), `they are ${keys.join(', ')}`, FIX)
+          expect(body['worker_id'] === 'selftest', 'worker_id is another', FIX)
+          return STATUS_KEYS.join(', ')
+        },
+      },
       {
         name: 'a poll with nothing to do has its four keys, all null',
         async run() {
@@ -84,12 +148,16 @@ export function apiGroup(connection: Connection): Group {
         run: async () => refused(await send('PUT', `${JOBS}/${randomUUID()}/result`, {}), 422),
       },
     ],
+    async after() {
+      if (jobId === null) return
+      await call(connection, 'DELETE', `${JOBS}/${jobId}`).catch(() => undefined)
+    },
   }
 }
 
 async function call(
   connection: Connection,
-  method: 'GET' | 'POST' | 'PUT',
+  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
   path: string,
   body?: unknown,
 ): Promise<Answer> {
