@@ -63,7 +63,7 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
     // The lease is kept until the coordinator has the result.
     const { delivery } = await outbox.put({ jobId, attempt, result: { ...result, leaseToken } })
     void delivery.then(tracked.stop)
-    if (result.success) activity.done(`${seconds().toFixed(1)} s`)
+    if (result.success) activity.done(`done in ${seconds().toFixed(1)} s`)
   } catch (error) {
     tracked.stop()
     activity.stopped(messageOf(error))

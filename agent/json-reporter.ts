@@ -24,7 +24,7 @@ export function jsonReporter(level: Level): Reporter {
           stage = progress.stage
           log.debug({ ...facts, stage, progress: progress.ratio }, 'job stage')
         },
-        done: (text) => log.info({ ...facts, took: text }, 'job done'),
+        done: (text) => log.info({ ...facts, outcome: text }, 'job done'),
         failed: (why) => log.warn({ ...facts, reason: why }, 'job failed'),
         stopped: (why) => log.info({ ...facts, reason: why }, 'job stopped'),
       }

@@ -1,3 +1,4 @@
+import { oneLine } from '../shared/render.ts'
 import type { Progress } from './progress.ts'
 import { Stopwatch } from './progress-text.ts'
 import { isTold, type Activity, type Level, type Reporter } from './reporter-kinds.ts'
@@ -25,7 +26,8 @@ export class LineReporter implements Reporter {
     if (!isTold(level, least)) return
     const time = times ? `${new Date().toISOString()} ` : ''
     const mark = level === 'warn' || level === 'error' ? `${level}: ` : ''
-    stream.write(`${time}${mark}${message}\n`)
+    // Names of files and words of others are in it: nothing of them may move a terminal's cursor.
+    stream.write(`${time}${mark}${oneLine(message)}\n`)
   }
 
   begin(_id: string, name: string): Activity {
@@ -39,7 +41,7 @@ export class LineReporter implements Reporter {
         told = progress
         this.event('info', `${name}: ${stopwatch.text(progress)}`)
       },
-      done: (text) => this.event('info', `${name}: done in ${text}`),
+      done: (text) => this.event('info', `${name}: ${text}`),
       failed: (why) => this.event('error', `${name}: ${why}`),
       stopped: (why) => this.event('warn', `${name}: stopped. ${why}`),
     }

@@ -5,7 +5,7 @@ export type Level = 'debug' | 'info' | 'warn' | 'error'
 /** Something under way that people want to see. */
 export interface Activity {
   update(progress: Progress): void
-  /** It came to its end; `text` says how, briefly. */
+  /** It came to its end; `text` says how, briefly: `done in 3.1 s`. */
   done(text: string): void
   failed(why: string): void
   /** It was stopped on purpose. */

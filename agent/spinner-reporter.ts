@@ -1,4 +1,5 @@
 import ora, { type Ora } from 'ora'
+import { oneLine } from '../shared/render.ts'
 import { LineReporter } from './line-reporter.ts'
 import { Stopwatch } from './progress-text.ts'
 import type { Activity, Level, Reporter } from './reporter-kinds.ts'
@@ -18,7 +19,9 @@ export class SpinnerReporter implements Reporter {
 
   constructor({ level, stream, times }: SpinnerOptions) {
     // Ours to handle: signals drain the agent, and other programs may want the terminal's input.
-    this.#spinner = ora({ stream, discardStdin: false, hideCursor: false })
+    // ora itself colours whatever NO_COLOR says; the stream knows.
+    const color = stream.hasColors() ? 'cyan' : false
+    this.#spinner = ora({ stream, color, discardStdin: false, hideCursor: false })
     this.#lines = new LineReporter({
       level,
       times,
@@ -30,11 +33,12 @@ export class SpinnerReporter implements Reporter {
     this.#lines.event(level, message)
   }
 
-  begin(id: string, name: string): Activity {
+  begin(id: string, raw: string): Activity {
+    const name = oneLine(raw)
     const stopwatch = new Stopwatch()
     const end = (symbol: 'succeed' | 'fail' | 'warn', text: string): void => {
       this.#active.delete(id)
-      this.#spinner[symbol](`${name}: ${text}`)
+      this.#spinner[symbol](oneLine(`${name}: ${text}`))
       this.#draw()
     }
     this.#active.set(id, name)
@@ -44,7 +48,7 @@ export class SpinnerReporter implements Reporter {
         this.#active.set(id, `${name}: ${stopwatch.text(progress)}`)
         this.#draw()
       },
-      done: (text) => end('succeed', `done in ${text}`),
+      done: (text) => end('succeed', text),
       failed: (why) => end('fail', why),
       stopped: (why) => end('warn', `stopped. ${why}`),
     }

@@ -117,7 +117,7 @@ async function follow(
     for (;;) {
       const status = await client.status(jobId, { signal, retries: Infinity })
       if (status.status === 'completed') {
-        activity.done(`${((performance.now() - from) / 1000).toFixed(1)} s`)
+        activity.done(`done in ${((performance.now() - from) / 1000).toFixed(1)} s`)
         return
       }
       if (!['pending', 'processing'].includes(status.status)) throw ended(status)

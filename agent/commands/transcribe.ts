@@ -78,7 +78,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
         signal,
         report: (progress) => activity.update(progress),
       })
-      activity.done(`${((performance.now() - from) / 1000).toFixed(1)} s`)
+      activity.done(`done in ${((performance.now() - from) / 1000).toFixed(1)} s`)
       for (const warning of warningsOf(converted.metadata)) reporter.event('warn', warning)
       reporter.close()
       await writeOutput(flags['output'], renderForm(flags['format'] as Form, converted))
