@@ -97,24 +97,18 @@ export class Claims {
     const { workerId, contentTypes, maxJobs, waitMs, signal } = request
     if (this.#closed || this.#workers.directiveOf(workerId) !== 'run') return []
     const until = this.#jobs.now() + waitMs
-    const claimed: ProcessingJob[] = []
     for (;;) {
-      const taken: string[] = []
-      while (claimed.length + taken.length < maxJobs) {
-        const jobId = this.#take(contentTypes, workerId)
-        if (jobId === null) break
-        taken.push(jobId)
-      }
+      const taken = this.#take(contentTypes, workerId, maxJobs)
       const left = until - this.#jobs.now()
       if (taken.length === 0 && left > 0 && !signal.aborted) {
         const jobId = await this.#wait(request, key, left)
-        // The rest of the batch comes from what else has become available by now.
         if (jobId === null) return []
-        taken.push(jobId)
+        // The rest of the batch comes from what else has become available by now.
+        taken.push(jobId, ...this.#take(contentTypes, workerId, maxJobs - 1))
       }
-      if (taken.length === 0) return claimed
+      if (taken.length === 0) return []
       const results = await Promise.all(taken.map((jobId) => this.#hold(jobId, request)))
-      claimed.push(...results.filter((job) => job !== null))
+      const claimed = results.filter((job) => job !== null)
       if (signal.aborted) {
         await Promise.all(claimed.map((job) => this.giveBack(job)))
         return []
@@ -151,10 +145,17 @@ export class Claims {
     return null
   }
 
-  #take(contentTypes: readonly string[], workerId: string): string | null {
+  /** Takes up to so many jobs out of the queue. */
+  #take(contentTypes: readonly string[], workerId: string, most: number): string[] {
     const now = this.#jobs.now()
     this.#open(now)
-    return this.#jobs.queue.take(contentTypes, workerId, now)
+    const taken: string[] = []
+    while (taken.length < most) {
+      const jobId = this.#jobs.queue.take(contentTypes, workerId, now)
+      if (jobId === null) break
+      taken.push(jobId)
+    }
+    return taken
   }
 
   async #wait(request: Claim, key: string | null, waitMs: number): Promise<string | null> {
