@@ -4,7 +4,7 @@ import { claimRequest, heartbeatRequest, releaseRequest } from '../../shared/wir
 import type { Services } from '../services.ts'
 import { answer, bodyOf, callerGone, type Env } from './http.ts'
 
-/** How long a worker that got nothing should wait; one that waited for work already need not. */
+/** How long a worker that got nothing should wait; one whose time to wait has passed here need not. */
 const RETRY_AFTER_SECONDS = 5
 
 /** What the agent uses: leases, heartbeats, giving back. */
@@ -15,8 +15,12 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
     const { waitSeconds, ...request } = await bodyOf(c, claimRequest)
     workers.seen(request.workerId, { contentTypes: request.contentTypes })
     const signal = callerGone(c)
-    const claimed = await claims.claim({ ...request, waitMs: waitSeconds * SECOND, signal })
-    const retryAfterSeconds = claimed.length > 0 || waitSeconds > 0 ? 0 : RETRY_AFTER_SECONDS
+    const waitMs = waitSeconds * SECOND
+    const cameAt = performance.now()
+    const claimed = await claims.claim({ ...request, waitMs, signal })
+    // Sent home early, it would be back at once to be sent home again.
+    const hasWaited = waitMs > 0 && performance.now() - cameAt >= waitMs * 0.9
+    const retryAfterSeconds = claimed.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS
     return answer(c, { jobs: claimed.map((job) => views.claimed(job)), retryAfterSeconds })
   })
 

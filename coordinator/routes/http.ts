@@ -72,8 +72,11 @@ export function answer(c: Context, value: unknown): Response {
 export function callerGone(c: Context<Env>): AbortSignal {
   const controller = new AbortController()
   const { outgoing } = c.env
-  outgoing.once('close', () => {
+  const look = (): void => {
     if (!outgoing.writableFinished) controller.abort(new Error('The caller went away.'))
-  })
+  }
+  // It may have gone while its request was being read.
+  if (outgoing.closed) look()
+  else outgoing.once('close', look)
   return controller.signal
 }
