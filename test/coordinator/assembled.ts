@@ -1,0 +1,149 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import os from 'node:os'
+import path from 'node:path'
+import type { TestContext } from 'node:test'
+import { pino } from 'pino'
+import { Attempts } from '../../coordinator/attempts.ts'
+import { Claims, type Claim } from '../../coordinator/claims.ts'
+import type { Retention } from '../../coordinator/config.ts'
+import { Estimates } from '../../coordinator/estimate.ts'
+import type { Job, JobBase, PendingJob, ProcessingJob } from '../../coordinator/job.ts'
+import { Jobs } from '../../coordinator/jobs.ts'
+import { LeaseTokens } from '../../coordinator/lease-tokens.ts'
+import { MediaRoots } from '../../coordinator/media-roots.ts'
+import type { Policy } from '../../coordinator/policy.ts'
+import { Results } from '../../coordinator/results.ts'
+import { Sources } from '../../coordinator/sources.ts'
+import { FileJobStore, type JobStore } from '../../coordinator/store.ts'
+import { Upkeep } from '../../coordinator/upkeep.ts'
+import { Views } from '../../coordinator/views.ts'
+import { Workers } from '../../coordinator/workers.ts'
+import { DAY } from '../../shared/duration.ts'
+import { newJobId, NOON, pendingJob, POLICY } from './example-jobs.ts'
+
+/** A real store whose changes can be made to wait, as for a slow disk. */
+export class SlowStore implements JobStore {
+  readonly #store: FileJobStore
+  #gate: Promise<void> | null = null
+  /** How many changes wait. */
+  held = 0
+
+  constructor(store: FileJobStore) {
+    this.#store = store
+  }
+
+  /** Changes wait from now on until the returned function is called. */
+  hold(): () => void {
+    let open = (): void => undefined
+    this.#gate = new Promise((resolve) => (open = resolve))
+    return () => {
+      this.#gate = null
+      open()
+    }
+  }
+
+  async #pass(): Promise<void> {
+    this.held += 1
+    await this.#gate
+    this.held -= 1
+  }
+
+  get: JobStore['get'] = (jobId) => this.#store.get(jobId)
+  idsOf: JobStore['idsOf'] = (status) => this.#store.idsOf(status)
+  newest: JobStore['newest'] = (before) => this.#store.newest(before)
+  touch: JobStore['touch'] = (job) => this.#store.touch(job)
+  create: JobStore['create'] = async (job) => {
+    await this.#pass()
+    await this.#store.create(job)
+  }
+  update: JobStore['update'] = async (job) => {
+    await this.#pass()
+    await this.#store.update(job)
+  }
+  remove: JobStore['remove'] = async (jobId) => {
+    await this.#pass()
+    await this.#store.remove(jobId)
+  }
+}
+
+/** The services over a real folder, without HTTP and with a clock that stands still. */
+export interface Assembled {
+  clock: { now: number }
+  dir: string
+  store: SlowStore
+  jobs: Jobs
+  workers: Workers
+  claims: Claims
+  attempts: Attempts
+  tokens: LeaseTokens
+  results: Results
+  upkeep: Upkeep
+  views: Views
+  /** A job that waits, stored. */
+  add: (different?: Partial<JobBase & PendingJob>) => Promise<string>
+  /** Claims for `w1` with a lease, unless told otherwise; does not wait. */
+  claim: (different?: Partial<Claim>) => Promise<ProcessingJob[]>
+  job: (jobId: string) => Job
+}
+
+export interface Rules {
+  policy?: Partial<Policy>
+  retention?: Retention
+  now?: () => number
+}
+
+let claimed = 0
+
+export async function assembled(t: TestContext, rules: Rules = {}): Promise<Assembled> {
+  const dir = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
+  const clock = { now: NOON }
+  const now = rules.now ?? (() => clock.now)
+  const folder = await FileJobStore.open({ dir, now, journalBytes: 1e9, onError: () => undefined })
+  const store = new SlowStore(folder)
+  const media = path.join(dir, 'media')
+  mkdirSync(media)
+  writeFileSync(path.join(media, 'talk.mp3'), 'speech')
+  const log = pino({ enabled: false })
+  const policy = { ...POLICY, ...rules.policy }
+  const jobs = new Jobs({ store, policy, log, now, random: () => 0.5 })
+  const sources = await Sources.open(dir, await MediaRoots.resolve([media]))
+  const results = await Results.open(dir)
+  const tokens = await LeaseTokens.load(dir)
+  const workers = new Workers(now)
+  const claims = new Claims(jobs, workers)
+  const keep = rules.retention ?? { completedMs: 7 * DAY, failedMs: 30 * DAY }
+  t.after(async () => {
+    claims.close()
+    await folder.close()
+    rmSync(dir, { recursive: true, force: true })
+  })
+  return {
+    clock,
+    dir,
+    store,
+    jobs,
+    workers,
+    claims,
+    attempts: new Attempts(jobs, tokens, results),
+    tokens,
+    results,
+    upkeep: new Upkeep(jobs, sources, results, keep),
+    views: new Views(jobs, workers, new Estimates(), tokens),
+    async add(different = {}) {
+      const jobId = newJobId()
+      const job = pendingJob({ jobId, createdAt: now(), availableAt: now(), ...different })
+      return (await jobs.create(jobId, async () => job)).jobId
+    },
+    claim: async (different = {}) =>
+      await claims.claim({
+        workerId: 'w1',
+        contentTypes: ['audio'],
+        maxJobs: 1,
+        claimId: `claim-${(claimed += 1)}`,
+        waitMs: 0,
+        signal: new AbortController().signal,
+        ...different,
+      }),
+    job: (jobId) => jobs.get(jobId),
+  }
+}
