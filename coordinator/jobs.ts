@@ -141,12 +141,19 @@ export class Jobs {
     })
   }
 
-  /** Forgets a job for good. @throws {AppError} `conflict` while a worker has it. */
-  async remove(jobId: string): Promise<Job> {
+  /**
+   * Forgets a job for good.
+   * @param status what its status must still be.
+   * @throws {AppError} `not_found`; `conflict` while a worker has it, or when its status is another by now.
+   */
+  async remove(jobId: string, status?: Job['status']): Promise<Job> {
     return await this.#turns.take(jobId, async () => {
       const job = this.get(jobId)
       if (job.status === 'processing') {
         throw new AppError('conflict', `Job ${jobId} is being processed: cancel it first.`)
+      }
+      if (status !== undefined && job.status !== status) {
+        throw new AppError('conflict', `Job ${jobId} is ${job.status} by now.`)
       }
       await this.#store.remove(jobId)
       this.#publish(job, null)

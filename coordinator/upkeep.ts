@@ -1,4 +1,5 @@
 import { DAY } from '../shared/duration.ts'
+import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
 import type { Job } from './job.ts'
 import type { Jobs } from './jobs.ts'
@@ -6,6 +7,8 @@ import type { Results } from './results.ts'
 import type { Sources } from './sources.ts'
 
 export type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
+
+type EndedJob = Job & { status: EndedStatus }
 
 export interface CleanupRequest {
   expire: boolean
@@ -54,8 +57,11 @@ export class Upkeep {
         if (createdAt + queueLimitMs <= now) due.push({ jobId, type: 'deadline_passed' })
       }
     }
-    if (!dryRun) await Promise.all(due.map(({ jobId, type }) => this.#jobs.apply(jobId, { type })))
-    return due.length
+    if (dryRun) return due.length
+    const ended = await Promise.all(
+      due.map(async ({ jobId, type }) => await unlessChanged(this.#jobs.apply(jobId, { type }))),
+    )
+    return ended.filter((job) => job !== null).length
   }
 
   /** Removes ended jobs that are past their retention. */
@@ -79,9 +85,9 @@ export class Upkeep {
     return { expired, ...(await this.#removeAll(old, dryRun)) }
   }
 
-  /** Removes one job and its files; how many bytes that freed. @throws {AppError} `conflict` while it is processed. */
-  async remove(jobId: string): Promise<number> {
-    const job = await this.#jobs.remove(jobId)
+  /** Removes one job and its files; how many bytes that freed. @throws {AppError} as {@link Jobs.remove}. */
+  async remove(jobId: string, status?: EndedStatus): Promise<number> {
+    const job = await this.#jobs.remove(jobId, status)
     return (await this.#sources.remove(job)) + (await this.#results.remove(jobId))
   }
 
@@ -101,8 +107,8 @@ export class Upkeep {
     return removed
   }
 
-  #ended(statuses: readonly EndedStatus[], isOld: (job: Job, at: number) => boolean): Job[] {
-    const found: Job[] = []
+  #ended(statuses: readonly EndedStatus[], isOld: (job: Job, at: number) => boolean): EndedJob[] {
+    const found: EndedJob[] = []
     for (const status of statuses) {
       for (const job of this.#jobs.inStatus(status)) {
         if ('completedAt' in job && isOld(job, job.completedAt)) found.push(job)
@@ -112,23 +118,29 @@ export class Upkeep {
   }
 
   async #removeAll(
-    jobs: readonly Job[],
+    jobs: readonly EndedJob[],
     dryRun: boolean,
   ): Promise<{ removed: number; freedBytes: number }> {
     let freedBytes = 0
     let removed = 0
     for (const job of jobs) {
-      if (dryRun) {
-        freedBytes += (await this.#sources.size(job)) + (await this.#results.size(job.jobId))
-        removed += 1
-      } else {
-        const { status } = this.#jobs.find(job.jobId) ?? {}
-        // Somebody may have retried it meanwhile.
-        if (status !== job.status) continue
-        freedBytes += await this.remove(job.jobId)
-        removed += 1
-      }
+      const freed = dryRun
+        ? (await this.#sources.size(job)) + (await this.#results.size(job.jobId))
+        : await unlessChanged(this.remove(job.jobId, job.status))
+      if (freed === null) continue
+      freedBytes += freed
+      removed += 1
     }
     return { removed, freedBytes }
+  }
+}
+
+/** Null when the job has gone, or is no longer what it was when we chose it: somebody may have retried it meanwhile. */
+async function unlessChanged<T>(change: Promise<T>): Promise<T | null> {
+  try {
+    return await change
+  } catch (error) {
+    if (error instanceof AppError && ['not_found', 'conflict'].includes(error.code)) return null
+    throw error
   }
 }
