@@ -1,0 +1,420 @@
+import assert from 'node:assert/strict'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { describe, test } from 'node:test'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+import { assembled, type Assembled } from './assembled.ts'
+import { NOON } from './example-jobs.ts'
+import {
+  claim,
+  claimedJob,
+  createJob,
+  startRunning,
+  type Answer,
+  type Claimed,
+  type Running,
+} from './running.ts'
+
+const KIB = 1024
+
+/** A job that `w1` holds, with what its agent would send. */
+async function held(all: Assembled): Promise<{
+  jobId: string
+  beat: (more?: object) => Promise<string>
+  finish: (more?: object) => Promise<string>
+  token: string
+}> {
+  const jobId = await all.add()
+  await all.claim()
+  const token = all.tokens.issue('lease', jobId, all.job(jobId).attempts.length)
+  const first = { jobId, leaseToken: token, stage: 'transcribe', progress: 0 }
+  return {
+    jobId,
+    token,
+    beat: async (more) => (await all.attempts.heartbeat({ ...first, ...more })).order,
+    finish: async (more) =>
+      (
+        await all.attempts.finish(jobId, {
+          success: true,
+          content: '# A',
+          leaseToken: token,
+          ...more,
+        })
+      ).status,
+  }
+}
+
+function coded(code: string): (error: unknown) => true {
+  return (error) => {
+    assert.ok(error instanceof AppError)
+    assert.equal(error.code, code)
+    return true
+  }
+}
+
+describe('a heartbeat', () => {
+  test('gives the lease a full new term, and progress shows', async (t) => {
+    const all = await assembled(t)
+    const { jobId, beat } = await held(all)
+    all.clock.now += 59 * SECOND
+    assert.equal(await beat({ progress: 0.25 }), 'continue')
+    all.clock.now += 59 * SECOND
+    assert.equal(await all.upkeep.expire(), 0)
+    const status = all.views.status(all.job(jobId))
+    assert.deepEqual([status.stage, status.progress], ['transcribe', 0.25])
+    all.clock.now += SECOND
+    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(all.job(jobId).status, 'pending')
+    assert.equal(await beat({ progress: 0.5 }), 'lost')
+  })
+
+  test('with an unknown job or a token that is none is lost', async (t) => {
+    const all = await assembled(t)
+    const { beat } = await held(all)
+    const other = await held(all)
+    assert.equal(await beat({ leaseToken: 'nonsense' }), 'lost')
+    assert.equal(await beat({ leaseToken: other.token }), 'lost')
+    assert.equal(await beat({ jobId: '00000000-0000-4000-8000-ffffffffffff' }), 'lost')
+    assert.equal(await beat({ jobId: '../../etc/passwd' }), 'lost')
+  })
+
+  test('tells of a cancelled job to cancel, of one that another completed that it is superseded', async (t) => {
+    const all = await assembled(t)
+    const one = await held(all)
+    await all.jobs.apply(one.jobId, { type: 'cancel' })
+    assert.equal(await one.beat(), 'cancel')
+
+    const two = await held(all)
+    await all.jobs.apply(two.jobId, { type: 'retry', reserveFor: 'w2' })
+    assert.equal(await two.beat(), 'lost')
+    await all.claim({ workerId: 'w2' })
+    assert.equal(await two.beat(), 'lost')
+    const second = all.tokens.issue('lease', two.jobId, 2)
+    assert.equal(await two.beat({ leaseToken: second }), 'continue')
+    assert.equal(await two.finish(), 'completed')
+    assert.equal(await two.beat({ leaseToken: second }), 'superseded')
+  })
+
+  test('without progress for ten minutes ends the attempt as stalled, to be tried again', async (t) => {
+    const all = await assembled(t)
+    const { jobId, beat } = await held(all)
+    assert.equal(await beat({ progress: 0.5 }), 'continue')
+    for (let minute = 0; minute < 10; minute += 1) {
+      assert.equal(await beat({ progress: 0.5 }), 'continue')
+      all.clock.now += MINUTE
+    }
+    assert.equal(await beat({ progress: 0.5 }), 'lost')
+    const job = all.job(jobId)
+    assert.equal(job.status, 'pending')
+    assert.equal(job.attempts[0]?.errorCode, 'stalled')
+  })
+
+  test('whose seconds processed or download move is no stall', async (t) => {
+    const all = await assembled(t)
+    const { jobId, beat } = await held(all)
+    await beat({ processedSeconds: 1 })
+    all.clock.now += 9 * MINUTE
+    await beat({ processedSeconds: 2 })
+    all.clock.now += 9 * MINUTE
+    assert.equal(await beat({ processedSeconds: 2 }), 'continue')
+    await all.jobs.markDownload(jobId)
+    all.clock.now += 9 * MINUTE
+    assert.equal(await beat({ processedSeconds: 2 }), 'continue')
+    all.clock.now += MINUTE
+    assert.equal(await beat({ processedSeconds: 2 }), 'lost')
+  })
+
+  test('that says how long the recording is moves the deadline to four times that', async (t) => {
+    const all = await assembled(t)
+    const { jobId, beat } = await held(all)
+    await beat({ mediaSeconds: 5 * 3_600 })
+    const { lease } = all.views.detail(all.job(jobId))
+    assert.equal(lease?.deadlineAt, NOON + 20 * 60 * MINUTE)
+    await beat({ mediaSeconds: null, processedSeconds: 17 })
+    const later = all.views.detail(all.job(jobId)).lease
+    assert.equal(later?.deadlineAt, NOON + 20 * 60 * MINUTE)
+    assert.equal(later?.processedSeconds, 17)
+  })
+})
+
+describe('a result', () => {
+  test('sent again is the same answer again', async (t) => {
+    const all = await assembled(t)
+    const { finish, jobId } = await held(all)
+    assert.equal(await finish(), 'completed')
+    const first = all.job(jobId)
+    assert.equal(await finish(), 'completed')
+    assert.equal(await finish({ content: 'another' }), 'completed')
+    assert.equal(all.job(jobId), first)
+  })
+
+  test('that differs, of an attempt that did not complete the job, is a conflict', async (t) => {
+    const all = await assembled(t)
+    const { finish, jobId } = await held(all)
+    await all.jobs.apply(jobId, { type: 'retry', reserveFor: 'w2' })
+    await all.claim({ workerId: 'w2' })
+    const leaseToken = all.tokens.issue('lease', jobId, 2)
+    assert.equal(await finish({ leaseToken, content: 'theirs' }), 'completed')
+    assert.equal(await finish({ content: 'theirs' }), 'completed')
+    await assert.rejects(finish({ content: 'mine' }), coded('conflict'))
+    const body = await all.results.read(jobId, resultOf(all, jobId))
+    assert.equal(body.content, 'theirs')
+  })
+
+  test('that comes late from an attempt given up is taken, and the newer one told to stop', async (t) => {
+    const all = await assembled(t)
+    const { finish, jobId, beat } = await held(all)
+    all.clock.now += MINUTE
+    await all.upkeep.expire()
+    all.clock.now += 15 * SECOND
+    await all.claim({ workerId: 'w2' })
+    assert.equal(await finish(), 'completed')
+    assert.deepEqual(
+      all.job(jobId).attempts.map(({ outcome }) => outcome),
+      ['completed', 'superseded'],
+    )
+    const leaseToken = all.tokens.issue('lease', jobId, 2)
+    assert.equal(await beat({ leaseToken }), 'superseded')
+    assert.equal(await finish({ leaseToken }), 'completed')
+    await assert.rejects(finish({ leaseToken, content: 'other' }), coded('conflict'))
+  })
+
+  test('that comes while the job waits for its retry takes it from the queue', async (t) => {
+    const all = await assembled(t)
+    const { finish, jobId } = await held(all)
+    all.clock.now += MINUTE
+    await all.upkeep.expire()
+    assert.equal(await finish(), 'completed')
+    all.clock.now += 60 * MINUTE
+    assert.deepEqual(await all.claim(), [])
+    assert.equal(all.job(jobId).status, 'completed')
+  })
+
+  test('of a cancelled job, or with a token of another job, is refused', async (t) => {
+    const all = await assembled(t)
+    const one = await held(all)
+    const two = await held(all)
+    await assert.rejects(one.finish({ leaseToken: two.token }), coded('lease_lost'))
+    await assert.rejects(one.finish({ leaseToken: 'nonsense' }), coded('lease_lost'))
+    await assert.rejects(one.finish({ leaseToken: null }), coded('lease_lost'))
+    const download = all.tokens.issue('download', one.jobId, 1)
+    await assert.rejects(one.finish({ leaseToken: download }), coded('lease_lost'))
+    await all.jobs.apply(one.jobId, { type: 'cancel' })
+    await assert.rejects(one.finish(), coded('lease_lost'))
+  })
+})
+
+describe('a failure', () => {
+  const failure = { success: false, errorCode: 'engine_failed', errorMessage: 'it broke' }
+
+  test('is tried again after a backoff, three times, then it is final', async (t) => {
+    const all = await assembled(t)
+    const { finish, jobId } = await held(all)
+    assert.equal(await finish(failure), 'pending')
+    for (const [attempt, wait] of [
+      [2, 11.25],
+      [3, 22.5],
+      [4, 45],
+    ] as const) {
+      const job = all.job(jobId)
+      assert.equal('availableAt' in job && job.availableAt, all.clock.now + wait * SECOND)
+      all.clock.now += wait * SECOND - 1
+      assert.deepEqual(await all.claim(), [])
+      all.clock.now += 1
+      const [again] = await all.claim()
+      assert.equal(again?.attempts.at(-1)?.number, attempt)
+      const leaseToken = all.tokens.issue('lease', jobId, attempt)
+      assert.equal(await finish({ ...failure, leaseToken }), attempt < 4 ? 'pending' : 'failed')
+    }
+    const status = all.views.status(all.job(jobId))
+    assert.deepEqual([status.errorCode, status.errorMessage], ['engine_failed', 'it broke'])
+    assert.equal(status.retryCount, 3)
+    assert.equal(status.attempt, 4)
+  })
+
+  for (const [what, more] of [
+    ['whose code is permanent', { errorCode: 'invalid_media' }],
+    ['that says it is not retryable', { retryable: false }],
+    ['whose code is permanent, whatever it says', { errorCode: 'no_audio', retryable: true }],
+  ] as const) {
+    test(`${what} is final at once`, async (t) => {
+      const all = await assembled(t)
+      const { finish, jobId } = await held(all)
+      assert.equal(await finish({ ...failure, ...more }), 'failed')
+      assert.equal(all.job(jobId).retryCount, 0)
+    })
+  }
+
+  test('of an unknown code or without one is tried again', async (t) => {
+    const all = await assembled(t)
+    assert.equal(await (await held(all)).finish({ success: false }), 'pending')
+    assert.equal(await (await held(all)).finish({ ...failure, errorCode: 'odd' }), 'pending')
+  })
+
+  test('sent again is the same answer again; of an attempt that is over it is refused', async (t) => {
+    const all = await assembled(t)
+    const { finish, jobId } = await held(all)
+    await finish(failure)
+    const before = all.job(jobId)
+    assert.equal(await finish(failure), 'pending')
+    assert.equal(all.job(jobId), before)
+    all.clock.now += MINUTE
+    await all.claim({ workerId: 'w2' })
+    await assert.rejects(finish(failure), coded('lease_lost'))
+    assert.equal(all.job(jobId).status, 'processing')
+  })
+})
+
+describe('giving an attempt back', () => {
+  test('puts the job into the queue at once and counts no retry; again is the same', async (t) => {
+    const all = await assembled(t)
+    const { jobId, token, beat, finish } = await held(all)
+    await all.attempts.release(jobId, token)
+    await all.attempts.release(jobId, token)
+    assert.equal(all.job(jobId).retryCount, 0)
+    assert.equal(await beat(), 'lost')
+    const [again] = await all.claim({ workerId: 'w2' })
+    assert.equal(again?.jobId, jobId)
+    await assert.rejects(all.attempts.release(jobId, token), coded('lease_lost'))
+    await assert.rejects(all.attempts.release(jobId, 'nonsense'), coded('lease_lost'))
+    await assert.rejects(finish({ success: false }), coded('lease_lost'))
+  })
+})
+
+describe('over HTTP', () => {
+  const result = async (running: Running, job: Claimed, json: object): Promise<Answer> =>
+    await running.ask('PUT', `/remote-jobs/${job.job_id}/result`, {
+      json: { lease_token: job.lease_token, ...json },
+    })
+  const beats = async (running: Running, jobs: unknown, more: object = {}): Promise<Answer> =>
+    await running.ask('POST', '/workers/w1/heartbeat', {
+      json: { state: 'running', version: '1', slots: 2, jobs, ...more },
+    })
+
+  test('one heartbeat renews several leases and brings back an order for each, and what its worker is to do', async (t) => {
+    const running = await startRunning(t)
+    const [one, two] = [await claimedJob(running), await claimedJob(running)]
+    await running.ask('POST', `/remote-jobs/${two.job_id}/cancel`)
+    const beat = { stage: 'download', progress: 0.5, unknown_key: 1 }
+    const { status, body } = await beats(
+      running,
+      [one, two].map(({ job_id, lease_token }) => ({ job_id, lease_token, ...beat })),
+      { device: 'a GPU' },
+    )
+    assert.equal(status, 200)
+    assert.deepEqual(body, {
+      directive: 'run',
+      heartbeat_seconds: 20,
+      jobs: [
+        { job_id: one.job_id, order: 'continue', lease_seconds: 60 },
+        { job_id: two.job_id, order: 'cancel', lease_seconds: 60 },
+      ],
+    })
+    const seen = await running.ask('GET', `/remote-jobs/${one.job_id}/status`)
+    assert.deepEqual([seen.body['stage'], seen.body['progress']], ['download', 0.5])
+    await running.ask('POST', '/workers/w1/drain')
+    assert.equal((await beats(running, [])).body['directive'], 'drain')
+    await running.ask('POST', '/workers/w1/resume')
+    assert.equal((await beats(running, [])).body['directive'], 'run')
+  })
+
+  test('a heartbeat that does not fit is a 422 that names the place', async (t) => {
+    const running = await startRunning(t)
+    const job = { job_id: 'x', lease_token: 'y', stage: 's', progress: 1.5 }
+    const { status, body } = await beats(running, [job], { state: 'asleep' })
+    assert.equal(status, 422)
+    const places = (body['detail'] as { loc: unknown[] }[]).map(({ loc }) => loc.join('.'))
+    assert.deepEqual(places, ['body.state', 'body.jobs.0.progress'])
+  })
+
+  test('a result of an agent is answered like that of any worker', async (t) => {
+    const running = await startRunning(t)
+    const job = await claimedJob(running)
+    const answer = await result(running, job, { success: true, content: '# A' })
+    assert.deepEqual(
+      [answer.status, answer.body],
+      [200, { status: 'completed', ingestion_continued: false }],
+    )
+    const stale = await claimedJob(running)
+    await running.ask('POST', `/remote-jobs/${stale.job_id}/cancel`)
+    const late = await result(running, stale, { success: false, error_code: 'internal' })
+    assert.deepEqual([late.status, late.body['code']], [409, 'lease_lost'])
+  })
+
+  test('a wrong token is refused and leaves the job as it is', async (t) => {
+    const running = await startRunning(t)
+    const [one, two] = [await claimedJob(running), await claimedJob(running)]
+    const crossed = { ...one, lease_token: two.lease_token }
+    const { status, body, text } = await result(running, crossed, { success: true })
+    assert.deepEqual([status, body['code']], [409, 'lease_lost'])
+    assert.ok(!text.includes(two.lease_token))
+    const release = await running.ask('POST', `/remote-jobs/${one.job_id}/release`, {
+      json: { lease_token: two.lease_token },
+    })
+    assert.equal(release.status, 409)
+    const { body: after } = await running.ask('GET', `/remote-jobs/${one.job_id}/status`)
+    assert.equal(after['status'], 'processing')
+  })
+
+  test('release answers the status, and needs its token', async (t) => {
+    const running = await startRunning(t)
+    const job = await claimedJob(running)
+    const route = `/remote-jobs/${job.job_id}/release`
+    assert.equal((await running.ask('POST', route, { json: {} })).status, 422)
+    const { status, body } = await running.ask('POST', route, {
+      json: { lease_token: job.lease_token },
+    })
+    assert.deepEqual([status, body['status'], body['retry_count']], [200, 'pending', 0])
+  })
+
+  for (const [size, where] of [
+    [2 * KIB, 'in the job’s own file'],
+    [5 * KIB, 'in a file of its own'],
+    [5 * KIB * KIB, 'in a file of its own'],
+  ] as const) {
+    test(`a result of ${size} characters is kept ${where} and is there after a restart`, async (t) => {
+      const running = await startRunning(t)
+      const job = await claimedJob(running)
+      const content = '– ä 日 '.repeat(size / 6)
+      const metadata = { duration: 5, segments: [{ start: 0, end: 1, text: 'Hello' }], camelKey: 1 }
+      const json = { success: true, content, metadata, processing_time: 3 }
+      assert.equal((await result(running, job, json)).status, 200)
+      const files = readdirSync(path.join(running.dataDir, 'results'))
+      assert.deepEqual(files, size < 4 * KIB ? [] : [`${job.job_id}.json`])
+      await running.stop()
+      const again = await startRunning(t, { root: running.root })
+      const { body } = await again.ask('GET', `/remote-jobs/${job.job_id}/result`)
+      assert.deepEqual(body, { job_id: job.job_id, content, metadata, processing_time: 3 })
+      const repeated = await result(again, job, json)
+      assert.deepEqual([repeated.status, repeated.body['status']], [200, 'completed'])
+    })
+  }
+
+  test('a running attempt keeps its token, its file and its claim across a restart', async (t) => {
+    const running = await startRunning(t)
+    const job = await claimedJob(running)
+    const [again] = await claim(running, { claim_id: 'known' })
+    assert.equal(again, undefined)
+    await createJob(running)
+    const [second] = await claim(running, { claim_id: 'known' })
+    await running.stop()
+    const later = await startRunning(t, { root: running.root })
+    const { body } = await beats(later, [
+      { job_id: job.job_id, lease_token: job.lease_token, stage: 's', progress: 0.5 },
+    ])
+    assert.equal((body['jobs'] as { order: string }[])[0]?.order, 'continue')
+    const headers = { 'morag-lease': job.lease_token }
+    const file = await later.ask('GET', `/remote-jobs/${job.job_id}/download`, { headers })
+    assert.equal(file.text, 'the bytes of talk.mp3')
+    const [replayed] = await claim(later, { claim_id: 'known' })
+    assert.equal(replayed?.lease_token, second?.lease_token)
+    assert.equal((await result(later, job, { success: true })).body['status'], 'completed')
+  })
+})
+
+function resultOf(all: Assembled, jobId: string) {
+  const job = all.job(jobId)
+  assert.ok(job.status === 'completed')
+  return job.result
+}

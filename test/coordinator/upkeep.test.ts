@@ -1,0 +1,312 @@
+import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { describe, test } from 'node:test'
+import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+import { assembled, type Assembled } from './assembled.ts'
+import { NOON } from './example-jobs.ts'
+import { claim, claimedJob, createJob, startRunning, until } from './running.ts'
+
+const NOTHING = { expired: 0, removed: 0, freedBytes: 0 }
+const BIG = 'x'.repeat(10_000)
+
+async function completed(all: Assembled, content = '# A'): Promise<string> {
+  const jobId = await all.add()
+  await all.claim()
+  const leaseToken = all.tokens.issue('lease', jobId, 1)
+  await all.attempts.finish(jobId, { success: true, content, leaseToken })
+  return jobId
+}
+
+async function cancelled(all: Assembled): Promise<string> {
+  const jobId = await all.add()
+  await all.jobs.apply(jobId, { type: 'cancel' })
+  return jobId
+}
+
+describe('the sweep', () => {
+  test('ends a lease, and not a moment before its term', async (t) => {
+    const all = await assembled(t)
+    const jobId = await all.add()
+    await all.claim()
+    all.clock.now = NOON + MINUTE - 1
+    assert.equal(await all.upkeep.expire(), 0)
+    all.clock.now += 1
+    assert.equal(await all.upkeep.expire(true), 1)
+    assert.equal(all.job(jobId).status, 'processing')
+    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(all.job(jobId).status, 'pending')
+    assert.equal(all.job(jobId).attempts[0]?.errorCode, 'worker_lost')
+  })
+
+  test('gives a worker without a lease its whole deadline, then the job has timed out', async (t) => {
+    const all = await assembled(t)
+    const jobId = await all.add()
+    await all.claim({ claimId: null })
+    all.clock.now = NOON + HOUR - 1
+    assert.equal(await all.upkeep.expire(), 0)
+    all.clock.now += 1
+    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(all.job(jobId).status, 'timeout')
+    assert.equal(all.views.status(all.job(jobId)).errorCode, 'timeout')
+  })
+
+  test('ends waits only when there is a limit to them', async (t) => {
+    const all = await assembled(t)
+    const jobId = await all.add()
+    all.clock.now += 400 * DAY
+    assert.equal(await all.upkeep.expire(), 0)
+    const strict = await assembled(t, { policy: { queueLimitMs: HOUR } })
+    const waiting = await strict.add()
+    strict.clock.now += HOUR
+    assert.equal(await strict.upkeep.expire(), 1)
+    assert.equal(strict.job(waiting).status, 'timeout')
+    assert.deepEqual(await strict.claim(), [])
+    assert.equal(all.job(jobId).status, 'pending')
+  })
+
+  test('goes on with the others when a job goes away under its hands', async (t) => {
+    const all = await assembled(t, { policy: { queueLimitMs: HOUR } })
+    const [one, two] = [await all.add(), await all.add()]
+    all.clock.now += HOUR
+    const resume = all.store.hold()
+    const removing = all.jobs.remove(one)
+    const sweeping = all.upkeep.expire()
+    resume()
+    await removing
+    await sweeping
+    assert.equal(all.job(two).status, 'timeout')
+  })
+})
+
+describe('retention', () => {
+  test('keeps completed jobs seven days and other ended ones thirty, and lets their files go with them', async (t) => {
+    const all = await assembled(t)
+    const done = await completed(all, BIG)
+    const other = await cancelled(all)
+    const waiting = await all.add()
+    all.clock.now = NOON + 7 * DAY - 1
+    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    all.clock.now += 1
+    const { removed, freedBytes } = await all.upkeep.retire()
+    assert.equal(removed, 1)
+    assert.ok(freedBytes > BIG.length)
+    assert.equal(all.jobs.find(done), undefined)
+    assert.deepEqual(readdirSync(path.join(all.dir, 'results')), [])
+    all.clock.now = NOON + 30 * DAY
+    assert.equal((await all.upkeep.retire()).removed, 1)
+    assert.equal(all.jobs.find(other), undefined)
+    assert.equal(all.job(waiting).status, 'pending')
+  })
+
+  test('that is for ever removes nothing', async (t) => {
+    const all = await assembled(t, { retention: { completedMs: null, failedMs: null } })
+    await completed(all)
+    await cancelled(all)
+    all.clock.now += 10_000 * DAY
+    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+  })
+})
+
+describe('a cleanup', () => {
+  const plain = { expire: false, dryRun: false }
+
+  test('in a dry run says what it would do and does nothing', async (t) => {
+    const all = await assembled(t)
+    const done = await completed(all, BIG)
+    await all.add()
+    await all.claim()
+    all.clock.now += MINUTE
+    const request = { expire: true, olderThanDays: 0 }
+    const would = await all.upkeep.cleanup({ ...request, dryRun: true })
+    assert.equal(would.expired, 1)
+    assert.equal(would.removed, 1)
+    assert.ok(would.freedBytes > BIG.length)
+    assert.equal(all.job(done).status, 'completed')
+    assert.equal(all.jobs.count('processing'), 1)
+    assert.deepEqual(await all.upkeep.cleanup({ ...request, dryRun: false }), would)
+    assert.equal(all.jobs.find(done), undefined)
+    assert.equal(all.jobs.count('pending'), 1)
+  })
+
+  test('without a choice removes nothing, and expires only when asked to', async (t) => {
+    const all = await assembled(t)
+    await completed(all)
+    await all.add()
+    await all.claim()
+    all.clock.now += MINUTE
+    assert.deepEqual(await all.upkeep.cleanup(plain), NOTHING)
+    assert.deepEqual(await all.upkeep.cleanup({ ...plain, expire: true }), {
+      ...NOTHING,
+      expired: 1,
+    })
+  })
+
+  test('takes the statuses named, the age named, or both', async (t) => {
+    const all = await assembled(t)
+    const done = await completed(all)
+    const old = await cancelled(all)
+    all.clock.now += 2 * DAY
+    const young = await cancelled(all)
+    await all.upkeep.cleanup({ ...plain, olderThanDays: 1, statuses: ['cancelled'] })
+    assert.deepEqual(
+      [done, old, young].map((id) => all.jobs.find(id) !== undefined),
+      [true, false, true],
+    )
+    await all.upkeep.cleanup({ ...plain, statuses: ['cancelled'] })
+    assert.equal(all.jobs.find(young), undefined)
+    await all.upkeep.cleanup({ ...plain, olderThanDays: 3 })
+    assert.ok(all.jobs.find(done))
+    await all.upkeep.cleanup({ ...plain, olderThanDays: 1.5 })
+    assert.equal(all.jobs.find(done), undefined)
+  })
+
+  test('beside another one counts each job once between them', async (t) => {
+    const all = await assembled(t)
+    for (let i = 0; i < 20; i += 1) await cancelled(all)
+    const request = { ...plain, statuses: ['cancelled' as const] }
+    const both = await Promise.all([all.upkeep.cleanup(request), all.upkeep.cleanup(request)])
+    assert.equal(both[0].removed + both[1].removed, 20)
+    assert.equal(all.jobs.count('cancelled'), 0)
+  })
+
+  test('leaves a job that is retried meanwhile', async (t) => {
+    const all = await assembled(t)
+    const jobId = await cancelled(all)
+    const resume = all.store.hold()
+    const retrying = all.jobs.apply(jobId, { type: 'retry', reserveFor: null })
+    const cleaning = all.upkeep.cleanup({ ...plain, statuses: ['cancelled'] })
+    resume()
+    await retrying
+    assert.equal((await cleaning).removed, 0)
+    assert.equal(all.job(jobId).status, 'pending')
+  })
+})
+
+test('removing a job in work is a conflict, an unknown one not found', async (t) => {
+  const all = await assembled(t)
+  const jobId = await all.add()
+  await all.claim()
+  const coded = (code: string) => (error: unknown) =>
+    error instanceof AppError && error.code === code
+  await assert.rejects(all.upkeep.remove(jobId), coded('conflict'))
+  await assert.rejects(all.upkeep.remove('nothing'), coded('not_found'))
+})
+
+test('uploads and results that belong to no job go at the start, those of quarantined jobs stay', async (t) => {
+  const running = await startRunning(t)
+  const form = new FormData()
+  form.set('content_type', 'audio')
+  form.set('file', new File(['speech'], 'a.mp3'))
+  await (await fetch(`${running.url}/api/v1/remote-jobs`, { method: 'POST', body: form })).text()
+  const [job] = await claim(running)
+  await running.stop()
+  const { dataDir, root } = running
+  const orphan = '00000000-0000-4000-8000-00000000000a'
+  const aside = '00000000-0000-4000-8000-00000000000b'
+  for (const id of [orphan, aside]) {
+    mkdirSync(path.join(dataDir, 'sources', id))
+    writeFileSync(path.join(dataDir, 'sources', id, 'source'), 'x')
+    writeFileSync(path.join(dataDir, 'results', `${id}.json`), '{}')
+  }
+  writeFileSync(path.join(dataDir, 'pending', `${aside}.json`), 'no JSON')
+  writeFileSync(path.join(dataDir, 'results', `${job!.job_id}.xyz.tmp`), 'half')
+  writeFileSync(path.join(dataDir, 'sources', '.incoming', 'half'), 'half')
+  const again = await startRunning(t, { root })
+  const sources = readdirSync(path.join(dataDir, 'sources')).toSorted()
+  assert.deepEqual(sources, ['.incoming', aside, job!.job_id].toSorted())
+  assert.deepEqual(readdirSync(path.join(dataDir, 'sources', '.incoming')), [])
+  assert.deepEqual(readdirSync(path.join(dataDir, 'results')), [`${aside}.json`])
+  assert.equal((await again.ask('GET', '/health')).body['quarantined'], 1)
+})
+
+test('a running coordinator sweeps by itself', async (t) => {
+  const running = await startRunning(t, {
+    policy: {
+      leaseMs: 50,
+      stallMs: MINUTE,
+      deadlineMs: { default: HOUR },
+      deadlineFactor: 4,
+      queueLimitMs: null,
+    },
+    retention: { completedMs: 0, failedMs: 0 },
+  })
+  const old = await createJob(running, { content_type: 'video' })
+  await running.ask('POST', `/remote-jobs/${old}/cancel`)
+  const job = await claimedJob(running)
+  await until(async () => {
+    const lost = await running.ask('GET', `/remote-jobs/${job.job_id}/status`)
+    return lost.body['status'] === 'pending'
+  })
+  await until(async () => (await running.ask('GET', `/remote-jobs/${old}`)).status === 404)
+})
+
+test('after a restart every lease and deadline has a full fresh term', async (t) => {
+  const policy = {
+    leaseMs: 500,
+    stallMs: HOUR,
+    deadlineMs: { default: HOUR },
+    deadlineFactor: 4,
+    queueLimitMs: null,
+  }
+  const running = await startRunning(t, { policy })
+  const job = await claimedJob(running)
+  await running.stop()
+  const again = await startRunning(t, {
+    root: running.root,
+    policy: { ...policy, leaseMs: MINUTE },
+  })
+  const { body } = await again.ask('GET', `/remote-jobs/${job.job_id}`)
+  const lease = body['lease'] as { expires_at: string; deadline_at: string }
+  assert.ok(Date.parse(lease.expires_at) > Date.now() + 55 * SECOND)
+  assert.ok(Date.parse(lease.deadline_at) > Date.now() + 55 * MINUTE)
+})
+
+describe('DELETE /remote-jobs/{id} and cleanup over HTTP', () => {
+  test('a delete frees the job’s files and says how much', async (t) => {
+    const running = await startRunning(t)
+    const form = new FormData()
+    form.set('content_type', 'audio')
+    form.set('file', new File(['speech'], 'a.mp3'))
+    await (await fetch(`${running.url}/api/v1/remote-jobs`, { method: 'POST', body: form })).text()
+    const [job] = await claim(running)
+    const route = `/remote-jobs/${job!.job_id}`
+    const busy = await running.ask('DELETE', route)
+    assert.deepEqual([busy.status, busy.body['code']], [409, 'conflict'])
+    await running.ask('POST', `${route}/cancel`)
+    const { status, body } = await running.ask('DELETE', route)
+    assert.equal(status, 200)
+    assert.deepEqual(body, { job_id: job!.job_id, removed: true, freed_bytes: 6 })
+    assert.ok(!existsSync(path.join(running.dataDir, 'sources', job!.job_id)))
+    assert.equal((await running.ask('GET', route)).status, 404)
+    assert.equal((await running.ask('DELETE', route)).status, 404)
+  })
+
+  test('a delete leaves a file that was named by its path', async (t) => {
+    const running = await startRunning(t)
+    const file = running.file('mine.mp3')
+    const id = await createJob(running, { source_file_path: file })
+    const { body } = await running.ask('DELETE', `/remote-jobs/${id}`)
+    assert.equal(body['freed_bytes'], 0)
+    assert.ok(existsSync(file))
+    assert.deepEqual(await claim(running), [])
+  })
+
+  test('a cleanup answers its counts, may come without a body, and refuses what it does not know', async (t) => {
+    const running = await startRunning(t)
+    const id = await createJob(running)
+    await running.ask('POST', `/remote-jobs/${id}/cancel`)
+    const none = await running.ask('POST', '/remote-jobs/cleanup')
+    assert.deepEqual(none.body, { expired: 0, removed: 0, freed_bytes: 0 })
+    const json = { statuses: ['cancelled'], older_than_days: 0 }
+    const dry = await running.ask('POST', '/remote-jobs/cleanup', {
+      json: { ...json, dry_run: true },
+    })
+    assert.equal(dry.body['removed'], 1)
+    assert.equal((await running.ask('GET', `/remote-jobs/${id}`)).status, 200)
+    assert.equal((await running.ask('POST', '/remote-jobs/cleanup', { json })).body['removed'], 1)
+    for (const wrong of [{ statuses: ['pending'] }, { older_than_days: -1 }, { dry_run: 'yes' }])
+      assert.equal((await running.ask('POST', '/remote-jobs/cleanup', { json: wrong })).status, 422)
+  })
+})
