@@ -64,7 +64,10 @@ function cursorOf({ createdAt, jobId }: OrderKey): string {
 
 function keyOf(cursor: string): OrderKey {
   const parts = /^(\d+):(.+)$/.exec(Buffer.from(cursor, 'base64url').toString())
-  if (parts === null)
-    throw new AppError('invalid', 'That cursor is not one of ours: use next_cursor.')
+  if (parts === null) {
+    const msg = 'That cursor is not one of ours: use next_cursor.'
+    const problems = [{ loc: ['query', 'cursor'], msg, type: 'value_error' }]
+    throw new AppError('invalid', msg, { problems })
+  }
   return { createdAt: Number(parts[1]), jobId: parts[2]! }
 }
