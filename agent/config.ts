@@ -15,8 +15,8 @@ import {
   type LogLevel,
 } from './setting-values.ts'
 
-export const LOG_FORMATS = ['text', 'json'] as const
-export type LogFormat = (typeof LOG_FORMATS)[number]
+const LOG_FORMATS = ['text', 'json'] as const
+type LogFormat = (typeof LOG_FORMATS)[number]
 
 /** Where the coordinator is, and the key it asks for. */
 export interface CoordinatorSettings {

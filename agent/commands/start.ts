@@ -18,7 +18,7 @@ import { Contact } from '../contact.ts'
 import { createEngine } from '../engines/registry.ts'
 import { findTools } from '../ffmpeg.ts'
 import { Heartbeat } from '../heartbeat.ts'
-import { Outbox } from '../outbox.ts'
+import { Outbox, parcelName } from '../outbox.ts'
 import { createPipeline } from '../pipeline.ts'
 import type { Reporter } from '../reporter-kinds.ts'
 import { createReporter } from '../reporter.ts'
@@ -112,16 +112,19 @@ async function start(
       await client.result(jobId, result, { signal, retries: 0 })
     },
     onRefused: (parcel, file, error) =>
-      reporter.event('error', `A result was refused and is kept in ${file}: ${messageOf(error)}`, {
-        job_id: parcel?.jobId,
-      }),
+      reporter.event(
+        'error',
+        `${parcel === null ? 'A file of the outbox' : `The ${parcelName(parcel)}`} was refused and is kept in ${file}: ${messageOf(error)}`,
+        { job_id: parcel?.jobId },
+      ),
     onDelayed: (parcel, error, failures) => {
       if (failures > 0) contact.note(error)
       // An absent coordinator has been spoken of; anything else is news the first time.
       const level = isTransient(error) || failures > 1 ? 'debug' : 'warn'
-      const what =
-        failures === 0 ? 'A result could not be saved and is sent unsaved' : 'A result waits'
-      reporter.event(level, `${what}: ${messageOf(error)}`, { job_id: parcel.jobId })
+      const what = failures === 0 ? 'could not be saved and is sent unsaved' : 'waits'
+      reporter.event(level, `The ${parcelName(parcel)} ${what}: ${messageOf(error)}`, {
+        job_id: parcel.jobId,
+      })
     },
   })
   const folder = workspace.jobs

@@ -4,7 +4,7 @@ export const GROUPS = ['connection', 'lifecycle', 'api', 'media', 'engine'] as c
 export type GroupName = (typeof GROUPS)[number]
 
 /** One thing that is looked at. `run` says what it saw, or throws what is wrong. */
-export interface Check {
+interface Check {
   name: string
   run: () => Promise<string>
 }
@@ -28,7 +28,7 @@ export interface CheckResult {
 }
 
 /** What is wrong, and what to do about it. */
-export class CheckFailure extends Error {
+class CheckFailure extends Error {
   readonly fix: string
 
   constructor(message: string, fix: string) {
