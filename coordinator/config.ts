@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { Command } from 'commander'
+import { InvalidArgumentError, type Command, type Option } from 'commander'
 import { DAY, HOUR, MINUTE, parseDuration, SECOND } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
@@ -39,9 +39,10 @@ interface Flags {
   stall: number
   timeout?: Record<string, number>
   timeoutFactor: number
-  queueLimit: number | null
-  keepCompleted: number | null
-  keepFailed: number | null
+  /** Infinite: no limit. The command line library would make an empty text of null. */
+  queueLimit: number
+  keepCompleted: number
+  keepFailed: number
   logLevel: LogLevel
   logFormat: LogFormat
 }
@@ -53,7 +54,7 @@ const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: GIB, t:
 /** The settings of `serve`: a flag wins over its variable, a variable over the default. */
 export function addSettings(command: Command): Command {
   dropEmptyVariables(process.env)
-  return command
+  command
     .addOption(
       setting('--host <address>', 'address to listen on', 'MORAG_HOST').default('127.0.0.1'),
     )
@@ -123,7 +124,7 @@ export function addSettings(command: Command): Command {
         'MORAG_QUEUE_LIMIT',
       )
         .argParser(orNever('off'))
-        .default(null, 'off'),
+        .default(Infinity, 'off'),
     )
     .addOption(
       setting(
@@ -140,15 +141,38 @@ export function addSettings(command: Command): Command {
         .default(30 * DAY, '30d'),
     )
     .addOption(
-      setting('--log-level <level>', 'how much to log', 'MORAG_LOG_LEVEL')
-        .choices(['debug', 'info', 'warn', 'error'])
-        .default('info'),
+      inAnyCase(
+        setting('--log-level <level>', 'how much to log', 'MORAG_LOG_LEVEL')
+          .choices(['debug', 'info', 'warn', 'error'])
+          .default('info'),
+      ),
     )
     .addOption(
       setting('--log-format <format>', 'lines for people, or JSON', 'MORAG_LOG_FORMAT')
         .choices(['text', 'json'])
         .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
     )
+  for (const option of command.options) nameItself(option)
+  return command
+}
+
+/** Makes what refuses a value say which flag or variable had it. */
+function nameItself(option: Option): void {
+  const parse = option.parseArg
+  if (parse === undefined) return
+  option.argParser((text: string, before: unknown) => {
+    try {
+      return parse(text, before)
+    } catch (error) {
+      throw error instanceof AppError ? new InvalidArgumentError(error.message) : error
+    }
+  })
+}
+
+/** `INFO`, as programs in Python write it, is `info`. */
+function inAnyCase(option: Option): Option {
+  const parse = option.parseArg!
+  return option.argParser((text: string, before: unknown) => parse(text.toLowerCase(), before))
 }
 
 /**
@@ -174,9 +198,12 @@ export function configOf(flags: Flags): Config {
       stallMs: flags.stall,
       deadlineMs: { ...DEADLINES, ...flags.timeout },
       deadlineFactor: flags.timeoutFactor,
-      queueLimitMs: flags.queueLimit,
+      queueLimitMs: finite(flags.queueLimit),
     },
-    retention: { completedMs: flags.keepCompleted, failedMs: flags.keepFailed },
+    retention: {
+      completedMs: finite(flags.keepCompleted),
+      failedMs: finite(flags.keepFailed),
+    },
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,
   })
@@ -194,8 +221,12 @@ function atLeast(least: number): (text: string) => number {
   }
 }
 
-function orNever(word: string): (text: string) => number | null {
-  return (text) => (text === word ? null : parseDuration(text))
+function orNever(word: string): (text: string) => number {
+  return (text) => (text === word ? Infinity : parseDuration(text))
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null
 }
 
 function bytes(text: string): number {
