@@ -6,7 +6,10 @@ import { addSettings, configOf } from './config.ts'
 import { createLogger } from './logger.ts'
 import { startCoordinator } from './server.ts'
 
-const EXAMPLES = `
+const MORE_HELP = `
+Environment only:
+  MORAG_API_KEY  the key that every request must show; needed to listen beyond this machine
+
 Examples:
   morag-coordinator serve --data-dir ./data --media-root /srv/media
   morag-coordinator serve --port 0 --data-dir ./data --log-format json
@@ -20,7 +23,7 @@ function program(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) })
   addSettings(cli.command('serve').description('run the coordinator until it is told to stop'))
-    .addHelpText('after', EXAMPLES)
+    .addHelpText('after', MORE_HELP)
     .exitOverride()
     .action(serve)
   return cli
