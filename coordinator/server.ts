@@ -6,7 +6,7 @@ import path from 'node:path'
 import { serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { MINUTE, SECOND } from '../shared/duration.ts'
-import { AppError, isSystemError } from '../shared/errors.ts'
+import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
 import { createApp } from './app.ts'
 import { Attempts } from './attempts.ts'
 import { Claims } from './claims.ts'
@@ -88,9 +88,7 @@ async function assemble(
     log.warn({ file, reason }, 'a file that makes no job was put into quarantine')
   }
   await roots.keepOut(dataDir)
-  const sources = await Sources.open(dataDir, roots)
-  const results = await Results.open(dataDir)
-  const tokens = await LeaseTokens.load(dataDir)
+  const { sources, results, tokens } = await openFiles(dataDir, roots)
   const jobs = new Jobs({ store, policy, log, now: Date.now, random: Math.random })
   const workers = new Workers(Date.now)
   const estimates = new Estimates()
@@ -121,6 +119,23 @@ async function assemble(
   }
 }
 
+/** What the data folder holds beside the jobs. @throws {AppError} `usage` */
+async function openFiles(
+  dataDir: string,
+  roots: MediaRoots,
+): Promise<{ sources: Sources; results: Results; tokens: LeaseTokens }> {
+  try {
+    return {
+      sources: await Sources.open(dataDir, roots),
+      results: await Results.open(dataDir),
+      tokens: await LeaseTokens.load(dataDir),
+    }
+  } catch (error) {
+    const unfit = `The data folder ${dataDir} cannot be used (${messageOf(error)}): name another with --data-dir.`
+    throw new AppError('usage', unfit, { cause: error })
+  }
+}
+
 async function listen(services: Services): Promise<Server> {
   const { host, port } = services.config
   const app = createApp(services)
@@ -135,7 +150,8 @@ async function listen(services: Services): Promise<Server> {
     if (!server.listening) await once(server, 'listening')
     return server
   } catch (error) {
-    if (!isSystemError(error, 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND')) throw error
+    if (!isSystemError(error, 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'))
+      throw error
     throw new AppError(
       'usage',
       `Cannot listen on ${host}:${port} (${error.code}): choose another --port or --host.`,
