@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import os from 'node:os'
+import path from 'node:path'
+import { describe, test } from 'node:test'
+import { Command, CommanderError } from 'commander'
+import { addSettings, configOf, type Config } from '../../coordinator/config.ts'
+import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+
+const MINE = /^MORAG_/
+
+/** The settings that these arguments and variables make, with nothing of whoever runs the tests. */
+function config(args: string[] = [], variables: Record<string, string> = {}): Config {
+  const before = { ...process.env }
+  for (const name of Object.keys(process.env)) if (MINE.test(name)) delete process.env[name]
+  Object.assign(process.env, variables)
+  try {
+    const command = new Command().exitOverride().configureOutput({ writeErr: () => undefined })
+    addSettings(command).parse(args, { from: 'user' })
+    return configOf(command.opts())
+  } finally {
+    for (const name of Object.keys(process.env)) if (MINE.test(name)) delete process.env[name]
+    Object.assign(process.env, before)
+  }
+}
+
+function refusal(args: string[], variables: Record<string, string> = {}): string {
+  try {
+    config(args, variables)
+  } catch (error) {
+    const usage = error instanceof CommanderError || error instanceof AppError
+    if (!usage) throw error
+    if (error instanceof AppError) assert.equal(error.code, 'usage')
+    return error.message
+  }
+  return assert.fail('was taken')
+}
+
+test('without anything said the settings are those that the README promises', () => {
+  assert.deepEqual(
+    { ...config(), logFormat: 'json' },
+    {
+      host: '127.0.0.1',
+      port: 8000,
+      dataDir: '/app/data/remote_jobs',
+      mediaRoots: [os.tmpdir()],
+      apiKey: null,
+      maxUploadBytes: 8 * 1024 ** 3,
+      maxRetries: 3,
+      policy: {
+        leaseMs: MINUTE,
+        stallMs: 10 * MINUTE,
+        deadlineMs: { audio: HOUR, video: HOUR, document: 15 * MINUTE, default: HOUR },
+        deadlineFactor: 4,
+        queueLimitMs: null,
+      },
+      retention: { completedMs: 7 * DAY, failedMs: 30 * DAY },
+      logLevel: 'info',
+      logFormat: 'json',
+    },
+  )
+})
+
+const settings: [string, string, string, string, (of: Config) => unknown, unknown, unknown][] = [
+  ['--host', 'MORAG_HOST', '127.0.0.2', 'localhost', (of) => of.host, '127.0.0.2', 'localhost'],
+  ['--port', 'MORAG_PORT', '0', '9000', (of) => of.port, 0, 9000],
+  [
+    '--data-dir',
+    'MORAG_REMOTE_JOBS_DATA_DIR',
+    'here',
+    '/there',
+    (of) => of.dataDir,
+    path.resolve('here'),
+    '/there',
+  ],
+  [
+    '--media-root',
+    'MORAG_MEDIA_ROOTS',
+    '/a',
+    '/b:/c::',
+    (of) => of.mediaRoots,
+    ['/a'],
+    ['/b', '/c'],
+  ],
+  [
+    '--max-upload',
+    'MORAG_MAX_UPLOAD',
+    '500M',
+    '1.5GiB',
+    (of) => of.maxUploadBytes,
+    500 * 1024 ** 2,
+    1.5 * 1024 ** 3,
+  ],
+  ['--max-retries', 'MORAG_MAX_RETRIES', '0', '9', (of) => of.maxRetries, 0, 9],
+  ['--lease', 'MORAG_LEASE', '3s', '2m', (of) => of.policy.leaseMs, 3 * SECOND, 2 * MINUTE],
+  ['--stall', 'MORAG_STALL', '1h30m', '60', (of) => of.policy.stallMs, 1.5 * HOUR, MINUTE],
+  ['--timeout-factor', 'MORAG_TIMEOUT_FACTOR', '0', '10', (of) => of.policy.deadlineFactor, 0, 10],
+  ['--queue-limit', 'MORAG_QUEUE_LIMIT', '1d', 'off', (of) => of.policy.queueLimitMs, DAY, null],
+  [
+    '--keep-completed',
+    'MORAG_KEEP_COMPLETED',
+    'forever',
+    '1d',
+    (of) => of.retention.completedMs,
+    null,
+    DAY,
+  ],
+  [
+    '--keep-failed',
+    'MORAG_KEEP_FAILED',
+    '2d',
+    'forever',
+    (of) => of.retention.failedMs,
+    2 * DAY,
+    null,
+  ],
+  ['--log-level', 'MORAG_LOG_LEVEL', 'debug', 'WARN', (of) => of.logLevel, 'debug', 'warn'],
+  ['--log-format', 'MORAG_LOG_FORMAT', 'text', 'json', (of) => of.logFormat, 'text', 'json'],
+]
+
+for (const [flag, variable, flagged, inVariable, of, fromFlag, fromVariable] of settings) {
+  test(`${flag} beats ${variable}, which beats the default, and set to nothing counts as not set`, () => {
+    assert.deepEqual(of(config([flag, flagged])), fromFlag)
+    assert.deepEqual(of(config([], { [variable]: inVariable })), fromVariable)
+    assert.deepEqual(of(config([flag, flagged], { [variable]: inVariable })), fromFlag)
+    assert.deepEqual(of(config([], { [variable]: ' ' })), of(config()))
+  })
+}
+
+test('a timeout is set for the types that are named, and the rest keep theirs', () => {
+  const { deadlineMs } = config([
+    '--timeout',
+    'audio=2h,subtitles=1m',
+    '--timeout',
+    'default=5m',
+  ]).policy
+  assert.deepEqual(deadlineMs, {
+    audio: 2 * HOUR,
+    video: HOUR,
+    document: 15 * MINUTE,
+    default: 5 * MINUTE,
+    subtitles: MINUTE,
+  })
+  assert.equal(
+    config([], { MORAG_TIMEOUTS: ' video = 90m ' }).policy.deadlineMs['video'],
+    1.5 * HOUR,
+  )
+})
+
+test('several media roots may be named one by one or together', () => {
+  const { mediaRoots } = config(['--media-root', '/a', '--media-root', '/b:/c'])
+  assert.deepEqual(mediaRoots, ['/a', '/b', '/c'])
+})
+
+describe('a value that cannot be is refused in a sentence that names where it came from:', () => {
+  for (const [flag, variable, value] of [
+    ['--port', 'MORAG_PORT', '65536'],
+    ['--port', 'MORAG_PORT', 'http'],
+    ['--max-upload', 'MORAG_MAX_UPLOAD', 'much'],
+    ['--max-retries', 'MORAG_MAX_RETRIES', '-1'],
+    ['--lease', 'MORAG_LEASE', '2s'],
+    ['--stall', 'MORAG_STALL', 'soon'],
+    ['--timeout', 'MORAG_TIMEOUTS', 'audio'],
+    ['--timeout', 'MORAG_TIMEOUTS', 'audio=soon'],
+    ['--timeout', 'MORAG_TIMEOUTS', '=1m'],
+    ['--timeout-factor', 'MORAG_TIMEOUT_FACTOR', '1.5'],
+    ['--queue-limit', 'MORAG_QUEUE_LIMIT', 'never'],
+    ['--keep-failed', 'MORAG_KEEP_FAILED', 'long'],
+    ['--log-level', 'MORAG_LOG_LEVEL', 'loud'],
+    ['--log-format', 'MORAG_LOG_FORMAT', 'xml'],
+  ] as const) {
+    test(`${flag} ${value}`, () => {
+      const byFlag = refusal([`${flag}=${value}`])
+      assert.ok(byFlag.includes(flag) && byFlag.includes(`'${value}'`), byFlag)
+      const byVariable = refusal([], { [variable]: value })
+      assert.ok(byVariable.includes(variable) && byVariable.includes(`'${value}'`), byVariable)
+      assert.ok(!byFlag.includes('\n') && !byVariable.includes('\n'))
+    })
+  }
+})
+
+describe('listening beyond this machine', () => {
+  for (const host of [
+    '0.0.0.0',
+    '::',
+    '192.168.0.1',
+    'example.org',
+    '127.0.0.1.example.org',
+    '128.0.0.1',
+    'localhost.example.org',
+  ]) {
+    test(`on ${host} needs a key`, () => {
+      const said = refusal(['--host', host])
+      assert.ok(said.includes(host) && said.includes('MORAG_API_KEY'), said)
+      assert.ok(refusal(['--host', host], { MORAG_API_KEY: '  ' }).includes('MORAG_API_KEY'))
+      const open = config(['--host', host], { MORAG_API_KEY: ' secret\n' })
+      assert.deepEqual([open.host, open.apiKey], [host, 'secret'])
+    })
+  }
+
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) {
+    test(`is not what ${host} does`, () => assert.equal(config(['--host', host]).apiKey, null))
+  }
+})
+
+test('the settings cannot be changed later', () => {
+  assert.throws(() => Object.assign(config(), { apiKey: null }), TypeError)
+})
