@@ -56,6 +56,10 @@ export function run(
   options: RunOptions = {},
 ): Running {
   const child = start(program, args, options)
+  // Whatever becomes of us, it does not outlive us.
+  const kill = (): void => void child.kill('SIGKILL')
+  process.once('exit', kill)
+  void child.finally(() => process.off('exit', kill))
   const lines: string[] = []
   const waiting = new Set<{ fits: (line: string) => boolean; resolve: (line: string) => void }>()
   const ended = child.then(({ exitCode, signal }) => ({ exitCode, signal }))

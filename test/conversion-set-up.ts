@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
-import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { run, type Running } from '../scripts/processes.ts'
 
@@ -72,7 +71,7 @@ export class TestClient {
   }
 }
 
-/** An agent as a GPU host starts it; ended with the test file. */
+/** An agent as a GPU host starts it. */
 export function startAgent(
   url: string,
   folder: string,
@@ -80,7 +79,5 @@ export function startAgent(
   ...args: string[]
 ): Running {
   const flags = ['--worker-id', workerId, '--work-dir', path.join(folder, 'work')]
-  const agent = run('agent', ['start', '--url', url, '--types', 'audio,video', ...flags, ...args])
-  after(() => agent.signal('SIGKILL'))
-  return agent
+  return run('agent', ['start', '--url', url, '--types', 'audio,video', ...flags, ...args])
 }
