@@ -266,6 +266,20 @@ describe('a failure', () => {
   })
 })
 
+test('a download that begins is news of the attempt: a worker that polls again does not get it again', async (t) => {
+  const all = await assembled(t)
+  const jobId = await all.add()
+  const poll = { claimId: null }
+  await all.claim(poll)
+  all.clock.now += 30 * SECOND
+  assert.equal((await all.claim(poll)).length, 1)
+  const token = all.tokens.issue('download', jobId, 1)
+  await assert.rejects(all.attempts.mayDownload(all.job(jobId), null, 'odd'), coded('forbidden'))
+  assert.equal((await all.claim(poll)).length, 1)
+  await all.attempts.mayDownload(all.job(jobId), null, token)
+  assert.deepEqual(await all.claim(poll), [])
+})
+
 describe('giving an attempt back', () => {
   test('puts the job into the queue at once and counts no retry; again is the same', async (t) => {
     const all = await assembled(t)

@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { connect } from 'node:net'
 import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { connect, type AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { Context } from 'hono'
+import { callerGone, type Env } from '../../coordinator/routes/http.ts'
 import { lastAttempt } from '../../coordinator/job.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { assembled } from './assembled.ts'
@@ -230,6 +233,23 @@ describe('a caller that has gone', () => {
     assert.deepEqual(ids(await next), [jobId])
     assert.equal(store.held, 0)
   })
+})
+
+test('a caller that left while its request was being read is gone from the start', async (t) => {
+  const server = createServer()
+  t.after(() => server.close())
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  const { port } = server.address() as AddressInfo
+  const socket = connect(port, '127.0.0.1')
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n')
+  const [incoming, outgoing] = (await once(server, 'request')) as [IncomingMessage, ServerResponse]
+  const before = callerGone({ env: { incoming, outgoing } } as unknown as Context<Env>)
+  assert.equal(before.aborted, false)
+  socket.destroy()
+  await once(outgoing, 'close')
+  assert.equal(before.aborted, true)
+  const late = callerGone({ env: { incoming, outgoing } } as unknown as Context<Env>)
+  assert.equal(late.aborted, true)
 })
 
 describe('a claim id', () => {

@@ -18,81 +18,89 @@ async function refused(
   return { exitCode, lines }
 }
 
-describe('morag-coordinator serve refuses with exit code 2 and one sentence', () => {
-  const folder = tempFolder()
-  const file = path.join(folder, 'file')
-  writeFileSync(file, '')
-  mkdirSync(path.join(folder, 'odd'))
-  writeFileSync(path.join(folder, 'odd', 'sources'), '')
-  const usual = ['serve', '--port', '0', '--data-dir', path.join(folder, 'data')]
+describe(
+  'morag-coordinator serve refuses with exit code 2 and one sentence',
+  { concurrency: 2 },
+  () => {
+    const folder = tempFolder()
+    const file = path.join(folder, 'file')
+    writeFileSync(file, '')
+    mkdirSync(path.join(folder, 'odd'))
+    writeFileSync(path.join(folder, 'odd', 'sources'), '')
+    const usual = ['serve', '--port', '0', '--data-dir', path.join(folder, 'data')]
 
-  for (const [what, args, said] of [
-    [
-      'an address beyond this machine without a key',
-      [...usual, '--host', '0.0.0.0'],
-      /0\.0\.0\.0.*MORAG_API_KEY/,
-    ],
-    [
-      'a data folder that is a file',
-      ['serve', '--port', '0', '--data-dir', file],
-      /file cannot be used.*--data-dir/,
-    ],
-    [
-      'a data folder below a file',
-      ['serve', '--port', '0', '--data-dir', path.join(file, 'x')],
-      /cannot be used.*--data-dir/,
-    ],
-    [
-      'a data folder with a file in place of its folder',
-      ['serve', '--port', '0', '--data-dir', path.join(folder, 'odd')],
-      /cannot be used.*sources.*--data-dir/,
-    ],
-    [
-      'a media root that is not there',
-      [...usual, '--media-root', path.join(folder, 'no')],
-      /media root .*\/no is not a folder/,
-    ],
-    ['an unknown flag', [...usual, '--colour', 'blue'], /unknown option '--colour'/],
-    ['a flag without its value', ['serve', '--port'], /'--port <number>' argument missing/],
-    ['a value that cannot be', [...usual, '--lease', 'soon'], /--lease.*'soon' is not a duration/],
-    ['an argument too many', [...usual, 'now'], /too many arguments/],
-    ['an unknown command', ['server'], /unknown command 'server'/],
-  ] as const) {
-    test(`for ${what}`, async () => {
-      const { exitCode, lines } = await refused([...args])
-      assert.equal(exitCode, 2, lines.join('\n'))
-      assert.match(lines[0] ?? '', said)
-      assert.ok(lines.filter((line) => line !== '').length <= 2, lines.join('\n'))
-      assert.doesNotMatch(lines.join('\n'), /^\s+at /m)
+    for (const [what, args, said] of [
+      [
+        'an address beyond this machine without a key',
+        [...usual, '--host', '0.0.0.0'],
+        /0\.0\.0\.0.*MORAG_API_KEY/,
+      ],
+      [
+        'a data folder that is a file',
+        ['serve', '--port', '0', '--data-dir', file],
+        /file cannot be used.*--data-dir/,
+      ],
+      [
+        'a data folder below a file',
+        ['serve', '--port', '0', '--data-dir', path.join(file, 'x')],
+        /cannot be used.*--data-dir/,
+      ],
+      [
+        'a data folder with a file in place of its folder',
+        ['serve', '--port', '0', '--data-dir', path.join(folder, 'odd')],
+        /cannot be used.*sources.*--data-dir/,
+      ],
+      [
+        'a media root that is not there',
+        [...usual, '--media-root', path.join(folder, 'no')],
+        /media root .*\/no is not a folder/,
+      ],
+      ['an unknown flag', [...usual, '--colour', 'blue'], /unknown option '--colour'/],
+      ['a flag without its value', ['serve', '--port'], /'--port <number>' argument missing/],
+      [
+        'a value that cannot be',
+        [...usual, '--lease', 'soon'],
+        /--lease.*'soon' is not a duration/,
+      ],
+      ['an argument too many', [...usual, 'now'], /too many arguments/],
+      ['an unknown command', ['server'], /unknown command 'server'/],
+    ] as const) {
+      test(`for ${what}`, async () => {
+        const { exitCode, lines } = await refused([...args])
+        assert.equal(exitCode, 2, lines.join('\n'))
+        assert.match(lines[0] ?? '', said)
+        assert.ok(lines.filter((line) => line !== '').length <= 2, lines.join('\n'))
+        assert.doesNotMatch(lines.join('\n'), /^\s+at /m)
+      })
+    }
+
+    test('for a port that another has, and lets go of the folder', async (t) => {
+      const other = createServer().listen(0, '127.0.0.1')
+      await once(other, 'listening')
+      t.after(() => other.close())
+      const { port } = other.address() as AddressInfo
+      const data = path.join(folder, 'taken')
+      const args = ['serve', '--data-dir', data, '--port', String(port)]
+      const { exitCode, lines } = await refused(args)
+      assert.equal(exitCode, 2)
+      assert.equal(lines.length, 1)
+      assert.ok(lines[0]!.includes(`127.0.0.1:${port}`) && lines[0]!.includes('--port'), lines[0])
+      const next = await startCoordinator(data, folder)
+      next.signal('SIGTERM')
+      assert.equal((await next.ended).exitCode, 0)
     })
-  }
 
-  test('for a port that another has, and lets go of the folder', async (t) => {
-    const other = createServer().listen(0, '127.0.0.1')
-    await once(other, 'listening')
-    t.after(() => other.close())
-    const { port } = other.address() as AddressInfo
-    const data = path.join(folder, 'taken')
-    const args = ['serve', '--data-dir', data, '--port', String(port)]
-    const { exitCode, lines } = await refused(args)
-    assert.equal(exitCode, 2)
-    assert.equal(lines.length, 1)
-    assert.ok(lines[0]!.includes(`127.0.0.1:${port}`) && lines[0]!.includes('--port'), lines[0])
-    const next = await startCoordinator(data, folder)
-    next.signal('SIGTERM')
-    assert.equal((await next.ended).exitCode, 0)
-  })
-
-  test('for a folder that another coordinator has', async () => {
-    const data = path.join(folder, 'shared')
-    const first = await startCoordinator(data, folder)
-    const { exitCode, lines } = await refused(['serve', '--port', '0', '--data-dir', data])
-    assert.equal(exitCode, 2)
-    assert.match(lines[0] ?? '', /Another coordinator is running on/)
-    first.signal('SIGTERM')
-    assert.equal((await first.ended).exitCode, 0)
-  })
-})
+    test('for a folder that another coordinator has', async () => {
+      const data = path.join(folder, 'shared')
+      const first = await startCoordinator(data, folder)
+      const { exitCode, lines } = await refused(['serve', '--port', '0', '--data-dir', data])
+      assert.equal(exitCode, 2)
+      assert.match(lines[0] ?? '', /Another coordinator is running on/)
+      first.signal('SIGTERM')
+      assert.equal((await first.ended).exitCode, 0)
+    })
+  },
+)
 
 test('--help shows every setting with its variable', async () => {
   const { exitCode, lines } = await refused(['serve', '--help'])

@@ -312,7 +312,10 @@ describe('PUT /remote-jobs/{id}/result of a worker without a lease', () => {
     const refused = await put(running, id, { success: true, content })
     assert.equal(refused.status, 413)
     assert.match(String(refused.body['detail']), /64 MiB/)
-    const taken = await put(running, id, { success: true, content: content.slice(0, 8 * 1024 * 1024) })
+    const taken = await put(running, id, {
+      success: true,
+      content: content.slice(0, 8 * 1024 * 1024),
+    })
     assert.equal(taken.status, 200)
   })
 })
