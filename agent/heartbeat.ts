@@ -4,8 +4,10 @@ import type { Directive, HeartbeatRequest, Order } from '../shared/wire.ts'
 import type { Client } from './client.ts'
 import type { Progress } from './progress.ts'
 
-/** A stage change is told after this, so that several in a row make one request. */
+/** News is told after this, so that several in a row make one request. */
 const DEBOUNCE_MS = 250
+/** So much progress is news: whoever watches a short job wants to see it move. */
+const NEWS_RATIO = 0.1
 
 export interface HeartbeatOptions {
   client: Pick<Client, 'heartbeat'>
@@ -33,6 +35,8 @@ interface Job {
   leaseToken: string
   controller: AbortController
   progress: Progress
+  /** The ratio that the coordinator knows of. */
+  toldRatio: number
 }
 
 /**
@@ -67,7 +71,12 @@ export class Heartbeat {
     controller: AbortController,
   ): Tracked {
     const { jobId, leaseToken, heartbeatSeconds } = job
-    const mine: Job = { leaseToken, controller, progress: { stage: 'downloading', ratio: 0 } }
+    const mine: Job = {
+      leaseToken,
+      controller,
+      progress: { stage: 'downloading', ratio: 0 },
+      toldRatio: 0,
+    }
     this.#jobs.set(jobId, mine)
     if (heartbeatSeconds < this.#everySeconds) {
       this.#everySeconds = heartbeatSeconds
@@ -78,7 +87,7 @@ export class Heartbeat {
         const staged = progress.stage !== mine.progress.stage
         // What was known of the recording stays known.
         mine.progress = { ...mine.progress, ...progress }
-        if (staged) this.#sooner.abort()
+        if (staged || progress.ratio - mine.toldRatio >= NEWS_RATIO) this.#sooner.abort()
       },
       stop: () => {
         if (this.#jobs.get(jobId) === mine) this.#jobs.delete(jobId)
@@ -102,6 +111,7 @@ export class Heartbeat {
     const { client, workerId, version, slots, device, state, onDirective, onContact } =
       this.#options
     const sent = new Map(this.#jobs)
+    for (const job of sent.values()) job.toldRatio = job.progress.ratio
     const jobs = [...sent].map(([jobId, { leaseToken, progress }]) => ({
       jobId,
       leaseToken,

@@ -45,6 +45,8 @@ function start(program: string, args: readonly string[], { env = {}, built }: Ru
     reject: false,
     all: true,
     buffer: false,
+    // A signal is that signal alone: draining takes longer than execa would wait before it kills.
+    forceKillAfterDelay: false,
     stdin: 'ignore',
   })
 }

@@ -7,7 +7,7 @@ import { CLIPS, ffmpeg } from './agent/fixtures.ts'
 import { startAgent, TestClient, type Detail } from './conversion-set-up.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
-const MINUTES = 4
+const MINUTES = 5
 const skip = process.platform === 'linux' ? false : 'looks at processes through /proc'
 
 const isTranscribing = ({ stage, progress }: Detail): boolean =>
