@@ -116,7 +116,23 @@ describe('the heartbeat', () => {
     )
   })
 
-  it('does not hurry for progress within a stage', async (t) => {
+  it('comes at once when a tenth more is done, and once', async (t) => {
+    const { heartbeat, sent, nextWait } = scene(t)
+    const tracked = heartbeat.track(job('a'), new AbortController())
+    heartbeat.start()
+    await nextWait()
+    tracked.update({ stage: 'downloading', ratio: 0.5 })
+    const debounce = await nextWait()
+    tracked.update({ stage: 'downloading', ratio: 0.55 })
+    debounce.pass()
+    assert.equal((await nextWait()).ms, 20_000)
+    assert.deepEqual(
+      sent.map(({ jobs }) => jobs[0]?.progress),
+      [0, 0.55],
+    )
+  })
+
+  it('does not hurry for less progress within a stage', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     const tracked = heartbeat.track(job('a'), new AbortController())
     heartbeat.start()
