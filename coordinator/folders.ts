@@ -83,18 +83,27 @@ export class JobFolders {
     return this.#places.get(jobId)
   }
 
-  /** Brings the files of these jobs up to date; null: the job is gone. A job whose file fails stays in the map. */
+  /**
+   * Brings the files of these jobs up to date; null: the job is gone. A job whose file fails stays in the map.
+   * @throws the first failure, once all others are up to date.
+   */
   async follow(changed: Map<string, Job | null>): Promise<void> {
     let sliceStart = performance.now()
+    const failures: unknown[] = []
     for (const [jobId, job] of changed) {
-      if (job === null) this.#remove(jobId)
-      else this.#write(job)
-      if (changed.get(jobId) === job) changed.delete(jobId)
+      try {
+        if (job === null) this.#remove(jobId)
+        else this.#write(job)
+        changed.delete(jobId)
+      } catch (error) {
+        failures.push(error)
+      }
       if (performance.now() - sliceStart > SLICE_MS) {
         await nextTurn()
         sliceStart = performance.now()
       }
     }
+    if (failures.length > 0) throw failures[0]
   }
 
   #write(job: Job): void {

@@ -99,7 +99,7 @@ export interface FailedJob extends JobBase {
   completedAt: number
   error: { code: string; message: string }
 }
-export interface CancelledJob extends JobBase {
+interface CancelledJob extends JobBase {
   status: 'cancelled'
   completedAt: number
 }

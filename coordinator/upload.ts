@@ -127,7 +127,7 @@ function cleanName(filename: string | undefined): string {
   return clean === '' || clean === '.' || clean === '..' ? 'source' : clean
 }
 
-export function tooLarge(maxBytes: number): AppError {
+function tooLarge(maxBytes: number): AppError {
   return new AppError('too_large', `The file is larger than the ${maxBytes} bytes allowed here.`)
 }
 

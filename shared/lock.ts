@@ -82,6 +82,7 @@ function inodeOf(file: string): number | null {
   return lstatSync(file, { throwIfNoEntry: false })?.ino ?? null
 }
 
+/** Only a refusal shows that the owner is gone; whatever else goes wrong, it may be there. */
 async function answers(address: string): Promise<boolean> {
   return await new Promise((resolve) => {
     const socket = connect(address)
@@ -89,6 +90,6 @@ async function answers(address: string): Promise<boolean> {
       socket.destroy()
       resolve(true)
     })
-    socket.once('error', () => resolve(false))
+    socket.once('error', (error) => resolve(!isSystemError(error, 'ECONNREFUSED', 'ENOENT')))
   })
 }

@@ -3,7 +3,7 @@ import { z } from 'zod'
 /** Every duration and position here is in seconds from the start of the original file. */
 const word = z.looseObject({ start: z.number(), end: z.number(), text: z.string() })
 
-export const segment = z.looseObject({
+const segment = z.looseObject({
   start: z.number(),
   end: z.number(),
   text: z.string(),
@@ -11,7 +11,7 @@ export const segment = z.looseObject({
   words: z.array(word).exactOptional(),
 })
 
-export interface Word {
+interface Word {
   start: number
   end: number
   text: string

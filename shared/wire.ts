@@ -21,6 +21,11 @@ export const STATUSES = [
 export type Status = (typeof STATUSES)[number]
 
 const options = z.record(z.string(), z.unknown())
+
+/** A value that may be absent or null. */
+function optional<S extends z.ZodType>(schema: S, otherwise: z.output<S>) {
+  return schema.nullish().transform((given): z.output<S> => given ?? otherwise)
+}
 const name = z.string().trim().min(1).max(200)
 const priority = z.coerce.number().int().min(-1_000).max(1_000)
 const commaList = z
@@ -33,8 +38,8 @@ export const createRequest = z.object({
   source_file_path: z.string().min(1),
   content_type: name,
   ingestion_task_id: z.string().min(1).max(500),
-  task_options: options.default({}),
-  priority: priority.default(0),
+  task_options: optional(options, {}),
+  priority: optional(priority, 0),
 })
 
 export type CreateRequest = FromWire<z.output<typeof createRequest>>
@@ -55,7 +60,7 @@ export const uploadFields = z.object({
       }
     })
     .pipe(options),
-  priority: priority.default(0),
+  priority: optional(priority, 0),
 })
 
 export const createdAnswer = z.object({
@@ -75,8 +80,8 @@ export const pollQuery = z.object({
 export const claimRequest = z.object({
   worker_id: name,
   content_types: z.array(name).min(1).max(50),
-  max_jobs: z.int().min(1).max(100).default(1),
-  wait_seconds: z.number().min(0).max(60).default(0),
+  max_jobs: optional(z.int().min(1).max(100), 1),
+  wait_seconds: optional(z.number().min(0).max(60), 0),
   claim_id: name,
 })
 
@@ -88,7 +93,7 @@ const source = z.object({
   etag: z.string(),
 })
 
-export const claimedJob = z.object({
+const claimedJob = z.object({
   job_id: z.string(),
   attempt: z.int(),
   lease_token: z.string(),
@@ -124,9 +129,9 @@ export const heartbeatRequest = z.object({
 })
 export type HeartbeatRequest = FromWire<z.output<typeof heartbeatRequest>>
 
-export const DIRECTIVES = ['run', 'drain', 'stop'] as const
+const DIRECTIVES = ['run', 'drain', 'stop'] as const
 export type Directive = (typeof DIRECTIVES)[number]
-export const ORDERS = ['continue', 'cancel', 'superseded', 'lost'] as const
+const ORDERS = ['continue', 'cancel', 'superseded', 'lost'] as const
 export type Order = (typeof ORDERS)[number]
 
 export const heartbeatAnswer = z.object({
@@ -187,10 +192,10 @@ export const reassignRequest = z.object({ worker_id: name.nullish() })
 
 /** `POST /remote-jobs/cleanup`. */
 export const cleanupRequest = z.object({
-  expire: z.boolean().default(true),
+  expire: optional(z.boolean(), true),
   older_than_days: z.number().min(0).nullish(),
   statuses: z.array(z.enum(['completed', 'failed', 'timeout', 'cancelled'])).nullish(),
-  dry_run: z.boolean().default(false),
+  dry_run: optional(z.boolean(), false),
 })
 
 /** Every refusal. `detail` is a sentence, or for a body that does not fit the list of its problems. */
