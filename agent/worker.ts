@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../shared/errors.ts'
 import type { ClaimedJob, Directive } from '../shared/wire.ts'
-import type { Client } from './client.ts'
+import type { ClaimRequest, Client } from './client.ts'
 import type { Contact } from './contact.ts'
 import { runJob, type JobRunnerParts } from './job-runner.ts'
 import { pause } from './retry.ts'
@@ -23,6 +22,8 @@ export interface WorkerParts extends Omit<JobRunnerParts, 'stop'> {
 
 /** An empty answer that came at once is not believed to come at once again. */
 const LEAST_PAUSE_MS = 1_000
+/** How long it may take to find out whether a dropped claim had an answer. */
+const UNSEEN_MS = 2_000
 
 /** The loop: as many claims as there are free slots, each job on its own, until it is told to stop. */
 export class Worker {
@@ -119,17 +120,33 @@ export class Worker {
     }
     if (this.#running.size === 0) reporter.idle('waiting for work')
     const from = performance.now()
-    const { jobs, retryAfterSeconds } = await client.claim(request, {
-      signal,
-      retries: Infinity,
-      onRetry: (error) => contact.note(error),
-    })
+    const { jobs, retryAfterSeconds } = await client
+      .claim(request, { signal, retries: Infinity, onRetry: (error) => contact.note(error) })
+      .catch(async (error: unknown) => {
+        if (signal.aborted) await this.#giveBackUnseen(request)
+        throw error
+      })
     contact.note(null)
     if (jobs.length === 0 && !exitWhenIdle) {
       const tooSoon = Math.max(0, LEAST_PAUSE_MS - (performance.now() - from))
       await pause(Math.max(retryAfterSeconds * 1000, tooSoon), signal)
     }
     return jobs
+  }
+
+  /** An answer may have been on its way when the claim was dropped. Asking once more tells, and spares it its lease. */
+  async #giveBackUnseen(request: ClaimRequest): Promise<void> {
+    const { client } = this.#parts
+    const options = { signal: AbortSignal.timeout(UNSEEN_MS), retries: 0 }
+    const unseen = client
+      .claim({ ...request, waitSeconds: 0 }, options)
+      .then(({ jobs }) =>
+        Promise.all(
+          jobs.map(({ jobId, leaseToken }) => client.release(jobId, leaseToken, options)),
+        ),
+      )
+    // Best effort: a coordinator that is away takes the job back by itself.
+    await unseen.catch(() => undefined)
   }
 
   #begin(job: ClaimedJob): void {
@@ -145,10 +162,14 @@ export class Worker {
 
   /** Waits for something, or until the agent is drained. */
   async #raceDrain(event: Promise<unknown>): Promise<void> {
-    const over = new AbortController()
-    const signal = AbortSignal.any([this.#drain.signal, over.signal])
-    const drained = delay(2 ** 31 - 1, undefined, { signal, ref: true }).catch(() => undefined)
-    await Promise.race([event, drained])
-    over.abort()
+    const { signal } = this.#drain
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      signal.addEventListener('abort', done)
+      void event.finally(done)
+    })
   }
 }

@@ -58,6 +58,8 @@ async function startCoordinator(t: TestContext, watch: Watch) {
     directive: 'run',
     /** Takes a request over from the coordinator when it returns true. */
     before: (_seen: Seen, _response: ServerResponse): boolean => false,
+    /** Gives the next job to a claim whose answer nobody gets. */
+    lose: (_claimId: string): void => {},
     /** Puts jobs into the queue; whoever waits for work gets them. */
     add(...jobIds: string[]) {
       queue.push(...jobIds)
@@ -81,6 +83,7 @@ async function startCoordinator(t: TestContext, watch: Watch) {
     },
     task_options: { language: 'en' },
   })
+  state.lose = (id) => void claims.set(id, queue.splice(0, 1).map(attempt))
   const claim = (seen: Body, response: ServerResponse): void => {
     const id = String(seen['claim_id'])
     const jobs = claims.get(id) ?? queue.splice(0, Number(seen['max_jobs'])).map(attempt)
@@ -420,6 +423,24 @@ describe('a worker that is told to finish', () => {
     worker.drain()
     await ran
     await watch.until(() => coordinator.held.length === 0)
+  })
+
+  it('gives back what it was given in an answer that it no longer saw', async (t) => {
+    const { worker, coordinator, watch } = await scene(t)
+    coordinator.before = (seen) => {
+      // The job is claimed, and the answer hangs on the way.
+      if (!seen.url.endsWith('/claim') || coordinator.claimBodies.length > 1) return false
+      coordinator.queue.push('j1')
+      const { claim_id: id } = coordinator.claimBodies[0]!
+      coordinator.lose(String(id))
+      return true
+    }
+    const ran = worker.run()
+    await watch.until(() => coordinator.claimBodies.length === 1)
+    worker.drain()
+    await ran
+    assert.equal(coordinator.claimBodies[1]?.['claim_id'], coordinator.claimBodies[0]?.['claim_id'])
+    assert.deepEqual(coordinator.released, ['j1'])
   })
 
   it('finishes what runs, keeps it alive meanwhile, and takes nothing new', async (t) => {
