@@ -32,19 +32,24 @@ function program(): Command {
 async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
   const config = configOf(flags)
   const log = createLogger(config.logLevel, config.logFormat)
+  // Listened for before anything is started: whoever sees that we listen may stop us at once.
+  const stop = stopSignal()
   const coordinator = await startCoordinator(config, log)
-  const signal = await new Promise<NodeJS.Signals>((resolve) => {
+  log.info({ signal: await stop }, 'stopping')
+  await coordinator.close()
+  log.info('stopped')
+}
+
+/** The first signal to stop; a second one is not waited for. */
+async function stopSignal(): Promise<NodeJS.Signals> {
+  return await new Promise((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) {
       process.once(name, () => {
         resolve(name)
-        // A second one is not waited for.
         process.once(name, () => process.exit(name === 'SIGINT' ? EXIT.interrupted : 143))
       })
     }
   })
-  log.info({ signal }, 'stopping')
-  await coordinator.close()
-  log.info('stopped')
 }
 
 async function main(): Promise<void> {
