@@ -161,6 +161,8 @@ function release(job: Job, number: number, { now }: Context): Job {
 function leaseExpired(job: Job, context: Context): Job {
   // A worker of the original protocol has no lease, only the deadline.
   if (job.status !== 'processing' || job.lease.expiresAt === null) return job
+  // Between the sweep's look and this turn a heartbeat may have come, or another worker.
+  if (job.lease.expiresAt > context.now) return job
   const before = job.attempts.slice(0, -1).filter(({ outcome }) => outcome !== 'released')
   const twice = before.at(-1)?.outcome === 'lost'
   const message = twice

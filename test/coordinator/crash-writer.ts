@@ -8,6 +8,7 @@ import { FileJobStore } from '../../coordinator/store.ts'
 import { transition } from '../../coordinator/transition.ts'
 import type { Job, JobEvent } from '../../coordinator/job.ts'
 import { HOUR } from '../../shared/duration.ts'
+import { isSystemError } from '../../shared/errors.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 import { at, CLAIM, failing, NOON, pendingJob, result } from './example-jobs.ts'
 
@@ -28,7 +29,15 @@ const store = await FileJobStore.open({
 
 function say(line: string): void {
   // Straight to the pipe: what is said is said, also when the kill comes next.
-  writeSync(1, `${line}\n`)
+  const bytes = Buffer.from(`${line}\n`)
+  for (let done = 0; done < bytes.length;) {
+    try {
+      done += writeSync(1, bytes, done)
+    } catch (error) {
+      // The reader is behind and the pipe is full.
+      if (!isSystemError(error, 'EAGAIN')) throw error
+    }
+  }
 }
 
 async function put(job: Job, save: (job: Job) => Promise<void>): Promise<Job> {
