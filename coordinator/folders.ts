@@ -8,9 +8,9 @@ import {
   readFileSync,
   renameSync,
   rmSync,
-  writeFileSync,
   writeSync,
 } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { isSystemError, messageOf } from '../shared/errors.ts'
@@ -93,8 +93,9 @@ export class JobFolders {
     for (const [jobId, job] of changed) {
       try {
         if (job === null) this.#remove(jobId)
-        else this.#write(job)
-        changed.delete(jobId)
+        else await this.#write(job)
+        // It may have changed again meanwhile: then it has its turn in the next round.
+        if (changed.get(jobId) === job) changed.delete(jobId)
       } catch (error) {
         failures.push(error)
       }
@@ -106,13 +107,14 @@ export class JobFolders {
     if (failures.length > 0) throw failures[0]
   }
 
-  #write(job: Job): void {
+  async #write(job: Job): Promise<void> {
     const bytes = Buffer.from(`${JSON.stringify(toRecord(job), null, 2)}\n`)
     const file = this.#file(job.status, job.jobId)
     const place = this.#places.get(job.jobId)
     if (place === undefined || !this.#rewrite(this.#file(place, job.jobId), bytes)) {
       const temporary = path.join(this.#dir, 'tmp', `${job.jobId}.json`)
-      writeFileSync(temporary, bytes)
+      // Off this thread: making an inode waits for the disk's own journal, and requests would wait with it.
+      await writeFile(temporary, bytes)
       renameSync(temporary, file)
     } else if (place !== job.status) {
       renameSync(this.#file(place, job.jobId), file)

@@ -2,11 +2,12 @@ import { mkdir, open } from 'node:fs/promises'
 import path from 'node:path'
 import { startCoordinator } from '../processes.ts'
 import { Api } from './api.ts'
-import type { Measure } from './report.ts'
+import { median, type Measure } from './report.ts'
 
 const CLIENTS = 32
 const WARM_UP = 500
-const CYCLES = 5_000
+const CYCLES = 2_000
+const ROUNDS = 5
 
 /** Create, claim, complete over HTTP, each durable before it is answered; beside it the disk's own rate of syncs. */
 export async function durableCycles(folder: string, file: string): Promise<Measure[]> {
@@ -26,19 +27,27 @@ export async function durableCycles(folder: string, file: string): Promise<Measu
     await Promise.all(Array.from({ length: CLIENTS }, (_, n) => client(n, limit)))
   }
   await all(WARM_UP)
-  const from = performance.now()
-  await all(WARM_UP + CYCLES)
-  const rate = CYCLES / ((performance.now() - from) / 1000)
+  const rates: number[] = []
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    const from = performance.now()
+    await all(WARM_UP + round * CYCLES)
+    rates.push(CYCLES / ((performance.now() - from) / 1000))
+  }
+  const rate = median(rates)
   await api.close()
   coordinator.signal('SIGTERM')
   await coordinator.ended
   return [
     { name: 'raw fdatasync of one line, one after the other', value: `${syncs.toFixed(0)} /s` },
     {
-      name: `create + claim + result, ${CLIENTS} clients over HTTP`,
+      name: `create + claim + result, ${CLIENTS} clients over HTTP (median)`,
       value: `${rate.toFixed(0)} cycles/s`,
       promise: 'at least 1 000/s on an idle 2-core machine',
       kept: rate >= 1_000,
+    },
+    {
+      name: '  the same, slowest and fastest of the rounds',
+      value: `${Math.min(...rates).toFixed(0)} – ${Math.max(...rates).toFixed(0)} /s`,
     },
   ]
 }
