@@ -49,15 +49,14 @@ async function main(): Promise<void> {
     const video = path.join(folder, 'jfk.mp4')
     await makeVideo(video)
     await agent('submit', video, '--url', url, '--wait')
-
-    const jobs = await readdir(path.join(dataDir, 'completed'))
-    console.log(
-      `\nThe ${jobs.length} jobs, with their transcripts, are in ${path.join(dataDir, 'completed')}`,
-    )
   } finally {
     for (const running of started) await stop(running)
   }
-  console.log('Everything is stopped.')
+  console.log('\nEverything is stopped.')
+  // After a clean stop the folders are all there is.
+  const completed = path.join(dataDir, 'completed')
+  const { length } = await readdir(completed)
+  console.log(`The ${length} jobs with their transcripts are in ${completed}`)
 }
 
 /** The clip with a picture. */

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { modelsDirOf, modelsFolder, wantsPlainOutput, type Flags } from '../config.ts'
 import { interruptible } from '../interrupt.ts'
-import { ensureModel, listModels, MODELS, verifyModel } from '../models.ts'
+import { listModels, MODELS, pullModel, verifyModel } from '../models.ts'
 import { print } from '../output.ts'
 import { createReporter } from '../reporter.ts'
 
@@ -63,8 +63,10 @@ async function pull(name: string | undefined, flags: Flags): Promise<void> {
   try {
     for (const model of name === undefined ? MODELS.map((one) => one.name) : [name]) {
       reporter.idle(`${model}: looking`)
-      await ensureModel(model, { dir, signal, onProgress: (text) => reporter.event('info', text) })
-      reporter.event('info', `${model}: ready`)
+      const before = await verifyModel(model, { dir })
+      if (before.state === 'ready') reporter.event('info', `The model ${model} is here already`)
+      else
+        await pullModel(model, { dir, signal, onProgress: (text) => reporter.event('info', text) })
     }
   } finally {
     reporter.close()
