@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../shared/errors.ts'
 import { fromWire, toWire, type FromWire } from '../shared/keys.ts'
 import {
+  API,
   claimAnswer,
   createdAnswer,
   healthAnswer,
@@ -16,8 +17,6 @@ import {
 } from '../shared/wire.ts'
 import { parseJson, type CallOptions, type Connection, type Exchange } from './connection.ts'
 import { multipart, type Upload } from './upload.ts'
-
-const API = '/api/v1'
 
 export type ClaimRequest = FromWire<z.output<typeof claimRequest>>
 export type ClaimAnswer = FromWire<z.output<typeof claimAnswer>>
