@@ -1,6 +1,6 @@
 import { z } from 'zod'
-import { AppError, type Problem } from './errors.ts'
-import { fromWire, type FromWire } from './keys.ts'
+import { capabilities, device, pausedSlot } from './announcement.ts'
+import type { FromWire } from './keys.ts'
 
 /**
  * Every request and answer, as it is on the wire (protocol: README, "HTTP API"). Unknown keys are ignored; an original
@@ -9,6 +9,9 @@ import { fromWire, type FromWire } from './keys.ts'
 
 /** Every route is below this. */
 export const API = '/api/v1'
+
+/** The stage of an attempt that was fetched ahead and waits for its slot. */
+export const WAITING_STAGE = 'waiting'
 
 export const STATUSES = [
   'pending',
@@ -20,7 +23,8 @@ export const STATUSES = [
 ] as const
 export type Status = (typeof STATUSES)[number]
 
-const options = z.record(z.string(), z.unknown())
+/** What its owner alone understands: its keys travel as they are. */
+const opaque = z.record(z.string(), z.unknown())
 
 /** A value that may be absent or null. */
 function optional<S extends z.ZodType>(schema: S, otherwise: z.output<S>) {
@@ -38,7 +42,7 @@ export const createRequest = z.object({
   source_file_path: z.string().min(1),
   content_type: name,
   ingestion_task_id: z.string().min(1).max(500),
-  task_options: optional(options, {}),
+  task_options: optional(opaque, {}),
   priority: optional(priority, 0),
 })
 
@@ -59,7 +63,7 @@ export const uploadFields = z.object({
         return z.NEVER
       }
     })
-    .pipe(options),
+    .pipe(opaque),
   priority: optional(priority, 0),
 })
 
@@ -83,6 +87,8 @@ export const claimRequest = z.object({
   max_jobs: optional(z.int().min(1).max(100), 1),
   wait_seconds: optional(z.number().min(0).max(60), 0),
   claim_id: name,
+  /** For later, while its slot is busy: such a caller stands behind all who would begin at once. */
+  prefetch: z.boolean().nullish(),
 })
 
 const source = z.object({
@@ -102,18 +108,26 @@ const claimedJob = z.object({
   deadline_seconds: z.number(),
   content_type: z.string(),
   source,
-  task_options: options,
+  task_options: opaque,
+  /** What an earlier attempt had finished, as its worker sent it. */
+  checkpoint: opaque.nullish(),
 })
 export type ClaimedJob = FromWire<z.output<typeof claimedJob>>
 
 export const claimAnswer = z.object({ jobs: z.array(claimedJob), retry_after_seconds: z.number() })
 
-/** What a worker says of itself and of each attempt it works on. `progress` is the whole attempt's, 0 to 1. */
+/**
+ * What a worker says of itself and of each attempt it works on. `progress` is the whole attempt's, 0 to 1; the stage
+ * `waiting` says that the attempt waits for its slot. A `checkpoint` that is absent is unchanged.
+ */
 export const heartbeatRequest = z.object({
   state: z.enum(['idle', 'running', 'draining']),
   version: z.string().max(100),
   slots: z.int().min(0).max(10_000),
   device: z.string().max(500).nullish(),
+  capabilities: capabilities.nullish(),
+  devices: z.array(device).max(256).nullish(),
+  paused: z.array(pausedSlot).max(10_000).nullish(),
   jobs: z
     .array(
       z.object({
@@ -123,6 +137,7 @@ export const heartbeatRequest = z.object({
         progress: z.number().min(0).max(1),
         media_seconds: z.number().min(0).nullish(),
         processed_seconds: z.number().min(0).nullish(),
+        checkpoint: opaque.nullish(),
       }),
     )
     .max(1_000),
@@ -145,7 +160,7 @@ export type HeartbeatAnswer = FromWire<z.output<typeof heartbeatAnswer>>
 export const resultRequest = z.object({
   success: z.boolean(),
   content: z.string().nullish(),
-  metadata: options.nullish(),
+  metadata: opaque.nullish(),
   error_message: z.string().nullish(),
   processing_time: z.number().min(0).nullish(),
   lease_token: z.string().nullish(),
@@ -203,41 +218,3 @@ export const errorAnswer = z.object({ detail: z.unknown(), code: z.string().null
 
 /** `GET /health`. */
 export const healthAnswer = z.looseObject({ status: z.string(), version: z.string() })
-
-/**
- * A request's value in the code's shape.
- * @param where the part of the request it came from, first in each problem's `loc`.
- * @throws {AppError} `invalid` with every problem.
- */
-export function parseWire<S extends z.ZodType>(
-  schema: S,
-  value: unknown,
-  where: 'body' | 'query',
-): FromWire<z.output<S>> {
-  const result = schema.safeParse(value)
-  if (result.success) return fromWire(result.data)
-  const problems = result.error.issues.map((issue): Problem => {
-    const loc = [
-      where,
-      ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part)),
-    ]
-    const missing = issue.code === 'invalid_type' && valueAt(value, issue.path) === undefined
-    return missing
-      ? { loc, msg: 'Field required', type: 'missing' }
-      : { loc, msg: issue.message, type: issue.code }
-  })
-  throw new AppError(
-    'invalid',
-    problems.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '),
-    { problems },
-  )
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  let at = value
-  for (const key of path) {
-    if (typeof at !== 'object' || at === null) return undefined
-    at = (at as Record<PropertyKey, unknown>)[key]
-  }
-  return at
-}

@@ -6,6 +6,8 @@ import { answer, bodyOf, callerGone, type Env } from './http.ts'
 
 /** How long a worker that got nothing should wait; one whose time to wait has passed here need not. */
 const RETRY_AFTER_SECONDS = 5
+/** The checkpoints of very long recordings come with it. */
+const HEARTBEAT_MIB = 16
 
 /** What the agent uses: leases, heartbeats, giving back. */
 export function agentRoutes({ attempts, claims, views, workers }: Services): Hono<Env> {
@@ -26,7 +28,13 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
 
   app.post('/workers/:id/heartbeat', async (c) => {
     const workerId = c.req.param('id')
-    const { state, version, slots, device, jobs: beats } = await bodyOf(c, heartbeatRequest)
+    const {
+      state,
+      version,
+      slots,
+      device,
+      jobs: beats,
+    } = await bodyOf(c, heartbeatRequest, HEARTBEAT_MIB)
     workers.seen(workerId, { state, version, slots, device: device ?? null })
     const orders = await Promise.all(beats.map((beat) => attempts.heartbeat(beat)))
     return answer(c, {

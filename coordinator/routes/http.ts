@@ -5,7 +5,7 @@ import getRawBody from 'raw-body'
 import type { z } from 'zod'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
-import { parseWire } from '../../shared/wire.ts'
+import { parseWire } from '../../shared/parse-wire.ts'
 
 /** The request and answer of Node are at hand for what must stream. */
 export type Env = { Bindings: HttpBindings }

@@ -2,13 +2,14 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { z } from 'zod'
 import { AppError, type Problem } from '../../shared/errors.ts'
+import { toWire } from '../../shared/keys.ts'
+import { parseWire } from '../../shared/parse-wire.ts'
 import {
   claimRequest,
   cleanupRequest,
   createRequest,
   heartbeatRequest,
   listQuery,
-  parseWire,
   pollQuery,
   reassignRequest,
   resultRequest,
@@ -161,6 +162,71 @@ describe('a request that fits', () => {
     assert.deepEqual(parseWire(resultRequest, { success: false }, 'body'), { success: false })
     assert.deepEqual(parseWire(reassignRequest, { worker_id: null }, 'body'), { workerId: null })
     assert.equal(parseWire(cleanupRequest, { statuses: null }, 'body').statuses, null)
+  })
+})
+
+describe('a heartbeat', () => {
+  const BEAT = { state: 'running', version: '1', slots: 2, jobs: [] }
+  const CAN = {
+    engines: ['whisper-cpp'],
+    models: ['large-v3'],
+    languages: ['de', 'en'],
+    features: ['words'],
+  }
+
+  test('may say nothing of what the worker can do', () => {
+    const nothing = { capabilities: null, devices: null, paused: null }
+    assert.deepEqual(parseWire(heartbeatRequest, { ...BEAT, ...nothing }, 'body'), {
+      ...BEAT,
+      ...nothing,
+    })
+    assert.deepEqual(parseWire(heartbeatRequest, BEAT, 'body'), BEAT)
+  })
+
+  test('tells what the worker can do, which devices it has and which slots rest', () => {
+    const device = { index: 0, name: 'GPU', memory_mb: 24_576, driver: '550.1', kind: 'cuda' }
+    const paused = [{ slot: 1, reason: 'three failures', until: '2026-01-02T12:00:00Z' }]
+    const beat = { ...BEAT, capabilities: CAN, devices: [device], paused }
+    const read = parseWire(heartbeatRequest, beat, 'body')
+    assert.deepEqual(read.capabilities, CAN)
+    assert.deepEqual(read.devices?.[0], {
+      index: 0,
+      name: 'GPU',
+      memoryMb: 24_576,
+      driver: '550.1',
+      kind: 'cuda',
+    })
+    assert.deepEqual(read.paused, paused)
+    const any = { ...beat, capabilities: { ...CAN, languages: null } }
+    assert.equal(parseWire(heartbeatRequest, any, 'body').capabilities?.languages, null)
+  })
+
+  test('that leaves its languages out has not said that it knows all', () => {
+    const { languages: _, ...rest } = CAN
+    assert.deepEqual(problemsOf(heartbeatRequest, { ...BEAT, capabilities: rest })[0]?.loc, [
+      'body',
+      'capabilities',
+      'languages',
+    ])
+  })
+
+  test('brings a checkpoint whose keys nobody renames on either way', () => {
+    const checkpoint = { done_at: '2026-01-01T00:00:00Z', partsDone: [{ end_s: 1 }] }
+    const job = { job_id: 'a', lease_token: 't', stage: 's', progress: 0, checkpoint }
+    const read = parseWire(heartbeatRequest, { ...BEAT, jobs: [job] }, 'body')
+    assert.deepEqual(read.jobs[0]?.checkpoint, checkpoint)
+    assert.deepEqual(toWire(read), { ...BEAT, jobs: [job] })
+    const without = parseWire(
+      heartbeatRequest,
+      { ...BEAT, jobs: [{ ...job, checkpoint: null }] },
+      'body',
+    )
+    assert.equal(without.jobs[0]?.checkpoint, null)
+    for (const wrong of [[1], 'text', 5])
+      assert.deepEqual(
+        problemsOf(heartbeatRequest, { ...BEAT, jobs: [{ ...job, checkpoint: wrong }] })[0]?.loc,
+        ['body', 'jobs', 0, 'checkpoint'],
+      )
   })
 })
 

@@ -1,0 +1,41 @@
+import type { z } from 'zod'
+import { AppError, type Problem } from './errors.ts'
+import { fromWire, type FromWire } from './keys.ts'
+
+/**
+ * A request's value in the code's shape.
+ * @param where the part of the request it came from, first in each problem's `loc`.
+ * @throws {AppError} `invalid` with every problem.
+ */
+export function parseWire<S extends z.ZodType>(
+  schema: S,
+  value: unknown,
+  where: 'body' | 'query',
+): FromWire<z.output<S>> {
+  const result = schema.safeParse(value)
+  if (result.success) return fromWire(result.data)
+  const problems = result.error.issues.map((issue): Problem => {
+    const loc = [
+      where,
+      ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part)),
+    ]
+    const missing = issue.code === 'invalid_type' && valueAt(value, issue.path) === undefined
+    return missing
+      ? { loc, msg: 'Field required', type: 'missing' }
+      : { loc, msg: issue.message, type: issue.code }
+  })
+  throw new AppError(
+    'invalid',
+    problems.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '),
+    { problems },
+  )
+}
+
+function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  let at = value
+  for (const key of path) {
+    if (typeof at !== 'object' || at === null) return undefined
+    at = (at as Record<PropertyKey, unknown>)[key]
+  }
+  return at
+}
