@@ -1,0 +1,168 @@
+import { z } from 'zod'
+import { AppError } from '../shared/errors.ts'
+import { FORMS, type Form } from '../shared/forms.ts'
+import { oneLine } from '../shared/render.ts'
+
+/** What a job may set of its own conversion, checked; null (or `formats` empty): it says nothing of that. */
+export interface JobOptions {
+  /** A code like `de` or `pt-BR`; null: the engine is to find out. */
+  language: string | null
+  task: 'transcribe' | 'translate' | null
+  /** As the job names it: whoever uses it looks it up in the agent's own list. */
+  model: string | null
+  /** On one line. */
+  prompt: string | null
+  /** Separated by commas. */
+  hotwords: string | null
+  diarize: boolean | null
+  /** 1 to 20, and not more than `maxSpeakers`. */
+  minSpeakers: number | null
+  maxSpeakers: number | null
+  wordTimestamps: boolean | null
+  /** An index among the file's audio tracks, from 0, or a language code. */
+  audioTrack: number | string | null
+  /** How many at most; 0: none. */
+  keyframes: number | null
+  preferSubtitles: boolean | null
+  formats: Form[]
+}
+
+/** How many key frames a job gets that asks for some without saying how many. */
+export const KEY_FRAMES = 20
+const MOST_KEY_FRAMES = 200
+const MOST_TEXT = 1_000
+const MOST_SPEAKERS = 20
+/** An unknown option's name is somebody's text: so much of it is repeated, and so many of them. */
+const MOST_NAME = 60
+const MOST_NAMES = 10
+
+/** Nothing that begins like a flag, and no path or sentence. */
+const LANGUAGE = /^[a-z]{2,8}([-_][a-z0-9]{1,8})*$/i
+
+const text = (most: number) =>
+  z
+    .string()
+    .max(most)
+    .transform((given) => oneLine(given) || null)
+const speakers = z.int().min(1).max(MOST_SPEAKERS)
+
+/** Each option as it is written, and what has to be there. */
+const OPTIONS = {
+  task: { schema: z.enum(['transcribe', 'translate']), wants: "'transcribe' or 'translate'" },
+  model: { schema: text(200), wants: 'a name of up to 200 characters' },
+  prompt: { schema: text(MOST_TEXT), wants: `a text of up to ${MOST_TEXT} characters` },
+  hotwords: {
+    schema: z
+      .union([z.string().transform((one) => [one]), z.array(z.string()).max(MOST_TEXT)])
+      .transform((words) =>
+        words
+          .map(oneLine)
+          .filter((word) => word !== '')
+          .join(', '),
+      )
+      .pipe(text(MOST_TEXT)),
+    wants: `a text or a list of texts of up to ${MOST_TEXT} characters in all`,
+  },
+  diarize: { schema: z.boolean(), wants: 'true or false' },
+  min_speakers: { schema: speakers, wants: `a whole number from 1 to ${MOST_SPEAKERS}` },
+  max_speakers: { schema: speakers, wants: `a whole number from 1 to ${MOST_SPEAKERS}` },
+  word_timestamps: { schema: z.boolean(), wants: 'true or false' },
+  audio_track: {
+    schema: z.union([z.int().min(0).max(1_000), z.string().trim().regex(LANGUAGE)]),
+    wants: "a track's number, counted from 0, or a language code",
+  },
+  keyframes: {
+    schema: z.union([
+      z.boolean().transform((wanted) => (wanted ? KEY_FRAMES : 0)),
+      z.int().min(0).max(MOST_KEY_FRAMES),
+    ]),
+    wants: `true, false or a whole number up to ${MOST_KEY_FRAMES}`,
+  },
+  prefer_subtitles: { schema: z.boolean(), wants: 'true or false' },
+  formats: {
+    schema: z.array(z.enum(FORMS)).transform((forms) => [...new Set(forms)]),
+    wants: `a list of ${FORMS.join(', ')}`,
+  },
+} as const
+
+type Name = keyof typeof OPTIONS
+type Value<N extends Name> = z.output<(typeof OPTIONS)[N]['schema']> | null
+
+/** What the coordinator or the original system keeps with a job, and no conversion needs. */
+const OTHERS = new Set(
+  (
+    'requires priority timeout_seconds max_retries document_id metadata mode source_type content_type ' +
+    'source_file_path remote processing_options output_dir callback_url user_id ' +
+    'store_in_vector_db collection_name generate_summary include_thumbnails'
+  ).split(' '),
+)
+const OTHERS_BEGIN = /^(webhook|ingest|database|chunk)/
+
+/**
+ * The options of a job that this agent understands: an allow-list with types and limits. What is not on it, or does not
+ * fit, is left out and has a sentence in `warnings`; a null counts as absent.
+ * @throws {AppError} `unsupported_language` when `language` is no language code: any text would be in the wrong one.
+ */
+export function readJobOptions(taskOptions: Record<string, unknown>): {
+  options: JobOptions
+  warnings: string[]
+} {
+  const warnings: string[] = []
+  const read = <N extends Name>(name: N): Value<N> => {
+    const given = Object.hasOwn(taskOptions, name) ? taskOptions[name] : null
+    if (given === null || given === undefined) return null
+    const { schema, wants } = OPTIONS[name]
+    const parsed = schema.safeParse(given)
+    if (parsed.success) return parsed.data as Value<N>
+    warnings.push(`The option '${name}' was ignored: it has to be ${wants}.`)
+    return null
+  }
+  let [minSpeakers, maxSpeakers] = [read('min_speakers'), read('max_speakers')]
+  if (minSpeakers !== null && maxSpeakers !== null && minSpeakers > maxSpeakers) {
+    warnings.push(
+      `The options 'min_speakers' and 'max_speakers' were ignored: ${minSpeakers} is more than ${maxSpeakers}.`,
+    )
+    minSpeakers = maxSpeakers = null
+  }
+  const options: JobOptions = {
+    language: languageOf(taskOptions),
+    task: read('task'),
+    model: read('model'),
+    prompt: read('prompt'),
+    hotwords: read('hotwords'),
+    diarize: read('diarize'),
+    minSpeakers,
+    maxSpeakers,
+    wordTimestamps: read('word_timestamps'),
+    audioTrack: read('audio_track'),
+    keyframes: read('keyframes'),
+    preferSubtitles: read('prefer_subtitles'),
+    formats: read('formats') ?? [],
+  }
+  const unknown = Object.keys(taskOptions).filter((name) => !isKnown(name))
+  if (unknown.length > 0) warnings.push(unknownOnes(unknown))
+  return { options, warnings }
+}
+
+function isKnown(name: string): boolean {
+  const ours = name === 'language' || Object.hasOwn(OPTIONS, name)
+  return ours || OTHERS.has(name) || OTHERS_BEGIN.test(name)
+}
+
+function unknownOnes(names: readonly string[]): string {
+  const named = names.slice(0, MOST_NAMES).map((name) => `'${oneLine(name).slice(0, MOST_NAME)}'`)
+  const more = names.length - named.length
+  const list = `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
+  return names.length === 1
+    ? `The option ${list} is not known here and was ignored.`
+    : `The options ${list} are not known here and were ignored.`
+}
+
+function languageOf({ language }: Record<string, unknown>): string | null {
+  if (language === undefined || language === null) return null
+  const code = typeof language === 'string' ? language.trim() : null
+  if (code === '' || code?.toLowerCase() === 'auto') return null
+  if (code !== null && LANGUAGE.test(code)) return code
+  const given = oneLine(JSON.stringify(language)).slice(0, MOST_NAME)
+  throw new AppError('unsupported_language', `A job's language is a code like 'en', not ${given}.`)
+}
