@@ -24,14 +24,19 @@ const TELLING_PROGRESS = 0.05
 export class Estimates {
   readonly #samples = new Map<string, Sample[]>()
 
-  /** Learns from a job that has completed; others teach nothing. */
-  learn(job: Job): void {
+  /**
+   * Learns from a job that has completed; others teach nothing.
+   * @param before what it was then, if known: the wait for a slot is no work.
+   */
+  learn(job: Job, before: Job | null = null): void {
     if (job.status !== 'completed') return
     const attempt = job.attempts.find(({ outcome }) => outcome === 'completed')
     if (attempt?.endedAt === undefined || attempt.endedAt === null) return
+    const held = before?.status === 'processing' && lastAttempt(before)?.number === attempt.number
+    const waited = held ? before.lease.waitedMs : 0
     const samples = this.#samples.get(job.contentType) ?? []
     samples.push({
-      tookSeconds: (attempt.endedAt - attempt.startedAt) / SECOND,
+      tookSeconds: Math.max(0, attempt.endedAt - attempt.startedAt - waited) / SECOND,
       mediaSeconds: job.result.mediaSeconds,
     })
     if (samples.length > SAMPLES_KEPT) samples.shift()
@@ -49,7 +54,7 @@ export class Estimates {
   }
 
   #whileProcessing(job: Job & { status: 'processing' }, now: number): number | null {
-    const startedAt = lastAttempt(job)?.startedAt ?? now
+    const startedAt = (lastAttempt(job)?.startedAt ?? now) + job.lease.waitedMs
     const { progress, mediaSeconds } = job.lease
     if (progress !== null && progress >= TELLING_PROGRESS) {
       // The pace up to the last report; what has passed since then does not make the rest longer.

@@ -48,6 +48,10 @@ export interface Lease {
   movedAt: number
   /** When the worker began to fetch the source. */
   downloadAt: number | null
+  /** The last beat said that the attempt waits for its slot: counted up to then. */
+  waitingSinceAt: number | null
+  /** How long it has waited up to the last beat. */
+  waitedMs: number
 }
 
 export interface Result {

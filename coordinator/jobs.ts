@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
 import { lastAttempt, type Job, type JobEvent, type Lease, type PendingJob } from './job.ts'
+import { startsOrEndsWaiting } from './lease.ts'
 import type { Policy } from './policy.ts'
 import { JobQueue } from './queue.ts'
 import { isJobId } from './record.ts'
@@ -110,7 +111,7 @@ export class Jobs {
   }
 
   /**
-   * The job after an event, durable; progress and lease renewals stay in memory.
+   * The job after an event, durable; progress and lease renewals stay in memory, but for the begin and end of a wait.
    * @param prepare what must be safe before the change is; called in the job's turn, and only when something changes.
    * @throws {AppError} `not_found`, and what the transition throws.
    */
@@ -122,6 +123,9 @@ export class Jobs {
       if (after === before) return after
       if (before.status === 'processing' && after.status === 'processing') {
         this.#store.touch(after)
+        // Nobody is refused for it: a store that has failed says so to whoever brings a result.
+        if (startsOrEndsWaiting(before.lease, after.lease))
+          await this.#store.update(after).catch(() => undefined)
         return after
       }
       await prepare?.()

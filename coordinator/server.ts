@@ -93,8 +93,8 @@ async function assemble(
   const workers = new Workers(Date.now)
   const estimates = new Estimates()
   for (const job of [...jobs.inStatus('completed')].sort(byCompletion)) estimates.learn(job)
-  jobs.onChange((_, after) => {
-    if (after !== null) estimates.learn(after)
+  jobs.onChange((before, after) => {
+    if (after !== null) estimates.learn(after, before)
   })
   jobs.resume()
   const upkeep = new Upkeep(jobs, sources, results, retention)

@@ -12,12 +12,12 @@ import {
   type Beat,
   type Job,
   type JobEvent,
-  type Lease,
   type Outcome,
   type ProcessingJob,
   type Result,
 } from './job.ts'
-import { backoffMs, deadlineMs, type Policy } from './policy.ts'
+import { deadlineOf, newLease, renewedLease } from './lease.ts'
+import { backoffMs, type Policy } from './policy.ts'
 
 const RESERVATION = 10 * MINUTE
 
@@ -77,17 +77,7 @@ function claim(
     errorCode: null,
     errorMessage: null,
   }
-  const lease: Lease = {
-    claimId: event.claimId,
-    expiresAt: event.leased ? now + policy.leaseMs : null,
-    deadlineAt: now + deadlineMs(job, null, policy),
-    stage: null,
-    progress: null,
-    mediaSeconds: null,
-    processedSeconds: null,
-    movedAt: now,
-    downloadAt: null,
-  }
+  const lease = newLease(job, event, { now, policy })
   return {
     ...base,
     status: 'processing',
@@ -97,23 +87,14 @@ function claim(
 }
 
 function heartbeat(job: Job, number: number, beat: Beat, context: Context): Job {
-  const { now, policy } = context
   const current = held(job, number)
-  const { lease } = current
-  const moved =
-    beat.stage !== lease.stage ||
-    beat.progress !== lease.progress ||
-    beat.processedSeconds !== lease.processedSeconds
-  const movedAt = moved ? now : lease.movedAt
-  if (now - movedAt >= policy.stallMs) {
+  const lease = renewedLease(current, beat, context)
+  const { movedAt } = lease
+  if (context.now - movedAt >= context.policy.stallMs) {
     const message = `The worker is alive but its work has not moved since ${new Date(movedAt).toISOString()}.`
     return failed(current, 'failed', { code: 'stalled', message, retryable: true }, context)
   }
-  const mediaSeconds = beat.mediaSeconds ?? lease.mediaSeconds
-  const startedAt = lastAttempt(job)!.startedAt
-  const deadlineAt = Math.max(lease.deadlineAt, startedAt + deadlineMs(job, mediaSeconds, policy))
-  const expiresAt = lease.expiresAt === null ? null : now + policy.leaseMs
-  return { ...current, lease: { ...lease, ...beat, mediaSeconds, movedAt, deadlineAt, expiresAt } }
+  return { ...current, lease }
 }
 
 function succeed(job: Job, number: number, result: Result, { now }: Context): Job {
@@ -179,7 +160,7 @@ function deadlinePassed(job: Job, { now, policy }: Context): Job {
       message: 'No worker took the job in time.',
     })
   }
-  if (job.status !== 'processing' || job.lease.deadlineAt > now) return job
+  if (job.status !== 'processing' || deadlineOf(job.lease, now) > now) return job
   const error = { code: 'timeout', message: 'The attempt took longer than its deadline.' }
   return ended(job, 'timeout', endAttempt(job, 'timeout', now, error), now, error)
 }

@@ -3,6 +3,7 @@ import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
 import type { Job } from './job.ts'
 import type { Jobs } from './jobs.ts'
+import { deadlineOf } from './lease.ts'
 import type { Results } from './results.ts'
 import type { Sources } from './sources.ts'
 
@@ -47,8 +48,8 @@ export class Upkeep {
     const due: { jobId: string; type: 'lease_expired' | 'deadline_passed' }[] = []
     for (const job of this.#jobs.inStatus('processing')) {
       if (job.status !== 'processing') continue
-      const { deadlineAt, expiresAt } = job.lease
-      if (deadlineAt <= now) due.push({ jobId: job.jobId, type: 'deadline_passed' })
+      const { expiresAt } = job.lease
+      if (deadlineOf(job.lease, now) <= now) due.push({ jobId: job.jobId, type: 'deadline_passed' })
       else if (expiresAt !== null && expiresAt <= now)
         due.push({ jobId: job.jobId, type: 'lease_expired' })
     }

@@ -3,6 +3,7 @@ import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
 import type { Estimates } from './estimate.ts'
 import { lastAttempt, type Attempt, type Job, type ProcessingJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
+import { deadlineOf } from './lease.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
 import { etagOf } from './sources.ts'
 import { withoutSecrets } from './task-options.ts'
@@ -77,7 +78,7 @@ export class Views {
       source: { kind, filename, sizeBytes, sha256 },
       maxRetries: job.maxRetries,
       availableAt: job.status === 'pending' ? job.availableAt : null,
-      lease: job.status === 'processing' ? shownLease(job) : null,
+      lease: job.status === 'processing' ? shownLease(job, this.#jobs.now()) : null,
       attempts: job.attempts,
       result: job.status === 'completed' ? shownResult(job) : null,
     }
@@ -86,6 +87,7 @@ export class Views {
   /** What a worker gets for a job that it has claimed. */
   claimed(job: ProcessingJob): ClaimedJob {
     const { jobId, lease, source } = job
+    const now = this.#jobs.now()
     const attempt = lastAttempt(job)!.number
     return {
       jobId,
@@ -93,7 +95,7 @@ export class Views {
       leaseToken: this.#tokens.issue('lease', jobId, attempt),
       leaseSeconds: this.leaseSeconds,
       heartbeatSeconds: this.heartbeatSeconds,
-      deadlineSeconds: Math.max(0, (lease.deadlineAt - this.#jobs.now()) / SECOND),
+      deadlineSeconds: Math.max(0, (deadlineOf(lease, now) - now) / SECOND),
       contentType: job.contentType,
       source: {
         url: `${API}/remote-jobs/${jobId}/download`,
@@ -183,9 +185,9 @@ function shownFailure(job: Job): Pick<StatusAnswer, 'errorCode' | 'errorMessage'
   return { errorCode: last?.errorCode ?? null, errorMessage: last?.errorMessage ?? null }
 }
 
-function shownLease({ lease }: ProcessingJob): NonNullable<JobView['lease']> {
-  const { expiresAt, deadlineAt, processedSeconds } = lease
-  return { expiresAt, deadlineAt, processedSeconds }
+function shownLease({ lease }: ProcessingJob, now: number): NonNullable<JobView['lease']> {
+  const { expiresAt, processedSeconds } = lease
+  return { expiresAt, deadlineAt: deadlineOf(lease, now), processedSeconds }
 }
 
 function shownResult({ result }: Job & { status: 'completed' }): NonNullable<JobView['result']> {

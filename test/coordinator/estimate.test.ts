@@ -118,3 +118,14 @@ test('recordings without a length and attempts without a duration leave the pace
   const at = estimates.completionAt(working({ mediaSeconds: 100 }), ALONE)
   assert.equal(at, NOON + 10 * SECOND)
 })
+
+test('the wait of a job for its slot is neither its own work nor a lesson for others', () => {
+  const waitedMs = 600 * SECOND
+  const estimates = new Estimates()
+  const job = done(610)
+  estimates.learn(job, working({ waitedMs }))
+  assert.equal(estimates.completionAt(pendingJob(), ALONE), NOON + 10 * SECOND)
+  const pace = working({ waitedMs, progress: 0.5, movedAt: NOON + 630 * SECOND })
+  const now = NOON + 630 * SECOND
+  assert.equal(estimates.completionAt(pace, { ...ALONE, now }), NOON + 660 * SECOND)
+})

@@ -31,7 +31,13 @@ describe('what is written down', () => {
       { type: 'heartbeat', attempt: 3, beat },
       at(NOON + 1),
     )
-    for (const job of [twice, reserved, running]) assert.deepEqual(written(job), job)
+    const waits = { ...beat, stage: 'waiting' }
+    const waiting = transition(
+      running,
+      { type: 'heartbeat', attempt: 3, beat: waits },
+      at(NOON + 2),
+    )
+    for (const job of [twice, reserved, running, waiting]) assert.deepEqual(written(job), job)
   })
 
   test('of an upload is all of it, and its file need not be there', () => {

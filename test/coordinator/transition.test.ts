@@ -233,6 +233,8 @@ describe('a claim (footnote 2)', () => {
       processedSeconds: null,
       movedAt: LATER,
       downloadAt: null,
+      waitingSinceAt: null,
+      waitedMs: 0,
     })
   })
 
@@ -579,6 +581,48 @@ describe('a heartbeat (footnote 9)', () => {
       assert.equal(job.lease.movedAt, stalledAt)
     })
   }
+
+  const WAITING = beating(1, { stage: 'waiting', progress: 0.1 })
+
+  test('from an attempt that waits for its slot never says that it stalled', () => {
+    let job = transition(pendingJob(), CLAIM, at(NOON))
+    for (let beats = 0; beats < 5; beats += 1) {
+      job = transition(job, WAITING, at(NOON + (beats + 1) * POLICY.stallMs))
+      assert.equal(processing(job).lease.movedAt, NOON + (beats + 1) * POLICY.stallMs)
+    }
+    const begun = NOON + 5.5 * POLICY.stallMs
+    const works = transition(job, beating(1), at(begun))
+    assert.equal(transition(works, beating(1), at(begun + POLICY.stallMs - 1)).status, 'processing')
+    assert.equal(transition(works, beating(1), at(begun + POLICY.stallMs)).status, 'pending')
+  })
+
+  test('moves the deadline by the time that the attempt waited, and by no other', () => {
+    let job = transition(pendingJob(), CLAIM, at(NOON))
+    job = transition(job, beating(1, { stage: 'decode' }), at(NOON + 1 * MINUTE))
+    job = transition(job, WAITING, at(NOON + 2 * MINUTE))
+    job = transition(job, WAITING, at(NOON + 12 * MINUTE))
+    assert.equal(processing(job).lease.deadlineAt, NOON + 70 * MINUTE)
+    job = transition(job, beating(1), at(NOON + 22 * MINUTE))
+    assert.equal(processing(job).lease.waitedMs, 20 * MINUTE)
+    job = transition(job, beating(1, { progress: 0.6 }), at(NOON + 29 * MINUTE))
+    assert.equal(processing(job).lease.deadlineAt, NOON + 80 * MINUTE)
+    assert.equal(transition(job, DEADLINE, at(NOON + 80 * MINUTE - 1)), job)
+    assert.equal(transition(job, DEADLINE, at(NOON + 80 * MINUTE)).status, 'timeout')
+  })
+
+  test('moves a deadline that grows with the recording by that time too', () => {
+    let job = transition(pendingJob(), CLAIM, at(NOON))
+    job = transition(job, WAITING, at(NOON))
+    job = transition(job, beating(1, { mediaSeconds: 18_000 }), at(NOON + 30 * MINUTE))
+    assert.equal(processing(job).lease.deadlineAt, NOON + 30 * MINUTE + 72_000 * SECOND)
+  })
+
+  test('that says waiting stops the deadline until the next one', () => {
+    const claimed = transition(pendingJob(), CLAIM, at(NOON))
+    const job = transition(claimed, WAITING, at(NOON + 59 * MINUTE))
+    assert.equal(transition(job, DEADLINE, at(EVENING)), job)
+    assert.equal(transition(job, EXPIRED, at(EVENING)).status, 'pending')
+  })
 
   test('of work that has not moved for the stall time is a failure that may pass', () => {
     const claimed = transition(pendingJob(), CLAIM, at(NOON))

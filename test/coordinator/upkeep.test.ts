@@ -52,6 +52,19 @@ describe('the sweep', () => {
     assert.equal(all.views.status(all.job(jobId)).errorCode, 'timeout')
   })
 
+  test('lets the deadline of an attempt that waits for its slot rest, and its lease not', async (t) => {
+    const all = await assembled(t, { policy: { leaseMs: 3 * HOUR } })
+    const jobId = await all.add()
+    await all.claim()
+    const leaseToken = all.tokens.issue('lease', jobId, 1)
+    await all.attempts.heartbeat({ jobId, leaseToken, stage: 'waiting', progress: 0 })
+    all.clock.now = NOON + 3 * HOUR - 1
+    assert.equal(await all.upkeep.expire(), 0)
+    all.clock.now += 1
+    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(all.job(jobId).attempts[0]?.outcome, 'lost')
+  })
+
   test('ends waits only when there is a limit to them', async (t) => {
     const all = await assembled(t)
     const jobId = await all.add()
