@@ -11,6 +11,8 @@ const OF_THE_ENGINE = new Set<ErrorCode>([
 
 /** So many different jobs must fail in a row: one or two may be to blame themselves. */
 const TOO_MANY = 3
+/** An engine's message can be all that it printed. */
+const LONGEST = 500
 
 /**
  * Whether a slot's engine can be trusted with another job. After a pause the failures still count, so that one more
@@ -28,7 +30,7 @@ export class SlotHealth {
       return false
     }
     if (!isOfTheEngine(error)) return false
-    this.#lastError = messageOf(error)
+    this.#lastError = messageOf(error).slice(0, LONGEST)
     this.#failed = [...this.#failed.filter((id) => id !== jobId), jobId].slice(-TOO_MANY)
     return this.#failed.length === TOO_MANY
   }

@@ -34,9 +34,8 @@ interface Place {
   pause: { reason: string; until: number; timer: NodeJS.Timeout } | null
 }
 
-interface Waiter {
-  take: (slot: Slot) => void
-}
+/** Whoever waits in line, called with its slot. */
+type Waiter = (slot: Slot) => void
 
 /** Hands slots out, one job each, in the order of asking; one whose engine keeps failing pauses itself. */
 export class Slots {
@@ -91,11 +90,9 @@ export class Slots {
         this.#line.delete(waiter)
         reject(signal.reason as Error)
       }
-      const waiter: Waiter = {
-        take(slot) {
-          signal.removeEventListener('abort', leave)
-          resolve(slot)
-        },
+      const waiter: Waiter = (slot) => {
+        signal.removeEventListener('abort', leave)
+        resolve(slot)
       }
       this.#line.add(waiter)
       signal.addEventListener('abort', leave, { once: true })
@@ -156,7 +153,7 @@ export class Slots {
       const place = this.#next()
       if (place === null) return
       this.#line.delete(waiter)
-      waiter.take(hold(place))
+      waiter(hold(place))
     }
   }
 

@@ -1,0 +1,69 @@
+/** Millions of parameters of Whisper's models: what their need of memory goes by. */
+const PARAMETERS: Record<string, number> = {
+  large: 1550,
+  'large-v1': 1550,
+  'large-v2': 1550,
+  'large-v3': 1550,
+  'large-v3-turbo': 809,
+  turbo: 809,
+  medium: 769,
+  'distil-large-v2': 756,
+  'distil-large-v3': 756,
+  'distil-large-v3.5': 756,
+  'distil-medium': 394,
+  small: 244,
+  'distil-small': 166,
+  base: 74,
+  tiny: 39,
+}
+
+/** How much of it is left by whisper.cpp's smaller formats. */
+const QUANTISED: Record<string, number> = { q8: 0.53, q5: 0.36, q4: 0.3 }
+
+interface Kind {
+  size: number
+  /** It understands nothing but English. */
+  english: boolean
+}
+
+/**
+ * What a name or a path says of a Whisper model: `large-v3`, `small.en`, `ggml-large-v3-turbo-q5_0.bin`,
+ * `Systran/faster-whisper-medium`. Null for all other models.
+ */
+function kindOf(model: string): Kind | null {
+  const name = model
+    .replace(/[\\/]+$/, '')
+    .replace(/^.*[\\/]/, '')
+    .toLowerCase()
+    .replace(/^ggml-/, '')
+    .replace(/\.bin$/, '')
+    .replace(/-(ct2|ctranslate2)$/, '')
+  const [, distil = '', whole = '', en = '', quantised] =
+    /^(?:faster-)?(distil-)?(?:whisper-)?([a-z]+(?:-v[\d.]+)?(?:-turbo)?)(\.en)?(?:-(q[458])_\w+)?$/.exec(
+      name,
+    ) ?? []
+  const parameters = PARAMETERS[distil + whole]
+  if (parameters === undefined) return null
+  const share = quantised === undefined ? 1 : (QUANTISED[quantised] ?? 1)
+  return { size: parameters * share, english: en !== '' || distil !== '' }
+}
+
+/**
+ * The largest of `models` that is smaller than `model`, or null. One that understands only English replaces none that
+ * understands more.
+ */
+export function nextSmaller(model: string, models: readonly string[]): string | null {
+  const now = kindOf(model)
+  if (now === null) return null
+  const fitting = models.flatMap((name) => {
+    const kind = kindOf(name)
+    const fits = kind !== null && kind.size < now.size && (now.english || !kind.english)
+    return fits ? [{ name, ...kind }] : []
+  })
+  // Of two of the same size the one for the same languages: for English the English one is the better one.
+  const best = fitting.toSorted(
+    (a, b) =>
+      b.size - a.size || Number(b.english === now.english) - Number(a.english === now.english),
+  )
+  return best[0]?.name ?? null
+}

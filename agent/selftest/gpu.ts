@@ -1,0 +1,75 @@
+import { messageOf } from '../../shared/errors.ts'
+import { memoryText, oneDeviceText } from '../device-text.ts'
+import { findDevices, type Device, type FindOptions, type FoundDevices } from '../devices.ts'
+import { planSlots, type SlotPlan } from '../slot-plan.ts'
+import { expect, type Group } from './check.ts'
+
+export interface GpuGroupOptions extends Omit<FindOptions, 'signal'> {
+  /** What `--gpus` says. */
+  gpus: SlotPlan['gpus']
+}
+
+const LIST = 'the GPUs are looked for'
+const FIX_DRIVER =
+  'Install or repair the GPU’s driver until nvidia-smi (AMD: rocm-smi) lists it without a complaint; ' +
+  'in a container, see that it is given its GPUs (docker run --gpus all).'
+const FIX_NAME = 'Name the GPUs as they are listed here, or use --gpus all, or --gpus none.'
+
+/**
+ * Which GPUs there are, and whether those that were asked for are among them. To have none is no failure: everything
+ * runs on the CPU as well, if slowly.
+ */
+export function gpuGroup(options: GpuGroupOptions): Omit<Group, 'name'> & { name: 'gpu' } {
+  const { gpus, ...programs } = options
+  let found: FoundDevices = { devices: [], problems: [] }
+  const names = typeof gpus === 'string' ? [] : gpus
+  return {
+    name: 'gpu',
+    checks: [
+      {
+        name: LIST,
+        async run() {
+          found = await findDevices({ ...programs, signal: AbortSignal.timeout(60_000) })
+          return listOf(found, gpus === 'none')
+        },
+      },
+      ...names.map((name) => ({
+        name: `--gpus ${name} is there`,
+        async run() {
+          const { devices, problems } = found
+          const error = problemWith(name, devices)
+          const fix = problems.length > 0 ? FIX_DRIVER : FIX_NAME
+          expect(error === null, [error, ...problems].join(' '), fix)
+          return 'it is'
+        },
+      })),
+    ],
+  }
+}
+
+function listOf({ devices, problems }: FoundDevices, areOff: boolean): string {
+  const said = problems.length === 0 ? [] : [...problems, FIX_DRIVER]
+  if (devices.length === 0) {
+    return ['No GPU was found: recognition runs on the CPU.', ...said].join(' ')
+  }
+  const off = areOff ? ['They are not used (--gpus none): recognition runs on the CPU.'] : []
+  return [`${devices.map(lineOf).join('; ')}.`, ...off, ...said].join(' ')
+}
+
+/** `0: NVIDIA L4, 23 GB (22 GB free), driver 550.54.15` */
+function lineOf(device: Device): string {
+  const { kind, index, uuid, freeMb, driver } = device
+  const id = uuid?.startsWith('MIG-') ? uuid : kind === 'cuda' ? index : `${kind}:${index}`
+  const free = freeMb === null ? '' : ` (${memoryText(freeMb)} free)`
+  const version = driver === null ? '' : `, driver ${driver}`
+  return `${id}: ${oneDeviceText(device)}${free}${version}`
+}
+
+function problemWith(name: string, devices: readonly Device[]): string | null {
+  try {
+    planSlots({ gpus: [name], slotsPerGpu: 1, cpuSlots: 1, devices })
+    return null
+  } catch (error) {
+    return messageOf(error)
+  }
+}
