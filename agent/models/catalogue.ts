@@ -1,0 +1,51 @@
+import { AppError } from '../../shared/errors.ts'
+import { CTRANSLATE2_MODELS, ctranslate2Files } from './ctranslate2-models.ts'
+import { GGML_MODELS } from './ggml-models.ts'
+import type { Model, WebModel } from './model.ts'
+import { NPM_MODELS } from './npm-models.ts'
+import { SHERPA_MODELS } from './sherpa-models.ts'
+
+/** Every model we can get. */
+export const MODELS: readonly Model[] = [
+  ...NPM_MODELS,
+  ...GGML_MODELS,
+  ...CTRANSLATE2_MODELS,
+  ...SHERPA_MODELS,
+]
+
+/**
+ * The model of that name, which need not be one that we can get: a `ggml/` or `ctranslate2/` model may have been
+ * copied here by hand.
+ * @throws {AppError} `usage` when no model can have that name.
+ */
+export function modelNamed(name: string): Model {
+  const known = MODELS.find((model) => model.name === name) ?? copied(name)
+  if (known !== null) return known
+  throw new AppError('usage', `There is no model '${name}'. ${HINT}`)
+}
+
+/** @throws {AppError} `usage` when there is no such model to be had. */
+export function pullable(name: string): Model {
+  const model = MODELS.find((known) => known.name === name)
+  if (model !== undefined) return model
+  throw new AppError('usage', `There is no model '${name}' to be had. ${HINT}`)
+}
+
+const HINT = `They have names like ${NPM_MODELS[0]?.name}, ggml/base or ctranslate2/large-v3; all of them: morag-agent models list --all`
+
+function copied(name: string): WebModel | null {
+  // The name becomes a path.
+  const match = /^(ggml|ctranslate2)\/(\w[\w.-]*)$/.exec(name)
+  if (match === null) return null
+  const kind = match[1] as 'ggml' | 'ctranslate2'
+  const file = { name: `ggml-${match[2]}.bin`, url: null, digest: null, need: 'always' } as const
+  return {
+    name,
+    kind,
+    description: 'copied here by hand',
+    license: 'unknown',
+    bytes: 0,
+    suggested: false,
+    files: kind === 'ggml' ? [file] : ctranslate2Files(null),
+  }
+}

@@ -1,0 +1,181 @@
+import type { FileHandle } from 'node:fs/promises'
+import { statfs } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import { backoffMs, isTransient, pause, Unreachable } from '../retry.ts'
+import type { Digest } from './model.ts'
+import type { Part } from './part.ts'
+import { sizeText } from './transfer-text.ts'
+import type { Answer, Web } from './web.ts'
+
+/** Beside a model, a disk needs some room for everything else. */
+const SPARE_BYTES = 64 * 1024 * 1024
+
+export interface Patience {
+  /** Tries in a row that brought no byte before it is given up. */
+  fruitless: number
+  retryMinMs: number
+}
+
+export interface FileRequest {
+  web: Web
+  /** As the catalogue has it. */
+  url: string
+  part: Part
+  signal: AbortSignal
+  /** In bytes; the total is null where the server does not say. */
+  onBytes?: ((received: number, total: number | null) => void) | undefined
+  patience?: Patience | undefined
+  freeBytes?: ((folder: string) => Promise<number>) | undefined
+}
+
+/**
+ * Fetches a file into its part until that is whole, going on where an earlier try, or an earlier process, stopped.
+ * @returns the digest that the server says it has, where it says so.
+ * @throws {AppError} `no_space`; a `Refusal` or `Unreachable` (retry.ts); the signal's reason.
+ */
+export async function fetchFile(options: FileRequest): Promise<Digest | null> {
+  const { part, signal, patience = { fruitless: 6, retryMinMs: 500 } } = options
+  let failures = 0
+  for (;;) {
+    const before = (await part.read())?.bytes ?? 0
+    try {
+      return await fetchRest(options)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!isTransient(error)) throw error
+      const after = (await part.read())?.bytes ?? 0
+      failures = after > before ? 1 : failures + 1
+      if (failures >= patience.fruitless) throw error
+      const asked = error instanceof AppError ? (error.retryAfterSeconds ?? 0) * 1000 : 0
+      const wait = backoffMs(failures, patience.retryMinMs, 30_000, Math.random())
+      await pause(Math.max(asked, wait), signal)
+    }
+  }
+}
+
+async function fetchRest(options: FileRequest): Promise<Digest | null> {
+  const { web, url, part, signal } = options
+  const there = await resumable(options)
+  if (there !== null && there.bytes === there.totalBytes) return sha256(there.sha256)
+  const resume = there === null ? {} : { range: `bytes=${there.bytes}-`, 'if-range': there.etag }
+  const answer = await web.get(url, resume, signal)
+  try {
+    if (there !== null && isRest(answer, there)) {
+      await write(options, answer, await part.goOn(), there.bytes, there.totalBytes)
+      return sha256(there.sha256)
+    }
+    if (answer.statusCode === 200) {
+      const totalBytes = wholeLength(answer)
+      const etag = answer.header('etag')
+      const promised = answer.promised?.hex ?? null
+      const note = { url: web.locate(url).href, etag, totalBytes, sha256: promised }
+      const file = await part.begin(note)
+      await write(options, answer, file, 0, totalBytes)
+      return answer.promised
+    }
+  } catch (error) {
+    throw web.translated(error, url, signal)
+  } finally {
+    // When it was not read to its end: an error of its own after that is of no use to anyone.
+    answer.body.on('error', () => {}).destroy()
+  }
+  // Not the rest of what we have: the next try asks for all of it.
+  await part.discard()
+  const why = `${web.locate(url).host} answered ${answer.statusCode} to a request for the rest`
+  throw new Unreachable(why, null)
+}
+
+interface Beginning {
+  bytes: number
+  etag: string
+  totalBytes: number
+  sha256: string | null
+}
+
+/** What is there already, when it can be told apart from any other file: a strong etag, the same place. */
+async function resumable({ web, url, part }: FileRequest): Promise<Beginning | null> {
+  const there = await part.read()
+  if (there === null) return null
+  const { bytes, note } = there
+  const { etag, totalBytes } = note
+  if (note.url !== web.locate(url).href || etag === null || etag.startsWith('W/')) return null
+  if (totalBytes === null || bytes > totalBytes) return null
+  return { bytes, etag, totalBytes, sha256: note.sha256 }
+}
+
+function isRest(answer: Answer, { bytes, etag, totalBytes, sha256: known }: Beginning): boolean {
+  if (answer.statusCode !== 206) return false
+  if ((answer.header('etag') ?? etag) !== etag) return false
+  if (answer.promised !== null && known !== null && answer.promised.hex !== known) return false
+  return answer.header('content-range') === `bytes ${bytes}-${totalBytes - 1}/${totalBytes}`
+}
+
+/** The length of a whole file; also looks whether it is a file at all. */
+function wholeLength(answer: Answer): number | null {
+  // What a hotel's network or a company's proxy says instead of what was asked for.
+  if (answer.header('content-type')?.startsWith('text/html') === true) {
+    throw new AppError('model_missing', 'a web page came instead of the file')
+  }
+  const encoding = answer.header('content-encoding') ?? 'identity'
+  if (encoding !== 'identity') {
+    throw new AppError(
+      'model_missing',
+      `the file came packed (${encoding}), which was not asked for`,
+    )
+  }
+  const length = answer.header('content-length')
+  return length === null ? null : Number(length)
+}
+
+/** Adds a body to the part and closes it. Progress is where the part is, in bytes. */
+async function write(
+  { part, web, url, onBytes, freeBytes = freeBytesOf }: FileRequest,
+  answer: Answer,
+  file: FileHandle,
+  offset: number,
+  total: number | null,
+): Promise<void> {
+  let received = offset
+  try {
+    await checkSpace(path.dirname(part.file), (total ?? 0) - offset, freeBytes)
+    onBytes?.(received, total)
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      await file.appendFile(chunk)
+      received += chunk.length
+      onBytes?.(received, total)
+    }
+    if (total !== null && received !== total) {
+      throw new Unreachable(`${web.locate(url).host} sent ${received} of ${total} bytes`, null)
+    }
+    await file.datasync()
+    // Where there are no locks, somebody else may have written here as well.
+    const { size } = await file.stat()
+    if (size !== received) throw new Unreachable(`'${part.file}' has ${size} bytes`, null)
+  } finally {
+    await file.close()
+  }
+}
+
+async function checkSpace(
+  folder: string,
+  bytes: number,
+  freeBytes: (folder: string) => Promise<number>,
+): Promise<void> {
+  const needed = bytes + SPARE_BYTES
+  const free = await freeBytes(folder)
+  if (free >= needed) return
+  throw new AppError(
+    'no_space',
+    `The model needs ${sizeText(needed)} in '${path.dirname(folder)}', but only ${sizeText(free)} are free: make room, or choose another --models-dir.`,
+  )
+}
+
+async function freeBytesOf(folder: string): Promise<number> {
+  const { bavail, bsize } = await statfs(folder)
+  return bavail * bsize
+}
+
+function sha256(hex: string | null): Digest | null {
+  return hex === null ? null : { algorithm: 'sha256', hex }
+}

@@ -1,0 +1,30 @@
+import { rename, rm } from 'node:fs/promises'
+import { isSystemError } from '../../shared/errors.ts'
+
+/**
+ * Moves a new file or folder into place, and a folder that was there out of the way. Whoever comes second finds a
+ * good one.
+ * @param old where what was there goes; it may be removed then.
+ * @param isGood whether what is at the place by now will do.
+ */
+export async function install(
+  made: string,
+  place: string,
+  old: string,
+  isGood: () => Promise<boolean>,
+): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    try {
+      await rename(made, place)
+      return
+    } catch (error) {
+      const isThere = isSystemError(error, 'ENOTEMPTY', 'EEXIST', 'ENOTDIR', 'EISDIR')
+      if (tries === 3 || !isThere) throw error
+    }
+    if (await isGood()) return
+    await rename(place, `${old}-${tries}`).catch((error: unknown) => {
+      if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error
+    })
+    await rm(`${old}-${tries}`, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,60 @@
+import { readdir, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { isSystemError } from '../../shared/errors.ts'
+
+/** Names, without `ggml/` and `ctranslate2/`, in order of the alphabet. */
+export interface Installed {
+  ggml: string[]
+  ctranslate2: string[]
+}
+
+/**
+ * The Whisper models that are there, also those copied by hand, by their names alone: nothing is read. Files that only
+ * find speech (`ggml-silero-….bin`) are none.
+ */
+export async function installedModels(modelsDir: string): Promise<Installed> {
+  const [ggml, ctranslate2] = await Promise.all([
+    ggmlIn(path.join(modelsDir, 'ggml')),
+    ctranslate2In(path.join(modelsDir, 'ctranslate2')),
+  ])
+  return { ggml, ctranslate2 }
+}
+
+async function ggmlIn(folder: string): Promise<string[]> {
+  const names: string[] = []
+  for (const file of await entries(folder)) {
+    const name = /^ggml-(\w[\w.-]*)\.bin$/.exec(file)?.[1]
+    if (name === undefined || name.startsWith('silero-')) continue
+    if (await isFile(path.join(folder, file))) names.push(name)
+  }
+  return names
+}
+
+async function ctranslate2In(folder: string): Promise<string[]> {
+  const names: string[] = []
+  for (const name of await entries(folder)) {
+    if (!/^\w[\w.-]*$/.test(name)) continue
+    const files = ['model.bin', 'config.json'].map((file) => isFile(path.join(folder, name, file)))
+    if ((await Promise.all(files)).every(Boolean)) names.push(name)
+  }
+  return names
+}
+
+async function entries(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).toSorted()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return []
+    throw error
+  }
+}
+
+/** Also behind a link: models are large, and people keep them on another disk. */
+async function isFile(file: string): Promise<boolean> {
+  try {
+    return (await stat(file)).isFile()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false
+    throw error
+  }
+}

@@ -1,0 +1,42 @@
+import path from 'node:path'
+import type { Model } from './model.ts'
+
+/** Where whisper.cpp's model of that name lies, or would: `ggml/ggml-NAME.bin`. */
+export function ggmlFile(modelsDir: string, name: string): string {
+  return path.join(modelsDir, 'ggml', `ggml-${name}.bin`)
+}
+
+/** The folder of faster-whisper's model of that name: `ctranslate2/NAME`. */
+export function ctranslate2Dir(modelsDir: string, name: string): string {
+  return path.join(modelsDir, 'ctranslate2', name)
+}
+
+/** Where sherpa-onnx's model of that name lies: `sherpa/NAME.onnx`. */
+export function sherpaFile(modelsDir: string, name: string): string {
+  return path.join(modelsDir, 'sherpa', `${name}.onnx`)
+}
+
+/** A model's file, or its folder when it is several. */
+export function placeOf({ kind, name }: Model, modelsDir: string): string {
+  const own = name.slice(name.indexOf('/') + 1)
+  switch (kind) {
+    case 'npm':
+      return path.join(modelsDir, name)
+    case 'ggml':
+      return ggmlFile(modelsDir, own)
+    case 'ctranslate2':
+      return ctranslate2Dir(modelsDir, own)
+    case 'sherpa':
+      return sherpaFile(modelsDir, own)
+  }
+}
+
+/** Where one of a model's files lies when the model is at `place`. */
+export function fileAt({ kind }: Model, place: string, name: string): string {
+  return kind === 'npm' || kind === 'ctranslate2' ? path.join(place, name) : place
+}
+
+/** Where a model is put together before it is moved to its place: beside it, so that moving it is a rename. */
+export function stagingOf(place: string): string {
+  return path.join(path.dirname(place), `.${path.basename(place)}.part`)
+}

@@ -1,0 +1,73 @@
+import { mkdir, readdir, rm, rmdir } from 'node:fs/promises'
+import path from 'node:path'
+import { isSystemError } from '../../shared/errors.ts'
+import { lockFolder, type FolderLock } from '../../shared/lock.ts'
+import { pause } from '../retry.ts'
+import { stagingOf } from './places.ts'
+
+const LOOK_AGAIN_MS = 300
+
+/** The folder in which one process at a time puts a model together. What it leaves there the next one goes on with. */
+export class Staging {
+  readonly folder: string
+  /** Files that are whole and right. */
+  readonly ready: string
+  readonly #lock: FolderLock | null
+
+  private constructor(folder: string, lock: FolderLock | null) {
+    this.folder = folder
+    this.ready = path.join(folder, 'ready')
+    this.#lock = lock
+  }
+
+  /**
+   * Waits until nobody else puts the same model together.
+   * @param onWait called once when somebody does.
+   * @throws the signal's reason.
+   */
+  static async open(place: string, signal: AbortSignal, onWait: () => void): Promise<Staging> {
+    const folder = stagingOf(place)
+    let told = false
+    for (;;) {
+      signal.throwIfAborted()
+      await mkdir(folder, { recursive: true })
+      const lock = await lockOf(folder)
+      if (lock !== 'taken') {
+        const staging = new Staging(folder, lock === 'none' ? null : lock)
+        await mkdir(staging.ready, { recursive: true })
+        return staging
+      }
+      if (!told) onWait()
+      told = true
+      await pause(LOOK_AGAIN_MS, signal)
+    }
+  }
+
+  /** Nothing in it is wanted any more. */
+  async discard(): Promise<void> {
+    for (const name of await readdir(this.folder)) {
+      // Ours, and those of others who knock.
+      if (name === 'lock' || name.startsWith('lock.')) continue
+      await rm(path.join(this.folder, name), { recursive: true, force: true })
+    }
+  }
+
+  /** Lets the next one in. Nothing remains of a folder without anything to go on with. */
+  async close(): Promise<void> {
+    await rmdir(this.ready).catch(() => undefined)
+    await this.#lock?.release()
+    await rmdir(this.folder).catch(() => undefined)
+  }
+}
+
+async function lockOf(folder: string): Promise<FolderLock | 'taken' | 'none'> {
+  try {
+    return (await lockFolder(folder)) ?? 'taken'
+  } catch (error) {
+    // Its owner was done and removed it while we came.
+    if (isSystemError(error, 'ENOENT')) return 'taken'
+    // A file system without sockets: two at once would write the same bytes, and the digest shows if they did not.
+    if (isSystemError(error, 'ENOTSUP', 'EOPNOTSUPP', 'EPERM')) return 'none'
+    throw error
+  }
+}

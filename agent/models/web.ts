@@ -1,0 +1,137 @@
+import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
+import { AppError } from '../../shared/errors.ts'
+import { isNetworkError, networkReason, Refusal, retryAfterSeconds, Unreachable } from '../retry.ts'
+import type { ModelSource } from './config.ts'
+import type { Digest } from './model.ts'
+
+const HUGGING_FACE = 'https://huggingface.co'
+const MAX_REDIRECTS = 8
+
+/** What a model's file was answered with: 200, 206 or 416. */
+export interface Answer {
+  statusCode: number
+  /** One value each; names in lower case. */
+  header(name: string): string | null
+  /** What Hugging Face says of a large file before it sends us on to where it lies. */
+  promised: Digest | null
+  body: Dispatcher.ResponseData['body']
+}
+
+/** HTTP to where models are: the mirror, the token, redirects, the machine's proxy. */
+export class Web {
+  readonly #source: ModelSource
+  readonly #idleMs: number
+  readonly #agent = new EnvHttpProxyAgent({ connect: { timeout: 10_000 } })
+
+  /** @param idleMs how long a server may send nothing. */
+  constructor(source: ModelSource, idleMs = 30_000) {
+    this.#source = source
+    this.#idleMs = idleMs
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  /** Where a file of the catalogue is really asked for. */
+  locate(url: string): URL {
+    const { mirror } = this.#source
+    return new URL(mirror === null ? url : `${mirror}${new URL(url).pathname}`)
+  }
+
+  /**
+   * Asks for a file and goes where it is sent. The body is the caller's to read or to destroy.
+   * @throws {Refusal} when the server says no (404, 401, 5xx, …), {Unreachable} when there is none, and the signal's
+   * reason.
+   */
+  async get(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
+    let at = this.locate(url)
+    let promised: Digest | null = null
+    for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
+      const response = await this.#ask(at, headers, signal)
+      const header = (name: string): string | null => one(response.headers[name])
+      promised ??= linkedDigest(header('x-linked-etag'))
+      const { statusCode, body } = response
+      if ([200, 206, 416].includes(statusCode)) return { statusCode, header, promised, body }
+      await body.dump().catch(() => undefined)
+      const location = header('location')
+      if (![301, 302, 303, 307, 308].includes(statusCode) || location === null) {
+        throw this.#refusal(at, statusCode, header('retry-after'))
+      }
+      at = onwards(at, location)
+    }
+    throw new AppError('model_missing', `${at.host} sends us from one place to another for ever`)
+  }
+
+  /** An error of undici in our words; a signal's reason goes first. */
+  translated(error: unknown, url: string, signal: AbortSignal): unknown {
+    if (signal.aborted) return signal.reason
+    if (error instanceof AppError || !isNetworkError(error)) return error
+    return new Unreachable(`${this.locate(url).host}: ${networkReason(error)}`, error)
+  }
+
+  async #ask(
+    url: URL,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const { mirror, token } = this.#source
+    // Where a redirect leads is somebody else's machine: the token is not for it.
+    const isHome = url.origin === new URL(mirror ?? HUGGING_FACE).origin
+    const key = isHome && token !== null ? { authorization: `Bearer ${token}` } : {}
+    try {
+      return await request(url, {
+        dispatcher: this.#agent,
+        headers: {
+          'user-agent': 'morag-agent',
+          'accept-encoding': 'identity',
+          ...headers,
+          ...key,
+        },
+        headersTimeout: this.#idleMs,
+        bodyTimeout: this.#idleMs,
+        signal,
+      })
+    } catch (error) {
+      throw this.translated(error, url.href, signal)
+    }
+  }
+
+  #refusal({ host, pathname }: URL, status: number, retryAfter: string | null): Refusal {
+    if (status === 401 || status === 403) {
+      const how =
+        this.#source.token === null
+          ? 'accept its terms there and set HF_TOKEN'
+          : 'the token in HF_TOKEN is not let in'
+      const message = `${host} does not give ${pathname} to everyone (${status}): ${how}`
+      return new Refusal(status, 'forbidden', message)
+    }
+    if (status === 404 || status === 410) {
+      return new Refusal(status, 'not_found', `${host} has no ${pathname}`)
+    }
+    const seconds = retryAfterSeconds(retryAfter ?? undefined, Date.now())
+    const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
+    return new Refusal(status, 'unavailable', `${host} answered ${status} for ${pathname}`, options)
+  }
+}
+
+function onwards(from: URL, location: string): URL {
+  const to = URL.canParse(location, from.href) ? new URL(location, from) : null
+  const isSafe =
+    to?.protocol === 'https:' || (to?.protocol === 'http:' && from.protocol === 'http:')
+  if (to !== null && isSafe) return to
+  throw new AppError(
+    'model_missing',
+    `${from.host} sends us on to '${location}', which is not safe`,
+  )
+}
+
+/** Large files are known by their SHA-256 there; small ones by something else. */
+function linkedDigest(header: string | null): Digest | null {
+  const hex = /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(header ?? '')?.[1]
+  return hex === undefined ? null : { algorithm: 'sha256', hex }
+}
+
+function one(header: string | string[] | undefined): string | null {
+  return (Array.isArray(header) ? header[0] : header) ?? null
+}
