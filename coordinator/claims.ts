@@ -3,6 +3,7 @@ import { AppError } from '../shared/errors.ts'
 import { lastAttempt, type Job, type ProcessingJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { Turns } from './turns.ts'
+import { WaitingLine, type Waiter, type Wish } from './waiting-line.ts'
 import type { Workers } from './workers.ts'
 
 export interface Claim {
@@ -12,15 +13,10 @@ export interface Claim {
   /** Null: a worker of the original protocol, without a lease. */
   claimId: string | null
   waitMs: number
+  /** For later: those who would begin at once go first. */
+  prefetch?: boolean
   /** Aborted when the caller has gone: then nothing is claimed. */
   signal: AbortSignal
-}
-
-/** A caller that waits for work; `resolve` with a job's id, or null when it must go empty-handed. */
-interface Waiter {
-  workerId: string
-  contentTypes: readonly string[]
-  resolve: (jobId: string | null) => void
 }
 
 /** A worker of the original protocol that asks again this long after a claim it never acted on has not got our answer. */
@@ -30,8 +26,7 @@ const UNANSWERED_MS = 30 * SECOND
 export class Claims {
   readonly #jobs: Jobs
   readonly #workers: Workers
-  readonly #waiting = new Map<string, Set<Waiter>>()
-  readonly #byClaim = new Map<string, Waiter>()
+  readonly #line = new WaitingLine()
   readonly #turns = new Turns()
   #timer: NodeJS.Timeout | null = null
   #closed = false
@@ -42,12 +37,13 @@ export class Claims {
     jobs.onChange((_, after) => {
       if (after?.status === 'pending') this.#offer(after, jobs.now())
     })
+    workers.onAnnounce((workerId) => this.#offerAgain(workerId))
     this.#arm()
   }
 
   /** How many calls wait for work. */
   get waiting(): number {
-    return this.#allWaiting().size
+    return this.#line.size
   }
 
   /**
@@ -58,7 +54,7 @@ export class Claims {
     const { workerId, claimId } = request
     if (claimId === null) return await this.#claimOrGiveAgain(request)
     const key = JSON.stringify([workerId, claimId])
-    this.#byClaim.get(key)?.resolve(null)
+    this.#line.dismissClaim(key)
     return await this.#turns.take(key, async () => {
       const before = this.#running(workerId, (job) => job.lease.claimId === claimId)
       return before.length > 0 ? before : await this.#claim(request, key)
@@ -67,16 +63,14 @@ export class Claims {
 
   /** Sends the waiting calls of a worker home. */
   dismiss(workerId: string): void {
-    for (const waiter of this.#allWaiting()) {
-      if (waiter.workerId === workerId) waiter.resolve(null)
-    }
+    for (const waiter of this.#line.of(workerId)) waiter.resolve(null)
   }
 
   /** Sends all home, and whoever still comes: the coordinator stops. */
   close(): void {
     this.#closed = true
     if (this.#timer !== null) clearTimeout(this.#timer)
-    for (const waiter of this.#allWaiting()) waiter.resolve(null)
+    this.#line.dismissAll()
   }
 
   async #claimOrGiveAgain(request: Claim): Promise<ProcessingJob[]> {
@@ -94,17 +88,18 @@ export class Claims {
   }
 
   async #claim(request: Claim, key: string | null): Promise<ProcessingJob[]> {
-    const { workerId, contentTypes, maxJobs, waitMs, signal } = request
+    const { workerId, contentTypes, maxJobs, waitMs, signal, prefetch = false } = request
+    const wish = { workerId, contentTypes, prefetch, leased: request.claimId !== null }
     if (this.#closed || this.#workers.directiveOf(workerId) !== 'run') return []
     const until = this.#jobs.now() + waitMs
     for (;;) {
-      const taken = this.#take(contentTypes, workerId, maxJobs)
+      const taken = this.#take(wish, maxJobs)
       const left = until - this.#jobs.now()
       if (taken.length === 0 && left > 0 && !signal.aborted) {
-        const jobId = await this.#wait(request, key, left)
+        const jobId = await this.#line.wait(wish, key, left, signal)
         if (jobId === null) return []
         // The rest of the batch comes from what else has become available by now.
-        taken.push(jobId, ...this.#take(contentTypes, workerId, maxJobs - 1))
+        taken.push(jobId, ...this.#take(wish, maxJobs - 1))
       }
       if (taken.length === 0) return []
       const results = await Promise.all(taken.map((jobId) => this.#hold(jobId, request)))
@@ -146,60 +141,45 @@ export class Claims {
   }
 
   /** Takes up to so many jobs out of the queue. */
-  #take(contentTypes: readonly string[], workerId: string, most: number): string[] {
+  #take(wish: Wish, most: number): string[] {
     const now = this.#jobs.now()
     this.#open(now)
     const taken: string[] = []
     while (taken.length < most) {
-      const jobId = this.#jobs.queue.take(contentTypes, workerId, now)
+      const jobId = this.#takeOne(wish, now)
       if (jobId === null) break
       taken.push(jobId)
     }
     return taken
   }
 
-  async #wait(request: Claim, key: string | null, waitMs: number): Promise<string | null> {
-    const { workerId, contentTypes, signal } = request
-    return await new Promise((resolve) => {
-      const goHome = (): void => waiter.resolve(null)
-      const timer = setTimeout(goHome, waitMs)
-      const waiter: Waiter = {
-        workerId,
-        contentTypes,
-        resolve: (jobId) => {
-          clearTimeout(timer)
-          signal.removeEventListener('abort', goHome)
-          for (const type of contentTypes) this.#leave(type, waiter)
-          if (key !== null) this.#byClaim.delete(key)
-          resolve(jobId)
-        },
-      }
-      signal.addEventListener('abort', goHome)
-      for (const type of contentTypes) {
-        let line = this.#waiting.get(type)
-        if (line === undefined) this.#waiting.set(type, (line = new Set()))
-        line.add(waiter)
-      }
-      if (key !== null) this.#byClaim.set(key, waiter)
-    })
-  }
-
-  #leave(type: string, waiter: Waiter): void {
-    const line = this.#waiting.get(type)
-    line?.delete(waiter)
-    if (line?.size === 0) this.#waiting.delete(type)
+  #takeOne({ contentTypes, workerId, leased }: Wish, now: number): string | null {
+    const can = leased ? this.#workers.capabilitiesOf(workerId) : null
+    return this.#jobs.queue.take(contentTypes, workerId, now, can)
   }
 
   /** Gives a job to the first in line who may have it. */
   #offer(job: Job, now: number): void {
     this.#open(now)
     const { queue } = this.#jobs
-    for (const waiter of this.#waiting.get(job.contentType) ?? []) {
+    for (const waiter of this.#line.for(job.contentType)) {
       if (!queue.has(job.jobId)) break
-      const jobId = queue.take(waiter.contentTypes, waiter.workerId, now)
-      if (jobId !== null) waiter.resolve(jobId)
+      this.#serve(waiter, now)
     }
     this.#arm()
+  }
+
+  /** A worker that says of itself what it did not before may have jobs that it could not. */
+  #offerAgain(workerId: string): void {
+    const now = this.#jobs.now()
+    this.#open(now)
+    for (const waiter of this.#line.of(workerId)) this.#serve(waiter, now)
+    this.#arm()
+  }
+
+  #serve(waiter: Waiter, now: number): void {
+    const jobId = this.#takeOne(waiter, now)
+    if (jobId !== null) waiter.resolve(jobId)
   }
 
   /** Offers what has become available since the last look; before every take, which would open it unseen. */
@@ -229,9 +209,5 @@ export class Claims {
       if (fits(job)) found.push(job)
     }
     return found
-  }
-
-  #allWaiting(): Set<Waiter> {
-    return new Set([...this.#waiting.values()].flatMap((line) => [...line]))
   }
 }

@@ -6,6 +6,7 @@ import { parseWire } from '../shared/parse-wire.ts'
 import { uploadFields, type CreateRequest } from '../shared/wire.ts'
 import type { Job, PendingJob, Source } from './job.ts'
 import type { Jobs } from './jobs.ts'
+import { checkRequirements } from './requirements.ts'
 import type { Sources } from './sources.ts'
 import { receiveForm } from './upload.ts'
 
@@ -67,8 +68,9 @@ export class Intake {
     file: Pick<Source, 'path' | 'sha256'>,
     source: (jobId: string) => Promise<Source>,
   ): Promise<Job> {
-    const jobId = idempotencyKey === null ? randomUUID() : idFor(idempotencyKey)
     const { contentType, taskOptions, priority } = wanted
+    checkRequirements(taskOptions)
+    const jobId = idempotencyKey === null ? randomUUID() : idFor(idempotencyKey)
     const job = await this.#jobs.create(jobId, async (): Promise<PendingJob> => {
       const now = this.#jobs.now()
       return {

@@ -1,5 +1,7 @@
 import TinyQueue from 'tinyqueue'
+import type { Capabilities } from '../shared/announcement.ts'
 import type { PendingJob } from './job.ts'
+import { meets, requirementsOf, type Requirements } from './requirements.ts'
 
 interface Entry {
   jobId: string
@@ -12,22 +14,26 @@ interface Entry {
   reservedFor: string | null
   /** From then on every worker may have it. */
   openAt: number
+  requirements: Requirements
   /** An entry that left the queue stays in its heaps until it comes up. */
   live: boolean
 }
 
 type Heap = TinyQueue<Entry>
+/** The jobs of one content type, those with the same requirements in one heap, by the requirements' key. */
+type Shelf = Map<string, { requirements: Requirements; heap: Heap }>
 
 /**
- * The pending jobs, by content type: a job of higher priority first, then the older one. A claim costs O(log n), however
- * many wait; a job that left is dropped when it reaches the top of a heap.
+ * The pending jobs, by content type and requirements: a job of higher priority first, then the older one. A claim costs
+ * O(log n) for each of the few sets of requirements, however many jobs wait; a job that left is dropped when it reaches
+ * the top of a heap.
  */
 export class JobQueue {
   readonly #entries = new Map<string, Entry>()
   /** Ready for anybody, per content type. */
-  readonly #ready = new Map<string, Heap>()
+  readonly #ready = new Map<string, Shelf>()
   /** Ready for one worker only, per worker and content type. */
-  readonly #reserved = new Map<string, Heap>()
+  readonly #reserved = new Map<string, Shelf>()
   /** Not yet open to everybody, soonest first. */
   readonly #delayed: Heap = new TinyQueue<Entry>([], (a, b) => a.openAt - b.openAt)
   #seq = 0
@@ -54,13 +60,14 @@ export class JobQueue {
       availableAt,
       reservedFor,
       openAt,
+      requirements: requirementsOf(job.taskOptions),
       live: true,
     }
     this.#entries.set(jobId, entry)
-    if (openAt <= now) heapOf(this.#ready, contentType).push(entry)
+    if (openAt <= now) shelve(this.#ready, contentType, entry)
     else this.#delayed.push(entry)
     if (reservedFor !== null && openAt > now)
-      heapOf(this.#reserved, reservedKey(reservedFor, contentType)).push(entry)
+      shelve(this.#reserved, reservedKey(reservedFor, contentType), entry)
   }
 
   remove(jobId: string): void {
@@ -70,19 +77,25 @@ export class JobQueue {
     this.#entries.delete(jobId)
   }
 
-  /** Takes out the best job that this worker may have now, or null. */
-  take(contentTypes: readonly string[], workerId: string, now: number): string | null {
+  /**
+   * Takes out the best job that this worker may have now, or null.
+   * @param can what the worker said that it can do; null: nothing, so it gets no job that requires something.
+   */
+  take(
+    contentTypes: readonly string[],
+    workerId: string,
+    now: number,
+    can: Capabilities | null = null,
+  ): string | null {
     this.open(now)
     let best: Entry | undefined
     for (const type of contentTypes) {
-      for (const heap of [this.#ready.get(type), this.#reserved.get(reservedKey(workerId, type))]) {
-        const top = heap === undefined ? undefined : firstLive(heap)
-        if (
-          top !== undefined &&
-          top.availableAt <= now &&
-          (best === undefined || before(top, best) < 0)
-        )
-          best = top
+      const tops = [
+        ...topsOf(this.#ready, type, can),
+        ...topsOf(this.#reserved, reservedKey(workerId, type), can),
+      ]
+      for (const top of tops) {
+        if (top.availableAt <= now && (best === undefined || before(top, best) < 0)) best = top
       }
     }
     if (best === undefined) return null
@@ -99,7 +112,7 @@ export class JobQueue {
       next = firstLive(this.#delayed)
     ) {
       this.#delayed.pop()
-      heapOf(this.#ready, next.contentType).push(next)
+      shelve(this.#ready, next.contentType, next)
       opened.push(next)
     }
     return opened
@@ -126,10 +139,28 @@ function before(a: Entry, b: Entry): number {
   return b.priority - a.priority || a.createdAt - b.createdAt || a.seq - b.seq
 }
 
-function heapOf(heaps: Map<string, Heap>, key: string): Heap {
-  let heap = heaps.get(key)
-  if (heap === undefined) heaps.set(key, (heap = new TinyQueue<Entry>([], before)))
-  return heap
+function shelve(shelves: Map<string, Shelf>, key: string, entry: Entry): void {
+  let shelf = shelves.get(key)
+  if (shelf === undefined) shelves.set(key, (shelf = new Map()))
+  const { requirements } = entry
+  const same = shelf.get(requirements.key)
+  if (same === undefined)
+    shelf.set(requirements.key, { requirements, heap: new TinyQueue<Entry>([entry], before) })
+  else same.heap.push(entry)
+}
+
+/** The first of every heap that a worker may take from. What is empty is let go: keys are the clients' words. */
+function topsOf(shelves: Map<string, Shelf>, key: string, can: Capabilities | null): Entry[] {
+  const shelf = shelves.get(key)
+  if (shelf === undefined) return []
+  const tops: Entry[] = []
+  for (const [name, { requirements, heap }] of shelf) {
+    const top = firstLive(heap)
+    if (top === undefined) shelf.delete(name)
+    else if (meets(can, requirements)) tops.push(top)
+  }
+  if (shelf.size === 0) shelves.delete(key)
+  return tops
 }
 
 function firstLive(heap: Heap): Entry | undefined {

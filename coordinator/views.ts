@@ -5,6 +5,7 @@ import { lastAttempt, type Attempt, type Job, type ProcessingJob } from './job.t
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './lease.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
+import { inWords, requirementsOf } from './requirements.ts'
 import { etagOf } from './sources.ts'
 import { withoutSecrets } from './task-options.ts'
 import type { Worker, Workers } from './workers.ts'
@@ -20,6 +21,8 @@ export interface JobView extends StatusAnswer {
   source: { kind: string; filename: string; sizeBytes: number; sha256: string | null }
   maxRetries: number
   availableAt: number | null
+  /** What no connected worker has that a waiting job requires, in words. */
+  waitingFor: string | null
   lease: { expiresAt: number | null; deadlineAt: number; processedSeconds: number | null } | null
   attempts: Attempt[]
   result: { processingSeconds: number | null; mediaSeconds: number | null } | null
@@ -78,6 +81,7 @@ export class Views {
       source: { kind, filename, sizeBytes, sha256 },
       maxRetries: job.maxRetries,
       availableAt: job.status === 'pending' ? job.availableAt : null,
+      waitingFor: this.#waitingFor(job),
       lease: job.status === 'processing' ? shownLease(job, this.#jobs.now()) : null,
       attempts: job.attempts,
       result: job.status === 'completed' ? shownResult(job) : null,
@@ -159,11 +163,18 @@ export class Views {
     }
   }
 
+  #waitingFor(job: Job): string | null {
+    const requirements = requirementsOf(job.taskOptions)
+    if (job.status !== 'pending' || requirements.key === '') return null
+    if (this.#workers.hasFor(job.contentType, requirements)) return null
+    return `a worker for ${job.contentType} that has ${inWords(requirements)}`
+  }
+
   #estimate(job: Job, position: number | null): string | null {
     const at = this.#estimates.completionAt(job, {
       now: this.#jobs.now(),
       position,
-      slots: Math.max(1, this.#workers.slotsFor(job.contentType)),
+      slots: Math.max(1, this.#workers.slotsFor(job.contentType, requirementsOf(job.taskOptions))),
     })
     return at === null ? null : new Date(at).toISOString()
   }

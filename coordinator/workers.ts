@@ -1,5 +1,7 @@
 import { DAY, MINUTE } from '../shared/duration.ts'
+import type { Capabilities, Device, PausedSlot } from '../shared/announcement.ts'
 import type { Directive, HeartbeatRequest } from '../shared/wire.ts'
+import { meets, NO_REQUIREMENTS, type Requirements } from './requirements.ts'
 
 /** What is known of a worker: what it last said, and when. In memory: it says it again within a heartbeat. */
 export interface Worker {
@@ -8,6 +10,11 @@ export interface Worker {
   version: string | null
   slots: number
   device: string | null
+  /** Null: it has not said. */
+  capabilities: Capabilities | null
+  devices: readonly Device[]
+  /** Slots that take no work for now. */
+  paused: readonly PausedSlot[]
   contentTypes: readonly string[]
   firstSeenAt: number
   lastSeenAt: number
@@ -21,6 +28,7 @@ const PRESENT = 2 * MINUTE
 /** Who has asked for work or sent a heartbeat lately, and what an operator wants of them. */
 export class Workers {
   readonly #workers = new Map<string, Worker>()
+  readonly #listeners: ((workerId: string) => void)[] = []
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -29,8 +37,22 @@ export class Workers {
 
   seen(workerId: string, news: Partial<Omit<Worker, 'workerId' | 'directive'>>): Worker {
     const worker = this.#get(workerId)
+    const before = JSON.stringify(worker.capabilities)
     Object.assign(worker, news, { lastSeenAt: this.#now() })
+    if (JSON.stringify(worker.capabilities) !== before) {
+      for (const listener of this.#listeners) listener(workerId)
+    }
     return worker
+  }
+
+  /** Calls back with a worker that has said that it can do other things than before. */
+  onAnnounce(listener: (workerId: string) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** What a worker last said that it can do, or null. */
+  capabilitiesOf(workerId: string): Capabilities | null {
+    return this.#workers.get(workerId)?.capabilities ?? null
   }
 
   direct(workerId: string, directive: Directive): Worker {
@@ -48,11 +70,13 @@ export class Workers {
   }
 
   /** How many jobs of a content type the workers that are here can do at a time. */
-  slotsFor(contentType: string): number {
-    const since = this.#now() - PRESENT
-    return this.all()
-      .filter((one) => one.lastSeenAt >= since && one.contentTypes.includes(contentType))
-      .reduce((sum, { slots }) => sum + slots, 0)
+  slotsFor(contentType: string, requirements = NO_REQUIREMENTS): number {
+    return this.#fit(contentType, requirements).reduce((sum, one) => sum + openSlots(one), 0)
+  }
+
+  /** Whether somebody is here who could take such a job, now or later. */
+  hasFor(contentType: string, requirements: Requirements): boolean {
+    return this.#fit(contentType, requirements).some(({ directive }) => directive === 'run')
   }
 
   /** Forgets who has been silent for a day. */
@@ -60,6 +84,16 @@ export class Workers {
     for (const { workerId, lastSeenAt } of this.all()) {
       if (lastSeenAt < this.#now() - FORGET_AFTER) this.#workers.delete(workerId)
     }
+  }
+
+  #fit(contentType: string, requirements: Requirements): Worker[] {
+    const since = this.#now() - PRESENT
+    return this.all().filter(
+      (one) =>
+        one.lastSeenAt >= since &&
+        one.contentTypes.includes(contentType) &&
+        meets(one.capabilities, requirements),
+    )
   }
 
   #get(workerId: string): Worker {
@@ -72,6 +106,9 @@ export class Workers {
         version: null,
         slots: 1,
         device: null,
+        capabilities: null,
+        devices: [],
+        paused: [],
         contentTypes: [],
         firstSeenAt: now,
         lastSeenAt: now,
@@ -81,4 +118,8 @@ export class Workers {
     }
     return worker
   }
+}
+
+function openSlots({ slots, paused }: Worker): number {
+  return Math.max(0, slots - new Set(paused.map(({ slot }) => slot)).size)
 }

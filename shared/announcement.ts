@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { FromWire } from './keys.ts'
 
 /**
  * What an agent says of itself in every heartbeat, as it is on the wire. All of it may be absent: what was not said is
@@ -18,6 +19,7 @@ export const capabilities = z.object({
   /** `diarize`, `translate`, `words`, … */
   features: words,
 })
+export type Capabilities = FromWire<z.output<typeof capabilities>>
 
 /** One device that an engine may run on. */
 export const device = z.object({
@@ -29,6 +31,7 @@ export const device = z.object({
   /** `cuda`, `rocm`, `metal`, `cpu`, … */
   kind: z.string().max(50),
 })
+export type Device = FromWire<z.output<typeof device>>
 
 /** A slot that takes no work for the time being. */
 export const pausedSlot = z.object({
@@ -37,3 +40,4 @@ export const pausedSlot = z.object({
   /** ISO 8601; null: until somebody looks after it. */
   until: z.string().max(100).nullable(),
 })
+export type PausedSlot = FromWire<z.output<typeof pausedSlot>>

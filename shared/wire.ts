@@ -143,9 +143,6 @@ export const heartbeatRequest = z.object({
     .max(1_000),
 })
 export type HeartbeatRequest = FromWire<z.output<typeof heartbeatRequest>>
-export type Capabilities = NonNullable<HeartbeatRequest['capabilities']>
-export type Device = NonNullable<HeartbeatRequest['devices']>[number]
-export type PausedSlot = NonNullable<HeartbeatRequest['paused']>[number]
 
 const DIRECTIVES = ['run', 'drain', 'stop'] as const
 export type Directive = (typeof DIRECTIVES)[number]

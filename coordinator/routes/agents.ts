@@ -14,12 +14,17 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
   const app = new Hono<Env>()
 
   app.post('/remote-jobs/claim', async (c) => {
-    const { waitSeconds, ...request } = await bodyOf(c, claimRequest)
+    const { waitSeconds, prefetch, ...request } = await bodyOf(c, claimRequest)
     workers.seen(request.workerId, { contentTypes: request.contentTypes })
     const signal = callerGone(c)
     const waitMs = waitSeconds * SECOND
     const cameAt = performance.now()
-    const claimed = await claims.claim({ ...request, waitMs, signal })
+    const claimed = await claims.claim({
+      ...request,
+      prefetch: prefetch ?? false,
+      waitMs,
+      signal,
+    })
     // Sent home early, it would be back at once to be sent home again.
     const hasWaited = waitMs > 0 && performance.now() - cameAt >= waitMs * 0.9
     const retryAfterSeconds = claimed.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS
@@ -28,14 +33,14 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
 
   app.post('/workers/:id/heartbeat', async (c) => {
     const workerId = c.req.param('id')
-    const {
-      state,
-      version,
-      slots,
-      device,
-      jobs: beats,
-    } = await bodyOf(c, heartbeatRequest, HEARTBEAT_MIB)
-    workers.seen(workerId, { state, version, slots, device: device ?? null })
+    const { jobs: beats, ...news } = await bodyOf(c, heartbeatRequest, HEARTBEAT_MIB)
+    workers.seen(workerId, {
+      ...news,
+      device: news.device ?? null,
+      capabilities: news.capabilities ?? null,
+      devices: news.devices ?? [],
+      paused: news.paused ?? [],
+    })
     const orders = await Promise.all(beats.map((beat) => attempts.heartbeat(beat)))
     return answer(c, {
       directive: workers.directiveOf(workerId),
