@@ -1,0 +1,35 @@
+import { Worker } from 'node:worker_threads'
+import { AppError, messageOf } from '../../shared/errors.ts'
+import type { FromChild } from './forked-child.ts'
+
+/** A native library holds the main thread for minutes: a thread that it does not hold looks whose child we are. */
+const WATCH = `
+  const parent = process.ppid
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL')
+  }, 500)`
+
+/**
+ * Makes this process the other side of a `ForkedChild`: every question is given to `work`, and what that returns or
+ * throws is the answer. When the parent is gone, so is this.
+ */
+export function answerParent(
+  work: (question: unknown, progress: (seconds: number) => void) => Promise<unknown>,
+): void {
+  const send = (message: FromChild): void => {
+    process.send?.(message)
+  }
+  const answer = async (question: unknown): Promise<void> => {
+    try {
+      const progress = (seconds: number): void => send({ type: 'progress', seconds })
+      send({ type: 'done', answer: await work(question, progress) })
+    } catch (error) {
+      const code = error instanceof AppError ? error.code : 'engine_failed'
+      send({ type: 'failed', code, message: messageOf(error) })
+    }
+  }
+  process.on('message', (question) => void answer(question))
+  process.on('disconnect', () => process.exit())
+  if (!process.connected) process.exit()
+  new Worker(WATCH, { eval: true }).unref()
+}

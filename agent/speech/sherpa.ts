@@ -1,0 +1,36 @@
+import { createRequire } from 'node:module'
+import { AppError, messageOf } from '../../shared/errors.ts'
+
+/** What we use of sherpa-onnx-node, which has no types of its own. */
+export interface Sherpa {
+  Vad: new (config: object, bufferSeconds: number) => SherpaVad
+  OfflineSpeakerDiarization: new (config: object) => SherpaDiarization
+}
+
+export interface SherpaVad {
+  acceptWaveform(samples: Float32Array): void
+  isDetected(): boolean
+  isEmpty(): boolean
+  front(external: boolean): { start: number; samples: Float32Array }
+  pop(): void
+  flush(): void
+}
+
+export interface SherpaDiarization {
+  readonly sampleRate: number
+  /** Times in seconds; `speaker` counts from 0. */
+  process(samples: Float32Array): { start: number; end: number; speaker: number }[]
+  setConfig(config: { clustering: object }): void
+}
+
+/**
+ * The native library. It can end the process, so it belongs in a child.
+ * @throws {AppError} `engine_missing` when sherpa-onnx-node, or its part for this platform, is not installed.
+ */
+export function loadSherpa(): Sherpa {
+  try {
+    return createRequire(import.meta.url)('sherpa-onnx-node') as Sherpa
+  } catch (error) {
+    throw new AppError('engine_missing', `sherpa-onnx-node cannot be loaded: ${messageOf(error)}`)
+  }
+}

@@ -1,0 +1,54 @@
+/** A stretch of a recording in seconds. A list of them is ascending, and none overlaps another; two may touch. */
+export interface Span {
+  start: number
+  end: number
+}
+
+export function lengthOf({ start, end }: Span): number {
+  return Math.max(0, end - start)
+}
+
+/** How many seconds a list of spans covers. */
+export function totalLength(spans: readonly Span[]): number {
+  return spans.reduce((sum, span) => sum + lengthOf(span), 0)
+}
+
+/** How many seconds two spans share. */
+export function overlap(a: Span, b: Span): number {
+  return Math.max(0, Math.min(a.end, b.end) - Math.max(a.start, b.start))
+}
+
+/** How many seconds of `span` are covered by `spans`. */
+export function covered(span: Span, spans: readonly Span[]): number {
+  let sum = 0
+  for (let i = firstEndingAfter(spans, span.start); i < spans.length; i++) {
+    const other = spans[i]!
+    if (other.start >= span.end) break
+    sum += overlap(span, other)
+  }
+  return sum
+}
+
+/** What of `spans` lies between `from` and `to`; what lies across an edge is cut there. */
+export function clip(spans: readonly Span[], from: number, to: number): Span[] {
+  const inside: Span[] = []
+  for (let i = firstEndingAfter(spans, from); i < spans.length; i++) {
+    const { start, end } = spans[i]!
+    if (start >= to) break
+    const cut = { start: Math.max(start, from), end: Math.min(end, to) }
+    if (cut.end > cut.start) inside.push(cut)
+  }
+  return inside
+}
+
+/** The index of the first span that ends after `at`: a recording of hours has thousands, and is asked about for each. */
+function firstEndingAfter(spans: readonly Span[], at: number): number {
+  let low = 0
+  let high = spans.length
+  while (low < high) {
+    const middle = (low + high) >> 1
+    if (spans[middle]!.end > at) high = middle
+    else low = middle + 1
+  }
+  return low
+}
