@@ -1,0 +1,29 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import path from 'node:path'
+import { childEnv } from '../paths.ts'
+
+/** The full path of a program: as it stands when it is a path, else the first of that name in PATH; null: none. */
+export function findProgram(wanted: string): string | null {
+  const named = wanted.includes('/') || wanted.includes(path.sep)
+  const folders = named ? [''] : pathFolders()
+  const endings = process.platform === 'win32' ? ['.exe', ''] : ['']
+  const candidates = folders.flatMap((folder) =>
+    endings.map((ending) => path.resolve(folder, `${wanted}${ending}`)),
+  )
+  return candidates.find(isProgram) ?? null
+}
+
+function pathFolders(): string[] {
+  const folders = (childEnv()['PATH'] ?? '').split(path.delimiter)
+  // An empty entry would be the folder that the agent happens to be started in.
+  return folders.filter((folder) => folder !== '')
+}
+
+function isProgram(file: string): boolean {
+  try {
+    accessSync(file, constants.X_OK)
+    return statSync(file).isFile()
+  } catch {
+    return false
+  }
+}

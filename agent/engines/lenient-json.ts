@@ -1,0 +1,25 @@
+import { AppError, messageOf } from '../../shared/errors.ts'
+
+/**
+ * The JSON that a program wrote, even where it escaped too little: letters cut in two become U+FFFD, and bare control
+ * characters inside a text become spaces.
+ * @throws {AppError} `engine_failed` when it is no whole JSON text.
+ */
+export function parseLenient(output: Buffer, engine: string): unknown {
+  const text = output.toString('utf8').replace(/^\uFEFF/, '')
+  try {
+    return JSON.parse(text)
+  } catch {
+    try {
+      // eslint-disable-next-line no-control-regex -- these are what is looked for
+      return JSON.parse(text.replaceAll(/[\u0000-\u001f]/g, ' '))
+    } catch (error) {
+      const what = text.trim() === '' ? 'its output is empty' : `its output is not whole JSON`
+      throw new AppError(
+        'engine_failed',
+        `The engine ${engine} failed: ${what} (${messageOf(error).slice(0, 200)}).`,
+        { cause: error },
+      )
+    }
+  }
+}

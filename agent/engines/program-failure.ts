@@ -1,0 +1,77 @@
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { oneLine } from '../../shared/render.ts'
+import type { Outcome } from './cli-engine.ts'
+
+/** What a text on the standard error means, and what to tell people; the first that fits. */
+export interface FailureText {
+  pattern: RegExp
+  code: ErrorCode
+  /** Ends the sentence `The engine NAME failed: …`. */
+  why: string
+}
+
+/** Known from any program that runs on a GPU or is linked to shared libraries. */
+const COMMON: readonly FailureText[] = [
+  {
+    pattern:
+      /error while loading shared libraries|cannot open shared object file|Library not loaded/i,
+    code: 'engine_missing',
+    why: 'a library it needs is not installed here',
+  },
+  {
+    pattern: /no CUDA-capable device|driver version is insufficient|no kernel image is available/i,
+    code: 'engine_failed',
+    why: 'it cannot use the GPU: its driver is missing, too old, or not made for this GPU',
+  },
+]
+
+/**
+ * What the way a program ended means; null when it ended well and its standard error holds nothing known. The standard
+ * output is left alone: it may hold what somebody said.
+ * @param known what this program prints when it fails; looked for after success too.
+ */
+export function programFailure(
+  name: string,
+  outcome: Outcome,
+  known: readonly FailureText[],
+): AppError | null {
+  const { exitCode, signal, stderr } = outcome
+  const failed = exitCode !== 0
+  const text = [...known, ...(failed ? COMMON : [])].find(({ pattern }) => pattern.test(stderr))
+  if (text !== undefined) return failure(name, text.code, `${text.why}${quoted(stderr, text)}`)
+  if (!failed) return null
+  const why = endedBy(exitCode, signal)
+  const last = lastLine(stderr)
+  return failure(name, 'engine_failed', last === '' ? why : `${why}: ${last}`)
+}
+
+function endedBy(exitCode: number | null, signal: string | null): string {
+  if (signal === 'SIGKILL' || exitCode === 137) {
+    return 'it was killed, most likely because the memory of this machine ran out'
+  }
+  if (signal === 'SIGILL' || exitCode === 132) return 'it is built for another CPU than this one'
+  return signal === null ? `it ended with code ${exitCode}` : `it crashed (${signal})`
+}
+
+/** The line that says it, as far as it is not a whole log. */
+function quoted(stderr: string, { pattern }: FailureText): string {
+  const line = stderr.split(/\r|\n/).find((one) => pattern.test(one)) ?? ''
+  const said = withoutFolders(oneLine(line)).slice(0, 200).replace(/[.]+$/, '')
+  return said === '' ? '' : ` (${said})`
+}
+
+/** The last thing a program said, on one line. */
+export function lastLine(stderr: string): string {
+  const lines = stderr.split(/\r|\n/).map(oneLine)
+  const last = lines.findLast((line) => line !== '') ?? ''
+  return withoutFolders(last).slice(0, 300).replace(/[.]+$/, '')
+}
+
+/** Where things lie on this machine is nothing for whoever sent the job. */
+function withoutFolders(line: string): string {
+  return line.replaceAll(/(?<![\w.])\/(?:[^\s/'":]+\/)+(?=[^\s/])/g, '')
+}
+
+function failure(name: string, code: ErrorCode, why: string): AppError {
+  return new AppError(code, `The engine ${name} failed: ${why}.`)
+}

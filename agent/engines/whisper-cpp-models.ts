@@ -1,0 +1,65 @@
+import { existsSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
+import path from 'node:path'
+import { isSystemError } from '../../shared/errors.ts'
+import { installedModels } from '../models/installed.ts'
+import { ggmlFile } from '../models/places.ts'
+
+/** From the most exact on. */
+const BEST = [
+  'large-v3',
+  'large-v3-turbo',
+  'large-v2',
+  'large-v1',
+  'medium',
+  'small',
+  'base',
+  'tiny',
+]
+
+/** The names of whisper.cpp's models: in their own folder, or as `ggml-NAME.bin` right in `modelsDir`. */
+export async function findGgmlModels(modelsDir: string): Promise<string[]> {
+  const { ggml } = await installedModels(modelsDir)
+  const beside = (await filesIn(modelsDir)).flatMap((file) => {
+    const name = /^ggml-(\w[\w.-]*)\.bin$/.exec(file)?.[1]
+    return name === undefined || name.startsWith('silero-') ? [] : [name]
+  })
+  return [...new Set([...ggml, ...beside])]
+}
+
+/** The file of a model: a path is taken as it is. Whether it is there does not matter. */
+export function ggmlPath(modelsDir: string, model: string): string {
+  if (isPath(model)) return path.resolve(model)
+  const usual = ggmlFile(modelsDir, model)
+  const beside = path.join(modelsDir, `ggml-${model}.bin`)
+  return !existsSync(usual) && existsSync(beside) ? beside : usual
+}
+
+export function isPath(model: string): boolean {
+  return model.includes('/') || model.includes(path.sep) || model.endsWith('.bin')
+}
+
+/**
+ * The most exact of some models, or null when there is none: the larger one first, one of many languages before one for
+ * English, whole numbers before shortened ones. On a CPU turbo goes before the large ones, which are hardly better and
+ * several times slower.
+ */
+export function bestModel(models: readonly string[], onCpu: boolean): string | null {
+  return models.toSorted((a, b) => rank(a, onCpu) - rank(b, onCpu) || (a < b ? -1 : 1))[0] ?? null
+}
+
+function rank(model: string, onCpu: boolean): number {
+  const order = onCpu ? ['large-v3-turbo', ...BEST] : BEST
+  const at = order.indexOf(model.replace(/-q\d.*$/, '').replace(/\.en\b/, ''))
+  const size = at === -1 ? order.length : at
+  return size * 4 + (/\.en\b/.test(model) ? 2 : 0) + (/-q\d/.test(model) ? 1 : 0)
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  try {
+    return (await readdir(folder)).toSorted()
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return []
+    throw error
+  }
+}
