@@ -96,10 +96,10 @@ export function parseRocm(answer: Answer): FoundDevices {
     return index === undefined ? [] : [rocmDevice(Number(index), card, driver)]
   })
   if (devices.length > 0) return { devices, problems: [] }
-  const [first] = [...linesOf(answer.stderrTail), ...linesOf(text)].filter((line) =>
-    /error|warning|no |not /i.test(line),
-  )
-  const says = first ?? `exit code ${answer.exitCode ?? 'unknown'} and no GPU`
+  const lines = [...linesOf(answer.stderrTail), ...linesOf(text)]
+  const says =
+    [/error/i, /warning/i, /./].flatMap((kind) => lines.filter((line) => kind.test(line)))[0] ??
+    `exit code ${answer.exitCode ?? 'unknown'} and no GPU`
   return {
     devices,
     problems: [
@@ -154,14 +154,20 @@ export function deviceText(devices: readonly Device[]): string {
   return parts.length === 0 ? 'CPU' : parts.join('; ')
 }
 
+/** What `--gpus` calls it: `0`, `rocm:0`, or the UUID of a part of a GPU, which has no number of its own. */
+export function deviceId({ kind, index, uuid }: Device): string {
+  if (uuid?.startsWith('MIG-')) return uuid
+  return kind === 'cuda' ? String(index) : `${kind}:${index}`
+}
+
 /** One GPU: its name and memory, `NVIDIA L4, 23 GB`. */
 export function oneDeviceText({ name, memoryMb }: Device): string {
   return memoryMb === null ? name : `${name}, ${memoryText(memoryMb)}`
 }
 
-/** MiB for people. Rounded up, as drivers keep a little for themselves of what is written on the box. */
-export function memoryText(mebibytesCount: number): string {
-  return mebibytesCount < 1024 ? `${mebibytesCount} MB` : `${Math.ceil(mebibytesCount / 1024)} GB`
+/** Rounded up, as drivers keep a little for themselves of what is written on the box. */
+function memoryText(mb: number): string {
+  return mb < 1024 ? `${mb} MB` : `${Math.ceil(mb / 1024)} GB`
 }
 
 function mebibytes(bytes: number): number {

@@ -1,4 +1,5 @@
 import { AppError } from '../shared/errors.ts'
+import { deviceId } from './device-text.ts'
 import type { Device } from './devices.ts'
 import type { Slot } from './slots.ts'
 
@@ -45,7 +46,7 @@ function named(names: readonly string[], devices: readonly Device[]): Chosen[] {
     const there =
       devices.length === 0
         ? 'no GPU was found here. Use --gpus none for the CPU'
-        : `there is ${devices.map(nameOf).join(', ')}`
+        : `there is ${devices.map((device) => `${deviceId(device)} (${device.name})`).join(', ')}`
     throw new AppError('usage', `There is no GPU '${name}': ${there}.`)
   })
   return [...new Set(chosen)].map((device) => ({ kind: device.kind, gpu: visible(device) }))
@@ -57,12 +58,7 @@ function isCalled({ kind, index, uuid }: Device, name: string, firstKind: Device
   return /^(GPU|MIG)-./i.test(name) && (uuid?.toLowerCase().startsWith(name.toLowerCase()) ?? false)
 }
 
-/** A part of a GPU has no number of its own. */
-function visible({ index, uuid }: Device): string {
-  return uuid?.startsWith('MIG-') ? uuid : String(index)
-}
-
-function nameOf({ kind, index, uuid, name }: Device): string {
-  const id = uuid?.startsWith('MIG-') ? uuid : kind === 'cuda' ? index : `${kind}:${index}`
-  return `${id} (${name})`
+/** What the variable of its kind is to hold. */
+function visible(device: Device): string {
+  return device.kind === 'cuda' ? deviceId(device) : String(device.index)
 }

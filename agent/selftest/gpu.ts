@@ -1,5 +1,5 @@
 import { messageOf } from '../../shared/errors.ts'
-import { memoryText, oneDeviceText } from '../device-text.ts'
+import { deviceId, oneDeviceText } from '../device-text.ts'
 import { findDevices, type Device, type FindOptions, type FoundDevices } from '../devices.ts'
 import { planSlots, type SlotPlan } from '../slot-plan.ts'
 import { expect, type Group } from './check.ts'
@@ -19,7 +19,7 @@ const FIX_NAME = 'Name the GPUs as they are listed here, or use --gpus all, or -
  * Which GPUs there are, and whether those that were asked for are among them. To have none is no failure: everything
  * runs on the CPU as well, if slowly.
  */
-export function gpuGroup(options: GpuGroupOptions): Omit<Group, 'name'> & { name: 'gpu' } {
+export function gpuGroup(options: GpuGroupOptions): Group {
   const { gpus, ...programs } = options
   let found: FoundDevices = { devices: [], problems: [] }
   const names = typeof gpus === 'string' ? [] : gpus
@@ -56,13 +56,12 @@ function listOf({ devices, problems }: FoundDevices, areOff: boolean): string {
   return [`${devices.map(lineOf).join('; ')}.`, ...off, ...said].join(' ')
 }
 
-/** `0: NVIDIA L4, 23 GB (22 GB free), driver 550.54.15` */
+/** `0: NVIDIA L4, 23 GB (22.0 GB free), driver 550.54.15` */
 function lineOf(device: Device): string {
-  const { kind, index, uuid, freeMb, driver } = device
-  const id = uuid?.startsWith('MIG-') ? uuid : kind === 'cuda' ? index : `${kind}:${index}`
-  const free = freeMb === null ? '' : ` (${memoryText(freeMb)} free)`
+  const { freeMb, driver } = device
+  const free = freeMb === null ? '' : ` (${(freeMb / 1024).toFixed(1)} GB free)`
   const version = driver === null ? '' : `, driver ${driver}`
-  return `${id}: ${oneDeviceText(device)}${free}${version}`
+  return `${deviceId(device)}: ${oneDeviceText(device)}${free}${version}`
 }
 
 function problemWith(name: string, devices: readonly Device[]): string | null {
