@@ -1,0 +1,59 @@
+import path from 'node:path'
+import { childEnv } from '../../agent/paths.ts'
+import { once, type PrepareOptions } from './once.ts'
+import { runTool } from './tool.ts'
+
+/** What was seen working together. The rest comes as these ask for it. */
+const REQUIREMENTS = ['whisper-ctranslate2==0.5.8', 'faster-whisper==1.2.1', 'ctranslate2==4.8.5']
+const HINT =
+  'Python 3 with venv and pip is needed (Debian: apt-get install python3-venv), and the package index has to be within reach.'
+
+/**
+ * Installs whisper-ctranslate2 into a virtual environment of its own, once.
+ * @returns the full path of the program.
+ * @throws {AppError} `engine_missing` when there is no Python with venv, or pip cannot install it.
+ */
+export async function whisperCtranslate2(options: PrepareOptions): Promise<string> {
+  const name = REQUIREMENTS[0]?.replace('==', '-') ?? ''
+  const folder = await once(
+    name,
+    async (made) => {
+      options.say?.(`Installing ${REQUIREMENTS.join(', ')}`)
+      const pip = await makeVenv(made, options.signal)
+      await pip(['install', ...REQUIREMENTS])
+    },
+    options,
+  )
+  return path.join(folder, 'bin', 'whisper-ctranslate2')
+}
+
+export type Pip = (args: readonly string[]) => Promise<void>
+
+/**
+ * Makes a virtual environment in a folder, and returns its pip. (A Debian's own Python may have no pip, and may not be
+ * changed.)
+ * @throws {AppError} `engine_missing` when that does not work.
+ */
+export async function makeVenv(folder: string, signal: AbortSignal): Promise<Pip> {
+  await runTool('python3', ['-m', 'venv', folder], { signal, hint: HINT })
+  const python = path.join(folder, 'bin', 'python')
+  return async (args) => {
+    await runTool(
+      python,
+      ['-m', 'pip', '--quiet', '--no-input', '--disable-pip-version-check', ...args],
+      {
+        signal,
+        hint: HINT,
+        env: pipEnv(),
+      },
+    )
+  }
+}
+
+/** A child's environment, with pip's own settings and the proxy's. */
+function pipEnv(): Record<string, string> {
+  const own = Object.entries(process.env).filter(([name]) =>
+    /^(PIP_|(https?|no|all)_proxy$)/i.test(name),
+  )
+  return childEnv(Object.fromEntries(own.map(([name, value]) => [name, value ?? ''])))
+}
