@@ -23,7 +23,9 @@ if (args.includes('-dl')) {
   const wavs = args.filter((_, i) => args[i - 1] === '-f')
   const lines = recorded('detect.stderr.txt')
   process.stderr.write(
-    lines.replaceAll("'/work/jfk.wav'", `'${wavs[0]}'`).replaceAll("'/work/austen.wav'", `'${wavs[1]}'`),
+    lines
+      .replaceAll("'/work/jfk.wav'", `'${wavs[0]}'`)
+      .replaceAll("'/work/austen.wav'", `'${wavs[1]}'`),
   )
   process.exit(0)
 }

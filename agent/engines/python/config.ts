@@ -1,0 +1,45 @@
+import { homedir } from 'node:os'
+import path from 'node:path'
+
+/** What the engines written in Python find around them. */
+export interface PythonPlaces {
+  /** The folders in which programs are looked for. */
+  programs: readonly string[]
+  /** Where the system looks for libraries first. */
+  libraries: readonly string[]
+  /** Hugging Face's cache: `models--OWNER--NAME` folders. */
+  hub: string
+  /** Where openai-whisper keeps `NAME.pt`. */
+  whisper: string
+  /** What such a program must know to find its models and, unless offline, to fetch them. No tokens. */
+  env: Record<string, string>
+  /** Hugging Face's token, for models behind a consent; only for the child that needs one. */
+  token: string | null
+}
+
+const MODELS = /^(HF_(?!TOKEN)|TORCH_HOME$|NLTK_DATA$)/
+const NETWORK = /^((https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/i
+
+/** Read from our environment at each call. `offline`: proxies are of no use. */
+export function pythonPlaces({ offline }: { offline: boolean }): PythonPlaces {
+  const { env } = process
+  const cache = env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache')
+  const hfHome = env['HF_HOME'] || path.join(cache, 'huggingface')
+  const passed: Record<string, string> = {}
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined) continue
+    if (MODELS.test(name) || (!offline && NETWORK.test(name))) passed[name] = value
+  }
+  return {
+    programs: folders(env['PATH']),
+    libraries: folders(env['LD_LIBRARY_PATH']),
+    hub: env['HF_HUB_CACHE'] || path.join(hfHome, 'hub'),
+    whisper: path.join(cache, 'whisper'),
+    env: passed,
+    token: env['HF_TOKEN'] || env['HUGGING_FACE_HUB_TOKEN'] || null,
+  }
+}
+
+function folders(list = ''): string[] {
+  return list.split(path.delimiter).filter((folder) => folder !== '')
+}
