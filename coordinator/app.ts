@@ -4,6 +4,7 @@ import { AppError, isSystemError, statusOf } from '../shared/errors.ts'
 import { API } from '../shared/wire.ts'
 import { requireKey } from './auth.ts'
 import { agentRoutes } from './routes/agents.ts'
+import { artifactRoutes } from './routes/artifacts.ts'
 import type { Env } from './routes/http.ts'
 import { observeRoutes } from './routes/observe.ts'
 import { operatingRoutes } from './routes/operating.ts'
@@ -23,7 +24,13 @@ export function createApp(services: Services): Hono<Env> {
   app.route(API, open)
   app.use(`${API}/*`, requireKey(config.apiKey))
   // Fixed paths before those with an id in their place.
-  for (const routes of [agentRoutes, originalRoutes, operatingRoutes, readingRoutes]) {
+  for (const routes of [
+    agentRoutes,
+    artifactRoutes,
+    originalRoutes,
+    operatingRoutes,
+    readingRoutes,
+  ]) {
     app.route(API, routes(services))
   }
   app.notFound((c) =>

@@ -1,9 +1,11 @@
 import { AppError, isRetryableCode } from '../shared/errors.ts'
 import type { HeartbeatRequest, Order, ResultRequest } from '../shared/wire.ts'
+import type { Checkpoint } from './checkpoints.ts'
+import type { JobFiles } from './job-files.ts'
 import { lastAttempt, type Job } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
-import { resultOf, type Results } from './results.ts'
+import { resultOf } from './results.ts'
 
 export interface JobOrder {
   jobId: string
@@ -14,15 +16,19 @@ export interface JobOrder {
 export class Attempts {
   readonly #jobs: Jobs
   readonly #tokens: LeaseTokens
-  readonly #results: Results
+  readonly #files: JobFiles
 
-  constructor(jobs: Jobs, tokens: LeaseTokens, results: Results) {
+  constructor(jobs: Jobs, tokens: LeaseTokens, files: JobFiles) {
     this.#jobs = jobs
     this.#tokens = tokens
-    this.#results = results
+    this.#files = files
+    // A job that was brought back by hand begins anew.
+    jobs.onChange((_, after) => {
+      if (after !== null && 'completedAt' in after) files.checkpoints.forget(after.jobId)
+    })
   }
 
-  /** Renews a lease and says what its worker is to do with the job. */
+  /** Renews a lease, keeps its checkpoint, and says what its worker is to do with the job. */
   async heartbeat(beat: HeartbeatRequest['jobs'][number]): Promise<JobOrder> {
     const { jobId, leaseToken, stage, progress } = beat
     const job = this.#jobs.find(jobId)
@@ -41,7 +47,9 @@ export class Attempts {
     } as const
     try {
       const after = await this.#jobs.apply(jobId, event)
-      return { jobId, order: holds(after, attempt) ? 'continue' : orderFor(after) }
+      if (!holds(after, attempt)) return { jobId, order: orderFor(after) }
+      if (beat.checkpoint) this.#files.checkpoints.keep(jobId, beat.checkpoint)
+      return { jobId, order: 'continue' }
     } catch (error) {
       if (!(error instanceof AppError && error.code === 'lease_lost')) throw error
       return { jobId, order: orderFor(this.#jobs.get(jobId)) }
@@ -63,7 +71,7 @@ export class Attempts {
     const body = { content: request.content ?? '', metadata: request.metadata ?? {} }
     const { result, large } = resultOf(body, request.processingTime ?? null)
     return await this.#jobs.apply(jobId, { type: 'succeed', attempt, result }, async () => {
-      if (large) await this.#results.save(jobId, body)
+      if (large) await this.#files.results.save(jobId, body)
     })
   }
 
@@ -71,6 +79,24 @@ export class Attempts {
   async release(jobId: string, leaseToken: string): Promise<Job> {
     const attempt = this.#attemptOf(this.#jobs.get(jobId), leaseToken)
     return await this.#jobs.apply(jobId, { type: 'release', attempt })
+  }
+
+  /** How far an earlier attempt at this job came, or null. */
+  async checkpointOf(job: Job): Promise<Checkpoint | null> {
+    const isFirst = (lastAttempt(job)?.number ?? 1) === 1
+    return isFirst ? null : await this.#files.checkpoints.read(job.jobId)
+  }
+
+  /**
+   * Lets a worker send files beside the result of the attempt it holds.
+   * @throws {AppError} `forbidden` without a token; `not_found`; `lease_lost` when the attempt is not the current one.
+   */
+  mayUpload(jobId: string, lease: string | null): void {
+    const job = this.#jobs.get(jobId)
+    if (lease === null) throw new AppError('forbidden', `Job ${jobId} is not assigned to you.`)
+    const attempt = this.#attemptOf(job, lease)
+    if (holds(job, attempt)) return
+    throw new AppError('lease_lost', `Attempt ${attempt} no longer holds job ${jobId}.`)
   }
 
   /**

@@ -13,12 +13,11 @@ import { Claims } from './claims.ts'
 import type { Config } from './config.ts'
 import { Estimates } from './estimate.ts'
 import { Intake } from './intake.ts'
+import { JobFiles } from './job-files.ts'
 import { Jobs } from './jobs.ts'
 import { LeaseTokens } from './lease-tokens.ts'
 import { MediaRoots } from './media-roots.ts'
-import { Results } from './results.ts'
 import type { Services } from './services.ts'
-import { Sources } from './sources.ts'
 import { FileJobStore } from './store.ts'
 import { Upkeep } from './upkeep.ts'
 import { Views } from './views.ts'
@@ -68,6 +67,7 @@ export async function startCoordinator(config: Config, log: Logger): Promise<Coo
         const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
         await closed
         clearTimeout(cut)
+        await services.files.checkpoints.settled()
         await store.close()
       },
     }
@@ -88,7 +88,7 @@ async function assemble(
     log.warn({ file, reason }, 'a file that makes no job was put into quarantine')
   }
   await roots.keepOut(dataDir)
-  const { sources, results, tokens } = await openFiles(dataDir, roots)
+  const { files, tokens } = await openFiles(dataDir, roots, log)
   const jobs = new Jobs({ store, policy, log, now: Date.now, random: Math.random })
   const workers = new Workers(Date.now)
   const estimates = new Estimates()
@@ -97,24 +97,21 @@ async function assemble(
     if (after !== null) estimates.learn(after, before)
   })
   jobs.resume()
-  const upkeep = new Upkeep(jobs, sources, results, retention)
+  const upkeep = new Upkeep(jobs, files, retention)
   const aside = readdirSync(path.join(dataDir, 'quarantine')).join('\n')
-  const removed = await upkeep.removeOrphans(
-    (id) => jobs.find(id) !== undefined || aside.includes(id),
-  )
+  const removed = await upkeep.removeOrphans((id) => aside.includes(id))
   if (removed > 0) log.info({ removed }, 'removed files that belonged to no job')
   return {
     config,
     log,
     store,
     jobs,
-    sources,
-    results,
+    files,
     workers,
     upkeep,
-    intake: new Intake(jobs, sources, { maxUploadBytes, maxRetries }),
+    intake: new Intake(jobs, files.sources, { maxUploadBytes, maxRetries }),
     claims: new Claims(jobs, workers),
-    attempts: new Attempts(jobs, tokens, results),
+    attempts: new Attempts(jobs, tokens, files),
     views: new Views(jobs, workers, estimates, tokens),
   }
 }
@@ -123,13 +120,13 @@ async function assemble(
 async function openFiles(
   dataDir: string,
   roots: MediaRoots,
-): Promise<{ sources: Sources; results: Results; tokens: LeaseTokens }> {
+  log: Logger,
+): Promise<{ files: JobFiles; tokens: LeaseTokens }> {
   try {
-    return {
-      sources: await Sources.open(dataDir, roots),
-      results: await Results.open(dataDir),
-      tokens: await LeaseTokens.load(dataDir),
-    }
+    const files = await JobFiles.open(dataDir, roots, (message, error) => {
+      log.warn({ err: error }, message)
+    })
+    return { files, tokens: await LeaseTokens.load(dataDir) }
   } catch (error) {
     const unfit = `The data folder ${dataDir} cannot be used (${messageOf(error)}): name another with --data-dir.`
     throw new AppError('usage', unfit, { cause: error })

@@ -3,9 +3,8 @@ import type { Attempts } from './attempts.ts'
 import type { Claims } from './claims.ts'
 import type { Config } from './config.ts'
 import type { Intake } from './intake.ts'
+import type { JobFiles } from './job-files.ts'
 import type { Jobs } from './jobs.ts'
-import type { Results } from './results.ts'
-import type { Sources } from './sources.ts'
 import type { FileJobStore } from './store.ts'
 import type { Upkeep } from './upkeep.ts'
 import type { Views } from './views.ts'
@@ -20,8 +19,7 @@ export interface Services {
   intake: Intake
   claims: Claims
   attempts: Attempts
-  sources: Sources
-  results: Results
+  files: JobFiles
   upkeep: Upkeep
   workers: Workers
   views: Views

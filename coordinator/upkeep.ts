@@ -1,11 +1,10 @@
 import { DAY } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
+import type { JobFiles } from './job-files.ts'
 import type { Job } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './lease.ts'
-import type { Results } from './results.ts'
-import type { Sources } from './sources.ts'
 
 export type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
 
@@ -30,14 +29,12 @@ const ENDED: readonly EndedStatus[] = ['completed', 'failed', 'timeout', 'cancel
 /** The sweep: expires what took too long and removes what nobody needs any more. Only it looks at the clock for that. */
 export class Upkeep {
   readonly #jobs: Jobs
-  readonly #sources: Sources
-  readonly #results: Results
+  readonly #files: JobFiles
   readonly #retention: Retention
 
-  constructor(jobs: Jobs, sources: Sources, results: Results, retention: Retention) {
+  constructor(jobs: Jobs, files: JobFiles, retention: Retention) {
     this.#jobs = jobs
-    this.#sources = sources
-    this.#results = results
+    this.#files = files
     this.#retention = retention
   }
 
@@ -89,23 +86,21 @@ export class Upkeep {
   /** Removes one job and its files; how many bytes that freed. @throws {AppError} as {@link Jobs.remove}. */
   async remove(jobId: string, status?: EndedStatus): Promise<number> {
     const job = await this.#jobs.remove(jobId, status)
-    return (await this.#sources.remove(job)) + (await this.#results.remove(jobId))
+    return await this.#files.remove(job)
   }
 
-  /** Removes uploads and results that no job has any more; to be called before requests come. */
-  async removeOrphans(isKept: (jobId: string) => boolean): Promise<number> {
-    let removed = 0
-    for (const jobId of await this.#sources.ids()) {
-      if (isKept(jobId)) continue
-      await this.#sources.removeOrphan(jobId)
-      removed += 1
-    }
-    for (const jobId of await this.#results.ids()) {
-      if (isKept(jobId)) continue
-      await this.#results.remove(jobId)
-      removed += 1
-    }
-    return removed
+  /**
+   * Removes files that no job has any more; to be called before requests come. How many.
+   * @param isAside whether a job's own file was put aside: its other files wait for it.
+   */
+  async removeOrphans(isAside: (jobId: string) => boolean): Promise<number> {
+    return await this.#files.removeOrphans(
+      (jobId) => isAside(jobId) || this.#jobs.find(jobId) !== undefined,
+      (jobId) => {
+        const job = this.#jobs.find(jobId)
+        return isAside(jobId) || job?.status === 'pending' || job?.status === 'processing'
+      },
+    )
   }
 
   #ended(statuses: readonly EndedStatus[], isOld: (job: Job, at: number) => boolean): EndedJob[] {
@@ -126,7 +121,7 @@ export class Upkeep {
     let removed = 0
     for (const job of jobs) {
       const freed = dryRun
-        ? (await this.#sources.size(job)) + (await this.#results.size(job.jobId))
+        ? await this.#files.size(job)
         : await unlessChanged(this.remove(job.jobId, job.status))
       if (freed === null) continue
       freedBytes += freed

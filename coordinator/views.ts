@@ -89,7 +89,7 @@ export class Views {
   }
 
   /** What a worker gets for a job that it has claimed. */
-  claimed(job: ProcessingJob): ClaimedJob {
+  claimed(job: ProcessingJob, checkpoint: Record<string, unknown> | null): ClaimedJob {
     const { jobId, lease, source } = job
     const now = this.#jobs.now()
     const attempt = lastAttempt(job)!.number
@@ -109,6 +109,7 @@ export class Views {
         etag: etagOf(job),
       },
       taskOptions: withoutSecrets(job.taskOptions),
+      checkpoint,
     }
   }
 

@@ -28,7 +28,10 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
     // Sent home early, it would be back at once to be sent home again.
     const hasWaited = waitMs > 0 && performance.now() - cameAt >= waitMs * 0.9
     const retryAfterSeconds = claimed.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS
-    return answer(c, { jobs: claimed.map((job) => views.claimed(job)), retryAfterSeconds })
+    const found = claimed.map(async (job) => views.claimed(job, await attempts.checkpointOf(job)))
+    const given = await Promise.all(found)
+    if (signal.aborted) await Promise.all(claimed.map((job) => claims.giveBack(job)))
+    return answer(c, { jobs: given, retryAfterSeconds })
   })
 
   app.post('/workers/:id/heartbeat', async (c) => {

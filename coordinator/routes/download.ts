@@ -1,3 +1,4 @@
+import type { FileHandle } from 'node:fs/promises'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import contentDisposition from 'content-disposition'
@@ -38,6 +39,17 @@ export async function sendSource(c: Context<Env>, job: Job, source: OpenSource):
   if (range === 'unsatisfiable') headers['content-range'] = `bytes */${sizeBytes}`
   else if (range !== null) headers['content-range'] = `bytes ${start}-${end}/${sizeBytes}`
   const status = range === null ? 200 : range === 'unsatisfiable' ? 416 : 206
+  return await sendFile(c, file, { start, end }, status, headers)
+}
+
+/** Streams a range of an open file, which is closed with it. */
+export async function sendFile(
+  c: Context<Env>,
+  file: FileHandle,
+  { start, end }: Range,
+  status: 200 | 206 | 416,
+  headers: Record<string, string>,
+): Promise<Response> {
   if (c.req.method === 'HEAD' || end < start) {
     await file.close()
     return c.body(null, status, headers)

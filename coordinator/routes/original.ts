@@ -12,7 +12,7 @@ export function originalRoutes({
   claims,
   intake,
   jobs,
-  sources,
+  files,
   views,
   workers,
 }: Services): Hono<Env> {
@@ -55,7 +55,7 @@ export function originalRoutes({
     const job = jobs.get(c.req.param('id'))
     const lease = c.req.header('morag-lease') ?? null
     await attempts.mayDownload(job, lease, c.req.query('token') ?? null)
-    return await sendSource(c, job, await sources.read(job))
+    return await sendSource(c, job, await files.sources.read(job))
   })
 
   app.put('/remote-jobs/:id/result', async (c) => {

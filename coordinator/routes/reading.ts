@@ -8,7 +8,7 @@ import type { Services } from '../services.ts'
 import { answer, queryOf, type Env } from './http.ts'
 
 /** Looking at jobs and fetching transcripts. */
-export function readingRoutes({ jobs, results, views }: Services): Hono<Env> {
+export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   const app = new Hono<Env>()
 
   app.get('/remote-jobs', (c) => {
@@ -51,7 +51,7 @@ export function readingRoutes({ jobs, results, views }: Services): Hono<Env> {
     if (job.status !== 'completed') {
       throw new AppError('conflict', `Job ${job.jobId} has no result: it is ${job.status}.`)
     }
-    const body = await results.read(job.jobId, job.result)
+    const body = await files.results.read(job.jobId, job.result)
     return { jobId: job.jobId, body, processingSeconds: job.result.processingSeconds }
   }
 

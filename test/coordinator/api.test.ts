@@ -256,8 +256,18 @@ describe('an operator', () => {
       stage: 'decode',
       progress: 0.5,
     }
+    const said = {
+      capabilities: {
+        engines: ['whisper-cpp'],
+        models: ['base'],
+        languages: null,
+        features: ['words'],
+      },
+      devices: [{ index: 0, name: 'a GPU', memory_mb: 8192, driver: '550', kind: 'cuda' }],
+      paused: [{ slot: 2, reason: 'three failures', until: null }],
+    }
     await running.ask('POST', '/workers/w1/heartbeat', {
-      json: { state: 'running', version: '1.2', slots: 3, device: 'a GPU', jobs: [beat] },
+      json: { state: 'running', version: '1.2', slots: 3, device: 'a GPU', jobs: [beat], ...said },
     })
     await running.ask('GET', '/remote-jobs/poll?worker_id=old&content_types=video')
     const { body, text } = await running.ask('GET', '/workers')
@@ -271,6 +281,7 @@ describe('an operator', () => {
       device: 'a GPU',
       content_types: ['audio'],
       directive: 'run',
+      ...said,
     })
     assert.ok(String(first) <= String(last))
     const [doing] = jobs as Record<string, unknown>[]
@@ -281,6 +292,7 @@ describe('an operator', () => {
     assert.match(String(doing?.['started_at']), /Z$/)
     assert.equal(two?.['worker_id'], 'old')
     assert.deepEqual(two['jobs'], [])
+    assert.equal(two['capabilities'], null)
     assert.ok(!text.includes(job.lease_token))
   })
 

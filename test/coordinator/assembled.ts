@@ -8,12 +8,11 @@ import { Claims, type Claim } from '../../coordinator/claims.ts'
 import type { Retention } from '../../coordinator/config.ts'
 import { Estimates } from '../../coordinator/estimate.ts'
 import type { Job, JobBase, PendingJob, ProcessingJob } from '../../coordinator/job.ts'
+import { JobFiles } from '../../coordinator/job-files.ts'
 import { Jobs } from '../../coordinator/jobs.ts'
 import { LeaseTokens } from '../../coordinator/lease-tokens.ts'
 import { MediaRoots } from '../../coordinator/media-roots.ts'
 import type { Policy } from '../../coordinator/policy.ts'
-import { Results } from '../../coordinator/results.ts'
-import { Sources } from '../../coordinator/sources.ts'
 import { FileJobStore, type JobStore } from '../../coordinator/store.ts'
 import { Upkeep } from '../../coordinator/upkeep.ts'
 import { Views } from '../../coordinator/views.ts'
@@ -76,7 +75,9 @@ export interface Assembled {
   claims: Claims
   attempts: Attempts
   tokens: LeaseTokens
-  results: Results
+  files: JobFiles
+  /** What the files have complained of. */
+  warnings: string[]
   upkeep: Upkeep
   views: Views
   /** A job that waits, stored. */
@@ -106,14 +107,17 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const log = pino({ enabled: false })
   const policy = { ...POLICY, ...rules.policy }
   const jobs = new Jobs({ store, policy, log, now, random: () => 0.5 })
-  const sources = await Sources.open(dir, await MediaRoots.resolve([media]))
-  const results = await Results.open(dir)
+  const warnings: string[] = []
+  const files = await JobFiles.open(dir, await MediaRoots.resolve([media]), (message) => {
+    warnings.push(message)
+  })
   const tokens = await LeaseTokens.load(dir)
   const workers = new Workers(now)
   const claims = new Claims(jobs, workers)
   const keep = rules.retention ?? { completedMs: 7 * DAY, failedMs: 30 * DAY }
   t.after(async () => {
     claims.close()
+    await files.checkpoints.settled()
     await folder.close()
     rmSync(dir, { recursive: true, force: true })
   })
@@ -124,10 +128,11 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
     jobs,
     workers,
     claims,
-    attempts: new Attempts(jobs, tokens, results),
+    attempts: new Attempts(jobs, tokens, files),
     tokens,
-    results,
-    upkeep: new Upkeep(jobs, sources, results, keep),
+    files,
+    warnings,
+    upkeep: new Upkeep(jobs, files, keep),
     views: new Views(jobs, workers, new Estimates(), tokens),
     async add(different = {}) {
       const jobId = newJobId()

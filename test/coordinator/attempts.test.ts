@@ -158,7 +158,7 @@ describe('a result', () => {
     assert.equal(await finish({ leaseToken, content: 'theirs' }), 'completed')
     assert.equal(await finish({ content: 'theirs' }), 'completed')
     await assert.rejects(finish({ content: 'mine' }), coded('conflict'))
-    const body = await all.results.read(jobId, resultOf(all, jobId))
+    const body = await all.files.results.read(jobId, resultOf(all, jobId))
     assert.equal(body.content, 'theirs')
   })
 

@@ -364,6 +364,7 @@ describe('POST /remote-jobs/claim', () => {
       heartbeat_seconds: 20,
       content_type: 'audio',
       task_options: { language: 'en' },
+      checkpoint: null,
     })
     assert.match(token, /^1\.[\w-]{43}$/)
     assert.ok(Number(deadline) > 3_590 && Number(deadline) <= 3_600)

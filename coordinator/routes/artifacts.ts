@@ -1,0 +1,34 @@
+import { Hono } from 'hono'
+import type { Services } from '../services.ts'
+import { sendFile } from './download.ts'
+import { answer, type Env } from './http.ts'
+
+/** Files beside a result: a worker sends them, whoever reads the result may fetch them. */
+export function artifactRoutes({ attempts, files, jobs }: Services): Hono<Env> {
+  const app = new Hono<Env>()
+  const { artifacts } = files
+
+  app.get('/remote-jobs/:id/artifacts', async (c) => {
+    const { jobId } = jobs.get(c.req.param('id'))
+    return answer(c, { artifacts: await artifacts.list(jobId) })
+  })
+
+  app.put('/remote-jobs/:id/artifacts/:name', async (c) => {
+    const { id, name } = c.req.param()
+    const lease = c.req.header('morag-lease') ?? null
+    const isAllowed = (): void => attempts.mayUpload(id, lease)
+    return answer(c, { name, ...(await artifacts.save(id, name, c.env.incoming, isAllowed)) })
+  })
+
+  app.get('/remote-jobs/:id/artifacts/:name', async (c) => {
+    const { jobId } = jobs.get(c.req.param('id'))
+    const { file, sizeBytes, contentType } = await artifacts.read(jobId, c.req.param('name'))
+    return await sendFile(c, file, { start: 0, end: sizeBytes - 1 }, 200, {
+      'content-type': contentType,
+      'content-length': String(sizeBytes),
+      'x-content-type-options': 'nosniff',
+    })
+  })
+
+  return app
+}
