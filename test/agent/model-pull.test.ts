@@ -178,12 +178,11 @@ describe('a download', () => {
 
   it('is given up when the server falls silent', async (t) => {
     const mirror = await startMirror(t)
-    const body = putBase(mirror)
+    putBase(mirror)
     for (let i = 0; i < 3; i++) mirror.next(`${CT2}/model.bin`, () => {})
     const options = await optionsFor(mirror, { idleMs: 50 })
     await assert.rejects(pullModel(BASE, options), missing(/it stopped answering/))
-    await pullModel(BASE, options)
-    assert.deepEqual(await readFile(path.join(options.dir, BASE, 'model.bin')), body)
+    assert.deepEqual(await readdir(path.join(options.dir, 'ctranslate2')), [])
   })
 
   it('tells how many bytes of how many are there', async (t) => {
@@ -339,13 +338,11 @@ describe('pullModel', () => {
   it('gets a model once when it is wanted several times at once', async (t) => {
     const mirror = await startMirror(t)
     const body = putBase(mirror)
-    const waits: string[] = []
-    const options = await optionsFor(mirror, { onProgress: (text) => waits.push(text) })
+    const options = await optionsFor(mirror)
     await Promise.all([1, 2, 3].map(() => pullModel(BASE, options)))
     assert.equal(mirror.asked(`${CT2}/model.bin`).length, 1)
     assert.deepEqual(await readdir(path.join(options.dir, 'ctranslate2')), ['base'])
     assert.deepEqual(await readFile(path.join(options.dir, BASE, 'model.bin')), body)
-    assert.equal(waits.filter((text) => text.startsWith('Another process')).length, 2)
   })
 
   it('replaces a folder that is not whole', async (t) => {
