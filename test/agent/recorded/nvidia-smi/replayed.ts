@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync } from 'node:fs'
 import { chmod, copyFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -35,10 +35,11 @@ export async function replay(
   }
   return {
     program,
-    calls: () =>
-      readFileSync(path.join(folder, 'calls'), 'utf8')
-        .trim()
-        .split('\n')
-        .map((line) => JSON.parse(line) as { pid: number; args: string[] }),
+    calls() {
+      const file = path.join(folder, 'calls')
+      // What follows the last line's end is still being written.
+      const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : []
+      return lines.map((line) => JSON.parse(line) as { pid: number; args: string[] })
+    },
   }
 }
