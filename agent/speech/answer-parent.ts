@@ -1,10 +1,11 @@
+import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import type { FromChild } from './forked-child.ts'
 
 /** A native library holds the main thread for minutes: a thread that it does not hold looks whose child we are. */
 const WATCH = `
-  const parent = process.ppid
+  const { workerData: parent } = require('node:worker_threads')
   setInterval(() => {
     if (process.ppid !== parent) process.kill(process.pid, 'SIGKILL')
   }, 500)`
@@ -19,8 +20,10 @@ export function answerParent(
   const send = (message: FromChild): void => {
     process.send?.(message)
   }
+  const watching = watchParent()
   const answer = async (question: unknown): Promise<void> => {
     try {
+      await watching
       const progress = (seconds: number): void => send({ type: 'progress', seconds })
       send({ type: 'done', answer: await work(question, progress) })
     } catch (error) {
@@ -31,5 +34,12 @@ export function answerParent(
   process.on('message', (question) => void answer(question))
   process.on('disconnect', () => process.exit())
   if (!process.connected) process.exit()
-  new Worker(WATCH, { eval: true }).unref()
+}
+
+/** Resolves when the thread watches: from then on this one may be held. */
+async function watchParent(): Promise<void> {
+  // Without our loader, which would have to be started there by the thread that is held.
+  const watch = new Worker(WATCH, { eval: true, execArgv: [], workerData: process.ppid })
+  watch.unref()
+  await once(watch, 'online')
 }

@@ -136,7 +136,7 @@ function sentence(text: string): string {
 
 function start(script: string) {
   // From a checkout it is TypeScript that runs; from the package JavaScript, with no need of tsx.
-  const loader = script.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : []
+  const loader = /\.m?ts$/.test(script) ? ['--import', import.meta.resolve('tsx')] : []
   return execa(process.execPath, [...loader, script], {
     ipc: true,
     env: childEnv(),

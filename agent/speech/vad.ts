@@ -1,6 +1,6 @@
-import { access, constants } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
 import { askOnce, scriptBeside } from './forked-child.ts'
+import { isReadable } from './model-file.ts'
 import type { Span } from './span.ts'
 import type { ToSpeechChild } from './speech-child.ts'
 
@@ -24,14 +24,12 @@ export async function findSpeech(
   { modelFile, signal, onProgress }: FindSpeechOptions,
 ): Promise<Span[]> {
   signal.throwIfAborted()
-  // The library takes a missing file for a detector that hears nothing, and says so to nobody.
-  await access(modelFile, constants.R_OK).catch((error: unknown) => {
+  if (!(await isReadable(modelFile))) {
     throw new AppError(
       'model_missing',
       `The voice detector's model '${modelFile}' cannot be read: get it with \`morag-agent models pull silero-vad\`.`,
-      { cause: error },
     )
-  })
+  }
   const question: ToSpeechChild = { type: 'speech', wavPath, modelFile }
   const script = scriptBeside(import.meta.url, 'speech-child')
   return await askOnce<Span[]>(script, 'the voice detector', question, { signal, onProgress })
