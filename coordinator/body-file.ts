@@ -24,7 +24,7 @@ export async function receiveFile(
   const hash = createHash('sha256')
   let sizeBytes = 0
   try {
-    const file = await open(target, 'wx')
+    const file = await open(target, 'w')
     try {
       for await (const chunk of chunksOf(request)) {
         sizeBytes += chunk.length

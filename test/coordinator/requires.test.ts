@@ -1,0 +1,193 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { Workers } from '../../coordinator/workers.ts'
+import { requirementsOf } from '../../coordinator/requirements.ts'
+import type { Capabilities, PausedSlot } from '../../shared/announcement.ts'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { assembled, type Assembled } from './assembled.ts'
+import { NOON } from './example-jobs.ts'
+import { claim, createJob, startRunning, until, type Answer, type Running } from './running.ts'
+
+const CAN: Capabilities = {
+  engines: ['whisper-cpp'],
+  models: ['base'],
+  languages: ['de'],
+  features: ['words'],
+}
+const GERMAN = { taskOptions: { requires: { language: 'de', words: true } } }
+const SPEAKERS = { taskOptions: { requires: { diarize: true } } }
+const LONG = { waitMs: 60 * SECOND }
+
+const ids = (jobs: { jobId: string }[]): string[] => jobs.map(({ jobId }) => jobId)
+const announce = ({ workers }: Assembled, workerId: string, can: Capabilities | null): void =>
+  void workers.seen(workerId, { capabilities: can })
+
+describe('a job that requires something', () => {
+  test('goes to a worker that has said that it has it, and to no other', async (t) => {
+    const all = await assembled(t)
+    const [german, speakers] = [await all.add(GERMAN), await all.add(SPEAKERS)]
+    announce(all, 'able', CAN)
+    assert.deepEqual(await all.claim({ workerId: 'silent', maxJobs: 9 }), [])
+    assert.deepEqual(ids(await all.claim({ workerId: 'able', maxJobs: 9 })), [german])
+    announce(all, 'able', { ...CAN, features: ['diarize'] })
+    assert.deepEqual(ids(await all.claim({ workerId: 'able', maxJobs: 9 })), [speakers])
+  })
+
+  test('does not go to a worker that has said it before and says nothing now', async (t) => {
+    const all = await assembled(t)
+    await all.add(GERMAN)
+    announce(all, 'w1', CAN)
+    announce(all, 'w1', null)
+    assert.deepEqual(await all.claim(), [])
+  })
+
+  test('never goes to a worker of the original protocol', async (t) => {
+    const all = await assembled(t)
+    const plain = await all.add()
+    await all.add({ ...GERMAN, priority: 5 })
+    announce(all, 'old', CAN)
+    assert.deepEqual(ids(await all.claim({ workerId: 'old', claimId: null, maxJobs: 9 })), [plain])
+  })
+
+  test('goes to the one that waits and can do it, past those before it in line', async (t) => {
+    const all = await assembled(t)
+    announce(all, 'able', CAN)
+    const first = all.claim({ workerId: 'unable', ...LONG })
+    const second = all.claim({ workerId: 'able', ...LONG })
+    const german = await all.add(GERMAN)
+    assert.deepEqual(ids(await second), [german])
+    const plain = await all.add()
+    assert.deepEqual(ids(await first), [plain])
+  })
+
+  test('goes to a worker that says only while it waits that it can do it', async (t) => {
+    const all = await assembled(t)
+    const german = await all.add(GERMAN)
+    const waiting = all.claim(LONG)
+    announce(all, 'w2', CAN)
+    announce(all, 'w1', { ...CAN, features: [] })
+    assert.equal(all.claims.waiting, 1)
+    announce(all, 'w1', CAN)
+    assert.deepEqual(ids(await waiting), [german])
+  })
+
+  test('that nobody can do holds up no other', async (t) => {
+    const all = await assembled(t)
+    for (let n = 0; n < 100; n += 1) await all.add({ ...SPEAKERS, priority: 9 })
+    announce(all, 'w1', CAN)
+    const plain = await all.add()
+    assert.deepEqual(ids(await all.claim({ maxJobs: 9 })), [plain])
+  })
+
+  test('that becomes available again goes only to who can do it', async (t) => {
+    t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: NOON })
+    const all = await assembled(t, { now: Date.now })
+    await all.add({ ...GERMAN, availableAt: NOON + SECOND })
+    announce(all, 'able', CAN)
+    const unable = all.claim({ workerId: 'unable', ...LONG })
+    const able = all.claim({ workerId: 'able', ...LONG, prefetch: true })
+    t.mock.timers.tick(SECOND)
+    assert.equal((await able).length, 1)
+    assert.equal(all.claims.waiting, 1)
+    all.claims.close()
+    assert.deepEqual(await unable, [])
+    t.mock.timers.reset()
+  })
+})
+
+describe('the slots for a job', () => {
+  const need = requirementsOf(GERMAN.taskOptions)
+  const audio = { contentTypes: ['audio'], slots: 4 }
+
+  test('are those of workers that can do it and are not paused', () => {
+    const workers = new Workers(() => NOON)
+    const rest = (slot: number): PausedSlot => ({ slot, reason: 'failures', until: null })
+    workers.seen('a', { ...audio, capabilities: CAN, paused: [rest(0), rest(1), rest(1)] })
+    workers.seen('b', { ...audio, slots: 1, paused: [rest(0), rest(7)] })
+    workers.seen('c', { ...audio, contentTypes: ['video'] })
+    assert.equal(workers.slotsFor('audio'), 2)
+    assert.equal(workers.slotsFor('audio', need), 2)
+    workers.seen('b', { paused: [] })
+    assert.equal(workers.slotsFor('audio'), 3)
+    assert.equal(workers.slotsFor('audio', need), 2)
+  })
+
+  test('exist while a worker that can do it is here and not drained', () => {
+    let now = NOON
+    const workers = new Workers(() => now)
+    assert.equal(workers.hasFor('audio', need), false)
+    workers.seen('a', { ...audio, capabilities: CAN })
+    assert.equal(workers.hasFor('audio', need), true)
+    assert.equal(workers.hasFor('video', need), false)
+    workers.direct('a', 'drain')
+    assert.equal(workers.hasFor('audio', need), false)
+    workers.direct('a', 'run')
+    now += 2 * MINUTE + 1
+    assert.equal(workers.hasFor('audio', need), false)
+  })
+})
+
+describe('over HTTP', () => {
+  const beat = async (running: Running, json: object = {}): Promise<Answer> =>
+    await running.ask('POST', '/workers/w1/heartbeat', {
+      json: { state: 'idle', version: '1', slots: 1, jobs: [], ...json },
+    })
+  const waitingFor = async (running: Running, id: string): Promise<unknown> =>
+    (await running.ask('GET', `/remote-jobs/${id}`)).body['waiting_for']
+
+  test('a job says what it waits for while no connected worker has it', async (t) => {
+    const running = await startRunning(t)
+    const requires = { diarize: true, language: 'de-AT', engine: null }
+    const id = await createJob(running, { task_options: { requires } })
+    const plain = await createJob(running)
+    const lacking = 'a worker for audio that has diarize, language de'
+    assert.equal(await waitingFor(running, id), lacking)
+    assert.equal(await waitingFor(running, plain), null)
+    await claim(running)
+    await beat(running, { capabilities: CAN })
+    assert.equal(await waitingFor(running, id), lacking)
+    await beat(running, { capabilities: { ...CAN, features: ['diarize'] } })
+    assert.equal(await waitingFor(running, id), null)
+    const [job] = await claim(running)
+    assert.equal(job?.job_id, id)
+    assert.deepEqual(job['task_options'], { requires })
+    assert.equal(await waitingFor(running, id), null)
+  })
+
+  test('a heartbeat that says more gives a waiting claim its job', async (t) => {
+    const running = await startRunning(t)
+    const id = await createJob(running, { task_options: { requires: { words: true } } })
+    const waiting = claim(running, { wait_seconds: 30 })
+    await until(async () => {
+      return (await running.ask('GET', '/health')).body['waiting_claims'] === 1
+    })
+    await beat(running, { capabilities: CAN })
+    assert.equal((await waiting)[0]?.job_id, id)
+  })
+
+  test('requirements nobody could meet are a 422 in JSON and in a form, and nothing stays', async (t) => {
+    const running = await startRunning(t)
+    const options = { requires: { diarise: true, words: 'yes' } }
+    const file = running.file('a.mp3')
+    const fields = { source_file_path: file, content_type: 'audio', ingestion_task_id: 't' }
+    const json = await running.ask('POST', '/remote-jobs/', {
+      json: { ...fields, task_options: options },
+    })
+    const form = new FormData()
+    form.set('content_type', 'audio')
+    form.set('task_options', JSON.stringify(options))
+    form.set('file', new File(['speech'], 'a.mp3'))
+    const sent = await fetch(`${running.url}/api/v1/remote-jobs`, { method: 'POST', body: form })
+    const multipart = (await sent.json()) as Record<string, unknown>
+    assert.deepEqual([json.status, sent.status], [422, 422])
+    assert.deepEqual(json.body, multipart)
+    const detail = json.body['detail'] as { loc: string[]; msg: string }[]
+    assert.deepEqual(
+      detail.map(({ loc }) => loc.join('.')),
+      ['body.task_options.requires.diarise', 'body.task_options.requires.words'],
+    )
+    assert.match(detail[0]!.msg, /unknown: use one of diarize, translate, words/)
+    const { body } = await running.ask('GET', '/remote-jobs/')
+    assert.deepEqual(body['jobs'], [])
+  })
+})
