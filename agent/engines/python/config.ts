@@ -11,6 +11,10 @@ export interface PythonPlaces {
   hub: string
   /** Where openai-whisper keeps `NAME.pt`. */
   whisper: string
+  /** Where PyTorch keeps what it fetches. */
+  torch: string
+  /** Where NLTK looks for its data. */
+  nltk: readonly string[]
   /** What such a program must know to find its models and, unless offline, to fetch them. No tokens. */
   env: Record<string, string>
   /** Hugging Face's token, for models behind a consent; only for the child that needs one. */
@@ -35,6 +39,8 @@ export function pythonPlaces({ offline }: { offline: boolean }): PythonPlaces {
     libraries: folders(env['LD_LIBRARY_PATH']),
     hub: env['HF_HUB_CACHE'] || path.join(hfHome, 'hub'),
     whisper: path.join(cache, 'whisper'),
+    torch: env['TORCH_HOME'] || path.join(cache, 'torch'),
+    nltk: [...folders(env['NLTK_DATA']), path.join(homedir(), 'nltk_data'), '/usr/share/nltk_data'],
     env: passed,
     token: env['HF_TOKEN'] || env['HUGGING_FACE_HUB_TOKEN'] || null,
   }

@@ -99,6 +99,18 @@ const RULES: readonly Rule[] = [
       'could not get its model. Pull it while the network can be reached, or copy it from a machine that has it.',
   },
   {
+    pattern: /Resource [^\n]*punkt_tab[^\n]* not found/,
+    code: 'model_missing',
+    say: () =>
+      'lacks the sentence splitter of NLTK. Get it once: python -m nltk.downloader punkt_tab.',
+  },
+  {
+    pattern: /chosen align_model "([^"]+)" could not be found/,
+    code: 'model_missing',
+    say: ([, model]) =>
+      `could not get the alignment model ${model}. Let it reach Hugging Face once, or copy its cache.`,
+  },
+  {
     pattern: /No such file or directory: 'ffmpeg'/,
     code: 'engine_missing',
     say: () => 'needs ffmpeg on PATH to read audio. Install it.',

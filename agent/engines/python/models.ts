@@ -1,8 +1,8 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { installedModels } from '../../models/installed.ts'
 import { ctranslate2Dir } from '../../models/places.ts'
 import type { EngineSettings } from '../definition.ts'
+import { cachedIn, holds } from './hub.ts'
 
 /** Where faster-whisper gets its models from at Hugging Face, the best one first. Others have the same in a cache. */
 const REPOSITORIES: readonly (readonly [name: string, repository: string])[] = [
@@ -25,6 +25,9 @@ const REPOSITORIES: readonly (readonly [name: string, repository: string])[] = [
   ['base.en', 'Systran/faster-whisper-base.en'],
   ['tiny.en', 'Systran/faster-whisper-tiny.en'],
 ]
+/** Without these CTranslate2 finds no model in a folder. */
+const FILES = ['model.bin', 'config.json']
+
 const ALIASES: Record<string, string> = { turbo: 'large-v3-turbo', large: 'large-v3' }
 
 /** The models to choose from. */
@@ -72,7 +75,7 @@ export function modelFolder(name: string, settings: Wishes, hub: string): string
     return isModel(model) ? path.resolve(model) : null
   }
   if (isModel(own)) return own
-  return repository === undefined ? null : cached(hub, repository)
+  return repository === undefined ? null : cachedIn(hub, repository, FILES)
 }
 
 function wishOf({ model }: Wishes): string | null {
@@ -84,18 +87,7 @@ function isPath(model: string | null): model is string {
   return model !== null && (model.includes('/') || model.includes(path.sep))
 }
 
-/** The folder of the newest whole copy of a model in Hugging Face's cache. */
-function cached(hub: string, repository: string): string | null {
-  const home = path.join(hub, `models--${repository.replace('/', '--')}`)
-  const snapshots = path.join(home, 'snapshots')
-  if (!existsSync(snapshots)) return null
-  const ref = path.join(home, 'refs', 'main')
-  const main = existsSync(ref) ? [readFileSync(ref, 'utf8').trim()] : []
-  const folders = [...main, ...readdirSync(snapshots)].map((name) => path.join(snapshots, name))
-  return folders.find(isModel) ?? null
-}
-
-/** Whether CTranslate2 finds a model in that folder. A cut download leaves a link that leads nowhere. */
+/** Whether CTranslate2 finds a model in that folder. */
 function isModel(folder: string): boolean {
-  return ['model.bin', 'config.json'].every((file) => existsSync(path.join(folder, file)))
+  return holds(folder, FILES)
 }

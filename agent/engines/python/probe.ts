@@ -15,8 +15,8 @@ export interface PythonProgram {
   shows: { args: readonly string[]; text: RegExp }
   /** A line of Python that prints `True` or `False`: whether the GPU can be used. */
   seesGpu: string
-  /** Where it needs the program ffmpeg, the one to use when there is none on PATH. */
-  ffmpeg?: { path: string | null }
+  /** Whether it calls `ffmpeg` to read audio. */
+  needsFfmpeg?: true
 }
 
 export type PythonSettings = EngineSettings & {
@@ -27,7 +27,7 @@ export type PythonSettings = EngineSettings & {
 /** Looks whether it is installed, works, sees the GPU where there is one, and has a model or can get it. */
 export async function probePython(
   python: PythonProgram,
-  settings: EngineSettings,
+  settings: PythonSettings,
   places: PythonPlaces,
   models: Models,
   signal: AbortSignal,
@@ -57,9 +57,7 @@ export async function probePython(
   const problem =
     models.problem ??
     (await gpuProblem(python, program, settings, env, signal)) ??
-    (python.ffmpeg && !python.ffmpeg.path && findProgram('ffmpeg', null, places.programs) === null
-      ? 'it needs ffmpeg on PATH'
-      : null)
+    ffmpegProblem(python, settings, places)
   const what = `${python.package}${version && ` ${version}`} at '${program}'`
   if (problem !== null) {
     return { ...here, models: [], usable: false, why: `Found ${what}, but ${problem}.` }
@@ -87,6 +85,15 @@ async function versionOf(
   const shown = await answerOf(program, python.shows.args, env, signal)
   if (shown === null || !python.shows.text.test(shown)) return null
   return python.shows.text.exec(shown)?.[1] ?? ''
+}
+
+function ffmpegProblem(
+  { needsFfmpeg }: PythonProgram,
+  { ffmpeg }: PythonSettings,
+  { programs }: PythonPlaces,
+): string | null {
+  if (!needsFfmpeg || ffmpeg || findProgram('ffmpeg', null, programs) !== null) return null
+  return 'it reads audio by the program ffmpeg, which is not on PATH'
 }
 
 /** What is wrong with the GPU for it, when there is one; null also when that cannot be found out in time. */

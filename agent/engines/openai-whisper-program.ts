@@ -1,0 +1,72 @@
+import path from 'node:path'
+import type { AppError } from '../../shared/errors.ts'
+import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-engine.ts'
+import type { EngineAbilities } from './engine.ts'
+import { failureOf } from './python/failures.ts'
+import { sharedOptions } from './python/options.ts'
+import { readOutput } from './python/output.ts'
+import { segmentLine } from './python/segment-line.ts'
+
+export const OPENAI_WHISPER = 'openai-whisper'
+
+/** What a plan is made of beside the request. */
+export interface OpenaiWhisperSetup {
+  program: string
+  /** Name to file; null: the program fetches it by its name. */
+  models: ReadonlyMap<string, string | null>
+  threads: number | null
+  /** Whether a slot with a GPU means to compute on it. */
+  gpu: boolean
+  env: Record<string, string>
+}
+
+const ABILITIES: EngineAbilities = {
+  languages: null,
+  translate: true,
+  words: true,
+  speakers: false,
+  prompt: true,
+  hotwords: false,
+  partSeconds: 30 * 60,
+}
+
+/** It goes on to the next file after one that failed, and ends with code 0. */
+const FAILED = /^Skipping .* due to \w+/m
+
+/** OpenAI's own program `whisper`, a process per piece. It names the language it heard, but not how sure it is. */
+export function openaiWhisperProgram(setup: OpenaiWhisperSetup): CliProgram {
+  return {
+    name: OPENAI_WHISPER,
+    abilities: ABILITIES,
+    // It computes with float16 on a GPU and float32 elsewhere.
+    computeTypes: false,
+    plan: (request) => plan(setup, request),
+    parse: (output, _outcome, { durationSeconds }) =>
+      readOutput(output, OPENAI_WHISPER, durationSeconds),
+    classify,
+    progress: (line, stream) => (stream === 'stdout' ? (segmentLine(line)?.end ?? null) : null),
+  }
+}
+
+function plan(setup: OpenaiWhisperSetup, request: PlanRequest): Plan {
+  const { wavPath, workDir, options, effort } = request
+  const gpu = setup.gpu && effort.device === 'gpu'
+  const args = [wavPath, ...sharedOptions(request, effort.model)]
+  args.push('--model', setup.models.get(effort.model) ?? effort.model)
+  // A line per segment, which is the progress.
+  args.push('--verbose', 'True')
+  args.push('--device', gpu ? 'cuda' : 'cpu', '--fp16', gpu ? 'True' : 'False')
+  // A model that goes on from its own text keeps repeating itself once it has begun to.
+  args.push('--condition_on_previous_text', 'False')
+  if (options.words) {
+    args.push('--word_timestamps', 'True', '--hallucination_silence_threshold', '2')
+  }
+  if (setup.threads !== null) args.push('--threads', String(setup.threads))
+  const output = path.join(workDir, `${path.parse(wavPath).name}.json`)
+  return { file: setup.program, args, env: setup.env, output }
+}
+
+function classify(outcome: Outcome): AppError | null {
+  const failed = outcome.exitCode !== 0 || FAILED.test(outcome.stdout)
+  return failed ? failureOf(OPENAI_WHISPER, outcome) : null
+}

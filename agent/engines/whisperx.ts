@@ -1,0 +1,59 @@
+import { CliEngine } from './cli-engine.ts'
+import type { EngineDefinition, Probe } from './definition.ts'
+import type { Engine } from './engine.ts'
+import { pythonPlaces } from './python/config.ts'
+import { pythonEnv } from './python/environment.ts'
+import { findModels, modelFolder } from './python/models.ts'
+import {
+  deviceName,
+  probePython,
+  usableProbe,
+  usesGpu,
+  type PythonProgram,
+  type PythonSettings,
+} from './python/probe.ts'
+import { alignedLanguages } from './whisperx-alignment.ts'
+import { WHISPERX, whisperxProgram } from './whisperx-program.ts'
+
+const PROGRAM: PythonProgram = {
+  name: 'whisperx',
+  package: 'whisperx',
+  shows: { args: ['--version'], text: /^whisperx (\S+)/ },
+  seesGpu: 'import torch; print(torch.cuda.is_available())',
+  needsFfmpeg: true,
+}
+
+/** As many pieces at once as it takes by itself: said, so that they can be halved when memory is short. */
+const BATCH_SIZE = 8
+
+/** whisperx: faster-whisper in batches, words aligned to the audio, speakers told apart. */
+export const whisperx: EngineDefinition = {
+  name: WHISPERX,
+  description: 'whisperx: Python, PyTorch and CTranslate2, exact word times, tells speakers apart',
+  async probe(settings: PythonSettings, signal: AbortSignal): Promise<Probe> {
+    const places = pythonPlaces(settings)
+    const models = await findModels(settings, places.hub)
+    return await probePython(PROGRAM, settings, places, models, signal)
+  },
+  create(settings: PythonSettings, probe: Probe): Engine {
+    const { program, model, version } = usableProbe(WHISPERX, probe)
+    const places = pythonPlaces(settings)
+    const { offline, threads } = settings
+    const setup = {
+      program,
+      models: new Map(probe.models.map((name) => [name, modelFolder(name, settings, places.hub)])),
+      threads,
+      gpu: usesGpu(settings),
+      offline,
+      aligned: alignedLanguages(places, offline),
+      env: pythonEnv(program, places, settings),
+      token: places.token,
+    }
+    return new CliEngine(
+      whisperxProgram(setup),
+      { ...settings, batchSize: settings.batchSize ?? BATCH_SIZE },
+      { name: WHISPERX, model, device: deviceName(settings), version },
+      probe.models,
+    )
+  },
+}
