@@ -10,7 +10,7 @@ export interface Ct2Tensor {
   bytes: number
 }
 
-export type Ct2Type = 'float32' | 'int8' | 'int16' | 'int32' | 'float16' | 'bfloat16'
+type Ct2Type = 'float32' | 'int8' | 'int16' | 'int32' | 'float16' | 'bfloat16'
 
 export interface Ct2File {
   /** What kind of model it is (`WhisperSpec`). */
@@ -65,7 +65,7 @@ export async function openCt2(file: string): Promise<Ct2File> {
       const alias = await reader.name()
       aliases.set(alias, await reader.name())
     }
-    await reader.expectNoMoreThan()
+    await reader.expectWhole()
     return {
       spec,
       revision,
@@ -124,8 +124,8 @@ class Reader {
     return { name, shape, type, offset, bytes }
   }
 
-  /** Whether the tensors' bytes, which were only skipped, are all there: the file may not end before here. */
-  async expectNoMoreThan(): Promise<void> {
+  /** The tensors' bytes were only skipped: the file may not end before here. */
+  async expectWhole(): Promise<void> {
     const { size } = await this.#handle.stat()
     if (size < this.#start + this.#at) throw new Error(`'${this.#file}' is cut short`)
   }
