@@ -7,6 +7,7 @@ import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
 import { findProgram } from './find-program.ts'
 import { whisperCli } from './whisper-cpp-cli.ts'
+import { WhisperServerEngine } from './whisper-cpp-server.ts'
 import { bestModel, findGgmlModels, ggmlPath, isPath } from './whisper-cpp-models.ts'
 
 /** What to try on PATH: the program that keeps its model loaded first. */
@@ -21,12 +22,15 @@ export const whisperCpp: EngineDefinition = {
     const { program, model, version } = checked(probed)
     const fileOf = (name: string): string => ggmlPath(settings.modelsDir, name)
     const info = { name: 'whisper-cpp', model, device: settings.device.name, version }
-    return new CliEngine(
-      whisperCli(program, model, fileOf, settings.threads),
-      settings,
-      info,
-      probed.models,
-    )
+    // Its name tells which of the two it is, under Windows too.
+    return path.basename(program).includes('server')
+      ? new WhisperServerEngine(program, settings, info, fileOf, probed.models)
+      : new CliEngine(
+          whisperCli(program, model, fileOf, settings.threads),
+          settings,
+          info,
+          probed.models,
+        )
   },
 }
 

@@ -1,0 +1,47 @@
+import type { Slot } from '../slots.ts'
+import type { Effort } from './ladder.ts'
+
+interface Settled {
+  effort: Effort
+  notes: readonly string[]
+  until: number
+}
+
+/** After so long the GPU may have more memory again: whatever else used it may be gone. */
+const FOR_MS = 30 * 60_000
+
+/** Remembers where the ladder ended on a slot, so that a loaded model is not thrown out for one that will not fit. */
+export class SettledEffort {
+  readonly #settled = new Map<string, Settled>()
+  readonly #now: () => number
+
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
+
+  /** Where to begin, and the notes of how it came to that. */
+  from(slot: Slot, usual: Effort): { effort: Effort; notes: readonly string[] } {
+    const settled = this.#settled.get(keyOf(slot, usual))
+    return settled === undefined || settled.until <= this.#now()
+      ? { effort: usual, notes: [] }
+      : settled
+  }
+
+  /** It went well with that. */
+  note(slot: Slot, usual: Effort, effort: Effort, notes: readonly string[]): void {
+    const key = keyOf(slot, usual)
+    const before = this.#settled.get(key)
+    if (effort === usual) this.#settled.delete(key)
+    else if (effort !== before?.effort) {
+      this.#settled.set(key, { effort, notes: [...notes], until: this.#now() + FOR_MS })
+    }
+  }
+
+  forget(): void {
+    this.#settled.clear()
+  }
+}
+
+function keyOf({ index }: Slot, usual: Effort): string {
+  return JSON.stringify([index, usual])
+}

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { execa } from 'execa'
+import { readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { statusOfGet } from '../../agent/engines/audio-post.ts'
+import { Resident, type ResidentPlan } from '../../agent/engines/resident.ts'
+import { Residents } from '../../agent/engines/residents.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { gone, tempFolder } from './fixtures.ts'
+
+const folder = tempFolder()
+const { signal } = new AbortController()
+const code = (expected: ErrorCode) => (error: unknown) =>
+  error instanceof AppError && error.code === expected
+
+/** A server that answers everything with 200, after what `before` does. */
+const serve = (before = ''): string =>
+  `${before}; require('node:http').createServer((_, answer) => answer.end('ok')).listen(+process.argv[1], '127.0.0.1')`
+
+const planOf = (script: string, more: Partial<ResidentPlan> = {}): ResidentPlan => ({
+  name: 'a server',
+  file: process.execPath,
+  args: (port) => ['-e', script, String(port)],
+  env: {},
+  isReady: async (port, until) =>
+    (await statusOfGet(`http://127.0.0.1:${port}/`, { signal: until })) === 200,
+  classify: () => null,
+  ...more,
+})
+
+describe('a resident server', () => {
+  it('is ready when it answers, and gone when it is killed', async () => {
+    const resident = await Resident.start(planOf(serve()), signal)
+    assert.ok(resident.isAlive)
+    await resident.kill()
+    assert.ok(!resident.isAlive)
+    assert.equal(await statusOfGet(`http://127.0.0.1:${resident.port}/`, { signal }), null)
+    await resident.kill()
+  })
+
+  it('says why it did not start', async () => {
+    const plan = planOf('console.error("no model here"); process.exit(3)')
+    await assert.rejects(
+      Resident.start(plan, signal),
+      (error) =>
+        code('engine_failed')(error) &&
+        /a server ended \(code 3\): no model here/.test(String(error)),
+    )
+    const missing = planOf('', { file: path.join(folder, 'nowhere') })
+    await assert.rejects(Resident.start(missing, signal), /cannot be started: .*ENOENT/)
+  })
+
+  it('is given up when it is not ready in time', async () => {
+    const plan = planOf('console.error("loading"); setInterval(() => {}, 1000)', { startMs: 1_500 })
+    await assert.rejects(
+      Resident.start(plan, signal),
+      (error) =>
+        code('engine_failed')(error) && /not ready after 2 seconds: loading/.test(String(error)),
+    )
+  })
+
+  it('tries another port when somebody took the first', async () => {
+    const ports: number[] = []
+    const taken = planOf(
+      `if (process.argv[2] === '1') { console.error("couldn't bind to server socket"); process.exit(1) }; ${serve()}`,
+    )
+    const resident = await Resident.start(
+      {
+        ...taken,
+        args: (port) => {
+          ports.push(port)
+          return [...taken.args(port), String(ports.length)]
+        },
+      },
+      signal,
+    )
+    assert.equal(ports.length, 2)
+    assert.equal(resident.port, ports[1])
+    await resident.kill()
+  })
+
+  it('starts anew when it has died, and in place of another', async () => {
+    const residents = new Residents()
+    const first = await residents.at('0', 'a', planOf(serve()), signal)
+    assert.equal(await residents.at('0', 'a', planOf(serve()), signal), first)
+    process.kill(first.pid ?? 0, 'SIGKILL')
+    await first.ended
+    const second = await residents.at('0', 'a', planOf(serve()), signal)
+    assert.notEqual(second, first)
+    const third = await residents.at('0', 'b', planOf(serve()), signal)
+    assert.ok(!second.isAlive && third.isAlive)
+    await residents.close()
+    assert.ok(!third.isAlive)
+  })
+
+  it('is started once for two who want it at a time, also when one of them gives up', async () => {
+    const residents = new Residents()
+    const stop = new AbortController()
+    const given = residents.at('0', 'a', planOf(serve()), stop.signal)
+    const waited = residents.at('0', 'a', planOf(serve()), signal)
+    stop.abort(new Error('cancelled'))
+    await assert.rejects(given, /cancelled/)
+    const resident = await waited
+    assert.equal(await residents.at('0', 'a', planOf(serve()), signal), resident)
+    await residents.close()
+  })
+
+  it('does not outlive an agent that is killed', async () => {
+    const pidFile = path.join(folder, 'pid')
+    const engines = fileURLToPath(new URL('../../agent/engines/', import.meta.url))
+    const script = serve(
+      `require('node:fs').writeFileSync(${JSON.stringify(pidFile)}, '' + process.pid)`,
+    )
+    const agent = execa(
+      process.execPath,
+      [
+        '--import',
+        import.meta.resolve('tsx'),
+        '--input-type=module',
+        '-e',
+        `import { Resident } from ${JSON.stringify(path.join(engines, 'resident.ts'))}
+        import { statusOfGet } from ${JSON.stringify(path.join(engines, 'audio-post.ts'))}
+        await Resident.start({
+          name: 'a server', file: process.execPath, env: {}, classify: () => null,
+          args: (port) => ['-e', ${JSON.stringify(script)}, String(port)],
+          isReady: async (port, signal) => (await statusOfGet('http://127.0.0.1:' + port, { signal })) === 200,
+        }, new AbortController().signal)
+        console.log('ready')
+        setInterval(() => undefined, 1000)`,
+      ],
+      { reject: false, buffer: false },
+    )
+    await new Promise((resolve) => agent.stdout.once('data', resolve))
+    agent.kill('SIGKILL')
+    await agent
+    await gone(Number(await readFile(pidFile, 'utf8')))
+  })
+})
