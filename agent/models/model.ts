@@ -26,7 +26,7 @@ export interface NpmModel extends Described {
   files: readonly NpmFile[]
 }
 
-export interface NpmFile {
+interface NpmFile {
   name: string
   /** Where it lies in the package, or how it is made where no package has it. */
   source: string | (() => Promise<string>)

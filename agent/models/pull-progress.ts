@@ -3,6 +3,8 @@ import { SpinnerReporter } from '../spinner-reporter.ts'
 import { Rate, transferText } from './transfer-text.ts'
 
 const REDRAW_MS = 100
+/** Smaller files are there at once: not worth a line. */
+const WORTH_A_LINE = 100_000
 
 /** Tells how a model's files come in: a moving line on a terminal, elsewhere a line at each tenth. */
 export class PullProgress {
@@ -25,7 +27,8 @@ export class PullProgress {
       this.#rate = new Rate()
       this.#told = 0
     }
-    const tenths = total === null || total === 0 ? 0 : Math.floor((received * 10) / total)
+    const isLong = total !== null && total >= WORTH_A_LINE
+    const tenths = isLong ? Math.floor((received * 10) / total) : 0
     const isDrawn = this.#reporter instanceof SpinnerReporter
     const isStep = !isDrawn && tenths > this.#told
     if (!isStep && at - this.#lookedAt < REDRAW_MS) return

@@ -6,6 +6,8 @@ import { pause } from '../retry.ts'
 import { stagingOf } from './places.ts'
 
 const LOOK_AGAIN_MS = 300
+/** So often in a row a folder does not go away between two looks: there are no locks here. */
+const MAX_GONE = 5
 
 /** The folder in which one process at a time puts a model together. What it leaves there the next one goes on with. */
 export class Staging {
@@ -28,19 +30,25 @@ export class Staging {
   static async open(place: string, signal: AbortSignal, onWait: () => void): Promise<Staging> {
     const folder = stagingOf(place)
     let told = false
-    for (;;) {
+    for (let gone = 0; gone < MAX_GONE;) {
       signal.throwIfAborted()
       await mkdir(folder, { recursive: true })
       const lock = await lockOf(folder)
-      if (lock !== 'taken') {
-        const staging = new Staging(folder, lock === 'none' ? null : lock)
-        await mkdir(staging.ready, { recursive: true })
-        return staging
+      if (lock === 'none') break
+      if (lock === 'gone') gone++
+      else if (lock !== 'taken') return await new Staging(folder, lock).#begin()
+      else {
+        if (!told) onWait()
+        told = true
+        await pause(LOOK_AGAIN_MS, signal)
       }
-      if (!told) onWait()
-      told = true
-      await pause(LOOK_AGAIN_MS, signal)
     }
+    return await new Staging(folder, null).#begin()
+  }
+
+  async #begin(): Promise<this> {
+    await mkdir(this.ready, { recursive: true })
+    return this
   }
 
   /** Nothing in it is wanted any more. */
@@ -60,12 +68,12 @@ export class Staging {
   }
 }
 
-async function lockOf(folder: string): Promise<FolderLock | 'taken' | 'none'> {
+async function lockOf(folder: string): Promise<FolderLock | 'taken' | 'gone' | 'none'> {
   try {
     return (await lockFolder(folder)) ?? 'taken'
   } catch (error) {
-    // Its owner was done and removed it while we came.
-    if (isSystemError(error, 'ENOENT')) return 'taken'
+    // Its owner was done and removed it while we came. Listening in a folder that is gone fails with EACCES.
+    if (isSystemError(error, 'ENOENT', 'EACCES')) return 'gone'
     // A file system without sockets: two at once would write the same bytes, and the digest shows if they did not.
     if (isSystemError(error, 'ENOTSUP', 'EOPNOTSUPP', 'EPERM')) return 'none'
     throw error
