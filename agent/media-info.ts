@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { AppError } from '../shared/errors.ts'
+import { mimeOf } from './media-type.ts'
 
 export interface AudioTrack {
   /** Among the audio tracks, from 0. */
@@ -19,6 +20,12 @@ export interface SubtitleTrack {
   language: string | null
   /** Whether it is text; the others are pictures of text. */
   text: boolean
+  /** Only what is in a foreign language in the film, or on its signs. */
+  forced?: boolean
+  /** For who does not hear: noises and names beside what is said. */
+  hearingImpaired?: boolean
+  /** What somebody says of the film. */
+  commentary?: boolean
 }
 
 interface VideoTrack {
@@ -39,6 +46,8 @@ interface Chapter {
 export interface MediaInfo {
   /** What the container says, 0 when it says nothing; an estimate for raw streams. */
   durationSeconds: number
+  /** When the last of its sounds and pictures begins; left out when it is the file's beginning. */
+  latestStartSeconds?: number
   /** ffprobe's name of the container: `mp3`, `matroska,webm`, … */
   format: string
   mimeType?: string
@@ -80,6 +89,7 @@ const probed = z.object({
         avg_frame_rate: text,
         r_frame_rate: text,
         duration: number,
+        start_time: number,
         disposition: z.record(z.string(), number).catch({}),
         tags: z.record(z.string(), text).catch({}),
       }),
@@ -124,8 +134,11 @@ function describe({ format, streams, chapters }: z.output<typeof probed>): Media
     codecs,
     moving !== undefined,
   )
+  const starts = [...audio, ...(moving ? [moving] : [])].map(({ start_time }) => start_time)
+  const latestStartSeconds = Math.max(0, ...starts)
   return {
     durationSeconds: Math.max(0, format.duration, ...streams.map(({ duration }) => duration)),
+    ...(latestStartSeconds === 0 ? {} : { latestStartSeconds }),
     format: format.format_name,
     ...(mimeType === undefined ? {} : { mimeType }),
     audio: audio
@@ -158,7 +171,28 @@ function describe({ format, streams, chapters }: z.output<typeof probed>): Media
       codec: stream.codec_name,
       language: languageOf(stream.tags),
       text: TEXT_SUBTITLES.has(stream.codec_name),
+      ...kindOfSubtitles(stream),
     })),
+  }
+}
+
+/** What a subtitle track is for, by its flags and by what it is called: many files set no flags. */
+function kindOfSubtitles({
+  disposition,
+  tags,
+}: {
+  disposition: Record<string, number>
+  tags: Record<string, string>
+}): Pick<SubtitleTrack, 'forced' | 'hearingImpaired' | 'commentary'> {
+  const title = tags['title'] ?? ''
+  const forced = Boolean(disposition['forced']) || /\bforced\b|\bsigns\b/i.test(title)
+  const hearingImpaired =
+    Boolean(disposition['hearing_impaired']) || /\b(sdh|cc|hearing.impaired)\b/i.test(title)
+  const commentary = Boolean(disposition['comment']) || /\bcommentary\b/i.test(title)
+  return {
+    ...(forced ? { forced } : {}),
+    ...(hearingImpaired ? { hearingImpaired } : {}),
+    ...(commentary ? { commentary } : {}),
   }
 }
 
@@ -179,43 +213,4 @@ function languageOf(tags: Record<string, string>): string | null {
 function rate(fraction: string): number {
   const [over = 0, under = 1] = fraction.split('/').map(Number)
   return over > 0 && under > 0 ? Math.round((over / under) * 1000) / 1000 : 0
-}
-
-const WEBM = new Set(['vp8', 'vp9', 'av1', 'opus', 'vorbis', 'webvtt'])
-const PLAIN: Record<string, string> = {
-  mp3: 'audio/mpeg',
-  wav: 'audio/wav',
-  w64: 'audio/wav',
-  flac: 'audio/flac',
-  aac: 'audio/aac',
-  aiff: 'audio/aiff',
-  amr: 'audio/amr',
-  caf: 'audio/x-caf',
-  ac3: 'audio/ac3',
-  eac3: 'audio/eac3',
-  dts: 'audio/vnd.dts',
-  au: 'audio/basic',
-  avi: 'video/x-msvideo',
-  mpegts: 'video/mp2t',
-  mpeg: 'video/mpeg',
-  flv: 'video/x-flv',
-}
-
-function mimeOf(
-  format: string,
-  brand: string,
-  codecs: readonly string[],
-  moving: boolean,
-): string | undefined {
-  const kind = moving ? 'video' : 'audio'
-  if (format.startsWith('mov,')) {
-    if (brand.startsWith('qt')) return 'video/quicktime'
-    return brand.startsWith('3g') ? `${kind}/3gpp` : `${kind}/mp4`
-  }
-  if (format.startsWith('matroska')) {
-    return codecs.every((codec) => WEBM.has(codec)) ? `${kind}/webm` : `${kind}/x-matroska`
-  }
-  if (format === 'ogg') return `${kind}/ogg`
-  if (format === 'asf') return `${kind}/x-ms-${moving ? 'wmv' : 'wma'}`
-  return PLAIN[format]
 }

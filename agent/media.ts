@@ -4,14 +4,26 @@ import { oneLine } from '../shared/render.ts'
 import type { Segment } from '../shared/transcript.ts'
 import { runChild, type ChildResult } from './child.ts'
 import type { Tools } from './ffmpeg.ts'
+import { decodeArgs, type DecodeOptions } from './media-decode.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
+import { childEnv } from './paths.ts'
 import { readWavHeader } from './wav.ts'
 
 /** Only containers that hold media themselves: no playlist can make ffmpeg open other files or addresses. */
 const FORMATS =
   'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg,flac,aac,avi,mpegts,mpeg,asf,flv,aiff,amr,caf,ac3,eac3,dts,w64,au'
-const SAFE = ['-protocol_whitelist', 'file,crypto,data', '-format_whitelist', FORMATS]
-const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
+/** What ffmpeg and ffprobe are told before every input. */
+export const SAFE = ['-protocol_whitelist', 'file,crypto,data', '-format_whitelist', FORMATS]
+/** ffmpeg says what is wrong, and nothing else. */
+export const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
+/**
+ * What the tools run with. A static build takes the character sets of a glibc that is not its own, and crashes (the
+ * ffprobe from npm does, on every MPEG transport stream): it is to find none. We read nothing that needs them.
+ */
+export function toolEnv(): Record<string, string> {
+  return { ...childEnv(), GCONV_PATH: '/nonexistent' }
+}
+
 /** A file's subtitles are read up to this much text. */
 const MAX_SUBTITLE_BYTES = 16 * 1024 * 1024
 /**
@@ -26,6 +38,7 @@ export async function probe(
   const show = ['-show_format', '-show_streams', '-show_chapters', '-of', 'json']
   const result = await runChild(tools.ffprobe, ['-v', 'error', ...SAFE, ...show, `file:${file}`], {
     signal: options.signal,
+    env: toolEnv(),
     tailBytes: 4 * 1024 * 1024,
   })
   if (result.exitCode !== 0) throw refusal(file, result)
@@ -34,27 +47,30 @@ export async function probe(
 
 /**
  * Writes one audio track (`track`: its index among the audio tracks) to `outWav` as 16 kHz, mono, signed 16 bit. Its
- * time 0 is the file's: a track that begins late or has gaps is filled with silence, or all times would be early.
- * `onProgress` is told how many seconds are written. A file that breaks off half-way gives what was readable.
- * @throws {AppError} `invalid_media`, `unsupported_media`, `no_audio`, `no_space`, `source_missing`.
+ * time 0 is the file's (or `fromSeconds`): a track that begins late or has gaps is filled with silence, or all times
+ * would be early. A file that breaks off half-way gives what was readable.
+ * @returns whether there was more sound than a file of that length can have; the rest of it is left out.
+ * @throws {AppError} `invalid_media`, `unsupported_media`, `no_audio` (also where nothing comes after `fromSeconds`),
+ * `no_space`, `source_missing`.
  */
 export async function decode(
   tools: Tools,
   file: string,
   track: number,
   outWav: string,
-  options: { signal: AbortSignal; onProgress: (seconds: number) => void },
-): Promise<void> {
+  options: DecodeOptions,
+): Promise<{ cutShort: boolean }> {
   const part = `${outWav}.part`
-  const input = [...SAFE, '-threads', '2', '-i', `file:${file}`, '-map', `0:a:${track}`]
-  const filter = ['-vn', '-sn', '-dn', '-af', 'aresample=async=1:first_pts=0']
-  const output = ['-ac', '1', '-ar', '16000', '-c:a', 'pcm_s16le', '-f', 'wav', `file:${part}`]
+  const from = options.fromSeconds ?? 0
+  const { before, after, limitSeconds } = decodeArgs(track, options)
+  const input = [...SAFE, '-threads', '2', ...before, '-i', `file:${file}`]
   try {
     const result = await runChild(
       tools.ffmpeg,
-      [...QUIET, '-y', '-progress', 'pipe:1', ...input, ...filter, ...output],
+      [...QUIET, '-y', '-progress', 'pipe:1', ...input, ...after, `file:${part}`],
       {
         signal: options.signal,
+        env: toolEnv(),
         onLine(line, stream) {
           const seconds = stream === 'stdout' ? progressSeconds(line) : null
           if (seconds !== null) options.onProgress(seconds)
@@ -62,12 +78,13 @@ export async function decode(
       },
     )
     if (result.exitCode !== 0) throw refusal(file, result)
-    const { samples } = await readWavHeader(part)
+    const { samples, durationSeconds } = await readWavHeader(part)
     // Nothing came out although ffmpeg was content: damaged packets it skipped, or a track without any.
     if (samples === 0) {
       throw result.stderrTail.trim() === '' ? noSound() : refusal(file, result)
     }
     await rename(part, outWav)
+    return { cutShort: from + durationSeconds > limitSeconds - 1 }
   } finally {
     await rm(part, { force: true })
   }
@@ -92,6 +109,7 @@ export async function extractSubtitles(
   const args = [...SAFE, '-i', `file:${file}`, '-map', `0:s:${track}`, '-f', 'srt', 'pipe:1']
   const result = await runChild(tools.ffmpeg, [...QUIET, ...args], {
     signal: options.signal,
+    env: toolEnv(),
     tailBytes: MAX_SUBTITLE_BYTES,
   })
   if (result.exitCode !== 0) throw refusal(file, result)
@@ -134,8 +152,10 @@ const REFUSALS: [RegExp, ErrorCode][] = [
   ],
 ]
 
-/** Says nothing of where the file lies here: the sentence goes to whoever sent it. */
-function refusal(file: string, result: ChildResult): AppError {
+/**
+ * What a tool's failure means for the job. Says nothing of where the file lies here: the sentence goes to whoever sent it.
+ */
+export function refusal(file: string, result: ChildResult): AppError {
   const printed = result.stderrTail
   const last = oneLine(printed.trim().split('\n').at(-1) ?? '')
     .replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, '')

@@ -11,25 +11,62 @@ export function languageCode(text: string | null): string | null {
   }
 }
 
-/** The track to hear: the first in the language asked for, else the one the file itself prefers, else the first. */
+/**
+ * The track to hear: the one that is wanted (its index among the audio tracks, or a language), else the first in the
+ * language asked for, else the one the file itself prefers, else the first. A wanted one that is not there has a warning.
+ */
 export function chooseTrack(
   tracks: readonly AudioTrack[],
-  language: string | null,
-): AudioTrack | null {
-  const wanted = languageCode(language)
-  const match = tracks.find((track) => wanted !== null && languageCode(track.language) === wanted)
-  return match ?? tracks.find((track) => track.default) ?? tracks[0] ?? null
+  { language, wanted }: { language: string | null; wanted: number | string | null },
+): { track: AudioTrack | null; warnings: string[] } {
+  const usual =
+    inLanguage(tracks, language)[0] ?? tracks.find((track) => track.default) ?? tracks[0] ?? null
+  if (wanted === null || usual === null) return { track: usual, warnings: [] }
+  const track =
+    typeof wanted === 'number'
+      ? tracks.find(({ index }) => index === wanted)
+      : inLanguage(tracks, wanted)[0]
+  if (track !== undefined) return { track, warnings: [] }
+  const which =
+    typeof wanted === 'number' ? `audio track ${wanted + 1}` : `audio track in '${wanted}'`
+  return { track: usual, warnings: [`The file has no ${which}: track ${name(usual)} was used.`] }
 }
 
-/** The subtitles to read: text, in the language asked for if there are such. */
+/**
+ * The subtitles to read: text, in the language asked for if there are such. Of several, those that say what is said in
+ * the film and nothing else.
+ */
 export function chooseSubtitles(
   tracks: readonly SubtitleTrack[],
   language: string | null,
 ): SubtitleTrack | null {
-  const readable = tracks.filter((track) => track.text)
-  const wanted = languageCode(language)
-  const match = readable.find((track) => wanted !== null && languageCode(track.language) === wanted)
-  return match ?? readable[0] ?? null
+  const readable = tracks.filter((track) => track.text).toSorted((a, b) => detour(a) - detour(b))
+  return inLanguage(readable, language)[0] ?? readable[0] ?? null
+}
+
+/**
+ * The subtitles to read in the place of what is said: as `chooseSubtitles`, but nothing that leaves out what is said, and
+ * none in another language than the one asked for. Null: the sound is to be heard.
+ */
+export function subtitlesInstead(
+  tracks: readonly SubtitleTrack[],
+  language: string | null,
+): SubtitleTrack | null {
+  const whole = tracks.filter(({ forced, commentary }) => !forced && !commentary)
+  return chooseSubtitles(language === null ? whole : inLanguage(whole, language), language)
+}
+
+/** How far a subtitle track is from what is said in the film. */
+function detour({ hearingImpaired, forced, commentary }: SubtitleTrack): number {
+  return (commentary ? 4 : 0) + (forced ? 2 : 0) + (hearingImpaired ? 1 : 0)
+}
+
+function inLanguage<T extends { language: string | null }>(
+  tracks: readonly T[],
+  language: string | null,
+): T[] {
+  const code = languageCode(language)
+  return code === null ? [] : tracks.filter((track) => languageCode(track.language) === code)
 }
 
 export interface Found {
@@ -41,13 +78,16 @@ export interface Found {
   heardSeconds: number
   /** What was read in its place. */
   subtitles: SubtitleTrack | null
+  /** Whether the job would rather have them than the sound. */
+  preferred?: boolean
 }
 
 /** Raw streams carry no length: ffprobe guesses it from the first frames. */
 const GUESSED = new Set(['aac', 'ac3', 'eac3', 'amr', 'dts', 'mpegts'])
 
 /** What a person should know about how a text came about; empty when all was as expected. */
-export function warningsOf({ kind, media, track, heardSeconds, subtitles }: Found): string[] {
+export function warningsOf(found: Found): string[] {
+  const { kind, media, track, heardSeconds, subtitles } = found
   const warnings: string[] = []
   if (kind === 'video' && media.video === null) {
     warnings.push('The file was sent as video but has no moving picture.')
@@ -55,15 +95,21 @@ export function warningsOf({ kind, media, track, heardSeconds, subtitles }: Foun
   if (kind === 'audio' && media.video !== null) {
     warnings.push('The file was sent as audio but is a video: only its sound was used.')
   }
+  if (track === null && subtitles !== null && found.preferred) {
+    warnings.push(`The text is the file's subtitle track ${name(subtitles)}: nothing was heard.`)
+    return warnings
+  }
   if (track === null) {
     const text =
-      subtitles === null ? 'only its chapters are given' : `the text is ${name(subtitles)}`
+      subtitles === null
+        ? 'only its chapters are given'
+        : `the text is its subtitle track ${name(subtitles)}`
     warnings.push(`The file has no sound to hear: ${text}.`)
     return warnings
   }
   if (media.audio.length > 1) {
-    const which = `${track.index + 1}${track.language === null ? '' : ` (${track.language})`}`
-    warnings.push(`The file has ${media.audio.length} audio tracks: track ${which} was used.`)
+    const tracks = `${media.audio.length} audio tracks`
+    warnings.push(`The file has ${tracks}: track ${name(track)} was used.`)
   }
   const claimed = media.durationSeconds
   if (!GUESSED.has(media.format) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
@@ -73,6 +119,6 @@ export function warningsOf({ kind, media, track, heardSeconds, subtitles }: Foun
   return warnings
 }
 
-function name({ index, language }: SubtitleTrack): string {
-  return `its subtitle track ${index + 1}${language === null ? '' : ` (${language})`}`
+function name({ index, language }: { index: number; language: string | null }): string {
+  return `${index + 1}${language === null ? '' : ` (${language})`}`
 }

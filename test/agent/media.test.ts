@@ -5,6 +5,8 @@ import { chmod, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { decode, extractSubtitles, probe } from '../../agent/media.ts'
+import { parseProbe } from '../../agent/media-info.ts'
+import { canSeekExactly, decodeArgs } from '../../agent/media-decode.ts'
 import { readWavHeader, WavReader } from '../../agent/wav.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import {
@@ -84,6 +86,44 @@ describe('probe', () => {
       { start: 1, end: 2.5, text: 'Hallo Welt' },
       { start: 3, end: 4, text: 'Ende' },
     ])
+  })
+
+  it('tells what subtitles are for, by their flags or their titles', async () => {
+    const srt = await file('short.srt', '1\n00:00:01,000 --> 00:00:02,000\nHallo\n')
+    const titles = ["title=Director's commentary", 'title=English (SDH)', 'title=English']
+    const film = await ffmpeg`-i ${srt} -i ${srt} -i ${srt} -i ${srt}
+      -map 0 -map 1 -map 2 -map 3 -c:s srt -disposition:s:0 forced
+      -metadata:s:s:1 ${titles[0]!} -metadata:s:s:2 ${titles[1]!} -metadata:s:s:3 ${titles[2]!}
+      ${at('purposes.mkv')}`
+    const track = { codec: 'subrip', language: null, text: true }
+    assert.deepEqual((await probe(tools, film, { signal })).subtitles, [
+      { index: 0, ...track, forced: true },
+      { index: 1, ...track, commentary: true },
+      { index: 2, ...track, hearingImpaired: true },
+      { index: 3, ...track },
+    ])
+    const flags = (disposition: Record<string, number>) => ({
+      codec_type: 'subtitle',
+      codec_name: 'subrip',
+      disposition,
+    })
+    const streams = [flags({ hearing_impaired: 1 }), flags({ comment: 1 }), flags({ default: 1 })]
+    const json = JSON.stringify({ format: { format_name: 'matroska,webm' }, streams })
+    assert.deepEqual(parseProbe(json).subtitles, [
+      { index: 0, ...track, hearingImpaired: true },
+      { index: 1, ...track, commentary: true },
+      { index: 2, ...track },
+    ])
+  })
+
+  it('knows what is in an MPEG transport stream', async () => {
+    const stream = await ffmpeg`-i ${CLIPS.austen.file} -c:a aac ${at('austen.ts')}`
+    const { format, audio } = await probe(tools, stream, { signal })
+    assert.equal(format, 'mpegts')
+    assert.equal(audio[0]?.codec, 'aac')
+    await decode(tools, stream, 0, at('austen-ts.wav'), quiet)
+    const { durationSeconds } = await readWavHeader(at('austen-ts.wav'))
+    assert.ok(Math.abs(durationSeconds - 7.1) < 0.2)
   })
 
   it('does not take a cover for a video', async () => {
@@ -213,5 +253,122 @@ describe('decode', () => {
     })
     await assert.rejects(stopped, (error) => error === reason)
     assert.ok(!existsSync(at('long.wav')) && !existsSync(at('long.wav.part')))
+  })
+})
+
+/** Half a minute of sound that is like itself nowhere, at 44.1 kHz. */
+function makeSweep(name: string): Promise<string> {
+  const sweep = "aevalsrc='0.4*sin(2*PI*(200+20*t)*t)+0.3*sin(2*PI*(613+sin(t)*50)*t)':s=44100:d=30"
+  return ffmpeg`-f lavfi -i ${sweep} ${at(name)}`
+}
+
+async function samplesOf(wav: string): Promise<Buffer> {
+  const { dataOffset, samples } = await readWavHeader(wav)
+  return (await readFile(wav)).subarray(dataOffset, dataOffset + samples * 2)
+}
+
+/** Sample by sample. AAC makes up its noise anew, so that the last bit may be rounded otherwise. */
+function assertSame(actual: Buffer, expected: Buffer): void {
+  assert.equal(actual.length, expected.length)
+  for (let at = 0; at < actual.length; at += 2) {
+    const difference = Math.abs(actual.readInt16LE(at) - expected.readInt16LE(at))
+    if (difference > 2) assert.fail(`sample ${at / 2} differs by ${difference}`)
+  }
+}
+
+const LATER = {
+  wav: '-c:a pcm_s16le',
+  w64: '-c:a pcm_s16le',
+  flac: '-c:a flac',
+  mp3: '-c:a libmp3lame -q:a 4',
+  'cbr.mp3': '-c:a libmp3lame -b:a 96k',
+  m4a: '-c:a aac -b:a 96k',
+  ogg: '-c:a libvorbis',
+  opus: '-c:a libopus',
+  mp4: '-i PICTURE -map 0:a -map 1:v -t 30 -c:v libx264 -preset ultrafast -c:a aac -b:a 96k',
+  mov: '-i PICTURE -map 0:a -map 1:v -t 30 -c:v libx264 -preset ultrafast -c:a pcm_s16le',
+} as const
+
+describe('decode from a later time', () => {
+  for (const [extension, recipe] of Object.entries(LATER)) {
+    it(`gives the samples of the whole ${extension} file from there on`, async () => {
+      const picture = await ffmpeg`-f lavfi -i testsrc=size=160x120:rate=10 -t 30
+        -c:v libx264 -preset ultrafast ${at('picture.mp4')}`
+      const how = recipe.split(' ').map((word) => (word === 'PICTURE' ? picture : word))
+      const source =
+        await ffmpeg`-i ${await makeSweep('sweep.wav')} ${how} ${at(`sweep-later.${extension}`)}`
+      const media = await probe(tools, source, { signal })
+      assert.ok(canSeekExactly(media))
+      await decode(tools, source, 0, at('whole.wav'), { ...quiet, media })
+      const whole = await samplesOf(at('whole.wav'))
+      for (const fromSeconds of [4.5, 23.12345]) {
+        const seen: number[] = []
+        await decode(tools, source, 0, at('later.wav'), {
+          signal,
+          onProgress: (seconds) => seen.push(seconds),
+          fromSeconds,
+          media,
+        })
+        const expected = whole.subarray(Math.round(fromSeconds * 16_000) * 2)
+        assertSame(await samplesOf(at('later.wav')), expected)
+        assert.ok(Math.abs((seen.at(-1) ?? 0) - expected.length / 32_000) < 0.1)
+      }
+    })
+  }
+
+  it('keeps the time of a track that begins after it', async () => {
+    const picture = await makeMute(folder, 'picture-alone.mp4')
+    const late = await ffmpeg`-i ${CLIPS.jfk.file} -itsoffset 8 -i ${picture}
+      -c:v copy -c:a aac ${at('late-picture.mp4')}`
+    const media = await probe(tools, late, { signal })
+    assert.equal(media.latestStartSeconds, 8)
+    assert.equal(canSeekExactly(media), false)
+  })
+})
+
+describe('one channel of two', () => {
+  it('is heard alone, from a later time too', async () => {
+    const call = await ffmpeg`-i ${CLIPS.jfk.file} -i ${CLIPS.austen.file}
+      -filter_complex ${'[0:a][1:a]amerge=inputs=2'} -c:a pcm_s16le ${at('call.wav')}`
+    const clips = [await samplesOf(CLIPS.jfk.file), await samplesOf(CLIPS.austen.file)]
+    for (const channel of [0, 1]) {
+      await decode(tools, call, 0, at('side.wav'), { ...quiet, channel })
+      const heard = await samplesOf(at('side.wav'))
+      assert.ok(heard.length > 7 * 32_000)
+      assert.ok(heard.equals(clips[channel]!.subarray(0, heard.length)))
+      await decode(tools, call, 0, at('side.wav'), { ...quiet, channel, fromSeconds: 2 })
+      assert.ok((await samplesOf(at('side.wav'))).equals(heard.subarray(64_000)))
+    }
+  })
+})
+
+describe('a file with wild times', () => {
+  it('ends where they begin, and is not filled with silence', async () => {
+    const jump = 'asetpts=PTS+gte(N/20\\,1)*100000/TB'
+    const wild = await ffmpeg`-i ${CLIPS.jfk.file} -af ${jump} -c:a flac ${at('wild.mkv')}`
+    const media = { format: 'matroska,webm', durationSeconds: 11 }
+    const { cutShort } = await decode(tools, wild, 0, at('wild.wav'), { ...quiet, media })
+    const { durationSeconds } = await readWavHeader(at('wild.wav'))
+    assert.ok(durationSeconds > 1 && durationSeconds < 11, `${durationSeconds} s`)
+    assert.equal(cutShort, false)
+  })
+
+  it('has more sound than its length allows, which is said', async () => {
+    const long =
+      await ffmpeg`-f lavfi -i anullsrc=r=16000:cl=mono -t 120 -c:a flac ${at('more.mkv')}`
+    const media = { format: 'matroska,webm', durationSeconds: 10 }
+    const { cutShort } = await decode(tools, long, 0, at('more.wav'), { ...quiet, media })
+    assert.ok(cutShort)
+    assert.ok(Math.abs((await readWavHeader(at('more.wav'))).durationSeconds - 71) < 0.5)
+  })
+
+  it('is limited by its claimed length only where that is to be believed', () => {
+    const limit = (format: string, durationSeconds: number): number =>
+      decodeArgs(0, { media: { format, durationSeconds } }).limitSeconds
+    assert.ok(Math.abs(limit('mov,mp4,m4a,3gp,3g2,mj2', 100) - 170) < 1e-6)
+    assert.equal(limit('matroska,webm', 0), 24 * 3600)
+    assert.equal(limit('mpegts', 100), 24 * 3600)
+    assert.equal(limit('mp3', 100), Infinity)
+    assert.equal(decodeArgs(0, {}).limitSeconds, 24 * 3600)
   })
 })

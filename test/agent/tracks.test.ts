@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { AudioTrack, MediaInfo } from '../../agent/media-info.ts'
-import { chooseSubtitles, chooseTrack, languageCode, warningsOf } from '../../agent/tracks.ts'
+import {
+  chooseSubtitles,
+  chooseTrack,
+  languageCode,
+  subtitlesInstead,
+  warningsOf,
+} from '../../agent/tracks.ts'
 
 const track = (index: number, language: string | null, preferred = false): AudioTrack => ({
   index,
@@ -22,13 +28,38 @@ const film: MediaInfo = {
 }
 
 describe('chooseTrack', () => {
+  const choose = (
+    tracks: readonly AudioTrack[],
+    language: string | null,
+    wanted: number | string | null = null,
+  ): [number | undefined, string[]] => {
+    const { track: chosen, warnings } = chooseTrack(tracks, { language, wanted })
+    return [chosen?.index, warnings]
+  }
+
   it('takes the language asked for, else the default, else the first', () => {
-    assert.equal(chooseTrack(film.audio, 'en-GB')?.index, 0)
-    assert.equal(chooseTrack(film.audio, 'de')?.index, 1)
-    assert.equal(chooseTrack(film.audio, 'fr')?.index, 1)
-    assert.equal(chooseTrack(film.audio, null)?.index, 1)
-    assert.equal(chooseTrack([track(0, null), track(1, 'fre')], null)?.index, 0)
-    assert.equal(chooseTrack([], 'en'), null)
+    assert.deepEqual(choose(film.audio, 'en-GB'), [0, []])
+    assert.deepEqual(choose(film.audio, 'de'), [1, []])
+    assert.deepEqual(choose(film.audio, 'fr'), [1, []])
+    assert.deepEqual(choose(film.audio, null), [1, []])
+    assert.deepEqual(choose([track(0, null), track(1, 'fre')], null), [0, []])
+    assert.deepEqual(choose([], 'en'), [undefined, []])
+  })
+
+  it('takes the track that is wanted before all others, by number or language', () => {
+    assert.deepEqual(choose(film.audio, 'de', 0), [0, []])
+    assert.deepEqual(choose(film.audio, 'de', 'en'), [0, []])
+    assert.deepEqual(choose(film.audio, null, 'deu'), [1, []])
+    // An index counts tracks that cannot be heard, too.
+    assert.deepEqual(choose([track(0, null), track(2, null)], null, 2), [2, []])
+  })
+
+  it('says that a wanted track is not there, and which it took', () => {
+    const missing = choose(film.audio, 'en', 2)
+    assert.deepEqual(missing, [0, ['The file has no audio track 3: track 1 (eng) was used.']])
+    const other = choose(film.audio, null, 'fr')
+    assert.deepEqual(other, [1, ["The file has no audio track in 'fr': track 2 (ger) was used."]])
+    assert.deepEqual(choose([], null, 2), [undefined, []])
   })
 })
 
@@ -42,6 +73,33 @@ describe('chooseSubtitles', () => {
     assert.equal(chooseSubtitles(subtitles, 'en')?.index, 2)
     assert.equal(chooseSubtitles(subtitles, null)?.index, 1)
     assert.equal(chooseSubtitles(subtitles.slice(0, 1), 'en'), null)
+  })
+})
+
+describe('subtitles with a purpose', () => {
+  const subtitles = [
+    { index: 0, codec: 'subrip', language: 'eng', text: true, commentary: true },
+    { index: 1, codec: 'subrip', language: 'eng', text: true, forced: true },
+    { index: 2, codec: 'subrip', language: 'eng', text: true, hearingImpaired: true },
+    { index: 3, codec: 'subrip', language: 'eng', text: true },
+    { index: 4, codec: 'subrip', language: 'ger', text: true, forced: true },
+  ]
+
+  it('are read when there is nothing better', () => {
+    const left = subtitles.slice()
+    for (const expected of [3, 2, 1, 0]) {
+      assert.equal(chooseSubtitles(left, 'en')?.index, expected)
+      left.splice(expected, 1)
+    }
+    assert.equal(chooseSubtitles(subtitles, 'de')?.index, 4)
+  })
+
+  it('never stand for what is said when they leave it out or are in another language', () => {
+    assert.equal(subtitlesInstead(subtitles, 'en')?.index, 3)
+    assert.equal(subtitlesInstead(subtitles.slice(0, 3), null)?.index, 2)
+    assert.equal(subtitlesInstead(subtitles.slice(0, 2), 'en'), null)
+    assert.equal(subtitlesInstead(subtitles, 'de'), null)
+    assert.equal(subtitlesInstead([], null), null)
   })
 })
 
@@ -91,5 +149,13 @@ describe('warningsOf', () => {
     assert.match(warningsOf(mute)[0] ?? '', /no sound.*chapters/)
     const subtitles = { index: 0, codec: 'subrip', language: 'eng', text: true }
     assert.match(warningsOf({ ...mute, subtitles })[0] ?? '', /subtitle track 1 \(eng\)/)
+  })
+
+  it('says that subtitles were preferred to the sound', () => {
+    const subtitles = { index: 1, codec: 'subrip', language: 'eng', text: true }
+    const preferred = { ...found, track: null, heardSeconds: 0, subtitles, preferred: true }
+    assert.deepEqual(warningsOf(preferred), [
+      "The text is the file's subtitle track 2 (eng): nothing was heard.",
+    ])
   })
 })

@@ -1,0 +1,42 @@
+const WEBM = new Set(['vp8', 'vp9', 'av1', 'opus', 'vorbis', 'webvtt'])
+const PLAIN: Record<string, string> = {
+  mp3: 'audio/mpeg',
+  wav: 'audio/wav',
+  w64: 'audio/wav',
+  flac: 'audio/flac',
+  aac: 'audio/aac',
+  aiff: 'audio/aiff',
+  amr: 'audio/amr',
+  caf: 'audio/x-caf',
+  ac3: 'audio/ac3',
+  eac3: 'audio/eac3',
+  dts: 'audio/vnd.dts',
+  au: 'audio/basic',
+  avi: 'video/x-msvideo',
+  mpegts: 'video/mp2t',
+  mpeg: 'video/mpeg',
+  flv: 'video/x-flv',
+}
+
+/**
+ * The media type of a container by ffprobe's name for it, or undefined for one without a usual name.
+ * @param brand what an MP4 says it is; @param moving whether it has a moving picture.
+ */
+export function mimeOf(
+  format: string,
+  brand: string,
+  codecs: readonly string[],
+  moving: boolean,
+): string | undefined {
+  const kind = moving ? 'video' : 'audio'
+  if (format.startsWith('mov,')) {
+    if (brand.startsWith('qt')) return 'video/quicktime'
+    return brand.startsWith('3g') ? `${kind}/3gpp` : `${kind}/mp4`
+  }
+  if (format.startsWith('matroska')) {
+    return codecs.every((codec) => WEBM.has(codec)) ? `${kind}/webm` : `${kind}/x-matroska`
+  }
+  if (format === 'ogg') return `${kind}/ogg`
+  if (format === 'asf') return `${kind}/x-ms-${moving ? 'wmv' : 'wma'}`
+  return PLAIN[format]
+}
