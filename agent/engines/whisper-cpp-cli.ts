@@ -100,6 +100,21 @@ function parse(
   { stderr }: Outcome,
   { durationSeconds }: PlanRequest,
 ): Omit<Recognised, 'warnings'> {
+  const probability = DETECTED.exec(stderr)?.[2]
+  return {
+    ...readTranscription(output, durationSeconds),
+    ...(probability === undefined ? {} : { languageProbability: Number(probability) }),
+  }
+}
+
+/**
+ * What whisper-cli's `-oj` and `-ojf` write.
+ * @throws {AppError} `engine_failed` when it is cut off or something else.
+ */
+export function readTranscription(
+  output: Buffer,
+  durationSeconds: number,
+): Omit<Recognised, 'warnings'> {
   const parsed = written.safeParse(parseLenient(output, 'whisper-cpp'))
   if (!parsed.success) {
     throw new AppError(
@@ -108,10 +123,8 @@ function parse(
       { cause: parsed.error },
     )
   }
-  const probability = DETECTED.exec(stderr)?.[2]
   return {
     language: languageCode(parsed.data.result?.language ?? ''),
-    ...(probability === undefined ? {} : { languageProbability: Number(probability) }),
     segments: withinPiece(parsed.data.transcription.map(segmentOf), durationSeconds),
   }
 }

@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { command } from '../../agent/engines/command.ts'
+import type { EngineSettings, OutputForm } from '../../agent/engines/definition.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
+import { gone, tempFolder } from './fixtures.ts'
+
+const folder = tempFolder()
+const { signal } = new AbortController()
+const code = (expected: ErrorCode) => (error: unknown) =>
+  error instanceof AppError && error.code === expected
+const recorded = fileURLToPath(new URL('recorded/whisper-cpp/jfk.json', import.meta.url))
+
+const settingsFor = (
+  args: readonly string[],
+  commandOutput: OutputForm,
+  more: Partial<EngineSettings> = {},
+): EngineSettings =>
+  engineSettings(folder, { command: [process.execPath, ...args], commandOutput, ...more })
+
+async function run(
+  script: string,
+  form: OutputForm,
+  args: readonly string[] = ['{wav}', '{out}'],
+  more: Parameters<typeof requestFor>[1] = {},
+  settings: Partial<EngineSettings> = {},
+) {
+  const all = settingsFor(['-e', script, ...args], form, settings)
+  const engine = command.create(all, await command.probe(all, signal))
+  return await engine.transcribe(await requestFor(folder, more))
+}
+
+const write = (text: string): string =>
+  `require('node:fs').writeFileSync(process.argv[2], ${JSON.stringify(text)})`
+const print = (text: string): string => `process.stdout.write(${JSON.stringify(text)})`
+
+describe('the engine command', () => {
+  it('runs a program with what a job asks for, each thing in its own argument', async () => {
+    const args = ['{wav}', '{out}', '--l={language}', '{task}', '{model}', '{prompt}']
+    const options = { ...OPTIONS, language: 'de', prompt: '--output /etc/{out} $(id)' }
+    const { segments } = await run(
+      `require('node:fs').writeFileSync(process.argv[2], JSON.stringify(process.argv.slice(3)))`,
+      'text',
+      args,
+      { options },
+      { model: 'own' },
+    )
+    assert.deepEqual(JSON.parse(segments[0]?.text ?? ''), [
+      '--l=de',
+      'transcribe',
+      'own',
+      ' --output /etc/{out} $(id)',
+    ])
+  })
+
+  it("reads whisper.cpp's JSON and OpenAI's", async () => {
+    const cpp = await run(write(await readFile(recorded, 'utf8')), 'whisper-json')
+    assert.equal(cpp.segments[0]?.words?.length, 22)
+    assert.equal(cpp.language, 'en')
+    const openai = await run(
+      write(
+        '{"language":"german","segments":[{"start":1,"end":2,"text":" Ja, \\"transcription\\": so","avg_logprob":NaN}]}',
+      ),
+      'whisper-json',
+    )
+    assert.deepEqual(openai.segments, [{ start: 1, end: 2, text: 'Ja, "transcription": so' }])
+    assert.equal(openai.language, 'de')
+  })
+
+  it('reads subtitles and text, from its standard output when there is no {out}', async () => {
+    const options = { ...OPTIONS, language: 'en' }
+    const srt = '1\n00:00:01,000 --> 00:00:99,000\nYes\n'
+    const subtitles = await run(print(srt), 'srt', ['{wav}'], { options })
+    assert.deepEqual(subtitles.segments, [{ start: 1, end: 11, text: 'Yes' }])
+    assert.equal(subtitles.language, 'en')
+    const text = await run(print('Yes,\nand no.\n'), 'text', ['{wav}'])
+    assert.deepEqual(text.segments, [{ start: 0.3, end: 10.4, text: 'Yes, and no.' }])
+    assert.deepEqual((await run(print(' \n'), 'text', ['{wav}'])).segments, [])
+  })
+
+  const failures: [string, string, OutputForm, ErrorCode][] = [
+    ['writes nothing and is content', '', 'srt', 'engine_failed'],
+    ['writes something else', write('Segmentation fault'), 'vtt', 'engine_failed'],
+    ['writes half of it', write('{"segments":[{"start":1,'), 'whisper-json', 'engine_failed'],
+    [
+      'ends with a code',
+      'console.error("no such model"); process.exit(4)',
+      'text',
+      'engine_failed',
+    ],
+    ['crashes', 'process.kill(process.pid, "SIGABRT")', 'text', 'engine_failed'],
+    [
+      'is out of memory',
+      'console.error("torch.cuda.OutOfMemoryError: CUDA out of memory."); process.exit(1)',
+      'text',
+      'gpu_out_of_memory',
+    ],
+  ]
+  for (const [what, script, form, expected] of failures) {
+    it(`is ${expected} when the program ${what}`, async () => {
+      await assert.rejects(run(script, form), code(expected))
+    })
+  }
+
+  it('ends the program and all it started when it is cancelled', async () => {
+    const script = path.join(folder, 'hang.cjs')
+    await writeFile(
+      script,
+      `const { spawn } = require('node:child_process')
+       const child = spawn(process.execPath, ['-e', 'setInterval(() => {}, 1000)'])
+       require('node:fs').writeFileSync(${JSON.stringify(path.join(folder, 'pids'))}, process.pid + ' ' + child.pid)
+       require('node:fs').writeFileSync(${JSON.stringify(path.join(folder, 'up'))}, '')
+       setInterval(() => {}, 1000)`,
+    )
+    const all = settingsFor([script, '{wav}'], 'text')
+    const engine = command.create(all, await command.probe(all, signal))
+    const stop = new AbortController()
+    const running = engine.transcribe(await requestFor(folder, { signal: stop.signal }))
+    const reason = new Error('cancelled')
+    while ((await readFile(path.join(folder, 'up')).catch(() => null)) === null) {
+      await new Promise(setImmediate)
+    }
+    stop.abort(reason)
+    await assert.rejects(running, reason)
+    const pids = (await readFile(path.join(folder, 'pids'), 'utf8')).split(' ').map(Number)
+    for (const pid of pids) await gone(pid)
+  })
+
+  it('is no use without a program, a place for the audio, or the model it asks for', async () => {
+    const bad: [EngineSettings, RegExp][] = [
+      [engineSettings(folder), /--engine-command/],
+      [engineSettings(folder, { command: ['/nowhere/x', '{wav}'] }), /no program '\/nowhere\/x'/],
+      [settingsFor(['-v'], 'text'), /\{wav\}/],
+      [settingsFor(['{wav}', '{model}'], 'text'), /--model/],
+    ]
+    for (const [settings, why] of bad) {
+      const probe = await command.probe(settings, signal)
+      assert.equal(probe.usable, false)
+      assert.match(probe.why, why)
+      assert.throws(() => command.create(settings, probe), AppError)
+    }
+  })
+
+  it('can do what its command has a place for', async () => {
+    const few = settingsFor(['{wav}'], 'srt')
+    const many = settingsFor(['{wav}', '{task}', '{prompt}'], 'whisper-json')
+    const abilities = async (settings: EngineSettings) =>
+      command.create(settings, await command.probe(settings, signal)).abilities
+    const { translate, prompt, words } = await abilities(few)
+    assert.deepEqual([translate, prompt, words], [false, false, false])
+    const more = await abilities(many)
+    assert.deepEqual([more.translate, more.prompt, more.words], [true, true, true])
+  })
+})
