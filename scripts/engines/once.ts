@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -45,6 +46,11 @@ export async function once(
     await lock.release()
   }
   return folder
+}
+
+/** A few letters for a folder's name that change when any of these does. */
+export function markOf(...parts: readonly string[]): string {
+  return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 8)
 }
 
 async function waitForLock(

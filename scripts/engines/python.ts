@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { childEnv } from '../../agent/paths.ts'
-import { once, type PrepareOptions } from './once.ts'
+import { markOf, once, type PrepareOptions } from './once.ts'
 import { runTool } from './tool.ts'
 
 /** What was seen working together. The rest comes as these ask for it. */
@@ -14,7 +14,9 @@ const HINT =
  * @throws {AppError} `engine_missing` when there is no Python with venv, or pip cannot install it.
  */
 export async function whisperCtranslate2(options: PrepareOptions): Promise<string> {
-  const name = REQUIREMENTS[0]?.replace('==', '-') ?? ''
+  // An environment works with the Python that it was made with.
+  const version = await runTool('python3', ['-VV'], { signal: options.signal, hint: HINT })
+  const name = `whisper-ctranslate2-${process.platform}-${process.arch}-${markOf(version, ...REQUIREMENTS)}`
   const folder = await once(
     name,
     async (made) => {

@@ -1,11 +1,10 @@
-import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { copyFile, mkdir, readFile, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import os from 'node:os'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { once, type PrepareOptions } from './once.ts'
+import { markOf, once, type PrepareOptions } from './once.ts'
 import { runTool } from './tool.ts'
 
 export interface WhisperCppOptions extends PrepareOptions {
@@ -38,7 +37,7 @@ const SETTINGS = [
 export async function whisperCpp(options: WhisperCppOptions): Promise<WhisperCpp> {
   const source = options.source ?? packagedSource()
   const version = await versionOf(source)
-  const name = `whisper.cpp-${version}-${process.platform}-${process.arch}-${await processorMark()}`
+  const name = `whisper.cpp-${version}-${process.platform}-${process.arch}-${await buildMark()}`
   const folder = await once(name, async (made) => await build(source, made, options), options)
   const [cli, server] = PROGRAMS
   return { whisperCli: path.join(folder, cli), whisperServer: path.join(folder, server) }
@@ -100,10 +99,9 @@ async function versionOf(source: string): Promise<string> {
   throw new AppError('engine_missing', `'${source}' is not whisper.cpp's source.`)
 }
 
-/** Stands for what the processor can do: a program built for another one might not run on it. */
-async function processorMark(): Promise<string> {
+/** Stands for how it is built and what the processor can do: a program built for another one might not run on it. */
+async function buildMark(): Promise<string> {
   const cpuinfo = existsSync('/proc/cpuinfo') ? await readFile('/proc/cpuinfo', 'utf8') : ''
   const features = /^(flags|Features)\s*:.*$/m.exec(cpuinfo)?.[0] ?? ''
-  const model = os.cpus()[0]?.model ?? ''
-  return createHash('sha256').update(`${model}\n${features}`).digest('hex').slice(0, 8)
+  return markOf(...SETTINGS, os.cpus()[0]?.model ?? '', features)
 }
