@@ -60,15 +60,16 @@ export async function statusOfGet(
 export async function get(
   url: string,
   { signal, headers = {} }: { signal: AbortSignal; headers?: Record<string, string> },
-): Promise<{ status: number; body: string } | null> {
+): Promise<Answer | null> {
   try {
-    const { statusCode, body } = await request(url, {
+    const answer = await request(url, {
       headers,
       signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]),
       dispatcher,
       reset: true,
     })
-    return { status: statusCode, body: await body.text() }
+    const body = Buffer.from(await answer.body.arrayBuffer())
+    return { status: answer.statusCode, headers: answer.headers, body }
   } catch {
     signal.throwIfAborted()
     return null

@@ -32,6 +32,7 @@ if (scenario !== 'gpu') process.stderr.write('whisper_backend_init_gpu: no GPU f
 
 const loadedAt = Date.now() + (scenario === 'slow' ? Infinity : 0)
 const server = createServer((request, response) => {
+  response.setHeader('server', 'whisper.cpp')
   if (request.url === '/health') {
     const loaded = Date.now() >= loadedAt
     response.writeHead(loaded ? 200 : 503, { 'content-type': 'application/json' })
