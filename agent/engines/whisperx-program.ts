@@ -1,10 +1,12 @@
 import path from 'node:path'
+import type { AppError } from '../../shared/errors.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-engine.ts'
 import type { EngineAbilities, Recognised } from './engine.ts'
 import { detectedIn, type DetectionLines } from './python/detection.ts'
 import { failureOf } from './python/failures.ts'
 import { hotwordOptions, sharedOptions } from './python/options.ts'
 import { readOutput } from './python/output.ts'
+import { LaterStageError } from './whisperx-engine.ts'
 import { whisperxProgress } from './whisperx-progress.ts'
 
 export const WHISPERX = 'whisperx'
@@ -18,6 +20,8 @@ export interface WhisperxSetup {
   /** Whether a slot with a GPU means to compute on it. */
   gpu: boolean
   offline: boolean
+  /** Whether it has, or can get, the model that tells speakers apart. */
+  speakers: boolean
   /** The languages whose words it can align. */
   aligned: ReadonlySet<string>
   env: Record<string, string>
@@ -29,7 +33,7 @@ const ABILITIES: EngineAbilities = {
   languages: null,
   translate: true,
   words: true,
-  speakers: true,
+  speakers: false,
   prompt: true,
   hotwords: true,
   partSeconds: 30 * 60,
@@ -47,10 +51,10 @@ const COMPUTE_TYPES = new Set(['default', 'float16', 'float32', 'int8'])
 export function whisperxProgram(setup: WhisperxSetup): CliProgram {
   return {
     name: WHISPERX,
-    abilities: ABILITIES,
+    abilities: { ...ABILITIES, speakers: setup.speakers },
     plan: (request) => plan(setup, request),
     parse,
-    classify: (outcome) => (outcome.exitCode === 0 ? null : failureOf(WHISPERX, outcome)),
+    classify,
     progressOf: (request) => whisperxProgress(stagesOf(setup, request), request.durationSeconds),
     detection: {
       plan: (request, wavPaths) => detectionPlan(setup, request, wavPaths),
@@ -139,4 +143,15 @@ function parse(
     ...(detected ? { languageProbability: detected.probability } : {}),
     segments,
   }
+}
+
+function classify(outcome: Outcome): AppError | null {
+  if (outcome.exitCode === 0) return null
+  const failure = failureOf(WHISPERX, outcome)
+  if (outcome.stdout.includes('Performing diarization...')) {
+    return new LaterStageError('diarization', failure)
+  }
+  return /whisperx[/\\]alignment\.py|load_align_model/.test(outcome.stderr)
+    ? new LaterStageError('alignment', failure)
+    : failure
 }

@@ -1,8 +1,10 @@
+import { existsSync } from 'node:fs'
 import { CliEngine } from './cli-engine.ts'
 import type { EngineDefinition, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
 import { pythonPlaces } from './python/config.ts'
 import { pythonEnv } from './python/environment.ts'
+import { cachedIn } from './python/hub.ts'
 import { findModels, modelFolder } from './python/models.ts'
 import {
   deviceName,
@@ -13,6 +15,7 @@ import {
   type PythonSettings,
 } from './python/probe.ts'
 import { alignedLanguages } from './whisperx-alignment.ts'
+import { WhisperxEngine } from './whisperx-engine.ts'
 import { WHISPERX, whisperxProgram } from './whisperx-program.ts'
 
 const PROGRAM: PythonProgram = {
@@ -25,6 +28,9 @@ const PROGRAM: PythonProgram = {
 
 /** As many pieces at once as it takes by itself: said, so that they can be halved when memory is short. */
 const BATCH_SIZE = 8
+
+/** The model that tells speakers apart: behind a consent, for which Hugging Face wants a token. */
+const SPEAKERS = 'pyannote/speaker-diarization-community-1'
 
 /** whisperx: faster-whisper in batches, words aligned to the audio, speakers told apart. */
 export const whisperx: EngineDefinition = {
@@ -39,6 +45,7 @@ export const whisperx: EngineDefinition = {
     const { program, model, version } = usableProbe(WHISPERX, probe)
     const places = pythonPlaces(settings)
     const { offline, threads } = settings
+    const canFetch = !offline && (places.token !== null || existsSync(places.tokenFile))
     const setup = {
       program,
       models: new Map(probe.models.map((name) => [name, modelFolder(name, settings, places.hub)])),
@@ -48,11 +55,16 @@ export const whisperx: EngineDefinition = {
       aligned: alignedLanguages(places, offline),
       env: pythonEnv(program, places, settings),
       token: places.token,
+      speakers: cachedIn(places.hub, SPEAKERS, ['config.yaml']) !== null || canFetch,
     }
-    return new CliEngine(
+    const info = { name: WHISPERX, model, device: deviceName(settings), version }
+    const effort = { ...settings, batchSize: settings.batchSize ?? BATCH_SIZE }
+    const plain = whisperxProgram({ ...setup, aligned: new Set() })
+    return new WhisperxEngine(
+      new CliEngine(plain, effort, info, probe.models),
       whisperxProgram(setup),
-      { ...settings, batchSize: settings.batchSize ?? BATCH_SIZE },
-      { name: WHISPERX, model, device: deviceName(settings), version },
+      effort,
+      info,
       probe.models,
     )
   },

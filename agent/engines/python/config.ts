@@ -19,9 +19,11 @@ export interface PythonPlaces {
   env: Record<string, string>
   /** Hugging Face's token, for models behind a consent; only for the child that needs one. */
   token: string | null
+  /** Where Hugging Face's own programs keep it, and find it by themselves. */
+  tokenFile: string
 }
 
-const MODELS = /^(HF_(?!TOKEN)|TORCH_HOME$|NLTK_DATA$)/
+const MODELS = /^(HF_(?!TOKEN$)|TORCH_HOME$|NLTK_DATA$)/
 const NETWORK = /^((https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/i
 
 /** Read from our environment at each call. `offline`: proxies are of no use. */
@@ -43,6 +45,7 @@ export function pythonPlaces({ offline }: { offline: boolean }): PythonPlaces {
     nltk: [...folders(env['NLTK_DATA']), path.join(homedir(), 'nltk_data'), '/usr/share/nltk_data'],
     env: passed,
     token: env['HF_TOKEN'] || env['HUGGING_FACE_HUB_TOKEN'] || null,
+    tokenFile: env['HF_TOKEN_PATH'] || path.join(hfHome, 'token'),
   }
 }
 

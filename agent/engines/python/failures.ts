@@ -18,7 +18,7 @@ const RULES: readonly Rule[] = [
     say: () => 'needs more memory than the GPU has left.',
   },
   {
-    pattern: /No default align(?:ment |-)model for language: (\S+)/,
+    pattern: /No default align(?:ment |-)model for language: (\w+)/,
     code: 'unsupported_language',
     say: ([, language]) => `has no alignment model for the language '${language}'.`,
   },
@@ -59,7 +59,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern:
-      /no CUDA-capable device|driver version is insufficient|no kernel image is available|not compiled with CUDA|Found no NVIDIA driver|invalid device ordinal|CUDA unknown error|unsupported device cuda/i,
+      /no CUDA-capable device|driver version is insufficient|no kernel image is available|not compiled with CUDA|Found no NVIDIA driver|cuda\.is_available\(\) is False|invalid device ordinal|CUDA unknown error|unsupported device cuda/i,
     code: 'engine_failed',
     say: ([found]) =>
       `cannot use the GPU (${found}). Look at its driver and its Python packages, or run on the CPU.`,
@@ -93,7 +93,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern:
-      /LocalEntryNotFound|OfflineModeIsEnabled|cannot find the (?:appropriate snapshot|requested files)|outgoing traffic has been disabled|SHA256 checksum does not|Max retries exceeded|URLError|ConnectError|Connection(?:Reset)?Error|ReadTimeout|Temporary failure in name resolution/,
+      /LocalEntryNotFound|OfflineModeIsEnabled|cannot find the (?:appropriate snapshot|requested files)|outgoing traffic has been disabled|SHA256 checksum does not|Max retries exceeded|URLError|ConnectError|Connection(?:Reset)?Error|ReadTimeout|Temporary failure in name resolution|no internet connection/,
     code: 'model_missing',
     say: () =>
       'could not get its model. Pull it while the network can be reached, or copy it from a machine that has it.',
@@ -135,17 +135,24 @@ const RULES: readonly Rule[] = [
 const TOO_LITTLE =
   'ran out of main memory. Take a smaller model or fewer slots, or give the machine more memory.'
 
+const TRACEBACK = 'Traceback (most recent call last)'
+/** A warning of pyannote's with all that torchcodec could not load, of which none is needed here. */
+const NOISE =
+  /\[start of libtorchcodec loading traceback\][^]*?\[end of libtorchcodec loading traceback\]/g
+
 /** What went wrong, once it is known that something did: by the signal, by words known of old, else by its last line. */
 export function failureOf(engine: string, outcome: Outcome): AppError {
   const { exitCode, signal } = outcome
-  const said = `${withoutSegments(outcome.stdout)}\n${outcome.stderr}`
+  const stderr = outcome.stderr.replace(NOISE, '')
   const fail = (code: ErrorCode, what: string): AppError =>
-    new AppError(code, `The engine ${engine} ${what}`, {
-      cause: new Error(outcome.stderr.slice(-4_000)),
-    })
-  for (const { pattern, code, say } of RULES) {
-    const match = pattern.exec(said)
-    if (match !== null) return fail(code, say(match))
+    new AppError(code, `The engine ${engine} ${what}`, { cause: new Error(stderr.slice(-4_000)) })
+  // What it ended with says more than what it met on the way.
+  const end = stderr.slice(Math.max(0, stderr.lastIndexOf(TRACEBACK)))
+  for (const text of [end, `${withoutSegments(outcome.stdout)}\n${stderr}`]) {
+    for (const { pattern, code, say } of RULES) {
+      const match = pattern.exec(text)
+      if (match !== null) return fail(code, say(match))
+    }
   }
   // Not ours: when we end a child, its outcome is never looked at.
   if (signal === 'SIGKILL' || exitCode === 137) {
