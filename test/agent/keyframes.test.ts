@@ -18,7 +18,7 @@ async function emptyFolder(name = `frames-${count++}`): Promise<string> {
   return at(name)
 }
 
-const COLOURS = ['red', 'blue', 'yellow', 'black', 'white', 'green', 'purple', 'orange']
+const COLOURS = ['red', 'blue', 'yellow', 'black', 'white', 'black', 'yellow', 'blue']
 
 /** A film of single colours, one every two seconds, each beginning with a picture that stands alone. */
 function makeFilm(name: string, scenes: number, size = '320x180'): Promise<string> {
