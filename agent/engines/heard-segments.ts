@@ -1,5 +1,8 @@
 import type { HeardSegment } from './engine.ts'
 
+/** What whisper.cpp's models write where nobody speaks. */
+const NOTHING = /^(\[\s*blank_audio\s*\])?$/i
+
 /**
  * Segments as an engine has to give them: in order of time, none empty, and nothing outside the piece. Whisper counts in
  * windows of 30 seconds and likes to end its last segment where the window ends.
@@ -10,7 +13,7 @@ export function withinPiece(
 ): HeardSegment[] {
   const clamp = (seconds: number): number => Math.min(durationSeconds, Math.max(0, seconds))
   return segments
-    .filter(({ text }) => text !== '')
+    .filter(({ text }) => !NOTHING.test(text))
     .map(({ start, end, words, ...rest }) => ({
       ...rest,
       start: clamp(start),

@@ -9,6 +9,7 @@ import { childEnv } from '../paths.ts'
 import type { Outcome } from './cli-engine.ts'
 import { freePort } from './free-port.ts'
 import { lastLine } from './program-failure.ts'
+import type { Guarded } from './resident-guard.ts'
 
 /** A program that serves HTTP on 127.0.0.1. */
 export interface ResidentPlan {
@@ -168,7 +169,8 @@ function start({ file, args, env }: ResidentPlan, port: number) {
   const script = fileURLToPath(new URL(`./resident-guard${extension}`, import.meta.url))
   // From a checkout it is TypeScript that runs; from the package JavaScript, with no need of tsx.
   const loader = extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : []
-  return execa(process.execPath, [...loader, script, file, ...args(port)], {
+  const guarded: Guarded = [file, ...args(port)]
+  return execa(process.execPath, [...loader, script, ...guarded], {
     // Its end is what tells the guard that we are gone.
     ipc: true,
     env: childEnv(env),
