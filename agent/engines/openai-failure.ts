@@ -22,18 +22,18 @@ export function serverFailure(
     retryAfterSeconds: number | undefined
   },
 ): AppError {
-  const said = wordsOf(body)
+  // What it says of a key may hold the key.
+  const refused = status === 401 || status === 403
+  const said = refused ? '' : wordsOf(body)
   const fail = (code: ErrorCode, what: string): AppError =>
     new AppError(
       code,
       `The server at ${server} ${what}${said === '' ? '.' : `: ${said}`}`,
       retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
     )
-  if (status === 401 || status === 403) {
-    return fail(
-      'engine_failed',
-      `refuses our key (${status}). Set MORAG_ENGINE_API_KEY to one it takes`,
-    )
+  if (refused) {
+    const fix = 'Set MORAG_ENGINE_API_KEY to one it takes'
+    return fail('engine_failed', `refuses our key (${status}). ${fix}`)
   }
   if (status < 500 && MODEL.test(said)) return fail('model_missing', `has no model '${model}'`)
   if (status < 500 && LANGUAGE.test(said)) {

@@ -74,6 +74,7 @@ describe("a server's refusal", () => {
     const key = failure(401, await recorded('openai/error-key.json'))
     assert.equal(key.code, 'engine_failed')
     assert.match(key.message, /MORAG_ENGINE_API_KEY/)
+    assert.doesNotMatch(key.message, /sk-nope/)
     assert.equal(failure(404, await recorded('openai/error-model.json')).code, 'model_missing')
     assert.equal(
       failure(400, '{"error":{"message":"The model `x` does not exist"}}').code,
