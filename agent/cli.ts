@@ -2,6 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
+import { addEngines } from './commands/engines.ts'
 import { addModels } from './commands/models.ts'
 import { addStart } from './commands/start.ts'
 import { addSubmit } from './commands/submit.ts'
@@ -29,6 +30,7 @@ function program(): Command {
   addTranscribe(cli)
   addSubmit(cli)
   addModels(cli)
+  addEngines(cli)
   return cli
 }
 

@@ -1,3 +1,5 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import { z } from 'zod'
 import { AppError } from '../shared/errors.ts'
 import { fromWire, toWire, type FromWire } from '../shared/keys.ts'
@@ -63,6 +65,22 @@ export class Client {
   ): Promise<ResultAnswer> {
     const path = `${jobPath(jobId)}/result`
     return await this.#post(path, body, resultAnswer, { ...options, method: 'PUT' })
+  }
+
+  /** Sends a file that belongs to the result, streamed from disk; the same name again replaces it. */
+  async artifact(
+    { jobId, leaseToken }: { jobId: string; leaseToken: string },
+    name: string,
+    file: string,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const { size } = await stat(file)
+    const headers = { 'morag-lease': leaseToken, 'content-length': String(size) }
+    await this.connection.text(
+      `${jobPath(jobId)}/artifacts/${encodeURIComponent(name)}`,
+      () => ({ method: 'PUT' as const, headers, body: createReadStream(file) }),
+      options,
+    )
   }
 
   /** Gives an attempt back; it does not count. */

@@ -2,18 +2,12 @@ import { readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command, Option } from 'commander'
 import { AppError, messageOf } from '../shared/errors.ts'
-import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
+import { dropEmptyVariables, setting } from '../shared/settings.ts'
 import { baseUrl } from './connection.ts'
-import { ENGINE_NAMES } from './engines/registry.ts'
-import { modelsDir, stateDir } from './paths.ts'
-import {
-  checked,
-  LOG_LEVELS,
-  logLevel,
-  nameList,
-  workerName,
-  type LogLevel,
-} from './setting-values.ts'
+import type { LimitSettings } from './limits.ts'
+import { mediaSettings, type MediaSettings } from './media-settings.ts'
+import { stateDir } from './paths.ts'
+import { LOG_LEVELS, logLevel, type LogLevel } from './setting-values.ts'
 
 const LOG_FORMATS = ['text', 'json'] as const
 type LogFormat = (typeof LOG_FORMATS)[number]
@@ -24,32 +18,28 @@ export interface CoordinatorSettings {
   apiKey: string | null
 }
 
-/** What a conversion needs on this machine. */
-export interface MediaSettings {
-  engine: string
-  /** A path or a name to use instead of looking for one. */
-  ffmpeg: string | null
-  modelsDir: string
-}
-
 export interface LogSettings {
   logLevel: LogLevel
   logFormat: LogFormat
 }
 
-export interface StartSettings extends CoordinatorSettings, MediaSettings, LogSettings {
+export interface StartSettings extends LogSettings {
+  coordinators: CoordinatorSettings[]
+  media: MediaSettings
   /** Null: named after the machine. */
   workerId: string | null
   contentTypes: string[]
-  slots: number
   workDir: string
   /** How long one request waits for work, in seconds. */
   waitSeconds: number
+  /** Jobs got ready beside those that run. */
+  prefetch: number
+  limits: LimitSettings
   once: boolean
   exitWhenIdle: boolean
 }
 
-const DEFAULT_URL = 'http://127.0.0.1:8000'
+export const DEFAULT_URL = 'http://127.0.0.1:8000'
 const MAX_WAIT_SECONDS = 60
 
 export function addCoordinatorSettings(command: Command): Command {
@@ -71,27 +61,6 @@ export function apiKeyFile(): Option {
   )
 }
 
-export function addMediaSettings(command: Command): Command {
-  return command
-    .addOption(
-      setting('--engine <name>', 'what recognises speech', 'MORAG_ENGINE')
-        .choices(ENGINE_NAMES)
-        .default('auto'),
-    )
-    .addOption(
-      setting('--ffmpeg <path>', 'ffmpeg to use (default: PATH, else the npm one)', 'MORAG_FFMPEG'),
-    )
-    .addOption(modelsFolder())
-}
-
-export function modelsFolder(): Option {
-  return setting(
-    '--models-dir <dir>',
-    'where models are kept (default: morag/models in the cache folder)',
-    'MORAG_MODELS_DIR',
-  )
-}
-
 export function addLogSettings(command: Command): Command {
   return command
     .addOption(
@@ -110,45 +79,6 @@ export function addLogSettings(command: Command): Command {
     )
 }
 
-export function addWorkerSettings(command: Command): Command {
-  return command
-    .addOption(
-      setting('--types <list>', 'content types to take', 'MORAG_WORKER_CONTENT_TYPES')
-        .argParser(checked(nameList))
-        .default(['audio', 'video'], 'audio,video'),
-    )
-    .addOption(
-      setting(
-        '--worker-id <id>',
-        "this agent's name (default: the machine's, with a number for each further one)",
-        'MORAG_WORKER_ID',
-      ).argParser(workerName),
-    )
-    .addOption(
-      setting('--slots <count>', 'jobs at a time', 'MORAG_WORKER_MAX_CONCURRENT_JOBS')
-        .argParser(checked(wholeNumber(1, 64)))
-        .default(1),
-    )
-    .addOption(
-      setting(
-        '--work-dir <dir>',
-        'where files are kept while they are worked on (default: morag/work in the state folder)',
-        'MORAG_TEMP_DIR',
-      ),
-    )
-    .addOption(
-      setting(
-        '--poll-interval <seconds>',
-        'how long one request waits for work',
-        'MORAG_WORKER_POLL_INTERVAL',
-      )
-        .argParser(checked(wholeNumber(0, 3_600)))
-        .default(30),
-    )
-    .option('--once', 'end after one job')
-    .option('--exit-when-idle', 'end when there is no more work')
-}
-
 /** The flags of a command as commander gives them. */
 export type Flags = Record<string, unknown>
 
@@ -157,41 +87,68 @@ export function coordinatorSettings(flags: Flags): CoordinatorSettings {
   return { url: text(flags['url']) ?? DEFAULT_URL, apiKey: apiKeyOf(flags) }
 }
 
-export function mediaSettings(flags: Flags): MediaSettings {
-  return {
-    engine: text(flags['engine']) ?? 'auto',
-    ffmpeg: text(flags['ffmpeg']),
-    modelsDir: modelsDirOf(flags),
-  }
-}
-
-export function modelsDirOf(flags: Flags): string {
-  return path.resolve(text(flags['modelsDir']) ?? modelsDir())
-}
-
 export function logSettings(flags: Flags): LogSettings {
   return { logLevel: flags['logLevel'] as LogLevel, logFormat: flags['logFormat'] as LogFormat }
 }
 
 /** @throws {AppError} `usage` */
 export function startSettings(flags: Flags): StartSettings {
+  const number = (name: string): number | null =>
+    typeof flags[name] === 'number' ? flags[name] : null
   return Object.freeze({
-    ...coordinatorSettings(flags),
-    ...mediaSettings(flags),
     ...logSettings(flags),
+    coordinators: coordinatorsOf(flags),
+    media: mediaSettings(flags),
     workerId: text(flags['workerId']),
     contentTypes: flags['types'] as string[],
-    slots: Number(flags['slots']),
     workDir: path.resolve(text(flags['workDir']) ?? path.join(stateDir(), 'work')),
     waitSeconds: Math.min(MAX_WAIT_SECONDS, Number(flags['pollInterval'])),
+    prefetch: Number(flags['prefetch']),
+    limits: {
+      idleTimeoutMs: number('idleTimeout'),
+      maxJobs: number('maxJobs'),
+      maxUptimeMs: number('maxUptime'),
+    },
     once: flags['once'] === true,
     exitWhenIdle: flags['exitWhenIdle'] === true,
   })
 }
 
+/** A key is shown to the coordinator it belongs to and to no other. */
+function coordinatorsOf(flags: Flags): CoordinatorSettings[] {
+  const urls = [flags['url']].flat() as string[]
+  const files = keyFilesOf(flags)
+  if (urls.length === 1 && files.length <= 1) {
+    return [{ url: urls[0]!, apiKey: apiKeyOf({ apiKeyFile: files[0] }) }]
+  }
+  if (new Set(urls).size < urls.length) {
+    throw new AppError('usage', 'A coordinator is named twice: give each --url once.')
+  }
+  if (files.length !== urls.length || process.env['MORAG_API_KEY'] !== undefined) {
+    throw new AppError(
+      'usage',
+      `There are ${urls.length} coordinators: give each --url its own --api-key-file, in the same order ('-' for one without a key), and no MORAG_API_KEY.`,
+    )
+  }
+  return urls.map((url, i) => {
+    const file = files[i]
+    return { url, apiKey: file === '-' ? null : apiKeyOf({ apiKeyFile: file }) }
+  })
+}
+
+function keyFilesOf(flags: Flags): string[] {
+  return ([flags['apiKeyFile']].flat() as (string | undefined)[]).filter(
+    (file): file is string => file !== undefined,
+  )
+}
+
 /** To be called before any command line is read. */
 export function prepareEnvironment(): void {
-  dropEmptyVariables(process.env)
+  dropEmptyVariables(process.env, ['MORAG_DIARIZE'])
+  // What a job scheduler has left us of the machine; nvidia-smi lists the rest as well.
+  const visible = process.env['CUDA_VISIBLE_DEVICES']
+  if (visible !== undefined)
+    process.env['MORAG_GPUS'] ??= /^(-1)?$/.test(visible) ? 'none' : visible
 }
 
 /** Whether a terminal may be drawn on, by what its owner has set. */
@@ -202,9 +159,9 @@ export function wantsPlainOutput(): boolean {
 
 /** Whether the key's file can be read by others on this machine. */
 export function isReadableByOthers(flags: Flags): boolean {
-  const file = flags['apiKeyFile']
-  if (typeof file !== 'string' || process.platform === 'win32') return false
-  return (statSync(file).mode & 0o077) !== 0
+  if (process.platform === 'win32') return false
+  const files = keyFilesOf(flags).filter((file) => file !== '-')
+  return files.some((file) => (statSync(file).mode & 0o077) !== 0)
 }
 
 function apiKeyOf(flags: Flags): string | null {

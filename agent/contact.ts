@@ -6,11 +6,18 @@ import { isTransient } from './retry.ts'
 export class Contact {
   readonly #reporter: Reporter
   readonly #onReturn: () => void
+  readonly #name: string
   #isAway = false
 
-  constructor(reporter: Reporter, onReturn: () => void) {
+  /** @param name what the coordinator is called where there are several. */
+  constructor(reporter: Reporter, onReturn: () => void, name = 'The coordinator') {
     this.#reporter = reporter
+    this.#name = name
     this.#onReturn = onReturn
+  }
+
+  get isAway(): boolean {
+    return this.#isAway
   }
 
   /** What came of a request: null for an answer, else what was thrown. */
@@ -21,7 +28,7 @@ export class Contact {
       this.#isAway = true
     } else if (this.#isAway) {
       this.#isAway = false
-      this.#reporter.event('info', 'The coordinator is back.')
+      this.#reporter.event('info', `${this.#name} is back.`)
       this.#onReturn()
     }
   }

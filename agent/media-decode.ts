@@ -72,8 +72,8 @@ function limitOf(media: DecodeOptions['media']): number {
 }
 
 const PCM = /^pcm_/
-/** Whose decoders give the same sound wherever they begin. (AAC makes up its noise anew: that may differ, its time not.) */
-const STEADY = /^(pcm_.*|flac|alac|aac|mp3|opus|vorbis|amr_[nw]b)$/
+/** Whose decoders give the same sound wherever they begin. AAC is not among them: it makes up its noise anew. */
+const STEADY = /^(pcm_.*|flac|alac|mp3|opus|vorbis|amr_[nw]b)$/
 /** What of a container can be entered at an exact sample. Matroska's times are whole milliseconds, MPEG's jump. */
 const EXACT: readonly { format: RegExp; codec: RegExp; film: boolean }[] = [
   { format: /^(wav|w64|aiff|au|caf)$/, codec: PCM, film: false },

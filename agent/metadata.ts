@@ -1,5 +1,6 @@
 import { spoken } from '../shared/render.ts'
 import type { Transcript } from '../shared/transcript.ts'
+import type { Artifact } from './artifacts.ts'
 import type { EngineInfo } from './engines/engine.ts'
 import { speakersOf, wordCount } from './markdown.ts'
 import type { AudioTrack, MediaInfo } from './media-info.ts'
@@ -14,6 +15,8 @@ export interface ResultFacts {
   /** The track that was heard. */
   track: AudioTrack | null
   warnings: readonly string[]
+  /** Files that go with the text. */
+  artifacts?: readonly Artifact[]
   fileName: string
   fileSizeBytes: number
   /** SHA-256, in hex. */
@@ -49,7 +52,19 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
       track: track.index,
     },
     ...(kind === 'video' && media.video),
+    ...listed(facts.artifacts ?? []),
     ...(kind === 'video' || media.chapters.length > 0 ? { chapters: chaptersOf(media) } : {}),
+  }
+}
+
+function listed(artifacts: readonly Artifact[]): Record<string, unknown> {
+  if (artifacts.length === 0) return {}
+  return {
+    artifacts: artifacts.map(({ name, kind, atSeconds }) => ({
+      name,
+      kind,
+      ...(atSeconds === undefined ? {} : { time: atSeconds }),
+    })),
   }
 }
 

@@ -1,30 +1,23 @@
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { z } from 'zod'
 import { AppError, isSystemError } from '../shared/errors.ts'
-import { fromWire, toWire } from '../shared/keys.ts'
-import { resultRequest, type ResultRequest } from '../shared/wire.ts'
-import { backoffMs, Refusal } from './retry.ts'
-
-/** A result or a failure on its way to the coordinator. */
-export interface Parcel {
-  jobId: string
-  attempt: number
-  result: ResultRequest
-}
+import { isDefinitive } from './delivery.ts'
+import { moveFolder, writeDurably } from './durable.ts'
+import { readParcel, writeParcel, type Parcel } from './parcel.ts'
+import { backoffMs } from './retry.ts'
 
 /** What became of a parcel: `kept` is on disk still, for the next start. */
 export type Delivery = 'delivered' | 'refused' | 'kept'
 
-const parcelFile = z.object({ job_id: z.string(), attempt: z.int(), result: resultRequest })
-
 export interface OutboxOptions {
-  /** Sends one parcel, once; throws what the coordinator answered. */
-  deliver: (parcel: Parcel, signal: AbortSignal) => Promise<void>
+  /** Sends one parcel, once, its files from `folder` first; throws what the coordinator answered. */
+  deliver: (parcel: Parcel, folder: string, signal: AbortSignal) => Promise<void>
   onDelivered?: (parcel: Parcel) => void
   /** A parcel nobody will ever take, or a file that is none; it is kept in `file`. */
   onRefused: (parcel: Parcel | null, file: string, error: unknown) => void
+  /** The files of a parcel could not be saved: it goes without them. */
+  onFilesLost: (parcel: Parcel, error: unknown) => void
   /** A parcel that could not be sent, or not even be saved: it waits for another try. */
   onDelayed: (parcel: Parcel, error: unknown, failures: number) => void
   retryMinMs?: number
@@ -62,10 +55,12 @@ export class Outbox {
   static async open(folder: string, options: OutboxOptions): Promise<Outbox> {
     await mkdir(path.join(folder, 'refused'), { recursive: true, mode: 0o700 })
     const outbox = new Outbox(folder, options)
-    for (const name of (await readdir(folder)).toSorted()) {
+    const names = (await readdir(folder)).toSorted()
+    for (const name of names) {
       if (name.endsWith('.tmp')) await rm(path.join(folder, name), { force: true })
       if (name.endsWith('.json')) await outbox.#load(name)
     }
+    await outbox.#removeOrphans(names)
     outbox.#loop = outbox.#deliverAll()
     return outbox
   }
@@ -77,15 +72,17 @@ export class Outbox {
 
   /**
    * Saves a parcel; it is safe when this resolves. `delivery` tells later what became of it. Where the disk takes
-   * nothing more, the parcel is sent from memory.
+   * nothing more, the parcel is sent from memory, without its files.
+   * @param files the folder of its artifacts; it is moved away from there.
    */
-  async put(parcel: Parcel): Promise<{ delivery: Promise<Delivery> }> {
+  async put(parcel: Parcel, files?: string): Promise<{ delivery: Promise<Delivery> }> {
     const name = `${encodeURIComponent(parcel.jobId)}.${parcel.attempt}.json`
     const file = path.join(this.folder, name)
-    await writeDurably(file, `${JSON.stringify(toWire(parcel))}\n`).catch((error: unknown) =>
-      this.#options.onDelayed(parcel, error, 0),
+    const kept = { ...parcel, artifacts: await this.#keepFiles(parcel, file, files) }
+    await writeDurably(file, writeParcel(kept)).catch((error: unknown) =>
+      this.#options.onDelayed(kept, error, 0),
     )
-    const delivery = this.#add(parcel, file)
+    const delivery = this.#add(kept, file)
     this.#wake()
     return { delivery }
   }
@@ -122,11 +119,33 @@ export class Outbox {
     })
   }
 
+  /** Moves a parcel's files beside it; the names of those that are kept. */
+  async #keepFiles(parcel: Parcel, file: string, files: string | undefined): Promise<string[]> {
+    if (files === undefined || parcel.artifacts.length === 0) return []
+    try {
+      await moveFolder(files, filesOf(file))
+      return parcel.artifacts
+    } catch (error) {
+      this.#options.onFilesLost(parcel, error)
+      return []
+    }
+  }
+
+  /** Files whose parcel was never saved, or is delivered. */
+  async #removeOrphans(names: readonly string[]): Promise<void> {
+    const kept = new Set([...this.#waiting.keys()].map(filesOf))
+    for (const name of names) {
+      const folder = path.join(this.folder, name)
+      if (name.endsWith(FILES) && !kept.has(folder)) {
+        await rm(folder, { recursive: true, force: true })
+      }
+    }
+  }
+
   async #load(name: string): Promise<void> {
     const file = path.join(this.folder, name)
     try {
-      const text = await readFile(file, 'utf8')
-      void this.#add(fromWire(parcelFile.parse(JSON.parse(text))), file)
+      void this.#add(readParcel(await readFile(file, 'utf8')), file)
     } catch (error) {
       this.#options.onRefused(null, await this.#setAside(file), error)
     }
@@ -147,8 +166,9 @@ export class Outbox {
   async #deliverOne(one: Waiting): Promise<void> {
     const { signal } = this.#closed
     try {
-      await this.#options.deliver(one.parcel, signal)
+      await this.#options.deliver(one.parcel, filesOf(one.file), signal)
       await rm(one.file, { force: true })
+      await rm(filesOf(one.file), { recursive: true, force: true })
       this.#options.onDelivered?.(one.parcel)
       this.#done(one, 'delivered')
     } catch (error) {
@@ -193,6 +213,7 @@ export class Outbox {
 
   async #setAside(file: string): Promise<string> {
     const target = path.join(this.folder, 'refused', path.basename(file))
+    await rm(filesOf(file), { recursive: true, force: true })
     await rename(file, target).catch((error: unknown) => {
       // It was only in memory.
       if (!isSystemError(error, 'ENOENT')) throw error
@@ -201,32 +222,9 @@ export class Outbox {
   }
 }
 
-/** A no that will stay a no. A wrong key, a busy or a broken coordinator can be put right. */
-function isDefinitive(error: unknown): boolean {
-  if (!(error instanceof Refusal)) return false
-  return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status)
-}
+const FILES = '.files'
 
-/** Writes a file for its owner only; whole or not at all, also after a power cut. */
-async function writeDurably(file: string, text: string): Promise<void> {
-  const temporary = `${file}.tmp`
-  const handle = await open(temporary, 'w', 0o600)
-  try {
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(temporary, file)
-  const folder = await open(path.dirname(file), 'r')
-  try {
-    await folder.sync()
-  } finally {
-    await folder.close()
-  }
-}
-
-/** A parcel in a log: never what is in it. */
-export function parcelName({ jobId, attempt, result }: Parcel): string {
-  return `${result.success ? 'result' : 'failure'} of job ${jobId}, attempt ${attempt}`
+/** The folder of a parcel's artifacts, beside its file. */
+function filesOf(file: string): string {
+  return file.replace(/\.json$/, FILES)
 }

@@ -1,33 +1,45 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { mkdir, rm, stat } from 'node:fs/promises'
-import path from 'node:path'
+import { mkdir, stat } from 'node:fs/promises'
 import { pipeline as flow } from 'node:stream/promises'
 import { AppError, isSystemError } from '../shared/errors.ts'
 import type { Transcript } from '../shared/transcript.ts'
+import { formArtifacts, keyFrameArtifacts, writeForms, type Artifact } from './artifacts.ts'
 import type { Engine } from './engines/engine.ts'
 import type { Tools } from './ffmpeg.ts'
+import { readJobOptions } from './job-options.ts'
+import { listen, type Heard } from './listening.ts'
 import { renderMarkdown } from './markdown.ts'
-import { decode, extractSubtitles, probe } from './media.ts'
-import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
+import { probe } from './media.ts'
 import { resultMetadata } from './metadata.ts'
-import { overall, type Report, type Stage } from './progress.ts'
-import { chooseSubtitles, chooseTrack, languageCode, warningsOf } from './tracks.ts'
-import { readWavHeader } from './wav.ts'
+import { overall, type Report } from './progress.ts'
+import type { Slots } from './slots.ts'
+import type { SpeakerSettings } from './speakers.ts'
+import type { SpeechFinder } from './speech-finder.ts'
+import { readSubtitles, subtitlesToPrefer } from './subtitles.ts'
+import { warningsOf } from './tracks.ts'
 
 export interface ConvertInput {
+  /** For the slot's memory of what failed on it. */
+  jobId: string
   sourcePath: string
   /** What the file is called for people; the source may have another name here. */
   filename: string
   /** `audio` or `video`: which form the text has. */
   contentType: string
-  /** The job's own; `language` is understood. */
+  /** The job's own; what is not on the list of job-options.ts is reported and left out. */
   taskOptions: Record<string, unknown>
-  /** A folder of this attempt alone; what is put there is removed again. */
+  /** A folder of this attempt alone; the caller removes it. */
   workDir: string
   /** Of the source, in hex, where the caller knows it. */
   sha256?: string
+  /** How far an earlier attempt came; of use with `sha256` only. */
+  checkpoint?: unknown
+  /** Told after each finished part, for whoever may have to go on. */
+  onCheckpoint?: (checkpoint: Record<string, unknown>) => void
   signal: AbortSignal
+  /** Aborted when a slot is no longer worth waiting for; its reason is then thrown. */
+  leave?: AbortSignal
   report: Report
 }
 
@@ -36,9 +48,11 @@ export interface Converted {
   content: string
   metadata: Record<string, unknown>
   transcript: Transcript
+  /** Files beside the text, in the work folder. */
+  artifacts: Artifact[]
 }
 
-/** From a media file to its text. Several conversions may run at once. */
+/** From a media file to its text. Several conversions may run at once, as many recognitions as there are slots. */
 export interface Pipeline {
   /**
    * @throws {AppError} what an attempt can end with: `invalid_media`, `no_audio`, `unsupported_media`,
@@ -52,6 +66,11 @@ export interface Pipeline {
 export interface PipelineParts {
   tools: Tools
   engine: Engine
+  slots: Slots
+  finder: SpeechFinder
+  speakers: SpeakerSettings
+  /** The models that a job may choose from. */
+  models: readonly string[]
 }
 
 export function createPipeline(parts: PipelineParts): Pipeline {
@@ -61,123 +80,48 @@ export function createPipeline(parts: PipelineParts): Pipeline {
   }
 }
 
-/** The text of a file, and where it comes from. */
-interface Heard {
-  transcript: Transcript
-  track: AudioTrack | null
-  /** How much of the track could be decoded. */
-  heardSeconds: number
-  subtitles: SubtitleTrack | null
-}
-
 async function convert(parts: PipelineParts, input: ConvertInput): Promise<Converted> {
-  const { sourcePath, filename, signal, report } = input
+  const { sourcePath, filename, signal, report, workDir } = input
   signal.throwIfAborted()
   const kind = kindOf(input.contentType)
-  const language = languageOf(input.taskOptions)
+  const { options, warnings } = readJobOptions(input.taskOptions)
   report({ stage: 'probing', ratio: overall('probing', 0) })
   const fileSizeBytes = await sizeOf(sourcePath)
   const media = await probe(parts.tools, sourcePath, { signal })
-  const heard =
-    (await listen(parts, input, media, language)) ?? (await read(parts, input, media, language))
+  await mkdir(workDir, { recursive: true })
+  const subtitles = subtitlesToPrefer(media, options)
+  const heard: Heard =
+    (subtitles === null ? await listen(parts, input, media, options) : null) ??
+    (await readSubtitles(parts.tools, input, media, subtitles, options))
   const { track, transcript } = heard
   // A film goes on where its sound has ended; a recording is as long as it sounds.
   if (kind === 'video') {
     transcript.durationSeconds = Math.max(transcript.durationSeconds, media.durationSeconds)
   }
   report({ stage: 'rendering', ratio: overall('rendering', 0) })
+  const { video, chapters } = media
+  const content = renderMarkdown({ kind, filename, ...transcript, video, chapters, audio: track })
+  const frames = await keyFrameArtifacts(parts.tools, input, media, options)
+  const artifacts = [...frames.artifacts, ...formArtifacts(workDir, options)]
   const metadata = resultMetadata({
     kind,
     transcript,
-    engine: track && parts.engine.info,
+    engine: heard.engine,
     media,
     track,
-    warnings: warningsOf({ kind, media, ...heard }),
+    warnings: [
+      ...warnings,
+      ...warningsOf({ kind, media, ...heard, preferred: subtitles !== null }),
+      ...heard.warnings,
+      ...frames.warnings,
+    ],
+    artifacts,
     fileName: filename,
     fileSizeBytes,
     checksum: input.sha256 ?? (await sha256Of(sourcePath, signal)),
   })
-  const { video, chapters } = media
-  const content = renderMarkdown({ kind, filename, ...transcript, video, chapters, audio: track })
-  return { content, metadata, transcript }
-}
-
-/** What is said in the file, or null when there is nothing to hear in it. */
-async function listen(
-  { tools, engine }: PipelineParts,
-  { sourcePath, workDir, signal, report }: ConvertInput,
-  media: MediaInfo,
-  language: string | null,
-): Promise<Heard | null> {
-  const track = chooseTrack(media.audio, language)
-  if (track === null) return null
-  let mediaSeconds = media.durationSeconds
-  const tell = (stage: Stage, processedSeconds: number): void => {
-    const within = mediaSeconds > 0 ? processedSeconds / mediaSeconds : 0
-    const known = mediaSeconds > 0 ? { mediaSeconds } : {}
-    const heard = stage === 'transcribing' ? { processedSeconds } : {}
-    report({ stage, ratio: overall(stage, within), ...known, ...heard })
-  }
-  const wavPath = path.join(workDir, 'audio.wav')
-  try {
-    await mkdir(workDir, { recursive: true })
-    tell('decoding', 0)
-    const onProgress = (seconds: number): void => tell('decoding', seconds)
-    const sounds = await decode(tools, sourcePath, track.index, wavPath, {
-      signal,
-      onProgress,
-    }).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof AppError && error.code === 'no_audio') return false
-        throw error
-      },
-    )
-    if (!sounds) return null
-    mediaSeconds = (await readWavHeader(wavPath)).durationSeconds
-    tell('loading', 0)
-    await engine.prepare(signal)
-    tell('transcribing', 0)
-    const transcript = await engine.transcribe({
-      wavPath,
-      durationSeconds: mediaSeconds,
-      language,
-      workDir,
-      signal,
-      onProgress: (seconds) => tell('transcribing', seconds),
-    })
-    return { transcript: { ...transcript }, track, heardSeconds: mediaSeconds, subtitles: null }
-  } finally {
-    await rm(wavPath, { force: true })
-  }
-}
-
-/**
- * What a file without sound has to say: its subtitles, or its chapters alone.
- * @throws {AppError} `no_audio` when it has neither.
- */
-async function read(
-  { tools }: PipelineParts,
-  { sourcePath, filename, signal }: ConvertInput,
-  media: MediaInfo,
-  language: string | null,
-): Promise<Heard> {
-  const subtitles = chooseSubtitles(media.subtitles, language)
-  if (subtitles === null && media.chapters.length === 0) {
-    throw new AppError(
-      'no_audio',
-      `'${filename}' has nothing to hear: no audio track, subtitles or chapters.`,
-    )
-  }
-  const segments =
-    subtitles === null ? [] : await extractSubtitles(tools, sourcePath, subtitles.index, { signal })
-  const { durationSeconds } = media
-  const transcript = {
-    language: languageCode(subtitles?.language ?? null),
-    durationSeconds,
-    segments,
-  }
-  return { transcript, track: null, heardSeconds: 0, subtitles }
+  await writeForms(artifacts, { content, metadata })
+  return { content, metadata, transcript, artifacts }
 }
 
 function kindOf(contentType: string): 'audio' | 'video' {
@@ -186,19 +130,6 @@ function kindOf(contentType: string): 'audio' | 'video' {
     'unsupported_media',
     `This agent converts audio and video, not '${contentType}'.`,
   )
-}
-
-/** The language a job asks for, or null when the engine is to decide. */
-function languageOf({ language }: Record<string, unknown>): string | null {
-  if (language === undefined || language === null) return null
-  if (typeof language !== 'string') {
-    throw new AppError(
-      'unsupported_language',
-      `A job's language is a code like 'en', not ${JSON.stringify(language)}.`,
-    )
-  }
-  const code = language.trim()
-  return code === '' || code.toLowerCase() === 'auto' ? null : code
 }
 
 /** Progress that never goes back, whatever the tools say of theirs. */

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from 'commander'
+import { parseDuration } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
@@ -39,4 +40,33 @@ export function workerName(text: string): string {
   if (/^[\w][\w.@-]{0,99}$/.test(text)) return text
   const rule = 'letters, digits and . _ @ -, not beginning with a dot or a dash'
   throw new AppError('usage', `'${text}' cannot be a worker's id (--worker-id): use ${rule}.`)
+}
+
+/** `all`, `none`, or a list of GPUs as `planSlots` takes them. */
+export function gpuList(text: string): 'all' | 'none' | string[] {
+  if (text === 'all' || text === 'none') return text
+  const names = text.split(',').map((name) => name.trim())
+  if (names.every((name) => name !== '')) return names
+  throw new AppError(
+    'usage',
+    `'${text}' is not a list of GPUs: write it like 0,1, or all, or none.`,
+  )
+}
+
+const OUT_OF_MEMORY = ['smaller-model', 'cpu'] as const
+export type OutOfMemory = (typeof OUT_OF_MEMORY)[number]
+
+export function outOfMemory(text: string): OutOfMemory[] {
+  return text.split(',').map((name) => {
+    const known = OUT_OF_MEMORY.find((one) => one === name.trim())
+    if (known !== undefined) return known
+    throw new AppError('usage', `'${name}' is none of ${OUT_OF_MEMORY.join(', ')}.`)
+  })
+}
+
+/** A length of time, of at least a second. */
+export function milliseconds(text: string): number {
+  const value = parseDuration(text)
+  if (value >= 1_000) return value
+  throw new AppError('usage', `'${text}' is too short: write a time like 90s, 10m or 8h.`)
 }

@@ -1,12 +1,18 @@
 import { EXIT } from '../shared/errors.ts'
 import type { Reporter } from './reporter-kinds.ts'
-import type { Worker } from './worker.ts'
+
+/** What is told to leave. */
+interface Leaver {
+  readonly isBusy: boolean
+  drain(): void
+  stop(): void
+}
 
 /** What Ctrl-C and a service manager's stop mean: finish; leave; leave now. */
 export class Signals {
   count = 0
   exitCode: number = EXIT.done
-  #worker: Worker | null = null
+  #workers: readonly Leaver[] | null = null
   readonly #reporter: Reporter
   readonly #early: () => void
 
@@ -17,9 +23,9 @@ export class Signals {
     process.on('SIGTERM', this.#hear)
   }
 
-  handOver(worker: Worker): void {
-    this.#worker = worker
-    if (this.count > 0) worker.drain()
+  handOver(workers: readonly Leaver[]): void {
+    this.#workers = workers
+    if (this.count > 0) for (const worker of workers) worker.drain()
   }
 
   close(): void {
@@ -31,19 +37,19 @@ export class Signals {
     this.count += 1
     this.exitCode = name === 'SIGINT' ? EXIT.interrupted : 143
     if (this.count > 2) process.exit(this.exitCode)
-    if (this.#worker === null) this.#early()
+    if (this.#workers === null) this.#early()
     else if (this.count === 1) {
-      const busy = this.#worker.state === 'running'
+      const busy = this.#workers.some(({ isBusy }) => isBusy)
       const hint =
         name === 'SIGINT' ? 'Press Ctrl-C again to give it back.' : 'A second signal gives it back.'
       this.#reporter.event(
         'info',
         busy ? `Draining: what runs is finished first. ${hint}` : 'Draining.',
       )
-      this.#worker.drain()
+      for (const worker of this.#workers) worker.drain()
     } else {
       this.#reporter.event('info', 'Giving back what runs.')
-      this.#worker.stop()
+      for (const worker of this.#workers) worker.stop()
     }
   }
 }

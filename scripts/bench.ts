@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { durableCycles } from './bench/durable.ts'
+import { prefetching } from './bench/prefetch.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { print, type Measure } from './bench/report.ts'
 import { streaming } from './bench/stream.ts'
@@ -19,6 +20,7 @@ const PARTS: Record<
   wait: { title: 'Workers that wait for work', run: longPolls },
   durable: { title: 'Durable cycles', run: durableCycles },
   stream: { title: 'Streaming', run: streaming },
+  prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
 
 const wanted = process.argv.slice(2)

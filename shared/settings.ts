@@ -6,10 +6,16 @@ export function setting(flags: string, text: string, variable: string): Option {
   return new Option(flags, text).env(variable)
 }
 
-/** A variable that is set to nothing counts as not set. */
-export function dropEmptyVariables(environment: NodeJS.ProcessEnv): void {
+/** A variable that is set to nothing counts as not set, and one of `switches` that says no as well. */
+export function dropEmptyVariables(
+  environment: NodeJS.ProcessEnv,
+  switches: readonly string[] = [],
+): void {
   for (const [name, value] of Object.entries(environment)) {
     if (name.startsWith('MORAG_') && value?.trim() === '') delete environment[name]
+    if (switches.includes(name) && /^(0|false|no|off)$/i.test(value?.trim() ?? '')) {
+      delete environment[name]
+    }
   }
 }
 

@@ -9,9 +9,11 @@ const segment = z.looseObject({
   text: z.string(),
   speaker: z.string().exactOptional(),
   words: z.array(word).exactOptional(),
+  flags: z.array(z.string()).exactOptional(),
 })
 
-interface Word {
+/** One word; its text is without the spaces around it. */
+export interface Word {
   start: number
   end: number
   text: string
@@ -24,6 +26,8 @@ export interface Segment {
   text: string
   speaker?: string
   words?: Word[]
+  /** Why its text is to be doubted (`repeats`, `no_speech`, …). */
+  flags?: string[]
 }
 
 /** What an engine makes of a recording. */

@@ -32,7 +32,7 @@ describe('the README', () => {
   }
 
   test('shows the route of every route file', () => {
-    const routes = ['original', 'agents', 'reading', 'operating', 'observe'].flatMap((file) => {
+    const routes = ['original', 'agents', 'reading', 'artifacts', 'operating', 'observe'].flatMap((file) => {
       const code = read(`coordinator/routes/${file}.ts`)
       return [...code.matchAll(/app\.(get|put|post|delete)\('([^']+)'/g)].map(
         ([, , route]) => route!,

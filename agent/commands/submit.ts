@@ -19,6 +19,7 @@ import { overall, STAGES, type Progress } from '../progress.ts'
 import type { Activity, Reporter } from '../reporter-kinds.ts'
 import { createReporter } from '../reporter.ts'
 import { pause } from '../retry.ts'
+import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 import { formOption } from './transcribe.ts'
 
 const EXAMPLES = `
@@ -36,11 +37,14 @@ export function addSubmit(cli: Command): void {
     .description('give a file to a coordinator')
     .argument('<file>', 'audio or video')
     .addOption(new Option('--type <type>', 'content type (default: by the extension)'))
-    .option('--language <code>', 'the language that is spoken')
     .option('--wait', 'follow the job and print its transcript')
     .addOption(formOption())
     .option('--output <file>', 'where to write the transcript (default: standard output)')
     .option('--json', "print the coordinator's answer as JSON")
+  addJobFlags(command)
+    .option('--diarize', 'say who speaks')
+    .option('--model <name>', "one of the agent's models")
+    .option('--key-frames', 'with pictures of its scenes, as artifacts of the job')
   addCoordinatorSettings(command)
   command.addHelpText('after', EXAMPLES).action(submit)
 }
@@ -79,10 +83,12 @@ async function submit(file: string, flags: Flags): Promise<void> {
 async function upload(
   client: Client,
   file: string,
-  { type, language }: Flags,
+  flags: Flags,
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<string> {
+  const { type, diarize, model, keyFrames: keyframes } = flags
+  const more = { diarize, model, keyframes }
   const filename = path.basename(file)
   const activity = reporter.begin('upload', `${filename} (upload)`)
   const sent = (bytes: number, total: number): void =>
@@ -93,7 +99,8 @@ async function upload(
       filename,
       contentType: typeof type === 'string' ? type : contentTypeOf(file),
       idempotencyKey: randomUUID(),
-      taskOptions: typeof language === 'string' ? { language } : {},
+      // What is not given is not in the JSON either.
+      taskOptions: { ...jobOptionsOf(flags), ...more },
       onProgress: sent,
     },
     { signal },

@@ -2,14 +2,9 @@ import { Option, type Command } from 'commander'
 import { EXIT } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { Client } from '../client.ts'
-import {
-  addMediaSettings,
-  apiKeyFile,
-  coordinatorSettings,
-  mediaSettings,
-  type Flags,
-} from '../config.ts'
+import { apiKeyFile, coordinatorSettings, type Flags } from '../config.ts'
 import { baseUrl, Connection } from '../connection.ts'
+import { addMediaSettings, mediaSettings } from '../media-settings.ts'
 import { print } from '../output.ts'
 import { apiGroup } from '../selftest/api.ts'
 import {
@@ -21,6 +16,7 @@ import {
 } from '../selftest/check.ts'
 import { connectionGroup } from '../selftest/connection.ts'
 import { engineGroup } from '../selftest/engine.ts'
+import { gpuGroup } from '../selftest/gpu.ts'
 import { lifecycleGroup } from '../selftest/lifecycle.ts'
 import { mediaGroup } from '../selftest/media.ts'
 import { startPrivateCoordinator } from '../selftest/private-coordinator.ts'
@@ -36,6 +32,7 @@ What is tested:
   lifecycle   a job goes from its upload to its end, with a content type of its own
   api         the original's routes answer as its clients expect
   media       ffmpeg is there and reads what it should
+  gpu         which GPUs there are, and whether those of --gpus are among them
   engine      speech becomes the right words
 Exit code 1 when anything fails.
 `
@@ -97,6 +94,8 @@ function groupOf(name: GroupName, connection: Connection, flags: Flags): Group {
       return apiGroup(connection)
     case 'media':
       return mediaGroup(media.ffmpeg)
+    case 'gpu':
+      return gpuGroup({ gpus: media.gpus })
     case 'engine':
       return engineGroup(media, (text) => process.stderr.write(`${text}\n`))
   }

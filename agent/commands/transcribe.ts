@@ -1,30 +1,30 @@
-import { mkdtemp, rm } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
-import {
-  addLogSettings,
-  addMediaSettings,
-  logSettings,
-  mediaSettings,
-  wantsPlainOutput,
-  type Flags,
-} from '../config.ts'
-import { createEngine } from '../engines/registry.ts'
-import { findTools } from '../ffmpeg.ts'
+import type { Artifact } from '../artifacts.ts'
+import { addLogSettings, logSettings, wantsPlainOutput, type Flags } from '../config.ts'
+import type { Choice } from '../engines/registry.ts'
 import { contentTypeOf } from '../file-type.ts'
 import { interruptible } from '../interrupt.ts'
-import { writeOutput } from '../output.ts'
-import { createPipeline } from '../pipeline.ts'
+import { readJobOptions } from '../job-options.ts'
+import { openKit } from '../kit.ts'
+import { addMediaSettings, mediaSettings } from '../media-settings.ts'
+import { print, writeOutput } from '../output.ts'
 import { createReporter } from '../reporter.ts'
+import { speechOptions } from '../speech-options.ts'
+import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 
 const EXAMPLES = `
 Examples:
   morag-agent transcribe talk.mp3
   morag-agent transcribe talk.mp4 --format srt --output talk.srt
   morag-agent transcribe talk.mp3 --format json | jq .segments
+  morag-agent transcribe call.wav --diarize --engine whisper-cpp --model large-v3-turbo
+  morag-agent transcribe film.mkv --audio-track de --key-frames ./frames
+  morag-agent transcribe talk.mp3 --dry-run --engine faster-whisper
 `
 
 export function addTranscribe(cli: Command): void {
@@ -35,7 +35,9 @@ export function addTranscribe(cli: Command): void {
     .addOption(formOption())
     .option('--output <file>', 'where to write it (default: standard output)')
     .addOption(new Option('--type <type>', 'what the file is').choices(['audio', 'video']))
-    .option('--language <code>', 'the language that is spoken')
+  addJobFlags(command)
+    .option('--key-frames <dir>', 'put pictures of its scenes there')
+    .option('--dry-run', 'say what would be used and run, and run nothing')
   addMediaSettings(command)
   addLogSettings(command)
   command.addHelpText('after', EXAMPLES).action(transcribe)
@@ -46,7 +48,7 @@ export function formOption(): Option {
 }
 
 async function transcribe(file: string, flags: Flags): Promise<void> {
-  const { engine: name, ffmpeg, modelsDir } = mediaSettings(flags)
+  const settings = mediaSettings(flags)
   const { logLevel: level, logFormat: format } = logSettings(flags)
   const stream = process.stderr
   const reporter = createReporter({
@@ -61,19 +63,21 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
   const filename = path.basename(file)
   const activity = reporter.begin(file, filename)
   try {
-    const tools = await findTools(ffmpeg)
-    const engine = await createEngine(name, {
-      modelsDir,
-      onPull: (text) => reporter.event('info', text),
+    const kit = await openKit(settings, {
+      signal,
+      tell: (kind, text) => reporter.event(kind, text),
     })
-    const pipeline = createPipeline({ tools, engine })
+    const { info } = kit.choice.engine
     try {
+      if (flags['dryRun'] === true) return await print(dryRun(kit.choice, flags))
+      reporter.event('debug', `${info.name} (${info.model}, ${info.device}): ${kit.choice.why}`)
       const from = performance.now()
-      const converted = await pipeline.convert({
+      const converted = await kit.pipeline.convert({
+        jobId: filename,
         sourcePath: path.resolve(file),
         filename,
         contentType: typeof flags['type'] === 'string' ? flags['type'] : contentTypeOf(file),
-        taskOptions: typeof flags['language'] === 'string' ? { language: flags['language'] } : {},
+        taskOptions: { ...jobOptionsOf(flags), ...(flags['keyFrames'] ? { keyframes: true } : {}) },
         workDir,
         signal,
         report: (progress) => activity.update(progress),
@@ -81,9 +85,12 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
       activity.done(`done in ${((performance.now() - from) / 1000).toFixed(1)} s`)
       for (const warning of warningsOf(converted.metadata)) reporter.event('warn', warning)
       reporter.close()
+      if (typeof flags['keyFrames'] === 'string') {
+        await keep(converted.artifacts, path.resolve(flags['keyFrames']))
+      }
       await writeOutput(flags['output'], renderForm(flags['format'] as Form, converted))
     } finally {
-      await pipeline.close()
+      await kit.close()
     }
   } catch (error) {
     reporter.close()
@@ -94,6 +101,29 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
   } finally {
     await rm(workDir, { recursive: true, force: true })
   }
+}
+
+async function keep(artifacts: readonly Artifact[], folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  for (const { name, file } of artifacts) await copyFile(file, path.join(folder, name))
+}
+
+/** What would happen: the engine, why it is this one, and the command of its program where it has one (in `WORK`). */
+function dryRun({ engine, models, why, better }: Choice, flags: Flags): string {
+  const { info } = engine
+  const lines = [`${info.name} ${info.version}, ${info.model}, ${info.device}`, why]
+  if (better !== null) lines.push(better)
+  const { options } = speechOptions(readJobOptions(jobOptionsOf(flags)).options, engine, { models })
+  for (const { file, args, env } of engine.plans?.(options, 'WORK') ?? []) {
+    const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`)
+    lines.push([...variables, quoted(file), ...args.map(quoted)].join(' '))
+  }
+  return `${lines.join('\n')}\n`
+}
+
+/** As a shell would want it, for whoever copies the line. */
+function quoted(text: string): string {
+  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
 
 function warningsOf({ warnings }: Record<string, unknown>): string[] {

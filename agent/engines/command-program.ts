@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { oneLine } from '../../shared/render.ts'
-import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-engine.ts'
+import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-program.ts'
 import { fillTemplate, hasPlaceholder } from './command-line.ts'
 import type { OutputForm } from './definition.ts'
 import type { HeardSegment, Recognised } from './engine.ts'

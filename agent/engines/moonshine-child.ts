@@ -5,21 +5,22 @@
 import { access, constants } from 'node:fs/promises'
 import { AppError, messageOf, type ErrorCode } from '../../shared/errors.ts'
 import type { Segment } from '../../shared/transcript.ts'
+import type { Span } from '../speech/span.ts'
 import { MoonshineRecognizer, type MoonshineFiles } from './moonshine-recognizer.ts'
 
 export type ToChild =
   | { type: 'load'; files: MoonshineFiles }
-  | { type: 'transcribe'; wavPath: string }
+  | { type: 'transcribe'; wavPath: string; speech: readonly Span[] }
 
 export type FromChild =
   | { type: 'ready' }
   | { type: 'progress'; seconds: number }
-  | { type: 'done'; segments: Segment[]; durationSeconds: number }
+  | { type: 'done'; segments: Segment[] }
   | { type: 'failed'; code: ErrorCode; message: string }
 
 let moonshine: MoonshineRecognizer | null = null
 
-/** The library takes a missing file for a detector that hears nothing, and says so to nobody. */
+/** The library ends the process over a file that is not there. */
 async function checkFiles(files: MoonshineFiles): Promise<void> {
   for (const file of Object.values(files) as string[]) {
     await access(file, constants.R_OK).catch((error: unknown) => {
@@ -42,7 +43,8 @@ async function answer(message: ToChild): Promise<void> {
     }
     if (moonshine === null) throw new Error('no model was loaded')
     const progress = (at: number): void => send({ type: 'progress', seconds: at })
-    send({ type: 'done', ...(await moonshine.transcribe(message.wavPath, progress)) })
+    const { wavPath, speech } = message
+    send({ type: 'done', segments: await moonshine.transcribe(wavPath, speech, progress) })
   } catch (error) {
     const code = error instanceof AppError ? error.code : 'engine_failed'
     send({ type: 'failed', code, message: messageOf(error) })

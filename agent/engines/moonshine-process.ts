@@ -5,6 +5,7 @@ import { AppError } from '../../shared/errors.ts'
 import { oneLine } from '../../shared/render.ts'
 import { holdGroup, killGroup, Tail } from '../child.ts'
 import { childEnv } from '../paths.ts'
+import type { Span } from '../speech/span.ts'
 import type { FromChild, ToChild } from './moonshine-child.ts'
 import type { MoonshineFiles } from './moonshine-recognizer.ts'
 
@@ -44,10 +45,11 @@ export class MoonshineProcess {
   /** @throws {AppError} `engine_failed`, `invalid_media`; the signal's reason when aborted, with the process gone. */
   async transcribe(
     wavPath: string,
+    speech: readonly Span[],
     signal: AbortSignal,
     onProgress: (seconds: number) => void,
   ): Promise<Answer<'done'>> {
-    return await this.#ask({ type: 'transcribe', wavPath }, 'done', signal, onProgress)
+    return await this.#ask({ type: 'transcribe', wavPath, speech }, 'done', signal, onProgress)
   }
 
   /** Ends the process at once: it holds nothing that has to be saved. */

@@ -1,10 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
-import { AppError } from '../../shared/errors.ts'
-import type { Transcript } from '../../shared/transcript.ts'
+import { AppError, messageOf } from '../../shared/errors.ts'
 import { ensureModel } from '../models.ts'
-import type { Engine, EngineInfo, TranscribeRequest } from './engine.ts'
+import type { ModelSource } from '../models/config.ts'
+import type { Slot } from '../slots.ts'
+import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
+import type {
+  Engine,
+  EngineAbilities,
+  EngineInfo,
+  Recognised,
+  TranscribeRequest,
+} from './engine.ts'
 import { MoonshineProcess } from './moonshine-process.ts'
 import type { MoonshineFiles } from './moonshine-recognizer.ts'
 
@@ -13,15 +21,46 @@ export interface MoonshineOptions {
   modelsDir: string
   /** A line for people while models are fetched. */
   onPull?: (text: string) => void
+  /** Where models come from; default: what the environment says. */
+  source?: ModelSource
   /** Where the model's files are; default: in `modelsDir`, fetched when they are not there. */
   locate?: (signal: AbortSignal) => Promise<MoonshineFiles>
 }
 
 const MODEL = 'moonshine-tiny'
-const VAD = 'silero-vad'
+/** More than the longest chunk by far, and little to lose when a machine goes away. */
+const PART_SECONDS = 120
+
+/** The engine that comes with the package: nothing to install, English only. */
+export const moonshine: EngineDefinition = {
+  name: 'moonshine',
+  description: 'Moonshine tiny, embedded: English, on the CPU, nothing to install',
+  probe: (settings) => Promise.resolve(found(settings)),
+  create: ({ modelsDir, onPull, source }) =>
+    createMoonshine({
+      modelsDir,
+      ...(source === undefined ? {} : { source }),
+      ...(onPull === undefined ? {} : { onPull }),
+    }),
+}
+
+function found({ model }: EngineSettings): Probe {
+  const none = { program: null, model: null, models: [] }
+  if (model !== null && model !== MODEL) {
+    const why = `its only model is ${MODEL}, not '${model}'.`
+    return { ...none, usable: false, why, version: null }
+  }
+  try {
+    const version = sherpaVersion()
+    const why = 'It comes with this package and needs no GPU.'
+    return { usable: true, why, program: null, version, model: MODEL, models: [MODEL] }
+  } catch (error) {
+    return { ...none, usable: false, why: messageOf(error), version: null }
+  }
+}
 
 /**
- * Moonshine tiny with Silero VAD, through sherpa-onnx: English only, on one CPU thread per recording, some twenty times
+ * Moonshine tiny through sherpa-onnx: English only, on one CPU thread per recording, some twenty times
  * faster than the recording plays. A process per recording at a time, kept for the next one.
  * @throws {AppError} `engine_missing` when sherpa-onnx-node is not installed.
  */
@@ -36,6 +75,16 @@ class MoonshineEngine implements Engine {
     device: 'cpu',
     version: sherpaVersion(),
   }
+  readonly abilities: EngineAbilities = {
+    languages: ['en'],
+    translate: false,
+    words: false,
+    speakers: false,
+    prompt: false,
+    hotwords: false,
+    deterministic: true,
+    partSeconds: PART_SECONDS,
+  }
   readonly #options: MoonshineOptions
   readonly #processes = new Set<MoonshineProcess>()
   readonly #idle = new Set<MoonshineProcess>()
@@ -47,13 +96,14 @@ class MoonshineEngine implements Engine {
     this.#options = options
   }
 
-  async prepare(signal: AbortSignal): Promise<void> {
+  async prepare(_slot: Slot, signal: AbortSignal): Promise<void> {
     const recognizer = await this.#take(signal)
     this.#idle.add(recognizer)
   }
 
-  async transcribe(request: TranscribeRequest): Promise<Transcript> {
-    const { language, signal } = request
+  async transcribe(request: TranscribeRequest): Promise<Recognised> {
+    const { options, signal } = request
+    const { language } = options
     if (!isEnglish(language)) {
       throw new AppError(
         'unsupported_language',
@@ -61,13 +111,12 @@ class MoonshineEngine implements Engine {
       )
     }
     const recognizer = await this.#take(signal)
-    const { segments, durationSeconds } = await recognizer.transcribe(
-      request.wavPath,
-      signal,
-      (seconds) => request.onProgress(seconds),
+    const { wavPath, speech } = request
+    const { segments } = await recognizer.transcribe(wavPath, speech, signal, (seconds) =>
+      request.onProgress(seconds),
     )
     if (recognizer.isAlive) this.#idle.add(recognizer)
-    return { language: 'en', durationSeconds, segments }
+    return { language: 'en', segments, warnings: [] }
   }
 
   async close(): Promise<void> {
@@ -113,21 +162,20 @@ class MoonshineEngine implements Engine {
 }
 
 async function locateIn(
-  { modelsDir, onPull }: MoonshineOptions,
+  { modelsDir, onPull, source }: MoonshineOptions,
   signal: AbortSignal,
 ): Promise<MoonshineFiles> {
   const options = {
     dir: modelsDir,
     signal,
+    ...(source === undefined ? {} : { source }),
     ...(onPull === undefined ? {} : { onProgress: onPull }),
   }
   const model = await ensureModel(MODEL, options)
-  const vad = await ensureModel(VAD, options)
   return {
     encoder: path.join(model, 'encoder_model.onnx'),
     decoder: path.join(model, 'decoder_model_merged.onnx'),
     tokens: path.join(model, 'tokens.txt'),
-    vad: path.join(vad, 'silero_vad_v6.onnx'),
   }
 }
 

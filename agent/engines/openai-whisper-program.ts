@@ -1,6 +1,6 @@
 import path from 'node:path'
 import type { AppError } from '../../shared/errors.ts'
-import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-engine.ts'
+import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-program.ts'
 import type { EngineAbilities } from './engine.ts'
 import { failureOf } from './python/failures.ts'
 import { sharedOptions } from './python/options.ts'

@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { oneLine } from '../../shared/render.ts'
-import type { Outcome } from './cli-engine.ts'
+import type { Outcome } from './cli-program.ts'
 
 /** What a text on the standard error means, and what to tell people; the first that fits. */
 export interface FailureText {

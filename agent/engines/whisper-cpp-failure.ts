@@ -1,5 +1,5 @@
 import type { AppError } from '../../shared/errors.ts'
-import type { Outcome } from './cli-engine.ts'
+import type { Outcome } from './cli-program.ts'
 import { programFailure, type FailureText } from './program-failure.ts'
 
 /** What whisper-cli and whisper-server print. Memory comes first: without it a model cannot be loaded either. */

@@ -1,6 +1,6 @@
 import { messageOf } from '../../shared/errors.ts'
 
-export const GROUPS = ['connection', 'lifecycle', 'api', 'media', 'engine'] as const
+export const GROUPS = ['connection', 'lifecycle', 'api', 'media', 'gpu', 'engine'] as const
 export type GroupName = (typeof GROUPS)[number]
 
 /** One thing that is looked at. `run` says what it saw, or throws what is wrong. */

@@ -1,20 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import type { MediaSettings } from '../config.ts'
-import { createEngine } from '../engines/registry.ts'
-import { findTools } from '../ffmpeg.ts'
-import { createPipeline, type Pipeline } from '../pipeline.ts'
+import { openKit, type Kit } from '../kit.ts'
+import type { MediaSettings } from '../media-settings.ts'
 import { wordErrors } from '../wer.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 
 /** Whether speech becomes the right words, and how fast. */
-export function engineGroup(
-  { engine: name, ffmpeg, modelsDir }: MediaSettings,
-  onPull: (text: string) => void,
-): Group {
-  let pipeline: Pipeline | null = null
+export function engineGroup(settings: MediaSettings, tell: (text: string) => void): Group {
+  let kit: Kit | null = null
   let workDir: string | null = null
   const signal = AbortSignal.timeout(30 * 60_000)
   return {
@@ -23,19 +18,21 @@ export function engineGroup(
       {
         name: 'the engine starts',
         async run() {
-          const engine = await createEngine(name, { modelsDir, onPull })
-          pipeline = createPipeline({ tools: await findTools(ffmpeg), engine })
+          kit = await openKit(settings, { signal, tell: (_level, text) => tell(text) })
           workDir = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
-          await engine.prepare(signal)
+          await kit.prepare(signal)
+          const { engine, why, better } = kit.choice
           const { info } = engine
-          return `${info.name} ${info.version}, ${info.model}, ${info.device}`
+          const words = better === null ? why : `${why} ${better}`
+          return `${info.name} ${info.version}, ${info.model}, ${info.device}. ${words}`
         },
       },
       ...CLIPS.map((clip) => ({
         name: `${clip.name} becomes its words`,
         async run() {
           const from = performance.now()
-          const { transcript } = await pipeline!.convert({
+          const { transcript } = await kit!.pipeline.convert({
+            jobId: clip.name,
             sourcePath: clip.file,
             filename: clip.name,
             contentType: 'audio',
@@ -55,7 +52,7 @@ export function engineGroup(
       })),
     ],
     async after() {
-      await pipeline?.close()
+      await kit?.close()
       if (workDir !== null) await rm(workDir, { recursive: true, force: true })
     },
   }

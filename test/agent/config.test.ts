@@ -4,16 +4,15 @@ import path from 'node:path'
 import { afterEach, describe, it } from 'node:test'
 import { Command } from 'commander'
 import {
-  addCoordinatorSettings,
   addLogSettings,
-  addMediaSettings,
-  addWorkerSettings,
   isReadableByOthers,
   prepareEnvironment,
   startSettings,
   type Flags,
   type StartSettings,
 } from '../../agent/config.ts'
+import { addMediaSettings } from '../../agent/media-settings.ts'
+import { addWorkerSettings } from '../../agent/worker-settings.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
@@ -34,15 +33,22 @@ function flagsOf(args: string[], environment: Record<string, string> = {}): Flag
   Object.assign(process.env, environment)
   prepareEnvironment()
   const command = new Command('start').exitOverride().configureOutput({ outputError() {} })
-  addCoordinatorSettings(command)
   addWorkerSettings(command)
   addMediaSettings(command)
   addLogSettings(command)
   return command.parse(args, { from: 'user' }).opts()
 }
 
-const read = (args: string[], environment?: Record<string, string>): StartSettings =>
+const readAll = (args: string[], environment?: Record<string, string>): StartSettings =>
   startSettings(flagsOf(args, environment))
+
+/** The settings with those of the only coordinator, and the number of slots, beside the rest. */
+function read(args: string[], environment?: Record<string, string>) {
+  const { coordinators, media, ...settings } = readAll(args, environment)
+  assert.equal(coordinators.length, 1)
+  const { engine, ffmpeg, modelsDir, cpuSlots: slots } = media
+  return { ...settings, ...coordinators[0]!, engine, ffmpeg, modelsDir, slots }
+}
 
 describe('the settings of start', () => {
   it('have defaults', () => {
@@ -62,11 +68,13 @@ describe('the settings of start', () => {
         slots: 1,
         workDir: '/state/morag/work',
         waitSeconds: 30,
+        prefetch: 1,
+        limits: { idleTimeoutMs: null, maxJobs: null, maxUptimeMs: null },
         once: false,
         exitWhenIdle: false,
       },
     )
-    assert.ok(Object.isFrozen(settings))
+    assert.ok(Object.isFrozen(readAll([])))
   })
 
   it("come from the original's variables", () => {
@@ -124,6 +132,73 @@ describe('the settings of start', () => {
   }
 })
 
+describe('several coordinators', () => {
+  it('have each a key of their own, in the same order', async () => {
+    await writeFile(path.join(folder, 'one'), 'first')
+    await writeFile(path.join(folder, 'two'), 'second')
+    const keys = ['one', 'two'].flatMap((name) => ['--api-key-file', path.join(folder, name)])
+    const urls = ['--url', 'http://one', '--url', 'http://two']
+    const expected = [
+      { url: 'http://one', apiKey: 'first' },
+      { url: 'http://two', apiKey: 'second' },
+    ]
+    assert.deepEqual(readAll([...urls, ...keys]).coordinators, expected)
+    assert.deepEqual(
+      readAll([...urls, '--api-key-file', '-', ...keys.slice(2)]).coordinators[0]?.apiKey,
+      null,
+    )
+    const environment = {
+      MORAG_API_BASE_URL: 'http://one,http://two',
+      MORAG_API_KEY_FILE: `${path.join(folder, 'one')}, ${path.join(folder, 'two')}`,
+    }
+    assert.deepEqual(readAll([], environment).coordinators, expected)
+  })
+
+  it('are never shown a key that is not said to be theirs', async () => {
+    const file = path.join(folder, 'one')
+    const urls = ['--url', 'http://one', '--url', 'http://two']
+    for (const args of [urls, [...urls, '--api-key-file', file]]) {
+      assert.throws(() => readAll(args, { MORAG_API_KEY: 'sesame' }), { code: 'usage' })
+    }
+    assert.throws(() => readAll([...urls, '--api-key-file', file]), {
+      code: 'usage',
+      message: /each --url its own --api-key-file/,
+    })
+    assert.throws(() => readAll(['--url', 'http://one', '--url', 'http://one/']), {
+      message: /named twice/,
+    })
+  })
+})
+
+describe('the settings of engines', () => {
+  it('come from flags', () => {
+    const { media } = readAll([
+      '--gpus',
+      '0,1',
+      '--slots-per-gpu=2',
+      '--on-out-of-memory=smaller-model,cpu',
+      '--engine-command=serve --port {port} "two words"',
+      '--diarize',
+      '--offline',
+    ])
+    assert.deepEqual([media.gpus, media.slotsPerGpu], [['0', '1'], 2])
+    const { onOutOfMemory, command, offline } = media.engineSettings
+    assert.deepEqual(onOutOfMemory, { smallerModel: true, cpu: true })
+    assert.deepEqual(command, ['serve', '--port', '{port}', 'two words'])
+    assert.equal(offline, true)
+    assert.equal(media.speakers.always, true)
+  })
+
+  it('take a switch that is set to no for no', () => {
+    const { media } = readAll([], { MORAG_DIARIZE: '0', MORAG_OFFLINE: 'false' })
+    assert.deepEqual([media.speakers.always, media.engineSettings.offline], [false, false])
+  })
+
+  it('want both models that tell speakers apart, or neither', () => {
+    assert.throws(() => readAll(['--speaker-embedding', 'voices.onnx']), { code: 'usage' })
+  })
+})
+
 describe('a bad value', () => {
   for (const [variable, flag, value] of [
     ['MORAG_WORKER_MAX_CONCURRENT_JOBS', '--slots', '0'],
@@ -133,6 +208,10 @@ describe('a bad value', () => {
     ['MORAG_LOG_LEVEL', '--log-level', 'loud'],
     ['MORAG_LOG_FORMAT', '--log-format', 'xml'],
     ['MORAG_ENGINE', '--engine', 'magic'],
+    ['MORAG_GPUS', '--gpus', '0,,1'],
+    ['MORAG_ON_OUT_OF_MEMORY', '--on-out-of-memory', 'give up'],
+    ['MORAG_IDLE_TIMEOUT', '--idle-timeout', '0'],
+    ['MORAG_MAX_JOBS', '--max-jobs', '0'],
   ] as const) {
     it(`of ${variable} (${value}) names the variable and ${flag}`, () => {
       const named = new RegExp(`'${flag} .*${variable}`)

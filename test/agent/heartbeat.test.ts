@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { Heartbeat, type HeartbeatOptions } from '../../agent/heartbeat.ts'
-import { Unreachable } from '../../agent/retry.ts'
+import { Heartbeat, type HeartbeatOptions, type Tracked } from '../../agent/heartbeat.ts'
+import { Refusal, Unreachable } from '../../agent/retry.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../shared/wire.ts'
+
+const MIB = 1024 * 1024
 
 type Answer = Partial<HeartbeatAnswer> | Error
 
@@ -214,5 +216,130 @@ describe('the heartbeat', () => {
       sent[0]?.jobs.map(({ leaseToken }) => leaseToken),
       ['newer'],
     )
+  })
+
+  it('has announced the agent when its first request is over, whatever came of it', async (t) => {
+    const { heartbeat, sent, answers } = scene(t)
+    answers.push(new Unreachable('away', null))
+    heartbeat.start()
+    await heartbeat.announced
+    assert.equal(sent.length, 1)
+  })
+
+  it('has no more to announce once it is closed', async (t) => {
+    const { heartbeat } = scene(t)
+    await heartbeat.close()
+    await heartbeat.announced
+  })
+
+  it('tells what the agent can do, what it runs on and which slots pause', async (t) => {
+    const about = {
+      capabilities: { engines: ['moonshine'], models: ['base'], languages: ['en'], features: [] },
+      devices: [{ index: 0, name: 'GPU', memoryMb: 8_000, driver: '1', kind: 'cuda' }],
+      paused: [{ slot: 1, reason: 'It failed.', until: null }],
+    }
+    const { heartbeat, sent, nextWait } = scene(t, { about: () => about })
+    heartbeat.start()
+    const wait = await nextWait()
+    const { capabilities, devices, paused } = sent[0]!
+    assert.deepEqual({ capabilities, devices, paused }, about)
+    about.paused = []
+    heartbeat.news()
+    wait.pass()
+    ;(await nextWait()).pass()
+    await nextWait()
+    assert.deepEqual(sent.at(-1)?.paused, [])
+  })
+})
+
+describe('a checkpoint', () => {
+  const told = (sent: readonly HeartbeatRequest[]): unknown[] =>
+    sent.map(({ jobs }) => jobs.map(({ checkpoint }) => checkpoint ?? null))
+
+  it('is told once', async (t) => {
+    const { heartbeat, sent, nextWait } = scene(t)
+    heartbeat.track(job('a'), new AbortController()).checkpoint({ done: 1 })
+    heartbeat.start()
+    ;(await nextWait()).pass()
+    await nextWait()
+    assert.deepEqual(told(sent), [[{ done: 1 }], [null]])
+  })
+
+  it('is told again when it did not arrive, or a newer one in its place', async (t) => {
+    const { heartbeat, sent, answers, nextWait } = scene(t)
+    const [a, b] = ['a', 'b'].map((id) => heartbeat.track(job(id), new AbortController()))
+    a?.checkpoint({ done: 1 })
+    b?.checkpoint({ done: 10 })
+    answers.push(new Unreachable('away', null))
+    heartbeat.start()
+    const wait = await nextWait()
+    b?.checkpoint({ done: 20 })
+    wait.pass()
+    await nextWait()
+    assert.deepEqual(told(sent), [
+      [{ done: 1 }, { done: 10 }],
+      [{ done: 1 }, { done: 20 }],
+    ])
+  })
+
+  it('that comes while another is under way is told after it', async (t) => {
+    let tracked: Tracked | null = null
+    const sent: HeartbeatRequest[] = []
+    const { heartbeat, nextWait } = scene(t, {
+      client: {
+        async heartbeat(_, body) {
+          sent.push(structuredClone(body))
+          if (sent.length === 1) tracked?.checkpoint({ done: 2 })
+          return { directive: 'run', heartbeatSeconds: 20, jobs: [] }
+        },
+      },
+    })
+    tracked = heartbeat.track(job('a'), new AbortController())
+    tracked.checkpoint({ done: 1 })
+    heartbeat.start()
+    ;(await nextWait()).pass()
+    await nextWait()
+    assert.deepEqual(told(sent), [[{ done: 1 }], [{ done: 2 }]])
+  })
+
+  it('that is too long is not told, and the one before it is', async (t) => {
+    const { heartbeat, sent, nextWait } = scene(t)
+    const tracked = heartbeat.track(job('a'), new AbortController())
+    tracked.checkpoint({ done: 1 })
+    // Two bytes for each letter.
+    tracked.checkpoint({ text: 'é'.repeat(5 * MIB) })
+    heartbeat.start()
+    await nextWait()
+    assert.deepEqual(told(sent), [[{ done: 1 }]])
+  })
+
+  it('waits for the next request where it does not fit beside the others', async (t) => {
+    const { heartbeat, sent, nextWait } = scene(t)
+    const long = { text: 'x'.repeat(5 * MIB) }
+    for (const id of ['a', 'b']) heartbeat.track(job(id), new AbortController()).checkpoint(long)
+    heartbeat.start()
+    ;(await nextWait()).pass()
+    await nextWait()
+    assert.deepEqual(
+      sent.map(({ jobs }) => jobs.map(({ checkpoint }) => checkpoint !== undefined)),
+      [
+        [true, false],
+        [false, true],
+      ],
+    )
+  })
+
+  it('that the coordinator finds too large costs no lease: the next request comes at once', async (t) => {
+    const { heartbeat, sent, answers, nextWait } = scene(t)
+    heartbeat.track(job('a'), new AbortController()).checkpoint({ done: 1 })
+    answers.push(new Refusal(413, 'too_large', 'too large'))
+    heartbeat.start()
+    // The wait that is over already, and the one that gathers news.
+    await nextWait()
+    const gathering = await nextWait()
+    assert.equal(gathering.ms, 250)
+    gathering.pass()
+    await nextWait()
+    assert.deepEqual(told(sent), [[{ done: 1 }], [null]])
   })
 })

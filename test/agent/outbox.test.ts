@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { existsSync, statSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { Outbox, type OutboxOptions, type Parcel } from '../../agent/outbox.ts'
+import { Outbox, type OutboxOptions } from '../../agent/outbox.ts'
+import type { Parcel } from '../../agent/parcel.ts'
 import { Refusal, Unreachable } from '../../agent/retry.ts'
 
 const away = new Unreachable('away', null)
@@ -16,6 +18,7 @@ const parcel: Parcel = {
     metadata: { num_speakers: 1, segments: [] },
     leaseToken: 'lease',
   },
+  artifacts: [],
 }
 
 async function folderOf(t: TestContext): Promise<string> {
@@ -32,6 +35,7 @@ async function openBox(
   const outbox = await Outbox.open(folder, {
     deliver: async () => {},
     onRefused: () => {},
+    onFilesLost: () => {},
     onDelayed: () => {},
     retryMinMs: 1,
     retryMaxMs: 2,
@@ -66,6 +70,7 @@ describe('a parcel', () => {
         metadata: { num_speakers: 1, segments: [] },
         lease_token: 'lease',
       },
+      artifacts: [],
     })
     assert.deepEqual(await files(folder), [])
   })
@@ -171,7 +176,114 @@ describe('a parcel', () => {
   })
 })
 
+const withFiles: Parcel = { ...parcel, artifacts: ['a.jpg', 'b.jpg'] }
+
+/** A folder of two files, as an attempt leaves it. */
+async function makeFiles(parent: string): Promise<string> {
+  const made = path.join(parent, 'artifacts')
+  await mkdir(made, { recursive: true })
+  for (const name of withFiles.artifacts) await writeFile(path.join(made, name), name)
+  return made
+}
+
+describe('a parcel with files', () => {
+  it('has them beside it until it is delivered', async (t) => {
+    const folder = await folderOf(t)
+    const made = await makeFiles(await folderOf(t))
+    let found: string[] = []
+    const outbox = await openBox(t, folder, {
+      async deliver({ artifacts }, files) {
+        assert.equal(files, path.join(folder, 'j1.2.files'))
+        found = await Promise.all(artifacts.map((name) => readFile(path.join(files, name), 'utf8')))
+      },
+    })
+    const { delivery } = await outbox.put(withFiles, made)
+    assert.equal(existsSync(made), false)
+    assert.equal(await delivery, 'delivered')
+    assert.deepEqual(found, ['a.jpg', 'b.jpg'])
+    assert.deepEqual(await files(folder), [])
+  })
+
+  it('still has them at the next start', async (t) => {
+    const folder = await folderOf(t)
+    const first = await openBox(t, folder, {
+      deliver: async () => {
+        throw away
+      },
+    })
+    await first.put(withFiles, await makeFiles(await folderOf(t)))
+    await first.close()
+    assert.deepEqual(await files(folder), ['j1.2.files', 'j1.2.json'])
+    let found: string[] = []
+    const second = await openBox(t, folder, {
+      deliver: async (_, beside) => void (found = (await readdir(beside)).toSorted()),
+    })
+    assert.equal(await second.flush(10_000), 0)
+    assert.deepEqual(found, ['a.jpg', 'b.jpg'])
+    assert.deepEqual(await files(folder), [])
+  })
+
+  it('loses them when it is refused, and is kept aside itself', async (t) => {
+    const folder = await folderOf(t)
+    const outbox = await openBox(t, folder, {
+      deliver: async () => {
+        throw new Refusal(409, 'lease_lost', 'too late')
+      },
+    })
+    const { delivery } = await outbox.put(withFiles, await makeFiles(await folderOf(t)))
+    assert.equal(await delivery, 'refused')
+    assert.deepEqual(await files(folder), [])
+    assert.deepEqual(await readdir(path.join(folder, 'refused')), ['j1.2.json'])
+  })
+
+  it('goes without them when they cannot be kept', async (t) => {
+    const lost: unknown[] = []
+    const sent: Parcel[] = []
+    const folder = await folderOf(t)
+    const outbox = await openBox(t, folder, {
+      deliver: async (one) => void sent.push(one),
+      onFilesLost: (one) => lost.push(one),
+    })
+    const { delivery } = await outbox.put(withFiles, path.join(folder, 'not there'))
+    assert.equal(await delivery, 'delivered')
+    assert.deepEqual([lost, sent], [[withFiles], [parcel]])
+  })
+
+  it('is moved to another file system as well', { skip: otherFileSystem() }, async (t) => {
+    const elsewhere = await mkdtemp('/dev/shm/morag-outbox-')
+    t.after(() => rm(elsewhere, { recursive: true, force: true }))
+    const made = await makeFiles(elsewhere)
+    const folder = await folderOf(t)
+    const outbox = await openBox(t, folder, {
+      deliver: async () => {
+        throw away
+      },
+      retryMinMs: 60_000,
+      retryMaxMs: 60_000,
+    })
+    await outbox.put(withFiles, made)
+    const beside = path.join(folder, 'j1.2.files')
+    assert.equal(await readFile(path.join(beside, 'b.jpg'), 'utf8'), 'b.jpg')
+    assert.equal(existsSync(made), false)
+  })
+})
+
+/** False where this machine has two file systems to move files between. */
+function otherFileSystem(): string | false {
+  const device = statSync('/dev/shm', { throwIfNoEntry: false })?.dev
+  const isOther = device !== undefined && device !== statSync(tmpdir()).dev
+  return isOther ? false : 'there is no /dev/shm beside the temporary folder'
+}
+
 describe('an outbox', () => {
+  it('removes files whose parcel was never saved', async (t) => {
+    const folder = await folderOf(t)
+    await mkdir(path.join(folder, 'j1.2.files'))
+    await writeFile(path.join(folder, 'j1.2.files', 'a.jpg'), '')
+    await openBox(t, folder)
+    assert.deepEqual(await files(folder), [])
+  })
+
   it('sets a file aside that is no parcel, and removes half-written ones', async (t) => {
     const folder = await folderOf(t)
     await mkdir(folder, { recursive: true })

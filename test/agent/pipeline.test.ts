@@ -3,10 +3,12 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
-import { createEngine } from '../../agent/engines/registry.ts'
+import { createMoonshine } from '../../agent/engines/moonshine.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { createPipeline, type Converted, type ConvertInput } from '../../agent/pipeline.ts'
 import { STAGES, type Progress } from '../../agent/progress.ts'
+import { Slots } from '../../agent/slots.ts'
+import { createSpeechFinder } from '../../agent/speech-finder.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import {
@@ -28,8 +30,19 @@ const at = (name: string): string => path.join(folder, name)
 const code = (expected: ErrorCode) => (error: unknown) =>
   error instanceof AppError && error.code === expected
 
-const engine = await createEngine('auto', { modelsDir: modelsDir() })
-const pipeline = createPipeline({ tools: await testTools(), engine })
+const slots = new Slots([
+  { index: 0, gpu: null },
+  { index: 1, gpu: null },
+])
+const engine = createMoonshine({ modelsDir: modelsDir() })
+const pipeline = createPipeline({
+  tools: await testTools(),
+  engine,
+  slots,
+  finder: createSpeechFinder({ dir: modelsDir() }),
+  speakers: { always: false, prefix: 'Speaker_', models: null },
+  models: [],
+})
 after(() => pipeline.close())
 
 function convert(
@@ -38,6 +51,7 @@ function convert(
   more: Partial<ConvertInput> = {},
 ): Promise<Converted> {
   return pipeline.convert({
+    jobId: 'j1',
     sourcePath,
     filename: path.basename(sourcePath),
     contentType,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
-import type { Outcome, PlanRequest } from '../../agent/engines/cli-engine.ts'
+import type { Outcome, PlanRequest } from '../../agent/engines/cli-program.ts'
 import type { SpeechOptions } from '../../agent/engines/engine.ts'
 import { whisperCli } from '../../agent/engines/whisper-cpp-cli.ts'
 import { wordErrors } from '../../agent/wer.ts'

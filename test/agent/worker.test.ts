@@ -1,219 +1,21 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import type { ServerResponse } from 'node:http'
 import path from 'node:path'
-import { describe, it, type TestContext } from 'node:test'
-import { Contact } from '../../agent/contact.ts'
+import { describe, it } from 'node:test'
 import { failureOf } from '../../agent/failure.ts'
-import { Heartbeat } from '../../agent/heartbeat.ts'
-import { Outbox } from '../../agent/outbox.ts'
-import type { Pipeline } from '../../agent/pipeline.ts'
-import type { Reporter } from '../../agent/reporter-kinds.ts'
 import { Refusal } from '../../agent/retry.ts'
-import { Worker, type WorkerOptions } from '../../agent/worker.ts'
 import { openWorkspace } from '../../agent/workspace.ts'
 import { AppError } from '../../shared/errors.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
-import { clientOf, json, startServer, type Seen } from './fake-server.ts'
-
-const root = tempFolder()
-let folders = 0
-const newFolder = (): string => path.join(root, String((folders += 1)))
-
-type Body = Record<string, unknown>
-type Converted = Awaited<ReturnType<Pipeline['convert']>>
-const converted: Converted = {
-  content: '# Talk',
-  metadata: { segments: [] },
-  transcript: { language: 'en', durationSeconds: 1, segments: [] },
-}
-
-/** Waits for something that is looked at again whenever anything happens. */
-class Watch {
-  #waiting: (() => void)[] = []
-
-  changed = (): void => {
-    for (const look of this.#waiting.splice(0)) look()
-  }
-
-  async until(isSo: () => boolean): Promise<void> {
-    while (!isSo()) await new Promise<void>((resolve) => this.#waiting.push(resolve))
-  }
-}
-
-/** A coordinator in memory that follows the protocol as far as a worker sees it. */
-async function startCoordinator(t: TestContext, watch: Watch) {
-  const queue: string[] = []
-  const claims = new Map<string, unknown[]>()
-  const held: { seen: Body; response: ServerResponse }[] = []
-  const state = {
-    queue,
-    held,
-    claimBodies: [] as Body[],
-    beats: [] as Body[],
-    results: [] as Body[],
-    released: [] as string[],
-    orders: {} as Record<string, string>,
-    directive: 'run',
-    /** Takes a request over from the coordinator when it returns true. */
-    before: (_seen: Seen, _response: ServerResponse): boolean => false,
-    /** Gives the next job to a claim whose answer nobody gets. */
-    lose: (_claimId: string): void => {},
-    /** Puts jobs into the queue; whoever waits for work gets them. */
-    add(...jobIds: string[]) {
-      queue.push(...jobIds)
-      for (const one of held.splice(0)) claim(one.seen, one.response)
-    },
-  }
-  const attempt = (jobId: string): unknown => ({
-    job_id: jobId,
-    attempt: 1,
-    lease_token: `lease-${jobId}`,
-    lease_seconds: 60,
-    heartbeat_seconds: 0.05,
-    deadline_seconds: 3_600,
-    content_type: 'audio',
-    source: {
-      url: `/api/v1/remote-jobs/${jobId}/download?token=s`,
-      filename: `${jobId}.mp3`,
-      size_bytes: 5,
-      sha256: null,
-      etag: '"1"',
-    },
-    task_options: { language: 'en' },
-  })
-  state.lose = (id) => void claims.set(id, queue.splice(0, 1).map(attempt))
-  const claim = (seen: Body, response: ServerResponse): void => {
-    const id = String(seen['claim_id'])
-    const jobs = claims.get(id) ?? queue.splice(0, Number(seen['max_jobs'])).map(attempt)
-    if (jobs.length === 0 && Number(seen['wait_seconds']) > 0) {
-      held.push({ seen, response })
-      response.on('close', () => {
-        held.splice(0, held.length, ...held.filter((one) => one.response !== response))
-        watch.changed()
-      })
-    } else {
-      claims.set(id, jobs)
-      json(response, 200, { jobs, retry_after_seconds: 0 })
-    }
-  }
-  const server = await startServer(t, (seen, response) => {
-    watch.changed()
-    const body = seen.body === '' ? {} : (JSON.parse(seen.body) as Body)
-    const [, jobId, verb] = /remote-jobs\/([^/]+)\/(\w+)/.exec(seen.url) ?? []
-    if (seen.url.endsWith('/claim')) state.claimBodies.push(body)
-    if (state.before(seen, response)) return
-    if (seen.url.endsWith('/claim')) claim(body, response)
-    else if (seen.url.endsWith('/heartbeat')) {
-      state.beats.push(body)
-      const jobs = (body['jobs'] as Body[]).map((job) => ({
-        job_id: job['job_id'],
-        order: state.orders[String(job['job_id'])] ?? 'continue',
-        lease_seconds: 60,
-      }))
-      json(response, 200, { directive: state.directive, heartbeat_seconds: 0.05, jobs })
-    } else if (verb === 'download') response.writeHead(200, { etag: '"1"' }).end('sound')
-    else if (verb === 'result') {
-      state.results.push({ job_id: jobId, ...body })
-      json(response, 200, { status: 'completed', ingestion_continued: false })
-    } else {
-      state.released.push(jobId ?? '')
-      json(response, 200, {})
-    }
-    watch.changed()
-  })
-  return { url: server.url, state }
-}
-
-/** A worker at such a coordinator; `convert` is what its pipeline does. */
-async function scene(
-  t: TestContext,
-  options: Partial<WorkerOptions> = {},
-  convert: Pipeline['convert'] = async () => converted,
-) {
-  const watch = new Watch()
-  const coordinator = await startCoordinator(t, watch)
-  const client = clientOf(t, coordinator.url)
-  const events: string[] = []
-  const note = (text: string): void => {
-    events.push(text)
-    watch.changed()
-  }
-  const reporter: Reporter = {
-    event: (_, message) => note(message),
-    begin: () => ({ update() {}, done: note, failed: note, stopped: note }),
-    idle() {},
-    close() {},
-  }
-  const workspace = await openWorkspace(newFolder(), 'w')
-  const outbox = await Outbox.open(workspace.outbox, {
-    deliver: async ({ jobId, result }, signal) => {
-      await client.result(jobId, result, { signal, retries: 0 })
-    },
-    onRefused: () => {},
-    onDelayed: () => {},
-    retryMinMs: 1,
-    retryMaxMs: 2,
-  })
-  const contact = new Contact(reporter, () => outbox.nudge())
-  const heartbeat = new Heartbeat({
-    client,
-    workerId: 'w',
-    version: '1',
-    slots: 1,
-    device: null,
-    state: () => worker.state,
-    onDirective: (directive) => worker.direct(directive),
-  })
-  const worker = new Worker(
-    {
-      workerId: 'w',
-      contentTypes: ['audio'],
-      slots: 1,
-      waitSeconds: 30,
-      once: false,
-      exitWhenIdle: false,
-      ...options,
-    },
-    {
-      client,
-      contact,
-      heartbeat,
-      outbox,
-      reporter,
-      folder: workspace.jobs,
-      pipeline: { convert, close: async () => {} },
-    },
-  )
-  heartbeat.start()
-  t.after(async () => {
-    worker.stop()
-    await heartbeat.close()
-    await outbox.close()
-    await workspace.release()
-  })
-  return { worker, coordinator: coordinator.state, watch, events, workspace, outbox }
-}
-
-/** A conversion that lasts until it is let go or aborted. */
-function gate(watch: Watch) {
-  const running = new Map<string, () => void>()
-  const convert: Pipeline['convert'] = async ({ filename, signal }) =>
-    await new Promise((resolve, reject) => {
-      running.set(path.parse(filename).name, () => resolve(converted))
-      signal.addEventListener('abort', () => reject(signal.reason as AppError))
-      watch.changed()
-    })
-  return { running, convert }
-}
+import { json } from './fake-server.ts'
+import { converted, gate, newFolder, scene, Watch, type Body } from './worker-scene.ts'
 
 describe('a job', () => {
   it('is downloaded, converted and answered, and leaves nothing behind', async (t) => {
     let source = ''
     const { worker, coordinator, outbox, workspace } = await scene(
       t,
-      { once: true },
+      { most: 1 },
       async ({ sourcePath, filename, contentType, taskOptions, sha256, workDir }) => {
         source = await readFile(sourcePath, 'utf8')
         assert.equal(path.dirname(sourcePath), workDir)
@@ -247,7 +49,7 @@ describe('a job', () => {
   })
 
   it('that cannot be converted is answered with why', async (t) => {
-    const { worker, coordinator, outbox } = await scene(t, { once: true }, async () => {
+    const { worker, coordinator, outbox } = await scene(t, { most: 1 }, async () => {
       throw new AppError('invalid_media', 'This is no recording.')
     })
     coordinator.add('j1')
@@ -264,7 +66,7 @@ describe('a job', () => {
   it('that is cancelled is stopped, and not answered', async (t) => {
     const watch = new Watch()
     const { running, convert } = gate(watch)
-    const { worker, coordinator, events, outbox } = await scene(t, { once: true }, convert)
+    const { worker, coordinator, events, outbox } = await scene(t, { most: 1 }, convert)
     coordinator.add('j1')
     const ran = worker.run()
     await watch.until(() => running.has('j1'))
@@ -276,7 +78,7 @@ describe('a job', () => {
   })
 
   it('whose download says that it is lost is not answered', async (t) => {
-    const { worker, coordinator, outbox } = await scene(t, { once: true })
+    const { worker, coordinator, outbox } = await scene(t, { most: 1 })
     coordinator.before = ({ url }, response) => {
       if (!url.includes('/download')) return false
       json(response, 403, { detail: 'not yours', code: 'forbidden' })
@@ -290,14 +92,10 @@ describe('a job', () => {
 
   it('with an id that is a path stays in its folder', async (t) => {
     let folder = ''
-    const { worker, coordinator, workspace } = await scene(
-      t,
-      { once: true },
-      async ({ workDir }) => {
-        folder = workDir
-        return converted
-      },
-    )
+    const { worker, coordinator, workspace } = await scene(t, { most: 1 }, async ({ workDir }) => {
+      folder = workDir
+      return converted
+    })
     coordinator.before = ({ url }, response) => {
       if (!url.includes('/download')) return false
       response.writeHead(200, { etag: '"1"' }).end('sound')
@@ -366,8 +164,8 @@ describe('the loop', () => {
     assert.equal(events.filter((text) => text === 'The coordinator is back.').length, 1)
   })
 
-  it('ends after one job with once', async (t) => {
-    const { worker, coordinator } = await scene(t, { once: true, slots: 4 })
+  it('ends after as many jobs as there may be', async (t) => {
+    const { worker, coordinator } = await scene(t, { most: 1, slots: 4 })
     coordinator.add('j1', 'j2')
     await worker.run()
     assert.deepEqual(coordinator.queue, ['j2'])

@@ -1,4 +1,4 @@
-import type { PlanRequest } from '../cli-engine.ts'
+import type { PlanRequest } from '../cli-program.ts'
 import { whisperLanguage } from '../whisper-languages.ts'
 
 /** The options that openai-whisper began with and the others took over by the same names. */

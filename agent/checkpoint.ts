@@ -1,0 +1,107 @@
+import { z } from 'zod'
+import type { EngineInfo, HeardSegment } from './engines/engine.ts'
+import type { Hearing } from './hearing.ts'
+import type { Understood } from './recognition.ts'
+
+const span = z.object({ start: z.number(), end: z.number() })
+const word = z.object({ start: z.number(), end: z.number(), text: z.string() })
+const segment = z.object({
+  start: z.number(),
+  end: z.number(),
+  text: z.string(),
+  speaker: z.string().exactOptional(),
+  words: z.array(word).exactOptional(),
+  flags: z.array(z.string()).exactOptional(),
+})
+
+/**
+ * What of a recording is done, for whoever goes on after us: where speech is, and the text of the parts that are
+ * finished. It travels through the coordinator, which only keeps it; instants are seconds of the recording.
+ */
+const checkpoint = z.object({
+  version: z.literal(1),
+  /** SHA-256 of the source: of another file it is worth nothing. */
+  source: z.string(),
+  /** The options that the text was made with, as one text. */
+  options: z.string(),
+  engine: z.object({
+    name: z.string(),
+    model: z.string(),
+    device: z.string(),
+    version: z.string(),
+  }),
+  track: z.int(),
+  /** How much of the track could be decoded. */
+  seconds: z.number(),
+  /** How speech was found. */
+  finder: z.string(),
+  /** One voice for a recording, or one for each channel of a call. */
+  voices: z
+    .array(z.object({ speech: z.array(span), doneUntil: z.number(), channel: z.int().nullable() }))
+    .min(1)
+    .max(2),
+  language: z.string().nullable(),
+  languageProbability: z.number().nullable(),
+  segments: z.array(segment),
+  dropped: z.int(),
+  warnings: z.array(z.string()),
+})
+
+export type Checkpoint = z.output<typeof checkpoint> & {
+  engine: EngineInfo
+  segments: HeardSegment[]
+}
+
+/** What a job's checkpoint says, when it is one of this source and these options; else null: the work begins anew. */
+export function readCheckpoint(value: unknown, source: string, options: string): Checkpoint | null {
+  const parsed = checkpoint.safeParse(value)
+  if (!parsed.success) return null
+  return parsed.data.source === source && parsed.data.options === options ? parsed.data : null
+}
+
+/** What is understood at the beginning: nothing, or what the checkpoint says. */
+export function understoodSoFar(
+  checkpoint: Checkpoint | null,
+  language: string | null,
+  engine: EngineInfo,
+): Understood {
+  if (checkpoint === null) {
+    return { language, languageProbability: null, segments: [], dropped: 0, warnings: [] }
+  }
+  const { languageProbability, segments, dropped } = checkpoint
+  const warnings = [...checkpoint.warnings]
+  const before = checkpoint.engine
+  if (before.name !== engine.name || before.model !== engine.model) {
+    warnings.push(
+      `Its beginning was recognised by ${before.name} (${before.model}), the rest by ${engine.name} (${engine.model}).`,
+    )
+  }
+  return {
+    language: checkpoint.language,
+    languageProbability,
+    segments: [...segments],
+    dropped,
+    warnings,
+  }
+}
+
+/** What is done of a recording that is being recognised. */
+export function checkpointOf(
+  made: Pick<Checkpoint, 'source' | 'options' | 'engine' | 'track'>,
+  { voices, seconds, finder }: Hearing,
+  understood: Understood,
+): Checkpoint {
+  return {
+    version: 1,
+    ...made,
+    seconds,
+    finder,
+    voices: voices.map(({ channel, speech, doneUntil }) => ({
+      channel,
+      speech: [...speech],
+      doneUntil,
+    })),
+    ...understood,
+    segments: [...understood.segments],
+  }
+}

@@ -1,0 +1,40 @@
+import type { Command } from 'commander'
+import type { Flags } from '../config.ts'
+import { findDevices } from '../devices.ts'
+import { deviceText } from '../device-text.ts'
+import { probeEngines } from '../engines/registry.ts'
+import { interruptible } from '../interrupt.ts'
+import { addMediaSettings, mediaSettings } from '../media-settings.ts'
+import { print } from '../output.ts'
+
+const EXAMPLES = `
+Examples:
+  morag-agent engines                 which engines are usable here, and what the others lack
+  morag-agent engines --json
+`
+
+export function addEngines(cli: Command): void {
+  const command = cli
+    .command('engines')
+    .description('which speech engines this machine has')
+    .option('--json', 'for programs')
+  addMediaSettings(command)
+  command.addHelpText('after', EXAMPLES).action(engines)
+}
+
+async function engines(flags: Flags): Promise<void> {
+  const signal = interruptible()
+  const { engineSettings, gpus } = mediaSettings(flags)
+  const { devices } = gpus === 'none' ? { devices: [] } : await findDevices({ signal })
+  const [first] = devices
+  const device = first ?? { kind: 'cpu' as const, name: 'cpu' }
+  const found = await probeEngines({ ...engineSettings, device }, signal)
+  if (flags['json'] === true) {
+    return await print(`${JSON.stringify({ devices, engines: found }, null, 2)}\n`)
+  }
+  const lines = found.map(({ name, usable, description, why, models }) => {
+    const list = models.length > 0 ? `\n${' '.repeat(20)}models: ${models.join(', ')}` : ''
+    return `${usable ? 'usable ' : 'missing'} ${name.padEnd(15)} ${description}\n${' '.repeat(20)}${why}${list}\n`
+  })
+  await print(`Runs on: ${deviceText(devices)}\n\n${lines.join('')}`)
+}

@@ -1,0 +1,165 @@
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError } from '../shared/errors.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import type { Tools } from './ffmpeg.ts'
+import { decode } from './media.ts'
+import { canSeekExactly } from './media-decode.ts'
+import type { AudioTrack, MediaInfo } from './media-info.ts'
+import type { Stage } from './progress.ts'
+import type { Voice } from './recognition.ts'
+import { separateCall } from './speech/channels.ts'
+import type { Found, SpeechFinder } from './speech-finder.ts'
+import { readWavHeader } from './wav.ts'
+
+/** A recording that is ready to be recognised. */
+export interface Hearing {
+  voices: Voice[]
+  /** Of all voices together: what the file sounds like. Begins `offsetSeconds` into the recording. */
+  wavPath: string
+  offsetSeconds: number
+  /** How much of the track could be decoded. */
+  seconds: number
+  /** What found the speech. */
+  finder: string
+}
+
+export interface HearingRequest {
+  sourcePath: string
+  media: MediaInfo
+  track: AudioTrack
+  /** Whether the two channels of a call are to be heard apart. */
+  byChannel: boolean
+  /** Whether the whole recording is needed, even where most of it is recognised already. */
+  whole: boolean
+  workDir: string
+  signal: AbortSignal
+  checkpoint: Checkpoint | null
+  tell: (stage: Stage, seconds: number) => void
+  /** A sentence for whoever reads the text. */
+  warn: (text: string) => void
+}
+
+/** What is decoded again before speech that goes on, in seconds: what a part has around it, and a little. */
+const LEAD = 2
+
+/**
+ * Decodes the track and finds where speech is; of what is recognised already, nothing but how it went is looked at.
+ * @returns null when there is no sound in it.
+ * @throws {AppError} as `decode` and the finder.
+ */
+export async function hear(
+  tools: Tools,
+  finder: SpeechFinder,
+  request: HearingRequest,
+): Promise<Hearing | null> {
+  const { checkpoint } = request
+  if (checkpoint !== null) return await goOn(tools, request, checkpoint)
+  const wavPath = path.join(request.workDir, 'audio.wav')
+  request.tell('decoding', 0)
+  if (!(await decoded(tools, request, wavPath))) return null
+  const seconds = (await readWavHeader(wavPath)).durationSeconds
+  const calls = request.byChannel && request.track.channels === 2
+  const voices = calls ? await byChannel(tools, finder, request, seconds) : null
+  if (voices !== null) {
+    return { voices, wavPath, offsetSeconds: 0, seconds, finder: voices[0]!.finder }
+  }
+  request.tell('listening', 0)
+  const found = await finder.find(wavPath, {
+    signal: request.signal,
+    onProgress: (at) => request.tell('listening', at),
+  })
+  const whole: Voice = { channel: null, wavPath, speech: found.speech, doneUntil: 0 }
+  return { voices: [whole], wavPath, offsetSeconds: 0, seconds, finder: found.finder }
+}
+
+/** The rest of a recording that an earlier attempt began. */
+async function goOn(
+  tools: Tools,
+  request: HearingRequest,
+  { voices: before, seconds, finder }: Checkpoint,
+): Promise<Hearing> {
+  const wavPath = path.join(request.workDir, 'audio.wav')
+  const rest = before.flatMap(({ speech, doneUntil }) =>
+    speech.filter(({ start }) => start >= doneUntil).map(({ start }) => start),
+  )
+  const from = Math.max(0, Math.floor(Math.min(...rest) - LEAD))
+  const offsetSeconds =
+    rest.length > 0 && !request.whole && canSeekExactly(request.media) ? from : 0
+  const voices = before.map(({ channel, speech, doneUntil }) => ({
+    channel,
+    speech,
+    doneUntil,
+    wavPath: channel === null ? wavPath : channelPath(request, channel),
+  }))
+  if (rest.length === 0 && !request.whole)
+    return { voices, wavPath, offsetSeconds, seconds, finder }
+  request.tell('decoding', offsetSeconds)
+  for (const { channel, wavPath: target } of voices) {
+    if (channel !== null) await decoded(tools, request, target, { channel, from: offsetSeconds })
+  }
+  if (request.whole || voices.some(({ channel }) => channel === null)) {
+    await decoded(tools, request, wavPath, { from: offsetSeconds })
+  }
+  return { voices, wavPath, offsetSeconds, seconds, finder }
+}
+
+/** The two sides of a call, or null when the channels are not that. */
+async function byChannel(
+  tools: Tools,
+  finder: SpeechFinder,
+  request: HearingRequest,
+  seconds: number,
+): Promise<(Voice & { finder: string })[] | null> {
+  const files = [channelPath(request, 0), channelPath(request, 1)] as const
+  const { signal } = request
+  const found: Found[] = []
+  for (const [channel, file] of files.entries()) {
+    if (!(await decoded(tools, request, file, { channel }))) return null
+    const half = (channel * seconds) / 2
+    const onProgress = (at: number): void => request.tell('listening', half + at / 2)
+    found.push(await finder.find(file, { signal, onProgress }))
+  }
+  const [left, right] = found as [Found, Found]
+  const sides = await separateCall(files, [left.speech, right.speech], { signal })
+  if (sides === null) {
+    for (const file of files) await rm(file, { force: true })
+    return null
+  }
+  return sides.map((speech, channel) => ({
+    channel,
+    wavPath: files[channel]!,
+    speech,
+    doneUntil: 0,
+    finder: left.finder,
+  }))
+}
+
+function channelPath({ workDir }: HearingRequest, channel: number): string {
+  return path.join(workDir, `channel-${channel}.wav`)
+}
+
+/** Decodes; false when the track has no sound. */
+async function decoded(
+  tools: Tools,
+  { sourcePath, track, media, signal, tell, warn }: HearingRequest,
+  target: string,
+  { channel, from = 0 }: { channel?: number; from?: number } = {},
+): Promise<boolean> {
+  try {
+    const { cutShort } = await decode(tools, sourcePath, track.index, target, {
+      signal,
+      media,
+      fromSeconds: from,
+      ...(channel === undefined ? {} : { channel }),
+      onProgress: (at) => tell('decoding', from + at),
+    })
+    if (cutShort && channel === undefined) {
+      warn('The file has more sound than its length allows: the rest was left out.')
+    }
+    return true
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'no_audio') return false
+    throw error
+  }
+}

@@ -1,0 +1,102 @@
+import type { Capabilities } from '../shared/announcement.ts'
+import { findDevices, type Device } from './devices.ts'
+import { chooseEngine, type Choice } from './engines/registry.ts'
+import type { EngineSettings } from './engines/definition.ts'
+import { findTools } from './ffmpeg.ts'
+import type { MediaSettings } from './media-settings.ts'
+import { createPipeline, type Pipeline } from './pipeline.ts'
+import { planSlots } from './slot-plan.ts'
+import { Slots } from './slots.ts'
+import { createSpeechFinder } from './speech-finder.ts'
+
+/** All that a conversion needs, made of what this machine has. */
+export interface Kit {
+  pipeline: Pipeline
+  choice: Choice
+  slots: Slots
+  devices: readonly Device[]
+  capabilities: Capabilities
+  /**
+   * Gets and starts what is needed, on every slot: what is missing here is not to cost a job.
+   * @throws {AppError} `model_missing`, `engine_missing`, `engine_failed`; the signal's reason when aborted.
+   */
+  prepare(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Looks at this machine and puts together what converts files on it. Nothing runs yet but what was looked at.
+ * @param tell sentences for people: what is fetched, what is missing.
+ * @throws {AppError} `usage`, `engine_missing`, `model_missing`.
+ */
+export async function openKit(
+  settings: MediaSettings,
+  { signal, tell }: { signal: AbortSignal; tell: (level: 'info' | 'warn', text: string) => void },
+): Promise<Kit> {
+  const tools = await findTools(settings.ffmpeg)
+  const { devices, problems } =
+    settings.gpus === 'none' ? { devices: [], problems: [] } : await findDevices({ signal })
+  for (const problem of problems) tell('warn', problem)
+  const plan = planSlots({ ...settings, devices })
+  const onPull = (text: string): void => tell('info', text)
+  const engineSettings = { ...settings.engineSettings, device: deviceOf(plan, devices), ffmpeg: tools.ffmpeg, onPull }
+  const choice = await chooseEngine(settings.engine, engineSettings, signal)
+  const { source } = settings.engineSettings
+  const slots = new Slots(plan)
+  const finder = createSpeechFinder({
+    dir: settings.modelsDir,
+    onProgress: onPull,
+    ...(source === undefined ? {} : { source }),
+  })
+  const pipeline = createPipeline({
+    tools,
+    engine: choice.engine,
+    slots,
+    finder,
+    speakers: settings.speakers,
+    models: choice.models,
+  })
+  return {
+    pipeline,
+    choice,
+    slots,
+    devices,
+    capabilities: capabilitiesOf(choice, settings),
+    async prepare(preparing) {
+      await finder.prepare(preparing)
+      await Promise.all(plan.map((slot) => choice.engine.prepare(slot, preparing)))
+    },
+    async close() {
+      slots.close()
+      await pipeline.close()
+    },
+  }
+}
+
+/** What the slots run on: one kind for all of them. */
+function deviceOf(
+  plan: readonly { gpu: string | null; kind?: Device['kind'] }[],
+  devices: readonly Device[],
+): EngineSettings['device'] {
+  const [first] = plan
+  if (first === undefined || first.gpu === null) return { kind: 'cpu', name: 'cpu' }
+  const kind = first.kind ?? 'cuda'
+  const used = devices.filter((device) => device.kind === kind)
+  return { kind, name: [...new Set(used.map(({ name }) => name))].join(', ') }
+}
+
+/** What is announced, so that no job comes here that cannot be done as it asks. */
+function capabilitiesOf({ engine, models }: Choice, { speakers }: MediaSettings): Capabilities {
+  const { abilities, info } = engine
+  const features = [
+    abilities.translate ? ['translate'] : [],
+    abilities.words ? ['words'] : [],
+    abilities.speakers || speakers.models !== null ? ['diarize'] : [],
+  ].flat()
+  return {
+    engines: [info.name],
+    models: [...new Set([info.model, ...models])],
+    languages: abilities.languages === null ? null : [...abilities.languages],
+    features,
+  }
+}

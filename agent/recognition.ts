@@ -1,0 +1,214 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError } from '../shared/errors.ts'
+import type {
+  Engine,
+  HeardSegment,
+  Recognised,
+  SpeechOptions,
+  TranscribeRequest,
+} from './engines/engine.ts'
+import type { Slot } from './slots.ts'
+import { better, review, worthRetry } from './speech/hallucination.ts'
+import { lengthOf, planParts, restore, speechInPiece, type Part } from './speech/parts.ts'
+import type { Span } from './speech/span.ts'
+import { cutWav } from './wav-cut.ts'
+
+/** One voice of a recording: all of it, or one channel of a call. */
+export interface Voice {
+  /** Null: the whole mix. */
+  channel: number | null
+  /** 16 kHz, mono; begins `offsetSeconds` into the recording. */
+  wavPath: string
+  /** In seconds of the recording. */
+  speech: readonly Span[]
+  /** Speech up to here is recognised already. */
+  doneUntil: number
+}
+
+/** What has been understood so far. */
+export interface Understood {
+  language: string | null
+  languageProbability: number | null
+  segments: HeardSegment[]
+  /** How many segments were left out: text where nobody speaks. */
+  dropped: number
+  /** Kept across attempts, each once. */
+  warnings: string[]
+}
+
+export interface RecognitionRequest {
+  voices: Voice[]
+  offsetSeconds: number
+  totalSeconds: number
+  options: SpeechOptions
+  workDir: string
+  slot: Slot
+  signal: AbortSignal
+  /** Goes on from here; changed as parts are finished. */
+  understood: Understood
+  /** How far it is in the recording. */
+  onProgress(seconds: number): void
+  /** A part is finished. */
+  onPart(): void
+}
+
+interface Judged extends Recognised {
+  dropped: number
+}
+
+interface Piece {
+  voice: Voice
+  part: Part
+}
+
+/**
+ * Recognises what is not done of a recording, part after part in order of time. After each, `understood` and the voices'
+ * `doneUntil` say how far it is.
+ * @throws {AppError} as the engine; the signal's reason when aborted.
+ */
+export async function recognise(engine: Engine, request: RecognitionRequest): Promise<void> {
+  const { voices, totalSeconds, options, understood } = request
+  // Who speaks is told apart within one piece only: with an engine that does so, a recording is one.
+  const partSeconds = options.speakers === null ? engine.abilities.partSeconds : Infinity
+  const pieces = voices
+    .flatMap((voice) => {
+      const { speech, doneUntil } = voice
+      const parts = planParts(speech, partSeconds, totalSeconds, doneUntil)
+      return parts.map((part): Piece => ({ voice, part }))
+    })
+    .toSorted((a, b) => startOf(a) - startOf(b))
+  const shares = shareOf(voices, pieces)
+  const languages = new Languages(understood)
+  for (const piece of pieces) {
+    const length = lengthOf(piece.part)
+    const heard = await recognisePiece(engine, request, piece, (within) =>
+      request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1)),
+    )
+    languages.heard(heard, length)
+    for (const warning of heard.warnings) {
+      if (!understood.warnings.includes(warning)) understood.warnings.push(warning)
+    }
+    for (const segment of heard.segments) understood.segments.push(segment)
+    understood.dropped += heard.dropped
+    piece.voice.doneUntil = piece.part.speech.at(-1)!.end
+    shares.done(piece)
+    request.onProgress(totalSeconds * shares.reached(0))
+    request.onPart()
+  }
+  understood.segments.sort((a, b) => a.start - b.start || a.end - b.end)
+  request.onProgress(totalSeconds)
+}
+
+function startOf({ part }: Piece): number {
+  return part.speech[0]!.start
+}
+
+async function recognisePiece(
+  engine: Engine,
+  request: RecognitionRequest,
+  { voice, part }: Piece,
+  onProgress: (seconds: number) => void,
+): Promise<Judged> {
+  const { offsetSeconds, options, slot, signal } = request
+  const folder = path.join(request.workDir, 'piece')
+  const wavPath = path.join(folder, 'piece.wav')
+  const workDir = path.join(folder, 'engine')
+  try {
+    await rm(folder, { recursive: true, force: true })
+    await mkdir(workDir, { recursive: true })
+    const audio = part.audio.map(({ start, end }) => ({
+      start: Math.max(0, start - offsetSeconds),
+      end: Math.max(0, end - offsetSeconds),
+    }))
+    const durationSeconds = await cutWav(voice.wavPath, audio, wavPath, signal)
+    const speech = speechInPiece(part)
+    const piece = { wavPath, durationSeconds, workDir, slot, signal, speech, onProgress }
+    const judge = async (again: boolean): Promise<Judged> =>
+      judged(voice, part, await tryPiece(engine, { ...piece, options, again }))
+    const first = await judge(false)
+    if (engine.abilities.deterministic === true || !worthRetry(first.segments)) return first
+    const second = await judge(true)
+    const best = better(first.segments, second.segments) === second.segments ? second : first
+    return { ...best, warnings: [...first.warnings, ...second.warnings] }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Who speaks is worth less than what is said: a piece that fails for it is done again without. */
+async function tryPiece(engine: Engine, request: TranscribeRequest): Promise<Recognised> {
+  const { options, signal } = request
+  try {
+    return await engine.transcribe(request)
+  } catch (error) {
+    const lost =
+      error instanceof AppError && ['engine_failed', 'model_missing'].includes(error.code)
+    if (options.speakers === null || signal.aborted || !lost) throw error
+    const plain = await engine.transcribe({ ...request, options: { ...options, speakers: null } })
+    const warning = `Speakers could not be told apart: ${error.message}`
+    return { ...plain, warnings: [...plain.warnings, warning] }
+  }
+}
+
+/** What was recognised at its place in the recording, what is to be doubted marked, and what nobody can have said gone. */
+function judged(voice: Voice, part: Part, recognised: Recognised): Judged {
+  const placed = restore(part, recognised.segments)
+  const named =
+    voice.channel === null
+      ? placed
+      : placed.map((segment) => ({ ...segment, speaker: `channel ${voice.channel}` }))
+  const { segments, dropped } = review(named, part.speech)
+  return { ...recognised, segments, dropped: dropped.length }
+}
+
+/** How much of all speech is done: voices are heard one after the other, and silence costs nothing. */
+function shareOf(
+  voices: readonly Voice[],
+  pieces: readonly Piece[],
+): { reached: (within: number) => number; done: (piece: Piece) => void } {
+  const length = (spans: readonly Span[]): number =>
+    spans.reduce((sum, { start, end }) => sum + end - start, 0)
+  const total = voices.reduce((sum, { speech }) => sum + length(speech), 0)
+  const open = pieces.reduce((sum, { part }) => sum + length(part.speech), 0)
+  let done = total - open
+  let next = 0
+  return {
+    reached: (within) => {
+      const running = pieces[next] === undefined ? 0 : length(pieces[next]!.part.speech)
+      return total === 0 ? 1 : Math.min(1, (done + running * Math.min(1, within)) / total)
+    },
+    done: (piece) => {
+      done += length(piece.part.speech)
+      next += 1
+    },
+  }
+}
+
+/** The language of most of what was heard, where nobody said it before. */
+class Languages {
+  readonly #understood: Understood
+  readonly #seconds = new Map<string, { seconds: number; weighed: number; known: number }>()
+  readonly #given: boolean
+
+  constructor(understood: Understood) {
+    this.#understood = understood
+    this.#given = understood.language !== null
+  }
+
+  heard({ language, languageProbability }: Recognised, seconds: number): void {
+    if (this.#given || language === null) return
+    const sum = this.#seconds.get(language) ?? { seconds: 0, weighed: 0, known: 0 }
+    sum.seconds += seconds
+    if (languageProbability !== undefined) {
+      sum.weighed += seconds * languageProbability
+      sum.known += seconds
+    }
+    this.#seconds.set(language, sum)
+    const [[most, of]] = [...this.#seconds].toSorted((a, b) => b[1].seconds - a[1].seconds) as [
+      [string, { seconds: number; weighed: number; known: number }],
+    ]
+    this.#understood.language = most
+    this.#understood.languageProbability = of.known > 0 ? of.weighed / of.known : null
+  }
+}

@@ -1,0 +1,50 @@
+import type { Engine, SpeechOptions } from './engines/engine.ts'
+import type { JobOptions } from './job-options.ts'
+import { languageCode } from './tracks.ts'
+
+/**
+ * What of a job's options this engine can do, and a sentence for each that it cannot: a job is not refused for a wish.
+ * @param models those that a job may choose from.
+ */
+export function speechOptions(
+  options: JobOptions,
+  { info, abilities }: Engine,
+  { models }: { models: readonly string[] },
+): { options: SpeechOptions; warnings: string[] } {
+  const warnings: string[] = []
+  const able = (wanted: boolean, can: boolean, what: string): boolean => {
+    if (wanted && !can) warnings.push(`The engine ${info.name} ${what}.`)
+    return wanted && can
+  }
+  const { model } = options
+  const known = model === null || model === info.model || models.includes(model)
+  if (!known) {
+    const others = models.length === 0 ? 'no other' : models.join(', ')
+    warnings.push(`This agent has no model '${model}' (but ${others}): ${info.model} was used.`)
+  }
+  const translate = able(
+    options.task === 'translate',
+    abilities.translate,
+    'cannot translate: the text is in the language spoken',
+  )
+  const prompted = able(options.prompt !== null, abilities.prompt, 'takes no prompt')
+  const hot = able(options.hotwords !== null, abilities.hotwords, 'takes no hotwords')
+  const words = able(options.wordTimestamps === true, abilities.words, 'gives no times of words')
+  return {
+    options: {
+      language: options.language === null ? null : plain(options.language),
+      task: translate ? 'translate' : 'transcribe',
+      prompt: prompted ? options.prompt : null,
+      hotwords: hot ? options.hotwords : null,
+      words,
+      speakers: abilities.speakers ? { min: options.minSpeakers, max: options.maxSpeakers } : null,
+      model: known ? model : null,
+    },
+    warnings,
+  }
+}
+
+/** Engines know languages, not their regions: `de-AT` is `de`. */
+function plain(language: string): string {
+  return languageCode(language) ?? language
+}

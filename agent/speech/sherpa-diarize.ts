@@ -1,0 +1,38 @@
+import { AppError } from '../../shared/errors.ts'
+import type { DiarizationQuestion } from './diarization.ts'
+import { askOnce, scriptBeside } from './forked-child.ts'
+import { isReadable } from './model-file.ts'
+import type { ToSpeechChild } from './speech-child.ts'
+import type { Turn } from './turns.ts'
+
+export interface DiarizeOptions extends Omit<DiarizationQuestion, 'wavPath'> {
+  signal: AbortSignal
+}
+
+/**
+ * Who speaks when in a 16 kHz mono WAV file, by sherpa-onnx's offline diarization with the models that the agent's owner
+ * has named, in a process of its own that ends with the call. Turns are in order of their starts and may overlap; the
+ * names of speakers mean nothing. Says nothing of how far it is: the library does not.
+ * @throws {AppError} `model_missing`, `engine_missing` (sherpa-onnx-node is not installed), `engine_failed` (also a
+ * damaged model), `invalid_media`; the signal's reason when aborted, with the process gone.
+ */
+export async function diarize(
+  wavPath: string,
+  { signal, segmentation, embedding, min, max }: DiarizeOptions,
+): Promise<Turn[]> {
+  signal.throwIfAborted()
+  await check(segmentation, '--speaker-segmentation')
+  await check(embedding, '--speaker-embedding')
+  const models = { segmentation, embedding }
+  const question: ToSpeechChild = { type: 'speakers', wavPath, ...models, min, max }
+  const script = scriptBeside(import.meta.url, 'speech-child')
+  return await askOnce<Turn[]>(script, 'the diarization', question, { signal })
+}
+
+async function check(modelFile: string, setting: string): Promise<void> {
+  if (await isReadable(modelFile)) return
+  throw new AppError(
+    'model_missing',
+    `The model for telling speakers apart, '${modelFile}', cannot be read: ${setting} has to name its file.`,
+  )
+}

@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import type { Engine } from '../../agent/engines/engine.ts'
+import { createMoonshine } from '../../agent/engines/moonshine.ts'
+import { modelsDir } from '../../agent/paths.ts'
+import { createPipeline, type Converted } from '../../agent/pipeline.ts'
+import { Slots } from '../../agent/slots.ts'
+import { createSpeechFinder } from '../../agent/speech-finder.ts'
+import { wordErrors } from '../../agent/wer.ts'
+import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+
+type Checkpoint = Record<string, unknown>
+
+const folder = tempFolder()
+const signal = new AbortController().signal
+const moonshine = createMoonshine({ modelsDir: modelsDir() })
+after(() => moonshine.close())
+
+/** How much audio the engine was given, in seconds. */
+let given = 0
+const engine: Engine = {
+  info: moonshine.info,
+  // Short parts, so that a short recording has several.
+  abilities: { ...moonshine.abilities, partSeconds: 30 },
+  prepare: (slot, aborted) => moonshine.prepare(slot, aborted),
+  transcribe(request) {
+    given += request.durationSeconds
+    return moonshine.transcribe(request)
+  },
+  close: () => moonshine.close(),
+}
+const pipeline = createPipeline({
+  tools: await testTools(),
+  engine,
+  slots: new Slots([{ index: 0, gpu: null }]),
+  finder: createSpeechFinder({ dir: modelsDir() }),
+  speakers: { always: false, prefix: 'Speaker_', models: null },
+  models: [],
+})
+
+async function convert(
+  file: string,
+  taskOptions: Record<string, unknown>,
+  checkpoint?: Checkpoint,
+): Promise<{ converted: Converted; checkpoints: Checkpoint[]; seconds: number }> {
+  const checkpoints: Checkpoint[] = []
+  given = 0
+  const converted = await pipeline.convert({
+    jobId: 'j1',
+    sourcePath: file,
+    filename: path.basename(file),
+    contentType: 'audio',
+    taskOptions,
+    workDir: path.join(folder, 'work'),
+    sha256: 'abc',
+    checkpoint,
+    // As the wire does, so that nothing is shared.
+    onCheckpoint: (one) => checkpoints.push(JSON.parse(JSON.stringify(one)) as Checkpoint),
+    signal,
+    report() {},
+  })
+  return { converted, checkpoints, seconds: given }
+}
+
+async function series(extension: string): Promise<string> {
+  const list = path.join(folder, 'list.txt')
+  await writeFile(list, `file '${CLIPS.jfk.file}'\nfile '${CLIPS.austen.file}'\n`.repeat(6))
+  const out = path.join(folder, `series.${extension}`)
+  return await ffmpeg`-f concat -safe 0 -i ${list} ${out}`
+}
+
+/** A call: one speaks on the left, the other on the right, in turns. */
+async function call(): Promise<string> {
+  const { jfk, austen } = CLIPS
+  return await ffmpeg`-i ${jfk.file} -i ${austen.file} -filter_complex
+    [0:a]apad=whole_len=304000,asplit[a][b];[1:a]adelay=11500,apad=whole_len=304000,asplit[c][d];[a][b]concat=n=2:v=0:a=1[left];[c][d]concat=n=2:v=0:a=1[right];[left][right]join=inputs=2:channel_layout=stereo
+    ${path.join(folder, 'call.wav')}`
+}
+
+describe('a recording that was begun', () => {
+  for (const extension of ['wav', 'flac', 'm4a', 'mp3']) {
+    it(`goes on after its last finished part, with the same text (${extension})`, async () => {
+      const file = await series(extension)
+      const whole = await convert(file, {})
+      assert.ok(whole.checkpoints.length >= 3)
+      for (const checkpoint of [whole.checkpoints[0], whole.checkpoints.at(-2)]) {
+        const rest = await convert(file, {}, checkpoint)
+        assert.deepEqual(rest.converted.metadata, whole.converted.metadata)
+        assert.equal(rest.converted.content, whole.converted.content)
+        assert.ok(rest.seconds < whole.seconds * 0.9, `${rest.seconds} of ${whole.seconds} s`)
+      }
+      const last = await convert(file, {}, whole.checkpoints.at(-1))
+      assert.equal(last.seconds, 0)
+      assert.deepEqual(last.converted.metadata, whole.converted.metadata)
+    })
+  }
+
+  it('begins anew for other options, another source and what is no checkpoint', async () => {
+    const file = await series('wav')
+    const { checkpoints, seconds } = await convert(file, {})
+    const [first] = checkpoints
+    for (const [options, checkpoint] of [
+      [{ language: 'en' }, first],
+      [{}, { ...first, source: 'other' }],
+      [{}, { ...first, voices: 'none' }],
+      [{}, { version: 2 }],
+    ] as const) {
+      assert.equal((await convert(file, options, checkpoint)).seconds, seconds)
+    }
+  })
+})
+
+describe('a call on two channels', () => {
+  it('says who speaks by the channel', async () => {
+    const { converted } = await convert(await call(), { diarize: true })
+    const { segments } = converted.transcript
+    const said = (speaker: string): string =>
+      segments
+        .filter((one) => one.speaker === speaker)
+        .map(({ text }) => text)
+        .join(' ')
+    const { jfk, austen } = CLIPS
+    assert.equal(wordErrors(`${jfk.text} ${jfk.text}`, said('Speaker_00')).errors, 0)
+    assert.ok(wordErrors(`${austen.text} ${austen.text}`, said('Speaker_01')).errors <= 2)
+    assert.deepEqual(converted.metadata['speakers'], ['Speaker_00', 'Speaker_01'])
+    assert.deepEqual(converted.metadata['warnings'], [])
+    assert.match(
+      converted.content,
+      /\[00:00\]\[Speaker_00\] And so[^\n]*\n\[00:11\]\[Speaker_01\] And Mr/,
+    )
+  })
+
+  it('goes on where it was, each channel for itself', async () => {
+    const file = await call()
+    const whole = await convert(file, { diarize: true })
+    for (const checkpoint of whole.checkpoints.slice(0, -1)) {
+      const rest = await convert(file, { diarize: true }, checkpoint)
+      assert.deepEqual(rest.converted.metadata, whole.converted.metadata)
+      assert.ok(rest.seconds < whole.seconds)
+    }
+  })
+
+  it('is one voice where nobody asks', async () => {
+    const { converted } = await convert(await call(), {})
+    assert.deepEqual(converted.metadata['speakers'], [])
+    assert.ok(converted.transcript.segments.every(({ speaker }) => speaker === undefined))
+  })
+})
+
+describe('a recording whose speakers nobody can tell apart', () => {
+  it('comes without labels, and says so', async () => {
+    const both = path.join(folder, 'both.wav')
+    await ffmpeg`-i ${CLIPS.jfk.file} -ac 2 ${both}`
+    for (const file of [CLIPS.jfk.file, both]) {
+      const { converted } = await convert(file, { diarize: true })
+      assert.equal(converted.transcript.segments.length, 1)
+      assert.match(String(converted.metadata['warnings']), /Speakers could not be told apart/)
+    }
+  })
+})

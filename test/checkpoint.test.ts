@@ -1,0 +1,69 @@
+import assert from 'node:assert/strict'
+import { chmod, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { test } from 'node:test'
+import { startCoordinator } from '../scripts/processes.ts'
+import { CLIPS, ffmpeg, testTools } from './agent/fixtures.ts'
+import { startAgent, TestClient } from './conversion-set-up.ts'
+import { tempFolder } from './shared/temp-folder.ts'
+
+const MINUTES = 20
+const ROUNDS = Math.ceil((MINUTES * 60) / (CLIPS.jfk.seconds + CLIPS.austen.seconds))
+const skip = process.platform === 'win32' ? 'wraps ffmpeg in a shell script' : false
+
+test(
+  `an attempt after a killed agent does only what is left of ${MINUTES} minutes, and the text is the same`,
+  { skip },
+  async () => {
+    const folder = tempFolder()
+    const list = path.join(folder, 'list.txt')
+    await writeFile(list, `file '${CLIPS.jfk.file}'\nfile '${CLIPS.austen.file}'\n`.repeat(ROUNDS))
+    const file =
+      await ffmpeg`-f concat -safe 0 -i ${list} -c:a flac ${path.join(folder, 'long.flac')}`
+    // The real ffmpeg, and a note of how it was called.
+    const log = path.join(folder, 'ffmpeg.log')
+    const wrapped = path.join(folder, 'ffmpeg')
+    const { ffmpeg: real } = await testTools()
+    await writeFile(wrapped, `#!/bin/sh\necho "$@" >> '${log}'\nexec '${real}' "$@"\n`)
+    await chmod(wrapped, 0o755)
+
+    const coordinator = await startCoordinator(path.join(folder, 'data'), folder, {
+      args: ['--lease', '3s'],
+    })
+    const client = new TestClient(coordinator.url)
+    const first = startAgent(coordinator.url, folder, 'first')
+    const jobId = await client.upload(file, 'audio')
+    await client.until(
+      jobId,
+      ({ stage, progress }) => stage === 'transcribing' && (progress ?? 0) > 0.5,
+    )
+    first.signal('SIGKILL')
+    await first.ended
+    const second = startAgent(coordinator.url, folder, 'second', '--once', '--ffmpeg', wrapped)
+    const job = await client.ended(jobId)
+    assert.deepEqual(
+      job.attempts.map(({ worker_id: worker, outcome }) => [worker, outcome]),
+      [
+        ['first', 'lost'],
+        ['second', 'completed'],
+      ],
+    )
+    await second.ended
+
+    const decodes = (await readFile(log, 'utf8'))
+      .split('\n')
+      .filter((line) => line.includes('-ss '))
+    assert.equal(decodes.length, 1)
+    const from = Number(/-ss ([\d.]+)/.exec(decodes[0]!)?.[1])
+    const { metadata } = await client.result(jobId)
+    assert.ok(from > metadata.duration * 0.35, `it was decoded from ${from} s on`)
+
+    const third = startAgent(coordinator.url, folder, 'third', '--once')
+    const undisturbed = await client.upload(file, 'audio')
+    await client.ended(undisturbed)
+    assert.deepEqual((await client.result(undisturbed)).metadata, metadata)
+    assert.deepEqual((await client.detail(undisturbed)).attempts.length, 1)
+    await third.ended
+    coordinator.signal('SIGKILL')
+  },
+)
