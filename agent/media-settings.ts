@@ -3,6 +3,7 @@ import type { Command, Option } from 'commander'
 import { AppError } from '../shared/errors.ts'
 import { setting, wholeNumber } from '../shared/settings.ts'
 import { splitCommand } from './engines/command-line.ts'
+import { engineApiKey } from './engines/config.ts'
 import { OUTPUT_FORMS, type EngineSettings, type OutputForm } from './engines/definition.ts'
 import { ENGINE_NAMES } from './engines/registry.ts'
 import { addModelSource, modelSource } from './models/config.ts'
@@ -155,6 +156,7 @@ export function mediaSettings(flags: Flags): MediaSettings {
       model: text(flags['model']),
       program: text(flags['enginePath']),
       url: text(flags['engineUrl']),
+      apiKey: engineApiKey(),
       command: (flags['engineCommand'] as string[] | undefined) ?? null,
       commandOutput: flags['engineOutput'] as OutputForm,
       computeType: text(flags['computeType']),

@@ -11,6 +11,8 @@ export interface EngineSettings {
   program: string | null
   /** The address of a server that speaks OpenAI's protocol. */
   url: string | null
+  /** The key of the server behind `url`; null: it wants none. */
+  apiKey?: string | null
   /** What to run: the server behind `url`, or the program of the engine `command`. */
   command: readonly string[] | null
   /** What the engine `command` writes. */

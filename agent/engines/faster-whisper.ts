@@ -2,16 +2,16 @@ import { CliEngine } from './cli-engine.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
 import { FASTER_WHISPER, fasterWhisperProgram } from './faster-whisper-program.ts'
-import { pythonPlaces } from './python/config.ts'
-import { pythonEnv } from './python/environment.ts'
-import { findModels, modelFolder } from './python/models.ts'
+import { pythonPlaces } from '../python/config.ts'
+import { pythonEnv } from '../python/environment.ts'
+import { findModels, modelFolder } from '../python/models.ts'
 import {
   deviceName,
   probePython,
   usableProbe,
   usesGpu,
   type PythonProgram,
-} from './python/probe.ts'
+} from '../python/probe.ts'
 
 const PROGRAM: PythonProgram = {
   name: 'whisper-ctranslate2',

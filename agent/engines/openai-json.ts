@@ -3,7 +3,7 @@ import { oneLine } from '../../shared/render.ts'
 import type { HeardSegment, Recognised, TranscribeRequest } from './engine.ts'
 import { withinPiece } from './heard-segments.ts'
 import { parseLenient } from './lenient-json.ts'
-import { readOutput } from './python/output.ts'
+import { readOutput } from '../python/output.ts'
 import { parseInference } from './whisper-cpp-wire.ts'
 import { languageCode } from './whisper-languages.ts'
 

@@ -4,9 +4,9 @@ import { CliEngine } from './cli-engine.ts'
 import type { EngineDefinition, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
 import { OPENAI_WHISPER, openaiWhisperProgram } from './openai-whisper-program.ts'
-import { pythonPlaces } from './python/config.ts'
-import { pythonEnv } from './python/environment.ts'
-import type { Models } from './python/models.ts'
+import { pythonPlaces } from '../python/config.ts'
+import { pythonEnv } from '../python/environment.ts'
+import type { Models } from '../python/models.ts'
 import {
   deviceName,
   probePython,
@@ -14,7 +14,7 @@ import {
   usesGpu,
   type PythonProgram,
   type PythonSettings,
-} from './python/probe.ts'
+} from '../python/probe.ts'
 
 const PROGRAM: PythonProgram = {
   name: 'whisper',

@@ -8,7 +8,7 @@ import { parseLenient } from './lenient-json.ts'
 import { withinPiece } from './heard-segments.ts'
 import { whisperCppAbilities } from './whisper-cpp-abilities.ts'
 import { whisperCppFailure } from './whisper-cpp-failure.ts'
-import { decodingOf, promptOf } from './whisper-cpp-options.ts'
+import { decodingOf, promptOf, WHISPER_CPP_ENV } from './whisper-cpp-options.ts'
 import { languageCode } from './whisper-languages.ts'
 import { wordsFromTokens } from './whisper-words.ts'
 
@@ -44,7 +44,7 @@ export function whisperCli(
       plan: (request, wavPaths) => ({
         file: program,
         args: [...common(request), '-dl', ...wavPaths.flatMap((wav) => ['-f', wav])],
-        env: {},
+        env: WHISPER_CPP_ENV,
         output: null,
       }),
       parse: ({ stderr }, wavPaths) => parseDetection(stderr, wavPaths),
@@ -71,7 +71,7 @@ function plan(file: string, request: PlanRequest, common: readonly string[]): Pl
     out,
     '-pp',
   ]
-  return { file, args, env: {}, output: `${out}.json` }
+  return { file, args, env: WHISPER_CPP_ENV, output: `${out}.json` }
 }
 
 function flags(values: Record<string, string | number>): string[] {

@@ -30,6 +30,9 @@ export function decodingOf({ language }: SpeechOptions, again: boolean): Decodin
   }
 }
 
+/** Threads of OpenMP wait for each other by spinning: where cores are shared, most of the time would go into that. */
+export const WHISPER_CPP_ENV = { OMP_WAIT_POLICY: 'PASSIVE' }
+
 /** Whisper takes at most half of its context of 448 tokens before the text itself. */
 const MOST_TOKENS = 224
 

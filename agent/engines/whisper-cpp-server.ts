@@ -27,6 +27,7 @@ import {
   parseInference,
   serverArgs,
 } from './whisper-cpp-wire.ts'
+import { WHISPER_CPP_ENV } from './whisper-cpp-options.ts'
 
 /** Nothing has to be loaded for a piece, so they are short: less is lost with one, and progress is finer. */
 const PART_SECONDS = 300
@@ -140,7 +141,7 @@ export class WhisperServerEngine implements Engine {
       name: 'whisper-server',
       file: this.#program,
       args: (port) => serverArgs({ modelFile, port, threads, device }),
-      env: slotEnv(slot),
+      env: { ...slotEnv(slot), ...WHISPER_CPP_ENV },
       async isReady(port, ready) {
         return (await statusOfGet(`http://127.0.0.1:${port}/health`, { signal: ready })) === 200
       },

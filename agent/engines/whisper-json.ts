@@ -1,5 +1,5 @@
 import type { Recognised } from './engine.ts'
-import { readOutput } from './python/output.ts'
+import { readOutput } from '../python/output.ts'
 import { readTranscription } from './whisper-cpp-cli.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import type { PythonPlaces } from './python/config.ts'
-import { cachedIn } from './python/hub.ts'
+import type { PythonPlaces } from '../python/config.ts'
+import { cachedIn } from '../python/hub.ts'
 
 /** The languages that whisperx has an alignment model for, and which: a file of PyTorch's own, or a repository. */
 const MODELS: Record<string, { file: string } | { repository: string }> = {

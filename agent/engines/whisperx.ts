@@ -2,10 +2,10 @@ import { existsSync } from 'node:fs'
 import { CliEngine } from './cli-engine.ts'
 import type { EngineDefinition, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
-import { pythonPlaces } from './python/config.ts'
-import { pythonEnv } from './python/environment.ts'
-import { cachedIn } from './python/hub.ts'
-import { findModels, modelFolder } from './python/models.ts'
+import { pythonPlaces } from '../python/config.ts'
+import { pythonEnv } from '../python/environment.ts'
+import { cachedIn } from '../python/hub.ts'
+import { findModels, modelFolder } from '../python/models.ts'
 import {
   deviceName,
   probePython,
@@ -13,7 +13,7 @@ import {
   usesGpu,
   type PythonProgram,
   type PythonSettings,
-} from './python/probe.ts'
+} from '../python/probe.ts'
 import { alignedLanguages } from './whisperx-alignment.ts'
 import { WhisperxEngine } from './whisperx-engine.ts'
 import { WHISPERX, whisperxProgram } from './whisperx-program.ts'

@@ -10,15 +10,22 @@ async function oneSlot(t: TestContext, options: SceneOptions = {}) {
   const slots = new Slots([{ index: 0, gpu: null }])
   const { running, waiting, convert } = gate(watch, slots)
   const all = await scene(t, { slots: 1, prefetch: 1, watch, ...options }, convert)
-  return { ...all, running, waiting }
+  const { coordinator } = all
+  /** The first job has the slot before there are others, which might be fetched sooner. */
+  const add = async (first: string, ...others: string[]): Promise<void> => {
+    coordinator.add(first)
+    await watch.until(() => running.has(first))
+    coordinator.add(...others)
+  }
+  return { ...all, running, waiting, add }
 }
 
 describe('while a job has the slot', () => {
   it('the next one is claimed for later, fetched, and waits for it', async (t) => {
-    const { worker, coordinator, watch, running, waiting } = await oneSlot(t)
-    coordinator.add('j1', 'j2', 'j3')
+    const { worker, coordinator, watch, running, waiting, add } = await oneSlot(t)
     const ran = worker.run()
-    await watch.until(() => running.has('j1') && waiting.has('j2'))
+    await add('j1', 'j2', 'j3')
+    await watch.until(() => waiting.has('j2'))
     const stageOf = (jobId: string): unknown => {
       const jobs = coordinator.beats.at(-1)?.['jobs'] as { job_id: string; stage: string }[]
       return jobs.find(({ job_id: id }) => id === jobId)?.stage
@@ -55,10 +62,10 @@ describe('while a job has the slot', () => {
 
 describe('an agent that is told to leave', () => {
   it('gives back what waits for the slot, and finishes what has it', async (t) => {
-    const { worker, coordinator, watch, running, waiting, outbox } = await oneSlot(t)
-    coordinator.add('j1', 'j2')
+    const { worker, coordinator, watch, running, waiting, outbox, add } = await oneSlot(t)
     const ran = worker.run()
-    await watch.until(() => running.has('j1') && waiting.has('j2'))
+    await add('j1', 'j2')
+    await watch.until(() => waiting.has('j2'))
     worker.drain()
     await watch.until(() => coordinator.released.includes('j2'))
     running.get('j1')?.()
@@ -72,7 +79,7 @@ describe('an agent that is told to leave', () => {
   })
 
   it('gives back at once what is still being fetched for later', async (t) => {
-    const { worker, coordinator, watch, running } = await oneSlot(t)
+    const { worker, coordinator, watch, running, add } = await oneSlot(t)
     let fetching = false
     coordinator.before = ({ url }) => {
       // Its first bytes never come.
@@ -80,9 +87,9 @@ describe('an agent that is told to leave', () => {
       fetching = true
       return true
     }
-    coordinator.add('j1', 'j2')
     const ran = worker.run()
-    await watch.until(() => running.has('j1') && fetching)
+    await add('j1', 'j2')
+    await watch.until(() => fetching)
     worker.drain()
     await watch.until(() => coordinator.released.includes('j2'))
     running.get('j1')?.()
@@ -110,10 +117,12 @@ describe('an agent that is told to leave', () => {
   })
 
   it('finishes also what waits when it has begun all that it may', async (t) => {
-    const { worker, coordinator, watch, running, waiting, outbox } = await oneSlot(t, { most: 2 })
-    coordinator.add('j1', 'j2', 'j3')
+    const { worker, coordinator, watch, running, waiting, outbox, add } = await oneSlot(t, {
+      most: 2,
+    })
     const ran = worker.run()
-    await watch.until(() => running.has('j1') && waiting.has('j2'))
+    await add('j1', 'j2', 'j3')
+    await watch.until(() => waiting.has('j2'))
     worker.finish()
     running.get('j1')?.()
     await watch.until(() => running.has('j2'))

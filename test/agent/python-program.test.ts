@@ -2,14 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { pythonPlaces } from '../../agent/engines/python/config.ts'
-import { pythonEnv } from '../../agent/engines/python/environment.ts'
-import {
-  answerOf,
-  cudaFolders,
-  findProgram,
-  interpreterOf,
-} from '../../agent/engines/python/program.ts'
+import { pythonPlaces } from '../../agent/python/config.ts'
+import { pythonEnv } from '../../agent/python/environment.ts'
+import { answerOf, cudaFolders, findProgram, interpreterOf } from '../../agent/python/program.ts'
 import { tempFolder } from './fixtures.ts'
 
 const dir = tempFolder()

@@ -1,6 +1,6 @@
-import { AppError, type ErrorCode } from '../../../shared/errors.ts'
-import { oneLine } from '../../../shared/render.ts'
-import type { Outcome } from '../cli-program.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { oneLine } from '../../shared/render.ts'
+import type { Outcome } from '../engines/cli-program.ts'
 import { withoutSegments } from './segment-line.ts'
 
 /** What a text means: `say` completes `The engine NAME …`. */

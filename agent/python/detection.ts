@@ -1,5 +1,5 @@
-import type { Detected } from '../engine.ts'
-import { languageCode } from '../whisper-languages.ts'
+import type { Detected } from '../engines/engine.ts'
+import { languageCode } from '../engines/whisper-languages.ts'
 
 /** How a program says that it begins with the next file, and which language it heard in it: name or code, probability. */
 export interface DetectionLines {

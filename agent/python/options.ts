@@ -1,5 +1,5 @@
-import type { PlanRequest } from '../cli-program.ts'
-import { whisperLanguage } from '../whisper-languages.ts'
+import type { PlanRequest } from '../engines/cli-program.ts'
+import { whisperLanguage } from '../engines/whisper-languages.ts'
 
 /** The options that openai-whisper began with and the others took over by the same names. */
 export function sharedOptions({ workDir, options, again }: PlanRequest, model: string): string[] {

@@ -1,7 +1,7 @@
 import path from 'node:path'
-import { installedModels } from '../../models/installed.ts'
-import { ctranslate2Dir } from '../../models/places.ts'
-import type { EngineSettings } from '../definition.ts'
+import { installedModels } from '../models/installed.ts'
+import { ctranslate2Dir } from '../models/places.ts'
+import type { EngineSettings } from '../engines/definition.ts'
 import { cachedIn, holds } from './hub.ts'
 
 /** Where faster-whisper gets its models from at Hugging Face, the best one first. Others have the same in a cache. */

@@ -1,5 +1,5 @@
-import { AppError } from '../../../shared/errors.ts'
-import type { EngineSettings, Probe } from '../definition.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { EngineSettings, Probe } from '../engines/definition.ts'
 import type { PythonPlaces } from './config.ts'
 import { pythonEnv } from './environment.ts'
 import type { Models } from './models.ts'

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import path from 'node:path'
-import { runChild } from '../../child.ts'
-import { childEnv } from '../../paths.ts'
+import { runChild } from '../child.ts'
+import { childEnv } from '../paths.ts'
 
 /** Importing PyTorch from a cold disk takes its time. */
 const ANSWER_MS = 20_000
