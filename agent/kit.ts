@@ -2,6 +2,7 @@ import type { Capabilities } from '../shared/announcement.ts'
 import { findDevices, type Device } from './devices.ts'
 import { chooseEngine, type Choice } from './engines/registry.ts'
 import type { EngineSettings } from './engines/definition.ts'
+import { modelLabel } from './engines/model-label.ts'
 import { findTools } from './ffmpeg.ts'
 import type { MediaSettings } from './media-settings.ts'
 import { createPipeline, type Pipeline } from './pipeline.ts'
@@ -39,7 +40,12 @@ export async function openKit(
   for (const problem of problems) tell('warn', problem)
   const plan = planSlots({ ...settings, devices })
   const onPull = (text: string): void => tell('info', text)
-  const engineSettings = { ...settings.engineSettings, device: deviceOf(plan, devices), ffmpeg: tools.ffmpeg, onPull }
+  const engineSettings = {
+    ...settings.engineSettings,
+    device: deviceOf(plan, devices),
+    ffmpeg: tools.ffmpeg,
+    onPull,
+  }
   const choice = await chooseEngine(settings.engine, engineSettings, signal)
   const { source } = settings.engineSettings
   const slots = new Slots(plan)
@@ -95,7 +101,7 @@ function capabilitiesOf({ engine, models }: Choice, { speakers }: MediaSettings)
   ].flat()
   return {
     engines: [info.name],
-    models: [...new Set([info.model, ...models])],
+    models: [...new Set([info.model, ...models].map(modelLabel))],
     languages: abilities.languages === null ? null : [...abilities.languages],
     features,
   }

@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { Transcript } from '../shared/transcript.ts'
 import { checkpointOf, readCheckpoint, understoodSoFar } from './checkpoint.ts'
 import type { EngineInfo } from './engines/engine.ts'
+import { modelLabel } from './engines/model-label.ts'
 import { hear } from './hearing.ts'
 import type { JobOptions } from './job-options.ts'
 import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
@@ -69,6 +70,7 @@ async function listenIn(
     const done = stage === 'transcribing' ? { processedSeconds } : {}
     report({ stage, ratio: overall(stage, within), ...known, ...done })
   }
+  const info = { ...engine.info, model: modelLabel(engine.info.model) }
   const hearing = await hear(parts.tools, parts.finder, {
     sourcePath,
     media,
@@ -83,7 +85,7 @@ async function listenIn(
   })
   if (hearing === null) return null
   mediaSeconds = hearing.seconds
-  const understood = understoodSoFar(checkpoint, asked.options.language, engine.info)
+  const understood = understoodSoFar(checkpoint, asked.options.language, info)
   const calls = hearing.voices.length > 1
   const request = {
     ...hearing,
@@ -96,7 +98,7 @@ async function listenIn(
     onProgress: (seconds: number) => tell('transcribing', seconds),
     onPart: () => {
       if (sha256 === undefined || input.onCheckpoint === undefined) return
-      const soFar = { source: sha256, options: made, engine: engine.info, track: track.index }
+      const soFar = { source: sha256, options: made, engine: info, track: track.index }
       input.onCheckpoint(checkpointOf(soFar, hearing, understood))
     },
   }
@@ -137,7 +139,7 @@ async function listenIn(
         ...(flags === undefined || flags.length === 0 ? {} : { flags }),
       })),
     },
-    engine: { ...engine.info, model: asked.options.model ?? engine.info.model },
+    engine: { ...info, model: modelLabel(asked.options.model ?? info.model) },
     track,
     heardSeconds: hearing.seconds,
     subtitles: null,

@@ -1,4 +1,5 @@
 import type { Engine, SpeechOptions } from './engines/engine.ts'
+import { modelLabel } from './engines/model-label.ts'
 import type { JobOptions } from './job-options.ts'
 import { languageCode } from './tracks.ts'
 
@@ -17,10 +18,11 @@ export function speechOptions(
     return wanted && can
   }
   const { model } = options
-  const known = model === null || model === info.model || models.includes(model)
+  const usual = modelLabel(info.model)
+  const known = model === null || model === usual || models.includes(model)
   if (!known) {
-    const others = models.length === 0 ? 'no other' : models.join(', ')
-    warnings.push(`This agent has no model '${model}' (but ${others}): ${info.model} was used.`)
+    const others = models.length === 0 ? 'no other' : models.map(modelLabel).join(', ')
+    warnings.push(`This agent has no model '${model}' (but ${others}): ${usual} was used.`)
   }
   const translate = able(
     options.task === 'translate',
@@ -38,7 +40,7 @@ export function speechOptions(
       hotwords: hot ? options.hotwords : null,
       words,
       speakers: abilities.speakers ? { min: options.minSpeakers, max: options.maxSpeakers } : null,
-      model: known ? model : null,
+      model: known && model !== usual ? model : null,
     },
     warnings,
   }
