@@ -131,7 +131,6 @@ export interface SceneOptions extends Partial<WorkerOptions> {
   prefetch?: number
   /** How many jobs may begin. */
   most?: number
-  /** Shared with another scene. */
   capacity?: Capacity
   watch?: Watch
 }
