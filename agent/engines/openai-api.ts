@@ -49,6 +49,10 @@ async function probe(settings: OpenaiSettings, signal: AbortSignal): Promise<Pro
     const more = command === null || hasPort ? '' : ' Its command has no {port}, so it needs one.'
     return { ...NONE, why: `${error.message}${more}` }
   }
+  if (hasPort && url !== null && !url.includes('{port}')) {
+    const why = `The command gets a port of its own for each slot ({port}), but '${url}' (--engine-url) has no place for it: leave the address out, or write {port} in it.`
+    return { ...NONE, why }
+  }
   return command === null
     ? await probeServer(servers, settings, signal)
     : probeCommand(command, settings)

@@ -128,7 +128,8 @@ export class OpenaiServers {
       name: `'${name}'`,
       file,
       args: (port) => fillTemplate(command.slice(1), { ...values, port: String(port) }),
-      env: slotEnv(slot),
+      // Threads of OpenMP that spin while they wait take the cores from each other.
+      env: { ...slotEnv(slot), OMP_WAIT_POLICY: 'PASSIVE' },
       isReady: async (port, ready) => await this.isReady(hasPort ? port : null, ready),
       classify: (outcome) =>
         programFailure('openai-api', outcome, outcome.exitCode === 0 ? [] : MEMORY),

@@ -254,6 +254,7 @@ describe('what is found of openai-api', () => {
       [{ url: `http://127.0.0.1:${await freePort()}/v1` }, /Nobody answers/],
       [{ command: ['/nowhere/x', '{port}'] }, /no program '\/nowhere\/x'/],
       [{ command: ['node'] }, /no \{port\}/],
+      [{ command: ['node', '{port}'], url: 'http://127.0.0.1:9' }, /no place for it/],
     ]
     for (const [settings, why] of bad) {
       const found = await probe(settings)
