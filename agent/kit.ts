@@ -101,7 +101,7 @@ function capabilitiesOf({ engine, models }: Choice, { speakers }: MediaSettings)
   ].flat()
   return {
     engines: [info.name],
-    models: [...new Set([info.model, ...models].map(modelLabel))],
+    models: [...new Set([info.model, ...models].map((model) => modelLabel(model).slice(0, 100)))],
     languages: abilities.languages === null ? null : [...abilities.languages],
     features,
   }

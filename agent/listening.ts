@@ -106,8 +106,7 @@ async function listenIn(
     hearing.voices.some(({ speech, doneUntil }) => speech.some((one) => one.start >= doneUntil))
   ) {
     tell('waiting', 0)
-    const patience = input.leave === undefined ? signal : AbortSignal.any([signal, input.leave])
-    await slots.use(patience, (slot) => onSlot(parts, input, slot, request, tell))
+    await slots.use(signal, (slot) => onSlot(parts, input, slot, request, tell))
   }
   const named = wantsSpeakers
     ? await nameSpeakers(understood.segments, {

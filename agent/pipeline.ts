@@ -38,8 +38,6 @@ export interface ConvertInput {
   /** Told after each finished part, for whoever may have to go on. */
   onCheckpoint?: (checkpoint: Record<string, unknown>) => void
   signal: AbortSignal
-  /** Aborted when a slot is no longer worth waiting for; its reason is then thrown. */
-  leave?: AbortSignal
   report: Report
 }
 
