@@ -40,8 +40,11 @@ const checkpoint = z.object({
     .array(z.object({ speech: z.array(span), doneUntil: z.number(), channel: z.int().nullable() }))
     .min(1)
     .max(2),
-  language: z.string().nullable(),
-  languageProbability: z.number().nullable(),
+  decided: z.object({ language: z.string(), probability: z.number().nullable() }).nullable(),
+  heard: z.record(
+    z.string(),
+    z.object({ seconds: z.number(), weighed: z.number(), knownSeconds: z.number() }),
+  ),
   segments: z.array(segment),
   dropped: z.int(),
   warnings: z.array(z.string()),
@@ -66,9 +69,10 @@ export function understoodSoFar(
   engine: EngineInfo,
 ): Understood {
   if (checkpoint === null) {
-    return { language, languageProbability: null, segments: [], dropped: 0, warnings: [] }
+    const decided = language === null ? null : { language, probability: null }
+    return { decided, heard: {}, segments: [], dropped: 0, warnings: [] }
   }
-  const { languageProbability, segments, dropped } = checkpoint
+  const { decided, heard, segments, dropped } = checkpoint
   const warnings = [...checkpoint.warnings]
   const before = checkpoint.engine
   if (before.name !== engine.name || before.model !== engine.model) {
@@ -77,8 +81,8 @@ export function understoodSoFar(
     )
   }
   return {
-    language: checkpoint.language,
-    languageProbability,
+    decided,
+    heard: structuredClone(heard),
     segments: [...segments],
     dropped,
     warnings,
@@ -102,6 +106,7 @@ export function checkpointOf(
       doneUntil,
     })),
     ...understood,
+    heard: structuredClone(understood.heard),
     segments: [...understood.segments],
   }
 }

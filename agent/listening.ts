@@ -4,6 +4,7 @@ import type { Transcript } from '../shared/transcript.ts'
 import { checkpointOf, readCheckpoint, understoodSoFar } from './checkpoint.ts'
 import type { EngineInfo } from './engines/engine.ts'
 import { modelLabel } from './engines/model-label.ts'
+import { mostHeard } from './heard-languages.ts'
 import { hear } from './hearing.ts'
 import type { JobOptions } from './job-options.ts'
 import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
@@ -106,7 +107,9 @@ async function listenIn(
     hearing.voices.some(({ speech, doneUntil }) => speech.some((one) => one.start >= doneUntil))
   ) {
     tell('waiting', 0)
-    await slots.use(signal, (slot) => onSlot(parts, input, slot, request, tell))
+    await slots.use(signal, (slot) =>
+      onSlot(parts, input, slot, { ...request, isNew: checkpoint === null }, tell),
+    )
   }
   const named = wantsSpeakers
     ? await nameSpeakers(understood.segments, {
@@ -123,11 +126,12 @@ async function listenIn(
     )
   }
   warnings.push(...understood.warnings, ...doubts(understood))
-  const { language, languageProbability } = understood
+  const spoken = understood.decided ?? mostHeard(understood.heard)
+  const probability = spoken?.probability ?? null
   return {
     transcript: {
-      language,
-      ...(languageProbability === null ? {} : { languageProbability }),
+      language: spoken?.language ?? null,
+      ...(probability === null ? {} : { languageProbability: probability }),
       durationSeconds: hearing.seconds,
       segments: named.segments.map(({ start, end, text, speaker, words, flags }) => ({
         start,
@@ -146,7 +150,10 @@ async function listenIn(
   }
 }
 
-type SlotRequest = Omit<Parameters<typeof recognise>[1], 'slot'>
+type SlotRequest = Omit<Parameters<typeof recognise>[1], 'slot'> & {
+  /** Nothing of it was recognised before. */
+  isNew: boolean
+}
 
 /** The part that needs the engine. */
 async function onSlot(
@@ -156,28 +163,24 @@ async function onSlot(
   request: SlotRequest,
   tell: (stage: Stage, seconds: number) => void,
 ): Promise<void> {
-  const { understood, options, voices, offsetSeconds } = request
+  const { understood, options, voices, offsetSeconds, isNew } = request
   try {
     tell('loading', 0)
     await engine.prepare(slot, signal)
-    if (options.language === null && understood.language === null) {
+    if (isNew && understood.decided === null) {
       const [first] = voices
       const speech = first!.speech
         .map(({ start, end }) => ({ start: start - offsetSeconds, end: end - offsetSeconds }))
         .filter(({ start }) => start >= 0)
       const { wavPath } = first!
       const { workDir } = request
-      const found = await spokenLanguage(engine, { wavPath, speech, workDir, slot, signal })
-      if (found !== null) {
-        understood.language = found.language
-        understood.languageProbability = found.probability
-      }
+      understood.decided = await spokenLanguage(engine, { wavPath, speech, workDir, slot, signal })
     }
     tell('transcribing', 0)
     await recognise(engine, {
       ...request,
       slot,
-      options: { ...options, language: options.language ?? understood.language },
+      options: { ...options, language: understood.decided?.language ?? null },
     })
     slots.note(slot, jobId, null)
   } catch (error) {

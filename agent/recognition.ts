@@ -8,6 +8,7 @@ import type {
   SpeechOptions,
   TranscribeRequest,
 } from './engines/engine.ts'
+import { countLanguage, type HeardLanguages } from './heard-languages.ts'
 import type { Slot } from './slots.ts'
 import { better, review, worthRetry } from './speech/hallucination.ts'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from './speech/parts.ts'
@@ -28,8 +29,10 @@ export interface Voice {
 
 /** What has been understood so far. */
 export interface Understood {
-  language: string | null
-  languageProbability: number | null
+  /** What the job says or the recording's stretches have voted for; null: each part is for itself. */
+  decided: { language: string; probability: number | null } | null
+  /** What the parts were heard in. */
+  heard: HeardLanguages
   segments: HeardSegment[]
   /** How many segments were left out: text where nobody speaks. */
   dropped: number
@@ -79,13 +82,13 @@ export async function recognise(engine: Engine, request: RecognitionRequest): Pr
     })
     .toSorted((a, b) => startOf(a) - startOf(b))
   const shares = shareOf(voices, pieces)
-  const languages = new Languages(understood)
   for (const piece of pieces) {
     const length = lengthOf(piece.part)
     const heard = await recognisePiece(engine, request, piece, (within) =>
       request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1)),
     )
-    languages.heard(heard, length)
+    const { language, languageProbability } = heard
+    if (language !== null) countLanguage(understood.heard, language, languageProbability, length)
     for (const warning of heard.warnings) {
       if (!understood.warnings.includes(warning)) understood.warnings.push(warning)
     }
@@ -182,33 +185,5 @@ function shareOf(
       done += length(piece.part.speech)
       next += 1
     },
-  }
-}
-
-/** The language of most of what was heard, where nobody said it before. */
-class Languages {
-  readonly #understood: Understood
-  readonly #seconds = new Map<string, { seconds: number; weighed: number; known: number }>()
-  readonly #given: boolean
-
-  constructor(understood: Understood) {
-    this.#understood = understood
-    this.#given = understood.language !== null
-  }
-
-  heard({ language, languageProbability }: Recognised, seconds: number): void {
-    if (this.#given || language === null) return
-    const sum = this.#seconds.get(language) ?? { seconds: 0, weighed: 0, known: 0 }
-    sum.seconds += seconds
-    if (languageProbability !== undefined) {
-      sum.weighed += seconds * languageProbability
-      sum.known += seconds
-    }
-    this.#seconds.set(language, sum)
-    const [[most, of]] = [...this.#seconds].toSorted((a, b) => b[1].seconds - a[1].seconds) as [
-      [string, { seconds: number; weighed: number; known: number }],
-    ]
-    this.#understood.language = most
-    this.#understood.languageProbability = of.known > 0 ? of.weighed / of.known : null
   }
 }
