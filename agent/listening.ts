@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Transcript } from '../shared/transcript.ts'
 import { checkpointOf, readCheckpoint, understoodSoFar } from './checkpoint.ts'
-import type { EngineInfo } from './engines/engine.ts'
+import type { EngineInfo, HeardSegment } from './engines/engine.ts'
 import { modelLabel } from './engines/model-label.ts'
 import { mostHeard } from './heard-languages.ts'
 import { hear } from './hearing.ts'
@@ -126,27 +126,36 @@ async function listenIn(
     )
   }
   warnings.push(...understood.warnings, ...doubts(understood))
-  const spoken = understood.decided ?? mostHeard(understood.heard)
-  const probability = spoken?.probability ?? null
   return {
-    transcript: {
-      language: spoken?.language ?? null,
-      ...(probability === null ? {} : { languageProbability: probability }),
-      durationSeconds: hearing.seconds,
-      segments: named.segments.map(({ start, end, text, speaker, words, flags }) => ({
-        start,
-        end,
-        text,
-        ...(speaker === undefined ? {} : { speaker }),
-        ...(words === undefined ? {} : { words }),
-        ...(flags === undefined || flags.length === 0 ? {} : { flags }),
-      })),
-    },
+    transcript: transcriptOf(understood, named.segments, hearing.seconds),
     engine: { ...info, model: modelLabel(asked.options.model ?? info.model) },
     track,
     heardSeconds: hearing.seconds,
     subtitles: null,
     warnings,
+  }
+}
+
+/** What was understood, in the words of the result. */
+function transcriptOf(
+  { decided, heard }: Understood,
+  segments: readonly HeardSegment[],
+  durationSeconds: number,
+): Transcript {
+  const spoken = decided ?? mostHeard(heard)
+  const probability = spoken?.probability ?? null
+  return {
+    language: spoken?.language ?? null,
+    ...(probability === null ? {} : { languageProbability: probability }),
+    durationSeconds,
+    segments: segments.map(({ start, end, text, speaker, words, flags }) => ({
+      start,
+      end,
+      text,
+      ...(speaker === undefined ? {} : { speaker }),
+      ...(words === undefined ? {} : { words }),
+      ...(flags === undefined || flags.length === 0 ? {} : { flags }),
+    })),
   }
 }
 
