@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { EngineInfo, HeardSegment } from './engines/engine.ts'
-import type { Hearing } from './hearing.ts'
-import type { Understood } from './recognition.ts'
+import type { Hearing } from './recording.ts'
+import type { Understood } from './understood.ts'
 
 const span = z.object({ start: z.number(), end: z.number() })
 const word = z.object({ start: z.number(), end: z.number(), text: z.string() })

@@ -1,5 +1,5 @@
 import type { ChildResult } from './child.ts'
-import type { Device, FoundDevices } from './devices.ts'
+import type { Device, FoundDevices } from './device.ts'
 
 type Answer = Pick<ChildResult, 'exitCode' | 'stdoutTail' | 'stderrTail'>
 

@@ -1,7 +1,7 @@
 import type { Detected } from './engines/engine.ts'
 
 /** How much was heard in a language, in seconds of audio, and how sure of that the engine was. */
-export interface LanguageShare {
+interface LanguageShare {
   seconds: number
   /** Of `knownSeconds` together: seconds times probability. */
   weighed: number

@@ -7,22 +7,10 @@ import { decode } from './media.ts'
 import { canSeekExactly } from './media-decode.ts'
 import type { AudioTrack, MediaInfo } from './media-info.ts'
 import type { Stage } from './progress.ts'
-import type { Voice } from './recognition.ts'
+import type { Hearing, Voice } from './recording.ts'
 import { separateCall } from './speech/channels.ts'
 import type { Found, SpeechFinder } from './speech-finder.ts'
 import { readWavHeader } from './wav.ts'
-
-/** A recording that is ready to be recognised. */
-export interface Hearing {
-  voices: Voice[]
-  /** Of all voices together: what the file sounds like. Begins `offsetSeconds` into the recording. */
-  wavPath: string
-  offsetSeconds: number
-  /** How much of the track could be decoded. */
-  seconds: number
-  /** What found the speech. */
-  finder: string
-}
 
 export interface HearingRequest {
   sourcePath: string

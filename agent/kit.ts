@@ -1,5 +1,6 @@
 import type { Capabilities } from '../shared/announcement.ts'
-import { findDevices, type Device } from './devices.ts'
+import type { Device } from './device.ts'
+import { findDevices } from './devices.ts'
 import { chooseEngine, type Choice } from './engines/registry.ts'
 import type { EngineSettings } from './engines/definition.ts'
 import { modelLabel } from './engines/model-label.ts'

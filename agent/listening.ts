@@ -2,32 +2,21 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Transcript } from '../shared/transcript.ts'
 import { checkpointOf, readCheckpoint, understoodSoFar } from './checkpoint.ts'
-import type { EngineInfo, HeardSegment } from './engines/engine.ts'
+import type { ConvertInput, Heard, PipelineParts } from './conversion.ts'
+import type { HeardSegment } from './engines/engine.ts'
 import { modelLabel } from './engines/model-label.ts'
 import { mostHeard } from './heard-languages.ts'
 import { hear } from './hearing.ts'
 import type { JobOptions } from './job-options.ts'
-import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
-import type { ConvertInput, PipelineParts } from './pipeline.ts'
+import type { MediaInfo } from './media-info.ts'
 import { overall, type Stage } from './progress.ts'
-import { recognise, type Understood } from './recognition.ts'
+import { recognise } from './recognition.ts'
 import type { Slot } from './slots.ts'
 import { nameSpeakers } from './speakers.ts'
 import { speechOptions } from './speech-options.ts'
 import { spokenLanguage } from './spoken-language.ts'
 import { chooseTrack } from './tracks.ts'
-
-/** The text of a file, and where it comes from. */
-export interface Heard {
-  transcript: Transcript
-  /** Null when nothing was heard: the text is the file's subtitles. */
-  engine: EngineInfo | null
-  track: AudioTrack | null
-  /** How much of the track could be decoded. */
-  heardSeconds: number
-  subtitles: SubtitleTrack | null
-  warnings: string[]
-}
+import type { Understood } from './understood.ts'
 
 /** What is said in the file, or null when there is nothing to hear in it. Waits for a slot once all is ready for it. */
 export async function listen(

@@ -5,42 +5,17 @@ import { pipeline as flow } from 'node:stream/promises'
 import { AppError, isSystemError } from '../shared/errors.ts'
 import type { Transcript } from '../shared/transcript.ts'
 import { formArtifacts, keyFrameArtifacts, writeForms, type Artifact } from './artifacts.ts'
-import type { Engine } from './engines/engine.ts'
-import type { Tools } from './ffmpeg.ts'
+import type { ConvertInput, Heard, PipelineParts } from './conversion.ts'
 import { readJobOptions } from './job-options.ts'
-import { listen, type Heard } from './listening.ts'
+import { listen } from './listening.ts'
 import { renderMarkdown } from './markdown.ts'
 import { probe } from './media.ts'
 import { resultMetadata } from './metadata.ts'
 import { overall, type Report } from './progress.ts'
-import type { Slots } from './slots.ts'
-import type { SpeakerSettings } from './speakers.ts'
-import type { SpeechFinder } from './speech-finder.ts'
 import { readSubtitles, subtitlesToPrefer } from './subtitles.ts'
 import { warningsOf } from './tracks.ts'
 
-export interface ConvertInput {
-  /** For the slot's memory of what failed on it. */
-  jobId: string
-  sourcePath: string
-  /** What the file is called for people; the source may have another name here. */
-  filename: string
-  /** `audio` or `video`: which form the text has. */
-  contentType: string
-  /** The job's own; what is not on the list of job-options.ts is reported and left out. */
-  taskOptions: Record<string, unknown>
-  /** A folder of this attempt alone; the caller removes it. */
-  workDir: string
-  /** Of the source, in hex, where the caller knows it. */
-  sha256?: string
-  /** How far an earlier attempt came; of use with `sha256` only. */
-  checkpoint?: unknown
-  /** Told after each finished part, for whoever may have to go on. */
-  onCheckpoint?: (checkpoint: Record<string, unknown>) => void
-  signal: AbortSignal
-  report: Report
-}
-
+/** What a conversion makes. */
 export interface Converted {
   /** Markdown. */
   content: string
@@ -59,16 +34,6 @@ export interface Pipeline {
   convert(input: ConvertInput): Promise<Converted>
   /** Ends the engine's processes. */
   close(): Promise<void>
-}
-
-export interface PipelineParts {
-  tools: Tools
-  engine: Engine
-  slots: Slots
-  finder: SpeechFinder
-  speakers: SpeakerSettings
-  /** The models that a job may choose from. */
-  models: readonly string[]
 }
 
 export function createPipeline(parts: PipelineParts): Pipeline {

@@ -1,44 +1,15 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../shared/errors.ts'
-import type {
-  Engine,
-  HeardSegment,
-  Recognised,
-  SpeechOptions,
-  TranscribeRequest,
-} from './engines/engine.ts'
-import { countLanguage, type HeardLanguages } from './heard-languages.ts'
+import type { Engine, Recognised, SpeechOptions, TranscribeRequest } from './engines/engine.ts'
+import { countLanguage } from './heard-languages.ts'
+import type { Voice } from './recording.ts'
 import type { Slot } from './slots.ts'
 import { better, review, worthRetry } from './speech/hallucination.ts'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from './speech/parts.ts'
 import type { Span } from './speech/span.ts'
+import type { Understood } from './understood.ts'
 import { cutWav } from './wav-cut.ts'
-
-/** One voice of a recording: all of it, or one channel of a call. */
-export interface Voice {
-  /** Null: the whole mix. */
-  channel: number | null
-  /** 16 kHz, mono; begins `offsetSeconds` into the recording. */
-  wavPath: string
-  /** In seconds of the recording. */
-  speech: readonly Span[]
-  /** Speech up to here is recognised already. */
-  doneUntil: number
-}
-
-/** What has been understood so far. */
-export interface Understood {
-  /** What the job says or the recording's stretches have voted for; null: each part is for itself. */
-  decided: { language: string; probability: number | null } | null
-  /** What the parts were heard in. */
-  heard: HeardLanguages
-  segments: HeardSegment[]
-  /** How many segments were left out: text where nobody speaks. */
-  dropped: number
-  /** Kept across attempts, each once. */
-  warnings: string[]
-}
 
 export interface RecognitionRequest {
   voices: Voice[]

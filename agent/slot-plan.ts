@@ -1,6 +1,6 @@
 import { AppError } from '../shared/errors.ts'
 import { deviceId } from './device-text.ts'
-import type { Device } from './devices.ts'
+import type { Device } from './device.ts'
 import type { Slot } from './slots.ts'
 
 export interface SlotPlan {

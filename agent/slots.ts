@@ -1,5 +1,5 @@
 import { MINUTE } from '../shared/duration.ts'
-import type { Device } from './devices.ts'
+import type { Device } from './device.ts'
 import { SlotHealth } from './slot-health.ts'
 
 /** A place where one recognition runs, bound to one GPU or to the CPU. */

@@ -5,11 +5,12 @@ import { diarize } from './speech/sherpa-diarize.ts'
 import { relabel } from './speech/speakers.ts'
 
 /** The models that tell voices apart, as the agent's owner has named them. */
-export interface SpeakerModels {
+interface SpeakerModels {
   segmentation: string
   embedding: string
 }
 
+/** What whoever runs the agent decides about speakers. */
 export interface SpeakerSettings {
   /** Whether speakers are told apart where the job does not say. */
   always: boolean

@@ -1,7 +1,7 @@
 import { AppError } from '../shared/errors.ts'
 import type { Tools } from './ffmpeg.ts'
 import type { JobOptions } from './job-options.ts'
-import type { Heard } from './listening.ts'
+import type { Heard } from './conversion.ts'
 import { extractSubtitles } from './media.ts'
 import type { MediaInfo, SubtitleTrack } from './media-info.ts'
 import { chooseSubtitles, languageCode, subtitlesInstead } from './tracks.ts'

@@ -1,6 +1,7 @@
 import { messageOf } from '../../shared/errors.ts'
 import { deviceId, oneDeviceText } from '../device-text.ts'
-import { findDevices, type Device, type FindOptions, type FoundDevices } from '../devices.ts'
+import type { Device, FoundDevices } from '../device.ts'
+import { findDevices, type FindOptions } from '../devices.ts'
 import { planSlots, type SlotPlan } from '../slot-plan.ts'
 import { expect, type Group } from './check.ts'
 

@@ -10,7 +10,8 @@ import {
   parseRocm,
   withParts,
 } from '../../agent/device-text.ts'
-import { findDevices, type Device } from '../../agent/devices.ts'
+import type { Device } from '../../agent/device.ts'
+import { findDevices } from '../../agent/devices.ts'
 import { gone, tempFolder } from './fixtures.ts'
 import { recorded, replay } from './recorded/nvidia-smi/replayed.ts'
 
