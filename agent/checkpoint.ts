@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import type { EngineInfo, HeardSegment } from './engines/engine.ts'
+import type { EngineInfo } from './engines/engine.ts'
+import type { HeardSegment } from './speech/heard-segment.ts'
 import type { Hearing } from './recording.ts'
 import type { Understood } from './understood.ts'
 

@@ -7,7 +7,7 @@ import type { Voice } from './recording.ts'
 import type { Slot } from './slots.ts'
 import { better, review, worthRetry } from './speech/hallucination.ts'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from './speech/parts.ts'
-import type { Span } from './speech/span.ts'
+import { totalLength } from './speech/span.ts'
 import type { Understood } from './understood.ts'
 import { cutWav } from './wav-cut.ts'
 
@@ -141,19 +141,17 @@ function shareOf(
   voices: readonly Voice[],
   pieces: readonly Piece[],
 ): { reached: (within: number) => number; done: (piece: Piece) => void } {
-  const length = (spans: readonly Span[]): number =>
-    spans.reduce((sum, { start, end }) => sum + end - start, 0)
-  const total = voices.reduce((sum, { speech }) => sum + length(speech), 0)
-  const open = pieces.reduce((sum, { part }) => sum + length(part.speech), 0)
+  const total = voices.reduce((sum, { speech }) => sum + totalLength(speech), 0)
+  const open = pieces.reduce((sum, { part }) => sum + totalLength(part.speech), 0)
   let done = total - open
   let next = 0
   return {
     reached: (within) => {
-      const running = pieces[next] === undefined ? 0 : length(pieces[next]!.part.speech)
+      const running = pieces[next] === undefined ? 0 : totalLength(pieces[next]!.part.speech)
       return total === 0 ? 1 : Math.min(1, (done + running * Math.min(1, within)) / total)
     },
     done: (piece) => {
-      done += length(piece.part.speech)
+      done += totalLength(piece.part.speech)
       next += 1
     },
   }

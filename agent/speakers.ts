@@ -1,5 +1,5 @@
 import { messageOf } from '../shared/errors.ts'
-import type { HeardSegment } from './engines/engine.ts'
+import type { HeardSegment } from './speech/heard-segment.ts'
 import { assignSpeakers } from './speech/assign-speakers.ts'
 import { diarize } from './speech/sherpa-diarize.ts'
 import { relabel } from './speech/speakers.ts'

@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { Detected, Engine } from './engines/engine.ts'
 import type { Slot } from './slots.ts'
 import { vote, windowsForVote } from './speech/language-vote.ts'
-import type { Span } from './speech/span.ts'
+import { totalLength, type Span } from './speech/span.ts'
 import { cutWav } from './wav-cut.ts'
 
 /** So much speech the engine hears at once anyway, and decides as well by itself. */
@@ -25,7 +25,7 @@ export async function spokenLanguage(
   },
 ): Promise<Detected | null> {
   const { wavPath, speech, slot, signal } = recording
-  const seconds = speech.reduce((sum, { start, end }) => sum + end - start, 0)
+  const seconds = totalLength(speech)
   if (engine.detect === undefined || seconds <= ENOUGH_SECONDS) return null
   const folder = path.join(recording.workDir, 'language')
   try {

@@ -1,4 +1,4 @@
-import type { HeardSegment } from './engines/engine.ts'
+import type { HeardSegment } from './speech/heard-segment.ts'
 import type { HeardLanguages } from './heard-languages.ts'
 
 /** What has been understood so far. */

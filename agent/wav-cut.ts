@@ -1,5 +1,6 @@
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { AppError } from '../shared/errors.ts'
+import type { Span } from './speech/span.ts'
 import { readWavHeader } from './wav.ts'
 
 const RATE = 16_000
@@ -17,7 +18,7 @@ const BLOCK_BYTES = 1024 * 1024
  */
 export async function cutWav(
   wavPath: string,
-  spans: readonly { start: number; end: number }[],
+  spans: readonly Span[],
   outWav: string,
   signal: AbortSignal,
 ): Promise<number> {

@@ -1,5 +1,6 @@
-import type { Segment } from '../../shared/transcript.ts'
 import type { Slot } from '../slots.ts'
+import type { HeardSegment } from '../speech/heard-segment.ts'
+import type { Span } from '../speech/span.ts'
 
 /** What recognised a recording; part of every result's metadata. */
 export interface EngineInfo {
@@ -40,13 +41,6 @@ export interface SpeechOptions {
   speakers: { min: number | null; max: number | null } | null
   /** Another model than the agent's usual one. */
   model: string | null
-}
-
-/** A segment with what the engine says of its own certainty, as Whisper's programs do. */
-export interface HeardSegment extends Segment {
-  avgLogprob?: number
-  noSpeechProb?: number
-  compressionRatio?: number
 }
 
 /** What was understood in one piece of audio. */
@@ -90,7 +84,7 @@ export interface AudioPiece {
 export interface TranscribeRequest extends AudioPiece {
   options: SpeechOptions
   /** Where speech is, in seconds of the piece: ascending, apart from each other. Not empty. */
-  speech: readonly { start: number; end: number }[]
+  speech: readonly Span[]
   /** The second try at a piece whose text was suspicious: less sure of itself, and without a prompt. */
   again: boolean
   onProgress(processedSeconds: number): void

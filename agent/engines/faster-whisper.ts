@@ -5,13 +5,8 @@ import { FASTER_WHISPER, fasterWhisperProgram } from './faster-whisper-program.t
 import { pythonPlaces } from '../python/config.ts'
 import { pythonEnv } from '../python/environment.ts'
 import { findModels, modelFolder } from '../python/models.ts'
-import {
-  deviceName,
-  probePython,
-  usableProbe,
-  usesGpu,
-  type PythonProgram,
-} from '../python/probe.ts'
+import { deviceName, probePython, usesGpu, type PythonProgram } from '../python/probe.ts'
+import { usableProbe } from './usable-probe.ts'
 
 const PROGRAM: PythonProgram = {
   name: 'whisper-ctranslate2',

@@ -2,10 +2,16 @@ import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
 import { childEnv } from '../paths.ts'
 
-/** The full path of a program: as it stands when it is a path, else the first of that name in PATH; null: none. */
-export function findProgram(wanted: string): string | null {
+/**
+ * The full path of a program: as it stands when it is a path, else the first of that name in `among`; null: none.
+ * @param among folders; default: those of PATH.
+ */
+export function findProgram(
+  wanted: string,
+  among: readonly string[] = pathFolders(),
+): string | null {
   const named = wanted.includes('/') || wanted.includes(path.sep)
-  const folders = named ? [''] : pathFolders()
+  const folders = named ? [''] : among
   const endings = process.platform === 'win32' ? ['.exe', ''] : ['']
   const candidates = folders.flatMap((folder) =>
     endings.map((ending) => path.resolve(folder, `${wanted}${ending}`)),
@@ -19,7 +25,8 @@ function pathFolders(): string[] {
   return folders.filter((folder) => folder !== '')
 }
 
-function isProgram(file: string): boolean {
+/** Whether it is a file that may be run. */
+export function isProgram(file: string): boolean {
   try {
     accessSync(file, constants.X_OK)
     return statSync(file).isFile()

@@ -1,4 +1,4 @@
-import type { HeardSegment } from './engine.ts'
+import type { HeardSegment } from '../speech/heard-segment.ts'
 
 /** What whisper.cpp's models write where nobody speaks. */
 const NOTHING = /^(\[\s*blank_audio\s*\])?$/i

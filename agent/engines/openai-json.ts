@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { oneLine } from '../../shared/render.ts'
-import type { HeardSegment, Recognised, TranscribeRequest } from './engine.ts'
+import type { Recognised, TranscribeRequest } from './engine.ts'
+import type { HeardSegment } from '../speech/heard-segment.ts'
 import { withinPiece } from './heard-segments.ts'
 import { parseLenient } from './lenient-json.ts'
 import { readOutput } from '../python/output.ts'

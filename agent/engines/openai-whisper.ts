@@ -10,11 +10,11 @@ import type { Models } from '../python/models.ts'
 import {
   deviceName,
   probePython,
-  usableProbe,
   usesGpu,
   type PythonProgram,
   type PythonSettings,
 } from '../python/probe.ts'
+import { usableProbe } from './usable-probe.ts'
 
 const PROGRAM: PythonProgram = {
   name: 'whisper',

@@ -1,11 +1,11 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import { AppError } from '../../shared/errors.ts'
 import { runChild } from '../child.ts'
 import { CliEngine } from './cli-engine.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
 import { findProgram } from './find-program.ts'
+import { usableProbe } from './usable-probe.ts'
 import { whisperCli } from './whisper-cpp-cli.ts'
 import { WhisperServerEngine } from './whisper-cpp-server.ts'
 import { bestModel, findGgmlModels, ggmlPath, isPath } from './whisper-cpp-models.ts'
@@ -19,7 +19,7 @@ export const whisperCpp: EngineDefinition = {
   description: 'whisper.cpp: C++, one program without Python, fast on GPU and CPU',
   probe,
   create(settings, probed): Engine {
-    const { program, model, version } = checked(probed)
+    const { program, model, version } = usableProbe('whisper-cpp', probed)
     const fileOf = (name: string): string => ggmlPath(settings.modelsDir, name)
     const info = { name: 'whisper-cpp', model, device: settings.device.name, version }
     // Its name tells which of the two it is, under Windows too.
@@ -36,7 +36,7 @@ export const whisperCpp: EngineDefinition = {
 
 async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
   const wanted = settings.program === null ? PROGRAMS : [settings.program]
-  const program = wanted.map(findProgram).find((found) => found !== null) ?? null
+  const program = wanted.map((name) => findProgram(name)).find((found) => found !== null) ?? null
   const models = await findGgmlModels(settings.modelsDir)
   const none = { program, version: null, model: null, models }
   if (program === null) {
@@ -88,16 +88,4 @@ async function versionOf(program: string, signal: AbortSignal): Promise<string |
     signal.throwIfAborted()
     return null
   }
-}
-
-function checked({ usable, why, program, model, version }: Probe): {
-  program: string
-  model: string
-  version: string
-} {
-  if (usable && program !== null && model !== null) {
-    return { program, model, version: version ?? 'unknown' }
-  }
-  const code = program === null ? 'engine_missing' : 'model_missing'
-  throw new AppError(code, `The engine whisper-cpp cannot be used. ${why}`)
 }

@@ -9,7 +9,6 @@ import { findModels, modelFolder } from '../python/models.ts'
 import {
   deviceName,
   probePython,
-  usableProbe,
   usesGpu,
   type PythonProgram,
   type PythonSettings,
@@ -17,6 +16,7 @@ import {
 import { alignedLanguages } from './whisperx-alignment.ts'
 import { WhisperxEngine } from './whisperx-engine.ts'
 import { WHISPERX, whisperxProgram } from './whisperx-program.ts'
+import { usableProbe } from './usable-probe.ts'
 
 const PROGRAM: PythonProgram = {
   name: 'whisperx',

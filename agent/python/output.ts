@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import { oneLine } from '../../shared/render.ts'
-import type { HeardSegment } from '../engines/engine.ts'
+import type { HeardSegment } from '../speech/heard-segment.ts'
 import { parseLenient } from '../engines/lenient-json.ts'
 import { languageCode } from '../engines/whisper-languages.ts'
 import { clean } from './text.ts'

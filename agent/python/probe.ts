@@ -1,9 +1,9 @@
-import { AppError } from '../../shared/errors.ts'
 import type { EngineSettings, Probe } from '../engines/definition.ts'
+import { findProgram } from '../engines/find-program.ts'
 import type { PythonPlaces } from './config.ts'
 import { pythonEnv } from './environment.ts'
 import type { Models } from './models.ts'
-import { answerOf, askPython, findProgram, interpreterOf } from './program.ts'
+import { answerOf, askPython, interpreterOf } from './program.ts'
 
 /** What is asked of a program written in Python, to see whether it can be used. */
 export interface PythonProgram {
@@ -34,7 +34,7 @@ export async function probePython(
 ): Promise<Probe> {
   const found = { program: null, version: null, model: null, models: [] as string[] }
   const install = `pip install ${python.package}`
-  const program = findProgram(python.name, settings.program, places.programs)
+  const program = findProgram(settings.program ?? python.name, places.programs)
   if (program === null) {
     const wanted = settings.program ?? python.name
     return {
@@ -92,7 +92,7 @@ function ffmpegProblem(
   { ffmpeg }: PythonSettings,
   { programs }: PythonPlaces,
 ): string | null {
-  if (!needsFfmpeg || ffmpeg || findProgram('ffmpeg', null, programs) !== null) return null
+  if (!needsFfmpeg || ffmpeg || findProgram('ffmpeg', programs) !== null) return null
   return 'it reads audio by the program ffmpeg, which is not on PATH'
 }
 
@@ -110,21 +110,6 @@ async function gpuProblem(
   return sees?.endsWith('False')
     ? `it cannot use the GPU ${settings.device.name}: ${name} is installed without support for it`
     : null
-}
-
-/**
- * What an engine is made of, from what its probe found.
- * @throws {AppError} `engine_missing` or `model_missing`, with the probe's sentence, when it cannot be used.
- */
-export function usableProbe(
-  engine: string,
-  { usable, why, program, model, version }: Probe,
-): { program: string; model: string; version: string } {
-  if (usable && program !== null && model !== null) {
-    return { program, model, version: version ?? 'unknown' }
-  }
-  const code = program !== null && model === null ? 'model_missing' : 'engine_missing'
-  throw new AppError(code, `The engine ${engine} cannot be used. ${why}`)
 }
 
 /** Whether it computes on a GPU: none of them does so on Apple's as it should. */

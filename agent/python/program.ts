@@ -1,23 +1,11 @@
-import { accessSync, constants, existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import path from 'node:path'
 import { runChild } from '../child.ts'
+import { isProgram } from '../engines/find-program.ts'
 import { childEnv } from '../paths.ts'
 
 /** Importing PyTorch from a cold disk takes its time. */
 const ANSWER_MS = 20_000
-
-/** The full path of a program: `explicit` where it names one, else the first of that name in `folders`. */
-export function findProgram(
-  name: string,
-  explicit: string | null,
-  folders: readonly string[],
-): string | null {
-  const wanted = explicit ?? name
-  const candidates = wanted.includes(path.sep)
-    ? [path.resolve(wanted)]
-    : folders.map((folder) => path.join(folder, wanted))
-  return candidates.find(isExecutable) ?? null
-}
 
 /** The Python that a script of pip's, pipx's or uv's runs with; null when that cannot be told. */
 export function interpreterOf(program: string): string | null {
@@ -29,7 +17,7 @@ export function interpreterOf(program: string): string | null {
     /^'''exec' "?(\/[^"]*python[\d.]*)"? /.exec(second)?.[1]
   const folder = path.dirname(script)
   const beside = ['python3', 'python'].map((name) => path.join(folder, name))
-  return [...(named === undefined ? [] : [named]), ...beside].find(isExecutable) ?? null
+  return [...(named === undefined ? [] : [named]), ...beside].find(isProgram) ?? null
 }
 
 /**
@@ -84,13 +72,4 @@ export function cudaFolders(interpreter: string): string[] {
 
 function folderNames(folder: string): string[] {
   return existsSync(folder) ? readdirSync(folder) : []
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

@@ -1,4 +1,4 @@
-import type { HeardSegment } from '../engines/engine.ts'
+import type { HeardSegment } from '../speech/heard-segment.ts'
 import { clean } from './text.ts'
 
 /** A word as these programs write it, times in seconds: some lack them. */

@@ -1,19 +1,9 @@
 import type { Segment } from '../../shared/transcript.ts'
 import { isFiller } from './fillers.ts'
+import type { HeardSegment } from './heard-segment.ts'
 import { compressionRatio, isLoop } from './repeats.ts'
 import { covered, type Span } from './span.ts'
 import { wordCount, wordsIn } from './spoken-words.ts'
-
-/** A segment with what the engine says of its own certainty, and what is to be doubted about it. */
-export interface HeardSegment extends Segment {
-  /** Of its tokens, the mean; natural logarithm. */
-  avgLogprob?: number
-  /** 0 to 1. */
-  noSpeechProb?: number
-  /** Of the engine's whole window, where it says so. */
-  compressionRatio?: number
-  flags?: string[]
-}
 
 /**
  * `repeats`: most of it is one phrase over and over. `repeated_segment`: one of three or more in a row with the same

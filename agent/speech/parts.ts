@@ -1,10 +1,5 @@
 import type { Segment, Word } from '../../shared/transcript.ts'
-
-/** A stretch of a recording, in seconds. */
-interface Span {
-  start: number
-  end: number
-}
+import { totalLength, type Span } from './span.ts'
 
 /** What the engine is given at once: stretches of a recording with speech in them, joined to one piece of audio. */
 export interface Part {
@@ -59,7 +54,7 @@ function padding(silence: number): number {
 
 /** How long a part's piece of audio is, in seconds. */
 export function lengthOf(part: Part): number {
-  return part.audio.reduce((sum, { start, end }) => sum + end - start, 0)
+  return totalLength(part.audio)
 }
 
 /** Index of the first span that is not in the part that begins with span `from`. */

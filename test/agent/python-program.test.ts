@@ -4,7 +4,8 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { pythonPlaces } from '../../agent/python/config.ts'
 import { pythonEnv } from '../../agent/python/environment.ts'
-import { answerOf, cudaFolders, findProgram, interpreterOf } from '../../agent/python/program.ts'
+import { findProgram } from '../../agent/engines/find-program.ts'
+import { answerOf, cudaFolders, interpreterOf } from '../../agent/python/program.ts'
 import { tempFolder } from './fixtures.ts'
 
 const dir = tempFolder()
@@ -22,11 +23,10 @@ describe('a program written in Python', () => {
   it('is found by its name on PATH, or by its path, when it may be run', () => {
     const program = script('tool', '#!/bin/sh\n')
     script('notes', 'not to be run', 0o644)
-    assert.equal(findProgram('tool', null, ['/nowhere', bin]), program)
-    assert.equal(findProgram('tool', program, []), program)
-    assert.equal(findProgram('other', 'tool', [bin]), program)
-    assert.equal(findProgram('notes', null, [bin]), null)
-    assert.equal(findProgram('tool', path.join(bin, 'gone'), [bin]), null)
+    assert.equal(findProgram('tool', ['/nowhere', bin]), program)
+    assert.equal(findProgram(program, []), program)
+    assert.equal(findProgram('notes', [bin]), null)
+    assert.equal(findProgram(path.join(bin, 'gone'), [bin]), null)
   })
 
   it('tells its Python by its first line', () => {

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  better,
-  review,
-  worthRetry,
-  type Flag,
-  type HeardSegment,
-} from '../../agent/speech/hallucination.ts'
+import { better, review, worthRetry, type Flag } from '../../agent/speech/hallucination.ts'
+import type { HeardSegment } from '../../agent/speech/heard-segment.ts'
 import { compressionRatio, isLoop } from '../../agent/speech/repeats.ts'
 import { wordCount, wordsIn } from '../../agent/speech/spoken-words.ts'
 import { CLIPS } from './fixtures.ts'
