@@ -298,7 +298,8 @@ describe('decode from a later time', () => {
       const source =
         await ffmpeg`-i ${await makeSweep('sweep.wav')} ${how} ${at(`sweep-later.${extension}`)}`
       const media = await probe(tools, source, { signal })
-      assert.ok(canSeekExactly(media))
+      // The time is right with AAC too, but its noise is not the same twice.
+      assert.equal(canSeekExactly(media), !recipe.includes('aac'))
       await decode(tools, source, 0, at('whole.wav'), { ...quiet, media })
       const whole = await samplesOf(at('whole.wav'))
       for (const fromSeconds of [4.5, 23.12345]) {
