@@ -97,12 +97,12 @@ class MoonshineEngine implements Engine {
   }
 
   async prepare(_slot: Slot, signal: AbortSignal): Promise<void> {
-    const recognizer = await this.#take(signal)
+    const recognizer = await this.#take(AbortSignal.any([signal, this.#closing.signal]))
     this.#idle.add(recognizer)
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
-    const { options, signal } = request
+    const { options } = request
     const { language } = options
     if (!isEnglish(language)) {
       throw new AppError(
@@ -110,9 +110,10 @@ class MoonshineEngine implements Engine {
         `The engine moonshine knows English only, not '${language}'.`,
       )
     }
+    const signal = AbortSignal.any([request.signal, this.#closing.signal])
     const recognizer = await this.#take(signal)
     const { wavPath, speech } = request
-    const { segments } = await recognizer.transcribe(wavPath, speech, signal, (seconds) =>
+    const segments = await recognizer.transcribe(wavPath, speech, signal, (seconds) =>
       request.onProgress(seconds),
     )
     if (recognizer.isAlive) this.#idle.add(recognizer)

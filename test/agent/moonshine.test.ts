@@ -160,6 +160,14 @@ describe('moonshine', () => {
     await own.close()
   })
 
+  it('ends a recording as cancelled when it is closed', async () => {
+    const own = createMoonshine({ modelsDir: dir })
+    const onProgress = (): void => void own.close()
+    const endless = await request(path.join(folder, 'endless.wav'), { onProgress })
+    await assert.rejects(own.transcribe(endless), code('cancelled'))
+    await own.close()
+  })
+
   it('fails the job when its model is damaged, and only the job', async () => {
     const damaged = path.join(folder, 'damaged.onnx')
     await cp(files.encoder, damaged)
