@@ -15,6 +15,7 @@ import type {
 } from './engine.ts'
 import { MoonshineProcess } from './moonshine-process.ts'
 import type { MoonshineFiles } from './moonshine-recognizer.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 export interface MoonshineOptions {
   /** The folder of all models. */
@@ -194,19 +195,5 @@ function sherpaVersion(): string {
       'The npm package sherpa-onnx-node is not installed: install this package again without leaving out its optional dependencies, or choose another engine.',
       { cause: error },
     )
-  }
-}
-
-async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  let stop = (): void => undefined
-  const aborted = new Promise<never>((_, reject) => {
-    stop = () => reject(signal.reason as Error)
-  })
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    return await Promise.race([work, aborted])
-  } finally {
-    signal.removeEventListener('abort', stop)
   }
 }

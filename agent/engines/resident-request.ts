@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { isNetworkError } from '../retry.ts'
+import { AppError } from '../../shared/errors.ts'
+import { isNetworkError, networkReason } from '../retry.ts'
 import { Silence, SILENT_MS } from './silence.ts'
 import type { AudioPiece } from './engine.ts'
 import type { Resident } from './resident.ts'
@@ -10,7 +11,7 @@ const DYING_MS = 2_000
 /**
  * Asks a server one thing. Whatever goes wrong ends the server, so that the next request finds a new one: a request that
  * was given up may keep it busy, and what it ran into may still be in its way.
- * @throws {AppError} why the server is gone, when it is; `engine_failed` when it has said nothing for too long; the
+ * @throws {AppError} why the server is gone, when it is; `engine_failed` when it broke off or has said nothing for too long; the
  * piece's signal's reason when aborted, with the server gone.
  */
 export async function request<T>(
@@ -33,7 +34,10 @@ export async function request<T>(
     await resident.kill()
     signal.throwIfAborted()
     silent.signal.throwIfAborted()
-    throw died ? resident.failure() : error
+    if (died) throw resident.failure()
+    if (!isNetworkError(error)) throw error
+    const why = `The server ${resident.name} broke off: ${networkReason(error)}.`
+    throw new AppError('engine_failed', why, { cause: error })
   } finally {
     deaf()
     silent.end()

@@ -1,4 +1,3 @@
-import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -6,6 +5,7 @@ import { execa } from 'execa'
 import { AppError } from '../../shared/errors.ts'
 import { holdGroup, killGroup, Tail } from '../child.ts'
 import { childEnv } from '../paths.ts'
+import { scriptBeside } from '../speech/forked-child.ts'
 import type { Outcome } from './cli-program.ts'
 import { freePort } from './free-port.ts'
 import { lastLine } from './program-failure.ts'
@@ -19,7 +19,7 @@ export interface ResidentPlan {
   args: (port: number) => string[]
   /** Beside the allow-listed environment. */
   env: Record<string, string>
-  /** Whether it has loaded what it needs and answers. May throw while it does not listen yet. */
+  /** Whether it has loaded what it needs and answers; false while nobody listens. What it throws ends the start. */
   isReady(port: number, signal: AbortSignal): Promise<boolean>
   /** What it means that it ended; null when nothing is known of that. */
   classify(outcome: Outcome): AppError | null
@@ -68,8 +68,8 @@ export class Resident {
 
   /**
    * Starts it, and waits until it is ready.
-   * @throws {AppError} what its plan makes of its end, else `engine_failed` with its last words; the signal's reason when
-   * aborted, with the process gone.
+   * @throws {AppError} what its plan makes of its end, else `engine_failed` with its last words; what its plan throws; the
+   * signal's reason when aborted. The process is gone then.
    */
   static async start(plan: ResidentPlan, signal: AbortSignal): Promise<Resident> {
     for (let tries = 1; ; tries++) {
@@ -137,7 +137,7 @@ export class Resident {
     const limitMs = this.#plan.startMs ?? START_MS
     const patience = AbortSignal.timeout(limitMs)
     for (let pauseMs = 25; ; pauseMs = Math.min(500, pauseMs * 1.5)) {
-      if (await this.#isReady(AbortSignal.any([signal, patience]))) return
+      if (await this.#isReady(signal, patience)) return
       signal.throwIfAborted()
       if (!this.isAlive) {
         await this.ended
@@ -154,21 +154,23 @@ export class Resident {
     }
   }
 
-  async #isReady(signal: AbortSignal): Promise<boolean> {
+  async #isReady(signal: AbortSignal, patience: AbortSignal): Promise<boolean> {
     try {
       // A server of somebody else that took the port would answer as well, so ours has to be there still.
-      return (await this.#plan.isReady(this.port, signal)) && this.isAlive
-    } catch {
-      return false
+      return (
+        (await this.#plan.isReady(this.port, AbortSignal.any([signal, patience]))) && this.isAlive
+      )
+    } catch (error) {
+      if (signal.aborted || patience.aborted) return false
+      throw error
     }
   }
 }
 
 function start({ file, args, env }: ResidentPlan, port: number) {
-  const extension = path.extname(fileURLToPath(import.meta.url))
-  const script = fileURLToPath(new URL(`./resident-guard${extension}`, import.meta.url))
+  const script = fileURLToPath(scriptBeside(import.meta.url, 'resident-guard'))
   // From a checkout it is TypeScript that runs; from the package JavaScript, with no need of tsx.
-  const loader = extension === '.ts' ? ['--import', import.meta.resolve('tsx')] : []
+  const loader = script.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : []
   const guarded: Guarded = [file, ...args(port)]
   return execa(process.execPath, [...loader, script, ...guarded], {
     // Its end is what tells the guard that we are gone.

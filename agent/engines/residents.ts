@@ -1,5 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import { Resident, type ResidentPlan } from './resident.ts'
+import { unlessAborted } from './unless-aborted.ts'
 
 interface Place {
   /** What it runs: a model, a device. */
@@ -14,7 +15,7 @@ export class Residents {
 
   /**
    * The server at a place: the one that runs when it is alive and runs what is wanted, else a new one in its place.
-   * @throws {AppError} as `Resident.start`; `cancelled` when the engine is closed meanwhile.
+   * @throws {AppError} as `Resident.start`; `cancelled` when the engine is closed meanwhile; the signal's reason.
    */
   async at(place: string, key: string, plan: ResidentPlan, signal: AbortSignal): Promise<Resident> {
     for (;;) {
@@ -22,7 +23,10 @@ export class Residents {
       const there = this.#places.get(place)
       if (there === undefined) break
       // Whoever began to start it hears why it failed; we begin again.
-      const resident = await there.resident.catch(() => null)
+      const resident = await unlessAborted(
+        there.resident.catch(() => null),
+        signal,
+      )
       if (resident?.isAlive && there.key === key) return resident
       if (this.#places.get(place) !== there) continue
       this.#places.delete(place)

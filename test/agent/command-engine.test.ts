@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
@@ -7,7 +8,7 @@ import { command } from '../../agent/engines/command.ts'
 import type { EngineSettings, OutputForm } from '../../agent/engines/definition.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { gone, tempFolder } from './fixtures.ts'
+import { gone, tempFolder, until } from './fixtures.ts'
 
 const folder = tempFolder()
 const { signal } = new AbortController()
@@ -121,9 +122,7 @@ describe('the engine command', () => {
     const stop = new AbortController()
     const running = engine.transcribe(await requestFor(folder, { signal: stop.signal }))
     const reason = new Error('cancelled')
-    while ((await readFile(path.join(folder, 'up')).catch(() => null)) === null) {
-      await new Promise(setImmediate)
-    }
+    await until(() => existsSync(path.join(folder, 'up')), running)
     stop.abort(reason)
     await assert.rejects(running, reason)
     const pids = (await readFile(path.join(folder, 'pids'), 'utf8')).split(' ').map(Number)

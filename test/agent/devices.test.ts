@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
 import {
   appleDevice,
   deviceText,
@@ -12,7 +11,7 @@ import {
 } from '../../agent/device-text.ts'
 import type { Device } from '../../agent/device.ts'
 import { findDevices } from '../../agent/devices.ts'
-import { gone, tempFolder } from './fixtures.ts'
+import { gone, tempFolder, until } from './fixtures.ts'
 import { recorded, replay } from './recorded/nvidia-smi/replayed.ts'
 
 const dir = tempFolder()
@@ -250,7 +249,7 @@ describe('findDevices', { skip: isApple() }, () => {
     const controller = new AbortController()
     const reason = new Error('enough')
     const asked = findDevices({ signal: controller.signal, nvidiaSmi: program })
-    while (calls().length === 0) await turn()
+    await until(() => calls().length > 0, asked)
     controller.abort(reason)
     await assert.rejects(asked, (error) => error === reason)
     await gone(calls()[0]!.pid)

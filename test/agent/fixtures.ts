@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { after } from 'node:test'
-import { setImmediate as turn } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { findTools, type Tools } from '../../agent/ffmpeg.ts'
@@ -114,10 +114,35 @@ export function makeMute(folder: string, name = 'mute.mp4', inputs = ''): Promis
   return ffmpeg`${PICTURE} ${more} -t 4 ${H264.split(' ')} ${path.join(folder, name)}`
 }
 
-/** Resolves when a process has ended, reaped or not; the test's own timeout is the limit. */
+/**
+ * Resolves when a process has ended, reaped or not.
+ * @throws when it is still there after a minute.
+ */
 export async function gone(pid: number): Promise<void> {
-  while (isAlive(pid)) await turn()
+  const limit = AbortSignal.timeout(60_000)
+  while (isAlive(pid)) {
+    if (limit.aborted) throw new Error(`The process ${pid} is still there after a minute.`)
+    await delay(LOOK_MS)
+  }
 }
+
+/**
+ * Resolves when it is so, which `work` is to bring about.
+ * @throws when that has failed or ended before.
+ */
+export async function until(
+  isSo: () => boolean | Promise<boolean>,
+  work: Promise<unknown>,
+): Promise<void> {
+  const ended = work.then(() => {
+    throw new Error('It ended before what was waited for.')
+  })
+  ended.catch(() => undefined)
+  while (!(await isSo())) await Promise.race([ended, delay(LOOK_MS)])
+}
+
+/** How often one looks at what tells nobody: processes, files. */
+const LOOK_MS = 5
 
 function isAlive(pid: number): boolean {
   try {

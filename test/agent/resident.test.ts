@@ -4,11 +4,12 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { statusOfGet } from '../../agent/engines/audio-post.ts'
+import { postAudio, statusOfGet } from '../../agent/engines/audio-post.ts'
+import { request as askResident } from '../../agent/engines/resident-request.ts'
 import { Resident, type ResidentPlan } from '../../agent/engines/resident.ts'
 import { Residents } from '../../agent/engines/residents.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
-import { gone, tempFolder } from './fixtures.ts'
+import { CLIPS, gone, tempFolder } from './fixtures.ts'
 
 const folder = tempFolder()
 const { signal } = new AbortController()
@@ -50,6 +51,50 @@ describe('a resident server', () => {
     )
     const missing = planOf('', { file: path.join(folder, 'nowhere') })
     await assert.rejects(Resident.start(missing, signal), /cannot be started: .*ENOENT/)
+  })
+
+  it('is ended when it cannot be found out whether it is ready', async () => {
+    const isReady = (): Promise<boolean> => Promise.reject(new ReferenceError('nothing is defined'))
+    const broken = planOf(serve(), { isReady })
+    await assert.rejects(Resident.start(broken, signal), ReferenceError)
+    const residents = new Residents()
+    await assert.rejects(residents.at('0', 'a', broken, signal), ReferenceError)
+    const resident = await residents.at('0', 'a', planOf(serve()), signal)
+    assert.ok(resident.isAlive)
+    await residents.close()
+  })
+
+  it('is not waited for by whoever gives up while another starts it', async () => {
+    const residents = new Residents()
+    const stop = new AbortController()
+    const slow = planOf('setInterval(() => {}, 1000)')
+    const given = residents.at('0', 'a', slow, signal)
+    const waited = residents.at('0', 'a', slow, stop.signal)
+    stop.abort(new Error('enough'))
+    await assert.rejects(waited, /enough/)
+    const ended = assert.rejects(given, code('cancelled'))
+    await residents.close()
+    await ended
+  })
+
+  it('is ended when it breaks off an answer, and why is told', async () => {
+    const script = `require('node:http').createServer((asked, answer) =>
+      asked.method === 'POST' ? answer.destroy() : answer.end()).listen(+process.argv[1], '127.0.0.1')`
+    const resident = await Resident.start(planOf(script), signal)
+    const asked = askResident(
+      resident,
+      { signal, durationSeconds: 1 },
+      () => undefined,
+      async (until) =>
+        await postAudio(`http://127.0.0.1:${resident.port}/`, CLIPS.jfk.file, [], {
+          signal: until,
+        }),
+    )
+    await assert.rejects(
+      asked,
+      (error) => code('engine_failed')(error) && /a server broke off/.test(String(error)),
+    )
+    assert.ok(!resident.isAlive)
   })
 
   it('is given up when it is not ready in time', async () => {

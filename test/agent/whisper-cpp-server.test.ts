@@ -14,7 +14,7 @@ import {
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { CLIPS, gone, tempFolder } from './fixtures.ts'
+import { CLIPS, gone, tempFolder, until } from './fixtures.ts'
 import { installReplay } from './replay/install.ts'
 
 const folder = tempFolder()
@@ -204,7 +204,7 @@ describe('whisper-cpp with whisper-server', () => {
     const stop = new AbortController()
     const preparing = setup.engine.prepare({ index: 0, gpu: null }, stop.signal)
     const reason = new Error('cancelled')
-    while ((await starts(setup).catch(() => [])).length === 0) await new Promise(setImmediate)
+    await until(async () => (await starts(setup).catch(() => [])).length > 0, preparing)
     stop.abort(reason)
     await assert.rejects(preparing, reason)
     await allGone(setup)
