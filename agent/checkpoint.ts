@@ -2,13 +2,15 @@ import { z } from 'zod'
 import type { EngineInfo } from './engines/engine.ts'
 import type { HeardSegment } from './speech/heard-segment.ts'
 import type { Hearing } from './recording.ts'
+import type { Span } from './speech/span.ts'
 import type { Understood } from './understood.ts'
 
-const span = z.object({ start: z.number(), end: z.number() })
-const word = z.object({ start: z.number(), end: z.number(), text: z.string() })
+const amount = z.number().min(0)
+const span = z.object({ start: amount, end: amount })
+const word = z.object({ start: amount, end: amount, text: z.string() })
 const segment = z.object({
-  start: z.number(),
-  end: z.number(),
+  start: amount,
+  end: amount,
   text: z.string(),
   speaker: z.string().exactOptional(),
   words: z.array(word).exactOptional(),
@@ -31,23 +33,20 @@ const checkpoint = z.object({
     device: z.string(),
     version: z.string(),
   }),
-  track: z.int(),
+  track: z.int().min(0),
   /** How much of the track could be decoded. */
-  seconds: z.number(),
+  seconds: amount,
   /** How speech was found. */
-  finder: z.string(),
+  finder: z.enum(['silero', 'loudness']),
   /** One voice for a recording, or one for each channel of a call. */
   voices: z
-    .array(z.object({ speech: z.array(span), doneUntil: z.number(), channel: z.int().nullable() }))
+    .array(z.object({ speech: z.array(span), doneUntil: amount, channel: z.int().nullable() }))
     .min(1)
     .max(2),
   decided: z.object({ language: z.string(), probability: z.number().nullable() }).nullable(),
-  heard: z.record(
-    z.string(),
-    z.object({ seconds: z.number(), weighed: z.number(), knownSeconds: z.number() }),
-  ),
+  heard: z.record(z.string(), z.object({ seconds: amount, weighed: amount, knownSeconds: amount })),
   segments: z.array(segment),
-  dropped: z.int(),
+  dropped: z.int().min(0),
   warnings: z.array(z.string()),
 })
 
@@ -56,11 +55,31 @@ export type Checkpoint = z.output<typeof checkpoint> & {
   segments: HeardSegment[]
 }
 
-/** What a job's checkpoint says, when it is one of this source and these options; else null: the work begins anew. */
+/**
+ * What a job's checkpoint says, when it is one of this source and these options and makes sense; else null: the work
+ * begins anew. Whoever wrote it may have been another program.
+ */
 export function readCheckpoint(value: unknown, source: string, options: string): Checkpoint | null {
-  const parsed = checkpoint.safeParse(value)
-  if (!parsed.success) return null
-  return parsed.data.source === source && parsed.data.options === options ? parsed.data : null
+  const { data } = checkpoint.safeParse(value)
+  if (data === undefined || data.source !== source || data.options !== options) return null
+  return makesSense(data) ? data : null
+}
+
+/** How far an engine's or a finder's times may go past the end, in seconds. */
+const SLACK = 1
+
+function makesSense({ seconds, voices, segments }: z.output<typeof checkpoint>): boolean {
+  const isInside = ({ start, end }: Span): boolean => start <= end && end <= seconds + SLACK
+  const channels = voices.map(({ channel }) => channel).join()
+  return (
+    (channels === '' || channels === '0,1') &&
+    voices.every(
+      ({ speech, doneUntil }) =>
+        doneUntil <= seconds + SLACK &&
+        speech.every((one, i) => isInside(one) && one.start >= (speech[i - 1]?.end ?? 0)),
+    ) &&
+    segments.every((one) => isInside(one) && (one.words ?? []).every(isInside))
+  )
 }
 
 /** What is understood at the beginning: nothing, or what the checkpoint says. */

@@ -42,7 +42,10 @@ export async function hear(
   request: HearingRequest,
 ): Promise<Hearing | null> {
   const { checkpoint } = request
-  if (checkpoint !== null) return await goOn(tools, request, checkpoint)
+  if (checkpoint !== null) {
+    const rest = await goOn(tools, request, checkpoint)
+    if (rest !== null) return rest
+  }
   const wavPath = path.join(request.workDir, 'audio.wav')
   request.tell('decoding', 0)
   if (!(await decoded(tools, request, wavPath))) return null
@@ -50,7 +53,8 @@ export async function hear(
   const calls = request.byChannel && request.track.channels === 2
   const voices = calls ? await byChannel(tools, finder, request, seconds) : null
   if (voices !== null) {
-    return { voices, wavPath, offsetSeconds: 0, seconds, finder: voices[0]!.finder }
+    const { finder: by } = voices[0]!
+    return { voices, wavPath, offsetSeconds: 0, seconds, finder: by, resumed: false }
   }
   request.tell('listening', 0)
   const found = await finder.find(wavPath, {
@@ -58,15 +62,18 @@ export async function hear(
     onProgress: (at) => request.tell('listening', at),
   })
   const whole: Voice = { channel: null, wavPath, speech: found.speech, doneUntil: 0 }
-  return { voices: [whole], wavPath, offsetSeconds: 0, seconds, finder: found.finder }
+  const { finder: by } = found
+  return { voices: [whole], wavPath, offsetSeconds: 0, seconds, finder: by, resumed: false }
 }
 
-/** The rest of a recording that an earlier attempt began. */
+/** The rest of a recording that an earlier attempt began; null when the file is not what that attempt said it is. */
 async function goOn(
   tools: Tools,
   request: HearingRequest,
   { voices: before, seconds, finder }: Checkpoint,
-): Promise<Hearing> {
+): Promise<Hearing | null> {
+  const calls = request.byChannel && request.track.channels === 2
+  if (before.length > 1 && !calls) return null
   const wavPath = path.join(request.workDir, 'audio.wav')
   const rest = before.flatMap(({ speech, doneUntil }) =>
     speech.filter(({ start }) => start >= doneUntil).map(({ start }) => start),
@@ -80,16 +87,20 @@ async function goOn(
     doneUntil,
     wavPath: channel === null ? wavPath : channelPath(request, channel),
   }))
-  if (rest.length === 0 && !request.whole)
-    return { voices, wavPath, offsetSeconds, seconds, finder }
+  const hearing = { voices, wavPath, offsetSeconds, seconds, finder, resumed: true }
+  if (rest.length === 0 && !request.whole) return hearing
   request.tell('decoding', offsetSeconds)
-  for (const { channel, wavPath: target } of voices) {
-    if (channel !== null) await decoded(tools, request, target, { channel, from: offsetSeconds })
+  const targets: { channel: number | null; wavPath: string }[] = voices.filter(
+    ({ channel }) => channel !== null,
+  )
+  if (request.whole || targets.length === 0) targets.push({ channel: null, wavPath })
+  for (const { channel, wavPath: target } of targets) {
+    const at = { from: offsetSeconds, ...(channel === null ? {} : { channel }) }
+    if (!(await decoded(tools, request, target, at))) return null
+    const { durationSeconds } = await readWavHeader(target)
+    if (offsetSeconds + durationSeconds < seconds - LEAD) return null
   }
-  if (request.whole || voices.some(({ channel }) => channel === null)) {
-    await decoded(tools, request, wavPath, { from: offsetSeconds })
-  }
-  return { voices, wavPath, offsetSeconds, seconds, finder }
+  return hearing
 }
 
 /** The two sides of a call, or null when the channels are not that. */
@@ -98,7 +109,7 @@ async function byChannel(
   finder: SpeechFinder,
   request: HearingRequest,
   seconds: number,
-): Promise<(Voice & { finder: string })[] | null> {
+): Promise<(Voice & Pick<Found, 'finder'>)[] | null> {
   const files = [channelPath(request, 0), channelPath(request, 1)] as const
   const { signal } = request
   const found: Found[] = []

@@ -75,7 +75,8 @@ async function listenIn(
   })
   if (hearing === null) return null
   mediaSeconds = hearing.seconds
-  const understood = understoodSoFar(checkpoint, asked.options.language, info)
+  const resumed = hearing.resumed ? checkpoint : null
+  const understood = understoodSoFar(resumed, asked.options.language, info)
   const calls = hearing.voices.length > 1
   const request = {
     ...hearing,
@@ -97,7 +98,7 @@ async function listenIn(
   ) {
     tell('waiting', 0)
     await slots.use(signal, (slot) =>
-      onSlot(parts, input, slot, { ...request, isNew: checkpoint === null }, tell),
+      onSlot(parts, input, slot, { ...request, isNew: resumed === null }, tell),
     )
   }
   const named = wantsSpeakers
@@ -172,7 +173,9 @@ async function onSlot(
         .filter(({ start }) => start >= 0)
       const { wavPath } = first!
       const { workDir } = request
-      understood.decided = await spokenLanguage(engine, { wavPath, speech, workDir, slot, signal })
+      const voted = await spokenLanguage(engine, { wavPath, speech, workDir, slot, signal })
+      understood.decided = voted.language
+      if (voted.warning !== null) understood.warnings.push(voted.warning)
     }
     tell('transcribing', 0)
     await recognise(engine, {

@@ -9,6 +9,7 @@ import { better, review, worthRetry } from './speech/hallucination.ts'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from './speech/parts.ts'
 import { totalLength } from './speech/span.ts'
 import type { Understood } from './understood.ts'
+import { tighten } from './speech/tighten.ts'
 import { cutWav } from './wav-cut.ts'
 
 export interface RecognitionRequest {
@@ -55,9 +56,10 @@ export async function recognise(engine: Engine, request: RecognitionRequest): Pr
   const shares = shareOf(voices, pieces)
   for (const piece of pieces) {
     const length = lengthOf(piece.part)
-    const heard = await recognisePiece(engine, request, piece, (within) =>
-      request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1)),
-    )
+    const heard = await recognisePiece(engine, request, piece, (within) => {
+      if (!Number.isFinite(within)) return
+      request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1))
+    })
     const { language, languageProbability } = heard
     if (language !== null) countLanguage(understood.heard, language, languageProbability, length)
     for (const warning of heard.warnings) {
@@ -127,7 +129,7 @@ async function tryPiece(engine: Engine, request: TranscribeRequest): Promise<Rec
 
 /** What was recognised at its place in the recording, what is to be doubted marked, and what nobody can have said gone. */
 function judged(voice: Voice, part: Part, recognised: Recognised): Judged {
-  const placed = restore(part, recognised.segments)
+  const placed = restore(part, recognised.segments).map((one) => tighten(one, part.speech))
   const named =
     voice.channel === null
       ? placed
@@ -148,7 +150,9 @@ function shareOf(
   return {
     reached: (within) => {
       const running = pieces[next] === undefined ? 0 : totalLength(pieces[next]!.part.speech)
-      return total === 0 ? 1 : Math.min(1, (done + running * Math.min(1, within)) / total)
+      return total === 0
+        ? 1
+        : Math.min(1, (done + running * Math.min(1, Math.max(0, within))) / total)
     },
     done: (piece) => {
       done += totalLength(piece.part.speech)

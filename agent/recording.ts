@@ -1,4 +1,5 @@
 import type { Span } from './speech/span.ts'
+import type { Found } from './speech-finder.ts'
 
 /** One voice of a recording: all of it, or one channel of a call. */
 export interface Voice {
@@ -21,5 +22,7 @@ export interface Hearing {
   /** How much of the track could be decoded. */
   seconds: number
   /** What found the speech. */
-  finder: string
+  finder: Found['finder']
+  /** It goes on where an earlier attempt came to; false: it is begun anew. */
+  resumed: boolean
 }

@@ -5,6 +5,7 @@ import { findSound } from './speech/energy.ts'
 import type { Span } from './speech/span.ts'
 import { findSpeech } from './speech/vad.ts'
 
+/** Where somebody speaks. */
 export interface Found {
   speech: Span[]
   /** What found it: Silero knows speech from noise, loudness only from silence. */

@@ -116,13 +116,14 @@ function toRecording({ audio }: Part, at: number, side: 'start' | 'end'): number
 
 /**
  * What was recognised in a part's piece, with the times of the recording: to the millisecond, ascending, within the part.
+ * A time that is no number is that of what came before.
  * A segment that goes over a joint is cut there when it has words.
  */
 export function restore<S extends Segment>(part: Part, segments: readonly S[]): S[] {
   const restored: S[] = []
   const length = lengthOf(part)
   let reached = part.audio[0]!.start
-  const ordered = segments.toSorted((a, b) => a.start - b.start)
+  const ordered = timed(segments).toSorted((a, b) => a.start - b.start)
   for (const segment of ordered.flatMap((one) => cutAtJoints(part, one))) {
     const from = Math.min(segment.start, length)
     const start = Math.max(reached, toRecording(part, from, 'start'))
@@ -137,6 +138,22 @@ export function restore<S extends Segment>(part: Part, segments: readonly S[]): 
     reached = end
   }
   return restored
+}
+
+/** The same with numbers for all times, where an engine lost one. */
+function timed<S extends Segment>(segments: readonly S[]): S[] {
+  let reached = 0
+  const known = (at: number): number => (reached = Number.isFinite(at) ? at : reached)
+  return segments.map((segment) => {
+    const start = known(segment.start)
+    const words = segment.words?.map((word) => ({
+      ...word,
+      start: known(word.start),
+      end: known(word.end),
+    }))
+    const end = Math.max(start, known(segment.end))
+    return { ...segment, start, end, ...(words === undefined ? {} : { words }) }
+  })
 }
 
 function inside(part: Part, word: Word, from: number, to: number): Word {

@@ -101,11 +101,23 @@ describe('a recording that was begun', () => {
     const file = await series('wav')
     const { checkpoints, seconds } = await convert(file, {})
     const [first] = checkpoints
+    const lateVoice = { channel: null, speech: [{ start: 1, end: 2 }], doneUntil: 0 }
     for (const [options, checkpoint] of [
       [{ language: 'en' }, first],
       [{}, { ...first, source: 'other' }],
       [{}, { ...first, voices: 'none' }],
       [{}, { version: 2 }],
+      // What says that the recording is longer than it is, or a call that it is not.
+      [
+        {},
+        {
+          ...first,
+          seconds: 1e5,
+          voices: [{ ...lateVoice, speech: [{ start: 9e4, end: 9.1e4 }] }],
+        },
+      ],
+      [{}, { ...first, seconds: 1e5 }],
+      [{}, { ...first, voices: [0, 1].map((channel) => ({ ...lateVoice, channel })) }],
     ] as const) {
       assert.equal((await convert(file, options, checkpoint)).seconds, seconds)
     }

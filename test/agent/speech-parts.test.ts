@@ -18,6 +18,30 @@ function someSpeech(count: number): { speech: Span[]; total: number } {
   return { speech, total: at + random() * 5 }
 }
 
+describe('what was recognised in a part', () => {
+  it('has a time also where the engine lost it', () => {
+    const span = { start: 10, end: 20 }
+    const part = { audio: [span], speech: [span] }
+    const word = { start: NaN, end: 3, text: 'two' }
+    const restored = restore(part, [
+      { start: 1, end: 2, text: 'one' },
+      { start: NaN, end: 4, text: 'two', words: [word] },
+      { start: 5, end: NaN, text: 'three' },
+      { start: 6, end: 7, text: 'four' },
+    ])
+    assert.deepEqual(
+      restored.map(({ start, end, text }) => [text, start, end]),
+      [
+        ['one', 11, 12],
+        ['two', 12, 14],
+        ['three', 15, 15],
+        ['four', 16, 17],
+      ],
+    )
+    assert.deepEqual(restored[1]?.words, [{ start: 12, end: 13, text: 'two' }])
+  })
+})
+
 describe('parts', () => {
   it('hold all speech, once, in order, and none of them is much too long', () => {
     for (let round = 0; round < 200; round++) {

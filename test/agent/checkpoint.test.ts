@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { readCheckpoint } from '../../agent/checkpoint.ts'
+
+const SPEECH = [
+  { start: 1, end: 4 },
+  { start: 4, end: 9.5 },
+]
+const SEGMENT = { start: 1, end: 4, text: 'Good morning.' }
+const VOICE = { channel: null, speech: SPEECH, doneUntil: 4 }
+const CHECKPOINT = {
+  version: 1,
+  source: 'abc',
+  options: '[]',
+  engine: { name: 'e', model: 'm', device: 'cpu', version: '1' },
+  track: 0,
+  seconds: 10,
+  finder: 'silero',
+  voices: [VOICE],
+  decided: null,
+  heard: { en: { seconds: 3, weighed: 2.7, knownSeconds: 3 } },
+  segments: [SEGMENT],
+  dropped: 0,
+  warnings: [],
+}
+/** As it comes, by way of the wire. */
+const read = (value: unknown) =>
+  readCheckpoint(JSON.parse(JSON.stringify(value)) as unknown, 'abc', '[]')
+
+describe('a checkpoint', () => {
+  it('is read when it is of the same source and options', () => {
+    assert.deepEqual(read(CHECKPOINT), CHECKPOINT)
+    const call = [0, 1].map((channel) => ({ ...VOICE, channel }))
+    assert.equal(read({ ...CHECKPOINT, voices: call })?.voices.length, 2)
+    assert.equal(read({ ...CHECKPOINT, source: 'other' }), null)
+    assert.equal(read({ ...CHECKPOINT, options: '[1]' }), null)
+  })
+
+  const senseless: [string, object][] = [
+    ['a time before the beginning', { segments: [{ ...SEGMENT, start: -1 }] }],
+    ['a time after the end', { segments: [{ ...SEGMENT, end: 1e9 }] }],
+    ['a time that is no number', { segments: [{ ...SEGMENT, start: NaN }] }],
+    ['an end before its start', { segments: [{ ...SEGMENT, end: 0.5 }] }],
+    ['a word after the end', { segments: [{ ...SEGMENT, words: [{ ...SEGMENT, end: 1e9 }] }] }],
+    ['speech after the end', { voices: [{ ...VOICE, speech: [{ start: 5, end: 500 }] }] }],
+    ['speech in no order', { voices: [{ ...VOICE, speech: SPEECH.toReversed() }] }],
+    ['more done than there is', { voices: [{ ...VOICE, doneUntil: 1e6 }] }],
+    ['a channel alone', { voices: [{ ...VOICE, channel: 1 }] }],
+    ['channels that are none', { voices: [0, 7].map((channel) => ({ ...VOICE, channel })) }],
+    ['no voice', { voices: [] }],
+    ['less than nothing left out', { dropped: -1 }],
+    ['a length that is none', { seconds: -10 }],
+    ['a finder that nobody has', { finder: 'guess' }],
+  ]
+  for (const [what, change] of senseless) {
+    it(`is not believed when it has ${what}`, () => {
+      assert.equal(read({ ...CHECKPOINT, ...change }), null)
+    })
+  }
+
+  it('is not believed when it is something else', () => {
+    for (const value of [null, [], 'text', {}, { version: 2 }]) assert.equal(read(value), null)
+  })
+})
