@@ -1,0 +1,57 @@
+import path from 'node:path'
+import { Command } from 'commander'
+import { addMediaSettings, mediaSettings, type MediaSettings } from '../../agent/media-settings.ts'
+import { prepareEngines } from '../../scripts/engines/prepare.ts'
+
+/** An engine as a person chooses it. */
+export interface RealEngine {
+  /** For the title of a test. */
+  title: string
+  /** What the metadata calls it, and its model. */
+  name: string
+  model: string
+  flags: string[]
+}
+
+/** The engines that run for real, got ready where they are not. */
+export async function realEngines(): Promise<RealEngine[]> {
+  const paths = await prepareEngines(['whisper-cpp', 'weights', 'ggml', 'ctranslate2'])
+  const { whisperCli, whisperServer, ggmlModel, ct2Model, ctranslate2Program } = paths
+  const server = [whisperServer, '-m', ggmlModel].map((part) => `'${part}'`).join(' ')
+  const serve = `${server} -t 2 --host 127.0.0.1 --port {port} --inference-path /v1/audio/transcriptions`
+  const common = ['--threads', '2', '--gpus', 'none', '--offline']
+  const whisperCpp = ['--engine', 'whisper-cpp', '--model', ggmlModel, ...common, '--engine-path']
+  const fasterWhisper = ['--engine', 'faster-whisper', '--model', ct2Model, ...common]
+  return [
+    {
+      title: 'whisper-cli',
+      name: 'whisper-cpp',
+      model: 'base',
+      flags: [...whisperCpp, whisperCli],
+    },
+    {
+      title: 'whisper-server',
+      name: 'whisper-cpp',
+      model: 'base',
+      flags: [...whisperCpp, whisperServer],
+    },
+    {
+      title: 'openai-api on whisper-server',
+      name: 'openai-api',
+      model: 'whisper-1',
+      flags: ['--engine', 'openai-api', '--engine-command', serve, ...common],
+    },
+    {
+      title: 'whisper-ctranslate2',
+      name: 'faster-whisper',
+      model: path.basename(ct2Model),
+      flags: [...fasterWhisper, '--engine-path', ctranslate2Program],
+    },
+  ]
+}
+
+/** What the command line makes of those flags. */
+export function settingsOf(flags: readonly string[]): MediaSettings {
+  const command = addMediaSettings(new Command()).parse(flags, { from: 'user' })
+  return mediaSettings(command.opts())
+}

@@ -1,0 +1,59 @@
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { CLIPS, ffmpeg } from '../agent/fixtures.ts'
+
+const { jfk, austen } = CLIPS
+
+/** A recording whose speech is known. */
+export interface Scene {
+  file: string
+  /** What is said, and between which seconds. */
+  said: { text: string; start: number; end: number }[]
+}
+
+/** Ten seconds of silence, a tone and pink noise: nobody speaks. */
+export async function nobody(folder: string): Promise<string> {
+  return await ffmpeg`-f lavfi -t 10 -i anullsrc=r=16000:cl=mono -f lavfi -i sine=f=440:r=16000:d=5
+    -f lavfi -i anoisesrc=c=pink:a=0.2:r=16000:d=10:seed=1
+    -filter_complex [0:a][1:a][2:a]concat=n=3:v=0:a=1 ${path.join(folder, 'nobody.wav')}`
+}
+
+/** Twice silence, one speaker, pink noise, the other: 59.2 s. */
+export async function gaps(folder: string): Promise<Scene> {
+  const [silence, noise] = [6, 5.5]
+  const file =
+    await ffmpeg`-i ${jfk.file} -i ${austen.file} -f lavfi -t ${silence} -i anullsrc=r=16000:cl=mono
+    -f lavfi -t ${noise} -i anoisesrc=c=pink:a=0.1:r=16000:seed=1
+    -filter_complex ${`[1:a]atrim=end=${austen.seconds}[b];[2:a][0:a][3:a][b]concat=n=4:v=0:a=1,aloop=1:size=1000000`}
+    ${path.join(folder, 'gaps.wav')}`
+  const round = silence + jfk.seconds + noise + austen.seconds
+  const said = [0, round].flatMap((from) => {
+    const first = from + silence
+    const second = first + jfk.seconds + noise
+    return [
+      { text: jfk.text, start: first, end: first + jfk.seconds },
+      { text: austen.text, start: second, end: second + austen.seconds },
+    ]
+  })
+  return { file, said }
+}
+
+/** A call: one speaks on the left, the other on the right, in turns; 19 s. */
+export async function call(folder: string): Promise<string> {
+  return await ffmpeg`-i ${jfk.file} -i ${austen.file}
+    -filter_complex [0:a]apad=whole_len=304000[left];[1:a]adelay=11500,apad=whole_len=304000[right];[left][right]join=inputs=2:channel_layout=stereo
+    ${path.join(folder, 'call.wav')}`
+}
+
+/** The two clips, one after the other, again and again. */
+export async function long(folder: string, rounds: number): Promise<Scene> {
+  const list = path.join(folder, 'list.txt')
+  await writeFile(list, `file '${jfk.file}'\nfile '${austen.file}'\n`.repeat(rounds))
+  const file = await ffmpeg`-f concat -safe 0 -i ${list} -c copy ${path.join(folder, 'long.wav')}`
+  const round = jfk.seconds + austen.seconds
+  const said = Array.from({ length: rounds }, (_, n) => [
+    { text: jfk.text, start: n * round, end: n * round + jfk.seconds },
+    { text: austen.text, start: n * round + jfk.seconds, end: (n + 1) * round },
+  ]).flat()
+  return { file, said }
+}
