@@ -64,6 +64,7 @@ export function formArtifacts(workDir: string, { formats }: JobOptions): Artifac
   })
 }
 
+/** Writes those of the artifacts that are forms of the transcript to where they are said to be. */
 export async function writeForms(
   artifacts: readonly Artifact[],
   converted: Converted,

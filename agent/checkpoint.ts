@@ -50,6 +50,7 @@ const checkpoint = z.object({
   warnings: z.array(z.string()),
 })
 
+/** A checkpoint that was read, or is to be sent. */
 export type Checkpoint = z.output<typeof checkpoint> & {
   engine: EngineInfo
   segments: HeardSegment[]

@@ -5,6 +5,7 @@ import { runChild, type ChildResult } from './child.ts'
 import type { FoundDevices } from './device.ts'
 import { appleDevice, parseNvidiaQuery, parseRocm, withParts } from './device-text.ts'
 
+/** How devices are looked for. */
 export interface FindOptions {
   signal: AbortSignal
   /** The programs that are asked; default: by their names on PATH, and then it is no problem when they are not there. */

@@ -12,6 +12,7 @@ import { separateCall } from './speech/channels.ts'
 import type { Found, SpeechFinder } from './speech-finder.ts'
 import { readWavHeader } from './wav.ts'
 
+/** What is to be heard, and what is known of it. */
 export interface HearingRequest {
   sourcePath: string
   media: MediaInfo

@@ -28,6 +28,7 @@ export interface MediaSettings {
 
 type Flags = Record<string, unknown>
 
+/** Gives a command the flags of {@link mediaSettings}. */
 export function addMediaSettings(command: Command): Command {
   return addModelSource(command)
     .addOption(
@@ -136,6 +137,7 @@ export function addMediaSettings(command: Command): Command {
     .addOption(modelsFolder())
 }
 
+/** The flag for the folder of all models. */
 export function modelsFolder(): Option {
   return setting(
     '--models-dir <dir>',
@@ -182,6 +184,7 @@ export function mediaSettings(flags: Flags): MediaSettings {
   }
 }
 
+/** The full path of the folder of all models. */
 export function modelsDirOf(flags: Flags): string {
   return path.resolve(text(flags['modelsDir']) ?? modelsDir())
 }

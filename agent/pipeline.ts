@@ -36,6 +36,7 @@ export interface Pipeline {
   close(): Promise<void>
 }
 
+/** A pipeline of these parts; nothing of it runs before a conversion. */
 export function createPipeline(parts: PipelineParts): Pipeline {
   return {
     convert: (input) => convert(parts, { ...input, report: forwardOnly(input.report) }),

@@ -12,6 +12,7 @@ import type { Understood } from './understood.ts'
 import { tighten } from './speech/tighten.ts'
 import { cutWav } from './wav-cut.ts'
 
+/** A recording to be recognised, as far as it is not. */
 export interface RecognitionRequest {
   voices: Voice[]
   offsetSeconds: number

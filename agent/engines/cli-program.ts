@@ -16,6 +16,7 @@ export interface Plan extends CommandLine {
   output: string | null
 }
 
+/** What a plan is made for: a piece of audio, and how much it may take. */
 export interface PlanRequest {
   wavPath: string
   durationSeconds: number

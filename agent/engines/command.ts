@@ -6,6 +6,7 @@ import { commandProgram } from './command-program.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import { findProgram } from './find-program.ts'
 
+/** A program of which nothing is known but its command and what it writes. */
 export const command: EngineDefinition = {
   name: 'command',
   description: 'any program that writes Whisper JSON, SRT, VTT or text',

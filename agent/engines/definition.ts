@@ -36,7 +36,9 @@ export interface EngineSettings {
   onPull?: (text: string) => void
 }
 
+/** What a program of the engine `command` can write. */
 export const OUTPUT_FORMS = ['whisper-json', 'srt', 'vtt', 'text'] as const
+/** One of {@link OUTPUT_FORMS}. */
 export type OutputForm = (typeof OUTPUT_FORMS)[number]
 
 /** What was found of an engine on this machine. Finding it starts nothing that stays. */

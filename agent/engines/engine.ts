@@ -54,6 +54,7 @@ export interface Recognised {
   warnings: string[]
 }
 
+/** A language that was heard: ISO 639-1 code and certainty. */
 export interface Detected {
   language: string
   /** 0 to 1. */
@@ -81,6 +82,7 @@ export interface AudioPiece {
   signal: AbortSignal
 }
 
+/** A piece of audio to be recognised. */
 export interface TranscribeRequest extends AudioPiece {
   options: SpeechOptions
   /** Where speech is, in seconds of the piece: ascending, apart from each other. Not empty. */

@@ -8,6 +8,7 @@ import { hotwordOptions, sharedOptions } from '../python/options.ts'
 import { readOutput } from '../python/output.ts'
 import { segmentLine } from '../python/segment-line.ts'
 
+/** Its name, as settings and results have it. */
 export const FASTER_WHISPER = 'faster-whisper'
 
 /** What a plan is made of beside the request. */

@@ -21,6 +21,7 @@ export interface Allowed {
   computeTypes?: boolean
 }
 
+/** One step down. */
 export interface Step {
   effort: Effort
   /** A sentence for people: what was done. */

@@ -17,6 +17,7 @@ import { MoonshineProcess } from './moonshine-process.ts'
 import type { MoonshineFiles } from './moonshine-recognizer.ts'
 import { unlessAborted } from './unless-aborted.ts'
 
+/** Where Moonshine has its model from. */
 export interface MoonshineOptions {
   /** The folder of all models. */
   modelsDir: string

@@ -12,6 +12,7 @@ const USUAL_MODEL = 'whisper-1'
 /** Of a list that holds models for all purposes, those that recognise speech. */
 const RECOGNISES = /whisper|transcri|parakeet|canary|voxtral|\basr\b|\bstt\b/i
 
+/** A server that speaks OpenAI's protocol: one that runs, or one that is started where there is a command. */
 export const openaiApi: EngineDefinition = {
   name: 'openai-api',
   description: "any server that speaks OpenAI's protocol: speaches, LocalAI, vLLM, whisper-server",

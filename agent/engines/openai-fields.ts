@@ -5,6 +5,7 @@ type Field = readonly [name: string, value: string]
 
 /** What can be asked for, the best first: many servers know only part of it. */
 export const FORMS = ['words', 'segments', 'text'] as const
+/** One of {@link FORMS}. */
 export type Form = (typeof FORMS)[number]
 
 /** The fields of a request for a transcript, beside the file. */

@@ -9,6 +9,7 @@ import { programFailure } from './program-failure.ts'
 import type { Resident, ResidentPlan } from './resident.ts'
 import { Residents } from './residents.ts'
 
+/** The settings with the key of the server. */
 export type OpenaiSettings = EngineSettings & {
   /** Sent to the server as `Authorization: Bearer …`. */
   apiKey?: string | null

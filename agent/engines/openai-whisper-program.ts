@@ -7,6 +7,7 @@ import { sharedOptions } from '../python/options.ts'
 import { readOutput } from '../python/output.ts'
 import { segmentLine } from '../python/segment-line.ts'
 
+/** Its name, as settings and results have it. */
 export const OPENAI_WHISPER = 'openai-whisper'
 
 /** What a plan is made of beside the request. */

@@ -1,19 +1,13 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { CliEngine } from './cli-engine.ts'
-import type { EngineDefinition, Probe } from './definition.ts'
+import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
 import { OPENAI_WHISPER, openaiWhisperProgram } from './openai-whisper-program.ts'
 import { pythonPlaces } from '../python/config.ts'
 import { pythonEnv } from '../python/environment.ts'
 import type { Models } from '../python/models.ts'
-import {
-  deviceName,
-  probePython,
-  usesGpu,
-  type PythonProgram,
-  type PythonSettings,
-} from '../python/probe.ts'
+import { deviceName, probePython, usesGpu, type PythonProgram } from '../python/probe.ts'
 import { usableProbe } from './usable-probe.ts'
 
 const PROGRAM: PythonProgram = {
@@ -36,7 +30,7 @@ const ALIASES: Record<string, string> = { turbo: 'large-v3-turbo', large: 'large
 export const openaiWhisper: EngineDefinition = {
   name: OPENAI_WHISPER,
   description: "openai-whisper: OpenAI's own program, Python and PyTorch, slow",
-  async probe(settings: PythonSettings, signal: AbortSignal): Promise<Probe> {
+  async probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
     const places = pythonPlaces(settings)
     return await probePython(
       PROGRAM,
@@ -46,7 +40,7 @@ export const openaiWhisper: EngineDefinition = {
       signal,
     )
   },
-  create(settings: PythonSettings, probe: Probe): Engine {
+  create(settings: EngineSettings, probe: Probe): Engine {
     const { program, model, version } = usableProbe(OPENAI_WHISPER, probe)
     const places = pythonPlaces(settings)
     const setup = {
@@ -65,7 +59,7 @@ export const openaiWhisper: EngineDefinition = {
   },
 }
 
-function findModels(settings: PythonSettings, folder: string): Models {
+function findModels(settings: EngineSettings, folder: string): Models {
   const { model, offline, device } = settings
   const here = NAMES.filter((name) => modelFile(name, settings, folder) !== null)
   const wish = model === null || !model.endsWith('.pt') ? model : path.parse(model).name
@@ -83,7 +77,7 @@ function findModels(settings: PythonSettings, folder: string): Models {
 }
 
 /** A model by its name: the file `model` of the settings when it goes by that, else what was fetched before. */
-function modelFile(name: string, { model }: PythonSettings, folder: string): string | null {
+function modelFile(name: string, { model }: EngineSettings, folder: string): string | null {
   if (model?.endsWith('.pt') && path.parse(model).name === name) {
     return existsSync(model) ? path.resolve(model) : null
   }

@@ -23,6 +23,7 @@ const ENGINES: readonly EngineDefinition[] = [
 /** `auto` is the best engine that is usable on this machine. */
 export const ENGINE_NAMES = ['auto', ...ENGINES.map(({ name }) => name)]
 
+/** The engine that was chosen, and why. */
 export interface Choice {
   engine: Engine
   /** What a job may choose from. */

@@ -12,6 +12,7 @@ export interface Chunk {
   audio: Span
 }
 
+/** How speech is cut into chunks; all in the unit of the spans. */
 export interface ChunkLimits {
   /** Speech this close together is one chunk … */
   mergeGap: number

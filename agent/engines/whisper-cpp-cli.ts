@@ -154,6 +154,7 @@ function averageLogprob(tokens: NonNullable<Written['tokens']>): number | null {
   return logs.length === 0 ? null : logs.reduce((sum, one) => sum + one, 0) / logs.length
 }
 
+/** The line that tells the language: its code, its probability. */
 export const DETECTED = /auto-detected language: (\w+) \(p = ([\d.]+)\)/
 
 function parseDetection(stderr: string, wavPaths: readonly string[]): (Detected | null)[] {

@@ -35,6 +35,7 @@ export function ggmlPath(modelsDir: string, model: string): string {
   return !existsSync(usual) && existsSync(beside) ? beside : usual
 }
 
+/** Whether a model is named by its path, and not by its name. */
 export function isPath(model: string): boolean {
   return model.includes('/') || model.includes(path.sep) || model.endsWith('.bin')
 }

@@ -14,6 +14,7 @@ import { bestModel, findGgmlModels, ggmlPath, isPath } from './whisper-cpp-model
 const PROGRAMS = ['whisper-server', 'whisper-cli']
 const ANSWER_MS = 10_000
 
+/** whisper.cpp: a server that keeps its model loaded, or a process per piece. */
 export const whisperCpp: EngineDefinition = {
   name: 'whisper-cpp',
   description: 'whisper.cpp: C++, one program without Python, fast on GPU and CPU',

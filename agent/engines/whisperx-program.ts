@@ -9,6 +9,7 @@ import { readOutput } from '../python/output.ts'
 import { LaterStageError } from './whisperx-engine.ts'
 import { whisperxProgress } from './whisperx-progress.ts'
 
+/** Its name, as settings and results have it. */
 export const WHISPERX = 'whisperx'
 
 /** What a plan is made of beside the request. */

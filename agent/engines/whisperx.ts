@@ -1,18 +1,12 @@
 import { existsSync } from 'node:fs'
 import { CliEngine } from './cli-engine.ts'
-import type { EngineDefinition, Probe } from './definition.ts'
+import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
 import { pythonPlaces } from '../python/config.ts'
 import { pythonEnv } from '../python/environment.ts'
 import { cachedIn } from '../python/hub.ts'
 import { findModels, modelFolder } from '../python/models.ts'
-import {
-  deviceName,
-  probePython,
-  usesGpu,
-  type PythonProgram,
-  type PythonSettings,
-} from '../python/probe.ts'
+import { deviceName, probePython, usesGpu, type PythonProgram } from '../python/probe.ts'
 import { alignedLanguages } from './whisperx-alignment.ts'
 import { WhisperxEngine } from './whisperx-engine.ts'
 import { WHISPERX, whisperxProgram } from './whisperx-program.ts'
@@ -36,12 +30,12 @@ const SPEAKERS = 'pyannote/speaker-diarization-community-1'
 export const whisperx: EngineDefinition = {
   name: WHISPERX,
   description: 'whisperx: Python, PyTorch and CTranslate2, exact word times, tells speakers apart',
-  async probe(settings: PythonSettings, signal: AbortSignal): Promise<Probe> {
+  async probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
     const places = pythonPlaces(settings)
     const models = await findModels(settings, places.hub)
     return await probePython(PROGRAM, settings, places, models, signal)
   },
-  create(settings: PythonSettings, probe: Probe): Engine {
+  create(settings: EngineSettings, probe: Probe): Engine {
     const { program, model, version } = usableProbe(WHISPERX, probe)
     const places = pythonPlaces(settings)
     const { offline, threads } = settings

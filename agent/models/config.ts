@@ -12,6 +12,7 @@ export interface ModelSource {
   token: string | null
 }
 
+/** Gives a command the flags that say where models come from. */
 export function addModelSource(command: Command): Command {
   return command
     .addOption(

@@ -11,12 +11,14 @@ import type { Answer, Web } from './web.ts'
 /** Beside a model, a disk needs some room for everything else. */
 const SPARE_BYTES = 64 * 1024 * 1024
 
+/** How long a download goes on without getting anywhere. */
 export interface Patience {
   /** Tries in a row that brought no byte before it is given up. */
   fruitless: number
   retryMinMs: number
 }
 
+/** One file to download. */
 export interface FileRequest {
   web: Web
   /** As the catalogue has it. */

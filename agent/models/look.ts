@@ -7,8 +7,10 @@ import { fileAt } from './places.ts'
 /** How closely to look: `digests` reads every byte. */
 export type Depth = 'names' | 'digests'
 
+/** How a model is on this machine. */
 export type ModelState = 'ready' | 'missing' | 'damaged'
 
+/** What was found of a model. */
 export interface Finding {
   state: ModelState
   /** What is wrong when it is not ready. */

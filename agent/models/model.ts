@@ -40,6 +40,7 @@ export interface WebModel extends Described {
   files: readonly WebFile[]
 }
 
+/** A file of a model that is downloaded. */
 export interface WebFile {
   name: string
   /** Null for what somebody copied here and nobody offers. */
@@ -50,4 +51,5 @@ export interface WebFile {
   need: 'always' | 'optional' | 'either'
 }
 
+/** A model of the catalogue. */
 export type Model = NpmModel | WebModel

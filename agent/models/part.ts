@@ -9,6 +9,7 @@ const partNote = z.object({
   totalBytes: z.number().nullable(),
   sha256: z.string().nullable(),
 })
+/** What is noted beside a part. */
 export type PartNote = z.infer<typeof partNote>
 
 /** A file that is not whole yet, and a note beside it of what it is to become: both outlive a cut. */

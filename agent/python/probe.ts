@@ -19,15 +19,10 @@ export interface PythonProgram {
   needsFfmpeg?: true
 }
 
-export type PythonSettings = EngineSettings & {
-  /** ffmpeg's full path, for the programs that call `ffmpeg` by its name. */
-  ffmpeg?: string | null
-}
-
 /** Looks whether it is installed, works, sees the GPU where there is one, and has a model or can get it. */
 export async function probePython(
   python: PythonProgram,
-  settings: PythonSettings,
+  settings: EngineSettings,
   places: PythonPlaces,
   models: Models,
   signal: AbortSignal,
@@ -89,7 +84,7 @@ async function versionOf(
 
 function ffmpegProblem(
   { needsFfmpeg }: PythonProgram,
-  { ffmpeg }: PythonSettings,
+  { ffmpeg }: EngineSettings,
   { programs }: PythonPlaces,
 ): string | null {
   if (!needsFfmpeg || ffmpeg || findProgram('ffmpeg', programs) !== null) return null

@@ -5,7 +5,6 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { Outcome, PlanRequest } from '../../agent/engines/cli-program.ts'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
-import type { PythonSettings } from '../../agent/python/probe.ts'
 import { openaiWhisper } from '../../agent/engines/openai-whisper.ts'
 import { openaiWhisperProgram } from '../../agent/engines/openai-whisper-program.ts'
 import { CLIPS, gone, tempFolder } from './fixtures.ts'
@@ -168,7 +167,7 @@ describe('openai-whisper on a machine', () => {
     await copyFile(CLIPS.jfk.file, wavPath)
     const model = path.join(folder, 'tiny.pt')
     await writeFile(model, '')
-    const own: PythonSettings = {
+    const own: EngineSettings = {
       ...settings,
       model,
       program: replayProgram(folder, 'whisper', scenario),
@@ -219,7 +218,7 @@ describe('openai-whisper on a machine', () => {
 
   it('knows its models by name alone', async () => {
     const program = replayProgram(dir, 'whisper', 'success')
-    const online: PythonSettings = { ...settings, program, offline: false, ffmpeg: '/opt/ffmpeg' }
+    const online: EngineSettings = { ...settings, program, offline: false, ffmpeg: '/opt/ffmpeg' }
     const wish = async (model: string) => await openaiWhisper.probe({ ...online, model }, signal)
     assert.equal((await wish('turbo')).model, 'large-v3-turbo')
     assert.match((await wish('nonsense')).why, /no model 'nonsense'/)
