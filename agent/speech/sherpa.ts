@@ -16,7 +16,7 @@ export interface SherpaVad {
   flush(): void
 }
 
-export interface SherpaDiarization {
+interface SherpaDiarization {
   readonly sampleRate: number
   /** Times in seconds; `speaker` counts from 0. */
   process(samples: Float32Array): { start: number; end: number; speaker: number }[]
