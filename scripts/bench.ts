@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { durableCycles } from './bench/durable.ts'
+import { engineCost } from './bench/engines.ts'
 import { prefetching } from './bench/prefetch.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { print, type Measure } from './bench/report.ts'
@@ -20,6 +21,7 @@ const PARTS: Record<
   wait: { title: 'Workers that wait for work', run: longPolls },
   durable: { title: 'Durable cycles', run: durableCycles },
   stream: { title: 'Streaming', run: streaming },
+  engines: { title: 'Engines: kept running or not, and the agent beside them', run: engineCost },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
 
