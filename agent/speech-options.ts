@@ -1,17 +1,21 @@
+import { AppError } from '../shared/errors.ts'
 import type { Engine, SpeechOptions } from './engines/engine.ts'
 import { modelLabel } from './engines/model-label.ts'
+import { languageCode as languageNamed } from './engines/whisper-languages.ts'
 import type { JobOptions } from './job-options.ts'
 import { languageCode } from './tracks.ts'
 
 /**
  * What of a job's options this engine can do, and a sentence for each that it cannot: a job is not refused for a wish.
  * @param models those that a job may choose from.
+ * @throws {AppError} `unsupported_language` when the usual model does not know the job's language, and no other is asked for.
  */
 export function speechOptions(
   options: JobOptions,
-  { info, abilities }: Engine,
+  engine: Engine,
   { models }: { models: readonly string[] },
 ): { options: SpeechOptions; warnings: string[] } {
+  const { info, abilities } = engine
   const warnings: string[] = []
   const able = (wanted: boolean, can: boolean, what: string): boolean => {
     if (wanted && !can) warnings.push(`The engine ${info.name} ${what}.`)
@@ -24,6 +28,8 @@ export function speechOptions(
     const others = models.length === 0 ? 'no other' : models.map(modelLabel).join(', ')
     warnings.push(`This agent has no model '${model}' (but ${others}): ${usual} was used.`)
   }
+  const language = options.language === null ? null : plain(options.language)
+  if (!known || model === null || model === usual) refuseUnknown(language, engine)
   const translate = able(
     options.task === 'translate',
     abilities.translate,
@@ -34,7 +40,7 @@ export function speechOptions(
   const words = able(options.wordTimestamps === true, abilities.words, 'gives no times of words')
   return {
     options: {
-      language: options.language === null ? null : plain(options.language),
+      language,
       task: translate ? 'translate' : 'transcribe',
       prompt: prompted ? options.prompt : null,
       hotwords: hot ? options.hotwords : null,
@@ -44,6 +50,17 @@ export function speechOptions(
     },
     warnings,
   }
+}
+
+function refuseUnknown(language: string | null, { info, abilities: { languages } }: Engine): void {
+  if (language === null || languages === null || languages.includes(language)) return
+  // Some write its name.
+  if (languages.includes(languageNamed(language) ?? '')) return
+  const { name, model } = info
+  throw new AppError(
+    'unsupported_language',
+    `The engine ${name} (${modelLabel(model)}) knows ${languages.join(', ')} only, not '${language}'.`,
+  )
 }
 
 /** Engines know languages, not their regions: `de-AT` is `de`. */

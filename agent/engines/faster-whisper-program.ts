@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-program.ts'
+import { abilitiesWith } from './whisper-abilities.ts'
 import type { EngineAbilities, Recognised } from './engine.ts'
 import { detectedIn, type DetectionLines } from '../python/detection.ts'
 import { failureOf } from '../python/failures.ts'
@@ -14,6 +15,8 @@ export const FASTER_WHISPER = 'faster-whisper'
 /** What a plan is made of beside the request. */
 export interface FasterWhisperSetup {
   program: string
+  /** The usual model: what it cannot do, the program cannot. */
+  model: string
   /** Name to folder; null: the program fetches it by its name. */
   models: ReadonlyMap<string, string | null>
   threads: number | null
@@ -47,7 +50,7 @@ const FAILED =
 export function fasterWhisperProgram(setup: FasterWhisperSetup): CliProgram {
   return {
     name: FASTER_WHISPER,
-    abilities: ABILITIES,
+    abilities: abilitiesWith(setup.model, ABILITIES),
     plan: (request) => plan(setup, request),
     parse,
     classify,

@@ -32,6 +32,7 @@ export const fasterWhisper: EngineDefinition = {
     )
     const setup = {
       program,
+      model,
       models: new Map(folders),
       threads: settings.threads,
       gpu: usesGpu(settings),

@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { AppError } from '../../shared/errors.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-program.ts'
+import { abilitiesWith } from './whisper-abilities.ts'
 import type { EngineAbilities } from './engine.ts'
 import { failureOf } from '../python/failures.ts'
 import { sharedOptions } from '../python/options.ts'
@@ -13,6 +14,8 @@ export const OPENAI_WHISPER = 'openai-whisper'
 /** What a plan is made of beside the request. */
 export interface OpenaiWhisperSetup {
   program: string
+  /** The usual model: what it cannot do, the program cannot. */
+  model: string
   /** Name to file; null: the program fetches it by its name. */
   models: ReadonlyMap<string, string | null>
   threads: number | null
@@ -38,7 +41,7 @@ const FAILED = /^Skipping .* due to \w+/m
 export function openaiWhisperProgram(setup: OpenaiWhisperSetup): CliProgram {
   return {
     name: OPENAI_WHISPER,
-    abilities: ABILITIES,
+    abilities: abilitiesWith(setup.model, ABILITIES),
     // It computes with float16 on a GPU and float32 elsewhere.
     computeTypes: false,
     plan: (request) => plan(setup, request),

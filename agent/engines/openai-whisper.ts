@@ -45,6 +45,7 @@ export const openaiWhisper: EngineDefinition = {
     const places = pythonPlaces(settings)
     const setup = {
       program,
+      model,
       models: new Map(
         probe.models.map((name) => [name, modelFile(name, settings, places.whisper)]),
       ),

@@ -1,15 +1,15 @@
 import type { EngineAbilities } from './engine.ts'
+import { abilitiesWith } from './whisper-abilities.ts'
 
-/** What whisper.cpp can do with a model: those for English know nothing else, and turbo never learnt to translate. */
+/** What whisper.cpp can do with a model. */
 export function whisperCppAbilities(model: string, partSeconds: number): EngineAbilities {
-  const englishOnly = /\.en\b/.test(model)
-  return {
-    languages: englishOnly ? ['en'] : null,
-    translate: !englishOnly && !/turbo|distil/.test(model),
+  return abilitiesWith(model, {
+    languages: null,
+    translate: true,
     words: true,
     speakers: false,
     prompt: true,
     hotwords: true,
     partSeconds,
-  }
+  })
 }

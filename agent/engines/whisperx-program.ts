@@ -1,6 +1,7 @@
 import path from 'node:path'
 import type { AppError } from '../../shared/errors.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-program.ts'
+import { abilitiesWith } from './whisper-abilities.ts'
 import type { EngineAbilities, Recognised } from './engine.ts'
 import { detectedIn, type DetectionLines } from '../python/detection.ts'
 import { failureOf } from '../python/failures.ts'
@@ -15,6 +16,8 @@ export const WHISPERX = 'whisperx'
 /** What a plan is made of beside the request. */
 export interface WhisperxSetup {
   program: string
+  /** The usual model: what it cannot do, the program cannot. */
+  model: string
   /** Name to folder; null: the program fetches it by its name. */
   models: ReadonlyMap<string, string | null>
   threads: number | null
@@ -52,7 +55,7 @@ const COMPUTE_TYPES = new Set(['default', 'float16', 'float32', 'int8'])
 export function whisperxProgram(setup: WhisperxSetup): CliProgram {
   return {
     name: WHISPERX,
-    abilities: { ...ABILITIES, speakers: setup.speakers },
+    abilities: abilitiesWith(setup.model, { ...ABILITIES, speakers: setup.speakers }),
     plan: (request) => plan(setup, request),
     parse,
     classify,

@@ -42,6 +42,7 @@ export const whisperx: EngineDefinition = {
     const canFetch = !offline && (places.token !== null || existsSync(places.tokenFile))
     const setup = {
       program,
+      model,
       models: new Map(probe.models.map((name) => [name, modelFolder(name, settings, places.hub)])),
       threads,
       gpu: usesGpu(settings),

@@ -53,6 +53,7 @@ async function jobOf(
   await copyFile(CLIPS.jfk.file, wavPath)
   const program = fasterWhisperProgram({
     program: replayProgram(folder, 'whisper-ctranslate2', scenario),
+    model: 'base',
     models: new Map([['base', dir]]),
     threads: null,
     gpu: true,

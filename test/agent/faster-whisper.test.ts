@@ -21,6 +21,7 @@ const outcomes = JSON.parse(readFileSync(path.join(recorded, 'outcomes.json'), '
 
 const setup = {
   program: '/opt/whisper/bin/whisper-ctranslate2',
+  model: 'base',
   models: new Map([
     ['base', '/models/ctranslate2/base'],
     ['small', null],

@@ -19,6 +19,7 @@ const outcomes = JSON.parse(readFileSync(path.join(recorded, 'outcomes.json'), '
 >
 const program = openaiWhisperProgram({
   program: '/opt/whisper/bin/whisper',
+  model: 'small',
   models: new Map([
     ['large-v3-turbo', '/models/large-v3-turbo.pt'],
     ['small', null],

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Engine, EngineAbilities } from '../../agent/engines/engine.ts'
+import { abilitiesWith } from '../../agent/engines/whisper-abilities.ts'
 import { modelLabel } from '../../agent/engines/model-label.ts'
 import { readJobOptions } from '../../agent/job-options.ts'
 import { speechOptions } from '../../agent/speech-options.ts'
@@ -70,9 +71,34 @@ describe('what a job asks for', () => {
     assert.match(warnings.join('\n'), /no model 'small' \(but medium\): base was used/)
   })
 
+  it('is refused in a language that the usual model does not know', () => {
+    const english = { ...able, languages: ['en'] }
+    for (const language of ['en', 'en-GB', 'english', 'eng']) {
+      assert.deepEqual(asked({ language }, english).warnings, [])
+    }
+    const unknown = { code: 'unsupported_language', message: /e \(base\) knows en only, not 'de'/ }
+    assert.throws(() => asked({ language: 'de-AT' }, english), unknown)
+    assert.throws(() => asked({ language: 'de', model: 'nowhere' }, english), unknown)
+    // Another model may know it.
+    assert.equal(
+      asked({ language: 'de', model: 'small' }, english, ['small']).options.model,
+      'small',
+    )
+  })
+
   it('may be the usual model by its name', () => {
     assert.deepEqual(asked({ model: 'base' }, able).warnings, [])
     assert.equal(asked({ model: 'base' }, able).options.model, null)
+  })
+})
+
+describe('a model of Whisper', () => {
+  it('cannot do what its name says', () => {
+    assert.deepEqual(abilitiesWith('base', able), able)
+    assert.deepEqual(abilitiesWith('base.en', able).languages, ['en'])
+    for (const model of ['base.en', 'large-v3-turbo', 'distil-large-v3']) {
+      assert.equal(abilitiesWith(model, able).translate, false)
+    }
   })
 })
 

@@ -24,6 +24,7 @@ const outcomes = JSON.parse(readFileSync(path.join(recorded, 'outcomes.json'), '
 
 const setup: WhisperxSetup = {
   program: '/opt/whisperx/bin/whisperx',
+  model: 'large-v3',
   models: new Map([
     ['large-v3', '/models/ctranslate2/large-v3'],
     ['small', null],
