@@ -44,7 +44,7 @@ export function engineGroup(settings: MediaSettings, tell: (text: string) => voi
           const seconds = (performance.now() - from) / 1000
           const heard = transcript.segments.map(({ text }) => text).join(' ')
           const { errors, words } = wordErrors(clip.text, heard)
-          const fix = `Look at what was heard: “${heard}”. Pull the model again with: morag-agent models verify`
+          const fix = `Look at what was heard: “${heard}”. A damaged model shows with: morag-agent models verify`
           expect(errors <= clip.allowed, `${errors} of ${words} words are wrong`, fix)
           const speed = transcript.durationSeconds / seconds
           return `${errors} of ${words} words wrong, ${speed.toFixed(1)}× real time`
