@@ -4,6 +4,7 @@ import type { Artifact } from './artifacts.ts'
 import type { EngineInfo } from './engines/engine.ts'
 import { speakersOf, wordCount } from './markdown.ts'
 import type { AudioTrack, MediaInfo } from './media-info.ts'
+import { speakerStats } from './speech/speakers.ts'
 
 /** What a result says of its file, and of how its text was made. */
 export interface ResultFacts {
@@ -35,6 +36,7 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
     ...(languageProbability === undefined ? {} : { language_probability: languageProbability }),
     speakers,
     num_speakers: speakers.length,
+    ...(speakers.length === 0 ? {} : { speaker_stats: speakerStats(segments) }),
     word_count: wordCount(segments),
     segment_count: segments.length,
     segments,

@@ -137,6 +137,14 @@ describe('a call on two channels', () => {
     assert.equal(wordErrors(`${jfk.text} ${jfk.text}`, said('Speaker_00')).errors, 0)
     assert.ok(wordErrors(`${austen.text} ${austen.text}`, said('Speaker_01')).errors <= 2)
     assert.deepEqual(converted.metadata['speakers'], ['Speaker_00', 'Speaker_01'])
+    const stats = converted.metadata['speaker_stats'] as { speaker: string; turns: number }[]
+    assert.deepEqual(
+      stats.map(({ speaker, turns }) => [speaker, turns]),
+      [
+        ['Speaker_00', 2],
+        ['Speaker_01', 2],
+      ],
+    )
     assert.deepEqual(converted.metadata['warnings'], [])
     assert.match(
       converted.content,
