@@ -3,7 +3,7 @@ import path from 'node:path'
 import { AppError } from '../shared/errors.ts'
 import type { Engine, Recognised, SpeechOptions, TranscribeRequest } from './engines/engine.ts'
 import { countLanguage } from './heard-languages.ts'
-import type { Voice } from './recording.ts'
+import type { Hearing, Voice } from './recording.ts'
 import type { Slot } from './slots.ts'
 import { better, review, worthRetry } from './speech/hallucination.ts'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from './speech/parts.ts'
@@ -17,6 +17,8 @@ export interface RecognitionRequest {
   voices: Voice[]
   offsetSeconds: number
   totalSeconds: number
+  /** What found the speech. */
+  finder: Hearing['finder']
   options: SpeechOptions
   workDir: string
   slot: Slot
@@ -102,12 +104,16 @@ async function recognisePiece(
     const speech = speechInPiece(part)
     const piece = { wavPath, durationSeconds, workDir, slot, signal, speech, onProgress }
     const judge = async (again: boolean): Promise<Judged> =>
-      judged(voice, part, await tryPiece(engine, { ...piece, options, again }))
+      judged(request.finder, voice, part, await tryPiece(engine, { ...piece, options, again }))
     const first = await judge(false)
     if (engine.abilities.deterministic === true || !worthRetry(first.segments)) return first
-    const second = await judge(true)
+    const second = await judge(true).catch(() => {
+      signal.throwIfAborted()
+      // The first try has a text, if a doubtful one.
+      return first
+    })
     const best = better(first.segments, second.segments) === second.segments ? second : first
-    return { ...best, warnings: [...first.warnings, ...second.warnings] }
+    return { ...best, warnings: [...new Set([...first.warnings, ...second.warnings])] }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -129,13 +135,20 @@ async function tryPiece(engine: Engine, request: TranscribeRequest): Promise<Rec
 }
 
 /** What was recognised at its place in the recording, what is to be doubted marked, and what nobody can have said gone. */
-function judged(voice: Voice, part: Part, recognised: Recognised): Judged {
+function judged(
+  finder: Hearing['finder'],
+  voice: Voice,
+  part: Part,
+  recognised: Recognised,
+): Judged {
   const placed = restore(part, recognised.segments).map((one) => tighten(one, part.speech))
   const named =
     voice.channel === null
       ? placed
       : placed.map((segment) => ({ ...segment, speaker: `channel ${voice.channel}` }))
-  const { segments, dropped } = review(named, part.speech)
+  // Loudness misses what is said in noise: nothing that was heard may be called unsaid for that.
+  const speech = finder === 'silero' ? part.speech : part.audio
+  const { segments, dropped } = review(named, speech)
   return { ...recognised, segments, dropped: dropped.length }
 }
 

@@ -53,6 +53,7 @@ const common = {
   language_probability: 0.9,
   speakers: ['A'],
   num_speakers: 1,
+  speaker_stats: [{ speaker: 'A', seconds: 1, turns: 1 }],
   word_count: 3,
   segment_count: 2,
   segments: spokenSegments,

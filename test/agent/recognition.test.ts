@@ -1,68 +1,150 @@
 import assert from 'node:assert/strict'
+import path from 'node:path'
 import { describe, it } from 'node:test'
-import type { Engine } from '../../agent/engines/engine.ts'
+import type { Engine, Recognised, TranscribeRequest } from '../../agent/engines/engine.ts'
 import { recognise } from '../../agent/recognition.ts'
 import type { Understood } from '../../agent/understood.ts'
-import { OPTIONS } from './engine-request.ts'
-import { CLIPS, tempFolder } from './fixtures.ts'
+import { AppError } from '../../shared/errors.ts'
+import { CLIPS, makeSilence, tempFolder } from './fixtures.ts'
 
-const workDir = tempFolder()
+const folder = tempFolder()
+const LOOP = 'thank you very much '.repeat(12)
 
-/** A fake engine that says of its progress and of times what no engine should. */
-const confused: Engine = {
-  info: { name: 'fake', model: 'none', device: 'cpu', version: '1' },
-  abilities: {
-    languages: null,
-    translate: false,
-    words: false,
-    speakers: false,
-    prompt: false,
-    hotwords: false,
-    partSeconds: 3,
-  },
-  prepare: () => Promise.resolve(),
-  transcribe(request) {
-    for (const at of [NaN, -5, Infinity, 1e9]) request.onProgress(at)
-    const text = 'Ask what you can do for your country.'
-    return Promise.resolve({
-      language: null,
-      segments: [{ start: NaN, end: NaN, text }],
-      warnings: ['It is confused.'],
-    })
-  },
-  close: () => Promise.resolve(),
+/** An engine that says what it is told to; for what cannot be had of a real one at will. */
+function scripted(say: (request: TranscribeRequest) => Recognised | AppError): Engine {
+  const none = async (): Promise<void> => undefined
+  return {
+    info: { name: 'scripted', model: 'none', device: 'cpu', version: '1' },
+    abilities: {
+      languages: null,
+      translate: false,
+      words: false,
+      speakers: true,
+      prompt: false,
+      hotwords: false,
+      partSeconds: 6,
+    },
+    prepare: none,
+    close: none,
+    async transcribe(request) {
+      const said = say(request)
+      if (said instanceof AppError) throw said
+      return said
+    },
+  }
 }
 
-describe('a recognition', () => {
-  it('has times and progress within the recording, whatever its engine says', async () => {
-    const understood: Understood = {
-      decided: null,
-      heard: {},
-      segments: [],
-      dropped: 0,
-      warnings: [],
-    }
-    const speech = [
-      { start: 0.5, end: 3 },
-      { start: 4, end: 10.5 },
-    ]
-    const seen: number[] = []
-    await recognise(confused, {
-      voices: [{ channel: null, wavPath: CLIPS.jfk.file, speech, doneUntil: 0 }],
-      offsetSeconds: 0,
-      totalSeconds: 11,
-      options: OPTIONS,
-      workDir,
-      slot: { index: 0, gpu: null },
-      signal: new AbortController().signal,
-      understood,
-      onProgress: (seconds) => seen.push(seconds),
-      onPart: () => undefined,
+const says = (text: string, seconds = 4): Recognised => ({
+  language: 'en',
+  segments: [{ start: 0.5, end: seconds, text }],
+  warnings: [],
+})
+
+async function run(
+  engine: Engine,
+  more: { speakers?: boolean; finder?: 'silero' | 'loudness'; silence?: boolean } = {},
+): Promise<Understood> {
+  const understood: Understood = {
+    decided: null,
+    heard: {},
+    segments: [],
+    dropped: 0,
+    warnings: [],
+  }
+  const wavPath = more.silence === true ? await makeSilence(folder, 11) : CLIPS.jfk.file
+  await recognise(engine, {
+    voices: [{ channel: null, wavPath, speech: [{ start: 0.5, end: 5 }], doneUntil: 0 }],
+    finder: more.finder ?? 'silero',
+    offsetSeconds: 0,
+    totalSeconds: 11,
+    options: {
+      language: null,
+      task: 'transcribe',
+      prompt: null,
+      hotwords: null,
+      words: false,
+      speakers: more.speakers === true ? { min: null, max: null } : null,
+      model: null,
+    },
+    workDir: path.join(folder, 'work'),
+    slot: { index: 0, gpu: null },
+    signal: new AbortController().signal,
+    understood,
+    onProgress() {},
+    onPart() {},
+  })
+  return understood
+}
+
+const texts = ({ segments }: Understood): string[] => segments.map(({ text }) => text)
+
+describe('a part whose text goes round in circles', () => {
+  it('is recognised a second time, and the better text is taken', async () => {
+    const tries: boolean[] = []
+    const engine = scripted(({ again }) => {
+      tries.push(again)
+      return says(again ? 'Thank you very much.' : LOOP)
     })
-    assert.equal(seen.at(-1), 11)
-    assert.ok(seen.every((seconds) => seconds >= 0 && seconds <= 11))
+    const understood = await run(engine)
+    assert.deepEqual(tries, [false, true])
+    assert.deepEqual(texts(understood), ['Thank you very much.'])
+    assert.equal(understood.segments[0]?.flags, undefined)
+  })
+
+  it('is marked and kept where the second try is no better, or fails', async () => {
+    for (const second of [says(LOOP), new AppError('engine_failed', 'broken')]) {
+      const understood = await run(scripted(({ again }) => (again ? second : says(LOOP))))
+      assert.equal(understood.segments.length, 1)
+      assert.ok((understood.segments[0]?.flags ?? []).length > 0)
+    }
+  })
+})
+
+describe('text where nobody speaks', () => {
+  const ghost: Recognised = {
+    language: 'en',
+    segments: [
+      { start: 0.5, end: 4.5, text: 'Ask not.' },
+      { start: 5.2, end: 5.45, text: 'Thanks for watching!' },
+    ],
+    warnings: [],
+  }
+
+  it('is left out and counted', async () => {
+    const understood = await run(scripted(() => ghost))
+    assert.deepEqual(texts(understood), ['Ask not.'])
+    assert.equal(understood.dropped, 1)
+  })
+
+  it('is kept where speech was found by loudness alone, which may have missed it', async () => {
+    const understood = await run(
+      scripted(() => ghost),
+      { finder: 'loudness' },
+    )
+    assert.equal(understood.dropped, 0)
     assert.equal(understood.segments.length, 2)
-    for (const { start, end } of understood.segments) assert.ok(start >= 0 && end <= 11)
-    assert.deepEqual(understood.warnings, ['It is confused.'])
+  })
+})
+
+describe('an engine that fails to tell speakers apart', () => {
+  it('gives the text without them, and says so', async () => {
+    const engine = scripted(({ options }) =>
+      options.speakers === null ? says('Ask not.') : new AppError('engine_failed', 'no model'),
+    )
+    const understood = await run(engine, { speakers: true })
+    assert.deepEqual(texts(understood), ['Ask not.'])
+    assert.deepEqual(understood.warnings, ['Speakers could not be told apart: no model'])
+  })
+})
+
+describe('the language', () => {
+  it('is counted by how much was heard in each', async () => {
+    const understood = await run(
+      scripted(() => ({ ...says('Frag nicht.'), language: 'de', languageProbability: 0.8 })),
+    )
+    assert.deepEqual(Object.keys(understood.heard), ['de'])
+    assert.ok(
+      Math.abs(understood.heard['de']!.weighed / understood.heard['de']!.knownSeconds - 0.8) < 1e-9,
+    )
   })
 })
