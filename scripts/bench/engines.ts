@@ -1,24 +1,23 @@
-import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import { execa } from 'execa'
 import { openKit } from '../../agent/kit.ts'
 import { addMediaSettings, mediaSettings, type MediaSettings } from '../../agent/media-settings.ts'
-import { prepareEngines } from '../engines/prepare.ts'
+import { prepareEngines, type Engines } from '../engines/prepare.ts'
+import { overhead } from './overhead.ts'
 import { median, type Measure } from './report.ts'
 
 const ROUNDS = 7
-const MINUTES = 10
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const CLIP = path.join(ROOT, 'agent/assets/austen.wav')
 const signal = new AbortController().signal
 
 /** What the process of an engine costs that is started for each job, and what the agent costs beside the engine alone. */
 export async function engineCost(folder: string): Promise<Measure[]> {
-  const paths = await prepareEngines(['whisper-cpp', 'ggml', 'weights', 'ctranslate2'], {
-    say: (text) => console.log(`  ${text}`),
-  })
+  const paths = await prepared()
+  if (paths === null)
+    return [{ name: 'left out: no engines are here (npm run engines)', value: '' }]
   const { whisperCli, whisperServer, ggmlModel, ct2Model, ctranslate2Program } = paths
   const common = ['--gpus', 'none', '--threads', '2']
   const cpp = ['--engine', 'whisper-cpp', '--model', ggmlModel, ...common, '--engine-path']
@@ -42,7 +41,7 @@ export async function engineCost(folder: string): Promise<Measure[]> {
     { name: 'whisper-server, kept running (the same weights)', value: seconds(server) },
     { name: '… so many times as fast', value: (cli / server).toFixed(2) },
     { name: 'whisper-ctranslate2, a process per job (the same)', value: seconds(ct2) },
-    ...(await overhead(folder, whisperCli, ggmlModel)),
+    ...(await besideEngine([...cpp, whisperCli], folder)),
   ]
 }
 
@@ -92,69 +91,25 @@ async function once(kit: Awaited<ReturnType<typeof openKit>>, folder: string): P
   return (performance.now() - from) / 1000
 }
 
-/** CPU time is what tells on a machine that others use as well. */
-async function overhead(folder: string, program: string, model: string): Promise<Measure[]> {
-  const file = await tenMinutes(folder)
-  const options = ['--language', 'en', '--gpus', 'none', '--threads', '2']
-  const engine = ['--engine', 'whisper-cpp', '--engine-path', program, '--model', model]
-  const agent = [process.execPath, path.join(ROOT, 'dist/agent/cli.js'), 'transcribe']
-  const dry = await execa(agent[0]!, [
-    agent[1]!,
-    'transcribe',
-    file,
-    ...engine,
-    ...options,
-    '--dry-run',
-  ])
-  // What the agent would run, on the whole file.
-  const line = dry.stdout.split('\n').at(-1) ?? ''
-  const work = path.join(folder, 'bare')
-  await mkdir(work, { recursive: true })
-  await copyFile(file, path.join(work, 'piece.wav'))
-  const bare = await cpuOf(['sh', '-c', line.replaceAll('WORK/', `${work}/`)])
-  const output = ['--output', path.join(folder, 'out.md')]
-  const whole = await cpuOf([...agent, file, ...engine, ...options, ...output])
-  const share = whole.cpu / bare.cpu - 1
-  return [
-    { name: `whisper-cli alone, ${MINUTES} minutes: CPU time`, value: `${bare.cpu.toFixed(1)} s` },
-    { name: 'the agent with it: CPU time', value: `${whole.cpu.toFixed(1)} s` },
-    {
-      name: 'the agent costs beside its engine',
-      value: `${(share * 100).toFixed(1)} %`,
-      promise: 'less than 5 %',
-      kept: share < 0.05,
-    },
-    {
-      name: 'on the clock',
-      value: `${bare.wall.toFixed(0)} → ${whole.wall.toFixed(0)} s`,
-    },
-  ]
+async function besideEngine(flags: readonly string[], folder: string): Promise<Measure[]> {
+  const kit = await openKit(settingsOf(flags), { signal, tell: () => undefined })
+  try {
+    return await overhead(kit.choice.engine, flags, folder)
+  } finally {
+    await kit.close()
+  }
 }
 
-/** Runs a command and adds up the CPU seconds of all its processes, as the shell counts them. */
-async function cpuOf(command: readonly string[]): Promise<{ cpu: number; wall: number }> {
-  const from = performance.now()
-  const { stdout } = await execa('sh', ['-c', '"$@" >/dev/null 2>&1; times', 'sh', ...command])
-  const wall = (performance.now() - from) / 1000
-  const [, children = ''] = stdout.trim().split('\n')
-  const times = [...children.matchAll(/(\d+)m([\d.]+)s/g)]
-  return { wall, cpu: times.reduce((sum, [, m, s]) => sum + Number(m) * 60 + Number(s), 0) }
-}
-
-async function tenMinutes(folder: string): Promise<string> {
-  const sounds = await Promise.all(
-    ['jfk.wav', 'austen.wav'].map((name) => readFile(path.join(ROOT, 'agent/assets', name))),
-  )
-  const bodies = sounds.map((wav) => wav.subarray(44))
-  const round = bodies.reduce((sum, body) => sum + body.length, 0)
-  const rounds = Math.round((MINUTES * 60 * 32_000) / round)
-  const whole = Buffer.concat([
-    sounds[0]!.subarray(0, 44),
-    ...Array.from({ length: rounds }, () => bodies).flat(),
-  ])
-  whole.writeUInt32LE(whole.length - 8, 4)
-  whole.writeUInt32LE(whole.length - 44, 40)
-  const file = path.join(folder, 'ten.wav')
-  await writeFile(file, whole)
-  return file
+/** The engines where they are here already; getting them takes minutes. */
+async function prepared(): Promise<Engines | null> {
+  try {
+    // A line is said before anything is got.
+    const stop = new AbortController()
+    return await prepareEngines(['whisper-cpp', 'ggml', 'weights', 'ctranslate2'], {
+      signal: stop.signal,
+      say: () => stop.abort(new Error('not here')),
+    })
+  } catch {
+    return null
+  }
 }

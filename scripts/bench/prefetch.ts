@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { readFile, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Client } from '../../agent/client.ts'
 import { Connection } from '../../agent/connection.ts'
 import { run, startCoordinator } from '../processes.ts'
+import { repeatClips } from './clips.ts'
 import type { Measure } from './report.ts'
 import { slowLink } from './slow-link.ts'
 
@@ -16,7 +17,8 @@ const CLIP = fileURLToPath(new URL('../../agent/assets/jfk.wav', import.meta.url
 /** What short jobs cost over a link that takes about as long as their recognition: the sum of both, or the longer. */
 export async function prefetching(folder: string): Promise<Measure[]> {
   const coordinator = await startCoordinator(path.join(folder, 'prefetch'), folder, { built: true })
-  const file = await longClip(folder)
+  const file = path.join(folder, 'clip.wav')
+  await repeatClips([CLIP], REPEATS, file)
   const { length } = await readFile(file)
   const round = (url: string, prefetch: number): Promise<number> =>
     secondsFor(coordinator.url, url, file, folder, prefetch)
@@ -51,17 +53,6 @@ export async function prefetching(folder: string): Promise<Measure[]> {
   ]
 }
 
-async function longClip(folder: string): Promise<string> {
-  const wav = await readFile(CLIP)
-  const [head, sound] = [wav.subarray(0, 44), wav.subarray(44)]
-  const whole = Buffer.concat([Buffer.from(head), ...Array.from({ length: REPEATS }, () => sound)])
-  whole.writeUInt32LE(whole.length - 8, 4)
-  whole.writeUInt32LE(whole.length - 44, 40)
-  const file = path.join(folder, 'clip.wav')
-  await writeFile(file, whole)
-  return file
-}
-
 async function upload(url: string, file: string): Promise<string[]> {
   const connection = new Connection({ url })
   const client = new Client(connection)
@@ -92,6 +83,10 @@ async function secondsFor(
   const client = new Client(connection)
   const jobs = await Promise.all(ids.map((id) => client.status(id)))
   await connection.close()
+  const failed = jobs.find(({ status }) => status !== 'completed')
+  if (failed !== undefined) {
+    throw new Error(`a job came to nothing: ${failed.errorMessage}\n${agent.lines.join('\n')}`)
+  }
   const started = jobs.map(({ startedAt }) => Number(startedAt))
   const ended = jobs.map(({ completedAt }) => Number(completedAt))
   return (Math.max(...ended) - Math.min(...started)) / 1000
@@ -105,7 +100,12 @@ async function downloadAll(coordinatorUrl: string, linkUrl: string, file: string
   const claim = { workerId: 'bench', contentTypes: ['audio'], waitSeconds: 0, prefetch: false }
   const { jobs } = await client.claim({ ...claim, maxJobs: JOBS, claimId: randomUUID() })
   const from = performance.now()
-  for (const { source } of jobs) await (await fetch(`${linkUrl}${source.url}`)).arrayBuffer()
+  for (const { source, leaseToken } of jobs) {
+    const headers = { 'morag-lease': leaseToken }
+    const answer = await fetch(new URL(source.url, linkUrl), { headers })
+    const { byteLength } = await answer.arrayBuffer()
+    if (byteLength !== source.sizeBytes) throw new Error(`no source: ${answer.status}`)
+  }
   const seconds = (performance.now() - from) / 1000
   for (const { jobId, leaseToken } of jobs) {
     const gone = { success: false, retryable: false, leaseToken, errorMessage: 'only measured' }
