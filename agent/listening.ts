@@ -10,7 +10,7 @@ import { hear } from './hearing.ts'
 import type { JobOptions } from './job-options.ts'
 import type { MediaInfo } from './media-info.ts'
 import { overall, type Stage } from './progress.ts'
-import { recognise } from './recognition.ts'
+import { recognise, type RecognitionRequest } from './recognition.ts'
 import type { Slot } from './slots.ts'
 import { nameSpeakers } from './speakers.ts'
 import { speechOptions } from './speech-options.ts'
@@ -149,7 +149,7 @@ function transcriptOf(
   }
 }
 
-type SlotRequest = Omit<Parameters<typeof recognise>[1], 'slot'> & {
+type SlotRequest = Omit<RecognitionRequest, 'slot'> & {
   /** Nothing of it was recognised before. */
   isNew: boolean
 }

@@ -7,23 +7,11 @@ import { detectedIn, type DetectionLines } from '../python/detection.ts'
 import { failureOf } from '../python/failures.ts'
 import { hotwordOptions, sharedOptions } from '../python/options.ts'
 import { readOutput } from '../python/output.ts'
+import type { PythonSetup } from '../python/setup.ts'
 import { segmentLine } from '../python/segment-line.ts'
 
 /** Its name, as settings and results have it. */
 export const FASTER_WHISPER = 'faster-whisper'
-
-/** What a plan is made of beside the request. */
-export interface FasterWhisperSetup {
-  program: string
-  /** The usual model: what it cannot do, the program cannot. */
-  model: string
-  /** Name to folder; null: the program fetches it by its name. */
-  models: ReadonlyMap<string, string | null>
-  threads: number | null
-  /** Whether a slot with a GPU means to compute on it. */
-  gpu: boolean
-  env: Record<string, string>
-}
 
 const ABILITIES: EngineAbilities = {
   languages: null,
@@ -47,7 +35,7 @@ const FAILED =
   /^(?:Error: Unable to process file: |Model file '.*' does not exist|You need to specify one or more audio files|--\w+ requires |--\w+ can only be used )/m
 
 /** faster-whisper by the program whisper-ctranslate2, a process per piece. */
-export function fasterWhisperProgram(setup: FasterWhisperSetup): CliProgram {
+export function fasterWhisperProgram(setup: PythonSetup): CliProgram {
   return {
     name: FASTER_WHISPER,
     abilities: abilitiesWith(setup.model, ABILITIES),
@@ -62,7 +50,7 @@ export function fasterWhisperProgram(setup: FasterWhisperSetup): CliProgram {
   }
 }
 
-function plan(setup: FasterWhisperSetup, request: PlanRequest): Plan {
+function plan(setup: PythonSetup, request: PlanRequest): Plan {
   const { wavPath, workDir, options, effort, again } = request
   // Batches skip every check of what was heard, so a second try goes without.
   const batch =
@@ -87,7 +75,7 @@ function plan(setup: FasterWhisperSetup, request: PlanRequest): Plan {
 
 /** It cannot be told to stop at the language, so it transcribes as cheaply as it can. */
 function detectionPlan(
-  setup: FasterWhisperSetup,
+  setup: PythonSetup,
   request: PlanRequest,
   wavPaths: readonly string[],
 ): Plan {
@@ -98,7 +86,7 @@ function detectionPlan(
   return { file: setup.program, args, env, output: null }
 }
 
-function commonOptions(setup: FasterWhisperSetup, request: PlanRequest): string[] {
+function commonOptions(setup: PythonSetup, request: PlanRequest): string[] {
   const { effort } = request
   const folder = setup.models.get(effort.model) ?? null
   const gpu = setup.gpu && effort.device === 'gpu'
@@ -114,7 +102,7 @@ function commonOptions(setup: FasterWhisperSetup, request: PlanRequest): string[
   return args
 }
 
-function environment(setup: FasterWhisperSetup, model: string): Record<string, string> {
+function environment(setup: PythonSetup, model: string): Record<string, string> {
   const here = (setup.models.get(model) ?? null) !== null
   return { ...setup.env, ...(here ? { HF_HUB_OFFLINE: '1' } : {}) }
 }

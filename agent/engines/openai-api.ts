@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import { get } from './audio-post.ts'
 import { hasPlaceholder } from './command-line.ts'
-import type { EngineDefinition, Probe } from './definition.ts'
+import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import { findProgram } from './find-program.ts'
 import { OpenaiEngine } from './openai-engine.ts'
-import { OpenaiServers, type OpenaiSettings } from './openai-servers.ts'
+import { OpenaiServers } from './openai-servers.ts'
 
 /** What is asked for where nobody named a model and the server lists none. */
 const USUAL_MODEL = 'whisper-1'
@@ -17,7 +17,7 @@ export const openaiApi: EngineDefinition = {
   name: 'openai-api',
   description: "any server that speaks OpenAI's protocol: speaches, LocalAI, vLLM, whisper-server",
   probe,
-  create(settings: OpenaiSettings, { usable, why, model, models, version }) {
+  create(settings: EngineSettings, { usable, why, model, models, version }) {
     if (!usable || model === null) {
       const told = settings.url !== null || settings.command !== null
       throw new AppError(told ? 'engine_missing' : 'usage', why)
@@ -32,7 +32,7 @@ export const openaiApi: EngineDefinition = {
   },
 }
 
-async function probe(settings: OpenaiSettings, signal: AbortSignal): Promise<Probe> {
+async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
   const { url, command } = settings
   if (url === null && command === null) {
     return {
@@ -67,7 +67,7 @@ const NONE: Omit<Probe, 'why'> = {
   models: [],
 }
 
-function probeCommand([name = '']: readonly string[], { model }: OpenaiSettings): Probe {
+function probeCommand([name = '']: readonly string[], { model }: EngineSettings): Probe {
   const program = findProgram(name)
   if (program === null) {
     return { ...NONE, why: `There is no program '${name}' (--engine-command).` }
@@ -79,7 +79,7 @@ function probeCommand([name = '']: readonly string[], { model }: OpenaiSettings)
 
 async function probeServer(
   servers: OpenaiServers,
-  { url, model }: OpenaiSettings,
+  { url, model }: EngineSettings,
   signal: AbortSignal,
 ): Promise<Probe> {
   if (!(await servers.isReady(null, signal))) {

@@ -1,6 +1,7 @@
 import pRetry from 'p-retry'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, pause, retryAfterSeconds } from '../retry.ts'
+import type { EngineSettings } from './definition.ts'
 import type { Slot } from '../slots.ts'
 import { postAudio, type Answer } from './audio-post.ts'
 import type {
@@ -14,7 +15,7 @@ import { withLadder } from './ladder.ts'
 import { isAboutForm, isBusy, serverFailure } from './openai-failure.ts'
 import { FORMS, questionOf, type Form } from './openai-fields.ts'
 import { readAnswer } from './openai-json.ts'
-import { OpenaiServers, type OpenaiServer, type OpenaiSettings } from './openai-servers.ts'
+import { OpenaiServers, type OpenaiServer } from './openai-servers.ts'
 import { request as askResident } from './resident-request.ts'
 import { Silence, SILENT_MS } from './silence.ts'
 
@@ -46,7 +47,7 @@ class Busy extends Error {
 export class OpenaiEngine implements Engine {
   readonly info: EngineInfo
   readonly abilities = ABILITIES
-  readonly #settings: OpenaiSettings
+  readonly #settings: EngineSettings
   readonly #models: readonly string[]
   readonly #servers: OpenaiServers
   /** What a server has refused to give, by address and model: the best that is left. */
@@ -59,7 +60,7 @@ export class OpenaiEngine implements Engine {
    * @param minMs the first wait for a busy server.
    */
   constructor(
-    settings: OpenaiSettings,
+    settings: EngineSettings,
     info: EngineInfo,
     models: readonly string[],
     { minMs = 1_000 }: { minMs?: number } = {},

@@ -10,11 +10,6 @@ import type { Resident, ResidentPlan } from './resident.ts'
 import { Residents } from './residents.ts'
 
 /** The settings with the key of the server. */
-export type OpenaiSettings = EngineSettings & {
-  /** Sent to the server as `Authorization: Bearer …`. */
-  apiKey?: string | null
-}
-
 /** A server that is ready to be asked. */
 export interface OpenaiServer {
   endpoints: Endpoints
@@ -34,13 +29,13 @@ const MEMORY = [
 
 /** The servers behind the engine openai-api: one that runs anyhow, or those that we start, one per slot or one for all. */
 export class OpenaiServers {
-  readonly #settings: OpenaiSettings
+  readonly #settings: EngineSettings
   readonly #residents = new Residents()
   /** The one for all slots, when its command has no place for a port. */
   #shared: Resident | null = null
   readonly #whisperCpp = new Map<string, boolean>()
 
-  constructor(settings: OpenaiSettings) {
+  constructor(settings: EngineSettings) {
     this.#settings = settings
   }
 

@@ -6,23 +6,11 @@ import type { EngineAbilities } from './engine.ts'
 import { failureOf } from '../python/failures.ts'
 import { sharedOptions } from '../python/options.ts'
 import { readOutput } from '../python/output.ts'
+import type { PythonSetup } from '../python/setup.ts'
 import { segmentLine } from '../python/segment-line.ts'
 
 /** Its name, as settings and results have it. */
 export const OPENAI_WHISPER = 'openai-whisper'
-
-/** What a plan is made of beside the request. */
-export interface OpenaiWhisperSetup {
-  program: string
-  /** The usual model: what it cannot do, the program cannot. */
-  model: string
-  /** Name to file; null: the program fetches it by its name. */
-  models: ReadonlyMap<string, string | null>
-  threads: number | null
-  /** Whether a slot with a GPU means to compute on it. */
-  gpu: boolean
-  env: Record<string, string>
-}
 
 const ABILITIES: EngineAbilities = {
   languages: null,
@@ -38,7 +26,7 @@ const ABILITIES: EngineAbilities = {
 const FAILED = /^Skipping .* due to \w+/m
 
 /** OpenAI's own program `whisper`, a process per piece. It names the language it heard, but not how sure it is. */
-export function openaiWhisperProgram(setup: OpenaiWhisperSetup): CliProgram {
+export function openaiWhisperProgram(setup: PythonSetup): CliProgram {
   return {
     name: OPENAI_WHISPER,
     abilities: abilitiesWith(setup.model, ABILITIES),
@@ -52,7 +40,7 @@ export function openaiWhisperProgram(setup: OpenaiWhisperSetup): CliProgram {
   }
 }
 
-function plan(setup: OpenaiWhisperSetup, request: PlanRequest): Plan {
+function plan(setup: PythonSetup, request: PlanRequest): Plan {
   const { wavPath, workDir, options, effort } = request
   const gpu = setup.gpu && effort.device === 'gpu'
   const args = [wavPath, ...sharedOptions(request, effort.model)]

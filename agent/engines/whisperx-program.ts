@@ -9,26 +9,18 @@ import { hotwordOptions, sharedOptions } from '../python/options.ts'
 import { readOutput } from '../python/output.ts'
 import { LaterStageError } from './whisperx-engine.ts'
 import { whisperxProgress } from './whisperx-progress.ts'
+import type { PythonSetup } from '../python/setup.ts'
 
 /** Its name, as settings and results have it. */
 export const WHISPERX = 'whisperx'
 
 /** What a plan is made of beside the request. */
-export interface WhisperxSetup {
-  program: string
-  /** The usual model: what it cannot do, the program cannot. */
-  model: string
-  /** Name to folder; null: the program fetches it by its name. */
-  models: ReadonlyMap<string, string | null>
-  threads: number | null
-  /** Whether a slot with a GPU means to compute on it. */
-  gpu: boolean
+export interface WhisperxSetup extends PythonSetup {
   offline: boolean
   /** Whether it has, or can get, the model that tells speakers apart. */
   speakers: boolean
   /** The languages whose words it can align. */
   aligned: ReadonlySet<string>
-  env: Record<string, string>
   /** Hugging Face's token, for the model that tells speakers apart. */
   token: string | null
 }

@@ -6,7 +6,7 @@ import type { Engine } from '../../agent/engines/engine.ts'
 import { freePort } from '../../agent/engines/free-port.ts'
 import { openaiApi } from '../../agent/engines/openai-api.ts'
 import { OpenaiEngine } from '../../agent/engines/openai-engine.ts'
-import type { OpenaiSettings } from '../../agent/engines/openai-servers.ts'
+import type { EngineSettings } from '../../agent/engines/definition.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
@@ -19,7 +19,7 @@ const { signal } = new AbortController()
 const code = (expected: ErrorCode) => (error: unknown) =>
   error instanceof AppError && error.code === expected
 
-async function engineFor(more: Partial<OpenaiSettings>): Promise<Engine> {
+async function engineFor(more: Partial<EngineSettings>): Promise<Engine> {
   const settings = { ...engineSettings(folder), ...more }
   const engine = openaiApi.create(settings, await openaiApi.probe(settings, signal))
   after(() => engine.close())
@@ -236,7 +236,7 @@ describe('openai-api on a server that it starts', () => {
 })
 
 describe('what is found of openai-api', () => {
-  const probe = async (more: Partial<OpenaiSettings>) =>
+  const probe = async (more: Partial<EngineSettings>) =>
     await openaiApi.probe({ ...engineSettings(folder), ...more }, signal)
 
   it('is a server that answers, with the models that recognise speech', async () => {
@@ -248,7 +248,7 @@ describe('what is found of openai-api', () => {
   })
 
   it('is nothing without an address, with a wrong one, and where nobody answers', async () => {
-    const bad: [Partial<OpenaiSettings>, RegExp][] = [
+    const bad: [Partial<EngineSettings>, RegExp][] = [
       [{}, /--engine-url/],
       [{ url: 'gpu' }, /'gpu' is not the address/],
       [{ url: `http://127.0.0.1:${await freePort()}/v1` }, /Nobody answers/],

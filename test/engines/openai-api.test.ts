@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, describe, it } from 'node:test'
 import { freePort } from '../../agent/engines/free-port.ts'
 import { openaiApi } from '../../agent/engines/openai-api.ts'
-import type { OpenaiSettings } from '../../agent/engines/openai-servers.ts'
+import type { EngineSettings } from '../../agent/engines/definition.ts'
 import { CLIPS } from '../../agent/selftest/clips.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -21,7 +21,7 @@ const command = (port: number | string): string[] => {
   return [whisperServer, '-m', ggmlModel, ...options.split(' ')]
 }
 
-async function engineFor(more: Partial<OpenaiSettings>) {
+async function engineFor(more: Partial<EngineSettings>) {
   const settings = { ...engineSettings(folder), ...more }
   const engine = openaiApi.create(settings, await openaiApi.probe(settings, signal))
   after(() => engine.close())
