@@ -1,15 +1,9 @@
 import { Agent, request, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { AppError, isErrorCode, type ErrorCode } from '../shared/errors.ts'
+import { isNetworkError, networkReason, retryAfterSeconds } from '../shared/network.ts'
 import { errorAnswer } from '../shared/wire.ts'
-import {
-  isNetworkError,
-  networkReason,
-  Refusal,
-  retryAfterSeconds,
-  retrying,
-  Unreachable,
-} from './retry.ts'
+import { Refusal, retrying, Unreachable } from './retry.ts'
 
 const NEVER = new AbortController().signal
 

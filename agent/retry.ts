@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import pRetry from 'p-retry'
-import { AppError, isSystemError, type ErrorCode } from '../shared/errors.ts'
+import { AppError, type ErrorCode } from '../shared/errors.ts'
 
 /** A coordinator that answered, and said no. `status` is its HTTP status, `code` its own word where it gave one. */
 export class Refusal extends AppError {
@@ -79,60 +79,4 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 export function backoffMs(attempt: number, minMs: number, maxMs: number, random: number): number {
   const whole = Math.min(maxMs, minMs * 2 ** Math.min(30, attempt - 1))
   return whole / 2 + (random * whole) / 2
-}
-
-/** A longer `Retry-After` than this is not believed. */
-const MAX_RETRY_AFTER_SECONDS = 300
-
-/** Seconds that a `Retry-After` header asks for: a number, or a date seen from `nowMs`. */
-export function retryAfterSeconds(header: string | undefined, nowMs: number): number | undefined {
-  if (header === undefined) return undefined
-  const text = header.trim()
-  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : (Date.parse(text) - nowMs) / 1000
-  if (Number.isNaN(seconds)) return undefined
-  return Math.min(MAX_RETRY_AFTER_SECONDS, Math.max(0, seconds))
-}
-
-const NETWORK_CODES = [
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'ECONNABORTED',
-  'EPIPE',
-  'ETIMEDOUT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EHOSTUNREACH',
-  'EHOSTDOWN',
-  'ENETUNREACH',
-  'ENETDOWN',
-]
-
-/** Whether something thrown by undici is about the connection, and not about our request. */
-export function isNetworkError(error: unknown): boolean {
-  if (!(error instanceof Error)) return false
-  if (isSystemError(error, ...NETWORK_CODES)) return true
-  if (error instanceof AggregateError) return error.errors.some(isNetworkError)
-  return (
-    isSystemError(
-      error,
-      'UND_ERR_SOCKET',
-      'UND_ERR_CONNECT_TIMEOUT',
-      'UND_ERR_HEADERS_TIMEOUT',
-      'UND_ERR_BODY_TIMEOUT',
-      'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-    ) || error.name.startsWith('HTTPParserError')
-  )
-}
-
-/** What a broken connection looked like, for people. */
-export function networkReason(error: unknown): string {
-  if (error instanceof AggregateError) return networkReason(error.errors[0])
-  if (!(error instanceof Error)) return String(error)
-  if (isSystemError(error, 'ECONNREFUSED')) return 'the connection was refused'
-  if (isSystemError(error, 'ENOTFOUND', 'EAI_AGAIN')) return 'the host name is not known'
-  if (isSystemError(error, 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT')) return 'nobody answered'
-  if (isSystemError(error, 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'))
-    return 'it stopped answering'
-  if (isSystemError(error, 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET')) return 'the connection was cut'
-  return error.message === '' ? error.name : error.message
 }

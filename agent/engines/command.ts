@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { CliEngine } from './cli-engine.ts'
-import { hasPlaceholder } from './command-line.ts'
+import { hasPlaceholder } from '../../shared/command-line.ts'
 import { commandProgram } from './command-program.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import { findProgram } from './find-program.ts'

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import { get } from './audio-post.ts'
-import { hasPlaceholder } from './command-line.ts'
+import { hasPlaceholder } from '../../shared/command-line.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import { findProgram } from './find-program.ts'
 import { OpenaiEngine } from './openai-engine.ts'

@@ -1,6 +1,7 @@
 import pRetry from 'p-retry'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { isNetworkError, networkReason, pause, retryAfterSeconds } from '../retry.ts'
+import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
+import { pause } from '../retry.ts'
 import type { EngineSettings } from './definition.ts'
 import type { Slot } from '../slots.ts'
 import { postAudio, type Answer } from './audio-post.ts'

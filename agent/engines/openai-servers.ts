@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { slotEnv, type Slot } from '../slots.ts'
 import { get } from './audio-post.ts'
-import { fillTemplate, hasPlaceholder } from './command-line.ts'
+import { fillTemplate, hasPlaceholder } from '../../shared/command-line.ts'
 import type { EngineSettings } from './definition.ts'
 import { findProgram } from './find-program.ts'
 import { endpointsOf, type Endpoints } from './openai-fields.ts'

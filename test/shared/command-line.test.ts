@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { fillTemplate, hasPlaceholder, splitCommand } from '../../agent/engines/command-line.ts'
+import { fillTemplate, hasPlaceholder, splitCommand } from '../../shared/command-line.ts'
 import { AppError } from '../../shared/errors.ts'
 
 describe('a command line', () => {
