@@ -1,11 +1,18 @@
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { InvalidArgumentError, type Command, type Option } from 'commander'
-import { DAY, HOUR, MINUTE, parseDuration, SECOND } from '../shared/duration.ts'
+import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
+import {
+  addIngestionSettings,
+  ingestionConfig,
+  type IngestionConfig,
+  type IngestionFlags,
+} from './ingestion/config.ts'
 import type { LogFormat, LogLevel } from './logger.ts'
 import type { Policy } from './policy.ts'
+import { atLeast, bytes, finite, orNever, pathList, timeouts } from './setting-values.ts'
 
 /** Everything that an operator can set. */
 export interface Config {
@@ -18,6 +25,7 @@ export interface Config {
   readonly maxRetries: number
   readonly policy: Policy
   readonly retention: Retention
+  readonly ingestion: IngestionConfig
   readonly logLevel: LogLevel
   readonly logFormat: LogFormat
 }
@@ -26,9 +34,11 @@ export interface Config {
 export interface Retention {
   readonly completedMs: number | null
   readonly failedMs: number | null
+  /** How long an upload is kept after its job has ended; `on-success`: until it has completed. */
+  readonly sourcesMs: number | 'on-success' | null
 }
 
-interface Flags {
+interface Flags extends IngestionFlags {
   host: string
   port: number
   dataDir: string
@@ -39,17 +49,17 @@ interface Flags {
   stall: number
   timeout?: Record<string, number>
   timeoutFactor: number
-  /** Infinite: no limit. The command line library would make an empty text of null. */
+  /** Infinite: no limit. */
   queueLimit: number
   keepCompleted: number
   keepFailed: number
+  removeSources: number | 'on-success'
   logLevel: LogLevel
   logFormat: LogFormat
 }
 
 const DEADLINES = { audio: HOUR, video: HOUR, document: 15 * MINUTE, default: HOUR }
 const GIB = 1024 ** 3
-const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: GIB, t: 1024 * GIB }
 
 /** The settings of `serve`: a flag wins over its variable, a variable over the default. */
 export function addSettings(command: Command): Command {
@@ -75,7 +85,7 @@ export function addSettings(command: Command): Command {
         '--media-root <dir>',
         'folder that jobs may name files of; repeat for more (default: the temporary folder)',
         'MORAG_MEDIA_ROOTS',
-      ).argParser(list),
+      ).argParser(pathList),
     )
     .addOption(
       setting('--max-upload <size>', 'largest file that is taken in', 'MORAG_MAX_UPLOAD')
@@ -141,6 +151,15 @@ export function addSettings(command: Command): Command {
         .default(30 * DAY, '30d'),
     )
     .addOption(
+      setting(
+        '--remove-sources <when>',
+        'when uploads go: on-success, a duration after the end, or never before their job',
+        'MORAG_REMOVE_SOURCES',
+      )
+        .argParser((text) => (text === 'on-success' ? text : orNever('never')(text)))
+        .default(Infinity, 'never'),
+    )
+    .addOption(
       inAnyCase(
         setting('--log-level <level>', 'how much to log', 'MORAG_LOG_LEVEL')
           .choices(['debug', 'info', 'warn', 'error'])
@@ -152,6 +171,7 @@ export function addSettings(command: Command): Command {
         .choices(['text', 'json'])
         .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
     )
+  addIngestionSettings(command)
   for (const option of command.options) nameItself(option)
   return command
 }
@@ -203,7 +223,10 @@ export function configOf(flags: Flags): Config {
     retention: {
       completedMs: finite(flags.keepCompleted),
       failedMs: finite(flags.keepFailed),
+      sourcesMs:
+        flags.removeSources === 'on-success' ? flags.removeSources : finite(flags.removeSources),
     },
+    ingestion: ingestionConfig(flags),
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,
   })
@@ -211,40 +234,4 @@ export function configOf(flags: Flags): Config {
 
 function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
-}
-
-function atLeast(least: number): (text: string) => number {
-  return (text) => {
-    const value = parseDuration(text)
-    if (value >= least) return value
-    throw new AppError('usage', `'${text}' is too short: the least is ${least / SECOND}s.`)
-  }
-}
-
-function orNever(word: string): (text: string) => number {
-  return (text) => (text === word ? Infinity : parseDuration(text))
-}
-
-function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null
-}
-
-function bytes(text: string): number {
-  const match = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/.exec(text.trim().toLowerCase())
-  if (match === null)
-    throw new AppError('usage', `'${text}' is not a size: write it like 500M or 8G.`)
-  return Math.floor(Number(match[1]) * UNITS[match[2]!]!)
-}
-
-function list(text: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), ...text.split(path.delimiter).filter((one) => one !== '')]
-}
-
-function timeouts(text: string, before: Record<string, number> = {}): Record<string, number> {
-  const pairs = text.split(',').map((pair) => {
-    const [type, duration] = pair.split('=')
-    if (type?.trim() && duration) return [type.trim(), parseDuration(duration)] as const
-    throw new AppError('usage', `'${pair}' is not a timeout: write it like audio=90m.`)
-  })
-  return { ...before, ...Object.fromEntries(pairs) }
 }

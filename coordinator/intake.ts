@@ -4,7 +4,7 @@ import { rm } from 'node:fs/promises'
 import { AppError } from '../shared/errors.ts'
 import { parseWire } from '../shared/parse-wire.ts'
 import { uploadFields, type CreateRequest } from '../shared/wire.ts'
-import type { Job, PendingJob, Source } from './job.ts'
+import type { Ingestion, Job, PendingJob, Source } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { checkRequirements } from './requirements.ts'
 import type { Sources } from './sources.ts'
@@ -20,6 +20,7 @@ interface Wanted {
   ingestionTaskId?: string
   taskOptions: Record<string, unknown>
   priority: number
+  ingestion?: Ingestion
 }
 
 /** How jobs come in: a path inside a media root, or an upload. */
@@ -79,6 +80,7 @@ export class Intake {
         contentType,
         ingestionTaskId: wanted.ingestionTaskId ?? jobId,
         taskOptions,
+        ingestion: wanted.ingestion ?? null,
         priority,
         source: await source(jobId),
         createdAt: now,

@@ -1,3 +1,5 @@
+import type { Continuation } from './ingestion/continuation.ts'
+
 /** Where the bytes are: a file that was uploaded to us, or one inside a media root. */
 export interface Source {
   kind: 'upload' | 'path'
@@ -68,11 +70,36 @@ export interface ResultBody {
   metadata: Record<string, unknown>
 }
 
+/** Where the news of a job's end goes. `authToken` and `secret` stay with the coordinator. */
+export interface WebhookTarget {
+  url: string
+  /** Sent as a Bearer token. */
+  authToken: string | null
+  /** Signs in place of the coordinator's own secret (`whsec_…`). */
+  secret: string | null
+}
+
+/** What a client of `POST /process` asked for; what the pipeline after the conversion works with. */
+export interface Ingestion {
+  /** `ingest`: the text goes on into the MoRAG server; `convert` and others: the text is all that is wanted. */
+  mode: string
+  sourceType: string
+  documentId: string | null
+  webhook: WebhookTarget | null
+  /** The client's own, as it came. */
+  metadata: Record<string, unknown>
+  processingOptions: Record<string, unknown>
+  /** To be processed here, not by a remote worker. */
+  local: boolean
+}
+
 export interface JobBase {
   jobId: string
   contentType: string
   ingestionTaskId: string
   taskOptions: Record<string, unknown>
+  /** Null for a job that came without `POST /process`. */
+  ingestion: Ingestion | null
   /** Higher goes first. */
   priority: number
   source: Source
@@ -93,20 +120,24 @@ export interface ProcessingJob extends JobBase {
   status: 'processing'
   lease: Lease
 }
-export interface CompletedJob extends JobBase {
-  status: 'completed'
+/** What follows once a job has ended; null when nothing does. */
+interface Ended {
   completedAt: number
+  continuation: Continuation | null
+}
+export interface CompletedJob extends JobBase, Ended {
+  status: 'completed'
   result: Result
 }
-export interface FailedJob extends JobBase {
+export interface FailedJob extends JobBase, Ended {
   status: 'failed' | 'timeout'
-  completedAt: number
   error: { code: string; message: string }
 }
-interface CancelledJob extends JobBase {
+interface CancelledJob extends JobBase, Ended {
   status: 'cancelled'
-  completedAt: number
 }
+/** One that is over, unless somebody retries it. */
+export type EndedJob = CompletedJob | FailedJob | CancelledJob
 /** A source file to convert, in one of six states. */
 export type Job = PendingJob | ProcessingJob | CompletedJob | FailedJob | CancelledJob
 
@@ -141,6 +172,10 @@ export function attemptOf(job: Job, number: number): Attempt | undefined {
   return job.attempts.find((one) => one.number === number)
 }
 
+export function hasEnded(job: Job): job is EndedJob {
+  return job.status !== 'pending' && job.status !== 'processing'
+}
+
 /** Back in the queue. */
 export function pendingAgain(job: Job, attempts: Attempt[], availableAt: number): PendingJob {
   return { ...baseOf(job), attempts, status: 'pending', availableAt, reserved: null }
@@ -154,7 +189,7 @@ export function ended(
   now: number,
   error: { code: string; message: string },
 ): FailedJob {
-  return { ...baseOf(job), attempts, status, completedAt: now, error }
+  return { ...baseOf(job), attempts, status, completedAt: now, error, continuation: null }
 }
 
 /** The attempts with the open one closed. */
@@ -184,6 +219,7 @@ export function baseOf(job: Job): JobBase {
     contentType,
     ingestionTaskId,
     taskOptions,
+    ingestion,
     priority,
     source,
     createdAt,
@@ -196,6 +232,7 @@ export function baseOf(job: Job): JobBase {
     contentType,
     ingestionTaskId,
     taskOptions,
+    ingestion,
     priority,
     source,
     createdAt,

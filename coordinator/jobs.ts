@@ -1,6 +1,15 @@
 import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
-import { lastAttempt, type Job, type JobEvent, type Lease, type PendingJob } from './job.ts'
+import type { Continuation } from './ingestion/continuation.ts'
+import {
+  hasEnded,
+  lastAttempt,
+  type EndedJob,
+  type Job,
+  type JobEvent,
+  type Lease,
+  type PendingJob,
+} from './job.ts'
 import { startsOrEndsWaiting } from './lease.ts'
 import type { Policy } from './policy.ts'
 import { JobQueue } from './queue.ts'
@@ -15,6 +24,8 @@ export interface JobsOptions {
   log: Logger
   now: () => number
   random: () => number
+  /** What is to follow a job's end: written down with the end itself, before anybody is told of it. */
+  followUp?: (job: EndedJob) => Continuation | null
 }
 
 /** Told of every durable change; `after` is null when the job is gone. */
@@ -30,16 +41,18 @@ export class Jobs {
   readonly now: () => number
   readonly #store: JobStore
   readonly #random: () => number
+  readonly #followUp: (job: EndedJob) => Continuation | null
   readonly #log: Logger
   readonly #turns = new Turns()
   readonly #listeners: JobListener[] = []
 
-  constructor({ store, policy, log, now, random }: JobsOptions) {
+  constructor({ store, policy, log, now, random, followUp }: JobsOptions) {
     this.#store = store
     this.policy = policy
     this.now = now
     this.#log = log
     this.#random = random
+    this.#followUp = followUp ?? (() => null)
   }
 
   /**
@@ -119,8 +132,9 @@ export class Jobs {
     return await this.#turns.take(jobId, async () => {
       const before = this.get(jobId)
       const context = { now: this.now(), random: this.#random(), policy: this.policy }
-      const after = transition(before, event, context)
-      if (after === before) return after
+      const moved = transition(before, event, context)
+      if (moved === before) return moved
+      const after = hasEnded(moved) ? { ...moved, continuation: this.#followUp(moved) } : moved
       if (before.status === 'processing' && after.status === 'processing') {
         this.#store.touch(after)
         // Nobody is refused for it: a store that has failed says so to whoever brings a result.
@@ -131,6 +145,24 @@ export class Jobs {
       await prepare?.()
       await this.#store.update(after)
       this.#publish(before, after)
+      return after
+    })
+  }
+
+  /**
+   * Changes what follows a job's end; durable. Nothing happens when `change` gives the very same continuation, or when
+   * the job has been brought back since.
+   * @returns the job, as it is by then.
+   * @throws {AppError} `not_found`
+   */
+  async follow(jobId: string, change: (now: Continuation) => Continuation): Promise<Job> {
+    return await this.#turns.take(jobId, async () => {
+      const job = this.get(jobId)
+      if (!hasEnded(job) || job.continuation === null) return job
+      const continuation = change(job.continuation)
+      if (continuation === job.continuation) return job
+      const after = { ...job, continuation }
+      await this.#store.update(after)
       return after
     })
   }

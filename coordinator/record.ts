@@ -3,6 +3,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import { fromWire, toWire } from '../shared/keys.ts'
 import { STATUSES, type Status } from '../shared/wire.ts'
+import { STEPS } from '../shared/wire-ingestion.ts'
 import type { Job, JobBase } from './job.ts'
 
 /**
@@ -60,12 +61,37 @@ const result = z.object({
     .default(null),
 })
 
+const ingestion = z.object({
+  mode: z.string(),
+  source_type: z.string().default('file'),
+  document_id: text,
+  webhook: z.object({ url: z.string(), auth_token: text, secret: text }).nullable().default(null),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+  processing_options: z.record(z.string(), z.unknown()).default({}),
+  local: z.boolean().default(false),
+})
+
+const continuation = z.object({
+  id: z.string(),
+  steps: z.array(
+    z.object({
+      name: z.enum(STEPS),
+      state: z.enum(['pending', 'done', 'failed']),
+      tries: z.int().min(0).default(0),
+      next_at: instant.nullable().default(null),
+      last_at: instant.nullable().default(null),
+      last_error: text,
+    }),
+  ),
+})
+
 const record = z.object({
   job_id: z.string().exactOptional(),
   status: z.enum(STATUSES).exactOptional(),
   content_type: z.string().min(1),
   ingestion_task_id: z.string().default(''),
   task_options: z.record(z.string(), z.unknown()).default({}),
+  ingestion: ingestion.nullable().default(null),
   priority: z.int().default(0),
   source: z.object({
     kind: z.enum(['upload', 'path']).default('path'),
@@ -85,6 +111,7 @@ const record = z.object({
   completed_at: instant.exactOptional(),
   result: result.exactOptional(),
   error: z.object({ code: z.string(), message: z.string() }).exactOptional(),
+  continuation: continuation.nullable().default(null),
 })
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
@@ -110,6 +137,7 @@ export function fromRecord(raw: unknown, jobId: string, status: Status, now: num
     contentType,
     ingestionTaskId,
     taskOptions,
+    ingestion,
     priority,
     maxRetries,
     retryCount,
@@ -121,6 +149,7 @@ export function fromRecord(raw: unknown, jobId: string, status: Status, now: num
     contentType,
     ingestionTaskId: ingestionTaskId === '' ? jobId : ingestionTaskId,
     taskOptions,
+    ingestion,
     priority,
     source: {
       ...source,
@@ -132,7 +161,7 @@ export function fromRecord(raw: unknown, jobId: string, status: Status, now: num
     retryCount,
     attempts,
   }
-  const completedAt = read.completedAt ?? now
+  const end = { completedAt: read.completedAt ?? now, continuation: read.continuation }
   const waiting = {
     ...base,
     status: 'pending',
@@ -149,17 +178,17 @@ export function fromRecord(raw: unknown, jobId: string, status: Status, now: num
         : { ...base, status, lease: read.lease }
     case 'completed':
       if (read.result === undefined) throw new Error('a completed job needs its result')
-      return { ...base, status, completedAt, result: read.result }
+      return { ...base, status, ...end, result: read.result }
     case 'failed':
     case 'timeout':
       return {
         ...base,
         status,
-        completedAt,
+        ...end,
         error: read.error ?? { code: 'internal', message: 'No reason was recorded.' },
       }
     case 'cancelled':
-      return { ...base, status, completedAt }
+      return { ...base, status, ...end }
   }
 }
 

@@ -113,7 +113,14 @@ function succeed(job: Job, number: number, result: Result, { now }: Context): Jo
       ? { ...one, endedAt: now, outcome: 'completed' as const, errorCode: null, errorMessage: null }
       : one,
   )
-  return { ...baseOf(job), attempts, status: 'completed', completedAt: now, result }
+  return {
+    ...baseOf(job),
+    attempts,
+    status: 'completed',
+    completedAt: now,
+    result,
+    continuation: null,
+  }
 }
 
 function fail(job: Job, event: JobEvent & { type: 'fail' }, context: Context): Job {
@@ -173,6 +180,7 @@ function cancel(job: Job, { now }: Context): Job {
     attempts: endAttempt(job, 'cancelled', now),
     status: 'cancelled',
     completedAt: now,
+    continuation: null,
   }
 }
 

@@ -3,8 +3,21 @@
  * is a number of milliseconds in code and ISO 8601 text on the wire. What belongs to the user (task options, a result's
  * metadata, a checkpoint) passes through untouched.
  */
-const OPAQUE = new Set(['taskOptions', 'task_options', 'metadata', 'checkpoint'])
-type Opaque = 'taskOptions' | 'task_options' | 'metadata' | 'checkpoint'
+type Opaque =
+  | 'taskOptions'
+  | 'task_options'
+  | 'metadata'
+  | 'checkpoint'
+  | 'processingOptions'
+  | 'processing_options'
+const OPAQUE = new Set<string>([
+  'taskOptions',
+  'task_options',
+  'metadata',
+  'checkpoint',
+  'processingOptions',
+  'processing_options',
+] satisfies Opaque[])
 
 type CamelKey<S> = S extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelKey<Tail>>}`

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { capabilities, device, pausedSlot } from './announcement.ts'
 import type { FromWire } from './keys.ts'
+import { commaList, name, opaque, optional, priority } from './wire-fields.ts'
 
 /**
  * Every request and answer, as it is on the wire (protocol: README, "HTTP API"). Unknown keys are ignored; an original
@@ -22,20 +23,6 @@ export const STATUSES = [
   'cancelled',
 ] as const
 export type Status = (typeof STATUSES)[number]
-
-/** What its owner alone understands: its keys travel as they are. */
-const opaque = z.record(z.string(), z.unknown())
-
-/** A value that may be absent or null. */
-function optional<S extends z.ZodType>(schema: S, otherwise: z.output<S>) {
-  return schema.nullish().transform((given): z.output<S> => given ?? otherwise)
-}
-const name = z.string().trim().min(1).max(200)
-const priority = z.coerce.number().int().min(-1_000).max(1_000)
-const commaList = z
-  .string()
-  .transform((text) => text.split(',').map((part) => part.trim()))
-  .pipe(z.array(name).min(1).max(50))
 
 /** `POST /remote-jobs/` with JSON. */
 export const createRequest = z.object({

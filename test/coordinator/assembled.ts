@@ -114,7 +114,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const tokens = await LeaseTokens.load(dir)
   const workers = new Workers(now)
   const claims = new Claims(jobs, workers)
-  const keep = rules.retention ?? { completedMs: 7 * DAY, failedMs: 30 * DAY }
+  const keep = rules.retention ?? { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null }
   t.after(async () => {
     claims.close()
     await files.checkpoints.settled()

@@ -30,6 +30,7 @@ export function pendingJob(different: Partial<JobBase & PendingJob> = {}): Pendi
     contentType: 'audio',
     ingestionTaskId: `task of ${jobId}`,
     taskOptions: {},
+    ingestion: null,
     priority: 0,
     source: {
       kind: 'path',

@@ -4,6 +4,7 @@ import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import type { Config } from '../../coordinator/config.ts'
+import type { IngestionConfig } from '../../coordinator/ingestion/config.ts'
 import { startCoordinator } from '../../coordinator/server.ts'
 import { DAY, HOUR } from '../../shared/duration.ts'
 import { POLICY } from './example-jobs.ts'
@@ -47,6 +48,18 @@ export type Setup = Partial<Config> & {
   over?: (root: string) => Partial<Config>
 }
 
+/** No MoRAG server, no local processor, no folder. */
+export const NO_INGESTION: IngestionConfig = {
+  moragUrl: null,
+  moragApiKey: null,
+  remoteTypes: ['audio', 'video'],
+  localProcessors: {},
+  fallbackAfterMs: null,
+  webhookSecret: null,
+  webhookAllow: [],
+  outputDir: null,
+}
+
 export function configOver(root: string, different: Partial<Config> = {}): Config {
   return {
     host: '127.0.0.1',
@@ -57,7 +70,8 @@ export function configOver(root: string, different: Partial<Config> = {}): Confi
     maxUploadBytes: 1024 ** 3,
     maxRetries: 3,
     policy: { ...POLICY, deadlineMs: { ...POLICY.deadlineMs, video: HOUR } },
-    retention: { completedMs: 7 * DAY, failedMs: 30 * DAY },
+    retention: { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null },
+    ingestion: NO_INGESTION,
     logLevel: 'debug',
     logFormat: 'json',
     ...different,

@@ -114,7 +114,9 @@ describe('retention', () => {
   })
 
   test('that is for ever removes nothing', async (t) => {
-    const all = await assembled(t, { retention: { completedMs: null, failedMs: null } })
+    const all = await assembled(t, {
+      retention: { completedMs: null, failedMs: null, sourcesMs: null },
+    })
     await completed(all)
     await cancelled(all)
     all.clock.now += 10_000 * DAY
@@ -243,7 +245,7 @@ test('a running coordinator sweeps by itself', async (t) => {
       deadlineFactor: 4,
       queueLimitMs: null,
     },
-    retention: { completedMs: 0, failedMs: 0 },
+    retention: { completedMs: 0, failedMs: 0, sourcesMs: null },
   })
   const old = await createJob(running, { content_type: 'video' })
   await running.ask('POST', `/remote-jobs/${old}/cancel`)

@@ -1,0 +1,86 @@
+import { z } from 'zod'
+import type { FromWire } from './keys.ts'
+import { STATUSES } from './wire.ts'
+import { opaque, optional, priority } from './wire-fields.ts'
+
+/** What may follow a job's end: tell a webhook, ingest the text into the MoRAG server, write it to a folder. */
+export const STEPS = ['webhook', 'ingest', 'folder'] as const
+
+/** `request_data` of `POST /process`, as the original's clients send it: what it does not name is ignored. */
+export const processRequest = z.object({
+  mode: optional(z.string().min(1).max(50), 'ingest'),
+  source_type: optional(z.string().max(50), 'file'),
+  content_type: z.string().max(200).nullish(),
+  document_id: z.string().max(500).nullish(),
+  webhook_config: z
+    .object({
+      url: z.string().min(1).max(2_000),
+      auth_token: z.string().max(10_000).nullish(),
+      secret: z.string().max(1_000).nullish(),
+    })
+    .nullish(),
+  metadata: optional(opaque, {}),
+  processing_options: optional(opaque, {}),
+  /** Also understood at the top, beside `metadata.remote`. */
+  remote: z.boolean().nullish(),
+  priority: optional(priority, 0),
+})
+export type ProcessRequest = FromWire<z.output<typeof processRequest>>
+
+/** The answer of `POST /process` for what is converted by a worker: the original's keys, and the job's id. */
+export const processAnswer = z.object({
+  success: z.boolean(),
+  mode: z.string(),
+  content: z.string().nullable(),
+  metadata: opaque,
+  processing_time_ms: z.number(),
+  task_id: z.string(),
+  estimated_time_seconds: z.number().nullable(),
+  status_url: z.string(),
+  document_id: z.string().nullable(),
+  error_message: z.string().nullable(),
+  warnings: z.array(z.string()),
+  thumbnails: z.array(z.unknown()).nullable(),
+  message: z.string(),
+  job_id: z.string(),
+})
+export type ProcessAnswer = FromWire<z.output<typeof processAnswer>>
+
+/** What follows a job's end, as `GET /remote-jobs/{id}` and `GET /status/{task_id}` show it. */
+const continuationAnswer = z.object({
+  id: z.string(),
+  steps: z.array(
+    z.object({
+      step: z.enum(STEPS),
+      state: z.enum(['pending', 'done', 'failed']),
+      tries: z.int(),
+      next_at: z.string().nullable(),
+      last_at: z.string().nullable(),
+      last_error: z.string().nullable(),
+    }),
+  ),
+})
+export type ContinuationAnswer = FromWire<z.output<typeof continuationAnswer>>
+
+/** `GET /status/{task_id}`: Celery's words for the state, as the original's clients know them. */
+export const taskAnswer = z.object({
+  task_id: z.string(),
+  status: z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED']),
+  progress: z.number(),
+  message: z.string(),
+  result: z.object({ content: z.string(), metadata: opaque }).nullable(),
+  error: z.string().nullable(),
+  created_at: z.string(),
+  started_at: z.string().nullable(),
+  completed_at: z.string().nullable(),
+  estimated_completion: z.string().nullable(),
+  job_id: z.string(),
+  job_status: z.enum(STATUSES),
+  continuation: continuationAnswer.nullable(),
+})
+export type TaskAnswer = FromWire<z.output<typeof taskAnswer>>
+
+/** `POST /remote-jobs/{id}/continuation/retry`: which steps, also ones that are done; left out: those that are not. */
+export const continuationRetryRequest = z.object({
+  steps: z.array(z.enum(STEPS)).min(1).nullish(),
+})
