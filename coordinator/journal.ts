@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { open, rename, rm, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { execa } from 'execa'
+import { SECOND } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 
 /** One line of the redo log: the whole job after a change, or the id of one that is gone. */
@@ -178,12 +180,31 @@ export async function syncDirectory(dir: string): Promise<void> {
   }
 }
 
-/** Makes all that was written below a folder durable: one pass over its file system, which Node has no call for. */
-export async function syncBelow(dir: string): Promise<void> {
-  const { failed } = await execa('sync', ['-f', path.resolve(dir)], {
-    reject: false,
-    stdin: 'ignore',
-  })
+/**
+ * Makes all that was written below a folder durable: one pass over its file system, which Node has no call for. It waits
+ * for what others write to that file system too, so it may take long.
+ * @param patienceMs how long it may; without: for as long as it takes.
+ * @throws {Error} when it took longer. It goes on by itself then: a sync cannot be called off.
+ */
+export async function syncBelow(dir: string, patienceMs?: number): Promise<void> {
+  const synced = syncFileSystem(dir)
+  if (patienceMs === undefined) return await synced
+  synced.catch(() => undefined)
+  const late = new AbortController()
+  const tooLate = async (): Promise<never> => {
+    await delay(patienceMs, undefined, { signal: late.signal, ref: false })
+    throw new Error(`The file system of ${dir} took longer than ${patienceMs / SECOND} s to sync: the next start replays its journal`)
+  }
+  try {
+    await Promise.race([synced, tooLate()])
+  } finally {
+    late.abort()
+  }
+}
+
+async function syncFileSystem(dir: string): Promise<void> {
+  const quiet = { reject: false, stdin: 'ignore' } as const
+  const { failed } = await execa('sync', ['-f', path.resolve(dir)], quiet)
   if (failed) await execa('sync', [], { stdin: 'ignore' })
 }
 

@@ -34,6 +34,8 @@ export interface StoreOptions {
 
 /** Folders follow within this time. */
 const FOLLOW_MS = 500
+/** A slow sync holds up nobody for longer: the journal that it was to empty is replayed at the next start. */
+const SYNC_PATIENCE_MS = 30_000
 
 /** The jobs of one data folder: folders as the database, the journal as its redo log, an index in memory. */
 export class FileJobStore implements JobStore {
@@ -164,7 +166,7 @@ export class FileJobStore implements JobStore {
   async #settle(): Promise<boolean> {
     await this.#follow()
     if (this.foldersBehind !== null) return false
-    await syncBelow(this.#options.dir)
+    await syncBelow(this.#options.dir, SYNC_PATIENCE_MS)
     await this.#journal.dropPrevious()
     return true
   }
