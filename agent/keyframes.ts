@@ -1,9 +1,10 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
-import { runChild, type ChildResult } from './child.ts'
-import type { Tools } from './ffmpeg.ts'
+import { PICTURING, watchingLimits } from './child-limits.ts'
 import { KEY_FRAMES } from './job-options.ts'
-import { QUIET, refusal, SAFE, toolEnv } from './media.ts'
+import { refusal } from './media-refusal.ts'
+import { QUIET, runTool, SAFE, type ToolResult } from './media-tool.ts'
+import type { MediaTools } from './sandbox.ts'
 
 export interface KeyFrame {
   /** Of its file in `dir`; safe in a URL. */
@@ -33,7 +34,7 @@ const WIDTH = 1280
  * @throws {AppError} as `decode`; the signal's reason when aborted.
  */
 export async function keyFrames(
-  tools: Tools,
+  tools: MediaTools,
   file: string,
   { max = KEY_FRAMES, dir, signal, durationSeconds }: KeyFrameOptions,
 ): Promise<KeyFrame[]> {
@@ -42,11 +43,15 @@ export async function keyFrames(
   for (const atSeconds of spread(cuts, max)) {
     const name = `frame-${atSeconds.toFixed(1).padStart(8, '0')}s.jpg`
     const target = path.join(dir, name)
-    const result = await runChild(tools.ffmpeg, pictureArgs(file, atSeconds, target), {
+    const result = await runTool(tools, {
+      tool: 'ffmpeg',
+      args: pictureArgs(file, atSeconds, target),
+      file,
+      folder: dir,
+      limits: PICTURING,
       signal,
-      env: toolEnv(),
     })
-    if (result.exitCode !== 0) throw refusal(file, result)
+    if (result.exitCode !== 0) throw await refusal(file, result)
     // A damaged film may not be readable again where it was read in passing.
     const taken = await stat(target).catch(() => null)
     if (taken !== null && taken.size > 0) frames.push({ name, atSeconds })
@@ -62,21 +67,25 @@ function spread(cuts: readonly number[], max: number): number[] {
 
 /** When the film begins and where it is cut, in seconds, ascending. */
 async function findCuts(
-  tools: Tools,
+  tools: MediaTools,
   file: string,
   durationSeconds: number,
   signal: AbortSignal,
 ): Promise<number[]> {
-  let result: ChildResult | null = null
+  let result: ToolResult | null = null
   // ffmpeg 5.1 calls it otherwise, and later ones forget what it was called before.
   for (const everyFrame of [
     ['-fps_mode', 'passthrough'],
     ['-vsync', '0'],
   ]) {
     const cuts: number[] = []
-    result = await runChild(tools.ffmpeg, cutArgs(file, durationSeconds, everyFrame), {
+    result = await runTool(tools, {
+      tool: 'ffmpeg',
+      args: cutArgs(file, durationSeconds, everyFrame),
+      file,
+      folder: null,
+      limits: watchingLimits(durationSeconds),
       signal,
-      env: toolEnv(),
       onLine(line, stream) {
         const at = stream === 'stdout' ? / pts_time:(-?[\d.]+)/.exec(line)?.[1] : undefined
         if (at !== undefined) cuts.push(Math.max(0, Number(at)))
@@ -87,7 +96,7 @@ async function findCuts(
     if (/matches no streams/i.test(result.stderrTail)) return []
     if (!/fps_mode/.test(result.stderrTail)) break
   }
-  throw refusal(file, result!)
+  throw await refusal(file, result!)
 }
 
 /** How ffmpeg is asked where the cuts are. Filled-up frame rates would be endless where a film's times are wild. */

@@ -1,5 +1,6 @@
 import { formatTimestamp } from '../shared/duration.ts'
-import { oneLine, spoken } from '../shared/render.ts'
+import { printable } from '../shared/printable.ts'
+import { spoken } from '../shared/render.ts'
 import type { Segment } from '../shared/transcript.ts'
 
 /** What a result's text is made of. */
@@ -23,9 +24,9 @@ export function renderMarkdown(content: Content): string {
       : ['Video Analysis', 'Video Information', videoFacts(content), 'Transcript']
   const list = facts
     .filter(([, value]) => value !== null)
-    .map(([name, value]) => `- **${name}**: ${value}`)
+    .map(([name, value]) => `- **${name}**: ${printable(String(value))}`)
   const parts = [
-    `# ${title}: ${oneLine(content.filename)}`,
+    `# ${title}: ${printable(content.filename)}`,
     `## ${about}`,
     list.join('\n'),
     `## ${heading}`,
@@ -70,7 +71,7 @@ function transcript({ segments, chapters }: Content): string[] {
     return lines.slice(from, next).map(line).join('\n')
   }
   for (const [i, { startSeconds, title }] of chapters.entries()) {
-    const name = oneLine(title) || `Chapter ${i + 1}`
+    const name = printable(title) || `Chapter ${i + 1}`
     blocks.push(linesBefore(startSeconds), `# ${name} [${Math.floor(startSeconds)}]`)
   }
   blocks.push(linesBefore(Infinity))
@@ -79,12 +80,12 @@ function transcript({ segments, chapters }: Content): string[] {
 
 function line({ start, speaker, text }: Segment): string {
   const who = speaker === undefined ? '' : `[${speakerName(speaker)}]`
-  return `[${formatTimestamp(start)}]${who} ${oneLine(text)}`
+  return `[${formatTimestamp(start)}]${who} ${printable(text)}`
 }
 
 /** Brackets in a name would end it early. */
 function speakerName(speaker: string): string {
-  return oneLine(speaker.replaceAll('[', '(').replaceAll(']', ')'))
+  return printable(speaker.replaceAll('[', '(').replaceAll(']', ')'))
 }
 
 /** Who speaks, in the order in which they are first heard. */
@@ -95,5 +96,5 @@ export function speakersOf(segments: readonly Segment[]): string[] {
 
 /** How many words are said. */
 export function wordCount(segments: readonly Segment[]): number {
-  return spoken(segments).reduce((sum, { text }) => sum + oneLine(text).split(' ').length, 0)
+  return spoken(segments).reduce((sum, { text }) => sum + printable(text).split(' ').length, 0)
 }

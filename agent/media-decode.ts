@@ -1,3 +1,4 @@
+import { mostSeconds } from './child-limits.ts'
 import type { MediaInfo } from './media-info.ts'
 
 export interface DecodeOptions {
@@ -10,6 +11,12 @@ export interface DecodeOptions {
   channel?: number
   /** What the file is, as `probe` says: how much sound it can hold. Default: nobody knows. */
   media?: Pick<MediaInfo, 'format' | 'durationSeconds'>
+}
+
+/** The part of that which ffmpeg is told. */
+type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'channel' | 'media'> & {
+  /** Of the file: how much sound it can hold. Default: nobody knows. */
+  sizeBytes?: number
 }
 
 /** What ffmpeg is told, apart from the names of the files. */
@@ -39,16 +46,16 @@ const UNTIMED = /^(mp3|wav|w64|flac|aac|ac3|eac3|amr|dts|aiff|au|caf)$/
 const TRUE_LENGTH = /^(mov|matroska|avi|asf)(,|$)/
 
 /** How ffmpeg is asked for audio track `track` as 16 kHz, mono, 16 bit. */
-export function decodeArgs(
-  track: number,
-  options: Pick<DecodeOptions, 'fromSeconds' | 'channel' | 'media'>,
-): DecodeArgs {
-  const { fromSeconds = 0, channel, media } = options
+export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
+  const { fromSeconds = 0, channel, media, sizeBytes } = wish
   const seek = Math.max(0, Math.floor(fromSeconds) - LEAD_SECONDS)
   const skip = Math.round((fromSeconds - seek) * RATE)
-  const limitSeconds = limitOf(media)
+  const limitSeconds = Math.min(
+    limitOf(media),
+    sizeBytes === undefined ? Infinity : mostSeconds(sizeBytes),
+  )
   // Dropped where it is read: one packet with a wild time would otherwise be preceded by years of silence.
-  const limit = limitSeconds === Infinity ? [] : ['-t', (limitSeconds - seek).toFixed(3)]
+  const limit = limitSeconds === Infinity ? [] : ['-t', Math.max(1, limitSeconds - seek).toFixed(3)]
   const filters = [
     'aresample=async=1:first_pts=0',
     ...(channel === undefined ? [] : [`pan=mono|c0=c${channel}`]),

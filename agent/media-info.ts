@@ -1,5 +1,6 @@
-import { z } from 'zod'
 import { AppError } from '../shared/errors.ts'
+import { mostSeconds } from './child-limits.ts'
+import { isAbsurd, MOST_CHAPTERS, MOST_LANGUAGE, probed, type Probed } from './media-probe.ts'
 import { mimeOf } from './media-type.ts'
 
 export interface AudioTrack {
@@ -44,8 +45,10 @@ interface Chapter {
 
 /** What is in a media file. */
 export interface MediaInfo {
-  /** What the container says, 0 when it says nothing; an estimate for raw streams. */
+  /** What the container says, 0 when it says nothing that can be; an estimate for raw streams. */
   durationSeconds: number
+  /** What it says although a file of its size cannot be so long. */
+  claimedSeconds?: number
   /** When the last of its sounds and pictures begins; left out when it is the file's beginning. */
   latestStartSeconds?: number
   /** ffprobe's name of the container: `mp3`, `matroska,webm`, … */
@@ -69,45 +72,8 @@ const TEXT_SUBTITLES = new Set([
   'ttml',
 ])
 
-const text = z.string().catch('')
-const number = z.coerce.number().catch(0)
-const probed = z.object({
-  format: z.object({
-    format_name: text,
-    duration: number,
-    tags: z.record(z.string(), text).catch({}),
-  }),
-  streams: z
-    .array(
-      z.object({
-        codec_type: text,
-        codec_name: text,
-        sample_rate: number,
-        channels: number,
-        width: number,
-        height: number,
-        avg_frame_rate: text,
-        r_frame_rate: text,
-        duration: number,
-        start_time: number,
-        disposition: z.record(z.string(), number).catch({}),
-        tags: z.record(z.string(), text).catch({}),
-      }),
-    )
-    .catch([]),
-  chapters: z
-    .array(
-      z.object({
-        start_time: number,
-        end_time: number,
-        tags: z.record(z.string(), text).catch({}),
-      }),
-    )
-    .catch([]),
-})
-
 /**
- * What ffprobe's JSON (`-show_format -show_streams -show_chapters`) says of a file.
+ * What ffprobe's JSON says of a file, when it is asked for what `PROBED` lists.
  * @throws {AppError} `invalid_media` when it says nothing usable.
  */
 export function parseProbe(json: string): MediaInfo {
@@ -116,12 +82,18 @@ export function parseProbe(json: string): MediaInfo {
   const info = describe(parsed.data)
   // ffprobe takes a name's extension for a hint, and so finds an mp3 without any properties in `noise.mp3`.
   if (info.audio.length === 0 && info.video === null && info.subtitles.length === 0) {
-    throw new AppError('invalid_media', 'Nothing in the file is readable as audio or video.')
+    const absurd = parsed.data.streams.find(isAbsurd)
+    throw new AppError(
+      'invalid_media',
+      absurd === undefined
+        ? 'Nothing in the file is readable as audio or video.'
+        : `The file says that its sound has ${absurd.sample_rate} Hz and ${absurd.channels} channel(s): there is no such sound.`,
+    )
   }
   return info
 }
 
-function describe({ format, streams, chapters }: z.output<typeof probed>): MediaInfo {
+function describe({ format, streams, chapters }: Probed): MediaInfo {
   const audio = streams.filter(({ codec_type }) => codec_type === 'audio')
   const subtitles = streams.filter(({ codec_type }) => codec_type === 'subtitle')
   const moving = streams.find(
@@ -136,21 +108,25 @@ function describe({ format, streams, chapters }: z.output<typeof probed>): Media
   )
   const starts = [...audio, ...(moving ? [moving] : [])].map(({ start_time }) => start_time)
   const latestStartSeconds = Math.max(0, ...starts)
+  const claimed = Math.max(0, format.duration, ...streams.map(({ duration }) => duration))
+  const isBelieved = format.size <= 0 || claimed <= mostSeconds(format.size)
   return {
-    durationSeconds: Math.max(0, format.duration, ...streams.map(({ duration }) => duration)),
+    durationSeconds: isBelieved ? claimed : 0,
+    ...(isBelieved ? {} : { claimedSeconds: claimed }),
     ...(latestStartSeconds === 0 ? {} : { latestStartSeconds }),
     format: format.format_name,
     ...(mimeType === undefined ? {} : { mimeType }),
     audio: audio
-      .map((stream, index) => ({
+      .map((stream, index) => ({ stream, index }))
+      .filter(({ stream }) => stream.sample_rate > 0 && stream.channels > 0 && !isAbsurd(stream))
+      .map(({ stream, index }) => ({
         index,
         codec: stream.codec_name,
         sampleRate: stream.sample_rate,
         channels: stream.channels,
         language: languageOf(stream.tags),
         default: Boolean(stream.disposition['default']),
-      }))
-      .filter(({ sampleRate, channels }) => sampleRate > 0 && channels > 0),
+      })),
     video: moving
       ? {
           width: moving.width,
@@ -160,6 +136,7 @@ function describe({ format, streams, chapters }: z.output<typeof probed>): Media
         }
       : null,
     chapters: chapters
+      .slice(0, MOST_CHAPTERS)
       .map(({ start_time, end_time, tags }) => ({
         startSeconds: Math.max(0, start_time),
         endSeconds: end_time,
@@ -205,7 +182,7 @@ function parseJson(text: string): unknown {
 }
 
 function languageOf(tags: Record<string, string>): string | null {
-  const tag = tags['language']?.trim().toLowerCase() ?? ''
+  const tag = (tags['language'] ?? '').toLowerCase().slice(0, MOST_LANGUAGE)
   return tag === '' || tag === 'und' || tag === 'unk' ? null : tag
 }
 

@@ -8,6 +8,7 @@ import { OUTPUT_FORMS, type EngineSettings, type OutputForm } from './engines/de
 import { ENGINE_NAMES } from './engines/registry.ts'
 import { addModelSource, modelSource } from './models/config.ts'
 import { modelsDir } from './paths.ts'
+import { SANDBOXES, type SandboxKind } from './sandbox.ts'
 import { checked, gpuList, outOfMemory, type OutOfMemory } from './setting-values.ts'
 import type { SpeakerSettings } from './speakers.ts'
 
@@ -18,6 +19,8 @@ export interface MediaSettings {
   engineSettings: Omit<EngineSettings, 'device' | 'onPull'>
   /** A path or a name to use instead of looking for one. */
   ffmpeg: string | null
+  /** What ffmpeg and ffprobe are locked into. */
+  sandbox: SandboxKind
   modelsDir: string
   gpus: 'all' | 'none' | readonly string[]
   slotsPerGpu: number
@@ -134,6 +137,15 @@ export function addMediaSettings(command: Command): Command {
     .addOption(
       setting('--ffmpeg <path>', 'ffmpeg to use (default: PATH, else the npm one)', 'MORAG_FFMPEG'),
     )
+    .addOption(
+      setting(
+        '--sandbox <kind>',
+        'what ffmpeg is locked into while it reads a file: none, or bwrap (bubblewrap)',
+        'MORAG_SANDBOX',
+      )
+        .choices(SANDBOXES)
+        .default('none'),
+    )
     .addOption(modelsFolder())
 }
 
@@ -172,6 +184,7 @@ export function mediaSettings(flags: Flags): MediaSettings {
       source,
     },
     ffmpeg: text(flags['ffmpeg']),
+    sandbox: flags['sandbox'] as SandboxKind,
     modelsDir: folder,
     gpus: flags['gpus'] as MediaSettings['gpus'],
     slotsPerGpu: Number(flags['slotsPerGpu']),

@@ -1,47 +1,46 @@
-import { rename, rm } from 'node:fs/promises'
-import { AppError, type ErrorCode } from '../shared/errors.ts'
-import { oneLine } from '../shared/render.ts'
+import { rename, rm, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError } from '../shared/errors.ts'
+import { printable } from '../shared/printable.ts'
 import type { Segment } from '../shared/transcript.ts'
-import { runChild, type ChildResult } from './child.ts'
-import type { Tools } from './ffmpeg.ts'
+import { decodingLimits, mostSeconds, PROBING, readingLimits } from './child-limits.ts'
 import { decodeArgs, type DecodeOptions } from './media-decode.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
-import { childEnv } from './paths.ts'
+import { PROBED } from './media-probe.ts'
+import { noSound, refusal } from './media-refusal.ts'
+import { QUIET, runTool, SAFE } from './media-tool.ts'
+import type { MediaTools } from './sandbox.ts'
 import { readWavHeader } from './wav.ts'
-
-/** Only containers that hold media themselves: no playlist can make ffmpeg open other files or addresses. */
-const FORMATS =
-  'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg,flac,aac,avi,mpegts,mpeg,asf,flv,aiff,amr,caf,ac3,eac3,dts,w64,au'
-/** What ffmpeg and ffprobe are told before every input. */
-export const SAFE = ['-protocol_whitelist', 'file,crypto,data', '-format_whitelist', FORMATS]
-/** ffmpeg says what is wrong, and nothing else. */
-export const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
-/**
- * What the tools run with. A static build takes the character sets of a glibc that is not its own, and crashes (the
- * ffprobe from npm does, on every MPEG transport stream): it is to find none. We read nothing that needs them.
- */
-export function toolEnv(): Record<string, string> {
-  return { ...childEnv(), GCONV_PATH: '/nonexistent' }
-}
 
 /** A file's subtitles are read up to this much text. */
 const MAX_SUBTITLE_BYTES = 16 * 1024 * 1024
+/** What a file may say of itself: a thousand tracks and as many chapters are less. */
+const MAX_PROBE_BYTES = 4 * 1024 * 1024
+
 /**
  * What is in a file. Nothing of it is decoded, so a file that passes may still turn out to be broken.
  * @throws {AppError} `invalid_media` when it is no media file that we read, `source_missing` when it is not there.
  */
 export async function probe(
-  tools: Tools,
+  tools: MediaTools,
   file: string,
   options: { signal: AbortSignal },
 ): Promise<MediaInfo> {
-  const show = ['-show_format', '-show_streams', '-show_chapters', '-of', 'json']
-  const result = await runChild(tools.ffprobe, ['-v', 'error', ...SAFE, ...show, `file:${file}`], {
+  const show = ['-show_entries', PROBED, '-of', 'json']
+  const result = await runTool(tools, {
+    tool: 'ffprobe',
+    args: ['-v', 'error', ...SAFE, ...show, `file:${file}`],
+    file,
+    folder: null,
+    limits: PROBING,
     signal: options.signal,
-    env: toolEnv(),
-    tailBytes: 4 * 1024 * 1024,
+    tailBytes: MAX_PROBE_BYTES,
   })
-  if (result.exitCode !== 0) throw refusal(file, result)
+  if (result.exitCode !== 0) throw await refusal(file, result)
+  if (Buffer.byteLength(result.stdoutTail) >= MAX_PROBE_BYTES) {
+    const text = 'The file has more tracks, chapters and titles than any recording needs.'
+    throw new AppError('unsupported_media', text)
+  }
   return parseProbe(result.stdoutTail)
 }
 
@@ -54,7 +53,7 @@ export async function probe(
  * `no_space`, `source_missing`.
  */
 export async function decode(
-  tools: Tools,
+  tools: MediaTools,
   file: string,
   track: number,
   outWav: string,
@@ -62,32 +61,38 @@ export async function decode(
 ): Promise<{ cutShort: boolean }> {
   const part = `${outWav}.part`
   const from = options.fromSeconds ?? 0
-  const { before, after, limitSeconds } = decodeArgs(track, options)
+  const sizeBytes = await sizeOf(file)
+  const { before, after, limitSeconds } = decodeArgs(track, { ...options, sizeBytes })
   const input = [...SAFE, '-threads', '2', ...before, '-i', `file:${file}`]
   try {
-    const result = await runChild(
-      tools.ffmpeg,
-      [...QUIET, '-y', '-progress', 'pipe:1', ...input, ...after, `file:${part}`],
-      {
-        signal: options.signal,
-        env: toolEnv(),
-        onLine(line, stream) {
-          const seconds = stream === 'stdout' ? progressSeconds(line) : null
-          if (seconds !== null) options.onProgress(seconds)
-        },
+    const result = await runTool(tools, {
+      tool: 'ffmpeg',
+      args: [...QUIET, '-y', '-progress', 'pipe:1', ...input, ...after, `file:${part}`],
+      file,
+      folder: path.dirname(part),
+      limits: decodingLimits(limitSeconds),
+      signal: options.signal,
+      onLine(line, stream) {
+        const seconds = stream === 'stdout' ? progressSeconds(line) : null
+        if (seconds !== null) options.onProgress(seconds)
       },
-    )
-    if (result.exitCode !== 0) throw refusal(file, result)
+    })
+    if (result.exitCode !== 0) throw await refusal(file, result)
     const { samples, durationSeconds } = await readWavHeader(part)
     // Nothing came out although ffmpeg was content: damaged packets it skipped, or a track without any.
     if (samples === 0) {
-      throw result.stderrTail.trim() === '' ? noSound() : refusal(file, result)
+      throw result.stderrTail.trim() === '' ? noSound() : await refusal(file, result)
     }
     await rename(part, outWav)
     return { cutShort: from + durationSeconds > limitSeconds - 1 }
   } finally {
     await rm(part, { force: true })
   }
+}
+
+/** 0 where there is none: whoever reads it will say so. */
+async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => null))?.size ?? 0
 }
 
 /** Seconds of a line of ffmpeg's `-progress`, or null for another line. (`out_time_ms` is really microseconds.) */
@@ -101,18 +106,22 @@ function progressSeconds(line: string): number | null {
  * @throws {AppError} as `decode`.
  */
 export async function extractSubtitles(
-  tools: Tools,
+  tools: MediaTools,
   file: string,
   track: number,
   options: { signal: AbortSignal },
 ): Promise<Segment[]> {
   const args = [...SAFE, '-i', `file:${file}`, '-map', `0:s:${track}`, '-f', 'srt', 'pipe:1']
-  const result = await runChild(tools.ffmpeg, [...QUIET, ...args], {
+  const result = await runTool(tools, {
+    tool: 'ffmpeg',
+    args: [...QUIET, ...args],
+    file,
+    folder: null,
+    limits: readingLimits(mostSeconds(await sizeOf(file))),
     signal: options.signal,
-    env: toolEnv(),
     tailBytes: MAX_SUBTITLE_BYTES,
   })
-  if (result.exitCode !== 0) throw refusal(file, result)
+  if (result.exitCode !== 0) throw await refusal(file, result)
   return parseCues(result.stdoutTail)
 }
 
@@ -128,7 +137,7 @@ function parseCues(srt: string): Segment[] {
       .map(Number)
     if (times === undefined) continue
     const [h1 = 0, m1 = 0, s1 = 0, ms1 = 0, h2 = 0, m2 = 0, s2 = 0, ms2 = 0] = times
-    const said = oneLine(
+    const said = printable(
       lines
         .slice(at + 1)
         .join(' ')
@@ -138,48 +147,4 @@ function parseCues(srt: string): Segment[] {
     if (said !== '') cues.push({ start, end: h2 * 3600 + m2 * 60 + s2 + ms2 / 1000, text: said })
   }
   return cues.toSorted((a, b) => a.start - b.start)
-}
-
-/** What the tools print, and what that means for the job; the first that fits. Exit codes differ between versions. */
-const REFUSALS: [RegExp, ErrorCode][] = [
-  [/No space left on device|Disk quota exceeded/i, 'no_space'],
-  [/matches no streams|does not contain any stream/i, 'no_audio'],
-  [/Cannot allocate memory|Resource temporarily unavailable/i, 'engine_failed'],
-  [/No such file or directory|Permission denied/i, 'source_missing'],
-  [
-    /Decoder .*not found|Unknown decoder|no decoder for|codec not currently supported/i,
-    'unsupported_media',
-  ],
-]
-
-/**
- * What a tool's failure means for the job. Says nothing of where the file lies here: the sentence goes to whoever sent it.
- */
-export function refusal(file: string, result: ChildResult): AppError {
-  const printed = result.stderrTail
-  const last = oneLine(printed.trim().split('\n').at(-1) ?? '')
-    .replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, '')
-    .replaceAll(`file:${file}: `, '')
-    .replaceAll(file, 'the file')
-    .replace(/\.$/, '')
-  // Killed from outside (out of memory, an operator): that says nothing of the file.
-  const code =
-    result.exitCode === null
-      ? 'engine_failed'
-      : (REFUSALS.find(([pattern]) => pattern.test(printed))?.[1] ?? 'invalid_media')
-  const why = last === '' ? `ended with ${result.signal ?? result.exitCode}` : last.slice(0, 300)
-  switch (code) {
-    case 'no_space':
-      return new AppError(code, 'The disk is full: the file could not be decoded. Free some space.')
-    case 'no_audio':
-      return noSound()
-    case 'invalid_media':
-      return new AppError(code, `The file is not readable as audio or video: ${why}.`)
-    default:
-      return new AppError(code, `The file could not be read: ${why}.`)
-  }
-}
-
-function noSound(): AppError {
-  return new AppError('no_audio', 'The file has no audio track with anything in it.')
 }

@@ -1,9 +1,10 @@
 import { AppError } from '../shared/errors.ts'
-import type { Tools } from './ffmpeg.ts'
+import { printable } from '../shared/printable.ts'
 import type { JobOptions } from './job-options.ts'
 import type { Heard } from './conversion.ts'
 import { extractSubtitles } from './media.ts'
 import type { MediaInfo, SubtitleTrack } from './media-info.ts'
+import type { MediaTools } from './sandbox.ts'
 import { chooseSubtitles, languageCode, subtitlesInstead } from './tracks.ts'
 
 /** The file's own subtitles, where the job would rather have them than what is heard. */
@@ -18,7 +19,7 @@ export function subtitlesToPrefer(media: MediaInfo, options: JobOptions): Subtit
  * @throws {AppError} `no_audio` when it has neither.
  */
 export async function readSubtitles(
-  tools: Tools,
+  tools: MediaTools,
   { sourcePath, filename, signal }: { sourcePath: string; filename: string; signal: AbortSignal },
   media: MediaInfo,
   preferred: SubtitleTrack | null,
@@ -28,7 +29,7 @@ export async function readSubtitles(
   if (subtitles === null && media.chapters.length === 0) {
     throw new AppError(
       'no_audio',
-      `'${filename}' has nothing to hear: no audio track, subtitles or chapters.`,
+      `'${printable(filename)}' has nothing to hear: no audio track, subtitles or chapters.`,
     )
   }
   const segments =

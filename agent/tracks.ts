@@ -1,3 +1,4 @@
+import { formatTimestamp } from '../shared/duration.ts'
 import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
 
 /** A language as a tag or a person writes it (`ger`, `de-AT`) as ISO 639-1 where it has such a code, else null. */
@@ -85,6 +86,9 @@ export interface Found {
 /** Raw streams carry no length: ffprobe guesses it from the first frames. */
 const GUESSED = new Set(['aac', 'ac3', 'eac3', 'amr', 'dts', 'mpegts'])
 
+/** Of a claim that is not believed no more than this is repeated: a thousand hours. */
+const MOST_CLAIMED_SECONDS = 3_600_000
+
 /** What a person should know about how a text came about; empty when all was as expected. */
 export function warningsOf(found: Found): string[] {
   const { kind, media, track, heardSeconds, subtitles } = found
@@ -94,6 +98,10 @@ export function warningsOf(found: Found): string[] {
   }
   if (kind === 'audio' && media.video !== null) {
     warnings.push('The file was sent as audio but is a video: only its sound was used.')
+  }
+  if (media.claimedSeconds !== undefined) {
+    const said = formatTimestamp(Math.min(media.claimedSeconds, MOST_CLAIMED_SECONDS))
+    warnings.push(`The file says that it is ${said} long, more than a file of its size can hold.`)
   }
   if (track === null && subtitles !== null && found.preferred) {
     warnings.push(`The text is the file's subtitle track ${name(subtitles)}: nothing was heard.`)
