@@ -21,7 +21,7 @@ const MOST_CHANNELS = 64
 /** Words of whoever made the file: they go into texts and onto terminals. */
 const text = z
   .string()
-  .transform((words) => printable(words, MOST_TITLE))
+  .transform((words) => printable(words, { most: MOST_TITLE }))
   .catch('')
 const number = z.coerce.number().catch(0)
 /** What ffprobe prints of that; what is missing or no number is empty or 0. */

@@ -44,7 +44,7 @@ export async function refusal(file: string, result: ToolResult): Promise<AppErro
   const code = outside
     ? 'engine_failed'
     : (REFUSALS.find(([pattern]) => pattern.test(printed))?.[1] ?? 'invalid_media')
-  const said = printable(last, 300).replace(/\.$/, '')
+  const said = printable(last, { most: 300 }).replace(/\.$/, '')
   const why = said === '' ? `ended with ${result.signal ?? result.exitCode}` : said
   switch (code) {
     case 'no_space':

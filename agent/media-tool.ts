@@ -50,7 +50,7 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   })
   const wrapper = /^(?:prlimit|bwrap): .*/m.exec(result.stderrTail)
   if (result.exitCode !== 0 && wrapper !== null) {
-    const text = `'${tools[tool]}' cannot be started: ${printable(wrapper[0], 300)}.`
+    const text = `'${tools[tool]}' cannot be started: ${printable(wrapper[0], { most: 300 })}.`
     throw new AppError('engine_missing', text)
   }
   const ended = sandbox === null ? result : unwrapped(result)

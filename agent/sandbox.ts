@@ -111,7 +111,7 @@ export async function findSandbox(
       },
     )
     if (exitCode === 0) continue
-    const said = printable(stderrTail, 300) || `it ended with ${exitCode}`
+    const said = printable(stderrTail, { most: 300 }) || `it ended with ${exitCode}`
     throw unusable(
       `${tool} does not start in it (${said}). It takes user namespaces, which containers often do not allow`,
     )

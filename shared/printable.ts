@@ -14,7 +14,7 @@ const HALF = /\p{Surrogate}/gu
  * or put into a document: they cannot begin a line of their own, move a cursor, or be read otherwise than they are.
  * @param most how many characters are kept; of more the rest becomes `…`. Default: all.
  */
-export function printable(text: string, most = Infinity): string {
+export function printable(text: string, { most = Infinity }: { most?: number } = {}): string {
   const line = text.replace(UNSEEN, '').replace(HALF, '\ufffd').replace(BREAKING, ' ').trim()
   if (line.length <= most) return line
   const characters = Array.from(line)

@@ -46,14 +46,15 @@ describe('printable', () => {
   })
 
   it('cuts what is too long between characters, and says so', () => {
-    assert.equal(printable('🎧🎧🎧🎧', 3), '🎧🎧…')
-    assert.equal(printable('🎧🎧🎧', 3), '🎧🎧🎧')
-    assert.equal(printable('abc', 3), 'abc')
+    assert.equal(printable('🎧🎧🎧🎧', { most: 3 }), '🎧🎧…')
+    assert.equal(printable('🎧🎧🎧', { most: 3 }), '🎧🎧🎧')
+    assert.equal(printable('abc', { most: 3 }), 'abc')
   })
 
   it('says the same of what it has said', () => {
     for (const text of ['\u202e\n\u202ea ', 'a \u200e b', 'x\u0000\u200f\u0000y', 'abcdef']) {
-      assert.equal(printable(printable(text, 4), 4), printable(text, 4))
+      const once = printable(text, { most: 4 })
+      assert.equal(printable(once, { most: 4 }), once)
     }
   })
 })
