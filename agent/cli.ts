@@ -2,13 +2,6 @@
 import { Command, CommanderError } from 'commander'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
-import { addEngines } from './commands/engines.ts'
-import { addModels } from './commands/models.ts'
-import { addStart } from './commands/start.ts'
-import { addSubmit } from './commands/submit.ts'
-import { addTest } from './commands/test.ts'
-import { addTranscribe } from './commands/transcribe.ts'
-import { prepareEnvironment } from './config.ts'
 
 const EXAMPLES = `
 Examples:
@@ -17,7 +10,24 @@ Examples:
   morag-agent test --test all                                 does everything work on this machine?
 `
 
-function program(): Command {
+/** What each command loads is its own: `--version` needs none of it, and is there at once. */
+const COMMANDS: Record<string, () => Promise<(cli: Command) => void>> = {
+  start: async () => (await import('./commands/start.ts')).addStart,
+  test: async () => (await import('./commands/test.ts')).addTest,
+  transcribe: async () => (await import('./commands/transcribe.ts')).addTranscribe,
+  submit: async () => (await import('./commands/submit.ts')).addSubmit,
+  models: async () => (await import('./commands/models.ts')).addModels,
+  engines: async () => (await import('./commands/engines.ts')).addEngines,
+}
+
+/** The commands that these arguments are about: the first that is named, else all, for the help and for a wrong name. */
+function wanted(args: readonly string[]): string[] {
+  if (args.some((arg) => arg === '--version' || arg === '-V')) return []
+  const named = args.find((arg) => !arg.startsWith('-'))
+  return named !== undefined && Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS)
+}
+
+async function program(): Promise<Command> {
   const cli = new Command('morag-agent')
     .description('Turns audio and video into text: for a coordinator, or alone.')
     .version(VERSION)
@@ -25,23 +35,19 @@ function program(): Command {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) })
     .addHelpText('after', EXAMPLES)
-  addStart(cli)
-  addTest(cli)
-  addTranscribe(cli)
-  addSubmit(cli)
-  addModels(cli)
-  addEngines(cli)
+  const names = wanted(process.argv.slice(2))
+  if (names.length > 0) (await import('./config.ts')).prepareEnvironment()
+  for (const name of names) (await COMMANDS[name]!())(cli)
   return cli
 }
 
 async function main(): Promise<void> {
-  prepareEnvironment()
   // Whoever reads our output may stop reading: that is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error
     process.exit(EXIT.done)
   })
-  const cli = program()
+  const cli = await program()
   try {
     await cli.parseAsync()
   } catch (error) {
