@@ -1,0 +1,133 @@
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+
+/**
+ * `npm run check:package`: packs what would be published, installs it into empty folders with an empty HOME, once whole
+ * and once without the optional parts, and does there what the README does first. Fails where a user would.
+ */
+const ROOT = fileURLToPath(new URL('..', import.meta.url))
+const TEXT = /ask not what your country can do for you/i
+
+interface Installed {
+  folder: string
+  bin: (name: string) => string
+  env: Record<string, string>
+}
+
+async function main(): Promise<void> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-package-'))
+  try {
+    const tarball = await pack(folder)
+    await whole(await install(tarball, path.join(folder, 'whole')))
+    await slim(await install(tarball, path.join(folder, 'slim'), '--omit=optional'))
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+  console.log('The package works.')
+}
+
+async function pack(folder: string): Promise<string> {
+  await execa('npm', ['run', '-s', 'build'], { cwd: ROOT, stdio: 'inherit' })
+  await execa('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: ROOT })
+  const name = (await readdir(folder)).find((file) => file.endsWith('.tgz'))
+  if (name === undefined) throw new Error('npm pack left no file')
+  return path.join(folder, name)
+}
+
+async function install(tarball: string, folder: string, ...flags: string[]): Promise<Installed> {
+  const home = path.join(folder, 'home')
+  await mkdir(home, { recursive: true })
+  const quiet = ['--no-audit', '--no-fund', '--loglevel', 'error']
+  await execa('npm', ['install', '--prefix', folder, ...quiet, ...flags, tarball])
+  const { stdout } = await execa('du', ['-sm', path.join(folder, 'node_modules')])
+  console.log(`installed ${flags.join(' ') || 'whole'}: ${stdout.split('\t')[0]} MB`)
+  const bin = (name: string): string => path.join(folder, 'node_modules/.bin', name)
+  return { folder, bin, env: { PATH: process.env['PATH'] ?? '', HOME: home } }
+}
+
+/** A program of the installed package; its standard output. Throws when it ends in another way than `exitCode`. */
+async function say(
+  { bin, env, folder }: Installed,
+  command: readonly string[],
+  exitCode = 0,
+): Promise<string> {
+  const [name, ...args] = command
+  const done = await execa(bin(name!), args, {
+    cwd: folder,
+    env,
+    extendEnv: false,
+    reject: false,
+    all: true,
+  })
+  if (done.exitCode === exitCode) return done.all
+  throw new Error(`${command.join(' ')} ended with ${done.exitCode}:\n${done.all}`)
+}
+
+function expect(text: string, pattern: RegExp, what: string): void {
+  if (!pattern.test(text)) throw new Error(`${what} gave:\n${text}`)
+  console.log(`ok: ${what}`)
+}
+
+async function whole(here: Installed): Promise<void> {
+  const clip = path.join(
+    here.folder,
+    'node_modules/morag-remote-conversion/dist/agent/assets/jfk.wav',
+  )
+  expect(await say(here, ['morag-agent', '--version']), /^\d+\.\d+\.\d+/, 'morag-agent --version')
+  expect(await say(here, ['morag-agent', 'transcribe', clip]), TEXT, 'morag-agent transcribe')
+  const serve = ['serve', '--port', '0', '--data-dir', 'data', '--log-format', 'json']
+  const { folder, env, bin } = here
+  const coordinator = execa(bin('morag-coordinator'), serve, {
+    cwd: folder,
+    env,
+    extendEnv: false,
+    reject: false,
+    buffer: false,
+  })
+  try {
+    const url = await firstUrl(coordinator.stdout)
+    const agent = execa(bin('morag-agent'), ['start', '--once', '--url', url], {
+      cwd: folder,
+      env,
+      extendEnv: false,
+      reject: false,
+    })
+    const text = await say(here, ['morag-agent', 'submit', clip, '--url', url, '--wait'])
+    expect(text, TEXT, 'a coordinator, an agent, a job')
+    await agent
+  } finally {
+    coordinator.kill('SIGTERM')
+    await coordinator
+  }
+}
+
+/** Without the embedded engine and ffmpeg: for hosts that have their own. */
+async function slim(here: Installed): Promise<void> {
+  expect(await say(here, ['morag-agent', '--version']), /^\d+\.\d+\.\d+/, 'slim: --version')
+  expect(await say(here, ['morag-agent', 'engines']), /whisper-cpp/, 'slim: morag-agent engines')
+  const { folder, env, bin } = here
+  const without = await execa(bin('morag-agent'), ['test', '--test', 'engine', '--json'], {
+    cwd: folder,
+    env,
+    extendEnv: false,
+    reject: false,
+    all: true,
+  })
+  expect(without.all, /engine/, 'slim: morag-agent test says what is missing')
+}
+
+async function firstUrl(output: NodeJS.ReadableStream): Promise<string> {
+  for await (const line of createInterface({ input: output })) {
+    const { url } = JSON.parse(line) as { url?: string }
+    if (url === undefined) continue
+    output.resume()
+    return url
+  }
+  throw new Error('the coordinator ended before it listened')
+}
+
+await main()
