@@ -33,7 +33,7 @@ export interface ToolResult extends ChildResult {
 
 /**
  * Runs ffmpeg or ffprobe within limits, and locked in where that is asked for.
- * @throws {AppError} `engine_missing` when it cannot be started; the signal's reason when aborted.
+ * @throws {AppError} `engine_missing` when it cannot be started, `source_missing` when its file is gone; the signal's reason when aborted.
  */
 export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResult> {
   const { tool, args, file, folder, limits, signal, onLine, tailBytes } = run
@@ -50,6 +50,10 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   })
   const wrapper = /^(?:prlimit|bwrap): .*/m.exec(result.stderrTail)
   if (result.exitCode !== 0 && wrapper !== null) {
+    // bubblewrap has to find what it is to show.
+    if (wrapper[0].includes(`${file}: No such file`)) {
+      throw new AppError('source_missing', 'The file is not there.')
+    }
     const text = `'${tools[tool]}' cannot be started: ${printable(wrapper[0], { most: 300 })}.`
     throw new AppError('engine_missing', text)
   }

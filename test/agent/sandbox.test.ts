@@ -21,6 +21,14 @@ import { CLIPS, ffmpeg, makeMedia, tempFolder, testTools } from './fixtures.ts'
 const folder = tempFolder()
 const tools = await testTools()
 const signal = new AbortController().signal
+// Before any test: while something is waited for between them, the folder would be removed.
+const sandbox: Sandbox | null = await findSandbox('bwrap', tools, signal).catch(
+  (error: unknown) => {
+    if (error instanceof AppError && error.code === 'usage') return null
+    throw error
+  },
+)
+const skip = sandbox === null ? 'bubblewrap is not here, or may not do anything here' : false
 const at = (name: string): string => path.join(folder, name)
 
 /** Runs something with another PATH. */
@@ -134,14 +142,6 @@ describe('findSandbox', () => {
   })
 })
 
-const sandbox: Sandbox | null = await findSandbox('bwrap', tools, signal).catch(
-  (error: unknown) => {
-    if (error instanceof AppError && error.code === 'usage') return null
-    throw error
-  },
-)
-const skip = sandbox === null ? 'bubblewrap is not here, or may not do anything here' : false
-
 describe('locked in', { skip }, () => {
   const locked: MediaTools = { ...tools, sandbox }
 
@@ -197,6 +197,13 @@ describe('locked in', { skip }, () => {
     )
     assert.match(messages[0]!, /^invalid_media /)
     assert.equal(messages[0], messages[1])
+  })
+
+  it('a file that is not there is missing, and not ffmpeg', async () => {
+    await assert.rejects(
+      probe(locked, at('nothing.mp3'), { signal }),
+      (error: unknown) => error instanceof AppError && error.code === 'source_missing',
+    )
   })
 
   it('nothing is seen but what was opened, and nothing else can be written', async () => {
