@@ -141,7 +141,7 @@ export class MoragClient {
         : ''
     const after = [headers['retry-after']].flat()[0]
     const seconds = retryAfterSeconds(after, Date.now(), DAY / SECOND)
-    const message = `${this.#name} answered ${statusCode}${said === '' ? '.' : `: ${said}`}${hint}`
+    const message = `${this.#name} answered ${statusCode}${said === '' ? '' : `: ${said.replace(/\.$/, '')}`}.${hint}`
     const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
     return new AppError(codeOf(statusCode), message, options)
   }
