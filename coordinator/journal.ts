@@ -193,7 +193,9 @@ export async function syncBelow(dir: string, patienceMs?: number): Promise<void>
   const late = new AbortController()
   const tooLate = async (): Promise<never> => {
     await delay(patienceMs, undefined, { signal: late.signal, ref: false })
-    throw new Error(`The file system of ${dir} took longer than ${patienceMs / SECOND} s to sync: the next start replays its journal`)
+    throw new Error(
+      `The file system of ${dir} took longer than ${patienceMs / SECOND} s to sync: the next start replays its journal`,
+    )
   }
   try {
     await Promise.race([synced, tooLate()])

@@ -1,0 +1,102 @@
+import { lookup as systemLookup } from 'node:dns'
+import type { LookupAddress, LookupOptions } from 'node:dns'
+import type { LookupFunction } from 'node:net'
+import ipaddr from 'ipaddr.js'
+import { Agent, type Dispatcher } from 'undici'
+import { AppError } from '../../shared/errors.ts'
+import { SECOND } from '../../shared/duration.ts'
+
+type Network = [ipaddr.IPv4 | ipaddr.IPv6, number]
+type Lookup = (
+  host: string,
+  options: LookupOptions & { all: true },
+  callback: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
+) => void
+
+const FIX = 'allow it with --webhook-allow if it is meant'
+
+/**
+ * Which addresses webhooks may go to: public ones, and those that an operator has allowed. The address that is checked
+ * is the one that is connected to: nothing is looked up again in between, so a name cannot change its mind.
+ */
+export class AddressGuard {
+  readonly #hosts = new Set<string>()
+  readonly #networks: Network[] = []
+  readonly #lookup: Lookup
+
+  /** @throws {AppError} `usage` for an entry that is neither a host, an address nor a network (CIDR). */
+  constructor(allow: readonly string[], lookup: Lookup = systemLookup) {
+    this.#lookup = lookup
+    for (const entry of allow) this.#allow(entry)
+  }
+
+  /** Why nothing may be sent there, as far as its text tells; null when nothing speaks against it. */
+  whyNot(url: URL): string | null {
+    const host = hostOf(url)
+    if (this.#hosts.has(host)) return null
+    if (ipaddr.isValid(host)) return this.#isFine(host) ? null : `${host} is not public: ${FIX}.`
+    const local = host === 'localhost' || host.endsWith('.localhost')
+    return local && !this.#isFine('127.0.0.1') ? `${host} is this machine: ${FIX}.` : null
+  }
+
+  /** Connects to checked addresses only. Literal addresses never come here: {@link whyNot} is what tells of them. */
+  dispatcher(): Dispatcher {
+    const lookup: LookupFunction = (host, options, callback) => {
+      this.#lookup(host, { ...options, all: true }, (error, found) => {
+        const allowed = this.#hosts.has(host.toLowerCase().replace(/\.$/, ''))
+        const bad = allowed ? undefined : found?.find(({ address }) => !this.#isFine(address))
+        if (error) return callback(error, [])
+        if (bad !== undefined || found.length === 0) {
+          const what = bad === undefined ? 'has no address' : `is at ${bad.address}`
+          return callback(new Error(`${host} ${what}, which is not public: ${FIX}`), [])
+        }
+        if (options.all === true) return callback(null, found)
+        callback(null, found[0]!.address, found[0]!.family)
+      })
+    }
+    return new Agent({ connect: { lookup, timeout: 10 * SECOND }, connections: 4 })
+  }
+
+  #isFine(address: string): boolean {
+    const ip = unwrapped(ipaddr.parse(address))
+    if (this.#networks.some(([net, bits]) => net.kind() === ip.kind() && ip.match(net, bits)))
+      return true
+    return ip.range() === 'unicast'
+  }
+
+  #allow(entry: string): void {
+    const text = entry.toLowerCase().replace(/^\[(.*)\]$/, '$1')
+    if (ipaddr.isValidCIDR(text)) this.#networks.push(ipaddr.parseCIDR(text))
+    else if (ipaddr.isValid(text)) {
+      const ip = ipaddr.parse(text)
+      this.#networks.push([ip, ip.kind() === 'ipv4' ? 32 : 128])
+    } else if (/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?$/.test(text)) this.#hosts.add(text)
+    else {
+      const message = `'${entry}' is no host, address or network (--webhook-allow): write it like hooks.lan or 10.0.0.0/8.`
+      throw new AppError('usage', message)
+    }
+  }
+}
+
+/** A host as a URL has it: the parser has read every spelling of an IPv4 address already. */
+function hostOf(url: URL): string {
+  return url.hostname
+    .toLowerCase()
+    .replace(/^\[(.*)\]$/, '$1')
+    .replace(/\.$/, '')
+}
+
+/** The IPv4 address that an IPv6 one carries (RFC 4291, 6052, 3056), else the address itself. */
+function unwrapped(ip: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
+  if (ip.kind() === 'ipv4') return ip
+  const six = ip as ipaddr.IPv6
+  if (six.isIPv4MappedAddress()) return six.toIPv4Address()
+  const bytes = six.toByteArray()
+  const range = six.range()
+  if (range === 'rfc6052') return new ipaddr.IPv4(bytes.slice(12))
+  if (range === '6to4') return new ipaddr.IPv4(bytes.slice(2, 6))
+  // ::a.b.c.d, which nobody uses in earnest (deprecated by RFC 4291).
+  if (bytes.slice(0, 12).every((byte) => byte === 0) && bytes[12] !== 0)
+    return new ipaddr.IPv4(bytes.slice(12))
+  return six
+}

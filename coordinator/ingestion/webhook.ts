@@ -1,0 +1,139 @@
+import { request } from 'undici'
+import { Webhook } from 'standardwebhooks'
+import { DAY, SECOND } from '../../shared/duration.ts'
+import { messageOf } from '../../shared/errors.ts'
+import { networkReason, retryAfterSeconds } from '../../shared/network.ts'
+import { printable } from '../../shared/printable.ts'
+import { VERSION } from '../../shared/version.ts'
+import { API } from '../../shared/wire.ts'
+import type { EndedJob, ResultBody } from '../job.ts'
+import type { AddressGuard } from './address-guard.ts'
+import type { Tried } from './continuation.ts'
+import type { TryStep } from './step.ts'
+import { checkWebhook, webhookOf } from './webhook-target.ts'
+
+export interface WebhookOptions {
+  /** `whsec_…`, for targets that have none of their own. */
+  secret: string
+  guard: AddressGuard
+  /** A job's result, or null when it has none. */
+  resultOf: (job: EndedJob) => Promise<ResultBody | null>
+  now: () => number
+}
+
+const TIMEOUT_MS = 30 * SECOND
+/** So much of an answer is read; nothing in it matters but a word on what went wrong. */
+const MAX_ANSWER_BYTES = 64 * 1024
+/** A text that is longer stays here: the receiver fetches it from `result_url`. */
+const MAX_CONTENT_CHARS = 256 * 1024
+
+/** Tells a job's webhook of its end, signed as the Standard Webhooks specification says. Redirects are not followed. */
+export function webhookStep({ secret, guard, resultOf, now }: WebhookOptions): TryStep {
+  const dispatcher = guard.dispatcher()
+  return async (job, id, signal) => {
+    const target = webhookOf(job)
+    if (target === null) return { done: true }
+    try {
+      checkWebhook(target, guard)
+    } catch (error) {
+      return failed(messageOf(error))
+    }
+    const body = JSON.stringify(payloadOf(job, await resultOf(job), now()))
+    const sentAt = new Date(now())
+    const signature = new Webhook(target.secret ?? secret).sign(id, sentAt, body)
+    const timeout = AbortSignal.timeout(TIMEOUT_MS)
+    try {
+      const answer = await request(target.url, {
+        method: 'POST',
+        dispatcher,
+        signal: AbortSignal.any([signal, timeout]),
+        headers: {
+          'content-type': 'application/json',
+          'user-agent': `morag-coordinator/${VERSION}`,
+          'webhook-id': id,
+          'webhook-timestamp': String(Math.floor(sentAt.getTime() / SECOND)),
+          'webhook-signature': signature,
+          ...(target.authToken !== null && { authorization: `Bearer ${target.authToken}` }),
+        },
+        body,
+      })
+      const text = await firstOf(answer.body)
+      return outcomeOf(answer.statusCode, answer.headers['retry-after']?.toString(), text, now())
+    } catch (error) {
+      if (signal.aborted) throw error
+      return failed(timeout.aborted ? 'The receiver took too long.' : reasonOf(error))
+    }
+  }
+}
+
+/** The original's payload and that of Standard Webhooks in one object. */
+export function payloadOf(job: EndedJob, result: ResultBody | null, now: number): object {
+  const completedAt = new Date(job.completedAt).toISOString()
+  const error = 'error' in job ? job.error : null
+  const whole = result !== null && result.content.length <= MAX_CONTENT_CHARS
+  const { segments: _, ...metadata } = result?.metadata ?? {}
+  const facts = {
+    remote_job_id: job.jobId,
+    content_type: job.contentType,
+    document_id: job.ingestion?.documentId ?? null,
+    content: whole ? result.content : null,
+    content_truncated: result !== null && !whole,
+    metadata,
+    error_code: error?.code ?? null,
+    error_message: error?.message ?? null,
+    result_url: result === null ? null : `${API}/remote-jobs/${job.jobId}/result`,
+  }
+  return {
+    task_id: job.ingestionTaskId,
+    status: job.status === 'completed' ? 'SUCCESS' : 'FAILURE',
+    result: facts,
+    completed_at: completedAt,
+    type: `job.${job.status}`,
+    timestamp: new Date(now).toISOString(),
+    data: { job_id: job.jobId, task_id: job.ingestionTaskId, status: job.status, ...facts },
+  }
+}
+
+function outcomeOf(
+  status: number,
+  retryAfter: string | undefined,
+  text: string,
+  now: number,
+): Tried {
+  if (status >= 200 && status < 300) return { done: true }
+  const word = printable(text).slice(0, 200).trim()
+  const what =
+    status >= 300 && status < 400
+      ? `${status}, a redirect, which is not followed`
+      : word === ''
+        ? String(status)
+        : `${status}: ${word}`
+  const seconds = retryAfterSeconds(retryAfter, now, DAY / SECOND)
+  return {
+    done: false,
+    message: `The receiver answered ${what}.`,
+    // 410 Gone: it wants no more of this.
+    final: status === 410,
+    retryAfterMs: seconds === undefined ? null : seconds * SECOND,
+  }
+}
+
+async function firstOf(body: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<string> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size >= MAX_ANSWER_BYTES) break
+  }
+  body.destroy()
+  return Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString('utf8')
+}
+
+function reasonOf(error: unknown): string {
+  return `The webhook could not be reached: ${networkReason(error)}.`
+}
+
+function failed(message: string): Tried {
+  return { done: false, message, final: false, retryAfterMs: null }
+}
