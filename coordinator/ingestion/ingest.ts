@@ -1,0 +1,52 @@
+import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError, isRetryable, messageOf } from '../../shared/errors.ts'
+import type { CompletedJob, ResultBody } from '../job.ts'
+import { withoutSecrets } from '../task-options.ts'
+import { stemOf } from './file-stem.ts'
+import type { MoragClient, TextToIngest } from './morag-client.ts'
+import type { TryStep } from './step.ts'
+
+export interface IngestOptions {
+  client: MoragClient
+  resultOf: (job: CompletedJob) => Promise<ResultBody>
+  /** How long the server may take for one text. */
+  patienceMs?: number
+}
+
+const PATIENCE_MS = 15 * MINUTE
+
+/** The step `ingest`: a finished text goes into the MoRAG server as a Markdown document. */
+export function ingestStep({ client, resultOf, patienceMs = PATIENCE_MS }: IngestOptions): TryStep {
+  return async (job, id, signal) => {
+    if (job.status !== 'completed')
+      return { done: false, message: 'The job has no text.', final: true, retryAfterMs: null }
+    const patience = AbortSignal.timeout(patienceMs)
+    try {
+      const document = documentOf(job, await resultOf(job))
+      await client.ingest(document, id, AbortSignal.any([signal, patience]))
+      return { done: true }
+    } catch (error) {
+      if (signal.aborted) throw error
+      const seconds = error instanceof AppError ? error.retryAfterSeconds : undefined
+      return {
+        done: false,
+        message: patience.aborted ? 'The MoRAG server took too long.' : messageOf(error),
+        final: !isRetryable(error),
+        retryAfterMs: seconds === undefined ? null : seconds * SECOND,
+      }
+    }
+  }
+}
+
+/** A job's text as the pipeline takes it on. An id that stays the same makes a repeated ingestion replace the first. */
+export function documentOf(job: CompletedJob, { content }: ResultBody): TextToIngest {
+  const { jobId, ingestion, source } = job
+  return {
+    text: content,
+    filename: `${stemOf(source.filename)}.md`,
+    contentType: 'document',
+    documentId: ingestion?.documentId ?? jobId,
+    metadata: { ...ingestion?.metadata, remote_job_id: jobId },
+    processingOptions: ingestion?.processingOptions ?? withoutSecrets(job.taskOptions),
+  }
+}

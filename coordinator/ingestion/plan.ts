@@ -1,0 +1,22 @@
+import type { EndedJob } from '../job.ts'
+import type { IngestionConfig } from './config.ts'
+import type { StepName } from './continuation.ts'
+import { webhookOf } from './webhook-target.ts'
+
+/** What follows a job's end, in no order: each step goes its own way. */
+export function stepsFor(
+  job: EndedJob,
+  { moragUrl, outputDir }: Pick<IngestionConfig, 'moragUrl' | 'outputDir'>,
+): StepName[] {
+  const steps: StepName[] = []
+  if (webhookOf(job) !== null) steps.push('webhook')
+  if (job.status !== 'completed') return steps
+  if (moragUrl !== null && isToBeIngested(job)) steps.push('ingest')
+  if (outputDir !== null) steps.push('folder')
+  return steps
+}
+
+/** A job that came without `POST /process` is, unless it says otherwise. */
+function isToBeIngested({ ingestion, taskOptions }: EndedJob): boolean {
+  return ingestion === null ? taskOptions['ingest'] !== false : ingestion.mode === 'ingest'
+}
