@@ -1,82 +1,123 @@
-import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { isSystemError, messageOf } from '../../shared/errors.ts'
+import { AppError, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
+import type { CompletedJob, EndedJob, ResultBody } from '../job.ts'
 import { syncDirectory } from '../journal.ts'
-import type { EndedJob, ResultBody } from '../job.ts'
+import type { Results } from '../results.ts'
+import { Turns } from '../turns.ts'
+import type { Tried } from './continuation.ts'
 import { stemOf } from './file-stem.ts'
-import type { TryStep } from './step.ts'
 
 /**
- * Writes a job's text to a folder, as `<name>.md` and `<name>.json`, each of them whole or not at all. A name that
- * another job has gets the beginning of the job's id.
+ * Finished texts as files: `<name>.md` and, when that is whole, `<name>.json` with what belongs to it. A name that is
+ * another job's gets the beginning of the job's id.
  */
-export function folderStep(
-  folder: string,
-  resultOf: (job: EndedJob) => Promise<ResultBody | null>,
-): TryStep {
-  return async (job) => {
-    const result = await resultOf(job)
-    if (result === null) return { done: true }
+export class OutputFolder {
+  readonly #dir: string
+  readonly #results: Results
+  readonly #turns = new Turns()
+
+  constructor(dir: string, results: Results) {
+    this.#dir = dir
+    this.#results = results
+  }
+
+  /** The step `folder`; once more, it writes the same files. */
+  async write(job: EndedJob): Promise<Tried> {
+    if (job.status !== 'completed')
+      return { done: false, message: 'The job has no text.', final: true, retryAfterMs: null }
     try {
-      await mkdir(folder, { recursive: true })
-      const stem = await freeStem(folder, job)
-      const facts = {
-        job_id: job.jobId,
-        task_id: job.ingestionTaskId,
-        document_id: job.ingestion?.documentId ?? null,
-        content_type: job.contentType,
-        file_name: job.source.filename,
-        completed_at: new Date(job.completedAt).toISOString(),
-        metadata: result.metadata,
-      }
-      // The facts first: they say whose the name is, should we be stopped in between.
-      await replace(folder, `${stem}.json`, `${JSON.stringify(facts, null, 2)}\n`)
-      await replace(folder, `${stem}.md`, result.content)
-      await syncDirectory(folder)
+      const body = await this.#results.read(job.jobId, job.result)
+      const stem = stemOf(job.source.filename)
+      // Two jobs of one name, at once: the second sees what the first has written.
+      await this.#turns.take(stem.toLowerCase(), async () => await this.#save(job, stem, body))
       return { done: true }
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error)) throw error
-      const message = `The text could not be written to ${folder}: ${messageOf(error)}.`
-      return { done: false, message, final: false, retryAfterMs: null }
+      const message = this.#reason(error)
+      return { done: false, message, final: !isRetryable(error), retryAfterMs: null }
     }
   }
-}
 
-async function freeStem(folder: string, { jobId, source }: EndedJob): Promise<string> {
-  const stem = stemOf(source.filename)
-  const owner = await ownerOf(folder, stem)
-  return owner === null || owner === jobId ? stem : `${stem}-${jobId.slice(0, 8)}`
-}
-
-/** The job that a name belongs to; null when it is free. */
-async function ownerOf(folder: string, stem: string): Promise<string | null> {
-  try {
-    const text = await readFile(path.join(folder, `${stem}.json`), 'utf8')
-    const facts: unknown = JSON.parse(text)
-    const id = typeof facts === 'object' && facts !== null && 'job_id' in facts ? facts.job_id : ''
-    return typeof id === 'string' ? id : ''
-  } catch (error) {
-    if (error instanceof SyntaxError) return ''
-    if (!isSystemError(error, 'ENOENT')) throw error
+  async #save(job: CompletedJob, stem: string, body: ResultBody): Promise<void> {
+    await mkdir(this.#dir, { recursive: true })
+    const name = await this.#nameFor(job, stem, body.content)
+    await this.#put(job, `${name}.md`, body.content)
+    await this.#put(job, `${name}.json`, `${JSON.stringify(facts(job, body), null, 2)}\n`)
   }
-  const taken = await stat(path.join(folder, `${stem}.md`)).catch(() => null)
-  return taken === null ? null : ''
-}
 
-async function replace(folder: string, name: string, text: string): Promise<void> {
-  const temporary = path.join(folder, `.${randomUUID()}.tmp`)
-  try {
-    const file = await open(temporary, 'wx')
+  /** The first of its names that is not another's; the last has the whole id and so is nobody's. */
+  async #nameFor({ jobId }: CompletedJob, stem: string, content: string): Promise<string> {
+    for (const name of [stem, `${stem}-${jobId.slice(0, 8)}`]) {
+      const owner = await this.#ownerOf(name, content)
+      if (owner === null || owner === jobId) return name
+    }
+    return `${stem}-${jobId}`
+  }
+
+  /** The job whose files have this name; null when there are none, `''` when nobody knows. */
+  async #ownerOf(name: string, content: string): Promise<string | null> {
+    const json = await this.#read(`${name}.json`)
+    if (json !== null) return jobIn(json)
+    const text = await this.#read(`${name}.md`)
+    // The same text without its facts is what a try of ours left that was cut off between the two.
+    return text === null || text === content ? null : ''
+  }
+
+  async #read(name: string): Promise<string | null> {
     try {
-      await file.writeFile(text)
-      await file.datasync()
-    } finally {
-      await file.close()
+      return await readFile(path.join(this.#dir, name), 'utf8')
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return null
+      // That is somebody's, too.
+      if (isSystemError(error, 'EISDIR')) return 'a folder'
+      throw error
     }
-    await rename(temporary, path.join(folder, name))
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
+  }
+
+  /** Whole or not at all, also after a power cut. */
+  async #put({ jobId }: CompletedJob, name: string, text: string): Promise<void> {
+    const temporary = path.join(this.#dir, `.${jobId}${path.extname(name)}.tmp`)
+    try {
+      const file = await open(temporary, 'w')
+      try {
+        await file.writeFile(text)
+        await file.sync()
+      } finally {
+        await file.close()
+      }
+      await rename(temporary, path.join(this.#dir, name))
+      await syncDirectory(this.#dir)
+    } catch (error) {
+      await rm(temporary, { force: true })
+      throw error
+    }
+  }
+
+  #reason(error: unknown): string {
+    if (error instanceof AppError) return error.message
+    if (isSystemError(error, 'ENOSPC', 'EDQUOT'))
+      return `The disk of the output folder ${this.#dir} is full.`
+    return `The output folder ${this.#dir} cannot be written: ${messageOf(error)}.`
+  }
+}
+
+function facts(job: CompletedJob, { metadata }: ResultBody): object {
+  return {
+    job_id: job.jobId,
+    task_id: job.ingestionTaskId,
+    document_id: job.ingestion?.documentId ?? null,
+    content_type: job.contentType,
+    file_name: job.source.filename,
+    completed_at: new Date(job.completedAt).toISOString(),
+    metadata,
+  }
+}
+
+function jobIn(json: string): string {
+  try {
+    const facts = JSON.parse(json) as { job_id?: unknown } | null
+    return typeof facts?.job_id === 'string' ? facts.job_id : ''
+  } catch {
+    return ''
   }
 }
