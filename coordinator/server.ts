@@ -1,27 +1,16 @@
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
 import type { Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import path from 'node:path'
 import { serve } from '@hono/node-server'
 import type { Logger } from 'pino'
 import { MINUTE, SECOND } from '../shared/duration.ts'
-import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
+import { AppError, isSystemError } from '../shared/errors.ts'
 import { createApp } from './app.ts'
-import { Attempts } from './attempts.ts'
-import { Claims } from './claims.ts'
+import { assemble } from './assemble.ts'
 import type { Config } from './config.ts'
-import { Estimates } from './estimate.ts'
-import { Intake } from './intake.ts'
-import { JobFiles } from './job-files.ts'
-import { Jobs } from './jobs.ts'
-import { LeaseTokens } from './lease-tokens.ts'
 import { MediaRoots } from './media-roots.ts'
 import type { Services } from './services.ts'
 import { FileJobStore } from './store.ts'
-import { Upkeep } from './upkeep.ts'
-import { Views } from './views.ts'
-import { Workers } from './workers.ts'
 
 export interface Coordinator {
   /** Where it listens, `http://host:port`. */
@@ -55,6 +44,7 @@ export async function startCoordinator(config: Config, log: Logger): Promise<Coo
     const { address, port, family } = server.address() as AddressInfo
     const url = `http://${family === 'IPv6' ? `[${address}]` : address}:${port}`
     const stopSweep = sweep(services)
+    services.continuations.start()
     log.info({ url, data_dir: config.dataDir, jobs: store.size }, `listening on ${url}`)
     return {
       url,
@@ -67,6 +57,8 @@ export async function startCoordinator(config: Config, log: Logger): Promise<Coo
         const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
         await closed
         clearTimeout(cut)
+        await services.continuations.close()
+        await services.morag?.close()
         await services.files.checkpoints.settled()
         await store.close()
       },
@@ -74,62 +66,6 @@ export async function startCoordinator(config: Config, log: Logger): Promise<Coo
   } catch (error) {
     await store.close()
     throw error
-  }
-}
-
-async function assemble(
-  config: Config,
-  log: Logger,
-  store: FileJobStore,
-  roots: MediaRoots,
-): Promise<Services> {
-  const { dataDir, policy, maxRetries, maxUploadBytes, retention } = config
-  for (const { file, reason } of store.quarantined) {
-    log.warn({ file, reason }, 'a file that makes no job was put into quarantine')
-  }
-  await roots.keepOut(dataDir)
-  const { files, tokens } = await openFiles(dataDir, roots, log)
-  const jobs = new Jobs({ store, policy, log, now: Date.now, random: Math.random })
-  const workers = new Workers(Date.now)
-  const estimates = new Estimates()
-  for (const job of [...jobs.inStatus('completed')].sort(byCompletion)) estimates.learn(job)
-  jobs.onChange((before, after) => {
-    if (after !== null) estimates.learn(after, before)
-  })
-  jobs.resume()
-  const upkeep = new Upkeep(jobs, files, retention)
-  const aside = readdirSync(path.join(dataDir, 'quarantine')).join('\n')
-  const removed = await upkeep.removeOrphans((id) => aside.includes(id))
-  if (removed > 0) log.info({ removed }, 'removed files that belonged to no job')
-  return {
-    config,
-    log,
-    store,
-    jobs,
-    files,
-    workers,
-    upkeep,
-    intake: new Intake(jobs, files.sources, { maxUploadBytes, maxRetries }),
-    claims: new Claims(jobs, workers),
-    attempts: new Attempts(jobs, tokens, files),
-    views: new Views(jobs, workers, estimates, tokens),
-  }
-}
-
-/** What the data folder holds beside the jobs. @throws {AppError} `usage` */
-async function openFiles(
-  dataDir: string,
-  roots: MediaRoots,
-  log: Logger,
-): Promise<{ files: JobFiles; tokens: LeaseTokens }> {
-  try {
-    const files = await JobFiles.open(dataDir, roots, (message, error) => {
-      log.warn({ err: error }, message)
-    })
-    return { files, tokens: await LeaseTokens.load(dataDir) }
-  } catch (error) {
-    const unfit = `The data folder ${dataDir} cannot be used (${messageOf(error)}): name another with --data-dir.`
-    throw new AppError('usage', unfit, { cause: error })
   }
 }
 
@@ -203,12 +139,4 @@ function sweep({ upkeep, workers, log }: Services): () => void {
     stopped = true
     clearTimeout(timer)
   }
-}
-
-function byCompletion(a: object, b: object): number {
-  return completedAt(a) - completedAt(b)
-}
-
-function completedAt(job: object): number {
-  return 'completedAt' in job ? Number(job.completedAt) : 0
 }

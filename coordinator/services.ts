@@ -2,6 +2,8 @@ import type { Logger } from 'pino'
 import type { Attempts } from './attempts.ts'
 import type { Claims } from './claims.ts'
 import type { Config } from './config.ts'
+import type { Continuations } from './ingestion/continuations.ts'
+import type { MoragClient } from './ingestion/morag-client.ts'
 import type { Intake } from './intake.ts'
 import type { JobFiles } from './job-files.ts'
 import type { Jobs } from './jobs.ts'
@@ -23,4 +25,7 @@ export interface Services {
   upkeep: Upkeep
   workers: Workers
   views: Views
+  continuations: Continuations
+  /** Null: there is no MoRAG server. */
+  morag: MoragClient | null
 }

@@ -1,6 +1,7 @@
 import { SECOND } from '../shared/duration.ts'
 import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
 import type { Estimates } from './estimate.ts'
+import { ingestionView, type IngestionView } from './ingestion/ingestion-view.ts'
 import { lastAttempt, type Attempt, type Job, type ProcessingJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './lease.ts'
@@ -13,7 +14,7 @@ import type { Worker, Workers } from './workers.ts'
 /** How often a worker should send a heartbeat: three fit into a lease. */
 const HEARTBEATS_PER_LEASE = 3
 
-export interface JobView extends StatusAnswer {
+export interface JobView extends StatusAnswer, IngestionView {
   contentType: string
   ingestionTaskId: string
   taskOptions: Record<string, unknown>
@@ -85,6 +86,7 @@ export class Views {
       lease: job.status === 'processing' ? shownLease(job, this.#jobs.now()) : null,
       attempts: job.attempts,
       result: job.status === 'completed' ? shownResult(job) : null,
+      ...ingestionView(job),
     }
   }
 

@@ -1,6 +1,7 @@
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isRetryable, messageOf } from '../../shared/errors.ts'
 import type { CompletedJob, ResultBody } from '../job.ts'
+import type { Results } from '../results.ts'
 import { withoutSecrets } from '../task-options.ts'
 import { stemOf } from './file-stem.ts'
 import type { MoragClient, TextToIngest } from './morag-client.ts'
@@ -8,7 +9,7 @@ import type { TryStep } from './step.ts'
 
 export interface IngestOptions {
   client: MoragClient
-  resultOf: (job: CompletedJob) => Promise<ResultBody>
+  results: Results
   /** How long the server may take for one text. */
   patienceMs?: number
 }
@@ -16,13 +17,13 @@ export interface IngestOptions {
 const PATIENCE_MS = 15 * MINUTE
 
 /** The step `ingest`: a finished text goes into the MoRAG server as a Markdown document. */
-export function ingestStep({ client, resultOf, patienceMs = PATIENCE_MS }: IngestOptions): TryStep {
+export function ingestStep({ client, results, patienceMs = PATIENCE_MS }: IngestOptions): TryStep {
   return async (job, id, signal) => {
     if (job.status !== 'completed')
       return { done: false, message: 'The job has no text.', final: true, retryAfterMs: null }
     const patience = AbortSignal.timeout(patienceMs)
     try {
-      const document = documentOf(job, await resultOf(job))
+      const document = documentOf(job, await results.read(job.jobId, job.result))
       await client.ingest(document, id, AbortSignal.any([signal, patience]))
       return { done: true }
     } catch (error) {

@@ -1,10 +1,19 @@
 import { Hono } from 'hono'
 import { cleanupRequest, reassignRequest } from '../../shared/wire.ts'
+import { continuationRetryRequest } from '../../shared/wire-ingestion.ts'
+import { shownContinuation } from '../ingestion/ingestion-view.ts'
 import type { Services } from '../services.ts'
 import { answer, optionalBodyOf, type Env } from './http.ts'
 
 /** What an operator does with jobs and workers. */
-export function operatingRoutes({ claims, jobs, upkeep, views, workers }: Services): Hono<Env> {
+export function operatingRoutes({
+  claims,
+  continuations,
+  jobs,
+  upkeep,
+  views,
+  workers,
+}: Services): Hono<Env> {
   const app = new Hono<Env>()
 
   app.post('/remote-jobs/cleanup', async (c) =>
@@ -26,6 +35,13 @@ export function operatingRoutes({ claims, jobs, upkeep, views, workers }: Servic
     const { workerId } = await optionalBodyOf(c, reassignRequest)
     const event = { type: 'retry', reserveFor: workerId ?? null } as const
     return answer(c, views.status(await jobs.apply(c.req.param('id'), event)))
+  })
+
+  app.post('/remote-jobs/:id/continuation/retry', async (c) => {
+    const { steps } = await optionalBodyOf(c, continuationRetryRequest)
+    const job = await continuations.retry(c.req.param('id'), steps ?? null)
+    const { jobId, status } = job
+    return answer(c, { jobId, status, continuation: shownContinuation(job) })
   })
 
   app.delete('/remote-jobs/:id', async (c) => {

@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
 import { createRequest, pollQuery, resultRequest } from '../../shared/wire.ts'
+import { hasEnded } from '../job.ts'
 import type { Services } from '../services.ts'
 import { sendSource } from './download.ts'
 import { answer, bodyOf, callerGone, queryOf, type Env } from './http.ts'
@@ -61,7 +62,8 @@ export function originalRoutes({
   app.put('/remote-jobs/:id/result', async (c) => {
     const request = await bodyOf(c, resultRequest, RESULT_MIB)
     const job = await attempts.finish(c.req.param('id'), request)
-    return answer(c, { status: job.status, ingestionContinued: false })
+    const ingestionContinued = hasEnded(job) && job.continuation !== null
+    return answer(c, { status: job.status, ingestionContinued })
   })
 
   app.get('/remote-jobs/:id/status', (c) => answer(c, views.status(jobs.get(c.req.param('id')))))

@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import type { Logger } from 'pino'
+import { AppError, messageOf } from '../shared/errors.ts'
+import { Attempts } from './attempts.ts'
+import { Claims } from './claims.ts'
+import type { Config } from './config.ts'
+import { Estimates } from './estimate.ts'
+import { AddressGuard } from './ingestion/address-guard.ts'
+import { startContinuation } from './ingestion/continuation.ts'
+import { Continuations } from './ingestion/continuations.ts'
+import { MoragClient } from './ingestion/morag-client.ts'
+import { stepsFor } from './ingestion/plan.ts'
+import { trySteps } from './ingestion/steps.ts'
+import { loadWebhookSecret } from './ingestion/webhook-secret.ts'
+import { Intake } from './intake.ts'
+import { JobFiles } from './job-files.ts'
+import { Jobs } from './jobs.ts'
+import { LeaseTokens } from './lease-tokens.ts'
+import type { MediaRoots } from './media-roots.ts'
+import type { Services } from './services.ts'
+import type { FileJobStore } from './store.ts'
+import { Upkeep } from './upkeep.ts'
+import { Views } from './views.ts'
+import { Workers } from './workers.ts'
+
+/**
+ * What the routes work with, over a store that is open. Nothing is sent to anybody yet.
+ * @throws {AppError} `usage` when the data folder cannot be used, or a setting.
+ */
+export async function assemble(
+  config: Config,
+  log: Logger,
+  store: FileJobStore,
+  roots: MediaRoots,
+): Promise<Services> {
+  const { dataDir, policy, maxRetries, maxUploadBytes, retention, ingestion } = config
+  for (const { file, reason } of store.quarantined) {
+    log.warn({ file, reason }, 'a file that makes no job was put into quarantine')
+  }
+  await roots.keepOut(dataDir)
+  const { files, tokens, webhookSecret } = await openFiles(config, roots, log)
+  const now = Date.now
+  const random = Math.random
+  const jobs = new Jobs({
+    store,
+    policy,
+    log,
+    now,
+    random,
+    followUp: (job) => startContinuation(randomUUID(), stepsFor(job, ingestion), job.completedAt),
+  })
+  const workers = new Workers(now)
+  const estimates = new Estimates()
+  for (const job of [...jobs.inStatus('completed')].sort(byCompletion)) estimates.learn(job)
+  jobs.onChange((before, after) => {
+    if (after !== null) estimates.learn(after, before)
+  })
+  jobs.resume()
+  const upkeep = new Upkeep(jobs, files, retention)
+  const aside = readdirSync(path.join(dataDir, 'quarantine')).join('\n')
+  const removed = await upkeep.removeOrphans((id) => aside.includes(id))
+  if (removed > 0) log.info({ removed }, 'removed files that belonged to no job')
+  const guard = new AddressGuard(ingestion.webhookAllow)
+  const { moragUrl, moragApiKey } = ingestion
+  const morag = moragUrl === null ? null : new MoragClient({ url: moragUrl, apiKey: moragApiKey })
+  const steps = trySteps({
+    config: ingestion,
+    results: files.results,
+    morag,
+    guard,
+    webhookSecret,
+    now,
+  })
+  return {
+    config,
+    log,
+    store,
+    jobs,
+    files,
+    workers,
+    upkeep,
+    intake: new Intake(jobs, files.sources, { maxUploadBytes, maxRetries }),
+    claims: new Claims(jobs, workers),
+    attempts: new Attempts(jobs, tokens, files),
+    views: new Views(jobs, workers, estimates, tokens),
+    continuations: new Continuations({ jobs, log, random, steps }),
+    morag,
+  }
+}
+
+/** What the data folder holds beside the jobs. @throws {AppError} `usage` */
+async function openFiles(
+  { dataDir, ingestion }: Config,
+  roots: MediaRoots,
+  log: Logger,
+): Promise<{ files: JobFiles; tokens: LeaseTokens; webhookSecret: string }> {
+  try {
+    const files = await JobFiles.open(dataDir, roots, (message, error) => {
+      log.warn({ err: error }, message)
+    })
+    return {
+      files,
+      tokens: await LeaseTokens.load(dataDir),
+      webhookSecret: await loadWebhookSecret(ingestion.webhookSecret, dataDir),
+    }
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    const unfit = `The data folder ${dataDir} cannot be used (${messageOf(error)}): name another with --data-dir.`
+    throw new AppError('usage', unfit, { cause: error })
+  }
+}
+
+function byCompletion(a: object, b: object): number {
+  return completedAt(a) - completedAt(b)
+}
+
+function completedAt(job: object): number {
+  return 'completedAt' in job ? Number(job.completedAt) : 0
+}

@@ -1,0 +1,45 @@
+import type { Results } from '../results.ts'
+import type { AddressGuard } from './address-guard.ts'
+import type { IngestionConfig } from './config.ts'
+import type { StepName } from './continuation.ts'
+import { ingestStep } from './ingest.ts'
+import type { MoragClient } from './morag-client.ts'
+import { OutputFolder } from './output-folder.ts'
+import type { TryStep } from './step.ts'
+import { webhookStep } from './webhook.ts'
+
+export interface StepsOptions {
+  config: Pick<IngestionConfig, 'outputDir'>
+  results: Results
+  morag: MoragClient | null
+  guard: AddressGuard
+  webhookSecret: string
+  now: () => number
+}
+
+/** How each step is tried. One that an earlier run has planned waits until its setting is back. */
+export function trySteps(options: StepsOptions): Record<StepName, TryStep> {
+  const { config, results, morag, guard, webhookSecret, now } = options
+  const folder = config.outputDir === null ? null : new OutputFolder(config.outputDir, results)
+  return {
+    webhook: webhookStep({
+      secret: webhookSecret,
+      guard,
+      now,
+      resultOf: async (job) =>
+        job.status === 'completed' ? await results.read(job.jobId, job.result) : null,
+    }),
+    ingest:
+      morag === null
+        ? without('There is no MoRAG server any more: set --morag-url.')
+        : ingestStep({ client: morag, results }),
+    folder:
+      folder === null
+        ? without('There is no output folder any more: set --output-dir.')
+        : async (job) => await folder.write(job),
+  }
+}
+
+function without(message: string): TryStep {
+  return async () => ({ done: false, message, final: false, retryAfterMs: null })
+}
