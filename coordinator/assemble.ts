@@ -81,11 +81,12 @@ export async function assemble(
     files,
     workers,
     upkeep,
-    intake: new Intake(jobs, files.sources, { maxUploadBytes, maxRetries }),
+    intake: new Intake(jobs, files.sources, { maxUploadBytes, maxRetries, guard }),
     claims: new Claims(jobs, workers),
     attempts: new Attempts(jobs, tokens, files),
     views: new Views(jobs, workers, estimates, tokens),
     continuations: new Continuations({ jobs, log, random, steps }),
+    guard,
     morag,
   }
 }

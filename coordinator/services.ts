@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import type { Attempts } from './attempts.ts'
 import type { Claims } from './claims.ts'
 import type { Config } from './config.ts'
+import type { AddressGuard } from './ingestion/address-guard.ts'
 import type { Continuations } from './ingestion/continuations.ts'
 import type { MoragClient } from './ingestion/morag-client.ts'
 import type { Intake } from './intake.ts'
@@ -26,6 +27,8 @@ export interface Services {
   workers: Workers
   views: Views
   continuations: Continuations
+  /** Where webhooks may go. */
+  guard: AddressGuard
   /** Null: there is no MoRAG server. */
   morag: MoragClient | null
 }
