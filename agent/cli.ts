@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
+import { printable } from '../shared/printable.ts'
 import { VERSION } from '../shared/version.ts'
 
 const EXAMPLES = `
@@ -55,13 +56,19 @@ async function main(): Promise<void> {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
       return
     }
-    process.stderr.write(`${messageOf(error)}\n`)
+    // Names of files and words of others are in it.
+    process.stderr.write(`${printable(messageOf(error))}\n`)
     const verbose = cli.opts()['verbose'] === true
     if (verbose || !(error instanceof AppError)) {
-      process.stderr.write(`${error instanceof Error ? (error.stack ?? '') : ''}\n`)
+      const stack = error instanceof Error ? (error.stack ?? '') : ''
+      process.stderr.write(`${stack.split('\n').map(indented).join('\n')}\n`)
     }
     process.exitCode = exitCodeOf(error)
   }
+}
+
+function indented(line: string): string {
+  return `  ${printable(line)}`
 }
 
 await main()

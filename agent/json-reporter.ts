@@ -1,4 +1,5 @@
 import { pino } from 'pino'
+import { printable } from '../shared/printable.ts'
 import type { Level, Reporter } from './reporter-kinds.ts'
 
 /** Says nothing: for commands whose output alone is wanted. */
@@ -13,9 +14,9 @@ export const SILENT: Reporter = {
 export function jsonReporter(level: Level): Reporter {
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime })
   return {
-    event: (at, message, facts = {}) => log[at](facts, message),
+    event: (at, message, facts = {}) => log[at](facts, printable(message)),
     begin(id, name) {
-      const facts = { job_id: id, file: name }
+      const facts = { job_id: id, file: printable(name) }
       let stage = ''
       log.info(facts, 'job begun')
       return {
@@ -24,9 +25,9 @@ export function jsonReporter(level: Level): Reporter {
           stage = progress.stage
           log.debug({ ...facts, stage, progress: progress.ratio }, 'job stage')
         },
-        done: (text) => log.info({ ...facts, outcome: text }, 'job done'),
-        failed: (why) => log.warn({ ...facts, reason: why }, 'job failed'),
-        stopped: (why) => log.info({ ...facts, reason: why }, 'job stopped'),
+        done: (text) => log.info({ ...facts, outcome: printable(text) }, 'job done'),
+        failed: (why) => log.warn({ ...facts, reason: printable(why) }, 'job failed'),
+        stopped: (why) => log.info({ ...facts, reason: printable(why) }, 'job stopped'),
       }
     },
     idle() {},

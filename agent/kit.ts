@@ -4,9 +4,11 @@ import { findDevices } from './devices.ts'
 import { chooseEngine, type Choice } from './engines/registry.ts'
 import type { EngineSettings } from './engines/definition.ts'
 import { modelLabel } from './engines/model-label.ts'
+import { findLimiter } from './child-limits.ts'
 import { findTools } from './ffmpeg.ts'
 import type { MediaSettings } from './media-settings.ts'
 import { createPipeline, type Pipeline } from './pipeline.ts'
+import { findSandbox, type MediaTools } from './sandbox.ts'
 import { planSlots } from './slot-plan.ts'
 import { Slots } from './slots.ts'
 import { createSpeechFinder } from './speech-finder.ts'
@@ -33,9 +35,19 @@ export interface Kit {
  */
 export async function openKit(
   settings: MediaSettings,
-  { signal, tell }: { signal: AbortSignal; tell: (level: 'info' | 'warn', text: string) => void },
+  {
+    signal,
+    tell,
+  }: { signal: AbortSignal; tell: (level: 'debug' | 'info' | 'warn', text: string) => void },
 ): Promise<Kit> {
-  const tools = await findTools(settings.ffmpeg)
+  const found = await findTools(settings.ffmpeg)
+  const tools: MediaTools = {
+    ...found,
+    sandbox: await findSandbox(settings.sandbox, found, signal),
+  }
+  if (findLimiter() === null) {
+    tell('debug', 'prlimit is not here (util-linux): ffmpeg runs without limits of its own.')
+  }
   const { devices, problems } =
     settings.gpus === 'none' ? { devices: [], problems: [] } : await findDevices({ signal })
   for (const problem of problems) tell('warn', problem)

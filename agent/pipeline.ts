@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { pipeline as flow } from 'node:stream/promises'
 import { AppError, isSystemError } from '../shared/errors.ts'
+import { printable } from '../shared/printable.ts'
 import type { Transcript } from '../shared/transcript.ts'
 import { formArtifacts, keyFrameArtifacts, writeForms, type Artifact } from './artifacts.ts'
 import type { ConvertInput, Heard, PipelineParts } from './conversion.ts'
@@ -45,7 +46,8 @@ export function createPipeline(parts: PipelineParts): Pipeline {
 }
 
 async function convert(parts: PipelineParts, input: ConvertInput): Promise<Converted> {
-  const { sourcePath, filename, signal, report, workDir } = input
+  const { sourcePath, signal, report, workDir } = input
+  const filename = printable(input.filename)
   signal.throwIfAborted()
   const kind = kindOf(input.contentType)
   const { options, warnings } = readJobOptions(input.taskOptions)

@@ -55,7 +55,7 @@ export class SpinnerReporter implements Reporter {
   }
 
   idle(text: string): void {
-    this.#idle = text
+    this.#idle = oneLine(text)
     this.#draw()
   }
 

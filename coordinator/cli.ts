@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
+import { printable } from '../shared/printable.ts'
 import { VERSION } from '../shared/version.ts'
 import { addSettings, configOf } from './config.ts'
 import { createLogger } from './logger.ts'
@@ -60,7 +61,8 @@ async function main(): Promise<void> {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage
       return
     }
-    process.stderr.write(`${messageOf(error)}\n`)
+    // Names of files and words of others are in it.
+    process.stderr.write(`${printable(messageOf(error))}\n`)
     if (!(error instanceof AppError)) process.stderr.write(`${(error as Error).stack ?? ''}\n`)
     process.exitCode = exitCodeOf(error)
   }

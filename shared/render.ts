@@ -1,3 +1,4 @@
+import { printable } from './printable.ts'
 import type { Segment } from './transcript.ts'
 
 /** SubRip (`.srt`): numbered cues, `HH:MM:SS,mmm` times, the speaker as `Name: `. */
@@ -31,10 +32,9 @@ export function spoken(segments: readonly Segment[]): Segment[] {
   return segments.filter(({ text }) => oneLine(text) !== '')
 }
 
-/** Text on one line, without control characters: a transcript may hold whatever an engine printed. */
+/** Text on one line, as it may be shown: a transcript may hold whatever an engine printed. */
 export function oneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\s]+/g, ' ').trim()
+  return printable(text)
 }
 
 function cueTime(seconds: number, decimal: ',' | '.'): string {

@@ -93,7 +93,7 @@ function groupOf(name: GroupName, connection: Connection, flags: Flags): Group {
     case 'api':
       return apiGroup(connection)
     case 'media':
-      return mediaGroup(media.ffmpeg)
+      return mediaGroup(media)
     case 'gpu':
       return gpuGroup({ gpus: media.gpus })
     case 'engine':

@@ -18,7 +18,10 @@ export function engineGroup(settings: MediaSettings, tell: (text: string) => voi
       {
         name: 'the engine starts',
         async run() {
-          kit = await openKit(settings, { signal, tell: (_level, text) => tell(text) })
+          kit = await openKit(settings, {
+            signal,
+            tell: (level, text) => void (level !== 'debug' && tell(text)),
+          })
           workDir = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
           await kit.prepare(signal)
           const { engine, why, better } = kit.choice

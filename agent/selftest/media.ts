@@ -6,6 +6,8 @@ import { AppError } from '../../shared/errors.ts'
 import { runChild } from '../child.ts'
 import { findTools, type Tools } from '../ffmpeg.ts'
 import { decode, probe } from '../media.ts'
+import type { MediaSettings } from '../media-settings.ts'
+import { findSandbox, type MediaTools } from '../sandbox.ts'
 import { readWavHeader } from '../wav.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
@@ -21,8 +23,8 @@ const FORMATS: Record<string, string> = {
 }
 
 /** Whether this machine can read media. */
-export function mediaGroup(ffmpeg: string | null): Group {
-  let tools: Tools
+export function mediaGroup({ ffmpeg, sandbox }: Pick<MediaSettings, 'ffmpeg' | 'sandbox'>): Group {
+  let tools: MediaTools
   let folder: string | null = null
   const signal = AbortSignal.timeout(120_000)
   return {
@@ -31,7 +33,8 @@ export function mediaGroup(ffmpeg: string | null): Group {
       {
         name: 'ffmpeg is there',
         async run() {
-          tools = await findTools(ffmpeg)
+          const found = await findTools(ffmpeg)
+          tools = { ...found, sandbox: await findSandbox(sandbox, found, signal) }
           folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
           return `version ${tools.version}, ${ORIGINS[tools.origin]}`
         },

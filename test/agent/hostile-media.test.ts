@@ -297,29 +297,42 @@ describe('a film whose every word is meant to harm', () => {
       assert.match(headings[3]!, /^# One # Forged.* \[0\]$/)
       const facts = content.split('\n').filter((line) => line.startsWith('- '))
       assert.ok(!facts.some((line) => line.includes('Language')), content)
-      const { file_name: _, ...rest } = metadata
-      assert.doesNotMatch(JSON.stringify(rest), UNPRINTABLE)
-      assert.ok(!JSON.stringify(rest).includes('\\u001b'))
+      assert.doesNotMatch(JSON.stringify(metadata), UNPRINTABLE)
+      assert.doesNotMatch(JSON.stringify(metadata), /\\u001b|\\n|\\r/)
       assert.match(String(metadata['warnings']), /says that it is 30:00:00 long/)
       assert.ok(transcript.durationSeconds < 12)
       assert.ok(transcript.segments.length > 0)
     })
   }
 
-  it('moves no cursor of a terminal that transcribe writes to', async () => {
-    const film = await file('a\n# Forged\u001b[2J\u009b1m.mkv', await readFile(await cursedFilm()))
+  /** The program as a user runs it. */
+  function agent(...args: string[]) {
     const cli = fileURLToPath(new URL('../../agent/cli.ts', import.meta.url))
-    const args = ['transcribe', film, '--prefer-subtitles', '--log-level', 'debug']
-    const { stdout, stderr, exitCode } = await execa(
-      process.execPath,
-      ['--import', import.meta.resolve('tsx'), cli, ...args],
-      {
-        env: { PATH: process.env['PATH'] ?? '', HOME: folder },
-        extendEnv: false,
-        reject: false,
-        stdin: 'ignore',
-      },
+    return execa(process.execPath, ['--import', import.meta.resolve('tsx'), cli, ...args], {
+      env: { PATH: process.env['PATH'] ?? '', HOME: folder },
+      extendEnv: false,
+      reject: false,
+      stdin: 'ignore',
+    })
+  }
+
+  it('moves no cursor of a terminal by the name of a file that is not there', async () => {
+    const name = at('a\n# Forged\u001b[2J\u202e.mkv')
+    for (const command of ['transcribe', 'submit']) {
+      const { stderr, exitCode } = await agent(command, name, '--verbose')
+      assert.equal(exitCode, 2)
+      assert.doesNotMatch(stderr, UNPRINTABLE)
+      assert.ok(!stderr.split('\n').some((line) => line.startsWith('#')), stderr)
+    }
+  })
+
+  it('moves no cursor of a terminal that transcribe writes to', async () => {
+    const film = await file(
+      'a\n# Forged\u001b[2J\u009b1m\u202egnol.mkv',
+      await readFile(await cursedFilm()),
     )
+    const args = ['transcribe', film, '--prefer-subtitles', '--log-level', 'debug']
+    const { stdout, stderr, exitCode } = await agent(...args)
     assert.equal(exitCode, 0, stderr)
     assert.doesNotMatch(stdout, UNPRINTABLE)
     assert.doesNotMatch(stderr, UNPRINTABLE)

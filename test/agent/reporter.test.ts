@@ -118,6 +118,19 @@ describe('on a terminal', () => {
     assert.match(text, /talk\.mp3: done in 3\.0 s\n/)
   })
 
+  it('a name cannot move the cursor, waited for or worked on', () => {
+    const { stream, drawn } = terminal(false)
+    const reporter = new SpinnerReporter({ level: 'info', times: false, stream })
+    const name = 'a\n\u001b[2J\u202eb.mp3'
+    reporter.idle(`${name}: waiting for an agent`)
+    const activity = reporter.begin('j1', name)
+    activity.update(at('transcribing', 0.5))
+    activity.failed(name)
+    reporter.close()
+    assert.ok(!drawn.join('').includes('\u001b[2J') && !drawn.join('').includes('\u202e'))
+    assert.ok(drawn.some((text) => text.includes('a [2Jb.mp3: waiting for an agent')))
+  })
+
   it('without colours none is drawn', () => {
     const { stream, drawn } = terminal(false)
     const reporter = new SpinnerReporter({ level: 'info', times: false, stream })

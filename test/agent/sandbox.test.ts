@@ -4,6 +4,8 @@ import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'n
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
 import { findProgram } from '../../agent/engines/find-program.ts'
 import { keyFrames } from '../../agent/keyframes.ts'
 import { decode, extractSubtitles, probe } from '../../agent/media.ts'
@@ -142,6 +144,26 @@ describe('findSandbox', () => {
   })
 })
 
+/** The program as a user runs it, with this PATH. */
+function transcribe(PATH: string, ...args: string[]) {
+  const cli = fileURLToPath(new URL('../../agent/cli.ts', import.meta.url))
+  const command = ['--import', import.meta.resolve('tsx'), cli, 'transcribe', ...args]
+  return execa(process.execPath, command, {
+    env: { PATH, HOME: folder, MORAG_SANDBOX: 'bwrap' },
+    extendEnv: false,
+    reject: false,
+    stdin: 'ignore',
+  })
+}
+
+describe('transcribe', () => {
+  it('ends with exit code 2 where the sandbox that is asked for is missing', async () => {
+    const { stdout, stderr, exitCode } = await transcribe('/nowhere', CLIPS.jfk.file)
+    assert.deepEqual([stdout, exitCode], ['', 2])
+    assert.match(stderr, /--sandbox bwrap .* cannot be used: bubblewrap is not here/)
+  })
+})
+
 describe('locked in', { skip }, () => {
   const locked: MediaTools = { ...tools, sandbox }
 
@@ -256,6 +278,12 @@ describe('locked in', { skip }, () => {
     } finally {
       server.close()
     }
+  })
+
+  it('transcribe gives the text of a film', async () => {
+    const film = at('film.mkv')
+    const { stdout, stderr } = await transcribe(process.env['PATH']!, film, '--prefer-subtitles')
+    assert.match(stdout, /\] Hallo$/m, stderr)
   })
 
   it('a limit that is reached is told as without', async () => {

@@ -62,6 +62,7 @@ describe('text', () => {
 
   test('loses its control characters and keeps every other one', () => {
     assert.equal(oneLine('\u0000a\u001b[31mb\u007f\u009fc\t d '), 'a [31mb c d')
+    assert.equal(oneLine('a\u202eb\u200f'), 'ab')
     assert.equal(oneLine('ünï 🎧 “x” 日本'), 'ünï 🎧 “x” 日本')
   })
 
