@@ -9,6 +9,7 @@ import type { Env } from './routes/http.ts'
 import { observeRoutes } from './routes/observe.ts'
 import { operatingRoutes } from './routes/operating.ts'
 import { originalRoutes } from './routes/original.ts'
+import { processRoutes } from './routes/process.ts'
 import { readingRoutes } from './routes/reading.ts'
 import type { Services } from './services.ts'
 
@@ -30,6 +31,8 @@ export function createApp(services: Services): Hono<Env> {
     originalRoutes,
     operatingRoutes,
     readingRoutes,
+    // Last: what is nobody's of the above may be the MoRAG server's.
+    processRoutes,
   ]) {
     app.route(API, routes(services))
   }

@@ -1,21 +1,25 @@
 import { createHash, randomUUID } from 'node:crypto'
-import type { IncomingMessage } from 'node:http'
 import { rm } from 'node:fs/promises'
 import { AppError } from '../shared/errors.ts'
 import { parseWire } from '../shared/parse-wire.ts'
 import { uploadFields, type CreateRequest } from '../shared/wire.ts'
+import type { AddressGuard } from './ingestion/address-guard.ts'
+import { checkWebhook, webhookOf } from './ingestion/webhook-target.ts'
 import type { Ingestion, Job, PendingJob, Source } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { checkRequirements } from './requirements.ts'
 import type { Sources } from './sources.ts'
-import { receiveForm } from './upload.ts'
+import { receiveForm, type FormSource, type Upload } from './upload.ts'
 
 export interface IntakeOptions {
   maxUploadBytes: number
   maxRetries: number
+  /** Where webhooks may go. */
+  guard: AddressGuard
 }
 
-interface Wanted {
+/** What a job is to be. */
+export interface Wanted {
   contentType: string
   ingestionTaskId?: string
   taskOptions: Record<string, unknown>
@@ -42,7 +46,7 @@ export class Intake {
   }
 
   /** @throws {AppError} `invalid`, `bad_request`, `too_large`, `no_space`, `conflict`. */
-  async fromUpload(request: IncomingMessage, idempotencyKey: string | null): Promise<Job> {
+  async fromUpload(request: FormSource, idempotencyKey: string | null): Promise<Job> {
     const { fields, upload } = await receiveForm(
       request,
       this.#sources.incoming,
@@ -55,12 +59,17 @@ export class Intake {
         const problems = [{ loc: ['body', 'file'], msg: 'Field required', type: 'missing' }]
         throw new AppError('invalid', msg, { problems })
       }
-      return await this.#create(wanted, idempotencyKey, { path: null, ...upload }, async (jobId) =>
-        this.#sources.adopt(jobId, upload),
-      )
+      return await this.adopt(wanted, upload, idempotencyKey)
     } finally {
       if (upload !== null) await rm(upload.file, { force: true })
     }
+  }
+
+  /** Makes a job of a file that has come in. @throws {AppError} `invalid`, `conflict`. */
+  async adopt(wanted: Wanted, upload: Upload, idempotencyKey: string | null): Promise<Job> {
+    return await this.#create(wanted, idempotencyKey, { path: null, ...upload }, async (jobId) =>
+      this.#sources.adopt(jobId, upload),
+    )
   }
 
   async #create(
@@ -71,6 +80,8 @@ export class Intake {
   ): Promise<Job> {
     const { contentType, taskOptions, priority } = wanted
     checkRequirements(taskOptions)
+    const webhook = webhookOf({ ingestion: wanted.ingestion ?? null, taskOptions })
+    if (webhook !== null) checkWebhook(webhook, this.#options.guard)
     const jobId = idempotencyKey === null ? randomUUID() : idFor(idempotencyKey)
     const job = await this.#jobs.create(jobId, async (): Promise<PendingJob> => {
       const now = this.#jobs.now()

@@ -89,8 +89,6 @@ export interface Ingestion {
   /** The client's own, as it came. */
   metadata: Record<string, unknown>
   processingOptions: Record<string, unknown>
-  /** To be processed here, not by a remote worker. */
-  local: boolean
 }
 
 export interface JobBase {

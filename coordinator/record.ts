@@ -68,7 +68,6 @@ const ingestion = z.object({
   webhook: z.object({ url: z.string(), auth_token: text, secret: text }).nullable().default(null),
   metadata: z.record(z.string(), z.unknown()).default({}),
   processing_options: z.record(z.string(), z.unknown()).default({}),
-  local: z.boolean().default(false),
 })
 
 const continuation = z.object({

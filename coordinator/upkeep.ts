@@ -2,7 +2,7 @@ import { DAY } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
 import type { JobFiles } from './job-files.ts'
-import type { Job } from './job.ts'
+import { hasEnded, type Job } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './lease.ts'
 
@@ -70,7 +70,9 @@ export class Upkeep {
       const keep = job.status === 'completed' ? completedMs : failedMs
       return keep !== null && at + keep <= now
     })
-    return { expired: 0, ...(await this.#removeAll(old, false)) }
+    const freedBytes = await this.#dropSources(now)
+    const { removed, freedBytes: more } = await this.#removeAll(old, false)
+    return { expired: 0, removed, freedBytes: freedBytes + more }
   }
 
   /** The same by hand, with a choice of what. */
@@ -101,6 +103,21 @@ export class Upkeep {
         return isAside(jobId) || job?.status === 'pending' || job?.status === 'processing'
       },
     )
+  }
+
+  /** Removes uploads that are not needed any more, their jobs staying; how many bytes that freed. */
+  async #dropSources(now: number): Promise<number> {
+    const { sourcesMs } = this.#retention
+    if (sourcesMs === null) return 0
+    let freedBytes = 0
+    for (const jobId of await this.#files.sources.ids()) {
+      const job = this.#jobs.find(jobId)
+      if (job === undefined || !hasEnded(job)) continue
+      const isDue =
+        sourcesMs === 'on-success' ? job.status === 'completed' : job.completedAt + sourcesMs <= now
+      if (isDue) freedBytes += await this.#files.sources.remove(job)
+    }
+    return freedBytes
   }
 
   #ended(statuses: readonly EndedStatus[], isOld: (job: Job, at: number) => boolean): EndedJob[] {

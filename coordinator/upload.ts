@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { createWriteStream } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders } from 'node:http'
 import path from 'node:path'
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -17,6 +17,12 @@ export interface Upload {
   sha256: string
 }
 
+/** A form as it comes: a request, or one that has been looked into already. */
+export interface FormSource {
+  headers: IncomingHttpHeaders
+  body: Readable
+}
+
 export interface UploadForm {
   fields: Record<string, string>
   /** Null when the form had no part named `file`. */
@@ -26,7 +32,7 @@ export interface UploadForm {
 const MAX_FIELD_BYTES = 1024 * 1024
 const CHUNK_BYTES = 1024 * 1024
 /** What the fields and the boundaries of a form may add to its file. */
-const MAX_FORM_OVERHEAD = 2 * 1024 * 1024
+export const MAX_FORM_OVERHEAD = 2 * 1024 * 1024
 
 /**
  * Streams a multipart form in: its `file` part to `folder`, hashed on the way, its fields to memory. Nothing of a form
@@ -34,18 +40,17 @@ const MAX_FORM_OVERHEAD = 2 * 1024 * 1024
  * @throws {AppError} `bad_request`, `too_large`, `no_space`.
  */
 export async function receiveForm(
-  request: IncomingMessage,
+  { headers, body }: FormSource,
   folder: string,
   maxBytes: number,
 ): Promise<UploadForm> {
-  const length = Number(request.headers['content-length'] ?? 0)
-  if (length > maxBytes + MAX_FORM_OVERHEAD) throw tooLarge(maxBytes)
+  checkLength(headers, maxBytes)
   const fields: Record<string, string> = {}
   const target = path.join(folder, randomUUID())
   const part: { stream?: Readable; stored?: Promise<Upload> } = {}
   try {
     const form = new Busboy({
-      headers: { ...request.headers, 'content-type': request.headers['content-type'] ?? '' },
+      headers: { ...headers, 'content-type': headers['content-type'] ?? '' },
       limits: { files: 10, fields: 50, fieldSize: MAX_FIELD_BYTES, fileSize: maxBytes + 1 },
     })
     form.on('field', (name, value) => {
@@ -59,18 +64,18 @@ export async function receiveForm(
       part.stored = store(stream, target, filename, maxBytes)
       part.stored.catch((error: unknown) => form.destroy(error as Error))
     })
-    await pour(request, form)
+    await pour(body, form)
     return { fields, upload: (await part.stored) ?? null }
   } catch (error) {
     part.stream?.destroy(error as Error)
     await part.stored?.catch(() => undefined)
     await rm(target, { force: true })
-    throw asAppError(error)
+    throw asUploadError(error)
   }
 }
 
 /** Like a pipeline, but leaves the request open: an answer has to go back through its socket. */
-async function pour(request: IncomingMessage, form: InstanceType<typeof Busboy>): Promise<void> {
+async function pour(request: Readable, form: InstanceType<typeof Busboy>): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       form.once('finish', resolve)
@@ -78,7 +83,7 @@ async function pour(request: IncomingMessage, form: InstanceType<typeof Busboy>)
       form.on('error', reject)
       request.once('error', reject)
       request.once('close', () => {
-        if (!request.complete) reject(new Error('the connection was cut'))
+        if (!request.readableEnded) reject(new Error('the connection was cut'))
       })
       request.pipe(form)
     })
@@ -127,11 +132,17 @@ function cleanName(filename: string | undefined): string {
   return clean === '' || clean === '.' || clean === '..' ? 'source' : clean
 }
 
-function tooLarge(maxBytes: number): AppError {
+/** @throws {AppError} `too_large` before any of a body is read whose length says so. */
+export function checkLength(headers: IncomingHttpHeaders, maxBytes: number): void {
+  if (Number(headers['content-length'] ?? 0) > maxBytes + MAX_FORM_OVERHEAD)
+    throw tooLarge(maxBytes)
+}
+
+export function tooLarge(maxBytes: number): AppError {
   return new AppError('too_large', `The file is larger than the ${maxBytes} bytes allowed here.`)
 }
 
-function asAppError(error: unknown): unknown {
+export function asUploadError(error: unknown): unknown {
   if (error instanceof AppError) return error
   if (isSystemError(error, 'ENOSPC', 'EDQUOT')) {
     return new AppError('no_space', 'The coordinator has no disk space for the upload.', {

@@ -16,6 +16,7 @@ const CODES = {
   range_not_satisfiable: { status: 416, retryable: false },
   too_many_requests: { status: 429, retryable: true },
   internal: { status: 500, retryable: true },
+  bad_gateway: { status: 502, retryable: true },
   unavailable: { status: 503, retryable: true },
   no_space: { status: 507, retryable: true },
   // What an attempt can end with (beside too_large, no_space and internal): permanent …

@@ -32,14 +32,20 @@ describe('the README', () => {
   }
 
   test('shows the route of every route file', () => {
-    const routes = ['original', 'agents', 'reading', 'artifacts', 'operating', 'observe'].flatMap(
-      (file) => {
-        const code = read(`coordinator/routes/${file}.ts`)
-        return [...code.matchAll(/app\.(get|put|post|delete)\('([^']+)'/g)].map(
-          ([, , route]) => route!,
-        )
-      },
-    )
+    const routes = [
+      'original',
+      'agents',
+      'reading',
+      'artifacts',
+      'operating',
+      'observe',
+      'process',
+    ].flatMap((file) => {
+      const code = read(`coordinator/routes/${file}.ts`)
+      return [...code.matchAll(/app\.(get|put|post|delete)\('([^']+)'/g)].map(
+        ([, , route]) => route!,
+      )
+    })
     assert.ok(routes.length > 15)
     const last = (route: string): string =>
       route

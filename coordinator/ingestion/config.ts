@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { splitCommand } from '../../shared/command-line.ts'
-import { MINUTE } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { setting } from '../../shared/settings.ts'
-import { commaList, finite, orNever } from '../setting-values.ts'
+import { commaList } from '../setting-values.ts'
 
 /** What comes before and after the conversion itself: who converts what, and where the text goes. */
 export interface IngestionConfig {
@@ -15,10 +13,6 @@ export interface IngestionConfig {
   readonly moragApiKey: string | null
   /** The content types that remote workers serve. */
   readonly remoteTypes: readonly string[]
-  /** By content type, the command that processes it here, as arguments with `{input}` among them. */
-  readonly localProcessors: Readonly<Record<string, readonly string[]>>
-  /** How long a job waits while no worker of its type is connected until it is processed here; null: for ever. */
-  readonly fallbackAfterMs: number | null
   /** Signs webhooks (`whsec_…`); null: one is made and kept in the data folder. */
   readonly webhookSecret: string | null
   /** Hosts and networks that webhooks may go to though they are not public. */
@@ -31,8 +25,6 @@ export interface IngestionFlags {
   moragUrl?: string
   moragApiKeyFile?: string
   remoteTypes?: string[]
-  localProcessor?: Record<string, string[]>
-  fallbackAfter: number
   webhookSecretFile?: string
   webhookAllow?: string[]
   outputDir?: string
@@ -60,22 +52,6 @@ export function addIngestionSettings(command: Command): Command {
         'content types that remote workers serve (default: audio,video)',
         'MORAG_REMOTE_TYPES',
       ).argParser(commaList),
-    )
-    .addOption(
-      setting(
-        '--local-processor <type=command>',
-        "command that processes a type here, like document='pandoc -t markdown {input}'; repeat for more",
-        'MORAG_LOCAL_PROCESSORS',
-      ).argParser(processors),
-    )
-    .addOption(
-      setting(
-        '--fallback-after <duration>',
-        'how long a job waits for a worker, while none of its type is connected, until it is processed here; or off',
-        'MORAG_FALLBACK_AFTER',
-      )
-        .argParser(orNever('off'))
-        .default(5 * MINUTE, '5m'),
     )
     .addOption(
       setting(
@@ -107,8 +83,6 @@ export function ingestionConfig(flags: IngestionFlags): IngestionConfig {
     moragUrl: flags.moragUrl ?? null,
     moragApiKey: secret(env['MORAG_SERVER_API_KEY'], flags.moragApiKeyFile, 'morag-api-key'),
     remoteTypes: flags.remoteTypes ?? ['audio', 'video'],
-    localProcessors: flags.localProcessor ?? {},
-    fallbackAfterMs: finite(flags.fallbackAfter),
     webhookSecret: secret(env['MORAG_WEBHOOK_SECRET'], flags.webhookSecretFile, 'webhook-secret'),
     webhookAllow: flags.webhookAllow ?? [],
     outputDir: flags.outputDir === undefined ? null : path.resolve(flags.outputDir),
@@ -137,20 +111,4 @@ function serverUrl(text: string): string {
   }
   // Its routes are below /api/v1, as ours are; whoever says so too is understood.
   return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
-}
-
-/** In the variable: one per line, or `;` between them. */
-function processors(text: string, before: Record<string, string[]> = {}): Record<string, string[]> {
-  const pairs = text
-    .split(/[\n;]/)
-    .filter((line) => line.trim() !== '')
-    .map((line) => {
-      const [, type, command] = /^\s*([\w-]+)\s*=(.+)$/s.exec(line) ?? []
-      const args = command === undefined ? [] : splitCommand(command)
-      if (type !== undefined && args.some((arg) => arg.includes('{input}')))
-        return [type, args] as const
-      const message = `'${line}' is not a local processor: write it like document='pandoc -t markdown {input}'.`
-      throw new AppError('usage', message)
-    })
-  return { ...before, ...Object.fromEntries(pairs) }
 }

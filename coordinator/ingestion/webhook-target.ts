@@ -9,7 +9,10 @@ const MAX_URL = 2_000
  * Where the news of a job's end goes: what its ingestion says, else the original's options `webhook_url` (with
  * `webhook_auth_token`, `webhook_secret`) or `webhook_config {url, auth_token, secret}`; null: nowhere.
  */
-export function webhookOf({ ingestion, taskOptions }: Job): WebhookTarget | null {
+export function webhookOf({
+  ingestion,
+  taskOptions,
+}: Pick<Job, 'ingestion' | 'taskOptions'>): WebhookTarget | null {
   if (ingestion?.webhook) return ingestion.webhook
   const flat = {
     url: taskOptions['webhook_url'],

@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
+import type { FormSource } from '../upload.ts'
 
 /** The request and answer of Node are at hand for what must stream. */
 export type Env = { Bindings: HttpBindings }
@@ -61,6 +62,12 @@ function parseJson(text: string): unknown {
 
 export function queryOf<S extends z.ZodType>(c: Context, schema: S): FromWire<z.output<S>> {
   return parseWire(schema, c.req.query(), 'query')
+}
+
+/** A request's multipart form, not yet read. */
+export function formOf(c: Context<Env>): FormSource {
+  const { incoming } = c.env
+  return { headers: incoming.headers, body: incoming }
 }
 
 /** An answer in the wire's shape. */

@@ -3,7 +3,7 @@ import { createRequest, pollQuery, resultRequest } from '../../shared/wire.ts'
 import { hasEnded } from '../job.ts'
 import type { Services } from '../services.ts'
 import { sendSource } from './download.ts'
-import { answer, bodyOf, callerGone, queryOf, type Env } from './http.ts'
+import { answer, bodyOf, callerGone, formOf, queryOf, type Env } from './http.ts'
 
 const RESULT_MIB = 64
 
@@ -23,7 +23,7 @@ export function originalRoutes({
     const key = c.req.header('idempotency-key')?.trim() || null
     const isForm = c.req.header('content-type')?.toLowerCase().startsWith('multipart/form-data')
     if (isForm === true) {
-      const { jobId, createdAt } = await intake.fromUpload(c.env.incoming, key)
+      const { jobId, createdAt } = await intake.fromUpload(formOf(c), key)
       return answer(c, { jobId, status: 'pending', createdAt })
     }
     const { jobId, createdAt } = await intake.fromPath(await bodyOf(c, createRequest), key)

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import os from 'node:os'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, test } from 'node:test'
 import { Command, CommanderError } from 'commander'
 import { addSettings, configOf, type Config } from '../../coordinator/config.ts'
@@ -54,7 +55,15 @@ test('without anything said the settings are those that the README promises', ()
         deadlineFactor: 4,
         queueLimitMs: null,
       },
-      retention: { completedMs: 7 * DAY, failedMs: 30 * DAY },
+      retention: { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null },
+      ingestion: {
+        moragUrl: null,
+        moragApiKey: null,
+        remoteTypes: ['audio', 'video'],
+        webhookSecret: null,
+        webhookAllow: [],
+        outputDir: null,
+      },
       logLevel: 'info',
       logFormat: 'json',
     },
@@ -113,6 +122,51 @@ const settings: [string, string, string, string, (of: Config) => unknown, unknow
     (of) => of.retention.failedMs,
     2 * DAY,
     null,
+  ],
+  [
+    '--remove-sources',
+    'MORAG_REMOVE_SOURCES',
+    'on-success',
+    '12h',
+    (of) => of.retention.sourcesMs,
+    'on-success',
+    12 * HOUR,
+  ],
+  [
+    '--morag-url',
+    'MORAG_SERVER_URL',
+    'http://morag.lan:8001/',
+    'https://morag.example/base/api/v1',
+    (of) => of.ingestion.moragUrl,
+    'http://morag.lan:8001',
+    'https://morag.example/base',
+  ],
+  [
+    '--remote-types',
+    'MORAG_REMOTE_TYPES',
+    'audio',
+    'audio, image',
+    (of) => of.ingestion.remoteTypes,
+    ['audio'],
+    ['audio', 'image'],
+  ],
+  [
+    '--webhook-allow',
+    'MORAG_WEBHOOK_ALLOW',
+    '10.0.0.0/8',
+    'a.lan,b.lan',
+    (of) => of.ingestion.webhookAllow,
+    ['10.0.0.0/8'],
+    ['a.lan', 'b.lan'],
+  ],
+  [
+    '--output-dir',
+    'MORAG_OUTPUT_DIR',
+    'here',
+    '/there',
+    (of) => of.ingestion.outputDir,
+    path.resolve('here'),
+    '/there',
   ],
   ['--log-level', 'MORAG_LOG_LEVEL', 'debug', 'WARN', (of) => of.logLevel, 'debug', 'warn'],
   ['--log-format', 'MORAG_LOG_FORMAT', 'text', 'json', (of) => of.logFormat, 'text', 'json'],
@@ -205,4 +259,16 @@ describe('listening beyond this machine', () => {
 
 test('the settings cannot be changed later', () => {
   assert.throws(() => Object.assign(config(), { apiKey: null }), TypeError)
+})
+
+test('secrets come from a file or a variable, the file first', () => {
+  const file = fileURLToPath(import.meta.url)
+  const { ingestion } = config(['--morag-api-key-file', file], {
+    MORAG_SERVER_API_KEY: 'the variable',
+    MORAG_WEBHOOK_SECRET: ' hush ',
+  })
+  assert.match(String(ingestion.moragApiKey), /^import assert/)
+  assert.equal(ingestion.webhookSecret, 'hush')
+  assert.match(refusal(['--webhook-secret-file', '/nowhere/secret']), /--webhook-secret-file/)
+  assert.match(refusal(['--morag-url', 'morag.lan']), /write http:\/\/host:port/)
 })

@@ -76,6 +76,7 @@ describe('a record made by hand', () => {
       contentType: 'audio',
       ingestionTaskId: jobId,
       taskOptions: {},
+      ingestion: null,
       priority: 0,
       source: {
         kind: 'path',

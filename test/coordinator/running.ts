@@ -53,8 +53,6 @@ export const NO_INGESTION: IngestionConfig = {
   moragUrl: null,
   moragApiKey: null,
   remoteTypes: ['audio', 'video'],
-  localProcessors: {},
-  fallbackAfterMs: null,
   webhookSecret: null,
   webhookAllow: [],
   outputDir: null,

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { assembled, type Assembled } from './assembled.ts'
-import { NOON } from './example-jobs.ts'
+import { NOON, result } from './example-jobs.ts'
 import { claim, claimedJob, createJob, startRunning, until } from './running.ts'
 
 const NOTHING = { expired: 0, removed: 0, freedBytes: 0 }
@@ -324,4 +324,37 @@ describe('DELETE /remote-jobs/{id} and cleanup over HTTP', () => {
     for (const wrong of [{ statuses: ['pending'] }, { older_than_days: -1 }, { dry_run: 'yes' }])
       assert.equal((await running.ask('POST', '/remote-jobs/cleanup', { json: wrong })).status, 422)
   })
+})
+
+test('uploads go once their jobs have completed, or some time after the end, as is set', async (t) => {
+  for (const [sourcesMs, left] of [
+    [null, ['completed', 'failed']],
+    ['on-success', ['failed']],
+    [0, []],
+  ] as const) {
+    const scene = await assembled(t, {
+      retention: { completedMs: null, failedMs: null, sourcesMs },
+    })
+    const upload = { kind: 'upload', path: null, sha256: null, modifiedAt: null } as const
+    const source = { ...upload, filename: 'talk.mp3', sizeBytes: 6 }
+    const kept = new Map<string, string>()
+    for (const ending of ['completed', 'failed'] as const) {
+      const jobId = await scene.add({ source })
+      const folder = path.join(scene.dir, 'sources', jobId)
+      mkdirSync(folder)
+      writeFileSync(path.join(folder, 'source'), 'speech')
+      const [job] = await scene.claim()
+      const attempt = job!.attempts.at(-1)!.number
+      const failure = { code: 'no_audio', message: 'none', retryable: false }
+      const event =
+        ending === 'completed'
+          ? ({ type: 'succeed', attempt, result: result() } as const)
+          : ({ type: 'fail', attempt, ...failure } as const)
+      await scene.jobs.apply(jobId, event)
+      kept.set(jobId, ending)
+    }
+    await scene.upkeep.retire()
+    const ids = readdirSync(path.join(scene.dir, 'sources')).filter((id) => kept.has(id))
+    assert.deepEqual(ids.map((id) => kept.get(id)).sort(), left)
+  }
 })

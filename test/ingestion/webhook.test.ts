@@ -37,7 +37,6 @@ function jobFor(webhook: Partial<WebhookTarget> & { url: string }, status = 'com
       webhook: { authToken: null, secret: null, ...webhook },
       metadata: {},
       processingOptions: {},
-      local: false,
     },
   }
 }

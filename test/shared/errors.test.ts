@@ -27,6 +27,7 @@ const LIST: Record<ErrorCode, [number, boolean]> = {
   range_not_satisfiable: [416, false],
   too_many_requests: [429, true],
   internal: [500, true],
+  bad_gateway: [502, true],
   unavailable: [503, true],
   no_space: [507, true],
   invalid_media: [422, false],

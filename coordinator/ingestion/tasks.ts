@@ -1,0 +1,57 @@
+import type { TaskAnswer } from '../../shared/wire-ingestion.ts'
+import type { Job } from '../job.ts'
+import type { Jobs } from '../jobs.ts'
+
+/** Which jobs belong to a client's task: by the task's id, which a client may use for several. */
+export class Tasks {
+  readonly #jobs: Jobs
+  readonly #ids = new Map<string, Set<string>>()
+
+  constructor(jobs: Jobs) {
+    this.#jobs = jobs
+    for (const job of jobs.newest()) this.#add(job)
+    jobs.onChange((before, after) => {
+      if (before === null && after !== null) this.#add(after)
+      else if (after === null && before !== null) this.#remove(before)
+    })
+  }
+
+  /** The newest job of a task, if there is one. */
+  find(taskId: string): Job | undefined {
+    let newest: Job | undefined
+    for (const jobId of this.#ids.get(taskId) ?? []) {
+      const job = this.#jobs.find(jobId)
+      if (job !== undefined && (newest === undefined || job.createdAt >= newest.createdAt))
+        newest = job
+    }
+    return newest
+  }
+
+  #add({ ingestionTaskId, jobId }: Job): void {
+    const ids = this.#ids.get(ingestionTaskId)
+    if (ids === undefined) this.#ids.set(ingestionTaskId, new Set([jobId]))
+    else ids.add(jobId)
+  }
+
+  #remove({ ingestionTaskId, jobId }: Job): void {
+    const ids = this.#ids.get(ingestionTaskId)
+    ids?.delete(jobId)
+    if (ids?.size === 0) this.#ids.delete(ingestionTaskId)
+  }
+}
+
+/** Celery's word for a job's state, which the original's clients know. */
+export function taskState(job: Job): TaskAnswer['status'] {
+  switch (job.status) {
+    case 'pending':
+      return job.retryCount > 0 ? 'RETRY' : 'PENDING'
+    case 'processing':
+      return 'STARTED'
+    case 'completed':
+      return 'SUCCESS'
+    case 'cancelled':
+      return 'REVOKED'
+    default:
+      return 'FAILURE'
+  }
+}
