@@ -14,7 +14,7 @@ import {
 } from '../../coordinator/ingestion/continuation.ts'
 import { DueSteps, type DueStep } from '../../coordinator/ingestion/due-steps.ts'
 import { stepsFor } from '../../coordinator/ingestion/plan.ts'
-import { hasEnded, type EndedJob, type Ingestion } from '../../coordinator/job.ts'
+import { hasEnded, type EndedJob } from '../../coordinator/job.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { NOON, oneOfEach, pendingJob, after, CLAIM, result } from '../coordinator/example-jobs.ts'
 
@@ -135,7 +135,7 @@ describe('what follows an end', () => {
 
 describe('which steps follow', () => {
   const both = { moragUrl: 'http://morag', outputDir: '/texts' }
-  const ingestion: Ingestion = {
+  const ingestion = {
     mode: 'ingest',
     sourceType: 'file',
     documentId: null,
