@@ -42,6 +42,13 @@ const processed = z.looseObject({
   error_message: z.string().nullish(),
 })
 
+/** Where a refusal may say why. */
+const spoken = z.looseObject({
+  detail: z.unknown().optional(),
+  error_message: z.unknown().optional(),
+  message: z.unknown().optional(),
+})
+
 /**
  * The MoRAG server as we call it ourselves, by its `POST /api/v1/process`. Every failure is an {@link AppError}:
  * `unavailable` (nobody there, 5xx, a wrong key), `too_many_requests` and `engine_failed` (it tried and failed) may be
@@ -177,10 +184,7 @@ async function textOf(body: AsyncIterable<Buffer>, mostBytes: number): Promise<s
 
 /** What a refusal says of itself, on one line. */
 function saidIn(text: string): string {
-  const parsed = z
-    .looseObject({ detail: z.unknown(), error_message: z.unknown(), message: z.unknown() })
-    .safeParse(parseJson(text))
-  const { detail, error_message, message } = parsed.data ?? {}
+  const { detail, error_message, message } = spoken.safeParse(parseJson(text)).data ?? {}
   const said = detail ?? error_message ?? message
   if (said === undefined || said === null) return ''
   return printable(typeof said === 'string' ? said : JSON.stringify(said), { most: 500 })

@@ -1,0 +1,319 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { describe, test, type TestContext } from 'node:test'
+import { Busboy } from '@fastify/busboy'
+import { documentOf, ingestStep } from '../../coordinator/ingestion/ingest.ts'
+import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
+import { hasEnded, type CompletedJob, type EndedJob } from '../../coordinator/job.ts'
+import { Results } from '../../coordinator/results.ts'
+import { after, CLAIM, oneOfEach, pendingJob, result } from '../coordinator/example-jobs.ts'
+import {
+  claimedJob,
+  NO_INGESTION,
+  startRunning,
+  until,
+  type Running,
+} from '../coordinator/running.ts'
+
+interface Got {
+  url: string
+  headers: IncomingHttpHeaders
+  data: Record<string, unknown>
+  file: { filename: string; mediaType: string; sizeBytes: number; begin: string }
+}
+
+interface Answered {
+  status: number
+  headers?: Record<string, string>
+  /** Text, or a value to be JSON. */
+  body?: unknown
+}
+
+interface Server {
+  url: string
+  got: Got[]
+  /** Null: the request is read, and nothing comes back. */
+  answer: Answered | null
+}
+
+/** A real server where the MoRAG server would be; it reads forms as that does, and answers what the test says. */
+async function startServer(t: Pick<TestContext, 'after'>): Promise<Server> {
+  const scene: Server = { url: '', got: [], answer: { status: 200, body: { success: true } } }
+  const server = createServer((request, response) => {
+    void formIn(request).then((got) => {
+      scene.got.push(got)
+      if (scene.answer === null) return
+      const { status, headers, body } = scene.answer
+      response.writeHead(status, headers)
+      response.end(typeof body === 'string' ? body : JSON.stringify(body ?? {}))
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  scene.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return scene
+}
+
+async function formIn(request: IncomingMessage): Promise<Got> {
+  const { headers, url = '' } = request
+  const type = headers['content-type'] ?? ''
+  const form = new Busboy({ headers: { ...headers, 'content-type': type } })
+  const got: Got = {
+    url,
+    headers,
+    data: {},
+    file: { filename: '', mediaType: '', sizeBytes: 0, begin: '' },
+  }
+  form.on('field', (name, value) => {
+    if (name === 'request_data') got.data = JSON.parse(value) as Record<string, unknown>
+  })
+  form.on('file', (_, stream, filename, __, mediaType) => {
+    got.file = { ...got.file, filename, mediaType }
+    stream.on('data', (chunk: Buffer) => {
+      got.file.sizeBytes += chunk.length
+      if (got.file.begin === '') got.file.begin = chunk.toString('utf8', 0, 200)
+    })
+  })
+  await once(request.pipe(form), 'finish')
+  return got
+}
+
+async function setUp(
+  t: TestContext,
+  { apiKey = null, patienceMs = 60_000 }: { apiKey?: string | null; patienceMs?: number } = {},
+) {
+  const root = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
+  const server = await startServer(t)
+  const client = new MoragClient({ url: server.url, apiKey })
+  t.after(async () => {
+    await client.close()
+    rmSync(root, { recursive: true, force: true })
+  })
+  const results = await Results.open(root)
+  const step = ingestStep({ client, results, patienceMs })
+  const tryIt = async (job: EndedJob, signal = new AbortController().signal) =>
+    await step(job, 'the id', signal)
+  return { root, server, client, tryIt }
+}
+
+function completed(different: Parameters<typeof pendingJob>[0] = {}): CompletedJob {
+  const job = after(pendingJob(different), CLAIM, { type: 'succeed', attempt: 1, result: result() })
+  assert.ok(job.status === 'completed')
+  return job
+}
+
+describe('the ingestion of a text', () => {
+  test('hands it in as a Markdown document that replaces an earlier one of its id', async (t) => {
+    const { server, tryIt } = await setUp(t, { apiKey: 'the-key' })
+    const job = completed()
+    assert.deepEqual(await tryIt(job), { done: true })
+    const { url, headers, data, file } = server.got[0]!
+    assert.equal(url, '/api/v1/process')
+    assert.equal(headers['idempotency-key'], 'the id')
+    assert.deepEqual([headers.authorization, headers['x-api-key']], ['Bearer the-key', 'the-key'])
+    assert.deepEqual(data, {
+      mode: 'ingest',
+      source_type: 'file',
+      content_type: 'document',
+      document_id: job.jobId,
+      metadata: { remote: false, remote_job_id: job.jobId },
+      processing_options: {},
+    })
+    assert.deepEqual([file.filename, file.mediaType], ['talk.md', 'text/markdown'])
+    assert.equal(file.begin, '# Audio Transcription: talk.mp3')
+  })
+
+  test('keeps what the client said of it, but that a remote worker should do it', () => {
+    const ingestion = {
+      mode: 'ingest',
+      sourceType: 'file',
+      documentId: 'minutes-7',
+      webhook: { url: 'https://receiver.example', authToken: 'secret', secret: null },
+      metadata: { remote: true, author: 'Ada', api_key: 'hers' },
+      processingOptions: { language: 'de' },
+      local: false,
+    }
+    const job = completed({ ingestion })
+    const { text: _, ...rest } = documentOf(job, { content: '', metadata: {} })
+    assert.deepEqual(rest, {
+      filename: 'talk.md',
+      contentType: 'document',
+      documentId: 'minutes-7',
+      metadata: { remote: true, author: 'Ada', api_key: 'hers', remote_job_id: job.jobId },
+      processingOptions: { language: 'de' },
+    })
+  })
+
+  test('of a job that came as the original’s has its options, without the secrets', () => {
+    const taskOptions = { language: 'de', webhook_url: 'https://receiver.example' }
+    const { processingOptions } = documentOf(completed({ taskOptions }), {
+      content: '',
+      metadata: {},
+    })
+    assert.deepEqual(processingOptions, { language: 'de' })
+  })
+
+  test('is over when the server will never take it', async (t) => {
+    const { server, tryIt } = await setUp(t)
+    for (const status of [400, 413, 415, 422]) {
+      server.answer = { status, body: { detail: 'no such mode' } }
+      const message = `The MoRAG server at ${new URL(server.url).host} answered ${status}: no such mode.`
+      const expected = { done: false, message, final: true, retryAfterMs: null }
+      assert.deepEqual(await tryIt(completed()), expected)
+    }
+  })
+
+  test('is tried again after all else, and when the server says', async (t) => {
+    const { server, tryIt } = await setUp(t)
+    for (const status of [302, 401, 404, 408, 429, 500, 503]) {
+      server.answer = { status, headers: { 'retry-after': '7200' }, body: '<html>' }
+      const tried = await tryIt(completed())
+      assert.ok(!tried.done)
+      assert.deepEqual([tried.final, tried.retryAfterMs], [false, 7_200_000], String(status))
+    }
+    server.answer = { status: 200, body: { success: false, error_message: 'no graph' } }
+    const tried = await tryIt(completed())
+    assert.ok(!tried.done && !tried.final)
+    assert.match(tried.message, /failed: no graph/)
+  })
+
+  test('is tried again when nobody answers', async (t) => {
+    const { server, tryIt } = await setUp(t, { patienceMs: 50 })
+    server.answer = null
+    assert.deepEqual(await tryIt(completed()), {
+      done: false,
+      message: 'The MoRAG server took too long.',
+      final: false,
+      retryAfterMs: null,
+    })
+    const nowhere = new MoragClient({ url: 'http://127.0.0.1:1', apiKey: null })
+    t.after(async () => await nowhere.close())
+    const document = documentOf(completed(), { content: '', metadata: {} })
+    await assert.rejects(nowhere.ingest(document, 'the id', new AbortController().signal), {
+      code: 'unavailable',
+      message: 'The MoRAG server at 127.0.0.1:1 cannot be reached: the connection was refused.',
+    })
+  })
+
+  test('is no outcome at all when it is cut', async (t) => {
+    const { server, tryIt } = await setUp(t)
+    server.answer = null
+    const cut = new AbortController()
+    const tried = tryIt(completed(), cut.signal)
+    await until(() => server.got.length === 1)
+    cut.abort(new Error('we stop'))
+    await assert.rejects(tried, /we stop/)
+  })
+
+  test('has nothing to do with a job that has no text', async (t) => {
+    const { server, tryIt } = await setUp(t)
+    const { failed } = oneOfEach()
+    assert.ok(hasEnded(failed))
+    assert.equal((await tryIt(failed)).done, false)
+    assert.equal(server.got.length, 0)
+  })
+})
+
+describe('a conversion by the MoRAG server', () => {
+  const never = new AbortController().signal
+  const source = (file: string, filename = 'minutes of "May".pdf') => ({
+    file,
+    filename,
+    contentType: 'document',
+    documentId: null,
+    metadata: { remote: true, author: 'Ada' },
+    processingOptions: { language: 'de' },
+  })
+
+  test('sends the file as it is and brings its text back', async (t) => {
+    const { root, server, client } = await setUp(t)
+    server.answer = { status: 200, body: { content: '# May', metadata: { pages: 3 }, more: 1 } }
+    const file = path.join(root, 'source')
+    writeFileSync(file, 'the bytes')
+    const converted = await client.convert(source(file), never)
+    assert.deepEqual(converted, { content: '# May', metadata: { pages: 3 } })
+    const [got] = server.got
+    assert.deepEqual(got!.data, {
+      mode: 'convert',
+      source_type: 'file',
+      content_type: 'document',
+      metadata: { remote: false, author: 'Ada' },
+      processing_options: { language: 'de' },
+    })
+    const { filename, sizeBytes, begin } = got!.file
+    assert.deepEqual([filename, sizeBytes, begin], ['minutes of %22May%22.pdf', 9, 'the bytes'])
+  })
+
+  test('holds no file in memory, however large', async (t) => {
+    const { root, server, client } = await setUp(t)
+    server.answer = { status: 200, body: { content: '' } }
+    const file = path.join(root, 'source')
+    const sizeBytes = 400 * 1024 * 1024
+    writeFileSync(file, '')
+    truncateSync(file, sizeBytes)
+    let most = 0
+    const look = (): void => {
+      most = Math.max(most, process.memoryUsage().arrayBuffers)
+    }
+    const before = process.memoryUsage().arrayBuffers
+    const timer = setInterval(look, 5)
+    await client.convert(source(file), never)
+    clearInterval(timer)
+    assert.equal(server.got[0]!.file.sizeBytes, sizeBytes)
+    assert.ok(most - before < 150 * 1024 * 1024, `${most - before} bytes`)
+  })
+
+  test('says what went wrong in our words', async (t) => {
+    const { root, server, client } = await setUp(t)
+    const file = path.join(root, 'source')
+    writeFileSync(file, 'the bytes')
+    const failures: [Answered, string, RegExp][] = [
+      [{ status: 415, body: { detail: 'no PDF' } }, 'unsupported_media', /415: no PDF\.$/],
+      [{ status: 422, body: { detail: [{ msg: 'odd' }] } }, 'unsupported_media', /422: \[.*odd/],
+      [{ status: 413, body: '' }, 'too_large', /answered 413\.$/],
+      [{ status: 429, body: '' }, 'too_many_requests', /answered 429/],
+      [{ status: 401, body: '' }, 'unavailable', /--morag-api-key-file/],
+      [{ status: 502, body: '<html>' }, 'unavailable', /answered 502\.$/],
+      [{ status: 200, body: { success: false, error_message: 'a\nb' } }, 'engine_failed', /: a b$/],
+      [{ status: 200, body: 'no JSON' }, 'engine_failed', /gave no text/],
+      [{ status: 200, body: 'x'.repeat(64 * 1024 ** 2 + 1) }, 'too_large', /more than 64 MiB/],
+    ]
+    for (const [answer, code, message] of failures) {
+      server.answer = answer
+      await assert.rejects(client.convert(source(file), never), { code, message })
+    }
+    const gone = source(path.join(root, 'gone'))
+    await assert.rejects(client.convert(gone, never), { code: 'source_missing' })
+  })
+})
+
+test('the server that was down when a job ended has its text when it is back, once', async (t) => {
+  const server = await startServer(t)
+  server.answer = { status: 503, body: { detail: 'starting' } }
+  const ingestion = { ...NO_INGESTION, moragUrl: server.url }
+  const running = await startRunning(t, { ingestion })
+  const { job_id: jobId, lease_token } = await claimedJob(running)
+  const json = { success: true, content: '# Talk', metadata: {}, lease_token }
+  const { body } = await running.ask('PUT', `/remote-jobs/${jobId}/result`, { json })
+  assert.equal(body['ingestion_continued'], true)
+  await until(() => server.got.length === 1)
+  server.answer = { status: 200, body: { success: true } }
+  await until(async () => (await stateOf(running, jobId)) === 'done')
+  assert.equal(server.got.length, 2)
+  const [first, second] = server.got.map(({ headers }) => headers['idempotency-key'])
+  assert.ok(first !== undefined && first === second)
+})
+
+async function stateOf(running: Running, jobId: string): Promise<unknown> {
+  const { body } = await running.ask('GET', `/remote-jobs/${jobId}`)
+  return (body['continuation'] as { steps: { state: string }[] }).steps[0]!.state
+}
