@@ -48,7 +48,7 @@ describe('programs of the original system, in Python and unchanged', { skip }, (
     assert.deepEqual(done, {
       job_id: status['job_id'],
       status: 'completed',
-      ingestion_continued: false,
+      ingestion_continued: true,
     })
 
     const url = `${coordinator.url}/api/v1/remote-jobs/${String(status['job_id'])}/result.md`
