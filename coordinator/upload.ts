@@ -123,13 +123,21 @@ async function store(
 }
 
 /** The last part of a name as clients send it, without what a terminal or a header would stumble over. */
-function cleanName(filename: string | undefined): string {
-  const last = (filename ?? '').split(/[/\\]/).at(-1) ?? ''
+export function cleanName(filename: string | undefined): string {
+  const last =
+    unescaped(filename ?? '')
+      .split(/[/\\]/)
+      .at(-1) ?? ''
   // oxlint-disable-next-line no-control-regex
   const printable = last.replace(/[\u0000-\u001f\u007f]/g, '')
   // Not cut within a character: half of one cannot be written into a header.
   const clean = printable.slice(0, 255).replace(/[\ud800-\udbff]$/, '')
   return clean === '' || clean === '.' || clean === '..' ? 'source' : clean
+}
+
+/** Names in forms have these three written otherwise, and nothing else (HTML, "multipart/form-data encoding algorithm"). */
+function unescaped(name: string): string {
+  return name.replaceAll('%22', '"').replace(/%0D/gi, '\r').replace(/%0A/gi, '\n')
 }
 
 /** @throws {AppError} `too_large` before any of a body is read whose length says so. */

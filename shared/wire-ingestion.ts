@@ -21,8 +21,8 @@ export const processRequest = z.object({
     .nullish(),
   metadata: optional(opaque, {}),
   processing_options: optional(opaque, {}),
-  /** Also understood at the top, beside `metadata.remote`. */
-  remote: z.boolean().nullish(),
+  /** Also understood at the top, beside `metadata.remote`; the text "true" too. */
+  remote: z.union([z.boolean(), z.string()]).nullish(),
   priority: optional(priority, 0),
 })
 export type ProcessRequest = FromWire<z.output<typeof processRequest>>

@@ -1,33 +1,35 @@
-import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { fileTypeFromBuffer } from 'file-type'
 
-const HEAD_BYTES = 64 * 1024
-
-const EXTENSIONS: Record<string, readonly string[]> = {
-  audio: 'mp3 wav m4a m4b aac flac ogg oga opus wma amr aiff aif caf mka weba'.split(' '),
-  video: 'mp4 m4v mkv webm mov avi wmv flv mpg mpeg ts mts m2ts 3gp ogv vob'.split(' '),
+/** Endings by content type. Not `ts`: without the bytes of a transport stream that is a program's text. */
+const ENDINGS: Record<string, readonly string[]> = {
+  audio: 'mp3 wav m4a m4b aac flac ogg oga opus spx wma amr aiff aif caf mka weba 3ga'.split(' '),
+  video: 'mp4 m4v mkv webm mov avi wmv asf flv mpg mpeg mts m2ts 3gp 3g2 ogv ogm vob'.split(' '),
   image: 'png jpg jpeg gif webp bmp tif tiff svg heic'.split(' '),
   document: 'pdf txt md markdown html htm doc docx odt rtf ppt pptx xls xlsx csv epub'.split(' '),
 }
 
-/** Containers that hold sound with or without a picture: their name says which is meant. */
+/** What the bytes of a container say that holds sound with or without a picture: its name says which is meant. */
 const EITHER = [
-  'm4a m4b mp4 m4v mov 3gp'.split(' '),
-  'ogg oga opus ogv'.split(' '),
-  'mkv mka webm weba'.split(' '),
-  'asf wma wmv'.split(' '),
-]
+  { found: 'mp4 mov 3gp 3g2', named: 'm4a m4b 3ga mp4 m4v mov 3gp 3g2' },
+  { found: 'ogg oga opus spx ogv ogm ogx', named: 'ogg oga opus spx ogv ogm' },
+  { found: 'mkv webm', named: 'mkv mka webm weba' },
+  { found: 'asf', named: 'asf wma wmv' },
+].map(({ found, named }) => ({ found: found.split(' '), named: named.split(' ') }))
+
+/** Media types that have sound or pictures in them though their first word does not say so. */
+const HIDDEN = ['ogg', 'mp4', 'mxf', 'vnd.ms-asf', 'vnd.rn-realmedia', 'x-matroska']
 
 /**
  * What a client says a file is, as a content type of ours: `audio` and `audio/mpeg` are audio, `application/pdf` is a
- * document; null when it says nothing (`auto`, `file`, `application/octet-stream`).
+ * document; null when it does not say (`auto`, `file`, `application/octet-stream`, `application/ogg`).
  */
 export function declaredKind(text: string | null | undefined): string | null {
-  const word = text?.trim().toLowerCase().split(';')[0] ?? ''
+  const word = text?.split(';')[0]?.trim().toLowerCase() ?? ''
   if (['', 'auto', 'file', 'application/octet-stream'].includes(word)) return null
   const [family, kind] = word.split('/')
   if (kind === undefined) return word
+  if (family === 'application' && HIDDEN.includes(kind)) return null
   return family === 'application' || family === 'text' ? 'document' : family!
 }
 
@@ -35,27 +37,18 @@ export function declaredKind(text: string | null | undefined): string | null {
  * Which content type a file is, by its first bytes and its name: the bytes win, so that a video named .mp3 is a video,
  * but where its container holds both, the name says which is meant.
  */
-export async function kindOf(file: string, filename: string): Promise<string> {
+export async function kindOf(head: Uint8Array, filename: string): Promise<string> {
   const ending = path.extname(filename).slice(1).toLowerCase()
   const byName = kindOfEnding(ending)
-  const found = await fileTypeFromBuffer(await headOf(file))
+  const found = await fileTypeFromBuffer(head)
   if (found === undefined) return byName ?? 'document'
-  const sameContainer = EITHER.some((group) => group.includes(found.ext) && group.includes(ending))
-  if (byName !== null && sameContainer) return byName
-  return kindOfEnding(found.ext) ?? declaredKind(found.mime) ?? byName ?? 'document'
+  const isEither = EITHER.some((one) => one.found.includes(found.ext) && one.named.includes(ending))
+  if (byName !== null && isEither) return byName
+  // What does not say it has a picture more often than not.
+  return declaredKind(found.mime) ?? 'video'
 }
 
 function kindOfEnding(ending: string): string | null {
-  const found = Object.entries(EXTENSIONS).find(([, endings]) => endings.includes(ending))
+  const found = Object.entries(ENDINGS).find(([, endings]) => endings.includes(ending))
   return found?.[0] ?? null
-}
-
-async function headOf(file: string): Promise<Uint8Array> {
-  const handle = await open(file, 'r')
-  try {
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
-    return buffer.subarray(0, bytesRead)
-  } finally {
-    await handle.close()
-  }
 }

@@ -1,50 +1,73 @@
 import { randomUUID } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { open, rm, type FileHandle } from 'node:fs/promises'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
 import { asUploadError, checkLength, MAX_FORM_OVERHEAD, tooLarge } from '../upload.ts'
 
 /** A form that was looked into. */
-export interface PeekedForm {
-  /** The field that was looked for; null when the form has none. */
-  value: string | null
+export interface PeekedForm extends Seen {
   /** The whole form, byte for byte, from its beginning; to be read once. */
   body: Readable
   /** Lets go of what was kept of it. */
   discard(): Promise<void>
 }
 
+/** What is known of a form by now. */
+export interface Seen {
+  /** The field `request_data`; null: it has not come, or the form has none. */
+  requestData: string | null
+  /** The part `file`; null: it has not come, or the form has none. */
+  file: SeenFile | null
+}
+
+interface SeenFile {
+  /** As the client wrote it. */
+  filename: string | undefined
+  /** Its first bytes, at most {@link HEAD_BYTES}. */
+  head: Buffer
+  /** Whether these are all that will be kept of it. */
+  isRead: boolean
+}
+
 /** So much is kept in memory; a form whose file comes before the field goes to the disk. */
 const MEMORY_BYTES = 1024 * 1024
+/** Enough to tell what a file is. */
+const HEAD_BYTES = 64 * 1024
 
 /**
- * Reads a form until a field of it is known, which decides what becomes of the form: its bytes are kept meanwhile.
+ * Reads a form until enough of it is known to decide what becomes of it: its bytes are kept meanwhile.
+ * @param isEnough asked after each piece, at the form's end no more.
  * @param folder where what is too much for the memory is kept.
  * @throws {AppError} `bad_request`, `too_large`, `no_space`.
  */
 export async function peekForm(
   request: IncomingMessage,
-  field: string,
+  isEnough: (seen: Seen) => boolean,
   { folder, maxBytes }: { folder: string; maxBytes: number },
 ): Promise<PeekedForm> {
   checkLength(request.headers, maxBytes)
   const kept = new Kept(path.join(folder, randomUUID()))
   try {
     const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>
-    const reader = fieldReader(request, field)
-    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+    const reader = new FormReader(request.headers)
+    let rest = restOf(request, chunks)
+    while (!isEnough(reader.seen)) {
+      const next = await chunks.next()
+      if (next.done === true) {
+        checkWhole(request)
+        await reader.end()
+        rest = noBytes()
+        break
+      }
       await kept.add(next.value)
       if (kept.bytes > maxBytes + MAX_FORM_OVERHEAD) throw tooLarge(maxBytes)
       await reader.read(next.value)
-      if (reader.value !== null) break
     }
-    if (reader.value === null) checkWhole(request)
-    const rest = reader.value === null ? noBytes() : restOf(request, chunks)
     return {
-      value: reader.value,
+      ...reader.seen,
       body: Readable.from(kept.replay(rest), { objectMode: false }),
       discard: async () => await kept.discard(),
     }
@@ -54,34 +77,57 @@ export async function peekForm(
   }
 }
 
-/** Finds a field among the chunks of a form. @throws for what is no form. */
-function fieldReader(
-  request: IncomingMessage,
-  field: string,
-): { value: string | null; read: (chunk: Buffer) => Promise<void> } {
-  let failure: Error | null = null
-  const form = new Busboy({
-    headers: { ...request.headers, 'content-type': request.headers['content-type'] ?? '' },
-    limits: { fieldSize: MEMORY_BYTES },
-  })
-  const reader: { value: string | null; read: (chunk: Buffer) => Promise<void> } = {
-    value: null,
-    async read(chunk) {
-      await new Promise<void>((resolve) => form.write(chunk, () => resolve()))
-      if (failure !== null) throw failure
-    },
+/** Looks for what decides among the pieces of a form. @throws {Error} for what is no form. */
+class FormReader {
+  readonly seen: Seen = { requestData: null, file: null }
+  readonly #form: InstanceType<typeof Busboy>
+  #failure: Error | null = null
+
+  constructor(headers: IncomingHttpHeaders) {
+    this.#form = new Busboy({
+      headers: { ...headers, 'content-type': headers['content-type'] ?? '' },
+      limits: { fieldSize: MEMORY_BYTES },
+    })
+    this.#form.on('field', (name, value) => {
+      if (name === 'request_data') this.seen.requestData ??= value
+    })
+    this.#form.on('file', (name, stream, filename) => {
+      stream.on('error', () => undefined)
+      if (name === 'file' && this.seen.file === null) this.#keepHead(stream, filename)
+      else stream.resume()
+    })
+    this.#form.on('error', (error: unknown) => {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error))
+    })
   }
-  form.on('field', (name, value) => {
-    if (name === field) reader.value ??= value
-  })
-  form.on('file', (_, stream) => {
-    stream.on('error', () => undefined)
-    stream.resume()
-  })
-  form.on('error', (error: unknown) => {
-    failure = error instanceof Error ? error : new Error(String(error))
-  })
-  return reader
+
+  async read(chunk: Buffer): Promise<void> {
+    await new Promise<void>((resolve) => this.#form.write(chunk, () => resolve()))
+    if (this.#failure !== null) throw this.#failure
+  }
+
+  /** Waits for all of it to be seen. That it is not whole is for its last reader to say. */
+  async end(): Promise<void> {
+    const over = new Promise<void>((resolve) => {
+      this.#form.once('finish', resolve)
+      this.#form.once('error', () => resolve())
+    })
+    this.#form.end()
+    await over
+  }
+
+  #keepHead(stream: Readable, filename: string | undefined): void {
+    const file: SeenFile = { filename, head: Buffer.alloc(0), isRead: false }
+    this.seen.file = file
+    stream.on('data', (chunk: Buffer) => {
+      if (file.isRead) return
+      file.head = Buffer.concat([file.head, chunk.subarray(0, HEAD_BYTES - file.head.length)])
+      file.isRead = file.head.length === HEAD_BYTES
+    })
+    stream.once('end', () => {
+      file.isRead = true
+    })
+  }
 }
 
 async function* noBytes(): AsyncGenerator<Buffer> {}

@@ -1,37 +1,35 @@
 import { AppError } from '../../shared/errors.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
+import { printable } from '../../shared/printable.ts'
 import { processRequest, type ProcessRequest } from '../../shared/wire-ingestion.ts'
 import type { Ingestion } from '../job.ts'
 
 /**
- * What the `request_data` of a form asks for.
+ * What the `request_data` of a form asks for that is for a remote worker.
  * @throws {AppError} `bad_request` with a sentence that names what does not fit.
  */
 export function parseRequestData(text: string | null): ProcessRequest {
   if (text === null) throw bad("The form has no field 'request_data'.")
-  let raw: unknown
-  try {
-    raw = JSON.parse(text)
-  } catch (error) {
-    throw bad("The field 'request_data' is not JSON.", error)
+  const raw = parsed(text)
+  if (raw === undefined) throw bad("The field 'request_data' is not JSON.")
+  const request = fitting(raw)
+  if (request.sourceType !== 'file') {
+    const given = printable(request.sourceType)
+    throw bad(`A remote worker takes files: source_type is '${given}', and has to be 'file'.`)
   }
-  try {
-    return parseWire(processRequest, raw, 'body')
-  } catch (error) {
-    if (!(error instanceof AppError) || error.problems === undefined) throw error
-    const said = error.problems.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`)
-    throw bad(`The field 'request_data' does not fit: ${said.join('; ')}.`, error)
-  }
+  return request
 }
 
 /** Whether `request_data` asks for a remote worker; nonsense does not. It is told before all of it is checked. */
 export function asksForRemote(text: string | null): boolean {
-  try {
-    const data = JSON.parse(text ?? '') as { remote?: unknown; metadata?: { remote?: unknown } }
-    return [data.remote, data.metadata?.remote].some((value) => value === true || value === 'true')
-  } catch {
-    return false
-  }
+  const data = told(text)
+  return [data.remote, data.metadata?.remote].some((value) => value === true || value === 'true')
+}
+
+/** The content type that `request_data` says; null: it says none. It is told before all of it is checked. */
+export function contentTypeIn(text: string | null): string | null {
+  const { content_type: type } = told(text)
+  return typeof type === 'string' ? type : null
 }
 
 /** What the job remembers of a request. */
@@ -51,6 +49,35 @@ export function ingestionOf(request: ProcessRequest): Ingestion {
       : null,
     metadata,
     processingOptions,
+  }
+}
+
+interface Told {
+  remote?: unknown
+  content_type?: unknown
+  metadata?: { remote?: unknown } | null
+}
+
+function told(text: string | null): Told {
+  const raw = text === null ? undefined : parsed(text)
+  return typeof raw === 'object' && raw !== null ? raw : {}
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+function fitting(raw: unknown): ProcessRequest {
+  try {
+    return parseWire(processRequest, raw, 'body')
+  } catch (error) {
+    if (!(error instanceof AppError) || error.problems === undefined) throw error
+    const said = error.problems.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`)
+    throw bad(`The field 'request_data' does not fit: ${said.join('; ')}.`, error)
   }
 }
 

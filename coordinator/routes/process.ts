@@ -1,19 +1,25 @@
 import { rm } from 'node:fs/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono, type Context } from 'hono'
-import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
 import { API } from '../../shared/wire.ts'
-import type { ProcessAnswer, TaskAnswer } from '../../shared/wire-ingestion.ts'
+import { processAnswer, taskAnswer } from '../ingestion/answers.ts'
 import { declaredKind, kindOf } from '../ingestion/content-kind.ts'
-import { formBody } from '../ingestion/form-body.ts'
-import { peekForm } from '../ingestion/peek-form.ts'
-import { asksForRemote, bad, ingestionOf, parseRequestData } from '../ingestion/process-request.ts'
+import { peekForm, type PeekedForm, type Seen } from '../ingestion/peek-form.ts'
+import {
+  asksForRemote,
+  bad,
+  contentTypeIn,
+  ingestionOf,
+  parseRequestData,
+} from '../ingestion/process-request.ts'
 import { MoragProxy } from '../ingestion/proxy.ts'
-import { taskState, Tasks } from '../ingestion/tasks.ts'
-import { hasEnded, type Job, type ResultBody } from '../job.ts'
+import { Tasks } from '../ingestion/tasks.ts'
+import { checkWebhook } from '../ingestion/webhook-target.ts'
+import type { Job } from '../job.ts'
 import type { Services } from '../services.ts'
-import { receiveForm, type UploadForm } from '../upload.ts'
+import { cleanName, receiveForm } from '../upload.ts'
 import { answer, type Env } from './http.ts'
 
 /** What is ours below the API's root: never the MoRAG server's to answer. */
@@ -25,7 +31,7 @@ const OURS = ['remote-jobs', 'workers', 'health', 'ready', 'events', 'metrics', 
  */
 export function processRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
-  const { config, files, intake, jobs, views } = services
+  const { config, files, guard, intake, jobs, views } = services
   const { moragUrl, moragApiKey, remoteTypes } = config.ingestion
   const { apiKey, maxUploadBytes } = config
   const folder = files.sources.incoming
@@ -34,24 +40,25 @@ export function processRoutes(services: Services): Hono<Env> {
     moragUrl === null ? null : new MoragProxy({ moragUrl, moragApiKey, ownApiKey: apiKey })
 
   app.post('/process', async (c) => {
-    const { incoming, outgoing } = c.env
+    const { incoming } = c.env
     const isForm = c.req.header('content-type')?.toLowerCase().startsWith('multipart/form-data')
     if (isForm !== true) {
-      if (proxy !== null) return await forward(c)
+      if (proxy !== null) return await forward(c, proxy)
       throw bad("Send a multipart form with a 'file' and 'request_data'.")
     }
-    const form = await peekForm(incoming, 'request_data', { folder, maxBytes: maxUploadBytes })
+    const form = await peekForm(incoming, isDecided, { folder, maxBytes: maxUploadBytes })
     try {
-      const given = declaredKind(contentTypeIn(form.value))
-      const isRemote = asksForRemote(form.value) && (given === null || remoteTypes.includes(given))
-      if (!isRemote && proxy !== null) {
-        await proxy.forward(incoming, outgoing, form.body)
-        return RESPONSE_ALREADY_SENT
-      }
-      if (!isRemote) parseRequestData(form.value)
-      if (!isRemote) throw nobody(given)
-      const source = { headers: incoming.headers, body: form.body }
-      return await makeJob(c, await receiveForm(source, folder, maxUploadBytes))
+      const isRemote = asksForRemote(form.requestData)
+      const contentType = await contentTypeOf(form, isRemote)
+      if (isRemote && (contentType === null || remoteTypes.includes(contentType)))
+        return answer(c, processAnswer(await makeJob(c, form, contentType), views, jobs.now()))
+      if (proxy !== null) return await forward(c, proxy, form)
+      parseRequestData(form.requestData)
+      throw nobody(contentType, remoteTypes)
+    } catch (error) {
+      // On this route the original answers 400 to what does not fit.
+      if (error instanceof AppError && error.code === 'invalid') throw bad(error.message, error)
+      throw error
     } finally {
       await form.discard()
     }
@@ -60,113 +67,77 @@ export function processRoutes(services: Services): Hono<Env> {
   app.get('/status/:task', async (c) => {
     const task = c.req.param('task')
     const job = tasks.find(task)
-    if (job !== undefined) return answer(c, await taskAnswer(job))
-    if (proxy !== null) return await forward(c)
+    if (job !== undefined) {
+      const isDone = job.status === 'completed'
+      const result = isDone ? await files.results.read(job.jobId, job.result) : null
+      return answer(c, taskAnswer(job, views, result))
+    }
+    if (proxy !== null) return await forward(c, proxy)
     throw new AppError('not_found', `There is no task ${task.slice(0, 100)}.`)
   })
 
   if (proxy !== null) {
     app.all('/*', async (c, next) => {
       const first = c.req.path.slice(API.length + 1).split('/')[0] ?? ''
-      return OURS.includes(first) ? await next() : await forward(c)
+      return OURS.includes(first) ? await next() : await forward(c, proxy)
     })
   }
 
-  async function forward(c: Context<Env>): Promise<Response> {
-    await proxy!.forward(c.env.incoming, c.env.outgoing, null)
-    return RESPONSE_ALREADY_SENT
-  }
-
-  async function makeJob(c: Context<Env>, { fields, upload }: UploadForm): Promise<Response> {
+  /** @param contentType null: the form has no file, which is said here. */
+  async function makeJob(
+    c: Context<Env>,
+    form: PeekedForm,
+    contentType: string | null,
+  ): Promise<Job> {
+    // What does not fit is told before a file of gigabytes has come.
+    const request = parseRequestData(form.requestData)
+    const ingestion = ingestionOf(request)
+    if (ingestion.webhook !== null) checkWebhook(ingestion.webhook, guard)
+    const source = { headers: c.env.incoming.headers, body: form.body }
+    const { upload } = await receiveForm(source, folder, maxUploadBytes)
     try {
-      const request = parseRequestData(fields['request_data'] ?? null)
-      if (upload === null) throw bad("The form has no part named 'file'.")
+      if (upload === null || contentType === null) throw bad("The form has no part named 'file'.")
       if (upload.sizeBytes === 0) throw bad(`The file ${upload.filename} is empty.`)
-      const contentType =
-        declaredKind(request.contentType) ?? (await kindOf(upload.file, upload.filename))
-      if (!remoteTypes.includes(contentType)) {
-        if (proxy === null) throw nobody(contentType)
-        // Seen only now: the server gets what came, made anew.
-        const form = await formBody(fields, {
-          filename: upload.filename,
-          mediaType: 'application/octet-stream',
-          path: upload.file,
-        })
-        await proxy.forward(c.env.incoming, c.env.outgoing, form.body, form.headers)
-        return RESPONSE_ALREADY_SENT
-      }
       const key = c.req.header('idempotency-key')?.trim() || null
-      const ingestion = ingestionOf(request)
-      const { processingOptions: taskOptions, priority } = { ...request, ...ingestion }
-      const job = await intake.adopt({ contentType, taskOptions, ingestion, priority }, upload, key)
-      return answer(c, processAnswer(job))
-    } catch (error) {
-      // On this route the original answers 400 to what does not fit.
-      if (error instanceof AppError && error.code === 'invalid') throw bad(error.message, error)
-      throw error
+      const { processingOptions: taskOptions, priority } = request
+      return await intake.adopt({ contentType, taskOptions, ingestion, priority }, upload, key)
     } finally {
       if (upload !== null) await rm(upload.file, { force: true })
-    }
-  }
-
-  function processAnswer(job: Job): ProcessAnswer {
-    const { estimatedCompletion } = views.status(job)
-    const left = estimatedCompletion === null ? null : Date.parse(estimatedCompletion) - jobs.now()
-    const taskId = job.ingestionTaskId
-    return {
-      success: true,
-      mode: job.ingestion?.mode ?? 'ingest',
-      content: null,
-      metadata: { ...job.ingestion?.metadata, remote: true, remote_job_id: job.jobId },
-      processingTimeMs: jobs.now() - job.createdAt,
-      taskId,
-      estimatedTimeSeconds: left === null ? null : Math.max(0, Math.round(left / SECOND)),
-      statusUrl: `${API}/status/${encodeURIComponent(taskId)}`,
-      documentId: job.ingestion?.documentId ?? null,
-      errorMessage: null,
-      warnings: [],
-      thumbnails: null,
-      message: `The ${job.contentType} file waits for a remote worker.`,
-      jobId: job.jobId,
-    }
-  }
-
-  async function taskAnswer(job: Job): Promise<TaskAnswer> {
-    const status = views.detail(job)
-    let result: ResultBody | null = null
-    if (job.status === 'completed') result = await files.results.read(job.jobId, job.result)
-    return {
-      taskId: job.ingestionTaskId,
-      status: taskState(job),
-      progress: hasEnded(job) ? 1 : (status.progress ?? 0),
-      message: status.errorMessage ?? status.stage ?? job.status,
-      result,
-      error: job.status === 'completed' ? null : status.errorMessage,
-      createdAt: job.createdAt,
-      startedAt: status.startedAt,
-      completedAt: status.completedAt,
-      estimatedCompletion: status.estimatedCompletion,
-      jobId: job.jobId,
-      jobStatus: job.status,
-      continuation: status.continuation,
     }
   }
 
   return app
 }
 
-function contentTypeIn(text: string | null): string | null {
-  try {
-    const type = (JSON.parse(text ?? '') as { content_type?: unknown }).content_type
-    return typeof type === 'string' ? type : null
-  } catch {
-    return null
-  }
+/** Whether it can be told what becomes of a form: of a file whose type is not said, the first bytes are needed. */
+function isDecided({ requestData, file }: Seen): boolean {
+  if (requestData === null) return false
+  if (!asksForRemote(requestData) || declaredKind(contentTypeIn(requestData)) !== null) return true
+  return file?.isRead === true
 }
 
-function nobody(contentType: string | null): AppError {
-  const what = contentType === null ? 'this' : `'${contentType}'`
-  const msg = `Nobody here processes ${what} without a remote worker: ask for one with metadata.remote (audio, video), or set a MoRAG server with --morag-url.`
+/** What its client says, or what its file is; null: unknown, and nobody needs to know. */
+async function contentTypeOf(
+  { requestData, file }: Seen,
+  isToBeRecognised: boolean,
+): Promise<string | null> {
+  const declared = declaredKind(contentTypeIn(requestData))
+  if (declared !== null || !isToBeRecognised || file === null) return declared
+  return await kindOf(file.head, cleanName(file.filename))
+}
+
+async function forward(c: Context<Env>, proxy: MoragProxy, form?: PeekedForm): Promise<Response> {
+  await proxy.forward(c.env.incoming, c.env.outgoing, form?.body)
+  return RESPONSE_ALREADY_SENT
+}
+
+function nobody(contentType: string | null, remoteTypes: readonly string[]): AppError {
+  const isForWorkers = contentType === null || remoteTypes.includes(contentType)
+  const remote = isForWorkers
+    ? `ask for a remote worker with metadata.remote (${remoteTypes.join(', ')})`
+    : `remote workers take ${remoteTypes.join(', ')} (--remote-types)`
+  const what = contentType === null ? 'this' : `'${printable(contentType, { most: 100 })}'`
+  const msg = `Nobody here processes ${what}: ${remote}, or set a MoRAG server with --morag-url.`
   const problems = [{ loc: ['body', 'request_data'], msg, type: 'value_error' }]
   return new AppError('unsupported_media', msg, { problems })
 }

@@ -1,0 +1,49 @@
+import { SECOND } from '../../shared/duration.ts'
+import { API } from '../../shared/wire.ts'
+import type { ProcessAnswer, TaskAnswer } from '../../shared/wire-ingestion.ts'
+import { hasEnded, type Job, type ResultBody } from '../job.ts'
+import type { Views } from '../views.ts'
+import { taskState } from './tasks.ts'
+
+/** The answer to a client of `POST /process` whose file has become a job. */
+export function processAnswer(job: Job, views: Views, now: number): ProcessAnswer {
+  const { estimatedCompletion } = views.status(job)
+  const left = estimatedCompletion === null ? null : Date.parse(estimatedCompletion) - now
+  const taskId = job.ingestionTaskId
+  return {
+    success: true,
+    mode: job.ingestion?.mode ?? 'ingest',
+    content: null,
+    metadata: { ...job.ingestion?.metadata, remote: true, remote_job_id: job.jobId },
+    processingTimeMs: now - job.createdAt,
+    taskId,
+    estimatedTimeSeconds: left === null ? null : Math.max(0, Math.round(left / SECOND)),
+    statusUrl: `${API}/status/${encodeURIComponent(taskId)}`,
+    documentId: job.ingestion?.documentId ?? null,
+    errorMessage: null,
+    warnings: [],
+    thumbnails: null,
+    message: `The ${job.contentType} file waits for a remote worker.`,
+    jobId: job.jobId,
+  }
+}
+
+/** @param result null unless the job has completed. */
+export function taskAnswer(job: Job, views: Views, result: ResultBody | null): TaskAnswer {
+  const detail = views.detail(job)
+  return {
+    taskId: job.ingestionTaskId,
+    status: taskState(job),
+    progress: hasEnded(job) ? 1 : (detail.progress ?? 0),
+    message: detail.errorMessage ?? detail.stage ?? job.status,
+    result,
+    error: job.status === 'completed' ? null : detail.errorMessage,
+    createdAt: job.createdAt,
+    startedAt: detail.startedAt,
+    completedAt: detail.completedAt,
+    estimatedCompletion: detail.estimatedCompletion,
+    jobId: job.jobId,
+    jobStatus: job.status,
+    continuation: detail.continuation,
+  }
+}

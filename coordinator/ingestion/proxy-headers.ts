@@ -1,0 +1,69 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+
+/** Whose keys a request may carry. */
+export interface ProxyKeys {
+  /** Put in the place of our own key; null: nothing is. */
+  moragApiKey: string | null
+  /** Ours, which is for nobody else to see; null: there is none. */
+  ownApiKey: string | null
+}
+
+type Headers = Record<string, string | string[]>
+
+/** What is about one connection, and not about the request (RFC 9110, section 7.6.1). */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** A client's headers as the server behind gets them: without our key, with whom they came from. */
+export function headersToServer(incoming: IncomingMessage, keys: ProxyKeys): Headers {
+  const headers = endToEnd(incoming.headers)
+  const { host } = incoming.headers
+  // The next connection has its own; to wait for leave to send is over once we read.
+  delete headers['host']
+  delete headers['expect']
+  replaceKey(headers, keys)
+  const address = incoming.socket.remoteAddress
+  const before = incoming.headers['x-forwarded-for']
+  if (address !== undefined)
+    headers['x-forwarded-for'] = [before, address].flat().filter(Boolean).join(', ')
+  if (host !== undefined) headers['x-forwarded-host'] ??= host
+  headers['x-forwarded-proto'] ??= 'http'
+  return headers
+}
+
+/** Those of a message that are meant for whoever gets it last. */
+export function endToEnd(headers: IncomingHttpHeaders): Headers {
+  const named = String(headers.connection ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+  return Object.fromEntries(
+    Object.entries(headers).filter(
+      (pair): pair is [string, string | string[]] =>
+        pair[1] !== undefined && !HOP_BY_HOP.has(pair[0]) && !named.includes(pair[0]),
+    ),
+  )
+}
+
+function replaceKey(headers: Headers, { moragApiKey, ownApiKey }: ProxyKeys): void {
+  if (ownApiKey !== null) {
+    // As loosely as the key is looked for when it lets a request in.
+    const bearer = /^Bearer +(.+)$/i.exec(String(headers['authorization'] ?? ''))?.[1]
+    if (bearer?.trim() === ownApiKey) delete headers['authorization']
+    if (String(headers['x-api-key'] ?? '').trim() === ownApiKey) delete headers['x-api-key']
+  }
+  if (moragApiKey === null) return
+  const isTheClients = 'authorization' in headers || 'x-api-key' in headers
+  if (ownApiKey === null && isTheClients) return
+  headers['authorization'] ??= `Bearer ${moragApiKey}`
+  headers['x-api-key'] ??= moragApiKey
+}
