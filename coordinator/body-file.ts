@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
+import { chunksOf } from './request-chunks.ts'
 
 /** A body that came in whole and is on the disk. */
 export interface ReceivedFile {
@@ -26,7 +27,7 @@ export async function receiveFile(
   try {
     const file = await open(target, 'w')
     try {
-      for await (const chunk of chunksOf(request)) {
+      for await (const chunk of bodyOf(request)) {
         sizeBytes += chunk.length
         if (sizeBytes > maxBytes) throw tooLarge(maxBytes)
         hash.update(chunk)
@@ -47,16 +48,14 @@ export async function receiveFile(
   }
 }
 
-async function* chunksOf(request: IncomingMessage): AsyncIterable<Buffer> {
-  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
+async function* bodyOf(request: IncomingMessage): AsyncIterable<Buffer> {
   try {
-    yield* chunks
+    yield* chunksOf(request)
   } catch (error) {
     throw new AppError('bad_request', `The body could not be read: ${messageOf(error)}.`, {
       cause: error,
     })
   }
-  if (!request.complete) throw new AppError('bad_request', 'The connection was cut.')
 }
 
 function tooLarge(maxBytes: number): AppError {

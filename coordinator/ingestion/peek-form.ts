@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
+import { chunksOf } from '../request-chunks.ts'
 import { asUploadError, checkLength, MAX_FORM_OVERHEAD, tooLarge } from '../upload.ts'
 
 /** A form that was looked into. */
@@ -50,28 +51,31 @@ export async function peekForm(
 ): Promise<PeekedForm> {
   checkLength(request.headers, maxBytes)
   const kept = new Kept(path.join(folder, randomUUID()))
+  const chunks = chunksOf(request)
   try {
-    const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>
     const reader = new FormReader(request.headers)
-    let rest = restOf(request, chunks)
     while (!isEnough(reader.seen)) {
       const next = await chunks.next()
       if (next.done === true) {
-        checkWhole(request)
         await reader.end()
-        rest = noBytes()
         break
       }
       await kept.add(next.value)
       if (kept.bytes > maxBytes + MAX_FORM_OVERHEAD) throw tooLarge(maxBytes)
       await reader.read(next.value)
     }
+    const body = Readable.from(kept.replay(chunks), { objectMode: false })
     return {
       ...reader.seen,
-      body: Readable.from(kept.replay(rest), { objectMode: false }),
-      discard: async () => await kept.discard(),
+      body,
+      async discard() {
+        body.destroy()
+        letGo(chunks)
+        await kept.discard()
+      },
     }
   } catch (error) {
+    letGo(chunks)
     await kept.discard()
     throw asUploadError(error)
   }
@@ -130,18 +134,9 @@ class FormReader {
   }
 }
 
-async function* noBytes(): AsyncGenerator<Buffer> {}
-
-async function* restOf(
-  request: IncomingMessage,
-  chunks: AsyncIterableIterator<Buffer>,
-): AsyncGenerator<Buffer> {
-  yield* { [Symbol.asyncIterator]: () => ({ next: async () => await chunks.next() }) }
-  checkWhole(request)
-}
-
-function checkWhole(request: IncomingMessage): void {
-  if (!request.complete) throw new Error('the connection was cut')
+/** Not waited for: the next piece may be long in coming, and only then can this be done. */
+function letGo(chunks: AsyncGenerator<Buffer>): void {
+  chunks.return(undefined).catch(() => undefined)
 }
 
 /** Bytes at hand: the first in memory, all of them in a file once they are many. */
@@ -166,7 +161,7 @@ class Kept {
   }
 
   /** All of them, and then the rest. */
-  async *replay(rest: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  async *replay(rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
     if (this.#handle === null) yield* this.#chunks
     else yield* createReadStream(this.#file, { highWaterMark: MEMORY_BYTES })
     this.#chunks = []

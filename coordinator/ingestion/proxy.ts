@@ -5,6 +5,7 @@ import { Agent, type Dispatcher } from 'undici'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { networkReason } from '../../shared/network.ts'
+import { chunksOf } from '../request-chunks.ts'
 import { endToEnd, headersToServer, type ProxyKeys } from './proxy-headers.ts'
 
 export interface ProxyOptions extends ProxyKeys {
@@ -44,7 +45,7 @@ export class MoragProxy {
       if (!outgoing.writableFinished) gone.abort(new Error('The caller went away.'))
     })
     const hasBody = 'content-length' in incoming.headers || 'transfer-encoding' in incoming.headers
-    const sent = hasBody ? (body ?? bodyOf(incoming)) : null
+    const sent = hasBody ? (body ?? Readable.from(chunksOf(incoming), { objectMode: false })) : null
     const answer = await this.#send(incoming, sent, gone.signal)
     if (answer === null) return
     outgoing.writeHead(answer.statusCode, endToEnd(answer.headers))
@@ -81,12 +82,6 @@ export class MoragProxy {
       throw new AppError('bad_gateway', message, { cause: error })
     }
   }
-}
-
-/** A body as it comes; who reads it may stop without the connection being torn down. */
-function bodyOf(incoming: IncomingMessage): Readable {
-  const chunks = incoming.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>
-  return Readable.from(chunks, { objectMode: false })
 }
 
 /** A request's path and query as they were written, also where a whole address was. */

@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readdirSync } from 'node:fs'
-import { createServer, request as httpRequest, type IncomingHttpHeaders } from 'node:http'
+import { mkdtempSync, readdirSync, rmdirSync } from 'node:fs'
+import {
+  createServer,
+  request as httpRequest,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+} from 'node:http'
 import type { AddressInfo } from 'node:net'
+import os from 'node:os'
 import path from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { describe, test, type TestContext } from 'node:test'
+import { execa } from 'execa'
 import { processAnswer, taskAnswer } from '../../shared/wire-ingestion.ts'
 import { claim, NO_INGESTION, startRunning, until, type Running } from '../coordinator/running.ts'
 import { startReceiver } from './receiver.ts'
@@ -179,11 +186,19 @@ describe('a file with remote: true', () => {
     assert.equal(one.body['job_id'], two.body['job_id'])
   })
 
+  // As curl 7.88 and requests 2.34 (urllib3 2) wrote them, byte for byte; and as older ones do (RFC 5987, RFC 2616).
   const names: [string, string, string][] = [
     ['filename="J\u00fcrgen \u2013 ein Gespr\u00e4ch.mp3"', 'Jürgen – ein Gespräch.mp3', 'curl'],
-    ["filename*=utf-8''J%C3%BCrgen%20ein.mp3", 'Jürgen ein.mp3', 'requests'],
+    ['filename="ein %22Wort%22.mp3"', 'ein "Wort".mp3', 'curl with quotes'],
+    ['filename="ein \\"Wort\\".mp3"', 'ein "Wort".mp3', 'an older curl with quotes'],
+    ['filename="a%0Ab%0D.mp3"', 'ab.mp3', 'curl with newlines'],
+    ['filename="per%20cent.mp3"', 'per%20cent.mp3', 'curl with a percent sign'],
+    ['filename="one;two=3.mp3"', 'one;two=3.mp3', 'curl with a semicolon'],
+    ['filename="back\\slash.mp3"', 'slash.mp3', 'curl with a backslash'],
+    ["filename*=utf-8''J%C3%BCrgen%20ein.mp3", 'Jürgen ein.mp3', 'an older requests'],
     ['filename="../../etc/passwd.mp3"', 'passwd.mp3', 'a path'],
     ['filename="C:\\\\talks\\\\one.mp3"', 'one.mp3', 'a Windows path'],
+    ['filename="..%2F..%2Fa.mp3"', '..%2F..%2Fa.mp3', 'an escaped path'],
   ]
   for (const [disposition, expected, from] of names) {
     test(`keeps the letters of its name, as ${from} sends it`, async (t) => {
@@ -212,6 +227,55 @@ describe('a file with remote: true', () => {
       assert.equal(detail['content_type'], type, name)
     }
   })
+
+  test('may say so at the top, and as text', async (t) => {
+    const running = await startRunning(t, { ingestion: allow })
+    for (const different of [
+      { metadata: {}, remote: true },
+      { metadata: null, remote: 'true' },
+      { metadata: { remote: 'true' } },
+    ]) {
+      const data = field('request_data', example('https://example.com/', different))
+      const raw = form(data, file('filename="a.mp3"', CLIP))
+      const { status, text } = await running.ask('POST', '/process', { raw, headers: FORM })
+      assert.equal(status, 200, text)
+    }
+  })
+
+  test('takes its options along to the worker, but nothing that is secret', async (t) => {
+    const running = await startRunning(t, { ingestion: allow })
+    const data = field(
+      'request_data',
+      example('https://example.com/hook', {
+        webhook_config: { url: 'https://example.com/hook', auth_token: 'hush-hush' },
+        processing_options: { language: 'de', webhook_secret: 'hush-hush' },
+        priority: 7,
+      }),
+    )
+    const raw = form(data, file('filename="a.mp3"', CLIP))
+    const sent = await running.ask('POST', '/process', { raw, headers: FORM })
+    assert.doesNotMatch(sent.text, /hush-hush/)
+    const [job] = await claim(running)
+    assert.deepEqual(job?.['task_options'], { language: 'de' })
+    const detail = await running.ask('GET', `/remote-jobs/${job!.job_id}`)
+    assert.equal(detail.body['priority'], 7)
+    assert.doesNotMatch(detail.text + running.logged.join(), /hush-hush/)
+  })
+
+  test('comes from curl itself, with the name it has on the disk', async (t) => {
+    const { failed } = await execa('curl', ['--version'], { reject: false })
+    if (failed) return t.skip('curl is not here')
+    const running = await startRunning(t, { ingestion: allow })
+    const name = 'Ein "Gespräch" – 1;2.mp3'
+    const clip = running.file(name, CLIP.toString('latin1'))
+    const quoted = clip.replaceAll('"', '\\"')
+    const data = example('https://example.com/hook')
+    const args = ['-sS', '-F', `file=@"${quoted}"`, '-F', `request_data=${data}`]
+    const { stdout } = await execa('curl', [...args, `${running.url}/api/v1/process`])
+    const { job_id: jobId } = processAnswer.parse(JSON.parse(stdout))
+    const { source } = (await running.ask('GET', `/remote-jobs/${jobId}`)).body
+    assert.equal((source as { filename: string }).filename, name)
+  })
 })
 
 describe('what does not fit is 400 with a sentence', () => {
@@ -224,6 +288,8 @@ describe('what does not fit is 400 with a sentence', () => {
     ['a wrong type', form(data({ document_id: 7 }), clip), /document_id/],
     ['no file', form(data({})), /no part named 'file'/],
     ['an empty file', form(data({}), file('filename="a.mp3"', Buffer.alloc(0))), /is empty/],
+    ['a source that is no file', form(data({ source_type: 'url' }), clip), /source_type is 'url'/],
+    ['request_data that is a list', form(field('request_data', '[]'), clip), /request_data/],
     [
       'a webhook inside',
       form(data({ webhook_config: { url: 'http://10.0.0.1/' } }), clip),
@@ -245,12 +311,36 @@ describe('what does not fit is 400 with a sentence', () => {
     })
   }
 
+  test('a body that is no form', async (t) => {
+    const running = await startRunning(t)
+    const { status, text } = await running.ask('POST', '/process', { json: { mode: 'ingest' } })
+    assert.equal(status, 400)
+    assert.match(text, /multipart form/)
+  })
+
   test('what nobody processes is 422 and says what would', async (t) => {
     const running = await startRunning(t)
-    const raw = form(data({ metadata: {} }), clip)
-    const { status, text } = await running.ask('POST', '/process', { raw, headers: FORM })
-    assert.equal(status, 422)
-    assert.match(text, /metadata\.remote.*--morag-url/)
+    const answers: string[] = []
+    for (const different of [{ metadata: {} }, { content_type: 'document' }]) {
+      const raw = form(data(different), clip)
+      const { status, text } = await running.ask('POST', '/process', { raw, headers: FORM })
+      assert.equal(status, 422)
+      answers.push(text)
+    }
+    assert.match(answers[0]!, /metadata\.remote.*--morag-url/)
+    assert.match(answers[1]!, /'document'.*audio, video.*--remote-types.*--morag-url/)
+  })
+
+  test('is told before the file has come, where request_data comes first', async (t) => {
+    const running = await startRunning(t)
+    const headers = { ...FORM, 'content-length': '50000000' }
+    const request = httpRequest(`${running.url}/api/v1/process`, { method: 'POST', headers })
+    request.on('error', () => undefined)
+    request.write(data({ webhook_config: { url: 'http://10.0.0.1/' } }))
+    request.write(clip)
+    const [answer] = (await once(request, 'response')) as [IncomingMessage]
+    assert.equal(answer.statusCode, 400)
+    request.destroy()
   })
 })
 
@@ -281,16 +371,39 @@ describe('in front of a MoRAG server', () => {
     })
   }
 
-  test('a document goes there though it asks for a remote worker', async (t) => {
+  for (const first of [true, false]) {
+    test(`a document goes there as it came though it asks for a remote worker, ${first ? 'request_data' : 'the file'} first`, async (t) => {
+      const morag = await moragServer(t)
+      const running = await startRunning(t, { ingestion: { ...allow, moragUrl: morag.url } })
+      // Past what is looked at, and past what is kept in memory.
+      const text = Buffer.alloc(2 * 1024 * 1024, 'A text. ')
+      const document = file('filename="a.txt"\r\nContent-Type: text/plain', text)
+      for (const type of ['document', null]) {
+        const data = field('request_data', example('https://example.com/', { content_type: type }))
+        const raw = form(...(first ? [data, document] : [document, data]), field('more', 'of it'))
+        const { body } = await running.ask('POST', '/process', { raw, headers: FORM })
+        assert.equal(body['task_id'], 'theirs')
+        assert.ok(morag.came.at(-1)?.body.equals(raw))
+      }
+      await until(() => incoming(running).length === 0)
+    })
+  }
+
+  test('what is no form, or none that we understand, is the server’s to judge', async (t) => {
     const morag = await moragServer(t)
+    morag.status = 422
     const running = await startRunning(t, { ingestion: { ...allow, moragUrl: morag.url } })
-    for (const type of ['document', null]) {
-      const data = field('request_data', example('https://example.com/', { content_type: type }))
-      const raw = form(data, file('filename="a.txt"', Buffer.from('A text.')))
-      const { body } = await running.ask('POST', '/process', { raw, headers: FORM })
-      assert.equal(body['task_id'], 'theirs')
+    const { status } = await running.ask('POST', '/process', { json: { mode: 'ingest' } })
+    assert.equal(status, 422)
+    assert.equal(morag.came[0]?.body.toString(), '{"mode":"ingest"}')
+    for (const raw of [
+      form(file('filename="a.mp3"', CLIP)),
+      form(field('request_data', '{'), file('filename="a.mp3"', CLIP)),
+      form(),
+    ]) {
+      assert.equal((await running.ask('POST', '/process', { raw, headers: FORM })).status, 422)
+      assert.ok(morag.came.at(-1)?.body.equals(raw))
     }
-    assert.match(morag.came[1]!.body.toString(), /A text\./)
   })
 
   test('other paths of the API are its own, ours are not', async (t) => {
@@ -319,15 +432,20 @@ describe('in front of a MoRAG server', () => {
     assert.doesNotMatch(JSON.stringify(morag.came[0]?.headers), /ours/)
   })
 
-  test('that is down, the answer is 502 and says that nothing was taken', async (t) => {
-    const ingestion = { ...allow, moragUrl: 'http://127.0.0.1:1' }
-    const running = await startRunning(t, { ingestion })
-    const data = field('request_data', example('https://example.com/', { metadata: {} }))
-    const raw = form(data, file('filename="a.mp3"', CLIP))
-    const { status, text } = await running.ask('POST', '/process', { raw, headers: FORM })
-    assert.equal(status, 502)
-    assert.match(text, /nothing was taken, send it again/)
-  })
+  for (const first of [true, false]) {
+    test(`that is down, the answer is 502 and nothing was taken, with ${first ? 'request_data' : 'the file'} first`, async (t) => {
+      const ingestion = { ...allow, moragUrl: 'http://127.0.0.1:1' }
+      const running = await startRunning(t, { ingestion })
+      const data = field('request_data', example('https://example.com/', { metadata: {} }))
+      const clip = file('filename="a.mp3"', Buffer.alloc(2 * 1024 * 1024))
+      const raw = form(...(first ? [data, clip] : [clip, data]))
+      const { status, text } = await running.ask('POST', '/process', { raw, headers: FORM })
+      assert.equal(status, 502)
+      assert.match(text, /127\.0\.0\.1:1.*nothing was taken, send it again/)
+      await until(() => incoming(running).length === 0)
+      assert.deepEqual((await running.ask('GET', '/remote-jobs')).body['jobs'], [])
+    })
+  }
 })
 
 describe('an upload', () => {
@@ -347,9 +465,45 @@ describe('an upload', () => {
     assert.equal(await post({ 'content-length': String(10 ** 10) }, [Buffer.from('--')]), 413)
     const data = field('request_data', example('https://example.com/'))
     const start = file('filename="a.mp3"', Buffer.alloc(4096))
-    assert.equal(await post({ 'transfer-encoding': 'chunked' }, [data, start]), 413)
+    const chunked = { 'transfer-encoding': 'chunked' }
+    assert.equal(await post(chunked, [data, start]), 413)
+    // What comes before the field is kept, with room for the rest of the form.
+    const more = file('filename="a.mp3"', Buffer.alloc(4 * 1024 * 1024))
+    assert.equal(await post(chunked, [more]), 413)
     await until(() => incoming(running).length === 0)
+    assert.deepEqual((await running.ask('GET', '/remote-jobs')).body['jobs'], [])
   })
+
+  for (const first of [true, false]) {
+    test(`that does not fit on the disk is 507 and leaves no job, ${first ? 'request_data' : 'the file'} first`, async (t) => {
+      const small = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
+      const options = ['-t', 'tmpfs', '-o', 'size=6m', 'none', small]
+      const { failed } = await execa('mount', options, { reject: false })
+      if (failed) {
+        rmdirSync(small)
+        return t.skip('no small disk can be made here')
+      }
+      const dataDir = path.join(small, 'data')
+      const running = await startRunning(t, { ingestion: allow, dataDir })
+      t.after(async () => {
+        await execa('umount', [small])
+        rmdirSync(small)
+      })
+      const data = field('request_data', example('https://example.com/'))
+      for (const mebibytes of first ? [8] : [4, 8]) {
+        const clip = file('filename="a.mp3"', Buffer.alloc(mebibytes * 1024 * 1024, 1))
+        const raw = form(...(first ? [data, clip] : [clip, data]))
+        const { status, text } = await running.ask('POST', '/process', { raw, headers: FORM })
+        assert.equal(status, 507, text)
+        assert.match(text, /no disk space/)
+        await until(() => incoming(running).length === 0)
+      }
+      assert.deepEqual((await running.ask('GET', '/remote-jobs')).body['jobs'], [])
+      // It goes on with what fits.
+      const raw = form(data, file('filename="a.mp3"', CLIP))
+      assert.equal((await running.ask('POST', '/process', { raw, headers: FORM })).status, 200)
+    })
+  }
 
   for (const first of [true, false]) {
     test(`that is cut leaves nothing behind, ${first ? 'request_data' : 'the file'} first`, async (t) => {

@@ -4,12 +4,7 @@ import { createServer, request as httpRequest, type IncomingMessage } from 'node
 import { connect, createServer as createTcpServer, type AddressInfo, type Socket } from 'node:net'
 import { buffer, text } from 'node:stream/consumers'
 import { describe, test, type TestContext } from 'node:test'
-import {
-  NO_INGESTION,
-  startRunning,
-  type Running,
-  type Setup,
-} from '../coordinator/running.ts'
+import { NO_INGESTION, startRunning, type Running, type Setup } from '../coordinator/running.ts'
 
 /** A MoRAG server as bytes: what one connection sent to it, and what it says. */
 interface RawServer {
@@ -293,6 +288,23 @@ describe('a server that cannot answer', () => {
       assert.match(answer, /nothing was taken/)
     })
   }
+
+  test('that goes away while it reads nothing, of a large upload, is a 502 too', async (t) => {
+    const morag = await rawServer(t)
+    const running = await inFront(t, morag.url)
+    const socket = await client(t, running)
+    const size = 40 * 1024 * 1024
+    socket.write(`PUT /api/v1/big HTTP/1.1\r\nHost: x\r\nContent-Length: ${size}\r\n\r\n`)
+    const server = await morag.connection()
+    // Far more than all buffers on the way hold: the client is made to wait.
+    socket.write(Buffer.alloc(size))
+    await once(server, 'readable')
+    server.destroy()
+    assert.match(await heard(socket, /bad_gateway/), /^HTTP\/1\.1 502 /)
+    // Its connection is of use still: what was left of the body is read over.
+    socket.write('GET /api/v1/health HTTP/1.1\r\nHost: x\r\n\r\n')
+    await heard(socket, /HTTP\/1\.1 200 /)
+  })
 
   test('once it has begun breaks the client’s connection too', async (t) => {
     const morag = await rawServer(t)
