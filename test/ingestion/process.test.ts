@@ -478,7 +478,7 @@ describe('an upload', () => {
     test(`that does not fit on the disk is 507 and leaves no job, ${first ? 'request_data' : 'the file'} first`, async (t) => {
       const small = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
       const options = ['-t', 'tmpfs', '-o', 'size=6m', 'none', small]
-      const { failed } = await execa('mount', options, { reject: false })
+      const { failed } = await execa('/bin/mount', options, { reject: false })
       if (failed) {
         rmdirSync(small)
         return t.skip('no small disk can be made here')
@@ -486,7 +486,7 @@ describe('an upload', () => {
       const dataDir = path.join(small, 'data')
       const running = await startRunning(t, { ingestion: allow, dataDir })
       t.after(async () => {
-        await execa('umount', [small])
+        await execa('/bin/umount', [small])
         rmdirSync(small)
       })
       const data = field('request_data', example('https://example.com/'))
