@@ -58,6 +58,7 @@ async function* bodyOf(request: IncomingMessage): AsyncIterable<Buffer> {
   }
 }
 
-function tooLarge(maxBytes: number): AppError {
+/** What is said of a file beyond a limit. */
+export function tooLarge(maxBytes: number): AppError {
   return new AppError('too_large', `The file is larger than the ${maxBytes} bytes allowed here.`)
 }

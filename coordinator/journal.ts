@@ -187,12 +187,12 @@ export async function syncDirectory(dir: string): Promise<void> {
  * @throws {Error} when it took longer. It goes on by itself then: a sync cannot be called off.
  */
 export async function syncBelow(dir: string, patienceMs?: number): Promise<void> {
-  const synced = syncFileSystem(dir)
-  if (patienceMs === undefined) return await synced
+  if (patienceMs === undefined) return await syncFileSystem(dir, true)
+  const synced = syncFileSystem(dir, false)
   synced.catch(() => undefined)
   const late = new AbortController()
   const tooLate = async (): Promise<never> => {
-    await delay(patienceMs, undefined, { signal: late.signal, ref: false })
+    await delay(patienceMs, undefined, { signal: late.signal })
     throw new Error(
       `The file system of ${dir} took longer than ${patienceMs / SECOND} s to sync: the next start replays its journal`,
     )
@@ -204,10 +204,15 @@ export async function syncBelow(dir: string, patienceMs?: number): Promise<void>
   }
 }
 
-async function syncFileSystem(dir: string): Promise<void> {
-  const quiet = { reject: false, stdin: 'ignore' } as const
-  const { failed } = await execa('sync', ['-f', path.resolve(dir)], quiet)
-  if (failed) await execa('sync', [], { stdin: 'ignore' })
+/** @param holds whether our process stays for as long as it takes. */
+async function syncFileSystem(dir: string, holds: boolean): Promise<void> {
+  const run = async (...args: string[]): Promise<boolean> => {
+    const child = execa('sync', args, { reject: false, stdio: 'ignore' })
+    if (!holds) child.unref()
+    return !(await child).failed
+  }
+  if ((await run('-f', path.resolve(dir))) || (await run())) return
+  throw new Error(`The file system of ${dir} cannot be synced`)
 }
 
 function checksum(text: string): string {

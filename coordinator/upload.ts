@@ -7,6 +7,7 @@ import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
 import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
+import { tooLarge } from './body-file.ts'
 
 /** A file that came in, whole and on the disk, and not yet anybody's. */
 export interface Upload {
@@ -144,10 +145,6 @@ function unescaped(name: string): string {
 export function checkLength(headers: IncomingHttpHeaders, maxBytes: number): void {
   if (Number(headers['content-length'] ?? 0) > maxBytes + MAX_FORM_OVERHEAD)
     throw tooLarge(maxBytes)
-}
-
-export function tooLarge(maxBytes: number): AppError {
-  return new AppError('too_large', `The file is larger than the ${maxBytes} bytes allowed here.`)
 }
 
 export function asUploadError(error: unknown): unknown {

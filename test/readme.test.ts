@@ -6,7 +6,13 @@ import { fileURLToPath } from 'node:url'
 import { run } from '../scripts/processes.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PAGES = ['README.md', 'coordinator/README.md', 'agent/README.md']
+const PAGES = [
+  'README.md',
+  'coordinator/README.md',
+  'agent/README.md',
+  '.github/CONTRIBUTING.md',
+  '.github/SECURITY.md',
+]
 const read = (page: string): string => readFileSync(path.join(ROOT, page), 'utf8')
 
 async function helpOf(program: 'coordinator' | 'agent', ...args: string[]): Promise<string> {

@@ -1,10 +1,11 @@
 import path from 'node:path'
 import { fileTypeFromBuffer } from 'file-type'
+import { VIDEO_ENDINGS } from '../../shared/endings.ts'
 
 /** Endings by content type. Not `ts`: without the bytes of a transport stream that is a program's text. */
 const ENDINGS: Record<string, readonly string[]> = {
   audio: 'mp3 wav m4a m4b aac flac ogg oga opus spx wma amr aiff aif caf mka weba 3ga'.split(' '),
-  video: 'mp4 m4v mkv webm mov avi wmv asf flv mpg mpeg mts m2ts 3gp 3g2 ogv ogm vob'.split(' '),
+  video: VIDEO_ENDINGS,
   image: 'png jpg jpeg gif webp bmp tif tiff svg heic'.split(' '),
   document: 'pdf txt md markdown html htm doc docx odt rtf ppt pptx xls xlsx csv epub'.split(' '),
 }

@@ -45,7 +45,6 @@ export function documentOf(job: CompletedJob, { content }: ResultBody): TextToIn
   return {
     text: content,
     filename: `${stemOf(source.filename)}.md`,
-    contentType: 'document',
     documentId: ingestion?.documentId ?? jobId,
     metadata: { ...ingestion?.metadata, remote_job_id: jobId },
     processingOptions: ingestion?.processingOptions ?? withoutSecrets(job.taskOptions),

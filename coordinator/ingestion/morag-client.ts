@@ -1,35 +1,23 @@
-import { Agent, request, type Dispatcher } from 'undici'
+import { Agent, FormData, request, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { DAY, SECOND } from '../../shared/duration.ts'
-import { AppError, isSystemError, type ErrorCode } from '../../shared/errors.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
-import { opaque } from '../../shared/wire-fields.ts'
-import type { ResultBody } from '../job.ts'
-import { formBody, type FormFile } from './form-body.ts'
+import { API } from '../../shared/wire.ts'
+import { firstText } from './first-text.ts'
 
-/** What goes with a file to the MoRAG server. */
-export interface Accompanying {
-  contentType: string
-  documentId: string | null
+/** A text to be taken into the server's index. */
+export interface TextToIngest {
+  text: string
+  filename: string
+  documentId: string
   /** The client's own; that the server is to do the work itself is added. */
   metadata: Record<string, unknown>
   processingOptions: Record<string, unknown>
 }
 
-/** A file to be converted there. */
-export interface FileToConvert extends Accompanying {
-  /** Its path. */
-  file: string
-  filename: string
-}
-
-/** A text to be taken into its index. */
-export interface TextToIngest extends Accompanying {
-  text: string
-  filename: string
-}
-
+/** An answer holds the document again; a refusal is short. */
 const ANSWER_BYTES = 64 * 1024 * 1024
 const REFUSAL_BYTES = 64 * 1024
 const CONNECT_MS = 10 * SECOND
@@ -37,8 +25,6 @@ const CONNECT_MS = 10 * SECOND
 /** What the server answers, as far as we read it. */
 const processed = z.looseObject({
   success: z.boolean().nullish(),
-  content: z.string().nullish(),
-  metadata: opaque.nullish(),
   error_message: z.string().nullish(),
 })
 
@@ -57,7 +43,7 @@ const spoken = z.looseObject({
 export class MoragClient {
   readonly #url: string
   readonly #apiKey: string | null
-  // A conversion may take hours before it answers: how long is waited is the caller's to say.
+  // An ingestion may take long before it answers: how long is waited is the caller's to say.
   readonly #agent = new Agent({ connect: { timeout: CONNECT_MS }, headersTimeout: 0 })
 
   constructor({ url, apiKey }: { url: string; apiKey: string | null }) {
@@ -70,64 +56,29 @@ export class MoragClient {
     await this.#agent.destroy()
   }
 
-  /** A file's text. @throws {AppError} as said above; `source_missing` when the file is gone. */
-  async convert(source: FileToConvert, signal: AbortSignal): Promise<ResultBody> {
-    const { file, filename } = source
-    const form = { filename, mediaType: 'application/octet-stream', path: file }
-    const answer = await this.#process('convert', source, form, {}, signal)
-    if (typeof answer?.content === 'string')
-      return { content: answer.content, metadata: answer.metadata ?? {} }
-    throw new AppError('engine_failed', `${this.#name} gave no text for ${printable(filename)}.`)
-  }
-
   /** Has a Markdown text ingested. @param key the same for the same text: what is repeated is one ingestion. */
   async ingest(document: TextToIngest, key: string, signal: AbortSignal): Promise<void> {
-    const { filename, text } = document
-    const form = { filename, mediaType: 'text/markdown', text }
-    await this.#process('ingest', document, form, { 'idempotency-key': key }, signal)
-  }
-
-  /** Its answer, or null for one that is not what it should be. */
-  async #process(
-    mode: string,
-    { contentType, documentId, metadata, processingOptions }: Accompanying,
-    file: FormFile,
-    headers: Record<string, string>,
-    signal: AbortSignal,
-  ): Promise<z.output<typeof processed> | null> {
-    const requestData = {
-      mode,
-      source_type: 'file',
-      content_type: contentType,
-      ...(documentId === null ? {} : { document_id: documentId }),
-      metadata: { ...metadata, remote: false },
-      processing_options: processingOptions,
-    }
     try {
-      const form = await formBody({ request_data: JSON.stringify(requestData) }, file)
-      const response = await request(`${this.#url}/api/v1/process`, {
+      const response = await request(`${this.#url}${API}/process`, {
         dispatcher: this.#agent,
         method: 'POST',
-        headers: { ...form.headers, ...this.#credentials(), ...headers },
-        body: form.body,
+        headers: { ...this.#credentials(), 'idempotency-key': key },
+        body: formOf(document),
         signal,
       })
       if (response.statusCode < 200 || response.statusCode >= 300)
         throw await this.#refusal(response)
-      return this.#read(await textOf(response.body, ANSWER_BYTES))
+      this.#check(await firstText(response.body, ANSWER_BYTES))
     } catch (error) {
       throw this.#translated(error, signal)
     }
   }
 
-  #read(text: string | null): z.output<typeof processed> | null {
-    if (text === null) {
-      throw new AppError('too_large', `${this.#name} answered more than 64 MiB.`)
-    }
-    const answer = processed.safeParse(parseJson(text))
-    if (!answer.success) return null
-    if (answer.data.success !== false) return answer.data
-    const why = printable(answer.data.error_message ?? 'it gave no reason', { most: 500 })
+  /** The original answers 200 also to what it could not do. */
+  #check(text: string): void {
+    const { success, error_message } = processed.safeParse(parseJson(text)).data ?? {}
+    if (success !== false) return
+    const why = printable(error_message ?? 'it gave no reason', { most: 500 })
     throw new AppError('engine_failed', `${this.#name} failed: ${why}`)
   }
 
@@ -141,7 +92,7 @@ export class MoragClient {
   }
 
   async #refusal({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<AppError> {
-    const said = saidIn((await textOf(body, REFUSAL_BYTES)) ?? '')
+    const said = saidIn(await firstText(body, REFUSAL_BYTES))
     const hint =
       statusCode === 401 || statusCode === 403
         ? ' Give its key with --morag-api-key-file or MORAG_SERVER_API_KEY.'
@@ -155,31 +106,32 @@ export class MoragClient {
 
   #translated(error: unknown, signal: AbortSignal): unknown {
     if (signal.aborted) return signal.reason
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR'))
-      return new AppError('source_missing', 'The source file is gone.', { cause: error })
     if (error instanceof AppError || !isNetworkError(error)) return error
     const message = `${this.#name} cannot be reached: ${networkReason(error)}.`
     return new AppError('unavailable', message, { cause: error })
   }
 }
 
-/** Only what says that this file will never do is for good: the rest may be the server's trouble of today. */
+function formOf({ text, filename, ...document }: TextToIngest): FormData {
+  const form = new FormData()
+  const requestData = {
+    mode: 'ingest',
+    source_type: 'file',
+    content_type: 'document',
+    document_id: document.documentId,
+    metadata: { ...document.metadata, remote: false },
+    processing_options: document.processingOptions,
+  }
+  form.set('request_data', JSON.stringify(requestData))
+  form.set('file', new Blob([text], { type: 'text/markdown' }), filename)
+  return form
+}
+
+/** Only what says that this text will never do is for good: the rest may be the server's trouble of today. */
 function codeOf(status: number): ErrorCode {
   if (status === 413) return 'too_large'
   if ([400, 415, 422].includes(status)) return 'unsupported_media'
   return status === 429 ? 'too_many_requests' : 'unavailable'
-}
-
-/** A body's text; null when it is longer, of which no more is read. */
-async function textOf(body: AsyncIterable<Buffer>, mostBytes: number): Promise<string | null> {
-  const chunks: Buffer[] = []
-  let bytes = 0
-  for await (const chunk of body) {
-    bytes += chunk.length
-    if (bytes > mostBytes) return null
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks).toString()
 }
 
 /** What a refusal says of itself, on one line. */

@@ -6,7 +6,8 @@ import path from 'node:path'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
 import { chunksOf } from '../request-chunks.ts'
-import { asUploadError, checkLength, MAX_FORM_OVERHEAD, tooLarge } from '../upload.ts'
+import { tooLarge } from '../body-file.ts'
+import { asUploadError, checkLength, MAX_FORM_OVERHEAD } from '../upload.ts'
 
 /** A form that was looked into. */
 export interface PeekedForm extends Seen {

@@ -9,6 +9,7 @@ import { API } from '../../shared/wire.ts'
 import type { EndedJob, ResultBody } from '../job.ts'
 import type { AddressGuard } from './address-guard.ts'
 import type { Tried } from './continuation.ts'
+import { firstText } from './first-text.ts'
 import type { TryStep } from './step.ts'
 import { checkWebhook, webhookOf } from './webhook-target.ts'
 
@@ -57,7 +58,7 @@ export function webhookStep({ secret, guard, resultOf, now }: WebhookOptions): T
         },
         body,
       })
-      const text = await firstOf(answer.body)
+      const text = await firstText(answer.body, MAX_ANSWER_BYTES)
       return outcomeOf(answer.statusCode, answer.headers['retry-after']?.toString(), text, now())
     } catch (error) {
       if (signal.aborted) throw error
@@ -101,7 +102,7 @@ function outcomeOf(
   now: number,
 ): Tried {
   if (status >= 200 && status < 300) return { done: true }
-  const word = printable(text).slice(0, 200).trim()
+  const word = printable(text, { most: 200 })
   const what =
     status >= 300 && status < 400
       ? `${status}, a redirect, which is not followed`
@@ -116,18 +117,6 @@ function outcomeOf(
     final: status === 410,
     retryAfterMs: seconds === undefined ? null : seconds * SECOND,
   }
-}
-
-async function firstOf(body: AsyncIterable<Buffer> & { destroy(): unknown }): Promise<string> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body) {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size >= MAX_ANSWER_BYTES) break
-  }
-  body.destroy()
-  return Buffer.concat(chunks).subarray(0, MAX_ANSWER_BYTES).toString('utf8')
 }
 
 function reasonOf(error: unknown): string {

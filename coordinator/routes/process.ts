@@ -23,7 +23,7 @@ import { cleanName, receiveForm } from '../upload.ts'
 import { answer, type Env } from './http.ts'
 
 /** What is ours below the API's root: never the MoRAG server's to answer. */
-const OURS = ['remote-jobs', 'workers', 'health', 'ready', 'events', 'metrics', 'openapi.json']
+const OURS = ['remote-jobs', 'workers']
 
 /**
  * The front of the ingestion: what asks for a remote worker becomes a job, and all else that is not ours is the MoRAG

@@ -12,6 +12,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, mock, test, type TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { execa } from 'execa'
 import { AppError } from '../../shared/errors.ts'
 import { decode, encode, Journal, replay, type JournalEntry } from '../../coordinator/journal.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
@@ -390,4 +391,20 @@ describe('a cut', () => {
       check()
     })
   }
+})
+
+test('a file system that takes too long to sync holds neither its caller nor the process', async () => {
+  const dir = tempFolder()
+  // Stands in for a disk that is slow for minutes.
+  writeFileSync(path.join(dir, 'sync'), '#!/bin/sh\nexec sleep 300\n', { mode: 0o755 })
+  const journal = new URL('../../coordinator/journal.ts', import.meta.url).href
+  const script = `
+    import { syncBelow } from '${journal}'
+    await syncBelow('${dir}', 50).catch((error) => console.log(error.message))`
+  const { stdout } = await execa(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '--eval', script],
+    { env: { PATH: `${dir}:${process.env['PATH'] ?? ''}` }, timeout: 60_000 },
+  )
+  assert.match(stdout, /took longer than 0\.05 s to sync/)
 })

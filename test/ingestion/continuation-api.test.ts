@@ -169,3 +169,15 @@ describe('POST /remote-jobs/{id}/continuation/retry', () => {
     assert.deepEqual(await refusal('00000000-0000-4000-8000-000000000000'), [404, 'not_found'])
   })
 })
+
+test('a job is not made whose webhook is inside our network, by whatever way it says so', async (t) => {
+  const running = await startRunning(t)
+  const source_file_path = running.file('talk.mp3')
+  const url = 'http://192.168.0.1/hook'
+  for (const task_options of [{ webhook_url: url }, { webhook_config: { url } }]) {
+    const json = { source_file_path, content_type: 'audio', ingestion_task_id: 't', task_options }
+    const { status, text } = await running.ask('POST', '/remote-jobs/', { json })
+    assert.equal(status, 422)
+    assert.match(text, /192\.168\.0\.1 is not public: allow it with --webhook-allow/)
+  }
+})

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { createServer, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import os from 'node:os'
@@ -140,13 +140,11 @@ describe('the ingestion of a text', () => {
       webhook: { url: 'https://receiver.example', authToken: 'secret', secret: null },
       metadata: { remote: true, author: 'Ada', api_key: 'hers' },
       processingOptions: { language: 'de' },
-      local: false,
     }
     const job = completed({ ingestion })
     const { text: _, ...rest } = documentOf(job, { content: '', metadata: {} })
     assert.deepEqual(rest, {
       filename: 'talk.md',
-      contentType: 'document',
       documentId: 'minutes-7',
       metadata: { remote: true, author: 'Ada', api_key: 'hers', remote_job_id: job.jobId },
       processingOptions: { language: 'de' },
@@ -223,77 +221,23 @@ describe('the ingestion of a text', () => {
   })
 })
 
-describe('a conversion by the MoRAG server', () => {
-  const never = new AbortController().signal
-  const source = (file: string, filename = 'minutes of "May".pdf') => ({
-    file,
-    filename,
-    contentType: 'document',
-    documentId: null,
-    metadata: { remote: true, author: 'Ada' },
-    processingOptions: { language: 'de' },
-  })
-
-  test('sends the file as it is and brings its text back', async (t) => {
-    const { root, server, client } = await setUp(t)
-    server.answer = { status: 200, body: { content: '# May', metadata: { pages: 3 }, more: 1 } }
-    const file = path.join(root, 'source')
-    writeFileSync(file, 'the bytes')
-    const converted = await client.convert(source(file), never)
-    assert.deepEqual(converted, { content: '# May', metadata: { pages: 3 } })
-    const [got] = server.got
-    assert.deepEqual(got!.data, {
-      mode: 'convert',
-      source_type: 'file',
-      content_type: 'document',
-      metadata: { remote: false, author: 'Ada' },
-      processing_options: { language: 'de' },
-    })
-    const { filename, sizeBytes, begin } = got!.file
-    assert.deepEqual([filename, sizeBytes, begin], ['minutes of %22May%22.pdf', 9, 'the bytes'])
-  })
-
-  test('holds no file in memory, however large', async (t) => {
-    const { root, server, client } = await setUp(t)
-    server.answer = { status: 200, body: { content: '' } }
-    const file = path.join(root, 'source')
-    const sizeBytes = 400 * 1024 * 1024
-    writeFileSync(file, '')
-    truncateSync(file, sizeBytes)
-    let most = 0
-    const look = (): void => {
-      most = Math.max(most, process.memoryUsage().arrayBuffers)
-    }
-    const before = process.memoryUsage().arrayBuffers
-    const timer = setInterval(look, 5)
-    await client.convert(source(file), never)
-    clearInterval(timer)
-    assert.equal(server.got[0]!.file.sizeBytes, sizeBytes)
-    assert.ok(most - before < 150 * 1024 * 1024, `${most - before} bytes`)
-  })
-
-  test('says what went wrong in our words', async (t) => {
-    const { root, server, client } = await setUp(t)
-    const file = path.join(root, 'source')
-    writeFileSync(file, 'the bytes')
-    const failures: [Answered, string, RegExp][] = [
-      [{ status: 415, body: { detail: 'no PDF' } }, 'unsupported_media', /415: no PDF\.$/],
-      [{ status: 422, body: { detail: [{ msg: 'odd' }] } }, 'unsupported_media', /422: \[.*odd/],
-      [{ status: 413, body: '' }, 'too_large', /answered 413\.$/],
-      [{ status: 429, body: '' }, 'too_many_requests', /answered 429/],
-      [{ status: 401, body: '' }, 'unavailable', /--morag-api-key-file/],
-      [{ status: 502, body: '<html>' }, 'unavailable', /answered 502\.$/],
-      [{ status: 200, body: { success: false, error_message: 'a\nb' } }, 'engine_failed', /: a b$/],
-      [{ status: 200, body: 'no JSON' }, 'engine_failed', /gave no text/],
-      [{ status: 200, body: 'x'.repeat(64 * 1024 ** 2 + 1) }, 'too_large', /more than 64 MiB/],
-    ]
-    for (const [answer, code, message] of failures) {
-      server.answer = answer
-      await assert.rejects(client.convert(source(file), never), { code, message })
-    }
-    const gone = source(path.join(root, 'gone'))
-    await assert.rejects(client.convert(gone, never), { code: 'source_missing' })
-  })
+test('what went wrong is said in our words', async (t) => {
+  const { server, client } = await setUp(t)
+  const document = documentOf(completed(), { content: 'The text.', metadata: {} })
+  const failures: [Answered, string, RegExp][] = [
+    [{ status: 415, body: { detail: 'no text' } }, 'unsupported_media', /415: no text\.$/],
+    [{ status: 422, body: { detail: [{ msg: 'odd' }] } }, 'unsupported_media', /422: \[.*odd/],
+    [{ status: 413, body: '' }, 'too_large', /answered 413\.$/],
+    [{ status: 429, body: '' }, 'too_many_requests', /answered 429/],
+    [{ status: 401, body: '' }, 'unavailable', /--morag-api-key-file/],
+    [{ status: 502, body: '<html>' }, 'unavailable', /answered 502\.$/],
+    [{ status: 200, body: { success: false, error_message: 'a\nb' } }, 'engine_failed', /: a b$/],
+  ]
+  for (const [answer, code, message] of failures) {
+    server.answer = answer
+    const never = new AbortController().signal
+    await assert.rejects(client.ingest(document, 'the id', never), { code, message })
+  }
 })
 
 test('the server that was down when a job ended has its text when it is back, once', async (t) => {
