@@ -47,7 +47,7 @@ export const processAnswer = z.object({
 export type ProcessAnswer = FromWire<z.output<typeof processAnswer>>
 
 /** What follows a job's end, as `GET /remote-jobs/{id}` and `GET /status/{task_id}` show it. */
-const continuationAnswer = z.object({
+export const continuationAnswer = z.object({
   id: z.string(),
   steps: z.array(
     z.object({

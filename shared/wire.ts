@@ -131,7 +131,7 @@ export const heartbeatRequest = z.object({
 })
 export type HeartbeatRequest = FromWire<z.output<typeof heartbeatRequest>>
 
-const DIRECTIVES = ['run', 'drain', 'stop'] as const
+export const DIRECTIVES = ['run', 'drain', 'stop'] as const
 export type Directive = (typeof DIRECTIVES)[number]
 const ORDERS = ['continue', 'cancel', 'superseded', 'lost'] as const
 export type Order = (typeof ORDERS)[number]
