@@ -17,6 +17,7 @@ const COMMANDS: Record<string, () => Promise<(cli: Command) => void>> = {
   test: async () => (await import('./commands/test.ts')).addTest,
   transcribe: async () => (await import('./commands/transcribe.ts')).addTranscribe,
   submit: async () => (await import('./commands/submit.ts')).addSubmit,
+  register: async () => (await import('./commands/register.ts')).addRegister,
   models: async () => (await import('./commands/models.ts')).addModels,
   engines: async () => (await import('./commands/engines.ts')).addEngines,
 }

@@ -17,6 +17,7 @@ import {
   type ResultRequest,
   type StatusAnswer,
 } from '../shared/wire.ts'
+import { registerAnswer } from '../shared/wire-access.ts'
 import { parseJson, type CallOptions, type Connection, type Exchange } from './connection.ts'
 import { multipart, type Upload } from './upload.ts'
 
@@ -38,6 +39,11 @@ export class Client {
 
   constructor(connection: Connection) {
     this.connection = connection
+  }
+
+  /** Exchanges the one-time token that the connection shows for a worker's own. */
+  async register(body: { name: string }): Promise<FromWire<z.output<typeof registerAnswer>>> {
+    return await this.#post(`${API}/workers/register`, body, registerAnswer, {})
   }
 
   /** Takes work, or waits up to `waitSeconds` for some. Repeated tries carry the same `claimId`, so none is lost. */

@@ -1,12 +1,13 @@
-import { readFileSync, statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { Command, Option } from 'commander'
-import { AppError, messageOf } from '../shared/errors.ts'
+import { AppError } from '../shared/errors.ts'
 import { dropEmptyVariables, setting } from '../shared/settings.ts'
+import { keyIn, readApiKey } from './api-key.ts'
 import { baseUrl } from './connection.ts'
 import type { LimitSettings } from './limits.ts'
 import { mediaSettings, type MediaSettings } from './media-settings.ts'
-import { stateDir } from './paths.ts'
+import { keyFileFor, stateDir } from './paths.ts'
 import { LOG_LEVELS, logLevel, type LogLevel } from './setting-values.ts'
 
 const LOG_FORMATS = ['text', 'json'] as const
@@ -84,7 +85,8 @@ export type Flags = Record<string, unknown>
 
 /** @throws {AppError} `usage` when the key's file cannot be read. */
 export function coordinatorSettings(flags: Flags): CoordinatorSettings {
-  return { url: text(flags['url']) ?? DEFAULT_URL, apiKey: apiKeyOf(flags) }
+  const url = text(flags['url']) ?? DEFAULT_URL
+  return { url, apiKey: apiKeyOf(url, text(flags['apiKeyFile']) ?? undefined) }
 }
 
 export function logSettings(flags: Flags): LogSettings {
@@ -119,10 +121,14 @@ function coordinatorsOf(flags: Flags): CoordinatorSettings[] {
   const urls = [flags['url']].flat() as string[]
   const files = keyFilesOf(flags)
   if (urls.length === 1 && files.length <= 1) {
-    return [{ url: urls[0]!, apiKey: apiKeyOf({ apiKeyFile: files[0] }) }]
+    return [{ url: urls[0]!, apiKey: apiKeyOf(urls[0]!, files[0]) }]
   }
   if (new Set(urls).size < urls.length) {
     throw new AppError('usage', 'A coordinator is named twice: give each --url once.')
+  }
+  const stored = urls.map(keyFileFor)
+  if (files.length === 0 && stored.every((file) => existsSync(file))) {
+    return urls.map((url, i) => ({ url, apiKey: keyIn(stored[i]!) }))
   }
   if (files.length !== urls.length || process.env['MORAG_API_KEY'] !== undefined) {
     throw new AppError(
@@ -132,7 +138,7 @@ function coordinatorsOf(flags: Flags): CoordinatorSettings[] {
   }
   return urls.map((url, i) => {
     const file = files[i]
-    return { url, apiKey: file === '-' ? null : apiKeyOf({ apiKeyFile: file }) }
+    return { url, apiKey: file === '-' ? null : apiKeyOf(url, file) }
   })
 }
 
@@ -164,17 +170,8 @@ export function isReadableByOthers(flags: Flags): boolean {
   return files.some((file) => (statSync(file).mode & 0o077) !== 0)
 }
 
-function apiKeyOf(flags: Flags): string | null {
-  const file = flags['apiKeyFile']
-  if (typeof file !== 'string') return process.env['MORAG_API_KEY']?.trim() || null
-  try {
-    const key = readFileSync(file, 'utf8').trim()
-    if (/^[\x21-\x7e]+$/.test(key)) return key
-  } catch (error) {
-    const message = `The key's file ${file} cannot be read (--api-key-file, MORAG_API_KEY_FILE): ${messageOf(error)}.`
-    throw new AppError('usage', message, { cause: error })
-  }
-  throw new AppError('usage', `The key's file ${file} does not hold one key on one line.`)
+function apiKeyOf(url: string, file: string | undefined): string | null {
+  return readApiKey({ file, environment: process.env, stored: keyFileFor(url) })
 }
 
 function text(flag: unknown): string | null {

@@ -1,16 +1,25 @@
 import { Agent, request, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { AppError, isErrorCode, type ErrorCode } from '../shared/errors.ts'
-import { isNetworkError, networkReason, retryAfterSeconds } from '../shared/network.ts'
+import {
+  isCertificateError,
+  isNetworkError,
+  networkReason,
+  retryAfterSeconds,
+} from '../shared/network.ts'
+import { printable } from '../shared/printable.ts'
 import { errorAnswer } from '../shared/wire.ts'
 import { Refusal, retrying, Unreachable } from './retry.ts'
 
+const KEY_HINT = "Give the coordinator's key with --api-key-file or MORAG_API_KEY."
 const NEVER = new AbortController().signal
 
 export interface ConnectionOptions {
   /** Where the coordinator is, with or without a trailing `/` or `/api/v1`. */
   url: string
   apiKey?: string | null
+  /** What to do about a key that is not taken. */
+  keyHint?: string
   userAgent?: string
   /** Tries after the first, where a call does not say otherwise. */
   retries?: number
@@ -45,6 +54,7 @@ export class Connection {
   constructor(options: ConnectionOptions) {
     this.#options = {
       apiKey: null,
+      keyHint: KEY_HINT,
       userAgent: 'morag-agent',
       retries: 4,
       retryMinMs: 500,
@@ -117,16 +127,19 @@ export class Connection {
     const seconds = retryAfterSeconds(Array.isArray(after) ? after[0] : after, Date.now())
     const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
     const parsed = errorAnswer.safeParse(parseJson(text))
+    if (statusCode < 400) {
+      const to = printable([headers['location']].flat()[0] ?? 'elsewhere', { most: 200 })
+      // The key goes with every request: only a person decides where to.
+      const message = `${this.url} sends us on to ${to}, where we do not go by ourselves: set --url to where the coordinator is.`
+      return new Refusal(statusCode, 'bad_request', message, options)
+    }
     if (!parsed.success) {
       const message = `${this.url} answered ${statusCode} without an explanation: is a MoRAG coordinator there?`
       return new Refusal(statusCode, codeOf(statusCode), message, options)
     }
     const { code, detail } = parsed.data
     const said = typeof detail === 'string' ? detail : describe(detail)
-    const hint =
-      statusCode === 401 || statusCode === 403
-        ? ` Give the coordinator's key with --api-key-file or MORAG_API_KEY.`
-        : ''
+    const hint = statusCode === 401 || statusCode === 403 ? ` ${this.#options.keyHint}` : ''
     const known = isErrorCode(code) ? code : codeOf(statusCode)
     return new Refusal(statusCode, known, `${said}${hint}`, options)
   }
@@ -135,7 +148,9 @@ export class Connection {
   translated(error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted === true) return signal.reason
     if (error instanceof AppError || !isNetworkError(error)) return error
-    const fix = 'Start it with morag-coordinator serve, or set --url (MORAG_API_BASE_URL).'
+    const fix = isCertificateError(error)
+      ? 'Give it one that this machine trusts, or trust its issuer: NODE_EXTRA_CA_CERTS=ca.pem.'
+      : 'Start it with morag-coordinator serve, or set --url (MORAG_API_BASE_URL).'
     const message = `Cannot reach the coordinator at ${this.url}: ${networkReason(error)}. ${fix}`
     return new Unreachable(message, error)
   }

@@ -16,6 +16,17 @@ export function stateDir(): string {
   return path.join(setting('XDG_STATE_HOME') ?? path.join(homedir(), '.local', 'state'), 'morag')
 }
 
+/**
+ * Where the key that `register` got from a coordinator is kept: `morag/keys/<host>` in `$XDG_CONFIG_HOME`, else in
+ * `~/.config`. One for each, so that what belongs to one never goes to another.
+ */
+export function keyFileFor(coordinator: string): string {
+  const { protocol, host, pathname } = new URL(coordinator)
+  const name = `${protocol}${host}${pathname}`.replace(/\/+$/, '').replace(/[^\w.-]+/g, '_')
+  const config = setting('XDG_CONFIG_HOME') ?? path.join(homedir(), '.config')
+  return path.join(config, 'morag', 'keys', name)
+}
+
 /** What a tool or an engine may know of our environment. Ours (`MORAG_*`) holds keys, so nothing is passed by default. */
 const ALLOWED = new Set(
   (

@@ -30,10 +30,27 @@ const NETWORK_CODES = [
   'ENETDOWN',
 ]
 
+const CERTIFICATE_CODES = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'CERT_HAS_EXPIRED',
+  'CERT_NOT_YET_VALID',
+  'CERT_UNTRUSTED',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+]
+
+/** Whether the other side could not prove who it is. */
+export function isCertificateError(error: unknown): boolean {
+  return isSystemError(error, ...CERTIFICATE_CODES)
+}
+
 /** Whether something thrown by undici is about the connection, and not about our request. */
 export function isNetworkError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if (isSystemError(error, ...NETWORK_CODES)) return true
+  if (isSystemError(error, ...NETWORK_CODES) || isCertificateError(error)) return true
   if (error instanceof AggregateError) return error.errors.some(isNetworkError)
   return (
     isSystemError(
@@ -51,6 +68,7 @@ export function isNetworkError(error: unknown): boolean {
 export function networkReason(error: unknown): string {
   if (error instanceof AggregateError) return networkReason(error.errors[0])
   if (!(error instanceof Error)) return String(error)
+  if (isCertificateError(error)) return `its certificate is not trusted (${error.message})`
   if (isSystemError(error, 'ECONNREFUSED')) return 'the connection was refused'
   if (isSystemError(error, 'ENOTFOUND', 'EAI_AGAIN')) return 'the host name is not known'
   if (isSystemError(error, 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT')) return 'nobody answered'

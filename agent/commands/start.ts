@@ -14,6 +14,7 @@ import { openKit, type Kit } from '../kit.ts'
 import { createLimits, LIMIT_EXIT, type Limit, type LimitSettings } from '../limits.ts'
 import { openLink, type Link } from '../link.ts'
 import { addMediaSettings } from '../media-settings.ts'
+import { isReadOnTheWay, readOnTheWayText } from '../plain-http.ts'
 import type { Reporter } from '../reporter-kinds.ts'
 import { createReporter } from '../reporter.ts'
 import { Signals } from '../signals.ts'
@@ -60,6 +61,10 @@ export function addStart(cli: Command): void {
     })
     if (isReadableByOthers(flags)) {
       reporter.event('warn', 'The key can be read by others on this machine: chmod 600 its file.')
+    }
+    for (const { url, apiKey } of settings.coordinators) {
+      if (apiKey === null || !(await isReadOnTheWay(url))) continue
+      reporter.event('warn', readOnTheWayText(url))
     }
     const workspace = await openWorkspace(settings.workDir, settings.workerId)
     try {

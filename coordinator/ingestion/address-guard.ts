@@ -3,6 +3,7 @@ import type { LookupAddress, LookupOptions } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Agent, type Dispatcher } from 'undici'
+import { hostOf, isOwnName, isPublic, unwrapped } from '../../shared/addresses.ts'
 import { AppError } from '../../shared/errors.ts'
 import { SECOND } from '../../shared/duration.ts'
 
@@ -35,8 +36,7 @@ export class AddressGuard {
     const host = hostOf(url)
     if (this.#hosts.has(host)) return null
     if (ipaddr.isValid(host)) return this.#isFine(host) ? null : `${host} is not public: ${FIX}.`
-    const local = host === 'localhost' || host.endsWith('.localhost')
-    return local && !this.#isFine('127.0.0.1') ? `${host} is this machine: ${FIX}.` : null
+    return isOwnName(host) && !this.#isFine('127.0.0.1') ? `${host} is this machine: ${FIX}.` : null
   }
 
   /** Connects to checked addresses only. Literal addresses never come here: {@link whyNot} is what tells of them. */
@@ -61,7 +61,7 @@ export class AddressGuard {
     const ip = unwrapped(ipaddr.parse(address))
     if (this.#networks.some(([net, bits]) => net.kind() === ip.kind() && ip.match(net, bits)))
       return true
-    return ip.range() === 'unicast'
+    return isPublic(ip)
   }
 
   #allow(entry: string): void {
@@ -76,27 +76,4 @@ export class AddressGuard {
       throw new AppError('usage', message)
     }
   }
-}
-
-/** A host as a URL has it: the parser has read every spelling of an IPv4 address already. */
-function hostOf(url: URL): string {
-  return url.hostname
-    .toLowerCase()
-    .replace(/^\[(.*)\]$/, '$1')
-    .replace(/\.$/, '')
-}
-
-/** The IPv4 address that an IPv6 one carries (RFC 4291, 6052, 3056), else the address itself. */
-function unwrapped(ip: ipaddr.IPv4 | ipaddr.IPv6): ipaddr.IPv4 | ipaddr.IPv6 {
-  if (ip.kind() === 'ipv4') return ip
-  const six = ip as ipaddr.IPv6
-  if (six.isIPv4MappedAddress()) return six.toIPv4Address()
-  const bytes = six.toByteArray()
-  const range = six.range()
-  if (range === 'rfc6052') return new ipaddr.IPv4(bytes.slice(12))
-  if (range === '6to4') return new ipaddr.IPv4(bytes.slice(2, 6))
-  // ::a.b.c.d, which nobody uses in earnest (deprecated by RFC 4291).
-  if (bytes.slice(0, 12).every((byte) => byte === 0) && bytes[12] !== 0)
-    return new ipaddr.IPv4(bytes.slice(12))
-  return six
 }

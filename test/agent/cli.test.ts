@@ -62,7 +62,7 @@ describe('the command line', () => {
   })
 
   it('has examples in the help of every command', async () => {
-    const commands = ['', 'start', 'test', 'transcribe', 'submit', 'models']
+    const commands = ['', 'start', 'test', 'transcribe', 'submit', 'register', 'models']
     const all = [...commands, 'models list', 'models pull', 'models verify']
     const helps = all.map((one) => agent([...one.split(' ').filter(Boolean), '--help']))
     for (const { stdout, exitCode } of await Promise.all(helps)) {
