@@ -1,0 +1,359 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { check, countFaults } from './checker.ts'
+import { changeIn, readLog, type Deed, type Found, type History, type Told } from './history.ts'
+
+const LEASE = 3_000
+const JOB = 'j1'
+
+type Asked = 'jobId' | 'askedAt' | 'answeredAt' | 'answer'
+type Bare<D> = D extends Deed ? Omit<D, Asked> : never
+
+/** What a client did at an instant; it took 10 ms. */
+function deed(at: number, what: Bare<Deed>, answer: Deed['answer'] = 'done'): Deed {
+  return { jobId: JOB, askedAt: at, answeredAt: at + 10, answer, ...what }
+}
+
+const create = deed(0, { kind: 'create' })
+const claim = (at: number, attempt: number, workerId: string): Deed =>
+  deed(at, { kind: 'claim', attempt, workerId, leaseMs: LEASE })
+const beat = (at: number, attempt: number, workerId: string): Deed =>
+  deed(at, { kind: 'beat', attempt, workerId })
+const finish = (
+  at: number,
+  attempt: number,
+  workerId: string,
+  content: string | null,
+  answer: Deed['answer'] = 'done',
+): Deed => deed(at, { kind: 'finish', attempt, workerId, content }, answer)
+const read = (at: number, content: string): Deed => deed(at, { kind: 'read', content })
+
+/** Lines of one process: `pending>processing 1 a`, an attempt and its worker behind the change. */
+function told(lines: readonly string[], run = 0): Told[] {
+  return lines.map((line, index) => {
+    const [change, attempt, workerId] = line.split(' ')
+    const [from, to] = change!.split('>')
+    return {
+      jobId: JOB,
+      run,
+      from: from === '' ? null : from!,
+      to: to!,
+      attempt: attempt === undefined ? null : Number(attempt),
+      workerId: workerId ?? null,
+      at: index,
+    }
+  })
+}
+
+/** A job as it is at the end: `1 a completed` for each attempt. */
+function found(status: string, content: string | null, ...attempts: string[]): Found {
+  return {
+    status,
+    content,
+    completedAt: 100,
+    attempts: attempts.map((line) => {
+      const [number, workerId, outcome] = line.split(' ')
+      return { number: Number(number), workerId: workerId!, outcome: outcome ?? null }
+    }),
+  }
+}
+
+function history(deeds: Deed[], end: Found | null, different: Partial<History> = {}): History {
+  const ends = end === null ? [] : ([[JOB, end]] as const)
+  return { log: [], deeds, found: new Map(ends), endedAt: 1e6, keptMs: null, ...different }
+}
+
+const GOOD = [create, claim(10, 1, 'a'), finish(20, 1, 'a', 'text')]
+const COMPLETED = found('completed', 'text', '1 a completed')
+const LOG = ['>pending', 'pending>processing 1 a', 'processing>completed 1 a']
+
+describe('a good history', () => {
+  for (const [what, good] of Object.entries<History>({
+    'of a job that is made, claimed and completed': history(
+      [...GOOD, read(40, 'text')],
+      COMPLETED,
+      {
+        log: told(LOG),
+      },
+    ),
+    'whose claim and result were sent twice': history(
+      [...GOOD, claim(12, 1, 'a'), finish(25, 1, 'a', 'text')],
+      COMPLETED,
+    ),
+    'in which a silent worker lost its lease, and its success still came first': history(
+      [
+        create,
+        claim(10, 1, 'a'),
+        beat(1_000, 1, 'a'),
+        claim(4_100, 2, 'b'),
+        finish(4_200, 1, 'a', 'late'),
+        finish(4_300, 2, 'b', 'second', 'refused'),
+      ],
+      found('completed', 'late', '1 a completed', '2 b superseded'),
+      {
+        log: told([
+          '>pending',
+          'pending>processing 1 a',
+          'processing>pending 1 a',
+          'pending>processing 2 b',
+          'processing>completed 2 b',
+        ]),
+      },
+    ),
+    'in which an operator gave the job to another worker': history(
+      [
+        create,
+        claim(10, 1, 'a'),
+        deed(20, { kind: 'reassign' }),
+        claim(40, 2, 'b'),
+        finish(50, 2, 'b', 'text'),
+      ],
+      found('completed', 'text', '1 a reassigned', '2 b completed'),
+    ),
+    'in which a worker gave the job back and got no answer': history(
+      [
+        create,
+        claim(10, 1, 'a'),
+        deed(20, { kind: 'release', attempt: 1, workerId: 'a' }, 'unknown'),
+        claim(40, 2, 'b'),
+        finish(50, 2, 'b', null),
+      ],
+      found('failed', null, '1 a released', '2 b failed'),
+    ),
+    'in which a result got no answer, and was taken': history(
+      [create, claim(10, 1, 'a'), finish(20, 1, 'a', 'text', 'unknown')],
+      COMPLETED,
+    ),
+    'of a job that was cancelled, brought back and completed': history(
+      [
+        create,
+        deed(5, { kind: 'cancel' }),
+        deed(30, { kind: 'retry' }),
+        claim(50, 1, 'a'),
+        finish(60, 1, 'a', 'text'),
+      ],
+      COMPLETED,
+    ),
+    'over a crash that swallowed one line of the log': history(GOOD, COMPLETED, {
+      log: [...told(LOG.slice(0, 1)), ...told(LOG.slice(2), 1)],
+    }),
+    'of a job that is gone because its time was over': history([...GOOD, read(40, 'text')], null, {
+      keptMs: 1_000,
+    }),
+    'of a request that was refused': history([deed(0, { kind: 'cancel' }, 'refused')], null),
+  })) {
+    test(what, () => assert.deepEqual(check(good), []))
+  }
+})
+
+describe('a bad history is found out', () => {
+  for (const [what, bad, sentence] of [
+    ['that lost an acknowledged job', history([create], null), /is gone/],
+    [
+      'that lost a job before its time',
+      history([...GOOD, read(40, 'text')], null, { keptMs: 2e6 }),
+      /is gone/,
+    ],
+    [
+      'whose job never ended',
+      history([create], found('pending', null)),
+      /never ended: it is pending/,
+    ],
+    [
+      'whose job was made a second time',
+      history(GOOD, COMPLETED, { log: [...told(LOG), ...told(['>pending'], 1)] }),
+      /was made twice/,
+    ],
+    [
+      'whose job completed again',
+      history(GOOD, COMPLETED, {
+        log: [...told(LOG), ...told(['processing>completed 2 b'], 1)],
+      }),
+      /completed two times/,
+    ],
+    [
+      'whose job was worked on after it had completed',
+      history(GOOD, COMPLETED, { log: told([...LOG, 'completed>pending 1 a']) }),
+      /went on to pending after it had completed/,
+    ],
+    [
+      'whose job was handed out while it was being worked on',
+      history(GOOD, COMPLETED, { log: told([...LOG.slice(0, 2), 'processing>processing 2 b']) }),
+      /handed out as attempt 2 while it was processing/,
+    ],
+    [
+      'that swallowed a change without a crash',
+      history(GOOD, COMPLETED, { log: told(['>pending', 'processing>completed 1 a']) }),
+      /a change is missing/,
+    ],
+    [
+      'that gave one attempt to two workers',
+      history([...GOOD, claim(4_000, 1, 'b')], COMPLETED),
+      /went to two workers as attempt 1: a, b/,
+    ],
+    [
+      'that told its log of another worker than its client',
+      history(GOOD, COMPLETED, { log: told(['>pending', 'pending>processing 1 z']) }),
+      /went to two workers as attempt 1: z, a/,
+    ],
+    [
+      'that began an attempt twice',
+      history(GOOD, COMPLETED, {
+        log: [...told(LOG.slice(0, 2)), ...told(LOG.slice(1), 1)],
+      }),
+      /handed out twice as attempt 1/,
+    ],
+    [
+      'with two live leases',
+      history(
+        [
+          create,
+          claim(10, 1, 'a'),
+          beat(1_000, 1, 'a'),
+          claim(3_900, 2, 'b'),
+          finish(4_000, 2, 'b', 'text'),
+        ],
+        found('completed', 'text', '1 a lost', '2 b completed'),
+      ),
+      /was given to b \(attempt 2\) while a held it \(attempt 1\)/,
+    ],
+    [
+      'with two live leases, one of which its worker failed to give back',
+      history(
+        [
+          create,
+          claim(10, 1, 'a'),
+          deed(20, { kind: 'release', attempt: 1, workerId: 'a' }, 'refused'),
+          claim(40, 2, 'b'),
+          finish(50, 2, 'b', 'text'),
+        ],
+        found('completed', 'text', '1 a lost', '2 b completed'),
+      ),
+      /two leases/,
+    ],
+    [
+      'that acknowledged two results',
+      history(
+        [...GOOD, claim(4_000, 2, 'b'), finish(4_100, 2, 'b', 'other')],
+        found('completed', 'text', '1 a completed', '2 b superseded'),
+      ),
+      /has two acknowledged results: text, other/,
+    ],
+    [
+      'that acknowledged one attempt to two workers',
+      history([...GOOD, finish(30, 1, 'b', 'text')], COMPLETED),
+      /had attempt 1 acknowledged to two workers/,
+    ],
+    [
+      'that forgot a result it had acknowledged',
+      history(GOOD, found('failed', null, '1 a failed')),
+      /has no result, though one was acknowledged: it is failed/,
+    ],
+    [
+      'that lost a stored result',
+      history(GOOD, found('completed', null, '1 a completed')),
+      /has no result, though it is completed/,
+    ],
+    [
+      'that stored another result than it had acknowledged',
+      history(
+        [...GOOD, finish(15, 1, 'a', 'other', 'unknown')],
+        found('completed', 'other', '1 a completed'),
+      ),
+      /has another result than the one it acknowledged: other/,
+    ],
+    [
+      'that stored what nobody sent',
+      history([create, claim(10, 1, 'a')], found('completed', 'half of te', '1 a completed')),
+      /has a result that nobody sent/,
+    ],
+    [
+      'that delivered what nobody sent',
+      history([...GOOD, read(40, 'torn')], COMPLETED),
+      /delivered with a result that nobody sent: torn/,
+    ],
+    [
+      'that delivered another result than it stored',
+      history([...GOOD, finish(15, 1, 'a', 'old', 'unknown'), read(16, 'old')], COMPLETED),
+      /delivered with another result than text: old/,
+    ],
+    [
+      'that delivered two results of a job that is gone by now',
+      history(
+        [...GOOD, finish(15, 1, 'a', 'old', 'unknown'), read(16, 'old'), read(40, 'text')],
+        null,
+        {
+          keptMs: 1_000,
+        },
+      ),
+      /delivered with another result/,
+    ],
+    [
+      'that went on with a cancelled job',
+      history(
+        [
+          create,
+          claim(10, 1, 'a'),
+          deed(20, { kind: 'cancel' }),
+          finish(40, 1, 'a', 'text', 'unknown'),
+        ],
+        COMPLETED,
+      ),
+      /was cancelled and is completed/,
+    ],
+    [
+      'that forgot an attempt',
+      history(GOOD, found('completed', 'text', '1 z completed')),
+      /has forgotten attempt 1 of a/,
+    ],
+    [
+      'that counted an attempt twice',
+      history(GOOD, found('completed', 'text', '1 a completed', '1 a lost')),
+      /counted an attempt twice/,
+    ],
+    [
+      'with two attempts that completed one job',
+      history(GOOD, found('completed', 'text', '1 a completed', '2 b completed')),
+      /is completed with 2 attempts that completed it/,
+    ],
+  ] as const) {
+    test(what, () => {
+      const violations = check(bad)
+      assert.match(violations.join('\n'), sentence)
+      for (const one of violations) assert.match(one, /^Job j1 .*\.$/)
+    })
+  }
+})
+
+test('what is lost and what is doubled is counted', () => {
+  const lost = check(history([create], null))
+  const doubled = check(history([...GOOD, claim(4_000, 1, 'b')], COMPLETED))
+  assert.equal(countFaults(lost).lost, 1)
+  assert.equal(countFaults(lost).duplicated, 0)
+  assert.ok(countFaults(doubled).duplicated > 0)
+})
+
+test('the log of several processes is read line by line, torn ones left out', () => {
+  const line = JSON.stringify({
+    time: '2026-01-02T12:00:00.000Z',
+    job_id: JOB,
+    from: 'pending',
+    attempt: 1,
+    worker_id: 'a',
+    msg: 'job processing',
+  })
+  const change: Told = {
+    jobId: JOB,
+    run: 1,
+    from: 'pending',
+    to: 'processing',
+    attempt: 1,
+    workerId: 'a',
+    at: Date.UTC(2026, 0, 2, 12),
+  }
+  const other = '{"msg":"listening on http://127.0.0.1:1"}'
+  assert.deepEqual(readLog([[other, line.slice(0, 60)], [line]]), [change])
+  assert.equal(changeIn(`${line.slice(0, -1)},`, 0), null)
+  const removed = JSON.stringify({ job_id: JOB, from: 'failed', msg: 'job removed' })
+  assert.equal(changeIn(removed, 0)?.to, 'removed')
+})
