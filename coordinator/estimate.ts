@@ -47,7 +47,7 @@ export class Estimates {
   completionAt(job: Job, { now, position, slots }: Surroundings): number | null {
     if (job.status === 'processing') return this.#whileProcessing(job, now)
     if (job.status !== 'pending' || position === null) return null
-    const took = this.#usualSeconds(job.contentType)
+    const took = this.usualSeconds(job.contentType)
     if (took === null) return null
     const rounds = Math.ceil(position / Math.max(1, slots))
     return Math.max(now, job.availableAt) + rounds * took * SECOND
@@ -68,7 +68,7 @@ export class Estimates {
   #secondsFor(contentType: string, mediaSeconds: number | null): number | null {
     const speed = this.#speed(contentType)
     if (mediaSeconds !== null && speed !== null) return mediaSeconds / speed
-    return this.#usualSeconds(contentType)
+    return this.usualSeconds(contentType)
   }
 
   /** Seconds of recording per second of work, over all samples that know both. */
@@ -83,8 +83,8 @@ export class Estimates {
     return media === 0 || took === 0 ? null : media / took
   }
 
-  /** The median. */
-  #usualSeconds(contentType: string): number | null {
+  /** How long a job of a content type usually takes (the median); null when none is known. */
+  usualSeconds(contentType: string): number | null {
     const took = (this.#samples.get(contentType) ?? []).map(({ tookSeconds }) => tookSeconds)
     took.sort((a, b) => a - b)
     return took[took.length >> 1] ?? null

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
+import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './ingestion/continuation.ts'
 import {
   hasEnded,
@@ -45,6 +46,7 @@ export class Jobs {
   readonly #log: Logger
   readonly #turns = new Turns()
   readonly #listeners: JobListener[] = []
+  readonly #detailListeners: ((before: Job, after: Job) => void)[] = []
 
   constructor({ store, policy, log, now, random, followUp }: JobsOptions) {
     this.#store = store
@@ -85,6 +87,11 @@ export class Jobs {
     this.#listeners.push(listener)
   }
 
+  /** Calls back with what changes beside the status: a running job's progress, and what follows a job's end. */
+  onDetail(listener: (before: Job, after: Job) => void): void {
+    this.#detailListeners.push(listener)
+  }
+
   /** @throws {AppError} `not_found`, also for a text that is no job id. */
   get(jobId: string): Job {
     const job = isJobId(jobId) ? this.#store.get(jobId) : undefined
@@ -100,6 +107,10 @@ export class Jobs {
   /** The jobs in a status, in no order. */
   *inStatus(status: Job['status']): Iterable<Job> {
     for (const jobId of this.#store.idsOf(status)) yield this.#store.get(jobId)!
+  }
+
+  *all(): Iterable<Job> {
+    for (const status of STATUSES) yield* this.inStatus(status)
   }
 
   newest: JobStore['newest'] = (before) => this.#store.newest(before)
@@ -140,6 +151,7 @@ export class Jobs {
         // Nobody is refused for it: a store that has failed says so to whoever brings a result.
         if (startsOrEndsWaiting(before.lease, after.lease))
           await this.#store.update(after).catch(() => undefined)
+        for (const listener of this.#detailListeners) listener(before, after)
         return after
       }
       await prepare?.()
@@ -163,6 +175,7 @@ export class Jobs {
       if (continuation === job.continuation) return job
       const after = { ...job, continuation }
       await this.#store.update(after)
+      for (const listener of this.#detailListeners) listener(job, after)
       return after
     })
   }

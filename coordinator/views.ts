@@ -1,7 +1,8 @@
 import { SECOND } from '../shared/duration.ts'
 import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
+import type { JobSummary, WorkerAnswer } from '../shared/wire-answers.ts'
 import type { Estimates } from './estimate.ts'
-import { ingestionView, type IngestionView } from './ingestion/ingestion-view.ts'
+import { ingestionView, shownContinuation, type IngestionView } from './ingestion/ingestion-view.ts'
 import { lastAttempt, type Attempt, type Job, type ProcessingJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './lease.ts'
@@ -27,6 +28,11 @@ export interface JobView extends StatusAnswer, IngestionView {
   lease: { expiresAt: number | null; deadlineAt: number; processedSeconds: number | null } | null
   attempts: Attempt[]
   result: { processingSeconds: number | null; mediaSeconds: number | null } | null
+}
+
+/** A worker as it was last heard of, and what it works on. */
+interface WorkerView extends Worker {
+  jobs: WorkerAnswer['jobs']
 }
 
 /** Jobs and workers as the outside sees them. */
@@ -57,9 +63,11 @@ export class Views {
   }
 
   /** One of many: without the place in the queue, which each would have to count for itself. */
-  summary(job: Job): object {
-    const { contentType, source, ingestionTaskId, priority } = job
+  summary(job: Job): JobSummary {
+    const { contentType, source, ingestionTaskId, priority, maxRetries } = job
     const { filename, sizeBytes } = source
+    const lease = job.status === 'processing' ? job.lease : null
+    const result = job.status === 'completed' ? job.result : null
     return {
       ...this.#status(job, null),
       contentType,
@@ -67,6 +75,13 @@ export class Views {
       sizeBytes,
       ingestionTaskId,
       priority,
+      maxRetries,
+      availableAt: job.status === 'pending' ? job.availableAt : null,
+      waitingFor: this.#waitingFor(job),
+      mediaSeconds: (lease ?? result)?.mediaSeconds ?? null,
+      processedSeconds: lease?.processedSeconds ?? null,
+      processingSeconds: result?.processingSeconds ?? null,
+      continuation: shownContinuation(job),
     }
   }
 
@@ -127,21 +142,28 @@ export class Views {
     }
   }
 
-  /** Who is here and what they do. */
-  workers(): object[] {
-    const byWorker = new Map<string, object[]>()
+  /** Who is here and what they do. @param wanted which of them; all when left out. */
+  workers(wanted?: ReadonlySet<string>): WorkerView[] {
+    const isWanted = (workerId: string): boolean => wanted?.has(workerId) ?? true
+    const byWorker = new Map<string, WorkerView['jobs']>()
     for (const job of this.#jobs.inStatus('processing')) {
       const { workerId, startedAt } = lastAttempt(job)!
-      const { jobId, stage, progress } = this.#status(job, null)
+      if (job.status !== 'processing' || !isWanted(workerId)) continue
+      const { stage, progress } = job.lease
       const list = byWorker.get(workerId) ?? []
-      list.push({ jobId, stage, progress, startedAt })
+      list.push({ jobId: job.jobId, filename: job.source.filename, stage, progress, startedAt })
       byWorker.set(workerId, list)
     }
-    return this.#workers.all().map((worker) => this.worker(worker, byWorker.get(worker.workerId)))
+    const found = this.#workers.all().filter(({ workerId }) => isWanted(workerId))
+    return found.map((worker) => ({
+      ...worker,
+      jobs: byWorker.get(worker.workerId) ?? [],
+    }))
   }
 
-  worker(worker: Worker, jobs: object[] = []): object {
-    return { ...worker, jobs }
+  /** @param worker one that is known. */
+  worker({ workerId }: Worker): WorkerView {
+    return this.workers(new Set([workerId]))[0]!
   }
 
   #status(job: Job, position: number | null): StatusAnswer {

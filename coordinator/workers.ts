@@ -23,12 +23,13 @@ export interface Worker {
 
 const FORGET_AFTER = DAY
 /** A worker that was silent for longer counts no more as one who could take a job. */
-const PRESENT = 2 * MINUTE
+export const PRESENT = 2 * MINUTE
 
 /** Who has asked for work or sent a heartbeat lately, and what an operator wants of them. */
 export class Workers {
   readonly #workers = new Map<string, Worker>()
   readonly #listeners: ((workerId: string) => void)[] = []
+  readonly #changeListeners: ((workerId: string) => void)[] = []
   readonly #now: () => number
 
   constructor(now: () => number) {
@@ -42,12 +43,18 @@ export class Workers {
     if (JSON.stringify(worker.capabilities) !== before) {
       for (const listener of this.#listeners) listener(workerId)
     }
+    this.#tell(workerId)
     return worker
   }
 
   /** Calls back with a worker that has said that it can do other things than before. */
   onAnnounce(listener: (workerId: string) => void): void {
     this.#listeners.push(listener)
+  }
+
+  /** Calls back with a worker that was heard of, was directed or is forgotten. */
+  onChange(listener: (workerId: string) => void): void {
+    this.#changeListeners.push(listener)
   }
 
   /** What a worker last said that it can do, or null. */
@@ -58,6 +65,7 @@ export class Workers {
   direct(workerId: string, directive: Directive): Worker {
     const worker = this.#get(workerId)
     worker.directive = directive
+    this.#tell(workerId)
     return worker
   }
 
@@ -74,16 +82,27 @@ export class Workers {
     return this.#fit(contentType, requirements).reduce((sum, one) => sum + openSlots(one), 0)
   }
 
+  /** How many workers are here that take such jobs. */
+  countFor(contentType: string): number {
+    return this.#fit(contentType, NO_REQUIREMENTS).filter(isOpen).length
+  }
+
   /** Whether somebody is here who could take such a job, now or later. */
   hasFor(contentType: string, requirements: Requirements): boolean {
-    return this.#fit(contentType, requirements).some(({ directive }) => directive === 'run')
+    return this.#fit(contentType, requirements).some(isOpen)
   }
 
   /** Forgets who has been silent for a day. */
   prune(): void {
     for (const { workerId, lastSeenAt } of this.all()) {
-      if (lastSeenAt < this.#now() - FORGET_AFTER) this.#workers.delete(workerId)
+      if (lastSeenAt >= this.#now() - FORGET_AFTER) continue
+      this.#workers.delete(workerId)
+      this.#tell(workerId)
     }
+  }
+
+  #tell(workerId: string): void {
+    for (const listener of this.#changeListeners) listener(workerId)
   }
 
   #fit(contentType: string, requirements: Requirements): Worker[] {
@@ -118,6 +137,10 @@ export class Workers {
     }
     return worker
   }
+}
+
+function isOpen({ directive }: Worker): boolean {
+  return directive === 'run'
 }
 
 function openSlots({ slots, paused }: Worker): number {
