@@ -1,9 +1,11 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
+import { hasPlaceholder, splitCommand } from '../../shared/command-line.ts'
+import { MINUTE } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { setting } from '../../shared/settings.ts'
-import { commaList } from '../setting-values.ts'
+import { commaList, finite, orNever } from '../setting-values.ts'
 
 /** What comes before and after the conversion itself: who converts what, and where the text goes. */
 export interface IngestionConfig {
@@ -13,6 +15,10 @@ export interface IngestionConfig {
   readonly moragApiKey: string | null
   /** The content types that remote workers serve. */
   readonly remoteTypes: readonly string[]
+  /** By content type, the command that processes it here: a program and its arguments, `{input}` among them. */
+  readonly localProcessors: Readonly<Record<string, readonly string[]>>
+  /** How long a job waits, while no worker of its type is connected, until it is processed here; null: for ever. */
+  readonly fallbackAfterMs: number | null
   /** Signs webhooks (`whsec_…`); null: one is made and kept in the data folder. */
   readonly webhookSecret: string | null
   /** Hosts and networks that webhooks may go to though they are not public. */
@@ -25,6 +31,9 @@ export interface IngestionFlags {
   moragUrl?: string
   moragApiKeyFile?: string
   remoteTypes?: string[]
+  localProcessor?: Record<string, string[]>
+  /** Infinite: for ever. */
+  fallbackAfter: number
   webhookSecretFile?: string
   webhookAllow?: string[]
   outputDir?: string
@@ -52,6 +61,22 @@ export function addIngestionSettings(command: Command): Command {
         'content types that remote workers serve (default: audio,video)',
         'MORAG_REMOTE_TYPES',
       ).argParser(commaList),
+    )
+    .addOption(
+      setting(
+        '--local-processor <type=command>',
+        "command that processes a content type here, like document='pandoc -t markdown {input}'; repeat for more",
+        'MORAG_LOCAL_PROCESSORS',
+      ).argParser(processors),
+    )
+    .addOption(
+      setting(
+        '--fallback-after <duration>',
+        'how long a job waits, while no worker of its type is connected, until it is processed here; or off',
+        'MORAG_FALLBACK_AFTER',
+      )
+        .argParser(orNever('off'))
+        .default(5 * MINUTE, '5m'),
     )
     .addOption(
       setting(
@@ -83,6 +108,8 @@ export function ingestionConfig(flags: IngestionFlags): IngestionConfig {
     moragUrl: flags.moragUrl ?? null,
     moragApiKey: secret(env['MORAG_SERVER_API_KEY'], flags.moragApiKeyFile, 'morag-api-key'),
     remoteTypes: flags.remoteTypes ?? ['audio', 'video'],
+    localProcessors: flags.localProcessor ?? {},
+    fallbackAfterMs: finite(flags.fallbackAfter),
     webhookSecret: secret(env['MORAG_WEBHOOK_SECRET'], flags.webhookSecretFile, 'webhook-secret'),
     webhookAllow: flags.webhookAllow ?? [],
     outputDir: flags.outputDir === undefined ? null : path.resolve(flags.outputDir),
@@ -111,4 +138,26 @@ function serverUrl(text: string): string {
   }
   // Its routes are below /api/v1, as ours are; whoever says so too is understood.
   return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
+}
+
+/** Commands with `;` or a new line between them, as far as that is not quoted. */
+const COMMANDS = /(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\;\n]|['"\\])+/gs
+
+function processors(text: string, before: Record<string, string[]> = {}): Record<string, string[]> {
+  const pairs = (text.match(COMMANDS) ?? [])
+    .filter((one) => one.trim() !== '')
+    .map((one) => {
+      const [, type, command = ''] = /^\s*([^\s=]+)\s*=(.*)$/s.exec(one) ?? []
+      const [program = '', ...args] = command.trim() === '' ? [] : splitCommand(command)
+      if (type !== undefined && hasPlaceholder(args, 'input'))
+        return [type, [located(program), ...args]] satisfies [string, string[]]
+      const message = `'${one.trim()}' is not a local processor: write it like document='pandoc -t markdown {input}'.`
+      throw new AppError('usage', message)
+    })
+  return { ...before, ...Object.fromEntries(pairs) }
+}
+
+/** A program that is named by its path: it runs in a folder of its own, and the path is seen from here. */
+function located(program: string): string {
+  return program.includes('/') ? path.resolve(program) : program
 }

@@ -60,6 +60,8 @@ test('without anything said the settings are those that the README promises', ()
         moragUrl: null,
         moragApiKey: null,
         remoteTypes: ['audio', 'video'],
+        localProcessors: {},
+        fallbackAfterMs: 5 * MINUTE,
         webhookSecret: null,
         webhookAllow: [],
         outputDir: null,
@@ -151,6 +153,28 @@ const settings: [string, string, string, string, (of: Config) => unknown, unknow
     ['audio', 'image'],
   ],
   [
+    '--local-processor',
+    'MORAG_LOCAL_PROCESSORS',
+    "document='pandoc' -t markdown {input}",
+    `a=sed 's/x/;/' {input}; b="c d" --in={input}\nc=./e {input}`,
+    (of) => of.ingestion.localProcessors,
+    { document: ['pandoc', '-t', 'markdown', '{input}'] },
+    {
+      a: ['sed', 's/x/;/', '{input}'],
+      b: ['c d', '--in={input}'],
+      c: [path.resolve('e'), '{input}'],
+    },
+  ],
+  [
+    '--fallback-after',
+    'MORAG_FALLBACK_AFTER',
+    'off',
+    '90s',
+    (of) => of.ingestion.fallbackAfterMs,
+    null,
+    90 * SECOND,
+  ],
+  [
     '--webhook-allow',
     'MORAG_WEBHOOK_ALLOW',
     '10.0.0.0/8',
@@ -201,6 +225,16 @@ test('a timeout is set for the types that are named, and the rest keep theirs', 
   )
 })
 
+test('local processors may be named one by one; of a type the last one counts', () => {
+  const one = ['--local-processor', 'document=a {input}']
+  const two = ['--local-processor', 'image=b {input}', '--local-processor', 'document=c {input}']
+  assert.deepEqual(config([...one, ...two]).ingestion.localProcessors, {
+    document: ['c', '{input}'],
+    image: ['b', '{input}'],
+  })
+  assert.match(refusal(['--local-processor', "a=b 'c {input}"]), /not closed/)
+})
+
 test('several media roots may be named one by one or together', () => {
   const { mediaRoots } = config(['--media-root', '/a', '--media-root', '/b:/c'])
   assert.deepEqual(mediaRoots, ['/a', '/b', '/c'])
@@ -220,6 +254,10 @@ describe('a value that cannot be is refused in a sentence that names where it ca
     ['--timeout-factor', 'MORAG_TIMEOUT_FACTOR', '1.5'],
     ['--queue-limit', 'MORAG_QUEUE_LIMIT', 'never'],
     ['--keep-failed', 'MORAG_KEEP_FAILED', 'long'],
+    ['--local-processor', 'MORAG_LOCAL_PROCESSORS', 'document=pandoc'],
+    ['--local-processor', 'MORAG_LOCAL_PROCESSORS', 'pandoc {input}'],
+    ['--local-processor', 'MORAG_LOCAL_PROCESSORS', 'document={input}'],
+    ['--fallback-after', 'MORAG_FALLBACK_AFTER', 'soon'],
     ['--log-level', 'MORAG_LOG_LEVEL', 'loud'],
     ['--log-format', 'MORAG_LOG_FORMAT', 'xml'],
   ] as const) {

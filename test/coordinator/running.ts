@@ -53,6 +53,8 @@ export const NO_INGESTION: IngestionConfig = {
   moragUrl: null,
   moragApiKey: null,
   remoteTypes: ['audio', 'video'],
+  localProcessors: {},
+  fallbackAfterMs: null,
   webhookSecret: null,
   webhookAllow: [],
   outputDir: null,
