@@ -7,6 +7,7 @@ import { prefetching } from './bench/prefetch.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { print, type Measure } from './bench/report.ts'
 import { streaming } from './bench/stream.ts'
+import { uploads } from './bench/upload.ts'
 
 /**
  * `npm run bench [-- part…]`: what the queue, the disk and the wire cost, measured over HTTP against real coordinator
@@ -21,6 +22,7 @@ const PARTS: Record<
   wait: { title: 'Workers that wait for work', run: longPolls },
   durable: { title: 'Durable cycles', run: durableCycles },
   stream: { title: 'Streaming', run: streaming },
+  upload: { title: 'Uploads by POST /process', run: uploads },
   engines: { title: 'Engines: kept running or not, and the agent beside them', run: engineCost },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
