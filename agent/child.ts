@@ -1,6 +1,7 @@
 import { StringDecoder } from 'node:string_decoder'
 import { execa } from 'execa'
 import { AppError, messageOf } from '../shared/errors.ts'
+import { dyingWithUs, notRunBecause } from './parent-death.ts'
 import { childEnv } from './paths.ts'
 
 export interface ChildOptions {
@@ -30,7 +31,8 @@ const KILL_AFTER_MS = 5_000
 
 /**
  * Runs a program to its end, whatever its exit code, in a process group of its own: a terminal's Ctrl-C does not reach
- * it, and ending it ends what it started. Nothing is interpreted by a shell.
+ * it, and ending it ends what it started. On Linux it ends with us also when we are killed. Nothing is interpreted by a
+ * shell.
  * @throws {AppError} `engine_missing` when there is no such program or it may not be run; the signal's reason when
  * aborted, after the whole group has ended.
  */
@@ -41,7 +43,8 @@ export async function runChild(
 ): Promise<ChildResult> {
   const { signal, onLine, tailBytes = TAIL_BYTES } = options
   signal.throwIfAborted()
-  const child = execa(file, args, {
+  const command = dyingWithUs({ file, args })
+  const child = execa(command.file, command.args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: options.env ?? childEnv(),
     extendEnv: false,
@@ -68,6 +71,8 @@ export async function runChild(
     const result = await child
     signal.throwIfAborted()
     if (child.pid === undefined) throw notStarted(file, result)
+    const why = notRunBecause(result.exitCode, tails.stderr.text())
+    if (why !== null) throw notStarted(file, new Error(why))
     return {
       exitCode: result.exitCode ?? null,
       signal: result.signal ?? null,

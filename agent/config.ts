@@ -62,6 +62,18 @@ export function apiKeyFile(): Option {
   )
 }
 
+export function workDirSetting(): Option {
+  return setting(
+    '--work-dir <dir>',
+    'where files are kept while they are worked on (default: morag/work in the state folder)',
+    'MORAG_TEMP_DIR',
+  )
+}
+
+export function workDir(flags: Flags): string {
+  return path.resolve(text(flags['workDir']) ?? path.join(stateDir(), 'work'))
+}
+
 export function addLogSettings(command: Command): Command {
   return command
     .addOption(
@@ -103,7 +115,7 @@ export function startSettings(flags: Flags): StartSettings {
     media: mediaSettings(flags),
     workerId: text(flags['workerId']),
     contentTypes: flags['types'] as string[],
-    workDir: path.resolve(text(flags['workDir']) ?? path.join(stateDir(), 'work')),
+    workDir: workDir(flags),
     waitSeconds: Math.min(MAX_WAIT_SECONDS, Number(flags['pollInterval'])),
     prefetch: Number(flags['prefetch']),
     limits: {

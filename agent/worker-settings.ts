@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { setting, wholeNumber } from '../shared/settings.ts'
-import { DEFAULT_URL } from './config.ts'
+import { DEFAULT_URL, workDirSetting } from './config.ts'
 import { baseUrl } from './connection.ts'
 import { checked, milliseconds, nameList, workerName } from './setting-values.ts'
 
@@ -27,13 +27,7 @@ export function addWorkerSettings(command: Command): Command {
         .argParser(checked(wholeNumber(1, 64)))
         .default(1),
     )
-    .addOption(
-      setting(
-        '--work-dir <dir>',
-        'where files are kept while they are worked on (default: morag/work in the state folder)',
-        'MORAG_TEMP_DIR',
-      ),
-    )
+    .addOption(workDirSetting())
     .addOption(
       setting(
         '--poll-interval <seconds>',

@@ -38,3 +38,9 @@ export function hostOf(url: URL): string {
 export function isOwnName(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost')
 }
+
+/** Whether a host, by its name or address, is this machine alone. */
+export function isOwnAddress(host: string): boolean {
+  if (!ipaddr.isValid(host)) return isOwnName(host)
+  return unwrapped(ipaddr.parse(host)).range() === 'loopback'
+}

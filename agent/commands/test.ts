@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import { EXIT } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { Client } from '../client.ts'
-import { apiKeyFile, coordinatorSettings, type Flags } from '../config.ts'
+import { apiKeyFile, coordinatorSettings, workDir, workDirSetting, type Flags } from '../config.ts'
 import { baseUrl, Connection } from '../connection.ts'
 import { addMediaSettings, mediaSettings } from '../media-settings.ts'
 import { print } from '../output.ts'
@@ -15,9 +15,11 @@ import {
   type GroupName,
 } from '../selftest/check.ts'
 import { connectionGroup } from '../selftest/connection.ts'
+import { diskGroup } from '../selftest/disk.ts'
 import { engineGroup } from '../selftest/engine.ts'
 import { gpuGroup } from '../selftest/gpu.ts'
 import { lifecycleGroup } from '../selftest/lifecycle.ts'
+import { limitsGroup } from '../selftest/limits.ts'
 import { mediaGroup } from '../selftest/media.ts'
 import { startPrivateCoordinator } from '../selftest/private-coordinator.ts'
 
@@ -28,9 +30,11 @@ Examples:
   morag-agent test --test engine --json
 
 What is tested:
-  connection  the coordinator answers and lets this agent in
+  connection  the coordinator answers, lets this agent in and nobody else, the way there is safe, the clocks agree
   lifecycle   a job goes from its upload to its end, with a content type of its own
   api         the original's routes answer as its clients expect
+  limits      what is too large is refused with a reason, and a large upload gets through
+  disk        there is room for jobs and models, and leave to write
   media       ffmpeg is there and reads what it should
   gpu         which GPUs there are, and whether those of --gpus are among them
   engine      speech becomes the right words
@@ -50,6 +54,7 @@ export function addTest(cli: Command): void {
       ),
     )
     .addOption(apiKeyFile())
+    .addOption(workDirSetting())
     .option('--json', 'for programs: one object at the end')
   addMediaSettings(command)
   command.addHelpText('after', EXAMPLES).action(test)
@@ -58,11 +63,13 @@ export function addTest(cli: Command): void {
 async function test(flags: Flags): Promise<void> {
   const wanted = GROUPS.filter((name) => flags['test'] === 'all' || flags['test'] === name)
   const json = flags['json'] === true
-  const needsCoordinator = wanted.some((name) => ['connection', 'lifecycle', 'api'].includes(name))
+  const needsCoordinator = wanted.some((name) =>
+    ['connection', 'lifecycle', 'api', 'limits'].includes(name),
+  )
   const own =
     needsCoordinator && flags['url'] === undefined ? await startPrivateCoordinator() : null
-  const settings = own === null ? coordinatorSettings(flags) : { url: own.url, apiKey: null }
-  const connection = new Connection({ ...settings, retries: 1 })
+  const settings = own ?? coordinatorSettings(flags)
+  const connection = new Connection({ url: settings.url, apiKey: settings.apiKey, retries: 1 })
   try {
     const groups = wanted.map((name) => groupOf(name, connection, flags))
     const results = await runGroups(groups, (result) => {
@@ -92,6 +99,10 @@ function groupOf(name: GroupName, connection: Connection, flags: Flags): Group {
       return lifecycleGroup(new Client(connection))
     case 'api':
       return apiGroup(connection)
+    case 'limits':
+      return limitsGroup(connection)
+    case 'disk':
+      return diskGroup({ '--work-dir': workDir(flags), '--models-dir': media.modelsDir })
     case 'media':
       return mediaGroup(media)
     case 'gpu':

@@ -3,6 +3,7 @@ import { Client } from '../client.ts'
 import { parseJson, type Connection } from '../connection.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
+import { removeJob } from './remove-job.ts'
 
 const FIX =
   'Update the coordinator, or what stands in front of it: something on the way changes its answers.'
@@ -149,15 +150,14 @@ export function apiGroup(connection: Connection): Group {
       },
     ],
     async after() {
-      if (jobId === null) return
-      await call(connection, 'DELETE', `${JOBS}/${jobId}`).catch(() => undefined)
+      if (jobId !== null) await removeJob(connection, jobId)
     },
   }
 }
 
 async function call(
   connection: Connection,
-  method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+  method: 'GET' | 'POST' | 'PUT',
   path: string,
   body?: unknown,
 ): Promise<Answer> {

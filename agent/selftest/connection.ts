@@ -1,5 +1,10 @@
+import { randomUUID } from 'node:crypto'
+import { API } from '../../shared/wire.ts'
 import type { Client } from '../client.ts'
+import { hostOf, isOwnAddress } from '../../shared/addresses.ts'
+import type { Connection } from '../connection.ts'
 import { expect, type Group } from './check.ts'
+import { checkTransport } from './transport.ts'
 
 const MOST_SKEW_MS = 60_000
 
@@ -19,10 +24,28 @@ export function connectionGroup(client: Client): Group {
         },
       },
       {
+        name: 'nobody can read along on the way',
+        run: async () => await checkTransport(connection.url),
+      },
+      {
         name: 'it lets this agent in',
         async run() {
-          await connection.text('/api/v1/remote-jobs/?limit=1', {}, { retries: 0 })
+          const status = await look(connection)
+          const fix =
+            'Ask the server’s admin for a token: morag-coordinator token create --role worker --name …'
+          expect(status === 404, `it answered ${status}`, fix)
           return 'the key is right, or none is needed'
+        },
+      },
+      {
+        name: 'it lets nobody in without a key',
+        async run() {
+          const open = (await look(connection, { authorization: '' })) !== 401
+          const wrong = open ? 401 : await look(connection, { authorization: 'Bearer wrong' })
+          const fix = 'Make a token there (morag-coordinator token create), or set MORAG_API_KEY.'
+          expect(!open || isOwn(connection.url), 'it is open to everybody who reaches it', fix)
+          expect(wrong === 401, `a wrong key is answered with ${wrong}`, fix)
+          return open ? 'open, to this machine alone' : '401'
         },
       },
       {
@@ -41,4 +64,16 @@ export function connectionGroup(client: Client): Group {
       },
     ],
   }
+}
+
+/** The status of an answer about a job that is not there, which every key may ask for. */
+async function look(connection: Connection, headers?: Record<string, string>): Promise<number> {
+  const path = `${API}/remote-jobs/${randomUUID()}/status`
+  const { statusCode, body } = await connection.exchange(path, headers ? { headers } : {})
+  await body.dump()
+  return statusCode
+}
+
+function isOwn(url: string): boolean {
+  return isOwnAddress(hostOf(new URL(url)))
 }

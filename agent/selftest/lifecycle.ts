@@ -8,6 +8,7 @@ import type { Client } from '../client.ts'
 import { download } from '../download.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
+import { removeJob } from './remove-job.ts'
 
 const FIX = 'Look into the coordinator’s log.'
 const WORKER = 'selftest'
@@ -154,13 +155,7 @@ export function lifecycleGroup(client: Client): Group {
       },
     ],
     async after() {
-      for (const jobId of made) {
-        const path = `/api/v1/remote-jobs/${jobId}`
-        await client.connection.exchange(path, { method: 'DELETE' }).then(
-          ({ body }) => body.dump(),
-          () => undefined,
-        )
-      }
+      for (const jobId of made) await removeJob(client.connection, jobId)
       if (folder !== undefined) await rm(folder, { recursive: true, force: true })
     },
   }

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -10,6 +11,7 @@ import { childEnv } from '../paths.ts'
 
 export interface PrivateCoordinator {
   url: string
+  apiKey: string
   close(): Promise<void>
 }
 
@@ -21,8 +23,10 @@ export async function startPrivateCoordinator(): Promise<PrivateCoordinator> {
   const folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
   const data = ['--data-dir', path.join(folder, 'data'), '--media-root', folder]
   const args = ['serve', '--host', '127.0.0.1', '--port', '0', ...data, '--log-format', 'json']
+  // As one that others can reach has it.
+  const apiKey = randomBytes(32).toString('hex')
   const child = execa(process.execPath, [...program(), ...args], {
-    env: childEnv(),
+    env: childEnv({ MORAG_API_KEY: apiKey }),
     extendEnv: false,
     stdin: 'ignore',
     buffer: false,
@@ -39,7 +43,7 @@ export async function startPrivateCoordinator(): Promise<PrivateCoordinator> {
     if (url === null) continue
     // What it goes on to say is read, so that it never waits for us.
     child.stdout.resume()
-    return { url, close }
+    return { url, apiKey, close }
   }
   await close()
   throw new AppError('engine_missing', 'The private coordinator did not start; try one with --url.')

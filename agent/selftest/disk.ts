@@ -1,0 +1,37 @@
+import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { expect, type Group } from './check.ts'
+
+const GIB = 1024 ** 3
+/** A recording of some hours, its decoded sound beside it. */
+const LEAST_BYTES = 2 * GIB
+
+/** Whether there is room, and leave to write, where jobs and models go. `folders`: paths by the setting that chooses them. */
+export function diskGroup(folders: Readonly<Record<string, string>>): Group {
+  return {
+    name: 'disk',
+    checks: Object.entries(folders).map(([flag, folder]) => ({
+      name: `there is room in the folder of ${flag}`,
+      async run() {
+        const another = `Choose another with ${flag}, or make room.`
+        await writeInto(folder, another)
+        const { bavail, bsize } = await statfs(folder)
+        const free = `${((bavail * bsize) / GIB).toFixed(1)} GiB free`
+        expect(bavail * bsize >= LEAST_BYTES, `${free} in ${folder}, less than 2 GiB`, another)
+        return `${free} in ${folder}`
+      },
+    })),
+  }
+}
+
+async function writeInto(folder: string, fix: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 })
+    const probe = await mkdtemp(path.join(folder, 'selftest-'))
+    await writeFile(path.join(probe, 'probe'), 'x')
+    await rm(probe, { recursive: true })
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? String(error.code) : String(error)
+    expect(false, `${folder} cannot be written (${code})`, fix)
+  }
+}

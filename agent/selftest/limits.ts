@@ -1,0 +1,80 @@
+import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
+import { z } from 'zod'
+import { API, createdAnswer } from '../../shared/wire.ts'
+import { parseJson, type Connection } from '../connection.ts'
+import { expect, type Group } from './check.ts'
+import { removeJob } from './remove-job.ts'
+
+const MIB = 1024 * 1024
+/** More than what proxies let through that nobody has told about uploads: 1 MiB is usual. */
+const UPLOAD_MIB = 16
+const BOUNDARY = 'morag-selftest'
+
+const detailed = z.object({ detail: z.string() })
+
+/** Whether what is too large is refused with a sentence, and what is not gets through, proxies included. */
+export function limitsGroup(connection: Connection): Group {
+  let made: string | null = null
+  return {
+    name: 'limits',
+    checks: [
+      {
+        name: 'a request that is too large is refused with a sentence',
+        async run() {
+          const { statusCode, body } = await connection.exchange(`${API}/remote-jobs/`, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+            body: JSON.stringify({ source_file_path: 'x'.repeat(2 * MIB) }),
+          })
+          const answer = detailed.safeParse(parseJson(await body.text()))
+          const fix = 'Let what stands in front of the coordinator pass its refusals on unchanged.'
+          expect(statusCode === 413, `it answered ${statusCode} instead of 413`, fix)
+          expect(answer.success, 'it gave no reason', fix)
+          return `413: ${answer.data.detail}`
+        },
+      },
+      {
+        name: 'headers that are too large are refused',
+        async run() {
+          const headers = { 'x-selftest': 'x'.repeat(64 * 1024) }
+          const { statusCode, body } = await connection.exchange(`${API}/health`, { headers })
+          await body.dump()
+          const fix = 'Set a limit for headers in what stands in front of the coordinator.'
+          expect(statusCode >= 400 && statusCode < 500, `it answered ${statusCode}`, fix)
+          return String(statusCode)
+        },
+      },
+      {
+        name: `an upload of ${UPLOAD_MIB} MiB gets through`,
+        async run() {
+          const { statusCode, body } = await connection.exchange(`${API}/remote-jobs/`, {
+            method: 'POST',
+            headers: {
+              'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+              'idempotency-key': randomUUID(),
+            },
+            body: Readable.from(form(`selftest-${randomUUID()}`)),
+          })
+          const answer = createdAnswer.safeParse(parseJson(await body.text()))
+          if (answer.success) made = answer.data.job_id
+          const fix =
+            'Allow bodies of --max-upload in what stands in front of the coordinator (nginx: client_max_body_size 0; proxy_request_buffering off).'
+          expect(statusCode === 200 && answer.success, `it answered ${statusCode}`, fix)
+          return 'taken'
+        },
+      },
+    ],
+    async after() {
+      if (made !== null) await removeJob(connection, made)
+    },
+  }
+}
+
+function* form(contentType: string): Generator<string | Buffer> {
+  yield `--${BOUNDARY}\r\ncontent-disposition: form-data; name="content_type"\r\n\r\n${contentType}\r\n`
+  yield `--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="selftest"\r\n\r\n`
+  const piece = Buffer.alloc(MIB)
+  for (let i = 0; i < UPLOAD_MIB; i += 1) yield piece
+  yield `\r\n--${BOUNDARY}--\r\n`
+}

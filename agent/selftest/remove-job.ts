@@ -1,0 +1,20 @@
+import { API } from '../../shared/wire.ts'
+import type { Connection } from '../connection.ts'
+
+/** Takes a job of a test away again, as far as our key allows: it must not wait for a worker for ever. */
+export async function removeJob(connection: Connection, jobId: string): Promise<void> {
+  const path = `${API}/remote-jobs/${encodeURIComponent(jobId)}`
+  await quietly(connection, 'POST', `${path}/cancel`)
+  await quietly(connection, 'DELETE', path)
+}
+
+async function quietly(
+  connection: Connection,
+  method: 'POST' | 'DELETE',
+  path: string,
+): Promise<void> {
+  await connection.exchange(path, { method }).then(
+    ({ body }) => body.dump(),
+    () => undefined,
+  )
+}
