@@ -83,7 +83,11 @@ export interface WebhookTarget {
 export interface Ingestion {
   /** `ingest`: the text goes on into the MoRAG server; `convert` and others: the text is all that is wanted. */
   mode: string
+  /** It is processed by the coordinator itself, and goes to no worker. */
+  local: boolean
   sourceType: string
+  /** What the client said that the file is, where that says more than the content type: `text/plain`. */
+  mediaType: string | null
   documentId: string | null
   webhook: WebhookTarget | null
   /** The client's own, as it came. */

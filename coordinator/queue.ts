@@ -46,8 +46,10 @@ export class JobQueue {
     return this.#entries.has(jobId)
   }
 
+  /** One that is for the coordinator itself is handed to nobody. */
   add(job: PendingJob, now: number): void {
     this.remove(job.jobId)
+    if (job.ingestion?.local === true) return
     const { jobId, contentType, priority, createdAt, availableAt, reserved } = job
     const openAt = Math.max(availableAt, reserved?.untilAt ?? 0)
     const reservedFor = reserved?.workerId ?? null

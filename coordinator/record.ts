@@ -63,7 +63,9 @@ const result = z.object({
 
 const ingestion = z.object({
   mode: z.string(),
+  local: z.boolean().default(false),
   source_type: z.string().default('file'),
+  media_type: text,
   document_id: text,
   webhook: z.object({ url: z.string(), auth_token: text, secret: text }).nullable().default(null),
   metadata: z.record(z.string(), z.unknown()).default({}),

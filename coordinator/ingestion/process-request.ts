@@ -32,13 +32,15 @@ export function contentTypeIn(text: string | null): string | null {
   return typeof type === 'string' ? type : null
 }
 
-/** What the job remembers of a request. */
-export function ingestionOf(request: ProcessRequest): Ingestion {
+/** What the job remembers of a request. @param local whether it is for the coordinator itself. */
+export function ingestionOf(request: ProcessRequest, local: boolean): Ingestion {
   const { mode, sourceType, documentId, webhookConfig, processingOptions } = request
   const { remote: _, ...metadata } = request.metadata
   return {
     mode,
+    local,
     sourceType,
+    mediaType: request.contentType?.includes('/') ? request.contentType : null,
     documentId: documentId ?? null,
     webhook: webhookConfig
       ? {

@@ -91,7 +91,7 @@ export function processRoutes(services: Services): Hono<Env> {
   ): Promise<Job> {
     // What does not fit is told before a file of gigabytes has come.
     const request = parseRequestData(form.requestData)
-    const ingestion = ingestionOf(request)
+    const ingestion = ingestionOf(request, false)
     if (ingestion.webhook !== null) checkWebhook(ingestion.webhook, guard)
     const source = { headers: c.env.incoming.headers, body: form.body }
     const { upload } = await receiveForm(source, folder, maxUploadBytes)

@@ -137,7 +137,9 @@ describe('which steps follow', () => {
   const both = { moragUrl: 'http://morag', outputDir: '/texts' }
   const ingestion = {
     mode: 'ingest',
+    local: false,
     sourceType: 'file',
+    mediaType: null,
     documentId: null,
     webhook: null,
     metadata: {},

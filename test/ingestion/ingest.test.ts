@@ -135,7 +135,9 @@ describe('the ingestion of a text', () => {
   test('keeps what the client said of it, but that a remote worker should do it', () => {
     const ingestion = {
       mode: 'ingest',
+      local: false,
       sourceType: 'file',
+      mediaType: null,
       documentId: 'minutes-7',
       webhook: { url: 'https://receiver.example', authToken: 'secret', secret: null },
       metadata: { remote: true, author: 'Ada', api_key: 'hers' },

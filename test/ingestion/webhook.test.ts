@@ -32,7 +32,9 @@ function jobFor(webhook: Partial<WebhookTarget> & { url: string }, status = 'com
     ...job,
     ingestion: {
       mode: 'ingest',
+      local: false,
       sourceType: 'file',
+      mediaType: null,
       documentId: 'doc-1',
       webhook: { authToken: null, secret: null, ...webhook },
       metadata: {},
