@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { open, rename, rm, type FileHandle } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { execa } from 'execa'
 import { SECOND } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
+import { Segment } from './journal-segment.ts'
 
 /** One line of the redo log: the whole job after a change, or the id of one that is gone. */
 export type JournalEntry = { put: unknown } | { remove: string }
@@ -20,23 +21,25 @@ interface Step {
 const CURRENT = 'journal.ndjson'
 /** The segment that a cut has put aside, until the folders hold all that it says. */
 const PREVIOUS = 'journal.previous.ndjson'
+/** What a cut goes on in, before that has the name. */
+const NEXT = 'journal.next.ndjson'
 
 /**
  * The redo log. `append` resolves when the line is on the disk; appends that arrive during a sync share the next one
- * (group commit). After a failed write or sync nobody can say what is on the disk, so it takes nothing more.
+ * (group commit). After a failed write or sync nobody can say what is on the disk, so it takes nothing more; a disk that
+ * is full is no such failure, and what it has no room for is refused alone.
  */
 export class Journal {
   readonly #dir: string
-  #handle: FileHandle
+  #segment: Segment
   #waiting: Step[] = []
   #running: Promise<void> | null = null
   #failure: AppError | null = null
-  #bytes = 0
   #aside = false
 
-  private constructor(dir: string, handle: FileHandle) {
+  private constructor(dir: string, segment: Segment) {
     this.#dir = dir
-    this.#handle = handle
+    this.#segment = segment
   }
 
   /** Starts an empty log; whatever stood in the old one must be in the folders, synced. */
@@ -44,14 +47,14 @@ export class Journal {
     // The older segment goes first: alone it would set back what the newer one says.
     await rm(path.join(dir, PREVIOUS), { force: true })
     await syncDirectory(dir)
-    const handle = await open(path.join(dir, CURRENT), 'w')
+    const segment = await Segment.create(path.join(dir, CURRENT))
     await syncDirectory(dir)
-    return new Journal(dir, handle)
+    return new Journal(dir, segment)
   }
 
   /** Since the last cut. */
   get bytes(): number {
-    return this.#bytes
+    return this.#segment.bytes
   }
 
   /** Why it takes nothing more, or null. */
@@ -64,7 +67,7 @@ export class Journal {
     return this.#aside
   }
 
-  /** @throws {AppError} `unavailable` once a write or a sync has failed. */
+  /** @throws {AppError} `no_space` when it has no room, and is nowhere; `unavailable` once a write or a sync has failed. */
   async append(entry: JournalEntry): Promise<void> {
     await this.#take(encode(entry))
   }
@@ -84,7 +87,7 @@ export class Journal {
 
   async close(): Promise<void> {
     while (this.#running !== null) await this.#running
-    await this.#handle.close()
+    await this.#segment.close()
   }
 
   async #take(line: string | null): Promise<void> {
@@ -102,35 +105,36 @@ export class Journal {
       try {
         if (this.#failure !== null) throw this.#failure
         const appends = batch.filter(({ line }) => line !== null)
-        await this.#write(appends.map(({ line }) => line).join(''))
+        await this.#segment.append(appends.map(({ line }) => line).join(''))
         // Before the cut: whoever waits for it finds that all it puts aside has been acknowledged.
         for (const { resolve } of appends) resolve()
         if (appends.length < batch.length && !this.#aside) await this.#cutNow()
         for (const { resolve } of batch) resolve()
       } catch (error) {
-        this.#failure ??= brokenLog(error)
-        for (const { reject } of batch) reject(this.#failure)
+        const isRefused = error instanceof AppError && error.code === 'no_space'
+        const reason = isRefused ? error : (this.#failure ??= brokenLog(error))
+        for (const { reject } of batch) reject(reason)
       }
     }
     this.#running = null
   }
 
-  async #write(lines: string): Promise<void> {
-    if (lines === '') return
-    const bytes = Buffer.from(lines)
-    await this.#handle.appendFile(bytes)
-    await this.#handle.datasync()
-    this.#bytes += bytes.length
-  }
-
   async #cutNow(): Promise<void> {
-    await rename(path.join(this.#dir, CURRENT), path.join(this.#dir, PREVIOUS))
-    this.#aside = true
-    const next = await open(path.join(this.#dir, CURRENT), 'wx')
-    await syncDirectory(this.#dir)
-    await this.#handle.close()
-    this.#handle = next
-    this.#bytes = 0
+    // Made first: where there is no room for it, all stays as it is.
+    const next = await Segment.create(path.join(this.#dir, NEXT))
+    try {
+      await rename(path.join(this.#dir, CURRENT), path.join(this.#dir, PREVIOUS))
+      this.#aside = true
+      // On the disk in this order, too: an empty log must not take the place of the one that counts.
+      await syncDirectory(this.#dir)
+      await rename(path.join(this.#dir, NEXT), path.join(this.#dir, CURRENT))
+      await syncDirectory(this.#dir)
+    } catch (error) {
+      await next.close()
+      throw error
+    }
+    await this.#segment.close()
+    this.#segment = next
   }
 }
 
