@@ -1,0 +1,66 @@
+import type { DiskSpace } from '../disk.ts'
+import type { Estimates } from '../estimate.ts'
+import { sumOf, type Counts, type Tally } from '../tally.ts'
+import type { Workers } from '../workers.ts'
+
+/** How much there is to do of one content type. */
+interface QueueOfType {
+  contentType: string
+  counts: Counts
+  oldestWaitingAt: number | null
+  workers: number
+  slots: number
+  drainSeconds: number | null
+}
+
+export interface QueueView {
+  counts: Counts
+  types: QueueOfType[]
+  waitingClaims: number
+  failure: string | null
+  disk: DiskSpace | null
+}
+
+/** Content types are the clients' words: so many are named, those with most to do first. */
+const MOST_TYPES = 50
+
+/** How much there is to do, and who is here to do it. */
+export function queueView(
+  tally: Tally,
+  { workers, estimates }: { workers: Workers; estimates: Estimates },
+  rest: Pick<QueueView, 'waitingClaims' | 'failure' | 'disk'>,
+): QueueView {
+  const types = Array.from(tally.types(), (type): QueueOfType => {
+    const slots = workers.slotsFor(type.contentType)
+    const open = openIn(type.counts)
+    const usual = estimates.usualSeconds(type.contentType)
+    const drainSeconds = slots === 0 || usual === null ? null : (open / slots) * usual
+    const here = workers.countFor(type.contentType)
+    return { ...type, workers: here, slots, drainSeconds: open === 0 ? 0 : drainSeconds }
+  })
+  types.sort((a, b) => openIn(b.counts) - openIn(a.counts) || byName(a, b))
+  const named = types.slice(0, MOST_TYPES)
+  const others = types.slice(MOST_TYPES)
+  if (others.length > 0) named.push(together(others))
+  return { counts: sumOf(types.map(({ counts }) => counts)), types: named, ...rest }
+}
+
+function together(types: readonly QueueOfType[]): QueueOfType {
+  const waiting = types.map(({ oldestWaitingAt }) => oldestWaitingAt).filter((at) => at !== null)
+  return {
+    contentType: 'other',
+    counts: sumOf(types.map(({ counts }) => counts)),
+    oldestWaitingAt: waiting.length === 0 ? null : Math.min(...waiting),
+    workers: 0,
+    slots: 0,
+    drainSeconds: null,
+  }
+}
+
+function openIn({ pending, processing }: Counts): number {
+  return pending + processing
+}
+
+function byName(a: QueueOfType, b: QueueOfType): number {
+  return a.contentType < b.contentType ? -1 : 1
+}

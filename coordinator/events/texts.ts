@@ -1,0 +1,121 @@
+import { SECOND } from '../../shared/duration.ts'
+import { toWire } from '../../shared/keys.ts'
+import { VERSION } from '../../shared/version.ts'
+import type { Claims } from '../claims.ts'
+import type { DiskSpace } from '../disk.ts'
+import type { Estimates } from '../estimate.ts'
+import type { Job } from '../job.ts'
+import type { Jobs } from '../jobs.ts'
+import type { FileJobStore } from '../store.ts'
+import type { Tally } from '../tally.ts'
+import type { Views } from '../views.ts'
+import { PRESENT, type Workers } from '../workers.ts'
+import type { Change } from './change-log.ts'
+import { idIn, isWorkerKey, QUEUE } from './keys.ts'
+import { queueView } from './queue-view.ts'
+import type { Reader, Sees } from './reader.ts'
+
+export interface TextsOptions {
+  jobs: Jobs
+  workers: Workers
+  claims: Claims
+  views: Views
+  estimates: Estimates
+  store: Pick<FileJobStore, 'failure' | 'foldersBehind'>
+}
+
+/** What has changed, with what is left of a job that is gone: enough to know who saw it. */
+export type Changes = readonly Change<Job | null>[]
+
+/** One event as it is sent. */
+interface Frame {
+  key: string
+  id: string
+  text: string
+  /** What it tells of; null: not of a job. */
+  job: Job | null
+}
+
+const SNAPSHOT_JOBS = 200
+
+/** What the streams say, as text. */
+export class Texts {
+  readonly #options: TextsOptions
+  /** Of all jobs. */
+  readonly #tally: Tally
+  disk: DiskSpace | null = null
+
+  constructor(options: TextsOptions, tally: Tally) {
+    this.#options = options
+    this.#tally = tally
+  }
+
+  snapshot(id: string, { sees, tally }: Reader): string {
+    const { jobs, views } = this.#options
+    return frameText(id, 'snapshot', {
+      version: VERSION,
+      nowAt: jobs.now(),
+      workerLostAfterSeconds: PRESENT / SECOND,
+      queue: this.#queue(tally),
+      workers: sees === null ? views.workers() : [],
+      jobs: Array.from(newest(jobs, sees ?? (() => true)), (job) => views.summary(job)),
+    })
+  }
+
+  /** Of changes, what a reader may see. For many readers of the same changes. */
+  telling(changes: Changes): (reader: Reader) => string {
+    const frames = this.#framesOf(changes)
+    const everything = frames.map(({ text }) => text).join('')
+    return ({ sees, tally }) => {
+      if (sees === null) return everything
+      const seen = frames.map(({ key, id, text, job }) => {
+        if (key === QUEUE) return frameText(id, 'queue', this.#queue(tally))
+        return job !== null && sees(job) ? text : ''
+      })
+      return seen.join('')
+    }
+  }
+
+  #framesOf(changes: Changes): Frame[] {
+    const { jobs, views } = this.#options
+    const ids = changes.filter(({ key }) => isWorkerKey(key)).map(({ key }) => idIn(key))
+    const workers = new Map(views.workers(new Set(ids)).map((one) => [one.workerId, one]))
+    return changes.map(({ id, key, note }): Frame => {
+      if (key === QUEUE)
+        return { key, id, text: frameText(id, 'queue', this.#queue(this.#tally)), job: null }
+      const of = idIn(key)
+      if (isWorkerKey(key)) {
+        const worker = workers.get(of) ?? { workerId: of, removed: true }
+        return { key, id, text: frameText(id, 'worker', worker), job: null }
+      }
+      const job = jobs.find(of)
+      const data = job === undefined ? { jobId: of, removed: true } : views.summary(job)
+      return { key, id, text: frameText(id, 'job', data), job: job ?? note }
+    })
+  }
+
+  #queue(tally: Tally): object {
+    const { claims, store } = this.#options
+    return queueView(tally, this.#options, {
+      waitingClaims: claims.waiting,
+      failure: store.failure?.message ?? store.foldersBehind,
+      disk: this.disk,
+    })
+  }
+}
+
+/** The newest jobs that fit, as many as a snapshot shows. */
+export function* newest(jobs: Jobs, fits: Sees): Iterable<Job> {
+  let left = SNAPSHOT_JOBS
+  for (const job of jobs.newest()) {
+    if (!fits(job)) continue
+    yield job
+    left -= 1
+    if (left === 0) return
+  }
+}
+
+/** @param data in the code's shape. */
+function frameText(id: string, event: string, data: unknown): string {
+  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(toWire(data))}\n\n`
+}
