@@ -13,11 +13,15 @@ import {
 import type { LogFormat, LogLevel } from './logger.ts'
 import type { Policy } from './policy.ts'
 import { atLeast, bytes, finite, orNever, pathList, timeouts } from './setting-values.ts'
+import { addTlsSettings, tlsConfig, type TlsFlags } from './tls-config.ts'
+import type { CertificateFiles } from './tls.ts'
 
 /** Everything that an operator can set. */
 export interface Config {
   readonly host: string
   readonly port: number
+  /** Null: plain HTTP. */
+  readonly tls: CertificateFiles | null
   readonly dataDir: string
   readonly mediaRoots: readonly string[]
   readonly apiKey: string | null
@@ -38,7 +42,7 @@ export interface Retention {
   readonly sourcesMs: number | 'on-success' | null
 }
 
-interface Flags extends IngestionFlags {
+interface Flags extends IngestionFlags, TlsFlags {
   host: string
   port: number
   dataDir: string
@@ -171,6 +175,7 @@ export function addSettings(command: Command): Command {
         .choices(['text', 'json'])
         .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
     )
+  addTlsSettings(command)
   addIngestionSettings(command)
   for (const option of command.options) nameItself(option)
   return command
@@ -208,6 +213,7 @@ export function configOf(flags: Flags): Config {
   return Object.freeze({
     host: flags.host,
     port: flags.port,
+    tls: tlsConfig(flags),
     dataDir: path.resolve(flags.dataDir),
     mediaRoots: flags.mediaRoot ?? [tmpdir()],
     apiKey,

@@ -43,6 +43,7 @@ test('without anything said the settings are those that the README promises', ()
     {
       host: '127.0.0.1',
       port: 8000,
+      tls: null,
       dataDir: '/app/data/remote_jobs',
       mediaRoots: [os.tmpdir()],
       apiKey: null,

@@ -5,6 +5,7 @@ import type { TestContext } from 'node:test'
 import { pino } from 'pino'
 import type { Config } from '../../coordinator/config.ts'
 import type { IngestionConfig } from '../../coordinator/ingestion/config.ts'
+import { LIMITS, type Limits } from '../../coordinator/limits.ts'
 import { startCoordinator } from '../../coordinator/server.ts'
 import { DAY, HOUR } from '../../shared/duration.ts'
 import { POLICY } from './example-jobs.ts'
@@ -46,6 +47,7 @@ export type Setup = Partial<Config> & {
   root?: string
   /** Settings that depend on it. */
   over?: (root: string) => Partial<Config>
+  limits?: Partial<Limits>
 }
 
 /** No MoRAG server, no local processor, no folder. */
@@ -64,6 +66,7 @@ export function configOver(root: string, different: Partial<Config> = {}): Confi
   return {
     host: '127.0.0.1',
     port: 0,
+    tls: null,
     dataDir: path.join(root, 'data'),
     mediaRoots: [path.join(root, 'media')],
     apiKey: null,
@@ -84,7 +87,7 @@ const stops = new Map<string, (() => Promise<void>)[]>()
 /** Starts one; it stops with the test. Over the `root` of another it is a restart. */
 export async function startRunning(
   t: Pick<TestContext, 'after'>,
-  { root: known, over, ...different }: Setup = {},
+  { root: known, over, limits, ...different }: Setup = {},
 ): Promise<Running> {
   const root = known ?? mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
   if (known === undefined) {
@@ -99,7 +102,7 @@ export async function startRunning(
   mkdirSync(mediaRoot, { recursive: true })
   const logged: string[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) })
-  const coordinator = await startCoordinator(config, log)
+  const coordinator = await startCoordinator(config, log, { ...LIMITS, ...limits })
   const { url } = coordinator
   let stopping: Promise<void> | null = null
   const stop = async (): Promise<void> => await (stopping ??= coordinator.close())
