@@ -20,8 +20,14 @@ export interface Receiver {
   delivery(number: number): Promise<Delivery>
 }
 
-/** A webhook's other end: a real server on this machine. It goes with the test. */
-export async function startReceiver(t: Pick<TestContext, 'after'>): Promise<Receiver> {
+/**
+ * A webhook's other end: a real server on this machine. It goes with the test.
+ * @param listenOn a port; 0: any.
+ */
+export async function startReceiver(
+  t: Pick<TestContext, 'after'>,
+  listenOn = 0,
+): Promise<Receiver> {
   const deliveries: Delivery[] = []
   const waiting: { number: number; resolve: (delivery: Delivery) => void }[] = []
   const receiver: { answer: Receiver['answer'] } = { answer: { status: 204 } }
@@ -37,7 +43,7 @@ export async function startReceiver(t: Pick<TestContext, 'after'>): Promise<Rece
       }
     })
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(listenOn, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {
     server.closeAllConnections()
