@@ -20,6 +20,7 @@ const COMMANDS: Record<string, () => Promise<(cli: Command) => void>> = {
   register: async () => (await import('./commands/register.ts')).addRegister,
   models: async () => (await import('./commands/models.ts')).addModels,
   engines: async () => (await import('./commands/engines.ts')).addEngines,
+  config: async () => (await import('./commands/config.ts')).addConfig,
 }
 
 /** The commands that these arguments are about: the first that is named, else all, for the help and for a wrong name. */
@@ -38,7 +39,11 @@ async function program(): Promise<Command> {
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) })
     .addHelpText('after', EXAMPLES)
   const names = wanted(process.argv.slice(2))
-  if (names.length > 0) (await import('./config.ts')).prepareEnvironment()
+  if (names.length > 0) {
+    ;(await import('./config.ts')).prepareEnvironment()
+    const { useConfigFile } = await import('../shared/config.ts')
+    useConfigFile(cli, async () => (await import('./all-settings.ts')).CONFIGURED)
+  }
   for (const name of names) (await COMMANDS[name]!())(cli)
   return cli
 }

@@ -162,7 +162,7 @@ function keyFilesOf(flags: Flags): string[] {
 
 /** To be called before any command line is read. */
 export function prepareEnvironment(): void {
-  dropEmptyVariables(process.env, ['MORAG_DIARIZE'])
+  dropEmptyVariables(process.env, ['MORAG_DIARIZE', 'MORAG_OFFLINE'])
   // What a job scheduler has left us of the machine; nvidia-smi lists the rest as well.
   const visible = process.env['CUDA_VISIBLE_DEVICES']
   if (visible !== undefined)

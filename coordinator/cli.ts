@@ -1,5 +1,7 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { addConfigCommands } from '../shared/config-commands.ts'
+import { useConfigFile } from '../shared/config.ts'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { printable } from '../shared/printable.ts'
 import { VERSION } from '../shared/version.ts'
@@ -17,6 +19,9 @@ Examples:
   MORAG_API_KEY=… morag-coordinator serve --host 0.0.0.0 --data-dir /var/lib/morag
 `
 
+/** Variables that `config show` does not tell. */
+const SECRETS = ['MORAG_API_KEY', 'MORAG_SERVER_API_KEY', 'MORAG_WEBHOOK_SECRET']
+
 function program(): Command {
   const cli = new Command('morag-coordinator')
     .description('Holds the job queue of MoRAG remote conversion and hands jobs out to agents.')
@@ -27,6 +32,9 @@ function program(): Command {
     .addHelpText('after', MORE_HELP)
     .exitOverride()
     .action(serve)
+  const configured = { section: 'coordinator', addSettings } as const
+  useConfigFile(cli, async () => configured)
+  addConfigCommands(cli, { configured, secrets: SECRETS })
   return cli
 }
 

@@ -1,4 +1,4 @@
-import { Option, type Command } from 'commander'
+import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { setting } from '../../shared/settings.ts'
 
@@ -23,9 +23,10 @@ export function addModelSource(command: Command): Command {
       ).argParser(mirrorUrl),
     )
     .addOption(
-      new Option(
+      setting(
         '--offline',
-        'never use the network for models: those that are here have to do (env: MORAG_OFFLINE)',
+        'never use the network for models: those that are here have to do',
+        'MORAG_OFFLINE',
       ),
     )
 }
@@ -38,7 +39,7 @@ export function modelSource(flags: Record<string, unknown> = {}): ModelSource {
   const mirror = flags['mirror'] ?? process.env['MORAG_MODELS_MIRROR']
   return {
     mirror: typeof mirror === 'string' && mirror.trim() !== '' ? mirrorUrl(mirror) : null,
-    offline: flags['offline'] === true || isOn(process.env['MORAG_OFFLINE']),
+    offline: isOn(process.env['MORAG_OFFLINE']) || flags['offline'] === true,
     // Hugging Face's own name for it. No flag: everybody on the machine could read it.
     token: process.env['HF_TOKEN']?.trim() || null,
   }
