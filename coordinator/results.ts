@@ -7,6 +7,13 @@ import { syncDirectory } from './journal.ts'
 
 /** A result up to this many characters of JSON stays in the job's own file. */
 const INLINE_CHARS = 4_096
+const MIB = 1024 * 1024
+/** The words of a recording of a hundred hours are a third of it. */
+const MAX_CONTENT_MIB = 16
+/** Together with the text that is what the body of a request may be. */
+const MAX_METADATA_MIB = 48
+/** One each second and a half, for a hundred hours. */
+const MAX_SEGMENTS = 250_000
 
 /** The transcripts that are too large for a job's file: `results/<job id>.json`. */
 export class Results {
@@ -80,12 +87,17 @@ export class Results {
   }
 }
 
-/** The body as a job holds it, and whether it must be {@link Results.save}d first. */
+/**
+ * The body as a job holds it, and whether it must be {@link Results.save}d first.
+ * @throws {AppError} `too_large`
+ */
 export function resultOf(
   body: ResultBody,
   processingSeconds: number | null,
 ): { result: Result; large: boolean } {
-  const json = JSON.stringify([body.content, body.metadata])
+  const metadata = JSON.stringify(body.metadata)
+  checkSize(body, Buffer.byteLength(metadata))
+  const json = `[${JSON.stringify(body.content)},${metadata}]`
   const duration = body.metadata['duration']
   const large = json.length > INLINE_CHARS
   return {
@@ -97,4 +109,17 @@ export function resultOf(
       body: large ? null : body,
     },
   }
+}
+
+function checkSize({ content, metadata }: ResultBody, metadataBytes: number): void {
+  const segments = metadata['segments']
+  const excess =
+    Buffer.byteLength(content) > MAX_CONTENT_MIB * MIB
+      ? `its text is larger than ${MAX_CONTENT_MIB} MiB`
+      : metadataBytes > MAX_METADATA_MIB * MIB
+        ? `its metadata is larger than ${MAX_METADATA_MIB} MiB`
+        : Array.isArray(segments) && segments.length > MAX_SEGMENTS
+          ? `it has more than ${MAX_SEGMENTS} segments`
+          : null
+  if (excess !== null) throw new AppError('too_large', `The result is not taken: ${excess}.`)
 }

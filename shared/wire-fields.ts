@@ -8,6 +8,27 @@ export function optional<S extends z.ZodType>(schema: S, otherwise: z.output<S>)
   return schema.nullish().transform((given): z.output<S> => given ?? otherwise)
 }
 export const name = z.string().trim().min(1).max(200)
+export const jobId = z.string().max(100)
+export const leaseToken = z.string().max(500)
+/** A text of which the rest becomes `…`. */
+export function cutText(most: number) {
+  // Not cut within a character.
+  return z
+    .string()
+    .transform((text) =>
+      text.length <= most ? text : `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, '')}…`,
+    )
+}
+/** A stretch of time, in seconds. What a broken header says is longer than a year counts as a year. */
+export const seconds = z
+  .number()
+  .min(0)
+  .transform((given) => Math.min(given, 31_536_000))
+/** Who the coordinator is where it does a worker's work itself. */
+export const LOCAL_WORKER = 'local'
+export const workerName = name.refine((id) => id !== LOCAL_WORKER, {
+  error: `'${LOCAL_WORKER}' is the coordinator itself: give the worker another name.`,
+})
 export const priority = z.coerce.number().int().min(-1_000).max(1_000)
 /** `audio, video` as a list of names. */
 export const commaList = z

@@ -22,7 +22,7 @@ export const processRequest = z.object({
   metadata: optional(opaque, {}),
   processing_options: optional(opaque, {}),
   /** Also understood at the top, beside `metadata.remote`; the text "true" too. */
-  remote: z.union([z.boolean(), z.string()]).nullish(),
+  remote: z.union([z.boolean(), z.string().max(50)]).nullish(),
   priority: optional(priority, 0),
 })
 export type ProcessRequest = FromWire<z.output<typeof processRequest>>
@@ -82,5 +82,5 @@ export type TaskAnswer = FromWire<z.output<typeof taskAnswer>>
 
 /** `POST /remote-jobs/{id}/continuation/retry`: which steps, also ones that are done; left out: those that are not. */
 export const continuationRetryRequest = z.object({
-  steps: z.array(z.enum(STEPS)).min(1).nullish(),
+  steps: z.array(z.enum(STEPS)).min(1).max(20).nullish(),
 })

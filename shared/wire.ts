@@ -1,7 +1,19 @@
 import { z } from 'zod'
 import { capabilities, device, pausedSlot } from './announcement.ts'
+import { parseBounded } from './bounded-json.ts'
 import type { FromWire } from './keys.ts'
-import { commaList, name, opaque, optional, priority } from './wire-fields.ts'
+import {
+  commaList,
+  cutText,
+  jobId,
+  leaseToken,
+  name,
+  opaque,
+  optional,
+  priority,
+  seconds,
+  workerName,
+} from './wire-fields.ts'
 
 /**
  * Every request and answer, as it is on the wire (protocol: README, "HTTP API"). Unknown keys are ignored; an original
@@ -26,7 +38,7 @@ export type Status = (typeof STATUSES)[number]
 
 /** `POST /remote-jobs/` with JSON. */
 export const createRequest = z.object({
-  source_file_path: z.string().min(1),
+  source_file_path: z.string().min(1).max(4_096),
   content_type: name,
   ingestion_task_id: z.string().min(1).max(500),
   task_options: optional(opaque, {}),
@@ -44,9 +56,10 @@ export const uploadFields = z.object({
     .default('{}')
     .transform((text, context) => {
       try {
-        return JSON.parse(text) as unknown
-      } catch {
-        context.addIssue({ code: 'custom', message: 'task_options is not JSON' })
+        return parseBounded(text)
+      } catch (error) {
+        const message = error instanceof RangeError ? error.message : 'task_options is not JSON'
+        context.addIssue({ code: 'custom', message })
         return z.NEVER
       }
     })
@@ -62,14 +75,14 @@ export const createdAnswer = z.object({
 
 /** `GET /remote-jobs/poll`: the original's way to take work. */
 export const pollQuery = z.object({
-  worker_id: name,
+  worker_id: workerName,
   content_types: commaList,
   max_jobs: z.coerce.number().int().min(1).max(100).default(1),
 })
 
 /** `POST /remote-jobs/claim`: the agent's way. The same `claim_id` gives the same jobs again. */
 export const claimRequest = z.object({
-  worker_id: name,
+  worker_id: workerName,
   content_types: z.array(name).min(1).max(50),
   max_jobs: optional(z.int().min(1).max(100), 1),
   wait_seconds: optional(z.number().min(0).max(60), 0),
@@ -114,16 +127,16 @@ export const heartbeatRequest = z.object({
   device: z.string().max(500).nullish(),
   capabilities: capabilities.nullish(),
   devices: z.array(device).max(256).nullish(),
-  paused: z.array(pausedSlot).max(10_000).nullish(),
+  paused: z.array(pausedSlot).max(1_000).nullish(),
   jobs: z
     .array(
       z.object({
-        job_id: z.string(),
-        lease_token: z.string(),
+        job_id: jobId,
+        lease_token: leaseToken,
         stage: z.string().max(50),
         progress: z.number().min(0).max(1),
-        media_seconds: z.number().min(0).nullish(),
-        processed_seconds: z.number().min(0).nullish(),
+        media_seconds: seconds.nullish(),
+        processed_seconds: seconds.nullish(),
         checkpoint: opaque.nullish(),
       }),
     )
@@ -148,9 +161,10 @@ export const resultRequest = z.object({
   success: z.boolean(),
   content: z.string().nullish(),
   metadata: opaque.nullish(),
-  error_message: z.string().nullish(),
-  processing_time: z.number().min(0).nullish(),
-  lease_token: z.string().nullish(),
+  /** Cut where it is longer, not refused: without it the failure would be lost. */
+  error_message: cutText(10_000).nullish(),
+  processing_time: seconds.nullish(),
+  lease_token: leaseToken.nullish(),
   error_code: z.string().max(100).nullish(),
   retryable: z.boolean().nullish(),
 })
@@ -159,7 +173,7 @@ export type ResultRequest = FromWire<z.output<typeof resultRequest>>
 export const resultAnswer = z.object({ status: z.enum(STATUSES), ingestion_continued: z.boolean() })
 
 /** `POST /remote-jobs/{id}/release`. */
-export const releaseRequest = z.object({ lease_token: z.string() })
+export const releaseRequest = z.object({ lease_token: leaseToken })
 
 /** `GET /remote-jobs/{id}/status`; the first nine keys are the original's. */
 export const statusAnswer = z.object({
@@ -186,17 +200,20 @@ export const listQuery = z.object({
   content_type: name.exactOptional(),
   worker_id: name.exactOptional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
-  cursor: z.string().exactOptional(),
+  cursor: z.string().max(200).exactOptional(),
 })
 
 /** `POST /remote-jobs/{id}/reassign`. */
-export const reassignRequest = z.object({ worker_id: name.nullish() })
+export const reassignRequest = z.object({ worker_id: workerName.nullish() })
 
 /** `POST /remote-jobs/cleanup`. */
 export const cleanupRequest = z.object({
   expire: optional(z.boolean(), true),
-  older_than_days: z.number().min(0).nullish(),
-  statuses: z.array(z.enum(['completed', 'failed', 'timeout', 'cancelled'])).nullish(),
+  older_than_days: z.number().min(0).max(100_000).nullish(),
+  statuses: z
+    .array(z.enum(['completed', 'failed', 'timeout', 'cancelled']))
+    .max(20)
+    .nullish(),
   dry_run: optional(z.boolean(), false),
 })
 

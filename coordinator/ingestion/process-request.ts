@@ -1,3 +1,4 @@
+import { parseBounded } from '../../shared/bounded-json.ts'
 import { AppError } from '../../shared/errors.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import { printable } from '../../shared/printable.ts'
@@ -5,7 +6,7 @@ import { processRequest, type ProcessRequest } from '../../shared/wire-ingestion
 import type { Ingestion } from '../job.ts'
 
 /**
- * What the `request_data` of a form asks for that is for a remote worker.
+ * What the `request_data` of a form asks for that is to become a job.
  * @throws {AppError} `bad_request` with a sentence that names what does not fit.
  */
 export function parseRequestData(text: string | null): ProcessRequest {
@@ -15,7 +16,7 @@ export function parseRequestData(text: string | null): ProcessRequest {
   const request = fitting(raw)
   if (request.sourceType !== 'file') {
     const given = printable(request.sourceType)
-    throw bad(`A remote worker takes files: source_type is '${given}', and has to be 'file'.`)
+    throw bad(`Files are taken here: source_type is '${given}', and has to be 'file'.`)
   }
   return request
 }
@@ -67,7 +68,7 @@ function told(text: string | null): Told {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text)
+    return parseBounded(text)
   } catch {
     return undefined
   }

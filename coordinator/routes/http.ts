@@ -3,6 +3,7 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import getRawBody from 'raw-body'
 import type { z } from 'zod'
+import { parseBounded } from '../../shared/bounded-json.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
@@ -52,9 +53,9 @@ async function textOf(request: IncomingMessage, mebibytes: number): Promise<stri
 
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text) as unknown
+    return parseBounded(text)
   } catch (error) {
-    const msg = 'The body is not JSON.'
+    const msg = error instanceof RangeError ? error.message : 'The body is not JSON.'
     const problems = [{ loc: ['body'], msg, type: 'json_invalid' }]
     throw new AppError('invalid', msg, { problems, cause: error })
   }

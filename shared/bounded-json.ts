@@ -1,0 +1,57 @@
+/** The depth that a document may have. Whatever writes one out again goes as deep, on the stack. */
+const MOST_DEEP = 100
+/** Objects and arrays together: three times the words of a recording of a hundred hours. */
+const MOST_CONTAINERS = 1_000_000
+/** Values that a comma parts. Beyond that, reading them holds up everybody for seconds. */
+const MOST_COMMAS = 4_000_000
+
+const QUOTE = 0x22
+const COMMA = 0x2c
+const OPENING = [0x5b, 0x7b]
+const CLOSING = [0x5d, 0x7d]
+
+/**
+ * A stranger's JSON, looked over before it is read: a few bytes of text can be a hundred of memory.
+ * @throws {SyntaxError} when it is no JSON.
+ * @throws {RangeError} with a sentence, when it is built to be a burden.
+ */
+export function parseBounded(text: string): unknown {
+  const excess = excessOf(text)
+  if (excess !== null) throw new RangeError(excess)
+  return JSON.parse(text) as unknown
+}
+
+/** What there is too much of in a text that may be JSON, in a sentence; or null. */
+function excessOf(text: string): string | null {
+  let depth = 0
+  let containers = 0
+  let commas = 0
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) {
+      at = endOfString(text, at)
+    } else if (code === COMMA) {
+      commas += 1
+      if (commas > MOST_COMMAS) return `The JSON has more than ${MOST_COMMAS} values.`
+    } else if (OPENING.includes(code)) {
+      depth += 1
+      containers += 1
+      if (depth > MOST_DEEP) return `The JSON is nested more than ${MOST_DEEP} levels deep.`
+      if (containers > MOST_CONTAINERS)
+        return `The JSON has more than ${MOST_CONTAINERS} objects and arrays.`
+    } else if (CLOSING.includes(code)) depth -= 1
+  }
+  return null
+}
+
+/** Where the string that begins here ends; the text's end when it does not. */
+function endOfString(text: string, start: number): number {
+  for (let from = start + 1; ;) {
+    const end = text.indexOf('"', from)
+    if (end === -1) return text.length
+    let backslashes = 0
+    while (text[end - 1 - backslashes] === '\\') backslashes += 1
+    if (backslashes % 2 === 0) return end
+    from = end + 1
+  }
+}
