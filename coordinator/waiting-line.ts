@@ -1,3 +1,11 @@
+import { AppError } from '../shared/errors.ts'
+import { printable } from '../shared/printable.ts'
+
+/** An agent has one call open, and one more for what it looks ahead to: a worker with more has lost count of them. */
+const MOST_OF_WORKER = 64
+/** Each costs some 40 kB with its connection: together 160 MB. */
+const MOST = 4_096
+
 /** Who waits, and for what. */
 export interface Wish {
   workerId: string
@@ -20,15 +28,18 @@ export class WaitingLine {
   readonly #now: Lines = new Map()
   readonly #later: Lines = new Map()
   readonly #byClaim = new Map<string, Waiter>()
+  readonly #byWorker = new Map<string, Set<Waiter>>()
+  #size = 0
 
   /** How many wait. */
   get size(): number {
-    return this.#all().size
+    return this.#size
   }
 
   /**
    * Waits for a job's id; null when the time is over, the caller has gone or somebody sent it home.
    * @param key names the claim, for {@link dismissClaim}.
+   * @throws {AppError} `too_many_requests` when too many wait already, of this worker or together.
    */
   async wait(
     wish: Wish,
@@ -38,6 +49,8 @@ export class WaitingLine {
   ): Promise<string | null> {
     const { contentTypes, prefetch } = wish
     const lines = prefetch ? this.#later : this.#now
+    this.#checkRoom(wish.workerId)
+    this.#size += 1
     return await new Promise((resolve) => {
       const goHome = (): void => waiter.resolve(null)
       const timer = setTimeout(goHome, waitMs)
@@ -46,17 +59,15 @@ export class WaitingLine {
         resolve: (jobId) => {
           clearTimeout(timer)
           signal.removeEventListener('abort', goHome)
+          if (leave(this.#byWorker, wish.workerId, waiter)) this.#size -= 1
           for (const type of contentTypes) leave(lines, type, waiter)
           if (key !== null) this.#byClaim.delete(key)
           resolve(jobId)
         },
       }
       signal.addEventListener('abort', goHome)
-      for (const type of contentTypes) {
-        let line = lines.get(type)
-        if (line === undefined) lines.set(type, (line = new Set()))
-        line.add(waiter)
-      }
+      for (const type of contentTypes) enter(lines, type, waiter)
+      enter(this.#byWorker, wish.workerId, waiter)
       if (key !== null) this.#byClaim.set(key, waiter)
     })
   }
@@ -69,7 +80,7 @@ export class WaitingLine {
 
   /** The waiting calls of one worker, the first in line first. */
   of(workerId: string): Waiter[] {
-    return [...this.#all()].filter((waiter) => waiter.workerId === workerId)
+    return [...(this.#byWorker.get(workerId) ?? [])]
   }
 
   /** Sends the call home that waits with that claim. */
@@ -78,17 +89,33 @@ export class WaitingLine {
   }
 
   dismissAll(): void {
-    for (const waiter of this.#all()) waiter.resolve(null)
+    for (const workerId of this.#byWorker.keys())
+      for (const waiter of this.of(workerId)) waiter.resolve(null)
   }
 
-  #all(): Set<Waiter> {
-    const lines = [...this.#now.values(), ...this.#later.values()]
-    return new Set(lines.flatMap((line) => [...line]))
+  #checkRoom(workerId: string): void {
+    const own = this.#byWorker.get(workerId)?.size ?? 0
+    const excess =
+      own >= MOST_OF_WORKER
+        ? `${own} calls of the worker '${printable(workerId)}' wait for work`
+        : this.#size >= MOST
+          ? `${this.#size} calls wait for work`
+          : null
+    if (excess !== null)
+      throw new AppError('too_many_requests', `${excess}, which is the most: come again later.`)
   }
 }
 
-function leave(lines: Lines, type: string, waiter: Waiter): void {
-  const line = lines.get(type)
-  line?.delete(waiter)
-  if (line?.size === 0) lines.delete(type)
+function enter(lines: Lines, key: string, waiter: Waiter): void {
+  let line = lines.get(key)
+  if (line === undefined) lines.set(key, (line = new Set()))
+  line.add(waiter)
+}
+
+/** Whether it was there. */
+function leave(lines: Lines, key: string, waiter: Waiter): boolean {
+  const line = lines.get(key)
+  const wasThere = line?.delete(waiter) === true
+  if (line?.size === 0) lines.delete(key)
+  return wasThere
 }
