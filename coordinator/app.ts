@@ -5,7 +5,9 @@ import { API } from '../shared/wire.ts'
 import { requireKey } from './auth.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
+import { eventRoutes } from './routes/events.ts'
 import type { Env } from './routes/http.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { observeRoutes } from './routes/observe.ts'
 import { operatingRoutes } from './routes/operating.ts'
 import { originalRoutes } from './routes/original.ts'
@@ -20,10 +22,13 @@ const RETRY_AFTER_SECONDS = 5
 export function createApp(services: Services): Hono<Env> {
   const { log, config } = services
   const app = new Hono<Env>({ strict: false })
+  app.use(services.metrics.traffic)
   const open = observeRoutes(services)
   app.route('/', open)
   app.route(API, open)
   app.use(`${API}/*`, requireKey(config.apiKey))
+  app.use('/metrics', requireKey(config.apiKey))
+  app.route('/', metricsRoutes(services))
   // Fixed paths before those with an id in their place.
   for (const routes of [
     agentRoutes,
@@ -31,6 +36,8 @@ export function createApp(services: Services): Hono<Env> {
     originalRoutes,
     operatingRoutes,
     readingRoutes,
+    eventRoutes,
+    metricsRoutes,
     // Last: what is nobody's of the above may be the MoRAG server's.
     processRoutes,
   ]) {
