@@ -7,11 +7,14 @@ import { Attempts } from './attempts.ts'
 import { Claims } from './claims.ts'
 import type { Config } from './config.ts'
 import { Estimates } from './estimate.ts'
+import { Events } from './events.ts'
 import { AddressGuard } from './ingestion/address-guard.ts'
 import { startContinuation } from './ingestion/continuation.ts'
 import { Continuations } from './ingestion/continuations.ts'
+import { LocalWorker } from './ingestion/local-worker.ts'
 import { MoragClient } from './ingestion/morag-client.ts'
 import { stepsFor } from './ingestion/plan.ts'
+import { Processors } from './ingestion/processors.ts'
 import { trySteps } from './ingestion/steps.ts'
 import { loadWebhookSecret } from './ingestion/webhook-secret.ts'
 import { Intake } from './intake.ts'
@@ -19,6 +22,7 @@ import { JobFiles } from './job-files.ts'
 import { Jobs } from './jobs.ts'
 import { LeaseTokens } from './lease-tokens.ts'
 import type { MediaRoots } from './media-roots.ts'
+import { Metrics } from './metrics.ts'
 import type { Services } from './services.ts'
 import type { FileJobStore } from './store.ts'
 import { Upkeep } from './upkeep.ts'
@@ -65,6 +69,22 @@ export async function assemble(
   const guard = new AddressGuard(ingestion.webhookAllow)
   const { moragUrl, moragApiKey } = ingestion
   const morag = moragUrl === null ? null : new MoragClient({ url: moragUrl, apiKey: moragApiKey })
+  const folder = path.join(dataDir, 'local')
+  const processors = await Processors.open({
+    config: ingestion,
+    sources: files.sources,
+    morag,
+    folder,
+  })
+  const { fallbackAfterMs } = ingestion
+  const localWorker = new LocalWorker({
+    jobs,
+    workers,
+    processors,
+    results: files.results,
+    log,
+    fallbackAfterMs,
+  })
   const steps = trySteps({
     config: ingestion,
     results: files.results,
@@ -73,6 +93,10 @@ export async function assemble(
     webhookSecret,
     now,
   })
+  const claims = new Claims(jobs, workers)
+  const views = new Views(jobs, workers, estimates, tokens)
+  const events = new Events({ jobs, workers, claims, views, estimates, store, dataDir })
+  const state = { jobs, workers, claims, events, store, dataDir }
   return {
     config,
     log,
@@ -82,10 +106,14 @@ export async function assemble(
     workers,
     upkeep,
     intake: new Intake(jobs, files.sources, { maxUploadBytes, maxRetries, guard }),
-    claims: new Claims(jobs, workers),
+    claims,
     attempts: new Attempts(jobs, tokens, files),
-    views: new Views(jobs, workers, estimates, tokens),
+    views,
+    events,
+    metrics: new Metrics(state, ingestion.remoteTypes),
     continuations: new Continuations({ jobs, log, random, steps }),
+    processors,
+    localWorker,
     guard,
     morag,
   }

@@ -1,8 +1,9 @@
 import { AppError, isRetryableCode } from '../shared/errors.ts'
+import { LOCAL_WORKER } from '../shared/wire-fields.ts'
 import type { HeartbeatRequest, Order, ResultRequest } from '../shared/wire.ts'
 import type { Checkpoint } from './checkpoints.ts'
 import type { JobFiles } from './job-files.ts'
-import { lastAttempt, type Job } from './job.ts'
+import { lastAttempt, type Attempt, type Job } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
 import { resultOf } from './results.ts'
@@ -112,7 +113,7 @@ export class Attempts {
         ? this.#tokens.read('lease', jobId, lease)
         : query !== null
           ? this.#tokens.read('download', jobId, query)
-          : current?.leased === false
+          : current !== undefined && isOriginal(current)
             ? current.number
             : null
     if (attempt === null || !holds(job, attempt)) {
@@ -125,7 +126,7 @@ export class Attempts {
     const { jobId } = job
     const attempt =
       leaseToken === null
-        ? job.attempts.findLast(({ leased }) => !leased)?.number
+        ? job.attempts.findLast(isOriginal)?.number
         : this.#tokens.read('lease', jobId, leaseToken)
     if (attempt !== null && attempt !== undefined) return attempt
     throw new AppError(
@@ -135,6 +136,11 @@ export class Attempts {
         : `That lease token is not of job ${jobId}.`,
     )
   }
+}
+
+/** Whether an attempt is of a worker of the original protocol, which has no token to show. */
+function isOriginal({ leased, workerId }: Attempt): boolean {
+  return !leased && workerId !== LOCAL_WORKER
 }
 
 function holds(job: Job, attempt: number): boolean {

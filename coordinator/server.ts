@@ -41,6 +41,7 @@ export async function startCoordinator(
     const { url } = listening
     const stopSweep = sweep(services)
     services.continuations.start()
+    services.localWorker.start()
     log.info({ url, data_dir: config.dataDir, jobs: store.size }, `listening on ${url}`)
     return {
       url,
@@ -48,6 +49,9 @@ export async function startCoordinator(
         stopSweep()
         const closed = listening.close()
         services.claims.close()
+        services.events.close()
+        services.metrics.close()
+        await services.localWorker.close()
         await closed
         await services.continuations.close()
         await services.morag?.close()

@@ -2,12 +2,16 @@ import type { Logger } from 'pino'
 import type { Attempts } from './attempts.ts'
 import type { Claims } from './claims.ts'
 import type { Config } from './config.ts'
+import type { Events } from './events.ts'
 import type { AddressGuard } from './ingestion/address-guard.ts'
 import type { Continuations } from './ingestion/continuations.ts'
+import type { LocalWorker } from './ingestion/local-worker.ts'
 import type { MoragClient } from './ingestion/morag-client.ts'
+import type { Processors } from './ingestion/processors.ts'
 import type { Intake } from './intake.ts'
 import type { JobFiles } from './job-files.ts'
 import type { Jobs } from './jobs.ts'
+import type { Metrics } from './metrics.ts'
 import type { FileJobStore } from './store.ts'
 import type { Upkeep } from './upkeep.ts'
 import type { Views } from './views.ts'
@@ -26,7 +30,12 @@ export interface Services {
   upkeep: Upkeep
   workers: Workers
   views: Views
+  events: Events
+  metrics: Metrics
   continuations: Continuations
+  /** Who can process what here, and who does. */
+  processors: Processors
+  localWorker: LocalWorker
   /** Where webhooks may go. */
   guard: AddressGuard
   /** Null: there is no MoRAG server. */

@@ -91,6 +91,13 @@ export class Sources {
     return { file, sizeBytes: facts.size, etag: etagOf(job) }
   }
 
+  /** Where a job's source is, seen to as {@link read} does. @throws {AppError} `source_missing`, `source_changed`. */
+  async locate(job: Job): Promise<string> {
+    const { file } = await this.read(job)
+    await file.close()
+    return this.#file(job)
+  }
+
   /** Removes a job's upload; how many bytes that freed. */
   async remove(job: Job): Promise<number> {
     if (job.source.kind !== 'upload') return 0
@@ -127,5 +134,9 @@ export function etagOf({ source, jobId }: Job): string {
 }
 
 function missing(job: Job, cause?: unknown): AppError {
-  return new AppError('source_missing', `The source file of job ${job.jobId} is gone.`, { cause })
+  const message =
+    job.source.kind === 'upload'
+      ? `The upload of job ${job.jobId} is no longer kept (--remove-sources): send it again.`
+      : `The source file of job ${job.jobId} is gone.`
+  return new AppError('source_missing', message, { cause })
 }

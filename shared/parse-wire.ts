@@ -10,7 +10,7 @@ import { fromWire, type FromWire } from './keys.ts'
 export function parseWire<S extends z.ZodType>(
   schema: S,
   value: unknown,
-  where: 'body' | 'query',
+  where: 'body' | 'query' | 'path',
 ): FromWire<z.output<S>> {
   const result = schema.safeParse(value)
   if (result.success) return fromWire(result.data)

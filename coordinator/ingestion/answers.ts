@@ -10,11 +10,12 @@ export function processAnswer(job: Job, views: Views, now: number): ProcessAnswe
   const { estimatedCompletion } = views.status(job)
   const left = estimatedCompletion === null ? null : Date.parse(estimatedCompletion) - now
   const taskId = job.ingestionTaskId
+  const isLocal = job.ingestion?.local === true
   return {
     success: true,
     mode: job.ingestion?.mode ?? 'ingest',
     content: null,
-    metadata: { ...job.ingestion?.metadata, remote: true, remote_job_id: job.jobId },
+    metadata: { ...job.ingestion?.metadata, remote: !isLocal, remote_job_id: job.jobId },
     processingTimeMs: now - job.createdAt,
     taskId,
     estimatedTimeSeconds: left === null ? null : Math.max(0, Math.round(left / SECOND)),
@@ -23,7 +24,9 @@ export function processAnswer(job: Job, views: Views, now: number): ProcessAnswe
     errorMessage: null,
     warnings: [],
     thumbnails: null,
-    message: `The ${job.contentType} file waits for a remote worker.`,
+    message: isLocal
+      ? `The ${job.contentType} file is processed by the coordinator itself.`
+      : `The ${job.contentType} file waits for a remote worker.`,
     jobId: job.jobId,
   }
 }

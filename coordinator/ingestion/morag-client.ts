@@ -1,20 +1,37 @@
-import { Agent, FormData, request, type Dispatcher } from 'undici'
+import { Agent, request, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { DAY, SECOND } from '../../shared/duration.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
 import { API } from '../../shared/wire.ts'
+import { opaque } from '../../shared/wire-fields.ts'
+import type { ResultBody } from '../job.ts'
 import { firstText } from './first-text.ts'
+import { formBody, type FormFile } from './form-body.ts'
 
-/** A text to be taken into the server's index. */
-export interface TextToIngest {
-  text: string
+/** What goes with a file to the server. */
+interface Accompanying {
   filename: string
-  documentId: string
   /** The client's own; that the server is to do the work itself is added. */
   metadata: Record<string, unknown>
   processingOptions: Record<string, unknown>
+}
+
+/** A text to be taken into the server's index. */
+export interface TextToIngest extends Accompanying {
+  text: string
+  documentId: string
+}
+
+/** A file to be converted there. */
+export interface FileToConvert extends Accompanying {
+  contentType: string
+  /** Null: the server makes one up, if it needs any. */
+  documentId: string | null
+  sizeBytes: number
+  /** As many as said, read while they are sent. */
+  bytes: AsyncIterable<Buffer>
 }
 
 /** An answer holds the document again; a refusal is short. */
@@ -25,6 +42,8 @@ const CONNECT_MS = 10 * SECOND
 /** What the server answers, as far as we read it. */
 const processed = z.looseObject({
   success: z.boolean().nullish(),
+  content: z.string().nullish(),
+  metadata: opaque.nullish(),
   error_message: z.string().nullish(),
 })
 
@@ -37,13 +56,13 @@ const spoken = z.looseObject({
 
 /**
  * The MoRAG server as we call it ourselves, by its `POST /api/v1/process`. Every failure is an {@link AppError}:
- * `unavailable` (nobody there, 5xx, a wrong key), `too_many_requests` and `engine_failed` (it tried and failed) may be
- * repeated, `too_large` and `unsupported_media` not. An aborted signal's reason is thrown as it is.
+ * `unavailable` (nobody there, a gateway's 5xx, a wrong key), `too_many_requests` and `engine_failed` (it tried and
+ * failed) may be repeated, `too_large` and `unsupported_media` not. An aborted signal's reason is thrown as it is.
  */
 export class MoragClient {
   readonly #url: string
   readonly #apiKey: string | null
-  // An ingestion may take long before it answers: how long is waited is the caller's to say.
+  // A conversion may take hours before it answers: how long is waited is the caller's to say.
   readonly #agent = new Agent({ connect: { timeout: CONNECT_MS }, headersTimeout: 0 })
 
   constructor({ url, apiKey }: { url: string; apiKey: string | null }) {
@@ -58,27 +77,67 @@ export class MoragClient {
 
   /** Has a Markdown text ingested. @param key the same for the same text: what is repeated is one ingestion. */
   async ingest(document: TextToIngest, key: string, signal: AbortSignal): Promise<void> {
+    const { filename, text, documentId } = document
+    const bytes = Buffer.from(text)
+    const file = { filename, mediaType: 'text/markdown', sizeBytes: bytes.length, bytes: [bytes] }
+    const said = { mode: 'ingest', content_type: 'document', document_id: documentId }
+    this.#checked(await this.#process(said, document, file, { 'idempotency-key': key }, signal))
+  }
+
+  /** A file's text, and what the server says of it. */
+  async convert(source: FileToConvert, signal: AbortSignal): Promise<ResultBody> {
+    const { contentType, documentId } = source
+    const said = {
+      mode: 'convert',
+      content_type: contentType,
+      ...(documentId !== null && { document_id: documentId }),
+    }
+    const file = { ...source, mediaType: 'application/octet-stream' }
+    const answer = await this.#process(said, source, file, {}, signal)
+    if (Buffer.byteLength(answer) > ANSWER_BYTES)
+      throw new AppError('too_large', `${this.#name} answered more than 64 MiB.`)
+    const { content, metadata } = this.#checked(answer)
+    if (typeof content === 'string') return { content, metadata: metadata ?? {} }
+    const name = printable(source.filename)
+    throw new AppError('engine_failed', `${this.#name} gave no text for ${name}.`)
+  }
+
+  /** What the server answers, as far as we read it. */
+  async #process(
+    said: Record<string, string>,
+    { metadata, processingOptions }: Accompanying,
+    file: FormFile,
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<string> {
+    const requestData = {
+      ...said,
+      source_type: 'file',
+      metadata: { ...metadata, remote: false },
+      processing_options: processingOptions,
+    }
+    const form = formBody({ request_data: JSON.stringify(requestData) }, file)
     try {
       const response = await request(`${this.#url}${API}/process`, {
         dispatcher: this.#agent,
         method: 'POST',
-        headers: { ...this.#credentials(), 'idempotency-key': key },
-        body: formOf(document),
+        headers: { ...form.headers, ...this.#credentials(), ...headers },
+        body: form.body,
         signal,
       })
       if (response.statusCode < 200 || response.statusCode >= 300)
         throw await this.#refusal(response)
-      this.#check(await firstText(response.body, ANSWER_BYTES))
+      return await firstText(response.body, ANSWER_BYTES + 1)
     } catch (error) {
       throw this.#translated(error, signal)
     }
   }
 
   /** The original answers 200 also to what it could not do. */
-  #check(text: string): void {
-    const { success, error_message } = processed.safeParse(parseJson(text)).data ?? {}
-    if (success !== false) return
-    const why = printable(error_message ?? 'it gave no reason', { most: 500 })
+  #checked(text: string): Partial<z.output<typeof processed>> {
+    const answer = processed.safeParse(parseJson(text)).data ?? {}
+    if (answer.success !== false) return answer
+    const why = printable(answer.error_message ?? 'it gave no reason', { most: 500 })
     throw new AppError('engine_failed', `${this.#name} failed: ${why}`)
   }
 
@@ -112,25 +171,11 @@ export class MoragClient {
   }
 }
 
-function formOf({ text, filename, ...document }: TextToIngest): FormData {
-  const form = new FormData()
-  const requestData = {
-    mode: 'ingest',
-    source_type: 'file',
-    content_type: 'document',
-    document_id: document.documentId,
-    metadata: { ...document.metadata, remote: false },
-    processing_options: document.processingOptions,
-  }
-  form.set('request_data', JSON.stringify(requestData))
-  form.set('file', new Blob([text], { type: 'text/markdown' }), filename)
-  return form
-}
-
-/** Only what says that this text will never do is for good: the rest may be the server's trouble of today. */
+/** Only what says that this file will never do is for good: the rest may be the server's trouble of today. */
 function codeOf(status: number): ErrorCode {
   if (status === 413) return 'too_large'
   if ([400, 415, 422].includes(status)) return 'unsupported_media'
+  if (status === 500) return 'engine_failed'
   return status === 429 ? 'too_many_requests' : 'unavailable'
 }
 

@@ -1,5 +1,7 @@
 import { Hono } from 'hono'
 import { SECOND } from '../../shared/duration.ts'
+import { parseWire } from '../../shared/parse-wire.ts'
+import { workerName } from '../../shared/wire-fields.ts'
 import { claimRequest, heartbeatRequest, releaseRequest } from '../../shared/wire.ts'
 import type { Services } from '../services.ts'
 import { answer, bodyOf, callerGone, type Env } from './http.ts'
@@ -35,7 +37,7 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
   })
 
   app.post('/workers/:id/heartbeat', async (c) => {
-    const workerId = c.req.param('id')
+    const workerId = parseWire(workerName, c.req.param('id'), 'path')
     const { jobs: beats, ...news } = await bodyOf(c, heartbeatRequest, HEARTBEAT_MIB)
     workers.seen(workerId, {
       ...news,

@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
+import { AppError } from '../../shared/errors.ts'
 import { cleanupRequest, reassignRequest } from '../../shared/wire.ts'
 import { continuationRetryRequest } from '../../shared/wire-ingestion.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
+import type { Job } from '../job.ts'
 import type { Services } from '../services.ts'
 import { answer, optionalBodyOf, type Env } from './http.ts'
 
@@ -9,6 +11,7 @@ import { answer, optionalBodyOf, type Env } from './http.ts'
 export function operatingRoutes({
   claims,
   continuations,
+  files,
   jobs,
   upkeep,
   views,
@@ -25,16 +28,12 @@ export function operatingRoutes({
   )
 
   app.post('/remote-jobs/:id/retry', async (c) =>
-    answer(
-      c,
-      views.status(await jobs.apply(c.req.param('id'), { type: 'retry', reserveFor: null })),
-    ),
+    answer(c, views.status(await doAgain(c.req.param('id'), null))),
   )
 
   app.post('/remote-jobs/:id/reassign', async (c) => {
     const { workerId } = await optionalBodyOf(c, reassignRequest)
-    const event = { type: 'retry', reserveFor: workerId ?? null } as const
-    return answer(c, views.status(await jobs.apply(c.req.param('id'), event)))
+    return answer(c, views.status(await doAgain(c.req.param('id'), workerId ?? null)))
   })
 
   app.post('/remote-jobs/:id/continuation/retry', async (c) => {
@@ -61,6 +60,19 @@ export function operatingRoutes({
   app.post('/workers/:id/resume', (c) =>
     answer(c, views.worker(workers.direct(c.req.param('id'), 'run'))),
   )
+
+  /** @throws {AppError} `conflict`; `source_missing`, `source_changed` when there is nothing left to do it from. */
+  async function doAgain(jobId: string, reserveFor: string | null): Promise<Job> {
+    return await jobs.apply(jobId, { type: 'retry', reserveFor }, async () => {
+      const job = jobs.get(jobId)
+      if (reserveFor !== null && job.ingestion?.local === true)
+        throw new AppError(
+          'conflict',
+          `Job ${jobId} is for the coordinator itself, not for workers.`,
+        )
+      await files.sources.locate(job)
+    })
+  }
 
   return app
 }

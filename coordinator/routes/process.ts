@@ -27,11 +27,11 @@ const OURS = ['remote-jobs', 'workers']
 
 /**
  * The front of the ingestion: what asks for a remote worker becomes a job, and all else that is not ours is the MoRAG
- * server's, where there is one.
+ * server's, where there is one; where there is none, a job too, that is done here.
  */
 export function processRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
-  const { config, files, guard, intake, jobs, views } = services
+  const { config, files, guard, intake, jobs, processors, views } = services
   const { moragUrl, moragApiKey, remoteTypes } = config.ingestion
   const { apiKey, maxUploadBytes } = config
   const folder = files.sources.incoming
@@ -46,15 +46,15 @@ export function processRoutes(services: Services): Hono<Env> {
       if (proxy !== null) return await forward(c, proxy)
       throw bad("Send a multipart form with a 'file' and 'request_data'.")
     }
-    const form = await peekForm(incoming, isDecided, { folder, maxBytes: maxUploadBytes })
+    const limits = { folder, maxBytes: maxUploadBytes }
+    const form = await peekForm(incoming, (seen) => isDecided(seen), limits)
     try {
       const isRemote = asksForRemote(form.requestData)
-      const contentType = await contentTypeOf(form, isRemote)
-      if (isRemote && (contentType === null || remoteTypes.includes(contentType)))
-        return answer(c, processAnswer(await makeJob(c, form, contentType), views, jobs.now()))
-      if (proxy !== null) return await forward(c, proxy, form)
-      parseRequestData(form.requestData)
-      throw nobody(contentType, remoteTypes)
+      const contentType = await contentTypeOf(form, isRemote || proxy === null)
+      const isForWorkers = isRemote && (contentType === null || remoteTypes.includes(contentType))
+      if (!isForWorkers && proxy !== null) return await forward(c, proxy, form)
+      const job = await makeJob(c, form, contentType, !isForWorkers)
+      return answer(c, processAnswer(job, views, jobs.now()))
     } catch (error) {
       // On this route the original answers 400 to what does not fit.
       if (error instanceof AppError && error.code === 'invalid') throw bad(error.message, error)
@@ -83,23 +83,44 @@ export function processRoutes(services: Services): Hono<Env> {
     })
   }
 
-  /** @param contentType null: the form has no file, which is said here. */
+  /** Whether it can be told what becomes of a form: of a file whose type is not said, the first bytes are needed. */
+  function isDecided({ requestData, file }: Seen): boolean {
+    if (requestData === null) return false
+    const declared = declaredKind(contentTypeIn(requestData))
+    const isSaid =
+      proxy === null
+        ? asksForRemote(requestData) && declared !== null && remoteTypes.includes(declared)
+        : !asksForRemote(requestData) || declared !== null
+    return isSaid || file?.isRead === true
+  }
+
+  /**
+   * @param contentType null: the form has no file, which is said here.
+   * @param isLocal whether it is to be done here.
+   */
   async function makeJob(
     c: Context<Env>,
     form: PeekedForm,
     contentType: string | null,
+    isLocal: boolean,
   ): Promise<Job> {
     // What does not fit is told before a file of gigabytes has come.
     const request = parseRequestData(form.requestData)
-    const ingestion = ingestionOf(request, false)
+    const ingestion = ingestionOf(request, isLocal)
+    const { processingOptions: taskOptions, priority } = request
     if (ingestion.webhook !== null) checkWebhook(ingestion.webhook, guard)
+    if (isLocal && form.file !== null) {
+      const filename = cleanName(form.file.filename)
+      const wanted = { contentType: contentType ?? 'document', ingestion, taskOptions }
+      if (!processors.has({ ...wanted, source: { filename } }))
+        throw nobody(contentType, remoteTypes)
+    }
     const source = { headers: c.env.incoming.headers, body: form.body }
     const { upload } = await receiveForm(source, folder, maxUploadBytes)
     try {
       if (upload === null || contentType === null) throw bad("The form has no part named 'file'.")
       if (upload.sizeBytes === 0) throw bad(`The file ${upload.filename} is empty.`)
       const key = c.req.header('idempotency-key')?.trim() || null
-      const { processingOptions: taskOptions, priority } = request
       return await intake.adopt({ contentType, taskOptions, ingestion, priority }, upload, key)
     } finally {
       if (upload !== null) await rm(upload.file, { force: true })
@@ -107,13 +128,6 @@ export function processRoutes(services: Services): Hono<Env> {
   }
 
   return app
-}
-
-/** Whether it can be told what becomes of a form: of a file whose type is not said, the first bytes are needed. */
-function isDecided({ requestData, file }: Seen): boolean {
-  if (requestData === null) return false
-  if (!asksForRemote(requestData) || declaredKind(contentTypeIn(requestData)) !== null) return true
-  return file?.isRead === true
 }
 
 /** What its client says, or what its file is; null: unknown, and nobody needs to know. */
@@ -137,7 +151,7 @@ function nobody(contentType: string | null, remoteTypes: readonly string[]): App
     ? `ask for a remote worker with metadata.remote (${remoteTypes.join(', ')})`
     : `remote workers take ${remoteTypes.join(', ')} (--remote-types)`
   const what = contentType === null ? 'this' : `'${printable(contentType, { most: 100 })}'`
-  const msg = `Nobody here processes ${what}: ${remote}, or set a MoRAG server with --morag-url.`
+  const msg = `Nobody here processes ${what}: ${remote}, or set --local-processor or a MoRAG server with --morag-url.`
   const problems = [{ loc: ['body', 'request_data'], msg, type: 'value_error' }]
   return new AppError('unsupported_media', msg, { problems })
 }

@@ -1,0 +1,44 @@
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import type { Job } from '../job.ts'
+import type { Sources } from '../sources.ts'
+import { declaredKind } from './content-kind.ts'
+import type { ToProcess } from './processors.ts'
+
+const MEDIA_TYPES = ['text/plain', 'text/markdown']
+const ENDINGS = ['.txt', '.md', '.markdown']
+/** As much as a worker may send. */
+const MOST_BYTES = 64 * 1024 * 1024
+
+/** Whether a file is text or Markdown: by what its client said, or for a document by its name. */
+export function isPlainText({ contentType, ingestion, source }: ToProcess): boolean {
+  const said = (ingestion?.mediaType ?? contentType).split(';')[0]!.trim().toLowerCase()
+  if (MEDIA_TYPES.includes(said)) return true
+  const ending = path.extname(source.filename).toLowerCase()
+  return declaredKind(contentType) === 'document' && ENDINGS.includes(ending)
+}
+
+/**
+ * The text that a file is.
+ * @throws {AppError} `too_large`, `unsupported_media` when it is not UTF-8, and what {@link Sources.read} throws.
+ */
+export async function passThrough(job: Job, sources: Sources): Promise<string> {
+  const { file, sizeBytes } = await sources.read(job)
+  try {
+    const name = printable(job.source.filename)
+    if (sizeBytes > MOST_BYTES)
+      throw new AppError('too_large', `${name} is more than 64 MiB of text.`)
+    return textOf(await file.readFile(), name)
+  } finally {
+    await file.close()
+  }
+}
+
+function textOf(bytes: Uint8Array, name: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (error) {
+    throw new AppError('unsupported_media', `${name} is not text in UTF-8.`, { cause: error })
+  }
+}

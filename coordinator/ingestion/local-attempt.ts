@@ -1,0 +1,120 @@
+import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
+import { lastAttempt, type Job, type JobEvent, type ProcessingJob } from '../job.ts'
+import type { Jobs } from '../jobs.ts'
+import { resultOf, type Results } from '../results.ts'
+import type { Processor } from './processors.ts'
+
+export interface LocalAttemptOptions {
+  jobId: string
+  processor: Processor
+  jobs: Jobs
+  results: Results
+  /** Aborted when the coordinator stops: the attempt is given back. */
+  closing: AbortSignal
+}
+
+/** Why and for how long nothing more is to be given to a processor. */
+export interface Away {
+  message: string
+  forMs: number
+}
+
+const AWAY_MS = MINUTE
+
+/** One try at a job inside the coordinator, from its claim to its end. */
+export class LocalAttempt {
+  readonly #options: LocalAttemptOptions
+  /** Aborted when the job is no longer ours. */
+  readonly #taken = new AbortController()
+  /** Null until the job is claimed. */
+  #number: number | null = null
+
+  constructor(options: LocalAttemptOptions) {
+    this.#options = options
+  }
+
+  get processor(): string {
+    return this.#options.processor.name
+  }
+
+  /** To be told of every change of its job; null: it is gone. */
+  notice(after: Job | null | undefined): void {
+    if (this.#number === null) return
+    const isOurs = after?.status === 'processing' && lastAttempt(after)?.number === this.#number
+    if (!isOurs)
+      this.#taken.abort(new AppError('cancelled', 'The job is no longer to be done here.'))
+  }
+
+  /**
+   * Claims the job, processes it, and ends the attempt; once others have the job there is nothing to do.
+   * @throws what kept a change from being written down.
+   */
+  async run(): Promise<Away | null> {
+    const { jobs, jobId, closing } = this.#options
+    const claim = { type: 'claim', workerId: LOCAL_WORKER, claimId: null, leased: false } as const
+    const job = await this.#apply(claim)
+    if (job?.status !== 'processing') return null
+    const attempt = lastAttempt(job)!.number
+    this.#number = attempt
+    this.notice(jobs.find(jobId))
+    try {
+      await this.#process(job, AbortSignal.any([closing, this.#taken.signal]))
+      return null
+    } catch (error) {
+      if (this.#taken.signal.aborted) return null
+      const away = this.#away(error)
+      const isGivenBack = away !== null || closing.aborted
+      await this.#apply(isGivenBack ? { type: 'release', attempt } : failure(attempt, error))
+      return away
+    }
+  }
+
+  async #process(job: ProcessingJob, signal: AbortSignal): Promise<void> {
+    const { jobs, processor, results } = this.#options
+    signal.throwIfAborted()
+    const begunAt = performance.now()
+    const body = await processor.process(job, signal)
+    signal.throwIfAborted()
+    const { result, large } = resultOf(body, (performance.now() - begunAt) / SECOND)
+    const attempt = lastAttempt(job)!.number
+    await jobs.apply(job.jobId, { type: 'succeed', attempt, result }, async () => {
+      if (large) await results.save(job.jobId, body)
+    })
+  }
+
+  /** A file is not to blame for a server that is not there. */
+  #away(error: unknown): Away | null {
+    if (this.processor !== 'morag' || !(error instanceof AppError)) return null
+    if (error.code !== 'unavailable' && error.code !== 'too_many_requests') return null
+    const asked = (error.retryAfterSeconds ?? 0) * SECOND
+    return { message: error.message, forMs: Math.max(AWAY_MS, asked) }
+  }
+
+  /** The job after an event; null when others have changed it. */
+  async #apply(event: JobEvent): Promise<Job | null> {
+    const { jobs, jobId } = this.#options
+    try {
+      return await jobs.apply(jobId, event)
+    } catch (error) {
+      const codes = ['conflict', 'lease_lost', 'not_found']
+      if (error instanceof AppError && codes.includes(error.code)) return null
+      throw error
+    }
+  }
+}
+
+function failure(attempt: number, error: unknown): JobEvent {
+  const code = codeOf(error)
+  const message = printable(messageOf(error), { most: 500 })
+  // A program that is missing does not come by itself.
+  const retryable = code !== 'engine_missing' && isRetryable(error)
+  return { type: 'fail', attempt, code, message, retryable }
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof AppError) return error.code
+  return isSystemError(error, 'ENOSPC', 'EDQUOT') ? 'no_space' : 'internal'
+}

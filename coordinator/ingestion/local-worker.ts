@@ -1,0 +1,173 @@
+import type { Logger } from 'pino'
+import { HOUR, SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
+import { lastAttempt, type Job, type PendingJob } from '../job.ts'
+import type { Jobs } from '../jobs.ts'
+import { NO_REQUIREMENTS } from '../requirements.ts'
+import type { Results } from '../results.ts'
+import type { Workers } from '../workers.ts'
+import { dueHereAt } from './fallback.ts'
+import { LocalAttempt } from './local-attempt.ts'
+import type { Processor, Processors } from './processors.ts'
+
+export interface LocalWorkerOptions {
+  jobs: Jobs
+  workers: Workers
+  processors: Processors
+  results: Results
+  log: Logger
+  /** How long jobs wait for a worker first; null: for ever. */
+  fallbackAfterMs: number | null
+}
+
+/** So many at a time of each kind: the coordinator's machine is there to coordinate, and the MoRAG server has others. */
+const MOST = 2
+/** How often it is looked whether the workers of a content type are still there. */
+const RECHECK_MS = 5 * SECOND
+/** How long nothing is begun after a change that could not be written down. */
+const UNWRITTEN_MS = 30 * SECOND
+/** Timers are not for days. */
+const MOST_WAIT_MS = HOUR
+/** Stands for every processor. */
+const ALL = '*'
+
+/** The worker inside the coordinator: what is for nobody else, and what has waited too long for those who could. */
+export class LocalWorker {
+  readonly #options: LocalWorkerOptions
+  readonly #startedAt: number
+  readonly #running = new Map<string, { attempt: LocalAttempt; ended: Promise<void> }>()
+  /** Until when nothing is given to a processor. */
+  readonly #pausedUntil = new Map<string, number>()
+  readonly #closing = new AbortController()
+  #timer: NodeJS.Timeout | null = null
+  #lookAt = Infinity
+
+  constructor(options: LocalWorkerOptions) {
+    this.#options = options
+    this.#startedAt = options.jobs.now()
+  }
+
+  /** Gives back what an earlier run has left, and begins. */
+  start(): void {
+    const { jobs } = this.#options
+    jobs.onChange((before, after) => this.#onChange((after ?? before)!.jobId, after))
+    for (const job of jobs.inStatus('processing')) {
+      const { workerId, number: attempt } = lastAttempt(job)!
+      if (workerId !== LOCAL_WORKER) continue
+      jobs
+        .apply(job.jobId, { type: 'release', attempt })
+        .catch((error: unknown) => this.#unwritten(job.jobId, error))
+    }
+    this.#look()
+  }
+
+  /** Ends what runs, and gives it back: it is done anew after the next start. */
+  async close(): Promise<void> {
+    this.#closing.abort(new AppError('cancelled', 'The coordinator stops.'))
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended))
+  }
+
+  #onChange(jobId: string, after: Job | null): void {
+    this.#running.get(jobId)?.attempt.notice(after)
+    if (after?.status !== 'pending') return
+    const at = this.#dueAt(after)
+    if (at !== null) this.#arm(at)
+  }
+
+  #dueAt(job: PendingJob): number | null {
+    const { fallbackAfterMs: afterMs } = this.#options
+    return dueHereAt(job, { afterMs, startedAt: this.#startedAt })
+  }
+
+  /** Looks again at that instant, unless it does so earlier. */
+  #arm(at: number): void {
+    if (at >= this.#lookAt || this.#closing.signal.aborted) return
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#lookAt = at
+    const wait = Math.min(MOST_WAIT_MS, Math.max(0, at - this.#options.jobs.now()))
+    this.#timer = setTimeout(() => this.#look(), wait).unref()
+  }
+
+  #look(): void {
+    this.#lookAt = Infinity
+    for (;;) {
+      const { best, again } = this.#next()
+      this.#arm(again)
+      if (best === null) return
+      this.#begin(best.job, best.processor)
+    }
+  }
+
+  /** The job that is to be begun, and when another may be. */
+  #next(): { best: { job: PendingJob; processor: Processor } | null; again: number } {
+    const { jobs, processors } = this.#options
+    const now = jobs.now()
+    const isServed = this.#servedTypes()
+    let best: { job: PendingJob; processor: Processor } | null = null
+    let again = Infinity
+    for (const job of jobs.inStatus('pending')) {
+      if (job.status !== 'pending' || this.#running.has(job.jobId)) continue
+      const at = this.#dueAt(job)
+      const processor = at === null ? null : processors.for(job)
+      if (at === null || processor === null) continue
+      const from = Math.max(at, this.#pauseOf(processor.name), this.#pauseOf(ALL))
+      if (from > now) again = Math.min(again, from)
+      else if (job.ingestion?.local !== true && isServed(job.contentType))
+        again = Math.min(again, now + RECHECK_MS)
+      else if (this.#hasPlace(processor) && (best === null || goesBefore(job, best.job)))
+        best = { job, processor }
+    }
+    return { best, again }
+  }
+
+  /** Whether there is a worker for a content type, as of now. */
+  #servedTypes(): (contentType: string) => boolean {
+    const known = new Map<string, boolean>()
+    return (contentType) => {
+      const served =
+        known.get(contentType) ?? this.#options.workers.hasFor(contentType, NO_REQUIREMENTS)
+      known.set(contentType, served)
+      return served
+    }
+  }
+
+  #hasPlace({ name }: Processor): boolean {
+    const busy = [...this.#running.values()].filter(({ attempt }) => attempt.processor === name)
+    return busy.length < MOST
+  }
+
+  #pauseOf(name: string): number {
+    return this.#pausedUntil.get(name) ?? 0
+  }
+
+  #begin({ jobId }: PendingJob, processor: Processor): void {
+    const { jobs, results, log } = this.#options
+    const closing = this.#closing.signal
+    const attempt = new LocalAttempt({ jobId, processor, jobs, results, closing })
+    const ended = attempt
+      .run()
+      .then((away) => {
+        if (away === null) return
+        log.warn({ job_id: jobId }, away.message)
+        this.#pausedUntil.set(processor.name, jobs.now() + away.forMs)
+      })
+      .catch((error: unknown) => this.#unwritten(jobId, error))
+      .finally(() => {
+        this.#running.delete(jobId)
+        this.#arm(jobs.now())
+      })
+    this.#running.set(jobId, { attempt, ended })
+  }
+
+  #unwritten(jobId: string, error: unknown): void {
+    this.#pausedUntil.set(ALL, this.#options.jobs.now() + UNWRITTEN_MS)
+    this.#options.log.error({ err: error, job_id: jobId }, 'a job here cannot be written down')
+  }
+}
+
+/** As in the queue. */
+function goesBefore(a: PendingJob, b: PendingJob): boolean {
+  return a.priority > b.priority || (a.priority === b.priority && a.createdAt < b.createdAt)
+}
