@@ -27,7 +27,7 @@ import type { Services } from './services.ts'
 import type { FileJobStore } from './store.ts'
 import { Upkeep } from './upkeep.ts'
 import { Views } from './views.ts'
-import { Workers } from './workers.ts'
+import { watchAttempts, Workers } from './workers.ts'
 
 /**
  * What the routes work with, over a store that is open. Nothing is sent to anybody yet.
@@ -56,6 +56,7 @@ export async function assemble(
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, ingestion), job.completedAt),
   })
   const workers = new Workers(now)
+  watchAttempts(jobs, workers, log)
   const estimates = new Estimates()
   for (const job of [...jobs.inStatus('completed')].sort(byCompletion)) estimates.learn(job)
   jobs.onChange((before, after) => {

@@ -155,7 +155,8 @@ export class Claims {
 
   #takeOne({ contentTypes, workerId, leased }: Wish, now: number): string | null {
     const can = leased ? this.#workers.capabilitiesOf(workerId) : null
-    return this.#jobs.queue.take(contentTypes, workerId, now, can)
+    const isLeft = this.#workers.leftBy(workerId)
+    return this.#jobs.queue.take(contentTypes, workerId, now, can, isLeft)
   }
 
   /** Gives a job to the first in line who may have it. */

@@ -82,18 +82,20 @@ export class JobQueue {
   /**
    * Takes out the best job that this worker may have now, or null.
    * @param can what the worker said that it can do; null: nothing, so it gets no job that requires something.
+   * @param isLeft which jobs it leaves to others, unless they are kept for it.
    */
   take(
     contentTypes: readonly string[],
     workerId: string,
     now: number,
     can: Capabilities | null = null,
+    isLeft: (contentType: string, requirements: Requirements) => boolean = () => false,
   ): string | null {
     this.open(now)
     let best: Entry | undefined
     for (const type of contentTypes) {
       const tops = [
-        ...topsOf(this.#ready, type, can),
+        ...topsOf(this.#ready, type, can).filter(({ requirements }) => !isLeft(type, requirements)),
         ...topsOf(this.#reserved, reservedKey(workerId, type), can),
       ]
       for (const top of tops) {

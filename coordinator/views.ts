@@ -8,6 +8,7 @@ import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './lease.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
 import { inWords, requirementsOf } from './requirements.ts'
+import type { SetAside } from './set-aside.ts'
 import { etagOf } from './sources.ts'
 import { withoutSecrets } from './task-options.ts'
 import type { Worker, Workers } from './workers.ts'
@@ -33,6 +34,7 @@ export interface JobView extends StatusAnswer, IngestionView {
 /** A worker as it was last heard of, and what it works on. */
 interface WorkerView extends Worker {
   jobs: WorkerAnswer['jobs']
+  setAside: WorkerAnswer['setAside']
 }
 
 /** Jobs and workers as the outside sees them. */
@@ -158,6 +160,7 @@ export class Views {
     return found.map((worker) => ({
       ...worker,
       jobs: byWorker.get(worker.workerId) ?? [],
+      setAside: shownSetAside(this.#workers.setAsideOf(worker.workerId)),
     }))
   }
 
@@ -229,4 +232,9 @@ function shownLease({ lease }: ProcessingJob, now: number): NonNullable<JobView[
 function shownResult({ result }: Job & { status: 'completed' }): NonNullable<JobView['result']> {
   const { processingSeconds, mediaSeconds } = result
   return { processingSeconds, mediaSeconds }
+}
+
+function shownSetAside(aside: SetAside | null): WorkerView['setAside'] {
+  if (aside === null) return null
+  return { until: new Date(aside.untilAt).toISOString(), reason: aside.reason }
 }

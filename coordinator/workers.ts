@@ -1,7 +1,13 @@
-import { DAY, MINUTE } from '../shared/duration.ts'
+import type { Logger } from 'pino'
 import type { Capabilities, Device, PausedSlot } from '../shared/announcement.ts'
+import { DAY, MINUTE } from '../shared/duration.ts'
+import { AppError } from '../shared/errors.ts'
+import { printable } from '../shared/printable.ts'
+import { LOCAL_WORKER } from '../shared/wire-fields.ts'
 import type { Directive, HeartbeatRequest } from '../shared/wire.ts'
+import type { Jobs } from './jobs.ts'
 import { meets, NO_REQUIREMENTS, type Requirements } from './requirements.ts'
+import { endsBetween, SetAsides, type AttemptEnd, type SetAside } from './set-aside.ts'
 
 /** What is known of a worker: what it last said, and when. In memory: it says it again within a heartbeat. */
 export interface Worker {
@@ -24,10 +30,13 @@ export interface Worker {
 const FORGET_AFTER = DAY
 /** A worker that was silent for longer counts no more as one who could take a job. */
 export const PRESENT = 2 * MINUTE
+/** Whoever makes names up fills no memory. */
+const MOST = 10_000
 
 /** Who has asked for work or sent a heartbeat lately, and what an operator wants of them. */
 export class Workers {
   readonly #workers = new Map<string, Worker>()
+  readonly #asides = new SetAsides()
   readonly #listeners: ((workerId: string) => void)[] = []
   readonly #changeListeners: ((workerId: string) => void)[] = []
   readonly #now: () => number
@@ -36,18 +45,17 @@ export class Workers {
     this.#now = now
   }
 
+  /** @throws {AppError} `too_many_requests` for a name more than are kept. */
   seen(workerId: string, news: Partial<Omit<Worker, 'workerId' | 'directive'>>): Worker {
     const worker = this.#get(workerId)
     const before = JSON.stringify(worker.capabilities)
     Object.assign(worker, news, { lastSeenAt: this.#now() })
-    if (JSON.stringify(worker.capabilities) !== before) {
-      for (const listener of this.#listeners) listener(workerId)
-    }
+    if (JSON.stringify(worker.capabilities) !== before) this.#announce(workerId)
     this.#tell(workerId)
     return worker
   }
 
-  /** Calls back with a worker that has said that it can do other things than before. */
+  /** Calls back with a worker that may have other jobs than before, by what it says or because it is trusted again. */
   onAnnounce(listener: (workerId: string) => void): void {
     this.#listeners.push(listener)
   }
@@ -62,11 +70,40 @@ export class Workers {
     return this.#workers.get(workerId)?.capabilities ?? null
   }
 
+  /** Tells a worker what to do; one that is to run is no longer set aside either. */
   direct(workerId: string, directive: Directive): Worker {
     const worker = this.#get(workerId)
     worker.directive = directive
+    if (directive === 'run') this.#forgive(workerId)
     this.#tell(workerId)
     return worker
+  }
+
+  /** Takes note of how a worker's attempt has ended; the set-aside that follows from it, or null. */
+  ended(end: AttemptEnd): SetAside | null {
+    const { workerId } = end
+    // Who falls back to itself has nobody else to leave the work to.
+    if (workerId === LOCAL_WORKER) return null
+    if (end.errorCode === null) this.#forgive(workerId)
+    const aside = this.#asides.note(end)
+    if (aside !== null) this.#tell(workerId)
+    return aside
+  }
+
+  /** Why a worker gets nothing for now that others can do, or null. */
+  setAsideOf(workerId: string): SetAside | null {
+    return this.#asides.of(workerId, this.#now())
+  }
+
+  /** What a worker that is set aside has to leave to others who are here; undefined: it is not. */
+  leftBy(
+    workerId: string,
+  ): ((contentType: string, requirements: Requirements) => boolean) | undefined {
+    if (this.setAsideOf(workerId) === null) return undefined
+    return (contentType, requirements) =>
+      this.#fit(contentType, requirements).some(
+        (one) => one.workerId !== workerId && isOpen(one) && this.setAsideOf(one.workerId) === null,
+      )
   }
 
   directiveOf(workerId: string): Directive {
@@ -79,7 +116,9 @@ export class Workers {
 
   /** How many jobs of a content type the workers that are here can do at a time. */
   slotsFor(contentType: string, requirements = NO_REQUIREMENTS): number {
-    return this.#fit(contentType, requirements).reduce((sum, one) => sum + openSlots(one), 0)
+    const here = this.#fit(contentType, requirements)
+    const trusted = here.filter(({ workerId }) => this.setAsideOf(workerId) === null)
+    return (trusted.length > 0 ? trusted : here).reduce((sum, one) => sum + openSlots(one), 0)
   }
 
   /** How many workers are here that take such jobs. */
@@ -94,11 +133,24 @@ export class Workers {
 
   /** Forgets who has been silent for a day. */
   prune(): void {
+    this.#asides.prune(this.#now())
     for (const { workerId, lastSeenAt } of this.all()) {
       if (lastSeenAt >= this.#now() - FORGET_AFTER) continue
       this.#workers.delete(workerId)
       this.#tell(workerId)
     }
+  }
+
+  #forgive(workerId: string): void {
+    const was = this.setAsideOf(workerId)
+    this.#asides.forgive(workerId)
+    if (was === null) return
+    this.#announce(workerId)
+    this.#tell(workerId)
+  }
+
+  #announce(workerId: string): void {
+    for (const listener of this.#listeners) listener(workerId)
   }
 
   #tell(workerId: string): void {
@@ -118,6 +170,7 @@ export class Workers {
   #get(workerId: string): Worker {
     let worker = this.#workers.get(workerId)
     if (worker === undefined) {
+      if (this.#workers.size >= MOST) throw tooMany(workerId)
       const now = this.#now()
       worker = {
         workerId,
@@ -137,6 +190,24 @@ export class Workers {
     }
     return worker
   }
+}
+
+/** Sets workers aside by how their attempts end, and logs it. */
+export function watchAttempts(jobs: Jobs, workers: Workers, log: Logger): void {
+  jobs.onChange((before, after) => {
+    for (const end of endsBetween(before, after)) {
+      const { workerId } = end
+      const aside = workers.ended(end)
+      if (aside === null) continue
+      const until = new Date(aside.untilAt).toISOString()
+      log.warn({ worker_id: workerId, until, reason: aside.reason }, 'worker set aside')
+    }
+  })
+}
+
+function tooMany(workerId: string): AppError {
+  const message = `${MOST} workers are known, which is the most: '${printable(workerId, { most: 200 })}' has to wait until one of them is forgotten, a day after it was last heard of.`
+  return new AppError('too_many_requests', message)
 }
 
 function isOpen({ directive }: Worker): boolean {

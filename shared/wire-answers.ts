@@ -48,6 +48,8 @@ export const workerAnswer = z.object({
   last_seen_at: instant,
   /** What it is told to do. */
   directive: z.enum(DIRECTIVES),
+  /** Why it gets nothing for now that others can do. */
+  set_aside: z.object({ until: z.string(), reason: z.string() }).nullable(),
   jobs: z.array(
     z.object({
       job_id: z.string(),

@@ -281,6 +281,7 @@ describe('an operator', () => {
       device: 'a GPU',
       content_types: ['audio'],
       directive: 'run',
+      set_aside: null,
       ...said,
     })
     assert.ok(String(first) <= String(last))
