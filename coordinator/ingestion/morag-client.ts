@@ -9,6 +9,7 @@ import { opaque } from '../../shared/wire-fields.ts'
 import type { ResultBody } from '../job.ts'
 import { firstText } from './first-text.ts'
 import { formBody, type FormFile } from './form-body.ts'
+import { redacted } from './redacted.ts'
 
 /** What goes with a file to the server. */
 interface Accompanying {
@@ -137,7 +138,8 @@ export class MoragClient {
   #checked(text: string): Partial<z.output<typeof processed>> {
     const answer = processed.safeParse(parseJson(text)).data ?? {}
     if (answer.success !== false) return answer
-    const why = printable(answer.error_message ?? 'it gave no reason', { most: 500 })
+    const reason = redacted(answer.error_message ?? 'it gave no reason', [this.#apiKey])
+    const why = printable(reason, { most: 500 })
     throw new AppError('engine_failed', `${this.#name} failed: ${why}`)
   }
 
@@ -151,7 +153,7 @@ export class MoragClient {
   }
 
   async #refusal({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<AppError> {
-    const said = saidIn(await firstText(body, REFUSAL_BYTES))
+    const said = saidIn(redacted(await firstText(body, REFUSAL_BYTES), [this.#apiKey]))
     const hint =
       statusCode === 401 || statusCode === 403
         ? ' Give its key with --morag-api-key-file or MORAG_SERVER_API_KEY.'

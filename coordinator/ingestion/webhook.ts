@@ -10,6 +10,7 @@ import type { EndedJob, ResultBody } from '../job.ts'
 import type { AddressGuard } from './address-guard.ts'
 import type { Tried } from './continuation.ts'
 import { firstText } from './first-text.ts'
+import { redacted, secretsIn } from './redacted.ts'
 import type { TryStep } from './step.ts'
 import { checkWebhook, webhookOf } from './webhook-target.ts'
 
@@ -58,7 +59,8 @@ export function webhookStep({ secret, guard, resultOf, now }: WebhookOptions): T
         },
         body,
       })
-      const text = await firstText(answer.body, MAX_ANSWER_BYTES)
+      const said = await firstText(answer.body, MAX_ANSWER_BYTES)
+      const text = redacted(said, [target.authToken, signature, ...secretsIn(target.url)])
       return outcomeOf(answer.statusCode, answer.headers['retry-after']?.toString(), text, now())
     } catch (error) {
       if (signal.aborted) throw error
