@@ -1,0 +1,210 @@
+import assert from 'node:assert/strict'
+import { describe, test, type TestContext } from 'node:test'
+import type { IngestionConfig } from '../../coordinator/ingestion/config.ts'
+import { dueHereAt } from '../../coordinator/ingestion/fallback.ts'
+import type { PendingJob } from '../../coordinator/job.ts'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { after, CLAIM, failing, NOON, pendingJob } from '../coordinator/example-jobs.ts'
+import {
+  claim,
+  createJob,
+  NO_INGESTION,
+  startRunning,
+  until,
+  type Answer,
+  type Running,
+} from '../coordinator/running.ts'
+import { startServer } from './form-server.ts'
+
+const LOCAL = { ...CLAIM, workerId: 'local', claimId: null, leased: false }
+const RULES = { afterMs: 5 * MINUTE, startedAt: NOON - MINUTE }
+
+function again(...events: Parameters<typeof after>[1][]): PendingJob {
+  const job = after(pendingJob(), ...events)
+  assert.ok(job.status === 'pending')
+  return job
+}
+
+describe('a job that waits is due here', () => {
+  test('once it has waited long enough, with a worker’s lost attempts from when it is back', () => {
+    assert.equal(dueHereAt(pendingJob(), RULES), NOON + 5 * MINUTE)
+    const lost = again(CLAIM, failing(1))
+    assert.ok(lost.availableAt > NOON)
+    assert.equal(dueHereAt(lost, RULES), lost.availableAt + 5 * MINUTE)
+    const reserved = { workerId: 'w2', untilAt: NOON + 10 * MINUTE }
+    assert.equal(dueHereAt(pendingJob({ reserved }), RULES), NOON + 15 * MINUTE)
+  })
+
+  test('no sooner after a start than a worker could have come', () => {
+    const rules = { afterMs: 5 * MINUTE, startedAt: NOON + 60 * MINUTE }
+    assert.equal(dueHereAt(pendingJob(), rules), NOON + 65 * MINUTE)
+  })
+
+  test('at once when it was tried here before', () => {
+    const tried = again(LOCAL, failing(1))
+    assert.equal(dueHereAt(tried, RULES), tried.availableAt)
+    const given = again(LOCAL, { type: 'release', attempt: 1 })
+    assert.equal(dueHereAt(given, RULES), NOON + SECOND)
+    assert.equal(dueHereAt(tried, { ...RULES, afterMs: null }), null)
+  })
+
+  test('at once, or never, when it is for nobody else, or nothing falls back', () => {
+    const ingestion = {
+      mode: 'convert',
+      local: true,
+      sourceType: 'file',
+      mediaType: null,
+      documentId: null,
+      webhook: null,
+      metadata: {},
+      processingOptions: {},
+    }
+    const off = { ...RULES, afterMs: null }
+    assert.equal(dueHereAt(pendingJob({ ingestion }), off), NOON)
+    assert.equal(dueHereAt(pendingJob(), off), null)
+  })
+})
+
+/** Jobs fall back nearly at once, and `cat` is there for audio. */
+async function start(t: TestContext, more: Partial<IngestionConfig> = {}): Promise<Running> {
+  const localProcessors = { audio: ['cat', '{input}'] }
+  const ingestion = { ...NO_INGESTION, localProcessors, fallbackAfterMs: 30, ...more }
+  return await startRunning(t, { ingestion })
+}
+
+async function detail(running: Running, jobId: string): Promise<Answer['body']> {
+  return (await running.ask('GET', `/remote-jobs/${jobId}`)).body
+}
+
+async function isCompleted(running: Running, jobId: string): Promise<Answer['body']> {
+  await until(async () => (await detail(running, jobId))['status'] === 'completed')
+  return await detail(running, jobId)
+}
+
+/** Returns when a job that was made later, and of which there is no doubt, has fallen back. */
+async function laterOneIsDone(running: Running): Promise<void> {
+  const source_file_path = running.file('later.txt', 'later')
+  const jobId = await createJob(running, { source_file_path, content_type: 'document' })
+  await isCompleted(running, jobId)
+}
+
+describe('a job that no worker has claimed', () => {
+  test('is processed here while none of its type is connected', async (t) => {
+    const running = await start(t)
+    await claim(running, { content_types: ['video'] })
+    const jobId = await createJob(running)
+    const job = await isCompleted(running, jobId)
+    assert.equal(job['worker_id'], 'local')
+    const { text } = await running.ask('GET', `/remote-jobs/${jobId}/result.md`)
+    assert.equal(text, 'the bytes of talk.mp3')
+  })
+
+  test('waits for the workers of its type that are there', async (t) => {
+    const running = await start(t)
+    await claim(running)
+    const jobId = await createJob(running)
+    await laterOneIsDone(running)
+    assert.equal((await detail(running, jobId))['status'], 'pending')
+    const [job] = await claim(running)
+    assert.equal(job?.job_id, jobId)
+  })
+
+  test('is the worker’s that comes in time', async (t) => {
+    const running = await start(t, { fallbackAfterMs: 5 * MINUTE })
+    const jobId = await createJob(running)
+    const [job] = await claim(running, { wait_seconds: 10 })
+    assert.equal(job?.job_id, jobId)
+  })
+
+  test('falls back when the worker of its type is sent home', async (t) => {
+    const running = await start(t)
+    await claim(running)
+    await running.ask('POST', '/workers/w1/drain')
+    await isCompleted(running, await createJob(running))
+  })
+
+  test('waits on when it requires what nobody here has said to have', async (t) => {
+    const running = await start(t)
+    const task_options = { requires: { diarize: true } }
+    const jobId = await createJob(running, { task_options })
+    await laterOneIsDone(running)
+    const job = await detail(running, jobId)
+    assert.equal(job['status'], 'pending')
+    assert.match(String(job['waiting_for']), /diarize/)
+  })
+
+  test('waits on when nobody here can do it, or nothing is to fall back', async (t) => {
+    const running = await start(t, { localProcessors: {} })
+    const jobId = await createJob(running)
+    await laterOneIsDone(running)
+    assert.equal((await detail(running, jobId))['status'], 'pending')
+  })
+
+  test('is done by one of the two when a worker comes at that very moment', async (t) => {
+    const types = Array.from({ length: 20 }, (_, number) => `type-${number}`)
+    const cat = types.map((type) => [type, ['cat', '{input}']] as const)
+    const localProcessors = Object.fromEntries(cat)
+    const running = await start(t, { fallbackAfterMs: 3, localProcessors })
+    for (const content_type of types) {
+      const jobId = await createJob(running, { content_type })
+      const [job] = await claim(running, { content_types: [content_type], wait_seconds: 0.05 })
+      const json = { success: true, content: 'by a worker', lease_token: job?.lease_token }
+      if (job !== undefined) await running.ask('PUT', `/remote-jobs/${jobId}/result`, { json })
+      const done = await isCompleted(running, jobId)
+      assert.equal((done['attempts'] as unknown[]).length, 1)
+      assert.equal(done['worker_id'], job === undefined ? 'local' : 'w1')
+    }
+  })
+})
+
+describe('a job that falls back to the MoRAG server', () => {
+  test('has its text converted there, and goes on as any other', async (t) => {
+    const server = await startServer(t)
+    server.answer = { status: 200, body: { content: '# Talk', metadata: { duration: 3 } } }
+    const running = await start(t, { moragUrl: server.url, localProcessors: {} })
+    const task_options = { language: 'de', webhook_secret: 'hush' }
+    const jobId = await createJob(running, { task_options })
+    await isCompleted(running, jobId)
+    const { body } = await running.ask('GET', `/remote-jobs/${jobId}/result`)
+    assert.deepEqual([body['content'], body['metadata']], ['# Talk', { duration: 3 }])
+    await until(() => server.got.length === 2)
+    const [converted, ingested] = server.got
+    assert.equal(converted!.data['mode'], 'convert')
+    assert.equal(converted!.data['content_type'], 'audio')
+    assert.deepEqual(converted!.data['processing_options'], { language: 'de' })
+    assert.equal(converted!.file.filename, 'talk.mp3')
+    assert.equal(converted!.file.begin, 'the bytes of talk.mp3')
+    assert.equal(ingested!.data['mode'], 'ingest')
+    assert.equal(ingested!.file.begin, '# Talk')
+  })
+
+  test('prefers what there is for it here', async (t) => {
+    const running = await start(t, { moragUrl: 'http://127.0.0.1:1' })
+    await isCompleted(running, await createJob(running))
+    await laterOneIsDone(running)
+  })
+
+  test('has failed when the server says so, and waits when it is away', async (t) => {
+    const server = await startServer(t)
+    server.answer = { status: 422, body: { detail: 'no sound' } }
+    const running = await start(t, { moragUrl: server.url, localProcessors: {} })
+    const bad = await createJob(running)
+    await until(async () => (await detail(running, bad))['status'] === 'failed')
+    const job = await detail(running, bad)
+    assert.equal(job['error_code'], 'unsupported_media')
+    assert.match(String(job['error_message']), /answered 422: no sound/)
+    server.answer = { status: 503 }
+    const jobId = await createJob(running)
+    await until(async () => {
+      const { attempts } = (await detail(running, jobId)) as { attempts: { outcome: string }[] }
+      return attempts[0]?.outcome === 'released'
+    })
+    await laterOneIsDone(running)
+    const waiting = await detail(running, jobId)
+    assert.deepEqual([waiting['status'], waiting['retry_count']], ['pending', 0])
+    assert.equal(server.got.filter(({ data }) => data['mode'] === 'convert').length, 2)
+    assert.ok(running.logged.some((line) => line.includes('answered 503')))
+    // A worker that comes now has it.
+    assert.equal((await claim(running))[0]?.job_id, jobId)
+  })
+})
