@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import type { Logger } from 'pino'
-import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
+import { AppError, messageOf } from '../shared/errors.ts'
 
 /** Where a certificate with its chain and its key lie, both PEM. */
 export interface CertificateFiles {
@@ -87,8 +87,7 @@ async function read(flag: string, file: string): Promise<Buffer> {
   try {
     return await readFile(file)
   } catch (error) {
-    const code = isSystemError(error) ? error.code : messageOf(error)
-    const message = `Cannot read ${file} (${code}): name a file that this user may read with ${flag}.`
+    const message = `Cannot read ${file} (${messageOf(error)}): name a file that this user may read with ${flag}.`
     throw new AppError('usage', message, { cause: error })
   }
 }

@@ -154,7 +154,8 @@ export function asUploadError(error: unknown): unknown {
       cause: error,
     })
   }
-  if (isSystemError(error) && error.syscall !== undefined) return error
+  // The disk's own trouble is not the client's.
+  if (error instanceof Error && 'syscall' in error) return error
   return new AppError('bad_request', `The upload could not be read: ${messageOf(error)}`, {
     cause: error,
   })
