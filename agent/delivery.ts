@@ -6,7 +6,7 @@ import { Refusal } from './retry.ts'
 
 /**
  * Sends a parcel, once: its files from `folder`, then the result. A file that the coordinator does not want, or that is
- * gone, is told to `onSkipped`: the text is worth more.
+ * gone, is told to `onSkipped`: the text is worth more, and is taken also from an attempt that may send no files any more.
  * @throws what the coordinator answered; {@link Unreachable}; the signal's reason.
  */
 export async function deliver(
@@ -37,8 +37,7 @@ export async function deliver(
 
 /** Whether the trouble is this file's alone, and the rest of the parcel may fare better. */
 function isOfTheFile(error: unknown): boolean {
-  if (isSystemError(error, 'ENOENT')) return true
-  return isDefinitive(error) && error.code !== 'lease_lost'
+  return isSystemError(error, 'ENOENT') || isDefinitive(error)
 }
 
 /** A no that will stay a no. A wrong key, a busy or a broken coordinator can be put right. */

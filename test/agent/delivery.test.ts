@@ -55,6 +55,7 @@ describe('delivering', () => {
     [413, 'too_large'],
     [422, 'invalid'],
     [404, 'not_found'],
+    [409, 'lease_lost'],
   ] as const) {
     it(`leaves a file out that is refused with ${status}`, async (t) => {
       const { send, skipped, paths } = await scene(t, status, code)
@@ -65,7 +66,6 @@ describe('delivering', () => {
   }
 
   for (const [status, code] of [
-    [409, 'lease_lost'],
     [503, 'unavailable'],
     [401, 'unauthorized'],
   ] as const) {

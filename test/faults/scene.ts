@@ -1,0 +1,134 @@
+import { readdir, readFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isAlive } from '../../scripts/process-tree.ts'
+import {
+  run,
+  startCoordinator,
+  type RunningCoordinator,
+  type RunOptions,
+  type Running,
+} from '../../scripts/processes.ts'
+import { CLIPS, ffmpeg } from '../agent/fixtures.ts'
+import { TestClient, type Detail, type Status } from '../conversion-set-up.ts'
+import { Proxy } from './proxy.ts'
+
+/** Stopping processes, and looking at them through /proc. */
+export const skip = process.platform === 'linux' ? false : 'looks at processes through /proc'
+
+/** A coordinator that tests share: each has a {@link Lane} of its own to it. */
+export class Scene {
+  readonly folder: string
+  readonly url: string
+  readonly client: TestClient
+  readonly #lanes: Lane[] = []
+  #coordinator: RunningCoordinator
+
+  private constructor(folder: string, coordinator: RunningCoordinator) {
+    this.folder = folder
+    this.#coordinator = coordinator
+    this.url = coordinator.url
+    this.client = new TestClient(this.url)
+  }
+
+  static async open(folder: string, options: RunOptions = {}): Promise<Scene> {
+    return new Scene(folder, await startCoordinator(path.join(folder, 'data'), folder, options))
+  }
+
+  get coordinator(): RunningCoordinator {
+    return this.#coordinator
+  }
+
+  /** Kills the coordinator. */
+  async kill(): Promise<void> {
+    this.#coordinator.signal('SIGKILL')
+    await this.#coordinator.ended
+  }
+
+  /** Starts the coordinator again, at the same address. */
+  async comeBack(...args: readonly string[]): Promise<void> {
+    this.#coordinator = await startCoordinator(path.join(this.folder, 'data'), this.folder, {
+      args: [...args, '--port', new URL(this.url).port],
+    })
+  }
+
+  /** @param model what brings a lane's jobs to its agents: lanes with the same one share them. */
+  async lane(name: string, model = name): Promise<Lane> {
+    const lane = new Lane(this, { name, model, proxy: await Proxy.open(this.url) })
+    this.#lanes.push(lane)
+    return lane
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#lanes.map(({ proxy }) => proxy.goAway()))
+    await this.kill()
+  }
+}
+
+/** A network of its own to the coordinator, the agents behind it, and the jobs that only they get. */
+export class Lane {
+  readonly name: string
+  readonly proxy: Proxy
+  readonly #model: string
+  readonly #scene: Scene
+
+  constructor(scene: Scene, { name, model, proxy }: { name: string; model: string; proxy: Proxy }) {
+    this.#scene = scene
+    this.name = name
+    this.#model = model
+    this.proxy = proxy
+  }
+
+  /** An agent, with the work folder of whoever had this lane before. */
+  agent(flags: readonly string[], options: RunOptions = {}): Running {
+    const work = ['--worker-id', this.name, '--work-dir', path.join(this.#scene.folder, 'work')]
+    const usual = ['start', '--url', this.proxy.url, ...work, '--model', this.#model]
+    return run('agent', [...usual, '--prefetch', '0', ...flags], options)
+  }
+
+  async upload(file: string, taskOptions: Record<string, unknown> = {}): Promise<string> {
+    const form = new FormData()
+    form.set('content_type', 'audio')
+    form.set('task_options', JSON.stringify({ ...taskOptions, requires: { model: this.#model } }))
+    form.set('file', new Blob([await readFile(file)]), path.basename(file))
+    const url = `${this.#scene.url}/api/v1/remote-jobs/`
+    const answer = await fetch(url, { method: 'POST', body: form })
+    return ((await answer.json()) as Status).job_id
+  }
+
+  /** Hands a job to this lane's next agent at once, where neither a lease's end nor a wait is what is tested. */
+  async hand(jobId: string): Promise<void> {
+    await fetch(`${this.#scene.url}/api/v1/remote-jobs/${jobId}/reassign`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ worker_id: this.name }),
+    })
+  }
+
+  /** The names of all files that its agents keep. */
+  async files(): Promise<string[]> {
+    const folder = path.join(this.#scene.folder, 'work', this.name)
+    const entries = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
+    return entries.filter((entry) => entry.isFile()).map((entry) => entry.name)
+  }
+}
+
+/** A recording of two megabytes: some time on its way, none to convert. */
+export async function makeRecording(folder: string): Promise<string> {
+  const file = path.join(folder, 'talk.wav')
+  return await ffmpeg`-i ${CLIPS.jfk.file} -ar 48000 -ac 2 ${file}`
+}
+
+/** Each attempt of a job: whose it was, and how it ended. */
+export function attemptsOf({ attempts }: Detail): string[] {
+  return attempts.map(({ worker_id: worker, outcome }) => `${worker} ${outcome}`)
+}
+
+/**
+ * Resolves when none of these processes is there any more.
+ * @throws when one is still there after ten seconds.
+ */
+export async function gone(pids: readonly number[]): Promise<void> {
+  const limit = AbortSignal.timeout(10_000)
+  while (pids.some(isAlive)) await delay(10, undefined, { signal: limit })
+}
