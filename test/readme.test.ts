@@ -1,19 +1,24 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { run } from '../scripts/processes.ts'
+import { PAGES, readPage as read, ROOT, snippetsOf, type Snippet } from './clients/snippets.ts'
 
-const ROOT = fileURLToPath(new URL('..', import.meta.url))
-const PAGES = [
-  'README.md',
-  'coordinator/README.md',
-  'agent/README.md',
-  '.github/CONTRIBUTING.md',
-  '.github/SECURITY.md',
-]
-const read = (page: string): string => readFileSync(path.join(ROOT, page), 'utf8')
+/**
+ * Code on a page that talks to a coordinator is run by clients.test.ts, which takes what names its file in its first
+ * line. What cannot be run begins like this, for this reason.
+ */
+const NOT_RUN = new Map([
+  [
+    'npm run agent -- start --url https://morag.example',
+    'the address and the key are the reader’s; conversion.test.ts starts agents with theirs',
+  ],
+  [
+    'morag-agent start --url https://morag.example',
+    'the address and the key are the reader’s; conversion.test.ts starts agents with theirs',
+  ],
+])
 
 async function helpOf(program: 'coordinator' | 'agent', ...args: string[]): Promise<string> {
   const running = run(program, [...args, '--help'])
@@ -84,3 +89,29 @@ for (const page of PAGES) {
     }
   })
 }
+
+describe('code that talks to a coordinator', () => {
+  const drawings = ['', 'toml', 'ini', 'yaml', 'json', 'text']
+  const talks = ({ language, code }: Snippet): boolean =>
+    language === 'sh' ? /curl|wget|--url|https?:/.test(code) : !drawings.includes(language)
+  const found = PAGES.flatMap(snippetsOf).filter(talks)
+  const reasonOf = ({ code }: Snippet): string | undefined =>
+    [...NOT_RUN.keys()].find((start) => code.startsWith(start))
+
+  test('names its file, and so is run by a test, or is known not to be', () => {
+    assert.ok(found.length > 10)
+    const neither = found.filter((one) => one.name === null && reasonOf(one) === undefined)
+    assert.deepEqual(
+      neither.map(({ page, code }) => `${page}: ${code.slice(0, 80)}`),
+      [],
+    )
+  })
+
+  test('is known not to be run only where it is still there', () => {
+    const used = new Set(found.map(reasonOf))
+    assert.deepEqual(
+      [...NOT_RUN.keys()].filter((start) => !used.has(start)),
+      [],
+    )
+  })
+})
