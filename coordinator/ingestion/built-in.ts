@@ -13,10 +13,10 @@ const MOST_BYTES = 64 * 1024 * 1024
 
 /** Whether a file is text or Markdown: by what its client said, or for a document by its name. */
 export function isPlainText({ contentType, ingestion, source }: ToProcess): boolean {
-  const said = (ingestion?.mediaType ?? contentType).split(';')[0]!.trim().toLowerCase()
-  if (MEDIA_TYPES.includes(said)) return true
+  const said = ingestion?.mediaType ?? contentType
+  if (MEDIA_TYPES.includes(said.split(';')[0]!.trim().toLowerCase())) return true
   const ending = path.extname(source.filename).toLowerCase()
-  return declaredKind(contentType) === 'document' && ENDINGS.includes(ending)
+  return ENDINGS.includes(ending) && declaredKind(contentType) === 'document'
 }
 
 /**

@@ -29,6 +29,8 @@ const RECHECK_MS = 5 * SECOND
 const UNWRITTEN_MS = 30 * SECOND
 /** Timers are not for days. */
 const MOST_WAIT_MS = HOUR
+/** So many times as long as a look took, none is taken: with very many jobs that wait, it is no small thing. */
+const REST = 20
 /** Stands for every processor. */
 const ALL = '*'
 
@@ -42,6 +44,7 @@ export class LocalWorker {
   readonly #closing = new AbortController()
   #timer: NodeJS.Timeout | null = null
   #lookAt = Infinity
+  #restsUntil = 0
 
   constructor(options: LocalWorkerOptions) {
     this.#options = options
@@ -81,8 +84,9 @@ export class LocalWorker {
     return dueHereAt(job, { afterMs, startedAt: this.#startedAt })
   }
 
-  /** Looks again at that instant, unless it does so earlier. */
-  #arm(at: number): void {
+  /** Looks again at that instant, or once it has rested, unless it does so earlier. */
+  #arm(due: number): void {
+    const at = Math.max(due, this.#restsUntil)
     if (at >= this.#lookAt || this.#closing.signal.aborted) return
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#lookAt = at
@@ -91,35 +95,44 @@ export class LocalWorker {
   }
 
   #look(): void {
+    const begunAt = performance.now()
+    let { best, again } = this.#next()
+    for (; best !== null; { best, again } = this.#next()) this.#begin(best.job, best.processor)
     this.#lookAt = Infinity
-    for (;;) {
-      const { best, again } = this.#next()
-      this.#arm(again)
-      if (best === null) return
-      this.#begin(best.job, best.processor)
-    }
+    this.#restsUntil = this.#options.jobs.now() + REST * (performance.now() - begunAt)
+    this.#arm(again)
   }
 
   /** The job that is to be begun, and when another may be. */
   #next(): { best: { job: PendingJob; processor: Processor } | null; again: number } {
-    const { jobs, processors } = this.#options
+    const { jobs } = this.#options
     const now = jobs.now()
     const isServed = this.#servedTypes()
     let best: { job: PendingJob; processor: Processor } | null = null
     let again = Infinity
     for (const job of jobs.inStatus('pending')) {
       if (job.status !== 'pending' || this.#running.has(job.jobId)) continue
-      const at = this.#dueAt(job)
-      const processor = at === null ? null : processors.for(job)
-      if (at === null || processor === null) continue
-      const from = Math.max(at, this.#pauseOf(processor.name), this.#pauseOf(ALL))
-      if (from > now) again = Math.min(again, from)
-      else if (job.ingestion?.local !== true && isServed(job.contentType))
-        again = Math.min(again, now + RECHECK_MS)
-      else if (this.#hasPlace(processor) && (best === null || goesBefore(job, best.job)))
-        best = { job, processor }
+      const found = this.#processorFor(job, now, isServed)
+      if (typeof found === 'number') again = Math.min(again, found)
+      else if (this.#hasPlace(found) && (best === null || goesBefore(job, best.job)))
+        best = { job, processor: found }
     }
     return { best, again }
+  }
+
+  /** Who may begin a job here now; else when that is to be asked again. */
+  #processorFor(
+    job: PendingJob,
+    now: number,
+    isServed: (contentType: string) => boolean,
+  ): Processor | number {
+    const at = this.#dueAt(job) ?? Infinity
+    if (at > now) return at
+    if (job.ingestion?.local !== true && isServed(job.contentType)) return now + RECHECK_MS
+    const processor = this.#options.processors.for(job)
+    if (processor === null) return Infinity
+    const until = Math.max(this.#pauseOf(processor.name), this.#pauseOf(ALL))
+    return until > now ? until : processor
   }
 
   /** Whether there is a worker for a content type, as of now. */
