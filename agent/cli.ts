@@ -20,6 +20,9 @@ const COMMANDS: Record<string, () => Promise<(cli: Command) => void>> = {
   register: async () => (await import('./commands/register.ts')).addRegister,
   models: async () => (await import('./commands/models.ts')).addModels,
   engines: async () => (await import('./commands/engines.ts')).addEngines,
+  status: async () => (await import('./commands/status.ts')).addStatus,
+  drain: async () => (await import('./commands/status.ts')).addDrain,
+  service: async () => (await import('./commands/service.ts')).addService,
   config: async () => (await import('./commands/config.ts')).addConfig,
 }
 

@@ -1,7 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { z } from 'zod'
-import { AppError } from '../shared/errors.ts'
 import { fromWire, toWire, type FromWire } from '../shared/keys.ts'
 import {
   API,
@@ -19,6 +18,7 @@ import {
 } from '../shared/wire.ts'
 import { registerAnswer } from '../shared/wire-access.ts'
 import { parseJson, type CallOptions, type Connection, type Exchange } from './connection.ts'
+import { Garbled } from './retry.ts'
 import { multipart, type Upload } from './upload.ts'
 
 export type ClaimRequest = FromWire<z.output<typeof claimRequest>>
@@ -32,7 +32,8 @@ const jobAnswer = z.looseObject({ job_id: z.string(), status: z.string() })
 
 /**
  * The coordinator's API. Every answer is checked against its schema, and every refusal is a `Refusal` with the
- * coordinator's own code and words. 429, 5xx and network errors are retried, nothing else is.
+ * coordinator's own code and words. 429, 5xx and network errors are retried, nothing else is. {@link Garbled} is what comes
+ * of an answer of somebody else.
  */
 export class Client {
   readonly connection: Connection
@@ -82,11 +83,12 @@ export class Client {
   ): Promise<void> {
     const { size } = await stat(file)
     const headers = { 'morag-lease': leaseToken, 'content-length': String(size) }
-    await this.connection.text(
+    const text = await this.connection.text(
       `${jobPath(jobId)}/artifacts/${encodeURIComponent(name)}`,
       () => ({ method: 'PUT' as const, headers, body: createReadStream(file) }),
       options,
     )
+    this.#checked(z.looseObject({}), text)
   }
 
   /** Gives an attempt back; it does not count. */
@@ -149,10 +151,15 @@ export class Client {
   }
 
   #checked<S extends z.ZodType>(schema: S, text: string): FromWire<z.output<S>> {
-    const parsed = schema.safeParse(parseJson(text))
+    const { url } = this.connection
+    const json = parseJson(text)
+    if (json === undefined) {
+      throw new Garbled(`What ${url} answered is no JSON: is a MoRAG coordinator there?`)
+    }
+    const parsed = schema.safeParse(json)
     if (parsed.success) return fromWire(parsed.data)
-    const message = `The answer of ${this.connection.url} is not what this agent expects: update the older of the two. ${z.prettifyError(parsed.error)}`
-    throw new AppError('internal', message, { cause: parsed.error })
+    const message = `The answer of ${url} is not what this agent expects: update the older of the two. ${z.prettifyError(parsed.error)}`
+    throw new Garbled(message, parsed.error)
   }
 }
 

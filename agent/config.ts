@@ -36,6 +36,8 @@ export interface StartSettings extends LogSettings {
   /** Jobs got ready beside those that run. */
   prefetch: number
   limits: LimitSettings
+  /** Where to answer those who watch over the agent; null: nowhere. */
+  healthAddress: { host: string; port: number } | null
   once: boolean
   exitWhenIdle: boolean
 }
@@ -123,6 +125,7 @@ export function startSettings(flags: Flags): StartSettings {
       maxJobs: number('maxJobs'),
       maxUptimeMs: number('maxUptime'),
     },
+    healthAddress: (flags['healthAddr'] as StartSettings['healthAddress'] | undefined) ?? null,
     once: flags['once'] === true,
     exitWhenIdle: flags['exitWhenIdle'] === true,
   })

@@ -5,9 +5,17 @@ import type { Dispatcher } from 'undici'
 import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
 import type { ClaimedJob } from '../shared/wire.ts'
 import type { Connection } from './connection.ts'
-import { backoffMs, isTransient, pause } from './retry.ts'
+import { backoffMs, Garbled, isTransient, pause, Unreachable } from './retry.ts'
 
 const MIB = 1024 * 1024
+
+/** Tries in a row that brought nothing, where the coordinator answers: half a minute or less. */
+const REFUSED_TRIES = 6
+/**
+ * And where it does not: ten minutes or so. It may only be away, and who gave up would tell nobody, and begin anew. Whose
+ * lease is lost meanwhile hears so when it is back.
+ */
+const UNREACHED_TRIES = 30
 
 export interface DownloadOptions {
   connection: Connection
@@ -19,7 +27,7 @@ export interface DownloadOptions {
   onProgress?: (receivedBytes: number, totalBytes: number) => void
   /** How long the coordinator may send nothing. */
   idleMs?: number
-  /** Tries in a row that brought no byte before it is given up. */
+  /** Tries in a row that brought no byte before it is given up; default: more where the coordinator is not reached. */
   fruitless?: number
   retryMinMs?: number
   freeBytes?: (folder: string) => Promise<number>
@@ -65,7 +73,7 @@ interface Sink {
 }
 
 async function fetchAll(options: DownloadOptions, sink: Sink): Promise<void> {
-  const { source, signal, fruitless = 6, retryMinMs = 500 } = options
+  const { source, signal, retryMinMs = 500 } = options
   let failures = 0
   while (true) {
     const before = sink.received
@@ -76,7 +84,8 @@ async function fetchAll(options: DownloadOptions, sink: Sink): Promise<void> {
       signal.throwIfAborted()
       if (!isTransient(error)) throw error
       failures = sink.received > before ? 1 : failures + 1
-      if (failures >= fruitless) {
+      const usual = error instanceof Unreachable ? UNREACHED_TRIES : REFUSED_TRIES
+      if (failures >= (options.fruitless ?? usual)) {
         throw new AppError(
           'download_failed',
           `The download of ${source.filename} stopped at ${sink.received} of ${source.sizeBytes} bytes: ${messageOf(error)}`,
@@ -129,6 +138,14 @@ async function checkAnswer(
   const { statusCode, headers } = response
   if (statusCode !== 200 && statusCode !== 206) throw await connection.refusal(response)
   const etag = headers['etag']
+  const length = headers['content-length']
+  const fits = length === String(source.sizeBytes - offset)
+  if (etag === undefined && !fits && source.sizeBytes > 0) {
+    // A page of somebody else's says nothing of our file.
+    throw new Garbled(
+      `What ${connection.url} answered is not the source: is a MoRAG coordinator there?`,
+    )
+  }
   if (typeof etag === 'string' && strong(etag) !== strong(source.etag)) {
     throw changed(source, 'has another etag')
   }
@@ -136,8 +153,7 @@ async function checkAnswer(
   const expected = `bytes ${offset}-${source.sizeBytes - 1}/${source.sizeBytes}`
   const starts = statusCode === 206 ? range === expected : offset === 0
   if (!starts) throw changed(source, 'cannot be resumed')
-  const length = headers['content-length']
-  if (length !== undefined && Number(length) !== source.sizeBytes - offset) {
+  if (length !== undefined && !fits) {
     throw changed(source, `has ${offset + Number(length)} bytes`)
   }
 }

@@ -40,6 +40,8 @@ export interface Link {
   worker: Worker
   heartbeat: Heartbeat
   outbox: Outbox
+  /** Whether the coordinator answers. */
+  contact: Contact
   close(): Promise<void>
 }
 
@@ -105,6 +107,7 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     worker,
     heartbeat,
     outbox,
+    contact,
     async close() {
       await heartbeat.close()
       await outbox.close()

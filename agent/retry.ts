@@ -26,10 +26,21 @@ export class Unreachable extends AppError {
   }
 }
 
-/** Whether the same request may succeed later: 429, 5xx and the network. Nothing else. */
+/**
+ * An answer that no coordinator gives, though its status is that of a success: the page of a proxy, or of whoever has
+ * taken the network over. What we asked for may have been done.
+ */
+export class Garbled extends AppError {
+  constructor(message: string, cause: unknown = null) {
+    super('internal', message, { cause })
+    this.name = 'Garbled'
+  }
+}
+
+/** Whether the same request may succeed later: 429, 5xx, the network, and answers of others. Nothing else. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof Refusal) return error.status === 429 || error.status >= 500
-  return error instanceof Unreachable
+  return error instanceof Unreachable || error instanceof Garbled
 }
 
 export interface RetryOptions {

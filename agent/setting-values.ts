@@ -70,3 +70,11 @@ export function milliseconds(text: string): number {
   if (value >= 1_000) return value
   throw new AppError('usage', `'${text}' is too short: write a time like 90s, 10m or 8h.`)
 }
+
+/** `host:port`, `[::1]:port`, or `:port` for this machine alone. */
+export function hostAndPort(text: string): { host: string; port: number } {
+  const [, six, name, port] = /^(?:\[([\da-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text.trim()) ?? []
+  if (port !== undefined && Number(port) <= 65_535)
+    return { host: six ?? (name || '127.0.0.1'), port: Number(port) }
+  throw new AppError('usage', `'${text}' is not an address: write it like 127.0.0.1:9464.`)
+}

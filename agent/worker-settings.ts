@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { setting, wholeNumber } from '../shared/settings.ts'
 import { DEFAULT_URL, workDirSetting } from './config.ts'
 import { baseUrl } from './connection.ts'
-import { checked, milliseconds, nameList, workerName } from './setting-values.ts'
+import { checked, hostAndPort, milliseconds, nameList, workerName } from './setting-values.ts'
 
 export function addWorkerSettings(command: Command): Command {
   return addCoordinators(command)
@@ -60,6 +60,13 @@ export function addWorkerSettings(command: Command): Command {
         'take nothing new after so long',
         'MORAG_MAX_UPTIME',
       ).argParser(checked(milliseconds)),
+    )
+    .addOption(
+      setting(
+        '--health-addr <address>',
+        'where to answer /livez, /readyz and /metrics, like 127.0.0.1:9464 (default: nowhere)',
+        'MORAG_HEALTH_ADDR',
+      ).argParser(checked(hostAndPort)),
     )
     .option('--once', 'end after one job')
     .option('--exit-when-idle', 'end when there is no more work')

@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { lockFolder } from '../shared/lock.ts'
+import { Control } from './control.ts'
 
 /** The folder that one agent has to itself: `<work-dir>/<worker id>`. */
 export interface Workspace {
@@ -11,6 +12,8 @@ export interface Workspace {
   jobs: string
   /** Results that the coordinator does not have yet. */
   outbox: string
+  /** Who asks it on this machine. */
+  control: Control
   release(): Promise<void>
 }
 
@@ -47,12 +50,18 @@ async function take(workDir: string, workerId: string): Promise<Workspace | null
   const jobs = path.join(folder, 'jobs')
   try {
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    const lock = await lockFolder(folder)
+    const control = new Control()
+    const lock = await lockFolder(folder, control.serve)
     if (lock === null) return null
     // What is left of an earlier run belongs to attempts that are over.
     await rm(jobs, { recursive: true, force: true })
     await mkdir(jobs, { mode: 0o700 })
-    return { workerId, jobs, outbox: path.join(folder, 'outbox'), release: () => lock.release() }
+    const outbox = path.join(folder, 'outbox')
+    const release = async (): Promise<void> => {
+      control.close()
+      await lock.release()
+    }
+    return { workerId, jobs, outbox, control, release }
   } catch (error) {
     const message = `The folder ${folder} cannot be used (--work-dir, MORAG_TEMP_DIR): ${messageOf(error)}.`
     throw new AppError('usage', message, { cause: error })

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { open, type FileHandle } from 'node:fs/promises'
+import { connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isSystemError } from './errors.ts'
@@ -21,14 +21,21 @@ const MAX_SOCKET_PATH = 100
  * stale one shows itself by refusing connections. No process ids, which mean nothing in another container. The socket
  * gets that name once it listens, by link when the name is free and by rename over a stale one: Node removes the name
  * that a server was opened under when it closes, and a loser's must not be the winner's.
+ *
+ * @param onVisitor talks with who connects to it: see {@link visitLock}.
  */
-export async function lockFolder(folder: string): Promise<FolderLock | null> {
+export async function lockFolder(
+  folder: string,
+  onVisitor: (socket: Socket) => void = (socket) => socket.end(),
+): Promise<FolderLock | null> {
   const directory = await open(folder, 'r')
   const own = `lock.${randomUUID()}`
-  const long = Buffer.byteLength(path.join(folder, own)) > MAX_SOCKET_PATH
-  const place = (name: string): string =>
-    long ? `/proc/self/fd/${directory.fd}/${name}` : path.join(folder, name)
-  const server = createServer((socket) => socket.end())
+  const place = (name: string): string => addressOf(folder, directory, name)
+  const server = createServer((socket) => {
+    // A visitor that goes away in the middle is nobody's trouble.
+    socket.on('error', () => socket.destroy())
+    onVisitor(socket)
+  })
   const letGo = async (): Promise<void> => {
     await new Promise<void>((resolve) => server.close(() => resolve()))
     await directory.close()
@@ -54,6 +61,28 @@ export async function lockFolder(folder: string): Promise<FolderLock | null> {
     await letGo()
     throw error
   }
+}
+
+/** A connection to who holds a folder; null when nobody does. @throws when there is no such folder. */
+export async function visitLock(folder: string): Promise<Socket | null> {
+  const directory = await open(folder, 'r')
+  try {
+    return await new Promise((resolve, reject) => {
+      const socket = connect(addressOf(folder, directory, 'lock'))
+      socket.once('connect', () => resolve(socket))
+      socket.once('error', (error) =>
+        isSystemError(error, 'ECONNREFUSED', 'ENOENT') ? resolve(null) : reject(error),
+      )
+    })
+  } finally {
+    await directory.close()
+  }
+}
+
+function addressOf(folder: string, directory: FileHandle, name: string): string {
+  const plain = path.join(folder, name)
+  const isLong = Buffer.byteLength(path.join(folder, `lock.${randomUUID()}`)) > MAX_SOCKET_PATH
+  return isLong ? `/proc/self/fd/${directory.fd}/${name}` : plain
 }
 
 /** Gives our listening socket the lock's name; false when a live process has it. */

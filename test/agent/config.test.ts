@@ -70,6 +70,7 @@ describe('the settings of start', () => {
         waitSeconds: 30,
         prefetch: 1,
         limits: { idleTimeoutMs: null, maxJobs: null, maxUptimeMs: null },
+        healthAddress: null,
         once: false,
         exitWhenIdle: false,
       },

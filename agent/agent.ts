@@ -1,0 +1,194 @@
+import { announcement, pauseTeller } from './announcement.ts'
+import { Capacity } from './capacity.ts'
+import type { StartSettings } from './config.ts'
+import { deviceText } from './device-text.ts'
+import { startHealth, type Health } from './health.ts'
+import { openKit, type Kit } from './kit.ts'
+import { createLimits, LIMIT_EXIT, type Limit, type LimitSettings } from './limits.ts'
+import { openLink, type Link } from './link.ts'
+import type { Reporter } from './reporter-kinds.ts'
+import { Signals } from './signals.ts'
+import { agentStatus, type AgentStatus } from './status.ts'
+import { Watched } from './watched.ts'
+import type { Workspace } from './workspace.ts'
+
+/** How long results that are still here may take to be delivered before the agent leaves. */
+const FLUSH_MS = 10_000
+const HURRIED_FLUSH_MS = 2_000
+
+const LIMIT_TEXTS: Record<Limit, string> = {
+  idle: 'There was nothing to do for as long as --idle-timeout says: leaving.',
+  jobs: 'As many jobs as --max-jobs says are begun: they are finished, then this agent leaves.',
+  uptime: 'The time of --max-uptime is over: what runs is finished, then this agent leaves.',
+}
+
+/** Works until it is told to leave or a limit is reached; sets the exit code. */
+export async function runAgent(
+  settings: StartSettings,
+  workspace: Workspace,
+  reporter: Reporter,
+): Promise<void> {
+  const early = new AbortController()
+  const signals = new Signals(reporter, () => early.abort())
+  let kit: Kit | null = null
+  try {
+    kit = await openKit(settings.media, {
+      signal: early.signal,
+      tell: (level, text) => reporter.event(level, text),
+    })
+    // Before any job is taken: what is missing here is not to cost one.
+    reporter.idle(`starting ${kit.choice.engine.info.name}`)
+    await kit.prepare(early.signal)
+  } catch (error) {
+    await kit?.close()
+    signals.close()
+    if (!early.signal.aborted) throw error
+    process.exitCode = signals.exitCode
+    return
+  }
+  await work(settings, workspace, reporter, kit, signals)
+}
+
+async function work(
+  settings: StartSettings,
+  workspace: Workspace,
+  teller: Reporter,
+  kit: Kit,
+  signals: Signals,
+): Promise<void> {
+  const { slots, devices } = kit
+  const links: Link[] = []
+  const startedAt = Date.now()
+  const reporter = new Watched(teller)
+  let health: Health | null = null
+  const limits = createLimits({
+    ...limitsOf(settings),
+    onReached(limit) {
+      if (!isDone(settings, limit)) reporter.event('info', LIMIT_TEXTS[limit])
+      leave(links, limit)
+    },
+  })
+  const capacity = new Capacity({
+    slots: () => slots.count - slots.paused.length,
+    prefetch: settings.prefetch,
+    left: () => limits.jobsLeft,
+    sharers: settings.coordinators.length,
+    onBusy: (busy) => (busy ? limits.busy() : limits.idle()),
+  })
+  try {
+    for (const coordinator of settings.coordinators) {
+      links.push(
+        await openLink({
+          coordinator,
+          oneOfSeveral: settings.coordinators.length > 1,
+          workspace,
+          worker: settings,
+          slots: slots.count,
+          device: deviceText(devices),
+          about: () => announcement(kit),
+          capacity,
+          pipeline: kit.pipeline,
+          reporter,
+          onBegin: () => limits.jobBegun(),
+        }),
+      )
+    }
+    const tellPauses = pauseTeller(reporter)
+    slots.onChange(() => {
+      capacity.changed()
+      for (const { heartbeat } of links) heartbeat.news()
+      tellPauses(slots.paused)
+    })
+    // One may have come while the coordinators were set up.
+    if (limits.reached !== null) leave(links, limits.reached)
+    signals.handOver(links.map(({ worker }) => worker))
+    const { workerId, control } = workspace
+    const engine = kit.choice.engine.info
+    const status = (): AgentStatus =>
+      agentStatus({ workerId, startedAt, engine, slots, links, watched: reporter })
+    control.handOver({
+      status,
+      drain() {
+        reporter.event('info', 'Draining, as asked on this machine.')
+        for (const { worker } of links) worker.drain()
+        return status()
+      },
+    })
+    if (settings.healthAddress !== null) {
+      health = await startHealth(settings.healthAddress, status, reporter)
+      reporter.event('info', `tells how it is on ${health.url}`, { health_url: health.url })
+    }
+    tellStart(settings, workspace, reporter, kit, links)
+    // Also when one is refused: what the others have is finished, and goes out, before this agent ends.
+    const ends = await Promise.allSettled(links.map((link) => runLink(link, links)))
+    const patience = signals.count > 1 ? HURRIED_FLUSH_MS : FLUSH_MS
+    await Promise.all(links.map((link) => flush(link, patience, reporter)))
+    const refused = ends.find((end) => end.status === 'rejected')
+    if (refused !== undefined) throw refused.reason
+  } finally {
+    limits.close()
+    await health?.close()
+    await Promise.all(links.map((link) => link.close()))
+    await kit.close()
+    signals.close()
+  }
+  const { reached } = limits
+  if (signals.count > 1) process.exitCode = signals.exitCode
+  else if (signals.count === 0 && reached !== null && !isDone(settings, reached)) {
+    process.exitCode = LIMIT_EXIT[reached]
+  }
+}
+
+/** One job is as many as it takes with --once. */
+function limitsOf({ limits, once }: StartSettings): LimitSettings {
+  return once ? { ...limits, maxJobs: 1 } : limits
+}
+
+/** Whether the agent has done what it was started for, and no limit has cut that short. */
+function isDone({ once }: StartSettings, limit: Limit): boolean {
+  return once && limit === 'jobs'
+}
+
+function leave(links: readonly Link[], limit: Limit): void {
+  for (const { worker } of links) {
+    if (limit === 'jobs') worker.finish()
+    else worker.drain()
+  }
+}
+
+async function flush({ outbox }: Link, patienceMs: number, reporter: Reporter): Promise<void> {
+  const left = await outbox.flush(patienceMs)
+  if (left === 0) return
+  const text = `${left} result(s) could not be delivered. They are kept in ${outbox.folder} and go out at the next start.`
+  reporter.event('warn', text)
+}
+
+/** One that is refused ends the others as well: the agent is not what its owner thinks it is. */
+async function runLink({ worker, heartbeat }: Link, all: readonly Link[]): Promise<void> {
+  heartbeat.start()
+  try {
+    await worker.run()
+  } catch (error) {
+    for (const link of all) link.worker.drain()
+    throw error
+  }
+}
+
+function tellStart(
+  { contentTypes }: StartSettings,
+  { workerId }: Workspace,
+  reporter: Reporter,
+  { choice, slots }: Kit,
+  links: readonly Link[],
+): void {
+  const { info } = choice.engine
+  const urls = links.map(({ url }) => url)
+  reporter.event(
+    'info',
+    `${workerId} takes ${contentTypes.join(', ')} from ${urls.join(' and ')} with ${info.name} ` +
+      `(${info.model}, ${info.device}), ${slots.count} at a time`,
+    { worker_id: workerId, url: urls[0], urls, engine: info },
+  )
+  reporter.event('debug', `${info.name}: ${choice.why}`)
+  if (choice.better !== null) reporter.event('info', choice.better)
+}
