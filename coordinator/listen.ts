@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { serve, type ServerType } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Logger } from 'pino'
-import { SECOND } from '../shared/duration.ts'
+import { MINUTE, SECOND } from '../shared/duration.ts'
 import { AppError, isSystemError } from '../shared/errors.ts'
 import type { Config } from './config.ts'
 import { connectionsOf, continueWhenRead } from './connections.ts'
@@ -40,8 +40,7 @@ export async function listen(
   const options = {
     maxHeaderSize: MAX_HEADER_BYTES,
     requestTimeout: 0,
-    headersTimeout: idleMs,
-    connectionsCheckingInterval: idleMs / 2,
+    headersTimeout: MINUTE,
     keepAliveTimeout: 75 * SECOND,
   }
   const where = { fetch: app.fetch, hostname: host, port }
