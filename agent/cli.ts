@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { printable } from '../shared/printable.ts'
-import { VERSION } from '../shared/version.ts'
+import { asksForAbout, VERSION } from '../shared/version.ts'
 
 const EXAMPLES = `
 Examples:
@@ -24,6 +24,10 @@ const COMMANDS: Record<string, () => Promise<(cli: Command) => void>> = {
   drain: async () => (await import('./commands/status.ts')).addDrain,
   service: async () => (await import('./commands/service.ts')).addService,
   config: async () => (await import('./commands/config.ts')).addConfig,
+  completion: async () => {
+    const { addCompletion } = await import('../shared/completion.ts')
+    return (cli) => addCompletion(cli, async () => await program(Object.keys(COMMANDS)))
+  },
 }
 
 /** The commands that these arguments are about: the first that is named, else all, for the help and for a wrong name. */
@@ -33,7 +37,7 @@ function wanted(args: readonly string[]): string[] {
   return named !== undefined && Object.hasOwn(COMMANDS, named) ? [named] : Object.keys(COMMANDS)
 }
 
-async function program(): Promise<Command> {
+async function program(names: readonly string[]): Promise<Command> {
   const cli = new Command('morag-agent')
     .description('Turns audio and video into text: for a coordinator, or alone.')
     .version(VERSION)
@@ -41,7 +45,6 @@ async function program(): Promise<Command> {
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) })
     .addHelpText('after', EXAMPLES)
-  const names = wanted(process.argv.slice(2))
   if (names.length > 0) {
     ;(await import('./config.ts')).prepareEnvironment()
     const { useConfigFile } = await import('../shared/config.ts')
@@ -57,9 +60,11 @@ async function main(): Promise<void> {
     if (error.code !== 'EPIPE') throw error
     process.exit(EXIT.done)
   })
-  const cli = await program()
+  const args = process.argv.slice(2)
+  const cli = await program(wanted(args))
   try {
-    await cli.parseAsync()
+    if (asksForAbout(args)) await (await import('./commands/about.ts')).printAbout(cli)
+    else await cli.parseAsync()
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage

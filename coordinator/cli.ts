@@ -1,10 +1,12 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { aboutLines } from '../shared/about.ts'
+import { addCompletion } from '../shared/completion.ts'
 import { addConfigCommands } from '../shared/config-commands.ts'
 import { useConfigFile } from '../shared/config.ts'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { printable } from '../shared/printable.ts'
-import { VERSION } from '../shared/version.ts'
+import { asksForAbout, VERSION } from '../shared/version.ts'
 import { addSettings, configOf } from './config.ts'
 import { createLogger } from './logger.ts'
 import { startCoordinator } from './server.ts'
@@ -35,6 +37,7 @@ function program(): Command {
   const configured = { section: 'coordinator', addSettings } as const
   useConfigFile(cli, async () => configured)
   addConfigCommands(cli, { configured, secrets: SECRETS })
+  addCompletion(cli, async () => cli)
   return cli
 }
 
@@ -62,8 +65,10 @@ async function stopSignal(): Promise<NodeJS.Signals> {
 }
 
 async function main(): Promise<void> {
+  const cli = program()
   try {
-    await program().parseAsync()
+    if (asksForAbout(process.argv.slice(2))) process.stdout.write(`${aboutLines(cli).join('\n')}\n`)
+    else await cli.parseAsync()
   } catch (error) {
     if (error instanceof CommanderError) {
       process.exitCode = error.exitCode === 0 ? EXIT.done : EXIT.usage

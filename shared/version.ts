@@ -12,3 +12,8 @@ function readVersion(): string {
   }
   return 'unknown'
 }
+
+/** Whether somebody asks for more than the version. */
+export function asksForAbout(args: readonly string[]): boolean {
+  return args.some((arg) => arg === '--version' || arg === '-V') && args.includes('--verbose')
+}

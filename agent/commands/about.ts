@@ -1,0 +1,32 @@
+import { Command } from 'commander'
+import { aboutLines } from '../../shared/about.ts'
+import { messageOf } from '../../shared/errors.ts'
+import { findDevices } from '../devices.ts'
+import { deviceText } from '../device-text.ts'
+import { probeEngines } from '../engines/registry.ts'
+import { findTools } from '../ffmpeg.ts'
+import { addMediaSettings, mediaSettings } from '../media-settings.ts'
+import { print } from '../output.ts'
+
+/** `--version --verbose`: what a bug report needs, whatever of it can be had. */
+export async function printAbout(cli: Command): Promise<void> {
+  const signal = AbortSignal.timeout(30_000)
+  const command = addMediaSettings(new Command())
+  command.parse([], { from: 'user' })
+  const { engineSettings, ffmpeg } = mediaSettings(command.opts())
+  const { devices } = await findDevices({ signal })
+  const device = devices[0] ?? { kind: 'cpu' as const, name: 'cpu' }
+  const engines = await probeEngines({ ...engineSettings, device }, signal)
+  const usable = engines.filter((one) => one.usable).map((one) => one.name)
+  const tools = await findTools(ffmpeg).then(
+    ({ version, origin }) => `${version}, from ${origin}`,
+    (error: unknown) => messageOf(error),
+  )
+  const lines = [
+    ...aboutLines(cli),
+    `runs on: ${deviceText(devices)}`,
+    `ffmpeg: ${tools}`,
+    `usable engines: ${usable.join(', ') || 'none'}`,
+  ]
+  await print(`${lines.join('\n')}\n`)
+}

@@ -1,0 +1,15 @@
+import { arch, availableParallelism, platform, release, totalmem } from 'node:os'
+import { configFile } from './config.ts'
+import { VERSION } from './version.ts'
+import type { Command } from 'commander'
+
+/** What a bug report needs to know of a program and its machine; a line each. */
+export function aboutLines(cli: Command): string[] {
+  const memory = `${Math.round(totalmem() / 1024 ** 3)} GiB of memory`
+  return [
+    `${cli.name()} ${VERSION}`,
+    `node ${process.version}`,
+    `${platform()} ${release()} ${arch()}, ${availableParallelism()} CPUs, ${memory}`,
+    `settings file: ${configFile(cli) ?? 'none'}`,
+  ]
+}
