@@ -5,6 +5,7 @@ import { API } from '../shared/wire.ts'
 import { requireKey } from './auth.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
+import { docsRoutes, openApiRoutes } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
 import type { Env } from './routes/http.ts'
 import { metricsRoutes } from './routes/metrics.ts'
@@ -26,6 +27,10 @@ export function createApp(services: Services): Hono<Env> {
   const open = observeRoutes(services)
   app.route('/', open)
   app.route(API, open)
+  const described = openApiRoutes()
+  app.route('/', described)
+  app.route(API, described)
+  app.route('/', docsRoutes())
   app.use(`${API}/*`, requireKey(config.apiKey))
   app.use('/metrics', requireKey(config.apiKey))
   app.route('/', metricsRoutes(services))

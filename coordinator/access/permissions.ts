@@ -8,6 +8,10 @@ export type Rule = readonly Role[] | 'open'
 const API_RULES: Readonly<Record<string, Rule>> = {
   'GET /health': 'open',
   'GET /ready': 'open',
+  'GET /openapi.json': 'open',
+  'GET /metrics': ['read'],
+  // To a submitter of its own jobs alone.
+  'GET /events': ['submit', 'read'],
 
   'POST /remote-jobs': ['submit'],
   'GET /remote-jobs': ['submit', 'read'],
@@ -51,6 +55,9 @@ const API_RULES: Readonly<Record<string, Rule>> = {
 export const PERMISSIONS: Readonly<Record<string, Rule>> = {
   'GET /health': 'open',
   'GET /ready': 'open',
+  'GET /openapi.json': 'open',
+  'GET /docs': 'open',
+  'GET /metrics': ['read'],
   ...Object.fromEntries(
     Object.entries(API_RULES).map(([route, rule]) => [route.replace(' /', ` ${API}/`), rule]),
   ),

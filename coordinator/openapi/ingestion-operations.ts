@@ -1,0 +1,52 @@
+import { IDEMPOTENCY_KEY, type Operation } from './operation.ts'
+import { refTo } from './schemas.ts'
+
+/** The original's ingestion. */
+export const INGESTION_OPERATIONS: readonly Operation[] = [
+  {
+    id: 'process',
+    tag: 'Ingestion',
+    method: 'POST',
+    route: '/process',
+    summary: "The original's ingestion call",
+    description:
+      'With `metadata.remote: true` it becomes a job; what is not for remote workers goes to the MoRAG server as it came.',
+    headers: { 'Idempotency-Key': { description: IDEMPOTENCY_KEY } },
+    body: {
+      form: {
+        type: 'object',
+        properties: {
+          file: { type: 'string', contentMediaType: 'application/octet-stream' },
+          request_data: {
+            type: 'string',
+            contentMediaType: 'application/json',
+            contentSchema: refTo('ProcessRequest'),
+          },
+        },
+        required: ['file', 'request_data'],
+      },
+    },
+    answer: 'Processed',
+    errors: ['conflict', 'unsupported_media', 'no_space', 'bad_gateway'],
+  },
+  {
+    id: 'getTask',
+    tag: 'Ingestion',
+    method: 'GET',
+    route: '/status/:task',
+    summary: "How far a task is, in the original's words",
+    answer: 'Task',
+    errors: ['bad_gateway'],
+  },
+  {
+    id: 'retryContinuation',
+    tag: 'Ingestion',
+    method: 'POST',
+    route: '/remote-jobs/:id/continuation/retry',
+    summary: "Do again what follows a job's end",
+    description: 'Left out, `steps` are those that are not done.',
+    body: { json: 'ContinuationRetry', isOptional: true },
+    answer: 'ContinuationRetried',
+    errors: ['conflict'],
+  },
+]
