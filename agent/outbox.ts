@@ -30,6 +30,8 @@ interface Waiting {
   failures: number
   /** On the clock of performance.now(). */
   dueAt: number
+  /** Until then the coordinator wants to be left alone with it. */
+  notBefore: number
   settle: (delivery: Delivery) => void
 }
 
@@ -87,9 +89,9 @@ export class Outbox {
     return { delivery }
   }
 
-  /** The coordinator has been heard of again: try now what was waiting. */
+  /** The coordinator has been heard of again: try now what was waiting, unless it said how long to wait. */
   nudge(): void {
-    for (const one of this.#waiting.values()) one.dueAt = 0
+    for (const one of this.#waiting.values()) one.dueAt = one.notBefore
     this.#wake()
   }
 
@@ -115,7 +117,7 @@ export class Outbox {
 
   #add(parcel: Parcel, file: string): Promise<Delivery> {
     return new Promise((settle) => {
-      this.#waiting.set(file, { parcel, file, failures: 0, dueAt: 0, settle })
+      this.#waiting.set(file, { parcel, file, failures: 0, dueAt: 0, notBefore: 0, settle })
     })
   }
 
@@ -192,7 +194,9 @@ export class Outbox {
     one.failures += 1
     const asked = error instanceof AppError ? (error.retryAfterSeconds ?? 0) * 1_000 : 0
     const wait = backoffMs(one.failures, retryMinMs, retryMaxMs, Math.random())
-    one.dueAt = performance.now() + Math.max(asked, wait)
+    const now = performance.now()
+    one.notBefore = now + asked
+    one.dueAt = now + Math.max(asked, wait)
     this.#options.onDelayed(one.parcel, error, one.failures)
   }
 
