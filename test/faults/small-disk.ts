@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { execa } from 'execa'
@@ -47,4 +47,20 @@ export async function mountDisk(bytes: number, files = 100_000): Promise<Disk | 
       rmSync(root, { recursive: true })
     },
   }
+}
+
+/** Why a test is skipped that needs a folder which nobody can change. */
+export const NO_FREEZE =
+  'it needs a folder that root cannot write to either, and chattr cannot make one here'
+
+/** Makes a folder one in which nothing can be made or removed; false where that cannot be. */
+export async function freeze(folder: string): Promise<boolean> {
+  if (process.getuid?.() === 0) return await asRoot('chattr', ['+i', folder])
+  chmodSync(folder, 0o555)
+  return true
+}
+
+export async function thaw(folder: string): Promise<void> {
+  if (process.getuid?.() === 0) await asRoot('chattr', ['-i', folder])
+  else chmodSync(folder, 0o755)
 }
