@@ -4,7 +4,6 @@ import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './ingestion/continuation.ts'
 import {
   hasEnded,
-  lastAttempt,
   type EndedJob,
   type Job,
   type JobEvent,
@@ -16,6 +15,7 @@ import type { Policy } from './policy.ts'
 import { JobQueue } from './queue.ts'
 import { isJobId } from './record.ts'
 import type { JobStore } from './store.ts'
+import { transitionFacts } from './transition-line.ts'
 import { transition } from './transition.ts'
 import { Turns } from './turns.ts'
 
@@ -213,21 +213,7 @@ export class Jobs {
   #publish(before: Job | null, after: Job | null): void {
     if (before?.status === 'pending') this.queue.remove(before.jobId)
     if (after?.status === 'pending') this.queue.add(after, this.now())
-    this.#log.info(facts(before, after), `job ${after?.status ?? 'removed'}`)
+    this.#log.info(transitionFacts(before, after), `job ${after?.status ?? 'removed'}`)
     for (const listener of this.#listeners) listener(before, after)
-  }
-}
-
-/** A change as the log tells it. */
-function facts(before: Job | null, after: Job | null): object {
-  const job = after ?? before!
-  const attempt = lastAttempt(job)
-  return {
-    job_id: job.jobId,
-    content_type: job.contentType,
-    from: before?.status,
-    attempt: attempt?.number,
-    worker_id: attempt?.workerId,
-    reason: attempt?.errorCode ?? undefined,
   }
 }
