@@ -1,9 +1,9 @@
 import { SECOND } from '../shared/duration.ts'
 import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
-import type { JobSummary, WorkerAnswer } from '../shared/wire-answers.ts'
+import type { JobAnswer, JobSummary, WorkerAnswer } from '../shared/wire-answers.ts'
 import type { Estimates } from './estimate.ts'
-import { ingestionView, shownContinuation, type IngestionView } from './ingestion/ingestion-view.ts'
-import { lastAttempt, type Attempt, type Job, type ProcessingJob } from './job.ts'
+import { ingestionView, shownContinuation } from './ingestion/ingestion-view.ts'
+import { lastAttempt, type Job, type ProcessingJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './lease.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
@@ -15,21 +15,6 @@ import type { Worker, Workers } from './workers.ts'
 
 /** How often a worker should send a heartbeat: three fit into a lease. */
 const HEARTBEATS_PER_LEASE = 3
-
-export interface JobView extends StatusAnswer, IngestionView {
-  contentType: string
-  ingestionTaskId: string
-  taskOptions: Record<string, unknown>
-  priority: number
-  source: { kind: string; filename: string; sizeBytes: number; sha256: string | null }
-  maxRetries: number
-  availableAt: number | null
-  /** What no connected worker has that a waiting job requires, in words. */
-  waitingFor: string | null
-  lease: { expiresAt: number | null; deadlineAt: number; processedSeconds: number | null } | null
-  attempts: Attempt[]
-  result: { processingSeconds: number | null; mediaSeconds: number | null } | null
-}
 
 /** A worker as it was last heard of, and what it works on. */
 interface WorkerView extends Worker {
@@ -88,7 +73,7 @@ export class Views {
   }
 
   /** Everything about one job but its transcript. */
-  detail(job: Job): JobView {
+  detail(job: Job): JobAnswer {
     const { kind, filename, sizeBytes, sha256 } = job.source
     return {
       ...this.status(job),
@@ -224,12 +209,12 @@ function shownFailure(job: Job): Pick<StatusAnswer, 'errorCode' | 'errorMessage'
   return { errorCode: last?.errorCode ?? null, errorMessage: last?.errorMessage ?? null }
 }
 
-function shownLease({ lease }: ProcessingJob, now: number): NonNullable<JobView['lease']> {
+function shownLease({ lease }: ProcessingJob, now: number): NonNullable<JobAnswer['lease']> {
   const { expiresAt, processedSeconds } = lease
   return { expiresAt, deadlineAt: deadlineOf(lease, now), processedSeconds }
 }
 
-function shownResult({ result }: Job & { status: 'completed' }): NonNullable<JobView['result']> {
+function shownResult({ result }: Job & { status: 'completed' }): NonNullable<JobAnswer['result']> {
   const { processingSeconds, mediaSeconds } = result
   return { processingSeconds, mediaSeconds }
 }

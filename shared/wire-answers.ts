@@ -126,7 +126,10 @@ export const jobAnswer = statusAnswer.extend({
   ingestion: z
     .object({
       mode: z.string(),
+      /** It is processed by the coordinator itself. */
+      local: z.boolean(),
       source_type: z.string(),
+      media_type: z.string().nullable(),
       document_id: z.string().nullable(),
       metadata: opaque,
       processing_options: opaque,
@@ -136,6 +139,8 @@ export const jobAnswer = statusAnswer.extend({
   webhook: z.string().nullable(),
   continuation: continuationAnswer.nullable(),
 })
+
+export type JobAnswer = FromWire<z.output<typeof jobAnswer>>
 
 /** `GET /remote-jobs/{id}/result`. */
 export const transcriptAnswer = z.object({

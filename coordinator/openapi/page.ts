@@ -30,9 +30,7 @@ export async function docsPage(document: OpenApi): Promise<string> {
         <meta name="viewport" content="width=device-width" />
         <title>${info.title}: HTTP API</title>
         <link rel="icon" href="data:," />
-        <style>
-          ${raw(STYLE)}
-        </style>
+        ${raw(`<style>${STYLE}</style>`)}
       </head>
       <body>
         <header>
