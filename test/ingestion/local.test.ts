@@ -178,7 +178,8 @@ describe('a file that is not for a remote worker, and no MoRAG server is there f
     for (const id of ids) await isIn(running, id, 'processing')
     const third = await sent(running, audio)
     assert.deepEqual(await claim(running), [])
-    // No third at a time.
+    // No third at a time, while what another does gets through.
+    await contentOf(running, await sent(running, {}))
     assert.equal((await detail(running, third))['status'], 'pending')
     const reassign = { json: { worker_id: 'w1' } }
     const answer = await running.ask('POST', `/remote-jobs/${third}/reassign`, reassign)
