@@ -4,6 +4,7 @@ import {
   claim,
   createJob,
   startRunning,
+  until,
   type Claimed,
   type Running,
   type Setup,
