@@ -53,7 +53,7 @@ export class Tally {
   }
 }
 
-export function noCounts(): Counts {
+function noCounts(): Counts {
   return { pending: 0, processing: 0, completed: 0, failed: 0, timeout: 0, cancelled: 0 }
 }
 

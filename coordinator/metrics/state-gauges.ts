@@ -80,6 +80,11 @@ export function gaugeState(
         this.inc({ state: lastSeenAt < since ? 'lost' : (state ?? 'unknown') })
     },
   })
+  gauge(
+    'morag_workers_set_aside',
+    'Workers that get nothing for now that others can do, because they failed too often.',
+    () => workers.all().filter(({ workerId }) => workers.setAsideOf(workerId) !== null).length,
+  )
   new Gauge({
     name: 'morag_disk_free_bytes',
     help: "Free space of the data folder's file system.",
