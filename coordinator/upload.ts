@@ -7,6 +7,7 @@ import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
 import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
+import { printable } from '../shared/printable.ts'
 import { tooLarge } from './body-file.ts'
 
 /** A file that came in, whole and on the disk, and not yet anybody's. */
@@ -54,9 +55,12 @@ export async function receiveForm(
       headers: { ...headers, 'content-type': headers['content-type'] ?? '' },
       limits: { files: 10, fields: 50, fieldSize: MAX_FIELD_BYTES, fileSize: maxBytes + 1 },
     })
-    form.on('field', (name, value) => {
-      fields[name] = value
+    form.on('field', (name, value, _, isCut) => {
+      if (isCut) form.destroy(tooMuch(`the field '${printable(name, { most: 100 })}'`))
+      else fields[name] = value
     })
+    for (const event of ['fieldsLimit', 'filesLimit'] as const)
+      form.once(event, () => form.destroy(tooMuch('its number of parts')))
     form.on('file', (name, stream, filename) => {
       if (name !== 'file' || part.stream !== undefined) return void stream.resume()
       part.stream = stream
@@ -73,6 +77,10 @@ export async function receiveForm(
     await rm(target, { force: true })
     throw asUploadError(error)
   }
+}
+
+function tooMuch(what: string): AppError {
+  return new AppError('too_large', `The form is not taken: ${what} is more than is allowed here.`)
 }
 
 /** Like a pipeline, but leaves the request open: an answer has to go back through its socket. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once, setMaxListeners } from 'node:events'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
@@ -251,6 +251,41 @@ describe('JSON that is built to be a burden', () => {
     const process = await fetch(`${running.url}/api/v1/process`, { method: 'POST', body: asked })
     assert.equal(process.status, 400)
     assert.deepEqual((await running.ask('GET', '/remote-jobs')).body['jobs'], [])
+  })
+})
+
+describe('a form', () => {
+  async function sent(running: Running, fields: [string, string | Blob][]): Promise<string> {
+    const form = new FormData()
+    form.set('content_type', 'audio')
+    for (const [name, value] of fields) form.append(name, value)
+    form.set('file', new File(['speech'], 'talk.mp3'))
+    const answer = await fetch(`${running.url}/api/v1/remote-jobs`, { method: 'POST', body: form })
+    return `${answer.status} ${await answer.text()}`
+  }
+
+  test('may have so many fields and files, so long, and no more; nothing of another is kept', async (t) => {
+    const running = await startRunning(t)
+    const many = (count: number, value: string | Blob): [string, string | Blob][] =>
+      Array.from({ length: count }, (_, n) => [`f${n}`, value])
+    assert.match(await sent(running, many(49, 'x')), /^200 /)
+    assert.match(await sent(running, many(50, 'x')), /^413 .*its number of parts is more/)
+    assert.match(await sent(running, many(9, new Blob(['x']))), /^200 /)
+    assert.match(
+      await sent(running, many(10, new Blob(['x']))),
+      /^413 .*its number of parts is more/,
+    )
+    assert.match(await sent(running, [['task_options', ' '.repeat(MIB)]]), /^422 /)
+    const long = await sent(running, [['task_options', ' '.repeat(MIB + 1)]])
+    assert.match(long, /^413 .*the field 'task_options' is more than is allowed/)
+    assert.deepEqual(unfinished(running), [])
+  })
+
+  test('that meets a folder that is gone is not its client’s fault', async (t) => {
+    const running = await startRunning(t)
+    rmSync(path.join(running.dataDir, 'sources', '.incoming'), { recursive: true })
+    const [status] = (await sent(running, [])).split(' ')
+    assert.equal(status, '500')
   })
 })
 
