@@ -2,7 +2,7 @@ import { Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { AppError, isSystemError, statusOf } from '../shared/errors.ts'
 import { API } from '../shared/wire.ts'
-import { requireKey } from './auth.ts'
+import { gate } from './access/gate.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { docsRoutes, openApiRoutes } from './routes/docs.ts'
@@ -21,9 +21,10 @@ const RETRY_AFTER_SECONDS = 5
 
 /** The HTTP side: who may come in, which route serves what, and how every failure is answered. */
 export function createApp(services: Services): Hono<Env> {
-  const { log, config } = services
+  const { log } = services
   const app = new Hono<Env>({ strict: false })
   app.use(services.metrics.traffic)
+  app.use(gate(services.access))
   const open = observeRoutes(services)
   app.route('/', open)
   app.route(API, open)
@@ -31,8 +32,6 @@ export function createApp(services: Services): Hono<Env> {
   app.route('/', described)
   app.route(API, described)
   app.route('/', docsRoutes())
-  app.use(`${API}/*`, requireKey(config.apiKey))
-  app.use('/metrics', requireKey(config.apiKey))
   app.route('/', metricsRoutes(services))
   // Fixed paths before those with an id in their place.
   for (const routes of [

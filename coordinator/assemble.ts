@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../shared/errors.ts'
+import { Access } from './access/access.ts'
 import { Attempts } from './attempts.ts'
 import { Claims } from './claims.ts'
 import type { Config } from './config.ts'
@@ -47,6 +48,7 @@ export async function assemble(
   const { files, tokens, webhookSecret } = await openFiles(config, roots, log)
   const now = Date.now
   const random = Math.random
+  const access = new Access(config, log, now)
   const jobs = new Jobs({
     store,
     policy,
@@ -102,6 +104,7 @@ export async function assemble(
     config,
     log,
     store,
+    access,
     jobs,
     files,
     workers,

@@ -3,7 +3,9 @@ import { LOCAL_WORKER } from '../shared/wire-fields.ts'
 import type { HeartbeatRequest, Order, ResultRequest } from '../shared/wire.ts'
 import type { Checkpoint } from './checkpoints.ts'
 import type { JobFiles } from './job-files.ts'
-import { lastAttempt, type Attempt, type Job } from './job.ts'
+import { worksOn } from './access/ownership.ts'
+import type { Principal } from './access/principal.ts'
+import { attemptOf, lastAttempt, type Attempt, type Job } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
 import { resultOf } from './results.ts'
@@ -30,11 +32,12 @@ export class Attempts {
   }
 
   /** Renews a lease, keeps its checkpoint, and says what its worker is to do with the job. */
-  async heartbeat(beat: HeartbeatRequest['jobs'][number]): Promise<JobOrder> {
+  async heartbeat(beat: HeartbeatRequest['jobs'][number], caller: Principal): Promise<JobOrder> {
     const { jobId, leaseToken, stage, progress } = beat
     const job = this.#jobs.find(jobId)
     const attempt = this.#tokens.read('lease', jobId, leaseToken)
-    if (job === undefined || attempt === null) return { jobId, order: 'lost' }
+    if (job === undefined || attempt === null || !worksOn(caller, attemptOf(job, attempt)))
+      return { jobId, order: 'lost' }
     if (!holds(job, attempt)) return { jobId, order: orderFor(job) }
     const event = {
       type: 'heartbeat',
@@ -61,8 +64,8 @@ export class Attempts {
    * Takes a worker's result or failure; the same again is the same answer again.
    * @throws {AppError} `not_found`, `lease_lost`, `conflict` when the job has another result.
    */
-  async finish(jobId: string, request: ResultRequest): Promise<Job> {
-    const attempt = this.#attemptOf(this.#jobs.get(jobId), request.leaseToken ?? null)
+  async finish(jobId: string, request: ResultRequest, caller: Principal): Promise<Job> {
+    const attempt = this.#attemptOf(this.#jobs.get(jobId), request.leaseToken ?? null, caller)
     if (!request.success) {
       const code = request.errorCode ?? 'internal'
       const message = request.errorMessage ?? 'The worker gave no reason.'
@@ -77,8 +80,8 @@ export class Attempts {
   }
 
   /** @throws {AppError} `not_found`, `lease_lost`. */
-  async release(jobId: string, leaseToken: string): Promise<Job> {
-    const attempt = this.#attemptOf(this.#jobs.get(jobId), leaseToken)
+  async release(jobId: string, leaseToken: string, caller: Principal): Promise<Job> {
+    const attempt = this.#attemptOf(this.#jobs.get(jobId), leaseToken, caller)
     return await this.#jobs.apply(jobId, { type: 'release', attempt })
   }
 
@@ -92,10 +95,10 @@ export class Attempts {
    * Lets a worker send files beside the result of the attempt it holds.
    * @throws {AppError} `forbidden` without a token; `not_found`; `lease_lost` when the attempt is not the current one.
    */
-  mayUpload(jobId: string, lease: string | null): void {
+  mayUpload(jobId: string, lease: string | null, caller: Principal): void {
     const job = this.#jobs.get(jobId)
     if (lease === null) throw new AppError('forbidden', `Job ${jobId} is not assigned to you.`)
-    const attempt = this.#attemptOf(job, lease)
+    const attempt = this.#attemptOf(job, lease, caller)
     if (holds(job, attempt)) return
     throw new AppError('lease_lost', `Attempt ${attempt} no longer holds job ${jobId}.`)
   }
@@ -105,7 +108,11 @@ export class Attempts {
    * which has nothing else to show.
    * @throws {AppError} `forbidden` when the attempt is not the current one.
    */
-  async mayDownload(job: Job, lease: string | null, query: string | null): Promise<void> {
+  async mayDownload(
+    job: Job,
+    { lease, query }: { lease: string | null; query: string | null },
+    caller: Principal,
+  ): Promise<void> {
     const current = lastAttempt(job)
     const { jobId } = job
     const attempt =
@@ -116,19 +123,22 @@ export class Attempts {
           : current !== undefined && isOriginal(current)
             ? current.number
             : null
-    if (attempt === null || !holds(job, attempt)) {
+    if (attempt === null || !holds(job, attempt) || !worksOn(caller, current)) {
       throw new AppError('forbidden', `Job ${jobId} is not assigned to you, or no longer.`)
     }
     await this.#jobs.markDownload(jobId)
   }
 
-  #attemptOf(job: Job, leaseToken: string | null): number {
+  /** The attempt that a worker means: another's is as if the lease token were none. */
+  #attemptOf(job: Job, leaseToken: string | null, caller: Principal): number {
     const { jobId } = job
     const attempt =
       leaseToken === null
-        ? job.attempts.findLast(isOriginal)?.number
+        ? job.attempts.findLast((one) => isOriginal(one) && worksOn(caller, one))?.number
         : this.#tokens.read('lease', jobId, leaseToken)
-    if (attempt !== null && attempt !== undefined) return attempt
+    const isGood =
+      attempt !== null && attempt !== undefined && worksOn(caller, attemptOf(job, attempt))
+    if (isGood) return attempt
     throw new AppError(
       'lease_lost',
       leaseToken === null

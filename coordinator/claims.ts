@@ -8,6 +8,8 @@ import type { Workers } from './workers.ts'
 
 export interface Claim {
   workerId: string
+  /** The worker's token; null: the API key, or nobody is asked for one. */
+  tokenId?: string | null
   contentTypes: readonly string[]
   maxJobs: number
   /** Null: a worker of the original protocol, without a lease. */
@@ -51,12 +53,12 @@ export class Claims {
    * older call with it that still waits goes empty-handed.
    */
   async claim(request: Claim): Promise<ProcessingJob[]> {
-    const { workerId, claimId } = request
+    const { workerId, claimId, tokenId = null } = request
     if (claimId === null) return await this.#claimOrGiveAgain(request)
-    const key = JSON.stringify([workerId, claimId])
+    const key = JSON.stringify([tokenId, workerId, claimId])
     this.#line.dismissClaim(key)
     return await this.#turns.take(key, async () => {
-      const before = this.#running(workerId, (job) => job.lease.claimId === claimId)
+      const before = this.#running(request, (job) => job.lease.claimId === claimId)
       return before.length > 0 ? before : await this.#claim(request, key)
     })
   }
@@ -76,7 +78,7 @@ export class Claims {
   async #claimOrGiveAgain(request: Claim): Promise<ProcessingJob[]> {
     const longAgo = this.#jobs.now() - UNANSWERED_MS
     const unanswered = this.#running(
-      request.workerId,
+      request,
       (job) =>
         !lastAttempt(job)!.leased &&
         job.lease.downloadAt === null &&
@@ -121,11 +123,15 @@ export class Claims {
   }
 
   /** Claims a job that was taken out of the queue; null when it changed in between. */
-  async #hold(jobId: string, { workerId, claimId, signal }: Claim): Promise<ProcessingJob | null> {
+  async #hold(
+    jobId: string,
+    { workerId, tokenId = null, claimId, signal }: Claim,
+  ): Promise<ProcessingJob | null> {
     try {
       if (!signal.aborted) {
         const leased = claimId !== null
-        const job = await this.#jobs.apply(jobId, { type: 'claim', workerId, claimId, leased })
+        const event = { type: 'claim', workerId, tokenId, claimId, leased } as const
+        const job = await this.#jobs.apply(jobId, event)
         return job.status === 'processing' ? job : null
       }
     } catch (error) {
@@ -203,10 +209,16 @@ export class Claims {
     }, wait).unref()
   }
 
-  #running(workerId: string, fits: (job: ProcessingJob) => boolean): ProcessingJob[] {
+  /** What a worker has claimed with the same token: by another's name alone nobody gets another's jobs. */
+  #running(
+    { workerId, tokenId = null }: Claim,
+    fits: (job: ProcessingJob) => boolean,
+  ): ProcessingJob[] {
     const found: ProcessingJob[] = []
     for (const job of this.#jobs.inStatus('processing')) {
-      if (job.status !== 'processing' || lastAttempt(job)?.workerId !== workerId) continue
+      const attempt = lastAttempt(job)
+      if (attempt?.workerId !== workerId || attempt.tokenId !== tokenId) continue
+      if (job.status !== 'processing') continue
       if (fits(job)) found.push(job)
     }
     return found

@@ -7,13 +7,14 @@ import { useConfigFile } from '../shared/config.ts'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { printable } from '../shared/printable.ts'
 import { asksForAbout, VERSION } from '../shared/version.ts'
+import { addTokenCommands } from './commands/token.ts'
 import { addSettings, configOf } from './config.ts'
 import { createLogger } from './logger.ts'
 import { startCoordinator } from './server.ts'
 
 const MORE_HELP = `
 Environment only:
-  MORAG_API_KEY  the key that every request must show; needed to listen beyond this machine
+  MORAG_API_KEY  the key that opens everything, beside the tokens of morag-coordinator token
 
 Examples:
   morag-coordinator serve --data-dir ./data --media-root /srv/media
@@ -34,6 +35,7 @@ function program(): Command {
     .addHelpText('after', MORE_HELP)
     .exitOverride()
     .action(serve)
+  addTokenCommands(cli)
   const configured = { section: 'coordinator', addSettings } as const
   useConfigFile(cli, async () => configured)
   addConfigCommands(cli, { configured, secrets: SECRETS })
@@ -47,6 +49,7 @@ async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
   // Listened for before anything is started: whoever sees that we listen may stop us at once.
   const stop = stopSignal()
   const coordinator = await startCoordinator(config, log)
+  for (const warning of coordinator.warnings) log.warn(warning)
   log.info({ signal: await stop }, 'stopping')
   await coordinator.close()
   log.info('stopped')

@@ -5,6 +5,12 @@ import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
 import {
+  accessConfig,
+  addAccessSettings,
+  NO_AUTH_VARIABLE,
+  type AccessConfig,
+} from './access/config.ts'
+import {
   addIngestionSettings,
   ingestionConfig,
   type IngestionConfig,
@@ -17,14 +23,13 @@ import { addTlsSettings, tlsConfig, type TlsFlags } from './tls-config.ts'
 import type { CertificateFiles } from './tls.ts'
 
 /** Everything that an operator can set. */
-export interface Config {
+export interface Config extends AccessConfig {
   readonly host: string
   readonly port: number
   /** Null: plain HTTP. */
   readonly tls: CertificateFiles | null
   readonly dataDir: string
   readonly mediaRoots: readonly string[]
-  readonly apiKey: string | null
   readonly maxUploadBytes: number
   readonly maxRetries: number
   readonly policy: Policy
@@ -47,6 +52,7 @@ interface Flags extends IngestionFlags, TlsFlags {
   port: number
   dataDir: string
   mediaRoot?: string[]
+  insecureNoAuth?: true
   maxUpload: number
   maxRetries: number
   lease: number
@@ -67,7 +73,7 @@ const GIB = 1024 ** 3
 
 /** The settings of `serve`: a flag wins over its variable, a variable over the default. */
 export function addSettings(command: Command): Command {
-  dropEmptyVariables(process.env)
+  dropEmptyVariables(process.env, [NO_AUTH_VARIABLE])
   command
     .addOption(
       setting('--host <address>', 'address to listen on', 'MORAG_HOST').default('127.0.0.1'),
@@ -77,13 +83,7 @@ export function addSettings(command: Command): Command {
         .default(8000)
         .argParser(wholeNumber(0, 65_535)),
     )
-    .addOption(
-      setting(
-        '--data-dir <dir>',
-        'where jobs, uploads and results are kept',
-        'MORAG_REMOTE_JOBS_DATA_DIR',
-      ).default('/app/data/remote_jobs'),
-    )
+    .addOption(dataDir())
     .addOption(
       setting(
         '--media-root <dir>',
@@ -176,9 +176,18 @@ export function addSettings(command: Command): Command {
         .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
     )
   addTlsSettings(command)
+  addAccessSettings(command)
   addIngestionSettings(command)
   for (const option of command.options) nameItself(option)
   return command
+}
+
+export function dataDir(): Option {
+  return setting(
+    '--data-dir <dir>',
+    'where jobs, uploads and results are kept',
+    'MORAG_REMOTE_JOBS_DATA_DIR',
+  ).default('/app/data/remote_jobs')
 }
 
 /** Makes what refuses a value say which flag or variable had it. */
@@ -205,18 +214,14 @@ function inAnyCase(option: Option): Option {
  * @throws {AppError} `usage` when they would open the coordinator to strangers.
  */
 export function configOf(flags: Flags): Config {
-  const apiKey = process.env['MORAG_API_KEY']?.trim() || null
-  if (apiKey === null && !isLoopback(flags.host)) {
-    const message = `Listening on ${flags.host} lets everybody on the network in: set MORAG_API_KEY, or use --host 127.0.0.1.`
-    throw new AppError('usage', message)
-  }
+  const dataDir = path.resolve(flags.dataDir)
   return Object.freeze({
     host: flags.host,
     port: flags.port,
     tls: tlsConfig(flags),
-    dataDir: path.resolve(flags.dataDir),
+    dataDir,
     mediaRoots: flags.mediaRoot ?? [tmpdir()],
-    apiKey,
+    ...accessConfig(flags, { host: flags.host, dataDir }),
     maxUploadBytes: flags.maxUpload,
     maxRetries: flags.maxRetries,
     policy: {
@@ -236,8 +241,4 @@ export function configOf(flags: Flags): Config {
     logLevel: flags.logLevel,
     logFormat: flags.logFormat,
   })
-}
-
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host)
 }

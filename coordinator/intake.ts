@@ -4,8 +4,9 @@ import { AppError } from '../shared/errors.ts'
 import { parseWire } from '../shared/parse-wire.ts'
 import { uploadFields, type CreateRequest } from '../shared/wire.ts'
 import type { AddressGuard } from './ingestion/address-guard.ts'
+import type { Ingestion } from './ingestion/ingestion.ts'
 import { checkWebhook, webhookOf } from './ingestion/webhook-target.ts'
-import type { Ingestion, Job, PendingJob, Source } from './job.ts'
+import type { Job, PendingJob, Source } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { checkRequirements } from './requirements.ts'
 import type { Sources } from './sources.ts'
@@ -27,6 +28,14 @@ export interface Wanted {
   ingestion?: Ingestion
 }
 
+/** Who wants it, and as which of its wishes. */
+export interface Submission {
+  /** The id of a token, whose job it is; null: the API key's. */
+  submittedBy: string | null
+  /** The same again of the same submitter is the same job. */
+  idempotencyKey: string | null
+}
+
 /** How jobs come in: a path inside a media root, or an upload. */
 export class Intake {
   readonly #jobs: Jobs
@@ -40,13 +49,13 @@ export class Intake {
   }
 
   /** @throws {AppError} `invalid`, `conflict` when the key was used for another job. */
-  async fromPath(request: CreateRequest, idempotencyKey: string | null): Promise<Job> {
+  async fromPath(request: CreateRequest, submission: Submission): Promise<Job> {
     const source = await this.#sources.fromPath(request.sourceFilePath)
-    return await this.#create(request, idempotencyKey, source, async () => source)
+    return await this.#create(request, submission, source, async () => source)
   }
 
   /** @throws {AppError} `invalid`, `bad_request`, `too_large`, `no_space`, `conflict`. */
-  async fromUpload(request: FormSource, idempotencyKey: string | null): Promise<Job> {
+  async fromUpload(request: FormSource, submission: Submission): Promise<Job> {
     const { fields, upload } = await receiveForm(
       request,
       this.#sources.incoming,
@@ -59,22 +68,22 @@ export class Intake {
         const problems = [{ loc: ['body', 'file'], msg: 'Field required', type: 'missing' }]
         throw new AppError('invalid', msg, { problems })
       }
-      return await this.adopt(wanted, upload, idempotencyKey)
+      return await this.adopt(wanted, upload, submission)
     } finally {
       if (upload !== null) await rm(upload.file, { force: true })
     }
   }
 
   /** Makes a job of a file that has come in. @throws {AppError} `invalid`, `conflict`. */
-  async adopt(wanted: Wanted, upload: Upload, idempotencyKey: string | null): Promise<Job> {
-    return await this.#create(wanted, idempotencyKey, { path: null, ...upload }, async (jobId) =>
+  async adopt(wanted: Wanted, upload: Upload, submission: Submission): Promise<Job> {
+    return await this.#create(wanted, submission, { path: null, ...upload }, async (jobId) =>
       this.#sources.adopt(jobId, upload),
     )
   }
 
   async #create(
     wanted: Wanted,
-    idempotencyKey: string | null,
+    { submittedBy, idempotencyKey }: Submission,
     file: Pick<Source, 'path' | 'sha256'>,
     source: (jobId: string) => Promise<Source>,
   ): Promise<Job> {
@@ -82,7 +91,7 @@ export class Intake {
     checkRequirements(taskOptions)
     const webhook = webhookOf({ ingestion: wanted.ingestion ?? null, taskOptions })
     if (webhook !== null) checkWebhook(webhook, this.#options.guard)
-    const jobId = idempotencyKey === null ? randomUUID() : idFor(idempotencyKey)
+    const jobId = idempotencyKey === null ? randomUUID() : idFor(submittedBy, idempotencyKey)
     const job = await this.#jobs.create(jobId, async (): Promise<PendingJob> => {
       const now = this.#jobs.now()
       return {
@@ -90,6 +99,7 @@ export class Intake {
         status: 'pending',
         contentType,
         ingestionTaskId: wanted.ingestionTaskId ?? jobId,
+        submittedBy,
         taskOptions,
         ingestion: wanted.ingestion ?? null,
         priority,
@@ -112,9 +122,13 @@ export class Intake {
   }
 }
 
-/** The id of the job that a key makes: the key's SHA-256 as a UUID of version 8 (RFC 9562), so that none is stored. */
-function idFor(key: string): string {
-  const hash = createHash('sha256').update(key).digest()
+/**
+ * The id of the job that a submitter's key makes: the SHA-256 of both as a UUID of version 8 (RFC 9562), so that none is
+ * stored. No key holds a NUL, which no header can.
+ */
+function idFor(submittedBy: string | null, key: string): string {
+  const text = submittedBy === null ? key : `${submittedBy}\0${key}`
+  const hash = createHash('sha256').update(text).digest()
   hash[6] = (hash[6]! & 0x0f) | 0x80
   hash[8] = (hash[8]! & 0x3f) | 0x80
   const hex = hash.toString('hex', 0, 16)

@@ -1,4 +1,5 @@
 import type { Continuation } from './ingestion/continuation.ts'
+import type { Ingestion } from './ingestion/ingestion.ts'
 
 /** Where the bytes are: a file that was uploaded to us, or one inside a media root. */
 export interface Source {
@@ -27,6 +28,8 @@ export type Outcome =
 export interface Attempt {
   number: number
   workerId: string
+  /** The token that claimed it: nobody else may work on it. Null: with the API key, or in open mode. */
+  tokenId: string | null
   /** False for a worker of the original protocol: no lease, only the deadline. */
   leased: boolean
   startedAt: number
@@ -70,35 +73,12 @@ export interface ResultBody {
   metadata: Record<string, unknown>
 }
 
-/** Where the news of a job's end goes. `authToken` and `secret` stay with the coordinator. */
-export interface WebhookTarget {
-  url: string
-  /** Sent as a Bearer token. */
-  authToken: string | null
-  /** Signs in place of the coordinator's own secret (`whsec_…`). */
-  secret: string | null
-}
-
-/** What a client of `POST /process` asked for; what the pipeline after the conversion works with. */
-export interface Ingestion {
-  /** `ingest`: the text goes on into the MoRAG server; `convert` and others: the text is all that is wanted. */
-  mode: string
-  /** It is processed by the coordinator itself, and goes to no worker. */
-  local: boolean
-  sourceType: string
-  /** What the client said that the file is, where that says more than the content type: `text/plain`. */
-  mediaType: string | null
-  documentId: string | null
-  webhook: WebhookTarget | null
-  /** The client's own, as it came. */
-  metadata: Record<string, unknown>
-  processingOptions: Record<string, unknown>
-}
-
 export interface JobBase {
   jobId: string
   contentType: string
   ingestionTaskId: string
+  /** The token that made it; null: the API key, or somebody in open mode. */
+  submittedBy: string | null
   taskOptions: Record<string, unknown>
   /** Null for a job that came without `POST /process`. */
   ingestion: Ingestion | null
@@ -151,7 +131,13 @@ export interface Beat {
 }
 
 export type JobEvent =
-  | { type: 'claim'; workerId: string; claimId: string | null; leased: boolean }
+  | {
+      type: 'claim'
+      workerId: string
+      tokenId?: string | null
+      claimId: string | null
+      leased: boolean
+    }
   | { type: 'heartbeat'; attempt: number; beat: Beat }
   | { type: 'succeed'; attempt: number; result: Result }
   | { type: 'fail'; attempt: number; code: string; message: string; retryable: boolean }
@@ -220,6 +206,7 @@ export function baseOf(job: Job): JobBase {
     jobId,
     contentType,
     ingestionTaskId,
+    submittedBy,
     taskOptions,
     ingestion,
     priority,
@@ -233,6 +220,7 @@ export function baseOf(job: Job): JobBase {
     jobId,
     contentType,
     ingestionTaskId,
+    submittedBy,
     taskOptions,
     ingestion,
     priority,

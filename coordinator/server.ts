@@ -12,6 +12,8 @@ import { FileJobStore } from './store.ts'
 export interface Coordinator {
   /** Where it listens, `http://host:port` or `https://…`. */
   url: string
+  /** What its operator should know of, as sentences. */
+  warnings: readonly string[]
   /** Answers what is under way, brings the folders up to date and lets go of them. */
   close(): Promise<void>
 }
@@ -45,6 +47,7 @@ export async function startCoordinator(
     log.info({ url, data_dir: config.dataDir, jobs: store.size }, `listening on ${url}`)
     return {
       url,
+      warnings: services.access.warnings(),
       async close() {
         stopSweep()
         const closed = listening.close()
@@ -56,6 +59,7 @@ export async function startCoordinator(
         await services.continuations.close()
         await services.morag?.close()
         await services.files.checkpoints.settled()
+        await services.access.close()
         await store.close()
       },
     }

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import type { Access } from './access/access.ts'
 import type { Attempts } from './attempts.ts'
 import type { Claims } from './claims.ts'
 import type { Config } from './config.ts'
@@ -22,6 +23,7 @@ export interface Services {
   config: Config
   log: Logger
   store: FileJobStore
+  access: Access
   jobs: Jobs
   intake: Intake
   claims: Claims

@@ -70,6 +70,7 @@ function claim(
   const attempt: Attempt = {
     number: (lastAttempt(job)?.number ?? 0) + 1,
     workerId: event.workerId,
+    tokenId: event.tokenId ?? null,
     leased: event.leased,
     startedAt: now,
     endedAt: null,

@@ -3,7 +3,7 @@ import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
 import type { JobAnswer, JobSummary, WorkerAnswer } from '../shared/wire-answers.ts'
 import type { Estimates } from './estimate.ts'
 import { ingestionView, shownContinuation } from './ingestion/ingestion-view.ts'
-import { lastAttempt, type Job, type ProcessingJob } from './job.ts'
+import { lastAttempt, type Attempt, type Job, type ProcessingJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './lease.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
@@ -86,7 +86,7 @@ export class Views {
       availableAt: job.status === 'pending' ? job.availableAt : null,
       waitingFor: this.#waitingFor(job),
       lease: job.status === 'processing' ? shownLease(job, this.#jobs.now()) : null,
-      attempts: job.attempts,
+      attempts: job.attempts.map(withoutToken),
       result: job.status === 'completed' ? shownResult(job) : null,
       ...ingestionView(job),
     }
@@ -207,6 +207,12 @@ function shownFailure(job: Job): Pick<StatusAnswer, 'errorCode' | 'errorMessage'
   if ('error' in job) return { errorCode: job.error.code, errorMessage: job.error.message }
   const last = lastAttempt(job)
   return { errorCode: last?.errorCode ?? null, errorMessage: last?.errorMessage ?? null }
+}
+
+/** Whose token it was is in the job's file and in the log, and nobody else's to know. */
+function withoutToken(attempt: Attempt): JobAnswer['attempts'][number] {
+  const { tokenId: _, ...shown } = attempt
+  return shown
 }
 
 function shownLease({ lease }: ProcessingJob, now: number): NonNullable<JobAnswer['lease']> {

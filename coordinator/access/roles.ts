@@ -1,7 +1,3 @@
 /** What a token is for. `admin` may everything; `register` is good once, for a worker's token. */
 export const ROLES = ['submit', 'worker', 'read', 'admin', 'register'] as const
 export type Role = (typeof ROLES)[number]
-
-export function isRole(text: string): text is Role {
-  return (ROLES as readonly string[]).includes(text)
-}

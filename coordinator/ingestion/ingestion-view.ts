@@ -1,5 +1,6 @@
 import type { ContinuationAnswer } from '../../shared/wire-ingestion.ts'
-import { hasEnded, type Ingestion, type Job } from '../job.ts'
+import { hasEnded, type Job } from '../job.ts'
+import type { Ingestion } from './ingestion.ts'
 import { withoutSecrets } from '../task-options.ts'
 import { webhookOf } from './webhook-target.ts'
 

@@ -1,10 +1,11 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { isToken } from '../access/token-text.ts'
 
 /** Whose keys a request may carry. */
 export interface ProxyKeys {
   /** Put in the place of our own key; null: nothing is. */
   moragApiKey: string | null
-  /** Ours, which is for nobody else to see; null: there is none. */
+  /** Ours, which like our tokens is for nobody else to see; null: there is none. */
   ownApiKey: string | null
 }
 
@@ -55,12 +56,11 @@ export function endToEnd(headers: IncomingHttpHeaders): Headers {
 }
 
 function replaceKey(headers: Headers, { moragApiKey, ownApiKey }: ProxyKeys): void {
-  if (ownApiKey !== null) {
-    // As loosely as the key is looked for when it lets a request in.
-    const bearer = /^Bearer +(.+)$/i.exec(String(headers['authorization'] ?? ''))?.[1]
-    if (bearer?.trim() === ownApiKey) delete headers['authorization']
-    if (String(headers['x-api-key'] ?? '').trim() === ownApiKey) delete headers['x-api-key']
-  }
+  const isOurs = (given: string): boolean => given === ownApiKey || isToken(given)
+  // As loosely as they are looked for when they let a request in.
+  const bearer = /^Bearer +(.+)$/i.exec(String(headers['authorization'] ?? ''))?.[1]
+  if (isOurs(bearer?.trim() ?? '')) delete headers['authorization']
+  if (isOurs(String(headers['x-api-key'] ?? '').trim())) delete headers['x-api-key']
   if (moragApiKey === null) return
   const isTheClients = 'authorization' in headers || 'x-api-key' in headers
   if (ownApiKey === null && isTheClients) return

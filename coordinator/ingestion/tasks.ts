@@ -16,13 +16,13 @@ export class Tasks {
     })
   }
 
-  /** The newest job of a task, if there is one. */
-  find(taskId: string): Job | undefined {
+  /** The newest job of a task that fits, if there is one. */
+  find(taskId: string, fits: (job: Job) => boolean): Job | undefined {
     let newest: Job | undefined
     for (const jobId of this.#ids.get(taskId) ?? []) {
       const job = this.#jobs.find(jobId)
-      if (job !== undefined && (newest === undefined || job.createdAt >= newest.createdAt))
-        newest = job
+      if (job === undefined || !fits(job)) continue
+      if (newest === undefined || job.createdAt >= newest.createdAt) newest = job
     }
     return newest
   }

@@ -3,6 +3,8 @@ import { SECOND } from '../../shared/duration.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import { workerName } from '../../shared/wire-fields.ts'
 import { claimRequest, heartbeatRequest, releaseRequest } from '../../shared/wire.ts'
+import { registerRequest } from '../../shared/wire-access.ts'
+import { jobFor, typesFor } from '../access/ownership.ts'
 import type { Services } from '../services.ts'
 import { answer, bodyOf, callerGone, type Env } from './http.ts'
 
@@ -12,17 +14,29 @@ const RETRY_AFTER_SECONDS = 5
 const HEARTBEAT_MIB = 16
 
 /** What the agent uses: leases, heartbeats, giving back. */
-export function agentRoutes({ attempts, claims, views, workers }: Services): Hono<Env> {
+export function agentRoutes({
+  access,
+  attempts,
+  claims,
+  jobs,
+  log,
+  views,
+  workers,
+}: Services): Hono<Env> {
   const app = new Hono<Env>()
 
   app.post('/remote-jobs/claim', async (c) => {
     const { waitSeconds, prefetch, ...request } = await bodyOf(c, claimRequest)
-    workers.seen(request.workerId, { contentTypes: request.contentTypes })
+    const { principal } = c.var
+    const contentTypes = typesFor(principal, request.contentTypes)
+    workers.seen(request.workerId, { contentTypes })
     const signal = callerGone(c)
     const waitMs = waitSeconds * SECOND
     const cameAt = performance.now()
     const claimed = await claims.claim({
       ...request,
+      contentTypes,
+      tokenId: principal.tokenId,
       prefetch: prefetch ?? false,
       waitMs,
       signal,
@@ -38,6 +52,7 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
 
   app.post('/workers/:id/heartbeat', async (c) => {
     const workerId = parseWire(workerName, c.req.param('id'), 'path')
+    const { principal } = c.var
     const { jobs: beats, ...news } = await bodyOf(c, heartbeatRequest, HEARTBEAT_MIB)
     workers.seen(workerId, {
       ...news,
@@ -46,7 +61,7 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
       devices: news.devices ?? [],
       paused: news.paused ?? [],
     })
-    const orders = await Promise.all(beats.map((beat) => attempts.heartbeat(beat)))
+    const orders = await Promise.all(beats.map((beat) => attempts.heartbeat(beat, principal)))
     return answer(c, {
       directive: workers.directiveOf(workerId),
       heartbeatSeconds: views.heartbeatSeconds,
@@ -56,7 +71,16 @@ export function agentRoutes({ attempts, claims, views, workers }: Services): Hon
 
   app.post('/remote-jobs/:id/release', async (c) => {
     const { leaseToken } = await bodyOf(c, releaseRequest)
-    return answer(c, views.status(await attempts.release(c.req.param('id'), leaseToken)))
+    const { principal } = c.var
+    const { jobId } = jobFor(principal, jobs, c.req.param('id'))
+    return answer(c, views.status(await attempts.release(jobId, leaseToken, principal)))
+  })
+
+  app.post('/workers/register', async (c) => {
+    const { name } = await bodyOf(c, registerRequest)
+    const { token, record } = await access.register(c.var.principal, name)
+    log.info({ token: record.name, with: c.var.principal.name }, 'a worker has registered')
+    return answer(c, { token, name: record.name, role: record.role, types: record.types })
   })
 
   return app

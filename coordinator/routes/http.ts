@@ -7,10 +7,12 @@ import { parseBounded } from '../../shared/bounded-json.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
+import type { Principal } from '../access/principal.ts'
+import type { Submission } from '../intake.ts'
 import type { FormSource } from '../upload.ts'
 
-/** The request and answer of Node are at hand for what must stream. */
-export type Env = { Bindings: HttpBindings }
+/** The request and answer of Node are at hand for what must stream; who asks was found out before any route. */
+export type Env = { Bindings: HttpBindings; Variables: { principal: Principal } }
 
 const MIB = 1024 * 1024
 /** Most of what a JSON body may be; a route that takes more says so. */
@@ -63,6 +65,12 @@ function parseJson(text: string): unknown {
 
 export function queryOf<S extends z.ZodType>(c: Context, schema: S): FromWire<z.output<S>> {
   return parseWire(schema, c.req.query(), 'query')
+}
+
+/** Whose a new job is to be. */
+export function submissionOf(c: Context<Env>): Submission {
+  const idempotencyKey = c.req.header('idempotency-key')?.trim() || null
+  return { submittedBy: c.var.principal.tokenId, idempotencyKey }
 }
 
 /** A request's multipart form, not yet read. */

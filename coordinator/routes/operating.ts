@@ -2,6 +2,7 @@ import { Hono } from 'hono'
 import { AppError } from '../../shared/errors.ts'
 import { cleanupRequest, reassignRequest } from '../../shared/wire.ts'
 import { continuationRetryRequest } from '../../shared/wire-ingestion.ts'
+import { jobFor } from '../access/ownership.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
 import type { Job } from '../job.ts'
 import type { Services } from '../services.ts'
@@ -23,9 +24,10 @@ export function operatingRoutes({
     answer(c, await upkeep.cleanup(await optionalBodyOf(c, cleanupRequest))),
   )
 
-  app.post('/remote-jobs/:id/cancel', async (c) =>
-    answer(c, views.status(await jobs.apply(c.req.param('id'), { type: 'cancel' }))),
-  )
+  app.post('/remote-jobs/:id/cancel', async (c) => {
+    const { jobId } = jobFor(c.var.principal, jobs, c.req.param('id'))
+    return answer(c, views.status(await jobs.apply(jobId, { type: 'cancel' })))
+  })
 
   app.post('/remote-jobs/:id/retry', async (c) =>
     answer(c, views.status(await doAgain(c.req.param('id'), null))),

@@ -1,9 +1,10 @@
 import { Hono } from 'hono'
 import { createRequest, pollQuery, resultRequest } from '../../shared/wire.ts'
+import { jobFor, typesFor } from '../access/ownership.ts'
 import { hasEnded } from '../job.ts'
 import type { Services } from '../services.ts'
 import { sendSource } from './download.ts'
-import { answer, bodyOf, callerGone, formOf, queryOf, type Env } from './http.ts'
+import { answer, bodyOf, callerGone, formOf, queryOf, submissionOf, type Env } from './http.ts'
 
 const RESULT_MIB = 64
 
@@ -20,22 +21,25 @@ export function originalRoutes({
   const app = new Hono<Env>()
 
   app.post('/remote-jobs', async (c) => {
-    const key = c.req.header('idempotency-key')?.trim() || null
     const isForm = c.req.header('content-type')?.toLowerCase().startsWith('multipart/form-data')
     if (isForm === true) {
-      const { jobId, createdAt } = await intake.fromUpload(formOf(c), key)
+      const { jobId, createdAt } = await intake.fromUpload(formOf(c), submissionOf(c))
       return answer(c, { jobId, status: 'pending', createdAt })
     }
-    const { jobId, createdAt } = await intake.fromPath(await bodyOf(c, createRequest), key)
+    const request = await bodyOf(c, createRequest)
+    const { jobId, createdAt } = await intake.fromPath(request, submissionOf(c))
     return answer(c, { jobId, status: 'pending', createdAt })
   })
 
   app.get('/remote-jobs/poll', async (c) => {
-    const { workerId, contentTypes, maxJobs } = queryOf(c, pollQuery)
+    const { workerId, contentTypes: asked, maxJobs } = queryOf(c, pollQuery)
+    const { principal } = c.var
+    const contentTypes = typesFor(principal, asked)
     workers.seen(workerId, { contentTypes })
     const signal = callerGone(c)
     const claimed = await claims.claim({
       workerId,
+      tokenId: principal.tokenId,
       contentTypes,
       maxJobs,
       claimId: null,
@@ -53,20 +57,25 @@ export function originalRoutes({
   })
 
   app.get('/remote-jobs/:id/download', async (c) => {
-    const job = jobs.get(c.req.param('id'))
+    const { principal } = c.var
+    const job = jobFor(principal, jobs, c.req.param('id'))
     const lease = c.req.header('morag-lease') ?? null
-    await attempts.mayDownload(job, lease, c.req.query('token') ?? null)
+    await attempts.mayDownload(job, { lease, query: c.req.query('token') ?? null }, principal)
     return await sendSource(c, job, await files.sources.read(job))
   })
 
   app.put('/remote-jobs/:id/result', async (c) => {
     const request = await bodyOf(c, resultRequest, RESULT_MIB)
-    const job = await attempts.finish(c.req.param('id'), request)
+    const { principal } = c.var
+    const { jobId } = jobFor(principal, jobs, c.req.param('id'))
+    const job = await attempts.finish(jobId, request, principal)
     const ingestionContinued = hasEnded(job) && job.continuation !== null
     return answer(c, { status: job.status, ingestionContinued })
   })
 
-  app.get('/remote-jobs/:id/status', (c) => answer(c, views.status(jobs.get(c.req.param('id')))))
+  app.get('/remote-jobs/:id/status', (c) =>
+    answer(c, views.status(jobFor(c.var.principal, jobs, c.req.param('id')))),
+  )
 
   return app
 }

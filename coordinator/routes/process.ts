@@ -4,6 +4,7 @@ import { Hono, type Context } from 'hono'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { API } from '../../shared/wire.ts'
+import { maySee } from '../access/ownership.ts'
 import { processAnswer, taskAnswer } from '../ingestion/answers.ts'
 import { declaredKind, kindOf } from '../ingestion/content-kind.ts'
 import { peekForm, type PeekedForm, type Seen } from '../ingestion/peek-form.ts'
@@ -20,7 +21,7 @@ import { checkWebhook } from '../ingestion/webhook-target.ts'
 import type { Job } from '../job.ts'
 import type { Services } from '../services.ts'
 import { cleanName, receiveForm } from '../upload.ts'
-import { answer, type Env } from './http.ts'
+import { answer, submissionOf, type Env } from './http.ts'
 
 /** What is ours below the API's root: never the MoRAG server's to answer. */
 const OURS = ['remote-jobs', 'workers']
@@ -66,7 +67,7 @@ export function processRoutes(services: Services): Hono<Env> {
 
   app.get('/status/:task', async (c) => {
     const task = c.req.param('task')
-    const job = tasks.find(task)
+    const job = tasks.find(task, (one) => maySee(c.var.principal, one))
     if (job !== undefined) {
       const isDone = job.status === 'completed'
       const result = isDone ? await files.results.read(job.jobId, job.result) : null
@@ -120,8 +121,8 @@ export function processRoutes(services: Services): Hono<Env> {
     try {
       if (upload === null || contentType === null) throw bad("The form has no part named 'file'.")
       if (upload.sizeBytes === 0) throw bad(`The file ${upload.filename} is empty.`)
-      const key = c.req.header('idempotency-key')?.trim() || null
-      return await intake.adopt({ contentType, taskOptions, ingestion, priority }, upload, key)
+      const wanted = { contentType, taskOptions, ingestion, priority }
+      return await intake.adopt(wanted, upload, submissionOf(c))
     } finally {
       if (upload !== null) await rm(upload.file, { force: true })
     }

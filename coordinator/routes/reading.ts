@@ -2,6 +2,8 @@ import { Hono } from 'hono'
 import { AppError } from '../../shared/errors.ts'
 import { MEDIA_TYPES, renderForm, type Form } from '../../shared/forms.ts'
 import { listQuery } from '../../shared/wire.ts'
+import { jobFor, maySee } from '../access/ownership.ts'
+import type { Principal } from '../access/principal.ts'
 import { lastAttempt, type Job, type ResultBody } from '../job.ts'
 import type { OrderKey } from '../order.ts'
 import type { Services } from '../services.ts'
@@ -14,6 +16,7 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   app.get('/remote-jobs', (c) => {
     const { status, contentType, workerId, limit, cursor } = queryOf(c, listQuery)
     const fits = (job: Job): boolean =>
+      maySee(c.var.principal, job) &&
       (status === undefined || job.status === status) &&
       (contentType === undefined || job.contentType === contentType) &&
       (workerId === undefined || lastAttempt(job)?.workerId === workerId)
@@ -30,24 +33,27 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
     })
   })
 
-  app.get('/remote-jobs/:id', (c) => answer(c, views.detail(jobs.get(c.req.param('id')))))
+  app.get('/remote-jobs/:id', (c) =>
+    answer(c, views.detail(jobFor(c.var.principal, jobs, c.req.param('id')))),
+  )
 
   app.get('/remote-jobs/:id/result', async (c) => {
-    const { jobId, body, processingSeconds } = await resultOf(c.req.param('id'))
+    const { jobId, body, processingSeconds } = await resultOf(c.var.principal, c.req.param('id'))
     return answer(c, { jobId, ...body, processingTime: processingSeconds })
   })
 
   app.get('/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}', async (c) => {
-    const { body } = await resultOf(c.req.param('id'))
+    const { body } = await resultOf(c.var.principal, c.req.param('id'))
     const form = c.req.param('file').slice('result.'.length) as Form
     const type = `${MEDIA_TYPES[form]}; charset=utf-8`
     return c.body(renderForm(form, body), 200, { 'content-type': type })
   })
 
   async function resultOf(
+    principal: Principal,
     id: string,
   ): Promise<{ jobId: string; body: ResultBody; processingSeconds: number | null }> {
-    const job = jobs.get(id)
+    const job = jobFor(principal, jobs, id)
     if (job.status !== 'completed') {
       throw new AppError('conflict', `Job ${job.jobId} has no result: it is ${job.status}.`)
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
+import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { assembled, type Assembled } from './assembled.ts'
@@ -32,15 +33,20 @@ async function held(all: Assembled): Promise<{
   return {
     jobId,
     token,
-    beat: async (more) => (await all.attempts.heartbeat({ ...first, ...more })).order,
+    beat: async (more) =>
+      (await all.attempts.heartbeat({ ...first, ...more }, API_KEY_HOLDER)).order,
     finish: async (more) =>
       (
-        await all.attempts.finish(jobId, {
-          success: true,
-          content: '# A',
-          leaseToken: token,
-          ...more,
-        })
+        await all.attempts.finish(
+          jobId,
+          {
+            success: true,
+            content: '# A',
+            leaseToken: token,
+            ...more,
+          },
+          API_KEY_HOLDER,
+        )
       ).status,
   }
 }
@@ -274,9 +280,12 @@ test('a download that begins is news of the attempt: a worker that polls again d
   all.clock.now += 30 * SECOND
   assert.equal((await all.claim(poll)).length, 1)
   const token = all.tokens.issue('download', jobId, 1)
-  await assert.rejects(all.attempts.mayDownload(all.job(jobId), null, 'odd'), coded('forbidden'))
+  await assert.rejects(
+    all.attempts.mayDownload(all.job(jobId), { lease: null, query: 'odd' }, API_KEY_HOLDER),
+    coded('forbidden'),
+  )
   assert.equal((await all.claim(poll)).length, 1)
-  await all.attempts.mayDownload(all.job(jobId), null, token)
+  await all.attempts.mayDownload(all.job(jobId), { lease: null, query: token }, API_KEY_HOLDER)
   assert.deepEqual(await all.claim(poll), [])
 })
 
@@ -284,14 +293,17 @@ describe('giving an attempt back', () => {
   test('puts the job into the queue at once and counts no retry; again is the same', async (t) => {
     const all = await assembled(t)
     const { jobId, token, beat, finish } = await held(all)
-    await all.attempts.release(jobId, token)
-    await all.attempts.release(jobId, token)
+    await all.attempts.release(jobId, token, API_KEY_HOLDER)
+    await all.attempts.release(jobId, token, API_KEY_HOLDER)
     assert.equal(all.job(jobId).retryCount, 0)
     assert.equal(await beat(), 'lost')
     const [again] = await all.claim({ workerId: 'w2' })
     assert.equal(again?.jobId, jobId)
-    await assert.rejects(all.attempts.release(jobId, token), coded('lease_lost'))
-    await assert.rejects(all.attempts.release(jobId, 'nonsense'), coded('lease_lost'))
+    await assert.rejects(all.attempts.release(jobId, token, API_KEY_HOLDER), coded('lease_lost'))
+    await assert.rejects(
+      all.attempts.release(jobId, 'nonsense', API_KEY_HOLDER),
+      coded('lease_lost'),
+    )
     await assert.rejects(finish({ success: false }), coded('lease_lost'))
   })
 })

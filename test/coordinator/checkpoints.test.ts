@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { Checkpoints } from '../../coordinator/checkpoints.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -101,10 +102,13 @@ async function held(all: Assembled): Promise<Held> {
     async beat(checkpoint, attempt = 1) {
       const leaseToken = all.tokens.issue('lease', jobId, attempt)
       const said = { jobId, leaseToken, stage: 'transcribe', progress: Math.random() }
-      const { order } = await all.attempts.heartbeat({
-        ...said,
-        ...(checkpoint !== undefined && { checkpoint }),
-      })
+      const { order } = await all.attempts.heartbeat(
+        {
+          ...said,
+          ...(checkpoint !== undefined && { checkpoint }),
+        },
+        API_KEY_HOLDER,
+      )
       await all.files.checkpoints.settled()
       return order
     },
@@ -183,7 +187,11 @@ describe('the checkpoint of an attempt', () => {
     const one = await held(all)
     await one.beat(SOME)
     const leaseToken = all.tokens.issue('lease', one.jobId, 1)
-    await all.attempts.finish(one.jobId, { success: true, content: 'x', leaseToken })
+    await all.attempts.finish(
+      one.jobId,
+      { success: true, content: 'x', leaseToken },
+      API_KEY_HOLDER,
+    )
     const two = await held(all)
     await two.beat(SOME)
     all.clock.now += 61 * MINUTE

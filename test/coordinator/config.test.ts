@@ -47,6 +47,7 @@ test('without anything said the settings are those that the README promises', ()
       dataDir: '/app/data/remote_jobs',
       mediaRoots: [os.tmpdir()],
       apiKey: null,
+      insecureNoAuth: false,
       maxUploadBytes: 8 * 1024 ** 3,
       maxRetries: 3,
       policy: {

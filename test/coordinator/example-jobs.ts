@@ -29,6 +29,7 @@ export function pendingJob(different: Partial<JobBase & PendingJob> = {}): Pendi
     jobId,
     contentType: 'audio',
     ingestionTaskId: `task of ${jobId}`,
+    submittedBy: null,
     taskOptions: {},
     ingestion: null,
     priority: 0,

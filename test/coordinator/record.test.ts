@@ -75,6 +75,7 @@ describe('a record made by hand', () => {
       jobId,
       contentType: 'audio',
       ingestionTaskId: jobId,
+      submittedBy: null,
       taskOptions: {},
       ingestion: null,
       priority: 0,

@@ -70,6 +70,7 @@ export function configOver(root: string, different: Partial<Config> = {}): Confi
     dataDir: path.join(root, 'data'),
     mediaRoots: [path.join(root, 'media')],
     apiKey: null,
+    insecureNoAuth: false,
     maxUploadBytes: 1024 ** 3,
     maxRetries: 3,
     policy: { ...POLICY, deadlineMs: { ...POLICY.deadlineMs, video: HOUR } },

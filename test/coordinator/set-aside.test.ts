@@ -106,6 +106,7 @@ describe('the end of an attempt', () => {
   const open: Attempt = {
     number: 1,
     workerId: 'w1',
+    tokenId: null,
     leased: true,
     startedAt: NOON,
     endedAt: null,

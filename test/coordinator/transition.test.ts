@@ -215,6 +215,7 @@ describe('a claim (footnote 2)', () => {
       {
         number: 1,
         workerId: 'w1',
+        tokenId: null,
         leased: true,
         startedAt: LATER,
         endedAt: null,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
+import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { assembled, type Assembled } from './assembled.ts'
@@ -15,7 +16,7 @@ async function completed(all: Assembled, content = '# A'): Promise<string> {
   const jobId = await all.add()
   await all.claim()
   const leaseToken = all.tokens.issue('lease', jobId, 1)
-  await all.attempts.finish(jobId, { success: true, content, leaseToken })
+  await all.attempts.finish(jobId, { success: true, content, leaseToken }, API_KEY_HOLDER)
   return jobId
 }
 
@@ -57,7 +58,10 @@ describe('the sweep', () => {
     const jobId = await all.add()
     await all.claim()
     const leaseToken = all.tokens.issue('lease', jobId, 1)
-    await all.attempts.heartbeat({ jobId, leaseToken, stage: 'waiting', progress: 0 })
+    await all.attempts.heartbeat(
+      { jobId, leaseToken, stage: 'waiting', progress: 0 },
+      API_KEY_HOLDER,
+    )
     all.clock.now = NOON + 3 * HOUR - 1
     assert.equal(await all.upkeep.expire(), 0)
     all.clock.now += 1

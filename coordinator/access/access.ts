@@ -1,0 +1,137 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { Logger } from 'pino'
+import { isOwnAddress } from '../../shared/addresses.ts'
+import { SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { AccessConfig } from './config.ts'
+import { ANYBODY, API_KEY_HOLDER, unauthorized, type Principal } from './principal.ts'
+import { Throttle } from './throttle.ts'
+import { digestOf } from './token-text.ts'
+import { TokenUse } from './token-use.ts'
+import { Tokens, type NewToken } from './tokens.ts'
+
+/** A key of fewer characters was thought of by a person, and may be guessed. */
+const UNGUESSABLE_CHARS = 32
+
+export interface AccessOptions extends AccessConfig {
+  dataDir: string
+  host: string
+}
+
+/** Who comes in: the holders of tokens and of `MORAG_API_KEY`, or in open mode everybody. */
+export class Access {
+  readonly #tokens: Tokens
+  readonly #use: TokenUse
+  readonly #throttle: Throttle
+  readonly #log: Logger
+  readonly #now: () => number
+  readonly #key: { digest: Buffer; isGuessable: boolean } | null
+  readonly #mayBeOpen: boolean
+  #told: unknown = null
+
+  /** @throws {AppError} `usage` when the tokens cannot be read. */
+  constructor(options: AccessOptions, log: Logger, now: () => number) {
+    const { dataDir, apiKey, host, insecureNoAuth } = options
+    this.#tokens = new Tokens(dataDir, now)
+    this.#use = new TokenUse(dataDir, (error) => {
+      log.warn({ err: error }, 'when tokens were last used could not be written down')
+    })
+    this.#throttle = new Throttle(now)
+    this.#log = log
+    this.#now = now
+    const isGuessable = apiKey !== null && apiKey.length < UNGUESSABLE_CHARS
+    this.#key = apiKey === null ? null : { digest: digestOf(apiKey), isGuessable }
+    this.#mayBeOpen = isOwnAddress(host) || insecureNoAuth
+    try {
+      this.#tokens.all()
+    } catch (error) {
+      throw error instanceof AppError ? new AppError('usage', error.message) : error
+    }
+  }
+
+  /**
+   * Who makes a request.
+   * @param given the token or key that was shown; null: none was.
+   * @param address where the request comes from.
+   * @throws {AppError} `unauthorized`; `too_many_requests` for an address that has shown many wrong ones;
+   * `unavailable` while the tokens cannot be read.
+   */
+  identify(given: string | null, address: string): Principal {
+    const { found, isGuessable } = this.#holderOf(given)
+    if (given === null && found === null) throw unauthorized()
+    const waitMs = this.#throttle.waitMs(address)
+    // What nobody can guess need not wait: many come from one address where a proxy stands in front.
+    if (found !== null && !(isGuessable && waitMs > 0)) {
+      if (found.tokenId !== null) this.#use.note(found.tokenId, this.#now())
+      return found
+    }
+    if (waitMs > 0) {
+      const retryAfterSeconds = Math.ceil(waitMs / SECOND)
+      const message = 'Too many wrong tokens came from this address: wait before the next.'
+      throw new AppError('too_many_requests', message, { retryAfterSeconds })
+    }
+    if (this.#throttle.failed(address)) {
+      this.#log.warn({ address }, 'an address that has shown many wrong tokens is slowed')
+    }
+    throw unauthorized()
+  }
+
+  /** A token's name, for the log; undefined when there is no such token, or the tokens cannot be read. */
+  nameOf(tokenId: string): string | undefined {
+    return this.#tokens.nameOf(tokenId)
+  }
+
+  /**
+   * A worker's token for whoever holds a one-time token, which is used up with it, or for an admin.
+   * @throws {AppError} `unauthorized` when it is used up already; `conflict` for a name that is taken, and in open mode.
+   */
+  async register({ role, tokenId }: Principal, name: string): Promise<NewToken> {
+    if (role === 'register' && tokenId !== null) return await this.#tokens.register(tokenId, name)
+    if (!this.#isOpen()) {
+      return await this.#tokens.create({ role: 'worker', name, types: null, lifeMs: null })
+    }
+    // The first token would close it to all who work without one.
+    const message = 'This coordinator asks nobody for a token: start without one.'
+    throw new AppError('conflict', message)
+  }
+
+  /** What an operator should know of at the start, as sentences. */
+  warnings(): string[] {
+    const found: string[] = []
+    if (this.#isOpen()) {
+      found.push(
+        'open to all: whoever reaches this address may do everything; make a token (morag-coordinator token create) or set MORAG_API_KEY',
+      )
+    }
+    if (this.#key?.isGuessable === true) {
+      found.push(
+        `MORAG_API_KEY is shorter than ${UNGUESSABLE_CHARS} characters and may be guessed: make one with openssl rand -hex 32`,
+      )
+    }
+    return found
+  }
+
+  async close(): Promise<void> {
+    await this.#use.close()
+  }
+
+  /** Whether nobody is asked for a token: there is none, and no key, and that is allowed where we listen. */
+  #isOpen(): boolean {
+    return this.#mayBeOpen && this.#key === null && this.#tokens.all().length === 0
+  }
+
+  #holderOf(given: string | null): { found: Principal | null; isGuessable: boolean } {
+    const key = this.#key
+    if (given !== null && key !== null && timingSafeEqual(digestOf(given), key.digest))
+      return { found: API_KEY_HOLDER, isGuessable: key.isGuessable }
+    try {
+      if (this.#isOpen()) return { found: ANYBODY, isGuessable: false }
+      return { found: given === null ? null : this.#tokens.holderOf(given), isGuessable: false }
+    } catch (error) {
+      if (error !== this.#told) this.#log.error({ err: error }, 'nobody with a token can come in')
+      this.#told = error
+      const message = 'The coordinator cannot read its tokens: its log says why.'
+      throw new AppError('unavailable', message, { cause: error })
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import type { Command } from 'commander'
+import { isOwnAddress } from '../../shared/addresses.ts'
+import { AppError } from '../../shared/errors.ts'
+import { setting } from '../../shared/settings.ts'
+import { hasTokens } from './tokens.ts'
+
+/** Who may come in, beside the holders of tokens. */
+export interface AccessConfig {
+  /** Lets its holder do everything; null: there is none. */
+  readonly apiKey: string | null
+  /** Nobody is asked for a token while there is none, also beyond this machine. */
+  readonly insecureNoAuth: boolean
+}
+
+/** That setting's variable, which is a switch. */
+export const NO_AUTH_VARIABLE = 'MORAG_INSECURE_NO_AUTH'
+
+export function addAccessSettings(command: Command): void {
+  command.addOption(
+    setting(
+      '--insecure-no-auth',
+      'let everybody in while there is no token, also beyond this machine',
+      NO_AUTH_VARIABLE,
+    ),
+  )
+}
+
+/**
+ * @param listens where, and over which data folder.
+ * @throws {AppError} `usage` when that would let strangers in.
+ */
+export function accessConfig(
+  flags: { insecureNoAuth?: true },
+  { host, dataDir }: { host: string; dataDir: string },
+): AccessConfig {
+  const apiKey = process.env['MORAG_API_KEY']?.trim() || null
+  const insecureNoAuth = flags.insecureNoAuth ?? false
+  if (apiKey === null && !insecureNoAuth && !isOwnAddress(host) && !hasTokens(dataDir)) {
+    const message = `Listening on ${host} lets everybody on the network in: make a token (morag-coordinator token create --help), set MORAG_API_KEY, or use --host 127.0.0.1. To let them in on purpose: --insecure-no-auth.`
+    throw new AppError('usage', message)
+  }
+  return { apiKey, insecureNoAuth }
+}

@@ -1,0 +1,47 @@
+import type { Context, MiddlewareHandler } from 'hono'
+import { matchedRoutes } from 'hono/route'
+import { AppError } from '../../shared/errors.ts'
+import type { Env } from '../routes/http.ts'
+import type { Access } from './access.ts'
+import { allows, ruleOf, type Rule } from './permissions.ts'
+import { NOBODY } from './principal.ts'
+import { ROLES } from './roles.ts'
+
+/**
+ * Stands before every route: who is it, and may that one use the route that is about to answer? Handlers find the answer
+ * in `c.var.principal`.
+ */
+export function gate(access: Access): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    const rule = ruleFor(c)
+    if (rule === 'open') c.set('principal', NOBODY)
+    else {
+      const principal = access.identify(shownIn(c), c.env.incoming.socket.remoteAddress ?? '')
+      if (!allows(rule, principal.role)) throw forbidden(rule)
+      c.set('principal', principal)
+    }
+    await next()
+  }
+}
+
+/** That of the first route that matches and is no middleware of all (`app.use('*')`): it is the one that answers. */
+function ruleFor(c: Context<Env>): Rule {
+  const route = matchedRoutes(c).find(({ method, path }) => !(method === 'ALL' && path === '/*'))
+  return route === undefined ? NOWHERE : ruleOf(c.req.method, route.path)
+}
+
+/** There is no such route: whoever comes in may be told so. */
+const NOWHERE: Rule = ROLES
+
+function shownIn(c: Context<Env>): string | null {
+  const bearer = /^Bearer +(.+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+  const given = (bearer ?? c.req.header('x-api-key'))?.trim()
+  return given === undefined || given === '' ? null : given
+}
+
+function forbidden(rule: readonly string[]): AppError {
+  const roles = [...rule, 'admin']
+  const last = roles.pop()!
+  const needed = roles.length === 0 ? last : `${roles.join(', ')} or ${last}`
+  return new AppError('forbidden', `This needs a token with the role ${needed}.`)
+}

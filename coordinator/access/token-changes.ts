@@ -1,0 +1,158 @@
+import { AppError } from '../../shared/errors.ts'
+import { API_KEY_NAME, unauthorized } from './principal.ts'
+import type { Role } from './roles.ts'
+import { stateOf, type TokenRecord } from './token-record.ts'
+import { TOKEN_PREFIX } from './token-text.ts'
+
+/** Names are printed, logged and typed: letters and digits, and between them what sets them apart. */
+const NAME = /^[\p{L}\p{N}](?:[\p{L}\p{N} ._@:+-]{0,98}[\p{L}\p{N}])?$/u
+
+/** What a token is to be. */
+export interface TokenWish {
+  role: Role
+  name: string
+  types: readonly string[] | null
+  /** How long it is good for, in milliseconds; null: until it is revoked. */
+  lifeMs: number | null
+}
+
+/** A token's new secret, as its digest (hex), and its id. */
+export interface Issued {
+  id: string
+  sha256: string
+}
+
+/** The tokens with one more. @throws {AppError} `usage`; `conflict` when a token has the name. */
+export function withToken(
+  tokens: readonly TokenRecord[],
+  wish: TokenWish,
+  { id, sha256 }: Issued,
+  now: number,
+): TokenRecord[] {
+  checkWish(wish)
+  const { name, role, types, lifeMs } = wish
+  if (tokens.some((one) => one.name === name && isInUse(one, now))) {
+    const message = `There is a token named ${name} already: choose another name, or revoke that one first.`
+    throw new AppError('conflict', message)
+  }
+  const made: TokenRecord = {
+    id,
+    name,
+    role,
+    types: types === null ? null : [...types],
+    sha256,
+    previous: null,
+    createdAt: now,
+    issuedAt: now,
+    expiresAt: lifeMs === null ? null : now + lifeMs,
+    revokedAt: null,
+    usedAt: null,
+  }
+  return [...tokens, made]
+}
+
+/** The tokens without one: it stays in the list, and is good for nothing. Revoking it again changes nothing. */
+export function withoutToken(
+  tokens: readonly TokenRecord[],
+  { id }: TokenRecord,
+  now: number,
+): TokenRecord[] {
+  return replaced(tokens, id, (one) => ({
+    ...one,
+    previous: null,
+    revokedAt: one.revokedAt ?? now,
+  }))
+}
+
+/**
+ * The tokens with another secret for one of them, which keeps its id, its name and what it owns. What was to expire is
+ * good for as long again.
+ * @param keepOldMs how long the old secret stays good.
+ * @throws {AppError} `conflict` when it was revoked or used.
+ */
+export function withRotated(
+  tokens: readonly TokenRecord[],
+  found: TokenRecord,
+  sha256: string,
+  keepOldMs: number,
+  now: number,
+): TokenRecord[] {
+  const state = stateOf(found, now)
+  if (state === 'revoked' || state === 'used') {
+    throw new AppError('conflict', `The token ${found.name} is ${state}: create a new one.`)
+  }
+  return replaced(tokens, found.id, (one) => ({
+    ...one,
+    sha256,
+    previous:
+      keepOldMs > 0 && state === 'active'
+        ? { sha256: one.sha256, untilAt: Math.min(now + keepOldMs, one.expiresAt ?? Infinity) }
+        : null,
+    issuedAt: now,
+    expiresAt: one.expiresAt === null ? null : now + (one.expiresAt - one.issuedAt),
+  }))
+}
+
+/**
+ * The tokens with a one-time token exchanged for a worker's.
+ * @throws {AppError} `unauthorized` when it is good no more; as {@link withToken}.
+ */
+export function withRegistered(
+  tokens: readonly TokenRecord[],
+  onceId: string,
+  name: string,
+  issued: Issued,
+  now: number,
+): TokenRecord[] {
+  const once = tokens.find(({ id }) => id === onceId)
+  if (once?.role !== 'register' || stateOf(once, now) !== 'active') {
+    throw unauthorized()
+  }
+  const rest = replaced(tokens, onceId, (one) => ({ ...one, usedAt: now }))
+  return withToken(rest, { role: 'worker', name, types: once.types, lifeMs: null }, issued, now)
+}
+
+/**
+ * The token of a name, of several the one in use, else the newest; or of an id.
+ * @throws {AppError} `not_found`
+ */
+export function findToken(
+  tokens: readonly TokenRecord[],
+  nameOrId: string,
+  now: number,
+): TokenRecord {
+  const named = tokens.filter(({ name }) => name === nameOrId)
+  const found =
+    named.find((one) => isInUse(one, now)) ??
+    named.at(-1) ??
+    tokens.find(({ id }) => id === nameOrId)
+  if (found === undefined) {
+    throw new AppError('not_found', 'There is no such token: `token list` shows which there are.')
+  }
+  return found
+}
+
+/** Whether a token has its name for itself: also one that has expired, which a rotation brings back. */
+function isInUse(one: TokenRecord, now: number): boolean {
+  const state = stateOf(one, now)
+  return state === 'active' || state === 'expired'
+}
+
+function checkWish({ name, role, types }: TokenWish): void {
+  const isTaken = name === API_KEY_NAME || name.startsWith(TOKEN_PREFIX) || name.startsWith('t_')
+  if (!NAME.test(name) || isTaken) {
+    const message = `A token cannot be named that: use up to 100 letters, digits and ._@:+- between them, not '${API_KEY_NAME}', and nothing that looks like a token or its id.`
+    throw new AppError('usage', message)
+  }
+  if (types !== null && role !== 'worker' && role !== 'register') {
+    throw new AppError('usage', `Only a worker's token can be held to types, not one for ${role}.`)
+  }
+}
+
+function replaced(
+  tokens: readonly TokenRecord[],
+  id: string,
+  change: (one: TokenRecord) => TokenRecord,
+): TokenRecord[] {
+  return tokens.map((one) => (one.id === id ? change(one) : one))
+}

@@ -1,0 +1,46 @@
+import { z } from 'zod'
+import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
+import { ROLES } from './roles.ts'
+
+const instant = z.iso.datetime()
+const digest = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in hex')
+
+const token = z.object({
+  id: z.string().regex(/^t_[0-9a-f]{16}$/, 'not a token id'),
+  name: z.string().min(1),
+  role: z.enum(ROLES),
+  /** Content types that a worker may claim; null: all. */
+  types: z.array(z.string()).min(1).nullable().default(null),
+  sha256: digest,
+  /** What was valid before the last rotation, and until when. */
+  previous: z.object({ sha256: digest, until_at: instant }).nullable().default(null),
+  created_at: instant,
+  /** When the secret was made: with the token, or at its last rotation. */
+  issued_at: instant,
+  expires_at: instant.nullable().default(null),
+  revoked_at: instant.nullable().default(null),
+  /** When a `register` token was exchanged. */
+  used_at: instant.nullable().default(null),
+})
+
+const file = z.object({ tokens: z.array(token) })
+
+/** What is kept of a token; the token itself is not. */
+export type TokenRecord = FromWire<z.output<typeof token>>
+
+export type TokenState = 'active' | 'expired' | 'revoked' | 'used'
+
+/** @throws {Error} when the text is not what {@link formatTokens} writes. */
+export function parseTokens(text: string): TokenRecord[] {
+  return fromWire(file.parse(JSON.parse(text))).tokens
+}
+
+export function formatTokens(tokens: readonly TokenRecord[]): string {
+  return `${JSON.stringify(toWire({ tokens }), null, 2)}\n`
+}
+
+export function stateOf({ revokedAt, usedAt, expiresAt }: TokenRecord, now: number): TokenState {
+  if (revokedAt !== null) return 'revoked'
+  if (usedAt !== null) return 'used'
+  return expiresAt !== null && expiresAt <= now ? 'expired' : 'active'
+}

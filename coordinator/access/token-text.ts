@@ -1,0 +1,21 @@
+import { createHash, randomBytes } from 'node:crypto'
+
+/** Secret scanners find tokens by it: `morag_[A-Za-z0-9_-]{43}`. */
+export const TOKEN_PREFIX = 'morag_'
+const FORM = /^morag_[\w-]{43}$/
+const TOKEN_BYTES = 32
+
+/** A new token: 256 bits of chance. Nothing in it says whose it is. */
+export function newToken(): string {
+  return TOKEN_PREFIX + randomBytes(TOKEN_BYTES).toString('base64url')
+}
+
+/** Whether a text has a token's form; whether it is one of ours is not said. */
+export function isToken(text: string): boolean {
+  return FORM.test(text)
+}
+
+/** SHA-256, all that is ever kept of a token: of 256 random bits there is nothing to guess, so a fast digest is right. */
+export function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest()
+}

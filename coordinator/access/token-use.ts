@@ -1,0 +1,78 @@
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { rename, rm, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { z } from 'zod'
+import { MINUTE } from '../../shared/duration.ts'
+import { isSystemError } from '../../shared/errors.ts'
+
+const SAVE_MS = MINUTE
+
+const file = z.record(z.string(), z.iso.datetime())
+
+/**
+ * When each token was last used: `token-use.json` in the data folder. The coordinator alone writes it, at most once a
+ * minute and when it stops; what a crash loses is that minute.
+ */
+export class TokenUse {
+  readonly #dir: string
+  readonly #onError: (error: unknown) => void
+  readonly #lastAt: Map<string, number>
+  #timer: NodeJS.Timeout | null = null
+  #saving: Promise<void> = Promise.resolve()
+
+  constructor(dataDir: string, onError: (error: unknown) => void) {
+    this.#dir = dataDir
+    this.#onError = onError
+    this.#lastAt = readTokenUse(dataDir)
+  }
+
+  note(tokenId: string, now: number): void {
+    this.#lastAt.set(tokenId, now)
+    this.#timer ??= setTimeout(() => {
+      this.#timer = null
+      void this.#save()
+    }, SAVE_MS).unref()
+  }
+
+  /** Writes down what is not yet. */
+  async close(): Promise<void> {
+    if (this.#timer === null) return await this.#saving
+    clearTimeout(this.#timer)
+    this.#timer = null
+    await this.#save()
+  }
+
+  async #save(): Promise<void> {
+    const write = async (): Promise<void> => {
+      const temporary = path.join(this.#dir, `token-use.${randomUUID()}.tmp`)
+      try {
+        const uses = [...this.#lastAt].map(([id, at]) => [id, new Date(at).toISOString()])
+        await writeFile(temporary, JSON.stringify(Object.fromEntries(uses)), { mode: 0o600 })
+        await rename(temporary, fileIn(this.#dir))
+      } catch (error) {
+        await rm(temporary, { force: true })
+        this.#onError(error)
+      }
+    }
+    this.#saving = this.#saving.then(write)
+    await this.#saving
+  }
+}
+
+/** When each token (by its id) was last used, as far as it is written down. */
+export function readTokenUse(dataDir: string): Map<string, number> {
+  try {
+    const uses = file.parse(JSON.parse(readFileSync(fileIn(dataDir), 'utf8')))
+    return new Map(Object.entries(uses).map(([id, at]) => [id, Date.parse(at)]))
+  } catch (error) {
+    // Worth nothing to anybody but a person who looks: one that does not parse is begun anew.
+    const isOurs = isSystemError(error, 'ENOENT') || !isSystemError(error, 'EACCES', 'EIO')
+    if (isOurs) return new Map()
+    throw error
+  }
+}
+
+function fileIn(dataDir: string): string {
+  return path.join(dataDir, 'token-use.json')
+}
