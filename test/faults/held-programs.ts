@@ -26,19 +26,32 @@ export async function heldTools(folder: string, which: 'ffmpeg' | 'ffprobe'): Pr
 export interface EngineOptions {
   /** It stops first. */
   held?: boolean
-  /** What it says; null: it fails. */
-  says: string | null
+  /** What it says. */
+  says: string
+  /** It fails for as long as there is no such file. */
+  failsWithout?: string
+  /** It kills its agent over WAV files that are longer, in bytes. */
+  killsAgentOver?: number
 }
 
 /** Flags of an agent whose engine is a program that says the same of every recording, and takes no time for it. */
 export async function engineFlags(
   folder: string,
   name: string,
-  { held = false, says }: EngineOptions,
+  { held = false, says, failsWithout, killsAgentOver }: EngineOptions,
 ): Promise<string[]> {
   const file = path.join(folder, `${name}-engine`)
-  const end = says === null ? 'echo "it is broken" >&2; exit 3' : `echo '${says}'`
-  await program(file, `${held ? 'kill -STOP $$\n' : ''}${end}`)
+  const lines = [
+    ...(held ? ['kill -STOP $$'] : []),
+    ...(killsAgentOver === undefined
+      ? []
+      : [`[ "$(wc -c < "$1")" -le ${killsAgentOver} ] || kill -KILL "$PPID"`]),
+    ...(failsWithout === undefined
+      ? []
+      : [`[ -e '${failsWithout}' ] || { echo 'it is broken' >&2; exit 3; }`]),
+    `echo '${says}'`,
+  ]
+  await program(file, lines.join('\n'))
   const engine = ['--engine', 'command', '--engine-command', `${file} {wav}`]
   return [...engine, '--engine-output', 'text', '--gpus', 'none']
 }

@@ -31,7 +31,10 @@ export class Scene {
     this.client = new TestClient(this.url)
   }
 
-  static async open(folder: string, options: RunOptions = {}): Promise<Scene> {
+  static async open(
+    folder: string,
+    options: RunOptions & { args?: readonly string[] } = {},
+  ): Promise<Scene> {
     return new Scene(folder, await startCoordinator(path.join(folder, 'data'), folder, options))
   }
 
@@ -126,9 +129,9 @@ export function attemptsOf({ attempts }: Detail): string[] {
 
 /**
  * Resolves when none of these processes is there any more.
- * @throws when one is still there after ten seconds.
+ * @throws when one is still there after a minute.
  */
 export async function gone(pids: readonly number[]): Promise<void> {
-  const limit = AbortSignal.timeout(10_000)
+  const limit = AbortSignal.timeout(60_000)
   while (pids.some(isAlive)) await delay(10, undefined, { signal: limit })
 }

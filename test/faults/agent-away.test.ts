@@ -1,0 +1,181 @@
+import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
+import { readFile, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { download } from '../../agent/download.ts'
+import type { Running } from '../../scripts/processes.ts'
+import { clientOf, startServer } from '../agent/fake-server.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { engineFlags, goOn, heldTools, stopped } from './held-programs.ts'
+import type { Proxy } from './proxy.ts'
+import { gone, makeRecording, Scene, skip, type Lane } from './scene.ts'
+
+const folder = tempFolder()
+
+describe('a coordinator that goes away', { skip }, () => {
+  let scene: Scene
+  let recording: string
+  let sizeBytes: number
+  let plain: string[]
+  let held: string[]
+
+  before(async () => {
+    // A heartbeat is a third of it: one is waited for.
+    scene = await Scene.open(folder, { args: ['--lease', '18s'] })
+    recording = await makeRecording(folder)
+    sizeBytes = (await stat(recording)).size
+    plain = await engineFlags(folder, 'plain', { says: 'it came back' })
+    held = await engineFlags(folder, 'held', { says: 'it came back', held: true })
+  })
+  after(() => scene.close())
+
+  async function leave(agent: Running): Promise<void> {
+    agent.signal('SIGTERM')
+    assert.equal((await agent.ended).exitCode, 0)
+  }
+
+  /** The job is done, in one attempt, and of the very file that was uploaded. */
+  async function isDone(lane: Lane, jobId: string): Promise<void> {
+    const { status, attempts } = await scene.client.ended(jobId)
+    assert.deepEqual(
+      [lane.name, status, attempts.map(({ outcome }) => outcome)],
+      [lane.name, 'completed', ['completed']],
+    )
+    const { content, metadata } = await scene.client.result(jobId)
+    assert.match(content, /it came back/)
+    const sha256 = createHash('sha256').update(await readFile(recording))
+    assert.equal((metadata as unknown as { checksum: string }).checksum, sha256.digest('hex'))
+  }
+
+  /** The whole file went through once, and little of it twice. */
+  function hasFetchedOnce({ proxy }: { proxy: Proxy }): void {
+    const fetched = proxy.of('download').reduce((sum, one) => sum + one.answeredBytes, 0)
+    assert.ok(fetched >= sizeBytes && fetched <= 1.3 * sizeBytes, `${fetched} of ${sizeBytes}`)
+  }
+
+  test('whose connection is cut at every tenth of a download sends each part once', async () => {
+    const lane = await scene.lane('cuts')
+    lane.proxy.fate = ({ kind, headers }) => {
+      if (kind !== 'download') return 'pass'
+      const from = Number(/^bytes=(\d+)-$/.exec(headers.range ?? '')?.[1] ?? 0)
+      const tenth = Math.ceil(sizeBytes / 10)
+      const bytes = (Math.floor(from / tenth) + 1) * tenth - from
+      return from + bytes >= sizeBytes ? 'pass' : { bytes, end: 'cut' }
+    }
+    const agent = lane.agent(plain)
+    await isDone(lane, await lane.upload(recording))
+    const requests = lane.proxy.of('download').length
+    assert.ok(requests >= 10, `${requests} requests`)
+    hasFetchedOnce(lane)
+    await leave(agent)
+  })
+
+  test('at every stage finds each job where it was when it is back', async () => {
+    const [fetching, decoding, transcribing, delivering, idle] = (await Promise.all(
+      ['fetching', 'decoding', 'transcribing', 'delivering', 'idle'].map((name) =>
+        scene.lane(name),
+      ),
+    )) as [Lane, Lane, Lane, Lane, Lane]
+    const agents = [
+      fetching.agent(plain),
+      decoding.agent([...plain, '--ffmpeg', await heldTools(folder, 'ffmpeg')]),
+      transcribing.agent(held),
+      delivering.agent(plain),
+      idle.agent(plain),
+    ] as const
+    fetching.proxy.fate = ({ kind }) =>
+      kind === 'download' ? { bytes: 1_000_000, end: 'hold' } : 'pass'
+    delivering.proxy.fate = ({ kind }) => (kind === 'result' ? 'cut' : 'pass')
+    const delivered = delivering.proxy.next(({ kind }) => kind === 'result')
+    const waits = idle.proxy.next(({ kind }) => kind === 'claim')
+    const jobs = [
+      await fetching.upload(recording),
+      await decoding.upload(recording),
+      await transcribing.upload(recording),
+      await delivering.upload(recording),
+    ] as const
+    const [ffmpeg, engine] = await Promise.all([stopped(agents[1].pid), stopped(agents[2].pid)])
+    await scene.client.until(jobs[0], ({ progress }) => (progress ?? 0) > 0)
+    await Promise.all([delivered, waits])
+    await scene.kill()
+    const inVain = fetching.proxy.next(({ kind }) => kind === 'download')
+    fetching.proxy.cut()
+    // What needs no coordinator goes on without it.
+    goOn(ffmpeg)
+    await agents[1].line((line) => /done in/.test(line))
+    await agents[4].line((line) => /Trying again until it is back/.test(line))
+    await inVain
+    for (const { proxy } of [fetching, delivering]) proxy.fate = () => 'pass'
+    await scene.comeBack('--lease', '18s')
+    goOn(engine)
+    await isDone(fetching, jobs[0])
+    await isDone(decoding, jobs[1])
+    await isDone(transcribing, jobs[2])
+    await isDone(delivering, jobs[3])
+    await isDone(idle, await idle.upload(recording))
+    hasFetchedOnce(fetching)
+    await Promise.all(agents.map(leave))
+  })
+
+  test('and gives a job to another meanwhile is obeyed: its first agent stops, and takes the next', async () => {
+    const first = await scene.lane('cut-off', 'shared')
+    const second = await scene.lane('reached', 'shared')
+    const one = first.agent(held)
+    const jobId = await first.upload(recording)
+    const engine = await stopped(one.pid)
+    await first.proxy.goAway()
+    const two = second.agent(plain)
+    await second.hand(jobId)
+    assert.equal((await scene.client.ended(jobId)).status, 'completed')
+    await leave(two)
+    await first.proxy.comeBack()
+    await gone([engine])
+    const next = await first.upload(recording)
+    goOn(await stopped(one.pid))
+    assert.equal((await scene.client.ended(next)).status, 'completed')
+    assert.deepEqual(
+      (await scene.client.detail(jobId)).attempts.map((a) => [a.worker_id, a.outcome]),
+      [
+        ['cut-off', 'reassigned'],
+        ['reached', 'completed'],
+      ],
+    )
+    assert.deepEqual(first.proxy.of('result').length, 1)
+    await leave(one)
+  })
+})
+
+/** A file of a server that is away for a while after the first bytes. */
+async function awayFor(t: TestContext, tries: number): Promise<{ requests: number }> {
+  const bytes = Buffer.alloc(200_000, 'x')
+  let came = 0
+  const server = await startServer(t, ({ headers }, response) => {
+    came += 1
+    if (came > 1 && came <= tries + 1) return void response.destroy()
+    const from = Number(/^bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0)
+    const range = { 'content-range': `bytes ${from}-${bytes.length - 1}/${bytes.length}` }
+    const length = { etag: '"1"', 'content-length': bytes.length - from }
+    response.writeHead(from === 0 ? 200 : 206, { ...length, ...(from > 0 && range) })
+    if (came > 1) response.end(bytes.subarray(from))
+    else response.write(bytes.subarray(0, 1_000), () => response.destroy())
+  })
+  await download({
+    connection: clientOf(t, server.url).connection,
+    source: { url: '/x', filename: 'x', sizeBytes: bytes.length, sha256: null, etag: '"1"' },
+    leaseToken: 'l',
+    target: path.join(folder, 'x'),
+    signal: new AbortController().signal,
+    retryMinMs: 0,
+  })
+  return { requests: came }
+}
+
+test('a download outlasts a coordinator that is away for minutes', async (t) => {
+  // Half a minute is between the later ones.
+  assert.equal((await awayFor(t, 20)).requests, 22)
+})
+
+test('a download ends when nobody comes back', async (t) => {
+  await assert.rejects(awayFor(t, 1_000), { code: 'download_failed' })
+})
