@@ -1,0 +1,103 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { MINUTE, SECOND } from '../shared/duration.ts'
+import { countFaults } from '../test/faults/checker.ts'
+import { median, quantile } from './bench/report.ts'
+import { memoryLevel } from './soak/memory.ts'
+import { soak, type Soak } from './soak/run.ts'
+
+/**
+ * `npm run soak -- --minutes 10 [--agents 200] [--submitters 50] [--seed 1] [--built]`: one coordinator under agents and
+ * clients of every kind, killed at random, its connections cut; at the end everything is checked. Ends with 1 when
+ * anything was lost, doubled or answered as it should not be.
+ */
+const { values } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '10' },
+    agents: { type: 'string', default: '200' },
+    submitters: { type: 'string', default: '50' },
+    seed: { type: 'string', default: '1' },
+    built: { type: 'boolean', default: false },
+  },
+})
+const [minutes, agents, submitters, seed] = [
+  Number(values.minutes),
+  Number(values.agents),
+  Number(values.submitters),
+  Number(values.seed),
+]
+if (!(minutes > 0) || !(agents > 0) || !(submitters > 0) || !Number.isInteger(seed)) {
+  console.error(
+    'usage: npm run soak -- [--minutes 10] [--agents 200] [--submitters 50] [--seed 1] [--built]',
+  )
+  process.exit(2)
+}
+
+/** Jobs are kept so long that the memory they take is level for most of the run. */
+const KEPT_MS = Math.max(30 * SECOND, Math.min(MINUTE, (minutes * MINUTE) / 6))
+
+const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-soak-'))
+try {
+  console.log(
+    `${agents} agents, ${submitters} submitters, ${minutes} min, seed ${seed}, Node ${process.version}`,
+  )
+  const run = await soak({
+    folder,
+    load: { forMs: minutes * MINUTE, killMs: [8 * SECOND, 25 * SECOND] },
+    agents,
+    submitters,
+    seed,
+    keptMs: KEPT_MS,
+    maxRetries: 1,
+    built: values.built,
+    onProgress: progress,
+  })
+  process.exitCode = report(run, minutes * MINUTE)
+} finally {
+  await rm(folder, { recursive: true, force: true })
+}
+
+function progress({ records, keeper, cuts, elapsedMs }: Soak): void {
+  const ended = keeper.log.filter(
+    ({ to }) => !['pending', 'processing', 'removed'].includes(to),
+  ).length
+  const mb = keeper.memory.at(-1)?.mb ?? 0
+  console.log(
+    `${String(Math.round(elapsedMs / SECOND)).padStart(4)} s  ${records.created.size} jobs, ${ended} ended, ${keeper.kills} kills, ${cuts} cuts, ${mb.toFixed(0)} MB`,
+  )
+}
+
+function report({ records, keeper, cuts, violations }: Soak, loadMs: number): number {
+  const { lost, duplicated } = countFaults(violations)
+  const faults = [...records.counts].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  const { healthMs, loopDelaysMs, errors } = keeper
+  const memory = memoryLevel(keeper.memory, loadMs)
+  console.log(`\njobs         ${records.created.size}, and ${keeper.log.length} changes of them`)
+  console.log(`kills        ${keeper.kills}`)
+  console.log(`cuts         ${cuts}`)
+  console.log(`faults       ${faults.map(([what, times]) => `${what} ${times}`).join(', ')}`)
+  console.log(`lost         ${lost}`)
+  console.log(`duplicated   ${duplicated}`)
+  const loop =
+    loopDelaysMs.length === 0
+      ? 'not told'
+      : `${median(loopDelaysMs).toFixed(0)} ms (median of ${loopDelaysMs.length} looks), ${Math.max(...loopDelaysMs).toFixed(0)} ms at worst`
+  console.log(
+    `event loop   p99 ${loop}; /health p99 ${quantile(healthMs, 0.99).toFixed(0)} ms of ${healthMs.length}`,
+  )
+  console.log(
+    `memory       ${megabytes(memory.startMb)} at the start, ${megabytes(memory.endMb)} at the end`,
+  )
+  console.log(`errors       ${errors.length} in its log`)
+  for (const line of errors.slice(0, 5)) console.log(`  ${line}`)
+  const all = memory.isLevel ? violations : [...violations, 'The memory is not level.']
+  console.log(`violations   ${all.length}`)
+  for (const one of all.slice(0, 50)) console.log(`  ${one}`)
+  return all.length === 0 ? 0 : 1
+}
+
+function megabytes(mb: number): string {
+  return Number.isNaN(mb) ? 'not seen' : `${mb.toFixed(0)} MB`
+}

@@ -1,0 +1,124 @@
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { changeIn, type Told } from '../../test/faults/history.ts'
+import { residentMb } from '../process-tree.ts'
+import { startCoordinator, type RunningCoordinator } from '../processes.ts'
+
+export interface KeeperOptions {
+  folder: string
+  args: readonly string[]
+  built: boolean
+}
+
+/** Keeps a coordinator running on one port and one folder, kills it, looks at it, and keeps what it has logged. */
+export class Keeper {
+  readonly log: Told[] = []
+  readonly healthMs: number[] = []
+  /** Resident memory, second by second. */
+  readonly memory: { at: number; mb: number }[] = []
+  /** Of its processes, each one's 99th percentile in milliseconds; empty where it does not tell. */
+  readonly loopDelaysMs: number[] = []
+  /** What it logged as failed, a line each. */
+  readonly errors: string[] = []
+  kills = 0
+  readonly #options: KeeperOptions
+  #running: RunningCoordinator | null = null
+  #port = 0
+  #runs = 0
+  #read = 0
+
+  constructor(options: KeeperOptions) {
+    this.#options = options
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  async start(more: readonly string[] = []): Promise<void> {
+    const { folder, args, built } = this.#options
+    const port = this.#port === 0 ? [] : ['--port', String(this.#port)]
+    this.#running = await startCoordinator(path.join(folder, 'data'), path.join(folder, 'media'), {
+      args: [...args, ...more, ...port],
+      built,
+    })
+    this.#port = Number(new URL(this.#running.url).port)
+    this.#read = 0
+  }
+
+  /** @param stopsForMs it was told to stop that long ago, and is emptying its journal; null: it was not. */
+  async kill(stopsForMs: number | null): Promise<void> {
+    this.kills += 1
+    if (stopsForMs !== null) {
+      this.#running?.signal('SIGTERM')
+      await delay(stopsForMs)
+    }
+    await this.#end('SIGKILL')
+  }
+
+  /** Ends it as an operator would; its exit code. */
+  async stop(): Promise<number | undefined> {
+    return await this.#end('SIGTERM')
+  }
+
+  /** What is under `/health`, asked of it directly; null while it is away. */
+  async health(): Promise<Record<string, unknown> | null> {
+    const from = performance.now()
+    const read = await this.#get('/health')
+    if (read === null) return null
+    this.healthMs.push(performance.now() - from)
+    return JSON.parse(read) as Record<string, unknown>
+  }
+
+  /** Looks at it until `isOver`. */
+  async watch(isOver: () => boolean): Promise<void> {
+    let nextAt = 0
+    while (!isOver()) {
+      await this.health()
+      if (Date.now() >= nextAt) {
+        nextAt = Date.now() + 1_000
+        const mb = residentMb(this.#running?.pid ?? 0)
+        if (mb > 0) this.memory.push({ at: Date.now(), mb })
+        this.#readLog()
+        const metrics = (await this.#get('/metrics')) ?? ''
+        const seconds = /^morag_event_loop_delay_seconds\{[^}]*0?\.99"\} (\S+)$/m.exec(metrics)?.[1]
+        if (seconds !== undefined) this.loopDelaysMs.push(Number(seconds) * 1_000)
+      }
+      await delay(250)
+    }
+  }
+
+  async #get(route: string): Promise<string | null> {
+    try {
+      const answer = await fetch(`http://127.0.0.1:${this.#port}/api/v1${route}`)
+      const text = await answer.text()
+      return answer.ok ? text : null
+    } catch {
+      return null
+    }
+  }
+
+  async #end(signal: 'SIGKILL' | 'SIGTERM'): Promise<number | undefined> {
+    const running = this.#running
+    if (running === null) return undefined
+    this.#running = null
+    running.signal(signal)
+    const { exitCode } = await running.ended
+    this.#readLines(running.lines)
+    this.#runs += 1
+    return exitCode
+  }
+
+  #readLog(): void {
+    if (this.#running !== null) this.#readLines(this.#running.lines)
+  }
+
+  #readLines(lines: readonly string[]): void {
+    for (; this.#read < lines.length; this.#read += 1) {
+      const line = lines[this.#read]!
+      const change = changeIn(line, this.#runs)
+      if (change !== null) this.log.push(change)
+      else if (/"level":[56]0/.test(line)) this.errors.push(line.slice(0, 500))
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+
+const PROGRAM = fileURLToPath(new URL('./proxy-process.ts', import.meta.url))
+
+export interface CuttingProxy {
+  readonly url: string
+  readonly cuts: () => number
+  /** From now on it only passes on. */
+  calm(): void
+  close(): Promise<void>
+}
+
+/** A process between clients and a port of this machine, which cuts their connections. */
+export async function startProxy(port: number, seed: number): Promise<CuttingProxy> {
+  const args = ['--import', 'tsx', PROGRAM, String(port), String(seed)]
+  const child = execa(process.execPath, args, {
+    stdin: 'pipe',
+    stderr: 'inherit',
+    buffer: false,
+    reject: false,
+  })
+  let cuts = 0
+  const own = await new Promise<number>((resolve, reject) => {
+    createInterface({ input: child.stdout })
+      .on('line', (line) => {
+        const said = JSON.parse(line) as { port?: number; cuts?: number }
+        if (said.port !== undefined) resolve(said.port)
+        cuts = said.cuts ?? cuts
+      })
+      .once('close', () => reject(new Error('The proxy ended before it listened.')))
+  })
+  return {
+    url: `http://127.0.0.1:${own}`,
+    cuts: () => cuts,
+    calm: () => void child.kill('SIGUSR2'),
+    async close() {
+      child.kill('SIGKILL')
+      await child
+    },
+  }
+}

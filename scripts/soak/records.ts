@@ -1,0 +1,34 @@
+import { createHash } from 'node:crypto'
+import type { Deed } from '../../test/faults/history.ts'
+
+type Bare<D> = D extends Deed ? Omit<D, 'askedAt' | 'answeredAt' | 'answer'> : never
+
+/** What all clients of a run did and were told. */
+export class Records {
+  readonly deeds: Deed[] = []
+  /** How often each fault was caused, or met. */
+  readonly counts = new Map<string, number>()
+  /** Answers that nobody should have got. */
+  readonly surprises: string[] = []
+  readonly created = new Set<string>()
+  /** Jobs that a webhook has to be told of. */
+  readonly hooked = new Set<string>()
+  readonly told = new Set<string>()
+
+  add(deed: Bare<Deed>, askedAt: number, answer: Deed['answer']): void {
+    this.deeds.push({ ...deed, askedAt, answeredAt: Date.now(), answer } as Deed)
+  }
+
+  count(what: string): void {
+    this.counts.set(what, this.of(what) + 1)
+  }
+
+  of(what: string): number {
+    return this.counts.get(what) ?? 0
+  }
+}
+
+/** A short name for a text, so that a run of hours does not have to keep it. */
+export function nameOf(content: string): string {
+  return createHash('sha256').update(content).digest('hex').slice(0, 16)
+}

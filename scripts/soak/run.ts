@@ -1,0 +1,164 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { SECOND } from '../../shared/duration.ts'
+import { check } from '../../test/faults/checker.ts'
+import { readJobs } from '../../test/faults/history.ts'
+import { seededRandom } from '../../test/shared/seeded-random.ts'
+import { SoakAgent, type Scene, type Stage } from './agent.ts'
+import { SoakApi } from './api.ts'
+import { everything } from './everything.ts'
+import { Keeper } from './keeper.ts'
+import { startProxy, type CuttingProxy } from './proxy.ts'
+import { startReceiver } from './receiver.ts'
+import { nameOf, Records } from './records.ts'
+import { stretches, type Load } from './stretches.ts'
+import { Submitter } from './submitter.ts'
+
+export interface SoakOptions {
+  /** An empty folder. */
+  folder: string
+  load: Load
+  agents: number
+  submitters: number
+  seed: number
+  /** How long ended jobs are kept; null: for ever. */
+  keptMs: number | null
+  maxRetries: number
+  built?: boolean
+  onProgress?: (soak: Soak) => void
+}
+
+/** What a run has to show. */
+export interface Soak {
+  readonly records: Records
+  readonly keeper: Keeper
+  readonly cuts: number
+  /** In milliseconds since its load began. */
+  readonly elapsedMs: number
+  readonly violations: readonly string[]
+}
+
+/** A kill may come so long after it was told to stop. */
+const STOP_MS = 200
+const PROGRESS_MS = 10 * SECOND
+/** What is open when the load ends has this long to come to its end: two leases and the pauses between tries. */
+const DRAIN_MS = 90 * SECOND
+
+/** Loads a coordinator with all there is, kills it, cuts its clients off, and judges what it did. */
+export async function soak(options: SoakOptions): Promise<Soak> {
+  const { folder, seed, keptMs, maxRetries, built = false } = options
+  const media = path.join(folder, 'media')
+  await mkdir(media)
+  const file = path.join(media, 'talk.mp3')
+  await writeFile(file, Buffer.alloc(200_000, 'sound '))
+  const records = new Records()
+  const receiver = await startReceiver(records, seededRandom(seed + 1))
+  const kept = keptMs === null ? 'forever' : `${keptMs / SECOND}s`
+  const limits = ['--lease', '3s', '--max-retries', String(maxRetries)]
+  const keeping = [
+    '--remove-sources',
+    'on-success',
+    '--keep-completed',
+    kept,
+    '--keep-failed',
+    kept,
+  ]
+  const args = [...limits, ...keeping, '--webhook-allow', '127.0.0.1']
+  const keeper = new Keeper({ folder, args, built })
+  await keeper.start()
+  const proxy = await startProxy(keeper.port, seed)
+  const beganAt = Date.now()
+  const result = (violations: readonly string[]): Soak => {
+    return { records, keeper, cuts: proxy.cuts(), elapsedMs: Date.now() - beganAt, violations }
+  }
+  const ticker = setInterval(() => options.onProgress?.(result([])), PROGRESS_MS)
+  try {
+    await run(options, { records, keeper, proxy, work: { file, webhookUrl: receiver.url } })
+    const exitCode = await keeper.stop()
+    const endedAt = Date.now()
+    // What is left is to stay while it is read.
+    await keeper.start(['--keep-completed', 'forever', '--keep-failed', 'forever'])
+    const api = new SoakApi(`http://127.0.0.1:${keeper.port}`, records, 16)
+    const found = await readJobs(
+      await everything(api),
+      async (at) => await readOne(api, at),
+      nameOf,
+    )
+    await api.close()
+    const { log } = keeper
+    const violations = check({ log, deeds: records.deeds, found, endedAt, keptMs })
+    if (exitCode !== 0)
+      violations.push(`The coordinator ended with ${exitCode} when it was told to stop.`)
+    return result([...violations, ...untold(records, keeper), ...records.surprises])
+  } finally {
+    clearInterval(ticker)
+    await keeper.stop()
+    await proxy.close()
+    receiver.close()
+  }
+}
+
+interface Set {
+  records: Records
+  keeper: Keeper
+  proxy: CuttingProxy
+  work: { file: string; webhookUrl: string }
+}
+
+async function run(options: SoakOptions, { records, keeper, proxy, work }: Set): Promise<void> {
+  const { agents, submitters, seed } = options
+  const stage: Stage = { now: 'load' }
+  const api = new SoakApi(proxy.url, records, agents + submitters * 5)
+  const scene = (n: number): Scene => ({ api, records, stage, random: seededRandom(seed + 10 + n) })
+  const isOver = (): boolean => stage.now === 'over'
+  const clients = [
+    ...Array.from({ length: agents }, (_, n) => new SoakAgent(scene(n), `agent-${n}`)),
+    ...Array.from({ length: submitters }, (_, n) => new Submitter(scene(agents + n), work)),
+  ]
+  const running = [...clients.map((one) => one.run()), keeper.watch(isOver)]
+  const random = seededRandom(seed)
+  const nextKill = stretches(options.load, records, random)
+  try {
+    while (await nextKill()) {
+      await keeper.kill(random() < 0.3 ? STOP_MS * random() : null)
+      await keeper.start()
+    }
+    stage.now = 'drain'
+    proxy.calm()
+    await drained(keeper, records)
+  } finally {
+    stage.now = 'over'
+    await Promise.all(running)
+    await api.close()
+  }
+}
+
+/** When nothing is open any more, or too much time has passed: then the checker says what is. */
+async function drained(keeper: Keeper, records: Records): Promise<void> {
+  const until = Date.now() + DRAIN_MS
+  while (Date.now() < until) {
+    const jobs = (await keeper.health())?.['jobs'] as Record<string, number> | undefined
+    const isIdle = jobs !== undefined && jobs['pending'] === 0 && jobs['processing'] === 0
+    if (isIdle && untold(records, keeper).length === 0) return
+    await delay(200)
+  }
+}
+
+/** Jobs that have ended and whose webhooks were not told. */
+function untold({ hooked, told }: Records, { log }: Keeper): string[] {
+  const missing = new Set([...hooked].filter((jobId) => !told.has(jobId)))
+  const ended = new Map<string, boolean>()
+  if (missing.size === 0) return []
+  for (const { jobId, to } of log)
+    if (missing.has(jobId) && to !== 'removed')
+      ended.set(jobId, to !== 'pending' && to !== 'processing')
+  return [...missing]
+    .filter((jobId) => ended.get(jobId) === true)
+    .map((jobId) => `Job ${jobId} has ended and its webhook was never told.`)
+}
+
+async function readOne(api: SoakApi, at: string): Promise<unknown> {
+  const answer = await api.try('GET', at)
+  return answer?.status === 200 ? answer.body : null
+}

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import {
+  appendFileSync,
+  copyFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from 'node:fs'
+import { request } from 'node:http'
+import path from 'node:path'
+import { describe, test } from 'node:test'
+import { startCoordinator } from '../../scripts/processes.ts'
+import { until } from '../coordinator/running.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { Asking } from './asking.ts'
+
+describe('a coordinator that was killed', () => {
+  test('in the middle of an upload has nothing of it, and takes it when it comes again', async (t) => {
+    const folder = tempFolder()
+    const dataDir = path.join(folder, 'data')
+    const incoming = path.join(dataDir, 'sources', '.incoming')
+    const first = await startCoordinator(dataDir, folder)
+    t.after(() => first.signal('SIGKILL'))
+    const boundary = 'a-boundary'
+    const part = (name: string, more = ''): string =>
+      `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${more}\r\n\r\n`
+    const head = `${part('content_type')}audio\r\n${part('file', '; filename="talk.mp3"')}`
+    const headers = {
+      'content-type': `multipart/form-data; boundary=${boundary}`,
+      'idempotency-key': 'the same',
+    }
+    const sending = request(`${first.url}/api/v1/remote-jobs/`, { method: 'POST', headers })
+    const cut = once(sending, 'error')
+    sending.write(head)
+    sending.write(Buffer.alloc(1024 * 1024, 'half '))
+    await until(() => readdirSync(incoming).length === 1)
+    first.signal('SIGKILL')
+    await Promise.all([first.ended, cut])
+
+    const again = await startCoordinator(dataDir, folder)
+    t.after(() => again.signal('SIGKILL'))
+    const asking = new Asking(again.url)
+    assert.deepEqual(await asking.all(), [])
+    assert.deepEqual(readdirSync(incoming), [])
+    const whole = await fetch(`${again.url}/api/v1/remote-jobs/`, {
+      method: 'POST',
+      headers,
+      body: `${head}whole\r\n--${boundary}--\r\n`,
+    })
+    const { job_id: jobId } = (await whole.json()) as { job_id: string }
+    assert.deepEqual(await asking.all(), [jobId])
+  })
+
+  test('starts over a folder full of rubbish, names each piece of it, and has all its jobs', async (t) => {
+    const folder = tempFolder()
+    const dataDir = path.join(folder, 'data')
+    const file = path.join(folder, 'talk.mp3')
+    writeFileSync(file, 'the bytes of a talk')
+    const first = await startCoordinator(dataDir, folder)
+    t.after(() => first.signal('SIGKILL'))
+    const before = new Asking(first.url)
+    const made: unknown[] = []
+    for (let n = 0; n < 5; n += 1) made.push((await before.create(file)).body['job_id'])
+    const [job] = await before.claimed('w1')
+    await until(() => readdirSync(path.join(dataDir, 'processing')).length === 1)
+    first.signal('SIGKILL')
+    await first.ended
+
+    const at = (...names: string[]): string => path.join(dataDir, ...names)
+    // One job in two folders, files that are no jobs, half a file, half a line.
+    copyFileSync(at('processing', `${job!.job_id}.json`), at('failed', `${job!.job_id}.json`))
+    writeFileSync(at('pending', 'notes.txt'), 'to do')
+    writeFileSync(at('pending', 'a.json'), '{"content_type": "audio"}')
+    writeFileSync(at('completed', '00000000-0000-4000-8000-000000000001.json'), '{"content_ty')
+    writeFileSync(at('cancelled', '00000000-0000-4000-8000-000000000002.json'), Buffer.alloc(4096))
+    mkdirSync(at('timeout', '00000000-0000-4000-8000-000000000003.json'))
+    writeFileSync(at('tmp', 'left.json'), '{')
+    writeFileSync(at('checkpoints', 'left.tmp'), '{')
+    writeFileSync(at('journal.next.ndjson'), 'never meant to be read')
+    appendFileSync(at('journal.ndjson'), readFileSync(at('journal.ndjson')).subarray(0, 100))
+
+    const again = await startCoordinator(dataDir, folder)
+    t.after(() => again.signal('SIGKILL'))
+    const asking = new Asking(again.url)
+    assert.deepEqual(new Set(await asking.all()), new Set(made))
+    const { body: health } = await asking.send('GET', '/health')
+    assert.deepEqual([health['status'], health['quarantined']], ['ok', 6])
+    const log = again.lines.join('\n')
+    for (const name of ['notes.txt', 'a.json', '0001.json', '0002.json', '0003.json', job!.job_id])
+      assert.ok(log.includes(name), `${name} is not named:\n${log}`)
+    assert.match(log, /journal ends in 100 bytes/)
+    assert.equal((await asking.finish(job!, 'text')).status, 200)
+    assert.equal((await asking.claimed('w2', { max_jobs: 10 })).length, made.length - 1)
+  })
+})
