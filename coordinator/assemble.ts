@@ -55,6 +55,7 @@ export async function assemble(
     log,
     now,
     random,
+    tokenName: (id) => access.nameOf(id),
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, ingestion), job.completedAt),
   })
   const workers = new Workers(now)

@@ -15,7 +15,7 @@ import type { Policy } from './policy.ts'
 import { JobQueue } from './queue.ts'
 import { isJobId } from './record.ts'
 import type { JobStore } from './store.ts'
-import { transitionFacts } from './transition-line.ts'
+import { transitionFacts, type TokenName } from './transition-line.ts'
 import { transition } from './transition.ts'
 import { Turns } from './turns.ts'
 
@@ -25,6 +25,8 @@ export interface JobsOptions {
   log: Logger
   now: () => number
   random: () => number
+  /** For the log. */
+  tokenName?: TokenName
   /** What is to follow a job's end: written down with the end itself, before anybody is told of it. */
   followUp?: (job: EndedJob) => Continuation | null
 }
@@ -44,16 +46,18 @@ export class Jobs {
   readonly #random: () => number
   readonly #followUp: (job: EndedJob) => Continuation | null
   readonly #log: Logger
+  readonly #tokenName: TokenName
   readonly #turns = new Turns()
   readonly #listeners: JobListener[] = []
   readonly #detailListeners: ((before: Job, after: Job) => void)[] = []
 
-  constructor({ store, policy, log, now, random, followUp }: JobsOptions) {
+  constructor({ store, policy, log, now, random, tokenName, followUp }: JobsOptions) {
     this.#store = store
     this.policy = policy
     this.now = now
     this.#log = log
     this.#random = random
+    this.#tokenName = tokenName ?? (() => undefined)
     this.#followUp = followUp ?? (() => null)
   }
 
@@ -213,7 +217,10 @@ export class Jobs {
   #publish(before: Job | null, after: Job | null): void {
     if (before?.status === 'pending') this.queue.remove(before.jobId)
     if (after?.status === 'pending') this.queue.add(after, this.now())
-    this.#log.info(transitionFacts(before, after), `job ${after?.status ?? 'removed'}`)
+    this.#log.info(
+      transitionFacts(before, after, this.#tokenName),
+      `job ${after?.status ?? 'removed'}`,
+    )
     for (const listener of this.#listeners) listener(before, after)
   }
 }
