@@ -63,6 +63,8 @@ export class Scene {
   }
 
   async close(): Promise<void> {
+    // A test that failed has left its agents.
+    for (const lane of this.#lanes) lane.kill()
     await Promise.all(this.#lanes.map(({ proxy }) => proxy.goAway()))
     await this.kill()
   }
@@ -73,6 +75,7 @@ export class Lane {
   readonly name: string
   readonly proxy: Proxy
   readonly #model: string
+  readonly #agents: Running[] = []
   readonly #scene: Scene
 
   constructor(scene: Scene, { name, model, proxy }: { name: string; model: string; proxy: Proxy }) {
@@ -86,7 +89,13 @@ export class Lane {
   agent(flags: readonly string[], options: RunOptions = {}): Running {
     const work = ['--worker-id', this.name, '--work-dir', path.join(this.#scene.folder, 'work')]
     const usual = ['start', '--url', this.proxy.url, ...work, '--model', this.#model]
-    return run('agent', [...usual, '--prefetch', '0', ...flags], options)
+    const agent = run('agent', [...usual, '--prefetch', '0', ...flags], options)
+    this.#agents.push(agent)
+    return agent
+  }
+
+  kill(): void {
+    for (const agent of this.#agents) agent.signal('SIGKILL')
   }
 
   async upload(file: string, taskOptions: Record<string, unknown> = {}): Promise<string> {
