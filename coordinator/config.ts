@@ -1,6 +1,7 @@
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { InvalidArgumentError, type Command, type Option } from 'commander'
+import type { Configured } from '../shared/config.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
@@ -181,6 +182,9 @@ export function addSettings(command: Command): Command {
   for (const option of command.options) nameItself(option)
   return command
 }
+
+/** What a settings file may say of the coordinator. */
+export const CONFIGURED: Configured = { section: 'coordinator', addSettings }
 
 export function dataDir(): Option {
   return setting(

@@ -13,9 +13,10 @@ import {
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { isSystemError, messageOf } from '../shared/errors.ts'
+import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
 import { STATUSES, type Status } from '../shared/wire.ts'
 import type { Job } from './job.ts'
+import { isOriginal } from './original-record.ts'
 import { fromRecord, toRecord } from './record.ts'
 
 /** A file that makes no job, put aside. */
@@ -46,7 +47,10 @@ export class JobFolders {
       rmSync(path.join(dir, 'tmp', name), { force: true })
   }
 
-  /** Every job in the folders; the newer copy where a job stands in two. Files that make no job are put aside. */
+  /**
+   * Every job in the folders; the newer copy where a job stands in two. Files that make no job are put aside.
+   * @throws {AppError} `usage` for a job of the original system.
+   */
   load(now: number): { jobs: Map<string, Job>; quarantined: Quarantined[] } {
     const jobs = new Map<string, Job>()
     const quarantined: Quarantined[] = []
@@ -56,8 +60,9 @@ export class JobFolders {
         const file = path.join(status, name)
         try {
           if (!name.endsWith('.json')) throw new Error('its name is not <job id>.json')
-          const text = readFileSync(path.join(this.#dir, file), 'utf8')
-          const job = fromRecord(JSON.parse(text), name.slice(0, -'.json'.length), status, now)
+          const raw: unknown = JSON.parse(readFileSync(path.join(this.#dir, file), 'utf8'))
+          if (isOriginal(raw)) throw this.#isOriginals(file)
+          const job = fromRecord(raw, name.slice(0, -'.json'.length), status, now)
           const twin = jobs.get(job.jobId)
           if (twin !== undefined) {
             const older = lastChange(twin) > lastChange(job) ? status : this.#places.get(job.jobId)!
@@ -71,6 +76,7 @@ export class JobFolders {
           jobs.set(job.jobId, job)
           this.#places.set(job.jobId, status)
         } catch (error) {
+          if (error instanceof AppError) throw error
           this.#putAside(file, messageOf(error), quarantined)
         }
       }
@@ -147,6 +153,13 @@ export class JobFolders {
     const place = this.#places.get(jobId)
     if (place !== undefined) rmSync(this.#file(place, jobId), { force: true })
     this.#places.delete(jobId)
+  }
+
+  /** Not put aside: a whole folder of them is there to be taken over. */
+  #isOriginals(file: string): AppError {
+    const how = `morag-coordinator import ${this.#dir} --data-dir ${this.#dir}`
+    const message = `${file} is a job of the original system. Take its jobs over where they are with: ${how}`
+    return new AppError('usage', message)
   }
 
   #putAside(file: string, reason: string, quarantined: Quarantined[]): void {

@@ -1,0 +1,84 @@
+import { Agent, request } from 'undici'
+import { z } from 'zod'
+import { SECOND } from '../../shared/duration.ts'
+import { AppError, isErrorCode } from '../../shared/errors.ts'
+import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
+import { isNetworkError, networkReason } from '../../shared/network.ts'
+import { API, errorAnswer } from '../../shared/wire.ts'
+import type { AdminSettings } from './config.ts'
+
+const PATIENCE_MS = 60 * SECOND
+
+/** A running coordinator, for whoever looks after it. Nothing is tried twice: a person is there to do that. */
+export class AdminClient {
+  readonly #settings: AdminSettings
+  readonly #agent = new Agent({ connect: { timeout: 10 * SECOND } })
+
+  constructor(settings: AdminSettings) {
+    this.#settings = settings
+  }
+
+  async close(): Promise<void> {
+    await this.#agent.destroy()
+  }
+
+  /**
+   * One request below the API's root; its answer in the code's shape.
+   * @throws {AppError} with the coordinator's own code and words; `unavailable` when it does not answer.
+   */
+  async ask<S extends z.ZodType>(
+    method: 'GET' | 'POST' | 'DELETE',
+    route: string,
+    schema: S,
+    body?: unknown,
+  ): Promise<FromWire<z.output<S>>> {
+    const text = await this.#text(method, route, body)
+    const parsed = schema.safeParse(parseJson(text))
+    if (parsed.success) return fromWire(parsed.data)
+    const message = `The answer of ${this.#settings.url} is not what this program expects: ${z.prettifyError(parsed.error)}`
+    throw new AppError('internal', message, { cause: parsed.error })
+  }
+
+  async #text(method: 'GET' | 'POST' | 'DELETE', route: string, body: unknown): Promise<string> {
+    const { url, apiKey } = this.#settings
+    try {
+      const answer = await request(`${url}${API}${route}`, {
+        method,
+        dispatcher: this.#agent,
+        headersTimeout: PATIENCE_MS,
+        bodyTimeout: PATIENCE_MS,
+        headers: {
+          ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(toWire(body)) }),
+      })
+      const text = await answer.body.text()
+      if (answer.statusCode >= 300) throw this.#refusal(answer.statusCode, text)
+      return text
+    } catch (error) {
+      if (error instanceof AppError || !isNetworkError(error)) throw error
+      const message = `Cannot reach the coordinator at ${url}: ${networkReason(error)}. Start it with morag-coordinator serve, or name another with --url.`
+      throw new AppError('unavailable', message, { cause: error })
+    }
+  }
+
+  #refusal(status: number, text: string): AppError {
+    const parsed = errorAnswer.safeParse(parseJson(text))
+    const code = parsed.data?.code
+    const detail = parsed.data?.detail
+    const said = typeof detail === 'string' ? detail : JSON.stringify(detail ?? text.slice(0, 200))
+    const hint =
+      status === 401 || status === 403 ? ' Give a key with --api-key-file or MORAG_API_KEY.' : ''
+    const known = isErrorCode(code) ? code : status === 401 ? 'unauthorized' : 'bad_request'
+    return new AppError(known, `${said}${hint}`)
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}

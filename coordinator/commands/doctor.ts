@@ -1,0 +1,50 @@
+import path from 'node:path'
+import type { Command } from 'commander'
+import { EXIT } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import { AdminClient } from '../admin/client.ts'
+import { addAdminSettings, adminSettings } from '../admin/config.ts'
+import { examineRunning } from '../admin/doctor-online.ts'
+import { examineFolder } from '../admin/doctor.ts'
+import { dataDir } from '../config.ts'
+
+const EXAMPLES = `
+Examples:
+  morag-coordinator doctor --data-dir /var/lib/morag
+  morag-coordinator doctor --url https://morag.example --api-key-file ./key --json
+
+Exit code 1 when something has to be mended.
+`
+
+interface Flags {
+  url: string
+  apiKeyFile?: string
+  dataDir: string
+  json?: boolean
+}
+
+export function addDoctor(cli: Command): void {
+  addAdminSettings(cli.command('doctor'))
+    .description('look the data folder and the running coordinator over, and say what to do')
+    .addOption(dataDir())
+    .option('--json', 'for programs')
+    .addHelpText('after', EXAMPLES)
+    .action(async (flags: Flags) => {
+      const client = new AdminClient(adminSettings(flags))
+      try {
+        const findings = [
+          ...(await examineFolder(path.resolve(flags.dataDir))),
+          ...(await examineRunning(client, Date.now())),
+        ]
+        const lines = findings.map(({ level, what, fix }) => {
+          const help = fix === null ? '' : `\n      fix: ${printable(fix)}`
+          return `${level.padEnd(4)}  ${printable(what)}${help}\n`
+        })
+        const text = flags.json === true ? `${JSON.stringify(findings, null, 2)}\n` : lines.join('')
+        process.stdout.write(text)
+        if (findings.some(({ level }) => level === 'fail')) process.exitCode = EXIT.failed
+      } finally {
+        await client.close()
+      }
+    })
+}

@@ -1,0 +1,58 @@
+import path from 'node:path'
+import type { Command } from 'commander'
+import { AppError } from '../../shared/errors.ts'
+import { toWire } from '../../shared/keys.ts'
+import { printable } from '../../shared/printable.ts'
+import { STATUSES } from '../../shared/wire.ts'
+import { existingFolder } from '../admin/config.ts'
+import { dataDir } from '../config.ts'
+import { importOriginal, type ImportReport } from '../import.ts'
+
+const EXAMPLES = `
+Examples:
+  morag-coordinator import /app/data/remote_jobs --data-dir /var/lib/morag --dry-run
+  morag-coordinator import /app/data/remote_jobs --data-dir /app/data/remote_jobs     where they are
+
+Stop the original first, and the coordinator: both would write meanwhile.
+`
+
+interface Flags {
+  dataDir: string
+  dryRun?: boolean
+  json?: boolean
+}
+
+export function addImport(cli: Command): void {
+  cli
+    .command('import')
+    .argument('<dir>', "the original's data folder (MORAG_REMOTE_JOBS_DATA_DIR there)")
+    .description('take the jobs of the original system over, each into the state it is in')
+    .addOption(dataDir())
+    .option('--dry-run', 'say what would be done, and do nothing')
+    .option('--json', 'for programs')
+    .addHelpText('after', EXAMPLES)
+    .action(async (dir: string, flags: Flags) => {
+      const from = existingFolder(dir)
+      const to = path.resolve(flags.dataDir)
+      const dryRun = flags.dryRun === true
+      const report = await importOriginal({ from, to, dryRun, now: Date.now() })
+      const json = `${JSON.stringify(toWire(report), null, 2)}\n`
+      process.stdout.write(flags.json === true ? json : reportText(report, dryRun))
+      if (report.skipped.length === 0) return
+      throw new AppError(
+        'invalid',
+        `${report.skipped.length} files make no job; they are still in ${from}.`,
+      )
+    })
+}
+
+function reportText({ imported, known, skipped, sourceless }: ImportReport, dry: boolean): string {
+  const counts = STATUSES.map((status) => `  ${status.padEnd(10)} ${imported[status]}\n`)
+  const rest = [
+    ...(known > 0 ? [`${known} were here already.`] : []),
+    ...sourceless.map((id) => `${id}: its source is not there; it will fail.`),
+    ...skipped.map(({ file, reason }) => `${file}: ${reason}`),
+  ]
+  const title = dry ? 'would be imported:' : 'imported:'
+  return `${title}\n${counts.join('')}${rest.map((line) => `${printable(line)}\n`).join('')}`
+}

@@ -1,0 +1,44 @@
+import type { Command } from 'commander'
+import { EXIT } from '../../shared/errors.ts'
+import { addSettings, configOf } from '../config.ts'
+import { createLogger } from '../logger.ts'
+import { startCoordinator } from '../server.ts'
+
+const MORE_HELP = `
+Environment only:
+  MORAG_API_KEY  the key that every request must show; needed to listen beyond this machine
+
+Examples:
+  morag-coordinator serve --data-dir ./data --media-root /srv/media
+  morag-coordinator serve --port 0 --data-dir ./data --log-format json
+  MORAG_API_KEY=… morag-coordinator serve --host 0.0.0.0 --data-dir /var/lib/morag
+`
+
+export function addServe(cli: Command): void {
+  addSettings(cli.command('serve').description('run the coordinator until it is told to stop'))
+    .addHelpText('after', MORE_HELP)
+    .action(serve)
+}
+
+async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
+  const config = configOf(flags)
+  const log = createLogger(config.logLevel, config.logFormat)
+  // Listened for before anything is started: whoever sees that we listen may stop us at once.
+  const stop = stopSignal()
+  const coordinator = await startCoordinator(config, log)
+  log.info({ signal: await stop }, 'stopping')
+  await coordinator.close()
+  log.info('stopped')
+}
+
+/** The first signal to stop; a second one is not waited for. */
+async function stopSignal(): Promise<NodeJS.Signals> {
+  return await new Promise((resolve) => {
+    for (const name of ['SIGINT', 'SIGTERM'] as const) {
+      process.once(name, () => {
+        resolve(name)
+        process.once(name, () => process.exit(name === 'SIGINT' ? EXIT.interrupted : 143))
+      })
+    }
+  })
+}

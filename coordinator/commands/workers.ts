@@ -1,0 +1,60 @@
+import type { Command } from 'commander'
+import { workerAnswer, workersAnswer, type WorkerAnswer } from '../../shared/wire-answers.ts'
+import { adminAction, forEach, type AdminFlags } from '../admin/command.ts'
+import { ago, table } from '../admin/table.ts'
+
+const EXAMPLES = `
+Examples:
+  morag-coordinator workers list
+  morag-coordinator workers drain gpu-7        it finishes what it has and gets nothing new
+  morag-coordinator workers resume gpu-7
+`
+
+export function addWorkers(cli: Command): void {
+  const workers = cli
+    .command('workers')
+    .description('look at workers, and let them take work or not, in a running coordinator')
+    .addHelpText('after', EXAMPLES)
+  adminAction(
+    workers.command('list').description('who has asked for work within the last day'),
+    async (client) => {
+      const { workers: all } = await client.ask('GET', '/workers', workersAnswer)
+      return { value: all, text: workerTable(all, Date.now()) }
+    },
+  )
+  direct(workers, 'drain', 'let workers finish what they have, and give them nothing new')
+  direct(workers, 'resume', 'give workers work again')
+}
+
+function direct(workers: Command, name: 'drain' | 'resume', text: string): void {
+  adminAction(
+    workers.command(name).argument('<worker-id...>').description(text),
+    async (client, _flags: AdminFlags, ids: string[]) => {
+      const value = await forEach(ids, (id) =>
+        client.ask('POST', `/workers/${encodeURIComponent(id)}/${name}`, workerAnswer),
+      )
+      return { value, text: workerTable(value, Date.now()) }
+    },
+  )
+}
+
+function workerTable(workers: readonly WorkerAnswer[], now: number): string {
+  if (workers.length === 0) return 'No workers.\n'
+  const headings = ['ID', 'STATE', 'SEEN', 'JOBS', 'SLOTS', 'TYPES', 'VERSION', 'DEVICE']
+  const rows = workers.map((one) => [
+    one.workerId,
+    stateOf(one),
+    `${ago(one.lastSeenAt, now)} ago`,
+    String(one.jobs.length),
+    String(one.slots - one.paused.length),
+    one.contentTypes.join(','),
+    one.version ?? '-',
+    one.device ?? '-',
+  ])
+  return table(headings, rows)
+}
+
+function stateOf({ directive, setAside, state }: WorkerAnswer): string {
+  if (setAside !== null) return 'set aside'
+  return directive === 'run' ? (state ?? 'polling') : directive
+}
