@@ -4,6 +4,17 @@ import { MORAG_LEASE, type Operation } from './operation.ts'
 /** What workers do: take jobs, tell of them, bring what came of them. */
 export const WORKER_OPERATIONS: readonly Operation[] = [
   {
+    id: 'registerWorker',
+    tag: 'Workers',
+    method: 'POST',
+    route: '/workers/register',
+    summary: "Exchange a one-time token for a worker's own",
+    description: 'The token is shown here and never again.',
+    body: { json: 'Register' },
+    answer: 'Registered',
+    errors: ['conflict'],
+  },
+  {
     id: 'claimJobs',
     tag: 'Workers',
     method: 'POST',

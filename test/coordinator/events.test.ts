@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
+import { Tokens } from '../../coordinator/access/tokens.ts'
 import { Estimates } from '../../coordinator/estimate.ts'
 import { Events, type EventsOptions } from '../../coordinator/events.ts'
 import { Batch } from '../../coordinator/events/batch.ts'
@@ -164,6 +165,35 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
     const restarted = await startRunning(t, { root: running.root })
     const again = await streamOf(t, restarted, id)
     assert.equal((await again.next(() => true)).event, 'snapshot')
+  })
+
+  it('tells a submitter of its own jobs alone', async (t) => {
+    const running = await startRunning(t)
+    const tokens = new Tokens(running.dataDir, Date.now)
+    const [mine, theirs] = await Promise.all(
+      ['me', 'them'].map(async (name) => {
+        const wish = { role: 'submit', name, types: null, lifeMs: null } as const
+        return { authorization: `Bearer ${(await tokens.create(wish)).token}` }
+      }),
+    )
+    const file = running.file('talk.mp3')
+    const make = async (headers: Record<string, string>): Promise<string> => {
+      const json = { source_file_path: file, content_type: 'audio', ingestion_task_id: 'task' }
+      const { body, text } = await running.ask('POST', '/remote-jobs/', { json, headers })
+      assert.ok(typeof body['job_id'] === 'string', text)
+      return body['job_id']
+    }
+    const early = [await make(mine!), await make(theirs!)]
+    const stream = await listenTo(t, `${running.url}/api/v1/events`, mine)
+    const { jobs } = snapshotEvent.parse((await stream.next(() => true)).data)
+    assert.deepEqual(
+      jobs.map(({ job_id }) => job_id),
+      [early[0]],
+    )
+    const late = [await make(theirs!), await make(mine!)]
+    await stream.next(ofJob(late[1]!))
+    assert.equal(stream.told.some(ofJob(late[0]!)), false)
+    assert.equal((await listenTo(t, `${running.url}/api/v1/events`)).status, 401)
   })
 
   it('ends when the coordinator stops, which waits for nobody', async (t) => {

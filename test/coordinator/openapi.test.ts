@@ -7,6 +7,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { pino } from 'pino'
+import { Tokens } from '../../coordinator/access/tokens.ts'
 import { createApp } from '../../coordinator/app.ts'
 import { assemble } from '../../coordinator/assemble.ts'
 import { MediaRoots } from '../../coordinator/media-roots.ts'
@@ -205,6 +206,16 @@ describe('the answers of a running coordinator', () => {
     left.delete('docs')
     await checkEvents(t, running, check)
     left.delete('events')
+    // From here on a token is needed.
+    const wish = { role: 'register', name: 'once', types: null, lifeMs: null } as const
+    const { token } = await new Tokens(running.dataDir, Date.now).create(wish)
+    await call('registerWorker', '/workers/register', {
+      json: { name: 'gpu-1' },
+      headers: { authorization: `Bearer ${token}` },
+    })
+    const refused = await running.ask('GET', '/workers')
+    assert.equal(refused.status, 401)
+    check('Refusal', refused.body)
     assert.deepEqual([...left.keys()], [], 'not called')
   })
 
