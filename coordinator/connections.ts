@@ -25,19 +25,14 @@ export function connectionsOf(server: Server): () => void {
 
 /**
  * Lets a client that asks first (`Expect: 100-continue`, as curl does) send its body only once somebody reads it: who is
- * refused by the headers alone has sent nothing for it.
+ * refused by the headers alone has sent nothing for it, and its connection ends with the answer.
  */
 export function continueWhenRead(server: Server): void {
   server.on('checkContinue', (request, answer) => {
-    const { shouldKeepAlive } = answer
-    // Whether the body still comes is not known then, so nothing can follow it.
-    answer.shouldKeepAlive = false
     const onListener = (event: string | symbol): void => {
       if (event !== 'data' && event !== 'readable') return
       request.off('newListener', onListener)
-      if (answer.headersSent) return
-      answer.shouldKeepAlive = shouldKeepAlive
-      answer.writeContinue()
+      if (!answer.headersSent) answer.writeContinue()
     }
     request.on('newListener', onListener)
     server.emit('request', request, answer)

@@ -162,11 +162,11 @@ describe('over HTTP a worker that fails three jobs', () => {
     return found!.set_aside
   }
 
-  /** `bad` takes this many jobs and fails them. */
-  async function fail(running: Running, count: number): Promise<void> {
+  /** A worker takes this many jobs and fails them. */
+  async function fail(running: Running, count: number, workerId = 'bad'): Promise<void> {
     for (let n = 0; n < count; n += 1) {
       await createJob(running)
-      const [job] = await claim(running, { worker_id: 'bad' })
+      const [job] = await claim(running, { worker_id: workerId })
       const { status } = await running.ask('PUT', `/remote-jobs/${job!.job_id}/result`, {
         json: { success: false, error_code: 'engine_failed', lease_token: job!.lease_token },
       })
@@ -223,6 +223,19 @@ describe('over HTTP a worker that fails three jobs', () => {
       taken.map((job) => job.job_id),
       [special],
     )
+  })
+
+  test('has the work while all others are set aside or drained too', async (t) => {
+    const running = await startRunning(t)
+    await fail(running, 3)
+    await fail(running, 3, 'worse')
+    await createJob(running)
+    assert.equal((await claim(running, { worker_id: 'bad' })).length, 1)
+    await claim(running, { worker_id: 'good' })
+    const jobId = await createJob(running)
+    assert.deepEqual(await claim(running, { worker_id: 'bad' }), [])
+    await running.ask('POST', '/workers/good/drain')
+    assert.equal((await claim(running, { worker_id: 'bad' }))[0]?.job_id, jobId)
   })
 
   test('is trusted again at once by hand, also while it waits for work', async (t) => {
