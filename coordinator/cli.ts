@@ -9,7 +9,7 @@ const COMMANDS: Record<string, () => Promise<(cli: Command) => void>> = {
   serve: async () => (await import('./commands/serve.ts')).addServe,
   jobs: async () => (await import('./commands/jobs.ts')).addJobs,
   workers: async () => (await import('./commands/workers.ts')).addWorkers,
-  token: async () => (await import('./commands/token.ts')).addToken,
+  token: async () => (await import('./commands/token.ts')).addTokenCommands,
   cleanup: async () => (await import('./commands/cleanup.ts')).addCleanup,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   import: async () => (await import('./commands/import.ts')).addImport,

@@ -6,7 +6,7 @@ import { startCoordinator } from '../server.ts'
 
 const MORE_HELP = `
 Environment only:
-  MORAG_API_KEY  the key that every request must show; needed to listen beyond this machine
+  MORAG_API_KEY  the key that opens everything, beside the tokens of morag-coordinator token
 
 Examples:
   morag-coordinator serve --data-dir ./data --media-root /srv/media
@@ -26,6 +26,7 @@ async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
   // Listened for before anything is started: whoever sees that we listen may stop us at once.
   const stop = stopSignal()
   const coordinator = await startCoordinator(config, log)
+  for (const warning of coordinator.warnings) log.warn(warning)
   log.info({ signal: await stop }, 'stopping')
   await coordinator.close()
   log.info('stopped')
