@@ -5,6 +5,7 @@ import type { Logger } from 'pino'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { Access } from './access/access.ts'
 import { Attempts } from './attempts.ts'
+import { Clock } from './clock.ts'
 import { Claims } from './claims.ts'
 import type { Config } from './config.ts'
 import { Estimates } from './estimate.ts'
@@ -46,7 +47,8 @@ export async function assemble(
   }
   await roots.keepOut(dataDir)
   const { files, tokens, webhookSecret } = await openFiles(config, roots, log)
-  const now = Date.now
+  const clock = new Clock()
+  const { now } = clock
   const random = Math.random
   const access = new Access(config, log, now)
   const jobs = new Jobs({
@@ -66,6 +68,10 @@ export async function assemble(
     if (after !== null) estimates.learn(after, before)
   })
   jobs.resume()
+  clock.onStep((ms) => {
+    log.warn({ step_ms: ms }, 'the clock of this machine was set: leases and waits last as before')
+    jobs.clockStepped(ms)
+  })
   const upkeep = new Upkeep(jobs, files, retention)
   const aside = readdirSync(path.join(dataDir, 'quarantine')).join('\n')
   const removed = await upkeep.removeOrphans((id) => aside.includes(id))

@@ -14,6 +14,7 @@ import { startsOrEndsWaiting } from './lease.ts'
 import type { Policy } from './policy.ts'
 import { JobQueue } from './queue.ts'
 import { isJobId } from './record.ts'
+import { steppedJob } from './stepped-job.ts'
 import type { JobStore } from './store.ts'
 import { transitionFacts, type TokenName } from './transition-line.ts'
 import { transition } from './transition.ts'
@@ -145,8 +146,10 @@ export class Jobs {
    */
   async apply(jobId: string, event: JobEvent, prepare?: () => Promise<void>): Promise<Job> {
     return await this.#turns.take(jobId, async () => {
+      // First: the clock may have been set, which changes jobs.
+      const now = this.now()
       const before = this.get(jobId)
-      const context = { now: this.now(), random: this.#random(), policy: this.policy }
+      const context = { now, random: this.#random(), policy: this.policy }
       const moved = transition(before, event, context)
       if (moved === before) return moved
       const after = hasEnded(moved) ? { ...moved, continuation: this.#followUp(moved) } : moved
@@ -184,12 +187,23 @@ export class Jobs {
     })
   }
 
+  /** The clock was set by so much: nobody loses a lease for it, and nobody waits the longer. */
+  clockStepped(ms: number): void {
+    const now = this.now()
+    for (const job of [...this.inStatus('processing'), ...this.inStatus('pending')]) {
+      const after = steppedJob(job, ms, now)
+      if (after === job) continue
+      this.#store.touch(after)
+      if (after.status === 'pending' && this.queue.has(job.jobId)) this.queue.add(after, now)
+    }
+  }
+
   /** Notes that the worker of the newest attempt has begun to fetch its source. */
   async markDownload(jobId: string): Promise<void> {
     await this.#turns.take(jobId, async () => {
+      const now = this.now()
       const job = this.#store.get(jobId)
       if (job?.status !== 'processing') return
-      const now = this.now()
       this.#store.touch({ ...job, lease: { ...job.lease, downloadAt: now, movedAt: now } })
     })
   }

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { describe, test, type TestContext } from 'node:test'
+import { Clock } from '../../coordinator/clock.ts'
+import { lastAttempt } from '../../coordinator/job.ts'
+import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
+import { assembled, type Assembled } from './assembled.ts'
+import { NOON } from './example-jobs.ts'
+
+describe('a clock', () => {
+  function stepping(): { clock: Clock; pass: (ms: number) => void; set: (ms: number) => void } {
+    let passed = 5_000
+    let offset = NOON
+    const clock = new Clock(
+      () => offset + passed,
+      () => passed,
+    )
+    return { clock, pass: (ms) => (passed += ms), set: (ms) => (offset += ms) }
+  }
+
+  test('tells by how much it was set, once, before it tells the new time', () => {
+    const { clock, pass, set } = stepping()
+    const steps: number[] = []
+    clock.onStep((ms) => steps.push(ms))
+    pass(10 * HOUR)
+    clock.now()
+    set(HOUR)
+    assert.equal(clock.now(), NOON + 5_000 + 11 * HOUR)
+    clock.now()
+    set(-2 * HOUR)
+    clock.now()
+    assert.deepEqual(steps, [HOUR, -2 * HOUR])
+  })
+
+  test('is silent about less than a second, until it has become one', () => {
+    const { clock, set } = stepping()
+    const steps: number[] = []
+    clock.onStep((ms) => steps.push(ms))
+    for (const _ of [1, 2, 3]) {
+      set(400)
+      clock.now()
+    }
+    assert.deepEqual(steps, [1_200])
+  })
+})
+
+for (const [title, ms] of [
+  ['an hour ahead', HOUR],
+  ['an hour back', -HOUR],
+] as const) {
+  describe(`after a step ${title}`, () => {
+    async function scene(t: TestContext): Promise<Assembled & { set: () => void }> {
+      const all = await assembled(t)
+      const set = (): void => {
+        all.clock.now += ms
+        all.jobs.clockStepped(ms)
+      }
+      return { ...all, set }
+    }
+
+    test('a lease, a deadline and a stall last as long as before', async (t) => {
+      const { add, claim, set, upkeep, clock, jobs, job } = await scene(t)
+      const jobId = await add()
+      await claim()
+      const { leaseMs, stallMs } = jobs.policy
+      clock.now += leaseMs - 1
+      set()
+      assert.equal(await upkeep.expire(), 0)
+      const beat = { stage: 'loading', progress: 0, mediaSeconds: null, processedSeconds: null }
+      await jobs.apply(jobId, { type: 'heartbeat', attempt: 1, beat })
+      clock.now += leaseMs - 1
+      set()
+      await jobs.apply(jobId, { type: 'heartbeat', attempt: 1, beat })
+      assert.equal(job(jobId).status, 'processing')
+      assert.ok(leaseMs < stallMs)
+      clock.now += leaseMs + 1
+      assert.equal(await upkeep.expire(), 1)
+      assert.equal(lastAttempt(job(jobId))?.outcome, 'lost')
+    })
+
+    test('a recording’s deadline counts from the attempt’s start', async (t) => {
+      const { add, claim, set, clock, jobs, job } = await scene(t)
+      const jobId = await add()
+      await claim()
+      clock.now += MINUTE / 2
+      set()
+      const mediaSeconds = 3 * 3_600
+      const beat = { stage: 'loading', progress: 0, mediaSeconds, processedSeconds: null }
+      await jobs.apply(jobId, { type: 'heartbeat', attempt: 1, beat })
+      const after = job(jobId)
+      assert.ok(after.status === 'processing')
+      const left = after.lease.deadlineAt - clock.now
+      assert.equal(left, 4 * mediaSeconds * SECOND - MINUTE / 2)
+    })
+
+    test('a wait for the next try lasts as long as before, and no longer', async (t) => {
+      const { add, claim, set, clock, jobs } = await scene(t)
+      const jobId = await add()
+      await claim()
+      const failure = { code: 'engine_failed', message: 'no', retryable: true }
+      await jobs.apply(jobId, { type: 'fail', attempt: 1, ...failure })
+      const wait = jobs.queue.nextOpenAt()! - clock.now
+      assert.ok(wait > 0)
+      set()
+      clock.now += wait - 1
+      assert.deepEqual(await claim(), [])
+      clock.now += 1
+      assert.deepEqual(
+        (await claim()).map((one) => one.jobId),
+        [jobId],
+      )
+    })
+
+    test('a job that waits for nobody in particular is there at once', async (t) => {
+      const { add, claim, set } = await scene(t)
+      const jobId = await add()
+      set()
+      assert.deepEqual(
+        (await claim()).map((one) => one.jobId),
+        [jobId],
+      )
+    })
+  })
+}
