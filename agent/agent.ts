@@ -2,7 +2,7 @@ import { announcement, pauseTeller } from './announcement.ts'
 import { Capacity } from './capacity.ts'
 import type { StartSettings } from './config.ts'
 import { deviceText } from './device-text.ts'
-import { startHealth, type Health } from './health.ts'
+import type { Health } from './health.ts'
 import { openKit, type Kit } from './kit.ts'
 import { createLimits, LIMIT_EXIT, type Limit, type LimitSettings } from './limits.ts'
 import { openLink, type Link } from './link.ts'
@@ -115,6 +115,7 @@ async function work(
       },
     })
     if (settings.healthAddress !== null) {
+      const { startHealth } = await import('./health.ts')
       health = await startHealth(settings.healthAddress, status, reporter)
       reporter.event('info', `tells how it is on ${health.url}`, { health_url: health.url })
     }

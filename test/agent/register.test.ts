@@ -6,6 +6,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { keyFileFor } from '../../agent/paths.ts'
+import { startCoordinator } from '../../scripts/processes.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { json, startServer, type Seen } from './fake-server.ts'
 
@@ -86,5 +87,27 @@ describe('register', () => {
     assert.equal(exitCode, 3)
     assert.match(stderr, /This token is not known\./)
     await assert.rejects(stat(path.join(at, 'second')), { code: 'ENOENT' })
+  })
+
+  it('gets a worker’s token from a real coordinator, which lets nobody else in', async (t) => {
+    const { at, run } = await home()
+    const data = path.join(at, 'data')
+    const cli = [fileURLToPath(new URL('../../coordinator/cli.ts', import.meta.url))]
+    const create = ['token', 'create', '--role', 'register', '--name', 'gpu-7', '--data-dir', data]
+    const tsx = ['--import', import.meta.resolve('tsx')]
+    const { stdout: token } = await execa(process.execPath, [...tsx, ...cli, ...create])
+    const once = path.join(at, 'real-once')
+    await writeFile(once, token)
+    const coordinator = await startCoordinator(data, at)
+    t.after(() => coordinator.signal('SIGKILL'))
+    const { url } = coordinator
+    const args = ['register', '--url', url, '--registration-token-file', once, '--json']
+    const { stdout } = await run(...args, '--name', 'gpu-7')
+    const { api_key_file: key } = JSON.parse(stdout) as { api_key_file: string }
+    const checked = await run('test', '--test', 'connection', '--url', url, '--json')
+    const { ok, checks } = JSON.parse(checked.stdout) as { ok: boolean; checks: unknown }
+    assert.equal(ok, true, JSON.stringify(checks))
+    assert.notEqual(await readFile(key, 'utf8'), token)
+    assert.equal((await run(...args, '--force')).exitCode, 3)
   })
 })
