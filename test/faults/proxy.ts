@@ -49,6 +49,7 @@ export type Fate =
 /** The network between an agent and its coordinator, for a test to break. */
 export class Proxy {
   readonly #target: string
+  readonly #host: string
   readonly #sockets = new Set<Socket>()
   readonly #waiting = new Set<{ fits: (one: Passing) => boolean; resolve: () => void }>()
   #server: Server | null = null
@@ -57,18 +58,19 @@ export class Proxy {
   fate: (one: Passing) => Fate = () => 'pass'
   readonly seen: Passing[] = []
 
-  private constructor(target: string) {
+  private constructor(target: string, host: string) {
     this.#target = target
+    this.#host = host
   }
 
-  static async open(target: string): Promise<Proxy> {
-    const proxy = new Proxy(target)
+  static async open(target: string, host = '127.0.0.1'): Promise<Proxy> {
+    const proxy = new Proxy(target, host)
     await proxy.comeBack()
     return proxy
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}`
+    return `http://${this.#host}:${this.#port}`
   }
 
   of(kind: Passing['kind']): Passing[] {
@@ -97,7 +99,7 @@ export class Proxy {
       this.#sockets.add(socket)
       socket.on('close', () => this.#sockets.delete(socket))
     })
-    server.listen(this.#port, '127.0.0.1')
+    server.listen(this.#port, this.#host)
     await once(server, 'listening')
     this.#port = (server.address() as AddressInfo).port
     this.#server = server

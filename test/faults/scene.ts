@@ -55,9 +55,9 @@ export class Scene {
     })
   }
 
-  /** @param model what brings a lane's jobs to its agents: lanes with the same one share them. */
-  async lane(name: string, model = name): Promise<Lane> {
-    const lane = new Lane(this, { name, model, proxy: await Proxy.open(this.url) })
+  /** @param model what brings a lane's jobs to its agents: lanes with the same one share them. @param host where its network begins. */
+  async lane(name: string, model = name, host?: string): Promise<Lane> {
+    const lane = new Lane(this, { name, model, proxy: await Proxy.open(this.url, host) })
     this.#lanes.push(lane)
     return lane
   }
@@ -85,11 +85,16 @@ export class Lane {
     this.proxy = proxy
   }
 
+  /** How its agents are started. */
+  get usual(): string[] {
+    const work = ['--worker-id', this.name, '--work-dir', path.join(this.#scene.folder, 'work')]
+    const job = ['--model', this.#model, '--prefetch', '0']
+    return ['start', '--url', this.proxy.url, ...work, ...job]
+  }
+
   /** An agent, with the work folder of whoever had this lane before. */
   agent(flags: readonly string[], options: RunOptions = {}): Running {
-    const work = ['--worker-id', this.name, '--work-dir', path.join(this.#scene.folder, 'work')]
-    const usual = ['start', '--url', this.proxy.url, ...work, '--model', this.#model]
-    const agent = run('agent', [...usual, '--prefetch', '0', ...flags], options)
+    const agent = run('agent', [...this.usual, ...flags], options)
     this.#agents.push(agent)
     return agent
   }

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import type { Running } from '../../scripts/processes.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { engineFlags, goOn, stopped } from './held-programs.ts'
+import { makeRecording, Scene, skip } from './scene.ts'
+
+const HOUR_MS = 3_600_000
+
+/** A program whose clock is set by so much at SIGUSR2. */
+function steppable(ms: number): { env: Record<string, string> } {
+  const file = fileURLToPath(new URL('clock-step.ts', import.meta.url))
+  return { env: { NODE_OPTIONS: `--import tsx --import ${file}`, CLOCK_STEP_MS: String(ms) } }
+}
+
+async function step(program: Running): Promise<void> {
+  program.signal('SIGUSR2')
+  await program.line((line) => line.includes('the clock was set'))
+}
+
+for (const [title, ms] of [
+  ['an hour ahead', HOUR_MS],
+  ['an hour back', -HOUR_MS],
+] as const) {
+  describe(`a clock that is set ${title}`, { skip }, () => {
+    const folder = tempFolder()
+    let scene: Scene
+    let recording: string
+    let held: string[]
+
+    before(async () => {
+      scene = await Scene.open(folder, { ...steppable(ms), args: ['--lease', '15s'] })
+      recording = await makeRecording(folder)
+      held = await engineFlags(folder, 'held', { says: 'in time', held: true })
+    })
+    after(() => scene.close())
+
+    test('on both sides costs no attempt, and the next job comes at once', async () => {
+      const lane = await scene.lane('stepped')
+      const agent = lane.agent(held, steppable(ms))
+      const first = await lane.upload(recording)
+      const engine = await stopped(agent.pid)
+      await step(agent)
+      await step(scene.coordinator)
+      // A sweep has looked at its lease, and then a heartbeat has come.
+      await scene.coordinator.line((line) => /clock of this machine was set/.test(line))
+      await lane.proxy.next(({ kind }) => kind === 'heartbeat')
+      goOn(engine)
+      const second = await lane.upload(recording)
+      goOn(await stopped(agent.pid))
+      for (const jobId of [first, second]) {
+        const job = await scene.client.ended(jobId)
+        assert.deepEqual(
+          [job.status, job.attempts.map(({ outcome }) => outcome)],
+          ['completed', ['completed']],
+        )
+      }
+      agent.signal('SIGTERM')
+      assert.equal((await agent.ended).exitCode, 0)
+    })
+  })
+}

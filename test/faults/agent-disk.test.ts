@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { open, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { after, before, describe, test, type TestContext } from 'node:test'
+import { isSystemError } from '../../shared/errors.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { engineFlags, goOn, heldTools, stopped } from './held-programs.ts'
+import { makeRecording, Scene, skip } from './scene.ts'
+import { mountDisk, NO_MOUNT, type Disk } from './small-disk.ts'
+
+const MIB = 1024 * 1024
+/** A download wants 64 MiB beside its file. */
+const DISK_MIB = 80
+
+describe('an agent whose work disk is full', { skip, concurrency: 2 }, () => {
+  const folder = tempFolder()
+  let scene: Scene
+  let recording: string
+
+  before(async () => {
+    scene = await Scene.open(folder)
+    recording = await makeRecording(folder)
+  })
+  after(() => scene.close())
+
+  async function diskOf(t: TestContext): Promise<Disk | null> {
+    const disk = await mountDisk(DISK_MIB * MIB)
+    if (disk === null) t.skip(NO_MOUNT)
+    else t.after(() => disk.release())
+    return disk
+  }
+
+  /** Writes so much to it, or as much as goes; returns what takes that away. */
+  async function fill({ dir }: Disk, mib = Infinity): Promise<() => Promise<void>> {
+    const file = path.join(dir, 'filler')
+    const handle = await open(file, 'w')
+    try {
+      for (let written = 0; written < mib; written += 1) {
+        await handle.appendFile(Buffer.alloc(MIB, 1))
+      }
+    } catch (error) {
+      if (!isSystemError(error, 'ENOSPC')) throw error
+    } finally {
+      await handle.close()
+    }
+    return () => rm(file)
+  }
+
+  async function errorOf(jobId: string, number: number): Promise<string | null> {
+    const { client } = scene
+    const { attempts } = await client.until(
+      jobId,
+      (job) => job.attempts[number - 1]?.outcome === 'failed',
+    )
+    return (attempts[number - 1] as unknown as { error_code: string }).error_code
+  }
+
+  test('gives a job back that it has no room for, and does it when there is', async (t) => {
+    const disk = await diskOf(t)
+    if (disk === null) return
+    const { client } = scene
+    const lane = await scene.lane('no-room')
+    const empty = await fill(disk, DISK_MIB - 30)
+    const flags = await engineFlags(folder, 'first', { says: 'hello' })
+    const agent = lane.agent([...flags, '--work-dir', disk.dir])
+    const jobId = await lane.upload(recording)
+    assert.equal(await errorOf(jobId, 1), 'no_space')
+    assert.equal((await client.detail(jobId)).status, 'pending')
+    assert.equal(lane.proxy.of('download').length, 0)
+    await empty()
+    await lane.hand(jobId)
+    assert.equal((await client.ended(jobId)).status, 'completed')
+    agent.signal('SIGTERM')
+    assert.equal((await agent.ended).exitCode, 0)
+  })
+
+  test('that fills up under its hands tells so all the same, and does the job later', async (t) => {
+    const disk = await diskOf(t)
+    if (disk === null) return
+    const { client } = scene
+    const lane = await scene.lane('filled')
+    const flags = await engineFlags(folder, 'second', { says: 'hello' })
+    const ffmpeg = ['--ffmpeg', await heldTools(folder, 'ffmpeg')]
+    const agent = lane.agent([...flags, ...ffmpeg, '--work-dir', disk.dir])
+    const jobId = await lane.upload(recording)
+    const tool = await stopped(agent.pid)
+    const empty = await fill(disk)
+    goOn(tool)
+    assert.equal(await errorOf(jobId, 1), 'no_space')
+    await empty()
+    await lane.hand(jobId)
+    goOn(await stopped(agent.pid))
+    assert.equal((await client.ended(jobId)).status, 'completed')
+    agent.signal('SIGTERM')
+    assert.equal((await agent.ended).exitCode, 0)
+  })
+})

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { CLIPS } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { farNetwork, NO_NETWORK } from './far-network.ts'
+import { engineFlags } from './held-programs.ts'
+import { Scene, skip } from './scene.ts'
+
+/** How long the cable is out. */
+const OUT_MS = 2_000
+
+const folder = tempFolder()
+let scene: Scene | null = null
+after(() => scene?.close())
+
+test(
+  'a job gets through a network that loses packets and breaks off in the middle, in one attempt',
+  { skip },
+  async (t) => {
+    const network = await farNetwork()
+    if (network === null) return t.skip(NO_NETWORK)
+    t.after(() => network.release())
+    t.diagnostic(`the network: ${network.quality}`)
+    scene = await Scene.open(folder)
+    const lane = await scene.lane('far', 'far', network.host)
+    const flags = await engineFlags(folder, 'engine', { says: 'from afar' })
+    const fetches = lane.proxy.next(({ kind }) => kind === 'download')
+    const jobId = await lane.upload(CLIPS.jfk.file)
+    const ended = network.agent([...lane.usual, ...flags, '--once'])
+    await fetches
+    await network.cable('out')
+    await delay(OUT_MS)
+    await network.cable('in')
+    const { status, attempts } = await scene.client.ended(jobId)
+    assert.deepEqual([status, attempts.map(({ outcome }) => outcome)], ['completed', ['completed']])
+    assert.match((await scene.client.result(jobId)).content, /from afar/)
+    assert.equal(await ended, 0)
+  },
+)

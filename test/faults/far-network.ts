@@ -1,0 +1,81 @@
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A network of its own beside this machine's, with one cable between them that may be bad, or be pulled out. */
+export interface FarNetwork {
+  /** This machine's end of the cable. */
+  readonly host: string
+  /** How bad it is. */
+  readonly quality: string
+  /** Runs the agent over there; ends with its exit code. */
+  agent(args: readonly string[]): Promise<number | undefined>
+  cable(is: 'in' | 'out'): Promise<void>
+  release(): Promise<void>
+}
+
+/** Why a test is skipped that has none. */
+export const NO_NETWORK = 'it needs a network namespace, and making one is not allowed here'
+
+async function can(...[program, ...args]: [string, ...string[]]): Promise<boolean> {
+  return !(await execa(program, args, { reject: false, stdio: 'ignore' })).failed
+}
+
+/** Makes one; null where that is not allowed. */
+export async function farNetwork(): Promise<FarNetwork | null> {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return null
+  const name = `morag${process.pid}`
+  const [near, far] = [`${name}a`, `${name}b`]
+  // A pair of addresses of those that are set aside for tests of networks.
+  const net = `198.18.${process.pid % 256}`
+  const inside = ['ip', 'netns', 'exec', name] as const
+  const release = async (): Promise<void> => {
+    await can('ip', 'link', 'del', near)
+    await can('ip', 'netns', 'del', name)
+  }
+  const isMade =
+    (await can('ip', 'netns', 'add', name)) &&
+    (await can('ip', 'link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', name)) &&
+    (await can('ip', 'addr', 'add', `${net}.1/30`, 'dev', near)) &&
+    (await can('ip', 'link', 'set', near, 'up')) &&
+    (await can(...inside, 'ip', 'addr', 'add', `${net}.2/30`, 'dev', far)) &&
+    (await can(...inside, 'ip', 'link', 'set', far, 'up'))
+  const quality = isMade ? await spoil(near, inside, far) : null
+  if (quality === null) {
+    await release()
+    return null
+  }
+  return {
+    host: `${net}.1`,
+    quality,
+    async agent(args) {
+      const code = [process.execPath, '--import', 'tsx', 'agent/cli.ts', ...args]
+      const { PATH = '', HOME = '' } = process.env
+      const alone = { env: { PATH, HOME }, extendEnv: false }
+      const options = { cwd: ROOT, reject: false, stdio: 'ignore', ...alone } as const
+      return (await execa('ip', ['netns', 'exec', name, ...code], options)).exitCode
+    },
+    async cable(is) {
+      await can('ip', 'link', 'set', near, is === 'in' ? 'up' : 'down')
+    },
+    release,
+  }
+}
+
+/** Makes both ends lose and delay what they send; where the system cannot, they have little room, and lose what is more. */
+async function spoil(
+  near: string,
+  inside: readonly ['ip', ...string[]],
+  far: string,
+): Promise<string | null> {
+  for (const quality of ['netem loss 5% delay 100ms', 'tbf rate 2mbit burst 4000 limit 8000']) {
+    const words = quality.split(' ')
+    if (
+      (await can('tc', 'qdisc', 'add', 'dev', near, 'root', ...words)) &&
+      (await can(...inside, 'tc', 'qdisc', 'add', 'dev', far, 'root', ...words))
+    )
+      return quality
+  }
+  return null
+}
