@@ -76,6 +76,11 @@ export class Access {
     throw unauthorized()
   }
 
+  /** Whether somebody who came in, and has waited since, would still be let in. */
+  isGood({ tokenId }: Principal): boolean {
+    return tokenId === null || this.#tokens.isGood(tokenId)
+  }
+
   /** A token's name, for the log; undefined when there is no such token, or the tokens cannot be read. */
   nameOf(tokenId: string): string | undefined {
     return this.#tokens.nameOf(tokenId)

@@ -60,6 +60,12 @@ export class Tokens {
     return { role, tokenId: id, name, types }
   }
 
+  /** Whether a token is still good, whose holder came in with it a while ago. */
+  isGood(tokenId: string): boolean {
+    const found = this.#file.get().find(({ id }) => id === tokenId)
+    return found !== undefined && stateOf(found, this.#now()) === 'active'
+  }
+
   /** For the log; undefined when there is no such token, or their file cannot be read. */
   nameOf(tokenId: string): string | undefined {
     try {

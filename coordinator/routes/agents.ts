@@ -5,6 +5,7 @@ import { workerName } from '../../shared/wire-fields.ts'
 import { claimRequest, heartbeatRequest, releaseRequest } from '../../shared/wire.ts'
 import { registerRequest } from '../../shared/wire-access.ts'
 import { jobFor, typesFor } from '../access/ownership.ts'
+import { unauthorized } from '../access/principal.ts'
 import type { Services } from '../services.ts'
 import { answer, bodyOf, callerGone, type Env } from './http.ts'
 
@@ -46,7 +47,9 @@ export function agentRoutes({
     const retryAfterSeconds = claimed.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS
     const found = claimed.map(async (job) => views.claimed(job, await attempts.checkpointOf(job)))
     const given = await Promise.all(found)
-    if (signal.aborted) await Promise.all(claimed.map((job) => claims.giveBack(job)))
+    const isGood = access.isGood(principal)
+    if (signal.aborted || !isGood) await Promise.all(claimed.map((job) => claims.giveBack(job)))
+    if (!isGood) throw unauthorized()
     return answer(c, { jobs: given, retryAfterSeconds })
   })
 
