@@ -1,6 +1,8 @@
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 
+/** iproute2's. */
+const IP = 'ip'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A network of its own beside this machine's, with one cable between them that may be bad, or be pulled out. */
@@ -29,16 +31,16 @@ export async function farNetwork(): Promise<FarNetwork | null> {
   const [near, far] = [`${name}a`, `${name}b`]
   // A pair of addresses of those that are set aside for tests of networks.
   const net = `198.18.${process.pid % 256}`
-  const inside = ['ip', 'netns', 'exec', name] as const
+  const inside = [IP, 'netns', 'exec', name] as const
   const release = async (): Promise<void> => {
-    await can('ip', 'link', 'del', near)
-    await can('ip', 'netns', 'del', name)
+    await can(IP, 'link', 'del', near)
+    await can(IP, 'netns', 'del', name)
   }
   const isMade =
-    (await can('ip', 'netns', 'add', name)) &&
-    (await can('ip', 'link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', name)) &&
-    (await can('ip', 'addr', 'add', `${net}.1/30`, 'dev', near)) &&
-    (await can('ip', 'link', 'set', near, 'up')) &&
+    (await can(IP, 'netns', 'add', name)) &&
+    (await can(IP, 'link', 'add', near, 'type', 'veth', 'peer', 'name', far, 'netns', name)) &&
+    (await can(IP, 'addr', 'add', `${net}.1/30`, 'dev', near)) &&
+    (await can(IP, 'link', 'set', near, 'up')) &&
     (await can(...inside, 'ip', 'addr', 'add', `${net}.2/30`, 'dev', far)) &&
     (await can(...inside, 'ip', 'link', 'set', far, 'up'))
   const quality = isMade ? await spoil(near, inside, far) : null
@@ -54,10 +56,10 @@ export async function farNetwork(): Promise<FarNetwork | null> {
       const { PATH = '', HOME = '' } = process.env
       const alone = { env: { PATH, HOME }, extendEnv: false }
       const options = { cwd: ROOT, reject: false, stdio: 'ignore', ...alone } as const
-      return (await execa('ip', ['netns', 'exec', name, ...code], options)).exitCode
+      return (await execa(IP, ['netns', 'exec', name, ...code], options)).exitCode
     },
     async cable(is) {
-      await can('ip', 'link', 'set', near, is === 'in' ? 'up' : 'down')
+      await can(IP, 'link', 'set', near, is === 'in' ? 'up' : 'down')
     },
     release,
   }
@@ -66,7 +68,7 @@ export async function farNetwork(): Promise<FarNetwork | null> {
 /** Makes both ends lose and delay what they send; where the system cannot, they have little room, and lose what is more. */
 async function spoil(
   near: string,
-  inside: readonly ['ip', ...string[]],
+  inside: readonly [string, ...string[]],
   far: string,
 ): Promise<string | null> {
   for (const quality of ['netem loss 5% delay 100ms', 'tbf rate 2mbit burst 4000 limit 8000']) {
