@@ -24,16 +24,26 @@ interface ClaimedJob {
   source: { size_bytes: number }
 }
 
-type Fate = 'done' | 'twice' | 'failed' | 'released' | 'silent' | 'late'
+type Fate = 'done' | 'twice' | 'failed' | 'released' | 'rival' | 'silent' | 'late'
 
 /** How many of a hundred attempts come to it; the rest are done as they should be. */
 const FATES: readonly [Fate, number][] = [
   ['twice', 8],
   ['failed', 8],
-  ['released', 6],
+  ['released', 4],
+  // Gives the job back and then sends its result all the same, beside the next one's.
+  ['rival', 5],
   ['silent', 3],
   ['late', 3],
 ]
+const COUNTED_AS: Readonly<Record<Exclude<Fate, 'done'>, string>> = {
+  twice: 'result sent twice',
+  failed: 'attempt failed',
+  released: 'job given back',
+  rival: 'result of a job given back',
+  silent: 'agent fell silent',
+  late: 'result after the lease',
+}
 const CUT_DOWNLOADS = 0.1
 const LARGE_RESULTS = 0.2
 const WORK_MS = 2_500
@@ -72,12 +82,14 @@ export class SoakAgent {
   async #work(job: ClaimedJob): Promise<void> {
     const { random, records } = this.#scene
     const fate = this.#fate()
-    if (fate !== 'done') records.count(fate === 'twice' ? 'result sent twice' : fate)
+    if (fate !== 'done') records.count(COUNTED_AS[fate])
     await this.#download(job)
     if (fate === 'silent') return
-    if (fate === 'released') return await this.#release(job)
+    if (fate === 'released' || fate === 'rival') await this.#release(job)
+    if (fate === 'released') return
     const leaseMs = job.lease_seconds * SECOND
     if (fate === 'late') await delay(leaseMs * (1.2 + random()))
+    else if (fate === 'rival') await delay(WORK_MS * random())
     else if (!(await this.#beatFor(job, WORK_MS * random()))) return
     const content =
       fate === 'failed'

@@ -28,10 +28,10 @@ const finish = (
 ): Deed => deed(at, { kind: 'finish', attempt, workerId, content }, answer)
 const read = (at: number, content: string): Deed => deed(at, { kind: 'read', content })
 
-/** Lines of one process: `pending>processing 1 a`, an attempt and its worker behind the change. */
+/** Lines of one process: `pending>processing 1 a`, behind the change the attempt, its worker, why it ended and when. */
 function told(lines: readonly string[], run = 0): Told[] {
   return lines.map((line, index) => {
-    const [change, attempt, workerId] = line.split(' ')
+    const [change, attempt, workerId, reason, at] = line.split(' ')
     const [from, to] = change!.split('>')
     return {
       jobId: JOB,
@@ -40,7 +40,8 @@ function told(lines: readonly string[], run = 0): Told[] {
       to: to!,
       attempt: attempt === undefined ? null : Number(attempt),
       workerId: workerId ?? null,
-      at: index,
+      reason: reason ?? null,
+      at: at === undefined ? index : Number(at),
     }
   })
 }
@@ -94,7 +95,7 @@ describe('a good history', () => {
         log: told([
           '>pending',
           'pending>processing 1 a',
-          'processing>pending 1 a',
+          'processing>pending 1 a worker_lost 4050',
           'pending>processing 2 b',
           'processing>completed 2 b',
         ]),
@@ -232,6 +233,13 @@ describe('a bad history is found out', () => {
       /two leases/,
     ],
     [
+      'that took a job from a worker it had just heard of',
+      history([...GOOD, beat(1_000, 1, 'a')], COMPLETED, {
+        log: told([...LOG.slice(0, 2), 'processing>failed 1 a worker_lost 3900']),
+      }),
+      /was taken from a \(attempt 1\) within its lease/,
+    ],
+    [
       'that acknowledged two results',
       history(
         [...GOOD, claim(4_000, 2, 'b'), finish(4_100, 2, 'b', 'other')],
@@ -349,6 +357,7 @@ test('the log of several processes is read line by line, torn ones left out', ()
     to: 'processing',
     attempt: 1,
     workerId: 'a',
+    reason: null,
     at: Date.UTC(2026, 0, 2, 12),
   }
   const other = '{"msg":"listening on http://127.0.0.1:1"}'

@@ -1,16 +1,6 @@
-import type { Deed, Found, History, Told } from './history.ts'
-
-/** All that is known of one job. */
-interface Case {
-  readonly jobId: string
-  readonly log: readonly Told[]
-  readonly deeds: readonly Deed[]
-  readonly found: Found | undefined
-  readonly history: History
-}
-
-type Of<K extends Deed['kind']> = Deed & { kind: K }
-type Rule = (one: Case) => string[]
+import { done, of, type Rule } from './case.ts'
+import type { Deed, History } from './history.ts'
+import { hasOneLease, keepsLeases } from './leases.ts'
 
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled']
 
@@ -110,33 +100,6 @@ const hasOneHolder: Rule = ({ log, deeds }) => {
   ]
 }
 
-/** A lease ends before the next begins: by its worker's word, an operator's, or its silence. */
-const hasOneLease: Rule = ({ deeds }) => {
-  const claims = done(of(deeds, 'claim')).toSorted((a, b) => a.attempt - b.attempt)
-  return claims.slice(1).flatMap((next, at) => {
-    const held = claims[at]!
-    if (next.attempt === held.attempt || hasLetGo(held, next.answeredAt, deeds)) return []
-    return [
-      `was given to ${next.workerId} (attempt ${next.attempt}) while ${held.workerId} held it (attempt ${held.attempt}): two leases`,
-    ]
-  })
-}
-
-function hasLetGo(held: Of<'claim'>, by: number, deeds: readonly Deed[]): boolean {
-  const possible = deeds.filter(
-    ({ answer, askedAt, answeredAt }) =>
-      answer !== 'refused' && askedAt <= by && answeredAt >= held.askedAt,
-  )
-  const isOurs = (deed: Deed): boolean => 'attempt' in deed && deed.attempt === held.attempt
-  const ended = possible.some((deed) => {
-    if (deed.kind === 'finish' || deed.kind === 'release') return isOurs(deed)
-    return deed.kind === 'cancel' || deed.kind === 'retry' || deed.kind === 'reassign'
-  })
-  const beats = done(of(possible, 'beat')).filter(isOurs)
-  const heardAt = Math.max(held.askedAt, ...beats.map(({ askedAt }) => askedAt))
-  return ended || heardAt + held.leaseMs <= by
-}
-
 /** What was acknowledged as the result is the result, and it is one. */
 const hasOneResult: Rule = ({ deeds, found }) => {
   const sent = of(deeds, 'finish').filter(({ content }) => content !== null)
@@ -215,15 +178,12 @@ const RULES: readonly Rule[] = [
   isChained,
   hasOneHolder,
   hasOneLease,
+  keepsLeases,
   hasOneResult,
   isDeliveredAsStored,
   staysCancelled,
   remembers,
 ]
-
-function of<K extends Deed['kind']>(deeds: readonly Deed[], kind: K): Of<K>[] {
-  return deeds.filter((deed): deed is Of<K> => deed.kind === kind)
-}
 
 function groupBy<K, V>(values: readonly V[], keyOf: (value: V) => K): Map<K, V[]> {
   const groups = new Map<K, V[]>()
@@ -234,8 +194,4 @@ function groupBy<K, V>(values: readonly V[], keyOf: (value: V) => K): Map<K, V[]
     else group.push(value)
   }
   return groups
-}
-
-function done<D extends Deed>(deeds: readonly D[]): D[] {
-  return deeds.filter(({ answer }) => answer === 'done')
 }

@@ -20,6 +20,8 @@ export interface Told {
   to: string
   attempt: number | null
   workerId: string | null
+  /** Why its newest attempt ended, where that was a failure. */
+  reason: string | null
   at: number
 }
 
@@ -86,6 +88,7 @@ export function changeIn(line: string, run: number): Told | null {
     to,
     attempt: typeof read['attempt'] === 'number' ? read['attempt'] : null,
     workerId: typeof read['worker_id'] === 'string' ? read['worker_id'] : null,
+    reason: typeof read['reason'] === 'string' ? read['reason'] : null,
     at: Date.parse(String(read['time'])),
   }
 }

@@ -1,0 +1,43 @@
+import { done, of, type Of, type Rule } from './case.ts'
+import type { Deed } from './history.ts'
+
+/** A lease ends before the next begins: by its worker's word, an operator's, or its silence. */
+export const hasOneLease: Rule = ({ deeds }) => {
+  const claims = done(of(deeds, 'claim')).toSorted((a, b) => a.attempt - b.attempt)
+  return claims.slice(1).flatMap((next, at) => {
+    const held = claims[at]!
+    if (next.attempt === held.attempt || hasLetGo(held, next.answeredAt, deeds)) return []
+    return [
+      `was given to ${next.workerId} (attempt ${next.attempt}) while ${held.workerId} held it (attempt ${held.attempt}): two leases`,
+    ]
+  })
+}
+
+function hasLetGo(held: Of<'claim'>, by: number, deeds: readonly Deed[]): boolean {
+  const possible = deeds.filter(
+    ({ answer, askedAt, answeredAt }) =>
+      answer !== 'refused' && askedAt <= by && answeredAt >= held.askedAt,
+  )
+  const isOurs = (deed: Deed): boolean => 'attempt' in deed && deed.attempt === held.attempt
+  const ended = possible.some((deed) => {
+    if (deed.kind === 'finish' || deed.kind === 'release') return isOurs(deed)
+    return deed.kind === 'cancel' || deed.kind === 'retry' || deed.kind === 'reassign'
+  })
+  return ended || heardAt(held, possible) + held.leaseMs <= by
+}
+
+/** Nobody is given up who was heard of within the lease. */
+export const keepsLeases: Rule = ({ log, deeds }) =>
+  log
+    .filter(({ from, reason }) => from === 'processing' && reason === 'worker_lost')
+    .flatMap(({ attempt, at }) => {
+      const claim = done(of(deeds, 'claim')).find((deed) => deed.attempt === attempt)
+      if (claim === undefined || heardAt(claim, deeds) + claim.leaseMs <= at) return []
+      return [`was taken from ${claim.workerId} (attempt ${attempt}) within its lease`]
+    })
+
+/** When a worker was last heard of an attempt, at the least. */
+function heardAt(claim: Of<'claim'>, deeds: readonly Deed[]): number {
+  const beats = done(of(deeds, 'beat')).filter(({ attempt }) => attempt === claim.attempt)
+  return Math.max(claim.askedAt, ...beats.map(({ askedAt }) => askedAt))
+}
