@@ -18,7 +18,7 @@ const CLIENTS = 8
 const WORKERS = 2
 const KILLS = 20
 /** How long one of the parts may hang before that is told. */
-const PATIENCE_MS = 40_000
+const PATIENCE_MS = 60_000
 
 /** Where an upload is, as its client, its worker and its receiver see it. */
 const PHASES = [

@@ -88,9 +88,11 @@ async function outcome(
   return { ingestion: seen[0]!, delivery: delivery! }
 }
 
+/** What does not come by then never does. */
+const PATIENCE_MS = 120_000
 const TEXT = '# Audio Transcription: talk.mp3\n\n## Detailed Transcript\n\n[00:00] Grüße.\n'
 
-describe('a file for remote workers', { concurrency: true }, () => {
+describe('a file for remote workers', { concurrency: true, timeout: PATIENCE_MS }, () => {
   test('sent as in the original’s example is one job, one ingested transcript and one signed webhook', async (t) => {
     const receiver = await startReceiver(t)
     const scene = await setUp(t)
@@ -236,7 +238,7 @@ async function sameBothWays({ morag, coordinator }: Scene, sent: Sent): Promise<
   return through
 }
 
-describe('what is not for remote workers', () => {
+describe('what is not for remote workers', { timeout: PATIENCE_MS }, () => {
   const ends: (() => unknown)[] = []
   let scene: Scene
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, test, type TestContext } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import { Webhook } from 'standardwebhooks'
 import { LeaseTokens } from '../../coordinator/lease-tokens.ts'
 import { startCoordinator } from '../../scripts/processes.ts'
@@ -139,8 +139,10 @@ function found(text: string, secrets: Record<string, string>): string[] {
     .map(([name]) => name)
 }
 
-describe('over a whole run', () => {
-  test('every secret is used, and found in no log, no listing and nothing that workers get', async (t) => {
+test(
+  'every secret is used, and found in no log, no listing and nothing that workers get over a whole run',
+  { timeout: 120_000 },
+  async (t) => {
     const run = await wholeRun(t)
     const { jobIds, tokens, coordinator, agent, listings, forWorkers } = run
     const leases = Object.fromEntries(
@@ -167,5 +169,5 @@ describe('over a whole run', () => {
     assert.equal(ingested.length, 3)
     const texts = ingested.map(({ form }) => form?.text).join('\n')
     assert.deepEqual(found(texts, SAID), Object.keys(SAID))
-  })
-})
+  },
+)
