@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import { isToken } from '../access/token-text.ts'
 
 /** Whose keys a request may carry. */
@@ -37,7 +38,7 @@ export function headersToServer(incoming: IncomingMessage, keys: ProxyKeys): Hea
   if (address !== undefined)
     headers['x-forwarded-for'] = [before, address].flat().filter(Boolean).join(', ')
   if (host !== undefined) headers['x-forwarded-host'] ??= host
-  headers['x-forwarded-proto'] ??= 'http'
+  headers['x-forwarded-proto'] ??= incoming.socket instanceof TLSSocket ? 'https' : 'http'
   return headers
 }
 

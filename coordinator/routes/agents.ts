@@ -4,6 +4,7 @@ import { parseWire } from '../../shared/parse-wire.ts'
 import { workerName } from '../../shared/wire-fields.ts'
 import { claimRequest, heartbeatRequest, releaseRequest } from '../../shared/wire.ts'
 import { registerRequest } from '../../shared/wire-access.ts'
+import { OpenCount } from '../access/open-count.ts'
 import { jobFor, typesFor } from '../access/ownership.ts'
 import { unauthorized } from '../access/principal.ts'
 import type { Services } from '../services.ts'
@@ -11,6 +12,8 @@ import { answer, bodyOf, callerGone, type Env } from './http.ts'
 
 /** How long a worker that got nothing should wait; one whose time to wait has passed here need not. */
 const RETRY_AFTER_SECONDS = 5
+/** One token may be that of many machines. */
+const CALLS_OF_TOKEN = 1_024
 /** The checkpoints of very long recordings come with it. */
 const HEARTBEAT_MIB = 16
 
@@ -25,6 +28,7 @@ export function agentRoutes({
   workers,
 }: Services): Hono<Env> {
   const app = new Hono<Env>()
+  const waiting = new OpenCount('waiting calls', CALLS_OF_TOKEN)
 
   app.post('/remote-jobs/claim', async (c) => {
     const { waitSeconds, prefetch, ...request } = await bodyOf(c, claimRequest)
@@ -34,14 +38,17 @@ export function agentRoutes({
     const signal = callerGone(c)
     const waitMs = waitSeconds * SECOND
     const cameAt = performance.now()
-    const claimed = await claims.claim({
-      ...request,
-      contentTypes,
-      tokenId: principal.tokenId,
-      prefetch: prefetch ?? false,
-      waitMs,
-      signal,
-    })
+    const release = waiting.hold(principal)
+    const claimed = await claims
+      .claim({
+        ...request,
+        contentTypes,
+        tokenId: principal.tokenId,
+        prefetch: prefetch ?? false,
+        waitMs,
+        signal,
+      })
+      .finally(release)
     // Sent home early, it would be back at once to be sent home again.
     const hasWaited = waitMs > 0 && performance.now() - cameAt >= waitMs * 0.9
     const retryAfterSeconds = claimed.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS

@@ -1,0 +1,34 @@
+import { AppError } from '../../shared/errors.ts'
+import type { Principal } from './principal.ts'
+
+/** How much one token has open at a time, so that it leaves room for the others. The API key is not counted. */
+export class OpenCount {
+  readonly #counts = new Map<string, number>()
+  readonly #what: string
+  readonly #most: number
+
+  /** @param what the plural of what is counted, as the refusal names it. */
+  constructor(what: string, most: number) {
+    this.#what = what
+    this.#most = most
+  }
+
+  /** One more; what is returned ends it. @throws {AppError} `too_many_requests` */
+  hold({ tokenId, name }: Principal): () => void {
+    if (tokenId === null) return () => undefined
+    const open = this.#counts.get(tokenId) ?? 0
+    if (open >= this.#most) {
+      const message = `${open} ${this.#what} of the token ${name} are open, which is the most: come again later.`
+      throw new AppError('too_many_requests', message)
+    }
+    this.#counts.set(tokenId, open + 1)
+    let isHeld = true
+    return () => {
+      if (!isHeld) return
+      isHeld = false
+      const left = (this.#counts.get(tokenId) ?? 1) - 1
+      if (left === 0) this.#counts.delete(tokenId)
+      else this.#counts.set(tokenId, left)
+    }
+  }
+}
