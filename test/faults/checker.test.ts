@@ -338,7 +338,7 @@ test('what is lost and what is doubled is counted', () => {
   const doubled = check(history([...GOOD, claim(4_000, 1, 'b')], COMPLETED))
   assert.equal(countFaults(lost).lost, 1)
   assert.equal(countFaults(lost).duplicated, 0)
-  assert.ok(countFaults(doubled).duplicated > 0)
+  assert.notEqual(countFaults(doubled).duplicated, 0)
 })
 
 test('the log of several processes is read line by line, torn ones left out', () => {
