@@ -5,6 +5,7 @@ import { API } from '../shared/wire.ts'
 import { gate } from './access/gate.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
+import { dashboardRoutes } from './routes/dashboard.ts'
 import { docsRoutes, openApiRoutes } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
 import type { Env } from './routes/http.ts'
@@ -14,6 +15,8 @@ import { operatingRoutes } from './routes/operating.ts'
 import { originalRoutes } from './routes/original.ts'
 import { processRoutes } from './routes/process.ts'
 import { readingRoutes } from './routes/reading.ts'
+import { sessionRoutes } from './routes/session.ts'
+import { sourceRoutes } from './routes/source.ts'
 import type { Services } from './services.ts'
 
 /** When a client that met a passing failure should come again. */
@@ -32,6 +35,7 @@ export function createApp(services: Services): Hono<Env> {
   app.route('/', described)
   app.route(API, described)
   app.route('/', docsRoutes())
+  app.route('/', dashboardRoutes())
   app.route('/', metricsRoutes(services))
   // Fixed paths before those with an id in their place.
   for (const routes of [
@@ -40,6 +44,8 @@ export function createApp(services: Services): Hono<Env> {
     originalRoutes,
     operatingRoutes,
     readingRoutes,
+    sourceRoutes,
+    sessionRoutes,
     eventRoutes,
     metricsRoutes,
     // Last: what is nobody's of the above may be the MoRAG server's.

@@ -2,7 +2,7 @@ import { chmod, cp, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 
-/** Compiles what is published to `dist/`: JavaScript that runs without tsx, and the agent's clips. */
+/** Compiles what is published to `dist/`: JavaScript that runs without tsx, the agent's clips, the dashboard. */
 const inRoot = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
 await rm(inRoot('dist'), { recursive: true, force: true })
@@ -14,4 +14,9 @@ const { failed } = await execa('tsc', ['-p', inRoot('scripts/tsconfig.build.json
 })
 if (failed) process.exit(1)
 await cp(inRoot('agent/assets'), inRoot('dist/agent/assets'), { recursive: true })
+await cp(inRoot('coordinator/dashboard'), inRoot('dist/coordinator/dashboard'), {
+  recursive: true,
+  // What only the type check needs.
+  filter: (file) => !/\.(json|ts)$/.test(file),
+})
 for (const program of ['agent', 'coordinator']) await chmod(inRoot(`dist/${program}/cli.js`), 0o755)

@@ -6,6 +6,7 @@ import type { Access } from './access.ts'
 import { allows, ruleOf, type Rule } from './permissions.ts'
 import { NOBODY } from './principal.ts'
 import { ROLES } from './roles.ts'
+import { refuseForeign, sessionToken } from './session.ts'
 
 /**
  * Stands before every route: who is it, and may that one use the route that is about to answer? Handlers find the answer
@@ -14,9 +15,12 @@ import { ROLES } from './roles.ts'
 export function gate(access: Access): MiddlewareHandler<Env> {
   return async (c, next) => {
     const rule = ruleFor(c)
+    const shown = shownIn(c)
+    if (shown === null) refuseForeign(c, rule.length === 1 && rule[0] === 'worker')
     if (rule === 'open') c.set('principal', NOBODY)
     else {
-      const principal = access.identify(shownIn(c), c.env.incoming.socket.remoteAddress ?? '')
+      const address = c.env.incoming.socket.remoteAddress ?? ''
+      const principal = access.identify(shown ?? sessionToken(c), address)
       if (!allows(rule, principal.role)) throw forbidden(rule)
       c.set('principal', principal)
     }

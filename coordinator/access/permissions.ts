@@ -12,6 +12,9 @@ const API_RULES: Readonly<Record<string, Rule>> = {
   'GET /metrics': ['read'],
   // To a submitter of its own jobs alone.
   'GET /events': ['submit', 'read'],
+  'GET /session': ['submit', 'read'],
+  'POST /session': 'open',
+  'DELETE /session': 'open',
 
   'POST /remote-jobs': ['submit'],
   'GET /remote-jobs': ['submit', 'read'],
@@ -19,6 +22,7 @@ const API_RULES: Readonly<Record<string, Rule>> = {
   'GET /remote-jobs/:id/status': ['submit', 'read', 'worker'],
   'GET /remote-jobs/:id/result': ['submit', 'read'],
   'GET /remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}': ['submit', 'read'],
+  'GET /remote-jobs/:id/source': ['submit', 'read'],
   'GET /remote-jobs/:id/artifacts': ['submit', 'read'],
   'GET /remote-jobs/:id/artifacts/:name': ['submit', 'read'],
   'POST /remote-jobs/:id/cancel': ['submit'],
@@ -57,6 +61,8 @@ export const PERMISSIONS: Readonly<Record<string, Rule>> = {
   'GET /ready': 'open',
   'GET /openapi.json': 'open',
   'GET /docs': 'open',
+  'GET /': 'open',
+  'GET /dashboard/:file': 'open',
   'GET /metrics': ['read'],
   ...Object.fromEntries(
     Object.entries(API_RULES).map(([route, rule]) => [route.replace(' /', ` ${API}/`), rule]),

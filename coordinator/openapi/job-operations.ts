@@ -96,6 +96,21 @@ export const JOB_OPERATIONS: readonly Operation[] = [
     errors: ['conflict'],
   },
   {
+    id: 'getSource',
+    tag: 'Transcripts',
+    method: 'GET',
+    route: '/remote-jobs/:id/source',
+    summary: 'The recording, to be played',
+    description: 'Under its media type where that is of sound or pictures.',
+    headers: {
+      Range: { description: 'One range of bytes.' },
+      'If-Range': { description: 'The ETag of what was fetched before.' },
+    },
+    answer: ['audio/*', 'video/*', 'application/octet-stream'],
+    also: { '206': 'The range that was asked for.', '416': 'There is no such range.' },
+    errors: ['source_missing', 'source_changed'],
+  },
+  {
     id: 'listArtifacts',
     tag: 'Transcripts',
     method: 'GET',

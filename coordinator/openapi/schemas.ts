@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { registerAnswer, registerRequest } from '../../shared/wire-access.ts'
+import * as access from '../../shared/wire-access.ts'
 import * as answers from '../../shared/wire-answers.ts'
 import * as events from '../../shared/wire-events.ts'
 import * as ingestion from '../../shared/wire-ingestion.ts'
@@ -20,7 +20,8 @@ const REQUESTS = {
   Cleanup: wire.cleanupRequest,
   ContinuationRetry: ingestion.continuationRetryRequest,
   ProcessRequest: ingestion.processRequest,
-  Register: registerRequest,
+  Register: access.registerRequest,
+  SignIn: access.sessionRequest,
 } as const satisfies Record<string, z.ZodType>
 
 /** What answers look like, by name. */
@@ -46,7 +47,9 @@ const ANSWERS = {
   Workers: answers.workersAnswer,
   Processed: ingestion.processAnswer,
   Task: ingestion.taskAnswer,
-  Registered: registerAnswer,
+  Registered: access.registerAnswer,
+  Session: access.sessionAnswer,
+  SessionEnded: access.sessionEndedAnswer,
   Health: answers.coordinatorHealth,
   Ready: answers.readyAnswer,
   SnapshotEvent: events.snapshotEvent,

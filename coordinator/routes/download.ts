@@ -19,15 +19,23 @@ interface Range {
 /**
  * Streams a source, or the range of it that was asked for (RFC 9110, section 14), with its digest where known (RFC 9530).
  * Several ranges at once are answered with the whole, which the RFC allows.
+ * @param mediaType a recording's, to be played where it is asked for; null: a file to be saved.
  */
-export async function sendSource(c: Context<Env>, job: Job, source: OpenSource): Promise<Response> {
+export async function sendSource(
+  c: Context<Env>,
+  job: Job,
+  source: OpenSource,
+  mediaType: string | null = null,
+): Promise<Response> {
   const { file, sizeBytes, etag } = source
   const { sha256, filename } = job.source
+  const type = mediaType === null ? 'attachment' : 'inline'
   const headers: Record<string, string> = {
     'accept-ranges': 'bytes',
     etag,
-    'content-type': 'application/octet-stream',
-    'content-disposition': contentDisposition(filename),
+    'content-type': mediaType ?? 'application/octet-stream',
+    'content-disposition': contentDisposition(filename, { type }),
+    'x-content-type-options': 'nosniff',
   }
   if (sha256 !== null) {
     headers['repr-digest'] = `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`

@@ -167,6 +167,7 @@ describe('the answers of a running coordinator', () => {
     await call('listJobs', '/remote-jobs/?limit=1')
     await call('downloadSource', `/remote-jobs/${jobId}/download`, { headers })
     await call('putArtifact', `/remote-jobs/${jobId}/artifacts/a.bin`, { headers, raw: 'bytes' })
+    await call('getSource', `/remote-jobs/${jobId}/source`)
     await call('listArtifacts', `/remote-jobs/${jobId}/artifacts`)
     await call('getArtifact', `/remote-jobs/${jobId}/artifacts/a.bin`)
     const result = { success: true, content: 'Hello.', metadata: { duration: 3 }, lease_token }
@@ -201,9 +202,13 @@ describe('the answers of a running coordinator', () => {
       await call('openapi', '/openapi.json'),
       JSON.parse(JSON.stringify(openApiDocument())),
     )
-    for (const route of ['/health', '/ready', '/metrics', '/openapi.json', '/docs'])
+    const atRoot = ['/health', '/ready', '/metrics', '/openapi.json', '/docs']
+    for (const route of [...atRoot, '/', '/dashboard/main.js'])
       assert.equal((await fetch(running.url + route)).status, 200, route)
-    left.delete('docs')
+    for (const id of ['docs', 'dashboard', 'dashboardFile']) left.delete(id)
+    await call('signIn', '/session', { json: { token: 'anything: nobody is asked for one' } })
+    await call('getSession', '/session')
+    await call('signOut', '/session')
     await checkEvents(t, running, check)
     left.delete('events')
     // From here on a token is needed.

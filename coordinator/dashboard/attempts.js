@@ -1,0 +1,79 @@
+import { act, button } from './act.js'
+import { h } from './element.js'
+import { about, instant, span } from './format.js'
+import { stepName } from './problems.js'
+
+/** What has happened to a job: its attempts, newest first, and what followed its end. */
+
+/** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Attempt[]} list */
+export function attempts(store, list) {
+  if (list.length === 0) return h('p', { class: 'empty' }, 'Nobody has taken it yet.')
+  return h(
+    'ol',
+    { class: 'timeline', reversed: true },
+    list.toReversed().map((one) => attempt(store, one)),
+  )
+}
+
+/** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Attempt} attempt */
+function attempt(
+  store,
+  { number, worker_id, leased, started_at, ended_at, outcome, error_code, error_message },
+) {
+  const seconds =
+    ended_at === null
+      ? store.secondsSince(started_at)
+      : (Date.parse(ended_at) - Date.parse(started_at)) / 1000
+  return h(
+    'li',
+    { key: number, class: outcome ?? 'running' },
+    h(
+      'p',
+      null,
+      h('b', null, outcome ?? 'running'),
+      ` on ${worker_id}${leased ? '' : ' (original protocol)'}`,
+    ),
+    h(
+      'p',
+      { class: 'sub' },
+      h('time', { datetime: started_at }, instant(started_at)),
+      `, ${ended_at === null ? 'for' : 'took'} ${span(seconds)}`,
+    ),
+    error_message !== null && h('p', { class: 'detail' }, error_message),
+    error_code !== null && h('p', { class: 'sub' }, 'code ', h('code', null, error_code)),
+  )
+}
+
+/** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Detail} job */
+export function continuation(store, { job_id, continuation: found }) {
+  const steps = found?.steps ?? []
+  const isDone = steps.every(({ state }) => state === 'done')
+  const again = async () =>
+    await act('POST', `remote-jobs/${job_id}/continuation/retry`, 'It is tried again.', {})
+  return h(
+    'div',
+    null,
+    h(
+      'ul',
+      { class: 'timeline' },
+      steps.map((one) => step(store, one)),
+    ),
+    store.isAdmin && !isDone && button('Try again now', again),
+  )
+}
+
+/** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Steps[number]} step */
+function step(store, { step: name, state, tries, next_at, last_at, last_error }) {
+  const parts = [
+    tries > 0 ? `tried ${tries} ${tries === 1 ? 'time' : 'times'}` : '',
+    last_at === null ? '' : `last ${about(store.secondsSince(last_at))} ago`,
+    next_at === null || state !== 'pending' ? '' : `next in ${about(-store.secondsSince(next_at))}`,
+  ]
+  return h(
+    'li',
+    { key: name, class: state === 'done' ? 'completed' : state },
+    h('p', null, h('b', null, state), ` ${stepName(name)}`),
+    h('p', { class: 'sub' }, parts.filter((part) => part !== '').join(', ')),
+    last_error !== null && state !== 'done' && h('p', { class: 'detail' }, last_error),
+  )
+}

@@ -1,0 +1,29 @@
+/**
+ * Takes files that are dropped anywhere on the page.
+ *
+ * @param {(files: File[]) => void} take
+ */
+export function filesInto(take) {
+  /** Entering a child leaves its parent. */
+  let depth = 0
+  const show = (/** @type {boolean} */ isOver) => document.body.classList.toggle('dropping', isOver)
+  const hasFiles = (/** @type {DragEvent} */ event) =>
+    event.dataTransfer?.types.includes('Files') === true
+  addEventListener('dragenter', (event) => {
+    if (hasFiles(event)) show((depth += 1) > 0)
+  })
+  addEventListener('dragleave', (event) => {
+    if (hasFiles(event)) show((depth -= 1) > 0)
+  })
+  addEventListener('dragover', (event) => {
+    // Else the browser would open the file.
+    if (hasFiles(event)) event.preventDefault()
+  })
+  addEventListener('drop', (event) => {
+    if (!hasFiles(event)) return
+    event.preventDefault()
+    depth = 0
+    show(false)
+    take([...(event.dataTransfer?.files ?? [])])
+  })
+}

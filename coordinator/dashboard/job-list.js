@@ -1,0 +1,100 @@
+import { ask, Refusal } from './api.js'
+import { say } from './notice.js'
+import { byAge } from './store.js'
+
+const PAGE = 50
+
+/**
+ * The jobs that a filter lets through: what the store knows of them, as far back as the coordinator was asked.
+ *
+ * @typedef {import('./route.js').Filter} Filter
+ * @typedef {import('./wire.d.ts').Summary} Summary
+ */
+export class JobList {
+  #store
+  /** @type {Filter | null} */
+  #filter = null
+  #generation = -1
+  /** @type {string | null} */
+  #cursor = null
+  /** The last that was fetched. @type {Summary | null} */
+  #oldest = null
+  isWhole = false
+  isLoading = false
+
+  /** @param {import('./store.js').Store} store */
+  constructor(store) {
+    this.#store = store
+  }
+
+  /** Begins anew where the filter, or what there is, is another. @param {Filter} filter */
+  show(filter) {
+    const isSame = JSON.stringify(filter) === JSON.stringify(this.#filter)
+    if (isSame && this.#generation === this.#store.generation) return
+    this.#filter = filter
+    this.#generation = this.#store.generation
+    this.#cursor = null
+    this.#oldest = null
+    this.isWhole = false
+    void this.more()
+  }
+
+  /** Fetches the next page. */
+  async more() {
+    const filter = this.#filter
+    const generation = this.#generation
+    if (filter === null) return
+    const cursor = this.#cursor === null ? {} : { cursor: this.#cursor }
+    const asked = {
+      status: filter.status,
+      content_type: filter.type,
+      worker_id: filter.worker,
+      text: filter.text,
+    }
+    const given = Object.entries(asked).filter(([, value]) => value !== '')
+    const query = new URLSearchParams({
+      limit: String(PAGE),
+      ...Object.fromEntries(given),
+      ...cursor,
+    })
+    this.isLoading = true
+    try {
+      /** @type {import('./wire.d.ts').JobList} */
+      const page = await ask('GET', `remote-jobs/?${query}`)
+      // Another was asked for meanwhile.
+      if (filter !== this.#filter || generation !== this.#generation) return
+      // What the stream has told since is newer.
+      for (const job of page.jobs)
+        if (!this.#store.jobs.has(job.job_id)) this.#store.jobs.set(job.job_id, job)
+      this.#cursor = page.next_cursor
+      this.#oldest = page.jobs.at(-1) ?? this.#oldest
+      this.isWhole = page.next_cursor === null
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error
+      say(error.message, 'bad')
+      this.isWhole = true
+    }
+    this.isLoading = false
+    this.#store.changed()
+  }
+
+  /** Newest first. @returns {Summary[]} */
+  jobs() {
+    const filter = this.#filter
+    if (filter === null) return []
+    const oldest = this.#oldest
+    const isInReach = (/** @type {Summary} */ job) =>
+      this.isWhole || oldest === null || byAge(job, oldest) <= 0
+    return this.#store.newest().filter((job) => isInReach(job) && fits(job, filter))
+  }
+}
+
+/** As the coordinator does it. @param {Summary} job @param {Filter} filter */
+function fits(job, { status, type, worker, text }) {
+  if (status !== '' && job.status !== status) return false
+  if (type !== '' && job.content_type !== type) return false
+  if (worker !== '' && job.worker_id !== worker) return false
+  if (text === '') return true
+  const words = [job.filename, job.job_id, job.ingestion_task_id, job.error_message ?? '']
+  return words.join('\n').toLowerCase().includes(text.toLowerCase())
+}

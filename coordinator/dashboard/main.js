@@ -1,0 +1,137 @@
+import { onSignedOut, Refusal } from './api.js'
+import { banner } from './banner.js'
+import { filesInto } from './drop.js'
+import { JobList } from './job-list.js'
+import { JobPage } from './job-page.js'
+import { jobView } from './job.js'
+import { jobsView } from './jobs.js'
+import { render } from './morph.js'
+import { overview } from './overview.js'
+import { pollOnce } from './poll.js'
+import { routeOf } from './route.js'
+import { signIn } from './sign-in.js'
+import { Store } from './store.js'
+import { Stream } from './stream.js'
+import { footer, topBar } from './top-bar.js'
+import { Uploads } from './uploads.js'
+import { workersView } from './workers.js'
+
+/** The dashboard: one store that the stream keeps up to date, and the view of it that the URL asks for. */
+
+/** No more often than this, however much is told. */
+const CALM_MS = 150
+/** What is told in "… ago" moves without being told. */
+const TICK_MS = 1_000
+/** A page that nobody looks at needs no stream. */
+const HIDDEN_MS = 5 * 60_000
+
+const store = new Store(() => later())
+const list = new JobList(store)
+const uploads = new Uploads(() => later())
+const stream = new Stream(store, async () => await pollOnce(store))
+/** @type {JobPage | null} */
+let page = null
+let isDue = false
+let isSigningIn = false
+
+const [top, main, bottom] = ['top', 'main', 'bottom'].map(
+  (id) => /** @type {HTMLElement} */ (document.getElementById(id)),
+)
+
+function later() {
+  if (isDue) return
+  isDue = true
+  setTimeout(() => requestAnimationFrame(draw), CALM_MS)
+}
+
+function draw() {
+  isDue = false
+  if (top === undefined || main === undefined || bottom === undefined) return
+  const route = routeOf(location.hash)
+  render(
+    top,
+    topBar(store, route, (files) => uploads.add(files), leave),
+  )
+  render(main, [uploads.view(), banner(store), ...viewOf(route)])
+  render(bottom, footer(store))
+  const title = main.querySelector('h1')?.textContent ?? ''
+  document.title = title === '' ? 'MoRAG' : `${title} · MoRAG`
+}
+
+/** @param {import('./route.js').Route} route */
+function viewOf(route) {
+  // Nothing can be asked for yet.
+  if (store.session === null) return []
+  if (route.view !== 'job') page = null
+  switch (route.view) {
+    case 'overview':
+      return overview(store)
+    case 'workers':
+      return workersView(store)
+    case 'jobs':
+      return jobsView(store, list, route.filter)
+    case 'job':
+      if (page?.jobId !== route.jobId) page = new JobPage(store, route.jobId)
+      page.refresh()
+      return jobView(store, page)
+  }
+}
+
+/** Finds out who one is, signs in where need be, and begins. */
+async function enter() {
+  if (isSigningIn) return
+  isSigningIn = true
+  stream.close()
+  try {
+    for (;;) {
+      try {
+        await store.whoAmI()
+        break
+      } catch (error) {
+        if (!(error instanceof Refusal)) throw error
+        if (error.status === 401 || error.status === 403) await signIn()
+        else await new Promise((resolve) => setTimeout(resolve, 3_000))
+        if (error.status === 0) store.setConnection('lost')
+      }
+    }
+  } finally {
+    isSigningIn = false
+  }
+  stream.open()
+}
+
+function leave() {
+  store.forget()
+  void enter()
+}
+
+onSignedOut.call = () => void enter()
+
+addEventListener('hashchange', () => {
+  draw()
+  // Screen readers go on from the new view.
+  main?.focus({ preventScroll: true })
+  scrollTo(0, 0)
+})
+document.getElementById('skip')?.addEventListener('click', (event) => {
+  // The place behind # is the view's.
+  event.preventDefault()
+  main?.focus()
+})
+
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let hidden
+addEventListener('visibilitychange', () => {
+  clearTimeout(hidden)
+  if (document.hidden) hidden = setTimeout(() => stream.close(), HIDDEN_MS)
+  else if (store.session !== null && !stream.isOpen) stream.open()
+})
+setInterval(() => {
+  if (!document.hidden) later()
+}, TICK_MS)
+
+filesInto((files) => {
+  if (store.maySubmit) uploads.add(files)
+})
+draw()
+void enter()

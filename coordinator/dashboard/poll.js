@@ -1,0 +1,59 @@
+import { ask } from './api.js'
+
+/** @typedef {import('./wire.d.ts').Summary} Summary @typedef {import('./wire.d.ts').Worker} Worker */
+
+/**
+ * What the stream would tell, asked for: the newest jobs, the workers, and the queue as far as these show it.
+ *
+ * @param {import('./store.js').Store} store
+ */
+export async function pollOnce(store) {
+  const isSubmitter = store.session?.role === 'submit'
+  const [{ jobs }, { workers }, health] = await Promise.all([
+    ask('GET', 'remote-jobs/?limit=200'),
+    isSubmitter ? { workers: [] } : ask('GET', 'workers'),
+    ask('GET', 'health'),
+  ])
+  store.version = health.version
+  store.polled(jobs, workers, {
+    counts: isSubmitter ? countsOf(jobs, health.jobs) : health.jobs,
+    types: typesOf(jobs, workers, health.jobs, store),
+    waiting_claims: health.waiting_claims,
+    failure: health.detail,
+    disk: store.queue?.disk ?? null,
+  })
+}
+
+/**
+ * @param {Summary[]} jobs
+ * @param {Worker[]} workers
+ * @param {import('./wire.d.ts').Queue['counts']} zeros
+ * @param {import('./store.js').Store} store
+ * @returns {import('./wire.d.ts').Queue['types']}
+ */
+function typesOf(jobs, workers, zeros, store) {
+  const present = workers.filter(
+    ({ last_seen_at }) => store.secondsSince(last_seen_at) * 1000 <= store.workerLostAfterMs,
+  )
+  return [...new Set(jobs.map((job) => job.content_type))].sort().map((type) => {
+    const own = jobs.filter((job) => job.content_type === type)
+    const here = present.filter(({ content_types }) => content_types.includes(type))
+    const waiting = own.filter(({ status }) => status === 'pending').map((job) => job.created_at)
+    return {
+      content_type: type,
+      counts: countsOf(own, zeros),
+      oldest_waiting_at: waiting.sort()[0] ?? null,
+      workers: here.length,
+      slots: here.reduce((sum, { slots }) => sum + slots, 0),
+      drain_seconds: null,
+    }
+  })
+}
+
+/** @param {Summary[]} jobs @param {import('./wire.d.ts').Queue['counts']} all names the statuses */
+function countsOf(jobs, all) {
+  const counts = { ...all }
+  for (const status of /** @type {Summary['status'][]} */ (Object.keys(all)))
+    counts[status] = jobs.filter((job) => job.status === status).length
+  return counts
+}

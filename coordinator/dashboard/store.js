@@ -1,0 +1,148 @@
+import { ask } from './api.js'
+import { History } from './history.js'
+
+/**
+ * What the page knows: what the stream told, and the older jobs that were asked for.
+ *
+ * @typedef {import('./wire.d.ts').Summary} Summary
+ * @typedef {import('./wire.d.ts').Worker} Worker
+ * @typedef {import('./wire.d.ts').Queue} Queue
+ * @typedef {import('./wire.d.ts').Session} Session
+ * @typedef {'connecting' | 'live' | 'polling' | 'lost'} Connection
+ */
+export class Store {
+  /** @type {Map<string, Summary>} */
+  jobs = new Map()
+  /** @type {Map<string, Worker>} */
+  workers = new Map()
+  /** @type {Queue | null} Null: nothing is known yet. */
+  queue = null
+  /** @type {Session | null} */
+  session = null
+  /** @type {Connection} */
+  connection = 'connecting'
+  version = ''
+  workerLostAfterMs = 60_000
+  history = new History()
+  /** Counts the snapshots: what was asked for before one is no longer whole. */
+  generation = 0
+  #clockAheadMs = 0
+  /** @type {() => void} */
+  #onChange
+
+  /** @param {() => void} onChange */
+  constructor(onChange) {
+    this.#onChange = onChange
+  }
+
+  /** By the coordinator's clock, which what it tells goes by. */
+  now() {
+    return Date.now() + this.#clockAheadMs
+  }
+
+  /** @param {string} iso */
+  secondsSince(iso) {
+    return (this.now() - Date.parse(iso)) / 1000
+  }
+
+  get isAdmin() {
+    return this.session?.role === 'admin'
+  }
+
+  get maySubmit() {
+    return this.session?.role === 'admin' || this.session?.role === 'submit'
+  }
+
+  changed() {
+    this.#onChange()
+  }
+
+  /** @param {import('./wire.d.ts').Snapshot} told Stands for all that was told before. */
+  snapshot(told) {
+    this.#clockAheadMs = Date.parse(told.now_at) - Date.now()
+    this.workerLostAfterMs = told.worker_lost_after_seconds * 1000
+    this.version = told.version
+    this.jobs = new Map(told.jobs.map((job) => [job.job_id, job]))
+    this.workers = new Map(told.workers.map((worker) => [worker.worker_id, worker]))
+    this.generation += 1
+    this.setQueue(told.queue)
+  }
+
+  /**
+   * What was asked for where the stream cannot be had.
+   *
+   * @param {Summary[]} jobs the newest
+   * @param {Worker[]} workers all
+   * @param {Queue} queue
+   */
+  polled(jobs, workers, queue) {
+    const oldest = jobs.at(-1)
+    for (const job of this.jobs.values())
+      if (oldest === undefined || byAge(job, oldest) <= 0) this.jobs.delete(job.job_id)
+    for (const job of jobs) this.jobs.set(job.job_id, job)
+    this.workers = new Map(workers.map((worker) => [worker.worker_id, worker]))
+    this.setQueue(queue)
+  }
+
+  /** @param {Queue} queue */
+  setQueue(queue) {
+    this.queue = queue
+    this.history.note(queue.counts, this.now())
+    this.changed()
+  }
+
+  /** @param {Summary | { job_id: string, removed: true }} job */
+  setJob(job) {
+    if ('removed' in job) this.jobs.delete(job.job_id)
+    else this.jobs.set(job.job_id, job)
+    this.changed()
+  }
+
+  /** @param {Worker | { worker_id: string, removed: true }} worker */
+  setWorker(worker) {
+    if ('removed' in worker) this.workers.delete(worker.worker_id)
+    else this.workers.set(worker.worker_id, worker)
+    this.changed()
+  }
+
+  /** @param {Connection} connection */
+  setConnection(connection) {
+    this.connection = connection
+    this.changed()
+  }
+
+  /** @param {string} workerId */
+  isLost(workerId) {
+    const worker = this.workers.get(workerId)
+    return (
+      worker !== undefined && this.now() - Date.parse(worker.last_seen_at) > this.workerLostAfterMs
+    )
+  }
+
+  /** Newest first. @returns {Summary[]} */
+  newest() {
+    return [...this.jobs.values()].sort(byAge)
+  }
+
+  /** Drops everything: somebody else may come. */
+  forget() {
+    this.session = null
+    this.queue = null
+    this.jobs = new Map()
+    this.workers = new Map()
+    this.generation += 1
+    this.changed()
+  }
+
+  /** Who one is. @throws {import('./api.js').Refusal} 401 when one has to sign in. */
+  async whoAmI() {
+    this.session = await ask('GET', 'session')
+    this.changed()
+  }
+}
+
+/** Newest first, as the coordinator lists them. @param {Summary} a @param {Summary} b */
+export function byAge(a, b) {
+  if (a.created_at !== b.created_at) return a.created_at < b.created_at ? 1 : -1
+  return a.job_id < b.job_id ? 1 : -1
+}

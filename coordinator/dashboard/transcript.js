@@ -1,0 +1,205 @@
+import { ask, Refusal, urlOf } from './api.js'
+import { h } from './element.js'
+import { plural } from './format.js'
+import { Lines } from './lines.js'
+import { indexAt, segmentsOf, speakersOf } from './segments.js'
+import { loudnessOf, waveform } from './waveform.js'
+
+const FORMS = ['md', 'json', 'srt', 'vtt', 'txt']
+
+/**
+ * A recording with what was said in it.
+ *
+ * @param {import('./wire.d.ts').Detail} job
+ * @returns {(element: HTMLElement) => () => void} fills an element; what it returns ends it
+ */
+export function transcript(job) {
+  return (element) => {
+    const closing = new AbortController()
+    element.append(h('p', { class: 'empty' }, 'Fetching the transcript …'))
+    void fill(element, job, closing.signal)
+    return () => closing.abort()
+  }
+}
+
+/** @param {HTMLElement} element @param {import('./wire.d.ts').Detail} job @param {AbortSignal} signal */
+async function fill(element, job, signal) {
+  try {
+    const path = `remote-jobs/${job.job_id}`
+    const [result, player] = await Promise.all([ask('GET', `${path}/result`), playerOf(job)])
+    if (!signal.aborted) element.replaceChildren(...built(job, result, player, signal))
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    element.replaceChildren(h('p', { class: 'empty' }, error.message))
+  }
+}
+
+/** @param {import('./wire.d.ts').Detail} job @returns {Promise<HTMLMediaElement | null>} null: there is nothing to play */
+async function playerOf({ job_id, content_type, source }) {
+  const url = urlOf(`remote-jobs/${job_id}/source`)
+  const found = await fetch(url, { method: 'HEAD' }).catch(() => null)
+  const type = found?.headers.get('content-type') ?? ''
+  if (found?.ok !== true || !/^(audio|video)\//.test(type)) return null
+  const tag =
+    content_type === 'video' || (type.startsWith('video/') && content_type !== 'audio')
+      ? 'video'
+      : 'audio'
+  return /** @type {HTMLMediaElement} */ (
+    h(tag, { controls: true, preload: 'metadata', src: url, 'aria-label': source.filename })
+  )
+}
+
+/**
+ * @param {import('./wire.d.ts').Detail} job
+ * @param {import('./wire.d.ts').Transcript} result
+ * @param {HTMLMediaElement | null} player
+ * @param {AbortSignal} signal
+ */
+function built(job, { content, metadata }, player, signal) {
+  const segments = segmentsOf(metadata)
+  const downloads = downloadsOf(job)
+  if (segments.length === 0) {
+    const text = h('pre', { class: 'text', tabindex: 0 }, content)
+    return [h('div', { class: 'deck' }, player, downloads), text]
+  }
+  const speakers = speakersOf(segments)
+  const seconds = secondsOf(job, metadata, segments)
+  const seek = (/** @type {number} */ to) => {
+    if (player === null) return
+    player.currentTime = to
+    void player.play().catch(() => undefined)
+  }
+  const wave = waveform(segments, speakers, seconds, seek)
+  const lines = new Lines(segments, speakers, seek)
+  if (player !== null) {
+    const follow = () => {
+      wave.moveTo(player.currentTime)
+      lines.mark(indexAt(segments, player.currentTime))
+    }
+    player.addEventListener('timeupdate', follow)
+    player.addEventListener('seeking', follow)
+    void loudnessOf(player.src, { sizeBytes: job.source.size_bytes, seconds }, signal).then(
+      (loudness) => loudness !== null && wave.draw(loudness),
+    )
+  }
+  const gone = h(
+    'p',
+    { class: 'sub' },
+    'The recording is not here any more, or is none that a browser plays.',
+  )
+  return [
+    h(
+      'div',
+      { class: 'deck' },
+      player ?? gone,
+      wave.element,
+      h('p', { class: 'sub' }, about(metadata, speakers)),
+      search(lines),
+      followBox(lines),
+      downloads,
+    ),
+    lines.element,
+  ]
+}
+
+/** @param {Record<string, any>} metadata @param {string[]} speakers */
+function about(metadata, speakers) {
+  const { language, engine, word_count } = metadata
+  const parts = [
+    typeof language === 'string' ? languageName(language) : '',
+    [engine?.name, engine?.model].filter((part) => typeof part === 'string').join(' '),
+    speakers.length > 0 ? plural(speakers.length, 'speaker') : '',
+    typeof word_count === 'number' ? plural(word_count, 'word') : '',
+  ]
+  return parts.filter((part) => part !== '').join(' · ')
+}
+
+/** @param {string} code */
+function languageName(code) {
+  try {
+    return new Intl.DisplayNames(['en'], { type: 'language' }).of(code) ?? code
+  } catch {
+    return code
+  }
+}
+
+/**
+ * @param {import('./wire.d.ts').Detail} job
+ * @param {Record<string, unknown>} metadata
+ * @param {import('./wire.d.ts').Segment[]} segments
+ */
+function secondsOf(job, { duration }, segments) {
+  const said = typeof duration === 'number' ? duration : (job.result?.media_seconds ?? 0)
+  return Math.max(said, ...segments.slice(-100).map(({ end }) => end))
+}
+
+/** @param {import('./wire.d.ts').Detail} job */
+function downloadsOf({ job_id, source }) {
+  const stem = source.filename.replace(/\.[^.]*$/, '')
+  const links = FORMS.map((form) =>
+    h(
+      'li',
+      null,
+      h(
+        'a',
+        {
+          href: urlOf(`remote-jobs/${job_id}/result.${form}`),
+          download: `${stem}.${form}`,
+          'aria-label': `Download as ${form}`,
+        },
+        form,
+      ),
+    ),
+  )
+  return h('ul', { class: 'downloads', 'aria-label': 'Downloads' }, links)
+}
+
+/** @param {Lines} lines */
+function followBox(lines) {
+  const onchange = (/** @type {Event} */ event) => {
+    lines.follows = /** @type {HTMLInputElement} */ (event.target).checked
+  }
+  return h(
+    'label',
+    { class: 'follow' },
+    h('input', { type: 'checkbox', checked: true, onchange }),
+    'Follow along',
+  )
+}
+
+/** @param {Lines} lines */
+function search(lines) {
+  /** @type {number[]} */
+  let found = []
+  let at = -1
+  const told = h('output', { 'aria-live': 'polite' })
+  const go = (/** @type {number} */ step) => {
+    if (found.length === 0) return
+    at = (at + step + found.length) % found.length
+    lines.show(found[at] ?? -1)
+    told.textContent = `${at + 1} of ${plural(found.length, 'line')}`
+  }
+  const oninput = (/** @type {Event} */ event) => {
+    const { value } = /** @type {HTMLInputElement} */ (event.target)
+    found = lines.search(value.trim())
+    at = -1
+    told.textContent = value.trim() === '' ? '' : 'nothing found'
+    go(1)
+  }
+  const onkeydown = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === 'Enter') go(event.shiftKey ? -1 : 1)
+  }
+  return h(
+    'div',
+    { class: 'search', role: 'search' },
+    h(
+      'label',
+      null,
+      h('span', { class: 'unseen' }, 'Search in the transcript'),
+      h('input', { type: 'search', placeholder: 'Search in it', oninput, onkeydown }),
+    ),
+    h('button', { type: 'button', 'aria-label': 'The one before', onclick: () => go(-1) }, '↑'),
+    h('button', { type: 'button', 'aria-label': 'The next one', onclick: () => go(1) }, '↓'),
+    told,
+  )
+}

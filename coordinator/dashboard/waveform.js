@@ -1,0 +1,112 @@
+import { svg } from './element.js'
+import { stretches } from './segments.js'
+
+const WIDTH = 1000
+const HEIGHT = 80
+/** Above this a browser would need too much memory to decode it. */
+const MOST_BYTES = 50 * 1000 * 1000
+const MOST_SECONDS = 2 * 3600
+/** Enough to see how loud it is; most browsers take no less. */
+const SAMPLE_RATE = 8_000
+
+/**
+ * The whole recording at a glance: where speech was found, by whom, and, where it can be decoded here, how loud it is.
+ *
+ * @param {import('./wire.d.ts').Segment[]} segments
+ * @param {string[]} speakers
+ * @param {number} seconds
+ * @param {(seconds: number) => void} seek
+ */
+export function waveform(segments, speakers, seconds, seek) {
+  const x = (/** @type {number} */ at) => (at / Math.max(seconds, 0.001)) * WIDTH
+  const bars = stretches(segments, seconds / WIDTH).map(({ start, end, speaker }) => {
+    const tone = speaker === null ? 0 : speakers.indexOf(speaker) % 8
+    return svg('rect', {
+      class: `bar s${tone}`,
+      x: x(start),
+      width: Math.max(1, x(end) - x(start)),
+      y: 0,
+      height: HEIGHT,
+    })
+  })
+  const peaks = svg('path', { class: 'peaks', d: '' })
+  const head = svg('path', { class: 'head', d: headAt(0) })
+  const onclick = (/** @type {MouseEvent} */ event) => {
+    const { left, width } = element.getBoundingClientRect()
+    seek(((event.clientX - left) / width) * seconds)
+  }
+  const element = svg(
+    'svg',
+    {
+      class: 'waveform',
+      viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
+      preserveAspectRatio: 'none',
+      'aria-hidden': 'true',
+      onclick,
+    },
+    bars,
+    peaks,
+    head,
+  )
+  return {
+    element,
+    /** @param {number} at */
+    moveTo: (at) => head.setAttribute('d', headAt(x(at))),
+    /** @param {Float32Array} loudness */
+    draw: (loudness) => peaks.setAttribute('d', peaksPath(loudness)),
+  }
+}
+
+/** @param {number} x */
+function headAt(x) {
+  return `M${x.toFixed(1)} 0V${HEIGHT}`
+}
+
+/** @param {Float32Array} loudness 0 to 1 each */
+function peaksPath(loudness) {
+  const middle = HEIGHT / 2
+  let path = ''
+  for (const [i, value] of loudness.entries()) {
+    const half = Math.max(0.5, value * (middle - 2))
+    const x = (((i + 0.5) / loudness.length) * WIDTH).toFixed(1)
+    path += `M${x} ${(middle - half).toFixed(1)}V${(middle + half).toFixed(1)}`
+  }
+  return path
+}
+
+/**
+ * How loud a recording is over its whole length, relative to its loudest.
+ *
+ * @param {string} url
+ * @param {{ sizeBytes: number, seconds: number }} size
+ * @param {AbortSignal} signal
+ * @returns {Promise<Float32Array | null>} null: it is too large, or this browser cannot decode it
+ */
+export async function loudnessOf(url, { sizeBytes, seconds }, signal) {
+  if (sizeBytes > MOST_BYTES || seconds > MOST_SECONDS) return null
+  try {
+    const answer = await fetch(url, { signal })
+    if (!answer.ok) return null
+    const context = new OfflineAudioContext(1, 1, SAMPLE_RATE)
+    const decoded = await context.decodeAudioData(await answer.arrayBuffer())
+    return peaksOf(decoded.getChannelData(0))
+  } catch {
+    return null
+  }
+}
+
+/** @param {Float32Array} samples */
+function peaksOf(samples) {
+  const places = Math.min(WIDTH / 2, samples.length)
+  const peaks = new Float32Array(places)
+  let loudest = 0.001
+  for (let place = 0; place < places; place += 1) {
+    const to = Math.floor(((place + 1) / places) * samples.length)
+    let peak = 0
+    for (let i = Math.floor((place / places) * samples.length); i < to; i += 1)
+      peak = Math.max(peak, Math.abs(samples[i] ?? 0))
+    peaks[place] = peak
+    loudest = Math.max(loudest, peak)
+  }
+  return peaks.map((peak) => peak / loudest)
+}

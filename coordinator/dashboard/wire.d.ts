@@ -1,0 +1,31 @@
+import type { z } from 'zod'
+import type { sessionAnswer } from '../../shared/wire-access.ts'
+import type {
+  jobAnswer,
+  jobSummary,
+  listAnswer,
+  transcriptAnswer,
+  workerAnswer,
+} from '../../shared/wire-answers.ts'
+import type { queueEvent, snapshotEvent } from '../../shared/wire-events.ts'
+
+/** What the coordinator answers, as the page gets it. */
+export type Summary = z.output<typeof jobSummary>
+export type Detail = z.output<typeof jobAnswer>
+export type Attempt = Detail['attempts'][number]
+export type Steps = NonNullable<Summary['continuation']>['steps']
+export type JobList = z.output<typeof listAnswer>
+export type Transcript = z.output<typeof transcriptAnswer>
+export type Worker = z.output<typeof workerAnswer>
+export type Queue = z.output<typeof queueEvent>
+export type Snapshot = z.output<typeof snapshotEvent>
+export type Session = z.output<typeof sessionAnswer>
+
+export interface Segment {
+  start: number
+  end: number
+  text: string
+  speaker: string | null
+  /** Why its text may be wrong. */
+  doubts: string[]
+}

@@ -1,0 +1,43 @@
+import { Hono } from 'hono'
+import { AppError } from '../../shared/errors.ts'
+import { sessionRequest } from '../../shared/wire-access.ts'
+import { ANYBODY, type Principal } from '../access/principal.ts'
+import { beginSession, endSession, sessionToken } from '../access/session.ts'
+import type { Services } from '../services.ts'
+import { answer, bodyOf, type Env } from './http.ts'
+
+/** Signing in to the dashboard and out of it: a browser's `EventSource` and its player can show no header. */
+export function sessionRoutes({ access, config }: Services): Hono<Env> {
+  const app = new Hono<Env>()
+
+  app.get('/session', (c) => {
+    const { principal } = c.var
+    const signedIn = sessionToken(c) !== null && principal !== ANYBODY
+    return answer(c, { ...shown(principal), signedIn })
+  })
+
+  app.post('/session', async (c) => {
+    const { token } = await bodyOf(c, sessionRequest)
+    const principal = access.identify(token.trim(), c.env.incoming.socket.remoteAddress ?? '')
+    const { role } = principal
+    if (role === 'worker' || role === 'register') {
+      const message = `That token is for a ${role}: the dashboard needs one with the role read, submit or admin.`
+      throw new AppError('forbidden', message)
+    }
+    const forwarded = c.req.header('x-forwarded-proto')?.split(',')[0]?.trim()
+    const signedIn = principal !== ANYBODY
+    if (signedIn) beginSession(c, token.trim(), config.tls !== null || forwarded === 'https')
+    return answer(c, { ...shown(principal), signedIn })
+  })
+
+  app.delete('/session', (c) => {
+    endSession(c)
+    return answer(c, { signedIn: false })
+  })
+
+  return app
+}
+
+function shown({ name, role }: Principal): Pick<Principal, 'name' | 'role'> {
+  return { name, role }
+}
