@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
@@ -31,14 +32,25 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
 
 export interface RunOptions {
   env?: Record<string, string>
-  /** Run what `npm run build` has compiled, without tsx. */
+  /** Run what `npm run build` has compiled, without tsx; default: where `RUN_BUILT` says so, as `npm run unit` does. */
   built?: boolean
 }
 
-function start(program: string, args: readonly string[], { env = {}, built }: RunOptions) {
-  const code =
-    built === true ? [`dist/${program}/cli.js`] : ['--import', 'tsx', `${program}/cli.ts`]
-  return execa(process.execPath, [...code, ...args], {
+/** What Node is given to run a program of the project: compiled it starts in half the time. */
+export function programCode(
+  program: 'coordinator' | 'agent',
+  built = process.env['RUN_BUILT'] === '1',
+): string[] {
+  if (built) return [path.join(ROOT, 'dist', program, 'cli.js')]
+  return ['--import', import.meta.resolve('tsx'), path.join(ROOT, program, 'cli.ts')]
+}
+
+function start(
+  program: 'coordinator' | 'agent',
+  args: readonly string[],
+  { env = {}, built }: RunOptions,
+) {
+  return execa(process.execPath, [...programCode(program, built), ...args], {
     cwd: ROOT,
     env: cleanEnv(env),
     extendEnv: false,
