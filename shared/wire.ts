@@ -199,6 +199,8 @@ export const listQuery = z.object({
   status: z.enum(STATUSES).exactOptional(),
   content_type: name.exactOptional(),
   worker_id: name.exactOptional(),
+  /** In its file's name, its ids or its error, in any case. */
+  text: z.string().max(200).exactOptional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().max(200).exactOptional(),
 })

@@ -21,16 +21,28 @@ function dismiss(key) {
   sessionStorage.setItem(KEY, JSON.stringify([...dismissed(), key].slice(-200)))
 }
 
-/** @param {import('./store.js').Store} store @returns {HTMLElement | null} */
-export function banner(store) {
+/**
+ * @param {import('./store.js').Store} store
+ * @param {boolean} isWhole else only how much there is: whoever reads elsewhere is not to be kept from it
+ * @returns {HTMLElement | null} null: all is well
+ */
+export function banner(store, isWhole) {
   const hidden = new Set(dismissed())
   const problems = problemsOf(store).filter(({ key }) => !hidden.has(key))
   if (problems.length === 0) return null
+  if (!isWhole) {
+    const needs = problems.length === 1 ? 'thing needs a look' : 'things need a look'
+    return h(
+      'p',
+      { class: 'banner brief', key: 'banner' },
+      h('a', { href: '#/' }, `${problems.length} ${needs}`),
+    )
+  }
   const items = problems.map((one) => item(store, one))
   const rest = items.slice(SHOWN)
   return h(
     'section',
-    { class: 'banner', 'aria-labelledby': 'needs' },
+    { class: 'banner', 'aria-labelledby': 'needs', key: 'banner' },
     h('h2', { id: 'needs' }, 'Needs a look'),
     h('ul', null, items.slice(0, SHOWN)),
     rest.length > 0 &&

@@ -52,7 +52,7 @@ function draw() {
     top,
     topBar(store, route, (files) => uploads.add(files), leave),
   )
-  render(main, [uploads.view(), banner(store), ...viewOf(route)])
+  render(main, [uploads.view(), banner(store, route.view === 'overview'), ...viewOf(route)])
   render(bottom, footer(store))
   const title = main.querySelector('h1')?.textContent ?? ''
   document.title = title === '' ? 'MoRAG' : `${title} · MoRAG`

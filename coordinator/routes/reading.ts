@@ -14,12 +14,14 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   const app = new Hono<Env>()
 
   app.get('/remote-jobs', (c) => {
-    const { status, contentType, workerId, limit, cursor } = queryOf(c, listQuery)
+    const { status, contentType, workerId, text, limit, cursor } = queryOf(c, listQuery)
+    const needle = text?.toLowerCase() ?? ''
     const fits = (job: Job): boolean =>
       maySee(c.var.principal, job) &&
       (status === undefined || job.status === status) &&
       (contentType === undefined || job.contentType === contentType) &&
-      (workerId === undefined || lastAttempt(job)?.workerId === workerId)
+      (workerId === undefined || lastAttempt(job)?.workerId === workerId) &&
+      (needle === '' || wordsOf(job).includes(needle))
     const found: Job[] = []
     for (const job of jobs.newest(cursor === undefined ? undefined : keyOf(cursor))) {
       if (fits(job)) found.push(job)
@@ -62,6 +64,12 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   }
 
   return app
+}
+
+/** What a person looks a job up by. */
+function wordsOf(job: Job): string {
+  const error = 'error' in job ? job.error.message : (lastAttempt(job)?.errorMessage ?? '')
+  return [job.source.filename, job.jobId, job.ingestionTaskId, error].join('\n').toLowerCase()
 }
 
 function cursorOf({ createdAt, jobId }: OrderKey): string {
