@@ -135,8 +135,12 @@ export class Claims {
         return job.status === 'processing' ? job : null
       }
     } catch (error) {
-      if (!(error instanceof AppError) || !['conflict', 'not_found'].includes(error.code))
+      if (!(error instanceof AppError) || !['conflict', 'not_found'].includes(error.code)) {
+        // It waits on, for a later call: those in line now would meet the same.
+        const left = this.#jobs.find(jobId)
+        if (left?.status === 'pending') this.#jobs.queue.add(left, this.#jobs.now())
         throw error
+      }
     }
     const job = this.#jobs.find(jobId)
     if (job?.status === 'pending') {

@@ -92,26 +92,32 @@ export class Intake {
     const webhook = webhookOf({ ingestion: wanted.ingestion ?? null, taskOptions })
     if (webhook !== null) checkWebhook(webhook, this.#options.guard)
     const jobId = idempotencyKey === null ? randomUUID() : idFor(submittedBy, idempotencyKey)
-    const job = await this.#jobs.create(jobId, async (): Promise<PendingJob> => {
-      const now = this.#jobs.now()
-      return {
-        jobId,
-        status: 'pending',
-        contentType,
-        ingestionTaskId: wanted.ingestionTaskId ?? jobId,
-        submittedBy,
-        taskOptions,
-        ingestion: wanted.ingestion ?? null,
-        priority,
-        source: await source(jobId),
-        createdAt: now,
-        maxRetries: this.#options.maxRetries,
-        retryCount: 0,
-        attempts: [],
-        availableAt: now,
-        reserved: null,
-      }
-    })
+    const job = await this.#jobs.create(
+      jobId,
+      async (): Promise<PendingJob> => {
+        const now = this.#jobs.now()
+        return {
+          jobId,
+          status: 'pending',
+          contentType,
+          ingestionTaskId: wanted.ingestionTaskId ?? jobId,
+          submittedBy,
+          taskOptions,
+          ingestion: wanted.ingestion ?? null,
+          priority,
+          source: await source(jobId),
+          createdAt: now,
+          maxRetries: this.#options.maxRetries,
+          retryCount: 0,
+          attempts: [],
+          availableAt: now,
+          reserved: null,
+        }
+      },
+      async () => {
+        if (file.path === null) await this.#sources.removeOrphan(jobId)
+      },
+    )
     const other =
       job.contentType !== contentType ||
       job.source.path !== file.path ||

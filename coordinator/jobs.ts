@@ -127,15 +127,26 @@ export class Jobs {
   /**
    * Makes a job, once: when its id is known already that job is the answer and `prepare` is not called.
    * @param prepare what must be safe before the job is.
+   * @param undo takes that back when there was no room for the job; in its turn, so that it is nobody else's.
    */
-  async create(jobId: string, prepare: () => Promise<PendingJob>): Promise<Job> {
+  async create(
+    jobId: string,
+    prepare: () => Promise<PendingJob>,
+    undo: () => Promise<void> = async () => undefined,
+  ): Promise<Job> {
     return await this.#turns.take(jobId, async () => {
       const known = this.#store.get(jobId)
       if (known !== undefined) return known
-      const job = await prepare()
-      await this.#store.create(job)
-      this.#publish(null, job)
-      return job
+      try {
+        const job = await prepare()
+        await this.#store.create(job)
+        this.#publish(null, job)
+        return job
+      } catch (error) {
+        // Only what certainly did not happen: after any other failure the job may be there at the next start.
+        if (error instanceof AppError && error.code === 'no_space') await undo()
+        throw error
+      }
     })
   }
 

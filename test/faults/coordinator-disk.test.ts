@@ -123,38 +123,30 @@ describe('while the disk is full', () => {
     assert.ok(existsSync(path.join(dataDir, 'pending', `${String(body['job_id'])}.json`)))
   })
 
-  test(
-    'a claim is refused as well, and its job is there for the next',
-    { todo: 'a job whose claim cannot be written down leaves the queue until a restart' },
-    async (t) => {
-      const scene = await startOnSmallDisk(t)
-      if (scene === null) return t.skip(NO_MOUNT)
-      const { asking, file } = scene
-      const { body } = await asking.create(file)
-      scene.fill()
-      for (let full = false; !full;) full = (await asking.create(file)).status === 507
-      isRefused(await asking.claim('w1'))
-      scene.free()
-      const jobs = await asking.claimed('w1', { claim_id: 'another', max_jobs: 100 })
-      const ids: unknown[] = jobs.map(({ job_id: id }) => id)
-      assert.ok(ids.includes(body['job_id']), 'the first job is not handed out')
-    },
-  )
+  test('a claim is refused as well, and its job is there for the next', async (t) => {
+    const scene = await startOnSmallDisk(t)
+    if (scene === null) return t.skip(NO_MOUNT)
+    const { asking, file } = scene
+    const { body } = await asking.create(file)
+    scene.fill()
+    for (let full = false; !full;) full = (await asking.create(file)).status === 507
+    isRefused(await asking.claim('w1'))
+    scene.free()
+    const jobs = await asking.claimed('w1', { claim_id: 'another', max_jobs: 100 })
+    const ids: unknown[] = jobs.map(({ job_id: id }) => id)
+    assert.ok(ids.includes(body['job_id']), 'the first job is not handed out')
+  })
 
-  test(
-    'an upload that came and could not be written down leaves no file',
-    { todo: 'its file stays until a restart' },
-    async (t) => {
-      const scene = await startOnSmallDisk(t)
-      if (scene === null) return t.skip(NO_MOUNT)
-      const { asking, file, dataDir } = scene
-      scene.fill()
-      for (let full = false; !full;) full = (await asking.create(file)).status === 507
-      // A file without bytes needs no room.
-      isRefused(await asking.upload(0))
-      assert.deepEqual(readdirSync(path.join(dataDir, 'sources')), ['.incoming'])
-    },
-  )
+  test('an upload that came and could not be written down leaves no file', async (t) => {
+    const scene = await startOnSmallDisk(t)
+    if (scene === null) return t.skip(NO_MOUNT)
+    const { asking, file, dataDir } = scene
+    scene.fill()
+    for (let full = false; !full;) full = (await asking.create(file)).status === 507
+    // A file without bytes needs no room.
+    isRefused(await asking.upload(0))
+    assert.deepEqual(readdirSync(path.join(dataDir, 'sources')), ['.incoming'])
+  })
 
   test('a coordinator that starts says so and ends, and loses nothing by it', async (t) => {
     const scene = await startOnSmallDisk(t)
