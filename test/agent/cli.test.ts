@@ -2,20 +2,19 @@ import assert from 'node:assert/strict'
 import type { ServerResponse } from 'node:http'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { VERSION } from '../../shared/version.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { json, startServer, type Seen } from './fake-server.ts'
 import { CLIPS } from './fixtures.ts'
+import { programCode } from '../../scripts/processes.ts'
 
 const folder = tempFolder()
-const CLI = fileURLToPath(new URL('../../agent/cli.ts', import.meta.url))
 const CLIP = CLIPS.jfk.file
 
 /** The program as a user runs it, with nothing of ours in its environment. */
 function agent(args: string[], env: Record<string, string> = {}) {
-  return execa(process.execPath, ['--import', import.meta.resolve('tsx'), CLI, ...args], {
+  return execa(process.execPath, [...programCode('agent'), ...args], {
     env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...env },
     extendEnv: false,
     reject: false,

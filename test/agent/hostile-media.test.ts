@@ -3,7 +3,6 @@ import { readdir, readFile, stat, utimes, writeFile, chmod, mkdir } from 'node:f
 import { createServer } from 'node:http'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import {
   decodingLimits,
@@ -27,6 +26,7 @@ import { createSpeechFinder } from '../../agent/speech-finder.ts'
 import { AppError, isRetryable, type ErrorCode } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeMute, tempFolder, testTools } from './fixtures.ts'
 import { aviWithSubtitles, matroska, wav } from './hostile-files.ts'
+import { programCode } from '../../scripts/processes.ts'
 
 const folder = tempFolder()
 const tools = await testTools()
@@ -307,8 +307,7 @@ describe('a film whose every word is meant to harm', () => {
 
   /** The program as a user runs it. */
   function agent(...args: string[]) {
-    const cli = fileURLToPath(new URL('../../agent/cli.ts', import.meta.url))
-    return execa(process.execPath, ['--import', import.meta.resolve('tsx'), cli, ...args], {
+    return execa(process.execPath, [...programCode('agent'), ...args], {
       env: { PATH: process.env['PATH'] ?? '', HOME: folder },
       extendEnv: false,
       reject: false,

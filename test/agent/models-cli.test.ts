@@ -2,14 +2,13 @@ import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { pullModel } from '../../agent/models.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { CT2, half, putBase, startMirror, type Mirror } from './model-mirror.ts'
+import { programCode } from '../../scripts/processes.ts'
 
 const folder = tempFolder()
-const CLI = fileURLToPath(new URL('../../agent/cli.ts', import.meta.url))
 const BASE = 'ctranslate2/base'
 
 interface Place {
@@ -28,7 +27,7 @@ async function setUp(t: TestContext): Promise<Place> {
 function runner(dir: string, mirror: string) {
   const all = { PATH: process.env['PATH'] ?? '', HOME: folder, MORAG_MODELS_DIR: dir }
   return (args: string[], env: Record<string, string> = { MORAG_MODELS_MIRROR: mirror }) =>
-    execa(process.execPath, ['--import', import.meta.resolve('tsx'), CLI, 'models', ...args], {
+    execa(process.execPath, [...programCode('agent'), 'models', ...args], {
       env: { ...all, ...env },
       extendEnv: false,
       reject: false,

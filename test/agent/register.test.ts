@@ -3,15 +3,13 @@ import { mkdtempSync } from 'node:fs'
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { keyFileFor } from '../../agent/paths.ts'
-import { startCoordinator } from '../../scripts/processes.ts'
+import { programCode, startCoordinator } from '../../scripts/processes.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { json, startServer, type Seen } from './fake-server.ts'
 
 const folder = tempFolder()
-const CLI = fileURLToPath(new URL('../../agent/cli.ts', import.meta.url))
 
 /** A home of its own with a one-time token in it, and the program as its user runs it. */
 async function home() {
@@ -24,7 +22,7 @@ async function home() {
     once,
     stored: (url: string) => path.join(config, 'morag', 'keys', path.basename(keyFileFor(url))),
     run: (...args: string[]) =>
-      execa(process.execPath, ['--import', import.meta.resolve('tsx'), CLI, ...args], {
+      execa(process.execPath, [...programCode('agent'), ...args], {
         env: { PATH: process.env['PATH'] ?? '', HOME: at, XDG_CONFIG_HOME: config },
         extendEnv: false,
         reject: false,
@@ -92,10 +90,11 @@ describe('register', () => {
   it('gets a worker’s token from a real coordinator, which lets nobody else in', async (t) => {
     const { at, run } = await home()
     const data = path.join(at, 'data')
-    const cli = [fileURLToPath(new URL('../../coordinator/cli.ts', import.meta.url))]
     const create = ['token', 'create', '--role', 'register', '--name', 'gpu-7', '--data-dir', data]
-    const tsx = ['--import', import.meta.resolve('tsx')]
-    const { stdout: token } = await execa(process.execPath, [...tsx, ...cli, ...create])
+    const { stdout: token } = await execa(process.execPath, [
+      ...programCode('coordinator'),
+      ...create,
+    ])
     const once = path.join(at, 'real-once')
     await writeFile(once, token)
     const coordinator = await startCoordinator(data, at)

@@ -4,7 +4,6 @@ import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'n
 import { createServer } from 'node:net'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { findProgram } from '../../agent/engines/find-program.ts'
 import { keyFrames } from '../../agent/keyframes.ts'
@@ -19,6 +18,7 @@ import {
 } from '../../agent/sandbox.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeMedia, tempFolder, testTools } from './fixtures.ts'
+import { programCode } from '../../scripts/processes.ts'
 
 const folder = tempFolder()
 const tools = await testTools()
@@ -146,8 +146,7 @@ describe('findSandbox', () => {
 
 /** The program as a user runs it, with this PATH. */
 function transcribe(PATH: string, ...args: string[]) {
-  const cli = fileURLToPath(new URL('../../agent/cli.ts', import.meta.url))
-  const command = ['--import', import.meta.resolve('tsx'), cli, 'transcribe', ...args]
+  const command = [...programCode('agent'), 'transcribe', ...args]
   return execa(process.execPath, command, {
     env: { PATH, HOME: folder, MORAG_SANDBOX: 'bwrap' },
     extendEnv: false,

@@ -13,7 +13,7 @@ import { systemdUnit } from '../../agent/systemd-unit.ts'
 import { Watched } from '../../agent/watched.ts'
 import { SILENT } from '../../agent/json-reporter.ts'
 import { openWorkspace } from '../../agent/workspace.ts'
-import { run, startCoordinator } from '../../scripts/processes.ts'
+import { programCode, run, startCoordinator } from '../../scripts/processes.ts'
 import { visitLock } from '../../shared/lock.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
@@ -22,8 +22,7 @@ const folder = tempFolder()
 
 /** Another command of the program, as its user runs it. */
 async function command(...args: string[]) {
-  const code = ['--import', import.meta.resolve('tsx'), path.join(ROOT, 'agent/cli.ts')]
-  return await execa(process.execPath, [...code, ...args], {
+  return await execa(process.execPath, [...programCode('agent'), ...args], {
     env: {
       PATH: process.env['PATH'] ?? '',
       HOME: folder,

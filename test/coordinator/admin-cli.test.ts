@@ -2,15 +2,14 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { examineFolder } from '../../coordinator/admin/doctor.ts'
 import { ago, table } from '../../coordinator/admin/table.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { claimedJob, createJob, startRunning, type Running, type Setup } from './running.ts'
+import { programCode } from '../../scripts/processes.ts'
 
 const folder = tempFolder()
-const CLI = fileURLToPath(new URL('../../coordinator/cli.ts', import.meta.url))
 
 /** A coordinator, and the program as an admin runs it against it. */
 async function scene(t: TestContext, setup: Setup = {}) {
@@ -18,7 +17,7 @@ async function scene(t: TestContext, setup: Setup = {}) {
   const admin = async (args: string, env: Record<string, string> = {}) =>
     await execa(
       process.execPath,
-      ['--import', import.meta.resolve('tsx'), CLI, ...args.split(' '), '--url', running.url],
+      [...programCode('coordinator'), ...args.split(' '), '--url', running.url],
       {
         env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...env },
         extendEnv: false,

@@ -8,14 +8,14 @@ import { CONFIGURED } from '../../agent/all-settings.ts'
 import { problemsOf } from '../../shared/config.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from './temp-folder.ts'
+import { programCode } from '../../scripts/processes.ts'
 
 const folder = tempFolder()
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A program as its user runs it, with nothing in its environment but this. */
 async function run(program: 'agent' | 'coordinator', args: string[], env = {}) {
-  const code = ['--import', import.meta.resolve('tsx'), path.join(ROOT, program, 'cli.ts')]
-  return await execa(process.execPath, [...code, ...args], {
+  return await execa(process.execPath, [...programCode(program), ...args], {
     env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...env },
     extendEnv: false,
     reject: false,
