@@ -6,6 +6,7 @@ import { engineCost } from './bench/engines.ts'
 import { prefetching } from './bench/prefetch.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { print, type Measure } from './bench/report.ts'
+import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
 import { uploads } from './bench/upload.ts'
 
@@ -17,6 +18,7 @@ const PARTS: Record<
   string,
   { title: string; run: (folder: string, file: string) => Promise<Measure[]> }
 > = {
+  start: { title: 'How soon the programs are there', run: startUp },
   poll: { title: 'A poll costs the same however many jobs wait', run: pollCost },
   load: { title: 'A start reads every job file', run: loadTime },
   wait: { title: 'Workers that wait for work', run: longPolls },
