@@ -83,9 +83,11 @@ export class JobList {
     const filter = this.#filter
     if (filter === null) return []
     const oldest = this.#oldest
-    const isInReach = (/** @type {Summary} */ job) =>
-      this.isWhole || oldest === null || byAge(job, oldest) <= 0
-    return this.#store.newest().filter((job) => isInReach(job) && fits(job, filter))
+    const found = this.#store.newest().filter((job) => fits(job, filter))
+    if (this.isWhole) return found
+    // Until the first page is there, as much as that will be.
+    if (oldest === null) return found.slice(0, PAGE)
+    return found.filter((job) => byAge(job, oldest) <= 0)
   }
 }
 

@@ -6,6 +6,7 @@ import { JobPage } from './job-page.js'
 import { jobView } from './job.js'
 import { jobsView } from './jobs.js'
 import { render } from './morph.js'
+import { unsay } from './notice.js'
 import { overview } from './overview.js'
 import { pollOnce } from './poll.js'
 import { routeOf } from './route.js'
@@ -50,7 +51,7 @@ function draw() {
   const route = routeOf(location.hash)
   render(
     top,
-    topBar(store, route, (files) => uploads.add(files), leave),
+    topBar(store, route, (files) => uploads.add(files), enter),
   )
   render(main, [uploads.view(), banner(store, route.view === 'overview'), ...viewOf(route)])
   render(bottom, footer(store))
@@ -89,8 +90,10 @@ async function enter() {
         break
       } catch (error) {
         if (!(error instanceof Refusal)) throw error
-        if (error.status === 401 || error.status === 403) await signIn()
-        else await new Promise((resolve) => setTimeout(resolve, 3_000))
+        if (error.status === 401 || error.status === 403) {
+          leave()
+          await signIn()
+        } else await new Promise((resolve) => setTimeout(resolve, 3_000))
         if (error.status === 0) store.setConnection('lost')
       }
     }
@@ -100,9 +103,11 @@ async function enter() {
   stream.open()
 }
 
+/** Leaves nothing to be read by whoever comes next. */
 function leave() {
   store.forget()
-  void enter()
+  unsay()
+  draw()
 }
 
 onSignedOut.call = () => void enter()

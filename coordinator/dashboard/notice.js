@@ -25,3 +25,8 @@ export function say(text, grade = 'good') {
   // What went wrong stays until it has been read.
   if (grade === 'good') setTimeout(close, STAYS_MS)
 }
+
+/** Takes back all that was said. */
+export function unsay() {
+  document.getElementById('notices')?.replaceChildren()
+}

@@ -12,9 +12,9 @@ const CONNECTIONS = {
  * @param {import('./store.js').Store} store
  * @param {import('./route.js').Route} route
  * @param {(files: File[]) => void} send
- * @param {() => void} leave signs out
+ * @param {() => Promise<void>} again finds out who one is
  */
-export function topBar(store, { view }, send, leave) {
+export function topBar(store, { view }, send, again) {
   const { connection, session } = store
   const links = [
     ['Overview', '#/', view === 'overview'],
@@ -36,7 +36,7 @@ export function topBar(store, { view }, send, leave) {
       button(
         'Sign out',
         async () => {
-          if (await act('DELETE', 'session', 'You are signed out.')) leave()
+          if (await act('DELETE', 'session', 'You are signed out.')) await again()
         },
         { class: 'quiet', title: `Signed in as ${session.name} (${session.role})` },
       ),

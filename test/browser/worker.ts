@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+
+/** A job as the worker holds it. */
+interface Held {
+  job_id: string
+  lease_token: string
+}
+
+/** A worker by HTTP, that does to the second what a test needs; and a client. */
+export class HttpWorker {
+  readonly #api: string
+  readonly #id: string
+  readonly #types: readonly string[]
+  #claims = 0
+
+  constructor(url: string, id: string, types: readonly string[]) {
+    this.#api = `${url}/api/v1`
+    this.#id = id
+    this.#types = types
+  }
+
+  /** Makes a job of a file of these bytes; its id. */
+  async submit(filename: string, contentType: string, bytes = 'speech'): Promise<string> {
+    const form = new FormData()
+    form.set('content_type', contentType)
+    form.set('file', new Blob([bytes]), filename)
+    const answer = await fetch(`${this.#api}/remote-jobs/`, { method: 'POST', body: form })
+    return ((await answer.json()) as Held).job_id
+  }
+
+  /** Waits for a job. */
+  async take(): Promise<Held> {
+    this.#claims += 1
+    const asked = {
+      worker_id: this.#id,
+      content_types: this.#types,
+      claim_id: `${this.#id}-${this.#claims}`,
+      wait_seconds: 20,
+    }
+    const { jobs } = (await this.#post('/remote-jobs/claim', asked)) as { jobs: Held[] }
+    assert.ok(jobs[0] !== undefined, 'no job came')
+    return jobs[0]
+  }
+
+  /** Says how far it is; null: it is idle. */
+  async beat(job: Held | null, progress = 0): Promise<void> {
+    const one = { stage: 'transcribing', progress, media_seconds: 60, processed_seconds: 30 }
+    await this.#post(`/workers/${this.#id}/heartbeat`, {
+      state: job === null ? 'idle' : 'running',
+      version: '1.2.3',
+      slots: 2,
+      device: 'GPU of a test',
+      capabilities: { engines: ['echo'], models: ['large'], languages: null, features: [] },
+      jobs: job === null ? [] : [{ job_id: job.job_id, lease_token: job.lease_token, ...one }],
+    })
+  }
+
+  async fail({ job_id, lease_token }: Held, error_message: string): Promise<void> {
+    const result = { success: false, error_code: 'invalid_media', error_message, lease_token }
+    await this.#post(`/remote-jobs/${job_id}/result`, result, 'PUT')
+  }
+
+  async complete({ job_id, lease_token }: Held, segments: object[]): Promise<void> {
+    const metadata = { duration: 60, language: 'en', segments }
+    const result = { success: true, content: '# Talk', metadata, processing_time: 6, lease_token }
+    await this.#post(`/remote-jobs/${job_id}/result`, result, 'PUT')
+  }
+
+  async #post(route: string, body: object, method = 'POST'): Promise<unknown> {
+    const answer = await fetch(this.#api + route, {
+      method,
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    const text = await answer.text()
+    assert.equal(answer.status, 200, text)
+    return JSON.parse(text)
+  }
+}
