@@ -1,4 +1,8 @@
-import type { Server, ServerResponse } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Server as SecureServer } from 'node:https'
+import type { Socket } from 'node:net'
+
+const MOST_WATCHERS = 20
 
 /**
  * Watches a server's connections; returns what makes each of them end with the answer under way on it. A client that
@@ -6,19 +10,32 @@ import type { Server, ServerResponse } from 'node:http'
  */
 export function connectionsOf(server: Server): () => void {
   const answers = new Set<ServerResponse>()
+  /** Browsers open connections before they have a request: Node takes those for busy. */
+  const unused = new Set<Socket>()
+  server.on(
+    server instanceof SecureServer ? 'secureConnection' : 'connection',
+    (socket: Socket) => {
+      unused.add(socket)
+      socket.once('close', () => unused.delete(socket))
+    },
+  )
   let ending = false
   const endWith = (answer: ServerResponse): void => {
     const { socket } = answer
     if (!answer.headersSent) answer.shouldKeepAlive = false
     else answer.once('finish', () => socket?.destroySoon())
   }
-  server.prependListener('request', (_, answer: ServerResponse) => {
+  server.prependListener('request', (request: IncomingMessage, answer: ServerResponse) => {
+    unused.delete(request.socket)
+    // Whoever watches over an answer, streams included, does so by its end: that is no leak.
+    answer.setMaxListeners(MOST_WATCHERS)
     if (ending) return endWith(answer)
     answers.add(answer)
     answer.once('close', () => answers.delete(answer))
   })
   return () => {
     ending = true
+    for (const socket of unused) socket.destroy()
     for (const answer of answers) endWith(answer)
   }
 }
