@@ -1,5 +1,6 @@
 import { act, button } from './act.js'
 import { h } from './element.js'
+import { plural } from './format.js'
 import { problemsOf } from './problems.js'
 
 /** What was put aside, until the browser is closed. */
@@ -21,21 +22,26 @@ function dismiss(key) {
   sessionStorage.setItem(KEY, JSON.stringify([...dismissed(), key].slice(-200)))
 }
 
+/** What needs a person and was not put aside. @param {import('./store.js').Store} store */
+export function problemsShown(store) {
+  const hidden = new Set(dismissed())
+  return problemsOf(store).filter(({ key }) => !hidden.has(key))
+}
+
 /**
  * @param {import('./store.js').Store} store
  * @param {boolean} isWhole else only how much there is: whoever reads elsewhere is not to be kept from it
  * @returns {HTMLElement | null} null: all is well
  */
 export function banner(store, isWhole) {
-  const hidden = new Set(dismissed())
-  const problems = problemsOf(store).filter(({ key }) => !hidden.has(key))
+  const problems = problemsShown(store)
   if (problems.length === 0) return null
   if (!isWhole) {
-    const needs = problems.length === 1 ? 'thing needs a look' : 'things need a look'
+    const needs = plural(problems.length, 'thing needs', 'things need')
     return h(
       'p',
       { class: 'banner brief', key: 'banner' },
-      h('a', { href: '#/' }, `${problems.length} ${needs}`),
+      h('a', { href: '#/' }, `${needs} a look`),
     )
   }
   const items = problems.map((one) => item(store, one))

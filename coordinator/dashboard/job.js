@@ -24,7 +24,12 @@ export function jobView(store, page) {
     h(
       'header',
       { class: 'job', key: 'job' },
-      h('div', { class: 'title' }, h('h1', null, source.filename), statusChip(status)),
+      h(
+        'div',
+        { class: 'title' },
+        h('h1', null, source.filename),
+        h('span', { role: 'status' }, statusChip(status)),
+      ),
       h('div', { class: 'actions' }, jobActions(store, job)),
     ),
     standing(store, job),

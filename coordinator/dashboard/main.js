@@ -1,6 +1,7 @@
 import { onSignedOut, Refusal } from './api.js'
-import { banner } from './banner.js'
+import { banner, problemsShown } from './banner.js'
 import { filesInto } from './drop.js'
+import { plural } from './format.js'
 import { JobList } from './job-list.js'
 import { JobPage } from './job-page.js'
 import { jobView } from './job.js'
@@ -32,6 +33,8 @@ const uploads = new Uploads(() => later())
 const stream = new Stream(store, async () => await pollOnce(store))
 /** @type {JobPage | null} */
 let page = null
+/** Which view is on the page. */
+let shown = ''
 let isDue = false
 let isSigningIn = false
 
@@ -55,8 +58,22 @@ function draw() {
   )
   render(main, [uploads.view(), banner(store, route.view === 'overview'), ...viewOf(route)])
   render(bottom, footer(store))
+  shown = titleOf(route)
+  tell(problemsShown(store).length)
   const title = main.querySelector('h1')?.textContent ?? ''
   document.title = title === '' ? 'MoRAG' : `${title} · MoRAG`
+}
+
+/** @param {import('./route.js').Route} route */
+function titleOf(route) {
+  return route.view === 'job' ? route.jobId : route.view
+}
+
+/** Tells screen readers of what they cannot see come and go. @param {number} problems */
+function tell(problems) {
+  const place = document.getElementById('told')
+  const text = problems === 0 ? '' : `${plural(problems, 'thing needs', 'things need')} a look`
+  if (place !== null && place.textContent !== text) place.textContent = text
 }
 
 /** @param {import('./route.js').Route} route */
@@ -113,10 +130,16 @@ function leave() {
 onSignedOut.call = () => void enter()
 
 addEventListener('hashchange', () => {
+  const isOther = titleOf(routeOf(location.hash)) !== shown
   draw()
+  // Whoever types a filter stays there.
+  if (!isOther) return
   // Screen readers go on from the new view.
   main?.focus({ preventScroll: true })
   scrollTo(0, 0)
+})
+addEventListener('beforeunload', (event) => {
+  if (uploads.view() !== null) event.preventDefault()
 })
 document.getElementById('skip')?.addEventListener('click', (event) => {
   // The place behind # is the view's.

@@ -1,6 +1,10 @@
 import { ask } from './api.js'
 import { History } from './history.js'
 
+/** Beyond so many jobs only the newest are kept. */
+const MOST = 5_000
+const KEPT = 500
+
 /**
  * What the page knows: what the stream told, and the older jobs that were asked for.
  *
@@ -27,6 +31,8 @@ export class Store {
   /** Counts the snapshots: what was asked for before one is no longer whole. */
   generation = 0
   #clockAheadMs = 0
+  /** @type {Summary[] | null} */
+  #newest = null
   /** @type {() => void} */
   #onChange
 
@@ -54,6 +60,7 @@ export class Store {
   }
 
   changed() {
+    this.#newest = null
     this.#onChange()
   }
 
@@ -96,6 +103,18 @@ export class Store {
     if ('removed' in job) this.jobs.delete(job.job_id)
     else this.jobs.set(job.job_id, job)
     this.changed()
+    if (this.jobs.size > MOST) this.#tidy()
+  }
+
+  /** A page that is open for weeks keeps no more than one that was opened now. */
+  #tidy() {
+    this.jobs = new Map(
+      this.newest()
+        .slice(0, KEPT)
+        .map((job) => [job.job_id, job]),
+    )
+    this.generation += 1
+    this.changed()
   }
 
   /** @param {Worker | { worker_id: string, removed: true }} worker */
@@ -121,7 +140,8 @@ export class Store {
 
   /** Newest first. @returns {Summary[]} */
   newest() {
-    return [...this.jobs.values()].sort(byAge)
+    this.#newest ??= [...this.jobs.values()].sort(byAge)
+    return this.#newest
   }
 
   /** Drops everything: somebody else may come. */

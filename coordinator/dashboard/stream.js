@@ -19,6 +19,8 @@ export class Stream {
   #silence
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #next
+  /** Counts how often it was closed: what was begun before that is nobody's any more. */
+  #closed = 0
   isOpen = false
 
   /** @param {import('./store.js').Store} store @param {() => Promise<void>} poll fills the store once */
@@ -35,6 +37,7 @@ export class Stream {
 
   close() {
     this.isOpen = false
+    this.#closed += 1
     this.#source?.close()
     this.#source = null
     clearTimeout(this.#silence)
@@ -57,7 +60,7 @@ export class Stream {
       if (source.readyState === EventSource.CLOSED) this.#fallBack()
       else {
         this.#expectWithin(FIRST_MS)
-        this.#store.setConnection('connecting')
+        if (this.#store.connection === 'live') this.#store.setConnection('connecting')
       }
     }
   }
@@ -84,12 +87,13 @@ export class Stream {
 
   /** @param {number} againAt when the stream is tried again */
   async #pollUntil(againAt) {
+    const closed = this.#closed
     try {
       await this.#poll()
-      if (!this.isOpen) return
+      if (closed !== this.#closed) return
       this.#store.setConnection('polling')
     } catch (error) {
-      if (!this.isOpen || (error instanceof Refusal && error.status === 401)) return
+      if (closed !== this.#closed || (error instanceof Refusal && error.status === 401)) return
       this.#store.setConnection('lost')
     }
     const isDue = Date.now() >= againAt || this.#store.connection === 'lost'

@@ -60,16 +60,16 @@ function sendButton(send) {
 }
 
 /** @param {import('./store.js').Store} store */
-export function footer({ version, queue }) {
+export function footer({ version, queue, session }) {
   if (queue === null) return []
+  const seesAll = session?.role !== 'submit'
   return [
     h(
       'p',
       null,
       `MoRAG remote conversion ${version} · `,
       h('a', { href: 'docs' }, 'API'),
-      ' · ',
-      h('a', { href: 'metrics' }, 'metrics'),
+      seesAll && [' · ', h('a', { href: 'metrics' }, 'metrics')],
     ),
   ]
 }

@@ -4,6 +4,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
+import { Tokens } from '../../coordinator/access/tokens.ts'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { startAgent } from '../conversion-set-up.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -149,7 +150,9 @@ describe('the dashboard in a browser', { skip }, () => {
     await page.getByRole('button', { name: 'Show older' }).click()
     await rows.filter({ hasText: 'page 0.pdf' }).waitFor()
     assert.equal(await rows.count(), 55)
-    await page.getByLabel('Text').fill('PAGE 5')
+    await page.getByLabel('Text').pressSequentially('PAGE')
+    await page.waitForURL(/text=PAGE$/)
+    await page.keyboard.type(' 5')
     await page.waitForURL(/text=PAGE\+5/)
     await rows.filter({ hasText: 'page 1.pdf' }).waitFor({ state: 'detached' })
     assert.equal(await rows.count(), 6, '5 and 50 to 54')
@@ -170,6 +173,24 @@ describe('the dashboard in a browser', { skip }, () => {
     await client.submit('late.pdf', 'document')
     await page.locator('.row', { hasText: 'late.pdf' }).waitFor()
     await context.close()
+  })
+
+  test('it goes on by itself when the coordinator is there again', async () => {
+    const data = path.join(folder, 'restarted')
+    const first = await startCoordinator(data, folder)
+    const { page, close } = await openTab(browser, first.url)
+    await page.getByText('live', { exact: true }).waitFor()
+    first.signal('SIGKILL')
+    await first.ended
+    await page.getByText('connecting', { exact: true }).waitFor()
+    const args = ['--port', new URL(first.url).port]
+    const second = await startCoordinator(data, folder, { args })
+    await new HttpWorker(second.url, 'nobody', []).submit('after.pdf', 'document')
+    await page.getByText('live', { exact: true }).waitFor()
+    await page.getByRole('link', { name: 'after.pdf' }).waitFor()
+    await close()
+    second.signal('SIGTERM')
+    await second.ended
   })
 
   test('every view fits a phone, and is for everybody, in light and dark', async () => {
@@ -263,6 +284,14 @@ describe('the dashboard in a browser', { skip }, () => {
     await field.waitFor()
     assert.doesNotMatch(await page.content(), /secret\.mp3/, 'nothing stays to be read')
     assert.deepEqual(await page.context().cookies(), [])
+    const wish = { role: 'read', name: 'auditor', types: null, lifeMs: null } as const
+    const { token } = await new Tokens(path.join(folder, 'closed'), Date.now).create(wish)
+    await field.fill(token)
+    await field.press('Enter')
+    await page.getByRole('heading', { name: 'secret.mp3' }).waitFor()
+    await page.locator('.facts').waitFor()
+    assert.equal(await page.locator('#top .send').count(), 0, 'who reads sends nothing')
+    assert.equal(await page.locator('header.job button').count(), 0, 'and changes nothing')
     const others = complaints.filter((one) => !one.includes('401 (Unauthorized)'))
     assert.deepEqual(others, [])
     await close()
