@@ -15,7 +15,7 @@ import { newFolder } from '../agent/worker-scene.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags } from './held-programs.ts'
 import type { Passing, Said } from './proxy.ts'
-import { makeRecording, Scene, skip } from './scene.ts'
+import { makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 
 const HTML = '<!doctype html><title>Sign in</title><p>Please accept the terms of this network.'
 
@@ -176,7 +176,7 @@ function never(): never {
 
 const newTarget = (): string => `${newFolder()}.out`
 
-describe('an agent', { skip }, () => {
+describe('an agent', { skip, timeout: PATIENCE_MS }, () => {
   const folder = tempFolder()
   let scene: Scene
   before(async () => (scene = await Scene.open(folder)))

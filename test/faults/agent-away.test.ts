@@ -9,11 +9,11 @@ import { clientOf, startServer } from '../agent/fake-server.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags, goOn, heldTools, stopped } from './held-programs.ts'
 import type { Proxy } from './proxy.ts'
-import { gone, makeRecording, Scene, skip, type Lane } from './scene.ts'
+import { gone, type Lane, makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 
 const folder = tempFolder()
 
-describe('a coordinator that goes away', { skip }, () => {
+describe('a coordinator that goes away', { skip, timeout: PATIENCE_MS }, () => {
   let scene: Scene
   let recording: string
   let sizeBytes: number
@@ -87,8 +87,8 @@ describe('a coordinator that goes away', { skip }, () => {
     fetching.proxy.fate = ({ kind }) =>
       kind === 'download' ? { bytes: 1_000_000, end: 'hold' } : 'pass'
     delivering.proxy.fate = ({ kind }) => (kind === 'result' ? 'cut' : 'pass')
-    const delivered = delivering.proxy.next(({ kind }) => kind === 'result')
-    const waits = idle.proxy.next(({ kind }) => kind === 'claim')
+    const delivered = delivering.next('result')
+    const waits = idle.next('claim')
     const jobs = [
       await fetching.upload(recording),
       await decoding.upload(recording),
@@ -99,7 +99,7 @@ describe('a coordinator that goes away', { skip }, () => {
     await scene.client.until(jobs[0], ({ progress }) => (progress ?? 0) > 0)
     await Promise.all([delivered, waits])
     await scene.kill()
-    const inVain = fetching.proxy.next(({ kind }) => kind === 'download')
+    const inVain = fetching.next('download')
     fetching.proxy.cut()
     // What needs no coordinator goes on without it.
     goOn(ffmpeg)

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 import type { Running } from '../../scripts/processes.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags, goOn, stopped } from './held-programs.ts'
-import { makeRecording, Scene, skip } from './scene.ts'
+import { makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -23,7 +23,7 @@ for (const [title, ms] of [
   ['an hour ahead', HOUR_MS],
   ['an hour back', -HOUR_MS],
 ] as const) {
-  describe(`a clock that is set ${title}`, { skip }, () => {
+  describe(`a clock that is set ${title}`, { skip, timeout: PATIENCE_MS }, () => {
     const folder = tempFolder()
     let scene: Scene
     let recording: string
@@ -45,7 +45,7 @@ for (const [title, ms] of [
       await step(scene.coordinator)
       // A sweep has looked at its lease, and then a heartbeat has come.
       await scene.coordinator.line((line) => /clock of this machine was set/.test(line))
-      await lane.proxy.next(({ kind }) => kind === 'heartbeat')
+      await lane.next('heartbeat')
       goOn(engine)
       const second = await lane.upload(recording)
       goOn(await stopped(agent.pid))

@@ -5,14 +5,14 @@ import { after, before, describe, test, type TestContext } from 'node:test'
 import { isSystemError } from '../../shared/errors.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags, goOn, heldTools, stopped } from './held-programs.ts'
-import { makeRecording, Scene, skip } from './scene.ts'
+import { makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 import { mountDisk, NO_MOUNT, type Disk } from './small-disk.ts'
 
 const MIB = 1024 * 1024
 /** A download wants 64 MiB beside its file. */
 const DISK_MIB = 80
 
-describe('an agent whose work disk is full', { skip, concurrency: 2 }, () => {
+describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concurrency: 2 }, () => {
   const folder = tempFolder()
   let scene: Scene
   let recording: string

@@ -4,11 +4,11 @@ import { family } from '../../scripts/process-tree.ts'
 import type { Running } from '../../scripts/processes.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags, heldTools, stopped } from './held-programs.ts'
-import { gone, makeRecording, Scene, skip, type Lane } from './scene.ts'
+import { gone, type Lane, makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 
 const SAYS = 'what was said'
 
-describe('an agent that is killed', { skip, concurrency: 3 }, () => {
+describe('an agent that is killed', { skip, timeout: PATIENCE_MS, concurrency: 3 }, () => {
   const folder = tempFolder()
   let scene: Scene
   let recording: string
@@ -91,9 +91,9 @@ describe('an agent that is killed', { skip, concurrency: 3 }, () => {
   ] as const) {
     test(`${title} leaves the result to be sent by the next, and once`, async () => {
       const lane = await scene.lane(`${kind}-${fate}`)
-      const sent = lane.proxy.next((one) => one.kind === kind)
       lane.proxy.fate = (one) => (one.kind === kind ? fate : 'pass')
       const agent = lane.agent(plain)
+      const sent = lane.next(kind)
       const jobId = await lane.upload(recording, { formats: ['srt'] })
       await sent
       if (fate === 'lose') await scene.client.ended(jobId)

@@ -5,7 +5,7 @@ import { CLIPS } from '../agent/fixtures.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { farNetwork, NO_NETWORK } from './far-network.ts'
 import { engineFlags } from './held-programs.ts'
-import { Scene, skip } from './scene.ts'
+import { PATIENCE_MS, Scene, skip } from './scene.ts'
 
 /** How long the cable is out. */
 const OUT_MS = 2_000
@@ -16,7 +16,7 @@ after(() => scene?.close())
 
 test(
   'a job gets through a network that loses packets and breaks off in the middle, in one attempt',
-  { skip },
+  { skip, timeout: PATIENCE_MS },
   async (t) => {
     const network = await farNetwork()
     if (network === null) return t.skip(NO_NETWORK)
@@ -25,7 +25,7 @@ test(
     scene = await Scene.open(folder)
     const lane = await scene.lane('far', 'far', network.host)
     const flags = await engineFlags(folder, 'engine', { says: 'from afar' })
-    const fetches = lane.proxy.next(({ kind }) => kind === 'download')
+    const fetches = lane.next('download')
     const jobId = await lane.upload(CLIPS.jfk.file)
     const ended = network.agent([...lane.usual, ...flags, '--once'])
     await fetches

@@ -3,7 +3,7 @@ import { after, test } from 'node:test'
 import { CLIPS } from '../agent/fixtures.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags } from './held-programs.ts'
-import { Scene, skip } from './scene.ts'
+import { PATIENCE_MS, Scene, skip } from './scene.ts'
 
 const folder = tempFolder()
 let scene: Scene | null = null
@@ -11,7 +11,7 @@ after(() => scene?.close())
 
 test(
   'a file whose engine kills its agent twice has failed, and that agent goes on with others',
-  { skip },
+  { skip, timeout: PATIENCE_MS },
   async () => {
     scene = await Scene.open(folder, { args: ['--lease', '3s'] })
     const lane = await scene.lane('poisoned')

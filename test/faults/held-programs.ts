@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { family } from '../../scripts/process-tree.ts'
+import { family, isAlive } from '../../scripts/process-tree.ts'
 import { testTools } from '../agent/fixtures.ts'
 
 /**
@@ -61,9 +61,13 @@ async function program(file: string, lines: string): Promise<void> {
   await chmod(file, 0o755)
 }
 
-/** The process below this one that has stopped, once there is one. */
+/**
+ * The process below this one that has stopped, once there is one.
+ * @throws when this one ends before.
+ */
 export async function stopped(pid: number): Promise<number> {
   for (;;) {
+    if (!isAlive(pid)) throw new Error(`the agent ${pid} has ended`)
     const found = family(pid).find((one) => one !== pid && stateOf(one) === 'T')
     if (found !== undefined) return found
     await delay(10)

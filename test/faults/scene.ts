@@ -11,7 +11,10 @@ import {
 } from '../../scripts/processes.ts'
 import { CLIPS, ffmpeg } from '../agent/fixtures.ts'
 import { TestClient, type Detail, type Status } from '../conversion-set-up.ts'
-import { Proxy } from './proxy.ts'
+import { Proxy, type Passing } from './proxy.ts'
+
+/** A suite that takes longer hangs. */
+export const PATIENCE_MS = 240_000
 
 /** Stopping processes, and looking at them through /proc. */
 export const skip = process.platform === 'linux' ? false : 'looks at processes through /proc'
@@ -97,6 +100,18 @@ export class Lane {
     const agent = run('agent', [...this.usual, ...flags], options)
     this.#agents.push(agent)
     return agent
+  }
+
+  /**
+   * Resolves with the next request of that kind, from now on.
+   * @throws when an agent ends before.
+   */
+  async next(kind: Passing['kind']): Promise<void> {
+    const ends = this.#agents.map(async ({ ended, lines }) => {
+      await ended
+      throw new Error(`an agent of ${this.name} ended:\n${lines.join('\n')}`)
+    })
+    await Promise.race([this.proxy.next((one) => one.kind === kind), ...ends])
   }
 
   kill(): void {
