@@ -90,6 +90,8 @@ async function whole(here: Installed): Promise<void> {
   })
   try {
     const url = await firstUrl(coordinator.stdout)
+    const page = await fetch(`${url}/dashboard/main.js`)
+    expect(await page.text(), /import .* from '\.\/store\.js'/, 'the dashboard')
     const agent = execa(bin('morag-agent'), ['start', '--once', '--url', url], {
       cwd: folder,
       env,
