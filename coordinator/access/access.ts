@@ -1,8 +1,8 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { Logger } from 'pino'
-import { isOwnAddress } from '../../shared/addresses.ts'
+import { hostOf, isOwnAddress } from '../../shared/addresses.ts'
 import { SECOND } from '../../shared/duration.ts'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, messageOf } from '../../shared/errors.ts'
 import type { AccessConfig } from './config.ts'
 import { ANYBODY, API_KEY_HOLDER, unauthorized, type Principal } from './principal.ts'
 import { Throttle } from './throttle.ts'
@@ -27,7 +27,10 @@ export class Access {
   readonly #now: () => number
   readonly #key: { digest: Buffer; isGuessable: boolean } | null
   readonly #mayBeOpen: boolean
-  #told: unknown = null
+  /** Nobody is to come from another machine without a token. */
+  readonly #isOwn: boolean
+  #hasAsked = false
+  #told = ''
 
   /** @throws {AppError} `usage` when the tokens cannot be read. */
   constructor(options: AccessOptions, log: Logger, now: () => number) {
@@ -42,6 +45,7 @@ export class Access {
     const isGuessable = apiKey !== null && apiKey.length < UNGUESSABLE_CHARS
     this.#key = apiKey === null ? null : { digest: digestOf(apiKey), isGuessable }
     this.#mayBeOpen = isOwnAddress(host) || insecureNoAuth
+    this.#isOwn = !insecureNoAuth
     try {
       this.#tokens.all()
     } catch (error) {
@@ -53,11 +57,13 @@ export class Access {
    * Who makes a request.
    * @param given the token or key that was shown; null: none was.
    * @param address where the request comes from.
+   * @param asked the host that it asks, as it says; null: it says none.
    * @throws {AppError} `unauthorized`; `too_many_requests` for an address that has shown many wrong ones;
-   * `unavailable` while the tokens cannot be read.
+   * `unavailable` while the tokens cannot be read; `forbidden` for what came here by a name that is not this machine's.
    */
-  identify(given: string | null, address: string): Principal {
+  identify(given: string | null, address: string, asked: string | null): Principal {
     const { found, isGuessable } = this.#holderOf(given)
+    if (found === ANYBODY && this.#isOwn && asked !== null) refuseOtherHost(asked)
     if (given === null && found === null) throw unauthorized()
     const waitMs = this.#throttle.waitMs(address)
     // What nobody can guess need not wait: many come from one address where a proxy stands in front.
@@ -76,9 +82,13 @@ export class Access {
     throw unauthorized()
   }
 
-  /** Whether somebody who came in, and has waited since, would still be let in. */
-  isGood({ tokenId }: Principal): boolean {
-    return tokenId === null || this.#tokens.isGood(tokenId)
+  /**
+   * Whether somebody who came in, and has waited since, would still be let in.
+   * @throws {AppError} `unavailable` while the tokens cannot be read.
+   */
+  isGood(principal: Principal): boolean {
+    if (principal === ANYBODY) return this.#isOpen()
+    return principal.tokenId === null || this.#tokens.isGood(principal)
   }
 
   /** A token's name, for the log; undefined when there is no such token, or the tokens cannot be read. */
@@ -120,9 +130,14 @@ export class Access {
     await this.#use.close()
   }
 
-  /** Whether nobody is asked for a token: there is none, and no key, and that is allowed where we listen. */
+  /**
+   * Whether nobody is asked for a token: there is none, and no key, and that is allowed where we listen. Once somebody was
+   * asked, all are until the next start: a file of tokens that comes to harm opens no door.
+   */
   #isOpen(): boolean {
-    return this.#mayBeOpen && this.#key === null && this.#tokens.all().length === 0
+    if (!this.#mayBeOpen || this.#key !== null || this.#hasAsked) return false
+    this.#hasAsked = this.#tokens.all().length > 0
+    return !this.#hasAsked
   }
 
   #holderOf(given: string | null): { found: Principal | null; isGuessable: boolean } {
@@ -131,12 +146,30 @@ export class Access {
       return { found: API_KEY_HOLDER, isGuessable: key.isGuessable }
     try {
       if (this.#isOpen()) return { found: ANYBODY, isGuessable: false }
-      return { found: given === null ? null : this.#tokens.holderOf(given), isGuessable: false }
+      if (given === null) return { found: null, isGuessable: false }
+      const found = this.#tokens.holderOf(given)
+      this.#told = ''
+      return { found, isGuessable: false }
     } catch (error) {
-      if (error !== this.#told) this.#log.error({ err: error }, 'nobody with a token can come in')
-      this.#told = error
+      // Whoever damages a file has had one.
+      if (error instanceof AppError) this.#hasAsked = true
+      const said = messageOf(error)
+      if (said !== this.#told) this.#log.error({ err: error }, 'nobody with a token can come in')
+      this.#told = said
       const message = 'The coordinator cannot read its tokens: its log says why.'
       throw new AppError('unavailable', message, { cause: error })
     }
   }
+}
+
+/**
+ * Any page may have a name of its own that leads to this machine, and its browser then takes us for the page's server.
+ * @throws {AppError} `forbidden`
+ */
+function refuseOtherHost(asked: string): void {
+  const url = `http://${asked}`
+  if (URL.canParse(url) && isOwnAddress(hostOf(new URL(url)))) return
+  const message =
+    'Without a token only this machine may ask here, by its own name: make a token (morag-coordinator token create), or let everybody in with --insecure-no-auth.'
+  throw new AppError('forbidden', message)
 }

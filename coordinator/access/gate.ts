@@ -20,7 +20,8 @@ export function gate(access: Access): MiddlewareHandler<Env> {
     if (rule === 'open') c.set('principal', NOBODY)
     else {
       const address = c.env.incoming.socket.remoteAddress ?? ''
-      const principal = access.identify(shown ?? sessionToken(c), address)
+      const asked = c.req.header('host') ?? null
+      const principal = access.identify(shown ?? sessionToken(c), address, asked)
       if (!allows(rule, principal.role)) throw forbidden(rule)
       c.set('principal', principal)
     }

@@ -6,6 +6,8 @@ export interface Principal {
   role: Role
   /** Null: who shows the API key, or whoever comes where no token is asked for. */
   tokenId: string | null
+  /** The digest (hex) of the token that was shown: a rotation may end it before the token does. */
+  sha256?: string
   /** For the log. */
   name: string
   /** Content types that a worker may claim; null: all. */

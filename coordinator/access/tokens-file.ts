@@ -36,8 +36,10 @@ export class TokensFile {
   get(): readonly TokenRecord[] {
     const version = this.#version()
     if (version !== this.#seen) {
-      this.#found = version === 'none' ? [] : this.#read()
-      this.#seen = version
+      this.#found = version === 'none' ? this.#missing() : this.#read()
+      // What the system refuses it may allow the next time, with the file as it is.
+      const { cause } = this.#found instanceof AppError ? this.#found : {}
+      this.#seen = cause instanceof Error && 'syscall' in cause ? 'unread' : version
     }
     if (this.#found instanceof AppError) throw this.#found
     return this.#found
@@ -57,10 +59,22 @@ export class TokensFile {
     }
   }
 
-  /** Another inode, size or time is another file: a change puts a new one in place of the old. */
+  /**
+   * Another inode, size or time is another file: a change puts a new one in place of the old. The time of its change of
+   * state is nobody's to set, and tells of another owner and mode, too.
+   */
   #version(): string {
     const found = statSync(this.#file, { bigint: true, throwIfNoEntry: false })
-    return found === undefined ? 'none' : `${found.ino} ${found.size} ${found.mtimeNs}`
+    if (found === undefined) return 'none'
+    const { ino, size, mtimeNs, ctimeNs } = found
+    return `${ino} ${size} ${mtimeNs} ${ctimeNs}`
+  }
+
+  /** None is where none has been: one that was there is not given up for lost. */
+  #missing(): readonly TokenRecord[] | AppError {
+    if (this.#seen === 'never') return []
+    const message = `The tokens in ${this.#file} are gone: put a backup in its place, or restart the coordinator to begin without them.`
+    return new AppError('unavailable', message)
   }
 
   #read(): readonly TokenRecord[] | AppError {

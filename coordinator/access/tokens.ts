@@ -51,19 +51,21 @@ export class Tokens {
     const given = digestOf(text)
     const now = this.#now()
     let holder: TokenRecord | null = null
-    for (const { record, digest, untilAt } of this.#digests()) {
-      const isIt = timingSafeEqual(given, digest)
-      if (isIt && now < untilAt && stateOf(record, now) === 'active') holder = record
+    for (const one of this.#digests()) {
+      if (timingSafeEqual(given, one.digest) && opens(one, now)) holder = one.record
     }
     if (holder === null) return null
     const { role, id, name, types } = holder
-    return { role, tokenId: id, name, types }
+    return { role, tokenId: id, sha256: given.toString('hex'), name, types }
   }
 
-  /** Whether a token is still good, whose holder came in with it a while ago. */
-  isGood(tokenId: string): boolean {
-    const found = this.#file.get().find(({ id }) => id === tokenId)
-    return found !== undefined && stateOf(found, this.#now()) === 'active'
+  /** Whether a token is still good in the text that its holder came in with a while ago. */
+  isGood({ tokenId, sha256 }: Principal): boolean {
+    const now = this.#now()
+    return this.#digests().some(
+      (one) =>
+        one.record.id === tokenId && one.digest.toString('hex') === sha256 && opens(one, now),
+    )
   }
 
   /** For the log; undefined when there is no such token, or their file cannot be read. */
@@ -142,6 +144,10 @@ export class Tokens {
 
 function hexOf(token: string): string {
   return digestOf(token).toString('hex')
+}
+
+function opens({ record, untilAt }: Digest, now: number): boolean {
+  return now < untilAt && stateOf(record, now) === 'active'
 }
 
 /** Those of a token that may still be good: revoked and used ones never are again. */

@@ -52,12 +52,16 @@ export function agentRoutes({
     // Sent home early, it would be back at once to be sent home again.
     const hasWaited = waitMs > 0 && performance.now() - cameAt >= waitMs * 0.9
     const retryAfterSeconds = claimed.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS
-    const found = claimed.map(async (job) => views.claimed(job, await attempts.checkpointOf(job)))
-    const given = await Promise.all(found)
-    const isGood = access.isGood(principal)
-    if (signal.aborted || !isGood) await Promise.all(claimed.map((job) => claims.giveBack(job)))
-    if (!isGood) throw unauthorized()
-    return answer(c, { jobs: given, retryAfterSeconds })
+    let isGiven = false
+    try {
+      const found = claimed.map(async (job) => views.claimed(job, await attempts.checkpointOf(job)))
+      const given = await Promise.all(found)
+      if (!access.isGood(principal)) throw unauthorized()
+      isGiven = !signal.aborted
+      return answer(c, { jobs: given, retryAfterSeconds })
+    } finally {
+      if (!isGiven) await Promise.all(claimed.map((job) => claims.giveBack(job)))
+    }
   })
 
   app.post('/workers/:id/heartbeat', async (c) => {

@@ -18,7 +18,8 @@ export function sessionRoutes({ access, config }: Services): Hono<Env> {
 
   app.post('/session', async (c) => {
     const { token } = await bodyOf(c, sessionRequest)
-    const principal = access.identify(token.trim(), c.env.incoming.socket.remoteAddress ?? '')
+    const address = c.env.incoming.socket.remoteAddress ?? ''
+    const principal = access.identify(token.trim(), address, c.req.header('host') ?? null)
     const { role } = principal
     if (role === 'worker' || role === 'register') {
       const message = `That token is for a ${role}: the dashboard needs one with the role read, submit or admin.`

@@ -46,7 +46,7 @@ describe('a token', () => {
       lifeMs: null,
     })
     const holder = { role: 'worker', tokenId: record.id, name: 'gpu-01', types: ['audio'] }
-    assert.deepEqual(tokens.holderOf(token), holder)
+    assert.deepEqual(tokens.holderOf(token), { ...holder, sha256: record.sha256 })
     for (const other of [`${token}x`, token.slice(0, -1), token.toUpperCase(), '', record.sha256])
       assert.equal(tokens.holderOf(other), null)
   })
@@ -81,10 +81,11 @@ describe('a token', () => {
     const { tokens, open } = setUp()
     const other = open()
     const { token, record } = await tokens.create(SUBMIT)
-    assert.notEqual(other.holderOf(token), null)
+    const holder = other.holderOf(token)!
+    assert.equal(other.isGood(holder), true)
     await tokens.revoke('web')
     assert.equal(other.holderOf(token), null)
-    assert.equal(other.isGood(record.id), false)
+    assert.equal(other.isGood(holder), false)
     assert.equal(other.all().length, 1)
     await assert.rejects(tokens.rotate('web', 0), coded('conflict'))
     assert.equal((await tokens.create(SUBMIT)).record.name, 'web')
