@@ -1,6 +1,7 @@
 import { timingSafeEqual } from 'node:crypto'
+import { isIP } from 'node:net'
 import type { Logger } from 'pino'
-import { hostOf, isOwnAddress } from '../../shared/addresses.ts'
+import { hostOf, isOwnAddress, isOwnName } from '../../shared/addresses.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import type { AccessConfig } from './config.ts'
@@ -59,7 +60,7 @@ export class Access {
    * @param address where the request comes from.
    * @param asked the host that it asks, as it says; null: it says none.
    * @throws {AppError} `unauthorized`; `too_many_requests` for an address that has shown many wrong ones;
-   * `unavailable` while the tokens cannot be read; `forbidden` for what came here by a name that is not this machine's.
+   * `unavailable` while the tokens cannot be read; `forbidden` for what comes by a name that a page from elsewhere may have.
    */
   identify(given: string | null, address: string, asked: string | null): Principal {
     const { found, isGuessable } = this.#holderOf(given)
@@ -164,12 +165,14 @@ export class Access {
 
 /**
  * Any page may have a name of its own that leads to this machine, and its browser then takes us for the page's server.
+ * Neither an address nor a name without a dot is one that anybody in the internet may give.
  * @throws {AppError} `forbidden`
  */
 function refuseOtherHost(asked: string): void {
   const url = `http://${asked}`
-  if (URL.canParse(url) && isOwnAddress(hostOf(new URL(url)))) return
+  const host = URL.canParse(url) ? hostOf(new URL(url)) : null
+  if (host !== null && (isIP(host) !== 0 || isOwnName(host) || /^[\w-]+$/.test(host))) return
   const message =
-    'Without a token only this machine may ask here, by its own name: make a token (morag-coordinator token create), or let everybody in with --insecure-no-auth.'
+    'Without a token this is not to be reached by that name, which a page from elsewhere may have, too: use localhost or an address, make a token (morag-coordinator token create), or let everybody in with --insecure-no-auth.'
   throw new AppError('forbidden', message)
 }

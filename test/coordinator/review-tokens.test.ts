@@ -136,7 +136,7 @@ describe('open mode', () => {
     await stream.ended
   })
 
-  test('on this machine is for who asks this machine: a name that leads here lets no page in', async (t) => {
+  test('lets no page in by a name of its own that leads here', async (t) => {
     const { running } = await scene(t)
     const { host, port } = new URL(running.url)
     for (const [name, status] of [
@@ -144,8 +144,9 @@ describe('open mode', () => {
       [`localhost:${port}`, 200],
       [`LOCALHOST.:${port}`, 200],
       [`[::1]:${port}`, 200],
+      ['coordinator', 200],
+      ['192.0.2.1', 200],
       [`elsewhere.example:${port}`, 403],
-      ['192.0.2.1', 403],
     ] as const)
       assert.equal(await statusFor(running, name), status, name)
     const headers = { host: `elsewhere.example:${port}` }
