@@ -2,15 +2,8 @@ import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
 import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './ingestion/continuation.ts'
-import {
-  hasEnded,
-  type EndedJob,
-  type Job,
-  type JobEvent,
-  type Lease,
-  type PendingJob,
-} from './job.ts'
-import { startsOrEndsWaiting } from './lease.ts'
+import { hasEnded, type EndedJob, type Job, type JobEvent, type PendingJob } from './job.ts'
+import { freshLease, startsOrEndsWaiting } from './lease.ts'
 import type { Policy } from './policy.ts'
 import { JobQueue } from './queue.ts'
 import { isJobId } from './record.ts'
@@ -74,16 +67,7 @@ export class Jobs {
     for (const jobId of this.#store.idsOf('processing')) {
       const job = this.#store.get(jobId)
       if (job?.status !== 'processing') continue
-      const term = now + this.policy.leaseMs
-      const { expiresAt, deadlineAt, downloadAt } = job.lease
-      const lease: Lease = {
-        ...job.lease,
-        expiresAt: expiresAt === null ? null : term,
-        deadlineAt: Math.max(deadlineAt, term),
-        movedAt: now,
-        // Whether a worker of the original protocol had begun to fetch was not written down: believe that it had.
-        downloadAt: downloadAt ?? (expiresAt === null ? now : null),
-      }
+      const lease = freshLease(job.lease, now, this.policy.leaseMs)
       this.#store.touch({ ...job, lease })
     }
   }

@@ -68,3 +68,17 @@ export function startsOrEndsWaiting(before: Lease, after: Lease): boolean {
 function waitedUntil({ waitedMs, waitingSinceAt }: Lease, now: number): number {
   return waitedMs + (waitingSinceAt === null ? 0 : Math.max(0, now - waitingSinceAt))
 }
+
+/** A lease with a full new term, after a time in which its worker could not reach us. */
+export function freshLease(lease: Lease, now: number, leaseMs: number): Lease {
+  const term = now + leaseMs
+  const { expiresAt, deadlineAt, downloadAt } = lease
+  return {
+    ...lease,
+    expiresAt: expiresAt === null ? null : term,
+    deadlineAt: Math.max(deadlineAt, term),
+    movedAt: now,
+    // Whether a worker of the original protocol had begun to fetch was not written down: believe that it had.
+    downloadAt: downloadAt ?? (expiresAt === null ? now : null),
+  }
+}

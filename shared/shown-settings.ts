@@ -2,7 +2,7 @@ import type { Option } from 'commander'
 import { isSetting, nameOf } from './file-options.ts'
 import { printable } from './printable.ts'
 
-export interface SettingRow {
+interface SettingRow {
   option: Option
   /** As commander knows it. */
   source: string | undefined
