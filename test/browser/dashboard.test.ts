@@ -54,7 +54,7 @@ describe('the dashboard in a browser', { skip }, () => {
     await page.locator('.line[aria-current]').waitFor()
     const said = await page.locator('.line[aria-current] .said').textContent()
     assert.equal(said, await line.locator('.said').textContent(), 'the line that was clicked')
-    await waitUntilPlayed(page)
+    await playedBeyond(page, 0.2)
 
     await page.getByPlaceholder('Search in it').fill('COUNTRY')
     await page.locator('mark').first().waitFor()
@@ -80,6 +80,8 @@ describe('the dashboard in a browser', { skip }, () => {
     await page.getByRole('heading', { name: 'holiday.mp4' }).waitFor()
     const job = await worker.take()
     await worker.beat(job, 0.42)
+    const bar = page.getByRole('progressbar', { name: 'Progress of holiday.mp4' })
+    await bar.and(page.locator('[value="0.42"]')).waitFor()
     await page.getByText('42 %').first().waitFor()
     await picture('progress')
     await page.getByRole('button', { name: 'Cancel' }).click()
@@ -121,6 +123,25 @@ describe('the dashboard in a browser', { skip }, () => {
     assert.deepEqual(await page.locator('.who').allTextContents(), ['Anna', 'Ben'])
     assert.equal(await page.locator('.banner').count(), 0, 'nothing needs a look any more')
     assert.equal(await page.locator('main img, main script').count(), 0)
+    assert.deepEqual(complaints, [])
+    await close()
+  })
+
+  test('a click on a line or on the waveform goes there, and the line that is spoken is marked', async () => {
+    const worker = new HttpWorker(coordinator.url, 'listener', ['interview'])
+    await worker.submit('talk.wav', 'interview', await readFile(CLIP))
+    const job = await worker.take()
+    const said = ['Good morning.', 'What can you do?', 'I can wait.', 'Then wait.']
+    const segments = said.map((text, i) => ({ start: i * 2.5, end: i * 2.5 + 2, text }))
+    await worker.complete(job, segments)
+    const hash = `#/jobs/${job.job_id}`
+    const { page, complaints, close } = await openTab(browser, coordinator.url, hash)
+    await page.locator('.line', { hasText: 'I can wait.' }).click()
+    await page.locator('.line[aria-current]', { hasText: 'I can wait.' }).waitFor()
+    await playedBeyond(page, 5)
+    await page.locator('.waveform').click({ position: { x: 12, y: 20 } })
+    await page.locator('.line[aria-current]', { hasText: 'Good morning.' }).waitFor()
+    await page.locator('.line[aria-current]', { hasText: 'What can you do?' }).waitFor()
     assert.deepEqual(complaints, [])
     await close()
   })
@@ -316,13 +337,13 @@ async function drop(page: Page, name: string, type: string): Promise<void> {
     await page.dispatchEvent('main', event, { dataTransfer })
 }
 
-/** Returns once the player has gone on from where it was. */
-async function waitUntilPlayed(page: Page): Promise<void> {
-  await page.waitForFunction(() => {
+/** Returns once the player plays beyond that many seconds. */
+async function playedBeyond(page: Page, seconds: number): Promise<void> {
+  await page.waitForFunction((from) => {
     const { document } = globalThis as unknown as {
       document: { querySelector(name: string): { currentTime: number; paused: boolean } | null }
     }
     const player = document.querySelector('audio')
-    return player !== null && !player.paused && player.currentTime > 0.2
-  })
+    return player !== null && !player.paused && player.currentTime > from
+  }, seconds)
 }

@@ -20,7 +20,11 @@ export class HttpWorker {
   }
 
   /** Makes a job of a file of these bytes; its id. */
-  async submit(filename: string, contentType: string, bytes = 'speech'): Promise<string> {
+  async submit(
+    filename: string,
+    contentType: string,
+    bytes: string | Uint8Array<ArrayBuffer> = 'speech',
+  ): Promise<string> {
     const form = new FormData()
     form.set('content_type', contentType)
     form.set('file', new Blob([bytes]), filename)
