@@ -196,7 +196,7 @@ describe('an agent', { skip, timeout: PATIENCE_MS }, () => {
     }
     const agent = lane.agent([...(await engineFlags(folder, 'e', { says: 'hello' }))])
     const jobId = await lane.upload(await makeRecording(folder), { formats: ['srt'] })
-    const { status, attempts } = await scene.client.ended(jobId)
+    const { status, attempts } = await lane.ended(jobId)
     assert.deepEqual([status, attempts.length], ['completed', 1])
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 0)

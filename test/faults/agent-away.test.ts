@@ -37,7 +37,7 @@ describe('a coordinator that goes away', { skip, timeout: PATIENCE_MS }, () => {
 
   /** The job is done, in one attempt, and of the very file that was uploaded. */
   async function isDone(lane: Lane, jobId: string): Promise<void> {
-    const { status, attempts } = await scene.client.ended(jobId)
+    const { status, attempts } = await lane.ended(jobId)
     assert.deepEqual(
       [lane.name, status, attempts.map(({ outcome }) => outcome)],
       [lane.name, 'completed', ['completed']],
@@ -127,13 +127,13 @@ describe('a coordinator that goes away', { skip, timeout: PATIENCE_MS }, () => {
     await first.proxy.goAway()
     const two = second.agent(plain)
     await second.hand(jobId)
-    assert.equal((await scene.client.ended(jobId)).status, 'completed')
+    assert.equal((await second.ended(jobId)).status, 'completed')
     await leave(two)
     await first.proxy.comeBack()
     await gone([engine])
     const next = await first.upload(recording)
     goOn(await stopped(one.pid))
-    assert.equal((await scene.client.ended(next)).status, 'completed')
+    assert.equal((await first.ended(next)).status, 'completed')
     assert.deepEqual(
       (await scene.client.detail(jobId)).attempts.map((a) => [a.worker_id, a.outcome]),
       [

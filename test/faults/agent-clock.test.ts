@@ -50,7 +50,7 @@ for (const [title, ms] of [
       const second = await lane.upload(recording)
       goOn(await stopped(agent.pid))
       for (const jobId of [first, second]) {
-        const job = await scene.client.ended(jobId)
+        const job = await lane.ended(jobId)
         assert.deepEqual(
           [job.status, job.attempts.map(({ outcome }) => outcome)],
           ['completed', ['completed']],

@@ -69,7 +69,7 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
     assert.equal(lane.proxy.of('download').length, 0)
     await empty()
     await lane.hand(jobId)
-    assert.equal((await client.ended(jobId)).status, 'completed')
+    assert.equal((await lane.ended(jobId)).status, 'completed')
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 0)
   })
@@ -77,7 +77,6 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
   test('that fills up under its hands tells so all the same, and does the job later', async (t) => {
     const disk = await diskOf(t)
     if (disk === null) return
-    const { client } = scene
     const lane = await scene.lane('filled')
     const flags = await engineFlags(folder, 'second', { says: 'hello' })
     const ffmpeg = ['--ffmpeg', await heldTools(folder, 'ffmpeg')]
@@ -90,7 +89,7 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
     await empty()
     await lane.hand(jobId)
     goOn(await stopped(agent.pid))
-    assert.equal((await client.ended(jobId)).status, 'completed')
+    assert.equal((await lane.ended(jobId)).status, 'completed')
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 0)
   })

@@ -30,7 +30,7 @@ test(
     assert.match(job.error_message ?? '', /Two workers in a row went silent/)
     const other = await lane.upload(CLIPS.austen.file)
     const agent = lane.agent([...flags, '--exit-when-idle'])
-    assert.equal((await scene.client.ended(other)).status, 'completed')
+    assert.equal((await lane.ended(other)).status, 'completed')
     assert.equal((await agent.ended).exitCode, 0)
     assert.deepEqual(await lane.files(), [])
   },

@@ -82,7 +82,7 @@ describe(
     test('brings a success that counts, once', async () => {
       const { lane, jobId } = success
       goOn(success)
-      const job = await scene.client.ended(jobId)
+      const job = await lane.ended(jobId)
       assert.deepEqual([job.status, await outcomes(jobId)], ['completed', ['completed']])
       assert.match((await scene.client.result(jobId)).content, /heard by success/)
       await leave(success)
@@ -97,7 +97,7 @@ describe(
         '--once',
       ])
       await lane.hand(jobId)
-      assert.equal((await scene.client.ended(jobId)).status, 'completed')
+      assert.equal((await lane.ended(jobId)).status, 'completed')
       assert.equal((await other.ended).exitCode, 0)
       goOn(second)
       await second.agent.line((line) => /was refused and is kept .*another result/.test(line))
@@ -111,7 +111,7 @@ describe(
       await writeFile(repaired, '')
       goOn(failure)
       await agent.line((line) => /was refused and is kept .*no longer holds/.test(line))
-      const { status, retry_count: retries } = await scene.client.ended(jobId)
+      const { status, retry_count: retries } = await failure.lane.ended(jobId)
       assert.deepEqual([status, retries], ['completed', 1])
       assert.deepEqual(await outcomes(jobId), ['lost', 'completed'])
       await leave(failure)

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { programCode } from '../../scripts/processes.ts'
 
 /** iproute2's. */
 const IP = 'ip'
@@ -11,8 +12,8 @@ export interface FarNetwork {
   readonly host: string
   /** How bad it is. */
   readonly quality: string
-  /** Runs the agent over there; ends with its exit code. */
-  agent(args: readonly string[]): Promise<number | undefined>
+  /** Runs the agent over there to its end. */
+  agent(args: readonly string[]): Promise<{ exitCode: number | undefined; said: string }>
   cable(is: 'in' | 'out'): Promise<void>
   release(): Promise<void>
 }
@@ -52,11 +53,12 @@ export async function farNetwork(): Promise<FarNetwork | null> {
     host: `${net}.1`,
     quality,
     async agent(args) {
-      const code = [process.execPath, '--import', 'tsx', 'agent/cli.ts', ...args]
+      const code = [process.execPath, ...programCode('agent'), ...args]
       const { PATH = '', HOME = '' } = process.env
       const alone = { env: { PATH, HOME }, extendEnv: false }
-      const options = { cwd: ROOT, reject: false, stdio: 'ignore', ...alone } as const
-      return (await execa(IP, ['netns', 'exec', name, ...code], options)).exitCode
+      const options = { cwd: ROOT, reject: false, all: true, stdin: 'ignore', ...alone } as const
+      const { exitCode, all } = await execa(IP, ['netns', 'exec', name, ...code], options)
+      return { exitCode, said: all }
     },
     async cable(is) {
       await can(IP, 'link', 'set', near, is === 'in' ? 'up' : 'down')

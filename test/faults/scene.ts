@@ -79,6 +79,7 @@ export class Lane {
   readonly proxy: Proxy
   readonly #model: string
   readonly #agents: Running[] = []
+  #left = 0
   readonly #scene: Scene
 
   constructor(scene: Scene, { name, model, proxy }: { name: string; model: string; proxy: Proxy }) {
@@ -99,6 +100,8 @@ export class Lane {
   agent(flags: readonly string[], options: RunOptions = {}): Running {
     const agent = run('agent', [...this.usual, ...flags], options)
     this.#agents.push(agent)
+    this.#left += 1
+    void agent.ended.then(() => (this.#left -= 1))
     return agent
   }
 
@@ -107,11 +110,29 @@ export class Lane {
    * @throws when an agent ends before.
    */
   async next(kind: Passing['kind']): Promise<void> {
-    const ends = this.#agents.map(async ({ ended, lines }) => {
+    const ends = this.#agents.map(async ({ ended }) => {
       await ended
-      throw new Error(`an agent of ${this.name} ended:\n${lines.join('\n')}`)
+      throw this.#nobody()
     })
     await Promise.race([this.proxy.next((one) => one.kind === kind), ...ends])
+  }
+
+  /**
+   * The job, once it has ended.
+   * @throws when all its agents end before.
+   */
+  async ended(jobId: string): Promise<Detail> {
+    for (let left = this.#left; ; left = this.#left) {
+      const job = await this.#scene.client.detail(jobId).catch(() => null)
+      if (job !== null && !['pending', 'processing'].includes(job.status)) return job
+      if (left === 0 && this.#agents.length > 0) throw this.#nobody()
+      await delay(50)
+    }
+  }
+
+  #nobody(): Error {
+    const lines = this.#agents.flatMap((agent) => agent.lines)
+    return new Error(`no agent of ${this.name} is left:\n${lines.join('\n')}`)
   }
 
   kill(): void {
@@ -149,11 +170,6 @@ export class Lane {
 export async function makeRecording(folder: string): Promise<string> {
   const file = path.join(folder, 'talk.wav')
   return await ffmpeg`-i ${CLIPS.jfk.file} -ar 48000 -ac 2 ${file}`
-}
-
-/** Each attempt of a job: whose it was, and how it ended. */
-export function attemptsOf({ attempts }: Detail): string[] {
-  return attempts.map(({ worker_id: worker, outcome }) => `${worker} ${outcome}`)
 }
 
 /**
