@@ -27,7 +27,10 @@ export class Control {
     this.#visitors.add(socket)
     socket.once('close', () => this.#visitors.delete(socket))
     socket.setTimeout(PATIENCE_MS, () => socket.destroy())
-    createInterface({ input: socket }).once('line', (line) => {
+    const lines = createInterface({ input: socket })
+    // It says again what the socket says, which is heard where that comes from.
+    lines.on('error', () => undefined)
+    lines.once('line', (line) => {
       const command = COMMANDS.find((one) => one === line.trim())
       const answer =
         command === undefined

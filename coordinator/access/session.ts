@@ -16,6 +16,15 @@ export function sessionToken(c: Context): string | null {
   return getCookie(c, COOKIE) || null
 }
 
+/** A `Cookie` header without the session, which is for nobody else to see; null: nothing is left of it. */
+export function withoutSession(cookies: string): string | null {
+  const others = cookies
+    .split(';')
+    .map((pair) => pair.trim())
+    .filter((pair) => pair !== '' && pair.split('=')[0]?.trim() !== COOKIE)
+  return others.length === 0 ? null : others.join('; ')
+}
+
 /** @param isSecure whether the page came over TLS, here or as far as a proxy. */
 export function beginSession(c: Context, token: string, isSecure: boolean): void {
   setCookie(c, COOKIE, token, { path: '/', httpOnly: true, sameSite: 'Strict', secure: isSecure })

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { TLSSocket } from 'node:tls'
+import { withoutSession } from '../access/session.ts'
 import { isToken } from '../access/token-text.ts'
 
 /** Whose keys a request may carry. */
@@ -25,7 +26,7 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ])
 
-/** A client's headers as the server behind gets them: without our key, with whom they came from. */
+/** A client's headers as the server behind gets them: without our keys, with whom they came from. */
 export function headersToServer(incoming: IncomingMessage, keys: ProxyKeys): Headers {
   const headers = endToEnd(incoming.headers)
   const { host } = incoming.headers
@@ -33,6 +34,9 @@ export function headersToServer(incoming: IncomingMessage, keys: ProxyKeys): Hea
   delete headers['host']
   delete headers['expect']
   replaceKey(headers, keys)
+  const cookies = withoutSession(incoming.headers.cookie ?? '')
+  if (cookies === null) delete headers['cookie']
+  else headers['cookie'] = cookies
   const address = incoming.socket.remoteAddress
   const before = incoming.headers['x-forwarded-for']
   if (address !== undefined)

@@ -33,20 +33,23 @@ export class MoragProxy {
    * Answers a request with what the server answers to it. The request stays open, also when the server wants no more
    * of it: an answer has to go back through its socket.
    * @param body what is sent in the place of the request's own, which has been read.
-   * @throws {AppError} `bad_gateway` when the server cannot be reached or breaks off before it answers.
+   * @throws {AppError} `not_found` for what leads out of the API; `bad_gateway` when the server cannot be reached or
+   * breaks off before it answers.
    */
   async forward(
     incoming: IncomingMessage,
     outgoing: ServerResponse,
     body: Readable | null = null,
   ): Promise<void> {
+    const target = targetOf(incoming.url ?? '/')
+    if (leadsUp(target)) throw new AppError('not_found', 'There is nothing by that path.')
     const gone = new AbortController()
     outgoing.once('close', () => {
       if (!outgoing.writableFinished) gone.abort(new Error('The caller went away.'))
     })
     const hasBody = 'content-length' in incoming.headers || 'transfer-encoding' in incoming.headers
     const sent = hasBody ? (body ?? Readable.from(chunksOf(incoming), { objectMode: false })) : null
-    const answer = await this.#send(incoming, sent, gone.signal)
+    const answer = await this.#send(target, incoming, sent, gone.signal)
     if (answer === null) return
     outgoing.writeHead(answer.statusCode, endToEnd(answer.headers))
     // Events may be long in coming: until then the client is to know that it is heard. Not flushHeaders: that writes
@@ -62,6 +65,7 @@ export class MoragProxy {
 
   /** The server's answer; null when the caller has gone, whom nobody can answer. */
   async #send(
+    target: string,
     incoming: IncomingMessage,
     body: Readable | null,
     signal: AbortSignal,
@@ -70,7 +74,7 @@ export class MoragProxy {
       return await this.#agent.request({
         origin: this.#base.origin,
         // Not through URL, which would write some of it otherwise.
-        path: this.#base.pathname.replace(/\/$/, '') + targetOf(incoming.url ?? '/'),
+        path: this.#base.pathname.replace(/\/$/, '') + target,
         method: incoming.method as Dispatcher.HttpMethod,
         headers: headersToServer(incoming, this.#options),
         body,
@@ -87,4 +91,10 @@ export class MoragProxy {
 /** A request's path and query as they were written, also where a whole address was. */
 function targetOf(url: string): string {
   return url.startsWith('/') ? url : url.replace(/^[a-z]+:\/\/[^/?]*/i, '')
+}
+
+/** Whether some server may take a path for one outside the folder that it is in: we have read it as it is written. */
+function leadsUp(target: string): boolean {
+  const path = target.split('?')[0]!.replace(/%(2e|2f|5c)/gi, (code) => decodeURIComponent(code))
+  return /(^|[/\\])\.\.([/\\;]|$)/.test(path)
 }

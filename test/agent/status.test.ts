@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { Control } from '../../agent/control.ts'
 import { askAgents } from '../../agent/control-client.ts'
 import { hostAndPort } from '../../agent/setting-values.ts'
 import { statusText } from '../../agent/status-text.ts'
@@ -14,7 +15,7 @@ import { Watched } from '../../agent/watched.ts'
 import { SILENT } from '../../agent/json-reporter.ts'
 import { openWorkspace } from '../../agent/workspace.ts'
 import { programCode, run, startCoordinator } from '../../scripts/processes.ts'
-import { visitLock } from '../../shared/lock.ts'
+import { lockFolder, visitLock } from '../../shared/lock.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
@@ -100,6 +101,21 @@ describe('the control socket of an agent', () => {
     await workspace.release()
     assert.deepEqual(await askAgents(work, 'status', null), [])
     assert.deepEqual(await askAgents(work, 'status', 'nobody'), [])
+  })
+
+  it('is none the worse for somebody who goes away before the answer', async (t) => {
+    const control = new Control()
+    const large = 'x'.repeat(1_000_000)
+    control.handOver({ status: () => ({ large }), drain: () => ({}) })
+    const dir = tempFolder()
+    const lock = await lockFolder(dir, control.serve)
+    t.after(async () => await lock!.release())
+    const gone = await visitLock(dir)
+    gone!.write('status\n', () => gone!.destroy())
+    await once(gone!, 'close')
+    const socket = await visitLock(dir)
+    socket!.write('status\n')
+    assert.ok((await text(socket!)).includes(large))
   })
 
   it('lets an agent leave though somebody is connected and says nothing', async () => {

@@ -236,6 +236,9 @@ describe('what is not ours', () => {
       '/admin',
       '/api/v1/../../admin',
       '/api/v1/%2e%2e/%2E%2e/admin',
+      '/api/v1/..%2f..%2Fadmin',
+      '/api/v1/docs%2F..%5C..%5Cadmin?q=1',
+      '/api/v1/..;/admin',
       '/api/v10',
     ]) {
       const socket = await client(t, running)
@@ -389,6 +392,15 @@ describe('keys', () => {
       assert.match(replaced.all, /theirs/)
     })
   }
+
+  test('ours in the cookie of the page stays here, and other cookies pass', async (t) => {
+    const token = `morag_${'t'.repeat(43)}`
+    const headers = { 'x-api-key': 'ours', cookie: `a=1; morag_session=${token};b=2` }
+    const { all } = await seen(t, 'ours', null, headers)
+    assert.ok(!all.includes(token) && all.includes('"a=1; b=2"'), all)
+    const alone = { 'x-api-key': 'ours', cookie: `morag_session=${token}` }
+    assert.ok(!(await seen(t, 'ours', null, alone)).all.includes('cookie'))
+  })
 
   test('of the server’s own pass beside ours', async (t) => {
     const both = { authorization: 'Bearer mine-for-morag', 'x-api-key': 'ours' }
