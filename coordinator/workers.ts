@@ -102,7 +102,11 @@ export class Workers {
     if (this.setAsideOf(workerId) === null) return undefined
     return (contentType, requirements) =>
       this.#fit(contentType, requirements).some(
-        (one) => one.workerId !== workerId && isOpen(one) && this.setAsideOf(one.workerId) === null,
+        (one) =>
+          one.workerId !== workerId &&
+          isOpen(one) &&
+          openSlots(one) > 0 &&
+          this.setAsideOf(one.workerId) === null,
       )
   }
 
@@ -210,8 +214,9 @@ function tooMany(workerId: string): AppError {
   return new AppError('too_many_requests', message)
 }
 
-function isOpen({ directive }: Worker): boolean {
-  return directive === 'run'
+/** Whether it takes work: nobody has sent it home, and it does not leave by itself. */
+function isOpen({ directive, state }: Worker): boolean {
+  return directive === 'run' && state !== 'draining'
 }
 
 function openSlots({ slots, paused }: Worker): number {

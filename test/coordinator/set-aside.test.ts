@@ -238,6 +238,21 @@ describe('over HTTP a worker that fails three jobs', () => {
     assert.equal((await claim(running, { worker_id: 'bad' }))[0]?.job_id, jobId)
   })
 
+  test('has the work while the other takes nothing: it leaves by itself, or all its slots pause', async (t) => {
+    const running = await startRunning(t)
+    await fail(running, 3)
+    await claim(running, { worker_id: 'good' })
+    const paused = [{ slot: 0, reason: 'too hot', until: null }]
+    for (const news of [{ state: 'draining' }, { paused }]) {
+      const json = { state: 'running', version: '1', slots: 1, jobs: [] }
+      await running.ask('POST', '/workers/good/heartbeat', { json })
+      const jobId = await createJob(running)
+      assert.deepEqual(await claim(running, { worker_id: 'bad' }), [])
+      await running.ask('POST', '/workers/good/heartbeat', { json: { ...json, ...news } })
+      assert.equal((await claim(running, { worker_id: 'bad' }))[0]?.job_id, jobId)
+    }
+  })
+
   test('is trusted again at once by hand, also while it waits for work', async (t) => {
     const running = await startRunning(t)
     await fail(running, 3)
