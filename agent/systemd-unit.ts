@@ -26,7 +26,7 @@ StateDirectory=morag-agent
 CacheDirectory=morag-agent
 # The agent looks for it by that name.
 LoadCredential=morag-api-key:/etc/morag/key
-Environment=MORAG_API_BASE_URL=${url}
+Environment=MORAG_API_BASE_URL=${url.replaceAll('%', '%%')}
 Environment=MORAG_TEMP_DIR=%S/morag-agent/work MORAG_MODELS_DIR=%C/morag-agent/models MORAG_LOG_FORMAT=json
 Environment=HOME=%S/morag-agent
 ExecStart=/usr/bin/env morag-agent start --types ${types.join(',')}

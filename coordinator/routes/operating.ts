@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
 import { AppError } from '../../shared/errors.ts'
+import { parseWire } from '../../shared/parse-wire.ts'
 import { cleanupRequest, reassignRequest } from '../../shared/wire.ts'
+import { workerName } from '../../shared/wire-fields.ts'
 import { continuationRetryRequest } from '../../shared/wire-ingestion.ts'
 import { jobFor } from '../access/ownership.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
@@ -53,14 +55,17 @@ export function operatingRoutes({
   app.get('/workers', (c) => answer(c, { workers: views.workers() }))
 
   app.post('/workers/:id/drain', (c) => {
-    const workerId = c.req.param('id')
+    const workerId = parseWire(workerName, c.req.param('id'), 'path')
     const worker = workers.direct(workerId, 'drain')
     claims.dismiss(workerId)
     return answer(c, views.worker(worker))
   })
 
   app.post('/workers/:id/resume', (c) =>
-    answer(c, views.worker(workers.direct(c.req.param('id'), 'run'))),
+    answer(
+      c,
+      views.worker(workers.direct(parseWire(workerName, c.req.param('id'), 'path'), 'run')),
+    ),
   )
 
   /** @throws {AppError} `conflict`; `source_missing`, `source_changed` when there is nothing left to do it from. */

@@ -176,4 +176,9 @@ describe('the systemd unit', () => {
     const unit = systemdUnit({ url: 'http://127.0.0.1:8000', types: ['audio', 'video'] })
     assert.equal(shipped, unit)
   })
+
+  it('has an address as it is, though systemd reads % as the beginning of something else', () => {
+    const unit = systemdUnit({ url: 'https://morag.example/a%20b', types: ['audio'] })
+    assert.match(unit, /^Environment=MORAG_API_BASE_URL=https:\/\/morag\.example\/a%%20b$/m)
+  })
 })

@@ -305,6 +305,8 @@ describe('an operator', () => {
     assert.deepEqual(await claim(running, { wait_seconds: 30 }), [])
     const polled = await running.ask('GET', '/remote-jobs/poll?worker_id=w1&content_types=audio')
     assert.equal(polled.body['job_id'], null)
+    // That is the coordinator itself, which nothing would drain.
+    assert.equal((await running.ask('POST', '/workers/local/drain')).status, 422)
     assert.equal((await running.ask('POST', '/workers/w1/resume')).body['directive'], 'run')
     assert.equal((await claim(running))[0]?.job_id, id)
   })

@@ -70,6 +70,14 @@ describe('POST /remote-jobs/', () => {
     })
   }
 
+  test('is not taken by HEAD, whose answer nobody would see', async (t) => {
+    const running = await startRunning(t)
+    const { body } = await running.ask('POST', '/remote-jobs/', { json: wanted(running) })
+    const route = '/remote-jobs/poll?worker_id=w1&content_types=audio'
+    assert.equal((await running.ask('HEAD', route)).status, 200)
+    assert.equal((await poll(running)).body['job_id'], body['job_id'])
+  })
+
   test('without task_options is as with none', async (t) => {
     const running = await startRunning(t)
     const { task_options: _, ...rest } = wanted(running)
