@@ -1,10 +1,12 @@
 import { timingSafeEqual } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import type { Logger } from 'pino'
 import { hostOf, isOwnAddress, isOwnName } from '../../shared/addresses.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import type { AccessConfig } from './config.ts'
+import { OpenAnswers } from './open-answers.ts'
 import { ANYBODY, API_KEY_HOLDER, unauthorized, type Principal } from './principal.ts'
 import { Throttle } from './throttle.ts'
 import { digestOf } from './token-text.ts'
@@ -24,6 +26,7 @@ export class Access {
   readonly #tokens: Tokens
   readonly #use: TokenUse
   readonly #throttle: Throttle
+  readonly #answers: OpenAnswers
   readonly #log: Logger
   readonly #now: () => number
   readonly #key: { digest: Buffer; isGuessable: boolean } | null
@@ -41,6 +44,7 @@ export class Access {
       log.warn({ err: error }, 'when tokens were last used could not be written down')
     })
     this.#throttle = new Throttle(now)
+    this.#answers = new OpenAnswers((principal) => this.#mayStay(principal))
     this.#log = log
     this.#now = now
     const isGuessable = apiKey !== null && apiKey.length < UNGUESSABLE_CHARS
@@ -92,6 +96,11 @@ export class Access {
     return principal.tokenId === null || this.#tokens.isGood(principal)
   }
 
+  /** Ends an answer that is under way for longer than whom it is for would be let in. */
+  watch(principal: Principal, answer: ServerResponse): void {
+    this.#answers.add(principal, answer)
+  }
+
   /** A token's name, for the log; undefined when there is no such token, or the tokens cannot be read. */
   nameOf(tokenId: string): string | undefined {
     return this.#tokens.nameOf(tokenId)
@@ -128,6 +137,7 @@ export class Access {
   }
 
   async close(): Promise<void> {
+    this.#answers.close()
     await this.#use.close()
   }
 
@@ -139,6 +149,15 @@ export class Access {
     if (!this.#mayBeOpen || this.#key !== null || this.#hasAsked) return false
     this.#hasAsked = this.#tokens.all().length > 0
     return !this.#hasAsked
+  }
+
+  /** While the tokens cannot be read nobody comes in, and nobody is known to have to go. */
+  #mayStay(principal: Principal): boolean {
+    try {
+      return this.isGood(principal)
+    } catch {
+      return true
+    }
   }
 
   #holderOf(given: string | null): { found: Principal | null; isGuessable: boolean } {

@@ -24,6 +24,7 @@ export function gate(access: Access): MiddlewareHandler<Env> {
       const principal = access.identify(shown ?? sessionToken(c), address, asked)
       if (!allows(rule, principal.role)) throw forbidden(rule)
       c.set('principal', principal)
+      access.watch(principal, c.env.outgoing)
     }
     await next()
   }

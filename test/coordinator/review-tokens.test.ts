@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { rmSync, utimesSync, writeFileSync } from 'node:fs'
+import { readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
@@ -42,16 +42,20 @@ async function health(running: Running): Promise<Record<string, unknown>> {
 }
 
 describe('while the tokens cannot be read', () => {
-  test('a stream ends, and nothing else does', async (t) => {
+  test('a stream goes on, and nobody comes in', async (t) => {
     const { running, tokens, file } = await scene(t)
     const { token } = await tokens.create({ role: 'read', name: 'r', types: null, lifeMs: null })
     const stream = await listenTo(t, `${running.url}/api/v1/events`, bearer(token))
     await stream.next(({ event }) => event === 'snapshot')
     writeFileSync(file, '{"tokens": [')
     t.mock.timers.tick(LOOKS_AFTER_MS)
-    await stream.ended
     const { status } = await running.ask('GET', '/workers', { headers: bearer(token) })
     assert.equal(status, 503)
+    assert.equal((await health(running))['status'], 'ok')
+    assert.equal(await Promise.race([stream.ended.then(() => 'over'), 'goes on']), 'goes on')
+    writeFileSync(file, '{"tokens": []}')
+    t.mock.timers.tick(LOOKS_AFTER_MS)
+    await stream.ended
   })
 
   test('a worker that waits gets no job and is not sent away for good, and the job waits on', async (t) => {
@@ -156,6 +160,35 @@ describe('open mode', () => {
     const keyed = await startRunning(t, { apiKey: KEY })
     assert.equal(await statusFor(keyed, headers.host, '/workers', bearer(KEY)), 200)
   })
+})
+
+test('what is under way ends when its token is revoked: a download, an upload, a stream', async (t) => {
+  const { running, tokens } = await scene(t, { apiKey: KEY })
+  const json = { content_type: 'audio', ingestion_task_id: 't' }
+  const large = running.file('talk.mp3', 'x'.repeat(32 * 1024 * 1024))
+  const { token } = await tokens.create({ role: 'submit', name: 's', types: null, lifeMs: null })
+  const made = await running.ask('POST', '/remote-jobs', {
+    json: { ...json, source_file_path: large },
+    headers: bearer(token),
+  })
+  const stream = await listenTo(t, `${running.url}/api/v1/events`, bearer(token))
+  const route = `/api/v1/remote-jobs/${String(made.body['job_id'])}/source`
+  const download = await fetch(`${running.url}${route}`, { headers: bearer(token) })
+  assert.equal(download.status, 200)
+  const upload = request(`${running.url}/api/v1/remote-jobs`, {
+    method: 'POST',
+    headers: { ...bearer(token), 'content-type': 'multipart/form-data; boundary=b' },
+  })
+  upload.write('--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nbytes')
+  const cut = once(upload, 'error')
+  await until(() => readdirSync(path.join(running.dataDir, 'sources', '.incoming')).length > 0)
+  await tokens.revoke('s')
+  t.mock.timers.tick(LOOKS_AFTER_MS)
+  await stream.ended
+  await assert.rejects(download.arrayBuffer())
+  await cut
+  const { body } = await running.ask('GET', '/remote-jobs', { headers: bearer(KEY) })
+  assert.equal((body['jobs'] as unknown[]).length, 1)
 })
 
 test('a stream ends when the text it came in with is rotated away, and not the one of the new', async (t) => {
