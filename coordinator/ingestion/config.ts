@@ -132,8 +132,12 @@ function secret(value: string | undefined, file: string | undefined, flag: strin
 
 function serverUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null
+  if (url !== null && (url.username !== '' || url.password !== '')) {
+    const message = `Take the name and password out of the MoRAG server's address (${url.host}): its key goes into --morag-api-key-file or MORAG_SERVER_API_KEY.`
+    throw new AppError('usage', message)
+  }
   const fits = url !== null && ['http:', 'https:'].includes(url.protocol)
-  if (!fits || url.username !== '' || url.search !== '') {
+  if (!fits || url.search !== '' || url.hash !== '') {
     throw new AppError('usage', `'${text}' is not a server's address: write http://host:port.`)
   }
   // Its routes are below /api/v1, as ours are; whoever says so too is understood.

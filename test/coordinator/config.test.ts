@@ -311,4 +311,9 @@ test('secrets come from a file or a variable, the file first', () => {
   assert.equal(ingestion.webhookSecret, 'hush')
   assert.match(refusal(['--webhook-secret-file', '/nowhere/secret']), /--webhook-secret-file/)
   assert.match(refusal(['--morag-url', 'morag.lan']), /write http:\/\/host:port/)
+  assert.match(refusal(['--morag-url', 'http://morag.lan/#x']), /write http:\/\/host:port/)
+  for (const who of ['me', 'me:hidden', ':hidden']) {
+    const said = refusal(['--morag-url', `http://${who}@morag.lan`])
+    assert.match(said, /password out of the MoRAG server's address \(morag\.lan\)/)
+  }
 })
