@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { existsSync, mkdirSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
@@ -26,39 +27,56 @@ export async function launch(): Promise<Browser> {
 /** A page with a browser profile of its own. */
 export interface Tab {
   page: Page
-  /** Everything the page has complained about. */
-  complaints: string[]
   /** Keeps a picture. */
   picture: (name: string) => Promise<void>
-  close: () => Promise<void>
 }
 
-/** @param url the coordinator's. @param hash the view. */
-export async function openTab(
+export interface View extends BrowserContextOptions {
+  /** The coordinator's. */
+  url: string
+  hash?: string
+  /** What it is to complain of. */
+  expected?: RegExp
+}
+
+/** Opens the dashboard. What the page complains of is a failure; and of a failure there is a picture. */
+export async function inTab(
   browser: Browser,
-  url: string,
-  hash = '#/',
-  options: BrowserContextOptions = {},
-): Promise<Tab> {
+  { url, hash = '#/', expected, ...options }: View,
+  use: (tab: Tab) => Promise<void>,
+): Promise<void> {
   const context = await browser.newContext(options)
   await context.addInitScript({ path: AXE })
   const page = await context.newPage()
-  page.setDefaultTimeout(20_000)
+  page.setDefaultTimeout(30_000)
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(String(error.stack)))
+  const cut: string[] = []
+  page.on('requestfailed', (request) => {
+    cut.push(`${request.url()} ${request.failure()?.errorText ?? ''}`)
+  })
   page.on('console', (message) => {
     if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
   })
-  await page.goto(`${url}/${hash}`)
-  return {
-    page,
-    complaints,
-    picture: async (name) => {
-      await page.screenshot({ path: path.join(PICTURES, `${name}.png`), fullPage: true })
-    },
-    close: async () => await context.close(),
+  const picture = async (name: string): Promise<void> => {
+    await page.screenshot({ path: path.join(PICTURES, `${name}.png`), fullPage: true })
+  }
+  try {
+    await page.goto(`${url}/${hash}`)
+    await use({ page, picture })
+    const others = complaints.filter((one) => expected?.test(one) !== true)
+    assert.deepEqual(others, [])
+  } catch (error) {
+    failures += 1
+    await picture(`failure-${failures}`).catch(() => undefined)
+    console.error(page.url(), complaints, cut)
+    throw error
+  } finally {
+    await context.close()
   }
 }
+
+let failures = 0
 
 interface Violation {
   id: string

@@ -8,7 +8,7 @@ import { Tokens } from '../../coordinator/access/tokens.ts'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { startAgent } from '../conversion-set-up.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
-import { launch, openTab, overhangOf, skip, violationsIn } from './browser.ts'
+import { launch, inTab, overhangOf, skip, violationsIn } from './browser.ts'
 import { HttpWorker } from './worker.ts'
 
 const CLIP = fileURLToPath(new URL('../../agent/assets/jfk.wav', import.meta.url))
@@ -39,92 +39,89 @@ describe('the dashboard in a browser', { skip }, () => {
 
   test('a file that is chosen is followed to its transcript, which is read, heard and searched', async () => {
     const agent = startAgent(coordinator.url, folder, 'real-agent')
-    const { page, complaints, picture, close } = await openTab(browser, coordinator.url)
-    await page.getByText('live', { exact: true }).waitFor()
-    await page.getByLabel('Send a file').setInputFiles(CLIP)
-    await page.getByRole('heading', { name: 'jfk.wav' }).waitFor()
-    assert.match(page.url(), /#\/jobs\/[0-9a-f-]{36}$/)
-    await page.locator('.title .chip.completed').waitFor()
+    await inTab(browser, { url: coordinator.url }, async ({ page, picture }) => {
+      await page.getByText('live', { exact: true }).waitFor()
+      await page.getByLabel('Send a file').setInputFiles(CLIP)
+      await page.getByRole('heading', { name: 'jfk.wav' }).waitFor()
+      assert.match(page.url(), /#\/jobs\/[0-9a-f-]{36}$/)
+      await page.locator('.title .chip.completed').waitFor()
 
-    const line = page.locator('.line', { hasText: /ask not what your country/i }).first()
-    await line.waitFor()
-    await page.locator('.waveform .peaks[d^="M"]').waitFor({ state: 'attached' })
-    assert.ok((await page.locator('.waveform .bar').count()) > 0, 'where speech was found')
-    await line.locator('.said').click()
-    await page.locator('.line[aria-current]').waitFor()
-    const said = await page.locator('.line[aria-current] .said').textContent()
-    assert.equal(said, await line.locator('.said').textContent(), 'the line that was clicked')
-    await playedBeyond(page, 0.2)
+      const line = page.locator('.line', { hasText: /ask not what your country/i }).first()
+      await line.waitFor()
+      await page.locator('.waveform .peaks[d^="M"]').waitFor({ state: 'attached' })
+      assert.ok((await page.locator('.waveform .bar').count()) > 0, 'where speech was found')
+      await line.locator('.said').click()
+      await page.locator('.line[aria-current]').waitFor()
+      const said = await page.locator('.line[aria-current] .said').textContent()
+      assert.equal(said, await line.locator('.said').textContent(), 'the line that was clicked')
+      await playedBeyond(page, 0.2)
 
-    await page.getByPlaceholder('Search in it').fill('COUNTRY')
-    await page.locator('mark').first().waitFor()
-    assert.match((await page.locator('.search output').textContent()) ?? '', /^1 of \d+ lines?$/)
-    const [download] = await Promise.all([
-      page.waitForEvent('download'),
-      page.getByRole('link', { name: 'Download as srt' }).click(),
-    ])
-    assert.equal(download.suggestedFilename(), 'jfk.srt')
-    assert.match(await readFile(await download.path(), 'utf8'), /^1\r?\n00:00:0\d,\d+ --> /)
-    await picture('transcript')
-    assert.deepEqual(complaints, [])
-    await close()
+      await page.getByPlaceholder('Search in it').fill('COUNTRY')
+      await page.locator('mark').first().waitFor()
+      assert.match((await page.locator('.search output').textContent()) ?? '', /^1 of \d+ lines?$/)
+      const [download] = await Promise.all([
+        page.waitForEvent('download'),
+        page.getByRole('link', { name: 'Download as srt' }).click(),
+      ])
+      assert.equal(download.suggestedFilename(), 'jfk.srt')
+      assert.match(await readFile(await download.path(), 'utf8'), /^1\r?\n00:00:0\d,\d+ --> /)
+      await picture('transcript')
+    })
     agent.signal('SIGTERM')
     await agent.ended
   })
 
   test('a file that is dropped is watched while it is done, then cancelled and deleted', async () => {
     const worker = new HttpWorker(coordinator.url, 'by-hand', ['video'])
-    const { page, complaints, picture, close } = await openTab(browser, coordinator.url)
-    await page.getByText('live', { exact: true }).waitFor()
-    await drop(page, 'holiday.mp4', 'video/mp4')
-    await page.getByRole('heading', { name: 'holiday.mp4' }).waitFor()
-    const job = await worker.take()
-    await worker.beat(job, 0.42)
-    const bar = page.getByRole('progressbar', { name: 'Progress of holiday.mp4' })
-    await bar.and(page.locator('[value="0.42"]')).waitFor()
-    await page.getByText('42 %').first().waitFor()
-    await picture('progress')
-    await page.getByRole('button', { name: 'Cancel' }).click()
-    await page.locator('.title .chip.cancelled').waitFor()
+    await inTab(browser, { url: coordinator.url }, async ({ page, picture }) => {
+      await page.getByText('live', { exact: true }).waitFor()
+      await drop(page, 'holiday.mp4', 'video/mp4')
+      await page.getByRole('heading', { name: 'holiday.mp4' }).waitFor()
+      const job = await worker.take()
+      await worker.beat(job, 0.42)
+      const bar = page.getByRole('progressbar', { name: 'Progress of holiday.mp4' })
+      await bar.and(page.locator('[value="0.42"]')).waitFor()
+      await page.getByText('42 %').first().waitFor()
+      await picture('progress')
+      await page.getByRole('button', { name: 'Cancel' }).click()
+      await page.locator('.title .chip.cancelled').waitFor()
 
-    await page.getByRole('button', { name: 'Delete' }).click()
-    await page.getByRole('button', { name: 'Keep it' }).click()
-    await page.locator('.title .chip.cancelled').waitFor()
-    await page.getByRole('button', { name: 'Delete' }).click()
-    await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
-    await page.getByText('holiday.mp4 is deleted.').waitFor()
-    await page.getByRole('heading', { name: 'Jobs' }).waitFor()
-    assert.equal(await page.locator('.row', { hasText: 'holiday.mp4' }).count(), 0)
-    assert.deepEqual(complaints, [])
-    await close()
+      await page.getByRole('button', { name: 'Delete' }).click()
+      await page.getByRole('button', { name: 'Keep it' }).click()
+      await page.locator('.title .chip.cancelled').waitFor()
+      await page.getByRole('button', { name: 'Delete' }).click()
+      await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
+      await page.getByText('holiday.mp4 is deleted.').waitFor()
+      await page.getByRole('heading', { name: 'Jobs' }).waitFor()
+      assert.equal(await page.locator('.row', { hasText: 'holiday.mp4' }).count(), 0)
+    })
   })
 
   test('a failed job is found in the banner, its reason read, and it is retried from the page', async () => {
     const worker = new HttpWorker(coordinator.url, 'unlucky', ['podcast'])
-    const { page, complaints, picture, close } = await openTab(browser, coordinator.url)
-    await page.getByText('live', { exact: true }).waitFor()
-    assert.equal(await page.locator('.banner').count(), 0, 'all is well')
-    const evil = '<img src=x onerror=alert(1)>.ogg'
-    await worker.submit(evil, 'podcast')
-    await page.getByText(/1 podcast job waits.*no worker takes podcast/).waitFor()
-    await worker.fail(await worker.take(), 'The file ends in the <b>middle</b>.')
+    await inTab(browser, { url: coordinator.url }, async ({ page, picture }) => {
+      await page.getByText('live', { exact: true }).waitFor()
+      assert.equal(await page.locator('.banner').count(), 0, 'all is well')
+      const evil = '<img src=x onerror=alert(1)>.ogg'
+      await worker.submit(evil, 'podcast')
+      await page.getByText(/1 podcast job waits.*no worker takes podcast/).waitFor()
+      await worker.fail(await worker.take(), 'The file ends in the <b>middle</b>.')
 
-    await page.getByRole('link', { name: `${evil} failed for good.` }).click()
-    await page.locator('.standing').getByText('The file ends in the <b>middle</b>.').waitFor()
-    await picture('failed')
-    await page.getByRole('button', { name: 'Retry' }).click()
-    await page.locator('.title .chip.pending').waitFor()
-    const again = await worker.take()
-    await worker.complete(again, [
-      { start: 0, end: 2, text: '<script>alert(2)</script>', speaker: 'Anna' },
-      { start: 2, end: 60, text: 'Better.', speaker: 'Ben' },
-    ])
-    await page.getByText('<script>alert(2)</script>').waitFor()
-    assert.deepEqual(await page.locator('.who').allTextContents(), ['Anna', 'Ben'])
-    assert.equal(await page.locator('.banner').count(), 0, 'nothing needs a look any more')
-    assert.equal(await page.locator('main img, main script').count(), 0)
-    assert.deepEqual(complaints, [])
-    await close()
+      await page.getByRole('link', { name: `${evil} failed for good.` }).click()
+      await page.locator('.standing').getByText('The file ends in the <b>middle</b>.').waitFor()
+      await picture('failed')
+      await page.getByRole('button', { name: 'Retry' }).click()
+      await page.locator('.title .chip.pending').waitFor()
+      const again = await worker.take()
+      await worker.complete(again, [
+        { start: 0, end: 2, text: '<script>alert(2)</script>', speaker: 'Anna' },
+        { start: 2, end: 60, text: 'Better.', speaker: 'Ben' },
+      ])
+      await page.getByText('<script>alert(2)</script>').waitFor()
+      assert.deepEqual(await page.locator('.who').allTextContents(), ['Anna', 'Ben'])
+      assert.equal(await page.locator('.banner').count(), 0, 'nothing needs a look any more')
+      assert.equal(await page.locator('main img, main script').count(), 0)
+    })
   })
 
   test('a click on a line or on the waveform goes there, and the line that is spoken is marked', async () => {
@@ -135,53 +132,50 @@ describe('the dashboard in a browser', { skip }, () => {
     const segments = said.map((text, i) => ({ start: i * 2.5, end: i * 2.5 + 2, text }))
     await worker.complete(job, segments)
     const hash = `#/jobs/${job.job_id}`
-    const { page, complaints, close } = await openTab(browser, coordinator.url, hash)
-    await page.locator('.line', { hasText: 'I can wait.' }).click()
-    await page.locator('.line[aria-current]', { hasText: 'I can wait.' }).waitFor()
-    await playedBeyond(page, 5)
-    await page.locator('.waveform').click({ position: { x: 12, y: 20 } })
-    await page.locator('.line[aria-current]', { hasText: 'Good morning.' }).waitFor()
-    await page.locator('.line[aria-current]', { hasText: 'What can you do?' }).waitFor()
-    assert.deepEqual(complaints, [])
-    await close()
+    await inTab(browser, { url: coordinator.url, hash }, async ({ page }) => {
+      await page.locator('.line', { hasText: 'I can wait.' }).click()
+      await page.locator('.line[aria-current]', { hasText: 'I can wait.' }).waitFor()
+      await playedBeyond(page, 5)
+      await page.locator('.waveform').click({ position: { x: 12, y: 20 } })
+      await page.locator('.line[aria-current]', { hasText: 'Good morning.' }).waitFor()
+      await page.locator('.line[aria-current]', { hasText: 'What can you do?' }).waitFor()
+    })
   })
 
   test('a worker is drained from its card, and resumed', async () => {
     await new HttpWorker(coordinator.url, 'gpu-7', ['audio']).beat(null)
-    const { page, complaints, close } = await openTab(browser, coordinator.url, '#/workers')
-    const card = page.locator('.card', { hasText: 'gpu-7' })
-    await card.getByText(/GPU of a test · echo · large · version 1\.2\.3/).waitFor()
-    await card.getByRole('button', { name: 'Drain' }).click()
-    await card.getByText('drained', { exact: true }).waitFor()
-    await card.getByRole('button', { name: 'Resume' }).click()
-    await card.getByText('idle', { exact: true }).waitFor()
-    assert.deepEqual(complaints, [])
-    await close()
+    await inTab(browser, { url: coordinator.url, hash: '#/workers' }, async ({ page }) => {
+      const card = page.locator('.card', { hasText: 'gpu-7' })
+      await card.getByText(/GPU of a test · echo · large · version 1\.2\.3/).waitFor()
+      await card.getByRole('button', { name: 'Drain' }).click()
+      await card.getByText('drained', { exact: true }).waitFor()
+      await card.getByRole('button', { name: 'Resume' }).click()
+      await card.getByText('idle', { exact: true }).waitFor()
+    })
   })
 
   test('jobs are filtered by the URL, and older ones fetched page by page', async () => {
     const client = new HttpWorker(coordinator.url, 'nobody', [])
     for (let i = 0; i < 55; i += 1) await client.submit(`page ${i}.pdf`, 'document')
-    const { page, complaints, close } = await openTab(browser, coordinator.url, '#/jobs')
-    await page.getByLabel('Type').selectOption('document')
-    await page.waitForURL(/#\/jobs\?type=document$/)
-    const rows = page.locator('.row')
-    await rows.filter({ hasText: 'page 5.pdf' }).waitFor()
-    assert.equal(await rows.count(), 50)
-    await page.getByRole('button', { name: 'Show older' }).click()
-    await rows.filter({ hasText: 'page 0.pdf' }).waitFor()
-    assert.equal(await rows.count(), 55)
-    await page.getByLabel('Text').pressSequentially('PAGE')
-    await page.waitForURL(/text=PAGE$/)
-    await page.keyboard.type(' 5')
-    await page.waitForURL(/text=PAGE\+5/)
-    await rows.filter({ hasText: 'page 1.pdf' }).waitFor({ state: 'detached' })
-    assert.equal(await rows.count(), 6, '5 and 50 to 54')
-    await page.reload()
-    await rows.filter({ hasText: 'page 54.pdf' }).waitFor()
-    assert.equal(await page.getByLabel('Text').inputValue(), 'PAGE 5')
-    assert.deepEqual(complaints, [])
-    await close()
+    await inTab(browser, { url: coordinator.url, hash: '#/jobs' }, async ({ page }) => {
+      await page.getByLabel('Type').selectOption('document')
+      await page.waitForURL(/#\/jobs\?type=document$/)
+      const rows = page.locator('.row')
+      await rows.filter({ hasText: 'page 5.pdf' }).waitFor()
+      assert.equal(await rows.count(), 50)
+      await page.getByRole('button', { name: 'Show older' }).click()
+      await rows.filter({ hasText: 'page 0.pdf' }).waitFor()
+      assert.equal(await rows.count(), 55)
+      await page.getByLabel('Text').pressSequentially('PAGE')
+      await page.waitForURL(/text=PAGE$/)
+      await page.keyboard.type(' 5')
+      await page.waitForURL(/text=PAGE\+5/)
+      await rows.filter({ hasText: 'page 1.pdf' }).waitFor({ state: 'detached' })
+      assert.equal(await rows.count(), 6, '5 and 50 to 54')
+      await page.reload()
+      await rows.filter({ hasText: 'page 54.pdf' }).waitFor()
+      assert.equal(await page.getByLabel('Text').inputValue(), 'PAGE 5')
+    })
   })
 
   test('where the stream cannot be had it asks again and again', async () => {
@@ -199,19 +193,19 @@ describe('the dashboard in a browser', { skip }, () => {
   test('it goes on by itself when the coordinator is there again', async () => {
     const data = path.join(folder, 'restarted')
     const first = await startCoordinator(data, folder)
-    const { page, close } = await openTab(browser, first.url)
-    await page.getByText('live', { exact: true }).waitFor()
-    first.signal('SIGKILL')
-    await first.ended
-    await page.getByText('connecting', { exact: true }).waitFor()
-    const args = ['--port', new URL(first.url).port]
-    const second = await startCoordinator(data, folder, { args })
-    await new HttpWorker(second.url, 'nobody', []).submit('after.pdf', 'document')
-    await page.getByText('live', { exact: true }).waitFor()
-    await page.getByRole('link', { name: 'after.pdf' }).waitFor()
-    await close()
-    second.signal('SIGTERM')
-    await second.ended
+    await inTab(browser, { url: first.url, expected: /ERR_/ }, async ({ page }) => {
+      await page.getByText('live', { exact: true }).waitFor()
+      first.signal('SIGKILL')
+      await first.ended
+      await page.getByText('connecting', { exact: true }).waitFor()
+      const args = ['--port', new URL(first.url).port]
+      const second = await startCoordinator(data, folder, { args })
+      await new HttpWorker(second.url, 'nobody', []).submit('after.pdf', 'document')
+      await page.getByText('live', { exact: true }).waitFor()
+      await page.getByRole('link', { name: 'after.pdf' }).waitFor()
+      second.signal('SIGTERM')
+      await second.ended
+    })
   })
 
   test('every view fits a phone, and is for everybody, in light and dark', async () => {
@@ -239,83 +233,83 @@ describe('the dashboard in a browser', { skip }, () => {
     }
     for (const colorScheme of ['light', 'dark'] as const) {
       const options = { colorScheme, viewport: { width: 360, height: 740 } }
-      const { page, complaints, picture, close } = await openTab(
-        browser,
-        coordinator.url,
-        '#/',
-        options,
-      )
-      await page.getByText('live', { exact: true }).waitFor()
-      for (const [name, hash] of Object.entries(views)) {
-        await page.goto(`${coordinator.url}/${hash}`)
-        await page.locator('.rows, .cards, .facts').first().waitFor()
-        if (name === 'transcript') await page.locator('.line').first().waitFor()
-        assert.equal(await overhangOf(page), 0, `${name} is wider than a phone`)
-        assert.deepEqual(await violationsIn(page), [], `${name}, ${colorScheme}`)
-        await picture(`${name}-phone-${colorScheme}`)
-        await page.setViewportSize({ width: 1280, height: 800 })
-        await picture(`${name}-desktop-${colorScheme}`)
-        await page.setViewportSize(options.viewport)
-      }
-      assert.deepEqual(complaints, [])
-      await close()
+      await inTab(browser, { url: coordinator.url, ...options }, async ({ page, picture }) => {
+        await page.getByText('live', { exact: true }).waitFor()
+        for (const [name, hash] of Object.entries(views)) {
+          await page.goto(`${coordinator.url}/${hash}`)
+          await page.locator('.rows, .cards, .facts').first().waitFor()
+          if (name === 'transcript') await page.locator('.line').first().waitFor()
+          assert.equal(await overhangOf(page), 0, `${name} is wider than a phone`)
+          assert.deepEqual(await violationsIn(page), [], `${name}, ${colorScheme}`)
+          await picture(`${name}-phone-${colorScheme}`)
+          await page.setViewportSize({ width: 1280, height: 800 })
+          await picture(`${name}-desktop-${colorScheme}`)
+          await page.setViewportSize(options.viewport)
+        }
+      })
     }
   })
 
   test('it is used without a mouse', async () => {
-    const { page, close } = await openTab(browser, coordinator.url)
-    await page.locator('.rows').waitFor()
-    await page.keyboard.press('Tab')
-    await page.keyboard.press('Enter')
-    await page.keyboard.press('Tab')
-    assert.equal(await page.locator('main :focus').count(), 1, 'the first key leads to the content')
-    await page.goto(`${coordinator.url}/#/jobs?type=podcast`)
-    await page.locator('.row a').focus()
-    await page.keyboard.press('Enter')
-    await page.locator('.line .at').first().waitFor()
-    await page.locator('.line .at').first().focus()
-    await page.keyboard.press('ArrowDown')
-    assert.equal(await page.locator(':focus').textContent(), '0:02')
-    await close()
+    await inTab(browser, { url: coordinator.url }, async ({ page }) => {
+      await page.locator('.rows').waitFor()
+      await page.keyboard.press('Tab')
+      await page.keyboard.press('Enter')
+      await page.keyboard.press('Tab')
+      assert.equal(
+        await page.locator('main :focus').count(),
+        1,
+        'the first key leads to the content',
+      )
+      await page.goto(`${coordinator.url}/#/jobs?type=podcast`)
+      await page.locator('.row a').focus()
+      await page.keyboard.press('Enter')
+      await page.locator('.line .at').first().waitFor()
+      await page.locator('.line .at').first().focus()
+      await page.keyboard.press('ArrowDown')
+      assert.equal(await page.locator(':focus').textContent(), '0:02')
+    })
   })
 
   test('one signs in with a token, a bad one is refused, and one signs out', async () => {
-    const { page, complaints, picture, close } = await openTab(browser, closed.url)
-    const field = page.getByLabel('Token')
-    await field.fill('a bad one')
-    await page.getByRole('button', { name: 'Sign in' }).click()
-    await page.getByText('That token is not valid here.').waitFor()
-    await picture('sign-in')
-    assert.deepEqual(await violationsIn(page), [])
-    await field.fill(KEY)
-    await field.press('Enter')
-    await page.getByText('live', { exact: true }).waitFor()
-    const [cookie] = await page.context().cookies()
-    assert.equal(cookie?.httpOnly, true)
-    assert.equal(cookie?.sameSite, 'Strict')
-    await page.reload()
-    await page.getByText('live', { exact: true }).waitFor()
-    await page.getByLabel('Send a file').setInputFiles({
-      name: 'secret.mp3',
-      mimeType: 'audio/mpeg',
-      buffer: Buffer.from('speech'),
-    })
-    await page.getByRole('heading', { name: 'secret.mp3' }).waitFor()
-    await page.getByRole('button', { name: 'Sign out' }).click()
-    await field.waitFor()
-    assert.doesNotMatch(await page.content(), /secret\.mp3/, 'nothing stays to be read')
-    assert.deepEqual(await page.context().cookies(), [])
-    const wish = { role: 'read', name: 'auditor', types: null, lifeMs: null } as const
-    const { token } = await new Tokens(path.join(folder, 'closed'), Date.now).create(wish)
-    await field.fill(token)
-    await field.press('Enter')
-    await page.getByRole('heading', { name: 'secret.mp3' }).waitFor()
-    await page.locator('.facts').waitFor()
-    assert.equal(await page.locator('#top .send').count(), 0, 'who reads sends nothing')
-    assert.equal(await page.locator('header.job button').count(), 0, 'and changes nothing')
-    const others = complaints.filter((one) => !one.includes('401 (Unauthorized)'))
-    assert.deepEqual(others, [])
-    await close()
+    await inTab(
+      browser,
+      { url: closed.url, expected: /401 \(Unauthorized\)/ },
+      async ({ page, picture }) => {
+        const field = page.getByLabel('Token')
+        await field.fill('a bad one')
+        await page.getByRole('button', { name: 'Sign in' }).click()
+        await page.getByText('That token is not valid here.').waitFor()
+        await picture('sign-in')
+        assert.deepEqual(await violationsIn(page), [])
+        await field.fill(KEY)
+        await field.press('Enter')
+        await page.getByText('live', { exact: true }).waitFor()
+        const [cookie] = await page.context().cookies()
+        assert.equal(cookie?.httpOnly, true)
+        assert.equal(cookie?.sameSite, 'Strict')
+        await page.reload()
+        await page.getByText('live', { exact: true }).waitFor()
+        await page.getByLabel('Send a file').setInputFiles({
+          name: 'secret.mp3',
+          mimeType: 'audio/mpeg',
+          buffer: Buffer.from('speech'),
+        })
+        await page.getByRole('heading', { name: 'secret.mp3' }).waitFor()
+        await page.getByRole('button', { name: 'Sign out' }).click()
+        await field.waitFor()
+        assert.doesNotMatch(await page.content(), /secret\.mp3/, 'nothing stays to be read')
+        assert.deepEqual(await page.context().cookies(), [])
+        const wish = { role: 'read', name: 'auditor', types: null, lifeMs: null } as const
+        const { token } = await new Tokens(path.join(folder, 'closed'), Date.now).create(wish)
+        await field.fill(token)
+        await field.press('Enter')
+        await page.getByRole('heading', { name: 'secret.mp3' }).waitFor()
+        await page.locator('.facts').waitFor()
+        assert.equal(await page.locator('#top .send').count(), 0, 'who reads sends nothing')
+        assert.equal(await page.locator('header.job button').count(), 0, 'and changes nothing')
+      },
+    )
   })
 })
 
