@@ -55,3 +55,29 @@ export function continueWhenRead(server: Server): void {
     server.emit('request', request, answer)
   })
 }
+
+/**
+ * Lets an answer end with its connection also where its turn had not come. Of requests that were sent without waiting for
+ * the answer to the one before, Node closes that of the first alone, and the others would be held for ever.
+ */
+export function closeInLine(server: Server): void {
+  const inLine = new WeakMap<Socket, Set<ServerResponse>>()
+  const lineOf = (socket: Socket): Set<ServerResponse> => {
+    const answers = new Set<ServerResponse>()
+    inLine.set(socket, answers)
+    socket.once('close', () => {
+      for (const answer of answers) {
+        // It has its turn, and Node tells it.
+        if (answer.socket !== null) continue
+        answer.destroy()
+        answer.emit('close')
+      }
+    })
+    return answers
+  }
+  server.prependListener('request', ({ socket }: IncomingMessage, answer: ServerResponse) => {
+    const answers = inLine.get(socket) ?? lineOf(socket)
+    answers.add(answer)
+    answer.once('close', () => answers.delete(answer))
+  })
+}

@@ -8,7 +8,7 @@ import type { Logger } from 'pino'
 import { MINUTE, SECOND } from '../shared/duration.ts'
 import { AppError, isSystemError } from '../shared/errors.ts'
 import type { Config } from './config.ts'
-import { connectionsOf, continueWhenRead } from './connections.ts'
+import { closeInLine, connectionsOf, continueWhenRead } from './connections.ts'
 import { MAX_HEADER_BYTES, type Limits } from './limits.ts'
 import type { Env } from './routes/http.ts'
 import { refuseUnfit } from './slow-clients.ts'
@@ -55,6 +55,7 @@ export async function listen(
   const server = served as Server
   refuseUnfit(server, idleMs, log)
   continueWhenRead(server)
+  closeInLine(server)
   const hangUp = connectionsOf(server)
   await untilListening(server, host, port)
   const follow =

@@ -12,8 +12,8 @@ import { answer, bodyOf, callerGone, type Env } from './http.ts'
 
 /** How long a worker that got nothing should wait; one whose time to wait has passed here need not. */
 const RETRY_AFTER_SECONDS = 5
-/** One token may be that of many machines. */
-const CALLS_OF_TOKEN = 1_024
+/** One token may be that of many machines; half of all that may wait. */
+const CALLS_OF_TOKEN = 2_048
 /** The checkpoints of very long recordings come with it. */
 const HEARTBEAT_MIB = 16
 

@@ -92,7 +92,7 @@ export function callerGone(c: Context<Env>): AbortSignal {
     if (!outgoing.writableFinished) controller.abort(new Error('The caller went away.'))
   }
   // It may have gone while its request was being read.
-  if (outgoing.closed) look()
+  if (outgoing.closed || outgoing.destroyed) look()
   else outgoing.once('close', look)
   return controller.signal
 }
