@@ -52,7 +52,7 @@ export function signIn() {
             'p',
             { id: 'token-hint', class: 'sub' },
             'One is made on the coordinator’s machine: ',
-            h('code', null, 'morag-coordinator token create --role read NAME'),
+            h('code', null, 'morag-coordinator token create --role read --name YOU'),
           ),
           h('div', { class: 'actions' }, enter),
         ),
