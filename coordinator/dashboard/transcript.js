@@ -30,7 +30,11 @@ async function fill(element, job, signal) {
     if (!signal.aborted) element.replaceChildren(...built(job, result, player, signal))
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    element.replaceChildren(h('p', { class: 'empty' }, error.message))
+    const again = () => void fill(element, job, signal)
+    element.replaceChildren(
+      h('p', { class: 'empty' }, error.message),
+      h('button', { type: 'button', onclick: again }, 'Try again'),
+    )
   }
 }
 

@@ -37,8 +37,12 @@ describe('the dashboard in a browser', { skip }, () => {
     }
   })
 
-  test('a file that is chosen is followed to its transcript, which is read, heard and searched', async () => {
+  test('a file that is chosen is followed to its transcript, which is read, heard and searched', async (t) => {
     const agent = startAgent(coordinator.url, folder, 'real-agent')
+    t.after(async () => {
+      agent.signal('SIGTERM')
+      await agent.ended
+    })
     await inTab(browser, { url: coordinator.url }, async ({ page, picture }) => {
       await page.getByText('live', { exact: true }).waitFor()
       await page.getByLabel('Send a file').setInputFiles(CLIP)
@@ -67,8 +71,6 @@ describe('the dashboard in a browser', { skip }, () => {
       assert.match(await readFile(await download.path(), 'utf8'), /^1\r?\n00:00:0\d,\d+ --> /)
       await picture('transcript')
     })
-    agent.signal('SIGTERM')
-    await agent.ended
   })
 
   test('a file that is dropped is watched while it is done, then cancelled and deleted', async () => {
@@ -190,7 +192,16 @@ describe('the dashboard in a browser', { skip }, () => {
     await context.close()
   })
 
-  test('it goes on by itself when the coordinator is there again', async () => {
+  test('a page that was cut off on its way is fetched again', async () => {
+    const context = await browser.newContext()
+    const page = await context.newPage()
+    await page.route('**/store.js', (route) => route.abort('connectionreset'), { times: 1 })
+    await page.goto(coordinator.url)
+    await page.getByText('live', { exact: true }).waitFor()
+    await context.close()
+  })
+
+  test('it goes on by itself when the coordinator is there again', async (t) => {
     const data = path.join(folder, 'restarted')
     const first = await startCoordinator(data, folder)
     await inTab(browser, { url: first.url, expected: /ERR_/ }, async ({ page }) => {
@@ -200,11 +211,13 @@ describe('the dashboard in a browser', { skip }, () => {
       await page.getByText('connecting', { exact: true }).waitFor()
       const args = ['--port', new URL(first.url).port]
       const second = await startCoordinator(data, folder, { args })
+      t.after(async () => {
+        second.signal('SIGTERM')
+        await second.ended
+      })
       await new HttpWorker(second.url, 'nobody', []).submit('after.pdf', 'document')
       await page.getByText('live', { exact: true }).waitFor()
       await page.getByRole('link', { name: 'after.pdf' }).waitFor()
-      second.signal('SIGTERM')
-      await second.ended
     })
   })
 

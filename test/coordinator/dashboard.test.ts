@@ -29,7 +29,7 @@ describe('the dashboard’s files', () => {
   it('all come, and a browser that has one is told so', async (t) => {
     const { url } = await startRunning(t)
     const seen = new Set<string>()
-    const open = ['main.js']
+    const open = ['boot.js']
     for (let name = open.pop(); name !== undefined; name = open.pop()) {
       if (seen.has(name)) continue
       seen.add(name)
@@ -38,7 +38,8 @@ describe('the dashboard’s files', () => {
       const etag = answer.headers.get('etag')!
       const again = await fetch(`${url}/dashboard/${name}`, { headers: { 'if-none-match': etag } })
       assert.equal(again.status, 304, name)
-      for (const [, next] of (await answer.text()).matchAll(/ from '\.\/(.*?)'/g)) open.push(next!)
+      for (const [, next] of (await answer.text()).matchAll(/(?: from |await import\()'\.\/(.*?)'/g))
+        open.push(next!)
     }
     assert.ok(seen.size > 20)
   })
