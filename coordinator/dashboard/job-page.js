@@ -4,6 +4,8 @@ import { ask, Refusal } from './api.js'
 export class JobPage {
   #store
   #jobId
+  /** The snapshot since which the stream has told of it; -1: it has not. */
+  #toldSince = -1
   /** What is known was asked for at this. */
   #seen = ''
   #isAsking = false
@@ -33,7 +35,10 @@ export class JobPage {
 
   /** Asks again if something but its progress is new. */
   refresh() {
-    const told = this.#store.jobs.get(this.#jobId)
+    const { generation, jobs } = this.#store
+    const told = jobs.get(this.#jobId)
+    if (told !== undefined) this.#toldSince = generation
+    else if (this.#toldSince === generation) return this.#gone()
     const {
       stage: _,
       progress: __,
@@ -41,10 +46,16 @@ export class JobPage {
       processed_seconds: ____,
       ...rest
     } = told ?? {}
-    const seen = JSON.stringify([this.#store.generation, rest])
+    const seen = JSON.stringify([generation, rest])
     if (seen === this.#seen || this.#isAsking) return
     this.#seen = seen
     void this.#ask()
+  }
+
+  /** It was removed: there is nothing to ask for. */
+  #gone() {
+    this.#detail = null
+    this.refusal = 'This job is not there any more.'
   }
 
   async #ask() {
