@@ -6,6 +6,8 @@ import { visitLock } from '../shared/lock.ts'
 import { parseJson } from './connection.ts'
 import type { ControlCommand } from './control.ts'
 
+const PATIENCE_MS = 10_000
+
 /** What one agent answered. */
 export interface ControlAnswer {
   workerId: string
@@ -39,12 +41,15 @@ async function ask(
   command: ControlCommand,
 ): Promise<ControlAnswer | null> {
   const socket = await visitLock(path.join(workDir, workerId)).catch((error: unknown) => {
-    if (isSystemError(error, 'ENOENT')) return null
+    // Another user's, or one that is being removed.
+    if (isSystemError(error, 'ENOENT', 'EACCES', 'EPERM')) return null
     throw error
   })
   if (socket === null) return null
+  const mute = { error: 'It does not answer.' }
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('it does not answer')))
   socket.write(`${command}\n`)
-  const answer = parseJson(await text(socket))
+  const answer = await text(socket).then(parseJson, () => mute)
   const isObject = typeof answer === 'object' && answer !== null
   return { workerId, answer: isObject ? (answer as Record<string, unknown>) : {} }
 }

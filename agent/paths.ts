@@ -21,8 +21,8 @@ export function stateDir(): string {
  * `~/.config`. One for each, so that what belongs to one never goes to another.
  */
 export function keyFileFor(coordinator: string): string {
-  const { protocol, host, pathname } = new URL(coordinator)
-  const name = `${protocol}${host}${pathname}`.replace(/\/+$/, '').replace(/[^\w.-]+/g, '_')
+  const { origin, pathname } = new URL(coordinator)
+  const name = encodeURIComponent(`${origin}${pathname}`.replace(/\/+$/, ''))
   const config = setting('XDG_CONFIG_HOME') ?? path.join(homedir(), '.config')
   return path.join(config, 'morag', 'keys', name)
 }

@@ -12,6 +12,7 @@ import { Throttle } from './throttle.ts'
 import { digestOf } from './token-text.ts'
 import { TokenUse } from './token-use.ts'
 import { Tokens, type NewToken } from './tokens.ts'
+import { WorkerNames } from './worker-names.ts'
 
 /** A key of fewer characters was thought of by a person, and may be guessed. */
 const UNGUESSABLE_CHARS = 32
@@ -27,6 +28,7 @@ export class Access {
   readonly #use: TokenUse
   readonly #throttle: Throttle
   readonly #answers: OpenAnswers
+  readonly #names: WorkerNames
   readonly #log: Logger
   readonly #now: () => number
   readonly #key: { digest: Buffer; isGuessable: boolean } | null
@@ -45,6 +47,7 @@ export class Access {
     })
     this.#throttle = new Throttle(now)
     this.#answers = new OpenAnswers((principal) => this.#mayStay(principal))
+    this.#names = new WorkerNames(now, (principal) => this.#mayStay(principal))
     this.#log = log
     this.#now = now
     const isGuessable = apiKey !== null && apiKey.length < UNGUESSABLE_CHARS
@@ -99,6 +102,11 @@ export class Access {
   /** Ends an answer that is under way for longer than whom it is for would be let in. */
   watch(principal: Principal, answer: ServerResponse): void {
     this.#answers.add(principal, answer)
+  }
+
+  /** Lets a principal go by a worker's name. @throws {AppError} `unavailable` while another token does. */
+  goBy(principal: Principal, workerId: string): void {
+    this.#names.use(principal, workerId)
   }
 
   /** A token's name, for the log; undefined when there is no such token, or the tokens cannot be read. */

@@ -34,6 +34,7 @@ export function agentRoutes({
     const { waitSeconds, prefetch, ...request } = await bodyOf(c, claimRequest)
     const { principal } = c.var
     const contentTypes = typesFor(principal, request.contentTypes)
+    access.goBy(principal, request.workerId)
     workers.seen(request.workerId, { contentTypes })
     const signal = callerGone(c)
     const waitMs = waitSeconds * SECOND
@@ -68,6 +69,7 @@ export function agentRoutes({
     const workerId = parseWire(workerName, c.req.param('id'), 'path')
     const { principal } = c.var
     const { jobs: beats, ...news } = await bodyOf(c, heartbeatRequest, HEARTBEAT_MIB)
+    access.goBy(principal, workerId)
     workers.seen(workerId, {
       ...news,
       device: news.device ?? null,

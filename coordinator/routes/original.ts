@@ -10,6 +10,7 @@ const RESULT_MIB = 64
 
 /** The contract of the original system, which its clients and workers rely on; creation also takes an upload. */
 export function originalRoutes({
+  access,
   attempts,
   claims,
   intake,
@@ -37,6 +38,7 @@ export function originalRoutes({
     if (c.req.method === 'HEAD') return c.body(null)
     const { principal } = c.var
     const contentTypes = typesFor(principal, asked)
+    access.goBy(principal, workerId)
     workers.seen(workerId, { contentTypes })
     const signal = callerGone(c)
     const claimed = await claims.claim({

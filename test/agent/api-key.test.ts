@@ -75,11 +75,12 @@ describe('the key for a coordinator', () => {
       'https://a.example',
       'https://a.example:8000',
       'https://a.example/morag',
+      'https://a.example/8000',
       'https://b.example',
     ].map(keyFileFor)
     assert.equal(new Set(places).size, places.length)
     assert.equal(keyFileFor('https://a.example/'), keyFileFor('https://a.example'))
-    for (const place of places) assert.match(path.basename(place), /^[\w.-]+$/)
+    for (const place of places) assert.match(path.basename(place), /^[\w.%-]+$/)
   })
 })
 

@@ -272,7 +272,9 @@ describe('a worker', () => {
     const attempt = async (who: Holder, progress: number): Promise<unknown> => {
       const beat = { job_id: jobId, lease_token: lease, stage: 'transcribe', progress }
       const body = { state: 'running', version: '1', slots: 1, jobs: [beat] }
-      const answer = await who.ask('POST', '/workers/w1/heartbeat', body)
+      // By the other's name it would not even be asked what it wants.
+      const name = who === b ? 'w1' : 'another'
+      const answer = await who.ask('POST', `/workers/${name}/heartbeat`, body)
       return (answer.body['jobs'] as { order: string }[])[0]!.order
     }
     const refusals = async (who: Holder): Promise<void> => {
@@ -317,7 +319,21 @@ describe('a worker', () => {
     const claimed = await b.claim({ claim_id: 'mine' })
     assert.equal((await b.claim({ claim_id: 'mine' })).lease_token, claimed.lease_token)
     const same = { worker_id: 'w1', content_types: ['audio'], claim_id: 'mine' }
-    const { body } = await a.ask('POST', '/remote-jobs/claim', same)
+    for (const refused of [
+      await a.ask('POST', '/remote-jobs/claim', same),
+      await a.ask('GET', '/remote-jobs/poll?worker_id=w1&content_types=audio'),
+      await a.ask('POST', '/workers/w1/heartbeat', {
+        state: 'idle',
+        version: '1',
+        slots: 1,
+        jobs: [],
+      }),
+    ]) {
+      assert.equal(refused.status, 503)
+      assert.match(refused.text, /Another token goes by the worker id w1/)
+      assert.ok(Number(refused.headers.get('retry-after')) > 60)
+    }
+    const { body } = await a.ask('POST', '/remote-jobs/claim', { ...same, worker_id: 'w2' })
     assert.deepEqual(body['jobs'], [])
   })
 

@@ -1,0 +1,51 @@
+import { SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import type { Principal } from './principal.ts'
+
+/** A name is free again when its worker was silent for so long. */
+const HELD_MS = 120 * SECOND
+/** What is free anyway is thrown out when there are so many. */
+const MANY = 10_000
+
+/** Which token goes by which worker's name: while one does, no other may, or it would speak for a stranger. */
+export class WorkerNames {
+  readonly #holders = new Map<string, { principal: Principal; lastAt: number }>()
+  readonly #now: () => number
+  readonly #isGood: (principal: Principal) => boolean
+
+  /** @param isGood whether somebody would still be let in: a token that is revoked holds no name. */
+  constructor(now: () => number, isGood: (principal: Principal) => boolean) {
+    this.#now = now
+    this.#isGood = isGood
+  }
+
+  /**
+   * Notes that a name is used. Who may do everything may use every name.
+   * @throws {AppError} `unavailable` while another token goes by it: it may be that of the same machine, before it got
+   * a new one, so that it is worth to come again.
+   */
+  use(principal: Principal, workerId: string): void {
+    if (principal.tokenId === null) return
+    const now = this.#now()
+    const holder = this.#holders.get(workerId)
+    if (
+      holder !== undefined &&
+      holder.principal.tokenId !== principal.tokenId &&
+      holder.lastAt + HELD_MS > now &&
+      this.#isGood(holder.principal)
+    ) {
+      const retryAfterSeconds = Math.ceil((holder.lastAt + HELD_MS - now) / SECOND)
+      const message = `Another token goes by the worker id ${printable(workerId)}: take another --worker-id, or wait until it is free.`
+      throw new AppError('unavailable', message, { retryAfterSeconds })
+    }
+    if (this.#holders.size >= MANY) this.#forgetFree(now)
+    this.#holders.set(workerId, { principal, lastAt: now })
+  }
+
+  #forgetFree(now: number): void {
+    for (const [workerId, { lastAt }] of this.#holders) {
+      if (lastAt + HELD_MS <= now) this.#holders.delete(workerId)
+    }
+  }
+}

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { API_KEY_HOLDER, type Principal } from '../../coordinator/access/principal.ts'
+import { WorkerNames } from '../../coordinator/access/worker-names.ts'
+
+const holder = (tokenId: string): Principal => ({ ...API_KEY_HOLDER, role: 'worker', tokenId })
+
+describe('the name of a worker', () => {
+  let now = 0
+  const bad = new Set<string | null>()
+  const names = () =>
+    new WorkerNames(
+      () => now,
+      ({ tokenId }) => !bad.has(tokenId),
+    )
+
+  it('is that of the token that goes by it, until it was silent for two minutes', () => {
+    const all = names()
+    all.use(holder('a'), 'gpu-1')
+    now += 100_000
+    all.use(holder('a'), 'gpu-1')
+    now += 30_000
+    assert.throws(() => all.use(holder('b'), 'gpu-1'), {
+      code: 'unavailable',
+      retryAfterSeconds: 90,
+      message: /^Another token goes by the worker id gpu-1: take another --worker-id/,
+    })
+    all.use(holder('b'), 'gpu-2')
+    now += 90_000
+    all.use(holder('b'), 'gpu-1')
+    assert.throws(() => all.use(holder('a'), 'gpu-1'))
+  })
+
+  it('is free at once when its token is revoked', () => {
+    const all = names()
+    all.use(holder('c'), 'gpu-1')
+    bad.add('c')
+    all.use(holder('d'), 'gpu-1')
+  })
+
+  it('is every name for the API key', () => {
+    const all = names()
+    all.use(holder('a'), 'gpu-1')
+    all.use(API_KEY_HOLDER, 'gpu-1')
+  })
+})
