@@ -23,7 +23,7 @@ let given = 0
 const engine: Engine = {
   info: moonshine.info,
   // Short parts, so that a short recording has several.
-  abilities: { ...moonshine.abilities, partSeconds: 30 },
+  abilities: { ...moonshine.abilities, partSeconds: 15 },
   prepare: (slot, aborted) => moonshine.prepare(slot, aborted),
   transcribe(request) {
     given += request.durationSeconds
@@ -66,7 +66,7 @@ async function convert(
 
 async function series(extension: string): Promise<string> {
   const list = path.join(folder, 'list.txt')
-  await writeFile(list, `file '${CLIPS.jfk.file}'\nfile '${CLIPS.austen.file}'\n`.repeat(6))
+  await writeFile(list, `file '${CLIPS.jfk.file}'\nfile '${CLIPS.austen.file}'\n`.repeat(3))
   const out = path.join(folder, `series.${extension}`)
   return await ffmpeg`-f concat -safe 0 -i ${list} ${out}`
 }
