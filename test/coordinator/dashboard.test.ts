@@ -38,7 +38,9 @@ describe('the dashboard’s files', () => {
       const etag = answer.headers.get('etag')!
       const again = await fetch(`${url}/dashboard/${name}`, { headers: { 'if-none-match': etag } })
       assert.equal(again.status, 304, name)
-      for (const [, next] of (await answer.text()).matchAll(/(?: from |await import\()'\.\/(.*?)'/g))
+      for (const [, next] of (await answer.text()).matchAll(
+        /(?: from |await import\()'\.\/(.*?)'/g,
+      ))
         open.push(next!)
     }
     assert.ok(seen.size > 20)
