@@ -12,7 +12,6 @@ import { Outbox } from '../../agent/outbox.ts'
 import { Refusal } from '../../agent/retry.ts'
 import { clientOf, json, startServer, type Seen } from '../agent/fake-server.ts'
 import { newFolder } from '../agent/worker-scene.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags } from './held-programs.ts'
 import type { Passing, Said } from './proxy.ts'
 import { makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
@@ -177,9 +176,8 @@ function never(): never {
 const newTarget = (): string => `${newFolder()}.out`
 
 describe('an agent', { skip, timeout: PATIENCE_MS }, () => {
-  const folder = tempFolder()
   let scene: Scene
-  before(async () => (scene = await Scene.open(folder)))
+  before(async () => (scene = await Scene.open()))
   after(() => scene.close())
 
   test('outlives bad answers of every kind, waits as it is told, and does its job', async () => {
@@ -194,8 +192,8 @@ describe('an agent', { skip, timeout: PATIENCE_MS }, () => {
       const say = isFirst ? undefined : left.get(kind)?.shift()
       return say === undefined ? 'pass' : { say }
     }
-    const agent = lane.agent([...(await engineFlags(folder, 'e', { says: 'hello' }))])
-    const jobId = await lane.upload(await makeRecording(folder), { formats: ['srt'] })
+    const agent = lane.agent([...(await engineFlags(scene.folder, 'e', { says: 'hello' }))])
+    const jobId = await lane.upload(await makeRecording(scene.folder), { formats: ['srt'] })
     const { status, attempts } = await lane.ended(jobId)
     assert.deepEqual([status, attempts.length], ['completed', 1])
     agent.signal('SIGTERM')

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Running } from '../../scripts/processes.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags, goOn, stopped } from './held-programs.ts'
 import { makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 
@@ -24,15 +23,14 @@ for (const [title, ms] of [
   ['an hour back', -HOUR_MS],
 ] as const) {
   describe(`a clock that is set ${title}`, { skip, timeout: PATIENCE_MS }, () => {
-    const folder = tempFolder()
     let scene: Scene
     let recording: string
     let held: string[]
 
     before(async () => {
-      scene = await Scene.open(folder, { ...steppable(ms), args: ['--lease', '15s'] })
-      recording = await makeRecording(folder)
-      held = await engineFlags(folder, 'held', { says: 'in time', held: true })
+      scene = await Scene.open({ ...steppable(ms), args: ['--lease', '15s'] })
+      recording = await makeRecording(scene.folder)
+      held = await engineFlags(scene.folder, 'held', { says: 'in time', held: true })
     })
     after(() => scene.close())
 

@@ -3,7 +3,6 @@ import { open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { isSystemError } from '../../shared/errors.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags, goOn, heldTools, stopped } from './held-programs.ts'
 import { makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 import { mountDisk, NO_MOUNT, type Disk } from './small-disk.ts'
@@ -13,13 +12,12 @@ const MIB = 1024 * 1024
 const DISK_MIB = 80
 
 describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concurrency: 2 }, () => {
-  const folder = tempFolder()
   let scene: Scene
   let recording: string
 
   before(async () => {
-    scene = await Scene.open(folder)
-    recording = await makeRecording(folder)
+    scene = await Scene.open()
+    recording = await makeRecording(scene.folder)
   })
   after(() => scene.close())
 
@@ -61,7 +59,7 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
     const { client } = scene
     const lane = await scene.lane('no-room')
     const empty = await fill(disk, DISK_MIB - 30)
-    const flags = await engineFlags(folder, 'first', { says: 'hello' })
+    const flags = await engineFlags(scene.folder, 'first', { says: 'hello' })
     const agent = lane.agent([...flags, '--work-dir', disk.dir])
     const jobId = await lane.upload(recording)
     assert.equal(await errorOf(jobId, 1), 'no_space')
@@ -78,8 +76,8 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
     const disk = await diskOf(t)
     if (disk === null) return
     const lane = await scene.lane('filled')
-    const flags = await engineFlags(folder, 'second', { says: 'hello' })
-    const ffmpeg = ['--ffmpeg', await heldTools(folder, 'ffmpeg')]
+    const flags = await engineFlags(scene.folder, 'second', { says: 'hello' })
+    const ffmpeg = ['--ffmpeg', await heldTools(scene.folder, 'ffmpeg')]
     const agent = lane.agent([...flags, ...ffmpeg, '--work-dir', disk.dir])
     const jobId = await lane.upload(recording)
     const tool = await stopped(agent.pid)

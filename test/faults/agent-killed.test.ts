@@ -2,22 +2,20 @@ import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { family } from '../../scripts/process-tree.ts'
 import type { Running } from '../../scripts/processes.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags, heldTools, stopped } from './held-programs.ts'
 import { gone, type Lane, makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 
 const SAYS = 'what was said'
 
 describe('an agent that is killed', { skip, timeout: PATIENCE_MS, concurrency: 3 }, () => {
-  const folder = tempFolder()
   let scene: Scene
   let recording: string
   let plain: string[]
 
   before(async () => {
-    scene = await Scene.open(folder)
-    recording = await makeRecording(folder)
-    plain = await engineFlags(folder, 'plain', { says: SAYS })
+    scene = await Scene.open()
+    recording = await makeRecording(scene.folder)
+    plain = await engineFlags(scene.folder, 'plain', { says: SAYS })
   })
   after(() => scene.close())
 
@@ -63,7 +61,7 @@ describe('an agent that is killed', { skip, timeout: PATIENCE_MS, concurrency: 3
   ] as const) {
     test(`while ${tool} runs leaves the job to the next, and no ${tool}`, async () => {
       const lane = await scene.lane(stage)
-      const agent = lane.agent([...plain, '--ffmpeg', await heldTools(folder, tool)])
+      const agent = lane.agent([...plain, '--ffmpeg', await heldTools(scene.folder, tool)])
       const jobId = await lane.upload(recording)
       await stopped(agent.pid)
       await kill(agent)
@@ -75,7 +73,7 @@ describe('an agent that is killed', { skip, timeout: PATIENCE_MS, concurrency: 3
 
   test('while its engine runs leaves the job to the next, and no engine', async () => {
     const lane = await scene.lane('transcribing')
-    const held = await engineFlags(folder, 'held', { says: SAYS, held: true })
+    const held = await engineFlags(scene.folder, 'held', { says: SAYS, held: true })
     const agent = lane.agent(held)
     const jobId = await lane.upload(recording)
     await stopped(agent.pid)

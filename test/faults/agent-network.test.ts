@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { CLIPS } from '../agent/fixtures.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
 import { farNetwork, NO_NETWORK } from './far-network.ts'
 import { engineFlags } from './held-programs.ts'
 import { PATIENCE_MS, Scene, skip } from './scene.ts'
@@ -10,7 +9,6 @@ import { PATIENCE_MS, Scene, skip } from './scene.ts'
 /** How long the cable is out. */
 const OUT_MS = 2_000
 
-const folder = tempFolder()
 let scene: Scene | null = null
 after(() => scene?.close())
 
@@ -23,9 +21,9 @@ test(
     t.after(() => network.release())
     t.diagnostic(`the network: ${network.quality}`)
     // It is asked under another name than its own.
-    scene = await Scene.open(folder, { args: ['--insecure-no-auth'] })
+    scene = await Scene.open({ args: ['--insecure-no-auth'] })
     const lane = await scene.lane('far', 'far', network.host)
-    const flags = await engineFlags(folder, 'engine', { says: 'from afar' })
+    const flags = await engineFlags(scene.folder, 'engine', { says: 'from afar' })
     const fetches = lane.next('download')
     const jobId = await lane.upload(CLIPS.jfk.file)
     const ended = network.agent([...lane.usual, ...flags, '--once'])

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { CLIPS } from '../agent/fixtures.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags } from './held-programs.ts'
 import { PATIENCE_MS, Scene, skip } from './scene.ts'
 
-const folder = tempFolder()
 let scene: Scene | null = null
 after(() => scene?.close())
 
@@ -13,10 +11,13 @@ test(
   'a file whose engine kills its agent twice has failed, and that agent goes on with others',
   { skip, timeout: PATIENCE_MS },
   async () => {
-    scene = await Scene.open(folder, { args: ['--lease', '3s'] })
+    scene = await Scene.open({ args: ['--lease', '3s'] })
     const lane = await scene.lane('poisoned')
     // Between the lengths of the two recordings.
-    const flags = await engineFlags(folder, 'engine', { says: 'hello', killsAgentOver: 300_000 })
+    const flags = await engineFlags(scene.folder, 'engine', {
+      says: 'hello',
+      killsAgentOver: 300_000,
+    })
     const poison = await lane.upload(CLIPS.jfk.file)
     for (const time of [0, 1]) {
       const agent = lane.agent(flags)

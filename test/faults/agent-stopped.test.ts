@@ -3,7 +3,6 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Running } from '../../scripts/processes.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
 import { engineFlags } from './held-programs.ts'
 import { type Lane, makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 
@@ -18,18 +17,18 @@ describe(
   'an agent that is stopped for longer than its lease',
   { skip, timeout: PATIENCE_MS },
   () => {
-    const folder = tempFolder()
-    const repaired = path.join(folder, 'repaired')
+    let repaired: string
     let scene: Scene
     let success: Late
     let second: Late
     let failure: Late
 
     before(async () => {
-      scene = await Scene.open(folder)
-      const recording = await makeRecording(folder)
+      scene = await Scene.open()
+      repaired = path.join(scene.folder, 'repaired')
+      const recording = await makeRecording(scene.folder)
       const engine = (name: string, failsWithout?: string): Promise<string[]> =>
-        engineFlags(folder, name, {
+        engineFlags(scene.folder, name, {
           says: `heard by ${name}`,
           ...(failsWithout && { failsWithout }),
         })
@@ -93,7 +92,7 @@ describe(
       const { jobId } = second
       const lane = await scene.lane('other', 'second')
       const other = lane.agent([
-        ...(await engineFlags(folder, 'other', { says: 'heard by another' })),
+        ...(await engineFlags(scene.folder, 'other', { says: 'heard by another' })),
         '--once',
       ])
       await lane.hand(jobId)

@@ -141,14 +141,14 @@ export class Proxy {
     onward.on('error', () => response.destroy())
     onward.on('response', (answer) => {
       answer.on('error', () => response.destroy())
-      answer.on('data', (chunk: Buffer) => (one.answeredBytes += chunk.length))
       if (fate === 'lose') {
         answer.resume().on('end', () => response.destroy())
         return
       }
       response.writeHead(answer.statusCode ?? 502, answer.headers)
-      if (fate === 'pass') answer.pipe(response)
-      else passSome(answer, response, fate)
+      const count = (chunk: Buffer): void => void (one.answeredBytes += chunk.length)
+      if (fate === 'pass') answer.on('data', count).pipe(response)
+      else passSome(answer, response, fate, count)
     })
     request.pipe(onward)
   }
@@ -174,11 +174,13 @@ function passSome(
   answer: IncomingMessage,
   response: ServerResponse,
   { bytes, end }: { bytes: number; end: 'cut' | 'hold' },
+  count: (part: Buffer) => void,
 ): void {
   let left = bytes
   answer.on('data', (chunk: Buffer) => {
     const part = chunk.subarray(0, left)
     left -= part.length
+    count(part)
     // What was written still goes out: the connection ends after it.
     response.write(part, () => {
       if (left === 0 && end === 'cut') response.socket?.destroySoon()

@@ -1,4 +1,5 @@
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import os from 'node:os'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { isAlive } from '../../scripts/process-tree.ts'
@@ -34,10 +35,9 @@ export class Scene {
     this.client = new TestClient(this.url)
   }
 
-  static async open(
-    folder: string,
-    options: RunOptions & { args?: readonly string[] } = {},
-  ): Promise<Scene> {
+  /** Everything is in a folder of its own. */
+  static async open(options: RunOptions & { args?: readonly string[] } = {}): Promise<Scene> {
+    const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-test-'))
     return new Scene(folder, await startCoordinator(path.join(folder, 'data'), folder, options))
   }
 
@@ -58,18 +58,21 @@ export class Scene {
     })
   }
 
-  /** @param model what brings a lane's jobs to its agents: lanes with the same one share them. @param host where its network begins. */
+  /**
+   * @param model what brings a lane's jobs to its agents: lanes with the same one share them.
+   * @param host where its network begins.
+   */
   async lane(name: string, model = name, host?: string): Promise<Lane> {
     const lane = new Lane(this, { name, model, proxy: await Proxy.open(this.url, host) })
     this.#lanes.push(lane)
     return lane
   }
 
+  /** Ends what runs still, agents that a failed test has left among it, and then removes the folder. */
   async close(): Promise<void> {
-    // A test that failed has left its agents.
-    for (const lane of this.#lanes) lane.kill()
-    await Promise.all(this.#lanes.map(({ proxy }) => proxy.goAway()))
+    await Promise.all(this.#lanes.map((lane) => lane.close()))
     await this.kill()
+    await rm(this.folder, { recursive: true, force: true })
   }
 }
 
@@ -135,8 +138,10 @@ export class Lane {
     return new Error(`no agent of ${this.name} is left:\n${lines.join('\n')}`)
   }
 
-  kill(): void {
+  async close(): Promise<void> {
     for (const agent of this.#agents) agent.signal('SIGKILL')
+    await Promise.all(this.#agents.map(({ ended }) => ended))
+    await this.proxy.goAway()
   }
 
   async upload(file: string, taskOptions: Record<string, unknown> = {}): Promise<string> {
@@ -166,10 +171,10 @@ export class Lane {
   }
 }
 
-/** A recording of two megabytes: some time on its way, none to convert. */
-export async function makeRecording(folder: string): Promise<string> {
-  const file = path.join(folder, 'talk.wav')
-  return await ffmpeg`-i ${CLIPS.jfk.file} -ar 48000 -ac 2 ${file}`
+/** A recording of two megabytes, or so many times that: some time on its way, little to convert. */
+export async function makeRecording(folder: string, times = 1): Promise<string> {
+  const file = path.join(folder, `talk-${times}.wav`)
+  return await ffmpeg`-stream_loop ${times - 1} -i ${CLIPS.jfk.file} -ar 48000 -ac 2 ${file}`
 }
 
 /**
