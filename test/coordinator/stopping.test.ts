@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { startRunning } from './running.ts'
 
 /** Downloads under way may go on for longer: who waits for that here has found a fault. */
-const SOON_MS = 8_000
+const SOON_MS = 9_500
 
 describe('a coordinator that stops', () => {
   it('does not wait for connections that nobody has used', { timeout: SOON_MS }, async (t) => {
