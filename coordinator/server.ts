@@ -49,13 +49,14 @@ export async function startCoordinator(
       url,
       warnings: services.access.warnings(),
       async close() {
-        stopSweep()
+        const swept = stopSweep()
         const closed = listening.close()
         services.claims.close()
         services.events.close()
         services.metrics.close()
         await services.localWorker.close()
         await closed
+        await swept
         await services.continuations.close()
         await services.morag?.close()
         await services.files.checkpoints.settled()
@@ -69,11 +70,12 @@ export async function startCoordinator(
   }
 }
 
-/** Runs the upkeep at its times, one pass after the other; returns what stops it. */
-function sweep({ upkeep, workers, log }: Services): () => void {
+/** Runs the upkeep at its times, one pass after the other; returns what stops it and waits for the one under way. */
+function sweep({ upkeep, workers, log }: Services): () => Promise<void> {
   let retireAt = 0
   let timer: NodeJS.Timeout
   let stopped = false
+  let passing = Promise.resolve()
   const pass = async (): Promise<void> => {
     try {
       await upkeep.expire()
@@ -85,11 +87,15 @@ function sweep({ upkeep, workers, log }: Services): () => void {
     } catch (error) {
       log.error({ err: error }, 'the sweep failed')
     }
-    if (!stopped) timer = setTimeout(() => void pass(), SWEEP_MS).unref()
+    if (!stopped) later()
   }
-  timer = setTimeout(() => void pass(), SWEEP_MS).unref()
-  return () => {
+  const later = (): void => {
+    timer = setTimeout(() => void (passing = pass()), SWEEP_MS).unref()
+  }
+  later()
+  return async () => {
     stopped = true
     clearTimeout(timer)
+    await passing
   }
 }
