@@ -39,7 +39,7 @@ async function heard(socket: Socket, wanted: RegExp): Promise<string> {
   let all = ''
   try {
     while (!wanted.test(all)) {
-      const signal = AbortSignal.timeout(5_000)
+      const signal = AbortSignal.timeout(30_000)
       const closed = once(socket, 'close', { signal }).then(() => Promise.reject(new Error('cut')))
       const [chunk] = (await Promise.race([once(socket, 'data', { signal }), closed])) as [Buffer]
       all += chunk.toString('latin1')
