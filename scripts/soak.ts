@@ -9,9 +9,9 @@ import { memoryLevel } from './soak/memory.ts'
 import { soak, type Soak } from './soak/run.ts'
 
 /**
- * `npm run soak -- --minutes 10 [--agents 200] [--submitters 50] [--seed 1] [--built]`: one coordinator under agents and
+ * `npm run soak -- --minutes 10 [--agents 200] [--submitters 50] [--seed 1] [--built] [--keep]`: one coordinator under agents and
  * clients of every kind, killed at random, its connections cut; at the end everything is checked. Ends with 1 when
- * anything was lost, doubled or answered as it should not be.
+ * anything was lost, doubled or answered as it should not be. With `--keep` its folder stays, with what it was judged by.
  */
 const { values } = parseArgs({
   options: {
@@ -20,6 +20,7 @@ const { values } = parseArgs({
     submitters: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
     built: { type: 'boolean', default: false },
+    keep: { type: 'boolean', default: false },
   },
 })
 const [minutes, agents, submitters, seed] = [
@@ -30,7 +31,7 @@ const [minutes, agents, submitters, seed] = [
 ]
 if (!(minutes > 0) || !(agents > 0) || !(submitters > 0) || !Number.isInteger(seed)) {
   console.error(
-    'usage: npm run soak -- [--minutes 10] [--agents 200] [--submitters 50] [--seed 1] [--built]',
+    'usage: npm run soak -- [--minutes 10] [--agents 200] [--submitters 50] [--seed 1] [--built] [--keep]',
   )
   process.exit(2)
 }
@@ -55,8 +56,13 @@ try {
     onProgress: progress,
   })
   process.exitCode = report(run, minutes * MINUTE)
+  if (values.keep) {
+    await run.records.write(folder)
+    await run.keeper.write(folder)
+    console.log(`kept         ${folder}`)
+  }
 } finally {
-  await rm(folder, { recursive: true, force: true })
+  if (!values.keep) await rm(folder, { recursive: true, force: true })
 }
 
 function progress({ records, keeper, cuts, elapsedMs }: Soak): void {

@@ -1,3 +1,4 @@
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { changeIn, type Told } from '../../test/faults/history.ts'
@@ -86,6 +87,12 @@ export class Keeper {
       }
       await delay(250)
     }
+  }
+
+  /** Writes `log.ndjson`, the changes of jobs. */
+  async write(folder: string): Promise<void> {
+    const lines = this.log.map((change) => `${JSON.stringify(change)}\n`)
+    await writeFile(path.join(folder, 'log.ndjson'), lines.join(''))
   }
 
   async #get(route: string): Promise<string | null> {

@@ -1,4 +1,6 @@
 import { createHash } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import type { Deed } from '../../test/faults/history.ts'
 
 type Bare<D> = D extends Deed ? Omit<D, 'askedAt' | 'answeredAt' | 'answer'> : never
@@ -25,6 +27,12 @@ export class Records {
 
   of(what: string): number {
     return this.counts.get(what) ?? 0
+  }
+
+  /** Writes `deeds.ndjson`, for somebody who looks for what went wrong. */
+  async write(folder: string): Promise<void> {
+    const lines = this.deeds.map((deed) => `${JSON.stringify(deed)}\n`)
+    await writeFile(path.join(folder, 'deeds.ndjson'), lines.join(''))
   }
 }
 

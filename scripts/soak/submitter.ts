@@ -20,6 +20,7 @@ const CUT_UPLOADS = 0.15
 /** Jobs that one has open at once. */
 const OPEN = 5
 const LOOK_MS = 1 * SECOND
+const ENDED = ['completed', 'failed', 'timeout', 'cancelled']
 const MOST_UPLOAD_BYTES = 256 * 1024
 
 /** A client that makes jobs in every way there is and follows each to its end. */
@@ -103,16 +104,18 @@ export class Submitter {
   }
 
   async #follow(jobId: string): Promise<void> {
-    const { api, random } = this.#scene
+    const { api, random, records } = this.#scene
     let retried = false
     while (!this.#isOver()) {
       await delay(LOOK_MS * (0.5 + random()))
+      const askedAt = Date.now()
       const answer = await api.try('GET', `/remote-jobs/${jobId}/status`)
       if (answer?.status === 404) return
       const status = answer?.body['status']
-      if (status === 'completed') return await this.#read(jobId)
       if (status === 'processing' && random() < REASSIGNS) await this.#operate(jobId, 'reassign')
-      if (status !== 'failed' && status !== 'timeout' && status !== 'cancelled') continue
+      if (typeof status !== 'string' || !ENDED.includes(status)) continue
+      records.add({ kind: 'seen', jobId, status }, askedAt, 'done')
+      if (status === 'completed') return await this.#read(jobId)
       if (retried || this.#scene.stage.now !== 'load' || random() > RETRIES) return
       retried = true
       await this.#operate(jobId, 'retry')

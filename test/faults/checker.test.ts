@@ -141,6 +141,11 @@ describe('a good history', () => {
     'of a job that is gone because its time was over': history([...GOOD, read(40, 'text')], null, {
       keptMs: 1_000,
     }),
+    'of a job that is gone, of whose end a crash swallowed the line': history(
+      [create, deed(40, { kind: 'seen', status: 'failed' })],
+      null,
+      { keptMs: 1_000, log: told(LOG.slice(0, 2)) },
+    ),
     'of a request that was refused': history([deed(0, { kind: 'cancel' }, 'refused')], null),
   })) {
     test(what, () => assert.deepEqual(check(good), []))
@@ -150,6 +155,19 @@ describe('a good history', () => {
 describe('a bad history is found out', () => {
   for (const [what, bad, sentence] of [
     ['that lost an acknowledged job', history([create], null), /is gone/],
+    [
+      'that lost a job which had been brought back',
+      history([create, deed(40, { kind: 'seen', status: 'failed' })], null, {
+        keptMs: 1_000,
+        log: told([
+          '>pending',
+          'pending>processing 1 a',
+          'processing>failed 1 a',
+          'failed>pending - - - 60',
+        ]),
+      }),
+      /is gone/,
+    ],
     [
       'that lost a job before its time',
       history([...GOOD, read(40, 'text')], null, { keptMs: 2e6 }),

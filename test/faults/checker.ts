@@ -1,5 +1,5 @@
 import { done, of, type Rule } from './case.ts'
-import type { Deed, History } from './history.ts'
+import type { Deed, History, Told } from './history.ts'
 import { hasOneLease, keepsLeases } from './leases.ts'
 
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled']
@@ -38,14 +38,17 @@ export function countFaults(violations: readonly string[]): { lost: number; dupl
 const isThere: Rule = ({ deeds, found, log, history }) => {
   if (found !== undefined || !deeds.some(({ answer }) => answer === 'done')) return []
   const { keptMs, endedAt } = history
-  const ended = log.filter(({ to }) => ENDED.includes(to)).at(-1)?.at ?? lastSeen(deeds)
+  const ended = endOf(log, deeds)
   const mayGo = keptMs !== null && ended !== null && ended + keptMs <= endedAt
   return mayGo ? [] : ['was acknowledged and is gone']
 }
 
-/** When its result was seen by a client. */
-function lastSeen(deeds: readonly Deed[]): number | null {
-  return of(deeds, 'read').at(-1)?.answeredAt ?? null
+/** When it came to the end that it is at, by the log or, where a kill swallowed that line, by what clients were told. */
+function endOf(log: readonly Told[], deeds: readonly Deed[]): number | null {
+  const last = log.findLast(({ to }) => to !== 'removed')
+  if (last !== undefined && ENDED.includes(last.to)) return last.at
+  const told = [...of(deeds, 'read'), ...of(deeds, 'seen')].map(({ answeredAt }) => answeredAt)
+  return told.toSorted((a, b) => a - b).find((at) => at > (last?.at ?? 0)) ?? null
 }
 
 /** Everything comes to one end. */

@@ -54,6 +54,8 @@ export type Deed =
   | (Asked & { kind: 'cancel' | 'retry' | 'reassign' })
   /** A result, fetched or brought by a webhook. */
   | (Asked & { kind: 'read'; content: string })
+  /** A status that it has come to its end with. */
+  | (Asked & { kind: 'seen'; status: string })
 
 export interface Found {
   status: string
