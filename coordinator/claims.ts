@@ -51,15 +51,19 @@ export class Claims {
   /**
    * Up to `maxJobs` jobs, claimed. The same `claimId` gives the same jobs again, so a lost answer costs nothing; an
    * older call with it that still waits goes empty-handed.
+   * @param give makes the answer. Where it throws, or the caller has gone by then, the jobs are given back; in the turn
+   * of their claim, because a newer call with it would be given them.
    */
-  async claim(request: Claim): Promise<ProcessingJob[]> {
+  async claim<T>(request: Claim, give: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
     const { workerId, claimId, tokenId = null } = request
-    if (claimId === null) return await this.#claimOrGiveAgain(request)
+    if (claimId === null)
+      return await this.#give(await this.#claimOrGiveAgain(request), give, request)
     const key = JSON.stringify([tokenId, workerId, claimId])
     this.#line.dismissClaim(key)
     return await this.#turns.take(key, async () => {
       const before = this.#running(request, (job) => job.lease.claimId === claimId)
-      return before.length > 0 ? before : await this.#claim(request, key)
+      const jobs = before.length > 0 ? before : await this.#claim(request, key)
+      return await this.#give(jobs, give, request)
     })
   }
 
@@ -106,16 +110,27 @@ export class Claims {
       if (taken.length === 0) return []
       const results = await Promise.all(taken.map((jobId) => this.#hold(jobId, request)))
       const claimed = results.filter((job) => job !== null)
-      if (signal.aborted) {
-        await Promise.all(claimed.map((job) => this.giveBack(job)))
-        return []
-      }
-      if (claimed.length > 0) return claimed
+      if (claimed.length > 0 || signal.aborted) return claimed
+    }
+  }
+
+  async #give<T>(
+    jobs: ProcessingJob[],
+    give: (jobs: ProcessingJob[]) => Promise<T>,
+    { signal }: Claim,
+  ): Promise<T> {
+    let isGiven = false
+    try {
+      const answer = await give(signal.aborted ? [] : jobs)
+      isGiven = !signal.aborted
+      return answer
+    } finally {
+      if (!isGiven) await Promise.all(jobs.map((job) => this.#giveBack(job)))
     }
   }
 
   /** Gives an attempt back that never reached its worker. */
-  async giveBack(job: ProcessingJob): Promise<void> {
+  async #giveBack(job: ProcessingJob): Promise<void> {
     const attempt = lastAttempt(job)!.number
     await this.#jobs.apply(job.jobId, { type: 'release', attempt }).catch((error: unknown) => {
       if (!(error instanceof AppError && error.code === 'lease_lost')) throw error

@@ -40,29 +40,21 @@ export function agentRoutes({
     const waitMs = waitSeconds * SECOND
     const cameAt = performance.now()
     const release = waiting.hold(principal)
-    const claimed = await claims
-      .claim({
-        ...request,
-        contentTypes,
-        tokenId: principal.tokenId,
-        prefetch: prefetch ?? false,
-        waitMs,
-        signal,
+    const claim = { ...request, contentTypes, tokenId: principal.tokenId, waitMs, signal }
+    const given = await claims
+      .claim({ ...claim, prefetch: prefetch ?? false }, async (claimed) => {
+        const found = claimed.map(async (job) =>
+          views.claimed(job, await attempts.checkpointOf(job)),
+        )
+        const shown = await Promise.all(found)
+        if (!access.isGood(principal)) throw unauthorized()
+        return shown
       })
       .finally(release)
     // Sent home early, it would be back at once to be sent home again.
     const hasWaited = waitMs > 0 && performance.now() - cameAt >= waitMs * 0.9
-    const retryAfterSeconds = claimed.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS
-    let isGiven = false
-    try {
-      const found = claimed.map(async (job) => views.claimed(job, await attempts.checkpointOf(job)))
-      const given = await Promise.all(found)
-      if (!access.isGood(principal)) throw unauthorized()
-      isGiven = !signal.aborted
-      return answer(c, { jobs: given, retryAfterSeconds })
-    } finally {
-      if (!isGiven) await Promise.all(claimed.map((job) => claims.giveBack(job)))
-    }
+    const retryAfterSeconds = given.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS
+    return answer(c, { jobs: given, retryAfterSeconds })
   })
 
   app.post('/workers/:id/heartbeat', async (c) => {

@@ -41,16 +41,11 @@ export function originalRoutes({
     access.goBy(principal, workerId)
     workers.seen(workerId, { contentTypes })
     const signal = callerGone(c)
-    const claimed = await claims.claim({
-      workerId,
-      tokenId: principal.tokenId,
-      contentTypes,
-      maxJobs,
-      claimId: null,
-      waitMs: 0,
-      signal,
-    })
-    const polled = claimed.map((job) => views.polled(job))
+    const { tokenId } = principal
+    const polled = await claims.claim(
+      { workerId, tokenId, contentTypes, maxJobs, claimId: null, waitMs: 0, signal },
+      async (claimed) => claimed.map((job) => views.polled(job)),
+    )
     const first = polled[0] ?? {
       jobId: null,
       sourceFileUrl: null,

@@ -83,7 +83,10 @@ export interface Assembled {
   /** A job that waits, stored. */
   add: (different?: Partial<JobBase & PendingJob>) => Promise<string>
   /** Claims for `w1` with a lease, unless told otherwise; does not wait. */
-  claim: (different?: Partial<Claim>) => Promise<ProcessingJob[]>
+  claim: (
+    different?: Partial<Claim>,
+    give?: (jobs: ProcessingJob[]) => Promise<ProcessingJob[]>,
+  ) => Promise<ProcessingJob[]>
   job: (jobId: string) => Job
 }
 
@@ -139,16 +142,19 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
       const job = pendingJob({ jobId, createdAt: now(), availableAt: now(), ...different })
       return (await jobs.create(jobId, async () => job)).jobId
     },
-    claim: async (different = {}) =>
-      await claims.claim({
-        workerId: 'w1',
-        contentTypes: ['audio'],
-        maxJobs: 1,
-        claimId: `claim-${(claimed += 1)}`,
-        waitMs: 0,
-        signal: new AbortController().signal,
-        ...different,
-      }),
+    claim: async (different = {}, give = (jobs) => Promise.resolve(jobs)) =>
+      await claims.claim(
+        {
+          workerId: 'w1',
+          contentTypes: ['audio'],
+          maxJobs: 1,
+          claimId: `claim-${(claimed += 1)}`,
+          waitMs: 0,
+          signal: new AbortController().signal,
+          ...different,
+        },
+        give,
+      ),
     job: (jobId) => jobs.get(jobId),
   }
 }

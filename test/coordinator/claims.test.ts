@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
@@ -287,6 +287,31 @@ describe('a claim id', () => {
     await until(() => claims.waiting === 1)
     const jobId = await add()
     assert.deepEqual(ids(await third), [jobId])
+  })
+
+  test('sent again while the answer of a call that was cut off is made gives work that is still held', async (t) => {
+    const { add, claim: take, job } = await assembled(t)
+    const jobId = await add()
+    const gone = new AbortController()
+    const answering = new EventEmitter()
+    const first = take({ claimId: 'same', signal: gone.signal }, async (jobs) => {
+      answering.emit('begun')
+      await once(answering, 'go on')
+      return jobs
+    })
+    await once(answering, 'begun')
+    const second = take({ claimId: 'same' })
+    gone.abort()
+    answering.emit('go on')
+    await first
+    const [given] = await second
+    assert.equal(given?.jobId, jobId)
+    assert.equal(job(jobId).status, 'processing')
+    assert.deepEqual(lastAttempt(job(jobId)), lastAttempt(given!))
+    assert.deepEqual(
+      job(jobId).attempts.map(({ outcome }) => outcome),
+      ['released', null],
+    )
   })
 
   test('is one worker’s own', async (t) => {
