@@ -42,7 +42,7 @@ export interface Soak {
 /** A kill may come so long after it was told to stop. */
 const STOP_MS = 200
 const PROGRESS_MS = 10 * SECOND
-/** What is open when the load ends has this long to come to its end: two leases and the pauses between tries. */
+/** After so long without a change of any job the rest is given up: longer than leases and the pauses between tries. */
 const DRAIN_MS = 90 * SECOND
 
 /** Loads a coordinator with all there is, kills it, cuts its clients off, and judges what it did. */
@@ -134,10 +134,13 @@ async function run(options: SoakOptions, { records, keeper, proxy, work }: Set):
   }
 }
 
-/** When nothing is open any more, or too much time has passed: then the checker says what is. */
+/** When nothing is open any more, or nothing moves: then the checker says what is. */
 async function drained(keeper: Keeper, records: Records): Promise<void> {
-  const until = Date.now() + DRAIN_MS
-  while (Date.now() < until) {
+  let changes = 0
+  let movedAt = Date.now()
+  while (Date.now() < movedAt + DRAIN_MS) {
+    if (keeper.log.length > changes) movedAt = Date.now()
+    changes = keeper.log.length
     const jobs = (await keeper.health())?.['jobs'] as Record<string, number> | undefined
     const isIdle = jobs !== undefined && jobs['pending'] === 0 && jobs['processing'] === 0
     if (isIdle && untold(records, keeper).length === 0) return
