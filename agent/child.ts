@@ -1,6 +1,7 @@
 import { StringDecoder } from 'node:string_decoder'
 import { execa } from 'execa'
 import { AppError, messageOf } from '../shared/errors.ts'
+import { signalGroup } from '../shared/process-group.ts'
 import { dyingWithUs, notRunBecause } from './parent-death.ts'
 import { childEnv } from './paths.ts'
 
@@ -64,7 +65,7 @@ export async function runChild(
     child[name].on('end', () => lines?.end())
   }
   // Whatever it left running would hold its output open, and outlive the job.
-  child.on('exit', () => killGroup(child.pid, 'SIGKILL'))
+  child.on('exit', () => signalGroup(child.pid, 'SIGKILL'))
   const stop = (): void => terminateGroup(child.pid, child)
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -99,25 +100,15 @@ export function holdGroup(pid: number): () => void {
 }
 
 function killHeld(): void {
-  for (const pid of groups) killGroup(pid, 'SIGKILL')
-}
-
-/** Signals a whole process group; one that has ended is no error. */
-export function killGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // Gone already, or there are no process groups here (Windows), where the child itself is all there is.
-  }
+  for (const pid of groups) signalGroup(pid, 'SIGKILL')
 }
 
 function terminateGroup(
   pid: number | undefined,
   child: { once(event: 'exit', listener: () => void): unknown },
 ): void {
-  killGroup(pid, 'SIGTERM')
-  const timer = setTimeout(() => killGroup(pid, 'SIGKILL'), KILL_AFTER_MS)
+  signalGroup(pid, 'SIGTERM')
+  const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), KILL_AFTER_MS)
   child.once('exit', () => clearTimeout(timer))
 }
 

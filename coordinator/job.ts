@@ -1,3 +1,4 @@
+import type { Outcome } from '../shared/wire.ts'
 import type { Continuation } from './ingestion/continuation.ts'
 import type { Ingestion } from './ingestion/ingestion.ts'
 
@@ -13,16 +14,6 @@ export interface Source {
   /** Modification time of a `path` source when the job was made: a changed file is another file. */
   modifiedAt: number | null
 }
-
-export type Outcome =
-  | 'completed'
-  | 'failed'
-  | 'released'
-  | 'lost'
-  | 'timeout'
-  | 'cancelled'
-  | 'superseded'
-  | 'reassigned'
 
 /** One try at a job by one worker, counted from 1 and never reused. */
 export interface Attempt {

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import path from 'node:path'
 import { z } from 'zod'
 import { fromWire, toWire } from '../shared/keys.ts'
-import { STATUSES, type Status } from '../shared/wire.ts'
+import { OUTCOMES, STATUSES, type Status } from '../shared/wire.ts'
 import { STEPS } from '../shared/wire-ingestion.ts'
 import type { Job, JobBase } from './job.ts'
 
@@ -21,19 +21,7 @@ const attempt = z.object({
   leased: z.boolean().default(false),
   started_at: instant,
   ended_at: instant.nullable().default(null),
-  outcome: z
-    .enum([
-      'completed',
-      'failed',
-      'released',
-      'lost',
-      'timeout',
-      'cancelled',
-      'superseded',
-      'reassigned',
-    ])
-    .nullable()
-    .default(null),
+  outcome: z.enum(OUTCOMES).nullable().default(null),
   error_code: text,
   error_message: text,
 })

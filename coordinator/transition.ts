@@ -1,5 +1,6 @@
 import { MINUTE } from '../shared/duration.ts'
 import { AppError, isRetryableCode } from '../shared/errors.ts'
+import type { Outcome } from '../shared/wire.ts'
 import {
   attemptOf,
   baseOf,
@@ -12,7 +13,6 @@ import {
   type Beat,
   type Job,
   type JobEvent,
-  type Outcome,
   type ProcessingJob,
   type Result,
 } from './job.ts'

@@ -3,7 +3,7 @@ import { capabilities, device, pausedSlot } from './announcement.ts'
 import type { FromWire } from './keys.ts'
 import { opaque } from './wire-fields.ts'
 import { continuationAnswer } from './wire-ingestion.ts'
-import { DIRECTIVES, statusAnswer, STATUSES } from './wire.ts'
+import { DIRECTIVES, OUTCOMES, statusAnswer, STATUSES } from './wire.ts'
 
 /** Answers that our programs do not read themselves, as they are on the wire: people, pages and scripts do. */
 
@@ -77,18 +77,7 @@ const attempt = z.object({
   leased: z.boolean(),
   started_at: instant,
   ended_at: instant.nullable(),
-  outcome: z
-    .enum([
-      'completed',
-      'failed',
-      'released',
-      'lost',
-      'timeout',
-      'cancelled',
-      'superseded',
-      'reassigned',
-    ])
-    .nullable(),
+  outcome: z.enum(OUTCOMES).nullable(),
   error_code: z.string().nullable(),
   error_message: z.string().nullable(),
 })

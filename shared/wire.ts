@@ -36,6 +36,19 @@ export const STATUSES = [
 ] as const
 export type Status = (typeof STATUSES)[number]
 
+/** How an attempt can have ended. */
+export const OUTCOMES = [
+  'completed',
+  'failed',
+  'released',
+  'lost',
+  'timeout',
+  'cancelled',
+  'superseded',
+  'reassigned',
+] as const
+export type Outcome = (typeof OUTCOMES)[number]
+
 /** `POST /remote-jobs/` with JSON. */
 export const createRequest = z.object({
   source_file_path: z.string().min(1).max(4_096),

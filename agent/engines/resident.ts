@@ -3,7 +3,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { AppError } from '../../shared/errors.ts'
-import { holdGroup, killGroup, Tail } from '../child.ts'
+import { signalGroup } from '../../shared/process-group.ts'
+import { holdGroup, Tail } from '../child.ts'
 import { childEnv } from '../paths.ts'
 import { scriptBeside } from '../speech/forked-child.ts'
 import type { Outcome } from './cli-program.ts'
@@ -59,7 +60,7 @@ export class Resident {
       for (const listener of this.#listeners) listener(line)
     })
     // Whatever it left running would hold its output open, and go on serving.
-    this.#child.on('exit', () => killGroup(pid, 'SIGKILL'))
+    this.#child.on('exit', () => signalGroup(pid, 'SIGKILL'))
     this.ended = this.#child.then((result) => {
       release?.()
       this.#end = { exitCode: result.exitCode ?? null, signal: result.signal ?? null }
@@ -115,7 +116,7 @@ export class Resident {
   /** Ends it at once: it holds nothing that has to be saved. */
   async kill(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect()
-    const timer = setTimeout(() => killGroup(this.#child.pid, 'SIGKILL'), UNHEARD_MS)
+    const timer = setTimeout(() => signalGroup(this.#child.pid, 'SIGKILL'), UNHEARD_MS)
     await this.ended
     clearTimeout(timer)
   }

@@ -2,8 +2,9 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { signalGroup } from '../../shared/process-group.ts'
 import { oneLine } from '../../shared/render.ts'
-import { holdGroup, killGroup, Tail } from '../child.ts'
+import { holdGroup, Tail } from '../child.ts'
 import { childEnv } from '../paths.ts'
 
 /** What a forked script says, by IPC (see answer-parent.ts). */
@@ -53,7 +54,7 @@ export class ForkedChild {
 
   /** Ends the process at once: it holds nothing that has to be saved. */
   async kill(): Promise<void> {
-    killGroup(this.#child.pid, 'SIGKILL')
+    signalGroup(this.#child.pid, 'SIGKILL')
     await this.ended
   }
 
@@ -76,7 +77,7 @@ export class ForkedChild {
         }
       }
     })
-    const stop = (): void => killGroup(this.#child.pid, 'SIGKILL')
+    const stop = (): void => signalGroup(this.#child.pid, 'SIGKILL')
     signal.addEventListener('abort', stop, { once: true })
     this.#child.on('message', listen)
     try {

@@ -4,7 +4,7 @@ import { printable } from '../../shared/printable.ts'
 import type { Job } from '../job.ts'
 import type { Sources } from '../sources.ts'
 import { declaredKind } from './content-kind.ts'
-import type { ToProcess } from './processors.ts'
+import type { ToProcess } from './to-process.ts'
 
 const MEDIA_TYPES = ['text/plain', 'text/markdown']
 const ENDINGS = ['.txt', '.md', '.markdown']

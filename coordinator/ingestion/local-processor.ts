@@ -3,6 +3,7 @@ import { execa } from 'execa'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
+import { signalGroup } from '../../shared/process-group.ts'
 
 export interface ProcessorRun {
   program: string
@@ -39,10 +40,10 @@ export async function runProcessor(run: ProcessorRun): Promise<string> {
     detached: true,
   })
   const { pid } = child
-  const kill = (): void => endGroup(pid, 'SIGKILL')
+  const kill = (): void => signalGroup(pid, 'SIGKILL')
   let timer: NodeJS.Timeout | undefined
   const stop = (): void => {
-    endGroup(pid, 'SIGTERM')
+    signalGroup(pid, 'SIGTERM')
     timer ??= setTimeout(kill, KILL_AFTER_MS)
   }
   const chunks: Buffer[] = []
@@ -72,16 +73,6 @@ export async function runProcessor(run: ProcessorRun): Promise<string> {
     clearTimeout(timer)
     process.off('exit', kill)
     signal.removeEventListener('abort', stop)
-  }
-}
-
-/** Signals a whole process group; one that has ended is no error. */
-function endGroup(pid: number | undefined, signal: NodeJS.Signals): void {
-  if (pid === undefined) return
-  try {
-    process.kill(-pid, signal)
-  } catch {
-    // Gone already.
   }
 }
 

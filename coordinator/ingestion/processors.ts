@@ -2,7 +2,7 @@ import { link, mkdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { fillTemplate } from '../../shared/command-line.ts'
 import { AppError } from '../../shared/errors.ts'
-import { lastAttempt, type JobBase, type ProcessingJob, type ResultBody } from '../job.ts'
+import { lastAttempt, type ProcessingJob, type ResultBody } from '../job.ts'
 import { requirementsOf } from '../requirements.ts'
 import type { Sources } from '../sources.ts'
 import { withoutSecrets } from '../task-options.ts'
@@ -11,11 +11,7 @@ import { processorEnv, type IngestionConfig } from './config.ts'
 import { stemOf } from './file-stem.ts'
 import { runProcessor } from './local-processor.ts'
 import type { MoragClient } from './morag-client.ts'
-
-/** What is known of a file, whether or not it is a job already. */
-export type ToProcess = Pick<JobBase, 'contentType' | 'taskOptions' | 'ingestion'> & {
-  source: Pick<JobBase['source'], 'filename'>
-}
+import type { ToProcess } from './to-process.ts'
 
 /** One way to process a file here. */
 export interface Processor {

@@ -1,6 +1,7 @@
 import { SECOND } from '../../shared/duration.ts'
 import { isErrorCode } from '../../shared/errors.ts'
-import { hasEnded, lastAttempt, type Job, type Outcome } from '../job.ts'
+import type { Outcome } from '../../shared/wire.ts'
+import { hasEnded, lastAttempt, type Job } from '../job.ts'
 import type { StepName } from '../ingestion/continuation.ts'
 
 /** What a change of a job means to who counts. */
