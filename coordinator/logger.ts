@@ -1,4 +1,5 @@
 import { pino, type Logger } from 'pino'
+import { printable } from '../shared/printable.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type LogFormat = 'text' | 'json'
@@ -18,13 +19,18 @@ const NAMES: Record<number, string> = {
   60: 'FATAL',
 }
 
+/** A line of JSON as a line for people: what strangers call themselves can neither begin another nor move a cursor. */
 function asText(line: string): string {
   const { time, level, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>
-  const pairs = Object.entries(rest).map(
-    ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
-  )
+  const pairs = Object.entries(rest).map(([key, value]) => ` ${key}=${shown(value)}`)
   const cause = (err as { message?: string; stack?: string } | undefined) ?? {}
   const why = cause.message === undefined ? '' : `: ${cause.message}`
   const name = (NAMES[Number(level)] ?? '').padEnd(5)
-  return `${String(time)} ${name} ${String(msg)}${why}${pairs.join('')}\n`
+  return `${String(time)} ${name} ${printable(`${String(msg)}${why}`)}${pairs.join('')}\n`
+}
+
+/** In quotes where it would else look like more than one value. */
+function shown(value: unknown): string {
+  const text = printable(typeof value === 'string' ? value : JSON.stringify(value))
+  return typeof value === 'string' && /[\s"=]/.test(text) ? JSON.stringify(text) : text
 }

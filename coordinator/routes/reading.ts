@@ -48,7 +48,11 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
     const { body } = await resultOf(c.var.principal, c.req.param('id'))
     const form = c.req.param('file').slice('result.'.length) as Form
     const type = `${MEDIA_TYPES[form]}; charset=utf-8`
-    return c.body(renderForm(form, body), 200, { 'content-type': type })
+    // A worker wrote it: no browser is to find markup in it.
+    return c.body(renderForm(form, body), 200, {
+      'content-type': type,
+      'x-content-type-options': 'nosniff',
+    })
   })
 
   async function resultOf(
