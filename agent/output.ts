@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { rename, rm, writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { AppError, messageOf } from '../shared/errors.ts'
+import { printableText } from '../shared/printable.ts'
 
 /**
  * Writes a command's result: to a file, which appears whole or not at all, or to standard output.
@@ -20,7 +21,8 @@ export async function writeOutput(file: unknown, text: string): Promise<void> {
   }
 }
 
-/** All of a text on standard output, also where that is a slow pipe. */
+/** All of a text on standard output, also where that is a slow pipe. A terminal gets nothing that it would obey. */
 export async function print(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain')
+  const shown = process.stdout.isTTY ? printableText(text) : text
+  if (!process.stdout.write(shown)) await once(process.stdout, 'drain')
 }

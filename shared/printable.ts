@@ -6,6 +6,8 @@ const BREAKING = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\s]+/g
  * in which a whole second text can be hidden. Joiners stay: scripts and emoji need them.
  */
 const UNSEEN = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
+/** Of the control characters those that only a line's end and its indentation need are left. */
+const OBEYED = /(?![\n\t])\p{Cc}/gu
 /** Half a character: no encoding has it. */
 const HALF = /\p{Surrogate}/gu
 
@@ -19,4 +21,9 @@ export function printable(text: string, { most = Infinity }: { most?: number } =
   if (line.length <= most) return line
   const characters = Array.from(line)
   return characters.length <= most ? line : `${characters.slice(0, most - 1).join('')}…`
+}
+
+/** The same of a whole text, as it goes to a terminal: its lines and their indentation stay. */
+export function printableText(text: string): string {
+  return text.replace(UNSEEN, '').replace(HALF, '\ufffd').replace(OBEYED, ' ')
 }
