@@ -32,6 +32,10 @@ export interface UploadForm {
 }
 
 const MAX_FIELD_BYTES = 1024 * 1024
+const MAX_FIELDS = 50
+const MAX_FILES = 10
+/** Of all kinds, those without a name too: each costs time. */
+export const MAX_PARTS = MAX_FIELDS + MAX_FILES
 const CHUNK_BYTES = 1024 * 1024
 /** What the fields and the boundaries of a form may add to its file. */
 export const MAX_FORM_OVERHEAD = 2 * 1024 * 1024
@@ -53,14 +57,20 @@ export async function receiveForm(
   try {
     const form = new Busboy({
       headers: { ...headers, 'content-type': headers['content-type'] ?? '' },
-      limits: { files: 10, fields: 50, fieldSize: MAX_FIELD_BYTES, fileSize: maxBytes + 1 },
+      limits: {
+        files: MAX_FILES,
+        fields: MAX_FIELDS,
+        parts: MAX_PARTS,
+        fieldSize: MAX_FIELD_BYTES,
+        fileSize: maxBytes + 1,
+      },
     })
     form.on('field', (name, value, _, isCut) => {
       if (isCut) form.destroy(tooMuch(`the field '${printable(name, { most: 100 })}'`))
       else fields[name] = value
     })
-    for (const event of ['fieldsLimit', 'filesLimit'] as const)
-      form.once(event, () => form.destroy(tooMuch('its number of parts')))
+    for (const event of ['fieldsLimit', 'filesLimit', 'partsLimit'] as const)
+      form.once(event, () => form.destroy(tooMany()))
     form.on('file', (name, stream, filename) => {
       if (name !== 'file' || part.stream !== undefined) return void stream.resume()
       part.stream = stream
@@ -77,6 +87,10 @@ export async function receiveForm(
     await rm(target, { force: true })
     throw asUploadError(error)
   }
+}
+
+export function tooMany(): AppError {
+  return tooMuch('its number of parts')
 }
 
 function tooMuch(what: string): AppError {
@@ -131,14 +145,16 @@ async function store(
   }
 }
 
+/** Control characters, ends of lines, and what turns the direction of writing: `gpj.exe` is no picture. */
+const UNFIT = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
+
 /** The last part of a name as clients send it, without what a terminal or a header would stumble over. */
 export function cleanName(filename: string | undefined): string {
   const last =
     unescaped(filename ?? '')
       .split(/[/\\]/)
       .at(-1) ?? ''
-  // oxlint-disable-next-line no-control-regex
-  const printable = last.replace(/[\u0000-\u001f\u007f]/g, '')
+  const printable = last.replace(UNFIT, '')
   // Not cut within a character: half of one cannot be written into a header.
   const clean = printable.slice(0, 255).replace(/[\ud800-\udbff]$/, '')
   return clean === '' || clean === '.' || clean === '..' ? 'source' : clean

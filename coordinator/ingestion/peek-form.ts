@@ -7,7 +7,7 @@ import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
 import { chunksOf } from '../request-chunks.ts'
 import { tooLarge } from '../body-file.ts'
-import { asUploadError, checkLength, MAX_FORM_OVERHEAD } from '../upload.ts'
+import { asUploadError, checkLength, MAX_FORM_OVERHEAD, MAX_PARTS, tooMany } from '../upload.ts'
 
 /** A form that was looked into. */
 export interface PeekedForm extends Seen {
@@ -91,8 +91,9 @@ class FormReader {
   constructor(headers: IncomingHttpHeaders) {
     this.#form = new Busboy({
       headers: { ...headers, 'content-type': headers['content-type'] ?? '' },
-      limits: { fieldSize: MEMORY_BYTES },
+      limits: { fieldSize: MEMORY_BYTES, parts: MAX_PARTS },
     })
+    this.#form.once('partsLimit', () => (this.#failure ??= tooMany()))
     this.#form.on('field', (name, value) => {
       if (name === 'request_data') this.seen.requestData ??= value
     })
