@@ -37,6 +37,7 @@ export interface ImportReport {
 export async function importOriginal(options: ImportOptions): Promise<ImportReport> {
   const { to, dryRun } = options
   if (dryRun) return takeAll(options, null)
+  await mkdir(to, { recursive: true, mode: 0o750 })
   for (const name of [...STATUSES, 'tmp']) await mkdir(path.join(to, name), { recursive: true })
   const lock = await lockFolder(to)
   if (lock === null) {
