@@ -3,6 +3,8 @@ import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { AppError, isSystemError, statusOf } from '../shared/errors.ts'
 import { API } from '../shared/wire.ts'
 import { gate } from './access/gate.ts'
+import { BodyRoom } from './body-room.ts'
+import { LIMITS, type Limits } from './limits.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
@@ -23,11 +25,16 @@ import type { Services } from './services.ts'
 const RETRY_AFTER_SECONDS = 5
 
 /** The HTTP side: who may come in, which route serves what, and how every failure is answered. */
-export function createApp(services: Services): Hono<Env> {
+export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env> {
   const { log } = services
+  const room = new BodyRoom(limits.bodyRoom)
   const app = new Hono<Env>({ strict: false })
   app.use(services.metrics.traffic)
   app.use(gate(services.access))
+  app.use(async (c, next) => {
+    c.set('room', room)
+    await next()
+  })
   const open = observeRoutes(services)
   app.route('/', open)
   app.route(API, open)

@@ -39,7 +39,7 @@ export async function startCoordinator(
   })
   try {
     const services = await assemble(config, log, store, roots)
-    const listening = await listen(createApp(services), config, limits, log)
+    const listening = await listen(createApp(services, limits), config, limits, log)
     const { url } = listening
     const stopSweep = sweep(services)
     services.continuations.start()

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { Readable } from 'node:stream'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import getRawBody from 'raw-body'
@@ -8,11 +8,16 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import type { Principal } from '../access/principal.ts'
+import type { BodyRoom, HeldBody } from '../body-room.ts'
 import type { Submission } from '../intake.ts'
+import { chunksOf } from '../request-chunks.ts'
 import type { FormSource } from '../upload.ts'
 
-/** The request and answer of Node are at hand for what must stream; who asks was found out before any route. */
-export type Env = { Bindings: HttpBindings; Variables: { principal: Principal } }
+/**
+ * The request and answer of Node are at hand for what must stream; who asks was found out before any route, and for what
+ * is read into memory there is room.
+ */
+export type Env = { Bindings: HttpBindings; Variables: { principal: Principal; room: BodyRoom } }
 
 const MIB = 1024 * 1024
 /** Most of what a JSON body may be; a route that takes more says so. */
@@ -21,14 +26,14 @@ const JSON_MIB = 1
 /**
  * A request's JSON body in the code's shape.
  * @param mebibytes the most it may be.
- * @throws {AppError} `too_large`, and `invalid` with every problem.
+ * @throws {AppError} `too_large`; `unavailable` while too much is read at once; `invalid` with every problem.
  */
 export async function bodyOf<S extends z.ZodType>(
   c: Context<Env>,
   schema: S,
   mebibytes: number = JSON_MIB,
 ): Promise<FromWire<z.output<S>>> {
-  return parseWire(schema, parseJson(await textOf(c.env.incoming, mebibytes)), 'body')
+  return parseWire(schema, parseJson(await textOf(c, mebibytes)), 'body')
 }
 
 /** Like {@link bodyOf}, for a body that may be left out. */
@@ -36,20 +41,37 @@ export async function optionalBodyOf<S extends z.ZodType>(
   c: Context<Env>,
   schema: S,
 ): Promise<FromWire<z.output<S>>> {
-  const text = await textOf(c.env.incoming, JSON_MIB)
+  const text = await textOf(c, JSON_MIB)
   return parseWire(schema, text.trim() === '' ? {} : parseJson(text), 'body')
 }
 
-async function textOf(request: IncomingMessage, mebibytes: number): Promise<string> {
+/** What is read counts until its answer is out: what is made of it is larger still. */
+async function textOf(c: Context<Env>, mebibytes: number): Promise<string> {
+  const { incoming, outgoing } = c.env
+  const held = c.var.room.hold(c.var.principal)
+  if (outgoing.closed) throw new AppError('bad_request', 'The caller went away.')
+  outgoing.once('close', () => held.release())
+  const body = Readable.from(counted(chunksOf(incoming), held), { objectMode: false })
   try {
-    const length = request.headers['content-length'] ?? null
-    return await getRawBody(request, { length, limit: mebibytes * MIB, encoding: 'utf-8' })
+    const length = incoming.headers['content-length'] ?? null
+    return await getRawBody(body, { length, limit: mebibytes * MIB, encoding: 'utf-8' })
   } catch (error) {
+    if (error instanceof AppError) throw error
     const tooLarge = (error as { type?: string }).type === 'entity.too.large'
     const message = tooLarge
       ? `The request is larger than the ${mebibytes} MiB allowed here.`
       : `The request could not be read: ${messageOf(error)}.`
     throw new AppError(tooLarge ? 'too_large' : 'bad_request', message, { cause: error })
+  } finally {
+    // The request stays open: an answer has to go back through its socket.
+    body.destroy()
+  }
+}
+
+async function* counted(chunks: AsyncIterable<Buffer>, held: HeldBody): AsyncGenerator<Buffer> {
+  for await (const chunk of chunks) {
+    held.add(chunk.length)
+    yield chunk
   }
 }
 
