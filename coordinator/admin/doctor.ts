@@ -71,13 +71,18 @@ async function owner(dir: string): Promise<Finding> {
 }
 
 function secrets(dir: string): Finding[] {
-  const open = PRIVATE.filter((name) => {
-    const found = statSync(path.join(dir, name), { throwIfNoEntry: false })
-    return found !== undefined && (found.mode & 0o077) !== 0
-  })
-  return open.length === 0
-    ? [ok('its secrets are for their owner only')]
-    : open.map((name) => fail(`others can read ${name}`, `chmod 600 ${path.join(dir, name)}`))
+  const isOpen = (file: string, to: number): boolean => {
+    const found = statSync(file, { throwIfNoEntry: false })
+    return found !== undefined && (found.mode & to) !== 0
+  }
+  const open = PRIVATE.filter((name) => isOpen(path.join(dir, name), 0o077))
+  const found =
+    open.length === 0
+      ? [ok('its secrets are for their owner only')]
+      : open.map((name) => fail(`others can read ${name}`, `chmod 600 ${path.join(dir, name)}`))
+  if (!isOpen(dir, 0o005)) return found
+  const what = 'everybody on this machine can read its recordings, transcripts and webhook keys'
+  return [...found, warn(what, `chmod o-rwx ${dir}`)]
 }
 
 function quarantine(dir: string): Finding {
