@@ -29,7 +29,8 @@ import type { Services } from './services.ts'
 import type { FileJobStore } from './store.ts'
 import { Upkeep } from './upkeep.ts'
 import { Views } from './views.ts'
-import { watchAttempts, Workers } from './workers.ts'
+import { watchAttempts } from './watch-attempts.ts'
+import { Workers } from './workers.ts'
 
 /**
  * What the routes work with, over a store that is open. Nothing is sent to anybody yet.

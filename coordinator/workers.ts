@@ -1,13 +1,11 @@
-import type { Logger } from 'pino'
 import type { Capabilities, Device, PausedSlot } from '../shared/announcement.ts'
 import { DAY, MINUTE } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { printable } from '../shared/printable.ts'
 import { LOCAL_WORKER } from '../shared/wire-fields.ts'
 import type { Directive, HeartbeatRequest } from '../shared/wire.ts'
-import type { Jobs } from './jobs.ts'
 import { meets, NO_REQUIREMENTS, type Requirements } from './requirements.ts'
-import { endsBetween, SetAsides, type AttemptEnd, type SetAside } from './set-aside.ts'
+import { SetAsides, type AttemptEnd, type GivenBack, type SetAside } from './set-aside.ts'
 
 /** What is known of a worker: what it last said, and when. In memory: it says it again within a heartbeat. */
 export interface Worker {
@@ -86,6 +84,15 @@ export class Workers {
     if (workerId === LOCAL_WORKER) return null
     if (end.errorCode === null) this.#forgive(workerId)
     const aside = this.#asides.note(end)
+    if (aside !== null) this.#tell(workerId)
+    return aside
+  }
+
+  /** Takes note of an attempt that a worker has given back; the set-aside that follows from it, or null. */
+  gaveBack(attempt: GivenBack): SetAside | null {
+    const { workerId } = attempt
+    if (workerId === LOCAL_WORKER) return null
+    const aside = this.#asides.noteGivenBack(attempt)
     if (aside !== null) this.#tell(workerId)
     return aside
   }
@@ -171,10 +178,22 @@ export class Workers {
     )
   }
 
+  /** Forgets who has been silent for longest; not whom a person has sent home. @throws {AppError} when all are here. */
+  #makeRoomFor(workerId: string): void {
+    let oldest: Worker | null = null
+    for (const one of this.#workers.values()) {
+      if (one.directive !== 'run') continue
+      if (oldest === null || one.lastSeenAt < oldest.lastSeenAt) oldest = one
+    }
+    if (oldest === null || oldest.lastSeenAt >= this.#now() - PRESENT) throw tooMany(workerId)
+    this.#workers.delete(oldest.workerId)
+    this.#tell(oldest.workerId)
+  }
+
   #get(workerId: string): Worker {
     let worker = this.#workers.get(workerId)
     if (worker === undefined) {
-      if (this.#workers.size >= MOST) throw tooMany(workerId)
+      if (this.#workers.size >= MOST) this.#makeRoomFor(workerId)
       const now = this.#now()
       worker = {
         workerId,
@@ -196,21 +215,8 @@ export class Workers {
   }
 }
 
-/** Sets workers aside by how their attempts end, and logs it. */
-export function watchAttempts(jobs: Jobs, workers: Workers, log: Logger): void {
-  jobs.onChange((before, after) => {
-    for (const end of endsBetween(before, after)) {
-      const { workerId } = end
-      const aside = workers.ended(end)
-      if (aside === null) continue
-      const until = new Date(aside.untilAt).toISOString()
-      log.warn({ worker_id: workerId, until, reason: aside.reason }, 'worker set aside')
-    }
-  })
-}
-
 function tooMany(workerId: string): AppError {
-  const message = `${MOST} workers are known, which is the most: '${printable(workerId, { most: 200 })}' has to wait until one of them is forgotten, a day after it was last heard of.`
+  const message = `${MOST} workers are known, which is the most: '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
   return new AppError('too_many_requests', message)
 }
 
