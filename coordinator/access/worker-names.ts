@@ -5,6 +5,8 @@ import type { Principal } from './principal.ts'
 
 /** A name is free again when its worker was silent for so long. */
 const HELD_MS = 120 * SECOND
+/** One token may be that of many machines. Whoever makes names up leaves room for those of others. */
+const OF_TOKEN = 1_000
 /** What is free anyway is thrown out when there are so many. */
 const MANY = 10_000
 
@@ -23,7 +25,7 @@ export class WorkerNames {
   /**
    * Notes that a name is used. Who may do everything may use every name.
    * @throws {AppError} `unavailable` while another token goes by it: it may be that of the same machine, before it got
-   * a new one, so that it is worth to come again.
+   * a new one, so that it is worth to come again. `too_many_requests` when the token goes by very many.
    */
   use(principal: Principal, workerId: string): void {
     if (principal.tokenId === null) return
@@ -39,8 +41,18 @@ export class WorkerNames {
       const message = `Another token goes by the worker id ${printable(workerId)}: take another --worker-id, or wait until it is free.`
       throw new AppError('unavailable', message, { retryAfterSeconds })
     }
+    if (holder?.principal.tokenId !== principal.tokenId) this.#checkCount(principal, now)
     if (this.#holders.size >= MANY) this.#forgetFree(now)
     this.#holders.set(workerId, { principal, lastAt: now })
+  }
+
+  #checkCount({ tokenId, name }: Principal, now: number): void {
+    let count = 0
+    for (const { principal, lastAt } of this.#holders.values())
+      if (principal.tokenId === tokenId && lastAt + HELD_MS > now) count += 1
+    if (count < OF_TOKEN) return
+    const message = `The token ${name} goes by ${count} worker ids, which is the most: let each agent keep its own.`
+    throw new AppError('too_many_requests', message)
   }
 
   #forgetFree(now: number): void {
