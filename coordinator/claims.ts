@@ -51,19 +51,24 @@ export class Claims {
   /**
    * Up to `maxJobs` jobs, claimed. The same `claimId` gives the same jobs again, so a lost answer costs nothing; an
    * older call with it that still waits goes empty-handed.
-   * @param give makes the answer. Where it throws, or the caller has gone by then, the jobs are given back; in the turn
-   * of their claim, because a newer call with it would be given them.
+   * @param give makes the answer. Where it throws, or the caller has gone by then, what this call has claimed is given
+   * back: in the turn of its claim, because a newer call with it would be given that. What an earlier call has claimed
+   * stays: a call that was cut off may be read here after the one that took its place.
    */
   async claim<T>(request: Claim, give: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
     const { workerId, claimId, tokenId = null } = request
-    if (claimId === null)
-      return await this.#give(await this.#claimOrGiveAgain(request), give, request)
+    if (claimId === null) {
+      const again = this.#unanswered(request)
+      const maxJobs = request.maxJobs - again.length
+      const fresh = maxJobs === 0 ? [] : await this.#claim({ ...request, maxJobs }, null)
+      return await this.#give(again, fresh, give, request)
+    }
     const key = JSON.stringify([tokenId, workerId, claimId])
     this.#line.dismissClaim(key)
     return await this.#turns.take(key, async () => {
-      const before = this.#running(request, (job) => job.lease.claimId === claimId)
-      const jobs = before.length > 0 ? before : await this.#claim(request, key)
-      return await this.#give(jobs, give, request)
+      const again = this.#running(request, (job) => job.lease.claimId === claimId)
+      const fresh = again.length > 0 ? [] : await this.#claim(request, key)
+      return await this.#give(again, fresh, give, request)
     })
   }
 
@@ -79,7 +84,8 @@ export class Claims {
     this.#line.dismissAll()
   }
 
-  async #claimOrGiveAgain(request: Claim): Promise<ProcessingJob[]> {
+  /** What a worker of the original protocol was given, and has not acted on since. */
+  #unanswered(request: Claim): ProcessingJob[] {
     const longAgo = this.#jobs.now() - UNANSWERED_MS
     const unanswered = this.#running(
       request,
@@ -88,9 +94,7 @@ export class Claims {
         job.lease.downloadAt === null &&
         lastAttempt(job)!.startedAt <= longAgo,
     )
-    const again = unanswered.slice(0, request.maxJobs)
-    const rest = { ...request, maxJobs: request.maxJobs - again.length }
-    return rest.maxJobs === 0 ? again : [...again, ...(await this.#claim(rest, null))]
+    return unanswered.slice(0, request.maxJobs)
   }
 
   async #claim(request: Claim, key: string | null): Promise<ProcessingJob[]> {
@@ -115,17 +119,18 @@ export class Claims {
   }
 
   async #give<T>(
-    jobs: ProcessingJob[],
+    again: ProcessingJob[],
+    fresh: ProcessingJob[],
     give: (jobs: ProcessingJob[]) => Promise<T>,
     { signal }: Claim,
   ): Promise<T> {
     let isGiven = false
     try {
-      const answer = await give(signal.aborted ? [] : jobs)
+      const answer = await give(signal.aborted ? [] : [...again, ...fresh])
       isGiven = !signal.aborted
       return answer
     } finally {
-      if (!isGiven) await Promise.all(jobs.map((job) => this.#giveBack(job)))
+      if (!isGiven) await Promise.all(fresh.map((job) => this.#giveBack(job)))
     }
   }
 

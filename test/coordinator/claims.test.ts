@@ -314,6 +314,20 @@ describe('a claim id', () => {
     )
   })
 
+  test('of a call that was cut off and is read late takes nothing back from the call that came after it', async (t) => {
+    const { add, claim: take, job } = await assembled(t)
+    const jobId = await add()
+    const [given] = await take({ claimId: 'same' })
+    const gone = new AbortController()
+    await take({ claimId: 'same', signal: AbortSignal.abort() })
+    await take({ claimId: 'same', signal: gone.signal }, (jobs) => {
+      gone.abort()
+      return Promise.resolve(jobs)
+    })
+    assert.equal(job(jobId).status, 'processing')
+    assert.deepEqual(job(jobId).attempts, given?.attempts)
+  })
+
   test('is one worker’s own', async (t) => {
     const { add, claim: take } = await assembled(t)
     const made = [await add(), await add()]
