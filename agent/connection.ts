@@ -9,9 +9,14 @@ import {
 } from '../shared/network.ts'
 import { printable } from '../shared/printable.ts'
 import { errorAnswer } from '../shared/wire.ts'
-import { Refusal, retrying, Unreachable } from './retry.ts'
+import { answerText } from './answer-text.ts'
+import { Garbled, Refusal, retrying, Unreachable } from './retry.ts'
 
 const KEY_HINT = "Give the coordinator's key with --api-key-file or MORAG_API_KEY."
+const MIB = 1024 * 1024
+/** Twice what a result may be: nothing that we ask for is longer. */
+const MOST_ANSWER_BYTES = 128 * MIB
+const MOST_REFUSAL_BYTES = MIB
 const NEVER = new AbortController().signal
 
 export interface ConnectionOptions {
@@ -113,16 +118,20 @@ export class Connection {
         const prepared = typeof prepare === 'function' ? await prepare() : prepare
         const response = await this.exchange(path, { ...options, ...prepared })
         if (response.statusCode >= 300) throw await this.refusal(response)
-        return await response.body.text().catch((error: unknown) => {
+        const text = await answerText(response.body, MOST_ANSWER_BYTES).catch((error: unknown) => {
           throw this.translated(error, options.signal)
         })
+        if (text !== null) return text
+        throw new Garbled(
+          `${this.url} answered with more than ${MOST_ANSWER_BYTES / MIB} MiB: is a MoRAG coordinator there?`,
+        )
       },
     )
   }
 
   /** What an answer that is not a success says. */
   async refusal({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<Refusal> {
-    const text = await body.text().catch(() => '')
+    const text = (await answerText(body, MOST_REFUSAL_BYTES).catch(() => null)) ?? ''
     const after = headers['retry-after']
     const seconds = retryAfterSeconds(Array.isArray(after) ? after[0] : after, Date.now())
     const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }

@@ -15,6 +15,7 @@ import { Connection } from '../connection.ts'
 import { contentTypeOf } from '../file-type.ts'
 import { interruptible } from '../interrupt.ts'
 import { print, writeOutput } from '../output.ts'
+import { isReadOnTheWay, readOnTheWayText } from '../plain-http.ts'
 import { overall, STAGES, type Progress } from '../progress.ts'
 import type { Activity, Reporter } from '../reporter-kinds.ts'
 import { createReporter } from '../reporter.ts'
@@ -58,8 +59,11 @@ async function submit(file: string, flags: Flags): Promise<void> {
     plain: wantsPlainOutput(),
     times: false,
   })
+  const settings = coordinatorSettings(flags)
+  if (settings.apiKey !== null && (await isReadOnTheWay(settings.url)))
+    reporter.event('warn', readOnTheWayText(settings.url))
   // Somebody waits to hear that the address is wrong.
-  const connection = new Connection({ ...coordinatorSettings(flags), retries: 2 })
+  const connection = new Connection({ ...settings, retries: 2 })
   const client = new Client(connection)
   const signal = interruptible()
   try {

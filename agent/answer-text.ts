@@ -1,0 +1,14 @@
+/** The text of an answer's body; null when it is longer, and given up: whoever answers us is to fill no memory. */
+export async function answerText(
+  body: AsyncIterable<Buffer>,
+  mostBytes: number,
+): Promise<string | null> {
+  const chunks: Buffer[] = []
+  let bytes = 0
+  for await (const chunk of body) {
+    bytes += chunk.length
+    if (bytes > mostBytes) return null
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks).toString('utf8')
+}
