@@ -54,7 +54,8 @@ export class AdminClient {
         ...(body === undefined ? {} : { body: JSON.stringify(toWire(body)) }),
       })
       const text = await answer.body.text()
-      if (answer.statusCode >= 300) throw this.#refusal(answer.statusCode, text)
+      if (answer.statusCode >= 400) throw this.#refusal(answer.statusCode, text)
+      if (answer.statusCode >= 300) throw elsewhere(url, answer.headers['location'])
       return text
     } catch (error) {
       if (error instanceof AppError || !isNetworkError(error)) throw error
@@ -67,12 +68,20 @@ export class AdminClient {
     const parsed = errorAnswer.safeParse(parseJson(text))
     const code = parsed.data?.code
     const detail = parsed.data?.detail
-    const said = typeof detail === 'string' ? detail : JSON.stringify(detail ?? text.slice(0, 200))
+    const unsaid = `${this.#settings.url} answered ${status} without an explanation: is a MoRAG coordinator there?`
+    const said = typeof detail === 'object' ? JSON.stringify(detail) : (detail ?? unsaid)
     const hint =
       status === 401 || status === 403 ? ' Give a key with --api-key-file or MORAG_API_KEY.' : ''
     const known = isErrorCode(code) ? code : status === 401 ? 'unauthorized' : 'bad_request'
     return new AppError(known, `${said}${hint}`)
   }
+}
+
+/** The key goes with every request: only a person decides where to. */
+function elsewhere(url: string, location: string | string[] | undefined): AppError {
+  const to = [location].flat()[0] ?? 'elsewhere'
+  const message = `${url} sends us on to ${to}, where we do not go by ourselves: set --url to where the coordinator is.`
+  return new AppError('bad_request', message)
 }
 
 function parseJson(text: string): unknown {
