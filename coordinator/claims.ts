@@ -1,9 +1,10 @@
-import { HOUR, SECOND } from '../shared/duration.ts'
+import { SECOND } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
-import { lastAttempt, type Job, type ProcessingJob } from './job.ts'
+import { lastAttempt, type ProcessingJob } from './job.ts'
 import type { Jobs } from './jobs.ts'
+import { Offers } from './offers.ts'
 import { Turns } from './turns.ts'
-import { WaitingLine, type Waiter, type Wish } from './waiting-line.ts'
+import { WaitingLine } from './waiting-line.ts'
 import type { Workers } from './workers.ts'
 
 export interface Claim {
@@ -29,18 +30,14 @@ export class Claims {
   readonly #jobs: Jobs
   readonly #workers: Workers
   readonly #line = new WaitingLine()
+  readonly #offers: Offers
   readonly #turns = new Turns()
-  #timer: NodeJS.Timeout | null = null
   #closed = false
 
   constructor(jobs: Jobs, workers: Workers) {
     this.#jobs = jobs
     this.#workers = workers
-    jobs.onChange((_, after) => {
-      if (after?.status === 'pending') this.#offer(after, jobs.now())
-    })
-    workers.onAnnounce((workerId) => this.#offerAgain(workerId))
-    this.#arm()
+    this.#offers = new Offers(jobs, workers, this.#line)
   }
 
   /** How many calls wait for work. */
@@ -80,7 +77,7 @@ export class Claims {
   /** Sends all home, and whoever still comes: the coordinator stops. */
   close(): void {
     this.#closed = true
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#offers.close()
     this.#line.dismissAll()
   }
 
@@ -103,13 +100,13 @@ export class Claims {
     if (this.#closed || this.#workers.directiveOf(workerId) !== 'run') return []
     const until = this.#jobs.now() + waitMs
     for (;;) {
-      const taken = this.#take(wish, maxJobs)
+      const taken = this.#offers.take(wish, maxJobs)
       const left = until - this.#jobs.now()
       if (taken.length === 0 && left > 0 && !signal.aborted) {
         const jobId = await this.#line.wait(wish, key, left, signal)
         if (jobId === null) return []
         // The rest of the batch comes from what else has become available by now.
-        taken.push(jobId, ...this.#take(wish, maxJobs - 1))
+        taken.push(jobId, ...this.#offers.take(wish, maxJobs - 1))
       }
       if (taken.length === 0) return []
       const results = await Promise.all(taken.map((jobId) => this.#hold(jobId, request)))
@@ -157,80 +154,13 @@ export class Claims {
     } catch (error) {
       if (!(error instanceof AppError) || !['conflict', 'not_found'].includes(error.code)) {
         // It waits on, for a later call: those in line now would meet the same.
-        const left = this.#jobs.find(jobId)
-        if (left?.status === 'pending') this.#jobs.queue.add(left, this.#jobs.now())
+        this.#offers.putBack(jobId)
         throw error
       }
     }
-    const job = this.#jobs.find(jobId)
-    if (job?.status === 'pending') {
-      this.#jobs.queue.add(job, this.#jobs.now())
-      this.#offer(job, this.#jobs.now())
-    }
+    const job = this.#offers.putBack(jobId)
+    if (job !== null) this.#offers.offer(job)
     return null
-  }
-
-  /** Takes up to so many jobs out of the queue. */
-  #take(wish: Wish, most: number): string[] {
-    const now = this.#jobs.now()
-    this.#open(now)
-    const taken: string[] = []
-    while (taken.length < most) {
-      const jobId = this.#takeOne(wish, now)
-      if (jobId === null) break
-      taken.push(jobId)
-    }
-    return taken
-  }
-
-  #takeOne({ contentTypes, workerId, leased }: Wish, now: number): string | null {
-    const can = leased ? this.#workers.capabilitiesOf(workerId) : null
-    const isLeft = this.#workers.leftBy(workerId)
-    return this.#jobs.queue.take(contentTypes, workerId, now, can, isLeft)
-  }
-
-  /** Gives a job to the first in line who may have it. */
-  #offer(job: Job, now: number): void {
-    this.#open(now)
-    const { queue } = this.#jobs
-    for (const waiter of this.#line.for(job.contentType)) {
-      if (!queue.has(job.jobId)) break
-      this.#serve(waiter, now)
-    }
-    this.#arm()
-  }
-
-  /** A worker that says of itself what it did not before may have jobs that it could not. */
-  #offerAgain(workerId: string): void {
-    const now = this.#jobs.now()
-    this.#open(now)
-    for (const waiter of this.#line.of(workerId)) this.#serve(waiter, now)
-    this.#arm()
-  }
-
-  #serve(waiter: Waiter, now: number): void {
-    const jobId = this.#takeOne(waiter, now)
-    if (jobId !== null) waiter.resolve(jobId)
-  }
-
-  /** Offers what has become available since the last look; before every take, which would open it unseen. */
-  #open(now: number): void {
-    for (const { jobId } of this.#jobs.queue.open(now)) {
-      const job = this.#jobs.find(jobId)
-      if (job !== undefined) this.#offer(job, now)
-    }
-  }
-
-  #arm(): void {
-    if (this.#timer !== null) clearTimeout(this.#timer)
-    this.#timer = null
-    const at = this.#jobs.queue.nextOpenAt()
-    if (at === null) return
-    const wait = Math.min(HOUR, Math.max(0, at - this.#jobs.now()))
-    this.#timer = setTimeout(() => {
-      this.#open(this.#jobs.now())
-      this.#arm()
-    }, wait).unref()
   }
 
   /** What a worker has claimed with the same token: by another's name alone nobody gets another's jobs. */
