@@ -69,7 +69,7 @@ export class AdminClient {
     const code = parsed.data?.code
     const detail = parsed.data?.detail
     const unsaid = `${this.#settings.url} answered ${status} without an explanation: is a MoRAG coordinator there?`
-    const said = typeof detail === 'object' ? JSON.stringify(detail) : (detail ?? unsaid)
+    const said = typeof detail === 'string' ? detail : (JSON.stringify(detail) ?? unsaid)
     const hint =
       status === 401 || status === 403 ? ' Give a key with --api-key-file or MORAG_API_KEY.' : ''
     const known = isErrorCode(code) ? code : status === 401 ? 'unauthorized' : 'bad_request'
