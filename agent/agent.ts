@@ -1,16 +1,16 @@
 import { announcement, pauseTeller } from './announcement.ts'
-import { Capacity } from './capacity.ts'
+import { Capacity } from './work/capacity.ts'
 import type { StartSettings } from './config.ts'
-import { deviceText } from './device-text.ts'
-import type { Health } from './health.ts'
+import { deviceText } from './host/device-text.ts'
+import type { Health } from './watch/health.ts'
 import { openKit, type Kit } from './kit.ts'
 import { createLimits, LIMIT_EXIT, type Limit, type LimitSettings } from './limits.ts'
-import { openLink, type Link } from './link.ts'
-import type { Reporter } from './reporter-kinds.ts'
+import { openLink, type Link } from './work/link.ts'
+import type { Reporter } from './reports/reporter-kinds.ts'
 import { Signals } from './signals.ts'
-import { agentStatus, type AgentStatus } from './status.ts'
-import { Watched } from './watched.ts'
-import type { Workspace } from './workspace.ts'
+import { agentStatus, type AgentStatus } from './watch/status.ts'
+import { Watched } from './watch/watched.ts'
+import type { Workspace } from './work/workspace.ts'
 
 /** How long results that are still here may take to be delivered before the agent leaves. */
 const FLUSH_MS = 10_000
@@ -115,7 +115,7 @@ async function work(
       },
     })
     if (settings.healthAddress !== null) {
-      const { startHealth } = await import('./health.ts')
+      const { startHealth } = await import('./watch/health.ts')
       health = await startHealth(settings.healthAddress, status, reporter)
       reporter.event('info', `tells how it is on ${health.url}`, { health_url: health.url })
     }

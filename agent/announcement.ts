@@ -1,7 +1,7 @@
 import type { HeartbeatRequest } from '../shared/wire.ts'
 import type { Kit } from './kit.ts'
-import type { Reporter } from './reporter-kinds.ts'
-import type { Slots } from './slots.ts'
+import type { Reporter } from './reports/reporter-kinds.ts'
+import type { Slots } from './host/slots.ts'
 
 /** What the coordinators are told of this agent beside its work. */
 export function announcement({

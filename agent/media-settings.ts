@@ -8,9 +8,9 @@ import { OUTPUT_FORMS, type EngineSettings, type OutputForm } from './engines/de
 import { ENGINE_NAMES } from './engines/registry.ts'
 import { addModelSource, modelSource } from './models/config.ts'
 import { modelsDir } from './paths.ts'
-import { SANDBOXES, type SandboxKind } from './sandbox.ts'
+import { SANDBOXES, type SandboxKind } from './media/sandbox.ts'
 import { checked, gpuList, outOfMemory, type OutOfMemory } from './setting-values.ts'
-import type { SpeakerSettings } from './speakers.ts'
+import type { SpeakerSettings } from './hearing/speakers.ts'
 
 /** What a conversion needs on this machine. */
 export interface MediaSettings {

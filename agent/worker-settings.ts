@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { setting, wholeNumber } from '../shared/settings.ts'
 import { DEFAULT_URL, workDirSetting } from './config.ts'
-import { baseUrl } from './connection.ts'
+import { baseUrl } from './client/connection.ts'
 import { checked, hostAndPort, milliseconds, nameList, workerName } from './setting-values.ts'
 
 export function addWorkerSettings(command: Command): Command {

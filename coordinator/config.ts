@@ -18,10 +18,10 @@ import {
   type IngestionFlags,
 } from './ingestion/config.ts'
 import type { LogFormat, LogLevel } from './logger.ts'
-import type { Policy } from './policy.ts'
+import type { Policy } from './job/policy.ts'
 import { atLeast, bytes, finite, orNever, pathList, timeouts } from './setting-values.ts'
-import { addTlsSettings, tlsConfig, type TlsFlags } from './tls-config.ts'
-import type { CertificateFiles } from './tls.ts'
+import { addTlsSettings, tlsConfig, type TlsFlags } from './sockets/tls-config.ts'
+import type { CertificateFiles } from './sockets/tls.ts'
 
 /** Everything that an operator can set. */
 export interface Config extends AccessConfig {

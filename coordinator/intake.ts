@@ -4,13 +4,13 @@ import { AppError } from '../shared/errors.ts'
 import { parseWire } from '../shared/parse-wire.ts'
 import { uploadFields, type CreateRequest } from '../shared/wire.ts'
 import type { AddressGuard } from './ingestion/address-guard.ts'
-import type { Ingestion } from './ingestion/ingestion.ts'
+import type { Ingestion } from './job/ingestion.ts'
 import { checkWebhook, webhookOf } from './ingestion/webhook-target.ts'
-import type { Job, PendingJob, Source } from './job.ts'
+import type { Job, PendingJob, Source } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
-import { checkRequirements } from './requirements.ts'
-import type { Sources } from './sources.ts'
-import { receiveForm, type FormSource, type Upload } from './upload.ts'
+import { checkRequirements } from './job/requirements.ts'
+import type { Sources } from './files/sources.ts'
+import { receiveForm, type FormSource, type Upload } from './files/upload.ts'
 
 export interface IntakeOptions {
   maxUploadBytes: number

@@ -3,11 +3,11 @@ import { MINUTE, SECOND } from '../shared/duration.ts'
 import { createApp } from './app.ts'
 import { assemble } from './assemble.ts'
 import type { Config } from './config.ts'
-import { LIMITS, type Limits } from './limits.ts'
-import { listen } from './listen.ts'
-import { MediaRoots } from './media-roots.ts'
+import { LIMITS, type Limits } from './sockets/limits.ts'
+import { listen } from './sockets/listen.ts'
+import { MediaRoots } from './files/media-roots.ts'
 import type { Services } from './services.ts'
-import { FileJobStore } from './store.ts'
+import { FileJobStore } from './storage/store.ts'
 
 export interface Coordinator {
   /** Where it listens, `http://host:port` or `https://…`. */

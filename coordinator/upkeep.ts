@@ -1,10 +1,10 @@
 import { DAY } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
-import type { JobFiles } from './job-files.ts'
-import { hasEnded, type Job } from './job.ts'
+import type { JobFiles } from './files/job-files.ts'
+import { hasEnded, type Job } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
-import { deadlineOf } from './lease.ts'
+import { deadlineOf } from './job/lease.ts'
 
 export type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
 

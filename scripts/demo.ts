@@ -3,8 +3,8 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import { runChild } from '../agent/child.ts'
-import { findTools } from '../agent/ffmpeg.ts'
+import { runChild } from '../agent/host/child.ts'
+import { findTools } from '../agent/media/ffmpeg.ts'
 import { run, startCoordinator, type Running } from './processes.ts'
 
 /**

@@ -1,10 +1,10 @@
 import { Command } from 'commander'
 import { aboutLines } from '../../shared/about.ts'
 import { messageOf } from '../../shared/errors.ts'
-import { findDevices } from '../devices.ts'
-import { deviceText } from '../device-text.ts'
+import { findDevices } from '../host/devices.ts'
+import { deviceText } from '../host/device-text.ts'
 import { probeEngines } from '../engines/registry.ts'
-import { findTools } from '../ffmpeg.ts'
+import { findTools } from '../media/ffmpeg.ts'
 import { addMediaSettings, mediaSettings } from '../media-settings.ts'
 import { print } from '../output.ts'
 

@@ -6,13 +6,13 @@ import { modelsDirOf, modelsFolder } from '../media-settings.ts'
 import { MODELS } from '../models/catalogue.ts'
 import { addModelSource, modelSource } from '../models/config.ts'
 import { NPM_MODELS } from '../models/npm-models.ts'
-import { pullModel } from '../models.ts'
+import { pullModel } from '../models/models.ts'
 import { PullProgress } from '../models/pull-progress.ts'
 import { removeModel } from '../models/remove.ts'
 import { listModels, verifyModel, type ModelStatus } from '../models/status.ts'
 import { sizeText } from '../models/transfer-text.ts'
 import { print } from '../output.ts'
-import { createReporter } from '../reporter.ts'
+import { createReporter } from '../reports/reporter.ts'
 
 const EXAMPLES = `
 Examples:

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { setting } from '../../shared/settings.ts'
 import { DEFAULT_URL } from '../config.ts'
-import { baseUrl } from '../connection.ts'
+import { baseUrl } from '../client/connection.ts'
 import { print } from '../output.ts'
 import { checked, nameList } from '../setting-values.ts'
-import { systemdUnit } from '../systemd-unit.ts'
+import { systemdUnit } from '../host/systemd-unit.ts'
 
 const EXAMPLES = `
 Examples:

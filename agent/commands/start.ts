@@ -8,10 +8,10 @@ import {
   type Flags,
 } from '../config.ts'
 import { addMediaSettings } from '../media-settings.ts'
-import { isReadOnTheWay, readOnTheWayText } from '../plain-http.ts'
-import { createReporter } from '../reporter.ts'
+import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
+import { createReporter } from '../reports/reporter.ts'
 import { addWorkerSettings } from '../worker-settings.ts'
-import { openWorkspace } from '../workspace.ts'
+import { openWorkspace } from '../work/workspace.ts'
 
 const EXAMPLES = `
 Examples:

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
 import { AppError, EXIT } from '../../shared/errors.ts'
 import { fromWire } from '../../shared/keys.ts'
-import { askAgents, type ControlAnswer } from '../control-client.ts'
+import { askAgents, type ControlAnswer } from '../watch/control-client.ts'
 import { workDir, workDirSetting, type Flags } from '../config.ts'
 import { print } from '../output.ts'
-import { statusText } from '../status-text.ts'
+import { statusText } from '../watch/status-text.ts'
 
 const STATUS_EXAMPLES = `
 Examples:

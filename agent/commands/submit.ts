@@ -4,22 +4,22 @@ import { Option, type Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import type { Form } from '../../shared/forms.ts'
 import type { StatusAnswer } from '../../shared/wire.ts'
-import { Client } from '../client.ts'
+import { Client } from '../client/client.ts'
 import {
   addCoordinatorSettings,
   coordinatorSettings,
   wantsPlainOutput,
   type Flags,
 } from '../config.ts'
-import { Connection } from '../connection.ts'
-import { contentTypeOf } from '../file-type.ts'
+import { Connection } from '../client/connection.ts'
+import { contentTypeOf } from '../media/file-type.ts'
 import { interruptible } from '../interrupt.ts'
 import { print, writeOutput } from '../output.ts'
-import { isReadOnTheWay, readOnTheWayText } from '../plain-http.ts'
-import { overall, STAGES, type Progress } from '../progress.ts'
-import type { Activity, Reporter } from '../reporter-kinds.ts'
-import { createReporter } from '../reporter.ts'
-import { pause } from '../retry.ts'
+import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
+import { overall, STAGES, type Progress } from '../reports/progress.ts'
+import type { Activity, Reporter } from '../reports/reporter-kinds.ts'
+import { createReporter } from '../reports/reporter.ts'
+import { pause } from '../client/retry.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 import { formOption } from './transcribe.ts'
 

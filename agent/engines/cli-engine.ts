@@ -1,9 +1,9 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { runChild } from '../child.ts'
+import { runChild } from '../host/child.ts'
 import { childEnv } from '../paths.ts'
-import { slotEnv, type Slot } from '../slots.ts'
+import { slotEnv, type Slot } from '../host/slots.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-program.ts'
 import type { EngineSettings } from './definition.ts'
 import type {

@@ -1,5 +1,5 @@
 import type { AppError } from '../../shared/errors.ts'
-import type { Slot } from '../slots.ts'
+import type { Slot } from '../host/slots.ts'
 import type {
   CommandLine,
   Detected,

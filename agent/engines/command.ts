@@ -4,7 +4,7 @@ import { CliEngine } from './cli-engine.ts'
 import { hasPlaceholder } from '../../shared/command-line.ts'
 import { commandProgram } from './command-program.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
-import { findProgram } from './find-program.ts'
+import { findProgram } from '../host/find-program.ts'
 
 /** A program of which nothing is known but its command and what it writes. */
 export const command: EngineDefinition = {

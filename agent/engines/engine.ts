@@ -1,4 +1,4 @@
-import type { Slot } from '../slots.ts'
+import type { Slot } from '../host/slots.ts'
 import type { HeardSegment } from '../speech/heard-segment.ts'
 import type { Span } from '../speech/span.ts'
 

@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import type { Span } from '../speech/span.ts'
-import { WavReader } from '../wav.ts'
+import { WavReader } from '../media/wav.ts'
 import { chunkLimits, Chunker, quietest, type Chunk } from './speech-chunks.ts'
 
 /** Where the model's files are. */

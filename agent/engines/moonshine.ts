@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
-import { ensureModel } from '../models.ts'
+import { ensureModel } from '../models/models.ts'
 import type { ModelSource } from '../models/config.ts'
-import type { Slot } from '../slots.ts'
+import type { Slot } from '../host/slots.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import type {
   Engine,

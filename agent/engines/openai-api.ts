@@ -3,7 +3,7 @@ import { AppError } from '../../shared/errors.ts'
 import { get } from './audio-post.ts'
 import { hasPlaceholder } from '../../shared/command-line.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
-import { findProgram } from './find-program.ts'
+import { findProgram } from '../host/find-program.ts'
 import { OpenaiEngine } from './openai-engine.ts'
 import { OpenaiServers } from './openai-servers.ts'
 

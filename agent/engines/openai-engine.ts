@@ -1,9 +1,9 @@
 import pRetry from 'p-retry'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
-import { pause } from '../retry.ts'
+import { pause } from '../client/retry.ts'
 import type { EngineSettings } from './definition.ts'
-import type { Slot } from '../slots.ts'
+import type { Slot } from '../host/slots.ts'
 import { postAudio, type Answer } from './audio-post.ts'
 import type {
   Engine,

@@ -1,4 +1,4 @@
-import type { Slot } from '../slots.ts'
+import type { Slot } from '../host/slots.ts'
 import type { Effort } from './ladder.ts'
 
 interface Settled {

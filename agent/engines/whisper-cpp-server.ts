@@ -1,6 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { AppError } from '../../shared/errors.ts'
-import { slotEnv, type Slot } from '../slots.ts'
+import { slotEnv, type Slot } from '../host/slots.ts'
 import { postAudio, statusOfGet, type Answer } from './audio-post.ts'
 import type { EngineSettings } from './definition.ts'
 import type {

@@ -1,4 +1,4 @@
-import { moonshineTokens } from '../engines/moonshine-tokens.ts'
+import { moonshineTokens } from './moonshine-tokens.ts'
 import type { NpmModel } from './model.ts'
 
 const TINY = 'dist/model/tiny/quantized'

@@ -1,5 +1,5 @@
-import type { Reporter } from '../reporter-kinds.ts'
-import { SpinnerReporter } from '../spinner-reporter.ts'
+import type { Reporter } from '../reports/reporter-kinds.ts'
+import { SpinnerReporter } from '../reports/spinner-reporter.ts'
 import { Rate, transferText } from './transfer-text.ts'
 
 const REDRAW_MS = 100

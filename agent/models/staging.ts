@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
-import { pause } from '../retry.ts'
+import { pause } from '../client/retry.ts'
 import { stagingOf } from './places.ts'
 
 const LOOK_AGAIN_MS = 300

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { Refusal } from '../retry.ts'
+import { Refusal } from '../client/retry.ts'
 import { modelSource } from './config.ts'
 import { digestOf, readRecord, writeRecord } from './digest.ts'
 import { fetchFile } from './fetch-file.ts'

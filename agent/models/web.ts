@@ -1,7 +1,7 @@
 import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 import { AppError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
-import { Refusal, Unreachable } from '../retry.ts'
+import { Refusal, Unreachable } from '../client/retry.ts'
 import type { ModelSource } from './config.ts'
 import type { Digest } from './model.ts'
 

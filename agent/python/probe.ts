@@ -1,5 +1,5 @@
 import type { EngineSettings, Probe } from '../engines/definition.ts'
-import { findProgram } from '../engines/find-program.ts'
+import { findProgram } from '../host/find-program.ts'
 import type { PythonPlaces } from './config.ts'
 import { pythonEnv } from './environment.ts'
 import type { Models } from './models.ts'

@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import path from 'node:path'
-import { runChild } from '../child.ts'
-import { isProgram } from '../engines/find-program.ts'
+import { runChild } from '../host/child.ts'
+import { isProgram } from '../host/find-program.ts'
 import { childEnv } from '../paths.ts'
 
 /** Importing PyTorch from a cold disk takes its time. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { Client } from '../client.ts'
-import { parseJson, type Connection } from '../connection.ts'
+import { Client } from '../client/client.ts'
+import { parseJson, type Connection } from '../client/connection.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 import { removeJob } from './remove-job.ts'

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import { API } from '../../shared/wire.ts'
-import type { Client } from '../client.ts'
+import type { Client } from '../client/client.ts'
 import { hostOf, isOwnAddress } from '../../shared/addresses.ts'
-import type { Connection } from '../connection.ts'
+import type { Connection } from '../client/connection.ts'
 import { expect, type Group } from './check.ts'
 import { checkTransport } from './transport.ts'
 

@@ -1,8 +1,8 @@
 import { messageOf } from '../../shared/errors.ts'
-import { deviceId, oneDeviceText } from '../device-text.ts'
-import type { Device, FoundDevices } from '../device.ts'
-import { findDevices, type FindOptions } from '../devices.ts'
-import { planSlots, type SlotPlan } from '../slot-plan.ts'
+import { deviceId, oneDeviceText } from '../host/device-text.ts'
+import type { Device, FoundDevices } from '../host/device.ts'
+import { findDevices, type FindOptions } from '../host/devices.ts'
+import { planSlots, type SlotPlan } from '../host/slot-plan.ts'
 import { expect, type Group } from './check.ts'
 
 export interface GpuGroupOptions extends Omit<FindOptions, 'signal'> {

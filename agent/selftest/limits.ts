@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { API, createdAnswer } from '../../shared/wire.ts'
-import { parseJson, type Connection } from '../connection.ts'
+import { parseJson, type Connection } from '../client/connection.ts'
 import { expect, type Group } from './check.ts'
 import { removeJob } from './remove-job.ts'
 

@@ -1,5 +1,5 @@
 import { API } from '../../shared/wire.ts'
-import type { Connection } from '../connection.ts'
+import type { Connection } from '../client/connection.ts'
 
 /** Takes a job of a test away again, as far as our key allows: it must not wait for a worker for ever. */
 export async function removeJob(connection: Connection, jobId: string): Promise<void> {

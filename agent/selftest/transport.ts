@@ -1,7 +1,7 @@
 import { connect, type PeerCertificate } from 'node:tls'
 import { DAY } from '../../shared/duration.ts'
 import { hostOf } from '../../shared/addresses.ts'
-import { isReadOnTheWay } from '../plain-http.ts'
+import { isReadOnTheWay } from '../client/plain-http.ts'
 import { expect } from './check.ts'
 
 const PATIENCE_MS = 10_000

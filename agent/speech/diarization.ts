@@ -1,5 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
-import { WavReader } from '../wav.ts'
+import { WavReader } from '../media/wav.ts'
 import { loadSherpa } from './sherpa.ts'
 import type { Turn } from './turns.ts'
 

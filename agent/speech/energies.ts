@@ -1,4 +1,4 @@
-import { WavReader } from '../wav.ts'
+import { WavReader } from '../media/wav.ts'
 
 /** How long a frame is, in seconds. */
 export const FRAME_SECONDS = 0.03

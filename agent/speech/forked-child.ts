@@ -4,7 +4,7 @@ import { execa } from 'execa'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { signalGroup } from '../../shared/process-group.ts'
 import { oneLine } from '../../shared/render.ts'
-import { holdGroup, Tail } from '../child.ts'
+import { holdGroup, Tail } from '../host/child.ts'
 import { childEnv } from '../paths.ts'
 
 /** What a forked script says, by IPC (see answer-parent.ts). */

@@ -1,4 +1,4 @@
-import { WavReader } from '../wav.ts'
+import { WavReader } from '../media/wav.ts'
 import { loadSherpa, type SherpaVad } from './sherpa.ts'
 import type { Span } from './span.ts'
 

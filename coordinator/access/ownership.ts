@@ -1,5 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
-import type { Attempt, Job } from '../job.ts'
+import type { Attempt, Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Principal } from './principal.ts'
 

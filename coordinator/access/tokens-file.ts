@@ -7,7 +7,7 @@ import { SECOND } from '../../shared/duration.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { printable } from '../../shared/printable.ts'
-import { syncDirectory } from '../journal.ts'
+import { syncDirectory } from '../storage/journal.ts'
 import { formatTokens, parseTokens, type TokenRecord } from './token-record.ts'
 
 /** How long a change waits for the change of another process. */

@@ -11,7 +11,7 @@ import path from 'node:path'
 import { messageOf } from '../../shared/errors.ts'
 import { visitLock } from '../../shared/lock.ts'
 import { STATUSES } from '../../shared/wire.ts'
-import { isOriginal } from '../original-record.ts'
+import { isOriginal } from '../storage/original-record.ts'
 
 export interface Finding {
   level: 'ok' | 'warn' | 'fail'

@@ -6,7 +6,7 @@ import { printable } from '../../shared/printable.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { existingFolder } from '../admin/config.ts'
 import { dataDir } from '../config.ts'
-import { importOriginal, type ImportReport } from '../import.ts'
+import { importOriginal, type ImportReport } from '../admin/import.ts'
 
 const EXAMPLES = `
 Examples:

@@ -1,7 +1,7 @@
-import type { DiskSpace } from '../disk.ts'
-import type { Estimates } from '../estimate.ts'
-import { sumOf, type Counts, type Tally } from '../tally.ts'
-import type { Workers } from '../workers.ts'
+import type { DiskSpace } from '../files/disk.ts'
+import type { Estimates } from '../job/estimate.ts'
+import { sumOf, type Counts, type Tally } from './tally.ts'
+import type { Workers } from '../leases/workers.ts'
 
 /** How much there is to do of one content type. */
 interface QueueOfType {

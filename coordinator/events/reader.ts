@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
-import type { Job } from '../job.ts'
-import type { Tally } from '../tally.ts'
+import type { Job } from '../job/job.ts'
+import type { Tally } from './tally.ts'
 
 /** Which jobs somebody may see. */
 export type Sees = (job: Job) => boolean

@@ -1,7 +1,7 @@
 import { SECOND } from '../../shared/duration.ts'
 import { API } from '../../shared/wire.ts'
 import type { ProcessAnswer, TaskAnswer } from '../../shared/wire-ingestion.ts'
-import { hasEnded, type Job, type ResultBody } from '../job.ts'
+import { hasEnded, type Job, type ResultBody } from '../job/job.ts'
 import type { Views } from '../views.ts'
 import { taskState } from './tasks.ts'
 

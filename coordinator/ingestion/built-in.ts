@@ -1,8 +1,8 @@
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
-import type { Job } from '../job.ts'
-import type { Sources } from '../sources.ts'
+import type { Job } from '../job/job.ts'
+import type { Sources } from '../files/sources.ts'
 import { declaredKind } from './content-kind.ts'
 import type { ToProcess } from './to-process.ts'
 

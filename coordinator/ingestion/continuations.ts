@@ -3,7 +3,7 @@ import type { Logger } from 'pino'
 import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
-import { hasEnded, type EndedJob, type Job } from '../job.ts'
+import { hasEnded, type EndedJob, type Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import {
   afterTry,
@@ -13,7 +13,7 @@ import {
   type Step,
   type StepName,
   type Tried,
-} from './continuation.ts'
+} from '../job/continuation.ts'
 import { DueSteps, type DueStep } from './due-steps.ts'
 import type { TryStep } from './step.ts'
 import { webhookOf } from './webhook-target.ts'

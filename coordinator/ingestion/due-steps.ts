@@ -1,5 +1,5 @@
 import TinyQueue from 'tinyqueue'
-import type { StepName } from './continuation.ts'
+import type { StepName } from '../job/continuation.ts'
 
 /** A step that is to be tried: all that is kept of it in memory. */
 export interface DueStep {

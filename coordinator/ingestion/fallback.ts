@@ -1,5 +1,5 @@
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
-import { lastAttempt, type PendingJob } from '../job.ts'
+import { lastAttempt, type PendingJob } from '../job/job.ts'
 
 /** When jobs are processed here that workers might take. */
 export interface FallbackRules {

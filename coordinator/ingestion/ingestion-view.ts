@@ -1,7 +1,7 @@
 import type { ContinuationAnswer } from '../../shared/wire-ingestion.ts'
-import { hasEnded, type Job } from '../job.ts'
-import type { Ingestion } from './ingestion.ts'
-import { withoutSecrets } from '../task-options.ts'
+import { hasEnded, type Job } from '../job/job.ts'
+import type { Ingestion } from '../job/ingestion.ts'
+import { withoutSecrets } from '../job/task-options.ts'
 import { webhookOf } from './webhook-target.ts'
 
 export interface IngestionView {

@@ -2,9 +2,9 @@ import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
-import { lastAttempt, type Job, type JobEvent, type ProcessingJob } from '../job.ts'
+import { lastAttempt, type Job, type JobEvent, type ProcessingJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
-import { resultOf, type Results } from '../results.ts'
+import { resultOf, type Results } from '../files/results.ts'
 import type { Processor } from './processors.ts'
 
 export interface LocalAttemptOptions {

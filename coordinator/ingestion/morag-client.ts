@@ -6,7 +6,7 @@ import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/n
 import { printable } from '../../shared/printable.ts'
 import { API } from '../../shared/wire.ts'
 import { opaque } from '../../shared/wire-fields.ts'
-import type { ResultBody } from '../job.ts'
+import type { ResultBody } from '../job/job.ts'
 import { firstText } from './first-text.ts'
 import { formBody, type FormFile } from './form-body.ts'
 import { redacted } from './redacted.ts'

@@ -1,11 +1,11 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
-import type { CompletedJob, EndedJob, ResultBody } from '../job.ts'
-import { syncDirectory } from '../journal.ts'
-import type { Results } from '../results.ts'
+import type { CompletedJob, EndedJob, ResultBody } from '../job/job.ts'
+import { syncDirectory } from '../storage/journal.ts'
+import type { Results } from '../files/results.ts'
 import { Turns } from '../turns.ts'
-import type { Tried } from './continuation.ts'
+import type { Tried } from '../job/continuation.ts'
 import { stemOf } from './file-stem.ts'
 
 /**

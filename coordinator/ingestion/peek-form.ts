@@ -5,9 +5,15 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
-import { chunksOf } from '../request-chunks.ts'
-import { tooLarge } from '../body-file.ts'
-import { asUploadError, checkLength, MAX_FORM_OVERHEAD, MAX_PARTS, tooMany } from '../upload.ts'
+import { chunksOf } from '../files/request-chunks.ts'
+import { tooLarge } from '../files/body-file.ts'
+import {
+  asUploadError,
+  checkLength,
+  MAX_FORM_OVERHEAD,
+  MAX_PARTS,
+  tooMany,
+} from '../files/upload.ts'
 
 /** A form that was looked into. */
 export interface PeekedForm extends Seen {

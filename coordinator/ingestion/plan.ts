@@ -1,6 +1,6 @@
-import type { EndedJob } from '../job.ts'
+import type { EndedJob } from '../job/job.ts'
 import type { IngestionConfig } from './config.ts'
-import type { StepName } from './continuation.ts'
+import type { StepName } from '../job/continuation.ts'
 import { webhookOf } from './webhook-target.ts'
 
 /** What follows a job's end, in no order: each step goes its own way. */

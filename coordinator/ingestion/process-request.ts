@@ -3,7 +3,7 @@ import { AppError } from '../../shared/errors.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import { printable } from '../../shared/printable.ts'
 import { processRequest, type ProcessRequest } from '../../shared/wire-ingestion.ts'
-import type { Ingestion } from './ingestion.ts'
+import type { Ingestion } from '../job/ingestion.ts'
 
 /**
  * What the `request_data` of a form asks for that is to become a job.

@@ -5,7 +5,7 @@ import { Agent, type Dispatcher } from 'undici'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { networkReason } from '../../shared/network.ts'
-import { chunksOf } from '../request-chunks.ts'
+import { chunksOf } from '../files/request-chunks.ts'
 import { endToEnd, headersToServer, type ProxyKeys } from './proxy-headers.ts'
 
 export interface ProxyOptions extends ProxyKeys {

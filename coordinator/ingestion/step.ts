@@ -1,5 +1,5 @@
-import type { EndedJob } from '../job.ts'
-import type { Tried } from './continuation.ts'
+import type { EndedJob } from '../job/job.ts'
+import type { Tried } from '../job/continuation.ts'
 
 /**
  * One try of a step that follows a job's end. `id` names that end, the same over every try. What the other side does

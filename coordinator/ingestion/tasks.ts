@@ -1,5 +1,5 @@
 import type { TaskAnswer } from '../../shared/wire-ingestion.ts'
-import type { Job } from '../job.ts'
+import type { Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 
 /** Which jobs belong to a client's task: by the task's id, which a client may use for several. */

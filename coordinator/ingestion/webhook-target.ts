@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
-import type { Job } from '../job.ts'
-import type { WebhookTarget } from './ingestion.ts'
+import type { Job } from '../job/job.ts'
+import type { WebhookTarget } from '../job/ingestion.ts'
 import type { AddressGuard } from './address-guard.ts'
 import { isWebhookSecret, SECRET_FORM } from './webhook-secret.ts'
 

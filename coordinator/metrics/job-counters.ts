@@ -1,5 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client'
-import type { Job } from '../job.ts'
+import type { Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import { factsOf, stepFacts } from './job-facts.ts'
 

@@ -1,8 +1,8 @@
 import { SECOND } from '../../shared/duration.ts'
 import { isErrorCode } from '../../shared/errors.ts'
 import type { Outcome } from '../../shared/wire.ts'
-import { hasEnded, lastAttempt, type Job } from '../job.ts'
-import type { StepName } from '../ingestion/continuation.ts'
+import { hasEnded, lastAttempt, type Job } from '../job/job.ts'
+import type { StepName } from '../job/continuation.ts'
 
 /** What a change of a job means to who counts. */
 export interface JobFacts {

@@ -2,12 +2,12 @@ import { Gauge, type Registry } from 'prom-client'
 import { SECOND } from '../../shared/duration.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { VERSION } from '../../shared/version.ts'
-import type { Claims } from '../claims.ts'
-import { diskSpace } from '../disk.ts'
-import type { Events } from '../events.ts'
+import type { Claims } from '../leases/claims.ts'
+import { diskSpace } from '../files/disk.ts'
+import type { Events } from '../events/events.ts'
 import type { Jobs } from '../jobs.ts'
-import type { FileJobStore } from '../store.ts'
-import { PRESENT, type Workers } from '../workers.ts'
+import type { FileJobStore } from '../storage/store.ts'
+import { PRESENT, type Workers } from '../leases/workers.ts'
 
 export interface StateSources {
   jobs: Jobs

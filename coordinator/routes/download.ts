@@ -5,8 +5,8 @@ import contentDisposition from 'content-disposition'
 import type { Context } from 'hono'
 import parseRange from 'range-parser'
 import { isSystemError } from '../../shared/errors.ts'
-import type { Job } from '../job.ts'
-import type { OpenSource } from '../sources.ts'
+import type { Job } from '../job/job.ts'
+import type { OpenSource } from '../files/sources.ts'
 import type { Env } from './http.ts'
 
 const CHUNK_BYTES = 1024 * 1024

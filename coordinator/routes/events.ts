@@ -2,7 +2,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { OpenCount } from '../access/open-count.ts'
 import { maySee } from '../access/ownership.ts'
-import type { Job } from '../job.ts'
+import type { Job } from '../job/job.ts'
 import type { Services } from '../services.ts'
 import type { Env } from './http.ts'
 

@@ -8,10 +8,10 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import type { Principal } from '../access/principal.ts'
-import type { BodyRoom, HeldBody } from '../body-room.ts'
+import type { BodyRoom, HeldBody } from './body-room.ts'
 import type { Submission } from '../intake.ts'
-import { chunksOf } from '../request-chunks.ts'
-import type { FormSource } from '../upload.ts'
+import { chunksOf } from '../files/request-chunks.ts'
+import type { FormSource } from '../files/upload.ts'
 
 /**
  * The request and answer of Node are at hand for what must stream; who asks was found out before any route, and for what

@@ -6,7 +6,7 @@ import { workerName } from '../../shared/wire-fields.ts'
 import { continuationRetryRequest } from '../../shared/wire-ingestion.ts'
 import { jobFor } from '../access/ownership.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
-import type { Job } from '../job.ts'
+import type { Job } from '../job/job.ts'
 import type { Services } from '../services.ts'
 import { answer, optionalBodyOf, type Env } from './http.ts'
 

@@ -1,7 +1,7 @@
 import { Hono } from 'hono'
 import { createRequest, pollQuery, resultRequest } from '../../shared/wire.ts'
 import { jobFor, typesFor } from '../access/ownership.ts'
-import { hasEnded } from '../job.ts'
+import { hasEnded } from '../job/job.ts'
 import type { Services } from '../services.ts'
 import { sendSource } from './download.ts'
 import { answer, bodyOf, callerGone, formOf, queryOf, submissionOf, type Env } from './http.ts'

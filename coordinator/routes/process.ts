@@ -18,9 +18,9 @@ import {
 import { MoragProxy } from '../ingestion/proxy.ts'
 import { Tasks } from '../ingestion/tasks.ts'
 import { checkWebhook } from '../ingestion/webhook-target.ts'
-import type { Job } from '../job.ts'
+import type { Job } from '../job/job.ts'
 import type { Services } from '../services.ts'
-import { cleanName, receiveForm } from '../upload.ts'
+import { cleanName, receiveForm } from '../files/upload.ts'
 import { answer, submissionOf, type Env } from './http.ts'
 
 /** What is ours below the API's root: never the MoRAG server's to answer. */

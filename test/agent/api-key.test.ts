@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { readApiKey } from '../../agent/api-key.ts'
+import { readApiKey } from '../../agent/client/api-key.ts'
 import { keyFileFor } from '../../agent/paths.ts'
-import { isReadOnTheWay } from '../../agent/plain-http.ts'
+import { isReadOnTheWay } from '../../agent/client/plain-http.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()

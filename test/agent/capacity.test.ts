@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { Capacity } from '../../agent/capacity.ts'
+import { Capacity } from '../../agent/work/capacity.ts'
 
 const NEVER = new AbortController().signal
 

@@ -3,7 +3,7 @@ import { chmod, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { execa } from 'execa'
-import { runChild } from '../../agent/child.ts'
+import { runChild } from '../../agent/host/child.ts'
 import { childEnv, modelsDir, npmEnv, stateDir } from '../../agent/paths.ts'
 import { AppError } from '../../shared/errors.ts'
 import { gone, tempFolder } from './fixtures.ts'
@@ -131,7 +131,7 @@ describe('runChild', () => {
   })
 
   it('kills running children when the process exits', async () => {
-    const module = new URL('../../agent/child.ts', import.meta.url).href
+    const module = new URL('../../agent/host/child.ts', import.meta.url).href
     const script = `
       import { runChild } from ${JSON.stringify(module)}
       runChild(process.execPath, ['-e', 'console.log(process.pid); setInterval(() => {}, 1000)'], {

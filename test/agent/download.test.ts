@@ -5,7 +5,7 @@ import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { download, type DownloadOptions } from '../../agent/download.ts'
+import { download, type DownloadOptions } from '../../agent/client/download.ts'
 import { AppError } from '../../shared/errors.ts'
 import { clientOf, json, startServer, type Seen } from './fake-server.ts'
 

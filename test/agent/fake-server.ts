@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
-import { Client } from '../../agent/client.ts'
-import { Connection, type ConnectionOptions } from '../../agent/connection.ts'
+import { Client } from '../../agent/client/client.ts'
+import { Connection, type ConnectionOptions } from '../../agent/client/connection.ts'
 
 export interface Seen {
   method: string

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { findTools } from '../../agent/ffmpeg.ts'
+import { findTools } from '../../agent/media/ffmpeg.ts'
 import type { AppError } from '../../shared/errors.ts'
 import { tempFolder, testTools } from './fixtures.ts'
 

@@ -6,7 +6,7 @@ import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { findTools, type Tools } from '../../agent/ffmpeg.ts'
+import { findTools, type Tools } from '../../agent/media/ffmpeg.ts'
 
 const run = promisify(execFile)
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { Heartbeat, type HeartbeatOptions, type Tracked } from '../../agent/heartbeat.ts'
-import { Refusal, Unreachable } from '../../agent/retry.ts'
+import { Heartbeat, type HeartbeatOptions, type Tracked } from '../../agent/client/heartbeat.ts'
+import { Refusal, Unreachable } from '../../agent/client/retry.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../shared/wire.ts'
 

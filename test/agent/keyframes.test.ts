@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { chmod, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { keyFrames } from '../../agent/keyframes.ts'
+import { keyFrames } from '../../agent/media/keyframes.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeMute, tempFolder, testTools } from './fixtures.ts'
 

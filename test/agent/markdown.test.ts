@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { renderMarkdown, speakersOf, wordCount, type Content } from '../../agent/markdown.ts'
+import {
+  renderMarkdown,
+  speakersOf,
+  wordCount,
+  type Content,
+} from '../../agent/transcript/markdown.ts'
 
 const segments = [
   { start: 0.4, end: 2, text: 'Hello and welcome.', speaker: 'Speaker_00' },

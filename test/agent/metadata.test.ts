@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { MediaInfo } from '../../agent/media-info.ts'
-import { resultMetadata, type ResultFacts } from '../../agent/metadata.ts'
+import type { MediaInfo } from '../../agent/media/media-info.ts'
+import { resultMetadata, type ResultFacts } from '../../agent/transcript/metadata.ts'
 import { segmentsOf } from '../../shared/transcript.ts'
 
 const track = {

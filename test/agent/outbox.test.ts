@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { Outbox, type OutboxOptions } from '../../agent/outbox.ts'
-import type { Parcel } from '../../agent/parcel.ts'
-import { Refusal, Unreachable } from '../../agent/retry.ts'
+import { Outbox, type OutboxOptions } from '../../agent/client/outbox.ts'
+import type { Parcel } from '../../agent/client/parcel.ts'
+import { Refusal, Unreachable } from '../../agent/client/retry.ts'
 
 const away = new Unreachable('away', null)
 const parcel: Parcel = {

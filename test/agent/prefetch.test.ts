@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { Capacity } from '../../agent/capacity.ts'
-import { Slots } from '../../agent/slots.ts'
+import { Capacity } from '../../agent/work/capacity.ts'
+import { Slots } from '../../agent/host/slots.ts'
 import { converted, gate, scene, Watch, type SceneOptions } from './worker-scene.ts'
 
 /** A worker with one slot and real turns for it. */

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { pythonPlaces } from '../../agent/python/config.ts'
 import { pythonEnv } from '../../agent/python/environment.ts'
-import { findProgram } from '../../agent/engines/find-program.ts'
+import { findProgram } from '../../agent/host/find-program.ts'
 import { answerOf, cudaFolders, interpreterOf } from '../../agent/python/program.ts'
 import { tempFolder } from './fixtures.ts'
 

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import { LineReporter } from '../../agent/line-reporter.ts'
-import type { Progress } from '../../agent/progress.ts'
-import { progressText, speedOf, Stopwatch } from '../../agent/progress-text.ts'
-import type { Level } from '../../agent/reporter-kinds.ts'
-import { SpinnerReporter } from '../../agent/spinner-reporter.ts'
+import { LineReporter } from '../../agent/reports/line-reporter.ts'
+import type { Progress } from '../../agent/reports/progress.ts'
+import { progressText, speedOf, Stopwatch } from '../../agent/reports/progress-text.ts'
+import type { Level } from '../../agent/reports/reporter-kinds.ts'
+import { SpinnerReporter } from '../../agent/reports/spinner-reporter.ts'
 
 function lines(level: Level = 'info', times = false) {
   const written: string[] = []
@@ -142,7 +142,7 @@ describe('on a terminal', () => {
 })
 
 describe('createReporter', () => {
-  const MODULE = new URL('../../agent/reporter.ts', import.meta.url).href
+  const MODULE = new URL('../../agent/reports/reporter.ts', import.meta.url).href
 
   /** What a program that tells one thing writes, with a stream that claims to be a terminal of this width. */
   async function tell(format: 'text' | 'json' | 'none', columns: number, plain: boolean) {

@@ -5,17 +5,17 @@ import { createServer } from 'node:net'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { execa } from 'execa'
-import { findProgram } from '../../agent/engines/find-program.ts'
-import { keyFrames } from '../../agent/keyframes.ts'
-import { decode, extractSubtitles, probe } from '../../agent/media.ts'
-import { runTool } from '../../agent/media-tool.ts'
+import { findProgram } from '../../agent/host/find-program.ts'
+import { keyFrames } from '../../agent/media/keyframes.ts'
+import { decode, extractSubtitles, probe } from '../../agent/media/media.ts'
+import { runTool } from '../../agent/media/media-tool.ts'
 import {
   findSandbox,
   lockedIn,
   sandboxArgs,
   type MediaTools,
   type Sandbox,
-} from '../../agent/sandbox.ts'
+} from '../../agent/media/sandbox.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeMedia, tempFolder, testTools } from './fixtures.ts'
 import { programCode } from '../../scripts/processes.ts'

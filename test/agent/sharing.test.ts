@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { Capacity } from '../../agent/capacity.ts'
+import { Capacity } from '../../agent/work/capacity.ts'
 import { gate, scene, Watch, type SceneOptions } from './worker-scene.ts'
 
 /** Two coordinators that share one slot. */

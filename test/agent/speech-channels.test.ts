@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { ensureModel } from '../../agent/models.ts'
+import { ensureModel } from '../../agent/models/models.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { areSeparate, ownSpeech, separateCall, type Channel } from '../../agent/speech/channels.ts'
 import { FRAME_SECONDS } from '../../agent/speech/energies.ts'

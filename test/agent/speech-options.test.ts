@@ -4,7 +4,7 @@ import type { Engine, EngineAbilities } from '../../agent/engines/engine.ts'
 import { abilitiesWith } from '../../agent/engines/whisper-abilities.ts'
 import { modelLabel } from '../../agent/engines/model-label.ts'
 import { readJobOptions } from '../../agent/job-options.ts'
-import { speechOptions } from '../../agent/speech-options.ts'
+import { speechOptions } from '../../agent/hearing/speech-options.ts'
 
 const able: EngineAbilities = {
   languages: null,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Engine } from '../../agent/engines/engine.ts'
-import { spokenLanguage } from '../../agent/spoken-language.ts'
+import { spokenLanguage } from '../../agent/hearing/spoken-language.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, tempFolder } from './fixtures.ts'
 

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { AudioTrack, MediaInfo } from '../../agent/media-info.ts'
+import type { AudioTrack, MediaInfo } from '../../agent/media/media-info.ts'
 import {
   chooseSubtitles,
   chooseTrack,
   languageCode,
   subtitlesInstead,
   warningsOf,
-} from '../../agent/tracks.ts'
+} from '../../agent/media/tracks.ts'
 
 const track = (index: number, language: string | null, preferred = false): AudioTrack => ({
   index,

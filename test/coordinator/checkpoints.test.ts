@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
-import { Checkpoints } from '../../coordinator/checkpoints.ts'
+import { Checkpoints } from '../../coordinator/files/checkpoints.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { assembled, type Assembled } from './assembled.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { Clock } from '../../coordinator/clock.ts'
-import { lastAttempt } from '../../coordinator/job.ts'
+import { lastAttempt } from '../../coordinator/job/job.ts'
 import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { assembled, type Assembled } from './assembled.ts'
 import { NOON } from './example-jobs.ts'

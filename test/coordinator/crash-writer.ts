@@ -4,9 +4,9 @@
  */
 import { writeSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
-import { FileJobStore } from '../../coordinator/store.ts'
-import { transition } from '../../coordinator/transition.ts'
-import type { Job, JobEvent } from '../../coordinator/job.ts'
+import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { transition } from '../../coordinator/job/transition.ts'
+import type { Job, JobEvent } from '../../coordinator/job/job.ts'
 import { HOUR } from '../../shared/duration.ts'
 import { isSystemError } from '../../shared/errors.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Estimates } from '../../coordinator/estimate.ts'
-import type { CompletedJob, Job, ProcessingJob } from '../../coordinator/job.ts'
+import { Estimates } from '../../coordinator/job/estimate.ts'
+import type { CompletedJob, Job, ProcessingJob } from '../../coordinator/job/job.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { after, CLAIM, NOON, oneOfEach, pendingJob, result } from './example-jobs.ts'
 

@@ -1,7 +1,7 @@
 import { MINUTE } from '../../shared/duration.ts'
-import type { Job, JobBase, JobEvent, PendingJob, Result } from '../../coordinator/job.ts'
-import type { Policy } from '../../coordinator/policy.ts'
-import { transition, type Context } from '../../coordinator/transition.ts'
+import type { Job, JobBase, JobEvent, PendingJob, Result } from '../../coordinator/job/job.ts'
+import type { Policy } from '../../coordinator/job/policy.ts'
+import { transition, type Context } from '../../coordinator/job/transition.ts'
 
 /** An instant that every test starts from. */
 export const NOON = Date.UTC(2026, 0, 2, 12)

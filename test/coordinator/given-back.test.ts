@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { SetAsides, type GivenBack } from '../../coordinator/set-aside.ts'
+import { SetAsides, type GivenBack } from '../../coordinator/job/set-aside.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { NOON } from './example-jobs.ts'
 import { claim, createJob, startRunning, type Running } from './running.ts'

@@ -14,7 +14,13 @@ import { describe, mock, test, type TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { execa } from 'execa'
 import { AppError } from '../../shared/errors.ts'
-import { decode, encode, Journal, replay, type JournalEntry } from '../../coordinator/journal.ts'
+import {
+  decode,
+  encode,
+  Journal,
+  replay,
+  type JournalEntry,
+} from '../../coordinator/storage/journal.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
@@ -397,7 +403,7 @@ test('a file system that takes too long to sync holds neither its caller nor the
   const dir = tempFolder()
   // Stands in for a disk that is slow for minutes.
   writeFileSync(path.join(dir, 'sync'), '#!/bin/sh\nexec sleep 300\n', { mode: 0o755 })
-  const journal = new URL('../../coordinator/journal.ts', import.meta.url).href
+  const journal = new URL('../../coordinator/storage/journal.ts', import.meta.url).href
   const script = `
     import { syncBelow } from '${journal}'
     await syncBelow('${dir}', 50).catch((error) => console.log(error.message))`

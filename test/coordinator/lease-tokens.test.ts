@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { LeaseTokens } from '../../coordinator/lease-tokens.ts'
+import { LeaseTokens } from '../../coordinator/leases/lease-tokens.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { newJobId } from './example-jobs.ts'
 

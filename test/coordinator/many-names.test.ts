@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Principal } from '../../coordinator/access/principal.ts'
 import { WorkerNames } from '../../coordinator/access/worker-names.ts'
-import { Workers } from '../../coordinator/workers.ts'
+import { Workers } from '../../coordinator/leases/workers.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { NOON } from './example-jobs.ts'
 

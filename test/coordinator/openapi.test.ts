@@ -10,10 +10,10 @@ import { pino } from 'pino'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { createApp } from '../../coordinator/app.ts'
 import { assemble } from '../../coordinator/assemble.ts'
-import { MediaRoots } from '../../coordinator/media-roots.ts'
+import { MediaRoots } from '../../coordinator/files/media-roots.ts'
 import { openApiDocument, OPERATIONS, routesOf } from '../../coordinator/openapi/document.ts'
 import type { Operation } from '../../coordinator/openapi/operation.ts'
-import { FileJobStore } from '../../coordinator/store.ts'
+import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { listenTo } from './event-stream.ts'
 import {
   claim,

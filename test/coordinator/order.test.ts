@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { JobOrder, type OrderKey } from '../../coordinator/order.ts'
+import { JobOrder, type OrderKey } from '../../coordinator/storage/order.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 
 const key = (createdAt: number, jobId: string): OrderKey => ({ createdAt, jobId })

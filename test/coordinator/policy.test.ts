@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
-import { backoffMs, deadlineMs } from '../../coordinator/policy.ts'
+import { backoffMs, deadlineMs } from '../../coordinator/job/policy.ts'
 import { NOON, pendingJob, POLICY } from './example-jobs.ts'
 
 test('the wait before a retry doubles from 15 s to 15 min, half of it chance', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { PendingJob } from '../../coordinator/job.ts'
-import { JobQueue } from '../../coordinator/queue.ts'
+import type { PendingJob } from '../../coordinator/job/job.ts'
+import { JobQueue } from '../../coordinator/job/queue.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 import { NOON, pendingJob } from './example-jobs.ts'
 

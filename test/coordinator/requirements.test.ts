@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { JobQueue } from '../../coordinator/queue.ts'
+import { JobQueue } from '../../coordinator/job/queue.ts'
 import {
   checkRequirements,
   inWords,
   meets,
   requirementsOf,
-} from '../../coordinator/requirements.ts'
+} from '../../coordinator/job/requirements.ts'
 import type { Capabilities } from '../../shared/announcement.ts'
 import { AppError } from '../../shared/errors.ts'
 import { NOON, pendingJob } from './example-jobs.ts'

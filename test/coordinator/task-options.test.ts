@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { withoutSecrets } from '../../coordinator/task-options.ts'
+import { withoutSecrets } from '../../coordinator/job/task-options.ts'
 
 describe('left out:', () => {
   for (const key of [

@@ -9,8 +9,8 @@ import {
   type Job,
   type JobEvent,
   type ProcessingJob,
-} from '../../coordinator/job.ts'
-import { transition } from '../../coordinator/transition.ts'
+} from '../../coordinator/job/job.ts'
+import { transition } from '../../coordinator/job/transition.ts'
 import {
   after,
   at,

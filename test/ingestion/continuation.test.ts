@@ -11,10 +11,10 @@ import {
   type Step,
   type StepName,
   type Tried,
-} from '../../coordinator/ingestion/continuation.ts'
+} from '../../coordinator/job/continuation.ts'
 import { DueSteps, type DueStep } from '../../coordinator/ingestion/due-steps.ts'
 import { stepsFor } from '../../coordinator/ingestion/plan.ts'
-import { hasEnded, type EndedJob } from '../../coordinator/job.ts'
+import { hasEnded, type EndedJob } from '../../coordinator/job/job.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { NOON, oneOfEach, pendingJob, after, CLAIM, result } from '../coordinator/example-jobs.ts'
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import type { IngestionConfig } from '../../coordinator/ingestion/config.ts'
 import { dueHereAt } from '../../coordinator/ingestion/fallback.ts'
-import type { PendingJob } from '../../coordinator/job.ts'
+import type { PendingJob } from '../../coordinator/job/job.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { after, CLAIM, failing, NOON, pendingJob } from '../coordinator/example-jobs.ts'
 import {

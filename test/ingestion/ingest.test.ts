@@ -5,8 +5,8 @@ import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { documentOf, ingestStep } from '../../coordinator/ingestion/ingest.ts'
 import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
-import { hasEnded, type CompletedJob, type EndedJob } from '../../coordinator/job.ts'
-import { Results } from '../../coordinator/results.ts'
+import { hasEnded, type CompletedJob, type EndedJob } from '../../coordinator/job/job.ts'
+import { Results } from '../../coordinator/files/results.ts'
 import { after, CLAIM, oneOfEach, pendingJob, result } from '../coordinator/example-jobs.ts'
 import {
   claimedJob,

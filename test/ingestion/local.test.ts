@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import type { IngestionConfig } from '../../coordinator/ingestion/config.ts'
-import { toRecord } from '../../coordinator/record.ts'
+import { toRecord } from '../../coordinator/storage/record.ts'
 import { isAlive } from '../../scripts/process-tree.ts'
 import { processAnswer } from '../../shared/wire-ingestion.ts'
 import { after, CLAIM, pendingJob } from '../coordinator/example-jobs.ts'

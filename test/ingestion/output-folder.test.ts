@@ -13,8 +13,8 @@ import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { stemOf } from '../../coordinator/ingestion/file-stem.ts'
 import { OutputFolder } from '../../coordinator/ingestion/output-folder.ts'
-import { hasEnded, type EndedJob, type ResultBody } from '../../coordinator/job.ts'
-import { resultOf, Results } from '../../coordinator/results.ts'
+import { hasEnded, type EndedJob, type ResultBody } from '../../coordinator/job/job.ts'
+import { resultOf, Results } from '../../coordinator/files/results.ts'
 import { after, CLAIM, newJobId, oneOfEach, pendingJob } from '../coordinator/example-jobs.ts'
 
 const DONE = { done: true }

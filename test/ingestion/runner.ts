@@ -4,17 +4,13 @@ import os from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
 import { pino } from 'pino'
-import {
-  startContinuation,
-  type StepName,
-  type Tried,
-} from '../../coordinator/ingestion/continuation.ts'
+import { startContinuation, type StepName, type Tried } from '../../coordinator/job/continuation.ts'
 import { Continuations } from '../../coordinator/ingestion/continuations.ts'
 import { stepsFor } from '../../coordinator/ingestion/plan.ts'
 import type { TryStep } from '../../coordinator/ingestion/step.ts'
-import { hasEnded, type EndedJob } from '../../coordinator/job.ts'
+import { hasEnded, type EndedJob } from '../../coordinator/job/job.ts'
 import { Jobs } from '../../coordinator/jobs.ts'
-import { FileJobStore } from '../../coordinator/store.ts'
+import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { newJobId, NOON, pendingJob, POLICY, result } from '../coordinator/example-jobs.ts'
 import { SlowStore } from '../coordinator/assembled.ts'
 

@@ -1,0 +1,168 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { z } from 'zod'
+import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
+import {
+  API,
+  claimAnswer,
+  createdAnswer,
+  healthAnswer,
+  heartbeatAnswer,
+  resultAnswer,
+  statusAnswer,
+  type claimRequest,
+  type HeartbeatAnswer,
+  type HeartbeatRequest,
+  type ResultRequest,
+  type StatusAnswer,
+} from '../../shared/wire.ts'
+import { registerAnswer } from '../../shared/wire-access.ts'
+import { parseJson, type CallOptions, type Connection, type Exchange } from './connection.ts'
+import { Garbled } from './retry.ts'
+import { multipart, type Upload } from './upload.ts'
+
+export type ClaimRequest = FromWire<z.output<typeof claimRequest>>
+export type ClaimAnswer = FromWire<z.output<typeof claimAnswer>>
+export type ResultAnswer = FromWire<z.output<typeof resultAnswer>>
+export type CreatedAnswer = FromWire<z.output<typeof createdAnswer>>
+export type HealthAnswer = FromWire<z.output<typeof healthAnswer>>
+
+/** `GET /remote-jobs/{id}`: everything about a job; what is not listed here is passed through. */
+const jobAnswer = z.looseObject({ job_id: z.string(), status: z.string() })
+
+/**
+ * The coordinator's API. Every answer is checked against its schema, and every refusal is a `Refusal` with the
+ * coordinator's own code and words. 429, 5xx and network errors are retried, nothing else is. {@link Garbled} is what comes
+ * of an answer of somebody else.
+ */
+export class Client {
+  readonly connection: Connection
+
+  constructor(connection: Connection) {
+    this.connection = connection
+  }
+
+  /** Exchanges the one-time token that the connection shows for a worker's own. */
+  async register(body: { name: string }): Promise<FromWire<z.output<typeof registerAnswer>>> {
+    return await this.#post(`${API}/workers/register`, body, registerAnswer, {})
+  }
+
+  /** Takes work, or waits up to `waitSeconds` for some. Repeated tries carry the same `claimId`, so none is lost. */
+  async claim(body: ClaimRequest, options: CallOptions = {}): Promise<ClaimAnswer> {
+    const timeoutMs = body.waitSeconds * 1000 + this.connection.timeoutMs
+    return await this.#post(`${API}/remote-jobs/claim`, body, claimAnswer, {
+      ...options,
+      timeoutMs,
+    })
+  }
+
+  async heartbeat(
+    workerId: string,
+    body: HeartbeatRequest,
+    options: CallOptions = {},
+  ): Promise<HeartbeatAnswer> {
+    const path = `${API}/workers/${encodeURIComponent(workerId)}/heartbeat`
+    return await this.#post(path, body, heartbeatAnswer, options)
+  }
+
+  async result(
+    jobId: string,
+    body: ResultRequest,
+    options: CallOptions = {},
+  ): Promise<ResultAnswer> {
+    const path = `${jobPath(jobId)}/result`
+    return await this.#post(path, body, resultAnswer, { ...options, method: 'PUT' })
+  }
+
+  /** Sends a file that belongs to the result, streamed from disk; the same name again replaces it. */
+  async artifact(
+    { jobId, leaseToken }: { jobId: string; leaseToken: string },
+    name: string,
+    file: string,
+    options: CallOptions = {},
+  ): Promise<void> {
+    const { size } = await stat(file)
+    const headers = { 'morag-lease': leaseToken, 'content-length': String(size) }
+    const text = await this.connection.text(
+      `${jobPath(jobId)}/artifacts/${encodeURIComponent(name)}`,
+      () => ({ method: 'PUT' as const, headers, body: createReadStream(file) }),
+      options,
+    )
+    this.#checked(z.looseObject({}), text)
+  }
+
+  /** Gives an attempt back; it does not count. */
+  async release(jobId: string, leaseToken: string, options: CallOptions = {}): Promise<void> {
+    await this.#post(`${jobPath(jobId)}/release`, { leaseToken }, z.unknown(), options)
+  }
+
+  /** Uploads a file, streamed from disk. The same `idempotencyKey` gives the same job. */
+  async create(upload: Upload, options: CallOptions = {}): Promise<CreatedAnswer> {
+    const text = await this.connection.text(`${API}/remote-jobs/`, () => multipart(upload), {
+      ...options,
+      method: 'POST',
+    })
+    return this.#checked(createdAnswer, text)
+  }
+
+  async status(jobId: string, options: CallOptions = {}): Promise<StatusAnswer> {
+    return this.#checked(
+      statusAnswer,
+      await this.connection.text(`${jobPath(jobId)}/status`, {}, options),
+    )
+  }
+
+  async job(
+    jobId: string,
+    options: CallOptions = {},
+  ): Promise<FromWire<z.output<typeof jobAnswer>>> {
+    return this.#checked(jobAnswer, await this.connection.text(jobPath(jobId), {}, options))
+  }
+
+  /** A finished job's transcript as text in one of its forms. */
+  async resultBody(
+    jobId: string,
+    format: 'md' | 'json' | 'srt' | 'vtt' | 'txt',
+    options: CallOptions = {},
+  ): Promise<string> {
+    return await this.connection.text(`${jobPath(jobId)}/result.${format}`, {}, options)
+  }
+
+  async health(options: CallOptions = {}): Promise<HealthAnswer> {
+    return this.#checked(healthAnswer, await this.connection.text(`${API}/health`, {}, options))
+  }
+
+  async #post<S extends z.ZodType>(
+    path: string,
+    body: unknown,
+    schema: S,
+    options: Exchange,
+  ): Promise<FromWire<z.output<S>>> {
+    const headers = { 'content-type': 'application/json' }
+    const json = JSON.stringify(toWire(body))
+    return this.#checked(
+      schema,
+      await this.connection.text(
+        path,
+        { method: 'POST', ...options, headers, body: json },
+        options,
+      ),
+    )
+  }
+
+  #checked<S extends z.ZodType>(schema: S, text: string): FromWire<z.output<S>> {
+    const { url } = this.connection
+    const json = parseJson(text)
+    if (json === undefined) {
+      throw new Garbled(`What ${url} answered is no JSON: is a MoRAG coordinator there?`)
+    }
+    const parsed = schema.safeParse(json)
+    if (parsed.success) return fromWire(parsed.data)
+    const message = `The answer of ${url} is not what this agent expects: update the older of the two. ${z.prettifyError(parsed.error)}`
+    throw new Garbled(message, parsed.error)
+  }
+}
+
+function jobPath(jobId: string): string {
+  return `${API}/remote-jobs/${encodeURIComponent(jobId)}`
+}

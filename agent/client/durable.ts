@@ -1,0 +1,43 @@
+import { cp, open, readdir, rename, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { isSystemError } from '../../shared/errors.ts'
+
+/** Writes a file for its owner only; whole or not at all, also after a power cut. */
+export async function writeDurably(file: string, text: string): Promise<void> {
+  const temporary = `${file}.tmp`
+  const handle = await open(temporary, 'w', 0o600)
+  try {
+    await handle.writeFile(text)
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+  await rename(temporary, file)
+  await sync(path.dirname(file))
+}
+
+/** Moves a folder of files, also to another file system; in place of what is there. What fails leaves nothing there. */
+export async function moveFolder(from: string, to: string): Promise<void> {
+  await rm(to, { recursive: true, force: true })
+  try {
+    for (const name of await readdir(from)) await sync(path.join(from, name))
+    await rename(from, to).catch(async (error: unknown) => {
+      if (!isSystemError(error, 'EXDEV')) throw error
+      await cp(from, to, { recursive: true })
+      for (const name of await readdir(to)) await sync(path.join(to, name))
+      await rm(from, { recursive: true, force: true })
+    })
+  } catch (error) {
+    await rm(to, { recursive: true, force: true })
+    throw error
+  }
+}
+
+async function sync(file: string): Promise<void> {
+  const handle = await open(file, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

@@ -1,0 +1,93 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import pRetry from 'p-retry'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+
+/** A coordinator that answered, and said no. `status` is its HTTP status, `code` its own word where it gave one. */
+export class Refusal extends AppError {
+  readonly status: number
+
+  constructor(
+    status: number,
+    code: ErrorCode,
+    message: string,
+    options: { retryAfterSeconds?: number } = {},
+  ) {
+    super(code, message, options)
+    this.name = 'Refusal'
+    this.status = status
+  }
+}
+
+/** A coordinator that could not be reached, or a connection that broke. */
+export class Unreachable extends AppError {
+  constructor(message: string, cause: unknown) {
+    super('unavailable', message, { cause })
+    this.name = 'Unreachable'
+  }
+}
+
+/**
+ * An answer that no coordinator gives, though its status is that of a success: the page of a proxy, or of whoever has
+ * taken the network over. What we asked for may have been done.
+ */
+export class Garbled extends AppError {
+  constructor(message: string, cause: unknown = null) {
+    super('internal', message, { cause })
+    this.name = 'Garbled'
+  }
+}
+
+/** Whether the same request may succeed later: 429, 5xx, the network, and answers of others. Nothing else. */
+export function isTransient(error: unknown): boolean {
+  if (error instanceof Refusal) return error.status === 429 || error.status >= 500
+  return error instanceof Unreachable || error instanceof Garbled
+}
+
+export interface RetryOptions {
+  signal: AbortSignal
+  /** Tries after the first; may be Infinity. */
+  retries: number
+  /** The first wait; it doubles up to {@link maxMs}, and each is multiplied by 1 to 2 at random. */
+  minMs: number
+  maxMs: number
+  onRetry?: ((error: unknown, attempt: number) => void) | undefined
+}
+
+/**
+ * Runs a request until it succeeds, is refused for good, or has used up its tries. A `Retry-After` is waited for first.
+ * @throws the last error, or the signal's reason.
+ */
+export async function retrying<T>(options: RetryOptions, request: () => Promise<T>): Promise<T> {
+  const { signal, retries, minMs, maxMs, onRetry } = options
+  return await pRetry(request, {
+    signal,
+    retries,
+    minTimeout: minMs,
+    maxTimeout: maxMs,
+    randomize: true,
+    shouldRetry: ({ error }) => isTransient(error),
+    async onFailedAttempt({ error, attemptNumber, retriesLeft }) {
+      signal.throwIfAborted()
+      if (!isTransient(error) || retriesLeft <= 0) return
+      onRetry?.(error, attemptNumber)
+      const seconds = error instanceof AppError ? (error.retryAfterSeconds ?? 0) : 0
+      if (seconds > 0) await pause(seconds * 1000, signal)
+    },
+  })
+}
+
+/** A wait that ends early by throwing the signal's own reason. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, undefined, { signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  }
+}
+
+/** A wait before try number `attempt` (from 1): doubling, half of it by chance. */
+export function backoffMs(attempt: number, minMs: number, maxMs: number, random: number): number {
+  const whole = Math.min(maxMs, minMs * 2 ** Math.min(30, attempt - 1))
+  return whole / 2 + (random * whole) / 2
+}

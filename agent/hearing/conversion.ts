@@ -1,0 +1,54 @@
+import type { Transcript } from '../../shared/transcript.ts'
+import type { Engine, EngineInfo } from '../engines/engine.ts'
+import type { Tools } from '../media/ffmpeg.ts'
+import type { AudioTrack, SubtitleTrack } from '../media/media-info.ts'
+import type { Report } from '../reports/progress.ts'
+import type { Slots } from '../host/slots.ts'
+import type { SpeakerSettings } from './speakers.ts'
+import type { SpeechFinder } from './speech-finder.ts'
+
+/** What is to be converted, and for whom. */
+export interface ConvertInput {
+  /** For the slot's memory of what failed on it. */
+  jobId: string
+  sourcePath: string
+  /** What the file is called for people; the source may have another name here. */
+  filename: string
+  /** `audio` or `video`: which form the text has. */
+  contentType: string
+  /** The job's own; what is not on the list of job-options.ts is reported and left out. */
+  taskOptions: Record<string, unknown>
+  /** A folder of this attempt alone; the caller removes it. */
+  workDir: string
+  /** Of the source, in hex, where the caller knows it. */
+  sha256?: string
+  /** How far an earlier attempt came; of use with `sha256` only. */
+  checkpoint?: unknown
+  /** Told after each finished part, for whoever may have to go on. */
+  onCheckpoint?: (checkpoint: Record<string, unknown>) => void
+  signal: AbortSignal
+  report: Report
+}
+
+/** What all conversions of an agent share. */
+export interface PipelineParts {
+  tools: Tools
+  engine: Engine
+  slots: Slots
+  finder: SpeechFinder
+  speakers: SpeakerSettings
+  /** The models that a job may choose from. */
+  models: readonly string[]
+}
+
+/** The text of a file, and where it comes from. */
+export interface Heard {
+  transcript: Transcript
+  /** Null when nothing was heard: the text is the file's subtitles. */
+  engine: EngineInfo | null
+  track: AudioTrack | null
+  /** How much of the track could be decoded. */
+  heardSeconds: number
+  subtitles: SubtitleTrack | null
+  warnings: string[]
+}

@@ -1,0 +1,205 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { Transcript } from '../../shared/transcript.ts'
+import { checkpointOf, readCheckpoint, understoodSoFar } from './checkpoint.ts'
+import type { ConvertInput, Heard, PipelineParts } from './conversion.ts'
+import type { HeardSegment } from '../speech/heard-segment.ts'
+import { modelLabel } from '../engines/model-label.ts'
+import { mostHeard } from './heard-languages.ts'
+import { hear } from './hearing.ts'
+import type { JobOptions } from '../job-options.ts'
+import type { MediaInfo } from '../media/media-info.ts'
+import { overall, type Stage } from '../reports/progress.ts'
+import { recognise, type RecognitionRequest } from './recognition.ts'
+import type { Slot } from '../host/slots.ts'
+import { nameSpeakers } from './speakers.ts'
+import { speechOptions } from './speech-options.ts'
+import { spokenLanguage } from './spoken-language.ts'
+import { chooseTrack } from '../media/tracks.ts'
+import type { Understood } from './understood.ts'
+
+/** What is said in the file, or null when there is nothing to hear in it. Waits for a slot once all is ready for it. */
+export async function listen(
+  parts: PipelineParts,
+  input: ConvertInput,
+  media: MediaInfo,
+  options: JobOptions,
+): Promise<Heard | null> {
+  // Decoded sound is many times as large as its file, and of no use to anybody after this.
+  const sounds = path.join(input.workDir, 'sounds')
+  try {
+    await mkdir(sounds, { recursive: true })
+    return await listenIn(parts, { ...input, workDir: sounds }, media, options)
+  } finally {
+    await rm(sounds, { recursive: true, force: true })
+  }
+}
+
+async function listenIn(
+  parts: PipelineParts,
+  input: ConvertInput,
+  media: MediaInfo,
+  options: JobOptions,
+): Promise<Heard | null> {
+  const { engine, slots } = parts
+  const { sourcePath, workDir, signal, report, sha256 } = input
+  const { track, warnings } = chooseTrack(media.audio, {
+    language: options.language,
+    wanted: options.audioTrack,
+  })
+  if (track === null) return null
+  const asked = speechOptions(options, engine, parts)
+  warnings.push(...asked.warnings)
+  const wantsSpeakers = options.diarize ?? parts.speakers.always
+  const made = JSON.stringify([asked.options, wantsSpeakers, track.index])
+  const checkpoint = sha256 === undefined ? null : readCheckpoint(input.checkpoint, sha256, made)
+  let mediaSeconds = media.durationSeconds
+  const tell = (stage: Stage, processedSeconds: number): void => {
+    const within = mediaSeconds > 0 ? processedSeconds / mediaSeconds : 0
+    const known = mediaSeconds > 0 ? { mediaSeconds } : {}
+    const done = stage === 'transcribing' ? { processedSeconds } : {}
+    report({ stage, ratio: overall(stage, within), ...known, ...done })
+  }
+  const info = { ...engine.info, model: modelLabel(engine.info.model) }
+  const hearing = await hear(parts.tools, parts.finder, {
+    sourcePath,
+    media,
+    track,
+    byChannel: wantsSpeakers,
+    whole: wantsSpeakers && parts.speakers.models !== null,
+    workDir,
+    signal,
+    checkpoint,
+    tell,
+    warn: (text) => warnings.push(text),
+  })
+  if (hearing === null) return null
+  mediaSeconds = hearing.seconds
+  const resumed = hearing.resumed ? checkpoint : null
+  const understood = understoodSoFar(resumed, asked.options.language, info)
+  const calls = hearing.voices.length > 1
+  const request = {
+    ...hearing,
+    totalSeconds: hearing.seconds,
+    // Where the channels are the speakers, nobody else has to tell them apart.
+    options: wantsSpeakers && !calls ? asked.options : { ...asked.options, speakers: null },
+    workDir,
+    signal,
+    understood,
+    onProgress: (seconds: number) => tell('transcribing', seconds),
+    onPart: () => {
+      if (sha256 === undefined || input.onCheckpoint === undefined) return
+      const soFar = { source: sha256, options: made, engine: info, track: track.index }
+      input.onCheckpoint(checkpointOf(soFar, hearing, understood))
+    },
+  }
+  if (
+    hearing.voices.some(({ speech, doneUntil }) => speech.some((one) => one.start >= doneUntil))
+  ) {
+    tell('waiting', 0)
+    await slots.use(signal, (slot) =>
+      onSlot(parts, input, slot, { ...request, isNew: resumed === null }, tell),
+    )
+  }
+  const named = wantsSpeakers
+    ? await nameSpeakers(understood.segments, {
+        settings: parts.speakers,
+        wavPath: hearing.wavPath,
+        count: { min: options.minSpeakers, max: options.maxSpeakers },
+        signal,
+      })
+    : { segments: understood.segments, warning: null }
+  if (named.warning !== null) warnings.push(named.warning)
+  if (hearing.finder === 'loudness') {
+    warnings.push(
+      'Speech was told from silence by loudness alone: install sherpa-onnx-node to tell it from noise.',
+    )
+  }
+  warnings.push(...understood.warnings, ...doubts(understood))
+  return {
+    transcript: transcriptOf(understood, named.segments, hearing.seconds),
+    engine: { ...info, model: modelLabel(asked.options.model ?? info.model) },
+    track,
+    heardSeconds: hearing.seconds,
+    subtitles: null,
+    warnings,
+  }
+}
+
+/** What was understood, in the words of the result. */
+function transcriptOf(
+  { decided, heard }: Understood,
+  segments: readonly HeardSegment[],
+  durationSeconds: number,
+): Transcript {
+  const spoken = decided ?? mostHeard(heard)
+  const probability = spoken?.probability ?? null
+  return {
+    language: spoken?.language ?? null,
+    ...(probability === null ? {} : { languageProbability: probability }),
+    durationSeconds,
+    segments: segments.map(({ start, end, text, speaker, words, flags }) => ({
+      start,
+      end,
+      text,
+      ...(speaker === undefined ? {} : { speaker }),
+      ...(words === undefined ? {} : { words }),
+      ...(flags === undefined || flags.length === 0 ? {} : { flags }),
+    })),
+  }
+}
+
+type SlotRequest = Omit<RecognitionRequest, 'slot'> & {
+  /** Nothing of it was recognised before. */
+  isNew: boolean
+}
+
+/** The part that needs the engine. */
+async function onSlot(
+  { engine, slots }: PipelineParts,
+  { jobId, signal }: ConvertInput,
+  slot: Slot,
+  request: SlotRequest,
+  tell: (stage: Stage, seconds: number) => void,
+): Promise<void> {
+  const { understood, options, voices, offsetSeconds, isNew } = request
+  try {
+    tell('loading', 0)
+    await engine.prepare(slot, signal)
+    if (isNew && understood.decided === null) {
+      const [first] = voices
+      const speech = first!.speech
+        .map(({ start, end }) => ({ start: start - offsetSeconds, end: end - offsetSeconds }))
+        .filter(({ start }) => start >= 0)
+      const { wavPath } = first!
+      const { workDir } = request
+      const voted = await spokenLanguage(engine, { wavPath, speech, workDir, slot, signal })
+      understood.decided = voted.language
+      if (voted.warning !== null) understood.warnings.push(voted.warning)
+    }
+    tell('transcribing', 0)
+    await recognise(engine, {
+      ...request,
+      slot,
+      options: { ...options, language: understood.decided?.language ?? null },
+    })
+    slots.note(slot, jobId, null)
+  } catch (error) {
+    if (!signal.aborted) slots.note(slot, jobId, error)
+    throw error
+  }
+}
+
+/** What a reader should know about the certainty of the text. */
+function doubts({ segments, dropped }: Understood): string[] {
+  const counts = new Map<string, number>()
+  for (const flag of segments.flatMap(({ flags }) => flags ?? [])) {
+    counts.set(flag, (counts.get(flag) ?? 0) + 1)
+  }
+  const marked = segments.filter(({ flags }) => flags !== undefined && flags.length > 0).length
+  const listed = [...counts].map(([flag, count]) => `${flag} ${count}`).join(', ')
+  return [
+    ...(marked > 0 ? [`${marked} segment(s) are marked as doubtful (${listed}).`] : []),
+    ...(dropped > 0 ? [`${dropped} segment(s) were left out: text where nobody speaks.`] : []),
+  ]
+}

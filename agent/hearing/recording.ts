@@ -1,0 +1,28 @@
+import type { Span } from '../speech/span.ts'
+import type { Found } from './speech-finder.ts'
+
+/** One voice of a recording: all of it, or one channel of a call. */
+export interface Voice {
+  /** Null: the whole mix. */
+  channel: number | null
+  /** 16 kHz, mono; begins `offsetSeconds` into the recording. */
+  wavPath: string
+  /** In seconds of the recording. */
+  speech: readonly Span[]
+  /** Speech up to here is recognised already. */
+  doneUntil: number
+}
+
+/** A recording that is ready to be recognised. */
+export interface Hearing {
+  voices: Voice[]
+  /** Of all voices together: what the file sounds like. Begins `offsetSeconds` into the recording. */
+  wavPath: string
+  offsetSeconds: number
+  /** How much of the track could be decoded. */
+  seconds: number
+  /** What found the speech. */
+  finder: Found['finder']
+  /** It goes on where an earlier attempt came to; false: it is begun anew. */
+  resumed: boolean
+}

@@ -1,0 +1,175 @@
+import { StringDecoder } from 'node:string_decoder'
+import { execa } from 'execa'
+import { AppError, messageOf } from '../../shared/errors.ts'
+import { signalGroup } from '../../shared/process-group.ts'
+import { dyingWithUs, notRunBecause } from './parent-death.ts'
+import { childEnv } from '../paths.ts'
+
+export interface ChildOptions {
+  signal: AbortSignal
+  /** Called for every line of output; `\n`, `\r` and `\r\n` end one (progress meters use `\r`). */
+  onLine?: (line: string, stream: 'stdout' | 'stderr') => void
+  cwd?: string
+  /** The whole environment; default: the allow-listed part of ours. */
+  env?: Record<string, string>
+  /** How much of the end of each stream is kept. */
+  tailBytes?: number
+}
+
+export interface ChildResult {
+  /** Null when a signal ended it. */
+  exitCode: number | null
+  signal: string | null
+  stdoutTail: string
+  stderrTail: string
+}
+
+const TAIL_BYTES = 64 * 1024
+/** A line longer than this is handed on in pieces: output that never ends a line must not fill the memory. */
+const MAX_LINE = 64 * 1024
+/** How long a process group has between SIGTERM and SIGKILL. */
+const KILL_AFTER_MS = 5_000
+
+/**
+ * Runs a program to its end, whatever its exit code, in a process group of its own: a terminal's Ctrl-C does not reach
+ * it, and ending it ends what it started. On Linux it ends with us also when we are killed. Nothing is interpreted by a
+ * shell.
+ * @throws {AppError} `engine_missing` when there is no such program or it may not be run; the signal's reason when
+ * aborted, after the whole group has ended.
+ */
+export async function runChild(
+  file: string,
+  args: readonly string[],
+  options: ChildOptions,
+): Promise<ChildResult> {
+  const { signal, onLine, tailBytes = TAIL_BYTES } = options
+  signal.throwIfAborted()
+  const command = dyingWithUs({ file, args })
+  const child = execa(command.file, command.args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: options.env ?? childEnv(),
+    extendEnv: false,
+    stdin: 'ignore',
+    buffer: false,
+    reject: false,
+    detached: true,
+  })
+  const release = child.pid === undefined ? () => undefined : holdGroup(child.pid)
+  const tails = { stdout: new Tail(tailBytes), stderr: new Tail(tailBytes) }
+  for (const name of ['stdout', 'stderr'] as const) {
+    const lines = onLine && new Lines((line) => onLine(line, name))
+    child[name].on('data', (chunk: Buffer) => {
+      tails[name].push(chunk)
+      lines?.push(chunk)
+    })
+    child[name].on('end', () => lines?.end())
+  }
+  // Whatever it left running would hold its output open, and outlive the job.
+  child.on('exit', () => signalGroup(child.pid, 'SIGKILL'))
+  const stop = (): void => terminateGroup(child.pid, child)
+  signal.addEventListener('abort', stop, { once: true })
+  try {
+    const result = await child
+    signal.throwIfAborted()
+    if (child.pid === undefined) throw notStarted(file, result)
+    const why = notRunBecause(result.exitCode, tails.stderr.text())
+    if (why !== null) throw notStarted(file, new Error(why))
+    return {
+      exitCode: result.exitCode ?? null,
+      signal: result.signal ?? null,
+      stdoutTail: tails.stdout.text(),
+      stderrTail: tails.stderr.text(),
+    }
+  } finally {
+    signal.removeEventListener('abort', stop)
+    release()
+  }
+}
+
+/** The process groups that must not outlive us. */
+const groups = new Set<number>()
+
+/** Sees to it that a process group is killed when this process exits. Returns what to call when it has ended. */
+export function holdGroup(pid: number): () => void {
+  if (groups.size === 0) process.on('exit', killHeld)
+  groups.add(pid)
+  return () => {
+    groups.delete(pid)
+    if (groups.size === 0) process.off('exit', killHeld)
+  }
+}
+
+function killHeld(): void {
+  for (const pid of groups) signalGroup(pid, 'SIGKILL')
+}
+
+function terminateGroup(
+  pid: number | undefined,
+  child: { once(event: 'exit', listener: () => void): unknown },
+): void {
+  signalGroup(pid, 'SIGTERM')
+  const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), KILL_AFTER_MS)
+  child.once('exit', () => clearTimeout(timer))
+}
+
+function notStarted(file: string, cause: unknown): AppError {
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
+  const why =
+    code === 'ENOENT'
+      ? 'it is not there. Install it, or name its full path'
+      : code === 'EACCES'
+        ? 'it may not be executed. Give it the right to (chmod +x)'
+        : messageOf(cause)
+  return new AppError('engine_missing', `'${file}' cannot be started: ${why}.`, { cause })
+}
+
+/** The last bytes of a stream. */
+export class Tail {
+  readonly #limit: number
+  #bytes: Buffer = Buffer.alloc(0)
+
+  constructor(limit: number = TAIL_BYTES) {
+    this.#limit = limit
+  }
+
+  push(chunk: Buffer): void {
+    const both = Buffer.concat([this.#bytes, chunk])
+    this.#bytes = both.length > this.#limit ? Buffer.from(both.subarray(-this.#limit)) : both
+  }
+
+  text(): string {
+    return this.#bytes.toString()
+  }
+}
+
+/** Cuts a stream into lines. A `\r` ends one at once, so that a progress meter is not a step behind. */
+class Lines {
+  readonly #emit: (line: string) => void
+  readonly #decoder = new StringDecoder('utf8')
+  #rest = ''
+  #afterReturn = false
+
+  constructor(emit: (line: string) => void) {
+    this.#emit = emit
+  }
+
+  push(chunk: Buffer): void {
+    let text = this.#decoder.write(chunk)
+    if (text === '') return
+    if (this.#afterReturn && text.startsWith('\n')) text = text.slice(1)
+    this.#afterReturn = text.endsWith('\r')
+    const parts = (this.#rest + text).split(/\r\n|\n|\r/)
+    this.#rest = parts.pop() ?? ''
+    for (const line of parts) this.#emit(line)
+    while (this.#rest.length > MAX_LINE) {
+      this.#emit(this.#rest.slice(0, MAX_LINE))
+      this.#rest = this.#rest.slice(MAX_LINE)
+    }
+  }
+
+  end(): void {
+    const last = this.#rest + this.#decoder.end()
+    this.#rest = ''
+    if (last !== '') this.#emit(last)
+  }
+}

@@ -1,0 +1,193 @@
+import { AppError } from '../../shared/errors.ts'
+import { mostSeconds } from './child-limits.ts'
+import { isAbsurd, MOST_CHAPTERS, MOST_LANGUAGE, probed, type Probed } from './media-probe.ts'
+import { mimeOf } from './media-type.ts'
+
+export interface AudioTrack {
+  /** Among the audio tracks, from 0. */
+  index: number
+  codec: string
+  sampleRate: number
+  channels: number
+  /** As the file tags it, usually ISO 639-2 (`eng`); null when it does not say. */
+  language: string | null
+  default: boolean
+}
+
+export interface SubtitleTrack {
+  /** Among the subtitle tracks, from 0. */
+  index: number
+  codec: string
+  language: string | null
+  /** Whether it is text; the others are pictures of text. */
+  text: boolean
+  /** Only what is in a foreign language in the film, or on its signs. */
+  forced?: boolean
+  /** For who does not hear: noises and names beside what is said. */
+  hearingImpaired?: boolean
+  /** What somebody says of the film. */
+  commentary?: boolean
+}
+
+interface VideoTrack {
+  width: number
+  height: number
+  /** Frames per second, 0 when unknown. */
+  fps: number
+  codec: string
+}
+
+interface Chapter {
+  startSeconds: number
+  endSeconds: number
+  title: string
+}
+
+/** What is in a media file. */
+export interface MediaInfo {
+  /** What the container says, 0 when it says nothing that can be; an estimate for raw streams. */
+  durationSeconds: number
+  /** What it says although a file of its size cannot be so long. */
+  claimedSeconds?: number
+  /** When the last of its sounds and pictures begins; left out when it is the file's beginning. */
+  latestStartSeconds?: number
+  /** ffprobe's name of the container: `mp3`, `matroska,webm`, … */
+  format: string
+  mimeType?: string
+  audio: AudioTrack[]
+  /** The first moving picture; a cover is none. */
+  video: VideoTrack | null
+  chapters: Chapter[]
+  subtitles: SubtitleTrack[]
+}
+
+const TEXT_SUBTITLES = new Set([
+  'subrip',
+  'srt',
+  'ass',
+  'ssa',
+  'mov_text',
+  'webvtt',
+  'text',
+  'ttml',
+])
+
+/**
+ * What ffprobe's JSON says of a file, when it is asked for what `PROBED` lists.
+ * @throws {AppError} `invalid_media` when it says nothing usable.
+ */
+export function parseProbe(json: string): MediaInfo {
+  const parsed = probed.safeParse(parseJson(json))
+  if (!parsed.success) throw new AppError('invalid_media', 'ffprobe cannot say what the file is.')
+  const info = describe(parsed.data)
+  // ffprobe takes a name's extension for a hint, and so finds an mp3 without any properties in `noise.mp3`.
+  if (info.audio.length === 0 && info.video === null && info.subtitles.length === 0) {
+    const absurd = parsed.data.streams.find(isAbsurd)
+    throw new AppError(
+      'invalid_media',
+      absurd === undefined
+        ? 'Nothing in the file is readable as audio or video.'
+        : `The file says that its sound has ${absurd.sample_rate} Hz and ${absurd.channels} channel(s): there is no such sound.`,
+    )
+  }
+  return info
+}
+
+function describe({ format, streams, chapters }: Probed): MediaInfo {
+  const audio = streams.filter(({ codec_type }) => codec_type === 'audio')
+  const subtitles = streams.filter(({ codec_type }) => codec_type === 'subtitle')
+  const moving = streams.find(
+    ({ codec_type, disposition }) => codec_type === 'video' && !disposition['attached_pic'],
+  )
+  const codecs = streams.map(({ codec_name }) => codec_name)
+  const mimeType = mimeOf(
+    format.format_name,
+    format.tags['major_brand'] ?? '',
+    codecs,
+    moving !== undefined,
+  )
+  const starts = [...audio, ...(moving ? [moving] : [])].map(({ start_time }) => start_time)
+  const latestStartSeconds = Math.max(0, ...starts)
+  const claimed = Math.max(0, format.duration, ...streams.map(({ duration }) => duration))
+  const isBelieved = format.size <= 0 || claimed <= mostSeconds(format.size)
+  return {
+    durationSeconds: isBelieved ? claimed : 0,
+    ...(isBelieved ? {} : { claimedSeconds: claimed }),
+    ...(latestStartSeconds === 0 ? {} : { latestStartSeconds }),
+    format: format.format_name,
+    ...(mimeType === undefined ? {} : { mimeType }),
+    audio: audio
+      .map((stream, index) => ({ stream, index }))
+      .filter(({ stream }) => stream.sample_rate > 0 && stream.channels > 0 && !isAbsurd(stream))
+      .map(({ stream, index }) => ({
+        index,
+        codec: stream.codec_name,
+        sampleRate: stream.sample_rate,
+        channels: stream.channels,
+        language: languageOf(stream.tags),
+        default: Boolean(stream.disposition['default']),
+      })),
+    video: moving
+      ? {
+          width: moving.width,
+          height: moving.height,
+          fps: rate(moving.avg_frame_rate) || rate(moving.r_frame_rate),
+          codec: moving.codec_name,
+        }
+      : null,
+    chapters: chapters
+      .slice(0, MOST_CHAPTERS)
+      .map(({ start_time, end_time, tags }) => ({
+        startSeconds: Math.max(0, start_time),
+        endSeconds: end_time,
+        title: tags['title'] ?? '',
+      }))
+      .toSorted((a, b) => a.startSeconds - b.startSeconds),
+    subtitles: subtitles.map((stream, index) => ({
+      index,
+      codec: stream.codec_name,
+      language: languageOf(stream.tags),
+      text: TEXT_SUBTITLES.has(stream.codec_name),
+      ...kindOfSubtitles(stream),
+    })),
+  }
+}
+
+/** What a subtitle track is for, by its flags and by what it is called: many files set no flags. */
+function kindOfSubtitles({
+  disposition,
+  tags,
+}: {
+  disposition: Record<string, number>
+  tags: Record<string, string>
+}): Pick<SubtitleTrack, 'forced' | 'hearingImpaired' | 'commentary'> {
+  const title = tags['title'] ?? ''
+  const forced = Boolean(disposition['forced']) || /\bforced\b|\bsigns\b/i.test(title)
+  const hearingImpaired =
+    Boolean(disposition['hearing_impaired']) || /\b(sdh|cc|hearing.impaired)\b/i.test(title)
+  const commentary = Boolean(disposition['comment']) || /\bcommentary\b/i.test(title)
+  return {
+    ...(forced ? { forced } : {}),
+    ...(hearingImpaired ? { hearingImpaired } : {}),
+    ...(commentary ? { commentary } : {}),
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+function languageOf(tags: Record<string, string>): string | null {
+  const tag = (tags['language'] ?? '').toLowerCase().slice(0, MOST_LANGUAGE)
+  return tag === '' || tag === 'und' || tag === 'unk' ? null : tag
+}
+
+/** A rate as ffprobe writes it: `30000/1001`; `0/0` is none. */
+function rate(fraction: string): number {
+  const [over = 0, under = 1] = fraction.split('/').map(Number)
+  return over > 0 && under > 0 ? Math.round((over / under) * 1000) / 1000 : 0
+}

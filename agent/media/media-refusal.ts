@@ -1,0 +1,100 @@
+import { open } from 'node:fs/promises'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import { isToldToEnd, type ToolResult } from './media-tool.ts'
+
+/** What the tools print, and what that means for the job; the first that fits. Exit codes differ between versions. */
+const REFUSALS: [RegExp, ErrorCode][] = [
+  [/No space left on device|Disk quota exceeded/i, 'no_space'],
+  [/matches no streams|does not contain any stream/i, 'no_audio'],
+  [/exceeds max_streams/i, 'unsupported_media'],
+  [/Cannot allocate memory|Resource temporarily unavailable/i, 'engine_failed'],
+  [/No such file or directory|Permission denied/i, 'source_missing'],
+  [
+    /Decoder .*not found|Unknown decoder|no decoder for|codec not currently supported/i,
+    'unsupported_media',
+  ],
+]
+
+/** Texts that name other files, or are pictures: how they begin, and what they are. Nothing of them is followed. */
+const TEXTS: [RegExp, string][] = [
+  [/^#EXTM3U/, 'a playlist (HLS)'],
+  [/^ffconcat version/, 'a list of other files (ffconcat)'],
+  [/<MPD[\s>]/, 'a playlist (DASH)'],
+  [/<svg[\s>]/i, 'a picture (SVG)'],
+  [/^<\?xml\s/, 'an XML file'],
+  [/^<(!doctype )?html/i, 'a web page'],
+  [/^v=0\r?\no=/, 'the description of a stream (SDP)'],
+  [/^\[playlist\]/i, 'a playlist'],
+]
+const HEAD_BYTES = 1024
+
+/**
+ * What a tool's failure means for the job. Says nothing of where the file lies here: the sentence goes to whoever sent it.
+ */
+export async function refusal(file: string, result: ToolResult): Promise<AppError> {
+  if (result.limit !== null) return beyond(result.limit)
+  const printed = result.stderrTail
+  const last = (printed.trim().split('\n').at(-1) ?? '')
+    .replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, '')
+    .replaceAll(`file:${file}: `, '')
+    .replaceAll(file, 'the file')
+  // Ended from outside (out of memory, an operator): that says nothing of the file.
+  const outside = result.exitCode === null || isToldToEnd(result)
+  const code = outside
+    ? 'engine_failed'
+    : (REFUSALS.find(([pattern]) => pattern.test(printed))?.[1] ?? 'invalid_media')
+  const said = printable(last, { most: 300 }).replace(/\.$/, '')
+  const why = said === '' ? `ended with ${result.signal ?? result.exitCode}` : said
+  switch (code) {
+    case 'no_space':
+      return new AppError(code, 'The disk is full: the file could not be decoded. Free some space.')
+    case 'no_audio':
+      return noSound()
+    case 'invalid_media': {
+      const kind = await kindOf(file)
+      return kind === null
+        ? new AppError(code, `The file is not readable as audio or video: ${why}.`)
+        : new AppError(code, `The file is ${kind}, not audio or video: nothing of it is read.`)
+    }
+    case 'unsupported_media':
+      if (/exceeds max_streams/i.test(printed)) {
+        return new AppError(code, 'The file has more tracks than are read (1000).')
+      }
+      return new AppError(code, `The file could not be read: ${why}.`)
+    default:
+      return new AppError(code, `The file could not be read: ${why}.`)
+  }
+}
+
+export function noSound(): AppError {
+  return new AppError('no_audio', 'The file has no audio track with anything in it.')
+}
+
+function beyond(limit: 'time' | 'size'): AppError {
+  const what =
+    limit === 'time'
+      ? 'Reading the file takes much longer than a file of its length may'
+      : 'The file unpacks to more than a file of its size can hold'
+  return new AppError(
+    'too_large',
+    `${what}: it was stopped. Convert it, or cut it into shorter files.`,
+  )
+}
+
+/** What a text is that was sent as a recording; null: no such text. */
+async function kindOf(file: string): Promise<string | null> {
+  try {
+    const handle = await open(file)
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+      const head = buffer.toString('utf8', 0, bytesRead).replace(/^\ufeff?\s*/, '')
+      return TEXTS.find(([pattern]) => pattern.test(head))?.[1] ?? null
+    } finally {
+      await handle.close()
+    }
+  } catch {
+    // Unreadable by now: what the tool said has to do.
+    return null
+  }
+}

@@ -1,0 +1,91 @@
+import { availableParallelism, constants } from 'node:os'
+import { AppError } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import { runChild, type ChildOptions, type ChildResult } from '../host/child.ts'
+import { findLimiter, limited, type ChildLimits } from './child-limits.ts'
+import { toolEnv } from './media-env.ts'
+import { lockedIn, type MediaTools } from './sandbox.ts'
+
+/** Only containers that hold media themselves: no playlist can make ffmpeg open other files or addresses. */
+const FORMATS =
+  'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg,flac,aac,avi,mpegts,mpeg,asf,flv,aiff,amr,caf,ac3,eac3,dts,w64,au'
+/** What ffmpeg and ffprobe are told before every input. */
+export const SAFE = ['-protocol_whitelist', 'file', '-format_whitelist', FORMATS]
+/** ffmpeg says what is wrong, and nothing else. */
+export const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
+
+/** One run of a tool over a file of strangers. */
+export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'tailBytes'> {
+  tool: 'ffmpeg' | 'ffprobe'
+  args: readonly string[]
+  /** The file that is read. */
+  file: string
+  /** The folder that is written to; null: none. */
+  folder: string | null
+  limits: ChildLimits
+}
+
+/** How it ended. */
+export interface ToolResult extends ChildResult {
+  /** The limit that ended it. */
+  limit: 'time' | 'size' | null
+}
+
+/**
+ * Runs ffmpeg or ffprobe within limits, and locked in where that is asked for.
+ * @throws {AppError} `engine_missing` when it cannot be started, `source_missing` when its file is gone; the signal's reason when aborted.
+ */
+export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResult> {
+  const { tool, args, file, folder, limits, signal, onLine, tailBytes } = run
+  const { sandbox = null } = tools
+  const bare = { file: tools[tool], args }
+  const locked = sandbox === null ? bare : await lockedIn(sandbox, bare, { files: [file], folder })
+  const command = limited(locked, limits, findLimiter())
+  const from = performance.now()
+  const result = await runChild(command.file, command.args, {
+    signal,
+    env: toolEnv(),
+    ...(onLine === undefined ? {} : { onLine }),
+    ...(tailBytes === undefined ? {} : { tailBytes }),
+  })
+  const wrapper = /^(?:prlimit|bwrap): .*/m.exec(result.stderrTail)
+  if (result.exitCode !== 0 && wrapper !== null) {
+    // bubblewrap has to find what it is to show.
+    if (wrapper[0].includes(`${file}: No such file`)) {
+      throw new AppError('source_missing', 'The file is not there.')
+    }
+    const text = `'${tools[tool]}' cannot be started: ${printable(wrapper[0], { most: 300 })}.`
+    throw new AppError('engine_missing', text)
+  }
+  const ended = sandbox === null ? result : unwrapped(result)
+  const seconds = (performance.now() - from) / 1000
+  return { ...ended, limit: limitOf(ended, limits, seconds) }
+}
+
+/** bubblewrap ends with 128 and more where what it ran was ended by a signal. */
+function unwrapped(result: ChildResult): ChildResult {
+  const number = (result.exitCode ?? 0) - 128
+  const [signal] = Object.entries(constants.signals).find(([, one]) => one === number) ?? []
+  return signal === undefined ? result : { ...result, exitCode: null, signal }
+}
+
+/** Which limit ended a program, if one did. `seconds`: how long it ran. */
+export function limitOf(
+  { exitCode, signal, stderrTail }: ChildResult,
+  { cpuSeconds }: ChildLimits,
+  seconds: number,
+): ToolResult['limit'] {
+  if (signal === 'SIGXFSZ') return 'size'
+  if (signal === 'SIGXCPU') return 'time'
+  if (!isToldToEnd({ exitCode, stderrTail })) return null
+  // It does not say by whom. It has two threads of ours, and some of its own.
+  return seconds * Math.min(4, availableParallelism()) >= cpuSeconds ? 'time' : null
+}
+
+/** ffmpeg takes a signal for a wish, cleans up, and ends with 255 and not a word: not its file is what is wrong. */
+export function isToldToEnd({
+  exitCode,
+  stderrTail,
+}: Pick<ChildResult, 'exitCode' | 'stderrTail'>): boolean {
+  return exitCode === 255 && stderrTail.trim() === ''
+}

@@ -1,0 +1,127 @@
+import { realpath } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError, messageOf } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import { runChild } from '../host/child.ts'
+import { findProgram } from '../host/find-program.ts'
+import type { Tools } from './ffmpeg.ts'
+import { toolEnv } from './media-env.ts'
+
+export const SANDBOXES = ['none', 'bwrap'] as const
+/** What the programs that read files of strangers are locked into. */
+export type SandboxKind = (typeof SANDBOXES)[number]
+
+/** A sandbox that works on this machine. */
+export interface Sandbox {
+  /** bubblewrap. */
+  program: string
+}
+
+/** ffmpeg and ffprobe, and what they are locked into; nothing: they see what we see. */
+export type MediaTools = Tools & { readonly sandbox?: Sandbox | null }
+
+/** What a locked-in program sees of the disk, beside its own folder. */
+export interface Openings {
+  /** Files that it may read. */
+  files: readonly string[]
+  /** The one folder that it may write to; null: none. */
+  folder: string | null
+}
+
+/** Where systems keep programs and what those need; what is not there is left out. No settings and nobody's files. */
+const SYSTEM = [
+  '/usr',
+  '/bin',
+  '/sbin',
+  '/lib',
+  '/lib32',
+  '/lib64',
+  '/etc/ld.so.cache',
+  '/etc/alternatives',
+  '/nix/store',
+  '/gnu/store',
+]
+
+/**
+ * bubblewrap's arguments for running a program alone: no network, no other processes, no rights, and of the disk only the
+ * system and the program to read, what is opened to it, and an empty `/tmp` that is gone afterwards.
+ * @param homes folders of the program, as full paths. What is opened keeps its path.
+ */
+export function sandboxArgs(homes: readonly string[], { files, folder }: Openings): string[] {
+  const readable = [...SYSTEM, ...homes].flatMap((one) => ['--ro-bind-try', one, one])
+  return [
+    '--unshare-all',
+    '--die-with-parent',
+    '--cap-drop',
+    'ALL',
+    ...readable,
+    '--dev',
+    '/dev',
+    '--tmpfs',
+    '/tmp',
+    ...(folder === null ? [] : ['--bind', folder, folder]),
+    // After the folder, which may hold them.
+    ...files.flatMap((file) => ['--ro-bind', file, file]),
+    '--chdir',
+    folder ?? '/',
+    '--',
+  ]
+}
+
+/** The command that runs one of the tools locked in. */
+export async function lockedIn(
+  { program }: Sandbox,
+  command: { file: string; args: readonly string[] },
+  openings: Openings,
+): Promise<{ file: string; args: string[] }> {
+  const tool = findProgram(command.file) ?? command.file
+  const args = [...sandboxArgs(await homesOf(tool), openings), tool, ...command.args]
+  return { file: program, args }
+}
+
+/** Where a program and its libraries are: its folder, that of the file behind a link, and `../lib` beside each. */
+async function homesOf(tool: string): Promise<string[]> {
+  const real = await realpath(tool).catch(() => tool)
+  const folders = [...new Set([path.dirname(tool), path.dirname(real)])]
+  return folders.flatMap((folder) => [folder, path.join(folder, '..', 'lib')])
+}
+
+/**
+ * The sandbox that is asked for, with each tool started once in it; null: none is.
+ * @throws {AppError} `usage` when it is not there or does not work, saying what to do.
+ */
+export async function findSandbox(
+  kind: SandboxKind,
+  tools: Tools,
+  signal: AbortSignal,
+): Promise<Sandbox | null> {
+  if (kind === 'none') return null
+  const program = findProgram('bwrap')
+  if (program === null) {
+    throw unusable('bubblewrap is not here. Install it (for example: apt-get install bubblewrap)')
+  }
+  const sandbox = { program }
+  for (const tool of [tools.ffmpeg, tools.ffprobe]) {
+    const command = { file: tool, args: ['-version'] }
+    const { file, args } = await lockedIn(sandbox, command, { files: [], folder: null })
+    const { exitCode, stderrTail } = await runChild(file, args, { signal, env: toolEnv() }).catch(
+      (error: unknown) => {
+        signal.throwIfAborted()
+        throw unusable(messageOf(error))
+      },
+    )
+    if (exitCode === 0) continue
+    const said = printable(stderrTail, { most: 300 }) || `it ended with ${exitCode}`
+    throw unusable(
+      `${tool} does not start in it (${said}). It takes user namespaces, which containers often do not allow`,
+    )
+  }
+  return sandbox
+}
+
+function unusable(why: string): AppError {
+  return new AppError(
+    'usage',
+    `--sandbox bwrap (MORAG_SANDBOX) cannot be used: ${why}, or leave it out.`,
+  )
+}

@@ -1,0 +1,132 @@
+import { formatTimestamp } from '../../shared/duration.ts'
+import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
+
+/** A language as a tag or a person writes it (`ger`, `de-AT`) as ISO 639-1 where it has such a code, else null. */
+export function languageCode(text: string | null): string | null {
+  try {
+    return text === null
+      ? null
+      : (new Intl.Locale(text.trim().replaceAll('_', '-')).language ?? null)
+  } catch {
+    return null
+  }
+}
+
+/**
+ * The track to hear: the one that is wanted (its index among the audio tracks, or a language), else the first in the
+ * language asked for, else the one the file itself prefers, else the first. A wanted one that is not there has a warning.
+ */
+export function chooseTrack(
+  tracks: readonly AudioTrack[],
+  { language, wanted }: { language: string | null; wanted: number | string | null },
+): { track: AudioTrack | null; warnings: string[] } {
+  const usual =
+    inLanguage(tracks, language)[0] ?? tracks.find((track) => track.default) ?? tracks[0] ?? null
+  if (wanted === null || usual === null) return { track: usual, warnings: [] }
+  const track =
+    typeof wanted === 'number'
+      ? tracks.find(({ index }) => index === wanted)
+      : inLanguage(tracks, wanted)[0]
+  if (track !== undefined) return { track, warnings: [] }
+  const which =
+    typeof wanted === 'number' ? `audio track ${wanted + 1}` : `audio track in '${wanted}'`
+  return { track: usual, warnings: [`The file has no ${which}: track ${name(usual)} was used.`] }
+}
+
+/**
+ * The subtitles to read: text, in the language asked for if there are such. Of several, those that say what is said in
+ * the film and nothing else.
+ */
+export function chooseSubtitles(
+  tracks: readonly SubtitleTrack[],
+  language: string | null,
+): SubtitleTrack | null {
+  const readable = tracks.filter((track) => track.text).toSorted((a, b) => detour(a) - detour(b))
+  return inLanguage(readable, language)[0] ?? readable[0] ?? null
+}
+
+/**
+ * The subtitles to read in the place of what is said: as `chooseSubtitles`, but nothing that leaves out what is said, and
+ * none in another language than the one asked for. Null: the sound is to be heard.
+ */
+export function subtitlesInstead(
+  tracks: readonly SubtitleTrack[],
+  language: string | null,
+): SubtitleTrack | null {
+  const whole = tracks.filter(({ forced, commentary }) => !forced && !commentary)
+  return chooseSubtitles(language === null ? whole : inLanguage(whole, language), language)
+}
+
+/** How far a subtitle track is from what is said in the film. */
+function detour({ hearingImpaired, forced, commentary }: SubtitleTrack): number {
+  return (commentary ? 4 : 0) + (forced ? 2 : 0) + (hearingImpaired ? 1 : 0)
+}
+
+function inLanguage<T extends { language: string | null }>(
+  tracks: readonly T[],
+  language: string | null,
+): T[] {
+  const code = languageCode(language)
+  return code === null ? [] : tracks.filter((track) => languageCode(track.language) === code)
+}
+
+export interface Found {
+  kind: 'audio' | 'video'
+  media: MediaInfo
+  /** What was heard, or null when nothing was there to hear. */
+  track: AudioTrack | null
+  /** How much of it could be decoded. */
+  heardSeconds: number
+  /** What was read in its place. */
+  subtitles: SubtitleTrack | null
+  /** Whether the job would rather have them than the sound. */
+  preferred?: boolean
+}
+
+/** Raw streams carry no length: ffprobe guesses it from the first frames. */
+const GUESSED = new Set(['aac', 'ac3', 'eac3', 'amr', 'dts', 'mpegts'])
+
+/** Of a claim that is not believed no more than this is repeated: a thousand hours. */
+const MOST_CLAIMED_SECONDS = 3_600_000
+
+/** What a person should know about how a text came about; empty when all was as expected. */
+export function warningsOf(found: Found): string[] {
+  const { kind, media, track, heardSeconds, subtitles } = found
+  const warnings: string[] = []
+  if (kind === 'video' && media.video === null) {
+    warnings.push('The file was sent as video but has no moving picture.')
+  }
+  if (kind === 'audio' && media.video !== null) {
+    warnings.push('The file was sent as audio but is a video: only its sound was used.')
+  }
+  if (media.claimedSeconds !== undefined) {
+    const said = formatTimestamp(Math.min(media.claimedSeconds, MOST_CLAIMED_SECONDS))
+    warnings.push(`The file says that it is ${said} long, more than a file of its size can hold.`)
+  }
+  if (track === null && subtitles !== null && found.preferred) {
+    warnings.push(`The text is the file's subtitle track ${name(subtitles)}: nothing was heard.`)
+    return warnings
+  }
+  if (track === null) {
+    const text =
+      subtitles === null
+        ? 'only its chapters are given'
+        : `the text is its subtitle track ${name(subtitles)}`
+    warnings.push(`The file has no sound to hear: ${text}.`)
+    return warnings
+  }
+  if (media.audio.length > 1) {
+    const tracks = `${media.audio.length} audio tracks`
+    warnings.push(`The file has ${tracks}: track ${name(track)} was used.`)
+  }
+  const claimed = media.durationSeconds
+  if (!GUESSED.has(media.format) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
+    const [heard, whole] = [heardSeconds, claimed].map((seconds) => seconds.toFixed(1))
+    warnings.push(`Its sound ends at ${heard} s of ${whole} s: the file may be cut off or damaged.`)
+  }
+  return warnings
+}
+
+function name({ index, language }: { index: number; language: string | null }): string {
+  return `${index + 1}${language === null ? '' : ` (${language})`}`
+}

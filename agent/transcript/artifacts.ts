@@ -1,0 +1,77 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { messageOf } from '../../shared/errors.ts'
+import { renderForm, type Converted, type Form } from '../../shared/forms.ts'
+import type { Tools } from '../media/ffmpeg.ts'
+import type { JobOptions } from '../job-options.ts'
+import { keyFrames } from '../media/keyframes.ts'
+import type { MediaInfo } from '../media/media-info.ts'
+
+/** A file that belongs to a result. */
+export interface Artifact {
+  /** Safe in a URL and as a file's name. */
+  name: string
+  /** Where it is now. */
+  file: string
+  kind: 'keyframe' | 'transcript'
+  /** Seconds into the film, of a key frame. */
+  atSeconds?: number
+  /** Of a transcript. */
+  form?: Form
+}
+
+/** What is asked for is put here, in the work folder. */
+export function artifactFolder(workDir: string): string {
+  return path.join(workDir, 'artifacts')
+}
+
+/** Pictures of the scenes of a film, where a job asks for them. That they fail costs only them. */
+export async function keyFrameArtifacts(
+  tools: Tools,
+  { sourcePath, workDir, signal }: { sourcePath: string; workDir: string; signal: AbortSignal },
+  media: MediaInfo,
+  options: JobOptions,
+): Promise<{ artifacts: Artifact[]; warnings: string[] }> {
+  const max = options.keyframes ?? 0
+  if (max === 0) return { artifacts: [], warnings: [] }
+  if (media.video === null) {
+    const warning = 'The file has no moving picture to take key frames from.'
+    return { artifacts: [], warnings: [warning] }
+  }
+  const dir = artifactFolder(workDir)
+  try {
+    await mkdir(dir, { recursive: true })
+    const { durationSeconds } = media
+    const frames = await keyFrames(tools, sourcePath, { max, dir, signal, durationSeconds })
+    const artifacts = frames.map(({ name, atSeconds }): Artifact => ({
+      name,
+      file: path.join(dir, name),
+      kind: 'keyframe',
+      atSeconds,
+    }))
+    return { artifacts, warnings: [] }
+  } catch (error) {
+    signal.throwIfAborted()
+    return { artifacts: [], warnings: [`Key frames could not be taken: ${messageOf(error)}`] }
+  }
+}
+
+/** The forms of the transcript that a job asks for: what they will be called. {@link writeForms} makes them. */
+export function formArtifacts(workDir: string, { formats }: JobOptions): Artifact[] {
+  return formats.map((form) => {
+    const name = `transcript.${form}`
+    return { name, file: path.join(artifactFolder(workDir), name), kind: 'transcript', form }
+  })
+}
+
+/** Writes those of the artifacts that are forms of the transcript to where they are said to be. */
+export async function writeForms(
+  artifacts: readonly Artifact[],
+  converted: Converted,
+): Promise<void> {
+  for (const { form, file } of artifacts) {
+    if (form === undefined) continue
+    await mkdir(path.dirname(file), { recursive: true })
+    await writeFile(file, renderForm(form, converted))
+  }
+}

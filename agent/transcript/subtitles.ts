@@ -1,0 +1,43 @@
+import { AppError } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import type { JobOptions } from '../job-options.ts'
+import type { Heard } from '../hearing/conversion.ts'
+import { extractSubtitles } from '../media/media.ts'
+import type { MediaInfo, SubtitleTrack } from '../media/media-info.ts'
+import type { MediaTools } from '../media/sandbox.ts'
+import { chooseSubtitles, languageCode, subtitlesInstead } from '../media/tracks.ts'
+
+/** The file's own subtitles, where the job would rather have them than what is heard. */
+export function subtitlesToPrefer(media: MediaInfo, options: JobOptions): SubtitleTrack | null {
+  return options.preferSubtitles === true
+    ? subtitlesInstead(media.subtitles, options.language)
+    : null
+}
+
+/**
+ * What a file has to say that is not to be heard: its subtitles, or its chapters alone.
+ * @throws {AppError} `no_audio` when it has neither.
+ */
+export async function readSubtitles(
+  tools: MediaTools,
+  { sourcePath, filename, signal }: { sourcePath: string; filename: string; signal: AbortSignal },
+  media: MediaInfo,
+  preferred: SubtitleTrack | null,
+  { language }: JobOptions,
+): Promise<Heard> {
+  const subtitles = preferred ?? chooseSubtitles(media.subtitles, language)
+  if (subtitles === null && media.chapters.length === 0) {
+    throw new AppError(
+      'no_audio',
+      `'${printable(filename)}' has nothing to hear: no audio track, subtitles or chapters.`,
+    )
+  }
+  const segments =
+    subtitles === null ? [] : await extractSubtitles(tools, sourcePath, subtitles.index, { signal })
+  const transcript = {
+    language: languageCode(subtitles?.language ?? null),
+    durationSeconds: media.durationSeconds,
+    segments,
+  }
+  return { transcript, track: null, heardSeconds: 0, subtitles, engine: null, warnings: [] }
+}

@@ -1,0 +1,30 @@
+import { formatDuration } from '../../shared/duration.ts'
+import { printable } from '../../shared/printable.ts'
+import type { AgentStatus } from './status.ts'
+
+/** A running agent's status, for people; `now` in ms. */
+export function statusText(workerId: string, status: Partial<AgentStatus>, now: number): string {
+  const { state = 'starting', startedAt, engine, slots = 0, paused = [] } = status
+  const since = startedAt === undefined ? '' : `, up for ${formatDuration(now - startedAt)}`
+  const rows: [string, string][] = []
+  if (engine !== undefined) {
+    const { name, model, device } = engine
+    rows.push(['engine', `${name} (${model}, ${device}), ${slots} at a time`])
+  }
+  for (const { slot, reason, untilAt } of paused)
+    rows.push([`slot ${slot}`, `pauses for ${formatDuration(untilAt - now)}: ${reason}`])
+  for (const { url, isAway, waitingResults } of status.coordinators ?? []) {
+    const results = waitingResults === 0 ? '' : `, ${waitingResults} results wait for it`
+    rows.push(['coordinator', `${url}: ${isAway ? 'does not answer' : 'answers'}${results}`])
+  }
+  for (const { jobId, filename, stage, progress, startedAt: from } of status.jobs ?? []) {
+    const percent = `${stage} ${Math.floor(progress * 100)} %`
+    rows.push(['job', `${filename}: ${percent}, for ${formatDuration(now - from)} (${jobId})`])
+  }
+  if (status.ends !== undefined) {
+    const { done, failed, stopped } = status.ends
+    rows.push(['so far', `${done} done, ${failed} failed, ${stopped} stopped`])
+  }
+  const lines = rows.map(([what, text]) => `  ${what.padEnd(12)} ${printable(text)}\n`)
+  return `${workerId}: ${state}${since}\n${lines.join('')}`
+}

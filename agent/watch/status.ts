@@ -1,0 +1,56 @@
+import { VERSION } from '../../shared/version.ts'
+import type { EngineInfo } from '../engines/engine.ts'
+import type { Link } from '../work/link.ts'
+import type { Slots } from '../host/slots.ts'
+import type { Ends, Watched, WatchedJob } from './watched.ts'
+
+/** What a running agent says of itself. Instants are ms. */
+export interface AgentStatus {
+  workerId: string
+  version: string
+  pid: number
+  startedAt: number
+  state: 'idle' | 'running' | 'draining'
+  engine: Pick<EngineInfo, 'name' | 'model' | 'device'>
+  slots: number
+  paused: { slot: number; reason: string; untilAt: number }[]
+  coordinators: { url: string; isAway: boolean; waitingResults: number }[]
+  jobs: WatchedJob[]
+  ends: Ends
+}
+
+export interface StatusParts {
+  workerId: string
+  startedAt: number
+  engine: EngineInfo
+  slots: Pick<Slots, 'count' | 'paused'>
+  links: readonly Pick<Link, 'url' | 'contact' | 'outbox' | 'worker'>[]
+  watched: Watched
+}
+
+export function agentStatus(parts: StatusParts): AgentStatus {
+  const { workerId, startedAt, engine, slots, links, watched } = parts
+  const states = links.map(({ worker }) => worker.state)
+  const { name, model, device } = engine
+  return {
+    workerId,
+    version: VERSION,
+    pid: process.pid,
+    startedAt,
+    state: states.every((state) => state === 'draining')
+      ? 'draining'
+      : states.includes('running')
+        ? 'running'
+        : 'idle',
+    engine: { name, model, device },
+    slots: slots.count,
+    paused: slots.paused.map(({ slot, reason, until }) => ({ slot, reason, untilAt: until })),
+    coordinators: links.map(({ url, contact, outbox }) => ({
+      url,
+      isAway: contact.isAway,
+      waitingResults: outbox.size,
+    })),
+    jobs: watched.jobs,
+    ends: watched.ends,
+  }
+}

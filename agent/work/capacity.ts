@@ -1,0 +1,156 @@
+import { STAGES, type Stage } from '../reports/progress.ts'
+
+/** Room for jobs: how many, and whether they would have to wait for a slot. */
+export interface Room {
+  jobs: number
+  prefetch: boolean
+}
+
+/** A job that has begun, as far as slots are concerned. Its owner says how far it is. */
+export interface Place {
+  stage: Stage
+}
+
+export interface CapacityOptions {
+  /** How many slots take jobs now; changes when one pauses. */
+  slots: () => number
+  /** How many jobs are got ready beside those that run, so that no slot waits for the network. */
+  prefetch: number
+  /** How many more jobs may begin; Infinity without a limit. */
+  left?: () => number
+  /** How many coordinators share it. */
+  sharers?: number
+  /** Told when the first job begins and when the last one ends. */
+  onBusy?: (busy: boolean) => void
+}
+
+/** A coordinator that does not answer may have its turn for so long. */
+const TURN_MS = 2_000
+
+/** How many jobs an agent has at a time, over all its coordinators. */
+export class Capacity {
+  readonly sharers: number
+  readonly #options: CapacityOptions
+  /** In the order in which they began. */
+  readonly #places = new Set<Place>()
+  readonly #listeners = new Set<() => void>()
+  #turns: Promise<void> = Promise.resolve()
+
+  constructor(options: CapacityOptions) {
+    this.#options = options
+    this.sharers = options.sharers ?? 1
+  }
+
+  get running(): number {
+    return this.#places.size
+  }
+
+  /** Whether no job may begin any more. */
+  get isSpent(): boolean {
+    return this.#left <= 0
+  }
+
+  /** What may be asked for now, or null when nothing may. */
+  room(): Room | null {
+    const slots = this.#options.slots()
+    const free = Math.min(this.#left, slots - this.running)
+    if (free > 0) return { jobs: free, prefetch: false }
+    // A slot that takes nothing gets nothing ready.
+    const ready = slots === 0 ? 0 : this.#options.prefetch
+    const later = Math.min(this.#left, slots + ready - this.running)
+    return later > 0 ? { jobs: later, prefetch: true } : null
+  }
+
+  /** {@link room}, as soon as there is some; null when the signal is aborted first. */
+  async whenRoom(signal: AbortSignal): Promise<Room | null> {
+    for (;;) {
+      if (signal.aborted) return null
+      const room = this.room()
+      if (room !== null) return room
+      await this.#change(signal)
+    }
+  }
+
+  /** Aborts `signal` as soon as one would not ask for a room of this kind any more; to be ended by its caller. */
+  watch({ prefetch }: Room): { signal: AbortSignal; end: () => void } {
+    const controller = new AbortController()
+    const look = (): void => {
+      if (this.room()?.prefetch !== prefetch) controller.abort()
+    }
+    this.#listeners.add(look)
+    return { signal: controller.signal, end: () => void this.#listeners.delete(look) }
+  }
+
+  begin(): Place {
+    const place: Place = { stage: 'downloading' }
+    this.#places.add(place)
+    if (this.running === 1) this.#options.onBusy?.(true)
+    this.changed()
+    return place
+  }
+
+  end(place: Place): void {
+    this.#places.delete(place)
+    if (this.running === 0) this.#options.onBusy?.(false)
+    this.changed()
+  }
+
+  /** Whether a job would have to wait for its slot until another one is done, as things are now. */
+  isSurplus(place: Place): boolean {
+    const places = [...this.#places]
+    const free = Math.max(0, this.#options.slots() - places.filter(hasSlot).length)
+    return places.filter(needsSlot).slice(free).includes(place)
+  }
+
+  /** The slots are others than before: whoever waits for room looks again. */
+  changed(): void {
+    for (const tell of this.#listeners) tell()
+  }
+
+  /**
+   * Asks for one job while no other coordinator is asked, in the order of coming: so that where all have work, each gets
+   * as much of it done. Whose turn it is waits for room; one that is slow then loses its turn, not its answer.
+   * @returns null when the signal is aborted before there is room.
+   */
+  async inTurn<T>(signal: AbortSignal, ask: (room: Room) => Promise<T>): Promise<T | null> {
+    const before = this.#turns
+    let pass = (): void => undefined
+    this.#turns = new Promise<void>((resolve) => (pass = resolve))
+    await before
+    let timer: NodeJS.Timeout | undefined
+    try {
+      const room = await this.whenRoom(signal)
+      if (room === null) return null
+      timer = setTimeout(pass, TURN_MS)
+      return await ask({ ...room, jobs: 1 })
+    } finally {
+      clearTimeout(timer)
+      pass()
+    }
+  }
+
+  get #left(): number {
+    return this.#options.left?.() ?? Infinity
+  }
+
+  /** Resolves at the next change, or when the signal is aborted. */
+  async #change(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.#listeners.delete(done)
+        signal.removeEventListener('abort', done)
+        resolve()
+      }
+      this.#listeners.add(done)
+      signal.addEventListener('abort', done)
+    })
+  }
+}
+
+function hasSlot({ stage }: Place): boolean {
+  return stage === 'loading' || stage === 'transcribing'
+}
+
+function needsSlot({ stage }: Place): boolean {
+  return STAGES.indexOf(stage) < STAGES.indexOf('loading')
+}

@@ -1,0 +1,142 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { messageOf } from '../../shared/errors.ts'
+import type { ClaimedJob, ResultRequest } from '../../shared/wire.ts'
+import { artifactFolder } from '../transcript/artifacts.ts'
+import type { Client } from '../client/client.ts'
+import { download } from '../client/download.ts'
+import { failureOf, isLost } from './failure.ts'
+import type { Heartbeat, Tracked } from '../client/heartbeat.ts'
+import type { Outbox } from '../client/outbox.ts'
+import type { Converted, Pipeline } from './pipeline.ts'
+import { overall, type Report, type Stage } from '../reports/progress.ts'
+import type { Reporter } from '../reports/reporter-kinds.ts'
+
+export interface JobRunnerParts {
+  client: Client
+  heartbeat: Heartbeat
+  outbox: Outbox
+  pipeline: Pipeline
+  reporter: Reporter
+  /** The folder in which each job gets one of its own. */
+  folder: string
+  /** Aborted when the agent leaves without having done this job: it is then given back. */
+  leave: AbortSignal
+  /** Told how far it is. */
+  onStage: (stage: Stage) => void
+}
+
+/** How long giving a job back may take while the agent leaves. */
+const RELEASE_MS = 5_000
+
+/**
+ * One attempt from its claim to the outbox: download, convert, and whatever came of it safely on disk. It never throws;
+ * the slot is free when it resolves, while the result is still on its way.
+ */
+export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<void> {
+  const { heartbeat, outbox, reporter, folder, leave, onStage } = parts
+  const { jobId, attempt, leaseToken } = job
+  const startedAt = performance.now()
+  const controller = new AbortController()
+  const tracked = heartbeat.track(job, controller)
+  const activity = reporter.begin(jobId, job.source.filename)
+  // Encoded: no id from outside is a path of ours.
+  const workDir = path.join(folder, `${encodeURIComponent(jobId)}.${attempt}`)
+  const seconds = (): number => Math.round(performance.now() - startedAt) / 1000
+  const report: Report = (progress) => {
+    onStage(progress.stage)
+    tracked.update(progress)
+    activity.update(progress)
+  }
+  try {
+    const signal = AbortSignal.any([leave, controller.signal])
+    const converted = await convert(parts, job, workDir, signal, report, tracked).catch(
+      (error: unknown) => {
+        if (signal.aborted || isLost(error)) throw error
+        activity.failed(messageOf(error))
+        return failureOf(error, seconds())
+      },
+    )
+    const { artifacts, ...result } = resultOf(converted, seconds())
+    report({ stage: 'uploading', ratio: overall('uploading', 0) })
+    // The lease is kept until the coordinator has the result.
+    const parcel = { jobId, attempt, result: { ...result, leaseToken }, artifacts }
+    const { delivery } = await outbox.put(parcel, artifactFolder(workDir))
+    void delivery.then(tracked.stop)
+    if (result.success) activity.done(`done in ${seconds().toFixed(1)} s`)
+  } catch (error) {
+    tracked.stop()
+    activity.stopped(messageOf(error))
+    if (!controller.signal.aborted && !isLost(error)) await giveBack(parts, job)
+  } finally {
+    await rm(workDir, { recursive: true, force: true }).catch((error: unknown) =>
+      reporter.event('warn', `${workDir} could not be removed: ${messageOf(error)}`),
+    )
+  }
+}
+
+/** What is sent of a conversion, or of its failure. */
+function resultOf(
+  outcome: Converted | ResultRequest,
+  processingTime: number,
+): ResultRequest & { artifacts: string[] } {
+  if ('success' in outcome) return { ...outcome, artifacts: [] }
+  const { content, metadata, artifacts } = outcome
+  const names = artifacts.map(({ name }) => name)
+  return { success: true, content, metadata, processingTime, artifacts: names }
+}
+
+async function convert(
+  { client, pipeline }: JobRunnerParts,
+  { jobId, source, leaseToken, contentType, taskOptions, checkpoint }: ClaimedJob,
+  workDir: string,
+  signal: AbortSignal,
+  report: Report,
+  tracked: Tracked,
+): Promise<Converted> {
+  await mkdir(workDir, { recursive: true, mode: 0o700 })
+  // The source keeps its extension, which some formats are told apart by, and nothing else of a name we did not choose.
+  const extension = /\.[a-z0-9]{1,8}$/i.exec(source.filename)?.[0] ?? ''
+  const target = path.join(workDir, `source${extension}`)
+  const { sha256 } = await download({
+    connection: client.connection,
+    source,
+    leaseToken,
+    target,
+    signal,
+    onProgress: (received, total) =>
+      report({
+        stage: 'downloading',
+        ratio: overall('downloading', total > 0 ? received / total : 1),
+      }),
+  })
+  const { filename } = source
+  return await pipeline.convert({
+    jobId,
+    sourcePath: target,
+    filename,
+    contentType,
+    taskOptions,
+    workDir,
+    sha256,
+    checkpoint,
+    onCheckpoint: tracked.checkpoint,
+    signal,
+    report,
+  })
+}
+
+/** Best effort: what cannot be given back is taken from us when its lease ends. */
+export async function giveBack(
+  { client, reporter }: Pick<JobRunnerParts, 'client' | 'reporter'>,
+  job: ClaimedJob,
+): Promise<void> {
+  const signal = AbortSignal.timeout(RELEASE_MS)
+  try {
+    await client.release(job.jobId, job.leaseToken, { signal, retries: 1 })
+    reporter.event('info', `gave ${job.source.filename} back`, { job_id: job.jobId })
+  } catch (error) {
+    const text = `could not give ${job.source.filename} back: ${messageOf(error)}`
+    reporter.event('warn', text, { job_id: job.jobId })
+  }
+}

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import { mkdir } from 'node:fs/promises'
+import path from 'node:path'
+import { messageOf } from '../../shared/errors.ts'
+import type { HeartbeatRequest } from '../../shared/wire.ts'
+import { VERSION } from '../../shared/version.ts'
+import type { Capacity } from './capacity.ts'
+import { Client } from '../client/client.ts'
+import type { CoordinatorSettings } from '../config.ts'
+import { Connection } from '../client/connection.ts'
+import { Contact } from '../client/contact.ts'
+import { deliver } from '../client/delivery.ts'
+import { Heartbeat } from '../client/heartbeat.ts'
+import { Outbox } from '../client/outbox.ts'
+import { parcelName } from '../client/parcel.ts'
+import type { Pipeline } from './pipeline.ts'
+import type { Reporter } from '../reports/reporter-kinds.ts'
+import { isTransient } from '../client/retry.ts'
+import { Worker, type WorkerOptions } from './worker.ts'
+import type { Workspace } from './workspace.ts'
+
+export interface LinkParts {
+  coordinator: CoordinatorSettings
+  /** Whether there are others, so that each is called by its address. */
+  oneOfSeveral: boolean
+  workspace: Workspace
+  worker: Omit<WorkerOptions, 'workerId'>
+  slots: number
+  device: string
+  about: () => Pick<HeartbeatRequest, 'capabilities' | 'devices' | 'paused'>
+  capacity: Capacity
+  pipeline: Pipeline
+  reporter: Reporter
+  onBegin: () => void
+}
+
+/** One coordinator that the agent works for: its connection, heartbeat and outbox, and the worker that claims there. */
+export interface Link {
+  url: string
+  worker: Worker
+  heartbeat: Heartbeat
+  outbox: Outbox
+  /** Whether the coordinator answers. */
+  contact: Contact
+  close(): Promise<void>
+}
+
+export async function openLink(parts: LinkParts): Promise<Link> {
+  const { coordinator, workspace, reporter } = parts
+  const { workerId } = workspace
+  const connection = new Connection({ ...coordinator, userAgent: `morag-agent/${VERSION}` })
+  const client = new Client(connection)
+  // What belongs to one coordinator must never go to another.
+  const name = createHash('sha256').update(connection.url).digest('hex').slice(0, 16)
+  const folder = path.join(workspace.jobs, name)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  const title = parts.oneOfSeveral ? `The coordinator at ${connection.url}` : 'The coordinator'
+  const contact = new Contact(reporter, () => outbox.nudge(), title)
+  const heartbeat = new Heartbeat({
+    client,
+    workerId,
+    version: VERSION,
+    slots: parts.slots,
+    device: parts.device,
+    about: parts.about,
+    state: () => worker.state,
+    onDirective: (directive) => worker.direct(directive),
+    onContact: (error) => contact.note(error),
+  })
+  const outbox = await Outbox.open(path.join(workspace.outbox, name), {
+    deliver: (parcel, files, signal) =>
+      deliver(client, parcel, {
+        folder: files,
+        signal,
+        onSkipped: (artifact, error) => {
+          const text = `${artifact} of the ${parcelName(parcel)} is left out: ${messageOf(error)}`
+          reporter.event('warn', text, { job_id: parcel.jobId })
+        },
+      }),
+    onFilesLost: (parcel, error) => {
+      const text = `The ${parcelName(parcel)} goes without its files, which could not be kept: ${messageOf(error)}`
+      reporter.event('warn', text, { job_id: parcel.jobId })
+    },
+    onRefused: (parcel, file, error) =>
+      reporter.event(
+        'error',
+        `${parcel === null ? 'A file of the outbox' : `The ${parcelName(parcel)}`} was refused and is kept in ${file}: ${messageOf(error)}`,
+        { job_id: parcel?.jobId },
+      ),
+    onDelayed: (parcel, error, failures) => {
+      if (failures > 0) contact.note(error)
+      // An absent coordinator has been spoken of; anything else is news the first time.
+      const level = isTransient(error) || failures > 1 ? 'debug' : 'warn'
+      const what = failures === 0 ? 'could not be saved and is sent unsaved' : 'waits'
+      reporter.event(level, `The ${parcelName(parcel)} ${what}: ${messageOf(error)}`, {
+        job_id: parcel.jobId,
+      })
+    },
+  })
+  const { pipeline, capacity, onBegin } = parts
+  const worker = new Worker(
+    { ...parts.worker, workerId },
+    { client, contact, heartbeat, outbox, pipeline, reporter, folder, capacity, onBegin },
+  )
+  return {
+    url: connection.url,
+    worker,
+    heartbeat,
+    outbox,
+    contact,
+    async close() {
+      await heartbeat.close()
+      await outbox.close()
+      await connection.close()
+    },
+  }
+}

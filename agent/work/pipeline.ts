@@ -1,0 +1,133 @@
+import { createHash } from 'node:crypto'
+import { createReadStream } from 'node:fs'
+import { mkdir, stat } from 'node:fs/promises'
+import { pipeline as flow } from 'node:stream/promises'
+import { AppError, isSystemError } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import type { Transcript } from '../../shared/transcript.ts'
+import {
+  formArtifacts,
+  keyFrameArtifacts,
+  writeForms,
+  type Artifact,
+} from '../transcript/artifacts.ts'
+import type { ConvertInput, Heard, PipelineParts } from '../hearing/conversion.ts'
+import { readJobOptions } from '../job-options.ts'
+import { listen } from '../hearing/listening.ts'
+import { renderMarkdown } from '../transcript/markdown.ts'
+import { probe } from '../media/media.ts'
+import { resultMetadata } from '../transcript/metadata.ts'
+import { overall, type Report } from '../reports/progress.ts'
+import { readSubtitles, subtitlesToPrefer } from '../transcript/subtitles.ts'
+import { warningsOf } from '../media/tracks.ts'
+
+/** What a conversion makes. */
+export interface Converted {
+  /** Markdown. */
+  content: string
+  metadata: Record<string, unknown>
+  transcript: Transcript
+  /** Files beside the text, in the work folder. */
+  artifacts: Artifact[]
+}
+
+/** From a media file to its text. Several conversions may run at once, as many recognitions as there are slots. */
+export interface Pipeline {
+  /**
+   * @throws {AppError} what an attempt can end with: `invalid_media`, `no_audio`, `unsupported_media`,
+   * `unsupported_language`, `source_missing`, `engine_failed`, …; the signal's reason when aborted.
+   */
+  convert(input: ConvertInput): Promise<Converted>
+  /** Ends the engine's processes. */
+  close(): Promise<void>
+}
+
+/** A pipeline of these parts; nothing of it runs before a conversion. */
+export function createPipeline(parts: PipelineParts): Pipeline {
+  return {
+    convert: (input) => convert(parts, { ...input, report: forwardOnly(input.report) }),
+    close: () => parts.engine.close(),
+  }
+}
+
+async function convert(parts: PipelineParts, input: ConvertInput): Promise<Converted> {
+  const { sourcePath, signal, report, workDir } = input
+  const filename = printable(input.filename)
+  signal.throwIfAborted()
+  const kind = kindOf(input.contentType)
+  const { options, warnings } = readJobOptions(input.taskOptions)
+  report({ stage: 'probing', ratio: overall('probing', 0) })
+  const fileSizeBytes = await sizeOf(sourcePath)
+  const media = await probe(parts.tools, sourcePath, { signal })
+  await mkdir(workDir, { recursive: true })
+  const subtitles = subtitlesToPrefer(media, options)
+  const heard: Heard =
+    (subtitles === null ? await listen(parts, input, media, options) : null) ??
+    (await readSubtitles(parts.tools, input, media, subtitles, options))
+  const { track, transcript } = heard
+  // A film goes on where its sound has ended; a recording is as long as it sounds.
+  if (kind === 'video') {
+    transcript.durationSeconds = Math.max(transcript.durationSeconds, media.durationSeconds)
+  }
+  report({ stage: 'rendering', ratio: overall('rendering', 0) })
+  const { video, chapters } = media
+  const content = renderMarkdown({ kind, filename, ...transcript, video, chapters, audio: track })
+  const frames = await keyFrameArtifacts(parts.tools, input, media, options)
+  const artifacts = [...frames.artifacts, ...formArtifacts(workDir, options)]
+  const metadata = resultMetadata({
+    kind,
+    transcript,
+    engine: heard.engine,
+    media,
+    track,
+    warnings: [
+      ...warnings,
+      ...warningsOf({ kind, media, ...heard, preferred: subtitles !== null }),
+      ...heard.warnings,
+      ...frames.warnings,
+    ],
+    artifacts,
+    fileName: filename,
+    fileSizeBytes,
+    checksum: input.sha256 ?? (await sha256Of(sourcePath, signal)),
+  })
+  await writeForms(artifacts, { content, metadata })
+  return { content, metadata, transcript, artifacts }
+}
+
+function kindOf(contentType: string): 'audio' | 'video' {
+  if (contentType === 'audio' || contentType === 'video') return contentType
+  throw new AppError(
+    'unsupported_media',
+    `This agent converts audio and video, not '${contentType}'.`,
+  )
+}
+
+/** Progress that never goes back, whatever the tools say of theirs. */
+function forwardOnly(report: Report): Report {
+  let reached = 0
+  return (progress) => {
+    reached = Math.max(reached, progress.ratio)
+    report({ ...progress, ratio: reached })
+  }
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error
+    throw new AppError('source_missing', 'The file is not there.', { cause: error })
+  }
+}
+
+async function sha256Of(file: string, signal: AbortSignal): Promise<string> {
+  const hash = createHash('sha256')
+  try {
+    await flow(createReadStream(file), hash, { signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  }
+  return hash.digest('hex')
+}

@@ -1,0 +1,65 @@
+import { STATUSES, type Status } from '../../shared/wire.ts'
+import type { Job } from '../job/job.ts'
+
+export type Counts = Record<Status, number>
+
+interface OfType {
+  counts: Counts
+  /** When each that waits was made, by its id. */
+  waiting: Map<string, number>
+}
+
+/** How many jobs there are by content type and status, kept up by telling it of every change. */
+export class Tally {
+  readonly #types = new Map<string, OfType>()
+  readonly #counts: (job: Job) => boolean
+
+  /** @param counts which jobs count; asked of a job as it was and as it is. */
+  constructor(jobs: Iterable<Job>, counts: (job: Job) => boolean = () => true) {
+    this.#counts = counts
+    for (const job of jobs) this.change(null, job)
+  }
+
+  change(before: Job | null, after: Job | null): void {
+    if (after !== null && this.#counts(after)) this.#add(after)
+    if (before !== null && this.#counts(before)) this.#remove(before, after)
+  }
+
+  /** By content type: only those that have jobs. */
+  *types(): Iterable<{ contentType: string; counts: Counts; oldestWaitingAt: number | null }> {
+    for (const [contentType, { counts, waiting }] of this.#types) {
+      let oldestWaitingAt: number | null = null
+      for (const at of waiting.values())
+        if (oldestWaitingAt === null || at < oldestWaitingAt) oldestWaitingAt = at
+      yield { contentType, counts, oldestWaitingAt }
+    }
+  }
+
+  #add({ contentType, status, jobId, createdAt }: Job): void {
+    let type = this.#types.get(contentType)
+    if (type === undefined)
+      this.#types.set(contentType, (type = { counts: noCounts(), waiting: new Map() }))
+    type.counts[status] += 1
+    if (status === 'pending') type.waiting.set(jobId, createdAt)
+  }
+
+  #remove({ contentType, status, jobId }: Job, after: Job | null): void {
+    const type = this.#types.get(contentType)
+    if (type === undefined) return
+    type.counts[status] -= 1
+    if (after?.status !== 'pending') type.waiting.delete(jobId)
+    // The names of types are the clients' words: those that nobody uses any more are let go.
+    if (STATUSES.every((one) => type.counts[one] === 0)) this.#types.delete(contentType)
+  }
+}
+
+function noCounts(): Counts {
+  return { pending: 0, processing: 0, completed: 0, failed: 0, timeout: 0, cancelled: 0 }
+}
+
+/** The sum, status by status. */
+export function sumOf(all: Iterable<Counts>): Counts {
+  const sum = noCounts()
+  for (const counts of all) for (const status of STATUSES) sum[status] += counts[status]
+  return sum
+}

@@ -1,0 +1,83 @@
+import { realpath, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError, isSystemError } from '../../shared/errors.ts'
+import type { Source } from '../job/job.ts'
+
+/**
+ * The folders that a job's file may come from. A path counts as what it really is, links resolved, and is compared by
+ * its segments: `/media-old/x` is not inside `/media`.
+ */
+export class MediaRoots {
+  readonly #roots: readonly string[]
+  #dataDir: string | null = null
+
+  private constructor(roots: readonly string[]) {
+    this.#roots = roots
+  }
+
+  /** @throws {AppError} `usage` when a root is not a folder. */
+  static async resolve(roots: readonly string[]): Promise<MediaRoots> {
+    const resolved = await Promise.all(
+      roots.map(async (root) => {
+        try {
+          const real = await realpath(root)
+          if ((await stat(real)).isDirectory()) return real
+        } catch (error) {
+          if (!isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES', 'ELOOP')) throw error
+        }
+        throw new AppError('usage', `The media root ${root} is not a folder that can be read.`)
+      }),
+    )
+    return new MediaRoots(resolved)
+  }
+
+  /** From now on a root that holds the coordinator's own folder does not give away what is in there. */
+  async keepOut(dataDir: string): Promise<void> {
+    this.#dataDir = await realpath(dataDir)
+  }
+
+  /**
+   * The source at a path that a client named.
+   * @throws {AppError} `invalid` with the reason and the roots that are allowed.
+   */
+  async source(file: string): Promise<Source> {
+    const refuse = (why: string): never => {
+      const msg = `${why} Files of these folders are allowed: ${this.#roots.join(', ')}.`
+      const problems = [{ loc: ['body', 'source_file_path'], msg, type: 'value_error' }]
+      throw new AppError('invalid', msg, { problems })
+    }
+    if (!path.isAbsolute(file) || file.includes('\0')) return refuse('The path is not absolute.')
+    // One answer for what is missing and what is elsewhere: the outside is not to be felt out from here.
+    const real = await realpath(file).catch(() => null)
+    if (real === null || !this.#holds(real)) return refuse('There is no such file in a media root.')
+    const facts = await stat(real).catch(() => null)
+    if (facts?.isFile() !== true) return refuse('That is not a regular file.')
+    return {
+      kind: 'path',
+      path: real,
+      filename: path.basename(file),
+      sizeBytes: facts.size,
+      sha256: null,
+      modifiedAt: Math.floor(facts.mtimeMs),
+    }
+  }
+
+  /** Whether a path, links resolved, is inside a root. */
+  async allows(file: string): Promise<boolean> {
+    const real = await realpath(file).catch(() => null)
+    return real !== null && this.#holds(real)
+  }
+
+  #holds(real: string): boolean {
+    const own = this.#dataDir
+    return this.#roots.some((root) => {
+      const spared = own !== null && (root === own || isInside(own, root)) && isInside(real, own)
+      return isInside(real, root) && !spared
+    })
+  }
+}
+
+function isInside(file: string, folder: string): boolean {
+  const inside = path.relative(folder, file)
+  return inside !== '' && !path.isAbsolute(inside) && inside.split(path.sep)[0] !== '..'
+}

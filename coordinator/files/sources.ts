@@ -1,0 +1,142 @@
+import {
+  constants,
+  open,
+  mkdir,
+  readdir,
+  rename,
+  rm,
+  stat,
+  type FileHandle,
+} from 'node:fs/promises'
+import path from 'node:path'
+import { AppError, isSystemError } from '../../shared/errors.ts'
+import type { Job, Source } from '../job/job.ts'
+import { syncDirectory } from '../storage/journal.ts'
+import type { MediaRoots } from './media-roots.ts'
+import type { Upload } from './upload.ts'
+
+/** A source that is open for reading, as its job promised it. */
+export interface OpenSource {
+  file: FileHandle
+  sizeBytes: number
+  /** Strong: changes whenever the bytes may have. */
+  etag: string
+}
+
+/** The files to convert: uploads in `sources/<job id>/source`, others where they are, inside a media root. */
+export class Sources {
+  readonly #dir: string
+  readonly #roots: MediaRoots
+
+  private constructor(dir: string, roots: MediaRoots) {
+    this.#dir = dir
+    this.#roots = roots
+  }
+
+  static async open(dataDir: string, roots: MediaRoots): Promise<Sources> {
+    const dir = path.join(dataDir, 'sources')
+    await mkdir(dir, { recursive: true })
+    const sources = new Sources(dir, roots)
+    await rm(sources.incoming, { recursive: true, force: true })
+    await mkdir(sources.incoming)
+    return sources
+  }
+
+  /** Where an upload is written until its job exists. */
+  get incoming(): string {
+    return path.join(this.#dir, '.incoming')
+  }
+
+  /** @throws {AppError} `invalid` when the path is not a file of a media root. */
+  async fromPath(file: string): Promise<Source> {
+    return await this.#roots.source(file)
+  }
+
+  /** Makes an upload the source of a job, durably. */
+  async adopt(jobId: string, { file, filename, sizeBytes, sha256 }: Upload): Promise<Source> {
+    const folder = path.join(this.#dir, jobId)
+    await mkdir(folder, { recursive: true })
+    await rename(file, path.join(folder, 'source'))
+    await syncDirectory(folder)
+    await syncDirectory(this.#dir)
+    return { kind: 'upload', path: null, filename, sizeBytes, sha256, modifiedAt: null }
+  }
+
+  /**
+   * Opens a job's source.
+   * @throws {AppError} `source_missing`, `source_changed`: both end the attempt for good.
+   */
+  async read(job: Job): Promise<OpenSource> {
+    const { source, jobId } = job
+    const name = this.#file(job)
+    if (source.kind === 'path' && !(await this.#roots.allows(name))) throw missing(job)
+    let file: FileHandle
+    try {
+      // Without waiting: a pipe in the file's place opens only when somebody writes to it.
+      file = await open(name, constants.O_RDONLY | constants.O_NONBLOCK)
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw missing(job, error)
+      throw error
+    }
+    const facts = await file.stat()
+    const changed =
+      !facts.isFile() ||
+      facts.size !== source.sizeBytes ||
+      (source.modifiedAt !== null && Math.floor(facts.mtimeMs) !== source.modifiedAt)
+    if (changed) {
+      await file.close()
+      const message = `The source file of job ${jobId} is not the one it was made for: it has changed since.`
+      throw new AppError('source_changed', message)
+    }
+    return { file, sizeBytes: facts.size, etag: etagOf(job) }
+  }
+
+  /** Where a job's source is, seen to as {@link read} does. @throws {AppError} `source_missing`, `source_changed`. */
+  async locate(job: Job): Promise<string> {
+    const { file } = await this.read(job)
+    await file.close()
+    return this.#file(job)
+  }
+
+  /** Removes a job's upload; how many bytes that freed. */
+  async remove(job: Job): Promise<number> {
+    if (job.source.kind !== 'upload') return 0
+    const size = await this.size(job)
+    await rm(path.join(this.#dir, job.jobId), { recursive: true, force: true })
+    return size
+  }
+
+  /** How many bytes of ours a job's source takes. */
+  async size(job: Job): Promise<number> {
+    if (job.source.kind !== 'upload') return 0
+    return (await stat(this.#file(job)).catch(() => null))?.size ?? 0
+  }
+
+  /** The jobs that an upload is here of. */
+  async ids(): Promise<string[]> {
+    return (await readdir(this.#dir)).filter((name) => !name.startsWith('.'))
+  }
+
+  /** Removes what belongs to no job. */
+  async removeOrphan(jobId: string): Promise<void> {
+    await rm(path.join(this.#dir, jobId), { recursive: true, force: true })
+  }
+
+  #file({ source, jobId }: Job): string {
+    return source.path ?? path.join(this.#dir, jobId, 'source')
+  }
+}
+
+/** Names the bytes of a job's source; known without reading them. */
+export function etagOf({ source, jobId }: Job): string {
+  const content = source.sha256?.slice(0, 32) ?? `${source.sizeBytes}-${source.modifiedAt ?? 0}`
+  return `"${jobId.slice(0, 8)}-${content}"`
+}
+
+function missing(job: Job, cause?: unknown): AppError {
+  const message =
+    job.source.kind === 'upload'
+      ? `The upload of job ${job.jobId} is no longer kept (--remove-sources): send it again.`
+      : `The source file of job ${job.jobId} is gone.`
+  return new AppError('source_missing', message, { cause })
+}

@@ -1,0 +1,36 @@
+import { DAY, MINUTE, SECOND } from '../../shared/duration.ts'
+import type { Job } from './job.ts'
+
+/** The rules that an operator may set. Milliseconds. */
+export interface Policy {
+  leaseMs: number
+  stallMs: number
+  /** How long an attempt may take, per content type; `default` for the rest. */
+  deadlineMs: Readonly<Record<string, number>>
+  /** … but at least this many times the length of the recording. */
+  deadlineFactor: number
+  /** How long a job may wait; null: for ever. */
+  queueLimitMs: number | null
+}
+
+const BACKOFF_FIRST = 15 * SECOND
+const BACKOFF_MOST = 15 * MINUTE
+/** More than any recording needs, and still an instant that can be written down. */
+const DEADLINE_MOST = 365 * DAY
+
+/** Wait before try `n` (1 for the first retry), in milliseconds: 15 s doubling to 15 min, half of it chance. */
+export function backoffMs(n: number, random: number): number {
+  const full = Math.min(BACKOFF_MOST, BACKOFF_FIRST * 2 ** (n - 1))
+  return full / 2 + (full / 2) * random
+}
+
+/** How long an attempt may take from its claim, in milliseconds; a job's own `timeout_seconds` wins. */
+export function deadlineMs(job: Job, mediaSeconds: number | null, policy: Policy): number {
+  const own = job.taskOptions['timeout_seconds']
+  if (typeof own === 'number' && own > 0) return Math.min(DEADLINE_MOST, own * SECOND)
+  const { deadlineMs: perType, deadlineFactor } = policy
+  // Content types are the client's words: `constructor` is one like any other.
+  const type = Object.hasOwn(perType, job.contentType) ? job.contentType : 'default'
+  const usual = perType[type] ?? 60 * MINUTE
+  return Math.min(DEADLINE_MOST, Math.max(usual, (mediaSeconds ?? 0) * SECOND * deadlineFactor))
+}

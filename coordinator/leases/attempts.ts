@@ -1,0 +1,164 @@
+import { AppError, isRetryableCode } from '../../shared/errors.ts'
+import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
+import type { HeartbeatRequest, Order, ResultRequest } from '../../shared/wire.ts'
+import type { Checkpoint } from '../files/checkpoints.ts'
+import type { JobFiles } from '../files/job-files.ts'
+import { worksOn } from '../access/ownership.ts'
+import type { Principal } from '../access/principal.ts'
+import { attemptOf, lastAttempt, type Attempt, type Job } from '../job/job.ts'
+import type { Jobs } from '../jobs.ts'
+import type { LeaseTokens } from './lease-tokens.ts'
+import { resultOf } from '../files/results.ts'
+
+export interface JobOrder {
+  jobId: string
+  order: Order
+}
+
+/** What a worker may do with the attempt that it holds: keep it, end it, give it back, fetch its source. */
+export class Attempts {
+  readonly #jobs: Jobs
+  readonly #tokens: LeaseTokens
+  readonly #files: JobFiles
+
+  constructor(jobs: Jobs, tokens: LeaseTokens, files: JobFiles) {
+    this.#jobs = jobs
+    this.#tokens = tokens
+    this.#files = files
+    // A job that was brought back by hand begins anew.
+    jobs.onChange((_, after) => {
+      if (after !== null && 'completedAt' in after) files.checkpoints.forget(after.jobId)
+    })
+  }
+
+  /** Renews a lease, keeps its checkpoint, and says what its worker is to do with the job. */
+  async heartbeat(beat: HeartbeatRequest['jobs'][number], caller: Principal): Promise<JobOrder> {
+    const { jobId, leaseToken, stage, progress } = beat
+    const job = this.#jobs.find(jobId)
+    const attempt = this.#tokens.read('lease', jobId, leaseToken)
+    if (job === undefined || attempt === null || !worksOn(caller, attemptOf(job, attempt)))
+      return { jobId, order: 'lost' }
+    if (!holds(job, attempt)) return { jobId, order: orderFor(job) }
+    const event = {
+      type: 'heartbeat',
+      attempt,
+      beat: {
+        stage,
+        progress,
+        mediaSeconds: beat.mediaSeconds ?? null,
+        processedSeconds: beat.processedSeconds ?? null,
+      },
+    } as const
+    try {
+      const after = await this.#jobs.apply(jobId, event)
+      if (!holds(after, attempt)) return { jobId, order: orderFor(after) }
+      if (beat.checkpoint) this.#files.checkpoints.keep(jobId, beat.checkpoint)
+      return { jobId, order: 'continue' }
+    } catch (error) {
+      if (!(error instanceof AppError && error.code === 'lease_lost')) throw error
+      return { jobId, order: orderFor(this.#jobs.get(jobId)) }
+    }
+  }
+
+  /**
+   * Takes a worker's result or failure; the same again is the same answer again.
+   * @throws {AppError} `not_found`, `lease_lost`, `conflict` when the job has another result.
+   */
+  async finish(jobId: string, request: ResultRequest, caller: Principal): Promise<Job> {
+    const attempt = this.#attemptOf(this.#jobs.get(jobId), request.leaseToken ?? null, caller)
+    if (!request.success) {
+      const code = request.errorCode ?? 'internal'
+      const message = request.errorMessage ?? 'The worker gave no reason.'
+      const retryable = request.retryable ?? isRetryableCode(code)
+      return await this.#jobs.apply(jobId, { type: 'fail', attempt, code, message, retryable })
+    }
+    const body = { content: request.content ?? '', metadata: request.metadata ?? {} }
+    const { result, large } = resultOf(body, request.processingTime ?? null)
+    return await this.#jobs.apply(jobId, { type: 'succeed', attempt, result }, async () => {
+      if (large) await this.#files.results.save(jobId, body)
+    })
+  }
+
+  /** @throws {AppError} `not_found`, `lease_lost`. */
+  async release(jobId: string, leaseToken: string, caller: Principal): Promise<Job> {
+    const attempt = this.#attemptOf(this.#jobs.get(jobId), leaseToken, caller)
+    return await this.#jobs.apply(jobId, { type: 'release', attempt })
+  }
+
+  /** How far an earlier attempt at this job came, or null. */
+  async checkpointOf(job: Job): Promise<Checkpoint | null> {
+    const isFirst = (lastAttempt(job)?.number ?? 1) === 1
+    return isFirst ? null : await this.#files.checkpoints.read(job.jobId)
+  }
+
+  /**
+   * Lets a worker send files beside the result of the attempt it holds.
+   * @throws {AppError} `forbidden` without a token; `not_found`; `lease_lost` when the attempt is not the current one.
+   */
+  mayUpload(jobId: string, lease: string | null, caller: Principal): void {
+    const job = this.#jobs.get(jobId)
+    if (lease === null) throw new AppError('forbidden', `Job ${jobId} is not assigned to you.`)
+    const attempt = this.#attemptOf(job, lease, caller)
+    if (holds(job, attempt)) return
+    throw new AppError('lease_lost', `Attempt ${attempt} no longer holds job ${jobId}.`)
+  }
+
+  /**
+   * Lets a worker fetch the source of the attempt it holds. Without a token only a worker of the original protocol may,
+   * which has nothing else to show.
+   * @throws {AppError} `forbidden` when the attempt is not the current one.
+   */
+  async mayDownload(
+    job: Job,
+    { lease, query }: { lease: string | null; query: string | null },
+    caller: Principal,
+  ): Promise<void> {
+    const current = lastAttempt(job)
+    const { jobId } = job
+    const attempt =
+      lease !== null
+        ? this.#tokens.read('lease', jobId, lease)
+        : query !== null
+          ? this.#tokens.read('download', jobId, query)
+          : current !== undefined && isOriginal(current)
+            ? current.number
+            : null
+    if (attempt === null || !holds(job, attempt) || !worksOn(caller, current)) {
+      throw new AppError('forbidden', `Job ${jobId} is not assigned to you, or no longer.`)
+    }
+    await this.#jobs.markDownload(jobId)
+  }
+
+  /** The attempt that a worker means: another's is as if the lease token were none. */
+  #attemptOf(job: Job, leaseToken: string | null, caller: Principal): number {
+    const { jobId } = job
+    const attempt =
+      leaseToken === null
+        ? job.attempts.findLast((one) => isOriginal(one) && worksOn(caller, one))?.number
+        : this.#tokens.read('lease', jobId, leaseToken)
+    const isGood =
+      attempt !== null && attempt !== undefined && worksOn(caller, attemptOf(job, attempt))
+    if (isGood) return attempt
+    throw new AppError(
+      'lease_lost',
+      leaseToken === null
+        ? `Job ${jobId} is not being processed by a worker without a lease: send its lease_token.`
+        : `That lease token is not of job ${jobId}.`,
+    )
+  }
+}
+
+/** Whether an attempt is of a worker of the original protocol, which has no token to show. */
+function isOriginal({ leased, workerId }: Attempt): boolean {
+  return !leased && workerId !== LOCAL_WORKER
+}
+
+function holds(job: Job, attempt: number): boolean {
+  return job.status === 'processing' && lastAttempt(job)?.number === attempt
+}
+
+/** What a worker is told about a job that it no longer holds. */
+function orderFor(job: Job): Order {
+  if (job.status === 'cancelled') return 'cancel'
+  return job.status === 'completed' ? 'superseded' : 'lost'
+}

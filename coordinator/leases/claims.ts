@@ -1,0 +1,180 @@
+import { SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+import { lastAttempt, type ProcessingJob } from '../job/job.ts'
+import type { Jobs } from '../jobs.ts'
+import { Offers } from './offers.ts'
+import { Turns } from '../turns.ts'
+import { WaitingLine } from './waiting-line.ts'
+import type { Workers } from './workers.ts'
+
+export interface Claim {
+  workerId: string
+  /** The worker's token; null: the API key, or nobody is asked for one. */
+  tokenId?: string | null
+  contentTypes: readonly string[]
+  maxJobs: number
+  /** Null: a worker of the original protocol, without a lease. */
+  claimId: string | null
+  waitMs: number
+  /** For later: those who would begin at once go first. */
+  prefetch?: boolean
+  /** Aborted when the caller has gone: then nothing is claimed. */
+  signal: AbortSignal
+}
+
+/** A worker of the original protocol that asks again this long after a claim it never acted on has not got our answer. */
+const UNANSWERED_MS = 30 * SECOND
+
+/** Hands pending jobs out. Callers with nothing to do wait in line, and a job that becomes available wakes the first. */
+export class Claims {
+  readonly #jobs: Jobs
+  readonly #workers: Workers
+  readonly #line = new WaitingLine()
+  readonly #offers: Offers
+  readonly #turns = new Turns()
+  #closed = false
+
+  constructor(jobs: Jobs, workers: Workers) {
+    this.#jobs = jobs
+    this.#workers = workers
+    this.#offers = new Offers(jobs, workers, this.#line)
+  }
+
+  /** How many calls wait for work. */
+  get waiting(): number {
+    return this.#line.size
+  }
+
+  /**
+   * Up to `maxJobs` jobs, claimed. The same `claimId` gives the same jobs again, so a lost answer costs nothing; an
+   * older call with it that still waits goes empty-handed.
+   * @param give makes the answer. Where it throws, or the caller has gone by then, what this call has claimed is given
+   * back: in the turn of its claim, because a newer call with it would be given that. What an earlier call has claimed
+   * stays: a call that was cut off may be read here after the one that took its place.
+   */
+  async claim<T>(request: Claim, give: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
+    const { workerId, claimId, tokenId = null } = request
+    if (claimId === null) {
+      const again = this.#unanswered(request)
+      const maxJobs = request.maxJobs - again.length
+      const fresh = maxJobs === 0 ? [] : await this.#claim({ ...request, maxJobs }, null)
+      return await this.#give(again, fresh, give, request)
+    }
+    const key = JSON.stringify([tokenId, workerId, claimId])
+    this.#line.dismissClaim(key)
+    return await this.#turns.take(key, async () => {
+      const again = this.#running(request, (job) => job.lease.claimId === claimId)
+      const fresh = again.length > 0 ? [] : await this.#claim(request, key)
+      return await this.#give(again, fresh, give, request)
+    })
+  }
+
+  /** Sends the waiting calls of a worker home. */
+  dismiss(workerId: string): void {
+    for (const waiter of this.#line.of(workerId)) waiter.resolve(null)
+  }
+
+  /** Sends all home, and whoever still comes: the coordinator stops. */
+  close(): void {
+    this.#closed = true
+    this.#offers.close()
+    this.#line.dismissAll()
+  }
+
+  /** What a worker of the original protocol was given, and has not acted on since. */
+  #unanswered(request: Claim): ProcessingJob[] {
+    const longAgo = this.#jobs.now() - UNANSWERED_MS
+    const unanswered = this.#running(
+      request,
+      (job) =>
+        !lastAttempt(job)!.leased &&
+        job.lease.downloadAt === null &&
+        lastAttempt(job)!.startedAt <= longAgo,
+    )
+    return unanswered.slice(0, request.maxJobs)
+  }
+
+  async #claim(request: Claim, key: string | null): Promise<ProcessingJob[]> {
+    const { workerId, contentTypes, maxJobs, waitMs, signal, prefetch = false } = request
+    const wish = { workerId, contentTypes, prefetch, leased: request.claimId !== null }
+    if (this.#closed || this.#workers.directiveOf(workerId) !== 'run') return []
+    const until = this.#jobs.now() + waitMs
+    for (;;) {
+      const taken = this.#offers.take(wish, maxJobs)
+      const left = until - this.#jobs.now()
+      if (taken.length === 0 && left > 0 && !signal.aborted) {
+        const jobId = await this.#line.wait(wish, key, left, signal)
+        if (jobId === null) return []
+        // The rest of the batch comes from what else has become available by now.
+        taken.push(jobId, ...this.#offers.take(wish, maxJobs - 1))
+      }
+      if (taken.length === 0) return []
+      const results = await Promise.all(taken.map((jobId) => this.#hold(jobId, request)))
+      const claimed = results.filter((job) => job !== null)
+      if (claimed.length > 0 || signal.aborted) return claimed
+    }
+  }
+
+  async #give<T>(
+    again: ProcessingJob[],
+    fresh: ProcessingJob[],
+    give: (jobs: ProcessingJob[]) => Promise<T>,
+    { signal }: Claim,
+  ): Promise<T> {
+    let isGiven = false
+    try {
+      const answer = await give(signal.aborted ? [] : [...again, ...fresh])
+      isGiven = !signal.aborted
+      return answer
+    } finally {
+      if (!isGiven) await Promise.all(fresh.map((job) => this.#giveBack(job)))
+    }
+  }
+
+  /** Gives an attempt back that never reached its worker. */
+  async #giveBack(job: ProcessingJob): Promise<void> {
+    const attempt = lastAttempt(job)!.number
+    await this.#jobs.apply(job.jobId, { type: 'release', attempt }).catch((error: unknown) => {
+      if (!(error instanceof AppError && error.code === 'lease_lost')) throw error
+    })
+  }
+
+  /** Claims a job that was taken out of the queue; null when it changed in between. */
+  async #hold(
+    jobId: string,
+    { workerId, tokenId = null, claimId, signal }: Claim,
+  ): Promise<ProcessingJob | null> {
+    try {
+      if (!signal.aborted) {
+        const leased = claimId !== null
+        const event = { type: 'claim', workerId, tokenId, claimId, leased } as const
+        const job = await this.#jobs.apply(jobId, event)
+        return job.status === 'processing' ? job : null
+      }
+    } catch (error) {
+      if (!(error instanceof AppError) || !['conflict', 'not_found'].includes(error.code)) {
+        // It waits on, for a later call: those in line now would meet the same.
+        this.#offers.putBack(jobId)
+        throw error
+      }
+    }
+    const job = this.#offers.putBack(jobId)
+    if (job !== null) this.#offers.offer(job)
+    return null
+  }
+
+  /** What a worker has claimed with the same token: by another's name alone nobody gets another's jobs. */
+  #running(
+    { workerId, tokenId = null }: Claim,
+    fits: (job: ProcessingJob) => boolean,
+  ): ProcessingJob[] {
+    const found: ProcessingJob[] = []
+    for (const job of this.#jobs.inStatus('processing')) {
+      const attempt = lastAttempt(job)
+      if (attempt?.workerId !== workerId || attempt.tokenId !== tokenId) continue
+      if (job.status !== 'processing') continue
+      if (fits(job)) found.push(job)
+    }
+    return found
+  }
+}

@@ -1,0 +1,230 @@
+import type { Capabilities, Device, PausedSlot } from '../../shared/announcement.ts'
+import { DAY, MINUTE } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
+import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
+import type { Directive, HeartbeatRequest } from '../../shared/wire.ts'
+import { meets, NO_REQUIREMENTS, type Requirements } from '../job/requirements.ts'
+import { SetAsides, type AttemptEnd, type GivenBack, type SetAside } from '../job/set-aside.ts'
+
+/** What is known of a worker: what it last said, and when. In memory: it says it again within a heartbeat. */
+export interface Worker {
+  workerId: string
+  state: HeartbeatRequest['state'] | null
+  version: string | null
+  slots: number
+  device: string | null
+  /** Null: it has not said. */
+  capabilities: Capabilities | null
+  devices: readonly Device[]
+  /** Slots that take no work for now. */
+  paused: readonly PausedSlot[]
+  contentTypes: readonly string[]
+  firstSeenAt: number
+  lastSeenAt: number
+  directive: Directive
+}
+
+const FORGET_AFTER = DAY
+/** A worker that was silent for longer counts no more as one who could take a job. */
+export const PRESENT = 2 * MINUTE
+/** Whoever makes names up fills no memory. */
+const MOST = 10_000
+
+/** Who has asked for work or sent a heartbeat lately, and what an operator wants of them. */
+export class Workers {
+  readonly #workers = new Map<string, Worker>()
+  readonly #asides = new SetAsides()
+  readonly #listeners: ((workerId: string) => void)[] = []
+  readonly #changeListeners: ((workerId: string) => void)[] = []
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  /** @throws {AppError} `too_many_requests` for a name more than are kept. */
+  seen(workerId: string, news: Partial<Omit<Worker, 'workerId' | 'directive'>>): Worker {
+    const worker = this.#get(workerId)
+    const before = JSON.stringify(worker.capabilities)
+    Object.assign(worker, news, { lastSeenAt: this.#now() })
+    if (JSON.stringify(worker.capabilities) !== before) this.#announce(workerId)
+    this.#tell(workerId)
+    return worker
+  }
+
+  /** Calls back with a worker that may have other jobs than before, by what it says or because it is trusted again. */
+  onAnnounce(listener: (workerId: string) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  /** Calls back with a worker that was heard of, was directed or is forgotten. */
+  onChange(listener: (workerId: string) => void): void {
+    this.#changeListeners.push(listener)
+  }
+
+  /** What a worker last said that it can do, or null. */
+  capabilitiesOf(workerId: string): Capabilities | null {
+    return this.#workers.get(workerId)?.capabilities ?? null
+  }
+
+  /** Tells a worker what to do; one that is to run is no longer set aside either. */
+  direct(workerId: string, directive: Directive): Worker {
+    const worker = this.#get(workerId)
+    worker.directive = directive
+    if (directive === 'run') this.#forgive(workerId)
+    this.#tell(workerId)
+    return worker
+  }
+
+  /** Takes note of how a worker's attempt has ended; the set-aside that follows from it, or null. */
+  ended(end: AttemptEnd): SetAside | null {
+    const { workerId } = end
+    // Who falls back to itself has nobody else to leave the work to.
+    if (workerId === LOCAL_WORKER) return null
+    if (end.errorCode === null) this.#forgive(workerId)
+    const aside = this.#asides.note(end)
+    if (aside !== null) this.#tell(workerId)
+    return aside
+  }
+
+  /** Takes note of an attempt that a worker has given back; the set-aside that follows from it, or null. */
+  gaveBack(attempt: GivenBack): SetAside | null {
+    const { workerId } = attempt
+    if (workerId === LOCAL_WORKER) return null
+    const aside = this.#asides.noteGivenBack(attempt)
+    if (aside !== null) this.#tell(workerId)
+    return aside
+  }
+
+  /** Why a worker gets nothing for now that others can do, or null. */
+  setAsideOf(workerId: string): SetAside | null {
+    return this.#asides.of(workerId, this.#now())
+  }
+
+  /** What a worker that is set aside has to leave to others who are here; undefined: it is not. */
+  leftBy(
+    workerId: string,
+  ): ((contentType: string, requirements: Requirements) => boolean) | undefined {
+    if (this.setAsideOf(workerId) === null) return undefined
+    return (contentType, requirements) =>
+      this.#fit(contentType, requirements).some(
+        (one) =>
+          one.workerId !== workerId &&
+          isOpen(one) &&
+          openSlots(one) > 0 &&
+          this.setAsideOf(one.workerId) === null,
+      )
+  }
+
+  directiveOf(workerId: string): Directive {
+    return this.#workers.get(workerId)?.directive ?? 'run'
+  }
+
+  all(): Worker[] {
+    return [...this.#workers.values()]
+  }
+
+  /** How many jobs of a content type the workers that are here can do at a time. */
+  slotsFor(contentType: string, requirements = NO_REQUIREMENTS): number {
+    const here = this.#fit(contentType, requirements)
+    const trusted = here.filter(({ workerId }) => this.setAsideOf(workerId) === null)
+    return (trusted.length > 0 ? trusted : here).reduce((sum, one) => sum + openSlots(one), 0)
+  }
+
+  /** How many workers are here that take such jobs. */
+  countFor(contentType: string): number {
+    return this.#fit(contentType, NO_REQUIREMENTS).filter(isOpen).length
+  }
+
+  /** Whether somebody is here who could take such a job, now or later. */
+  hasFor(contentType: string, requirements: Requirements): boolean {
+    return this.#fit(contentType, requirements).some(isOpen)
+  }
+
+  /** Forgets who has been silent for a day. */
+  prune(): void {
+    this.#asides.prune(this.#now())
+    for (const { workerId, lastSeenAt } of this.all()) {
+      if (lastSeenAt >= this.#now() - FORGET_AFTER) continue
+      this.#workers.delete(workerId)
+      this.#tell(workerId)
+    }
+  }
+
+  #forgive(workerId: string): void {
+    const was = this.setAsideOf(workerId)
+    this.#asides.forgive(workerId)
+    if (was === null) return
+    this.#announce(workerId)
+    this.#tell(workerId)
+  }
+
+  #announce(workerId: string): void {
+    for (const listener of this.#listeners) listener(workerId)
+  }
+
+  #tell(workerId: string): void {
+    for (const listener of this.#changeListeners) listener(workerId)
+  }
+
+  #fit(contentType: string, requirements: Requirements): Worker[] {
+    const since = this.#now() - PRESENT
+    return this.all().filter(
+      (one) =>
+        one.lastSeenAt >= since &&
+        one.contentTypes.includes(contentType) &&
+        meets(one.capabilities, requirements),
+    )
+  }
+
+  /** Forgets who has been silent for longest; not whom a person has sent home. @throws {AppError} when all are here. */
+  #makeRoomFor(workerId: string): void {
+    let oldest: Worker | null = null
+    for (const one of this.#workers.values()) {
+      if (one.directive !== 'run') continue
+      if (oldest === null || one.lastSeenAt < oldest.lastSeenAt) oldest = one
+    }
+    if (oldest === null || oldest.lastSeenAt >= this.#now() - PRESENT) throw tooMany(workerId)
+    this.#workers.delete(oldest.workerId)
+    this.#tell(oldest.workerId)
+  }
+
+  #get(workerId: string): Worker {
+    let worker = this.#workers.get(workerId)
+    if (worker === undefined) {
+      if (this.#workers.size >= MOST) this.#makeRoomFor(workerId)
+      const now = this.#now()
+      worker = {
+        workerId,
+        state: null,
+        version: null,
+        slots: 1,
+        device: null,
+        capabilities: null,
+        devices: [],
+        paused: [],
+        contentTypes: [],
+        firstSeenAt: now,
+        lastSeenAt: now,
+        directive: 'run',
+      }
+      this.#workers.set(workerId, worker)
+    }
+    return worker
+  }
+}
+
+function tooMany(workerId: string): AppError {
+  const message = `${MOST} workers are known, which is the most: '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
+  return new AppError('too_many_requests', message)
+}
+
+/** Whether it takes work: nobody has sent it home, and it does not leave by itself. */
+function isOpen({ directive, state }: Worker): boolean {
+  return directive === 'run' && state !== 'draining'
+}
+
+function openSlots({ slots, paused }: Worker): number {
+  return Math.max(0, slots - new Set(paused.map(({ slot }) => slot)).size)
+}

@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { createServer, type Server as TlsServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
+import { serve, type ServerType } from '@hono/node-server'
+import type { Hono } from 'hono'
+import type { Logger } from 'pino'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError, isSystemError } from '../../shared/errors.ts'
+import type { Config } from '../config.ts'
+import { closeInLine, connectionsOf, continueWhenRead } from './connections.ts'
+import { MAX_HEADER_BYTES, type Limits } from './limits.ts'
+import type { Env } from '../routes/http.ts'
+import { refuseUnfit } from './slow-clients.ts'
+import { followCertificate, readCertificate } from './tls.ts'
+
+export interface Listening {
+  /** `https` with a certificate, else `http`. */
+  url: string
+  /** Takes no more connections; resolves when the answers under way are out, or cut. */
+  close(): Promise<void>
+}
+
+/** How long downloads under way may go on once it stops. */
+const CLOSE_MS = 10 * SECOND
+
+/**
+ * Serves an app on the address that is set.
+ * @throws {AppError} `usage` when the address or the certificate cannot be used.
+ */
+export async function listen(
+  app: Hono<Env>,
+  { host, port, tls }: Pick<Config, 'host' | 'port' | 'tls'>,
+  limits: Limits,
+  log: Logger,
+): Promise<Listening> {
+  const { idleMs, certificateMs: everyMs } = limits
+  const certificate = tls === null ? null : await readCertificate(tls)
+  // An upload may take hours; only the headers must come soon.
+  const options = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    requestTimeout: 0,
+    headersTimeout: MINUTE,
+    keepAliveTimeout: 75 * SECOND,
+  }
+  const where = { fetch: app.fetch, hostname: host, port }
+  const served: ServerType =
+    certificate === null
+      ? serve({ ...where, serverOptions: options })
+      : serve({
+          ...where,
+          createServer,
+          serverOptions: { ...options, ...certificate, handshakeTimeout: idleMs },
+        })
+  const server = served as Server
+  refuseUnfit(server, idleMs, log)
+  continueWhenRead(server)
+  closeInLine(server)
+  const hangUp = connectionsOf(server)
+  await untilListening(server, host, port)
+  const follow =
+    tls === null || certificate === null
+      ? null
+      : followCertificate(served as TlsServer, tls, certificate, { everyMs, log })
+  const { address, port: bound, family } = server.address() as AddressInfo
+  const shown = family === 'IPv6' ? `[${address}]` : address
+  return {
+    url: `${tls === null ? 'http' : 'https'}://${shown}:${bound}`,
+    async close() {
+      follow?.()
+      const closed = once(server, 'close')
+      server.close()
+      hangUp()
+      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+      await closed
+      clearTimeout(cut)
+    },
+  }
+}
+
+async function untilListening(server: Server, host: string, port: number): Promise<void> {
+  try {
+    if (!server.listening) await once(server, 'listening')
+  } catch (error) {
+    if (!isSystemError(error, 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'))
+      throw error
+    throw new AppError(
+      'usage',
+      `Cannot listen on ${host}:${port} (${error.code}): choose another --port or --host.`,
+      { cause: error },
+    )
+  }
+}

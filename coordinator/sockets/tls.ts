@@ -1,0 +1,101 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Server } from 'node:https'
+import { createSecureContext } from 'node:tls'
+import type { Logger } from 'pino'
+import { AppError, messageOf } from '../../shared/errors.ts'
+
+/** Where a certificate with its chain and its key lie, both PEM. */
+export interface CertificateFiles {
+  readonly certFile: string
+  readonly keyFile: string
+}
+
+interface Certificate {
+  cert: Buffer
+  key: Buffer
+}
+
+/**
+ * Reads a certificate and its key.
+ * @throws {AppError} `usage` naming the file that cannot be read, is not what it should be, or does not match.
+ */
+export async function readCertificate({
+  certFile,
+  keyFile,
+}: CertificateFiles): Promise<Certificate> {
+  const [cert, key] = [await read('--tls-cert', certFile), await read('--tls-key', keyFile)]
+  const parsed = asUsage(
+    `${certFile} is no certificate in PEM (--tls-cert)`,
+    () => new X509Certificate(cert),
+  )
+  const unfit = `${keyFile} is no private key in PEM without a passphrase (--tls-key)`
+  const isItsKey = parsed.checkPrivateKey(asUsage(unfit, () => createPrivateKey(key)))
+  if (!isItsKey) {
+    const message = `The key ${keyFile} is not that of the certificate ${certFile}: name the two that belong together.`
+    throw new AppError('usage', message)
+  }
+  asUsage(`${certFile} and ${keyFile} cannot be used (--tls-cert, --tls-key)`, () =>
+    createSecureContext({ cert, key }),
+  )
+  return { cert, key }
+}
+
+/**
+ * Takes a renewed certificate up while the server runs: the two files are read again every so often. A pair that cannot
+ * be used, as between the writing of the one and of the other, changes nothing and is tried again.
+ * @param current what the server has by now.
+ * @returns what stops it.
+ */
+export function followCertificate(
+  server: Server,
+  files: CertificateFiles,
+  current: Certificate,
+  { everyMs, log }: { everyMs: number; log: Logger },
+): () => void {
+  let [used, complained] = [current, '']
+  let timer: NodeJS.Timeout
+  let stopped = false
+  const look = async (): Promise<void> => {
+    try {
+      const found = await readCertificate(files)
+      if (!stopped && !(found.cert.equals(used.cert) && found.key.equals(used.key))) {
+        server.setSecureContext(found)
+        used = found
+        const until = new X509Certificate(found.cert).validTo
+        log.info({ file: files.certFile, until }, 'a renewed certificate is used from now on')
+      }
+      complained = ''
+    } catch (error) {
+      const message = messageOf(error)
+      if (message !== complained) log.warn(`the certificate stays the one it was: ${message}`)
+      complained = message
+    }
+    if (!stopped) arm()
+  }
+  const arm = (): void => {
+    timer = setTimeout(() => void look(), everyMs).unref()
+  }
+  arm()
+  return () => {
+    stopped = true
+    clearTimeout(timer)
+  }
+}
+
+async function read(flag: string, file: string): Promise<Buffer> {
+  try {
+    return await readFile(file)
+  } catch (error) {
+    const message = `Cannot read ${file} (${messageOf(error)}): name a file that this user may read with ${flag}.`
+    throw new AppError('usage', message, { cause: error })
+  }
+}
+
+function asUsage<T>(what: string, attempt: () => T): T {
+  try {
+    return attempt()
+  } catch (error) {
+    throw new AppError('usage', `${what}: ${messageOf(error)}.`, { cause: error })
+  }
+}

@@ -1,0 +1,187 @@
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { STATUSES, type Status } from '../../shared/wire.ts'
+import type { Job } from '../job/job.ts'
+import { isOriginal } from './original-record.ts'
+import { fromRecord, toRecord } from './record.ts'
+
+/** A file that makes no job, put aside. */
+export interface Quarantined {
+  file: string
+  reason: string
+}
+
+/** Creating inodes is what a disk charges for, so other work gets its turn after this much of it. */
+const SLICE_MS = 5
+
+/**
+ * The status folders: one file per job, in the folder of its status, for people and as the database between two runs.
+ * A job has one inode for life: made as a temporary file and renamed, later written in place (padded) and renamed
+ * between folders. Nothing here is synced: the journal holds what the folders may lose.
+ */
+export class JobFolders {
+  readonly #dir: string
+  /** The folder that holds a job's file. */
+  readonly #places = new Map<string, Status>()
+
+  /** @throws when a folder cannot be made. */
+  constructor(dir: string) {
+    this.#dir = dir
+    for (const name of [...STATUSES, 'tmp', 'quarantine'])
+      mkdirSync(path.join(dir, name), { recursive: true })
+    for (const name of readdirSync(path.join(dir, 'tmp')))
+      rmSync(path.join(dir, 'tmp', name), { force: true })
+  }
+
+  /**
+   * Every job in the folders; the newer copy where a job stands in two. Files that make no job are put aside.
+   * @throws {AppError} `usage` for a job of the original system.
+   */
+  load(now: number): { jobs: Map<string, Job>; quarantined: Quarantined[] } {
+    const jobs = new Map<string, Job>()
+    const quarantined: Quarantined[] = []
+    for (const status of STATUSES) {
+      for (const name of readdirSync(path.join(this.#dir, status))) {
+        if (name.startsWith('.')) continue
+        const file = path.join(status, name)
+        try {
+          if (!name.endsWith('.json')) throw new Error('its name is not <job id>.json')
+          const raw: unknown = JSON.parse(readFileSync(path.join(this.#dir, file), 'utf8'))
+          if (isOriginal(raw)) throw this.#isOriginals(file)
+          const job = fromRecord(raw, name.slice(0, -'.json'.length), status, now)
+          const twin = jobs.get(job.jobId)
+          if (twin !== undefined) {
+            const older = lastChange(twin) > lastChange(job) ? status : this.#places.get(job.jobId)!
+            this.#putAside(
+              path.join(older, name),
+              'the job stands in another folder too, newer',
+              quarantined,
+            )
+            if (older === status) continue
+          }
+          jobs.set(job.jobId, job)
+          this.#places.set(job.jobId, status)
+        } catch (error) {
+          if (error instanceof AppError) throw error
+          this.#putAside(file, messageOf(error), quarantined)
+        }
+      }
+    }
+    return { jobs, quarantined }
+  }
+
+  /** The folder that holds a job's file. */
+  statusOf(jobId: string): Status | undefined {
+    return this.#places.get(jobId)
+  }
+
+  /**
+   * Brings the files of these jobs up to date; null: the job is gone. A job whose file fails stays in the map.
+   * @throws the first failure, once all others are up to date.
+   */
+  async follow(changed: Map<string, Job | null>): Promise<void> {
+    let sliceStart = performance.now()
+    const failures: unknown[] = []
+    for (const [jobId, job] of changed) {
+      try {
+        if (job === null) this.#remove(jobId)
+        else await this.#write(job)
+        // It may have changed again meanwhile: then it has its turn in the next round.
+        if (changed.get(jobId) === job) changed.delete(jobId)
+      } catch (error) {
+        failures.push(error)
+      }
+      if (performance.now() - sliceStart > SLICE_MS) {
+        await nextTurn()
+        sliceStart = performance.now()
+      }
+    }
+    if (failures.length > 0) throw failures[0]
+  }
+
+  async #write(job: Job): Promise<void> {
+    const bytes = Buffer.from(`${JSON.stringify(toRecord(job), null, 2)}\n`)
+    const file = this.#file(job.status, job.jobId)
+    const place = this.#places.get(job.jobId)
+    if (place === undefined || !this.#rewrite(this.#file(place, job.jobId), bytes)) {
+      const temporary = path.join(this.#dir, 'tmp', `${job.jobId}.json`)
+      // Off this thread: making an inode waits for the disk's own journal, and requests would wait with it.
+      await writeFile(temporary, bytes)
+      renameSync(temporary, file)
+    } else if (place !== job.status) {
+      renameSync(this.#file(place, job.jobId), file)
+    }
+    this.#places.set(job.jobId, job.status)
+  }
+
+  /** Writes over a file, blanks to its old length; false when somebody took the file away. */
+  #rewrite(file: string, bytes: Buffer): boolean {
+    let handle: number
+    try {
+      handle = openSync(file, 'r+')
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return false
+      throw error
+    }
+    try {
+      // Asked of the file: a person may have made it longer.
+      const blanks = Math.max(0, fstatSync(handle).size - bytes.length)
+      const padded = Buffer.concat([bytes, Buffer.alloc(blanks, ' ')])
+      for (let done = 0; done < padded.length;)
+        done += writeSync(handle, padded, done, padded.length - done, done)
+      return true
+    } finally {
+      closeSync(handle)
+    }
+  }
+
+  #remove(jobId: string): void {
+    const place = this.#places.get(jobId)
+    if (place !== undefined) rmSync(this.#file(place, jobId), { force: true })
+    this.#places.delete(jobId)
+  }
+
+  /** Not put aside: a whole folder of them is there to be taken over. */
+  #isOriginals(file: string): AppError {
+    const how = `morag-coordinator import ${this.#dir} --data-dir ${this.#dir}`
+    const message = `${file} is a job of the original system. Take its jobs over where they are with: ${how}`
+    return new AppError('usage', message)
+  }
+
+  #putAside(file: string, reason: string, quarantined: Quarantined[]): void {
+    const name = file.replaceAll(path.sep, '-')
+    let target = path.join(this.#dir, 'quarantine', name)
+    for (let n = 1; existsSync(target); n += 1)
+      target = path.join(this.#dir, 'quarantine', `${name}.${n}`)
+    renameSync(path.join(this.#dir, file), target)
+    quarantined.push({ file, reason })
+  }
+
+  #file(status: Status, jobId: string): string {
+    return path.join(this.#dir, status, `${jobId}.json`)
+  }
+}
+
+function lastChange(job: Job): number {
+  const last = job.attempts.at(-1)
+  return Math.max(
+    job.createdAt,
+    last?.startedAt ?? 0,
+    last?.endedAt ?? 0,
+    'completedAt' in job ? job.completedAt : 0,
+  )
+}

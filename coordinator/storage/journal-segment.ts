@@ -1,0 +1,76 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import { AppError, isSystemError } from '../../shared/errors.ts'
+
+/**
+ * A file that the journal grows in, from its first byte on. What {@link append} has resolved for is on the disk.
+ * A full disk is no failure of it: the disk says so before it takes a byte, and what it had taken of the same write is
+ * cut off again. After any other error nobody can say what is on the disk.
+ */
+export class Segment {
+  readonly #handle: FileHandle
+  #bytes = 0
+
+  private constructor(handle: FileHandle) {
+    this.#handle = handle
+  }
+
+  /** An empty one, also where a file was. @throws {AppError} `no_space` when it cannot be made for that. */
+  static async create(file: string): Promise<Segment> {
+    try {
+      return new Segment(await open(file, 'w'))
+    } catch (error) {
+      throw isFull(error) ? fullDisk(error) : error
+    }
+  }
+
+  /** How many are safe. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** @throws {AppError} `no_space` when nothing of it is on the disk, nor will be after a crash. */
+  async append(text: string): Promise<void> {
+    if (text === '') return
+    const bytes = Buffer.from(text)
+    try {
+      for (let done = 0; done < bytes.length;) {
+        const at = this.#bytes + done
+        done += (await this.#handle.write(bytes, done, bytes.length - done, at)).bytesWritten
+      }
+    } catch (error) {
+      if (isFull(error)) await this.#takeBack(error)
+      throw error
+    }
+    await this.#handle.datasync()
+    this.#bytes += bytes.length
+  }
+
+  async close(): Promise<void> {
+    await this.#handle.close()
+  }
+
+  /**
+   * Cuts off what was taken of a refused write. Up to there all is synced and no sync has failed, so what is on the disk
+   * is known; a line left half behind would hide from a replay all that comes after it.
+   * @throws {AppError} `no_space`; what was refused, when it cannot be cut off.
+   */
+  async #takeBack(refused: unknown): Promise<never> {
+    try {
+      await this.#handle.truncate(this.#bytes)
+      // Whoever is told that it did not happen must not find after a crash that it did.
+      await this.#handle.datasync()
+    } catch {
+      throw refused
+    }
+    throw fullDisk(refused)
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return isSystemError(error, 'ENOSPC', 'EDQUOT')
+}
+
+function fullDisk(cause: unknown): AppError {
+  const message = 'The coordinator has no disk space left for its journal: free some.'
+  return new AppError('no_space', message, { cause })
+}

@@ -1,0 +1,190 @@
+import { statSync } from 'node:fs'
+import path from 'node:path'
+import { z } from 'zod'
+import { fromWire, toWire } from '../../shared/keys.ts'
+import { OUTCOMES, STATUSES, type Status } from '../../shared/wire.ts'
+import { STEPS } from '../../shared/wire-ingestion.ts'
+import type { Job, JobBase } from '../job/job.ts'
+
+/**
+ * A job as its file and its journal line hold it. Most keys have defaults, so that a job which a person puts into a
+ * folder by hand works: `{"content_type": "audio", "source": {"path": "/media/talk.mp3"}}` in `pending/<uuid>.json`.
+ */
+const instant = z.iso.datetime()
+const number = z.number().nullable().default(null)
+const text = z.string().nullable().default(null)
+
+const attempt = z.object({
+  number: z.int().min(1),
+  worker_id: z.string(),
+  token_id: text,
+  leased: z.boolean().default(false),
+  started_at: instant,
+  ended_at: instant.nullable().default(null),
+  outcome: z.enum(OUTCOMES).nullable().default(null),
+  error_code: text,
+  error_message: text,
+})
+
+const lease = z.object({
+  claim_id: text,
+  expires_at: instant.nullable().default(null),
+  deadline_at: instant,
+  stage: text,
+  progress: number,
+  media_seconds: number,
+  processed_seconds: number,
+  moved_at: instant,
+  download_at: instant.nullable().default(null),
+  waiting_since_at: instant.nullable().default(null),
+  waited_ms: z.number().min(0).default(0),
+})
+
+const result = z.object({
+  digest: z.string(),
+  processing_seconds: number,
+  media_seconds: number,
+  body: z
+    .object({ content: z.string(), metadata: z.record(z.string(), z.unknown()) })
+    .nullable()
+    .default(null),
+})
+
+const ingestion = z.object({
+  mode: z.string(),
+  local: z.boolean().default(false),
+  source_type: z.string().default('file'),
+  media_type: text,
+  document_id: text,
+  webhook: z.object({ url: z.string(), auth_token: text, secret: text }).nullable().default(null),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+  processing_options: z.record(z.string(), z.unknown()).default({}),
+})
+
+const continuation = z.object({
+  id: z.string(),
+  steps: z.array(
+    z.object({
+      name: z.enum(STEPS),
+      state: z.enum(['pending', 'done', 'failed']),
+      tries: z.int().min(0).default(0),
+      next_at: instant.nullable().default(null),
+      last_at: instant.nullable().default(null),
+      last_error: text,
+    }),
+  ),
+})
+
+const record = z.object({
+  job_id: z.string().exactOptional(),
+  status: z.enum(STATUSES).exactOptional(),
+  content_type: z.string().min(1),
+  ingestion_task_id: z.string().default(''),
+  submitted_by: text,
+  task_options: z.record(z.string(), z.unknown()).default({}),
+  ingestion: ingestion.nullable().default(null),
+  priority: z.int().default(0),
+  source: z.object({
+    kind: z.enum(['upload', 'path']).default('path'),
+    path: text,
+    filename: z.string().exactOptional(),
+    size_bytes: z.number().exactOptional(),
+    sha256: text,
+    modified_at: instant.nullable().default(null),
+  }),
+  created_at: instant.exactOptional(),
+  max_retries: z.int().min(0).default(3),
+  retry_count: z.int().min(0).default(0),
+  attempts: z.array(attempt).default([]),
+  available_at: instant.exactOptional(),
+  reserved: z.object({ worker_id: z.string(), until_at: instant }).nullable().default(null),
+  lease: lease.exactOptional(),
+  completed_at: instant.exactOptional(),
+  result: result.exactOptional(),
+  error: z.object({ code: z.string(), message: z.string() }).exactOptional(),
+  continuation: continuation.nullable().default(null),
+})
+
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+/** Ids become file names: nothing else is ever let near a path. */
+export function isJobId(text: string): boolean {
+  return UUID.test(text)
+}
+
+export function toRecord(job: Job): unknown {
+  return toWire(job)
+}
+
+/**
+ * The job that a record tells of, in the state that its folder says.
+ * @throws {Error} when the record does not make a job.
+ */
+export function fromRecord(raw: unknown, jobId: string, status: Status, now: number): Job {
+  if (!isJobId(jobId)) throw new Error(`'${jobId}' is not a job id (a lower-case UUID)`)
+  const read = fromWire(record.parse(raw))
+  const {
+    source,
+    contentType,
+    ingestionTaskId,
+    submittedBy,
+    taskOptions,
+    ingestion,
+    priority,
+    maxRetries,
+    retryCount,
+    attempts,
+  } = read
+  const createdAt = read.createdAt ?? now
+  const base: JobBase = {
+    jobId,
+    contentType,
+    ingestionTaskId: ingestionTaskId === '' ? jobId : ingestionTaskId,
+    submittedBy,
+    taskOptions,
+    ingestion,
+    priority,
+    source: {
+      ...source,
+      filename: source.filename ?? path.basename(source.path ?? 'source'),
+      sizeBytes: source.sizeBytes ?? sizeOf(source.path),
+    },
+    createdAt,
+    maxRetries,
+    retryCount,
+    attempts,
+  }
+  const end = { completedAt: read.completedAt ?? now, continuation: read.continuation }
+  const waiting = {
+    ...base,
+    status: 'pending',
+    availableAt: read.availableAt ?? now,
+    reserved: read.reserved,
+  } as const
+  switch (status) {
+    case 'pending':
+      return waiting
+    case 'processing':
+      // Without a lease nobody works on it.
+      return read.lease === undefined || attempts.length === 0
+        ? waiting
+        : { ...base, status, lease: read.lease }
+    case 'completed':
+      if (read.result === undefined) throw new Error('a completed job needs its result')
+      return { ...base, status, ...end, result: read.result }
+    case 'failed':
+    case 'timeout':
+      return {
+        ...base,
+        status,
+        ...end,
+        error: read.error ?? { code: 'internal', message: 'No reason was recorded.' },
+      }
+    case 'cancelled':
+      return { ...base, status, ...end }
+  }
+}
+
+function sizeOf(file: string | null): number {
+  return file === null ? 0 : statSync(file).size
+}
