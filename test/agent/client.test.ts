@@ -151,6 +151,26 @@ describe('an error', () => {
       message: /is a MoRAG coordinator there\?/,
     })
   })
+
+  it('of whoever answers without an end is given up, a refusal too', async (t) => {
+    const piece = Buffer.alloc(1024 * 1024, 'x')
+    for (const status of [200, 404]) {
+      let sent = 0
+      const server = await startServer(t, (_, response) => {
+        response.writeHead(status)
+        const pour = (): void => {
+          while (!response.destroyed && response.write(piece)) sent += 1
+          sent += 1
+          response.once('drain', pour)
+        }
+        pour()
+      })
+      const message = /is a MoRAG coordinator there\?/
+      await assert.rejects(clientOf(t, server.url).claim(claim), { message })
+      assert.ok(sent / server.seen.length < 192, `${sent} MiB`)
+      await server.close()
+    }
+  })
 })
 
 describe('create', () => {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import { createServer, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { execa } from 'execa'
@@ -112,6 +115,37 @@ describe('the admin’s commands', () => {
     assert.match(stderr, /--api-key-file or MORAG_API_KEY/)
     const { stdout } = await admin('jobs list', { MORAG_API_KEY: 'sesame' })
     assert.equal(stdout, 'No jobs.')
+  })
+})
+
+describe('what answers an admin in a coordinator’s place', () => {
+  async function ask(t: TestContext, answer: (response: ServerResponse) => void) {
+    const server = createServer((_, response) => answer(response))
+    t.after(() => server.close())
+    await once(server.listen(0, '127.0.0.1'), 'listening')
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    const args = [...programCode('coordinator'), 'workers', 'list', '--url', url]
+    const { exitCode, stderr } = await execa(process.execPath, args, {
+      env: { MORAG_API_KEY: 'a key that is long enough to be one', HOME: folder },
+      reject: false,
+    })
+    assert.notEqual(exitCode, 0)
+    return stderr
+  }
+
+  it('and sends on to another address is told of, not followed', async (t) => {
+    const location = 'https://morag.example/elsewhere'
+    const said = await ask(t, (response) => response.writeHead(302, { location }).end())
+    assert.match(said, /sends us on to https:\/\/morag\.example\/elsewhere.*set --url/)
+  })
+
+  it('and refuses without a word, or with words of its own kind, is told of', async (t) => {
+    const page = await ask(t, (response) => response.writeHead(404).end('<html>'))
+    assert.match(page, /answered 404 without an explanation: is a MoRAG coordinator there\?/)
+    const other = await ask(t, (response) =>
+      response.writeHead(422).end('{"detail":[{"msg":"no"}]}'),
+    )
+    assert.match(other, /\[\{"msg":"no"\}\]/)
   })
 })
 

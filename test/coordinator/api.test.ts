@@ -164,6 +164,7 @@ describe('a transcript', () => {
       const { status, headers, text } = await running.ask('GET', route)
       assert.equal(status, 200)
       assert.equal(headers.get('content-type'), `${type}; charset=utf-8`)
+      assert.equal(headers.get('x-content-type-options'), 'nosniff')
       assert.match(text, said)
     })
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { printable } from '../../shared/printable.ts'
+import { printable, printableText } from '../../shared/printable.ts'
 
 describe('printable', () => {
   it('keeps words on one line', () => {
@@ -56,5 +56,12 @@ describe('printable', () => {
       const once = printable(text, { most: 4 })
       assert.equal(printable(once, { most: 4 }), once)
     }
+  })
+})
+
+describe('printable text', () => {
+  it('keeps its lines, and nothing that a terminal obeys or that turns the direction of writing', () => {
+    const text = '# Talk\n\n\t[0] Hello\u001b[2J\r\u009b1A\u0007 you\u202e.\n'
+    assert.equal(printableText(text), '# Talk\n\n\t[0] Hello [2J  1A  you.\n')
   })
 })
