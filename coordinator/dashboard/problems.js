@@ -23,13 +23,19 @@ const TRIES = 3
 /** @param {Store} store @returns {Problem[]} */
 export function problemsOf(store) {
   if (store.queue === null) return []
-  return [
+  const all = [
     ...troubleOf(store.queue),
     ...waitingOf(store, store.queue),
     ...workersOf(store),
     ...failedOf(store, store.queue),
     ...stepsOf(store),
   ]
+  return [...all.filter((one) => !isWarning(one)), ...all.filter(isWarning)]
+}
+
+/** @param {Problem} problem */
+function isWarning({ grade }) {
+  return grade === 'warn'
 }
 
 /** @param {import('./wire.d.ts').Queue} queue @returns {Problem[]} */

@@ -32,6 +32,22 @@ export class HttpWorker {
     return ((await answer.json()) as Held).job_id
   }
 
+  /** Hands a file in as clients of the MoRAG server do: its webhook is told of the end. */
+  async process(filename: string, contentType: string, webhookUrl: string): Promise<void> {
+    const request = {
+      mode: 'convert',
+      source_type: 'file',
+      content_type: contentType,
+      webhook_config: { url: webhookUrl },
+      metadata: { remote: true },
+    }
+    const form = new FormData()
+    form.set('request_data', JSON.stringify(request))
+    form.set('file', new Blob(['speech']), filename)
+    const answer = await fetch(`${this.#api}/process`, { method: 'POST', body: form })
+    assert.equal(answer.status, 200, await answer.text())
+  }
+
   /** Waits for a job. */
   async take(): Promise<Held> {
     this.#claims += 1
@@ -59,8 +75,13 @@ export class HttpWorker {
     })
   }
 
-  async fail({ job_id, lease_token }: Held, error_message: string): Promise<void> {
-    const result = { success: false, error_code: 'invalid_media', error_message, lease_token }
+  /** @param error_code by default the file's own fault; other codes are the worker's. */
+  async fail(
+    { job_id, lease_token }: Held,
+    error_message: string,
+    error_code = 'invalid_media',
+  ): Promise<void> {
+    const result = { success: false, error_code, error_message, lease_token }
     await this.#post(`/remote-jobs/${job_id}/result`, result, 'PUT')
   }
 
