@@ -11,7 +11,7 @@ import {
 import { request } from 'node:http'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { startCoordinator } from '../../scripts/processes.ts'
+import { run, startCoordinator } from '../../scripts/processes.ts'
 import { until } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { Asking } from './asking.ts'
@@ -51,6 +51,47 @@ describe('a coordinator that was killed', () => {
     })
     const { job_id: jobId } = (await whole.json()) as { job_id: string }
     assert.deepEqual(await asking.all(), [jobId])
+  })
+
+  test('in the middle of an artifact or of a checkpoint has nothing of it, and takes it when it comes again', async (t) => {
+    const folder = tempFolder()
+    const dataDir = path.join(folder, 'data')
+    const file = path.join(folder, 'talk.mp3')
+    writeFileSync(file, 'the bytes of a talk')
+    const incoming = path.join(dataDir, 'artifacts', '.incoming')
+    const first = await startCoordinator(dataDir, folder)
+    t.after(() => first.signal('SIGKILL'))
+    const asking = new Asking(first.url)
+    await asking.create(file)
+    const [job] = await asking.claimed('w1')
+    const route = `/remote-jobs/${job!.job_id}/artifacts/a.srt`
+    const lease = { 'morag-lease': job!.lease_token }
+    const halves = [
+      [route, 'PUT', lease, 'half '],
+      ['/workers/w1/heartbeat', 'POST', {}, '{"jobs": [{"checkpoint": {"text": "half '],
+    ] as const
+    const cuts = halves.map(async ([to, method, headers, text]) => {
+      const sending = request(`${first.url}/api/v1${to}`, { method, headers })
+      const cut = once(sending, 'error')
+      sending.write(text)
+      await cut
+    })
+    await until(() => readdirSync(incoming).length === 1)
+    first.signal('SIGKILL')
+    await Promise.all([first.ended, ...cuts])
+
+    const second = await startCoordinator(dataDir, folder)
+    t.after(() => second.signal('SIGKILL'))
+    const again = new Asking(second.url)
+    assert.deepEqual(readdirSync(incoming), [])
+    const listed = async (): Promise<unknown> =>
+      (await again.send('GET', path.posix.dirname(route))).body['artifacts']
+    assert.deepEqual(await listed(), [])
+    const beat = await again.beat('w1', [job!], { checkpoint: { at: 1 } })
+    assert.equal((beat.body['jobs'] as { order: string }[])[0]?.order, 'continue')
+    assert.equal((await again.send('PUT', route, 'whole', lease)).status, 200)
+    assert.equal(((await listed()) as unknown[]).length, 1)
+    assert.equal((await again.finish(job!, 'what was said')).status, 200)
   })
 
   test('starts over a folder full of rubbish, names each piece of it, and has all its jobs', async (t) => {
@@ -94,4 +135,26 @@ describe('a coordinator that was killed', () => {
     assert.equal((await asking.finish(job!, 'text')).status, 200)
     assert.equal((await asking.claimed('w2', { max_jobs: 10 })).length, made.length - 1)
   })
+})
+
+test('a folder is its coordinator’s also while that stands still, and the next one’s once it is killed', async (t) => {
+  const folder = tempFolder()
+  const dataDir = path.join(folder, 'data')
+  const file = path.join(folder, 'talk.mp3')
+  writeFileSync(file, 'the bytes of a talk')
+  const first = await startCoordinator(dataDir, folder)
+  t.after(() => first.signal('SIGKILL'))
+  const asking = new Asking(first.url)
+  const { body } = await asking.create(file)
+  first.signal('SIGSTOP')
+  const second = run('coordinator', ['serve', '--port', '0', '--data-dir', dataDir])
+  assert.equal((await second.ended).exitCode, 2)
+  assert.match(second.lines[0] ?? '', /Another coordinator is running on/)
+  first.signal('SIGCONT')
+  assert.equal((await asking.claimed('w1'))[0]?.job_id, body['job_id'])
+  first.signal('SIGKILL')
+  await first.ended
+  const third = await startCoordinator(dataDir, folder)
+  t.after(() => third.signal('SIGKILL'))
+  assert.deepEqual(await new Asking(third.url).all(), [body['job_id']])
 })

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict'
+import { readdirSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
+import { replay } from '../../coordinator/storage/journal.ts'
+import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { until, type Claimed } from '../coordinator/running.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { Asking, type Answer } from './asking.ts'
+
+const MIB = 1024 * 1024
+const FAULT_POINT = fileURLToPath(new URL('fault-point.ts', import.meta.url))
+
+/** A folder of a coordinator that dies where it is to, and the next one on it. */
+class Mortal {
+  readonly folder = tempFolder()
+  readonly dataDir = path.join(this.folder, 'data')
+  readonly file = path.join(this.folder, 'talk.mp3')
+  readonly #t: TestContext
+  #running: RunningCoordinator | null = null
+
+  constructor(t: TestContext) {
+    this.#t = t
+    writeFileSync(this.file, 'the bytes of a talk')
+  }
+
+  /** @param fault what {@link FAULT_POINT} is told. */
+  async start(fault: Record<string, string> = {}): Promise<Asking> {
+    const env = {
+      NODE_OPTIONS: `--import ${import.meta.resolve('tsx')} --import ${FAULT_POINT}`,
+      FAULT_DIR: this.dataDir,
+      ...fault,
+    }
+    const running = await startCoordinator(this.dataDir, this.folder, { env })
+    this.#t.after(() => running.signal('SIGKILL'))
+    this.#running = running
+    return new Asking(running.url)
+  }
+
+  /** From now on. */
+  async follow(): Promise<void> {
+    this.#running!.signal('SIGUSR2')
+    await this.#running!.line((line) => line === 'it is followed')
+  }
+
+  async stop(): Promise<number | undefined> {
+    this.#running!.signal('SIGTERM')
+    return (await this.#running!.ended).exitCode
+  }
+
+  /** The coordinator dies over this request, whose client hears nothing. */
+  async dies(ask: Promise<unknown>): Promise<void> {
+    await assert.rejects(ask, TypeError)
+    assert.equal((await this.#running!.ended).signal, 'SIGKILL')
+  }
+}
+
+for (const [moment, at, lines] of [
+  ['after its line is synced and before it is answered', 'after datasync journal.ndjson', 1],
+  ['before its line is written', 'before write journal.ndjson', 0],
+] as const) {
+  test(`a coordinator that is killed over each request, ${moment}, has it done once when it is asked again`, async (t) => {
+    const mortal = new Mortal(t)
+    let asking = await mortal.start({ FAULT_AT: at })
+    /** Asks in vain, and of the next coordinator again. */
+    const twice = async (ask: () => Promise<Answer>): Promise<Answer['body']> => {
+      const before = replay(mortal.dataDir).entries.length
+      await mortal.follow()
+      await mortal.dies(ask())
+      const after = replay(mortal.dataDir).entries.length
+      assert.equal(after - before, lines, 'it has died elsewhere')
+      asking = await mortal.start({ FAULT_AT: at })
+      const { status, body } = await ask()
+      assert.equal(status, 200, JSON.stringify(body))
+      return body
+    }
+    const key = { 'idempotency-key': 'the same' }
+    const about = { content_type: 'audio', ingestion_task_id: 'fault' }
+    const wanted = { source_file_path: mortal.file, ...about }
+    const made = await twice(() => asking.send('POST', '/remote-jobs/', wanted, key))
+    const { jobs } = (await twice(() => asking.claim('w1'))) as unknown as { jobs: Claimed[] }
+    const [job, ...more] = jobs
+    assert.deepEqual([job?.job_id, job?.attempt, more], [made['job_id'], 1, []])
+    await twice(() => asking.finish(job!, 'what was said'))
+    assert.deepEqual(await asking.all(), [made['job_id']])
+    const { body } = await asking.send('GET', `/remote-jobs/${job!.job_id}`)
+    const attempts = body['attempts'] as { number: number; outcome: string }[]
+    assert.deepEqual([body['status'], attempts.length], ['completed', 1])
+    const result = await asking.send('GET', `/remote-jobs/${job!.job_id}/result`)
+    assert.equal(result.body['content'], 'what was said')
+  })
+}
+
+test('a coordinator that is killed at any step of a checkpoint has all its jobs, as they were', async (t) => {
+  const mortal = new Mortal(t)
+  const copies = tempFolder()
+  const asking = await mortal.start({ FAULT_COPIES: copies })
+  const made: string[] = []
+  for (let n = 0; n < 3; n += 1)
+    made.push(String((await asking.create(mortal.file)).body['job_id']))
+  const pending = path.join(mortal.dataDir, 'pending')
+  await until(() => readdirSync(pending).length === made.length)
+  // These the folders do not know yet, or know otherwise, when it stops.
+  await mortal.follow()
+  const [held, done] = await asking.claimed('w1', { max_jobs: 2 })
+  await asking.finish(done!, 'what was said')
+  made.push(String((await asking.create(mortal.file)).body['job_id']))
+  const from = readdirSync(copies).length
+  assert.equal(await mortal.stop(), 0)
+  const steps = readdirSync(copies).slice(from)
+  for (const [known, list] of [
+    [['open journal.next', 'rename journal.nd', 'rename journal.next', 'rm journal.prev'], steps],
+    // On a busy machine the folders may have followed before.
+    [['write pending', 'rename pending', 'writeFile tmp', 'rename tmp'], readdirSync(copies)],
+  ] as const) {
+    for (const step of known)
+      assert.ok(
+        list.some((one) => one.slice(4).startsWith(step)),
+        `${step}: ${list.join()}`,
+      )
+  }
+  for (const step of steps) {
+    const dir = path.join(copies, step)
+    for (const time of ['then', 'and at the start after that']) {
+      const store = await openStore(dir)
+      const found = [...store.newest()].map(({ jobId, status }) => [jobId, status])
+      const statusOf = (jobId: string): string =>
+        jobId === held!.job_id ? 'processing' : jobId === done!.job_id ? 'completed' : 'pending'
+      assert.deepEqual(
+        new Map(found as [string, string][]),
+        new Map(made.map((id) => [id, statusOf(id)])),
+        `${step}, ${time}`,
+      )
+      await store.close()
+    }
+  }
+  t.diagnostic(`${steps.length} steps`)
+})
+
+async function openStore(dir: string): Promise<FileJobStore> {
+  return await FileJobStore.open({
+    dir,
+    now: Date.now,
+    journalBytes: MIB,
+    onError: () => undefined,
+  })
+}
