@@ -1,5 +1,6 @@
 import { execaSync } from 'execa'
 import { findProgram } from './find-program.ts'
+import { childEnv } from '../paths.ts'
 
 /** A program and its arguments. */
 interface Command {
@@ -37,6 +38,10 @@ function findSetter(): string | null {
 function look(): string | null {
   const program = findProgram('setpriv')
   if (program === null) return null
-  const { exitCode } = execaSync(program, [...FATE, '--', program, '--version'], { reject: false })
+  const { exitCode } = execaSync(program, [...FATE, '--', program, '--version'], {
+    env: childEnv(),
+    extendEnv: false,
+    reject: false,
+  })
   return exitCode === 0 ? program : null
 }
