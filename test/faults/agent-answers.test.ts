@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
+import path from 'node:path'
 import { after, before, describe, it, test, type TestContext } from 'node:test'
 import { claim } from '../../agent/client/claim.ts'
 import { Contact } from '../../agent/client/contact.ts'
@@ -137,10 +138,16 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
     })
     t.after(() => outbox.close())
     const result = { success: true, content: '# Talk', leaseToken: 'l' }
-    const { delivery } = await outbox.put({ jobId: 'j', attempt: 1, result, artifacts: [] })
+    const files = newFolder()
+    await mkdir(files)
+    await writeFile(path.join(files, 'a.srt'), 'subtitles')
+    const parcel = { jobId: 'j', attempt: 1, result, artifacts: ['a.srt'] }
+    const { delivery } = await outbox.put(parcel, files)
     assert.equal(await delivery, 'delivered')
     assert.deepEqual([refused, await readdir(folder)], [[], ['refused']])
-    assert.ok(server.seen.length > Object.keys(BAD).length)
+    const [last, lastFile, ...before] = server.seen.toReversed()
+    assert.match(last!.url, /\/result$/)
+    assert.deepEqual([lastFile!.body, before.length], ['subtitles', Object.keys(BAD).length])
   })
 
   it('waits with a result as long as it is told, also when the coordinator answers else', async (t) => {

@@ -7,10 +7,13 @@ import { download } from '../../agent/client/download.ts'
 import type { Running } from '../../scripts/processes.ts'
 import { clientOf, startServer } from '../agent/fake-server.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
+import { Asking } from './asking.ts'
 import { engineFlags, goOn, heldTools, stopped } from './held-programs.ts'
 import { gone, type Lane, makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
 
 const folder = tempFolder()
+
+type Lanes = [Lane, Lane, Lane, Lane, Lane, Lane, Lane]
 
 describe('a coordinator that goes away', { skip, timeout: PATIENCE_MS }, () => {
   let scene: Scene
@@ -71,47 +74,55 @@ describe('a coordinator that goes away', { skip, timeout: PATIENCE_MS }, () => {
   })
 
   test('at every stage finds each job where it was when it is back', async () => {
-    const [fetching, decoding, transcribing, delivering, idle] = (await Promise.all(
-      ['fetching', 'decoding', 'transcribing', 'delivering', 'idle'].map((name) =>
-        scene.lane(name),
-      ),
-    )) as [Lane, Lane, Lane, Lane, Lane]
+    const names = 'fetching probing decoding transcribing sending delivering idle'.split(' ')
+    const [fetching, probing, decoding, transcribing, sending, delivering, idle] =
+      (await Promise.all(names.map((name) => scene.lane(name)))) as Lanes
     const agents = [
       fetching.agent(plain),
+      probing.agent([...plain, '--ffmpeg', await heldTools(scene.folder, 'ffprobe')]),
       decoding.agent([...plain, '--ffmpeg', await heldTools(scene.folder, 'ffmpeg')]),
       transcribing.agent(held),
+      sending.agent(plain),
       delivering.agent(plain),
       idle.agent(plain),
     ] as const
     fetching.proxy.fate = ({ kind }) =>
       kind === 'download' ? { bytes: 1_000_000, end: 'hold' } : 'pass'
+    // Neither of a file of the result nor of itself does the coordinator hear to the end.
+    sending.proxy.fate = ({ kind }) => (kind === 'artifact' ? 'hold' : 'pass')
     delivering.proxy.fate = ({ kind }) => (kind === 'result' ? 'cut' : 'pass')
-    const delivered = delivering.next('result')
+    const sent = [sending.next('artifact'), delivering.next('result')]
     const waits = idle.next('claim')
     const jobs = [
       await fetching.upload(recording),
+      await probing.upload(recording),
       await decoding.upload(recording),
       await transcribing.upload(recording),
+      await sending.upload(recording, { formats: ['srt'] }),
       await delivering.upload(recording),
     ] as const
-    const [ffmpeg, engine] = await Promise.all([stopped(agents[1].pid), stopped(agents[2].pid)])
+    const [ffprobe, ffmpeg, engine] = await Promise.all([
+      stopped(agents[1].pid),
+      stopped(agents[2].pid),
+      stopped(agents[3].pid),
+    ])
     await scene.client.until(jobs[0], ({ progress }) => (progress ?? 0) > 0)
-    await Promise.all([delivered, waits])
+    await Promise.all([...sent, waits])
     await scene.kill()
     const inVain = fetching.next('download')
-    fetching.proxy.cut()
+    for (const { proxy } of [fetching, sending]) proxy.cut()
     // What needs no coordinator goes on without it.
     goOn(ffmpeg)
-    await agents[1].line((line) => /done in/.test(line))
-    await agents[4].line((line) => /Trying again until it is back/.test(line))
+    await agents[2].line((line) => /done in/.test(line))
+    await agents[6].line((line) => /Trying again until it is back/.test(line))
     await inVain
-    for (const { proxy } of [fetching, delivering]) proxy.fate = () => 'pass'
+    for (const { proxy } of [fetching, sending, delivering]) proxy.fate = () => 'pass'
     await scene.comeBack('--lease', '18s')
-    goOn(engine)
-    await isDone(fetching, jobs[0])
-    await isDone(decoding, jobs[1])
-    await isDone(transcribing, jobs[2])
-    await isDone(delivering, jobs[3])
+    for (const held of [ffprobe, engine]) goOn(held)
+    const lanes = [fetching, probing, decoding, transcribing, sending, delivering] as const
+    for (const [at, lane] of lanes.entries()) await isDone(lane, jobs[at]!)
+    const { body } = await new Asking(scene.url).send('GET', `/remote-jobs/${jobs[4]}/artifacts`)
+    assert.equal((body['artifacts'] as unknown[]).length, 1)
     await isDone(idle, await idle.upload(recording))
     hasFetchedOnce(fetching, (await stat(recording)).size)
     await Promise.all(agents.map(leave))

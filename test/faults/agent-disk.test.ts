@@ -11,7 +11,7 @@ const MIB = 1024 * 1024
 /** A download wants 64 MiB beside its file. */
 const DISK_MIB = 80
 
-describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concurrency: 2 }, () => {
+describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concurrency: 3 }, () => {
   let scene: Scene
   let recording: string
 
@@ -88,6 +88,23 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
     await lane.hand(jobId)
     goOn(await stopped(agent.pid))
     assert.equal((await lane.ended(jobId)).status, 'completed')
+    agent.signal('SIGTERM')
+    assert.equal((await agent.ended).exitCode, 0)
+  })
+
+  test('that is full when the text is there hands it in all the same', async (t) => {
+    const disk = await diskOf(t)
+    if (disk === null) return
+    const lane = await scene.lane('last')
+    const flags = await engineFlags(scene.folder, 'third', { says: 'hello', held: true })
+    const agent = lane.agent([...flags, '--work-dir', disk.dir])
+    const jobId = await lane.upload(recording)
+    const engine = await stopped(agent.pid)
+    await fill(disk)
+    goOn(engine)
+    const { status, attempts } = await lane.ended(jobId)
+    assert.deepEqual([status, attempts.length], ['completed', 1], agent.lines.join('\n'))
+    assert.match((await scene.client.result(jobId)).content, /hello/)
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 0)
   })

@@ -4,6 +4,7 @@ import { family } from '../../scripts/process-tree.ts'
 import type { Running } from '../../scripts/processes.ts'
 import { engineFlags, heldTools, stopped } from './held-programs.ts'
 import { gone, type Lane, makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
+import { until } from './until.ts'
 
 const SAYS = 'what was said'
 
@@ -41,13 +42,26 @@ describe('an agent that is killed', { skip, timeout: PATIENCE_MS, concurrency: 3
     assert.deepEqual(await lane.files(), [])
   }
 
+  test('before it knows that it was given a job leaves it to the next', async () => {
+    const lane = await scene.lane('claiming')
+    lane.proxy.fate = ({ kind }) => (kind === 'claim' ? 'lose' : 'pass')
+    const agent = lane.agent(plain)
+    const jobId = await lane.upload(recording)
+    await scene.client.until(jobId, ({ status }) => status === 'processing')
+    await kill(agent)
+    assert.equal(lane.proxy.of('download').length, 0)
+    lane.proxy.fate = () => 'pass'
+    await lane.hand(jobId)
+    await finish(lane, jobId, ['reassigned', 'completed'])
+  })
+
   test('in the middle of its download leaves the job to the next', async () => {
     const lane = await scene.lane('downloading')
     lane.proxy.fate = ({ kind }) =>
       kind === 'download' ? { bytes: 1_000_000, end: 'hold' } : 'pass'
     const agent = lane.agent(plain)
     const jobId = await lane.upload(recording)
-    await scene.client.until(jobId, ({ progress }) => (progress ?? 0) > 0)
+    await until(async () => (await lane.files()).includes('source.wav'))
     await kill(agent)
     assert.deepEqual(await lane.files(), ['source.wav'])
     lane.proxy.fate = () => 'pass'

@@ -4,10 +4,10 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { run, startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
-import { until } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { Asking } from './asking.ts'
 import { freeze, mountDisk, NO_FREEZE, NO_MOUNT, thaw, type Disk } from './small-disk.ts'
+import { until } from './until.ts'
 
 const MIB = 1024 * 1024
 

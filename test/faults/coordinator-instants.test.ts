@@ -6,9 +6,10 @@ import { fileURLToPath } from 'node:url'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { replay } from '../../coordinator/storage/journal.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
-import { until, type Claimed } from '../coordinator/running.ts'
+import type { Claimed } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { Asking, type Answer } from './asking.ts'
+import { until } from './until.ts'
 
 const MIB = 1024 * 1024
 const FAULT_POINT = fileURLToPath(new URL('fault-point.ts', import.meta.url))

@@ -12,9 +12,9 @@ import { request } from 'node:http'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { run, startCoordinator } from '../../scripts/processes.ts'
-import { until } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { Asking } from './asking.ts'
+import { until } from './until.ts'
 
 describe('a coordinator that was killed', () => {
   test('in the middle of an upload has nothing of it, and takes it when it comes again', async (t) => {

@@ -94,14 +94,24 @@ export class Lane {
 
   /** How its agents are started. */
   get usual(): string[] {
-    const work = ['--worker-id', this.name, '--work-dir', path.join(this.#scene.folder, 'work')]
-    const job = ['--model', this.#model, '--prefetch', '0']
-    return ['start', '--url', this.proxy.url, ...work, ...job]
+    return this.#flags(this.proxy.url)
   }
 
-  /** An agent, with the work folder of whoever had this lane before. */
-  agent(flags: readonly string[], options: RunOptions = {}): Running {
-    const agent = run('agent', [...this.usual, ...flags], options)
+  #flags(url: string): string[] {
+    const work = ['--worker-id', this.name, '--work-dir', path.join(this.#scene.folder, 'work')]
+    const job = ['--model', this.#model, '--prefetch', '0']
+    return ['start', '--url', url, ...work, ...job]
+  }
+
+  /**
+   * An agent, with the work folder of whoever had this lane before.
+   * @param options.url another way to its proxy.
+   */
+  agent(
+    flags: readonly string[],
+    { url = this.proxy.url, ...options }: RunOptions & { url?: string } = {},
+  ): Running {
+    const agent = run('agent', [...this.#flags(url), ...flags], options)
     this.#agents.push(agent)
     this.#left += 1
     void agent.ended.then(() => (this.#left -= 1))
