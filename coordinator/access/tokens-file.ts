@@ -90,7 +90,6 @@ export class TokensFile {
   async #lock(): Promise<FolderLock> {
     const folder = `${this.#file}.lock`
     // The first token may come before the coordinator, which makes it no more open than so.
-    await mkdir(this.#dir, { recursive: true, mode: 0o750 })
     await mkdir(folder, { recursive: true, mode: 0o750 })
     await this.#giveToOwner(folder)
     for (const until = Date.now() + PATIENCE_MS; ;) {
