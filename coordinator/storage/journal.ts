@@ -5,7 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { execa } from 'execa'
 import { SECOND } from '../../shared/duration.ts'
-import { AppError, messageOf } from '../../shared/errors.ts'
+import { AppError } from '../../shared/errors.ts'
+import { diskReason } from './disk-reason.ts'
 import { Segment } from './journal-segment.ts'
 
 /** One line of the redo log: the whole job after a change, or the id of one that is gone. */
@@ -224,6 +225,6 @@ function checksum(text: string): string {
 }
 
 function brokenLog(cause: unknown): AppError {
-  const message = `The journal cannot be written (${messageOf(cause)}): free or mend the disk, then restart the coordinator.`
+  const message = `The journal cannot be written (${diskReason(cause)}): free or mend the disk, then restart the coordinator.`
   return new AppError('unavailable', message, { cause })
 }

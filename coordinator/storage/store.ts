@@ -2,27 +2,13 @@ import { mkdir } from 'node:fs/promises'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
-import { JobFolders, type Quarantined } from './folders.ts'
 import type { Job } from '../job/job.ts'
+import { diskReason } from './disk-reason.ts'
+import { JobFolders, type Quarantined } from './folders.ts'
+import type { JobStore } from './job-store.ts'
 import { Journal, replay, syncBelow } from './journal.ts'
 import { JobOrder, type OrderKey } from './order.ts'
 import { fromRecord, toRecord } from './record.ts'
-
-/**
- * Jobs that are safe once a call resolves. `create`, `update` and `remove` publish a change only when it is durable;
- * `touch` keeps progress and lease renewals in memory alone.
- */
-export interface JobStore {
-  get(jobId: string): Job | undefined
-  /** Ids of the jobs in a status, in no order. */
-  idsOf(status: Status): ReadonlySet<string>
-  /** Newest first, from the first that is older than `before`. */
-  newest(before?: OrderKey): Iterable<Job>
-  create(job: Job): Promise<void>
-  update(job: Job): Promise<void>
-  touch(job: Job): void
-  remove(jobId: string): Promise<void>
-}
 
 export interface StoreOptions {
   dir: string
@@ -242,7 +228,7 @@ export class FileJobStore implements JobStore {
         this.foldersBehind = null
       } catch (error) {
         if (this.foldersBehind === null) onError('The status folders cannot be written.', error)
-        this.foldersBehind = messageOf(error)
+        this.foldersBehind = diskReason(error)
       }
     })
     await this.#following

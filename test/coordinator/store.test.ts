@@ -278,6 +278,7 @@ describe('a checkpoint', () => {
     await store.create(two)
     await store.checkpoint()
     assert.match(store.foldersBehind ?? '', /EISDIR|directory/)
+    assert.doesNotMatch(store.foldersBehind ?? '', /\//, 'strangers read it')
     assert.equal(said.length, 1, 'it says so once')
     const expected = everything(store)
     const { store: again } = await openStore(t, crashed(dir))

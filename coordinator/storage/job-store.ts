@@ -1,0 +1,19 @@
+import type { Status } from '../../shared/wire.ts'
+import type { Job } from '../job/job.ts'
+import type { OrderKey } from './order.ts'
+
+/**
+ * Jobs that are safe once a call resolves. `create`, `update` and `remove` publish a change only when it is durable;
+ * `touch` keeps progress and lease renewals in memory alone.
+ */
+export interface JobStore {
+  get(jobId: string): Job | undefined
+  /** Ids of the jobs in a status, in no order. */
+  idsOf(status: Status): ReadonlySet<string>
+  /** Newest first, from the first that is older than `before`. */
+  newest(before?: OrderKey): Iterable<Job>
+  create(job: Job): Promise<void>
+  update(job: Job): Promise<void>
+  touch(job: Job): void
+  remove(jobId: string): Promise<void>
+}
