@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { open, rm } from 'node:fs/promises'
+import { mkdir, open, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { isSystemError } from '../../shared/errors.ts'
@@ -21,8 +21,8 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
   })
   after(() => scene.close())
 
-  async function diskOf(t: TestContext): Promise<Disk | null> {
-    const disk = await mountDisk(DISK_MIB * MIB)
+  async function diskOf(t: TestContext, bytes = DISK_MIB * MIB): Promise<Disk | null> {
+    const disk = await mountDisk(bytes)
     if (disk === null) t.skip(NO_MOUNT)
     else t.after(() => disk.release())
     return disk
@@ -92,19 +92,25 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
     assert.equal((await agent.ended).exitCode, 0)
   })
 
-  test('that is full when the text is there hands it in all the same', async (t) => {
-    const disk = await diskOf(t)
+  test('that takes no result any more hands it in from memory', async (t) => {
+    // Of its own: what ends with the job would make room for it otherwise.
+    const disk = await diskOf(t, MIB)
     if (disk === null) return
     const lane = await scene.lane('last')
-    const flags = await engineFlags(scene.folder, 'third', { says: 'hello', held: true })
-    const agent = lane.agent([...flags, '--work-dir', disk.dir])
+    const own = path.join(scene.folder, 'work', lane.name)
+    await mkdir(own, { recursive: true })
+    await symlink(disk.dir, path.join(own, 'outbox'))
+    const agent = lane.agent(
+      await engineFlags(scene.folder, 'third', { says: 'hello', held: true }),
+    )
     const jobId = await lane.upload(recording)
     const engine = await stopped(agent.pid)
     await fill(disk)
     goOn(engine)
     const { status, attempts } = await lane.ended(jobId)
-    assert.deepEqual([status, attempts.length], ['completed', 1], agent.lines.join('\n'))
+    assert.deepEqual([status, attempts.length], ['completed', 1])
     assert.match((await scene.client.result(jobId)).content, /hello/)
+    await agent.line((line) => /could not be saved and is sent unsaved: .*ENOSPC/.test(line))
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 0)
   })
