@@ -6,6 +6,7 @@ import { describe, test, type TestContext } from 'node:test'
 import { run, startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { Asking } from './asking.ts'
+import { Place } from './place.ts'
 import { freeze, mountDisk, NO_FREEZE, NO_MOUNT, thaw, type Disk } from './small-disk.ts'
 import { until } from './until.ts'
 
@@ -183,13 +184,9 @@ describe('a data folder that cannot be written', () => {
   })
 
   test('any more in its status folders still takes every change, and they follow once it can', async (t) => {
-    const folder = tempFolder()
-    const file = path.join(folder, 'talk.mp3')
-    writeFileSync(file, 'the bytes of a talk')
-    const dataDir = path.join(folder, 'data')
-    const coordinator = await startCoordinator(dataDir, folder)
-    t.after(() => coordinator.signal('SIGKILL'))
-    const asking = new Asking(coordinator.url)
+    const place = new Place(t)
+    const { dataDir, file } = place
+    const asking = await place.start()
     const pending = path.join(dataDir, 'pending')
     if (!(await freeze(pending))) return t.skip(NO_FREEZE)
     t.after(() => thaw(pending))

@@ -1,60 +1,37 @@
 import assert from 'node:assert/strict'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { replay } from '../../coordinator/storage/journal.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import type { Claimed } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
-import { Asking, type Answer } from './asking.ts'
+import type { Answer, Asking } from './asking.ts'
+import { Place } from './place.ts'
 import { until } from './until.ts'
 
 const MIB = 1024 * 1024
 const FAULT_POINT = fileURLToPath(new URL('fault-point.ts', import.meta.url))
 
-/** A folder of a coordinator that dies where it is to, and the next one on it. */
-class Mortal {
-  readonly folder = tempFolder()
-  readonly dataDir = path.join(this.folder, 'data')
-  readonly file = path.join(this.folder, 'talk.mp3')
-  readonly #t: TestContext
-  #running: RunningCoordinator | null = null
-
-  constructor(t: TestContext) {
-    this.#t = t
-    writeFileSync(this.file, 'the bytes of a talk')
-  }
-
-  /** @param fault what {@link FAULT_POINT} is told. */
-  async start(fault: Record<string, string> = {}): Promise<Asking> {
-    const env = {
-      NODE_OPTIONS: `--import ${import.meta.resolve('tsx')} --import ${FAULT_POINT}`,
-      FAULT_DIR: this.dataDir,
-      ...fault,
-    }
-    const running = await startCoordinator(this.dataDir, this.folder, { env })
-    this.#t.after(() => running.signal('SIGKILL'))
-    this.#running = running
-    return new Asking(running.url)
+/** A coordinator that is told by {@link FAULT_POINT} where to die. */
+class Mortal extends Place {
+  async begin(fault: Record<string, string>): Promise<Asking> {
+    const imports = `--import ${import.meta.resolve('tsx')} --import ${FAULT_POINT}`
+    const env = { NODE_OPTIONS: imports, FAULT_DIR: this.dataDir, ...fault }
+    return await this.start({ env })
   }
 
   /** From now on. */
   async follow(): Promise<void> {
-    this.#running!.signal('SIGUSR2')
-    await this.#running!.line((line) => line === 'it is followed')
+    this.running.signal('SIGUSR2')
+    await this.running.line((line) => line === 'it is followed')
   }
 
-  async stop(): Promise<number | undefined> {
-    this.#running!.signal('SIGTERM')
-    return (await this.#running!.ended).exitCode
-  }
-
-  /** The coordinator dies over this request, whose client hears nothing. */
+  /** It dies over this request, whose client hears nothing. */
   async dies(ask: Promise<unknown>): Promise<void> {
     await assert.rejects(ask, TypeError)
-    assert.equal((await this.#running!.ended).signal, 'SIGKILL')
+    assert.equal((await this.running.ended).signal, 'SIGKILL')
   }
 }
 
@@ -64,7 +41,7 @@ for (const [moment, at, lines] of [
 ] as const) {
   test(`a coordinator that is killed over each request, ${moment}, has it done once when it is asked again`, async (t) => {
     const mortal = new Mortal(t)
-    let asking = await mortal.start({ FAULT_AT: at })
+    let asking = await mortal.begin({ FAULT_AT: at })
     /** Asks in vain, and of the next coordinator again. */
     const twice = async (ask: () => Promise<Answer>): Promise<Answer['body']> => {
       const before = replay(mortal.dataDir).entries.length
@@ -72,7 +49,7 @@ for (const [moment, at, lines] of [
       await mortal.dies(ask())
       const after = replay(mortal.dataDir).entries.length
       assert.equal(after - before, lines, 'it has died elsewhere')
-      asking = await mortal.start({ FAULT_AT: at })
+      asking = await mortal.begin({ FAULT_AT: at })
       const { status, body } = await ask()
       assert.equal(status, 200, JSON.stringify(body))
       return body
@@ -97,7 +74,7 @@ for (const [moment, at, lines] of [
 test('a coordinator that is killed at any step of a checkpoint has all its jobs, as they were', async (t) => {
   const mortal = new Mortal(t)
   const copies = tempFolder()
-  const asking = await mortal.start({ FAULT_COPIES: copies })
+  const asking = await mortal.begin({ FAULT_COPIES: copies })
   const made: string[] = []
   for (let n = 0; n < 3; n += 1)
     made.push(String((await asking.create(mortal.file)).body['job_id']))
@@ -109,7 +86,8 @@ test('a coordinator that is killed at any step of a checkpoint has all its jobs,
   await asking.finish(done!, 'what was said')
   made.push(String((await asking.create(mortal.file)).body['job_id']))
   const from = readdirSync(copies).length
-  assert.equal(await mortal.stop(), 0)
+  mortal.running.signal('SIGTERM')
+  assert.equal((await mortal.running.ended).exitCode, 0)
   const steps = readdirSync(copies).slice(from)
   for (const [known, list] of [
     [['open journal.next', 'rename journal.nd', 'rename journal.next', 'rm journal.prev'], steps],

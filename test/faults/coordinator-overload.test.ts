@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
-import path from 'node:path'
 import { test } from 'node:test'
-import { startCoordinator } from '../../scripts/processes.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
-import { Asking, type Answer } from './asking.ts'
+import type { Answer } from './asking.ts'
+import { Place } from './place.ts'
 import { until } from './until.ts'
 
 /** Calls of one worker, of which so many may wait. */
@@ -12,12 +9,9 @@ const CALLS = 300
 const MOST = 64
 
 test('a coordinator that is asked for too much says when to come again, goes on with the others, and takes it then', async (t) => {
-  const folder = tempFolder()
-  const file = path.join(folder, 'talk.mp3')
-  writeFileSync(file, 'the bytes of a talk')
-  const coordinator = await startCoordinator(path.join(folder, 'data'), folder)
-  t.after(() => coordinator.signal('SIGKILL'))
-  const asking = new Asking(coordinator.url)
+  const place = new Place(t)
+  const { file } = place
+  const asking = await place.start()
   const refused: Answer[] = []
   const granted: Answer[] = []
   const call = async (n: number): Promise<void> => {

@@ -11,18 +11,15 @@ import {
 import { request } from 'node:http'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { run, startCoordinator } from '../../scripts/processes.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
-import { Asking } from './asking.ts'
+import { run } from '../../scripts/processes.ts'
+import { Place } from './place.ts'
 import { until } from './until.ts'
 
 describe('a coordinator that was killed', () => {
   test('in the middle of an upload has nothing of it, and takes it when it comes again', async (t) => {
-    const folder = tempFolder()
-    const dataDir = path.join(folder, 'data')
-    const incoming = path.join(dataDir, 'sources', '.incoming')
-    const first = await startCoordinator(dataDir, folder)
-    t.after(() => first.signal('SIGKILL'))
+    const place = new Place(t)
+    const incoming = path.join(place.dataDir, 'sources', '.incoming')
+    await place.start()
     const boundary = 'a-boundary'
     const part = (name: string, more = ''): string =>
       `--${boundary}\r\ncontent-disposition: form-data; name="${name}"${more}\r\n\r\n`
@@ -31,20 +28,17 @@ describe('a coordinator that was killed', () => {
       'content-type': `multipart/form-data; boundary=${boundary}`,
       'idempotency-key': 'the same',
     }
-    const sending = request(`${first.url}/api/v1/remote-jobs/`, { method: 'POST', headers })
+    const sending = request(`${place.running.url}/api/v1/remote-jobs/`, { method: 'POST', headers })
     const cut = once(sending, 'error')
     sending.write(head)
     sending.write(Buffer.alloc(1024 * 1024, 'half '))
     await until(() => readdirSync(incoming).length === 1)
-    first.signal('SIGKILL')
-    await Promise.all([first.ended, cut])
+    await Promise.all([place.kill(), cut])
 
-    const again = await startCoordinator(dataDir, folder)
-    t.after(() => again.signal('SIGKILL'))
-    const asking = new Asking(again.url)
+    const asking = await place.start()
     assert.deepEqual(await asking.all(), [])
     assert.deepEqual(readdirSync(incoming), [])
-    const whole = await fetch(`${again.url}/api/v1/remote-jobs/`, {
+    const whole = await fetch(`${place.running.url}/api/v1/remote-jobs/`, {
       method: 'POST',
       headers,
       body: `${head}whole\r\n--${boundary}--\r\n`,
@@ -54,15 +48,11 @@ describe('a coordinator that was killed', () => {
   })
 
   test('in the middle of an artifact or of a checkpoint has nothing of it, and takes it when it comes again', async (t) => {
-    const folder = tempFolder()
-    const dataDir = path.join(folder, 'data')
-    const file = path.join(folder, 'talk.mp3')
-    writeFileSync(file, 'the bytes of a talk')
-    const incoming = path.join(dataDir, 'artifacts', '.incoming')
-    const first = await startCoordinator(dataDir, folder)
-    t.after(() => first.signal('SIGKILL'))
-    const asking = new Asking(first.url)
-    await asking.create(file)
+    const place = new Place(t)
+    const incoming = path.join(place.dataDir, 'artifacts', '.incoming')
+    const asking = await place.start()
+    const { url } = place.running
+    await asking.create(place.file)
     const [job] = await asking.claimed('w1')
     const route = `/remote-jobs/${job!.job_id}/artifacts/a.srt`
     const lease = { 'morag-lease': job!.lease_token }
@@ -71,18 +61,15 @@ describe('a coordinator that was killed', () => {
       ['/workers/w1/heartbeat', 'POST', {}, '{"jobs": [{"checkpoint": {"text": "half '],
     ] as const
     const cuts = halves.map(async ([to, method, headers, text]) => {
-      const sending = request(`${first.url}/api/v1${to}`, { method, headers })
+      const sending = request(`${url}/api/v1${to}`, { method, headers })
       const cut = once(sending, 'error')
       sending.write(text)
       await cut
     })
     await until(() => readdirSync(incoming).length === 1)
-    first.signal('SIGKILL')
-    await Promise.all([first.ended, ...cuts])
+    await Promise.all([place.kill(), ...cuts])
 
-    const second = await startCoordinator(dataDir, folder)
-    t.after(() => second.signal('SIGKILL'))
-    const again = new Asking(second.url)
+    const again = await place.start()
     assert.deepEqual(readdirSync(incoming), [])
     const listed = async (): Promise<unknown> =>
       (await again.send('GET', path.posix.dirname(route))).body['artifacts']
@@ -95,19 +82,14 @@ describe('a coordinator that was killed', () => {
   })
 
   test('starts over a folder full of rubbish, names each piece of it, and has all its jobs', async (t) => {
-    const folder = tempFolder()
-    const dataDir = path.join(folder, 'data')
-    const file = path.join(folder, 'talk.mp3')
-    writeFileSync(file, 'the bytes of a talk')
-    const first = await startCoordinator(dataDir, folder)
-    t.after(() => first.signal('SIGKILL'))
-    const before = new Asking(first.url)
+    const place = new Place(t)
+    const { dataDir, file } = place
+    const before = await place.start()
     const made: unknown[] = []
     for (let n = 0; n < 5; n += 1) made.push((await before.create(file)).body['job_id'])
     const [job] = await before.claimed('w1')
     await until(() => readdirSync(path.join(dataDir, 'processing')).length === 1)
-    first.signal('SIGKILL')
-    await first.ended
+    await place.kill()
 
     const at = (...names: string[]): string => path.join(dataDir, ...names)
     // One job in two folders, files that are no jobs, half a file, half a line.
@@ -122,13 +104,11 @@ describe('a coordinator that was killed', () => {
     writeFileSync(at('journal.next.ndjson'), 'never meant to be read')
     appendFileSync(at('journal.ndjson'), readFileSync(at('journal.ndjson')).subarray(0, 100))
 
-    const again = await startCoordinator(dataDir, folder)
-    t.after(() => again.signal('SIGKILL'))
-    const asking = new Asking(again.url)
+    const asking = await place.start()
     assert.deepEqual(new Set(await asking.all()), new Set(made))
     const { body: health } = await asking.send('GET', '/health')
     assert.deepEqual([health['status'], health['quarantined']], ['ok', 6])
-    const log = again.lines.join('\n')
+    const log = place.running.lines.join('\n')
     for (const name of ['notes.txt', 'a.json', '0001.json', '0002.json', '0003.json', job!.job_id])
       assert.ok(log.includes(name), `${name} is not named:\n${log}`)
     assert.match(log, /journal ends in 100 bytes/)
@@ -138,23 +118,16 @@ describe('a coordinator that was killed', () => {
 })
 
 test('a folder is its coordinator’s also while that stands still, and the next one’s once it is killed', async (t) => {
-  const folder = tempFolder()
-  const dataDir = path.join(folder, 'data')
-  const file = path.join(folder, 'talk.mp3')
-  writeFileSync(file, 'the bytes of a talk')
-  const first = await startCoordinator(dataDir, folder)
-  t.after(() => first.signal('SIGKILL'))
-  const asking = new Asking(first.url)
-  const { body } = await asking.create(file)
-  first.signal('SIGSTOP')
-  const second = run('coordinator', ['serve', '--port', '0', '--data-dir', dataDir])
+  const place = new Place(t)
+  const asking = await place.start()
+  const { body } = await asking.create(place.file)
+  place.running.signal('SIGSTOP')
+  const second = run('coordinator', ['serve', '--port', '0', '--data-dir', place.dataDir])
   assert.equal((await second.ended).exitCode, 2)
   assert.match(second.lines[0] ?? '', /Another coordinator is running on/)
-  first.signal('SIGCONT')
+  place.running.signal('SIGCONT')
   assert.equal((await asking.claimed('w1'))[0]?.job_id, body['job_id'])
-  first.signal('SIGKILL')
-  await first.ended
-  const third = await startCoordinator(dataDir, folder)
-  t.after(() => third.signal('SIGKILL'))
-  assert.deepEqual(await new Asking(third.url).all(), [body['job_id']])
+  await place.kill()
+  const next = await place.start()
+  assert.deepEqual(await next.all(), [body['job_id']])
 })
