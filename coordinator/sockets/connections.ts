@@ -9,15 +9,19 @@ const MOST_WATCHERS = 20
  * keeps its connection would else hold the server until that is cut.
  */
 export function connectionsOf(server: Server): () => void {
-  const answers = new Set<ServerResponse>()
-  /** Browsers open connections before they have a request: Node takes those for busy. */
-  const unused = new Set<Socket>()
+  /** Each connection's answers under way. */
+  const connections = new Map<Socket, Set<ServerResponse>>()
+  const answersOf = (socket: Socket): Set<ServerResponse> => {
+    const known = connections.get(socket)
+    if (known !== undefined) return known
+    const answers = new Set<ServerResponse>()
+    connections.set(socket, answers)
+    socket.once('close', () => connections.delete(socket))
+    return answers
+  }
   server.on(
     server instanceof SecureServer ? 'secureConnection' : 'connection',
-    (socket: Socket) => {
-      unused.add(socket)
-      socket.once('close', () => unused.delete(socket))
-    },
+    (socket: Socket) => void answersOf(socket),
   )
   let ending = false
   const endWith = (answer: ServerResponse): void => {
@@ -26,17 +30,20 @@ export function connectionsOf(server: Server): () => void {
     else answer.once('finish', () => socket?.destroySoon())
   }
   server.prependListener('request', (request: IncomingMessage, answer: ServerResponse) => {
-    unused.delete(request.socket)
     // Whoever watches over an answer, streams included, does so by its end: that is no leak.
     answer.setMaxListeners(MOST_WATCHERS)
     if (ending) return endWith(answer)
+    const answers = answersOf(request.socket)
     answers.add(answer)
     answer.once('close', () => answers.delete(answer))
   })
   return () => {
     ending = true
-    for (const socket of unused) socket.destroy()
-    for (const answer of answers) endWith(answer)
+    for (const [socket, answers] of connections) {
+      // Node takes for busy what has no request yet, as browsers open connections, and what has its answer already.
+      if (answers.size === 0) socket.destroy()
+      for (const answer of answers) endWith(answer)
+    }
   }
 }
 

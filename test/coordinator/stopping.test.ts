@@ -28,4 +28,14 @@ describe('a coordinator that stops', () => {
     await running.stop()
     assert.deepEqual((await waiting).body['jobs'], [])
   })
+
+  it('does not wait for the rest of what it has refused', { timeout: SOON_MS }, async (t) => {
+    const running = await startRunning(t)
+    const headers = { 'content-type': 'multipart/form-data; boundary=b' }
+    // More parts than are taken; a client that has its answer sends the rest no more.
+    const raw = '--b\r\nX: y\r\n\r\n\r\n'.repeat(20_000)
+    const { status } = await running.ask('POST', '/remote-jobs', { raw, headers })
+    assert.equal(status, 413)
+    await running.stop()
+  })
 })
