@@ -55,12 +55,16 @@ export class Results {
     }
   }
 
-  /** @throws {AppError} `not_found` when the file is gone. */
+  /** @throws {AppError} `not_found` when the file is gone; `internal` when it is damaged. */
   async read(jobId: string, result: Result): Promise<ResultBody> {
     if (result.body !== null) return result.body
     try {
       return JSON.parse(await readFile(this.#file(jobId), 'utf8')) as ResultBody
     } catch (error) {
+      if (error instanceof SyntaxError)
+        throw new AppError('internal', `The result file of job ${jobId} is damaged.`, {
+          cause: error,
+        })
       if (!isSystemError(error, 'ENOENT')) throw error
       throw new AppError('not_found', `The result file of job ${jobId} is gone.`, { cause: error })
     }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get, type IncomingMessage } from 'node:http'
+import path from 'node:path'
 import { describe, test } from 'node:test'
 import { MINUTE } from '../../shared/duration.ts'
 import {
@@ -177,6 +179,23 @@ describe('a transcript', () => {
       const { status } = await running.ask('GET', `/remote-jobs/${job.job_id}/result.${form}`)
       assert.equal(status, 200)
     }
+  })
+
+  test('whose file is damaged, or gone, is told of, and the job stays as it is', async (t) => {
+    const running = await startRunning(t)
+    const job = await claimedJob(running)
+    const { job_id: id } = job
+    await finish(running, job, { content: 'word '.repeat(2_000) })
+    const file = path.join(running.dataDir, 'results', `${id}.json`)
+    writeFileSync(file, readFileSync(file).subarray(0, 1_000))
+    const damaged = await running.ask('GET', `/remote-jobs/${id}/result`)
+    const said = { detail: `The result file of job ${id} is damaged.`, code: 'internal' }
+    assert.deepEqual([damaged.status, damaged.body], [500, said])
+    rmSync(file)
+    const gone = await running.ask('GET', `/remote-jobs/${id}/result`)
+    assert.deepEqual([gone.status, gone.body['code']], [404, 'not_found'])
+    const { body } = await running.ask('GET', `/remote-jobs/${id}/status`)
+    assert.equal(body['status'], 'completed')
   })
 
   test('is not there before the job has completed, nor of an unknown job', async (t) => {
