@@ -50,7 +50,8 @@ const FORGET_AFTER_MS = DAY
 /**
  * Which workers fail whatever they get. One whose newest attempts on three different jobs all failed, by its own fault,
  * is set aside for ten minutes; the next failure after that does it again, for twice as long, up to an hour. So is one
- * that gives back whatever it gets. A success makes everything forgotten. In memory: after a restart it has to show again what it is like.
+ * that gives back whatever it gets. A success makes everything forgotten. In memory: after a restart it has to show again
+ * what it is like.
  */
 export class SetAsides {
   readonly #rows = new Map<string, Row>()
