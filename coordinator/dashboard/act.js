@@ -51,9 +51,37 @@ export function button(label, run, props = {}) {
  * @param {string} label of the button that does it
  * @returns {Promise<boolean>}
  */
-export function confirmed(question, label) {
+export async function confirmed(question, label) {
   const yes = h('button', { class: 'danger', value: 'yes' }, label)
   const no = h('button', { value: 'no', autofocus: true }, 'Keep it')
+  return (await answerTo(question, null, [no, yes])) === 'yes'
+}
+
+/**
+ * Asks which of some.
+ *
+ * @param {string} question
+ * @param {string[]} values
+ * @param {string} label of the button that does it
+ * @returns {Promise<string | null>} null: none
+ */
+export async function chosen(question, values, label) {
+  const options = values.map((one) => h('option', { value: one }, one))
+  const select = /** @type {HTMLSelectElement} */ (
+    h('select', { 'aria-labelledby': 'question', autofocus: true }, options)
+  )
+  const no = h('button', { value: 'no' }, 'Leave it')
+  const yes = h('button', { class: 'main', value: 'yes' }, label)
+  return (await answerTo(question, select, [no, yes])) === 'yes' ? select.value : null
+}
+
+/**
+ * @param {string} question
+ * @param {HTMLElement | null} field
+ * @param {HTMLElement[]} buttons each with a value
+ * @returns {Promise<string>} that of the button; empty: it was put away
+ */
+function answerTo(question, field, buttons) {
   const dialog = /** @type {HTMLDialogElement} */ (
     h(
       'dialog',
@@ -62,7 +90,8 @@ export function confirmed(question, label) {
         'form',
         { method: 'dialog' },
         h('p', { id: 'question' }, question),
-        h('div', { class: 'actions' }, no, yes),
+        field,
+        h('div', { class: 'actions' }, buttons),
       ),
     )
   )
@@ -70,7 +99,7 @@ export function confirmed(question, label) {
   dialog.showModal()
   return new Promise((resolve) => {
     dialog.onclose = () => {
-      resolve(dialog.returnValue === 'yes')
+      resolve(dialog.returnValue)
       dialog.remove()
     }
   })

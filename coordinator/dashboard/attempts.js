@@ -1,4 +1,5 @@
 import { act, button } from './act.js'
+import { detail } from './detail.js'
 import { h } from './element.js'
 import { about, instant, span } from './format.js'
 import { stepName } from './problems.js'
@@ -39,7 +40,7 @@ function attempt(
       h('time', { datetime: started_at }, instant(started_at)),
       `, ${ended_at === null ? 'for' : 'took'} ${span(seconds)}`,
     ),
-    error_message !== null && h('p', { class: 'detail' }, error_message),
+    error_message !== null && detail(error_message),
     error_code !== null && h('p', { class: 'sub' }, 'code ', h('code', null, error_code)),
   )
 }
@@ -74,6 +75,6 @@ function step(store, { step: name, state, tries, next_at, last_at, last_error })
     { key: name, class: state === 'done' ? 'completed' : state },
     h('p', null, h('b', null, state), ` ${stepName(name)}`),
     h('p', { class: 'sub' }, parts.filter((part) => part !== '').join(', ')),
-    last_error !== null && state !== 'done' && h('p', { class: 'detail' }, last_error),
+    last_error !== null && state !== 'done' && detail(last_error),
   )
 }

@@ -40,7 +40,7 @@ export function banner(store, isWhole) {
     const needs = plural(problems.length, 'thing needs', 'things need')
     return h(
       'p',
-      { class: 'banner brief', key: 'banner' },
+      { class: `banner brief ${problems[0]?.grade}`, key: 'banner' },
       h('a', { href: '#/' }, `${needs} a look`),
     )
   }

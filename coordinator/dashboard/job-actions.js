@@ -1,5 +1,4 @@
-import { act, button, confirmed } from './act.js'
-import { h } from './element.js'
+import { act, button, chosen, confirmed } from './act.js'
 
 /** What can be done with a job, by whoever looks. @param {import('./store.js').Store} store @param {import('./wire.d.ts').Detail} job */
 export function jobActions(store, { job_id, status, source }) {
@@ -25,28 +24,21 @@ export function jobActions(store, { job_id, status, source }) {
   return [
     store.isAdmin && isFailed && retry,
     store.isAdmin && status === 'processing' && again,
-    store.isAdmin && status !== 'completed' && reassignTo(store, path),
+    store.isAdmin && status !== 'completed' && reassignTo(store, path, source.filename),
     store.maySubmit && isOpen && cancel,
     store.isAdmin && !isOpen && away,
   ]
 }
 
-/** @param {import('./store.js').Store} store @param {string} path */
-function reassignTo(store, path) {
+/** @param {import('./store.js').Store} store @param {string} path @param {string} filename */
+function reassignTo(store, path, filename) {
   const workers = [...store.workers.keys()].filter((id) => !store.isLost(id)).sort()
   if (workers.length === 0) return null
-  const onchange = async (/** @type {Event} */ event) => {
-    const select = /** @type {HTMLSelectElement} */ (event.target)
-    const { value } = select
-    select.value = ''
-    if (value !== '')
-      await act('POST', `${path}/reassign`, `It is kept for ${value}.`, { worker_id: value })
+  // Not a list that acts when it changes: arrow keys change it on their way to the one that is meant.
+  const give = async () => {
+    const id = await chosen(`Keep ${filename} for which worker?`, workers, 'Give it')
+    if (id === null) return
+    await act('POST', `${path}/reassign`, `It is kept for ${id}.`, { worker_id: id })
   }
-  const options = workers.map((id) => h('option', { value: id }, id))
-  return h(
-    'select',
-    { key: 'to', class: 'to', 'aria-label': 'Give it to a worker', value: '', onchange },
-    h('option', { value: '' }, 'Give it to …'),
-    options,
-  )
+  return button('Give it to …', give, { key: 'to' })
 }

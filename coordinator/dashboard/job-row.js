@@ -29,7 +29,7 @@ export function jobRow(store, job) {
     h(
       'span',
       { class: 'name' },
-      h('a', { href: `#/jobs/${job_id}` }, filename),
+      h('a', { href: `#/jobs/${job_id}`, dir: 'auto' }, filename),
       h('span', { class: 'sub' }, subLine(store, job)),
     ),
     h('span', { class: 'kind' }, `${content_type}, ${sizeOf(job)}`),

@@ -27,7 +27,7 @@ export function jobView(store, page) {
       h(
         'div',
         { class: 'title' },
-        h('h1', null, source.filename),
+        h('h1', { dir: 'auto' }, source.filename),
         h('span', { role: 'status' }, statusChip(status)),
       ),
       h('div', { class: 'actions' }, jobActions(store, job)),

@@ -98,7 +98,7 @@ export class Lines {
     return h(
       'li',
       { class: `line s${tone}`, onclick: go },
-      isNew && h('span', { class: 'who' }, speaker),
+      isNew && h('span', { class: 'who', dir: 'auto' }, speaker),
       h(
         'button',
         {
@@ -111,7 +111,7 @@ export class Lines {
         position(start),
       ),
       doubts.length > 0 && h('span', { class: 'doubt', title: doubts.join(', ') }, 'doubtful'),
-      h('span', { class: 'said' }, text),
+      h('span', { class: 'said', dir: 'auto' }, text),
     )
   }
 

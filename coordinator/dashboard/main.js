@@ -20,8 +20,9 @@ import { workersView } from './workers.js'
 
 /** The dashboard: one store that the stream keeps up to date, and the view of it that the URL asks for. */
 
-/** No more often than this, however much is told. */
+/** No more often than this, however much is told; and a page that is heavy to draw has time for its reader. */
 const CALM_MS = 150
+const CALM_TIMES = 4
 /** What is told in "… ago" moves without being told. */
 const TICK_MS = 1_000
 /** A page that nobody looks at needs no stream. */
@@ -36,6 +37,8 @@ let page = null
 /** Which view is on the page. */
 let shown = ''
 let isDue = false
+/** How long it took to draw last. */
+let drawnMs = 0
 let isSigningIn = false
 
 const [top, main, bottom] = ['top', 'main', 'bottom'].map(
@@ -45,12 +48,14 @@ const [top, main, bottom] = ['top', 'main', 'bottom'].map(
 function later() {
   if (isDue) return
   isDue = true
-  setTimeout(() => requestAnimationFrame(draw), CALM_MS)
+  const calmMs = Math.max(CALM_MS, CALM_TIMES * drawnMs)
+  setTimeout(() => requestAnimationFrame(draw), calmMs)
 }
 
 function draw() {
   isDue = false
   if (top === undefined || main === undefined || bottom === undefined) return
+  const begun = performance.now()
   const route = routeOf(location.hash)
   render(
     top,
@@ -62,6 +67,7 @@ function draw() {
   tell(problemsShown(store).length)
   const title = main.querySelector('h1')?.textContent ?? ''
   document.title = title === '' ? 'MoRAG' : `${title} · MoRAG`
+  drawnMs = performance.now() - begun
 }
 
 /** @param {import('./route.js').Route} route */

@@ -61,41 +61,47 @@ export function overview(store) {
 
 /** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Queue} queue */
 function tiles(store, { counts, types }) {
-  const oldest = types
-    .map((one) => one.oldest_waiting_at)
-    .filter((at) => at !== null)
-    .sort()[0]
-  const drain = types.map((one) => one.drain_seconds ?? 0)
-  const left = Math.max(0, ...drain)
   const slots = [...store.workers.values()]
     .filter(({ worker_id }) => !store.isLost(worker_id))
     .reduce((sum, one) => sum + one.slots, 0)
   return h(
     'ul',
     { class: 'tiles' },
-    tile(
-      'pending',
-      'waiting',
-      counts.pending,
-      oldest === undefined ? '' : `oldest ${about(store.secondsSince(oldest))}`,
-    ),
+    tile('pending', 'waiting', counts.pending, waitingLine(store, types)),
     tile('processing', 'running', counts.processing, slots > 0 ? `of ${count(slots)} slots` : ''),
-    tile(
-      'completed',
-      'completed',
-      counts.completed,
-      left > 0 ? `all done in about ${span(left)}` : '',
-    ),
+    tile('completed', 'completed', counts.completed, ''),
     tile(
       'failed',
       'failed',
       counts.failed + counts.timeout,
-      counts.timeout > 0 ? `${count(counts.timeout)} took too long` : '',
+      counts.timeout > 0 &&
+        h('a', { href: '#/jobs?status=timeout' }, `${count(counts.timeout)} took too long`),
     ),
   )
 }
 
-/** @param {string} status @param {string} word @param {number} value @param {string} sub */
+/**
+ * How long the first has waited, and how long all of it will take, where that is known of every type.
+ *
+ * @param {import('./store.js').Store} store
+ * @param {import('./wire.d.ts').Queue['types']} types
+ */
+function waitingLine(store, types) {
+  const oldest = types
+    .map((one) => one.oldest_waiting_at)
+    .filter((at) => at !== null)
+    .sort()[0]
+  const open = types.filter(({ counts }) => counts.pending + counts.processing > 0)
+  const drains = open.map((one) => one.drain_seconds).filter((one) => one !== null)
+  const longest = Math.max(0, ...drains)
+  const parts = [
+    oldest === undefined ? '' : `oldest ${about(store.secondsSince(oldest))}`,
+    drains.length < open.length || longest < 1 ? '' : `all done in about ${span(longest)}`,
+  ]
+  return parts.filter((part) => part !== '').join(', ')
+}
+
+/** @param {string} status @param {string} word @param {number} value @param {import('./element.js').Child} sub */
 function tile(status, word, value, sub) {
   return h(
     'li',

@@ -17,7 +17,7 @@ export async function pollOnce(store) {
   store.version = health.version
   store.polled(jobs, workers, {
     counts: isSubmitter ? countsOf(jobs, health.jobs) : health.jobs,
-    types: typesOf(jobs, workers, health.jobs, store),
+    types: typesOf(jobs, isSubmitter ? null : workers, health.jobs, store),
     waiting_claims: health.waiting_claims,
     failure: health.detail,
     disk: store.queue?.disk ?? null,
@@ -26,25 +26,27 @@ export async function pollOnce(store) {
 
 /**
  * @param {Summary[]} jobs
- * @param {Worker[]} workers
+ * @param {Worker[] | null} workers null: one may not know them
  * @param {import('./wire.d.ts').Queue['counts']} zeros
  * @param {import('./store.js').Store} store
  * @returns {import('./wire.d.ts').Queue['types']}
  */
 function typesOf(jobs, workers, zeros, store) {
-  const present = workers.filter(
+  const present = workers?.filter(
     ({ last_seen_at }) => store.secondsSince(last_seen_at) * 1000 <= store.workerLostAfterMs,
   )
   return [...new Set(jobs.map((job) => job.content_type))].sort().map((type) => {
     const own = jobs.filter((job) => job.content_type === type)
-    const here = present.filter(({ content_types }) => content_types.includes(type))
+    const here = present?.filter(({ content_types }) => content_types.includes(type))
+    const told = store.queue?.types.find(({ content_type }) => content_type === type)
     const waiting = own.filter(({ status }) => status === 'pending').map((job) => job.created_at)
     return {
       content_type: type,
       counts: countsOf(own, zeros),
       oldest_waiting_at: waiting.sort()[0] ?? null,
-      workers: here.length,
-      slots: here.reduce((sum, { slots }) => sum + slots, 0),
+      // Who may not know whether anybody is here is not to be told that nobody is.
+      workers: here?.length ?? told?.workers ?? 1,
+      slots: here?.reduce((sum, { slots }) => sum + slots, 0) ?? told?.slots ?? 1,
       drain_seconds: null,
     }
   })

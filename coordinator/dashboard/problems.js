@@ -59,12 +59,17 @@ function lowBytes(sizeBytes) {
   return Math.min(5 * GIB, sizeBytes / 20)
 }
 
+/** Whether there is work that nobody takes. @param {import('./wire.d.ts').Queue['types'][number]} type */
+export function isUnserved({ counts, workers }) {
+  // What is being done is served by somebody: the coordinator itself is no worker.
+  return counts.pending > 0 && counts.processing === 0 && workers === 0
+}
+
 /** @param {Store} store @param {import('./wire.d.ts').Queue} queue @returns {Problem[]} */
 function waitingOf(store, { types }) {
   const found = []
-  for (const { content_type, counts, workers, oldest_waiting_at } of types) {
-    // What is being done is served by somebody: the coordinator itself is no worker.
-    if (counts.pending === 0 || counts.processing > 0 || workers > 0) continue
+  for (const type of types.filter(isUnserved)) {
+    const { content_type, counts, oldest_waiting_at } = type
     const since =
       oldest_waiting_at === null ? '' : `, for ${about(store.secondsSince(oldest_waiting_at))}`
     const verb = counts.pending === 1 ? 'waits' : 'wait'

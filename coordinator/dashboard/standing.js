@@ -1,6 +1,8 @@
+import { detail } from './detail.js'
 import { h } from './element.js'
 import { span } from './format.js'
 import { progressBar } from './job-row.js'
+import { isUnserved } from './problems.js'
 
 /**
  * Where a job stands, in a sentence, and why; nothing once it is completed.
@@ -30,14 +32,16 @@ function running(store, job) {
 
 /** @param {import('./store.js').Store} store @param {Detail} job */
 function waiting(store, job) {
-  const { available_at, error_message, queue_position, waiting_for } = job
+  const { available_at, content_type, error_message, queue_position, waiting_for } = job
   const pause = available_at === null ? 0 : -store.secondsSince(available_at)
   const place = queue_position === null ? '' : ` at place ${queue_position} of its queue`
   const what = waiting_for === null ? '' : ` for ${waiting_for}`
-  const text =
-    pause > 1 ? `Tried again in ${span(pause)}.` : `Waits${what}${place}${endOf(store, job)}.`
-  const why =
-    error_message === null ? null : h('p', { class: 'detail' }, `Last time: ${error_message}`)
+  // When nobody takes it, nobody knows.
+  const end = store.queue?.types.some((one) => one.content_type === content_type && isUnserved(one))
+    ? `; no worker takes ${content_type}`
+    : endOf(store, job)
+  const text = pause > 1 ? `It is tried again in ${span(pause)}.` : `Waits${what}${place}${end}.`
+  const why = error_message === null ? null : detail(`Last time: ${error_message}`)
   return box('', h('p', null, text), why)
 }
 
@@ -46,7 +50,7 @@ function ended({ status, error_code, error_message }) {
   const text = status === 'timeout' ? 'It took too long.' : `It was ${status}.`
   const code =
     error_code === null ? null : h('p', { class: 'sub' }, 'code ', h('code', null, error_code))
-  return box(status, h('p', { class: 'detail' }, error_message ?? text), code)
+  return box(status, detail(error_message ?? text), code)
 }
 
 /** @param {string} grade @param {(HTMLElement | null)[]} children */

@@ -150,6 +150,8 @@ export class Store {
     this.queue = null
     this.jobs = new Map()
     this.workers = new Map()
+    this.history = new History()
+    this.connection = 'connecting'
     this.generation += 1
     this.changed()
   }

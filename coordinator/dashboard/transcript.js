@@ -63,7 +63,7 @@ function built(job, { content, metadata }, player, signal) {
   const segments = segmentsOf(metadata)
   const downloads = downloadsOf(job)
   if (segments.length === 0) {
-    const text = h('pre', { class: 'text', tabindex: 0 }, content)
+    const text = h('pre', { class: 'text', tabindex: 0, dir: 'auto' }, content)
     return [h('div', { class: 'deck' }, player, downloads), text]
   }
   const speakers = speakersOf(segments)

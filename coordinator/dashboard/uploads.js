@@ -77,7 +77,7 @@ export class Uploads {
           h(
             'li',
             { key: id },
-            h('span', { class: 'name' }, file.name),
+            h('span', { class: 'name', dir: 'auto' }, file.name),
             h('progress', { max: 1, value: part, 'aria-label': `Upload of ${file.name}` }),
             h('span', { class: 'sub' }, `${percent(part)} of ${bytes(file.size)}`),
             h(

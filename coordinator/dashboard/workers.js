@@ -5,6 +5,10 @@ import { progressBar } from './job-row.js'
 
 /** @param {import('./store.js').Store} store */
 export function workersView(store) {
+  if (store.session?.role === 'submit') {
+    const text = 'Workers are shown to those who may read all: your token shows what it has sent.'
+    return [h('h1', null, 'Workers'), h('p', { class: 'empty' }, text)]
+  }
   const workers = [...store.workers.values()].sort(
     (a, b) => rank(store, a) - rank(store, b) || (a.worker_id < b.worker_id ? -1 : 1),
   )
@@ -50,7 +54,11 @@ export function workerCard(store, worker) {
     h(
       'p',
       { class: 'sub' },
-      `${jobs.length} of ${slots} slots busy · ${worker.content_types.join(', ')} · seen ${about(store.secondsSince(last_seen_at))} ago`,
+      joined(
+        `${jobs.length} of ${slots} slots busy`,
+        worker.content_types.join(', '),
+        `seen ${about(store.secondsSince(last_seen_at))} ago`,
+      ),
     ),
     set_aside !== null &&
       h(
@@ -69,7 +77,7 @@ export function workerCard(store, worker) {
           h(
             'li',
             { key: job.job_id },
-            h('a', { href: `#/jobs/${job.job_id}` }, job.filename),
+            h('a', { href: `#/jobs/${job.job_id}`, dir: 'auto' }, job.filename),
             progressBar(job, job.filename),
           ),
         ),
@@ -110,11 +118,15 @@ function stateOf(store, { worker_id, state, set_aside, directive, jobs }) {
 /** @param {import('./wire.d.ts').Worker} worker */
 function machineOf({ device, devices, capabilities, version }) {
   const name = device ?? devices.map((one) => one.name).join(', ')
-  const parts = [
+  return joined(
     name,
     capabilities?.engines.join(', ') ?? '',
     capabilities?.models.slice(0, 3).join(', ') ?? '',
     version === null ? 'original protocol' : `version ${version}`,
-  ]
+  )
+}
+
+/** Without what is not known. @param {string[]} parts */
+function joined(...parts) {
   return parts.filter((part) => part !== '').join(' · ')
 }

@@ -234,7 +234,7 @@ describe('the dashboard in a browser', { skip }, () => {
     }))
     await worker.complete(done, segments)
     const failed = await worker.submit('bad.mp3', 'lecture')
-    await worker.fail(await worker.take(), 'It is broken. '.repeat(20))
+    await worker.fail(await worker.take(), 'It is broken. '.repeat(100))
     await worker.submit('now.mp3', 'lecture')
     await worker.beat(await worker.take(), 0.3)
     const views = {

@@ -11,12 +11,14 @@ export class HttpWorker {
   readonly #api: string
   readonly #id: string
   readonly #types: readonly string[]
+  readonly #auth: Record<string, string>
   #claims = 0
 
-  constructor(url: string, id: string, types: readonly string[]) {
+  constructor(url: string, id: string, types: readonly string[], token: string | null = null) {
     this.#api = `${url}/api/v1`
     this.#id = id
     this.#types = types
+    this.#auth = token === null ? {} : { authorization: `Bearer ${token}` }
   }
 
   /** Makes a job of a file of these bytes; its id. */
@@ -28,7 +30,11 @@ export class HttpWorker {
     const form = new FormData()
     form.set('content_type', contentType)
     form.set('file', new Blob([bytes]), filename)
-    const answer = await fetch(`${this.#api}/remote-jobs/`, { method: 'POST', body: form })
+    const answer = await fetch(`${this.#api}/remote-jobs/`, {
+      method: 'POST',
+      headers: this.#auth,
+      body: form,
+    })
     return ((await answer.json()) as Held).job_id
   }
 
@@ -44,7 +50,11 @@ export class HttpWorker {
     const form = new FormData()
     form.set('request_data', JSON.stringify(request))
     form.set('file', new Blob(['speech']), filename)
-    const answer = await fetch(`${this.#api}/process`, { method: 'POST', body: form })
+    const answer = await fetch(`${this.#api}/process`, {
+      method: 'POST',
+      headers: this.#auth,
+      body: form,
+    })
     assert.equal(answer.status, 200, await answer.text())
   }
 
@@ -94,7 +104,7 @@ export class HttpWorker {
   async #post(route: string, body: object, method = 'POST'): Promise<unknown> {
     const answer = await fetch(this.#api + route, {
       method,
-      headers: { 'content-type': 'application/json' },
+      headers: { ...this.#auth, 'content-type': 'application/json' },
       body: JSON.stringify(body),
     })
     const text = await answer.text()
