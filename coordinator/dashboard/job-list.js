@@ -71,7 +71,8 @@ export class JobList {
       this.isWhole = page.next_cursor === null
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      say(error.message, 'bad')
+      // Where nothing can be reached the page says so above, and all is asked for again once it can.
+      if (error.status !== 0 || this.#store.connection === 'live') say(error.message, 'bad')
       this.isWhole = true
     }
     this.isLoading = false

@@ -23,11 +23,7 @@ export function jobsView(store, list, filter) {
     h('h1', null, 'Jobs'),
     filterForm(store, filter),
     jobs.length === 0
-      ? h(
-          'p',
-          { class: 'empty', key: 'none' },
-          list.isLoading ? 'Asking the coordinator …' : 'No job is like that.',
-        )
+      ? h('p', { class: 'empty', key: 'none' }, whyNone(store, list))
       : h(
           'ol',
           { class: 'rows', key: 'rows' },
@@ -47,6 +43,12 @@ export function jobsView(store, list, filter) {
         'Show older',
       ),
   ]
+}
+
+/** @param {import('./store.js').Store} store @param {import('./job-list.js').JobList} list */
+function whyNone(store, list) {
+  if (list.isLoading) return 'Asking the coordinator …'
+  return store.connection === 'lost' ? 'The coordinator cannot be reached.' : 'No job is like that.'
 }
 
 /** @param {import('./store.js').Store} store @param {import('./route.js').Filter} filter */

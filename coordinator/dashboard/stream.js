@@ -58,9 +58,10 @@ export class Stream {
     source.onerror = () => {
       // It tries again by itself, unless it was refused.
       if (source.readyState === EventSource.CLOSED) this.#fallBack()
-      else {
+      else if (this.#store.connection === 'live') {
+        // So long for all its tries together: then whoever looks is to know that nothing comes.
         this.#expectWithin(FIRST_MS)
-        if (this.#store.connection === 'live') this.#store.setConnection('connecting')
+        this.#store.setConnection('connecting')
       }
     }
   }

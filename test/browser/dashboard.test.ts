@@ -206,9 +206,16 @@ describe('the dashboard in a browser', { skip }, () => {
     const first = await startCoordinator(data, folder)
     await inTab(browser, { url: first.url, expected: /ERR_/ }, async ({ page }) => {
       await page.getByText('live', { exact: true }).waitFor()
+      await page.clock.install()
       first.signal('SIGKILL')
       await first.ended
       await page.getByText('connecting', { exact: true }).waitFor()
+      // The browser tries again and again meanwhile.
+      await page.clock.fastForward(10_000)
+      await page.getByText('no connection', { exact: true }).waitFor()
+      await page.getByRole('link', { name: 'Jobs', exact: true }).click()
+      await page.locator('.empty').getByText('The coordinator cannot be reached.').waitFor()
+      assert.equal(await page.locator('.notice').count(), 0, 'said once')
       const args = ['--port', new URL(first.url).port]
       const second = await startCoordinator(data, folder, { args })
       t.after(async () => {
