@@ -210,8 +210,9 @@ describe('the dashboard in a browser', { skip }, () => {
       first.signal('SIGKILL')
       await first.ended
       await page.getByText('connecting', { exact: true }).waitFor()
-      // The browser tries again and again meanwhile.
-      await page.clock.fastForward(10_000)
+      await page.clock.fastForward(5_000)
+      await page.waitForEvent('requestfailed', (request) => request.url().endsWith('/events'))
+      await page.clock.fastForward(5_000)
       await page.getByText('no connection', { exact: true }).waitFor()
       await page.getByRole('link', { name: 'Jobs', exact: true }).click()
       await page.locator('.empty').getByText('The coordinator cannot be reached.').waitFor()
