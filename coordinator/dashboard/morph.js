@@ -8,6 +8,9 @@ import { extraOf } from './element.js'
 /** What has been mounted, and what ends it. @type {Map<HTMLElement, (() => void) | void>} */
 const mounted = new Map()
 
+/** What an element has by what a person did with it. */
+const OWN = new Set(['open', 'style', 'aria-busy'])
+
 /** @param {HTMLElement} root @param {import('./element.js').Child[]} wanted */
 export function render(root, wanted) {
   const fresh = document.createElement('div')
@@ -94,12 +97,10 @@ function morph(from, to) {
 /** @param {Element} from @param {Element} to */
 function morphAttributes(from, to) {
   for (const { name } of Array.from(from.attributes)) {
-    const isTheirs = name === 'open' || name === 'style'
-    if (!isTheirs && !to.hasAttribute(name)) from.removeAttribute(name)
+    if (!OWN.has(name) && !to.hasAttribute(name)) from.removeAttribute(name)
   }
   for (const { name, value } of to.attributes) {
-    const isTheirs = name === 'open' || name === 'style'
-    if (!isTheirs && from.getAttribute(name) !== value) from.setAttribute(name, value)
+    if (!OWN.has(name) && from.getAttribute(name) !== value) from.setAttribute(name, value)
   }
   // By way of the style object: the attribute is what the page's policy forbids.
   const mine = /** @type {HTMLElement} */ (from).style

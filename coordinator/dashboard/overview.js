@@ -1,6 +1,6 @@
 import { chart } from './chart.js'
 import { h } from './element.js'
-import { about, count, span } from './format.js'
+import { about, count, plural, span } from './format.js'
 import { jobRow } from './job-row.js'
 import { workerCard } from './workers.js'
 
@@ -68,7 +68,12 @@ function tiles(store, { counts, types }) {
     'ul',
     { class: 'tiles' },
     tile('pending', 'waiting', counts.pending, waitingLine(store, types)),
-    tile('processing', 'running', counts.processing, slots > 0 ? `of ${count(slots)} slots` : ''),
+    tile(
+      'processing',
+      'running',
+      counts.processing,
+      slots > 0 ? `of ${plural(slots, 'slot')}` : '',
+    ),
     tile('completed', 'completed', counts.completed, ''),
     tile(
       'failed',
