@@ -8,6 +8,7 @@ import { listen } from './sockets/listen.ts'
 import { MediaRoots } from './files/media-roots.ts'
 import type { Services } from './services.ts'
 import { FileJobStore } from './storage/store.ts'
+import { Sweep } from './sweep.ts'
 
 export interface Coordinator {
   /** Where it listens, `http://host:port` or `https://…`. */
@@ -18,9 +19,8 @@ export interface Coordinator {
   close(): Promise<void>
 }
 
-const SWEEP_MS = SECOND
-const RETIRE_MS = MINUTE
 const JOURNAL_BYTES = 64 * 1024 * 1024
+
 /**
  * Starts a coordinator.
  * @throws {AppError} `usage` when its folder, a media root, its certificate or its address cannot be used.
@@ -41,7 +41,8 @@ export async function startCoordinator(
     const services = await assemble(config, log, store, roots)
     const listening = await listen(createApp(services, limits), config, limits, log)
     const { url } = listening
-    const stopSweep = sweep(services)
+    const sweep = sweepOf(services)
+    sweep.start()
     services.continuations.start()
     services.localWorker.start()
     log.info({ url, data_dir: config.dataDir, jobs: store.size }, `listening on ${url}`)
@@ -49,7 +50,7 @@ export async function startCoordinator(
       url,
       warnings: services.access.warnings(),
       async close() {
-        const swept = stopSweep()
+        const swept = sweep.stop()
         const closed = listening.close()
         services.claims.close()
         services.events.close()
@@ -70,32 +71,13 @@ export async function startCoordinator(
   }
 }
 
-/** Runs the upkeep at its times, one pass after the other; returns what stops it and waits for the one under way. */
-function sweep({ upkeep, workers, log }: Services): () => Promise<void> {
-  let retireAt = 0
-  let timer: NodeJS.Timeout
-  let stopped = false
-  let passing = Promise.resolve()
-  const pass = async (): Promise<void> => {
-    try {
-      await upkeep.expire()
-      if (Date.now() >= retireAt) {
-        retireAt = Date.now() + RETIRE_MS
-        workers.prune()
-        await upkeep.retire()
-      }
-    } catch (error) {
-      log.error({ err: error }, 'the sweep failed')
-    }
-    if (!stopped) later()
-  }
-  const later = (): void => {
-    timer = setTimeout(() => void (passing = pass()), SWEEP_MS).unref()
-  }
-  later()
-  return async () => {
-    stopped = true
-    clearTimeout(timer)
-    await passing
-  }
+function sweepOf({ upkeep, workers, log }: Services): Sweep {
+  return new Sweep(
+    [
+      { name: 'end of leases', everyMs: SECOND, run: async () => await upkeep.expire() },
+      { name: 'end of workers', everyMs: MINUTE, run: async () => workers.prune() },
+      { name: 'retention', everyMs: MINUTE, run: async () => await upkeep.retire() },
+    ],
+    log,
+  )
 }

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { pino } from 'pino'
+import { Sweep, type Chore } from '../../coordinator/sweep.ts'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+
+interface Scene {
+  sweep: Sweep
+  /** What was done, in order. */
+  done: string[]
+  /** By name, what goes wrong with a chore. */
+  faults: Map<string, Error>
+  logged: string[]
+  steady: { now: number }
+}
+
+function scene(...chores: [name: string, everyMs: number][]): Scene {
+  const done: string[] = []
+  const faults = new Map<string, Error>()
+  const logged: string[] = []
+  const steady = { now: 1_000 }
+  const log = pino({ base: null }, { write: (line: string) => void logged.push(line) })
+  const all = chores.map(([name, everyMs]): Chore => ({
+    name,
+    everyMs,
+    async run() {
+      done.push(name)
+      const fault = faults.get(name)
+      if (fault !== undefined) throw fault
+    },
+  }))
+  return { sweep: new Sweep(all, log, () => steady.now), done, faults, logged, steady }
+}
+
+const FULL = new AppError('no_space', 'There is no disk space left.')
+
+describe('a sweep', () => {
+  test('goes on with the other chores when one fails: what would free a full disk is one of them', async () => {
+    const { sweep, done, faults } = scene(['leases', SECOND], ['retention', SECOND])
+    faults.set('leases', FULL)
+    await sweep.pass()
+    assert.deepEqual(done, ['leases', 'retention'])
+  })
+
+  test('logs a failure once for each cause, without the stack of a foreseen one, and its end', async () => {
+    const { sweep, faults, logged, steady } = scene(['retention', SECOND])
+    const pass = async (fault: Error | null): Promise<void> => {
+      if (fault === null) faults.clear()
+      else faults.set('retention', fault)
+      steady.now += SECOND
+      await sweep.pass()
+    }
+    const denied = (file: string): Error =>
+      Object.assign(new Error(`EACCES: permission denied, unlink '${file}'`), { code: 'EACCES' })
+    for (const fault of [FULL, FULL, FULL, denied('a'), denied('b'), null, null, FULL])
+      await pass(fault)
+    const lines = logged.map((line) => JSON.parse(line) as Record<string, unknown>)
+    assert.deepEqual(
+      lines.map(({ level, code, err }) => [level, code ?? (err as { code?: string } | null)?.code]),
+      [
+        [40, 'no_space'],
+        [50, 'EACCES'],
+        [30, undefined],
+        [40, 'no_space'],
+      ],
+    )
+    assert.match(String(lines[0]?.['msg']), /retention.*no disk space/)
+    assert.doesNotMatch(logged[0]!, /stack/)
+  })
+
+  test('does a chore when its time has passed, and never twice at once', async () => {
+    const { sweep, done, steady } = scene(['leases', SECOND], ['retention', MINUTE])
+    for (let pass = 0; pass < 61; pass += 1) {
+      await sweep.pass()
+      steady.now += SECOND
+    }
+    assert.equal(done.filter((name) => name === 'leases').length, 61)
+    assert.equal(done.filter((name) => name === 'retention').length, 2)
+  })
+})
