@@ -1,3 +1,5 @@
+import { startTimer } from '../shared/timers.ts'
+
 /** What makes an agent on a rented GPU finish by itself. Null: no such limit. */
 export interface LimitSettings {
   /** So long without a job. */
@@ -29,9 +31,6 @@ export interface Limits {
   readonly reached: Limit | null
   close(): void
 }
-
-/** A timer can wait no longer than this. */
-const LONGEST_MS = 2 ** 31 - 1
 
 /**
  * Watches the limits from now on, idle at first. The first one that is reached is told to `onReached`, and none after
@@ -71,7 +70,7 @@ export function createLimits(
     if (next === undefined || reached !== null || closed) return
     const left = next.at - now()
     if (left <= 0) reach(next.which)
-    else timer = setTimeout(watch, Math.min(LONGEST_MS, Math.ceil(left))).unref()
+    else timer = startTimer(watch, left).unref()
   }
 
   watch()

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { SECOND } from '../shared/duration.ts'
+import { startTimer } from '../shared/timers.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 
 /** Something that is to be done again and again. */
@@ -38,7 +39,7 @@ export class Sweep {
       await this.#passing
       this.#timer?.refresh()
     }
-    this.#timer = setTimeout(() => void pass(), PASS_MS).unref()
+    this.#timer = startTimer(() => void pass(), PASS_MS).unref()
   }
 
   /** Begins no other pass, and waits for the one under way. */

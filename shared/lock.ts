@@ -3,8 +3,8 @@ import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { isSystemError } from './errors.ts'
+import { delay } from './timers.ts'
 
 /** A folder that is ours until we let go of it. */
 export interface FolderLock {

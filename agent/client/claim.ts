@@ -1,5 +1,6 @@
 import type { ClaimAnswer, ClaimRequest, Client } from './client.ts'
 import { backoffMs, isTransient, pause } from './retry.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 
 export interface ClaimOptions {
   /** Aborted when the answer is no longer waited for. */
@@ -43,6 +44,6 @@ export async function claim(
 
 /** Best effort: a coordinator that is away takes its jobs back by itself. */
 async function askAgain(client: Client, request: ClaimRequest): Promise<ClaimAnswer | null> {
-  const options = { signal: AbortSignal.timeout(UNSEEN_MS), retries: 0 }
+  const options = { signal: timeoutSignal(UNSEEN_MS), retries: 0 }
   return await client.claim({ ...request, waitSeconds: 0 }, options).catch(() => null)
 }

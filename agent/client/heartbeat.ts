@@ -1,6 +1,7 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Directive, HeartbeatRequest, Order } from '../../shared/wire.ts'
+import { delay, dictatedMs } from '../../shared/timers.ts'
 import type { Client } from './client.ts'
 import type { Progress } from '../reports/progress.ts'
 import { Refusal } from './retry.ts'
@@ -62,7 +63,7 @@ export class Heartbeat {
   readonly #options: HeartbeatOptions
   readonly #jobs = new Map<string, Job>()
   readonly #closed = new AbortController()
-  #everySeconds = 20
+  #everyMs = 20 * SECOND
   #sooner = new AbortController()
   #firstBeat = (): void => undefined
   /** Resolves when the coordinator has been told of this agent, or could not be. */
@@ -103,8 +104,9 @@ export class Heartbeat {
       toldRatio: 0,
     }
     this.#jobs.set(jobId, mine)
-    if (heartbeatSeconds < this.#everySeconds) {
-      this.#everySeconds = heartbeatSeconds
+    const everyMs = dictatedMs(heartbeatSeconds)
+    if (everyMs < this.#everyMs) {
+      this.#everyMs = everyMs
       this.#sooner.abort()
     }
     return {
@@ -131,7 +133,7 @@ export class Heartbeat {
       await this.#beat()
       this.#firstBeat()
       const jitter = 0.9 + 0.2 * random()
-      await wait(this.#everySeconds * 1000 * jitter, this.#sooner.signal)
+      await wait(this.#everyMs * jitter, this.#sooner.signal)
       if (!this.#sooner.signal.aborted) continue
       await wait(DEBOUNCE_MS, this.#closed.signal)
       this.#sooner = new AbortController()
@@ -152,7 +154,7 @@ export class Heartbeat {
         retries: 2,
       })
       forget(checkpoints)
-      this.#everySeconds = Math.max(0.05, answer.heartbeatSeconds)
+      this.#everyMs = dictatedMs(answer.heartbeatSeconds)
       for (const { jobId, order } of answer.jobs) this.#obey(jobId, sent.get(jobId), order)
       onContact?.(null)
       onDirective(answer.directive)
@@ -216,7 +218,7 @@ const ORDER_ERRORS: Record<Exclude<Order, 'continue'>, (jobId: string) => AppErr
 }
 
 async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal }).catch((error: unknown) => {
+  await delay(ms, { signal }).catch((error: unknown) => {
     if (!signal.aborted) throw error
   })
 }

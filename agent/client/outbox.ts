@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { AppError, isSystemError } from '../../shared/errors.ts'
+import { delay } from '../../shared/timers.ts'
 import { isDefinitive } from './delivery.ts'
 import { moveFolder, writeDurably } from './durable.ts'
 import { readParcel, writeParcel, type Parcel } from './parcel.ts'
@@ -101,7 +101,7 @@ export class Outbox {
     this.nudge()
     const timer = new AbortController()
     const empty = new Promise<void>((resolve) => this.#emptied.push(resolve))
-    const timeUp = delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => {})
+    const timeUp = delay(timeoutMs, { signal: timer.signal }).catch(() => {})
     await Promise.race([empty, timeUp])
     timer.abort()
     return this.#waiting.size
@@ -209,8 +209,7 @@ export class Outbox {
   async #sleep(ms: number): Promise<void> {
     const timer = new AbortController()
     const woken = new Promise<void>((resolve) => (this.#wake = resolve))
-    const timeUp =
-      ms === Infinity ? woken : delay(ms, undefined, { signal: timer.signal }).catch(() => {})
+    const timeUp = ms === Infinity ? woken : delay(ms, { signal: timer.signal }).catch(() => {})
     await Promise.race([woken, timeUp])
     timer.abort()
   }

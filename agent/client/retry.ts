@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import pRetry from 'p-retry'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { delay } from '../../shared/timers.ts'
 
 /** A coordinator that answered, and said no. `status` is its HTTP status, `code` its own word where it gave one. */
 export class Refusal extends AppError {
@@ -79,7 +79,7 @@ export async function retrying<T>(options: RetryOptions, request: () => Promise<
 /** A wait that ends early by throwing the signal's own reason. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   try {
-    await delay(ms, undefined, { signal })
+    await delay(ms, { signal })
   } catch (error) {
     signal.throwIfAborted()
     throw error

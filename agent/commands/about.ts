@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { aboutLines } from '../../shared/about.ts'
 import { messageOf } from '../../shared/errors.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 import { findDevices } from '../host/devices.ts'
 import { deviceText } from '../host/device-text.ts'
 import { probeEngines } from '../engines/registry.ts'
@@ -10,7 +11,7 @@ import { print } from '../output.ts'
 
 /** `--version --verbose`: what a bug report needs, whatever of it can be had. */
 export async function printAbout(cli: Command): Promise<void> {
-  const signal = AbortSignal.timeout(30_000)
+  const signal = timeoutSignal(30_000)
   const command = addMediaSettings(new Command())
   command.parse([], { from: 'user' })
   const { engineSettings, ffmpeg } = mediaSettings(command.opts())

@@ -1,6 +1,7 @@
 import { openAsBlob } from 'node:fs'
 import { Agent, FormData, request } from 'undici'
 import { AppError } from '../../shared/errors.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 
 /** What a server of speech recognition answered. */
 export interface Answer {
@@ -64,7 +65,7 @@ export async function get(
   try {
     const answer = await request(url, {
       headers,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]),
+      signal: AbortSignal.any([signal, timeoutSignal(5_000)]),
       dispatcher,
       reset: true,
     })

@@ -1,6 +1,6 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import { AppError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason } from '../../shared/network.ts'
+import { delay } from '../../shared/timers.ts'
 import { Silence, SILENT_MS } from './silence.ts'
 import type { AudioPiece } from './engine.ts'
 import type { Resident } from './resident.ts'

@@ -1,9 +1,9 @@
 import { createInterface } from 'node:readline'
-import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { AppError } from '../../shared/errors.ts'
 import { signalGroup } from '../../shared/process-group.ts'
+import { delay, startTimer, timeoutSignal } from '../../shared/timers.ts'
 import { holdGroup, Tail } from '../host/child.ts'
 import { childEnv } from '../paths.ts'
 import { scriptBeside } from '../speech/forked-child.ts'
@@ -116,7 +116,7 @@ export class Resident {
   /** Ends it at once: it holds nothing that has to be saved. */
   async kill(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect()
-    const timer = setTimeout(() => signalGroup(this.#child.pid, 'SIGKILL'), UNHEARD_MS)
+    const timer = startTimer(() => signalGroup(this.#child.pid, 'SIGKILL'), UNHEARD_MS)
     await this.ended
     clearTimeout(timer)
   }
@@ -136,7 +136,7 @@ export class Resident {
 
   async #becomeReady(signal: AbortSignal): Promise<void> {
     const limitMs = this.#plan.startMs ?? START_MS
-    const patience = AbortSignal.timeout(limitMs)
+    const patience = timeoutSignal(limitMs)
     for (let pauseMs = 25; ; pauseMs = Math.min(500, pauseMs * 1.5)) {
       if (await this.#isReady(signal, patience)) return
       signal.throwIfAborted()

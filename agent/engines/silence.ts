@@ -1,4 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
+import { startTimer } from '../../shared/timers.ts'
 
 /** Nothing printed for so long, beside a silent minute for each minute of audio: it hangs. */
 export const SILENT_MS = 10 * 60_000
@@ -9,7 +10,7 @@ export class Silence {
   readonly #timer: NodeJS.Timeout
 
   constructor(limitMs: number, name: string) {
-    this.#timer = setTimeout(() => {
+    this.#timer = startTimer(() => {
       const minutes = Math.round(limitMs / 60_000)
       const message = `The engine ${name} hangs: it has said nothing for ${minutes} minutes.`
       this.#controller.abort(new AppError('engine_failed', message))

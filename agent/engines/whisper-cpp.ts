@@ -9,6 +9,7 @@ import { usableProbe } from './usable-probe.ts'
 import { whisperCli } from './whisper-cpp-cli.ts'
 import { WhisperServerEngine } from './whisper-cpp-server.ts'
 import { bestModel, findGgmlModels, ggmlPath, isPath } from './whisper-cpp-models.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 
 /** What to try on PATH: the program that keeps its model loaded first. */
 const PROGRAMS = ['whisper-server', 'whisper-cli']
@@ -82,7 +83,7 @@ async function versionOf(program: string, signal: AbortSignal): Promise<string |
   if (/server/.test(path.basename(cli)) || findProgram(cli) === null) return null
   try {
     const { stdoutTail } = await runChild(cli, ['--version'], {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+      signal: AbortSignal.any([signal, timeoutSignal(ANSWER_MS)]),
     })
     return /version: (\S+)/.exec(stdoutTail)?.[1] ?? null
   } catch {

@@ -2,6 +2,7 @@ import { StringDecoder } from 'node:string_decoder'
 import { execa } from 'execa'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { signalGroup } from '../../shared/process-group.ts'
+import { startTimer } from '../../shared/timers.ts'
 import { dyingWithUs, notRunBecause } from './parent-death.ts'
 import { childEnv } from '../paths.ts'
 
@@ -108,7 +109,7 @@ function terminateGroup(
   child: { once(event: 'exit', listener: () => void): unknown },
 ): void {
   signalGroup(pid, 'SIGTERM')
-  const timer = setTimeout(() => signalGroup(pid, 'SIGKILL'), KILL_AFTER_MS)
+  const timer = startTimer(() => signalGroup(pid, 'SIGKILL'), KILL_AFTER_MS)
   child.once('exit', () => clearTimeout(timer))
 }
 

@@ -1,6 +1,7 @@
 import { cpus, totalmem } from 'node:os'
 import { formatDuration } from '../../shared/duration.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { startTimer } from '../../shared/timers.ts'
 import { runChild, type ChildResult } from './child.ts'
 import type { FoundDevices } from './device.ts'
 import { appleDevice, parseNvidiaQuery, parseRocm, withParts } from './device-text.ts'
@@ -74,7 +75,7 @@ async function ask(
   const late = new Promise<never>((_, reject) => {
     limit.signal.addEventListener('abort', () => reject(limit.signal.reason as Error))
   })
-  const timer = setTimeout(() => {
+  const timer = startTimer(() => {
     const text = `'${program}' did not answer within ${formatDuration(limitMs)}: the GPU or its driver hangs. Restart the machine.`
     limit.abort(new AppError('timeout', text))
   }, limitMs)

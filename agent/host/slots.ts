@@ -1,4 +1,5 @@
 import { MINUTE } from '../../shared/duration.ts'
+import { startTimer } from '../../shared/timers.ts'
 import type { Device } from './device.ts'
 import { SlotHealth } from './slot-health.ts'
 
@@ -128,7 +129,7 @@ export class Slots {
     place.pause = {
       reason: place.health.reason,
       until: this.#now() + this.#pauseMs,
-      timer: setTimeout(() => {
+      timer: startTimer(() => {
         place.pause = null
         this.#handOut()
         this.#tell()

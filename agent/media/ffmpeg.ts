@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 import { runChild } from '../host/child.ts'
 import { cacheDir } from '../paths.ts'
 
@@ -65,7 +66,7 @@ async function attempt(
   problems: string[],
 ): Promise<Found | null> {
   try {
-    const signal = AbortSignal.timeout(30_000)
+    const signal = timeoutSignal(30_000)
     const { stdoutTail, exitCode } = await runChild(file, ['-version'], { signal })
     const version = new RegExp(`^${program} version (\\S+)`).exec(stdoutTail)?.[1]
     if (exitCode === 0 && version !== undefined) return { file, version, origin }

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { runChild } from '../host/child.ts'
 import { isProgram } from '../host/find-program.ts'
 import { childEnv } from '../paths.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 
 /** Importing PyTorch from a cold disk takes its time. */
 const ANSWER_MS = 20_000
@@ -45,7 +46,7 @@ export async function answerOf(
 ): Promise<string | null> {
   try {
     const { exitCode, stdoutTail } = await runChild(program, args, {
-      signal: AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]),
+      signal: AbortSignal.any([signal, timeoutSignal(ANSWER_MS)]),
       env: childEnv(env),
     })
     return exitCode === 0 ? stdoutTail.trim() : null

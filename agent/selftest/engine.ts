@@ -6,12 +6,13 @@ import type { MediaSettings } from '../media-settings.ts'
 import { wordErrors } from '../wer.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 
 /** Whether speech becomes the right words, and how fast. */
 export function engineGroup(settings: MediaSettings, tell: (text: string) => void): Group {
   let kit: Kit | null = null
   let workDir: string | null = null
-  const signal = AbortSignal.timeout(30 * 60_000)
+  const signal = timeoutSignal(30 * 60_000)
   return {
     name: 'engine',
     checks: [

@@ -1,4 +1,5 @@
 import { messageOf } from '../../shared/errors.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 import { deviceId, oneDeviceText } from '../host/device-text.ts'
 import type { Device, FoundDevices } from '../host/device.ts'
 import { findDevices, type FindOptions } from '../host/devices.ts'
@@ -30,7 +31,7 @@ export function gpuGroup(options: GpuGroupOptions): Group {
       {
         name: LIST,
         async run() {
-          found = await findDevices({ ...programs, signal: AbortSignal.timeout(60_000) })
+          found = await findDevices({ ...programs, signal: timeoutSignal(60_000) })
           return listOf(found, gpus === 'none')
         },
       },

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { ClaimedJob } from '../../shared/wire.ts'
 import { VERSION } from '../../shared/version.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 import type { Client } from '../client/client.ts'
 import { download } from '../client/download.ts'
 import { expect, type Group } from './check.ts'
@@ -81,7 +82,7 @@ export function lifecycleGroup(client: Client): Group {
           folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
           const target = path.join(folder, clip.name)
           const { source, leaseToken } = job
-          const signal = AbortSignal.timeout(60_000)
+          const signal = timeoutSignal(60_000)
           const { sha256 } = await download({
             connection: client.connection,
             source,

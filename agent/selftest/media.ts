@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 import { runChild } from '../host/child.ts'
 import { findTools, type Tools } from '../media/ffmpeg.ts'
 import { decode, probe } from '../media/media.ts'
@@ -26,7 +27,7 @@ const FORMATS: Record<string, string> = {
 export function mediaGroup({ ffmpeg, sandbox }: Pick<MediaSettings, 'ffmpeg' | 'sandbox'>): Group {
   let tools: MediaTools
   let folder: string | null = null
-  const signal = AbortSignal.timeout(120_000)
+  const signal = timeoutSignal(120_000)
   return {
     name: 'media',
     checks: [

@@ -1,4 +1,5 @@
 import { STAGES, type Stage } from '../reports/progress.ts'
+import { startTimer } from '../../shared/timers.ts'
 
 /** Room for jobs: how many, and whether they would have to wait for a slot. */
 export interface Room {
@@ -121,7 +122,7 @@ export class Capacity {
     try {
       const room = await this.whenRoom(signal)
       if (room === null) return null
-      timer = setTimeout(pass, TURN_MS)
+      timer = startTimer(pass, TURN_MS)
       return await ask({ ...room, jobs: 1 })
     } finally {
       clearTimeout(timer)

@@ -2,6 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { messageOf } from '../../shared/errors.ts'
 import type { ClaimedJob, ResultRequest } from '../../shared/wire.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 import { artifactFolder } from '../transcript/artifacts.ts'
 import type { Client } from '../client/client.ts'
 import { download } from '../client/download.ts'
@@ -131,7 +132,7 @@ export async function giveBack(
   { client, reporter }: Pick<JobRunnerParts, 'client' | 'reporter'>,
   job: ClaimedJob,
 ): Promise<void> {
-  const signal = AbortSignal.timeout(RELEASE_MS)
+  const signal = timeoutSignal(RELEASE_MS)
   try {
     await client.release(job.jobId, job.leaseToken, { signal, retries: 1 })
     reporter.event('info', `gave ${job.source.filename} back`, { job_id: job.jobId })

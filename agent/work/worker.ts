@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { AppError } from '../../shared/errors.ts'
 import type { ClaimedJob, Directive } from '../../shared/wire.ts'
+import { dictatedMs } from '../../shared/timers.ts'
 import type { Capacity, Place, Room } from './capacity.ts'
 import { claim } from '../client/claim.ts'
 import type { Contact } from '../client/contact.ts'
@@ -171,8 +172,8 @@ export class Worker {
     contact.note(null)
     const { jobs, retryAfterSeconds } = answer
     if (jobs.length === 0 && retries > 0 && !exitWhenIdle && !signal.aborted) {
-      const tooSoon = Math.max(0, LEAST_PAUSE_MS - (performance.now() - from))
-      await pause(Math.max(retryAfterSeconds * 1000, tooSoon), this.#drain.signal)
+      const leastMs = Math.max(0, LEAST_PAUSE_MS - (performance.now() - from))
+      await pause(dictatedMs(retryAfterSeconds, leastMs), this.#drain.signal)
     }
     return jobs
   }

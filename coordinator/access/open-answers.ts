@@ -1,5 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import { SECOND } from '../../shared/duration.ts'
+import { startInterval } from '../../shared/timers.ts'
 import type { Principal } from './principal.ts'
 
 /** How soon what is open ends whose token has been revoked. */
@@ -12,7 +13,7 @@ export class OpenAnswers {
 
   /** @param isGood whether somebody would still be let in. */
   constructor(isGood: (principal: Principal) => boolean) {
-    this.#timer = setInterval(() => {
+    this.#timer = startInterval(() => {
       for (const [answer, principal] of this.#open) if (!isGood(principal)) answer.destroy()
     }, LOOK_MS).unref()
   }

@@ -5,6 +5,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import { MINUTE } from '../../shared/duration.ts'
 import { isSystemError } from '../../shared/errors.ts'
+import { startTimer } from '../../shared/timers.ts'
 
 const SAVE_MS = MINUTE
 
@@ -29,7 +30,7 @@ export class TokenUse {
 
   note(tokenId: string, now: number): void {
     this.#lastAt.set(tokenId, now)
-    this.#timer ??= setTimeout(() => {
+    this.#timer ??= startTimer(() => {
       this.#timer = null
       void this.#save()
     }, SAVE_MS).unref()

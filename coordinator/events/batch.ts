@@ -1,3 +1,5 @@
+import { startTimer } from '../../shared/timers.ts'
+
 /** Gathers keys and hands them on together: soon after a quiet time, else not sooner than a while after the last. */
 export class Batch {
   readonly #everyMs: number
@@ -19,7 +21,7 @@ export class Batch {
     if (this.#closed) return
     this.#keys.add(key)
     const wait = Math.max(0, this.#lastAt + this.#everyMs - this.#now())
-    this.#timer ??= setTimeout(() => this.#run(), wait).unref()
+    this.#timer ??= startTimer(() => this.#run(), wait).unref()
   }
 
   /** It has been told otherwise. */

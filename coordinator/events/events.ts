@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
+import { startInterval } from '../../shared/timers.ts'
 import { diskSpace } from '../files/disk.ts'
 import { Batch } from './batch.ts'
 import { ChangeLog } from './change-log.ts'
@@ -59,7 +60,7 @@ export class Events {
     this.tally = new Tally(options.jobs.all())
     this.#texts = new Texts(options, this.tally)
     this.#listen()
-    this.#timer = setInterval(() => void this.#tick(), this.#limits.pingMs).unref()
+    this.#timer = startInterval(() => void this.#tick(), this.#limits.pingMs).unref()
   }
 
   /** How many streams are open. */

@@ -1,8 +1,8 @@
-import { setTimeout as delay } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
+import { delay, startTimer } from '../../shared/timers.ts'
 import { hasEnded, type EndedJob, type Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import {
@@ -123,7 +123,7 @@ export class Continuations {
     const at = this.#due.nextAt()
     if (at === null || this.#closing.signal.aborted) return
     const wait = Math.min(MOST_WAIT_MS, Math.max(0, at - this.#options.jobs.now()))
-    this.#timer = setTimeout(() => this.look(), wait).unref()
+    this.#timer = startTimer(() => this.look(), wait).unref()
   }
 
   /** The job whose step it is; null when it is not to be tried (any more, or not yet). */
@@ -158,7 +158,7 @@ export class Continuations {
         const facts = { err: error, job_id: jobId, step: name }
         if (!told) this.#options.log.error(facts, 'what follows a job cannot be written down')
         // It is not tried again for that, or its receiver would hear of it without end.
-        await delay(this.#unwrittenMs, null, { signal, ref: false }).catch(() => undefined)
+        await delay(this.#unwrittenMs, { signal, ref: false }).catch(() => undefined)
         if (signal.aborted) return
       }
     }

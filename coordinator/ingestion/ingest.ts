@@ -1,5 +1,6 @@
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isRetryable, messageOf } from '../../shared/errors.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 import type { CompletedJob, ResultBody } from '../job/job.ts'
 import type { Results } from '../files/results.ts'
 import { withoutSecrets } from '../job/task-options.ts'
@@ -21,7 +22,7 @@ export function ingestStep({ client, results, patienceMs = PATIENCE_MS }: Ingest
   return async (job, id, signal) => {
     if (job.status !== 'completed')
       return { done: false, message: 'The job has no text.', final: true, retryAfterMs: null }
-    const patience = AbortSignal.timeout(patienceMs)
+    const patience = timeoutSignal(patienceMs)
     try {
       const document = documentOf(job, await results.read(job.jobId, job.result))
       await client.ingest(document, id, AbortSignal.any([signal, patience]))

@@ -4,6 +4,7 @@ import { SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { signalGroup } from '../../shared/process-group.ts'
+import { startTimer } from '../../shared/timers.ts'
 
 export interface ProcessorRun {
   program: string
@@ -44,7 +45,7 @@ export async function runProcessor(run: ProcessorRun): Promise<string> {
   let timer: NodeJS.Timeout | undefined
   const stop = (): void => {
     signalGroup(pid, 'SIGTERM')
-    timer ??= setTimeout(kill, KILL_AFTER_MS)
+    timer ??= startTimer(kill, KILL_AFTER_MS)
   }
   const chunks: Buffer[] = []
   let bytes = 0

@@ -2,6 +2,7 @@ import type { Logger } from 'pino'
 import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
+import { startTimer } from '../../shared/timers.ts'
 import { lastAttempt, type Job, type PendingJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import { NO_REQUIREMENTS } from '../job/requirements.ts'
@@ -91,7 +92,7 @@ export class LocalWorker {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#lookAt = at
     const wait = Math.min(MOST_WAIT_MS, Math.max(0, at - this.#options.jobs.now()))
-    this.#timer = setTimeout(() => this.#look(), wait).unref()
+    this.#timer = startTimer(() => this.#look(), wait).unref()
   }
 
   #look(): void {

@@ -6,6 +6,7 @@ import { networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
 import { VERSION } from '../../shared/version.ts'
 import { API } from '../../shared/wire.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
 import type { EndedJob, ResultBody } from '../job/job.ts'
 import type { AddressGuard } from './address-guard.ts'
 import type { Tried } from '../job/continuation.ts'
@@ -43,7 +44,7 @@ export function webhookStep({ secret, guard, resultOf, now }: WebhookOptions): T
     const body = JSON.stringify(payloadOf(job, await resultOf(job), now()))
     const sentAt = new Date(now())
     const signature = new Webhook(target.secret ?? secret).sign(id, sentAt, body)
-    const timeout = AbortSignal.timeout(TIMEOUT_MS)
+    const timeout = timeoutSignal(TIMEOUT_MS)
     try {
       const answer = await request(target.url, {
         method: 'POST',

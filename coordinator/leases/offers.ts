@@ -1,4 +1,5 @@
 import { HOUR } from '../../shared/duration.ts'
+import { startTimer } from '../../shared/timers.ts'
 import type { Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Waiter, WaitingLine, Wish } from './waiting-line.ts'
@@ -95,7 +96,7 @@ export class Offers {
     const at = this.#jobs.queue.nextOpenAt()
     if (at === null) return
     const wait = Math.min(HOUR, Math.max(0, at - this.#jobs.now()))
-    this.#timer = setTimeout(() => {
+    this.#timer = startTimer(() => {
       this.#open(this.#jobs.now())
       this.#arm()
     }, wait).unref()

@@ -1,5 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
+import { startTimer } from '../../shared/timers.ts'
 
 /** An agent has one call open, and one more for what it looks ahead to: a worker with more has lost count of them. */
 const MOST_OF_WORKER = 64
@@ -53,7 +54,7 @@ export class WaitingLine {
     this.#size += 1
     return await new Promise((resolve) => {
       const goHome = (): void => waiter.resolve(null)
-      const timer = setTimeout(goHome, waitMs)
+      const timer = startTimer(goHome, waitMs)
       const waiter: Waiter = {
         ...wish,
         resolve: (jobId) => {

@@ -7,6 +7,7 @@ import type { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isSystemError } from '../../shared/errors.ts'
+import { startTimer } from '../../shared/timers.ts'
 import type { Config } from '../config.ts'
 import { closeInLine, connectionsOf, continueWhenRead } from './connections.ts'
 import { MAX_HEADER_BYTES, type Limits } from './limits.ts'
@@ -71,7 +72,7 @@ export async function listen(
       const closed = once(server, 'close')
       server.close()
       hangUp()
-      const cut = setTimeout(() => server.closeAllConnections(), CLOSE_MS)
+      const cut = startTimer(() => server.closeAllConnections(), CLOSE_MS)
       await closed
       clearTimeout(cut)
     },

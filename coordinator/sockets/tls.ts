@@ -4,6 +4,7 @@ import type { Server } from 'node:https'
 import { createSecureContext } from 'node:tls'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../../shared/errors.ts'
+import { startTimer } from '../../shared/timers.ts'
 
 /** Where a certificate with its chain and its key lie, both PEM. */
 export interface CertificateFiles {
@@ -74,7 +75,7 @@ export function followCertificate(
     if (!stopped) arm()
   }
   const arm = (): void => {
-    timer = setTimeout(() => void look(), everyMs).unref()
+    timer = startTimer(() => void look(), everyMs).unref()
   }
   arm()
   return () => {

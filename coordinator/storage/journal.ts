@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { setTimeout as delay } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { execa } from 'execa'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
+import { delay } from '../../shared/timers.ts'
 import { diskReason } from './disk-reason.ts'
 import { Segment } from './journal-segment.ts'
 
@@ -197,7 +197,7 @@ export async function syncBelow(dir: string, patienceMs?: number): Promise<void>
   synced.catch(() => undefined)
   const late = new AbortController()
   const tooLate = async (): Promise<never> => {
-    await delay(patienceMs, undefined, { signal: late.signal })
+    await delay(patienceMs, { signal: late.signal })
     throw new Error(
       `The file system of ${dir} took longer than ${patienceMs / SECOND} s to sync: the next start replays its journal`,
     )

@@ -2,6 +2,7 @@ import { mkdir } from 'node:fs/promises'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
+import { startTimer } from '../../shared/timers.ts'
 import type { Job } from '../job/job.ts'
 import { diskReason } from './disk-reason.ts'
 import { JobFolders, type Quarantined } from './folders.ts'
@@ -205,7 +206,7 @@ export class FileJobStore implements JobStore {
 
   #followSoon(): void {
     if (this.#closing === null)
-      this.#timer ??= setTimeout(() => void this.#tick(), FOLLOW_MS).unref()
+      this.#timer ??= startTimer(() => void this.#tick(), FOLLOW_MS).unref()
   }
 
   async #tick(): Promise<void> {

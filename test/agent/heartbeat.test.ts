@@ -101,6 +101,20 @@ describe('the heartbeat', () => {
     assert.equal((await nextWait()).ms, 5_000)
   })
 
+  for (const [seconds, ms] of [
+    [0, 1_000],
+    [-1, 1_000],
+    [2_147_484, 3_600_000],
+    [1e12, 3_600_000],
+  ] as const) {
+    it(`comes after ${ms} ms where ${seconds} s are asked for`, async (t) => {
+      const { heartbeat, answers, nextWait } = scene(t)
+      answers.push({ heartbeatSeconds: seconds })
+      heartbeat.start()
+      assert.equal((await nextWait()).ms, ms)
+    })
+  }
+
   it('comes at once, and once, after changes of stage', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     const tracked = heartbeat.track(job('a'), new AbortController())

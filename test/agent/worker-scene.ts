@@ -11,6 +11,7 @@ import { Slots } from '../../agent/host/slots.ts'
 import { Worker, type WorkerOptions } from '../../agent/work/worker.ts'
 import { openWorkspace } from '../../agent/work/workspace.ts'
 import type { AppError } from '../../shared/errors.ts'
+import { delay } from '../../shared/timers.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { clientOf, json, startServer, type Seen } from './fake-server.ts'
 
@@ -70,7 +71,7 @@ async function startCoordinator(t: TestContext, watch: Watch) {
     attempt: 1,
     lease_token: `lease-${jobId}`,
     lease_seconds: 60,
-    heartbeat_seconds: 0.05,
+    heartbeat_seconds: 20,
     deadline_seconds: 3_600,
     content_type: 'audio',
     source: {
@@ -112,7 +113,7 @@ async function startCoordinator(t: TestContext, watch: Watch) {
         order: state.orders[String(job['job_id'])] ?? 'continue',
         lease_seconds: 60,
       }))
-      json(response, 200, { directive: state.directive, heartbeat_seconds: 0.05, jobs })
+      json(response, 200, { directive: state.directive, heartbeat_seconds: 20, jobs })
     } else if (verb === 'download') response.writeHead(200, { etag: '"1"' }).end('sound')
     else if (verb === 'result') {
       state.results.push({ job_id: jobId, ...body })
@@ -184,6 +185,8 @@ export async function scene(
     device: null,
     state: () => worker.state,
     onDirective: (directive) => worker.direct(directive),
+    // Sooner than any coordinator may ask for.
+    wait: (ms, signal) => delay(Math.min(ms, 50), { signal }).catch(() => undefined),
   })
   const worker = new Worker(
     {
