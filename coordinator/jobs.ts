@@ -2,7 +2,14 @@ import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
 import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './job/continuation.ts'
-import { hasEnded, type EndedJob, type Job, type JobEvent, type PendingJob } from './job/job.ts'
+import {
+  hasEnded,
+  openAtOf,
+  type EndedJob,
+  type Job,
+  type JobEvent,
+  type PendingJob,
+} from './job/job.ts'
 import { freshLease, startsOrEndsWaiting } from './job/lease.ts'
 import type { Policy } from './job/policy.ts'
 import { JobQueue } from './job/queue.ts'
@@ -186,10 +193,10 @@ export class Jobs {
   clockStepped(ms: number): void {
     const now = this.now()
     for (const job of [...this.inStatus('processing'), ...this.inStatus('pending')]) {
-      const after = steppedJob(job, ms, now)
+      const after = steppedJob(job, ms)
       if (after === job) continue
       this.#store.touch(after)
-      if (after.status === 'pending' && this.queue.has(job.jobId)) this.queue.add(after, now)
+      if (job.status === 'pending' && after.status === 'pending') this.#requeue(job, after, now)
     }
   }
 
@@ -221,6 +228,12 @@ export class Jobs {
       this.#publish(job, null)
       return job
     })
+  }
+
+  /** Puts a job that still waits to another place; the many that are open before and after stay where they are. */
+  #requeue(before: PendingJob, after: PendingJob, now: number): void {
+    const isOpen = Math.max(openAtOf(before), openAtOf(after)) <= now
+    if (!isOpen && this.queue.has(after.jobId)) this.queue.add(after, now)
   }
 
   #publish(before: Job | null, after: Job | null): void {

@@ -2,7 +2,7 @@ import { DAY } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
 import type { JobFiles } from './files/job-files.ts'
-import { hasEnded, type Job } from './job/job.ts'
+import { hasEnded, openAtOf, type Job } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './job/lease.ts'
 
@@ -51,8 +51,9 @@ export class Upkeep {
         due.push({ jobId: job.jobId, type: 'lease_expired' })
     }
     if (queueLimitMs !== null) {
-      for (const { jobId, createdAt } of this.#jobs.inStatus('pending')) {
-        if (createdAt + queueLimitMs <= now) due.push({ jobId, type: 'deadline_passed' })
+      for (const job of this.#jobs.inStatus('pending')) {
+        if (job.status === 'pending' && openAtOf(job) + queueLimitMs <= now)
+          due.push({ jobId: job.jobId, type: 'deadline_passed' })
       }
     }
     if (dryRun) return due.length

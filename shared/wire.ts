@@ -80,6 +80,7 @@ export const uploadFields = z.object({
   priority: optional(priority, 0),
 })
 
+/** `status` is `pending`, unless an `Idempotency-Key` names a job that is further. */
 export const createdAnswer = z.object({
   job_id: z.string(),
   status: z.string(),

@@ -1,11 +1,11 @@
 import { STATUSES, type Status } from '../../shared/wire.ts'
-import type { Job } from '../job/job.ts'
+import { openAtOf, type Job } from '../job/job.ts'
 
 export type Counts = Record<Status, number>
 
 interface OfType {
   counts: Counts
-  /** When each that waits was made, by its id. */
+  /** Since when each waits that does, by its id. */
   waiting: Map<string, number>
 }
 
@@ -35,12 +35,13 @@ export class Tally {
     }
   }
 
-  #add({ contentType, status, jobId, createdAt }: Job): void {
+  #add(job: Job): void {
+    const { contentType, status, jobId } = job
     let type = this.#types.get(contentType)
     if (type === undefined)
       this.#types.set(contentType, (type = { counts: noCounts(), waiting: new Map() }))
     type.counts[status] += 1
-    if (status === 'pending') type.waiting.set(jobId, createdAt)
+    if (job.status === 'pending') type.waiting.set(jobId, openAtOf(job))
   }
 
   #remove({ contentType, status, jobId }: Job, after: Job | null): void {

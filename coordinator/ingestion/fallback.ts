@@ -1,5 +1,5 @@
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
-import { lastAttempt, type PendingJob } from '../job/job.ts'
+import { lastAttempt, openAtOf, type PendingJob } from '../job/job.ts'
 
 /** When jobs are processed here that workers might take. */
 export interface FallbackRules {
@@ -11,9 +11,8 @@ export interface FallbackRules {
 
 /** From when on a waiting job may be processed here, if nobody else can take it; null: never. */
 export function dueHereAt(job: PendingJob, { afterMs, startedAt }: FallbackRules): number | null {
-  const { availableAt, reserved, ingestion } = job
-  const openAt = Math.max(availableAt, reserved?.untilAt ?? 0)
-  if (ingestion?.local === true) return openAt
+  const openAt = openAtOf(job)
+  if (job.ingestion?.local === true) return openAt
   if (afterMs === null) return null
   // It has waited already, before the attempt that was made here.
   if (lastAttempt(job)?.workerId === LOCAL_WORKER) return openAt

@@ -151,6 +151,11 @@ export function attemptOf(job: Job, number: number): Attempt | undefined {
   return job.attempts.find((one) => one.number === number)
 }
 
+/** From when on any worker may have a job that waits, and its wait counts. */
+export function openAtOf({ availableAt, reserved }: PendingJob): number {
+  return Math.max(availableAt, reserved?.untilAt ?? 0)
+}
+
 export function hasEnded(job: Job): job is EndedJob {
   return job.status !== 'pending' && job.status !== 'processing'
 }

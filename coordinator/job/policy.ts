@@ -9,7 +9,7 @@ export interface Policy {
   deadlineMs: Readonly<Record<string, number>>
   /** … but at least this many times the length of the recording. */
   deadlineFactor: number
-  /** How long a job may wait; null: for ever. */
+  /** How long a job may wait for a worker, each time that it does; null: for ever. */
   queueLimitMs: number | null
 }
 

@@ -1,6 +1,6 @@
 import TinyQueue from 'tinyqueue'
 import type { Capabilities } from '../../shared/announcement.ts'
-import type { PendingJob } from './job.ts'
+import { openAtOf, type PendingJob } from './job.ts'
 import { meets, requirementsOf, type Requirements } from './requirements.ts'
 
 interface Entry {
@@ -51,7 +51,7 @@ export class JobQueue {
     this.remove(job.jobId)
     if (job.ingestion?.local === true) return
     const { jobId, contentType, priority, createdAt, availableAt, reserved } = job
-    const openAt = Math.max(availableAt, reserved?.untilAt ?? 0)
+    const openAt = openAtOf(job)
     const reservedFor = reserved?.workerId ?? null
     const entry = {
       jobId,

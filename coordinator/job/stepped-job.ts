@@ -3,9 +3,8 @@ import type { Job, Lease } from './job.ts'
 /**
  * The job after the clock was set by so much: what it may still use or has to wait lasts as long as before. What is over
  * stays as it was written down; the very same object when nothing changes.
- * @param now after the step.
  */
-export function steppedJob(job: Job, ms: number, now: number): Job {
+export function steppedJob(job: Job, ms: number): Job {
   if (job.status === 'processing') {
     // The running attempt's start belongs to its deadline.
     const attempts = job.attempts.map((one) =>
@@ -15,9 +14,6 @@ export function steppedJob(job: Job, ms: number, now: number): Job {
   }
   if (job.status !== 'pending') return job
   const { availableAt, reserved } = job
-  const openAt = Math.max(availableAt, reserved?.untilAt ?? 0)
-  // Open before and after: the many that only wait for a worker.
-  if (openAt <= now && openAt <= now - ms) return job
   return {
     ...job,
     availableAt: availableAt + ms,

@@ -8,6 +8,7 @@ import {
   ended,
   pendingAgain,
   lastAttempt,
+  openAtOf,
   MAX_ATTEMPTS_KEPT,
   type Attempt,
   type Beat,
@@ -162,7 +163,7 @@ function leaseExpired(job: Job, context: Context): Job {
 
 function deadlinePassed(job: Job, { now, policy }: Context): Job {
   if (job.status === 'pending' && policy.queueLimitMs !== null) {
-    if (job.createdAt + policy.queueLimitMs > now) return job
+    if (openAtOf(job) + policy.queueLimitMs > now) return job
     return ended(job, 'timeout', job.attempts, now, {
       code: 'timeout',
       message: 'No worker took the job in time.',

@@ -53,7 +53,7 @@ export function gaugeState(
   })
   new Gauge({
     name: 'morag_queue_oldest_age_seconds',
-    help: 'How long ago the job was made that waits longest.',
+    help: 'How long the job that waits longest has waited for a worker.',
     labelNames: ['content_type'],
     registers,
     collect() {

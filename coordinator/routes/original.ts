@@ -24,12 +24,12 @@ export function originalRoutes({
   app.post('/remote-jobs', async (c) => {
     const isForm = c.req.header('content-type')?.toLowerCase().startsWith('multipart/form-data')
     if (isForm === true) {
-      const { jobId, createdAt } = await intake.fromUpload(formOf(c), submissionOf(c))
-      return answer(c, { jobId, status: 'pending', createdAt })
+      const { jobId, status, createdAt } = await intake.fromUpload(formOf(c), submissionOf(c))
+      return answer(c, { jobId, status, createdAt })
     }
     const request = await bodyOf(c, createRequest)
-    const { jobId, createdAt } = await intake.fromPath(request, submissionOf(c))
-    return answer(c, { jobId, status: 'pending', createdAt })
+    const { jobId, status, createdAt } = await intake.fromPath(request, submissionOf(c))
+    return answer(c, { jobId, status, createdAt })
   })
 
   app.get('/remote-jobs/poll', async (c) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
 import { Clock } from '../../coordinator/clock.ts'
+import type { Policy } from '../../coordinator/job/policy.ts'
 import { lastAttempt } from '../../coordinator/job/job.ts'
 import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { assembled, type Assembled } from './assembled.ts'
@@ -48,8 +49,11 @@ for (const [title, ms] of [
   ['an hour back', -HOUR],
 ] as const) {
   describe(`after a step ${title}`, () => {
-    async function scene(t: TestContext): Promise<Assembled & { set: () => void }> {
-      const all = await assembled(t)
+    async function scene(
+      t: TestContext,
+      policy: Partial<Policy> = {},
+    ): Promise<Assembled & { set: () => void }> {
+      const all = await assembled(t, { policy })
       const set = (): void => {
         all.clock.now += ms
         all.jobs.clockStepped(ms)
@@ -108,6 +112,16 @@ for (const [title, ms] of [
         (await claim()).map((one) => one.jobId),
         [jobId],
       )
+    })
+
+    test('a wait under a limit lasts as long as before', async (t) => {
+      const { add, set, clock, upkeep } = await scene(t, { queueLimitMs: HOUR / 2 })
+      await add()
+      clock.now += HOUR / 2 - 1
+      set()
+      assert.equal(await upkeep.expire(), 0)
+      clock.now += 1
+      assert.equal(await upkeep.expire(), 1)
     })
 
     test('a job that waits for nobody in particular is there at once', async (t) => {

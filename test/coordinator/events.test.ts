@@ -400,8 +400,8 @@ describe('a batch', () => {
 
 describe('the tally', () => {
   it('follows jobs through their states and forgets types that nobody uses', () => {
-    const old = pendingJob({ createdAt: 1_000 })
-    const job = pendingJob({ createdAt: 2_000 })
+    const old = pendingJob({ availableAt: 1_000 })
+    const job = pendingJob({ createdAt: 1_000, availableAt: 2_000 })
     const tally = new Tally([old, job])
     const running = { ...old, status: 'cancelled', completedAt: 5, continuation: null } as const
     tally.change(old, running)
@@ -411,7 +411,7 @@ describe('the tally', () => {
     assert.equal(type?.oldestWaitingAt, 2_000)
     const later = { ...job, availableAt: 9_000 }
     tally.change(job, later)
-    assert.equal([...tally.types()][0]?.oldestWaitingAt, 2_000)
+    assert.equal([...tally.types()][0]?.oldestWaitingAt, 9_000)
     tally.change(later, null)
     tally.change(running, null)
     assert.deepEqual([...tally.types()], [])

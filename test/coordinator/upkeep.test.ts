@@ -83,6 +83,28 @@ describe('the sweep', () => {
     assert.equal(all.job(jobId).status, 'pending')
   })
 
+  test('counts a wait from when the job came back, not from when it was made', async (t) => {
+    const policy = { queueLimitMs: HOUR, deadlineMs: { default: DAY } }
+    const all = await assembled(t, { policy })
+    const [retried, lost] = [await all.add(), await all.add({ contentType: 'video' })]
+    await all.jobs.apply(retried, { type: 'cancel' })
+    await all.claim({ contentTypes: ['video'] })
+    all.clock.now += 2 * HOUR
+    await all.jobs.apply(retried, { type: 'retry', reserveFor: null })
+    // The lease, and no wait.
+    assert.equal(await all.upkeep.expire(), 1)
+    assert.deepEqual(
+      [retried, lost].map((jobId) => all.job(jobId).status),
+      ['pending', 'pending'],
+    )
+    all.clock.now += HOUR - 1
+    assert.equal(await all.upkeep.expire(), 0)
+    all.clock.now += 1
+    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(all.job(retried).status, 'timeout')
+    assert.equal(all.job(lost).status, 'pending', 'it had a pause before its next try')
+  })
+
   test('goes on with the others when a job goes away under its hands', async (t) => {
     const all = await assembled(t, { policy: { queueLimitMs: HOUR } })
     const [one, two] = [await all.add(), await all.add()]

@@ -347,6 +347,31 @@ describe('an Idempotency-Key', () => {
     )
   })
 
+  test('of a job that has ended says so', async (t) => {
+    const running = await startRunning(t)
+    const { body } = await upload(running, form(TYPE, FILE), key)
+    await running.ask('POST', `/remote-jobs/${String(body['job_id'])}/cancel`)
+    const again = await upload(running, form(TYPE, FILE), key)
+    assert.deepEqual(again.body, { ...body, status: 'cancelled' })
+  })
+
+  test('of a job by its path says what has become of it, too', async (t) => {
+    const running = await startRunning(t)
+    const asked: Asked = {
+      json: {
+        source_file_path: running.file('talk.mp3'),
+        content_type: 'audio',
+        ingestion_task_id: 'task-1',
+      },
+      headers: key,
+    }
+    const { body } = await running.ask('POST', '/remote-jobs/', asked)
+    assert.equal(body['status'], 'pending')
+    await claim(running)
+    const again = await running.ask('POST', '/remote-jobs/', asked)
+    assert.deepEqual(again.body, { ...body, status: 'processing' })
+  })
+
   for (const [what, parts] of [
     ['content type', [{ ...TYPE, value: 'video' }, FILE]],
     ['task', [TYPE, FILE, { name: 'ingestion_task_id', value: 'other' }]],
