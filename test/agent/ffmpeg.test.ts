@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { findTools } from '../../agent/media/ffmpeg.ts'
 import type { AppError } from '../../shared/errors.ts'
-import { tempFolder, testTools } from './fixtures.ts'
+import { tempFolder } from './fixtures.ts'
 
 const folder = tempFolder()
 
@@ -19,6 +19,9 @@ async function withPath<T>(value: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Those of the packages, by their full paths, whatever this machine has. */
+const shipped = await withPath('/nowhere', () => findTools())
+
 describe('findTools', () => {
   it('falls back to the npm packages when PATH has none', async () => {
     const tools = await withPath('/nowhere', () => findTools())
@@ -31,7 +34,7 @@ describe('findTools', () => {
   it('prefers PATH, and takes a missing ffprobe from the packages', async () => {
     const bin = path.join(folder, 'only-ffmpeg')
     await mkdir(bin)
-    await symlink((await testTools()).ffmpeg, path.join(bin, 'ffmpeg'))
+    await symlink(shipped.ffmpeg, path.join(bin, 'ffmpeg'))
     const tools = await withPath(bin, () => findTools())
     assert.equal(tools.origin, 'path')
     assert.equal(tools.ffmpeg, 'ffmpeg')
@@ -46,15 +49,14 @@ describe('findTools', () => {
   })
 
   it('takes the program a setting names, and ffprobe beside it', async () => {
-    const known = await testTools()
     const bin = path.join(folder, 'both')
     await mkdir(bin)
-    await symlink(known.ffmpeg, path.join(bin, 'ffmpeg'))
-    await symlink(known.ffprobe, path.join(bin, 'ffprobe'))
+    await symlink(shipped.ffmpeg, path.join(bin, 'ffmpeg'))
+    await symlink(shipped.ffprobe, path.join(bin, 'ffprobe'))
     assert.deepEqual(await findTools(path.join(bin, 'ffmpeg')), {
       ffmpeg: path.join(bin, 'ffmpeg'),
       ffprobe: path.join(bin, 'ffprobe'),
-      version: known.version,
+      version: shipped.version,
       origin: 'setting',
     })
   })
