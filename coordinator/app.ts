@@ -30,7 +30,7 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
   const room = new BodyRoom(limits.bodyRoom)
   const app = new Hono<Env>({ strict: false })
   app.use(services.metrics.traffic)
-  app.use(gate(services.access))
+  app.use(gate(services.access, services.connections))
   app.use(async (c, next) => {
     c.set('room', room)
     await next()

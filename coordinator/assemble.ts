@@ -4,6 +4,8 @@ import path from 'node:path'
 import type { Logger } from 'pino'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { Access } from './access/access.ts'
+import { connectionLimits } from './access/connection-limits.ts'
+import { OpenConnections } from './access/open-connections.ts'
 import { Attempts } from './leases/attempts.ts'
 import { Clock } from './clock.ts'
 import { Claims } from './leases/claims.ts'
@@ -52,6 +54,7 @@ export async function assemble(
   const { now } = clock
   const random = Math.random
   const access = new Access(config, log, now)
+  const connections = new OpenConnections(connectionLimits(config.connections), log)
   const jobs = new Jobs({
     store,
     policy,
@@ -107,12 +110,13 @@ export async function assemble(
   const claims = new Claims(jobs, workers)
   const views = new Views(jobs, workers, estimates, tokens)
   const events = new Events({ jobs, workers, claims, views, estimates, store, dataDir })
-  const state = { jobs, workers, claims, events, store, dataDir }
+  const state = { jobs, workers, claims, events, store, connections, dataDir }
   return {
     config,
     log,
     store,
     access,
+    connections,
     jobs,
     files,
     workers,

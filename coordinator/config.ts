@@ -10,6 +10,7 @@ import {
   addAccessSettings,
   NO_AUTH_VARIABLE,
   type AccessConfig,
+  type AccessFlags,
 } from './access/config.ts'
 import {
   addIngestionSettings,
@@ -48,12 +49,11 @@ export interface Retention {
   readonly sourcesMs: number | 'on-success' | null
 }
 
-interface Flags extends IngestionFlags, TlsFlags {
+interface Flags extends AccessFlags, IngestionFlags, TlsFlags {
   host: string
   port: number
   dataDir: string
   mediaRoot?: string[]
-  insecureNoAuth?: true
   maxUpload: number
   maxRetries: number
   lease: number

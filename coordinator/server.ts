@@ -39,7 +39,8 @@ export async function startCoordinator(
   })
   try {
     const services = await assemble(config, log, store, roots)
-    const listening = await listen(createApp(services, limits), config, limits, log)
+    const app = createApp(services, limits)
+    const listening = await listen(app, config, { limits, connections: services.connections, log })
     const { url } = listening
     const sweep = sweepOf(services)
     sweep.start()

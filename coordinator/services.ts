@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import type { Access } from './access/access.ts'
+import type { OpenConnections } from './access/open-connections.ts'
 import type { Attempts } from './leases/attempts.ts'
 import type { Claims } from './leases/claims.ts'
 import type { Config } from './config.ts'
@@ -24,6 +25,7 @@ export interface Services {
   log: Logger
   store: FileJobStore
   access: Access
+  connections: OpenConnections
   jobs: Jobs
   intake: Intake
   claims: Claims

@@ -44,3 +44,10 @@ export function isOwnAddress(host: string): boolean {
   if (!ipaddr.isValid(host)) return isOwnName(host)
   return unwrapped(ipaddr.parse(host)).range() === 'loopback'
 }
+
+/** What one host has: an IPv4 address, or an IPv6 network of 64 bits. Text that is no address is returned as it is. */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address
+  const ip = unwrapped(ipaddr.parse(address))
+  return ip.kind() === 'ipv4' ? ip.toString() : ip.toByteArray().slice(0, 8).join(' ')
+}

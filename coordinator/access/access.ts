@@ -17,7 +17,7 @@ import { WorkerNames } from './worker-names.ts'
 /** A key of fewer characters was thought of by a person, and may be guessed. */
 const UNGUESSABLE_CHARS = 32
 
-export interface AccessOptions extends AccessConfig {
+export interface AccessOptions extends Pick<AccessConfig, 'apiKey' | 'insecureNoAuth'> {
   dataDir: string
   host: string
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import { isOwnAddress } from '../../shared/addresses.ts'
 import { AppError } from '../../shared/errors.ts'
-import { setting } from '../../shared/settings.ts'
+import { setting, wholeNumber } from '../../shared/settings.ts'
+import type { ConnectionSettings } from './connection-limits.ts'
 import { hasTokens } from './tokens.ts'
 
 /** Who may come in, beside the holders of tokens. */
@@ -10,19 +11,42 @@ export interface AccessConfig {
   readonly apiKey: string | null
   /** Nobody is asked for a token while there is none, also beyond this machine. */
   readonly insecureNoAuth: boolean
+  readonly connections: ConnectionSettings
+}
+
+export interface AccessFlags {
+  insecureNoAuth?: true
+  maxConnections?: number
+  /** Infinite: no limit. */
+  maxConnectionsPerAddress?: number
 }
 
 /** That setting's variable, which is a switch. */
 export const NO_AUTH_VARIABLE = 'MORAG_INSECURE_NO_AUTH'
 
 export function addAccessSettings(command: Command): void {
-  command.addOption(
-    setting(
-      '--insecure-no-auth',
-      'let everybody in while there is no token, also beyond this machine',
-      NO_AUTH_VARIABLE,
-    ),
-  )
+  command
+    .addOption(
+      setting(
+        '--insecure-no-auth',
+        'let everybody in while there is no token, also beyond this machine',
+        NO_AUTH_VARIABLE,
+      ),
+    )
+    .addOption(
+      setting(
+        '--max-connections <count>',
+        'open connections, in all (default: half of the open files allowed)',
+        'MORAG_MAX_CONNECTIONS',
+      ).argParser(wholeNumber(8, 1_000_000)),
+    )
+    .addOption(
+      setting(
+        '--max-connections-per-address <count>',
+        'open connections of one address that have not shown a token, or off; not for loopback (default: a sixteenth of all)',
+        'MORAG_MAX_CONNECTIONS_PER_ADDRESS',
+      ).argParser((text) => (text === 'off' ? Infinity : wholeNumber(1, 1_000_000)(text))),
+    )
 }
 
 /**
@@ -30,7 +54,7 @@ export function addAccessSettings(command: Command): void {
  * @throws {AppError} `usage` when that would let strangers in.
  */
 export function accessConfig(
-  flags: { insecureNoAuth?: true },
+  flags: AccessFlags,
   { host, dataDir }: { host: string; dataDir: string },
 ): AccessConfig {
   const apiKey = process.env['MORAG_API_KEY']?.trim() || null
@@ -39,5 +63,7 @@ export function accessConfig(
     const message = `Listening on ${host} lets everybody on the network in: make a token (morag-coordinator token create --help), set MORAG_API_KEY, or use --host 127.0.0.1. To let them in on purpose: --insecure-no-auth.`
     throw new AppError('usage', message)
   }
-  return { apiKey, insecureNoAuth }
+  const { maxConnections, maxConnectionsPerAddress } = flags
+  const connections = { all: maxConnections ?? null, perAddress: maxConnectionsPerAddress ?? null }
+  return { apiKey, insecureNoAuth, connections }
 }

@@ -1,6 +1,5 @@
-import ipaddr from 'ipaddr.js'
 import { MINUTE } from '../../shared/duration.ts'
-import { unwrapped } from '../../shared/addresses.ts'
+import { networkOf } from '../../shared/addresses.ts'
 
 /** So many wrong tokens in a window, and an address has to wait for the window's end. */
 const MOST = 10
@@ -49,10 +48,4 @@ export class Throttle {
     }
     return window
   }
-}
-
-function networkOf(address: string): string {
-  if (!ipaddr.isValid(address)) return address
-  const ip = unwrapped(ipaddr.parse(address))
-  return ip.kind() === 'ipv4' ? ip.toString() : ip.toByteArray().slice(0, 8).join(' ')
 }

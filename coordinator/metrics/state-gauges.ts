@@ -1,7 +1,8 @@
-import { Gauge, type Registry } from 'prom-client'
+import { Counter, Gauge, type Registry } from 'prom-client'
 import { SECOND } from '../../shared/duration.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { VERSION } from '../../shared/version.ts'
+import type { OpenConnections } from '../access/open-connections.ts'
 import type { Claims } from '../leases/claims.ts'
 import { diskSpace } from '../files/disk.ts'
 import type { Events } from '../events/events.ts'
@@ -15,6 +16,7 @@ export interface StateSources {
   claims: Claims
   events: Events
   store: FileJobStore
+  connections: OpenConnections
   dataDir: string
 }
 
@@ -23,7 +25,7 @@ const WORKER_STATES = ['idle', 'running', 'draining', 'unknown', 'lost'] as cons
 /** What there is at the moment, looked at when somebody asks. @param typeLabel a content type as a label. */
 export function gaugeState(
   registry: Registry,
-  { jobs, workers, claims, events, store, dataDir }: StateSources,
+  { jobs, workers, claims, events, store, connections, dataDir }: StateSources,
   typeLabel: (contentType: string) => string,
 ): void {
   const registers = [registry]
@@ -37,6 +39,22 @@ export function gaugeState(
     Number(store.foldersBehind !== null),
   )
   gauge('morag_quarantined_files', 'Files set aside at the start.', () => store.quarantined.length)
+
+  gauge('morag_connections', 'Open connections.', () => connections.open)
+  gauge(
+    'morag_connections_without_token',
+    'Open connections on which no token was shown yet.',
+    () => connections.strangers,
+  )
+  new Counter({
+    name: 'morag_connections_cut_total',
+    help: 'Connections that were ended or refused for a limit of open ones.',
+    registers,
+    collect() {
+      this.reset()
+      this.inc(connections.cut)
+    },
+  })
 
   new Gauge({
     name: 'morag_jobs',

@@ -8,6 +8,7 @@ import type { Logger } from 'pino'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
+import type { OpenConnections } from '../access/open-connections.ts'
 import type { Config } from '../config.ts'
 import { closeInLine, connectionsOf, continueWhenRead } from './connections.ts'
 import { MAX_HEADER_BYTES, type Limits } from './limits.ts'
@@ -32,8 +33,7 @@ const CLOSE_MS = 10 * SECOND
 export async function listen(
   app: Hono<Env>,
   { host, port, tls }: Pick<Config, 'host' | 'port' | 'tls'>,
-  limits: Limits,
-  log: Logger,
+  { limits, connections, log }: { limits: Limits; connections: OpenConnections; log: Logger },
 ): Promise<Listening> {
   const { idleMs, certificateMs: everyMs } = limits
   const certificate = tls === null ? null : await readCertificate(tls)
@@ -54,6 +54,7 @@ export async function listen(
           serverOptions: { ...options, ...certificate, handshakeTimeout: idleMs },
         })
   const server = served as Server
+  connections.watch(server)
   refuseUnfit(server, idleMs, log)
   continueWhenRead(server)
   closeInLine(server)

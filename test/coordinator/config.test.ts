@@ -48,6 +48,7 @@ test('without anything said the settings are those that the README promises', ()
       mediaRoots: [os.tmpdir()],
       apiKey: null,
       insecureNoAuth: false,
+      connections: { all: null, perAddress: null },
       maxUploadBytes: 8 * 1024 ** 3,
       maxRetries: 3,
       policy: {

@@ -71,6 +71,7 @@ export function configOver(root: string, different: Partial<Config> = {}): Confi
     mediaRoots: [path.join(root, 'media')],
     apiKey: null,
     insecureNoAuth: false,
+    connections: { all: null, perAddress: null },
     maxUploadBytes: 1024 ** 3,
     maxRetries: 3,
     policy: { ...POLICY, deadlineMs: { ...POLICY.deadlineMs, video: HOUR } },

@@ -76,6 +76,33 @@ describe('a coordinator with a certificate', { skip }, () => {
     await assert.rejects(fetch(`${running.url.replace('https', 'http')}/health`))
   })
 
+  test('lets a connection stay that has shown a token, however many come that have not', async (t) => {
+    const apiKey = 'a key that nobody can guess, of many characters'
+    const connections = { all: 32, perAddress: null }
+    const { url } = await startRunning(t, { tls: first, apiKey, connections })
+    const { hostname, port } = new URL(url)
+    const dial = async () => {
+      const socket = connect({ host: hostname, port: Number(port), rejectUnauthorized: false })
+      socket.on('error', () => undefined)
+      socket.resume()
+      t.after(() => socket.destroy())
+      await once(socket, 'secureConnect')
+      return socket
+    }
+    const asked = `GET /metrics HTTP/1.1\r\nHost: localhost\r\nX-API-Key: ${apiKey}\r\n\r\n`
+    const known = await dial()
+    const answered = once(known, 'data')
+    known.write(asked)
+    await answered
+    const strangers = []
+    for (let i = 0; i < 20; i += 1) strangers.push(await dial())
+    if (!strangers[0]!.closed) await once(strangers[0]!, 'close')
+    assert.equal(known.destroyed, false)
+    const again = once(known, 'data')
+    known.write(asked)
+    await again
+  })
+
   describe('whose files are written anew', () => {
     /** One over copies of the first, which are looked at all the time. */
     async function renewable(t: Parameters<typeof startRunning>[0], setup: Setup = {}) {
