@@ -17,7 +17,7 @@ import type {
   SpeechOptions,
   TranscribeRequest,
 } from './engine.ts'
-import { withLadder, type Effort } from './ladder.ts'
+import { withLadder, type Allowed, type Effort } from './ladder.ts'
 import { SettledEffort } from './settled-effort.ts'
 import { Silence, SILENT_MS } from './silence.ts'
 
@@ -32,7 +32,10 @@ export class CliEngine implements Engine {
   readonly #silentMs: number
   readonly #settled = new SettledEffort()
   /** Absent where the program cannot tell, or does so as well while it transcribes. */
-  readonly detect?: (pieces: readonly AudioPiece[]) => Promise<(Detected | null)[]>
+  readonly detect?: (
+    pieces: readonly AudioPiece[],
+    model?: string | null,
+  ) => Promise<(Detected | null)[]>
   #closing = new AbortController()
 
   /** @param models what the ladder may fall back to. */
@@ -56,7 +59,9 @@ export class CliEngine implements Engine {
       device: settings.device.kind === 'cpu' ? 'cpu' : 'gpu',
     }
     const { detection } = program
-    if (detection !== undefined) this.detect = (pieces) => this.#detect(detection, pieces)
+    if (detection !== undefined) {
+      this.detect = (pieces, model = null) => this.#detect(detection, pieces, model)
+    }
   }
 
   /** There is nothing to keep ready: each piece has a process of its own. */
@@ -66,62 +71,65 @@ export class CliEngine implements Engine {
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { options, signal, slot } = request
-    const usual = { ...this.#effort, model: options.model ?? this.#effort.model }
-    const { effort, notes } = this.#settled.from(slot, usual)
-    const warnings = [...notes]
-    const translates = options.task === 'translate'
-    const allow = {
-      ...this.#settings.onOutOfMemory,
-      // Whisper's turbo models do not translate.
-      models: this.#models.filter((model) => !translates || !model.includes('turbo')),
-      computeTypes: this.#program.computeTypes ?? true,
-    }
-    let reached = effort
-    const parsed = await withLadder(
-      effort,
-      allow,
-      async (step) => {
+    const { result, warnings } = await this.#settled.run(
+      slot,
+      this.#usual(options.model),
+      this.#allowed(options.task === 'translate'),
+      async (effort) => {
         signal.throwIfAborted()
-        reached = step
-        const place = step.device === 'cpu' ? { index: slot.index, gpu: null } : slot
         const workDir = path.join(request.workDir, 'out')
         // What an earlier try left behind is not to be taken for this one's.
         await rm(workDir, { recursive: true, force: true })
         await mkdir(workDir, { recursive: true })
-        const planned = { ...request, workDir, slot: place, effort: step }
+        const planned = { ...request, workDir, slot: placeOf(slot, effort), effort }
         const plan = this.#program.plan(planned)
         const { outcome, output } = await this.#run(plan, planned, this.#progress(planned, request))
         return this.#program.parse(output, outcome, planned)
       },
-      (note) => warnings.push(note),
     )
-    this.#settled.note(slot, usual, reached, warnings)
-    return { ...parsed, warnings }
+    return { ...result, warnings }
   }
 
   async #detect(
     detection: NonNullable<CliProgram['detection']>,
     pieces: readonly AudioPiece[],
+    model: string | null,
   ): Promise<(Detected | null)[]> {
     const [first] = pieces
     if (first === undefined) return []
+    const { slot, signal } = first
     const wavPaths = pieces.map(({ wavPath }) => wavPath)
-    const options: SpeechOptions = {
-      language: null,
-      task: 'transcribe',
-      prompt: null,
-      hotwords: null,
-      words: false,
-      speakers: null,
-      model: null,
+    const { effort: settled } = this.#settled.from(slot, this.#usual(model))
+    return await withLadder(
+      // A language is told without batches: less memory would not be asked for with smaller ones.
+      { ...settled, batchSize: null },
+      this.#allowed(false),
+      async (effort) => {
+        signal.throwIfAborted()
+        const place = { ...first, slot: placeOf(slot, effort) }
+        const request = { ...place, options: { ...DETECTING, model }, effort, again: false }
+        const { outcome } = await this.#run(detection.plan(request, wavPaths), place)
+        return detection.parse(outcome, wavPaths)
+      },
+      () => undefined,
+    )
+  }
+
+  #usual(model: string | null): Effort {
+    return { ...this.#effort, model: model ?? this.#effort.model }
+  }
+
+  #allowed(translates: boolean): Allowed {
+    return {
+      ...this.#settings.onOutOfMemory,
+      // Whisper's turbo models do not translate.
+      models: this.#models.filter((model) => !translates || !model.includes('turbo')),
+      computeTypes: this.#program.computeTypes ?? true,
     }
-    const request = { ...first, options, effort: this.#effort, again: false }
-    const { outcome } = await this.#run(detection.plan(request, wavPaths), first)
-    return detection.parse(outcome, wavPaths)
   }
 
   plans(options: SpeechOptions, workDir: string): CommandLine[] {
-    const effort = { ...this.#effort, model: options.model ?? this.#effort.model }
+    const effort = this.#usual(options.model)
     const slot = { index: 0, gpu: this.#settings.device.kind === 'cpu' ? null : '0' }
     const wavPath = path.join(workDir, 'piece.wav')
     const request = { wavPath, durationSeconds: 60, workDir, slot, options, effort, again: false }
@@ -202,3 +210,18 @@ export class CliEngine implements Engine {
 
 /** A transcript of a piece is some megabytes at the very most. */
 const MAX_OUTPUT = 256 * 1024 * 1024
+
+/** What a language is told with. */
+const DETECTING: SpeechOptions = {
+  language: null,
+  task: 'transcribe',
+  prompt: null,
+  hotwords: null,
+  words: false,
+  speakers: null,
+  model: null,
+}
+
+function placeOf(slot: Slot, { device }: Effort): Slot {
+  return device === 'cpu' ? { index: slot.index, gpu: null } : slot
+}

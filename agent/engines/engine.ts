@@ -102,15 +102,17 @@ export interface Engine {
   /**
    * Gets models and starts what has to run on that slot, so that `transcribe` can begin at once. It is optional:
    * `transcribe` does the same when it finds nothing ready.
+   * @param model as in `SpeechOptions`; default: the usual one.
    * @throws {AppError} `model_missing`, `engine_missing`, `engine_failed`; the signal's reason when aborted.
    */
-  prepare(slot: Slot, signal: AbortSignal): Promise<void>
+  prepare(slot: Slot, signal: AbortSignal, model?: string | null): Promise<void>
   /**
    * The languages of up to three pieces of at most 30 seconds each, in one go; null for what it cannot tell. Absent where
    * the engine cannot, or does it just as well while it transcribes.
+   * @param model as in `prepare`.
    * @throws {AppError} as `transcribe`.
    */
-  detect?(pieces: readonly AudioPiece[]): Promise<(Detected | null)[]>
+  detect?(pieces: readonly AudioPiece[], model?: string | null): Promise<(Detected | null)[]>
   /**
    * @throws {AppError} as `prepare`, `gpu_out_of_memory`, `unsupported_language`; the signal's reason when aborted.
    */

@@ -73,8 +73,9 @@ export class OpenaiEngine implements Engine {
     this.#minMs = minMs
   }
 
-  async prepare(slot: Slot, signal: AbortSignal): Promise<void> {
-    const { endpoints, resident } = await this.#servers.at(slot, this.info.model, signal)
+  async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
+    const wanted = model ?? this.info.model
+    const { endpoints, resident } = await this.#servers.at(slot, wanted, signal)
     if (resident === null && !(await this.#servers.isReady(null, signal))) {
       throw nobody(endpoints.transcriptions)
     }

@@ -1,5 +1,5 @@
 import type { Slot } from '../host/slots.ts'
-import type { Effort } from './ladder.ts'
+import { withLadder, type Allowed, type Effort } from './ladder.ts'
 
 interface Settled {
   effort: Effort
@@ -17,6 +17,30 @@ export class SettledEffort {
 
   constructor(now: () => number = Date.now) {
     this.#now = now
+  }
+
+  /**
+   * Does something with as much as fits into the slot's memory, from where that was found out.
+   * @returns `warnings`: a sentence for each step down from the usual effort.
+   * @throws as `withLadder`.
+   */
+  async run<T>(
+    slot: Slot,
+    usual: Effort,
+    allowed: Allowed,
+    attempt: (effort: Effort) => Promise<T>,
+  ): Promise<{ result: T; warnings: string[] }> {
+    const { effort, notes } = this.from(slot, usual)
+    const warnings = [...notes]
+    let last = effort
+    const result = await withLadder(
+      effort,
+      allowed,
+      async (step) => await attempt((last = step)),
+      (note) => warnings.push(note),
+    )
+    this.note(slot, usual, last, warnings)
+    return { result, warnings }
   }
 
   /** Where to begin, and the notes of how it came to that. */

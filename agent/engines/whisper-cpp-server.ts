@@ -12,7 +12,7 @@ import type {
   Recognised,
   TranscribeRequest,
 } from './engine.ts'
-import { withLadder, type Effort } from './ladder.ts'
+import type { Effort } from './ladder.ts'
 import { request as askResident } from './resident-request.ts'
 import type { Resident, ResidentPlan } from './resident.ts'
 import { Residents } from './residents.ts'
@@ -63,8 +63,8 @@ export class WhisperServerEngine implements Engine {
     this.#models = models
   }
 
-  async prepare(slot: Slot, signal: AbortSignal): Promise<void> {
-    await this.#withEffort(slot, null, async (effort) => {
+  async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
+    await this.#withEffort(slot, model, async (effort) => {
       await this.#server(slot, effort, signal)
     })
   }
@@ -84,10 +84,13 @@ export class WhisperServerEngine implements Engine {
     return { ...heard, warnings }
   }
 
-  readonly detect = async (pieces: readonly AudioPiece[]): Promise<(Detected | null)[]> => {
+  readonly detect = async (
+    pieces: readonly AudioPiece[],
+    model: string | null = null,
+  ): Promise<(Detected | null)[]> => {
     const heard: (Detected | null)[] = []
     for (const piece of pieces) {
-      const { result } = await this.#withEffort(piece.slot, null, async (effort) => {
+      const { result } = await this.#withEffort(piece.slot, model, async (effort) => {
         const { body } = await this.#ask(piece, effort, DETECTION_FIELDS, () => undefined)
         return parseDetection(body)
       })
@@ -120,17 +123,7 @@ export class WhisperServerEngine implements Engine {
       models: this.#models,
       computeTypes: false,
     }
-    const { effort, notes } = this.#settled.from(slot, usual)
-    const warnings = [...notes]
-    let last = effort
-    const result = await withLadder(
-      effort,
-      allowed,
-      async (step) => await attempt((last = step)),
-      (note) => warnings.push(note),
-    )
-    this.#settled.note(slot, usual, last, warnings)
-    return { result, warnings }
+    return await this.#settled.run(slot, usual, allowed, attempt)
   }
 
   async #server(slot: Slot, effort: Effort, signal: AbortSignal): Promise<Resident> {

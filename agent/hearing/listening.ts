@@ -165,7 +165,7 @@ async function onSlot(
   const { understood, options, voices, offsetSeconds, isNew } = request
   try {
     tell('loading', 0)
-    await engine.prepare(slot, signal)
+    await engine.prepare(slot, signal, options.model)
     if (isNew && understood.decided === null) {
       const [first] = voices
       const speech = first!.speech
@@ -173,7 +173,9 @@ async function onSlot(
         .filter(({ start }) => start >= 0)
       const { wavPath } = first!
       const { workDir } = request
-      const voted = await spokenLanguage(engine, { wavPath, speech, workDir, slot, signal })
+      const { model } = options
+      const recording = { wavPath, speech, workDir, slot, signal, model }
+      const voted = await spokenLanguage(engine, recording)
       understood.decided = voted.language
       if (voted.warning !== null) understood.warnings.push(voted.warning)
     }

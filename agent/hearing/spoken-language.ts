@@ -27,9 +27,11 @@ export async function spokenLanguage(
     workDir: string
     slot: Slot
     signal: AbortSignal
+    /** As in `SpeechOptions`. */
+    model: string | null
   },
 ): Promise<{ language: Detected | null; warning: string | null }> {
-  const { wavPath, speech, slot, signal } = recording
+  const { wavPath, speech, slot, signal, model } = recording
   const seconds = totalLength(speech)
   if (engine.detect === undefined || seconds <= ENOUGH_SECONDS) {
     return { language: null, warning: null }
@@ -44,7 +46,7 @@ export async function spokenLanguage(
       const durationSeconds = await cutWav(wavPath, [window], piece, signal)
       pieces.push({ wavPath: piece, durationSeconds, workDir, slot, signal })
     }
-    const heard = await engine.detect(pieces)
+    const heard = await engine.detect(pieces, model)
     return { language: vote(heard.filter((one) => one !== null)), warning: null }
   } catch (error) {
     signal.throwIfAborted()

@@ -245,6 +245,30 @@ describe('an engine of one process per piece', () => {
     await nobodyLeft(folder, 1)
   })
 
+  it('hears languages with what fits into the memory, as it recognises', async () => {
+    const { engine, request, folder } = await jobOf('small-gpu')
+    await engine.transcribe(request)
+    const before = childrenIn(folder).length
+    await engine.detect?.([request])
+    await nobodyLeft(folder, before / 2 + 1)
+  })
+
+  it('hears languages with the model of the job', async () => {
+    const models: string[] = []
+    const { engine, request } = await jobOf('detection', {
+      detection: {
+        plan: ({ effort }) => {
+          models.push(effort.model)
+          return { file: process.execPath, args: ['-e', ''], env: {}, output: null }
+        },
+        parse: () => [],
+      },
+    })
+    await engine.detect?.([request])
+    await engine.detect?.([request], 'large')
+    assert.deepEqual(models, ['base', 'large'])
+  })
+
   it('writes nothing outside the folder of the piece', async () => {
     const { engine, request, folder, workDir } = await jobOf('success')
     await engine.transcribe(request)

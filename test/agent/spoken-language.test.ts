@@ -39,6 +39,7 @@ const hearIt = async (
     workDir,
     slot: { index: 0, gpu: null },
     signal,
+    model: null,
   })
 
 describe('the language of a recording', () => {

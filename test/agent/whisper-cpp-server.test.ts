@@ -120,6 +120,20 @@ describe('whisper-cpp with whisper-server', () => {
     await setup.engine.close()
   })
 
+  it('loads the model that a job asks for once, for its language and its text', async () => {
+    const setup = await setUp(['base', 'small'])
+    const slot = { index: 0, gpu: null }
+    const piece = await setup.request({ options: { ...OPTIONS, model: 'small' } })
+    await setup.engine.prepare(slot, signal, 'small')
+    await setup.engine.detect?.([piece], 'small')
+    await setup.engine.transcribe(piece)
+    assert.deepEqual(
+      (await starts(setup)).map(({ scenario }) => scenario),
+      ['small'],
+    )
+    await setup.engine.close()
+  })
+
   it('tells the languages of pieces', async () => {
     const { engine, request } = await setUp(['base'])
     assert.deepEqual(await engine.detect?.([await request(), await request()]), [
