@@ -5,6 +5,7 @@ import type { Engine, Recognised, SpeechOptions, TranscribeRequest } from '../en
 import { countLanguage } from './heard-languages.ts'
 import type { Hearing, Voice } from './recording.ts'
 import type { Slot } from '../host/slots.ts'
+import { withDurations } from '../speech/durations.ts'
 import { better, review, worthRetry } from '../speech/hallucination.ts'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from '../speech/parts.ts'
 import { totalLength } from '../speech/span.ts'
@@ -30,6 +31,9 @@ export interface RecognitionRequest {
   /** A part is finished. */
   onPart(): void
 }
+
+const NO_LENGTH =
+  'The engine gave some segments no length, or a negative one: their times are estimates.'
 
 interface Judged extends Recognised {
   dropped: number
@@ -141,7 +145,9 @@ function judged(
   part: Part,
   recognised: Recognised,
 ): Judged {
-  const placed = restore(part, recognised.segments).map((one) => tighten(one, part.speech))
+  const within = { start: part.audio[0]!.start, end: part.audio.at(-1)!.end }
+  const timed = withDurations(restore(part, recognised.segments), within)
+  const placed = timed.segments.map((one) => tighten(one, part.speech))
   const named =
     voice.channel === null
       ? placed
@@ -149,7 +155,8 @@ function judged(
   // Loudness misses what is said in noise: nothing that was heard may be called unsaid for that.
   const speech = finder === 'silero' ? part.speech : part.audio
   const { segments, dropped } = review(named, speech)
-  return { ...recognised, segments, dropped: dropped.length }
+  const warnings = timed.estimated ? [...recognised.warnings, NO_LENGTH] : recognised.warnings
+  return { ...recognised, segments, dropped: dropped.length, warnings }
 }
 
 /** How much of all speech is done: voices are heard one after the other, and silence costs nothing. */

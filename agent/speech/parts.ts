@@ -151,7 +151,7 @@ function timed<S extends Segment>(segments: readonly S[]): S[] {
       start: known(word.start),
       end: known(word.end),
     }))
-    const end = Math.max(start, known(segment.end))
+    const end = (reached = Math.max(start, known(segment.end)))
     return { ...segment, start, end, ...(words === undefined ? {} : { words }) }
   })
 }

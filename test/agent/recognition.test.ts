@@ -126,6 +126,30 @@ describe('text where nobody speaks', () => {
   })
 })
 
+describe('segments to which the engine gives no length', () => {
+  it('have one in the transcript, and a sentence', async () => {
+    const at = (start: number, end: number, text: string) => ({ start, end, text })
+    const heard = [
+      at(0.5, 2, 'Ask not.'),
+      at(2, 2, 'Zero.'),
+      at(3, 2.6, 'Less.'),
+      at(NaN, NaN, 'No.'),
+    ]
+    const { segments, warnings } = await run(
+      scripted(() => ({ language: 'en', segments: heard, warnings: [] })),
+    )
+    assert.deepEqual(
+      segments.map(({ text }) => text),
+      ['Ask not.', 'Zero.', 'Less.', 'No.'],
+    )
+    for (const [i, { start, end }] of segments.entries()) {
+      assert.ok(end - start >= 0.1, `${start} to ${end}`)
+      assert.ok(start >= (segments[i - 1]?.end ?? 0))
+    }
+    assert.match(warnings.join(), /no length/)
+  })
+})
+
 describe('an engine that fails to tell speakers apart', () => {
   it('gives the text without them, and says so', async () => {
     const engine = scripted(({ options }) =>
