@@ -7,6 +7,7 @@ import type { HeardSegment } from '../speech/heard-segment.ts'
 import { modelLabel } from '../engines/model-label.ts'
 import { mostHeard } from './heard-languages.ts'
 import { hear } from './hearing.ts'
+import type { Hearing } from './recording.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { MediaInfo } from '../media/media-info.ts'
 import { overall, type Stage } from '../reports/progress.ts'
@@ -115,7 +116,7 @@ async function listenIn(
       'Speech was told from silence by loudness alone: install sherpa-onnx-node to tell it from noise.',
     )
   }
-  warnings.push(...understood.warnings, ...doubts(understood))
+  warnings.push(...understood.warnings, ...doubts(understood, hearing))
   return {
     transcript: transcriptOf(understood, named.segments, hearing.seconds),
     engine: { ...info, model: modelLabel(asked.options.model ?? info.model) },
@@ -193,14 +194,19 @@ async function onSlot(
 }
 
 /** What a reader should know about the certainty of the text. */
-function doubts({ segments, dropped }: Understood): string[] {
+function doubts({ segments, dropped }: Understood, { voices }: Hearing): string[] {
   const counts = new Map<string, number>()
   for (const flag of segments.flatMap(({ flags }) => flags ?? [])) {
     counts.set(flag, (counts.get(flag) ?? 0) + 1)
   }
   const marked = segments.filter(({ flags }) => flags !== undefined && flags.length > 0).length
   const listed = [...counts].map(([flag, count]) => `${flag} ${count}`).join(', ')
+  const hasSpeech = voices.some(({ speech }) => speech.length > 0)
   return [
+    ...(hasSpeech ? [] : ['No speech was found in it: the transcript is empty.']),
+    ...(hasSpeech && segments.length === 0 && dropped === 0
+      ? ['Somebody may speak in it, but no words were recognised: the transcript is empty.']
+      : []),
     ...(marked > 0 ? [`${marked} segment(s) are marked as doubtful (${listed}).`] : []),
     ...(dropped > 0 ? [`${dropped} segment(s) were left out: text where nobody speaks.`] : []),
   ]

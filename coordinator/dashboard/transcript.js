@@ -5,6 +5,9 @@ import { Lines } from './lines.js'
 import { indexAt, segmentsOf, speakersOf } from './segments.js'
 import { loudnessOf, waveform } from './waveform.js'
 
+/** So many warnings are shown, and so much of each. */
+const MOST_REMARKS = 20
+const MOST_LETTERS = 600
 const FORMS = ['md', 'json', 'srt', 'vtt', 'txt']
 
 /**
@@ -64,7 +67,7 @@ function built(job, { content, metadata }, player, signal) {
   const downloads = downloadsOf(job)
   if (segments.length === 0) {
     const text = h('pre', { class: 'text', tabindex: 0, dir: 'auto' }, content)
-    return [h('div', { class: 'deck' }, player, downloads), text]
+    return [h('div', { class: 'deck' }, player, remarks(metadata), downloads), text]
   }
   const speakers = speakersOf(segments)
   const seconds = secondsOf(job, metadata, segments)
@@ -98,6 +101,7 @@ function built(job, { content, metadata }, player, signal) {
       player ?? gone,
       wave.element,
       h('p', { class: 'sub' }, about(metadata, speakers)),
+      remarks(metadata),
       search(lines),
       followBox(lines),
       downloads,
@@ -116,6 +120,22 @@ function about(metadata, speakers) {
     typeof word_count === 'number' ? plural(word_count, 'word') : '',
   ]
   return parts.filter((part) => part !== '').join(' · ')
+}
+
+/**
+ * What a reader should know about how the text came about; null: nothing.
+ *
+ * @param {Record<string, any>} metadata
+ */
+function remarks({ warnings, has_speech }) {
+  const said = Array.isArray(warnings) ? warnings.filter((one) => typeof one === 'string') : []
+  if (has_speech === false && said.length === 0) said.push('No speech was found in it.')
+  const shown = said.slice(0, MOST_REMARKS).map((one) => one.slice(0, MOST_LETTERS))
+  const left = said.length - shown.length
+  if (left > 0) shown.push(`${left} more: see the json.`)
+  if (shown.length === 0) return null
+  const items = shown.map((one) => h('li', { dir: 'auto' }, one))
+  return h('ul', { class: 'remarks', 'aria-label': 'Warnings' }, items)
 }
 
 /** @param {string} code */

@@ -141,6 +141,7 @@ describe('convert', () => {
     const { metadata, content } = await convert(await makeSilence(folder, 3), 'audio')
     assert.equal(metadata['has_speech'], false)
     assert.equal(metadata['segment_count'], 0)
+    assert.match(String(metadata['warnings']), /No speech was found/)
     assert.match(content, /## Detailed Transcript\n$/)
   })
 

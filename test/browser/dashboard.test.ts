@@ -99,6 +99,25 @@ describe('the dashboard in a browser', { skip }, () => {
     })
   })
 
+  test('what a reader should know of a transcript stands beside it, also where nobody speaks', async () => {
+    const worker = new HttpWorker(coordinator.url, 'careful', ['lecture'])
+    const warnings = ['No speech was found: <b>the transcript</b> is empty.', 'It is cut off.']
+    const jobs: string[] = []
+    for (const segments of [[], [{ start: 0, end: 1, text: 'Hello.' }]]) {
+      jobs.push(await worker.submit('talk.ogg', 'lecture'))
+      await worker.complete(await worker.take(), segments, { warnings })
+    }
+    await inTab(browser, { url: coordinator.url }, async ({ page }) => {
+      for (const job of jobs) {
+        await page.goto(`${coordinator.url}/#/jobs/${job}`)
+        const remarks = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem')
+        await remarks.first().waitFor()
+        assert.deepEqual(await remarks.allTextContents(), warnings)
+        assert.deepEqual(await violationsIn(page), [])
+      }
+    })
+  })
+
   test('a failed job is found in the banner, its reason read, and it is retried from the page', async () => {
     const worker = new HttpWorker(coordinator.url, 'unlucky', ['podcast'])
     await inTab(browser, { url: coordinator.url }, async ({ page, picture }) => {

@@ -95,8 +95,12 @@ export class HttpWorker {
     await this.#post(`/remote-jobs/${job_id}/result`, result, 'PUT')
   }
 
-  async complete({ job_id, lease_token }: Held, segments: object[]): Promise<void> {
-    const metadata = { duration: 60, language: 'en', segments }
+  async complete(
+    { job_id, lease_token }: Held,
+    segments: object[],
+    more: Record<string, unknown> = {},
+  ): Promise<void> {
+    const metadata = { duration: 60, language: 'en', segments, ...more }
     const result = { success: true, content: '# Talk', metadata, processing_time: 6, lease_token }
     await this.#post(`/remote-jobs/${job_id}/result`, result, 'PUT')
   }
