@@ -211,11 +211,17 @@ export class Jobs {
   }
 
   /**
-   * Forgets a job for good.
+   * Forgets a job for good, and lets go of its files in the same turn: whoever takes its id next has files of his own.
+   * @param dropFiles removes its files; how many bytes that freed.
    * @param status what its status must still be.
+   * @returns what `dropFiles` freed.
    * @throws {AppError} `not_found`; `conflict` while a worker has it, or when its status is another by now.
    */
-  async remove(jobId: string, status?: Job['status']): Promise<Job> {
+  async remove(
+    jobId: string,
+    dropFiles: (job: Job) => Promise<number>,
+    status?: Job['status'],
+  ): Promise<number> {
     return await this.#turns.take(jobId, async () => {
       const job = this.get(jobId)
       if (job.status === 'processing') {
@@ -224,9 +230,17 @@ export class Jobs {
       if (status !== undefined && job.status !== status) {
         throw new AppError('conflict', `Job ${jobId} is ${job.status} by now.`)
       }
-      await this.#store.remove(jobId)
+      let freedBytes = 0
+      try {
+        await this.#store.remove(jobId)
+      } catch (error) {
+        if (!(error instanceof AppError && error.code === 'no_space' && hasEnded(job))) throw error
+        // A full disk has no room for the line that says so, and nobody works on its files any more: they make some.
+        freedBytes = await dropFiles(job)
+        await this.#store.remove(jobId)
+      }
       this.#publish(job, null)
-      return job
+      return freedBytes + (await dropFiles(job))
     })
   }
 
@@ -234,6 +248,11 @@ export class Jobs {
   #requeue(before: PendingJob, after: PendingJob, now: number): void {
     const isOpen = Math.max(openAtOf(before), openAtOf(after)) <= now
     if (!isOpen && this.queue.has(after.jobId)) this.queue.add(after, now)
+  }
+
+  /** Does something while nobody changes a job, removes it or takes its id. */
+  async inTurn<T>(jobId: string, work: (job: Job | undefined) => Promise<T>): Promise<T> {
+    return await this.#turns.take(jobId, async () => await work(this.#store.get(jobId)))
   }
 
   #publish(before: Job | null, after: Job | null): void {

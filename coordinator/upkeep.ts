@@ -71,9 +71,14 @@ export class Upkeep {
       const keep = job.status === 'completed' ? completedMs : failedMs
       return keep !== null && at + keep <= now
     })
-    const freedBytes = await this.#dropSources(now)
-    const { removed, freedBytes: more } = await this.#removeAll(old, false)
-    return { expired: 0, removed, freedBytes: freedBytes + more }
+    const [uploads, ended] = await Promise.allSettled([
+      this.#dropSources(now),
+      this.#removeAll(old, false),
+    ])
+    if (uploads.status === 'rejected') throw uploads.reason
+    if (ended.status === 'rejected') throw ended.reason
+    const { removed, freedBytes } = ended.value
+    return { expired: 0, removed, freedBytes: uploads.value + freedBytes }
   }
 
   /** The same by hand, with a choice of what. */
@@ -88,8 +93,7 @@ export class Upkeep {
 
   /** Removes one job and its files; how many bytes that freed. @throws {AppError} as {@link Jobs.remove}. */
   async remove(jobId: string, status?: EndedStatus): Promise<number> {
-    const job = await this.#jobs.remove(jobId, status)
-    return await this.#files.remove(job)
+    return await this.#jobs.remove(jobId, async (job) => await this.#files.remove(job), status)
   }
 
   /**
@@ -110,15 +114,19 @@ export class Upkeep {
   async #dropSources(now: number): Promise<number> {
     const { sourcesMs } = this.#retention
     if (sourcesMs === null) return 0
-    let freedBytes = 0
-    for (const jobId of await this.#files.sources.ids()) {
-      const job = this.#jobs.find(jobId)
-      if (job === undefined || !hasEnded(job)) continue
-      const isDue =
-        sourcesMs === 'on-success' ? job.status === 'completed' : job.completedAt + sourcesMs <= now
-      if (isDue) freedBytes += await this.#files.sources.remove(job)
-    }
-    return freedBytes
+    const freed = await forEach(
+      await this.#files.sources.ids(),
+      async (jobId) =>
+        await this.#jobs.inTurn(jobId, async (job) => {
+          if (job === undefined || !hasEnded(job)) return 0
+          const isDue =
+            sourcesMs === 'on-success'
+              ? job.status === 'completed'
+              : job.completedAt + sourcesMs <= now
+          return isDue ? await this.#files.sources.remove(job) : 0
+        }),
+    )
+    return sum(freed)
   }
 
   #ended(statuses: readonly EndedStatus[], isOld: (job: Job, at: number) => boolean): EndedJob[] {
@@ -135,18 +143,33 @@ export class Upkeep {
     jobs: readonly EndedJob[],
     dryRun: boolean,
   ): Promise<{ removed: number; freedBytes: number }> {
-    let freedBytes = 0
-    let removed = 0
-    for (const job of jobs) {
-      const freed = dryRun
+    const freed = await forEach(jobs, async (job) =>
+      dryRun
         ? await this.#files.size(job)
-        : await unlessChanged(this.remove(job.jobId, job.status))
-      if (freed === null) continue
-      freedBytes += freed
-      removed += 1
-    }
-    return { removed, freedBytes }
+        : await unlessChanged(this.remove(job.jobId, job.status)),
+    )
+    const removed = freed.filter((bytes) => bytes !== null)
+    return { removed: removed.length, freedBytes: sum(removed) }
   }
+}
+
+/** Does it for one after the other. @throws the first failure, once it is done for all the others. */
+async function forEach<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): Promise<R[]> {
+  const done: R[] = []
+  const failures: unknown[] = []
+  for (const item of items) {
+    try {
+      done.push(await work(item))
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
+  return done
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((a, b) => a + b, 0)
 }
 
 /** Null when the job has gone, or is no longer what it was when we chose it: somebody may have retried it meanwhile. */

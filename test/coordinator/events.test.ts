@@ -268,8 +268,8 @@ describe('event streams', { concurrency: true }, () => {
     )
     assert.deepEqual(workers, [])
     assert.equal(queue.counts.pending, 1)
-    await all.jobs.remove(theirs)
-    await all.jobs.remove(mine)
+    await all.jobs.remove(theirs, async () => 0)
+    await all.jobs.remove(mine, async () => 0)
     await stream.next(({ data: { removed } }) => removed === true)
     await stream.next(
       ({ event, data: now }) => event === 'queue' && queueEvent.parse(now).counts.pending === 0,

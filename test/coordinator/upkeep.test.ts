@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { assembled, type Assembled } from './assembled.ts'
-import { NOON, result } from './example-jobs.ts'
+import { newJobId, NOON, pendingJob, result } from './example-jobs.ts'
 import { claim, claimedJob, createJob, startRunning, until } from './running.ts'
 
 const NOTHING = { expired: 0, removed: 0, freedBytes: 0 }
@@ -110,7 +111,7 @@ describe('the sweep', () => {
     const [one, two] = [await all.add(), await all.add()]
     all.clock.now += HOUR
     const resume = all.store.hold()
-    const removing = all.jobs.remove(one)
+    const removing = all.jobs.remove(one, async () => 0)
     const sweeping = all.upkeep.expire()
     resume()
     await removing
@@ -147,6 +148,106 @@ describe('retention', () => {
     await cancelled(all)
     all.clock.now += 10_000 * DAY
     assert.deepEqual(await all.upkeep.retire(), NOTHING)
+  })
+})
+
+const UPLOAD = { kind: 'upload', path: null, sha256: null, modifiedAt: null } as const
+
+/** A job with an upload of six bytes, in the folder that is returned. */
+async function uploaded(all: Assembled, jobId = newJobId()): Promise<[string, string]> {
+  const folder = path.join(all.dir, 'sources', jobId)
+  const source = { ...UPLOAD, filename: 'talk.mp3', sizeBytes: 6 }
+  await all.jobs.create(jobId, async () => {
+    mkdirSync(folder)
+    writeFileSync(path.join(folder, 'source'), 'speech')
+    return pendingJob({ jobId, createdAt: NOON, source })
+  })
+  return [jobId, folder]
+}
+
+describe('a job’s files go in its turn', () => {
+  test('whoever takes the id of a job that is being deleted keeps what it has sent', async (t) => {
+    const all = await assembled(t)
+    const [jobId, folder] = await uploaded(all)
+    const removing = all.upkeep.remove(jobId)
+    const [, again] = await Promise.all([removing, uploaded(all, jobId)])
+    assert.deepEqual(again, [jobId, folder])
+    assert.ok(existsSync(path.join(folder, 'source')))
+  })
+
+  test('a job that is brought back while uploads are dropped keeps its own', async (t) => {
+    const all = await assembled(t, {
+      retention: { completedMs: null, failedMs: null, sourcesMs: 0 },
+    })
+    const [jobId, folder] = await uploaded(all)
+    await all.jobs.apply(jobId, { type: 'cancel' })
+    const resume = all.store.hold()
+    const retrying = all.jobs.apply(jobId, { type: 'retry', reserveFor: null })
+    const retiring = all.upkeep.retire()
+    await until(() => all.store.held === 1)
+    // Long enough for a look into the folder, were nobody to wait for the turn.
+    await readdir(path.join(all.dir, 'sources'))
+    await readdir(path.join(all.dir, 'sources'))
+    resume()
+    await Promise.all([retrying, retiring])
+    assert.equal(all.job(jobId).status, 'pending')
+    assert.ok(existsSync(path.join(folder, 'source')))
+  })
+})
+
+describe('retention where something fails', () => {
+  /** A store that has room for a removal only once a file is gone. */
+  function full(all: Assembled, file: string): void {
+    const remove = all.store.remove
+    all.store.remove = async (jobId) => {
+      if (existsSync(file)) throw new AppError('no_space', 'No space is left.')
+      await remove(jobId)
+    }
+  }
+
+  test('frees a full disk: the files of an ended job make room for the line that removes it', async (t) => {
+    const all = await assembled(t)
+    const [jobId, folder] = await uploaded(all)
+    await all.jobs.apply(jobId, { type: 'cancel' })
+    full(all, folder)
+    all.clock.now += 30 * DAY
+    assert.deepEqual(await all.upkeep.retire(), { expired: 0, removed: 1, freedBytes: 6 })
+    assert.equal(all.jobs.find(jobId), undefined)
+  })
+
+  test('a job that still waits keeps its upload when there is no room to remove it', async (t) => {
+    const all = await assembled(t)
+    const [jobId, folder] = await uploaded(all)
+    full(all, folder)
+    await assert.rejects(all.upkeep.remove(jobId), { code: 'no_space' })
+    assert.ok(existsSync(folder))
+    assert.equal(all.job(jobId).status, 'pending')
+  })
+
+  test('goes on with the jobs behind one that cannot be removed, and says so', async (t) => {
+    const all = await assembled(t)
+    const [one, two, three] = [await cancelled(all), await cancelled(all), await cancelled(all)]
+    const remove = all.store.remove
+    all.store.remove = async (jobId) => {
+      if (jobId === two) throw new Error('EIO')
+      await remove(jobId)
+    }
+    all.clock.now += 30 * DAY
+    await assert.rejects(all.upkeep.retire(), /EIO/)
+    assert.deepEqual(
+      [one, two, three].map((id) => all.jobs.find(id) !== undefined),
+      [false, true, false],
+    )
+  })
+
+  test('removes jobs also where the folder of uploads cannot be read', async (t) => {
+    const all = await assembled(t, {
+      retention: { completedMs: 0, failedMs: 0, sourcesMs: 0 },
+    })
+    const jobId = await cancelled(all)
+    rmSync(path.join(all.dir, 'sources'), { recursive: true })
+    await assert.rejects(all.upkeep.retire(), /ENOENT/)
+    assert.equal(all.jobs.find(jobId), undefined)
   })
 })
 
@@ -361,8 +462,7 @@ test('uploads go once their jobs have completed, or some time after the end, as 
     const scene = await assembled(t, {
       retention: { completedMs: null, failedMs: null, sourcesMs },
     })
-    const upload = { kind: 'upload', path: null, sha256: null, modifiedAt: null } as const
-    const source = { ...upload, filename: 'talk.mp3', sizeBytes: 6 }
+    const source = { ...UPLOAD, filename: 'talk.mp3', sizeBytes: 6 }
     const kept = new Map<string, string>()
     for (const ending of ['completed', 'failed'] as const) {
       const jobId = await scene.add({ source })

@@ -92,7 +92,7 @@ describe('what follows an end', () => {
     const run = await startRunner(t)
     const jobId = await run.ended()
     await until(() => run.tries.length === 1)
-    await run.jobs.remove(jobId)
+    await run.jobs.remove(jobId, async () => 0)
     run.tries[0]!.end(DONE)
     const other = await run.ended()
     await until(() => run.tries.length === 2)
