@@ -2,19 +2,12 @@ import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
 import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './job/continuation.ts'
-import {
-  hasEnded,
-  openAtOf,
-  type EndedJob,
-  type Job,
-  type JobEvent,
-  type PendingJob,
-} from './job/job.ts'
-import { freshLease, startsOrEndsWaiting } from './job/lease.ts'
+import { hasEnded, type EndedJob, type Job, type JobEvent, type PendingJob } from './job/job.ts'
+import { startsOrEndsWaiting } from './job/lease.ts'
 import type { Policy } from './job/policy.ts'
 import { JobQueue } from './job/queue.ts'
 import { isJobId } from './storage/record.ts'
-import { steppedJob } from './job/stepped-job.ts'
+import { resumeTerms, SteppedTerms } from './job-terms.ts'
 import type { JobStore } from './storage/job-store.ts'
 import { transitionFacts, type TokenName } from './job/transition-line.ts'
 import { transition } from './job/transition.ts'
@@ -49,11 +42,13 @@ export class Jobs {
   readonly #log: Logger
   readonly #tokenName: TokenName
   readonly #turns = new Turns()
+  readonly #terms: SteppedTerms
   readonly #listeners: JobListener[] = []
   readonly #detailListeners: ((before: Job, after: Job) => void)[] = []
 
   constructor({ store, policy, log, now, random, tokenName, followUp }: JobsOptions) {
     this.#store = store
+    this.#terms = new SteppedTerms(store, this.queue, now)
     this.policy = policy
     this.now = now
     this.#log = log
@@ -62,21 +57,9 @@ export class Jobs {
     this.#followUp = followUp ?? (() => null)
   }
 
-  /**
-   * Fills the queue from the store. Every running attempt gets a full fresh term: its worker could not reach us while we
-   * were away.
-   */
+  /** Fills the queue from the store and gives every running attempt a full fresh term. */
   resume(): void {
-    const now = this.now()
-    for (const jobId of this.#store.idsOf('pending')) {
-      this.queue.add(this.#store.get(jobId) as PendingJob, now)
-    }
-    for (const jobId of this.#store.idsOf('processing')) {
-      const job = this.#store.get(jobId)
-      if (job?.status !== 'processing') continue
-      const lease = freshLease(job.lease, now, this.policy.leaseMs)
-      this.#store.touch({ ...job, lease })
-    }
+    resumeTerms(this.#store, this.queue, this.now(), this.policy.leaseMs)
   }
 
   onChange(listener: JobListener): void {
@@ -129,13 +112,12 @@ export class Jobs {
       const known = this.#store.get(jobId)
       if (known !== undefined) return known
       try {
-        const job = await prepare()
-        await this.#store.create(job)
+        const job = await this.#terms.write(await prepare())
         this.#publish(null, job)
         return job
       } catch (error) {
         // Only what certainly did not happen: after any other failure the job may be there at the next start.
-        if (error instanceof AppError && error.code === 'no_space') await undo()
+        if (isRefused(error)) await undo()
         throw error
       }
     })
@@ -158,15 +140,16 @@ export class Jobs {
       if (before.status === 'processing' && after.status === 'processing') {
         this.#store.touch(after)
         // Nobody is refused for it: a store that has failed says so to whoever brings a result.
-        if (startsOrEndsWaiting(before.lease, after.lease))
-          await this.#store.update(after).catch(() => undefined)
-        for (const listener of this.#detailListeners) listener(before, after)
-        return after
+        const beaten = startsOrEndsWaiting(before.lease, after.lease)
+          ? await this.#terms.write(after).catch(() => after)
+          : after
+        for (const listener of this.#detailListeners) listener(before, beaten)
+        return beaten
       }
       await prepare?.()
-      await this.#store.update(after)
-      this.#publish(before, after)
-      return after
+      const written = await this.#terms.write(after)
+      this.#publish(before, written)
+      return written
     })
   }
 
@@ -191,13 +174,7 @@ export class Jobs {
 
   /** The clock was set by so much: nobody loses a lease for it, and nobody waits the longer. */
   clockStepped(ms: number): void {
-    const now = this.now()
-    for (const job of [...this.inStatus('processing'), ...this.inStatus('pending')]) {
-      const after = steppedJob(job, ms)
-      if (after === job) continue
-      this.#store.touch(after)
-      if (job.status === 'pending' && after.status === 'pending') this.#requeue(job, after, now)
-    }
+    this.#terms.step(ms)
   }
 
   /** Notes that the worker of the newest attempt has begun to fetch its source. */
@@ -224,17 +201,15 @@ export class Jobs {
   ): Promise<number> {
     return await this.#turns.take(jobId, async () => {
       const job = this.get(jobId)
-      if (job.status === 'processing') {
+      if (job.status === 'processing')
         throw new AppError('conflict', `Job ${jobId} is being processed: cancel it first.`)
-      }
-      if (status !== undefined && job.status !== status) {
+      if (status !== undefined && job.status !== status)
         throw new AppError('conflict', `Job ${jobId} is ${job.status} by now.`)
-      }
       let freedBytes = 0
       try {
         await this.#store.remove(jobId)
       } catch (error) {
-        if (!(error instanceof AppError && error.code === 'no_space' && hasEnded(job))) throw error
+        if (!hasEnded(job) || !isRefused(error)) throw error
         // A full disk has no room for the line that says so, and nobody works on its files any more: they make some.
         freedBytes = await dropFiles(job)
         await this.#store.remove(jobId)
@@ -242,12 +217,6 @@ export class Jobs {
       this.#publish(job, null)
       return freedBytes + (await dropFiles(job))
     })
-  }
-
-  /** Puts a job that still waits to another place; the many that are open before and after stay where they are. */
-  #requeue(before: PendingJob, after: PendingJob, now: number): void {
-    const isOpen = Math.max(openAtOf(before), openAtOf(after)) <= now
-    if (!isOpen && this.queue.has(after.jobId)) this.queue.add(after, now)
   }
 
   /** Does something while nobody changes a job, removes it or takes its id. */
@@ -264,4 +233,9 @@ export class Jobs {
     )
     for (const listener of this.#listeners) listener(before, after)
   }
+}
+
+/** Whether a change certainly did not happen. */
+function isRefused(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'no_space'
 }

@@ -6,6 +6,7 @@ import { lastAttempt } from '../../coordinator/job/job.ts'
 import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { assembled, type Assembled } from './assembled.ts'
 import { NOON } from './example-jobs.ts'
+import { until } from './running.ts'
 
 describe('a clock', () => {
   function stepping(): { clock: Clock; pass: (ms: number) => void; set: (ms: number) => void } {
@@ -79,6 +80,43 @@ for (const [title, ms] of [
       clock.now += leaseMs + 1
       assert.equal(await upkeep.expire(), 1)
       assert.equal(lastAttempt(job(jobId))?.outcome, 'lost')
+    })
+
+    test('a change that is being written meanwhile is no exception', async (t) => {
+      const { add, claim, set, upkeep, clock, jobs, job, store } = await scene(t)
+      const jobId = await add()
+      const resume = store.hold()
+      const claiming = claim()
+      await until(() => store.held === 1)
+      set()
+      resume()
+      const [claimed] = await claiming
+      const after = job(jobId)
+      assert.deepEqual(after, claimed, 'the worker is told of the same terms')
+      assert.ok(after.status === 'processing')
+      assert.equal(after.lease.expiresAt, clock.now + jobs.policy.leaseMs)
+      clock.now += jobs.policy.leaseMs - 1
+      assert.equal(await upkeep.expire(), 0)
+      clock.now += 1
+      assert.equal(await upkeep.expire(), 1)
+    })
+
+    test('a job that goes back meanwhile waits as long as it was to', async (t) => {
+      const { add, claim, set, clock, jobs, store } = await scene(t)
+      const jobId = await add()
+      await claim()
+      const failure = { code: 'engine_failed', message: 'no', retryable: true }
+      const resume = store.hold()
+      const failing = jobs.apply(jobId, { type: 'fail', attempt: 1, ...failure })
+      await until(() => store.held === 1)
+      const before = clock.now
+      set()
+      resume()
+      const after = await failing
+      assert.ok(after.status === 'pending')
+      const wait = after.availableAt - clock.now
+      assert.ok(wait > 0 && wait < MINUTE, `${wait} ms from ${before}`)
+      assert.equal(jobs.queue.nextOpenAt(), after.availableAt)
     })
 
     test('a recording’s deadline counts from the attempt’s start', async (t) => {
