@@ -172,6 +172,11 @@ export class Jobs {
     })
   }
 
+  /** Says in the log that a job has another result beside its own. */
+  noteLate(jobId: string, artifact: string): void {
+    this.#log.warn({ job_id: jobId, artifact }, 'another result came for a job that is completed')
+  }
+
   /** The clock was set by so much: nobody loses a lease for it, and nobody waits the longer. */
   clockStepped(ms: number): void {
     this.#terms.step(ms)

@@ -100,7 +100,7 @@ export class Views {
     return {
       jobId,
       attempt,
-      leaseToken: this.#tokens.issue('lease', jobId, attempt),
+      leaseToken: this.#tokens.issue('lease', job, attempt),
       leaseSeconds: this.leaseSeconds,
       heartbeatSeconds: this.heartbeatSeconds,
       deadlineSeconds: Math.max(0, (deadlineOf(lease, now) - now) / SECOND),
@@ -120,7 +120,7 @@ export class Views {
   /** What a worker of the original protocol gets: the url holds all that the download needs. */
   polled(job: ProcessingJob): object {
     const { jobId } = job
-    const token = this.#tokens.issue('download', jobId, lastAttempt(job)!.number)
+    const token = this.#tokens.issue('download', job, lastAttempt(job)!.number)
     return {
       jobId,
       sourceFileUrl: `${API}/remote-jobs/${jobId}/download?token=${token}`,

@@ -7,6 +7,7 @@ import {
   rename,
   rm,
   stat,
+  writeFile,
   type FileHandle,
 } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
@@ -75,9 +76,33 @@ export class Artifacts {
     isAllowed()
     checkName(name)
     await this.#checkRoom(jobId, name)
+    return await this.#adopt(jobId, name, isAllowed, async (file) =>
+      receiveFile(request, file, MAX_BYTES),
+    )
+  }
+
+  /** Keeps a text of our own beside them. @param isAllowed throws when it is wanted no longer. @throws {AppError} `no_space` */
+  async keep(jobId: string, name: string, text: string, isAllowed: () => void): Promise<void> {
+    await this.#adopt(jobId, name, isAllowed, async (file) => {
+      await writeFile(file, text, { flag: 'wx', mode: 0o600, flush: true })
+    }).catch((error: unknown) => {
+      if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error
+      throw new AppError('no_space', `The coordinator has no disk space for ${name}.`, {
+        cause: error,
+      })
+    })
+  }
+
+  /** Writes a file and, once it is whole, gives it its name. */
+  async #adopt<T>(
+    jobId: string,
+    name: string,
+    isAllowed: () => void,
+    write: (file: string) => Promise<T>,
+  ): Promise<T> {
     const temporary = path.join(this.#incoming, randomUUID())
     try {
-      const received = await receiveFile(request, temporary, MAX_BYTES)
+      const received = await write(temporary)
       await this.#turns.take(jobId, async () => {
         await this.#checkRoom(jobId, name)
         isAllowed()

@@ -7,6 +7,7 @@ import { worksOn } from '../access/ownership.ts'
 import type { Principal } from '../access/principal.ts'
 import { attemptOf, lastAttempt, type Attempt, type Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
+import { LateResults } from './late-results.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
 import { resultOf } from '../files/results.ts'
 
@@ -20,11 +21,13 @@ export class Attempts {
   readonly #jobs: Jobs
   readonly #tokens: LeaseTokens
   readonly #files: JobFiles
+  readonly #late: LateResults
 
   constructor(jobs: Jobs, tokens: LeaseTokens, files: JobFiles) {
     this.#jobs = jobs
     this.#tokens = tokens
     this.#files = files
+    this.#late = new LateResults(jobs, files.artifacts)
     // A job that was brought back by hand begins anew.
     jobs.onChange((_, after) => {
       if (after !== null && 'completedAt' in after) files.checkpoints.forget(after.jobId)
@@ -35,8 +38,9 @@ export class Attempts {
   async heartbeat(beat: HeartbeatRequest['jobs'][number], caller: Principal): Promise<JobOrder> {
     const { jobId, leaseToken, stage, progress } = beat
     const job = this.#jobs.find(jobId)
-    const attempt = this.#tokens.read('lease', jobId, leaseToken)
-    if (job === undefined || attempt === null || !worksOn(caller, attemptOf(job, attempt)))
+    if (job === undefined) return { jobId, order: 'lost' }
+    const attempt = this.#tokens.read('lease', job, leaseToken)
+    if (attempt === null || !worksOn(caller, attemptOf(job, attempt)))
       return { jobId, order: 'lost' }
     if (!holds(job, attempt)) return { jobId, order: orderFor(job) }
     const event = {
@@ -62,7 +66,8 @@ export class Attempts {
 
   /**
    * Takes a worker's result or failure; the same again is the same answer again.
-   * @throws {AppError} `not_found`, `lease_lost`, `conflict` when the job has another result.
+   * @throws {AppError} `not_found`, `lease_lost`, `conflict` when the job has another result, which stays; this one is kept
+   * beside it.
    */
   async finish(jobId: string, request: ResultRequest, caller: Principal): Promise<Job> {
     const attempt = this.#attemptOf(this.#jobs.get(jobId), request.leaseToken ?? null, caller)
@@ -74,9 +79,16 @@ export class Attempts {
     }
     const body = { content: request.content ?? '', metadata: request.metadata ?? {} }
     const { result, large } = resultOf(body, request.processingTime ?? null)
-    return await this.#jobs.apply(jobId, { type: 'succeed', attempt, result }, async () => {
-      if (large) await this.#files.results.save(jobId, body)
-    })
+    try {
+      return await this.#jobs.apply(jobId, { type: 'succeed', attempt, result }, async () => {
+        if (large) await this.#files.results.save(jobId, body)
+      })
+    } catch (error) {
+      const job = this.#jobs.find(jobId)
+      const isLate = error instanceof AppError && error.code === 'conflict'
+      if (!isLate || job?.status !== 'completed') throw error
+      throw await this.#late.keep(job, { attempt, result, body })
+    }
   }
 
   /** @throws {AppError} `not_found`, `lease_lost`. */
@@ -117,9 +129,9 @@ export class Attempts {
     const { jobId } = job
     const attempt =
       lease !== null
-        ? this.#tokens.read('lease', jobId, lease)
+        ? this.#tokens.read('lease', job, lease)
         : query !== null
-          ? this.#tokens.read('download', jobId, query)
+          ? this.#tokens.read('download', job, query)
           : current !== undefined && isOriginal(current)
             ? current.number
             : null
@@ -135,7 +147,7 @@ export class Attempts {
     const attempt =
       leaseToken === null
         ? job.attempts.findLast((one) => isOriginal(one) && worksOn(caller, one))?.number
-        : this.#tokens.read('lease', jobId, leaseToken)
+        : this.#tokens.read('lease', job, leaseToken)
     const isGood =
       attempt !== null && attempt !== undefined && worksOn(caller, attemptOf(job, attempt))
     if (isGood) return attempt

@@ -1,5 +1,6 @@
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
+import { startTimer } from '../../shared/timers.ts'
 import { lastAttempt, type ProcessingJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import { Offers } from './offers.ts'
@@ -24,6 +25,7 @@ export interface Claim {
 
 /** A worker of the original protocol that asks again this long after a claim it never acted on has not got our answer. */
 const UNANSWERED_MS = 30 * SECOND
+const GIVE_BACK_AGAIN_MS = SECOND
 
 /** Hands pending jobs out. Callers with nothing to do wait in line, and a job that becomes available wakes the first. */
 export class Claims {
@@ -109,8 +111,7 @@ export class Claims {
         taken.push(jobId, ...this.#offers.take(wish, maxJobs - 1))
       }
       if (taken.length === 0) return []
-      const results = await Promise.all(taken.map((jobId) => this.#hold(jobId, request)))
-      const claimed = results.filter((job) => job !== null)
+      const claimed = await firmOf(taken.map((jobId) => this.#hold(jobId, request)))
       if (claimed.length > 0 || signal.aborted) return claimed
     }
   }
@@ -131,11 +132,13 @@ export class Claims {
     }
   }
 
-  /** Gives an attempt back that never reached its worker. */
+  /** Gives an attempt back that never reached its worker; what cannot be written down now is tried again. */
   async #giveBack(job: ProcessingJob): Promise<void> {
+    const { jobId } = job
     const attempt = lastAttempt(job)!.number
-    await this.#jobs.apply(job.jobId, { type: 'release', attempt }).catch((error: unknown) => {
-      if (!(error instanceof AppError && error.code === 'lease_lost')) throw error
+    await this.#jobs.apply(jobId, { type: 'release', attempt }).catch((error: unknown) => {
+      if (error instanceof AppError && ['lease_lost', 'not_found'].includes(error.code)) return
+      if (!this.#closed) startTimer(() => void this.#giveBack(job), GIVE_BACK_AGAIN_MS).unref()
     })
   }
 
@@ -177,4 +180,15 @@ export class Claims {
     }
     return found
   }
+}
+
+/** What has come of several claims: one that fails costs the others nothing. @throws the first failure, where all have. */
+async function firmOf(claims: Promise<ProcessingJob | null>[]): Promise<ProcessingJob[]> {
+  const settled = await Promise.allSettled(claims)
+  const claimed = settled.flatMap((one) =>
+    one.status === 'fulfilled' && one.value !== null ? [one.value] : [],
+  )
+  const failure = settled.find((one) => one.status === 'rejected')
+  if (claimed.length === 0 && failure !== undefined) throw failure.reason
+  return claimed
 }

@@ -2,11 +2,15 @@ import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
+import type { Job } from '../job/job.ts'
 
 /** What a token allows: all that an attempt may do, or only to fetch its source. */
 export type Purpose = 'lease' | 'download'
 
 const SECRET_BYTES = 32
+
+/** Which job: an id alone may be that of a job that is gone, as an `Idempotency-Key` makes the same one again. */
+type Named = Pick<Job, 'jobId' | 'createdAt'>
 
 /**
  * The proof that a worker holds an attempt: `<attempt>.<HMAC-SHA256 over purpose, job and attempt>`. Tokens follow from
@@ -34,21 +38,22 @@ export class LeaseTokens {
     return new LeaseTokens(made)
   }
 
-  issue(purpose: Purpose, jobId: string, attempt: number): string {
-    return `${attempt}.${this.#sign(purpose, jobId, attempt).toString('base64url')}`
+  issue(purpose: Purpose, job: Named, attempt: number): string {
+    return `${attempt}.${this.#sign(purpose, job, attempt).toString('base64url')}`
   }
 
   /** The attempt that a token stands for, or null when it is not one of ours for this job. */
-  read(purpose: Purpose, jobId: string, token: string): number | null {
+  read(purpose: Purpose, job: Named, token: string): number | null {
     const parts = /^([1-9]\d{0,8})\.([\w-]{43})$/.exec(token)
     if (parts === null) return null
     const attempt = Number(parts[1])
     const given = Buffer.from(parts[2]!, 'base64url')
-    const right = this.#sign(purpose, jobId, attempt)
+    const right = this.#sign(purpose, job, attempt)
     return given.length === right.length && timingSafeEqual(given, right) ? attempt : null
   }
 
-  #sign(purpose: Purpose, jobId: string, attempt: number): Buffer {
-    return createHmac('sha256', this.#secret).update(`${purpose}\n${jobId}\n${attempt}`).digest()
+  #sign(purpose: Purpose, { jobId, createdAt }: Named, attempt: number): Buffer {
+    const text = `${purpose}\n${jobId}\n${createdAt}\n${attempt}`
+    return createHmac('sha256', this.#secret).update(text).digest()
   }
 }

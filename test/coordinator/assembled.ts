@@ -19,6 +19,7 @@ import { Upkeep } from '../../coordinator/upkeep.ts'
 import { Views } from '../../coordinator/views.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
 import { DAY } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
 import { newJobId, NOON, pendingJob, POLICY } from './example-jobs.ts'
 
 /** A real store whose changes can be made to wait, as for a slow disk. */
@@ -27,6 +28,8 @@ export class SlowStore implements JobStore {
   #gate: Promise<void> | null = null
   /** How many changes wait. */
   held = 0
+  /** Which updates are refused, as by a full disk. */
+  isRefused: (job: Job) => boolean = () => false
 
   constructor(store: FileJobStore) {
     this.#store = store
@@ -58,6 +61,7 @@ export class SlowStore implements JobStore {
   }
   update: JobStore['update'] = async (job) => {
     await this.#pass()
+    if (this.isRefused(job)) throw new AppError('no_space', 'The disk is full.')
     await this.#store.update(job)
   }
   remove: JobStore['remove'] = async (jobId) => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
@@ -28,7 +28,7 @@ async function held(all: Assembled): Promise<{
 }> {
   const jobId = await all.add()
   await all.claim()
-  const token = all.tokens.issue('lease', jobId, all.job(jobId).attempts.length)
+  const token = all.tokens.issue('lease', all.job(jobId), all.job(jobId).attempts.length)
   const first = { jobId, leaseToken: token, stage: 'transcribe', progress: 0 }
   return {
     jobId,
@@ -96,7 +96,7 @@ describe('a heartbeat', () => {
     assert.equal(await two.beat(), 'lost')
     await all.claim({ workerId: 'w2' })
     assert.equal(await two.beat(), 'lost')
-    const second = all.tokens.issue('lease', two.jobId, 2)
+    const second = all.tokens.issue('lease', all.job(two.jobId), 2)
     assert.equal(await two.beat({ leaseToken: second }), 'continue')
     assert.equal(await two.finish(), 'completed')
     assert.equal(await two.beat({ leaseToken: second }), 'superseded')
@@ -144,6 +144,42 @@ describe('a heartbeat', () => {
   })
 })
 
+describe('a lease token of a job that is gone', () => {
+  test('is nothing to the job that has its id now', async (t) => {
+    const running = await startRunning(t)
+    const make = async (name: string): Promise<string> => {
+      const { body } = await running.ask('POST', '/remote-jobs', {
+        json: {
+          source_file_path: running.file(name),
+          content_type: 'audio',
+          ingestion_task_id: name,
+        },
+        headers: { 'idempotency-key': 'one key' },
+      })
+      return String(body['job_id'])
+    }
+    const jobId = await make('first.mp3')
+    const [first] = await claim(running, { worker_id: 'gpu-1' })
+    await running.ask('POST', `/remote-jobs/${jobId}/cancel`)
+    await running.ask('DELETE', `/remote-jobs/${jobId}`)
+    assert.equal(await make('second.mp3'), jobId)
+    const [second] = await claim(running, { worker_id: 'gpu-2' })
+    const finish = async ({ lease_token }: Claimed, content: string): Promise<Answer> =>
+      await running.ask('PUT', `/remote-jobs/${jobId}/result`, {
+        json: { success: true, content, lease_token },
+      })
+    const late = await finish(first!, 'the words of the first')
+    assert.deepEqual([late.status, late.body['code']], [409, 'lease_lost'])
+    const source = await running.ask('GET', `/remote-jobs/${jobId}/download`, {
+      headers: { 'morag-lease': first!.lease_token },
+    })
+    assert.equal(source.status, 403)
+    assert.equal((await finish(second!, 'the words of the second')).status, 200)
+    const { body } = await running.ask('GET', `/remote-jobs/${jobId}/result`)
+    assert.equal(body['content'], 'the words of the second')
+  })
+})
+
 describe('a result', () => {
   test('sent again is the same answer again', async (t) => {
     const all = await assembled(t)
@@ -151,8 +187,50 @@ describe('a result', () => {
     assert.equal(await finish(), 'completed')
     const first = all.job(jobId)
     assert.equal(await finish(), 'completed')
-    assert.equal(await finish({ content: 'another' }), 'completed')
     assert.equal(all.job(jobId), first)
+    assert.deepEqual(await all.files.artifacts.list(jobId), [])
+  })
+
+  test('that differs, of the attempt that completed the job, is a conflict and kept as an artifact', async (t) => {
+    const all = await assembled(t)
+    const { finish, jobId } = await held(all)
+    await finish()
+    const first = all.job(jobId)
+    const another = { content: 'another', metadata: { aKey: 1 }, processingTime: 2 }
+    for (const _ of ['first', 'again']) {
+      await assert.rejects(finish(another), (error) => {
+        assert.match(String(error), /another result.* kept as its artifact late-result-1-\w+\.json/)
+        return coded('conflict')(error)
+      })
+    }
+    assert.equal(all.job(jobId), first)
+    const [late, ...others] = await all.files.artifacts.list(jobId)
+    assert.deepEqual(others, [])
+    const file = path.join(all.dir, 'artifacts', jobId, late!.name)
+    assert.deepEqual(JSON.parse(readFileSync(file, 'utf8')), {
+      attempt: 1,
+      worker_id: 'w1',
+      received_at: new Date(NOON).toISOString(),
+      content: 'another',
+      metadata: { aKey: 1 },
+      processing_time: 2,
+    })
+    assert.equal(statSync(file).mode & 0o077, 0)
+  })
+
+  test('that differs is kept ten times, and then no more', async (t) => {
+    const all = await assembled(t)
+    const { finish, jobId } = await held(all)
+    await finish()
+    for (let i = 0; i < 10; i += 1) {
+      await assert.rejects(finish({ content: `another ${i}` }), /is kept as/)
+    }
+    await assert.rejects(finish({ content: 'one more' }), (error) => {
+      assert.match(String(error), /is not kept: 10 others are/)
+      return coded('conflict')(error)
+    })
+    assert.equal((await all.files.artifacts.list(jobId)).length, 10)
+    await assert.rejects(finish({ content: 'another 3' }), /is kept as/)
   })
 
   test('that differs, of an attempt that did not complete the job, is a conflict', async (t) => {
@@ -160,7 +238,7 @@ describe('a result', () => {
     const { finish, jobId } = await held(all)
     await all.jobs.apply(jobId, { type: 'retry', reserveFor: 'w2' })
     await all.claim({ workerId: 'w2' })
-    const leaseToken = all.tokens.issue('lease', jobId, 2)
+    const leaseToken = all.tokens.issue('lease', all.job(jobId), 2)
     assert.equal(await finish({ leaseToken, content: 'theirs' }), 'completed')
     assert.equal(await finish({ content: 'theirs' }), 'completed')
     await assert.rejects(finish({ content: 'mine' }), coded('conflict'))
@@ -180,7 +258,7 @@ describe('a result', () => {
       all.job(jobId).attempts.map(({ outcome }) => outcome),
       ['completed', 'superseded'],
     )
-    const leaseToken = all.tokens.issue('lease', jobId, 2)
+    const leaseToken = all.tokens.issue('lease', all.job(jobId), 2)
     assert.equal(await beat({ leaseToken }), 'superseded')
     assert.equal(await finish({ leaseToken }), 'completed')
     await assert.rejects(finish({ leaseToken, content: 'other' }), coded('conflict'))
@@ -204,7 +282,7 @@ describe('a result', () => {
     await assert.rejects(one.finish({ leaseToken: two.token }), coded('lease_lost'))
     await assert.rejects(one.finish({ leaseToken: 'nonsense' }), coded('lease_lost'))
     await assert.rejects(one.finish({ leaseToken: null }), coded('lease_lost'))
-    const download = all.tokens.issue('download', one.jobId, 1)
+    const download = all.tokens.issue('download', all.job(one.jobId), 1)
     await assert.rejects(one.finish({ leaseToken: download }), coded('lease_lost'))
     await all.jobs.apply(one.jobId, { type: 'cancel' })
     await assert.rejects(one.finish(), coded('lease_lost'))
@@ -230,7 +308,7 @@ describe('a failure', () => {
       all.clock.now += 1
       const [again] = await all.claim()
       assert.equal(again?.attempts.at(-1)?.number, attempt)
-      const leaseToken = all.tokens.issue('lease', jobId, attempt)
+      const leaseToken = all.tokens.issue('lease', all.job(jobId), attempt)
       assert.equal(await finish({ ...failure, leaseToken }), attempt < 4 ? 'pending' : 'failed')
     }
     const status = all.views.status(all.job(jobId))
@@ -279,7 +357,7 @@ test('a download that begins is news of the attempt: a worker that polls again d
   await all.claim(poll)
   all.clock.now += 30 * SECOND
   assert.equal((await all.claim(poll)).length, 1)
-  const token = all.tokens.issue('download', jobId, 1)
+  const token = all.tokens.issue('download', all.job(jobId), 1)
   await assert.rejects(
     all.attempts.mayDownload(all.job(jobId), { lease: null, query: 'odd' }, API_KEY_HOLDER),
     coded('forbidden'),

@@ -100,7 +100,7 @@ async function held(all: Assembled): Promise<Held> {
     jobId,
     file: path.join(all.dir, 'checkpoints', `${jobId}.json`),
     async beat(checkpoint, attempt = 1) {
-      const leaseToken = all.tokens.issue('lease', jobId, attempt)
+      const leaseToken = all.tokens.issue('lease', all.job(jobId), attempt)
       const said = { jobId, leaseToken, stage: 'transcribe', progress: Math.random() }
       const { order } = await all.attempts.heartbeat(
         {
@@ -186,7 +186,7 @@ describe('the checkpoint of an attempt', () => {
     const all = await assembled(t)
     const one = await held(all)
     await one.beat(SOME)
-    const leaseToken = all.tokens.issue('lease', one.jobId, 1)
+    const leaseToken = all.tokens.issue('lease', all.job(one.jobId), 1)
     await all.attempts.finish(
       one.jobId,
       { success: true, content: 'x', leaseToken },

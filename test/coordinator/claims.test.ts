@@ -9,6 +9,8 @@ import type { Context } from 'hono'
 import { callerGone, type Env } from '../../coordinator/routes/http.ts'
 import { lastAttempt } from '../../coordinator/job/job.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
+import type { Job } from '../../coordinator/job/job.ts'
+import { AppError } from '../../shared/errors.ts'
 import { assembled } from './assembled.ts'
 import { NOON } from './example-jobs.ts'
 import { claim, createJob, startRunning, until, type Claimed, type Running } from './running.ts'
@@ -250,6 +252,54 @@ test('a caller that left while its request was being read is gone from the start
   assert.equal(before.aborted, true)
   const late = callerGone({ env: { incoming, outgoing } } as unknown as Context<Env>)
   assert.equal(late.aborted, true)
+})
+
+describe('a claim of several jobs that the disk has no room for', () => {
+  const refused = (error: unknown): boolean =>
+    error instanceof AppError && error.code === 'no_space'
+
+  test('gives those that could be written down, and leaves the rest in the queue', async (t) => {
+    const { add, claim, store, job } = await assembled(t)
+    const [one, two, three] = [await add(), await add(), await add()]
+    store.isRefused = ({ jobId }) => jobId === two
+    const claimed = await claim({ maxJobs: 3 })
+    assert.deepEqual(
+      claimed.map(({ jobId }) => jobId),
+      [one, three],
+    )
+    assert.equal(job(two).status, 'pending')
+    store.isRefused = () => false
+    assert.deepEqual(
+      (await claim()).map(({ jobId }) => jobId),
+      [two],
+    )
+  })
+
+  test('says so when there is room for none', async (t) => {
+    const { add, claim, store } = await assembled(t)
+    await Promise.all([add(), add()])
+    store.isRefused = () => true
+    await assert.rejects(claim({ maxJobs: 2 }), refused)
+    store.isRefused = () => false
+    assert.equal((await claim({ maxJobs: 2 })).length, 2)
+  })
+
+  test('gives back all that can be when its answer fails, the rest later, and says why that failed', async (t) => {
+    const { add, claim, store, job, jobs } = await assembled(t)
+    t.mock.timers.enable({ apis: ['setTimeout'] })
+    const [one, two] = [await add(), await add()]
+    const failing = claim({ maxJobs: 2 }, async () => {
+      store.isRefused = ({ jobId }) => jobId === one
+      throw new Error('no answer')
+    })
+    await assert.rejects(failing, /no answer/)
+    assert.deepEqual([job(one).status, job(two).status], ['processing', 'pending'])
+    store.isRefused = () => false
+    const given = new Promise<Job | null>((resolve) => jobs.onChange((_, after) => resolve(after)))
+    t.mock.timers.tick(SECOND)
+    assert.equal((await given)?.attempts[0]?.outcome, 'released')
+    assert.equal(job(one).status, 'pending')
+  })
 })
 
 describe('a claim id', () => {

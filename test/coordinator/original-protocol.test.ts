@@ -280,14 +280,18 @@ describe('PUT /remote-jobs/{id}/result of a worker without a lease', () => {
     assert.equal(now['worker_id'], null)
   })
 
-  test('may be sent again, and with another content is the answer of the first', async (t) => {
+  test('may be sent again; another one is a conflict, and kept where the job’s files are listed', async (t) => {
     const running = await startRunning(t)
     const { id } = await polledJob(running)
     await put(running, id, { success: true, content: 'first' })
     assert.equal((await put(running, id, { success: true, content: 'first' })).status, 200)
-    assert.equal((await put(running, id, { success: true, content: 'second' })).status, 200)
+    assert.equal((await put(running, id, { success: true, content: 'second' })).status, 409)
     const { body } = await running.ask('GET', `/remote-jobs/${id}/result`)
     assert.equal(body['content'], 'first')
+    const route = `/remote-jobs/${id}/artifacts`
+    const [late] = (await running.ask('GET', route)).body['artifacts'] as { name: string }[]
+    const kept = await running.ask('GET', `${route}/${late?.name}`)
+    assert.equal(kept.body['content'], 'second')
   })
 
   test('is refused for a job that nobody has, and for one that a worker with a lease has', async (t) => {

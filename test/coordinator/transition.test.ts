@@ -348,9 +348,10 @@ describe('a success (footnotes 3 and 8)', () => {
     })
   }
 
-  test('said again by the same attempt is the same answer, whatever the bytes', () => {
+  test('said again by the same attempt is the same answer, and another one a conflict', () => {
     const job = after(pendingJob(), CLAIM, succeeding(1, 'one'))
-    assert.equal(transition(job, succeeding(1, 'other'), at(LATER)), job)
+    assert.equal(transition(job, succeeding(1, 'one'), at(LATER)), job)
+    assert.throws(() => transition(job, succeeding(1, 'other'), at(LATER)), refusedAs('conflict'))
   })
 
   test('of another attempt with the same result is the same answer', () => {

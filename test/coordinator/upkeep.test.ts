@@ -16,7 +16,7 @@ const BIG = 'x'.repeat(10_000)
 async function completed(all: Assembled, content = '# A'): Promise<string> {
   const jobId = await all.add()
   await all.claim()
-  const leaseToken = all.tokens.issue('lease', jobId, 1)
+  const leaseToken = all.tokens.issue('lease', all.job(jobId), 1)
   await all.attempts.finish(jobId, { success: true, content, leaseToken }, API_KEY_HOLDER)
   return jobId
 }
@@ -58,7 +58,7 @@ describe('the sweep', () => {
     const all = await assembled(t, { policy: { leaseMs: 3 * HOUR } })
     const jobId = await all.add()
     await all.claim()
-    const leaseToken = all.tokens.issue('lease', jobId, 1)
+    const leaseToken = all.tokens.issue('lease', all.job(jobId), 1)
     await all.attempts.heartbeat(
       { jobId, leaseToken, stage: 'waiting', progress: 0 },
       API_KEY_HOLDER,

@@ -129,7 +129,12 @@ async function wholeRun(t: TestContext) {
   coordinator.signal('SIGTERM')
   assert.equal((await coordinator.ended).exitCode, 0)
   const tokens = await LeaseTokens.load(dataDir)
-  return { folder, receiver, morag, coordinator, agent, listings, forWorkers, jobIds, tokens }
+  const jobs = jobIds.map((jobId) => {
+    const stored = readFileSync(path.join(dataDir, 'completed', `${jobId}.json`), 'utf8')
+    const { created_at } = JSON.parse(stored) as { created_at: string }
+    return { jobId, createdAt: Date.parse(created_at) }
+  })
+  return { folder, receiver, morag, coordinator, agent, listings, forWorkers, jobIds, jobs, tokens }
 }
 
 /** The names of those that are found in a text. */
@@ -144,12 +149,12 @@ test(
   { timeout: 120_000 },
   async (t) => {
     const run = await wholeRun(t)
-    const { jobIds, tokens, coordinator, agent, listings, forWorkers } = run
+    const { jobIds, jobs, tokens, coordinator, agent, listings, forWorkers } = run
     const leases = Object.fromEntries(
-      jobIds.map((id, i) => [`lease ${i}`, tokens.issue('lease', id, 1)]),
+      jobs.map((job, i) => [`lease ${i}`, tokens.issue('lease', job, 1)]),
     )
     const downloads = Object.fromEntries(
-      jobIds.map((id, i) => [`download ${i}`, tokens.issue('download', id, 1)]),
+      jobs.map((job, i) => [`download ${i}`, tokens.issue('download', job, 1)]),
     )
     const all = { ...SECRETS, ...SAID, ...leases, ...downloads }
     assert.deepEqual(found(coordinator.lines.join('\n'), all), [])
