@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { AppError, isSystemError, statusOf } from '../shared/errors.ts'
+import { AppError, isDiskFull, statusOf } from '../shared/errors.ts'
 import { API } from '../shared/wire.ts'
 import { gate } from './routes/gate.ts'
 import { BodyRoom } from './routes/body-room.ts'
@@ -85,7 +85,7 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
 /** The failure as one of ours, or null when nobody foresaw it. */
 function expected(error: unknown): AppError | null {
   if (error instanceof AppError) return error
-  if (isSystemError(error, 'ENOSPC', 'EDQUOT')) {
+  if (isDiskFull(error)) {
     return new AppError('no_space', 'The coordinator has no disk space left.', { cause: error })
   }
   return null

@@ -1,3 +1,5 @@
+import { constants } from 'node:os'
+
 /**
  * The closed list of what can go wrong and is expected. One row says which HTTP status a code has and whether trying
  * again can help: for a request that is the client's retry, for an attempt it is the job's.
@@ -92,12 +94,42 @@ export function isRetryableCode(code: string): boolean {
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
+  if (!(error instanceof Error)) return String(error)
+  const unnamed = unnamedIn(error)
+  if (unnamed === null) return error.message
+  const { nodeCode, code } = unnamed
+  return error.message
+    .replaceAll(nodeCode, code)
+    .replace(`${code}: ${code}`, `${code}: ${wordsFor(code)}`)
 }
 
 /** Whether an error is a Node system error with one of these codes (`ENOENT`, …). */
 export function isSystemError(error: unknown, ...codes: string[]): error is NodeJS.ErrnoException {
-  return error instanceof Error && 'code' in error && codes.includes(String(error.code))
+  if (!(error instanceof Error && 'code' in error)) return false
+  return codes.includes(unnamedIn(error)?.code ?? String(error.code))
+}
+
+/** Whether the system takes no more bytes: the disk is full, the user's part of it, or the file may not be longer. */
+export function isDiskFull(error: unknown): boolean {
+  return isSystemError(error, 'ENOSPC', 'EDQUOT', 'EFBIG')
+}
+
+/** How Node calls an error that libuv does not know, and what the system's name for it is. */
+function unnamedIn(error: Error): { nodeCode: string; code: string } | null {
+  if (!('code' in error && 'errno' in error)) return null
+  const nodeCode = `Unknown system error ${String(error.errno)}`
+  if (error.code !== nodeCode) return null
+  const found = Object.entries(constants.errno).find(([, value]) => value === -Number(error.errno))
+  return found === undefined ? null : { nodeCode, code: found[0] }
+}
+
+function wordsFor(code: string): string {
+  const words: Readonly<Record<string, string>> = {
+    EDQUOT: 'disk quota exceeded',
+    ENOEXEC: 'no program for this machine',
+    ESTALE: 'stale file handle',
+  }
+  return words[code] ?? 'system error'
 }
 
 /** Exit codes of both programs. */

@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto'
 import { open, statfs, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import type { Dispatcher } from 'undici'
-import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import type { ClaimedJob } from '../../shared/wire.ts'
 import type { Connection } from './connection.ts'
 import { backoffMs, Garbled, isTransient, pause, Unreachable } from './retry.ts'
@@ -59,7 +59,7 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
     }
     return { sizeBytes: source.sizeBytes, sha256 }
   } catch (error) {
-    if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error
+    if (!isDiskFull(error)) throw error
     throw new AppError('no_space', `The disk of ${path.dirname(target)} is full.`, { cause: error })
   } finally {
     await file.close()

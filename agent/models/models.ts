@@ -1,4 +1,4 @@
-import { AppError, isSystemError, messageOf, type ErrorCode } from '../../shared/errors.ts'
+import { AppError, isDiskFull, messageOf, type ErrorCode } from '../../shared/errors.ts'
 import { modelNamed, pullable } from './catalogue.ts'
 import { modelSource, type ModelSource } from './config.ts'
 import { look } from './look.ts'
@@ -54,7 +54,7 @@ const OTHERWISE_CLEAR: readonly ErrorCode[] = ['no_space', 'usage', 'cancelled']
 
 function explain(error: unknown, model: Model, dir: string, source: ModelSource): unknown {
   const { name } = model
-  if (isSystemError(error, 'ENOSPC', 'EDQUOT')) {
+  if (isDiskFull(error)) {
     return new AppError(
       'no_space',
       `The disk is too full for the model ${name}: free some space for '${dir}'.`,

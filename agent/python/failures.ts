@@ -121,7 +121,7 @@ const RULES: readonly Rule[] = [
     say: ([, module]) => `lacks the Python module ${module}. Install it again.`,
   },
   {
-    pattern: /No space left on device/,
+    pattern: /No space left on device|Disk quota exceeded|File too large/,
     code: 'no_space',
     say: () => 'found the disk full.',
   },

@@ -1,4 +1,10 @@
-import { AppError, isRetryable, messageOf, type ErrorCode } from '../../shared/errors.ts'
+import {
+  AppError,
+  isDiskFull,
+  isRetryable,
+  messageOf,
+  type ErrorCode,
+} from '../../shared/errors.ts'
 import type { ResultRequest } from '../../shared/wire.ts'
 import { Refusal } from '../client/retry.ts'
 
@@ -11,11 +17,16 @@ export function failureOf(error: unknown, processingTime: number): ResultRequest
   const refused = error instanceof Refusal && !OF_THE_SOURCE.includes(error.code)
   return {
     success: false,
-    errorCode: refused ? 'download_failed' : error instanceof AppError ? error.code : 'internal',
+    errorCode: refused ? 'download_failed' : codeOf(error),
     errorMessage: messageOf(error),
     retryable: refused || isRetryable(error),
     processingTime,
   }
+}
+
+function codeOf(error: unknown): ErrorCode {
+  if (error instanceof AppError) return error.code
+  return isDiskFull(error) ? 'no_space' : 'internal'
 }
 
 /** Whether an error means that the attempt is no longer ours: then there is nothing to report. */

@@ -3,7 +3,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { chown, mkdir, open, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { SECOND } from '../../shared/duration.ts'
-import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { printable } from '../../shared/printable.ts'
 import { delay } from '../../shared/timers.ts'
@@ -117,7 +117,7 @@ export class TokensFile {
       await syncDirectory(this.#dir)
     } catch (error) {
       await rm(temporary, { force: true })
-      if (!isSystemError(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES')) throw error
+      if (!isDiskFull(error) && !isSystemError(error, 'EROFS', 'EACCES')) throw error
       const message = `The tokens cannot be written to ${this.#file} (${messageOf(error)}).`
       throw new AppError('unavailable', message, { cause: error })
     }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
 import { mkdir, open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
-import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import { syncBelow } from '../storage/journal.ts'
@@ -78,7 +78,7 @@ async function takeAll(options: ImportOptions, results: Results | null): Promise
         const isToCome = status === 'pending' || status === 'processing'
         if (isToCome && factsOf(job.sourcePath) === null) report.sourceless.push(job.jobId)
       } catch (error) {
-        if (isSystemError(error, 'ENOSPC', 'EDQUOT', 'EROFS', 'EACCES')) throw error
+        if (isDiskFull(error) || isSystemError(error, 'EROFS', 'EACCES')) throw error
         const reason = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error)
         report.skipped.push({ file: path.join(status, path.basename(file)), reason })
       }

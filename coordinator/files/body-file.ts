@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
-import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import { chunksOf } from './request-chunks.ts'
 
 /** A body that came in whole and is on the disk. */
@@ -40,7 +40,7 @@ export async function receiveFile(
     return { sizeBytes, sha256: hash.digest('hex') }
   } catch (error) {
     await rm(target, { force: true })
-    throw isSystemError(error, 'ENOSPC', 'EDQUOT')
+    throw isDiskFull(error)
       ? new AppError('no_space', 'The coordinator has no disk space for the file.', {
           cause: error,
         })

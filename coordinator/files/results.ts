@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
 import type { Result, ResultBody } from '../job/job.ts'
 import { syncDirectory } from '../storage/journal.ts'
 
@@ -47,7 +47,7 @@ export class Results {
       await syncDirectory(this.#dir)
     } catch (error) {
       await rm(temporary, { force: true })
-      throw isSystemError(error, 'ENOSPC', 'EDQUOT')
+      throw isDiskFull(error)
         ? new AppError('no_space', 'The coordinator has no disk space for the result.', {
             cause: error,
           })

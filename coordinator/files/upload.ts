@@ -6,7 +6,7 @@ import path from 'node:path'
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
-import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { tooLarge } from './body-file.ts'
 
@@ -173,7 +173,7 @@ export function checkLength(headers: IncomingHttpHeaders, maxBytes: number): voi
 
 export function asUploadError(error: unknown): unknown {
   if (error instanceof AppError) return error
-  if (isSystemError(error, 'ENOSPC', 'EDQUOT')) {
+  if (isDiskFull(error)) {
     return new AppError('no_space', 'The coordinator has no disk space for the upload.', {
       cause: error,
     })

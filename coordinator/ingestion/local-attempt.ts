@@ -1,5 +1,5 @@
 import { MINUTE, SECOND } from '../../shared/duration.ts'
-import { AppError, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
+import { AppError, isDiskFull, isRetryable, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { lastAttempt, type Job, type JobEvent, type ProcessingJob } from '../job/job.ts'
@@ -116,5 +116,5 @@ function failure(attempt: number, error: unknown): JobEvent {
 
 function codeOf(error: unknown): string {
   if (error instanceof AppError) return error.code
-  return isSystemError(error, 'ENOSPC', 'EDQUOT') ? 'no_space' : 'internal'
+  return isDiskFull(error) ? 'no_space' : 'internal'
 }

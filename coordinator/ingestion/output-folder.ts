@@ -1,6 +1,6 @@
 import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { AppError, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
+import { AppError, isDiskFull, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
 import type { CompletedJob, EndedJob, ResultBody } from '../job/job.ts'
 import { syncDirectory } from '../storage/journal.ts'
 import type { Results } from '../files/results.ts'
@@ -95,8 +95,7 @@ export class OutputFolder {
 
   #reason(error: unknown): string {
     if (error instanceof AppError) return error.message
-    if (isSystemError(error, 'ENOSPC', 'EDQUOT'))
-      return `The disk of the output folder ${this.#dir} is full.`
+    if (isDiskFull(error)) return `The disk of the output folder ${this.#dir} is full.`
     return `The output folder ${this.#dir} cannot be written: ${messageOf(error)}.`
   }
 }

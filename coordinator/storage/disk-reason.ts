@@ -6,5 +6,5 @@ import { messageOf } from '../../shared/errors.ts'
  */
 export function diskReason(error: unknown): string {
   const isOfSystem = error instanceof Error && 'syscall' in error
-  return isOfSystem ? error.message.split(',', 1)[0]! : messageOf(error)
+  return isOfSystem ? messageOf(error).split(',', 1)[0]! : messageOf(error)
 }

@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { AppError, isDiskFull } from '../../shared/errors.ts'
+import { diskReason } from './disk-reason.ts'
 
 /**
  * A file that the journal grows in, from its first byte on. What {@link append} has resolved for is on the disk.
@@ -19,7 +20,7 @@ export class Segment {
     try {
       return new Segment(await open(file, 'w'))
     } catch (error) {
-      throw isFull(error) ? fullDisk(error) : error
+      throw isDiskFull(error) ? fullDisk(error) : error
     }
   }
 
@@ -38,7 +39,7 @@ export class Segment {
         done += (await this.#handle.write(bytes, done, bytes.length - done, at)).bytesWritten
       }
     } catch (error) {
-      if (isFull(error)) await this.#takeBack(error)
+      if (isDiskFull(error)) await this.#takeBack(error)
       throw error
     }
     await this.#handle.datasync()
@@ -66,11 +67,7 @@ export class Segment {
   }
 }
 
-function isFull(error: unknown): boolean {
-  return isSystemError(error, 'ENOSPC', 'EDQUOT')
-}
-
 function fullDisk(cause: unknown): AppError {
-  const message = 'The coordinator has no disk space left for its journal: free some.'
+  const message = `The coordinator has no disk space left for its journal (${diskReason(cause)}): free some.`
   return new AppError('no_space', message, { cause })
 }

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
+import { constants } from 'node:os'
 import { test } from 'node:test'
 import {
   AppError,
   EXIT,
   exitCodeOf,
+  isDiskFull,
   isErrorCode,
   isRetryable,
   isRetryableCode,
@@ -112,4 +114,27 @@ test('a system error is known by its code', () => {
   assert.equal(isSystemError(error, 'EACCES'), false)
   assert.equal(isSystemError(new Error('x'), 'ENOENT'), false)
   assert.equal(isSystemError({ code: 'ENOENT' }, 'ENOENT'), false)
+})
+
+test('an error that libuv has no name for is known by its number, and told in words', () => {
+  // As Node makes it; test/faults/quota.test.ts has it from the kernel.
+  const code = `Unknown system error -${constants.errno.EDQUOT}`
+  const message = `${code}: ${code}, write '/srv/morag/journal.ndjson'`
+  const quota = Object.assign(new Error(message), { errno: -constants.errno.EDQUOT, code })
+  assert.ok(isSystemError(quota, 'EDQUOT'))
+  assert.ok(!isSystemError(quota, 'ENOSPC', 'EIO'))
+  assert.equal(messageOf(quota), "EDQUOT: disk quota exceeded, write '/srv/morag/journal.ndjson'")
+  const nobodys = Object.assign(new Error('x'), {
+    errno: -4_000,
+    code: 'Unknown system error -4000',
+  })
+  assert.ok(!isSystemError(nobodys, 'EDQUOT'))
+  assert.equal(messageOf(nobodys), 'x')
+})
+
+test('a disk is full, a quota used up, or a file as long as it may be', () => {
+  const coded = (code: string): Error => Object.assign(new Error(code), { code })
+  for (const code of ['ENOSPC', 'EDQUOT', 'EFBIG']) assert.ok(isDiskFull(coded(code)), code)
+  for (const code of ['EIO', 'EROFS', 'EACCES']) assert.ok(!isDiskFull(coded(code)), code)
+  assert.ok(!isDiskFull(new AppError('no_space', 'x')))
 })
