@@ -7,7 +7,7 @@ import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/err
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { printable } from '../../shared/printable.ts'
 import { delay } from '../../shared/timers.ts'
-import { syncDirectory } from '../storage/journal.ts'
+import { syncDirectory } from '../storage/sync.ts'
 import { formatTokens, parseTokens, type TokenRecord } from './token-record.ts'
 
 /** How long a change waits for the change of another process. */

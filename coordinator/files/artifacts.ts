@@ -14,7 +14,7 @@ import type { IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { receiveFile, type ReceivedFile } from './body-file.ts'
-import { syncDirectory } from '../storage/journal.ts'
+import { syncDirectory } from '../storage/sync.ts'
 import { Turns } from '../turns.ts'
 
 /** A file that a worker made beside the transcript: a key frame, subtitles of another language. */

@@ -3,7 +3,7 @@ import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promis
 import path from 'node:path'
 import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
 import type { Result, ResultBody } from '../job/job.ts'
-import { syncDirectory } from '../storage/journal.ts'
+import { syncDirectory } from '../storage/sync.ts'
 
 /** A result up to this many characters of JSON stays in the job's own file. */
 const INLINE_CHARS = 4_096

@@ -11,7 +11,7 @@ import {
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import type { Job, Source } from '../job/job.ts'
-import { syncDirectory } from '../storage/journal.ts'
+import { syncDirectory } from '../storage/sync.ts'
 import type { MediaRoots } from './media-roots.ts'
 import type { Upload } from './upload.ts'
 

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { open, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { syncDirectory } from '../storage/journal.ts'
+import { syncDirectory } from '../storage/sync.ts'
 
 const PREFIX = 'whsec_'
 /** What the Standard Webhooks specification asks for. */

@@ -1,16 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { crc32 } from 'node:zlib'
-import { execa } from 'execa'
-import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
-import { delay } from '../../shared/timers.ts'
 import { diskReason } from './disk-reason.ts'
+import { decode, encode, type JournalEntry } from './journal-line.ts'
 import { Segment } from './journal-segment.ts'
-
-/** One line of the redo log: the whole job after a change, or the id of one that is gone. */
-export type JournalEntry = { put: unknown } | { remove: string }
+import { syncDirectory } from './sync.ts'
 
 /** A line to write, or null: a cut. */
 interface Step {
@@ -159,69 +154,6 @@ export function replay(dir: string): { entries: JournalEntry[]; ignoredBytes: nu
     ignoredBytes += bytes.length - from
   }
   return { entries, ignoredBytes }
-}
-
-/** A line is one JSON object whose first key is the CRC-32 of the rest. */
-export function encode(entry: JournalEntry): string {
-  const body = JSON.stringify(entry)
-  return `{"crc":"${checksum(body)}",${body.slice(1)}\n`
-}
-
-export function decode(line: string): JournalEntry | null {
-  const head = /^\{"crc":"([0-9a-f]{8})",/.exec(line)
-  if (head === null) return null
-  const body = `{${line.slice(head[0].length)}`
-  if (checksum(body) !== head[1]) return null
-  return JSON.parse(body) as JournalEntry
-}
-
-/** Makes the names in a folder durable. */
-export async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
-
-/**
- * Makes all that was written below a folder durable: one pass over its file system, which Node has no call for. It waits
- * for what others write to that file system too, so it may take long.
- * @param patienceMs how long it may; without: for as long as it takes.
- * @throws {Error} when it took longer. It goes on by itself then: a sync cannot be called off.
- */
-export async function syncBelow(dir: string, patienceMs?: number): Promise<void> {
-  if (patienceMs === undefined) return await syncFileSystem(dir, true)
-  const synced = syncFileSystem(dir, false)
-  synced.catch(() => undefined)
-  const late = new AbortController()
-  const tooLate = async (): Promise<never> => {
-    await delay(patienceMs, { signal: late.signal })
-    throw new Error(
-      `The file system of ${dir} took longer than ${patienceMs / SECOND} s to sync: the next start replays its journal`,
-    )
-  }
-  try {
-    await Promise.race([synced, tooLate()])
-  } finally {
-    late.abort()
-  }
-}
-
-/** @param holds whether our process stays for as long as it takes. */
-async function syncFileSystem(dir: string, holds: boolean): Promise<void> {
-  const run = async (...args: string[]): Promise<boolean> => {
-    const child = execa('sync', args, { reject: false, stdio: 'ignore' })
-    if (!holds) child.unref()
-    return !(await child).failed
-  }
-  if ((await run('-f', path.resolve(dir))) || (await run())) return
-  throw new Error(`The file system of ${dir} cannot be synced`)
-}
-
-function checksum(text: string): string {
-  return crc32(text).toString(16).padStart(8, '0')
 }
 
 function brokenLog(cause: unknown): AppError {

@@ -14,13 +14,8 @@ import { describe, mock, test, type TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { execa } from 'execa'
 import { AppError } from '../../shared/errors.ts'
-import {
-  decode,
-  encode,
-  Journal,
-  replay,
-  type JournalEntry,
-} from '../../coordinator/storage/journal.ts'
+import { decode, encode, type JournalEntry } from '../../coordinator/storage/journal-line.ts'
+import { Journal, replay } from '../../coordinator/storage/journal.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
@@ -403,9 +398,9 @@ test('a file system that takes too long to sync holds neither its caller nor the
   const dir = tempFolder()
   // Stands in for a disk that is slow for minutes.
   writeFileSync(path.join(dir, 'sync'), '#!/bin/sh\nexec sleep 300\n', { mode: 0o755 })
-  const journal = new URL('../../coordinator/storage/journal.ts', import.meta.url).href
+  const sync = new URL('../../coordinator/storage/sync.ts', import.meta.url).href
   const script = `
-    import { syncBelow } from '${journal}'
+    import { syncBelow } from '${sync}'
     await syncBelow('${dir}', 50).catch((error) => console.log(error.message))`
   const { stdout } = await execa(
     process.execPath,

@@ -1,0 +1,50 @@
+import { open } from 'node:fs/promises'
+import path from 'node:path'
+import { execa } from 'execa'
+import { SECOND } from '../../shared/duration.ts'
+import { delay } from '../../shared/timers.ts'
+
+/** Makes the names in a folder durable. */
+export async function syncDirectory(dir: string): Promise<void> {
+  const handle = await open(dir, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/**
+ * Makes all that was written below a folder durable: one pass over its file system, which Node has no call for. It waits
+ * for what others write to that file system too, so it may take long.
+ * @param patienceMs how long it may; without: for as long as it takes.
+ * @throws {Error} when it took longer. It goes on by itself then: a sync cannot be called off.
+ */
+export async function syncBelow(dir: string, patienceMs?: number): Promise<void> {
+  if (patienceMs === undefined) return await syncFileSystem(dir, true)
+  const synced = syncFileSystem(dir, false)
+  synced.catch(() => undefined)
+  const late = new AbortController()
+  const tooLate = async (): Promise<never> => {
+    await delay(patienceMs, { signal: late.signal })
+    throw new Error(
+      `The file system of ${dir} took longer than ${patienceMs / SECOND} s to sync: the next start replays its journal`,
+    )
+  }
+  try {
+    await Promise.race([synced, tooLate()])
+  } finally {
+    late.abort()
+  }
+}
+
+/** @param holds whether our process stays for as long as it takes. */
+async function syncFileSystem(dir: string, holds: boolean): Promise<void> {
+  const run = async (...args: string[]): Promise<boolean> => {
+    const child = execa('sync', args, { reject: false, stdio: 'ignore' })
+    if (!holds) child.unref()
+    return !(await child).failed
+  }
+  if ((await run('-f', path.resolve(dir))) || (await run())) return
+  throw new Error(`The file system of ${dir} cannot be synced`)
+}
