@@ -1,4 +1,5 @@
 import { isSystemError } from './errors.ts'
+import { isPlainAnswer } from './scheme-hint.ts'
 
 /** A longer `Retry-After` than this is not believed, unless a caller has more patience. */
 const MAX_RETRY_AFTER_SECONDS = 300
@@ -47,10 +48,16 @@ export function isCertificateError(error: unknown): boolean {
   return isSystemError(error, ...CERTIFICATE_CODES)
 }
 
+/** Whether the two sides could not agree on TLS. */
+function isHandshakeError(error: Error): boolean {
+  return isSystemError(error, 'EPROTO') || ('code' in error && /^ERR_SSL_/.test(String(error.code)))
+}
+
 /** Whether something thrown by undici is about the connection, and not about our request. */
 export function isNetworkError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (isSystemError(error, ...NETWORK_CODES) || isCertificateError(error)) return true
+  if (isHandshakeError(error)) return true
   if (error instanceof AggregateError) return error.errors.some(isNetworkError)
   return (
     isSystemError(
@@ -69,6 +76,11 @@ export function networkReason(error: unknown): string {
   if (error instanceof AggregateError) return networkReason(error.errors[0])
   if (!(error instanceof Error)) return String(error)
   if (isCertificateError(error)) return `its certificate is not trusted (${error.message})`
+  if (isPlainAnswer(error)) return 'what answers does not speak TLS'
+  if (isHandshakeError(error)) {
+    const why = 'reason' in error ? String(error.reason) : error.message
+    return `TLS failed (${why})`
+  }
   if (isSystemError(error, 'ECONNREFUSED')) return 'the connection was refused'
   if (isSystemError(error, 'ENOTFOUND', 'EAI_AGAIN')) return 'the host name is not known'
   if (isSystemError(error, 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT')) return 'nobody answered'

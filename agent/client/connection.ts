@@ -8,6 +8,7 @@ import {
   retryAfterSeconds,
 } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
+import { schemeHint } from '../../shared/scheme-hint.ts'
 import { errorAnswer } from '../../shared/wire.ts'
 import { answerText } from './answer-text.ts'
 import { Garbled, Refusal, retrying, Unreachable } from './retry.ts'
@@ -159,7 +160,8 @@ export class Connection {
     if (error instanceof AppError || !isNetworkError(error)) return error
     const fix = isCertificateError(error)
       ? 'Give it one that this machine trusts, or trust its issuer: NODE_EXTRA_CA_CERTS=ca.pem.'
-      : 'Start it with morag-coordinator serve, or set --url (MORAG_API_BASE_URL).'
+      : (schemeHint(error, this.url) ??
+        'Start it with morag-coordinator serve, or set --url (MORAG_API_BASE_URL).')
     const message = `Cannot reach the coordinator at ${this.url}: ${networkReason(error)}. ${fix}`
     return new Unreachable(message, error)
   }

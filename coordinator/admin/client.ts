@@ -4,6 +4,7 @@ import { SECOND } from '../../shared/duration.ts'
 import { AppError, isErrorCode } from '../../shared/errors.ts'
 import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
 import { isNetworkError, networkReason } from '../../shared/network.ts'
+import { schemeHint } from '../../shared/scheme-hint.ts'
 import { API, errorAnswer } from '../../shared/wire.ts'
 import type { AdminSettings } from './config.ts'
 
@@ -59,7 +60,9 @@ export class AdminClient {
       return text
     } catch (error) {
       if (error instanceof AppError || !isNetworkError(error)) throw error
-      const message = `Cannot reach the coordinator at ${url}: ${networkReason(error)}. Start it with morag-coordinator serve, or name another with --url.`
+      const usual = 'Start it with morag-coordinator serve, or name another with --url.'
+      const fix = schemeHint(error, url) ?? usual
+      const message = `Cannot reach the coordinator at ${url}: ${networkReason(error)}. ${fix}`
       throw new AppError('unavailable', message, { cause: error })
     }
   }
