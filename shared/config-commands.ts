@@ -11,7 +11,7 @@ import {
   type Configured,
 } from './config.ts'
 import { AppError, EXIT, isSystemError } from './errors.ts'
-import { inFile, isSetting } from './file-options.ts'
+import { inFile, isSetting, nameOf } from './file-options.ts'
 import { printable } from './printable.ts'
 import { shownSettings, templateOf } from './shown-settings.ts'
 
@@ -19,10 +19,15 @@ export interface ConfigCommands {
   configured: Configured
   /** Variables that hold secrets: whether they are set is shown, what they hold is not. */
   secrets: readonly string[]
+  /** By the names of settings, the defaults that depend on the machine. */
+  defaults: () => Readonly<Record<string, string>>
 }
 
 /** Adds `config show`, `config init` and `config check`. */
-export function addConfigCommands(cli: Command, { configured, secrets }: ConfigCommands): void {
+export function addConfigCommands(
+  cli: Command,
+  { configured, secrets, defaults }: ConfigCommands,
+): void {
   const program = cli.name()
   const config = cli
     .command('config')
@@ -31,7 +36,7 @@ export function addConfigCommands(cli: Command, { configured, secrets }: ConfigC
       'after',
       `
 Examples:
-  ${program} config show                 every setting, and where its value comes from
+  ${program} config show                 every setting with its value, also a default, and where it comes from
   ${program} config init                 writes a morag.toml with every setting in it, commented out
   ${program} config check ./morag.toml   unknown names and wrong values, before they do harm
 
@@ -48,12 +53,14 @@ MORAG_CONFIG, else the first of these: ${places().join(', ')}
     const file = fileSettings(cli, configured.section)
     const held = secrets.map((name) => ({ name, isSet: variable(name) !== null }))
     const options = show.options.filter(isSetting)
+    const found = defaults()
     const rows = options.map((option) => ({
       option,
       source: show.getOptionValueSource(option.attributeName()),
       value: show.getOptionValue(option.attributeName()) as unknown,
       variable: variable(option.envVar),
       inFile: file === null ? undefined : inFile(option, file),
+      found: found[nameOf(option)] ?? null,
     }))
     process.stdout.write(
       shownSettings({ file: file?.file ?? null, rows, held }, flags.json === true),

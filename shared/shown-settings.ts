@@ -11,6 +11,8 @@ interface SettingRow {
   variable: string | null
   /** What the file says. */
   inFile: unknown
+  /** The value where nobody says anything, when it depends on the machine. */
+  found: string | null
 }
 
 export interface SettingsToShow {
@@ -27,7 +29,7 @@ export function shownSettings({ file, rows, held }: SettingsToShow, json: boolea
     ...held.map(({ name, isSet }) => ({
       setting: name,
       value: isSet ? '(set, not shown)' : null,
-      from: isSet ? `variable ${name}` : 'default',
+      from: isSet ? `variable ${name}` : NOT_SET,
     })),
   ]
   if (json) return `${JSON.stringify({ file, settings: all }, null, 2)}\n`
@@ -44,8 +46,11 @@ export function shownSettings({ file, rows, held }: SettingsToShow, json: boolea
   return `settings file: ${file ?? 'none'}\n\n${lines.join('\n')}\n`
 }
 
+/** There is no value, and nothing is done without one. */
+const NOT_SET = 'not set'
+
 function valueAndSource(
-  { option, source, value, variable, inFile }: SettingRow,
+  { option, source, value, variable, inFile, found }: SettingRow,
   file: string | null,
 ): { value: string | null; from: string } {
   switch (source) {
@@ -55,9 +60,17 @@ function valueAndSource(
       return { value: variable ?? textOf(value), from: `variable ${option.envVar}` }
     case 'config':
       return { value: textOf(inFile), from: `file ${file}` }
-    default:
-      return { value: defaultOf(option), from: 'default' }
+    default: {
+      const byDefault = found ?? defaultOf(option) ?? describedDefault(option)
+      return { value: byDefault, from: byDefault === null ? NOT_SET : 'default' }
+    }
   }
+}
+
+/** What help says of it: `looked for in PATH` of `the engine's program (default: looked for in PATH)`. */
+function describedDefault(option: Option): string | null {
+  if (option.isBoolean()) return 'false'
+  return /\(default: ([^()]+)\)/.exec(option.description)?.[1] ?? null
 }
 
 /** A settings file with everything in it, nothing set. */

@@ -1,10 +1,13 @@
 import type { Command } from 'commander'
 import { addConfigCommands } from '../../shared/config-commands.ts'
 import { CONFIGURED } from '../all-settings.ts'
+import { workDir } from '../config.ts'
+import { modelsDir } from '../paths.ts'
 
 export function addConfig(cli: Command): void {
   addConfigCommands(cli, {
     configured: CONFIGURED,
     secrets: ['MORAG_API_KEY', 'MORAG_ENGINE_API_KEY', 'HF_TOKEN'],
+    defaults: () => ({ 'work-dir': workDir({}), 'models-dir': modelsDir() }),
   })
 }

@@ -1,8 +1,4 @@
-import { existsSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { isSystemError } from '../../shared/errors.ts'
-import { installedModels } from '../models/installed.ts'
 import { ggmlFile } from '../models/places.ts'
 
 /** From the most exact on. */
@@ -17,22 +13,9 @@ const BEST = [
   'tiny',
 ]
 
-/** The names of whisper.cpp's models: in their own folder, or as `ggml-NAME.bin` right in `modelsDir`. */
-export async function findGgmlModels(modelsDir: string): Promise<string[]> {
-  const { ggml } = await installedModels(modelsDir)
-  const beside = (await filesIn(modelsDir)).flatMap((file) => {
-    const name = /^ggml-(\w[\w.-]*)\.bin$/.exec(file)?.[1]
-    return name === undefined || name.startsWith('silero-') ? [] : [name]
-  })
-  return [...new Set([...ggml, ...beside])]
-}
-
 /** The file of a model: a path is taken as it is. Whether it is there does not matter. */
 export function ggmlPath(modelsDir: string, model: string): string {
-  if (isPath(model)) return path.resolve(model)
-  const usual = ggmlFile(modelsDir, model)
-  const beside = path.join(modelsDir, `ggml-${model}.bin`)
-  return !existsSync(usual) && existsSync(beside) ? beside : usual
+  return isPath(model) ? path.resolve(model) : ggmlFile(modelsDir, model)
 }
 
 /** Whether a model is named by its path, and not by its name. */
@@ -54,13 +37,4 @@ function rank(model: string, onCpu: boolean): number {
   const at = order.indexOf(model.replace(/-q\d.*$/, '').replace(/\.en\b/, ''))
   const size = at === -1 ? order.length : at
   return size * 4 + (/\.en\b/.test(model) ? 2 : 0) + (/-q\d/.test(model) ? 1 : 0)
-}
-
-async function filesIn(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).toSorted()
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return []
-    throw error
-  }
 }

@@ -8,7 +8,8 @@ import { findProgram } from '../host/find-program.ts'
 import { usableProbe } from './usable-probe.ts'
 import { whisperCli } from './whisper-cpp-cli.ts'
 import { WhisperServerEngine } from './whisper-cpp-server.ts'
-import { bestModel, findGgmlModels, ggmlPath, isPath } from './whisper-cpp-models.ts'
+import { bestModel, ggmlPath, isPath } from './whisper-cpp-models.ts'
+import { installedModels } from '../models/installed.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 
 /** What to try on PATH: the program that keeps its model loaded first. */
@@ -39,7 +40,7 @@ export const whisperCpp: EngineDefinition = {
 async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
   const wanted = settings.program === null ? PROGRAMS : [settings.program]
   const program = wanted.map((name) => findProgram(name)).find((found) => found !== null) ?? null
-  const models = await findGgmlModels(settings.modelsDir)
+  const { ggml: models } = await installedModels(settings.modelsDir)
   const none = { program, version: null, model: null, models }
   if (program === null) {
     const why =

@@ -13,11 +13,12 @@ export interface Installed {
  * find speech (`ggml-silero-….bin`) are none.
  */
 export async function installedModels(modelsDir: string): Promise<Installed> {
-  const [ggml, ctranslate2] = await Promise.all([
+  const [ggml, beside, ctranslate2] = await Promise.all([
     ggmlIn(path.join(modelsDir, 'ggml')),
+    ggmlIn(modelsDir),
     ctranslate2In(path.join(modelsDir, 'ctranslate2')),
   ])
-  return { ggml, ctranslate2 }
+  return { ggml: [...new Set([...ggml, ...beside])].toSorted(), ctranslate2 }
 }
 
 async function ggmlIn(folder: string): Promise<string[]> {

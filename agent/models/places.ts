@@ -1,9 +1,15 @@
+import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { Model } from './model.ts'
 
-/** Where whisper.cpp's model of that name lies, or would: `ggml/ggml-NAME.bin`. */
+/**
+ * Where whisper.cpp's model of that name lies, or would: `ggml/ggml-NAME.bin`, or `ggml-NAME.bin` where people have put it
+ * right into the folder of all models.
+ */
 export function ggmlFile(modelsDir: string, name: string): string {
-  return path.join(modelsDir, 'ggml', `ggml-${name}.bin`)
+  const usual = path.join(modelsDir, 'ggml', `ggml-${name}.bin`)
+  const beside = path.join(modelsDir, `ggml-${name}.bin`)
+  return !existsSync(usual) && existsSync(beside) ? beside : usual
 }
 
 /** The folder of faster-whisper's model of that name: `ctranslate2/NAME`. */

@@ -1,3 +1,4 @@
+import { tmpdir } from 'node:os'
 import type { Command } from 'commander'
 import { addConfigCommands } from '../../shared/config-commands.ts'
 import { CONFIGURED } from '../config.ts'
@@ -6,5 +7,6 @@ export function addConfig(cli: Command): void {
   addConfigCommands(cli, {
     configured: CONFIGURED,
     secrets: ['MORAG_API_KEY', 'MORAG_SERVER_API_KEY', 'MORAG_WEBHOOK_SECRET'],
+    defaults: () => ({ 'media-root': tmpdir() }),
   })
 }

@@ -130,30 +130,38 @@ describe('models list, verify and remove', () => {
     await pullModel(BASE, { dir, signal: new AbortController().signal, source })
     await mkdir(path.join(dir, 'ggml'))
     await writeFile(path.join(dir, 'ggml', 'ggml-own.bin'), 'weights')
+    await writeFile(path.join(dir, 'ggml-beside.bin'), 'weights')
 
     const { stdout } = await run(['list'])
-    assert.match(stdout, /^Here:\n {2}ctranslate2\/base .*\n {2}ggml\/own .* copied here by hand\n/)
+    assert.match(
+      stdout,
+      /^Here:\n {2}ctranslate2\/base .*\n {2}ggml\/beside .* copied .*\n {2}ggml\/own .* copied here by hand\n/,
+    )
     assert.match(stdout, /\nTo be had .*\n(.*\n)* {2}ggml\/large-v3-turbo +1\.6 GB {2}Whisper/)
     assert.doesNotMatch(stdout, /ggml\/large-v1/)
     const { models } = JSON.parse((await run(['list', '--all', '--json'])).stdout) as {
       models: { name: string; state: string }[]
     }
     const here = models.filter(({ state }) => state === 'ready').map(({ name }) => name)
-    assert.deepEqual(here, [BASE, 'ggml/own'])
+    assert.deepEqual(here, [BASE, 'ggml/beside', 'ggml/own'])
     assert.ok(models.some(({ name }) => name === 'ggml/large-v1'))
 
     const right = await run(['verify'])
     assert.equal(right.exitCode, 0)
-    assert.match(right.stdout, /^ctranslate2\/base: ready\nggml\/own: there, but not pulled by us/)
+    assert.match(
+      right.stdout,
+      /^ctranslate2\/base: ready\nggml\/beside: there, .*\nggml\/own: there, but not pulled by us/,
+    )
     await writeFile(path.join(dir, BASE, 'config.json'), '{}')
     const wrong = await run(['verify', '--json', BASE])
     assert.equal(wrong.exitCode, 1)
     assert.match(wrong.stderr, /^Not ready: ctranslate2\/base\. Get them with: .*pull ctranslate2/)
     assert.equal((JSON.parse(wrong.stdout) as { ok: boolean }).ok, false)
 
-    assert.equal((await run(['remove', BASE, 'ggml/own'])).exitCode, 0)
+    assert.equal((await run(['remove', BASE, 'ggml/own', 'ggml/beside'])).exitCode, 0)
     assert.deepEqual(await readdir(path.join(dir, 'ctranslate2')), [])
     assert.deepEqual(await readdir(path.join(dir, 'ggml')), [])
+    assert.deepEqual(await readdir(dir), ['ctranslate2', 'ggml'])
     const [gone, none] = await Promise.all([run(['remove', BASE]), run(['verify'])])
     assert.deepEqual([gone.exitCode, none.exitCode], [1, 1])
     assert.match(gone.stderr, /^There is no model ctranslate2\/base in /)

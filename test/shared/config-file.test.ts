@@ -70,6 +70,20 @@ describe('a settings file', () => {
     assert.deepEqual(of('poll-interval'), ['30', 'default'])
   })
 
+  it('leaves defaults, which are shown with what they come to on this machine', async () => {
+    const of = await shown('agent', [])
+    assert.deepEqual(of('work-dir'), [path.join(folder, '.local/state/morag/work'), 'default'])
+    assert.deepEqual(of('models-dir'), [path.join(folder, '.cache/morag/models'), 'default'])
+    assert.deepEqual(of('model'), ['the best that is here', 'default'])
+    assert.deepEqual(of('diarize'), ['false', 'default'])
+    assert.deepEqual(of('max-jobs'), [null, 'not set'])
+    assert.deepEqual(of('MORAG_API_KEY'), [null, 'not set'])
+    const its = await shown('coordinator', [], { TMPDIR: folder })
+    assert.deepEqual(its('media-root'), [folder, 'default'])
+    assert.deepEqual(its('timeout'), ['audio=60m,video=60m,document=15m', 'default'])
+    assert.deepEqual(its('morag-url'), [null, 'not set'])
+  })
+
   it('sets what the program then does', async () => {
     const toml = file('[agent]\nurl = "http://127.0.0.1:1"\n')
     const submit = ['submit', path.join(ROOT, 'package.json'), '--config', toml]
