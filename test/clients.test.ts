@@ -74,7 +74,7 @@ describe('programs for client authors', { concurrency: true }, () => {
   for (const [client, hook, secret, expected, warning] of [
     ['transcribe.py', 'hook.py', OWN_SECRET, MARKDOWN, ''],
     ['transcribe.mts', 'hook.mts', OWN_SECRET, MARKDOWN, ''],
-    ['transcribe.sh', 'hook.py', ITS_SECRET, SRT, CURL_SAID],
+    ['transcribe.sh', 'hook.py', OWN_SECRET, SRT, CURL_SAID],
   ] as const) {
     const title = `${client} has a file transcribed once though an answer is lost, and ${hook} is told`
     test(title, { skip: unless(client, hook) }, async () => {
