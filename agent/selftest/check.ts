@@ -16,9 +16,11 @@ export type GroupName = (typeof GROUPS)[number]
 interface Check {
   name: string
   run: () => Promise<string>
+  /** It needs nothing of the checks before it: it is tried also when our key allows too little for those. */
+  alone?: true
 }
 
-/** Checks in order; each needs what the ones before it have done. */
+/** Checks in order; each needs what the ones before it have done, unless it stands alone. */
 export interface Group {
   name: GroupName
   checks: Check[]
@@ -51,18 +53,21 @@ export function expect(isSo: boolean, message: string, fix: string): asserts isS
   if (!isSo) throw new CheckFailure(message, fix)
 }
 
-/** Runs groups one after the other; what follows a failure in its group is skipped. */
+/** Runs groups one after the other; what follows a failure in its group, and needs it, is skipped. */
 export async function runGroups(
   groups: readonly Group[],
   tell: (result: CheckResult) => void,
 ): Promise<CheckResult[]> {
   const results: CheckResult[] = []
   for (const { name: group, checks, after } of groups) {
-    let failed: string | null = null
+    let failed: CheckResult | null = null
     for (const check of checks) {
-      const result: CheckResult =
-        failed === null ? await runOne(group, check) : skipped(group, check, failed)
-      if (result.status !== 'PASS') failed ??= check.name
+      const isTried: boolean = failed === null || (failed.status === 'SKIP' && check.alone === true)
+      const result: CheckResult = isTried
+        ? await runOne(group, check)
+        : skipped(group, check, failed!.name)
+      if (result.status === 'FAIL') failed = result
+      else if (result.status === 'SKIP') failed ??= result
       results.push(result)
       tell(result)
     }

@@ -5,11 +5,14 @@ import { describe, it, type TestContext } from 'node:test'
 import { Client } from '../../agent/client/client.ts'
 import { Connection } from '../../agent/client/connection.ts'
 import { runGroups, type CheckResult, type Group } from '../../agent/selftest/check.ts'
+import { Tokens } from '../../coordinator/access/tokens.ts'
+import { apiGroup } from '../../agent/selftest/api.ts'
 import { connectionGroup } from '../../agent/selftest/connection.ts'
 import { diskGroup } from '../../agent/selftest/disk.ts'
 import { lifecycleGroup } from '../../agent/selftest/lifecycle.ts'
 import { limitsGroup } from '../../agent/selftest/limits.ts'
 import { checkTransport } from '../../agent/selftest/transport.ts'
+import { startRunning } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { json, startServer } from './fake-server.ts'
 
@@ -77,6 +80,34 @@ describe('the self-test', () => {
     const results = await run(lifecycleGroup(new Client(connection)))
     assert.deepEqual(new Set(statuses(results)), new Set(['SKIP']))
     assert.match(results[0]!.detail, /needs the role submit/)
+  })
+
+  it('passes on a healthy coordinator with the key of a worker, and skips what needs another', async (t) => {
+    const { url, dataDir } = await startRunning(t, { apiKey: 'of the admin' })
+    const tokens = new Tokens(dataDir, Date.now)
+    const asked = { role: 'worker', name: 'gpu-1', types: null, lifeMs: null } as const
+    const { token } = await tokens.create(asked)
+    const connection = new Connection({ url, apiKey: token, retries: 0 })
+    t.after(() => connection.close())
+    const client = new Client(connection)
+    const groups = [
+      ...[connectionGroup(client), lifecycleGroup(client)],
+      ...[apiGroup(connection), limitsGroup(connection)],
+    ]
+    const results = await runGroups(groups, () => {})
+    const failed = results.filter(({ status }) => status === 'FAIL')
+    assert.deepEqual(failed, [])
+    const passed = results.filter(({ status }) => status === 'PASS').map(({ name }) => name)
+    assert.deepEqual(passed.slice(5), [
+      'a poll with nothing to do has its four keys, all null',
+      'a poll without a worker is refused',
+      'the status of an unknown job is 404',
+      'the download of an unknown job is 404',
+      'a result for an unknown job is 404',
+      'a result that says nothing is refused',
+      'a request that is too large is refused with a sentence',
+      'headers that are too large are refused',
+    ])
   })
 
   it('finds a proxy that lets no large upload through', async (t) => {
