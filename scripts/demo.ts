@@ -1,4 +1,4 @@
-import { mkdtemp, readdir } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -9,7 +9,7 @@ import { run, startCoordinator, type Running } from './processes.ts'
 
 /**
  * `npm run demo`: everything at once, with nothing but Node. A coordinator and an agent on a free port; the shipped clip
- * as audio and inside a video; two transcripts. What it leaves is a folder in the system's temporary one.
+ * as audio and inside a video; two transcripts. Its folder is removed at the end, unless it failed or `--keep` says so.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const CLIP = path.join(ROOT, 'agent/assets/jfk.wav')
@@ -32,6 +32,22 @@ async function stop(running: Running | undefined): Promise<void> {
 
 async function main(): Promise<void> {
   const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-demo-'))
+  try {
+    await convert(folder)
+  } catch (error) {
+    console.error(`\n${folder} is kept, with what was done until then.`)
+    throw error
+  }
+  if (process.argv.includes('--keep')) {
+    // After a clean stop the folders are all there is.
+    console.log(`The jobs with their transcripts are in ${path.join(folder, 'data', 'completed')}`)
+    return
+  }
+  await rm(folder, { recursive: true })
+  console.log(`${folder} is removed; with --keep it stays.`)
+}
+
+async function convert(folder: string): Promise<void> {
   const dataDir = path.join(folder, 'data')
   const started: Running[] = []
   try {
@@ -53,10 +69,6 @@ async function main(): Promise<void> {
     for (const running of started) await stop(running)
   }
   console.log('\nEverything is stopped.')
-  // After a clean stop the folders are all there is.
-  const completed = path.join(dataDir, 'completed')
-  const { length } = await readdir(completed)
-  console.log(`The ${length} jobs with their transcripts are in ${completed}`)
 }
 
 /** The clip with a picture. */
