@@ -50,7 +50,9 @@ export function isCertificateError(error: unknown): boolean {
 
 /** Whether the two sides could not agree on TLS. */
 function isHandshakeError(error: Error): boolean {
-  return isSystemError(error, 'EPROTO') || ('code' in error && /^ERR_SSL_/.test(String(error.code)))
+  return (
+    isSystemError(error, 'EPROTO') || ('code' in error && String(error.code).startsWith('ERR_SSL_'))
+  )
 }
 
 /** Whether something thrown by undici is about the connection, and not about our request. */

@@ -91,8 +91,10 @@ describe('the self-test', () => {
     t.after(() => connection.close())
     const client = new Client(connection)
     const groups = [
-      ...[connectionGroup(client), lifecycleGroup(client)],
-      ...[apiGroup(connection), limitsGroup(connection)],
+      connectionGroup(client),
+      lifecycleGroup(client),
+      apiGroup(connection),
+      limitsGroup(connection),
     ]
     const results = await runGroups(groups, () => {})
     const failed = results.filter(({ status }) => status === 'FAIL')
