@@ -75,6 +75,15 @@ export async function assemble(
   clock.onStep((ms) => {
     log.warn({ step_ms: ms }, 'the clock of this machine was set: leases and waits last as before')
     jobs.clockStepped(ms)
+    workers.clockStepped(ms)
+  })
+  clock.onStandstill((ms) => {
+    log.warn(
+      { stood_still_ms: ms },
+      'nothing ran here for a while: leases and waits are the longer',
+    )
+    jobs.stoodStill(ms)
+    workers.stoodStill(ms)
   })
   const upkeep = new Upkeep(jobs, files, retention)
   const aside = readdirSync(path.join(dataDir, 'quarantine')).join('\n')
@@ -114,6 +123,7 @@ export async function assemble(
   return {
     config,
     log,
+    clock,
     store,
     access,
     connections,

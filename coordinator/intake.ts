@@ -95,6 +95,7 @@ export class Intake {
     const job = await this.#jobs.create(
       jobId,
       async (): Promise<PendingJob> => {
+        const stored = await source(jobId)
         const now = this.#jobs.now()
         return {
           jobId,
@@ -105,7 +106,7 @@ export class Intake {
           taskOptions,
           ingestion: wanted.ingestion ?? null,
           priority,
-          source: await source(jobId),
+          source: stored,
           createdAt: now,
           maxRetries: this.#options.maxRetries,
           retryCount: 0,

@@ -1,6 +1,7 @@
 import { openAtOf, type Job, type PendingJob } from './job/job.ts'
 import { freshLease } from './job/lease.ts'
 import type { JobQueue } from './job/queue.ts'
+import { withMissedTime } from './job/missed-time.ts'
 import { steppedJob } from './job/stepped-job.ts'
 import type { JobStore } from './storage/job-store.ts'
 
@@ -18,14 +19,16 @@ export function resumeTerms(store: JobStore, queue: JobQueue, now: number, lease
 }
 
 /**
- * The terms of the jobs of a store where the clock is set: nobody loses a lease for it, and nobody waits the longer, also
- * not who is being written down meanwhile.
+ * The terms of the jobs of a store where the clock is set, or nothing runs for a while: nobody loses a lease for it, and
+ * nobody waits the longer, also not who is being written down meanwhile.
  */
-export class SteppedTerms {
+export class JobTerms {
   readonly #store: JobStore
   readonly #queue: JobQueue
   readonly #now: () => number
-  #totalMs = 0
+  /** What has happened to all of them while some are being written, oldest first. */
+  #changes: ((job: Job) => Job)[] = []
+  #writing = 0
 
   constructor(store: JobStore, queue: JobQueue, now: () => number) {
     this.#store = store
@@ -35,27 +38,46 @@ export class SteppedTerms {
 
   /** The clock was set by so much. */
   step(ms: number): void {
-    this.#totalMs += ms
+    this.#change((job) => steppedJob(job, ms))
+  }
+
+  /** For so long nobody could be heard. */
+  extend(ms: number): void {
+    const now = this.#now()
+    this.#change((job) => withMissedTime(job, ms, now))
+  }
+
+  #change(change: (job: Job) => Job): void {
+    if (this.#writing > 0) this.#changes.push(change)
     for (const status of ['processing', 'pending'] as const) {
       for (const jobId of this.#store.idsOf(status)) {
         const before = this.#store.get(jobId)!
-        const after = this.#step(before, ms)
+        const after = this.#changed(before, [change])
         if (before.status === 'pending' && after.status === 'pending') this.#requeue(before, after)
       }
     }
   }
 
-  /** Makes a job durable, a new one too; the job as it is by then. */
-  async write<T extends Job>(job: T): Promise<T> {
-    const before = this.#totalMs
-    if (this.#store.get(job.jobId) === undefined) await this.#store.create(job)
-    else await this.#store.update(job)
-    const ms = this.#totalMs - before
-    return ms === 0 ? job : this.#step(job, ms)
+  /**
+   * Makes a job durable, a new one too; the job as it is by then.
+   * @param prepare what must be safe before.
+   */
+  async write<T extends Job>(job: T, prepare?: () => Promise<void>): Promise<T> {
+    const known = this.#changes.length
+    this.#writing += 1
+    try {
+      await prepare?.()
+      if (this.#store.get(job.jobId) === undefined) await this.#store.create(job)
+      else await this.#store.update(job)
+      return this.#changed(job, this.#changes.slice(known))
+    } finally {
+      this.#writing -= 1
+      if (this.#writing === 0) this.#changes = []
+    }
   }
 
-  #step<T extends Job>(job: T, ms: number): T {
-    const after = steppedJob(job, ms)
+  #changed<T extends Job>(job: T, changes: readonly ((job: Job) => Job)[]): T {
+    const after = changes.reduce<Job>((now, change) => change(now), job)
     if (after !== job) this.#store.touch(after)
     return after as T
   }

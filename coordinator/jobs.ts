@@ -7,7 +7,7 @@ import { startsOrEndsWaiting } from './job/lease.ts'
 import type { Policy } from './job/policy.ts'
 import { JobQueue } from './job/queue.ts'
 import { isJobId } from './storage/record.ts'
-import { resumeTerms, SteppedTerms } from './job-terms.ts'
+import { JobTerms, resumeTerms } from './job-terms.ts'
 import type { JobStore } from './storage/job-store.ts'
 import { transitionFacts, type TokenName } from './job/transition-line.ts'
 import { transition } from './job/transition.ts'
@@ -42,13 +42,13 @@ export class Jobs {
   readonly #log: Logger
   readonly #tokenName: TokenName
   readonly #turns = new Turns()
-  readonly #terms: SteppedTerms
+  readonly #terms: JobTerms
   readonly #listeners: JobListener[] = []
   readonly #detailListeners: ((before: Job, after: Job) => void)[] = []
 
   constructor({ store, policy, log, now, random, tokenName, followUp }: JobsOptions) {
     this.#store = store
-    this.#terms = new SteppedTerms(store, this.queue, now)
+    this.#terms = new JobTerms(store, this.queue, now)
     this.policy = policy
     this.now = now
     this.#log = log
@@ -146,8 +146,7 @@ export class Jobs {
         for (const listener of this.#detailListeners) listener(before, beaten)
         return beaten
       }
-      await prepare?.()
-      const written = await this.#terms.write(after)
+      const written = await this.#terms.write(after, prepare)
       this.#publish(before, written)
       return written
     })
@@ -180,6 +179,11 @@ export class Jobs {
   /** The clock was set by so much: nobody loses a lease for it, and nobody waits the longer. */
   clockStepped(ms: number): void {
     this.#terms.step(ms)
+  }
+
+  /** For so long we could not hear anybody: that is nobody's silence. */
+  stoodStill(ms: number): void {
+    this.#terms.extend(ms)
   }
 
   /** Notes that the worker of the newest attempt has begun to fetch its source. */

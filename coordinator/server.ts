@@ -43,6 +43,7 @@ export async function startCoordinator(
     const listening = await listen(app, config, { limits, connections: services.connections, log })
     const { url } = listening
     const sweep = sweepOf(services)
+    const stopClock = services.clock.watch()
     sweep.start()
     services.continuations.start()
     services.localWorker.start()
@@ -51,6 +52,7 @@ export async function startCoordinator(
       url,
       warnings: services.access.warnings(),
       async close() {
+        stopClock()
         const swept = sweep.stop()
         const closed = listening.close()
         services.claims.close()

@@ -3,6 +3,7 @@ import type { Access } from './access/access.ts'
 import type { OpenConnections } from './access/open-connections.ts'
 import type { Attempts } from './leases/attempts.ts'
 import type { Claims } from './leases/claims.ts'
+import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Events } from './events/events.ts'
 import type { AddressGuard } from './ingestion/address-guard.ts'
@@ -23,6 +24,7 @@ import type { Workers } from './leases/workers.ts'
 export interface Services {
   config: Config
   log: Logger
+  clock: Clock
   store: FileJobStore
   access: Access
   connections: OpenConnections

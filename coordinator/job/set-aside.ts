@@ -105,6 +105,16 @@ export class SetAsides {
     this.#rows.delete(workerId)
   }
 
+  /** The clock was set by so much: it lasts as long as before. */
+  clockStepped(ms: number): void {
+    for (const row of this.#rows.values()) {
+      row.changedAt += ms
+      row.silentAt += ms
+      row.gaveBackAt += ms
+      if (row.aside !== null) row.aside = { ...row.aside, untilAt: row.aside.untilAt + ms }
+    }
+  }
+
   /** Forgets who has done nothing for a day. */
   prune(now: number): void {
     for (const [workerId, { changedAt }] of this.#rows)

@@ -89,9 +89,7 @@ export class Claims {
     const unanswered = this.#running(
       request,
       (job) =>
-        !lastAttempt(job)!.leased &&
-        job.lease.downloadAt === null &&
-        lastAttempt(job)!.startedAt <= longAgo,
+        !lastAttempt(job)!.leased && job.lease.downloadAt === null && job.lease.movedAt <= longAgo,
     )
     return unanswered.slice(0, request.maxJobs)
   }

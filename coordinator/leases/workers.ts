@@ -142,6 +142,19 @@ export class Workers {
     return this.#fit(contentType, requirements).some(isOpen)
   }
 
+  /** The clock was set by so much: nobody is the more silent for it. */
+  clockStepped(ms: number): void {
+    for (const worker of this.#workers.values()) worker.lastSeenAt += ms
+    this.#asides.clockStepped(ms)
+  }
+
+  /** For so long we could not hear anybody. */
+  stoodStill(ms: number): void {
+    const now = this.#now()
+    for (const worker of this.#workers.values())
+      worker.lastSeenAt = Math.min(now, worker.lastSeenAt + ms)
+  }
+
   /** Forgets who has been silent for a day. */
   prune(): void {
     this.#asides.prune(this.#now())

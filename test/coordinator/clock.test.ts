@@ -3,6 +3,8 @@ import { describe, test, type TestContext } from 'node:test'
 import { Clock } from '../../coordinator/clock.ts'
 import type { Policy } from '../../coordinator/job/policy.ts'
 import { lastAttempt } from '../../coordinator/job/job.ts'
+import { NO_REQUIREMENTS } from '../../coordinator/job/requirements.ts'
+import { PRESENT } from '../../coordinator/leases/workers.ts'
 import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { assembled, type Assembled } from './assembled.ts'
 import { NOON } from './example-jobs.ts'
@@ -43,6 +45,33 @@ describe('a clock', () => {
     }
     assert.deepEqual(steps, [1_200])
   })
+
+  test('tells for how long nothing ran, once, before it tells the time after it', (t) => {
+    const { clock, pass } = stepping()
+    const missed: number[] = []
+    clock.onStandstill((ms) => missed.push(ms))
+    pass(HOUR)
+    clock.now()
+    assert.deepEqual(missed, [], 'nobody looks at the time regularly')
+    t.after(clock.watch())
+    for (const ms of [250, 900, 9_250, 0, 300, 4_250]) {
+      pass(ms)
+      clock.now()
+    }
+    assert.deepEqual(missed, [9_000, 4_000])
+  })
+
+  test('tells of a machine that slept as of a step: its steady clock may have slept, too', (t) => {
+    const { clock, pass, set } = stepping()
+    const told: [string, number][] = []
+    clock.onStep((ms) => told.push(['step', ms]))
+    clock.onStandstill((ms) => told.push(['standstill', ms]))
+    t.after(clock.watch())
+    pass(250)
+    set(HOUR)
+    clock.now()
+    assert.deepEqual(told, [['step', HOUR]])
+  })
 })
 
 for (const [title, ms] of [
@@ -58,6 +87,7 @@ for (const [title, ms] of [
       const set = (): void => {
         all.clock.now += ms
         all.jobs.clockStepped(ms)
+        all.workers.clockStepped(ms)
       }
       return { ...all, set }
     }
@@ -160,6 +190,28 @@ for (const [title, ms] of [
       assert.equal(await upkeep.expire(), 0)
       clock.now += 1
       assert.equal(await upkeep.expire(), 1)
+    })
+
+    test('a worker is here, or set aside, as long as before', async (t) => {
+      const { set, workers, clock } = await scene(t)
+      workers.seen('w1', { contentTypes: ['audio'] })
+      const from = clock.now
+      for (const jobId of ['a', 'b', 'c'])
+        workers.ended({
+          workerId: 'w1',
+          jobId,
+          startedAt: from,
+          endedAt: from,
+          errorCode: 'engine_failed',
+          isLost: false,
+        })
+      set()
+      assert.equal(workers.hasFor('audio', NO_REQUIREMENTS), true)
+      clock.now += PRESENT + 1
+      assert.equal(workers.hasFor('audio', NO_REQUIREMENTS), false)
+      assert.notEqual(workers.setAsideOf('w1'), null)
+      clock.now += 10 * MINUTE - PRESENT
+      assert.equal(workers.setAsideOf('w1'), null)
     })
 
     test('a job that waits for nobody in particular is there at once', async (t) => {

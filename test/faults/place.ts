@@ -31,7 +31,7 @@ export class Place {
     return this.#started.at(-1)!
   }
 
-  async start(options: RunOptions = {}): Promise<Asking> {
+  async start(options: RunOptions & { args?: readonly string[] } = {}): Promise<Asking> {
     this.#started.push(await startCoordinator(this.dataDir, this.folder, options))
     return new Asking(this.running.url)
   }
