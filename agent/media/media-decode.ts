@@ -1,81 +1,102 @@
 import { mostSeconds } from './child-limits.ts'
 import type { MediaInfo } from './media-info.ts'
+import type { Clocked } from './pauses.ts'
+import { RATE } from './wav-write.ts'
 
 export interface DecodeOptions {
   signal: AbortSignal
-  /** Told how many seconds are written. */
+  /** Told how many seconds are decoded. */
   onProgress: (seconds: number) => void
   /** Where in the file's time the WAV begins; default: at 0. Exact where `canSeekExactly` says so. */
   fromSeconds?: number
+  /** How much is decoded; default: all. */
+  seconds?: number
   /** One channel alone, from 0; it has to be there. Default: all of them mixed. */
   channel?: number
-  /** What the file is, as `probe` says: how much sound it can hold. Default: nobody knows. */
-  media?: Pick<MediaInfo, 'format' | 'durationSeconds'>
+  /** What the file is, as `probe` says: when it begins, and how it is opened. Default: nobody knows. */
+  media?: Clocked & Partial<Pick<MediaInfo, 'startSeconds'>>
 }
 
 /** The part of that which ffmpeg is told. */
-type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'channel' | 'media'> & {
-  /** Of the file: how much sound it can hold. Default: nobody knows. */
-  sizeBytes?: number
+type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'seconds' | 'channel' | 'media'> & {
+  /** Of the file: how much sound it can hold. */
+  sizeBytes: number
 }
 
 /** What ffmpeg is told, apart from the names of the files. */
 interface DecodeArgs {
   /** Before the input. */
   before: string[]
-  /** After the input. */
+  /** After the input, before the name of the WAV file. */
   after: string[]
-  /** Sound after this time of the file is left out; Infinity: nothing is. */
+  /** After that name: the time of each packet of it goes to stdout. */
+  times: string[]
+  /** So much is decoded before what is asked for. */
+  leadSeconds: number
+  /** What is decoded beyond this is left out. */
   limitSeconds: number
 }
 
-const RATE = 16_000
 /**
  * So much earlier decoding begins than is asked for: codecs and the resampler need some sound to get going, and sound is
  * not always beside the picture at which a film is entered. A whole second is on every sample rate's grid.
  */
 const LEAD_SECONDS = 10
-const DAY_SECONDS = 24 * 3600
-/** How much more sound than its claimed length a file may have. */
-const MORE_SHARE = 1.1
-const MORE_SECONDS = 60
 
-/** Containers without times of their own: sound is as long as its data. */
-const UNTIMED = /^(mp3|wav|w64|flac|aac|ac3|eac3|amr|dts|aiff|au|caf)$/
-/** Those whose claimed length is that of what is in them; elsewhere it is that of the first piece, or guessed. */
-const TRUE_LENGTH = /^(mov|matroska|avi|asf)(,|$)/
-
-/** How ffmpeg is asked for audio track `track` as 16 kHz, mono, 16 bit. */
+/**
+ * How ffmpeg is asked for audio track `track` as 16 kHz, mono, 16 bit. Times are the file's own: ffmpeg would close
+ * gaps, begin with what it reads first, and fill up with silence anew whenever the sound's form changes.
+ */
 export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
-  const { fromSeconds = 0, channel, media, sizeBytes } = wish
+  const { fromSeconds = 0, seconds, channel, media, sizeBytes } = wish
   const seek = Math.max(0, Math.floor(fromSeconds) - LEAD_SECONDS)
-  const skip = Math.round((fromSeconds - seek) * RATE)
-  const limitSeconds = Math.min(
-    limitOf(media),
-    sizeBytes === undefined ? Infinity : mostSeconds(sizeBytes),
-  )
-  // Dropped where it is read: one packet with a wild time would otherwise be preceded by years of silence.
-  const limit = limitSeconds === Infinity ? [] : ['-t', Math.max(1, limitSeconds - seek).toFixed(3)]
+  const limitSeconds = mostSeconds(sizeBytes)
   const filters = [
-    'aresample=async=1:first_pts=0',
+    `[0:a:${track}]aresample=${RATE}`,
     ...(channel === undefined ? [] : [`pan=mono|c0=c${channel}`]),
     `aformat=sample_fmts=s16:sample_rates=${RATE}:channel_layouts=mono`,
-    ...(skip === 0 ? [] : [`atrim=start_sample=${skip}`, 'asetpts=PTS-STARTPTS']),
+    `atrim=end_sample=${Math.ceil(limitSeconds * RATE)}`,
+    'asplit[wav][times]',
   ]
-  const map = ['-map', `0:a:${track}`, '-vn', '-sn', '-dn', '-af', filters.join(',')]
-  const wav = ['-ac', '1', '-ar', String(RATE), '-c:a', 'pcm_s16le', '-f', 'wav']
+  const part = seconds === undefined ? [] : ['-t', (fromSeconds - seek + seconds).toFixed(3)]
+  const entry = seek === 0 ? [] : ['-ss', String(seek)]
   return {
-    before: [...(seek === 0 ? [] : ['-ss', String(seek)]), ...limit],
-    after: [...map, ...wav],
+    before: [...(media?.opening ?? []), '-copyts', ...entry, ...part],
+    after: [
+      '-filter_complex',
+      filters.join(','),
+      '-map',
+      '[wav]',
+      '-c:a',
+      'pcm_s16le',
+      '-f',
+      'wav',
+    ],
+    times: ['-map', '[times]', '-c:a', 'pcm_s16le', '-f', 'framecrc', 'pipe:1'],
+    leadSeconds: fromSeconds - seek,
     limitSeconds,
   }
 }
 
-function limitOf(media: DecodeOptions['media']): number {
-  if (media !== undefined && UNTIMED.test(media.format)) return Infinity
-  const most = (media?.durationSeconds ?? 0) * MORE_SHARE + MORE_SECONDS
-  const believed = media !== undefined && TRUE_LENGTH.test(media.format) && most > MORE_SECONDS
-  return believed ? most : Math.max(DAY_SECONDS, most)
+/** When a packet of the WAV is to be heard and how long it is, in samples, by its line; null for another line. */
+export function packetOf(line: string): { time: number; samples: number } | null {
+  const match = /^0, *-?\d+, *(-?\d+), *\d+, *(\d+),/.exec(line)
+  return match === null ? null : { time: Number(match[1]), samples: Number(match[2]) / 2 }
+}
+
+/** Containers whose times are those of the recording; the clock of others begins anywhere. */
+const ABSOLUTE = /^(mov|matroska)(,|$)/
+
+/**
+ * The file's own time that is its beginning, in seconds. A film may begin with silence that is no data (an empty edit),
+ * a recorder's part at whatever time it is: the claimed length tells which.
+ * @param endSeconds the file's own time at the end of its sound.
+ */
+export function originOf(media: DecodeOptions['media'], endSeconds: number): number {
+  const { startSeconds = 0, durationSeconds = 0, format = '' } = media ?? {}
+  if (!ABSOLUTE.test(format)) return startSeconds
+  const off = (origin: number): number => Math.abs(endSeconds - origin - durationSeconds)
+  return startSeconds <= 0 || off(0) <= off(startSeconds) ? 0 : startSeconds
 }
 
 const PCM = /^pcm_/

@@ -49,6 +49,10 @@ export interface MediaInfo {
   durationSeconds: number
   /** What it says although a file of its size cannot be so long. */
   claimedSeconds?: number
+  /** The file's own time at which it begins, in seconds; left out when that is 0. */
+  startSeconds?: number
+  /** What ffmpeg and ffprobe are told before the file's name, to read it as it is; left out when nothing is. */
+  opening?: string[]
   /** When the last of its sounds and pictures begins; left out when it is the file's beginning. */
   latestStartSeconds?: number
   /** ffprobe's name of the container: `mp3`, `matroska,webm`, … */
@@ -108,11 +112,13 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
   )
   const starts = [...audio, ...(moving ? [moving] : [])].map(({ start_time }) => start_time)
   const latestStartSeconds = Math.max(0, ...starts)
+  const startSeconds = format.start_time
   const claimed = Math.max(0, format.duration, ...streams.map(({ duration }) => duration))
   const isBelieved = format.size <= 0 || claimed <= mostSeconds(format.size)
   return {
     durationSeconds: isBelieved ? claimed : 0,
     ...(isBelieved ? {} : { claimedSeconds: claimed }),
+    ...(startSeconds === 0 ? {} : { startSeconds }),
     ...(latestStartSeconds === 0 ? {} : { latestStartSeconds }),
     format: format.format_name,
     ...(mimeType === undefined ? {} : { mimeType }),

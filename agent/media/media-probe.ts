@@ -3,7 +3,7 @@ import { printable } from '../../shared/printable.ts'
 
 /** What ffprobe is asked for (`-show_entries`). */
 export const PROBED = [
-  'format=format_name,duration,size:format_tags=major_brand',
+  'format=format_name,start_time,duration,size:format_tags=major_brand',
   'stream=codec_type,codec_name,sample_rate,channels,width,height,avg_frame_rate,r_frame_rate,duration,start_time',
   'stream_disposition:stream_tags=language,title',
   'chapter=start_time,end_time:chapter_tags=title',
@@ -28,6 +28,7 @@ const number = z.coerce.number().catch(0)
 export const probed = z.object({
   format: z.object({
     format_name: text,
+    start_time: number,
     duration: number,
     size: number,
     tags: z.record(z.string(), text).catch({}),

@@ -4,18 +4,24 @@ import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import { decodingLimits, mostSeconds, PROBING, readingLimits } from './child-limits.ts'
-import { decodeArgs, type DecodeOptions } from './media-decode.ts'
+import { decodeArgs, originOf, packetOf, type DecodeOptions } from './media-decode.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
 import { PROBED } from './media-probe.ts'
 import { noSound, refusal } from './media-refusal.ts'
 import { QUIET, runTool, SAFE } from './media-tool.ts'
+import { findPauses } from './pauses.ts'
 import type { MediaTools } from './sandbox.ts'
+import { longGaps, placed, Timeline, wavParts } from './timeline.ts'
 import { readWavHeader } from './wav.ts'
+import { RATE, writeWav } from './wav-write.ts'
 
 /** A file's subtitles are read up to this much text. */
 const MAX_SUBTITLE_BYTES = 16 * 1024 * 1024
 /** What a file may say of itself: a thousand tracks and as many chapters are less. */
 const MAX_PROBE_BYTES = 4 * 1024 * 1024
+
+/** Progress is told each time so much more is decoded. */
+const TOLD_SECONDS = 1
 
 /**
  * What is in a file. Nothing of it is decoded, so a file that passes may still turn out to be broken.
@@ -48,7 +54,6 @@ export async function probe(
  * Writes one audio track (`track`: its index among the audio tracks) to `outWav` as 16 kHz, mono, signed 16 bit. Its
  * time 0 is the file's (or `fromSeconds`): a track that begins late or has gaps is filled with silence, or all times
  * would be early. A file that breaks off half-way gives what was readable.
- * @returns whether there was more sound than a file of that length can have; the rest of it is left out.
  * @throws {AppError} `invalid_media`, `unsupported_media`, `no_audio` (also where nothing comes after `fromSeconds`),
  * `no_space`, `source_missing`.
  */
@@ -58,47 +63,90 @@ export async function decode(
   track: number,
   outWav: string,
   options: DecodeOptions,
-): Promise<{ cutShort: boolean }> {
-  const part = `${outWav}.part`
-  const from = options.fromSeconds ?? 0
+): Promise<Decoded> {
+  const raw = `${outWav}.raw`
   const sizeBytes = await sizeOf(file)
-  const { before, after, limitSeconds } = decodeArgs(track, { ...options, sizeBytes })
+  const { before, after, times, ...plan } = decodeArgs(track, { ...options, sizeBytes })
+  const { limitSeconds, leadSeconds } = plan
   const input = [...SAFE, '-threads', '2', ...before, '-i', `file:${file}`]
+  const timeline = new Timeline()
+  let told = 0
+  const tell = (least: number): void => {
+    const seconds = Math.max(0, timeline.samples / RATE - leadSeconds)
+    if (seconds - told < least) return
+    told = seconds
+    options.onProgress(seconds)
+  }
   try {
     const result = await runTool(tools, {
       tool: 'ffmpeg',
-      args: [...QUIET, '-y', '-progress', 'pipe:1', ...input, ...after, `file:${part}`],
+      args: [...QUIET, '-y', ...input, ...after, `file:${raw}`, ...times],
       file,
-      folder: path.dirname(part),
+      folder: path.dirname(raw),
       limits: decodingLimits(limitSeconds),
       signal: options.signal,
       onLine(line, stream) {
-        const seconds = stream === 'stdout' ? progressSeconds(line) : null
-        if (seconds !== null) options.onProgress(seconds)
+        const packet = stream === 'stdout' ? packetOf(line) : null
+        if (packet === null) return
+        timeline.add(packet.time, packet.samples)
+        tell(TOLD_SECONDS)
       },
     })
     if (result.exitCode !== 0) throw await refusal(file, result)
-    const { samples, durationSeconds } = await readWavHeader(part)
     // Nothing came out although ffmpeg was content: damaged packets it skipped, or a track without any.
-    if (samples === 0) {
+    if (timeline.samples === 0) {
       throw result.stderrTail.trim() === '' ? noSound() : await refusal(file, result)
     }
+    tell(0)
+    const clockJumps = await place(tools, file, { raw, outWav, timeline, limitSeconds }, options)
+    return { cutShort: timeline.samples / RATE > limitSeconds - 1, clockJumps }
+  } finally {
+    await rm(raw, { force: true })
+  }
+}
+
+/** How decoding went. */
+interface Decoded {
+  /** There was more sound than a file of that size can have; the rest of it is left out. */
+  cutShort: boolean
+  /** The file's clock was set while it was recorded: its times are of no use, its sound is whole. */
+  clockJumps: boolean
+}
+
+/** Puts decoded sound at its time. Returns whether the file's clock was set. */
+async function place(
+  tools: MediaTools,
+  file: string,
+  at: { raw: string; outWav: string; timeline: Timeline; limitSeconds: number },
+  { fromSeconds = 0, media, signal }: DecodeOptions,
+): Promise<boolean> {
+  const { raw, outWav, timeline, limitSeconds } = at
+  const begin = Math.round(originOf(media, timeline.end / RATE) * RATE)
+  const origin = begin + Math.round(fromSeconds * RATE)
+  const gaps = longGaps(timeline.runs, origin)
+  const pauses = await findPauses(tools, file, gaps, { media, origin: begin, signal })
+  const most = Math.ceil(limitSeconds * RATE)
+  const { steps, clockJumps } = placed(timeline.runs, { origin, pauses, most })
+  const parts = wavParts(steps)
+  if (parts.length === 0) throw noSound()
+  if (steps.every(({ kind }) => kind === 'copy')) {
+    await rename(raw, outWav)
+    return clockJumps
+  }
+  const part = `${outWav}.part`
+  try {
+    const { dataOffset } = await readWavHeader(raw)
+    await writeWav(part, { file: raw, dataOffset }, parts, signal)
     await rename(part, outWav)
-    return { cutShort: from + durationSeconds > limitSeconds - 1 }
   } finally {
     await rm(part, { force: true })
   }
+  return clockJumps
 }
 
 /** 0 where there is none: whoever reads it will say so. */
 async function sizeOf(file: string): Promise<number> {
   return (await stat(file).catch(() => null))?.size ?? 0
-}
-
-/** Seconds of a line of ffmpeg's `-progress`, or null for another line. (`out_time_ms` is really microseconds.) */
-function progressSeconds(line: string): number | null {
-  const match = /^out_time=(\d+):(\d+):([\d.]+)$/.exec(line.trim())
-  return match === null ? null : Number(match[1]) * 3600 + Number(match[2]) * 60 + Number(match[3])
 }
 
 /**
