@@ -27,10 +27,8 @@ type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'seconds' | 'channel' | 'm
 interface DecodeArgs {
   /** Before the input. */
   before: string[]
-  /** After the input, before the name of the WAV file. */
+  /** After the input. */
   after: string[]
-  /** After that name: the time of each packet of it goes to stdout. */
-  times: string[]
   /** So much is decoded before what is asked for. */
   leadSeconds: number
   /** What is decoded beyond this is left out. */
@@ -56,7 +54,9 @@ export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
     ...(channel === undefined ? [] : [`pan=mono|c0=c${channel}`]),
     `aformat=sample_fmts=s16:sample_rates=${RATE}:channel_layouts=mono`,
     `atrim=end_sample=${Math.ceil(limitSeconds * RATE)}`,
-    'asplit[wav][times]',
+    // Prints the time of each frame: on its way into a file it would be changed wherever a clock goes back.
+    ...(isTimed(media) ? [] : [`asetnsamples=n=${RATE}:p=0`]),
+    'ashowinfo[wav]',
   ]
   const part = seconds === undefined ? [] : ['-t', (fromSeconds - seek + seconds).toFixed(3)]
   const entry = seek === 0 ? [] : ['-ss', String(seek)]
@@ -72,16 +72,24 @@ export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
       '-f',
       'wav',
     ],
-    times: ['-map', '[times]', '-c:a', 'pcm_s16le', '-f', 'framecrc', 'pipe:1'],
     leadSeconds: fromSeconds - seek,
     limitSeconds,
   }
 }
 
-/** When a packet of the WAV is to be heard and how long it is, in samples, by its line; null for another line. */
-export function packetOf(line: string): { time: number; samples: number } | null {
-  const match = /^0, *-?\d+, *(-?\d+), *\d+, *(\d+),/.exec(line)
-  return match === null ? null : { time: Number(match[1]), samples: Number(match[2]) / 2 }
+/** When a frame of the WAV is to be heard (NaN: unknown) and how long it is, in samples, by its line; null for another. */
+export function frameOf(line: string): { time: number; samples: number } | null {
+  const match = /\bpts:(-?\d+|NOPTS) .*\bnb_samples:(\d+)\b/.exec(line)
+  if (match === null) return null
+  return { time: match[1] === 'NOPTS' ? NaN : Number(match[1]), samples: Number(match[2]) }
+}
+
+/** Containers without times of their own: sound is as long as its data, whatever is computed from a header. */
+const UNTIMED = /^(mp3|wav|w64|flac|aac|ac3|eac3|amr|dts|aiff|au|caf)$/
+
+/** Whether sound of it has gaps. */
+export function isTimed(media: DecodeOptions['media']): boolean {
+  return media === undefined || !UNTIMED.test(media.format)
 }
 
 /** Containers whose times are those of the recording; the clock of others begins anywhere. */

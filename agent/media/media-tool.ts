@@ -1,7 +1,7 @@
 import { availableParallelism, constants } from 'node:os'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
-import { runChild, type ChildOptions, type ChildResult } from '../host/child.ts'
+import { runChild, Tail, type ChildOptions, type ChildResult } from '../host/child.ts'
 import { findLimiter, limited, type ChildLimits } from './child-limits.ts'
 import { toolEnv } from './media-env.ts'
 import { lockedIn, type MediaTools } from './sandbox.ts'
@@ -14,6 +14,9 @@ export const SAFE = ['-protocol_whitelist', 'file', '-format_whitelist', FORMATS
 /** ffmpeg says what is wrong, and nothing else. */
 export const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
 
+/** ffmpeg says what it does, too, each line with how grave it is. */
+export const LEVELLED = ['-hide_banner', '-nostdin', '-nostats', '-v', 'level+info']
+
 /** One run of a tool over a file of strangers. */
 export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'tailBytes'> {
   tool: 'ffmpeg' | 'ffprobe'
@@ -23,6 +26,8 @@ export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'tailB
   /** The folder that is written to; null: none. */
   folder: string | null
   limits: ChildLimits
+  /** The tool was told to be `LEVELLED`: told each line on stderr that is no error. They are not in `stderrTail`. */
+  onLog?: (line: string) => void
 }
 
 /** How it ended. */
@@ -36,18 +41,27 @@ export interface ToolResult extends ChildResult {
  * @throws {AppError} `engine_missing` when it cannot be started, `source_missing` when its file is gone; the signal's reason when aborted.
  */
 export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResult> {
-  const { tool, args, file, folder, limits, signal, onLine, tailBytes } = run
+  const { tool, args, file, folder, limits, signal, tailBytes, onLog } = run
+  const errors = new Tail()
+  const onLine: ChildOptions['onLine'] =
+    onLog === undefined
+      ? run.onLine
+      : (line, stream) => {
+          if (stream === 'stderr') logged(line, onLog, errors)
+          else run.onLine?.(line, stream)
+        }
   const { sandbox = null } = tools
   const bare = { file: tools[tool], args }
   const locked = sandbox === null ? bare : await lockedIn(sandbox, bare, { files: [file], folder })
   const command = limited(locked, limits, findLimiter())
   const from = performance.now()
-  const result = await runChild(command.file, command.args, {
+  const printed = await runChild(command.file, command.args, {
     signal,
     env: toolEnv(),
     ...(onLine === undefined ? {} : { onLine }),
     ...(tailBytes === undefined ? {} : { tailBytes }),
   })
+  const result = onLog === undefined ? printed : { ...printed, stderrTail: errors.text() }
   const wrapper = /^(?:prlimit|bwrap): .*/m.exec(result.stderrTail)
   if (result.exitCode !== 0 && wrapper !== null) {
     // bubblewrap has to find what it is to show.
@@ -60,6 +74,16 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   const ended = sandbox === null ? result : unwrapped(result)
   const seconds = (performance.now() - from) / 1000
   return { ...ended, limit: limitOf(ended, limits, seconds) }
+}
+
+const LEVEL = /^(\[[^\]]* @ 0x[0-9a-f]+\] )?\[(\w+)\] /
+
+/** A line that says how grave it is goes where it belongs, an error without its level; one that does not is an error. */
+function logged(line: string, onLog: (line: string) => void, errors: Tail): void {
+  const level = LEVEL.exec(line)?.[2]
+  if (level === undefined || /^(error|fatal|panic)$/.test(level)) {
+    errors.push(Buffer.from(`${line.replace(LEVEL, '$1')}\n`))
+  } else onLog(line)
 }
 
 /** bubblewrap ends with 128 and more where what it ran was ended by a signal. */

@@ -1,22 +1,18 @@
 import { rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { printable } from '../../shared/printable.ts'
-import type { Segment } from '../../shared/transcript.ts'
-import { decodingLimits, mostSeconds, PROBING, readingLimits } from './child-limits.ts'
-import { decodeArgs, originOf, packetOf, type DecodeOptions } from './media-decode.ts'
+import { decodingLimits, PROBING } from './child-limits.ts'
+import { decodeArgs, frameOf, isTimed, originOf, type DecodeOptions } from './media-decode.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
 import { PROBED } from './media-probe.ts'
 import { noSound, refusal } from './media-refusal.ts'
-import { QUIET, runTool, SAFE } from './media-tool.ts'
+import { LEVELLED, runTool, SAFE } from './media-tool.ts'
 import { findPauses } from './pauses.ts'
 import type { MediaTools } from './sandbox.ts'
 import { longGaps, placed, Timeline, wavParts } from './timeline.ts'
 import { readWavHeader } from './wav.ts'
 import { RATE, writeWav } from './wav-write.ts'
 
-/** A file's subtitles are read up to this much text. */
-const MAX_SUBTITLE_BYTES = 16 * 1024 * 1024
 /** What a file may say of itself: a thousand tracks and as many chapters are less. */
 const MAX_PROBE_BYTES = 4 * 1024 * 1024
 
@@ -32,14 +28,30 @@ export async function probe(
   file: string,
   options: { signal: AbortSignal },
 ): Promise<MediaInfo> {
+  const media = await look(tools, file, [], options.signal)
+  if (media.audio.length > 0 || !STREAMED.test(media.format)) return media
+  return await look(tools, file, FAR, options.signal)
+}
+
+/** Containers without an index: what is in them is known once some of it was read. */
+const STREAMED = /^(mpegts|mpeg|flv)$/
+/** ffmpeg gives up after 5 s or 5 MB; sound may begin later. That much is held in memory. */
+const FAR = ['-probesize', '256M', '-analyzeduration', '900M']
+
+async function look(
+  tools: MediaTools,
+  file: string,
+  opening: readonly string[],
+  signal: AbortSignal,
+): Promise<MediaInfo> {
   const show = ['-show_entries', PROBED, '-of', 'json']
   const result = await runTool(tools, {
     tool: 'ffprobe',
-    args: ['-v', 'error', ...SAFE, ...show, `file:${file}`],
+    args: ['-v', 'error', ...SAFE, ...opening, ...show, `file:${file}`],
     file,
     folder: null,
     limits: PROBING,
-    signal: options.signal,
+    signal,
     tailBytes: MAX_PROBE_BYTES,
   })
   if (result.exitCode !== 0) throw await refusal(file, result)
@@ -47,7 +59,8 @@ export async function probe(
     const text = 'The file has more tracks, chapters and titles than any recording needs.'
     throw new AppError('unsupported_media', text)
   }
-  return parseProbe(result.stdoutTail)
+  const media = parseProbe(result.stdoutTail)
+  return opening.length === 0 ? media : { ...media, opening: [...opening] }
 }
 
 /**
@@ -66,10 +79,10 @@ export async function decode(
 ): Promise<Decoded> {
   const raw = `${outWav}.raw`
   const sizeBytes = await sizeOf(file)
-  const { before, after, times, ...plan } = decodeArgs(track, { ...options, sizeBytes })
+  const { before, after, ...plan } = decodeArgs(track, { ...options, sizeBytes })
   const { limitSeconds, leadSeconds } = plan
   const input = [...SAFE, '-threads', '2', ...before, '-i', `file:${file}`]
-  const timeline = new Timeline()
+  const timeline = new Timeline(isTimed(options.media))
   let told = 0
   const tell = (least: number): void => {
     const seconds = Math.max(0, timeline.samples / RATE - leadSeconds)
@@ -80,15 +93,15 @@ export async function decode(
   try {
     const result = await runTool(tools, {
       tool: 'ffmpeg',
-      args: [...QUIET, '-y', ...input, ...after, `file:${raw}`, ...times],
+      args: [...LEVELLED, '-y', ...input, ...after, `file:${raw}`],
       file,
       folder: path.dirname(raw),
       limits: decodingLimits(limitSeconds),
       signal: options.signal,
-      onLine(line, stream) {
-        const packet = stream === 'stdout' ? packetOf(line) : null
-        if (packet === null) return
-        timeline.add(packet.time, packet.samples)
+      onLog(line) {
+        const frame = frameOf(line)
+        if (frame === null) return
+        timeline.add(frame.time, frame.samples)
         tell(TOLD_SECONDS)
       },
     })
@@ -147,52 +160,4 @@ async function place(
 /** 0 where there is none: whoever reads it will say so. */
 async function sizeOf(file: string): Promise<number> {
   return (await stat(file).catch(() => null))?.size ?? 0
-}
-
-/**
- * The cues of a text subtitle track (`track`: its index among the subtitle tracks), without their styling.
- * @throws {AppError} as `decode`.
- */
-export async function extractSubtitles(
-  tools: MediaTools,
-  file: string,
-  track: number,
-  options: { signal: AbortSignal },
-): Promise<Segment[]> {
-  const args = [...SAFE, '-i', `file:${file}`, '-map', `0:s:${track}`, '-f', 'srt', 'pipe:1']
-  const result = await runTool(tools, {
-    tool: 'ffmpeg',
-    args: [...QUIET, ...args],
-    file,
-    folder: null,
-    limits: readingLimits(mostSeconds(await sizeOf(file))),
-    signal: options.signal,
-    tailBytes: MAX_SUBTITLE_BYTES,
-  })
-  if (result.exitCode !== 0) throw await refusal(file, result)
-  return parseCues(result.stdoutTail)
-}
-
-const CUE = /^(\d+):(\d\d):(\d\d)[,.](\d{3}) --> (\d+):(\d\d):(\d\d)[,.](\d{3})/
-
-function parseCues(srt: string): Segment[] {
-  const cues: Segment[] = []
-  for (const block of srt.replaceAll('\r', '').split(/\n{2,}/)) {
-    const lines = block.split('\n')
-    const at = lines.findIndex((line) => CUE.test(line))
-    const times = CUE.exec(lines[at] ?? '')
-      ?.slice(1)
-      .map(Number)
-    if (times === undefined) continue
-    const [h1 = 0, m1 = 0, s1 = 0, ms1 = 0, h2 = 0, m2 = 0, s2 = 0, ms2 = 0] = times
-    const said = printable(
-      lines
-        .slice(at + 1)
-        .join(' ')
-        .replace(/<[^>]*>|\{\\[^}]*\}/g, ''),
-    )
-    const start = h1 * 3600 + m1 * 60 + s1 + ms1 / 1000
-    if (said !== '') cues.push({ start, end: h2 * 3600 + m2 * 60 + s2 + ms2 / 1000, text: said })
-  }
-  return cues.toSorted((a, b) => a.start - b.start)
 }

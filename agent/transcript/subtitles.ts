@@ -2,7 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { Heard } from '../hearing/conversion.ts'
-import { extractSubtitles } from '../media/media.ts'
+import { extractSubtitles } from '../media/extract-subtitles.ts'
 import type { MediaInfo, SubtitleTrack } from '../media/media-info.ts'
 import type { MediaTools } from '../media/sandbox.ts'
 import { chooseSubtitles, languageCode, subtitlesInstead } from '../media/tracks.ts'
@@ -33,7 +33,12 @@ export async function readSubtitles(
     )
   }
   const segments =
-    subtitles === null ? [] : await extractSubtitles(tools, sourcePath, subtitles.index, { signal })
+    subtitles === null
+      ? []
+      : await extractSubtitles(tools, sourcePath, subtitles.index, {
+          signal,
+          opening: media.opening ?? [],
+        })
   const transcript = {
     language: languageCode(subtitles?.language ?? null),
     durationSeconds: media.durationSeconds,

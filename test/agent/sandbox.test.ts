@@ -7,7 +7,8 @@ import { describe, it } from 'node:test'
 import { execa } from 'execa'
 import { findProgram } from '../../agent/host/find-program.ts'
 import { keyFrames } from '../../agent/media/keyframes.ts'
-import { decode, extractSubtitles, probe } from '../../agent/media/media.ts'
+import { extractSubtitles } from '../../agent/media/extract-subtitles.ts'
+import { decode, probe } from '../../agent/media/media.ts'
 import { runTool } from '../../agent/media/media-tool.ts'
 import {
   findSandbox,

@@ -61,6 +61,24 @@ describe('sound at its time', () => {
     assert.ok(Math.abs(length - 1000 * 1602) < 1600 + 2)
   })
 
+  it('takes no notice of the wrong time of a single frame', () => {
+    assert.equal(steps(recorded([0, 5], [2, 0.1], [5.1, 3])), 'copy 8.1')
+    assert.equal(steps(recorded([0, 5], [40, 0.1], [5.1, 3])), 'copy 8.1')
+  })
+
+  it('takes no notice of times that would cut a large share of it', () => {
+    const slow = new Timeline()
+    for (let at = 0; at < 100; at++) slow.add(at * 1000, 1600)
+    const { steps: made } = placed(slow.runs, { origin: 0, pauses: [], most })
+    assert.deepEqual(made, [{ kind: 'copy', samples: 160_000 }])
+    const untimed = new Timeline(false)
+    for (let at = 0; at < 100; at++) untimed.add(1600 + at * 9000, 1600)
+    assert.deepEqual(untimed.runs, [{ time: 1600, samples: 160_000 }])
+    const unknown = new Timeline()
+    for (const time of [0, NaN, NaN]) unknown.add(time, 1600)
+    assert.deepEqual(unknown.runs, [{ time: 0, samples: 4800 }])
+  })
+
   it('is written in parts of what was decoded', () => {
     const { steps: made } = placed(recorded([10, 1], [13, 1]).runs, {
       origin: 12 * S,
