@@ -13,6 +13,7 @@ import { eventRoutes } from './routes/events.ts'
 import type { Env } from './routes/http.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { observeRoutes } from './routes/observe.ts'
+import { refuseOtherSpellings } from './routes/own-paths.ts'
 import { operatingRoutes } from './routes/operating.ts'
 import { originalRoutes } from './routes/original.ts'
 import { processRoutes } from './routes/process.ts'
@@ -24,13 +25,16 @@ import type { Services } from './services.ts'
 /** When a client that met a passing failure should come again. */
 const RETRY_AFTER_SECONDS = 5
 
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
+
 /** The HTTP side: who may come in, which route serves what, and how every failure is answered. */
 export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env> {
   const { log } = services
   const room = new BodyRoom(limits.bodyRoom)
   const app = new Hono<Env>({ strict: false })
   app.use(services.metrics.traffic)
-  app.use(gate(services.access, services.connections))
+  app.use(refuseOtherSpellings())
+  app.use(gate(services))
   app.use(async (c, next) => {
     c.set('room', room)
     await next()
@@ -60,9 +64,15 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
   ]) {
     app.route(API, routes(services))
   }
-  app.notFound((c) =>
-    c.json({ detail: `There is no ${c.req.method} ${c.req.path}.`, code: 'not_found' }, 404),
-  )
+  app.notFound((c) => {
+    const { method, path } = c.req
+    const allowed = methodsOf(app, path)
+    if (allowed.length === 0)
+      return c.json({ detail: `There is no ${method} ${path}.`, code: 'not_found' }, 404)
+    const allow = allowed.join(', ')
+    const detail = `${path} takes no ${method}: it takes ${allow}.`
+    return c.json({ detail, code: 'method_not_allowed' }, 405, { allow })
+  })
   app.onError((thrown, c) => {
     const error = expected(thrown)
     const path = c.req.path
@@ -80,6 +90,13 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
     return c.json({ detail, code: error.code }, status as ContentfulStatusCode)
   })
   return app
+}
+
+/** The methods that a path of ours takes; none: there is no such path. */
+function methodsOf(app: Hono<Env>, path: string): string[] {
+  const takes = (method: string): boolean =>
+    app.router.match(method, path)[0].some(([[, route]]) => !route.path.endsWith('/*'))
+  return METHODS.filter(takes).flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : method))
 }
 
 /** The failure as one of ours, or null when nobody foresaw it. */

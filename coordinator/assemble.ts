@@ -2,10 +2,12 @@ import { randomUUID } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import type { Logger } from 'pino'
+import { isOwnAddress } from '../shared/addresses.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { Access } from './access/access.ts'
 import { connectionLimits } from './access/connection-limits.ts'
 import { OpenConnections } from './access/open-connections.ts'
+import { TrustedProxies } from './access/trusted-proxies.ts'
 import { Attempts } from './leases/attempts.ts'
 import { Clock } from './clock.ts'
 import { Claims } from './leases/claims.ts'
@@ -54,7 +56,11 @@ export async function assemble(
   const { now } = clock
   const random = Math.random
   const access = new Access(config, log, now)
-  const connections = new OpenConnections(connectionLimits(config.connections), log)
+  const trustedProxies = new TrustedProxies(config.trustedProxies)
+  const connections = new OpenConnections(connectionLimits(config.connections), {
+    log,
+    isShared: (address) => isOwnAddress(address) || trustedProxies.has(address),
+  })
   const jobs = new Jobs({
     store,
     policy,
@@ -127,6 +133,7 @@ export async function assemble(
     store,
     access,
     connections,
+    trustedProxies,
     jobs,
     files,
     workers,

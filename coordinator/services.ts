@@ -1,6 +1,7 @@
 import type { Logger } from 'pino'
 import type { Access } from './access/access.ts'
 import type { OpenConnections } from './access/open-connections.ts'
+import type { TrustedProxies } from './access/trusted-proxies.ts'
 import type { Attempts } from './leases/attempts.ts'
 import type { Claims } from './leases/claims.ts'
 import type { Clock } from './clock.ts'
@@ -28,6 +29,7 @@ export interface Services {
   store: FileJobStore
   access: Access
   connections: OpenConnections
+  trustedProxies: TrustedProxies
   jobs: Jobs
   intake: Intake
   claims: Claims

@@ -2,13 +2,38 @@ import ipaddr from 'ipaddr.js'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
+/** An address, and how many of its bits count. */
+export type Network = [Address, number]
+
+/** An address or a network (CIDR), IPv6 also in brackets; null: it is neither. */
+export function parseNetwork(entry: string): Network | null {
+  const text = entry.replace(/^\[(.*)\]$/, '$1')
+  if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
+  if (!ipaddr.isValid(text)) return null
+  const ip = ipaddr.parse(text)
+  return [ip, ip.kind() === 'ipv4' ? 32 : 128]
+}
+
+export function isWithin(ip: Address, networks: readonly Network[]): boolean {
+  return networks.some(([net, bits]) => net.kind() === ip.kind() && ip.match(net, bits))
+}
+
 /** Whether an IP address, in any spelling, is one of the public internet. @throws when it is no address. */
 export function isPublicAddress(address: string): boolean {
   return isPublic(unwrapped(ipaddr.parse(address)))
 }
 
 export function isPublic(address: Address): boolean {
-  return address.range() === 'unicast'
+  if (address.range() !== 'unicast') return false
+  if (address.kind() === 'ipv4') return true
+  const bytes = address.toByteArray()
+  // All that is given out so far (https://www.iana.org/assignments/ipv6-address-space).
+  return (bytes[0]! & 0xe0) === 0x20 && !isIsatap(bytes)
+}
+
+/** Whether an IPv6 address is ISATAP's (RFC 5214): a tunnel to the IPv4 address at its end, which may be any. */
+function isIsatap(bytes: readonly number[]): boolean {
+  return [0, 2].includes(bytes[8]!) && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe
 }
 
 /** The IPv4 address that an IPv6 one carries (RFC 4291, 6052, 3056), else the address itself. */
@@ -18,7 +43,9 @@ export function unwrapped(ip: Address): Address {
   if (six.isIPv4MappedAddress()) return six.toIPv4Address()
   const bytes = six.toByteArray()
   const range = six.range()
-  if (range === 'rfc6052') return new ipaddr.IPv4(bytes.slice(12))
+  // Of 64:ff9b:1::/48 nobody knows which bytes it is (RFC 8215): that stays what it is, and is not public.
+  if (range === 'rfc6052' && bytes.slice(4, 12).every((byte) => byte === 0))
+    return new ipaddr.IPv4(bytes.slice(12))
   if (range === '6to4') return new ipaddr.IPv4(bytes.slice(2, 6))
   // ::a.b.c.d, which nobody uses in earnest (deprecated by RFC 4291).
   if (bytes.slice(0, 12).every((byte) => byte === 0) && bytes[12] !== 0)

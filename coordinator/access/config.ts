@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { isOwnAddress } from '../../shared/addresses.ts'
 import { AppError } from '../../shared/errors.ts'
 import { setting, wholeNumber } from '../../shared/settings.ts'
+import { commaList } from '../setting-values.ts'
 import type { ConnectionSettings } from './connection-limits.ts'
 import { hasTokens } from './tokens.ts'
 
@@ -12,6 +13,8 @@ export interface AccessConfig {
   /** Nobody is asked for a token while there is none, also beyond this machine. */
   readonly insecureNoAuth: boolean
   readonly connections: ConnectionSettings
+  /** Addresses and networks of reverse proxies whose `X-Forwarded-…` is believed. */
+  readonly trustedProxies: readonly string[]
 }
 
 export interface AccessFlags {
@@ -19,6 +22,7 @@ export interface AccessFlags {
   maxConnections?: number
   /** Infinite: no limit. */
   maxConnectionsPerAddress?: number
+  trustedProxy?: string[]
 }
 
 /** That setting's variable, which is a switch. */
@@ -47,6 +51,13 @@ export function addAccessSettings(command: Command): void {
         'MORAG_MAX_CONNECTIONS_PER_ADDRESS',
       ).argParser((text) => (text === 'off' ? Infinity : wholeNumber(1, 1_000_000)(text))),
     )
+    .addOption(
+      setting(
+        '--trusted-proxy <address>',
+        'reverse proxy, or network of them (CIDR), whose X-Forwarded headers are believed; repeat for more',
+        'MORAG_TRUSTED_PROXIES',
+      ).argParser(commaList),
+    )
 }
 
 /**
@@ -65,5 +76,5 @@ export function accessConfig(
   }
   const { maxConnections, maxConnectionsPerAddress } = flags
   const connections = { all: maxConnections ?? null, perAddress: maxConnectionsPerAddress ?? null }
-  return { apiKey, insecureNoAuth, connections }
+  return { apiKey, insecureNoAuth, connections, trustedProxies: flags.trustedProxy ?? [] }
 }

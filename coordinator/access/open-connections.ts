@@ -12,6 +12,14 @@ interface Connection {
   network: string
 }
 
+export interface OpenConnectionsOptions {
+  log: Logger
+  /** Whether many clients may come from an address, for which then no limit of its own holds. */
+  isShared: (address: string) => boolean
+  /** A clock that nobody sets, in milliseconds. */
+  now?: () => number
+}
+
 /** How often the log repeats that a limit is reached. */
 const SAY_EVERY_MS = MINUTE
 
@@ -24,6 +32,7 @@ const SAY_EVERY_MS = MINUTE
 export class OpenConnections {
   readonly #limits: ConnectionLimits
   readonly #log: Logger
+  readonly #isShared: (address: string) => boolean
   readonly #now: () => number
   /** By the ends of the connection: over TLS a request has another socket than the one that was accepted. */
   readonly #strangers = new Map<string, Connection>()
@@ -32,10 +41,13 @@ export class OpenConnections {
   #cut = 0
   #saidAt = -Infinity
 
-  /** @param now a clock that nobody sets, in milliseconds. */
-  constructor(limits: ConnectionLimits, log: Logger, now: () => number = () => performance.now()) {
+  constructor(
+    limits: ConnectionLimits,
+    { log, isShared, now = () => performance.now() }: OpenConnectionsOptions,
+  ) {
     this.#limits = limits
     this.#log = log
+    this.#isShared = isShared
     this.#now = now
   }
 
@@ -70,7 +82,11 @@ export class OpenConnections {
     const network = networkOf(socket.remoteAddress)
     const { all, strangers, perAddress } = this.#limits
     const ofNetwork = this.#strangersOf.get(network)
-    if (ofNetwork !== undefined && ofNetwork.size >= perAddress && !isLoopback(network))
+    if (
+      ofNetwork !== undefined &&
+      ofNetwork.size >= perAddress &&
+      !this.#isShared(socket.remoteAddress)
+    )
       this.#end(first(ofNetwork), `${perAddress} of ${network} without a token`)
     else if (this.#strangers.size >= strangers)
       this.#end(first(this.#strangers.keys()), `${strangers} without a token`)
@@ -138,10 +154,3 @@ function first(values: Iterable<string>): string | undefined {
   for (const value of values) return value
   return undefined
 }
-
-/** Behind a proxy on the same machine everybody comes from there. */
-function isLoopback(network: string): boolean {
-  return network.startsWith('127.') || network === LOOPBACK_6
-}
-
-const LOOPBACK_6 = networkOf('::1')

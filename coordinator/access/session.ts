@@ -51,11 +51,27 @@ export function refuseForeign(c: Context, isForWorkers: boolean): void {
   )
 }
 
-/** Browsers say where a request is from: in `Sec-Fetch-Site` over TLS and to their own machine, else in `Origin`. */
+/**
+ * Browsers say where a request is from in `Sec-Fetch-Site` (over TLS and to their own machine), else in `Origin` (with
+ * all but a GET). An `<img>` over plain HTTP, or in a browser of before 2020, has neither: it is known by what every
+ * browser sends and no page may change, and no client that does a worker's work has.
+ */
 function isFromElsewhere(c: Context, isMarked: boolean): boolean {
   const site = c.req.header('sec-fetch-site')
   if (site !== undefined) return site !== 'same-origin' && site !== 'none'
+  if (isMarked) return false
   const origin = c.req.header('origin')
-  if (origin === undefined || isMarked) return false
+  if (origin === undefined) return isBrowser(c)
   return !URL.canParse(origin) || new URL(origin).host !== c.req.header('host')
+}
+
+/** Whether a browser sends it, as far as its name, its page's address or what it would like to show tell. */
+function isBrowser(c: Context): boolean {
+  const agent = c.req.header('user-agent') ?? ''
+  const accept = c.req.header('accept') ?? ''
+  return (
+    /^(Mozilla|Opera)\//.test(agent) ||
+    c.req.header('referer') !== undefined ||
+    /^(image|video|audio|text\/html|text\/css)\b/.test(accept)
+  )
 }

@@ -3,11 +3,18 @@ import type { LookupAddress, LookupOptions } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import ipaddr from 'ipaddr.js'
 import { Agent, type Dispatcher } from 'undici'
-import { hostOf, isOwnName, isPublic, unwrapped } from '../../shared/addresses.ts'
+import {
+  hostOf,
+  isOwnName,
+  isPublic,
+  isWithin,
+  parseNetwork,
+  unwrapped,
+  type Network,
+} from '../../shared/addresses.ts'
 import { AppError } from '../../shared/errors.ts'
 import { SECOND } from '../../shared/duration.ts'
 
-type Network = [ipaddr.IPv4 | ipaddr.IPv6, number]
 type Lookup = (
   host: string,
   options: LookupOptions & { all: true },
@@ -59,18 +66,14 @@ export class AddressGuard {
 
   #isFine(address: string): boolean {
     const ip = unwrapped(ipaddr.parse(address))
-    if (this.#networks.some(([net, bits]) => net.kind() === ip.kind() && ip.match(net, bits)))
-      return true
-    return isPublic(ip)
+    return isWithin(ip, this.#networks) || isPublic(ip)
   }
 
   #allow(entry: string): void {
-    const text = entry.toLowerCase().replace(/^\[(.*)\]$/, '$1')
-    if (ipaddr.isValidCIDR(text)) this.#networks.push(ipaddr.parseCIDR(text))
-    else if (ipaddr.isValid(text)) {
-      const ip = ipaddr.parse(text)
-      this.#networks.push([ip, ip.kind() === 'ipv4' ? 32 : 128])
-    } else if (/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?$/.test(text)) this.#hosts.add(text)
+    const text = entry.toLowerCase()
+    const network = parseNetwork(text)
+    if (network !== null) this.#networks.push(network)
+    else if (/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?$/.test(text)) this.#hosts.add(text)
     else {
       const message = `'${entry}' is no host, address or network (--webhook-allow): write it like hooks.lan or 10.0.0.0/8.`
       throw new AppError('usage', message)

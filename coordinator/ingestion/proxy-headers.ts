@@ -26,8 +26,19 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ])
 
-/** A client's headers as the server behind gets them: without our keys, with whom they came from. */
-export function headersToServer(incoming: IncomingMessage, keys: ProxyKeys): Headers {
+/** What a proxy says of a client and its request: of another's it may be anything. */
+const SAID_BY_PROXIES =
+  /^(forwarded|x-forwarded-.*|x-real-ip|x-original-(url|uri|host|for|proto)|x-rewrite-url)$/
+
+/**
+ * A client's headers as the server behind gets them: without our keys, with whom they came from.
+ * @param isTrusted whether they came by a proxy that is trusted to say that.
+ */
+export function headersToServer(
+  incoming: IncomingMessage,
+  keys: ProxyKeys,
+  isTrusted: boolean,
+): Headers {
   const headers = endToEnd(incoming.headers)
   const { host } = incoming.headers
   // The next connection has its own; to wait for leave to send is over once we read.
@@ -37,8 +48,11 @@ export function headersToServer(incoming: IncomingMessage, keys: ProxyKeys): Hea
   const cookies = withoutSession(incoming.headers.cookie ?? '')
   if (cookies === null) delete headers['cookie']
   else headers['cookie'] = cookies
+  if (!isTrusted) {
+    for (const name of Object.keys(headers)) if (SAID_BY_PROXIES.test(name)) delete headers[name]
+  }
   const address = incoming.socket.remoteAddress
-  const before = incoming.headers['x-forwarded-for']
+  const before = headers['x-forwarded-for']
   if (address !== undefined)
     headers['x-forwarded-for'] = [before, address].flat().filter(Boolean).join(', ')
   if (host !== undefined) headers['x-forwarded-host'] ??= host

@@ -5,12 +5,15 @@ import { Agent, type Dispatcher } from 'undici'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { networkReason } from '../../shared/network.ts'
+import type { TrustedProxies } from '../access/trusted-proxies.ts'
 import { chunksOf } from '../files/request-chunks.ts'
+import { leadsUp } from './plain-path.ts'
 import { endToEnd, headersToServer, type ProxyKeys } from './proxy-headers.ts'
 
 export interface ProxyOptions extends ProxyKeys {
   /** Without a slash at the end. */
   moragUrl: string
+  trustedProxies: TrustedProxies
 }
 
 /** Passes requests on to the MoRAG server as they came, and its answers back as they are, both streamed. */
@@ -70,13 +73,14 @@ export class MoragProxy {
     body: Readable | null,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData | null> {
+    const { trustedProxies } = this.#options
     try {
       return await this.#agent.request({
         origin: this.#base.origin,
         // Not through URL, which would write some of it otherwise.
         path: this.#base.pathname.replace(/\/$/, '') + target,
         method: incoming.method as Dispatcher.HttpMethod,
-        headers: headersToServer(incoming, this.#options),
+        headers: headersToServer(incoming, this.#options, trustedProxies.sent(incoming)),
         body,
         signal,
       })
@@ -91,10 +95,4 @@ export class MoragProxy {
 /** A request's path and query as they were written, also where a whole address was. */
 function targetOf(url: string): string {
   return url.startsWith('/') ? url : url.replace(/^[a-z]+:\/\/[^/?]*/i, '')
-}
-
-/** Whether some server may take a path for one outside the folder that it is in: we have read it as it is written. */
-function leadsUp(target: string): boolean {
-  const path = target.split('?')[0]!.replace(/%(2e|2f|5c)/gi, (code) => decodeURIComponent(code))
-  return /(^|[/\\])\.\.([/\\;]|$)/.test(path)
 }

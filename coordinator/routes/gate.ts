@@ -2,8 +2,7 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import { AppError } from '../../shared/errors.ts'
 import type { Env } from './http.ts'
-import type { Access } from '../access/access.ts'
-import type { OpenConnections } from '../access/open-connections.ts'
+import type { Services } from '../services.ts'
 import { allows, ruleOf, type Rule } from '../access/permissions.ts'
 import { NOBODY } from '../access/principal.ts'
 import { ROLES } from '../access/roles.ts'
@@ -13,18 +12,22 @@ import { refuseForeign, sessionToken } from '../access/session.ts'
  * Stands before every route: who is it, and may that one use the route that is about to answer? Handlers find the answer
  * in `c.var.principal`.
  */
-export function gate(access: Access, connections: OpenConnections): MiddlewareHandler<Env> {
+export function gate({
+  access,
+  connections,
+  trustedProxies,
+}: Pick<Services, 'access' | 'connections' | 'trustedProxies'>): MiddlewareHandler<Env> {
   return async (c, next) => {
     const rule = ruleFor(c)
     const shown = shownIn(c)
     if (shown === null) refuseForeign(c, rule.length === 1 && rule[0] === 'worker')
     if (rule === 'open') c.set('principal', NOBODY)
     else {
-      const { socket } = c.env.incoming
-      const address = socket.remoteAddress ?? ''
+      const { incoming } = c.env
+      const address = trustedProxies.clientOf(incoming)
       const asked = c.req.header('host') ?? null
       const principal = access.identify(shown ?? sessionToken(c), address, asked)
-      connections.vouch(socket)
+      connections.vouch(incoming.socket)
       if (!allows(rule, principal.role)) throw forbidden(rule)
       c.set('principal', principal)
       access.watch(principal, c.env.outgoing)

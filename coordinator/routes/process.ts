@@ -3,7 +3,6 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono, type Context } from 'hono'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
-import { API } from '../../shared/wire.ts'
 import { maySee } from '../access/ownership.ts'
 import { processAnswer, taskAnswer } from '../ingestion/answers.ts'
 import { declaredKind, kindOf } from '../ingestion/content-kind.ts'
@@ -22,9 +21,7 @@ import type { Job } from '../job/job.ts'
 import type { Services } from '../services.ts'
 import { cleanName, receiveForm } from '../files/upload.ts'
 import { answer, submissionOf, type Env } from './http.ts'
-
-/** What is ours below the API's root: never the MoRAG server's to answer. */
-const OURS = ['remote-jobs', 'workers']
+import { isOurs } from './own-paths.ts'
 
 /**
  * The front of the ingestion: what asks for a remote worker becomes a job, and all else that is not ours is the MoRAG
@@ -32,13 +29,15 @@ const OURS = ['remote-jobs', 'workers']
  */
 export function processRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
-  const { config, files, guard, intake, jobs, processors, views } = services
+  const { config, files, guard, intake, jobs, processors, trustedProxies, views } = services
   const { moragUrl, moragApiKey, remoteTypes } = config.ingestion
   const { apiKey, maxUploadBytes } = config
   const folder = files.sources.incoming
   const tasks = new Tasks(jobs)
   const proxy =
-    moragUrl === null ? null : new MoragProxy({ moragUrl, moragApiKey, ownApiKey: apiKey })
+    moragUrl === null
+      ? null
+      : new MoragProxy({ moragUrl, moragApiKey, ownApiKey: apiKey, trustedProxies })
 
   app.post('/process', async (c) => {
     const { incoming } = c.env
@@ -78,10 +77,7 @@ export function processRoutes(services: Services): Hono<Env> {
   })
 
   if (proxy !== null) {
-    app.all('/*', async (c, next) => {
-      const first = c.req.path.slice(API.length + 1).split('/')[0] ?? ''
-      return OURS.includes(first) ? await next() : await forward(c, proxy)
-    })
+    app.all('/*', async (c, next) => (isOurs(c.req.path) ? await next() : await forward(c, proxy)))
   }
 
   /** Whether it can be told what becomes of a form: of a file whose type is not said, the first bytes are needed. */

@@ -7,7 +7,7 @@ import type { Services } from '../services.ts'
 import { answer, bodyOf, type Env } from './http.ts'
 
 /** Signing in to the dashboard and out of it: a browser's `EventSource` and its player can show no header. */
-export function sessionRoutes({ access, config }: Services): Hono<Env> {
+export function sessionRoutes({ access, config, trustedProxies }: Services): Hono<Env> {
   const app = new Hono<Env>()
 
   app.get('/session', (c) => {
@@ -18,7 +18,7 @@ export function sessionRoutes({ access, config }: Services): Hono<Env> {
 
   app.post('/session', async (c) => {
     const { token } = await bodyOf(c, sessionRequest)
-    const address = c.env.incoming.socket.remoteAddress ?? ''
+    const address = trustedProxies.clientOf(c.env.incoming)
     const principal = access.identify(token.trim(), address, c.req.header('host') ?? null)
     const { role } = principal
     if (role === 'worker' || role === 'register') {

@@ -49,6 +49,7 @@ test('without anything said the settings are those that the README promises', ()
       apiKey: null,
       insecureNoAuth: false,
       connections: { all: null, perAddress: null },
+      trustedProxies: [],
       maxUploadBytes: 8 * 1024 ** 3,
       maxRetries: 3,
       policy: {

@@ -80,7 +80,10 @@ describe('the limits of open connections', () => {
 
   async function serving(t: TestContext, limits: ConstructorParameters<typeof OpenConnections>[0]) {
     const server: Server = createServer((_, answer) => answer.end('{}'))
-    const connections = new OpenConnections(limits, log)
+    const connections = new OpenConnections(limits, {
+      log,
+      isShared: (address) => address.endsWith('127.0.0.1'),
+    })
     connections.watch(server)
     server.on('request', ({ socket, headers }) => {
       if (headers.authorization !== undefined) connections.vouch(socket)
@@ -95,13 +98,18 @@ describe('the limits of open connections', () => {
     return { connections, url: `http://127.0.0.1:${port}` }
   }
 
-  test('hold for loopback, where a proxy may be, in all and not per address', async (t) => {
-    const { connections, url } = await serving(t, { all: 50, strangers: 5, perAddress: 2 })
+  test('hold per address too, but for those that many share', async (t) => {
+    const { connections, url } = await serving(t, { all: 50, strangers: 8, perAddress: 2 })
     for (let i = 0; i < 5; i += 1) await dial(t, url)
-    assert.equal(connections.cut, 0)
+    const first = await dial(t, url, '127.0.0.2')
     await dial(t, url, '127.0.0.2')
-    await until(() => connections.cut === 1)
-    assert.equal(connections.strangers, 5)
+    await until(() => connections.open === 7)
+    assert.equal(connections.cut, 0)
+    const ended = once(first, 'close')
+    await dial(t, url, '127.0.0.2')
+    await ended
+    assert.equal(connections.cut, 1)
+    assert.equal(connections.strangers, 7)
   })
 
   test('refuse a new one where all have shown a token', async (t) => {

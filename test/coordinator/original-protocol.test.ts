@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { once } from 'node:events'
+import { request, type IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { claim, claimedJob, createJob, startRunning, type Answer, type Running } from './running.ts'
@@ -407,19 +409,38 @@ describe('every other answer', () => {
     )
   })
 
-  test('an unknown route and a wrong method are 404 with detail and code', async (t) => {
+  test('an unknown route is 404, and a wrong method 405, with detail and code', async (t) => {
     const running = await startRunning(t)
     const id = await createJob(running)
-    for (const [method, route] of [
-      ['GET', '/nothing'],
-      ['PATCH', `/remote-jobs/${id}`],
-      ['GET', `/remote-jobs/${id}/cancel`],
-      ['GET', `/remote-jobs/${id}/result.exe`],
+    for (const [method, route, allow] of [
+      ['GET', '/nothing', null],
+      ['PATCH', `/remote-jobs/${id}`, 'GET, HEAD, DELETE'],
+      ['GET', `/remote-jobs/${id}/cancel`, 'POST'],
+      ['GET', `/remote-jobs/${id}/result.exe`, null],
+      ['POST', '/process/more', null],
     ] as const) {
-      const { status: code, body } = await running.ask(method, route)
-      assert.equal(code, 404)
-      assert.equal(body['code'], 'not_found')
+      const { status: code, headers, body } = await running.ask(method, route)
+      assert.equal(code, allow === null ? 404 : 405)
+      assert.equal(headers.get('allow'), allow)
+      assert.equal(body['code'], allow === null ? 'not_found' : 'method_not_allowed')
       assert.equal(typeof body['detail'], 'string')
+    }
+  })
+
+  test('TRACE is 405 with the methods that a path takes, and 404 where there is none', async (t) => {
+    const running = await startRunning(t)
+    const { hostname, port } = new URL(running.url)
+    for (const [path, status, allow] of [
+      ['/api/v1/remote-jobs', 405, 'GET, HEAD, POST'],
+      ['/health', 405, 'GET, HEAD'],
+      ['/nothing', 404, undefined],
+    ] as const) {
+      const asked = request({ hostname, port, path, method: 'TRACE', agent: false })
+      asked.end()
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage]
+      answer.resume()
+      assert.equal(answer.statusCode, status)
+      assert.equal(answer.headers.allow, allow)
     }
   })
 })

@@ -72,6 +72,7 @@ export function configOver(root: string, different: Partial<Config> = {}): Confi
     apiKey: null,
     insecureNoAuth: false,
     connections: { all: null, perAddress: null },
+    trustedProxies: [],
     maxUploadBytes: 1024 ** 3,
     maxRetries: 3,
     policy: { ...POLICY, deadlineMs: { ...POLICY.deadlineMs, video: HOUR } },

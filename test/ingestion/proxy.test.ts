@@ -239,12 +239,98 @@ describe('what is not ours', () => {
       '/api/v1/..%2f..%2Fadmin',
       '/api/v1/docs%2F..%5C..%5Cadmin?q=1',
       '/api/v1/..;/admin',
+      '/api/v1/docs/%252e%252e/%25252e./admin',
       '/api/v10',
     ]) {
       const socket = await client(t, running)
       socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
       assert.match(await text(socket), /^HTTP\/1\.1 404 /, path)
     }
+  })
+})
+
+describe('what names a route of ours', () => {
+  for (const [status, path] of [
+    ['400', '/api/v1/remote-jobs%2f'],
+    ['400', '/api/v1//remote-jobs/'],
+    ['400', '/api/v1/REMOTE-JOBS/poll?worker_id=w'],
+    ['400', '//api/v1/remote-jobs'],
+    ['400', '/API/v1/remote-jobs'],
+    ['400', '/api/v1/remote%2djobs%252fx'],
+    ['400', '/api/v1/docs/..%2fremote-jobs'],
+    ['400', '/api/v1/docs%2f%252e%252e%2fworkers'],
+    ['400', '/api/v1/remote-jobs;a=1/x'],
+    ['400', '/api/v1/%2572emote-jobs'],
+    ['400', '/api/v1/remote-jobs%20'],
+    ['400', '/api/v1/Workers'],
+    ['400', '/api/v1//process'],
+    ['400', '/api/v1/Session'],
+    ['400', '/api/v1/metrics%2f'],
+    // The same by the standard: an own route answers.
+    ['200', '/api/v1/%72emote-jobs'],
+    ['200', '/api/v1/docs/../remote-jobs'],
+    ['200', '/api/v1/docs/%2e%2e/remote-jobs/'],
+    ['404', '/api/v1/remote-jobs/x'],
+    ['404', '/api/v1/workers/a%2fb/c'],
+  ] as const) {
+    test(`is never the server’s, and here ${status}: ${path}`, async (t) => {
+      const morag = await rawServer(t)
+      const running = await inFront(t, morag.url)
+      const socket = await client(t, running)
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`)
+      assert.match(await text(socket), new RegExp(`^HTTP/1\\.1 ${status} `))
+    })
+  }
+
+  test('is no other’s, whatever the method', async (t) => {
+    const morag = await rawServer(t)
+    const running = await inFront(t, morag.url)
+    for (const [method, route, allow] of [
+      ['DELETE', '/remote-jobs/', 'GET, HEAD, POST'],
+      ['PUT', '/session', 'GET, HEAD, POST, DELETE'],
+      ['POST', '/health', 'GET, HEAD'],
+      ['PATCH', '/workers/w/drain', 'POST'],
+    ] as const) {
+      const { status, headers, body } = await running.ask(method, route)
+      assert.equal(status, 405, route)
+      assert.equal(headers.get('allow'), allow)
+      assert.equal(body['code'], 'method_not_allowed')
+    }
+  })
+})
+
+describe('who a request is from', () => {
+  const claimed = [
+    'X-Forwarded-For: 9.9.9.9',
+    'X-Forwarded-Host: evil.example',
+    'X-Forwarded-Proto: https',
+    'X-Forwarded-Prefix: /evil',
+    'Forwarded: for=9.9.9.9;host=evil.example',
+    'X-Real-IP: 9.9.9.9',
+    'X-Original-URL: /admin',
+  ]
+  async function told(t: TestContext, trustedProxies: string[]): Promise<string> {
+    const morag = await rawServer(t)
+    const running = await inFront(t, morag.url, { trustedProxies })
+    const socket = await client(t, running)
+    const head = ['GET /api/v1/search HTTP/1.1', 'Host: front:8000', ...claimed, '', '']
+    socket.write(head.join('\r\n'))
+    return await heard(await morag.connection(), /\r\n\r\n$/)
+  }
+
+  test('is told by us, not by its sender', async (t) => {
+    const head = await told(t, [])
+    assert.doesNotMatch(head, /evil|9\.9\.9\.9|original|https/i)
+    assert.match(head, /\r\nx-forwarded-for: 127\.0\.0\.1\r\n/i)
+    assert.match(head, /\r\nx-forwarded-host: front:8000\r\n/i)
+    assert.match(head, /\r\nx-forwarded-proto: http\r\n/i)
+  })
+
+  test('is what a trusted proxy says', async (t) => {
+    const head = await told(t, ['10.0.0.1', '127.0.0.0/8'])
+    assert.match(head, /\r\nx-forwarded-for: 9\.9\.9\.9, 127\.0\.0\.1\r\n/i)
+    assert.match(head, /\r\nx-forwarded-host: evil\.example\r\n/i)
+    assert.match(head, /\r\nx-forwarded-proto: https\r\n/i)
   })
 })
 
