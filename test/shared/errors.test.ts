@@ -23,6 +23,7 @@ const LIST: Record<ErrorCode, [number, boolean]> = {
   unauthorized: [401, false],
   forbidden: [403, false],
   not_found: [404, false],
+  method_not_allowed: [405, false],
   request_timeout: [408, true],
   conflict: [409, false],
   lease_lost: [409, false],
