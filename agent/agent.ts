@@ -1,5 +1,6 @@
 import { announcement, pauseTeller } from './announcement.ts'
 import { Capacity } from './work/capacity.ts'
+import { EXIT } from '../shared/errors.ts'
 import type { StartSettings } from './config.ts'
 import { deviceText } from './host/device-text.ts'
 import type { Health } from './watch/health.ts'
@@ -61,6 +62,7 @@ async function work(
   const startedAt = Date.now()
   const reporter = new Watched(teller)
   let health: Health | null = null
+  let isDelivered = true
   const limits = createLimits({
     ...limitsOf(settings),
     onReached(limit) {
@@ -123,7 +125,8 @@ async function work(
     // Also when one is refused: what the others have is finished, and goes out, before this agent ends.
     const ends = await Promise.allSettled(links.map((link) => runLink(link, links)))
     const patience = signals.count > 1 ? HURRIED_FLUSH_MS : FLUSH_MS
-    await Promise.all(links.map((link) => flush(link, patience, reporter)))
+    const left = await Promise.all(links.map((link) => flush(link, patience, reporter)))
+    isDelivered = left.every((count) => count === 0) && links.every((link) => !link.outbox.refused)
     const refused = ends.find((end) => end.status === 'rejected')
     if (refused !== undefined) throw refused.reason
   } finally {
@@ -137,7 +140,7 @@ async function work(
   if (signals.count > 1) process.exitCode = signals.exitCode
   else if (signals.count === 0 && reached !== null && !isDone(settings, reached)) {
     process.exitCode = LIMIT_EXIT[reached]
-  }
+  } else if (signals.count === 0 && !isDelivered) process.exitCode = EXIT.failed
 }
 
 /** One job is as many as it takes with --once. */
@@ -157,11 +160,13 @@ function leave(links: readonly Link[], limit: Limit): void {
   }
 }
 
-async function flush({ outbox }: Link, patienceMs: number, reporter: Reporter): Promise<void> {
+/** How many results are left. */
+async function flush({ outbox }: Link, patienceMs: number, reporter: Reporter): Promise<number> {
   const left = await outbox.flush(patienceMs)
-  if (left === 0) return
+  if (left === 0) return 0
   const text = `${left} result(s) could not be delivered. They are kept in ${outbox.folder} and go out at the next start.`
   reporter.event('warn', text)
+  return left
 }
 
 /** One that is refused ends the others as well: the agent is not what its owner thinks it is. */

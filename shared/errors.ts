@@ -31,6 +31,7 @@ const CODES = {
   unsupported_language: { status: 422, retryable: false },
   source_missing: { status: 404, retryable: false },
   source_changed: { status: 409, retryable: false },
+  result_too_large: { status: 413, retryable: false },
   // … and worth another try.
   download_failed: { status: 502, retryable: true },
   engine_failed: { status: 500, retryable: true },

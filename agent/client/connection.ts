@@ -1,5 +1,6 @@
 import { Agent, request, type Dispatcher } from 'undici'
 import { z } from 'zod'
+import { hasMark, interceptedText, isOfCoordinator } from '../../shared/coordinator-mark.ts'
 import { AppError, isErrorCode, type ErrorCode } from '../../shared/errors.ts'
 import {
   isCertificateError,
@@ -11,7 +12,7 @@ import { printable } from '../../shared/printable.ts'
 import { schemeHint } from '../../shared/scheme-hint.ts'
 import { errorAnswer } from '../../shared/wire.ts'
 import { answerText } from './answer-text.ts'
-import { Garbled, Refusal, retrying, Unreachable } from './retry.ts'
+import { Garbled, Intercepted, Refusal, retrying, Unreachable } from './retry.ts'
 
 const KEY_HINT = "Give the coordinator's key with --api-key-file or MORAG_API_KEY."
 const MIB = 1024 * 1024
@@ -55,6 +56,8 @@ export class Connection {
   readonly timeoutMs: number
   readonly #options: Required<ConnectionOptions>
   readonly #agent: Agent
+  /** Whether the last success had the mark. */
+  #isMarking = false
 
   /** @throws {AppError} `usage` when the url is not one. */
   constructor(options: ConnectionOptions) {
@@ -119,6 +122,7 @@ export class Connection {
         const prepared = typeof prepare === 'function' ? await prepare() : prepare
         const response = await this.exchange(path, { ...options, ...prepared })
         if (response.statusCode >= 300) throw await this.refusal(response)
+        this.#isMarking = hasMark(response.headers)
         const text = await answerText(response.body, MOST_ANSWER_BYTES).catch((error: unknown) => {
           throw this.translated(error, options.signal)
         })
@@ -130,25 +134,23 @@ export class Connection {
     )
   }
 
-  /** What an answer that is not a success says. */
-  async refusal({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<Refusal> {
+  /** What an answer that is not a success says: a coordinator's {@link Refusal}, or that something is in the way. */
+  async refusal({
+    statusCode,
+    headers,
+    body,
+  }: Dispatcher.ResponseData): Promise<Refusal | Intercepted> {
     const text = (await answerText(body, MOST_REFUSAL_BYTES).catch(() => null)) ?? ''
     const after = headers['retry-after']
     const seconds = retryAfterSeconds(Array.isArray(after) ? after[0] : after, Date.now())
     const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
-    const parsed = errorAnswer.safeParse(parseJson(text))
-    if (statusCode < 400) {
-      const to = printable([headers['location']].flat()[0] ?? 'elsewhere', { most: 200 })
-      // The key goes with every request: only a person decides where to.
-      const message = `${this.url} sends us on to ${to}, where we do not go by ourselves: set --url to where the coordinator is.`
-      return new Refusal(statusCode, 'bad_request', message, options)
+    const { code, detail } = errorAnswer.safeParse(parseJson(text)).data ?? {}
+    if (!isOfCoordinator(headers, code, this.#isMarking)) {
+      const what = interceptedText(statusCode, headers, text)
+      const message = interceptedMessage(this.url, statusCode, what, headers['location'])
+      return new Intercepted(statusCode, what, message, options)
     }
-    if (!parsed.success) {
-      const message = `${this.url} answered ${statusCode} without an explanation: is a MoRAG coordinator there?`
-      return new Refusal(statusCode, codeOf(statusCode), message, options)
-    }
-    const { code, detail } = parsed.data
-    const said = typeof detail === 'string' ? detail : describe(detail)
+    const said = typeof detail === 'string' ? detail : describe(detail ?? `status ${statusCode}`)
     const hint = statusCode === 401 || statusCode === 403 ? ` ${this.#options.keyHint}` : ''
     const known = isErrorCode(code) ? code : codeOf(statusCode)
     return new Refusal(statusCode, known, `${said}${hint}`, options)
@@ -165,6 +167,23 @@ export class Connection {
     const message = `Cannot reach the coordinator at ${this.url}: ${networkReason(error)}. ${fix}`
     return new Unreachable(message, error)
   }
+}
+
+/** The key goes with every request: where to is for a person to decide, so no redirect is followed. */
+function interceptedMessage(
+  url: string,
+  status: number,
+  what: string,
+  location: string | string[] | undefined,
+): string {
+  const to = printable([location].flat()[0] ?? 'elsewhere', { most: 200 })
+  const fix =
+    status < 400
+      ? `It redirects to ${to}, which is not followed: set --url (MORAG_API_BASE_URL) to where the coordinator is.`
+      : status === 413
+        ? 'Raise its limit on request bodies (nginx: client_max_body_size).'
+        : 'Look at the proxy or firewall before it, or set --url (MORAG_API_BASE_URL).'
+  return `Cannot reach the coordinator at ${url}: something else answered ${what}. ${fix}`
 }
 
 /** The coordinator's root without a trailing `/` or `/api/v1`. @throws {AppError} `usage` */

@@ -1,13 +1,19 @@
 import path from 'node:path'
-import { isSystemError } from '../../shared/errors.ts'
+import { isSystemError, messageOf } from '../../shared/errors.ts'
+import { toWire } from '../../shared/keys.ts'
+import type { ResultRequest } from '../../shared/wire.ts'
 import type { Client } from './client.ts'
 import type { Parcel } from './parcel.ts'
-import { Refusal } from './retry.ts'
+import { Intercepted, isTooLarge, Refusal } from './retry.ts'
+
+const MB = 1_000_000
 
 /**
  * Sends a parcel, once: its files from `folder`, then the result. A file that the coordinator does not want, or that is
  * gone, is told to `onSkipped`: the text is worth more, and is taken also from an attempt that may send no files any more.
- * @throws what the coordinator answered; {@link Unreachable}; the signal's reason.
+ * For a result that is not taken as it is (413, 422) a failure is sent: the job ends, and is not done again for nothing.
+ * @throws what the coordinator answered; {@link Unreachable}; the signal's reason; a definitive {@link Refusal} once the
+ * failure was sent.
  */
 export async function deliver(
   client: Pick<Client, 'artifact' | 'result'>,
@@ -32,15 +38,48 @@ export async function deliver(
         onSkipped(artifact, error)
       })
   }
-  await client.result(jobId, result, once)
+  await client.result(jobId, result, once).catch(async (error: unknown) => {
+    const failure = result.success ? failureOf(error, result) : null
+    if (failure === null) throw error
+    await client.result(jobId, toResult(failure, result), once).catch((again: unknown) => {
+      if (!isDefinitive(again)) throw again
+    })
+    throw failure
+  })
+}
+
+/** Why no coordinator will ever have this result by this way; null: it may, or the attempt is over. */
+function failureOf(error: unknown, result: ResultRequest): Refusal | null {
+  if (isTooLarge(error)) {
+    const megabytes = Buffer.byteLength(JSON.stringify(toWire(result))) / MB
+    const size = `${megabytes.toFixed(1)} MB`
+    const message =
+      error instanceof Intercepted
+        ? `The result has ${size}, which is too large for a proxy before the coordinator (it answered ${error.what}): raise its limit on request bodies (nginx: client_max_body_size) above ${Math.ceil(megabytes) + 1} MB, and do the job again.`
+        : `The result has ${size}, which is too large for the coordinator: ${messageOf(error)}`
+    return new Refusal(413, 'result_too_large', message)
+  }
+  if (!(error instanceof Refusal) || error.status !== 422) return null
+  return new Refusal(422, 'invalid', `The coordinator cannot take the result: ${error.message}`)
+}
+
+function toResult(failure: Refusal, { leaseToken, processingTime }: ResultRequest): ResultRequest {
+  return {
+    success: false,
+    errorCode: failure.code,
+    errorMessage: failure.message,
+    retryable: false,
+    leaseToken,
+    processingTime,
+  }
 }
 
 /** Whether the trouble is this file's alone, and the rest of the parcel may fare better. */
 function isOfTheFile(error: unknown): boolean {
-  return isSystemError(error, 'ENOENT') || isDefinitive(error)
+  return isSystemError(error, 'ENOENT') || isDefinitive(error) || isTooLarge(error)
 }
 
-/** A no that will stay a no. A wrong key, a busy or a broken coordinator can be put right. */
+/** The coordinator's no that will stay a no. A wrong key, a busy or a broken coordinator can be put right. */
 export function isDefinitive(error: unknown): error is Refusal {
   if (!(error instanceof Refusal)) return false
   return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status)

@@ -4,7 +4,7 @@ import type { Directive, HeartbeatRequest, Order } from '../../shared/wire.ts'
 import { delay, dictatedMs } from '../../shared/timers.ts'
 import type { Client } from './client.ts'
 import type { Progress } from '../reports/progress.ts'
-import { Refusal } from './retry.ts'
+import { isTooLarge } from './retry.ts'
 
 /** News is told after this, so that several in a row make one request. */
 const DEBOUNCE_MS = 250
@@ -24,7 +24,7 @@ export interface HeartbeatOptions {
   about?: () => Pick<HeartbeatRequest, 'capabilities' | 'devices' | 'paused'>
   state: () => HeartbeatRequest['state']
   onDirective: (directive: Directive) => void
-  /** Every answer and every failure, for whoever watches whether the coordinator is there. */
+  /** Every answer (null) and every try that failed, for whoever watches whether the coordinator is there. */
   onContact?: (error: unknown) => void
   /** Between 0 and 1. */
   random?: () => number
@@ -152,6 +152,11 @@ export class Heartbeat {
       const answer = await client.heartbeat(workerId, body, {
         signal: this.#closed.signal,
         retries: 2,
+        onRetry: (error) => {
+          onContact?.(error)
+          // Whoever waits to hear of it is not to wait as long as the coordinator wants to be left alone.
+          this.#firstBeat()
+        },
       })
       forget(checkpoints)
       this.#everyMs = dictatedMs(answer.heartbeatSeconds)
@@ -161,7 +166,7 @@ export class Heartbeat {
     } catch (error) {
       if (this.#closed.signal.aborted) return
       onContact?.(error)
-      if (checkpoints.size === 0 || !(error instanceof Refusal) || error.status !== 413) return
+      if (checkpoints.size === 0 || !isTooLarge(error)) return
       // The leases are worth more than what this coordinator, or a proxy before it, does not take.
       forget(checkpoints)
       this.#sooner.abort()

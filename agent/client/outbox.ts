@@ -41,6 +41,8 @@ interface Waiting {
  */
 export class Outbox {
   readonly folder: string
+  /** How many parcels were refused since it was opened. */
+  refused = 0
   readonly #options: OutboxOptions
   readonly #waiting = new Map<string, Waiting>()
   readonly #closed = new AbortController()
@@ -183,6 +185,7 @@ export class Outbox {
   async #refuse(one: Waiting, error: unknown): Promise<void> {
     try {
       this.#options.onRefused(one.parcel, await this.#setAside(one.file), error)
+      this.refused += 1
       this.#done(one, 'refused')
     } catch (failure) {
       this.#delay(one, failure)

@@ -20,9 +20,32 @@ export class Refusal extends AppError {
 
 /** A coordinator that could not be reached, or a connection that broke. */
 export class Unreachable extends AppError {
-  constructor(message: string, cause: unknown) {
-    super('unavailable', message, { cause })
+  constructor(
+    message: string,
+    cause: unknown = null,
+    options: { retryAfterSeconds?: number } = {},
+  ) {
+    super('unavailable', message, { cause, ...options })
     this.name = 'Unreachable'
+  }
+}
+
+/** A refusal of something on the way, as a proxy or a login page: the coordinator was not reached. */
+export class Intercepted extends Unreachable {
+  readonly status: number
+  /** What stood in the way, in a few words. */
+  readonly what: string
+
+  constructor(
+    status: number,
+    what: string,
+    message: string,
+    options: { retryAfterSeconds?: number } = {},
+  ) {
+    super(message, null, options)
+    this.name = 'Intercepted'
+    this.status = status
+    this.what = what
   }
 }
 
@@ -40,7 +63,14 @@ export class Garbled extends AppError {
 /** Whether the same request may succeed later: 429, 5xx, the network, and answers of others. Nothing else. */
 export function isTransient(error: unknown): boolean {
   if (error instanceof Refusal) return error.status === 429 || error.status >= 500
+  // A proxy's limit on bodies stays.
+  if (error instanceof Intercepted) return !isTooLarge(error)
   return error instanceof Unreachable || error instanceof Garbled
+}
+
+/** Whether a request had too long a body, for the coordinator or for a proxy before it. */
+export function isTooLarge(error: unknown): error is Refusal | Intercepted {
+  return (error instanceof Refusal || error instanceof Intercepted) && error.status === 413
 }
 
 export interface RetryOptions {

@@ -5,6 +5,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Form } from '../../shared/forms.ts'
 import type { StatusAnswer } from '../../shared/wire.ts'
 import { Client } from '../client/client.ts'
+import { Contact } from '../client/contact.ts'
 import {
   addCoordinatorSettings,
   coordinatorSettings,
@@ -123,10 +124,13 @@ async function follow(
 ): Promise<void> {
   const from = performance.now()
   const activity = reporter.begin(jobId, name)
+  const contact = new Contact(reporter, () => undefined)
+  const onRetry = (error: unknown): void => contact.note('status', error)
   reporter.idle(`${name}: waiting for an agent`)
   try {
     for (;;) {
-      const status = await client.status(jobId, { signal, retries: Infinity })
+      const status = await client.status(jobId, { signal, retries: Infinity, onRetry })
+      contact.note('status', null)
       if (status.status === 'completed') {
         activity.done(`done in ${((performance.now() - from) / 1000).toFixed(1)} s`)
         return

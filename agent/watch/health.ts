@@ -62,5 +62,6 @@ export async function startHealth(
 /** Null: it takes work. */
 function whyNotReady({ state, coordinators }: AgentStatus): string | null {
   if (state === 'draining') return 'It is draining.'
-  return coordinators.every(({ isAway }) => isAway) ? 'No coordinator answers.' : null
+  if (coordinators.some(({ isAway }) => !isAway)) return null
+  return `No coordinator answers. ${coordinators.map(({ reason }) => reason).join(' ')}`
 }

@@ -13,9 +13,10 @@ export function statusText(workerId: string, status: Partial<AgentStatus>, now: 
   }
   for (const { slot, reason, untilAt } of paused)
     rows.push([`slot ${slot}`, `pauses for ${formatDuration(untilAt - now)}: ${reason}`])
-  for (const { url, isAway, waitingResults } of status.coordinators ?? []) {
+  for (const { url, isAway, reason, waitingResults } of status.coordinators ?? []) {
     const results = waitingResults === 0 ? '' : `, ${waitingResults} results wait for it`
-    rows.push(['coordinator', `${url}: ${isAway ? 'does not answer' : 'answers'}${results}`])
+    const contact = isAway ? `is away${results}: ${reason ?? ''}` : `answers${results}`
+    rows.push(['coordinator', `${url}: ${contact}`])
   }
   for (const { jobId, filename, stage, progress, startedAt: from } of status.jobs ?? []) {
     const percent = `${stage} ${Math.floor(progress * 100)} %`

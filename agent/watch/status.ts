@@ -14,7 +14,13 @@ export interface AgentStatus {
   engine: Pick<EngineInfo, 'name' | 'model' | 'device'>
   slots: number
   paused: { slot: number; reason: string; untilAt: number }[]
-  coordinators: { url: string; isAway: boolean; waitingResults: number }[]
+  coordinators: {
+    url: string
+    isAway: boolean
+    /** Why it is away. */
+    reason: string | null
+    waitingResults: number
+  }[]
   jobs: WatchedJob[]
   ends: Ends
 }
@@ -48,6 +54,7 @@ export function agentStatus(parts: StatusParts): AgentStatus {
     coordinators: links.map(({ url, contact, outbox }) => ({
       url,
       isAway: contact.isAway,
+      reason: contact.reason,
       waitingResults: outbox.size,
     })),
     jobs: watched.jobs,

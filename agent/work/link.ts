@@ -65,7 +65,7 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     about: parts.about,
     state: () => worker.state,
     onDirective: (directive) => worker.direct(directive),
-    onContact: (error) => contact.note(error),
+    onContact: (error) => contact.note('heartbeat', error),
   })
   const outbox = await Outbox.open(path.join(workspace.outbox, name), {
     deliver: (parcel, files, signal) =>
@@ -81,14 +81,15 @@ export async function openLink(parts: LinkParts): Promise<Link> {
       const text = `The ${parcelName(parcel)} goes without its files, which could not be kept: ${messageOf(error)}`
       reporter.event('warn', text, { job_id: parcel.jobId })
     },
-    onRefused: (parcel, file, error) =>
-      reporter.event(
-        'error',
-        `${parcel === null ? 'A file of the outbox' : `The ${parcelName(parcel)}`} was refused and is kept in ${file}: ${messageOf(error)}`,
-        { job_id: parcel?.jobId },
-      ),
+    onDelivered: () => contact.note('result', null),
+    onRefused: (parcel, file, error) => {
+      if (parcel !== null) contact.note('result', null)
+      const what = parcel === null ? 'A file of the outbox' : `The ${parcelName(parcel)}`
+      const text = `${what} was refused and is kept in ${file}: ${messageOf(error)}`
+      reporter.event('error', text, { job_id: parcel?.jobId })
+    },
     onDelayed: (parcel, error, failures) => {
-      if (failures > 0) contact.note(error)
+      if (failures > 0) contact.note('result', error)
       // An absent coordinator has been spoken of; anything else is news the first time.
       const level = isTransient(error) || failures > 1 ? 'debug' : 'warn'
       const what = failures === 0 ? 'could not be saved and is sent unsaved' : 'waits'

@@ -166,10 +166,11 @@ export class Worker {
     // Whoever waits with another wish than it has by now asks anew.
     const signals = retries > 0 ? [this.#drain.signal, watch.signal] : [this.#drain.signal]
     const signal = AbortSignal.any(signals)
-    const onFailure = (error: unknown): void => contact.note(error)
+    const onFailure = (error: unknown): void => contact.note('claim', error)
     const answer = await claim(client, request, { signal, retries, onFailure }).finally(watch.end)
+    // What is asked no more is no sign of a coordinator that is away.
+    if (answer !== null || signal.aborted) contact.note('claim', null)
     if (answer === null) return null
-    contact.note(null)
     const { jobs, retryAfterSeconds } = answer
     if (jobs.length === 0 && retries > 0 && !exitWhenIdle && !signal.aborted) {
       const leastMs = Math.max(0, LEAST_PAUSE_MS - (performance.now() - from))

@@ -1,5 +1,7 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import { Agent, request } from 'undici'
 import { z } from 'zod'
+import { interceptedText, isOfCoordinator } from '../../shared/coordinator-mark.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, isErrorCode } from '../../shared/errors.ts'
 import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
@@ -55,8 +57,7 @@ export class AdminClient {
         ...(body === undefined ? {} : { body: JSON.stringify(toWire(body)) }),
       })
       const text = await answer.body.text()
-      if (answer.statusCode >= 400) throw this.#refusal(answer.statusCode, text)
-      if (answer.statusCode >= 300) throw elsewhere(url, answer.headers['location'])
+      if (answer.statusCode >= 300) throw this.#refusal(answer.statusCode, answer.headers, text)
       return text
     } catch (error) {
       if (error instanceof AppError || !isNetworkError(error)) throw error
@@ -67,24 +68,21 @@ export class AdminClient {
     }
   }
 
-  #refusal(status: number, text: string): AppError {
-    const parsed = errorAnswer.safeParse(parseJson(text))
-    const code = parsed.data?.code
-    const detail = parsed.data?.detail
-    const unsaid = `${this.#settings.url} answered ${status} without an explanation: is a MoRAG coordinator there?`
-    const said = typeof detail === 'string' ? detail : (JSON.stringify(detail) ?? unsaid)
+  #refusal(status: number, headers: IncomingHttpHeaders, text: string): AppError {
+    const { url } = this.#settings
+    const { code, detail } = errorAnswer.safeParse(parseJson(text)).data ?? {}
+    if (!isOfCoordinator(headers, code)) {
+      // The key goes with every request: where to is for a person to decide.
+      const to = status < 400 ? ` It redirects to ${[headers['location']].flat()[0]}.` : ''
+      const message = `Cannot reach the coordinator at ${url}: something else answered ${interceptedText(status, headers, text)}.${to} Look at the proxy before it, or name another with --url.`
+      return new AppError('unavailable', message)
+    }
+    const said = typeof detail === 'string' ? detail : JSON.stringify(detail ?? status)
     const hint =
       status === 401 || status === 403 ? ' Give a key with --api-key-file or MORAG_API_KEY.' : ''
     const known = isErrorCode(code) ? code : status === 401 ? 'unauthorized' : 'bad_request'
     return new AppError(known, `${said}${hint}`)
   }
-}
-
-/** The key goes with every request: only a person decides where to. */
-function elsewhere(url: string, location: string | string[] | undefined): AppError {
-  const to = [location].flat()[0] ?? 'elsewhere'
-  const message = `${url} sends us on to ${to}, where we do not go by ourselves: set --url to where the coordinator is.`
-  return new AppError('bad_request', message)
 }
 
 function parseJson(text: string): unknown {

@@ -12,6 +12,7 @@ import type { OpenConnections } from '../access/open-connections.ts'
 import type { Config } from '../config.ts'
 import { closeInLine, connectionsOf, continueWhenRead } from './connections.ts'
 import { MAX_HEADER_BYTES, type Limits } from './limits.ts'
+import { MarkedResponse } from './marked-response.ts'
 import type { Env } from '../routes/http.ts'
 import { refuseUnfit } from './slow-clients.ts'
 import { followCertificate, readCertificate } from './tls.ts'
@@ -39,6 +40,7 @@ export async function listen(
   const certificate = tls === null ? null : await readCertificate(tls)
   // An upload may take hours; only the headers must come soon.
   const options = {
+    ServerResponse: MarkedResponse,
     maxHeaderSize: MAX_HEADER_BYTES,
     requestTimeout: 0,
     headersTimeout: MINUTE,

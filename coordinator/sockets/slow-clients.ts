@@ -1,6 +1,7 @@
 import { STATUS_CODES, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
+import { COORDINATOR_MARK, MARK_VALUE } from '../../shared/coordinator-mark.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { isSystemError, messageOf, statusOf, type ErrorCode } from '../../shared/errors.ts'
 
@@ -93,6 +94,7 @@ function answer(socket: Socket, exchange: Exchange | undefined, { code, detail }
   const body = JSON.stringify({ detail, code })
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
+    `${COORDINATOR_MARK}: ${MARK_VALUE}`,
     'Connection: close',
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,

@@ -144,14 +144,6 @@ describe('an error', () => {
     assert.equal(server.seen.length, 1)
   })
 
-  it('of a page that is no coordinator asks whether one is there', async (t) => {
-    const server = await startServer(t, (_, response) => response.writeHead(404).end('<html>'))
-    await assert.rejects(clientOf(t, server.url).claim(claim), {
-      code: 'not_found',
-      message: /is a MoRAG coordinator there\?/,
-    })
-  })
-
   it('of whoever answers without an end is given up, a refusal too', async (t) => {
     const piece = Buffer.alloc(1024 * 1024, 'x')
     for (const status of [200, 404]) {
@@ -165,7 +157,7 @@ describe('an error', () => {
         }
         pour()
       })
-      const message = /is a MoRAG coordinator there\?/
+      const message = status === 200 ? /is a MoRAG coordinator there\?/ : /something else answered/
       await assert.rejects(clientOf(t, server.url).claim(claim), { message })
       assert.ok(sent / server.seen.length < 192, `${sent} MiB`)
       await server.close()

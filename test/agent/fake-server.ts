@@ -4,6 +4,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { Client } from '../../agent/client/client.ts'
 import { Connection, type ConnectionOptions } from '../../agent/client/connection.ts'
+import { COORDINATOR_MARK, MARK_VALUE } from '../../shared/coordinator-mark.ts'
 
 export interface Seen {
   method: string
@@ -54,13 +55,15 @@ export async function startServer(
   return { url: `http://127.0.0.1:${port}`, port, seen, close }
 }
 
+/** An answer as a coordinator gives it. */
 export function json(
   response: ServerResponse,
   status: number,
   body: unknown,
   headers: Record<string, string> = {},
 ): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers })
+  const mark = { [COORDINATOR_MARK]: MARK_VALUE }
+  response.writeHead(status, { 'content-type': 'application/json', ...mark, ...headers })
   response.end(JSON.stringify(body))
 }
 

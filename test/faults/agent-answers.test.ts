@@ -69,14 +69,17 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
       waitSeconds: 0,
       claimId: 'c',
     }
-    const onFailure = (error: unknown): void => contact.note(error)
+    const onFailure = (error: unknown): void => contact.note('claim', error)
     const patient = { signal, retries: Infinity, onFailure, retryMinMs: 1 }
     assert.deepEqual(await claim(client, request, patient), { jobs: [], retryAfterSeconds: 3 })
-    contact.note(null)
+    contact.note('claim', null)
     assert.equal(returns, 1)
     assert.equal(server.seen.length, tries)
     assert.equal(new Set(server.seen.map(({ body }) => body)).size, 1)
-    assert.deepEqual(told, ['It broke. Trying again until it is back.', 'The coordinator is back.'])
+    assert.equal(told.length, 3)
+    assert.equal(told[0], 'It broke. Trying again until it is back.')
+    assert.match(told[1]!, /something else answered 502 Bad Gateway \("Sign in"\)/)
+    assert.equal(told[2], 'The coordinator is back.')
   })
 
   it('on its heartbeat goes on working, and sends the next', async (t) => {

@@ -41,6 +41,7 @@ const LIST: Record<ErrorCode, [number, boolean]> = {
   unsupported_language: [422, false],
   source_missing: [404, false],
   source_changed: [409, false],
+  result_too_large: [413, false],
   download_failed: [502, true],
   engine_failed: [500, true],
   engine_missing: [500, true],
