@@ -5,6 +5,7 @@ import type { StartSettings } from './config.ts'
 import { deviceText } from './host/device-text.ts'
 import type { Health } from './watch/health.ts'
 import { openKit, type Kit } from './kit.ts'
+import { toolsText } from './media/tools-text.ts'
 import { createLimits, LIMIT_EXIT, type Limit, type LimitSettings } from './limits.ts'
 import { openLink, type Link } from './work/link.ts'
 import type { Reporter } from './reports/reporter-kinds.ts'
@@ -184,7 +185,7 @@ function tellStart(
   { contentTypes }: StartSettings,
   { workerId }: Workspace,
   reporter: Reporter,
-  { choice, slots }: Kit,
+  { choice, slots, tools }: Kit,
   links: readonly Link[],
 ): void {
   const { info } = choice.engine
@@ -195,6 +196,9 @@ function tellStart(
       `(${info.model}, ${info.device}), ${slots.count} at a time`,
     { worker_id: workerId, url: urls[0], urls, engine: info },
   )
+  const { version, year, sandbox } = tools
+  const facts = { version, year, sandboxed: Boolean(sandbox) }
+  reporter.event('info', `reads recordings with ${toolsText(tools)}`, { ffmpeg: facts })
   reporter.event('debug', `${info.name}: ${choice.why}`)
   if (choice.better !== null) reporter.event('info', choice.better)
 }

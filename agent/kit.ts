@@ -5,10 +5,11 @@ import { chooseEngine, type Choice } from './engines/registry.ts'
 import type { EngineSettings } from './engines/definition.ts'
 import { modelLabel } from './engines/model-label.ts'
 import { findLimiter } from './media/child-limits.ts'
-import { findTools } from './media/ffmpeg.ts'
+import { openTools } from './media/open-tools.ts'
 import type { MediaSettings } from './media-settings.ts'
 import { createPipeline, type Pipeline } from './work/pipeline.ts'
-import { findSandbox, type MediaTools } from './media/sandbox.ts'
+import type { MediaTools } from './media/sandbox.ts'
+import { ageProblem, toolsText } from './media/tools-text.ts'
 import { planSlots } from './host/slot-plan.ts'
 import { Slots } from './host/slots.ts'
 import { createSpeechFinder } from './hearing/speech-finder.ts'
@@ -16,6 +17,8 @@ import { createSpeechFinder } from './hearing/speech-finder.ts'
 /** All that a conversion needs, made of what this machine has. */
 export interface Kit {
   pipeline: Pipeline
+  /** What reads the recordings. */
+  tools: MediaTools
   choice: Choice
   slots: Slots
   devices: readonly Device[]
@@ -40,11 +43,17 @@ export async function openKit(
     tell,
   }: { signal: AbortSignal; tell: (level: 'debug' | 'info' | 'warn', text: string) => void },
 ): Promise<Kit> {
-  const found = await findTools(settings.ffmpeg)
-  const tools: MediaTools = {
-    ...found,
-    sandbox: await findSandbox(settings.sandbox, found, signal),
-  }
+  const onPull = (text: string): void => tell('info', text)
+  const { source } = settings.engineSettings
+  const tools = await openTools(settings, {
+    dir: settings.modelsDir,
+    signal,
+    onProgress: onPull,
+    ...(source === undefined ? {} : { source }),
+  })
+  tell('debug', toolsText(tools))
+  const old = ageProblem(tools, new Date().getFullYear())
+  if (old !== null) tell('warn', `${old.text}. ${old.fix}`)
   if (findLimiter() === null) {
     tell('debug', 'prlimit is not here (util-linux): ffmpeg runs without limits of its own.')
   }
@@ -52,7 +61,6 @@ export async function openKit(
     settings.gpus === 'none' ? { devices: [], problems: [] } : await findDevices({ signal })
   for (const problem of problems) tell('warn', problem)
   const plan = planSlots({ ...settings, devices })
-  const onPull = (text: string): void => tell('info', text)
   const engineSettings = {
     ...settings.engineSettings,
     device: deviceOf(plan, devices),
@@ -60,7 +68,6 @@ export async function openKit(
     onPull,
   }
   const choice = await chooseEngine(settings.engine, engineSettings, signal)
-  const { source } = settings.engineSettings
   const slots = new Slots(plan)
   const finder = createSpeechFinder({
     dir: settings.modelsDir,
@@ -77,6 +84,7 @@ export async function openKit(
   })
   return {
     pipeline,
+    tools,
     choice,
     slots,
     devices,

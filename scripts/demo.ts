@@ -4,7 +4,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { runChild } from '../agent/host/child.ts'
-import { findTools } from '../agent/media/ffmpeg.ts'
+import { openTools } from '../agent/media/open-tools.ts'
+import { modelsDir } from '../agent/paths.ts'
 import { run, startCoordinator, type Running } from './processes.ts'
 
 /**
@@ -73,13 +74,13 @@ async function convert(folder: string): Promise<void> {
 
 /** The clip with a picture. */
 async function makeVideo(file: string): Promise<void> {
-  const { ffmpeg } = await findTools()
+  const { signal } = new AbortController()
+  const wanted = { ffmpeg: null, sandbox: 'none' } as const
+  const { ffmpeg } = await openTools(wanted, { dir: modelsDir(), signal })
   const picture = ['-f', 'lavfi', '-i', 'testsrc=size=320x240:rate=10']
   const codecs = ['-c:v', 'mpeg4', '-c:a', 'aac', '-shortest', file]
   const args = ['-v', 'error', '-y', ...picture, '-i', CLIP, ...codecs]
-  const { exitCode, stderrTail } = await runChild(ffmpeg, args, {
-    signal: new AbortController().signal,
-  })
+  const { exitCode, stderrTail } = await runChild(ffmpeg, args, { signal })
   if (exitCode !== 0) throw new Error(`ffmpeg could not make the video: ${stderrTail}`)
 }
 

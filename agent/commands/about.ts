@@ -6,6 +6,8 @@ import { findDevices } from '../host/devices.ts'
 import { deviceText } from '../host/device-text.ts'
 import { probeEngines } from '../engines/registry.ts'
 import { findTools } from '../media/ffmpeg.ts'
+import { fetchedTools } from '../media/open-tools.ts'
+import { ORIGINS } from '../media/tools-text.ts'
 import { addMediaSettings, mediaSettings } from '../media-settings.ts'
 import { print } from '../output.ts'
 
@@ -14,13 +16,16 @@ export async function printAbout(cli: Command): Promise<void> {
   const signal = timeoutSignal(30_000)
   const command = addMediaSettings(new Command())
   command.parse([], { from: 'user' })
-  const { engineSettings, ffmpeg } = mediaSettings(command.opts())
+  const { engineSettings, ffmpeg, modelsDir: dir } = mediaSettings(command.opts())
   const { devices } = await findDevices({ signal })
   const device = devices[0] ?? { kind: 'cpu' as const, name: 'cpu' }
   const engines = await probeEngines({ ...engineSettings, device }, signal)
   const usable = engines.filter((one) => one.usable).map((one) => one.name)
-  const tools = await findTools(ffmpeg).then(
-    ({ version, origin }) => `${version}, from ${origin}`,
+  // Whoever asks about this machine wants nothing fetched.
+  const fetched = fetchedTools({ dir, signal, offline: true })
+  const tools = await findTools({ explicit: ffmpeg, fetched, signal }).then(
+    ({ version, year, origin }) =>
+      `${version}, of ${year ?? 'an unknown year'}, ${ORIGINS[origin]}`,
     (error: unknown) => messageOf(error),
   )
   const lines = [

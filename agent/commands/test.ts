@@ -35,7 +35,7 @@ What is tested:
   api         the original's routes answer as its clients expect
   limits      what is too large is refused with a reason, and a large upload gets through
   disk        there is room for jobs and models, and leave to write
-  media       ffmpeg is there and reads what it should
+  media       ffmpeg is there, is not older than three years, and reads what it should
   gpu         which GPUs there are, and whether those of --gpus are among them
   engine      speech becomes the right words
 Exit code 1 when anything fails.
@@ -92,6 +92,7 @@ async function test(flags: Flags): Promise<void> {
 
 function groupOf(name: GroupName, connection: Connection, flags: Flags): Group {
   const media = mediaSettings(flags)
+  const tell = (text: string): void => void process.stderr.write(`${text}\n`)
   switch (name) {
     case 'connection':
       return connectionGroup(new Client(connection))
@@ -104,11 +105,11 @@ function groupOf(name: GroupName, connection: Connection, flags: Flags): Group {
     case 'disk':
       return diskGroup({ '--work-dir': workDir(flags), '--models-dir': media.modelsDir })
     case 'media':
-      return mediaGroup(media)
+      return mediaGroup(media, tell)
     case 'gpu':
       return gpuGroup({ gpus: media.gpus })
     case 'engine':
-      return engineGroup(media, (text) => process.stderr.write(`${text}\n`))
+      return engineGroup(media, tell)
   }
 }
 

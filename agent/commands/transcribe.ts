@@ -1,8 +1,8 @@
-import { copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { access, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, isSystemError } from '../../shared/errors.ts'
 import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
 import type { Artifact } from '../transcript/artifacts.ts'
 import { addLogSettings, logSettings, wantsPlainOutput, type Flags } from '../config.ts'
@@ -63,6 +63,10 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
   const filename = path.basename(file)
   const activity = reporter.begin(file, filename)
   try {
+    // Before anything is fetched for it.
+    await access(file).catch((error: unknown) => {
+      if (isSystemError(error, 'ENOENT', 'ENOTDIR')) throw noFile(file, error)
+    })
     const kit = await openKit(settings, {
       signal,
       tell: (kind, text) => reporter.event(kind, text),
@@ -94,9 +98,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
     }
   } catch (error) {
     reporter.close()
-    if (error instanceof AppError && error.code === 'source_missing') {
-      throw new AppError('usage', `There is no file ${file}.`, { cause: error })
-    }
+    if (error instanceof AppError && error.code === 'source_missing') throw noFile(file, error)
     throw error
   } finally {
     await rm(workDir, { recursive: true, force: true })
@@ -128,4 +130,8 @@ function quoted(text: string): string {
 
 function warningsOf({ warnings }: Record<string, unknown>): string[] {
   return Array.isArray(warnings) ? warnings.map(String) : []
+}
+
+function noFile(file: string, cause: unknown): AppError {
+  return new AppError('usage', `There is no file ${file}.`, { cause })
 }

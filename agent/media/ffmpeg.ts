@@ -1,10 +1,8 @@
-import { randomUUID } from 'node:crypto'
-import { chmod, copyFile, mkdir, rename, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 import { runChild } from '../host/child.ts'
-import { cacheDir } from '../paths.ts'
+import { toolFromNpm } from './npm-tools.ts'
 
 /** The two programs that read media. */
 export interface Tools {
@@ -12,118 +10,144 @@ export interface Tools {
   ffprobe: string
   /** ffmpeg's own, like `7.1.1` or `N-47683-g0e8eb07980-static`. */
   version: string
-  /** Where ffmpeg was found: named by a setting, on PATH, or in the npm packages that come with us. */
-  origin: 'setting' | 'path' | 'npm'
+  /** Of the last change to the older of the two, as they say themselves; null: they don't. */
+  year: number | null
+  origin: Origin
+}
+
+/**
+ * Where ffmpeg was found: named by a setting, on PATH, fetched by us, or in the npm packages for machines that nothing
+ * newer is offered for.
+ */
+export type Origin = 'setting' | 'path' | 'fetched' | 'npm'
+
+export type Program = 'ffmpeg' | 'ffprobe'
+
+/** How to look for the two. */
+export interface ToolSearch {
+  /** What a setting names: a path, or a name on PATH. */
+  explicit: string | null
+  /** The folder of those that we fetch, which may take a download; null: there are none for a machine like this. */
+  fetched: (() => Promise<string>) | null
+  signal: AbortSignal
 }
 
 interface Found {
   file: string
   version: string
-  origin: Tools['origin']
+  year: number | null
+  origin: Origin
 }
 
 const FIX =
   'Install ffmpeg (for example: apt-get install ffmpeg), or name it with --ffmpeg or MORAG_FFMPEG, ' +
-  'or install this package again without leaving out its optional dependencies.'
+  'or get ours with: morag-agent models pull ffmpeg'
+const FILES: Record<Program, string> =
+  process.platform === 'win32'
+    ? { ffmpeg: 'ffmpeg.exe', ffprobe: 'ffprobe.exe' }
+    : { ffmpeg: 'ffmpeg', ffprobe: 'ffprobe' }
+/** What is looked through where no setting names one. */
+const PLACES = ['path', 'fetched', 'npm'] as const
 
 /**
- * ffmpeg and ffprobe, each of them started once to see that it works. Looked for where `explicit` says (a path, or a
- * name on PATH), with ffprobe beside it; else on PATH; else in the npm packages.
- * @throws {AppError} `engine_missing`, saying how to get them.
+ * ffmpeg and ffprobe, each of them started once to see that it works. Looked for where a setting says, with ffprobe
+ * beside it; else on PATH; else ours is fetched; else in the npm packages.
+ * @throws {AppError} `engine_missing`, saying how to get them; the signal's reason.
  */
-export async function findTools(explicit?: string | null): Promise<Tools> {
+export async function findTools(search: ToolSearch): Promise<Tools> {
   const problems: string[] = []
-  const ffmpeg = explicit
-    ? await attempt(explicit, 'ffmpeg', 'setting', problems)
-    : ((await attempt('ffmpeg', 'ffmpeg', 'path', problems)) ?? (await fromNpm('ffmpeg', problems)))
+  const { explicit } = search
+  const ffmpeg =
+    explicit === null
+      ? await firstOf(PLACES, 'ffmpeg', search, problems)
+      : await attempt(explicit, 'ffmpeg', 'setting', search, problems)
   if (ffmpeg === null) throw missing('ffmpeg', problems)
-  const beside = path.join(
-    path.dirname(ffmpeg.file),
-    path.basename(ffmpeg.file).replace('ffmpeg', 'ffprobe'),
-  )
+  const { file, version, origin } = ffmpeg
+  const beside = path.join(path.dirname(file), path.basename(file).replace('ffmpeg', 'ffprobe'))
   const ffprobe =
-    (explicit && beside !== ffmpeg.file
-      ? await attempt(beside, 'ffprobe', 'setting', problems)
+    (explicit !== null && beside !== file
+      ? await attempt(beside, 'ffprobe', 'setting', search, problems)
       : null) ??
-    (await attempt('ffprobe', 'ffprobe', 'path', problems)) ??
-    (await fromNpm('ffprobe', problems))
+    // Not of an older kind than ffmpeg, where they come together.
+    (await firstOf(
+      PLACES.slice(
+        Math.max(
+          0,
+          PLACES.findIndex((place) => place === origin),
+        ),
+      ),
+      'ffprobe',
+      search,
+      problems,
+    ))
   if (ffprobe === null) throw missing('ffprobe', problems)
-  return {
-    ffmpeg: ffmpeg.file,
-    ffprobe: ffprobe.file,
-    version: ffmpeg.version,
-    origin: ffmpeg.origin,
-  }
+  return { ffmpeg: file, ffprobe: ffprobe.file, version, year: older(ffmpeg, ffprobe), origin }
 }
 
-type Program = 'ffmpeg' | 'ffprobe'
+async function firstOf(
+  places: readonly (typeof PLACES)[number][],
+  program: Program,
+  search: ToolSearch,
+  problems: string[],
+): Promise<Found | null> {
+  for (const place of places) {
+    const file = await fileIn(place, program, search, problems)
+    const found = file === null ? null : await attempt(file, program, place, search, problems)
+    if (found !== null) return found
+  }
+  return null
+}
+
+/** What to start; null, and a line in `problems`, where there is none. */
+async function fileIn(
+  place: (typeof PLACES)[number],
+  program: Program,
+  { fetched, signal }: ToolSearch,
+  problems: string[],
+): Promise<string | null> {
+  try {
+    switch (place) {
+      case 'path':
+        return program
+      case 'fetched':
+        return fetched === null ? null : path.join(await fetched(), FILES[program])
+      case 'npm':
+        return await toolFromNpm(program)
+    }
+  } catch (error) {
+    signal.throwIfAborted()
+    problems.push(messageOf(error))
+    return null
+  }
+}
 
 /** Starts a program to learn its version; null, and a line in `problems`, when it does not work. */
 async function attempt(
   file: string,
   program: Program,
-  origin: Tools['origin'],
+  origin: Origin,
+  { signal }: ToolSearch,
   problems: string[],
 ): Promise<Found | null> {
   try {
-    const signal = timeoutSignal(30_000)
-    const { stdoutTail, exitCode } = await runChild(file, ['-version'], { signal })
-    const version = new RegExp(`^${program} version (\\S+)`).exec(stdoutTail)?.[1]
-    if (exitCode === 0 && version !== undefined) return { file, version, origin }
+    const patience = AbortSignal.any([signal, timeoutSignal(30_000)])
+    const { stdoutTail, exitCode } = await runChild(file, ['-version'], { signal: patience })
+    const said = new RegExp(`^${program} version (\\S+)(?:.*Copyright \\(c\\) (?:\\d+-)?(\\d{4}))?`)
+    const [, version, year] = said.exec(stdoutTail) ?? []
+    if (exitCode === 0 && version !== undefined) {
+      return { file, version, year: year === undefined ? null : Number(year), origin }
+    }
     problems.push(`'${file} -version' did not answer as ${program} does.`)
   } catch (error) {
+    signal.throwIfAborted()
     problems.push(messageOf(error))
   }
   return null
 }
 
-async function fromNpm(program: Program, problems: string[]): Promise<Found | null> {
-  let file: string
-  try {
-    file = await installed(program)
-  } catch (error) {
-    problems.push(`The npm package of ${program} is not usable: ${messageOf(error)}.`)
-    return null
-  }
-  try {
-    return await attempt(await executable(file), program, 'npm', problems)
-  } catch (error) {
-    problems.push(`'${file}' cannot be made executable: ${messageOf(error)}.`)
-    return null
-  }
-}
-
-/** Optional dependencies: importing one may fail, in words of its own. */
-async function installed(program: Program): Promise<string> {
-  switch (program) {
-    case 'ffmpeg':
-      return (await import('@ffmpeg-installer/ffmpeg')).default.path
-    case 'ffprobe':
-      return (await import('@ffprobe-installer/ffprobe')).default.path
-  }
-}
-
-/**
- * The program, allowed to run. The packages set that in an install script which may not have run, or only for the user
- * who installed; where the folder is not ours to change, a copy in the cache does.
- */
-async function executable(file: string): Promise<string> {
-  const { mode, size } = await stat(file)
-  if ((mode & 0o555) === 0o555) return file
-  try {
-    await chmod(file, 0o755)
-    return file
-  } catch {
-    const copy = path.join(cacheDir(), 'bin', `${path.basename(file)}-${size}`)
-    const known = await stat(copy).catch(() => null)
-    if (known?.size === size) return copy
-    await mkdir(path.dirname(copy), { recursive: true, mode: 0o700 })
-    const part = `${copy}.${randomUUID()}.part`
-    await copyFile(file, part)
-    await chmod(part, 0o755)
-    await rename(part, copy)
-    return copy
-  }
+function older(one: Found, other: Found): number | null {
+  if (one.year === null || other.year === null) return one.year ?? other.year
+  return Math.min(one.year, other.year)
 }
 
 function missing(program: Program, problems: readonly string[]): AppError {

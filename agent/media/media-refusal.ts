@@ -58,13 +58,18 @@ export async function refusal(file: string, result: ToolResult): Promise<AppErro
         : new AppError(code, `The file is ${kind}, not audio or video: nothing of it is read.`)
     }
     case 'unsupported_media':
-      if (/exceeds max_streams/i.test(printed)) {
+      if (isTooMany(printed)) {
         return new AppError(code, 'The file has more tracks than are read (1000).')
       }
       return new AppError(code, `The file could not be read: ${why}.`)
     default:
       return new AppError(code, `The file could not be read: ${why}.`)
   }
+}
+
+/** Whether ffmpeg says that a file has more tracks than it takes. */
+export function isTooMany(said: string): boolean {
+  return /exceeds max_streams/i.test(said)
 }
 
 export function noSound(): AppError {

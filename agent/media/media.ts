@@ -5,7 +5,7 @@ import { decodingLimits, PROBING } from './child-limits.ts'
 import { decodeArgs, frameOf, isTimed, originOf, type DecodeOptions } from './media-decode.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
 import { PROBED } from './media-probe.ts'
-import { noSound, refusal } from './media-refusal.ts'
+import { isTooMany, noSound, refusal } from './media-refusal.ts'
 import { LEVELLED, runTool, SAFE } from './media-tool.ts'
 import { findPauses } from './pauses.ts'
 import type { MediaTools } from './sandbox.ts'
@@ -54,7 +54,8 @@ async function look(
     signal,
     tailBytes: MAX_PROBE_BYTES,
   })
-  if (result.exitCode !== 0) throw await refusal(file, result)
+  // Newer ones go on with the first thousand tracks.
+  if (result.exitCode !== 0 || isTooMany(result.stderrTail)) throw await refusal(file, result)
   if (Buffer.byteLength(result.stdoutTail) >= MAX_PROBE_BYTES) {
     const text = 'The file has more tracks, chapters and titles than any recording needs.'
     throw new AppError('unsupported_media', text)

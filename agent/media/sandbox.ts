@@ -7,8 +7,8 @@ import { findProgram } from '../host/find-program.ts'
 import type { Tools } from './ffmpeg.ts'
 import { toolEnv } from './media-env.ts'
 
-export const SANDBOXES = ['none', 'bwrap'] as const
-/** What the programs that read files of strangers are locked into. */
+export const SANDBOXES = ['auto', 'bwrap', 'none'] as const
+/** What the programs that read files of strangers are locked into; `auto`: bubblewrap where it works. */
 export type SandboxKind = (typeof SANDBOXES)[number]
 
 /** A sandbox that works on this machine. */
@@ -17,8 +17,15 @@ export interface Sandbox {
   program: string
 }
 
+/** What was found of sandboxes here. */
+export interface Lock {
+  sandbox: Sandbox | null
+  /** Why there is none. */
+  unlocked?: string
+}
+
 /** ffmpeg and ffprobe, and what they are locked into; nothing: they see what we see. */
-export type MediaTools = Tools & { readonly sandbox?: Sandbox | null }
+export type MediaTools = Tools & Partial<Lock>
 
 /** What a locked-in program sees of the disk, beside its own folder. */
 export interface Openings {
@@ -54,11 +61,12 @@ export function sandboxArgs(homes: readonly string[], { files, folder }: Opening
     '--die-with-parent',
     '--cap-drop',
     'ALL',
-    ...readable,
     '--dev',
     '/dev',
     '--tmpfs',
     '/tmp',
+    // After the empty folder, which a program may lie in.
+    ...readable,
     ...(folder === null ? [] : ['--bind', folder, folder]),
     // After the folder, which may hold them.
     ...files.flatMap((file) => ['--ro-bind', file, file]),
@@ -87,41 +95,48 @@ async function homesOf(tool: string): Promise<string[]> {
 }
 
 /**
- * The sandbox that is asked for, with each tool started once in it; null: none is.
- * @throws {AppError} `usage` when it is not there or does not work, saying what to do.
+ * The sandbox that is asked for, with each tool started once in it.
+ * @throws {AppError} `usage` when bubblewrap is asked for and is not there or does not work, saying what to do.
  */
 export async function findSandbox(
   kind: SandboxKind,
   tools: Tools,
   signal: AbortSignal,
-): Promise<Sandbox | null> {
-  if (kind === 'none') return null
+): Promise<Lock> {
+  if (kind === 'none') return { sandbox: null, unlocked: 'none is asked for (--sandbox)' }
   const program = findProgram('bwrap')
-  if (program === null) {
-    throw unusable('bubblewrap is not here. Install it (for example: apt-get install bubblewrap)')
-  }
-  const sandbox = { program }
+  const unlocked = program === null ? MISSING : await problemOf({ program }, tools, signal)
+  if (program !== null && unlocked === null) return { sandbox: { program } }
+  if (kind === 'auto') return { sandbox: null, unlocked: unlocked ?? MISSING }
+  throw new AppError(
+    'usage',
+    `--sandbox bwrap (MORAG_SANDBOX) cannot be used: ${unlocked}, or leave it out.`,
+  )
+}
+
+const MISSING =
+  process.platform === 'linux'
+    ? 'bubblewrap is not here. Install it (for example: apt-get install bubblewrap)'
+    : 'bubblewrap is not here, and works on Linux only'
+
+/** Why the tools do not run in a sandbox; null: they do. */
+async function problemOf(
+  sandbox: Sandbox,
+  tools: Tools,
+  signal: AbortSignal,
+): Promise<string | null> {
   for (const tool of [tools.ffmpeg, tools.ffprobe]) {
     const command = { file: tool, args: ['-version'] }
     const { file, args } = await lockedIn(sandbox, command, { files: [], folder: null })
-    const { exitCode, stderrTail } = await runChild(file, args, { signal, env: toolEnv() }).catch(
-      (error: unknown) => {
-        signal.throwIfAborted()
-        throw unusable(messageOf(error))
-      },
-    )
-    if (exitCode === 0) continue
-    const said = printable(stderrTail, { most: 300 }) || `it ended with ${exitCode}`
-    throw unusable(
-      `${tool} does not start in it (${said}). It takes user namespaces, which containers often do not allow`,
-    )
+    try {
+      const { exitCode, stderrTail } = await runChild(file, args, { signal, env: toolEnv() })
+      if (exitCode === 0) continue
+      const said = printable(stderrTail, { most: 300 }) || `it ended with ${exitCode}`
+      return `${tool} does not start in it (${said}). It takes user namespaces, which containers often do not allow`
+    } catch (error) {
+      signal.throwIfAborted()
+      return messageOf(error)
+    }
   }
-  return sandbox
-}
-
-function unusable(why: string): AppError {
-  return new AppError(
-    'usage',
-    `--sandbox bwrap (MORAG_SANDBOX) cannot be used: ${why}, or leave it out.`,
-  )
+  return null
 }

@@ -3,11 +3,17 @@ import { CTRANSLATE2_MODELS, ctranslate2Files } from './ctranslate2-models.ts'
 import { GGML_MODELS } from './ggml-models.ts'
 import type { Model, WebModel } from './model.ts'
 import { NPM_MODELS } from './npm-models.ts'
+import { ffmpegFor } from './programs.ts'
 import { SHERPA_MODELS } from './sherpa-models.ts'
+
+const ffmpeg = ffmpegFor()
+
+/** What a machine like this needs at first: the embedded engine's models, and what reads recordings. */
+export const FIRST: readonly Model[] = [...NPM_MODELS, ...(ffmpeg === null ? [] : [ffmpeg])]
 
 /** Every model we can get. */
 export const MODELS: readonly Model[] = [
-  ...NPM_MODELS,
+  ...FIRST,
   ...GGML_MODELS,
   ...CTRANSLATE2_MODELS,
   ...SHERPA_MODELS,

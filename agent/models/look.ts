@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { isSystemError } from '../../shared/errors.ts'
 import { digestOf, readRecord } from './digest.ts'
-import type { Digest, Model, NpmModel, WebModel } from './model.ts'
+import type { Digest, Model, NpmModel, WebModel, WheelModel } from './model.ts'
 import { fileAt } from './places.ts'
 
 /** How closely to look: `digests` reads every byte. */
@@ -43,7 +43,7 @@ interface FileFinding {
 }
 
 async function lookAtFiles(model: Model, place: string, depth: Depth): Promise<FileFinding[]> {
-  const expected = model.kind === 'npm' ? ofPackage(model) : ofWeb(model)
+  const expected = isPinned(model) ? ofPackage(model) : ofWeb(model)
   const findings: FileFinding[] = []
   for (const { name, bytes, digest } of expected) {
     const file = fileAt(model, place, name)
@@ -69,7 +69,12 @@ interface Expected {
   digest: Digest | null
 }
 
-function ofPackage({ files }: NpmModel): Expected[] {
+/** Whether every file is known to the byte. */
+function isPinned(model: Model): model is NpmModel | WheelModel {
+  return model.kind === 'npm' || model.kind === 'wheel'
+}
+
+function ofPackage({ files }: NpmModel | WheelModel): Expected[] {
   return files.map(({ name, bytes, sha256: hex }) => {
     return { name, bytes, digest: { algorithm: 'sha256', hex } }
   })
@@ -82,7 +87,7 @@ function ofWeb({ files }: WebModel): Expected[] {
 /** What is missing of a model that is there in part; null when nothing is. */
 function lacking(model: Model, place: string, found: readonly FileFinding[]): string | null {
   const absent = new Set(found.filter(({ bytes }) => bytes === null).map(({ name }) => name))
-  if (model.kind === 'npm') {
+  if (isPinned(model)) {
     return absent.size === 0
       ? null
       : `'${place}' lacks ${absent.size} of its ${model.files.length} files.`

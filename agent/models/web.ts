@@ -2,10 +2,9 @@ import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
 import { AppError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { Refusal, Unreachable } from '../client/retry.ts'
-import type { ModelSource } from './config.ts'
+import type { Site } from './config.ts'
 import type { Digest } from './model.ts'
 
-const HUGGING_FACE = 'https://huggingface.co'
 const MAX_REDIRECTS = 8
 
 /** What a model's file was answered with: 200, 206 or 416. */
@@ -18,15 +17,15 @@ export interface Answer {
   body: Dispatcher.ResponseData['body']
 }
 
-/** HTTP to where models are: the mirror, the token, redirects, the machine's proxy. */
+/** HTTP to where models are: the mirror, the key, redirects, the machine's proxy. */
 export class Web {
-  readonly #source: ModelSource
+  readonly #site: Site
   readonly #idleMs: number
   readonly #agent = new EnvHttpProxyAgent({ connect: { timeout: 10_000 } })
 
   /** @param idleMs how long a server may send nothing. */
-  constructor(source: ModelSource, idleMs = 30_000) {
-    this.#source = source
+  constructor(site: Site, idleMs = 30_000) {
+    this.#site = site
     this.#idleMs = idleMs
   }
 
@@ -36,7 +35,7 @@ export class Web {
 
   /** Where a file of the catalogue is really asked for. */
   locate(url: string): URL {
-    const { mirror } = this.#source
+    const { mirror } = this.#site
     return new URL(mirror === null ? url : `${mirror}${new URL(url).pathname}`)
   }
 
@@ -76,10 +75,9 @@ export class Web {
     headers: Record<string, string>,
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
-    const { mirror, token } = this.#source
-    // Where a redirect leads is somebody else's machine: the token is not for it.
-    const isHome = url.origin === new URL(mirror ?? HUGGING_FACE).origin
-    const key = isHome && token !== null ? { authorization: `Bearer ${token}` } : {}
+    const { origin, authorization } = this.#site
+    // Where a redirect leads is somebody else's machine: the key is not for it.
+    const key = url.origin === origin && authorization !== null ? { authorization } : {}
     try {
       return await request(url, {
         dispatcher: this.#agent,
@@ -100,11 +98,7 @@ export class Web {
 
   #refusal({ host, pathname }: URL, status: number, retryAfter: string | null): Refusal {
     if (status === 401 || status === 403) {
-      const how =
-        this.#source.token === null
-          ? 'accept its terms there and set HF_TOKEN'
-          : 'the token in HF_TOKEN is not let in'
-      const message = `${host} does not give ${pathname} to everyone (${status}): ${how}`
+      const message = `${host} does not give ${pathname} to everyone (${status}): ${this.#site.keyHint}`
       return new Refusal(status, 'forbidden', message)
     }
     if (status === 404 || status === 410) {

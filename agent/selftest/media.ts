@@ -5,10 +5,11 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 import { runChild } from '../host/child.ts'
-import { findTools, type Tools } from '../media/ffmpeg.ts'
 import { decode, probe } from '../media/media.ts'
 import type { MediaSettings } from '../media-settings.ts'
-import { findSandbox, type MediaTools } from '../media/sandbox.ts'
+import { openTools } from '../media/open-tools.ts'
+import type { MediaTools } from '../media/sandbox.ts'
+import { ageProblem, toolsText } from '../media/tools-text.ts'
 import { readWavHeader } from '../media/wav.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
@@ -24,7 +25,10 @@ const FORMATS: Record<string, string> = {
 }
 
 /** Whether this machine can read media. */
-export function mediaGroup({ ffmpeg, sandbox }: Pick<MediaSettings, 'ffmpeg' | 'sandbox'>): Group {
+export function mediaGroup(
+  settings: Pick<MediaSettings, 'ffmpeg' | 'sandbox' | 'modelsDir' | 'engineSettings'>,
+  tell: (text: string) => void,
+): Group {
   let tools: MediaTools
   let folder: string | null = null
   const signal = timeoutSignal(120_000)
@@ -34,10 +38,15 @@ export function mediaGroup({ ffmpeg, sandbox }: Pick<MediaSettings, 'ffmpeg' | '
       {
         name: 'ffmpeg is there',
         async run() {
-          const found = await findTools(ffmpeg)
-          tools = { ...found, sandbox: await findSandbox(sandbox, found, signal) }
+          const { source } = settings.engineSettings
+          tools = await openTools(settings, {
+            dir: settings.modelsDir,
+            signal,
+            onProgress: tell,
+            ...(source === undefined ? {} : { source }),
+          })
           folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
-          return `version ${tools.version}, ${ORIGINS[tools.origin]}`
+          return toolsText(tools)
         },
       },
       ...Object.entries(FORMATS).map(([name, line]) => ({
@@ -74,15 +83,17 @@ export function mediaGroup({ ffmpeg, sandbox }: Pick<MediaSettings, 'ffmpeg' | '
           return 'invalid_media'
         },
       },
+      {
+        name: 'it has the fixes of the last three years',
+        run() {
+          const old = ageProblem(tools, new Date().getFullYear())
+          if (old !== null) expect(false, old.text, old.fix)
+          return Promise.resolve(tools.year === null ? 'its year is unknown' : `of ${tools.year}`)
+        },
+      },
     ],
     async after() {
       if (folder !== null) await rm(folder, { recursive: true, force: true })
     },
   }
-}
-
-const ORIGINS: Record<Tools['origin'], string> = {
-  setting: 'named by a setting',
-  path: 'from PATH',
-  npm: 'from the npm package',
 }

@@ -6,6 +6,7 @@ import { execa } from 'execa'
 import { VERSION } from '../../shared/version.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { json, startServer, type Seen } from './fake-server.ts'
+import { modelsDir } from '../../agent/paths.ts'
 import { CLIPS } from './fixtures.ts'
 import { programCode } from '../../scripts/processes.ts'
 
@@ -15,7 +16,7 @@ const CLIP = CLIPS.jfk.file
 /** The program as a user runs it, with nothing of ours in its environment. */
 function agent(args: string[], env: Record<string, string> = {}) {
   return execa(process.execPath, [...programCode('agent'), ...args], {
-    env: { PATH: process.env['PATH'] ?? '', HOME: folder, ...env },
+    env: { PATH: process.env['PATH'] ?? '', HOME: folder, MORAG_MODELS_DIR: modelsDir(), ...env },
     extendEnv: false,
     reject: false,
     stdin: 'ignore',

@@ -118,13 +118,13 @@ describe('the settings of start', () => {
     assert.deepEqual([url, slots, apiKey], ['http://127.0.0.1:8000', 1, null])
   })
 
-  it('lock ffmpeg into nothing unless that is asked for', () => {
+  it('lock ffmpeg into what there is for that, or into what is asked for', () => {
     const sandbox = (args: string[], environment?: Record<string, string>): string =>
       readAll(args, environment).media.sandbox
-    assert.equal(sandbox([]), 'none')
+    assert.equal(sandbox([]), 'auto')
     assert.equal(sandbox([], { MORAG_SANDBOX: 'bwrap' }), 'bwrap')
     assert.equal(sandbox(['--sandbox', 'none'], { MORAG_SANDBOX: 'bwrap' }), 'none')
-    assert.throws(() => sandbox(['--sandbox', 'chroot']), /Allowed choices are none, bwrap/)
+    assert.throws(() => sandbox(['--sandbox', 'chroot']), /Allowed choices are auto, bwrap, none/)
   })
 
   it('let a request wait no longer than the protocol allows', () => {

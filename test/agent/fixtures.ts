@@ -7,6 +7,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { findTools, type Tools } from '../../agent/media/ffmpeg.ts'
+import { fetchedTools } from '../../agent/media/open-tools.ts'
+import { modelsDir } from '../../agent/paths.ts'
 
 const run = promisify(execFile)
 
@@ -37,10 +39,20 @@ export function tempFolder(): string {
 
 let tools: Promise<Tools> | undefined
 
-/** The tools that this machine has; found once. */
+/**
+ * The tools that agents fetch where a machine has none, whatever this one has; fetched once into the models' folder. A
+ * machine that they are not built for has to have its own.
+ */
 export function testTools(): Promise<Tools> {
-  tools ??= findTools()
+  tools ??= findDelivered()
   return tools
+}
+
+async function findDelivered(): Promise<Tools> {
+  const { signal } = new AbortController()
+  const fetched = fetchedTools({ dir: modelsDir(), signal })
+  const explicit = fetched === null ? null : path.join(await fetched(), 'ffmpeg')
+  return await findTools({ explicit, fetched: null, signal })
 }
 
 /**

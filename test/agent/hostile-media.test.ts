@@ -310,7 +310,7 @@ describe('a film whose every word is meant to harm', () => {
   /** The program as a user runs it. */
   function agent(...args: string[]) {
     return execa(process.execPath, [...programCode('agent'), ...args], {
-      env: { PATH: process.env['PATH'] ?? '', HOME: folder },
+      env: { PATH: process.env['PATH'] ?? '', HOME: folder, MORAG_MODELS_DIR: modelsDir() },
       extendEnv: false,
       reject: false,
       stdin: 'ignore',

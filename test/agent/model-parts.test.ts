@@ -21,7 +21,7 @@ describe('the catalogue', () => {
 
   it('has a digest for every single file, and files under their own names', () => {
     for (const model of MODELS) {
-      if (model.kind === 'npm' || model.kind === 'ctranslate2') continue
+      if (model.kind === 'npm' || model.kind === 'wheel' || model.kind === 'ctranslate2') continue
       const [file] = model.files
       assert.equal(file?.name, path.basename(placeOf(model, '/m')), model.name)
       const length = file?.digest?.algorithm === 'sha1' ? 40 : 64

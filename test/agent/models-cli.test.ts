@@ -47,7 +47,7 @@ describe('models pull', () => {
     assert.deepEqual(await readFile(path.join(dir, BASE, 'model.bin')), body)
     const asked = mirror.requests.length
     const second = await run(['pull', BASE])
-    assert.match(second.stderr, /^The model ctranslate2\/base is here already$/)
+    assert.match(second.stderr, /^ctranslate2\/base is here already$/)
     assert.equal(mirror.requests.length, asked)
   })
 

@@ -10,13 +10,8 @@ import { keyFrames } from '../../agent/media/keyframes.ts'
 import { extractSubtitles } from '../../agent/media/extract-subtitles.ts'
 import { decode, probe } from '../../agent/media/media.ts'
 import { runTool } from '../../agent/media/media-tool.ts'
-import {
-  findSandbox,
-  lockedIn,
-  sandboxArgs,
-  type MediaTools,
-  type Sandbox,
-} from '../../agent/media/sandbox.ts'
+import { findSandbox, lockedIn, sandboxArgs, type MediaTools } from '../../agent/media/sandbox.ts'
+import { modelsDir } from '../../agent/paths.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeMedia, tempFolder, testTools } from './fixtures.ts'
 import { programCode } from '../../scripts/processes.ts'
@@ -25,12 +20,7 @@ const folder = tempFolder()
 const tools = await testTools()
 const signal = new AbortController().signal
 // Before any test: while something is waited for between them, the folder would be removed.
-const sandbox: Sandbox | null = await findSandbox('bwrap', tools, signal).catch(
-  (error: unknown) => {
-    if (error instanceof AppError && error.code === 'usage') return null
-    throw error
-  },
-)
+const { sandbox } = await findSandbox('auto', tools, signal)
 const skip = sandbox === null ? 'bubblewrap is not here, or may not do anything here' : false
 const at = (name: string): string => path.join(folder, name)
 
@@ -111,8 +101,25 @@ describe('the arguments of bubblewrap', () => {
 })
 
 describe('findSandbox', () => {
-  it('looks for nothing unless it is asked to', async () => {
-    assert.equal(await withPath('/nowhere', () => findSandbox('none', tools, signal)), null)
+  it('looks for nothing where none is asked for', async () => {
+    const lock = await findSandbox('none', tools, signal)
+    assert.deepEqual(lock, { sandbox: null, unlocked: 'none is asked for (--sandbox)' })
+  })
+
+  it('does without where bubblewrap is missing or does not work, and says why', async () => {
+    const missing = await withPath('/nowhere', () => findSandbox('auto', tools, signal))
+    assert.equal(missing.sandbox, null)
+    assert.match(missing.unlocked ?? '', /^bubblewrap is not here\. Install it/)
+    const refused = await withPath(await refusing(), () => findSandbox('auto', tools, signal))
+    assert.equal(refused.sandbox, null)
+    assert.match(refused.unlocked ?? '', /Operation not permitted.*user namespaces/)
+  })
+
+  it('takes a program that lies below /tmp', { skip }, async () => {
+    await mkdir(at('below-tmp'))
+    await copyFile(tools.ffmpeg, at('below-tmp/ffmpeg'))
+    const moved = { ...tools, ffmpeg: at('below-tmp/ffmpeg') }
+    assert.deepEqual(await findSandbox('bwrap', moved, signal), { sandbox })
   })
 
   it('says how to get bubblewrap where it is missing', async () => {
@@ -128,14 +135,9 @@ describe('findSandbox', () => {
   })
 
   it('says why bubblewrap does not work here', async () => {
-    // Fails as it does where a container allows no user namespaces.
-    const script =
-      '#!/bin/sh\necho "bwrap: Creating new namespace failed: Operation not permitted" >&2\nexit 1\n'
-    await mkdir(at('refusing'))
-    await writeFile(at('refusing/bwrap'), script)
-    await chmod(at('refusing/bwrap'), 0o755)
+    const folderOfIt = await refusing()
     await assert.rejects(
-      withPath(at('refusing'), () => findSandbox('bwrap', tools, signal)),
+      withPath(folderOfIt, () => findSandbox('bwrap', tools, signal)),
       (error: unknown) => {
         assert.ok(error instanceof AppError && error.code === 'usage')
         assert.match(error.message, /Operation not permitted.*user namespaces.*or leave it out\.$/)
@@ -145,11 +147,21 @@ describe('findSandbox', () => {
   })
 })
 
+/** A folder with a bubblewrap that fails as it does where a container allows no user namespaces. */
+async function refusing(): Promise<string> {
+  const script =
+    '#!/bin/sh\necho "bwrap: Creating new namespace failed: Operation not permitted" >&2\nexit 1\n'
+  await mkdir(at('refusing'), { recursive: true })
+  await writeFile(at('refusing/bwrap'), script)
+  await chmod(at('refusing/bwrap'), 0o755)
+  return at('refusing')
+}
+
 /** The program as a user runs it, with this PATH. */
 function transcribe(PATH: string, ...args: string[]) {
   const command = [...programCode('agent'), 'transcribe', ...args]
   return execa(process.execPath, command, {
-    env: { PATH, HOME: folder, MORAG_SANDBOX: 'bwrap' },
+    env: { PATH, HOME: folder, MORAG_SANDBOX: 'bwrap', MORAG_MODELS_DIR: modelsDir() },
     extendEnv: false,
     reject: false,
     stdin: 'ignore',

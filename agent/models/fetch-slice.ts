@@ -1,0 +1,85 @@
+import type { FileHandle } from 'node:fs/promises'
+import { Unreachable } from '../client/retry.ts'
+import { assertIsFile, checkSpace, insistently, type FileRequest } from './fetch-file.ts'
+import type { Answer } from './web.ts'
+
+/** Some bytes of a file. */
+export interface Slice {
+  from: number
+  bytes: number
+}
+
+/**
+ * Fetches a slice of a file that never changes into its part, going on where an earlier try, or an earlier process,
+ * stopped. From a server that gives no ranges the beginning of the file is read as well. Whether the bytes are the right
+ * ones is for the caller to find out.
+ * @throws {AppError} `no_space`, `model_missing`; a `Refusal` or `Unreachable` (retry.ts); the signal's reason.
+ */
+export async function fetchSlice(request: FileRequest & { slice: Slice }): Promise<void> {
+  await insistently(request, () => fetchRest(request))
+}
+
+async function fetchRest(request: FileRequest & { slice: Slice }): Promise<void> {
+  const { web, url, part, signal, slice } = request
+  const there = await bytesOf(request)
+  if (there === slice.bytes) return
+  const begin = slice.from + there
+  const end = slice.from + slice.bytes - 1
+  const answer = await web.get(url, { range: `bytes=${begin}-${end}` }, signal)
+  try {
+    assertIsFile(answer)
+    const isSlice = answer.header('content-range')?.startsWith(`bytes ${begin}-${end}/`) ?? false
+    if (answer.statusCode !== 200 && !isSlice) {
+      await part.discard()
+      const why = `${web.locate(url).host} answered ${answer.statusCode} to a request for a part`
+      throw new Unreachable(why, null)
+    }
+    const note = { url: web.locate(url).href, etag: null, totalBytes: slice.bytes, sha256: null }
+    const file = there === 0 ? await part.begin(note) : await part.goOn()
+    await write(request, answer, file, { there, skip: answer.statusCode === 200 ? begin : 0 })
+  } catch (error) {
+    throw web.translated(error, url, signal)
+  } finally {
+    answer.body.on('error', () => {}).destroy()
+  }
+}
+
+/** What is there already of the same slice. */
+async function bytesOf({ web, url, part, slice }: FileRequest & { slice: Slice }): Promise<number> {
+  const found = await part.read()
+  const isSame =
+    found !== null &&
+    found.note.url === web.locate(url).href &&
+    found.note.totalBytes === slice.bytes &&
+    found.bytes <= slice.bytes
+  return isSame ? found.bytes : 0
+}
+
+/** Adds what is missing to the part and closes it. `skip`: bytes that come before it. */
+async function write(
+  { part, web, url, slice, onBytes, freeBytes }: FileRequest & { slice: Slice },
+  answer: Answer,
+  file: FileHandle,
+  { there, skip }: { there: number; skip: number },
+): Promise<void> {
+  let received = there
+  let unwanted = skip
+  try {
+    await checkSpace(part.file, slice.bytes - there, freeBytes)
+    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+      const wanted = chunk.subarray(unwanted, unwanted + slice.bytes - received)
+      unwanted = Math.max(0, unwanted - chunk.length)
+      if (wanted.length > 0) await file.appendFile(wanted)
+      received += wanted.length
+      onBytes?.(received, slice.bytes)
+      if (received === slice.bytes) break
+    }
+    if (received !== slice.bytes) {
+      const { host } = web.locate(url)
+      throw new Unreachable(`${host} sent ${received} of ${slice.bytes} bytes`, null)
+    }
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
+}
