@@ -30,9 +30,7 @@ const SOON_MS = 100
 const CALM_MS = SECOND
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
-  'cache-control': 'no-store',
   'x-accel-buffering': 'no',
-  'x-content-type-options': 'nosniff',
 }
 
 /** The event streams: what is there, then what changes. Each change is told as it is by then, not step by step. */

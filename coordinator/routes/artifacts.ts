@@ -29,7 +29,6 @@ export function artifactRoutes({ attempts, files, jobs }: Services): Hono<Env> {
     return await sendFile(c, file, { start: 0, end: sizeBytes - 1 }, 200, {
       'content-type': contentType,
       'content-length': String(sizeBytes),
-      'x-content-type-options': 'nosniff',
     })
   })
 

@@ -45,7 +45,6 @@ export function dashboardRoutes(): Hono<Env> {
     const { bytes, type, etag } = file
     c.header('etag', etag)
     c.header('cache-control', 'no-cache')
-    c.header('x-content-type-options', 'nosniff')
     c.header('referrer-policy', 'same-origin')
     c.header('content-security-policy', POLICY)
     if (c.req.header('if-none-match')?.includes(etag) === true) return c.body(null, 304)

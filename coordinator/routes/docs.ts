@@ -22,7 +22,6 @@ export function docsRoutes(): Hono<Env> {
     page ??= docsPage(openApiDocument())
     return c.html(await page, 200, {
       'content-security-policy': PAGE_POLICY,
-      'x-content-type-options': 'nosniff',
     })
   })
   return app

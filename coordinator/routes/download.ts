@@ -35,7 +35,6 @@ export async function sendSource(
     etag,
     'content-type': mediaType ?? 'application/octet-stream',
     'content-disposition': contentDisposition(filename, { type }),
-    'x-content-type-options': 'nosniff',
   }
   if (sha256 !== null) {
     headers['repr-digest'] = `sha-256=:${Buffer.from(sha256, 'hex').toString('base64')}:`

@@ -19,6 +19,7 @@ export function gate({
 }: Pick<Services, 'access' | 'connections' | 'trustedProxies'>): MiddlewareHandler<Env> {
   return async (c, next) => {
     const rule = ruleFor(c)
+    keepFromCaches(c, rule)
     const shown = shownIn(c)
     if (shown === null) refuseForeign(c, rule.length === 1 && rule[0] === 'worker')
     if (rule === 'open') c.set('principal', NOBODY)
@@ -34,6 +35,16 @@ export function gate({
     }
     await next()
   }
+}
+
+/**
+ * What needs a key is for no cache, of a browser that others use after its user has signed out or of a proxy; and what
+ * others wrote is taken for no page. Set here, an answer that streams past the routes has it, too.
+ */
+function keepFromCaches(c: Context<Env>, rule: Rule): void {
+  const { outgoing } = c.env
+  outgoing.setHeader('x-content-type-options', 'nosniff')
+  if (rule !== 'open' || c.req.method !== 'GET') outgoing.setHeader('cache-control', 'no-store')
 }
 
 /** That of the first route that matches and is no middleware of all (`app.use('*')`): it is the one that answers. */

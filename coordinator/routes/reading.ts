@@ -51,7 +51,6 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
     // A worker wrote it: no browser is to find markup in it.
     return c.body(renderForm(form, body), 200, {
       'content-type': type,
-      'x-content-type-options': 'nosniff',
     })
   })
 
