@@ -8,6 +8,14 @@ import type { Understood } from './understood.ts'
 const amount = z.number().min(0)
 const span = z.object({ start: amount, end: amount })
 const word = z.object({ start: amount, end: amount, text: z.string() })
+const mix = z.object({
+  weights: z.array(z.number().min(-1).max(1)).max(64).nullable(),
+  layout: z
+    .string()
+    .regex(/^[\w.()]+$/)
+    .nullable(),
+  gain: z.number().min(-200).max(200),
+})
 const segment = z.object({
   start: amount,
   end: amount,
@@ -40,7 +48,14 @@ const checkpoint = z.object({
   finder: z.enum(['silero', 'loudness']),
   /** One voice for a recording, or one for each channel of a call. */
   voices: z
-    .array(z.object({ speech: z.array(span), doneUntil: amount, channel: z.int().nullable() }))
+    .array(
+      z.object({
+        speech: z.array(span),
+        doneUntil: amount,
+        channel: z.int().nullable(),
+        mix: mix.default({ weights: null, layout: null, gain: 0 }),
+      }),
+    )
     .min(1)
     .max(2),
   decided: z.object({ language: z.string(), probability: z.number().nullable() }).nullable(),
@@ -121,8 +136,9 @@ export function checkpointOf(
     ...made,
     seconds,
     finder,
-    voices: voices.map(({ channel, speech, doneUntil }) => ({
+    voices: voices.map(({ channel, mix, speech, doneUntil }) => ({
       channel,
+      mix: { ...mix, weights: mix.weights === null ? null : [...mix.weights] },
       speech: [...speech],
       doneUntil,
     })),

@@ -6,6 +6,9 @@ import type { Tools } from '../media/ffmpeg.ts'
 import { decode } from '../media/media.ts'
 import { canSeekExactly } from '../media/media-decode.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
+import { chooseMix, mayBeCall, sideMix, type Mix } from '../media/mix.ts'
+import { measure } from '../media/measure.ts'
+import type { SoundStats } from '../media/sound-stats.ts'
 import type { Stage } from '../reports/progress.ts'
 import type { Hearing, Voice } from './recording.ts'
 import { separateCall } from '../speech/channels.ts'
@@ -29,6 +32,9 @@ export interface HearingRequest {
   warn: (text: string) => void
 }
 
+/** Of sound that could not be measured. */
+const NOTHING: SoundStats = { channels: [], covariance: [] }
+
 /** What is decoded again before speech that goes on, in seconds: what a part has around it, and a little. */
 const LEAD = 2
 
@@ -47,22 +53,24 @@ export async function hear(
     const rest = await goOn(tools, request, checkpoint)
     if (rest !== null) return rest
   }
-  const wavPath = path.join(request.workDir, 'audio.wav')
+  const { track, signal, warn } = request
   request.tell('decoding', 0)
-  if (!(await decoded(tools, request, wavPath))) return null
-  const seconds = (await readWavHeader(wavPath)).durationSeconds
-  const calls = request.byChannel && request.track.channels === 2
-  const voices = calls ? await byChannel(tools, finder, request, seconds) : null
-  if (voices !== null) {
-    const { finder: by } = voices[0]!
-    return { voices, wavPath, offsetSeconds: 0, seconds, finder: by, resumed: false }
+  const stats = await measured(tools, request)
+  if (stats !== null && (request.byChannel ? track.channels === 2 : mayBeCall(stats))) {
+    const call = await byChannel(tools, finder, request, stats)
+    if (call !== null) return call
   }
+  const { mix, warnings } = chooseMix(stats ?? NOTHING, track.layout ?? null)
+  const wavPath = path.join(request.workDir, 'audio.wav')
+  if (!(await decoded(tools, request, wavPath, { mix }))) return null
+  for (const warning of warnings) warn(warning)
+  const seconds = (await readWavHeader(wavPath)).durationSeconds
   request.tell('listening', 0)
   const found = await finder.find(wavPath, {
-    signal: request.signal,
+    signal,
     onProgress: (at) => request.tell('listening', at),
   })
-  const whole: Voice = { channel: null, wavPath, speech: found.speech, doneUntil: 0 }
+  const whole: Voice = { channel: null, mix, wavPath, speech: found.speech, doneUntil: 0 }
   const { finder: by } = found
   return { voices: [whole], wavPath, offsetSeconds: 0, seconds, finder: by, resumed: false }
 }
@@ -73,31 +81,31 @@ async function goOn(
   request: HearingRequest,
   { voices: before, seconds, finder }: Checkpoint,
 ): Promise<Hearing | null> {
-  const calls = request.byChannel && request.track.channels === 2
-  if (before.length > 1 && !calls) return null
+  const { channels } = request.track
+  if (before.length > 1 && channels !== 2) return null
+  if (before.some(({ mix: { weights } }) => weights !== null && weights.length !== channels)) {
+    return null
+  }
   const wavPath = path.join(request.workDir, 'audio.wav')
   const rest = before.flatMap(({ speech, doneUntil }) =>
     speech.filter(({ start }) => start >= doneUntil).map(({ start }) => start),
   )
   const from = Math.max(0, Math.floor(Math.min(...rest) - LEAD))
-  const offsetSeconds =
-    rest.length > 0 && !request.whole && canSeekExactly(request.media) ? from : 0
-  const voices = before.map(({ channel, speech, doneUntil }) => ({
+  // Where the channels are the speakers, nobody has to tell them apart.
+  const whole = request.whole && before.length === 1
+  const offsetSeconds = rest.length > 0 && !whole && canSeekExactly(request.media) ? from : 0
+  const voices = before.map(({ channel, mix, speech, doneUntil }) => ({
     channel,
+    mix,
     speech,
     doneUntil,
     wavPath: channel === null ? wavPath : channelPath(request, channel),
   }))
   const hearing = { voices, wavPath, offsetSeconds, seconds, finder, resumed: true }
-  if (rest.length === 0 && !request.whole) return hearing
+  if (rest.length === 0 && !whole) return hearing
   request.tell('decoding', offsetSeconds)
-  const targets: { channel: number | null; wavPath: string }[] = voices.filter(
-    ({ channel }) => channel !== null,
-  )
-  if (request.whole || targets.length === 0) targets.push({ channel: null, wavPath })
-  for (const { channel, wavPath: target } of targets) {
-    const at = { from: offsetSeconds, ...(channel === null ? {} : { channel }) }
-    if (!(await decoded(tools, request, target, at))) return null
+  for (const { mix, wavPath: target } of voices) {
+    if (!(await decoded(tools, request, target, { mix, from: offsetSeconds }))) return null
     const { durationSeconds } = await readWavHeader(target)
     if (offsetSeconds + durationSeconds < seconds - LEAD) return null
   }
@@ -109,30 +117,36 @@ async function byChannel(
   tools: Tools,
   finder: SpeechFinder,
   request: HearingRequest,
-  seconds: number,
-): Promise<(Voice & Pick<Found, 'finder'>)[] | null> {
+  stats: SoundStats,
+): Promise<Hearing | null> {
   const files = [channelPath(request, 0), channelPath(request, 1)] as const
+  const mixes = [sideMix(stats, 0), sideMix(stats, 1)] as const
   const { signal } = request
   const found: Found[] = []
+  let seconds = 0
   for (const [channel, file] of files.entries()) {
-    if (!(await decoded(tools, request, file, { channel }))) return null
+    if (!(await decoded(tools, request, file, { mix: mixes[channel]! }))) return null
+    seconds = (await readWavHeader(file)).durationSeconds
     const half = (channel * seconds) / 2
     const onProgress = (at: number): void => request.tell('listening', half + at / 2)
     found.push(await finder.find(file, { signal, onProgress }))
   }
   const [left, right] = found as [Found, Found]
-  const sides = await separateCall(files, [left.speech, right.speech], { signal })
+  const gains = [mixes[0].gain, mixes[1].gain] as const
+  const sides = await separateCall(files, [left.speech, right.speech], { signal, gains })
   if (sides === null) {
     for (const file of files) await rm(file, { force: true })
     return null
   }
-  return sides.map((speech, channel) => ({
+  const voices = sides.map((speech, channel) => ({
     channel,
+    mix: mixes[channel]!,
     wavPath: files[channel]!,
     speech,
     doneUntil: 0,
-    finder: left.finder,
   }))
+  const { finder: by } = left
+  return { voices, wavPath: files[0], offsetSeconds: 0, seconds, finder: by, resumed: false }
 }
 
 function channelPath({ workDir }: HearingRequest, channel: number): string {
@@ -144,22 +158,30 @@ async function decoded(
   tools: Tools,
   { sourcePath, track, media, signal, tell, warn }: HearingRequest,
   target: string,
-  { channel, from = 0 }: { channel?: number; from?: number } = {},
+  { mix, from }: { mix: Mix; from?: number },
 ): Promise<boolean> {
   try {
     const { cutShort } = await decode(tools, sourcePath, track.index, target, {
       signal,
       media,
-      fromSeconds: from,
-      ...(channel === undefined ? {} : { channel }),
-      onProgress: (at) => tell('decoding', from + at),
+      fromSeconds: from ?? 0,
+      mix,
+      // Measuring it was the first half, but for what goes on.
+      onProgress: (at) =>
+        tell('decoding', from === undefined ? (media.durationSeconds + at) / 2 : from + at),
     })
-    if (cutShort && channel === undefined) {
-      warn('The file has more sound than its length allows: the rest was left out.')
-    }
+    if (cutShort) warn('The file has more sound than its length allows: the rest was left out.')
     return true
   } catch (error) {
     if (error instanceof AppError && error.code === 'no_audio') return false
     throw error
   }
+}
+
+async function measured(
+  tools: Tools,
+  { sourcePath, track, media, signal, tell }: HearingRequest,
+): Promise<SoundStats | null> {
+  const onProgress = (at: number): void => tell('decoding', at / 2)
+  return await measure(tools, sourcePath, track, { signal, media, onProgress })
 }

@@ -72,7 +72,9 @@ async function listenIn(
     signal,
     checkpoint,
     tell,
-    warn: (text) => warnings.push(text),
+    warn(text) {
+      if (!warnings.includes(text)) warnings.push(text)
+    },
   })
   if (hearing === null) return null
   mediaSeconds = hearing.seconds
@@ -109,7 +111,7 @@ async function listenIn(
         count: { min: options.minSpeakers, max: options.maxSpeakers },
         signal,
       })
-    : { segments: understood.segments, warning: null }
+    : { segments: understood.segments.map(withoutSpeaker), warning: null }
   if (named.warning !== null) warnings.push(named.warning)
   if (hearing.finder === 'loudness') {
     warnings.push(
@@ -125,6 +127,11 @@ async function listenIn(
     subtitles: null,
     warnings,
   }
+}
+
+/** Whoever did not ask who speaks is not told; the sides of a call are heard apart all the same. */
+function withoutSpeaker({ speaker: _, ...segment }: HeardSegment): HeardSegment {
+  return segment
 }
 
 /** What was understood, in the words of the result. */

@@ -1,3 +1,4 @@
+import type { Mix } from '../media/mix.ts'
 import type { Span } from '../speech/span.ts'
 import type { Found } from './speech-finder.ts'
 
@@ -5,6 +6,8 @@ import type { Found } from './speech-finder.ts'
 export interface Voice {
   /** Null: the whole mix. */
   channel: number | null
+  /** How the track's channels became it. */
+  mix: Mix
   /** 16 kHz, mono; begins `offsetSeconds` into the recording. */
   wavPath: string
   /** In seconds of the recording. */

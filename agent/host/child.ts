@@ -10,6 +10,8 @@ export interface ChildOptions {
   signal: AbortSignal
   /** Called for every line of output; `\n`, `\r` and `\r\n` end one (progress meters use `\r`). */
   onLine?: (line: string, stream: 'stdout' | 'stderr') => void
+  /** Called for every chunk of standard output, in place of `onLine`. */
+  onData?: (chunk: Buffer) => void
   cwd?: string
   /** The whole environment; default: the allow-listed part of ours. */
   env?: Record<string, string>
@@ -43,7 +45,7 @@ export async function runChild(
   args: readonly string[],
   options: ChildOptions,
 ): Promise<ChildResult> {
-  const { signal, onLine, tailBytes = TAIL_BYTES } = options
+  const { signal, onLine, onData, tailBytes = TAIL_BYTES } = options
   signal.throwIfAborted()
   const command = dyingWithUs({ file, args })
   const child = execa(command.file, command.args, {
@@ -58,6 +60,10 @@ export async function runChild(
   const release = child.pid === undefined ? () => undefined : holdGroup(child.pid)
   const tails = { stdout: new Tail(tailBytes), stderr: new Tail(tailBytes) }
   for (const name of ['stdout', 'stderr'] as const) {
+    if (name === 'stdout' && onData !== undefined) {
+      child[name].on('data', onData)
+      continue
+    }
     const lines = onLine && new Lines((line) => onLine(line, name))
     child[name].on('data', (chunk: Buffer) => {
       tails[name].push(chunk)

@@ -1,5 +1,6 @@
 import { mostSeconds } from './child-limits.ts'
 import type { MediaInfo } from './media-info.ts'
+import { mixFilters, PLAIN_MIX, type Mix } from './mix.ts'
 import type { Clocked } from './pauses.ts'
 import { RATE } from './wav-write.ts'
 
@@ -11,14 +12,14 @@ export interface DecodeOptions {
   fromSeconds?: number
   /** How much is decoded; default: all. */
   seconds?: number
-  /** One channel alone, from 0; it has to be there. Default: all of them mixed. */
-  channel?: number
+  /** How its channels become one; default: as ffmpeg mixes them. */
+  mix?: Mix
   /** What the file is, as `probe` says: when it begins, and how it is opened. Default: nobody knows. */
   media?: Clocked & Partial<Pick<MediaInfo, 'startSeconds'>>
 }
 
 /** The part of that which ffmpeg is told. */
-type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'seconds' | 'channel' | 'media'> & {
+type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'seconds' | 'mix' | 'media'> & {
   /** Of the file: how much sound it can hold. */
   sizeBytes: number
 }
@@ -46,12 +47,12 @@ const LEAD_SECONDS = 10
  * gaps, begin with what it reads first, and fill up with silence anew whenever the sound's form changes.
  */
 export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
-  const { fromSeconds = 0, seconds, channel, media, sizeBytes } = wish
+  const { fromSeconds = 0, seconds, mix = PLAIN_MIX, media, sizeBytes } = wish
   const seek = Math.max(0, Math.floor(fromSeconds) - LEAD_SECONDS)
   const limitSeconds = mostSeconds(sizeBytes)
   const filters = [
     `[0:a:${track}]aresample=${RATE}`,
-    ...(channel === undefined ? [] : [`pan=mono|c0=c${channel}`]),
+    ...mixFilters(mix),
     `aformat=sample_fmts=s16:sample_rates=${RATE}:channel_layouts=mono`,
     `atrim=end_sample=${Math.ceil(limitSeconds * RATE)}`,
     // Prints the time of each frame: on its way into a file it would be changed wherever a clock goes back.

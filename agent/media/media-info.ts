@@ -9,6 +9,8 @@ export interface AudioTrack {
   codec: string
   sampleRate: number
   channels: number
+  /** ffmpeg's name of what more than two channels are (`5.1(side)`); left out when the file does not say. */
+  layout?: string
   /** As the file tags it, usually ISO 639-2 (`eng`); null when it does not say. */
   language: string | null
   default: boolean
@@ -130,6 +132,7 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
         codec: stream.codec_name,
         sampleRate: stream.sample_rate,
         channels: stream.channels,
+        ...layoutOf(stream),
         language: languageOf(stream.tags),
         default: Boolean(stream.disposition['default']),
       })),
@@ -177,6 +180,13 @@ function kindOfSubtitles({
     ...(hearingImpaired ? { hearingImpaired } : {}),
     ...(commentary ? { commentary } : {}),
   }
+}
+
+function layoutOf({
+  channels,
+  channel_layout: layout,
+}: Probed['streams'][number]): Pick<AudioTrack, 'layout'> {
+  return channels > 2 && !/^(unknown)?$/.test(layout) ? { layout } : {}
 }
 
 function parseJson(text: string): unknown {

@@ -4,7 +4,7 @@ import { printable } from '../../shared/printable.ts'
 /** What ffprobe is asked for (`-show_entries`). */
 export const PROBED = [
   'format=format_name,start_time,duration,size:format_tags=major_brand',
-  'stream=codec_type,codec_name,sample_rate,channels,width,height,avg_frame_rate,r_frame_rate,duration,start_time',
+  'stream=codec_type,codec_name,sample_rate,channels,channel_layout,width,height,avg_frame_rate,r_frame_rate,duration,start_time',
   'stream_disposition:stream_tags=language,title',
   'chapter=start_time,end_time:chapter_tags=title',
 ].join(':')
@@ -40,6 +40,7 @@ export const probed = z.object({
         codec_name: text,
         sample_rate: number,
         channels: number,
+        channel_layout: text,
         width: number,
         height: number,
         avg_frame_rate: text,

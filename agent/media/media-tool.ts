@@ -18,7 +18,7 @@ export const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
 export const LEVELLED = ['-hide_banner', '-nostdin', '-nostats', '-v', 'level+info']
 
 /** One run of a tool over a file of strangers. */
-export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'tailBytes'> {
+export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'onData' | 'tailBytes'> {
   tool: 'ffmpeg' | 'ffprobe'
   args: readonly string[]
   /** The file that is read. */
@@ -41,7 +41,7 @@ export interface ToolResult extends ChildResult {
  * @throws {AppError} `engine_missing` when it cannot be started, `source_missing` when its file is gone; the signal's reason when aborted.
  */
 export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResult> {
-  const { tool, args, file, folder, limits, signal, tailBytes, onLog } = run
+  const { tool, args, file, folder, limits, signal, tailBytes, onData, onLog } = run
   const errors = new Tail()
   const onLine: ChildOptions['onLine'] =
     onLog === undefined
@@ -59,6 +59,7 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
     signal,
     env: toolEnv(),
     ...(onLine === undefined ? {} : { onLine }),
+    ...(onData === undefined ? {} : { onData }),
     ...(tailBytes === undefined ? {} : { tailBytes }),
   })
   const result = onLog === undefined ? printed : { ...printed, stderrTail: errors.text() }

@@ -36,10 +36,14 @@ const LEAST_SECONDS = 0.25
 export async function separateCall(
   wavs: readonly [string, string],
   speech: readonly [readonly Span[], readonly Span[]],
-  options: { signal: AbortSignal },
+  options: { signal: AbortSignal; gains?: readonly [number, number] },
 ): Promise<[Span[], Span[]] | null> {
-  const left = { levels: await readLevels(wavs[0], options), speech: speech[0] }
-  const right = { levels: await readLevels(wavs[1], options), speech: speech[1] }
+  const [leftGain, rightGain] = options.gains ?? [0, 0]
+  const left = { levels: lowered(await readLevels(wavs[0], options), leftGain), speech: speech[0] }
+  const right = {
+    levels: lowered(await readLevels(wavs[1], options), rightGain),
+    speech: speech[1],
+  }
   return areSeparate(left, right) ? [ownSpeech(left, right), ownSpeech(right, left)] : null
 }
 
@@ -116,6 +120,10 @@ function piecesWithout(span: Span, marked: Uint8Array): Span[] {
   }
   if (span.end > start) pieces.push({ start, end: span.end })
   return pieces
+}
+
+function lowered(levels: Float32Array, gain: number): Float32Array {
+  return gain === 0 ? levels : levels.map((level) => level - gain)
 }
 
 function frameRange({ start, end }: Span): [number, number] {

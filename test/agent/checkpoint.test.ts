@@ -7,7 +7,8 @@ const SPEECH = [
   { start: 4, end: 9.5 },
 ]
 const SEGMENT = { start: 1, end: 4, text: 'Good morning.' }
-const VOICE = { channel: null, speech: SPEECH, doneUntil: 4 }
+const MIX = { weights: [1, -0.5], layout: 'stereo', gain: 12 }
+const VOICE = { channel: null, mix: MIX, speech: SPEECH, doneUntil: 4 }
 const CHECKPOINT = {
   version: 1,
   source: 'abc',
@@ -30,6 +31,10 @@ const read = (value: unknown) =>
 describe('a checkpoint', () => {
   it('is read when it is of the same source and options', () => {
     assert.deepEqual(read(CHECKPOINT), CHECKPOINT)
+    // Of an agent that mixes as ffmpeg does.
+    const { mix: _, ...plain } = VOICE
+    const { voices } = read({ ...CHECKPOINT, voices: [plain] }) ?? {}
+    assert.deepEqual(voices?.[0]?.mix, { weights: null, layout: null, gain: 0 })
     const call = [0, 1].map((channel) => ({ ...VOICE, channel }))
     assert.equal(read({ ...CHECKPOINT, voices: call })?.voices.length, 2)
     assert.equal(read({ ...CHECKPOINT, source: 'other' }), null)
@@ -50,6 +55,7 @@ describe('a checkpoint', () => {
     ['no voice', { voices: [] }],
     ['less than nothing left out', { dropped: -1 }],
     ['a length that is none', { seconds: -10 }],
+    ['a mix that is a filter', { voices: [{ ...VOICE, mix: { ...MIX, layout: 'mono,anull' } }] }],
     ['a finder that nobody has', { finder: 'guess' }],
   ]
   for (const [what, change] of senseless) {

@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import type { Engine, Recognised, TranscribeRequest } from '../../agent/engines/engine.ts'
 import { recognise } from '../../agent/hearing/recognition.ts'
 import type { Understood } from '../../agent/hearing/understood.ts'
+import { PLAIN_MIX } from '../../agent/media/mix.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, makeSilence, tempFolder } from './fixtures.ts'
 
@@ -53,7 +54,9 @@ async function run(
   }
   const wavPath = more.silence === true ? await makeSilence(folder, 11) : CLIPS.jfk.file
   await recognise(engine, {
-    voices: [{ channel: null, wavPath, speech: [{ start: 0.5, end: 5 }], doneUntil: 0 }],
+    voices: [
+      { channel: null, mix: PLAIN_MIX, wavPath, speech: [{ start: 0.5, end: 5 }], doneUntil: 0 },
+    ],
     finder: more.finder ?? 'silero',
     offsetSeconds: 0,
     totalSeconds: 11,

@@ -1,0 +1,47 @@
+import { stat } from 'node:fs/promises'
+import { mostSeconds, readingLimits } from './child-limits.ts'
+import { commonLayout } from './channel-layout.ts'
+import type { DecodeOptions } from './media-decode.ts'
+import type { AudioTrack } from './media-info.ts'
+import { QUIET, runTool, SAFE } from './media-tool.ts'
+import type { MediaTools } from './sandbox.ts'
+import { MEASURED_RATE, SoundMeter, type SoundStats } from './sound-stats.ts'
+
+/** Rumble is not speech, however loud it is. */
+const SPEECH = ['highpass=f=200', 'highpass=f=200']
+
+/**
+ * How loud the channels of an audio track are, and what they have in common. Decodes all of it, and keeps nothing.
+ * @returns null where nothing can be decoded: `decode` says why.
+ * @throws {AppError} `engine_missing`, `source_missing`; the signal's reason when aborted.
+ */
+export async function measure(
+  tools: MediaTools,
+  file: string,
+  { index, channels, layout }: Pick<AudioTrack, 'index' | 'channels' | 'layout'>,
+  { signal, media, onProgress }: Pick<DecodeOptions, 'signal' | 'media' | 'onProgress'>,
+): Promise<SoundStats | null> {
+  const meter = new SoundMeter(channels)
+  const { size } = await stat(file).catch(() => ({ size: 0 }))
+  const common = commonLayout(layout ?? null, channels)
+  const form = common === null ? [] : [`aformat=channel_layouts=${common}`]
+  const filters = [...form, ...SPEECH, `aresample=${MEASURED_RATE}`].join(',')
+  const map = ['-map', `0:a:${index}`, '-vn', '-sn', '-dn', '-af', filters]
+  const raw = ['-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1']
+  const input = [...SAFE, ...(media?.opening ?? []), '-threads', '2', '-i', `file:${file}`]
+  let bytes = 0
+  await runTool(tools, {
+    tool: 'ffmpeg',
+    args: [...QUIET, ...input, ...map, ...raw],
+    file,
+    folder: null,
+    limits: readingLimits(mostSeconds(size)),
+    signal,
+    onData(chunk) {
+      meter.push(chunk)
+      bytes += chunk.length
+      onProgress(bytes / (4 * channels * MEASURED_RATE))
+    },
+  })
+  return bytes === 0 ? null : meter.stats()
+}

@@ -1,0 +1,184 @@
+import { channelAt, commonLayout, isBass } from './channel-layout.ts'
+import type { SoundStats } from './sound-stats.ts'
+
+/** How a track becomes one channel. */
+export interface Mix {
+  /** Of each channel, in order; null: as ffmpeg mixes the track's layout. */
+  weights: readonly number[] | null
+  /** The layout whose channels are meant, as ffmpeg calls it; null: whatever there is. */
+  layout: string | null
+  /** How much it is turned up, in dB. */
+  gain: number
+}
+
+/** ffmpeg's own mix, as loud as it is. */
+export const PLAIN_MIX: Mix = { weights: null, layout: null, gain: 0 }
+
+/** A channel quieter than the loudest by so many dB has nothing to say. */
+const SILENT_BELOW = 30
+/** A party of a call may be quieter than the other by so many dB. */
+const FAINT = 50
+/** From this correlation on two channels are the same sound. */
+const SAME = 0.7
+/** A bass channel this close to the loudest one, in dB and in the range of speech, is none. */
+const BASS_BELOW = 12
+/** Less than this of what is mixed is left where channels cancel each other out. */
+const CANCELLED = 0.4
+/** Below this correlation one channel is the other turned over. */
+const TURNED_OVER = -0.4
+/** Loud moments of speech that are quieter than this, in dB, are missed by voice detectors. */
+const QUIET = -28
+/** How loud the loud moments then become. */
+const TARGET = -14
+/** Below this the file has hardly any bits left for it. */
+const LOST = -75
+/** Samples beyond full scale by so much, in dB, were meant to be turned down; less is an artefact of codecs. */
+const OVER = 1
+
+/** A track's channels as one, and what a reader should know of that. */
+export function chooseMix(
+  stats: SoundStats,
+  layout: string | null,
+): { mix: Mix; warnings: string[] } {
+  const { channels } = stats
+  const levels = channels.map(({ level }) => level)
+  const loudest = levels.indexOf(Math.max(...levels))
+  if (channels.length === 0 || levels[loudest] === -Infinity)
+    return { mix: PLAIN_MIX, warnings: [] }
+  const { weights, warnings } = weightsOf(stats, layout, loudest)
+  const peak = 20 * Math.log10(Math.max(...channels.map((channel) => channel.peak)))
+  const level = mixedLevel(stats, weights ?? evenly(channels.length), loudest)
+  const gain = gainFor(level, peak)
+  const mix = { weights, layout: commonLayout(layout, channels.length), gain }
+  return { mix, warnings: [...warnings, ...quietness(levels[loudest]!, gain)] }
+}
+
+/** One channel alone, as loud as speech is. */
+export function sideMix({ channels }: SoundStats, channel: number): Mix {
+  const { level, peak } = channels[channel]!
+  const weights = channels.map((_, i) => (i === channel ? 1 : 0))
+  const layout = commonLayout(null, channels.length)
+  return { weights, layout, gain: gainFor(level, 20 * Math.log10(peak)) }
+}
+
+/** Whether two channels may be two parties: both are heard, and they are not the same sound. */
+export function mayBeCall(stats: SoundStats): boolean {
+  const [left, right, ...more] = stats.channels
+  if (left === undefined || right === undefined || more.length > 0) return false
+  const isHeard = Math.min(left.level, right.level) >= Math.max(left.level, right.level) - FAINT
+  return isHeard && left.level > -Infinity && Math.abs(correlation(stats, 0, 1)) < SAME
+}
+
+/** The filters that make a mix; its samples are floating-point numbers then. None where ffmpeg does so anyway. */
+export function mixFilters({ weights, layout, gain }: Mix): string[] {
+  if (weights === null && gain === 0) return []
+  const form = weights === null ? 'mono' : layout
+  const terms = (weights ?? []).flatMap((weight, i) => (weight === 0 ? [] : [term(weight, i)]))
+  return [
+    `aformat=sample_fmts=fltp${form === null ? '' : `:channel_layouts=${form}`}`,
+    ...(terms.length === 0 ? [] : [`pan=mono|c0=${terms.join('').replace(/^\+/, '')}`]),
+    ...(gain === 0 ? [] : [`volume=${gain}dB`]),
+  ]
+}
+
+function term(weight: number, channel: number): string {
+  return `${weight < 0 ? '-' : '+'}${Number(Math.abs(weight).toFixed(4))}*c${channel}`
+}
+
+function weightsOf(
+  stats: SoundStats,
+  layout: string | null,
+  loudest: number,
+): { weights: number[] | null; warnings: string[] } {
+  const { channels } = stats
+  const count = channels.length
+  if (count === 1) return { weights: null, warnings: [] }
+  const best = channels[loudest]!.level
+  const heard = channels.map(({ level }) => level >= best - SILENT_BELOW)
+  const bass = channels.findIndex((_, i) => isBass(layout, count, i))
+  const speaksBass = bass >= 0 && channels[bass]!.level >= best - BASS_BELOW
+  const usual = channels.map((_, i) => (i === bass ? 0 : 1))
+  const isKnown = count === 2 || layout !== null
+  const alone = heard.filter(Boolean).length === 1
+  if (isKnown && !speaksBass && !alone && keeps(stats, usual) >= CANCELLED) {
+    return { weights: null, warnings: [] }
+  }
+  const turned = channels.map(
+    (_, i) => i !== loudest && correlation(stats, i, loudest) < TURNED_OVER,
+  )
+  const signed = channels.map((_, i) => (!heard[i] ? 0 : turned[i] ? -1 : 1))
+  const mixed = keeps(stats, signed) >= CANCELLED
+  const chosen = mixed ? signed : channels.map((_, i) => (i === loudest ? 1 : 0))
+  const total = chosen.reduce<number>((sum, one) => sum + Math.abs(one), 0)
+  const warnings: string[] = []
+  const names = (wanted: (i: number) => boolean): string =>
+    channels.flatMap((_, i) => (wanted(i) ? [channelAt(i)] : [])).join(', ')
+  if (!mixed) {
+    warnings.push(
+      `Its channels cancel each other out when they are mixed: only ${channelAt(loudest)} was heard, the loudest.`,
+    )
+  } else if (turned.some((one, i) => one && heard[i])) {
+    const over = names((i) => heard[i]! && turned[i]!)
+    warnings.push(
+      `Its channels cancel each other out when they are mixed: ${over} was turned over.`,
+    )
+  }
+  if (speaksBass && count > 2) {
+    warnings.push(
+      `There is more than bass on ${channelAt(bass)}, which its layout has for bass alone: it was heard too.`,
+    )
+  } else if (!isKnown) {
+    const used = names((i) => chosen[i] !== 0)
+    warnings.push(
+      `The file does not say what its ${count} channels are: ${alone ? `only ${used} has sound, and was heard` : `${used} were mixed`}.`,
+    )
+  }
+  return { weights: chosen.map((one) => one / total), warnings }
+}
+
+/** How much of the channels is left when they are mixed: 1 where they have nothing in common, less where they cancel. */
+function keeps({ covariance }: SoundStats, weights: readonly number[]): number {
+  let mixed = 0
+  let apart = 0
+  for (const [a, row] of covariance.entries()) {
+    apart += weights[a]! ** 2 * row[a]!
+    for (const [b, product] of row.entries()) mixed += weights[a]! * weights[b]! * product
+  }
+  return apart === 0 ? 1 : mixed / apart
+}
+
+function correlation({ covariance }: SoundStats, a: number, b: number): number {
+  const size = Math.sqrt(covariance[a]![a]! * covariance[b]![b]!)
+  return size === 0 ? 0 : covariance[a]![b]! / size
+}
+
+/** How loud the loud moments of a mix are, in dB. */
+function mixedLevel(
+  { channels, covariance }: SoundStats,
+  weights: readonly number[],
+  loudest: number,
+): number {
+  let power = 0
+  for (const [a, row] of covariance.entries()) {
+    for (const [b, product] of row.entries()) power += weights[a]! * weights[b]! * product
+  }
+  const own = covariance[loudest]![loudest]!
+  const change = power > 0 && own > 0 ? 10 * Math.log10(power / own) : 0
+  return channels[loudest]!.level + change
+}
+
+function evenly(count: number): number[] {
+  return Array.from({ length: count }, () => 1 / count)
+}
+
+/** By how much to turn it up, in dB. */
+function gainFor(level: number, peak: number): number {
+  const isTooLoud = peak > OVER && level > TARGET
+  return level !== -Infinity && (level < QUIET || isTooLoud) ? Math.round(TARGET - level) : 0
+}
+
+function quietness(level: number, gain: number): string[] {
+  if (level >= QUIET) return []
+  const lost = level < LOST ? ' So little of it is left that words may be missing.' : ''
+  return [`Its sound is very quiet: it was turned up by ${gain} dB.${lost}`]
+}

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { createMoonshine } from '../../agent/engines/moonshine.ts'
+import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
+import { Slots } from '../../agent/host/slots.ts'
+import { readWavHeader } from '../../agent/media/wav.ts'
+import { modelsDir } from '../../agent/paths.ts'
+import { wordErrors } from '../../agent/wer.ts'
+import { createPipeline } from '../../agent/work/pipeline.ts'
+import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+
+const folder = tempFolder()
+const engine = createMoonshine({ modelsDir: modelsDir() })
+const pipeline = createPipeline({
+  tools: await testTools(),
+  engine,
+  slots: new Slots([{ index: 0, gpu: null }]),
+  finder: createSpeechFinder({ dir: modelsDir() }),
+  speakers: { always: false, prefix: 'Speaker_', models: null },
+  models: [],
+})
+after(() => engine.close())
+
+/** What is heard in a file: the texts of its segments by speaker, and what is said of it. */
+async function listenTo(file: string, taskOptions: Record<string, unknown> = {}) {
+  const { transcript, metadata } = await pipeline.convert({
+    jobId: 'kind',
+    sourcePath: file,
+    filename: path.basename(file),
+    contentType: 'audio',
+    taskOptions: { language: 'en', ...taskOptions },
+    workDir: await mkdtemp(path.join(folder, 'work-')),
+    signal: new AbortController().signal,
+    report() {},
+  })
+  const said = (speaker?: string): string =>
+    transcript.segments
+      .filter((segment) => speaker === undefined || segment.speaker === speaker)
+      .map(({ text }) => text)
+      .join(' ')
+  return { said, segments: transcript.segments, warnings: String(metadata['warnings']) }
+}
+
+const { jfk } = CLIPS
+const at = (name: string): string => path.join(folder, name)
+
+/** jfk on one of several channels of a WAV file that does not say what they are. */
+async function onChannel(channel: number, channels: number, target: string): Promise<string> {
+  const clip = await readFile(jfk.file)
+  const { dataOffset, samples } = await readWavHeader(jfk.file)
+  const header = Buffer.from(clip.subarray(0, 44))
+  header.write('data', 36, 'latin1')
+  const sound = Buffer.alloc(samples * channels * 2)
+  for (let i = 0; i < samples; i++) {
+    clip.copy(sound, (i * channels + channel) * 2, dataOffset + i * 2, dataOffset + i * 2 + 2)
+  }
+  header.writeUInt32LE(16, 16)
+  header.writeUInt16LE(channels, 22)
+  header.writeUInt32LE(16_000 * channels * 2, 28)
+  header.writeUInt16LE(channels * 2, 32)
+  header.writeUInt32LE(sound.length, 40)
+  await writeFile(target, Buffer.concat([header, sound]))
+  return target
+}
+
+/** Files in which the words are at full level, but not where the usual mix or a voice detector finds them. */
+const KINDS: Record<string, { file: () => Promise<string>; warning: RegExp }> = {
+  'one side turned over': {
+    file: () => ffmpeg`-i ${jfk.file} -af ${'pan=stereo|c0=c0|c1=-1*c0'} ${at('over.flac')}`,
+    warning: /turned over/,
+  },
+  'ten microphones, nine of them off': {
+    file: () => onChannel(9, 10, at('ten.wav')),
+    warning: /only channel 10/,
+  },
+  'the voice on the channel for bass': {
+    file: () => ffmpeg`-i ${jfk.file} -af ${'pan=5.1|c3=c0'} ${at('bass.flac')}`,
+    warning: /more than bass on channel 4/,
+  },
+  'a voice at -40 dB': {
+    file: () => ffmpeg`-i ${jfk.file} -af ${'volume=-40dB'} ${at('quiet.flac')}`,
+    warning: /turned up by \d+ dB/,
+  },
+  'a voice at -60 dB': {
+    file: () =>
+      ffmpeg`-i ${jfk.file} -af ${'volume=-60dB:precision=float'} -c:a pcm_f32le ${at('hardly.wav')}`,
+    warning: /turned up by \d+ dB/,
+  },
+  'floating-point samples far above full scale': {
+    file: () =>
+      ffmpeg`-i ${jfk.file} -af ${'volume=24dB:precision=float'} -c:a pcm_f32le ${at('over.wav')}`,
+    warning: /^$/,
+  },
+}
+
+describe('every word is heard', () => {
+  for (const [name, { file, warning }] of Object.entries(KINDS)) {
+    it(`of ${name}`, async () => {
+      const { said, warnings } = await listenTo(await file())
+      assert.ok(wordErrors(jfk.text, said()).errors <= 1, said())
+      assert.match(warnings, warning)
+    })
+  }
+})
