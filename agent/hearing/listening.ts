@@ -111,7 +111,7 @@ async function listenIn(
         count: { min: options.minSpeakers, max: options.maxSpeakers },
         signal,
       })
-    : { segments: understood.segments.map(withoutSpeaker), warning: null }
+    : { segments: understood.segments, warning: null }
   if (named.warning !== null) warnings.push(named.warning)
   if (hearing.finder === 'loudness') {
     warnings.push(
@@ -120,7 +120,7 @@ async function listenIn(
   }
   warnings.push(...understood.warnings, ...doubts(understood, hearing))
   return {
-    transcript: transcriptOf(understood, named.segments, hearing.seconds),
+    transcript: transcriptOf(understood, named.segments, hearing.seconds, wantsSpeakers),
     engine: { ...info, model: modelLabel(asked.options.model ?? info.model) },
     track,
     heardSeconds: hearing.seconds,
@@ -129,16 +129,13 @@ async function listenIn(
   }
 }
 
-/** Whoever did not ask who speaks is not told; the sides of a call are heard apart all the same. */
-function withoutSpeaker({ speaker: _, ...segment }: HeardSegment): HeardSegment {
-  return segment
-}
-
 /** What was understood, in the words of the result. */
 function transcriptOf(
   { decided, heard }: Understood,
   segments: readonly HeardSegment[],
   durationSeconds: number,
+  /** Whoever did not ask who speaks is not told: the sides of a call are heard apart all the same. */
+  wantsSpeakers: boolean,
 ): Transcript {
   const spoken = decided ?? mostHeard(heard)
   const probability = spoken?.probability ?? null
@@ -150,7 +147,7 @@ function transcriptOf(
       start,
       end,
       text,
-      ...(speaker === undefined ? {} : { speaker }),
+      ...(speaker === undefined || !wantsSpeakers ? {} : { speaker }),
       ...(words === undefined ? {} : { words }),
       ...(flags === undefined || flags.length === 0 ? {} : { flags }),
     })),

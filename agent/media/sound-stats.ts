@@ -1,5 +1,5 @@
 /** What is known of one channel. */
-export interface ChannelStats {
+interface ChannelStats {
   /** How loud its loud moments are, in dB below full scale; -Infinity: it is silent. */
   level: number
   /** The largest sample; above 1 only where samples are floating-point numbers. */
