@@ -101,7 +101,7 @@ const OTHERS_BEGIN = /^(webhook|ingest|database|chunk)/
 /**
  * The options of a job that this agent understands: an allow-list with types and limits. What is not on it, or does not
  * fit, is left out and has a sentence in `warnings`; a null counts as absent.
- * @throws {AppError} `unsupported_language` when `language` is no language code: any text would be in the wrong one.
+ * @throws {AppError} `invalid` when `language` is no language code: any text would be in the wrong one.
  */
 export function readJobOptions(taskOptions: Record<string, unknown>): {
   options: JobOptions
@@ -164,5 +164,5 @@ function languageOf({ language }: Record<string, unknown>): string | null {
   if (code === '' || code?.toLowerCase() === 'auto') return null
   if (code !== null && LANGUAGE.test(code)) return code
   const given = oneLine(JSON.stringify(language)).slice(0, MOST_NAME)
-  throw new AppError('unsupported_language', `A job's language is a code like 'en', not ${given}.`)
+  throw new AppError('invalid', `A job's language is a code like 'en', not ${given}.`)
 }

@@ -11,13 +11,14 @@ import { inWords, requirementsOf } from './job/requirements.ts'
 import type { SetAside } from './job/set-aside.ts'
 import { etagOf } from './files/sources.ts'
 import { withoutSecrets } from './job/task-options.ts'
-import type { Worker, Workers } from './leases/workers.ts'
+import type { Worker } from './leases/worker.ts'
+import type { Workers } from './leases/workers.ts'
 
 /** How often a worker should send a heartbeat: three fit into a lease. */
 const HEARTBEATS_PER_LEASE = 3
 
 /** A worker as it was last heard of, and what it works on. */
-interface WorkerView extends Worker {
+interface WorkerView extends Omit<Worker, 'ability'> {
   jobs: WorkerAnswer['jobs']
   setAside: WorkerAnswer['setAside']
 }
@@ -142,11 +143,11 @@ export class Views {
       byWorker.set(workerId, list)
     }
     const found = this.#workers.all().filter(({ workerId }) => isWanted(workerId))
-    return found.map((worker) => ({
-      ...worker,
-      jobs: byWorker.get(worker.workerId) ?? [],
-      setAside: shownSetAside(this.#workers.setAsideOf(worker.workerId)),
-    }))
+    return found.map((worker) => {
+      const { ability: _, ...shown } = worker
+      const setAside = shownSetAside(this.#workers.setAsideOf(worker.workerId))
+      return { ...shown, jobs: byWorker.get(worker.workerId) ?? [], setAside }
+    })
   }
 
   /** @param worker one that is known. */
@@ -177,7 +178,7 @@ export class Views {
   }
 
   #waitingFor(job: Job): string | null {
-    const requirements = requirementsOf(job.taskOptions)
+    const requirements = requirementsOf(job)
     if (job.status !== 'pending' || requirements.key === '') return null
     if (this.#workers.hasFor(job.contentType, requirements)) return null
     return `a worker for ${job.contentType} that has ${inWords(requirements)}`
@@ -187,7 +188,7 @@ export class Views {
     const at = this.#estimates.completionAt(job, {
       now: this.#jobs.now(),
       position,
-      slots: Math.max(1, this.#workers.slotsFor(job.contentType, requirementsOf(job.taskOptions))),
+      slots: Math.max(1, this.#workers.slotsFor(job.contentType, requirementsOf(job))),
     })
     return at === null ? null : new Date(at).toISOString()
   }
@@ -211,7 +212,7 @@ function shownFailure(job: Job): Pick<StatusAnswer, 'errorCode' | 'errorMessage'
 
 /** Whose token it was is in the job's file and in the log, and nobody else's to know. */
 function withoutToken(attempt: Attempt): JobAnswer['attempts'][number] {
-  const { tokenId: _, ...shown } = attempt
+  const { tokenId: _, ability: __, ...shown } = attempt
   return shown
 }
 

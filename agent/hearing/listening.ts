@@ -1,8 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import type { Transcript } from '../../shared/transcript.ts'
-import { checkpointOf, readCheckpoint, understoodSoFar } from './checkpoint.ts'
+import { checkpointOf, readCheckpoint, understoodSoFar, type Checkpoint } from './checkpoint.ts'
 import type { ConvertInput, Heard, PipelineParts } from './conversion.ts'
+import type { Engine } from '../engines/engine.ts'
 import type { HeardSegment } from '../speech/heard-segment.ts'
 import { modelLabel } from '../engines/model-label.ts'
 import { mostHeard } from './heard-languages.ts'
@@ -14,7 +15,7 @@ import { overall, type Stage } from '../reports/progress.ts'
 import { recognise, type RecognitionRequest } from './recognition.ts'
 import type { Slot } from '../host/slots.ts'
 import { nameSpeakers } from './speakers.ts'
-import { speechOptions } from './speech-options.ts'
+import { refuseUnknown, speechOptions } from './speech-options.ts'
 import { spokenLanguage } from './spoken-language.ts'
 import { chooseTrack } from '../media/tracks.ts'
 import type { Understood } from './understood.ts'
@@ -53,7 +54,8 @@ async function listenIn(
   warnings.push(...asked.warnings)
   const wantsSpeakers = options.diarize ?? parts.speakers.always
   const made = JSON.stringify([asked.options, wantsSpeakers, track.index])
-  const checkpoint = sha256 === undefined ? null : readCheckpoint(input.checkpoint, sha256, made)
+  const checkpoint = checkpointFor(input, made)
+  if (asked.options.model === null) refuseTold(checkpoint, engine)
   let mediaSeconds = media.durationSeconds
   const tell = (stage: Stage, processedSeconds: number): void => {
     const within = mediaSeconds > 0 ? processedSeconds / mediaSeconds : 0
@@ -127,6 +129,16 @@ async function listenIn(
     subtitles: null,
     warnings,
   }
+}
+
+/** How far an earlier attempt came with this source and what was made of the options. */
+function checkpointFor({ sha256, checkpoint }: ConvertInput, made: string): Checkpoint | null {
+  return sha256 === undefined ? null : readCheckpoint(checkpoint, sha256, made)
+}
+
+/** An engine before us may have told the language from the recording. @throws {AppError} `unsupported_language` */
+function refuseTold(checkpoint: Checkpoint | null, engine: Engine): void {
+  refuseUnknown(checkpoint?.decided?.language ?? null, engine)
 }
 
 /** What was understood, in the words of the result. */

@@ -1,9 +1,9 @@
 import { AppError } from '../../shared/errors.ts'
+import { languageCode } from '../../shared/languages.ts'
 import type { Engine, SpeechOptions } from '../engines/engine.ts'
 import { modelLabel } from '../engines/model-label.ts'
 import { languageCode as languageNamed } from '../engines/whisper-languages.ts'
 import type { JobOptions } from '../job-options.ts'
-import { languageCode } from '../media/tracks.ts'
 
 /**
  * What of a job's options this engine can do, and a sentence for each that it cannot: a job is not refused for a wish.
@@ -52,7 +52,11 @@ export function speechOptions(
   }
 }
 
-function refuseUnknown(language: string | null, { info, abilities: { languages } }: Engine): void {
+/** @throws {AppError} `unsupported_language` when the engine's usual model does not know a language; null: nobody knows which. */
+export function refuseUnknown(
+  language: string | null,
+  { info, abilities: { languages } }: Engine,
+): void {
   if (language === null || languages === null || languages.includes(language)) return
   // Some write its name.
   if (languages.includes(languageNamed(language) ?? '')) return

@@ -1,16 +1,6 @@
 import { formatTimestamp } from '../../shared/duration.ts'
+import { languageCode } from '../../shared/languages.ts'
 import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
-
-/** A language as a tag or a person writes it (`ger`, `de-AT`) as ISO 639-1 where it has such a code, else null. */
-export function languageCode(text: string | null): string | null {
-  try {
-    return text === null
-      ? null
-      : (new Intl.Locale(text.trim().replaceAll('_', '-')).language ?? null)
-  } catch {
-    return null
-  }
-}
 
 /**
  * The track to hear: the one that is wanted (its index among the audio tracks, or a language), else the first in the

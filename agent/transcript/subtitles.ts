@@ -1,11 +1,12 @@
 import { AppError } from '../../shared/errors.ts'
+import { languageCode } from '../../shared/languages.ts'
 import { printable } from '../../shared/printable.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { Heard } from '../hearing/conversion.ts'
 import { extractSubtitles } from '../media/extract-subtitles.ts'
 import type { MediaInfo, SubtitleTrack } from '../media/media-info.ts'
 import type { MediaTools } from '../media/sandbox.ts'
-import { chooseSubtitles, languageCode, subtitlesInstead } from '../media/tracks.ts'
+import { chooseSubtitles, subtitlesInstead } from '../media/tracks.ts'
 
 /** The file's own subtitles, where the job would rather have them than what is heard. */
 export function subtitlesToPrefer(media: MediaInfo, options: JobOptions): SubtitleTrack | null {

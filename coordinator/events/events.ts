@@ -159,8 +159,8 @@ export class Events {
   }
 }
 
-function hasRequirements({ status, taskOptions }: Job): boolean {
-  return status === 'pending' && requirementsOf(taskOptions).key !== ''
+function hasRequirements(job: Job): boolean {
+  return job.status === 'pending' && requirementsOf(job).key !== ''
 }
 
 function hasMoved(before: Job, after: Job): boolean {

@@ -5,7 +5,7 @@ import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { lastAttempt, type Job, type PendingJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
-import { NO_REQUIREMENTS } from '../job/requirements.ts'
+import { requirementsOf } from '../job/requirements.ts'
 import type { Results } from '../files/results.ts'
 import type { Workers } from '../leases/workers.ts'
 import { dueHereAt } from './fallback.ts'
@@ -108,7 +108,7 @@ export class LocalWorker {
   #next(): { best: { job: PendingJob; processor: Processor } | null; again: number } {
     const { jobs } = this.#options
     const now = jobs.now()
-    const isServed = this.#servedTypes()
+    const isServed = this.#served()
     let best: { job: PendingJob; processor: Processor } | null = null
     let again = Infinity
     for (const job of jobs.inStatus('pending')) {
@@ -125,24 +125,25 @@ export class LocalWorker {
   #processorFor(
     job: PendingJob,
     now: number,
-    isServed: (contentType: string) => boolean,
+    isServed: (job: PendingJob) => boolean,
   ): Processor | number {
     const at = this.#dueAt(job) ?? Infinity
     if (at > now) return at
-    if (job.ingestion?.local !== true && isServed(job.contentType)) return now + RECHECK_MS
+    if (job.ingestion?.local !== true && isServed(job)) return now + RECHECK_MS
     const processor = this.#options.processors.for(job)
     if (processor === null) return Infinity
     const until = Math.max(this.#pauseOf(processor.name), this.#pauseOf(ALL))
     return until > now ? until : processor
   }
 
-  /** Whether there is a worker for a content type, as of now. */
-  #servedTypes(): (contentType: string) => boolean {
+  /** Whether there is a worker who may have such a job, as of now. */
+  #served(): (job: PendingJob) => boolean {
     const known = new Map<string, boolean>()
-    return (contentType) => {
-      const served =
-        known.get(contentType) ?? this.#options.workers.hasFor(contentType, NO_REQUIREMENTS)
-      known.set(contentType, served)
+    return (job) => {
+      const requirements = requirementsOf(job)
+      const key = JSON.stringify([job.contentType, requirements.key])
+      const served = known.get(key) ?? this.#options.workers.hasFor(job.contentType, requirements)
+      known.set(key, served)
       return served
     }
   }

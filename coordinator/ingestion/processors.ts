@@ -66,7 +66,7 @@ export class Processors {
 
   #find(file: ToProcess): Processor | null {
     // That somebody here has what a job requires has not been said.
-    if (requirementsOf(file.taskOptions).key !== '') return null
+    if (requirementsOf(file).isStrict) return null
     const { localProcessors } = this.#options.config
     const { contentType } = file
     // Content types are the client's words: `constructor` is one like any other.

@@ -28,6 +28,8 @@ export interface Attempt {
   outcome: Outcome | null
   errorCode: string | null
   errorMessage: string | null
+  /** What its worker had said that it can do, as a digest; null: such that nothing is to be kept from it. */
+  ability: string | null
 }
 
 /** The right to work on the newest attempt, and what its worker last said of it. Lives in memory between claims. */
@@ -128,6 +130,7 @@ export type JobEvent =
       tokenId?: string | null
       claimId: string | null
       leased: boolean
+      ability?: string | null
     }
   | { type: 'heartbeat'; attempt: number; beat: Beat }
   | { type: 'succeed'; attempt: number; result: Result }

@@ -1,7 +1,6 @@
 import TinyQueue from 'tinyqueue'
-import type { Capabilities } from '../../shared/announcement.ts'
 import { openAtOf, type PendingJob } from './job.ts'
-import { meets, requirementsOf, type Requirements } from './requirements.ts'
+import { meets, requirementsOf, UNTOLD, type Ability, type Requirements } from './requirements.ts'
 
 interface Entry {
   jobId: string
@@ -62,14 +61,17 @@ export class JobQueue {
       availableAt,
       reservedFor,
       openAt,
-      requirements: requirementsOf(job.taskOptions),
+      requirements: requirementsOf(job),
       live: true,
     }
     this.#entries.set(jobId, entry)
     if (openAt <= now) shelve(this.#ready, contentType, entry)
     else this.#delayed.push(entry)
-    if (reservedFor !== null && openAt > now)
-      shelve(this.#reserved, reservedKey(reservedFor, contentType), entry)
+    if (reservedFor !== null && openAt > now) {
+      // Who chose its worker by hand did so after those that could not do it.
+      const requirements = requirementsOf({ taskOptions: job.taskOptions })
+      shelve(this.#reserved, reservedKey(reservedFor, contentType), entry, requirements)
+    }
   }
 
   remove(jobId: string): void {
@@ -81,22 +83,24 @@ export class JobQueue {
 
   /**
    * Takes out the best job that this worker may have now, or null.
-   * @param can what the worker said that it can do; null: nothing, so it gets no job that requires something.
+   * @param ability what is known of what the worker can do: it gets no job that requires something else.
    * @param isLeft which jobs it leaves to others, unless they are kept for it.
    */
   take(
     contentTypes: readonly string[],
     workerId: string,
     now: number,
-    can: Capabilities | null = null,
+    ability: Ability = UNTOLD,
     isLeft: (contentType: string, requirements: Requirements) => boolean = () => false,
   ): string | null {
     this.open(now)
     let best: Entry | undefined
     for (const type of contentTypes) {
       const tops = [
-        ...topsOf(this.#ready, type, can).filter(({ requirements }) => !isLeft(type, requirements)),
-        ...topsOf(this.#reserved, reservedKey(workerId, type), can),
+        ...topsOf(this.#ready, type, ability).filter(
+          ({ requirements }) => !isLeft(type, requirements),
+        ),
+        ...topsOf(this.#reserved, reservedKey(workerId, type), ability),
       ]
       for (const top of tops) {
         if (top.availableAt <= now && (best === undefined || before(top, best) < 0)) best = top
@@ -143,10 +147,14 @@ function before(a: Entry, b: Entry): number {
   return b.priority - a.priority || a.createdAt - b.createdAt || a.seq - b.seq
 }
 
-function shelve(shelves: Map<string, Shelf>, key: string, entry: Entry): void {
+function shelve(
+  shelves: Map<string, Shelf>,
+  key: string,
+  entry: Entry,
+  requirements = entry.requirements,
+): void {
   let shelf = shelves.get(key)
   if (shelf === undefined) shelves.set(key, (shelf = new Map()))
-  const { requirements } = entry
   const same = shelf.get(requirements.key)
   if (same === undefined)
     shelf.set(requirements.key, { requirements, heap: new TinyQueue<Entry>([entry], before) })
@@ -154,14 +162,14 @@ function shelve(shelves: Map<string, Shelf>, key: string, entry: Entry): void {
 }
 
 /** The first of every heap that a worker may take from. What is empty is let go: keys are the clients' words. */
-function topsOf(shelves: Map<string, Shelf>, key: string, can: Capabilities | null): Entry[] {
+function topsOf(shelves: Map<string, Shelf>, key: string, ability: Ability): Entry[] {
   const shelf = shelves.get(key)
   if (shelf === undefined) return []
   const tops: Entry[] = []
   for (const [name, { requirements, heap }] of shelf) {
     const top = firstLive(heap)
     if (top === undefined) shelf.delete(name)
-    else if (meets(can, requirements)) tops.push(top)
+    else if (meets(ability, requirements)) tops.push(top)
   }
   if (shelf.size === 0) shelves.delete(key)
   return tops

@@ -168,10 +168,10 @@ function isTelling({ outcome, errorCode }: Attempt): boolean {
   return outcome === 'failed' && errorCode !== null && isRetryableCode(errorCode)
 }
 
-/** The attempts that were given back by it. */
+/** The attempts that were given back by it, but not for what their worker cannot do. */
 export function givenBackBetween(before: Job | null, after: Job | null): GivenBack[] {
   return endedBetween(before, after)
-    .filter(({ outcome }) => outcome === 'released')
+    .filter(({ outcome, errorCode }) => outcome === 'released' && errorCode === null)
     .map(({ workerId, startedAt, endedAt }) => ({
       workerId,
       startedAt,

@@ -77,6 +77,7 @@ function claim(
     outcome: null,
     errorCode: null,
     errorMessage: null,
+    ability: event.ability ?? null,
   }
   const lease = newLease(job, event, { now, policy })
   return {
@@ -124,14 +125,22 @@ function succeed(job: Job, number: number, result: Result, { now }: Context): Jo
 
 function fail(job: Job, event: JobEvent & { type: 'fail' }, context: Context): Job {
   // A worker that did not get our answer says it again.
-  if (
-    job.status !== 'processing' &&
-    lastAttempt(job)?.number === event.attempt &&
-    lastAttempt(job)?.outcome === 'failed'
-  ) {
-    return job
+  const last = lastAttempt(job)
+  if (job.status !== 'processing' && last?.number === event.attempt) {
+    const { outcome, errorCode } = last
+    if (outcome === 'failed' || (outcome === 'released' && errorCode !== null)) return job
   }
-  return failed(held(job, event.attempt), 'failed', event, context)
+  const current = held(job, event.attempt)
+  if (isOfTheWorker(event.code) && last?.ability !== null) {
+    const attempts = endAttempt(current, 'released', context.now, event)
+    return pendingAgain(current, attempts, context.now)
+  }
+  return failed(current, 'failed', event, context)
+}
+
+/** What says that this worker cannot do a job, and others may: it goes back, and to none again that is like it. */
+function isOfTheWorker(code: string): boolean {
+  return code === 'unsupported_language'
 }
 
 function release(job: Job, number: number, { now }: Context): Job {

@@ -148,7 +148,8 @@ export class Claims {
     try {
       if (!signal.aborted) {
         const leased = claimId !== null
-        const event = { type: 'claim', workerId, tokenId, claimId, leased } as const
+        const ability = leased ? this.#workers.abilityOf(workerId).key : null
+        const event = { type: 'claim', workerId, tokenId, claimId, leased, ability } as const
         const job = await this.#jobs.apply(jobId, event)
         return job.status === 'processing' ? job : null
       }

@@ -1,6 +1,7 @@
 import { HOUR } from '../../shared/duration.ts'
 import { startTimer } from '../../shared/timers.ts'
 import type { Job } from '../job/job.ts'
+import { UNTOLD } from '../job/requirements.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Waiter, WaitingLine, Wish } from './waiting-line.ts'
 import type { Workers } from './workers.ts'
@@ -37,9 +38,9 @@ export class Offers {
   }
 
   #takeOne({ contentTypes, workerId, leased }: Wish, now: number): string | null {
-    const can = leased ? this.#workers.capabilitiesOf(workerId) : null
+    const ability = leased ? this.#workers.abilityOf(workerId) : UNTOLD
     const isLeft = this.#workers.leftBy(workerId)
-    return this.#jobs.queue.take(contentTypes, workerId, now, can, isLeft)
+    return this.#jobs.queue.take(contentTypes, workerId, now, ability, isLeft)
   }
 
   /** Returns a job to the queue that was taken out and is pending still; null: it is not. */

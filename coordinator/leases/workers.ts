@@ -1,29 +1,12 @@
-import type { Capabilities, Device, PausedSlot } from '../../shared/announcement.ts'
 import { DAY, MINUTE } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
-import type { Directive, HeartbeatRequest } from '../../shared/wire.ts'
-import { meets, NO_REQUIREMENTS, type Requirements } from '../job/requirements.ts'
+import type { Directive } from '../../shared/wire.ts'
+import { meets, NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
+import { abilityOf } from './ability.ts'
+import { isOpen, openSlots, type Worker } from './worker.ts'
 import { SetAsides, type AttemptEnd, type GivenBack, type SetAside } from '../job/set-aside.ts'
-
-/** What is known of a worker: what it last said, and when. In memory: it says it again within a heartbeat. */
-export interface Worker {
-  workerId: string
-  state: HeartbeatRequest['state'] | null
-  version: string | null
-  slots: number
-  device: string | null
-  /** Null: it has not said. */
-  capabilities: Capabilities | null
-  devices: readonly Device[]
-  /** Slots that take no work for now. */
-  paused: readonly PausedSlot[]
-  contentTypes: readonly string[]
-  firstSeenAt: number
-  lastSeenAt: number
-  directive: Directive
-}
 
 const FORGET_AFTER = DAY
 /** A worker that was silent for longer counts no more as one who could take a job. */
@@ -44,11 +27,16 @@ export class Workers {
   }
 
   /** @throws {AppError} `too_many_requests` for a name more than are kept. */
-  seen(workerId: string, news: Partial<Omit<Worker, 'workerId' | 'directive'>>): Worker {
+  seen(
+    workerId: string,
+    news: Partial<Omit<Worker, 'workerId' | 'directive' | 'ability'>>,
+  ): Worker {
     const worker = this.#get(workerId)
-    const before = JSON.stringify(worker.capabilities)
     Object.assign(worker, news, { lastSeenAt: this.#now() })
-    if (JSON.stringify(worker.capabilities) !== before) this.#announce(workerId)
+    const ability = abilityOf(workerId, worker.capabilities)
+    const isOther = ability.key !== worker.ability.key
+    worker.ability = ability
+    if (isOther) this.#announce(workerId)
     this.#tell(workerId)
     return worker
   }
@@ -63,9 +51,9 @@ export class Workers {
     this.#changeListeners.push(listener)
   }
 
-  /** What a worker last said that it can do, or null. */
-  capabilitiesOf(workerId: string): Capabilities | null {
-    return this.#workers.get(workerId)?.capabilities ?? null
+  /** What is known of what a worker can do. */
+  abilityOf(workerId: string): Ability {
+    return this.#workers.get(workerId)?.ability ?? abilityOf(workerId, null)
   }
 
   /** Tells a worker what to do; one that is to run is no longer set aside either. */
@@ -187,7 +175,7 @@ export class Workers {
       (one) =>
         one.lastSeenAt >= since &&
         one.contentTypes.includes(contentType) &&
-        meets(one.capabilities, requirements),
+        meets(one.ability, requirements),
     )
   }
 
@@ -215,6 +203,7 @@ export class Workers {
         slots: 1,
         device: null,
         capabilities: null,
+        ability: abilityOf(workerId, null),
         devices: [],
         paused: [],
         contentTypes: [],
@@ -231,13 +220,4 @@ export class Workers {
 function tooMany(workerId: string): AppError {
   const message = `${MOST} workers are known, which is the most: '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
   return new AppError('too_many_requests', message)
-}
-
-/** Whether it takes work: nobody has sent it home, and it does not leave by itself. */
-function isOpen({ directive, state }: Worker): boolean {
-  return directive === 'run' && state !== 'draining'
-}
-
-function openSlots({ slots, paused }: Worker): number {
-  return Math.max(0, slots - new Set(paused.map(({ slot }) => slot)).size)
 }

@@ -24,6 +24,7 @@ const attempt = z.object({
   outcome: z.enum(OUTCOMES).nullable().default(null),
   error_code: text,
   error_message: text,
+  ability: text,
 })
 
 const lease = z.object({

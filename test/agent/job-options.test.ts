@@ -139,8 +139,7 @@ describe('readJobOptions', () => {
       assert.throws(
         () => readJobOptions({ language }),
         (error: AppError) =>
-          error.code === 'unsupported_language' &&
-          error.message.endsWith(`not ${JSON.stringify(language)}.`),
+          error.code === 'invalid' && error.message.endsWith(`not ${JSON.stringify(language)}.`),
       )
     })
   }

@@ -171,10 +171,13 @@ describe('convert', () => {
   })
 
   it('refuses a language that the engine does not know, and one that is no text', async () => {
-    for (const language of ['de', 5]) {
+    for (const [language, refused] of [
+      ['de', 'unsupported_language'],
+      [5, 'invalid'],
+    ] as const) {
       await assert.rejects(
         convert(CLIPS.jfk.file, 'audio', { taskOptions: { language } }),
-        code('unsupported_language'),
+        code(refused),
       )
     }
     for (const language of [null, '', 'auto', undefined]) {

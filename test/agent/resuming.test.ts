@@ -8,6 +8,7 @@ import { modelsDir } from '../../agent/paths.ts'
 import { createPipeline, type Converted } from '../../agent/work/pipeline.ts'
 import { Slots } from '../../agent/host/slots.ts'
 import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
+import { AppError } from '../../shared/errors.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
 
@@ -96,6 +97,15 @@ describe('a recording that was begun', () => {
       assert.deepEqual(last.converted.metadata, whole.converted.metadata)
     })
   }
+
+  it('is left to others where another engine has told a language that this one does not know', async () => {
+    const { checkpoints } = await convert(CLIPS.jfk.file, {})
+    const told = { ...checkpoints[0], decided: { language: 'de', probability: 0.9 } }
+    await assert.rejects(
+      convert(CLIPS.jfk.file, {}, told),
+      (error: unknown) => error instanceof AppError && error.code === 'unsupported_language',
+    )
+  })
 
   it('begins anew for other options, another source and what is no checkpoint', async () => {
     const file = await series('wav')

@@ -4,7 +4,6 @@ import type { AudioTrack, MediaInfo } from '../../agent/media/media-info.ts'
 import {
   chooseSubtitles,
   chooseTrack,
-  languageCode,
   subtitlesInstead,
   warningsOf,
 } from '../../agent/media/tracks.ts'
@@ -100,14 +99,6 @@ describe('subtitles with a purpose', () => {
     assert.equal(subtitlesInstead(subtitles.slice(0, 2), 'en'), null)
     assert.equal(subtitlesInstead(subtitles, 'de'), null)
     assert.equal(subtitlesInstead([], null), null)
-  })
-})
-
-describe('languageCode', () => {
-  it('knows tags of files and of people', () => {
-    const codes = ['ger', 'deu', 'de-AT', 'en_US', 'eng', 'x', 'not a language'].map(languageCode)
-    assert.deepEqual(codes, ['de', 'de', 'de', 'en', 'en', null, null])
-    assert.equal(languageCode(null), null)
   })
 })
 

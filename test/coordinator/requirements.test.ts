@@ -1,15 +1,19 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { Attempt } from '../../coordinator/job/job.ts'
 import { JobQueue } from '../../coordinator/job/queue.ts'
 import {
   checkRequirements,
   inWords,
   meets,
   requirementsOf,
+  UNTOLD,
+  type Ability,
+  type Requirements,
 } from '../../coordinator/job/requirements.ts'
 import type { Capabilities } from '../../shared/announcement.ts'
 import { AppError } from '../../shared/errors.ts'
-import { NOON, pendingJob } from './example-jobs.ts'
+import { after, CLAIM, NOON, pendingJob } from './example-jobs.ts'
 
 const CAN: Capabilities = {
   engines: ['whisper-cpp', 'moonshine'],
@@ -20,7 +24,7 @@ const CAN: Capabilities = {
 const FREE = { ...CAN, languages: null }
 
 const may = (requires: unknown, can: Capabilities | null = CAN): boolean =>
-  meets(can, requirementsOf({ requires }))
+  meets({ key: 'w', can }, requirementsOf({ taskOptions: { requires } }))
 
 describe('a worker may have a job', () => {
   for (const [what, requires] of [
@@ -64,8 +68,57 @@ describe('a worker may not have a job', () => {
   })
 })
 
+describe('a job in a language', () => {
+  const in_ = (language: unknown, more: object = {}): Requirements =>
+    requirementsOf({ taskOptions: { language, ...more } })
+  const knows = (languages: string[] | null): Ability => ({ key: 'w', can: { ...CAN, languages } })
+
+  for (const language of ['de', 'DE', 'de-AT', 'deu', 'ger', 'German'])
+    test(`${language} is for workers that know it, any, or have not said`, () => {
+      assert.equal(meets(knows(['en', 'de']), in_(language)), true)
+      assert.equal(meets(knows(null), in_(language)), true)
+      assert.equal(meets({ key: 'w', can: null }, in_(language)), true)
+      assert.equal(meets(UNTOLD, in_(language)), true)
+      assert.equal(meets(knows(['en']), in_(language)), false)
+      assert.equal(in_(language).key, in_('de').key)
+    })
+
+  for (const language of ['auto', '', null, undefined, 5, 'whatever it is'])
+    test(`${JSON.stringify(language)} is for all`, () => {
+      assert.equal(in_(language).key, '')
+    })
+
+  test('that names a model chooses by that, as other models know other languages', () => {
+    assert.equal(meets(knows(['en']), in_('de', { model: 'large-v3' })), true)
+  })
+
+  test('that requires another one needs both', () => {
+    const both = in_('de', { requires: { language: 'en' } })
+    assert.equal(meets(knows(['en']), both), false)
+    assert.equal(meets(knows(['de', 'en']), both), true)
+    assert.equal(inWords(in_('deu')), 'language de')
+  })
+})
+
+test('a job is not for workers like one that gave it back because it cannot do it', () => {
+  const attempt = { ...after(pendingJob(), CLAIM).attempts[0]!, ability: 'like w1' }
+  const gaveBack = { ...attempt, outcome: 'released', errorCode: 'unsupported_language' } as const
+  const ask = (...attempts: Attempt[]): Requirements =>
+    requirementsOf({ taskOptions: {}, attempts })
+  const like = (key: string): Ability => ({ key, can: CAN })
+  assert.equal(meets(like('like w1'), ask(gaveBack)), false)
+  assert.equal(meets(like('like w2'), ask(gaveBack)), true)
+  assert.equal(meets(UNTOLD, ask(gaveBack)), true)
+  for (const other of [
+    { ...gaveBack, errorCode: null },
+    { ...gaveBack, outcome: 'failed' },
+    { ...gaveBack, ability: null },
+  ] as const)
+    assert.equal(ask(other).key, '')
+})
+
 test('the same requirements have the same key, however they are written', () => {
-  const key = (requires: unknown): string => requirementsOf({ requires }).key
+  const key = (requires: unknown): string => requirementsOf({ taskOptions: { requires } }).key
   const one = key({ language: 'de', words: true, diarize: true })
   assert.equal(key({ diarize: true, words: true, translate: false, language: 'DE-at' }), one)
   assert.notEqual(key({ diarize: true, words: true }), one)
@@ -76,7 +129,7 @@ test('the same requirements have the same key, however they are written', () => 
 test('requirements have words', () => {
   const requires = { words: true, language: 'de-AT', engine: 'whisperx', model: 'base' }
   assert.equal(
-    inWords(requirementsOf({ requires })),
+    inWords(requirementsOf({ taskOptions: { requires } })),
     'words, language de, engine whisperx, model base',
   )
 })
@@ -122,12 +175,12 @@ describe('the queue', () => {
     const french = pendingJob({ createdAt: NOON - 3, priority: 9, ...ask('fr') })
     const urgent = pendingJob({ priority: 1, ...ask('en') })
     for (const job of [plain, german, french, urgent]) queue.add(job, NOON)
-    assert.equal(queue.take(['audio'], 'w1', NOON, CAN), urgent.jobId)
-    assert.equal(queue.take(['audio'], 'w1', NOON, CAN), german.jobId)
+    assert.equal(queue.take(['audio'], 'w1', NOON, { key: 'w', can: CAN }), urgent.jobId)
+    assert.equal(queue.take(['audio'], 'w1', NOON, { key: 'w', can: CAN }), german.jobId)
     assert.equal(queue.take(['audio'], 'old', NOON), plain.jobId)
     assert.equal(queue.take(['audio'], 'old', NOON), null)
-    assert.equal(queue.take(['audio'], 'w1', NOON, CAN), null)
-    assert.equal(queue.take(['audio'], 'w2', NOON, FREE), french.jobId)
+    assert.equal(queue.take(['audio'], 'w1', NOON, { key: 'w', can: CAN }), null)
+    assert.equal(queue.take(['audio'], 'w2', NOON, { key: 'w', can: FREE }), french.jobId)
   })
 
   test('gives a reserved job to its worker only when that can do it', () => {
@@ -135,9 +188,9 @@ describe('the queue', () => {
     const reserved = { workerId: 'w1', untilAt: NOON + 1_000 }
     const job = pendingJob({ reserved, ...ask('fr') })
     queue.add(job, NOON)
-    assert.equal(queue.take(['audio'], 'w1', NOON, CAN), null)
-    assert.equal(queue.take(['audio'], 'w2', NOON, FREE), null)
-    assert.equal(queue.take(['audio'], 'w1', NOON, FREE), job.jobId)
+    assert.equal(queue.take(['audio'], 'w1', NOON, { key: 'w', can: CAN }), null)
+    assert.equal(queue.take(['audio'], 'w2', NOON, { key: 'w', can: FREE }), null)
+    assert.equal(queue.take(['audio'], 'w1', NOON, { key: 'w', can: FREE }), job.jobId)
   })
 
   test('claims cost about the same when 10 000 jobs that are for others go before', () => {
@@ -149,7 +202,7 @@ describe('the queue', () => {
       const rounds = Array.from({ length: 5 }, () => {
         const start = performance.now()
         for (let n = 0; n < 200; n += 1)
-          assert.notEqual(queue.take(['audio'], 'w1', NOON, CAN), null)
+          assert.notEqual(queue.take(['audio'], 'w1', NOON, { key: 'w', can: CAN }), null)
         return performance.now() - start
       })
       assert.equal(queue.size, others + 1_000)

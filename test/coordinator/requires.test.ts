@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { pino } from 'pino'
+import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
+import { watchAttempts } from '../../coordinator/leases/watch-attempts.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
 import { requirementsOf } from '../../coordinator/job/requirements.ts'
 import type { Capabilities, PausedSlot } from '../../shared/announcement.ts'
@@ -95,8 +98,107 @@ describe('a job that requires something', () => {
   })
 })
 
+describe('a job in a language', () => {
+  const IN_GERMAN = { taskOptions: { language: 'de-AT' } }
+  const ENGLISH: Capabilities = { ...CAN, languages: ['en'] }
+
+  test('goes past workers that know others only, to one that knows it', async (t) => {
+    const all = await assembled(t)
+    announce(all, 'english', ENGLISH)
+    announce(all, 'any', { ...CAN, languages: null })
+    const first = all.claim({ workerId: 'english', ...LONG })
+    const second = all.claim({ workerId: 'any', ...LONG })
+    const german = await all.add(IN_GERMAN)
+    assert.deepEqual(ids(await second), [german])
+    assert.equal(all.claims.waiting, 1)
+    all.claims.close()
+    await first
+  })
+
+  test('waits while nobody here knows it, and says so', async (t) => {
+    const all = await assembled(t)
+    announce(all, 'w1', ENGLISH)
+    all.workers.seen('w1', { contentTypes: ['audio'] })
+    const german = await all.add(IN_GERMAN)
+    assert.deepEqual(await all.claim(), [])
+    const { waitingFor } = all.views.detail(all.job(german))
+    assert.equal(waitingFor, 'a worker for audio that has language de')
+  })
+
+  test('goes to a worker of the original protocol, and to one that has said nothing', async (t) => {
+    const all = await assembled(t)
+    const [one, two] = [await all.add(IN_GERMAN), await all.add(IN_GERMAN)]
+    assert.deepEqual(ids(await all.claim({ workerId: 'old', claimId: null })), [one])
+    assert.deepEqual(ids(await all.claim({ workerId: 'silent' })), [two])
+  })
+})
+
+describe('a job that its worker cannot do', () => {
+  const cannot = async (all: Assembled, jobId: string, attempt: number): Promise<unknown> =>
+    await all.attempts.finish(
+      jobId,
+      {
+        success: false,
+        errorCode: 'unsupported_language',
+        errorMessage: 'The engine moonshine knows en only.',
+        leaseToken: all.tokens.issue('lease', all.job(jobId), attempt),
+      },
+      API_KEY_HOLDER,
+    )
+
+  test('goes to another, not to it nor to one like it again, and says what it waits for', async (t) => {
+    const all = await assembled(t)
+    for (const one of ['w1', 'like-w1']) announce(all, one, { ...CAN, languages: null })
+    announce(all, 'other', { ...CAN, engines: ['whisperx'] })
+    for (const one of ['w1', 'like-w1', 'other']) all.workers.seen(one, { contentTypes: ['audio'] })
+    const jobId = await all.add()
+    await all.claim()
+    const waiting = all.claim({ workerId: 'like-w1', ...LONG })
+    await cannot(all, jobId, 1)
+    const { retryCount, waitingFor, errorCode } = all.views.detail(all.job(jobId))
+    assert.deepEqual([retryCount, waitingFor, errorCode], [0, null, 'unsupported_language'])
+    assert.deepEqual(await all.claim(), [])
+    assert.equal(all.claims.waiting, 1)
+    all.workers.direct('other', 'drain')
+    const lacking = 'a worker for audio that has what those lack that have given it back'
+    assert.equal(all.views.detail(all.job(jobId)).waitingFor, lacking)
+    all.workers.direct('other', 'run')
+    assert.deepEqual(ids(await all.claim({ workerId: 'other' })), [jobId])
+    all.claims.close()
+    await waiting
+  })
+
+  test('goes to it again once it says that it can do more, or by hand', async (t) => {
+    const all = await assembled(t)
+    announce(all, 'w1', CAN)
+    const jobId = await all.add()
+    await all.claim()
+    await cannot(all, jobId, 1)
+    announce(all, 'w1', { ...CAN, engines: ['whisper-cpp', 'whisperx'] })
+    assert.deepEqual(ids(await all.claim()), [jobId])
+    await cannot(all, jobId, 2)
+    assert.deepEqual(await all.claim(), [])
+    await all.jobs.apply(jobId, { type: 'retry', reserveFor: 'w1' })
+    assert.deepEqual(ids(await all.claim()), [jobId])
+  })
+
+  test('does not count towards setting its worker aside', async (t) => {
+    const all = await assembled(t)
+    announce(all, 'w1', CAN)
+    watchAttempts(all.jobs, all.workers, pino({ enabled: false }))
+    for (let n = 0; n < 12; n += 1) {
+      const jobId = await all.add()
+      await all.claim()
+      all.clock.now += SECOND
+      await cannot(all, jobId, 1)
+      all.clock.now += SECOND
+    }
+    assert.equal(all.workers.setAsideOf('w1'), null)
+  })
+})
+
 describe('the slots for a job', () => {
-  const need = requirementsOf(GERMAN.taskOptions)
+  const need = requirementsOf(GERMAN)
   const audio = { contentTypes: ['audio'], slots: 4 }
 
   test('are those of workers that can do it and are not paused', () => {

@@ -114,6 +114,7 @@ describe('the end of an attempt', () => {
     outcome: null,
     errorCode: null,
     errorMessage: null,
+    ability: null,
   }
   const job = (...attempts: Attempt[]): Job => pendingJob({ attempts })
   const ended = (outcome: Outcome, errorCode: string | null): Attempt => ({

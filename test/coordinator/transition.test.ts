@@ -222,6 +222,7 @@ describe('a claim (footnote 2)', () => {
         outcome: null,
         errorCode: null,
         errorMessage: null,
+        ability: null,
       },
     ])
     assert.deepEqual(job.lease, {
@@ -412,6 +413,7 @@ describe('a failure (footnote 4)', () => {
     'source_changed',
     'too_large',
     'unsupported_language',
+    'invalid',
   ]) {
     test(`with ${code} is final, whatever the worker hopes`, () => {
       const job = after(pendingJob(), CLAIM, failing(1, code, true))
@@ -419,6 +421,17 @@ describe('a failure (footnote 4)', () => {
       assert.equal(job.retryCount, 0)
     })
   }
+
+  test('of a worker that cannot do it gives the job back, for others and without counting', () => {
+    const claim = { ...CLAIM, ability: 'of w1' }
+    const failure = failing(1, 'unsupported_language', false)
+    const job = after(pendingJob(), claim, failure)
+    assert.ok(job.status === 'pending')
+    assert.deepEqual([job.retryCount, job.availableAt], [0, NOON + 1_000])
+    const { outcome, errorCode, ability } = lastAttempt(job)!
+    assert.deepEqual([outcome, errorCode, ability], ['released', 'unsupported_language', 'of w1'])
+    assert.equal(transition(job, failure, at(LATER)), job, 'said again it is the same answer')
+  })
 
   for (const code of [
     'download_failed',
