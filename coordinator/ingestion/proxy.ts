@@ -54,8 +54,8 @@ export class MoragProxy {
     const sent = hasBody ? (body ?? Readable.from(chunksOf(incoming), { objectMode: false })) : null
     const answer = await this.#send(target, incoming, sent, gone.signal)
     if (answer === null) return
-    // What caches and browsers may do with the server's answer is for the server to say.
-    for (const name of ['cache-control', 'x-content-type-options']) outgoing.removeHeader(name)
+    // The server's answer is as the server makes it, and not one of ours.
+    for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
     outgoing.writeHead(answer.statusCode, endToEnd(answer.headers))
     // Events may be long in coming: until then the client is to know that it is heard. Not flushHeaders: that writes
     // them as UTF-8.
