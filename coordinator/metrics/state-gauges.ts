@@ -35,8 +35,18 @@ export function gaugeState(
   gauge('morag_journal_failing', '1: no change can be taken until a restart.', () =>
     Number(store.failure !== null),
   )
-  gauge('morag_folders_behind', '1: the status folders cannot be written.', () =>
+  gauge('morag_folders_behind', '1: the status folders or the journal lag behind.', () =>
     Number(store.foldersBehind !== null),
+  )
+  gauge(
+    'morag_folders_lag_seconds',
+    'How long the folders, or the journal, wait to be brought up to date.',
+    () => store.folderLagMs / SECOND,
+  )
+  gauge(
+    'morag_journal_bytes',
+    'How long the journal is, both segments together.',
+    () => store.journalBytes,
   )
   gauge('morag_quarantined_files', 'Files set aside at the start.', () => store.quarantined.length)
 

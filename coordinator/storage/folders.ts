@@ -49,15 +49,24 @@ export class JobFolders {
 
   /**
    * Every job in the folders; the newer copy where a job stands in two. Files that make no job are put aside.
+   * @param isSuperseded whether the journal has a job's newest state: then its file counts for nothing, be it torn.
    * @throws {AppError} `usage` for a job of the original system.
    */
-  load(now: number): { jobs: Map<string, Job>; quarantined: Quarantined[] } {
+  load(
+    now: number,
+    isSuperseded: (jobId: string) => boolean = () => false,
+  ): { jobs: Map<string, Job>; quarantined: Quarantined[] } {
     const jobs = new Map<string, Job>()
     const quarantined: Quarantined[] = []
     for (const status of STATUSES) {
-      for (const name of readdirSync(path.join(this.#dir, status))) {
+      for (const entry of readdirSync(path.join(this.#dir, status), { withFileTypes: true })) {
+        const { name } = entry
         if (name.startsWith('.')) continue
         const file = path.join(status, name)
+        if (entry.isFile() && isSuperseded(path.basename(name, '.json'))) {
+          this.#supersede(path.basename(name, '.json'), status)
+          continue
+        }
         try {
           if (!name.endsWith('.json')) throw new Error('its name is not <job id>.json')
           const raw: unknown = JSON.parse(readFileSync(path.join(this.#dir, file), 'utf8'))
@@ -84,23 +93,31 @@ export class JobFolders {
     return { jobs, quarantined }
   }
 
+  /** Keeps a file to be written over, and one only. */
+  #supersede(jobId: string, status: Status): void {
+    if (this.#places.has(jobId)) rmSync(this.#file(status, jobId))
+    else this.#places.set(jobId, status)
+  }
+
   /** The folder that holds a job's file. */
   statusOf(jobId: string): Status | undefined {
     return this.#places.get(jobId)
   }
 
   /**
-   * Brings the files of these jobs up to date; null: the job is gone. A job whose file fails stays in the map.
+   * Brings the files of these jobs up to date; null: the job is gone. A job whose file fails stays in the map, and one that
+   * is entered meanwhile has its turn in the next round: a round ends, however many changes come.
    * @throws the first failure, once all others are up to date.
    */
   async follow(changed: Map<string, Job | null>): Promise<void> {
     let sliceStart = performance.now()
     const failures: unknown[] = []
-    for (const [jobId, job] of changed) {
+    for (const jobId of [...changed.keys()]) {
+      const job = changed.get(jobId)!
       try {
         if (job === null) this.#remove(jobId)
         else await this.#write(job)
-        // It may have changed again meanwhile: then it has its turn in the next round.
+        // It may have changed again meanwhile.
         if (changed.get(jobId) === job) changed.delete(jobId)
       } catch (error) {
         failures.push(error)

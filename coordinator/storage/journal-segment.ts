@@ -18,7 +18,7 @@ export class Segment {
   /** An empty one, also where a file was. @throws {AppError} `no_space` when it cannot be made for that. */
   static async create(file: string): Promise<Segment> {
     try {
-      return new Segment(await open(file, 'w'))
+      return new Segment(await open(file, 'w', 0o600))
     } catch (error) {
       throw isDiskFull(error) ? fullDisk(error) : error
     }
@@ -30,9 +30,8 @@ export class Segment {
   }
 
   /** @throws {AppError} `no_space` when nothing of it is on the disk, nor will be after a crash. */
-  async append(text: string): Promise<void> {
-    if (text === '') return
-    const bytes = Buffer.from(text)
+  async append(bytes: Buffer): Promise<void> {
+    if (bytes.length === 0) return
     try {
       for (let done = 0; done < bytes.length;) {
         const at = this.#bytes + done

@@ -1,17 +1,26 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { rename, rm } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, isSystemError } from '../../shared/errors.ts'
 import { diskReason } from './disk-reason.ts'
-import { decode, encode, type JournalEntry } from './journal-line.ts'
+import { encode, type JournalEntry } from './journal-line.ts'
 import { Segment } from './journal-segment.ts'
+import { replay } from './replay.ts'
 import { syncDirectory } from './sync.ts'
 
-/** A line to write, or null: a cut. */
-interface Step {
-  line: string | null
+interface Waiting {
   resolve: () => void
   reject: (error: unknown) => void
+}
+
+interface Line extends Waiting {
+  bytes: Buffer
+}
+
+export interface JournalOptions {
+  /** How long it may become, with what a cut has put aside. Lines beyond that wait for a cut. */
+  mostBytes?: number
+  /** Told when lines begin to wait for room. */
+  onFull?: () => void
 }
 
 const CURRENT = 'journal.ndjson'
@@ -27,30 +36,51 @@ const NEXT = 'journal.next.ndjson'
  */
 export class Journal {
   readonly #dir: string
+  readonly #mostBytes: number
+  readonly #onFull: () => void
   #segment: Segment
-  #waiting: Step[] = []
+  #lines: Line[] = []
+  #cuts: Waiting[] = []
   #running: Promise<void> | null = null
   #failure: AppError | null = null
+  #asideBytes = 0
   #aside = false
 
-  private constructor(dir: string, segment: Segment) {
+  private constructor(dir: string, segment: Segment, options: JournalOptions) {
     this.#dir = dir
     this.#segment = segment
+    this.#mostBytes = options.mostBytes ?? Infinity
+    this.#onFull = options.onFull ?? (() => undefined)
   }
 
   /** Starts an empty log; whatever stood in the old one must be in the folders, synced. */
-  static async start(dir: string): Promise<Journal> {
+  static async start(dir: string, options: JournalOptions = {}): Promise<Journal> {
     // The older segment goes first: alone it would set back what the newer one says.
     await rm(path.join(dir, PREVIOUS), { force: true })
     await syncDirectory(dir)
     const segment = await Segment.create(path.join(dir, CURRENT))
     await syncDirectory(dir)
-    return new Journal(dir, segment)
+    return new Journal(dir, segment, options)
+  }
+
+  /** Gives what a log left behind to `take`; how many bytes were never acknowledged. */
+  static replay(dir: string, take: (entry: JournalEntry) => void): number {
+    return replay([path.join(dir, PREVIOUS), path.join(dir, CURRENT)], take)
   }
 
   /** Since the last cut. */
   get bytes(): number {
     return this.#segment.bytes
+  }
+
+  /** With what is aside. */
+  get totalBytes(): number {
+    return this.#segment.bytes + this.#asideBytes
+  }
+
+  /** Whether lines wait for room. */
+  get isFull(): boolean {
+    return this.#running === null && this.#lines.length > 0
   }
 
   /** Why it takes nothing more, or null. */
@@ -65,95 +95,138 @@ export class Journal {
 
   /** @throws {AppError} `no_space` when it has no room, and is nowhere; `unavailable` once a write or a sync has failed. */
   async append(entry: JournalEntry): Promise<void> {
-    await this.#take(encode(entry))
+    const bytes = Buffer.from(encode(entry))
+    await this.#take((waiting) => this.#lines.push({ bytes, ...waiting }))
   }
 
   /**
    * Puts the log so far aside and goes on in an empty one. Call {@link dropPrevious} when the folders are synced; until
    * then another cut does nothing, since it would write over what is aside.
+   * @throws what kept it from beginning: then all is as before, and it may be tried again; `unavailable` as for `append`.
    */
   async cut(): Promise<void> {
-    await this.#take(null)
+    await this.#take((waiting) => this.#cuts.push(waiting))
   }
 
+  /** Not synced: were the segment back after a crash, the newer one would be replayed over it. */
   async dropPrevious(): Promise<void> {
     await rm(path.join(this.#dir, PREVIOUS), { force: true })
     this.#aside = false
+    this.#asideBytes = 0
+    this.#goOn()
+  }
+
+  /** Refuses the lines that wait for room, where none is to be expected soon. */
+  refuseWaiting(reason: AppError): void {
+    if (this.isFull) for (const { reject } of this.#lines.splice(0)) reject(reason)
   }
 
   async close(): Promise<void> {
     while (this.#running !== null) await this.#running
+    this.refuseWaiting(new AppError('unavailable', 'The coordinator stops.'))
     await this.#segment.close()
   }
 
-  async #take(line: string | null): Promise<void> {
+  async #take(enter: (waiting: Waiting) => void): Promise<void> {
     if (this.#failure !== null) throw this.#failure
-    const done = new Promise<void>((resolve, reject) =>
-      this.#waiting.push({ line, resolve, reject }),
-    )
-    this.#running ??= this.#run()
+    const done = new Promise<void>((resolve, reject) => enter({ resolve, reject }))
+    this.#goOn()
     await done
   }
 
+  #goOn(): void {
+    this.#running ??= this.#run()
+  }
+
   async #run(): Promise<void> {
-    while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0)
-      try {
-        if (this.#failure !== null) throw this.#failure
-        const appends = batch.filter(({ line }) => line !== null)
-        await this.#segment.append(appends.map(({ line }) => line).join(''))
-        // Before the cut: whoever waits for it finds that all it puts aside has been acknowledged.
-        for (const { resolve } of appends) resolve()
-        if (appends.length < batch.length && !this.#aside) await this.#cutNow()
-        for (const { resolve } of batch) resolve()
-      } catch (error) {
-        const isRefused = error instanceof AppError && error.code === 'no_space'
-        const reason = isRefused ? error : (this.#failure ??= brokenLog(error))
-        for (const { reject } of batch) reject(reason)
-      }
+    // What is asked for in the same turn shares the first sync, too.
+    await null
+    for (;;) {
+      const lines = this.#fitting()
+      const cuts = this.#cuts.splice(0)
+      if (lines.length + cuts.length === 0) break
+      await settle(lines, async () => {
+        await this.#append(Buffer.concat(lines.map(({ bytes }) => bytes)))
+      })
+      // After the lines: whoever waits for it finds that all it puts aside has been acknowledged.
+      await settle(cuts, async () => {
+        if (cuts.length > 0 && !this.#aside) await this.#cutNow()
+      })
     }
     this.#running = null
+    if (this.isFull) this.#onFull()
+  }
+
+  /** Takes from the lines what there is room for; a line that is longer than the whole log may be has it to itself. */
+  #fitting(): Line[] {
+    let bytes = this.totalBytes
+    let count = 0
+    for (const line of this.#lines) {
+      const isOver = bytes + line.bytes.length > this.#mostBytes && bytes > 0
+      if (isOver && this.#failure === null) break
+      bytes += line.bytes.length
+      count += 1
+    }
+    return this.#lines.splice(0, count)
+  }
+
+  async #append(bytes: Buffer): Promise<void> {
+    if (this.#failure !== null) throw this.#failure
+    try {
+      await this.#segment.append(bytes)
+    } catch (error) {
+      const isRefused = error instanceof AppError && error.code === 'no_space'
+      throw isRefused ? error : (this.#failure = brokenLog(error))
+    }
   }
 
   async #cutNow(): Promise<void> {
-    // Made first: where there is no room for it, all stays as it is.
-    const next = await Segment.create(path.join(this.#dir, NEXT))
+    if (this.#failure !== null) throw this.#failure
+    // Opened and made first: where that fails all stays as it is.
+    const directory = await open(this.#dir, 'r')
     try {
-      await rename(path.join(this.#dir, CURRENT), path.join(this.#dir, PREVIOUS))
-      this.#aside = true
-      // On the disk in this order, too: an empty log must not take the place of the one that counts.
-      await syncDirectory(this.#dir)
-      await rename(path.join(this.#dir, NEXT), path.join(this.#dir, CURRENT))
-      await syncDirectory(this.#dir)
-    } catch (error) {
-      await next.close()
-      throw error
+      const next = await Segment.create(path.join(this.#dir, NEXT))
+      try {
+        await rename(path.join(this.#dir, CURRENT), path.join(this.#dir, PREVIOUS))
+      } catch (error) {
+        await next.close()
+        // Somebody has taken the log away: what is appended to it would be nowhere.
+        if (isSystemError(error, 'ENOENT')) this.#failure = brokenLog(error)
+        throw this.#failure ?? error
+      }
+      try {
+        // On the disk in this order, too: an empty log must not take the place of the one that counts.
+        await directory.sync()
+        await rename(path.join(this.#dir, NEXT), path.join(this.#dir, CURRENT))
+        await directory.sync()
+      } catch (error) {
+        await next.close()
+        throw (this.#failure = brokenLog(error))
+      }
+      await this.#goOnIn(next)
+    } finally {
+      await directory.close()
     }
-    await this.#segment.close()
+  }
+
+  async #goOnIn(next: Segment): Promise<void> {
+    const before = this.#segment
+    this.#aside = true
+    this.#asideBytes = before.bytes
     this.#segment = next
+    // All that it holds is synced.
+    await before.close().catch(() => undefined)
   }
 }
 
-/** What a log left behind: its entries up to the first line that is not whole, and how many bytes come after. */
-export function replay(dir: string): { entries: JournalEntry[]; ignoredBytes: number } {
-  const entries: JournalEntry[] = []
-  let ignoredBytes = 0
-  for (const name of [PREVIOUS, CURRENT]) {
-    const file = path.join(dir, name)
-    if (!existsSync(file)) continue
-    const bytes = readFileSync(file)
-    // What follows a bad line was never acknowledged: a line is acknowledged only with all before it.
-    let from = 0
-    while (ignoredBytes === 0 && from < bytes.length) {
-      const newline = bytes.indexOf(10, from)
-      const entry = newline === -1 ? null : decode(bytes.toString('utf8', from, newline))
-      if (entry === null) break
-      entries.push(entry)
-      from = newline + 1
-    }
-    ignoredBytes += bytes.length - from
+/** Does it for those who wait, and tells them all what became of it. */
+async function settle(waiting: readonly Waiting[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+    for (const { resolve } of waiting) resolve()
+  } catch (error) {
+    for (const { reject } of waiting) reject(error)
   }
-  return { entries, ignoredBytes }
 }
 
 function brokenLog(cause: unknown): AppError {

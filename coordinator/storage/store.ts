@@ -2,12 +2,12 @@ import { mkdir } from 'node:fs/promises'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
-import { startTimer } from '../../shared/timers.ts'
 import type { Job } from '../job/job.ts'
-import { diskReason } from './disk-reason.ts'
 import { JobFolders, type Quarantined } from './folders.ts'
 import type { JobStore } from './job-store.ts'
-import { Journal, replay } from './journal.ts'
+import { Follower } from './follower.ts'
+import type { JournalEntry } from './journal-line.ts'
+import { Journal } from './journal.ts'
 import { syncBelow } from './sync.ts'
 import { JobOrder, type OrderKey } from './order.ts'
 import { fromRecord, toRecord } from './record.ts'
@@ -15,15 +15,12 @@ import { fromRecord, toRecord } from './record.ts'
 export interface StoreOptions {
   dir: string
   now: () => number
-  /** The journal is cut when it is longer than this. */
+  /** The journal is cut when it is longer than this, and never longer than twice this. */
   journalBytes: number
   onError: (message: string, error: unknown) => void
+  /** Milliseconds that only ever pass. */
+  steady?: () => number
 }
-
-/** Folders follow within this time. */
-const FOLLOW_MS = 500
-/** A slow sync holds up nobody for longer: the journal that it was to empty is replayed at the next start. */
-const SYNC_PATIENCE_MS = 30_000
 
 /** The jobs of one data folder: folders as the database, the journal as its redo log, an index in memory. */
 export class FileJobStore implements JobStore {
@@ -32,17 +29,12 @@ export class FileJobStore implements JobStore {
   readonly #jobs = new Map<string, Job>()
   readonly #byStatus = new Map<Status, Set<string>>(STATUSES.map((status) => [status, new Set()]))
   readonly #order = new JobOrder()
-  readonly #changed = new Map<string, Job | null>()
   readonly #lock: FolderLock
   #journal!: Journal
-  #timer: NodeJS.Timeout | null = null
-  #following: Promise<void> = Promise.resolve()
-  #checkpointing: Promise<void> = Promise.resolve()
+  #follower!: Follower
   #closing: Promise<void> | null = null
   /** What was set aside at the start. */
   readonly quarantined: Quarantined[] = []
-  /** Why the folders are behind, or null. */
-  foldersBehind: string | null = null
 
   private constructor(options: StoreOptions, lock: FolderLock, folders: JobFolders) {
     this.#options = options
@@ -85,6 +77,20 @@ export class FileJobStore implements JobStore {
     return this.#journal.failure
   }
 
+  /** Why the folders are behind, or null. */
+  get foldersBehind(): string | null {
+    return this.#follower.behind
+  }
+
+  /** How long the folders, or the journal, have been waiting to be brought up to date. */
+  get folderLagMs(): number {
+    return this.#follower.lagMs
+  }
+
+  get journalBytes(): number {
+    return this.#journal.totalBytes
+  }
+
   get(jobId: string): Job | undefined {
     return this.#jobs.get(jobId)
   }
@@ -108,7 +114,7 @@ export class FileJobStore implements JobStore {
   async update(job: Job): Promise<void> {
     await this.#journal.append({ put: toRecord(job) })
     this.#publish(job)
-    this.#markChanged(job.jobId, job)
+    this.#follower.mark(job.jobId, job)
   }
 
   touch(job: Job): void {
@@ -120,19 +126,12 @@ export class FileJobStore implements JobStore {
     this.#forget(jobId)
     this.#jobs.delete(jobId)
     this.#order.removed((id) => this.#jobs.has(id))
-    this.#markChanged(jobId, null)
+    this.#follower.mark(jobId, null)
   }
 
   /** Brings the folders up to date and empties the journal; then they are all there is. One at a time. */
   async checkpoint(): Promise<void> {
-    const done = this.#checkpointing.then(async () => {
-      // What an earlier round put aside and could not bring to the folders comes first.
-      if (this.#journal.aside && !(await this.#settle())) return
-      await this.#journal.cut()
-      await this.#settle()
-    })
-    this.#checkpointing = done.catch(() => undefined)
-    await done
+    await this.#follower.checkpoint()
   }
 
   async close(): Promise<void> {
@@ -140,53 +139,44 @@ export class FileJobStore implements JobStore {
   }
 
   async #close(): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer)
     try {
-      if (this.failure === null) await this.checkpoint()
+      await this.#follower.close()
     } finally {
-      await Promise.all([this.#checkpointing, this.#following])
       await this.#journal.close()
       await this.#lock.release()
     }
   }
 
-  /** Makes the folders hold what the journal has put aside, and drops that; false when they cannot. */
-  async #settle(): Promise<boolean> {
-    await this.#follow()
-    if (this.foldersBehind !== null) return false
-    await syncBelow(this.#options.dir, SYNC_PATIENCE_MS)
-    await this.#journal.dropPrevious()
-    return true
-  }
-
   async #recover(): Promise<void> {
-    const { dir, now, onError } = this.#options
-    const { jobs, quarantined } = this.#folders.load(now())
-    this.quarantined.push(...quarantined)
-    const { entries, ignoredBytes } = replay(dir)
+    const { dir, now, journalBytes, onError, steady = () => performance.now() } = this.#options
+    const newest = new Map<string, JournalEntry>()
+    const ignoredBytes = Journal.replay(dir, (entry) => newest.set(idIn(entry), entry))
     const torn = `The journal ends in ${ignoredBytes} bytes that were never acknowledged: left out.`
     if (ignoredBytes > 0) onError(torn, null)
-    for (const entry of entries) {
-      if ('remove' in entry) {
-        jobs.delete(entry.remove)
-        this.#changed.set(entry.remove, null)
-      } else {
-        const raw = entry.put as { job_id: string; status: Status }
-        const job = fromRecord(raw, raw.job_id, raw.status, now())
-        jobs.set(job.jobId, job)
-        this.#changed.set(job.jobId, job)
-      }
+    const { jobs, quarantined } = this.#folders.load(now(), (jobId) => newest.has(jobId))
+    this.quarantined.push(...quarantined)
+    const changed = new Map<string, Job | null>()
+    for (const [jobId, entry] of newest) {
+      const job = 'put' in entry ? jobIn(entry.put, now()) : null
+      changed.set(jobId, job)
+      if (job !== null) jobs.set(jobId, job)
+      newest.delete(jobId)
     }
     for (const job of jobs.values()) {
       this.#publish(job)
-      if (this.#folders.statusOf(job.jobId) !== job.status) this.#changed.set(job.jobId, job)
+      if (this.#folders.statusOf(job.jobId) !== job.status) changed.set(job.jobId, job)
     }
     this.#order.fill(jobs.values())
-    if (this.#changed.size > 0 || ignoredBytes > 0) {
-      await this.#folders.follow(this.#changed)
+    if (changed.size > 0 || ignoredBytes > 0) {
+      await this.#folders.follow(changed)
       await syncBelow(dir)
     }
-    this.#journal = await Journal.start(dir)
+    this.#journal = await Journal.start(dir, {
+      mostBytes: 2 * journalBytes,
+      onFull: () => this.#follower.followSoon(),
+    })
+    const [folders, journal] = [this.#folders, this.#journal]
+    this.#follower = new Follower({ dir, folders, journal, journalBytes, onError, steady })
   }
 
   #publish(job: Job): void {
@@ -199,40 +189,13 @@ export class FileJobStore implements JobStore {
     const old = this.#jobs.get(jobId)
     if (old !== undefined) this.#byStatus.get(old.status)!.delete(jobId)
   }
+}
 
-  #markChanged(jobId: string, job: Job | null): void {
-    this.#changed.set(jobId, job)
-    this.#followSoon()
-  }
+function idIn(entry: JournalEntry): string {
+  return 'put' in entry ? (entry.put as { job_id: string }).job_id : entry.remove
+}
 
-  #followSoon(): void {
-    if (this.#closing === null)
-      this.#timer ??= startTimer(() => void this.#tick(), FOLLOW_MS).unref()
-  }
-
-  async #tick(): Promise<void> {
-    this.#timer = null
-    try {
-      if (this.#journal.bytes > this.#options.journalBytes) await this.checkpoint()
-      else await this.#follow()
-    } catch (error) {
-      this.#options.onError('The journal could not be cut.', error)
-    }
-    if (this.#changed.size > 0) this.#followSoon()
-  }
-
-  /** One at a time; a failure is kept and tried again with the next round, the journal holding the truth. */
-  async #follow(): Promise<void> {
-    const { onError } = this.#options
-    this.#following = this.#following.then(async () => {
-      try {
-        await this.#folders.follow(this.#changed)
-        this.foldersBehind = null
-      } catch (error) {
-        if (this.foldersBehind === null) onError('The status folders cannot be written.', error)
-        this.foldersBehind = diskReason(error)
-      }
-    })
-    await this.#following
-  }
+function jobIn(put: unknown, now: number): Job {
+  const { job_id: jobId, status } = put as { job_id: string; status: Status }
+  return fromRecord(put, jobId, status, now)
 }

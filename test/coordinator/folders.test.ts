@@ -100,6 +100,31 @@ describe('a file placed by hand', () => {
   })
 })
 
+describe('a file of a job whose newest state the journal has', () => {
+  test('is not put aside, be it empty, torn or in two folders: it is written over', async () => {
+    const dir = tempFolder()
+    const folders = new JobFolders(dir)
+    const jobs = ['', '{"half', JSON.stringify(RECORD), '\0'.repeat(100)].map((content) => {
+      const job = after(pendingJob(), CLAIM)
+      for (const status of ['pending', 'failed']) place(dir, status, `${job.jobId}.json`, content)
+      return job
+    })
+    const gone = newJobId()
+    place(dir, 'timeout', `${gone}.json`, '')
+    const known = new Set([gone, ...jobs.map(({ jobId }) => jobId)])
+    const found = folders.load(NOON, (jobId) => known.has(jobId))
+    assert.deepEqual(found, { jobs: new Map(), quarantined: [] })
+    await folders.follow(
+      new Map([[gone, null], ...jobs.map((job) => [job.jobId, job] as [string, Job])]),
+    )
+    assert.deepEqual(
+      new Set(filesOf(dir)),
+      new Set(jobs.map(({ jobId }) => `processing/${jobId}.json`)),
+    )
+    assert.equal(load(dir).jobs.size, jobs.length)
+  })
+})
+
 describe('a job that stands in two folders', () => {
   const older = pendingJob()
   const newer = after(older, CLAIM, { type: 'succeed', attempt: 1, result: result() })
@@ -257,6 +282,29 @@ describe('the folders', () => {
     const { jobs: found } = load(dir)
     assert.equal(found.size, 1_000)
     assert.deepEqual([found.get(first.jobId), found.get(last.jobId)], [first, last])
+  })
+
+  test('are up to date after a round that ends, however many jobs are made meanwhile', async () => {
+    const folders = new JobFolders(tempFolder())
+    const changed = new Map<string, Job | null>()
+    const add = (): void => {
+      const one = pendingJob()
+      changed.set(one.jobId, one)
+    }
+    for (let n = 0; n < 20; n += 1) add()
+    const first = [...changed.keys()]
+    let added = 0
+    const load = (): void => {
+      add()
+      added += 1
+      if (added < 300) setImmediate(load)
+    }
+    setImmediate(load)
+    await folders.follow(changed)
+    assert.ok(added > 0)
+    assert.equal(changed.size, added, 'what came meanwhile is for the next round')
+    assert.ok(first.every((jobId) => !changed.has(jobId)))
+    added = 300
   })
 
   test('keep in the map a job whose file cannot be written', async () => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {
   existsSync,
+  mkdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -13,9 +14,11 @@ import path from 'node:path'
 import { describe, mock, test, type TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { execa } from 'execa'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, isSystemError } from '../../shared/errors.ts'
 import { decode, encode, type JournalEntry } from '../../coordinator/storage/journal-line.ts'
-import { Journal, replay } from '../../coordinator/storage/journal.ts'
+import { Journal } from '../../coordinator/storage/journal.ts'
+import { gate } from './gate.ts'
+import { replayed } from './replayed.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
@@ -49,12 +52,6 @@ function watchSyncs(
   })
   context.after(() => spy.mock.restore())
   return { count: () => calls }
-}
-
-function gate(): { opened: Promise<void>; open: () => void } {
-  let release = (): void => undefined
-  const opened = new Promise<void>((resolve) => (release = resolve))
-  return { opened, open: () => release() }
 }
 
 function unavailable(error: unknown): boolean {
@@ -103,7 +100,7 @@ describe('a line', () => {
 
 describe('a replay', () => {
   test('of no journal is nothing', () => {
-    assert.deepEqual(replay(tempFolder()), { entries: [], ignoredBytes: 0 })
+    assert.deepEqual(replayed(tempFolder()), { entries: [], ignoredBytes: 0 })
   })
 
   test('gives what was appended, in order', async () => {
@@ -112,7 +109,7 @@ describe('a replay', () => {
     for (const entry of numbered(1, 5)) await journal.append(entry)
     await journal.append({ remove: 'job 3' })
     await journal.close()
-    assert.deepEqual(replay(dir), {
+    assert.deepEqual(replayed(dir), {
       entries: [...numbered(1, 5), { remove: 'job 3' }],
       ignoredBytes: 0,
     })
@@ -130,7 +127,7 @@ describe('a replay', () => {
       truncateSync(file, length)
       const whole = ends.filter((end) => end <= length).length
       assert.deepEqual(
-        replay(dir),
+        replayed(dir),
         { entries: entries.slice(0, whole), ignoredBytes: length - (ends[whole - 1] ?? 0) },
         `${length} bytes`,
       )
@@ -141,20 +138,20 @@ describe('a replay', () => {
     const dir = tempFolder()
     const rest = `not a line\n${encode(put(3))}`
     writeFileSync(path.join(dir, CURRENT), encode(put(1)) + encode(put(2)) + rest)
-    assert.deepEqual(replay(dir), { entries: numbered(1, 2), ignoredBytes: rest.length })
+    assert.deepEqual(replayed(dir), { entries: numbered(1, 2), ignoredBytes: rest.length })
   })
 
   test('stops at the blocks of zeros that a lost page leaves', () => {
     const dir = tempFolder()
     writeFileSync(path.join(dir, CURRENT), `${encode(put(1))}${'\0'.repeat(4096)}`)
-    assert.deepEqual(replay(dir), { entries: [put(1)], ignoredBytes: 4096 })
+    assert.deepEqual(replayed(dir), { entries: [put(1)], ignoredBytes: 4096 })
   })
 
   test('counts the newer segment as left out when the older one has a bad line', () => {
     const dir = tempFolder()
     writeFileSync(path.join(dir, PREVIOUS), `${encode(put(1))}bad`)
     writeFileSync(path.join(dir, CURRENT), encode(put(2)))
-    assert.deepEqual(replay(dir), {
+    assert.deepEqual(replayed(dir), {
       entries: [put(1)],
       ignoredBytes: 'bad'.length + encode(put(2)).length,
     })
@@ -167,11 +164,11 @@ describe('a start', () => {
     writeFileSync(path.join(dir, PREVIOUS), encode(put(1)))
     writeFileSync(path.join(dir, CURRENT), encode(put(2)))
     const journal = await Journal.start(dir)
-    assert.deepEqual(replay(dir).entries, [])
+    assert.deepEqual(replayed(dir).entries, [])
     assert.equal(existsSync(path.join(dir, PREVIOUS)), false)
     await journal.append(put(3))
     await journal.close()
-    assert.deepEqual(replay(dir).entries, [put(3)])
+    assert.deepEqual(replayed(dir).entries, [put(3)])
   })
 
   test('that is interrupted never leaves the older segment without the newer', async (t) => {
@@ -183,7 +180,7 @@ describe('a start', () => {
     })
     await assert.rejects(Journal.start(dir), /the power went/)
     // What it would set back: a job whose newer state is in the folders already.
-    assert.notDeepEqual(replay(dir).entries, [put(1, 'old')])
+    assert.notDeepEqual(replayed(dir).entries, [put(1, 'old')])
   })
 })
 
@@ -200,7 +197,7 @@ describe('an append', () => {
     let done = false
     const appended = journal.append(put(1)).then(() => (done = true))
     await reached.opened
-    assert.deepEqual(replay(dir).entries, [put(1)], 'it is written')
+    assert.deepEqual(replayed(dir).entries, [put(1)], 'it is written')
     await nextTurn()
     assert.equal(done, false)
     release()
@@ -224,7 +221,62 @@ describe('an append', () => {
     await Promise.all([first, ...others])
     assert.equal(syncs.count(), 2)
     await journal.close()
-    assert.deepEqual(replay(dir).entries, numbered(1, 50))
+    assert.deepEqual(replayed(dir).entries, numbered(1, 50))
+  })
+})
+
+describe('a log that is as long as it may be', () => {
+  const line = encode(put(1)).length
+  const room = async (
+    lines: number,
+  ): Promise<{ dir: string; journal: Journal; full: () => number }> => {
+    const dir = tempFolder()
+    let full = 0
+    const options = { mostBytes: lines * line, onFull: () => (full += 1) }
+    const journal = await Journal.start(dir, options)
+    return { dir, journal, full: () => full }
+  }
+
+  test('lets lines wait for room, in their order, and a cut go first', async () => {
+    const { dir, journal, full } = await room(3)
+    const appends = numbered(1, 7).map((entry) => journal.append(entry))
+    await Promise.all(appends.slice(0, 3))
+    await journal.cut()
+    assert.deepEqual([journal.bytes, journal.totalBytes], [0, 3 * line])
+    assert.ok(journal.isFull)
+    assert.equal(full(), 2)
+    await journal.dropPrevious()
+    await Promise.all(appends.slice(3, 6))
+    assert.deepEqual(replayed(dir).entries, numbered(4, 6))
+    await journal.cut()
+    await journal.dropPrevious()
+    await appends[6]
+    assert.equal(journal.isFull, false)
+    await journal.close()
+  })
+
+  test('refuses those that wait when it is told that there will be none', async () => {
+    const { journal } = await room(1)
+    await journal.append(put(1))
+    const waiting = journal.append(put(2))
+    await nextTurn()
+    journal.refuseWaiting(new AppError('unavailable', 'no room'))
+    await assert.rejects(waiting, /no room/)
+    assert.equal(journal.failure, null)
+    await journal.cut()
+    await journal.dropPrevious()
+    await journal.append(put(3))
+    await journal.close()
+  })
+
+  test('takes a line that is longer still when it is empty', async () => {
+    const { journal } = await room(1)
+    await journal.append(put(1))
+    const long = journal.append(put(2, 'x'.repeat(10 * line)))
+    await journal.cut()
+    await journal.dropPrevious()
+    await long
+    await journal.close()
   })
 })
 
@@ -258,7 +310,7 @@ describe('after a failure', () => {
     await assert.rejects(journal.append(put(4)), unavailable)
     assert.equal(syncs.count(), 2)
     await journal.close()
-    assert.deepEqual(replay(dir).entries[0], put(1))
+    assert.deepEqual(replayed(dir).entries[0], put(1))
     assert.ok(!readFileSync(path.join(dir, CURRENT), 'utf8').includes('job 4'))
   })
 
@@ -295,9 +347,9 @@ describe('a cut', () => {
     await journal.cut()
     assert.equal(journal.bytes, 0)
     await journal.append(put(2))
-    assert.deepEqual(replay(dir).entries, [put(1), put(2)])
+    assert.deepEqual(replayed(dir).entries, [put(1), put(2)])
     await journal.dropPrevious()
-    assert.deepEqual(replay(dir).entries, [put(2)])
+    assert.deepEqual(replayed(dir).entries, [put(2)])
     await journal.close()
   })
 
@@ -332,11 +384,29 @@ describe('a cut', () => {
     await journal.append(put(2))
     await journal.cut()
     await journal.append(put(3))
-    assert.deepEqual(replay(dir).entries, numbered(1, 3))
+    assert.deepEqual(replayed(dir).entries, numbered(1, 3))
     await journal.dropPrevious()
     await journal.cut()
     await journal.dropPrevious()
-    assert.deepEqual(replay(dir).entries, [])
+    assert.deepEqual(replayed(dir).entries, [])
+    await journal.close()
+  })
+
+  test('that cannot begin is refused alone, and made later', async () => {
+    const dir = tempFolder()
+    const journal = await Journal.start(dir)
+    await journal.append(put(1))
+    const next = path.join(dir, 'journal.next.ndjson')
+    // A folder where its next segment belongs stands for what a process out of descriptors cannot open.
+    mkdirSync(next)
+    const [cut, appended] = await Promise.allSettled([journal.cut(), journal.append(put(2))])
+    assert.ok(cut.status === 'rejected' && isSystemError(cut.reason, 'EISDIR'))
+    assert.equal(appended.status, 'fulfilled')
+    assert.equal(journal.failure, null)
+    rmSync(next, { recursive: true })
+    await journal.cut()
+    await journal.append(put(3))
+    assert.deepEqual(replayed(dir).entries, numbered(1, 3))
     await journal.close()
   })
 
@@ -344,7 +414,7 @@ describe('a cut', () => {
     const dir = tempFolder()
     writeFileSync(path.join(dir, CURRENT), encode(put(1)))
     renameSync(path.join(dir, CURRENT), path.join(dir, PREVIOUS))
-    assert.deepEqual(replay(dir).entries, [put(1)])
+    assert.deepEqual(replayed(dir).entries, [put(1)])
   })
 
   for (let seed = 1; seed <= 8; seed += 1) {
@@ -368,7 +438,7 @@ describe('a cut', () => {
       }
       const check = (): void => {
         const recovered = new Map(folders)
-        for (const entry of replay(dir).entries) {
+        for (const entry of replayed(dir).entries) {
           assert.ok('put' in entry)
           const { job_id: id, text } = entry.put as { job_id: string; text: string }
           recovered.set(id, text)

@@ -14,7 +14,7 @@ import {
 import path from 'node:path'
 import { test } from 'node:test'
 import { encode } from '../../coordinator/storage/journal-line.ts'
-import { replay } from '../../coordinator/storage/journal.ts'
+import { replayed } from './replayed.ts'
 import { toRecord } from '../../coordinator/storage/record.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { STATUSES } from '../../shared/wire.ts'
@@ -110,7 +110,7 @@ for (const lane of LANES) {
       const acknowledged = await writeAndKill(dir, lane * 1_000 + round, changes)
       assert.ok(acknowledged.size > 0)
       const interrupted = new Set(
-        replay(dir).entries.map((entry) =>
+        replayed(dir).entries.map((entry) =>
           'remove' in entry ? entry.remove : (entry.put as { job_id: string }).job_id,
         ),
       )

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import {
+  closeSync,
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
   rmSync,
   statSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
@@ -15,8 +18,10 @@ import { describe, mock, test, type TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Job } from '../../coordinator/job/job.ts'
 import { encode } from '../../coordinator/storage/journal-line.ts'
-import { replay } from '../../coordinator/storage/journal.ts'
+import { gate } from './gate.ts'
+import { replayed } from './replayed.ts'
 import { toRecord } from '../../coordinator/storage/record.ts'
+import { JobFolders } from '../../coordinator/storage/folders.ts'
 import { FileJobStore, type StoreOptions } from '../../coordinator/storage/store.ts'
 import { AppError } from '../../shared/errors.ts'
 import { STATUSES } from '../../shared/wire.ts'
@@ -163,7 +168,7 @@ describe('opened again', () => {
     for (const job of Object.values(jobs)) await store.create(job)
     const expected = everything(store)
     await store.close()
-    assert.deepEqual(replay(dir), { entries: [], ignoredBytes: 0 })
+    assert.deepEqual(replayed(dir), { entries: [], ignoredBytes: 0 })
     assert.equal(existsSync(path.join(dir, 'journal.previous.ndjson')), false)
     assert.deepEqual(
       placesIn(dir),
@@ -237,7 +242,22 @@ describe('opened again', () => {
       placesIn(copy),
       new Map([...expected.values()].map(({ jobId, status }) => [jobId, status])),
     )
-    assert.deepEqual(replay(copy).entries, [], 'the folders hold it all: the journal starts anew')
+    assert.deepEqual(replayed(copy).entries, [], 'the folders hold it all: the journal starts anew')
+  })
+
+  test('after a power loss nothing is put aside that the journal has whole', async (t) => {
+    const { store, dir } = await openStore(t)
+    const jobs = [1, 2, 3].map(() => pendingJob())
+    for (const job of jobs) await store.create(job)
+    const copy = crashed(dir, [...STATUSES])
+    for (const status of STATUSES) mkdirSync(path.join(copy, status))
+    // What a disk keeps of files that were never synced.
+    writeFileSync(path.join(copy, 'pending', `${jobs[0]!.jobId}.json`), '')
+    writeFileSync(path.join(copy, 'pending', `${jobs[1]!.jobId}.json`), '\0'.repeat(4096))
+    const { store: again } = await openStore(t, copy)
+    assert.deepEqual(everything(again), everything(store))
+    assert.deepEqual(again.quarantined, [])
+    assert.deepEqual(readdirSync(path.join(copy, 'quarantine')), [])
   })
 
   test('over a torn journal it says how much was left out', async (t) => {
@@ -263,7 +283,7 @@ describe('a checkpoint', () => {
       placesIn(dir),
       new Map(jobs.slice(1).map(({ jobId, status }) => [jobId, status])),
     )
-    assert.deepEqual(replay(dir).entries, [])
+    assert.deepEqual(replayed(dir).entries, [])
     const { store: again } = await openStore(t, crashed(dir, ['journal.ndjson']))
     assert.deepEqual(everything(again), everything(store))
   })
@@ -287,7 +307,7 @@ describe('a checkpoint', () => {
     rmSync(obstacle, { recursive: true })
     await store.checkpoint()
     assert.equal(store.foldersBehind, null)
-    assert.deepEqual(replay(dir).entries, [])
+    assert.deepEqual(replayed(dir).entries, [])
     assert.equal(placesIn(dir).size, 2)
   })
 
@@ -305,6 +325,123 @@ describe('a checkpoint', () => {
       await again.close()
     }
   })
+})
+
+/** The sizes of both segments together. */
+function journalSize(dir: string): number {
+  return ['journal.ndjson', 'journal.previous.ndjson']
+    .map((name) => statSync(path.join(dir, name), { throwIfNoEntry: false })?.size ?? 0)
+    .reduce((a, b) => a + b)
+}
+
+describe('a journal under a load that does not stop', () => {
+  const LIMIT = 20_000
+
+  test('is never longer than twice its limit, and is emptied meanwhile', async (t) => {
+    const { store, dir, said } = await openStore(t, tempFolder(), { journalBytes: LIMIT })
+    let longest = 0
+    let made = 0
+    const side = async (): Promise<void> => {
+      while (made < 120) {
+        made += 1
+        await store.create(pendingJob())
+        longest = Math.max(longest, journalSize(dir), store.journalBytes)
+      }
+    }
+    await Promise.all(Array.from({ length: 8 }, side))
+    assert.ok(longest <= 2 * LIMIT, `${longest} bytes`)
+    assert.ok(longest > LIMIT, 'it was in use')
+    assert.equal(store.size, made)
+    assert.deepEqual(said, [])
+    const { store: again } = await openStore(t, crashed(dir))
+    assert.deepEqual(everything(again), everything(store))
+  })
+
+  test('refuses what is beyond that where the folders cannot be written, and goes on when they can', async (t) => {
+    const { store, dir, said } = await openStore(t, tempFolder(), { journalBytes: LIMIT })
+    const stuck = pendingJob()
+    const obstacle = path.join(dir, 'pending', `${stuck.jobId}.json`)
+    mkdirSync(obstacle)
+    await store.create(stuck)
+    const taken: Job[] = [stuck]
+    const refused = async (): Promise<unknown> => {
+      for (;;) {
+        const job = pendingJob()
+        try {
+          await store.create(job)
+          taken.push(job)
+        } catch (error) {
+          return error
+        }
+      }
+    }
+    const error = await refused()
+    assert.ok(error instanceof AppError && error.code === 'unavailable')
+    assert.match(error.message, /cannot be emptied \(EISDIR.*free or mend/)
+    assert.ok(journalSize(dir) <= 2 * LIMIT)
+    assert.equal(store.failure, null)
+    assert.match(store.foldersBehind ?? '', /EISDIR/)
+    assert.equal(said.length, 1, 'it is said once')
+    const { store: again } = await openStore(t, crashed(dir))
+    assert.equal(again.size, taken.length)
+    rmSync(obstacle, { recursive: true })
+    await store.checkpoint()
+    await store.create(pendingJob())
+    assert.equal(store.foldersBehind, null)
+  })
+
+  test('that cannot be cut for a while is cut later, and that is said once', async (t) => {
+    const { store, dir, said } = await openStore(t, tempFolder(), { journalBytes: 1_000 })
+    const next = path.join(dir, 'journal.next.ndjson')
+    mkdirSync(next)
+    await store.create(pendingJob())
+    await assert.rejects(async () => {
+      for (;;) await store.create(pendingJob())
+    }, /cannot be emptied/)
+    assert.equal(said.length, 1)
+    assert.match(store.foldersBehind ?? '', /EISDIR/)
+    rmSync(next, { recursive: true })
+    await store.checkpoint()
+    await store.create(pendingJob())
+    assert.deepEqual([store.failure, store.foldersBehind], [null, null])
+  })
+})
+
+test('folders that lag behind are told of, and by how much', async (t) => {
+  const clock = { now: 0 }
+  const { store, dir } = await openStore(t, tempFolder(), { steady: () => clock.now })
+  assert.equal(store.folderLagMs, 0)
+  const { opened, open: release } = gate()
+  const spy = mock.method(JobFolders.prototype, 'follow', async () => await opened)
+  t.after(() => spy.mock.restore())
+  await store.create(pendingJob())
+  clock.now = 29_999
+  assert.deepEqual([store.folderLagMs, store.foldersBehind], [29_999, null])
+  clock.now = 42_000
+  assert.match(store.foldersBehind ?? '', /lag 42 s behind/)
+  spy.mock.restore()
+  release()
+  await store.checkpoint()
+  assert.deepEqual([store.folderLagMs, store.foldersBehind], [0, null])
+  assert.equal(placesIn(dir).size, 1)
+})
+
+test('a start over a long journal keeps of each job its newest state alone', async (t) => {
+  const dir = tempFolder()
+  const job = pendingJob({ taskOptions: { note: 'x'.repeat(10_000) } })
+  const lines = Array.from({ length: 50 }, (_, n) =>
+    encode({ put: toRecord({ ...job, priority: n }) }),
+  ).join('')
+  const file = openSync(path.join(dir, 'journal.ndjson'), 'w')
+  for (let n = 0; n < 100; n += 1) writeSync(file, lines)
+  closeSync(file)
+  globalThis.gc?.()
+  const before = process.memoryUsage().rss
+  const { store } = await openStore(t, dir)
+  const grown = process.memoryUsage().rss - before
+  assert.equal(store.size, 1)
+  assert.equal(store.get(job.jobId)?.priority, 49)
+  assert.ok(grown < 40e6, `${grown} bytes more for a journal of ${lines.length * 100}`)
 })
 
 describe('the data folder', () => {

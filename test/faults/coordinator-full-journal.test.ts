@@ -4,7 +4,8 @@ import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, mock, test, type TestContext } from 'node:test'
 import type { JournalEntry } from '../../coordinator/storage/journal-line.ts'
-import { Journal, replay } from '../../coordinator/storage/journal.ts'
+import { Journal } from '../../coordinator/storage/journal.ts'
+import { replayed } from '../coordinator/replayed.ts'
 import { AppError } from '../../shared/errors.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -56,7 +57,7 @@ describe('a journal on a full disk', () => {
     limit.most = 1e6
     await journal.append(put(3))
     await journal.close()
-    assert.deepEqual(replay(dir), { entries: [put(1), put(3)], ignoredBytes: 0 })
+    assert.deepEqual(replayed(dir), { entries: [put(1), put(3)], ignoredBytes: 0 })
   })
 
   test('refuses all that would have shared the write, and each may come again', async (t) => {
@@ -75,7 +76,7 @@ describe('a journal on a full disk', () => {
     await Promise.all([2, 3, 4].map((n) => journal.append(put(n))))
     await journal.close()
     assert.deepEqual(
-      replay(dir).entries,
+      replayed(dir).entries,
       [1, 2, 3, 4].map((n) => put(n)),
     )
   })
@@ -142,7 +143,7 @@ describe('a journal on a full disk', () => {
         settled.forEach(({ status }, at) => {
           if (status === 'fulfilled') acknowledged.push(batch[at]!)
         })
-        const { entries, ignoredBytes } = replay(dir)
+        const { entries, ignoredBytes } = replayed(dir)
         assert.equal(ignoredBytes, 0)
         assert.deepEqual(
           entries.map((entry) => ('put' in entry ? (entry.put as { job_id: string }).job_id : '')),
@@ -164,13 +165,13 @@ describe('a journal on a full disk', () => {
     await assert.rejects(journal.cut(), isFull)
     await journal.append(put(2))
     assert.equal(journal.aside, false)
-    assert.deepEqual(replay(disk.dir).entries, [put(1), put(2)])
+    assert.deepEqual(replayed(disk.dir).entries, [put(1), put(2)])
     rmSync(path.join(disk.dir, 'filler'))
     await journal.cut()
     await journal.append(put(3))
-    assert.deepEqual(replay(disk.dir).entries, [put(1), put(2), put(3)])
+    assert.deepEqual(replayed(disk.dir).entries, [put(1), put(2), put(3)])
     await journal.dropPrevious()
-    assert.deepEqual(replay(disk.dir).entries, [put(3)])
+    assert.deepEqual(replayed(disk.dir).entries, [put(3)])
     await journal.close()
   })
 
@@ -193,7 +194,7 @@ describe('a journal on a full disk', () => {
     rmSync(filler)
     await journal.append(put(last))
     await journal.close()
-    const ids = replay(disk.dir).entries.map((entry) => JSON.stringify(entry))
+    const ids = replayed(disk.dir).entries.map((entry) => JSON.stringify(entry))
     assert.deepEqual(
       ids,
       Array.from({ length: last }, (_, at) => JSON.stringify(put(at + 1))),

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { replay } from '../../coordinator/storage/journal.ts'
+import { replayed } from '../coordinator/replayed.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import type { Claimed } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -44,10 +44,10 @@ for (const [moment, at, lines] of [
     let asking = await mortal.begin({ FAULT_AT: at })
     /** Asks in vain, and of the next coordinator again. */
     const twice = async (ask: () => Promise<Answer>): Promise<Answer['body']> => {
-      const before = replay(mortal.dataDir).entries.length
+      const before = replayed(mortal.dataDir).entries.length
       await mortal.follow()
       await mortal.dies(ask())
-      const after = replay(mortal.dataDir).entries.length
+      const after = replayed(mortal.dataDir).entries.length
       assert.equal(after - before, lines, 'it has died elsewhere')
       asking = await mortal.begin({ FAULT_AT: at })
       const { status, body } = await ask()

@@ -119,7 +119,7 @@ test('a system error is known by its code', () => {
 })
 
 test('an error that libuv has no name for is known by its number, and told in words', () => {
-  // As Node makes it; test/faults/quota.test.ts has it from the kernel.
+  // As Node makes it; test/faults/journal-limits.test.ts has it from the kernel.
   const code = `Unknown system error -${constants.errno.EDQUOT}`
   const message = `${code}: ${code}, write '/srv/morag/journal.ndjson'`
   const quota = Object.assign(new Error(message), { errno: -constants.errno.EDQUOT, code })

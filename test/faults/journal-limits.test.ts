@@ -32,11 +32,12 @@ function quotaFilter(call: number): Buffer {
   )
 }
 
+const JOURNAL = new URL('../../coordinator/storage/journal.ts', import.meta.url).href
+
 /** Appends to a journal until it is refused, and says what became of it. */
-function script(dir: string): string {
-  const journal = new URL('../../coordinator/storage/journal.ts', import.meta.url).href
+function refused(dir: string): string {
   return `
-    import { Journal, replay } from '${journal}'
+    import { Journal } from '${JOURNAL}'
     const journal = await Journal.start('${dir}')
     let taken = 0
     const append = async () => {
@@ -56,15 +57,45 @@ function script(dir: string): string {
     await journal.close()`
 }
 
+/** Cuts a journal while no descriptor is free, and again when there are some. */
+function cutLater(dir: string): string {
+  return `
+    import { openSync, closeSync } from 'node:fs'
+    import { Journal } from '${JOURNAL}'
+    const journal = await Journal.start('${dir}')
+    await journal.append({ remove: 'before' })
+    const held = []
+    try {
+      for (;;) held.push(openSync('/dev/null'))
+    } catch (error) {
+      if (error.code !== 'EMFILE') throw error
+    }
+    const cut = await journal.cut().then(() => 'cut', (error) => error.code)
+    await journal.append({ remove: 'meanwhile' })
+    const { failure } = journal
+    held.forEach((one) => closeSync(one))
+    await journal.cut()
+    await journal.append({ remove: 'after' })
+    const entries = []
+    Journal.replay('${dir}', ({ remove }) => entries.push(remove))
+    console.log(JSON.stringify({ cut, failure, aside: journal.aside, entries }))
+    await journal.close()`
+}
+
 interface Said {
   refused: { code: string; message: string; cause: number }
   end: { failure: unknown; goesOn: boolean; taken: number }
 }
 
-async function run(start: string, dir: string): Promise<Said> {
+/** What a script says, in lines of JSON. @param start what begins a shell's line that ends with it. */
+async function run(start: string, script: string): Promise<unknown[]> {
   const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval']
-  const { stdout } = await execa('sh', ['-c', `${start} "$@"`, 'sh', ...node, script(dir)])
-  const lines = stdout.split('\n').map((line) => JSON.parse(line) as unknown)
+  const { stdout } = await execa('sh', ['-c', `${start} "$@"`, 'sh', ...node, script])
+  return stdout.split('\n').map((line) => JSON.parse(line) as unknown)
+}
+
+async function runRefused(start: string, dir: string): Promise<Said> {
+  const lines = await run(start, refused(dir))
   return { refused: lines[0], end: lines.at(-1) } as Said
 }
 
@@ -77,7 +108,7 @@ describe('a journal', () => {
     const dir = tempFolder()
     const filter = path.join(dir, 'filter')
     writeFileSync(filter, quotaFilter(call))
-    const { refused, end } = await run(`exec 3< '${filter}'; ${bwrap}`, dir)
+    const { refused, end } = await runRefused(`exec 3< '${filter}'; ${bwrap}`, dir)
     assert.equal(refused.cause, -constants.errno.EDQUOT)
     assert.equal(refused.code, 'no_space')
     assert.match(refused.message, /disk space.*EDQUOT: disk quota exceeded/)
@@ -86,10 +117,20 @@ describe('a journal', () => {
 
   test('refuses alone what makes its file too long, and goes on in the next one', async () => {
     // In blocks of 512 bytes.
-    const { refused, end } = await run('ulimit -f 32; exec', tempFolder())
+    const { refused, end } = await runRefused('ulimit -f 32; exec', tempFolder())
     assert.equal(refused.cause, -constants.errno.EFBIG)
     assert.equal(refused.code, 'no_space')
     assert.deepEqual(end, { failure: null, goesOn: true, taken: end.taken })
     assert.ok(end.taken > 10)
+  })
+
+  test('goes on uncut while no descriptor is free, and is cut when there are some', async () => {
+    const [said] = await run('ulimit -n 64; exec', cutLater(tempFolder()))
+    assert.deepEqual(said, {
+      cut: 'EMFILE',
+      failure: null,
+      aside: true,
+      entries: ['before', 'meanwhile', 'after'],
+    })
   })
 })
