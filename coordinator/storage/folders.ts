@@ -112,7 +112,8 @@ export class JobFolders {
   async follow(changed: Map<string, Job | null>): Promise<void> {
     let sliceStart = performance.now()
     const failures: unknown[] = []
-    for (const jobId of [...changed.keys()]) {
+    const round = [...changed.keys()]
+    for (const jobId of round) {
       const job = changed.get(jobId)!
       try {
         if (job === null) this.#remove(jobId)

@@ -139,8 +139,8 @@ export class Journal {
   }
 
   async #run(): Promise<void> {
-    // What is asked for in the same turn shares the first sync, too.
-    await null
+    // Never over before it is known to run; and what is asked for in the same turn shares the first sync.
+    await Promise.resolve()
     for (;;) {
       const lines = this.#fitting()
       const cuts = this.#cuts.splice(0)
