@@ -1,11 +1,11 @@
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { execa } from 'execa'
+import { startChild } from '../../shared/start-child.ts'
 import { AppError } from '../../shared/errors.ts'
 import { signalGroup } from '../../shared/process-group.ts'
 import { delay, startTimer, timeoutSignal } from '../../shared/timers.ts'
 import { holdGroup, Tail } from '../host/child.ts'
-import { childEnv } from '../paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 import { scriptBeside } from '../speech/forked-child.ts'
 import type { Outcome } from './cli-program.ts'
 import { freePort } from './free-port.ts'
@@ -173,14 +173,12 @@ function start({ file, args, env }: ResidentPlan, port: number) {
   // From a checkout it is TypeScript that runs; from the package JavaScript, with no need of tsx.
   const loader = script.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : []
   const guarded: Guarded = [file, ...args(port)]
-  return execa(process.execPath, [...loader, script, ...guarded], {
+  return startChild(process.execPath, [...loader, script, ...guarded], {
     // Its end is what tells the guard that we are gone.
     ipc: true,
     env: childEnv(env),
-    extendEnv: false,
     stdin: 'ignore',
     buffer: false,
-    reject: false,
     // A terminal's Ctrl-C is not for it: a drain lets it finish.
     detached: true,
   })

@@ -1,10 +1,10 @@
 import { StringDecoder } from 'node:string_decoder'
-import { execa } from 'execa'
+import { startChild } from '../../shared/start-child.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { signalGroup } from '../../shared/process-group.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { dyingWithUs, notRunBecause } from './parent-death.ts'
-import { childEnv } from '../paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 
 export interface ChildOptions {
   signal: AbortSignal
@@ -48,13 +48,11 @@ export async function runChild(
   const { signal, onLine, onData, tailBytes = TAIL_BYTES } = options
   signal.throwIfAborted()
   const command = dyingWithUs({ file, args })
-  const child = execa(command.file, command.args, {
+  const child = startChild(command.file, command.args, {
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: options.env ?? childEnv(),
-    extendEnv: false,
     stdin: 'ignore',
     buffer: false,
-    reject: false,
     detached: true,
   })
   const release = child.pid === undefined ? () => undefined : holdGroup(child.pid)

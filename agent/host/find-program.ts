@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import path from 'node:path'
-import { childEnv } from '../paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 
 /**
  * The full path of a program: as it stands when it is a path, else the first of that name in `among`; null: none.

@@ -1,6 +1,6 @@
-import { execaSync } from 'execa'
+import { runChildSync } from '../../shared/start-child.ts'
 import { findProgram } from './find-program.ts'
-import { childEnv } from '../paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 
 /** A program and its arguments. */
 interface Command {
@@ -38,10 +38,8 @@ function findSetter(): string | null {
 function look(): string | null {
   const program = findProgram('setpriv')
   if (program === null) return null
-  const { exitCode } = execaSync(program, [...FATE, '--', program, '--version'], {
+  const { exitCode } = runChildSync(program, [...FATE, '--', program, '--version'], {
     env: childEnv(),
-    extendEnv: false,
-    reject: false,
   })
   return exitCode === 0 ? program : null
 }

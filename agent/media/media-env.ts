@@ -1,4 +1,4 @@
-import { childEnv } from '../paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 
 /**
  * What ffmpeg and ffprobe run with. A static build takes the character sets of a glibc that is not its own, and crashes

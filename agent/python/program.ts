@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, realpathSync } from 'node:fs'
 import path from 'node:path'
 import { runChild } from '../host/child.ts'
 import { isProgram } from '../host/find-program.ts'
-import { childEnv } from '../paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 
 /** Importing PyTorch from a cold disk takes its time. */

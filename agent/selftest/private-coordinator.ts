@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { execa } from 'execa'
+import { startChild } from '../../shared/start-child.ts'
 import { AppError } from '../../shared/errors.ts'
-import { childEnv } from '../paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 
 export interface PrivateCoordinator {
   url: string
@@ -25,12 +25,10 @@ export async function startPrivateCoordinator(): Promise<PrivateCoordinator> {
   const args = ['serve', '--host', '127.0.0.1', '--port', '0', ...data, '--log-format', 'json']
   // As one that others can reach has it.
   const apiKey = randomBytes(32).toString('hex')
-  const child = execa(process.execPath, [...program(), ...args], {
+  const child = startChild(process.execPath, [...program(), ...args], {
     env: childEnv({ MORAG_API_KEY: apiKey }),
-    extendEnv: false,
     stdin: 'ignore',
     buffer: false,
-    reject: false,
   })
   const lines = createInterface({ input: child.stdout })
   const close = async (): Promise<void> => {

@@ -1,11 +1,11 @@
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { execa } from 'execa'
+import { startChild } from '../../shared/start-child.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { signalGroup } from '../../shared/process-group.ts'
 import { oneLine } from '../../shared/render.ts'
 import { holdGroup, Tail } from '../host/child.ts'
-import { childEnv } from '../paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 
 /** What a forked script says, by IPC (see answer-parent.ts). */
 export type FromChild =
@@ -138,14 +138,12 @@ function sentence(text: string): string {
 function start(script: string) {
   // From a checkout it is TypeScript that runs; from the package JavaScript, with no need of tsx.
   const loader = /\.m?ts$/.test(script) ? ['--import', import.meta.resolve('tsx')] : []
-  return execa(process.execPath, [...loader, script], {
+  return startChild(process.execPath, [...loader, script], {
     ipc: true,
     env: childEnv(),
-    extendEnv: false,
     stdin: 'ignore',
     stdout: 'ignore',
     buffer: false,
-    reject: false,
     // A terminal's Ctrl-C is not for it: a drain lets it finish.
     detached: true,
   })

@@ -161,18 +161,6 @@ function processors(text: string, before: Record<string, string[]> = {}): Record
   return { ...before, ...Object.fromEntries(pairs) }
 }
 
-const PASSED_ON =
-  /^(PATH|HOME|USER|LOGNAME|LANG|LANGUAGE|TZ|LC_.*|XDG_.*|(DY)?LD_LIBRARY_PATH|SSL_CERT_(FILE|DIR)|NODE_EXTRA_CA_CERTS|CUDA_.*|OMP_NUM_THREADS)$/
-
-/** What a command may know of our environment: nothing of ours (`MORAG_…`) and nobody's keys. */
-export function processorEnv(): Record<string, string> {
-  const passed: Record<string, string> = {}
-  for (const [name, value] of Object.entries(process.env)) {
-    if (value !== undefined && PASSED_ON.test(name)) passed[name] = value
-  }
-  return passed
-}
-
 /** A program that is named by its path: it runs in a folder of its own, and the path is seen from here. */
 function located(program: string): string {
   return program.includes('/') ? path.resolve(program) : program

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { execa } from 'execa'
+import { startChild } from '../../shared/start-child.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
@@ -31,13 +31,11 @@ const KILL_AFTER_MS = 5 * SECOND
 export async function runProcessor(run: ProcessorRun): Promise<string> {
   const { program, args, cwd, env, signal } = run
   signal.throwIfAborted()
-  const child = execa(program, args, {
+  const child = startChild(program, args, {
     cwd,
     env,
-    extendEnv: false,
     stdin: 'ignore',
     buffer: false,
-    reject: false,
     detached: true,
   })
   const { pid } = child

@@ -1,5 +1,6 @@
 import { link, mkdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
+import { childEnv } from '../../shared/child-env.ts'
 import { fillTemplate } from '../../shared/command-line.ts'
 import { AppError } from '../../shared/errors.ts'
 import { lastAttempt, type ProcessingJob, type ResultBody } from '../job/job.ts'
@@ -7,7 +8,7 @@ import { requirementsOf } from '../job/requirements.ts'
 import type { Sources } from '../files/sources.ts'
 import { withoutSecrets } from '../job/task-options.ts'
 import { isPlainText, passThrough } from './built-in.ts'
-import { processorEnv, type IngestionConfig } from './config.ts'
+import type { IngestionConfig } from './config.ts'
 import { stemOf } from './file-stem.ts'
 import { runProcessor } from './local-processor.ts'
 import type { MoragClient } from './morag-client.ts'
@@ -98,7 +99,7 @@ export class Processors {
         await link(source, input).catch(async () => await symlink(source, input))
       else await symlink(source, input)
       const args = fillTemplate(template, { input })
-      const env = { ...processorEnv(), TMPDIR: cwd }
+      const env = childEnv({ TMPDIR: cwd })
       const content = await runProcessor({ program, args, cwd, env, signal })
       return told(job, content, path.basename(program))
     } finally {

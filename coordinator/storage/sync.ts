@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises'
 import path from 'node:path'
-import { execa } from 'execa'
+import { childEnv } from '../../shared/child-env.ts'
 import { SECOND } from '../../shared/duration.ts'
+import { startChild } from '../../shared/start-child.ts'
 import { delay } from '../../shared/timers.ts'
 
 /** Makes the names in a folder durable. */
@@ -41,7 +42,7 @@ export async function syncBelow(dir: string, patienceMs?: number): Promise<void>
 /** @param holds whether our process stays for as long as it takes. */
 async function syncFileSystem(dir: string, holds: boolean): Promise<void> {
   const run = async (...args: string[]): Promise<boolean> => {
-    const child = execa('sync', args, { reject: false, stdio: 'ignore' })
+    const child = startChild('sync', args, { env: childEnv(), stdio: 'ignore' })
     if (!holds) child.unref()
     return !(await child).failed
   }

@@ -1,5 +1,5 @@
 import path from 'node:path'
-import { childEnv } from '../../agent/paths.ts'
+import { childEnv } from '../../shared/child-env.ts'
 import { markOf, once, type PrepareOptions } from './once.ts'
 import { runTool } from './tool.ts'
 
