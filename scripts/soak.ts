@@ -9,8 +9,9 @@ import { memoryLevel } from './soak/memory.ts'
 import { soak, type Soak } from './soak/run.ts'
 
 /**
- * `npm run soak -- --minutes 10 [--agents 200] [--submitters 50] [--seed 1] [--built] [--keep]`: one coordinator under agents and
- * clients of every kind, killed at random, its connections cut; at the end everything is checked. Ends with 1 when
+ * `npm run soak -- --minutes 10 [--agents 200] [--submitters 50] [--seed 1] [--pause 90] [--built] [--keep]`: one coordinator
+ * under agents and clients of every kind, killed at random, its connections cut, stopped for `--pause` seconds, short of
+ * descriptors and disk quota, behind an edge that answers for it; at the end everything is checked. Ends with 1 when
  * anything was lost, doubled or answered as it should not be. With `--keep` its folder stays, with what it was judged by.
  */
 const { values } = parseArgs({
@@ -19,19 +20,27 @@ const { values } = parseArgs({
     agents: { type: 'string', default: '200' },
     submitters: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
+    pause: { type: 'string', default: '90' },
     built: { type: 'boolean', default: false },
     keep: { type: 'boolean', default: false },
   },
 })
-const [minutes, agents, submitters, seed] = [
+const [minutes, agents, submitters, seed, pause] = [
   Number(values.minutes),
   Number(values.agents),
   Number(values.submitters),
   Number(values.seed),
+  Number(values.pause),
 ]
-if (!(minutes > 0) || !(agents > 0) || !(submitters > 0) || !Number.isInteger(seed)) {
+if (
+  !(pause >= 0) ||
+  !(minutes > 0) ||
+  !(agents > 0) ||
+  !(submitters > 0) ||
+  !Number.isInteger(seed)
+) {
   console.error(
-    'usage: npm run soak -- [--minutes 10] [--agents 200] [--submitters 50] [--seed 1] [--built] [--keep]',
+    'usage: npm run soak -- [--minutes 10] [--agents 200] [--submitters 50] [--seed 1] [--pause 90] [--built] [--keep]',
   )
   process.exit(2)
 }
@@ -46,7 +55,12 @@ try {
   )
   const run = await soak({
     folder,
-    load: { forMs: minutes * MINUTE, killMs: [8 * SECOND, 25 * SECOND] },
+    load: {
+      forMs: minutes * MINUTE,
+      betweenMs: [8 * SECOND, 25 * SECOND],
+      pausesAt: pause === 0 ? [] : [0.15, 0.55],
+    },
+    pauseMs: pause * SECOND,
     agents,
     submitters,
     seed,
@@ -82,10 +96,15 @@ function report({ records, keeper, cuts, violations }: Soak, loadMs: number): nu
   const memory = memoryLevel(keeper.memory, loadMs)
   console.log(`\njobs         ${records.created.size}, and ${keeper.log.length} changes of them`)
   console.log(`kills        ${keeper.kills}`)
+  console.log(
+    `pauses       ${keeper.pauses.map(({ from, until }) => seconds(until - from)).join(', ') || 'none'}`,
+  )
   console.log(`cuts         ${cuts}`)
   console.log(`faults       ${faults.map(([what, times]) => `${what} ${times}`).join(', ')}`)
   console.log(`lost         ${lost}`)
   console.log(`duplicated   ${duplicated}`)
+  const toPauses = violations.filter((one) => one.includes(' was lost to a pause ')).length
+  console.log(`lost leases  ${toPauses} to pauses`)
   const loop =
     loopDelaysMs.length === 0
       ? 'not told'
@@ -102,6 +121,10 @@ function report({ records, keeper, cuts, violations }: Soak, loadMs: number): nu
   console.log(`violations   ${all.length}`)
   for (const one of all.slice(0, 50)) console.log(`  ${one}`)
   return all.length === 0 ? 0 : 1
+}
+
+function seconds(ms: number): string {
+  return `${(ms / SECOND).toFixed(0)} s`
 }
 
 function megabytes(mb: number): string {

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { SECOND } from '../../shared/duration.ts'
 import type { SoakApi } from './api.ts'
+import { attemptKey } from './pauses.ts'
 import { nameOf, type Records } from './records.ts'
 
 /** The run's phase: `load` with faults, `drain` to the end of all that is open, `over`. */
@@ -24,11 +25,13 @@ interface ClaimedJob {
   source: { size_bytes: number }
 }
 
-type Fate = 'done' | 'twice' | 'failed' | 'released' | 'rival' | 'silent' | 'late'
+type Fate = 'done' | 'twice' | 'again' | 'failed' | 'released' | 'rival' | 'silent' | 'late'
 
 /** How many of a hundred attempts come to it; the rest are done as they should be. */
 const FATES: readonly [Fate, number][] = [
   ['twice', 8],
+  // Sends its result once more much later, and then another one for the same attempt.
+  ['again', 6],
   ['failed', 8],
   ['released', 4],
   // Gives the job back and then sends its result all the same, beside the next one's.
@@ -38,6 +41,7 @@ const FATES: readonly [Fate, number][] = [
 ]
 const COUNTED_AS: Readonly<Record<Exclude<Fate, 'done'>, string>> = {
   twice: 'result sent twice',
+  again: 'result sent again later, and another',
   failed: 'attempt failed',
   released: 'job given back',
   rival: 'result of a job given back',
@@ -91,12 +95,21 @@ export class SoakAgent {
     if (fate === 'late') await delay(leaseMs * (1.2 + random()))
     else if (fate === 'rival') await delay(WORK_MS * random())
     else if (!(await this.#beatFor(job, WORK_MS * random()))) return
-    const content =
-      fate === 'failed'
-        ? null
-        : `${randomUUID()} ${'word '.repeat(random() < LARGE_RESULTS ? 8_000 : 20)}`
+    const content = fate === 'failed' ? null : this.#content()
     await this.#finish(job, content)
+    const span = records.working.get(attemptKey(job.job_id, job.attempt))
+    if (span !== undefined) span.until = Date.now()
     if (fate === 'twice') await this.#finish(job, content)
+    if (fate !== 'again') return
+    for (const late of [content, content, this.#content()]) {
+      await delay(leaseMs * random())
+      await this.#finish(job, late)
+    }
+  }
+
+  #content(): string {
+    const { random } = this.#scene
+    return `${randomUUID()} ${'word '.repeat(random() < LARGE_RESULTS ? 8_000 : 20)}`
   }
 
   #fate(): Fate {
@@ -128,7 +141,7 @@ export class SoakAgent {
 
   /** Works for a while; false when it was told to stop. */
   async #beatFor(job: ClaimedJob, ms: number): Promise<boolean> {
-    const { api, random } = this.#scene
+    const { api, random, records } = this.#scene
     const until = Date.now() + ms
     for (let beat = 1; ; beat += 1) {
       const left = until - Date.now()
@@ -155,14 +168,26 @@ export class SoakAgent {
       const orders = answer?.body['jobs'] as { order: string }[] | undefined
       const order = orders?.[0]?.order
       const isTold = order !== undefined && order !== 'continue'
+      if (order === 'continue') this.#heard(job, askedAt)
       this.#record(
         'beat',
         job,
         askedAt,
         order === undefined ? 'unknown' : isTold ? 'refused' : 'done',
       )
-      if (isTold) return false
+      if (isTold) {
+        const span = records.working.get(attemptKey(job.job_id, job.attempt))
+        if (span !== undefined && order !== 'lost') span.until = askedAt
+        return false
+      }
     }
+  }
+
+  /** From its first heartbeat on it is to be heard. */
+  #heard({ job_id: jobId, attempt }: ClaimedJob, at: number): void {
+    const { working } = this.#scene.records
+    const key = attemptKey(jobId, attempt)
+    if (!working.has(key)) working.set(key, { from: at, until: Infinity })
   }
 
   async #finish(job: ClaimedJob, content: string | null): Promise<void> {

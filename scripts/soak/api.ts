@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { Agent, request } from 'undici'
+import { Agent, request, type Dispatcher } from 'undici'
 import { SECOND } from '../../shared/duration.ts'
 import type { Records } from './records.ts'
 
@@ -28,7 +28,7 @@ export class SoakApi {
   constructor(url: string, records: Records, connections: number) {
     this.#base = `${url}/api/v1`
     this.#records = records
-    this.#agent = new Agent({ connections, pipelining: 1, headersTimeout: 90 * SECOND })
+    this.#agent = new Agent({ connections, pipelining: 1, headersTimeout: 180 * SECOND })
   }
 
   /** One request; null when it was not answered, so that nobody knows what became of it. */
@@ -45,6 +45,10 @@ export class SoakApi {
       })
       const text = await answer.body.text()
       const status = answer.statusCode
+      if (isOfEdge(answer)) {
+        this.#records.count(`answered by the edge (${status})`)
+        return null
+      }
       if (!EXPECTED.includes(status))
         this.#records.surprises.push(`${method} ${path}: ${status} ${text.slice(0, 200)}`)
       if (status === 429 || status === 503) {
@@ -88,6 +92,10 @@ export class SoakApi {
         dispatcher: this.#agent,
         headers: { ...headers, ...range },
       })
+      if (isOfEdge(answer)) {
+        await answer.body.dump()
+        return { bytes, status: null }
+      }
       const { statusCode: status } = answer
       for await (const chunk of answer.body) {
         bytes += (chunk as Buffer).length
@@ -102,6 +110,11 @@ export class SoakApi {
   async close(): Promise<void> {
     await this.#agent.destroy()
   }
+}
+
+/** Whether something on the way answered: it says nothing of what was asked. */
+function isOfEdge({ headers }: Dispatcher.ResponseData): boolean {
+  return headers['server'] === 'edge'
 }
 
 function parsed(text: string): Record<string, unknown> {

@@ -4,6 +4,10 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { changeIn, type Told } from '../../test/faults/history.ts'
 import { residentMb } from '../process-tree.ts'
 import { startCoordinator, type RunningCoordinator } from '../processes.ts'
+import { starveOfDescriptors } from './descriptors.ts'
+import type { Pause } from './pauses.ts'
+
+const QUOTA = new URL('./quota-preload.ts', import.meta.url).href
 
 export interface KeeperOptions {
   folder: string
@@ -21,12 +25,15 @@ export class Keeper {
   readonly loopDelaysMs: number[] = []
   /** What it logged as failed, a line each. */
   readonly errors: string[] = []
+  readonly pauses: Pause[] = []
   kills = 0
   readonly #options: KeeperOptions
   #running: RunningCoordinator | null = null
   #port = 0
   #runs = 0
   #read = 0
+  /** Whether this process has stood still: then its delays say nothing. */
+  #hasPaused = false
 
   constructor(options: KeeperOptions) {
     this.#options = options
@@ -42,7 +49,9 @@ export class Keeper {
     this.#running = await startCoordinator(path.join(folder, 'data'), path.join(folder, 'media'), {
       args: [...args, ...more, ...port],
       built,
+      env: { NODE_OPTIONS: `--import=${import.meta.resolve('tsx')} --import=${QUOTA}` },
     })
+    this.#hasPaused = false
     this.#port = Number(new URL(this.#running.url).port)
     this.#read = 0
   }
@@ -57,6 +66,29 @@ export class Keeper {
     await this.#end('SIGKILL')
   }
 
+  /** Lets it stand still, as a paused container or a virtual machine does. */
+  async pause(ms: number): Promise<void> {
+    this.#hasPaused = true
+    const from = Date.now()
+    this.#running?.signal('SIGSTOP')
+    this.pauses.push({ from, until: from + ms })
+    await delay(ms)
+    this.#running?.signal('SIGCONT')
+    this.pauses.at(-1)!.until = Date.now()
+  }
+
+  /** Lets it open hardly any file or connection for a while; false where that cannot be. */
+  async starve(ms: number): Promise<boolean> {
+    return await starveOfDescriptors(this.#running?.pid ?? 0, this.#port, ms)
+  }
+
+  /** Lets it write nothing for a while. */
+  async fillQuota(ms: number): Promise<void> {
+    this.#running?.signal('SIGUSR2')
+    await delay(ms)
+    this.#running?.signal('SIGUSR2')
+  }
+
   /** Ends it as an operator would; its exit code. */
   async stop(): Promise<number | undefined> {
     return await this.#end('SIGTERM')
@@ -67,7 +99,7 @@ export class Keeper {
     const from = performance.now()
     const read = await this.#get('/health')
     if (read === null) return null
-    this.healthMs.push(performance.now() - from)
+    if (!this.#hasPaused) this.healthMs.push(performance.now() - from)
     return JSON.parse(read) as Record<string, unknown>
   }
 
@@ -83,7 +115,8 @@ export class Keeper {
         this.#readLog()
         const metrics = (await this.#get('/metrics')) ?? ''
         const seconds = /^morag_event_loop_delay_seconds\{[^}]*0?\.99"\} (\S+)$/m.exec(metrics)?.[1]
-        if (seconds !== undefined) this.loopDelaysMs.push(Number(seconds) * 1_000)
+        if (seconds !== undefined && !this.#hasPaused)
+          this.loopDelaysMs.push(Number(seconds) * 1_000)
       }
       await delay(250)
     }

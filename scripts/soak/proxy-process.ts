@@ -1,27 +1,53 @@
 /**
  * A TCP proxy that cuts connections: `proxy-process.ts <target port> <seed>`. It says `{"port"}` once, and then every
- * second `{"cuts"}`, how many there were so far. After SIGUSR2 it cuts no more.
+ * second `{"cuts"}`, how many there were so far. Told `{"calm": true}` it cuts no more; told `{"edge": true}` it answers
+ * every request by itself, until `{"edge": false}`.
  */
-import { connect, createServer, type AddressInfo } from 'node:net'
-import { seededRandom } from '../../test/shared/seeded-random.ts'
+import { createServer as createHttp } from 'node:http'
+import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { pick, seededRandom } from '../../test/shared/seeded-random.ts'
 
 const [target, seed] = process.argv.slice(2).map(Number)
 const random = seededRandom(seed!)
 const CUT = 0.3
 const LONGEST_MS = 20_000
+/** What edges say while their backend is away, or to what they do not like. */
+const STATUSES = [404, 403, 502, 302, 413] as const
 let isCalm = false
+let isEdge = false
 let cuts = 0
+const ends = new Set<() => void>()
+
+const edge = createHttp((request, response) => {
+  request.resume()
+  const status = pick(random, STATUSES)
+  response.writeHead(status, {
+    server: 'edge',
+    'content-type': 'text/html',
+    connection: 'close',
+    ...(status === 302 && { location: '/maintenance' }),
+  })
+  response.end(`<html><head><title>${status}</title></head><body>nginx</body></html>`)
+})
 
 function say(what: object): void {
   process.stdout.write(`${JSON.stringify(what)}\n`)
 }
 
 const server = createServer((client) => {
+  if (isEdge) edge.emit('connection', client)
+  else pass(client)
+})
+
+function pass(client: Socket): void {
   const upstream = connect(target!, '127.0.0.1')
   const end = (): void => {
+    ends.delete(end)
     client.destroy()
     upstream.destroy()
   }
+  ends.add(end)
   // Mostly soon, so that requests are met and not only pauses.
   const cut =
     random() < CUT
@@ -43,9 +69,17 @@ const server = createServer((client) => {
   }
   client.pipe(upstream)
   upstream.pipe(client)
-})
+}
 server.listen(0, '127.0.0.1', () => say({ port: (server.address() as AddressInfo).port }))
-process.on('SIGUSR2', () => (isCalm = true))
-// Whoever started it is gone.
-process.stdin.on('end', () => process.exit()).resume()
+createInterface({ input: process.stdin })
+  .on('line', (line) => {
+    const told = JSON.parse(line) as { calm?: true; edge?: boolean }
+    isCalm ||= told.calm === true
+    isEdge = told.edge ?? isEdge
+    // A redeploy: what went through is cut.
+    if (told.edge === true) for (const end of ends) end()
+    if (told.edge === false) edge.closeAllConnections()
+  })
+  // Whoever started it is gone.
+  .on('close', () => process.exit())
 setInterval(() => say({ cuts }), 1_000)

@@ -9,10 +9,12 @@ export interface CuttingProxy {
   readonly cuts: () => number
   /** From now on it only passes on. */
   calm(): void
+  /** Whether it answers by itself, as a proxy does whose backend is being replaced. */
+  edge(is: boolean): void
   close(): Promise<void>
 }
 
-/** A process between clients and a port of this machine, which cuts their connections. */
+/** A process between clients and a port of this machine, which cuts their connections and may answer in its place. */
 export async function startProxy(port: number, seed: number): Promise<CuttingProxy> {
   const args = ['--import', 'tsx', PROGRAM, String(port), String(seed)]
   const child = execa(process.execPath, args, {
@@ -31,10 +33,12 @@ export async function startProxy(port: number, seed: number): Promise<CuttingPro
       })
       .once('close', () => reject(new Error('The proxy ended before it listened.')))
   })
+  const tell = (what: object): void => void child.stdin.write(`${JSON.stringify(what)}\n`)
   return {
     url: `http://127.0.0.1:${own}`,
     cuts: () => cuts,
-    calm: () => void child.kill('SIGUSR2'),
+    calm: () => tell({ calm: true }),
+    edge: (is) => tell({ edge: is }),
     async close() {
       child.kill('SIGKILL')
       await child

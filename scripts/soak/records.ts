@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Deed } from '../../test/faults/history.ts'
+import type { Span } from './pauses.ts'
 
 type Bare<D> = D extends Deed ? Omit<D, 'askedAt' | 'answeredAt' | 'answer'> : never
 
@@ -16,6 +17,8 @@ export class Records {
   /** Jobs that a webhook has to be told of. */
   readonly hooked = new Set<string>()
   readonly told = new Set<string>()
+  /** By {@link attemptKey}, when a worker was at an attempt. */
+  readonly working = new Map<string, Span>()
 
   add(deed: Bare<Deed>, askedAt: number, answer: Deed['answer']): void {
     this.deeds.push({ ...deed, askedAt, answeredAt: Date.now(), answer } as Deed)

@@ -7,8 +7,10 @@ import { readJobs } from '../../test/faults/history.ts'
 import { seededRandom } from '../../test/shared/seeded-random.ts'
 import { SoakAgent, type Scene, type Stage } from './agent.ts'
 import { SoakApi } from './api.ts'
+import { cause } from './faults.ts'
 import { everything } from './everything.ts'
 import { Keeper } from './keeper.ts'
+import { lostToPauses } from './pauses.ts'
 import { startProxy, type CuttingProxy } from './proxy.ts'
 import { startReceiver } from './receiver.ts'
 import { nameOf, Records } from './records.ts'
@@ -25,6 +27,8 @@ export interface SoakOptions {
   /** How long ended jobs are kept; null: for ever. */
   keptMs: number | null
   maxRetries: number
+  /** How long a pause is; default: none. */
+  pauseMs?: number
   built?: boolean
   onProgress?: (soak: Soak) => void
 }
@@ -39,8 +43,6 @@ export interface Soak {
   readonly violations: readonly string[]
 }
 
-/** A kill may come so long after it was told to stop. */
-const STOP_MS = 200
 const PROGRESS_MS = 10 * SECOND
 /** After so long without a change of any job the rest is given up: longer than leases and the pauses between tries. */
 const DRAIN_MS = 90 * SECOND
@@ -90,6 +92,7 @@ export async function soak(options: SoakOptions): Promise<Soak> {
     const violations = check({ log, deeds: records.deeds, found, endedAt, keptMs })
     if (exitCode !== 0)
       violations.push(`The coordinator ended with ${exitCode} when it was told to stop.`)
+    violations.push(...lostToPauses(log, keeper.pauses, records.working))
     return result([...violations, ...untold(records, keeper), ...records.surprises])
   } finally {
     clearInterval(ticker)
@@ -118,12 +121,10 @@ async function run(options: SoakOptions, { records, keeper, proxy, work }: Set):
   ]
   const running = [...clients.map((one) => one.run()), keeper.watch(isOver)]
   const random = seededRandom(seed)
-  const nextKill = stretches(options.load, records, random)
+  const nextFault = stretches(options.load, records, random)
   try {
-    while (await nextKill()) {
-      await keeper.kill(random() < 0.3 ? STOP_MS * random() : null)
-      await keeper.start()
-    }
+    for (let fault = await nextFault(); fault !== null; fault = await nextFault())
+      await cause(fault, { keeper, proxy, records, random, pauseMs: options.pauseMs ?? 0 })
     stage.now = 'drain'
     proxy.calm()
     await drained(keeper, records)

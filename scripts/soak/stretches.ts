@@ -1,25 +1,41 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { pick } from '../../test/shared/seeded-random.ts'
+import type { Fault } from './faults.ts'
 import type { Records } from './records.ts'
 
-/** How long a load lasts and when it is broken by kills: by time, or by work, which is the same on any machine. */
+/** How long a load lasts and when it is broken by faults: by time, or by work, which is the same on any machine. */
 export type Load =
-  | { forMs: number; killMs: readonly [number, number] }
-  /** Each kill comes after at most so many things that clients did. */
+  | {
+      forMs: number
+      /** The least and the most time between two faults. */
+      betweenMs: readonly [number, number]
+      /** At which parts of the load, from 0 to 1, the coordinator stands still. */
+      pausesAt: readonly number[]
+    }
+  /** Kills alone; each comes after at most so many things that clients did. */
   | { kills: number; deeds: number }
 
-/** Returns what waits for the next kill: true when it is to come, false when the load is over. */
+/** Half of them kills. */
+const FAULTS: readonly Fault[] = ['kill', 'kill', 'kill', 'descriptors', 'quota', 'edge']
+
+/** Returns what waits for the next fault; null when the load is over. */
 export function stretches(
   load: Load,
   records: Records,
   random: () => number,
-): () => Promise<boolean> {
+): () => Promise<Fault | null> {
   if ('forMs' in load) {
-    const [least, most] = load.killMs
-    const endAt = Date.now() + load.forMs
+    const [least, most] = load.betweenMs
+    const beganAt = Date.now()
+    const endAt = beganAt + load.forMs
+    const pauses = load.pausesAt.map((part) => beganAt + part * load.forMs)
     return async () => {
-      const pause = least + (most - least) * random()
-      await delay(Math.max(0, Math.min(pause, endAt - Date.now())))
-      return Date.now() < endAt
+      const between = least + (most - least) * random()
+      await delay(Math.max(0, Math.min(between, endAt - Date.now())))
+      if (Date.now() >= endAt) return null
+      const isPauseDue = (pauses[0] ?? Infinity) <= Date.now()
+      if (isPauseDue) pauses.shift()
+      return isPauseDue ? 'pause' : pick(random, FAULTS)
     }
   }
   let left = load.kills
@@ -27,6 +43,6 @@ export function stretches(
     const enough = records.deeds.length + 1 + load.deeds * random()
     while (records.deeds.length < enough) await delay(5)
     left -= 1
-    return left >= 0
+    return left >= 0 ? 'kill' : null
   }
 }

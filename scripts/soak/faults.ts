@@ -1,0 +1,51 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { SECOND } from '../../shared/duration.ts'
+import type { Keeper } from './keeper.ts'
+import type { CuttingProxy } from './proxy.ts'
+import type { Records } from './records.ts'
+
+/**
+ * What is done to a coordinator under load. `kill`: kill -9, now and then while it stops. `pause`: it stands still, as a
+ * paused virtual machine does. `descriptors`: it may open no more files, while idle connections hold what it has. `quota`:
+ * nothing can be written, with an error that Node has no name for. `edge`: a proxy in its place answers by itself.
+ */
+export type Fault = 'kill' | 'pause' | 'descriptors' | 'quota' | 'edge'
+
+interface Target {
+  keeper: Keeper
+  proxy: CuttingProxy
+  records: Records
+  random: () => number
+  pauseMs: number
+}
+
+/** A kill may come so long after it was told to stop. */
+const STOP_MS = 200
+const SHORTAGE_MS = 6 * SECOND
+
+/** Causes a fault and puts things right again. */
+export async function cause(fault: Fault, target: Target): Promise<void> {
+  const { keeper, proxy, records, random, pauseMs } = target
+  const shortageMs = SHORTAGE_MS * (0.5 + random())
+  switch (fault) {
+    case 'kill':
+      await keeper.kill(random() < 0.3 ? STOP_MS * random() : null)
+      return await keeper.start()
+    case 'pause':
+      return await keeper.pause(pauseMs)
+    case 'descriptors':
+      return records.count(
+        (await keeper.starve(shortageMs))
+          ? 'descriptors used up'
+          : 'descriptors not to be limited here',
+      )
+    case 'quota':
+      records.count('quota used up')
+      return await keeper.fillQuota(shortageMs)
+    case 'edge':
+      records.count('edge in its place')
+      proxy.edge(true)
+      await delay(shortageMs)
+      proxy.edge(false)
+  }
+}
