@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { AppError, isDiskFull, statusOf } from '../shared/errors.ts'
+import { AppError, isDiskFull, isSystemError, statusOf } from '../shared/errors.ts'
 import { API } from '../shared/wire.ts'
 import { gate } from './routes/gate.ts'
 import { BodyRoom } from './routes/body-room.ts'
@@ -104,6 +104,11 @@ function expected(error: unknown): AppError | null {
   if (error instanceof AppError) return error
   if (isDiskFull(error)) {
     return new AppError('no_space', 'The coordinator has no disk space left.', { cause: error })
+  }
+  if (isSystemError(error, 'EMFILE', 'ENFILE')) {
+    const message =
+      'The coordinator has too many files and connections open: raise its limit (LimitNOFILE, ulimit -n).'
+    return new AppError('unavailable', message, { cause: error })
   }
   return null
 }
