@@ -19,7 +19,8 @@ export interface Coordinator {
   close(): Promise<void>
 }
 
-const JOURNAL_BYTES = 64 * 1024 * 1024
+/** The journal is emptied when it is longer than this. */
+export const JOURNAL_BYTES = 64 * 1024 * 1024
 
 /**
  * Starts a coordinator.

@@ -3,6 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { durableCycles } from './bench/durable.ts'
 import { engineCost } from './bench/engines.ts'
+import { journalLength } from './bench/journal.ts'
 import { prefetching } from './bench/prefetch.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { print, type Measure } from './bench/report.ts'
@@ -23,6 +24,7 @@ const PARTS: Record<
   load: { title: 'A start reads every job file', run: loadTime },
   wait: { title: 'Workers that wait for work', run: longPolls },
   durable: { title: 'Durable cycles', run: durableCycles },
+  journal: { title: 'A journal under a load that does not stop', run: journalLength },
   stream: { title: 'Streaming', run: streaming },
   upload: { title: 'Uploads by POST /process', run: uploads },
   engines: { title: 'Engines: kept running or not, and the agent beside them', run: engineCost },

@@ -52,7 +52,7 @@ export async function durableCycles(folder: string, file: string): Promise<Measu
   ]
 }
 
-async function cycle(api: Api, file: string, workerId: string, n: number): Promise<void> {
+export async function cycle(api: Api, file: string, workerId: string, n: number): Promise<void> {
   await api.create(file)
   const { jobs } = (await api.send('POST', '/remote-jobs/claim', {
     worker_id: workerId,
