@@ -19,7 +19,7 @@ export interface JobOptions {
   minSpeakers: number | null
   maxSpeakers: number | null
   wordTimestamps: boolean | null
-  /** An index among the file's audio tracks, from 0, or a language code. */
+  /** An index among the file's audio tracks, from 0, a language code, or `mix` for all of them at once. */
   audioTrack: number | string | null
   /** How many at most; 0: none. */
   keyframes: number | null
@@ -37,7 +37,7 @@ const MOST_NAME = 60
 const MOST_NAMES = 10
 
 /** Nothing that begins like a flag, and no path or sentence. */
-const LANGUAGE = /^[a-z]{2,8}([-_][a-z0-9]{1,8})*$/i
+export const LANGUAGE = /^[a-z]{2,8}([-_][a-z0-9]{1,8})*$/i
 
 const text = (most: number) =>
   z
@@ -69,7 +69,7 @@ const OPTIONS = {
   word_timestamps: { schema: z.boolean(), wants: 'true or false' },
   audio_track: {
     schema: z.union([z.int().min(0).max(1_000), z.string().trim().regex(LANGUAGE)]),
-    wants: "a track's number, counted from 0, or a language code",
+    wants: "a track's number, counted from 0, a language code or 'mix'",
   },
   keyframes: {
     schema: z.union([

@@ -80,6 +80,7 @@ export async function openKit(
     slots,
     finder,
     speakers: settings.speakers,
+    audioTrack: settings.audioTrack,
     models: choice.models,
   })
   return {

@@ -9,7 +9,7 @@ import { ENGINE_NAMES } from './engines/registry.ts'
 import { addModelSource, modelSource } from './models/config.ts'
 import { modelsDir } from './paths.ts'
 import { SANDBOXES, type SandboxKind } from './media/sandbox.ts'
-import { checked, gpuList, outOfMemory, type OutOfMemory } from './setting-values.ts'
+import { audioTrack, checked, gpuList, outOfMemory, type OutOfMemory } from './setting-values.ts'
 import type { SpeakerSettings } from './hearing/speakers.ts'
 
 /** What a conversion needs on this machine. */
@@ -27,6 +27,8 @@ export interface MediaSettings {
   /** Recognitions at a time where no GPU is used. */
   cpuSlots: number
   speakers: SpeakerSettings
+  /** Where a job does not say: a number from 0, a language or `mix`; null: the one with speech. */
+  audioTrack: number | string | null
 }
 
 type Flags = Record<string, unknown>
@@ -136,6 +138,13 @@ export function addMediaSettings(command: Command): Command {
     )
     .addOption(
       setting(
+        '--audio-track <track>',
+        'of files with several: a number from 0, a language, or mix for all at once (default: the one with speech)',
+        'MORAG_AUDIO_TRACK',
+      ).argParser(checked(audioTrack)),
+    )
+    .addOption(
+      setting(
         '--ffmpeg <path>',
         'ffmpeg to use (default: that of PATH, else a current one is fetched from PyPI)',
         'MORAG_FFMPEG',
@@ -198,6 +207,7 @@ export function mediaSettings(flags: Flags): MediaSettings {
       prefix: String(flags['speakerPrefix']),
       models: speakerModels(flags),
     },
+    audioTrack: (flags['audioTrack'] as number | string | undefined) ?? null,
   }
 }
 

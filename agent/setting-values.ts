@@ -1,6 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { parseDuration } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
+import { LANGUAGE } from './job-options.ts'
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
@@ -50,6 +51,17 @@ export function gpuList(text: string): 'all' | 'none' | string[] {
   throw new AppError(
     'usage',
     `'${text}' is not a list of GPUs: write it like 0,1, or all, or none.`,
+  )
+}
+
+/** Which of several audio tracks: a number from 0, a language, or `mix`. */
+export function audioTrack(text: string): number | string {
+  const given = text.trim()
+  if (/^\d{1,3}$/.test(given)) return Number(given)
+  if (LANGUAGE.test(given)) return given
+  throw new AppError(
+    'usage',
+    `'${text}' names no audio track: write its number (the first is 0), a language like de, or mix.`,
   )
 }
 

@@ -16,7 +16,6 @@ export function addJobFlags(command: Command): Command {
     .option('--hotwords <words>', 'words to be heard, separated by commas')
     .addOption(new Option('--min-speakers <count>', 'at least so many speak').argParser(speakers))
     .addOption(new Option('--max-speakers <count>', 'at most so many speak').argParser(speakers))
-    .option('--audio-track <track>', "a number from 0, or the track's language")
     .option('--prefer-subtitles', "take the file's own subtitles where it has some")
 }
 

@@ -44,6 +44,10 @@ export function addSubmit(cli: Command): void {
     .option('--output <file>', 'where to write the transcript (default: standard output)')
     .option('--json', "print the coordinator's answer as JSON")
   addJobFlags(command)
+    .option(
+      '--audio-track <track>',
+      "a number from 0, the track's language, or mix for all of them",
+    )
     .option('--diarize', 'say who speaks')
     .option('--model <name>', "one of the agent's models")
     .option('--key-frames', 'with pictures of its scenes, as artifacts of the job')

@@ -37,6 +37,8 @@ export interface PipelineParts {
   slots: Slots
   finder: SpeechFinder
   speakers: SpeakerSettings
+  /** Which track is heard where a job does not say: a number from 0, a language or `mix`; null or left out: the best. */
+  audioTrack?: number | string | null
   /** The models that a job may choose from. */
   models: readonly string[]
 }

@@ -7,17 +7,16 @@ import type { Engine } from '../engines/engine.ts'
 import type { HeardSegment } from '../speech/heard-segment.ts'
 import { modelLabel } from '../engines/model-label.ts'
 import { mostHeard } from './heard-languages.ts'
-import { hear } from './hearing.ts'
+import { hearTracks, MIX } from './hear-tracks.ts'
 import type { Hearing } from './recording.ts'
 import type { JobOptions } from '../job-options.ts'
-import type { MediaInfo } from '../media/media-info.ts'
+import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
 import { overall, type Stage } from '../reports/progress.ts'
 import { recognise, type RecognitionRequest } from './recognition.ts'
 import type { Slot } from '../host/slots.ts'
 import { nameSpeakers } from './speakers.ts'
 import { refuseUnknown, speechOptions } from './speech-options.ts'
 import { spokenLanguage } from './spoken-language.ts'
-import { chooseTrack } from '../media/tracks.ts'
 import type { Understood } from './understood.ts'
 
 /** What is said in the file, or null when there is nothing to hear in it. Waits for a slot once all is ready for it. */
@@ -45,17 +44,14 @@ async function listenIn(
 ): Promise<Heard | null> {
   const { engine, slots } = parts
   const { sourcePath, workDir, signal, report, sha256 } = input
-  const { track, warnings } = chooseTrack(media.audio, {
-    language: options.language,
-    wanted: options.audioTrack,
-  })
-  if (track === null) return null
+  if (media.audio.length === 0) return null
+  const warnings: string[] = []
+  const wanted = options.audioTrack ?? parts.audioTrack ?? null
   const asked = speechOptions(options, engine, parts)
   warnings.push(...asked.warnings)
   const wantsSpeakers = options.diarize ?? parts.speakers.always
-  const made = JSON.stringify([asked.options, wantsSpeakers, track.index])
-  const checkpoint = checkpointFor(input, made)
-  if (asked.options.model === null) refuseTold(checkpoint, engine)
+  const madeOf = (track: AudioTrack | null): string =>
+    JSON.stringify([asked.options, wantsSpeakers, track?.index ?? MIX])
   let mediaSeconds = media.durationSeconds
   const tell = (stage: Stage, processedSeconds: number): void => {
     const within = mediaSeconds > 0 ? processedSeconds / mediaSeconds : 0
@@ -64,21 +60,28 @@ async function listenIn(
     report({ stage, ratio: overall(stage, within), ...known, ...done })
   }
   const info = { ...engine.info, model: modelLabel(engine.info.model) }
-  const hearing = await hear(parts.tools, parts.finder, {
+  const heard = await hearTracks(parts, {
     sourcePath,
     media,
-    track,
+    wish: { language: options.language, wanted },
     byChannel: wantsSpeakers,
     whole: wantsSpeakers && parts.speakers.models !== null,
     workDir,
     signal,
-    checkpoint,
+    checkpointOf(of) {
+      const checkpoint = checkpointFor(input, madeOf(of))
+      if (asked.options.model === null) refuseTold(checkpoint, engine)
+      return checkpoint
+    },
     tell,
     warn(text) {
       if (!warnings.includes(text)) warnings.push(text)
     },
   })
-  if (hearing === null) return null
+  if (heard === null) return null
+  const { hearing, track, checkpoint } = heard
+  warnings.push(...heard.warnings)
+  const made = madeOf(wanted === MIX && media.audio.length > 1 ? null : track)
   mediaSeconds = hearing.seconds
   const resumed = hearing.resumed ? checkpoint : null
   const understood = understoodSoFar(resumed, asked.options.language, info)

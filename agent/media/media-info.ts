@@ -2,6 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { mostSeconds } from './child-limits.ts'
 import { isAbsurd, MOST_CHAPTERS, MOST_LANGUAGE, probed, type Probed } from './media-probe.ts'
 import { mimeOf } from './media-type.ts'
+import { kindOfSound, kindOfSubtitles } from './stream-kind.ts'
 
 export interface AudioTrack {
   /** Among the audio tracks, from 0. */
@@ -14,6 +15,12 @@ export interface AudioTrack {
   /** As the file tags it, usually ISO 639-2 (`eng`); null when it does not say. */
   language: string | null
   default: boolean
+  /** What it is called; left out when it has no title. */
+  title?: string
+  /** What is said on it about the film; left out when it is what is said in it. */
+  aside?: 'commentary' | 'description'
+  /** No decoder is known for it. */
+  unreadable?: true
 }
 
 export interface SubtitleTrack {
@@ -135,6 +142,8 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
         ...layoutOf(stream),
         language: languageOf(stream.tags),
         default: Boolean(stream.disposition['default']),
+        ...kindOfSound(stream),
+        ...(/^(unknown|none)?$/.test(stream.codec_name) ? { unreadable: true as const } : {}),
       })),
     video: moving
       ? {
@@ -159,26 +168,6 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
       text: TEXT_SUBTITLES.has(stream.codec_name),
       ...kindOfSubtitles(stream),
     })),
-  }
-}
-
-/** What a subtitle track is for, by its flags and by what it is called: many files set no flags. */
-function kindOfSubtitles({
-  disposition,
-  tags,
-}: {
-  disposition: Record<string, number>
-  tags: Record<string, string>
-}): Pick<SubtitleTrack, 'forced' | 'hearingImpaired' | 'commentary'> {
-  const title = tags['title'] ?? ''
-  const forced = Boolean(disposition['forced']) || /\bforced\b|\bsigns\b/i.test(title)
-  const hearingImpaired =
-    Boolean(disposition['hearing_impaired']) || /\b(sdh|cc|hearing.impaired)\b/i.test(title)
-  const commentary = Boolean(disposition['comment']) || /\bcommentary\b/i.test(title)
-  return {
-    ...(forced ? { forced } : {}),
-    ...(hearingImpaired ? { hearingImpaired } : {}),
-    ...(commentary ? { commentary } : {}),
   }
 }
 

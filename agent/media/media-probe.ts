@@ -5,7 +5,7 @@ import { printable } from '../../shared/printable.ts'
 export const PROBED = [
   'format=format_name,start_time,duration,size:format_tags=major_brand',
   'stream=codec_type,codec_name,sample_rate,channels,channel_layout,width,height,avg_frame_rate,r_frame_rate,duration,start_time',
-  'stream_disposition:stream_tags=language,title',
+  'stream_disposition:stream_tags=language,title,handler_name,DURATION',
   'chapter=start_time,end_time:chapter_tags=title',
 ].join(':')
 

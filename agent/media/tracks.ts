@@ -3,27 +3,6 @@ import { languageCode } from '../../shared/languages.ts'
 import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
 
 /**
- * The track to hear: the one that is wanted (its index among the audio tracks, or a language), else the first in the
- * language asked for, else the one the file itself prefers, else the first. A wanted one that is not there has a warning.
- */
-export function chooseTrack(
-  tracks: readonly AudioTrack[],
-  { language, wanted }: { language: string | null; wanted: number | string | null },
-): { track: AudioTrack | null; warnings: string[] } {
-  const usual =
-    inLanguage(tracks, language)[0] ?? tracks.find((track) => track.default) ?? tracks[0] ?? null
-  if (wanted === null || usual === null) return { track: usual, warnings: [] }
-  const track =
-    typeof wanted === 'number'
-      ? tracks.find(({ index }) => index === wanted)
-      : inLanguage(tracks, wanted)[0]
-  if (track !== undefined) return { track, warnings: [] }
-  const which =
-    typeof wanted === 'number' ? `audio track ${wanted + 1}` : `audio track in '${wanted}'`
-  return { track: usual, warnings: [`The file has no ${which}: track ${name(usual)} was used.`] }
-}
-
-/**
  * The subtitles to read: text, in the language asked for if there are such. Of several, those that say what is said in
  * the film and nothing else.
  */
@@ -52,7 +31,8 @@ function detour({ hearingImpaired, forced, commentary }: SubtitleTrack): number 
   return (commentary ? 4 : 0) + (forced ? 2 : 0) + (hearingImpaired ? 1 : 0)
 }
 
-function inLanguage<T extends { language: string | null }>(
+/** Those tracks that say they are in a language. */
+export function inLanguage<T extends { language: string | null }>(
   tracks: readonly T[],
   language: string | null,
 ): T[] {
@@ -94,20 +74,18 @@ export function warningsOf(found: Found): string[] {
     warnings.push(`The file says that it is ${said} long, more than a file of its size can hold.`)
   }
   if (track === null && subtitles !== null && found.preferred) {
-    warnings.push(`The text is the file's subtitle track ${name(subtitles)}: nothing was heard.`)
+    warnings.push(
+      `The text is the file's subtitle track ${trackName(subtitles)}: nothing was heard.`,
+    )
     return warnings
   }
   if (track === null) {
     const text =
       subtitles === null
         ? 'only its chapters are given'
-        : `the text is its subtitle track ${name(subtitles)}`
+        : `the text is its subtitle track ${trackName(subtitles)}`
     warnings.push(`The file has no sound to hear: ${text}.`)
     return warnings
-  }
-  if (media.audio.length > 1) {
-    const tracks = `${media.audio.length} audio tracks`
-    warnings.push(`The file has ${tracks}: track ${name(track)} was used.`)
   }
   const claimed = media.durationSeconds
   if (!GUESSED.has(media.format) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
@@ -117,6 +95,7 @@ export function warningsOf(found: Found): string[] {
   return warnings
 }
 
-function name({ index, language }: { index: number; language: string | null }): string {
+/** How a track is named for people: by its number from 1 and its language. */
+export function trackName({ index, language }: { index: number; language: string | null }): string {
   return `${index + 1}${language === null ? '' : ` (${language})`}`
 }

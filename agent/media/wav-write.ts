@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
+import { readWavHeader, WavReader } from './wav.ts'
 
 /** Samples per second of all sound that is worked on. */
 export const RATE = 16_000
@@ -12,34 +13,110 @@ const HEADER_BYTES = 44
 /** Read and written at once: a recording of hours is never in memory. */
 const BLOCK_BYTES = 1024 * 1024
 
+/** A WAV file to take samples from, and where they begin in it, in bytes. */
+interface WavSource {
+  file: string
+  dataOffset: number
+}
+
 /**
  * Writes a WAV file (16 kHz, mono, 16 bit) of parts of another.
- * @param dataOffset where the source's samples begin, in bytes.
  * @throws {AppError} `invalid_media` when the source ends before its parts do; the signal's reason when aborted.
  */
 export async function writeWav(
   target: string,
-  source: { file: string; dataOffset: number },
+  source: WavSource,
   parts: readonly WavPart[],
   signal: AbortSignal,
 ): Promise<void> {
-  const total = parts.reduce((sum, { samples }) => sum + samples, 0)
-  const input = await open(source.file, 'r')
+  await writeSources(target, [{ source, parts }], signal)
+}
+
+/** Between recordings that are joined. */
+const BETWEEN: WavPart = { from: null, samples: RATE }
+
+/**
+ * Writes WAV files (16 kHz, mono, 16 bit) one after the other, with a second of silence after each.
+ * @returns how long they are together, without the silence, in seconds.
+ * @throws {AppError} `invalid_media`; the signal's reason when aborted.
+ */
+export async function joinWavs(
+  files: readonly string[],
+  target: string,
+  signal: AbortSignal,
+): Promise<number> {
+  const headers = await Promise.all(files.map((file) => readWavHeader(file)))
+  const all = files.map((file, at) => {
+    const { dataOffset, samples } = headers[at]!
+    return { source: { file, dataOffset }, parts: [{ from: 0, samples }, BETWEEN] }
+  })
+  await writeSources(target, all, signal)
+  return headers.reduce((sum, { durationSeconds }) => sum + durationSeconds, 0)
+}
+
+async function writeSources(
+  target: string,
+  sources: readonly { source: WavSource; parts: readonly WavPart[] }[],
+  signal: AbortSignal,
+): Promise<void> {
+  const all = sources.flatMap(({ parts }) => parts)
+  const total = all.reduce((sum, { samples }) => sum + samples, 0)
+  const buffer = Buffer.alloc(Math.min(BLOCK_BYTES, Math.max(1, total * SAMPLE_BYTES)))
+  const out = await open(target, 'w')
   try {
-    const out = await open(target, 'w')
-    try {
-      await out.write(headerOf(total))
-      const buffer = Buffer.alloc(Math.min(BLOCK_BYTES, Math.max(1, total * SAMPLE_BYTES)))
-      for (const { from, samples } of parts) {
-        const bytes = samples * SAMPLE_BYTES
-        if (from === null) await silence(out, bytes, buffer, signal)
-        else await copy(input, out, source.dataOffset + from * SAMPLE_BYTES, bytes, buffer, signal)
+    await out.write(headerOf(total))
+    for (const { source, parts } of sources) {
+      const input = await open(source.file, 'r')
+      try {
+        for (const { from, samples } of parts) {
+          const bytes = samples * SAMPLE_BYTES
+          const at = source.dataOffset + (from ?? 0) * SAMPLE_BYTES
+          if (from === null) await silence(out, bytes, buffer, signal)
+          else await copy(input, out, at, bytes, buffer, signal)
+        }
+      } finally {
+        await input.close()
       }
-    } finally {
-      await out.close()
     }
   } finally {
-    await input.close()
+    await out.close()
+  }
+}
+
+/**
+ * Writes the sum of WAV files (16 kHz, mono, 16 bit), as long as the longest of them.
+ * @throws {AppError} `invalid_media`; the signal's reason when aborted.
+ */
+export async function mixWavs(
+  files: readonly string[],
+  target: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const readers: WavReader[] = []
+  const out = await open(target, 'w')
+  try {
+    for (const file of files) readers.push(await WavReader.open(file))
+    const total = Math.max(0, ...readers.map(({ header }) => header.samples))
+    await out.write(headerOf(total))
+    const block = BLOCK_BYTES / SAMPLE_BYTES
+    for (let from = 0; from < total; from += block) {
+      signal.throwIfAborted()
+      const count = Math.min(block, total - from)
+      const sum = new Float32Array(count)
+      for (const reader of readers) {
+        for (const [at, sample] of (await reader.read(from, from + count)).entries()) {
+          sum[at]! += sample
+        }
+      }
+      const bytes = Buffer.alloc(count * SAMPLE_BYTES)
+      for (const [at, sample] of sum.entries()) {
+        bytes.writeInt16LE(Math.max(-32_768, Math.min(32_767, Math.round(sample * 32_768))), at * 2)
+      }
+      await out.writeFile(bytes)
+    }
+  } finally {
+    await out.close()
+    for (const reader of readers) await reader.close()
   }
 }
 

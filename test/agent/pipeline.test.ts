@@ -145,6 +145,22 @@ describe('convert', () => {
     assert.match(content, /## Detailed Transcript\n$/)
   })
 
+  it('hears the track that holds speech, or all at once where that is asked for', async () => {
+    const film = await ffmpeg`-f lavfi -i anullsrc=r=16000:cl=mono -i ${CLIPS.jfk.file}
+      -f lavfi -i anoisesrc=a=0.001:r=16000 -map 0:a -map 1:a -map 2:a -t 11
+      -c:a flac -disposition:a:0 default ${at('silent-first.mkv')}`
+    const converted = await convert(film, 'audio')
+    assert.equal(wordErrors(CLIPS.jfk.text, heard(converted)).errors, 0)
+    const said = String(converted.metadata['warnings'])
+    assert.match(said, /3 audio tracks: track 2 was used.*Not heard: 1 \(next to no speech\), 3/)
+    const calls = await ffmpeg`-i ${CLIPS.austen.file} -itsoffset 8 -i ${CLIPS.jfk.file}
+      -map 0:a -map 1:a -c:a flac ${at('voices.mkv')}`
+    const mixed = await convert(calls, 'audio', { taskOptions: { audio_track: 'mix' } })
+    const both = `${CLIPS.austen.text} ${CLIPS.jfk.text}`
+    assert.ok(wordErrors(both, heard(mixed)).errors <= 1, heard(mixed))
+    assert.match(String(mixed.metadata['warnings']), /2 audio tracks: 1, 2 were mixed/)
+  })
+
   it('hears the track in the language asked for', async () => {
     const film = await ffmpeg`-f lavfi -i testsrc=size=160x120:rate=10 -i ${CLIPS.jfk.file}
       -i ${CLIPS.austen.file} -map 0:v -map 1:a -map 2:a -t 11 -c:v libx264 -preset ultrafast

@@ -1,12 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { AudioTrack, MediaInfo } from '../../agent/media/media-info.ts'
-import {
-  chooseSubtitles,
-  chooseTrack,
-  subtitlesInstead,
-  warningsOf,
-} from '../../agent/media/tracks.ts'
+import { chooseSubtitles, subtitlesInstead, warningsOf } from '../../agent/media/tracks.ts'
 
 const track = (index: number, language: string | null, preferred = false): AudioTrack => ({
   index,
@@ -25,42 +20,6 @@ const film: MediaInfo = {
   chapters: [],
   subtitles: [],
 }
-
-describe('chooseTrack', () => {
-  const choose = (
-    tracks: readonly AudioTrack[],
-    language: string | null,
-    wanted: number | string | null = null,
-  ): [number | undefined, string[]] => {
-    const { track: chosen, warnings } = chooseTrack(tracks, { language, wanted })
-    return [chosen?.index, warnings]
-  }
-
-  it('takes the language asked for, else the default, else the first', () => {
-    assert.deepEqual(choose(film.audio, 'en-GB'), [0, []])
-    assert.deepEqual(choose(film.audio, 'de'), [1, []])
-    assert.deepEqual(choose(film.audio, 'fr'), [1, []])
-    assert.deepEqual(choose(film.audio, null), [1, []])
-    assert.deepEqual(choose([track(0, null), track(1, 'fre')], null), [0, []])
-    assert.deepEqual(choose([], 'en'), [undefined, []])
-  })
-
-  it('takes the track that is wanted before all others, by number or language', () => {
-    assert.deepEqual(choose(film.audio, 'de', 0), [0, []])
-    assert.deepEqual(choose(film.audio, 'de', 'en'), [0, []])
-    assert.deepEqual(choose(film.audio, null, 'deu'), [1, []])
-    // An index counts tracks that cannot be heard, too.
-    assert.deepEqual(choose([track(0, null), track(2, null)], null, 2), [2, []])
-  })
-
-  it('says that a wanted track is not there, and which it took', () => {
-    const missing = choose(film.audio, 'en', 2)
-    assert.deepEqual(missing, [0, ['The file has no audio track 3: track 1 (eng) was used.']])
-    const other = choose(film.audio, null, 'fr')
-    assert.deepEqual(other, [1, ["The file has no audio track in 'fr': track 2 (ger) was used."]])
-    assert.deepEqual(choose([], null, 2), [undefined, []])
-  })
-})
 
 describe('chooseSubtitles', () => {
   it('takes text in the language asked for, else any text', () => {
@@ -114,10 +73,6 @@ describe('warningsOf', () => {
   it('has nothing to say of a film as expected', () => {
     const media = { ...film, audio: [track(0, null)] }
     assert.deepEqual(warningsOf({ ...found, media, track: track(0, null) }), [])
-  })
-
-  it('says which of several tracks was used', () => {
-    assert.match(warningsOf(found)[0] ?? '', /2 audio tracks: track 2 \(ger\)/)
   })
 
   it('says when the sound breaks off, unless the length was only a guess', () => {

@@ -1,0 +1,128 @@
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import { decode, probe } from '../media/media.ts'
+import type { AudioTrack } from '../media/media-info.ts'
+import { rankTracks, trackWarnings, type TrackFinds, type TrackWish } from '../media/track-rank.ts'
+import { trackName } from '../media/tracks.ts'
+import { mixWavs } from '../media/wav-write.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import type { PipelineParts } from './conversion.ts'
+import { hear, type HearingRequest } from './hearing.ts'
+import type { Hearing } from './recording.ts'
+import { sampleTracks } from './track-samples.ts'
+
+/** All tracks at once: recordings with a voice on each. */
+export const MIX = 'mix'
+
+/** What was heard, and on which track. */
+export interface HeardTrack {
+  hearing: Hearing
+  /** The first of those that were mixed. */
+  track: AudioTrack
+  checkpoint: Checkpoint | null
+  warnings: string[]
+}
+
+type TracksRequest = Omit<HearingRequest, 'track' | 'checkpoint'> & {
+  wish: TrackWish
+  /** What an earlier attempt made of a track. */
+  checkpointOf: (track: AudioTrack | null) => Checkpoint | null
+}
+
+/**
+ * Hears the track that works and holds speech. Of several some is decoded first; one in which nobody speaks after all, or
+ * that cannot be decoded, is followed by the next.
+ * @returns null when no track has sound.
+ * @throws {AppError} as `hear`.
+ */
+export async function hearTracks(
+  parts: PipelineParts,
+  request: TracksRequest,
+): Promise<HeardTrack | null> {
+  const { media, wish, checkpointOf } = request
+  const { audio } = media
+  if (wish.wanted === MIX && audio.length > 1) return await hearMixed(parts, request)
+  const plain = wish.wanted === MIX ? { ...wish, wanted: null } : wish
+  const begun = audio.find((track) => checkpointOf(track) !== null)
+  const usual = rankTracks(audio, plain)
+  const finds =
+    usual.length > 1 && begun === undefined
+      ? await sampleTracks(parts.tools, parts.finder, usual, request)
+      : { unreadable: new Set<number>(), silent: new Set<number>() }
+  const ranked = begun === undefined ? rankTracks(audio, plain, finds) : [begun]
+  const found = await firstWithSpeech(parts, request, ranked, finds)
+  if (found === null) return null
+  return { ...found, warnings: trackWarnings(audio, found.track, plain, found.finds) }
+}
+
+async function firstWithSpeech(
+  parts: PipelineParts,
+  request: TracksRequest,
+  ranked: readonly AudioTrack[],
+  sampled: TrackFinds,
+): Promise<(Omit<HeardTrack, 'warnings'> & { finds: TrackFinds }) | null> {
+  const unreadable = new Set(sampled.unreadable)
+  const silent = new Set(sampled.silent)
+  const finds = { unreadable, silent }
+  const quiet: Omit<HeardTrack, 'warnings'>[] = []
+  const errors: AppError[] = []
+  for (const track of ranked) {
+    const checkpoint = request.checkpointOf(track)
+    try {
+      const hearing = await hear(parts.tools, parts.finder, { ...request, track, checkpoint })
+      const found = hearing && { hearing, track, checkpoint }
+      if (hearing?.resumed || hearing?.voices.some(({ speech }) => speech.length > 0)) {
+        silent.delete(track.index)
+        return { ...found!, finds }
+      }
+      silent.add(track.index)
+      if (found !== null) quiet.push(found)
+    } catch (error) {
+      request.signal.throwIfAborted()
+      const isTheTracks = error instanceof AppError && OF_A_TRACK.has(error.code)
+      if (!isTheTracks) throw error
+      unreadable.add(track.index)
+      errors.push(error)
+    }
+  }
+  if (quiet[0] !== undefined) return { ...quiet[0], finds }
+  if (errors[0] !== undefined) throw errors[0]
+  return null
+}
+
+/** What another track of the file may not have. */
+const OF_A_TRACK = new Set(['unsupported_media', 'invalid_media', 'no_audio'])
+
+/** All tracks at once. */
+async function hearMixed(parts: PipelineParts, request: TracksRequest): Promise<HeardTrack | null> {
+  const { media, sourcePath, workDir, signal, tell } = request
+  const files: string[] = []
+  const mixed: AudioTrack[] = []
+  const lost: AudioTrack[] = []
+  for (const track of media.audio) {
+    const file = path.join(workDir, `track-${track.index}.wav`)
+    try {
+      const onProgress = (seconds: number): void => tell('decoding', seconds / media.audio.length)
+      await decode(parts.tools, sourcePath, track.index, file, { signal, media, onProgress })
+      files.push(file)
+      mixed.push(track)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!(error instanceof AppError) || !OF_A_TRACK.has(error.code)) throw error
+      lost.push(track)
+    }
+  }
+  if (mixed.length === 0) return null
+  const whole = path.join(workDir, 'tracks.wav')
+  await mixWavs(files, whole, signal)
+  const sound = await probe(parts.tools, whole, { signal })
+  const checkpoint = request.checkpointOf(null)
+  const one = { ...request, sourcePath: whole, media: sound, track: sound.audio[0]!, checkpoint }
+  const hearing = await hear(parts.tools, parts.finder, one)
+  if (hearing === null) return null
+  const left = lost.map(trackName).join(', ')
+  const warning =
+    `The file has ${media.audio.length} audio tracks: ${mixed.map(trackName).join(', ')} were mixed, as asked for.` +
+    (lost.length === 0 ? '' : ` Not heard, as they cannot be decoded or hold nothing: ${left}.`)
+  return { hearing, track: mixed[0]!, checkpoint, warnings: [warning] }
+}

@@ -1,0 +1,124 @@
+import type { AudioTrack } from './media-info.ts'
+import { inLanguage, trackName } from './tracks.ts'
+
+/** What was found out about tracks by decoding some of each. */
+export interface TrackFinds {
+  /** Those that cannot be decoded. */
+  unreadable: ReadonlySet<number>
+  /** Those in which nobody speaks, or hardly anybody beside another one. */
+  silent: ReadonlySet<number>
+}
+
+export interface TrackWish {
+  /** What the job says is spoken. */
+  language: string | null
+  /** A track by its index among the audio tracks or by its language. */
+  wanted: number | string | null
+}
+
+export const NO_FINDS: TrackFinds = { unreadable: new Set(), silent: new Set() }
+
+/**
+ * The tracks to hear, the best first. What is asked for stands alone where the file has it. Otherwise a track that can be
+ * decoded goes before one that cannot, one with speech before one without, what is said before what is said about it,
+ * the job's language before others, the file's default before its other tracks.
+ */
+export function rankTracks(
+  tracks: readonly AudioTrack[],
+  { language, wanted }: TrackWish,
+  finds: TrackFinds = NO_FINDS,
+): AudioTrack[] {
+  const asked = wantedTracks(tracks, wanted)
+  const inJobs = new Set(inLanguage(tracks, language))
+  const place = (track: AudioTrack): number[] => [
+    Number(isUnreadable(track, finds)),
+    Number(finds.silent.has(track.index)),
+    Number(track.aside !== undefined),
+    Number(!inJobs.has(track)),
+    Number(!track.default),
+    track.index,
+  ]
+  return [...(asked ?? tracks)].sort((a, b) => compare(place(a), place(b)))
+}
+
+/** Those that are asked for; null: none is, or the file has no such track. */
+function wantedTracks(
+  tracks: readonly AudioTrack[],
+  wanted: TrackWish['wanted'],
+): AudioTrack[] | null {
+  if (wanted === null) return null
+  const asked =
+    typeof wanted === 'number'
+      ? tracks.filter(({ index }) => index === wanted)
+      : inLanguage(tracks, wanted)
+  return asked.length === 0 ? null : asked
+}
+
+function compare(a: readonly number[], b: readonly number[]): number {
+  const at = a.findIndex((one, i) => one !== b[i])
+  return at < 0 ? 0 : a[at]! - b[at]!
+}
+
+function isUnreadable({ index, unreadable }: AudioTrack, finds: TrackFinds): boolean {
+  return unreadable === true || finds.unreadable.has(index)
+}
+
+/** Which track was used and why, and what the others are; nothing where there is no choice. */
+export function trackWarnings(
+  tracks: readonly AudioTrack[],
+  used: AudioTrack,
+  wish: TrackWish,
+  finds: TrackFinds,
+): string[] {
+  const { wanted } = wish
+  const missing = wanted !== null && wantedTracks(tracks, wanted) === null
+  const warnings: string[] = []
+  if (missing) {
+    const which =
+      typeof wanted === 'number' ? `audio track ${wanted + 1}` : `audio track in '${wanted}'`
+    warnings.push(`The file has no ${which}: track ${trackName(used)} was used.`)
+  }
+  const others = tracks.filter(({ index }) => index !== used.index)
+  if (others.length === 0) return warnings
+  const why = reason(used, others, missing ? { ...wish, wanted: null } : wish, finds)
+  const list = others.map((track) => described(track, finds)).join(', ')
+  warnings.push(
+    `The file has ${tracks.length} audio tracks: track ${trackName(used)} was used, ${why}. Not heard: ${list}.`,
+  )
+  return warnings
+}
+
+function reason(
+  used: AudioTrack,
+  others: readonly AudioTrack[],
+  { language, wanted }: TrackWish,
+  finds: TrackFinds,
+): string {
+  if (wanted !== null) return 'as asked for'
+  const left = others.filter((track) => !isUnreadable(track, finds))
+  if (left.length === 0) return 'the only one that can be decoded'
+  const spoken = left.filter(({ index }) => !finds.silent.has(index))
+  if (finds.silent.has(used.index)) return 'though nobody speaks in it either'
+  if (spoken.length === 0) return 'the only one with speech'
+  const plain = spoken.filter(({ aside }) => aside === undefined)
+  if (plain.length === 0) return 'the only one with speech that is no comment on the others'
+  const isIn = inLanguage([used], language).length > 0
+  if (isIn && inLanguage(plain, language).length < plain.length) return "in the job's language"
+  return used.default ? "the file's default" : 'the first'
+}
+
+const ASIDES = { commentary: 'commentary', description: 'audio description' } as const
+/** Of a title so much is repeated. */
+const MOST_TITLE = 60
+
+function described(track: AudioTrack, finds: TrackFinds): string {
+  const { index, codec, language, title, aside } = track
+  const facts = [
+    language,
+    title === undefined ? null : `"${title.slice(0, MOST_TITLE)}"`,
+    aside === undefined ? null : ASIDES[aside],
+    isUnreadable(track, finds) ? `${codec || 'unknown'} cannot be decoded` : null,
+    finds.silent.has(index) ? 'next to no speech' : null,
+  ].filter((fact) => fact !== null)
+  return facts.length === 0 ? String(index + 1) : `${index + 1} (${facts.join(', ')})`
+}
