@@ -19,6 +19,7 @@ export interface HeardTrack {
   hearing: Hearing
   /** The first of those that were mixed. */
   track: AudioTrack
+  isMix: boolean
   checkpoint: Checkpoint | null
   warnings: string[]
 }
@@ -70,7 +71,7 @@ async function firstWithSpeech(
     const checkpoint = request.checkpointOf(track)
     try {
       const hearing = await hear(parts.tools, parts.finder, { ...request, track, checkpoint })
-      const found = hearing && { hearing, track, checkpoint }
+      const found = hearing && { hearing, track, isMix: false, checkpoint }
       if (hearing?.resumed || hearing?.voices.some(({ speech }) => speech.length > 0)) {
         silent.delete(track.index)
         return { ...found!, finds }
@@ -124,5 +125,5 @@ async function hearMixed(parts: PipelineParts, request: TracksRequest): Promise<
   const warning =
     `The file has ${media.audio.length} audio tracks: ${mixed.map(trackName).join(', ')} were mixed, as asked for.` +
     (lost.length === 0 ? '' : ` Not heard, as they cannot be decoded or hold nothing: ${left}.`)
-  return { hearing, track: mixed[0]!, checkpoint, warnings: [warning] }
+  return { hearing, track: mixed[0]!, isMix: true, checkpoint, warnings: [warning] }
 }

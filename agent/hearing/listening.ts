@@ -11,6 +11,7 @@ import { hearTracks, MIX } from './hear-tracks.ts'
 import type { Hearing } from './recording.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
+import type { TrackWish } from '../media/track-rank.ts'
 import { overall, type Stage } from '../reports/progress.ts'
 import { recognise, type RecognitionRequest } from './recognition.ts'
 import type { Slot } from '../host/slots.ts'
@@ -44,9 +45,7 @@ async function listenIn(
 ): Promise<Heard | null> {
   const { engine, slots } = parts
   const { sourcePath, workDir, signal, report, sha256 } = input
-  if (media.audio.length === 0) return null
   const warnings: string[] = []
-  const wanted = options.audioTrack ?? parts.audioTrack ?? null
   const asked = speechOptions(options, engine, parts)
   warnings.push(...asked.warnings)
   const wantsSpeakers = options.diarize ?? parts.speakers.always
@@ -63,7 +62,7 @@ async function listenIn(
   const heard = await hearTracks(parts, {
     sourcePath,
     media,
-    wish: { language: options.language, wanted },
+    wish: trackWish(options, parts),
     byChannel: wantsSpeakers,
     whole: wantsSpeakers && parts.speakers.models !== null,
     workDir,
@@ -81,7 +80,7 @@ async function listenIn(
   if (heard === null) return null
   const { hearing, track, checkpoint } = heard
   warnings.push(...heard.warnings)
-  const made = madeOf(wanted === MIX && media.audio.length > 1 ? null : track)
+  const made = madeOf(heard.isMix ? null : track)
   mediaSeconds = hearing.seconds
   const resumed = hearing.resumed ? checkpoint : null
   const understood = understoodSoFar(resumed, asked.options.language, info)
@@ -142,6 +141,10 @@ function checkpointFor({ sha256, checkpoint }: ConvertInput, made: string): Chec
 /** An engine before us may have told the language from the recording. @throws {AppError} `unsupported_language` */
 function refuseTold(checkpoint: Checkpoint | null, engine: Engine): void {
   refuseUnknown(checkpoint?.decided?.language ?? null, engine)
+}
+
+function trackWish({ language, audioTrack }: JobOptions, parts: PipelineParts): TrackWish {
+  return { language, wanted: audioTrack ?? parts.audioTrack ?? null }
 }
 
 /** What was understood, in the words of the result. */
