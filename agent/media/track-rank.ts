@@ -16,7 +16,7 @@ export interface TrackWish {
   wanted: number | string | null
 }
 
-export const NO_FINDS: TrackFinds = { unreadable: new Set(), silent: new Set() }
+const NO_FINDS: TrackFinds = { unreadable: new Set(), silent: new Set() }
 
 /**
  * The tracks to hear, the best first. What is asked for stands alone where the file has it. Otherwise a track that can be
