@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import {
   constants,
   mkdir,
-  open,
   readdir,
   rename,
   rm,
@@ -12,7 +11,8 @@ import {
 } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import path from 'node:path'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
+import { openFile } from './open-file.ts'
 import { receiveFile, type ReceivedFile } from './body-file.ts'
 import { syncDirectory } from '../storage/sync.ts'
 import { Turns } from '../turns.ts'
@@ -86,7 +86,7 @@ export class Artifacts {
     await this.#adopt(jobId, name, isAllowed, async (file) => {
       await writeFile(file, text, { flag: 'wx', mode: 0o600, flush: true })
     }).catch((error: unknown) => {
-      if (!isSystemError(error, 'ENOSPC', 'EDQUOT')) throw error
+      if (!isDiskFull(error)) throw error
       throw new AppError('no_space', `The coordinator has no disk space for ${name}.`, {
         cause: error,
       })
@@ -133,15 +133,10 @@ export class Artifacts {
   async read(jobId: string, name: string): Promise<OpenArtifact> {
     const missing = new AppError('not_found', `Job ${jobId} has no artifact of that name.`)
     if (!NAME.test(name)) throw missing
-    let file: FileHandle
-    try {
-      const flags = constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOFOLLOW
-      file = await open(path.join(this.#folder(jobId), name), flags)
-    } catch (error) {
-      if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw missing
-      throw error
-    }
-    const facts = await file.stat()
+    const place = path.join(this.#folder(jobId), name)
+    const { file, facts } = await openFile(place, constants.O_NOFOLLOW).catch((error: unknown) => {
+      throw isSystemError(error, 'ENOENT', 'ENOTDIR', 'ELOOP') ? missing : error
+    })
     if (facts.isFile()) return { file, ...factsOf(name, facts.size) }
     await file.close()
     throw missing

@@ -1,18 +1,10 @@
-import {
-  constants,
-  open,
-  mkdir,
-  readdir,
-  rename,
-  rm,
-  stat,
-  type FileHandle,
-} from 'node:fs/promises'
+import { mkdir, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import type { Job, Source } from '../job/job.ts'
 import { syncDirectory } from '../storage/sync.ts'
 import type { MediaRoots } from './media-roots.ts'
+import { openFile } from './open-file.ts'
 import type { Upload } from './upload.ts'
 
 /** A source that is open for reading, as its job promised it. */
@@ -70,15 +62,9 @@ export class Sources {
     const { source, jobId } = job
     const name = this.#file(job)
     if (source.kind === 'path' && !(await this.#roots.allows(name))) throw missing(job)
-    let file: FileHandle
-    try {
-      // Without waiting: a pipe in the file's place opens only when somebody writes to it.
-      file = await open(name, constants.O_RDONLY | constants.O_NONBLOCK)
-    } catch (error) {
-      if (isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES')) throw missing(job, error)
-      throw error
-    }
-    const facts = await file.stat()
+    const { file, facts } = await openFile(name).catch((error: unknown) => {
+      throw isSystemError(error, 'ENOENT', 'ENOTDIR', 'EACCES') ? missing(job, error) : error
+    })
     const changed =
       !facts.isFile() ||
       facts.size !== source.sizeBytes ||

@@ -138,7 +138,7 @@ export class Continuations {
     // It may have stood in line for long.
     const job = this.#running.has(key) ? null : this.#jobFor(step)
     if (job === null) return this.#due.done(receiver)
-    const run = this.#run(job, step).finally(() => {
+    const run = this.#run(job, job.continuation!, step).finally(() => {
       this.#running.delete(key)
       this.#due.done(receiver)
       this.look()
@@ -146,12 +146,13 @@ export class Continuations {
     this.#running.set(key, run)
   }
 
-  async #run(job: EndedJob, { jobId, id, name }: DueStep): Promise<void> {
+  async #run(job: EndedJob, begun: Continuation, { jobId, id, name }: DueStep): Promise<void> {
     const { signal } = this.#closing
+    const isBegun = (now: Continuation): boolean => stepOf(now, name) === stepOf(begun, name)
     const tried = await this.#try(job, id, name)
     for (let told = false; tried.done || !signal.aborted; told = true) {
       try {
-        return await this.#record(jobId, id, name, tried)
+        return await this.#record(jobId, id, name, tried, isBegun)
       } catch (error) {
         // The job has been removed meanwhile.
         if (error instanceof AppError && error.code === 'not_found') return
@@ -172,13 +173,20 @@ export class Continuations {
     }
   }
 
-  async #record(jobId: string, id: string, name: StepName, tried: Tried): Promise<void> {
+  /** @param isBegun false: somebody has had the step begin again meanwhile, and it is due once more whatever came of this. */
+  async #record(
+    jobId: string,
+    id: string,
+    name: StepName,
+    tried: Tried,
+    isBegun: (now: Continuation) => boolean,
+  ): Promise<void> {
     const { jobs, log, random } = this.#options
     const short = tried.done
       ? tried
       : { ...tried, message: printable(tried.message, { most: 500 }) }
     const job = await this.#follow(jobId, id, (now) =>
-      afterTry(now, name, short, { now: jobs.now(), random: random() }),
+      isBegun(now) ? afterTry(now, name, short, { now: jobs.now(), random: random() }) : now,
     )
     const step = hasEnded(job) && job.continuation?.id === id && stepOf(job.continuation, name)
     if (!step) return

@@ -222,16 +222,27 @@ describe('by hand', () => {
     assert.deepEqual(run.at(jobId, 'webhook'), ['pending', 0, 0])
   })
 
-  test('a step that is under way is not begun twice', async (t) => {
-    const run = await startRunner(t)
-    const jobId = await run.ended()
-    await until(() => run.tries.length === 1)
-    await run.continuations.retry(jobId, ['webhook'])
-    run.continuations.look()
-    assert.equal(run.tries.length, 1)
-    run.tries[0]!.end(DONE)
-    await until(() => run.at(jobId, 'webhook')[0] === 'done')
-  })
+  for (const [how, outcome] of [
+    ['has been done', DONE],
+    ['has failed', FAILED],
+    ['was given up', { ...FAILED, final: true }],
+  ] as const) {
+    test(`a step that is under way is begun again when that try ${how}, and not twice at once`, async (t) => {
+      const run = await startRunner(t)
+      const jobId = await run.ended()
+      await until(() => run.tries.length === 1)
+      await run.continuations.retry(jobId, ['webhook'])
+      run.continuations.look()
+      assert.equal(run.tries.length, 1)
+      run.tries[0]!.end(outcome)
+      await until(() => run.tries.length === 2)
+      assert.deepEqual(run.at(jobId, 'webhook'), ['pending', 0, 0])
+      run.tries[1]!.end(DONE)
+      await until(() => run.at(jobId, 'webhook')[0] === 'done')
+      assert.deepEqual(run.at(jobId, 'webhook'), ['done', 1, null])
+      assert.equal(run.tries.length, 2)
+    })
+  }
 
   test('nothing begins again that does not follow', async (t) => {
     const run = await startRunner(t)
