@@ -38,6 +38,7 @@ const CODES = {
   engine_missing: { status: 500, retryable: true },
   model_missing: { status: 500, retryable: true },
   gpu_out_of_memory: { status: 500, retryable: true },
+  work_dir_failed: { status: 500, retryable: true },
   timeout: { status: 504, retryable: true },
   stalled: { status: 504, retryable: true },
   worker_lost: { status: 504, retryable: true },

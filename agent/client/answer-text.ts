@@ -12,3 +12,12 @@ export async function answerText(
   }
   return Buffer.concat(chunks).toString('utf8')
 }
+
+/** JSON, or undefined where the text is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return text === '' ? null : (JSON.parse(text) as unknown)
+  } catch {
+    return undefined
+  }
+}

@@ -17,7 +17,8 @@ import {
   type StatusAnswer,
 } from '../../shared/wire.ts'
 import { registerAnswer } from '../../shared/wire-access.ts'
-import { parseJson, type CallOptions, type Connection, type Exchange } from './connection.ts'
+import { type CallOptions, type Connection, type Exchange } from './connection.ts'
+import { parseJson } from './answer-text.ts'
 import { Garbled } from './retry.ts'
 import { multipart, type Upload } from './upload.ts'
 

@@ -1,18 +1,11 @@
 import { Agent, request, type Dispatcher } from 'undici'
-import { z } from 'zod'
-import { hasMark, interceptedText, isOfCoordinator } from '../../shared/coordinator-mark.ts'
-import { AppError, isErrorCode, type ErrorCode } from '../../shared/errors.ts'
-import {
-  isCertificateError,
-  isNetworkError,
-  networkReason,
-  retryAfterSeconds,
-} from '../../shared/network.ts'
-import { printable } from '../../shared/printable.ts'
+import { hasMark } from '../../shared/coordinator-mark.ts'
+import { AppError } from '../../shared/errors.ts'
+import { isCertificateError, isNetworkError, networkReason } from '../../shared/network.ts'
 import { schemeHint } from '../../shared/scheme-hint.ts'
-import { errorAnswer } from '../../shared/wire.ts'
 import { answerText } from './answer-text.ts'
-import { Garbled, Intercepted, Refusal, retrying, Unreachable } from './retry.ts'
+import { refusalOf } from './refusal.ts'
+import { Garbled, retrying, Unreachable, type Intercepted, type Refusal } from './retry.ts'
 
 const KEY_HINT = "Give the coordinator's key with --api-key-file or MORAG_API_KEY."
 const MIB = 1024 * 1024
@@ -134,6 +127,11 @@ export class Connection {
     )
   }
 
+  /** Whether an answer is not the coordinator's, which is known to set its mark. */
+  isForeign(headers: Dispatcher.ResponseData['headers']): boolean {
+    return this.#isMarking && !hasMark(headers)
+  }
+
   /** What an answer that is not a success says: a coordinator's {@link Refusal}, or that something is in the way. */
   async refusal({
     statusCode,
@@ -141,19 +139,9 @@ export class Connection {
     body,
   }: Dispatcher.ResponseData): Promise<Refusal | Intercepted> {
     const text = (await answerText(body, MOST_REFUSAL_BYTES).catch(() => null)) ?? ''
-    const after = headers['retry-after']
-    const seconds = retryAfterSeconds(Array.isArray(after) ? after[0] : after, Date.now())
-    const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
-    const { code, detail } = errorAnswer.safeParse(parseJson(text)).data ?? {}
-    if (!isOfCoordinator(headers, code, this.#isMarking)) {
-      const what = interceptedText(statusCode, headers, text)
-      const message = interceptedMessage(this.url, statusCode, what, headers['location'])
-      return new Intercepted(statusCode, what, message, options)
-    }
-    const said = typeof detail === 'string' ? detail : describe(detail ?? `status ${statusCode}`)
-    const hint = statusCode === 401 || statusCode === 403 ? ` ${this.#options.keyHint}` : ''
-    const known = isErrorCode(code) ? code : codeOf(statusCode)
-    return new Refusal(statusCode, known, `${said}${hint}`, options)
+    const { keyHint } = this.#options
+    const context = { url: this.url, keyHint, isMarking: this.#isMarking }
+    return refusalOf({ status: statusCode, headers, text }, context)
   }
 
   /** An error of undici in our words; a signal's reason goes first. */
@@ -167,23 +155,6 @@ export class Connection {
     const message = `Cannot reach the coordinator at ${this.url}: ${networkReason(error)}. ${fix}`
     return new Unreachable(message, error)
   }
-}
-
-/** The key goes with every request: where to is for a person to decide, so no redirect is followed. */
-function interceptedMessage(
-  url: string,
-  status: number,
-  what: string,
-  location: string | string[] | undefined,
-): string {
-  const to = printable([location].flat()[0] ?? 'elsewhere', { most: 200 })
-  const fix =
-    status < 400
-      ? `It redirects to ${to}, which is not followed: set --url (MORAG_API_BASE_URL) to where the coordinator is.`
-      : status === 413
-        ? 'Raise its limit on request bodies (nginx: client_max_body_size).'
-        : 'Look at the proxy or firewall before it, or set --url (MORAG_API_BASE_URL).'
-  return `Cannot reach the coordinator at ${url}: something else answered ${what}. ${fix}`
 }
 
 /** The coordinator's root without a trailing `/` or `/api/v1`. @throws {AppError} `usage` */
@@ -208,39 +179,4 @@ export function baseUrl(text: string): string {
 function safePath(path: string): string {
   if (/^\/(?![/\\])[\x21-\x7e]*$/.test(path)) return path
   throw new AppError('bad_request', 'The coordinator gave a source url that is not a path.')
-}
-
-/** JSON, or undefined where the text is none. */
-export function parseJson(text: string): unknown {
-  try {
-    return text === '' ? null : (JSON.parse(text) as unknown)
-  } catch {
-    return undefined
-  }
-}
-
-const BY_STATUS: Record<number, ErrorCode> = {
-  401: 'unauthorized',
-  403: 'forbidden',
-  404: 'not_found',
-  408: 'unavailable',
-  409: 'conflict',
-  413: 'too_large',
-  416: 'range_not_satisfiable',
-  422: 'invalid',
-  429: 'too_many_requests',
-  503: 'unavailable',
-  507: 'no_space',
-}
-
-function codeOf(status: number): ErrorCode {
-  return BY_STATUS[status] ?? (status >= 500 ? 'internal' : 'bad_request')
-}
-
-/** A 422's list of problems in one line. */
-function describe(detail: unknown): string {
-  const problem = z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string() })
-  const problems = z.array(problem).safeParse(detail)
-  if (!problems.success) return JSON.stringify(detail)
-  return problems.data.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')
 }

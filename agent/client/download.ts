@@ -1,7 +1,8 @@
 import { createHash, type Hash } from 'node:crypto'
-import { open, statfs, type FileHandle } from 'node:fs/promises'
+import { constants, open, statfs, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import type { Dispatcher } from 'undici'
+import { hasMark } from '../../shared/coordinator-mark.ts'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import type { ClaimedJob } from '../../shared/wire.ts'
 import type { Connection } from './connection.ts'
@@ -46,11 +47,13 @@ export interface Downloaded {
 export async function download(options: DownloadOptions): Promise<Downloaded> {
   const { source, target, freeBytes = freeBytesOf } = options
   await checkSpace(path.dirname(target), source.sizeBytes, freeBytes)
-  const file = await open(target, 'w', 0o600)
+  // What is appended after the file was emptied is at its beginning.
+  const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants
+  const file = await open(target, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600)
   try {
-    const hash = createHash('sha256')
-    await fetchAll(options, { file, hash, received: 0 })
-    const sha256 = hash.digest('hex')
+    const sink = { file, hash: createHash('sha256'), received: 0 }
+    await fetchAll(options, sink)
+    const sha256 = sink.hash.digest('hex')
     if (source.sha256 !== null && source.sha256.toLowerCase() !== sha256) {
       throw new AppError(
         'download_failed',
@@ -112,7 +115,10 @@ async function fetchRest(options: DownloadOptions, sink: Sink): Promise<void> {
     signal,
   })
   try {
-    await checkAnswer(connection, response, source, sink.received)
+    const part = await partOf(connection, response, source, sink.received)
+    if (part !== 'rest' && sink.received > 0) await restart(sink)
+    if (part === 'other')
+      throw new Garbled(`${connection.url} answered with another range than was asked for.`)
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       if (sink.received + chunk.length > source.sizeBytes) throw changed(source, 'is longer')
       await sink.file.appendFile(chunk)
@@ -125,37 +131,53 @@ async function fetchRest(options: DownloadOptions, sink: Sink): Promise<void> {
     response.body.on('error', () => {}).destroy()
     throw connection.translated(error, signal)
   }
-  if (sink.received < source.sizeBytes) throw changed(source, 'is shorter')
+  if (sink.received < source.sizeBytes) throw new Unreachable('The answer ended too early.')
 }
 
-/** Whether what follows is the rest of the very file that was promised. */
-async function checkAnswer(
+async function restart(sink: Sink): Promise<void> {
+  await sink.file.truncate(0)
+  sink.hash = createHash('sha256')
+  sink.received = 0
+}
+
+/**
+ * Which part of the file that was promised an answer holds: all of it, also where a proxy has dropped the range that was
+ * asked for; the rest; another part than that.
+ * @throws a refusal; {@link Garbled} for what is not the file; {@link AppError} `source_changed`.
+ */
+async function partOf(
   connection: Connection,
   response: Dispatcher.ResponseData,
   source: ClaimedJob['source'],
   offset: number,
-): Promise<void> {
+): Promise<'whole' | 'rest' | 'other'> {
   const { statusCode, headers } = response
   if (statusCode !== 200 && statusCode !== 206) throw await connection.refusal(response)
-  const etag = headers['etag']
+  const etag = [headers['etag']].flat()[0]
   const length = headers['content-length']
-  const fits = length === String(source.sizeBytes - offset)
-  if (etag === undefined && !fits && source.sizeBytes > 0) {
+  const part = statusCode === 206 ? 'rest' : 'whole'
+  const begin = part === 'rest' ? offset : 0
+  const fits = length === String(source.sizeBytes - begin)
+  if (connection.isForeign(headers) || !(fits || mayBe(source, headers))) {
     // A page of somebody else's says nothing of our file.
     throw new Garbled(
       `What ${connection.url} answered is not the source: is a MoRAG coordinator there?`,
     )
   }
-  if (typeof etag === 'string' && strong(etag) !== strong(source.etag)) {
+  if (etag !== undefined && strong(etag) !== strong(source.etag))
     throw changed(source, 'has another etag')
-  }
-  const range = headers['content-range']
-  const expected = `bytes ${offset}-${source.sizeBytes - 1}/${source.sizeBytes}`
-  const starts = statusCode === 206 ? range === expected : offset === 0
-  if (!starts) throw changed(source, 'cannot be resumed')
-  if (length !== undefined && !fits) {
-    throw changed(source, `has ${offset + Number(length)} bytes`)
-  }
+  const range = `bytes ${offset}-${source.sizeBytes - 1}/${source.sizeBytes}`
+  if (part === 'rest' && headers['content-range'] !== range) return 'other'
+  if (length !== undefined && !fits) throw changed(source, `has ${begin + Number(length)} bytes`)
+  return part
+}
+
+/** Whether an answer that does not say the right length may be the file: its ETag or, in the end, its digest tells. */
+function mayBe(
+  { sizeBytes, sha256 }: ClaimedJob['source'],
+  headers: Dispatcher.ResponseData['headers'],
+): boolean {
+  return headers['etag'] !== undefined || sizeBytes === 0 || (hasMark(headers) && sha256 !== null)
 }
 
 function changed(source: ClaimedJob['source'], how: string): AppError {

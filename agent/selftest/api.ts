@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Client } from '../client/client.ts'
-import { parseJson, type Connection } from '../client/connection.ts'
+import { type Connection } from '../client/connection.ts'
+import { parseJson } from '../client/answer-text.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 import { removeJob } from './remove-job.ts'

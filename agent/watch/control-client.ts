@@ -3,7 +3,7 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { isSystemError } from '../../shared/errors.ts'
 import { visitLock } from '../../shared/lock.ts'
-import { parseJson } from '../client/connection.ts'
+import { parseJson } from '../client/answer-text.ts'
 import type { ControlCommand } from './control.ts'
 
 const PATIENCE_MS = 10_000

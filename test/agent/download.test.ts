@@ -5,9 +5,10 @@ import type { ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { Client } from '../../agent/client/client.ts'
 import { download, type DownloadOptions } from '../../agent/client/download.ts'
 import { AppError } from '../../shared/errors.ts'
-import { clientOf, json, startServer, type Seen } from './fake-server.ts'
+import { clientOf, json, MARK, startServer, type Seen } from './fake-server.ts'
 
 const bytes = randomBytes(300_000)
 const sha256 = createHash('sha256').update(bytes).digest('hex')
@@ -53,6 +54,12 @@ function answer(seen: Seen, response: ServerResponse): { rest: Buffer } {
   return { rest }
 }
 
+/** The beginning of an answer, and no more of it. */
+function cutAfter(count: number, seen: Seen, response: ServerResponse): void {
+  const { rest } = answer(seen, response)
+  response.write(rest.subarray(0, count), () => response.destroy())
+}
+
 const whole: Serve = (seen, response) => void response.end(answer(seen, response).rest)
 
 describe('a download', () => {
@@ -92,6 +99,69 @@ describe('a download', () => {
     assert.equal(seen.length, 6)
     assert.match(seen[1]?.headers.range ?? '', /^bytes=[1-9]\d*-$/)
     assert.equal(seen[1]?.headers['if-range'], etag)
+  })
+
+  for (const [title, headers] of [
+    ['with the same ETag', { etag, 'content-length': String(bytes.length) }],
+    ['with the same ETag, weak by now, and no length', { etag: `W/${etag}` }],
+    ['with neither ETag nor length but the mark', { ...MARK }],
+    ['without an ETag', { 'content-length': String(bytes.length) }],
+  ] as const) {
+    it(`begins anew where a proxy drops the Range, ${title}`, async (t) => {
+      const { options, seen, target } = await scene(t, (one, response, number) => {
+        if (number > 1) response.writeHead(200, headers).end(bytes)
+        else cutAfter(50_000, one, response)
+      })
+      assert.deepEqual(await download(options), { sizeBytes: bytes.length, sha256 })
+      assert.deepEqual(await readFile(target), bytes)
+      assert.deepEqual([seen.length, Boolean(seen[1]!.headers.range)], [2, true])
+    })
+  }
+
+  it('begins anew, and asks for all, where another range comes', async (t) => {
+    const { options, seen, target } = await scene(t, (one, response, number) => {
+      if (number === 1) cutAfter(50_000, one, response)
+      else if (number > 2) whole(one, response, number)
+      else {
+        const range = `bytes 0-9/${bytes.length}`
+        response.writeHead(206, { etag, 'content-range': range }).end(bytes.subarray(0, 10))
+      }
+    })
+    await download(options)
+    assert.deepEqual(await readFile(target), bytes)
+    assert.deepEqual(
+      seen.map(({ headers }) => headers.range),
+      [undefined, 'bytes=50000-', undefined],
+    )
+  })
+
+  it('goes on where an answer without a length ended early', async (t) => {
+    const { options, seen } = await scene(t, (one, response, number) => {
+      if (number > 1) return whole(one, response, number)
+      return response.writeHead(200, { etag }).end(bytes.subarray(0, 1_000))
+    })
+    assert.equal((await download(options)).sha256, sha256)
+    assert.equal(seen[1]?.headers.range, 'bytes=1000-')
+  })
+
+  it('of an answer that is always too short is given up as download_failed', async (t) => {
+    const { options, seen } = await scene(t, (_, response) =>
+      response.writeHead(200, { etag }).end(bytes.subarray(0, 1_000)),
+    )
+    const given = download({ ...options, fruitless: 3 })
+    await assert.rejects(given, { code: 'download_failed', message: /ended too early/ })
+    assert.equal(seen.length, 3)
+  })
+
+  it('takes the page of somebody else for no source, though it has an ETag', async (t) => {
+    const { options, seen } = await scene(t, (one, response, number) => {
+      if (one.url.endsWith('/health')) json(response, 200, { status: 'ok', version: '1' })
+      else if (number === 2) response.writeHead(200, { etag: '"page"' }).end('<html>')
+      else response.writeHead(200, { ...MARK, etag }).end(bytes)
+    })
+    await new Client(options.connection).health()
+    assert.equal((await download(options)).sha256, sha256)
+    assert.equal(seen.length, 3)
   })
 
   it('goes on when the coordinator falls silent', async (t) => {

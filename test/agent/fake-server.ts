@@ -55,6 +55,9 @@ export async function startServer(
   return { url: `http://127.0.0.1:${port}`, port, seen, close }
 }
 
+/** What every answer of a coordinator has. */
+export const MARK = { [COORDINATOR_MARK]: MARK_VALUE }
+
 /** An answer as a coordinator gives it. */
 export function json(
   response: ServerResponse,
@@ -62,8 +65,7 @@ export function json(
   body: unknown,
   headers: Record<string, string> = {},
 ): void {
-  const mark = { [COORDINATOR_MARK]: MARK_VALUE }
-  response.writeHead(status, { 'content-type': 'application/json', ...mark, ...headers })
+  response.writeHead(status, { 'content-type': 'application/json', ...MARK, ...headers })
   response.end(JSON.stringify(body))
 }
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { Capacity } from '../../agent/work/capacity.ts'
 import { Slots } from '../../agent/host/slots.ts'
+import { MARK } from './fake-server.ts'
 import { converted, gate, scene, Watch, type SceneOptions } from './worker-scene.ts'
 
 /** A worker with one slot and real turns for it. */
@@ -101,7 +102,7 @@ describe('an agent that is told to leave', () => {
     let send: (() => void) | null = null
     coordinator.before = ({ url }, response) => {
       if (!url.includes('/download')) return false
-      send = () => response.writeHead(200, { etag: '"1"' }).end('sound')
+      send = () => response.writeHead(200, { ...MARK, etag: '"1"' }).end('sound')
       return true
     }
     coordinator.add('j1')

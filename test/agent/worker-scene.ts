@@ -13,7 +13,7 @@ import { openWorkspace } from '../../agent/work/workspace.ts'
 import type { AppError } from '../../shared/errors.ts'
 import { delay } from '../../shared/timers.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
-import { clientOf, json, startServer, type Seen } from './fake-server.ts'
+import { clientOf, json, MARK, startServer, type Seen } from './fake-server.ts'
 
 const root = tempFolder()
 let folders = 0
@@ -114,7 +114,7 @@ async function startCoordinator(t: TestContext, watch: Watch) {
         lease_seconds: 60,
       }))
       json(response, 200, { directive: state.directive, heartbeat_seconds: 20, jobs })
-    } else if (verb === 'download') response.writeHead(200, { etag: '"1"' }).end('sound')
+    } else if (verb === 'download') response.writeHead(200, { ...MARK, etag: '"1"' }).end('sound')
     else if (verb === 'result') {
       state.results.push({ job_id: jobId, ...body })
       json(response, 200, { status: 'completed', ingestion_continued: false })

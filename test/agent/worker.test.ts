@@ -7,7 +7,7 @@ import { failureOf } from '../../agent/work/failure.ts'
 import { Refusal } from '../../agent/client/retry.ts'
 import { openWorkspace } from '../../agent/work/workspace.ts'
 import { AppError } from '../../shared/errors.ts'
-import { json } from './fake-server.ts'
+import { json, MARK } from './fake-server.ts'
 import { converted, gate, newFolder, scene, Watch, type Body } from './worker-scene.ts'
 
 describe('a job', () => {
@@ -98,7 +98,7 @@ describe('a job', () => {
     })
     coordinator.before = ({ url }, response) => {
       if (!url.includes('/download')) return false
-      response.writeHead(200, { etag: '"1"' }).end('sound')
+      response.writeHead(200, { ...MARK, etag: '"1"' }).end('sound')
       return true
     }
     coordinator.add('../../outside')
@@ -283,6 +283,28 @@ describe('a failure', () => {
   it('over a refused request says nothing of the job', () => {
     const { errorCode, retryable } = failureOf(new Refusal(401, 'unauthorized', 'key'), 1)
     assert.deepEqual([errorCode, retryable], ['download_failed', true])
+  })
+
+  it('over a file of its own that is gone is the fault of the machine', () => {
+    const gone = new AppError('source_missing', 'The file is not there.')
+    const { errorCode, retryable, errorMessage } = failureOf(gone, 1)
+    assert.deepEqual([errorCode, retryable], ['work_dir_failed', true])
+    assert.match(String(errorMessage), /--work-dir/)
+  })
+
+  for (const code of ['ENOENT', 'EACCES', 'EROFS']) {
+    it(`over ${code} in its work folder is the machine's, and names no path of it`, () => {
+      const error = Object.assign(new Error(`${code}: open '/home/me/work'`), { code })
+      const { errorCode, retryable, errorMessage } = failureOf(error, 1)
+      assert.deepEqual([errorCode, retryable], ['work_dir_failed', true])
+      assert.match(String(errorMessage), new RegExp(`\\(${code}\\)`))
+      assert.doesNotMatch(String(errorMessage), /home/)
+    })
+  }
+
+  it('over a full disk is no_space', () => {
+    const error = Object.assign(new Error('ENOSPC: write'), { code: 'ENOSPC', errno: -28 })
+    assert.equal(failureOf(error, 1).errorCode, 'no_space')
   })
 
   it('over a source that is gone is for good', () => {

@@ -1,0 +1,85 @@
+import { z } from 'zod'
+import { interceptedText, isOfCoordinator } from '../../shared/coordinator-mark.ts'
+import { isErrorCode, type ErrorCode } from '../../shared/errors.ts'
+import { retryAfterSeconds } from '../../shared/network.ts'
+import { printable } from '../../shared/printable.ts'
+import { errorAnswer } from '../../shared/wire.ts'
+import { parseJson } from './answer-text.ts'
+import { Intercepted, Refusal } from './retry.ts'
+
+interface Answer {
+  status: number
+  /** Names in lower case. */
+  headers: Record<string, string | string[] | undefined>
+  text: string
+}
+
+/** @param isMarking whether the coordinator is known to set its mark. */
+interface Context {
+  url: string
+  /** What to do about a key that is not taken. */
+  keyHint: string
+  isMarking: boolean
+}
+
+/** What an answer that is not a success says: a coordinator's {@link Refusal}, or that something is in the way. */
+export function refusalOf(
+  { status, headers, text }: Answer,
+  { url, keyHint, isMarking }: Context,
+): Refusal | Intercepted {
+  const seconds = retryAfterSeconds([headers['retry-after']].flat()[0], Date.now())
+  const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
+  const { code, detail } = errorAnswer.safeParse(parseJson(text)).data ?? {}
+  if (!isOfCoordinator(headers, code, isMarking)) {
+    const what = interceptedText(status, headers, text)
+    const message = interceptedMessage(url, status, what, headers['location'])
+    return new Intercepted(status, what, message, options)
+  }
+  const said = typeof detail === 'string' ? detail : describe(detail ?? `status ${status}`)
+  const hint = status === 401 || status === 403 ? ` ${keyHint}` : ''
+  const known = isErrorCode(code) ? code : codeOf(status)
+  return new Refusal(status, known, `${said}${hint}`, options)
+}
+
+/** The key goes with every request: where to is for a person to decide, so no redirect is followed. */
+function interceptedMessage(
+  url: string,
+  status: number,
+  what: string,
+  location: string | string[] | undefined,
+): string {
+  const to = printable([location].flat()[0] ?? 'elsewhere', { most: 200 })
+  const fix =
+    status < 400
+      ? `It redirects to ${to}, which is not followed: set --url (MORAG_API_BASE_URL) to where the coordinator is.`
+      : status === 413
+        ? 'Raise its limit on request bodies (nginx: client_max_body_size).'
+        : 'Look at the proxy or firewall before it, or set --url (MORAG_API_BASE_URL).'
+  return `Cannot reach the coordinator at ${url}: something else answered ${what}. ${fix}`
+}
+
+const BY_STATUS: Record<number, ErrorCode> = {
+  401: 'unauthorized',
+  403: 'forbidden',
+  404: 'not_found',
+  408: 'unavailable',
+  409: 'conflict',
+  413: 'too_large',
+  416: 'range_not_satisfiable',
+  422: 'invalid',
+  429: 'too_many_requests',
+  503: 'unavailable',
+  507: 'no_space',
+}
+
+function codeOf(status: number): ErrorCode {
+  return BY_STATUS[status] ?? (status >= 500 ? 'internal' : 'bad_request')
+}
+
+/** A 422's list of problems in one line. */
+function describe(detail: unknown): string {
+  const problem = z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string() })
+  const problems = z.array(problem).safeParse(detail)
+  if (!problems.success) return JSON.stringify(detail)
+  return problems.data.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')
+}
