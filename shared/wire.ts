@@ -132,7 +132,8 @@ export const claimAnswer = z.object({ jobs: z.array(claimedJob), retry_after_sec
 
 /**
  * What a worker says of itself and of each attempt it works on. `progress` is the whole attempt's, 0 to 1; the stage
- * `waiting` says that the attempt waits for its slot. A `checkpoint` that is absent is unchanged.
+ * `waiting` says that the attempt waits for its slot; `quiet_seconds`, that no progress is to be expected for so long, and
+ * that the worker watches that by itself. A `checkpoint` that is absent is unchanged.
  */
 export const heartbeatRequest = z.object({
   state: z.enum(['idle', 'running', 'draining']),
@@ -151,6 +152,7 @@ export const heartbeatRequest = z.object({
         progress: z.number().min(0).max(1),
         media_seconds: seconds.nullish(),
         processed_seconds: seconds.nullish(),
+        quiet_seconds: seconds.nullish(),
         checkpoint: opaque.nullish(),
       }),
     )

@@ -1,5 +1,6 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
 import {
@@ -30,6 +31,11 @@ export type HealthAnswer = FromWire<z.output<typeof healthAnswer>>
 
 /** `GET /remote-jobs/{id}`: everything about a job; what is not listed here is passed through. */
 const jobAnswer = z.looseObject({ job_id: z.string(), status: z.string() })
+
+export interface SendOptions extends CallOptions {
+  /** Called for each piece of the body that was taken. */
+  onSent?: () => void
+}
 
 /**
  * The coordinator's API. Every answer is checked against its schema, and every refusal is a `Refusal` with the
@@ -69,10 +75,16 @@ export class Client {
   async result(
     jobId: string,
     body: ResultRequest,
-    options: CallOptions = {},
+    options: SendOptions = {},
   ): Promise<ResultAnswer> {
-    const path = `${jobPath(jobId)}/result`
-    return await this.#post(path, body, resultAnswer, { ...options, method: 'PUT' })
+    const json = Buffer.from(JSON.stringify(toWire(body)))
+    const headers = { 'content-type': 'application/json', 'content-length': String(json.length) }
+    const text = await this.connection.text(
+      `${jobPath(jobId)}/result`,
+      () => ({ method: 'PUT' as const, headers, body: told(piecesOf(json), options.onSent) }),
+      options,
+    )
+    return this.#checked(resultAnswer, text)
   }
 
   /** Sends a file that belongs to the result, streamed from disk; the same name again replaces it. */
@@ -80,13 +92,17 @@ export class Client {
     { jobId, leaseToken }: { jobId: string; leaseToken: string },
     name: string,
     file: string,
-    options: CallOptions = {},
+    options: SendOptions = {},
   ): Promise<void> {
     const { size } = await stat(file)
     const headers = { 'morag-lease': leaseToken, 'content-length': String(size) }
     const text = await this.connection.text(
       `${jobPath(jobId)}/artifacts/${encodeURIComponent(name)}`,
-      () => ({ method: 'PUT' as const, headers, body: createReadStream(file) }),
+      () => ({
+        method: 'PUT' as const,
+        headers,
+        body: told(createReadStream(file), options.onSent),
+      }),
       options,
     )
     this.#checked(z.looseObject({}), text)
@@ -162,6 +178,27 @@ export class Client {
     const message = `The answer of ${url} is not what this agent expects: update the older of the two. ${z.prettifyError(parsed.error)}`
     throw new Garbled(message, parsed.error)
   }
+}
+
+const PIECE_BYTES = 64 * 1024
+
+/** A slow connection takes a large body piece by piece, and need not have all of it within one timeout. */
+function* piecesOf(bytes: Buffer): Iterable<Buffer> {
+  for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES)
+}
+
+/** A body that tells of each piece that was taken. */
+function told(
+  pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
+  onSent: (() => void) | undefined,
+): Readable {
+  async function* each(): AsyncGenerator<Buffer> {
+    for await (const piece of pieces) {
+      yield piece
+      onSent?.()
+    }
+  }
+  return Readable.from(each(), { objectMode: false, highWaterMark: PIECE_BYTES })
 }
 
 function jobPath(jobId: string): string {

@@ -21,14 +21,17 @@ export async function deliver(
   {
     folder,
     signal,
+    onSent,
     onSkipped,
   }: {
     folder: string
     signal: AbortSignal
+    /** Some of it went. */
+    onSent?: () => void
     onSkipped: (artifact: string, error: unknown) => void
   },
 ): Promise<void> {
-  const once = { signal, retries: 0 }
+  const once = { signal, retries: 0, ...(onSent === undefined ? {} : { onSent }) }
   const lease = { jobId, leaseToken: result.leaseToken ?? '' }
   for (const artifact of artifacts) {
     await client

@@ -1,9 +1,10 @@
-import { SECOND } from '../../shared/duration.ts'
+import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Directive, HeartbeatRequest, Order } from '../../shared/wire.ts'
 import { delay, dictatedMs } from '../../shared/timers.ts'
 import type { Client } from './client.ts'
 import type { Progress } from '../reports/progress.ts'
+import { Quiet } from '../reports/quiet.ts'
 import { isTooLarge } from './retry.ts'
 
 /** News is told after this, so that several in a row make one request. */
@@ -37,6 +38,8 @@ export interface Tracked {
   update: (progress: Progress) => void
   /** What another worker would need to go on from here; goes out once, with the next heartbeat. */
   checkpoint: (checkpoint: Record<string, unknown>) => void
+  /** While it may seem to stand still. */
+  quiet: Quiet
   stop: () => void
 }
 
@@ -51,6 +54,7 @@ interface Job {
   progress: Progress
   /** What the coordinator does not have yet. */
   checkpoint: Checkpoint | null
+  quiet: Quiet
   /** The ratio that the coordinator knows of. */
   toldRatio: number
 }
@@ -101,6 +105,7 @@ export class Heartbeat {
       controller,
       progress: { stage: 'downloading', ratio: 0 },
       checkpoint: null,
+      quiet: new Quiet(),
       toldRatio: 0,
     }
     this.#jobs.set(jobId, mine)
@@ -121,6 +126,7 @@ export class Heartbeat {
         // With one that is too long for a request, who comes after us has to do more again.
         if (bytes <= MOST_CHECKPOINTS) mine.checkpoint = { content, bytes }
       },
+      quiet: mine.quiet,
       stop: () => {
         if (this.#jobs.get(jobId) === mine) this.#jobs.delete(jobId)
       },
@@ -202,7 +208,7 @@ function forget(told: Told): void {
 
 function toldOf(
   jobId: string,
-  { leaseToken, progress }: Job,
+  { leaseToken, progress, quiet }: Job,
   checkpoint: Checkpoint | undefined,
 ): HeartbeatRequest['jobs'][number] {
   return {
@@ -212,6 +218,7 @@ function toldOf(
     progress: Math.min(1, Math.max(0, progress.ratio)),
     mediaSeconds: progress.mediaSeconds ?? null,
     processedSeconds: progress.processedSeconds ?? null,
+    quietSeconds: Math.min(HOUR, quiet.leftMs) / SECOND,
     ...(checkpoint === undefined ? {} : { checkpoint: checkpoint.content }),
   }
 }

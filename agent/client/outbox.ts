@@ -4,15 +4,20 @@ import { AppError, isSystemError } from '../../shared/errors.ts'
 import { delay } from '../../shared/timers.ts'
 import { isDefinitive } from './delivery.ts'
 import { moveFolder, writeDurably } from './durable.ts'
-import { readParcel, writeParcel, type Parcel } from './parcel.ts'
+import { filesOf, isFiles, readParcel, writeParcel, type Parcel } from './parcel.ts'
 import { backoffMs } from './retry.ts'
 
 /** What became of a parcel: `kept` is on disk still, for the next start. */
 export type Delivery = 'delivered' | 'refused' | 'kept'
 
 export interface OutboxOptions {
-  /** Sends one parcel, once, its files from `folder` first; throws what the coordinator answered. */
-  deliver: (parcel: Parcel, folder: string, signal: AbortSignal) => Promise<void>
+  /** Sends one parcel, once, its files from `folder` first; throws what the coordinator answered. `onSent`: some of it went. */
+  deliver: (
+    parcel: Parcel,
+    folder: string,
+    signal: AbortSignal,
+    onSent: () => void,
+  ) => Promise<void>
   onDelivered?: (parcel: Parcel) => void
   /** A parcel nobody will ever take, or a file that is none; it is kept in `file`. */
   onRefused: (parcel: Parcel | null, file: string, error: unknown) => void
@@ -23,6 +28,9 @@ export interface OutboxOptions {
   retryMinMs?: number
   retryMaxMs?: number
 }
+
+/** A request of which nothing goes for longer is stuck. */
+const STUCK_MS = 60_000
 
 interface Waiting {
   parcel: Parcel
@@ -47,6 +55,8 @@ export class Outbox {
   readonly #waiting = new Map<string, Waiting>()
   readonly #closed = new AbortController()
   #wake: () => void = () => {}
+  /** When a byte last went, on the clock of performance.now(). */
+  #movedAt = 0
   #emptied: (() => void)[] = []
   #loop: Promise<void> = Promise.resolve()
 
@@ -72,6 +82,12 @@ export class Outbox {
   /** How many parcels the coordinator does not have yet. */
   get size(): number {
     return this.#waiting.size
+  }
+
+  /** Until when nothing need be seen of any parcel (performance.now()): they go one at a time, and waits have an end. */
+  get quietUntil(): number {
+    const dueAt = Math.min(...Array.from(this.#waiting.values(), (one) => one.dueAt))
+    return Math.max(this.#movedAt, Number.isFinite(dueAt) ? dueAt : 0) + STUCK_MS
   }
 
   /**
@@ -140,7 +156,7 @@ export class Outbox {
     const kept = new Set([...this.#waiting.keys()].map(filesOf))
     for (const name of names) {
       const folder = path.join(this.folder, name)
-      if (name.endsWith(FILES) && !kept.has(folder)) {
+      if (isFiles(name) && !kept.has(folder)) {
         await rm(folder, { recursive: true, force: true })
       }
     }
@@ -170,7 +186,10 @@ export class Outbox {
   async #deliverOne(one: Waiting): Promise<void> {
     const { signal } = this.#closed
     try {
-      await this.#options.deliver(one.parcel, filesOf(one.file), signal)
+      const onSent = (): void => void (this.#movedAt = performance.now())
+      onSent()
+      await this.#options.deliver(one.parcel, filesOf(one.file), signal, onSent)
+      onSent()
       await rm(one.file, { force: true })
       await rm(filesOf(one.file), { recursive: true, force: true })
       this.#options.onDelivered?.(one.parcel)
@@ -226,11 +245,4 @@ export class Outbox {
     })
     return target
   }
-}
-
-const FILES = '.files'
-
-/** The folder of a parcel's artifacts, beside its file. */
-function filesOf(file: string): string {
-  return file.replace(/\.json$/, FILES)
 }

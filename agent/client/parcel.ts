@@ -32,3 +32,15 @@ export function readParcel(text: string): Parcel {
 export function parcelName({ jobId, attempt, result }: Parcel): string {
   return `${result.success ? 'result' : 'failure'} of job ${jobId}, attempt ${attempt}`
 }
+
+const FILES = '.files'
+
+/** The folder of a parcel's artifacts, beside its file. */
+export function filesOf(file: string): string {
+  return file.replace(/\.json$/, FILES)
+}
+
+/** Whether a name is that of such a folder. */
+export function isFiles(name: string): boolean {
+  return name.endsWith(FILES)
+}

@@ -19,7 +19,7 @@ import type {
 } from './engine.ts'
 import { withLadder, type Allowed, type Effort } from './ladder.ts'
 import { SettledEffort } from './settled-effort.ts'
-import { Silence, SILENT_MS } from './silence.ts'
+import { Silence, SILENT_MS } from '../host/silence.ts'
 
 /** An engine of one process per piece of audio. */
 export class CliEngine implements Engine {
@@ -147,7 +147,10 @@ export class CliEngine implements Engine {
     { slot, signal, durationSeconds }: AudioPiece,
     onLine?: (line: string, stream: 'stdout' | 'stderr') => void,
   ): Promise<{ outcome: Outcome; output: Buffer }> {
-    const silent = new Silence(this.#silentMs + durationSeconds * 1000, this.#program.name)
+    const silent = new Silence(
+      this.#silentMs + durationSeconds * 1000,
+      `The engine ${this.#program.name}`,
+    )
     let result
     try {
       result = await runChild(plan.file, plan.args, {

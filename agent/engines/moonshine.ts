@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
+import { whileQuiet } from '../reports/quiet.ts'
 import { ensureModel } from '../models/models.ts'
 import type { ModelSource } from '../models/config.ts'
 import type { Slot } from '../host/slots.ts'
@@ -137,7 +138,7 @@ class MoonshineEngine implements Engine {
       this.#idle.delete(recognizer)
       if (recognizer.isAlive) return recognizer
     }
-    const files = await unlessAborted(this.#locate(), signal)
+    const files = await whileQuiet(unlessAborted(this.#locate(), signal))
     const recognizer = new MoonshineProcess()
     this.#processes.add(recognizer)
     void recognizer.ended.then(() => this.#processes.delete(recognizer))

@@ -18,7 +18,8 @@ import { FORMS, questionOf, type Form } from './openai-fields.ts'
 import { readAnswer } from './openai-json.ts'
 import { OpenaiServers, type OpenaiServer } from './openai-servers.ts'
 import { request as askResident } from './resident-request.ts'
-import { Silence, SILENT_MS } from './silence.ts'
+import { whileQuiet } from '../reports/quiet.ts'
+import { Silence, SILENT_MS } from '../host/silence.ts'
 
 const ABILITIES: EngineAbilities = {
   languages: null,
@@ -171,7 +172,7 @@ export class OpenaiEngine implements Engine {
             if (!(error instanceof Busy) || retriesLeft <= 0) return
             const header = error.answer.headers['retry-after']?.toString()
             const seconds = retryAfterSeconds(header, Date.now()) ?? 0
-            if (seconds > 0) await pause(seconds * 1000, signal)
+            if (seconds > 0) await whileQuiet(pause(seconds * 1000, signal))
           },
         },
       )
@@ -204,7 +205,7 @@ export class OpenaiEngine implements Engine {
         silentMs,
       )
     }
-    const silent = new Silence(silentMs, 'openai-api')
+    const silent = new Silence(silentMs, 'The engine openai-api')
     try {
       return await post(AbortSignal.any([signal, silent.signal]))
     } catch (error) {

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason } from '../../shared/network.ts'
 import { delay } from '../../shared/timers.ts'
-import { Silence, SILENT_MS } from './silence.ts'
+import { Silence, SILENT_MS } from '../host/silence.ts'
 import type { AudioPiece } from './engine.ts'
 import type { Resident } from './resident.ts'
 
@@ -21,7 +21,7 @@ export async function request<T>(
   ask: (signal: AbortSignal) => Promise<T>,
   silentMs: number = SILENT_MS + durationSeconds * 1000,
 ): Promise<T> {
-  const silent = new Silence(silentMs, resident.name)
+  const silent = new Silence(silentMs, `The engine ${resident.name}`)
   const deaf = resident.listen((line) => {
     silent.broken()
     onLine(line)

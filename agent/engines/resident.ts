@@ -6,6 +6,7 @@ import { signalGroup } from '../../shared/process-group.ts'
 import { delay, startTimer, timeoutSignal } from '../../shared/timers.ts'
 import { holdGroup, Tail } from '../host/child.ts'
 import { childEnv } from '../../shared/child-env.ts'
+import { whileQuiet } from '../reports/quiet.ts'
 import { scriptBeside } from '../speech/forked-child.ts'
 import type { Outcome } from './cli-program.ts'
 import { freePort } from './free-port.ts'
@@ -77,7 +78,8 @@ export class Resident {
       signal.throwIfAborted()
       const resident = new Resident(plan, await freePort())
       try {
-        await resident.#becomeReady(signal)
+        // Its own patience ends it.
+        await whileQuiet(resident.#becomeReady(signal))
         resident.startText = resident.#stderr.text()
         return resident
       } catch (error) {

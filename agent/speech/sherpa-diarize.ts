@@ -1,9 +1,14 @@
 import { AppError } from '../../shared/errors.ts'
 import type { DiarizationQuestion } from './diarization.ts'
+import { SILENT_MS } from '../host/silence.ts'
+import { readWavHeader } from '../media/wav.ts'
 import { askOnce, scriptBeside } from './forked-child.ts'
 import { isReadable } from './model-file.ts'
 import type { ToSpeechChild } from './speech-child.ts'
 import type { Turn } from './turns.ts'
+
+/** On a small processor; in seconds of work per second of sound. */
+const SLOWEST = 3
 
 export interface DiarizeOptions extends Omit<DiarizationQuestion, 'wavPath'> {
   signal: AbortSignal
@@ -26,7 +31,9 @@ export async function diarize(
   const models = { segmentation, embedding }
   const question: ToSpeechChild = { type: 'speakers', wavPath, ...models, min, max }
   const script = scriptBeside(import.meta.url, 'speech-child')
-  return await askOnce<Turn[]>(script, 'the diarization', question, { signal })
+  const { durationSeconds } = await readWavHeader(wavPath)
+  const silentMs = SILENT_MS + durationSeconds * SLOWEST * 1000
+  return await askOnce<Turn[]>(script, 'the diarization', question, { signal, silentMs })
 }
 
 async function check(modelFile: string, setting: string): Promise<void> {

@@ -51,18 +51,19 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
   }
   try {
     const signal = AbortSignal.any([leave, controller.signal])
-    const converted = await convert(parts, job, workDir, signal, report, tracked).catch(
-      (error: unknown) => {
+    const converted = await tracked.quiet
+      .during(async () => await convert(parts, job, workDir, signal, report, tracked))
+      .catch((error: unknown) => {
         if (signal.aborted || isLost(error)) throw error
         activity.failed(messageOf(error))
         return failureOf(error, seconds())
-      },
-    )
+      })
     const { artifacts, ...result } = resultOf(converted, seconds())
     report({ stage: 'uploading', ratio: overall('uploading', 0) })
     // The lease is kept until the coordinator has the result.
     const parcel = { jobId, attempt, result: { ...result, leaseToken }, artifacts }
     const { delivery } = await outbox.put(parcel, artifactFolder(workDir))
+    tracked.quiet.add(() => outbox.quietUntil)
     void delivery.then(tracked.stop)
     if (result.success) activity.done(`done in ${seconds().toFixed(1)} s`)
   } catch (error) {

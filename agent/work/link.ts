@@ -68,10 +68,11 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     onContact: (error) => contact.note('heartbeat', error),
   })
   const outbox = await Outbox.open(path.join(workspace.outbox, name), {
-    deliver: (parcel, files, signal) =>
+    deliver: (parcel, files, signal, onSent) =>
       deliver(client, parcel, {
         folder: files,
         signal,
+        onSent,
         onSkipped: (artifact, error) => {
           const text = `${artifact} of the ${parcelName(parcel)} is left out: ${messageOf(error)}`
           reporter.event('warn', text, { job_id: parcel.jobId })

@@ -121,6 +121,8 @@ export interface Beat {
   progress: number
   mediaSeconds: number | null
   processedSeconds: number | null
+  /** Its worker expects no progress, and finds out by itself what hangs. */
+  isQuiet?: boolean
 }
 
 export type JobEvent =

@@ -25,17 +25,18 @@ export function newLease(
 
 /**
  * The lease after a heartbeat. A deadline counts work: it moves by the time that the attempt waited for its slot, and
- * whoever waits need not move.
+ * whoever waits need not move. Neither need what its worker watches by itself.
  */
 export function renewedLease(
   job: ProcessingJob,
-  beat: Beat,
+  { isQuiet = false, ...beat }: Beat,
   { now, policy }: { now: number; policy: Policy },
 ): Lease {
   const { lease } = job
   const waits = beat.stage === WAITING_STAGE
   const moved =
     waits ||
+    isQuiet ||
     beat.stage !== lease.stage ||
     beat.progress !== lease.progress ||
     beat.processedSeconds !== lease.processedSeconds

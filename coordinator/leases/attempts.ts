@@ -51,6 +51,7 @@ export class Attempts {
         progress,
         mediaSeconds: beat.mediaSeconds ?? null,
         processedSeconds: beat.processedSeconds ?? null,
+        isQuiet: (beat.quietSeconds ?? 0) > 0,
       },
     } as const
     try {

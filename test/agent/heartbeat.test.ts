@@ -53,6 +53,19 @@ function scene(t: TestContext, options: Partial<HeartbeatOptions> = {}) {
 const job = (jobId: string) => ({ jobId, leaseToken: `t-${jobId}`, heartbeatSeconds: 20 })
 
 describe('the heartbeat', () => {
+  it('says for how long an attempt expects no progress, up to an hour', async (t) => {
+    const { heartbeat, sent, nextWait } = scene(t)
+    const tracked = heartbeat.track(job('a'), new AbortController())
+    tracked.quiet.add(() => performance.now() + 90_000)
+    heartbeat.start()
+    const { pass } = await nextWait()
+    assert.equal(Math.round(sent[0]?.jobs[0]?.quietSeconds ?? 0), 90)
+    tracked.quiet.add(() => Infinity)
+    pass()
+    await nextWait()
+    assert.equal(sent[1]?.jobs[0]?.quietSeconds, 3_600)
+  })
+
   it('carries all jobs in one request, with what is known of them', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     const one = heartbeat.track(job('a'), new AbortController())
@@ -70,6 +83,7 @@ describe('the heartbeat', () => {
         progress: 0.06,
         mediaSeconds: 60,
         processedSeconds: null,
+        quietSeconds: 0,
       },
       {
         jobId: 'b',
@@ -78,6 +92,7 @@ describe('the heartbeat', () => {
         progress: 0,
         mediaSeconds: null,
         processedSeconds: null,
+        quietSeconds: 0,
       },
     ])
   })

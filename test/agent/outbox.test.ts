@@ -48,6 +48,50 @@ async function openBox(
 const files = async (folder: string): Promise<string[]> =>
   (await readdir(folder)).filter((name) => name !== 'refused')
 
+describe('how long nothing need be seen of what is in the outbox', () => {
+  const leftSeconds = (outbox: Outbox): number =>
+    Math.round((outbox.quietUntil - performance.now()) / 1_000)
+
+  it('is a minute from the last byte that went of any of it', async (t) => {
+    let now = 1_000_000
+    t.mock.method(performance, 'now', () => now)
+    let send = (): void => undefined
+    let begin = (): void => undefined
+    const begun = new Promise<void>((resolve) => (begin = resolve))
+    const outbox = await openBox(t, await folderOf(t), {
+      deliver: async (_, __, signal, onSent) => {
+        send = onSent
+        begin()
+        await new Promise((done) => signal.addEventListener('abort', done))
+      },
+    })
+    await outbox.put(parcel)
+    await outbox.put({ ...parcel, jobId: 'j2' })
+    await begun
+    assert.equal(leftSeconds(outbox), 60)
+    now += 50_000
+    assert.equal(leftSeconds(outbox), 10)
+    send()
+    assert.equal(leftSeconds(outbox), 60)
+    now += 3_600_000
+    assert.ok(leftSeconds(outbox) < 0, 'a request that hangs is no wait')
+  })
+
+  it('is until the next try, and a minute more', async (t) => {
+    let tell = (): void => undefined
+    const tried = new Promise<void>((resolve) => (tell = resolve))
+    const outbox = await openBox(t, await folderOf(t), {
+      deliver: async () => {
+        throw new Refusal(503, 'unavailable', 'come later', { retryAfterSeconds: 300 })
+      },
+      onDelayed: () => tell(),
+    })
+    await outbox.put(parcel)
+    await tried
+    assert.equal(leftSeconds(outbox), 360)
+  })
+})
+
 describe('a parcel', () => {
   it('is on disk, for its owner only, before it is sent', async (t) => {
     const folder = await folderOf(t)

@@ -116,6 +116,20 @@ describe('a heartbeat', () => {
     assert.equal(job.attempts[0]?.errorCode, 'stalled')
   })
 
+  test('that expects no progress is no stall for as long as it says so', async (t) => {
+    const all = await assembled(t)
+    const { beat } = await held(all)
+    for (let minute = 0; minute < 50; minute += 1) {
+      assert.equal(await beat({ quietSeconds: 3_600 - 60 * minute }), 'continue')
+      all.clock.now += MINUTE
+    }
+    for (let minute = 1; minute < 10; minute += 1) {
+      assert.equal(await beat({ quietSeconds: minute % 2 === 0 ? 0 : null }), 'continue')
+      all.clock.now += MINUTE
+    }
+    assert.equal(await beat(), 'lost', 'its deadline has not passed')
+  })
+
   test('whose seconds processed or download move is no stall', async (t) => {
     const all = await assembled(t)
     const { jobId, beat } = await held(all)
