@@ -34,6 +34,7 @@ export interface Kit {
 /**
  * Looks at this machine and puts together what converts files on it. Nothing runs yet but what was looked at.
  * @param tell sentences for people: what is fetched, what is missing.
+ * @param language what will be spoken; default: nobody knows.
  * @throws {AppError} `usage`, `engine_missing`, `model_missing`.
  */
 export async function openKit(
@@ -41,7 +42,12 @@ export async function openKit(
   {
     signal,
     tell,
-  }: { signal: AbortSignal; tell: (level: 'debug' | 'info' | 'warn', text: string) => void },
+    language = null,
+  }: {
+    signal: AbortSignal
+    tell: (level: 'debug' | 'info' | 'warn', text: string) => void
+    language?: string | null
+  },
 ): Promise<Kit> {
   const onPull = (text: string): void => tell('info', text)
   const { source } = settings.engineSettings
@@ -67,7 +73,7 @@ export async function openKit(
     ffmpeg: tools.ffmpeg,
     onPull,
   }
-  const choice = await chooseEngine(settings.engine, engineSettings, signal)
+  const choice = await chooseEngine(settings.engine, engineSettings, signal, { language })
   const slots = new Slots(plan)
   const finder = createSpeechFinder({
     dir: settings.modelsDir,

@@ -70,6 +70,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
     const kit = await openKit(settings, {
       signal,
       tell: (kind, text) => reporter.event(kind, text),
+      language: readJobOptions(jobOptionsOf(flags)).options.language,
     })
     const { info } = kit.choice.engine
     try {

@@ -8,7 +8,7 @@ import { MoonshineRecognizer, type MoonshineFiles } from './moonshine-recognizer
 /** What it is asked, by IPC. */
 export type MoonshineQuestion =
   | { type: 'load'; files: MoonshineFiles }
-  | { type: 'transcribe'; wavPath: string; speech: readonly Span[] }
+  | { type: 'transcribe' | 'doubt'; wavPath: string; speech: readonly Span[] }
 
 let moonshine: MoonshineRecognizer | null = null
 
@@ -29,5 +29,6 @@ answerParent(async (question, progress) => {
     return null
   }
   if (moonshine === null) throw new Error('no model was loaded')
+  if (asked.type === 'doubt') return await moonshine.doubt(asked.wavPath, asked.speech)
   return await moonshine.transcribe(asked.wavPath, asked.speech, progress)
 })

@@ -2,6 +2,7 @@ import type { Segment } from '../../shared/transcript.ts'
 import { ForkedChild, scriptBeside } from '../speech/forked-child.ts'
 import type { Span } from '../speech/span.ts'
 import type { MoonshineQuestion } from './moonshine-child.ts'
+import type { Disagreement } from './second-hearing.ts'
 import type { MoonshineFiles } from './moonshine-recognizer.ts'
 
 /** A running `moonshine-child`: asked one thing at a time, and ended when that fails. */
@@ -25,5 +26,15 @@ export class MoonshineProcess extends ForkedChild {
   ): Promise<Segment[]> {
     const question: MoonshineQuestion = { type: 'transcribe', wavPath, speech }
     return await this.ask(question, { signal, onProgress })
+  }
+
+  /** How far a second hearing differs. @throws {AppError} as `transcribe`. */
+  async doubt(
+    wavPath: string,
+    speech: readonly Span[],
+    signal: AbortSignal,
+  ): Promise<Disagreement> {
+    const question: MoonshineQuestion = { type: 'doubt', wavPath, speech }
+    return await this.ask(question, { signal })
   }
 }

@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import type { Segment } from '../../shared/transcript.ts'
-import type { Span } from '../speech/span.ts'
+import { lengthOf, type Span } from '../speech/span.ts'
 import { WavReader } from '../media/wav.ts'
+import { disagreement, slower, type Disagreement } from './second-hearing.ts'
 import { chunkLimits, Chunker, quietest, type Chunk } from './speech-chunks.ts'
 
 /** Where the model's files are. */
@@ -30,6 +31,8 @@ const SAMPLE_RATE = 16_000
 const MIN_SAMPLES = SAMPLE_RATE / 10
 /** More threads wait for each other by spinning: twice the CPU time for the same speed, and nothing left for others. */
 const THREADS = 1
+/** So much of a piece is heard twice, at most; slowed down it is still short enough for the model. */
+const SAMPLE = 20 * SAMPLE_RATE
 const LIMITS = chunkLimits(SAMPLE_RATE)
 const MAX_PIECE = LIMITS.maxLength + 2 * LIMITS.pad
 
@@ -58,6 +61,31 @@ export class MoonshineRecognizer {
         debug: 0,
       },
     })
+  }
+
+  /**
+   * How far a second hearing of a sample of that, played slower, hears other words. What is no English is English words
+   * all the same, but others each time.
+   */
+  async doubt(wavPath: string, speech: readonly Span[]): Promise<Disagreement> {
+    const reader = await WavReader.open(wavPath)
+    try {
+      const chunks = [...chunksOf(speech, reader.header.samples)]
+      const sum = { words: 0, differing: 0 }
+      let left = SAMPLE
+      for (const { audio } of chunks.toSorted((a, b) => lengthOf(b.audio) - lengthOf(a.audio))) {
+        if (left <= 0) break
+        const samples = await reader.read(audio.start, Math.min(audio.end, audio.start + SAMPLE))
+        left -= samples.length
+        const texts = [this.#textOf(samples), this.#textOf(slower(samples))] as const
+        const { words, differing } = disagreement(texts, samples.length / SAMPLE_RATE)
+        sum.words += words
+        sum.differing += differing
+      }
+      return sum
+    } finally {
+      await reader.close()
+    }
   }
 
   /**

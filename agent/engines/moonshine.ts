@@ -119,8 +119,9 @@ class MoonshineEngine implements Engine {
     const segments = await recognizer.transcribe(wavPath, speech, signal, (seconds) =>
       request.onProgress(seconds),
     )
+    const doubt = await recognizer.doubt(wavPath, speech, signal)
     if (recognizer.isAlive) this.#idle.add(recognizer)
-    return { language: 'en', segments, warnings: [] }
+    return { language: 'en', doubt, segments, warnings: [] }
   }
 
   async close(): Promise<void> {

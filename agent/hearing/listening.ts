@@ -88,6 +88,8 @@ async function listenIn(
   const request = {
     ...hearing,
     totalSeconds: hearing.seconds,
+    asked: asked.options.language,
+    tag: track.language,
     // Where the channels are the speakers, nobody else has to tell them apart.
     options: wantsSpeakers && !calls ? asked.options : { ...asked.options, speakers: null },
     workDir,

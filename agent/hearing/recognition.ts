@@ -3,6 +3,12 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { Engine, Recognised, SpeechOptions, TranscribeRequest } from '../engines/engine.ts'
 import { countLanguage } from './heard-languages.ts'
+import {
+  foreignLanguage,
+  languageWarning,
+  verdictOf,
+  type LanguageHints,
+} from './plausible-language.ts'
 import type { Hearing, Voice } from './recording.ts'
 import type { Slot } from '../host/slots.ts'
 import { withDurations } from '../speech/durations.ts'
@@ -20,6 +26,9 @@ export interface RecognitionRequest {
   totalSeconds: number
   /** What found the speech. */
   finder: Hearing['finder']
+  /** The language that the job names, and that of the track's tag. */
+  asked: LanguageHints['asked']
+  tag: LanguageHints['tag']
   options: SpeechOptions
   workDir: string
   slot: Slot
@@ -63,11 +72,21 @@ export async function recognise(engine: Engine, request: RecognitionRequest): Pr
   const shares = shareOf(voices, pieces)
   for (const piece of pieces) {
     const length = lengthOf(piece.part)
+    // Once something of it was understood, the rest is not refused.
+    const isFirst = Object.keys(understood.heard).length === 0
     const heard = await recognisePiece(engine, request, piece, (within) => {
       if (!Number.isFinite(within)) return
       request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1))
     })
-    const { language, languageProbability } = heard
+    const { languageProbability } = heard
+    const verdict = verdictOf(heard, request, engine.abilities.languages)
+    if (verdict === 'foreign' && isFirst && request.asked === null) throw foreignLanguage(engine)
+    // What nobody has found is not claimed, whatever the job says.
+    if (verdict === 'foreign') understood.decided = null
+    const language = verdict === 'known' ? heard.language : null
+    if (verdict !== 'known') {
+      heard.warnings = [...heard.warnings, languageWarning(verdict, engine)]
+    }
     if (language !== null) countLanguage(understood.heard, language, languageProbability, length)
     for (const warning of heard.warnings) {
       if (!understood.warnings.includes(warning)) understood.warnings.push(warning)

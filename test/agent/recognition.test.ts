@@ -5,6 +5,7 @@ import type { Engine, Recognised, TranscribeRequest } from '../../agent/engines/
 import { recognise } from '../../agent/hearing/recognition.ts'
 import type { Understood } from '../../agent/hearing/understood.ts'
 import { PLAIN_MIX } from '../../agent/media/mix.ts'
+import type { Span } from '../../agent/speech/span.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, makeSilence, tempFolder } from './fixtures.ts'
 
@@ -43,7 +44,14 @@ const says = (text: string, seconds = 4): Recognised => ({
 
 async function run(
   engine: Engine,
-  more: { speakers?: boolean; finder?: 'silero' | 'loudness'; silence?: boolean } = {},
+  more: {
+    speakers?: boolean
+    finder?: 'silero' | 'loudness'
+    silence?: boolean
+    asked?: string
+    tag?: string
+    speech?: readonly Span[]
+  } = {},
 ): Promise<Understood> {
   const understood: Understood = {
     decided: null,
@@ -55,10 +63,18 @@ async function run(
   const wavPath = more.silence === true ? await makeSilence(folder, 11) : CLIPS.jfk.file
   await recognise(engine, {
     voices: [
-      { channel: null, mix: PLAIN_MIX, wavPath, speech: [{ start: 0.5, end: 5 }], doneUntil: 0 },
+      {
+        channel: null,
+        mix: PLAIN_MIX,
+        wavPath,
+        speech: more.speech ?? [{ start: 0.5, end: 5 }],
+        doneUntil: 0,
+      },
     ],
     finder: more.finder ?? 'silero',
     offsetSeconds: 0,
+    asked: more.asked ?? null,
+    tag: more.tag ?? null,
     totalSeconds: 11,
     options: {
       language: null,
@@ -161,6 +177,36 @@ describe('an engine that fails to tell speakers apart', () => {
     const understood = await run(engine, { speakers: true })
     assert.deepEqual(texts(understood), ['Ask not.'])
     assert.deepEqual(understood.warnings, ['Speakers could not be told apart: no model'])
+  })
+})
+
+describe('another language than the engine knows', () => {
+  const invented: Recognised = { ...says('The first of all.'), doubt: { words: 20, differing: 15 } }
+  const english = (engine: Engine): Engine => ({
+    ...engine,
+    abilities: { ...engine.abilities, languages: ['en'], partSeconds: 3 },
+  })
+
+  it('is refused, but for what was asked for', async () => {
+    const engine = english(scripted(() => invented))
+    await assert.rejects(run(engine), { code: 'unsupported_language' })
+    const { heard, warnings } = await run(engine, { asked: 'en' })
+    assert.deepEqual(heard, {})
+    assert.match(warnings.join(), /another language than English/)
+  })
+
+  it('costs nothing of what was understood before it', async () => {
+    let pieces = 0
+    const engine = english(scripted(() => (pieces++ === 0 ? says('Good morning.') : invented)))
+    const speech = [
+      { start: 0.5, end: 3 },
+      { start: 6, end: 9 },
+    ]
+    const { heard, segments, warnings } = await run(engine, { speech })
+    assert.equal(pieces, 2)
+    assert.deepEqual(Object.keys(heard), ['en'])
+    assert.equal(segments.length, 2)
+    assert.match(warnings.join(), /another language/)
   })
 })
 

@@ -1,0 +1,65 @@
+import { AppError } from '../../shared/errors.ts'
+import type { Engine, Recognised } from '../engines/engine.ts'
+import { modelLabel } from '../engines/model-label.ts'
+import { languageCode } from '../../shared/languages.ts'
+
+/** What is known of the language of a recording beside what is heard. */
+export interface LanguageHints {
+  /** As the job says it; null: it does not. */
+  asked: string | null
+  /** As the track is tagged; null: it is not. */
+  tag: string | null
+}
+
+/** Whether a piece is in a language that the engine knows. */
+export type Verdict = 'known' | 'doubtful' | 'foreign'
+
+/**
+ * So many of the words are others when they are heard again. English: up to 0.17 (voices of a synthesizer), up to 0.08
+ * (people); other languages: from 0.38 on. See `npm run bench -- languages`.
+ */
+const DOUBTFUL = 0.25
+const FOREIGN = 0.42
+/** With a tag of another language less is enough, with one of this language more is wanted. */
+const TAGGED = 0.12
+/** Fewer words prove nothing. */
+const LEAST_WORDS = 6
+
+/** What to make of a second hearing; null doubt: the engine tells languages apart by itself. */
+export function verdictOf(
+  { doubt, segments }: Pick<Recognised, 'doubt' | 'segments'>,
+  { tag }: Pick<LanguageHints, 'tag'>,
+  languages: readonly string[] | null,
+): Verdict {
+  if (doubt === undefined || languages === null || doubt.words === 0) return 'known'
+  const code = languageCode(tag)
+  const shift = code === null ? 0 : languages.includes(code) ? TAGGED : -TAGGED
+  const share = doubt.differing / doubt.words
+  // Without any text nothing is invented: it may be music.
+  const isProof = doubt.words >= LEAST_WORDS && segments.length > 0
+  if (share >= FOREIGN + shift) return isProof ? 'foreign' : 'doubtful'
+  const isSure = share < DOUBTFUL + shift && (doubt.words >= LEAST_WORDS || share === 0)
+  return isSure ? 'known' : 'doubtful'
+}
+
+/** What a reader should know of a verdict. */
+export function languageWarning(verdict: Exclude<Verdict, 'known'>, engine: Engine): string {
+  const known = knownTo(engine)
+  return verdict === 'foreign'
+    ? `What is said seems to be in another language than ${known}, the only one that ${engine.info.name} knows: its words are invented where that is so.`
+    : `It is not certain that ${known} is spoken, the only language that ${engine.info.name} knows: compare the text with the recording.`
+}
+
+/** The refusal of a recording that the engine does not understand. */
+export function foreignLanguage(engine: Engine): AppError {
+  const { name, model } = engine.info
+  return new AppError(
+    'unsupported_language',
+    `What is said does not seem to be ${knownTo(engine)}, the only language that ${name} (${modelLabel(model)}) knows. Use an engine that knows more (whisper-cpp, faster-whisper), or name the language if it is that one.`,
+  )
+}
+
+function knownTo({ abilities: { languages } }: Engine): string {
+  const names = new Intl.DisplayNames(['en'], { type: 'language' })
+  return (languages ?? []).map((code) => names.of(code) ?? code).join(' or ')
+}
