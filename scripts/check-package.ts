@@ -46,7 +46,14 @@ async function install(tarball: string, folder: string, ...flags: string[]): Pro
   const { stdout } = await execa('du', ['-sm', path.join(folder, 'node_modules')])
   console.log(`installed ${flags.join(' ') || 'whole'}: ${stdout.split('\t')[0]} MB`)
   const bin = (name: string): string => path.join(folder, 'node_modules/.bin', name)
-  return { folder, bin, env: { PATH: process.env['PATH'] ?? '', HOME: home } }
+  return { folder, bin, env: { PATH: process.env['PATH'] ?? '', HOME: home, ...network() } }
+}
+
+/** How this machine reaches the registries. */
+function network(): Record<string, string> {
+  const names = /^(npm_config_\w+|PIP_INDEX_URL|NODE_EXTRA_CA_CERTS|(https?|no)_proxy)$/i
+  const set = Object.entries(process.env).filter(([name]) => names.test(name))
+  return Object.fromEntries(set) as Record<string, string>
 }
 
 /** A program of the installed package; its standard output. Throws when it ends in another way than `exitCode`. */
@@ -107,12 +114,17 @@ async function whole(here: Installed): Promise<void> {
   }
 }
 
-/** Without the embedded engine and ffmpeg: for hosts that have their own. */
-async function slim(here: Installed): Promise<void> {
+/** Without the embedded engine, and without a network: for hosts that have their own of everything. */
+async function slim(whole: Installed): Promise<void> {
+  const here = { ...whole, env: { ...whole.env, MORAG_OFFLINE: '1' } }
   expect(await say(here, ['morag-agent', '--version']), /^\d+\.\d+\.\d+/, 'slim: --version')
   expect(await say(here, ['morag-agent', 'engines']), /whisper-cpp/, 'slim: morag-agent engines')
   const without = await say(here, ['morag-agent', 'test', '--test', 'engine', '--json'], 1)
-  expect(without, /No working ffmpeg: .*--ffmpeg/, 'slim: morag-agent test says what is missing')
+  expect(
+    without,
+    /No working ffmpeg: .*--offline.*--ffmpeg.*models pull ffmpeg/,
+    'slim: morag-agent test says what is missing',
+  )
 }
 
 async function firstUrl(output: NodeJS.ReadableStream): Promise<string> {
