@@ -12,7 +12,7 @@ import type { MediaTools } from './media/sandbox.ts'
 import { ageProblem, toolsText } from './media/tools-text.ts'
 import { planSlots } from './host/slot-plan.ts'
 import { Slots } from './host/slots.ts'
-import { createSpeechFinder } from './hearing/speech-finder.ts'
+import { createSpeechFinder, NO_VAD } from './hearing/speech-finder.ts'
 
 /** All that a conversion needs, made of what this machine has. */
 export interface Kit {
@@ -80,6 +80,7 @@ export async function openKit(
     onProgress: onPull,
     ...(source === undefined ? {} : { source }),
   })
+  if (finder.finder === 'loudness') tell('warn', `${NO_VAD.text}. ${NO_VAD.fix}`)
   const pipeline = createPipeline({
     tools,
     engine: choice.engine,

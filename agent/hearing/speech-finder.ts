@@ -1,19 +1,22 @@
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { ensureModel, type PullOptions } from '../models/models.ts'
 import { findSound } from '../speech/energy.ts'
+import { isSherpaInstalled } from '../speech/sherpa.ts'
 import type { Span } from '../speech/span.ts'
 import { findSpeech } from '../speech/vad.ts'
 
-/** Where somebody speaks. */
+/** What finds speech: Silero knows it from noise, loudness only from silence. */
+type Finder = 'silero' | 'loudness'
+
+/** Where somebody speaks, and what found it. */
 export interface Found {
   speech: Span[]
-  /** What found it: Silero knows speech from noise, loudness only from silence. */
-  finder: 'silero' | 'loudness'
+  finder: Finder
 }
 
 /** Finds where somebody speaks in a recording. */
 export interface SpeechFinder {
+  readonly finder: Finder
   /** Gets what it needs, so that it is not missed in a job. @throws {AppError} `model_missing`, `no_space`. */
   prepare(signal: AbortSignal): Promise<void>
   /** @param wavPath 16 kHz, mono. @throws {AppError} as `prepare`, `engine_failed`, `invalid_media`. */
@@ -32,25 +35,22 @@ export function createSpeechFinder(options: Omit<PullOptions, 'signal'>): Speech
     const folder = await ensureModel('silero-vad', { ...options, signal })
     return path.join(folder, 'silero_vad_v6.onnx')
   }
+  const finder = isSherpaInstalled() ? 'silero' : 'loudness'
   return {
+    finder,
     async prepare(signal) {
-      if (isSherpaInstalled()) await model(signal)
+      if (finder === 'silero') await model(signal)
     },
     async find(wavPath, options) {
-      if (!isSherpaInstalled()) {
-        return { speech: await findSound(wavPath, options), finder: 'loudness' }
-      }
+      if (finder === 'loudness') return { speech: await findSound(wavPath, options), finder }
       const modelFile = await model(options.signal)
-      return { speech: await findSpeech(wavPath, { ...options, modelFile }), finder: 'silero' }
+      return { speech: await findSpeech(wavPath, { ...options, modelFile }), finder }
     },
   }
 }
 
-function isSherpaInstalled(): boolean {
-  try {
-    createRequire(import.meta.url).resolve('sherpa-onnx-node/package.json')
-    return true
-  } catch {
-    return false
-  }
-}
+/** What is wrong where speech is found by its loudness, and what to do. */
+export const NO_VAD = {
+  text: 'There is no voice detector (sherpa-onnx-node): speech is told from silence by loudness alone, and noise is taken for speech',
+  fix: 'Install the package with its optional dependencies (npm install --include=optional), on a platform that they are built for.',
+} as const

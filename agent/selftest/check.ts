@@ -18,6 +18,8 @@ interface Check {
   run: () => Promise<string>
   /** It needs nothing of the checks before it: it is tried also when our key allows too little for those. */
   alone?: true
+  /** Nothing that follows needs it: its failure makes nothing be skipped. */
+  apart?: true
 }
 
 /** Checks in order; each needs what the ones before it have done, unless it stands alone. */
@@ -66,10 +68,11 @@ export async function runGroups(
       const result: CheckResult = isTried
         ? await runOne(group, check)
         : skipped(group, check, failed!.name)
-      if (result.status === 'FAIL') failed = result
-      else if (result.status === 'SKIP') failed ??= result
       results.push(result)
       tell(result)
+      if (check.apart === true) continue
+      if (result.status === 'FAIL') failed = result
+      else if (result.status === 'SKIP') failed ??= result
     }
     await after?.()
   }

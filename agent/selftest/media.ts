@@ -11,10 +11,12 @@ import { openTools } from '../media/open-tools.ts'
 import type { MediaTools } from '../media/sandbox.ts'
 import { ageProblem, toolsText } from '../media/tools-text.ts'
 import { readWavHeader } from '../media/wav.ts'
+import { createSpeechFinder, NO_VAD } from '../hearing/speech-finder.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 
 const FIX = 'Use another ffmpeg (--ffmpeg): this one cannot do what every transcription needs.'
+const DAMAGED = 'A damaged model shows with: morag-agent models verify'
 const clip = CLIPS[0]
 
 /** The same speech in other clothes: how ffmpeg is asked for it. */
@@ -32,21 +34,31 @@ export function mediaGroup(
   let tools: MediaTools
   let folder: string | null = null
   const signal = timeoutSignal(120_000)
+  const { source } = settings.engineSettings
+  const options = {
+    dir: settings.modelsDir,
+    signal,
+    onProgress: tell,
+    ...(source === undefined ? {} : { source }),
+  }
   return {
     name: 'media',
     checks: [
       {
         name: 'ffmpeg is there',
         async run() {
-          const { source } = settings.engineSettings
-          tools = await openTools(settings, {
-            dir: settings.modelsDir,
-            signal,
-            onProgress: tell,
-            ...(source === undefined ? {} : { source }),
-          })
+          tools = await openTools(settings, options)
           folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
           return toolsText(tools)
+        },
+      },
+      {
+        name: 'it has the fixes of the last three years',
+        apart: true,
+        run() {
+          const old = ageProblem(tools, new Date().getFullYear())
+          if (old !== null) expect(false, old.text, old.fix)
+          return Promise.resolve(tools.year === null ? 'its year is unknown' : `of ${tools.year}`)
         },
       },
       ...Object.entries(FORMATS).map(([name, line]) => ({
@@ -84,11 +96,14 @@ export function mediaGroup(
         },
       },
       {
-        name: 'it has the fixes of the last three years',
-        run() {
-          const old = ageProblem(tools, new Date().getFullYear())
-          if (old !== null) expect(false, old.text, old.fix)
-          return Promise.resolve(tools.year === null ? 'its year is unknown' : `of ${tools.year}`)
+        name: 'speech is told from noise',
+        async run() {
+          const finder = createSpeechFinder(options)
+          expect(finder.finder === 'silero', NO_VAD.text, NO_VAD.fix)
+          const { speech } = await finder.find(clip.file, { signal })
+          const seconds = speech.reduce((sum, { start, end }) => sum + end - start, 0)
+          expect(seconds > 5, `${seconds.toFixed(1)} s of speech were found in 11 s`, DAMAGED)
+          return `${seconds.toFixed(1)} s of speech in 11 s`
         },
       },
     ],

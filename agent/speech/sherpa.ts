@@ -23,6 +23,18 @@ interface SherpaDiarization {
   setConfig(config: { clustering: object }): void
 }
 
+/** Whether the native library is installed, with its part for this platform, which npm leaves out where there is none. */
+export function isSherpaInstalled(): boolean {
+  const platform = process.platform === 'win32' ? 'win' : process.platform
+  try {
+    const manifest = createRequire(import.meta.url).resolve('sherpa-onnx-node/package.json')
+    createRequire(manifest).resolve(`sherpa-onnx-${platform}-${process.arch}/sherpa-onnx.node`)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
  * The native library. It can end the process, so it belongs in a child.
  * @throws {AppError} `engine_missing` when sherpa-onnx-node, or its part for this platform, is not installed.
