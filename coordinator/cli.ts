@@ -11,6 +11,7 @@ const COMMANDS: Record<string, () => Promise<(cli: Command) => void>> = {
   workers: async () => (await import('./commands/workers.ts')).addWorkers,
   token: async () => (await import('./commands/token.ts')).addTokenCommands,
   cleanup: async () => (await import('./commands/cleanup.ts')).addCleanup,
+  health: async () => (await import('./commands/health.ts')).addHealth,
   doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
   import: async () => (await import('./commands/import.ts')).addImport,
   export: async () => (await import('./commands/export.ts')).addExport,

@@ -19,4 +19,7 @@ await cp(inRoot('coordinator/dashboard'), inRoot('dist/coordinator/dashboard'), 
   // What only the type check needs.
   filter: (file) => !/\.(json|ts)$/.test(file),
 })
+// What morag-agent service print-unit prints.
+const unit = 'scripts/deploy/morag-agent.service'
+await cp(inRoot(unit), inRoot(`dist/${unit}`))
 for (const program of ['agent', 'coordinator']) await chmod(inRoot(`dist/${program}/cli.js`), 0o755)

@@ -29,6 +29,6 @@ export function addService(cli: Command): void {
     )
     .addHelpText('after', EXAMPLES)
     .action(async ({ url, types }: { url: string; types: string[] }) =>
-      print(systemdUnit({ url, types })),
+      print(await systemdUnit({ url, types })),
     )
 }

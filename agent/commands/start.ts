@@ -7,6 +7,7 @@ import {
   wantsPlainOutput,
   type Flags,
 } from '../config.ts'
+import { nodeProblem } from '../../shared/node-release.ts'
 import { addMediaSettings } from '../media-settings.ts'
 import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
 import { createReporter } from '../reports/reporter.ts'
@@ -41,6 +42,8 @@ export function addStart(cli: Command): void {
       plain: wantsPlainOutput(),
       times: true,
     })
+    const node = nodeProblem(process.version, Date.now())
+    if (node !== null) reporter.event('warn', node)
     if (isReadableByOthers(flags)) {
       reporter.event('warn', 'The key can be read by others on this machine: chmod 600 its file.')
     }

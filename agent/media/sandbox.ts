@@ -15,7 +15,12 @@ export type SandboxKind = (typeof SANDBOXES)[number]
 export interface Sandbox {
   /** bubblewrap. */
   program: string
+  /** Which namespaces are not shared with us, as its flags. */
+  unshare: readonly string[]
 }
+
+/** All that there are; else what the systemd unit of ours allows: other processes may be signalled then, and no more. */
+const UNSHARED = [['--unshare-all'], ['--unshare-user', '--unshare-net']] as const
 
 /** What was found of sandboxes here. */
 export interface Lock {
@@ -54,10 +59,14 @@ const SYSTEM = [
  * system and the program to read, what is opened to it, and an empty `/tmp` that is gone afterwards.
  * @param homes folders of the program, as full paths. What is opened keeps its path.
  */
-export function sandboxArgs(homes: readonly string[], { files, folder }: Openings): string[] {
+export function sandboxArgs(
+  homes: readonly string[],
+  { files, folder }: Openings,
+  unshare: readonly string[] = UNSHARED[0],
+): string[] {
   const readable = [...SYSTEM, ...homes].flatMap((one) => ['--ro-bind-try', one, one])
   return [
-    '--unshare-all',
+    ...unshare,
     '--die-with-parent',
     '--cap-drop',
     'ALL',
@@ -78,12 +87,12 @@ export function sandboxArgs(homes: readonly string[], { files, folder }: Opening
 
 /** The command that runs one of the tools locked in. */
 export async function lockedIn(
-  { program }: Sandbox,
+  { program, unshare }: Sandbox,
   command: { file: string; args: readonly string[] },
   openings: Openings,
 ): Promise<{ file: string; args: string[] }> {
   const tool = findProgram(command.file) ?? command.file
-  const args = [...sandboxArgs(await homesOf(tool), openings), tool, ...command.args]
+  const args = [...sandboxArgs(await homesOf(tool), openings, unshare), tool, ...command.args]
   return { file: program, args }
 }
 
@@ -105,9 +114,14 @@ export async function findSandbox(
 ): Promise<Lock> {
   if (kind === 'none') return { sandbox: null, unlocked: 'none is asked for (--sandbox)' }
   const program = findProgram('bwrap')
-  const unlocked = program === null ? MISSING : await problemOf({ program }, tools, signal)
-  if (program !== null && unlocked === null) return { sandbox: { program } }
-  if (kind === 'auto') return { sandbox: null, unlocked: unlocked ?? MISSING }
+  let unlocked = MISSING
+  for (const unshare of program === null ? [] : UNSHARED) {
+    const sandbox = { program: program!, unshare }
+    const problem = await problemOf(sandbox, tools, signal)
+    if (problem === null) return { sandbox }
+    unlocked = problem
+  }
+  if (kind === 'auto') return { sandbox: null, unlocked }
   throw new AppError(
     'usage',
     `--sandbox bwrap (MORAG_SANDBOX) cannot be used: ${unlocked}, or leave it out.`,

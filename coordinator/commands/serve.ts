@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { EXIT } from '../../shared/errors.ts'
+import { nodeProblem } from '../../shared/node-release.ts'
 import { addSettings, configOf } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import { startCoordinator } from '../server.ts'
@@ -23,6 +24,8 @@ export function addServe(cli: Command): void {
 async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
   const config = configOf(flags)
   const log = createLogger(config.logLevel, config.logFormat)
+  const node = nodeProblem(process.version, Date.now())
+  if (node !== null) log.warn(node)
   // Listened for before anything is started: whoever sees that we listen may stop us at once.
   const stop = stopSignal()
   const coordinator = await startCoordinator(config, log)

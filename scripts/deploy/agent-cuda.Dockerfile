@@ -1,7 +1,7 @@
 # An agent for NVIDIA GPUs with faster-whisper (whisper-ctranslate2) and ffmpeg. Build from the root of a checkout:
 #   docker build -f scripts/deploy/agent-cuda.Dockerfile -t morag-agent-cuda .
 # The host needs the NVIDIA driver and its container toolkit.
-FROM node:22-bookworm-slim AS build
+FROM node:24-bookworm-slim AS build
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN npm ci --no-audit --no-fund
@@ -9,14 +9,15 @@ COPY . .
 RUN npm run build && npm pack --silent --pack-destination /tmp
 
 # Debian's Python and glibc are what ctranslate2's wheels are built for; cuBLAS and cuDNN come as wheels, too.
-FROM node:22-bookworm-slim
+FROM node:24-bookworm-slim
 RUN apt-get update \
   && apt-get install -y --no-install-recommends ffmpeg python3 python3-venv bubblewrap tini \
   && rm -rf /var/lib/apt/lists/* \
   && python3 -m venv /opt/whisper \
   && /opt/whisper/bin/pip install --no-cache-dir whisper-ctranslate2 nvidia-cublas-cu12 nvidia-cudnn-cu12
 COPY --from=build /tmp/*.tgz /tmp/morag.tgz
-RUN npm install --global --omit=optional --no-audit --no-fund /tmp/morag.tgz && rm /tmp/morag.tgz \
+# With the optional parts: sherpa-onnx tells speech from noise. ffmpeg is Debian's, which keeps it mended.
+RUN npm install --global --no-audit --no-fund /tmp/morag.tgz && rm /tmp/morag.tgz \
   && install -d -o node -g node -m 0750 /work /models
 ENV PATH=/opt/whisper/bin:$PATH \
   LD_LIBRARY_PATH=/opt/whisper/lib/python3.11/site-packages/nvidia/cublas/lib:/opt/whisper/lib/python3.11/site-packages/nvidia/cudnn/lib \

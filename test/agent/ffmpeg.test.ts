@@ -148,7 +148,7 @@ describe('the age of the tools', () => {
   it('is told in one line, with what they are locked into', () => {
     const tools = { ...known, version: '8.1', year: 2026, origin: 'fetched' } as const
     assert.equal(
-      toolsText({ ...tools, sandbox: { program: '/usr/bin/bwrap' } }),
+      toolsText({ ...tools, sandbox: { program: '/usr/bin/bwrap', unshare: [] } }),
       'ffmpeg 8.1, of 2026, fetched from PyPI, in a sandbox (bubblewrap)',
     )
     assert.equal(

@@ -92,7 +92,11 @@ describe('the arguments of bubblewrap', () => {
     await symlink(at('real/tool'), at('links/tool'))
     const command = { file: at('links/tool'), args: ['-version'] }
     const openings = { files: [], folder: null }
-    const { file, args: all } = await lockedIn({ program: '/usr/bin/bwrap' }, command, openings)
+    const { file, args: all } = await lockedIn(
+      { program: '/usr/bin/bwrap', unshare: ['--unshare-all'] },
+      command,
+      openings,
+    )
     assert.equal(file, '/usr/bin/bwrap')
     assert.deepEqual(all.slice(-3), ['--', at('links/tool'), '-version'])
     const shown = pairsOf(all, '--ro-bind-try').map(([from]) => from)
@@ -113,6 +117,23 @@ describe('findSandbox', () => {
     const refused = await withPath(await refusing(), () => findSandbox('auto', tools, signal))
     assert.equal(refused.sandbox, null)
     assert.match(refused.unlocked ?? '', /Operation not permitted.*user namespaces/)
+  })
+
+  it('makes do with fewer namespaces where not all may be made', { skip }, async () => {
+    await mkdir(at('fewer'))
+    const real = findProgram('bwrap')!
+    const script = `#!/bin/sh\ncase "$*" in *unshare-all*) echo 'bwrap: No permissions' >&2; exit 1; esac\nexec '${real}' "$@"\n`
+    await writeFile(at('fewer/bwrap'), script)
+    await chmod(at('fewer/bwrap'), 0o755)
+    const PATH = `${at('fewer')}:${process.env['PATH']}`
+    const lock = await withPath(PATH, () => findSandbox('bwrap', tools, signal))
+    assert.deepEqual(lock, {
+      sandbox: { program: at('fewer/bwrap'), unshare: ['--unshare-user', '--unshare-net'] },
+    })
+    const media = await withPath(PATH, () =>
+      probe({ ...tools, ...lock }, CLIPS.jfk.file, { signal }),
+    )
+    assert.deepEqual(media, await probe(tools, CLIPS.jfk.file, { signal }))
   })
 
   it('takes a program that lies below /tmp', { skip }, async () => {

@@ -1,16 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { Control } from '../../agent/watch/control.ts'
 import { askAgents } from '../../agent/watch/control-client.ts'
 import { hostAndPort } from '../../agent/setting-values.ts'
 import { statusText } from '../../agent/watch/status-text.ts'
-import { systemdUnit } from '../../agent/host/systemd-unit.ts'
 import { Watched } from '../../agent/watch/watched.ts'
 import { SILENT } from '../../agent/reports/json-reporter.ts'
 import { openWorkspace } from '../../agent/work/workspace.ts'
@@ -18,7 +15,6 @@ import { programCode, run, startCoordinator } from '../../scripts/processes.ts'
 import { lockFolder, visitLock } from '../../shared/lock.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const folder = tempFolder()
 
 /** Another command of the program, as its user runs it. */
@@ -167,18 +163,5 @@ describe('the address to answer on', () => {
     for (const bad of ['9464', 'a:b', 'a:65536', '::1:80', '']) {
       assert.throws(() => hostAndPort(bad), { code: 'usage' }, bad)
     }
-  })
-})
-
-describe('the systemd unit', () => {
-  it('that is in the repository is the one that the agent prints', async () => {
-    const shipped = await readFile(path.join(ROOT, 'scripts/deploy/morag-agent.service'), 'utf8')
-    const unit = systemdUnit({ url: 'http://127.0.0.1:8000', types: ['audio', 'video'] })
-    assert.equal(shipped, unit)
-  })
-
-  it('has an address as it is, though systemd reads % as the beginning of something else', () => {
-    const unit = systemdUnit({ url: 'https://morag.example/a%20b', types: ['audio'] })
-    assert.match(unit, /^Environment=MORAG_API_BASE_URL=https:\/\/morag\.example\/a%%20b$/m)
   })
 })

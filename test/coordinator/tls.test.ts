@@ -10,7 +10,7 @@ import { connect, type PeerCertificate } from 'node:tls'
 import { execa } from 'execa'
 import { tlsConfig } from '../../coordinator/sockets/tls-config.ts'
 import { readCertificate, type CertificateFiles } from '../../coordinator/sockets/tls.ts'
-import { startCoordinator } from '../../scripts/processes.ts'
+import { programCode, startCoordinator } from '../../scripts/processes.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { startRunning, until, type Running, type Setup } from './running.ts'
@@ -38,6 +38,22 @@ async function get(url: string, caFile: string): Promise<{ status: number; body:
   const [answer] = (await once(asking, 'response')) as [IncomingMessage]
   return { status: answer.statusCode!, body: await text(answer) }
 }
+
+/** What the image's health check says of a coordinator. */
+async function health(url: string) {
+  const args = ['health', '--host', '0.0.0.0', '--port', new URL(url).port]
+  return await execa(process.execPath, [...programCode('coordinator'), ...args], { reject: false })
+}
+
+test('its health is asked for over HTTP where it speaks that, and is none where nobody answers', async (t) => {
+  const running = await startRunning(t)
+  const { stdout, exitCode } = await health(running.url)
+  assert.deepEqual([exitCode, /"status":"ok"/.test(stdout)], [0, true])
+  await running.stop()
+  const gone = await health(running.url)
+  assert.equal(gone.exitCode, 1)
+  assert.match(gone.stderr, /http:\/\/127\.0\.0\.1:\d+\/health: .*refused/)
+})
 
 /** The name in the certificate that a new connection gets. */
 async function shownBy({ url }: Running): Promise<string> {
@@ -73,6 +89,9 @@ describe('a coordinator with a certificate', { skip }, () => {
     assert.equal(status, 200)
     assert.match(body, /"status":"ok"/)
     await assert.rejects(get(`${running.url}/health`, second.certFile), /self-signed/)
+    const { stdout, exitCode } = await health(running.url)
+    assert.equal(exitCode, 0)
+    assert.match(stdout, /"status":"ok"/)
     await assert.rejects(fetch(`${running.url.replace('https', 'http')}/health`))
   })
 

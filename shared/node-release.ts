@@ -1,0 +1,29 @@
+/**
+ * Until when each release line of Node gets fixes of its security (the Node.js Release schedule, 2026-11): the day of
+ * its end, by major version. A later one is not known here, and not warned of.
+ */
+const END_OF_LIFE: Readonly<Record<number, string>> = {
+  20: '2026-04-30',
+  21: '2024-06-01',
+  22: '2027-04-30',
+  23: '2025-06-01',
+  24: '2028-04-30',
+  25: '2026-06-01',
+  26: '2029-04-30',
+}
+
+/**
+ * What is wrong with the Node that runs us, and what to do; null: nothing.
+ * @param version as `process.version` has it.
+ * @param now of the calendar, in milliseconds.
+ */
+export function nodeProblem(version: string, now: number): string | null {
+  const major = Number(/^v(\d+)\./.exec(version)?.[1])
+  const end = END_OF_LIFE[major]
+  if (end === undefined || now < Date.parse(end)) return null
+  const current = Object.entries(END_OF_LIFE)
+    .filter(([one, day]) => Number(one) % 2 === 0 && now < Date.parse(day))
+    .map(([one]) => one)
+  const fix = current.length === 0 ? 'a current one' : `Node ${current.join(' or ')}`
+  return `Node ${version.slice(1)} gets no security fixes since ${end}: install ${fix}`
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import path from 'node:path'
+import { test } from 'node:test'
+import { execa } from 'execa'
+import { programCode } from '../../scripts/processes.ts'
+import { nodeProblem } from '../../shared/node-release.ts'
+
+const at = (day: string): number => Date.parse(day)
+
+test('a Node that gets fixes, or that is newer than we know, is no problem', () => {
+  assert.equal(nodeProblem('v20.19.0', at('2026-04-29')), null)
+  assert.equal(nodeProblem('v22.1.0', at('2026-11-30')), null)
+  assert.equal(nodeProblem('v99.0.0', at('2030-01-01')), null)
+})
+
+test('one that does not is told with the day of its end and those that do', () => {
+  assert.equal(
+    nodeProblem('v20.20.2', at('2026-11-30')),
+    'Node 20.20.2 gets no security fixes since 2026-04-30: install Node 22 or 24 or 26',
+  )
+  assert.match(nodeProblem('v23.0.0', at('2028-11-30')) ?? '', /install Node 26$/)
+  assert.match(nodeProblem('v24.0.0', at('2031-01-01')) ?? '', /install a current one$/)
+})
+
+test('both programs say so at the start, once', async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), 'morag-node-'))
+  try {
+    const hook = path.join(folder, 'hook.mjs')
+    await writeFile(hook, `Object.defineProperty(process, 'version', { value: 'v21.7.3' })\n`)
+    const run = async (program: 'agent' | 'coordinator', ...args: string[]): Promise<string> => {
+      // A folder that cannot be made: they end at once.
+      const { all } = await execa(
+        process.execPath,
+        ['--import', hook, ...programCode(program), ...args],
+        {
+          env: { PATH: process.env['PATH'] ?? '', HOME: folder },
+          extendEnv: false,
+          reject: false,
+          all: true,
+          stdin: 'ignore',
+        },
+      )
+      return all
+    }
+    const said = await Promise.all([
+      run('agent', 'start', '--work-dir', `${hook}/work`),
+      run('coordinator', 'serve', '--port', '0', '--data-dir', `${hook}/data`),
+    ])
+    for (const text of said) {
+      assert.equal(
+        text.match(/Node 21\.7\.3 gets no security fixes since 2024-06-01/g)?.length,
+        1,
+        text,
+      )
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+})
