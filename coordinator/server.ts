@@ -7,6 +7,7 @@ import { LIMITS, type Limits } from './sockets/limits.ts'
 import { listen } from './sockets/listen.ts'
 import { MediaRoots } from './files/media-roots.ts'
 import type { Services } from './services.ts'
+import { isOpenToOthers } from './storage/private-folder.ts'
 import { FileJobStore } from './storage/store.ts'
 import { Sweep } from './sweep.ts'
 
@@ -38,6 +39,11 @@ export async function startCoordinator(
     journalBytes: JOURNAL_BYTES,
     onError: (message, error) => log.error({ err: error ?? undefined }, message),
   })
+  if (isOpenToOthers(config.dataDir))
+    log.warn(
+      { data_dir: config.dataDir },
+      `others than its owner have rights on the data folder, what is in it is closed to them: chmod 700 ${config.dataDir}`,
+    )
   try {
     const services = await assemble(config, log, store, roots)
     const app = createApp(services, limits)

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
+import { chmodSync, linkSync, lstatSync, renameSync, unlinkSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { connect, createServer, type Socket } from 'node:net'
 import path from 'node:path'
@@ -45,6 +45,8 @@ export async function lockFolder(
       server.once('error', reject)
       server.listen(place(own), resolve)
     })
+    // Whoever may talk with its owner may do what the owner's user may.
+    chmodSync(place(own), 0o600)
     const ours = inodeOf(place(own))
     if (!(await takeName(place(own), place('lock')))) {
       await letGo()

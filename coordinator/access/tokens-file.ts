@@ -1,12 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
-import { chown, mkdir, open, rename, rm, stat } from 'node:fs/promises'
+import { chown, open, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { printable } from '../../shared/printable.ts'
 import { delay } from '../../shared/timers.ts'
+import { makeFolder } from '../storage/private-folder.ts'
 import { syncDirectory } from '../storage/sync.ts'
 import { formatTokens, parseTokens, type TokenRecord } from './token-record.ts'
 
@@ -90,7 +91,7 @@ export class TokensFile {
   async #lock(): Promise<FolderLock> {
     const folder = `${this.#file}.lock`
     // The first token may come before the coordinator, which makes it no more open than so.
-    await mkdir(folder, { recursive: true, mode: 0o750 })
+    makeFolder(folder)
     await this.#giveToOwner(folder)
     for (const until = Date.now() + PATIENCE_MS; ;) {
       const lock = await lockFolder(folder)

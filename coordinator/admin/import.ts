@@ -1,10 +1,11 @@
 import { readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
-import { mkdir, open, rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
+import { makeFolder, makePrivateFolder, PRIVATE_FILE } from '../storage/private-folder.ts'
 import { syncBelow } from '../storage/sync.ts'
 import { fromOriginal, isOurs, type OriginalJob } from '../storage/original-record.ts'
 import { fromRecord } from '../storage/record.ts'
@@ -37,8 +38,8 @@ export interface ImportReport {
 export async function importOriginal(options: ImportOptions): Promise<ImportReport> {
   const { to, dryRun } = options
   if (dryRun) return takeAll(options, null)
-  await mkdir(to, { recursive: true, mode: 0o750 })
-  for (const name of [...STATUSES, 'tmp']) await mkdir(path.join(to, name), { recursive: true })
+  makeFolder(to)
+  for (const name of [...STATUSES, 'tmp']) makePrivateFolder(path.join(to, name))
   const lock = await lockFolder(to)
   if (lock === null) {
     throw new AppError('usage', `A coordinator is running on ${to}: stop it for the import.`)
@@ -105,7 +106,7 @@ async function take(
   fromRecord(whole, jobId, status, now)
   if (results === null) return
   const temporary = path.join(to, 'tmp', `${jobId}.json`)
-  const handle = await open(temporary, 'w')
+  const handle = await open(temporary, 'w', PRIVATE_FILE)
   try {
     await handle.writeFile(`${JSON.stringify(whole, null, 2)}\n`)
     await handle.datasync()

@@ -14,6 +14,7 @@ import path from 'node:path'
 import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
 import { openFile } from './open-file.ts'
 import { receiveFile, type ReceivedFile } from './body-file.ts'
+import { makePrivateFolder, PRIVATE_FILE, PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { syncDirectory } from '../storage/sync.ts'
 import { Turns } from '../turns.ts'
 
@@ -55,10 +56,10 @@ export class Artifacts {
 
   static async open(dataDir: string): Promise<Artifacts> {
     const dir = path.join(dataDir, 'artifacts')
-    await mkdir(dir, { recursive: true })
+    makePrivateFolder(dir)
     const artifacts = new Artifacts(dir)
     await rm(artifacts.#incoming, { recursive: true, force: true })
-    await mkdir(artifacts.#incoming)
+    await mkdir(artifacts.#incoming, { mode: PRIVATE_FOLDER })
     return artifacts
   }
 
@@ -84,7 +85,7 @@ export class Artifacts {
   /** Keeps a text of our own beside them. @param isAllowed throws when it is wanted no longer. @throws {AppError} `no_space` */
   async keep(jobId: string, name: string, text: string, isAllowed: () => void): Promise<void> {
     await this.#adopt(jobId, name, isAllowed, async (file) => {
-      await writeFile(file, text, { flag: 'wx', mode: 0o600, flush: true })
+      await writeFile(file, text, { flag: 'wx', mode: PRIVATE_FILE, flush: true })
     }).catch((error: unknown) => {
       if (!isDiskFull(error)) throw error
       throw new AppError('no_space', `The coordinator has no disk space for ${name}.`, {
@@ -106,7 +107,7 @@ export class Artifacts {
       await this.#turns.take(jobId, async () => {
         await this.#checkRoom(jobId, name)
         isAllowed()
-        await mkdir(this.#folder(jobId), { recursive: true })
+        await mkdir(this.#folder(jobId), { recursive: true, mode: PRIVATE_FOLDER })
         await rename(temporary, path.join(this.#folder(jobId), name))
         await syncDirectory(this.#folder(jobId))
         await syncDirectory(this.#dir)

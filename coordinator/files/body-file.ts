@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { open, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
+import { PRIVATE_FILE } from '../storage/private-folder.ts'
 import { chunksOf } from './request-chunks.ts'
 
 /** A body that came in whole and is on the disk. */
@@ -25,7 +26,7 @@ export async function receiveFile(
   const hash = createHash('sha256')
   let sizeBytes = 0
   try {
-    const file = await open(target, 'w')
+    const file = await open(target, 'w', PRIVATE_FILE)
     try {
       for await (const chunk of bodyOf(request)) {
         sizeBytes += chunk.length

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
+import { makePrivateFolder, PRIVATE_FILE } from '../storage/private-folder.ts'
 import { Turns } from '../turns.ts'
 
 /** What an attempt has finished so far. Only agents know what it means. */
@@ -29,7 +30,7 @@ export class Checkpoints {
     onError: (message: string, error: unknown) => void,
   ): Promise<Checkpoints> {
     const dir = path.join(dataDir, 'checkpoints')
-    await mkdir(dir, { recursive: true })
+    makePrivateFolder(dir)
     for (const name of await readdir(dir)) {
       if (!name.endsWith('.json')) await rm(path.join(dir, name), { force: true })
     }
@@ -99,7 +100,7 @@ export class Checkpoints {
   async #write(jobId: string, checkpoint: Checkpoint): Promise<void> {
     const temporary = path.join(this.#dir, `${jobId}.${randomUUID()}.tmp`)
     try {
-      await writeFile(temporary, JSON.stringify(checkpoint), { flag: 'wx' })
+      await writeFile(temporary, JSON.stringify(checkpoint), { flag: 'wx', mode: PRIVATE_FILE })
       await rename(temporary, this.#file(jobId))
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined)

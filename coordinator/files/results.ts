@@ -1,8 +1,9 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { open, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
 import type { Result, ResultBody } from '../job/job.ts'
+import { makePrivateFolder, PRIVATE_FILE } from '../storage/private-folder.ts'
 import { syncDirectory } from '../storage/sync.ts'
 
 /** A result up to this many characters of JSON stays in the job's own file. */
@@ -25,7 +26,7 @@ export class Results {
 
   static async open(dataDir: string): Promise<Results> {
     const dir = path.join(dataDir, 'results')
-    await mkdir(dir, { recursive: true })
+    makePrivateFolder(dir)
     for (const name of await readdir(dir)) {
       if (!name.endsWith('.json')) await rm(path.join(dir, name), { force: true })
     }
@@ -36,7 +37,7 @@ export class Results {
   async save(jobId: string, body: ResultBody): Promise<void> {
     const temporary = path.join(this.#dir, `${jobId}.${randomUUID()}.tmp`)
     try {
-      const file = await open(temporary, 'wx')
+      const file = await open(temporary, 'wx', PRIVATE_FILE)
       try {
         await file.writeFile(JSON.stringify(body))
         await file.datasync()

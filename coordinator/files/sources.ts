@@ -2,6 +2,7 @@ import { mkdir, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promi
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import type { Job, Source } from '../job/job.ts'
+import { makePrivateFolder, PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { syncDirectory } from '../storage/sync.ts'
 import type { MediaRoots } from './media-roots.ts'
 import { openFile } from './open-file.ts'
@@ -27,10 +28,10 @@ export class Sources {
 
   static async open(dataDir: string, roots: MediaRoots): Promise<Sources> {
     const dir = path.join(dataDir, 'sources')
-    await mkdir(dir, { recursive: true })
+    makePrivateFolder(dir)
     const sources = new Sources(dir, roots)
     await rm(sources.incoming, { recursive: true, force: true })
-    await mkdir(sources.incoming)
+    await mkdir(sources.incoming, { mode: PRIVATE_FOLDER })
     return sources
   }
 
@@ -47,7 +48,7 @@ export class Sources {
   /** Makes an upload the source of a job, durably. */
   async adopt(jobId: string, { file, filename, sizeBytes, sha256 }: Upload): Promise<Source> {
     const folder = path.join(this.#dir, jobId)
-    await mkdir(folder, { recursive: true })
+    await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER })
     await rename(file, path.join(folder, 'source'))
     await syncDirectory(folder)
     await syncDirectory(this.#dir)

@@ -8,6 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
+import { PRIVATE_FILE } from '../storage/private-folder.ts'
 import { tooLarge } from './body-file.ts'
 
 /** A file that came in, whole and on the disk, and not yet anybody's. */
@@ -131,7 +132,7 @@ async function store(
       done(null, chunk)
     },
   })
-  const file = await open(target, 'wx')
+  const file = await open(target, 'wx', PRIVATE_FILE)
   await pipeline(
     stream,
     measure,

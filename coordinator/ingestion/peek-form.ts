@@ -7,6 +7,7 @@ import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
 import { chunksOf } from '../files/request-chunks.ts'
 import { tooLarge } from '../files/body-file.ts'
+import { PRIVATE_FILE } from '../storage/private-folder.ts'
 import {
   asUploadError,
   checkLength,
@@ -163,7 +164,7 @@ class Kept {
     if (this.#handle !== null) return await this.#handle.writeFile(chunk)
     this.#chunks.push(chunk)
     if (this.bytes <= MEMORY_BYTES) return
-    this.#handle = await open(this.#file, 'wx')
+    this.#handle = await open(this.#file, 'wx', PRIVATE_FILE)
     await this.#handle.writeFile(Buffer.concat(this.#chunks))
     this.#chunks = []
   }

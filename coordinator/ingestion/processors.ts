@@ -6,6 +6,7 @@ import { AppError } from '../../shared/errors.ts'
 import { lastAttempt, type ProcessingJob, type ResultBody } from '../job/job.ts'
 import { requirementsOf } from '../job/requirements.ts'
 import type { Sources } from '../files/sources.ts'
+import { PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { withoutSecrets } from '../job/task-options.ts'
 import { isPlainText, passThrough } from './built-in.ts'
 import type { IngestionConfig } from './config.ts'
@@ -91,7 +92,7 @@ export class Processors {
     const { folder, sources } = this.#options
     const source = await sources.locate(job)
     const cwd = path.join(folder, `${job.jobId}-${lastAttempt(job)!.number}`)
-    await mkdir(cwd, { recursive: true })
+    await mkdir(cwd, { recursive: true, mode: PRIVATE_FOLDER })
     try {
       const input = path.join(cwd, nameOf(job.source.filename))
       // An upload's own link to its bytes: a program that follows symbolic ones would see a name without an ending.

@@ -3,6 +3,8 @@ import { readFile, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 import type { Job } from '../job/job.ts'
+import { PRIVATE_FILE } from '../storage/private-folder.ts'
+import { syncDirectory } from '../storage/sync.ts'
 
 /** What a token allows: all that an attempt may do, or only to fetch its source. */
 export type Purpose = 'lease' | 'download'
@@ -34,7 +36,8 @@ export class LeaseTokens {
     const made = randomBytes(SECRET_BYTES)
     // What a crash left of one may have another mode.
     await rm(file, { force: true })
-    await writeFile(file, made, { mode: 0o600, flush: true })
+    await writeFile(file, made, { mode: PRIVATE_FILE, flush: true })
+    await syncDirectory(dir)
     return new LeaseTokens(made)
   }
 

@@ -1,8 +1,8 @@
 import {
   closeSync,
   existsSync,
+  fchmodSync,
   fstatSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -17,6 +17,7 @@ import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import type { Job } from '../job/job.ts'
 import { isOriginal } from './original-record.ts'
+import { makePrivateFolder, PRIVATE_FILE } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
 /** A file that makes no job, put aside. */
@@ -27,6 +28,8 @@ export interface Quarantined {
 
 /** Creating inodes is what a disk charges for, so other work gets its turn after this much of it. */
 const SLICE_MS = 5
+/** So many files are made at once: one after the other each would wait for a turn of a busy loop, and they fall behind. */
+const LANES = 8
 
 /**
  * The status folders: one file per job, in the folder of its status, for people and as the database between two runs.
@@ -41,8 +44,7 @@ export class JobFolders {
   /** @throws when a folder cannot be made. */
   constructor(dir: string) {
     this.#dir = dir
-    for (const name of [...STATUSES, 'tmp', 'quarantine'])
-      mkdirSync(path.join(dir, name), { recursive: true })
+    for (const name of [...STATUSES, 'tmp', 'quarantine']) makePrivateFolder(path.join(dir, name))
     for (const name of readdirSync(path.join(dir, 'tmp')))
       rmSync(path.join(dir, 'tmp', name), { force: true })
   }
@@ -110,24 +112,27 @@ export class JobFolders {
    * @throws the first failure, once all others are up to date.
    */
   async follow(changed: Map<string, Job | null>): Promise<void> {
-    let sliceStart = performance.now()
+    const round = [...changed.keys()].values()
     const failures: unknown[] = []
-    const round = [...changed.keys()]
-    for (const jobId of round) {
-      const job = changed.get(jobId)!
-      try {
-        if (job === null) this.#remove(jobId)
-        else await this.#write(job)
-        // It may have changed again meanwhile.
-        if (changed.get(jobId) === job) changed.delete(jobId)
-      } catch (error) {
-        failures.push(error)
-      }
-      if (performance.now() - sliceStart > SLICE_MS) {
-        await nextTurn()
-        sliceStart = performance.now()
+    let sliceStart = performance.now()
+    const lane = async (): Promise<void> => {
+      for (const jobId of round) {
+        if (performance.now() - sliceStart > SLICE_MS) {
+          await nextTurn()
+          sliceStart = performance.now()
+        }
+        const job = changed.get(jobId)!
+        try {
+          if (job === null) this.#remove(jobId)
+          else await this.#write(job)
+          // It may have changed again meanwhile.
+          if (changed.get(jobId) === job) changed.delete(jobId)
+        } catch (error) {
+          failures.push(error)
+        }
       }
     }
+    await Promise.all(Array.from({ length: LANES }, lane))
     if (failures.length > 0) throw failures[0]
   }
 
@@ -138,7 +143,7 @@ export class JobFolders {
     if (place === undefined || !this.#rewrite(this.#file(place, job.jobId), bytes)) {
       const temporary = path.join(this.#dir, 'tmp', `${job.jobId}.json`)
       // Off this thread: making an inode waits for the disk's own journal, and requests would wait with it.
-      await writeFile(temporary, bytes)
+      await writeFile(temporary, bytes, { mode: PRIVATE_FILE })
       renameSync(temporary, file)
     } else if (place !== job.status) {
       renameSync(this.#file(place, job.jobId), file)
@@ -156,8 +161,10 @@ export class JobFolders {
       throw error
     }
     try {
-      // Asked of the file: a person may have made it longer.
-      const blanks = Math.max(0, fstatSync(handle).size - bytes.length)
+      // Asked of the file: a person may have made it longer, or readable to others.
+      const { size, mode } = fstatSync(handle)
+      if ((mode & 0o077) !== 0) fchmodSync(handle, PRIVATE_FILE)
+      const blanks = Math.max(0, size - bytes.length)
       const padded = Buffer.concat([bytes, Buffer.alloc(blanks, ' ')])
       for (let done = 0; done < padded.length;)
         done += writeSync(handle, padded, done, padded.length - done, done)

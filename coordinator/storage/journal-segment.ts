@@ -1,6 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { AppError, isDiskFull } from '../../shared/errors.ts'
 import { diskReason } from './disk-reason.ts'
+import { PRIVATE_FILE } from './private-folder.ts'
 
 /**
  * A file that the journal grows in, from its first byte on. What {@link append} has resolved for is on the disk.
@@ -18,7 +19,7 @@ export class Segment {
   /** An empty one, also where a file was. @throws {AppError} `no_space` when it cannot be made for that. */
   static async create(file: string): Promise<Segment> {
     try {
-      return new Segment(await open(file, 'w', 0o600))
+      return new Segment(await openPrivate(file))
     } catch (error) {
       throw isDiskFull(error) ? fullDisk(error) : error
     }
@@ -63,6 +64,18 @@ export class Segment {
       throw refused
     }
     throw fullDisk(refused)
+  }
+}
+
+/** Empty, and closed to others also where it was there before. */
+async function openPrivate(file: string): Promise<FileHandle> {
+  const handle = await open(file, 'w', PRIVATE_FILE)
+  try {
+    if (((await handle.stat()).mode & 0o077) !== 0) await handle.chmod(PRIVATE_FILE)
+    return handle
+  } catch (error) {
+    await handle.close()
+    throw error
   }
 }
 

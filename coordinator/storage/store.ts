@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
@@ -10,6 +9,7 @@ import type { JournalEntry } from './journal-line.ts'
 import { Journal } from './journal.ts'
 import { syncBelow } from './sync.ts'
 import { JobOrder, type OrderKey } from './order.ts'
+import { makeFolder } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
 export interface StoreOptions {
@@ -49,7 +49,7 @@ export class FileJobStore implements JobStore {
   static async open(options: StoreOptions): Promise<FileJobStore> {
     const { dir } = options
     try {
-      await mkdir(dir, { recursive: true, mode: 0o750 })
+      makeFolder(dir)
       const lock = await lockFolder(dir)
       const inUse = `Another coordinator is running on ${dir}: stop it or name another --data-dir.`
       if (lock === null) throw new AppError('usage', inUse)
