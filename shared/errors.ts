@@ -95,6 +95,13 @@ export function isRetryableCode(code: string): boolean {
   return isErrorCode(code) ? CODES[code].retryable : true
 }
 
+const HOST_CODES: readonly string[] = ['no_space', 'engine_missing', 'model_missing']
+
+/** Whether an attempt ended with it because its machine lacks something, which says nothing of the job. */
+export function isHostCode(code: string): boolean {
+  return HOST_CODES.includes(code)
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)

@@ -1,5 +1,5 @@
 import { DAY, HOUR, MINUTE } from '../../shared/duration.ts'
-import { isRetryableCode } from '../../shared/errors.ts'
+import { isHostCode, isRetryableCode } from '../../shared/errors.ts'
 import type { Attempt, Job } from './job.ts'
 
 /** A worker that gets no work for now that others can do. */
@@ -48,7 +48,7 @@ const LONGEST_MS = HOUR
 const FORGET_AFTER_MS = DAY
 
 /**
- * Which workers fail whatever they get. One whose newest attempts on three different jobs all failed, by its own fault,
+ * Which workers fail whatever they get. One whose machine lacks what a job needs is set aside at once. One whose newest attempts on three different jobs all failed, by its own fault,
  * is set aside for ten minutes; the next failure after that does it again, for twice as long, up to an hour. So is one
  * that gives back whatever it gets. A success makes everything forgotten. In memory: after a restart it has to show again
  * what it is like.
@@ -71,6 +71,10 @@ export class SetAsides {
     }
     row.failed.delete(jobId)
     row.failed.set(jobId, errorCode)
+    if (isHostCode(errorCode))
+      return this.of(workerId, endedAt) === null
+        ? setAside(row, endedAt, `Its machine lacks something: ${errorCode}.`)
+        : null
     if (row.failed.size < JOBS || this.of(workerId, endedAt) !== null) return null
     row.failed = new Map([...row.failed].slice(-JOBS))
     const codes = [...row.failed.values()].join(', ')

@@ -1,6 +1,7 @@
 import { MINUTE } from '../../shared/duration.ts'
 import { AppError, isRetryableCode } from '../../shared/errors.ts'
 import type { Outcome } from '../../shared/wire.ts'
+import { isOfTheHost, leftToOthers } from './host-failure.ts'
 import {
   baseOf,
   endAttempt,
@@ -135,6 +136,7 @@ function fail(job: Job, event: JobEvent & { type: 'fail' }, context: Context): J
     const attempts = endAttempt(current, 'released', context.now, event)
     return pendingAgain(current, attempts, context.now)
   }
+  if (isOfTheHost(current, event)) return leftToOthers(current, event, context)
   return failed(current, 'failed', event, context)
 }
 

@@ -22,15 +22,23 @@ describe('a worker', () => {
   test('is set aside for ten minutes once it has failed three different jobs in a row', () => {
     const asides = new SetAsides()
     const until = NOON + 10 * MINUTE
-    const failed = [failure('a'), failure('b', { errorCode: 'no_space' }), failure('c')]
+    const failed = [failure('a'), failure('b', { errorCode: 'internal' }), failure('c')]
     assert.deepEqual(noted(asides, ...failed), [null, null, until])
     const aside = asides.of('w1', until - 1)
     assert.equal(
       aside?.reason,
-      'Its last attempts failed, on 3 different jobs: engine_failed, no_space, engine_failed.',
+      'Its last attempts failed, on 3 different jobs: engine_failed, internal, engine_failed.',
     )
     assert.equal(asides.of('w1', until), null)
     assert.equal(asides.of('w2', NOON), null)
+  })
+
+  test('is set aside at once when its machine lacks what a job needs', () => {
+    const asides = new SetAsides()
+    const until = NOON + 10 * MINUTE
+    assert.deepEqual(noted(asides, failure('a', { errorCode: 'no_space' })), [until])
+    assert.equal(asides.of('w1', NOON)?.reason, 'Its machine lacks something: no_space.')
+    assert.deepEqual(noted(asides, failure('b', { errorCode: 'model_missing' })), [null])
   })
 
   test('is not for one job that fails again and again, nor for what another does', () => {
@@ -153,6 +161,50 @@ describe('the end of an attempt', () => {
     assert.deepEqual(endsBetween(null, job()), [])
     assert.deepEqual(endsBetween(job(lost), null), [])
   })
+})
+
+describe('a job that a machine lacks something for', () => {
+  const lacking = { success: false, error_code: 'no_space', retryable: true }
+
+  test('goes to another worker, also when the one that failed waits before it', async (t) => {
+    const running = await startRunning(t)
+    // Both are known before there is work.
+    for (const worker of ['full', 'roomy']) await claim(running, { worker_id: worker })
+    const jobId = await createJob(running)
+    const [job] = await claim(running, { worker_id: 'full' })
+    const first = claim(running, { worker_id: 'full', wait_seconds: 5 })
+    await until(async () => (await waitingCalls(running)) === 1)
+    const second = claim(running, { worker_id: 'roomy', wait_seconds: 5 })
+    await until(async () => (await waitingCalls(running)) === 2)
+    const { body } = await running.ask('PUT', `/remote-jobs/${jobId}/result`, {
+      json: { ...lacking, lease_token: job!.lease_token },
+    })
+    assert.equal(body['status'], 'pending')
+    assert.equal((await second)[0]?.job_id, jobId)
+    const other = await createJob(running)
+    await running.ask('POST', `/remote-jobs/${other}/reassign`, { json: { worker_id: 'full' } })
+    assert.equal((await first)[0]?.job_id, other)
+  })
+
+  test('waits, and keeps its tries, while no other worker is there', async (t) => {
+    const running = await startRunning(t, { maxRetries: 1 })
+    const jobId = await createJob(running)
+    for (let n = 1; n <= 2; n += 1) {
+      const [job] = await claim(running, { worker_id: 'full' })
+      assert.equal(job?.attempt, n)
+      await running.ask('PUT', `/remote-jobs/${jobId}/result`, {
+        json: { ...lacking, lease_token: job.lease_token },
+      })
+    }
+    assert.deepEqual(await claim(running, { worker_id: 'full' }), [])
+    const { body } = await running.ask('GET', `/remote-jobs/${jobId}`)
+    assert.deepEqual([body['status'], body['retry_count']], ['pending', 0])
+  })
+
+  /** How many calls wait for work. */
+  async function waitingCalls(running: Running): Promise<number> {
+    return Number((await running.ask('GET', '/health')).body['waiting_claims'])
+  }
 })
 
 describe('over HTTP a worker that fails three jobs', () => {

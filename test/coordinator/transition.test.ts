@@ -55,6 +55,68 @@ function refusedAs(code: string): (error: unknown) => boolean {
   return (error) => error instanceof AppError && error.code === code
 }
 
+describe('a failure of the machine', () => {
+  const lacking = (attempt: number, code = 'no_space'): JobEvent => ({
+    type: 'fail',
+    attempt,
+    code,
+    message: 'The disk is full.',
+    retryable: true,
+  })
+  const claimedBy = (job: Job, workerId: string, now: number): Job =>
+    transition(job, { ...CLAIM, workerId }, at(now))
+
+  for (const code of ['no_space', 'model_missing', 'engine_missing']) {
+    test(`(${code}) counts no try, and lets another worker have the job at once`, () => {
+      const job = transition(claimedBy(pendingJob(), 'w1', NOON), lacking(1, code), at(LATER))
+      assert.ok(job.status === 'pending')
+      assert.deepEqual([job.retryCount, job.availableAt], [0, LATER])
+      const { outcome, errorCode } = lastAttempt(job)!
+      assert.deepEqual([outcome, errorCode], ['failed', code])
+      assert.equal(transition(job, lacking(1, code), at(LATER)), job)
+    })
+  }
+
+  test('makes the job wait, longer each time, where the same worker has it again', () => {
+    let job: Job = pendingJob()
+    let now = NOON
+    const waits: number[] = []
+    for (let n = 1; n <= 8; n += 1) {
+      job = transition(claimedBy(job, 'w1', now), lacking(n), { ...at(now), random: 0 })
+      assert.ok(job.status === 'pending')
+      waits.push((job.availableAt - now) / SECOND)
+      now = job.availableAt
+    }
+    assert.deepEqual(waits, [0, 7.5, 15, 30, 60, 120, 240, 450])
+    assert.equal(job.retryCount, 0)
+    job = transition(claimedBy(job, 'w2', now), lacking(9), at(now))
+    assert.equal(job.status === 'pending' && job.availableAt, now)
+  })
+
+  test('counts like any other after a night of them, and ends the job then', () => {
+    let job: Job = pendingJob({ maxRetries: 1 })
+    let now = NOON
+    for (let n = 1; job.status === 'pending'; n += 1) {
+      job = transition(claimedBy(job, 'w1', now), lacking(n), at(now))
+      if (job.status === 'pending') now = job.availableAt
+    }
+    assert.equal(job.status, 'failed')
+    assert.ok(job.attempts.length > 40)
+    assert.ok(now - NOON > 6 * HOUR)
+  })
+
+  test('that will not pass, or of a worker without a lease, is like any other', () => {
+    const forGood = { ...lacking(1), retryable: false } as JobEvent
+    assert.equal(
+      transition(claimedBy(pendingJob(), 'w1', NOON), forGood, at(NOON)).status,
+      'failed',
+    )
+    const original = transition(pendingJob(), { ...CLAIM, leased: false }, at(NOON))
+    const again = transition(original, lacking(1), at(NOON))
+    assert.equal(again.retryCount, 1)
+  })
+})
+
 describe('the state table', () => {
   const events = {
     claim: CLAIM,
