@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Agent, request, type Dispatcher } from 'undici'
+import { hasMark } from '../../shared/coordinator-mark.ts'
 import { SECOND } from '../../shared/duration.ts'
 import type { Records } from './records.ts'
 
@@ -45,7 +46,11 @@ export class SoakApi {
       })
       const text = await answer.body.text()
       const status = answer.statusCode
-      if (isOfEdge(answer)) {
+      if (!hasMark(answer.headers)) {
+        if (!isOfEdge(answer))
+          this.#records.surprises.push(
+            `${method} ${path}: ${status} without the coordinator's mark`,
+          )
         this.#records.count(`answered by the edge (${status})`)
         return null
       }
@@ -92,7 +97,7 @@ export class SoakApi {
         dispatcher: this.#agent,
         headers: { ...headers, ...range },
       })
-      if (isOfEdge(answer)) {
+      if (!hasMark(answer.headers)) {
         await answer.body.dump()
         return { bytes, status: null }
       }
@@ -112,7 +117,7 @@ export class SoakApi {
   }
 }
 
-/** Whether something on the way answered: it says nothing of what was asked. */
+/** Whether it is the edge of the proxy. */
 function isOfEdge({ headers }: Dispatcher.ResponseData): boolean {
   return headers['server'] === 'edge'
 }
