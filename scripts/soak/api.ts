@@ -46,14 +46,7 @@ export class SoakApi {
       })
       const text = await answer.body.text()
       const status = answer.statusCode
-      if (!hasMark(answer.headers)) {
-        if (!isOfEdge(answer))
-          this.#records.surprises.push(
-            `${method} ${path}: ${status} without the coordinator's mark`,
-          )
-        this.#records.count(`answered by the edge (${status})`)
-        return null
-      }
+      if (!hasMark(answer.headers)) return this.#unmarked(`${method} ${path}: ${status}`, answer)
       if (!EXPECTED.includes(status))
         this.#records.surprises.push(`${method} ${path}: ${status} ${text.slice(0, 200)}`)
       if (status === 429 || status === 503) {
@@ -68,6 +61,13 @@ export class SoakApi {
     } catch {
       return null
     }
+  }
+
+  /** An answer of something on the way: it says nothing of what was asked. */
+  #unmarked(what: string, { headers, statusCode }: Dispatcher.ResponseData): null {
+    if (headers['server'] === 'edge') this.#records.count(`answered by the edge (${statusCode})`)
+    else this.#records.surprises.push(`${what} without the coordinator's mark`)
+    return null
   }
 
   /** The same until it is answered; null when `isOver` says that nobody waits any more. */
@@ -115,11 +115,6 @@ export class SoakApi {
   async close(): Promise<void> {
     await this.#agent.destroy()
   }
-}
-
-/** Whether it is the edge of the proxy. */
-function isOfEdge({ headers }: Dispatcher.ResponseData): boolean {
-  return headers['server'] === 'edge'
 }
 
 function parsed(text: string): Record<string, unknown> {
