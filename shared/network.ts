@@ -69,8 +69,21 @@ export function isNetworkError(error: unknown): boolean {
       'UND_ERR_HEADERS_TIMEOUT',
       'UND_ERR_BODY_TIMEOUT',
       'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-    ) || error.name.startsWith('HTTPParserError')
+    ) ||
+    error.name.startsWith('HTTPParserError') ||
+    proxyRefusal(error) !== null
   )
+}
+
+/** How a proxy refused to connect us, for people; null: none did. undici tells it by words only. */
+function proxyRefusal(error: Error): string | null {
+  if (isSystemError(error, 'UND_ERR_PRX_TLS')) return 'the certificate of the proxy is not trusted'
+  const status =
+    /^Proxy response \((\d+)\)/.exec(error.message)?.[1] ??
+    /^Proxy Authentication Required \((407)\)/.exec(error.message)?.[1]
+  if (status === undefined) return null
+  const why = status === '407' ? ', it wants a name and a password' : ''
+  return `the proxy refused (${status}${why})`
 }
 
 /** What a broken connection looked like, for people. */
@@ -78,6 +91,8 @@ export function networkReason(error: unknown): string {
   if (error instanceof AggregateError) return networkReason(error.errors[0])
   if (!(error instanceof Error)) return String(error)
   if (isCertificateError(error)) return `its certificate is not trusted (${error.message})`
+  const refusal = proxyRefusal(error)
+  if (refusal !== null) return refusal
   if (isPlainAnswer(error)) return 'what answers does not speak TLS'
   if (isHandshakeError(error)) {
     const why = 'reason' in error ? String(error.reason) : error.message

@@ -1,5 +1,6 @@
-import { Agent, request, type Dispatcher } from 'undici'
+import { request, type Dispatcher } from 'undici'
 import { hasMark } from '../../shared/coordinator-mark.ts'
+import { dispatcherFor, proxyHint } from '../../shared/env-proxy.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isCertificateError, isNetworkError, networkReason } from '../../shared/network.ts'
 import { schemeHint } from '../../shared/scheme-hint.ts'
@@ -48,7 +49,7 @@ export class Connection {
   readonly url: string
   readonly timeoutMs: number
   readonly #options: Required<ConnectionOptions>
-  readonly #agent: Agent
+  readonly #agent: Dispatcher
   /** Whether the last success had the mark. */
   #isMarking = false
 
@@ -66,7 +67,7 @@ export class Connection {
     }
     this.url = baseUrl(options.url)
     this.timeoutMs = this.#options.timeoutMs
-    this.#agent = new Agent({ connect: { timeout: 10_000 } })
+    this.#agent = dispatcherFor(this.url, { connect: { timeout: 10_000 } })
   }
 
   async close(): Promise<void> {
@@ -151,6 +152,7 @@ export class Connection {
     const fix = isCertificateError(error)
       ? 'Give it one that this machine trusts, or trust its issuer: NODE_EXTRA_CA_CERTS=ca.pem.'
       : (schemeHint(error, this.url) ??
+        proxyHint(this.url) ??
         'Start it with morag-coordinator serve, or set --url (MORAG_API_BASE_URL).')
     const message = `Cannot reach the coordinator at ${this.url}: ${networkReason(error)}. ${fix}`
     return new Unreachable(message, error)

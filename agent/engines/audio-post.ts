@@ -1,5 +1,7 @@
 import { openAsBlob } from 'node:fs'
-import { Agent, FormData, request } from 'undici'
+import { Agent, FormData, request, type Dispatcher } from 'undici'
+import { hostOf, isOwnAddress } from '../../shared/addresses.ts'
+import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { AppError } from '../../shared/errors.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 
@@ -14,7 +16,14 @@ export interface Answer {
 const MAX_ANSWER = 256 * 1024 * 1024
 
 /** Recognition takes as long as it takes: only its own silence limit and the caller's signal end it. */
-const dispatcher = new Agent({ headersTimeout: 0, bodyTimeout: 0, connect: { timeout: 10_000 } })
+const PATIENCE = { headersTimeout: 0, bodyTimeout: 0 }
+const CONNECT = { connect: { timeout: 10_000 } }
+const direct = new Agent(CONNECT)
+
+/** A server elsewhere may be behind the machine's proxy. */
+function dispatcherTo(url: string): Dispatcher {
+  return isOwnAddress(hostOf(new URL(url))) ? direct : dispatcherFor(url, CONNECT)
+}
 
 /**
  * Sends a WAV file, read from disk while it is sent, and fields beside it; a field may be there more than once. The
@@ -36,7 +45,8 @@ export async function postAudio(
     body: form,
     headers,
     signal,
-    dispatcher,
+    dispatcher: dispatcherTo(url),
+    ...PATIENCE,
     reset: true,
   })
   const chunks: Buffer[] = []
@@ -66,7 +76,8 @@ export async function get(
     const answer = await request(url, {
       headers,
       signal: AbortSignal.any([signal, timeoutSignal(5_000)]),
-      dispatcher,
+      dispatcher: dispatcherTo(url),
+      ...PATIENCE,
       reset: true,
     })
     const body = Buffer.from(await answer.body.arrayBuffer())

@@ -1,8 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { Agent, request } from 'undici'
+import { request, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { interceptedText, isOfCoordinator } from '../../shared/coordinator-mark.ts'
 import { SECOND } from '../../shared/duration.ts'
+import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { AppError, isErrorCode } from '../../shared/errors.ts'
 import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
 import { isNetworkError, networkReason } from '../../shared/network.ts'
@@ -15,10 +16,11 @@ const PATIENCE_MS = 60 * SECOND
 /** A running coordinator, for whoever looks after it. Nothing is tried twice: a person is there to do that. */
 export class AdminClient {
   readonly #settings: AdminSettings
-  readonly #agent = new Agent({ connect: { timeout: 10 * SECOND } })
+  readonly #agent: Dispatcher
 
   constructor(settings: AdminSettings) {
     this.#settings = settings
+    this.#agent = dispatcherFor(settings.url, { connect: { timeout: 10 * SECOND } })
   }
 
   async close(): Promise<void> {

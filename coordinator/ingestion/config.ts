@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { Command } from 'commander'
 import { hasPlaceholder, splitCommand } from '../../shared/command-line.ts'
 import { MINUTE } from '../../shared/duration.ts'
+import { proxyUrl } from '../../shared/env-proxy.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { setting } from '../../shared/settings.ts'
 import { commaList, finite, orNever } from '../setting-values.ts'
@@ -23,6 +24,8 @@ export interface IngestionConfig {
   readonly webhookSecret: string | null
   /** Hosts and networks that webhooks may go to though they are not public. */
   readonly webhookAllow: readonly string[]
+  /** The proxy that webhooks go through; null: none, whatever the environment names. */
+  readonly webhookProxy: string | null
   /** Where finished texts are written as files; null: nowhere. */
   readonly outputDir: string | null
 }
@@ -36,6 +39,7 @@ export interface IngestionFlags {
   fallbackAfter: number
   webhookSecretFile?: string
   webhookAllow?: string[]
+  webhookProxy?: string
   outputDir?: string
 }
 
@@ -94,6 +98,13 @@ export function addIngestionSettings(command: Command): Command {
     )
     .addOption(
       setting(
+        '--webhook-proxy <url>',
+        'proxy that webhooks go through; it has to keep them from addresses inside your network',
+        'MORAG_WEBHOOK_PROXY',
+      ).argParser((text) => proxyUrl(text, '--webhook-proxy (MORAG_WEBHOOK_PROXY)')),
+    )
+    .addOption(
+      setting(
         '--output-dir <dir>',
         'folder to write finished texts to, as <name>.md and <name>.json',
         'MORAG_OUTPUT_DIR',
@@ -112,6 +123,7 @@ export function ingestionConfig(flags: IngestionFlags): IngestionConfig {
     fallbackAfterMs: finite(flags.fallbackAfter),
     webhookSecret: secret(env['MORAG_WEBHOOK_SECRET'], flags.webhookSecretFile, 'webhook-secret'),
     webhookAllow: flags.webhookAllow ?? [],
+    webhookProxy: flags.webhookProxy ?? null,
     outputDir: flags.outputDir === undefined ? null : path.resolve(flags.outputDir),
   }
 }

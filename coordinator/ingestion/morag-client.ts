@@ -1,6 +1,7 @@
-import { Agent, request, type Dispatcher } from 'undici'
+import { request, type Dispatcher } from 'undici'
 import { z } from 'zod'
 import { DAY, SECOND } from '../../shared/duration.ts'
+import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
@@ -64,11 +65,12 @@ export class MoragClient {
   readonly #url: string
   readonly #apiKey: string | null
   // A conversion may take hours before it answers: how long is waited is the caller's to say.
-  readonly #agent = new Agent({ connect: { timeout: CONNECT_MS }, headersTimeout: 0 })
+  readonly #agent: Dispatcher
 
   constructor({ url, apiKey }: { url: string; apiKey: string | null }) {
     this.#url = url
     this.#apiKey = apiKey
+    this.#agent = dispatcherFor(url, { connect: { timeout: CONNECT_MS } })
   }
 
   /** Cuts what is under way. */
@@ -124,6 +126,7 @@ export class MoragClient {
         method: 'POST',
         headers: { ...form.headers, ...this.#credentials(), ...headers },
         body: form.body,
+        headersTimeout: 0,
         signal,
       })
       if (response.statusCode < 200 || response.statusCode >= 300)

@@ -1,8 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { Agent, type Dispatcher } from 'undici'
+import type { Dispatcher } from 'undici'
 import { SECOND } from '../../shared/duration.ts'
+import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { AppError } from '../../shared/errors.ts'
 import { networkReason } from '../../shared/network.ts'
 import type { TrustedProxies } from '../access/trusted-proxies.ts'
@@ -21,15 +22,12 @@ export class MoragProxy {
   readonly #options: ProxyOptions
   readonly #base: URL
   // A server may think for long before it answers. Connections that nobody uses keep no process alive.
-  readonly #agent = new Agent({
-    connect: { timeout: 10 * SECOND },
-    headersTimeout: 0,
-    bodyTimeout: 0,
-  })
+  readonly #agent: Dispatcher
 
   constructor(options: ProxyOptions) {
     this.#options = options
     this.#base = new URL(options.moragUrl)
+    this.#agent = dispatcherFor(options.moragUrl, { connect: { timeout: 10 * SECOND } })
   }
 
   /**
@@ -85,6 +83,8 @@ export class MoragProxy {
         headers: headersToServer(incoming, this.#options, trustedProxies.sent(incoming)),
         body,
         signal,
+        headersTimeout: 0,
+        bodyTimeout: 0,
       })
     } catch (error) {
       if (signal.aborted || incoming.errored !== null) return null

@@ -9,7 +9,7 @@ import type { TryStep } from './step.ts'
 import { webhookStep } from './webhook.ts'
 
 export interface StepsOptions {
-  config: Pick<IngestionConfig, 'outputDir'>
+  config: Pick<IngestionConfig, 'outputDir' | 'webhookProxy'>
   results: Results
   morag: MoragClient | null
   guard: AddressGuard
@@ -25,6 +25,7 @@ export function trySteps(options: StepsOptions): Record<StepName, TryStep> {
     webhook: webhookStep({
       secret: webhookSecret,
       guard,
+      proxy: config.webhookProxy,
       now,
       resultOf: async (job) =>
         job.status === 'completed' ? await results.read(job.jobId, job.result) : null,

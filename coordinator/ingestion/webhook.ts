@@ -1,4 +1,4 @@
-import { request } from 'undici'
+import { ProxyAgent, request } from 'undici'
 import { Webhook } from 'standardwebhooks'
 import { DAY, SECOND } from '../../shared/duration.ts'
 import { messageOf } from '../../shared/errors.ts'
@@ -19,6 +19,8 @@ export interface WebhookOptions {
   /** `whsec_…`, for targets that have none of their own. */
   secret: string
   guard: AddressGuard
+  /** What they go through: it looks names up by itself, unseen by the guard. Default: nothing. */
+  proxy?: string | null
   /** A job's result, or null when it has none. */
   resultOf: (job: EndedJob) => Promise<ResultBody | null>
   now: () => number
@@ -31,8 +33,15 @@ const MAX_ANSWER_BYTES = 64 * 1024
 const MAX_CONTENT_CHARS = 256 * 1024
 
 /** Tells a job's webhook of its end, signed as the Standard Webhooks specification says. Redirects are not followed. */
-export function webhookStep({ secret, guard, resultOf, now }: WebhookOptions): TryStep {
-  const dispatcher = guard.dispatcher()
+export function webhookStep({
+  secret,
+  guard,
+  proxy = null,
+  resultOf,
+  now,
+}: WebhookOptions): TryStep {
+  const dispatcher =
+    proxy === null ? guard.dispatcher() : new ProxyAgent({ uri: proxy, proxyTunnel: false })
   return async (job, id, signal) => {
     const target = webhookOf(job)
     if (target === null) return { done: true }

@@ -68,6 +68,7 @@ test('without anything said the settings are those that the README promises', ()
         fallbackAfterMs: 5 * MINUTE,
         webhookSecret: null,
         webhookAllow: [],
+        webhookProxy: null,
         outputDir: null,
       },
       logLevel: 'info',
@@ -186,6 +187,15 @@ const settings: [string, string, string, string, (of: Config) => unknown, unknow
     (of) => of.ingestion.webhookAllow,
     ['10.0.0.0/8'],
     ['a.lan', 'b.lan'],
+  ],
+  [
+    '--webhook-proxy',
+    'MORAG_WEBHOOK_PROXY',
+    'http://proxy.lan:3128',
+    'proxy.lan:3129',
+    (of) => of.ingestion.webhookProxy,
+    'http://proxy.lan:3128/',
+    'http://proxy.lan:3129/',
   ],
   [
     '--output-dir',

@@ -59,6 +59,7 @@ export const NO_INGESTION: IngestionConfig = {
   fallbackAfterMs: null,
   webhookSecret: null,
   webhookAllow: [],
+  webhookProxy: null,
   outputDir: null,
 }
 

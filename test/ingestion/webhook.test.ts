@@ -17,6 +17,7 @@ import type { WebhookTarget } from '../../coordinator/job/ingestion.ts'
 import type { EndedJob, ResultBody } from '../../coordinator/job/job.ts'
 import { AppError } from '../../shared/errors.ts'
 import { oneOfEach, pendingJob } from '../coordinator/example-jobs.ts'
+import { startForwardProxy } from '../shared/forward-proxy.ts'
 import { startReceiver } from './receiver.ts'
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -48,6 +49,20 @@ async function deliver(job: EndedJob, guard = LOOPBACK, result = RESULT): Promis
   const step = webhookStep({ secret: SECRET, guard, resultOf: async () => result, now: Date.now })
   return await step(job, 'msg_1', new AbortController().signal)
 }
+
+test('goes through the proxy that is set for it, and that alone looks its name up', async (t) => {
+  const receiver = await startReceiver(t)
+  const proxy = await startForwardProxy(t, { 'hooks.example': Number(new URL(receiver.url).port) })
+  const options = { secret: SECRET, resultOf: async () => RESULT, now: Date.now }
+  const step = webhookStep({ ...options, guard: new AddressGuard([]), proxy: proxy.url })
+  const { signal } = new AbortController()
+  const job = jobFor({ url: 'http://hooks.example/end' })
+  assert.deepEqual(await step(job, 'msg_1', signal), { done: true })
+  assert.deepEqual(proxy.asked, ['POST http://hooks.example/end'])
+  const inside = jobFor({ url: 'http://10.0.0.1/end' })
+  assert.match(reasonOf(await step(inside, 'msg_2', signal)), /10\.0\.0\.1 is not public/)
+  assert.equal(proxy.asked.length, 1)
+})
 
 function reasonOf(tried: Tried): string {
   return tried.done ? 'done' : tried.message

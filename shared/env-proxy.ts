@@ -1,0 +1,63 @@
+import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici'
+import { hostOf, isOwnAddress } from './addresses.ts'
+import { AppError } from './errors.ts'
+
+type Environment = Record<string, string | undefined>
+
+/**
+ * What sends requests to one server, through the proxy that the environment names for it (`HTTP_PROXY`, `HTTPS_PROXY`,
+ * `NO_PROXY`; in small letters they win). This machine itself is always asked directly. As with curl, an https server is
+ * reached by CONNECT and an http server by requests with its whole address.
+ * @throws {AppError} `usage` for a variable that names no proxy.
+ */
+export function dispatcherFor(
+  url: string,
+  options: Agent.Options,
+  environment: Environment = process.env,
+): Dispatcher {
+  if (isOwnAddress(hostOf(new URL(url)))) return new Agent(options)
+  const { http, https } = environmentProxies(environment)
+  return new EnvHttpProxyAgent({
+    ...options,
+    // It reads what is not given from the environment of the process.
+    httpProxy: http ?? '',
+    httpsProxy: https ?? '',
+    noProxy: environment['no_proxy'] ?? environment['NO_PROXY'] ?? '',
+    proxyTunnel: false,
+  })
+}
+
+/** What to look at where a server is not reached and the environment names a proxy, as a sentence; else null. */
+export function proxyHint(url: string, environment: Environment = process.env): string | null {
+  if (isOwnAddress(hostOf(new URL(url)))) return null
+  const { http, https } = environmentProxies(environment)
+  const proxy = url.startsWith('https:') ? (https ?? http) : http
+  if (proxy === null) return null
+  return `The environment names the proxy ${new URL(proxy).host} (HTTP_PROXY, HTTPS_PROXY): see that it is right, or name the host in NO_PROXY.`
+}
+
+function environmentProxies(environment: Environment): {
+  http: string | null
+  https: string | null
+} {
+  return { http: proxyIn('http_proxy', environment), https: proxyIn('https_proxy', environment) }
+}
+
+function proxyIn(name: string, environment: Environment): string | null {
+  const text = (environment[name] ?? environment[name.toUpperCase()] ?? '').trim()
+  if (text === '') return null
+  return proxyUrl(text, name.toUpperCase())
+}
+
+/**
+ * A proxy's address; without a scheme it is one of http.
+ * @param name of the setting that it comes from.
+ * @throws {AppError} `usage`
+ */
+export function proxyUrl(text: string, name: string): string {
+  const whole = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `http://${text}`
+  const url = URL.canParse(whole) ? new URL(whole) : null
+  if (url !== null && /^(https?|socks5?):$/.test(url.protocol) && url.hostname !== '')
+    return url.href
+  throw new AppError('usage', `${name} names no proxy: write it like http://proxy.example:3128.`)
+}
