@@ -8,6 +8,7 @@ import type { Ingestion } from './job/ingestion.ts'
 import { checkWebhook, webhookOf } from './ingestion/webhook-target.ts'
 import type { Job, PendingJob, Source } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
+import { MOST_KINDS } from './job/kinds.ts'
 import { checkRequirements } from './job/requirements.ts'
 import type { Sources } from './files/sources.ts'
 import { receiveForm, type FormSource, type Upload } from './files/upload.ts'
@@ -95,6 +96,8 @@ export class Intake {
     const job = await this.#jobs.create(
       jobId,
       async (): Promise<PendingJob> => {
+        if (this.#jobs.queue.isOneKindTooMany({ submittedBy, contentType, taskOptions }))
+          throw tooManyKinds()
         const stored = await source(jobId)
         const now = this.#jobs.now()
         return {
@@ -127,6 +130,11 @@ export class Intake {
     if (other) throw new AppError('conflict', 'That Idempotency-Key was used for another job.')
     return job
   }
+}
+
+function tooManyKinds(): AppError {
+  const message = `Jobs of ${MOST_KINDS} kinds (content type, language and requires) of yours wait already, which is the most: use fewer, or come again when some are done.`
+  return new AppError('too_many_requests', message)
 }
 
 /**

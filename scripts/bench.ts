@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { crowdCost } from './bench/crowd.ts'
 import { durableCycles } from './bench/durable.ts'
 import { engineCost } from './bench/engines.ts'
 import { journalLength } from './bench/journal.ts'
@@ -23,6 +24,7 @@ const PARTS: Record<
   poll: { title: 'A poll costs the same however many jobs wait', run: pollCost },
   load: { title: 'A start reads every job file', run: loadTime },
   wait: { title: 'Workers that wait for work', run: longPolls },
+  crowd: { title: 'What others ask for costs nobody else', run: crowdCost },
   durable: { title: 'Durable cycles', run: durableCycles },
   journal: { title: 'A journal under a load that does not stop', run: journalLength },
   stream: { title: 'Streaming', run: streaming },

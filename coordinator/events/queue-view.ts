@@ -35,7 +35,7 @@ export function queueView(
     const open = openIn(type.counts)
     const usual = estimates.usualSeconds(type.contentType)
     const drainSeconds = slots === 0 || usual === null ? null : (open / slots) * usual
-    const here = workers.countFor(type.contentType)
+    const here = workers.idsFor(type.contentType).length
     return { ...type, workers: here, slots, drainSeconds: open === 0 ? 0 : drainSeconds }
   })
   types.sort((a, b) => openIn(b.counts) - openIn(a.counts) || byName(a, b))

@@ -1,4 +1,5 @@
 import TinyQueue from 'tinyqueue'
+import { Kinds } from './kinds.ts'
 import { openAtOf, type PendingJob } from './job.ts'
 import { meets, requirementsOf, UNTOLD, type Ability, type Requirements } from './requirements.ts'
 
@@ -16,6 +17,7 @@ interface Entry {
   requirements: Requirements
   /** An entry that left the queue stays in its heaps until it comes up. */
   live: boolean
+  submittedBy: string | null
 }
 
 type Heap = TinyQueue<Entry>
@@ -35,6 +37,7 @@ export class JobQueue {
   readonly #reserved = new Map<string, Shelf>()
   /** Not yet open to everybody, soonest first. */
   readonly #delayed: Heap = new TinyQueue<Entry>([], (a, b) => a.openAt - b.openAt)
+  readonly #kinds = new Kinds()
   #seq = 0
 
   get size(): number {
@@ -43,6 +46,11 @@ export class JobQueue {
 
   has(jobId: string): boolean {
     return this.#entries.has(jobId)
+  }
+
+  /** Whether a job would be of one kind more than its submitter may have waiting. */
+  isOneKindTooMany(job: Pick<PendingJob, 'submittedBy' | 'contentType' | 'taskOptions'>): boolean {
+    return this.#kinds.isOneTooMany({ ...job, requirements: requirementsOf(job) })
   }
 
   /** One that is for the coordinator itself is handed to nobody. */
@@ -63,8 +71,10 @@ export class JobQueue {
       openAt,
       requirements: requirementsOf(job),
       live: true,
+      submittedBy: job.submittedBy,
     }
     this.#entries.set(jobId, entry)
+    this.#kinds.add(entry)
     if (openAt <= now) shelve(this.#ready, contentType, entry)
     else this.#delayed.push(entry)
     if (reservedFor !== null && openAt > now) {
@@ -78,6 +88,7 @@ export class JobQueue {
     const entry = this.#entries.get(jobId)
     if (entry === undefined) return
     entry.live = false
+    this.#kinds.delete(entry)
     this.#entries.delete(jobId)
   }
 

@@ -1,7 +1,7 @@
 import { HOUR } from '../../shared/duration.ts'
 import { startTimer } from '../../shared/timers.ts'
-import type { Job } from '../job/job.ts'
-import { UNTOLD } from '../job/requirements.ts'
+import type { Job, PendingJob } from '../job/job.ts'
+import { meets, requirementsOf, UNTOLD, type Ability } from '../job/requirements.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Waiter, WaitingLine, Wish } from './waiting-line.ts'
 import type { Workers } from './workers.ts'
@@ -37,8 +37,9 @@ export class Offers {
     return taken
   }
 
-  #takeOne({ contentTypes, workerId, leased }: Wish, now: number): string | null {
-    const ability = leased ? this.#workers.abilityOf(workerId) : UNTOLD
+  #takeOne(wish: Wish, now: number): string | null {
+    const { contentTypes, workerId } = wish
+    const ability = this.#abilityOf(wish)
     const isLeft = this.#workers.leftBy(workerId)
     return this.#jobs.queue.take(contentTypes, workerId, now, ability, isLeft)
   }
@@ -62,12 +63,39 @@ export class Offers {
 
   #offer(job: Job, now: number): void {
     this.#open(now)
-    const { queue } = this.#jobs
-    for (const waiter of this.#line.for(job.contentType)) {
-      if (!queue.has(job.jobId)) break
-      this.#serve(waiter, now)
-    }
+    if (job.status === 'pending' && job.availableAt <= now && this.#jobs.queue.has(job.jobId))
+      this.#give(job, now)
     this.#arm()
+  }
+
+  /**
+   * All that wait have been offered all else, so it goes to the first that may have it: one look for each distinct ability
+   * of those who wait, whatever else lies in the queue.
+   */
+  #give(job: PendingJob, now: number): void {
+    const { contentType, jobId } = job
+    const requirements = requirementsOf(job)
+    const known = new Map<string | null, boolean>()
+    const keptFor = job.reserved !== null && job.reserved.untilAt > now ? job.reserved : null
+    for (const waiter of this.#line.for(contentType)) {
+      const { workerId } = waiter
+      if (keptFor !== null) {
+        if (keptFor.workerId === workerId) this.#serve(waiter, now)
+        if (!this.#jobs.queue.has(jobId)) return
+        continue
+      }
+      const ability = this.#abilityOf(waiter)
+      let may = known.get(ability.key)
+      if (may === undefined) known.set(ability.key, (may = meets(ability, requirements)))
+      if (!may || this.#workers.leftBy(workerId)?.(contentType, requirements) === true) continue
+      this.#jobs.queue.remove(jobId)
+      waiter.resolve(jobId)
+      return
+    }
+  }
+
+  #abilityOf({ workerId, leased }: Wish): Ability {
+    return leased ? this.#workers.abilityOf(workerId) : UNTOLD
   }
 
   /** A worker that says of itself what it did not before may have jobs that it could not. */

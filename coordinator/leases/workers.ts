@@ -3,9 +3,10 @@ import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import type { Directive } from '../../shared/wire.ts'
-import { meets, NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
+import { NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
 import { abilityOf } from './ability.ts'
-import { isOpen, openSlots, type Worker } from './worker.ts'
+import { Census } from './census.ts'
+import type { Worker } from './worker.ts'
 import { SetAsides, type AttemptEnd, type GivenBack, type SetAside } from '../job/set-aside.ts'
 
 const FORGET_AFTER = DAY
@@ -21,6 +22,7 @@ export class Workers {
   readonly #listeners: ((workerId: string) => void)[] = []
   readonly #changeListeners: ((workerId: string) => void)[] = []
   readonly #now: () => number
+  #counted: { census: Census; countedAt: number } | null = null
 
   constructor(now: () => number) {
     this.#now = now
@@ -72,6 +74,7 @@ export class Workers {
     if (workerId === LOCAL_WORKER) return null
     if (end.errorCode === null) this.#forgive(workerId)
     const aside = this.#asides.note(end)
+    this.#counted = null
     if (aside !== null) this.#tell(workerId)
     return aside
   }
@@ -81,6 +84,7 @@ export class Workers {
     const { workerId } = attempt
     if (workerId === LOCAL_WORKER) return null
     const aside = this.#asides.noteGivenBack(attempt)
+    this.#counted = null
     if (aside !== null) this.#tell(workerId)
     return aside
   }
@@ -95,14 +99,7 @@ export class Workers {
     workerId: string,
   ): ((contentType: string, requirements: Requirements) => boolean) | undefined {
     if (this.setAsideOf(workerId) === null) return undefined
-    return (contentType, requirements) =>
-      this.#fit(contentType, requirements).some(
-        (one) =>
-          one.workerId !== workerId &&
-          isOpen(one) &&
-          openSlots(one) > 0 &&
-          this.setAsideOf(one.workerId) === null,
-      )
+    return (contentType, requirements) => this.#here.hasTrustedFor(contentType, requirements)
   }
 
   directiveOf(workerId: string): Directive {
@@ -115,29 +112,29 @@ export class Workers {
 
   /** How many jobs of a content type the workers that are here can do at a time. */
   slotsFor(contentType: string, requirements = NO_REQUIREMENTS): number {
-    const here = this.#fit(contentType, requirements)
-    const trusted = here.filter(({ workerId }) => this.setAsideOf(workerId) === null)
-    return (trusted.length > 0 ? trusted : here).reduce((sum, one) => sum + openSlots(one), 0)
+    return this.#here.whoFor(contentType, requirements).slots
   }
 
-  /** How many workers are here that take such jobs. */
-  countFor(contentType: string): number {
-    return this.#fit(contentType, NO_REQUIREMENTS).filter(isOpen).length
+  /** The workers that are here and take such jobs. */
+  idsFor(contentType: string, requirements = NO_REQUIREMENTS): readonly string[] {
+    return this.#here.whoFor(contentType, requirements).workerIds
   }
 
   /** Whether somebody is here who could take such a job, now or later. */
   hasFor(contentType: string, requirements: Requirements): boolean {
-    return this.#fit(contentType, requirements).some(isOpen)
+    return this.#here.hasFor(contentType, requirements)
   }
 
   /** The clock was set by so much: nobody is the more silent for it. */
   clockStepped(ms: number): void {
+    this.#counted = null
     for (const worker of this.#workers.values()) worker.lastSeenAt += ms
     this.#asides.clockStepped(ms)
   }
 
   /** For so long we could not hear anybody. */
   stoodStill(ms: number): void {
+    this.#counted = null
     const now = this.#now()
     for (const worker of this.#workers.values())
       worker.lastSeenAt = Math.min(now, worker.lastSeenAt + ms)
@@ -162,21 +159,25 @@ export class Workers {
   }
 
   #announce(workerId: string): void {
+    this.#counted = null
     for (const listener of this.#listeners) listener(workerId)
   }
 
   #tell(workerId: string): void {
+    this.#counted = null
     for (const listener of this.#changeListeners) listener(workerId)
   }
 
-  #fit(contentType: string, requirements: Requirements): Worker[] {
-    const since = this.#now() - PRESENT
-    return this.all().filter(
-      (one) =>
-        one.lastSeenAt >= since &&
-        one.contentTypes.includes(contentType) &&
-        meets(one.ability, requirements),
-    )
+  /** Who is here, counted again only when that may have changed. */
+  get #here(): Census {
+    const now = this.#now()
+    const { census, countedAt } = this.#counted ?? {}
+    if (census !== undefined && now >= countedAt! && now <= census.validUntil) return census
+    const asideUntil = (workerId: string): number | null =>
+      this.#asides.of(workerId, now)?.untilAt ?? null
+    const counted = new Census(this.#workers.values(), now, PRESENT, asideUntil)
+    this.#counted = { census: counted, countedAt: now }
+    return counted
   }
 
   /** Forgets who has been silent for longest; not whom a person has sent home. @throws {AppError} when all are here. */

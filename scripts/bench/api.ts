@@ -24,8 +24,13 @@ export class Api {
     return JSON.parse(text)
   }
 
-  async create(file: string): Promise<string> {
-    const body = { source_file_path: file, content_type: 'audio', ingestion_task_id: 'bench' }
+  async create(file: string, taskOptions: object = {}): Promise<string> {
+    const body = {
+      source_file_path: file,
+      content_type: 'audio',
+      ingestion_task_id: 'bench',
+      task_options: taskOptions,
+    }
     return ((await this.send('POST', '/remote-jobs/', body)) as { job_id: string }).job_id
   }
 

@@ -3,7 +3,12 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 
 /** Puts jobs into a data folder's `pending/`, as a person could. */
-export function writeJobFiles(dataDir: string, count: number, sourceFile: string): void {
+export function writeJobFiles(
+  dataDir: string,
+  count: number,
+  sourceFile: string,
+  optionsOf: (n: number) => Record<string, unknown> = () => ({ language: 'en' }),
+): void {
   const folder = path.join(dataDir, 'pending')
   mkdirSync(folder, { recursive: true })
   for (let n = 0; n < count; n += 1) {
@@ -13,7 +18,8 @@ export function writeJobFiles(dataDir: string, count: number, sourceFile: string
       status: 'pending',
       content_type: 'audio',
       ingestion_task_id: `bench-${n}`,
-      task_options: { language: 'en' },
+      task_options: optionsOf(n),
+      submitted_by: 'somebody',
       priority: 0,
       source: {
         kind: 'path',

@@ -4,7 +4,8 @@ import { pino } from 'pino'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { watchAttempts } from '../../coordinator/leases/watch-attempts.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
-import { requirementsOf } from '../../coordinator/job/requirements.ts'
+import { Kinds } from '../../coordinator/job/kinds.ts'
+import { NO_REQUIREMENTS, requirementsOf } from '../../coordinator/job/requirements.ts'
 import type { Capabilities, PausedSlot } from '../../shared/announcement.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { assembled, type Assembled } from './assembled.ts'
@@ -195,6 +196,68 @@ describe('a job that its worker cannot do', () => {
     }
     assert.equal(all.workers.setAsideOf('w1'), null)
   })
+})
+
+describe('kinds of jobs that wait', () => {
+  test('are a hundred of one submitter; one more is a 429 until one of them is done', async (t) => {
+    const running = await startRunning(t)
+    const file = running.file('a.mp3')
+    const make = async (model: string): Promise<Answer> =>
+      await running.ask('POST', '/remote-jobs/', {
+        json: {
+          source_file_path: file,
+          content_type: 'audio',
+          ingestion_task_id: 't',
+          task_options: { requires: { model } },
+        },
+      })
+    const made: Answer[] = []
+    for (let n = 0; n < 100; n += 1) made.push(await make(`model-${n}`))
+    const refused = await make('one more')
+    assert.deepEqual([refused.status, refused.body['code']], [429, 'too_many_requests'])
+    assert.match(String(refused.body['detail']), /100 kinds/)
+    assert.equal((await make('model-7')).status, 200)
+    await running.ask('DELETE', `/remote-jobs/${String(made[3]!.body['job_id'])}`)
+    assert.equal((await make('one more')).status, 200)
+  })
+
+  test('are each submitter’s own', () => {
+    const kinds = new Kinds()
+    const kind = (submittedBy: string, n: number): Parameters<Kinds['add']>[0] => ({
+      submittedBy,
+      contentType: `type-${n}`,
+      requirements: NO_REQUIREMENTS,
+    })
+    for (let n = 0; n < 100; n += 1) kinds.add(kind('a', n))
+    assert.equal(kinds.isOneTooMany(kind('a', 100)), true)
+    assert.equal(kinds.isOneTooMany(kind('b', 100)), false)
+    kinds.add(kind('a', 5))
+    kinds.delete(kind('a', 5))
+    assert.equal(kinds.isOneTooMany(kind('a', 100)), true)
+    kinds.delete(kind('a', 5))
+    assert.equal(kinds.isOneTooMany(kind('a', 100)), false)
+  })
+})
+
+test('a job that nobody who waits may have costs one look for each ability among them', async (t) => {
+  const all = await assembled(t)
+  let looks = 0
+  const ability = {
+    ...CAN,
+    get features() {
+      looks += 1
+      return ['words']
+    },
+  }
+  for (let n = 0; n < 50; n += 1) {
+    all.workers.seen(`w${n}`, { capabilities: ability })
+    void all.claim({ workerId: `w${n}`, ...LONG })
+  }
+  for (let n = 0; n < 50; n += 1)
+    await all.add({ taskOptions: { requires: { diarize: true, model: `m${n}` } } })
+  looks = 0
+  await all.add(SPEAKERS)
+  assert.equal(looks, 1)
 })
 
 describe('the slots for a job', () => {
