@@ -1,5 +1,7 @@
-import { extremes, FRAME_SECONDS, readLevels } from './energies.ts'
-import { lengthOf, type Span } from './span.ts'
+import { WavReader } from '../media/wav.ts'
+import { echoDelay, echoFrames } from './echo.ts'
+import { extremes, FRAME_SECONDS, readLevels, SILENT } from './energies.ts'
+import { lengthOf, totalLength, type Span } from './span.ts'
 
 /** One channel of a recording. */
 export interface Channel {
@@ -22,6 +24,10 @@ const CLEAR_SHARE = 0.6
 /** … and each side has at least this much of it, as a share and as a time. */
 const LEAST_SHARE = 0.02
 const LEAST_FRAMES = frames(0.5)
+/** Two rooms' levels are less alike than this; two microphones in one room's are more. */
+const ALIKE = 0.5
+/** Levels below this, in dB, are all the same silence. */
+const FAINTEST = -70
 /** A syllable's dips are not the end of its speaker's speech. */
 const HOLD = frames(0.15)
 /** Shorter than this, in seconds, nothing is left alone, nor is anything cut out. */
@@ -31,6 +37,7 @@ const LEAST_SECONDS = 0.25
  * Where each of the two parties of a call speaks, or null when the two channels are not those of a call. 5 MB are held
  * for each channel of ten hours.
  * @param wavs a 16 kHz mono WAV file for each channel; @param speech where speech is in each (`findSpeech`).
+ * @param options `gains`: by how many dB each was turned up.
  * @throws {AppError} `invalid_media`; the signal's reason when aborted.
  */
 export async function separateCall(
@@ -44,7 +51,54 @@ export async function separateCall(
     levels: lowered(await readLevels(wavs[1], options), rightGain),
     speech: speech[1],
   }
-  return areSeparate(left, right) ? [ownSpeech(left, right), ownSpeech(right, left)] : null
+  const [leftWav, rightWav] = [await WavReader.open(wavs[0]), await WavReader.open(wavs[1])]
+  try {
+    const inRight = await echoDelay(leftWav, rightWav, loudFrames(left))
+    const inLeft = await echoDelay(rightWav, leftWav, loudFrames(right))
+    options.signal.throwIfAborted()
+    // Two voices without anything in common are two parties, also where they speak at once.
+    const areStrangers = inRight === null && inLeft === null && likeness(left, right) < ALIKE
+    if (areStrangers ? !bothSpeak(left, right) : !areSeparate(left, right)) return null
+    const ofRight = foreignFrames(left, right)
+    const ofLeft = foreignFrames(right, left)
+    return [
+      ownSpeech(left, await echoFrames(rightWav, leftWav, inLeft, ofRight)),
+      ownSpeech(right, await echoFrames(leftWav, rightWav, inRight, ofLeft)),
+    ]
+  } finally {
+    await leftWav.close()
+    await rightWav.close()
+  }
+}
+
+/** Whether somebody speaks on either side, for half a second and for a fiftieth of all speech. */
+function bothSpeak(left: Channel, right: Channel): boolean {
+  const [some, more] = [totalLength(left.speech), totalLength(right.speech)]
+  const least = Math.max(LEAST_FRAMES * FRAME_SECONDS, (some + more) * LEAST_SHARE)
+  return Math.min(some, more) >= least
+}
+
+/** How alike the levels of two channels rise and fall where somebody speaks, from -1 to 1. */
+function likeness(left: Channel, right: Channel): number {
+  const [one, other] = [spokenFrames(left), spokenFrames(right)]
+  const pairs: [number, number][] = []
+  for (const [at, isSpoken] of one.entries()) {
+    if ((isSpoken | (other[at] ?? 0)) === 0) continue
+    pairs.push([
+      Math.max(FAINTEST, left.levels[at]!),
+      Math.max(FAINTEST, right.levels[at] ?? SILENT),
+    ])
+  }
+  const mean = (side: 0 | 1): number =>
+    pairs.reduce((sum, pair) => sum + pair[side], 0) / pairs.length
+  const [a, b] = [mean(0), mean(1)]
+  let [ab, aa, bb] = [0, 0, 0]
+  for (const [x, y] of pairs) {
+    ab += (x - a) * (y - b)
+    aa += (x - a) ** 2
+    bb += (y - b) ** 2
+  }
+  return aa > 0 && bb > 0 ? ab / Math.sqrt(aa * bb) : 0
 }
 
 /**
@@ -68,10 +122,9 @@ export function areSeparate(left: Channel, right: Channel): boolean {
   return isClear && counts.left >= least && counts.right >= least
 }
 
-/** A channel's speech without that of the other one, which is heard in it too: where the other is 10 dB louder. */
-export function ownSpeech(own: Channel, other: Channel): Span[] {
-  const foreign = foreignFrames(own, other)
-  return own.speech.flatMap((span) => {
+/** A channel's speech without the frames in which the other one is heard. */
+export function ownSpeech({ speech }: Channel, foreign: Uint8Array): Span[] {
+  return speech.flatMap((span) => {
     const pieces = piecesWithout(span, foreign)
     // What is left of a short span may be short itself.
     return pieces.filter((piece) => lengthOf(piece) >= Math.min(LEAST_SECONDS, lengthOf(span)))
@@ -79,7 +132,7 @@ export function ownSpeech(own: Channel, other: Channel): Span[] {
 }
 
 /** Where the other channel speaks and this one is so much quieter that it can only be heard from there. */
-function foreignFrames(own: Channel, other: Channel): Uint8Array {
+export function foreignFrames(own: Channel, other: Channel): Uint8Array {
   const ours = extremes(own.levels, HOLD, HOLD, true)
   const theirs = extremes(other.levels, HOLD, HOLD, true)
   const loud = loudFrames({ levels: theirs, speech: other.speech })
@@ -89,14 +142,21 @@ function foreignFrames(own: Channel, other: Channel): Uint8Array {
 }
 
 /** The frames of speech that are not much quieter than the loudest of it: 1, all others 0. */
-function loudFrames({ levels, speech }: Channel): Uint8Array {
-  const spoken = new Uint8Array(levels.length)
-  for (const { start, end } of speech) spoken.fill(1, ...frameRange({ start, end }))
+function loudFrames(channel: Channel): Uint8Array {
+  const { levels } = channel
+  const spoken = spokenFrames(channel)
   const heard = levels.filter((_, at) => spoken[at] === 1).sort()
   const loudest = heard[Math.floor((heard.length - 1) * (1 - LOUDEST_SHARE))] ?? 0
   return spoken.map((isSpoken, at) =>
     isSpoken === 1 && levels[at]! >= loudest - LOUD_RANGE ? 1 : 0,
   )
+}
+
+/** The frames in which somebody speaks: 1, all others 0. */
+function spokenFrames({ levels, speech }: Channel): Uint8Array {
+  const spoken = new Uint8Array(levels.length)
+  for (const { start, end } of speech) spoken.fill(1, ...frameRange({ start, end }))
+  return spoken
 }
 
 /** What of a span is not marked. A mark shorter than a word does not cut it. */

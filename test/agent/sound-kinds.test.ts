@@ -104,3 +104,18 @@ describe('every word is heard', () => {
     })
   }
 })
+
+describe('a call whose sides speak at once', () => {
+  it('is heard side by side, by speaker where the job asks', async () => {
+    const sides = '[0:a]apad=whole_dur=12[l];[1:a]adelay=2000,apad=whole_dur=12,volume=-22dB[r]'
+    const join = `${sides};[l][r]join=inputs=2:channel_layout=stereo:map=0.0-FL|1.0-FR`
+    const call =
+      await ffmpeg`-i ${jfk.file} -i ${CLIPS.austen.file} -filter_complex ${join} ${at('call.flac')}`
+    const { said } = await listenTo(call, { diarize: true })
+    assert.ok(wordErrors(jfk.text, said('Speaker_00')).errors <= 3, said('Speaker_00'))
+    assert.ok(wordErrors(CLIPS.austen.text, said('Speaker_01')).errors <= 3, said('Speaker_01'))
+    const plain = await listenTo(call)
+    assert.equal(plain.said().length, said().length)
+    assert.ok(plain.segments.every((segment) => segment.speaker === undefined))
+  })
+})

@@ -3,7 +3,13 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { ensureModel } from '../../agent/models/models.ts'
 import { modelsDir } from '../../agent/paths.ts'
-import { areSeparate, ownSpeech, separateCall, type Channel } from '../../agent/speech/channels.ts'
+import {
+  areSeparate,
+  foreignFrames,
+  ownSpeech,
+  separateCall,
+  type Channel,
+} from '../../agent/speech/channels.ts'
 import { FRAME_SECONDS } from '../../agent/speech/energies.ts'
 import { covered, totalLength, type Span } from '../../agent/speech/span.ts'
 import { findSpeech } from '../../agent/speech/vad.ts'
@@ -69,6 +75,30 @@ describe('separateCall', () => {
       }
     })
   }
+
+  it('leaves both sides whole that speak at once and are not heard in each other, also when one is quiet', async () => {
+    for (const gain of [0, -22]) {
+      const atOnce = `[0:a]apad=whole_dur=12[left];[1:a]adelay=1500,apad=whole_dur=12,volume=${gain}dB[right];[2:a]anullsink`
+      const wavs = await channels(atOnce)
+      const speech = await speechOf(wavs)
+      assert.deepEqual(await separateCall(wavs, speech, { signal }), speech)
+    }
+  })
+
+  it('takes out a voice that comes over from the other side later and by a room, and no other', async () => {
+    const room = 'aecho=0.9:0.9:20|47|90:0.5|0.4|0.3'
+    const bleed = `${VOICES}[jfk]asplit[j][jx];[austen]asplit[a][ax];
+      [jx]adelay=120,volume=-20dB[jl];[ax]adelay=60,${room},volume=-20dB[al];
+      [j][al]amix=inputs=2:duration=first,volume=2[left];[a][jl]amix=inputs=2:duration=first,volume=2[right]`
+    const wavs = await channels(bleed.replace(/\s+/g, ''))
+    const result = await separateCall(wavs, await speechOf(wavs), { signal })
+    assert.ok(result !== null)
+    const [jfk, austen] = result
+    assert.ok(covered({ start: 1, end: 12 }, jfk) > 6.5)
+    assert.ok(covered({ start: 28, end: 35.1 }, austen) > 4.5)
+    assert.ok(covered({ start: 1.5, end: 12 }, austen) < 0.7)
+    assert.ok(covered({ start: 13.5, end: 20 }, jfk) < 0.7)
+  })
 
   it('takes the same sound on both channels for no call, equally loud or not', async () => {
     for (const gain of [0, -3, -15]) {
@@ -140,12 +170,12 @@ describe('ownSpeech', () => {
   it('is what is left without the other one’s', () => {
     const own = channel([-20, -20, -45, -45, -20, -20], [[0, 6]])
     const other = channel([-45, -45, -20, -20, -45, -45], [[0, 6]])
-    const [first, second, ...more] = ownSpeech(own, other)
+    const [first, second, ...more] = ownSpeech(own, foreignFrames(own, other))
     assert.deepEqual(more, [])
     assert.ok(Math.abs((first?.end ?? 0) - 2.1) < 0.2 && Math.abs((second?.start ?? 0) - 3.9) < 0.2)
-    assert.deepEqual(ownSpeech(own, channel([], [])), own.speech)
+    assert.deepEqual(ownSpeech(own, foreignFrames(own, channel([], []))), own.speech)
     // Whoever is quiet by nature is not cut where the other channel only hums.
-    assert.deepEqual(ownSpeech(own, { ...other, speech: [] }), own.speech)
+    assert.deepEqual(ownSpeech(own, foreignFrames(own, { ...other, speech: [] })), own.speech)
   })
 
   it('is nothing where there is only the other one', () => {
@@ -156,7 +186,7 @@ describe('ownSpeech', () => {
         [0.5, 1.9],
       ],
     )
-    assert.deepEqual(ownSpeech(own, channel([-20, -20], [[0, 2]])), [])
+    assert.deepEqual(ownSpeech(own, foreignFrames(own, channel([-20, -20], [[0, 2]]))), [])
   })
 
   it('lies within the speech, ascending and apart, whatever the levels are', () => {
@@ -175,7 +205,7 @@ describe('ownSpeech', () => {
         )
       }
       const [own, other] = [some(), some()]
-      const left = ownSpeech(own, other)
+      const left = ownSpeech(own, foreignFrames(own, other))
       checkOrder(left)
       for (const span of left) {
         assert.ok(Math.abs(covered(span, own.speech) - (span.end - span.start)) < 1e-9)
