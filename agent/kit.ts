@@ -10,6 +10,7 @@ import type { MediaSettings } from './media-settings.ts'
 import { createPipeline, type Pipeline } from './work/pipeline.ts'
 import type { MediaTools } from './media/sandbox.ts'
 import { ageProblem, toolsText } from './media/tools-text.ts'
+import { longPull } from './models/pull-progress.ts'
 import { planSlots } from './host/slot-plan.ts'
 import { Slots } from './host/slots.ts'
 import { createSpeechFinder, NO_VAD } from './hearing/speech-finder.ts'
@@ -55,6 +56,7 @@ export async function openKit(
     dir: settings.modelsDir,
     signal,
     onProgress: onPull,
+    onBytes: longPull(onPull),
     ...(source === undefined ? {} : { source }),
   })
   tell('debug', toolsText(tools))

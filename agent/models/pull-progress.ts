@@ -1,8 +1,11 @@
+import { SECOND } from '../../shared/duration.ts'
 import type { Reporter } from '../reports/reporter-kinds.ts'
 import { SpinnerReporter } from '../reports/spinner-reporter.ts'
+import type { PullOptions } from './pull-options.ts'
 import { Rate, transferText } from './transfer-text.ts'
 
 const REDRAW_MS = 100
+const LONG_MS = 10 * SECOND
 /** Smaller files are there at once: not worth a line. */
 const WORTH_A_LINE = 100_000
 
@@ -38,5 +41,22 @@ export class PullProgress {
     if (isDrawn) this.#reporter.idle(text)
     if (isStep) this.#reporter.event('info', text)
     this.#told = tenths
+  }
+}
+
+/**
+ * Tells how a long download comes in where nobody has asked for one: a line each ten seconds.
+ * @param clock in milliseconds.
+ */
+export function longPull(
+  tell: (text: string) => void,
+  clock: () => number = () => performance.now(),
+): NonNullable<PullOptions['onBytes']> {
+  let toldAt = clock()
+  return (file, received, total) => {
+    const now = clock()
+    if (now - toldAt < LONG_MS) return
+    toldAt = now
+    tell(`${file}: ${transferText(received, total, null)}`)
   }
 }

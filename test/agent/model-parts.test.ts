@@ -7,7 +7,7 @@ import { MODELS, modelNamed, pullable } from '../../agent/models/catalogue.ts'
 import { modelSource } from '../../agent/models/config.ts'
 import { installedModels } from '../../agent/models/installed.ts'
 import { ctranslate2Dir, ggmlFile, placeOf, sherpaFile } from '../../agent/models/places.ts'
-import { PullProgress } from '../../agent/models/pull-progress.ts'
+import { longPull, PullProgress } from '../../agent/models/pull-progress.ts'
 import { Rate, sizeText, transferText } from '../../agent/models/transfer-text.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
@@ -152,5 +152,18 @@ describe('modelSource', () => {
   it('is refused when it cannot be meant', () => {
     for (const env of [{ MORAG_OFFLINE: 'perhaps' }, { MORAG_MODELS_MIRROR: 'https://a:b@c' }])
       assert.throws(() => withEnv(env), { code: 'usage' })
+  })
+})
+
+describe('a download that nobody asked for', () => {
+  it('tells how far it is each ten seconds', () => {
+    let now = 0
+    const told: string[] = []
+    const onBytes = longPull(
+      (text) => told.push(text),
+      () => now,
+    )
+    for (now = 0; now < 25_000; now += 1000) onBytes('ffmpeg', now * 1000, 68_000_000)
+    assert.deepEqual(told, ['ffmpeg: 10.0 MB of 68.0 MB, 14 %', 'ffmpeg: 20.0 MB of 68.0 MB, 29 %'])
   })
 })
