@@ -27,6 +27,9 @@ export interface JobRunnerParts {
   onStage: (stage: Stage) => void
 }
 
+/** Those of a job that has its slot. */
+const SLOT_STAGES: readonly Stage[] = ['loading', 'transcribing']
+
 /** How long giving a job back may take while the agent leaves. */
 const RELEASE_MS = 5_000
 
@@ -37,7 +40,8 @@ const RELEASE_MS = 5_000
 export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<void> {
   const { heartbeat, outbox, reporter, folder, leave, onStage } = parts
   const { jobId, attempt, leaseToken } = job
-  const startedAt = performance.now()
+  let startedAt = performance.now()
+  let hasSlot = false
   const controller = new AbortController()
   const tracked = heartbeat.track(job, controller)
   const activity = reporter.begin(jobId, job.source.filename)
@@ -45,6 +49,11 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
   const workDir = path.join(folder, `${encodeURIComponent(jobId)}.${attempt}`)
   const seconds = (): number => Math.round(performance.now() - startedAt) / 1000
   const report: Report = (progress) => {
+    // What was waited for a slot is no work.
+    if (!hasSlot && SLOT_STAGES.includes(progress.stage)) {
+      hasSlot = true
+      startedAt = performance.now()
+    }
     onStage(progress.stage)
     tracked.update(progress)
     activity.update(progress)

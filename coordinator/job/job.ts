@@ -138,6 +138,8 @@ export type JobEvent =
   | { type: 'succeed'; attempt: number; result: Result }
   | { type: 'fail'; attempt: number; code: string; message: string; retryable: boolean }
   | { type: 'release'; attempt: number }
+  /** For another worker, while it waits for a slot where it is. */
+  | { type: 'take_back'; attempt: number }
   | { type: 'lease_expired' }
   | { type: 'deadline_passed' }
   | { type: 'cancel' }

@@ -45,6 +45,8 @@ export function transition(job: Job, event: JobEvent, context: Context): Job {
       return fail(job, event, context)
     case 'release':
       return release(job, event.attempt, context)
+    case 'take_back':
+      return takeBack(job, event.attempt, context)
     case 'lease_expired':
       return leaseExpired(job, context)
     case 'deadline_passed':
@@ -154,6 +156,14 @@ function release(job: Job, number: number, { now }: Context): Job {
     return job
   const current = held(job, number)
   return pendingAgain(current, endAttempt(current, 'released', now), now)
+}
+
+function takeBack(job: Job, number: number, { now }: Context): Job {
+  const isWaiting =
+    job.status === 'processing' &&
+    lastAttempt(job)?.number === number &&
+    job.lease.waitingSinceAt !== null
+  return isWaiting ? pendingAgain(job, endAttempt(job, 'reassigned', now), now) : job
 }
 
 function leaseExpired(job: Job, context: Context): Job {

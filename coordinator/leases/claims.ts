@@ -5,6 +5,7 @@ import { lastAttempt, type ProcessingJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import { Offers } from './offers.ts'
 import { Turns } from '../turns.ts'
+import { Prefetched } from './prefetched.ts'
 import { WaitingLine } from './waiting-line.ts'
 import type { Workers } from './workers.ts'
 
@@ -33,6 +34,7 @@ export class Claims {
   readonly #workers: Workers
   readonly #line = new WaitingLine()
   readonly #offers: Offers
+  readonly #prefetched: Prefetched
   readonly #turns = new Turns()
   #closed = false
 
@@ -40,6 +42,7 @@ export class Claims {
     this.#jobs = jobs
     this.#workers = workers
     this.#offers = new Offers(jobs, workers, this.#line)
+    this.#prefetched = new Prefetched(jobs, workers, (job) => this.#offerPrefetched(job))
   }
 
   /** How many calls wait for work. */
@@ -101,6 +104,11 @@ export class Claims {
     const until = this.#jobs.now() + waitMs
     for (;;) {
       const taken = this.#offers.take(wish, maxJobs)
+      const elsewhere = taken.length > 0 || prefetch ? null : this.#prefetched.bestFor(wish)
+      if (elsewhere !== null) {
+        await this.#prefetched.takeBack(elsewhere)
+        continue
+      }
       const left = until - this.#jobs.now()
       if (taken.length === 0 && left > 0 && !signal.aborted) {
         const jobId = await this.#line.wait(wish, key, left, signal)
@@ -111,6 +119,16 @@ export class Claims {
       if (taken.length === 0) return []
       const claimed = await firmOf(taken.map((jobId) => this.#hold(jobId, request)))
       if (claimed.length > 0 || signal.aborted) return claimed
+    }
+  }
+
+  /** Looks whether somebody idles who could begin a job that has just begun to wait. */
+  #offerPrefetched({ contentType }: ProcessingJob): void {
+    for (const waiter of this.#line.for(contentType)) {
+      const job = waiter.prefetch ? null : this.#prefetched.bestFor(waiter)
+      if (job === null) continue
+      // In the queue it goes to the first in line. Where that cannot be written down, it stays where it is.
+      return void this.#prefetched.takeBack(job).catch(() => undefined)
     }
   }
 

@@ -48,6 +48,31 @@ describe('while a job has the slot', () => {
     await ran
   })
 
+  it('what the next one waits for it is not told as its processing time', async (t) => {
+    const { worker, coordinator, watch, running, waiting, outbox, add } = await oneSlot(t)
+    const now = performance.now.bind(performance)
+    let waited = 0
+    t.mock.method(performance, 'now', () => now() + waited)
+    const ran = worker.run()
+    await add('j1', 'j2')
+    await watch.until(() => waiting.has('j2'))
+    waited = 3_600_000
+    running.get('j1')?.()
+    await watch.until(() => running.has('j2'))
+    worker.finish()
+    running.get('j2')?.()
+    await ran
+    await outbox.flush(10_000)
+    const told = coordinator.results.map(({ job_id: jobId, processing_time: seconds }) => [
+      jobId,
+      Number(seconds) >= 3_600,
+    ])
+    assert.deepEqual(told, [
+      ['j1', true],
+      ['j2', false],
+    ])
+  })
+
   it('who waits for work for later asks anew when the slot is free', async (t) => {
     const { worker, coordinator, watch, running } = await oneSlot(t)
     coordinator.add('j1')

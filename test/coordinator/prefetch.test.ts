@@ -106,3 +106,60 @@ test('a wait that began before a restart is not taken for work after it', async 
   assert.equal(await beatTo(again, 'transcribe'), 'continue')
   assert.ok((await deadlineAt(again)) >= before + waited)
 })
+
+describe('a job that waits for its slot', () => {
+  const beat = { mediaSeconds: null, processedSeconds: null, progress: 0.1 }
+
+  /** A job that w1 has got ready and that is at a stage there. */
+  async function heldAt(
+    all: Awaited<ReturnType<typeof assembled>>,
+    stage: string,
+  ): Promise<string> {
+    const jobId = await all.add()
+    assert.deepEqual(ids(await all.claim({ workerId: 'w1', prefetch: true })), [jobId])
+    const event = { type: 'heartbeat', attempt: 1, beat: { ...beat, stage } } as const
+    await all.jobs.apply(jobId, event)
+    return jobId
+  }
+
+  test('goes to a worker that asks for work to begin at once, and is lost to the other', async (t) => {
+    const all = await assembled(t)
+    const jobId = await heldAt(all, 'waiting')
+    const [job] = await all.claim({ workerId: 'w2' })
+    assert.equal(job?.jobId, jobId)
+    const outcomes = job.attempts.map(({ workerId, outcome }) => [workerId, outcome])
+    assert.deepEqual(outcomes, [
+      ['w1', 'reassigned'],
+      ['w2', null],
+    ])
+    assert.equal(job.retryCount, 0)
+  })
+
+  test('goes to a worker that idles when it begins to wait', async (t) => {
+    const all = await assembled(t)
+    const idle = all.claim({ workerId: 'w2', contentTypes: ['audio'], ...LONG })
+    // What w2 may not have while it is free goes to w1 by hand.
+    const jobId = await all.add({ reserved: { workerId: 'w1', untilAt: NOON + SECOND } })
+    assert.deepEqual(ids(await all.claim({ workerId: 'w1', prefetch: true })), [jobId])
+    const event = { type: 'heartbeat', attempt: 1, beat: { ...beat, stage: 'waiting' } } as const
+    await all.jobs.apply(jobId, event)
+    assert.deepEqual(ids(await idle), [jobId])
+  })
+
+  test('stays where it is for one that looks ahead, its own worker, and one that cannot do it', async (t) => {
+    const all = await assembled(t)
+    await heldAt(all, 'waiting')
+    assert.deepEqual(await all.claim({ workerId: 'w2', prefetch: true }), [])
+    assert.deepEqual(await all.claim({ workerId: 'w1' }), [])
+    assert.deepEqual(await all.claim({ workerId: 'w2', contentTypes: ['video'] }), [])
+    assert.deepEqual(await all.claim({ workerId: 'w2', claimId: null }), [])
+  })
+
+  test('stays where it is once it has its slot', async (t) => {
+    const all = await assembled(t)
+    const jobId = await heldAt(all, 'waiting')
+    const event = { type: 'heartbeat', attempt: 1, beat: { ...beat, stage: 'loading' } } as const
+    await all.jobs.apply(jobId, event)
+    assert.deepEqual(await all.claim({ workerId: 'w2' }), [])
+  })
+})
