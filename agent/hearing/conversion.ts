@@ -51,6 +51,8 @@ export interface Heard {
   track: AudioTrack | null
   /** How much of the track could be decoded. */
   heardSeconds: number
+  /** The file's clock was set while it was recorded: its claimed length says nothing. */
+  clockJumps?: boolean
   subtitles: SubtitleTrack | null
   warnings: string[]
 }

@@ -30,6 +30,8 @@ export interface HearingRequest {
   tell: (stage: Stage, seconds: number) => void
   /** A sentence for whoever reads the text. */
   warn: (text: string) => void
+  /** The file's clock was set while it was recorded: its claimed length says nothing. */
+  onClockJump: () => void
 }
 
 /** Of sound that could not be measured. */
@@ -156,21 +158,34 @@ function channelPath({ workDir }: HearingRequest, channel: number): string {
 /** Decodes; false when the track has no sound. */
 async function decoded(
   tools: Tools,
-  { sourcePath, track, media, signal, tell, warn }: HearingRequest,
+  request: HearingRequest,
   target: string,
   { mix, from }: { mix: Mix; from?: number },
 ): Promise<boolean> {
+  const { sourcePath, track, media, signal, tell, warn } = request
   try {
-    const { cutShort } = await decode(tools, sourcePath, track.index, target, {
-      signal,
-      media,
-      fromSeconds: from ?? 0,
-      mix,
-      // Measuring it was the first half, but for what goes on.
-      onProgress: (at) =>
-        tell('decoding', from === undefined ? (media.durationSeconds + at) / 2 : from + at),
-    })
+    const { cutShort, brokenOff, clockJumps } = await decode(
+      tools,
+      sourcePath,
+      track.index,
+      target,
+      {
+        signal,
+        media,
+        fromSeconds: from ?? 0,
+        mix,
+        // Measuring it was the first half, but for what goes on.
+        onProgress: (at) =>
+          tell('decoding', from === undefined ? (media.durationSeconds + at) / 2 : from + at),
+      },
+    )
     if (cutShort) warn('The file has more sound than its length allows: the rest was left out.')
+    if (brokenOff !== null) {
+      warn(
+        `Reading the file ended before its end (${brokenOff}): what is behind that was not heard.`,
+      )
+    }
+    if (clockJumps) request.onClockJump()
     return true
   } catch (error) {
     if (error instanceof AppError && error.code === 'no_audio') return false

@@ -52,6 +52,7 @@ async function listenIn(
   const madeOf = (track: AudioTrack | null): string =>
     JSON.stringify([asked.options, wantsSpeakers, track?.index ?? MIX])
   let mediaSeconds = media.durationSeconds
+  let clockJumps = false
   const tell = (stage: Stage, processedSeconds: number): void => {
     const within = mediaSeconds > 0 ? processedSeconds / mediaSeconds : 0
     const known = mediaSeconds > 0 ? { mediaSeconds } : {}
@@ -75,6 +76,9 @@ async function listenIn(
     tell,
     warn(text) {
       if (!warnings.includes(text)) warnings.push(text)
+    },
+    onClockJump() {
+      clockJumps = true
     },
   })
   if (heard === null) return null
@@ -130,6 +134,7 @@ async function listenIn(
     engine: { ...info, model: modelLabel(asked.options.model ?? info.model) },
     track,
     heardSeconds: hearing.seconds,
+    clockJumps,
     subtitles: null,
     warnings,
   }

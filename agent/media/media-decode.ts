@@ -56,7 +56,6 @@ export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
     `aformat=sample_fmts=s16:sample_rates=${RATE}:channel_layouts=mono`,
     `atrim=end_sample=${Math.ceil(limitSeconds * RATE)}`,
     // Prints the time of each frame: on its way into a file it would be changed wherever a clock goes back.
-    ...(isTimed(media) ? [] : [`asetnsamples=n=${RATE}:p=0`]),
     'ashowinfo[wav]',
   ]
   const part = seconds === undefined ? [] : ['-t', (fromSeconds - seek + seconds).toFixed(3)]
@@ -86,7 +85,8 @@ export function frameOf(line: string): { time: number; samples: number } | null 
 }
 
 /** Containers without times of their own: sound is as long as its data, whatever is computed from a header. */
-const UNTIMED = /^(mp3|wav|w64|flac|aac|ac3|eac3|amr|dts|aiff|au|caf)$/
+const UNTIMED =
+  /^(mp3|wav|w64|flac|aac|ac3|eac3|amr|dts|aiff|au|caf|wv|tta|ape|mpc8?|gsm|voc|dss|nistsphere|sox|loas|oma)$/
 
 /** Whether sound of it has gaps. */
 export function isTimed(media: DecodeOptions['media']): boolean {

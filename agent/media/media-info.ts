@@ -19,6 +19,8 @@ export interface AudioTrack {
   title?: string
   /** What is said on it about the film; left out when it is what is said in it. */
   aside?: 'commentary' | 'description'
+  /** Its own length, where the container says it, in seconds. */
+  durationSeconds?: number
   /** No decoder is known for it. */
   unreadable?: true
 }
@@ -56,6 +58,8 @@ interface Chapter {
 export interface MediaInfo {
   /** What the container says, 0 when it says nothing that can be; an estimate for raw streams. */
   durationSeconds: number
+  /** `durationSeconds` is an estimate from its size. */
+  isLengthGuessed?: true
   /** What it says although a file of its size cannot be so long. */
   claimedSeconds?: number
   /** The file's own time at which it begins, in seconds; left out when that is 0. */
@@ -143,6 +147,7 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
         language: languageOf(stream.tags),
         default: Boolean(stream.disposition['default']),
         ...kindOfSound(stream),
+        ...lengthOf(stream),
         ...(/^(unknown|none)?$/.test(stream.codec_name) ? { unreadable: true as const } : {}),
       })),
     video: moving
@@ -169,6 +174,16 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
       ...kindOfSubtitles(stream),
     })),
   }
+}
+
+/** Matroska's is a tag: `00:00:11.064000000`. */
+function lengthOf({
+  duration,
+  tags,
+}: Probed['streams'][number]): Pick<AudioTrack, 'durationSeconds'> {
+  const [, h, m, s] = /^(\d+):(\d\d):(\d\d\.\d+)$/.exec(tags['DURATION'] ?? '') ?? []
+  const seconds = s === undefined ? duration : Number(h) * 3600 + Number(m) * 60 + Number(s)
+  return seconds > 0 ? { durationSeconds: seconds } : {}
 }
 
 function layoutOf({

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
+import { kindOf } from './file-kind.ts'
 import { isToldToEnd, type ToolResult } from './media-tool.ts'
 
 /** What the tools print, and what that means for the job; the first that fits. Exit codes differ between versions. */
@@ -11,23 +11,14 @@ const REFUSALS: [RegExp, ErrorCode][] = [
   [/Cannot allocate memory|Resource temporarily unavailable/i, 'engine_failed'],
   [/No such file or directory|Permission denied/i, 'source_missing'],
   [
-    /Decoder .*not found|Unknown decoder|no decoder for|codec not currently supported/i,
+    /Decoder .*not found|Unknown decoder|no decoder (for|found)|Error binding filtergraph|codec not currently supported/i,
     'unsupported_media',
   ],
 ]
 
-/** Texts that name other files, or are pictures: how they begin, and what they are. Nothing of them is followed. */
-const TEXTS: [RegExp, string][] = [
-  [/^#EXTM3U/, 'a playlist (HLS)'],
-  [/^ffconcat version/, 'a list of other files (ffconcat)'],
-  [/<MPD[\s>]/, 'a playlist (DASH)'],
-  [/<svg[\s>]/i, 'a picture (SVG)'],
-  [/^<\?xml\s/, 'an XML file'],
-  [/^<(!doctype )?html/i, 'a web page'],
-  [/^v=0\r?\no=/, 'the description of a stream (SDP)'],
-  [/^\[playlist\]/i, 'a playlist'],
-]
-const HEAD_BYTES = 1024
+/** ffmpeg's names of what it takes for pictures, texts and lists. */
+const NO_MEDIA =
+  /_pipe$|^(image2|tty|gif|apng|ico|bin|xbin|adf|idf|hls|dash|concat\w*|sdp|srt|ass|webvtt|svg\w*)$/
 
 /**
  * What a tool's failure means for the job. Says nothing of where the file lies here: the sentence goes to whoever sent it.
@@ -52,16 +43,28 @@ export async function refusal(file: string, result: ToolResult): Promise<AppErro
     case 'no_audio':
       return noSound()
     case 'invalid_media': {
+      const refused = /\[(\w+) @[^\]]*\] Format not on whitelist/.exec(printed)?.[1]
       const kind = await kindOf(file)
-      return kind === null
-        ? new AppError(code, `The file is not readable as audio or video: ${why}.`)
-        : new AppError(code, `The file is ${kind}, not audio or video: nothing of it is read.`)
+      if (
+        refused !== undefined &&
+        !NO_MEDIA.test(refused) &&
+        (kind?.startsWith('of type') ?? true)
+      ) {
+        return notRead(refused)
+      }
+      if (kind !== null) {
+        return new AppError(code, `The file is ${kind}, not audio or video: nothing of it is read.`)
+      }
+      return new AppError(code, `The file is not readable as audio or video: ${why}.`)
     }
     case 'unsupported_media':
       if (isTooMany(printed)) {
         return new AppError(code, 'The file has more tracks than are read (1000).')
       }
-      return new AppError(code, `The file could not be read: ${why}.`)
+      return new AppError(
+        code,
+        `The file's sound cannot be decoded here: ${why}. Convert it first, for example with the program that made it.`,
+      )
     default:
       return new AppError(code, `The file could not be read: ${why}.`)
   }
@@ -76,6 +79,13 @@ export function noSound(): AppError {
   return new AppError('no_audio', 'The file has no audio track with anything in it.')
 }
 
+function notRead(format: string): AppError {
+  return new AppError(
+    'unsupported_media',
+    `Format not supported: ${format.toUpperCase()}. Convert it first, for example with ffmpeg -i FILE out.flac.`,
+  )
+}
+
 function beyond(limit: 'time' | 'size'): AppError {
   const what =
     limit === 'time'
@@ -85,21 +95,4 @@ function beyond(limit: 'time' | 'size'): AppError {
     'too_large',
     `${what}: it was stopped. Convert it, or cut it into shorter files.`,
   )
-}
-
-/** What a text is that was sent as a recording; null: no such text. */
-async function kindOf(file: string): Promise<string | null> {
-  try {
-    const handle = await open(file)
-    try {
-      const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
-      const head = buffer.toString('utf8', 0, bytesRead).replace(/^\ufeff?\s*/, '')
-      return TEXTS.find(([pattern]) => pattern.test(head))?.[1] ?? null
-    } finally {
-      await handle.close()
-    }
-  } catch {
-    // Unreadable by now: what the tool said has to do.
-    return null
-  }
 }

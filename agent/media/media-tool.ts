@@ -9,7 +9,8 @@ import { lockedIn, type MediaTools } from './sandbox.ts'
 
 /** Only containers that hold media themselves: no playlist can make ffmpeg open other files or addresses. */
 const FORMATS =
-  'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg,flac,aac,avi,mpegts,mpeg,asf,flv,aiff,amr,caf,ac3,eac3,dts,w64,au'
+  'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg,flac,aac,avi,mpegts,mpeg,asf,flv,aiff,amr,caf,ac3,eac3,dts,w64,au,' +
+  'wv,tta,ape,mpc,mpc8,gsm,voc,dss,nistsphere,sox,loas,oma,mxf,dv'
 /** What ffmpeg and ffprobe are told before every input. */
 export const SAFE = ['-protocol_whitelist', 'file', '-format_whitelist', FORMATS]
 /** ffmpeg says what is wrong, and nothing else. */

@@ -16,6 +16,13 @@ const PLAIN: Record<string, string> = {
   mpegts: 'video/mp2t',
   mpeg: 'video/mpeg',
   flv: 'video/x-flv',
+  wv: 'audio/x-wavpack',
+  tta: 'audio/x-tta',
+  ape: 'audio/x-ape',
+  gsm: 'audio/gsm',
+  voc: 'audio/x-voc',
+  mxf: 'application/mxf',
+  dv: 'video/dv',
 }
 
 /**

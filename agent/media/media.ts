@@ -3,6 +3,7 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { decodingLimits, PROBING } from './child-limits.ts'
 import { decodeArgs, frameOf, isTimed, originOf, type DecodeOptions } from './media-decode.ts'
+import { inspect } from './inspect.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
 import { PROBED } from './media-probe.ts'
 import { isTooMany, noSound, refusal } from './media-refusal.ts'
@@ -28,7 +29,9 @@ export async function probe(
   file: string,
   options: { signal: AbortSignal },
 ): Promise<MediaInfo> {
-  const media = await look(tools, file, [], options.signal)
+  const { opening, hasOwnTime } = await inspect(file)
+  const media = await look(tools, file, opening, options.signal)
+  if (hasOwnTime) delete media.startSeconds
   if (media.audio.length > 0 || !STREAMED.test(media.format)) return media
   return await look(tools, file, FAR, options.signal)
 }
@@ -45,14 +48,18 @@ async function look(
   signal: AbortSignal,
 ): Promise<MediaInfo> {
   const show = ['-show_entries', PROBED, '-of', 'json']
+  let isGuess = false
   const result = await runTool(tools, {
     tool: 'ffprobe',
-    args: ['-v', 'error', ...SAFE, ...opening, ...show, `file:${file}`],
+    args: ['-v', 'level+warning', ...SAFE, ...opening, ...show, `file:${file}`],
     file,
     folder: null,
     limits: PROBING,
     signal,
     tailBytes: MAX_PROBE_BYTES,
+    onLog(line) {
+      isGuess ||= line.includes('Estimating duration from bitrate')
+    },
   })
   // Newer ones go on with the first thousand tracks.
   if (result.exitCode !== 0 || isTooMany(result.stderrTail)) throw await refusal(file, result)
@@ -60,8 +67,11 @@ async function look(
     const text = 'The file has more tracks, chapters and titles than any recording needs.'
     throw new AppError('unsupported_media', text)
   }
-  const media = parseProbe(result.stdoutTail)
-  return opening.length === 0 ? media : { ...media, opening: [...opening] }
+  return {
+    ...parseProbe(result.stdoutTail),
+    ...(isGuess ? { isLengthGuessed: true as const } : {}),
+    ...(opening.length === 0 ? {} : { opening: [...opening] }),
+  }
 }
 
 /**
@@ -113,16 +123,27 @@ export async function decode(
     }
     tell(0)
     const clockJumps = await place(tools, file, { raw, outWav, timeline, limitSeconds }, options)
-    return { cutShort: timeline.samples / RATE > limitSeconds - 1, clockJumps }
+    return {
+      cutShort: timeline.samples / RATE > limitSeconds - 1,
+      clockJumps,
+      brokenOff: brokenOff(result.stderrTail),
+    }
   } finally {
     await rm(raw, { force: true })
   }
+}
+
+/** ffmpeg is content with what it has by then. */
+function brokenOff(errors: string): string | null {
+  return /Error during demuxing: (.*)/.exec(errors)?.[1]?.trim() ?? null
 }
 
 /** How decoding went. */
 interface Decoded {
   /** There was more sound than a file of that size can have; the rest of it is left out. */
   cutShort: boolean
+  /** What is wrong with the file where reading it ended before its end; null: it did not, as far as ffmpeg says. */
+  brokenOff: string | null
   /** The file's clock was set while it was recorded: its times are of no use, its sound is whole. */
   clockJumps: boolean
 }

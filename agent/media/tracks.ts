@@ -56,6 +56,10 @@ export interface Found {
 /** Raw streams carry no length: ffprobe guesses it from the first frames. */
 const GUESSED = new Set(['aac', 'ac3', 'eac3', 'amr', 'dts', 'mpegts'])
 
+function isGuess({ format, isLengthGuessed }: MediaInfo): boolean {
+  return isLengthGuessed === true || GUESSED.has(format)
+}
+
 /** Of a claim that is not believed no more than this is repeated: a thousand hours. */
 const MOST_CLAIMED_SECONDS = 3_600_000
 
@@ -87,8 +91,8 @@ export function warningsOf(found: Found): string[] {
     warnings.push(`The file has no sound to hear: ${text}.`)
     return warnings
   }
-  const claimed = media.durationSeconds
-  if (!GUESSED.has(media.format) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
+  const claimed = Math.min(media.durationSeconds, track.durationSeconds ?? Infinity)
+  if (!isGuess(media) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
     const [heard, whole] = [heardSeconds, claimed].map((seconds) => seconds.toFixed(1))
     warnings.push(`Its sound ends at ${heard} s of ${whole} s: the file may be cut off or damaged.`)
   }

@@ -96,5 +96,16 @@ export function speakersOf(segments: readonly Segment[]): string[] {
 
 /** How many words are said. */
 export function wordCount(segments: readonly Segment[]): number {
-  return spoken(segments).reduce((sum, { text }) => sum + printable(text).split(' ').length, 0)
+  return spoken(segments)
+    .flatMap(({ text }) => printable(text).split(' '))
+    .reduce((sum, word) => sum + (UNSPACED.test(word) ? wordsWithin(word) : 1), 0)
+}
+
+/** Scripts that put no spaces between words. */
+const UNSPACED =
+  /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
+const words = new Intl.Segmenter(undefined, { granularity: 'word' })
+
+function wordsWithin(text: string): number {
+  return [...words.segment(text)].filter(({ isWordLike }) => isWordLike).length
 }

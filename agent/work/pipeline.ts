@@ -16,6 +16,7 @@ import { readJobOptions } from '../job-options.ts'
 import { listen } from '../hearing/listening.ts'
 import { renderMarkdown } from '../transcript/markdown.ts'
 import { probe } from '../media/media.ts'
+import type { MediaInfo } from '../media/media-info.ts'
 import { resultMetadata } from '../transcript/metadata.ts'
 import { overall, type Report } from '../reports/progress.ts'
 import { readSubtitles, subtitlesToPrefer } from '../transcript/subtitles.ts'
@@ -54,11 +55,12 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
   const { sourcePath, signal, report, workDir } = input
   const filename = printable(input.filename)
   signal.throwIfAborted()
-  const kind = kindOf(input.contentType)
+  const sentAs = kindOf(input.contentType)
   const { options, warnings } = readJobOptions(input.taskOptions)
   report({ stage: 'probing', ratio: overall('probing', 0) })
   const fileSizeBytes = await sizeOf(sourcePath)
   const media = await probe(parts.tools, sourcePath, { signal })
+  const kind = isRecording(media) ? 'audio' : sentAs
   await mkdir(workDir, { recursive: true })
   const subtitles = subtitlesToPrefer(media, options)
   const heard: Heard =
@@ -66,7 +68,7 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
     (await readSubtitles(parts.tools, input, media, subtitles, options))
   const { track, transcript } = heard
   // A film goes on where its sound has ended; a recording is as long as it sounds.
-  if (kind === 'video') {
+  if (kind === 'video' && heard.clockJumps !== true) {
     transcript.durationSeconds = Math.max(transcript.durationSeconds, media.durationSeconds)
   }
   report({ stage: 'rendering', ratio: overall('rendering', 0) })
@@ -101,6 +103,12 @@ function kindOf(contentType: string): 'audio' | 'video' {
     'unsupported_media',
     `This agent converts audio and video, not '${contentType}'.`,
   )
+}
+
+/** Sound alone in a container for films: browsers and phones record so, and its name does not tell. */
+function isRecording({ video, audio, mimeType = '' }: MediaInfo): boolean {
+  const isForBoth = /^audio\/(webm|mp4|x-matroska|ogg|3gpp|x-ms-wma)$/.test(mimeType)
+  return isForBoth && video === null && audio.length > 0
 }
 
 /** Progress that never goes back, whatever the tools say of theirs. */

@@ -142,6 +142,9 @@ describe('speakersOf and wordCount', () => {
   it('count only what is said', () => {
     assert.deepEqual(speakersOf(segments), ['Speaker_00', 'Speaker_01'])
     assert.equal(wordCount(segments), 14)
+    const said = (text: string) => [{ start: 0, end: 1, text }]
+    assert.equal(wordCount(said('今天天气很好。')), 3)
+    assert.equal(wordCount(said('สวัสดีครับ well-known 2.5')), 4)
     assert.equal(wordCount([]), 0)
   })
 })

@@ -213,6 +213,13 @@ describe('convert', () => {
     assert.equal(wordErrors(CLIPS.austen.text, heard(film)).errors, 0)
   })
 
+  it('takes sound alone in a container for films for a recording, whatever it is called', async () => {
+    const recorded = await ffmpeg`-i ${CLIPS.austen.file} -c:a libopus ${at('browser.webm')}`
+    const { content, metadata } = await convert(recorded, 'video')
+    assert.match(content, /^# Audio Transcription: browser\.webm\n/)
+    assert.deepEqual(metadata['warnings'], [])
+  })
+
   it('says that a file breaks off', async () => {
     const source = await makeMedia(folder, 'jfk', 'mkv')
     await truncate(source, 200_000)

@@ -81,6 +81,18 @@ describe('warningsOf', () => {
     assert.deepEqual(warningsOf({ ...found, media, heardSeconds: 98.5 }), [])
     const raw = { ...media, format: 'aac' }
     assert.deepEqual(warningsOf({ ...found, media: raw, heardSeconds: 50 }), [])
+    const guessed = { ...media, format: 'mp3', isLengthGuessed: true as const }
+    assert.deepEqual(warningsOf({ ...found, media: guessed, heardSeconds: 50 }), [])
+  })
+
+  it('does not take sound that is shorter than its film for a damaged file', () => {
+    const short = { ...track(0, null), durationSeconds: 50 }
+    const media = { ...film, audio: [short] }
+    assert.deepEqual(warningsOf({ ...found, media, track: short, heardSeconds: 50 }), [])
+    assert.match(
+      warningsOf({ ...found, media, track: short, heardSeconds: 40 })[0] ?? '',
+      /40\.0 s/,
+    )
   })
 
   it('says when a file is not what it was sent as', () => {

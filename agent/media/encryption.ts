@@ -1,0 +1,66 @@
+import { open } from 'node:fs/promises'
+import type { Mp4Facts } from './mp4-boxes.ts'
+
+const HEAD_BYTES = 256 * 1024
+
+/** What protects a file, by marks near its beginning; each is in files of that kind alone. */
+const MARKS: [kind: RegExp, mark: Buffer, what: string][] = [
+  [
+    /^\x30\x26\xb2\x75/,
+    Buffer.from('fbb3112223bdd211b4b700a0c955fc6e', 'hex'),
+    'Windows Media DRM',
+  ],
+  [
+    /^\x30\x26\xb2\x75/,
+    Buffer.from('14e68a292226174cb935dae07ee9289c', 'hex'),
+    'Windows Media DRM',
+  ],
+  // A content encoding whose type is encryption.
+  [/^\x1a\x45\xdf\xa3/, Buffer.from('50338101', 'hex'), 'DRM'],
+  [/^....ftypaaxc?/s, Buffer.from('ftypaax'), 'Audible DRM'],
+  [/^....\x57\x90\x75\x36/s, Buffer.from('57907536', 'hex'), 'Audible DRM'],
+]
+
+/** What the sound of a file is encrypted with; null: it is not, as far as can be seen. Throws what the file system does. */
+export async function encryptionOf(file: string, mp4: Mp4Facts | null): Promise<string | null> {
+  const sounds = mp4?.sounds ?? []
+  if (sounds.length > 0 && sounds.every((one) => one === 'drms')) return 'iTunes DRM'
+  if (sounds.length > 0 && sounds.every((one) => /^(enca|drms|aavd)$/.test(one))) return 'DRM'
+  const handle = await open(file)
+  try {
+    const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+    const head = buffer.subarray(0, bytesRead)
+    const begin = head.toString('latin1', 0, 16)
+    const marked = MARKS.find(([kind, mark]) => kind.test(begin) && head.includes(mark))
+    return marked?.[2] ?? transportEncryption(head)
+  } finally {
+    await handle.close()
+  }
+}
+
+const SYNC = 0x47
+const NOTHING_PID = 0x1fff
+/** Apple's marks for encrypted sound in a programme's table. */
+const SAMPLE_AES = ['zaac', 'zac3', 'zec3', 'aacd', 'ac3d']
+
+/** Of an MPEG transport stream whose packets are mostly scrambled, or whose table says so. */
+function transportEncryption(head: Buffer): string | null {
+  const packet = [188, 192].find((size) => isTransport(head, size === 192 ? 4 : 0, size))
+  if (packet === undefined) return null
+  let all = 0
+  let scrambled = 0
+  for (let at = packet === 192 ? 4 : 0; at + 188 <= head.length; at += packet) {
+    const pid = head.readUInt16BE(at + 1) & 0x1fff
+    const hasPayload = (head[at + 3]! & 0x10) !== 0
+    if (head[at] !== SYNC || pid === NOTHING_PID || !hasPayload) continue
+    all += 1
+    if ((head[at + 3]! & 0xc0) !== 0) scrambled += 1
+  }
+  if (all > 0 && scrambled > all / 2) return 'the scrambling of a broadcaster'
+  return SAMPLE_AES.some((mark) => head.includes(mark)) ? 'SAMPLE-AES' : null
+}
+
+function isTransport(head: Buffer, from: number, size: number): boolean {
+  if (head.length < from + 3 * size) return false
+  return [0, 1, 2].every((count) => head[from + count * size] === SYNC)
+}

@@ -1,0 +1,44 @@
+import { open } from 'node:fs/promises'
+import { fileTypeFromBuffer } from 'file-type'
+
+/** Texts that name other files, or are pictures: how they begin, and what they are. Nothing of them is followed. */
+const TEXTS: [RegExp, string][] = [
+  [/^#EXTM3U/, 'a playlist (HLS)'],
+  [/^ffconcat version/, 'a list of other files (ffconcat)'],
+  [/<MPD[\s>]/, 'a playlist (DASH)'],
+  [/<svg[\s>]/i, 'a picture (SVG)'],
+  [/^<\?xml\s/, 'an XML file'],
+  [/^<(!doctype )?html/i, 'a web page'],
+  [/^v=0\r?\no=/, 'the description of a stream (SDP)'],
+  [/^\[playlist\]/i, 'a playlist'],
+]
+const TEXT_BYTES = 1024
+/** As much as `file-type` looks at. */
+const HEAD_BYTES = 4100
+
+/** What a file is that holds neither audio nor video, in words for who sent it; null: nobody knows. */
+export async function kindOf(file: string): Promise<string | null> {
+  try {
+    const handle = await open(file)
+    try {
+      const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
+      return await kindByHead(buffer.subarray(0, bytesRead))
+    } finally {
+      await handle.close()
+    }
+  } catch {
+    // Unreadable by now: what the tool said has to do.
+    return null
+  }
+}
+
+async function kindByHead(head: Buffer): Promise<string | null> {
+  const text = head.toString('utf8', 0, TEXT_BYTES).replace(/^\ufeff?\s*/, '')
+  const named = TEXTS.find(([pattern]) => pattern.test(text))?.[1]
+  if (named !== undefined) return named
+  if (head.every((byte) => byte === 0)) return 'nothing but zeros'
+  // Cut in the middle of a character, the last one may be none.
+  if (/^[\t\n\r\x20-\x7e\u00a0-\ufffc]+\ufffd?$/.test(text)) return 'a text'
+  const found = await fileTypeFromBuffer(head)
+  return found === undefined || /^(audio|video)\//.test(found.mime) ? null : `of type ${found.mime}`
+}

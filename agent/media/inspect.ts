@@ -1,0 +1,46 @@
+import { stat } from 'node:fs/promises'
+import { AppError } from '../../shared/errors.ts'
+import { encryptionOf } from './encryption.ts'
+import { readMp4 } from './mp4-boxes.ts'
+import { openingOf } from './opening.ts'
+
+/** What is known of a file before a program reads it. */
+interface Inspected {
+  /** What ffmpeg and ffprobe are told before its name. */
+  opening: string[]
+  /** It is an MP4 of one piece: its time begins where its index says, silence included. */
+  hasOwnTime: boolean
+}
+
+/**
+ * Looks at a file's size and its boxes.
+ * @throws {AppError} `invalid_media` when it is empty or its index is missing, `unsupported_media` when it is encrypted.
+ */
+export async function inspect(file: string): Promise<Inspected> {
+  try {
+    const { size } = await stat(file)
+    if (size === 0) {
+      throw new AppError('invalid_media', 'The file is empty (0 bytes): send it again.')
+    }
+    const mp4 = await readMp4(file)
+    const encryption = await encryptionOf(file, mp4)
+    if (encryption !== null) {
+      throw new AppError(
+        'unsupported_media',
+        `The file is encrypted (${encryption}): its sound cannot be read. Send a copy without protection.`,
+      )
+    }
+    if (mp4 !== null && !mp4.hasIndex && !mp4.isFragmented) {
+      throw new AppError(
+        'invalid_media',
+        'The file is incomplete: the index at its end (moov) is missing, as when an upload or a recording breaks off. ' +
+          'Send it again; a recording that broke off can be repaired with a program like untrunc.',
+      )
+    }
+    return { opening: await openingOf(file), hasOwnTime: mp4 !== null && !mp4.isFragmented }
+  } catch (error) {
+    if (error instanceof AppError) throw error
+    // It cannot be read: ffprobe will say so.
+    return { opening: [], hasOwnTime: false }
+  }
+}
