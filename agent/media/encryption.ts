@@ -2,23 +2,18 @@ import { open } from 'node:fs/promises'
 import type { Mp4Facts } from './mp4-boxes.ts'
 
 const HEAD_BYTES = 256 * 1024
+/** Marks are in headers: further on, anything might look like one. */
+const MARK_BYTES = 64 * 1024
+const TABLE_BYTES = 8 * 1024
 
-/** What protects a file, by marks near its beginning; each is in files of that kind alone. */
-const MARKS: [kind: RegExp, mark: Buffer, what: string][] = [
-  [
-    /^\x30\x26\xb2\x75/,
-    Buffer.from('fbb3112223bdd211b4b700a0c955fc6e', 'hex'),
-    'Windows Media DRM',
-  ],
-  [
-    /^\x30\x26\xb2\x75/,
-    Buffer.from('14e68a292226174cb935dae07ee9289c', 'hex'),
-    'Windows Media DRM',
-  ],
+/** What protects a file, by a mark near its beginning: the bytes that its kind has somewhere, in hex. */
+const MARKS: { at: number; kind: string; mark: string; what: string }[] = [
+  { at: 0, kind: '3026b275', mark: 'fbb3112223bdd211b4b700a0c955fc6e', what: 'Windows Media DRM' },
+  { at: 0, kind: '3026b275', mark: '14e68a292226174cb935dae07ee9289c', what: 'Windows Media DRM' },
   // A content encoding whose type is encryption.
-  [/^\x1a\x45\xdf\xa3/, Buffer.from('50338101', 'hex'), 'DRM'],
-  [/^....ftypaaxc?/s, Buffer.from('ftypaax'), 'Audible DRM'],
-  [/^....\x57\x90\x75\x36/s, Buffer.from('57907536', 'hex'), 'Audible DRM'],
+  { at: 0, kind: '1a45dfa3', mark: '50338101', what: 'DRM' },
+  { at: 4, kind: '66747970616178', mark: '66747970616178', what: 'Audible DRM' },
+  { at: 4, kind: '57907536', mark: '57907536', what: 'Audible DRM' },
 ]
 
 /** What the sound of a file is encrypted with; null: it is not, as far as can be seen. Throws what the file system does. */
@@ -30,9 +25,12 @@ export async function encryptionOf(file: string, mp4: Mp4Facts | null): Promise<
   try {
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(HEAD_BYTES), 0, HEAD_BYTES, 0)
     const head = buffer.subarray(0, bytesRead)
-    const begin = head.toString('latin1', 0, 16)
-    const marked = MARKS.find(([kind, mark]) => kind.test(begin) && head.includes(mark))
-    return marked?.[2] ?? transportEncryption(head)
+    const near = head.subarray(0, MARK_BYTES)
+    const marked = MARKS.find(
+      ({ at, kind, mark }) =>
+        near.subarray(at).indexOf(kind, 0, 'hex') === 0 && near.includes(mark, 0, 'hex'),
+    )
+    return marked?.what ?? transportEncryption(head)
   } finally {
     await handle.close()
   }
@@ -57,7 +55,9 @@ function transportEncryption(head: Buffer): string | null {
     if ((head[at + 3]! & 0xc0) !== 0) scrambled += 1
   }
   if (all > 0 && scrambled > all / 2) return 'the scrambling of a broadcaster'
-  return SAMPLE_AES.some((mark) => head.includes(mark)) ? 'SAMPLE-AES' : null
+  return SAMPLE_AES.some((mark) => head.subarray(0, TABLE_BYTES).includes(mark))
+    ? 'SAMPLE-AES'
+    : null
 }
 
 function isTransport(head: Buffer, from: number, size: number): boolean {

@@ -42,21 +42,8 @@ export async function refusal(file: string, result: ToolResult): Promise<AppErro
       return new AppError(code, 'The disk is full: the file could not be decoded. Free some space.')
     case 'no_audio':
       return noSound()
-    case 'invalid_media': {
-      const refused = /\[(\w+) @[^\]]*\] Format not on whitelist/.exec(printed)?.[1]
-      const kind = await kindOf(file)
-      if (
-        refused !== undefined &&
-        !NO_MEDIA.test(refused) &&
-        (kind?.startsWith('of type') ?? true)
-      ) {
-        return notRead(refused)
-      }
-      if (kind !== null) {
-        return new AppError(code, `The file is ${kind}, not audio or video: nothing of it is read.`)
-      }
-      return new AppError(code, `The file is not readable as audio or video: ${why}.`)
-    }
+    case 'invalid_media':
+      return await unreadable(file, printed, why)
     case 'unsupported_media':
       if (isTooMany(printed)) {
         return new AppError(code, 'The file has more tracks than are read (1000).')
@@ -68,6 +55,19 @@ export async function refusal(file: string, result: ToolResult): Promise<AppErro
     default:
       return new AppError(code, `The file could not be read: ${why}.`)
   }
+}
+
+/** What a file is that ffmpeg does not read. */
+async function unreadable(file: string, printed: string, why: string): Promise<AppError> {
+  const kind = await kindOf(file)
+  const format = /\[(\w+) @[^\]]*\] Format not on whitelist/.exec(printed)?.[1]
+  const isMedia = kind === null || kind.startsWith('of type')
+  if (format !== undefined && isMedia && !NO_MEDIA.test(format)) return notRead(format)
+  const text =
+    kind === null
+      ? `The file is not readable as audio or video: ${why}.`
+      : `The file is ${kind}, not audio or video: nothing of it is read.`
+  return new AppError('invalid_media', text)
 }
 
 /** Whether ffmpeg says that a file has more tracks than it takes. */
