@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { endQuietlyOnClosedPipe } from '../shared/closed-pipe.ts'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { printable } from '../shared/printable.ts'
 import { asksForAbout, VERSION } from '../shared/version.ts'
@@ -55,11 +56,7 @@ async function program(names: readonly string[]): Promise<Command> {
 }
 
 async function main(): Promise<void> {
-  // Whoever reads our output may stop reading: that is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') throw error
-    process.exit(EXIT.done)
-  })
+  endQuietlyOnClosedPipe()
   const args = process.argv.slice(2)
   const cli = await program(wanted(args))
   try {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from 'commander'
+import { endQuietlyOnClosedPipe } from '../shared/closed-pipe.ts'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../shared/errors.ts'
 import { printable } from '../shared/printable.ts'
 import { asksForAbout, VERSION } from '../shared/version.ts'
@@ -41,6 +42,7 @@ async function program(names: readonly string[]): Promise<Command> {
 }
 
 async function main(): Promise<void> {
+  endQuietlyOnClosedPipe()
   const args = process.argv.slice(2)
   const isVersion = args.includes('--version') || args.includes('-V')
   const cli = await program(isVersion ? [] : wanted(args))

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
-import type { Form } from '../../shared/forms.ts'
 import type { StatusAnswer } from '../../shared/wire.ts'
 import { Client } from '../client/client.ts'
 import { Contact } from '../client/contact.ts'
@@ -22,13 +21,13 @@ import type { Activity, Reporter } from '../reports/reporter-kinds.ts'
 import { createReporter } from '../reports/reporter.ts'
 import { pause } from '../client/retry.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
-import { formOption } from './transcribe.ts'
+import { formOption, outputOf } from './transcribe.ts'
 
 const EXAMPLES = `
 Examples:
   morag-agent submit talk.mp3                          upload it and print the job's id
   morag-agent submit talk.mp3 --wait                   … and wait for the transcript
-  morag-agent submit talk.mp4 --wait --format srt --output talk.srt
+  morag-agent submit talk.mp4 --wait --output talk.srt
 `
 
 const LOOK_MS = 500
@@ -41,7 +40,10 @@ export function addSubmit(cli: Command): void {
     .addOption(new Option('--type <type>', 'content type (default: by the extension)'))
     .option('--wait', 'follow the job and print its transcript')
     .addOption(formOption())
-    .option('--output <file>', 'where to write the transcript (default: standard output)')
+    .option(
+      '--output <file>',
+      'file or folder to write the transcript to (default: standard output)',
+    )
     .option('--json', "print the coordinator's answer as JSON")
   addJobFlags(command)
     .option(
@@ -65,6 +67,7 @@ async function submit(file: string, flags: Flags): Promise<void> {
     times: false,
   })
   const settings = coordinatorSettings(flags)
+  const output = await outputOf(file, json ? { ...flags, format: 'json' } : flags)
   if (settings.apiKey !== null && (await isReadOnTheWay(settings.url)))
     reporter.event('warn', readOnTheWayText(settings.url))
   // Somebody waits to hear that the address is wrong.
@@ -80,9 +83,8 @@ async function submit(file: string, flags: Flags): Promise<void> {
     }
     await follow(client, jobId, path.basename(file), reporter, signal)
     reporter.close()
-    const form = flags['format'] as Form
-    const text = await client.resultBody(jobId, json ? 'json' : form, { signal })
-    await writeOutput(flags['output'], text)
+    const text = await client.resultBody(jobId, output.form, { signal })
+    await writeOutput(output, text)
   } finally {
     reporter.close()
     await connection.close()

@@ -1,8 +1,9 @@
+import { constants } from 'node:fs'
 import { access, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
 import type { Artifact } from '../transcript/artifacts.ts'
 import { addLogSettings, logSettings, wantsPlainOutput, type Flags } from '../config.ts'
@@ -12,7 +13,7 @@ import { interruptible } from '../interrupt.ts'
 import { readJobOptions } from '../job-options.ts'
 import { openKit } from '../kit.ts'
 import { addMediaSettings, mediaSettings } from '../media-settings.ts'
-import { print, writeOutput } from '../output.ts'
+import { openOutput, print, writeOutput, type Output } from '../output.ts'
 import { createReporter } from '../reports/reporter.ts'
 import { speechOptions } from '../hearing/speech-options.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
@@ -20,7 +21,7 @@ import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 const EXAMPLES = `
 Examples:
   morag-agent transcribe talk.mp3
-  morag-agent transcribe talk.mp4 --format srt --output talk.srt
+  morag-agent transcribe talk.mp4 --output talk.srt
   morag-agent transcribe talk.mp3 --format json | jq .segments
   morag-agent transcribe call.wav --diarize --engine whisper-cpp --model large-v3-turbo
   morag-agent transcribe film.mkv --audio-track de --key-frames ./frames
@@ -33,7 +34,7 @@ export function addTranscribe(cli: Command): void {
     .description('turn a file into text here, without a coordinator')
     .argument('<file>', 'audio or video')
     .addOption(formOption())
-    .option('--output <file>', 'where to write it (default: standard output)')
+    .option('--output <file>', 'file or folder to write it to (default: standard output)')
     .addOption(new Option('--type <type>', 'what the file is').choices(['audio', 'video']))
   addJobFlags(command)
     .option('--key-frames <dir>', 'put pictures of its scenes there')
@@ -44,7 +45,14 @@ export function addTranscribe(cli: Command): void {
 }
 
 export function formOption(): Option {
-  return new Option('--format <format>', 'form of the transcript').choices(FORMS).default('md')
+  const text = 'form of the transcript (default: by the extension of --output, else md)'
+  return new Option('--format <format>', text).choices(FORMS)
+}
+
+/** Where the transcript of a file is to go. @throws {AppError} `usage` where it cannot. */
+export async function outputOf(file: string, flags: Flags): Promise<Output> {
+  const { output, format } = flags as { output?: string; format?: Form }
+  return await openOutput(output, format, file)
 }
 
 async function transcribe(file: string, flags: Flags): Promise<void> {
@@ -67,6 +75,9 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
     await access(file).catch((error: unknown) => {
       if (isSystemError(error, 'ENOENT', 'ENOTDIR')) throw noFile(file, error)
     })
+    const output = await outputOf(file, flags)
+    const frames = typeof flags['keyFrames'] === 'string' ? path.resolve(flags['keyFrames']) : null
+    if (frames !== null && flags['dryRun'] !== true) await makeFolder(frames)
     const kit = await openKit(settings, {
       signal,
       tell: (kind, text) => reporter.event(kind, text),
@@ -90,10 +101,9 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
       activity.done(`done in ${((performance.now() - from) / 1000).toFixed(1)} s`)
       for (const warning of warningsOf(converted.metadata)) reporter.event('warn', warning)
       reporter.close()
-      if (typeof flags['keyFrames'] === 'string') {
-        await keep(converted.artifacts, path.resolve(flags['keyFrames']))
-      }
-      await writeOutput(flags['output'], renderForm(flags['format'] as Form, converted))
+      // The text first: it is worth more than its pictures.
+      await writeOutput(output, renderForm(output.form, converted))
+      if (frames !== null) await keep(converted.artifacts, frames)
     } finally {
       await kit.close()
     }
@@ -106,8 +116,18 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
   }
 }
 
+/** Before any work: what cannot be put there is not found out when all is done. */
+async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true })
+    await access(folder, constants.W_OK | constants.X_OK)
+  } catch (error) {
+    const message = `${folder} cannot be written to (--key-frames): ${messageOf(error)}.`
+    throw new AppError('usage', message, { cause: error })
+  }
+}
+
 async function keep(artifacts: readonly Artifact[], folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true })
   for (const { name, file } of artifacts) await copyFile(file, path.join(folder, name))
 }
 

@@ -108,6 +108,24 @@ describe('the admin’s commands', () => {
     )
   })
 
+  it('end quietly when nobody reads them', async (t) => {
+    const { running } = await scene(t)
+    for (let n = 0; n < 3; n += 1) await createJob(running)
+    for (const command of [
+      ['export'],
+      ['jobs', 'list'],
+      ['workers', 'list'],
+      ['export', '--help'],
+    ]) {
+      const url = command.includes('--help') ? [] : ['--url', running.url]
+      const args = [...programCode('coordinator'), ...command, ...url]
+      const child = execa(process.execPath, args, { reject: false, stdin: 'ignore' })
+      child.stdout.destroy()
+      const { stderr, exitCode } = await child
+      assert.deepEqual([stderr, exitCode], ['', 0], command.join(' '))
+    }
+  })
+
   it('need the key, and say so', async (t) => {
     const { admin } = await scene(t, { apiKey: 'sesame' })
     const { stderr, exitCode } = await admin('jobs list')
