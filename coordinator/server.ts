@@ -1,5 +1,6 @@
 import type { Logger } from 'pino'
 import { MINUTE, SECOND } from '../shared/duration.ts'
+import { AppError } from '../shared/errors.ts'
 import { createApp } from './app.ts'
 import { assemble } from './assemble.ts'
 import type { Config } from './config.ts'
@@ -16,6 +17,8 @@ export interface Coordinator {
   url: string
   /** What its operator should know of, as sentences. */
   warnings: readonly string[]
+  /** Resolves when the data folder is no longer this coordinator's, with why; then nothing is left but to close it. */
+  lost: Promise<AppError>
   /** Answers what is under way, brings the folders up to date and lets go of them. */
   close(): Promise<void>
 }
@@ -49,7 +52,8 @@ export async function startCoordinator(
     const app = createApp(services, limits)
     const listening = await listen(app, config, { limits, connections: services.connections, log })
     const { url } = listening
-    const sweep = sweepOf(services)
+    const { lost, look } = holdOf(store, config.dataDir)
+    const sweep = sweepOf(services, look)
     const stopClock = services.clock.watch()
     sweep.start()
     services.continuations.start()
@@ -58,6 +62,7 @@ export async function startCoordinator(
     return {
       url,
       warnings: services.access.warnings(),
+      lost,
       async close() {
         stopClock()
         const swept = sweep.stop()
@@ -81,9 +86,27 @@ export async function startCoordinator(
   }
 }
 
-function sweepOf({ upkeep, workers, log }: Services): Sweep {
+/** Looks after our hold on the data folder: `lost` resolves, once the store has let go, when a look finds it gone. */
+function holdOf(
+  store: FileJobStore,
+  dataDir: string,
+): { lost: Promise<AppError>; look: () => Promise<void> } {
+  let tell: (reason: AppError) => void
+  const lost = new Promise<AppError>((resolve) => (tell = resolve))
+  const look = async (): Promise<void> => {
+    if (store.isOurs) return
+    const message = `${dataDir}/lock was removed or replaced, so another coordinator may have the folder: this one stops, and writes nothing to it any more.`
+    const reason = new AppError('unavailable', message)
+    store.abandon(reason)
+    tell(reason)
+  }
+  return { lost, look }
+}
+
+function sweepOf({ upkeep, workers, log }: Services, look: () => Promise<void>): Sweep {
   return new Sweep(
     [
+      { name: 'look after the data folder', everyMs: SECOND, run: look },
       { name: 'end of leases', everyMs: SECOND, run: async () => await upkeep.expire() },
       { name: 'end of workers', everyMs: MINUTE, run: async () => workers.prune() },
       { name: 'retention', everyMs: MINUTE, run: async () => await upkeep.retire() },

@@ -8,6 +8,11 @@ import { delay } from './timers.ts'
 
 /** A folder that is ours until we let go of it. */
 export interface FolderLock {
+  /**
+   * False once the lock's name is gone or another's, or the folder is: somebody else may have it by now. A name can be
+   * taken away by whoever may write there, so ask again and again.
+   */
+  isOurs(): boolean
   release(): Promise<void>
 }
 
@@ -54,6 +59,7 @@ export async function lockFolder(
     }
     server.unref()
     return {
+      isOurs: () => isNamed(path.join(folder, 'lock'), ours),
       async release() {
         if (inodeOf(place('lock')) === ours) unlinkSync(place('lock'))
         await letGo()
@@ -111,6 +117,15 @@ async function takeName(own: string, lock: string): Promise<boolean> {
 
 function inodeOf(file: string): number | null {
   return lstatSync(file, { throwIfNoEntry: false })?.ino ?? null
+}
+
+/** Whether a name is still that inode's; what cannot be looked at for now counts as unchanged. */
+function isNamed(file: string, inode: number | null): boolean {
+  try {
+    return inodeOf(file) === inode
+  } catch (error) {
+    return !isSystemError(error, 'ENOTDIR')
+  }
 }
 
 /** Only a refusal shows that the owner is gone; whatever else goes wrong, it may be there. */

@@ -30,9 +30,12 @@ async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
   const stop = stopSignal()
   const coordinator = await startCoordinator(config, log)
   for (const warning of coordinator.warnings) log.warn(warning)
-  log.info({ signal: await stop }, 'stopping')
+  const reason = await Promise.race([stop, coordinator.lost])
+  if (typeof reason === 'string') log.info({ signal: reason }, 'stopping')
+  else log.fatal(reason.message)
   await coordinator.close()
   log.info('stopped')
+  if (typeof reason !== 'string') process.exitCode = EXIT.failed
 }
 
 /** The first signal to stop; a second one is not waited for. */

@@ -121,7 +121,9 @@ export class JobFolders {
           await nextTurn()
           sliceStart = performance.now()
         }
-        const job = changed.get(jobId)!
+        const job = changed.get(jobId)
+        // They are all dropped when the folder is no longer ours.
+        if (job === undefined) continue
         try {
           if (job === null) this.#remove(jobId)
           else await this.#write(job)

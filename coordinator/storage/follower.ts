@@ -16,6 +16,8 @@ export interface FollowerOptions {
   onError: (message: string, error: unknown) => void
   /** Milliseconds that only ever pass. */
   steady: () => number
+  /** Whether the folder is still ours. */
+  isOurs: () => boolean
 }
 
 /** Folders follow within this time. */
@@ -100,6 +102,13 @@ export class Follower {
     await done
   }
 
+  /** Writes nothing more: the folder is another's. */
+  abandon(): void {
+    this.#isStopped = true
+    if (this.#timer !== null) clearTimeout(this.#timer)
+    this.#changed.clear()
+  }
+
   /** Empties the journal where that can be, and follows no more. */
   async close(): Promise<void> {
     this.#isStopped = true
@@ -114,8 +123,10 @@ export class Follower {
   /** Makes the folders hold what the journal has put aside, and drops that; false when they cannot. */
   async #settle(): Promise<boolean> {
     if (!(await this.#follow())) return false
-    await syncBelow(this.#options.dir, SYNC_PATIENCE_MS)
-    await this.#options.journal.dropPrevious()
+    const { dir, journal, isOurs } = this.#options
+    await syncBelow(dir, SYNC_PATIENCE_MS)
+    if (!isOurs()) return false
+    await journal.dropPrevious()
     return true
   }
 
@@ -129,8 +140,10 @@ export class Follower {
   }
 
   async #tick(): Promise<void> {
-    const { journal, onError } = this.#options
+    const { journal, onError, isOurs } = this.#options
     this.#timer = null
+    // Whoever looks after the hold on the folder sees it, too, and stops us.
+    if (!isOurs()) return
     this.#isTicking = true
     try {
       // First: what is cut off next is in the folders soon.

@@ -1,5 +1,5 @@
-import { open, type FileHandle } from 'node:fs/promises'
-import { AppError, isDiskFull } from '../../shared/errors.ts'
+import { open, stat, type FileHandle } from 'node:fs/promises'
+import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
 import { diskReason } from './disk-reason.ts'
 import { PRIVATE_FILE } from './private-folder.ts'
 
@@ -10,16 +10,18 @@ import { PRIVATE_FILE } from './private-folder.ts'
  */
 export class Segment {
   readonly #handle: FileHandle
+  readonly #inode: bigint
   #bytes = 0
 
-  private constructor(handle: FileHandle) {
+  private constructor(handle: FileHandle, inode: bigint) {
     this.#handle = handle
+    this.#inode = inode
   }
 
   /** An empty one, also where a file was. @throws {AppError} `no_space` when it cannot be made for that. */
   static async create(file: string): Promise<Segment> {
     try {
-      return new Segment(await openPrivate(file))
+      return await openPrivate(file, (handle, inode) => new Segment(handle, inode))
     } catch (error) {
       throw isDiskFull(error) ? fullDisk(error) : error
     }
@@ -46,6 +48,16 @@ export class Segment {
     this.#bytes += bytes.length
   }
 
+  /** Whether a file is this one: a name may have been taken away, or given to another. */
+  async isAt(file: string): Promise<boolean> {
+    try {
+      return (await stat(file, { bigint: true })).ino === this.#inode
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false
+      throw error
+    }
+  }
+
   async close(): Promise<void> {
     await this.#handle.close()
   }
@@ -68,11 +80,15 @@ export class Segment {
 }
 
 /** Empty, and closed to others also where it was there before. */
-async function openPrivate(file: string): Promise<FileHandle> {
+async function openPrivate<T>(
+  file: string,
+  use: (handle: FileHandle, inode: bigint) => T,
+): Promise<T> {
   const handle = await open(file, 'w', PRIVATE_FILE)
   try {
-    if (((await handle.stat()).mode & 0o077) !== 0) await handle.chmod(PRIVATE_FILE)
-    return handle
+    const facts = await handle.stat({ bigint: true })
+    if (facts.isFile() && (facts.mode & 0o077n) !== 0n) await handle.chmod(PRIVATE_FILE)
+    return use(handle, facts.ino)
   } catch (error) {
     await handle.close()
     throw error

@@ -1,10 +1,10 @@
 import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { AppError } from '../../shared/errors.ts'
 import { diskReason } from './disk-reason.ts'
+import { clearLog, CURRENT, NEXT, PREVIOUS } from './journal-files.ts'
 import { encode, type JournalEntry } from './journal-line.ts'
 import { Segment } from './journal-segment.ts'
-import { replay } from './replay.ts'
 import { syncDirectory } from './sync.ts'
 
 interface Waiting {
@@ -22,12 +22,6 @@ export interface JournalOptions {
   /** Told when lines begin to wait for room. */
   onFull?: () => void
 }
-
-const CURRENT = 'journal.ndjson'
-/** The segment that a cut has put aside, until the folders hold all that it says. */
-const PREVIOUS = 'journal.previous.ndjson'
-/** What a cut goes on in, before that has the name. */
-const NEXT = 'journal.next.ndjson'
 
 /**
  * The redo log. `append` resolves when the line is on the disk; appends that arrive during a sync share the next one
@@ -55,17 +49,10 @@ export class Journal {
 
   /** Starts an empty log; whatever stood in the old one must be in the folders, synced. */
   static async start(dir: string, options: JournalOptions = {}): Promise<Journal> {
-    // The older segment goes first: alone it would set back what the newer one says.
-    await rm(path.join(dir, PREVIOUS), { force: true })
-    await syncDirectory(dir)
+    await clearLog(dir)
     const segment = await Segment.create(path.join(dir, CURRENT))
     await syncDirectory(dir)
     return new Journal(dir, segment, options)
-  }
-
-  /** Gives what a log left behind to `take`; how many bytes were never acknowledged. */
-  static replay(dir: string, take: (entry: JournalEntry) => void): number {
-    return replay([path.join(dir, PREVIOUS), path.join(dir, CURRENT)], take)
   }
 
   /** Since the last cut. */
@@ -121,6 +108,12 @@ export class Journal {
     if (this.isFull) for (const { reject } of this.#lines.splice(0)) reject(reason)
   }
 
+  /** Takes nothing more, for a reason that is not the disk's. */
+  fail(reason: AppError): void {
+    this.#failure ??= reason
+    this.#goOn()
+  }
+
   async close(): Promise<void> {
     while (this.#running !== null) await this.#running
     this.refuseWaiting(new AppError('unavailable', 'The coordinator stops.'))
@@ -174,14 +167,22 @@ export class Journal {
     if (this.#failure !== null) throw this.#failure
     try {
       await this.#segment.append(bytes)
+      // Before anybody is told: what is in a file without this name is nowhere.
+      if (bytes.length > 0) await this.#checkName()
     } catch (error) {
       const isRefused = error instanceof AppError && error.code === 'no_space'
-      throw isRefused ? error : (this.#failure = brokenLog(error))
+      throw isRefused ? error : (this.#failure ??= brokenLog(error))
     }
+  }
+
+  async #checkName(): Promise<void> {
+    if (await this.#segment.isAt(path.join(this.#dir, CURRENT))) return
+    throw (this.#failure = takenAway())
   }
 
   async #cutNow(): Promise<void> {
     if (this.#failure !== null) throw this.#failure
+    await this.#checkName()
     // Opened and made first: where that fails all stays as it is.
     const directory = await open(this.#dir, 'r')
     try {
@@ -190,9 +191,7 @@ export class Journal {
         await rename(path.join(this.#dir, CURRENT), path.join(this.#dir, PREVIOUS))
       } catch (error) {
         await next.close()
-        // Somebody has taken the log away: what is appended to it would be nowhere.
-        if (isSystemError(error, 'ENOENT')) this.#failure = brokenLog(error)
-        throw this.#failure ?? error
+        throw error
       }
       try {
         // On the disk in this order, too: an empty log must not take the place of the one that counts.
@@ -227,6 +226,12 @@ async function settle(waiting: readonly Waiting[], work: () => Promise<void>): P
   } catch (error) {
     for (const { reject } of waiting) reject(error)
   }
+}
+
+function takenAway(): AppError {
+  const message =
+    'The journal has been taken away or replaced: look for another coordinator on the data folder, then restart this one.'
+  return new AppError('unavailable', message)
 }
 
 function brokenLog(cause: unknown): AppError {

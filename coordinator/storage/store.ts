@@ -5,6 +5,7 @@ import type { Job } from '../job/job.ts'
 import { JobFolders, type Quarantined } from './folders.ts'
 import type { JobStore } from './job-store.ts'
 import { Follower } from './follower.ts'
+import { replayLog, takeOver } from './journal-files.ts'
 import type { JournalEntry } from './journal-line.ts'
 import { Journal } from './journal.ts'
 import { syncBelow } from './sync.ts'
@@ -75,6 +76,17 @@ export class FileJobStore implements JobStore {
   /** Why no change can be taken, or null. */
   get failure(): AppError | null {
     return this.#journal.failure
+  }
+
+  /** Whether the data folder is still held by us: see {@link FolderLock.isOurs}. */
+  get isOurs(): boolean {
+    return this.#lock.isOurs()
+  }
+
+  /** Writes nothing more, takes no change and only waits to be closed: the data folder is another's by now. */
+  abandon(reason: AppError): void {
+    this.#journal.fail(reason)
+    this.#follower.abandon()
   }
 
   /** Why the folders are behind, or null. */
@@ -150,7 +162,8 @@ export class FileJobStore implements JobStore {
   async #recover(): Promise<void> {
     const { dir, now, journalBytes, onError, steady = () => performance.now() } = this.#options
     const newest = new Map<string, JournalEntry>()
-    const ignoredBytes = Journal.replay(dir, (entry) => newest.set(idIn(entry), entry))
+    await takeOver(dir)
+    const ignoredBytes = replayLog(dir, (entry) => newest.set(idIn(entry), entry))
     const torn = `The journal ends in ${ignoredBytes} bytes that were never acknowledged: left out.`
     if (ignoredBytes > 0) onError(torn, null)
     const { jobs, quarantined } = this.#folders.load(now(), (jobId) => newest.has(jobId))
@@ -175,8 +188,15 @@ export class FileJobStore implements JobStore {
       mostBytes: 2 * journalBytes,
       onFull: () => this.#follower.followSoon(),
     })
-    const [folders, journal] = [this.#folders, this.#journal]
-    this.#follower = new Follower({ dir, folders, journal, journalBytes, onError, steady })
+    this.#follower = new Follower({
+      dir,
+      folders: this.#folders,
+      journal: this.#journal,
+      journalBytes,
+      onError,
+      steady,
+      isOurs: () => this.isOurs,
+    })
   }
 
   #publish(job: Job): void {

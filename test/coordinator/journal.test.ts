@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import {
   existsSync,
   mkdirSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -16,6 +17,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { execa } from 'execa'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { decode, encode, type JournalEntry } from '../../coordinator/storage/journal-line.ts'
+import { takeOver } from '../../coordinator/storage/journal-files.ts'
 import { Journal } from '../../coordinator/storage/journal.ts'
 import { gate } from './gate.ts'
 import { replayed } from './replayed.ts'
@@ -283,9 +285,10 @@ describe('a log that is as long as it may be', () => {
 describe('after a failure', () => {
   test('to write, every append is refused as unavailable and says what to do', async () => {
     const dir = tempFolder()
-    // A disk with no space left.
-    symlinkSync('/dev/full', path.join(dir, CURRENT))
     const journal = await Journal.start(dir)
+    // A disk with no space left, where nothing can be taken back either.
+    symlinkSync('/dev/full', path.join(dir, 'journal.next.ndjson'))
+    await journal.cut()
     const both = await Promise.allSettled([journal.append(put(1)), journal.append(put(2))])
     for (const outcome of both)
       assert.ok(outcome.status === 'rejected' && unavailable(outcome.reason))
@@ -336,6 +339,58 @@ describe('after a failure', () => {
     const outcomes = await Promise.all(appends)
     assert.ok(unavailable(outcomes.at(-1)))
     await journal.close()
+  })
+})
+
+describe('a log whose name is gone or another’s', () => {
+  for (const [how, meddle] of [
+    ['removed', (file: string) => rmSync(file)],
+    ['replaced', (file: string) => (rmSync(file), writeFileSync(file, ''))],
+    ['taken over by another start', async (file: string) => await takeOver(path.dirname(file))],
+  ] as const) {
+    test(`${how}, acknowledges nothing and cuts nothing`, async () => {
+      const dir = tempFolder()
+      const journal = await Journal.start(dir)
+      await journal.append(put(1))
+      await meddle(path.join(dir, CURRENT))
+      const before = readdirSync(dir)
+      await assert.rejects(
+        journal.append(put(2)),
+        /journal has been taken away.*another coordinator/,
+      )
+      await assert.rejects(journal.cut(), unavailable)
+      await assert.rejects(journal.append(put(3)), unavailable)
+      assert.deepEqual(readdirSync(dir), before)
+      await journal.close()
+    })
+  }
+
+  test('is in the replay of who takes it over, with all that was acknowledged', async () => {
+    const dir = tempFolder()
+    const first = await Journal.start(dir)
+    const acknowledged: JournalEntry[] = []
+    let refused = false
+    const load = (async () => {
+      for (let n = 1; !refused; n += 1) {
+        try {
+          await first.append(put(n))
+          acknowledged.push(put(n))
+        } catch {
+          refused = true
+        }
+      }
+    })()
+    while (acknowledged.length < 5) await nextTurn()
+    await takeOver(dir)
+    const { entries } = replayed(dir)
+    const second = await Journal.start(dir)
+    await load
+    assert.deepEqual(entries.slice(0, acknowledged.length), acknowledged)
+    assert.ok(entries.length - acknowledged.length <= 1, 'one was on its way')
+    await second.append(put(1_000))
+    assert.deepEqual(replayed(dir).entries, [put(1_000)])
+    await first.close()
+    await second.close()
   })
 })
 

@@ -1,9 +1,9 @@
 import type { JournalEntry } from '../../coordinator/storage/journal-line.ts'
-import { Journal } from '../../coordinator/storage/journal.ts'
+import { replayLog } from '../../coordinator/storage/journal-files.ts'
 
 /** All that a log left behind. */
 export function replayed(dir: string): { entries: JournalEntry[]; ignoredBytes: number } {
   const entries: JournalEntry[] = []
-  const ignoredBytes = Journal.replay(dir, (entry) => entries.push(entry))
+  const ignoredBytes = replayLog(dir, (entry) => entries.push(entry))
   return { entries, ignoredBytes }
 }

@@ -33,6 +33,7 @@ function quotaFilter(call: number): Buffer {
 }
 
 const JOURNAL = new URL('../../coordinator/storage/journal.ts', import.meta.url).href
+const FILES = new URL('../../coordinator/storage/journal-files.ts', import.meta.url).href
 
 /** Appends to a journal until it is refused, and says what became of it. */
 function refused(dir: string): string {
@@ -62,6 +63,7 @@ function cutLater(dir: string): string {
   return `
     import { openSync, closeSync } from 'node:fs'
     import { Journal } from '${JOURNAL}'
+    import { replayLog } from '${FILES}'
     const journal = await Journal.start('${dir}')
     await journal.append({ remove: 'before' })
     const held = []
@@ -77,7 +79,7 @@ function cutLater(dir: string): string {
     await journal.cut()
     await journal.append({ remove: 'after' })
     const entries = []
-    Journal.replay('${dir}', ({ remove }) => entries.push(remove))
+    replayLog('${dir}', ({ remove }) => entries.push(remove))
     console.log(JSON.stringify({ cut, failure, aside: journal.aside, entries }))
     await journal.close()`
 }
