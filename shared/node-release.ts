@@ -24,6 +24,7 @@ export function nodeProblem(version: string, now: number): string | null {
   const current = Object.entries(END_OF_LIFE)
     .filter(([one, day]) => Number(one) % 2 === 0 && now < Date.parse(day))
     .map(([one]) => one)
-  const fix = current.length === 0 ? 'a current one' : `Node ${current.join(' or ')}`
+  const names = new Intl.ListFormat('en', { type: 'disjunction', style: 'short' }).format(current)
+  const fix = current.length === 0 ? 'a current one' : `Node ${names}`
   return `Node ${version.slice(1)} gets no security fixes since ${end}: install ${fix}`
 }

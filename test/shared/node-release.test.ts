@@ -18,7 +18,7 @@ test('a Node that gets fixes, or that is newer than we know, is no problem', () 
 test('one that does not is told with the day of its end and those that do', () => {
   assert.equal(
     nodeProblem('v20.20.2', at('2026-11-30')),
-    'Node 20.20.2 gets no security fixes since 2026-04-30: install Node 22 or 24 or 26',
+    'Node 20.20.2 gets no security fixes since 2026-04-30: install Node 22, 24, or 26',
   )
   assert.match(nodeProblem('v23.0.0', at('2028-11-30')) ?? '', /install Node 26$/)
   assert.match(nodeProblem('v24.0.0', at('2031-01-01')) ?? '', /install a current one$/)
