@@ -116,7 +116,7 @@ export async function assemble(
   })
   const steps = trySteps({
     config: ingestion,
-    results: files.results,
+    transcripts: files.transcripts,
     morag,
     guard,
     webhookSecret,

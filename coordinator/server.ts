@@ -75,6 +75,7 @@ export async function startCoordinator(
         await swept
         await services.continuations.close()
         await services.morag?.close()
+        await services.files.transcripts.close()
         await services.files.checkpoints.settled()
         await services.access.close()
         await store.close()

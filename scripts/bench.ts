@@ -7,6 +7,7 @@ import { engineCost } from './bench/engines.ts'
 import { journalLength } from './bench/journal.ts'
 import { prefetching } from './bench/prefetch.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
+import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
@@ -29,6 +30,7 @@ const PARTS: Record<
   journal: { title: 'A journal under a load that does not stop', run: journalLength },
   stream: { title: 'Streaming', run: streaming },
   upload: { title: 'Uploads by POST /process', run: uploads },
+  readers: { title: 'The largest results, in and out', run: readers },
   engines: { title: 'Engines: kept running or not, and the agent beside them', run: engineCost },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }

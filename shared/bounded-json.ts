@@ -5,7 +5,14 @@ const MOST_CONTAINERS = 1_000_000
 /** Values that a comma parts. Beyond that, reading them holds up everybody for seconds. */
 const MOST_COMMAS = 4_000_000
 
+/**
+ * Names of fields that differ. The same ones again and again, as in a list of words, cost little; each other one makes
+ * another kind of object, and half a million of those take a minute.
+ */
+const MOST_NAMES = 10_000
+
 const QUOTE = 0x22
+const COLON = 0x3a
 const COMMA = 0x2c
 const OPENING = [0x5b, 0x7b]
 const CLOSING = [0x5d, 0x7d]
@@ -26,10 +33,32 @@ function excessOf(text: string): string | null {
   let depth = 0
   let containers = 0
   let commas = 0
+  const names = new Set<string>()
+  const following = new Map<string, string>()
+  let name = ''
+  let stringAt = 0
+  let stringEnd = 0
   for (let at = 0; at < text.length; at += 1) {
     const code = text.charCodeAt(at)
     if (code === QUOTE) {
-      at = endOfString(text, at)
+      const end = endOfString(text, at)
+      stringAt = at
+      stringEnd = end
+      at = end
+    } else if (code === COLON) {
+      // Mostly the one that came after the same name before: that needs no text of its own.
+      const expected = following.get(name)
+      const isExpected =
+        expected?.length === stringEnd - stringAt && text.startsWith(expected, stringAt)
+      if (isExpected) name = expected
+      else {
+        const before = name
+        name = text.slice(stringAt, stringEnd)
+        following.set(before, name)
+        names.add(name)
+      }
+      if (names.size > MOST_NAMES)
+        return `The JSON has more than ${MOST_NAMES} different names of fields.`
     } else if (code === COMMA) {
       commas += 1
       if (commas > MOST_COMMAS) return `The JSON has more than ${MOST_COMMAS} values.`

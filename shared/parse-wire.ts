@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { parseBounded } from './bounded-json.ts'
 import { AppError, type Problem } from './errors.ts'
 import { fromWire, type FromWire } from './keys.ts'
 
@@ -29,6 +30,17 @@ export function parseWire<S extends z.ZodType>(
     problems.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '),
     { problems },
   )
+}
+
+/** JSON that a stranger sent. @throws {AppError} `invalid` when it is none, or built to be a burden. */
+export function parseJson(text: string): unknown {
+  try {
+    return parseBounded(text)
+  } catch (error) {
+    const msg = error instanceof RangeError ? error.message : 'The body is not JSON.'
+    const problems = [{ loc: ['body'], msg, type: 'json_invalid' }]
+    throw new AppError('invalid', msg, { problems, cause: error })
+  }
 }
 
 function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {

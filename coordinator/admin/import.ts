@@ -9,7 +9,8 @@ import { makeFolder, makePrivateFolder, PRIVATE_FILE } from '../storage/private-
 import { syncBelow } from '../storage/sync.ts'
 import { fromOriginal, isOurs, type OriginalJob } from '../storage/original-record.ts'
 import { fromRecord } from '../storage/record.ts'
-import { resultOf, Results } from '../files/results.ts'
+import { packResult } from '../files/packed-result.ts'
+import { Results } from '../files/results.ts'
 
 export interface ImportOptions {
   /** The original's folder. */
@@ -95,12 +96,12 @@ async function take(
 ): Promise<void> {
   const whole = { ...record, job_id: jobId, status }
   if (result !== null) {
-    const { result: stored, large } = resultOf(result.body, result.processingSeconds)
+    const { result: stored, json } = packResult(result.body, result.processingSeconds)
     const { digest, processingSeconds, mediaSeconds, body } = stored
     Object.assign(whole, {
       result: { digest, processing_seconds: processingSeconds, media_seconds: mediaSeconds, body },
     })
-    if (large) await results?.save(jobId, result.body)
+    if (json !== null) await results?.save(jobId, json)
   }
   // Whatever we write has to be read again at the next start.
   fromRecord(whole, jobId, status, now)

@@ -83,7 +83,12 @@ export class Artifacts {
   }
 
   /** Keeps a text of our own beside them. @param isAllowed throws when it is wanted no longer. @throws {AppError} `no_space` */
-  async keep(jobId: string, name: string, text: string, isAllowed: () => void): Promise<void> {
+  async keep(
+    jobId: string,
+    name: string,
+    text: string | Uint8Array,
+    isAllowed: () => void,
+  ): Promise<void> {
     await this.#adopt(jobId, name, isAllowed, async (file) => {
       await writeFile(file, text, { flag: 'wx', mode: PRIVATE_FILE, flush: true })
     }).catch((error: unknown) => {

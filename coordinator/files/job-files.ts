@@ -2,24 +2,29 @@ import { Artifacts } from './artifacts.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { Job } from '../job/job.ts'
 import type { MediaRoots } from './media-roots.ts'
+import { Renditions } from './renditions.ts'
 import { Results } from './results.ts'
 import { Sources } from './sources.ts'
+import { Transcripts } from './transcripts.ts'
 
 /** All that the data folder holds of a job beside the job itself. */
 export class JobFiles {
   readonly sources: Sources
   readonly results: Results
+  readonly transcripts: Transcripts
   readonly checkpoints: Checkpoints
   readonly artifacts: Artifacts
 
   private constructor(
     sources: Sources,
     results: Results,
+    renditions: Renditions,
     checkpoints: Checkpoints,
     artifacts: Artifacts,
   ) {
     this.sources = sources
     this.results = results
+    this.transcripts = new Transcripts(results, renditions)
     this.checkpoints = checkpoints
     this.artifacts = artifacts
   }
@@ -33,6 +38,7 @@ export class JobFiles {
     return new JobFiles(
       await Sources.open(dataDir, roots),
       await Results.open(dataDir),
+      await Renditions.open(dataDir),
       await Checkpoints.open(dataDir, onError),
       await Artifacts.open(dataDir),
     )

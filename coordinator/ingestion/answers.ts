@@ -1,7 +1,7 @@
 import { SECOND } from '../../shared/duration.ts'
 import { API } from '../../shared/wire.ts'
 import type { ProcessAnswer, TaskAnswer } from '../../shared/wire-ingestion.ts'
-import { hasEnded, type Job, type ResultBody } from '../job/job.ts'
+import { hasEnded, type Job } from '../job/job.ts'
 import type { Views } from '../views.ts'
 import { taskState } from './tasks.ts'
 
@@ -31,8 +31,12 @@ export function processAnswer(job: Job, views: Views, now: number): ProcessAnswe
   }
 }
 
-/** @param result null unless the job has completed. */
-export function taskAnswer(job: Job, views: Views, result: ResultBody | null): TaskAnswer {
+/** @param result what stands for the job's result; null unless it has completed. */
+export function taskAnswer<Result>(
+  job: Job,
+  views: Views,
+  result: Result,
+): Omit<TaskAnswer, 'result'> & { result: Result } {
   const detail = views.detail(job)
   return {
     taskId: job.ingestionTaskId,

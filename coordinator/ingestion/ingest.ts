@@ -1,8 +1,8 @@
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isRetryable, messageOf } from '../../shared/errors.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
-import type { CompletedJob, ResultBody } from '../job/job.ts'
-import type { Results } from '../files/results.ts'
+import type { CompletedJob } from '../job/job.ts'
+import type { Transcripts } from '../files/transcripts.ts'
 import { withoutSecrets } from '../job/task-options.ts'
 import { stemOf } from './file-stem.ts'
 import type { MoragClient, TextToIngest } from './morag-client.ts'
@@ -10,7 +10,7 @@ import type { TryStep } from './step.ts'
 
 export interface IngestOptions {
   client: MoragClient
-  results: Results
+  transcripts: Transcripts
   /** How long the server may take for one text. */
   patienceMs?: number
 }
@@ -18,13 +18,17 @@ export interface IngestOptions {
 const PATIENCE_MS = 15 * MINUTE
 
 /** The step `ingest`: a finished text goes into the MoRAG server as a Markdown document. */
-export function ingestStep({ client, results, patienceMs = PATIENCE_MS }: IngestOptions): TryStep {
+export function ingestStep({
+  client,
+  transcripts,
+  patienceMs = PATIENCE_MS,
+}: IngestOptions): TryStep {
   return async (job, id, signal) => {
     if (job.status !== 'completed')
       return { done: false, message: 'The job has no text.', final: true, retryAfterMs: null }
     const patience = timeoutSignal(patienceMs)
     try {
-      const document = documentOf(job, await results.read(job.jobId, job.result))
+      const document = documentOf(job, await transcripts.text(job))
       await client.ingest(document, id, AbortSignal.any([signal, patience]))
       return { done: true }
     } catch (error) {
@@ -41,10 +45,10 @@ export function ingestStep({ client, results, patienceMs = PATIENCE_MS }: Ingest
 }
 
 /** A job's text as the pipeline takes it on. An id that stays the same makes a repeated ingestion replace the first. */
-export function documentOf(job: CompletedJob, { content }: ResultBody): TextToIngest {
+export function documentOf(job: CompletedJob, text: string): TextToIngest {
   const { jobId, ingestion, source } = job
   return {
-    text: content,
+    text,
     filename: `${stemOf(source.filename)}.md`,
     documentId: ingestion?.documentId ?? jobId,
     metadata: { ...ingestion?.metadata, remote_job_id: jobId },

@@ -4,7 +4,8 @@ import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { lastAttempt, type Job, type JobEvent, type ProcessingJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
-import { resultOf, type Results } from '../files/results.ts'
+import { packResult } from '../files/packed-result.ts'
+import type { Results } from '../files/results.ts'
 import type { Processor } from './processors.ts'
 
 export interface LocalAttemptOptions {
@@ -78,10 +79,10 @@ export class LocalAttempt {
     const begunAt = performance.now()
     const body = await processor.process(job, signal)
     signal.throwIfAborted()
-    const { result, large } = resultOf(body, (performance.now() - begunAt) / SECOND)
+    const { result, json } = packResult(body, (performance.now() - begunAt) / SECOND)
     const attempt = lastAttempt(job)!.number
     await jobs.apply(job.jobId, { type: 'succeed', attempt, result }, async () => {
-      if (large) await results.save(job.jobId, body)
+      if (json !== null) await results.save(job.jobId, json)
     })
   }
 

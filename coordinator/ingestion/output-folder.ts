@@ -1,12 +1,15 @@
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isDiskFull, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
-import type { CompletedJob, EndedJob, ResultBody } from '../job/job.ts'
+import type { CompletedJob, EndedJob } from '../job/job.ts'
 import { syncDirectory } from '../storage/sync.ts'
-import type { Results } from '../files/results.ts'
+import type { Transcripts } from '../files/transcripts.ts'
 import { Turns } from '../turns.ts'
 import type { Tried } from '../job/continuation.ts'
 import { stemOf } from './file-stem.ts'
+
+/** The facts in a `.json` begin with the job's id. */
+const HEAD_BYTES = 4_096
 
 /**
  * Finished texts as files: `<name>.md` and, when that is whole, `<name>.json` with what belongs to it. A name that is
@@ -14,12 +17,12 @@ import { stemOf } from './file-stem.ts'
  */
 export class OutputFolder {
   readonly #dir: string
-  readonly #results: Results
+  readonly #transcripts: Transcripts
   readonly #turns = new Turns()
 
-  constructor(dir: string, results: Results) {
+  constructor(dir: string, transcripts: Transcripts) {
     this.#dir = dir
-    this.#results = results
+    this.#transcripts = transcripts
   }
 
   /** The step `folder`; once more, it writes the same files. */
@@ -27,10 +30,10 @@ export class OutputFolder {
     if (job.status !== 'completed')
       return { done: false, message: 'The job has no text.', final: true, retryAfterMs: null }
     try {
-      const body = await this.#results.read(job.jobId, job.result)
+      const content = await this.#transcripts.text(job)
       const stem = stemOf(job.source.filename)
       // Two jobs of one name, at once: the second sees what the first has written.
-      await this.#turns.take(stem.toLowerCase(), async () => await this.#save(job, stem, body))
+      await this.#turns.take(stem.toLowerCase(), async () => await this.#save(job, stem, content))
       return { done: true }
     } catch (error) {
       const message = this.#reason(error)
@@ -38,11 +41,15 @@ export class OutputFolder {
     }
   }
 
-  async #save(job: CompletedJob, stem: string, body: ResultBody): Promise<void> {
+  async #save(job: CompletedJob, stem: string, content: string): Promise<void> {
     await mkdir(this.#dir, { recursive: true })
-    const name = await this.#nameFor(job, stem, body.content)
-    await this.#put(job, `${name}.md`, body.content)
-    await this.#put(job, `${name}.json`, `${JSON.stringify(facts(job, body), null, 2)}\n`)
+    const name = await this.#nameFor(job, stem, content)
+    await this.#put(job, `${name}.md`, async (file) => await writeFile(file, content))
+    await this.#put(
+      job,
+      `${name}.json`,
+      async (file) => await this.#transcripts.describe(job, facts(job), file),
+    )
   }
 
   /** The first of its names that is not another's; the last has the whole id and so is nobody's. */
@@ -56,16 +63,24 @@ export class OutputFolder {
 
   /** The job whose files have this name; null when there are none, `''` when nobody knows. */
   async #ownerOf(name: string, content: string): Promise<string | null> {
-    const json = await this.#read(`${name}.json`)
+    const json = await this.#read(`${name}.json`, HEAD_BYTES)
     if (json !== null) return jobIn(json)
     const text = await this.#read(`${name}.md`)
     // The same text without its facts is what a try of ours left that was cut off between the two.
     return text === null || text === content ? null : ''
   }
 
-  async #read(name: string): Promise<string | null> {
+  /** @param mostBytes how much of it is wanted. */
+  async #read(name: string, mostBytes = Infinity): Promise<string | null> {
     try {
-      return await readFile(path.join(this.#dir, name), 'utf8')
+      const file = await open(path.join(this.#dir, name))
+      try {
+        if (mostBytes === Infinity) return await file.readFile('utf8')
+        const { bytesRead, buffer } = await file.read(Buffer.alloc(mostBytes), 0, mostBytes, 0)
+        return buffer.toString('utf8', 0, bytesRead)
+      } finally {
+        await file.close()
+      }
     } catch (error) {
       if (isSystemError(error, 'ENOENT')) return null
       // That is somebody's, too.
@@ -75,12 +90,16 @@ export class OutputFolder {
   }
 
   /** Whole or not at all, also after a power cut. */
-  async #put({ jobId }: CompletedJob, name: string, text: string): Promise<void> {
+  async #put(
+    { jobId }: CompletedJob,
+    name: string,
+    write: (file: string) => Promise<void>,
+  ): Promise<void> {
     const temporary = path.join(this.#dir, `.${jobId}${path.extname(name)}.tmp`)
     try {
-      const file = await open(temporary, 'w')
+      await write(temporary)
+      const file = await open(temporary, 'r+')
       try {
-        await file.writeFile(text)
         await file.sync()
       } finally {
         await file.close()
@@ -100,7 +119,8 @@ export class OutputFolder {
   }
 }
 
-function facts(job: CompletedJob, { metadata }: ResultBody): object {
+/** What is said of a job in its `.json`; its id first, by which it is known again. */
+function facts(job: CompletedJob): object {
   return {
     job_id: job.jobId,
     task_id: job.ingestionTaskId,
@@ -108,15 +128,10 @@ function facts(job: CompletedJob, { metadata }: ResultBody): object {
     content_type: job.contentType,
     file_name: job.source.filename,
     completed_at: new Date(job.completedAt).toISOString(),
-    metadata,
   }
 }
 
+/** The job whose facts these are, by their first lines; `''`: nobody knows. */
 function jobIn(json: string): string {
-  try {
-    const facts = JSON.parse(json) as { job_id?: unknown } | null
-    return typeof facts?.job_id === 'string' ? facts.job_id : ''
-  } catch {
-    return ''
-  }
+  return /^\{\s*"job_id":\s*"([^"\\]+)"/.exec(json)?.[1] ?? ''
 }

@@ -1,4 +1,4 @@
-import type { Results } from '../files/results.ts'
+import type { Transcripts } from '../files/transcripts.ts'
 import type { AddressGuard } from './address-guard.ts'
 import type { IngestionConfig } from './config.ts'
 import type { StepName } from '../job/continuation.ts'
@@ -10,7 +10,7 @@ import { webhookStep } from './webhook.ts'
 
 export interface StepsOptions {
   config: Pick<IngestionConfig, 'outputDir' | 'webhookProxy'>
-  results: Results
+  transcripts: Transcripts
   morag: MoragClient | null
   guard: AddressGuard
   webhookSecret: string
@@ -19,21 +19,21 @@ export interface StepsOptions {
 
 /** How each step is tried. One that an earlier run has planned waits until its setting is back. */
 export function trySteps(options: StepsOptions): Record<StepName, TryStep> {
-  const { config, results, morag, guard, webhookSecret, now } = options
-  const folder = config.outputDir === null ? null : new OutputFolder(config.outputDir, results)
+  const { config, transcripts, morag, guard, webhookSecret, now } = options
+  const folder = config.outputDir === null ? null : new OutputFolder(config.outputDir, transcripts)
   return {
     webhook: webhookStep({
       secret: webhookSecret,
       guard,
       proxy: config.webhookProxy,
       now,
-      resultOf: async (job) =>
-        job.status === 'completed' ? await results.read(job.jobId, job.result) : null,
+      summaryOf: async (job, mostChars) =>
+        job.status === 'completed' ? await transcripts.summary(job, mostChars) : null,
     }),
     ingest:
       morag === null
         ? without('There is no MoRAG server any more: set --morag-url.')
-        : ingestStep({ client: morag, results }),
+        : ingestStep({ client: morag, transcripts }),
     folder:
       folder === null
         ? without('There is no output folder any more: set --output-dir.')

@@ -7,7 +7,8 @@ import { printable } from '../../shared/printable.ts'
 import { VERSION } from '../../shared/version.ts'
 import { API } from '../../shared/wire.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
-import type { EndedJob, ResultBody } from '../job/job.ts'
+import type { ResultSummary } from '../files/transcript-work.ts'
+import type { EndedJob } from '../job/job.ts'
 import type { AddressGuard } from './address-guard.ts'
 import type { Tried } from '../job/continuation.ts'
 import { firstText } from './first-text.ts'
@@ -21,8 +22,8 @@ export interface WebhookOptions {
   guard: AddressGuard
   /** What they go through: it looks names up by itself, unseen by the guard. Default: nothing. */
   proxy?: string | null
-  /** A job's result, or null when it has none. */
-  resultOf: (job: EndedJob) => Promise<ResultBody | null>
+  /** What there is to tell of a job's result; null when it has none. */
+  summaryOf: (job: EndedJob, mostChars: number) => Promise<ResultSummary | null>
   now: () => number
 }
 
@@ -37,7 +38,7 @@ export function webhookStep({
   secret,
   guard,
   proxy = null,
-  resultOf,
+  summaryOf,
   now,
 }: WebhookOptions): TryStep {
   const dispatcher =
@@ -50,7 +51,7 @@ export function webhookStep({
     } catch (error) {
       return failed(messageOf(error))
     }
-    const body = JSON.stringify(payloadOf(job, await resultOf(job), now()))
+    const body = JSON.stringify(payloadOf(job, await summaryOf(job, MAX_CONTENT_CHARS), now()))
     const sentAt = new Date(now())
     const signature = new Webhook(target.secret ?? secret).sign(id, sentAt, body)
     const timeout = timeoutSignal(TIMEOUT_MS)
@@ -80,21 +81,16 @@ export function webhookStep({
 }
 
 /** The original's payload and that of Standard Webhooks in one object. */
-export function payloadOf(job: EndedJob, result: ResultBody | null, now: number): object {
+export function payloadOf(job: EndedJob, result: ResultSummary | null, now: number): object {
   const completedAt = new Date(job.completedAt).toISOString()
   const error = 'error' in job ? job.error : null
-  const whole = result !== null && result.content.length <= MAX_CONTENT_CHARS
-  const { segments: _, ...metadata } = result?.metadata ?? {}
   const facts = {
     remote_job_id: job.jobId,
     content_type: job.contentType,
     document_id: job.ingestion?.documentId ?? null,
-    content: whole ? result.content : null,
-    content_truncated: result !== null && !whole,
-    metadata,
+    ...shownResult(job, result),
     error_code: error?.code ?? null,
     error_message: error?.message ?? null,
-    result_url: result === null ? null : `${API}/remote-jobs/${job.jobId}/result`,
   }
   return {
     task_id: job.ingestionTaskId,
@@ -104,6 +100,19 @@ export function payloadOf(job: EndedJob, result: ResultBody | null, now: number)
     type: `job.${job.status}`,
     timestamp: new Date(now).toISOString(),
     data: { job_id: job.jobId, task_id: job.ingestionTaskId, status: job.status, ...facts },
+  }
+}
+
+function shownResult({ jobId }: EndedJob, result: ResultSummary | null): object {
+  if (result === null)
+    return { content: null, content_truncated: false, metadata: {}, result_url: null }
+  const { content, metadata, isCut } = result
+  return {
+    content,
+    content_truncated: content === null,
+    metadata,
+    ...(isCut && { metadata_truncated: true }),
+    result_url: `${API}/remote-jobs/${jobId}/result`,
   }
 }
 

@@ -1,15 +1,15 @@
 import { AppError, isRetryableCode } from '../../shared/errors.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
-import type { HeartbeatRequest, Order, ResultRequest } from '../../shared/wire.ts'
+import type { HeartbeatRequest, Order } from '../../shared/wire.ts'
 import type { Checkpoint } from '../files/checkpoints.ts'
 import type { JobFiles } from '../files/job-files.ts'
+import type { ReceivedResult } from '../files/transcript-work.ts'
 import { worksOn } from '../access/ownership.ts'
 import type { Principal } from '../access/principal.ts'
 import { attemptOf, lastAttempt, type Attempt, type Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import { LateResults } from './late-results.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
-import { resultOf } from '../files/results.ts'
 
 export interface JobOrder {
   jobId: string
@@ -70,25 +70,24 @@ export class Attempts {
    * @throws {AppError} `not_found`, `lease_lost`, `conflict` when the job has another result, which stays; this one is kept
    * beside it.
    */
-  async finish(jobId: string, request: ResultRequest, caller: Principal): Promise<Job> {
-    const attempt = this.#attemptOf(this.#jobs.get(jobId), request.leaseToken ?? null, caller)
-    if (!request.success) {
-      const code = request.errorCode ?? 'internal'
-      const message = request.errorMessage ?? 'The worker gave no reason.'
-      const retryable = request.retryable ?? isRetryableCode(code)
+  async finish(jobId: string, { facts, packed }: ReceivedResult, caller: Principal): Promise<Job> {
+    const attempt = this.#attemptOf(this.#jobs.get(jobId), facts.leaseToken ?? null, caller)
+    if (packed === null) {
+      const code = facts.errorCode ?? 'internal'
+      const message = facts.errorMessage ?? 'The worker gave no reason.'
+      const retryable = facts.retryable ?? isRetryableCode(code)
       return await this.#jobs.apply(jobId, { type: 'fail', attempt, code, message, retryable })
     }
-    const body = { content: request.content ?? '', metadata: request.metadata ?? {} }
-    const { result, large } = resultOf(body, request.processingTime ?? null)
+    const { result, json } = packed
     try {
       return await this.#jobs.apply(jobId, { type: 'succeed', attempt, result }, async () => {
-        if (large) await this.#files.results.save(jobId, body)
+        if (json !== null) await this.#files.results.save(jobId, json)
       })
     } catch (error) {
       const job = this.#jobs.find(jobId)
       const isLate = error instanceof AppError && error.code === 'conflict'
       if (!isLate || job?.status !== 'completed') throw error
-      throw await this.#late.keep(job, { attempt, result, body })
+      throw await this.#late.keep(job, attempt, packed)
     }
   }
 

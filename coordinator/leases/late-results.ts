@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import type { Artifacts } from '../files/artifacts.ts'
-import { attemptOf, type CompletedJob, type Result, type ResultBody } from '../job/job.ts'
+import type { PackedResult } from '../files/packed-result.ts'
+import { attemptOf, type CompletedJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 
 const MOST = 10
@@ -23,7 +24,8 @@ export class LateResults {
    */
   async keep(
     { jobId }: CompletedJob,
-    { attempt, result, body }: { attempt: number; result: Result; body: ResultBody },
+    attempt: number,
+    { result, json }: PackedResult,
   ): Promise<AppError> {
     const name = `${PREFIX}${attempt}-${result.digest.slice(0, 16)}.json`
     const kept = (await this.#artifacts.list(jobId))
@@ -38,13 +40,21 @@ export class LateResults {
         attempt,
         worker_id: attemptOf(job, attempt)?.workerId ?? null,
         received_at: new Date(this.#jobs.now()).toISOString(),
-        ...body,
         processing_time: result.processingSeconds,
+        ...result.body,
       }
       // It may be removed meanwhile.
-      await this.#artifacts.keep(jobId, name, JSON.stringify(record), () => this.#jobs.get(jobId))
+      await this.#artifacts.keep(jobId, name, withBody(record, json), () => this.#jobs.get(jobId))
       this.#jobs.noteLate(jobId, name)
     }
     return new AppError('conflict', `${completed}; this one is kept as its artifact ${name}.`)
   }
+}
+
+/** A record as JSON, and in it the body that is JSON already. */
+function withBody(record: object, json: Uint8Array | null): string | Uint8Array {
+  const text = JSON.stringify(record)
+  return json === null
+    ? text
+    : Buffer.concat([Buffer.from(`${text.slice(0, -1)},`), json.subarray(1)])
 }

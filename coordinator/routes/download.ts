@@ -1,4 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import contentDisposition from 'content-disposition'
@@ -61,10 +62,21 @@ export async function sendFile(
     await file.close()
     return c.body(null, status, headers)
   }
+  const chunks = file.createReadStream({ start, end, highWaterMark: CHUNK_BYTES })
+  return await sendStream(c, chunks, status, headers)
+}
+
+/** Sends what a stream gives, no faster than its reader takes it. */
+export async function sendStream(
+  c: Context<Env>,
+  stream: Readable,
+  status: 200 | 206 | 416,
+  headers: Record<string, string>,
+): Promise<Response> {
   const { outgoing } = c.env
   outgoing.writeHead(status, headers)
   try {
-    await pipeline(file.createReadStream({ start, end, highWaterMark: CHUNK_BYTES }), outgoing)
+    await pipeline(stream, outgoing)
   } catch (error) {
     // A caller that went away is nobody's failure; it comes back with a range.
     if (!isSystemError(error, 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE')) throw error

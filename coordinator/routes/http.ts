@@ -3,10 +3,9 @@ import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import getRawBody from 'raw-body'
 import type { z } from 'zod'
-import { parseBounded } from '../../shared/bounded-json.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
-import { parseWire } from '../../shared/parse-wire.ts'
+import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import type { Principal } from '../access/principal.ts'
 import type { BodyRoom, HeldBody } from './body-room.ts'
 import type { Submission } from '../intake.ts'
@@ -45,8 +44,15 @@ export async function optionalBodyOf<S extends z.ZodType>(
   return parseWire(schema, text.trim() === '' ? {} : parseJson(text), 'body')
 }
 
-/** What is read counts until its answer is out: what is made of it is larger still. */
 async function textOf(c: Context<Env>, mebibytes: number): Promise<string> {
+  return new TextDecoder().decode(await bytesOf(c, mebibytes))
+}
+
+/**
+ * A request's body. What is read counts until its answer is out: what is made of it is larger still.
+ * @throws {AppError} `too_large`; `unavailable` while too much is read at once; `bad_request`.
+ */
+export async function bytesOf(c: Context<Env>, mebibytes: number): Promise<Buffer<ArrayBuffer>> {
   const { incoming, outgoing } = c.env
   const held = c.var.room.hold(c.var.principal)
   if (outgoing.closed) throw new AppError('bad_request', 'The caller went away.')
@@ -54,7 +60,7 @@ async function textOf(c: Context<Env>, mebibytes: number): Promise<string> {
   const body = Readable.from(counted(chunksOf(incoming), held), { objectMode: false })
   try {
     const length = incoming.headers['content-length'] ?? null
-    return await getRawBody(body, { length, limit: mebibytes * MIB, encoding: 'utf-8' })
+    return (await getRawBody(body, { length, limit: mebibytes * MIB })) as Buffer<ArrayBuffer>
   } catch (error) {
     if (error instanceof AppError) throw error
     const tooLarge = (error as { type?: string }).type === 'entity.too.large'
@@ -72,16 +78,6 @@ async function* counted(chunks: AsyncIterable<Buffer>, held: HeldBody): AsyncGen
   for await (const chunk of chunks) {
     held.add(chunk.length)
     yield chunk
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return parseBounded(text)
-  } catch (error) {
-    const msg = error instanceof RangeError ? error.message : 'The body is not JSON.'
-    const problems = [{ loc: ['body'], msg, type: 'json_invalid' }]
-    throw new AppError('invalid', msg, { problems, cause: error })
   }
 }
 

@@ -1,10 +1,19 @@
 import { Hono } from 'hono'
-import { createRequest, pollQuery, resultRequest } from '../../shared/wire.ts'
+import { createRequest, pollQuery } from '../../shared/wire.ts'
 import { jobFor, typesFor } from '../access/ownership.ts'
 import { hasEnded } from '../job/job.ts'
 import type { Services } from '../services.ts'
 import { sendSource } from './download.ts'
-import { answer, bodyOf, callerGone, formOf, queryOf, submissionOf, type Env } from './http.ts'
+import {
+  answer,
+  bodyOf,
+  bytesOf,
+  callerGone,
+  formOf,
+  queryOf,
+  submissionOf,
+  type Env,
+} from './http.ts'
 
 const RESULT_MIB = 64
 
@@ -64,10 +73,10 @@ export function originalRoutes({
   })
 
   app.put('/remote-jobs/:id/result', async (c) => {
-    const request = await bodyOf(c, resultRequest, RESULT_MIB)
+    const received = await files.transcripts.receive(await bytesOf(c, RESULT_MIB))
     const { principal } = c.var
     const { jobId } = jobFor(principal, jobs, c.req.param('id'))
-    const job = await attempts.finish(jobId, request, principal)
+    const job = await attempts.finish(jobId, received, principal)
     const ingestionContinued = hasEnded(job) && job.continuation !== null
     return answer(c, { status: job.status, ingestionContinued })
   })

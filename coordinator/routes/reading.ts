@@ -1,17 +1,23 @@
 import { Hono } from 'hono'
 import { AppError } from '../../shared/errors.ts'
-import { MEDIA_TYPES, renderForm, type Form } from '../../shared/forms.ts'
+import { MEDIA_TYPES, type Form } from '../../shared/forms.ts'
 import { listQuery } from '../../shared/wire.ts'
+import { OpenCount } from '../access/open-count.ts'
 import { jobFor, maySee } from '../access/ownership.ts'
 import type { Principal } from '../access/principal.ts'
-import { lastAttempt, type Job, type ResultBody } from '../job/job.ts'
+import { lastAttempt, type CompletedJob, type Job } from '../job/job.ts'
 import type { OrderKey } from '../storage/order.ts'
 import type { Services } from '../services.ts'
-import { answer, queryOf, type Env } from './http.ts'
+import { answer, callerGone, queryOf, type Env } from './http.ts'
+import { sendFields, sendForm } from './send-transcript.ts'
+
+/** Of the 64 large transcripts that may wait for being rendered together. */
+const RENDERINGS_OF_TOKEN = 8
 
 /** Looking at jobs and fetching transcripts. */
 export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   const app = new Hono<Env>()
+  const renderings = new OpenCount('transcripts being rendered', RENDERINGS_OF_TOKEN)
 
   app.get('/remote-jobs', (c) => {
     const { status, contentType, workerId, text, limit, cursor } = queryOf(c, listQuery)
@@ -40,30 +46,25 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   )
 
   app.get('/remote-jobs/:id/result', async (c) => {
-    const { jobId, body, processingSeconds } = await resultOf(c.var.principal, c.req.param('id'))
-    return answer(c, { jobId, ...body, processingTime: processingSeconds })
-  })
-
-  app.get('/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}', async (c) => {
-    const { body } = await resultOf(c.var.principal, c.req.param('id'))
-    const form = c.req.param('file').slice('result.'.length) as Form
-    const type = `${MEDIA_TYPES[form]}; charset=utf-8`
-    // A worker wrote it: no browser is to find markup in it.
-    return c.body(renderForm(form, body), 200, {
-      'content-type': type,
+    const job = completed(c.var.principal, c.req.param('id'))
+    return await sendFields(c, await files.transcripts.json(job), {
+      before: `{"job_id":${JSON.stringify(job.jobId)},`,
+      after: `,"processing_time":${JSON.stringify(job.result.processingSeconds)}}`,
     })
   })
 
-  async function resultOf(
-    principal: Principal,
-    id: string,
-  ): Promise<{ jobId: string; body: ResultBody; processingSeconds: number | null }> {
+  app.get('/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}', async (c) => {
+    const { principal } = c.var
+    const job = completed(principal, c.req.param('id'))
+    const form = c.req.param('file').slice('result.'.length) as Form
+    const reader = { signal: callerGone(c), hold: () => renderings.hold(principal) }
+    return await sendForm(c, await files.transcripts.form(job, form, reader), MEDIA_TYPES[form])
+  })
+
+  function completed(principal: Principal, id: string): CompletedJob {
     const job = jobFor(principal, jobs, id)
-    if (job.status !== 'completed') {
-      throw new AppError('conflict', `Job ${job.jobId} has no result: it is ${job.status}.`)
-    }
-    const body = await files.results.read(job.jobId, job.result)
-    return { jobId: job.jobId, body, processingSeconds: job.result.processingSeconds }
+    if (job.status === 'completed') return job
+    throw new AppError('conflict', `Job ${job.jobId} has no result: it is ${job.status}.`)
   }
 
   return app

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
+import { receivedOf } from '../../coordinator/files/transcript-work.ts'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -39,12 +40,7 @@ async function held(all: Assembled): Promise<{
       (
         await all.attempts.finish(
           jobId,
-          {
-            success: true,
-            content: '# A',
-            leaseToken: token,
-            ...more,
-          },
+          receivedOf({ success: true, content: '# A', leaseToken: token, ...more }),
           API_KEY_HOLDER,
         )
       ).status,
@@ -256,8 +252,8 @@ describe('a result', () => {
     assert.equal(await finish({ leaseToken, content: 'theirs' }), 'completed')
     assert.equal(await finish({ content: 'theirs' }), 'completed')
     await assert.rejects(finish({ content: 'mine' }), coded('conflict'))
-    const body = await all.files.results.read(jobId, resultOf(all, jobId))
-    assert.equal(body.content, 'theirs')
+    const body = await all.files.transcripts.text(completed(all, jobId))
+    assert.equal(body, 'theirs')
   })
 
   test('that comes late from an attempt given up is taken, and the newer one told to stop', async (t) => {
@@ -531,8 +527,8 @@ describe('over HTTP', () => {
   })
 })
 
-function resultOf(all: Assembled, jobId: string) {
+function completed(all: Assembled, jobId: string) {
   const job = all.job(jobId)
   assert.ok(job.status === 'completed')
-  return job.result
+  return job
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { receivedOf } from '../../coordinator/files/transcript-work.ts'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { Checkpoints } from '../../coordinator/files/checkpoints.ts'
 import { MINUTE } from '../../shared/duration.ts'
@@ -189,7 +190,7 @@ describe('the checkpoint of an attempt', () => {
     const leaseToken = all.tokens.issue('lease', all.job(one.jobId), 1)
     await all.attempts.finish(
       one.jobId,
-      { success: true, content: 'x', leaseToken },
+      receivedOf({ success: true, content: 'x', leaseToken }),
       API_KEY_HOLDER,
     )
     const two = await held(all)

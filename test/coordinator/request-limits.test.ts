@@ -5,7 +5,7 @@ import { connect, type Socket } from 'node:net'
 import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, test, type TestContext } from 'node:test'
-import { resultOf } from '../../coordinator/files/results.ts'
+import { packResult } from '../../coordinator/files/packed-result.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
 import { HOUR } from '../../shared/duration.ts'
 import { assembled } from './assembled.ts'
@@ -228,6 +228,14 @@ describe('JSON that is built to be a burden', () => {
     )
     const values = `[${'1,'.repeat(4_000_001)}0]`
     assert.equal(await said('PUT', result, values), 'The JSON has more than 4000000 values.')
+    const names = (count: number): string =>
+      `{${Array.from({ length: count }, (_, i) => `"k${i}":1`).join(',')}}`
+    assert.equal(
+      await said('PUT', result, `{"metadata":${names(1_500_000)}}`),
+      'The JSON has more than 10000 different names of fields.',
+    )
+    const same = `{"more":[${`${names(100)},`.repeat(500)}0]}`
+    assert.equal((await running.ask('POST', '/remote-jobs/claim', { raw: same })).status, 422)
     const fits = await running.ask('POST', '/remote-jobs/claim', { raw: claimWith(deep(99)) })
     assert.equal(fits.status, 200)
     const inText = await running.ask('POST', '/remote-jobs/claim', {
@@ -312,7 +320,7 @@ describe('a result', () => {
 
   test('may have so much text and metadata, in bytes, and no more', () => {
     const taken = (content: string, text: string) => () =>
-      resultOf({ content, metadata: { text } }, null)
+      packResult({ content, metadata: { text } }, null)
     const refused = (message: RegExp) => ({ name: 'AppError', code: 'too_large', message })
     const around = '{"text":""}'.length
     taken('ä'.repeat(8 * MIB), 'x'.repeat(48 * MIB - around))()

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { receivedOf } from '../../coordinator/files/transcript-work.ts'
 import { pino } from 'pino'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { watchAttempts } from '../../coordinator/leases/watch-attempts.ts'
@@ -138,12 +139,12 @@ describe('a job that its worker cannot do', () => {
   const cannot = async (all: Assembled, jobId: string, attempt: number): Promise<unknown> =>
     await all.attempts.finish(
       jobId,
-      {
+      receivedOf({
         success: false,
         errorCode: 'unsupported_language',
         errorMessage: 'The engine moonshine knows en only.',
         leaseToken: all.tokens.issue('lease', all.job(jobId), attempt),
-      },
+      }),
       API_KEY_HOLDER,
     )
 

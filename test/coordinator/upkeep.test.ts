@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, test } from 'node:test'
+import { receivedOf } from '../../coordinator/files/transcript-work.ts'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -17,7 +18,11 @@ async function completed(all: Assembled, content = '# A'): Promise<string> {
   const jobId = await all.add()
   await all.claim()
   const leaseToken = all.tokens.issue('lease', all.job(jobId), 1)
-  await all.attempts.finish(jobId, { success: true, content, leaseToken }, API_KEY_HOLDER)
+  await all.attempts.finish(
+    jobId,
+    receivedOf({ success: true, content, leaseToken }),
+    API_KEY_HOLDER,
+  )
   return jobId
 }
 

@@ -6,7 +6,9 @@ import { describe, test, type TestContext } from 'node:test'
 import { documentOf, ingestStep } from '../../coordinator/ingestion/ingest.ts'
 import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
 import { hasEnded, type CompletedJob, type EndedJob } from '../../coordinator/job/job.ts'
+import { Renditions } from '../../coordinator/files/renditions.ts'
 import { Results } from '../../coordinator/files/results.ts'
+import { Transcripts } from '../../coordinator/files/transcripts.ts'
 import { after, CLAIM, oneOfEach, pendingJob, result } from '../coordinator/example-jobs.ts'
 import {
   claimedJob,
@@ -28,8 +30,8 @@ async function setUp(
     await client.close()
     rmSync(root, { recursive: true, force: true })
   })
-  const results = await Results.open(root)
-  const step = ingestStep({ client, results, patienceMs })
+  const transcripts = new Transcripts(await Results.open(root), await Renditions.open(root))
+  const step = ingestStep({ client, transcripts, patienceMs })
   const tryIt = async (job: EndedJob, signal = new AbortController().signal) =>
     await step(job, 'the id', signal)
   return { root, server, client, tryIt }
@@ -74,7 +76,7 @@ describe('the ingestion of a text', () => {
       processingOptions: { language: 'de' },
     }
     const job = completed({ ingestion })
-    const { text: _, ...rest } = documentOf(job, { content: '', metadata: {} })
+    const { text: _, ...rest } = documentOf(job, '')
     assert.deepEqual(rest, {
       filename: 'talk.md',
       documentId: 'minutes-7',
@@ -85,10 +87,7 @@ describe('the ingestion of a text', () => {
 
   test('of a job that came as the original’s has its options, without the secrets', () => {
     const taskOptions = { language: 'de', webhook_url: 'https://receiver.example' }
-    const { processingOptions } = documentOf(completed({ taskOptions }), {
-      content: '',
-      metadata: {},
-    })
+    const { processingOptions } = documentOf(completed({ taskOptions }), '')
     assert.deepEqual(processingOptions, { language: 'de' })
   })
 
@@ -127,7 +126,7 @@ describe('the ingestion of a text', () => {
     })
     const nowhere = new MoragClient({ url: 'http://127.0.0.1:1', apiKey: null })
     t.after(async () => await nowhere.close())
-    const document = documentOf(completed(), { content: '', metadata: {} })
+    const document = documentOf(completed(), '')
     await assert.rejects(nowhere.ingest(document, 'the id', new AbortController().signal), {
       code: 'unavailable',
       message: 'The MoRAG server at 127.0.0.1:1 cannot be reached: the connection was refused.',
@@ -155,7 +154,7 @@ describe('the ingestion of a text', () => {
 
 test('what went wrong is said in our words', async (t) => {
   const { server, client } = await setUp(t)
-  const document = documentOf(completed(), { content: 'The text.', metadata: {} })
+  const document = documentOf(completed(), 'The text.')
   const failures: [Answered, string, RegExp][] = [
     [{ status: 415, body: { detail: 'no text' } }, 'unsupported_media', /415: no text\.$/],
     [{ status: 422, body: { detail: [{ msg: 'odd' }] } }, 'unsupported_media', /422: \[.*odd/],

@@ -14,7 +14,10 @@ import { describe, test, type TestContext } from 'node:test'
 import { stemOf } from '../../coordinator/ingestion/file-stem.ts'
 import { OutputFolder } from '../../coordinator/ingestion/output-folder.ts'
 import { hasEnded, type EndedJob, type ResultBody } from '../../coordinator/job/job.ts'
-import { resultOf, Results } from '../../coordinator/files/results.ts'
+import { packResult } from '../../coordinator/files/packed-result.ts'
+import { Renditions } from '../../coordinator/files/renditions.ts'
+import { Results } from '../../coordinator/files/results.ts'
+import { Transcripts } from '../../coordinator/files/transcripts.ts'
 import { after, CLAIM, newJobId, oneOfEach, pendingJob } from '../coordinator/example-jobs.ts'
 
 const DONE = { done: true }
@@ -25,13 +28,15 @@ async function setUp(t: TestContext) {
   t.after(() => rmSync(root, { recursive: true, force: true }))
   const dir = path.join(root, 'texts', 'of the week')
   const results = await Results.open(root)
-  return { root, dir, results, folder: new OutputFolder(dir, results) }
+  const transcripts = new Transcripts(results, await Renditions.open(root))
+  t.after(async () => await transcripts.close())
+  return { root, dir, results, transcripts, folder: new OutputFolder(dir, transcripts) }
 }
 
 function completed(filename = 'talk.mp3', body: ResultBody = BODY, jobId = newJobId()): EndedJob {
   const { source } = pendingJob()
   const job = pendingJob({ jobId, ingestionTaskId: 'task-1', source: { ...source, filename } })
-  const { result } = resultOf(body, 1)
+  const { result } = packResult(body, 1)
   const end = after(job, CLAIM, { type: 'succeed', attempt: 1, result })
   assert.ok(hasEnded(end))
   return end
@@ -64,17 +69,22 @@ describe('a finished text', () => {
     })
   })
 
-  test('may be one that has a file of its own', async (t) => {
-    const { dir, folder, results } = await setUp(t)
-    const body = { content: 'words '.repeat(10_000), metadata: {} }
-    const job = completed('talk.mp3', body)
-    await results.save(job.jobId, body)
-    assert.deepEqual(await folder.write(job), DONE)
-    assert.equal(readFileSync(path.join(dir, 'talk.md'), 'utf8'), body.content)
-    await results.remove(job.jobId)
-    const gone = await folder.write(job)
-    assert.deepEqual([gone.done, 'final' in gone && gone.final], [false, true])
-  })
+  for (const words of [1_000, 100_000])
+    test(`may be one of ${words} words, that has a file of its own`, async (t) => {
+      const { dir, folder, results } = await setUp(t)
+      const body = { content: 'words '.repeat(words), metadata: { duration: 60 } }
+      const job = completed('talk.mp3', body)
+      await results.save(job.jobId, packResult(body, 1).json!)
+      assert.deepEqual(await folder.write(job), DONE)
+      assert.equal(readFileSync(path.join(dir, 'talk.md'), 'utf8'), body.content)
+      assert.equal(factsIn(dir, 'talk.json')['job_id'], job.jobId)
+      assert.deepEqual(factsIn(dir, 'talk.json')['metadata'], body.metadata)
+      assert.deepEqual(await folder.write(job), DONE)
+      assert.deepEqual(readdirSync(dir).toSorted(), ['talk.json', 'talk.md'])
+      await results.remove(job.jobId)
+      const gone = await folder.write(job)
+      assert.deepEqual([gone.done, 'final' in gone && gone.final], [false, true])
+    })
 
   test('written again has the same name', async (t) => {
     const { dir, folder } = await setUp(t)
@@ -162,9 +172,9 @@ describe('a folder that cannot be written', () => {
   })
 
   test('because it is none is tried again', async (t) => {
-    const { root, results } = await setUp(t)
+    const { root, transcripts } = await setUp(t)
     writeFileSync(path.join(root, 'a file'), '')
-    const tried = await new OutputFolder(path.join(root, 'a file'), results).write(completed())
+    const tried = await new OutputFolder(path.join(root, 'a file'), transcripts).write(completed())
     assert.deepEqual([tried.done, 'final' in tried && tried.final], [false, false])
   })
 })

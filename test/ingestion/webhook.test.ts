@@ -7,6 +7,7 @@ import type { AddressInfo } from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { summaryOf } from '../../coordinator/files/transcript-work.ts'
 import { Webhook } from 'standardwebhooks'
 import { AddressGuard } from '../../coordinator/ingestion/address-guard.ts'
 import type { Tried } from '../../coordinator/job/continuation.ts'
@@ -46,14 +47,23 @@ function jobFor(webhook: Partial<WebhookTarget> & { url: string }, status = 'com
 }
 
 async function deliver(job: EndedJob, guard = LOOPBACK, result = RESULT): Promise<Tried> {
-  const step = webhookStep({ secret: SECRET, guard, resultOf: async () => result, now: Date.now })
+  const step = webhookStep({
+    secret: SECRET,
+    guard,
+    summaryOf: async (_, mostChars) => summaryOf(result, mostChars),
+    now: Date.now,
+  })
   return await step(job, 'msg_1', new AbortController().signal)
 }
 
 test('goes through the proxy that is set for it, and that alone looks its name up', async (t) => {
   const receiver = await startReceiver(t)
   const proxy = await startForwardProxy(t, { 'hooks.example': Number(new URL(receiver.url).port) })
-  const options = { secret: SECRET, resultOf: async () => RESULT, now: Date.now }
+  const options = {
+    secret: SECRET,
+    summaryOf: async (_, mostChars) => summaryOf(RESULT, mostChars),
+    now: Date.now,
+  }
   const step = webhookStep({ ...options, guard: new AddressGuard([]), proxy: proxy.url })
   const { signal } = new AbortController()
   const job = jobFor({ url: 'http://hooks.example/end' })
@@ -143,7 +153,11 @@ describe('a delivery', () => {
 
   test('leaves a text out that is very long, and says where it is', () => {
     const result = { ...RESULT, content: 'a'.repeat(300_000) }
-    const body = payloadOf(jobFor({ url: 'x' }), result, Date.now()) as Delivered
+    const body = payloadOf(
+      jobFor({ url: 'x' }),
+      summaryOf(result, 256 * 1024),
+      Date.now(),
+    ) as Delivered
     assert.equal(body.result['content'], null)
     assert.equal(body.result['content_truncated'], true)
     assert.match(String(body.result['result_url']), /^\/api\/v1\/remote-jobs\/.*\/result$/)

@@ -1,0 +1,61 @@
+import { Readable } from 'node:stream'
+import type { Context } from 'hono'
+import type { OpenFile } from '../files/renditions.ts'
+import { sendStream } from './download.ts'
+import type { Env } from './http.ts'
+
+/** Of each reader so much is in memory, however slowly it reads. */
+const CHUNK_BYTES = 64 * 1024
+
+/** Sends a transcript in a form: its text, or the file that has it, which is closed. */
+export async function sendForm(
+  c: Context<Env>,
+  form: string | OpenFile,
+  mediaType: string,
+): Promise<Response> {
+  const type = `${mediaType}; charset=utf-8`
+  if (typeof form === 'string') return c.body(form, 200, { 'content-type': type })
+  return await sendParts(c, form, type)
+}
+
+/**
+ * Sends JSON with a transcript's fields in it.
+ * @param fields a JSON object whose fields they are; a file is closed.
+ * @param around the JSON before and after them.
+ */
+export async function sendFields(
+  c: Context<Env>,
+  fields: string | OpenFile,
+  { before, after }: { before: string; after: string },
+): Promise<Response> {
+  const type = 'application/json'
+  if (typeof fields === 'string')
+    return c.body(`${before}${fields.slice(1, -1)}${after}`, 200, { 'content-type': type })
+  return await sendParts(c, fields, type, { before, after, skip: 1 })
+}
+
+/** @param skip bytes of the file that are left out at its begin and at its end. */
+async function sendParts(
+  c: Context<Env>,
+  { file, sizeBytes }: OpenFile,
+  type: string,
+  { before, after, skip } = { before: '', after: '', skip: 0 },
+): Promise<Response> {
+  const bytes = Buffer.byteLength(before) + sizeBytes - 2 * skip + Buffer.byteLength(after)
+  const headers = { 'content-type': type, 'content-length': String(bytes) }
+  if (c.req.method === 'HEAD' || sizeBytes === 0) {
+    await file.close()
+    return c.body(null, 200, headers)
+  }
+  const range = { start: skip, end: sizeBytes - 1 - skip }
+  const chunks = file.createReadStream({ ...range, highWaterMark: CHUNK_BYTES })
+  async function* parts(): AsyncGenerator<Buffer> {
+    if (before !== '') yield Buffer.from(before)
+    yield* chunks as AsyncIterable<Buffer>
+    if (after !== '') yield Buffer.from(after)
+  }
+  const stream = Readable.from(parts(), { objectMode: false, highWaterMark: CHUNK_BYTES })
+  // Also where its reader has gone before the first byte was read.
+  stream.once('close', () => chunks.destroy())
+  return await sendStream(c, stream, 200, headers)
+}
