@@ -1,3 +1,4 @@
+import { timeOfDay } from '../shared/time-of-day.ts'
 import { announcement, pauseTeller } from './announcement.ts'
 import { Capacity } from './work/capacity.ts'
 import { EXIT } from '../shared/errors.ts'
@@ -60,7 +61,7 @@ async function work(
 ): Promise<void> {
   const { slots, devices } = kit
   const links: Link[] = []
-  const startedAt = Date.now()
+  const startedAt = timeOfDay()
   const reporter = new Watched(teller)
   let health: Health | null = null
   let isDelivered = true

@@ -1,3 +1,4 @@
+import { timeOfDay } from '../shared/time-of-day.ts'
 import { startInterval } from '../shared/timers.ts'
 
 /** A clock that is put right by less is not worth a word. */
@@ -25,10 +26,10 @@ export class Clock {
   #lookedAt: number | null = null
 
   /** @param steady milliseconds that only ever pass. */
-  constructor(timeOfDay = (): number => Date.now(), steady = (): number => performance.now()) {
-    this.#timeOfDay = timeOfDay
+  constructor(wall = timeOfDay, steady = (): number => performance.now()) {
+    this.#timeOfDay = wall
     this.#steady = steady
-    this.#offset = timeOfDay() - steady()
+    this.#offset = wall() - steady()
   }
 
   readonly now = (): number => {

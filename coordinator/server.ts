@@ -1,4 +1,5 @@
 import type { Logger } from 'pino'
+import { timeOfDay } from '../shared/time-of-day.ts'
 import { MINUTE, SECOND } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { createApp } from './app.ts'
@@ -38,7 +39,7 @@ export async function startCoordinator(
   const roots = await MediaRoots.resolve(config.mediaRoots)
   const store = await FileJobStore.open({
     dir: config.dataDir,
-    now: Date.now,
+    now: timeOfDay,
     journalBytes: JOURNAL_BYTES,
     onError: (message, error) => log.error({ err: error ?? undefined }, message),
   })

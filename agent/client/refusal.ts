@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { interceptedText, isOfCoordinator } from '../../shared/coordinator-mark.ts'
 import { isErrorCode, type ErrorCode } from '../../shared/errors.ts'
 import { retryAfterSeconds } from '../../shared/network.ts'
@@ -27,7 +28,7 @@ export function refusalOf(
   { status, headers, text }: Answer,
   { url, keyHint, isMarking }: Context,
 ): Refusal | Intercepted {
-  const seconds = retryAfterSeconds([headers['retry-after']].flat()[0], Date.now())
+  const seconds = retryAfterSeconds([headers['retry-after']].flat()[0], timeOfDay())
   const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
   const { code, detail } = errorAnswer.safeParse(parseJson(text)).data ?? {}
   if (!isOfCoordinator(headers, code, isMarking)) {

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { runAgent } from '../agent.ts'
 import {
   addLogSettings,
@@ -42,7 +43,7 @@ export function addStart(cli: Command): void {
       plain: wantsPlainOutput(),
       times: true,
     })
-    const node = nodeProblem(process.version, Date.now())
+    const node = nodeProblem(process.version, timeOfDay())
     if (node !== null) reporter.event('warn', node)
     if (isReadableByOthers(flags)) {
       reporter.event('warn', 'The key can be read by others on this machine: chmod 600 its file.')

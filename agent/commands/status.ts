@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError, EXIT } from '../../shared/errors.ts'
 import { fromWire } from '../../shared/keys.ts'
 import { askAgents, type ControlAnswer } from '../watch/control-client.ts'
@@ -57,7 +58,7 @@ async function show(answers: readonly ControlAnswer[], flags: Flags): Promise<vo
     return await print(`${JSON.stringify(all, null, 2)}\n`)
   }
   const texts = answers.map(({ workerId, answer }) =>
-    statusText(workerId, fromWire(answer), Date.now()),
+    statusText(workerId, fromWire(answer), timeOfDay()),
   )
   const none = `No agent is running in ${workDir(flags)}.\n`
   await print(texts.length === 0 ? none : texts.join('\n'))

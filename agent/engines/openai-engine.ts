@@ -1,4 +1,5 @@
 import pRetry from 'p-retry'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { pause } from '../client/retry.ts'
@@ -139,7 +140,7 @@ export class OpenaiEngine implements Engine {
     const failure = serverFailure(status, body, {
       server: server.endpoints.transcriptions,
       model,
-      retryAfterSeconds: retryAfterSeconds(headers['retry-after']?.toString(), Date.now()),
+      retryAfterSeconds: retryAfterSeconds(headers['retry-after']?.toString(), timeOfDay()),
     })
     if (failure.code === 'gpu_out_of_memory') await server.resident?.kill()
     return failure
@@ -171,7 +172,7 @@ export class OpenaiEngine implements Engine {
             signal.throwIfAborted()
             if (!(error instanceof Busy) || retriesLeft <= 0) return
             const header = error.answer.headers['retry-after']?.toString()
-            const seconds = retryAfterSeconds(header, Date.now()) ?? 0
+            const seconds = retryAfterSeconds(header, timeOfDay()) ?? 0
             if (seconds > 0) await whileQuiet(pause(seconds * 1000, signal))
           },
         },

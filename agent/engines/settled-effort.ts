@@ -15,7 +15,8 @@ export class SettledEffort {
   readonly #settled = new Map<string, Settled>()
   readonly #now: () => number
 
-  constructor(now: () => number = Date.now) {
+  /** @param now milliseconds that only ever pass. */
+  constructor(now = (): number => performance.now()) {
     this.#now = now
   }
 

@@ -1,3 +1,4 @@
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { startTimer } from '../../shared/timers.ts'
 import type { Device } from './device.ts'
@@ -54,7 +55,7 @@ export class Slots {
       health: new SlotHealth(),
       pause: null,
     }))
-    this.#now = options.now ?? Date.now
+    this.#now = options.now ?? timeOfDay
     this.#pauseMs = options.pauseMs ?? 10 * MINUTE
   }
 

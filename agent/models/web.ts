@@ -1,4 +1,5 @@
 import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { Refusal, Unreachable } from '../client/retry.ts'
@@ -104,7 +105,7 @@ export class Web {
     if (status === 404 || status === 410) {
       return new Refusal(status, 'not_found', `${host} has no ${pathname}`)
     }
-    const seconds = retryAfterSeconds(retryAfter ?? undefined, Date.now())
+    const seconds = retryAfterSeconds(retryAfter ?? undefined, timeOfDay())
     const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
     return new Refusal(status, 'unavailable', `${host} answered ${status} for ${pathname}`, options)
   }

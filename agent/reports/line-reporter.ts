@@ -1,3 +1,4 @@
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { oneLine } from '../../shared/render.ts'
 import type { Progress } from './progress.ts'
 import { Stopwatch } from './progress-text.ts'
@@ -24,7 +25,7 @@ export class LineReporter implements Reporter {
   event(level: Level, message: string): void {
     const { level: least, times, stream } = this.#options
     if (!isTold(level, least)) return
-    const time = times ? `${new Date().toISOString()} ` : ''
+    const time = times ? `${new Date(timeOfDay()).toISOString()} ` : ''
     const mark = level === 'warn' || level === 'error' ? `${level}: ` : ''
     // Names of files and words of others are in it: nothing of them may move a terminal's cursor.
     stream.write(`${time}${mark}${oneLine(message)}\n`)

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { API } from '../../shared/wire.ts'
 import type { Client } from '../client/client.ts'
 import { hostOf, isOwnAddress } from '../../shared/addresses.ts'
@@ -51,11 +52,11 @@ export function connectionGroup(client: Client): Group {
       {
         name: 'the clocks agree',
         async run() {
-          const before = Date.now()
+          const before = timeOfDay()
           const { headers, body } = await connection.exchange('/api/v1/health')
           await body.dump()
           const theirs = Date.parse(String(headers['date']))
-          const skew = Math.abs(theirs - (before + Date.now()) / 2)
+          const skew = Math.abs(theirs - (before + timeOfDay()) / 2)
           const fix =
             'Set the clock of this machine or of the coordinator’s (timedatectl set-ntp true).'
           expect(skew < MOST_SKEW_MS, `they differ by ${Math.round(skew / 1000)} s`, fix)

@@ -1,4 +1,5 @@
 import { connect, type PeerCertificate } from 'node:tls'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { DAY } from '../../shared/duration.ts'
 import { hostOf } from '../../shared/addresses.ts'
 import { isReadOnTheWay } from '../client/plain-http.ts'
@@ -18,7 +19,7 @@ export async function checkTransport(coordinator: string): Promise<string> {
     return 'plain http, on this machine or in a private network'
   }
   const { validTo, protocol } = await certificateOf(hostOf(url), Number(url.port || 443))
-  const days = Math.floor((validTo - Date.now()) / DAY)
+  const days = Math.floor((validTo - timeOfDay()) / DAY)
   const fix = 'Renew the coordinator’s certificate.'
   expect(days >= LEAST_DAYS, `its certificate ends in ${days} days`, fix)
   return `${protocol}, a trusted certificate for ${days} more days`

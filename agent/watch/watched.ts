@@ -1,3 +1,4 @@
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import type { Progress } from '../reports/progress.ts'
 import type { Activity, Reporter } from '../reports/reporter-kinds.ts'
 
@@ -28,7 +29,7 @@ export class Watched implements Reporter {
   readonly #reporter: Reporter
   readonly #now: () => number
 
-  constructor(reporter: Reporter, now: () => number = Date.now) {
+  constructor(reporter: Reporter, now: () => number = timeOfDay) {
     this.#reporter = reporter
     this.#now = now
   }

@@ -93,10 +93,10 @@ export class TokensFile {
     // The first token may come before the coordinator, which makes it no more open than so.
     makeFolder(folder)
     await this.#giveToOwner(folder)
-    for (const until = Date.now() + PATIENCE_MS; ;) {
+    for (const until = performance.now() + PATIENCE_MS; ;) {
       const lock = await lockFolder(folder)
       if (lock !== null) return lock
-      if (Date.now() > until) {
+      if (performance.now() > until) {
         throw new AppError('unavailable', `Another process holds ${folder}: try again.`)
       }
       await delay(RETRY_MS * (1 + Math.random()))

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { Command } from 'commander'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { EXIT } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { AdminClient } from '../admin/client.ts'
@@ -34,7 +35,7 @@ export function addDoctor(cli: Command): void {
       try {
         const findings = [
           ...(await examineFolder(path.resolve(flags.dataDir))),
-          ...(await examineRunning(client, Date.now())),
+          ...(await examineRunning(client, timeOfDay())),
         ]
         const lines = findings.map(({ level, what, fix }) => {
           const help = fix === null ? '' : `\n      fix: ${printable(fix)}`

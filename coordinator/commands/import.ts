@@ -1,5 +1,6 @@
 import path from 'node:path'
 import type { Command } from 'commander'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { printable } from '../../shared/printable.ts'
@@ -35,7 +36,7 @@ export function addImport(cli: Command): void {
       const from = existingFolder(dir)
       const to = path.resolve(flags.dataDir)
       const dryRun = flags.dryRun === true
-      const report = await importOriginal({ from, to, dryRun, now: Date.now() })
+      const report = await importOriginal({ from, to, dryRun, now: timeOfDay() })
       const json = `${JSON.stringify(toWire(report), null, 2)}\n`
       process.stdout.write(flags.json === true ? json : reportText(report, dryRun))
       if (report.skipped.length === 0) return

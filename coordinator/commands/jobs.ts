@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { wholeNumber } from '../../shared/settings.ts'
 import { jobAnswer, listAnswer, removedAnswer, type JobSummary } from '../../shared/wire-answers.ts'
 import { statusAnswer, STATUSES } from '../../shared/wire.ts'
@@ -46,7 +47,7 @@ export function addJobs(cli: Command): void {
     jobs.command('show').argument('<job-id>').description('everything about a job'),
     async (client, _flags: AdminFlags, jobId: string) => {
       const job = await detail(client, jobId)
-      return { value: job, text: jobText(job, Date.now()) }
+      return { value: job, text: jobText(job, timeOfDay()) }
     },
   )
   adminAction(
@@ -103,7 +104,7 @@ async function list(client: AdminClient, flags: ListFlags) {
     cursor = page.nextCursor
   } while (cursor !== null && found.length < flags.limit)
   const ids = found.map(({ jobId }) => `${jobId}\n`).join('')
-  return { value: found, text: flags.quiet === true ? ids : jobTable(found, Date.now()) }
+  return { value: found, text: flags.quiet === true ? ids : jobTable(found, timeOfDay()) }
 }
 
 async function detail(client: AdminClient, jobId: string): Promise<JobDetail> {

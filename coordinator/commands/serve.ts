@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { EXIT } from '../../shared/errors.ts'
 import { nodeProblem } from '../../shared/node-release.ts'
 import { addSettings, configOf } from '../config.ts'
@@ -24,7 +25,7 @@ export function addServe(cli: Command): void {
 async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
   const config = configOf(flags)
   const log = createLogger(config.logLevel, config.logFormat)
-  const node = nodeProblem(process.version, Date.now())
+  const node = nodeProblem(process.version, timeOfDay())
   if (node !== null) log.warn(node)
   // Listened for before anything is started: whoever sees that we listen may stop us at once.
   const stop = stopSignal()

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { Option, type Command } from 'commander'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { formatDuration, MINUTE, parseDuration } from '../../shared/duration.ts'
 import { ROLES, type Role } from '../access/roles.ts'
 import type { TokenRecord } from '../access/token-record.ts'
@@ -94,7 +95,7 @@ function list(flags: Flags & { json?: true }): void {
   const folder = path.resolve(flags.dataDir)
   const tokens = tokensOf(flags).all()
   const shown = flags.json === true ? tokensAsJson : tokensAsTable
-  process.stdout.write(shown(tokens, folder, Date.now()))
+  process.stdout.write(shown(tokens, folder, timeOfDay()))
 }
 
 /** The token alone on standard output, so that `> file` works; all else beside it. */
@@ -112,5 +113,5 @@ function described({ name, role, types, expiresAt }: TokenRecord): string {
 }
 
 function tokensOf({ dataDir }: Flags): Tokens {
-  return new Tokens(path.resolve(dataDir), Date.now)
+  return new Tokens(path.resolve(dataDir), timeOfDay)
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { workerAnswer, workersAnswer, type WorkerAnswer } from '../../shared/wire-answers.ts'
 import { adminAction, forEach, type AdminFlags } from '../admin/command.ts'
 import { ago, table } from '../admin/table.ts'
@@ -19,7 +20,7 @@ export function addWorkers(cli: Command): void {
     workers.command('list').description('who has asked for work within the last day'),
     async (client) => {
       const { workers: all } = await client.ask('GET', '/workers', workersAnswer)
-      return { value: all, text: workerTable(all, Date.now()) }
+      return { value: all, text: workerTable(all, timeOfDay()) }
     },
   )
   direct(workers, 'drain', 'let workers finish what they have, and give them nothing new')
@@ -33,7 +34,7 @@ function direct(workers: Command, name: 'drain' | 'resume', text: string): void 
       const value = await forEach(ids, (id) =>
         client.ask('POST', `/workers/${encodeURIComponent(id)}/${name}`, workerAnswer),
       )
-      return { value, text: workerTable(value, Date.now()) }
+      return { value, text: workerTable(value, timeOfDay()) }
     },
   )
 }

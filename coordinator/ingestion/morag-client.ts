@@ -1,5 +1,6 @@
 import { request, type Dispatcher } from 'undici'
 import { z } from 'zod'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { DAY, SECOND } from '../../shared/duration.ts'
 import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
@@ -162,7 +163,7 @@ export class MoragClient {
         ? ' Give its key with --morag-api-key-file or MORAG_SERVER_API_KEY.'
         : ''
     const after = [headers['retry-after']].flat()[0]
-    const seconds = retryAfterSeconds(after, Date.now(), DAY / SECOND)
+    const seconds = retryAfterSeconds(after, timeOfDay(), DAY / SECOND)
     const message = `${this.#name} answered ${statusCode}${said === '' ? '' : `: ${said.replace(/\.$/, '')}`}.${hint}`
     const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
     return new AppError(codeOf(statusCode), message, options)
