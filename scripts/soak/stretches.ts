@@ -1,5 +1,4 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { pick } from '../../test/shared/seeded-random.ts'
 import type { Fault } from './faults.ts'
 import type { Records } from './records.ts'
 
@@ -15,8 +14,8 @@ export type Load =
   /** Kills alone; each comes after at most so many things that clients did. */
   | { kills: number; deeds: number }
 
-/** Half of them kills. */
-const FAULTS: readonly Fault[] = ['kill', 'kill', 'kill', 'descriptors', 'quota', 'edge']
+/** In turns, so that each has come after a while. */
+const FAULTS: readonly Fault[] = ['kill', 'descriptors', 'kill', 'quota', 'kill', 'edge']
 
 /** Returns what waits for the next fault; null when the load is over. */
 export function stretches(
@@ -28,6 +27,7 @@ export function stretches(
     const [least, most] = load.betweenMs
     const beganAt = Date.now()
     const endAt = beganAt + load.forMs
+    let caused = 0
     const pauses = load.pausesAt.map((part) => beganAt + part * load.forMs)
     return async () => {
       const between = least + (most - least) * random()
@@ -35,7 +35,9 @@ export function stretches(
       if (Date.now() >= endAt) return null
       const isPauseDue = (pauses[0] ?? Infinity) <= Date.now()
       if (isPauseDue) pauses.shift()
-      return isPauseDue ? 'pause' : pick(random, FAULTS)
+      if (isPauseDue) return 'pause'
+      caused += 1
+      return FAULTS[(caused - 1) % FAULTS.length]!
     }
   }
   let left = load.kills
