@@ -23,6 +23,7 @@ const CODES = {
   internal: { status: 500, retryable: true },
   bad_gateway: { status: 502, retryable: true },
   unavailable: { status: 503, retryable: true },
+  worker_id_taken: { status: 503, retryable: true },
   no_space: { status: 507, retryable: true },
   // What an attempt can end with (beside too_large, no_space and internal): permanent …
   invalid_media: { status: 422, retryable: false },

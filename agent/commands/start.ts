@@ -13,7 +13,7 @@ import { addMediaSettings } from '../media-settings.ts'
 import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
 import { createReporter } from '../reports/reporter.ts'
 import { addWorkerSettings } from '../worker-settings.ts'
-import { openWorkspace } from '../work/workspace.ts'
+import { openNamedWorkspace } from '../work/free-name.ts'
 
 const EXAMPLES = `
 Examples:
@@ -52,7 +52,7 @@ export function addStart(cli: Command): void {
       if (apiKey === null || !(await isReadOnTheWay(url))) continue
       reporter.event('warn', readOnTheWayText(url))
     }
-    const workspace = await openWorkspace(settings.workDir, settings.workerId)
+    const workspace = await openNamedWorkspace(settings, reporter)
     try {
       await runAgent(settings, workspace, reporter)
     } finally {

@@ -22,9 +22,14 @@ const MOST_AGENTS = 1_000
 /**
  * Takes a folder under this name; without one under the machine's, or the first of `<name>-2`, `<name>-3`, … that no
  * running agent has. The same machine so gets the same folder again, with what it had not delivered.
+ * @param taken names that others have elsewhere.
  * @throws {AppError} `usage` when another agent runs under the name, or the folder cannot be made.
  */
-export async function openWorkspace(workDir: string, workerId: string | null): Promise<Workspace> {
+export async function openWorkspace(
+  workDir: string,
+  workerId: string | null,
+  taken: ReadonlySet<string> = new Set(),
+): Promise<Workspace> {
   if (workerId !== null) {
     const workspace = await take(workDir, workerId)
     if (workspace !== null) return workspace
@@ -39,7 +44,8 @@ export async function openWorkspace(workDir: string, workerId: string | null): P
       .replace(/[^\w.@-]/g, '-')
       .replace(/^[.-]+/, '') || 'agent'
   for (let n = 1; n <= MOST_AGENTS; n += 1) {
-    const workspace = await take(workDir, n === 1 ? name : `${name}-${n}`)
+    const next = n === 1 ? name : `${name}-${n}`
+    const workspace = taken.has(next) ? null : await take(workDir, next)
     if (workspace !== null) return workspace
   }
   throw new AppError('usage', `There are ${MOST_AGENTS} agents in ${workDir} already.`)

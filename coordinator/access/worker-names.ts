@@ -24,7 +24,7 @@ export class WorkerNames {
 
   /**
    * Notes that a name is used. Who may do everything may use every name.
-   * @throws {AppError} `unavailable` while another token goes by it: it may be that of the same machine, before it got
+   * @throws {AppError} `worker_id_taken` while another token goes by it: it may be that of the same machine, before it got
    * a new one, so that it is worth to come again. `too_many_requests` when the token goes by very many.
    */
   use(principal: Principal, workerId: string): void {
@@ -39,7 +39,7 @@ export class WorkerNames {
     ) {
       const retryAfterSeconds = Math.ceil((holder.lastAt + HELD_MS - now) / SECOND)
       const message = `Another token goes by the worker id ${printable(workerId)}: take another --worker-id, or wait until it is free.`
-      throw new AppError('unavailable', message, { retryAfterSeconds })
+      throw new AppError('worker_id_taken', message, { retryAfterSeconds })
     }
     if (holder?.principal.tokenId !== principal.tokenId) this.#checkCount(principal, now)
     if (this.#holders.size >= MANY) this.#forgetFree(now)

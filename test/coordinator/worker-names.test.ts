@@ -21,7 +21,7 @@ describe('the name of a worker', () => {
     all.use(holder('a'), 'gpu-1')
     now += 30_000
     assert.throws(() => all.use(holder('b'), 'gpu-1'), {
-      code: 'unavailable',
+      code: 'worker_id_taken',
       retryAfterSeconds: 90,
       message: /^Another token goes by the worker id gpu-1: take another --worker-id/,
     })

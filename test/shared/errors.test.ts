@@ -34,6 +34,7 @@ const LIST: Record<ErrorCode, [number, boolean]> = {
   internal: [500, true],
   bad_gateway: [502, true],
   unavailable: [503, true],
+  worker_id_taken: [503, true],
   no_space: [507, true],
   invalid_media: [422, false],
   no_audio: [422, false],

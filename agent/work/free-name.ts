@@ -1,0 +1,56 @@
+import { AppError } from '../../shared/errors.ts'
+import { timeoutSignal } from '../../shared/timers.ts'
+import { VERSION } from '../../shared/version.ts'
+import { Client } from '../client/client.ts'
+import { Connection } from '../client/connection.ts'
+import type { CoordinatorSettings, StartSettings } from '../config.ts'
+import type { Reporter } from '../reports/reporter-kinds.ts'
+import { openWorkspace, type Workspace } from './workspace.ts'
+
+/** A coordinator that does not answer by then has no say in it. */
+const PATIENCE_MS = 3_000
+
+/**
+ * The folder of an agent under a name that is its own at every coordinator too: where the default name is used there with
+ * another token, the next one is taken. A name that its owner has chosen stays.
+ * @throws {AppError} as {@link openWorkspace}.
+ */
+export async function openNamedWorkspace(
+  { workDir, workerId, coordinators }: StartSettings,
+  reporter: Pick<Reporter, 'event'>,
+): Promise<Workspace> {
+  const taken = new Set<string>()
+  for (;;) {
+    const workspace = await openWorkspace(workDir, workerId, taken)
+    if (workerId !== null) return workspace
+    const refusals = await Promise.all(
+      coordinators.map(async (one) => await refusalOfName(one, workspace.workerId)),
+    )
+    const refusal = refusals.find((one) => one !== null)
+    if (refusal === undefined) return workspace
+    reporter.event('warn', `${refusal} Taking the next name.`)
+    taken.add(workspace.workerId)
+    await workspace.release()
+  }
+}
+
+/** Why a coordinator does not let us use a name; null: it does, or cannot be asked. The name is ours from then on. */
+async function refusalOfName(
+  coordinator: CoordinatorSettings,
+  workerId: string,
+): Promise<string | null> {
+  // Without a key every name is everybody's.
+  if (coordinator.apiKey === null) return null
+  const connection = new Connection({ ...coordinator, userAgent: `morag-agent/${VERSION}` })
+  // It takes no work yet.
+  const about = { state: 'draining', version: VERSION, slots: 1, device: null, jobs: [] } as const
+  const options = { signal: timeoutSignal(PATIENCE_MS), retries: 0 }
+  try {
+    await new Client(connection).heartbeat(workerId, { ...about, jobs: [] }, options)
+    return null
+  } catch (error) {
+    return error instanceof AppError && error.code === 'worker_id_taken' ? error.message : null
+  } finally {
+    await connection.close()
+  }
+}
