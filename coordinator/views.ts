@@ -46,8 +46,8 @@ export class Views {
   }
 
   /** What `GET …/status` says: the newest attempt is the one that counts. */
-  status(job: Job): StatusAnswer {
-    return this.#status(job, this.#jobs.queue.position(job.jobId))
+  status(job: Job): StatusAnswer & { waitingFor: string | null } {
+    return this.#status(job, this.#jobs.queue.place(job.jobId))
   }
 
   /** One of many: without the place in the queue, which each would have to count for itself. */
@@ -65,7 +65,6 @@ export class Views {
       priority,
       maxRetries,
       availableAt: job.status === 'pending' ? job.availableAt : null,
-      waitingFor: this.#waitingFor(job),
       mediaSeconds: (lease ?? result)?.mediaSeconds ?? null,
       processedSeconds: lease?.processedSeconds ?? null,
       processingSeconds: result?.processingSeconds ?? null,
@@ -85,7 +84,6 @@ export class Views {
       source: { kind, filename, sizeBytes, sha256 },
       maxRetries: job.maxRetries,
       availableAt: job.status === 'pending' ? job.availableAt : null,
-      waitingFor: this.#waitingFor(job),
       lease: job.status === 'processing' ? shownLease(job, this.#jobs.now()) : null,
       attempts: job.attempts.map(withoutToken),
       result: job.status === 'completed' ? shownResult(job) : null,
@@ -155,7 +153,7 @@ export class Views {
     return this.workers(new Set([workerId]))[0]!
   }
 
-  #status(job: Job, position: number | null): StatusAnswer {
+  #status(job: Job, place: Place | null): StatusAnswer & { waitingFor: string | null } {
     const lease = job.status === 'processing' ? job.lease : null
     const { workerId, startedAt, attempt } = shownAttempt(job)
     const { errorCode, errorMessage } = shownFailure(job)
@@ -168,31 +166,42 @@ export class Views {
       completedAt: 'completedAt' in job ? job.completedAt : null,
       errorMessage,
       retryCount: job.retryCount,
-      estimatedCompletion: this.#estimate(job, position),
+      estimatedCompletion: this.#estimate(job, place),
       errorCode,
       stage: lease?.stage ?? null,
       progress: lease?.progress ?? null,
-      queuePosition: position,
+      queuePosition: place?.position ?? null,
       attempt,
+      waitingFor: this.#waitingFor(job),
     }
   }
 
+  /** What is not here that the job waits for: nobody can do it now. */
   #waitingFor(job: Job): string | null {
+    if (job.status !== 'pending' || job.ingestion?.local === true) return null
     const requirements = requirementsOf(job)
-    if (job.status !== 'pending' || requirements.key === '') return null
     if (this.#workers.hasFor(job.contentType, requirements)) return null
-    return `a worker for ${job.contentType} that has ${inWords(requirements)}`
+    const lacking = requirements.key === '' ? '' : ` that has ${inWords(requirements)}`
+    return `a worker for ${job.contentType}${lacking}`
   }
 
-  #estimate(job: Job, position: number | null): string | null {
+  /** Null also for what nobody can do now. */
+  #estimate(job: Job, place: Place | null): string | null {
+    const requirements = requirementsOf(job)
+    const slots = this.#workers.slotsFor(job.contentType, requirements)
+    if (job.status === 'pending' && slots === 0) return null
     const at = this.#estimates.completionAt(job, {
       now: this.#jobs.now(),
-      position,
-      slots: Math.max(1, this.#workers.slotsFor(job.contentType, requirementsOf(job))),
+      position: place?.position ?? null,
+      bytesAhead: place?.bytesAhead ?? 0,
+      slots,
+      workerIds: this.#workers.idsFor(job.contentType, requirements),
     })
     return at === null ? null : new Date(at).toISOString()
   }
 }
+
+type Place = NonNullable<ReturnType<Jobs['queue']['place']>>
 
 /** The newest attempt is the one that counts; a job that waits is nobody's. */
 function shownAttempt(job: Job): Pick<StatusAnswer, 'attempt' | 'workerId' | 'startedAt'> {

@@ -19,7 +19,7 @@ export const jobSummary = statusAnswer.extend({
   max_retries: z.int(),
   /** While it waits: not before then. */
   available_at: instant.nullable(),
-  /** What no connected worker has that a waiting job requires, in words. */
+  /** While nobody who is here can do a waiting job: who could, in words. */
   waiting_for: z.string().nullable(),
   /** How long the recording is, where its worker has said so. */
   media_seconds: z.number().nullable(),

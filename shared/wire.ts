@@ -207,6 +207,8 @@ export const statusAnswer = z.object({
   progress: z.number().nullable(),
   queue_position: z.int().nullable(),
   attempt: z.int(),
+  /** While nobody who is here can do a waiting job: who could, in words. */
+  waiting_for: z.string().nullish(),
 })
 export type StatusAnswer = FromWire<z.output<typeof statusAnswer>>
 

@@ -133,6 +133,7 @@ async function follow(
   const contact = new Contact(reporter, () => undefined)
   const onRetry = (error: unknown): void => contact.note('status', error)
   reporter.idle(`${name}: waiting for an agent`)
+  let told: string | null = null
   try {
     for (;;) {
       const status = await client.status(jobId, { signal, retries: Infinity, onRetry })
@@ -143,6 +144,10 @@ async function follow(
       }
       if (!['pending', 'processing'].includes(status.status)) throw ended(status)
       show(status, activity)
+      const lacking = status.waitingFor ?? null
+      if (lacking !== told && lacking !== null)
+        reporter.event('warn', `${name}: nobody can do this now. It waits for ${lacking}.`)
+      told = lacking
       await pause(LOOK_MS, signal)
     }
   } catch (error) {

@@ -9,7 +9,6 @@ import { jobKey, QUEUE, workerKey } from './keys.ts'
 import { Reader, type Sees } from './reader.ts'
 import { newest, Texts, type TextsOptions } from './texts.ts'
 import { baseOf, lastAttempt, type Job } from '../job/job.ts'
-import { requirementsOf } from '../job/requirements.ts'
 import { Tally } from './tally.ts'
 
 export interface EventsOptions extends TextsOptions {
@@ -153,14 +152,14 @@ export class Events {
   /** What these jobs wait for depends on who is here. */
   #tellWaiting(): void {
     if (this.size === 0) return
-    for (const { jobId } of newest(this.#options.jobs, hasRequirements)) {
+    for (const { jobId } of newest(this.#options.jobs, isWaiting)) {
       this.#calm.add(jobKey(jobId))
     }
   }
 }
 
-function hasRequirements(job: Job): boolean {
-  return job.status === 'pending' && requirementsOf(job).key !== ''
+function isWaiting({ status }: Job): boolean {
+  return status === 'pending'
 }
 
 function hasMoved(before: Job, after: Job): boolean {

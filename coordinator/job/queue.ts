@@ -17,6 +17,7 @@ interface Entry {
   requirements: Requirements
   /** An entry that left the queue stays in its heaps until it comes up. */
   live: boolean
+  sizeBytes: number
   submittedBy: string | null
 }
 
@@ -71,6 +72,7 @@ export class JobQueue {
       openAt,
       requirements: requirementsOf(job),
       live: true,
+      sizeBytes: job.source.sizeBytes,
       submittedBy: job.submittedBy,
     }
     this.#entries.set(jobId, entry)
@@ -142,15 +144,20 @@ export class JobQueue {
     return firstLive(this.#delayed)?.openAt ?? null
   }
 
-  /** How many jobs of its content type go before this one, plus one; null when it does not wait. O(n), for display. */
-  position(jobId: string): number | null {
+  /**
+   * A job's place among those of its content type, from 1, and how much those before it are together; null when it does
+   * not wait. O(n), for display.
+   */
+  place(jobId: string): { position: number; bytesAhead: number } | null {
     const entry = this.#entries.get(jobId)
     if (entry === undefined) return null
-    let ahead = 0
+    let [position, bytesAhead] = [1, 0]
     for (const other of this.#entries.values()) {
-      if (other.contentType === entry.contentType && before(other, entry) < 0) ahead += 1
+      if (other.contentType !== entry.contentType || before(other, entry) >= 0) continue
+      position += 1
+      bytesAhead += other.sizeBytes
     }
-    return ahead + 1
+    return { position, bytesAhead }
   }
 }
 

@@ -353,7 +353,8 @@ test('a waiting job tells its place and, once others have completed, when it may
   // What was learned is learned again at the next start.
   await running.stop()
   const again = await startRunning(t, { root: running.root })
-  const later = await again.ask('GET', `/remote-jobs/${ids[0]}/status`)
+  assert.equal((await claim(again))[0]?.job_id, ids[0])
+  const later = await again.ask('GET', `/remote-jobs/${ids[1]}/status`)
   assert.match(String(later.body['estimated_completion']), /Z$/)
 })
 

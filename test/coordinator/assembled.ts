@@ -84,6 +84,7 @@ export interface Assembled {
   /** What the files have complained of. */
   warnings: string[]
   upkeep: Upkeep
+  estimates: Estimates
   views: Views
   /** A job that waits, stored. */
   add: (different?: Partial<JobBase & PendingJob>) => Promise<string>
@@ -122,6 +123,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const tokens = await LeaseTokens.load(dir)
   const workers = new Workers(now)
   const claims = new Claims(jobs, workers)
+  const estimates = new Estimates()
   const keep = rules.retention ?? { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null }
   t.after(async () => {
     claims.close()
@@ -141,7 +143,8 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
     files,
     warnings,
     upkeep: new Upkeep(jobs, files, keep),
-    views: new Views(jobs, workers, new Estimates(), tokens),
+    estimates,
+    views: new Views(jobs, workers, estimates, tokens),
     async add(different = {}) {
       const jobId = newJobId()
       const job = pendingJob({ jobId, createdAt: now(), availableAt: now(), ...different })

@@ -52,6 +52,32 @@ test('a waiting job is done when those before it and itself have had the usual t
   assert.equal(at(1, 0), NOON + 20 * SECOND)
 })
 
+test('a job takes the longer, the larger its file, and waits the longer for large ones before it', () => {
+  const estimates = learned(done(10))
+  const sized = (sizeBytes: number): Job =>
+    pendingJob({ source: { ...pendingJob().source, sizeBytes } })
+  assert.equal(estimates.completionAt(sized(6_000), ALONE), NOON + 60 * SECOND)
+  const behind = { ...ALONE, position: 3, bytesAhead: 20_000 }
+  assert.equal(estimates.completionAt(sized(1_000), behind), NOON + 210 * SECOND)
+  assert.equal(estimates.completionAt(sized(0), ALONE), NOON + 10 * SECOND)
+})
+
+test('what those have done who may do a job says more than what others have', () => {
+  const by = (workerId: string, job: Job): Job => ({
+    ...job,
+    attempts: job.attempts.map((one) => ({ ...one, workerId })),
+  })
+  const estimates = learned(...Array.from({ length: 9 }, () => by('fast', done(10, 600))))
+  estimates.learn(by('slow', done(1_000, 600)))
+  const at = (...workerIds: string[]): number | null =>
+    estimates.completionAt(pendingJob(), { ...ALONE, workerIds })
+  assert.equal(at('slow'), NOON + 1_000 * SECOND)
+  assert.equal(at('fast', 'slow'), NOON + 10 * SECOND)
+  assert.equal(at('new'), NOON + 10 * SECOND)
+  const claimed = by('slow', working({ mediaSeconds: 60 }))
+  assert.equal(estimates.completionAt(claimed, { ...ALONE, position: null }), NOON + 100 * SECOND)
+})
+
 test('a retry that must wait is counted from when it may start', () => {
   const job = pendingJob({ availableAt: NOON + MINUTE })
   assert.equal(learned(done(10)).completionAt(job, ALONE), NOON + MINUTE + 10 * SECOND)

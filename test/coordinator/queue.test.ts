@@ -152,12 +152,12 @@ describe('a place in the queue', () => {
     const [first, second] = [pendingJob({ priority: 1 }), pendingJob()]
     const other = pendingJob({ contentType: 'video', priority: 9 })
     const queue = queueOf(second, other, first)
-    assert.equal(queue.position(first.jobId), 1)
-    assert.equal(queue.position(second.jobId), 2)
-    assert.equal(queue.position(other.jobId), 1)
+    assert.equal(queue.place(first.jobId)?.position, 1)
+    assert.equal(queue.place(second.jobId)?.position, 2)
+    assert.equal(queue.place(other.jobId)?.position, 1)
     queue.remove(first.jobId)
-    assert.equal(queue.position(second.jobId), 1)
-    assert.equal(queue.position(first.jobId), null)
+    assert.equal(queue.place(second.jobId)?.position, 1)
+    assert.equal(queue.place(first.jobId), null)
   })
 })
 
@@ -262,7 +262,7 @@ for (let seed = 1; seed <= 10; seed += 1) {
       assert.equal(queue.size, model.size)
       if (step % 50 === 0 && known.length > 0) {
         const { jobId } = pick(random, known)
-        assert.equal(queue.position(jobId), model.position(jobId))
+        assert.equal(queue.place(jobId)?.position ?? null, model.position(jobId))
       }
     }
   })

@@ -293,6 +293,34 @@ describe('the slots for a job', () => {
   })
 })
 
+describe('a job that nobody can do now', () => {
+  test('says so in place of an estimate, whether they are drained, silent or cannot', async (t) => {
+    const all = await assembled(t)
+    const status = (jobId: string): unknown[] => {
+      const { estimatedCompletion, waitingFor } = all.views.status(all.job(jobId))
+      return [estimatedCompletion !== null, waitingFor]
+    }
+    announce(all, 'w1', { ...CAN, languages: ['en'] })
+    all.workers.seen('w1', { contentTypes: ['audio'] })
+    const first = await all.add()
+    await all.claim()
+    all.clock.now += SECOND
+    const leaseToken = all.tokens.issue('lease', all.job(first), 1)
+    const done = receivedOf({ success: true, content: '# A', leaseToken })
+    await all.attempts.finish(first, done, API_KEY_HOLDER)
+    all.estimates.learn(all.job(first))
+    const [plain, german] = [await all.add(), await all.add({ taskOptions: { language: 'de' } })]
+    assert.deepEqual(status(plain), [true, null])
+    assert.deepEqual(status(german), [false, 'a worker for audio that has language de'])
+    all.workers.direct('w1', 'drain')
+    assert.deepEqual(status(plain), [false, 'a worker for audio'])
+    all.workers.direct('w1', 'run')
+    assert.deepEqual(status(plain), [true, null])
+    all.clock.now += 2 * MINUTE + 1
+    assert.deepEqual(status(plain), [false, 'a worker for audio'])
+  })
+})
+
 describe('over HTTP', () => {
   const beat = async (running: Running, json: object = {}): Promise<Answer> =>
     await running.ask('POST', '/workers/w1/heartbeat', {
@@ -308,7 +336,7 @@ describe('over HTTP', () => {
     const plain = await createJob(running)
     const lacking = 'a worker for audio that has diarize, language de'
     assert.equal(await waitingFor(running, id), lacking)
-    assert.equal(await waitingFor(running, plain), null)
+    assert.equal(await waitingFor(running, plain), 'a worker for audio')
     await claim(running)
     await beat(running, { capabilities: CAN })
     assert.equal(await waitingFor(running, id), lacking)
