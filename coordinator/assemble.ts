@@ -114,6 +114,7 @@ export async function assemble(
     log,
     fallbackAfterMs,
   })
+  clock.onStep((ms) => localWorker.clockStepped(ms))
   const steps = trySteps({
     config: ingestion,
     transcripts: files.transcripts,

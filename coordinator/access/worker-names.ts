@@ -34,7 +34,7 @@ export class WorkerNames {
     if (
       holder !== undefined &&
       holder.principal.tokenId !== principal.tokenId &&
-      holder.lastAt + HELD_MS > now &&
+      isHeld(holder.lastAt, now) &&
       this.#isGood(holder.principal)
     ) {
       const retryAfterSeconds = Math.ceil((holder.lastAt + HELD_MS - now) / SECOND)
@@ -49,7 +49,7 @@ export class WorkerNames {
   #checkCount({ tokenId, name }: Principal, now: number): void {
     let count = 0
     for (const { principal, lastAt } of this.#holders.values())
-      if (principal.tokenId === tokenId && lastAt + HELD_MS > now) count += 1
+      if (principal.tokenId === tokenId && isHeld(lastAt, now)) count += 1
     if (count < OF_TOKEN) return
     const message = `The token ${name} goes by ${count} worker ids, which is the most: let each agent keep its own.`
     throw new AppError('too_many_requests', message)
@@ -57,7 +57,12 @@ export class WorkerNames {
 
   #forgetFree(now: number): void {
     for (const [workerId, { lastAt }] of this.#holders) {
-      if (lastAt + HELD_MS <= now) this.#holders.delete(workerId)
+      if (!isHeld(lastAt, now)) this.#holders.delete(workerId)
     }
   }
+}
+
+/** A clock that was set back must not make it longer. */
+function isHeld(lastAt: number, now: number): boolean {
+  return lastAt <= now && now < lastAt + HELD_MS
 }

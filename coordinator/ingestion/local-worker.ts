@@ -38,7 +38,7 @@ const ALL = '*'
 /** The worker inside the coordinator: what is for nobody else, and what has waited too long for those who could. */
 export class LocalWorker {
   readonly #options: LocalWorkerOptions
-  readonly #startedAt: number
+  #startedAt: number
   readonly #running = new Map<string, { attempt: LocalAttempt; ended: Promise<void> }>()
   /** Until when nothing is given to a processor. */
   readonly #pausedUntil = new Map<string, number>()
@@ -64,6 +64,16 @@ export class LocalWorker {
         .catch((error: unknown) => this.#unwritten(job.jobId, error))
     }
     this.#look()
+  }
+
+  /** The clock was set by so much: what waits here waits no longer than it was to. */
+  clockStepped(ms: number): void {
+    this.#startedAt += ms
+    this.#restsUntil += ms
+    for (const [name, until] of this.#pausedUntil) this.#pausedUntil.set(name, until + ms)
+    if (this.#lookAt === Infinity) return
+    this.#lookAt = Infinity
+    this.#arm(this.#options.jobs.now())
   }
 
   /** Ends what runs, and gives it back: it is done anew after the next start. */

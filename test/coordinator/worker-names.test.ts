@@ -38,6 +38,13 @@ describe('the name of a worker', () => {
     all.use(holder('d'), 'gpu-1')
   })
 
+  it('is free when the clock is set back, and not held for as long as that was', () => {
+    const all = names()
+    all.use(holder('e'), 'gpu-3')
+    now -= 30 * 24 * 3_600_000
+    all.use(holder('f'), 'gpu-3')
+  })
+
   it('is every name for the API key', () => {
     const all = names()
     all.use(holder('a'), 'gpu-1')
