@@ -6,6 +6,7 @@ import { durableCycles } from './bench/durable.ts'
 import { engineCost } from './bench/engines.ts'
 import { journalLength } from './bench/journal.ts'
 import { prefetching } from './bench/prefetch.ts'
+import { languages } from './bench/languages.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
@@ -32,6 +33,7 @@ const PARTS: Record<
   upload: { title: 'Uploads by POST /process', run: uploads },
   readers: { title: 'The largest results, in and out', run: readers },
   engines: { title: 'Engines: kept running or not, and the agent beside them', run: engineCost },
+  languages: { title: 'Languages that the embedded engine does not know', run: languages },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
 

@@ -3,7 +3,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import { lengthOf, type Span } from '../speech/span.ts'
 import { WavReader } from '../media/wav.ts'
-import { disagreement, slower, type Disagreement } from './second-hearing.ts'
+import { disagreement, playedAt, SPEEDS, type Disagreement } from './second-hearing.ts'
 import { chunkLimits, Chunker, quietest, type Chunk } from './speech-chunks.ts'
 
 /** Where the model's files are. */
@@ -31,8 +31,8 @@ const SAMPLE_RATE = 16_000
 const MIN_SAMPLES = SAMPLE_RATE / 10
 /** More threads wait for each other by spinning: twice the CPU time for the same speed, and nothing left for others. */
 const THREADS = 1
-/** So much of a piece is heard twice, at most; slowed down it is still short enough for the model. */
-const SAMPLE = 20 * SAMPLE_RATE
+/** So much of a piece is heard again, at most; slowed down it is still short enough for the model. */
+const SAMPLE = 15 * SAMPLE_RATE
 const LIMITS = chunkLimits(SAMPLE_RATE)
 const MAX_PIECE = LIMITS.maxLength + 2 * LIMITS.pad
 
@@ -64,7 +64,7 @@ export class MoonshineRecognizer {
   }
 
   /**
-   * How far a second hearing of a sample of that, played slower, hears other words. What is no English is English words
+   * How far other words are heard in a sample of that, played slower and faster. What is no English is English words
    * all the same, but others each time.
    */
   async doubt(wavPath: string, speech: readonly Span[]): Promise<Disagreement> {
@@ -77,10 +77,13 @@ export class MoonshineRecognizer {
         if (left <= 0) break
         const samples = await reader.read(audio.start, Math.min(audio.end, audio.start + SAMPLE))
         left -= samples.length
-        const texts = [this.#textOf(samples), this.#textOf(slower(samples))] as const
-        const { words, differing } = disagreement(texts, samples.length / SAMPLE_RATE)
-        sum.words += words
-        sum.differing += differing
+        const text = this.#textOf(samples)
+        for (const speed of SPEEDS) {
+          const again = this.#textOf(playedAt(speed, samples))
+          const { words, differing } = disagreement([text, again], samples.length / SAMPLE_RATE)
+          sum.words += words / SPEEDS.length
+          sum.differing += differing / SPEEDS.length
+        }
       }
       return sum
     } finally {

@@ -1,37 +1,51 @@
 import { wordErrors } from '../wer.ts'
-import { isLoop } from '../speech/repeats.ts'
+import { wordsIn } from '../speech/spoken-words.ts'
 
-/** How far two hearings of the same speech differ. */
+/** How far the hearings of the same speech differ. */
 export interface Disagreement {
   /** How many words were heard, or may have been said where none were. */
   words: number
-  /** How many of them were others the second time. */
+  /** How many of them were others another time, or were said before: what is invented goes round in circles. */
   differing: number
 }
 
-/** How fast the second hearing is played. */
-const SPEED = 0.93
+/** How fast the other hearings are played. */
+export const SPEEDS = [0.93, 1.07]
+/** So many words in a row that were said before are a repetition. */
+const PHRASE = 3
 /** Whoever speaks says so many words at least: fewer that are heard are not all that was said. */
 const LEAST_WORDS_PER_SECOND = 0.7
 
-/** Speech played slower, and lower with it. */
-export function slower(samples: Float32Array): Float32Array {
-  const stretched = new Float32Array(Math.floor(samples.length / SPEED))
-  for (let i = 0; i < stretched.length; i++) {
-    const at = i * SPEED
+/** Speech played faster or slower, and higher or lower with it. */
+export function playedAt(speed: number, samples: Float32Array): Float32Array {
+  const played = new Float32Array(Math.floor(samples.length / speed))
+  for (let i = 0; i < played.length; i++) {
+    const at = i * speed
     const before = Math.floor(at)
-    const [from = 0, to = from] = samples.subarray(before, before + 2)
-    stretched[i] = from + (at - before) * (to - from)
+    const from = samples[before] ?? 0
+    played[i] = from + (at - before) * ((samples[before + 1] ?? from) - from)
   }
-  return stretched
+  return played
 }
 
-/** @param texts the same stretch of speech, heard twice; a text that goes round in circles counts as none. */
+/** @param texts the same stretch of speech, heard twice. */
 export function disagreement(texts: readonly [string, string], seconds: number): Disagreement {
-  const [first, second] = texts.map((text) => (isLoop(text) ? '' : text)) as [string, string]
-  const { errors, words: heard } = wordErrors(first, second)
-  const { words: again } = wordErrors(second, '')
+  const { errors, words: heard } = wordErrors(...texts)
+  const { words: again } = wordErrors(texts[1], '')
   const words = Math.max(heard, again)
   const said = Math.max(words, Math.floor(seconds * LEAST_WORDS_PER_SECOND))
-  return { words: said, differing: Math.min(said, errors + said - words) }
+  const differing = errors + repeated(wordsIn(texts[0])) + said - words
+  return { words: said, differing: Math.min(said, differing) }
+}
+
+/** How many words end a phrase that was said before. */
+function repeated(words: readonly string[]): number {
+  const phrases = new Set<string>()
+  let count = 0
+  for (let end = PHRASE; end <= words.length; end++) {
+    const phrase = words.slice(end - PHRASE, end).join(' ')
+    if (phrases.has(phrase)) count++
+    phrases.add(phrase)
+  }
+  return count
 }

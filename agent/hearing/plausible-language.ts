@@ -15,14 +15,14 @@ export interface LanguageHints {
 export type Verdict = 'known' | 'doubtful' | 'foreign'
 
 /**
- * So many of the words are others when they are heard again. English: up to 0.17 (voices of a synthesizer), up to 0.08
- * (people); other languages: from 0.38 on. See `npm run bench -- languages`.
+ * Such a share of the words are others when they are heard again, or go round in circles: of people's English up to 0.08, of a
+ * synthesizer's 0.3; of other languages from 0.38 on. See `npm run bench -- languages`.
  */
 const DOUBTFUL = 0.25
 const FOREIGN = 0.42
 /** With a tag of another language less is enough, with one of this language more is wanted. */
 const TAGGED = 0.12
-/** Fewer words prove nothing. */
+/** Nothing is refused for fewer words. */
 const LEAST_WORDS = 6
 
 /** What to make of a second hearing; null doubt: the engine tells languages apart by itself. */
@@ -38,8 +38,7 @@ export function verdictOf(
   // Without any text nothing is invented: it may be music.
   const isProof = doubt.words >= LEAST_WORDS && segments.length > 0
   if (share >= FOREIGN + shift) return isProof ? 'foreign' : 'doubtful'
-  const isSure = share < DOUBTFUL + shift && (doubt.words >= LEAST_WORDS || share === 0)
-  return isSure ? 'known' : 'doubtful'
+  return share < DOUBTFUL + shift ? 'known' : 'doubtful'
 }
 
 /** What a reader should know of a verdict. */

@@ -1,17 +1,18 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { disagreement, slower } from '../../agent/engines/second-hearing.ts'
+import { disagreement, playedAt } from '../../agent/engines/second-hearing.ts'
 import { verdictOf, type Verdict } from '../../agent/hearing/plausible-language.ts'
 
 describe('a second hearing', () => {
-  it('is of the same speech, slower', () => {
+  it('is of the same speech, slower or faster', () => {
     const samples = Float32Array.from({ length: 930 }, (_, i) => i)
-    const stretched = slower(samples)
-    assert.equal(stretched.length, 1000)
-    assert.ok(Math.abs(stretched[500]! - 465) < 1e-3)
+    const slower = playedAt(0.93, samples)
+    assert.equal(slower.length, 1000)
+    assert.ok(Math.abs(slower[500]! - 465) < 1e-3)
+    assert.equal(playedAt(1.5, samples)[100], 150)
   })
 
-  it('differs by the words that are others, or that nobody heard', () => {
+  it('differs by the words that are others, that nobody heard, or that go round in circles', () => {
     const same = 'One two three four five.'
     assert.deepEqual(disagreement([same, 'one two, three four five'], 3), {
       words: 5,
@@ -24,7 +25,7 @@ describe('a second hearing', () => {
     assert.deepEqual(disagreement(['', ''], 10), { words: 7, differing: 7 })
     assert.deepEqual(disagreement([same, same], 20), { words: 14, differing: 9 })
     const loop = 'the first of the first of the first of the first of the first'
-    assert.deepEqual(disagreement([loop, loop], 10), { words: 7, differing: 7 })
+    assert.deepEqual(disagreement([loop, loop], 3), { words: 14, differing: 9 })
   })
 })
 
@@ -39,7 +40,7 @@ describe('what is made of it', () => {
       ['known', 'known', 'doubtful', 'foreign', 'foreign'],
     )
     assert.deepEqual(
-      [verdict(0, 3), verdict(1, 5), verdict(5, 5)],
+      [verdict(0, 3), verdict(2, 5), verdict(5, 5)],
       ['known', 'doubtful', 'doubtful'],
     )
   })
