@@ -42,7 +42,10 @@ for (const ms of [0, -1, NaN, 0.4]) {
   it(`a timer of ${ms} ms ends at once`, async () => {
     await delay(ms)
     await new Promise<void>((resolve) => startTimer(resolve, ms))
+    // The timer of a signal keeps no process alive.
+    const alive = setInterval(() => {}, 1_000)
     await new Promise<unknown>((resolve) => timeoutSignal(ms).addEventListener('abort', resolve))
+    clearInterval(alive)
   })
 }
 
