@@ -63,7 +63,11 @@ export class Intake {
       this.#options.maxUploadBytes,
     )
     try {
-      const wanted = parseWire(uploadFields, fields, 'body')
+      // A form sends its empty fields, too: nothing was said there.
+      const given = Object.fromEntries(
+        Object.entries(fields).filter(([, text]) => text.trim() !== ''),
+      )
+      const wanted = parseWire(uploadFields, given, 'body')
       if (upload === null) {
         const msg = "The form has no part named 'file'."
         const problems = [{ loc: ['body', 'file'], msg: 'Field required', type: 'missing' }]

@@ -192,6 +192,9 @@ export const cleanupAnswer = z.object({
   freed_bytes: z.number(),
 })
 
+/** `DELETE /workers/{id}`. */
+export const removedWorkerAnswer = z.object({ worker_id: z.string(), removed: z.literal(true) })
+
 /** `GET /workers`. */
 export const workersAnswer = z.object({ workers: z.array(workerAnswer) })
 

@@ -136,7 +136,8 @@ export const claimAnswer = z.object({ jobs: z.array(claimedJob), retry_after_sec
  * that the worker watches that by itself. A `checkpoint` that is absent is unchanged.
  */
 export const heartbeatRequest = z.object({
-  state: z.enum(['idle', 'running', 'draining']),
+  /** `stopped`: it ends, and nobody is to look for it. */
+  state: z.enum(['idle', 'running', 'draining', 'stopped']),
   version: z.string().max(100),
   slots: z.int().min(0).max(10_000),
   device: z.string().max(500).nullish(),

@@ -3,6 +3,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Directive, HeartbeatRequest, Order } from '../../shared/wire.ts'
 import { delay, dictatedMs } from '../../shared/timers.ts'
 import type { Client } from './client.ts'
+import { sayGoodbye } from './goodbye.ts'
 import type { Progress } from '../reports/progress.ts'
 import { Quiet } from '../reports/quiet.ts'
 import { isTooLarge } from './retry.ts'
@@ -68,6 +69,8 @@ export class Heartbeat {
   readonly #jobs = new Map<string, Job>()
   readonly #closed = new AbortController()
   #everyMs = 20 * SECOND
+  /** Whether the newest beat was answered. */
+  #isHeard = false
   #sooner = new AbortController()
   #firstBeat = (): void => undefined
   /** Resolves when the coordinator has been told of this agent, or could not be. */
@@ -92,6 +95,7 @@ export class Heartbeat {
     this.#firstBeat()
     this.#sooner.abort()
     await this.#loop
+    if (this.#isHeard) await sayGoodbye(this.#options)
   }
 
   /** Keeps an attempt alive; an order to stop it aborts `controller`, with the order as an AppError. */
@@ -167,10 +171,12 @@ export class Heartbeat {
       forget(checkpoints)
       this.#everyMs = dictatedMs(answer.heartbeatSeconds)
       for (const { jobId, order } of answer.jobs) this.#obey(jobId, sent.get(jobId), order)
+      this.#isHeard = true
       onContact?.(null)
       onDirective(answer.directive)
     } catch (error) {
       if (this.#closed.signal.aborted) return
+      this.#isHeard = false
       onContact?.(error)
       if (checkpoints.size === 0 || !isTooLarge(error)) return
       // The leases are worth more than what this coordinator, or a proxy before it, does not take.

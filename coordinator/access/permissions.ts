@@ -42,6 +42,7 @@ const API_RULES: Readonly<Record<string, Rule>> = {
   'DELETE /remote-jobs/:id': [],
   'POST /remote-jobs/cleanup': [],
   'GET /workers': ['read'],
+  'DELETE /workers/:id': [],
   'POST /workers/:id/drain': [],
   'POST /workers/:id/resume': [],
 

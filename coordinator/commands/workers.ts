@@ -1,6 +1,11 @@
 import type { Command } from 'commander'
 import { timeOfDay } from '../../shared/time-of-day.ts'
-import { workerAnswer, workersAnswer, type WorkerAnswer } from '../../shared/wire-answers.ts'
+import {
+  removedWorkerAnswer,
+  workerAnswer,
+  workersAnswer,
+  type WorkerAnswer,
+} from '../../shared/wire-answers.ts'
 import { adminAction, forEach, type AdminFlags } from '../admin/command.ts'
 import { ago, table } from '../admin/table.ts'
 
@@ -9,6 +14,7 @@ Examples:
   morag-coordinator workers list
   morag-coordinator workers drain gpu-7        it finishes what it has and gets nothing new
   morag-coordinator workers resume gpu-7
+  morag-coordinator workers remove gpu-7       it does not come back
 `
 
 export function addWorkers(cli: Command): void {
@@ -25,6 +31,18 @@ export function addWorkers(cli: Command): void {
   )
   direct(workers, 'drain', 'let workers finish what they have, and give them nothing new')
   direct(workers, 'resume', 'give workers work again')
+  adminAction(
+    workers
+      .command('remove')
+      .argument('<worker-id...>')
+      .description('forget workers that do not come back'),
+    async (client, _flags: AdminFlags, ids: string[]) => {
+      const value = await forEach(ids, (id) =>
+        client.ask('DELETE', `/workers/${encodeURIComponent(id)}`, removedWorkerAnswer),
+      )
+      return { value, text: value.map(({ workerId }) => `${workerId} is removed.\n`).join('') }
+    },
+  )
 }
 
 function direct(workers: Command, name: 'drain' | 'resume', text: string): void {

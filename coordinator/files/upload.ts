@@ -77,7 +77,8 @@ export async function receiveForm(
       part.stream = stream
       // A form may break off while the file to write to is being opened, when nobody else listens yet.
       stream.on('error', () => undefined)
-      part.stored = store(stream, target, filename, maxBytes)
+      const named = cleanName(filename, headers['user-agent'])
+      part.stored = store(stream, target, named, maxBytes)
       part.stored.catch((error: unknown) => form.destroy(error as Error))
     })
     await pour(body, form)
@@ -119,7 +120,7 @@ async function pour(request: Readable, form: InstanceType<typeof Busboy>): Promi
 async function store(
   stream: Readable,
   target: string,
-  filename: string | undefined,
+  filename: string,
   maxBytes: number,
 ): Promise<Upload> {
   const hash = createHash('sha256')
@@ -140,7 +141,7 @@ async function store(
   )
   return {
     file: target,
-    filename: cleanName(filename),
+    filename,
     sizeBytes,
     sha256: hash.digest('hex'),
   }
@@ -150,9 +151,9 @@ async function store(
 const UNFIT = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
 /** The last part of a name as clients send it, without what a terminal or a header would stumble over. */
-export function cleanName(filename: string | undefined): string {
+export function cleanName(filename: string | undefined, userAgent = ''): string {
   const last =
-    unescaped(filename ?? '')
+    unescaped(filename ?? '', userAgent)
       .split(/[/\\]/)
       .at(-1) ?? ''
   const printable = last.replace(UNFIT, '')
@@ -161,9 +162,26 @@ export function cleanName(filename: string | undefined): string {
   return clean === '' || clean === '.' || clean === '..' ? 'source' : clean
 }
 
-/** Names in forms have these three written otherwise, and nothing else (HTML, "multipart/form-data encoding algorithm"). */
-function unescaped(name: string): string {
+/**
+ * Names in forms have three characters written otherwise, and nothing else (HTML, "multipart/form-data encoding
+ * algorithm"). aiohttp writes all but RFC 3986's unreserved ones as `%XX`, of UTF-8: such a name is its when the client
+ * says so, or when there is more than ASCII in it, which others send as it is.
+ */
+function unescaped(name: string, userAgent: string): string {
+  if (/^[\w.~-]*(%[0-9A-F]{2}[\w.~-]*)+$/.test(name)) {
+    const decoded = decodedOrNull(name)
+    const isQuoted = /\baiohttp\//.test(userAgent) || /[^\0-\x7f]/.test(decoded ?? '')
+    if (decoded !== null && isQuoted) return decoded
+  }
   return name.replaceAll('%22', '"').replace(/%0D/gi, '\r').replace(/%0A/gi, '\n')
+}
+
+function decodedOrNull(name: string): string | null {
+  try {
+    return decodeURIComponent(name)
+  } catch {
+    return null
+  }
 }
 
 /** @throws {AppError} `too_large` before any of a body is read whose length says so. */

@@ -102,7 +102,7 @@ class FormReader {
     })
     this.#form.once('partsLimit', () => (this.#failure ??= tooMany()))
     this.#form.on('field', (name, value) => {
-      if (name === 'request_data') this.seen.requestData ??= value
+      if (name === 'request_data' && value.trim() !== '') this.seen.requestData ??= value
     })
     this.#form.on('file', (name, stream, filename) => {
       stream.on('error', () => undefined)

@@ -150,6 +150,30 @@ export class Workers {
     }
   }
 
+  /** Forgets one, until it is heard of again. @throws {AppError} `not_found` */
+  remove(workerId: string): void {
+    this.known(workerId)
+    this.#asides.forgive(workerId)
+    this.#workers.delete(workerId)
+    this.#tell(workerId)
+  }
+
+  /** One has said that it ends: nobody is to look for it. Whom a person has sent home stays so. */
+  left(workerId: string): void {
+    const worker = this.#workers.get(workerId)
+    if (worker === undefined || worker.directive !== 'run') return
+    this.#workers.delete(workerId)
+    this.#tell(workerId)
+  }
+
+  /** @throws {AppError} `not_found` */
+  known(workerId: string): Worker {
+    const worker = this.#workers.get(workerId)
+    if (worker !== undefined) return worker
+    const message = `There is no worker ${workerId}: it was never heard of, or not for a day.`
+    throw new AppError('not_found', message)
+  }
+
   #forgive(workerId: string): void {
     const was = this.setAsideOf(workerId)
     this.#asides.forgive(workerId)

@@ -48,6 +48,14 @@ export const OPERATING_OPERATIONS: readonly Operation[] = [
     answer: 'Workers',
   },
   {
+    id: 'removeWorker',
+    tag: 'Operating',
+    method: 'DELETE',
+    route: '/workers/:id',
+    summary: 'Forget a worker, until it is heard of again',
+    answer: 'RemovedWorker',
+  },
+  {
     id: 'drainWorker',
     tag: 'Operating',
     method: 'POST',

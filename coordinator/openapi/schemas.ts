@@ -42,6 +42,7 @@ const ANSWERS = {
   Continuation: ingestion.continuationAnswer,
   ContinuationRetried: answers.continuationRetryAnswer,
   RemovedJob: answers.removedAnswer,
+  RemovedWorker: answers.removedWorkerAnswer,
   CleanedUp: answers.cleanupAnswer,
   Worker: answers.workerAnswer,
   Workers: answers.workersAnswer,

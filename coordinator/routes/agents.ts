@@ -62,14 +62,20 @@ export function agentRoutes({
     const { principal } = c.var
     const { jobs: beats, ...news } = await bodyOf(c, heartbeatRequest, HEARTBEAT_MIB)
     access.goBy(principal, workerId)
+    const { state, ...facts } = news
     workers.seen(workerId, {
-      ...news,
+      ...facts,
+      ...(state !== 'stopped' && { state }),
       device: news.device ?? null,
       capabilities: news.capabilities ?? null,
       devices: news.devices ?? [],
       paused: news.paused ?? [],
     })
     const orders = await Promise.all(beats.map((beat) => attempts.heartbeat(beat, principal)))
+    if (state === 'stopped') {
+      workers.left(workerId)
+      log.info({ worker_id: workerId, worker: principal.name }, 'a worker has said goodbye')
+    }
     return answer(c, {
       directive: workers.directiveOf(workerId),
       heartbeatSeconds: views.heartbeatSeconds,

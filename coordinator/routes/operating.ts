@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { AppError } from '../../shared/errors.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import { cleanupRequest, reassignRequest } from '../../shared/wire.ts'
@@ -16,57 +16,87 @@ export function operatingRoutes({
   continuations,
   files,
   jobs,
+  log,
   upkeep,
   views,
   workers,
 }: Services): Hono<Env> {
   const app = new Hono<Env>()
 
-  app.post('/remote-jobs/cleanup', async (c) =>
-    answer(c, await upkeep.cleanup(await optionalBodyOf(c, cleanupRequest))),
-  )
+  /** Who did what, once it is done. */
+  const note = (c: Context<Env>, action: string, facts: object): void => {
+    const { name: by, role } = c.var.principal
+    log.info({ by, role, action, ...facts }, `${action} by ${by}`)
+  }
+
+  app.post('/remote-jobs/cleanup', async (c) => {
+    const wanted = await optionalBodyOf(c, cleanupRequest)
+    const done = await upkeep.cleanup(wanted)
+    if (!wanted.dryRun) note(c, 'cleanup', done)
+    return answer(c, done)
+  })
 
   app.post('/remote-jobs/:id/cancel', async (c) => {
     const { jobId } = jobFor(c.var.principal, jobs, c.req.param('id'))
-    return answer(c, views.status(await jobs.apply(jobId, { type: 'cancel' })))
+    const job = await jobs.apply(jobId, { type: 'cancel' })
+    note(c, 'cancel', { job_id: jobId })
+    return answer(c, views.status(job))
   })
 
-  app.post('/remote-jobs/:id/retry', async (c) =>
-    answer(c, views.status(await doAgain(c.req.param('id'), null))),
-  )
+  app.post('/remote-jobs/:id/retry', async (c) => {
+    const job = await doAgain(c.req.param('id'), null)
+    note(c, 'retry', { job_id: job.jobId })
+    return answer(c, views.status(job))
+  })
 
   app.post('/remote-jobs/:id/reassign', async (c) => {
-    const { workerId } = await optionalBodyOf(c, reassignRequest)
-    return answer(c, views.status(await doAgain(c.req.param('id'), workerId ?? null)))
+    const { workerId = null } = await optionalBodyOf(c, reassignRequest)
+    const job = await doAgain(c.req.param('id'), workerId)
+    note(c, 'reassign', { job_id: job.jobId, worker_id: workerId })
+    return answer(c, views.status(job))
   })
 
   app.post('/remote-jobs/:id/continuation/retry', async (c) => {
-    const { steps } = await optionalBodyOf(c, continuationRetryRequest)
-    const job = await continuations.retry(c.req.param('id'), steps ?? null)
+    const { steps = null } = await optionalBodyOf(c, continuationRetryRequest)
+    const job = await continuations.retry(c.req.param('id'), steps)
     const { jobId, status } = job
+    note(c, 'continuation retry', { job_id: jobId, steps })
     return answer(c, { jobId, status, continuation: shownContinuation(job) })
   })
 
   app.delete('/remote-jobs/:id', async (c) => {
     const jobId = c.req.param('id')
-    return answer(c, { jobId, removed: true, freedBytes: await upkeep.remove(jobId) })
+    const freedBytes = await upkeep.remove(jobId)
+    note(c, 'delete', { job_id: jobId })
+    return answer(c, { jobId, removed: true, freedBytes })
   })
 
   app.get('/workers', (c) => answer(c, { workers: views.workers() }))
 
+  app.delete('/workers/:id', (c) => {
+    const workerId = workerIn(c)
+    workers.remove(workerId)
+    note(c, 'remove worker', { worker_id: workerId })
+    return answer(c, { workerId, removed: true })
+  })
+
   app.post('/workers/:id/drain', (c) => {
-    const workerId = parseWire(workerName, c.req.param('id'), 'path')
-    const worker = workers.direct(workerId, 'drain')
-    claims.dismiss(workerId)
+    const worker = workers.direct(workerIn(c), 'drain')
+    claims.dismiss(worker.workerId)
+    note(c, 'drain', { worker_id: worker.workerId })
     return answer(c, views.worker(worker))
   })
 
-  app.post('/workers/:id/resume', (c) =>
-    answer(
-      c,
-      views.worker(workers.direct(parseWire(workerName, c.req.param('id'), 'path'), 'run')),
-    ),
-  )
+  app.post('/workers/:id/resume', (c) => {
+    const worker = workers.direct(workerIn(c), 'run')
+    note(c, 'resume', { worker_id: worker.workerId })
+    return answer(c, views.worker(worker))
+  })
+
+  /** The worker that a path names. @throws {AppError} `not_found`, `invalid`. */
+  function workerIn(c: Context<Env>): string {
+    return workers.known(parseWire(workerName, c.req.param('id'), 'path')).workerId
+  }
 
   /** @throws {AppError} `conflict`; `source_missing`, `source_changed` when there is nothing left to do it from. */
   async function doAgain(jobId: string, reserveFor: string | null): Promise<Job> {

@@ -113,7 +113,7 @@ export function processRoutes(services: Services): Hono<Env> {
     const { processingOptions: taskOptions, priority } = request
     if (ingestion.webhook !== null) checkWebhook(ingestion.webhook, guard)
     if (isLocal && form.file !== null) {
-      const filename = cleanName(form.file.filename)
+      const filename = cleanName(form.file.filename, c.req.header('user-agent'))
       const wanted = { contentType: contentType ?? 'document', ingestion, taskOptions }
       if (!processors.has({ ...wanted, source: { filename } }))
         throw nobody(contentType, remoteTypes)

@@ -319,6 +319,7 @@ describe('an operator', () => {
 
   test('drains a worker and lets it go on', async (t) => {
     const running = await startRunning(t)
+    assert.deepEqual(await claim(running), [])
     const id = await createJob(running)
     const { status, body } = await running.ask('POST', '/workers/w1/drain')
     assert.deepEqual([status, body['worker_id'], body['directive']], [200, 'w1', 'drain'])

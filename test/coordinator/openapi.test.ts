@@ -193,6 +193,7 @@ describe('the answers of a running coordinator', () => {
     await call('pollJobs', '/remote-jobs/poll?worker_id=old&content_types=audio')
     await call('drainWorker', '/workers/w1/drain')
     await call('resumeWorker', '/workers/w1/resume')
+    await call('removeWorker', '/workers/w1')
     await call('cleanup', '/remote-jobs/cleanup')
     const form = await formOf({ metadata: { remote: true }, content_type: 'audio' })
     const processed = await call('process', '/process', form)

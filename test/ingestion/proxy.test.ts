@@ -290,6 +290,7 @@ describe('what names a route of ours', () => {
       ['PUT', '/session', 'GET, HEAD, POST, DELETE'],
       ['POST', '/health', 'GET, HEAD'],
       ['PATCH', '/workers/w/drain', 'POST'],
+      ['GET', '/workers/w', 'DELETE'],
     ] as const) {
       const { status, headers, body } = await running.ask(method, route)
       assert.equal(status, 405, route)
