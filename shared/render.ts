@@ -1,20 +1,31 @@
+import { cuesOf } from './cues.ts'
 import { printable } from './printable.ts'
 import type { Segment } from './transcript.ts'
 
-/** SubRip (`.srt`): numbered cues, `HH:MM:SS,mmm` times, the speaker as `Name: `. */
+/**
+ * SubRip (`.srt`): numbered cues, `HH:MM:SS,mmm` times, the speaker as `Name: ` where a segment begins. It has no way to
+ * escape `-->`, and lenient readers take a line with it for a new cue: in text it becomes `→`.
+ */
 export function renderSrt(segments: readonly Segment[]): string {
-  const cues = spoken(segments).map((segment, index) => {
-    const who = segment.speaker === undefined ? '' : `${oneLine(segment.speaker)}: `
-    return `${index + 1}\n${cueTime(segment.start, ',')} --> ${cueTime(segment.end, ',')}\n${who}${oneLine(segment.text)}\n`
-  })
-  return cues.join('\n')
+  const cues = spoken(segments).flatMap((segment) =>
+    cuesOf(segment, segment.speaker === undefined ? '' : `${oneLine(segment.speaker)}: `),
+  )
+  return cues
+    .map(
+      ({ start, end, lines }, index) =>
+        `${index + 1}\n${cueTime(start, ',')} --> ${cueTime(end, ',')}\n${lines.join('\n').replaceAll('-->', '→')}\n`,
+    )
+    .join('\n')
 }
 
 /** WebVTT (`.vtt`): the speaker as a voice span, `&`, `<` and `>` escaped (https://www.w3.org/TR/webvtt1/). */
 export function renderVtt(segments: readonly Segment[]): string {
-  const cues = spoken(segments).map((segment) => {
+  const cues = spoken(segments).flatMap((segment) => {
     const who = segment.speaker === undefined ? '' : `<v ${escapeVtt(oneLine(segment.speaker))}>`
-    return `${cueTime(segment.start, '.')} --> ${cueTime(segment.end, '.')}\n${who}${escapeVtt(oneLine(segment.text))}\n`
+    return cuesOf(segment).map(
+      ({ start, end, lines }) =>
+        `${cueTime(start, '.')} --> ${cueTime(end, '.')}\n${who}${lines.map(escapeVtt).join('\n')}\n`,
+    )
   })
   return ['WEBVTT\n', ...cues].join('\n')
 }

@@ -15,6 +15,7 @@ import { modelsDir } from '../agent/paths.ts'
 import { wordErrors } from '../agent/wer.ts'
 import { createPipeline, type Converted } from '../agent/work/pipeline.ts'
 import { AppError } from '../shared/errors.ts'
+import { renderSrt, renderVtt } from '../shared/render.ts'
 import { CLIPS, tempFolder, testTools } from './agent/fixtures.ts'
 
 const folder = tempFolder()
@@ -40,6 +41,8 @@ interface Row {
   seconds?: number
   /** What `warnings` say; not given: nothing. */
   warns?: RegExp
+  /** What each side of a call says; its words, at most `errors` wrong for each. */
+  sides?: readonly string[]
   /** What is said instead of a text. */
   refused?: RegExp
 }
@@ -90,6 +93,15 @@ const ROWS: Row[] = [
   { file: 'edit_list.m4a', said: JFK.split(', ').slice(1).join(' '), errors: 3, seconds: 9 },
   { file: 'late_20.mkv', said: JFK, errors: 1, starts: [20.3], ends: 30.6, seconds: 35 },
   { file: 'centre_only.mka', ...SIZE },
+  {
+    file: 'call_both_at_once.wav',
+    options: { diarize: true },
+    sides: [JFK, AUSTEN],
+    errors: 3,
+  },
+  { file: 'long_cues.opus', seconds: 40.7 },
+  { file: 'language_de.opus', refused: /English/ },
+  { file: 'language_de_tagged.mka', refused: /English/ },
 ]
 
 /** Where it lies: a transport stream may not be called as its senders call it, or it would be taken for a program of ours. */
@@ -103,11 +115,32 @@ function isNear(what: string, seconds: number, expected: number | undefined): vo
   assert.ok(expected === undefined || near(seconds, expected), `${what}: ${seconds}`)
 }
 
+function saysWhat(said: string, text: string, { errors = 0 }: Row): void {
+  const wrong = wordErrors(said, text).errors
+  assert.ok(wrong <= errors, `${wrong} words wrong: ${text}`)
+}
+
+/** Subtitles have at most two lines of 42 characters at a time. */
+function assertFitsScreens(subtitles: string): void {
+  for (const cue of subtitles.split('\n\n')) {
+    const lines = cue
+      .replace(/^[^]*-->.*\n/, '')
+      .replace(/<v [^>]*>/, '')
+      .trim()
+      .split('\n')
+    assert.ok(lines.length <= 2 && lines.every((line) => line.length <= 42), cue)
+  }
+}
+
 function check(row: Row, { transcript, metadata }: Converted): void {
   const { segments } = transcript
   const text = segments.map((one) => one.text).join(' ')
-  const wrong = wordErrors(row.said ?? '', text).errors
-  assert.ok(wrong <= (row.errors ?? 0), `${wrong} words wrong: ${text}`)
+  if (row.said !== undefined) saysWhat(row.said, text, row)
+  for (const [side, said] of (row.sides ?? []).entries()) {
+    const own = segments.filter(({ speaker }) => speaker === `Speaker_0${side}`)
+    saysWhat(said, own.map((one) => one.text).join(' '), row)
+  }
+  for (const form of [renderSrt, renderVtt]) assertFitsScreens(form(segments))
   for (const start of row.starts ?? []) {
     const begins = segments.map((one) => one.start)
     assert.ok(
@@ -170,7 +203,10 @@ describe('files that people have', () => {
       return ((await converted).metadata['audio'] as { track: number }).track
     }
     await assert.rejects(converted, (error) => {
-      assert.ok(error instanceof AppError && /^(invalid|unsupported)_media$/.test(error.code))
+      assert.ok(
+        error instanceof AppError &&
+          /^(invalid_media|unsupported_(media|language))$/.test(error.code),
+      )
       assert.match(error.message, refused)
       return true
     })

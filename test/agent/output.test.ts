@@ -7,6 +7,7 @@ import { openOutput, writeOutput } from '../../agent/output.ts'
 import { programCode } from '../../scripts/processes.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
+import { modelsDir } from '../../agent/paths.ts'
 import { CLIPS } from './fixtures.ts'
 
 const root = tempFolder()
@@ -106,7 +107,7 @@ describe('transcribe', () => {
     const all = ['transcribe', CLIPS.jfk.file, ...args, ...engine, '--engine-output', 'text']
     return await execa(process.execPath, [...programCode('agent'), ...all, '--gpus', 'none'], {
       cwd,
-      env: { PATH: process.env['PATH'] ?? '', HOME: root },
+      env: { PATH: process.env['PATH'] ?? '', HOME: root, MORAG_MODELS_DIR: modelsDir() },
       extendEnv: false,
       reject: false,
     })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { oneLine, renderSrt, renderText, renderVtt, spoken } from '../../shared/render.ts'
+import { parseSubtitles } from '../../agent/engines/subtitle-text.ts'
 import { segmentsOf, type Segment } from '../../shared/transcript.ts'
 
 const segments: Segment[] = [
@@ -55,9 +56,12 @@ describe('a time', () => {
 describe('text', () => {
   test('that breaks lines stays on one, so that it can end no cue', () => {
     const evil = 'one\n\n2\n00:00:00,000 --> 00:00:09,000\nevil\r\u2028\u2029\u0085end'
-    for (const rendered of [renderSrt(one(evil)), renderText(one(evil))])
-      assert.ok(rendered.includes('one 2 00:00:00,000 --> 00:00:09,000 evil end\n'))
-    assert.ok(renderVtt(one(evil)).includes('one 2 00:00:00,000 --&gt; 00:00:09,000 evil end\n'))
+    assert.ok(renderText(one(evil)).includes('one 2 00:00:00,000 --> 00:00:09,000 evil end\n'))
+    const lines = 'one 2 00:00:00,000 →\n00:00:09,000 evil end\n'
+    assert.ok(renderSrt(one(evil)).endsWith(`00:00:01,000\n${lines}`))
+    assert.ok(renderVtt(one(evil)).endsWith(`00:00:01.000\n${lines.replace('→', '--&gt;')}`))
+    for (const render of [renderSrt, renderVtt])
+      assert.equal(parseSubtitles(render(one(evil)))?.length, 1)
   })
 
   test('loses its control characters and keeps every other one', () => {
