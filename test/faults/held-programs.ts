@@ -10,14 +10,15 @@ import { testTools } from '../agent/fixtures.ts'
  * the test has looked. {@link goOn} lets them go on, and then they are what they stand for.
  */
 
-/** What an agent is given as `--ffmpeg` to have the real ffmpeg, or the real ffprobe beside it, stop first. */
+/** What an agent is given as `--ffmpeg` to have the real ffmpeg, or the real ffprobe beside it, stop first, once. */
 export async function heldTools(folder: string, which: 'ffmpeg' | 'ffprobe'): Promise<string> {
   const dir = path.join(folder, `held-${which}`)
   await mkdir(dir, { recursive: true })
   const tools = await testTools()
   for (const name of ['ffmpeg', 'ffprobe'] as const) {
-    // An agent that starts asks for their versions.
-    const stop = name === which ? `[ "$1" = -version ] || kill -STOP $$\n` : ''
+    // An agent that starts asks for their versions; and over one recording each runs more than once.
+    const isFirst = `mkdir '${dir}'/held-$PPID 2>/dev/null`
+    const stop = name === which ? `[ "$1" = -version ] || ! ${isFirst} || kill -STOP $$\n` : ''
     await program(path.join(dir, name), `${stop}exec '${tools[name]}' "$@"`)
   }
   return path.join(dir, 'ffmpeg')
