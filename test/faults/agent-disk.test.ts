@@ -86,7 +86,6 @@ describe('an agent whose work disk is full', { skip, timeout: PATIENCE_MS, concu
     assert.equal(await errorOf(jobId, 1), 'no_space')
     await empty()
     await lane.hand(jobId)
-    goOn(await stopped(agent.pid))
     assert.equal((await lane.ended(jobId)).status, 'completed')
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 0)
