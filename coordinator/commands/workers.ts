@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { MINUTE } from '../../shared/duration.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import {
   removedWorkerAnswer,
@@ -8,6 +9,9 @@ import {
 } from '../../shared/wire-answers.ts'
 import { adminAction, forEach, type AdminFlags } from '../admin/command.ts'
 import { ago, table } from '../admin/table.ts'
+
+/** Silent for longer, a worker is not there: the coordinator counts it so, too. */
+const AWAY_AFTER_MS = 2 * MINUTE
 
 const EXAMPLES = `
 Examples:
@@ -62,7 +66,7 @@ function workerTable(workers: readonly WorkerAnswer[], now: number): string {
   const headings = ['ID', 'STATE', 'SEEN', 'JOBS', 'SLOTS', 'TYPES', 'VERSION', 'DEVICE']
   const rows = workers.map((one) => [
     one.workerId,
-    stateOf(one),
+    stateOf(one, now),
     `${ago(one.lastSeenAt, now)} ago`,
     String(one.jobs.length),
     String(one.slots - one.paused.length),
@@ -73,7 +77,9 @@ function workerTable(workers: readonly WorkerAnswer[], now: number): string {
   return table(headings, rows)
 }
 
-function stateOf({ directive, setAside, state }: WorkerAnswer): string {
+function stateOf({ directive, setAside, state, lastSeenAt }: WorkerAnswer, now: number): string {
+  // As the dashboard and the metrics count them: what it last said of itself is of no use then.
+  if (now - lastSeenAt > AWAY_AFTER_MS) return 'away'
   if (setAside !== null) return 'set aside'
   return directive === 'run' ? (state ?? 'polling') : directive
 }

@@ -75,12 +75,12 @@ export class Lines {
     return found
   }
 
-  /** Shows a line and lets the keyboard go on from there. @param {number} index */
+  /** Shows a line, alone, and lets the keyboard go on from there. @param {number} index -1: none */
   show(index) {
+    for (const one of this.element.querySelectorAll('.shown')) one.classList.remove('shown')
     const item = this.#items[index]
     if (item === undefined) return
     this.#readingUntil = Date.now() + READING_MS
-    for (const one of this.element.querySelectorAll('.shown')) one.classList.remove('shown')
     item.classList.add('shown')
     this.#makeStop(index)
     this.#reveal(item)

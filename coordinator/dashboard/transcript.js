@@ -208,6 +208,7 @@ function search(lines) {
     found = lines.search(value.trim())
     at = -1
     told.textContent = value.trim() === '' ? '' : 'nothing found'
+    lines.show(-1)
     go(1)
   }
   const onkeydown = (/** @type {KeyboardEvent} */ event) => {

@@ -1,4 +1,5 @@
 import { svg } from './element.js'
+import { peaksOf } from './peaks.js'
 import { stretches } from './segments.js'
 
 const WIDTH = 1000
@@ -8,6 +9,7 @@ const MOST_BYTES = 50 * 1000 * 1000
 const MOST_SECONDS = 2 * 3600
 /** Enough to see how loud it is; most browsers take no less. */
 const SAMPLE_RATE = 8_000
+const PLACES = WIDTH / 2
 
 /**
  * The whole recording at a glance: where speech was found, by whom, and, where it can be decoded here, how loud it is.
@@ -89,24 +91,11 @@ export async function loudnessOf(url, { sizeBytes, seconds }, signal) {
     if (!answer.ok) return null
     const context = new OfflineAudioContext(1, 1, SAMPLE_RATE)
     const decoded = await context.decodeAudioData(await answer.arrayBuffer())
-    return peaksOf(decoded.getChannelData(0))
+    const channels = Array.from({ length: decoded.numberOfChannels }, (_, i) =>
+      decoded.getChannelData(i),
+    )
+    return peaksOf(channels, (seconds * decoded.length) / decoded.duration, PLACES)
   } catch {
     return null
   }
-}
-
-/** @param {Float32Array} samples */
-function peaksOf(samples) {
-  const places = Math.min(WIDTH / 2, samples.length)
-  const peaks = new Float32Array(places)
-  let loudest = 0.001
-  for (let place = 0; place < places; place += 1) {
-    const to = Math.floor(((place + 1) / places) * samples.length)
-    let peak = 0
-    for (let i = Math.floor((place / places) * samples.length); i < to; i += 1)
-      peak = Math.max(peak, Math.abs(samples[i] ?? 0))
-    peaks[place] = peak
-    loudest = Math.max(loudest, peak)
-  }
-  return peaks.map((peak) => peak / loudest)
 }

@@ -1,19 +1,11 @@
 import { Hono } from 'hono'
+import { parseWire } from '../../shared/parse-wire.ts'
 import { createRequest, pollQuery } from '../../shared/wire.ts'
 import { jobFor, typesFor } from '../access/ownership.ts'
 import { hasEnded } from '../job/job.ts'
 import type { Services } from '../services.ts'
 import { sendSource } from './download.ts'
-import {
-  answer,
-  bodyOf,
-  bytesOf,
-  callerGone,
-  formOf,
-  queryOf,
-  submissionOf,
-  type Env,
-} from './http.ts'
+import { answer, bodyOf, bytesOf, callerGone, formOf, submissionOf, type Env } from './http.ts'
 
 const RESULT_MIB = 64
 
@@ -42,7 +34,10 @@ export function originalRoutes({
   })
 
   app.get('/remote-jobs/poll', async (c) => {
-    const { workerId, contentTypes: asked, maxJobs } = queryOf(c, pollQuery)
+    // A list is one text with commas, or the key again and again, as many clients write it.
+    const types = c.req.queries('content_types')?.join(',')
+    const query = { ...c.req.query(), content_types: types }
+    const { workerId, contentTypes: asked, maxJobs } = parseWire(pollQuery, query, 'query')
     // Nobody would see which job it got.
     if (c.req.method === 'HEAD') return c.body(null)
     const { principal } = c.var

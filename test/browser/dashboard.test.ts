@@ -63,6 +63,10 @@ describe('the dashboard in a browser', { skip }, () => {
       await page.getByPlaceholder('Search in it').fill('COUNTRY')
       await page.locator('mark').first().waitFor()
       assert.match((await page.locator('.search output').textContent()) ?? '', /^1 of \d+ lines?$/)
+      assert.equal(await page.locator('.line.shown').count(), 1)
+      await page.getByPlaceholder('Search in it').fill('nobody said this')
+      await page.getByText('nothing found').waitFor()
+      assert.equal(await page.locator('.line.shown').count(), 0, 'no line stays framed')
       const [download] = await Promise.all([
         page.waitForEvent('download'),
         page.getByRole('link', { name: 'Download as srt' }).click(),

@@ -87,6 +87,11 @@ describe('the admin’s commands', () => {
       directive: string
     }[]
     assert.equal(worker?.directive, 'run')
+    assert.equal((await admin('workers remove w1')).stdout, 'w1 is removed.')
+    assert.equal((await admin('workers list')).stdout, 'No workers.')
+    const unknown = await admin('workers drain w1')
+    assert.equal(unknown.exitCode, 1)
+    assert.match(unknown.stderr, /There is no worker w1/)
   })
 
   it('clean up, and export every job with its transcript', async (t) => {

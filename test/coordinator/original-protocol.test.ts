@@ -158,6 +158,19 @@ describe('POST /remote-jobs/', () => {
 })
 
 describe('GET /remote-jobs/poll', () => {
+  for (const types of [
+    'content_types=video,audio',
+    'content_types=video&content_types=audio',
+    'content_types=%20video%20,%20audio%20',
+  ]) {
+    test(`takes its types as ${types}`, async (t) => {
+      const running = await startRunning(t)
+      const jobId = await createJob(running)
+      const { body } = await running.ask('GET', `/remote-jobs/poll?worker_id=w1&${types}`)
+      assert.equal(body['job_id'], jobId)
+    })
+  }
+
   test('with nothing to do answers exactly four nulls', async (t) => {
     const running = await startRunning(t)
     const nothing = { job_id: null, source_file_url: null, content_type: null, task_options: null }
