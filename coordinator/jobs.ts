@@ -199,21 +199,21 @@ export class Jobs {
   /**
    * Forgets a job for good, and lets go of its files in the same turn: whoever takes its id next has files of his own.
    * @param dropFiles removes its files; how many bytes that freed.
-   * @param status what its status must still be.
+   * @param isOld when given, only a job that has ended and is still old goes.
    * @returns what `dropFiles` freed.
-   * @throws {AppError} `not_found`; `conflict` while a worker has it, or when its status is another by now.
+   * @throws {AppError} `not_found`; `conflict` while a worker has it, or when it is not old by now.
    */
   async remove(
     jobId: string,
     dropFiles: (job: Job) => Promise<number>,
-    status?: Job['status'],
+    isOld?: (job: EndedJob) => boolean,
   ): Promise<number> {
     return await this.#turns.take(jobId, async () => {
       const job = this.get(jobId)
       if (job.status === 'processing')
         throw new AppError('conflict', `Job ${jobId} is being processed: cancel it first.`)
-      if (status !== undefined && job.status !== status)
-        throw new AppError('conflict', `Job ${jobId} is ${job.status} by now.`)
+      if (isOld !== undefined && !(hasEnded(job) && isOld(job)))
+        throw new AppError('conflict', `Job ${jobId} is to stay by now: it is ${job.status}.`)
       let freedBytes = 0
       try {
         await this.#store.remove(jobId)

@@ -111,7 +111,7 @@ function sweepOf({ upkeep, workers, log }: Services, look: () => Promise<void>):
       { name: 'look after the data folder', everyMs: SECOND, run: look },
       { name: 'end of leases', everyMs: SECOND, run: async () => await upkeep.expire() },
       { name: 'end of workers', everyMs: MINUTE, run: async () => workers.prune() },
-      { name: 'retention', everyMs: MINUTE, run: async () => await upkeep.retire() },
+      { name: 'retention', everyMs: MINUTE, run: async (signal) => await upkeep.retire(signal) },
     ],
     log,
   )

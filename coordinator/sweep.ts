@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
 import { SECOND } from '../shared/duration.ts'
-import { startTimer } from '../shared/timers.ts'
+import { startInterval } from '../shared/timers.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 
 /** Something that is to be done again and again. */
@@ -8,14 +8,15 @@ export interface Chore {
   /** As the log has it: "the retention failed". */
   name: string
   everyMs: number
-  run: () => Promise<unknown>
+  /** @param signal aborted when the coordinator stops: what takes long ends early. */
+  run: (signal: AbortSignal) => Promise<unknown>
 }
 
 const PASS_MS = SECOND
 
 /**
- * Does the chores that are due, in passes one after the other. One that fails keeps no other from its turn; the log says
- * so once for each cause, and once when it works again.
+ * Does the chores that are due, each beside the others and never twice at once: one that takes long, or fails, keeps no
+ * other from its turn. The log tells of a failure once for each cause, and once when it works again.
  */
 export class Sweep {
   readonly #chores: readonly Chore[]
@@ -23,8 +24,9 @@ export class Sweep {
   readonly #steady: () => number
   readonly #dueAt = new Map<Chore, number>()
   readonly #failing = new Map<Chore, string>()
+  readonly #running = new Map<Chore, Promise<void>>()
+  readonly #stopping = new AbortController()
   #timer: NodeJS.Timeout | null = null
-  #passing: Promise<void> | null = null
 
   /** @param steady milliseconds that only ever pass, whoever sets the clock. */
   constructor(chores: readonly Chore[], log: Logger, steady = (): number => performance.now()) {
@@ -34,32 +36,39 @@ export class Sweep {
   }
 
   start(): void {
-    const pass = async (): Promise<void> => {
-      this.#passing = this.pass()
-      await this.#passing
-      this.#timer?.refresh()
-    }
-    this.#timer = startTimer(() => void pass(), PASS_MS).unref()
+    this.#timer = startInterval(() => void this.pass(), PASS_MS).unref()
   }
 
-  /** Begins no other pass, and waits for the one under way. */
+  /** Begins nothing more, and waits for what is under way. */
   async stop(): Promise<void> {
-    if (this.#timer !== null) clearTimeout(this.#timer)
+    if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
-    await this.#passing
+    this.#stopping.abort()
+    await Promise.all(this.#running.values())
   }
 
+  /** Begins what is due and is not under way, and waits for that. */
   async pass(): Promise<void> {
-    for (const chore of this.#chores) {
-      const now = this.#steady()
-      if (now < (this.#dueAt.get(chore) ?? -Infinity)) continue
-      this.#dueAt.set(chore, now + chore.everyMs)
-      try {
-        await chore.run()
-        this.#worked(chore)
-      } catch (error) {
-        this.#failed(chore, error)
-      }
+    const now = this.#steady()
+    const due = this.#chores.filter(
+      (chore) => !this.#running.has(chore) && now >= (this.#dueAt.get(chore) ?? -Infinity),
+    )
+    await Promise.all(
+      due.map(async (chore) => {
+        this.#dueAt.set(chore, now + chore.everyMs)
+        const run = this.#run(chore).finally(() => this.#running.delete(chore))
+        this.#running.set(chore, run)
+        await run
+      }),
+    )
+  }
+
+  async #run(chore: Chore): Promise<void> {
+    try {
+      await chore.run(this.#stopping.signal)
+      this.#worked(chore)
+    } catch (error) {
+      this.#failed(chore, error)
     }
   }
 

@@ -2,13 +2,12 @@ import { DAY } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
 import type { JobFiles } from './files/job-files.ts'
-import { hasEnded, openAtOf, type Job } from './job/job.ts'
+import { hasEnded, openAtOf, type EndedJob } from './job/job.ts'
+import { keptUntil } from './job/keep.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './job/lease.ts'
 
 export type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
-
-type EndedJob = Job & { status: EndedStatus }
 
 export interface CleanupRequest {
   expire: boolean
@@ -25,6 +24,8 @@ export interface CleanupCounts {
 }
 
 const ENDED: readonly EndedStatus[] = ['completed', 'failed', 'timeout', 'cancelled']
+/** So many removals go on at once: they share the writes of the journal, and leave the disk to others. */
+const AT_ONCE = 8
 
 /** The sweep: expires what took too long and removes what nobody needs any more. Only it looks at the clock for that. */
 export class Upkeep {
@@ -63,17 +64,17 @@ export class Upkeep {
     return ended.filter((job) => job !== null).length
   }
 
-  /** Removes ended jobs that are past their retention. */
-  async retire(): Promise<CleanupCounts> {
+  /** Removes ended jobs that are past their retention. @param signal no other is begun once it is aborted. */
+  async retire(signal?: AbortSignal): Promise<CleanupCounts> {
     const now = this.#jobs.now()
     const { completedMs, failedMs } = this.#retention
-    const old = this.#ended(ENDED, (job, at) => {
+    const isOld = (job: EndedJob): boolean => {
       const keep = job.status === 'completed' ? completedMs : failedMs
-      return keep !== null && at + keep <= now
-    })
+      return keep !== null && keptUntil(job, keep) <= now
+    }
     const [uploads, ended] = await Promise.allSettled([
-      this.#dropSources(now),
-      this.#removeAll(old, false),
+      this.#dropSources(now, signal),
+      this.#removeAll(isOld, { dryRun: false, signal }),
     ])
     if (uploads.status === 'rejected') throw uploads.reason
     if (ended.status === 'rejected') throw ended.reason
@@ -85,15 +86,16 @@ export class Upkeep {
   async cleanup(request: CleanupRequest): Promise<CleanupCounts> {
     const { olderThanDays, statuses, dryRun } = request
     const expired = request.expire ? await this.expire(dryRun) : 0
+    const now = this.#jobs.now()
     const chosen = statuses ?? (olderThanDays === null || olderThanDays === undefined ? [] : ENDED)
-    const before = this.#jobs.now() - (olderThanDays ?? 0) * DAY
-    const old = this.#ended(chosen, (_, at) => at <= before)
-    return { expired, ...(await this.#removeAll(old, dryRun)) }
+    const isOld = (job: EndedJob): boolean =>
+      chosen.includes(job.status) && keptUntil(job, (olderThanDays ?? 0) * DAY) <= now
+    return { expired, ...(await this.#removeAll(isOld, { dryRun })) }
   }
 
   /** Removes one job and its files; how many bytes that freed. @throws {AppError} as {@link Jobs.remove}. */
-  async remove(jobId: string, status?: EndedStatus): Promise<number> {
-    return await this.#jobs.remove(jobId, async (job) => await this.#files.remove(job), status)
+  async remove(jobId: string, isOld?: (job: EndedJob) => boolean): Promise<number> {
+    return await this.#jobs.remove(jobId, async (job) => await this.#files.remove(job), isOld)
   }
 
   /**
@@ -111,7 +113,7 @@ export class Upkeep {
   }
 
   /** Removes uploads that are not needed any more, their jobs staying; how many bytes that freed. */
-  async #dropSources(now: number): Promise<number> {
+  async #dropSources(now: number, signal: AbortSignal | undefined): Promise<number> {
     const { sourcesMs } = this.#retention
     if (sourcesMs === null) return 0
     const freed = await forEach(
@@ -125,45 +127,52 @@ export class Upkeep {
               : job.completedAt + sourcesMs <= now
           return isDue ? await this.#files.sources.remove(job) : 0
         }),
+      signal,
     )
     return sum(freed)
   }
 
-  #ended(statuses: readonly EndedStatus[], isOld: (job: Job, at: number) => boolean): EndedJob[] {
-    const found: EndedJob[] = []
-    for (const status of statuses) {
-      for (const job of this.#jobs.inStatus(status)) {
-        if ('completedAt' in job && isOld(job, job.completedAt)) found.push(job)
-      }
-    }
-    return found
-  }
-
   async #removeAll(
-    jobs: readonly EndedJob[],
-    dryRun: boolean,
+    isOld: (job: EndedJob) => boolean,
+    { dryRun, signal }: { dryRun: boolean; signal?: AbortSignal | undefined },
   ): Promise<{ removed: number; freedBytes: number }> {
-    const freed = await forEach(jobs, async (job) =>
-      dryRun
-        ? await this.#files.size(job)
-        : await unlessChanged(this.remove(job.jobId, job.status)),
+    const old = ENDED.flatMap((status) => [...this.#jobs.inStatus(status)])
+      .filter((job) => hasEnded(job))
+      .filter(isOld)
+    const freed = await forEach(
+      old,
+      async (job) =>
+        dryRun ? await this.#files.size(job) : await unlessChanged(this.remove(job.jobId, isOld)),
+      signal,
     )
     const removed = freed.filter((bytes) => bytes !== null)
     return { removed: removed.length, freedBytes: sum(removed) }
   }
 }
 
-/** Does it for one after the other. @throws the first failure, once it is done for all the others. */
-async function forEach<T, R>(items: Iterable<T>, work: (item: T) => Promise<R>): Promise<R[]> {
+/**
+ * Does it for all of them, a few at a time; begins no other once `signal` is aborted.
+ * @throws the first failure, once it is done for all the others.
+ */
+async function forEach<T, R>(
+  items: Iterable<T>,
+  work: (item: T) => Promise<R>,
+  signal?: AbortSignal,
+): Promise<R[]> {
   const done: R[] = []
   const failures: unknown[] = []
-  for (const item of items) {
-    try {
-      done.push(await work(item))
-    } catch (error) {
-      failures.push(error)
+  const left = [...items].values()
+  const lane = async (): Promise<void> => {
+    for (const item of left) {
+      if (signal?.aborted === true) return
+      try {
+        done.push(await work(item))
+      } catch (error) {
+        failures.push(error)
+      }
     }
   }
+  await Promise.all(Array.from({ length: AT_ONCE }, lane))
   if (failures.length > 0) throw failures[0]
   return done
 }

@@ -55,8 +55,8 @@ export class Continuations {
   start(): void {
     const { jobs } = this.#options
     for (const status of ENDED) for (const job of jobs.inStatus(status)) this.#await(job)
-    jobs.onChange((_, after) => {
-      if (after === null) return
+    jobs.onChange((before, after) => {
+      if (after === null) return this.#forsake(before)
       this.#await(after)
       this.#arm()
     })
@@ -117,6 +117,16 @@ export class Continuations {
     }
   }
 
+  /** Says what is not tried any more because somebody has removed the job. */
+  #forsake(job: Job | null): void {
+    if (job === null || !hasEnded(job)) return
+    for (const { name, tries, nextAt } of job.continuation?.steps ?? []) {
+      const facts = { job_id: job.jobId, step: name, try: tries, state: 'removed' }
+      if (nextAt !== null)
+        this.#options.log.warn(facts, `${name} is not tried any more: its job has been removed`)
+    }
+  }
+
   #arm(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#timer = null
@@ -138,18 +148,28 @@ export class Continuations {
     // It may have stood in line for long.
     const job = this.#running.has(key) ? null : this.#jobFor(step)
     if (job === null) return this.#due.done(receiver)
-    const run = this.#run(job, job.continuation!, step).finally(() => {
-      this.#running.delete(key)
+    const left = (): void => {
       this.#due.done(receiver)
+      this.look()
+    }
+    const run = this.#run(job, job.continuation!, step, left).finally(() => {
+      this.#running.delete(key)
       this.look()
     })
     this.#running.set(key, run)
   }
 
-  async #run(job: EndedJob, begun: Continuation, { jobId, id, name }: DueStep): Promise<void> {
+  /** @param left called when its receiver is rid of it: writing down what came of it takes a while yet. */
+  async #run(
+    job: EndedJob,
+    begun: Continuation,
+    { jobId, id, name }: DueStep,
+    left: () => void,
+  ): Promise<void> {
     const { signal } = this.#closing
     const isBegun = (now: Continuation): boolean => stepOf(now, name) === stepOf(begun, name)
     const tried = await this.#try(job, id, name)
+    left()
     for (let told = false; tried.done || !signal.aborted; told = true) {
       try {
         return await this.#record(jobId, id, name, tried, isBegun)

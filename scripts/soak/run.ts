@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { SECOND } from '../../shared/duration.ts'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { check } from '../../test/faults/checker.ts'
 import { readJobs } from '../../test/faults/history.ts'
 import { seededRandom } from '../../test/shared/seeded-random.ts'
@@ -46,6 +46,8 @@ export interface Soak {
 const PROGRESS_MS = 10 * SECOND
 /** After so long without a change of any job the rest is given up: longer than leases and the pauses between tries. */
 const DRAIN_MS = 90 * SECOND
+/** The same while a webhook is to be told: the pause after the fourth try that fails is 5 minutes and a fifth of that. */
+const HOOK_MS = 7 * MINUTE
 
 /** Loads a coordinator with all there is, kills it, cuts its clients off, and judges what it did. */
 export async function soak(options: SoakOptions): Promise<Soak> {
@@ -139,12 +141,15 @@ async function run(options: SoakOptions, { records, keeper, proxy, work }: Set):
 async function drained(keeper: Keeper, records: Records): Promise<void> {
   let changes = 0
   let movedAt = Date.now()
-  while (Date.now() < movedAt + DRAIN_MS) {
+  let patienceMs = DRAIN_MS
+  while (Date.now() < movedAt + patienceMs) {
     if (keeper.log.length > changes) movedAt = Date.now()
     changes = keeper.log.length
     const jobs = (await keeper.health())?.['jobs'] as Record<string, number> | undefined
     const isIdle = jobs !== undefined && jobs['pending'] === 0 && jobs['processing'] === 0
-    if (isIdle && untold(records, keeper).length === 0) return
+    const isTold = untold(records, keeper).length === 0
+    if (isIdle && isTold) return
+    patienceMs = isTold ? DRAIN_MS : HOOK_MS
     await delay(200)
   }
 }

@@ -9,7 +9,7 @@ import type { Retention } from '../../coordinator/config.ts'
 import { Estimates } from '../../coordinator/job/estimate.ts'
 import type { Job, JobBase, PendingJob, ProcessingJob } from '../../coordinator/job/job.ts'
 import { JobFiles } from '../../coordinator/files/job-files.ts'
-import { Jobs } from '../../coordinator/jobs.ts'
+import { Jobs, type JobsOptions } from '../../coordinator/jobs.ts'
 import { LeaseTokens } from '../../coordinator/leases/lease-tokens.ts'
 import { MediaRoots } from '../../coordinator/files/media-roots.ts'
 import type { Policy } from '../../coordinator/job/policy.ts'
@@ -100,6 +100,7 @@ export interface Rules {
   policy?: Partial<Policy>
   retention?: Retention
   now?: () => number
+  followUp?: NonNullable<JobsOptions['followUp']>
 }
 
 let claimed = 0
@@ -115,7 +116,8 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   writeFileSync(path.join(media, 'talk.mp3'), 'speech')
   const log = pino({ enabled: false })
   const policy = { ...POLICY, ...rules.policy }
-  const jobs = new Jobs({ store, policy, log, now, random: () => 0.5 })
+  const { followUp = () => null } = rules
+  const jobs = new Jobs({ store, policy, log, now, random: () => 0.5, followUp })
   const warnings: string[] = []
   const files = await JobFiles.open(dir, await MediaRoots.resolve([media]), (message) => {
     warnings.push(message)

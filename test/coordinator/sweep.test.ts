@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { describe, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { pino } from 'pino'
 import { Sweep, type Chore } from '../../coordinator/sweep.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
@@ -77,5 +79,45 @@ describe('a sweep', () => {
     }
     assert.equal(done.filter((name) => name === 'leases').length, 61)
     assert.equal(done.filter((name) => name === 'retention').length, 2)
+  })
+
+  test('ends leases while a retention with much to remove goes on, and never begins that twice', async () => {
+    const steady = { now: 1_000 }
+    const done: string[] = []
+    const finish: (() => void)[] = []
+    const slow = async (): Promise<void> => {
+      done.push('retention')
+      await new Promise<void>((resolve) => finish.push(resolve))
+    }
+    const chores: Chore[] = [
+      { name: 'retention', everyMs: SECOND, run: slow },
+      { name: 'leases', everyMs: SECOND, run: async () => void done.push('leases') },
+    ]
+    const sweep = new Sweep(chores, pino({ enabled: false }), () => steady.now)
+    const first = sweep.pass()
+    await nextTurn()
+    steady.now += SECOND
+    await sweep.pass()
+    assert.deepEqual(done, ['retention', 'leases', 'leases'])
+    finish[0]!()
+    await first
+    steady.now += SECOND
+    const last = sweep.pass()
+    assert.deepEqual(done, ['retention', 'leases', 'leases', 'retention', 'leases'])
+    finish[1]!()
+    await last
+  })
+
+  test('that is stopped has a chore that is under way give up, and waits for it', async () => {
+    let ended = false
+    const run = async (signal: AbortSignal): Promise<void> => {
+      await once(signal, 'abort')
+      ended = true
+    }
+    const sweep = new Sweep([{ name: 'retention', everyMs: SECOND, run }], pino({ enabled: false }))
+    const pass = sweep.pass()
+    await sweep.stop()
+    assert.equal(ended, true)
+    await pass
   })
 })

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
-import { describe, test } from 'node:test'
+import { describe, test, type TestContext } from 'node:test'
 import { receivedOf } from '../../coordinator/files/transcript-work.ts'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
+import { afterTry, again, startContinuation } from '../../coordinator/job/continuation.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { assembled, type Assembled } from './assembled.ts'
@@ -153,6 +154,91 @@ describe('retention', () => {
     await cancelled(all)
     all.clock.now += 10_000 * DAY
     assert.deepEqual(await all.upkeep.retire(), NOTHING)
+  })
+
+  test('goes on with others while one takes long, and is over soon when the coordinator stops', async (t) => {
+    const all = await assembled(t)
+    for (let n = 0; n < 40; n += 1) await cancelled(all)
+    all.clock.now += 30 * DAY
+    const resume = all.store.hold()
+    const stop = new AbortController()
+    const retiring = all.upkeep.retire(stop.signal)
+    await until(() => all.store.held > 1)
+    stop.abort()
+    const under = all.store.held
+    resume()
+    assert.equal((await retiring).removed, under)
+    assert.equal(all.jobs.count('cancelled'), 40 - under)
+  })
+})
+
+describe('a job whose webhook is still to be told', () => {
+  const kept = { completedMs: MINUTE, failedMs: MINUTE, sourcesMs: null }
+
+  /** A job that has ended and is followed by one step, which `try` tries. */
+  async function followed(
+    t: TestContext,
+  ): Promise<{ all: Assembled; jobId: string; tried: (done: boolean) => Promise<void> }> {
+    const all = await assembled(t, {
+      retention: kept,
+      followUp: (job) => startContinuation('end-1', ['webhook'], job.completedAt),
+    })
+    const jobId = await cancelled(all)
+    const tried = async (done: boolean): Promise<void> => {
+      const how = { now: all.clock.now, random: 0 }
+      const failed = { done, message: 'down', final: false, retryAfterMs: null }
+      await all.jobs.follow(jobId, (now) =>
+        afterTry(now, 'webhook', done ? { done } : { ...failed, done: false }, how),
+      )
+    }
+    return { all, jobId, tried }
+  }
+
+  test('stays, and goes when it has been kept for its time after that', async (t) => {
+    const { all, jobId, tried } = await followed(t)
+    all.clock.now += HOUR
+    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    await tried(false)
+    all.clock.now += HOUR
+    const request = { expire: false, olderThanDays: 0, dryRun: false }
+    assert.deepEqual(await all.upkeep.cleanup(request), NOTHING)
+    await tried(true)
+    all.clock.now += MINUTE - 1
+    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    all.clock.now += 1
+    assert.equal((await all.upkeep.retire()).removed, 1)
+    assert.equal(all.jobs.find(jobId), undefined)
+  })
+
+  test('goes when it has been given up', async (t) => {
+    const { all, jobId, tried } = await followed(t)
+    for (let n = 0; n < 10; n += 1) await tried(false)
+    all.clock.now += MINUTE
+    assert.equal((await all.upkeep.retire()).removed, 1)
+    assert.equal(all.jobs.find(jobId), undefined)
+  })
+
+  test('goes a week after it was last tried, or a receiver that takes nothing would fill the disk', async (t) => {
+    const { all, tried } = await followed(t)
+    all.clock.now += DAY
+    await tried(false)
+    all.clock.now += 7 * DAY - 1
+    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    all.clock.now += 1
+    assert.equal((await all.upkeep.retire()).removed, 1)
+  })
+
+  test('stays when it is to be told again while others are removed', async (t) => {
+    const { all, jobId, tried } = await followed(t)
+    await tried(true)
+    all.clock.now += MINUTE
+    const resume = all.store.hold()
+    const retrying = all.jobs.follow(jobId, (now) => again(now, ['webhook'], all.clock.now))
+    const retiring = all.upkeep.retire()
+    resume()
+    await retrying
+    assert.equal((await retiring).removed, 0)
+    assert.ok(all.jobs.find(jobId))
   })
 })
 

@@ -99,6 +99,33 @@ describe('what follows an end', () => {
     run.tries[1]!.end(DONE)
     await until(() => run.at(other, 'webhook')[0] === 'done')
   })
+
+  test('is told of when the job is removed before it was done, and not when it was', async (t) => {
+    const run = await startRunner(t)
+    const jobId = await run.ended('completed')
+    await until(() => run.tries.length === 2)
+    run.tries.find(({ name }) => name === 'ingest')!.end(DONE)
+    await until(() => run.at(jobId, 'ingest')[0] === 'done')
+    run.tries.find(({ name }) => name === 'webhook')!.end(FAILED)
+    await until(() => run.at(jobId, 'webhook')[1] === 1)
+    await run.jobs.remove(jobId, async () => 0)
+    const { level, job_id: id, step, state } = run.logged.at(-1)!
+    assert.deepEqual([level, id, step, state], [40, jobId, 'webhook', 'removed'])
+    assert.equal(run.logged.filter((line) => line['state'] === 'removed').length, 1)
+  })
+
+  test('keeps its receiver no longer than the try, though the outcome takes long to write down', async (t) => {
+    const run = await startRunner(t)
+    for (let n = 0; n < 3; n += 1) await run.ended('failed', 'https://slow.example/hook')
+    await until(() => run.tries.length === 2)
+    const resume = run.store.hold()
+    run.tries[0]!.end(DONE)
+    await until(() => run.tries.length === 3)
+    assert.equal(run.store.held, 1)
+    resume()
+    for (const one of run.tries) one.end(DONE)
+    await until(() => run.tries.every(({ jobId }) => run.at(jobId, 'webhook')[0] === 'done'))
+  })
 })
 
 describe('a job that is brought back', () => {
