@@ -7,7 +7,7 @@ import { keptUntil } from './job/keep.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './job/lease.ts'
 
-export type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
+type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
 
 export interface CleanupRequest {
   expire: boolean

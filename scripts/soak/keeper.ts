@@ -1,11 +1,10 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { changeIn, type Told } from '../../test/faults/history.ts'
+import { changeIn, type Pause, type Told } from '../../test/faults/history.ts'
 import { residentMb } from '../process-tree.ts'
 import { startCoordinator, type RunningCoordinator } from '../processes.ts'
 import { starveOfDescriptors } from './descriptors.ts'
-import type { Pause } from './pauses.ts'
 
 const QUOTA = new URL('./quota-preload.ts', import.meta.url).href
 

@@ -1,10 +1,4 @@
-import type { Told } from '../../test/faults/history.ts'
-
-/** When a coordinator stood still, in milliseconds of the clock. */
-export interface Pause {
-  from: number
-  until: number
-}
+import type { Pause, Told } from '../../test/faults/history.ts'
 
 /** From when to when a worker was at an attempt, and would have been heard. */
 export interface Span {

@@ -91,7 +91,14 @@ export async function soak(options: SoakOptions): Promise<Soak> {
     )
     await api.close()
     const { log } = keeper
-    const violations = check({ log, deeds: records.deeds, found, endedAt, keptMs })
+    const violations = check({
+      log,
+      deeds: records.deeds,
+      found,
+      endedAt,
+      keptMs,
+      pauses: keeper.pauses,
+    })
     if (exitCode !== 0)
       violations.push(`The coordinator ended with ${exitCode} when it was told to stop.`)
     violations.push(...lostToPauses(log, keeper.pauses, records.working))

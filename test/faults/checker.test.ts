@@ -68,6 +68,8 @@ const GOOD = [create, claim(10, 1, 'a'), finish(20, 1, 'a', 'text')]
 const COMPLETED = found('completed', 'text', '1 a completed')
 const LOG = ['>pending', 'pending>processing 1 a', 'processing>completed 1 a']
 
+const SILENT_FOR_LONG = ['processing>pending 1 a worker_lost 90000']
+
 describe('a good history', () => {
   for (const [what, good] of Object.entries<History>({
     'of a job that is made, claimed and completed': history(
@@ -146,6 +148,19 @@ describe('a good history', () => {
       null,
       { keptMs: 1_000, log: told(LOG.slice(0, 2)) },
     ),
+    'in which a silent worker kept its job while the coordinator stood still, and over a restart':
+      history(
+        [create, claim(10, 1, 'a'), claim(100_000, 2, 'b'), finish(100_100, 2, 'b', 'text')],
+        found('completed', 'text', '1 a lost', '2 b completed'),
+        {
+          log: [
+            ...told(['>pending', 'pending>processing 1 a']),
+            ...told(SILENT_FOR_LONG, 1),
+            ...told(['pending>processing 2 b  100000', 'processing>completed 2 b  200100'], 1),
+          ],
+          pauses: [{ from: 100_200, until: 190_000 }],
+        },
+      ),
     'of a request that was refused': history([deed(0, { kind: 'cancel' }, 'refused')], null),
   })) {
     test(what, () => assert.deepEqual(check(good), []))
@@ -154,6 +169,15 @@ describe('a good history', () => {
 
 describe('a bad history is found out', () => {
   for (const [what, bad, sentence] of [
+    [
+      'in which a silent worker kept its job for long',
+      history(
+        [create, claim(10, 1, 'a'), claim(90_100, 2, 'b'), finish(90_200, 2, 'b', 'text')],
+        found('completed', 'text', '1 a lost', '2 b completed'),
+        { log: told(['>pending', 'pending>processing 1 a', ...SILENT_FOR_LONG]) },
+      ),
+      /stayed with a \(attempt 1\) 87 s after its lease/,
+    ],
     ['that lost an acknowledged job', history([create], null), /is gone/],
     [
       'that lost a job which had been brought back',

@@ -1,6 +1,6 @@
 import { done, of, type Rule } from './case.ts'
 import type { Deed, History, Told } from './history.ts'
-import { hasOneLease, keepsLeases } from './leases.ts'
+import { endsLeases, hasOneLease, keepsLeases } from './leases.ts'
 
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled']
 
@@ -182,6 +182,7 @@ const RULES: readonly Rule[] = [
   hasOneHolder,
   hasOneLease,
   keepsLeases,
+  endsLeases,
   hasOneResult,
   isDeliveredAsStored,
   staysCancelled,

@@ -9,6 +9,13 @@ export interface History {
   readonly endedAt: number
   /** How long ended jobs are kept; null: for ever. */
   readonly keptMs: number | null
+  /** When the coordinator stood still, in milliseconds of the clock; default: never. */
+  readonly pauses?: readonly Pause[]
+}
+
+export interface Pause {
+  from: number
+  until: number
 }
 
 /** One durable change of a job, as the coordinator's log tells it. */

@@ -36,6 +36,28 @@ export const keepsLeases: Rule = ({ log, deeds }) =>
       return [`was taken from ${claim.workerId} (attempt ${attempt}) within its lease`]
     })
 
+/** A busy machine may end a lease so much later. */
+const LATE_MS = 20_000
+
+/** Who is silent does not keep a job; a restart gives everybody a new term. */
+export const endsLeases: Rule = ({ log, deeds, history }) =>
+  log.flatMap(({ to, attempt, run }, at) => {
+    const next = log[at + 1]
+    const claim = done(of(deeds, 'claim')).find((deed) => deed.attempt === attempt)
+    if (to !== 'processing' || next?.run !== run || claim === undefined) return []
+    const heard = deeds
+      .filter((deed) => 'attempt' in deed && deed.attempt === attempt && deed.askedAt <= next.at)
+      .map(({ answeredAt }) => answeredAt)
+    const silentAt = Math.max(claim.answeredAt, ...heard)
+    const stoodStillMs = (history.pauses ?? [])
+      .map(({ from, until }) => Math.min(until, next.at) - Math.max(from, silentAt))
+      .reduce((sum, ms) => sum + Math.max(0, ms), 0)
+    const lateMs = next.at - silentAt - stoodStillMs - claim.leaseMs
+    if (lateMs <= LATE_MS) return []
+    const seconds = Math.round(lateMs / 1_000)
+    return [`stayed with ${claim.workerId} (attempt ${attempt}) ${seconds} s after its lease`]
+  })
+
 /** When a worker was last heard of an attempt, at the least. */
 function heardAt(claim: Of<'claim'>, deeds: readonly Deed[]): number {
   const beats = done(of(deeds, 'beat')).filter(({ attempt }) => attempt === claim.attempt)
