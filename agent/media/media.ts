@@ -119,7 +119,7 @@ export async function decode(
     if (result.exitCode !== 0) throw await refusal(file, result)
     // Nothing came out although ffmpeg was content: damaged packets it skipped, or a track without any.
     if (timeline.samples === 0) {
-      throw result.stderrTail.trim() === '' ? noSound() : await refusal(file, result)
+      throw OF_NOTHING.test(result.stderrTail) ? noSound() : await refusal(file, result)
     }
     tell(0)
     const clockJumps = await place(tools, file, { raw, outWav, timeline, limitSeconds }, options)
@@ -137,6 +137,10 @@ export async function decode(
 function brokenOff(errors: string): string | null {
   return /Error during demuxing: (.*)/.exec(errors)?.[1]?.trim() ?? null
 }
+
+/** What ffmpeg prints, if anything, where a track has no sound from there on: each version says it in its own way. */
+const OF_NOTHING =
+  /^(.*\b(No filtered frames for output stream|Output file is empty|Guessed Channel Layout)\b.*\n?|\s)*$/
 
 /** How decoding went. */
 interface Decoded {

@@ -336,6 +336,17 @@ describe('decode from a later time', () => {
     })
   }
 
+  it('finds no sound behind the end', async () => {
+    const { file: source } = CLIPS.jfk
+    const media = await probe(tools, source, { signal })
+    for (const fromSeconds of [12, 9_000]) {
+      await assert.rejects(
+        decode(tools, source, 0, at('behind.wav'), { ...quiet, fromSeconds, media }),
+        code('no_audio'),
+      )
+    }
+  })
+
   it('keeps the time of a track that begins after it', async () => {
     const picture = await makeMute(folder, 'picture-alone.mp4')
     const late = await ffmpeg`-i ${CLIPS.jfk.file} -itsoffset 8 -i ${picture}
