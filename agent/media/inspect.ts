@@ -3,11 +3,14 @@ import { AppError } from '../../shared/errors.ts'
 import { encryptionOf } from './encryption.ts'
 import { readMp4 } from './mp4-boxes.ts'
 import { openingOf } from './opening.ts'
+import { piecesOf, type Piece } from './pieces.ts'
 
 /** What is known of a file before a program reads it. */
 interface Inspected {
   /** What ffmpeg and ffprobe are told before its name. */
   opening: string[]
+  /** The parts that have to be decoded each by itself; none where it is a single file. */
+  pieces: Piece[]
   /** It is an MP4 of one piece: its time begins where its index says, silence included. */
   hasOwnTime: boolean
 }
@@ -37,10 +40,11 @@ export async function inspect(file: string): Promise<Inspected> {
           'Send it again; a recording that broke off can be repaired with a program like untrunc.',
       )
     }
-    return { opening: await openingOf(file), hasOwnTime: mp4 !== null && !mp4.isFragmented }
+    const [opening, pieces] = [await openingOf(file), await piecesOf(file)]
+    return { opening, pieces, hasOwnTime: mp4 !== null && !mp4.isFragmented }
   } catch (error) {
     if (error instanceof AppError) throw error
     // It cannot be read: ffprobe will say so.
-    return { opening: [], hasOwnTime: false }
+    return { opening: [], pieces: [], hasOwnTime: false }
   }
 }

@@ -15,7 +15,7 @@ export interface DecodeOptions {
   /** How its channels become one; default: as ffmpeg mixes them. */
   mix?: Mix
   /** What the file is, as `probe` says: when it begins, and how it is opened. Default: nobody knows. */
-  media?: Clocked & Partial<Pick<MediaInfo, 'startSeconds'>>
+  media?: Clocked & Partial<Pick<MediaInfo, 'startSeconds' | 'pieces'>>
 }
 
 /** The part of that which ffmpeg is told. */
@@ -123,6 +123,7 @@ const EXACT: readonly { format: RegExp; codec: RegExp; film: boolean }[] = [
  * track or for none: where it is false, decode from 0.
  */
 export function canSeekExactly(media: MediaInfo): boolean {
+  if (media.pieces !== undefined) return false
   const film = media.video !== null
   // A film is entered at a picture: sound before the first one would be missed.
   if ((media.latestStartSeconds ?? 0) > LEAD_SECONDS / 2) return false

@@ -3,6 +3,7 @@ import { mostSeconds } from './child-limits.ts'
 import { isAbsurd, MOST_CHAPTERS, MOST_LANGUAGE, probed, type Probed } from './media-probe.ts'
 import { mimeOf } from './media-type.ts'
 import { kindOfSound, kindOfSubtitles } from './stream-kind.ts'
+import type { Piece } from './pieces.ts'
 
 export interface AudioTrack {
   /** Among the audio tracks, from 0. */
@@ -66,6 +67,8 @@ export interface MediaInfo {
   startSeconds?: number
   /** What ffmpeg and ffprobe are told before the file's name, to read it as it is; left out when nothing is. */
   opening?: string[]
+  /** The parts that have to be decoded each by itself; left out where it is a single file. */
+  pieces?: Piece[]
   /** When the last of its sounds and pictures begins; left out when it is the file's beginning. */
   latestStartSeconds?: number
   /** ffprobe's name of the container: `mp3`, `matroska,webm`, … */

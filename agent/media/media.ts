@@ -4,11 +4,13 @@ import { AppError } from '../../shared/errors.ts'
 import { decodingLimits, PROBING } from './child-limits.ts'
 import { decodeArgs, frameOf, isTimed, originOf, type DecodeOptions } from './media-decode.ts'
 import { inspect } from './inspect.ts'
+import { decodePieces } from './decode-pieces.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
 import { PROBED } from './media-probe.ts'
 import { isTooMany, noSound, refusal } from './media-refusal.ts'
 import { LEVELLED, runTool, SAFE } from './media-tool.ts'
 import { findPauses } from './pauses.ts'
+import type { Piece } from './pieces.ts'
 import type { MediaTools } from './sandbox.ts'
 import { longGaps, placed, Timeline, wavParts } from './timeline.ts'
 import { readWavHeader } from './wav.ts'
@@ -29,8 +31,9 @@ export async function probe(
   file: string,
   options: { signal: AbortSignal },
 ): Promise<MediaInfo> {
-  const { opening, hasOwnTime } = await inspect(file)
+  const { opening, pieces, hasOwnTime } = await inspect(file)
   const media = await look(tools, file, opening, options.signal)
+  if (pieces.length > 0 && media.video === null) media.pieces = pieces
   if (hasOwnTime) delete media.startSeconds
   if (media.audio.length > 0 || !STREAMED.test(media.format)) return media
   return await look(tools, file, FAR, options.signal)
@@ -88,11 +91,37 @@ export async function decode(
   outWav: string,
   options: DecodeOptions,
 ): Promise<Decoded> {
+  const { media, signal, fromSeconds, seconds } = options
+  const isWhole = fromSeconds === undefined || fromSeconds === 0
+  if (media?.pieces === undefined || !isWhole || seconds !== undefined) {
+    return await decodePart(tools, { file, track, outWav }, options)
+  }
+  return await decodePieces(media.pieces, outWav, signal, async (piece, wav, before) => {
+    const onProgress = (at: number): void => options.onProgress(before + at)
+    const place = { file, track, outWav: wav, piece }
+    return await decodePart(tools, place, { ...options, onProgress })
+  })
+}
+
+/** What to decode, and where to. */
+interface Source {
+  file: string
+  track: number
+  outWav: string
+  /** Of the file; default: all of it. */
+  piece?: Piece
+}
+
+async function decodePart(
+  tools: MediaTools,
+  { file, track, outWav, piece }: Source,
+  options: DecodeOptions,
+): Promise<Decoded> {
   const raw = `${outWav}.raw`
   const sizeBytes = await sizeOf(file)
   const { before, after, ...plan } = decodeArgs(track, { ...options, sizeBytes })
   const { limitSeconds, leadSeconds } = plan
-  const input = [...SAFE, '-threads', '2', ...before, '-i', `file:${file}`]
+  const input = [...SAFE, '-threads', '2', ...before, ...inputOf(file, piece)]
   const timeline = new Timeline(isTimed(options.media))
   let told = 0
   const tell = (least: number): void => {
@@ -122,7 +151,10 @@ export async function decode(
       throw OF_NOTHING.test(result.stderrTail) ? noSound() : await refusal(file, result)
     }
     tell(0)
-    const clockJumps = await place(tools, file, { raw, outWav, timeline, limitSeconds }, options)
+    const startSeconds = (timeline.runs[0]?.time ?? 0) / RATE
+    const own =
+      piece === undefined ? options : { ...options, media: { ...options.media!, startSeconds } }
+    const clockJumps = await place(tools, file, { raw, outWav, timeline, limitSeconds }, own)
     return {
       cutShort: timeline.samples / RATE > limitSeconds - 1,
       clockJumps,
@@ -131,6 +163,17 @@ export async function decode(
   } finally {
     await rm(raw, { force: true })
   }
+}
+
+function inputOf(file: string, piece: Piece | undefined): string[] {
+  if (piece === undefined) return ['-i', `file:${file}`]
+  const { from, to } = piece
+  return [
+    '-protocol_whitelist',
+    'file,subfile',
+    '-i',
+    `subfile,,start,${from},end,${to},,:file:${file}`,
+  ]
 }
 
 /** ffmpeg is content with what it has by then. */
@@ -143,7 +186,7 @@ const OF_NOTHING =
   /^(.*\b(No filtered frames for output stream|Output file is empty|Guessed Channel Layout)\b.*\n?|\s)*$/
 
 /** How decoding went. */
-interface Decoded {
+export interface Decoded {
   /** There was more sound than a file of that size can have; the rest of it is left out. */
   cutShort: boolean
   /** What is wrong with the file where reading it ended before its end; null: it did not, as far as ffmpeg says. */

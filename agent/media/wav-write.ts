@@ -32,11 +32,9 @@ export async function writeWav(
   await writeSources(target, [{ source, parts }], signal)
 }
 
-/** Between recordings that are joined. */
-const BETWEEN: WavPart = { from: null, samples: RATE }
-
 /**
- * Writes WAV files (16 kHz, mono, 16 bit) one after the other, with a second of silence after each.
+ * Writes WAV files (16 kHz, mono, 16 bit) one after the other, with silence after each.
+ * @param silence how much, in samples; default: a second.
  * @returns how long they are together, without the silence, in seconds.
  * @throws {AppError} `invalid_media`; the signal's reason when aborted.
  */
@@ -44,11 +42,13 @@ export async function joinWavs(
   files: readonly string[],
   target: string,
   signal: AbortSignal,
+  silence = RATE,
 ): Promise<number> {
   const headers = await Promise.all(files.map((file) => readWavHeader(file)))
   const all = files.map((file, at) => {
     const { dataOffset, samples } = headers[at]!
-    return { source: { file, dataOffset }, parts: [{ from: 0, samples }, BETWEEN] }
+    const between: WavPart[] = silence > 0 ? [{ from: null, samples: silence }] : []
+    return { source: { file, dataOffset }, parts: [{ from: 0, samples }, ...between] }
   })
   await writeSources(target, all, signal)
   return headers.reduce((sum, { durationSeconds }) => sum + durationSeconds, 0)

@@ -53,6 +53,29 @@ describe('sound whose form changes', () => {
   })
 })
 
+describe('files that are joined without a program', () => {
+  const mono = `-ac 1 -ar 16000`.split(' ')
+  const stereo = `-ac 2 -ar 44100`.split(' ')
+  it('are heard to their end, whatever their forms are', async () => {
+    const flac = [
+      await ffmpeg`-i ${jfk.file} ${mono} ${at('1.flac')}`,
+      await ffmpeg`-i ${austen.file} ${stereo} ${at('2.flac')}`,
+    ]
+    assert.equal(await spoken(await joined('joined.flac', ...flac)), '0-18')
+    const ogg = [
+      await ffmpeg`-i ${jfk.file} ${mono} -c:a libvorbis ${at('1.ogg')}`,
+      await ffmpeg`-i ${austen.file} ${stereo} -c:a libvorbis ${at('2.ogg')}`,
+    ]
+    assert.equal(await spoken(await joined('joined.ogg', ...ogg)), '0-18')
+    const opus = [
+      await ffmpeg`-i ${austen.file} -ac 1 -c:a libopus ${at('1.opus')}`,
+      await ffmpeg`-i ${jfk.file} -ac 2 -c:a libopus ${at('2.opus')}`,
+    ]
+    assert.equal(await spoken(await joined('joined.opus', ...opus, ...opus)), '0-36')
+    assert.equal(await spoken(await joined('mixed.ogg', opus[0]!, ogg[0]!)), '0-18')
+  })
+})
+
 describe('sound of a broadcast', () => {
   for (const [name, codecs] of Object.entries({
     ts: '-c:v libx264 -preset ultrafast -c:a aac',

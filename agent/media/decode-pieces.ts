@@ -1,0 +1,50 @@
+import { rm } from 'node:fs/promises'
+import { AppError } from '../../shared/errors.ts'
+import type { Decoded } from './media.ts'
+import { noSound } from './media-refusal.ts'
+import type { Piece } from './pieces.ts'
+import { readWavHeader } from './wav.ts'
+import { joinWavs } from './wav-write.ts'
+
+/** Decodes one piece. `seconds`: what is decoded of those before it. */
+type DecodePiece = (piece: Piece, wav: string, seconds: number) => Promise<Decoded>
+
+/**
+ * Decodes the pieces of a file, each by itself, and puts them one behind the other. What follows a piece that cannot be
+ * read is left out, as in a file that breaks off.
+ * @throws {AppError} `no_audio` when there is no sound in any; what `decodePiece` throws for the first one.
+ */
+export async function decodePieces(
+  pieces: readonly Piece[],
+  outWav: string,
+  signal: AbortSignal,
+  decodePiece: DecodePiece,
+): Promise<Decoded> {
+  const wavs: string[] = []
+  const whole: Decoded = { cutShort: false, clockJumps: false, brokenOff: null }
+  let seconds = 0
+  try {
+    for (const [at, piece] of pieces.entries()) {
+      const wav = `${outWav}.piece-${at}`
+      try {
+        const decoded = await decodePiece(piece, wav, seconds)
+        wavs.push(wav)
+        seconds += (await readWavHeader(wav)).durationSeconds
+        whole.cutShort ||= decoded.cutShort
+        whole.clockJumps ||= decoded.clockJumps
+        whole.brokenOff ??= decoded.brokenOff
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error
+        if (error.code === 'no_audio') continue
+        if (wavs.length === 0 || !/^(invalid|unsupported)_media$/.test(error.code)) throw error
+        whole.brokenOff = error.message.replace(/\.$/, '')
+        break
+      }
+    }
+    if (wavs.length === 0) throw noSound()
+    await joinWavs(wavs, outWav, signal, 0)
+    return whole
+  } finally {
+    await Promise.all(wavs.map((wav) => rm(wav, { force: true })))
+  }
+}
