@@ -51,7 +51,8 @@ class Walk {
     this.#read += lines.length
     const found = lines
       .map((line) => JSON.parse(line) as Record<string, unknown>)
-      .filter((line) => 'job_id' in line)
+      // Who has done something by hand is in a line of its own, beside the change.
+      .filter((line) => 'job_id' in line && !('action' in line))
       .map(({ level, time, pid, hostname, msg, ...facts }): Line => {
         assert.ok([level, time, pid, hostname].every((one) => one !== undefined))
         const { job_id: id, content_type: type, ...rest } = facts
