@@ -25,12 +25,11 @@ export function addServe(cli: Command): void {
 async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
   const config = configOf(flags)
   const log = createLogger(config.logLevel, config.logFormat)
-  const node = nodeProblem(process.version, timeOfDay())
-  if (node !== null) log.warn(node)
   // Listened for before anything is started: whoever sees that we listen may stop us at once.
   const stop = stopSignal()
   const coordinator = await startCoordinator(config, log)
-  for (const warning of coordinator.warnings) log.warn(warning)
+  const node = nodeProblem(process.version, timeOfDay())
+  for (const warning of [...coordinator.warnings, node]) if (warning !== null) log.warn(warning)
   const reason = await Promise.race([stop, coordinator.lost])
   if (typeof reason === 'string') log.info({ signal: reason }, 'stopping')
   else log.fatal(reason.message)

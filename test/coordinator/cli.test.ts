@@ -25,7 +25,7 @@ describe(
     const folder = tempFolder()
     const file = path.join(folder, 'file')
     writeFileSync(file, '')
-    mkdirSync(path.join(folder, 'odd'))
+    mkdirSync(path.join(folder, 'odd'), { mode: 0o700 })
     writeFileSync(path.join(folder, 'odd', 'sources'), '')
     const usual = ['serve', '--port', '0', '--data-dir', path.join(folder, 'data')]
 
