@@ -3,6 +3,7 @@ import { announcement, pauseTeller } from './announcement.ts'
 import { Capacity } from './work/capacity.ts'
 import { EXIT } from '../shared/errors.ts'
 import type { StartSettings } from './config.ts'
+import { DiskWatch } from './work/disk-watch.ts'
 import { deviceText } from './host/device-text.ts'
 import type { Health } from './watch/health.ts'
 import { openKit, type Kit } from './kit.ts'
@@ -72,11 +73,21 @@ async function work(
       leave(links, limit)
     },
   })
+  const disk = new DiskWatch({
+    folders: [workspace.jobs, workspace.outbox],
+    onChange(problem) {
+      if (problem === null) reporter.event('info', 'There is room on the disk again: taking jobs.')
+      else reporter.event('warn', `Taking no jobs until there is room on the disk. ${problem}`)
+      capacity.changed()
+      for (const { heartbeat } of links) heartbeat.news()
+    },
+  })
   const capacity = new Capacity({
     slots: () => slots.count - slots.paused.length,
     prefetch: settings.prefetch,
     left: () => limits.jobsLeft,
     sharers: settings.coordinators.length,
+    isHeld: () => disk.problem !== null,
     onBusy: (busy) => (busy ? limits.busy() : limits.idle()),
   })
   try {
@@ -89,7 +100,7 @@ async function work(
           worker: settings,
           slots: slots.count,
           device: deviceText(devices),
-          about: () => announcement(kit),
+          about: () => announcement(kit, disk.problem),
           capacity,
           pipeline: kit.pipeline,
           reporter,
@@ -97,6 +108,7 @@ async function work(
         }),
       )
     }
+    await disk.start()
     const tellPauses = pauseTeller(reporter)
     slots.onChange(() => {
       capacity.changed()
@@ -109,7 +121,7 @@ async function work(
     const { workerId, control } = workspace
     const engine = kit.choice.engine.info
     const status = (): AgentStatus =>
-      agentStatus({ workerId, startedAt, engine, slots, links, watched: reporter })
+      agentStatus({ workerId, startedAt, engine, slots, links, watched: reporter, disk })
     control.handOver({
       status,
       drain() {
@@ -133,6 +145,7 @@ async function work(
     if (refused !== undefined) throw refused.reason
   } finally {
     limits.close()
+    await disk.close()
     await health?.close()
     await Promise.all(links.map((link) => link.close()))
     await kit.close()

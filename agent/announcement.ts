@@ -1,17 +1,17 @@
+import type { PausedSlot } from '../shared/announcement.ts'
 import type { HeartbeatRequest } from '../shared/wire.ts'
 import type { Kit } from './kit.ts'
 import type { Reporter } from './reports/reporter-kinds.ts'
 import type { Slots } from './host/slots.ts'
 
-/** What the coordinators are told of this agent beside its work. */
-export function announcement({
-  capabilities,
-  devices,
-  slots,
-}: Pick<Kit, 'capabilities' | 'devices' | 'slots'>): Pick<
-  HeartbeatRequest,
-  'capabilities' | 'devices' | 'paused'
-> {
+/**
+ * What the coordinators are told of this agent beside its work.
+ * @param problem why none of its slots takes jobs for now; null: nothing keeps it.
+ */
+export function announcement(
+  { capabilities, devices, slots }: Pick<Kit, 'capabilities' | 'devices' | 'slots'>,
+  problem: string | null,
+): Pick<HeartbeatRequest, 'capabilities' | 'devices' | 'paused'> {
   return {
     capabilities,
     devices: devices.map(({ index, name, memoryMb, driver, kind }) => ({
@@ -21,12 +21,20 @@ export function announcement({
       driver,
       kind,
     })),
-    paused: slots.paused.map(({ slot, reason, until }) => ({
-      slot,
-      reason,
-      until: new Date(until).toISOString(),
-    })),
+    paused: problem === null ? pausedOf(slots) : allPaused(slots.count, problem),
   }
+}
+
+function pausedOf({ paused }: Slots): PausedSlot[] {
+  return paused.map(({ slot, reason, until }) => ({
+    slot,
+    reason,
+    until: new Date(until).toISOString(),
+  }))
+}
+
+function allPaused(count: number, reason: string): PausedSlot[] {
+  return Array.from({ length: count }, (_, slot) => ({ slot, reason, until: null }))
 }
 
 /** Says of each slot once that it pauses, and that it goes on. */

@@ -1,10 +1,11 @@
 import { createHash, type Hash } from 'node:crypto'
-import { constants, open, statfs, type FileHandle } from 'node:fs/promises'
+import { constants, open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import type { Dispatcher } from 'undici'
 import { hasMark } from '../../shared/coordinator-mark.ts'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import type { ClaimedJob } from '../../shared/wire.ts'
+import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../host/free-space.ts'
 import type { Connection } from './connection.ts'
 import { backoffMs, Garbled, isTransient, pause, Unreachable } from './retry.ts'
 
@@ -31,7 +32,7 @@ export interface DownloadOptions {
   /** Tries in a row that brought no byte before it is given up; default: more where the coordinator is not reached. */
   fruitless?: number
   retryMinMs?: number
-  freeBytes?: (folder: string) => Promise<number>
+  freeBytes?: FreeBytes
 }
 
 export interface Downloaded {
@@ -192,12 +193,8 @@ function strong(etag: string): string {
   return etag.replace(/^W\//, '')
 }
 
-async function checkSpace(
-  folder: string,
-  sizeBytes: number,
-  freeBytes: (folder: string) => Promise<number>,
-): Promise<void> {
-  const needed = Math.ceil(sizeBytes * 1.1) + 64 * MIB
+async function checkSpace(folder: string, sizeBytes: number, freeBytes: FreeBytes): Promise<void> {
+  const needed = Math.ceil(sizeBytes * 1.1) + RESERVE_BYTES
   const free = await freeBytes(folder)
   if (free >= needed) return
   const mib = (bytes: number): string => `${Math.ceil(bytes / MIB)} MiB`
@@ -205,9 +202,4 @@ async function checkSpace(
     'no_space',
     `The source needs ${mib(needed)} in ${folder}, but only ${mib(free)} are free: make room, or choose another --work-dir.`,
   )
-}
-
-async function freeBytesOf(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder)
-  return bavail * bsize
 }

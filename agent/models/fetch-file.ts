@@ -1,15 +1,12 @@
 import type { FileHandle } from 'node:fs/promises'
-import { statfs } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
+import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../host/free-space.ts'
 import { backoffMs, isTransient, pause, Unreachable } from '../client/retry.ts'
 import type { Digest } from './model.ts'
 import type { Part } from './part.ts'
 import { sizeText } from './transfer-text.ts'
 import type { Answer, Web } from './web.ts'
-
-/** Beside a model, a disk needs some room for everything else. */
-const SPARE_BYTES = 64 * 1024 * 1024
 
 /** How long a download goes on without getting anywhere. */
 export interface Patience {
@@ -28,7 +25,7 @@ export interface FileRequest {
   /** In bytes; the total is null where the server does not say. */
   onBytes?: ((received: number, total: number | null) => void) | undefined
   patience?: Patience | undefined
-  freeBytes?: ((folder: string) => Promise<number>) | undefined
+  freeBytes?: FreeBytes | undefined
 }
 
 /**
@@ -177,21 +174,16 @@ async function write(
 export async function checkSpace(
   file: string,
   bytes: number,
-  freeBytes: (folder: string) => Promise<number> = freeBytesOf,
+  freeBytes: FreeBytes = freeBytesOf,
 ): Promise<void> {
   const folder = path.dirname(file)
-  const needed = bytes + SPARE_BYTES
+  const needed = bytes + RESERVE_BYTES
   const free = await freeBytes(folder)
   if (free >= needed) return
   throw new AppError(
     'no_space',
-    `It takes ${sizeText(needed)} in '${path.dirname(folder)}', but only ${sizeText(free)} are free: make room, or choose another --models-dir.`,
+    `The download needs ${sizeText(needed)} in '${path.dirname(folder)}', but only ${sizeText(free)} are free: make room, or choose another --models-dir.`,
   )
-}
-
-async function freeBytesOf(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder)
-  return bavail * bsize
 }
 
 function sha256(hex: string | null): Digest | null {

@@ -1,5 +1,6 @@
-import { mkdir, mkdtemp, rm, statfs, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { freeBytesOf } from '../host/free-space.ts'
 import { expect, type Group } from './check.ts'
 
 const GIB = 1024 ** 3
@@ -15,9 +16,9 @@ export function diskGroup(folders: Readonly<Record<string, string>>): Group {
       async run() {
         const another = `Choose another with ${flag}, or make room.`
         await writeInto(folder, another)
-        const { bavail, bsize } = await statfs(folder)
-        const free = `${((bavail * bsize) / GIB).toFixed(1)} GiB free`
-        expect(bavail * bsize >= LEAST_BYTES, `${free} in ${folder}, less than 2 GiB`, another)
+        const bytes = await freeBytesOf(folder)
+        const free = `${(bytes / GIB).toFixed(1)} GiB free`
+        expect(bytes >= LEAST_BYTES, `${free} in ${folder}, less than 2 GiB`, another)
         return `${free} in ${folder}`
       },
     })),

@@ -60,8 +60,9 @@ export async function startHealth(
 }
 
 /** Null: it takes work. */
-function whyNotReady({ state, coordinators }: AgentStatus): string | null {
+function whyNotReady({ state, problem, coordinators }: AgentStatus): string | null {
   if (state === 'draining') return 'It is draining.'
+  if (problem !== null) return problem
   if (coordinators.some(({ isAway }) => !isAway)) return null
   return `No coordinator answers. ${coordinators.map(({ reason }) => reason).join(' ')}`
 }

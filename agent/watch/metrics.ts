@@ -14,7 +14,7 @@ export async function agentMetrics(
     const metric = known ?? (name.endsWith('_total') ? new Counter(parts) : new Gauge(parts))
     metric.inc(labels, value)
   }
-  const { engine, version, slots, paused, jobs, ends, coordinators, startedAt } = status
+  const { engine, version, slots, paused, problem, jobs, ends, coordinators, startedAt } = status
   tell('morag_agent_info', 'Always 1; what it is, in its labels.', 1, {
     version,
     worker_id: status.workerId,
@@ -25,6 +25,8 @@ export async function agentMetrics(
   tell('morag_agent_draining', '1 while it takes nothing new.', Number(status.state === 'draining'))
   tell('morag_agent_slots', 'Recognitions that it can do at a time.', slots)
   tell('morag_agent_paused_slots', 'Slots that take nothing for now.', paused.length)
+  const isFull = Number(problem !== null)
+  tell('morag_agent_disk_full', '1 while it takes nothing for lack of disk space.', isFull)
   tell('morag_agent_jobs', 'Jobs that are here.', jobs.length)
   for (const [outcome, count] of Object.entries(ends)) {
     tell('morag_agent_attempts_total', 'Attempts that have ended.', count, { outcome })

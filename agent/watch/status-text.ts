@@ -4,13 +4,14 @@ import type { AgentStatus } from './status.ts'
 
 /** A running agent's status, for people; `now` in ms. */
 export function statusText(workerId: string, status: Partial<AgentStatus>, now: number): string {
-  const { state = 'starting', startedAt, engine, slots = 0, paused = [] } = status
+  const { state = 'starting', startedAt, engine, slots = 0, paused = [], problem = null } = status
   const since = startedAt === undefined ? '' : `, up for ${formatDuration(now - startedAt)}`
   const rows: [string, string][] = []
   if (engine !== undefined) {
     const { name, model, device } = engine
     rows.push(['engine', `${name} (${model}, ${device}), ${slots} at a time`])
   }
+  if (problem !== null) rows.push(['takes no job', problem])
   for (const { slot, reason, untilAt } of paused)
     rows.push([`slot ${slot}`, `pauses for ${formatDuration(untilAt - now)}: ${reason}`])
   for (const { url, isAway, reason, waitingResults } of status.coordinators ?? []) {

@@ -14,6 +14,8 @@ export interface AgentStatus {
   engine: Pick<EngineInfo, 'name' | 'model' | 'device'>
   slots: number
   paused: { slot: number; reason: string; untilAt: number }[]
+  /** Why it takes no job for now; null: nothing keeps it. */
+  problem: string | null
   coordinators: {
     url: string
     isAway: boolean
@@ -32,10 +34,11 @@ export interface StatusParts {
   slots: Pick<Slots, 'count' | 'paused'>
   links: readonly Pick<Link, 'url' | 'contact' | 'outbox' | 'worker'>[]
   watched: Watched
+  disk: { readonly problem: string | null }
 }
 
 export function agentStatus(parts: StatusParts): AgentStatus {
-  const { workerId, startedAt, engine, slots, links, watched } = parts
+  const { workerId, startedAt, engine, slots, links, watched, disk } = parts
   const states = links.map(({ worker }) => worker.state)
   const { name, model, device } = engine
   return {
@@ -51,6 +54,7 @@ export function agentStatus(parts: StatusParts): AgentStatus {
     engine: { name, model, device },
     slots: slots.count,
     paused: slots.paused.map(({ slot, reason, until }) => ({ slot, reason, untilAt: until })),
+    problem: disk.problem,
     coordinators: links.map(({ url, contact, outbox }) => ({
       url,
       isAway: contact.isAway,

@@ -21,6 +21,8 @@ export interface CapacityOptions {
   left?: () => number
   /** How many coordinators share it. */
   sharers?: number
+  /** Whether nothing may begin for now, whatever slots are free. */
+  isHeld?: () => boolean
   /** Told when the first job begins and when the last one ends. */
   onBusy?: (busy: boolean) => void
 }
@@ -53,6 +55,7 @@ export class Capacity {
 
   /** What may be asked for now, or null when nothing may. */
   room(): Room | null {
+    if (this.#options.isHeld?.() === true) return null
     const slots = this.#options.slots()
     const free = Math.min(this.#left, slots - this.running)
     if (free > 0) return { jobs: free, prefetch: false }
@@ -103,7 +106,7 @@ export class Capacity {
     return places.filter(needsSlot).slice(free).includes(place)
   }
 
-  /** The slots are others than before: whoever waits for room looks again. */
+  /** There may be other room than before: whoever waits for some looks again. */
   changed(): void {
     for (const tell of this.#listeners) tell()
   }

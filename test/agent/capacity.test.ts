@@ -28,6 +28,17 @@ describe('capacity', () => {
     assert.deepEqual(await room, { jobs: 1, prefetch: false })
   })
 
+  it('has none while it is held, and gives up a claim that waits', () => {
+    let isHeld = false
+    const capacity = new Capacity({ slots: () => 1, prefetch: 1, isHeld: () => isHeld })
+    const waiting = capacity.watch(capacity.room()!)
+    isHeld = true
+    capacity.changed()
+    assert.deepEqual([capacity.room(), waiting.signal.aborted], [null, true])
+    isHeld = false
+    assert.deepEqual(capacity.room(), { jobs: 1, prefetch: false })
+  })
+
   it('asks for no more jobs than may begin', () => {
     const capacity = new Capacity({ slots: () => 4, prefetch: 4, left: () => 1 })
     assert.deepEqual(capacity.room(), { jobs: 1, prefetch: false })

@@ -143,6 +143,11 @@ describe('the status of an agent', () => {
     )
   })
 
+  it('says why no job is taken', () => {
+    const shown = statusText('w', { state: 'idle', problem: 'The disk is full.' }, 0)
+    assert.equal(shown, 'w: idle\n  takes no job The disk is full.\n')
+  })
+
   it('counts how attempts ended, and the seconds of what is done', () => {
     const watched = new Watched(SILENT)
     const activity = watched.begin('j1', 'a')

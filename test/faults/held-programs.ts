@@ -79,6 +79,14 @@ export function goOn(pid: number): void {
   process.kill(pid, 'SIGCONT')
 }
 
+/** From now on whatever stops below this process goes on at once, for as long as it is there. */
+export async function goOnAlways(pid: number): Promise<void> {
+  while (isAlive(pid)) {
+    for (const one of family(pid)) if (one !== pid && stateOf(one) === 'T') goOn(one)
+    await delay(10)
+  }
+}
+
 function stateOf(pid: number): string {
   try {
     return /^\d+ \(.*\) (.)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1] ?? ''

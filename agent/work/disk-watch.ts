@@ -1,0 +1,75 @@
+import { SECOND } from '../../shared/duration.ts'
+import { delay } from '../../shared/timers.ts'
+import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../host/free-space.ts'
+
+const EVERY_MS = 3 * SECOND
+const MIB = 1024 * 1024
+
+export interface DiskWatchOptions {
+  /** The first one without room is named. */
+  folders: readonly string[]
+  /** Called when room has run out, and when there is some again. */
+  onChange: (problem: string | null) => void
+  freeBytes?: FreeBytes
+  /** Ends early, without an error, when the signal is aborted. */
+  wait?: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+/** Looks every few seconds whether jobs would find room on the disk: for what is downloaded, for decoded sound, for results. */
+export class DiskWatch {
+  readonly #options: DiskWatchOptions
+  readonly #closed = new AbortController()
+  #problem: string | null = null
+  #loop: Promise<void> = Promise.resolve()
+
+  constructor(options: DiskWatchOptions) {
+    this.#options = options
+  }
+
+  /** Why no job can be taken, as a sentence with the fix; null while there is room. */
+  get problem(): string | null {
+    return this.#problem
+  }
+
+  /** Resolves after the first look; more follow until it is closed. */
+  async start(): Promise<void> {
+    await this.#look()
+    this.#loop = this.#run()
+  }
+
+  async close(): Promise<void> {
+    this.#closed.abort()
+    await this.#loop
+  }
+
+  async #run(): Promise<void> {
+    const { wait = waitFor } = this.#options
+    const { signal } = this.#closed
+    for (;;) {
+      await wait(EVERY_MS, signal)
+      if (signal.aborted) return
+      await this.#look()
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { folders, freeBytes = freeBytesOf, onChange } = this.#options
+    const found = await Promise.all(folders.map((folder) => problemOf(folder, freeBytes)))
+    const problem = found.find((one) => one !== null) ?? null
+    const isNews = (problem === null) !== (this.#problem === null)
+    this.#problem = problem
+    if (isNews) onChange(problem)
+  }
+}
+
+async function problemOf(folder: string, freeBytes: FreeBytes): Promise<string | null> {
+  // A folder that is gone is made again by the job that needs it, or its failure says why not.
+  const free = await freeBytes(folder).catch(() => Infinity)
+  if (free >= RESERVE_BYTES) return null
+  const have = `${Math.floor(free / MIB)} MiB`
+  return `Only ${have} are free in ${folder}, and jobs need ${RESERVE_BYTES / MIB} MiB: make room, or choose another --work-dir.`
+}
+
+async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, { signal }).catch(() => undefined)
+}
