@@ -96,7 +96,12 @@ export function isRetryableCode(code: string): boolean {
   return isErrorCode(code) ? CODES[code].retryable : true
 }
 
-const HOST_CODES: readonly string[] = ['no_space', 'engine_missing', 'model_missing']
+const HOST_CODES: readonly string[] = [
+  'no_space',
+  'work_dir_failed',
+  'engine_missing',
+  'model_missing',
+]
 
 /** Whether an attempt ended with it because its machine lacks something, which says nothing of the job. */
 export function isHostCode(code: string): boolean {

@@ -66,7 +66,7 @@ describe('a failure of the machine', () => {
   const claimedBy = (job: Job, workerId: string, now: number): Job =>
     transition(job, { ...CLAIM, workerId }, at(now))
 
-  for (const code of ['no_space', 'model_missing', 'engine_missing']) {
+  for (const code of ['no_space', 'work_dir_failed', 'model_missing', 'engine_missing']) {
     test(`(${code}) counts no try, and lets another worker have the job at once`, () => {
       const job = transition(claimedBy(pendingJob(), 'w1', NOON), lacking(1, code), at(LATER))
       assert.ok(job.status === 'pending')
