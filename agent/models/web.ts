@@ -1,4 +1,5 @@
-import { EnvHttpProxyAgent, request, type Dispatcher } from 'undici'
+import { request, type Dispatcher } from 'undici'
+import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
@@ -22,7 +23,8 @@ export interface Answer {
 export class Web {
   readonly #site: Site
   readonly #idleMs: number
-  readonly #agent = new EnvHttpProxyAgent({ connect: { timeout: 10_000 } })
+  /** By origin: redirects lead to others. */
+  readonly #dispatchers = new Map<string, Dispatcher>()
 
   /** @param idleMs how long a server may send nothing. */
   constructor(site: Site, idleMs = 30_000) {
@@ -31,7 +33,7 @@ export class Web {
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy()
+    await Promise.all([...this.#dispatchers.values()].map((one) => one.destroy()))
   }
 
   /** Where a file of the catalogue is really asked for. */
@@ -81,7 +83,7 @@ export class Web {
     const key = url.origin === origin && authorization !== null ? { authorization } : {}
     try {
       return await request(url, {
-        dispatcher: this.#agent,
+        dispatcher: this.#dispatcherOf(url),
         headers: {
           'user-agent': 'morag-agent',
           'accept-encoding': 'identity',
@@ -95,6 +97,13 @@ export class Web {
     } catch (error) {
       throw this.translated(error, url.href, signal)
     }
+  }
+
+  #dispatcherOf(url: URL): Dispatcher {
+    const known = this.#dispatchers.get(url.origin)
+    const dispatcher = known ?? dispatcherFor(url.href, { connect: { timeout: 10_000 } })
+    this.#dispatchers.set(url.origin, dispatcher)
+    return dispatcher
   }
 
   #refusal({ host, pathname }: URL, status: number, retryAfter: string | null): Refusal {

@@ -4,16 +4,14 @@ import type { AgentStatus } from './status.ts'
 
 /** A running agent's status, for people; `now` in ms. */
 export function statusText(workerId: string, status: Partial<AgentStatus>, now: number): string {
-  const { state = 'starting', startedAt, engine, slots = 0, paused = [], problem = null } = status
+  const { state = 'starting', startedAt, engine, slots = 0 } = status
   const since = startedAt === undefined ? '' : `, up for ${formatDuration(now - startedAt)}`
   const rows: [string, string][] = []
   if (engine !== undefined) {
     const { name, model, device } = engine
     rows.push(['engine', `${name} (${model}, ${device}), ${slots} at a time`])
   }
-  if (problem !== null) rows.push(['takes no job', problem])
-  for (const { slot, reason, untilAt } of paused)
-    rows.push([`slot ${slot}`, `pauses for ${formatDuration(untilAt - now)}: ${reason}`])
+  rows.push(...waitRows(status, now))
   for (const { url, isAway, reason, waitingResults } of status.coordinators ?? []) {
     const results = waitingResults === 0 ? '' : `, ${waitingResults} results wait for it`
     const contact = isAway ? `is away${results}: ${reason ?? ''}` : `answers${results}`
@@ -29,4 +27,19 @@ export function statusText(workerId: string, status: Partial<AgentStatus>, now: 
   }
   const lines = rows.map(([what, text]) => `  ${what.padEnd(12)} ${printable(text)}\n`)
   return `${workerId}: ${state}${since}\n${lines.join('')}`
+}
+
+/** What takes no jobs for now. */
+function waitRows(
+  { problem = null, paused = [] }: Partial<AgentStatus>,
+  now: number,
+): [string, string][] {
+  const all: [string, string][] = problem === null ? [] : [['takes no job', problem]]
+  return [
+    ...all,
+    ...paused.map(({ slot, reason, untilAt }): [string, string] => [
+      `slot ${slot}`,
+      `pauses for ${formatDuration(untilAt - now)}: ${reason}`,
+    ]),
+  ]
 }

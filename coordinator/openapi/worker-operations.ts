@@ -23,6 +23,7 @@ export const WORKER_OPERATIONS: readonly Operation[] = [
     description: 'The same `claim_id` gets the same jobs again, so a lost answer costs nothing.',
     body: { json: 'Claim' },
     answer: 'ClaimedJobs',
+    errors: ['worker_id_taken'],
   },
   {
     id: 'pollJobs',
@@ -32,7 +33,7 @@ export const WORKER_OPERATIONS: readonly Operation[] = [
     summary: 'Take a job as workers of the original do',
     query: pollQuery,
     answer: 'PolledJob',
-    errors: ['invalid'],
+    errors: ['invalid', 'worker_id_taken'],
   },
   {
     id: 'heartbeat',
@@ -42,6 +43,7 @@ export const WORKER_OPERATIONS: readonly Operation[] = [
     summary: 'Renew leases, tell of progress, get orders',
     body: { json: 'Heartbeat' },
     answer: 'HeartbeatOrders',
+    errors: ['worker_id_taken'],
   },
   {
     id: 'downloadSource',

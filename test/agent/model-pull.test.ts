@@ -204,7 +204,10 @@ describe('a download', () => {
     const options = await optionsFor(mirror, { freeBytes: () => Promise.resolve(60_000_000) })
     await assert.rejects(pullModel(BASE, options), (error: AppError) => {
       assert.equal(error.code, 'no_space')
-      assert.match(error.message, /^The download needs 67\.6 MB in '.*', but only 60\.0 MB are free: make room, or choose another --models-dir\.$/)
+      assert.match(
+        error.message,
+        /^The download needs 67\.6 MB in '.*', but only 60\.0 MB are free: make room, or choose another --models-dir\.$/,
+      )
       return true
     })
   })

@@ -72,6 +72,18 @@ describe('the OpenAPI document', () => {
     assert.deepEqual(paths['/api/v1/remote-jobs/{id}/retry']?.['post']?.['x-roles'], ['admin'])
   })
 
+  it('tells where another token may go by the worker id', () => {
+    const told = OPERATIONS.filter(({ errors }) => errors?.includes('worker_id_taken'))
+    assert.deepEqual(
+      told.map(({ id }) => id),
+      ['claimJobs', 'pollJobs', 'heartbeat'],
+    )
+    const { responses } = openApiDocument().paths['/api/v1/remote-jobs/claim']!['post'] as {
+      responses: Record<string, { description: string }>
+    }
+    assert.match(responses['503']!.description, /`worker_id_taken`/)
+  })
+
   it('has what a request may hold from the schema that checks it', () => {
     const { components } = openApiDocument()
     const { properties, required } = components.schemas['Claim'] as {
