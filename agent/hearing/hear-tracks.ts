@@ -1,13 +1,14 @@
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { decode, probe } from '../media/media.ts'
+import { probe } from '../media/media.ts'
 import type { AudioTrack } from '../media/media-info.ts'
 import { rankTracks, trackWarnings, type TrackFinds, type TrackWish } from '../media/track-rank.ts'
 import { trackName } from '../media/tracks.ts'
 import { mixWavs } from '../media/wav-write.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import type { PipelineParts } from './conversion.ts'
-import { hear, type HearingRequest } from './hearing.ts'
+import { decodeLevelled, hear, type HearingRequest } from './hearing.ts'
 import type { Hearing } from './recording.ts'
 import { sampleTracks } from './track-samples.ts'
 
@@ -24,7 +25,7 @@ export interface HeardTrack {
   warnings: string[]
 }
 
-type TracksRequest = Omit<HearingRequest, 'track' | 'checkpoint'> & {
+type TracksRequest = Omit<HearingRequest, 'track' | 'checkpoint' | 'warn'> & {
   wish: TrackWish
   /** What an earlier attempt made of a track. */
   checkpointOf: (track: AudioTrack | null) => Checkpoint | null
@@ -49,11 +50,12 @@ export async function hearTracks(
   const finds =
     usual.length > 1 && begun === undefined
       ? await sampleTracks(parts.tools, parts.finder, usual, request)
-      : { unreadable: new Set<number>(), silent: new Set<number>() }
+      : { unreadable: new Set<number>(), silent: new Set<number>(), faint: new Set<number>() }
   const ranked = begun === undefined ? rankTracks(audio, plain, finds) : [begun]
   const found = await firstWithSpeech(parts, request, ranked, finds)
   if (found === null) return null
-  return { ...found, warnings: trackWarnings(audio, found.track, plain, found.finds) }
+  const why = found.hearing.resumed ? [] : trackWarnings(audio, found.track, plain, found.finds)
+  return { ...found, warnings: [...found.warnings, ...why] }
 }
 
 async function firstWithSpeech(
@@ -61,17 +63,20 @@ async function firstWithSpeech(
   request: TracksRequest,
   ranked: readonly AudioTrack[],
   sampled: TrackFinds,
-): Promise<(Omit<HeardTrack, 'warnings'> & { finds: TrackFinds }) | null> {
+): Promise<(HeardTrack & { finds: TrackFinds }) | null> {
   const unreadable = new Set(sampled.unreadable)
   const silent = new Set(sampled.silent)
-  const finds = { unreadable, silent }
-  const quiet: Omit<HeardTrack, 'warnings'>[] = []
+  const finds = { ...sampled, unreadable, silent }
+  const quiet: HeardTrack[] = []
   const errors: AppError[] = []
   for (const track of ranked) {
     const checkpoint = request.checkpointOf(track)
+    // Of a track that is not heard in the end nothing is said.
+    const warnings: string[] = []
+    const one = { ...request, track, checkpoint, warn: (text: string) => warnings.push(text) }
     try {
-      const hearing = await hear(parts.tools, parts.finder, { ...request, track, checkpoint })
-      const found = hearing && { hearing, track, isMix: false, checkpoint }
+      const hearing = await hear(parts.tools, parts.finder, one)
+      const found = hearing && { hearing, track, isMix: false, checkpoint, warnings }
       if (hearing?.resumed || hearing?.voices.some(({ speech }) => speech.length > 0)) {
         silent.delete(track.index)
         return { ...found!, finds }
@@ -94,36 +99,79 @@ async function firstWithSpeech(
 /** What another track of the file may not have. */
 const OF_A_TRACK = new Set(['unsupported_media', 'invalid_media', 'no_audio'])
 
-/** All tracks at once. */
+/** All tracks at once, each as loud as speech is. */
 async function hearMixed(parts: PipelineParts, request: TracksRequest): Promise<HeardTrack | null> {
-  const { media, sourcePath, workDir, signal, tell } = request
-  const files: string[] = []
-  const mixed: AudioTrack[] = []
+  const { media, workDir, signal } = request
+  const warnings: string[] = []
+  const mixed: Decoded[] = []
   const lost: AudioTrack[] = []
+  const errors: AppError[] = []
   for (const track of media.audio) {
-    const file = path.join(workDir, `track-${track.index}.wav`)
     try {
-      const onProgress = (seconds: number): void => tell('decoding', seconds / media.audio.length)
-      await decode(parts.tools, sourcePath, track.index, file, { signal, media, onProgress })
-      files.push(file)
-      mixed.push(track)
+      const found = await decodeOne(parts, request, track, warnings)
+      if (found === null) lost.push(track)
+      else mixed.push(found)
     } catch (error) {
       signal.throwIfAborted()
       if (!(error instanceof AppError) || !OF_A_TRACK.has(error.code)) throw error
       lost.push(track)
+      errors.push(error)
     }
   }
-  if (mixed.length === 0) return null
+  if (mixed[0] === undefined) {
+    if (errors[0] !== undefined) throw errors[0]
+    return null
+  }
   const whole = path.join(workDir, 'tracks.wav')
+  const files = mixed.map(({ file }) => file)
   await mixWavs(files, whole, signal)
+  for (const file of files) await rm(file, { force: true })
   const sound = await probe(parts.tools, whole, { signal })
   const checkpoint = request.checkpointOf(null)
-  const one = { ...request, sourcePath: whole, media: sound, track: sound.audio[0]!, checkpoint }
+  const warn = (text: string): unknown => warnings.push(text)
+  const one = {
+    ...request,
+    sourcePath: whole,
+    media: sound,
+    track: sound.audio[0]!,
+    checkpoint,
+    warn,
+  }
   const hearing = await hear(parts.tools, parts.finder, one)
   if (hearing === null) return null
   const left = lost.map(trackName).join(', ')
-  const warning =
-    `The file has ${media.audio.length} audio tracks: ${mixed.map(trackName).join(', ')} were mixed, as asked for.` +
-    (lost.length === 0 ? '' : ` Not heard, as they cannot be decoded or hold nothing: ${left}.`)
-  return { hearing, track: mixed[0]!, isMix: true, checkpoint, warnings: [warning] }
+  warnings.push(
+    `The file has ${media.audio.length} audio tracks: ${mixed.map(({ track }) => trackName(track)).join(', ')} were mixed, as asked for.` +
+      (lost.length === 0 ? '' : ` Not heard, as they cannot be decoded or hold nothing: ${left}.`),
+  )
+  return { hearing, track: mixed[0].track, isMix: true, checkpoint, warnings }
+}
+
+interface Decoded {
+  track: AudioTrack
+  file: string
+}
+
+/** One of the tracks of a mix; null: there is nothing in it but noise that would drown the others once it is turned up. */
+async function decodeOne(
+  { tools, finder }: PipelineParts,
+  request: TracksRequest,
+  track: AudioTrack,
+  warnings: string[],
+): Promise<Decoded | null> {
+  const { media, workDir, signal } = request
+  const file = path.join(workDir, `track-${track.index}.wav`)
+  const notes: string[] = []
+  const one = {
+    ...request,
+    track,
+    checkpoint: null,
+    warn: (text: string) => notes.push(`Track ${trackName(track)}: ${text}`),
+    tell: (_: unknown, seconds: number) => request.tell('decoding', seconds / media.audio.length),
+  }
+  const mix = await decodeLevelled(tools, one, file)
+  if (mix === null) return null
+  if (mix.gain > 0 && (await finder.find(file, { signal })).speech.length === 0) return null
+  warnings.push(...notes)
+  return { track, file }
 }

@@ -55,17 +55,16 @@ export async function hear(
     const rest = await goOn(tools, request, checkpoint)
     if (rest !== null) return rest
   }
-  const { track, signal, warn } = request
+  const { track, signal } = request
   request.tell('decoding', 0)
   const stats = await measured(tools, request)
   if (stats !== null && (request.byChannel ? track.channels === 2 : mayBeCall(stats))) {
     const call = await byChannel(tools, finder, request, stats)
     if (call !== null) return call
   }
-  const { mix, warnings } = chooseMix(stats ?? NOTHING, track.layout ?? null)
   const wavPath = path.join(request.workDir, 'audio.wav')
-  if (!(await decoded(tools, request, wavPath, { mix }))) return null
-  for (const warning of warnings) warn(warning)
+  const mix = await mixed(tools, request, stats, wavPath)
+  if (mix === null) return null
   const seconds = (await readWavHeader(wavPath)).durationSeconds
   request.tell('listening', 0)
   const found = await finder.find(wavPath, {
@@ -75,6 +74,31 @@ export async function hear(
   const whole: Voice = { channel: null, mix, wavPath, speech: found.speech, doneUntil: 0 }
   const { finder: by } = found
   return { voices: [whole], wavPath, offsetSeconds: 0, seconds, finder: by, resumed: false }
+}
+
+/**
+ * Decodes the track as one channel, as loud as speech is.
+ * @returns how; null when there is no sound in it.
+ * @throws {AppError} as `decode`.
+ */
+export async function decodeLevelled(
+  tools: Tools,
+  request: HearingRequest,
+  target: string,
+): Promise<Mix | null> {
+  return await mixed(tools, request, await measured(tools, request), target)
+}
+
+async function mixed(
+  tools: Tools,
+  request: HearingRequest,
+  stats: SoundStats | null,
+  target: string,
+): Promise<Mix | null> {
+  const { mix, warnings } = chooseMix(stats ?? NOTHING, request.track.layout ?? null)
+  if (!(await decoded(tools, request, target, { mix }))) return null
+  for (const warning of warnings) request.warn(warning)
+  return mix
 }
 
 /** The rest of a recording that an earlier attempt began; null when the file is not what that attempt said it is. */

@@ -74,20 +74,20 @@ async function listenIn(
       return checkpoint
     },
     tell,
-    warn(text) {
-      if (!warnings.includes(text)) warnings.push(text)
-    },
     onClockJump() {
       clockJumps = true
     },
   })
   if (heard === null) return null
   const { hearing, track, checkpoint } = heard
-  warnings.push(...heard.warnings)
   const made = madeOf(heard.isMix ? null : track)
   mediaSeconds = hearing.seconds
   const resumed = hearing.resumed ? checkpoint : null
   const understood = understoodSoFar(resumed, asked.options.language, info)
+  // Whoever goes on does not find out again why it is this track, and what is the matter with it.
+  for (const text of heard.warnings) {
+    if (!understood.warnings.includes(text)) understood.warnings.push(text)
+  }
   const calls = hearing.voices.length > 1
   const request = {
     ...hearing,

@@ -11,7 +11,7 @@ import { MEASURED_RATE, SoundMeter, type SoundStats } from './sound-stats.ts'
 const SPEECH = ['highpass=f=200', 'highpass=f=200']
 
 /**
- * How loud the channels of an audio track are, and what they have in common. Decodes all of it, and keeps nothing.
+ * How loud the channels of an audio track are, and what they have in common. Decodes what is asked for, and keeps nothing.
  * @returns null where nothing can be decoded: `decode` says why.
  * @throws {AppError} `engine_missing`, `source_missing`; the signal's reason when aborted.
  */
@@ -19,7 +19,7 @@ export async function measure(
   tools: MediaTools,
   file: string,
   { index, channels, layout }: Pick<AudioTrack, 'index' | 'channels' | 'layout'>,
-  { signal, media, onProgress }: Pick<DecodeOptions, 'signal' | 'media' | 'onProgress'>,
+  { signal, media, onProgress, fromSeconds = 0, seconds }: Omit<DecodeOptions, 'mix'>,
 ): Promise<SoundStats | null> {
   const meter = new SoundMeter(channels)
   const { size } = await stat(file).catch(() => ({ size: 0 }))
@@ -28,7 +28,10 @@ export async function measure(
   const filters = [...form, ...SPEECH, `aresample=${MEASURED_RATE}`].join(',')
   const map = ['-map', `0:a:${index}`, '-vn', '-sn', '-dn', '-af', filters]
   const raw = ['-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1']
-  const input = [...SAFE, ...(media?.opening ?? []), '-threads', '2', '-i', `file:${file}`]
+  const entry = fromSeconds === 0 ? [] : ['-ss', String(fromSeconds)]
+  const part = seconds === undefined ? [] : ['-t', String(seconds)]
+  const before = [...SAFE, ...(media?.opening ?? []), ...entry, ...part]
+  const input = [...before, '-threads', '2', '-i', `file:${file}`]
   let bytes = 0
   await runTool(tools, {
     tool: 'ffmpeg',

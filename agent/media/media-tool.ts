@@ -80,7 +80,8 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   return { ...ended, limit: limitOf(ended, limits, seconds) }
 }
 
-const LEVEL = /^(\[[^\]]* @ 0x[0-9a-f]+\] )?\[(\w+)\] /
+// A filter's line names its graph as well.
+const LEVEL = /^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] /
 
 /** A line that says how grave it is goes where it belongs, an error without its level; one that does not is an error. */
 function logged(line: string, onLog: (line: string) => void, errors: Tail): void {

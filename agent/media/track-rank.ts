@@ -7,6 +7,8 @@ export interface TrackFinds {
   unreadable: ReadonlySet<number>
   /** Those in which nobody speaks, or hardly anybody beside another one. */
   silent: ReadonlySet<number>
+  /** Those with much quieter speech than another one: it may have come over from there. */
+  faint: ReadonlySet<number>
 }
 
 export interface TrackWish {
@@ -16,7 +18,7 @@ export interface TrackWish {
   wanted: number | string | null
 }
 
-const NO_FINDS: TrackFinds = { unreadable: new Set(), silent: new Set() }
+const NO_FINDS: TrackFinds = { unreadable: new Set(), silent: new Set(), faint: new Set() }
 
 /**
  * The tracks to hear, the best first. What is asked for stands alone where the file has it. Otherwise a track that can be
@@ -33,6 +35,7 @@ export function rankTracks(
   const place = (track: AudioTrack): number[] => [
     Number(isUnreadable(track, finds)),
     Number(finds.silent.has(track.index)),
+    Number(finds.faint.has(track.index)),
     Number(track.aside !== undefined),
     Number(!inJobs.has(track)),
     Number(!track.default),
@@ -100,7 +103,9 @@ function reason(
   const spoken = left.filter(({ index }) => !finds.silent.has(index))
   if (finds.silent.has(used.index)) return 'though nobody speaks in it either'
   if (spoken.length === 0) return 'the only one with speech'
-  const plain = spoken.filter(({ aside }) => aside === undefined)
+  const loud = spoken.filter(({ index }) => !finds.faint.has(index))
+  if (loud.length === 0) return 'the only one with loud speech'
+  const plain = loud.filter(({ aside }) => aside === undefined)
   if (plain.length === 0) return 'the only one with speech that is no comment on the others'
   const isIn = inLanguage([used], language).length > 0
   if (isIn && inLanguage(plain, language).length < plain.length) return "in the job's language"
@@ -119,6 +124,7 @@ function described(track: AudioTrack, finds: TrackFinds): string {
     aside === undefined ? null : ASIDES[aside],
     isUnreadable(track, finds) ? `${codec || 'unknown'} cannot be decoded` : null,
     finds.silent.has(index) ? 'next to no speech' : null,
+    finds.faint.has(index) ? 'very quiet' : null,
   ].filter((fact) => fact !== null)
   return facts.length === 0 ? String(index + 1) : `${index + 1} (${facts.join(', ')})`
 }

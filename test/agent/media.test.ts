@@ -241,6 +241,8 @@ describe('decode', () => {
     const mute = await makeMute(folder)
     assert.deepEqual((await probe(tools, mute, { signal })).audio, [])
     await assert.rejects(decode(tools, mute, 0, at('mute.wav'), quiet), code('no_audio'))
+    const behind = { ...quiet, fromSeconds: 500 }
+    await assert.rejects(decode(tools, CLIPS.jfk.file, 0, at('mute.wav'), behind), code('no_audio'))
     assert.ok(!existsSync(at('mute.wav')) && !existsSync(at('mute.wav.part')))
   })
 

@@ -98,6 +98,21 @@ describe('a recording that was begun', () => {
     })
   }
 
+  it('says of its sound and its tracks what was said at its beginning', async () => {
+    const { jfk, austen } = CLIPS
+    const filters = '[0:a]volume=-40dB[a];[1:a]anull[b]'
+    const file =
+      await ffmpeg`-i ${jfk.file} -i ${austen.file} -filter_complex ${filters} -map [a] -map [b]
+      -c:a flac -disposition:a:1 comment ${path.join(folder, 'quiet.mka')}`
+    const whole = await convert(file, {})
+    assert.match(
+      String(whole.converted.metadata['warnings']),
+      /turned up.*no comment on the others/,
+    )
+    const last = await convert(file, {}, whole.checkpoints.at(-1))
+    assert.deepEqual(last.converted.metadata, whole.converted.metadata)
+  })
+
   it('is left to others where another engine has told a language that this one does not know', async () => {
     const { checkpoints } = await convert(CLIPS.jfk.file, {})
     const told = { ...checkpoints[0], decided: { language: 'de', probability: 0.9 } }

@@ -24,12 +24,17 @@ interface Case {
   wanted?: number | string
   unreadable?: number[]
   silent?: number[]
+  faint?: number[]
 }
 
 /** The tracks in their order, and what is said of the first. */
 function chosen(tracks: readonly AudioTrack[], of: Case = {}): [number[], string] {
-  const { language = null, wanted = null, unreadable = [], silent = [] } = of
-  const finds: TrackFinds = { unreadable: new Set(unreadable), silent: new Set(silent) }
+  const { language = null, wanted = null, unreadable = [], silent = [], faint = [] } = of
+  const finds: TrackFinds = {
+    unreadable: new Set(unreadable),
+    silent: new Set(silent),
+    faint: new Set(faint),
+  }
   const ranked = rankTracks(tracks, { language, wanted }, finds)
   const warnings = trackWarnings(tracks, ranked[0]!, { language, wanted }, finds)
   return [ranked.map(({ index }) => index), warnings.join(' ')]
@@ -84,6 +89,9 @@ describe('which track is heard', () => {
     const silent = chosen(film, { silent: [1], language: 'de' })
     assert.deepEqual(silent[0], [0, 1])
     assert.match(silent[1], /the only one with speech\. Not heard: 2 \(ger, next to no speech\)/)
+    const faint = chosen(film, { faint: [1] })
+    assert.deepEqual(faint[0], [0, 1])
+    assert.match(faint[1], /the only one with loud speech\. Not heard: 2 \(ger, very quiet\)/)
     assert.match(chosen(film, { silent: [0, 1] })[1], /though nobody speaks in it either/)
   })
 

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { mkdtemp } from 'node:fs/promises'
+import path from 'node:path'
+import { after, describe, it } from 'node:test'
+import { createMoonshine } from '../../agent/engines/moonshine.ts'
+import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
+import { Slots } from '../../agent/host/slots.ts'
+import { modelsDir } from '../../agent/paths.ts'
+import { wordErrors } from '../../agent/wer.ts'
+import { createPipeline } from '../../agent/work/pipeline.ts'
+import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+
+const folder = tempFolder()
+const engine = createMoonshine({ modelsDir: modelsDir() })
+const pipeline = createPipeline({
+  tools: await testTools(),
+  engine,
+  slots: new Slots([{ index: 0, gpu: null }]),
+  finder: createSpeechFinder({ dir: modelsDir() }),
+  speakers: { always: false, prefix: 'Speaker_', models: null },
+  models: [],
+})
+after(() => engine.close())
+
+const { jfk, austen } = CLIPS
+const at = (name: string): string => path.join(folder, name)
+
+async function listenTo(file: string, taskOptions: Record<string, unknown> = {}) {
+  const { transcript, metadata } = await pipeline.convert({
+    jobId: 'tracks',
+    sourcePath: file,
+    filename: path.basename(file),
+    contentType: 'audio',
+    taskOptions: { language: 'en', ...taskOptions },
+    workDir: await mkdtemp(path.join(folder, 'work-')),
+    signal: new AbortController().signal,
+    report() {},
+  })
+  const warnings = String(metadata['warnings'])
+  return { said: transcript.segments.map(({ text }) => text).join(' '), warnings }
+}
+
+/** Two voices, each on a track of its own with a filter over it, the second one later and a comment. */
+async function twoVoices(first: string, second: string, name: string): Promise<string> {
+  const filters = `[0:a]${first}[a];[1:a]adelay=12000,${second}[b]`
+  return await ffmpeg`-i ${jfk.file} -i ${austen.file} -filter_complex ${filters} -map [a] -map [b]
+    -c:a flac -disposition:a:0 default -disposition:a:1 comment ${at(name)}`
+}
+
+const TURNED_OVER = 'pan=stereo|c0=c0|c1=-1*c0'
+const QUIET = 'volume=-45dB'
+
+describe('of several tracks', () => {
+  for (const [name, filter, warning] of [
+    ['one side is turned over', TURNED_OVER, /turned over/],
+    ['its voice is at -45 dB', QUIET, /turned up by \d+ dB/],
+  ] as const) {
+    it(`the default one is heard also where ${name}`, async () => {
+      const file = await twoVoices(filter, 'anull', `${name.replaceAll(/\W/g, '-')}.mka`)
+      const { said, warnings } = await listenTo(file)
+      assert.ok(wordErrors(jfk.text, said).errors <= 1, `${said} ${warnings}`)
+      assert.match(warnings, warning)
+    })
+  }
+
+  it('each is heard in the mix, whatever its channels and its level are', async () => {
+    const file = await twoVoices(TURNED_OVER, QUIET, 'mix.mka')
+    const { said, warnings } = await listenTo(file, { audio_track: 'mix' })
+    assert.ok(wordErrors(`${jfk.text} ${austen.text}`, said).errors <= 3, `${said} ${warnings}`)
+    assert.match(warnings, /Track 1: [^.]*turned over/)
+    assert.match(warnings, /Track 2: [^.]*turned up by \d+ dB/)
+  })
+})
