@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { modelsDir } from '../../agent/paths.ts'
 import { programCode } from '../../scripts/processes.ts'
 
 /** iproute2's. */
@@ -55,7 +56,9 @@ export async function farNetwork(): Promise<FarNetwork | null> {
     async agent(args) {
       const code = [process.execPath, ...programCode('agent'), ...args]
       const { PATH = '', HOME = '' } = process.env
-      const alone = { env: { PATH, HOME }, extendEnv: false }
+      // Nothing can be fetched from in there.
+      const env = { PATH, HOME, MORAG_MODELS_DIR: modelsDir() }
+      const alone = { env, extendEnv: false }
       const options = { cwd: ROOT, reject: false, all: true, stdin: 'ignore', ...alone } as const
       const { exitCode, all } = await execa(IP, ['netns', 'exec', name, ...code], options)
       return { exitCode, said: all }
