@@ -47,6 +47,7 @@ export class JobFiles {
   /** Removes those of a job; how many bytes that freed. */
   async remove(job: Job): Promise<number> {
     const { jobId } = job
+    await this.transcripts.forget(job)
     return (
       (await this.sources.remove(job)) +
       (await this.results.remove(jobId)) +

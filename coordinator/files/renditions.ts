@@ -55,12 +55,20 @@ export class Renditions {
     signal: AbortSignal,
     make: (target: string, isUnwanted: () => boolean) => Promise<void>,
   ): Promise<OpenFile> {
-    const name = createHash('sha256').update(key).digest('hex')
+    const name = nameOf(key)
     for (;;) {
       if (!this.#kept.has(name)) await this.#make(name, signal, make)
       const found = await this.#open(name)
       if (found !== null) return found
     }
+  }
+
+  /** Removes one; one that is being made, as soon as it is. */
+  async drop(key: string): Promise<void> {
+    const name = nameOf(key)
+    const making = this.#making.get(name)
+    if (making === undefined) await this.#remove(name)
+    else void making.done.then(async () => await this.#remove(name)).catch(() => undefined)
   }
 
   async #make(
@@ -104,12 +112,18 @@ export class Renditions {
 
   /** Those that are open stay readable. */
   async #makeRoom(): Promise<void> {
-    for (const [name, size] of this.#kept) {
+    for (const name of this.#kept.keys()) {
       if (this.#bytes <= this.#mostBytes || this.#kept.size === 1) return
-      this.#kept.delete(name)
-      this.#bytes -= size
-      await rm(path.join(this.#dir, name), { force: true })
+      await this.#remove(name)
     }
+  }
+
+  async #remove(name: string): Promise<void> {
+    const size = this.#kept.get(name)
+    if (size === undefined) return
+    this.#kept.delete(name)
+    this.#bytes -= size
+    await rm(path.join(this.#dir, name), { force: true })
   }
 
   /** Null: it has had to go meanwhile. */
@@ -131,4 +145,8 @@ export class Renditions {
       return null
     }
   }
+}
+
+function nameOf(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
 }

@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
-import { renderForm, type Form } from '../../shared/forms.ts'
-import type { CompletedJob, ResultBody } from '../job/job.ts'
+import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
+import type { CompletedJob, Job, ResultBody } from '../job/job.ts'
 import { Renditions, type OpenFile } from './renditions.ts'
 import { readError, type Results } from './results.ts'
 import {
@@ -56,19 +56,15 @@ export class Transcripts {
     if (small !== null) return renderForm(form, small)
     const { jobId, result } = job
     const file = this.#results.file(jobId)
-    return await this.#renditions.get(
-      `${result.digest} ${form}`,
-      signal,
-      async (target, isUnwanted) => {
-        const release = hold()
-        try {
-          const input = { file, form, target }
-          await this.#of(jobId, this.#reading.run('render', input, [], isUnwanted))
-        } finally {
-          release()
-        }
-      },
-    )
+    return await this.#renditions.get(keyOf(result, form), signal, async (target, isUnwanted) => {
+      const release = hold()
+      try {
+        const input = { file, form, target }
+        await this.#of(jobId, this.#reading.run('render', input, [], isUnwanted))
+      } finally {
+        release()
+      }
+    })
   }
 
   /** `{content, metadata}` as JSON: its text, or a file for a large one. @throws {AppError} `not_found`, `internal`. */
@@ -105,6 +101,12 @@ export class Transcripts {
     await this.#of(job.jobId, this.#reading.run('describe', { file, facts, target }))
   }
 
+  /** Removes what was made of a job's transcript; another job with the same one has it made again. */
+  async forget(job: Job): Promise<void> {
+    if (job.status !== 'completed' || job.result.body !== null) return
+    for (const form of FORMS) await this.#renditions.drop(keyOf(job.result, form))
+  }
+
   async close(): Promise<void> {
     await Promise.all([this.#receiving.close(), this.#reading.close()])
   }
@@ -127,4 +129,8 @@ export class Transcripts {
       throw readError(jobId, error)
     }
   }
+}
+
+function keyOf({ digest }: CompletedJob['result'], form: Form): string {
+  return `${digest} ${form}`
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -8,7 +8,7 @@ import { packResult } from '../../coordinator/files/packed-result.ts'
 import { WorkThread } from '../../coordinator/files/work-thread.ts'
 import { FORMS, renderForm } from '../../shared/forms.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
-import { claimedJob, startRunning, type Running } from './running.ts'
+import { claimedJob, startRunning, until, type Running } from './running.ts'
 
 const SEGMENTS = 5_000
 const signal = new AbortController().signal
@@ -179,6 +179,23 @@ describe('forms that are kept', () => {
     await assert.rejects(get, { code: 'no_space' })
     assert.deepEqual(readdirSync(path.join(dir, 'rendered')), [])
   })
+})
+
+test('a large transcript leaves nothing behind when its job is removed', async (t) => {
+  const running = await startRunning(t)
+  const jobId = await completed(running, transcript('private'))
+  const kept = await completed(running, transcript('other'))
+  const rendered = path.join(running.dataDir, 'rendered')
+  for (const form of FORMS)
+    assert.equal((await running.ask('GET', `/remote-jobs/${jobId}/result.${form}`)).status, 200)
+  await running.ask('GET', `/remote-jobs/${kept}/result.srt`)
+  // It may still be in the making.
+  const late = running.ask('GET', `/remote-jobs/${jobId}/result.md`)
+  assert.equal((await running.ask('DELETE', `/remote-jobs/${jobId}`)).status, 200)
+  await late
+  await until(() => readdirSync(rendered).length === 1)
+  const [file] = readdirSync(rendered)
+  assert.match(readFileSync(path.join(rendered, file!), 'utf8'), /other/)
 })
 
 test('a result has the digest that it always had', () => {
