@@ -25,7 +25,10 @@ export interface SettingsToShow {
 /** A table for people, or JSON. */
 export function shownSettings({ file, rows, held }: SettingsToShow, json: boolean): string {
   const all = [
-    ...rows.map((row) => ({ setting: nameOf(row.option), ...valueAndSource(row, file) })),
+    ...rows.map((row) => {
+      const { value, from } = valueAndSource(row, file)
+      return { setting: nameOf(row.option), value: withoutPassword(value), from }
+    }),
     ...held.map(({ name, isSet }) => ({
       setting: name,
       value: isSet ? '(set, not shown)' : null,
@@ -97,4 +100,9 @@ function textOf(value: unknown): string | null {
       .map(([name, one]) => `${name}=${textOf(one)}`)
       .join(',')
   return String(value as string | number | boolean)
+}
+
+/** A proxy's address may hold a name and a password. */
+function withoutPassword(value: string | null): string | null {
+  return value?.replace(/(:\/\/)[^/?#\s]*@|^[^/?#\s]*:[^/?#\s]*@/g, '$1…@') ?? null
 }

@@ -150,6 +150,14 @@ describe('a settings file', () => {
     const { stdout } = await run('agent', ['config', 'show'], env)
     assert.doesNotMatch(stdout, /sesame/)
     assert.match(stdout, /^MORAG_API_KEY +\(set, not shown\)/m)
+    const proxy = { MORAG_WEBHOOK_PROXY: 'http://me:hush@proxy.example:3128' }
+    const its = await shown('coordinator', [], proxy)
+    const bare = await shown('coordinator', [], {
+      MORAG_WEBHOOK_PROXY: 'me:hush@proxy.example:3128',
+    })
+    assert.equal(bare('webhook-proxy')[0], '…@proxy.example:3128')
+    const from = 'variable MORAG_WEBHOOK_PROXY'
+    assert.deepEqual(its('webhook-proxy'), ['http://…@proxy.example:3128', from])
   })
 })
 
