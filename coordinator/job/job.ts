@@ -50,6 +50,8 @@ export interface Lease {
   waitingSinceAt: number | null
   /** How long it has waited up to the last beat. */
   waitedMs: number
+  /** A person chose this worker: what waits for its slot here is for nobody else. */
+  reserved: boolean
 }
 
 export interface Result {

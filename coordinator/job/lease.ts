@@ -5,7 +5,7 @@ import { deadlineMs, type Policy } from './policy.ts'
 /** What a worker holds from its claim on. */
 export function newLease(
   job: Job,
-  claim: { claimId: string | null; leased: boolean },
+  claim: { workerId: string; claimId: string | null; leased: boolean },
   { now, policy }: { now: number; policy: Policy },
 ): Lease {
   return {
@@ -20,6 +20,7 @@ export function newLease(
     downloadAt: null,
     waitingSinceAt: null,
     waitedMs: 0,
+    reserved: job.status === 'pending' && job.reserved?.workerId === claim.workerId,
   }
 }
 

@@ -58,7 +58,7 @@ export class Prefetched {
 }
 
 function waitsForSlot(job: Job): job is ProcessingJob {
-  return job.status === 'processing' && job.lease.waitingSinceAt !== null
+  return job.status === 'processing' && job.lease.waitingSinceAt !== null && !job.lease.reserved
 }
 
 function goesBefore(a: Job, b: Job): boolean {

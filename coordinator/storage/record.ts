@@ -39,6 +39,7 @@ const lease = z.object({
   download_at: instant.nullable().default(null),
   waiting_since_at: instant.nullable().default(null),
   waited_ms: z.number().min(0).default(0),
+  reserved: z.boolean().default(false),
 })
 
 const result = z.object({

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import type { PendingJob } from '../../coordinator/job/job.ts'
+import { fromRecord, toRecord } from '../../coordinator/storage/record.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { assembled } from './assembled.ts'
 import { NOON } from './example-jobs.ts'
@@ -114,8 +116,9 @@ describe('a job that waits for its slot', () => {
   async function heldAt(
     all: Awaited<ReturnType<typeof assembled>>,
     stage: string,
+    different: Partial<PendingJob> = {},
   ): Promise<string> {
-    const jobId = await all.add()
+    const jobId = await all.add(different)
     assert.deepEqual(ids(await all.claim({ workerId: 'w1', prefetch: true })), [jobId])
     const event = { type: 'heartbeat', attempt: 1, beat: { ...beat, stage } } as const
     await all.jobs.apply(jobId, event)
@@ -137,13 +140,20 @@ describe('a job that waits for its slot', () => {
 
   test('goes to a worker that idles when it begins to wait', async (t) => {
     const all = await assembled(t)
-    const idle = all.claim({ workerId: 'w2', contentTypes: ['audio'], ...LONG })
-    // What w2 may not have while it is free goes to w1 by hand.
-    const jobId = await all.add({ reserved: { workerId: 'w1', untilAt: NOON + SECOND } })
-    assert.deepEqual(ids(await all.claim({ workerId: 'w1', prefetch: true })), [jobId])
+    const jobId = await heldAt(all, 'download')
+    const idle = all.claim({ workerId: 'w2', ...LONG })
     const event = { type: 'heartbeat', attempt: 1, beat: { ...beat, stage: 'waiting' } } as const
     await all.jobs.apply(jobId, event)
     assert.deepEqual(ids(await idle), [jobId])
+  })
+
+  test('stays where it is when a person has chosen its worker', async (t) => {
+    const all = await assembled(t)
+    const reserved = { workerId: 'w1', untilAt: NOON + 60 * SECOND }
+    const jobId = await heldAt(all, 'waiting', { reserved })
+    assert.deepEqual(await all.claim({ workerId: 'w2' }), [])
+    const again = fromRecord(toRecord(all.job(jobId)), jobId, 'processing', NOON)
+    assert.deepEqual(again, all.job(jobId))
   })
 
   test('stays where it is for one that looks ahead, its own worker, and one that cannot do it', async (t) => {

@@ -299,6 +299,7 @@ describe('a claim (footnote 2)', () => {
       downloadAt: null,
       waitingSinceAt: null,
       waitedMs: 0,
+      reserved: false,
     })
   })
 
