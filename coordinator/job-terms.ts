@@ -66,7 +66,10 @@ export class JobTerms {
     const known = this.#changes.length
     this.#writing += 1
     try {
-      await prepare?.()
+      if (prepare !== undefined) {
+        this.#store.check()
+        await prepare()
+      }
       if (this.#store.get(job.jobId) === undefined) await this.#store.create(job)
       else await this.#store.update(job)
       return this.#changed(job, this.#changes.slice(known))

@@ -112,6 +112,7 @@ export class Jobs {
       const known = this.#store.get(jobId)
       if (known !== undefined) return known
       try {
+        this.#store.check()
         const job = await this.#terms.write(await prepare())
         this.#publish(null, job)
         return job
@@ -189,8 +190,7 @@ export class Jobs {
   /** Notes that the worker of the newest attempt has begun to fetch its source. */
   async markDownload(jobId: string): Promise<void> {
     await this.#turns.take(jobId, async () => {
-      const now = this.now()
-      const job = this.#store.get(jobId)
+      const [now, job] = [this.now(), this.#store.get(jobId)]
       if (job?.status !== 'processing') return
       this.#store.touch({ ...job, lease: { ...job.lease, downloadAt: now, movedAt: now } })
     })

@@ -1,7 +1,7 @@
 import type { Logger } from 'pino'
 import { timeOfDay } from '../shared/time-of-day.ts'
 import { MINUTE, SECOND } from '../shared/duration.ts'
-import { AppError } from '../shared/errors.ts'
+import type { AppError } from '../shared/errors.ts'
 import { createApp } from './app.ts'
 import { assemble } from './assemble.ts'
 import type { Config } from './config.ts'
@@ -10,7 +10,7 @@ import { listen } from './sockets/listen.ts'
 import { MediaRoots } from './files/media-roots.ts'
 import type { Services } from './services.ts'
 import { isOpenToOthers } from './storage/private-folder.ts'
-import { FileJobStore } from './storage/store.ts'
+import { FileJobStore, notOurs } from './storage/store.ts'
 import { Sweep } from './sweep.ts'
 
 export interface Coordinator {
@@ -97,8 +97,7 @@ function holdOf(
   const lost = new Promise<AppError>((resolve) => (tell = resolve))
   const look = async (): Promise<void> => {
     if (store.isOurs) return
-    const message = `${dataDir}/lock was removed or replaced, so another coordinator may have the folder: this one stops, and writes nothing to it any more.`
-    const reason = new AppError('unavailable', message)
+    const reason = notOurs(dataDir)
     store.abandon(reason)
     tell(reason)
   }

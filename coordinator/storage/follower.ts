@@ -109,12 +109,13 @@ export class Follower {
     this.#changed.clear()
   }
 
-  /** Empties the journal where that can be, and follows no more. */
+  /** Empties the journal where that can be and the folder is still ours, and follows no more. */
   async close(): Promise<void> {
     this.#isStopped = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     try {
-      if (this.#options.journal.failure === null) await this.checkpoint()
+      const { journal, isOurs } = this.#options
+      if (journal.failure === null && isOurs()) await this.checkpoint()
     } finally {
       await Promise.all([this.#checkpointing, this.#following])
     }

@@ -12,6 +12,8 @@ export interface JobStore {
   idsOf(status: Status): ReadonlySet<string>
   /** Newest first, from the first that is older than `before`. */
   newest(before?: OrderKey): Iterable<Job>
+  /** To be called before files of a job are touched. @throws {AppError} `unavailable` when no change can be taken. */
+  check(): void
   create(job: Job): Promise<void>
   update(job: Job): Promise<void>
   touch(job: Job): void

@@ -118,6 +118,11 @@ export class FileJobStore implements JobStore {
     }
   }
 
+  check(): void {
+    if (this.failure !== null) throw this.failure
+    if (!this.isOurs) throw notOurs(this.#options.dir)
+  }
+
   async create(job: Job): Promise<void> {
     await this.update(job)
     this.#order.insert(job)
@@ -209,6 +214,12 @@ export class FileJobStore implements JobStore {
     const old = this.#jobs.get(jobId)
     if (old !== undefined) this.#byStatus.get(old.status)!.delete(jobId)
   }
+}
+
+/** Why a data folder that is no longer held must not be written to. */
+export function notOurs(dir: string): AppError {
+  const message = `${dir}/lock was removed or replaced, so another coordinator may have the folder: this one stops, and writes nothing to it any more.`
+  return new AppError('unavailable', message)
 }
 
 function idIn(entry: JournalEntry): string {

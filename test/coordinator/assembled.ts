@@ -55,6 +55,7 @@ export class SlowStore implements JobStore {
   idsOf: JobStore['idsOf'] = (status) => this.#store.idsOf(status)
   newest: JobStore['newest'] = (before) => this.#store.newest(before)
   touch: JobStore['touch'] = (job) => this.#store.touch(job)
+  check: JobStore['check'] = () => this.#store.check()
   create: JobStore['create'] = async (job) => {
     await this.#pass()
     await this.#store.create(job)

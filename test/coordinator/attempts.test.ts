@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { receivedOf } from '../../coordinator/files/transcript-work.ts'
+import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -532,3 +533,15 @@ function completed(all: Assembled, jobId: string) {
   assert.ok(job.status === 'completed')
   return job
 }
+
+test("a result that comes where the data folder has become another coordinator's leaves the files there as they are", async (t) => {
+  const all = await assembled(t)
+  const { jobId, finish } = await held(all)
+  rmSync(path.join(all.dir, 'lock'))
+  const settings = { dir: all.dir, now: () => NOON, journalBytes: 1e9, onError: () => undefined }
+  const other = await FileJobStore.open(settings)
+  await assert.rejects(finish({ content: 'x'.repeat(100 * KIB) }), { code: 'unavailable' })
+  assert.deepEqual(readdirSync(path.join(all.dir, 'results')), [])
+  assert.equal(other.get(jobId)?.status, 'processing')
+  await other.close()
+})
