@@ -2,13 +2,12 @@ import { stat } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
 import { encryptionOf } from './encryption.ts'
 import { readMp4 } from './mp4-boxes.ts'
-import { openingOf } from './opening.ts'
+import { openingOf, type Opening } from './opening.ts'
 import { piecesOf, type Piece } from './pieces.ts'
 
 /** What is known of a file before a program reads it. */
 interface Inspected {
-  /** What ffmpeg and ffprobe are told before its name. */
-  opening: string[]
+  opening: Opening
   /** The parts that have to be decoded each by itself; none where it is a single file. */
   pieces: Piece[]
   /** It is an MP4 of one piece: its time begins where its index says, silence included. */
@@ -45,6 +44,6 @@ export async function inspect(file: string): Promise<Inspected> {
   } catch (error) {
     if (error instanceof AppError) throw error
     // It cannot be read: ffprobe will say so.
-    return { opening: [], pieces: [], hasOwnTime: false }
+    return { opening: { args: [], isCutOff: false }, pieces: [], hasOwnTime: false }
   }
 }

@@ -67,6 +67,8 @@ export interface MediaInfo {
   startSeconds?: number
   /** What ffmpeg and ffprobe are told before the file's name, to read it as it is; left out when nothing is. */
   opening?: string[]
+  /** Its header tells of more sound than it has. */
+  isCutOff?: true
   /** The parts that have to be decoded each by itself; left out where it is a single file. */
   pieces?: Piece[]
   /** When the last of its sounds and pictures begins; left out when it is the file's beginning. */

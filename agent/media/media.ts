@@ -32,9 +32,10 @@ export async function probe(
   options: { signal: AbortSignal },
 ): Promise<MediaInfo> {
   const { opening, pieces, hasOwnTime } = await inspect(file)
-  const media = await look(tools, file, opening, options.signal)
+  const media = await look(tools, file, opening.args, options.signal)
   if (pieces.length > 0 && media.video === null) media.pieces = pieces
   if (hasOwnTime) delete media.startSeconds
+  if (opening.isCutOff) media.isCutOff = true
   if (media.audio.length > 0 || !STREAMED.test(media.format)) return media
   return await look(tools, file, FAR, options.signal)
 }

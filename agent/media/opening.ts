@@ -7,17 +7,25 @@ const LEAST_REST = 4096
 /** A GSM 06.10 file has nothing but frames, which all begin with the same four bits. */
 const GSM = { frameBytes: 33, signature: 0xd, frames: 32 }
 
+/** How a file is opened. */
+export interface Opening {
+  /** What ffmpeg has to be told before its name. */
+  args: string[]
+  /** Its header tells of more samples than it has. */
+  isCutOff: boolean
+}
+
 /**
  * What ffmpeg has to be told to read a file as it is, where neither its name nor its header says so: a WAV file whose
  * header knows of a part of its samples only, and a telephone recording (GSM) without a header. Throws what the file system does.
  */
-export async function openingOf(file: string): Promise<string[]> {
+export async function openingOf(file: string): Promise<Opening> {
   const handle = await open(file)
   try {
     const { size } = await handle.stat()
     const head = await readAt(handle, 0, GSM.frameBytes * GSM.frames)
-    if (isWav(head)) return (await isCut(handle, size)) ? ['-ignore_length', '1'] : []
-    return isGsm(head, size) ? ['-f', 'gsm'] : []
+    if (isWav(head)) return await openingOfWav(handle, size)
+    return { args: isGsm(head, size) ? ['-f', 'gsm'] : [], isCutOff: false }
   } finally {
     await handle.close()
   }
@@ -36,18 +44,26 @@ function isGsm(head: Buffer, size: number): boolean {
   return true
 }
 
-/** Whether there are samples behind the end that the header names: a recorder that died, or more than 4 GiB. */
-async function isCut(handle: FileHandle, size: number): Promise<boolean> {
+/** A length from here on says that nobody knew it: a recorder or a pipe that could not go back to write it. */
+const UNKNOWN_LENGTH = 0x7fff_0000
+
+/** There may be samples behind the end that the header names (a recorder that died, more than 4 GiB), or fewer than it names. */
+async function openingOfWav(handle: FileHandle, size: number): Promise<Opening> {
+  const plain = { args: [], isCutOff: false }
   let at = 12
   for (let count = 0; count < MOST_CHUNKS; count++) {
     const chunk = await chunkAt(handle, at)
-    if (chunk === null) return false
-    if (chunk.name !== 'data') at = chunk.end
-    // Both say that nobody knew the length: ffmpeg reads to the end.
-    else if (chunk.bytes === 0 || chunk.bytes === 0xffff_ffff) return false
-    else return size - chunk.end > LEAST_REST && !(await areChunks(handle, chunk.end, size))
+    if (chunk === null) return plain
+    if (chunk.name === 'data') {
+      // ffmpeg reads these to the end.
+      if (chunk.bytes === 0 || chunk.bytes === 0xffff_ffff) return plain
+      if (size - chunk.end > LEAST_REST && !(await areChunks(handle, chunk.end, size)))
+        return { args: ['-ignore_length', '1'], isCutOff: false }
+      return { args: [], isCutOff: chunk.bytes < UNKNOWN_LENGTH && chunk.end - size > LEAST_REST }
+    }
+    at = chunk.end
   }
-  return false
+  return plain
 }
 
 /** Whether all from here on are chunks (titles, marks), as far as they are looked at. */

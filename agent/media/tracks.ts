@@ -95,6 +95,8 @@ export function warningsOf(found: Found): string[] {
   if (!isGuess(media) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
     const [heard, whole] = [heardSeconds, claimed].map((seconds) => seconds.toFixed(1))
     warnings.push(`Its sound ends at ${heard} s of ${whole} s: the file may be cut off or damaged.`)
+  } else if (media.isCutOff === true) {
+    warnings.push('The file has less sound than its header tells of: it may be cut off or damaged.')
   }
   return warnings
 }

@@ -3,6 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { decode, probe } from '../../agent/media/media.ts'
+import { warningsOf } from '../../agent/media/tracks.ts'
 import { readWavHeader } from '../../agent/media/wav.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
@@ -120,6 +121,24 @@ describe('a WAV file whose header is wrong', () => {
     for (const length of [0, 0xffff_ffff, 176_000, 20, 0x7fff_ffff]) {
       const { seconds } = await read(await file('wrong.wav', claiming(await clip(), length)))
       assert.ok(Math.abs(seconds - 11) < 0.05, `${length}: ${seconds} s`)
+    }
+  })
+
+  it('is said to be cut off where it tells of more than there is, and only there', async () => {
+    const whole = await clip()
+    for (const [bytes, isCutOff] of [
+      [whole.subarray(0, 30_000), true],
+      [whole, undefined],
+      [claiming(whole, 0x7fff_ffff), undefined],
+      [claiming(whole, 0), undefined],
+    ] as const) {
+      const media = await probe(tools, await file('cut.wav', bytes), { signal })
+      assert.equal(media.isCutOff, isCutOff)
+      const [track] = media.audio
+      const heardSeconds = media.durationSeconds
+      const found = { kind: 'audio', media, track: track!, heardSeconds, subtitles: null } as const
+      const said = String(warningsOf(found))
+      assert.equal(said.includes('may be cut off or damaged'), isCutOff === true, said)
     }
   })
 
