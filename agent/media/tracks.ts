@@ -51,13 +51,15 @@ export interface Found {
   subtitles: SubtitleTrack | null
   /** Whether the job would rather have them than the sound. */
   preferred?: boolean
+  /** The file's clock was set while it was recorded: its claimed length says nothing. */
+  clockJumps?: boolean
 }
 
 /** Raw streams carry no length: ffprobe guesses it from the first frames. */
-const GUESSED = new Set(['aac', 'ac3', 'eac3', 'amr', 'dts', 'mpegts'])
+const GUESSED = new Set(['aac', 'ac3', 'eac3', 'amr', 'dts'])
 
-function isGuess({ format, isLengthGuessed }: MediaInfo): boolean {
-  return isLengthGuessed === true || GUESSED.has(format)
+function isGuess({ media: { format, isLengthGuessed }, clockJumps }: Found): boolean {
+  return isLengthGuessed === true || clockJumps === true || GUESSED.has(format)
 }
 
 /** Of a claim that is not believed no more than this is repeated: a thousand hours. */
@@ -92,7 +94,7 @@ export function warningsOf(found: Found): string[] {
     return warnings
   }
   const claimed = Math.min(media.durationSeconds, track.durationSeconds ?? Infinity)
-  if (!isGuess(media) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
+  if (!isGuess(found) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
     const [heard, whole] = [heardSeconds, claimed].map((seconds) => seconds.toFixed(1))
     warnings.push(`Its sound ends at ${heard} s of ${whole} s: the file may be cut off or damaged.`)
   } else if (media.isCutOff === true) {

@@ -81,6 +81,11 @@ describe('warningsOf', () => {
     assert.deepEqual(warningsOf({ ...found, media, heardSeconds: 98.5 }), [])
     const raw = { ...media, format: 'aac' }
     assert.deepEqual(warningsOf({ ...found, media: raw, heardSeconds: 50 }), [])
+    // A broadcast whose sound ends before its times do has lost some, unless its clock was set.
+    const broadcast = { ...media, format: 'mpegts' }
+    const short = { ...found, media: broadcast, heardSeconds: 50 }
+    assert.match(String(warningsOf(short)), /50\.0 s of 100\.0 s/)
+    assert.deepEqual(warningsOf({ ...short, clockJumps: true }), [])
     const guessed = { ...media, format: 'mp3', isLengthGuessed: true as const }
     assert.deepEqual(warningsOf({ ...found, media: guessed, heardSeconds: 50 }), [])
   })
