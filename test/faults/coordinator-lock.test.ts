@@ -4,6 +4,7 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { startCoordinator } from '../../scripts/processes.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
+import { until } from '../coordinator/running.ts'
 import { Asking } from './asking.ts'
 
 test('a coordinator whose lock was removed stops when another has the folder, and none of what either acknowledged is lost', async (t) => {
@@ -27,6 +28,7 @@ test('a coordinator whose lock was removed stops when another has the folder, an
       if (answer.status === 200) acknowledged.push(answer.body['job_id'])
     }
   })()
+  await until(() => acknowledged.length > 5)
   rmSync(path.join(dataDir, 'lock'))
   const second = await start()
   const others = new Asking(second.url)
