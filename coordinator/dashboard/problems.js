@@ -80,14 +80,20 @@ function waitingOf(store, { types }) {
     )
   }
   const served = new Set(types.filter(({ workers }) => workers > 0).map((one) => one.content_type))
-  const picky = store
-    .newest()
-    .filter((job) => job.waiting_for !== null && served.has(job.content_type))
+  const picky = store.newest().filter((job) => served.has(job.content_type) && asksForMore(job))
   for (const job of picky.slice(0, NAMED)) {
     const text = `${job.filename} waits for ${job.waiting_for}.`
     found.push(problem(`requires ${job.job_id}`, 'warn', text, null, `#/jobs/${job.job_id}`))
   }
   return found
+}
+
+/**
+ * Whether a job waits for more than any worker of its type: that there is none is told of its type.
+ * @param {{ content_type: string, waiting_for: string | null }} job
+ */
+function asksForMore({ content_type, waiting_for }) {
+  return waiting_for !== null && waiting_for !== `a worker for ${content_type}`
 }
 
 /** @param {Store} store @returns {Problem[]} */

@@ -35,11 +35,12 @@ function waiting(store, job) {
   const { available_at, content_type, error_message, queue_position, waiting_for } = job
   const pause = available_at === null ? 0 : -store.secondsSince(available_at)
   const place = queue_position === null ? '' : ` at place ${queue_position} of its queue`
-  const what = waiting_for === null ? '' : ` for ${waiting_for}`
-  // When nobody takes it, nobody knows.
-  const end = store.queue?.types.some((one) => one.content_type === content_type && isUnserved(one))
-    ? `; no worker takes ${content_type}`
-    : endOf(store, job)
+  // When nobody takes it, nobody knows when it ends.
+  const unserved = store.queue?.types.some(
+    (one) => one.content_type === content_type && isUnserved(one),
+  )
+  const what = waiting_for === null || unserved ? '' : ` for ${waiting_for}`
+  const end = unserved ? `; no worker takes ${content_type}` : endOf(store, job)
   const text = pause > 1 ? `It is tried again in ${span(pause)}.` : `Waits${what}${place}${end}.`
   const why = error_message === null ? null : detail(`Last time: ${error_message}`)
   return box('', h('p', null, text), why)
