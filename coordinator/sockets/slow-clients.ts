@@ -55,8 +55,14 @@ export function refuseUnfit(server: Server, idleMs: number, log: Logger): void {
   })
   server.on('clientError', (error: Error, socket: Socket) => {
     const said = refusalOf(error)
+    const exchange = newest.get(socket)
     if (said === null) socket.destroy()
-    else answer(socket, newest.get(socket), said)
+    else if (said.code === 'request_timeout') {
+      // As above: the parser lives, and goes on with headers that are whole by then.
+      setImmediate(() => {
+        if (newest.get(socket) === exchange) answer(socket, exchange, said)
+      })
+    } else answer(socket, exchange, said)
   })
 }
 
