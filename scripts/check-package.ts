@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -114,9 +114,16 @@ async function whole(here: Installed): Promise<void> {
   }
 }
 
-/** Without the embedded engine, and without a network: for hosts that have their own of everything. */
-async function slim(whole: Installed): Promise<void> {
-  const here = { ...whole, env: { ...whole.env, MORAG_OFFLINE: '1' } }
+/**
+ * Without the embedded engine, and without a network: for hosts that have their own of everything. This one has nothing
+ * but Node on its PATH, whatever the machine has.
+ */
+async function slim(installed: Installed): Promise<void> {
+  const programs = path.join(installed.folder, 'programs')
+  await mkdir(programs)
+  await symlink(process.execPath, path.join(programs, 'node'))
+  const env = { ...installed.env, PATH: programs, MORAG_OFFLINE: '1' }
+  const here = { ...installed, env }
   expect(await say(here, ['morag-agent', '--version']), /^\d+\.\d+\.\d+/, 'slim: --version')
   expect(await say(here, ['morag-agent', 'engines']), /whisper-cpp/, 'slim: morag-agent engines')
   const without = await say(here, ['morag-agent', 'test', '--test', 'engine', '--json'], 1)
