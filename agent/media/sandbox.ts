@@ -1,11 +1,10 @@
-import { realpath } from 'node:fs/promises'
-import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { runChild } from '../host/child.ts'
 import { findProgram } from '../host/find-program.ts'
 import type { Tools } from './ffmpeg.ts'
 import { toolEnv } from './media-env.ts'
+import { programOf, SYSTEM } from './program-parts.ts'
 
 export const SANDBOXES = ['auto', 'bwrap', 'none'] as const
 /** What the programs that read files of strangers are locked into; `auto`: bubblewrap where it works. */
@@ -32,7 +31,7 @@ export interface Lock {
 /** ffmpeg and ffprobe, and what they are locked into; nothing: they see what we see. */
 export type MediaTools = Tools & Partial<Lock>
 
-/** What a locked-in program sees of the disk, beside its own folder. */
+/** What a locked-in program sees of the disk, beside itself. */
 export interface Openings {
   /** Files that it may read. */
   files: readonly string[]
@@ -40,31 +39,16 @@ export interface Openings {
   folder: string | null
 }
 
-/** Where systems keep programs and what those need; what is not there is left out. No settings and nobody's files. */
-const SYSTEM = [
-  '/usr',
-  '/bin',
-  '/sbin',
-  '/lib',
-  '/lib32',
-  '/lib64',
-  '/etc/ld.so.cache',
-  '/etc/alternatives',
-  '/nix/store',
-  '/gnu/store',
-]
-
 /**
  * bubblewrap's arguments for running a program alone: no network, no other processes, no rights, and of the disk only the
  * system and the program to read, what is opened to it, and an empty `/tmp` that is gone afterwards.
- * @param homes folders of the program, as full paths. What is opened keeps its path.
+ * @param parts what the program is made of, as full paths. What is opened keeps its path.
  */
 export function sandboxArgs(
-  homes: readonly string[],
+  parts: readonly string[],
   { files, folder }: Openings,
   unshare: readonly string[] = UNSHARED[0],
 ): string[] {
-  const readable = [...SYSTEM, ...homes].flatMap((one) => ['--ro-bind-try', one, one])
   return [
     ...unshare,
     '--die-with-parent',
@@ -74,15 +58,19 @@ export function sandboxArgs(
     '/dev',
     '--tmpfs',
     '/tmp',
-    // After the empty folder, which a program may lie in.
-    ...readable,
+    ...shown(SYSTEM),
     ...(folder === null ? [] : ['--bind', folder, folder]),
-    // After the folder, which may hold them.
+    // After the folder, which may hold them: neither is to be changed.
+    ...shown(parts),
     ...files.flatMap((file) => ['--ro-bind', file, file]),
     '--chdir',
     folder ?? '/',
     '--',
   ]
+}
+
+function shown(places: readonly string[]): string[] {
+  return places.flatMap((place) => ['--ro-bind-try', place, place])
 }
 
 /** The command that runs one of the tools locked in. */
@@ -92,15 +80,11 @@ export async function lockedIn(
   openings: Openings,
 ): Promise<{ file: string; args: string[] }> {
   const tool = findProgram(command.file) ?? command.file
-  const args = [...sandboxArgs(await homesOf(tool), openings, unshare), tool, ...command.args]
+  const { files, folder } = openings
+  const opened = folder === null ? files : [...files, folder]
+  const { file, parts } = await programOf(tool, opened)
+  const args = [...sandboxArgs(parts, openings, unshare), file, ...command.args]
   return { file: program, args }
-}
-
-/** Where a program and its libraries are: its folder, that of the file behind a link, and `../lib` beside each. */
-async function homesOf(tool: string): Promise<string[]> {
-  const real = await realpath(tool).catch(() => tool)
-  const folders = [...new Set([path.dirname(tool), path.dirname(real)])]
-  return folders.flatMap((folder) => [folder, path.join(folder, '..', 'lib')])
 }
 
 /**

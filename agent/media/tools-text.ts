@@ -1,5 +1,6 @@
+import { findLimiter, type Limiter } from './child-limits.ts'
 import type { Origin, Tools } from './ffmpeg.ts'
-import type { MediaTools } from './sandbox.ts'
+import type { MediaTools, Sandbox } from './sandbox.ts'
 
 /** Whoever reads files of strangers is to have the fixes of the last years. */
 const MOST_YEARS = 3
@@ -12,14 +13,30 @@ export const ORIGINS: Record<Origin, string> = {
   npm: 'from the npm packages',
 }
 
-/** Which ffmpeg reads the files here, of which year, and locked into what. */
-export function toolsText({ version, year, origin, sandbox, unlocked }: MediaTools): string {
+/**
+ * Which ffmpeg reads the files here, of which year, and locked into what.
+ * @param limiter what sets limits here; null: nothing does.
+ */
+export function toolsText(
+  { version, year, origin, sandbox, unlocked }: MediaTools,
+  limiter = findLimiter(),
+): string {
   const age = year === null ? 'its year unknown' : `of ${year}`
-  const lock =
-    sandbox === null || sandbox === undefined
-      ? `without a sandbox${unlocked === undefined ? '' : `: ${unlocked}`}`
-      : 'in a sandbox (bubblewrap)'
+  const lock = sandbox == null ? unlockedText(unlocked, limiter) : lockedText(sandbox)
   return `ffmpeg ${version}, ${age}, ${ORIGINS[origin]}, ${lock}`
+}
+
+function lockedText({ unshare }: Sandbox): string {
+  const lacks = unshare.includes('--unshare-all')
+    ? ''
+    : ', without namespaces for processes, which this host does not allow'
+  return `in a sandbox (bubblewrap${lacks})`
+}
+
+function unlockedText(why: string | undefined, limiter: Limiter | null): string {
+  const left =
+    limiter === null ? 'without any limits' : 'within limits of time and memory alone (prlimit)'
+  return `without a sandbox, ${left}${why === undefined ? '' : `: ${why}`}`
 }
 
 /**

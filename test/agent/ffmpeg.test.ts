@@ -3,6 +3,7 @@ import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { findTools, type ToolSearch, type Tools } from '../../agent/media/ffmpeg.ts'
+import { hardLimits } from '../../agent/media/child-limits.ts'
 import { ageProblem, toolsText } from '../../agent/media/tools-text.ts'
 import type { AppError } from '../../shared/errors.ts'
 import { tempFolder, testTools } from './fixtures.ts'
@@ -147,13 +148,25 @@ describe('the age of the tools', () => {
 
   it('is told in one line, with what they are locked into', () => {
     const tools = { ...known, version: '8.1', year: 2026, origin: 'fetched' } as const
+    const locked = (...unshare: string[]): string =>
+      toolsText({ ...tools, sandbox: { program: '/usr/bin/bwrap', unshare } })
+    const start = 'ffmpeg 8.1, of 2026, fetched from PyPI,'
+    assert.equal(locked('--unshare-all'), `${start} in a sandbox (bubblewrap)`)
     assert.equal(
-      toolsText({ ...tools, sandbox: { program: '/usr/bin/bwrap', unshare: [] } }),
-      'ffmpeg 8.1, of 2026, fetched from PyPI, in a sandbox (bubblewrap)',
+      locked('--unshare-user', '--unshare-net'),
+      `${start} in a sandbox (bubblewrap, without namespaces for processes, which this host does not allow)`,
     )
+  })
+
+  it('is told with what remains where there is no sandbox', () => {
+    const tools = { ...known, version: '8.1', year: null, origin: 'fetched' } as const
+    const free = { ...tools, sandbox: null, unlocked: 'it is not here' }
+    const start = 'ffmpeg 8.1, its year unknown, fetched from PyPI, without a sandbox,'
+    const limiter = { program: '/usr/bin/prlimit', ours: hardLimits('') }
     assert.equal(
-      toolsText({ ...tools, year: null, sandbox: null, unlocked: 'it is not here' }),
-      'ffmpeg 8.1, its year unknown, fetched from PyPI, without a sandbox: it is not here',
+      toolsText(free, limiter),
+      `${start} within limits of time and memory alone (prlimit): it is not here`,
     )
+    assert.equal(toolsText(free, null), `${start} without any limits: it is not here`)
   })
 })
