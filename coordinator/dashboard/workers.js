@@ -1,4 +1,4 @@
-import { act, button } from './act.js'
+import { act, button, confirmed } from './act.js'
 import { h } from './element.js'
 import { about, instant } from './format.js'
 import { progressBar } from './job-row.js'
@@ -102,8 +102,18 @@ export function workerCard(store, worker) {
                 ),
               { 'aria-label': `Drain ${worker_id}` },
             ),
+        store.isLost(worker_id) && removal(worker_id, path),
       ),
   )
+}
+
+/** For one that has gone. @param {string} id @param {string} path */
+function removal(id, path) {
+  const remove = async () => {
+    const question = `Forget ${id}? It is back as soon as it is heard of again.`
+    if (await confirmed(question, 'Remove')) await act('DELETE', path, `${id} is forgotten.`)
+  }
+  return button('Remove', remove, { 'aria-label': `Remove ${id}`, class: 'danger', key: 'remove' })
 }
 
 /** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Worker} worker @returns {[string, string]} */

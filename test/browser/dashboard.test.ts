@@ -179,6 +179,32 @@ describe('the dashboard in a browser', { skip }, () => {
     })
   })
 
+  test('a worker that has gone is removed from its card, and one that is here is not', async () => {
+    const gone = new HttpWorker(coordinator.url, 'gone-for-good', ['audio'])
+    await gone.beat(null)
+    await inTab(browser, { url: coordinator.url, hash: '#/workers' }, async ({ page }) => {
+      const card = page.locator('.card', { hasText: 'gone-for-good' })
+      await card.getByRole('button', { name: 'Drain' }).waitFor()
+      const remove = card.getByRole('button', { name: 'Remove' })
+      assert.equal(await remove.count(), 0, 'it is here')
+      await page.clock.setSystemTime(Date.now() + 5 * 60_000)
+      await card.getByText('not heard of').waitFor()
+      await remove.click()
+      const dialog = page.getByRole('dialog')
+      await dialog.getByRole('button', { name: 'Keep it' }).click()
+      await card.waitFor()
+      await remove.click()
+      assert.deepEqual(await violationsIn(page), [])
+      await dialog.getByRole('button', { name: 'Remove' }).click()
+      await page.getByText('gone-for-good is forgotten.').waitFor()
+      await card.waitFor({ state: 'detached' })
+    })
+    const { workers } = (await (await fetch(`${coordinator.url}/api/v1/workers`)).json()) as {
+      workers: { worker_id: string }[]
+    }
+    assert.ok(workers.every(({ worker_id }) => worker_id !== 'gone-for-good'))
+  })
+
   test('jobs are filtered by the URL, and older ones fetched page by page', async () => {
     const client = new HttpWorker(coordinator.url, 'nobody', [])
     for (let i = 0; i < 55; i += 1) await client.submit(`page ${i}.pdf`, 'document')
