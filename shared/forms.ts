@@ -1,3 +1,4 @@
+import { AppError } from './errors.ts'
 import { renderSrt, renderText, renderVtt } from './render.ts'
 import { segmentsOf } from './transcript.ts'
 
@@ -19,18 +20,27 @@ export const MEDIA_TYPES: Record<Form, string> = {
   txt: 'text/plain',
 }
 
-/** A transcript in one of its forms; `json` is its metadata with the segments. */
+/**
+ * A transcript in one of its forms; `json` is its metadata with the segments. What has none, as a document, is its text.
+ * @throws {AppError} `conflict` for subtitles of what has no segments.
+ */
 export function renderForm(form: Form, { content, metadata }: Converted): string {
+  const segments = segmentsOf(metadata)
   switch (form) {
     case 'md':
       return content
     case 'json':
-      return `${JSON.stringify(metadata, null, 2)}\n`
-    case 'srt':
-      return renderSrt(segmentsOf(metadata))
-    case 'vtt':
-      return renderVtt(segmentsOf(metadata))
+      return `${JSON.stringify(segments === null ? { text: content, ...metadata } : metadata, null, 2)}\n`
     case 'txt':
-      return renderText(segmentsOf(metadata))
+      return segments === null ? content : renderText(segments)
+    case 'srt':
+      return renderSrt(segments ?? noTimes(form))
+    case 'vtt':
+      return renderVtt(segments ?? noTimes(form))
   }
+}
+
+function noTimes(form: Form): never {
+  const message = `There is no ${form} of this result: it has no segments, which say when something is said. Take its text (md, txt or json).`
+  throw new AppError('conflict', message)
 }

@@ -1,3 +1,4 @@
+import { visible } from './cue-times.ts'
 import { cuesOf } from './cues.ts'
 import { printable } from './printable.ts'
 import type { Segment } from './transcript.ts'
@@ -10,7 +11,7 @@ export function renderSrt(segments: readonly Segment[]): string {
   const cues = spoken(segments).flatMap((segment) =>
     cuesOf(segment, segment.speaker === undefined ? '' : `${oneLine(segment.speaker)}: `),
   )
-  return cues
+  return visible(cues)
     .map(
       ({ start, end, lines }, index) =>
         `${index + 1}\n${cueTime(start, ',')} --> ${cueTime(end, ',')}\n${lines.join('\n').replaceAll('-->', '→')}\n`,
@@ -22,12 +23,13 @@ export function renderSrt(segments: readonly Segment[]): string {
 export function renderVtt(segments: readonly Segment[]): string {
   const cues = spoken(segments).flatMap((segment) => {
     const who = segment.speaker === undefined ? '' : `<v ${escapeVtt(oneLine(segment.speaker))}>`
-    return cuesOf(segment).map(
-      ({ start, end, lines }) =>
-        `${cueTime(start, '.')} --> ${cueTime(end, '.')}\n${who}${lines.map(escapeVtt).join('\n')}\n`,
-    )
+    return cuesOf(segment).map((cue) => ({ ...cue, who }))
   })
-  return ['WEBVTT\n', ...cues].join('\n')
+  const shown = visible(cues).map(
+    ({ start, end, lines, who }) =>
+      `${cueTime(start, '.')} --> ${cueTime(end, '.')}\n${who}${lines.map(escapeVtt).join('\n')}\n`,
+  )
+  return ['WEBVTT\n', ...shown].join('\n')
 }
 
 /** Plain text: a line per segment, the speaker before it when there is one. */

@@ -1,17 +1,3 @@
-import { z } from 'zod'
-
-/** Every duration and position here is in seconds from the start of the original file. */
-const word = z.looseObject({ start: z.number(), end: z.number(), text: z.string() })
-
-const segment = z.looseObject({
-  start: z.number(),
-  end: z.number(),
-  text: z.string(),
-  speaker: z.string().exactOptional(),
-  words: z.array(word).exactOptional(),
-  flags: z.array(z.string()).exactOptional(),
-})
-
 /** One word; its text is without the spaces around it. */
 export interface Word {
   start: number
@@ -39,8 +25,39 @@ export interface Transcript {
   segments: Segment[]
 }
 
-/** The segments that a result's metadata carries, or none when it has no usable ones. */
-export function segmentsOf(metadata: Record<string, unknown>): Segment[] {
-  const parsed = z.array(segment).safeParse(metadata['segments'])
-  return parsed.success ? (parsed.data as Segment[]) : []
+/**
+ * The segments that a result's metadata carries, in the order of their beginning; null where it carries none that can be
+ * read. Any worker may have written it: of a segment whose times are no numbers the text is kept, after the one before.
+ */
+export function segmentsOf({ segments }: Record<string, unknown>): Segment[] | null {
+  if (!Array.isArray(segments)) return null
+  const found: Segment[] = []
+  for (const one of segments as Record<string, unknown>[]) {
+    if (typeof one?.['text'] === 'string')
+      found.push(segmentIn(one, one['text'], found.at(-1)?.end ?? 0))
+  }
+  if (found.length === 0 && segments.length > 0) return null
+  return found.toSorted((a, b) => a.start - b.start)
+}
+
+function segmentIn(given: Record<string, unknown>, text: string, after: number): Segment {
+  const { start: from, end: to, speaker, words } = given
+  const start = isFiniteNumber(from) ? from : after
+  return {
+    start,
+    end: isFiniteNumber(to) ? to : start,
+    text,
+    ...(typeof speaker === 'string' && speaker !== '' ? { speaker } : {}),
+    ...(Array.isArray(words) && words.every(isWord) ? { words } : {}),
+  }
+}
+
+function isWord(given: unknown): given is Word {
+  if (typeof given !== 'object' || given === null) return false
+  const { start, end, text } = given as Record<string, unknown>
+  return isFiniteNumber(start) && isFiniteNumber(end) && typeof text === 'string'
+}
+
+function isFiniteNumber(given: unknown): given is number {
+  return Number.isFinite(given)
 }

@@ -8,7 +8,9 @@ import { loudnessOf, waveform } from './waveform.js'
 /** So many warnings are shown, and so much of each. */
 const MOST_REMARKS = 20
 const MOST_LETTERS = 600
-const FORMS = ['md', 'json', 'srt', 'vtt', 'txt']
+const FORMS = ['md', 'json', 'txt', 'srt', 'vtt']
+/** Of what has no segments, as a document. */
+const FORMS_OF_TEXT = FORMS.slice(0, 3)
 
 /**
  * A recording with what was said in it.
@@ -64,7 +66,7 @@ async function playerOf({ job_id, content_type, source }) {
  */
 function built(job, { content, metadata }, player, signal) {
   const segments = segmentsOf(metadata)
-  const downloads = downloadsOf(job)
+  const downloads = downloadsOf(job, Array.isArray(metadata.segments) ? FORMS : FORMS_OF_TEXT)
   if (segments.length === 0) {
     const text = h('pre', { class: 'text', tabindex: 0, dir: 'auto' }, content)
     return [h('div', { class: 'deck' }, player, remarks(metadata), downloads), text]
@@ -157,10 +159,10 @@ function secondsOf(job, { duration }, segments) {
   return Math.max(said, ...segments.slice(-100).map(({ end }) => end))
 }
 
-/** @param {import('./wire.d.ts').Detail} job */
-function downloadsOf({ job_id, source }) {
+/** @param {import('./wire.d.ts').Detail} job @param {readonly string[]} forms */
+function downloadsOf({ job_id, source }, forms) {
   const stem = source.filename.replace(/\.[^.]*$/, '')
-  const links = FORMS.map((form) =>
+  const links = forms.map((form) =>
     h(
       'li',
       null,

@@ -83,6 +83,8 @@ export const JOB_OPERATIONS: readonly Operation[] = [
     method: 'GET',
     route: '/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}',
     summary: 'The transcript as a file',
+    description:
+      'Of a result without segments, as of a document, `result.txt` is its text, `result.json` has it as `text`, and subtitles are refused.',
     path: {
       file: {
         description: 'Its form, by its ending.',

@@ -171,16 +171,6 @@ describe('a transcript', () => {
     })
   }
 
-  test('of metadata without segments is empty in the forms made of them', async (t) => {
-    const running = await startRunning(t)
-    const job = await claimedJob(running)
-    await finish(running, job, { content: '# A', metadata: { segments: 'odd' } })
-    for (const form of ['srt', 'vtt', 'txt']) {
-      const { status } = await running.ask('GET', `/remote-jobs/${job.job_id}/result.${form}`)
-      assert.equal(status, 200)
-    }
-  })
-
   test('whose file is damaged, or gone, is told of, and the job stays as it is', async (t) => {
     const running = await startRunning(t)
     const job = await claimedJob(running)

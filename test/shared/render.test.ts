@@ -45,7 +45,7 @@ describe('a time', () => {
 
   test('is rounded to the millisecond, and carries over to minutes and hours', () => {
     assert.equal(timesOf(59.9996, 3_599.9996), '00:01:00,000 --> 01:00:00,000')
-    assert.equal(timesOf(59.9994, 0.0005), '00:00:59,999 --> 00:00:00,001')
+    assert.equal(timesOf(0.0005, 59.9994), '00:00:00,001 --> 00:00:59,999')
   })
 
   test('before the start is the start, and after a hundred hours has three digits', () => {
@@ -92,10 +92,37 @@ describe('text', () => {
   })
 })
 
-test('the segments of a result are its metadata’s, or none where they are not usable', () => {
-  const word = { start: 0, end: 1, text: 'x', probability: 0.5 }
-  const good = [{ start: 0, end: 1, text: 'x', speaker: 'A', words: [word], extra: true }]
-  assert.deepEqual(segmentsOf({ segments: good }), good)
-  for (const bad of [undefined, null, 'x', {}, [{ start: 0 }], [{ start: '0', end: 1, text: '' }]])
-    assert.deepEqual(segmentsOf({ segments: bad }), [])
+describe('the segments of a result', () => {
+  const word = { start: 0, end: 1, text: 'x' }
+
+  test('are those of its metadata, in order', () => {
+    const one = { start: 1, end: 2, text: 'x', speaker: 'A', words: [word] }
+    const other = { start: 0, end: 1, text: 'y' }
+    assert.deepEqual(segmentsOf({ segments: [{ ...one, extra: true, flags: [] }, other] }), [
+      other,
+      one,
+    ])
+    assert.deepEqual(segmentsOf({ segments: [] }), [])
+  })
+
+  test('are none where nothing there is one', () => {
+    for (const bad of [undefined, null, 'x', {}, [{ start: 0 }], [null, 1, 'x', [], { text: 1 }]])
+      assert.equal(segmentsOf({ segments: bad }), null)
+  })
+
+  test('keep every text, whatever else a worker has written', () => {
+    const given = [
+      { start: 0, end: 1, text: 'a', speaker: null, words: null },
+      { start: null, end: 'soon', text: 'b', speaker: 7, words: [{ word: 'b' }] },
+      { start: Infinity, end: 4, text: 'c', words: [word, null] },
+      'no segment',
+      { text: 'd' },
+    ]
+    assert.deepEqual(segmentsOf({ segments: given }), [
+      { start: 0, end: 1, text: 'a' },
+      { start: 1, end: 1, text: 'b' },
+      { start: 1, end: 4, text: 'c' },
+      { start: 4, end: 4, text: 'd' },
+    ])
+  })
 })
