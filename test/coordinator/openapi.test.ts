@@ -182,7 +182,8 @@ describe('the answers of a running coordinator', () => {
     await call('getSource', `/remote-jobs/${jobId}/source`)
     await call('listArtifacts', `/remote-jobs/${jobId}/artifacts`)
     await call('getArtifact', `/remote-jobs/${jobId}/artifacts/a.bin`)
-    const result = { success: true, content: 'Hello.', metadata: { duration: 3 }, lease_token }
+    const metadata = { duration: 3, segments: [{ start: 0, end: 3, text: 'Hello.' }] }
+    const result = { success: true, content: 'Hello.', metadata, lease_token }
     await call('putResult', `/remote-jobs/${jobId}/result`, { json: result })
     check('Job', (await running.ask('GET', `/remote-jobs/${jobId}`)).body)
     await call('getTranscript', `/remote-jobs/${jobId}/result`)
