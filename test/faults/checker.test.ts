@@ -143,6 +143,11 @@ describe('a good history', () => {
     'of a job that is gone because its time was over': history([...GOOD, read(40, 'text')], null, {
       keptMs: 1_000,
     }),
+    'of a job whose time is over, and whose files are gone before it': history(
+      [...GOOD, read(40, 'text')],
+      found('completed', null, '1 a completed'),
+      { keptMs: 1_000 },
+    ),
     'of a job that is gone, of whose end a crash swallowed the line': history(
       [create, deed(40, { kind: 'seen', status: 'failed' })],
       null,
@@ -301,7 +306,7 @@ describe('a bad history is found out', () => {
     ],
     [
       'that lost a stored result',
-      history(GOOD, found('completed', null, '1 a completed')),
+      history(GOOD, found('completed', null, '1 a completed'), { keptMs: 2e6 }),
       /has no result, though it is completed/,
     ],
     [

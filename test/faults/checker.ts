@@ -35,12 +35,16 @@ export function countFaults(violations: readonly string[]): { lost: number; dupl
 }
 
 /** Nothing acknowledged is gone, before its time. */
-const isThere: Rule = ({ deeds, found, log, history }) => {
+const isThere: Rule = (one) => {
+  const { deeds, found } = one
   if (found !== undefined || !deeds.some(({ answer }) => answer === 'done')) return []
-  const { keptMs, endedAt } = history
+  return mayGo(one) ? [] : ['was acknowledged and is gone']
+}
+
+/** Whether its time to be kept is over. */
+function mayGo({ log, deeds, history: { keptMs, endedAt } }: Parameters<Rule>[0]): boolean {
   const ended = endOf(log, deeds)
-  const mayGo = keptMs !== null && ended !== null && ended + keptMs <= endedAt
-  return mayGo ? [] : ['was acknowledged and is gone']
+  return keptMs !== null && ended !== null && ended + keptMs <= endedAt
 }
 
 /** When it came to the end that it is at, by the log or, where a kill swallowed that line, by what clients were told. */
@@ -104,7 +108,8 @@ const hasOneHolder: Rule = ({ log, deeds }) => {
 }
 
 /** What was acknowledged as the result is the result, and it is one. */
-const hasOneResult: Rule = ({ deeds, found }) => {
+const hasOneResult: Rule = (one) => {
+  const { deeds, found } = one
   const sent = of(deeds, 'finish').filter(({ content }) => content !== null)
   const taken = done(sent)
   const contents = new Set(taken.map(({ content }) => content))
@@ -119,7 +124,8 @@ const hasOneResult: Rule = ({ deeds, found }) => {
   const { status, content } = found
   if (contents.size > 0 && status !== 'completed')
     faults.push(`has no result, though one was acknowledged: it is ${status}`)
-  if (status === 'completed' && content === null)
+  // On a full disk the files of a job that is to go make room for the line that says so.
+  if (status === 'completed' && content === null && !mayGo(one))
     faults.push('has no result, though it is completed')
   if (content === null) return faults
   if (!sent.some((one) => one.content === content))
@@ -130,10 +136,12 @@ const hasOneResult: Rule = ({ deeds, found }) => {
 }
 
 /** Whoever read it got what is stored. */
-const isDeliveredAsStored: Rule = ({ deeds, found }) => {
+const isDeliveredAsStored: Rule = (one) => {
+  const { deeds, found } = one
   const read = new Set(done(of(deeds, 'read')).map(({ content }) => content))
   const sent = new Set(of(deeds, 'finish').map(({ content }) => content))
-  const stored = found === undefined ? [] : [found.content]
+  const isGone = found === undefined || (found.content === null && mayGo(one))
+  const stored = isGone ? [] : [found.content]
   return [...read].flatMap((content) => {
     if (!sent.has(content)) return [`was delivered with a result that nobody sent: ${content}`]
     const others = [...stored, ...read].filter((one) => one !== content)
