@@ -77,10 +77,10 @@ export async function assemble(
   jobs.onChange((before, after) => {
     if (after !== null) estimates.learn(after, before)
   })
-  jobs.resume()
+  jobs.terms.resume(jobs.policy.leaseMs)
   clock.onStep((ms) => {
     log.warn({ step_ms: ms }, 'the clock of this machine was set: leases and waits last as before')
-    jobs.clockStepped(ms)
+    jobs.terms.step(ms)
     workers.clockStepped(ms)
   })
   clock.onStandstill((ms) => {
@@ -88,7 +88,7 @@ export async function assemble(
       { stood_still_ms: ms },
       'nothing ran here for a while: leases and waits are the longer',
     )
-    jobs.stoodStill(ms)
+    jobs.terms.extend(ms)
     workers.stoodStill(ms)
   })
   const upkeep = new Upkeep(jobs, files, retention)

@@ -1,21 +1,17 @@
-import { openAtOf, type Job, type PendingJob } from './job/job.ts'
-import { freshLease } from './job/lease.ts'
+import type { Logger } from 'pino'
+import { AppError } from '../shared/errors.ts'
+import { openAtOf, type Job, type PendingJob, type ProcessingJob } from './job/job.ts'
+import { freshLease, startsOrEndsWaiting } from './job/lease.ts'
 import type { JobQueue } from './job/queue.ts'
 import { withMissedTime } from './job/missed-time.ts'
 import { steppedJob } from './job/stepped-job.ts'
 import type { JobStore } from './storage/job-store.ts'
 
-/**
- * Fills the queue from the store. Every running attempt gets a full fresh term: its worker could not reach us while we
- * were away.
- */
-export function resumeTerms(store: JobStore, queue: JobQueue, now: number, leaseMs: number): void {
-  for (const jobId of store.idsOf('pending')) queue.add(store.get(jobId) as PendingJob, now)
-  for (const jobId of store.idsOf('processing')) {
-    const job = store.get(jobId)
-    if (job?.status !== 'processing') continue
-    store.touch({ ...job, lease: freshLease(job.lease, now, leaseMs) })
-  }
+export interface JobTermsOptions {
+  store: JobStore
+  queue: JobQueue
+  now: () => number
+  log: Logger
 }
 
 /**
@@ -26,14 +22,33 @@ export class JobTerms {
   readonly #store: JobStore
   readonly #queue: JobQueue
   readonly #now: () => number
+  readonly #log: Logger
+  /** The jobs whose wait for a slot has begun or ended, and could not be written down. */
+  readonly #unwritten = new Set<string>()
   /** What has happened to all of them while some are being written, oldest first. */
   #changes: ((job: Job) => Job)[] = []
   #writing = 0
 
-  constructor(store: JobStore, queue: JobQueue, now: () => number) {
+  constructor({ store, queue, now, log }: JobTermsOptions) {
     this.#store = store
     this.#queue = queue
     this.#now = now
+    this.#log = log
+  }
+
+  /**
+   * Fills the queue from the store. Every running attempt gets a full fresh term: its worker could not reach us while we
+   * were away.
+   */
+  resume(leaseMs: number): void {
+    const now = this.#now()
+    for (const jobId of this.#store.idsOf('pending'))
+      this.#queue.add(this.#store.get(jobId) as PendingJob, now)
+    for (const jobId of this.#store.idsOf('processing')) {
+      const job = this.#store.get(jobId)
+      if (job?.status !== 'processing') continue
+      this.#store.touch({ ...job, lease: freshLease(job.lease, now, leaseMs) })
+    }
   }
 
   /** The clock was set by so much. */
@@ -72,11 +87,38 @@ export class JobTerms {
       }
       if (this.#store.get(job.jobId) === undefined) await this.#store.create(job)
       else await this.#store.update(job)
+      this.#written(job.jobId)
       return this.#changed(job, this.#changes.slice(known))
     } finally {
       this.#writing -= 1
       if (this.#writing === 0) this.#changes = []
     }
+  }
+
+  /**
+   * Keeps what a heartbeat has made of a lease: in memory, and durable where a wait begins or ends, because a restart must
+   * not take a wait for work. Nobody is refused where that cannot be written: it is tried again with the next heartbeat,
+   * and a store that has failed says so to whoever brings a result.
+   */
+  async renew(before: ProcessingJob, after: ProcessingJob): Promise<ProcessingJob> {
+    this.#store.touch(after)
+    const isDue = startsOrEndsWaiting(before.lease, after.lease)
+    if (!isDue && !this.#unwritten.has(after.jobId)) return after
+    try {
+      return await this.write(after)
+    } catch (error) {
+      const text =
+        'the begin or end of a wait for a slot cannot be written, and is with a later heartbeat'
+      const facts = error instanceof AppError ? { code: error.code } : { err: error }
+      if (this.#unwritten.size === 0) this.#log.warn({ job_id: after.jobId, ...facts }, text)
+      this.#unwritten.add(after.jobId)
+      return after
+    }
+  }
+
+  #written(jobId: string): void {
+    if (this.#unwritten.delete(jobId) && this.#unwritten.size === 0)
+      this.#log.info('waits for slots are written again')
   }
 
   #changed<T extends Job>(job: T, changes: readonly ((job: Job) => Job)[]): T {

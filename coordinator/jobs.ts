@@ -3,11 +3,10 @@ import { AppError } from '../shared/errors.ts'
 import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './job/continuation.ts'
 import { hasEnded, type EndedJob, type Job, type JobEvent, type PendingJob } from './job/job.ts'
-import { startsOrEndsWaiting } from './job/lease.ts'
 import type { Policy } from './job/policy.ts'
 import { JobQueue } from './job/queue.ts'
 import { isJobId } from './storage/record.ts'
-import { JobTerms, resumeTerms } from './job-terms.ts'
+import { JobTerms } from './job-terms.ts'
 import type { JobStore } from './storage/job-store.ts'
 import { transitionFacts, type TokenName } from './job/transition-line.ts'
 import { transition } from './job/transition.ts'
@@ -36,30 +35,25 @@ export class Jobs {
   readonly queue = new JobQueue()
   readonly policy: Policy
   readonly now: () => number
+  readonly terms: JobTerms
   readonly #store: JobStore
   readonly #random: () => number
   readonly #followUp: (job: EndedJob) => Continuation | null
   readonly #log: Logger
   readonly #tokenName: TokenName
   readonly #turns = new Turns()
-  readonly #terms: JobTerms
   readonly #listeners: JobListener[] = []
   readonly #detailListeners: ((before: Job, after: Job) => void)[] = []
 
   constructor({ store, policy, log, now, random, tokenName, followUp }: JobsOptions) {
     this.#store = store
-    this.#terms = new JobTerms(store, this.queue, now)
+    this.terms = new JobTerms({ store, queue: this.queue, now, log })
     this.policy = policy
     this.now = now
     this.#log = log
     this.#random = random
     this.#tokenName = tokenName ?? (() => undefined)
     this.#followUp = followUp ?? (() => null)
-  }
-
-  /** Fills the queue from the store and gives every running attempt a full fresh term. */
-  resume(): void {
-    resumeTerms(this.#store, this.queue, this.now(), this.policy.leaseMs)
   }
 
   onChange(listener: JobListener): void {
@@ -113,7 +107,7 @@ export class Jobs {
       if (known !== undefined) return known
       try {
         this.#store.check()
-        const job = await this.#terms.write(await prepare())
+        const job = await this.terms.write(await prepare())
         this.#publish(null, job)
         return job
       } catch (error) {
@@ -139,15 +133,11 @@ export class Jobs {
       if (moved === before) return moved
       const after = hasEnded(moved) ? { ...moved, continuation: this.#followUp(moved) } : moved
       if (before.status === 'processing' && after.status === 'processing') {
-        this.#store.touch(after)
-        // Nobody is refused for it: a store that has failed says so to whoever brings a result.
-        const beaten = startsOrEndsWaiting(before.lease, after.lease)
-          ? await this.#terms.write(after).catch(() => after)
-          : after
+        const beaten = await this.terms.renew(before, after)
         for (const listener of this.#detailListeners) listener(before, beaten)
         return beaten
       }
-      const written = await this.#terms.write(after, prepare)
+      const written = await this.terms.write(after, prepare)
       this.#publish(before, written)
       return written
     })
@@ -175,16 +165,6 @@ export class Jobs {
   /** Says in the log that a job has another result beside its own. */
   noteLate(jobId: string, artifact: string): void {
     this.#log.warn({ job_id: jobId, artifact }, 'another result came for a job that is completed')
-  }
-
-  /** The clock was set by so much: nobody loses a lease for it, and nobody waits the longer. */
-  clockStepped(ms: number): void {
-    this.#terms.step(ms)
-  }
-
-  /** For so long we could not hear anybody: that is nobody's silence. */
-  stoodStill(ms: number): void {
-    this.#terms.extend(ms)
   }
 
   /** Notes that the worker of the newest attempt has begun to fetch its source. */
@@ -228,9 +208,20 @@ export class Jobs {
     })
   }
 
-  /** Does something while nobody changes a job, removes it or takes its id. */
+  /**
+   * Does something with a job's files while nobody changes the job, removes it or takes its id.
+   * @throws {AppError} `unavailable` when the data folder takes no change any more.
+   */
   async inTurn<T>(jobId: string, work: (job: Job | undefined) => Promise<T>): Promise<T> {
-    return await this.#turns.take(jobId, async () => await work(this.#store.get(jobId)))
+    return await this.#turns.take(jobId, async () => {
+      this.check()
+      return await work(this.#store.get(jobId))
+    })
+  }
+
+  /** @throws {AppError} `unavailable` when the data folder takes no change: it has failed, or is another's by now. */
+  check(): void {
+    this.#store.check()
   }
 
   #publish(before: Job | null, after: Job | null): void {

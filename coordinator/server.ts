@@ -53,8 +53,8 @@ export async function startCoordinator(
     const app = createApp(services, limits)
     const listening = await listen(app, config, { limits, connections: services.connections, log })
     const { url } = listening
-    const { lost, look } = holdOf(store, config.dataDir)
-    const sweep = sweepOf(services, look)
+    const { lost, isHeld } = holdOf(store, config.dataDir)
+    const sweep = sweepOf(services, isHeld)
     const stopClock = services.clock.watch()
     sweep.start()
     services.continuations.start()
@@ -88,30 +88,31 @@ export async function startCoordinator(
   }
 }
 
-/** Looks after our hold on the data folder: `lost` resolves, once the store has let go, when a look finds it gone. */
+/** Looks after our hold on the data folder: `lost` resolves, once the store has let go, when `isHeld` finds it gone. */
 function holdOf(
   store: FileJobStore,
   dataDir: string,
-): { lost: Promise<AppError>; look: () => Promise<void> } {
+): { lost: Promise<AppError>; isHeld: () => boolean } {
   let tell: (reason: AppError) => void
   const lost = new Promise<AppError>((resolve) => (tell = resolve))
-  const look = async (): Promise<void> => {
-    if (store.isOurs) return
+  const isHeld = (): boolean => {
+    if (store.isOurs) return true
     const reason = notOurs(dataDir)
     store.abandon(reason)
     tell(reason)
+    return false
   }
-  return { lost, look }
+  return { lost, isHeld }
 }
 
-function sweepOf({ upkeep, workers, log }: Services, look: () => Promise<void>): Sweep {
+function sweepOf({ upkeep, workers, log }: Services, mayGoOn: () => boolean): Sweep {
   return new Sweep(
     [
-      { name: 'look after the data folder', everyMs: SECOND, run: look },
       { name: 'end of leases', everyMs: SECOND, run: async () => await upkeep.expire() },
       { name: 'end of workers', everyMs: MINUTE, run: async () => workers.prune() },
       { name: 'retention', everyMs: MINUTE, run: async (signal) => await upkeep.retire(signal) },
     ],
     log,
+    { mayGoOn },
   )
 }

@@ -12,6 +12,13 @@ export interface Chore {
   run: (signal: AbortSignal) => Promise<unknown>
 }
 
+export interface SweepOptions {
+  /** Milliseconds that only ever pass, whoever sets the clock. */
+  steady?: () => number
+  /** Asked before each pass: once it is false nothing more is begun, and what is under way is to end. */
+  mayGoOn?: () => boolean
+}
+
 const PASS_MS = SECOND
 
 /**
@@ -22,17 +29,18 @@ export class Sweep {
   readonly #chores: readonly Chore[]
   readonly #log: Logger
   readonly #steady: () => number
+  readonly #mayGoOn: () => boolean
   readonly #dueAt = new Map<Chore, number>()
   readonly #failing = new Map<Chore, string>()
   readonly #running = new Map<Chore, Promise<void>>()
   readonly #stopping = new AbortController()
   #timer: NodeJS.Timeout | null = null
 
-  /** @param steady milliseconds that only ever pass, whoever sets the clock. */
-  constructor(chores: readonly Chore[], log: Logger, steady = (): number => performance.now()) {
+  constructor(chores: readonly Chore[], log: Logger, options: SweepOptions = {}) {
     this.#chores = chores
     this.#log = log
-    this.#steady = steady
+    this.#steady = options.steady ?? (() => performance.now())
+    this.#mayGoOn = options.mayGoOn ?? (() => true)
   }
 
   start(): void {
@@ -49,6 +57,8 @@ export class Sweep {
 
   /** Begins what is due and is not under way, and waits for that. */
   async pass(): Promise<void> {
+    if (!this.#mayGoOn()) this.#stopping.abort()
+    if (this.#stopping.signal.aborted) return
     const now = this.#steady()
     const due = this.#chores.filter(
       (chore) => !this.#running.has(chore) && now >= (this.#dueAt.get(chore) ?? -Infinity),

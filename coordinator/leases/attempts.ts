@@ -57,7 +57,8 @@ export class Attempts {
     try {
       const after = await this.#jobs.apply(jobId, event)
       if (!holds(after, attempt)) return { jobId, order: orderFor(after) }
-      if (beat.checkpoint) this.#files.checkpoints.keep(jobId, beat.checkpoint)
+      if (beat.checkpoint && this.#takesFiles())
+        this.#files.checkpoints.keep(jobId, beat.checkpoint)
       return { jobId, order: 'continue' }
     } catch (error) {
       if (!(error instanceof AppError && error.code === 'lease_lost')) throw error
@@ -105,9 +106,11 @@ export class Attempts {
 
   /**
    * Lets a worker send files beside the result of the attempt it holds.
-   * @throws {AppError} `forbidden` without a token; `not_found`; `lease_lost` when the attempt is not the current one.
+   * @throws {AppError} `forbidden` without a token; `not_found`; `lease_lost` when the attempt is not the current one;
+   * `unavailable` when the data folder takes no change.
    */
   mayUpload(jobId: string, lease: string | null, caller: Principal): void {
+    this.#jobs.check()
     const job = this.#jobs.get(jobId)
     if (lease === null) throw new AppError('forbidden', `Job ${jobId} is not assigned to you.`)
     const attempt = this.#attemptOf(job, lease, caller)
@@ -139,6 +142,16 @@ export class Attempts {
       throw new AppError('forbidden', `Job ${jobId} is not assigned to you, or no longer.`)
     }
     await this.#jobs.markDownload(jobId)
+  }
+
+  /** A checkpoint that is not kept costs time and nothing else. */
+  #takesFiles(): boolean {
+    try {
+      this.#jobs.check()
+      return true
+    } catch {
+      return false
+    }
   }
 
   /** The attempt that a worker means: another's is as if the lease token were none. */

@@ -20,7 +20,7 @@ export class LateResults {
   /**
    * Keeps one, the same one once.
    * @returns the `conflict` that its worker is to be told.
-   * @throws {AppError} `no_space`: its worker keeps it and sends it again.
+   * @throws {AppError} `no_space`, `unavailable`: its worker keeps it and sends it again.
    */
   async keep(
     { jobId }: CompletedJob,
@@ -44,7 +44,10 @@ export class LateResults {
         ...result.body,
       }
       // It may be removed meanwhile.
-      await this.#artifacts.keep(jobId, name, withBody(record, json), () => this.#jobs.get(jobId))
+      await this.#artifacts.keep(jobId, name, withBody(record, json), () => {
+        this.#jobs.check()
+        this.#jobs.get(jobId)
+      })
       this.#jobs.noteLate(jobId, name)
     }
     return new AppError('conflict', `${completed}; this one is kept as its artifact ${name}.`)

@@ -84,6 +84,8 @@ export interface Assembled {
   files: JobFiles
   /** What the files have complained of. */
   warnings: string[]
+  /** Every line of the log. */
+  logged: string[]
   upkeep: Upkeep
   estimates: Estimates
   views: Views
@@ -115,7 +117,8 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const media = path.join(dir, 'media')
   mkdirSync(media)
   writeFileSync(path.join(media, 'talk.mp3'), 'speech')
-  const log = pino({ enabled: false })
+  const logged: string[] = []
+  const log = pino({ base: null }, { write: (line: string) => void logged.push(line) })
   const policy = { ...POLICY, ...rules.policy }
   const { followUp = () => null } = rules
   const jobs = new Jobs({ store, policy, log, now, random: () => 0.5, followUp })
@@ -145,6 +148,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
     tokens,
     files,
     warnings,
+    logged,
     upkeep: new Upkeep(jobs, files, keep),
     estimates,
     views: new Views(jobs, workers, estimates, tokens),

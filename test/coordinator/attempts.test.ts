@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { receivedOf } from '../../coordinator/files/transcript-work.ts'
@@ -534,12 +534,92 @@ function completed(all: Assembled, jobId: string) {
   return job
 }
 
+describe('the begin and the end of a wait for a slot', () => {
+  /** What of the job's lease is on the disk. */
+  function written(all: Assembled): { waits: boolean; waitedMs: number }[] {
+    const found: { waits: boolean; waitedMs: number }[] = []
+    const { update } = all.store
+    all.store.update = async (job) => {
+      await update(job)
+      if (job.status !== 'processing') return
+      const { waitingSinceAt, waitedMs } = job.lease
+      found.push({ waits: waitingSinceAt !== null, waitedMs })
+    }
+    return found
+  }
+
+  test('that cannot be written is told of once, and written with a later heartbeat', async (t) => {
+    const all = await assembled(t)
+    const { beat } = await held(all)
+    const disk = written(all)
+    all.store.isRefused = () => true
+    for (const stage of ['waiting', 'waiting', 'waiting']) {
+      assert.equal(await beat({ stage }), 'continue')
+      all.clock.now += 10 * SECOND
+    }
+    const told = all.logged.filter((line) => /a wait for a slot cannot be written/.test(line))
+    assert.equal(told.length, 1, told.join(''))
+    assert.equal((JSON.parse(told[0]!) as { code: string }).code, 'no_space')
+    all.store.isRefused = () => false
+    await beat({ stage: 'waiting' })
+    await beat({ stage: 'waiting' })
+    assert.deepEqual(disk, [{ waits: true, waitedMs: 30 * SECOND }])
+    all.store.isRefused = () => true
+    all.clock.now += 10 * SECOND
+    await beat({ stage: 'transcribe' })
+    all.store.isRefused = () => false
+    await beat({ stage: 'transcribe', progress: 0.5 })
+    await beat({ stage: 'transcribe', progress: 0.6 })
+    assert.deepEqual(disk.slice(1), [{ waits: false, waitedMs: 40 * SECOND }])
+    assert.equal(all.logged.filter((line) => /wait/.test(line)).length, 4)
+  })
+
+  test('that was never written needs no later heartbeat once the job is no longer held', async (t) => {
+    const all = await assembled(t)
+    const { beat, finish } = await held(all)
+    all.store.isRefused = () => true
+    await beat({ stage: 'waiting' })
+    all.store.isRefused = () => false
+    assert.equal(await finish(), 'completed')
+    assert.equal(await beat({ stage: 'waiting' }), 'superseded')
+  })
+})
+
+/** Gives the data folder to another. */
+async function lose(all: Assembled): Promise<FileJobStore> {
+  rmSync(path.join(all.dir, 'lock'))
+  const settings = { dir: all.dir, now: () => NOON, journalBytes: 1e9, onError: () => undefined }
+  return await FileJobStore.open(settings)
+}
+
+test('where the data folder has become another coordinator’s, nothing that comes with an attempt touches its files', async (t) => {
+  const all = await assembled(t, { retention: { completedMs: null, failedMs: null, sourcesMs: 0 } })
+  const { jobId, token, beat, finish } = await held(all)
+  const ended = await held(all)
+  await ended.finish()
+  const upload = path.join(all.dir, 'sources', ended.jobId)
+  mkdirSync(upload)
+  const other = await lose(all)
+  const gone = { code: 'unavailable' }
+  assert.throws(() => all.attempts.mayUpload(jobId, token, API_KEY_HOLDER), gone)
+  await assert.rejects(ended.finish({ content: 'another text' }), gone)
+  await assert.rejects(all.upkeep.retire(), gone)
+  assert.ok(existsSync(upload))
+  assert.equal(await beat({ checkpoint: { at: 5 } }), 'continue')
+  await all.files.checkpoints.settled()
+  await assert.rejects(finish(), gone)
+  for (const name of ['checkpoints', 'artifacts'])
+    assert.deepEqual(
+      readdirSync(path.join(all.dir, name)).filter((one) => one !== '.incoming'),
+      [],
+    )
+  await other.close()
+})
+
 test("a result that comes where the data folder has become another coordinator's leaves the files there as they are", async (t) => {
   const all = await assembled(t)
   const { jobId, finish } = await held(all)
-  rmSync(path.join(all.dir, 'lock'))
-  const settings = { dir: all.dir, now: () => NOON, journalBytes: 1e9, onError: () => undefined }
-  const other = await FileJobStore.open(settings)
+  const other = await lose(all)
   await assert.rejects(finish({ content: 'x'.repeat(100 * KIB) }), { code: 'unavailable' })
   assert.deepEqual(readdirSync(path.join(all.dir, 'results')), [])
   assert.equal(other.get(jobId)?.status, 'processing')

@@ -86,7 +86,7 @@ for (const [title, ms] of [
       const all = await assembled(t, { policy })
       const set = (): void => {
         all.clock.now += ms
-        all.jobs.clockStepped(ms)
+        all.jobs.terms.step(ms)
         all.workers.clockStepped(ms)
       }
       return { ...all, set }

@@ -32,7 +32,7 @@ function scene(...chores: [name: string, everyMs: number][]): Scene {
       if (fault !== undefined) throw fault
     },
   }))
-  return { sweep: new Sweep(all, log, () => steady.now), done, faults, logged, steady }
+  return { sweep: new Sweep(all, log, { steady: () => steady.now }), done, faults, logged, steady }
 }
 
 const FULL = new AppError('no_space', 'There is no disk space left.')
@@ -93,7 +93,7 @@ describe('a sweep', () => {
       { name: 'retention', everyMs: SECOND, run: slow },
       { name: 'leases', everyMs: SECOND, run: async () => void done.push('leases') },
     ]
-    const sweep = new Sweep(chores, pino({ enabled: false }), () => steady.now)
+    const sweep = new Sweep(chores, pino({ enabled: false }), { steady: () => steady.now })
     const first = sweep.pass()
     await nextTurn()
     steady.now += SECOND
@@ -106,6 +106,39 @@ describe('a sweep', () => {
     assert.deepEqual(done, ['retention', 'leases', 'leases', 'retention', 'leases'])
     finish[1]!()
     await last
+  })
+
+  test('begins nothing once it must not, not in the pass that finds it out, and has what is under way give up', async () => {
+    let isOurs = true
+    const done: string[] = []
+    const chores: Chore[] = [
+      {
+        name: 'long',
+        everyMs: MINUTE,
+        async run(signal) {
+          await once(signal, 'abort')
+          done.push('gave up')
+        },
+      },
+      { name: 'leases', everyMs: SECOND, run: async () => void done.push('leases') },
+    ]
+    const steady = { now: 1_000 }
+    const sweep = new Sweep(chores, pino({ enabled: false }), {
+      steady: () => steady.now,
+      mayGoOn: () => isOurs,
+    })
+    const first = sweep.pass()
+    await nextTurn()
+    assert.deepEqual(done, ['leases'])
+    isOurs = false
+    steady.now += MINUTE
+    await sweep.pass()
+    await first
+    assert.deepEqual(done, ['leases', 'gave up'])
+    isOurs = true
+    steady.now += MINUTE
+    await sweep.pass()
+    assert.deepEqual(done, ['leases', 'gave up'], 'what is lost is lost')
   })
 
   test('that is stopped has a chore that is under way give up, and waits for it', async () => {

@@ -87,7 +87,7 @@ async function runnerOver(dir: string, started: Runner[]): Promise<Runner> {
     random: () => 0,
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, planned), job.completedAt),
   })
-  jobs.resume()
+  jobs.terms.resume(jobs.policy.leaseMs)
   const tries: Try[] = []
   const held =
     (name: StepName): TryStep =>
