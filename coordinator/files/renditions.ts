@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { open, rm, stat, type FileHandle } from 'node:fs/promises'
+import { mkdir, open, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
-import { makePrivateFolder } from '../storage/private-folder.ts'
+import { makePrivateFolder, PRIVATE_FOLDER } from '../storage/private-folder.ts'
 
 /** A file that is open, to be closed by whom it is given to. */
 export interface OpenFile {
@@ -95,6 +95,8 @@ export class Renditions {
   async #write(name: string, make: (target: string) => Promise<void>): Promise<void> {
     const target = path.join(this.#dir, name)
     try {
+      // Somebody may have removed the folder: what was in it is made anew, and so is it.
+      await mkdir(this.#dir, { recursive: true, mode: PRIVATE_FOLDER })
       await rm(target, { force: true })
       await make(target)
       const { size } = await stat(target)

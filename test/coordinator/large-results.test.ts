@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -58,6 +58,17 @@ describe('a large transcript', () => {
       assert.equal(made.length, FORMS.indexOf(form) + 1)
     })
   }
+
+  test('comes also where somebody has removed the folder of what was made', async () => {
+    const rendered = path.join(running.dataDir, 'rendered')
+    for (const form of ['srt', 'vtt'] as const) {
+      rmSync(rendered, { recursive: true })
+      const { status, text } = await running.ask('GET', `/remote-jobs/${jobId}/result.${form}`)
+      assert.equal(status, 200, text)
+      assert.equal(text, renderForm(form, body))
+      assert.equal(statSync(rendered).mode & 0o777, 0o700)
+    }
+  })
 
   test('comes whole as JSON, also within what is said of its task', async () => {
     const { body: whole } = await running.ask('GET', `/remote-jobs/${jobId}/result`)
