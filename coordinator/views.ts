@@ -1,18 +1,29 @@
 import { SECOND } from '../shared/duration.ts'
+import { LOCAL_WORKER, type EstimateBasis } from '../shared/wire-fields.ts'
 import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
 import type { JobAnswer, JobSummary, WorkerAnswer } from '../shared/wire-answers.ts'
-import type { Estimates } from './job/estimate.ts'
+import type { Estimate, Estimates } from './job/estimate.ts'
+import { LOCAL_SLOTS } from './ingestion/local-worker.ts'
 import { ingestionView, shownContinuation } from './ingestion/ingestion-view.ts'
-import { lastAttempt, type Attempt, type Job, type ProcessingJob } from './job/job.ts'
+import { lastAttempt, type Job, type ProcessingJob } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './job/lease.ts'
 import type { LeaseTokens } from './leases/lease-tokens.ts'
 import { inWords, requirementsOf } from './job/requirements.ts'
 import type { SetAside } from './job/set-aside.ts'
 import { etagOf } from './files/sources.ts'
+import {
+  shownAttempt,
+  shownFailure,
+  shownLease,
+  shownResult,
+  withoutToken,
+} from './job/shown-job.ts'
 import { withoutSecrets } from './job/task-options.ts'
 import type { Worker } from './leases/worker.ts'
 import type { Workers } from './leases/workers.ts'
+
+type ShownStatus = StatusAnswer & { waitingFor: string | null; estimateBasis: EstimateBasis | null }
 
 /** How often a worker should send a heartbeat: three fit into a lease. */
 const HEARTBEATS_PER_LEASE = 3
@@ -46,8 +57,16 @@ export class Views {
   }
 
   /** What `GET …/status` says: the newest attempt is the one that counts. */
-  status(job: Job): StatusAnswer & { waitingFor: string | null } {
+  status(job: Job): ShownStatus {
     return this.#status(job, this.#jobs.queue.place(job.jobId))
+  }
+
+  /** How long a job takes from now, or from when somebody is here who can do it; 0 of one that has ended. */
+  remaining(job: Job): { seconds: number; basis: EstimateBasis | null } {
+    const estimate = this.#estimate(job, this.#jobs.queue.place(job.jobId))
+    if (estimate === null) return { seconds: 0, basis: null }
+    const left = (estimate.completionAt - this.#jobs.now()) / SECOND
+    return { seconds: Math.max(0, Math.round(left)), basis: estimate.basis }
   }
 
   /** One of many: without the place in the queue, which each would have to count for itself. */
@@ -153,10 +172,13 @@ export class Views {
     return this.workers(new Set([workerId]))[0]!
   }
 
-  #status(job: Job, place: Place | null): StatusAnswer & { waitingFor: string | null } {
+  #status(job: Job, place: Place | null): ShownStatus {
     const lease = job.status === 'processing' ? job.lease : null
     const { workerId, startedAt, attempt } = shownAttempt(job)
     const { errorCode, errorMessage } = shownFailure(job)
+    const waitingFor = this.#waitingFor(job)
+    // When it is done that nobody can do now, nobody knows.
+    const estimate = waitingFor === null ? this.#estimate(job, place) : null
     return {
       jobId: job.jobId,
       status: job.status,
@@ -166,13 +188,14 @@ export class Views {
       completedAt: 'completedAt' in job ? job.completedAt : null,
       errorMessage,
       retryCount: job.retryCount,
-      estimatedCompletion: this.#estimate(job, place),
+      estimatedCompletion: estimate && new Date(estimate.completionAt).toISOString(),
       errorCode,
       stage: lease?.stage ?? null,
       progress: lease?.progress ?? null,
       queuePosition: place?.position ?? null,
       attempt,
-      waitingFor: this.#waitingFor(job),
+      waitingFor,
+      estimateBasis: estimate?.basis ?? null,
     }
   }
 
@@ -185,55 +208,20 @@ export class Views {
     return `a worker for ${job.contentType}${lacking}`
   }
 
-  /** Null also for what nobody can do now. */
-  #estimate(job: Job, place: Place | null): string | null {
+  #estimate(job: Job, place: Place | null): Estimate | null {
+    const isLocal = job.ingestion?.local === true
     const requirements = requirementsOf(job)
-    const slots = this.#workers.slotsFor(job.contentType, requirements)
-    if (job.status === 'pending' && slots === 0) return null
-    const at = this.#estimates.completionAt(job, {
+    return this.#estimates.of(job, {
       now: this.#jobs.now(),
       position: place?.position ?? null,
       bytesAhead: place?.bytesAhead ?? 0,
-      slots,
-      workerIds: this.#workers.idsFor(job.contentType, requirements),
+      slots: isLocal ? LOCAL_SLOTS : this.#workers.slotsFor(job.contentType, requirements),
+      workerIds: isLocal ? [LOCAL_WORKER] : this.#workers.idsFor(job.contentType, requirements),
     })
-    return at === null ? null : new Date(at).toISOString()
   }
 }
 
 type Place = NonNullable<ReturnType<Jobs['queue']['place']>>
-
-/** The newest attempt is the one that counts; a job that waits is nobody's. */
-function shownAttempt(job: Job): Pick<StatusAnswer, 'attempt' | 'workerId' | 'startedAt'> {
-  const last = lastAttempt(job)
-  const attempt = last?.number ?? 0
-  if (last === undefined || job.status === 'pending')
-    return { attempt, workerId: null, startedAt: null }
-  return { attempt, workerId: last.workerId, startedAt: last.startedAt }
-}
-
-/** Why the job failed, or while it may yet succeed why its newest attempt did. */
-function shownFailure(job: Job): Pick<StatusAnswer, 'errorCode' | 'errorMessage'> {
-  if ('error' in job) return { errorCode: job.error.code, errorMessage: job.error.message }
-  const last = lastAttempt(job)
-  return { errorCode: last?.errorCode ?? null, errorMessage: last?.errorMessage ?? null }
-}
-
-/** Whose token it was is in the job's file and in the log, and nobody else's to know. */
-function withoutToken(attempt: Attempt): JobAnswer['attempts'][number] {
-  const { tokenId: _, ability: __, ...shown } = attempt
-  return shown
-}
-
-function shownLease({ lease }: ProcessingJob, now: number): NonNullable<JobAnswer['lease']> {
-  const { expiresAt, processedSeconds } = lease
-  return { expiresAt, deadlineAt: deadlineOf(lease, now), processedSeconds }
-}
-
-function shownResult({ result }: Job & { status: 'completed' }): NonNullable<JobAnswer['result']> {
-  const { processingSeconds, mediaSeconds } = result
-  return { processingSeconds, mediaSeconds }
-}
 
 function shownSetAside(aside: SetAside | null): WorkerView['setAside'] {
   if (aside === null) return null

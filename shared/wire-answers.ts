@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { capabilities, device, pausedSlot } from './announcement.ts'
 import type { FromWire } from './keys.ts'
-import { opaque } from './wire-fields.ts'
+import { estimateBasis, opaque } from './wire-fields.ts'
 import { continuationAnswer } from './wire-ingestion.ts'
 import { DIRECTIVES, OUTCOMES, statusAnswer, STATUSES } from './wire.ts'
 
@@ -21,6 +21,7 @@ export const jobSummary = statusAnswer.extend({
   available_at: instant.nullable(),
   /** While nobody who is here can do a waiting job: who could, in words. */
   waiting_for: z.string().nullable(),
+  estimate_basis: estimateBasis.nullable(),
   /** How long the recording is, where its worker has said so. */
   media_seconds: z.number().nullable(),
   /** How much of it is done. */
@@ -97,6 +98,7 @@ export const jobAnswer = statusAnswer.extend({
   max_retries: z.int(),
   available_at: instant.nullable(),
   waiting_for: z.string().nullable(),
+  estimate_basis: estimateBasis.nullable(),
   lease: z
     .object({
       expires_at: instant.nullable(),

@@ -35,3 +35,12 @@ export const commaList = z
   .string()
   .transform((text) => text.split(',').map((part) => part.trim()))
   .pipe(z.array(name).min(1).max(50))
+
+/**
+ * What an estimate is gathered from: the attempt's own pace so far; the length of the recording, the size of the file or
+ * the usual time, each with what finished jobs of the type took; or, before there are any, the length or size and a
+ * cautious guess.
+ */
+const ESTIMATE_BASES = ['progress', 'length', 'size', 'usual', 'prior'] as const
+export const estimateBasis = z.enum(ESTIMATE_BASES)
+export type EstimateBasis = z.output<typeof estimateBasis>

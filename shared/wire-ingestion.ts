@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { FromWire } from './keys.ts'
 import { STATUSES } from './wire.ts'
-import { opaque, optional, priority } from './wire-fields.ts'
+import { estimateBasis, opaque, optional, priority } from './wire-fields.ts'
 
 /** What may follow a job's end: tell a webhook, ingest the text into the MoRAG server, write it to a folder. */
 export const STEPS = ['webhook', 'ingest', 'folder'] as const
@@ -35,7 +35,9 @@ export const processAnswer = z.object({
   metadata: opaque,
   processing_time_ms: z.number(),
   task_id: z.string(),
-  estimated_time_seconds: z.number().nullable(),
+  /** From now, or from when somebody is here who can do it. */
+  estimated_time_seconds: z.number(),
+  estimate_basis: estimateBasis.nullable(),
   status_url: z.string(),
   document_id: z.string().nullable(),
   error_message: z.string().nullable(),
@@ -62,10 +64,14 @@ export const continuationAnswer = z.object({
 })
 export type ContinuationAnswer = FromWire<z.output<typeof continuationAnswer>>
 
+/** The original's own words for a task's state, beside Celery's. */
+const TASK_STATES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const
+
 /** `GET /status/{task_id}`: Celery's words for the state, as the original's clients know them. */
 export const taskAnswer = z.object({
   task_id: z.string(),
   status: z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED']),
+  state: z.enum(TASK_STATES),
   progress: z.number(),
   message: z.string(),
   result: z.object({ content: z.string(), metadata: opaque }).nullable(),
@@ -73,7 +79,13 @@ export const taskAnswer = z.object({
   created_at: z.string(),
   started_at: z.string().nullable(),
   completed_at: z.string().nullable(),
+  /** Null when it has ended, and while nobody who is here can do it. */
   estimated_completion: z.string().nullable(),
+  /** Seconds; while nobody who is here can do it, from when somebody is. 0 when it has ended. */
+  estimated_time_remaining: z.number(),
+  estimate_basis: estimateBasis.nullable(),
+  /** While nobody who is here can do it: who could, in words. */
+  waiting_for: z.string().nullable(),
   job_id: z.string(),
   job_status: z.enum(STATUSES),
   continuation: continuationAnswer.nullable(),

@@ -5,6 +5,7 @@ import type { FromWire } from './keys.ts'
 import {
   commaList,
   cutText,
+  estimateBasis,
   jobId,
   leaseToken,
   name,
@@ -210,6 +211,7 @@ export const statusAnswer = z.object({
   attempt: z.int(),
   /** While nobody who is here can do a waiting job: who could, in words. */
   waiting_for: z.string().nullish(),
+  estimate_basis: estimateBasis.nullish(),
 })
 export type StatusAnswer = FromWire<z.output<typeof statusAnswer>>
 

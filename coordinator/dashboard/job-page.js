@@ -30,7 +30,8 @@ export class JobPage {
     if (this.#detail === null || told?.status !== this.#detail.status) return this.#detail
     const { stage, progress } = told
     const estimated_completion = told.estimated_completion ?? this.#detail.estimated_completion
-    return { ...this.#detail, stage, progress, estimated_completion }
+    const estimate_basis = told.estimate_basis ?? this.#detail.estimate_basis ?? null
+    return { ...this.#detail, stage, progress, estimated_completion, estimate_basis }
   }
 
   /** Asks again if something but its progress is new. */
@@ -43,7 +44,8 @@ export class JobPage {
       stage: _,
       progress: __,
       estimated_completion: ___,
-      processed_seconds: ____,
+      estimate_basis: ____,
+      processed_seconds: _____,
       ...rest
     } = told ?? {}
     const seen = JSON.stringify([generation, rest])

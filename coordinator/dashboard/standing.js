@@ -60,8 +60,9 @@ function box(grade, ...children) {
 }
 
 /** @param {import('./store.js').Store} store @param {Detail} job */
-function endOf(store, { estimated_completion }) {
+function endOf(store, { estimated_completion, estimate_basis }) {
   if (estimated_completion === null) return ''
   const seconds = -store.secondsSince(estimated_completion)
-  return seconds > 1 ? `, done in about ${span(seconds)}` : ', done soon'
+  const isGuess = estimate_basis === 'prior'
+  return seconds > 1 ? `, done in ${isGuess ? 'perhaps' : 'about'} ${span(seconds)}` : ', done soon'
 }

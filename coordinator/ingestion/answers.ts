@@ -1,14 +1,12 @@
-import { SECOND } from '../../shared/duration.ts'
 import { API } from '../../shared/wire.ts'
 import type { ProcessAnswer, TaskAnswer } from '../../shared/wire-ingestion.ts'
 import { hasEnded, type Job } from '../job/job.ts'
 import type { Views } from '../views.ts'
-import { taskState } from './tasks.ts'
+import { celeryState, taskState } from './tasks.ts'
 
 /** The answer to a client of `POST /process` whose file has become a job. */
 export function processAnswer(job: Job, views: Views, now: number): ProcessAnswer {
-  const { estimatedCompletion } = views.status(job)
-  const left = estimatedCompletion === null ? null : Date.parse(estimatedCompletion) - now
+  const { seconds, basis } = views.remaining(job)
   const taskId = job.ingestionTaskId
   const isLocal = job.ingestion?.local === true
   return {
@@ -18,7 +16,8 @@ export function processAnswer(job: Job, views: Views, now: number): ProcessAnswe
     metadata: { ...job.ingestion?.metadata, remote: !isLocal, remote_job_id: job.jobId },
     processingTimeMs: now - job.createdAt,
     taskId,
-    estimatedTimeSeconds: left === null ? null : Math.max(0, Math.round(left / SECOND)),
+    estimatedTimeSeconds: seconds,
+    estimateBasis: basis,
     statusUrl: `${API}/status/${encodeURIComponent(taskId)}`,
     documentId: job.ingestion?.documentId ?? null,
     errorMessage: null,
@@ -38,9 +37,11 @@ export function taskAnswer<Result>(
   result: Result,
 ): Omit<TaskAnswer, 'result'> & { result: Result } {
   const detail = views.detail(job)
+  const { seconds, basis } = views.remaining(job)
   return {
     taskId: job.ingestionTaskId,
-    status: taskState(job),
+    status: celeryState(job),
+    state: taskState(job),
     progress: hasEnded(job) ? 1 : (detail.progress ?? 0),
     message: detail.errorMessage ?? detail.stage ?? job.status,
     result,
@@ -49,6 +50,9 @@ export function taskAnswer<Result>(
     startedAt: detail.startedAt,
     completedAt: detail.completedAt,
     estimatedCompletion: detail.estimatedCompletion,
+    estimatedTimeRemaining: seconds,
+    estimateBasis: basis,
+    waitingFor: detail.waitingFor,
     jobId: job.jobId,
     jobStatus: job.status,
     continuation: detail.continuation,

@@ -23,7 +23,7 @@ export interface LocalWorkerOptions {
 }
 
 /** So many at a time of each kind: the coordinator's machine is there to coordinate, and the MoRAG server has others. */
-const MOST = 2
+export const LOCAL_SLOTS = 2
 /** How often it is looked whether the workers of a content type are still there. */
 const RECHECK_MS = 5 * SECOND
 /** How long nothing is begun after a change that could not be written down. */
@@ -160,7 +160,7 @@ export class LocalWorker {
 
   #hasPlace({ name }: Processor): boolean {
     const busy = [...this.#running.values()].filter(({ attempt }) => attempt.processor === name)
-    return busy.length < MOST
+    return busy.length < LOCAL_SLOTS
   }
 
   #pauseOf(name: string): number {

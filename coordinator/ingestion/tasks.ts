@@ -41,7 +41,7 @@ export class Tasks {
 }
 
 /** Celery's word for a job's state, which the original's clients know. */
-export function taskState(job: Job): TaskAnswer['status'] {
+export function celeryState(job: Job): TaskAnswer['status'] {
   switch (job.status) {
     case 'pending':
       return job.retryCount > 0 ? 'RETRY' : 'PENDING'
@@ -54,4 +54,10 @@ export function taskState(job: Job): TaskAnswer['status'] {
     default:
       return 'FAILURE'
   }
+}
+
+/** The original's own word for it. */
+export function taskState({ status }: Job): TaskAnswer['state'] {
+  if (status === 'processing') return 'running'
+  return status === 'timeout' ? 'failed' : status
 }

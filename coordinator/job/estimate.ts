@@ -1,4 +1,5 @@
 import { SECOND } from '../../shared/duration.ts'
+import type { EstimateBasis } from '../../shared/wire-fields.ts'
 import { lastAttempt, type Job } from './job.ts'
 
 /** One finished job: who did it, how long its attempt took and how much it was. */
@@ -7,6 +8,19 @@ interface Sample {
   tookSeconds: number
   mediaSeconds: number | null
   sizeBytes: number
+}
+
+/** When a job will be done, and what that is gathered from. */
+export interface Estimate {
+  /** An instant, in milliseconds. */
+  completionAt: number
+  basis: EstimateBasis
+}
+
+/** How long a job takes. */
+interface Length {
+  seconds: number
+  basis: EstimateBasis
 }
 
 /** What else an estimate depends on. */
@@ -23,6 +37,13 @@ export interface Surroundings {
 }
 
 const SAMPLES_KEPT = 50
+
+/** Before any job of a type has completed: as long as the recording, which slow engines on a CPU take, and a start. */
+const PRIOR_START_SECONDS = 10
+/** What a second of a recording, or of the work on another file, has in bytes: few, so that it is seldom too short. */
+const PRIOR_BYTES_PER_SECOND: Readonly<Record<string, number>> = { audio: 16_000, video: 125_000 }
+const PRIOR_BYTES_PER_SECOND_OF_OTHERS = 50_000
+
 /** From this share on an attempt's own pace says more than the history of others. */
 const TELLING_PROGRESS = 0.05
 
@@ -51,40 +72,44 @@ export class Estimates {
     this.#samples.set(job.contentType, samples)
   }
 
-  /** The instant in milliseconds, or null when nothing is known to go by. */
-  completionAt(
-    job: Job,
-    { now, position, bytesAhead, slots, workerIds }: Surroundings,
-  ): number | null {
+  /** When a job will be done; null of one that has ended, and of one that waits at a place that was not counted. */
+  of(job: Job, { now, position, bytesAhead, slots, workerIds }: Surroundings): Estimate | null {
     if (job.status === 'processing') return this.#whileProcessing(job, now)
     if (job.status !== 'pending' || position === null) return null
     const { contentType, source } = job
-    const took = this.#secondsFor(contentType, { sizeBytes: source.sizeBytes, workerIds })
-    if (took === null) return null
+    const { seconds, basis } = this.#lengthOf(contentType, {
+      sizeBytes: source.sizeBytes,
+      workerIds,
+    })
     const ahead = position - 1
     const sizeBytes = ahead > 0 && bytesAhead !== undefined ? bytesAhead / ahead : source.sizeBytes
-    const usual = this.#secondsFor(contentType, { sizeBytes, workerIds }) ?? took
+    const usual = this.#lengthOf(contentType, { sizeBytes, workerIds })
     const rounds = Math.floor(ahead / Math.max(1, slots))
-    return Math.max(now, job.availableAt) + (rounds * usual + took) * SECOND
+    const from = Math.max(now, job.availableAt)
+    return { completionAt: from + (rounds * usual.seconds + seconds) * SECOND, basis }
   }
 
-  #whileProcessing(job: Job & { status: 'processing' }, now: number): number | null {
+  #whileProcessing(job: Job & { status: 'processing' }, now: number): Estimate {
     const attempt = lastAttempt(job)!
     const startedAt = attempt.startedAt + job.lease.waitedMs
     const { progress, mediaSeconds } = job.lease
     if (progress !== null && progress >= TELLING_PROGRESS) {
       // The pace up to the last report; what has passed since then does not make the rest longer.
       const took = Math.max(0, job.lease.movedAt - startedAt) / progress
-      return Math.max(now, startedAt + took)
+      return { completionAt: Math.max(now, startedAt + took), basis: 'progress' }
     }
     const { sizeBytes } = job.source
     const workerIds = [attempt.workerId]
-    const took = this.#secondsFor(job.contentType, { mediaSeconds, sizeBytes, workerIds })
-    return took === null ? null : Math.max(now, startedAt + took * SECOND)
+    const { seconds, basis } = this.#lengthOf(job.contentType, {
+      mediaSeconds,
+      sizeBytes,
+      workerIds,
+    })
+    return { completionAt: Math.max(now, startedAt + seconds * SECOND), basis }
   }
 
   /** By the length of the recording where that is known, else by the size of its file, else as long as others. */
-  #secondsFor(
+  #lengthOf(
     contentType: string,
     {
       mediaSeconds = null,
@@ -95,20 +120,34 @@ export class Estimates {
       sizeBytes: number
       workerIds?: readonly string[] | undefined
     },
-  ): number | null {
+  ): Length {
     const all = this.#samples.get(contentType) ?? []
     const own = all.filter(({ workerId }) => workerIds.includes(workerId))
     const samples = own.length > 0 ? own : all
+    const usual = median(samples.map((one) => one.tookSeconds))
+    if (usual === null) return priorOf(contentType, mediaSeconds, sizeBytes)
     const speed = speedOf(samples)
-    if (mediaSeconds !== null && speed !== null) return mediaSeconds / speed
-    const sized = samples.filter((one) => one.sizeBytes > 0)
-    if (sizeBytes <= 0 || sized.length === 0) return median(samples.map((one) => one.tookSeconds))
-    return sizeBytes * median(sized.map((one) => one.tookSeconds / one.sizeBytes))!
+    if (mediaSeconds !== null && speed !== null)
+      return { seconds: mediaSeconds / speed, basis: 'length' }
+    const perByte = median(
+      samples.filter((one) => one.sizeBytes > 0).map((one) => one.tookSeconds / one.sizeBytes),
+    )
+    return sizeBytes <= 0 || perByte === null
+      ? { seconds: usual, basis: 'usual' }
+      : { seconds: sizeBytes * perByte, basis: 'size' }
   }
 
   /** How long a job of a content type usually takes (the median); null when none is known. */
   usualSeconds(contentType: string): number | null {
     return median((this.#samples.get(contentType) ?? []).map(({ tookSeconds }) => tookSeconds))
+  }
+}
+
+function priorOf(contentType: string, mediaSeconds: number | null, sizeBytes: number): Length {
+  const perSecond = PRIOR_BYTES_PER_SECOND[contentType] ?? PRIOR_BYTES_PER_SECOND_OF_OTHERS
+  return {
+    seconds: PRIOR_START_SECONDS + (mediaSeconds ?? sizeBytes / perSecond),
+    basis: 'prior',
   }
 }
 

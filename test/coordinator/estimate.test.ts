@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
-import { Estimates } from '../../coordinator/job/estimate.ts'
+import { describe, test } from 'node:test'
+import { Estimates, type Surroundings } from '../../coordinator/job/estimate.ts'
 import type { CompletedJob, Job, ProcessingJob } from '../../coordinator/job/job.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { after, CLAIM, NOON, oneOfEach, pendingJob, result } from './example-jobs.ts'
@@ -30,21 +30,59 @@ function working(lease: Partial<ProcessingJob['lease']> = {}): ProcessingJob {
   return { ...job, lease: { ...job.lease, ...lease } }
 }
 
-test('nothing is known before a job of that content type has completed', () => {
+/** When a job is done by what was learned; null: nothing is said. */
+function completionAt(estimates: Estimates, job: Job, around: Surroundings): number | null {
+  return estimates.of(job, around)?.completionAt ?? null
+}
+
+describe('before a job of its type has completed', () => {
   const estimates = learned(done(10, 60, 'video'), ...Object.values(oneOfEach()).slice(0, 2))
-  assert.equal(estimates.completionAt(pendingJob(), ALONE), null)
-  assert.equal(estimates.completionAt(working(), ALONE), null)
+  const sized = (contentType: string, sizeBytes: number): Job =>
+    pendingJob({ contentType, source: { ...pendingJob().source, sizeBytes } })
+
+  test('a job takes as long as its recording by the size of its file, and a start, which is said', () => {
+    for (const [contentType, megabytes, seconds] of [
+      ['audio', 1.6, 110],
+      ['document', 5, 110],
+      ['audio', 0, 10],
+    ] as const) {
+      const told = estimates.of(sized(contentType, megabytes * 1_000_000), ALONE)
+      assert.deepEqual(told, { completionAt: NOON + seconds * SECOND, basis: 'prior' })
+    }
+    const video = new Estimates().of(sized('video', 12_500_000), ALONE)
+    assert.deepEqual(video, { completionAt: NOON + 110 * SECOND, basis: 'prior' })
+  })
+
+  test('the length counts where a worker has said it, and those before it in the queue', () => {
+    const told = estimates.of(working({ mediaSeconds: 600 }), ALONE)
+    assert.deepEqual(told, { completionAt: NOON + 610 * SECOND, basis: 'prior' })
+    const behind = { now: NOON, position: 3, slots: 1, bytesAhead: 3_200_000 }
+    assert.equal(
+      completionAt(estimates, sized('audio', 1_600_000), behind),
+      NOON + (110 + 2 * 110) * SECOND,
+    )
+  })
+})
+
+test('an estimate says what it is gathered from', () => {
+  const estimates = learned(done(10, 60))
+  const sized = (sizeBytes: number): Job =>
+    pendingJob({ source: { ...pendingJob().source, sizeBytes } })
+  assert.equal(estimates.of(sized(1_000), ALONE)?.basis, 'size')
+  assert.equal(estimates.of(sized(0), ALONE)?.basis, 'usual')
+  assert.equal(estimates.of(working({ mediaSeconds: 60 }), ALONE)?.basis, 'length')
+  assert.equal(estimates.of(working({ progress: 0.5 }), ALONE)?.basis, 'progress')
 })
 
 test('jobs that failed or were cancelled teach nothing', () => {
   const { failed, timeout, cancelled } = oneOfEach()
-  assert.equal(learned(failed, timeout, cancelled).completionAt(pendingJob(), ALONE), null)
+  assert.equal(learned(failed, timeout, cancelled).of(pendingJob(), ALONE)?.basis, 'prior')
 })
 
 test('a waiting job is done when those before it and itself have had the usual time', () => {
   const estimates = learned(done(10), done(1_000), done(20))
   const at = (position: number, slots = 1): number | null =>
-    estimates.completionAt(pendingJob(), { now: NOON, position, slots })
+    completionAt(estimates, pendingJob(), { now: NOON, position, slots })
   assert.equal(at(1), NOON + 20 * SECOND)
   assert.equal(at(4), NOON + 80 * SECOND)
   assert.equal(at(4, 2), NOON + 40 * SECOND)
@@ -56,10 +94,10 @@ test('a job takes the longer, the larger its file, and waits the longer for larg
   const estimates = learned(done(10))
   const sized = (sizeBytes: number): Job =>
     pendingJob({ source: { ...pendingJob().source, sizeBytes } })
-  assert.equal(estimates.completionAt(sized(6_000), ALONE), NOON + 60 * SECOND)
+  assert.equal(completionAt(estimates, sized(6_000), ALONE), NOON + 60 * SECOND)
   const behind = { ...ALONE, position: 3, bytesAhead: 20_000 }
-  assert.equal(estimates.completionAt(sized(1_000), behind), NOON + 210 * SECOND)
-  assert.equal(estimates.completionAt(sized(0), ALONE), NOON + 10 * SECOND)
+  assert.equal(completionAt(estimates, sized(1_000), behind), NOON + 210 * SECOND)
+  assert.equal(completionAt(estimates, sized(0), ALONE), NOON + 10 * SECOND)
 })
 
 test('what those have done who may do a job says more than what others have', () => {
@@ -70,40 +108,40 @@ test('what those have done who may do a job says more than what others have', ()
   const estimates = learned(...Array.from({ length: 9 }, () => by('fast', done(10, 600))))
   estimates.learn(by('slow', done(1_000, 600)))
   const at = (...workerIds: string[]): number | null =>
-    estimates.completionAt(pendingJob(), { ...ALONE, workerIds })
+    completionAt(estimates, pendingJob(), { ...ALONE, workerIds })
   assert.equal(at('slow'), NOON + 1_000 * SECOND)
   assert.equal(at('fast', 'slow'), NOON + 10 * SECOND)
   assert.equal(at('new'), NOON + 10 * SECOND)
   const claimed = by('slow', working({ mediaSeconds: 60 }))
-  assert.equal(estimates.completionAt(claimed, { ...ALONE, position: null }), NOON + 100 * SECOND)
+  assert.equal(completionAt(estimates, claimed, { ...ALONE, position: null }), NOON + 100 * SECOND)
 })
 
 test('a retry that must wait is counted from when it may start', () => {
   const job = pendingJob({ availableAt: NOON + MINUTE })
-  assert.equal(learned(done(10)).completionAt(job, ALONE), NOON + MINUTE + 10 * SECOND)
+  assert.equal(completionAt(learned(done(10)), job, ALONE), NOON + MINUTE + 10 * SECOND)
 })
 
 test('without a place in the queue nothing is said of a waiting job', () => {
-  assert.equal(learned(done(10)).completionAt(pendingJob(), { ...ALONE, position: null }), null)
+  assert.equal(completionAt(learned(done(10)), pendingJob(), { ...ALONE, position: null }), null)
 })
 
 test('a job in work that says nothing of itself takes the usual time', () => {
   const estimates = learned(done(10), done(20), done(30))
-  assert.equal(estimates.completionAt(working(), ALONE), NOON + 20 * SECOND)
+  assert.equal(completionAt(estimates, working(), ALONE), NOON + 20 * SECOND)
 })
 
 test('a job in work whose recording is known takes as long as recordings of others took, per second', () => {
   // 360 s of recording in 36 s of work.
   const estimates = learned(done(6, 60), done(30, 300), done(500, null))
   const job = working({ mediaSeconds: 1_000 })
-  assert.equal(estimates.completionAt(job, ALONE), NOON + 100 * SECOND)
+  assert.equal(completionAt(estimates, job, ALONE), NOON + 100 * SECOND)
 })
 
 test('once an attempt has come some way, its own pace counts', () => {
   const estimates = learned(done(10, 60))
   const lease = { mediaSeconds: 1_000, movedAt: NOON + 30 * SECOND }
   const at = (progress: number, now = NOON + 30 * SECOND): number | null =>
-    estimates.completionAt(working({ ...lease, progress }), { ...ALONE, now })
+    completionAt(estimates, working({ ...lease, progress }), { ...ALONE, now })
   assert.equal(at(0.25), NOON + 120 * SECOND)
   assert.equal(at(1), NOON + 30 * SECOND)
   assert.ok(Math.abs(at(0.01)! - (NOON + (1_000 / 6) * SECOND)) < 1)
@@ -114,14 +152,14 @@ test('once an attempt has come some way, its own pace counts', () => {
 test('no estimate lies in the past', () => {
   const late = { ...ALONE, now: NOON + 60 * MINUTE }
   const estimates = learned(done(10))
-  assert.equal(estimates.completionAt(working(), late), late.now)
-  assert.equal(estimates.completionAt(working({ progress: 0.5 }), late), late.now)
+  assert.equal(completionAt(estimates, working(), late), late.now)
+  assert.equal(completionAt(estimates, working({ progress: 0.5 }), late), late.now)
 })
 
 test('of ended jobs there is no estimate', () => {
   const { completed, failed, timeout, cancelled } = oneOfEach()
   for (const job of [completed, failed, timeout, cancelled])
-    assert.equal(learned(done(10)).completionAt(job, ALONE), null)
+    assert.equal(completionAt(learned(done(10)), job, ALONE), null)
 })
 
 test('what was learned long ago gives way to the last fifty', () => {
@@ -129,19 +167,19 @@ test('what was learned long ago gives way to the last fifty', () => {
     ...Array.from({ length: 60 }, () => done(1_000)),
     ...Array.from({ length: 50 }, () => done(5)),
   )
-  assert.equal(estimates.completionAt(pendingJob(), ALONE), NOON + 5 * SECOND)
+  assert.equal(completionAt(estimates, pendingJob(), ALONE), NOON + 5 * SECOND)
 })
 
 test('of a job with several attempts the one that succeeded counts', () => {
   const job = done(7) as CompletedJob
   const lost = { ...job.attempts[0]!, outcome: 'lost' as const, endedAt: NOON + 999 * SECOND }
   const twice = { ...job, attempts: [lost, { ...job.attempts[0]!, number: 2 }] }
-  assert.equal(learned(twice).completionAt(pendingJob(), ALONE), NOON + 7 * SECOND)
+  assert.equal(completionAt(learned(twice), pendingJob(), ALONE), NOON + 7 * SECOND)
 })
 
 test('recordings without a length and attempts without a duration leave the pace unknown', () => {
   const estimates = learned(done(0, 60), done(10, 0))
-  const at = estimates.completionAt(working({ mediaSeconds: 100 }), ALONE)
+  const at = completionAt(estimates, working({ mediaSeconds: 100 }), ALONE)
   assert.equal(at, NOON + 10 * SECOND)
 })
 
@@ -150,8 +188,8 @@ test('the wait of a job for its slot is neither its own work nor a lesson for ot
   const estimates = new Estimates()
   const job = done(610)
   estimates.learn(job, working({ waitedMs }))
-  assert.equal(estimates.completionAt(pendingJob(), ALONE), NOON + 10 * SECOND)
+  assert.equal(completionAt(estimates, pendingJob(), ALONE), NOON + 10 * SECOND)
   const pace = working({ waitedMs, progress: 0.5, movedAt: NOON + 630 * SECOND })
   const now = NOON + 630 * SECOND
-  assert.equal(estimates.completionAt(pace, { ...ALONE, now }), NOON + 660 * SECOND)
+  assert.equal(completionAt(estimates, pace, { ...ALONE, now }), NOON + 660 * SECOND)
 })

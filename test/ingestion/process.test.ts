@@ -117,6 +117,8 @@ describe('a file with remote: true', () => {
       assert.equal(body['success'], true)
       assert.equal(body['task_id'], body['job_id'])
       assert.equal(body['document_id'], 'doc-7')
+      assert.ok(Number.isInteger(body['estimated_time_seconds']))
+      assert.equal(body['estimate_basis'], 'prior')
       assert.equal(body['status_url'], `/api/v1/status/${String(body['task_id'])}`)
       assert.deepEqual(incoming(running), [])
       const task = `/status/${String(body['task_id'])}`

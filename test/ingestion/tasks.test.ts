@@ -23,6 +23,7 @@ describe('a task is in the state of its job, in Celery’s words', () => {
     const jobId = await createJob(running, { ingestion_task_id: 'one' })
     const waiting = await task(running, 'one')
     assert.equal(waiting['status'], 'PENDING')
+    assert.equal(waiting['state'], 'pending')
     assert.equal(waiting['progress'], 0)
     assert.equal(waiting['result'], null)
     assert.equal(waiting['job_id'], jobId)
@@ -38,7 +39,9 @@ describe('a task is in the state of its job, in Celery’s words', () => {
     })
     const begun = await task(running, 'one')
     assert.equal(begun['status'], 'STARTED')
+    assert.equal(begun['state'], 'running')
     assert.equal(begun['progress'], 0.4)
+    assert.equal(begun['estimate_basis'], 'progress')
     assert.equal(begun['message'], 'transcribe')
     const json = {
       lease_token: job!.lease_token,
@@ -49,6 +52,8 @@ describe('a task is in the state of its job, in Celery’s words', () => {
     await running.ask('PUT', `/remote-jobs/${jobId}/result`, { json })
     const done = await task(running, 'one')
     assert.equal(done['status'], 'SUCCESS')
+    assert.equal(done['state'], 'completed')
+    assert.deepEqual([done['estimated_time_remaining'], done['estimate_basis']], [0, null])
     assert.equal(done['progress'], 1)
     assert.deepEqual(done['result'], {
       content: 'Hello.',
@@ -67,11 +72,13 @@ describe('a task is in the state of its job, in Celery’s words', () => {
     })
     const again = await task(running, 'one')
     assert.equal(again['status'], 'RETRY')
+    assert.equal(again['state'], 'pending')
     assert.equal(again['job_status'], 'pending')
     await createJob(running, { ingestion_task_id: 'two' })
     await finish(running, { success: false, error_message: 'No sound.', error_code: 'no_audio' })
     const failed = await task(running, 'two')
     assert.equal(failed['status'], 'FAILURE')
+    assert.equal(failed['state'], 'failed')
     assert.equal(failed['error'], 'No sound.')
     assert.equal(failed['progress'], 1)
   })
@@ -80,7 +87,31 @@ describe('a task is in the state of its job, in Celery’s words', () => {
     const running = await startRunning(t)
     const { job_id: jobId } = await claimedJob(running, { ingestion_task_id: 'one' })
     await running.ask('POST', `/remote-jobs/${jobId}/cancel`)
-    assert.equal((await task(running, 'one'))['status'], 'REVOKED')
+    const cancelled = await task(running, 'one')
+    assert.equal(cancelled['status'], 'REVOKED')
+    assert.equal(cancelled['state'], 'cancelled')
+  })
+})
+
+describe('the first job of a type', () => {
+  test('has an estimate, which says that it is a guess, and for whom it waits', async (t) => {
+    const running = await startRunning(t)
+    const source_file_path = running.file('talk.wav', 'x'.repeat(160_000))
+    const jobId = await createJob(running, { ingestion_task_id: 'one', source_file_path })
+    // 10 s for the start, and 10 s of sound.
+    const alone = await task(running, 'one')
+    assert.equal(alone['estimated_time_remaining'], 20)
+    assert.equal(alone['estimate_basis'], 'prior')
+    assert.equal(alone['estimated_completion'], null, 'nobody is here')
+    assert.equal(alone['waiting_for'], 'a worker for audio')
+    await claim(running, { content_types: ['audio'], max_jobs: 1 })
+    const begun = await task(running, 'one')
+    const at = Date.parse(String(begun['created_at'])) + 20_000
+    assert.ok(Math.abs(Date.parse(String(begun['estimated_completion'])) - at) < 5_000)
+    assert.ok(Number(begun['estimated_time_remaining']) > 10)
+    const { body } = await running.ask('GET', `/remote-jobs/${jobId}/status`)
+    assert.equal(body['estimated_completion'], begun['estimated_completion'])
+    assert.equal(body['estimate_basis'], 'prior')
   })
 })
 
