@@ -63,11 +63,7 @@ export class Intake {
       this.#options.maxUploadBytes,
     )
     try {
-      // A form sends its empty fields, too: nothing was said there.
-      const given = Object.fromEntries(
-        Object.entries(fields).filter(([, text]) => text.trim() !== ''),
-      )
-      const wanted = parseWire(uploadFields, given, 'body')
+      const wanted = parseWire(uploadFields, fields.toObject(), 'body')
       if (upload === null) {
         const msg = "The form has no part named 'file'."
         const problems = [{ loc: ['body', 'file'], msg: 'Field required', type: 'missing' }]

@@ -30,6 +30,11 @@ export const workerName = name.refine((id) => id !== LOCAL_WORKER, {
   error: `'${LOCAL_WORKER}' is the coordinator itself: give the worker another name.`,
 })
 export const priority = z.coerce.number().int().min(-1_000).max(1_000)
+/** What the original's server takes for true (FastAPI's rules): Python's clients send `True` in a form. */
+export function isTrue(value: unknown): boolean {
+  if (typeof value === 'string') return /^(true|1|yes|on|t|y)$/i.test(value.trim())
+  return value === true || value === 1
+}
 /** `audio, video` as a list of names. */
 export const commaList = z
   .string()

@@ -22,7 +22,7 @@ export const processRequest = z.object({
   metadata: optional(opaque, {}),
   processing_options: optional(opaque, {}),
   /** Also understood at the top, beside `metadata.remote`; the text "true" too. */
-  remote: z.union([z.boolean(), z.string().max(50)]).nullish(),
+  remote: z.union([z.boolean(), z.string().max(50), z.number()]).nullish(),
   priority: optional(priority, 0),
 })
 export type ProcessRequest = FromWire<z.output<typeof processRequest>>
@@ -47,6 +47,27 @@ export const processAnswer = z.object({
   job_id: z.string(),
 })
 export type ProcessAnswer = FromWire<z.output<typeof processAnswer>>
+
+/** The answer of `POST /ingest/file` for what has become a job: the original's keys, and ours. */
+export const ingestAnswer = z.object({
+  task_id: z.string(),
+  status: z.literal('pending'),
+  message: z.string(),
+  /** Seconds, as in {@link processAnswer}. */
+  estimated_time: z.number(),
+  estimate_basis: estimateBasis.nullable(),
+  status_url: z.string(),
+  job_id: z.string(),
+})
+export type IngestAnswer = FromWire<z.output<typeof ingestAnswer>>
+
+/** `DELETE /ingest/{task_id}`. */
+export const taskCancelledAnswer = z.object({
+  task_id: z.string(),
+  status: z.literal('cancelled'),
+  message: z.string(),
+  job_id: z.string(),
+})
 
 /** What follows a job's end, as `GET /remote-jobs/{id}` and `GET /status/{task_id}` show it. */
 export const continuationAnswer = z.object({

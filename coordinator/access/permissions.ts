@@ -47,6 +47,8 @@ const API_RULES: Readonly<Record<string, Rule>> = {
   'POST /workers/:id/resume': [],
 
   'POST /process': ['submit'],
+  'POST /ingest/file': ['submit'],
+  'DELETE /ingest/:task': ['submit'],
   'GET /status/:task': ['submit', 'read'],
   // The MoRAG server's own.
   'GET /*': ['submit', 'read'],

@@ -10,6 +10,7 @@ import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
 import { tooLarge } from './body-file.ts'
+import { FormFields } from './form-fields.ts'
 
 /** A file that came in, whole and on the disk, and not yet anybody's. */
 export interface Upload {
@@ -27,7 +28,7 @@ export interface FormSource {
 }
 
 export interface UploadForm {
-  fields: Record<string, string>
+  fields: FormFields
   /** Null when the form had no part named `file`. */
   upload: Upload | null
 }
@@ -52,7 +53,7 @@ export async function receiveForm(
   maxBytes: number,
 ): Promise<UploadForm> {
   checkLength(headers, maxBytes)
-  const fields: Record<string, string> = {}
+  const fields = new FormFields()
   const target = path.join(folder, randomUUID())
   const part: { stream?: Readable; stored?: Promise<Upload> } = {}
   try {
@@ -68,7 +69,7 @@ export async function receiveForm(
     })
     form.on('field', (name, value, _, isCut) => {
       if (isCut) form.destroy(tooMuch(`the field '${printable(name, { most: 100 })}'`))
-      else fields[name] = value
+      else fields.add(name, value)
     })
     for (const event of ['fieldsLimit', 'filesLimit', 'partsLimit'] as const)
       form.once(event, () => form.destroy(tooMany()))

@@ -1,5 +1,5 @@
 import { API } from '../../shared/wire.ts'
-import type { ProcessAnswer, TaskAnswer } from '../../shared/wire-ingestion.ts'
+import type { IngestAnswer, ProcessAnswer, TaskAnswer } from '../../shared/wire-ingestion.ts'
 import { hasEnded, type Job } from '../job/job.ts'
 import type { Views } from '../views.ts'
 import { celeryState, taskState } from './tasks.ts'
@@ -28,6 +28,17 @@ export function processAnswer(job: Job, views: Views, now: number): ProcessAnswe
       : `The ${job.contentType} file waits for a remote worker.`,
     jobId: job.jobId,
   }
+}
+
+/** The answer to a client of `POST /ingest/file` whose file has become a job. */
+export function ingestAnswer(job: Job, views: Views, now: number): IngestAnswer {
+  const { taskId, message, estimatedTimeSeconds, estimateBasis, statusUrl, jobId } = processAnswer(
+    job,
+    views,
+    now,
+  )
+  const estimatedTime = estimatedTimeSeconds
+  return { taskId, status: 'pending', message, estimatedTime, estimateBasis, statusUrl, jobId }
 }
 
 /** @param result what stands for the job's result; null unless it has completed. */

@@ -5,6 +5,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
+import { FormFields } from '../files/form-fields.ts'
 import { chunksOf } from '../files/request-chunks.ts'
 import { tooLarge } from '../files/body-file.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
@@ -26,8 +27,8 @@ export interface PeekedForm extends Seen {
 
 /** What is known of a form by now. */
 export interface Seen {
-  /** The field `request_data`; null: it has not come, or the form has none. */
-  requestData: string | null
+  /** Those that have come. */
+  fields: FormFields
   /** The part `file`; null: it has not come, or the form has none. */
   file: SeenFile | null
 }
@@ -91,7 +92,7 @@ export async function peekForm(
 
 /** Looks for what decides among the pieces of a form. @throws {Error} for what is no form. */
 class FormReader {
-  readonly seen: Seen = { requestData: null, file: null }
+  readonly seen: Seen = { fields: new FormFields(), file: null }
   readonly #form: InstanceType<typeof Busboy>
   #failure: Error | null = null
 
@@ -101,9 +102,7 @@ class FormReader {
       limits: { fieldSize: MEMORY_BYTES, parts: MAX_PARTS },
     })
     this.#form.once('partsLimit', () => (this.#failure ??= tooMany()))
-    this.#form.on('field', (name, value) => {
-      if (name === 'request_data' && value.trim() !== '') this.seen.requestData ??= value
-    })
+    this.#form.on('field', (name, value) => this.seen.fields.add(name, value))
     this.#form.on('file', (name, stream, filename) => {
       stream.on('error', () => undefined)
       if (name === 'file' && this.seen.file === null) this.#keepHead(stream, filename)

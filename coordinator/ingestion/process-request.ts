@@ -2,18 +2,20 @@ import { parseBounded } from '../../shared/bounded-json.ts'
 import { AppError } from '../../shared/errors.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import { printable } from '../../shared/printable.ts'
+import { isTrue } from '../../shared/wire-fields.ts'
 import { processRequest, type ProcessRequest } from '../../shared/wire-ingestion.ts'
 import type { Ingestion } from '../job/ingestion.ts'
 
 /**
  * What the `request_data` of a form asks for that is to become a job.
+ * @param where what its names stand in, for the sentence.
  * @throws {AppError} `bad_request` with a sentence that names what does not fit.
  */
-export function parseRequestData(text: string | null): ProcessRequest {
+export function parseRequestData(text: string | null, where: string): ProcessRequest {
   if (text === null) throw bad("The form has no field 'request_data'.")
-  const raw = parsed(text)
+  const raw = jsonIn(text)
   if (raw === undefined) throw bad("The field 'request_data' is not JSON.")
-  const request = fitting(raw)
+  const request = fitting(raw, where)
   if (request.sourceType !== 'file') {
     const given = printable(request.sourceType)
     throw bad(`Files are taken here: source_type is '${given}', and has to be 'file'.`)
@@ -24,7 +26,7 @@ export function parseRequestData(text: string | null): ProcessRequest {
 /** Whether `request_data` asks for a remote worker; nonsense does not. It is told before all of it is checked. */
 export function asksForRemote(text: string | null): boolean {
   const data = told(text)
-  return [data.remote, data.metadata?.remote].some((value) => value === true || value === 'true')
+  return isTrue(data.remote) || isTrue(data.metadata?.remote)
 }
 
 /** The content type that `request_data` says; null: it says none. It is told before all of it is checked. */
@@ -62,11 +64,12 @@ interface Told {
 }
 
 function told(text: string | null): Told {
-  const raw = text === null ? undefined : parsed(text)
+  const raw = text === null ? undefined : jsonIn(text)
   return typeof raw === 'object' && raw !== null ? raw : {}
 }
 
-function parsed(text: string): unknown {
+/** A client's JSON; undefined: it is none. */
+export function jsonIn(text: string): unknown {
   try {
     return parseBounded(text)
   } catch {
@@ -74,13 +77,13 @@ function parsed(text: string): unknown {
   }
 }
 
-function fitting(raw: unknown): ProcessRequest {
+function fitting(raw: unknown, where: string): ProcessRequest {
   try {
     return parseWire(processRequest, raw, 'body')
   } catch (error) {
     if (!(error instanceof AppError) || error.problems === undefined) throw error
     const said = error.problems.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`)
-    throw bad(`The field 'request_data' does not fit: ${said.join('; ')}.`, error)
+    throw bad(`${where} does not fit: ${said.join('; ')}.`, error)
   }
 }
 

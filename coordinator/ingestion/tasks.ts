@@ -16,15 +16,14 @@ export class Tasks {
     })
   }
 
-  /** The newest job of a task that fits, if there is one. */
-  find(taskId: string, fits: (job: Job) => boolean): Job | undefined {
-    let newest: Job | undefined
-    for (const jobId of this.#ids.get(taskId) ?? []) {
-      const job = this.#jobs.find(jobId)
-      if (job === undefined || !fits(job)) continue
-      if (newest === undefined || job.createdAt >= newest.createdAt) newest = job
-    }
-    return newest
+  /** The jobs of a task that fit, newest first. */
+  find(taskId: string, fits: (job: Job) => boolean): Job[] {
+    const found = Array.from(this.#ids.get(taskId) ?? [], (jobId) => this.#jobs.find(jobId))
+    return found
+      .filter((job) => job !== undefined)
+      .filter(fits)
+      .toReversed()
+      .toSorted((a, b) => b.createdAt - a.createdAt)
   }
 
   #add({ ingestionTaskId, jobId }: Job): void {

@@ -9,7 +9,7 @@ const TREES = new Set(['remote-jobs', 'workers'])
 /** Ours alone by themselves. */
 const LEAVES = new Set(['health', 'ready', 'session', 'events', 'metrics', 'openapi.json'])
 /** Ours for some requests, and the MoRAG server's for others. */
-const SHARED = new Set(['process', 'status'])
+const SHARED = new Set(['process', 'ingest', 'status'])
 const ROOT = plainSegments(API)
 
 /** Whether a path is ours alone, never the MoRAG server's to answer. @param path as it is routed. */

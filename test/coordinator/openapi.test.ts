@@ -211,6 +211,9 @@ describe('the answers of a running coordinator', () => {
     const form = await formOf({ metadata: { remote: true }, content_type: 'audio' })
     const processed = await call('process', '/process', form)
     check('Job', (await running.ask('GET', `/remote-jobs/${String(processed['job_id'])}`)).body)
+    const older = await formOf({ remote: true, source_type: 'audio' })
+    const { task_id: taskId } = await call('ingestFile', '/ingest/file', older)
+    await call('cancelTask', `/ingest/${String(taskId)}`)
     for (const id of ['health', 'ready', 'metrics']) await call(id, `/${id}`)
     assert.deepEqual(
       await call('openapi', '/openapi.json'),

@@ -1,0 +1,75 @@
+import { isTrue } from '../../shared/wire-fields.ts'
+import type { FormFields } from '../files/form-fields.ts'
+import { jsonIn } from './process-request.ts'
+
+/** What `POST /process` has a place for; all else goes to its `processing_options`. */
+const PLACED = [
+  'mode',
+  'source_type',
+  'content_type',
+  'document_id',
+  'webhook_url',
+  'webhook_config',
+  'metadata',
+  'remote',
+  'priority',
+  'processing_options',
+]
+const JSON_OBJECTS = ['metadata', 'webhook_config', 'processing_options', 'database_config']
+
+/**
+ * What a form of the original's older `POST /ingest/file` asks for, as the `request_data` of `POST /process`. It has the
+ * same names as form fields, in a later version also in a field `request_data`, and in `source_type` the content type.
+ * Nothing is checked: what does not fit stays as it came.
+ */
+export function requestDataIn(fields: FormFields): string {
+  const text = fields.get('request_data')
+  const told = text === null ? {} : objectIn(text)
+  if (told === null) return text!
+  const asked = { ...fieldsIn(fields), ...told }
+  const { source_type, content_type, webhook_url, webhook_config, metadata } = asked
+  const { mode, document_id, remote, priority, processing_options } = asked
+  const others = Object.entries(asked).filter(([name]) => !PLACED.includes(name))
+  return JSON.stringify({
+    mode: mode ?? 'ingest',
+    source_type: 'file',
+    content_type: content_type ?? (source_type === 'file' ? undefined : source_type),
+    document_id,
+    webhook_config: webhook_config ?? (webhook_url == null ? undefined : { url: webhook_url }),
+    metadata,
+    remote: remote === undefined ? undefined : isTrue(remote),
+    priority,
+    processing_options: isObject(processing_options)
+      ? { ...Object.fromEntries(others), ...processing_options }
+      : (processing_options ?? Object.fromEntries(others)),
+  })
+}
+
+function fieldsIn(fields: FormFields): Record<string, unknown> {
+  const found: [string, unknown][] = []
+  for (const [key, values] of fields.entries()) {
+    const name = key.replace(/\[\]$/, '')
+    if (name === 'request_data') continue
+    const read = values.map((value) => valueOf(name, value))
+    found.push([name, key.endsWith('[]') || read.length > 1 ? read : read[0]])
+  }
+  return Object.fromEntries(found)
+}
+
+/** A field's text as the value that JSON would have in its place. */
+function valueOf(name: string, text: string): unknown {
+  if (JSON_OBJECTS.includes(name)) return objectIn(text) ?? text
+  if (name.startsWith('databases')) return jsonIn(text) ?? text
+  if (name.startsWith('chunk_') && /^\d{1,9}$/.test(text)) return Number(text)
+  if (name !== 'document_id' && /^(true|false)$/i.test(text)) return isTrue(text)
+  return text
+}
+
+function objectIn(text: string): Record<string, unknown> | null {
+  const value = jsonIn(text)
+  return isObject(value) ? value : null
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
