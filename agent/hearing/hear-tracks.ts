@@ -3,7 +3,13 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { probe } from '../media/media.ts'
 import type { AudioTrack } from '../media/media-info.ts'
-import { rankTracks, trackWarnings, type TrackFinds, type TrackWish } from '../media/track-rank.ts'
+import {
+  NO_FINDS,
+  rankTracks,
+  trackWarnings,
+  type TrackFinds,
+  type TrackWish,
+} from '../media/track-rank.ts'
 import { trackName } from '../media/tracks.ts'
 import { mixWavs } from '../media/wav-write.ts'
 import type { Checkpoint } from './checkpoint.ts'
@@ -46,16 +52,33 @@ export async function hearTracks(
   if (wish.wanted === MIX && audio.length > 1) return await hearMixed(parts, request)
   const plain = wish.wanted === MIX ? { ...wish, wanted: null } : wish
   const begun = audio.find((track) => checkpointOf(track) !== null)
+  const rest = begun === undefined ? null : await goOn(parts, request, begun)
+  if (rest !== null) return rest
   const usual = rankTracks(audio, plain)
   const finds =
-    usual.length > 1 && begun === undefined
-      ? await sampleTracks(parts.tools, parts.finder, usual, request)
-      : { unreadable: new Set<number>(), silent: new Set<number>(), faint: new Set<number>() }
-  const ranked = begun === undefined ? rankTracks(audio, plain, finds) : [begun]
-  const found = await firstWithSpeech(parts, request, ranked, finds)
+    usual.length > 1 ? await sampleTracks(parts.tools, parts.finder, usual, request) : NO_FINDS
+  const ranked = rankTracks(audio, plain, finds)
+  const anew = { ...request, checkpointOf: () => null }
+  const found = await firstWithSpeech(parts, anew, ranked, finds)
   if (found === null) return null
-  const why = found.hearing.resumed ? [] : trackWarnings(audio, found.track, plain, found.finds)
+  const why = trackWarnings(audio, found.track, plain, found.finds)
   return { ...found, warnings: [...found.warnings, ...why] }
+}
+
+/** The rest of a track that an earlier attempt began; null: it is not to be had here, and all is found out anew. */
+async function goOn(
+  parts: PipelineParts,
+  request: TracksRequest,
+  track: AudioTrack,
+): Promise<HeardTrack | null> {
+  try {
+    const found = await firstWithSpeech(parts, request, [track], NO_FINDS)
+    return found?.hearing.resumed === true ? found : null
+  } catch (error) {
+    request.signal.throwIfAborted()
+    if (isOfTrack(error)) return null
+    throw error
+  }
 }
 
 async function firstWithSpeech(
@@ -85,8 +108,7 @@ async function firstWithSpeech(
       if (found !== null) quiet.push(found)
     } catch (error) {
       request.signal.throwIfAborted()
-      const isTheTracks = error instanceof AppError && OF_A_TRACK.has(error.code)
-      if (!isTheTracks) throw error
+      if (!isOfTrack(error)) throw error
       unreadable.add(track.index)
       errors.push(error)
     }
@@ -96,8 +118,12 @@ async function firstWithSpeech(
   return null
 }
 
-/** What another track of the file may not have. */
-const OF_A_TRACK = new Set(['unsupported_media', 'invalid_media', 'no_audio'])
+/** Whether it is what another track of the file may not have. */
+function isOfTrack(error: unknown): error is AppError {
+  return (
+    error instanceof AppError && /^(unsupported_media|invalid_media|no_audio)$/.test(error.code)
+  )
+}
 
 /** All tracks at once, each as loud as speech is. */
 async function hearMixed(parts: PipelineParts, request: TracksRequest): Promise<HeardTrack | null> {
@@ -113,7 +139,7 @@ async function hearMixed(parts: PipelineParts, request: TracksRequest): Promise<
       else mixed.push(found)
     } catch (error) {
       signal.throwIfAborted()
-      if (!(error instanceof AppError) || !OF_A_TRACK.has(error.code)) throw error
+      if (!isOfTrack(error)) throw error
       lost.push(track)
       errors.push(error)
     }

@@ -33,7 +33,8 @@ export async function probe(
 ): Promise<MediaInfo> {
   const { opening, pieces, hasOwnTime } = await inspect(file)
   const media = await look(tools, file, opening.args, options.signal)
-  if (pieces.length > 0 && media.video === null) media.pieces = pieces
+  if (pieces.length > 0 && (media.video === null || media.format === 'mpegts'))
+    media.pieces = pieces
   if (hasOwnTime) delete media.startSeconds
   if (opening.isCutOff) media.isCutOff = true
   if (media.audio.length > 0 || !STREAMED.test(media.format)) return media
@@ -99,7 +100,12 @@ export async function decode(
   }
   return await decodePieces(media.pieces, outWav, signal, async (piece, wav, before) => {
     const onProgress = (at: number): void => options.onProgress(before + at)
-    const place = { file, track, outWav: wav, piece }
+    const place = {
+      file,
+      track: Math.min(track, (piece.tracks ?? Infinity) - 1),
+      outWav: wav,
+      piece,
+    }
     return await decodePart(tools, place, { ...options, onProgress })
   })
 }

@@ -1,9 +1,12 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { formOf, tsPieces } from './ts-pieces.ts'
 
 /** A part of a file that is a file by itself, in bytes; `to` is not in it. */
 export interface Piece {
   from: number
   to: number
+  /** How many audio tracks it has, where that is known. */
+  tracks?: number
 }
 
 /** A page of Ogg: its header, without and with the longest list of its segments. */
@@ -12,18 +15,22 @@ const PAGE_HEAD_BYTES = PAGE_BYTES + 255
 /** `fLaC` and the head of its first block, which is 34 bytes long. */
 const FLAC_BYTES = 8
 const BLOCK_BYTES = 1024 * 1024
+const HEAD_BYTES = 1024
 /** A radio station's recording begins anew with every title; behind so many all else is one piece. */
 const MOST_PIECES = 200
 
 /**
- * The pieces of an Ogg or FLAC file that is several files one behind the other (RFC 3533, "chaining"), of which ffmpeg
- * reads the first only, or the others wrongly, where their form is another one. None where it is a single file. Throws
- * what the file system does.
+ * The pieces of an Ogg or FLAC file that is several files one behind the other (RFC 3533, "chaining"), or of a transport
+ * stream whose sound changes, of which ffmpeg reads the first only, or the others wrongly, where their form is another
+ * one. None where it is a single file. Throws what the file system does.
  */
 export async function piecesOf(file: string): Promise<Piece[]> {
   const handle = await open(file)
   try {
-    const kind = KINDS.get((await readAt(handle, 0, 4)).toString('latin1'))
+    const head = await readAt(handle, 0, HEAD_BYTES)
+    const form = formOf(head)
+    if (form !== null) return await tsPieces(handle, form)
+    const kind = KINDS.get(head.toString('latin1', 0, 4))
     if (kind === undefined) return []
     const { size } = await handle.stat()
     const starts: number[] = []

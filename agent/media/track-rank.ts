@@ -18,7 +18,7 @@ export interface TrackWish {
   wanted: number | string | null
 }
 
-const NO_FINDS: TrackFinds = { unreadable: new Set(), silent: new Set(), faint: new Set() }
+export const NO_FINDS: TrackFinds = { unreadable: new Set(), silent: new Set(), faint: new Set() }
 
 /**
  * The tracks to hear, the best first. What is asked for stands alone where the file has it. Otherwise a track that can be

@@ -1,47 +1,24 @@
 import assert from 'node:assert/strict'
 import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createMoonshine } from '../../agent/engines/moonshine.ts'
 import { chooseEngine } from '../../agent/engines/registry.ts'
-import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
-import { Slots } from '../../agent/host/slots.ts'
-import { modelsDir } from '../../agent/paths.ts'
-import { createPipeline } from '../../agent/work/pipeline.ts'
 import { engineSettings } from './engine-request.ts'
-import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+import { convertFile, embeddedPipeline } from './embedded.ts'
+import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
 import { installReplay } from './replay/install.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal
-const engine = createMoonshine({ modelsDir: modelsDir() })
-const pipeline = createPipeline({
-  tools: await testTools(),
-  engine,
-  slots: new Slots([{ index: 0, gpu: null }]),
-  finder: createSpeechFinder({ dir: modelsDir() }),
-  speakers: { always: false, prefix: 'Speaker_', models: null },
-  audioTrack: null,
-  models: [],
-})
-after(() => engine.close())
+const pipeline = await embeddedPipeline()
 
 /** Speech in that language. */
 const spoken = (language: string): string =>
   fileURLToPath(new URL(`recorded/languages/${language}.opus`, import.meta.url))
 
-const convert = async (sourcePath: string, taskOptions: Record<string, unknown> = {}) =>
-  await pipeline.convert({
-    jobId: 'language',
-    sourcePath,
-    filename: path.basename(sourcePath),
-    contentType: 'audio',
-    taskOptions,
-    workDir: await mkdtemp(path.join(folder, 'work-')),
-    signal,
-    report() {},
-  })
+const convert = async (file: string, taskOptions: Record<string, unknown> = {}) =>
+  await convertFile(pipeline, folder, file, { taskOptions })
 
 describe('an engine that knows English only', () => {
   for (const language of ['nl', 'pl']) {

@@ -1,23 +1,20 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { after, describe, it } from 'node:test'
+import { describe, it } from 'node:test'
 import type { Engine } from '../../agent/engines/engine.ts'
 import { createMoonshine } from '../../agent/engines/moonshine.ts'
 import { modelsDir } from '../../agent/paths.ts'
-import { createPipeline, type Converted } from '../../agent/work/pipeline.ts'
-import { Slots } from '../../agent/host/slots.ts'
-import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
+import type { Converted } from '../../agent/work/pipeline.ts'
 import { AppError } from '../../shared/errors.ts'
 import { wordErrors } from '../../agent/wer.ts'
-import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+import { convertFile, embeddedPipeline } from './embedded.ts'
+import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
 
 type Checkpoint = Record<string, unknown>
 
 const folder = tempFolder()
-const signal = new AbortController().signal
 const moonshine = createMoonshine({ modelsDir: modelsDir() })
-after(() => moonshine.close())
 
 /** How much audio the engine was given, in seconds. */
 let given = 0
@@ -32,14 +29,7 @@ const engine: Engine = {
   },
   close: () => moonshine.close(),
 }
-const pipeline = createPipeline({
-  tools: await testTools(),
-  engine,
-  slots: new Slots([{ index: 0, gpu: null }]),
-  finder: createSpeechFinder({ dir: modelsDir() }),
-  speakers: { always: false, prefix: 'Speaker_', models: null },
-  models: [],
-})
+const pipeline = await embeddedPipeline({ engine })
 
 async function convert(
   file: string,
@@ -48,19 +38,12 @@ async function convert(
 ): Promise<{ converted: Converted; checkpoints: Checkpoint[]; seconds: number }> {
   const checkpoints: Checkpoint[] = []
   given = 0
-  const converted = await pipeline.convert({
-    jobId: 'j1',
-    sourcePath: file,
-    filename: path.basename(file),
-    contentType: 'audio',
+  const converted = await convertFile(pipeline, folder, file, {
     taskOptions,
-    workDir: path.join(folder, 'work'),
     sha256: 'abc',
     checkpoint,
     // As the wire does, so that nothing is shared.
     onCheckpoint: (one) => checkpoints.push(JSON.parse(JSON.stringify(one)) as Checkpoint),
-    signal,
-    report() {},
   })
   return { converted, checkpoints, seconds: given }
 }
@@ -120,6 +103,26 @@ describe('a recording that was begun', () => {
       convert(CLIPS.jfk.file, {}, told),
       (error: unknown) => error instanceof AppError && error.code === 'unsupported_language',
     )
+  })
+
+  it('begins anew where the track cannot be decoded any more, with the one that can', async () => {
+    const { jfk, austen } = CLIPS
+    const filters = '[0:a][1:a]concat=n=2:v=0:a=1[a]'
+    const file =
+      await ffmpeg`-i ${austen.file} -i ${jfk.file} -i ${jfk.file} -filter_complex ${filters} -map [a] -map 2
+      -c:a alac ${path.join(folder, 'two.mov')}`
+    const whole = await convert(file, {})
+    const bytes = await readFile(file)
+    // The first track's sound is of a kind that nobody knows.
+    bytes.write('nope', bytes.indexOf('alac'), 'latin1')
+    const damaged = path.join(folder, 'damaged.mov')
+    await writeFile(damaged, bytes)
+    assert.equal(whole.checkpoints.length, 2)
+    const anew = await convert(damaged, {})
+    const rest = await convert(damaged, {}, whole.checkpoints[0])
+    assert.match(whole.converted.content, /Dashwood/)
+    assert.doesNotMatch(rest.converted.content, /Dashwood/)
+    assert.deepEqual(rest.converted.metadata, anew.converted.metadata)
   })
 
   it('begins anew for other options, another source and what is no checkpoint', async () => {

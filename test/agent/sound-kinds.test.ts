@@ -1,47 +1,19 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { after, describe, it } from 'node:test'
-import { createMoonshine } from '../../agent/engines/moonshine.ts'
-import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
-import { Slots } from '../../agent/host/slots.ts'
+import { describe, it } from 'node:test'
 import { readWavHeader } from '../../agent/media/wav.ts'
-import { modelsDir } from '../../agent/paths.ts'
 import { wordErrors } from '../../agent/wer.ts'
-import { createPipeline } from '../../agent/work/pipeline.ts'
-import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+import { convertFile, embeddedPipeline, heardIn } from './embedded.ts'
+import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
 
 const folder = tempFolder()
-const engine = createMoonshine({ modelsDir: modelsDir() })
-const pipeline = createPipeline({
-  tools: await testTools(),
-  engine,
-  slots: new Slots([{ index: 0, gpu: null }]),
-  finder: createSpeechFinder({ dir: modelsDir() }),
-  speakers: { always: false, prefix: 'Speaker_', models: null },
-  models: [],
-})
-after(() => engine.close())
+const pipeline = await embeddedPipeline()
 
-/** What is heard in a file: the texts of its segments by speaker, and what is said of it. */
-async function listenTo(file: string, taskOptions: Record<string, unknown> = {}) {
-  const { transcript, metadata } = await pipeline.convert({
-    jobId: 'kind',
-    sourcePath: file,
-    filename: path.basename(file),
-    contentType: 'audio',
-    taskOptions: { language: 'en', ...taskOptions },
-    workDir: await mkdtemp(path.join(folder, 'work-')),
-    signal: new AbortController().signal,
-    report() {},
-  })
-  const said = (speaker?: string): string =>
-    transcript.segments
-      .filter((segment) => speaker === undefined || segment.speaker === speaker)
-      .map(({ text }) => text)
-      .join(' ')
-  return { said, segments: transcript.segments, warnings: String(metadata['warnings']) }
-}
+const listenTo = async (file: string, taskOptions: Record<string, unknown> = {}) =>
+  heardIn(
+    await convertFile(pipeline, folder, file, { taskOptions: { language: 'en', ...taskOptions } }),
+  )
 
 const { jfk } = CLIPS
 const at = (name: string): string => path.join(folder, name)

@@ -1,43 +1,21 @@
 import assert from 'node:assert/strict'
-import { mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
-import { after, describe, it } from 'node:test'
-import { createMoonshine } from '../../agent/engines/moonshine.ts'
-import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
-import { Slots } from '../../agent/host/slots.ts'
-import { modelsDir } from '../../agent/paths.ts'
+import { describe, it } from 'node:test'
 import { wordErrors } from '../../agent/wer.ts'
-import { createPipeline } from '../../agent/work/pipeline.ts'
-import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+import { convertFile, embeddedPipeline, heardIn } from './embedded.ts'
+import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
 
 const folder = tempFolder()
-const engine = createMoonshine({ modelsDir: modelsDir() })
-const pipeline = createPipeline({
-  tools: await testTools(),
-  engine,
-  slots: new Slots([{ index: 0, gpu: null }]),
-  finder: createSpeechFinder({ dir: modelsDir() }),
-  speakers: { always: false, prefix: 'Speaker_', models: null },
-  models: [],
-})
-after(() => engine.close())
+const pipeline = await embeddedPipeline()
 
 const { jfk, austen } = CLIPS
 const at = (name: string): string => path.join(folder, name)
 
 async function listenTo(file: string, taskOptions: Record<string, unknown> = {}) {
-  const { transcript, metadata } = await pipeline.convert({
-    jobId: 'tracks',
-    sourcePath: file,
-    filename: path.basename(file),
-    contentType: 'audio',
-    taskOptions: { language: 'en', ...taskOptions },
-    workDir: await mkdtemp(path.join(folder, 'work-')),
-    signal: new AbortController().signal,
-    report() {},
-  })
-  const warnings = String(metadata['warnings'])
-  return { said: transcript.segments.map(({ text }) => text).join(' '), warnings }
+  const heard = heardIn(
+    await convertFile(pipeline, folder, file, { taskOptions: { language: 'en', ...taskOptions } }),
+  )
+  return { ...heard, said: heard.said() }
 }
 
 /** Two voices, each on a track of its own with a filter over it, the second one later and a comment. */
