@@ -77,7 +77,7 @@ export async function assemble(
   jobs.onChange((before, after) => {
     if (after !== null) estimates.learn(after, before)
   })
-  jobs.terms.resume(jobs.policy.leaseMs)
+  await jobs.terms.resume(jobs.policy)
   clock.onStep((ms) => {
     log.warn({ step_ms: ms }, 'the clock of this machine was set: leases and waits last as before')
     jobs.terms.step(ms)

@@ -2,7 +2,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { InvalidArgumentError, type Command, type Option } from 'commander'
 import type { Configured } from '../shared/config.ts'
-import { DAY, HOUR, MINUTE, SECOND } from '../shared/duration.ts'
+import { DAY } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
 import {
@@ -20,7 +20,8 @@ import {
 } from './ingestion/config.ts'
 import type { LogFormat, LogLevel } from './logger.ts'
 import type { Policy } from './job/policy.ts'
-import { atLeast, bytes, finite, orNever, pathList, timeouts } from './setting-values.ts'
+import { addPolicySettings, policyOf, type PolicyFlags } from './policy-config.ts'
+import { bytes, finite, orNever, pathList } from './setting-values.ts'
 import { addTlsSettings, tlsConfig, type TlsFlags } from './sockets/tls-config.ts'
 import type { CertificateFiles } from './sockets/tls.ts'
 
@@ -49,19 +50,13 @@ export interface Retention {
   readonly sourcesMs: number | 'on-success' | null
 }
 
-interface Flags extends AccessFlags, IngestionFlags, TlsFlags {
+interface Flags extends AccessFlags, IngestionFlags, PolicyFlags, TlsFlags {
   host: string
   port: number
   dataDir: string
   mediaRoot?: string[]
   maxUpload: number
   maxRetries: number
-  lease: number
-  stall: number
-  timeout?: Record<string, number>
-  timeoutFactor: number
-  /** Infinite: no limit. */
-  queueLimit: number
   keepCompleted: number
   keepFailed: number
   removeSources: number | 'on-success'
@@ -69,7 +64,6 @@ interface Flags extends AccessFlags, IngestionFlags, TlsFlags {
   logFormat: LogFormat
 }
 
-const DEADLINES = { audio: HOUR, video: HOUR, document: 15 * MINUTE, default: HOUR }
 const GIB = 1024 ** 3
 
 /** The settings of `serve`: a flag wins over its variable, a variable over the default. */
@@ -102,45 +96,8 @@ export function addSettings(command: Command): Command {
         .argParser(wholeNumber(0, 100))
         .default(3),
     )
-    .addOption(
-      setting('--lease <duration>', 'silence after which an agent is given up', 'MORAG_LEASE')
-        .argParser(atLeast(3 * SECOND))
-        .default(MINUTE, '60s'),
-    )
-    .addOption(
-      setting(
-        '--stall <duration>',
-        'time without progress after which an attempt is given up',
-        'MORAG_STALL',
-      )
-        .argParser(atLeast(SECOND))
-        .default(10 * MINUTE, '10m'),
-    )
-    .addOption(
-      setting(
-        '--timeout <type=duration>',
-        'how long an attempt may take (default: audio=60m,video=60m,document=15m)',
-        'MORAG_TIMEOUTS',
-      ).argParser(timeouts),
-    )
-    .addOption(
-      setting(
-        '--timeout-factor <times>',
-        '… but at least this many times the recording',
-        'MORAG_TIMEOUT_FACTOR',
-      )
-        .argParser(wholeNumber(0, 1_000))
-        .default(4),
-    )
-    .addOption(
-      setting(
-        '--queue-limit <duration>',
-        'how long a job may wait for a worker',
-        'MORAG_QUEUE_LIMIT',
-      )
-        .argParser(orNever('off'))
-        .default(Infinity, 'off'),
-    )
+  addPolicySettings(command)
+  command
     .addOption(
       setting(
         '--keep-completed <duration>',
@@ -228,13 +185,7 @@ export function configOf(flags: Flags): Config {
     ...accessConfig(flags, { host: flags.host, dataDir }),
     maxUploadBytes: flags.maxUpload,
     maxRetries: flags.maxRetries,
-    policy: {
-      leaseMs: flags.lease,
-      stallMs: flags.stall,
-      deadlineMs: { ...DEADLINES, ...flags.timeout },
-      deadlineFactor: flags.timeoutFactor,
-      queueLimitMs: finite(flags.queueLimit),
-    },
+    policy: policyOf(flags),
     retention: {
       completedMs: finite(flags.keepCompleted),
       failedMs: finite(flags.keepFailed),

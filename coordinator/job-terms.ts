@@ -1,7 +1,8 @@
 import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
 import { openAtOf, type Job, type PendingJob, type ProcessingJob } from './job/job.ts'
-import { freshLease, startsOrEndsWaiting } from './job/lease.ts'
+import { freshLease, isWorthWriting } from './job/lease.ts'
+import type { Policy } from './job/policy.ts'
 import type { JobQueue } from './job/queue.ts'
 import { withMissedTime } from './job/missed-time.ts'
 import { steppedJob } from './job/stepped-job.ts'
@@ -23,7 +24,7 @@ export class JobTerms {
   readonly #queue: JobQueue
   readonly #now: () => number
   readonly #log: Logger
-  /** The jobs whose wait for a slot has begun or ended, and could not be written down. */
+  /** The jobs whose lease has changed so that a restart has to know, and could not be written down. */
   readonly #unwritten = new Set<string>()
   /** What has happened to all of them while some are being written, oldest first. */
   #changes: ((job: Job) => Job)[] = []
@@ -38,17 +39,21 @@ export class JobTerms {
 
   /**
    * Fills the queue from the store. Every running attempt gets a full fresh term: its worker could not reach us while we
-   * were away.
+   * were away. From when on one of the original protocol is waited for is written down, for a restart that follows.
    */
-  resume(leaseMs: number): void {
+  async resume(policy: Policy): Promise<void> {
     const now = this.#now()
     for (const jobId of this.#store.idsOf('pending'))
       this.#queue.add(this.#store.get(jobId) as PendingJob, now)
+    const inGrace: ProcessingJob[] = []
     for (const jobId of this.#store.idsOf('processing')) {
       const job = this.#store.get(jobId)
       if (job?.status !== 'processing') continue
-      this.#store.touch({ ...job, lease: freshLease(job.lease, now, leaseMs) })
+      const after = { ...job, lease: freshLease(job, now, policy) }
+      this.#store.touch(after)
+      if (after.lease.graceUntilAt !== job.lease.graceUntilAt) inGrace.push(after)
     }
+    await Promise.all(inGrace.map(async (job) => await this.#writeLease(job)))
   }
 
   /** The clock was set by so much. */
@@ -96,29 +101,32 @@ export class JobTerms {
   }
 
   /**
-   * Keeps what a heartbeat has made of a lease: in memory, and durable where a wait begins or ends, because a restart must
-   * not take a wait for work. Nobody is refused where that cannot be written: it is tried again with the next heartbeat,
+   * Keeps what has become of a lease: in memory, and durable what {@link isWorthWriting}. Nobody is refused where that cannot be written: it is tried again with the next heartbeat,
    * and a store that has failed says so to whoever brings a result.
    */
   async renew(before: ProcessingJob, after: ProcessingJob): Promise<ProcessingJob> {
     this.#store.touch(after)
-    const isDue = startsOrEndsWaiting(before.lease, after.lease)
-    if (!isDue && !this.#unwritten.has(after.jobId)) return after
+    const isDue = isWorthWriting(before.lease, after.lease) || this.#unwritten.has(after.jobId)
+    return isDue ? await this.#writeLease(after) : after
+  }
+
+  async #writeLease(job: ProcessingJob): Promise<ProcessingJob> {
+    const { jobId } = job
     try {
-      return await this.write(after)
+      return await this.write(job)
     } catch (error) {
       const text =
-        'the begin or end of a wait for a slot cannot be written, and is with a later heartbeat'
+        'what a restart has to know of a running attempt cannot be written, and is with a later heartbeat'
       const facts = error instanceof AppError ? { code: error.code } : { err: error }
-      if (this.#unwritten.size === 0) this.#log.warn({ job_id: after.jobId, ...facts }, text)
-      this.#unwritten.add(after.jobId)
-      return after
+      if (this.#unwritten.size === 0) this.#log.warn({ job_id: jobId, ...facts }, text)
+      this.#unwritten.add(jobId)
+      return job
     }
   }
 
   #written(jobId: string): void {
     if (this.#unwritten.delete(jobId) && this.#unwritten.size === 0)
-      this.#log.info('waits for slots are written again')
+      this.#log.info('what a restart has to know of running attempts is written again')
   }
 
   #changed<T extends Job>(job: T, changes: readonly ((job: Job) => Job)[]): T {

@@ -2,12 +2,20 @@ import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
 import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './job/continuation.ts'
-import { hasEnded, type EndedJob, type Job, type JobEvent, type PendingJob } from './job/job.ts'
+import {
+  hasEnded,
+  lastAttempt,
+  type EndedJob,
+  type Job,
+  type JobEvent,
+  type Lease,
+  type PendingJob,
+} from './job/job.ts'
 import type { Policy } from './job/policy.ts'
 import { JobQueue } from './job/queue.ts'
 import { isJobId } from './storage/record.ts'
 import { JobTerms } from './job-terms.ts'
-import type { JobStore } from './storage/job-store.ts'
+import { isRefused, type JobStore } from './storage/job-store.ts'
 import { transitionFacts, type TokenName } from './job/transition-line.ts'
 import { transition } from './job/transition.ts'
 import { Turns } from './turns.ts'
@@ -167,12 +175,16 @@ export class Jobs {
     this.#log.warn({ job_id: jobId, artifact }, 'another result came for a job that is completed')
   }
 
-  /** Notes that the worker of the newest attempt has begun to fetch its source. */
-  async markDownload(jobId: string): Promise<void> {
+  /** Changes the lease of an attempt, where it still runs; durable as a heartbeat is. */
+  async changeLease(
+    jobId: string,
+    attempt: number,
+    change: (lease: Lease, now: number) => Lease,
+  ): Promise<void> {
     await this.#turns.take(jobId, async () => {
       const [now, job] = [this.now(), this.#store.get(jobId)]
-      if (job?.status !== 'processing') return
-      this.#store.touch({ ...job, lease: { ...job.lease, downloadAt: now, movedAt: now } })
+      if (job?.status !== 'processing' || lastAttempt(job)?.number !== attempt) return
+      await this.terms.renew(job, { ...job, lease: change(job.lease, now) })
     })
   }
 
@@ -233,9 +245,4 @@ export class Jobs {
     )
     for (const listener of this.#listeners) listener(before, after)
   }
-}
-
-/** Whether a change certainly did not happen. */
-function isRefused(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'no_space'
 }

@@ -5,7 +5,7 @@ import type { JobFiles } from './files/job-files.ts'
 import { hasEnded, openAtOf, type EndedJob } from './job/job.ts'
 import { keptUntil } from './job/keep.ts'
 import type { Jobs } from './jobs.ts'
-import { deadlineOf } from './job/lease.ts'
+import { overdue } from './job/lease.ts'
 
 type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
 
@@ -43,13 +43,10 @@ export class Upkeep {
   async expire(dryRun = false): Promise<number> {
     const now = this.#jobs.now()
     const { queueLimitMs } = this.#jobs.policy
-    const due: { jobId: string; type: 'lease_expired' | 'deadline_passed' }[] = []
+    const due: { jobId: string; type: NonNullable<ReturnType<typeof overdue>> }[] = []
     for (const job of this.#jobs.inStatus('processing')) {
-      if (job.status !== 'processing') continue
-      const { expiresAt } = job.lease
-      if (deadlineOf(job.lease, now) <= now) due.push({ jobId: job.jobId, type: 'deadline_passed' })
-      else if (expiresAt !== null && expiresAt <= now)
-        due.push({ jobId: job.jobId, type: 'lease_expired' })
+      const type = job.status === 'processing' ? overdue(job.lease, now) : null
+      if (type !== null) due.push({ jobId: job.jobId, type })
     }
     if (queueLimitMs !== null) {
       for (const job of this.#jobs.inStatus('pending')) {

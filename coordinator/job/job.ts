@@ -1,4 +1,5 @@
 import type { Outcome } from '../../shared/wire.ts'
+import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import type { Continuation } from './continuation.ts'
 import type { Ingestion } from './ingestion.ts'
 
@@ -46,6 +47,10 @@ export interface Lease {
   movedAt: number
   /** When the worker began to fetch the source. */
   downloadAt: number | null
+  /** When it had the source's last byte; durable for a worker of the original protocol. */
+  downloadedAt: number | null
+  /** Of a worker of the original protocol, after a restart: until when it is waited for; null: until the deadline. */
+  graceUntilAt: number | null
   /** The last beat said that the attempt waits for its slot: counted up to then. */
   waitingSinceAt: number | null
   /** How long it has waited up to the last beat. */
@@ -143,12 +148,18 @@ export type JobEvent =
   /** For another worker, while it waits for a slot where it is. */
   | { type: 'take_back'; attempt: number }
   | { type: 'lease_expired' }
+  | { type: 'grace_passed' }
   | { type: 'deadline_passed' }
   | { type: 'cancel' }
   | { type: 'retry'; reserveFor: string | null }
 
 /** How much of a job's history it keeps. */
 export const MAX_ATTEMPTS_KEPT = 50
+
+/** Whether an attempt is of a worker of the original protocol, which has no token to show and sends no heartbeat. */
+export function isOriginal({ leased, workerId }: Attempt): boolean {
+  return !leased && workerId !== LOCAL_WORKER
+}
 
 /** The newest attempt, if the job was ever claimed. */
 export function lastAttempt(job: Job): Attempt | undefined {

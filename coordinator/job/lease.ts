@@ -1,5 +1,13 @@
+import { MINUTE } from '../../shared/duration.ts'
 import { WAITING_STAGE } from '../../shared/wire.ts'
-import { lastAttempt, type Beat, type Job, type Lease, type ProcessingJob } from './job.ts'
+import {
+  isOriginal,
+  lastAttempt,
+  type Beat,
+  type Job,
+  type Lease,
+  type ProcessingJob,
+} from './job.ts'
 import { deadlineMs, type Policy } from './policy.ts'
 
 /** What a worker holds from its claim on. */
@@ -18,6 +26,8 @@ export function newLease(
     processedSeconds: null,
     movedAt: now,
     downloadAt: null,
+    downloadedAt: null,
+    graceUntilAt: null,
     waitingSinceAt: null,
     waitedMs: 0,
     reserved: job.status === 'pending' && job.reserved?.workerId === claim.workerId,
@@ -62,25 +72,79 @@ export function deadlineOf(lease: Lease, now: number): number {
   return lease.deadlineAt + waitedUntil(lease, now) - lease.waitedMs
 }
 
-/** Whether a change of the lease is worth more than memory: a restart must not take what was waited for work. */
-export function startsOrEndsWaiting(before: Lease, after: Lease): boolean {
-  return (before.waitingSinceAt === null) !== (after.waitingSinceAt === null)
+/**
+ * Whether a change of the lease is worth more than memory: a restart must not take what was waited for work, nor a worker
+ * that has the source for one that never got our answer.
+ */
+export function isWorthWriting(before: Lease, after: Lease): boolean {
+  return (
+    (before.waitingSinceAt === null) !== (after.waitingSinceAt === null) ||
+    before.downloadedAt !== after.downloadedAt
+  )
 }
 
 function waitedUntil({ waitedMs, waitingSinceAt }: Lease, now: number): number {
   return waitedMs + (waitingSinceAt === null ? 0 : Math.max(0, now - waitingSinceAt))
 }
 
+/** What ends the attempt because its time is over, if that is so. */
+export function overdue(
+  lease: Lease,
+  now: number,
+): 'grace_passed' | 'deadline_passed' | 'lease_expired' | null {
+  const { expiresAt, graceUntilAt } = lease
+  if (graceUntilAt !== null && graceUntilAt <= now) return 'grace_passed'
+  if (deadlineOf(lease, now) <= now) return 'deadline_passed'
+  return expiresAt !== null && expiresAt <= now ? 'lease_expired' : null
+}
+
+/** Its worker begins to fetch the source: it is there. */
+export function fetching(lease: Lease, now: number): Lease {
+  return { ...lease, downloadAt: now, movedAt: now, graceUntilAt: null }
+}
+
+/** Its worker has the whole source. */
+export function fetched(lease: Lease, now: number): Lease {
+  return { ...lease, downloadedAt: now }
+}
+
+/** Its worker, which had not begun to fetch, is given the job once more. */
+export function handedOutAgain(lease: Lease, now: number): Lease {
+  return { ...lease, movedAt: now, graceUntilAt: null }
+}
+
 /** A lease with a full new term, after a time in which its worker could not reach us. */
-export function freshLease(lease: Lease, now: number, leaseMs: number): Lease {
-  const term = now + leaseMs
-  const { expiresAt, deadlineAt, downloadAt } = lease
+export function freshLease(job: ProcessingJob, now: number, policy: Policy): Lease {
+  const { lease } = job
+  if (isOriginal(lastAttempt(job)!)) return leaseInGrace(lease, now, policy)
+  const term = now + policy.leaseMs
+  const { expiresAt, deadlineAt } = lease
   return {
     ...lease,
     expiresAt: expiresAt === null ? null : term,
     deadlineAt: Math.max(deadlineAt, term),
     movedAt: now,
-    // Whether a worker of the original protocol had begun to fetch was not written down: believe that it had.
-    downloadAt: downloadAt ?? (expiresAt === null ? now : null),
+  }
+}
+
+/** For so long a worker is waited for that may never have got our answer. */
+const LEAST_GRACE_MS = MINUTE
+
+/**
+ * A worker of the original protocol says nothing until its result, and that once: what it sent while we were away is gone.
+ * So it is waited for by the grace alone. That goes on over further restarts.
+ */
+function leaseInGrace(lease: Lease, now: number, { originalGraceMs }: Policy): Lease {
+  const leastMs = Math.min(LEAST_GRACE_MS, originalGraceMs)
+  const mostMs = lease.downloadedAt === null ? leastMs : originalGraceMs
+  const graceUntilAt = Math.min(
+    now + mostMs,
+    Math.max(now + leastMs, lease.graceUntilAt ?? Infinity),
+  )
+  return {
+    ...lease,
+    graceUntilAt,
+    // The deadline may have passed while nobody could be heard.
+    deadlineAt: Math.max(lease.deadlineAt, graceUntilAt),
   }
 }

@@ -19,11 +19,12 @@ export function withMissedTime(job: Job, ms: number, now: number): Job {
 }
 
 function longerLease(lease: Lease, ms: number, now: number): Lease {
-  const { expiresAt, deadlineAt, movedAt, waitingSinceAt } = lease
+  const { expiresAt, deadlineAt, graceUntilAt, movedAt, waitingSinceAt } = lease
   return {
     ...lease,
     expiresAt: expiresAt === null ? null : expiresAt + ms,
     deadlineAt: deadlineAt + ms,
+    graceUntilAt: graceUntilAt === null ? null : graceUntilAt + ms,
     movedAt: Math.min(now, movedAt + ms),
     waitingSinceAt: waitingSinceAt === null ? null : Math.min(now, waitingSinceAt + ms),
   }

@@ -11,6 +11,18 @@ export interface Policy {
   deadlineFactor: number
   /** How long a job may wait for a worker, each time that it does; null: for ever. */
   queueLimitMs: number | null
+  /**
+   * How long after a restart an attempt of a worker of the original protocol lasts without a download or a result: what it
+   * sent meanwhile was refused, and it does not say it again.
+   */
+  originalGraceMs: number
+}
+
+/** Time, chance (0 ≤ random < 1) and rules come in: the machine touches no clock. */
+export interface Context {
+  now: number
+  random: number
+  policy: Policy
 }
 
 const BACKOFF_FIRST = 15 * SECOND

@@ -1,6 +1,6 @@
 import { DAY, HOUR, MINUTE } from '../../shared/duration.ts'
 import { isHostCode, isRetryableCode } from '../../shared/errors.ts'
-import type { Attempt, Job } from './job.ts'
+import { isOriginal, type Attempt, type Job } from './job.ts'
 
 /** A worker that gets no work for now that others can do. */
 export interface SetAside {
@@ -167,7 +167,10 @@ export function endsBetween(before: Job | null, after: Job | null): AttemptEnd[]
     }))
 }
 
-function isTelling({ outcome, errorCode }: Attempt): boolean {
+function isTelling(attempt: Attempt): boolean {
+  const { outcome, errorCode } = attempt
+  // It has no code for what is the file's fault, and is lost only where we were away.
+  if (isOriginal(attempt) && (outcome === 'lost' || errorCode === 'internal')) return false
   if (outcome === 'completed' || outcome === 'lost') return true
   return outcome === 'failed' && errorCode !== null && isRetryableCode(errorCode)
 }

@@ -29,6 +29,8 @@ function steppedLease(lease: Lease, ms: number): Lease {
     deadlineAt: lease.deadlineAt + ms,
     movedAt: lease.movedAt + ms,
     downloadAt: stepped(lease.downloadAt),
+    downloadedAt: stepped(lease.downloadedAt),
+    graceUntilAt: stepped(lease.graceUntilAt),
     waitingSinceAt: stepped(lease.waitingSinceAt),
   }
 }

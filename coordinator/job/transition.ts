@@ -1,14 +1,13 @@
 import { MINUTE } from '../../shared/duration.ts'
-import { AppError, isRetryableCode } from '../../shared/errors.ts'
-import type { Outcome } from '../../shared/wire.ts'
-import { isOfTheHost, leftToOthers } from './host-failure.ts'
+import { AppError } from '../../shared/errors.ts'
+import { deadlinePassed, gracePassed, leaseExpired } from './expiry.ts'
+import { fail, failed } from './failure.ts'
+import { held, leaseLost } from './held.ts'
 import {
   baseOf,
   endAttempt,
-  ended,
   pendingAgain,
   lastAttempt,
-  openAtOf,
   MAX_ATTEMPTS_KEPT,
   type Attempt,
   type Beat,
@@ -17,17 +16,10 @@ import {
   type ProcessingJob,
   type Result,
 } from './job.ts'
-import { deadlineOf, newLease, renewedLease } from './lease.ts'
-import { backoffMs, type Policy } from './policy.ts'
+import { newLease, renewedLease } from './lease.ts'
+import type { Context } from './policy.ts'
 
 const RESERVATION = 10 * MINUTE
-
-/** Time, chance (0 ≤ random < 1) and rules come in: the machine touches no clock. */
-export interface Context {
-  now: number
-  random: number
-  policy: Policy
-}
 
 /**
  * The job after an event; the very same object when the event changes nothing.
@@ -49,6 +41,8 @@ export function transition(job: Job, event: JobEvent, context: Context): Job {
       return takeBack(job, event.attempt, context)
     case 'lease_expired':
       return leaseExpired(job, context)
+    case 'grace_passed':
+      return gracePassed(job, context.now)
     case 'deadline_passed':
       return deadlinePassed(job, context)
     case 'cancel':
@@ -126,27 +120,6 @@ function succeed(job: Job, number: number, result: Result, { now }: Context): Jo
   }
 }
 
-function fail(job: Job, event: JobEvent & { type: 'fail' }, context: Context): Job {
-  // A worker that did not get our answer says it again.
-  const last = lastAttempt(job)
-  if (job.status !== 'processing' && last?.number === event.attempt) {
-    const { outcome, errorCode } = last
-    if (outcome === 'failed' || (outcome === 'released' && errorCode !== null)) return job
-  }
-  const current = held(job, event.attempt)
-  if (isOfTheWorker(event.code) && last?.ability !== null) {
-    const attempts = endAttempt(current, 'released', context.now, event)
-    return pendingAgain(current, attempts, context.now)
-  }
-  if (isOfTheHost(current, event)) return leftToOthers(current, event, context)
-  return failed(current, 'failed', event, context)
-}
-
-/** What says that this worker cannot do a job, and others may: it goes back, and to none again that is like it. */
-function isOfTheWorker(code: string): boolean {
-  return code === 'unsupported_language'
-}
-
 function release(job: Job, number: number, { now }: Context): Job {
   if (
     job.status === 'pending' &&
@@ -164,32 +137,6 @@ function takeBack(job: Job, number: number, { now }: Context): Job {
     lastAttempt(job)?.number === number &&
     job.lease.waitingSinceAt !== null
   return isWaiting ? pendingAgain(job, endAttempt(job, 'reassigned', now), now) : job
-}
-
-function leaseExpired(job: Job, context: Context): Job {
-  // A worker of the original protocol has no lease, only the deadline.
-  if (job.status !== 'processing' || job.lease.expiresAt === null) return job
-  // Between the sweep's look and this turn a heartbeat may have come, or another worker.
-  if (job.lease.expiresAt > context.now) return job
-  const before = job.attempts.slice(0, -1).filter(({ outcome }) => outcome !== 'released')
-  const twice = before.at(-1)?.outcome === 'lost'
-  const message = twice
-    ? 'Two workers in a row went silent on this file: it may be what stops them.'
-    : 'The worker went silent.'
-  return failed(job, 'lost', { code: 'worker_lost', message, retryable: !twice }, context)
-}
-
-function deadlinePassed(job: Job, { now, policy }: Context): Job {
-  if (job.status === 'pending' && policy.queueLimitMs !== null) {
-    if (openAtOf(job) + policy.queueLimitMs > now) return job
-    return ended(job, 'timeout', job.attempts, now, {
-      code: 'timeout',
-      message: 'No worker took the job in time.',
-    })
-  }
-  if (job.status !== 'processing' || deadlineOf(job.lease, now) > now) return job
-  const error = { code: 'timeout', message: 'The attempt took longer than its deadline.' }
-  return ended(job, 'timeout', endAttempt(job, 'timeout', now, error), now, error)
 }
 
 function cancel(job: Job, { now }: Context): Job {
@@ -212,34 +159,6 @@ function retry(job: Job, reserveFor: string | null, { now }: Context): Job {
   return { ...again, retryCount: job.status === 'processing' ? job.retryCount : 0, reserved }
 }
 
-/** The processing job whose newest attempt this is. */
-function held(job: Job, number: number): ProcessingJob {
-  if (job.status !== 'processing' || lastAttempt(job)?.number !== number)
-    throw leaseLost(job, number)
-  return job
-}
-
-function failed(
-  job: ProcessingJob,
-  outcome: Outcome,
-  error: { code: string; message: string; retryable: boolean },
-  { now, random }: Context,
-): Job {
-  const attempts = endAttempt(job, outcome, now, error)
-  const again = error.retryable && isRetryableCode(error.code) && job.retryCount < job.maxRetries
-  if (!again)
-    return ended(job, 'failed', attempts, now, { code: error.code, message: error.message })
-  const retryCount = job.retryCount + 1
-  return { ...pendingAgain(job, attempts, now + backoffMs(retryCount, random)), retryCount }
-}
-
 function conflict(job: Job, verb: string): AppError {
   return new AppError('conflict', `Cannot ${verb} job ${job.jobId}: it is ${job.status}.`)
-}
-
-function leaseLost(job: Job, number: number): AppError {
-  return new AppError(
-    'lease_lost',
-    `Attempt ${number} no longer holds job ${job.jobId}, which is ${job.status}.`,
-  )
 }

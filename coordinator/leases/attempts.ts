@@ -1,12 +1,12 @@
 import { AppError, isRetryableCode } from '../../shared/errors.ts'
-import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import type { HeartbeatRequest, Order } from '../../shared/wire.ts'
 import type { Checkpoint } from '../files/checkpoints.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { ReceivedResult } from '../files/transcript-work.ts'
 import { worksOn } from '../access/ownership.ts'
 import type { Principal } from '../access/principal.ts'
-import { attemptOf, lastAttempt, type Attempt, type Job } from '../job/job.ts'
+import { attemptOf, isOriginal, lastAttempt, type Job } from '../job/job.ts'
+import { fetched, fetching } from '../job/lease.ts'
 import type { Jobs } from '../jobs.ts'
 import { LateResults } from './late-results.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
@@ -121,13 +121,14 @@ export class Attempts {
   /**
    * Lets a worker fetch the source of the attempt it holds. Without a token only a worker of the original protocol may,
    * which has nothing else to show.
+   * @returns the attempt's number.
    * @throws {AppError} `forbidden` when the attempt is not the current one.
    */
   async mayDownload(
     job: Job,
     { lease, query }: { lease: string | null; query: string | null },
     caller: Principal,
-  ): Promise<void> {
+  ): Promise<number> {
     const current = lastAttempt(job)
     const { jobId } = job
     const attempt =
@@ -141,7 +142,13 @@ export class Attempts {
     if (attempt === null || !holds(job, attempt) || !worksOn(caller, current)) {
       throw new AppError('forbidden', `Job ${jobId} is not assigned to you, or no longer.`)
     }
-    await this.#jobs.markDownload(jobId)
+    await this.#jobs.changeLease(jobId, attempt, fetching)
+    return attempt
+  }
+
+  /** Takes note that an attempt's worker has its whole source. */
+  async downloaded({ jobId }: Job, attempt: number): Promise<void> {
+    await this.#jobs.changeLease(jobId, attempt, fetched)
   }
 
   /** A checkpoint that is not kept costs time and nothing else. */
@@ -171,11 +178,6 @@ export class Attempts {
         : `That lease token is not of job ${jobId}.`,
     )
   }
-}
-
-/** Whether an attempt is of a worker of the original protocol, which has no token to show. */
-function isOriginal({ leased, workerId }: Attempt): boolean {
-  return !leased && workerId !== LOCAL_WORKER
 }
 
 function holds(job: Job, attempt: number): boolean {

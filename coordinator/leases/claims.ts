@@ -1,7 +1,8 @@
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
-import { lastAttempt, type ProcessingJob } from '../job/job.ts'
+import { isOriginal, lastAttempt, type ProcessingJob } from '../job/job.ts'
+import { handedOutAgain } from '../job/lease.ts'
 import type { Jobs } from '../jobs.ts'
 import { Offers } from './offers.ts'
 import { Turns } from '../turns.ts'
@@ -60,7 +61,7 @@ export class Claims {
   async claim<T>(request: Claim, give: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
     const { workerId, claimId, tokenId = null } = request
     if (claimId === null) {
-      const again = this.#unanswered(request)
+      const again = await this.#unanswered(request)
       const maxJobs = request.maxJobs - again.length
       const fresh = maxJobs === 0 ? [] : await this.#claim({ ...request, maxJobs }, null)
       return await this.#give(again, fresh, give, request)
@@ -86,15 +87,19 @@ export class Claims {
     this.#line.dismissAll()
   }
 
-  /** What a worker of the original protocol was given, and has not acted on since. */
-  #unanswered(request: Claim): ProcessingJob[] {
+  /** What a worker of the original protocol was given, and has not acted on since: some time ago, or before a restart. */
+  async #unanswered(request: Claim): Promise<ProcessingJob[]> {
     const longAgo = this.#jobs.now() - UNANSWERED_MS
-    const unanswered = this.#running(
-      request,
-      (job) =>
-        !lastAttempt(job)!.leased && job.lease.downloadAt === null && job.lease.movedAt <= longAgo,
-    )
-    return unanswered.slice(0, request.maxJobs)
+    const unanswered = this.#running(request, (job) => {
+      const { downloadAt, downloadedAt, graceUntilAt, movedAt } = job.lease
+      const hasBegun = downloadAt !== null || downloadedAt !== null
+      return (
+        isOriginal(lastAttempt(job)!) && !hasBegun && (graceUntilAt !== null || movedAt <= longAgo)
+      )
+    }).slice(0, request.maxJobs)
+    for (const { jobId, attempts } of unanswered.filter(({ lease }) => lease.graceUntilAt !== null))
+      await this.#jobs.changeLease(jobId, attempts.at(-1)!.number, handedOutAgain)
+    return unanswered
   }
 
   async #claim(request: Claim, key: string | null): Promise<ProcessingJob[]> {

@@ -17,16 +17,22 @@ interface Range {
   end: number
 }
 
+export interface SendSourceOptions {
+  /** A recording's, to be played where it is asked for; null: a file to be saved. */
+  mediaType?: string | null
+  /** Called once the source's last byte is on its way. */
+  onSent?: () => Promise<void>
+}
+
 /**
  * Streams a source, or the range of it that was asked for (RFC 9110, section 14), with its digest where known (RFC 9530).
  * Several ranges at once are answered with the whole, which the RFC allows.
- * @param mediaType a recording's, to be played where it is asked for; null: a file to be saved.
  */
 export async function sendSource(
   c: Context<Env>,
   job: Job,
   source: OpenSource,
-  mediaType: string | null = null,
+  { mediaType = null, onSent }: SendSourceOptions = {},
 ): Promise<Response> {
   const { file, sizeBytes, etag } = source
   const { sha256, filename } = job.source
@@ -47,7 +53,8 @@ export async function sendSource(
   if (range === 'unsatisfiable') headers['content-range'] = `bytes */${sizeBytes}`
   else if (range !== null) headers['content-range'] = `bytes ${start}-${end}/${sizeBytes}`
   const status = range === null ? 200 : range === 'unsatisfiable' ? 416 : 206
-  return await sendFile(c, file, { start, end }, status, headers)
+  const isLast = range !== 'unsatisfiable' && end === sizeBytes - 1
+  return await sendFile(c, file, { start, end }, status, headers, isLast ? onSent : undefined)
 }
 
 /** Streams a range of an open file, which is closed with it. */
@@ -57,13 +64,15 @@ export async function sendFile(
   { start, end }: Range,
   status: 200 | 206 | 416,
   headers: Record<string, string>,
+  onSent?: () => Promise<void>,
 ): Promise<Response> {
   if (c.req.method === 'HEAD' || end < start) {
     await file.close()
+    if (c.req.method !== 'HEAD') await onSent?.()
     return c.body(null, status, headers)
   }
   const chunks = file.createReadStream({ start, end, highWaterMark: CHUNK_BYTES })
-  return await sendStream(c, chunks, status, headers)
+  return await sendStream(c, chunks, status, headers, onSent)
 }
 
 /** Sends what a stream gives, no faster than its reader takes it. */
@@ -72,11 +81,13 @@ export async function sendStream(
   stream: Readable,
   status: 200 | 206 | 416,
   headers: Record<string, string>,
+  onSent?: () => Promise<void>,
 ): Promise<Response> {
   const { outgoing } = c.env
   outgoing.writeHead(status, headers)
   try {
     await pipeline(stream, outgoing)
+    await onSent?.()
   } catch (error) {
     // A caller that went away is nobody's failure; it comes back with a range.
     if (!isSystemError(error, 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE')) throw error

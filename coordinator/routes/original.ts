@@ -63,8 +63,10 @@ export function originalRoutes({
     const { principal } = c.var
     const job = jobFor(principal, jobs, c.req.param('id'))
     const lease = c.req.header('morag-lease') ?? null
-    await attempts.mayDownload(job, { lease, query: c.req.query('token') ?? null }, principal)
-    return await sendSource(c, job, await files.sources.read(job))
+    const shown = { lease, query: c.req.query('token') ?? null }
+    const attempt = await attempts.mayDownload(job, shown, principal)
+    const onSent = async (): Promise<void> => await attempts.downloaded(job, attempt)
+    return await sendSource(c, job, await files.sources.read(job), { onSent })
   })
 
   app.put('/remote-jobs/:id/result', async (c) => {

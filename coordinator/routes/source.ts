@@ -12,7 +12,7 @@ export function sourceRoutes({ files, jobs }: Services): Hono<Env> {
   app.get('/remote-jobs/:id/source', async (c) => {
     const job = jobFor(c.var.principal, jobs, c.req.param('id'))
     const source = await files.sources.read(job)
-    return await sendSource(c, job, source, await mediaTypeOf(source.file))
+    return await sendSource(c, job, source, { mediaType: await mediaTypeOf(source.file) })
   })
 
   return app

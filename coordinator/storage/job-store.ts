@@ -1,3 +1,4 @@
+import { AppError } from '../../shared/errors.ts'
 import type { Status } from '../../shared/wire.ts'
 import type { Job } from '../job/job.ts'
 import type { OrderKey } from './order.ts'
@@ -18,4 +19,9 @@ export interface JobStore {
   update(job: Job): Promise<void>
   touch(job: Job): void
   remove(jobId: string): Promise<void>
+}
+
+/** Whether a change that a store has thrown for certainly did not happen. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'no_space'
 }

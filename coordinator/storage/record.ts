@@ -37,6 +37,8 @@ const lease = z.object({
   processed_seconds: number,
   moved_at: instant,
   download_at: instant.nullable().default(null),
+  downloaded_at: instant.nullable().default(null),
+  grace_until_at: instant.nullable().default(null),
   waiting_since_at: instant.nullable().default(null),
   waited_ms: z.number().min(0).default(0),
   reserved: z.boolean().default(false),

@@ -97,9 +97,12 @@ export interface Assembled {
     give?: (jobs: ProcessingJob[]) => Promise<ProcessingJob[]>,
   ) => Promise<ProcessingJob[]>
   job: (jobId: string) => Job
+  close: () => Promise<void>
 }
 
 export interface Rules {
+  /** Over the folder and by the clock of another, which is closed: a restart. */
+  over?: Assembled
   policy?: Partial<Policy>
   retention?: Retention
   now?: () => number
@@ -109,14 +112,15 @@ export interface Rules {
 let claimed = 0
 
 export async function assembled(t: TestContext, rules: Rules = {}): Promise<Assembled> {
-  const dir = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
-  const clock = { now: NOON }
+  const dir = rules.over?.dir ?? mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
+  const clock = rules.over?.clock ?? { now: NOON }
+  await rules.over?.close()
   const now = rules.now ?? (() => clock.now)
   const folder = await FileJobStore.open({ dir, now, journalBytes: 1e9, onError: () => undefined })
   const store = new SlowStore(folder)
   const media = path.join(dir, 'media')
-  mkdirSync(media)
-  writeFileSync(path.join(media, 'talk.mp3'), 'speech')
+  mkdirSync(media, { recursive: true })
+  if (rules.over === undefined) writeFileSync(path.join(media, 'talk.mp3'), 'speech')
   const logged: string[] = []
   const log = pino({ base: null }, { write: (line: string) => void logged.push(line) })
   const policy = { ...POLICY, ...rules.policy }
@@ -131,12 +135,16 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const claims = new Claims(jobs, workers)
   const estimates = new Estimates()
   const keep = rules.retention ?? { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null }
-  t.after(async () => {
+  const close = async (): Promise<void> => {
     claims.close()
     await files.checkpoints.settled()
     await folder.close()
+  }
+  t.after(async () => {
+    await close()
     rmSync(dir, { recursive: true, force: true })
   })
+  if (rules.over !== undefined) await jobs.terms.resume(policy)
   return {
     clock,
     dir,
@@ -171,5 +179,6 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
         give,
       ),
     job: (jobId) => jobs.get(jobId),
+    close,
   }
 }

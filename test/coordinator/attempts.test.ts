@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } fr
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { receivedOf } from '../../coordinator/files/transcript-work.ts'
+import { fetching } from '../../coordinator/job/lease.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
@@ -135,7 +136,7 @@ describe('a heartbeat', () => {
     await beat({ processedSeconds: 2 })
     all.clock.now += 9 * MINUTE
     assert.equal(await beat({ processedSeconds: 2 }), 'continue')
-    await all.jobs.markDownload(jobId)
+    await all.jobs.changeLease(jobId, 1, fetching)
     all.clock.now += 9 * MINUTE
     assert.equal(await beat({ processedSeconds: 2 }), 'continue')
     all.clock.now += MINUTE
@@ -557,7 +558,9 @@ describe('the begin and the end of a wait for a slot', () => {
       assert.equal(await beat({ stage }), 'continue')
       all.clock.now += 10 * SECOND
     }
-    const told = all.logged.filter((line) => /a wait for a slot cannot be written/.test(line))
+    const told = all.logged.filter((line) =>
+      /has to know of a running attempt cannot be written/.test(line),
+    )
     assert.equal(told.length, 1, told.join(''))
     assert.equal((JSON.parse(told[0]!) as { code: string }).code, 'no_space')
     all.store.isRefused = () => false
@@ -571,7 +574,7 @@ describe('the begin and the end of a wait for a slot', () => {
     await beat({ stage: 'transcribe', progress: 0.5 })
     await beat({ stage: 'transcribe', progress: 0.6 })
     assert.deepEqual(disk.slice(1), [{ waits: false, waitedMs: 40 * SECOND }])
-    assert.equal(all.logged.filter((line) => /wait/.test(line)).length, 4)
+    assert.equal(all.logged.filter((line) => /a restart has to know/.test(line)).length, 4)
   })
 
   test('that was never written needs no later heartbeat once the job is no longer held', async (t) => {

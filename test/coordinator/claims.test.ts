@@ -8,6 +8,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Context } from 'hono'
 import { callerGone, type Env } from '../../coordinator/routes/http.ts'
 import { lastAttempt } from '../../coordinator/job/job.ts'
+import { fetching } from '../../coordinator/job/lease.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import type { Job } from '../../coordinator/job/job.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -421,7 +422,7 @@ describe('a worker of the original protocol that polls again', () => {
     const { add, claim: take, clock, jobs } = await assembled(t)
     const jobId = await add()
     await take(POLL)
-    await jobs.markDownload(jobId)
+    await jobs.changeLease(jobId, 1, fetching)
     await add({ contentType: 'video' })
     await take({ contentTypes: ['video'] })
     clock.now += 60 * SECOND

@@ -1,7 +1,7 @@
 import { MINUTE } from '../../shared/duration.ts'
 import type { Job, JobBase, JobEvent, PendingJob, Result } from '../../coordinator/job/job.ts'
-import type { Policy } from '../../coordinator/job/policy.ts'
-import { transition, type Context } from '../../coordinator/job/transition.ts'
+import type { Context, Policy } from '../../coordinator/job/policy.ts'
+import { transition } from '../../coordinator/job/transition.ts'
 
 /** An instant that every test starts from. */
 export const NOON = Date.UTC(2026, 0, 2, 12)
@@ -12,6 +12,7 @@ export const POLICY: Policy = {
   deadlineMs: { audio: 60 * MINUTE, document: 15 * MINUTE, default: 30 * MINUTE },
   deadlineFactor: 4,
   queueLimitMs: null,
+  originalGraceMs: 5 * MINUTE,
 }
 
 let made = 0

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { PendingJob } from '../../coordinator/job/job.ts'
 import { fromRecord, toRecord } from '../../coordinator/storage/record.ts'
-import { SECOND } from '../../shared/duration.ts'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { assembled } from './assembled.ts'
 import { NOON } from './example-jobs.ts'
 import { claim, createJob, startRunning, until, type Claimed } from './running.ts'
@@ -84,6 +84,7 @@ test('a wait that began before a restart is not taken for work after it', async 
     deadlineMs: { default: 600 * SECOND },
     deadlineFactor: 4,
     queueLimitMs: null,
+    originalGraceMs: MINUTE,
   }
   const running = await startRunning(t, { policy })
   await createJob(running)

@@ -4,7 +4,7 @@ import { endsBetween, SetAsides, type AttemptEnd } from '../../coordinator/job/s
 import type { Attempt, Job } from '../../coordinator/job/job.ts'
 import type { Outcome } from '../../shared/wire.ts'
 import { DAY, HOUR, MINUTE } from '../../shared/duration.ts'
-import { NOON, pendingJob } from './example-jobs.ts'
+import { after, CLAIM, NOON, pendingJob } from './example-jobs.ts'
 import { claim, createJob, startRunning, until, type Running } from './running.ts'
 
 /** A failure of w1 with a job of that name. */
@@ -46,6 +46,25 @@ describe('a worker', () => {
     const one = [failure('a'), failure('b'), failure('a'), failure('b'), failure('a')]
     const other = failure('c', { workerId: 'w2' })
     assert.deepEqual(noted(asides, ...one, other), [null, null, null, null, null, null])
+  })
+
+  test('of the original protocol is not for failures that it has no code for, nor for a coordinator that was away', () => {
+    const lost = { outcome: 'lost', errorCode: 'worker_lost' } as const
+    const untold = { outcome: 'failed', errorCode: 'internal' } as const
+    const told = { outcome: 'failed', errorCode: 'engine_failed' } as const
+    const ends = (leased: boolean, end: typeof lost | typeof untold | typeof told): number => {
+      const claimed = after(pendingJob(), { ...CLAIM, leased })
+      const attempts = claimed.attempts.map((one) => ({ ...one, ...end, endedAt: NOON }))
+      return endsBetween(claimed, { ...claimed, attempts }).length
+    }
+    assert.deepEqual(
+      [lost, untold, told].map((end) => ends(true, end)),
+      [1, 1, 1],
+    )
+    assert.deepEqual(
+      [lost, untold, told].map((end) => ends(false, end)),
+      [0, 0, 1],
+    )
   })
 
   test('begins anew with every success', () => {

@@ -297,6 +297,8 @@ describe('a claim (footnote 2)', () => {
       processedSeconds: null,
       movedAt: LATER,
       downloadAt: null,
+      downloadedAt: null,
+      graceUntilAt: null,
       waitingSinceAt: null,
       waitedMs: 0,
       reserved: false,

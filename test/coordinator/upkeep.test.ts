@@ -462,6 +462,7 @@ test('a running coordinator sweeps by itself', async (t) => {
       deadlineMs: { default: HOUR },
       deadlineFactor: 4,
       queueLimitMs: null,
+      originalGraceMs: MINUTE,
     },
     retention: { completedMs: 0, failedMs: 0, sourcesMs: null },
   })
@@ -482,6 +483,7 @@ test('after a restart every lease and deadline has a full fresh term', async (t)
     deadlineMs: { default: HOUR },
     deadlineFactor: 4,
     queueLimitMs: null,
+    originalGraceMs: MINUTE,
   }
   const running = await startRunning(t, { policy })
   const job = await claimedJob(running)

@@ -87,7 +87,7 @@ async function runnerOver(dir: string, started: Runner[]): Promise<Runner> {
     random: () => 0,
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, planned), job.completedAt),
   })
-  jobs.terms.resume(jobs.policy.leaseMs)
+  await jobs.terms.resume(jobs.policy)
   const tries: Try[] = []
   const held =
     (name: StepName): TryStep =>
