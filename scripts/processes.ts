@@ -32,16 +32,14 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
 
 export interface RunOptions {
   env?: Record<string, string>
-  /** Run what `npm run build` has compiled, without tsx; default: where `RUN_BUILT` says so, as `npm run unit` does. */
+  /** Run what `npm run build` has compiled, as it is published. */
   built?: boolean
 }
 
-/** What Node is given to run a program of the project: compiled it starts in half the time. */
-export function programCode(
-  program: 'coordinator' | 'agent',
-  built = process.env['RUN_BUILT'] === '1',
-): string[] {
+/** What Node is given to run a program of the project: compiled, where this file is, and from TypeScript in a checkout. */
+export function programCode(program: 'coordinator' | 'agent', built = false): string[] {
   if (built) return [path.join(ROOT, 'dist', program, 'cli.js')]
+  if (import.meta.url.endsWith('.js')) return [path.join(ROOT, program, 'cli.js')]
   return ['--import', import.meta.resolve('tsx'), path.join(ROOT, program, 'cli.ts')]
 }
 

@@ -3,8 +3,9 @@ import { readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
 import { startCoordinator } from '../scripts/processes.ts'
-import { CLIPS, ffmpeg } from './agent/fixtures.ts'
+import { CLIPS } from './agent/fixtures.ts'
 import { startAgent, TestClient } from './conversion-set-up.ts'
+import { engineFlags, goOn, stopped } from './faults/held-programs.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
 const skip = process.platform === 'win32' ? 'sends signals' : false
@@ -21,23 +22,22 @@ test(
     const folder = tempFolder()
     const data = path.join(folder, 'data')
     const work = path.join(folder, 'work')
-    const long =
-      await ffmpeg`-stream_loop 20 -i ${CLIPS.jfk.file} -t 120 ${path.join(folder, 'long.wav')}`
     const coordinator = await startCoordinator(data, folder)
     const client = new TestClient(coordinator.url)
-    const flags = ['--engine', 'moonshine', '--gpus', 'none']
+    const flags = await engineFlags(folder, 'held', { held: true, says: CLIPS.jfk.text })
     const agent = startAgent(coordinator.url, folder, 'patient', ...flags)
     const form = new FormData()
     form.set('content_type', 'audio')
     form.set('task_options', JSON.stringify({ formats: ['srt', 'vtt'] }))
-    form.set('file', new Blob([await readFile(long)]), 'long.wav')
+    form.set('file', new Blob([await readFile(CLIPS.jfk.file)]), 'jfk.wav')
     const jobs = `${coordinator.url}/api/v1/remote-jobs`
     const created = await fetch(`${jobs}/`, { method: 'POST', body: form })
     const { job_id: jobId } = (await created.json()) as { job_id: string }
-    await client.until(jobId, ({ stage }) => stage === 'transcribing')
+    const engine = await stopped(agent.pid)
     coordinator.signal('SIGKILL')
     await coordinator.ended
     agent.signal('SIGTERM')
+    goOn(engine)
     assert.equal((await agent.ended).exitCode, 0)
     const waiting = [`${jobId}.1.json`, 'transcript.srt', 'transcript.vtt']
     const found = await filesBelow(work)

@@ -12,6 +12,7 @@ import {
 } from '../scripts/processes.ts'
 import { CLIPS, ffmpeg } from './agent/fixtures.ts'
 import { TestClient, type Detail } from './conversion-set-up.ts'
+import { engineFlags } from './faults/held-programs.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
 const JOBS = 4
@@ -78,7 +79,7 @@ describe('an agent of several coordinators', () => {
       flags.push('--url', url, '--api-key-file', key === undefined ? '-' : path.join(folder, 'key'))
     }
     const work = ['--worker-id', 'both', '--work-dir', path.join(folder, 'work')]
-    const engine = ['--engine', 'moonshine', '--gpus', 'none']
+    const engine = await engineFlags(folder, 'quick', { says: CLIPS.austen.text })
     return run('agent', ['start', ...flags, ...work, ...engine, ...args])
   }
 

@@ -4,14 +4,12 @@ import { before, describe, test } from 'node:test'
 import { family, isAlive } from '../scripts/process-tree.ts'
 import { startCoordinator, type RunningCoordinator } from '../scripts/processes.ts'
 import { CLIPS, ffmpeg } from './agent/fixtures.ts'
-import { startAgent, TestClient, type Detail } from './conversion-set-up.ts'
+import { startAgent, TestClient } from './conversion-set-up.ts'
+import { engineFlags, goOn, stopped } from './faults/held-programs.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
-const MINUTES = 5
+const MINUTES = 2
 const skip = process.platform === 'linux' ? false : 'looks at processes through /proc'
-
-const isTranscribing = ({ stage, progress }: Detail): boolean =>
-  stage === 'transcribing' && (progress ?? 0) > 0.2
 
 /** The processes of an agent's family, its own left out. */
 const childrenOf = (pid: number): number[] => family(pid).filter((one) => one !== pid)
@@ -22,12 +20,11 @@ async function gone(pids: readonly number[]): Promise<void> {
 
 describe('when something dies in the middle of a job', { skip }, () => {
   const folder = tempFolder()
-  let long: string
+  /** An engine that stops before it says anything. */
+  let held: string[]
 
   before(async () => {
-    const repeats = String(Math.ceil((MINUTES * 60) / CLIPS.jfk.seconds))
-    long =
-      await ffmpeg`-stream_loop ${repeats} -i ${CLIPS.jfk.file} -t ${String(MINUTES * 60)} ${path.join(folder, 'long.wav')}`
+    held = await engineFlags(folder, 'held', { held: true, says: CLIPS.jfk.text })
   })
 
   async function start(
@@ -39,10 +36,14 @@ describe('when something dies in the middle of a job', { skip }, () => {
   }
 
   test('another agent finishes what a killed one had, and the engine dies with its agent', async () => {
+    const repeats = String(Math.ceil((MINUTES * 60) / CLIPS.jfk.seconds))
+    const long =
+      await ffmpeg`-stream_loop ${repeats} -i ${CLIPS.jfk.file} -t ${String(MINUTES * 60)} ${path.join(folder, 'long.wav')}`
     const { coordinator, client } = await start('agent-killed', '--lease', '3s')
     const first = startAgent(coordinator.url, folder, 'first')
     const jobId = await client.upload(long, 'audio')
-    await client.until(jobId, isTranscribing)
+    // The engine that comes along: what it has begun is not over before this is seen.
+    await client.until(jobId, ({ stage }) => stage === 'transcribing')
     const children = childrenOf(first.pid)
     assert.notEqual(children.length, 0)
     first.signal('SIGKILL')
@@ -62,15 +63,16 @@ describe('when something dies in the middle of a job', { skip }, () => {
 
   test('a coordinator that is killed and comes back has lost neither the attempt nor its result', async () => {
     const { coordinator, client } = await start('coordinator-killed')
-    const agent = startAgent(coordinator.url, folder, 'steady', '--once')
-    const jobId = await client.upload(long, 'audio')
-    await client.until(jobId, isTranscribing)
+    const agent = startAgent(coordinator.url, folder, 'steady', '--once', ...held)
+    const jobId = await client.upload(CLIPS.jfk.file, 'audio')
+    const engine = await stopped(agent.pid)
     coordinator.signal('SIGKILL')
     await coordinator.ended
     const port = new URL(coordinator.url).port
     const again = await startCoordinator(path.join(folder, 'coordinator-killed'), folder, {
       args: ['--port', port],
     })
+    goOn(engine)
     const job = await client.ended(jobId)
     assert.equal(job.status, 'completed')
     assert.deepEqual(
@@ -83,10 +85,12 @@ describe('when something dies in the middle of a job', { skip }, () => {
 
   test('an agent that is told to stop finishes its job first', async () => {
     const { coordinator, client } = await start('drained')
-    const agent = startAgent(coordinator.url, folder, 'drained')
-    const jobId = await client.upload(long, 'audio')
-    await client.until(jobId, isTranscribing)
+    const agent = startAgent(coordinator.url, folder, 'drained', ...held)
+    const jobId = await client.upload(CLIPS.jfk.file, 'audio')
+    const engine = await stopped(agent.pid)
     agent.signal('SIGTERM')
+    await agent.line((line) => /drain|finish/i.test(line))
+    goOn(engine)
     assert.equal((await agent.ended).exitCode, 0)
     assert.equal((await client.detail(jobId)).status, 'completed')
     coordinator.signal('SIGKILL')
@@ -94,9 +98,9 @@ describe('when something dies in the middle of a job', { skip }, () => {
 
   test('an agent that is told twice gives its job back and leaves no process behind', async () => {
     const { coordinator, client } = await start('released')
-    const agent = startAgent(coordinator.url, folder, 'hurried')
-    const jobId = await client.upload(long, 'audio')
-    await client.until(jobId, isTranscribing)
+    const agent = startAgent(coordinator.url, folder, 'hurried', ...held)
+    const jobId = await client.upload(CLIPS.jfk.file, 'audio')
+    await stopped(agent.pid)
     const children = childrenOf(agent.pid)
     agent.signal('SIGINT')
     await agent.line((line) => /drain|finish/i.test(line))
@@ -113,11 +117,13 @@ describe('when something dies in the middle of a job', { skip }, () => {
 
   test('a cancelled job stops where it is, and the agent takes the next', async () => {
     const { coordinator, client } = await start('cancelled', '--lease', '3s')
-    const agent = startAgent(coordinator.url, folder, 'obedient')
-    const jobId = await client.upload(long, 'audio')
-    await client.until(jobId, isTranscribing)
+    const agent = startAgent(coordinator.url, folder, 'obedient', ...held)
+    const jobId = await client.upload(CLIPS.jfk.file, 'audio')
+    const engine = await stopped(agent.pid)
     await client.cancel(jobId)
+    await gone([engine])
     const next = await client.upload(CLIPS.austen.file, 'audio')
+    goOn(await stopped(agent.pid))
     assert.equal((await client.ended(next)).status, 'completed')
     assert.equal((await client.detail(jobId)).status, 'cancelled')
     agent.signal('SIGTERM')
@@ -127,19 +133,20 @@ describe('when something dies in the middle of a job', { skip }, () => {
 
   test('a result waits on the disk for a coordinator that is away, also through the agent’s end', async () => {
     const { coordinator, client } = await start('away')
-    const agent = startAgent(coordinator.url, folder, 'patient')
-    const jobId = await client.upload(long, 'audio')
-    await client.until(jobId, isTranscribing)
+    const agent = startAgent(coordinator.url, folder, 'patient', ...held)
+    const jobId = await client.upload(CLIPS.jfk.file, 'audio')
+    const engine = await stopped(agent.pid)
     coordinator.signal('SIGKILL')
     await coordinator.ended
     // It finishes the job with nobody to give it to, and leaves with the result on the disk.
     agent.signal('SIGTERM')
+    goOn(engine)
     await agent.ended
     const port = new URL(coordinator.url).port
     const again = await startCoordinator(path.join(folder, 'away'), folder, {
       args: ['--port', port],
     })
-    const later = startAgent(again.url, folder, 'patient', '--exit-when-idle')
+    const later = startAgent(again.url, folder, 'patient', '--exit-when-idle', ...held)
     const job = await client.ended(jobId)
     assert.deepEqual(
       job.attempts.map(({ outcome }) => outcome),

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
 import { startCoordinator } from '../../scripts/processes.ts'
 import { soak } from '../../scripts/soak/run.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -54,7 +53,6 @@ describe('a coordinator', { concurrency: true }, () => {
       const got = await asking.claimed(workerId, { wait_seconds: 1 })
       // It fetches the file, and is heard of no more.
       if (got.length > 0) victims.push(workerId)
-      else await delay(100)
       job = (await asking.send('GET', `/remote-jobs/${jobId}`)).body
     }
     assert.deepEqual(victims, ['worker-1', 'worker-2'])

@@ -7,6 +7,7 @@ import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
+import { KILLS, SEED } from '../shared/kills.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { startMorag } from './morag.ts'
@@ -16,7 +17,6 @@ import { startReceiver, type Receiver } from './receiver.ts'
 
 const CLIENTS = 8
 const WORKERS = 2
-const KILLS = 20
 /** How long one of the parts may hang before that is told. */
 const PATIENCE_MS = 60_000
 
@@ -32,6 +32,8 @@ type Phase = (typeof PHASES)[number]
 /** What happens: an upload comes into a phase or goes on in it, its webhook or its text has come. */
 const NEWS = [...PHASES, 'webhook come', 'text come'] as const
 type News = (typeof NEWS)[number]
+/** One for each kind of news at least. */
+const ROUNDS = Math.max(KILLS, NEWS.length)
 
 /** All that happens, seen from outside. */
 class Course {
@@ -284,7 +286,7 @@ function keyOf({ rawHeaders }: Seen): string | undefined {
   return rawHeaders[at + 1]
 }
 
-test(`a coordinator killed ${KILLS} times between upload and webhook tells of every upload it has taken, under one id, and has its text ingested once`, async (t) => {
+test(`a coordinator killed ${ROUNDS} times between upload and webhook tells of every upload it has taken, under one id, and has its text ingested once (seed ${SEED})`, async (t) => {
   const folder = tempFolder()
   const dataDir = path.join(folder, 'data')
   const morag = await startMorag(t, folder)
@@ -293,7 +295,7 @@ test(`a coordinator killed ${KILLS} times between upload and webhook tells of ev
     course: new Course(),
     lives: new Lives(),
     receiver: await startReceiver(t),
-    random: seededRandom(1),
+    random: seededRandom(SEED),
     uploads: new Map(),
     isClosing: false,
     isOver: false,
@@ -325,9 +327,9 @@ test(`a coordinator killed ${KILLS} times between upload and webhook tells of ev
     return running
   }
 
-  const random = seededRandom(4)
+  const random = seededRandom(SEED + 1)
   const hit = new Map<Phase, number>(PHASES.map((phase) => [phase, 0]))
-  for (let round = 0; round < KILLS; round += 1) {
+  for (let round = 0; round < ROUNDS; round += 1) {
     const kind = NEWS[round % NEWS.length]!
     // At first the very moment, later anywhere around it.
     const more = round < NEWS.length ? 0 : Math.floor(random() * 5)

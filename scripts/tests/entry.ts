@@ -1,0 +1,12 @@
+import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
+
+/**
+ * `node [--test-…] entry.js FILES`: test files one after the other in one process. None of their tests begins before all
+ * files are loaded: a file that awaits something at its top would otherwise register its hooks too late.
+ */
+let allLoaded = (): void => {}
+const loaded = new Promise<void>((resolve) => (allLoaded = resolve))
+void test('test files are loaded', async () => await loaded)
+for (const file of process.argv.slice(2)) await import(pathToFileURL(file).href)
+allLoaded()
