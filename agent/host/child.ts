@@ -1,4 +1,4 @@
-import { StringDecoder } from 'node:string_decoder'
+import { Lines } from '../../shared/lines.ts'
 import { startChild } from '../../shared/start-child.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { signalGroup } from '../../shared/process-group.ts'
@@ -28,8 +28,6 @@ export interface ChildResult {
 }
 
 const TAIL_BYTES = 64 * 1024
-/** A line longer than this is handed on in pieces: output that never ends a line must not fill the memory. */
-const MAX_LINE = 64 * 1024
 /** How long a process group has between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 5_000
 
@@ -144,37 +142,5 @@ export class Tail {
 
   text(): string {
     return this.#bytes.toString()
-  }
-}
-
-/** Cuts a stream into lines. A `\r` ends one at once, so that a progress meter is not a step behind. */
-class Lines {
-  readonly #emit: (line: string) => void
-  readonly #decoder = new StringDecoder('utf8')
-  #rest = ''
-  #afterReturn = false
-
-  constructor(emit: (line: string) => void) {
-    this.#emit = emit
-  }
-
-  push(chunk: Buffer): void {
-    let text = this.#decoder.write(chunk)
-    if (text === '') return
-    if (this.#afterReturn && text.startsWith('\n')) text = text.slice(1)
-    this.#afterReturn = text.endsWith('\r')
-    const parts = (this.#rest + text).split(/\r\n|\n|\r/)
-    this.#rest = parts.pop() ?? ''
-    for (const line of parts) this.#emit(line)
-    while (this.#rest.length > MAX_LINE) {
-      this.#emit(this.#rest.slice(0, MAX_LINE))
-      this.#rest = this.#rest.slice(MAX_LINE)
-    }
-  }
-
-  end(): void {
-    const last = this.#rest + this.#decoder.end()
-    this.#rest = ''
-    if (last !== '') this.#emit(last)
   }
 }

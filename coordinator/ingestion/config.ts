@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import type { Command } from 'commander'
-import { hasPlaceholder, splitCommand } from '../../shared/command-line.ts'
+import { converterCommands, type ConverterCommands } from '../../shared/converter-command.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { proxyUrl } from '../../shared/env-proxy.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
@@ -16,7 +16,7 @@ export interface IngestionConfig {
   readonly moragApiKey: string | null
   /** The content types that remote workers serve. */
   readonly remoteTypes: readonly string[]
-  /** By content type, the command that processes it here: a program and its arguments, `{input}` among them. */
+  /** What processes content types here. */
   readonly localProcessors: Readonly<Record<string, readonly string[]>>
   /** How long a job waits, while no worker of its type is connected, until it is processed here; null: for ever. */
   readonly fallbackAfterMs: number | null
@@ -34,7 +34,7 @@ export interface IngestionFlags {
   moragUrl?: string
   moragApiKeyFile?: string
   remoteTypes?: string[]
-  localProcessor?: Record<string, string[]>
+  localProcessor?: ConverterCommands
   /** Infinite: for ever. */
   fallbackAfter: number
   webhookSecretFile?: string
@@ -71,7 +71,9 @@ export function addIngestionSettings(command: Command): Command {
         '--local-processor <type=command>',
         "command that processes a content type here, like document='pandoc -t markdown {input}'; repeat for more",
         'MORAG_LOCAL_PROCESSORS',
-      ).argParser(processors),
+      ).argParser((text, before?: ConverterCommands) =>
+        converterCommands(text, 'local processor', before),
+      ),
     )
     .addOption(
       setting(
@@ -154,26 +156,4 @@ function serverUrl(text: string): string {
   }
   // Its routes are below /api/v1, as ours are; whoever says so too is understood.
   return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
-}
-
-/** Commands with `;` or a new line between them, as far as that is not quoted. */
-const COMMANDS = /(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\;\n]|['"\\])+/gs
-
-function processors(text: string, before: Record<string, string[]> = {}): Record<string, string[]> {
-  const pairs = (text.match(COMMANDS) ?? [])
-    .filter((one) => one.trim() !== '')
-    .map((one) => {
-      const [, type, command = ''] = /^\s*([^\s=]+)\s*=(.*)$/s.exec(one) ?? []
-      const [program = '', ...args] = command.trim() === '' ? [] : splitCommand(command)
-      if (type !== undefined && hasPlaceholder(args, 'input'))
-        return [type, [located(program), ...args]] satisfies [string, string[]]
-      const message = `'${one.trim()}' is not a local processor: write it like document='pandoc -t markdown {input}'.`
-      throw new AppError('usage', message)
-    })
-  return { ...before, ...Object.fromEntries(pairs) }
-}
-
-/** A program that is named by its path: it runs in a folder of its own, and the path is seen from here. */
-function located(program: string): string {
-  return program.includes('/') ? path.resolve(program) : program
 }

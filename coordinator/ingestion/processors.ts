@@ -2,6 +2,7 @@ import { link, mkdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { childEnv } from '../../shared/child-env.ts'
 import { fillTemplate } from '../../shared/command-line.ts'
+import { convertedMetadata, runConverter } from '../../shared/converter.ts'
 import { AppError } from '../../shared/errors.ts'
 import { lastAttempt, type ProcessingJob, type ResultBody } from '../job/job.ts'
 import { requirementsOf } from '../job/requirements.ts'
@@ -11,7 +12,6 @@ import { withoutSecrets } from '../job/task-options.ts'
 import { isPlainText, passThrough } from './built-in.ts'
 import type { IngestionConfig } from './config.ts'
 import { stemOf } from './file-stem.ts'
-import { runProcessor } from './local-processor.ts'
 import type { MoragClient } from './morag-client.ts'
 import type { ToProcess } from './to-process.ts'
 
@@ -101,7 +101,8 @@ export class Processors {
       else await symlink(source, input)
       const args = fillTemplate(template, { input })
       const env = childEnv({ TMPDIR: cwd })
-      const content = await runProcessor({ program, args, cwd, env, signal })
+      const setting = '--local-processor'
+      const content = await runConverter({ program, args, cwd, env, signal, setting })
       return told(job, content, path.basename(program))
     } finally {
       // What cannot be removed now is at the next start.
@@ -149,10 +150,7 @@ const NOBODY: Processor = {
 
 /** The text with what is known of its file. */
 function told({ source }: ProcessingJob, content: string, processor: string): ResultBody {
-  const { filename, sizeBytes, sha256 } = source
-  const checksum = sha256 === null ? {} : { checksum: sha256 }
-  const metadata = { file_name: filename, file_size: sizeBytes, ...checksum, processor }
-  return { content, metadata }
+  return { content, metadata: convertedMetadata(source, processor) }
 }
 
 /** What a command finds its file as: with the ending that it had, for programs that go by that. */

@@ -3,38 +3,39 @@ import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readFileSync, watch, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
-import { runProcessor, type ProcessorRun } from '../../coordinator/ingestion/local-processor.ts'
+import { runConverter, type ConverterRun } from '../../shared/converter.ts'
 import { isAlive } from '../../scripts/process-tree.ts'
 import { until } from '../coordinator/running.ts'
-import { tempFolder } from '../shared/temp-folder.ts'
+import { tempFolder } from './temp-folder.ts'
 
 const folder = tempFolder()
 
-function inFolder(different: Partial<ProcessorRun> = {}): ProcessorRun {
+function inFolder(different: Partial<ConverterRun> = {}): ConverterRun {
   return {
     program: process.execPath,
     args: [],
     cwd: mkdtempSync(path.join(folder, 'run-')),
     env: { PATH: process.env['PATH'] ?? '' },
     signal: new AbortController().signal,
+    setting: '--converter',
     ...different,
   }
 }
 
-async function runNode(code: string, different: Partial<ProcessorRun> = {}): Promise<string> {
-  return await runProcessor(inFolder({ args: ['-e', code], ...different }))
+async function runNode(code: string, different: Partial<ConverterRun> = {}): Promise<string> {
+  return await runConverter(inFolder({ args: ['-e', code], ...different }))
 }
 
-describe('a local processor', () => {
+describe('a converter', () => {
   test('gets its arguments as they are, through no shell', async () => {
     const odd = `a b'c"d $(touch x) ; touch x\n\`touch x\`.txt`
     const cwd = mkdtempSync(path.join(folder, 'run-'))
     writeFileSync(path.join(cwd, 'file'), 'Ünïcode.\n')
     const args = ['-e', 'console.log(JSON.stringify(process.argv.slice(1)))', '--', odd]
-    assert.deepEqual(JSON.parse(await runProcessor(inFolder({ args, cwd }))), [odd])
+    assert.deepEqual(JSON.parse(await runConverter(inFolder({ args, cwd }))), [odd])
     assert.ok(!existsSync(path.join(cwd, 'x')))
     assert.equal(
-      await runProcessor(inFolder({ program: 'cat', args: ['file'], cwd })),
+      await runConverter(inFolder({ program: 'cat', args: ['file'], cwd })),
       'Ünïcode.\n',
     )
   })
@@ -58,13 +59,13 @@ describe('a local processor', () => {
 
   test('that is not there is missing, and the setting is named', async () => {
     const program = path.join(folder, 'nowhere')
-    const missing = { code: 'engine_missing', message: /nowhere' .*not there\..*--local-processor/ }
-    await assert.rejects(runProcessor(inFolder({ program })), missing)
+    const missing = { code: 'engine_missing', message: /nowhere' .*not there\..*--converter/ }
+    await assert.rejects(runConverter(inFolder({ program })), missing)
     const plain = path.join(folder, 'plain')
     writeFileSync(plain, '')
     chmodSync(plain, 0o644)
     const refused = { code: 'engine_missing', message: /may not be executed/ }
-    await assert.rejects(runProcessor(inFolder({ program: plain })), refused)
+    await assert.rejects(runConverter(inFolder({ program: plain })), refused)
   })
 
   test('that writes something else than text, or too much of it, has failed', async () => {
@@ -73,7 +74,34 @@ describe('a local processor', () => {
       message: 'node wrote something that is not UTF-8.',
     })
     const endless = inFolder({ program: 'cat', args: ['/dev/zero'] })
-    await assert.rejects(runProcessor(endless), { code: 'too_large', message: /more than 64 MiB/ })
+    await assert.rejects(runConverter(endless), { code: 'too_large', message: /more than 64 MiB/ })
+  })
+
+  test('tells of each line that it complains with, while it runs', async () => {
+    const lines: string[] = []
+    const code = `process.stderr.write('page 1 of 2\\rpage 2 of 2\\nlast'); console.log('text')`
+    assert.equal(await runNode(code, { onLine: (line) => lines.push(line) }), 'text\n')
+    assert.deepEqual(lines, ['page 1 of 2', 'page 2 of 2', 'last'])
+  })
+
+  test('that takes too long is stopped, and says so', async () => {
+    await assert.rejects(runNode('setInterval(() => {}, 1000)', { limitMs: 100 }), {
+      code: 'timeout',
+      message: 'node was stopped after 100ms: it took too long.',
+    })
+  })
+
+  test('is run by what sets limits for it, and has needed too much when one ends it', async () => {
+    const wrap: ConverterRun['wrap'] = ({ file, args }) => ({ file: 'env', args: [file, ...args] })
+    assert.equal(await runNode('console.log(1)', { wrap }), '1\n')
+    const shell = async (code: string): Promise<string> =>
+      await runConverter(inFolder({ program: 'sh', args: ['-c', code] }))
+    const large = { code: 'too_large', message: /^sh needed a larger file than it may use/ }
+    await assert.rejects(shell('kill -XFSZ $$'), large)
+    // As a sandbox tells it.
+    await assert.rejects(shell('exit 153'), large)
+    const slow = { code: 'too_large', message: /^sh needed more computing time/ }
+    await assert.rejects(shell('kill -XCPU $$'), slow)
   })
 
   test('is ended with all that it has started', async (t) => {
