@@ -6,8 +6,9 @@ import type { StartSettings } from './config.ts'
 import { DiskWatch } from './work/disk-watch.ts'
 import { deviceText } from './host/device-text.ts'
 import type { Health } from './watch/health.ts'
-import { openKit, type Kit } from './kit.ts'
-import { toolsText } from './media/tools-text.ts'
+import { openEquipment, type Equipment } from './equipment.ts'
+import { toWire } from '../shared/keys.ts'
+import { lockText, toolsText } from './media/tools-text.ts'
 import { createLimits, LIMIT_EXIT, type Limit, type LimitSettings } from './limits.ts'
 import { openLink, type Link } from './work/link.ts'
 import type { Reporter } from './reports/reporter-kinds.ts'
@@ -34,33 +35,33 @@ export async function runAgent(
 ): Promise<void> {
   const early = new AbortController()
   const signals = new Signals(reporter, () => early.abort())
-  let kit: Kit | null = null
+  let equipment: Equipment | null = null
   try {
-    kit = await openKit(settings.media, {
+    equipment = await openEquipment(settings, {
       signal: early.signal,
       tell: (level, text) => reporter.event(level, text),
     })
     // Before any job is taken: what is missing here is not to cost one.
-    reporter.idle(`starting ${kit.choice.engine.info.name}`)
-    await kit.prepare(early.signal)
+    if (equipment.engine !== null) reporter.idle(`starting ${equipment.engine.name}`)
+    await equipment.prepare(early.signal)
   } catch (error) {
-    await kit?.close()
+    await equipment?.close()
     signals.close()
     if (!early.signal.aborted) throw error
     process.exitCode = signals.exitCode
     return
   }
-  await work(settings, workspace, reporter, kit, signals)
+  await work(settings, workspace, reporter, equipment, signals)
 }
 
 async function work(
   settings: StartSettings,
   workspace: Workspace,
   teller: Reporter,
-  kit: Kit,
+  equipment: Equipment,
   signals: Signals,
 ): Promise<void> {
-  const { slots, devices } = kit
+  const { slots, devices } = equipment
   const links: Link[] = []
   const startedAt = timeOfDay()
   const reporter = new Watched(teller)
@@ -100,9 +101,9 @@ async function work(
           worker: settings,
           slots: slots.count,
           device: deviceText(devices),
-          about: () => announcement(kit, disk.problem),
+          about: () => announcement(equipment, disk.problem),
           capacity,
-          pipeline: kit.pipeline,
+          pipeline: equipment.pipeline,
           reporter,
           onBegin: () => limits.jobBegun(),
         }),
@@ -119,9 +120,8 @@ async function work(
     if (limits.reached !== null) leave(links, limits.reached)
     signals.handOver(links.map(({ worker }) => worker))
     const { workerId, control } = workspace
-    const engine = kit.choice.engine.info
     const status = (): AgentStatus =>
-      agentStatus({ workerId, startedAt, engine, slots, links, watched: reporter, disk })
+      agentStatus({ workerId, startedAt, ...equipment, links, watched: reporter, disk })
     control.handOver({
       status,
       drain() {
@@ -135,7 +135,7 @@ async function work(
       health = await startHealth(settings.healthAddress, status, reporter)
       reporter.event('info', `tells how it is on ${health.url}`, { health_url: health.url })
     }
-    tellStart(settings, workspace, reporter, kit, links)
+    tellStart(settings, workspace, reporter, equipment, links)
     // Also when one is refused: what the others have is finished, and goes out, before this agent ends.
     const ends = await Promise.allSettled(links.map((link) => runLink(link, links)))
     const patience = signals.count > 1 ? HURRIED_FLUSH_MS : FLUSH_MS
@@ -148,7 +148,7 @@ async function work(
     await disk.close()
     await health?.close()
     await Promise.all(links.map((link) => link.close()))
-    await kit.close()
+    await equipment.close()
     signals.close()
   }
   const { reached } = limits
@@ -199,20 +199,26 @@ function tellStart(
   { contentTypes }: StartSettings,
   { workerId }: Workspace,
   reporter: Reporter,
-  { choice, slots, tools }: Kit,
+  { speech, engine, converters, slots }: Equipment,
   links: readonly Link[],
 ): void {
-  const { info } = choice.engine
+  const { programs } = converters
+  const means = [
+    ...(engine === null ? [] : [`${engine.name} (${engine.model}, ${engine.device})`]),
+    ...programs.map(({ contentType, program }) => `${program} for ${contentType}`),
+  ]
   const urls = links.map(({ url }) => url)
   reporter.event(
     'info',
-    `${workerId} takes ${contentTypes.join(', ')} from ${urls.join(' and ')} with ${info.name} ` +
-      `(${info.model}, ${info.device}), ${slots.count} at a time`,
-    { worker_id: workerId, url: urls[0], urls, engine: info },
+    `${workerId} takes ${contentTypes.join(', ')} from ${urls.join(' and ')} with ${means.join(', ')}, ${slots.count} at a time`,
+    { worker_id: workerId, url: urls[0], urls, engine, converters: toWire(programs) },
   )
+  if (programs.length > 0) reporter.event('info', `runs converters ${lockText(converters.lock)}`)
+  if (speech === null) return
+  const { choice, tools } = speech
   const { version, year, sandbox } = tools
   const facts = { version, year, sandboxed: Boolean(sandbox) }
   reporter.event('info', `reads recordings with ${toolsText(tools)}`, { ffmpeg: facts })
-  reporter.event('debug', `${info.name}: ${choice.why}`)
+  reporter.event('debug', `${choice.engine.info.name}: ${choice.why}`)
   if (choice.better !== null) reporter.event('info', choice.better)
 }

@@ -1,6 +1,6 @@
 import type { PausedSlot } from '../shared/announcement.ts'
 import type { HeartbeatRequest } from '../shared/wire.ts'
-import type { Kit } from './kit.ts'
+import type { Equipment } from './equipment.ts'
 import type { Reporter } from './reports/reporter-kinds.ts'
 import type { Slots } from './host/slots.ts'
 
@@ -9,7 +9,7 @@ import type { Slots } from './host/slots.ts'
  * @param problem why none of its slots takes jobs for now; null: nothing keeps it.
  */
 export function announcement(
-  { capabilities, devices, slots }: Pick<Kit, 'capabilities' | 'devices' | 'slots'>,
+  { capabilities, devices, slots }: Pick<Equipment, 'capabilities' | 'devices' | 'slots'>,
   problem: string | null,
 ): Pick<HeartbeatRequest, 'capabilities' | 'devices' | 'paused'> {
   return {

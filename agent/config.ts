@@ -5,6 +5,7 @@ import { AppError } from '../shared/errors.ts'
 import { dropEmptyVariables, setting } from '../shared/settings.ts'
 import { keyIn, readApiKey } from './client/api-key.ts'
 import { baseUrl } from './client/connection.ts'
+import { contentTypes, converterSettings, type ConverterSettings } from './converter-settings.ts'
 import type { LimitSettings } from './limits.ts'
 import { mediaSettings, type MediaSettings } from './media-settings.ts'
 import { keyFileFor, stateDir } from './paths.ts'
@@ -30,6 +31,7 @@ export interface StartSettings extends LogSettings {
   /** Null: named after the machine. */
   workerId: string | null
   contentTypes: string[]
+  converters: ConverterSettings
   workDir: string
   /** How long one request waits for work, in seconds. */
   waitSeconds: number
@@ -116,7 +118,8 @@ export function startSettings(flags: Flags): StartSettings {
     coordinators: coordinatorsOf(flags),
     media: mediaSettings(flags),
     workerId: text(flags['workerId']),
-    contentTypes: flags['types'] as string[],
+    contentTypes: contentTypes(flags),
+    converters: converterSettings(flags),
     workDir: workDir(flags),
     waitSeconds: Math.min(MAX_WAIT_SECONDS, Number(flags['pollInterval'])),
     prefetch: Number(flags['prefetch']),

@@ -144,6 +144,16 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
   return { options, warnings }
 }
 
+/** What is said of a job's options where nobody speaks: a program of others that makes text of a file knows none. */
+export function unusedOptions(taskOptions: Record<string, unknown>): string[] {
+  const given = Object.keys(taskOptions).filter((name) => (taskOptions[name] ?? null) !== null)
+  const speech = given.filter((name) => Object.hasOwn(OPTIONS, name))
+  const unknown = given.filter((name) => !isKnown(name))
+  const about =
+    speech.length === 0 ? [] : [`Options that are about speech were ignored: ${speech.join(', ')}.`]
+  return unknown.length === 0 ? about : [...about, unknownOnes(unknown)]
+}
+
 function isKnown(name: string): boolean {
   const ours = name === 'language' || Object.hasOwn(OPTIONS, name)
   return ours || OTHERS.has(name) || OTHERS_BEGIN.test(name)

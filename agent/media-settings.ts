@@ -19,7 +19,7 @@ export interface MediaSettings {
   engineSettings: Omit<EngineSettings, 'device' | 'onPull'>
   /** A path or a name to use instead of looking for one. */
   ffmpeg: string | null
-  /** What ffmpeg and ffprobe are locked into. */
+  /** What ffmpeg, ffprobe and converters are locked into. */
   sandbox: SandboxKind
   modelsDir: string
   gpus: 'all' | 'none' | readonly string[]
@@ -153,7 +153,7 @@ export function addMediaSettings(command: Command): Command {
     .addOption(
       setting(
         '--sandbox <kind>',
-        'what ffmpeg is locked into while it reads a file: bwrap (bubblewrap), auto (that where it works), or none',
+        'what ffmpeg and converters are locked into while they read a file: bwrap (bubblewrap), auto (that where it works), or none',
         'MORAG_SANDBOX',
       )
         .choices(SANDBOXES)

@@ -2,15 +2,11 @@ import type { Command } from 'commander'
 import { setting, wholeNumber } from '../shared/settings.ts'
 import { DEFAULT_URL, workDirSetting } from './config.ts'
 import { baseUrl } from './client/connection.ts'
-import { checked, hostAndPort, milliseconds, nameList, workerName } from './setting-values.ts'
+import { addTypeSettings } from './converter-settings.ts'
+import { checked, hostAndPort, milliseconds, workerName } from './setting-values.ts'
 
 export function addWorkerSettings(command: Command): Command {
-  return addCoordinators(command)
-    .addOption(
-      setting('--types <list>', 'content types to take', 'MORAG_WORKER_CONTENT_TYPES')
-        .argParser(checked(nameList))
-        .default(['audio', 'video'], 'audio,video'),
-    )
+  return addTypeSettings(addCoordinators(command))
     .addOption(
       setting(
         '--worker-id <id>',
@@ -21,7 +17,7 @@ export function addWorkerSettings(command: Command): Command {
     .addOption(
       setting(
         '--slots <count>',
-        'recognitions at a time where no GPU is used',
+        'recognitions and conversions at a time where no GPU is used',
         'MORAG_WORKER_MAX_CONCURRENT_JOBS',
       )
         .argParser(checked(wholeNumber(1, 64)))

@@ -5,7 +5,7 @@ import { formatDuration, SECOND } from './duration.ts'
 import { AppError, messageOf } from './errors.ts'
 import { Lines } from './lines.ts'
 import { printable } from './printable.ts'
-import { signalGroup } from './process-group.ts'
+import { holdGroup, signalGroup } from './process-group.ts'
 import { startTimer } from './timers.ts'
 
 export interface ConverterRun {
@@ -61,6 +61,7 @@ export async function runConverter(run: ConverterRun): Promise<string> {
   })
   const { pid } = child
   const kill = (): void => signalGroup(pid, 'SIGKILL')
+  const release = pid === undefined ? () => undefined : holdGroup(pid)
   let timer: NodeJS.Timeout | undefined
   const stop = (): void => {
     signalGroup(pid, 'SIGTERM')
@@ -87,7 +88,6 @@ export async function runConverter(run: ConverterRun): Promise<string> {
   child.stderr.on('end', () => lines.end())
   // What it leaves running would hold its output open, and outlive the job.
   child.on('exit', kill)
-  process.on('exit', kill)
   signal.addEventListener('abort', stop, { once: true })
   try {
     const ended = await child
@@ -104,7 +104,7 @@ export async function runConverter(run: ConverterRun): Promise<string> {
   } finally {
     clearTimeout(timer)
     clearTimeout(limit)
-    process.off('exit', kill)
+    release()
     signal.removeEventListener('abort', stop)
   }
 }

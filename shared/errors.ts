@@ -34,6 +34,7 @@ const CODES = {
   source_changed: { status: 409, retryable: false },
   result_too_large: { status: 413, retryable: false },
   // … and worth another try.
+  unsupported_type: { status: 422, retryable: true },
   download_failed: { status: 502, retryable: true },
   engine_failed: { status: 500, retryable: true },
   engine_missing: { status: 500, retryable: true },

@@ -19,6 +19,7 @@ const EXAMPLES = `
 Examples:
   morag-agent start --url https://morag.example --api-key-file ./key
   morag-agent start --types audio --slots 2
+  morag-agent start --types document --converter document='markitdown {input}'
   morag-agent start --gpus 0,1 --slots-per-gpu 2 --engine whisper-cpp --model large-v3-turbo
   morag-agent start --url https://one.example --api-key-file one.key --url https://two.example --api-key-file two.key
   morag-agent start --idle-timeout 15m --max-uptime 8h      on a rented GPU

@@ -28,6 +28,7 @@ Examples:
   morag-agent submit talk.mp3                          upload it and print the job's id
   morag-agent submit talk.mp3 --wait                   … and wait for the transcript
   morag-agent submit talk.mp4 --wait --output talk.srt
+  morag-agent submit paper.pdf --type document --wait
 `
 
 const LOOK_MS = 500
@@ -36,8 +37,10 @@ export function addSubmit(cli: Command): void {
   const command = cli
     .command('submit')
     .description('give a file to a coordinator')
-    .argument('<file>', 'audio or video')
-    .addOption(new Option('--type <type>', 'content type (default: by the extension)'))
+    .argument('<file>', 'audio or video; whatever else with --type')
+    .addOption(
+      new Option('--type <type>', 'content type (default: audio or video, by the extension)'),
+    )
     .option('--wait', 'follow the job and print its transcript')
     .addOption(formOption())
     .option(

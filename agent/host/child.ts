@@ -1,7 +1,7 @@
 import { Lines } from '../../shared/lines.ts'
 import { startChild } from '../../shared/start-child.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
-import { signalGroup } from '../../shared/process-group.ts'
+import { holdGroup, signalGroup } from '../../shared/process-group.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { dyingWithUs, notRunBecause } from './parent-death.ts'
 import { childEnv } from '../../shared/child-env.ts'
@@ -87,23 +87,6 @@ export async function runChild(
     signal.removeEventListener('abort', stop)
     release()
   }
-}
-
-/** The process groups that must not outlive us. */
-const groups = new Set<number>()
-
-/** Sees to it that a process group is killed when this process exits. Returns what to call when it has ended. */
-export function holdGroup(pid: number): () => void {
-  if (groups.size === 0) process.on('exit', killHeld)
-  groups.add(pid)
-  return () => {
-    groups.delete(pid)
-    if (groups.size === 0) process.off('exit', killHeld)
-  }
-}
-
-function killHeld(): void {
-  for (const pid of groups) signalGroup(pid, 'SIGKILL')
 }
 
 function terminateGroup(

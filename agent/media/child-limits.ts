@@ -6,6 +6,10 @@ export interface ChildLimits {
   cpuSeconds: number
   /** Of each file that it writes; 0: it is to write none. Pipes do not count. */
   fileBytes: number
+  /** Default: as many as ffmpeg needs. */
+  openFiles?: number
+  /** Default: as much as ffmpeg needs. */
+  memoryBytes?: number
 }
 
 const MIB = 1024 * 1024
@@ -73,8 +77,8 @@ export function limited(command: Command, limits: ChildLimits, limiter: Limiter 
   const args = [
     `--cpu=${cpu}:${Math.min(cpu + GRACE_SECONDS, ours.cpuSeconds)}`,
     `--fsize=${Math.min(limits.fileBytes, ours.fileBytes)}`,
-    `--nofile=${Math.min(OPEN_FILES, ours.openFiles)}`,
-    `--data=${Math.min(MEMORY_BYTES, ours.memoryBytes)}`,
+    `--nofile=${Math.min(limits.openFiles ?? OPEN_FILES, ours.openFiles)}`,
+    `--data=${Math.min(limits.memoryBytes ?? MEMORY_BYTES, ours.memoryBytes)}`,
     '--core=0',
   ]
   return { file: program, args: [...args, '--', command.file, ...command.args] }

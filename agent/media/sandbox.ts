@@ -2,6 +2,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { runChild } from '../host/child.ts'
 import { findProgram } from '../host/find-program.ts'
+import type { Command } from '../../shared/converter.ts'
 import type { Tools } from './ffmpeg.ts'
 import { toolEnv } from './media-env.ts'
 import { programOf, SYSTEM } from './program-parts.ts'
@@ -76,7 +77,7 @@ function shown(places: readonly string[]): string[] {
 /** The command that runs one of the tools locked in. */
 export async function lockedIn(
   { program, unshare }: Sandbox,
-  command: { file: string; args: readonly string[] },
+  command: Command,
   openings: Openings,
 ): Promise<{ file: string; args: string[] }> {
   const tool = findProgram(command.file) ?? command.file
@@ -93,7 +94,17 @@ export async function lockedIn(
  */
 export async function findSandbox(
   kind: SandboxKind,
-  tools: Tools,
+  { ffmpeg, ffprobe }: Pick<Tools, 'ffmpeg' | 'ffprobe'>,
+  signal: AbortSignal,
+): Promise<Lock> {
+  const commands = [ffmpeg, ffprobe].map((file) => ({ file, args: ['-version'] }))
+  return await findSandboxFor(kind, commands, signal)
+}
+
+/** {@link findSandbox}, with any commands that are tried. They have to end with 0. */
+export async function findSandboxFor(
+  kind: SandboxKind,
+  commands: readonly Command[],
   signal: AbortSignal,
 ): Promise<Lock> {
   if (kind === 'none') return { sandbox: null, unlocked: 'none is asked for (--sandbox)' }
@@ -101,7 +112,7 @@ export async function findSandbox(
   let unlocked = MISSING
   for (const unshare of program === null ? [] : UNSHARED) {
     const sandbox = { program: program!, unshare }
-    const problem = await problemOf(sandbox, tools, signal)
+    const problem = await problemOf(sandbox, commands, signal)
     if (problem === null) return { sandbox }
     unlocked = problem
   }
@@ -117,20 +128,19 @@ const MISSING =
     ? 'bubblewrap is not here. Install it (for example: apt-get install bubblewrap)'
     : 'bubblewrap is not here, and works on Linux only'
 
-/** Why the tools do not run in a sandbox; null: they do. */
+/** Why programs do not run in a sandbox; null: they do. */
 async function problemOf(
   sandbox: Sandbox,
-  tools: Tools,
+  commands: readonly Command[],
   signal: AbortSignal,
 ): Promise<string | null> {
-  for (const tool of [tools.ffmpeg, tools.ffprobe]) {
-    const command = { file: tool, args: ['-version'] }
+  for (const command of commands) {
     const { file, args } = await lockedIn(sandbox, command, { files: [], folder: null })
     try {
       const { exitCode, stderrTail } = await runChild(file, args, { signal, env: toolEnv() })
       if (exitCode === 0) continue
       const said = printable(stderrTail, { most: 300 }) || `it ended with ${exitCode}`
-      return `${tool} does not start in it (${said}). It takes user namespaces, which containers often do not allow`
+      return `${command.file} does not start in it (${said}). It takes user namespaces, which containers often do not allow`
     } catch (error) {
       signal.throwIfAborted()
       return messageOf(error)

@@ -1,6 +1,6 @@
 import { findLimiter, type Limiter } from './child-limits.ts'
 import type { Origin, Tools } from './ffmpeg.ts'
-import type { MediaTools, Sandbox } from './sandbox.ts'
+import type { Lock, MediaTools, Sandbox } from './sandbox.ts'
 
 /** Whoever reads files of strangers is to have the fixes of the last years. */
 const MOST_YEARS = 3
@@ -18,12 +18,19 @@ export const ORIGINS: Record<Origin, string> = {
  * @param limiter what sets limits here; null: nothing does.
  */
 export function toolsText(
-  { version, year, origin, sandbox, unlocked }: MediaTools,
+  { version, year, origin, ...lock }: MediaTools,
   limiter = findLimiter(),
 ): string {
   const age = year === null ? 'its year unknown' : `of ${year}`
-  const lock = sandbox == null ? unlockedText(unlocked, limiter) : lockedText(sandbox)
-  return `ffmpeg ${version}, ${age}, ${ORIGINS[origin]}, ${lock}`
+  return `ffmpeg ${version}, ${age}, ${ORIGINS[origin]}, ${lockText(lock, limiter)}`
+}
+
+/** What programs that read files of strangers are locked into, and why into nothing. */
+export function lockText(
+  { sandbox, unlocked }: Partial<Lock>,
+  limiter: Limiter | null = findLimiter(),
+): string {
+  return sandbox == null ? unlockedText(unlocked, limiter) : lockedText(sandbox)
 }
 
 function lockedText({ unshare }: Sandbox): string {

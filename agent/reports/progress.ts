@@ -1,4 +1,4 @@
-/** Where an attempt is, in the order in which it goes through them. */
+/** Where an attempt is, in the order in which it goes through them: it is `transcribing` or `converting`. */
 export const STAGES = [
   'downloading',
   'probing',
@@ -7,10 +7,13 @@ export const STAGES = [
   'waiting',
   'loading',
   'transcribing',
+  'converting',
   'rendering',
   'uploading',
 ] as const
 export type Stage = (typeof STAGES)[number]
+/** Those of a job that has its slot. */
+export const STAGES_WITH_SLOT: readonly Stage[] = ['loading', 'transcribing', 'converting']
 
 /** What a conversion says of itself while it runs. */
 export interface Progress {
@@ -25,23 +28,34 @@ export interface Progress {
 
 export type Report = (progress: Progress) => void
 
-/** The share of the whole that is done when a stage begins: measured on the embedded engine, download apart. */
-const STARTS: Record<Stage, number> = {
-  downloading: 0,
-  probing: 0.1,
-  decoding: 0.11,
-  listening: 0.13,
-  waiting: 0.15,
-  loading: 0.15,
-  transcribing: 0.16,
-  rendering: 0.97,
-  uploading: 0.98,
+/**
+ * The share of the whole that is done when a stage begins and when it ends: measured on the embedded engine, download
+ * apart.
+ */
+const SHARES: Record<Stage, readonly [from: number, to: number]> = {
+  downloading: [0, 0.1],
+  probing: [0.1, 0.11],
+  decoding: [0.11, 0.13],
+  listening: [0.13, 0.15],
+  waiting: [0.15, 0.15],
+  loading: [0.15, 0.16],
+  transcribing: [0.16, 0.97],
+  converting: [0.16, 0.97],
+  rendering: [0.97, 0.98],
+  uploading: [0.98, 1],
 }
 
 /** The whole attempt's ratio when a stage is `within` (0 to 1) through. */
 export function overall(stage: Stage, within: number): number {
-  const next = STAGES[STAGES.indexOf(stage) + 1]
-  const from = STARTS[stage]
-  const to = next === undefined ? 1 : STARTS[next]
+  const [from, to] = SHARES[stage]
   return from + (to - from) * Math.min(1, Math.max(0, within))
+}
+
+/** Progress that never goes back, whatever the tools say of theirs. */
+export function forwardOnly(report: Report): Report {
+  let reached = 0
+  return (progress) => {
+    reached = Math.max(reached, progress.ratio)
+    report({ ...progress, ratio: reached })
+  }
 }

@@ -18,8 +18,8 @@ export async function agentMetrics(
   tell('morag_agent_info', 'Always 1; what it is, in its labels.', 1, {
     version,
     worker_id: status.workerId,
-    engine: engine.name,
-    model: engine.model,
+    engine: engine?.name ?? '',
+    model: engine?.model ?? '',
   })
   tell('morag_agent_start_time_seconds', 'When it was started.', startedAt / 1000)
   tell('morag_agent_draining', '1 while it takes nothing new.', Number(status.state === 'draining'))

@@ -4,13 +4,9 @@ import type { AgentStatus } from './status.ts'
 
 /** A running agent's status, for people; `now` in ms. */
 export function statusText(workerId: string, status: Partial<AgentStatus>, now: number): string {
-  const { state = 'starting', startedAt, engine, slots = 0 } = status
+  const { state = 'starting', startedAt } = status
   const since = startedAt === undefined ? '' : `, up for ${formatDuration(now - startedAt)}`
-  const rows: [string, string][] = []
-  if (engine !== undefined) {
-    const { name, model, device } = engine
-    rows.push(['engine', `${name} (${model}, ${device}), ${slots} at a time`])
-  }
+  const rows = meansRows(status)
   rows.push(...waitRows(status, now))
   for (const { url, isAway, reason, waitingResults } of status.coordinators ?? []) {
     const results = waitingResults === 0 ? '' : `, ${waitingResults} results wait for it`
@@ -27,6 +23,18 @@ export function statusText(workerId: string, status: Partial<AgentStatus>, now: 
   }
   const lines = rows.map(([what, text]) => `  ${what.padEnd(12)} ${printable(text)}\n`)
   return `${workerId}: ${state}${since}\n${lines.join('')}`
+}
+
+/** What it does its jobs with. */
+function meansRows({ engine, converters = [], slots }: Partial<AgentStatus>): [string, string][] {
+  const rows = converters.map(({ contentType, program }): [string, string] => [
+    'converter',
+    `${program} for ${contentType}`,
+  ])
+  if (engine !== undefined && engine !== null)
+    rows.unshift(['engine', `${engine.name} (${engine.model}, ${engine.device})`])
+  if (slots !== undefined) rows.push(['slots', `${slots} at a time`])
+  return rows
 }
 
 /** What takes no jobs for now. */

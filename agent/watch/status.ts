@@ -11,7 +11,10 @@ export interface AgentStatus {
   pid: number
   startedAt: number
   state: 'idle' | 'running' | 'draining'
-  engine: Pick<EngineInfo, 'name' | 'model' | 'device'>
+  /** Null: it recognises no speech. */
+  engine: Pick<EngineInfo, 'name' | 'model' | 'device'> | null
+  /** Programs of others, by content type. */
+  converters: { contentType: string; program: string }[]
   slots: number
   paused: { slot: number; reason: string; untilAt: number }[]
   /** Why it takes no job for now; null: nothing keeps it. */
@@ -30,7 +33,8 @@ export interface AgentStatus {
 export interface StatusParts {
   workerId: string
   startedAt: number
-  engine: EngineInfo
+  engine: EngineInfo | null
+  converters: { readonly programs: AgentStatus['converters'] }
   slots: Pick<Slots, 'count' | 'paused'>
   links: readonly Pick<Link, 'url' | 'contact' | 'outbox' | 'worker'>[]
   watched: Watched
@@ -38,9 +42,8 @@ export interface StatusParts {
 }
 
 export function agentStatus(parts: StatusParts): AgentStatus {
-  const { workerId, startedAt, engine, slots, links, watched, disk } = parts
+  const { workerId, startedAt, engine, converters, slots, links, watched, disk } = parts
   const states = links.map(({ worker }) => worker.state)
-  const { name, model, device } = engine
   return {
     workerId,
     version: VERSION,
@@ -51,7 +54,8 @@ export function agentStatus(parts: StatusParts): AgentStatus {
       : states.includes('running')
         ? 'running'
         : 'idle',
-    engine: { name, model, device },
+    engine: engine && { name: engine.name, model: engine.model, device: engine.device },
+    converters: converters.programs,
     slots: slots.count,
     paused: slots.paused.map(({ slot, reason, until }) => ({ slot, reason, untilAt: until })),
     problem: disk.problem,

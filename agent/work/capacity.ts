@@ -1,4 +1,4 @@
-import { STAGES, type Stage } from '../reports/progress.ts'
+import { STAGES, STAGES_WITH_SLOT, type Stage } from '../reports/progress.ts'
 import { startTimer } from '../../shared/timers.ts'
 
 /** Room for jobs: how many, and whether they would have to wait for a slot. */
@@ -152,7 +152,7 @@ export class Capacity {
 }
 
 function hasSlot({ stage }: Place): boolean {
-  return stage === 'loading' || stage === 'transcribing'
+  return STAGES_WITH_SLOT.includes(stage)
 }
 
 function needsSlot({ stage }: Place): boolean {

@@ -9,15 +9,17 @@ import { download } from '../client/download.ts'
 import { failureOf, isLost } from './failure.ts'
 import type { Heartbeat, Tracked } from '../client/heartbeat.ts'
 import type { Outbox } from '../client/outbox.ts'
-import type { Converted, Pipeline } from './pipeline.ts'
-import { overall, type Report, type Stage } from '../reports/progress.ts'
+import type { ConvertInput } from '../hearing/conversion.ts'
+import type { ConvertedFile } from './pipeline.ts'
+import { overall, STAGES_WITH_SLOT, type Report, type Stage } from '../reports/progress.ts'
 import type { Reporter } from '../reports/reporter-kinds.ts'
 
 export interface JobRunnerParts {
   client: Client
   heartbeat: Heartbeat
   outbox: Outbox
-  pipeline: Pipeline
+  /** @throws {AppError} what an attempt can end with; the signal's reason when aborted. */
+  pipeline: { convert(input: ConvertInput): Promise<ConvertedFile> }
   reporter: Reporter
   /** The folder in which each job gets one of its own. */
   folder: string
@@ -26,9 +28,6 @@ export interface JobRunnerParts {
   /** Told how far it is. */
   onStage: (stage: Stage) => void
 }
-
-/** Those of a job that has its slot. */
-const SLOT_STAGES: readonly Stage[] = ['loading', 'transcribing']
 
 /** How long giving a job back may take while the agent leaves. */
 const RELEASE_MS = 5_000
@@ -50,7 +49,7 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
   const seconds = (): number => Math.round(performance.now() - startedAt) / 1000
   const report: Report = (progress) => {
     // What was waited for a slot is no work.
-    if (!hasSlot && SLOT_STAGES.includes(progress.stage)) {
+    if (!hasSlot && STAGES_WITH_SLOT.includes(progress.stage)) {
       hasSlot = true
       startedAt = performance.now()
     }
@@ -88,7 +87,7 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
 
 /** What is sent of a conversion, or of its failure. */
 function resultOf(
-  outcome: Converted | ResultRequest,
+  outcome: ConvertedFile | ResultRequest,
   processingTime: number,
 ): ResultRequest & { artifacts: string[] } {
   if ('success' in outcome) return { ...outcome, artifacts: [] }
@@ -104,7 +103,7 @@ async function convert(
   signal: AbortSignal,
   report: Report,
   tracked: Tracked,
-): Promise<Converted> {
+): Promise<ConvertedFile> {
   await mkdir(workDir, { recursive: true, mode: 0o700 })
   // The source keeps its extension, which some formats are told apart by, and nothing else of a name we did not choose.
   const extension = /\.[a-z0-9]{1,8}$/i.exec(source.filename)?.[0] ?? ''

@@ -13,7 +13,7 @@ import { deliver } from '../client/delivery.ts'
 import { Heartbeat } from '../client/heartbeat.ts'
 import { Outbox } from '../client/outbox.ts'
 import { parcelName } from '../client/parcel.ts'
-import type { Pipeline } from './pipeline.ts'
+import type { JobRunnerParts } from './job-runner.ts'
 import type { Reporter } from '../reports/reporter-kinds.ts'
 import { isTransient } from '../client/retry.ts'
 import { Worker, type WorkerOptions } from './worker.ts'
@@ -29,7 +29,7 @@ export interface LinkParts {
   device: string
   about: () => Pick<HeartbeatRequest, 'capabilities' | 'devices' | 'paused'>
   capacity: Capacity
-  pipeline: Pipeline
+  pipeline: JobRunnerParts['pipeline']
   reporter: Reporter
   onBegin: () => void
 }

@@ -18,25 +18,30 @@ import { renderMarkdown } from '../transcript/markdown.ts'
 import { probe } from '../media/media.ts'
 import type { MediaInfo } from '../media/media-info.ts'
 import { resultMetadata } from '../transcript/metadata.ts'
-import { overall, type Report } from '../reports/progress.ts'
+import { forwardOnly, overall } from '../reports/progress.ts'
 import { readSubtitles, subtitlesToPrefer } from '../transcript/subtitles.ts'
 import { warningsOf } from '../media/tracks.ts'
+import { unsupportedType } from './content-types.ts'
 
-/** What a conversion makes. */
-export interface Converted {
+/** What is made of a file. */
+export interface ConvertedFile {
   /** Markdown. */
   content: string
   metadata: Record<string, unknown>
-  transcript: Transcript
   /** Files beside the text, in the work folder. */
   artifacts: Artifact[]
+}
+
+/** What is made of a recording. */
+export interface Converted extends ConvertedFile {
+  transcript: Transcript
 }
 
 /** From a media file to its text. Several conversions may run at once, as many recognitions as there are slots. */
 export interface Pipeline {
   /**
    * @throws {AppError} what an attempt can end with: `invalid_media`, `no_audio`, `unsupported_media`,
-   * `unsupported_language`, `source_missing`, `engine_failed`, …; the signal's reason when aborted.
+   * `unsupported_language`, `unsupported_type`, `source_missing`, `engine_failed`, …; the signal's reason when aborted.
    */
   convert(input: ConvertInput): Promise<Converted>
   /** Ends the engine's processes. */
@@ -99,25 +104,13 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
 
 function kindOf(contentType: string): 'audio' | 'video' {
   if (contentType === 'audio' || contentType === 'video') return contentType
-  throw new AppError(
-    'unsupported_media',
-    `This agent converts audio and video, not '${contentType}'.`,
-  )
+  throw unsupportedType(contentType)
 }
 
 /** Sound alone in a container for films: browsers and phones record so, and its name does not tell. */
 function isRecording({ video, audio, mimeType = '' }: MediaInfo): boolean {
   const isForBoth = /^audio\/(webm|mp4|x-matroska|ogg|3gpp|x-ms-wma)$/.test(mimeType)
   return isForBoth && video === null && audio.length > 0
-}
-
-/** Progress that never goes back, whatever the tools say of theirs. */
-function forwardOnly(report: Report): Report {
-  let reached = 0
-  return (progress) => {
-    reached = Math.max(reached, progress.ratio)
-    report({ ...progress, ratio: reached })
-  }
 }
 
 async function sizeOf(file: string): Promise<number> {

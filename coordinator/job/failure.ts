@@ -34,7 +34,7 @@ export function fail(job: Job, event: JobEvent & { type: 'fail' }, context: Cont
 
 /** What says that this worker cannot do a job, and others may: it goes back, and to none again that is like it. */
 function isOfTheWorker(code: string): boolean {
-  return code === 'unsupported_language'
+  return code === 'unsupported_language' || code === 'unsupported_type'
 }
 
 /** Whether a failure may only say that its worker met a coordinator that was away. */

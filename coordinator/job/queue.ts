@@ -81,7 +81,7 @@ export class JobQueue {
     else this.#delayed.push(entry)
     if (reservedFor !== null && openAt > now) {
       // Who chose its worker by hand did so after those that could not do it.
-      const requirements = requirementsOf({ taskOptions: job.taskOptions })
+      const requirements = requirementsOf({ contentType, taskOptions: job.taskOptions })
       shelve(this.#reserved, reservedKey(reservedFor, contentType), entry, requirements)
     }
   }

@@ -49,13 +49,17 @@ export const NO_REQUIREMENTS: Requirements = {
   broken: false,
 }
 
-/** Who may have a job, by its options and by who has had it. */
+/** What somebody speaks in: workers tell of the languages that they understand. */
+const SPEECH = ['audio', 'video']
+
+/** Who may have a job, by its options, its content type (default: one of speech) and who has had it. */
 export function requirementsOf({
   taskOptions,
+  contentType = 'audio',
   attempts = [],
-}: Pick<Job, 'taskOptions'> & Partial<Pick<Job, 'attempts'>>): Requirements {
+}: Pick<Job, 'taskOptions'> & Partial<Pick<Job, 'contentType' | 'attempts'>>): Requirements {
   const asked = askedOf(taskOptions['requires'] ?? null)
-  const spoken = spokenIn(taskOptions)
+  const spoken = SPEECH.includes(contentType) ? spokenIn(taskOptions) : null
   const unfit = unfitAfter(attempts)
   if (spoken === null && unfit.length === 0) return asked
   return { ...asked, key: JSON.stringify([asked.key, spoken, unfit]), spoken, unfit }

@@ -4,7 +4,8 @@ import { markOf, once, type PrepareOptions } from './once.ts'
 import { runTool } from './tool.ts'
 
 /** What was seen working together. The rest comes as these ask for it. */
-const REQUIREMENTS = ['whisper-ctranslate2==0.5.8', 'faster-whisper==1.2.1', 'ctranslate2==4.8.5']
+const CTRANSLATE2 = ['whisper-ctranslate2==0.5.8', 'faster-whisper==1.2.1', 'ctranslate2==4.8.5']
+const MARKITDOWN = ['markitdown[docx,pdf]==0.1.9']
 const HINT =
   'Python 3 with venv and pip is needed (Debian: apt-get install python3-venv), and the package index has to be within reach.'
 
@@ -14,19 +15,32 @@ const HINT =
  * @throws {AppError} `engine_missing` when there is no Python with venv, or pip cannot install it.
  */
 export async function whisperCtranslate2(options: PrepareOptions): Promise<string> {
+  return await pythonProgram('whisper-ctranslate2', CTRANSLATE2, options)
+}
+
+/** The same of markitdown, which comes with Pillow. */
+export async function markitdown(options: PrepareOptions): Promise<string> {
+  return await pythonProgram('markitdown', MARKITDOWN, options)
+}
+
+async function pythonProgram(
+  program: string,
+  requirements: readonly string[],
+  options: PrepareOptions,
+): Promise<string> {
   // An environment works with the Python that it was made with.
   const version = await runTool('python3', ['-VV'], { signal: options.signal, hint: HINT })
-  const name = `whisper-ctranslate2-${process.platform}-${process.arch}-${markOf(version, ...REQUIREMENTS)}`
+  const name = `${program}-${process.platform}-${process.arch}-${markOf(version, ...requirements)}`
   const folder = await once(
     name,
     async (made) => {
-      options.say?.(`Installing ${REQUIREMENTS.join(', ')}`)
+      options.say?.(`Installing ${requirements.join(', ')}`)
       const pip = await makeVenv(made, options.signal)
-      await pip(['install', ...REQUIREMENTS])
+      await pip(['install', ...requirements])
     },
     options,
   )
-  return path.join(folder, 'bin', 'whisper-ctranslate2')
+  return path.join(folder, 'bin', program)
 }
 
 export type Pip = (args: readonly string[]) => Promise<void>

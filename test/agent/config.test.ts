@@ -65,6 +65,7 @@ describe('the settings of start', () => {
         logFormat: 'text',
         workerId: null,
         contentTypes: ['audio', 'video'],
+        converters: { commands: {}, timeoutMs: 600_000 },
         slots: 1,
         workDir: '/state/morag/work',
         waitSeconds: 30,
@@ -84,6 +85,7 @@ describe('the settings of start', () => {
       MORAG_WORKER_ID: 'gpu-worker-01',
       MORAG_API_KEY: ' sesame ',
       MORAG_WORKER_CONTENT_TYPES: 'audio, document',
+      MORAG_CONVERTERS: 'document=markitdown {input}',
       MORAG_WORKER_POLL_INTERVAL: '10',
       MORAG_WORKER_MAX_CONCURRENT_JOBS: '2',
       MORAG_TEMP_DIR: '/work',
@@ -125,6 +127,33 @@ describe('the settings of start', () => {
     assert.equal(sandbox([], { MORAG_SANDBOX: 'bwrap' }), 'bwrap')
     assert.equal(sandbox(['--sandbox', 'none'], { MORAG_SANDBOX: 'bwrap' }), 'none')
     assert.throws(() => sandbox(['--sandbox', 'chroot']), /Allowed choices are auto, bwrap, none/)
+  })
+
+  it('take what the converters serve beside speech, where nobody says what to take', () => {
+    const all = ['--converter', 'document=markitdown {input}', '--converter', 'image=ocr {input} -']
+    const { contentTypes, converters } = readAll(all)
+    assert.deepEqual(contentTypes, ['audio', 'video', 'document', 'image'])
+    assert.deepEqual(converters, {
+      commands: { document: ['markitdown', '{input}'], image: ['ocr', '{input}', '-'] },
+      timeoutMs: 600_000,
+    })
+    assert.deepEqual(readAll(['--types', 'image', ...all]).contentTypes, ['image'])
+    const more = ['--converter-timeout', '90s', '--converter', 'a=b {input}; c=d {input}']
+    assert.deepEqual(readAll(more).converters, {
+      commands: { a: ['b', '{input}'], c: ['d', '{input}'] },
+      timeoutMs: 90_000,
+    })
+  })
+
+  it('refuse a content type that nothing here makes text of, with a program that would', () => {
+    const fix =
+      /'image', which this agent cannot convert: it recognises audio and video\. .*--converter image='tesseract \{input\} stdout'/
+    assert.throws(() => readAll(['--types', 'audio,image']), fix)
+    assert.throws(() => readAll(['--types', 'constructor']), /--converter constructor='program/)
+    const of = ['--types', 'audio,image', '--converter', 'document=markitdown {input}']
+    assert.throws(() => readAll(of), fix)
+    const wrong = /--converter.*'document=markitdown' is not a converter: write it like/s
+    assert.throws(() => readAll(['--converter', 'document=markitdown']), wrong)
   })
 
   it('let a request wait no longer than the protocol allows', () => {

@@ -205,7 +205,7 @@ export async function scene(
       folder: workspace.jobs,
       capacity,
       onBegin: () => void (begun += 1),
-      pipeline: { convert, close: async () => {} },
+      pipeline: { convert },
     },
   )
   heartbeat.start()

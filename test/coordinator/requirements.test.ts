@@ -92,6 +92,13 @@ describe('a job in a language', () => {
     assert.equal(meets(knows(['en']), in_('de', { model: 'large-v3' })), true)
   })
 
+  test('is for all where nobody speaks: a document is no recording', () => {
+    const of = (contentType: string): Requirements =>
+      requirementsOf({ contentType, taskOptions: { language: 'de' } })
+    assert.equal(meets(knows(['en']), of('document')), true)
+    assert.equal(meets(knows(['en']), of('video')), false)
+  })
+
   test('that requires another one needs both', () => {
     const both = in_('de', { requires: { language: 'en' } })
     assert.equal(meets(knows(['en']), both), false)

@@ -487,16 +487,18 @@ describe('a failure (footnote 4)', () => {
     })
   }
 
-  test('of a worker that cannot do it gives the job back, for others and without counting', () => {
-    const claim = { ...CLAIM, ability: 'of w1' }
-    const failure = failing(1, 'unsupported_language', false)
-    const job = after(pendingJob(), claim, failure)
-    assert.ok(job.status === 'pending')
-    assert.deepEqual([job.retryCount, job.availableAt], [0, NOON + 1_000])
-    const { outcome, errorCode, ability } = lastAttempt(job)!
-    assert.deepEqual([outcome, errorCode, ability], ['released', 'unsupported_language', 'of w1'])
-    assert.equal(transition(job, failure, at(LATER)), job, 'said again it is the same answer')
-  })
+  for (const code of ['unsupported_language', 'unsupported_type']) {
+    test(`with ${code} gives the job back, for others and without counting`, () => {
+      const claim = { ...CLAIM, ability: 'of w1' }
+      const failure = failing(1, code, false)
+      const job = after(pendingJob(), claim, failure)
+      assert.ok(job.status === 'pending')
+      assert.deepEqual([job.retryCount, job.availableAt], [0, NOON + 1_000])
+      const { outcome, errorCode, ability } = lastAttempt(job)!
+      assert.deepEqual([outcome, errorCode, ability], ['released', code, 'of w1'])
+      assert.equal(transition(job, failure, at(LATER)), job, 'said again it is the same answer')
+    })
+  }
 
   for (const code of [
     'download_failed',

@@ -49,6 +49,7 @@ const LIST: Record<ErrorCode, [number, boolean]> = {
   model_missing: [500, true],
   gpu_out_of_memory: [500, true],
   work_dir_failed: [500, true],
+  unsupported_type: [422, true],
   timeout: [504, true],
   stalled: [504, true],
   worker_lost: [504, true],

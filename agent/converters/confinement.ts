@@ -1,0 +1,52 @@
+import { availableParallelism, totalmem } from 'node:os'
+import type { Command } from '../../shared/converter.ts'
+import { SECOND } from '../../shared/duration.ts'
+import { dyingWithUs } from '../host/parent-death.ts'
+import { findLimiter, limited, type ChildLimits } from '../media/child-limits.ts'
+import { sandboxArgs, type Sandbox } from '../media/sandbox.ts'
+import { filesOf } from './program-files.ts'
+
+const GIB = 1024 ** 3
+
+export interface Confinement {
+  /** Null: it sees what we see. */
+  sandbox: Sandbox | null
+  /** The one file of strangers that it may read. */
+  input: string
+  /** The one folder that it may write to. */
+  cwd: string
+  limitMs: number
+}
+
+/**
+ * The command that runs a program within limits, locked in where there is a sandbox, and ends it with us however we end.
+ * @param command the program by its full path.
+ */
+export async function confined(command: Command, confinement: Confinement): Promise<Command> {
+  const { sandbox, input, cwd, limitMs } = confinement
+  const locked = sandbox === null ? command : await lockedIn(sandbox, command, input, cwd)
+  return dyingWithUs(limited(locked, limitsFor(limitMs), findLimiter()))
+}
+
+async function lockedIn(
+  { program, unshare }: Sandbox,
+  { file, args }: Command,
+  input: string,
+  cwd: string,
+): Promise<Command> {
+  // Not what is ours: the folder and the file are opened as such.
+  const named = args.filter((arg) => arg !== input)
+  const openings = { files: [input], folder: cwd }
+  const before = sandboxArgs(await filesOf(file, named), openings, unshare)
+  return { file: program, args: [...before, file, ...args] }
+}
+
+/** What nobody knows beforehand of a program of any kind: only that it is not to have all of this machine. */
+function limitsFor(limitMs: number): ChildLimits {
+  return {
+    cpuSeconds: Math.ceil(limitMs / SECOND) * availableParallelism(),
+    fileBytes: GIB,
+    openFiles: 4096,
+    memoryBytes: Math.max(4 * GIB, Math.floor(totalmem() / 2)),
+  }
+}

@@ -1,0 +1,89 @@
+import type { Capabilities } from '../shared/announcement.ts'
+import type { StartSettings } from './config.ts'
+import { Converters } from './converters/converters.ts'
+import type { EngineInfo } from './engines/engine.ts'
+import type { Device } from './host/device.ts'
+import { planSlots } from './host/slot-plan.ts'
+import { Slots } from './host/slots.ts'
+import { openKit, type Kit } from './kit.ts'
+import { SPEECH_TYPES, unsupportedType } from './work/content-types.ts'
+import type { JobRunnerParts } from './work/job-runner.ts'
+
+/** All that the jobs of an agent are done with, whatever their content types. */
+export interface Equipment {
+  pipeline: JobRunnerParts['pipeline']
+  /** What recognises speech; null: nothing that it is for is taken. */
+  speech: Kit | null
+  /** Null: it recognises no speech. */
+  engine: EngineInfo | null
+  converters: Converters
+  slots: Slots
+  devices: readonly Device[]
+  capabilities: Capabilities
+  /** @throws {AppError} as {@link Kit.prepare}. */
+  prepare(signal: AbortSignal): Promise<void>
+  close(): Promise<void>
+}
+
+/**
+ * Puts together what does the jobs of the content types to take: an engine only where there is speech among them that no
+ * converter is for.
+ * @param tell sentences for people: what is fetched, what is missing.
+ * @throws {AppError} as {@link openKit} and {@link Converters.open}.
+ */
+export async function openEquipment(
+  { contentTypes, converters: settings, media }: StartSettings,
+  options: Pick<Parameters<typeof openKit>[1], 'signal' | 'tell'>,
+): Promise<Equipment> {
+  const wanted = Object.entries(settings.commands).filter(([type]) => contentTypes.includes(type))
+  const used = { ...settings, commands: Object.fromEntries(wanted) }
+  for (const type of Object.keys(settings.commands)) {
+    if (!contentTypes.includes(type))
+      options.tell('warn', `The converter for ${type} is not used: --types does not name it.`)
+  }
+  const { signal } = options
+  const converters = await Converters.open(used, { sandbox: media.sandbox, signal })
+  const spoken = contentTypes.filter((type) => SPEECH_TYPES.includes(type) && !converters.has(type))
+  const speech = spoken.length === 0 ? null : await openKit(media, options)
+  const slots = speech?.slots ?? new Slots(planSlots({ ...media, gpus: 'none', devices: [] }))
+  return {
+    pipeline: {
+      async convert(input) {
+        if (converters.has(input.contentType)) return await converters.convert(input, slots)
+        if (speech === null) throw unsupportedType(input.contentType)
+        return await speech.pipeline.convert(input)
+      },
+    },
+    speech,
+    engine: speech?.choice.engine.info ?? null,
+    converters,
+    slots,
+    devices: speech?.devices ?? [],
+    capabilities: capabilitiesOf(speech, converters),
+    prepare: async (preparing) => await speech?.prepare(preparing),
+    async close() {
+      slots.close()
+      await speech?.close()
+    },
+  }
+}
+
+/** A converter is announced as an engine is: a job may require it by its name. */
+function capabilitiesOf(speech: Kit | null, converters: Converters): Capabilities {
+  const { engines, models, languages, features } = speech?.capabilities ?? {
+    engines: [],
+    models: [],
+    languages: null,
+    features: [],
+  }
+  const { programs } = converters
+  const names = programs.map(({ program }) => program.slice(0, 100))
+  // What a converter hears of other languages is its own affair.
+  const hears = programs.some(({ contentType }) => SPEECH_TYPES.includes(contentType))
+  return {
+    engines: [...new Set([...engines, ...names])],
+    models,
+    languages: hears ? null : languages,
+    features,
+  }
+}
