@@ -119,9 +119,9 @@ async function work(
     // One may have come while the coordinators were set up.
     if (limits.reached !== null) leave(links, limits.reached)
     signals.handOver(links.map(({ worker }) => worker))
-    const { workerId, control } = workspace
+    const { control } = workspace
     const status = (): AgentStatus =>
-      agentStatus({ workerId, startedAt, ...equipment, links, watched: reporter, disk })
+      agentStatus({ ...workspace, ...equipment, startedAt, links, watched: reporter, disk })
     control.handOver({
       status,
       drain() {

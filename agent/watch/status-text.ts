@@ -13,6 +13,8 @@ export function statusText(workerId: string, status: Partial<AgentStatus>, now: 
     const contact = isAway ? `is away${results}: ${reason ?? ''}` : `answers${results}`
     rows.push(['coordinator', `${url}: ${contact}`])
   }
+  for (const { folder, count } of status.leftovers ?? [])
+    rows.push(['undelivered', `${count} results in ${folder}: no agent is theirs`])
   for (const { jobId, filename, stage, progress, startedAt: from } of status.jobs ?? []) {
     const percent = `${stage} ${Math.floor(progress * 100)} %`
     rows.push(['job', `${filename}: ${percent}, for ${formatDuration(now - from)} (${jobId})`])

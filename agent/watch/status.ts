@@ -26,6 +26,8 @@ export interface AgentStatus {
     reason: string | null
     waitingResults: number
   }[]
+  /** Results on this machine that no agent delivers. */
+  leftovers: { folder: string; count: number }[]
   jobs: WatchedJob[]
   ends: Ends
 }
@@ -39,6 +41,7 @@ export interface StatusParts {
   links: readonly Pick<Link, 'url' | 'contact' | 'outbox' | 'worker'>[]
   watched: Watched
   disk: { readonly problem: string | null }
+  leftovers: readonly AgentStatus['leftovers'][number][]
 }
 
 export function agentStatus(parts: StatusParts): AgentStatus {
@@ -65,6 +68,7 @@ export function agentStatus(parts: StatusParts): AgentStatus {
       reason: contact.reason,
       waitingResults: outbox.size,
     })),
+    leftovers: [...parts.leftovers],
     jobs: watched.jobs,
     ends: watched.ends,
   }

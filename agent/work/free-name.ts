@@ -5,24 +5,44 @@ import { Client } from '../client/client.ts'
 import { Connection } from '../client/connection.ts'
 import type { CoordinatorSettings, StartSettings } from '../config.ts'
 import type { Reporter } from '../reports/reporter-kinds.ts'
-import { openWorkspace, type Workspace } from './workspace.ts'
+import { takeOverLeftovers } from './leftovers.ts'
+import { isDefaultName, openWorkspace, type Workspace } from './workspace.ts'
 
 /** A coordinator that does not answer by then has no say in it. */
 const PATIENCE_MS = 3_000
 
 /**
  * The folder of an agent under a name that is its own at every coordinator too: where the default name is used there with
- * another token, the next one is taken. A name that its owner has chosen stays.
+ * another token, the next one is taken. A name that its owner has chosen stays. What was not delivered under other
+ * default names is in it, too.
  * @throws {AppError} as {@link openWorkspace}.
  */
 export async function openNamedWorkspace(
-  { workDir, workerId, coordinators }: StartSettings,
+  settings: StartSettings,
+  reporter: Pick<Reporter, 'event'>,
+): Promise<Workspace> {
+  const { workDir, workerId, coordinators } = settings
+  const workspace =
+    workerId === null
+      ? await openUnderFreeName(settings, reporter)
+      : await openWorkspace(workDir, workerId)
+  const leftovers = await takeOverLeftovers({
+    workDir,
+    workspace,
+    urls: coordinators.map(({ url }) => url),
+    isOurs: (name) => workerId === null && isDefaultName(name),
+    reporter,
+  })
+  return { ...workspace, leftovers }
+}
+
+async function openUnderFreeName(
+  { workDir, coordinators }: StartSettings,
   reporter: Pick<Reporter, 'event'>,
 ): Promise<Workspace> {
   const taken = new Set<string>()
   for (;;) {
-    const workspace = await openWorkspace(workDir, workerId, taken)
-    if (workerId !== null) return workspace
+    const workspace = await openWorkspace(workDir, null, taken)
     const refusals = await Promise.all(
       coordinators.map(async (one) => await refusalOfName(one, workspace.workerId)),
     )

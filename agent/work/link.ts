@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { messageOf } from '../../shared/errors.ts'
@@ -15,6 +14,7 @@ import { Outbox } from '../client/outbox.ts'
 import { parcelName } from '../client/parcel.ts'
 import type { JobRunnerParts } from './job-runner.ts'
 import type { Reporter } from '../reports/reporter-kinds.ts'
+import { outboxName } from './outbox-name.ts'
 import { isTransient } from '../client/retry.ts'
 import { Worker, type WorkerOptions } from './worker.ts'
 import type { Workspace } from './workspace.ts'
@@ -50,8 +50,7 @@ export async function openLink(parts: LinkParts): Promise<Link> {
   const { workerId } = workspace
   const connection = new Connection({ ...coordinator, userAgent: `morag-agent/${VERSION}` })
   const client = new Client(connection)
-  // What belongs to one coordinator must never go to another.
-  const name = createHash('sha256').update(connection.url).digest('hex').slice(0, 16)
+  const name = outboxName(connection.url)
   const folder = path.join(workspace.jobs, name)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   const title = parts.oneOfSeveral ? `The coordinator at ${connection.url}` : 'The coordinator'

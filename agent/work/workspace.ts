@@ -5,6 +5,12 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { Control } from '../watch/control.ts'
 
+/** Results that lie in a folder, and that no agent there delivers. */
+export interface Leftover {
+  folder: string
+  count: number
+}
+
 /** The folder that one agent has to itself: `<work-dir>/<worker id>`. */
 export interface Workspace {
   workerId: string
@@ -12,6 +18,8 @@ export interface Workspace {
   jobs: string
   /** Results that the coordinator does not have yet. */
   outbox: string
+  /** Results of other agents in that work folder, which nobody delivers. */
+  leftovers: readonly Leftover[]
   /** Who asks it on this machine. */
   control: Control
   release(): Promise<void>
@@ -39,16 +47,26 @@ export async function openWorkspace(
       `An agent named ${workerId} is running in ${workDir} already: ${fix}.`,
     )
   }
-  const name =
-    hostname()
-      .replace(/[^\w.@-]/g, '-')
-      .replace(/^[.-]+/, '') || 'agent'
+  const name = machineName()
   for (let n = 1; n <= MOST_AGENTS; n += 1) {
     const next = n === 1 ? name : `${name}-${n}`
     const workspace = taken.has(next) ? null : await take(workDir, next)
     if (workspace !== null) return workspace
   }
   throw new AppError('usage', `There are ${MOST_AGENTS} agents in ${workDir} already.`)
+}
+
+/** The name of an agent that nobody has named, without the number of a further one. */
+function machineName(): string {
+  const plain = hostname().replace(/[^\w.@-]/g, '-')
+  return plain.replace(/^[.-]+/, '') || 'agent'
+}
+
+/** Whether an agent of that name may be one of this machine that nobody has named. */
+export function isDefaultName(workerId: string): boolean {
+  const name = machineName()
+  if (workerId === name) return true
+  return workerId.startsWith(`${name}-`) && /^[1-9]\d*$/.test(workerId.slice(name.length + 1))
 }
 
 async function take(workDir: string, workerId: string): Promise<Workspace | null> {
@@ -67,7 +85,7 @@ async function take(workDir: string, workerId: string): Promise<Workspace | null
       control.close()
       await lock.release()
     }
-    return { workerId, jobs, outbox, control, release }
+    return { workerId, jobs, outbox, leftovers: [], control, release }
   } catch (error) {
     const message = `The folder ${folder} cannot be used (--work-dir, MORAG_TEMP_DIR): ${messageOf(error)}.`
     throw new AppError('usage', message, { cause: error })

@@ -244,7 +244,7 @@ describe('convert', () => {
 
   it('fails a missing file, a content type of others, and a mute film', async () => {
     await assert.rejects(convert(at('nowhere.mp3'), 'audio'), code('source_missing'))
-    await assert.rejects(convert(CLIPS.jfk.file, 'document'), code('unsupported_media'))
+    await assert.rejects(convert(CLIPS.jfk.file, 'document'), code('unsupported_type'))
     await assert.rejects(convert(await makeMute(folder), 'video'), code('no_audio'))
   })
 

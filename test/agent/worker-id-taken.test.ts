@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Client } from '../../agent/client/client.ts'
 import { Connection } from '../../agent/client/connection.ts'
+import { Outbox } from '../../agent/client/outbox.ts'
+import { writeParcel } from '../../agent/client/parcel.ts'
 import type { StartSettings } from '../../agent/config.ts'
 import { openNamedWorkspace } from '../../agent/work/free-name.ts'
-import { openWorkspace } from '../../agent/work/workspace.ts'
+import { outboxName } from '../../agent/work/outbox-name.ts'
+import { openWorkspace, type Workspace } from '../../agent/work/workspace.ts'
+import { statusText } from '../../agent/watch/status-text.ts'
 import { askAgents } from '../../agent/watch/control-client.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { run } from '../../scripts/processes.ts'
@@ -28,15 +32,23 @@ async function scene(t: TestContext) {
     void (await new Client(connection).heartbeat(workerId, { ...BEAT, jobs: [] }))
   const workDir = tempFolder()
   const events: string[] = []
-  const open = async (workerId: string | null): Promise<string> => {
+  const open = async (workerId: string | null): Promise<Workspace> => {
     const coordinators = [{ url, apiKey: second }]
     const settings = { workDir, workerId, coordinators } as unknown as StartSettings
     const event = (_: unknown, text: string): void => void events.push(text)
     const workspace = await openNamedWorkspace(settings, { event })
     t.after(() => workspace.release())
-    return workspace.workerId
+    return workspace
   }
   return { url, second, use, open, workDir, events }
+}
+
+/** A result as an agent that was stopped leaves it. */
+async function keepResult(folder: string, jobId: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  const result = { success: true, content: '# Talk', processingTime: 1, leaseToken: 'lease' }
+  const parcel = { jobId, attempt: 1, result, artifacts: ['frame.jpg'] }
+  await writeFile(path.join(folder, `${jobId}.1.json`), writeParcel(parcel))
 }
 
 describe('an agent whose worker id another token goes by', () => {
@@ -47,9 +59,58 @@ describe('an agent whose worker id another token goes by', () => {
     const name = workspace.workerId
     await use(name)
     await use(`${name}-2`)
-    assert.equal(await open(null), `${name}-3`)
+    assert.equal((await open(null)).workerId, `${name}-3`)
     assert.equal(events.length, 2)
     assert.match(events[0]!, /^Another token goes by the worker id .* Taking the next name\.$/)
+  })
+
+  it('delivers what it had not delivered under the name that it had before', async (t) => {
+    const { url, use, open, workDir, events } = await scene(t)
+    const before = await openWorkspace(workDir, null)
+    await before.release()
+    const name = before.workerId
+    await use(name)
+    const folder = path.join(before.outbox, outboxName(url))
+    await keepResult(folder, 'job-1')
+    await mkdir(path.join(folder, 'job-1.1.files'))
+    await writeFile(path.join(folder, 'job-1.1.files', 'frame.jpg'), 'picture')
+    // Of others: of a coordinator that it does not work for, of an agent with a name of its own, and of one that runs.
+    const elsewhere = path.join(before.outbox, outboxName('http://elsewhere'))
+    await keepResult(elsewhere, 'job-2')
+    const named = path.join(workDir, 'gpu-7', 'outbox', outboxName(url))
+    await keepResult(named, 'job-3')
+    const runs = await openWorkspace(workDir, `${name}-5`)
+    t.after(() => runs.release())
+    await keepResult(path.join(runs.outbox, outboxName(url)), 'job-4')
+    const { workerId, outbox, leftovers } = await open(null)
+    assert.equal(workerId, `${name}-2`)
+    const sent: [string, string[]][] = []
+    const opened = await Outbox.open(path.join(outbox, outboxName(url)), {
+      deliver: async ({ jobId }, files) => void sent.push([jobId, await readdir(files)]),
+      onRefused() {},
+      onFilesLost() {},
+      onDelayed() {},
+    })
+    assert.equal(await opened.flush(5_000), 0)
+    await opened.close()
+    assert.deepEqual(sent, [['job-1', ['frame.jpg']]])
+    assert.match(
+      events[1]!,
+      new RegExp(`^1 result\\(s\\) that ${name} has not delivered are taken over`),
+    )
+    const left = [named, elsewhere].map((one) => ({ folder: one, count: 1 }))
+    assert.deepEqual(new Set(leftovers), new Set(left))
+    for (const one of left)
+      assert.ok(
+        events.some((event) => event.includes(`1 result(s) in ${one.folder}`)),
+        one.folder,
+      )
+    assert.equal(events.length, 4)
+  })
+
+  it('tells in its status of results that no agent delivers', () => {
+    const text = statusText('a', { state: 'idle', leftovers: [{ folder: '/w/b', count: 3 }] }, 0)
+    assert.match(text, /undelivered +3 results in \/w\/b: no agent is theirs/)
   })
 
   it('keeps a name that its owner has chosen, says at once that it is taken, and is not ready', async (t) => {
