@@ -86,7 +86,7 @@ export function frameOf(line: string): { time: number; samples: number } | null 
 
 /** Containers without times of their own: sound is as long as its data, whatever is computed from a header. */
 const UNTIMED =
-  /^(mp3|wav|w64|flac|aac|ac3|eac3|amr|dts|aiff|au|caf|wv|tta|ape|mpc8?|gsm|voc|dss|nistsphere|sox|loas|oma)$/
+  /^(mp3|wav|w64|flac|aac|ac3|eac3|amr|dts|aiff|au|caf|wv|tta|ape|mpc8?|gsm|voc|dss|nistsphere|sox|loas|oma|mulaw|alaw|[usf]\d+(le)?)$/
 
 /** Whether sound of it has gaps. */
 export function isTimed(media: DecodeOptions['media']): boolean {

@@ -69,6 +69,8 @@ export interface MediaInfo {
   opening?: string[]
   /** Its header tells of more sound than it has. */
   isCutOff?: true
+  /** A sentence on how it is read; left out where it is read as it says. */
+  note?: string
   /** The parts that have to be decoded each by itself; left out where it is a single file. */
   pieces?: Piece[]
   /** When the last of its sounds and pictures begins; left out when it is the file's beginning. */

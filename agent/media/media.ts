@@ -37,6 +37,7 @@ export async function probe(
     media.pieces = pieces
   if (hasOwnTime) delete media.startSeconds
   if (opening.isCutOff) media.isCutOff = true
+  if (opening.note !== undefined) media.note = opening.note
   if (media.audio.length > 0 || !STREAMED.test(media.format)) return media
   return await look(tools, file, FAR, options.signal)
 }

@@ -32,6 +32,10 @@ const QUIET = -28
 const TARGET = -14
 /** Below this the file has hardly any bits left for it. */
 const LOST = -75
+/** The loud moments of speech come up to here only where it was cut off at full scale, whatever has limited it. */
+const CUT_OFF = -5
+/** Codecs and filters make peaks of what was cut off; higher ones were never cut off. */
+const MOST_CUT_OFF_PEAK = 8
 /** Samples beyond full scale by so much, in dB, were meant to be turned down; less is an artefact of codecs. */
 const OVER = 1
 
@@ -50,8 +54,13 @@ export function chooseMix(
   const level = mixedLevel(stats, weights ?? evenly(channels.length), loudest)
   const gain = gainFor(level, peak)
   const mix = { weights, layout: commonLayout(layout, channels.length), gain }
-  return { mix, warnings: [...warnings, ...quietness(levels[loudest]!, gain)] }
+  const isCutOff = levels[loudest]! >= CUT_OFF && peak <= MOST_CUT_OFF_PEAK
+  const notes = isCutOff ? [OVERDRIVEN] : quietness(levels[loudest]!, gain)
+  return { mix, warnings: [...warnings, ...notes] }
 }
+
+const OVERDRIVEN =
+  'Its sound is overdriven, cut off at full scale: words may be wrong. It helps to record it again with less gain.'
 
 /** One channel alone, as loud as speech is. */
 export function sideMix({ channels }: SoundStats, channel: number): Mix {

@@ -1,9 +1,10 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { hiddenBytes, LEAST_REST } from './hidden-sound.ts'
+import { rawArgs, rawOfWav, telephoneSound } from './raw-sound.ts'
+import { readAt } from './read-at.ts'
 
 /** Chunks of a WAV file, before its samples or behind them. */
 const MOST_CHUNKS = 200
-/** So much behind the samples is nothing that was said. */
-const LEAST_REST = 4096
 /** A GSM 06.10 file has nothing but frames, which all begin with the same four bits. */
 const GSM = { frameBytes: 33, signature: 0xd, frames: 32 }
 
@@ -13,11 +14,14 @@ export interface Opening {
   args: string[]
   /** Its header tells of more samples than it has. */
   isCutOff: boolean
+  /** A sentence on how it is read. */
+  note?: string
 }
 
 /**
  * What ffmpeg has to be told to read a file as it is, where neither its name nor its header says so: a WAV file whose
- * header knows of a part of its samples only, and a telephone recording (GSM) without a header. Throws what the file system does.
+ * header knows of a part of its samples only or whose chunks are not padded, and telephone recordings (GSM, G.711)
+ * without a header. Throws what the file system does.
  */
 export async function openingOf(file: string): Promise<Opening> {
   const handle = await open(file)
@@ -25,10 +29,20 @@ export async function openingOf(file: string): Promise<Opening> {
     const { size } = await handle.stat()
     const head = await readAt(handle, 0, GSM.frameBytes * GSM.frames)
     if (isWav(head)) return await openingOfWav(handle, size)
-    return { args: isGsm(head, size) ? ['-f', 'gsm'] : [], isCutOff: false }
+    if (isGsm(head, size)) return { args: ['-f', 'gsm'], isCutOff: false }
+    const telephone = await telephoneSound(file, head)
+    if (telephone !== null) return { ...telephone, isCutOff: false }
+    const hidden = await hiddenBytes(handle, head, size)
+    return { ...PLAIN, ...(hidden === 0 ? {} : { note: hiddenNote(hidden) }) }
   } finally {
     await handle.close()
   }
+}
+
+const PLAIN: Opening = { args: [], isCutOff: false }
+
+function hiddenNote(bytes: number): string {
+  return `The file has more sound than its header tells of: ${bytes} bytes behind that were not heard. Repair its header, or convert it with the program that made it.`
 }
 
 function isWav(head: Buffer): boolean {
@@ -49,29 +63,52 @@ const UNKNOWN_LENGTH = 0x7fff_0000
 
 /** There may be samples behind the end that the header names (a recorder that died, more than 4 GiB), or fewer than it names. */
 async function openingOfWav(handle: FileHandle, size: number): Promise<Opening> {
-  const plain = { args: [], isCutOff: false }
   let at = 12
+  let format: Buffer = Buffer.alloc(0)
+  let isPadded = true
   for (let count = 0; count < MOST_CHUNKS; count++) {
     const chunk = await chunkAt(handle, at)
-    if (chunk === null) return plain
+    if (chunk === null) return PLAIN
+    if (chunk.name === 'fmt ') format = await readAt(handle, at + 8, Math.min(chunk.bytes, 40))
     if (chunk.name === 'data') {
+      const raw = isPadded ? null : rawOfWav(format, at + 8)
+      if (raw !== null) return { ...PLAIN, args: rawArgs(raw) }
       // ffmpeg reads these to the end.
-      if (chunk.bytes === 0 || chunk.bytes === 0xffff_ffff) return plain
+      if (chunk.bytes === 0 || chunk.bytes === 0xffff_ffff) return PLAIN
       if (size - chunk.end > LEAST_REST && !(await areChunks(handle, chunk.end, size)))
         return { args: ['-ignore_length', '1'], isCutOff: false }
       return { args: [], isCutOff: chunk.bytes < UNKNOWN_LENGTH && chunk.end - size > LEAST_REST }
     }
-    at = chunk.end
+    const next = await behind(handle, chunk)
+    isPadded &&= next === chunk.end
+    at = next
   }
-  return plain
+  return PLAIN
 }
+
+/** Where the chunk after one begins: some writers do not pad those of an odd length. */
+async function behind(
+  handle: FileHandle,
+  { bytes, end }: { bytes: number; end: number },
+): Promise<number> {
+  if (bytes % 2 === 0 || (await nameAt(handle, end)) !== null) return end
+  return (await nameAt(handle, end - 1)) === null ? end : end - 1
+}
+
+/** What a chunk is called; null: none begins there. */
+async function nameAt(handle: FileHandle, at: number): Promise<string | null> {
+  const name = (await readAt(handle, at, 4)).toString('latin1')
+  return CHUNK_NAME.test(name) ? name : null
+}
+
+const CHUNK_NAME = /^[\w ]{4}$/
 
 /** Whether all from here on are chunks (titles, marks), as far as they are looked at. */
 async function areChunks(handle: FileHandle, from: number, size: number): Promise<boolean> {
   let at = from
   for (let count = 0; count < MOST_CHUNKS && size - at > LEAST_REST; count++) {
     const chunk = await chunkAt(handle, at)
-    if (chunk === null || !/^[\w ]{4}$/.test(chunk.name) || chunk.end > size + 1) return false
+    if (chunk === null || !CHUNK_NAME.test(chunk.name) || chunk.end > size + 1) return false
     at = chunk.end
   }
   return true
@@ -85,9 +122,4 @@ async function chunkAt(
   if (head.length < 8) return null
   const bytes = head.readUInt32LE(4)
   return { name: head.toString('latin1', 0, 4), bytes, end: at + 8 + bytes + (bytes % 2) }
-}
-
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
-  return buffer.subarray(0, bytesRead)
 }

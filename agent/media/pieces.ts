@@ -1,4 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
+import { readAt } from './read-at.ts'
 import { formOf, tsPieces } from './ts-pieces.ts'
 
 /** A part of a file that is a file by itself, in bytes; `to` is not in it. */
@@ -105,9 +106,4 @@ async function* marks(
     }
     if (bytesRead < block.length) return
   }
-}
-
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
-  return buffer.subarray(0, bytesRead)
 }

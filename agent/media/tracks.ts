@@ -67,18 +67,8 @@ const MOST_CLAIMED_SECONDS = 3_600_000
 
 /** What a person should know about how a text came about; empty when all was as expected. */
 export function warningsOf(found: Found): string[] {
-  const { kind, media, track, heardSeconds, subtitles } = found
-  const warnings: string[] = []
-  if (kind === 'video' && media.video === null) {
-    warnings.push('The file was sent as video but has no moving picture.')
-  }
-  if (kind === 'audio' && media.video !== null) {
-    warnings.push('The file was sent as audio but is a video: only its sound was used.')
-  }
-  if (media.claimedSeconds !== undefined) {
-    const said = formatTimestamp(Math.min(media.claimedSeconds, MOST_CLAIMED_SECONDS))
-    warnings.push(`The file says that it is ${said} long, more than a file of its size can hold.`)
-  }
+  const { media, track, heardSeconds, subtitles } = found
+  const warnings = fileWarnings(found)
   if (track === null && subtitles !== null && found.preferred) {
     warnings.push(
       `The text is the file's subtitle track ${trackName(subtitles)}: nothing was heard.`,
@@ -100,6 +90,22 @@ export function warningsOf(found: Found): string[] {
   } else if (media.isCutOff === true) {
     warnings.push('The file has less sound than its header tells of: it may be cut off or damaged.')
   }
+  return warnings
+}
+
+function fileWarnings({ kind, media }: Found): string[] {
+  const warnings: string[] = []
+  if (kind === 'video' && media.video === null) {
+    warnings.push('The file was sent as video but has no moving picture.')
+  }
+  if (kind === 'audio' && media.video !== null) {
+    warnings.push('The file was sent as audio but is a video: only its sound was used.')
+  }
+  if (media.claimedSeconds !== undefined) {
+    const said = formatTimestamp(Math.min(media.claimedSeconds, MOST_CLAIMED_SECONDS))
+    warnings.push(`The file says that it is ${said} long, more than a file of its size can hold.`)
+  }
+  if (media.note !== undefined) warnings.push(media.note)
   return warnings
 }
 

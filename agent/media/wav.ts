@@ -1,5 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
+import { readAt } from './read-at.ts'
 
 /** A WAV file of signed 16-bit samples: what `decode` writes. */
 export interface WavHeader {
@@ -64,12 +65,6 @@ function parseFormat(chunk: Buffer, file: string): { sampleRate: number; channel
     if (pcm && bits === 16 && channels && sampleRate) return { sampleRate, channels }
   }
   throw new AppError('invalid_media', `'${file}' does not hold 16-bit samples.`)
-}
-
-async function readAt(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length)
-  const { bytesRead } = await handle.read(buffer, 0, length, position)
-  return buffer.subarray(0, bytesRead)
 }
 
 /** Random access to the samples of a mono WAV file; nothing is held in memory but what was asked for. */

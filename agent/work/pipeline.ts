@@ -107,9 +107,10 @@ function kindOf(contentType: string): 'audio' | 'video' {
   throw unsupportedType(contentType)
 }
 
-/** Sound alone in a container for films: browsers and phones record so, and its name does not tell. */
+/** Sound alone in a container for films: browsers, phones and radio recorders do so, and its name does not tell. */
 function isRecording({ video, audio, mimeType = '' }: MediaInfo): boolean {
-  const isForBoth = /^audio\/(webm|mp4|x-matroska|ogg|3gpp|x-ms-wma)$/.test(mimeType)
+  const isForBoth =
+    /^(audio\/(webm|mp4|x-matroska|ogg|3gpp|x-ms-wma)|video\/(mp2t|mpeg|x-flv))$/.test(mimeType)
   return isForBoth && video === null && audio.length > 0
 }
 

@@ -163,3 +163,67 @@ describe('the length of an mp3', () => {
     assert.equal((await probe(tools, named, { signal })).isLengthGuessed, undefined)
   })
 })
+
+/** Sound whose header is of no use, or tells less than the truth: how long it is heard, and what is said about it. */
+async function heard(source: string): Promise<{ seconds: number; warnings: string }> {
+  const media = await probe(tools, source, { signal })
+  const [track] = media.audio
+  const options = { signal, media, onProgress: () => undefined }
+  await decode(tools, source, track!.index, at('heard.wav'), options)
+  const seconds = (await readWavHeader(at('heard.wav'))).durationSeconds
+  const found = { kind: 'audio', media, track: track!, heardSeconds: seconds } as const
+  return { seconds, warnings: warningsOf({ ...found, subtitles: null }).join(' ') }
+}
+
+describe('a header of no use', () => {
+  for (const codec of ['pcm_s16le', 'pcm_u8', 'pcm_s24le', 'pcm_f32le', 'pcm_mulaw']) {
+    it(`costs nothing where a chunk before the samples is not padded (${codec})`, async () => {
+      const whole = await readFile(
+        await ffmpeg`-i ${CLIPS.jfk.file} -c:a ${codec} -bitexact ${at(`${codec}.wav`)}`,
+      )
+      const [title, data] = [Buffer.from('LIST\x05\0\0\0abcde', 'latin1'), whole.indexOf('data')]
+      const parts = [whole.subarray(0, data), title, whole.subarray(data)]
+      const { seconds, warnings } = await heard(await file('odd.wav', Buffer.concat(parts)))
+      assert.ok(Math.abs(seconds - CLIPS.jfk.seconds) < 0.01, `${seconds}`)
+      assert.equal(warnings, '')
+    })
+  }
+
+  it('is none: a recording of a telephone system, which its name alone tells', async () => {
+    for (const [name, format] of [
+      ['call.ul', 'mulaw'],
+      ['call.ulaw', 'mulaw'],
+      ['call.al', 'alaw'],
+    ]) {
+      const source = await ffmpeg`-i ${CLIPS.jfk.file} -ar 8000 -f ${format!} ${at(name!)}`
+      const { seconds, warnings } = await heard(source)
+      assert.ok(Math.abs(seconds - CLIPS.jfk.seconds) < 0.01, `${seconds}`)
+      assert.match(warnings, /has no header: it was read as (mu|A)-law of telephones/)
+    }
+    await refused(await file('letter.ul', 'Dear Sir or Madam,\n\nyours\n'), /a text/)
+  })
+
+  for (const [extension, claim] of [
+    ['aiff', (bytes: Buffer) => half(bytes, bytes.indexOf('SSND') + 4, 4)],
+    ['caf', (bytes: Buffer) => half(bytes, bytes.indexOf('data') + 4, 8)],
+    ['w64', (bytes: Buffer) => half(bytes, bytes.indexOf('data') + 16, 8, true)],
+  ] as const) {
+    it(`is told of where it knows of half of the sound only (${extension})`, async () => {
+      const whole = await ffmpeg`-i ${CLIPS.jfk.file} ${at(`whole.${extension}`)}`
+      const bytes = await readFile(whole)
+      assert.equal((await heard(whole)).warnings, '')
+      const unknown = await heard(await file(`half.${extension}`, claim(bytes)))
+      assert.match(unknown.warnings, /more sound than its header tells of: 17\d{4} bytes/)
+    })
+  }
+})
+
+/** Half of a length in a header of so many bytes. */
+function half(bytes: Buffer, at: number, width: 4 | 8, isLittle = false): Buffer {
+  const low = width === 4 ? at : isLittle ? at : at + 4
+  const value = isLittle ? bytes.readUInt32LE(low) : bytes.readUInt32BE(low)
+  const less = 2 * Math.floor(value / 4)
+  if (isLittle) bytes.writeUInt32LE(less, low)
+  else bytes.writeUInt32BE(less, low)
+  return bytes
+}

@@ -216,10 +216,15 @@ describe('convert', () => {
   })
 
   it('takes sound alone in a container for films for a recording, whatever it is called', async () => {
-    const recorded = await ffmpeg`-i ${CLIPS.austen.file} -c:a libopus ${at('browser.webm')}`
-    const { content, metadata } = await convert(recorded, 'video')
-    assert.match(content, /^# Audio Transcription: browser\.webm\n/)
-    assert.deepEqual(metadata['warnings'], [])
+    for (const [name, codec] of [
+      ['browser.webm', 'libopus'],
+      ['radio.ts', 'mp2'],
+    ] as const) {
+      const recorded = await ffmpeg`-i ${CLIPS.austen.file} -c:a ${codec} -ar 48000 ${at(name)}`
+      const { content, metadata } = await convert(recorded, 'video')
+      assert.ok(content.startsWith(`# Audio Transcription: ${name}\n`), content)
+      assert.deepEqual(metadata['warnings'], [])
+    }
   })
 
   it('says that a file breaks off', async () => {
