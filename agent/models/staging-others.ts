@@ -1,0 +1,80 @@
+import { readdir, stat } from 'node:fs/promises'
+import path from 'node:path'
+import { formatDuration, MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
+import { ownerOf } from './staging-owner.ts'
+import type { Waiting } from './staging.ts'
+
+/** How patient one is with other processes. */
+export interface StagingPatience {
+  /** From then on it is said who is waited for, and again after ten times as long; default: half a minute. */
+  sayMs?: number
+  /** So long nothing may have come; default: for ever. */
+  giveUpMs?: number
+}
+
+/** Another process has what is wanted, and does nothing with it. */
+export class HeldElsewhere extends AppError {
+  constructor(message: string) {
+    super('model_missing', message)
+  }
+}
+
+/** The wait for another process that has the folder. */
+export class Others {
+  readonly #folder: string
+  readonly #waiting: Waiting
+  readonly #sayMs: number
+  readonly #giveUpMs: number
+  #since: number | null = null
+  #movedAt = 0
+  #seen = ''
+  #sayAt = 0
+
+  constructor(folder: string, waiting: Waiting) {
+    this.#folder = folder
+    this.#waiting = waiting
+    this.#sayMs = waiting.patience?.sayMs ?? MINUTE / 2
+    this.#giveUpMs = waiting.patience?.giveUpMs ?? Infinity
+  }
+
+  /**
+   * To be called at each look that has found the folder taken.
+   * @throws {HeldElsewhere} when nothing has come for too long.
+   */
+  async wait(): Promise<void> {
+    const { doing, onProgress } = this.#waiting
+    const now = performance.now()
+    if (this.#since === null) {
+      this.#since = this.#movedAt = now
+      this.#sayAt = now + this.#sayMs
+      onProgress?.(`Another process is ${doing}: waiting for it`)
+    }
+    const state = await stateOf(this.#folder)
+    if (state !== this.#seen) this.#movedAt = now
+    this.#seen = state
+    const still = now - this.#movedAt
+    if (still >= this.#giveUpMs) {
+      const message = `${await ownerOf(this.#folder)} is ${doing}, and nothing has come for ${formatDuration(still)}: see what keeps it, or end it.`
+      throw new HeldElsewhere(message)
+    }
+    if (now < this.#sayAt) return
+    this.#sayAt = now + 10 * this.#sayMs
+    const waited = `waiting for ${formatDuration(now - this.#since)}`
+    const quiet = still >= 10 * SECOND ? `, and nothing has come for ${formatDuration(still)}` : ''
+    onProgress?.(`${waited} for ${await ownerOf(this.#folder)}, which is ${doing}${quiet}`)
+  }
+}
+
+/** Another text when something has come. */
+async function stateOf(folder: string): Promise<string> {
+  const names = await readdir(folder, { recursive: true }).catch(() => [])
+  const files = names.filter((name) => !path.basename(name).startsWith('lock'))
+  const states = await Promise.all(
+    files.map(async (name) => {
+      const found = await stat(path.join(folder, name)).catch(() => null)
+      return `${name} ${found?.size ?? ''} ${found?.mtimeMs ?? ''}`
+    }),
+  )
+  return states.toSorted().join('\n')
+}
