@@ -91,7 +91,8 @@ export class Intake {
     const { contentType, taskOptions, priority } = wanted
     checkRequirements(taskOptions)
     const webhook = webhookOf({ ingestion: wanted.ingestion ?? null, taskOptions })
-    if (webhook !== null) checkWebhook(webhook, this.#options.guard)
+    if (webhook !== null)
+      checkWebhook(webhook, this.#options.guard, wanted.ingestion?.webhook ? null : taskOptions)
     const jobId = idempotencyKey === null ? randomUUID() : idFor(submittedBy, idempotencyKey)
     const job = await this.#jobs.create(
       jobId,

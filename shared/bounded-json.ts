@@ -1,3 +1,5 @@
+import { endOfString, readJson } from './exact-json.ts'
+
 /** The depth that a document may have. Whatever writes one out again goes as deep, on the stack. */
 const MOST_DEEP = 100
 /** Objects and arrays together: three times the words of a recording of a hundred hours. */
@@ -18,14 +20,14 @@ const OPENING = [0x5b, 0x7b]
 const CLOSING = [0x5d, 0x7d]
 
 /**
- * A stranger's JSON, looked over before it is read: a few bytes of text can be a hundred of memory.
+ * A stranger's JSON, looked over before {@link readJson} reads it: a few bytes of text can be a hundred of memory.
  * @throws {SyntaxError} when it is no JSON.
  * @throws {RangeError} with a sentence, when it is built to be a burden.
  */
 export function parseBounded(text: string): unknown {
   const excess = excessOf(text)
   if (excess !== null) throw new RangeError(excess)
-  return JSON.parse(text) as unknown
+  return readJson(text)
 }
 
 /** What there is too much of in a text that may be JSON, in a sentence; or null. */
@@ -71,16 +73,4 @@ function excessOf(text: string): string | null {
     } else if (CLOSING.includes(code)) depth -= 1
   }
   return null
-}
-
-/** Where the string that begins here ends; the text's end when it does not. */
-function endOfString(text: string, start: number): number {
-  for (let from = start + 1; ;) {
-    const end = text.indexOf('"', from)
-    if (end === -1) return text.length
-    let backslashes = 0
-    while (text[end - 1 - backslashes] === '\\') backslashes += 1
-    if (backslashes % 2 === 0) return end
-    from = end + 1
-  }
 }

@@ -1,3 +1,4 @@
+import { writeJson } from './exact-json.ts'
 import { AppError } from './errors.ts'
 import { renderSrt, renderText, renderVtt } from './render.ts'
 import { segmentsOf } from './transcript.ts'
@@ -30,7 +31,7 @@ export function renderForm(form: Form, { content, metadata }: Converted): string
     case 'md':
       return content
     case 'json':
-      return `${JSON.stringify(segments === null ? { text: content, ...metadata } : metadata, null, 2)}\n`
+      return `${writeJson(segments === null ? { text: content, ...metadata } : metadata, 2)}\n`
     case 'txt':
       return segments === null ? content : renderText(segments)
     case 'srt':

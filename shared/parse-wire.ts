@@ -20,7 +20,9 @@ export function parseWire<S extends z.ZodType>(
       where,
       ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part)),
     ]
-    const missing = issue.code === 'invalid_type' && valueAt(value, issue.path) === undefined
+    const missing =
+      ['invalid_type', 'invalid_union'].includes(issue.code) &&
+      valueAt(value, issue.path) === undefined
     return missing
       ? { loc, msg: 'Field required', type: 'missing' }
       : { loc, msg: issue.message, type: issue.code }

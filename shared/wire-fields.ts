@@ -24,6 +24,11 @@ export const seconds = z
   .number()
   .min(0)
   .transform((given) => Math.min(given, 31_536_000))
+/** A stretch of time that is only told of: as text too, and what cannot be is unknown, so that nothing is lost by it. */
+export const toldSeconds = z
+  .union([z.number(), z.string().max(100)], { error: 'It has to be a number of seconds.' })
+  .transform((given) => Number(typeof given === 'string' && given.trim() === '' ? NaN : given))
+  .transform((given) => (given >= 0 ? Math.min(given, 31_536_000) : null))
 /** Who the coordinator is where it does a worker's work itself. */
 export const LOCAL_WORKER = 'local'
 export const workerName = name.refine((id) => id !== LOCAL_WORKER, {
@@ -35,6 +40,16 @@ export function isTrue(value: unknown): boolean {
   if (typeof value === 'string') return /^(true|1|yes|on|t|y)$/i.test(value.trim())
   return value === true || value === 1
 }
+const isFalse = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? /^(false|0|no|off|f|n)$/i.test(value.trim())
+    : value === false || value === 0
+const NEITHER = 'It has to be true or false.'
+/** True or false as the original's server understands them: `"true"` and 1 too. */
+export const lenientBoolean = z
+  .union([z.boolean(), z.string().max(50), z.number()], { error: NEITHER })
+  .refine((given) => isTrue(given) || isFalse(given), { error: NEITHER })
+  .transform(isTrue)
 /** `audio, video` as a list of names. */
 export const commaList = z
   .string()

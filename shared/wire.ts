@@ -8,11 +8,13 @@ import {
   estimateBasis,
   jobId,
   leaseToken,
+  lenientBoolean,
   name,
   opaque,
   optional,
   priority,
   seconds,
+  toldSeconds,
   workerName,
 } from './wire-fields.ts'
 
@@ -176,12 +178,12 @@ export type HeartbeatAnswer = FromWire<z.output<typeof heartbeatAnswer>>
 
 /** `PUT /remote-jobs/{id}/result`: the original's body, and the agent's four keys more. */
 export const resultRequest = z.object({
-  success: z.boolean(),
+  success: lenientBoolean,
   content: z.string().nullish(),
   metadata: opaque.nullish(),
   /** Cut where it is longer, not refused: without it the failure would be lost. */
   error_message: cutText(10_000).nullish(),
-  processing_time: seconds.nullish(),
+  processing_time: toldSeconds.nullish(),
   lease_token: leaseToken.nullish(),
   error_code: z.string().max(100).nullish(),
   retryable: z.boolean().nullish(),

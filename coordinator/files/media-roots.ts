@@ -3,6 +3,9 @@ import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import type { Source } from '../job/job.ts'
 
+const NO_FILE =
+  'There is no such file in a media root: make the file first, also for the self-tests of the original, which only name one.'
+
 /**
  * The folders that a job's file may come from. A path counts as what it really is, links resolved, and is compared by
  * its segments: `/media-old/x` is not inside `/media`.
@@ -49,7 +52,7 @@ export class MediaRoots {
     if (!path.isAbsolute(file) || file.includes('\0')) return refuse('The path is not absolute.')
     // One answer for what is missing and what is elsewhere: the outside is not to be felt out from here.
     const real = await realpath(file).catch(() => null)
-    if (real === null || !this.#holds(real)) return refuse('There is no such file in a media root.')
+    if (real === null || !this.#holds(real)) return refuse(NO_FILE)
     const facts = await stat(real).catch(() => null)
     if (facts?.isFile() !== true) return refuse('That is not a regular file.')
     return {

@@ -1,3 +1,4 @@
+import { writeJson } from '../../shared/exact-json.ts'
 import { createHash } from 'node:crypto'
 import { AppError } from '../../shared/errors.ts'
 import type { Result, ResultBody } from '../job/job.ts'
@@ -23,7 +24,7 @@ export interface PackedResult {
 /** @throws {AppError} `too_large` */
 export function packResult(body: ResultBody, processingSeconds: number | null): PackedResult {
   const content = JSON.stringify(body.content)
-  const metadata = JSON.stringify(body.metadata)
+  const metadata = writeJson(body.metadata)
   checkSize(body, Buffer.byteLength(metadata))
   const duration = body.metadata['duration']
   const isLarge = content.length + metadata.length + '[,]'.length > INLINE_CHARS

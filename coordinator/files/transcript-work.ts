@@ -1,3 +1,4 @@
+import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { renderForm, type Form } from '../../shared/forms.ts'
 import { parseJson, parseWire } from '../../shared/parse-wire.ts'
@@ -44,7 +45,7 @@ export const TRANSCRIPT_WORK = {
   /** Writes facts of a job with its metadata as JSON to `target`, in the place of what is there. @throws what the disk says. */
   describe({ file, facts, target }: { file: string; facts: object; target: string }): void {
     const described = { ...facts, metadata: bodyIn(file).metadata }
-    writeFileSync(target, `${JSON.stringify(described, null, 2)}\n`)
+    writeFileSync(target, `${writeJson(described, 2)}\n`)
   },
 
   /** A result's text. */
@@ -78,5 +79,5 @@ export function summaryOf({ content, metadata }: ResultBody, mostChars: number):
 
 /** @throws {SyntaxError} for a damaged file, and what the disk says. */
 export function bodyIn(file: string): ResultBody {
-  return JSON.parse(readFileSync(file, 'utf8')) as ResultBody
+  return readJson(readFileSync(file, 'utf8')) as ResultBody
 }

@@ -1,3 +1,4 @@
+import { writeJson } from '../../shared/exact-json.ts'
 import { writeFile } from 'node:fs/promises'
 import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
 import type { CompletedJob, Job, ResultBody } from '../job/job.ts'
@@ -71,7 +72,7 @@ export class Transcripts {
   async json({ jobId, result }: CompletedJob): Promise<string | OpenFile> {
     if (result.body === null) return await this.#results.open(jobId)
     const { content, metadata } = result.body
-    return JSON.stringify({ content, metadata })
+    return writeJson({ content, metadata })
   }
 
   /** The text alone. @throws {AppError} as {@link form}. */
@@ -95,7 +96,7 @@ export class Transcripts {
     const small = await this.#small(job)
     if (small !== null) {
       const described = { ...facts, metadata: small.metadata }
-      return await writeFile(target, `${JSON.stringify(described, null, 2)}\n`)
+      return await writeFile(target, `${writeJson(described, 2)}\n`)
     }
     const file = this.#results.file(job.jobId)
     await this.#of(job.jobId, this.#reading.run('describe', { file, facts, target }))

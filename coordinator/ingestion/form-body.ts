@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
+import { unmarked } from '../../shared/exact-json.ts'
 
 /** What is sent as a form's `file`. */
 export interface FormFile {
@@ -10,7 +11,7 @@ export interface FormFile {
   bytes: AsyncIterable<Buffer> | Iterable<Buffer>
 }
 
-/** A form of some fields and one file as a request: its length is known, and the file is read while it is sent. */
+/** A form of some fields, which may be JSON, and one file as a request: its length is known, and the file is read while it is sent. */
 export function formBody(
   fields: Readonly<Record<string, string>>,
   { filename, mediaType, sizeBytes, bytes }: FormFile,
@@ -18,7 +19,7 @@ export function formBody(
   const boundary = `morag-${randomUUID()}`
   const parts = Object.entries(fields).map(
     ([name, value]) =>
-      `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(name)}"\r\n\r\n${value}\r\n`,
+      `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(name)}"\r\n\r\n${unmarked(value)}\r\n`,
   )
   const head = Buffer.from(
     `${parts.join('')}--${boundary}\r\n` +

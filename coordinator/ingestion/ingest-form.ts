@@ -1,3 +1,4 @@
+import { writeJson } from '../../shared/exact-json.ts'
 import { isTrue } from '../../shared/wire-fields.ts'
 import type { FormFields } from '../files/form-fields.ts'
 import { jsonIn } from './process-request.ts'
@@ -30,7 +31,7 @@ export function requestDataIn(fields: FormFields): string {
   const { source_type, content_type, webhook_url, webhook_config, metadata } = asked
   const { mode, document_id, remote, priority, processing_options } = asked
   const others = Object.entries(asked).filter(([name]) => !PLACED.includes(name))
-  return JSON.stringify({
+  return writeJson({
     mode: mode ?? 'ingest',
     source_type: 'file',
     content_type: content_type ?? (source_type === 'file' ? undefined : source_type),

@@ -25,8 +25,19 @@ export function webhookOf({
   return { url, authToken: textOf(auth_token), secret: textOf(secret) }
 }
 
-/** @throws {AppError} `invalid` for what can be told of a target before anything is sent there. */
-export function checkWebhook({ url, secret }: WebhookTarget, guard: AddressGuard): void {
+/**
+ * @param taskOptions where the target stands in them: refusals name its field.
+ * @throws {AppError} `invalid` for what can be told of a target before anything is sent there.
+ */
+export function checkWebhook(
+  { url, secret }: WebhookTarget,
+  guard: AddressGuard,
+  taskOptions: Record<string, unknown> | null = null,
+): void {
+  const refused = (field: 'url' | 'secret', msg: string): AppError => {
+    const problems = [{ loc: ['body', ...placeOf(field, taskOptions)], msg, type: 'value_error' }]
+    return new AppError('invalid', msg, { problems })
+  }
   if (secret !== null && !isWebhookSecret(secret))
     throw refused('secret', `The webhook's secret is not ${SECRET_FORM}.`)
   const parsed = url.length <= MAX_URL && URL.canParse(url) ? new URL(url) : null
@@ -47,7 +58,8 @@ function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }
 
-function refused(field: string, msg: string): AppError {
-  const problems = [{ loc: ['body', 'webhook', field], msg, type: 'value_error' }]
-  return new AppError('invalid', msg, { problems })
+function placeOf(field: string, taskOptions: Record<string, unknown> | null): string[] {
+  if (taskOptions === null) return ['webhook_config', field]
+  const isFlat = taskOptions['webhook_url'] !== undefined
+  return ['task_options', ...(isFlat ? [`webhook_${field}`] : ['webhook_config', field])]
 }

@@ -1,3 +1,4 @@
+import { writeJson } from '../../shared/exact-json.ts'
 import { ProxyAgent, request } from 'undici'
 import { Webhook } from 'standardwebhooks'
 import { DAY, SECOND } from '../../shared/duration.ts'
@@ -51,7 +52,7 @@ export function webhookStep({
     } catch (error) {
       return failed(messageOf(error))
     }
-    const body = JSON.stringify(payloadOf(job, await summaryOf(job, MAX_CONTENT_CHARS), now()))
+    const body = writeJson(payloadOf(job, await summaryOf(job, MAX_CONTENT_CHARS), now()))
     const sentAt = new Date(now())
     const signature = new Webhook(target.secret ?? secret).sign(id, sentAt, body)
     const timeout = timeoutSignal(TIMEOUT_MS)

@@ -1,3 +1,4 @@
+import { writeJson } from '../../shared/exact-json.ts'
 import { Readable } from 'node:stream'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
@@ -99,7 +100,7 @@ export function formOf(c: Context<Env>): FormSource {
 
 /** An answer in the wire's shape. */
 export function answer(c: Context, value: unknown): Response {
-  return c.json(toWire(value) as object)
+  return c.body(writeJson(toWire(value)), 200, { 'content-type': 'application/json' })
 }
 
 /** Aborted when the caller goes away before it has its answer. */

@@ -1,3 +1,4 @@
+import { writeJson } from '../../shared/exact-json.ts'
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
@@ -104,7 +105,7 @@ export function processRoutes(services: Services): Hono<Env> {
     if (job !== undefined) {
       if (job.status !== 'completed') return answer(c, taskAnswer(job, views, null))
       const place = randomUUID()
-      const text = JSON.stringify(toWire(taskAnswer(job, views, place)))
+      const text = writeJson(toWire(taskAnswer(job, views, place)))
       const [before, after] = text.split(JSON.stringify(place))
       const around = { before: `${before}{`, after: `}${after}` }
       return await sendFields(c, await files.transcripts.json(job), around)
