@@ -2,6 +2,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { nodeScript } from './node-script.ts'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 
@@ -39,8 +40,7 @@ export interface RunOptions {
 /** What Node is given to run a program of the project: compiled, where this file is, and from TypeScript in a checkout. */
 export function programCode(program: 'coordinator' | 'agent', built = false): string[] {
   if (built) return [path.join(ROOT, 'dist', program, 'cli.js')]
-  if (import.meta.url.endsWith('.js')) return [path.join(ROOT, program, 'cli.js')]
-  return ['--import', import.meta.resolve('tsx'), path.join(ROOT, program, 'cli.ts')]
+  return nodeScript(new URL(`../${program}/cli.ts`, import.meta.url))
 }
 
 function start(

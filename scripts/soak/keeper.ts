@@ -5,8 +5,9 @@ import { changeIn, type Pause, type Told } from '../../test/faults/history.ts'
 import { residentMb } from '../process-tree.ts'
 import { startCoordinator, type RunningCoordinator } from '../processes.ts'
 import { starveOfDescriptors } from './descriptors.ts'
+import { LOADER, moduleUrl } from '../node-script.ts'
 
-const QUOTA = new URL('./quota-preload.ts', import.meta.url).href
+const QUOTA = moduleUrl(new URL('./quota-preload.ts', import.meta.url))
 
 export interface KeeperOptions {
   folder: string
@@ -48,7 +49,7 @@ export class Keeper {
     this.#running = await startCoordinator(path.join(folder, 'data'), path.join(folder, 'media'), {
       args: [...args, ...more, ...port],
       built,
-      env: { NODE_OPTIONS: `--import=${import.meta.resolve('tsx')} --import=${QUOTA}` },
+      env: { NODE_OPTIONS: [...LOADER, '--import', QUOTA].join(' ') },
     })
     this.#hasPaused = false
     this.#port = Number(new URL(this.#running.url).port)

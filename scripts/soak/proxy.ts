@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { nodeScript } from '../node-script.ts'
 
-const PROGRAM = fileURLToPath(new URL('./proxy-process.ts', import.meta.url))
+const PROGRAM = nodeScript(new URL('./proxy-process.ts', import.meta.url))
 
 export interface CuttingProxy {
   readonly url: string
@@ -16,7 +16,7 @@ export interface CuttingProxy {
 
 /** A process between clients and a port of this machine, which cuts their connections and may answer in its place. */
 export async function startProxy(port: number, seed: number): Promise<CuttingProxy> {
-  const args = ['--import', 'tsx', PROGRAM, String(port), String(seed)]
+  const args = [...PROGRAM, String(port), String(seed)]
   const child = execa(process.execPath, args, {
     stdin: 'pipe',
     stderr: 'inherit',

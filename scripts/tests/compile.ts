@@ -1,4 +1,4 @@
-import { cp, mkdir, readdir, rm } from 'node:fs/promises'
+import { cp, mkdir, readdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 
@@ -34,6 +34,7 @@ export async function compileTests(root: string): Promise<Code> {
   await mkdir(folder)
   for (const name of [...SOURCES, ...READ])
     await cp(path.join(root, name), path.join(folder, name), { recursive: true })
+  await symlink(path.join(root, 'node_modules'), path.join(folder, 'node_modules'), 'junction')
   await execa('tsc', ['-p', path.join(root, 'scripts/tests/tsconfig.json')], {
     preferLocal: true,
     localDir: root,

@@ -41,7 +41,11 @@ const LONG: readonly string[] = [
 ]
 
 /** In both: with more kills in `npm run test:rest`. */
-const KILLING: readonly string[] = ['test/crash.test.ts', 'test/ingestion/crash.test.ts']
+const KILLING: readonly string[] = [
+  'test/crash.test.ts',
+  'test/ingestion/crash.test.ts',
+  'test/coordinator/store-crash.test.ts',
+]
 
 /** How often a killing test kills, as {@link KILLING} tests read it. */
 export function killsOf(tier: Tier): number {

@@ -8,6 +8,7 @@ import { modelsDir, npmEnv, stateDir } from '../../agent/paths.ts'
 import { childEnv } from '../../shared/child-env.ts'
 import { AppError } from '../../shared/errors.ts'
 import { gone, tempFolder } from './fixtures.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const NODE = process.execPath
 const signal = new AbortController().signal
@@ -132,18 +133,16 @@ describe('runChild', () => {
   })
 
   it('kills running children when the process exits', async () => {
-    const module = new URL('../../agent/host/child.ts', import.meta.url).href
+    const module = moduleUrl(new URL('../../agent/host/child.ts', import.meta.url))
     const script = `
       import { runChild } from ${JSON.stringify(module)}
       runChild(process.execPath, ['-e', 'console.log(process.pid); setInterval(() => {}, 1000)'], {
         signal: new AbortController().signal,
         onLine(line) { process.stdout.write(line, () => process.exit(7)) },
       })`
-    const result = await execa(
-      NODE,
-      ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script],
-      { reject: false },
-    )
+    const result = await execa(NODE, [...LOADER, '--input-type=module', '-e', script], {
+      reject: false,
+    })
     assert.equal(result.exitCode, 7)
     await gone(Number(result.stdout))
   })

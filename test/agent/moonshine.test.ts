@@ -14,6 +14,7 @@ import { readWavHeader } from '../../agent/media/wav.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, gone, tempFolder } from './fixtures.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const folder = tempFolder()
 const dir = modelsDir()
@@ -212,14 +213,13 @@ describe('MoonshineProcess', () => {
   })
 
   it('ends when its parent is killed', async () => {
-    const module = new URL('../../agent/engines/moonshine-process.ts', import.meta.url).href
+    const module = moduleUrl(new URL('../../agent/engines/moonshine-process.ts', import.meta.url))
     const script = `
       import { MoonshineProcess } from ${JSON.stringify(module)}
       const recognizer = new MoonshineProcess()
       await recognizer.load(${JSON.stringify(files)}, new AbortController().signal)
       process.stdout.write(String(recognizer.pid), () => process.kill(process.pid, 'SIGKILL'))`
-    const tsx = import.meta.resolve('tsx')
-    const args = ['--import', tsx, '--input-type=module', '-e', script]
+    const args = [...LOADER, '--input-type=module', '-e', script]
     const parent = await execa(process.execPath, args, { reject: false })
     assert.equal(parent.signal, 'SIGKILL')
     await gone(Number(parent.stdout))

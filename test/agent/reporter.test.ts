@@ -7,6 +7,7 @@ import type { Progress } from '../../agent/reports/progress.ts'
 import { progressText, speedOf, Stopwatch } from '../../agent/reports/progress-text.ts'
 import type { Level } from '../../agent/reports/reporter-kinds.ts'
 import { SpinnerReporter } from '../../agent/reports/spinner-reporter.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 function lines(level: Level = 'info', times = false) {
   const written: string[] = []
@@ -142,7 +143,7 @@ describe('on a terminal', () => {
 })
 
 describe('createReporter', () => {
-  const MODULE = new URL('../../agent/reports/reporter.ts', import.meta.url).href
+  const MODULE = moduleUrl(new URL('../../agent/reports/reporter.ts', import.meta.url))
 
   /** What a program that tells one thing writes, with a stream that claims to be a terminal of this width. */
   async function tell(format: 'text' | 'json' | 'none', columns: number, plain: boolean) {
@@ -156,7 +157,7 @@ describe('createReporter', () => {
       activity.update({ stage: 'decoding', ratio: 0.1 })
       activity.done('done in 1.0 s')
       reporter.close()`
-    const args = ['--import', import.meta.resolve('tsx'), '--input-type=module', '-e', script]
+    const args = [...LOADER, '--input-type=module', '-e', script]
     return await execa(process.execPath, args, {
       cwd: fileURLToPath(new URL('.', import.meta.url)),
     })

@@ -3,13 +3,13 @@ import { execa } from 'execa'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { postAudio, statusOfGet } from '../../agent/engines/audio-post.ts'
 import { request as askResident } from '../../agent/engines/resident-request.ts'
 import { Resident, type ResidentPlan } from '../../agent/engines/resident.ts'
 import { Residents } from '../../agent/engines/residents.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { CLIPS, gone, tempFolder } from './fixtures.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const folder = tempFolder()
 const { signal } = new AbortController()
@@ -166,19 +166,19 @@ describe('a resident server', () => {
 
   it('does not outlive an agent that is killed', async () => {
     const pidFile = path.join(folder, 'pid')
-    const engines = fileURLToPath(new URL('../../agent/engines/', import.meta.url))
+    const engine = (name: string): string =>
+      JSON.stringify(moduleUrl(new URL(`../../agent/engines/${name}.ts`, import.meta.url)))
     const script = serve(
       `require('node:fs').writeFileSync(${JSON.stringify(pidFile)}, '' + process.pid)`,
     )
     const agent = execa(
       process.execPath,
       [
-        '--import',
-        import.meta.resolve('tsx'),
+        ...LOADER,
         '--input-type=module',
         '-e',
-        `import { Resident } from ${JSON.stringify(path.join(engines, 'resident.ts'))}
-        import { statusOfGet } from ${JSON.stringify(path.join(engines, 'audio-post.ts'))}
+        `import { Resident } from ${engine('resident')}
+        import { statusOfGet } from ${engine('audio-post')}
         await Resident.start({
           name: 'a server', file: process.execPath, env: {}, classify: () => null,
           args: (port) => ['-e', ${JSON.stringify(script)}, String(port)],

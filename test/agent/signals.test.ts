@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
-import { fileURLToPath } from 'node:url'
 import { describe, it, type TestContext } from 'node:test'
 import { execa } from 'execa'
+import { nodeScript } from '../../scripts/node-script.ts'
 
-const file = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+const PROGRAM = nodeScript(new URL('signals-process.ts', import.meta.url))
 
 /** A process that hears signals, and says what they make it do. */
 function start(t: TestContext, ...args: string[]) {
-  const child = execa(process.execPath, ['--import', 'tsx', file('signals-process.ts'), ...args], {
+  const child = execa(process.execPath, [...PROGRAM, ...args], {
     reject: false,
     forceKillAfterDelay: false,
   })

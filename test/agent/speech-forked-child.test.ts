@@ -7,11 +7,12 @@ import { execa } from 'execa'
 import { askOnce, ForkedChild } from '../../agent/speech/forked-child.ts'
 import { AppError } from '../../shared/errors.ts'
 import { gone, tempFolder } from './fixtures.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal
 const source = (name: string): string =>
-  JSON.stringify(new URL(`../../${name}.ts`, import.meta.url).href)
+  JSON.stringify(moduleUrl(new URL(`../../${name}.ts`, import.meta.url)))
 
 /** A script that answers in a few ways; `hang` holds its main thread as a native library does. */
 const script = pathToFileURL(path.join(folder, 'child.mts'))
@@ -92,8 +93,7 @@ describe('ForkedChild', () => {
         process.stdout.write(String(oracle.pid), () => process.kill(process.pid, 'SIGKILL'))
       }
       await oracle.ask({ how: 'hang' }, { signal: new AbortController().signal, onProgress })`
-    const tsx = import.meta.resolve('tsx')
-    const args = ['--import', tsx, '--input-type=module', '-e', parentScript]
+    const args = [...LOADER, '--input-type=module', '-e', parentScript]
     const parent = await execa(process.execPath, args, { reject: false })
     assert.equal(parent.signal, 'SIGKILL')
     await gone(Number(parent.stdout))

@@ -8,6 +8,7 @@ import { family } from '../../scripts/process-tree.ts'
 import { programCode, run } from '../../scripts/processes.ts'
 import { clientOf, json, startServer } from './fake-server.ts'
 import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const KEY = `morag_${'k'.repeat(43)}`
 const folder = tempFolder()
@@ -36,11 +37,12 @@ describe('a coordinator that is not to be trusted', () => {
   it('moves no cursor of the terminal that its transcript goes to; a file has it as it came', async () => {
     const text = '# Talk\n\n\t[0] Hello\u001b[2J\u001b]52;c;ZXZpbA==\u0007 you\u202e.\n'
     const print = async (isTTY: boolean): Promise<string> => {
+      const module = moduleUrl(new URL('../../agent/output.ts', import.meta.url))
       const program = `
         process.stdout.isTTY = ${isTTY}
-        const { print } = await import('./agent/output.ts')
+        const { print } = await import('${module}')
         await print(${JSON.stringify(text)})`
-      const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
+      const args = [...LOADER, '--input-type=module', '--eval', program]
       return (await execa(process.execPath, args, { stripFinalNewline: false })).stdout
     }
     const [shown, piped] = await Promise.all([print(true), print(false)])

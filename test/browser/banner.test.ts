@@ -5,18 +5,18 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { Browser, Locator, Page } from 'playwright-core'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { mountDisk, NO_MOUNT } from '../faults/small-disk.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { inTab, launch, skip, violationsIn } from './browser.ts'
 import { HttpWorker } from './worker.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const MIB = 1024 * 1024
 const STEP_MS = 3 * 60_000
 /** Loaded into a program it sets its clock ahead at SIGUSR2. */
-const CLOCK_STEP = fileURLToPath(new URL('../faults/clock-step.ts', import.meta.url))
+const CLOCK_STEP = moduleUrl(new URL('../faults/clock-step.ts', import.meta.url))
 
 // Each with a coordinator of its own: no other trouble pushes its line out of sight, and they wait together.
 describe('what needs a person', { skip, concurrency: true }, () => {
@@ -86,7 +86,7 @@ describe('what needs a person', { skip, concurrency: true }, () => {
   })
 
   test('is a worker that has fallen silent over its job, until it is heard again', async (t) => {
-    const NODE_OPTIONS = `--import tsx --import ${CLOCK_STEP}`
+    const NODE_OPTIONS = [...LOADER, '--import', CLOCK_STEP].join(' ')
     const coordinator = await started(t, { env: { NODE_OPTIONS, CLOCK_STEP_MS: String(STEP_MS) } })
     const { url } = coordinator
     const worker = new HttpWorker(url, 'sleepy', ['lesson'])

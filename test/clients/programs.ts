@@ -3,6 +3,7 @@ import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { programCode } from '../../scripts/processes.ts'
 import { PAGES, ROOT, snippetsOf, type Snippet } from './snippets.ts'
 
 /** The programs of the pages, as a reader has them: each a file of its own, in a folder that is not ours. */
@@ -23,7 +24,7 @@ export class Programs {
     const bin = path.join(folder, 'bin')
     mkdirSync(bin)
     const command = path.join(bin, 'morag-coordinator')
-    const node = [process.execPath, '--import', TSX, path.join(ROOT, 'coordinator/cli.ts')]
+    const node = [process.execPath, ...programCode('coordinator')]
     writeFileSync(command, `#!/bin/sh\nexec ${node.map((word) => `'${word}'`).join(' ')} "$@"\n`)
     chmodSync(command, 0o755)
     this.#path = `${bin}:${process.env['PATH'] ?? ''}`

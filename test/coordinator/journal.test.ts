@@ -23,6 +23,7 @@ import { gate } from './gate.ts'
 import { replayed } from './replayed.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const CURRENT = 'journal.ndjson'
 const PREVIOUS = 'journal.previous.ndjson'
@@ -523,13 +524,13 @@ test('a file system that takes too long to sync holds neither its caller nor the
   const dir = tempFolder()
   // Stands in for a disk that is slow for minutes.
   writeFileSync(path.join(dir, 'sync'), '#!/bin/sh\nexec sleep 300\n', { mode: 0o755 })
-  const sync = new URL('../../coordinator/storage/sync.ts', import.meta.url).href
+  const sync = moduleUrl(new URL('../../coordinator/storage/sync.ts', import.meta.url))
   const script = `
     import { syncBelow } from '${sync}'
     await syncBelow('${dir}', 50).catch((error) => console.log(error.message))`
   const { stdout } = await execa(
     process.execPath,
-    ['--import', 'tsx', '--input-type=module', '--eval', script],
+    [...LOADER, '--input-type=module', '--eval', script],
     { env: { PATH: `${dir}:${process.env['PATH'] ?? ''}` }, timeout: 60_000 },
   )
   assert.match(stdout, /took longer than 0\.05 s to sync/)

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { execa } from 'execa'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
+
+const LOGGER = moduleUrl(new URL('../../coordinator/logger.ts', import.meta.url))
 
 /** What a process logs as text: a line of its own each. */
 async function logged(facts: object, message: string): Promise<string[]> {
   const program = `
-    import { createLogger } from './coordinator/logger.ts'
+    import { createLogger } from '${LOGGER}'
     createLogger('info', 'text').info(${JSON.stringify(facts)}, ${JSON.stringify(message)})`
-  const args = ['--import', 'tsx', '--input-type=module', '--eval', program]
+  const args = [...LOADER, '--input-type=module', '--eval', program]
   const { stdout } = await execa(process.execPath, args)
   return stdout.split('\n')
 }

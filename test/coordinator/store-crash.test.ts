@@ -18,18 +18,20 @@ import { replayed } from './replayed.ts'
 import { toRecord } from '../../coordinator/storage/record.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { STATUSES } from '../../shared/wire.ts'
+import { KILLS, SEED } from '../shared/kills.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { NOON, pendingJob } from './example-jobs.ts'
+import { nodeScript } from '../../scripts/node-script.ts'
 
-const WRITER = path.join(import.meta.dirname, 'crash-writer.ts')
+const WRITER = nodeScript(new URL('crash-writer.ts', import.meta.url))
 
 /** What a writer acknowledged: id → status and attempts, or `removed`. */
 type Acknowledged = Map<string, string>
 
 /** Runs a writer over a data folder and kills it after so many acknowledged changes. */
 async function writeAndKill(dir: string, seed: number, changes: number): Promise<Acknowledged> {
-  const child = spawn(process.execPath, ['--import', 'tsx', WRITER, dir, String(seed)], {
+  const child = spawn(process.execPath, [...WRITER, dir, String(seed)], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const closed = once(child, 'close')
@@ -99,15 +101,14 @@ function damage(dir: string, random: () => number, ids: ReadonlySet<string>): vo
 }
 
 const LANES = [1, 2]
-const ROUNDS = 10
 for (const lane of LANES) {
-  test(`a coordinator killed at any moment has every change that it acknowledged (${ROUNDS} rounds, lane ${lane})`, async () => {
+  test(`a coordinator killed at any moment has every change that it acknowledged (${KILLS} rounds, seed ${SEED}, lane ${lane})`, async () => {
     const dir = tempFolder()
-    const random = seededRandom(lane)
+    const random = seededRandom(SEED + lane)
     let before: Acknowledged = new Map()
-    for (let round = 1; round <= ROUNDS; round += 1) {
+    for (let round = 1; round <= KILLS; round += 1) {
       const changes = 1 + Math.floor(random() * 700)
-      const acknowledged = await writeAndKill(dir, lane * 1_000 + round, changes)
+      const acknowledged = await writeAndKill(dir, SEED + lane * 1_000 + round, changes)
       assert.ok(acknowledged.size > 0)
       const interrupted = new Set(
         replayed(dir).entries.map((entry) =>

@@ -2,17 +2,14 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { Command, CommanderError } from 'commander'
 import { execa } from 'execa'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { addTokenCommands } from '../../coordinator/commands/token.ts'
-import { startCoordinator } from '../../scripts/processes.ts'
+import { programCode, startCoordinator } from '../../scripts/processes.ts'
 import { DAY } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
-
-const CLI = fileURLToPath(new URL('../../coordinator/cli.ts', import.meta.url))
 
 interface Shown {
   name: string
@@ -29,7 +26,7 @@ function byName(a: { name: string }, b: { name: string }): number {
 /** `morag-coordinator token …` over one data folder. */
 function tokensOf(dataDir: string) {
   const run = async (...args: string[]) =>
-    await execa(process.execPath, ['--import', 'tsx', CLI, 'token', ...args], {
+    await execa(process.execPath, [...programCode('coordinator'), 'token', ...args], {
       env: { MORAG_REMOTE_JOBS_DATA_DIR: dataDir },
       reject: false,
     })

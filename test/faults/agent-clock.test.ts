@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { Running } from '../../scripts/processes.ts'
 import { engineFlags, goOn, stopped } from './held-programs.ts'
 import { makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const HOUR_MS = 3_600_000
 
 /** A program whose clock is set by so much at SIGUSR2. */
 function steppable(ms: number): { env: Record<string, string> } {
-  const file = fileURLToPath(new URL('clock-step.ts', import.meta.url))
-  return { env: { NODE_OPTIONS: `--import tsx --import ${file}`, CLOCK_STEP_MS: String(ms) } }
+  const imports = [...LOADER, '--import', moduleUrl(new URL('clock-step.ts', import.meta.url))]
+  return { env: { NODE_OPTIONS: imports.join(' '), CLOCK_STEP_MS: String(ms) } }
 }
 
 async function step(program: Running): Promise<void> {

@@ -1,8 +1,8 @@
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { nodeScript } from '../../scripts/node-script.ts'
 
-const PROGRAM = fileURLToPath(new URL('bad-line-process.ts', import.meta.url))
+const PROGRAM = nodeScript(new URL('bad-line-process.ts', import.meta.url))
 
 export interface BadLine {
   /** Leads to the port that it was made for. */
@@ -16,7 +16,7 @@ export interface BadLine {
 
 /** A process between an agent and a coordinator, for machines on which no network can be made bad. */
 export async function badLine(port: string, delayMs: number): Promise<BadLine> {
-  const args = ['--import', import.meta.resolve('tsx'), PROGRAM, port, String(delayMs)]
+  const args = [...PROGRAM, port, String(delayMs)]
   const child = execa(process.execPath, args, {
     stdin: 'pipe',
     stderr: 'inherit',

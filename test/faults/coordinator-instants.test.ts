@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { replayed } from '../coordinator/replayed.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import type { Claimed } from '../coordinator/running.ts'
@@ -10,14 +9,15 @@ import { tempFolder } from '../shared/temp-folder.ts'
 import type { Answer, Asking } from './asking.ts'
 import { Place } from './place.ts'
 import { until } from './until.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const MIB = 1024 * 1024
-const FAULT_POINT = fileURLToPath(new URL('fault-point.ts', import.meta.url))
+const FAULT_POINT = moduleUrl(new URL('fault-point.ts', import.meta.url))
 
 /** A coordinator that is told by {@link FAULT_POINT} where to die. */
 class Mortal extends Place {
   async begin(fault: Record<string, string>): Promise<Asking> {
-    const imports = `--import ${import.meta.resolve('tsx')} --import ${FAULT_POINT}`
+    const imports = [...LOADER, '--import', FAULT_POINT].join(' ')
     const env = { NODE_OPTIONS: imports, FAULT_DIR: this.dataDir, ...fault }
     return await this.start({ env })
   }

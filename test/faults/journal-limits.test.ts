@@ -5,6 +5,7 @@ import path from 'node:path'
 import { describe, test } from 'node:test'
 import { execa } from 'execa'
 import { tempFolder } from '../shared/temp-folder.ts'
+import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 /** The number of the system call that Node writes into the middle of a file with. */
 const PWRITE64: Partial<Record<string, number>> = { x64: 18, arm64: 68 }
@@ -32,8 +33,8 @@ function quotaFilter(call: number): Buffer {
   )
 }
 
-const JOURNAL = new URL('../../coordinator/storage/journal.ts', import.meta.url).href
-const FILES = new URL('../../coordinator/storage/journal-files.ts', import.meta.url).href
+const JOURNAL = moduleUrl(new URL('../../coordinator/storage/journal.ts', import.meta.url))
+const FILES = moduleUrl(new URL('../../coordinator/storage/journal-files.ts', import.meta.url))
 
 /** Appends to a journal until it is refused, and says what became of it. */
 function refused(dir: string): string {
@@ -91,7 +92,7 @@ interface Said {
 
 /** What a script says, in lines of JSON. @param start what begins a shell's line that ends with it. */
 async function run(start: string, script: string): Promise<unknown[]> {
-  const node = [process.execPath, '--import', 'tsx', '--input-type=module', '--eval']
+  const node = [process.execPath, ...LOADER, '--input-type=module', '--eval']
   const { stdout } = await execa('sh', ['-c', `${start} "$@"`, 'sh', ...node, script])
   return stdout.split('\n').map((line) => JSON.parse(line) as unknown)
 }

@@ -5,8 +5,9 @@ import type { TestContext } from 'node:test'
 import { execa } from 'execa'
 import type { Seen } from './morag-server.ts'
 import { quietPort } from './quiet-port.ts'
+import { nodeScript } from '../../scripts/node-script.ts'
 
-const PROGRAM = path.join(import.meta.dirname, 'morag-server.ts')
+const PROGRAM = nodeScript(new URL('morag-server.ts', import.meta.url))
 
 /** The stand-in for the MoRAG server, as a process that can be stopped and started again. */
 export interface Morag {
@@ -37,7 +38,7 @@ export async function startMorag(
 
   /** What stops it, once it listens. */
   async function run(): Promise<() => Promise<void>> {
-    const child = execa(process.execPath, ['--import', 'tsx', PROGRAM, String(port), log], {
+    const child = execa(process.execPath, [...PROGRAM, String(port), log], {
       env: apiKey === undefined ? {} : { KEY: apiKey },
       reject: false,
       buffer: false,

@@ -6,12 +6,13 @@ import path from 'node:path'
 import { after, describe, test } from 'node:test'
 import { lockFolder } from '../../shared/lock.ts'
 import { tempFolder } from './temp-folder.ts'
+import { nodeScript } from '../../scripts/node-script.ts'
 
-const HOLDER = path.join(import.meta.dirname, 'lock-holder.ts')
+const HOLDER = nodeScript(new URL('lock-holder.ts', import.meta.url))
 
 /** A process that has tried to take the lock, and what came of it. */
 async function holder(folder: string): Promise<{ child: ChildProcess; said: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', HOLDER, folder], {
+  const child = spawn(process.execPath, [...HOLDER, folder], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
   after(() => child.kill('SIGKILL'))
