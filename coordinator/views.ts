@@ -204,7 +204,8 @@ export class Views {
     if (job.status !== 'pending' || job.ingestion?.local === true) return null
     const requirements = requirementsOf(job)
     if (this.#workers.hasFor(job.contentType, requirements)) return null
-    const lacking = requirements.key === '' ? '' : ` that has ${inWords(requirements)}`
+    const words = inWords(requirements)
+    const lacking = words === '' ? '' : ` that has ${words}`
     return `a worker for ${job.contentType}${lacking}`
   }
 

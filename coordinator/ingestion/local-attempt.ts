@@ -1,5 +1,11 @@
 import { MINUTE, SECOND } from '../../shared/duration.ts'
-import { AppError, isDiskFull, isRetryable, messageOf } from '../../shared/errors.ts'
+import {
+  AppError,
+  isDiskFull,
+  isRetryable,
+  messageOf,
+  type ErrorCode,
+} from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { lastAttempt, type Job, type JobEvent, type ProcessingJob } from '../job/job.ts'
@@ -22,6 +28,12 @@ export interface Away {
   message: string
   forMs: number
 }
+
+/**
+ * How an attempt ended here. `refused`: its processor could not do the file, and others may; `other`: nothing is to be
+ * learnt from it.
+ */
+export type LocalEnd = Away | 'done' | 'refused' | 'other'
 
 const AWAY_MS = MINUTE
 
@@ -53,23 +65,25 @@ export class LocalAttempt {
    * Claims the job, processes it, and ends the attempt; once others have the job there is nothing to do.
    * @throws what kept a change from being written down.
    */
-  async run(): Promise<Away | null> {
-    const { jobs, jobId, closing } = this.#options
-    const claim = { type: 'claim', workerId: LOCAL_WORKER, claimId: null, leased: false } as const
-    const job = await this.#apply(claim)
-    if (job?.status !== 'processing') return null
+  async run(): Promise<LocalEnd> {
+    const { jobs, jobId, processor, closing } = this.#options
+    const us = { workerId: LOCAL_WORKER, claimId: null, leased: false, ability: processor.ability }
+    const job = await this.#apply({ type: 'claim', ...us })
+    if (job?.status !== 'processing') return 'other'
     const attempt = lastAttempt(job)!.number
     this.#number = attempt
     this.notice(jobs.find(jobId))
     try {
       await this.#process(job, AbortSignal.any([closing, this.#taken.signal]))
-      return null
+      return 'done'
     } catch (error) {
-      if (this.#taken.signal.aborted) return null
-      const away = this.#away(error)
+      if (this.#taken.signal.aborted) return 'other'
+      const away = this.#away(job, error)
       const isGivenBack = away !== null || closing.aborted
-      await this.#apply(isGivenBack ? { type: 'release', attempt } : failure(attempt, error))
-      return away
+      const after = await this.#apply(
+        isGivenBack ? { type: 'release', attempt } : failure(attempt, error),
+      )
+      return away ?? (after !== null && isRefused(after) ? 'refused' : 'other')
     }
   }
 
@@ -86,10 +100,13 @@ export class LocalAttempt {
     })
   }
 
-  /** A file is not to blame for a server that is not there. */
-  #away(error: unknown): Away | null {
-    if (this.processor !== 'morag' || !(error instanceof AppError)) return null
-    if (error.code !== 'unavailable' && error.code !== 'too_many_requests') return null
+  /** A file is not to blame for a server or, where others may do it, for a program that is not there. */
+  #away({ ingestion }: ProcessingJob, error: unknown): Away | null {
+    if (!(error instanceof AppError)) return null
+    const codes: readonly ErrorCode[] =
+      this.processor === 'morag' ? ['unavailable', 'too_many_requests'] : ['engine_missing']
+    const isForOthers = this.processor === 'morag' || ingestion?.local !== true
+    if (!isForOthers || !codes.includes(error.code)) return null
     const asked = (error.retryAfterSeconds ?? 0) * SECOND
     return { message: error.message, forMs: Math.max(AWAY_MS, asked) }
   }
@@ -105,6 +122,11 @@ export class LocalAttempt {
       throw error
     }
   }
+}
+
+function isRefused(job: Job): boolean {
+  const last = lastAttempt(job)
+  return job.status === 'pending' && last?.outcome === 'released' && last.errorCode !== null
 }
 
 function failure(attempt: number, error: unknown): JobEvent {

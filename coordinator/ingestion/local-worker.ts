@@ -11,6 +11,7 @@ import type { Workers } from '../leases/workers.ts'
 import { dueHereAt } from './fallback.ts'
 import { LocalAttempt } from './local-attempt.ts'
 import type { Processor, Processors } from './processors.ts'
+import { Rests } from './rests.ts'
 
 export interface LocalWorkerOptions {
   jobs: Jobs
@@ -32,16 +33,12 @@ const UNWRITTEN_MS = 30 * SECOND
 const MOST_WAIT_MS = HOUR
 /** So many times as long as a look took, none is taken: with very many jobs that wait, it is no small thing. */
 const REST = 20
-/** Stands for every processor. */
-const ALL = '*'
-
 /** The worker inside the coordinator: what is for nobody else, and what has waited too long for those who could. */
 export class LocalWorker {
   readonly #options: LocalWorkerOptions
   #startedAt: number
   readonly #running = new Map<string, { attempt: LocalAttempt; ended: Promise<void> }>()
-  /** Until when nothing is given to a processor. */
-  readonly #pausedUntil = new Map<string, number>()
+  readonly #rests = new Rests()
   readonly #closing = new AbortController()
   #timer: NodeJS.Timeout | null = null
   #lookAt = Infinity
@@ -70,7 +67,7 @@ export class LocalWorker {
   clockStepped(ms: number): void {
     this.#startedAt += ms
     this.#restsUntil += ms
-    for (const [name, until] of this.#pausedUntil) this.#pausedUntil.set(name, until + ms)
+    this.#rests.clockStepped(ms)
     if (this.#lookAt === Infinity) return
     this.#lookAt = Infinity
     this.#arm(this.#options.jobs.now())
@@ -142,7 +139,9 @@ export class LocalWorker {
     if (job.ingestion?.local !== true && isServed(job)) return now + RECHECK_MS
     const processor = this.#options.processors.for(job)
     if (processor === null) return Infinity
-    const until = Math.max(this.#pauseOf(processor.name), this.#pauseOf(ALL))
+    const isForUs = job.ingestion?.local === true
+    if (!isForUs && requirementsOf(job).unfit.includes(processor.ability)) return Infinity
+    const until = this.#rests.untilAt(processor, job.contentType)
     return until > now ? until : processor
   }
 
@@ -163,20 +162,18 @@ export class LocalWorker {
     return busy.length < LOCAL_SLOTS
   }
 
-  #pauseOf(name: string): number {
-    return this.#pausedUntil.get(name) ?? 0
-  }
-
-  #begin({ jobId }: PendingJob, processor: Processor): void {
+  #begin({ jobId, contentType }: PendingJob, processor: Processor): void {
     const { jobs, results, log } = this.#options
     const closing = this.#closing.signal
     const attempt = new LocalAttempt({ jobId, processor, jobs, results, closing })
     const ended = attempt
       .run()
-      .then((away) => {
-        if (away === null) return
-        log.warn({ job_id: jobId }, away.message)
-        this.#pausedUntil.set(processor.name, jobs.now() + away.forMs)
+      .then((end) => {
+        if (end === 'done') this.#rests.worked(processor, contentType)
+        else if (end === 'refused') this.#rests.refused(processor, contentType, jobs.now())
+        if (typeof end === 'string') return
+        log.warn({ job_id: jobId }, end.message)
+        this.#rests.pause(processor, jobs.now() + end.forMs)
       })
       .catch((error: unknown) => this.#unwritten(jobId, error))
       .finally(() => {
@@ -187,7 +184,7 @@ export class LocalWorker {
   }
 
   #unwritten(jobId: string, error: unknown): void {
-    this.#pausedUntil.set(ALL, this.#options.jobs.now() + UNWRITTEN_MS)
+    this.#rests.pauseAll(this.#options.jobs.now() + UNWRITTEN_MS)
     this.#options.log.error({ err: error, job_id: jobId }, 'a job here cannot be written down')
   }
 }

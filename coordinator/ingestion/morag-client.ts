@@ -74,6 +74,10 @@ export class MoragClient {
     this.#agent = dispatcherFor(url, { connect: { timeout: CONNECT_MS } })
   }
 
+  get url(): string {
+    return this.#url
+  }
+
   /** Cuts what is under way. */
   async close(): Promise<void> {
     await this.#agent.destroy()

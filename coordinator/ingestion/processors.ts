@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { link, mkdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { childEnv } from '../../shared/child-env.ts'
@@ -5,7 +6,7 @@ import { fillTemplate } from '../../shared/command-line.ts'
 import { convertedMetadata, runConverter } from '../../shared/converter.ts'
 import { AppError } from '../../shared/errors.ts'
 import { lastAttempt, type ProcessingJob, type ResultBody } from '../job/job.ts'
-import { requirementsOf } from '../job/requirements.ts'
+import { LOCAL_ABILITY, requirementsOf } from '../job/requirements.ts'
 import type { Sources } from '../files/sources.ts'
 import { PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { withoutSecrets } from '../job/task-options.ts'
@@ -19,6 +20,8 @@ import type { ToProcess } from './to-process.ts'
 export interface Processor {
   /** Those of one name share the places that there are. */
   name: 'command' | 'built-in' | 'morag' | 'nobody'
+  /** The same for one that would do the same: what could not do a job is not given it again. */
+  ability: string
   /** @throws {AppError} that says why not; the signal's reason when aborted. */
   process(job: ProcessingJob, signal: AbortSignal): Promise<ResultBody>
 }
@@ -42,10 +45,12 @@ export class Processors {
     const { morag, sources } = options
     this.#builtIn = {
       name: 'built-in',
+      ability: abilityOf('built-in'),
       process: async (job) => told(job, await passThrough(job, sources), 'built-in'),
     }
     this.#morag = morag && {
       name: 'morag',
+      ability: abilityOf('morag', morag.url),
       process: async (job, signal) => await this.#convert(job, morag, signal),
     }
   }
@@ -78,6 +83,7 @@ export class Processors {
     if (command !== undefined) {
       return {
         name: 'command',
+        ability: abilityOf('command', ...command),
         process: async (job, signal) => await this.#run(job, command, signal),
       }
     }
@@ -142,10 +148,15 @@ const CHUNK_BYTES = 256 * 1024
 /** For a job that was taken in when somebody here could do it. */
 const NOBODY: Processor = {
   name: 'nobody',
+  ability: abilityOf('nobody'),
   process: async ({ contentType }) => {
     const message = `Nobody here processes '${contentType}' any more: set --local-processor, or --morag-url.`
     throw new AppError('engine_missing', message)
   },
+}
+
+function abilityOf(...words: string[]): string {
+  return `${LOCAL_ABILITY}${createHash('sha256').update(JSON.stringify(words)).digest('base64url').slice(0, 22)}`
 }
 
 /** The text with what is known of its file. */

@@ -1,3 +1,4 @@
+import { isOfTheFallback, leftToWorkers } from './fallback-failure.ts'
 import { failed } from './failure.ts'
 import {
   endAttempt,
@@ -26,7 +27,7 @@ export function leaseExpired(job: Job, context: Context): Job {
 }
 
 /** The job once an attempt, or its wait for a worker, has taken too long. */
-export function deadlinePassed(job: Job, { now, policy }: Context): Job {
+export function deadlinePassed(job: Job, { now, random, policy }: Context): Job {
   if (job.status === 'pending' && policy.queueLimitMs !== null) {
     if (openAtOf(job) + policy.queueLimitMs > now) return job
     return ended(job, 'timeout', job.attempts, now, {
@@ -36,6 +37,8 @@ export function deadlinePassed(job: Job, { now, policy }: Context): Job {
   }
   if (job.status !== 'processing' || deadlineOf(job.lease, now) > now) return job
   const error = { code: 'timeout', message: 'The attempt took longer than its deadline.' }
+  if (isOfTheFallback(job, error))
+    return leftToWorkers(job, { ...error, retryable: false }, { now, random })
   return ended(job, 'timeout', endAttempt(job, 'timeout', now, error), now, error)
 }
 

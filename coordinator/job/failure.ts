@@ -1,5 +1,6 @@
 import { isRetryableCode } from '../../shared/errors.ts'
 import type { Outcome } from '../../shared/wire.ts'
+import { isOfTheFallback, leftToWorkers } from './fallback-failure.ts'
 import { held } from './held.ts'
 import { isOfTheHost, leftToOthers } from './host-failure.ts'
 import {
@@ -22,6 +23,7 @@ export function fail(job: Job, event: JobEvent & { type: 'fail' }, context: Cont
     if (outcome === 'failed' || (outcome === 'released' && errorCode !== null)) return job
   }
   const current = held(job, event.attempt)
+  if (isOfTheFallback(current, event)) return leftToWorkers(current, event, context)
   if (isOfTheWorker(event.code) && last?.ability !== null) {
     const attempts = endAttempt(current, 'released', context.now, event)
     return pendingAgain(current, attempts, context.now)

@@ -33,6 +33,9 @@ export interface Requirements {
   broken: boolean
 }
 
+/** Abilities of what processes files in the coordinator begin with it. */
+export const LOCAL_ABILITY = 'local '
+
 const FEATURES = ['diarize', 'translate', 'words']
 const NAMES = ['language', 'engine', 'model']
 const MAX_CHARS = 100
@@ -140,7 +143,9 @@ export function inWords(requirements: Requirements): string {
   if (broken) return 'something that cannot be understood: see task_options.requires'
   const names = { language: language ?? spoken, engine, model }
   const named = Object.entries(names).filter(([, value]) => value !== null)
-  const others = unfit.length === 0 ? [] : ['what those lack that have given it back']
+  const others = unfit.every((one) => one.startsWith(LOCAL_ABILITY))
+    ? []
+    : ['what those lack that have given it back']
   return [...features, ...named.map(([name, value]) => `${name} ${value}`), ...others].join(', ')
 }
 

@@ -10,27 +10,29 @@ interface Group {
   trustedSlots: number
 }
 
+export interface CensusRules {
+  /** How long ago the last word of a worker that is here may be. */
+  presentMs: number
+  /** Until when a worker is set aside; null: it is not. */
+  asideUntil: (workerId: string) => number | null
+  /** Whether it holds an attempt: then it is here. One of the original protocol says nothing while it works. */
+  isHolding: (workerId: string) => boolean
+}
+
 /** Who is here and takes work, counted once for all who ask: workers that have said the same are one group. */
 export class Census {
   readonly #byType = new Map<string, Map<string | null, Group>>()
   /** Nobody has gone until then, by the time that was given. */
   readonly validUntil: number
 
-  /**
-   * @param presentMs how long ago the last word of a worker that is here may be.
-   * @param asideUntil until when a worker is set aside; null: it is not.
-   */
-  constructor(
-    workers: Iterable<Worker>,
-    now: number,
-    presentMs: number,
-    asideUntil: (workerId: string) => number | null,
-  ) {
+  constructor(workers: Iterable<Worker>, now: number, rules: CensusRules) {
+    const { presentMs, asideUntil, isHolding } = rules
     let validUntil = Infinity
     for (const worker of workers) {
-      if (worker.lastSeenAt < now - presentMs || !isOpen(worker)) continue
+      const goneAt = isHolding(worker.workerId) ? Infinity : worker.lastSeenAt + presentMs
+      if (goneAt < now || !isOpen(worker)) continue
       const until = asideUntil(worker.workerId)
-      validUntil = Math.min(validUntil, worker.lastSeenAt + presentMs, until ?? Infinity)
+      validUntil = Math.min(validUntil, goneAt, until ?? Infinity)
       for (const type of worker.contentTypes) this.#count(type, worker, until === null)
     }
     this.validUntil = validUntil

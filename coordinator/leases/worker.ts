@@ -1,6 +1,7 @@
 import type { Capabilities, Device, PausedSlot } from '../../shared/announcement.ts'
 import type { Directive, HeartbeatRequest } from '../../shared/wire.ts'
 import type { Ability } from '../job/requirements.ts'
+import { abilityOf } from './ability.ts'
 
 /** What is known of a worker: what it last said, and when. In memory: it says it again within a heartbeat. */
 export interface Worker {
@@ -20,6 +21,25 @@ export interface Worker {
   firstSeenAt: number
   lastSeenAt: number
   directive: Directive
+}
+
+/** One that nothing is known of but its name. */
+export function newWorker(workerId: string, now: number): Worker {
+  return {
+    workerId,
+    state: null,
+    version: null,
+    slots: 1,
+    device: null,
+    capabilities: null,
+    ability: abilityOf(workerId, null),
+    devices: [],
+    paused: [],
+    contentTypes: [],
+    firstSeenAt: now,
+    lastSeenAt: now,
+    directive: 'run',
+  }
 }
 
 /** Whether it takes work: nobody has sent it home, and it does not leave by itself. */

@@ -3,10 +3,12 @@ import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import type { Directive } from '../../shared/wire.ts'
+import { lastAttempt, type Job } from '../job/job.ts'
 import { NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
 import { abilityOf } from './ability.ts'
 import { Census } from './census.ts'
-import type { Worker } from './worker.ts'
+import { Holders } from './holders.ts'
+import { newWorker, type Worker } from './worker.ts'
 import { SetAsides, type AttemptEnd, type GivenBack, type SetAside } from '../job/set-aside.ts'
 
 const FORGET_AFTER = DAY
@@ -19,6 +21,7 @@ const MOST = 10_000
 export class Workers {
   readonly #workers = new Map<string, Worker>()
   readonly #asides = new SetAsides()
+  readonly #holders = new Holders()
   readonly #listeners: ((workerId: string) => void)[] = []
   readonly #changeListeners: ((workerId: string) => void)[] = []
   readonly #now: () => number
@@ -65,6 +68,15 @@ export class Workers {
     if (directive === 'run') this.#forgive(workerId)
     this.#tell(workerId)
     return worker
+  }
+
+  /** Takes note of who holds a job by now. One that was never heard of, as after a restart, is known by that. */
+  holds(jobId: string, job: Job | null): void {
+    if (!this.#holders.note(jobId, job)) return
+    this.#counted = null
+    const workerId = job?.status === 'processing' ? lastAttempt(job)!.workerId : LOCAL_WORKER
+    if (workerId === LOCAL_WORKER || this.#workers.has(workerId)) return
+    this.seen(workerId, { contentTypes: [job!.contentType] })
   }
 
   /** Takes note of how a worker's attempt has ended; the set-aside that follows from it, or null. */
@@ -144,7 +156,7 @@ export class Workers {
   prune(): void {
     this.#asides.prune(this.#now())
     for (const { workerId, lastSeenAt } of this.all()) {
-      if (lastSeenAt >= this.#now() - FORGET_AFTER) continue
+      if (lastSeenAt >= this.#now() - FORGET_AFTER || this.#holders.has(workerId)) continue
       this.#workers.delete(workerId)
       this.#tell(workerId)
     }
@@ -199,7 +211,9 @@ export class Workers {
     if (census !== undefined && now >= countedAt! && now <= census.validUntil) return census
     const asideUntil = (workerId: string): number | null =>
       this.#asides.of(workerId, now)?.untilAt ?? null
-    const counted = new Census(this.#workers.values(), now, PRESENT, asideUntil)
+    const isHolding = (workerId: string): boolean => this.#holders.has(workerId)
+    const rules = { presentMs: PRESENT, asideUntil, isHolding }
+    const counted = new Census(this.#workers.values(), now, rules)
     this.#counted = { census: counted, countedAt: now }
     return counted
   }
@@ -208,7 +222,7 @@ export class Workers {
   #makeRoomFor(workerId: string): void {
     let oldest: Worker | null = null
     for (const one of this.#workers.values()) {
-      if (one.directive !== 'run') continue
+      if (one.directive !== 'run' || this.#holders.has(one.workerId)) continue
       if (oldest === null || one.lastSeenAt < oldest.lastSeenAt) oldest = one
     }
     if (oldest === null || oldest.lastSeenAt >= this.#now() - PRESENT) throw tooMany(workerId)
@@ -220,22 +234,7 @@ export class Workers {
     let worker = this.#workers.get(workerId)
     if (worker === undefined) {
       if (this.#workers.size >= MOST) this.#makeRoomFor(workerId)
-      const now = this.#now()
-      worker = {
-        workerId,
-        state: null,
-        version: null,
-        slots: 1,
-        device: null,
-        capabilities: null,
-        ability: abilityOf(workerId, null),
-        devices: [],
-        paused: [],
-        contentTypes: [],
-        firstSeenAt: now,
-        lastSeenAt: now,
-        directive: 'run',
-      }
+      worker = newWorker(workerId, this.#now())
       this.#workers.set(workerId, worker)
     }
     return worker

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
+import { pino } from 'pino'
 import type { IngestionConfig } from '../../coordinator/ingestion/config.ts'
 import { dueHereAt } from '../../coordinator/ingestion/fallback.ts'
 import type { PendingJob } from '../../coordinator/job/job.ts'
+import { NO_REQUIREMENTS } from '../../coordinator/job/requirements.ts'
+import { watchAttempts } from '../../coordinator/leases/watch-attempts.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { assembled } from '../coordinator/assembled.ts'
 import { after, CLAIM, failing, NOON, pendingJob } from '../coordinator/example-jobs.ts'
 import {
   claim,
@@ -14,7 +19,7 @@ import {
   type Answer,
   type Running,
 } from '../coordinator/running.ts'
-import { startServer } from './form-server.ts'
+import { startServer, type FormServer } from './form-server.ts'
 
 const LOCAL = { ...CLAIM, workerId: 'local', claimId: null, leased: false }
 const RULES = { afterMs: 5 * MINUTE, startedAt: NOON - MINUTE }
@@ -157,6 +162,9 @@ describe('a job that no worker has claimed', () => {
   })
 })
 
+const conversions = ({ got }: FormServer): number =>
+  got.filter(({ data }) => data['mode'] === 'convert').length
+
 describe('a job that falls back to the MoRAG server', () => {
   test('has its text converted there, and goes on as any other', async (t) => {
     const server = await startServer(t)
@@ -184,27 +192,156 @@ describe('a job that falls back to the MoRAG server', () => {
     await laterOneIsDone(running)
   })
 
-  test('has failed when the server says so, and waits when it is away', async (t) => {
+  test('waits on when the server is away', async (t) => {
     const server = await startServer(t)
-    server.answer = { status: 422, body: { detail: 'no sound' } }
-    const running = await start(t, { moragUrl: server.url, localProcessors: {} })
-    const bad = await createJob(running)
-    await until(async () => (await detail(running, bad))['status'] === 'failed')
-    const job = await detail(running, bad)
-    assert.equal(job['error_code'], 'unsupported_media')
-    assert.match(String(job['error_message']), /answered 422: no sound/)
     server.answer = { status: 503 }
+    const running = await start(t, { moragUrl: server.url, localProcessors: {} })
     const jobId = await createJob(running)
-    await until(async () => {
-      const { attempts } = (await detail(running, jobId)) as { attempts: { outcome: string }[] }
-      return attempts[0]?.outcome === 'released'
-    })
+    await isReleased(running, jobId)
     await laterOneIsDone(running)
     const waiting = await detail(running, jobId)
     assert.deepEqual([waiting['status'], waiting['retry_count']], ['pending', 0])
-    assert.equal(server.got.filter(({ data }) => data['mode'] === 'convert').length, 2)
+    assert.equal(conversions(server), 1)
     assert.ok(running.logged.some((line) => line.includes('answered 503')))
     // A worker that comes now has it.
     assert.equal((await claim(running))[0]?.job_id, jobId)
+  })
+
+  for (const [status, body] of [
+    [400, { detail: 'Convert mode not supported for file type: mp3' }],
+    [413, { detail: 'Request Entity Too Large' }],
+    [415, { detail: 'Unsupported Media Type' }],
+    [422, { detail: [{ loc: ['body', 'request'], msg: 'Field required', type: 'missing' }] }],
+  ] as const) {
+    test(`waits on for its workers when the server refuses it with ${status}, and so do the others of its type`, async (t) => {
+      const server = await startServer(t)
+      server.answer = { status, body }
+      const running = await start(t, { moragUrl: server.url, localProcessors: {} })
+      // Its agent is there, and reboots.
+      await claim(running)
+      const jobs = [await createJob(running), await createJob(running), await createJob(running)]
+      await running.ask('POST', '/workers/w1/drain')
+      await isReleased(running, jobs[0]!)
+      await laterOneIsDone(running)
+      assert.ok(conversions(server) <= 2, 'nothing more of that type is sent there for now')
+      const first = await detail(running, jobs[0]!)
+      const said = status === 422 ? 'Field required' : body.detail
+      assert.ok(String(first['error_message']).includes(String(said)))
+      assert.equal(first['waiting_for'], 'a worker for audio')
+      await running.ask('POST', '/workers/w1/resume')
+      for (const jobId of jobs) {
+        const [job] = await claim(running)
+        assert.equal(job?.job_id, jobId)
+        const json = { success: true, content: '# Talk', lease_token: job!.lease_token }
+        await running.ask('PUT', `/remote-jobs/${jobId}/result`, { json })
+        assert.equal((await detail(running, jobId))['status'], 'completed')
+      }
+    })
+  }
+})
+
+/** Returns once nobody here has a job any more that was tried here. */
+async function isReleased(running: Running, jobId: string): Promise<void> {
+  await until(async () => {
+    const { attempts } = (await detail(running, jobId)) as { attempts: { outcome: string }[] }
+    return attempts.at(-1)?.outcome === 'released'
+  })
+}
+
+describe('a job that nobody here could do though it fell back', () => {
+  const failing = (code: string): Partial<IngestionConfig> => ({
+    localProcessors: { audio: [process.execPath, '-e', code, '--', '{input}'] },
+  })
+
+  test('waits for its workers once it has been tried often enough, with all its tries left', async (t) => {
+    const running = await startRunning(t, {
+      maxRetries: 0,
+      ingestion: { ...NO_INGESTION, fallbackAfterMs: 30, ...failing('process.exit(1)') },
+    })
+    const jobId = await createJob(running)
+    await isReleased(running, jobId)
+    await laterOneIsDone(running)
+    const job = await detail(running, jobId)
+    assert.deepEqual([job['status'], job['retry_count']], ['pending', 0])
+    assert.equal((job['attempts'] as unknown[]).length, 1)
+    assert.equal((await claim(running))[0]?.job_id, jobId)
+  })
+
+  test('waits for them after its deadline here', async (t) => {
+    const running = await start(t, failing('setInterval(() => {}, 1000)'))
+    const task_options = { timeout_seconds: 0.2 }
+    const jobId = await createJob(running, { task_options })
+    await isReleased(running, jobId)
+    const job = await detail(running, jobId)
+    assert.deepEqual([job['status'], job['error_code']], ['pending', 'timeout'])
+  })
+
+  test('waits for them, or for the program that is missing', async (t) => {
+    const running = await start(t, { localProcessors: { audio: ['no-such-one', '{input}'] } })
+    const jobId = await createJob(running)
+    await isReleased(running, jobId)
+    assert.equal((await detail(running, jobId))['status'], 'pending')
+    assert.ok(running.logged.some((line) => line.includes("'no-such-one'")))
+  })
+
+  test('fails where its file is gone: nobody could do it', async (t) => {
+    const running = await start(t, { fallbackAfterMs: 300 })
+    const source_file_path = running.file('gone.mp3')
+    const jobId = await createJob(running, { source_file_path })
+    rmSync(source_file_path)
+    await until(async () => (await detail(running, jobId))['status'] === 'failed')
+    assert.equal((await detail(running, jobId))['error_code'], 'source_missing')
+  })
+
+  test('is tried by another program that the operator sets', async (t) => {
+    const first = await startRunning(t, {
+      maxRetries: 0,
+      ingestion: { ...NO_INGESTION, fallbackAfterMs: 30, ...failing('process.exit(1)') },
+    })
+    const jobId = await createJob(first)
+    await isReleased(first, jobId)
+    await first.stop()
+    const ingestion = { ...NO_INGESTION, fallbackAfterMs: 30 }
+    const localProcessors = { audio: ['cat', '{input}'] }
+    const again = await startRunning(t, {
+      root: first.root,
+      ingestion: { ...ingestion, localProcessors },
+    })
+    await isCompleted(again, jobId)
+  })
+})
+
+describe('a worker that holds an attempt', () => {
+  test('is connected, however long it says nothing: it does not ask for more while it works', async (t) => {
+    const all = await assembled(t)
+    watchAttempts(all.jobs, all.workers, pino({ enabled: false }))
+    const isServed = (): boolean => all.workers.hasFor('audio', NO_REQUIREMENTS)
+    const jobId = await all.add()
+    all.workers.seen('w1', { contentTypes: ['audio', 'video'] })
+    await all.claim({ claimId: null })
+    all.clock.now += 50 * MINUTE
+    assert.ok(isServed())
+    assert.ok(all.workers.hasFor('video', NO_REQUIREMENTS))
+    all.workers.direct('w1', 'drain')
+    assert.ok(!isServed(), 'nobody who was sent home is waited for')
+    all.workers.direct('w1', 'run')
+    await all.jobs.apply(jobId, { type: 'cancel' })
+    assert.ok(!isServed())
+  })
+
+  test('is so after a restart of the coordinator, too', async (t) => {
+    const running = await start(t, { fallbackAfterMs: 30 })
+    const jobId = await createJob(running)
+    const polled = await running.ask('GET', '/remote-jobs/poll?worker_id=w1&content_types=audio')
+    assert.equal(polled.body['job_id'], jobId)
+    await running.stop()
+    const ingestion = { ...NO_INGESTION, localProcessors: { audio: ['cat', '{input}'] } }
+    const again = await startRunning(t, {
+      root: running.root,
+      ingestion: { ...ingestion, fallbackAfterMs: 30 },
+    })
+    const other = await createJob(again)
+    await laterOneIsDone(again)
+    assert.equal((await detail(again, other))['status'], 'pending')
   })
 })
