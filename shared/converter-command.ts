@@ -33,6 +33,18 @@ export function converterCommands(
   return { ...before, ...Object.fromEntries(pairs) }
 }
 
+/** What {@link converterCommands} reads as these commands. */
+export function converterText(commands: Readonly<ConverterCommands>): string {
+  const texts = Object.entries(commands).map(
+    ([type, command]) => `${type}=${command.map(quoted).join(' ')}`,
+  )
+  return texts.join('; ')
+}
+
+function quoted(arg: string): string {
+  return /^[\w@%+:,./={}-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`
+}
+
 /** A program that is named by its path: it runs in a folder of its own, and the path is seen from here. */
 function located(program: string): string {
   return program.includes('/') ? path.resolve(program) : program

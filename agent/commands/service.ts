@@ -1,18 +1,21 @@
 import type { Command } from 'commander'
+import { converterText } from '../../shared/converter-command.ts'
+import { formatDuration } from '../../shared/duration.ts'
 import { setting } from '../../shared/settings.ts'
-import { DEFAULT_URL } from '../config.ts'
+import { DEFAULT_URL, type Flags } from '../config.ts'
 import { baseUrl } from '../client/connection.ts'
+import { addTypeSettings, contentTypes, converterSettings } from '../converter-settings.ts'
 import { print } from '../output.ts'
-import { checked, nameList } from '../setting-values.ts'
 import { systemdUnit } from '../host/systemd-unit.ts'
 
 const EXAMPLES = `
 Examples:
   morag-agent service print-unit --url https://morag.example | sudo tee /etc/systemd/system/morag-agent.service
+  morag-agent service print-unit --types document --converter document='/opt/markitdown/bin/markitdown {input}'
 `
 
 export function addService(cli: Command): void {
-  cli
+  const command = cli
     .command('service')
     .description('run the agent as a service of the system')
     .command('print-unit')
@@ -22,13 +25,18 @@ export function addService(cli: Command): void {
         .argParser(baseUrl)
         .default(DEFAULT_URL),
     )
-    .addOption(
-      setting('--types <list>', 'content types to take', 'MORAG_WORKER_CONTENT_TYPES')
-        .argParser(checked(nameList))
-        .default(['audio', 'video'], 'audio,video'),
-    )
+  addTypeSettings(command)
     .addHelpText('after', EXAMPLES)
-    .action(async ({ url, types }: { url: string; types: string[] }) =>
-      print(await systemdUnit({ url, types })),
-    )
+    .action(async (flags: Flags) => {
+      const url = String(flags['url'])
+      const { commands, timeoutMs } = converterSettings(flags)
+      const variables =
+        Object.keys(commands).length === 0
+          ? {}
+          : {
+              MORAG_CONVERTERS: converterText(commands),
+              MORAG_CONVERTER_TIMEOUT: formatDuration(timeoutMs),
+            }
+      await print(await systemdUnit({ url, types: contentTypes(flags), variables }))
+    })
 }

@@ -3,14 +3,20 @@ import { chmod, mkdir, mkdtemp, readdir, symlink, writeFile } from 'node:fs/prom
 import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { Command } from 'commander'
+import { addLogSettings, startSettings } from '../../agent/config.ts'
 import { Converters } from '../../agent/converters/converters.ts'
 import { ratioIn } from '../../agent/converters/line-progress.ts'
 import { filesOf } from '../../agent/converters/program-files.ts'
+import { openEquipment } from '../../agent/equipment.ts'
 import type { ConvertInput } from '../../agent/hearing/conversion.ts'
 import { Slots } from '../../agent/host/slots.ts'
+import { addMediaSettings } from '../../agent/media-settings.ts'
 import type { SandboxKind } from '../../agent/media/sandbox.ts'
 import type { Progress } from '../../agent/reports/progress.ts'
 import { Quiet } from '../../agent/reports/quiet.ts'
+import { failureOf } from '../../agent/work/failure.ts'
+import { addWorkerSettings } from '../../agent/worker-settings.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
@@ -175,6 +181,59 @@ const BASE: ConvertInput = {
   report() {},
 }
 
+describe('what an agent does its jobs with', () => {
+  const equipment = async (args: string[]) => {
+    const told: string[] = []
+    const command = addLogSettings(addMediaSettings(addWorkerSettings(new Command())))
+    const flags = command.parse(['--sandbox', 'none', ...args], { from: 'user' }).opts()
+    const tell = (_: unknown, text: string): void => void told.push(text)
+    return { told, ...(await openEquipment(startSettings(flags), { signal, tell })) }
+  }
+
+  it('is no engine where a converter is for all that is taken, also for speech', async () => {
+    const own = [
+      '--types',
+      'audio,image',
+      '--converter',
+      'audio=node a {input}',
+      '--converter',
+      'image=node i {input}',
+    ]
+    const { speech, engine, capabilities } = await equipment(own)
+    assert.deepEqual([speech, engine], [null, null])
+    const none = { models: [], languages: null, features: [] }
+    assert.deepEqual(capabilities, { engines: ['node'], ...none })
+  })
+
+  it('says so of a converter that no job comes for', async () => {
+    const { told, converters } = await equipment([
+      '--types',
+      'image',
+      '--converter',
+      'image=node a {input}; document=node b {input}',
+    ])
+    assert.deepEqual(told, ['The converter for document is not used: --types does not name it.'])
+    assert.deepEqual(converters.programs, [{ contentType: 'image', program: 'node' }])
+  })
+
+  it('gives a job of another type back, for an agent that has something for it', async () => {
+    const { pipeline } = await equipment([
+      '--types',
+      'image',
+      '--converter',
+      'image=node a {input}',
+    ])
+    const error: unknown = await pipeline.convert(BASE).catch((thrown: unknown) => thrown)
+    assert.deepEqual(failureOf(error, 1), {
+      success: false,
+      processingTime: 1,
+      errorCode: 'unsupported_type',
+      errorMessage: "This agent has nothing that makes text of 'document'.",
+      retryable: true,
+    })
+  })
+})
+
 describe('a converter in a sandbox', { skip: noSandbox }, () => {
   it('sees its file and its program, no other file of ours, and no network', async (t) => {
     const { port } = await listening(t)
@@ -196,6 +255,12 @@ describe('a converter in a sandbox', { skip: noSandbox }, () => {
     const { content } = await convert()
     const nothing = { read: '<h1>Notes</h1>', secret: false, written: false, reached: false }
     assert.deepEqual(JSON.parse(content), nothing)
+  })
+
+  it('that takes too long is ended there, too', async () => {
+    const code = 'setInterval(() => {}, 1000)'
+    const { convert } = await scene(code, { sandbox: 'bwrap', timeoutMs: 300 })
+    await assert.rejects(convert(), { code: 'timeout' })
   })
 
   it('may read what its own command names', async () => {

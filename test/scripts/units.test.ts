@@ -4,6 +4,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { findProgram } from '../../agent/host/find-program.ts'
+import { converterCommands, converterText } from '../../shared/converter-command.ts'
 import { systemdUnit } from '../../agent/host/systemd-unit.ts'
 
 const DEPLOY = fileURLToPath(new URL('../../scripts/deploy/', import.meta.url))
@@ -58,6 +59,18 @@ describe('the systemd units', () => {
     const shipped = await readFile(`${DEPLOY}morag-agent.service`, 'utf8')
     const unit = await systemdUnit({ url: 'http://127.0.0.1:8000', types: ['audio', 'video'] })
     assert.equal(unit, shipped)
+  })
+
+  it('names converters so that they are read again as they were', async () => {
+    const commands = {
+      document: ['/opt/tool', `it's "90 %"; \\ $HOME`, '--to=md', '{input}'],
+      image: ['ocr', '', '{input}'],
+    }
+    const variables = { MORAG_CONVERTERS: converterText(commands) }
+    const unit = await systemdUnit({ url: 'http://a', types: ['document'], variables })
+    const [, line = ''] = /^Environment="MORAG_CONVERTERS=(.*)"\nExecStart=/m.exec(unit) ?? []
+    const read = line.replaceAll(/\\(.)/g, '$1').replaceAll('%%', '%')
+    assert.deepEqual(converterCommands(read, 'converter'), commands)
   })
 
   it('have an address as it is, though systemd reads % as the beginning of something else', async () => {
