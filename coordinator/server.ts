@@ -77,7 +77,7 @@ export async function startCoordinator(
         await services.continuations.close()
         await services.morag?.close()
         await services.files.transcripts.close()
-        await services.files.checkpoints.settled()
+        await services.files.checkpoints.close()
         await services.access.close()
         await store.close()
       },

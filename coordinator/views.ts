@@ -111,7 +111,7 @@ export class Views {
   }
 
   /** What a worker gets for a job that it has claimed. */
-  claimed(job: ProcessingJob, checkpoint: Record<string, unknown> | null): ClaimedJob {
+  claimed(job: ProcessingJob): Omit<ClaimedJob, 'checkpoint'> {
     const { jobId, lease, source } = job
     const now = this.#jobs.now()
     const attempt = lastAttempt(job)!.number
@@ -131,7 +131,6 @@ export class Views {
         etag: etagOf(job),
       },
       taskOptions: withoutSecrets(job.taskOptions),
-      checkpoint,
     }
   }
 

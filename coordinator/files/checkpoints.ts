@@ -1,12 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 import { makePrivateFolder, PRIVATE_FILE } from '../storage/private-folder.ts'
 import { Turns } from '../turns.ts'
+import { HEARTBEAT_WORK, type Checkpoint, type ReceivedHeartbeat } from './heartbeat-work.ts'
+import { WorkThread } from './work-thread.ts'
 
-/** What an attempt has finished so far. Only agents know what it means. */
-export type Checkpoint = Record<string, unknown>
+/** What is not longer is read at once: that takes a few milliseconds. */
+const SMALL_BYTES = 64 * 1024
+/** Heartbeats and claims that may wait for the thread; their bodies are bounded by the room for bodies. */
+const MOST_WAITING = 1_000
 
 /**
  * How far attempts have come, for those that follow them: `checkpoints/<job id>.json`. Not synced, and no failure is
@@ -16,6 +20,7 @@ export class Checkpoints {
   readonly #dir: string
   readonly #onError: (message: string, error: unknown) => void
   readonly #turns = new Turns()
+  readonly #thread = new WorkThread({ most: MOST_WAITING })
   /** The newest one of each job that is not yet written: what came before it need not be. */
   readonly #waiting = new Map<string, Checkpoint>()
   readonly #working = new Set<Promise<unknown>>()
@@ -37,6 +42,12 @@ export class Checkpoints {
     return new Checkpoints(dir, onError)
   }
 
+  /** Reads the body of a heartbeat. @throws {AppError} `invalid`, `unavailable`. */
+  async receive(bytes: Buffer<ArrayBuffer>): Promise<ReceivedHeartbeat> {
+    if (bytes.length <= SMALL_BYTES) return HEARTBEAT_WORK.heartbeat({ bytes })
+    return await this.#thread.run('heartbeat', { bytes }, [bytes.buffer])
+  }
+
   /** Takes a job's newest checkpoint and writes it soon. */
   keep(jobId: string, checkpoint: Checkpoint): void {
     const isWritten = this.#waiting.has(jobId)
@@ -53,10 +64,10 @@ export class Checkpoints {
   async read(jobId: string): Promise<Checkpoint | null> {
     return await this.#inTurn(jobId, async () => {
       try {
-        const read = JSON.parse(await readFile(this.#file(jobId), 'utf8')) as unknown
-        if (typeof read === 'object' && read !== null && !Array.isArray(read))
-          return read as Checkpoint
-        throw new SyntaxError('It is no object.')
+        const file = this.#file(jobId)
+        const { size } = await stat(file)
+        if (size <= SMALL_BYTES) return HEARTBEAT_WORK.checkpoint({ file })
+        return await this.#thread.run('checkpoint', { file })
       } catch (error) {
         if (isSystemError(error, 'ENOENT')) return null
         this.#onError(`The checkpoint of job ${jobId} cannot be read and is dropped.`, error)
@@ -97,10 +108,16 @@ export class Checkpoints {
     while (this.#working.size > 0) await Promise.allSettled(this.#working)
   }
 
+  /** {@link settled}, and no more after that. */
+  async close(): Promise<void> {
+    await this.settled()
+    await this.#thread.close()
+  }
+
   async #write(jobId: string, checkpoint: Checkpoint): Promise<void> {
     const temporary = path.join(this.#dir, `${jobId}.${randomUUID()}.tmp`)
     try {
-      await writeFile(temporary, JSON.stringify(checkpoint), { flag: 'wx', mode: PRIVATE_FILE })
+      await writeFile(temporary, checkpoint, { flag: 'wx', mode: PRIVATE_FILE })
       await rename(temporary, this.#file(jobId))
     } catch (error) {
       await rm(temporary, { force: true }).catch(() => undefined)

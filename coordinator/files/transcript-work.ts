@@ -27,7 +27,7 @@ export interface ResultSummary {
 }
 
 /**
- * What takes seconds with a large transcript, and so is done in a thread (see `transcript-thread.ts`); with a small one it
+ * What takes seconds with a large transcript, and so is done in a thread (see `thread-work.ts`); with a small one it
  * is done at once. All of it blocks.
  */
 export const TRANSCRIPT_WORK = {
@@ -57,8 +57,6 @@ export const TRANSCRIPT_WORK = {
     return summaryOf(bodyIn(file), mostChars)
   },
 }
-
-export type TranscriptWork = typeof TRANSCRIPT_WORK
 
 /** @throws {AppError} `too_large` */
 export function receivedOf({ content, metadata, ...facts }: ResultRequest): ReceivedResult {

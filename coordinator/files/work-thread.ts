@@ -2,8 +2,8 @@ import { Worker, type ResourceLimits } from 'node:worker_threads'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
-import type { Outcome } from './transcript-thread.ts'
-import type { TranscriptWork } from './transcript-work.ts'
+import type { Outcome } from './thread-script.ts'
+import type { ThreadWork } from './thread-work.ts'
 
 export interface WorkThreadOptions {
   /** How many may wait. */
@@ -49,15 +49,16 @@ export class WorkThread {
    * @param transfer what of its input is given away.
    * @throws {AppError} its own; `unavailable` when too many wait; `too_large` for what takes too much memory.
    */
-  async run<Name extends keyof TranscriptWork>(
+  async run<Name extends keyof ThreadWork>(
     name: Name,
-    input: Parameters<TranscriptWork[Name]>[0],
+    input: Parameters<ThreadWork[Name]>[0],
     transfer: ArrayBuffer[] = [],
     isUnwanted: () => boolean = () => false,
-  ): Promise<ReturnType<TranscriptWork[Name]>> {
+  ): Promise<ReturnType<ThreadWork[Name]>> {
     if (this.#closed) throw new AppError('unavailable', 'The coordinator is stopping.')
     if (this.#waiting.length >= this.#most) {
-      const message = 'Too many large transcripts are being worked on: come again in a moment.'
+      const message =
+        'Too many large transcripts and requests are being worked on: come again in a moment.'
       throw new AppError('unavailable', message)
     }
     return await new Promise((resolve, reject) => {
@@ -114,7 +115,7 @@ export class WorkThread {
     })
     worker.on('error', (error: Error) => this.#died(worker, error))
     worker.on('exit', (code) => {
-      this.#died(worker, new Error(`The thread for transcripts has ended with ${code}.`))
+      this.#died(worker, new Error(`The thread has ended with ${code}.`))
     })
     return worker
   }
@@ -126,10 +127,7 @@ export class WorkThread {
     this.#current = null
     current?.reject(
       isSystemError(error, 'ERR_WORKER_OUT_OF_MEMORY')
-        ? new AppError(
-            'too_large',
-            `The transcript takes more than ${this.#memoryMib} MiB of memory to read.`,
-          )
+        ? new AppError('too_large', `It takes more than ${this.#memoryMib} MiB of memory to read.`)
         : new AppError('internal', messageOf(error), { cause: error }),
     )
     this.#next()
@@ -139,8 +137,8 @@ export class WorkThread {
 /** Starts the script: JavaScript when built; TypeScript in a checkout, which a thread has to be told how to read. */
 function startWorker(resourceLimits: ResourceLimits): Worker {
   if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('./transcript-thread.js', import.meta.url), { resourceLimits })
-  const script = new URL('./transcript-thread.ts', import.meta.url).href
+    return new Worker(new URL('./thread-script.js', import.meta.url), { resourceLimits })
+  const script = new URL('./thread-script.ts', import.meta.url).href
   const code = `import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))})
     .then(({ register }) => { register(); return import(${JSON.stringify(script)}) })`
   return new Worker(code, { eval: true, resourceLimits })

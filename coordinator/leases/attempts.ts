@@ -1,6 +1,6 @@
 import { AppError, isRetryableCode } from '../../shared/errors.ts'
-import type { HeartbeatRequest, Order } from '../../shared/wire.ts'
-import type { Checkpoint } from '../files/checkpoints.ts'
+import type { Order } from '../../shared/wire.ts'
+import type { Beat, Checkpoint } from '../files/heartbeat-work.ts'
 import type { JobFiles } from '../files/job-files.ts'
 import type { ReceivedResult } from '../files/transcript-work.ts'
 import { worksOn } from '../access/ownership.ts'
@@ -35,7 +35,7 @@ export class Attempts {
   }
 
   /** Renews a lease, keeps its checkpoint, and says what its worker is to do with the job. */
-  async heartbeat(beat: HeartbeatRequest['jobs'][number], caller: Principal): Promise<JobOrder> {
+  async heartbeat(beat: Beat, caller: Principal): Promise<JobOrder> {
     const { jobId, leaseToken, stage, progress } = beat
     const job = this.#jobs.find(jobId)
     if (job === undefined) return { jobId, order: 'lost' }

@@ -2,13 +2,14 @@ import { Hono } from 'hono'
 import { SECOND } from '../../shared/duration.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import { workerName } from '../../shared/wire-fields.ts'
-import { claimRequest, heartbeatRequest, releaseRequest } from '../../shared/wire.ts'
+import { claimRequest, releaseRequest } from '../../shared/wire.ts'
 import { registerRequest } from '../../shared/wire-access.ts'
 import { OpenCount } from '../access/open-count.ts'
 import { jobFor, typesFor } from '../access/ownership.ts'
 import { unauthorized } from '../access/principal.ts'
 import type { Services } from '../services.ts'
-import { answer, bodyOf, callerGone, type Env } from './http.ts'
+import { answer, bodyOf, bytesOf, callerGone, type Env } from './http.ts'
+import { sendClaimed } from './send-claimed.ts'
 
 /** How long a worker that got nothing should wait; one whose time to wait has passed here need not. */
 const RETRY_AFTER_SECONDS = 5
@@ -22,6 +23,7 @@ export function agentRoutes({
   access,
   attempts,
   claims,
+  files,
   jobs,
   log,
   views,
@@ -43,9 +45,10 @@ export function agentRoutes({
     const claim = { ...request, contentTypes, tokenId: principal.tokenId, waitMs, signal }
     const given = await claims
       .claim({ ...claim, prefetch: prefetch ?? false }, async (claimed) => {
-        const found = claimed.map(async (job) =>
-          views.claimed(job, await attempts.checkpointOf(job)),
-        )
+        const found = claimed.map(async (job) => ({
+          job: views.claimed(job),
+          checkpoint: await attempts.checkpointOf(job),
+        }))
         const shown = await Promise.all(found)
         if (!access.isGood(principal)) throw unauthorized()
         return shown
@@ -54,13 +57,13 @@ export function agentRoutes({
     // Sent home early, it would be back at once to be sent home again.
     const hasWaited = waitMs > 0 && performance.now() - cameAt >= waitMs * 0.9
     const retryAfterSeconds = given.length > 0 || hasWaited ? 0 : RETRY_AFTER_SECONDS
-    return answer(c, { jobs: given, retryAfterSeconds })
+    return sendClaimed(c, given, retryAfterSeconds)
   })
 
   app.post('/workers/:id/heartbeat', async (c) => {
     const workerId = parseWire(workerName, c.req.param('id'), 'path')
     const { principal } = c.var
-    const { jobs: beats, ...news } = await bodyOf(c, heartbeatRequest, HEARTBEAT_MIB)
+    const { news, beats } = await files.checkpoints.receive(await bytesOf(c, HEARTBEAT_MIB))
     access.goBy(principal, workerId)
     const { state, ...facts } = news
     workers.seen(workerId, {

@@ -52,6 +52,10 @@ export async function readers(folder: string, file: string): Promise<Measure[]> 
       ),
     )
     await measure('80 readers of the JSON that take nothing', () => site.stall(others, 80))
+    const resumed = await site.claimed(file)
+    await measure('a heartbeat with a checkpoint of 15 MiB', () => site.beat(resumed, checkpoint()))
+    await site.giveBack(resumed)
+    await measure('the claim that it comes back with', () => site.claim(`${resumed} again`))
   } finally {
     await site.close()
     coordinator.signal('SIGKILL')
@@ -70,13 +74,19 @@ function loopTimes(pid: number): [number, number] {
   }
 }
 
-function transcript(): object {
+function transcript(): { content: string; metadata: { segments: object[] } } {
   const segments = Array.from({ length: SEGMENTS }, (_, i) => ({
     start: i * 1.4,
     end: i * 1.4 + 1.3,
     text: `This is what was said at ${i}, and somebody wrote it.`,
   }))
   return { content: segments.map(({ text }) => text).join('\n'), metadata: { segments } }
+}
+
+/** Nearly as much as a heartbeat may hold. */
+function checkpoint(): string {
+  const { segments } = transcript().metadata
+  return JSON.stringify({ parts: segments.slice(0, 150_000) })
 }
 
 /** A coordinator, and what is done to it. */
@@ -94,14 +104,33 @@ class Site {
   async claimed(file: string): Promise<string> {
     const wish = { source_file_path: file, content_type: 'audio', ingestion_task_id: 'bench' }
     const { job_id } = await this.#json<{ job_id: string }>('POST', '/remote-jobs', wish)
-    const claim = { worker_id: 'bench', content_types: ['audio'], claim_id: job_id }
+    await this.claim(job_id)
+    return job_id
+  }
+
+  /** @param claimId a new one each time. */
+  async claim(claimId: string): Promise<void> {
+    const claim = { worker_id: 'bench', content_types: ['audio'], claim_id: claimId }
     const { jobs } = await this.#json<{ jobs: { job_id: string; lease_token: string }[] }>(
       'POST',
       '/remote-jobs/claim',
       claim,
     )
     for (const job of jobs) this.#tokens.set(job.job_id, job.lease_token)
-    return job_id
+  }
+
+  /** @param checkpoint JSON. */
+  async beat(jobId: string, checkpoint: string): Promise<void> {
+    const lease_token = this.#tokens.get(jobId)
+    const job = { job_id: jobId, lease_token, stage: 'transcribing', progress: 0.5 }
+    const news = JSON.stringify({ state: 'running', version: '1', slots: 1, jobs: [job] })
+    const body = `${news.slice(0, -3)},"checkpoint":${checkpoint}}]}`
+    await this.#send('POST', '/workers/bench/heartbeat', body)
+  }
+
+  async giveBack(jobId: string): Promise<void> {
+    const lease_token = this.#tokens.get(jobId)
+    await this.#send('POST', `/remote-jobs/${jobId}/release`, JSON.stringify({ lease_token }))
   }
 
   async finish(jobId: string, body: string): Promise<void> {

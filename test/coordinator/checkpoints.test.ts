@@ -22,11 +22,14 @@ import {
 const SOME = { version: 1, parts_done: [{ endSeconds: 12.5, 'odd key': null }], made_at: 'today' }
 const MORE = { version: 1, parts_done: [1, 2], made_at: 'later' }
 
+const bytesOf = (value: object) => new TextEncoder().encode(JSON.stringify(value))
+const valueOf = (bytes: Uint8Array | null): unknown => JSON.parse(new TextDecoder().decode(bytes!))
+
 async function opened(t: TestContext): Promise<{ dir: string; all: Checkpoints; said: string[] }> {
   const dir = tempFolder()
   const said: string[] = []
   const all = await Checkpoints.open(dir, (message) => said.push(message))
-  t.after(async () => await all.settled())
+  t.after(async () => await all.close())
   return { dir: path.join(dir, 'checkpoints'), all, said }
 }
 
@@ -35,15 +38,15 @@ describe('the checkpoints', () => {
     const { all } = await opened(t)
     const id = newJobId()
     assert.equal(await all.read(id), null)
-    all.keep(id, MORE)
-    all.keep(id, SOME)
-    assert.deepEqual(await all.read(id), SOME)
+    all.keep(id, bytesOf(MORE))
+    all.keep(id, bytesOf(SOME))
+    assert.deepEqual(valueOf(await all.read(id)), SOME)
   })
 
   test('of one job do not pile up: of many that come at once the newest is written', async (t) => {
     const { all, dir } = await opened(t)
     const id = newJobId()
-    for (let n = 0; n <= 1_000; n += 1) all.keep(id, { n })
+    for (let n = 0; n <= 1_000; n += 1) all.keep(id, bytesOf({ n }))
     await all.settled()
     assert.deepEqual(JSON.parse(readFileSync(path.join(dir, `${id}.json`), 'utf8')), { n: 1_000 })
     assert.deepEqual(readdirSync(dir), [`${id}.json`])
@@ -52,8 +55,8 @@ describe('the checkpoints', () => {
   test('that are removed stay so, also when one was about to be written', async (t) => {
     const { all, dir } = await opened(t)
     const id = newJobId()
-    all.keep(id, SOME)
-    all.keep(id, MORE)
+    all.keep(id, bytesOf(SOME))
+    all.keep(id, bytesOf(MORE))
     assert.equal(await all.remove(id), JSON.stringify(SOME).length)
     await all.settled()
     assert.deepEqual(readdirSync(dir), [])
@@ -73,7 +76,7 @@ describe('the checkpoints', () => {
   test('that cannot be written are complained of and nothing else', async (t) => {
     const { all, dir, said } = await opened(t)
     rmSync(dir, { recursive: true })
-    all.keep(newJobId(), SOME)
+    all.keep(newJobId(), bytesOf(SOME))
     await all.settled()
     assert.equal(said.length, 1)
     assert.match(said[0]!, /cannot be written/)
@@ -106,7 +109,7 @@ async function held(all: Assembled): Promise<Held> {
       const { order } = await all.attempts.heartbeat(
         {
           ...said,
-          ...(checkpoint !== undefined && { checkpoint }),
+          ...(checkpoint !== undefined && { checkpoint: checkpoint && bytesOf(checkpoint) }),
         },
         API_KEY_HOLDER,
       )
@@ -127,9 +130,9 @@ describe('the checkpoint of an attempt', () => {
     await all.upkeep.expire()
     all.clock.now += MINUTE
     const [again] = await all.claim({ workerId: 'w2' })
-    assert.deepEqual(await all.attempts.checkpointOf(again!), SOME)
+    assert.deepEqual(valueOf(await all.attempts.checkpointOf(again!)), SOME)
     assert.equal(await beat(MORE, 2), 'continue')
-    assert.deepEqual(await all.attempts.checkpointOf(all.job(jobId)), MORE)
+    assert.deepEqual(valueOf(await all.attempts.checkpointOf(all.job(jobId))), MORE)
   })
 
   test('that was given up is not taken', async (t) => {
@@ -248,6 +251,47 @@ describe('over HTTP', () => {
     assert.deepEqual(next['checkpoint'], SOME)
     const [repeated] = await claim(again, { worker_id: 'w2', claim_id: 'same' })
     assert.deepEqual(repeated?.['checkpoint'], SOME)
+  })
+
+  test('a large checkpoint comes back as it was, and is never parsed where it would hold up others', async (t) => {
+    const running = await startRunning(t)
+    const job = await claimedJob(running)
+    const parts = Array.from({ length: 20_000 }, (_, i) => ({ start: i, text: `said ${i} – ü` }))
+    const large = { parts, id: 'PLACE' }
+    const said = { job_id: job.job_id, lease_token: job.lease_token, stage: 's', progress: 0.5 }
+    const beating = { state: 'running', version: '1', slots: 1 }
+    // An integer that JavaScript would round.
+    const raw = JSON.stringify({ ...beating, jobs: [{ ...said, checkpoint: large }] }).replace(
+      '"PLACE"',
+      '12345678901234567890',
+    )
+    const route = `/remote-jobs/${job.job_id}/release`
+    let longest = 0
+    const { parse, stringify } = JSON
+    JSON.parse = (text: string, ...rest) => {
+      longest = Math.max(longest, String(text).length)
+      return parse(text, ...rest) as unknown
+    }
+    JSON.stringify = ((...args: Parameters<typeof JSON.stringify>) => {
+      const text = stringify(...args)
+      longest = Math.max(longest, text?.length ?? 0)
+      return text
+    }) as typeof JSON.stringify
+    t.after(() => Object.assign(JSON, { parse, stringify }))
+    const post = async (path: string, body: string): Promise<string> => {
+      const answer = await fetch(`${running.url}/api/v1${path}`, { method: 'POST', body })
+      const text = await answer.text()
+      assert.equal(answer.status, 200, text)
+      return text
+    }
+    await post('/workers/w1/heartbeat', raw)
+    await post(route, stringify({ lease_token: job.lease_token }))
+    const claiming = { worker_id: 'w2', content_types: ['audio'], claim_id: 'again' }
+    const given = await post('/remote-jobs/claim', stringify(claiming))
+    assert.ok(longest < 64 * 1024, `read or wrote ${longest}`)
+    assert.ok(given.includes('"id":12345678901234567890'))
+    const [next] = (parse(given) as { jobs: { checkpoint: { parts: unknown } }[] }).jobs
+    assert.deepEqual(next?.checkpoint.parts, parts)
   })
 
   test('a heartbeat may be 16 MiB and no more, other bodies one', async (t) => {

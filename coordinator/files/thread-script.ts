@@ -1,10 +1,12 @@
 import { parentPort } from 'node:worker_threads'
 import { AppError, messageOf, type ErrorCode, type Problem } from '../../shared/errors.ts'
-import { TRANSCRIPT_WORK, type ReceivedResult } from './transcript-work.ts'
+import type { ReceivedHeartbeat } from './heartbeat-work.ts'
+import { THREAD_WORK } from './thread-work.ts'
+import type { ReceivedResult } from './transcript-work.ts'
 
 /** A piece of work, as it comes to the thread. */
 interface Given {
-  name: keyof typeof TRANSCRIPT_WORK
+  name: keyof typeof THREAD_WORK
   input: never
 }
 
@@ -24,7 +26,7 @@ export type Outcome =
     }
 
 parentPort?.on('message', ({ name, input }: Given) => {
-  const outcome = outcomeOf(() => TRANSCRIPT_WORK[name](input))
+  const outcome = outcomeOf(() => THREAD_WORK[name](input))
   parentPort!.postMessage(outcome, 'value' in outcome ? givenAway(outcome.value) : [])
 })
 
@@ -44,8 +46,9 @@ function outcomeOf(work: () => unknown): Outcome {
   }
 }
 
-/** The bytes in a result that is packed: they are not copied. */
+/** The bytes in what came of it: they are not copied. */
 function givenAway(value: unknown): ArrayBuffer[] {
-  const json = (value as Partial<ReceivedResult> | null)?.packed?.json
-  return json === null || json === undefined ? [] : [json.buffer]
+  const { packed, beats = [] } = (value ?? {}) as Partial<ReceivedResult & ReceivedHeartbeat>
+  const all = [packed?.json, ...beats.map(({ checkpoint }) => checkpoint), value]
+  return all.filter((one) => one instanceof Uint8Array).map(({ buffer }) => buffer as ArrayBuffer)
 }

@@ -1,0 +1,29 @@
+import type { Context } from 'hono'
+import { writeJson } from '../../shared/exact-json.ts'
+import { toWire } from '../../shared/keys.ts'
+import type { ClaimedJob } from '../../shared/wire.ts'
+import type { Checkpoint } from '../files/heartbeat-work.ts'
+import type { Env } from './http.ts'
+
+/** A job for a worker, with how far an earlier attempt has come. */
+export interface Handed {
+  job: Omit<ClaimedJob, 'checkpoint'>
+  checkpoint: Checkpoint | null
+}
+
+/** Answers a claim. Checkpoints go in as the JSON that they are: to read and write those would hold up everybody. */
+export function sendClaimed(
+  c: Context<Env>,
+  jobs: readonly Handed[],
+  retryAfterSeconds: number,
+): Response {
+  const text = new TextEncoder()
+  const parts = jobs.flatMap(({ job, checkpoint }, i) => [
+    text.encode(`${i === 0 ? '' : ','}${writeJson(toWire(job)).slice(0, -1)},"checkpoint":`),
+    checkpoint ?? text.encode('null'),
+    text.encode('}'),
+  ])
+  const end = text.encode(`],"retry_after_seconds":${JSON.stringify(retryAfterSeconds)}}`)
+  const body = Buffer.concat([text.encode('{"jobs":['), ...parts, end])
+  return c.body(body, 200, { 'content-type': 'application/json' })
+}
