@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import type { Engine } from '../../agent/engines/engine.ts'
+import type { Engine, Recognised, TranscribeRequest } from '../../agent/engines/engine.ts'
 import { createMoonshine } from '../../agent/engines/moonshine.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import type { Converted } from '../../agent/work/pipeline.ts'
@@ -16,6 +17,17 @@ type Checkpoint = Record<string, unknown>
 const folder = tempFolder()
 const moonshine = createMoonshine({ modelsDir: modelsDir() })
 
+/** What the engine has said of a piece: it says the same again, and need not be asked. */
+const recognised = new Map<string, Recognised>()
+
+/** The same for the same samples, asked for in the same way. */
+async function keyOf({ wavPath, options, speech, again }: TranscribeRequest): Promise<string> {
+  const sound = createHash('sha256')
+    .update(await readFile(wavPath))
+    .digest('hex')
+  return JSON.stringify({ sound, options, speech, again })
+}
+
 /** How much audio the engine was given, in seconds. */
 let given = 0
 const engine: Engine = {
@@ -23,9 +35,12 @@ const engine: Engine = {
   // Short parts, so that a short recording has several.
   abilities: { ...moonshine.abilities, partSeconds: 15 },
   prepare: (slot, aborted) => moonshine.prepare(slot, aborted),
-  transcribe(request) {
+  async transcribe(request) {
     given += request.durationSeconds
-    return moonshine.transcribe(request)
+    const key = await keyOf(request)
+    const known = recognised.get(key) ?? (await moonshine.transcribe(request))
+    recognised.set(key, known)
+    return structuredClone(known)
   },
   close: () => moonshine.close(),
 }
