@@ -74,8 +74,13 @@ async function work(
       leave(links, limit)
     },
   })
+  const { modelsDir } = settings.media
   const disk = new DiskWatch({
-    folders: [workspace.jobs, workspace.outbox],
+    folders: [
+      { folder: workspace.jobs, flag: '--work-dir' },
+      { folder: workspace.outbox, flag: '--work-dir' },
+      { folder: modelsDir, flag: '--models-dir', isUsed: () => equipment.lacksModels() },
+    ],
     onChange(problem) {
       if (problem === null) reporter.event('info', 'There is room on the disk again: taking jobs.')
       else reporter.event('warn', `Taking no jobs until there is room on the disk. ${problem}`)

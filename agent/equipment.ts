@@ -22,6 +22,8 @@ export interface Equipment {
   capabilities: Capabilities
   /** @throws {AppError} as {@link Kit.prepare}. */
   prepare(signal: AbortSignal): Promise<void>
+  /** As {@link Kit.lacksModels}. */
+  lacksModels(): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -61,6 +63,7 @@ export async function openEquipment(
     devices: speech?.devices ?? [],
     capabilities: capabilitiesOf(speech, converters),
     prepare: async (preparing) => await speech?.prepare(preparing),
+    lacksModels: async () => (await speech?.lacksModels()) ?? false,
     async close() {
       slots.close()
       await speech?.close()

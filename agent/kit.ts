@@ -10,6 +10,7 @@ import type { MediaSettings } from './media-settings.ts'
 import { createPipeline, type Pipeline } from './work/pipeline.ts'
 import type { MediaTools } from './media/sandbox.ts'
 import { ageProblem, toolsText } from './media/tools-text.ts'
+import { isThere } from './models/models.ts'
 import { longPull } from './models/pull-progress.ts'
 import { planSlots } from './host/slot-plan.ts'
 import { Slots } from './host/slots.ts'
@@ -29,6 +30,8 @@ export interface Kit {
    * @throws {AppError} `model_missing`, `engine_missing`, `engine_failed`; the signal's reason when aborted.
    */
   prepare(signal: AbortSignal): Promise<void>
+  /** Whether a model that jobs need has gone from its folder: the next job fetches it again. */
+  lacksModels(): Promise<boolean>
   close(): Promise<void>
 }
 
@@ -102,6 +105,14 @@ export async function openKit(
     async prepare(preparing) {
       await finder.prepare(preparing)
       await Promise.all(plan.map((slot) => choice.engine.prepare(slot, preparing)))
+    },
+    async lacksModels() {
+      const needed = [
+        ...(finder.finder === 'silero' ? ['silero-vad'] : []),
+        ...(choice.engine.info.name === 'moonshine' ? [choice.engine.info.model] : []),
+      ]
+      const there = await Promise.all(needed.map((name) => isThere(name, settings.modelsDir)))
+      return there.includes(false)
     },
     async close() {
       slots.close()

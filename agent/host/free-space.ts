@@ -1,4 +1,6 @@
-import { statfs } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { rm, statfs, writeFile } from 'node:fs/promises'
+import path from 'node:path'
 
 /** What a disk keeps free beside the files that are written to it, for everything else. */
 export const RESERVE_BYTES = 64 * 1024 * 1024
@@ -10,4 +12,19 @@ export type FreeBytes = (folder: string) => Promise<number>
 export const freeBytesOf: FreeBytes = async (folder) => {
   const { bavail, bsize } = await statfs(folder)
   return bavail * bsize
+}
+
+const PROBE = Buffer.alloc(64 * 1024)
+
+/**
+ * Writes a little into a folder and removes it: of a quota, and of files that may be no more (inodes), a disk tells
+ * nothing before. @throws the system's error.
+ */
+export async function writeProbe(folder: string): Promise<void> {
+  const file = path.join(folder, `.probe-${randomUUID()}`)
+  try {
+    await writeFile(file, PROBE, { mode: 0o600 })
+  } finally {
+    await rm(file, { force: true })
+  }
 }

@@ -36,6 +36,12 @@ export async function ensureModel(name: string, options: PullOptions): Promise<s
   return await whileQuiet(pullModel(name, { others: { giveUpMs: OTHERS_MS }, ...options }))
 }
 
+/** Whether a model is in its place, by the names and sizes of its files. */
+export async function isThere(name: string, dir: string): Promise<boolean> {
+  const model = modelNamed(name)
+  return (await look(model, placeOf(model, dir), 'names')).state === 'ready'
+}
+
 /**
  * Gets a model and puts it in place in one step, so that nobody sees half of it; several processes may do so at once.
  * @returns its place: a folder, or one file.

@@ -1,21 +1,36 @@
 import { SECOND } from '../../shared/duration.ts'
 import { delay } from '../../shared/timers.ts'
-import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../host/free-space.ts'
+import { isSystemError, messageOf } from '../../shared/errors.ts'
+import { freeBytesOf, RESERVE_BYTES, writeProbe, type FreeBytes } from '../host/free-space.ts'
 
 const EVERY_MS = 3 * SECOND
 const MIB = 1024 * 1024
 
+/** A folder that jobs write into. */
+export interface WatchedFolder {
+  folder: string
+  /** The setting that chooses it. */
+  flag: string
+  /** Whether jobs write into it now; default: they do. */
+  isUsed?: () => Promise<boolean>
+}
+
 export interface DiskWatchOptions {
   /** The first one without room is named. */
-  folders: readonly string[]
+  folders: readonly WatchedFolder[]
   /** Called when room has run out, and when there is some again. */
   onChange: (problem: string | null) => void
   freeBytes?: FreeBytes
+  /** Writes something into a folder, and removes it. */
+  write?: (folder: string) => Promise<void>
   /** Ends early, without an error, when the signal is aborted. */
   wait?: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
-/** Looks every few seconds whether jobs would find room on the disk: for what is downloaded, for decoded sound, for results. */
+/**
+ * Looks every few seconds whether jobs would find room on the disk: for what is downloaded, for decoded sound, for
+ * results, for models that are not there.
+ */
 export class DiskWatch {
   readonly #options: DiskWatchOptions
   readonly #closed = new AbortController()
@@ -53,8 +68,8 @@ export class DiskWatch {
   }
 
   async #look(): Promise<void> {
-    const { folders, freeBytes = freeBytesOf, onChange } = this.#options
-    const found = await Promise.all(folders.map((folder) => problemOf(folder, freeBytes)))
+    const { folders, onChange } = this.#options
+    const found = await Promise.all(folders.map((folder) => problemOf(folder, this.#options)))
     const problem = found.find((one) => one !== null) ?? null
     const isNews = (problem === null) !== (this.#problem === null)
     this.#problem = problem
@@ -62,12 +77,30 @@ export class DiskWatch {
   }
 }
 
-async function problemOf(folder: string, freeBytes: FreeBytes): Promise<string | null> {
+async function problemOf(
+  { folder, flag, isUsed }: WatchedFolder,
+  { freeBytes = freeBytesOf, write = writeProbe }: DiskWatchOptions,
+): Promise<string | null> {
+  if (isUsed !== undefined && !(await isUsed())) return null
+  const fix = `make room, or choose another ${flag}`
   // A folder that is gone is made again by the job that needs it, or its failure says why not.
   const free = await freeBytes(folder).catch(() => Infinity)
-  if (free >= RESERVE_BYTES) return null
-  const have = `${Math.floor(free / MIB)} MiB`
-  return `Only ${have} are free in ${folder}, and jobs need ${RESERVE_BYTES / MIB} MiB: make room, or choose another --work-dir.`
+  if (free < RESERVE_BYTES) {
+    const have = `${Math.floor(free / MIB)} MiB`
+    return `Only ${have} are free in ${folder}, and jobs need ${RESERVE_BYTES / MIB} MiB: ${fix}.`
+  }
+  try {
+    await write(folder)
+    return null
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return null
+    const why = isSystemError(error, 'EDQUOT')
+      ? 'the quota is used up'
+      : isSystemError(error, 'ENOSPC')
+        ? 'there may be no more files (inodes) on its disk'
+        : messageOf(error)
+    return `Nothing can be written into ${folder} (${why}): ${fix}.`
+  }
 }
 
 async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
