@@ -1,6 +1,6 @@
 import type { Slot } from '../host/slots.ts'
 import type { HeardSegment } from '../speech/heard-segment.ts'
-import type { Disagreement } from './second-hearing.ts'
+import type { Doubt } from './second-hearing.ts'
 import type { Span } from '../speech/span.ts'
 
 /** What recognised a recording; part of every result's metadata. */
@@ -50,7 +50,7 @@ export interface Recognised {
   language: string | null
   languageProbability?: number
   /** Of an engine that takes everything for the language it knows: how far a second hearing differs. */
-  doubt?: Disagreement
+  doubt?: Doubt
   /** In order of time, within the piece. */
   segments: HeardSegment[]
   /** What a person should know about how it went; empty when all was as expected. */

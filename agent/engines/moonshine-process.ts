@@ -2,7 +2,7 @@ import type { Segment } from '../../shared/transcript.ts'
 import { ForkedChild, scriptBeside } from '../speech/forked-child.ts'
 import type { Span } from '../speech/span.ts'
 import type { MoonshineQuestion } from './moonshine-child.ts'
-import type { Disagreement } from './second-hearing.ts'
+import type { Doubt } from './second-hearing.ts'
 import type { MoonshineFiles } from './moonshine-recognizer.ts'
 
 /** A running `moonshine-child`: asked one thing at a time, and ended when that fails. */
@@ -29,11 +29,7 @@ export class MoonshineProcess extends ForkedChild {
   }
 
   /** How far a second hearing differs. @throws {AppError} as `transcribe`. */
-  async doubt(
-    wavPath: string,
-    speech: readonly Span[],
-    signal: AbortSignal,
-  ): Promise<Disagreement> {
+  async doubt(wavPath: string, speech: readonly Span[], signal: AbortSignal): Promise<Doubt> {
     const question: MoonshineQuestion = { type: 'doubt', wavPath, speech }
     return await this.ask(question, { signal })
   }

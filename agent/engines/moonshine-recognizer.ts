@@ -3,7 +3,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import { lengthOf, type Span } from '../speech/span.ts'
 import { WavReader } from '../media/wav.ts'
-import { disagreement, playedAt, SPEEDS, type Disagreement } from './second-hearing.ts'
+import { disagreement, playedAt, SPEEDS, type Disagreement, type Doubt } from './second-hearing.ts'
 import { chunkLimits, Chunker, quietest, type Chunk } from './speech-chunks.ts'
 
 /** Where the model's files are. */
@@ -33,6 +33,8 @@ const MIN_SAMPLES = SAMPLE_RATE / 10
 const THREADS = 1
 /** So much of a piece is heard again, at most; slowed down it is still short enough for the model. */
 const SAMPLE = 15 * SAMPLE_RATE
+/** So much of a second place: enough for the words that a verdict takes. */
+const SAMPLE_ELSEWHERE = 10 * SAMPLE_RATE
 const LIMITS = chunkLimits(SAMPLE_RATE)
 const MAX_PIECE = LIMITS.maxLength + 2 * LIMITS.pad
 
@@ -64,31 +66,46 @@ export class MoonshineRecognizer {
   }
 
   /**
-   * How far other words are heard in a sample of that, played slower and faster. What is no English is English words
-   * all the same, but others each time.
+   * How far other words are heard in the longest stretches of that, played slower and faster, and in the one farthest from
+   * the longest. What is no English is English words all the same, but others each time.
    */
-  async doubt(wavPath: string, speech: readonly Span[]): Promise<Disagreement> {
+  async doubt(wavPath: string, speech: readonly Span[]): Promise<Doubt> {
     const reader = await WavReader.open(wavPath)
     try {
-      const chunks = [...chunksOf(speech, reader.header.samples)]
+      const chunks = [...chunksOf(speech, reader.header.samples)].map(({ audio }) => audio)
+      const longest = chunks.toSorted((a, b) => lengthOf(b) - lengthOf(a))
+      const far = farthest(longest.slice(1), longest[0])
       const sum = { words: 0, differing: 0 }
       let left = SAMPLE
-      for (const { audio } of chunks.toSorted((a, b) => lengthOf(b.audio) - lengthOf(a.audio))) {
+      for (const audio of longest.filter((one) => one !== far)) {
         if (left <= 0) break
-        const samples = await reader.read(audio.start, Math.min(audio.end, audio.start + SAMPLE))
-        left -= samples.length
-        const text = this.#textOf(samples)
-        for (const speed of SPEEDS) {
-          const again = this.#textOf(playedAt(speed, samples))
-          const { words, differing } = disagreement([text, again], samples.length / SAMPLE_RATE)
-          sum.words += words / SPEEDS.length
-          sum.differing += differing / SPEEDS.length
-        }
+        left -= await this.#hearAgain(reader, audio, SAMPLE, sum)
       }
-      return sum
+      if (far === null) return sum
+      const elsewhere = { words: 0, differing: 0 }
+      await this.#hearAgain(reader, far, SAMPLE_ELSEWHERE, elsewhere)
+      return { ...sum, elsewhere }
     } finally {
       await reader.close()
     }
+  }
+
+  /** Adds to `sum` how the beginning of a stretch is heard again. @returns how much that is, in samples. */
+  async #hearAgain(
+    reader: WavReader,
+    { start, end }: Span,
+    most: number,
+    sum: Disagreement,
+  ): Promise<number> {
+    const samples = await reader.read(start, Math.min(end, start + most))
+    const text = this.#textOf(samples)
+    for (const speed of SPEEDS) {
+      const again = this.#textOf(playedAt(speed, samples))
+      const { words, differing } = disagreement([text, again], samples.length / SAMPLE_RATE)
+      sum.words += words / SPEEDS.length
+      sum.differing += differing / SPEEDS.length
+    }
+    return samples.length
   }
 
   /**
@@ -145,6 +162,12 @@ export class MoonshineRecognizer {
     this.#recognizer.decode(stream)
     return this.#recognizer.getResult(stream).text.trim()
   }
+}
+
+/** Of some stretches the one that is farthest from another; null: there are none. */
+function farthest(stretches: readonly Span[], from: Span | undefined): Span | null {
+  const away = ({ start }: Span): number => Math.abs(start - (from?.start ?? 0))
+  return stretches.toSorted((a, b) => away(b) - away(a))[0] ?? null
 }
 
 /** Speech in pieces that the model can do, in samples. Spans that touch are one stretch, cut for want of a pause. */

@@ -9,6 +9,12 @@ export interface Disagreement {
   differing: number
 }
 
+/** What two hearings of some of a piece say of it. */
+export interface Doubt extends Disagreement {
+  /** The same of a stretch far from there; left out where the piece has no other. */
+  elsewhere?: Disagreement
+}
+
 /** How fast the other hearings are played. */
 export const SPEEDS = [0.93, 1.07]
 /** So many words in a row that were said before are a repetition. */

@@ -14,7 +14,7 @@ import type { Slot } from '../host/slots.ts'
 import { withDurations } from '../speech/durations.ts'
 import { better, review, worthRetry } from '../speech/hallucination.ts'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from '../speech/parts.ts'
-import { totalLength } from '../speech/span.ts'
+import { totalLength, type Span } from '../speech/span.ts'
 import type { Understood } from './understood.ts'
 import { tighten } from '../speech/tighten.ts'
 import { cutWav } from '../speech/wav-cut.ts'
@@ -59,21 +59,14 @@ interface Piece {
  * @throws {AppError} as the engine; the signal's reason when aborted.
  */
 export async function recognise(engine: Engine, request: RecognitionRequest): Promise<void> {
-  const { voices, totalSeconds, options, understood } = request
-  // Who speaks is told apart within one piece only: with an engine that does so, a recording is one.
-  const partSeconds = options.speakers === null ? engine.abilities.partSeconds : Infinity
-  const pieces = voices
-    .flatMap((voice) => {
-      const { speech, doneUntil } = voice
-      const parts = planParts(speech, partSeconds, totalSeconds, doneUntil)
-      return parts.map((part): Piece => ({ voice, part }))
-    })
-    .toSorted((a, b) => startOf(a) - startOf(b))
+  const { voices, totalSeconds, understood } = request
+  const pieces = piecesOf(engine, request)
   const shares = shareOf(voices, pieces)
+  let wasMixed = false
   for (const piece of pieces) {
     const length = lengthOf(piece.part)
     // Once something of it was understood, the rest is not refused.
-    const isFirst = Object.keys(understood.heard).length === 0
+    const isFirst = Object.keys(understood.heard).length === 0 && !wasMixed
     const heard = await recognisePiece(engine, request, piece, (within) => {
       if (!Number.isFinite(within)) return
       request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1))
@@ -82,10 +75,11 @@ export async function recognise(engine: Engine, request: RecognitionRequest): Pr
     const verdict = verdictOf(heard, request, engine.abilities.languages)
     if (verdict === 'foreign' && isFirst && request.asked === null) throw foreignLanguage(engine)
     // What nobody has found is not claimed, whatever the job says.
-    if (verdict === 'foreign') understood.decided = null
+    if (verdict === 'foreign' || verdict === 'mixed') understood.decided = null
+    wasMixed ||= verdict === 'mixed'
     const language = verdict === 'known' ? heard.language : null
     if (verdict !== 'known') {
-      heard.warnings = [...heard.warnings, languageWarning(verdict, engine)]
+      heard.warnings = [...heard.warnings, languageWarning(verdict, engine, spanOf(piece))]
     }
     if (language !== null) countLanguage(understood.heard, language, languageProbability, length)
     for (const warning of heard.warnings) {
@@ -100,6 +94,23 @@ export async function recognise(engine: Engine, request: RecognitionRequest): Pr
   }
   understood.segments.sort((a, b) => a.start - b.start || a.end - b.end)
   request.onProgress(totalSeconds)
+}
+
+/** What is not done, in order of time. */
+function piecesOf(engine: Engine, { voices, totalSeconds, options }: RecognitionRequest): Piece[] {
+  // Who speaks is told apart within one piece only: with an engine that does so, a recording is one.
+  const partSeconds = options.speakers === null ? engine.abilities.partSeconds : Infinity
+  return voices
+    .flatMap((voice) => {
+      const { speech, doneUntil } = voice
+      const parts = planParts(speech, partSeconds, totalSeconds, doneUntil)
+      return parts.map((part): Piece => ({ voice, part }))
+    })
+    .toSorted((a, b) => startOf(a) - startOf(b))
+}
+
+function spanOf({ part: { speech } }: Piece): Span {
+  return { start: speech[0]!.start, end: speech.at(-1)!.end }
 }
 
 function startOf({ part }: Piece): number {

@@ -34,6 +34,28 @@ describe('an engine that knows English only', () => {
     assert.match(String(metadata['warnings']), /another language than English/)
   })
 
+  it('says loudly that another language follows, or goes before, within two minutes', async () => {
+    const gap =
+      '[0:a]aformat=sample_rates=16000:channel_layouts=mono,apad=pad_dur=3[a];[1:a]aformat=sample_rates=16000:channel_layouts=mono[b];[a][b]concat=n=2:v=0:a=1'
+    for (const [first, second] of [
+      [CLIPS.jfk.file, spoken('nl')],
+      [spoken('nl'), CLIPS.jfk.file],
+    ]) {
+      const file =
+        await ffmpeg`-i ${first!} -i ${second!} -filter_complex ${gap} ${path.join(folder, 'both.flac')}`
+      const { transcript, metadata } = await convert(file)
+      assert.equal(transcript.language, null)
+      assert.match(
+        transcript.segments.map(({ text }) => text).join(' '),
+        /ask not what your country/i,
+      )
+      assert.match(
+        String(metadata['warnings']),
+        /Between 00:00 and 00:\d\d some of what is said seems to be in another language than English/,
+      )
+    }
+  })
+
   it('gives no text where it hears none, and says that it may be another language', async () => {
     const { transcript, metadata } = await convert(spoken('de'))
     assert.deepEqual([transcript.language, transcript.segments], [null, []])

@@ -51,6 +51,21 @@ describe('what is made of it', () => {
     assert.deepEqual([verdict(30, 100, 'eng'), verdict(70, 100, 'en-GB')], ['known', 'foreign'])
   })
 
+  it('refuses no sentence full of names', () => {
+    assert.deepEqual([verdict(8, 9), verdict(9, 12)], ['doubtful', 'foreign'])
+  })
+
+  it('is mixed where one place is English and another is not', () => {
+    const at = (differing: number, elsewhere: number): Verdict => {
+      const doubt = { words: 30, differing, elsewhere: { words: 20, differing: elsewhere } }
+      return verdictOf({ doubt, segments: text }, { tag: null }, ['en'])
+    }
+    assert.deepEqual(
+      [at(1, 15), at(20, 1), at(10, 15), at(20, 15), at(20, 7), at(1, 7), at(1, 1)],
+      ['mixed', 'mixed', 'mixed', 'foreign', 'foreign', 'known', 'known'],
+    )
+  })
+
   it('refuses nothing that has no text, and nothing of an engine that tells languages apart', () => {
     const doubt = { words: 50, differing: 50 }
     assert.equal(verdictOf({ doubt, segments: [] }, { tag: null }, ['en']), 'doubtful')
