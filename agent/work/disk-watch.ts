@@ -7,7 +7,7 @@ const EVERY_MS = 3 * SECOND
 const MIB = 1024 * 1024
 
 /** A folder that jobs write into. */
-export interface WatchedFolder {
+interface WatchedFolder {
   folder: string
   /** The setting that chooses it. */
   flag: string
