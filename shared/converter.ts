@@ -46,7 +46,7 @@ const LIMITS: readonly NodeJS.Signals[] = ['SIGXCPU', 'SIGXFSZ']
  * Runs a program that makes text of a file, to its end, without a shell and in a process group of its own; what it
  * writes to standard output.
  * @throws {AppError} `engine_missing` when it cannot be started, `engine_failed` with the last line that it complained
- * with, `too_large`, `timeout`; the signal's reason when aborted, after the whole group has ended.
+ * with or when it took too long, `too_large`; the signal's reason when aborted, after the whole group has ended.
  */
 export async function runConverter(run: ConverterRun): Promise<string> {
   const { program, args, cwd, env, signal, limitMs = Infinity, wrap = (command) => command } = run
@@ -97,7 +97,7 @@ export async function runConverter(run: ConverterRun): Promise<string> {
     if (bytes > MOST_BYTES) throw new AppError('too_large', `${name} wrote more than 64 MiB.`)
     if (isLate) {
       const message = `${name} was stopped after ${formatDuration(limitMs)}: it took too long.`
-      throw new AppError('timeout', message)
+      throw new AppError('engine_failed', message)
     }
     if (ended.exitCode !== 0) throw failed(name, ended, complaint.toString())
     return decoded(Buffer.concat(chunks), name)

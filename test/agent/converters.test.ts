@@ -140,7 +140,10 @@ describe('a converter', () => {
 
   it('that takes too long is stopped, for another try', async () => {
     const { convert } = await scene('setInterval(() => {}, 1000)', { timeoutMs: 200 })
-    await assert.rejects(convert(), { code: 'timeout', message: /^node was stopped after 200ms/ })
+    await assert.rejects(convert(), {
+      code: 'engine_failed',
+      message: /^node was stopped after 200ms/,
+    })
   })
 
   it('that is not there is found missing at the start, and later costs no job', async () => {
@@ -260,7 +263,7 @@ describe('a converter in a sandbox', { skip: noSandbox }, () => {
   it('that takes too long is ended there, too', async () => {
     const code = 'setInterval(() => {}, 1000)'
     const { convert } = await scene(code, { sandbox: 'bwrap', timeoutMs: 300 })
-    await assert.rejects(convert(), { code: 'timeout' })
+    await assert.rejects(convert(), { code: 'engine_failed' })
   })
 
   it('may read what its own command names', async () => {

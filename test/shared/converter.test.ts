@@ -86,7 +86,7 @@ describe('a converter', () => {
 
   test('that takes too long is stopped, and says so', async () => {
     await assert.rejects(runNode('setInterval(() => {}, 1000)', { limitMs: 100 }), {
-      code: 'timeout',
+      code: 'engine_failed',
       message: 'node was stopped after 100ms: it took too long.',
     })
   })
