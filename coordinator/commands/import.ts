@@ -42,16 +42,20 @@ export function addImport(cli: Command): void {
       if (report.skipped.length === 0) return
       throw new AppError(
         'invalid',
-        `${report.skipped.length} files make no job; they are still in ${from}.`,
+        `${report.skipped.length} files make no job; they are ${from === to && !dryRun ? `in ${to}/quarantine` : `still in ${from}`}.`,
       )
     })
 }
 
-function reportText({ imported, known, skipped, sourceless }: ImportReport, dry: boolean): string {
+function reportText(
+  { imported, known, skipped, superseded, sourceless }: ImportReport,
+  dry: boolean,
+): string {
   const counts = STATUSES.map((status) => `  ${status.padEnd(10)} ${imported[status]}\n`)
   const rest = [
     ...(known > 0 ? [`${known} were here already.`] : []),
     ...sourceless.map((id) => `${id}: its source is not there; it will fail.`),
+    ...superseded.map(({ file, reason }) => `${file} is left aside: ${reason}`),
     ...skipped.map(({ file, reason }) => `${file}: ${reason}`),
   ]
   const title = dry ? 'would be imported:' : 'imported:'

@@ -21,11 +21,24 @@ export interface PackedResult {
   json: Uint8Array<ArrayBuffer> | null
 }
 
-/** @throws {AppError} `too_large` */
+/** A result that came with a request. @throws {AppError} `too_large` */
 export function packResult(body: ResultBody, processingSeconds: number | null): PackedResult {
-  const content = JSON.stringify(body.content)
   const metadata = writeJson(body.metadata)
   checkSize(body, Buffer.byteLength(metadata))
+  return packed(body, metadata, processingSeconds)
+}
+
+/** One of any size that is ours to keep. */
+export function packKnown(body: ResultBody, processingSeconds: number | null): PackedResult {
+  return packed(body, writeJson(body.metadata), processingSeconds)
+}
+
+function packed(
+  body: ResultBody,
+  metadata: string,
+  processingSeconds: number | null,
+): PackedResult {
+  const content = JSON.stringify(body.content)
   const duration = body.metadata['duration']
   const isLarge = content.length + metadata.length + '[,]'.length > INLINE_CHARS
   return {

@@ -1,6 +1,5 @@
 import {
   closeSync,
-  existsSync,
   fchmodSync,
   fstatSync,
   openSync,
@@ -14,9 +13,11 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { readJson } from '../../shared/exact-json.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import type { Job } from '../job/job.ts'
 import { isOriginal } from './original-record.ts'
+import { putAside } from './quarantine.ts'
 import { makePrivateFolder, PRIVATE_FILE } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
@@ -51,28 +52,32 @@ export class JobFolders {
 
   /**
    * Every job in the folders; the newer copy where a job stands in two. Files that make no job are put aside.
-   * @param isSuperseded whether the journal has a job's newest state: then its file counts for nothing, be it torn.
-   * @throws {AppError} `usage` for a job of the original system.
+   * @param journaled the jobs whose newest state the journal has: then a job's file counts for nothing, be it torn.
+   * @throws {AppError} `usage` where there are more jobs of the original system than of ours.
    */
   load(
     now: number,
-    isSuperseded: (jobId: string) => boolean = () => false,
+    journaled: Pick<ReadonlyMap<string, unknown>, 'has' | 'size'> = new Map(),
   ): { jobs: Map<string, Job>; quarantined: Quarantined[] } {
     const jobs = new Map<string, Job>()
     const quarantined: Quarantined[] = []
+    const originals: string[] = []
     for (const status of STATUSES) {
       for (const entry of readdirSync(path.join(this.#dir, status), { withFileTypes: true })) {
         const { name } = entry
         if (name.startsWith('.')) continue
         const file = path.join(status, name)
-        if (entry.isFile() && isSuperseded(path.basename(name, '.json'))) {
+        if (entry.isFile() && journaled.has(path.basename(name, '.json'))) {
           this.#supersede(path.basename(name, '.json'), status)
           continue
         }
         try {
           if (!name.endsWith('.json')) throw new Error('its name is not <job id>.json')
-          const raw: unknown = JSON.parse(readFileSync(path.join(this.#dir, file), 'utf8'))
-          if (isOriginal(raw)) throw this.#isOriginals(file)
+          const raw: unknown = readJson(readFileSync(path.join(this.#dir, file), 'utf8'))
+          if (isOriginal(raw)) {
+            originals.push(file)
+            continue
+          }
           const job = fromRecord(raw, name.slice(0, -'.json'.length), status, now)
           const twin = jobs.get(job.jobId)
           if (twin !== undefined) {
@@ -87,10 +92,16 @@ export class JobFolders {
           jobs.set(job.jobId, job)
           this.#places.set(job.jobId, status)
         } catch (error) {
-          if (error instanceof AppError) throw error
           this.#putAside(file, messageOf(error), quarantined)
         }
       }
+    }
+    // One among ours was put there; more than ours are there to be taken over, and not to be put aside.
+    if (originals.length > Math.max(journaled.size, this.#places.size))
+      throw this.#isOriginals(originals[0]!)
+    for (const file of originals) {
+      const how = `morag-coordinator import takes over the folder that it comes from`
+      this.#putAside(file, `it is a job of the original system: ${how}`, quarantined)
     }
     return { jobs, quarantined }
   }
@@ -182,7 +193,6 @@ export class JobFolders {
     this.#places.delete(jobId)
   }
 
-  /** Not put aside: a whole folder of them is there to be taken over. */
   #isOriginals(file: string): AppError {
     const how = `morag-coordinator import ${this.#dir} --data-dir ${this.#dir}`
     const message = `${file} is a job of the original system. Take its jobs over where they are with: ${how}`
@@ -190,11 +200,7 @@ export class JobFolders {
   }
 
   #putAside(file: string, reason: string, quarantined: Quarantined[]): void {
-    const name = file.replaceAll(path.sep, '-')
-    let target = path.join(this.#dir, 'quarantine', name)
-    for (let n = 1; existsSync(target); n += 1)
-      target = path.join(this.#dir, 'quarantine', `${name}.${n}`)
-    renameSync(path.join(this.#dir, file), target)
+    putAside(this.#dir, file)
     quarantined.push({ file, reason })
   }
 

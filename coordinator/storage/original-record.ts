@@ -43,7 +43,7 @@ export interface OriginalJob {
   jobId: string
   sourcePath: string
   record: Record<string, unknown>
-  /** Null unless it is completed. */
+  /** What its worker delivered; one that is not completed may have some of it, too. */
   result: { body: ResultBody; processingSeconds: number | null } | null
 }
 
@@ -94,7 +94,7 @@ export function fromOriginal(
     jobId: job.id,
     sourcePath: job.source_file_path,
     record,
-    result: status === 'completed' ? resultOf(job.result_data) : null,
+    result: resultOf(status, job.result_data),
   }
 }
 
@@ -137,8 +137,11 @@ function attemptOf(
   }
 }
 
-function resultOf(data: Original['result_data']): NonNullable<OriginalJob['result']> {
-  const body = { content: data?.content ?? '', metadata: data?.metadata ?? {} }
+/** Null where there is none to keep. */
+function resultOf(status: Status, data: Original['result_data']): OriginalJob['result'] {
+  const content = data?.content ?? ''
+  if (status !== 'completed' && content === '') return null
+  const body = { content, metadata: data?.metadata ?? {} }
   return { body, processingSeconds: data?.processing_time ?? null }
 }
 
@@ -148,6 +151,7 @@ function leaseOf(startedAt: number, timeoutAt: number): Record<string, unknown> 
     deadline_at: iso(Math.max(timeoutAt, startedAt + HOUR)),
     moved_at: iso(startedAt),
     download_at: iso(startedAt),
+    downloaded_at: iso(startedAt),
   }
 }
 

@@ -171,7 +171,7 @@ export class FileJobStore implements JobStore {
     const ignoredBytes = replayLog(dir, (entry) => newest.set(idIn(entry), entry))
     const torn = `The journal ends in ${ignoredBytes} bytes that were never acknowledged: left out.`
     if (ignoredBytes > 0) onError(torn, null)
-    const { jobs, quarantined } = this.#folders.load(now(), (jobId) => newest.has(jobId))
+    const { jobs, quarantined } = this.#folders.load(now(), newest)
     this.quarantined.push(...quarantined)
     const changed = new Map<string, Job | null>()
     for (const [jobId, entry] of newest) {

@@ -7,7 +7,7 @@ import { importOriginal } from '../../coordinator/admin/import.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
-import { startRunning } from './running.ts'
+import { createJob, startRunning } from './running.ts'
 
 const folder = tempFolder()
 
@@ -199,10 +199,87 @@ describe('the import of a folder of the original', () => {
     assert.equal(sourceless.length, 1)
     assert.deepEqual(
       skipped.map(({ file }) => file),
-      ['pending/torn.json', 'failed/odd.json', 'failed/when.json'],
+      ['failed/odd.json', 'failed/when.json', 'pending/torn.json'],
     )
-    assert.match(skipped[1]!.reason, /is not a job id/)
-    assert.match(skipped[2]!.reason, /created_at/)
+    assert.match(skipped[0]!.reason, /is not a job id/)
+    assert.match(skipped[1]!.reason, /created_at/)
+  })
+
+  const done = (content: string, more: object = {}): Record<string, unknown> => {
+    const result_data = { content, metadata: { duration: 5 }, processing_time: 1 }
+    return originalJob({ ...over, status: 'completed', result_data, ...more })
+  }
+
+  it('takes a text of any length, and numbers that only Python writes', async (t) => {
+    const long = done('x'.repeat(16 * 1024 * 1024 + 1))
+    const odd = done('odd')
+    const from = originalFolder({ completed: [long, odd] })
+    const file = path.join(from, 'completed', `${String(odd['id'])}.json`)
+    const text = readFileSync(file, 'utf8').replace(
+      '"duration": 5',
+      '"duration": NaN, "x": -Infinity',
+    )
+    writeFileSync(file, text)
+    const dataDir = await imported(from)
+    const retention = { completedMs: null, failedMs: null, sourcesMs: null }
+    const running = await startRunning(t, { over: () => ({ dataDir, retention }) })
+    for (const { id } of [long, odd] as { id: string }[]) {
+      const { status, text: markdown } = await running.ask('GET', `/remote-jobs/${id}/result.md`)
+      assert.equal(status, 200, markdown)
+      assert.equal(markdown.length, id === long['id'] ? 16 * 1024 * 1024 + 1 : 3)
+    }
+    const { body } = await running.ask('GET', `/remote-jobs/${String(odd['id'])}/result`)
+    assert.deepEqual(body['metadata'], { duration: null, x: null })
+  })
+
+  it('keeps a text that came with a job that has not completed, where the job’s files are listed', async (t) => {
+    const job = done('half a text', { status: 'failed', error_message: 'It broke.' })
+    const to = await imported(originalFolder({ failed: [job] }))
+    const running = await startRunning(t, { over: () => ({ dataDir: to }) })
+    const route = `/remote-jobs/${String(job['id'])}`
+    assert.equal((await running.ask('GET', route)).body['status'], 'failed')
+    const kept = await running.ask('GET', `${route}/artifacts/original-result.json`)
+    assert.equal(kept.body['content'], 'half a text')
+    assert.deepEqual(kept.body['metadata'], { duration: 5 })
+  })
+
+  for (const isInPlace of [false, true]) {
+    it(`takes a job that stands in several folders over once, as the most advanced one${isInPlace ? ', where it is' : ''}`, async (t) => {
+      const job = done('# Text')
+      const { id } = job
+      const waiting = { ...job, status: 'pending', result_data: null }
+      const from = originalFolder({ pending: [waiting], processing: [waiting], completed: [job] })
+      const to = isInPlace ? from : fresh()
+      const report = await importOriginal({ from, to, dryRun: false, now: NOW })
+      assert.deepEqual(Object.values(report.imported), [0, 0, 1, 0, 0, 0])
+      assert.deepEqual(
+        report.superseded.map(({ file }) => file).toSorted(),
+        ['pending', 'processing'].map((status) => path.join(status, `${String(id)}.json`)),
+      )
+      assert.match(report.superseded[0]!.reason, /completed\//)
+      const left = STATUSES.filter((status) => readdirSync(path.join(from, status)).length > 0)
+      assert.deepEqual(left, isInPlace ? ['completed'] : ['pending', 'processing', 'completed'])
+      if (isInPlace) assert.equal(readdirSync(path.join(to, 'quarantine')).length, 2)
+      const again = await importOriginal({ from, to, dryRun: false, now: NOW })
+      assert.deepEqual(Object.values(again.imported), [0, 0, 0, 0, 0, 0])
+      const running = await startRunning(t, { over: () => ({ dataDir: to }) })
+      const { body } = await running.ask('GET', '/remote-jobs/')
+      const jobs = body['jobs'] as { job_id: string; status: string }[]
+      assert.deepEqual(
+        jobs.map(({ job_id, status }) => [job_id, status]),
+        [[id, 'completed']],
+      )
+    })
+  }
+
+  it('puts aside what makes no job where both folders are one, so that a coordinator starts there', async (t) => {
+    const dir = originalFolder({ pending: [originalJob({ created_at: 'yesterday' })] })
+    writeFileSync(path.join(dir, 'failed', 'torn.json'), '{"id": "')
+    const { skipped } = await importOriginal({ from: dir, to: dir, dryRun: false, now: NOW })
+    assert.equal(skipped.length, 2)
+    assert.equal(readdirSync(path.join(dir, 'quarantine')).length, 2)
+    const running = await startRunning(t, { over: () => ({ dataDir: dir }) })
+    assert.equal((await running.ask('GET', '/health')).status, 200)
   })
 
   it('is refused while a coordinator runs on the folder', async () => {
@@ -218,6 +295,28 @@ describe('the import of a folder of the original', () => {
 })
 
 describe('a coordinator that is started on a folder of the original', () => {
+  it('puts a single one aside that lies among its own, and starts', async (t) => {
+    const first = await startRunning(t)
+    const jobId = await createJob(first)
+    await first.stop()
+    const job = originalJob()
+    const file = path.join(first.dataDir, 'pending', `${String(job['id'])}.json`)
+    writeFileSync(file, JSON.stringify(job))
+    const again = await startRunning(t, { root: first.root })
+    assert.equal((await again.ask('GET', `/remote-jobs/${jobId}`)).body['status'], 'pending')
+    assert.equal((await again.ask('GET', '/health')).body['quarantined'], 1)
+    assert.ok(again.logged.some((line) => /original system.*morag-coordinator import/.test(line)))
+  })
+
+  it('does not start where only a part of them was taken over', async (t) => {
+    const dir = originalFolder({ pending: [originalJob()] })
+    await importOriginal({ from: dir, to: dir, dryRun: false, now: NOW })
+    for (const job of [originalJob(), originalJob()])
+      writeFileSync(path.join(dir, 'pending', `${String(job['id'])}.json`), JSON.stringify(job))
+    await assert.rejects(startRunning(t, { over: () => ({ dataDir: dir }) }), { code: 'usage' })
+    assert.equal(readdirSync(path.join(dir, 'pending')).length, 3)
+  })
+
   it('does not start, moves nothing, and says how to take it over', async (t) => {
     const dir = everyState()
     await assert.rejects(startRunning(t, { over: () => ({ dataDir: dir }) }), {
