@@ -330,7 +330,7 @@ describe('a worker that holds an attempt', () => {
   })
 
   test('is so after a restart of the coordinator, too', async (t) => {
-    const running = await start(t, { fallbackAfterMs: 30 })
+    const running = await start(t, { fallbackAfterMs: 5 * MINUTE })
     const jobId = await createJob(running)
     const polled = await running.ask('GET', '/remote-jobs/poll?worker_id=w1&content_types=audio')
     assert.equal(polled.body['job_id'], jobId)
