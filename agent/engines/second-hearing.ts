@@ -44,14 +44,15 @@ export function disagreement(texts: readonly [string, string], seconds: number):
   return { words: said, differing: Math.min(said, differing) }
 }
 
-/** How many words end a phrase that was said before. */
+/** How many words end a phrase that was said twice before: people say things again, a model that invents them does not stop. */
 function repeated(words: readonly string[]): number {
-  const phrases = new Set<string>()
+  const said = new Map<string, number>()
   let count = 0
   for (let end = PHRASE; end <= words.length; end++) {
     const phrase = words.slice(end - PHRASE, end).join(' ')
-    if (phrases.has(phrase)) count++
-    phrases.add(phrase)
+    const before = said.get(phrase) ?? 0
+    if (before >= 2) count++
+    said.set(phrase, before + 1)
   }
   return count
 }

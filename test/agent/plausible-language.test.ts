@@ -25,7 +25,9 @@ describe('a second hearing', () => {
     assert.deepEqual(disagreement(['', ''], 10), { words: 7, differing: 7 })
     assert.deepEqual(disagreement([same, same], 20), { words: 14, differing: 9 })
     const loop = 'the first of the first of the first of the first of the first'
-    assert.deepEqual(disagreement([loop, loop], 3), { words: 14, differing: 9 })
+    assert.deepEqual(disagreement([loop, loop], 3), { words: 14, differing: 6 })
+    const twice = 'It is a truth that is universally acknowledged. '.repeat(2)
+    assert.deepEqual(disagreement([twice, twice], 6), { words: 16, differing: 0 })
   })
 })
 
