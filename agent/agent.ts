@@ -2,19 +2,19 @@ import { timeOfDay } from '../shared/time-of-day.ts'
 import { announcement, pauseTeller } from './announcement.ts'
 import { Capacity } from './work/capacity.ts'
 import { EXIT } from '../shared/errors.ts'
-import type { StartSettings } from './config.ts'
+import type { StartSettings } from './settings/start-settings.ts'
 import { DiskWatch } from './work/disk-watch.ts'
-import { deviceText } from './host/device-text.ts'
-import type { Health } from './watch/health.ts'
+import { deviceText } from './gpu/device-text.ts'
+import type { Health } from './status/health.ts'
 import { openEquipment, type Equipment } from './equipment.ts'
 import { toWire } from '../shared/keys.ts'
 import { lockText, toolsText } from './media/tools-text.ts'
 import { createLimits, LIMIT_EXIT, type Limit, type LimitSettings } from './limits.ts'
 import { openLink, type Link } from './work/link.ts'
-import type { Reporter } from './reports/reporter-kinds.ts'
+import type { Reporter } from './progress/reporter-kinds.ts'
 import { Signals } from './signals.ts'
-import { agentStatus, type AgentStatus } from './watch/status.ts'
-import { Watched } from './watch/watched.ts'
+import { agentStatus, type AgentStatus } from './status/status.ts'
+import { JobTracker } from './status/job-tracker.ts'
 import type { Workspace } from './work/workspace.ts'
 
 /** How long results that are still here may take to be delivered before the agent leaves. */
@@ -64,7 +64,7 @@ async function work(
   const { slots, devices } = equipment
   const links: Link[] = []
   const startedAt = timeOfDay()
-  const reporter = new Watched(teller)
+  const reporter = new JobTracker(teller)
   let health: Health | null = null
   let isDelivered = true
   const limits = createLimits({
@@ -136,7 +136,7 @@ async function work(
       },
     })
     if (settings.healthAddress !== null) {
-      const { startHealth } = await import('./watch/health.ts')
+      const { startHealth } = await import('./status/health.ts')
       health = await startHealth(settings.healthAddress, status, reporter)
       reporter.event('info', `tells how it is on ${health.url}`, { health_url: health.url })
     }

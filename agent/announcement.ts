@@ -1,8 +1,8 @@
 import type { PausedSlot } from '../shared/announcement.ts'
 import type { HeartbeatRequest } from '../shared/wire.ts'
 import type { Equipment } from './equipment.ts'
-import type { Reporter } from './reports/reporter-kinds.ts'
-import type { Slots } from './host/slots.ts'
+import type { Reporter } from './progress/reporter-kinds.ts'
+import type { Slots } from './gpu/slots.ts'
 
 /**
  * What the coordinators are told of this agent beside its work.

@@ -40,16 +40,16 @@ function wanted(args: readonly string[]): string[] {
 
 async function program(names: readonly string[]): Promise<Command> {
   const cli = new Command('morag-agent')
-    .description('Turns audio and video into text: for a coordinator, or alone.')
+    .description('KeyedMutex audio and video into text: for a coordinator, or alone.')
     .version(VERSION)
     .option('--verbose', 'show where an error comes from')
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) })
     .addHelpText('after', EXAMPLES)
   if (names.length > 0) {
-    ;(await import('./config.ts')).prepareEnvironment()
+    ;(await import('./settings/start-settings.ts')).prepareEnvironment()
     const { useConfigFile } = await import('../shared/config.ts')
-    useConfigFile(cli, async () => (await import('./all-settings.ts')).CONFIGURED)
+    useConfigFile(cli, async () => (await import('./settings/all-settings.ts')).CONFIGURED)
   }
   for (const name of names) (await COMMANDS[name]!())(cli)
   return cli

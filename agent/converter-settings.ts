@@ -3,7 +3,7 @@ import { converterCommands, type ConverterCommands } from '../shared/converter-c
 import { MINUTE } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { setting } from '../shared/settings.ts'
-import { checked, milliseconds, nameList } from './setting-values.ts'
+import { checked, milliseconds, nameList } from './settings/setting-values.ts'
 import { SPEECH_TYPES } from './work/content-types.ts'
 
 /** What this agent makes text of with other programs than engines. */

@@ -1,11 +1,11 @@
 import type { Capabilities } from '../shared/announcement.ts'
-import type { StartSettings } from './config.ts'
+import type { StartSettings } from './settings/start-settings.ts'
 import { Converters } from './converters/converters.ts'
 import type { EngineInfo } from './engines/engine.ts'
-import type { Device } from './host/device.ts'
-import { planSlots } from './host/slot-plan.ts'
-import { Slots } from './host/slots.ts'
-import { openKit, type Kit } from './kit.ts'
+import type { Device } from './gpu/device.ts'
+import { planSlots } from './gpu/slot-plan.ts'
+import { Slots } from './gpu/slots.ts'
+import { openToolchain, type Toolchain } from './toolchain.ts'
 import { SPEECH_TYPES, unsupportedType } from './work/content-types.ts'
 import type { JobRunnerParts } from './work/job-runner.ts'
 
@@ -13,16 +13,16 @@ import type { JobRunnerParts } from './work/job-runner.ts'
 export interface Equipment {
   pipeline: JobRunnerParts['pipeline']
   /** What recognises speech; null: nothing that it is for is taken. */
-  speech: Kit | null
+  speech: Toolchain | null
   /** Null: it recognises no speech. */
   engine: EngineInfo | null
   converters: Converters
   slots: Slots
   devices: readonly Device[]
   capabilities: Capabilities
-  /** @throws {AppError} as {@link Kit.prepare}. */
+  /** @throws {AppError} as {@link Toolchain.prepare}. */
   prepare(signal: AbortSignal): Promise<void>
-  /** As {@link Kit.lacksModels}. */
+  /** As {@link Toolchain.lacksModels}. */
   lacksModels(): Promise<boolean>
   close(): Promise<void>
 }
@@ -35,7 +35,7 @@ export interface Equipment {
  */
 export async function openEquipment(
   { contentTypes, converters: settings, media }: StartSettings,
-  options: Pick<Parameters<typeof openKit>[1], 'signal' | 'tell'>,
+  options: Pick<Parameters<typeof openToolchain>[1], 'signal' | 'tell'>,
 ): Promise<Equipment> {
   const wanted = Object.entries(settings.commands).filter(([type]) => contentTypes.includes(type))
   const used = { ...settings, commands: Object.fromEntries(wanted) }
@@ -46,7 +46,7 @@ export async function openEquipment(
   const { signal } = options
   const converters = await Converters.open(used, { sandbox: media.sandbox, signal })
   const spoken = contentTypes.filter((type) => SPEECH_TYPES.includes(type) && !converters.has(type))
-  const speech = spoken.length === 0 ? null : await openKit(media, options)
+  const speech = spoken.length === 0 ? null : await openToolchain(media, options)
   const slots = speech?.slots ?? new Slots(planSlots({ ...media, gpus: 'none', devices: [] }))
   return {
     pipeline: {
@@ -72,7 +72,7 @@ export async function openEquipment(
 }
 
 /** A converter is announced as an engine is: a job may require it by its name. */
-function capabilitiesOf(speech: Kit | null, converters: Converters): Capabilities {
+function capabilitiesOf(speech: Toolchain | null, converters: Converters): Capabilities {
   const { engines, models, languages, features } = speech?.capabilities ?? {
     engines: [],
     models: [],

@@ -1,5 +1,5 @@
 import { EXIT } from '../shared/errors.ts'
-import type { Reporter } from './reports/reporter-kinds.ts'
+import type { Reporter } from './progress/reporter-kinds.ts'
 
 /** What is told to leave. */
 interface Leaver {

@@ -10,8 +10,8 @@ import type { Job, PendingJob, Source } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
 import { MOST_KINDS } from './job/kinds.ts'
 import { checkRequirements } from './job/requirements.ts'
-import type { Sources } from './files/sources.ts'
-import { receiveForm, type FormSource, type Upload } from './files/upload.ts'
+import type { Sources } from './blobs/sources.ts'
+import { receiveForm, type FormSource, type Upload } from './blobs/upload.ts'
 
 export interface IntakeOptions {
   maxUploadBytes: number

@@ -18,7 +18,7 @@ import { JobTerms } from './job-terms.ts'
 import { isRefused, type JobStore } from './storage/job-store.ts'
 import { transitionFacts, type TokenName } from './job/transition-line.ts'
 import { transition } from './job/transition.ts'
-import { Turns } from './turns.ts'
+import { KeyedMutex } from './keyed-mutex.ts'
 
 export interface JobsOptions {
   store: JobStore
@@ -49,7 +49,7 @@ export class Jobs {
   readonly #followUp: (job: EndedJob) => Continuation | null
   readonly #log: Logger
   readonly #tokenName: TokenName
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedMutex()
   readonly #listeners: JobListener[] = []
   readonly #detailListeners: ((before: Job, after: Job) => void)[] = []
 

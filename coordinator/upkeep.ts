@@ -1,7 +1,7 @@
 import { DAY } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
-import type { JobFiles } from './files/job-files.ts'
+import type { JobFiles } from './blobs/job-files.ts'
 import { hasEnded, openAtOf, type EndedJob } from './job/job.ts'
 import { keptUntil } from './job/keep.ts'
 import type { Jobs } from './jobs.ts'

@@ -11,7 +11,7 @@ import { deadlineOf } from './job/lease.ts'
 import type { LeaseTokens } from './leases/lease-tokens.ts'
 import { inWords, requirementsOf } from './job/requirements.ts'
 import type { SetAside } from './job/set-aside.ts'
-import { etagOf } from './files/sources.ts'
+import { etagOf } from './blobs/sources.ts'
 import {
   shownAttempt,
   shownFailure,

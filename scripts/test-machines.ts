@@ -3,7 +3,7 @@ import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import { findProgram } from '../agent/host/find-program.ts'
+import { findProgram } from '../agent/process/find-program.ts'
 import { testEnvironment } from './tests/environment.ts'
 import { pathWithout } from './tests/hidden-programs.ts'
 

@@ -4,13 +4,13 @@ import { mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createMoonshine } from '../agent/engines/moonshine.ts'
-import { createSpeechFinder } from '../agent/hearing/speech-finder.ts'
-import { Slots } from '../agent/host/slots.ts'
+import { createMoonshine } from '../agent/engines/moonshine/engine.ts'
+import { createVoiceDetector } from '../agent/audio/voice-detector.ts'
+import { Slots } from '../agent/gpu/slots.ts'
 import { findTools, type Tools } from '../agent/media/ffmpeg.ts'
 import { contentTypeOf } from '../agent/media/file-type.ts'
 import { decode, probe } from '../agent/media/media.ts'
-import { WavReader } from '../agent/media/wav.ts'
+import { WavReader } from '../agent/audio/wav.ts'
 import { modelsDir } from '../agent/paths.ts'
 import { wordErrors } from '../agent/wer.ts'
 import { createPipeline, type Converted } from '../agent/work/pipeline.ts'
@@ -179,7 +179,7 @@ describe('files that people have', () => {
   async function assertRight(tools: Tools, row: Row): Promise<number | null> {
     const { file, options = {}, refused } = row
     const speakers = { always: false, prefix: 'Speaker_', models: null }
-    const finder = createSpeechFinder({ dir: modelsDir() })
+    const finder = createVoiceDetector({ dir: modelsDir() })
     const slots = new Slots([{ index: 0, gpu: null }])
     const converted = createPipeline({
       tools,

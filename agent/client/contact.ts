@@ -1,5 +1,5 @@
 import { messageOf } from '../../shared/errors.ts'
-import type { Reporter } from '../reports/reporter-kinds.ts'
+import type { Reporter } from '../progress/reporter-kinds.ts'
 import { Intercepted, isTransient } from './retry.ts'
 
 /** What is asked of a coordinator: a proxy may let one through and not another. */

@@ -3,7 +3,7 @@ import { isSystemError, messageOf } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import type { ResultRequest } from '../../shared/wire.ts'
 import type { Client } from './client.ts'
-import type { Parcel } from './parcel.ts'
+import type { DeliveryRecord } from './delivery-record.ts'
 import { Intercepted, isTooLarge, Refusal } from './retry.ts'
 
 const MB = 1_000_000
@@ -17,7 +17,7 @@ const MB = 1_000_000
  */
 export async function deliver(
   client: Pick<Client, 'artifact' | 'result'>,
-  { jobId, result, artifacts }: Parcel,
+  { jobId, result, artifacts }: DeliveryRecord,
   {
     folder,
     signal,

@@ -4,8 +4,8 @@ import type { Directive, HeartbeatRequest, Order } from '../../shared/wire.ts'
 import { delay, dictatedMs } from '../../shared/timers.ts'
 import type { Client } from './client.ts'
 import { sayGoodbye } from './goodbye.ts'
-import type { Progress } from '../reports/progress.ts'
-import { Quiet } from '../reports/quiet.ts'
+import type { Progress } from '../progress/progress.ts'
+import { ExpectedSilence } from '../progress/expected-silence.ts'
 import { isTooLarge } from './retry.ts'
 
 /** News is told after this, so that several in a row make one request. */
@@ -40,7 +40,7 @@ export interface Tracked {
   /** What another worker would need to go on from here; goes out once, with the next heartbeat. */
   checkpoint: (checkpoint: Record<string, unknown>) => void
   /** While it may seem to stand still. */
-  quiet: Quiet
+  quiet: ExpectedSilence
   stop: () => void
 }
 
@@ -55,7 +55,7 @@ interface Job {
   progress: Progress
   /** What the coordinator does not have yet. */
   checkpoint: Checkpoint | null
-  quiet: Quiet
+  quiet: ExpectedSilence
   /** The ratio that the coordinator knows of. */
   toldRatio: number
 }
@@ -109,7 +109,7 @@ export class Heartbeat {
       controller,
       progress: { stage: 'downloading', ratio: 0 },
       checkpoint: null,
-      quiet: new Quiet(),
+      quiet: new ExpectedSilence(),
       toldRatio: 0,
     }
     this.#jobs.set(jobId, mine)

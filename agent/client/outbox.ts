@@ -4,7 +4,13 @@ import { AppError, isSystemError } from '../../shared/errors.ts'
 import { delay } from '../../shared/timers.ts'
 import { isDefinitive } from './delivery.ts'
 import { moveFolder, writeDurably } from './durable.ts'
-import { filesOf, isFiles, readParcel, writeParcel, type Parcel } from './parcel.ts'
+import {
+  filesOf,
+  isFiles,
+  readParcel,
+  writeParcel,
+  type DeliveryRecord,
+} from './delivery-record.ts'
 import { backoffMs } from './retry.ts'
 
 /** What became of a parcel: `kept` is on disk still, for the next start. */
@@ -13,18 +19,18 @@ export type Delivery = 'delivered' | 'refused' | 'kept'
 export interface OutboxOptions {
   /** Sends one parcel, once, its files from `folder` first; throws what the coordinator answered. `onSent`: some of it went. */
   deliver: (
-    parcel: Parcel,
+    parcel: DeliveryRecord,
     folder: string,
     signal: AbortSignal,
     onSent: () => void,
   ) => Promise<void>
-  onDelivered?: (parcel: Parcel) => void
+  onDelivered?: (parcel: DeliveryRecord) => void
   /** A parcel nobody will ever take, or a file that is none; it is kept in `file`. */
-  onRefused: (parcel: Parcel | null, file: string, error: unknown) => void
+  onRefused: (parcel: DeliveryRecord | null, file: string, error: unknown) => void
   /** The files of a parcel could not be saved: it goes without them. */
-  onFilesLost: (parcel: Parcel, error: unknown) => void
+  onFilesLost: (parcel: DeliveryRecord, error: unknown) => void
   /** A parcel that could not be sent, or not even be saved: it waits for another try. */
-  onDelayed: (parcel: Parcel, error: unknown, failures: number) => void
+  onDelayed: (parcel: DeliveryRecord, error: unknown, failures: number) => void
   retryMinMs?: number
   retryMaxMs?: number
 }
@@ -33,7 +39,7 @@ export interface OutboxOptions {
 const STUCK_MS = 60_000
 
 interface Waiting {
-  parcel: Parcel
+  parcel: DeliveryRecord
   file: string
   failures: number
   /** On the clock of performance.now(). */
@@ -95,7 +101,7 @@ export class Outbox {
    * nothing more, the parcel is sent from memory, without its files.
    * @param files the folder of its artifacts; it is moved away from there.
    */
-  async put(parcel: Parcel, files?: string): Promise<{ delivery: Promise<Delivery> }> {
+  async put(parcel: DeliveryRecord, files?: string): Promise<{ delivery: Promise<Delivery> }> {
     const name = `${encodeURIComponent(parcel.jobId)}.${parcel.attempt}.json`
     const file = path.join(this.folder, name)
     const kept = { ...parcel, artifacts: await this.#keepFiles(parcel, file, files) }
@@ -133,14 +139,18 @@ export class Outbox {
     for (const one of this.#waiting.values()) one.settle('kept')
   }
 
-  #add(parcel: Parcel, file: string): Promise<Delivery> {
+  #add(parcel: DeliveryRecord, file: string): Promise<Delivery> {
     return new Promise((settle) => {
       this.#waiting.set(file, { parcel, file, failures: 0, dueAt: 0, notBefore: 0, settle })
     })
   }
 
   /** Moves a parcel's files beside it; the names of those that are kept. */
-  async #keepFiles(parcel: Parcel, file: string, files: string | undefined): Promise<string[]> {
+  async #keepFiles(
+    parcel: DeliveryRecord,
+    file: string,
+    files: string | undefined,
+  ): Promise<string[]> {
     if (files === undefined || parcel.artifacts.length === 0) return []
     try {
       await moveFolder(files, filesOf(file))

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { addConfigCommands } from '../../shared/config-commands.ts'
-import { CONFIGURED } from '../all-settings.ts'
-import { workDir } from '../config.ts'
+import { CONFIGURED } from '../settings/all-settings.ts'
+import { workDir } from '../settings/start-settings.ts'
 import { modelsDir } from '../paths.ts'
 
 export function addConfig(cli: Command): void {

@@ -1,10 +1,10 @@
 import type { Command } from 'commander'
-import type { Flags } from '../config.ts'
-import { findDevices } from '../host/devices.ts'
-import { deviceText } from '../host/device-text.ts'
+import type { Flags } from '../settings/start-settings.ts'
+import { findDevices } from '../gpu/devices.ts'
+import { deviceText } from '../gpu/device-text.ts'
 import { probeEngines } from '../engines/registry.ts'
 import { interruptible } from '../interrupt.ts'
-import { addMediaSettings, mediaSettings } from '../media-settings.ts'
+import { addMediaSettings, mediaSettings } from '../settings/media-settings.ts'
 import { print } from '../output.ts'
 
 const EXAMPLES = `

@@ -1,8 +1,8 @@
 import { Option, type Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { wholeNumber } from '../../shared/settings.ts'
-import type { Flags } from '../config.ts'
-import { checked } from '../setting-values.ts'
+import type { Flags } from '../settings/start-settings.ts'
+import { checked } from '../settings/setting-values.ts'
 
 const speakers = checked(wholeNumber(1, 20))
 

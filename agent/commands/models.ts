@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
-import { wantsPlainOutput, type Flags } from '../config.ts'
+import { wantsPlainOutput, type Flags } from '../settings/start-settings.ts'
 import { interruptible } from '../interrupt.ts'
-import { modelsDirOf, modelsFolder } from '../media-settings.ts'
+import { modelsDirOf, modelsFolder } from '../settings/media-settings.ts'
 import { FIRST, MODELS } from '../models/catalogue.ts'
 import { addModelSource, modelSource } from '../models/config.ts'
 import { pullModel } from '../models/models.ts'
@@ -11,7 +11,7 @@ import { removeModel } from '../models/remove.ts'
 import { listModels, verifyModel, type ModelStatus } from '../models/status.ts'
 import { sizeText } from '../models/transfer-text.ts'
 import { print } from '../output.ts'
-import { createReporter } from '../reports/reporter.ts'
+import { createReporter } from '../progress/reporter.ts'
 
 const EXAMPLES = `
 Examples:

@@ -7,13 +7,13 @@ import { AppError } from '../../shared/errors.ts'
 import { setting } from '../../shared/settings.ts'
 import { keyIn } from '../client/api-key.ts'
 import { Client } from '../client/client.ts'
-import { DEFAULT_URL, type Flags } from '../config.ts'
+import { DEFAULT_URL, type Flags } from '../settings/start-settings.ts'
 import { baseUrl, Connection } from '../client/connection.ts'
 import { writeDurably } from '../client/durable.ts'
 import { print } from '../output.ts'
 import { keyFileFor } from '../paths.ts'
 import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
-import { checked, workerName } from '../setting-values.ts'
+import { checked, workerName } from '../settings/setting-values.ts'
 
 const EXAMPLES = `
 Examples:

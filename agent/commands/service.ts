@@ -2,11 +2,11 @@ import type { Command } from 'commander'
 import { converterText } from '../../shared/converter-command.ts'
 import { formatDuration } from '../../shared/duration.ts'
 import { setting } from '../../shared/settings.ts'
-import { DEFAULT_URL, type Flags } from '../config.ts'
+import { DEFAULT_URL, type Flags } from '../settings/start-settings.ts'
 import { baseUrl } from '../client/connection.ts'
 import { addTypeSettings, contentTypes, converterSettings } from '../converter-settings.ts'
 import { print } from '../output.ts'
-import { systemdUnit } from '../host/systemd-unit.ts'
+import { systemdUnit } from './systemd-unit.ts'
 
 const EXAMPLES = `
 Examples:

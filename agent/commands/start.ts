@@ -7,12 +7,12 @@ import {
   startSettings,
   wantsPlainOutput,
   type Flags,
-} from '../config.ts'
+} from '../settings/start-settings.ts'
 import { nodeProblem } from '../../shared/node-release.ts'
-import { addMediaSettings } from '../media-settings.ts'
+import { addMediaSettings } from '../settings/media-settings.ts'
 import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
-import { createReporter } from '../reports/reporter.ts'
-import { addWorkerSettings } from '../worker-settings.ts'
+import { createReporter } from '../progress/reporter.ts'
+import { addWorkerSettings } from '../settings/worker-settings.ts'
 import { openNamedWorkspace } from '../work/free-name.ts'
 
 const EXAMPLES = `

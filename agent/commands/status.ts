@@ -2,10 +2,10 @@ import type { Command } from 'commander'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError, EXIT } from '../../shared/errors.ts'
 import { fromWire } from '../../shared/keys.ts'
-import { askAgents, type ControlAnswer } from '../watch/control-client.ts'
-import { workDir, workDirSetting, type Flags } from '../config.ts'
+import { askAgents, type ControlAnswer } from '../status/control-client.ts'
+import { workDir, workDirSetting, type Flags } from '../settings/start-settings.ts'
 import { print } from '../output.ts'
-import { statusText } from '../watch/status-text.ts'
+import { statusText } from '../status/status-text.ts'
 
 const STATUS_EXAMPLES = `
 Examples:

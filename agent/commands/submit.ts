@@ -10,15 +10,15 @@ import {
   coordinatorSettings,
   wantsPlainOutput,
   type Flags,
-} from '../config.ts'
+} from '../settings/start-settings.ts'
 import { Connection } from '../client/connection.ts'
 import { contentTypeOf } from '../media/file-type.ts'
 import { interruptible } from '../interrupt.ts'
 import { print, writeOutput } from '../output.ts'
 import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
-import { overall, STAGES, type Progress } from '../reports/progress.ts'
-import type { Activity, Reporter } from '../reports/reporter-kinds.ts'
-import { createReporter } from '../reports/reporter.ts'
+import { overall, STAGES, type Progress } from '../progress/progress.ts'
+import type { Activity, Reporter } from '../progress/reporter-kinds.ts'
+import { createReporter } from '../progress/reporter.ts'
 import { pause } from '../client/retry.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 import { formOption, outputOf } from './transcribe.ts'

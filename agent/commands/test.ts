@@ -2,9 +2,15 @@ import { Option, type Command } from 'commander'
 import { EXIT } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { Client } from '../client/client.ts'
-import { apiKeyFile, coordinatorSettings, workDir, workDirSetting, type Flags } from '../config.ts'
+import {
+  apiKeyFile,
+  coordinatorSettings,
+  workDir,
+  workDirSetting,
+  type Flags,
+} from '../settings/start-settings.ts'
 import { baseUrl, Connection } from '../client/connection.ts'
-import { addMediaSettings, mediaSettings } from '../media-settings.ts'
+import { addMediaSettings, mediaSettings } from '../settings/media-settings.ts'
 import { print } from '../output.ts'
 import { apiGroup } from '../selftest/api.ts'
 import {

@@ -6,16 +6,21 @@ import { Option, type Command } from 'commander'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
 import type { Artifact } from '../transcript/artifacts.ts'
-import { addLogSettings, logSettings, wantsPlainOutput, type Flags } from '../config.ts'
+import {
+  addLogSettings,
+  logSettings,
+  wantsPlainOutput,
+  type Flags,
+} from '../settings/start-settings.ts'
 import type { Choice } from '../engines/registry.ts'
 import { contentTypeOf } from '../media/file-type.ts'
 import { interruptible } from '../interrupt.ts'
 import { readJobOptions } from '../job-options.ts'
-import { openKit } from '../kit.ts'
-import { addMediaSettings, mediaSettings } from '../media-settings.ts'
+import { openToolchain } from '../toolchain.ts'
+import { addMediaSettings, mediaSettings } from '../settings/media-settings.ts'
 import { openOutput, print, writeOutput, type Output } from '../output.ts'
-import { createReporter } from '../reports/reporter.ts'
-import { speechOptions } from '../hearing/speech-options.ts'
+import { createReporter } from '../progress/reporter.ts'
+import { engineOptions } from '../transcription/engine-options.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 
 const EXAMPLES = `
@@ -78,7 +83,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
     const output = await outputOf(file, flags)
     const frames = typeof flags['keyFrames'] === 'string' ? path.resolve(flags['keyFrames']) : null
     if (frames !== null && flags['dryRun'] !== true) await makeFolder(frames)
-    const kit = await openKit(settings, {
+    const kit = await openToolchain(settings, {
       signal,
       tell: (kind, text) => reporter.event(kind, text),
       language: readJobOptions(jobOptionsOf(flags)).options.language,
@@ -136,7 +141,7 @@ function dryRun({ engine, models, why, better }: Choice, flags: Flags): string {
   const { info } = engine
   const lines = [`${info.name} ${info.version}, ${info.model}, ${info.device}`, why]
   if (better !== null) lines.push(better)
-  const { options } = speechOptions(readJobOptions(jobOptionsOf(flags)).options, engine, { models })
+  const { options } = engineOptions(readJobOptions(jobOptionsOf(flags)).options, engine, { models })
   for (const { file, args, env } of engine.plans?.(options, 'WORK') ?? []) {
     const variables = Object.entries(env).map(([name, value]) => `${name}=${quoted(value)}`)
     lines.push([...variables, quoted(file), ...args.map(quoted)].join(' '))

@@ -1,7 +1,7 @@
 import { availableParallelism, totalmem } from 'node:os'
 import type { Command } from '../../shared/converter.ts'
 import { SECOND } from '../../shared/duration.ts'
-import { dyingWithUs } from '../host/parent-death.ts'
+import { dyingWithUs } from '../process/parent-death.ts'
 import { findLimiter, limited, type ChildLimits } from '../media/child-limits.ts'
 import { sandboxArgs, type Sandbox } from '../media/sandbox.ts'
 import { filesOf } from './program-files.ts'

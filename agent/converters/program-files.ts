@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { open, realpath } from 'node:fs/promises'
 import path from 'node:path'
-import { findProgram } from '../host/find-program.ts'
+import { findProgram } from '../process/find-program.ts'
 
 /** A script may be run by a script; a system follows no more of them either. */
 const MOST_INTERPRETERS = 4

@@ -1,9 +1,9 @@
 import { mkdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { runChild } from '../host/child.ts'
+import { runChild } from '../process/run-child.ts'
 import { childEnv } from '../../shared/child-env.ts'
-import { slotEnv, type Slot } from '../host/slots.ts'
+import { slotEnv, type Slot } from '../gpu/slots.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-program.ts'
 import type { EngineSettings } from './definition.ts'
 import type {
@@ -17,9 +17,9 @@ import type {
   SpeechOptions,
   TranscribeRequest,
 } from './engine.ts'
-import { withLadder, type Allowed, type Effort } from './ladder.ts'
-import { SettledEffort } from './settled-effort.ts'
-import { Silence, SILENT_MS } from '../host/silence.ts'
+import { withMemoryFallback, type Allowed, type ComputeConfig } from './out-of-memory.ts'
+import { SettledCompute } from './settled-compute.ts'
+import { IdleTimeout, SILENT_MS } from '../process/idle-timeout.ts'
 
 /** An engine of one process per piece of audio. */
 export class CliEngine implements Engine {
@@ -27,10 +27,10 @@ export class CliEngine implements Engine {
   readonly abilities: EngineAbilities
   readonly #program: CliProgram
   readonly #settings: EngineSettings
-  readonly #effort: Effort
+  readonly #effort: ComputeConfig
   readonly #models: readonly string[]
   readonly #silentMs: number
-  readonly #settled = new SettledEffort()
+  readonly #settled = new SettledCompute()
   /** Absent where the program cannot tell, or does so as well while it transcribes. */
   readonly detect?: (
     pieces: readonly AudioPiece[],
@@ -100,7 +100,7 @@ export class CliEngine implements Engine {
     const { slot, signal } = first
     const wavPaths = pieces.map(({ wavPath }) => wavPath)
     const { effort: settled } = this.#settled.from(slot, this.#usual(model))
-    return await withLadder(
+    return await withMemoryFallback(
       // A language is told without batches: less memory would not be asked for with smaller ones.
       { ...settled, batchSize: null },
       this.#allowed(false),
@@ -115,7 +115,7 @@ export class CliEngine implements Engine {
     )
   }
 
-  #usual(model: string | null): Effort {
+  #usual(model: string | null): ComputeConfig {
     return { ...this.#effort, model: model ?? this.#effort.model }
   }
 
@@ -147,7 +147,7 @@ export class CliEngine implements Engine {
     { slot, signal, durationSeconds }: AudioPiece,
     onLine?: (line: string, stream: 'stdout' | 'stderr') => void,
   ): Promise<{ outcome: Outcome; output: Buffer }> {
-    const silent = new Silence(
+    const silent = new IdleTimeout(
       this.#silentMs + durationSeconds * 1000,
       `The engine ${this.#program.name}`,
     )
@@ -225,6 +225,6 @@ const DETECTING: SpeechOptions = {
   model: null,
 }
 
-function placeOf(slot: Slot, { device }: Effort): Slot {
+function placeOf(slot: Slot, { device }: ComputeConfig): Slot {
   return device === 'cpu' ? { index: slot.index, gpu: null } : slot
 }

@@ -1,5 +1,5 @@
 import type { AppError } from '../../shared/errors.ts'
-import type { Slot } from '../host/slots.ts'
+import type { Slot } from '../gpu/slots.ts'
 import type {
   CommandLine,
   Detected,
@@ -8,7 +8,7 @@ import type {
   SpeechOptions,
   TranscribeRequest,
 } from './engine.ts'
-import type { Effort } from './ladder.ts'
+import type { ComputeConfig } from './out-of-memory.ts'
 
 /** What is run for one recognition. Nothing of it is interpreted by a shell. */
 export interface Plan extends CommandLine {
@@ -25,7 +25,7 @@ export interface PlanRequest {
   options: SpeechOptions
   /** As in the request; absent when it is about the language alone. */
   speech?: TranscribeRequest['speech']
-  effort: Effort
+  effort: ComputeConfig
   again: boolean
 }
 

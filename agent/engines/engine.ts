@@ -1,7 +1,7 @@
-import type { Slot } from '../host/slots.ts'
-import type { HeardSegment } from '../speech/heard-segment.ts'
-import type { Doubt } from './second-hearing.ts'
-import type { Span } from '../speech/span.ts'
+import type { Slot } from '../gpu/slots.ts'
+import type { RecognisedSegment } from '../transcription/heard-segment.ts'
+import type { Doubt } from './moonshine/second-pass.ts'
+import type { Span } from '../audio/span.ts'
 
 /** What recognised a recording; part of every result's metadata. */
 export interface EngineInfo {
@@ -16,7 +16,7 @@ export interface EngineInfo {
 export interface EngineAbilities {
   /** ISO 639-1 codes of what it understands; null: Whisper's hundred languages. */
   languages: readonly string[] | null
-  /** Turns speech of any language into English text. */
+  /** KeyedMutex speech of any language into English text. */
   translate: boolean
   /** Gives the time of each word. */
   words: boolean
@@ -52,7 +52,7 @@ export interface Recognised {
   /** Of an engine that takes everything for the language it knows: how far a second hearing differs. */
   doubt?: Doubt
   /** In order of time, within the piece. */
-  segments: HeardSegment[]
+  segments: RecognisedSegment[]
   /** What a person should know about how it went; empty when all was as expected. */
   warnings: string[]
 }

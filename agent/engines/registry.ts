@@ -1,14 +1,14 @@
 import { AppError } from '../../shared/errors.ts'
 import { languageCode } from '../../shared/languages.ts'
-import { command } from './command.ts'
+import { command } from './command/definition.ts'
 import type { EngineDefinition, EngineSettings, Probe } from './definition.ts'
 import type { Engine } from './engine.ts'
-import { fasterWhisper } from './faster-whisper.ts'
-import { moonshine } from './moonshine.ts'
-import { openaiApi } from './openai-api.ts'
-import { openaiWhisper } from './openai-whisper.ts'
-import { whisperCpp } from './whisper-cpp.ts'
-import { whisperx } from './whisperx.ts'
+import { fasterWhisper } from './python/faster-whisper.ts'
+import { moonshine } from './moonshine/engine.ts'
+import { openaiApi } from './openai-api/definition.ts'
+import { openaiWhisper } from './python/openai-whisper.ts'
+import { whisperCpp } from './whisper-cpp/definition.ts'
+import { whisperx } from './python/whisperx.ts'
 
 /** Every engine; the best on a GPU first, by speed and by what each needs. */
 const ENGINES: readonly EngineDefinition[] = [
@@ -81,9 +81,9 @@ async function best(
     }
     const engine = definition.create(settings, probe)
     const choice = { engine, models: probe.models, why: probe.why, better: null }
-    const isTold = definition === openaiApi || definition === command
+    const isShown = definition === openaiApi || definition === command
     // Whisper on a processor is worth its time, but not a download of gigabytes that nobody asked for.
-    const isHere = isTold || !onCpu || definition === moonshine || probe.models.length > 0
+    const isHere = isShown || !onCpu || definition === moonshine || probe.models.length > 0
     if (isHere && knows(engine, language)) return choice
     if (fallback === null || definition === moonshine) fallback = { definition, choice }
   }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { findProgram } from '../host/find-program.ts'
+import { findProgram } from '../process/find-program.ts'
 
 /** What a program may use at most while it reads a file of strangers. */
 export interface ChildLimits {

@@ -3,8 +3,8 @@ import { AppError } from '../../shared/errors.ts'
 import type { Decoded } from './media.ts'
 import { noSound } from './media-refusal.ts'
 import type { Piece } from './pieces.ts'
-import { readWavHeader } from './wav.ts'
-import { joinWavs } from './wav-write.ts'
+import { readWavHeader } from '../audio/wav.ts'
+import { joinWavs } from '../audio/wav-write.ts'
 
 /** Decodes one piece. `seconds`: what is decoded of those before it. */
 type DecodePiece = (piece: Piece, wav: string, seconds: number) => Promise<Decoded>

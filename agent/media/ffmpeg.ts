@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
-import { runChild } from '../host/child.ts'
+import { runChild } from '../process/run-child.ts'
 import { toolFromNpm } from './npm-tools.ts'
 
 /** The two programs that read media. */

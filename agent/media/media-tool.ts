@@ -1,8 +1,8 @@
 import { availableParallelism, constants } from 'node:os'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
-import { runChild, Tail, type ChildOptions, type ChildResult } from '../host/child.ts'
-import { Silence, SILENT_MS } from '../host/silence.ts'
+import { runChild, Tail, type ChildOptions, type ChildResult } from '../process/run-child.ts'
+import { IdleTimeout, SILENT_MS } from '../process/idle-timeout.ts'
 import { findLimiter, limited, type ChildLimits } from './child-limits.ts'
 import { toolEnv } from './media-env.ts'
 import { lockedIn, type MediaTools } from './sandbox.ts'
@@ -57,7 +57,7 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   const locked = sandbox === null ? bare : await lockedIn(sandbox, bare, { files: [file], folder })
   const command = limited(locked, limits, findLimiter())
   const from = performance.now()
-  const silent = new Silence(SILENT_MS + limits.cpuSeconds * 1000, tool)
+  const silent = new IdleTimeout(SILENT_MS + limits.cpuSeconds * 1000, tool)
   const printed = await runChild(command.file, command.args, {
     signal: AbortSignal.any([signal, silent.signal]),
     env: toolEnv(),

@@ -13,8 +13,8 @@ import { findPauses } from './pauses.ts'
 import type { Piece } from './pieces.ts'
 import type { MediaTools } from './sandbox.ts'
 import { longGaps, placed, Timeline, wavParts } from './timeline.ts'
-import { readWavHeader } from './wav.ts'
-import { RATE, writeWav } from './wav-write.ts'
+import { readWavHeader } from '../audio/wav.ts'
+import { RATE, writeWav } from '../audio/wav-write.ts'
 
 /** What a file may say of itself: a thousand tracks and as many chapters are less. */
 const MAX_PROBE_BYTES = 4 * 1024 * 1024

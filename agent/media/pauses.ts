@@ -3,7 +3,7 @@ import type { MediaInfo } from './media-info.ts'
 import { runTool, SAFE } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
 import type { Gap } from './timeline.ts'
-import { RATE } from './wav-write.ts'
+import { RATE } from '../audio/wav-write.ts'
 
 /** Broadcast containers: their clock is a recorder's, which may be set while it records. */
 const CLOCKED = /^(mpegts|mpeg)$/

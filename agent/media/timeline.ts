@@ -1,4 +1,4 @@
-import { RATE, type WavPart } from './wav-write.ts'
+import { RATE, type WavPart } from '../audio/wav-write.ts'
 
 /** Sound that was decoded without a break: where it lies in what was decoded, and its time in the file. */
 export interface Run {

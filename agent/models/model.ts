@@ -1,4 +1,4 @@
-import type { PackageSpec } from '../host/npm-package.ts'
+import type { PackageSpec } from '../process/npm-package.ts'
 
 /** A file's digest in hex. SHA-1 only where the makers of a model publish nothing better. */
 export interface Digest {

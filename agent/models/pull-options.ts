@@ -1,4 +1,4 @@
-import type { FetchPackage } from '../host/npm-package.ts'
+import type { FetchPackage } from '../process/npm-package.ts'
 import type { ModelSource } from './config.ts'
 import type { Patience } from './fetch-file.ts'
 import type { StagingPatience } from './staging-others.ts'

@@ -1,6 +1,6 @@
 import { SECOND } from '../../shared/duration.ts'
-import type { Reporter } from '../reports/reporter-kinds.ts'
-import { SpinnerReporter } from '../reports/spinner-reporter.ts'
+import type { Reporter } from '../progress/reporter-kinds.ts'
+import { SpinnerReporter } from '../progress/spinner-reporter.ts'
 import type { PullOptions } from './pull-options.ts'
 import { Rate, transferText } from './transfer-text.ts'
 

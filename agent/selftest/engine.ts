@@ -1,8 +1,8 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
-import { openKit, type Kit } from '../kit.ts'
-import type { MediaSettings } from '../media-settings.ts'
+import { openToolchain, type Toolchain } from '../toolchain.ts'
+import type { MediaSettings } from '../settings/media-settings.ts'
 import { wordErrors } from '../wer.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
@@ -10,7 +10,7 @@ import { timeoutSignal } from '../../shared/timers.ts'
 
 /** Whether speech becomes the right words, and how fast. */
 export function engineGroup(settings: MediaSettings, tell: (text: string) => void): Group {
-  let kit: Kit | null = null
+  let kit: Toolchain | null = null
   let workDir: string | null = null
   const signal = timeoutSignal(30 * 60_000)
   return {
@@ -19,7 +19,7 @@ export function engineGroup(settings: MediaSettings, tell: (text: string) => voi
       {
         name: 'the engine starts',
         async run() {
-          kit = await openKit(settings, {
+          kit = await openToolchain(settings, {
             signal,
             tell: (level, text) => void (level !== 'debug' && tell(text)),
           })

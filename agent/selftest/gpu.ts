@@ -1,9 +1,9 @@
 import { messageOf } from '../../shared/errors.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
-import { deviceId, oneDeviceText } from '../host/device-text.ts'
-import type { Device, FoundDevices } from '../host/device.ts'
-import { findDevices, type FindOptions } from '../host/devices.ts'
-import { planSlots, type SlotPlan } from '../host/slot-plan.ts'
+import { deviceId, oneDeviceText } from '../gpu/device-text.ts'
+import type { Device, FoundDevices } from '../gpu/device.ts'
+import { findDevices, type FindOptions } from '../gpu/devices.ts'
+import { planSlots, type SlotPlan } from '../gpu/slot-plan.ts'
 import { expect, type Group } from './check.ts'
 
 export interface GpuGroupOptions extends Omit<FindOptions, 'signal'> {

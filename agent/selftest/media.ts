@@ -4,14 +4,14 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
-import { runChild } from '../host/child.ts'
+import { runChild } from '../process/run-child.ts'
 import { decode, probe } from '../media/media.ts'
-import type { MediaSettings } from '../media-settings.ts'
+import type { MediaSettings } from '../settings/media-settings.ts'
 import { openTools } from '../media/open-tools.ts'
 import type { MediaTools } from '../media/sandbox.ts'
 import { ageProblem, toolsText } from '../media/tools-text.ts'
-import { readWavHeader } from '../media/wav.ts'
-import { createSpeechFinder, NO_VAD } from '../hearing/speech-finder.ts'
+import { readWavHeader } from '../audio/wav.ts'
+import { createVoiceDetector, NO_VAD } from '../audio/voice-detector.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 
@@ -98,7 +98,7 @@ export function mediaGroup(
       {
         name: 'speech is told from noise',
         async run() {
-          const finder = createSpeechFinder(options)
+          const finder = createVoiceDetector(options)
           expect(finder.finder === 'silero', NO_VAD.text, NO_VAD.fix)
           const { speech } = await finder.find(clip.file, { signal })
           const seconds = speech.reduce((sum, { start, end }) => sum + end - start, 0)

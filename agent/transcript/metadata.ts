@@ -4,7 +4,7 @@ import type { Artifact } from './artifacts.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import { speakersOf, wordCount } from './markdown.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
-import { speakerStats } from '../speech/speakers.ts'
+import { speakerStats } from '../diarization/speakers.ts'
 
 /** What a result says of its file, and of how its text was made. */
 export interface ResultFacts {

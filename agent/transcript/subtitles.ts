@@ -2,7 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { languageCode } from '../../shared/languages.ts'
 import { printable } from '../../shared/printable.ts'
 import type { JobOptions } from '../job-options.ts'
-import type { Heard } from '../hearing/conversion.ts'
+import type { TranscribedMedia } from '../transcription/conversion.ts'
 import { extractSubtitles } from '../media/extract-subtitles.ts'
 import type { MediaInfo, SubtitleTrack } from '../media/media-info.ts'
 import type { MediaTools } from '../media/sandbox.ts'
@@ -25,12 +25,12 @@ export async function readSubtitles(
   media: MediaInfo,
   preferred: SubtitleTrack | null,
   { language }: JobOptions,
-): Promise<Heard> {
+): Promise<TranscribedMedia> {
   const subtitles = preferred ?? chooseSubtitles(media.subtitles, language)
   if (subtitles === null && media.chapters.length === 0) {
     throw new AppError(
       'no_audio',
-      `'${printable(filename)}' has nothing to hear: no audio track, subtitles or chapters.`,
+      `'${printable(filename)}' has nothing to prepareAudio: no audio track, subtitles or chapters.`,
     )
   }
   const segments =

@@ -1,4 +1,4 @@
-import { STAGES, STAGES_WITH_SLOT, type Stage } from '../reports/progress.ts'
+import { STAGES, STAGES_WITH_SLOT, type Stage } from '../progress/progress.ts'
 import { startTimer } from '../../shared/timers.ts'
 
 /** Room for jobs: how many, and whether they would have to wait for a slot. */

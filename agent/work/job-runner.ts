@@ -9,10 +9,10 @@ import { download } from '../client/download.ts'
 import { failureOf, isLost } from './failure.ts'
 import type { Heartbeat, Tracked } from '../client/heartbeat.ts'
 import type { Outbox } from '../client/outbox.ts'
-import type { ConvertInput } from '../hearing/conversion.ts'
+import type { ConvertInput } from '../transcription/conversion.ts'
 import type { ConvertedFile } from './pipeline.ts'
-import { overall, STAGES_WITH_SLOT, type Report, type Stage } from '../reports/progress.ts'
-import type { Reporter } from '../reports/reporter-kinds.ts'
+import { overall, STAGES_WITH_SLOT, type Report, type Stage } from '../progress/progress.ts'
+import type { Reporter } from '../progress/reporter-kinds.ts'
 
 export interface JobRunnerParts {
   client: Client

@@ -11,14 +11,14 @@ import {
   writeForms,
   type Artifact,
 } from '../transcript/artifacts.ts'
-import type { ConvertInput, Heard, PipelineParts } from '../hearing/conversion.ts'
+import type { ConvertInput, TranscribedMedia, PipelineParts } from '../transcription/conversion.ts'
 import { readJobOptions } from '../job-options.ts'
-import { listen } from '../hearing/listening.ts'
+import { listen } from '../transcription/transcribe.ts'
 import { renderMarkdown } from '../transcript/markdown.ts'
 import { probe } from '../media/media.ts'
 import type { MediaInfo } from '../media/media-info.ts'
 import { resultMetadata } from '../transcript/metadata.ts'
-import { forwardOnly, overall } from '../reports/progress.ts'
+import { forwardOnly, overall } from '../progress/progress.ts'
 import { readSubtitles, subtitlesToPrefer } from '../transcript/subtitles.ts'
 import { warningsOf } from '../media/tracks.ts'
 import { unsupportedType } from './content-types.ts'
@@ -68,7 +68,7 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
   const kind = isRecording(media) ? 'audio' : sentAs
   await mkdir(workDir, { recursive: true })
   const subtitles = subtitlesToPrefer(media, options)
-  const heard: Heard =
+  const heard: TranscribedMedia =
     (subtitles === null ? await listen(parts, input, media, options) : null) ??
     (await readSubtitles(parts.tools, input, media, subtitles, options))
   const { track, transcript } = heard

@@ -6,7 +6,7 @@ import type { Capacity, Place, Room } from './capacity.ts'
 import { claim } from '../client/claim.ts'
 import type { Contact } from '../client/contact.ts'
 import { giveBack, runJob, type JobRunnerParts } from './job-runner.ts'
-import type { Stage } from '../reports/progress.ts'
+import type { Stage } from '../progress/progress.ts'
 import { pause } from '../client/retry.ts'
 
 export interface WorkerOptions {

@@ -3,7 +3,7 @@ import { hostname } from 'node:os'
 import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder } from '../../shared/lock.ts'
-import { Control } from '../watch/control.ts'
+import { Control } from '../status/control.ts'
 
 /** Results that lie in a folder, and that no agent there delivers. */
 export interface Leftover {

@@ -1,5 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
-import { Turns } from '../turns.ts'
+import { KeyedMutex } from '../keyed-mutex.ts'
 import type { Principal } from './principal.ts'
 import {
   findToken,
@@ -31,7 +31,7 @@ interface Digest {
 export class Tokens {
   readonly #file: TokensFile
   readonly #now: () => number
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedMutex()
   /** What {@link #known} was made of. */
   #read: readonly TokenRecord[] = []
   #known: readonly Digest[] = []

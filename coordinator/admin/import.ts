@@ -11,9 +11,9 @@ import { putAside } from '../storage/quarantine.ts'
 import { syncBelow } from '../storage/sync.ts'
 import { fromOriginal, isOurs, type OriginalJob } from '../storage/original-record.ts'
 import { fromRecord } from '../storage/record.ts'
-import { Artifacts } from '../files/artifacts.ts'
-import { packKnown } from '../files/packed-result.ts'
-import { Results } from '../files/results.ts'
+import { Artifacts } from '../blobs/artifacts.ts'
+import { packKnown } from '../blobs/packed-result.ts'
+import { Results } from '../blobs/results.ts'
 
 export interface ImportOptions {
   /** The original's folder. */

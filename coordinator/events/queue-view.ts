@@ -1,4 +1,4 @@
-import type { DiskSpace } from '../files/disk.ts'
+import type { DiskSpace } from '../blobs/disk.ts'
 import type { Estimates } from '../job/estimate.ts'
 import { sumOf, type Counts, type Tally } from './tally.ts'
 import type { Workers } from '../leases/workers.ts'

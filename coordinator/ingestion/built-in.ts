@@ -2,7 +2,7 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import type { Job } from '../job/job.ts'
-import type { Sources } from '../files/sources.ts'
+import type { Sources } from '../blobs/sources.ts'
 import { declaredKind } from './content-kind.ts'
 import type { ToProcess } from './to-process.ts'
 

@@ -1,6 +1,6 @@
 import { writeJson } from '../../shared/exact-json.ts'
 import { isTrue } from '../../shared/wire-fields.ts'
-import type { FormFields } from '../files/form-fields.ts'
+import type { FormFields } from '../blobs/form-fields.ts'
 import { jsonIn } from './process-request.ts'
 
 /** What `POST /process` has a place for; all else goes to its `processing_options`. */

@@ -10,8 +10,8 @@ import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { lastAttempt, type Job, type JobEvent, type ProcessingJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
-import { packResult } from '../files/packed-result.ts'
-import type { Results } from '../files/results.ts'
+import { packResult } from '../blobs/packed-result.ts'
+import type { Results } from '../blobs/results.ts'
 import type { Processor } from './processors.ts'
 
 export interface LocalAttemptOptions {

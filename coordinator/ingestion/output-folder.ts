@@ -3,8 +3,8 @@ import path from 'node:path'
 import { AppError, isDiskFull, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
 import type { CompletedJob, EndedJob } from '../job/job.ts'
 import { syncDirectory } from '../storage/sync.ts'
-import type { Transcripts } from '../files/transcripts.ts'
-import { Turns } from '../turns.ts'
+import type { Transcripts } from '../blobs/transcripts.ts'
+import { KeyedMutex } from '../keyed-mutex.ts'
 import type { Tried } from '../job/continuation.ts'
 import { stemOf } from './file-stem.ts'
 
@@ -18,7 +18,7 @@ const HEAD_BYTES = 4_096
 export class OutputFolder {
   readonly #dir: string
   readonly #transcripts: Transcripts
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedMutex()
 
   constructor(dir: string, transcripts: Transcripts) {
     this.#dir = dir

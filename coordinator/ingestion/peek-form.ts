@@ -5,9 +5,9 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
-import { FormFields } from '../files/form-fields.ts'
-import { chunksOf } from '../files/request-chunks.ts'
-import { tooLarge } from '../files/body-file.ts'
+import { FormFields } from '../blobs/form-fields.ts'
+import { chunksOf } from '../blobs/request-chunks.ts'
+import { tooLarge } from '../blobs/body-file.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
 import {
   asUploadError,
@@ -15,7 +15,7 @@ import {
   MAX_FORM_OVERHEAD,
   MAX_PARTS,
   tooMany,
-} from '../files/upload.ts'
+} from '../blobs/upload.ts'
 
 /** A form that was looked into. */
 export interface PeekedForm extends Seen {

@@ -1,4 +1,4 @@
-import type { Transcripts } from '../files/transcripts.ts'
+import type { Transcripts } from '../blobs/transcripts.ts'
 import type { AddressGuard } from './address-guard.ts'
 import type { IngestionConfig } from './config.ts'
 import type { StepName } from '../job/continuation.ts'

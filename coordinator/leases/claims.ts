@@ -4,10 +4,10 @@ import { startTimer } from '../../shared/timers.ts'
 import { isOriginal, lastAttempt, type ProcessingJob } from '../job/job.ts'
 import { handedOutAgain } from '../job/lease.ts'
 import type { Jobs } from '../jobs.ts'
-import { Offers } from './offers.ts'
-import { Turns } from '../turns.ts'
+import { JobDispatcher } from './job-dispatcher.ts'
+import { KeyedMutex } from '../keyed-mutex.ts'
 import { Prefetched } from './prefetched.ts'
-import { WaitingLine } from './waiting-line.ts'
+import { LongPolls } from './long-polls.ts'
 import type { Workers } from './workers.ts'
 
 export interface Claim {
@@ -33,16 +33,16 @@ const GIVE_BACK_AGAIN_MS = SECOND
 export class Claims {
   readonly #jobs: Jobs
   readonly #workers: Workers
-  readonly #line = new WaitingLine()
-  readonly #offers: Offers
+  readonly #line = new LongPolls()
+  readonly #dispatcher: JobDispatcher
   readonly #prefetched: Prefetched
-  readonly #turns = new Turns()
+  readonly #turns = new KeyedMutex()
   #closed = false
 
   constructor(jobs: Jobs, workers: Workers) {
     this.#jobs = jobs
     this.#workers = workers
-    this.#offers = new Offers(jobs, workers, this.#line)
+    this.#dispatcher = new JobDispatcher(jobs, workers, this.#line)
     this.#prefetched = new Prefetched(jobs, workers, (job) => this.#offerPrefetched(job))
   }
 
@@ -83,7 +83,7 @@ export class Claims {
   /** Sends all home, and whoever still comes: the coordinator stops. */
   close(): void {
     this.#closed = true
-    this.#offers.close()
+    this.#dispatcher.close()
     this.#line.dismissAll()
   }
 
@@ -108,7 +108,7 @@ export class Claims {
     if (this.#closed || this.#workers.directiveOf(workerId) !== 'run') return []
     const until = this.#jobs.now() + waitMs
     for (;;) {
-      const taken = this.#offers.take(wish, maxJobs)
+      const taken = this.#dispatcher.take(wish, maxJobs)
       const elsewhere = taken.length > 0 || prefetch ? null : this.#prefetched.bestFor(wish)
       if (elsewhere !== null) {
         await this.#prefetched.takeBack(elsewhere)
@@ -119,7 +119,7 @@ export class Claims {
         const jobId = await this.#line.wait(wish, key, left, signal)
         if (jobId === null) return []
         // The rest of the batch comes from what else has become available by now.
-        taken.push(jobId, ...this.#offers.take(wish, maxJobs - 1))
+        taken.push(jobId, ...this.#dispatcher.take(wish, maxJobs - 1))
       }
       if (taken.length === 0) return []
       const claimed = await firmOf(taken.map((jobId) => this.#hold(jobId, request)))
@@ -179,12 +179,12 @@ export class Claims {
     } catch (error) {
       if (!(error instanceof AppError) || !['conflict', 'not_found'].includes(error.code)) {
         // It waits on, for a later call: those in line now would meet the same.
-        this.#offers.putBack(jobId)
+        this.#dispatcher.putBack(jobId)
         throw error
       }
     }
-    const job = this.#offers.putBack(jobId)
-    if (job !== null) this.#offers.offer(job)
+    const job = this.#dispatcher.putBack(jobId)
+    if (job !== null) this.#dispatcher.offer(job)
     return null
   }
 

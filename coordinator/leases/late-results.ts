@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
-import type { Artifacts } from '../files/artifacts.ts'
-import type { PackedResult } from '../files/packed-result.ts'
+import type { Artifacts } from '../blobs/artifacts.ts'
+import type { PackedResult } from '../blobs/packed-result.ts'
 import { attemptOf, type CompletedJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 

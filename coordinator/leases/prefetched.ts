@@ -2,7 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { lastAttempt, type Job, type ProcessingJob } from '../job/job.ts'
 import { meets, requirementsOf } from '../job/requirements.ts'
 import type { Jobs } from '../jobs.ts'
-import type { Wish } from './waiting-line.ts'
+import type { Wish } from './long-polls.ts'
 import type { Workers } from './workers.ts'
 
 /** The jobs that workers have got ready and that wait for a slot there: an idle worker may have them instead. */

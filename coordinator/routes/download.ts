@@ -7,7 +7,7 @@ import type { Context } from 'hono'
 import parseRange from 'range-parser'
 import { isSystemError } from '../../shared/errors.ts'
 import type { Job } from '../job/job.ts'
-import type { OpenSource } from '../files/sources.ts'
+import type { OpenSource } from '../blobs/sources.ts'
 import type { Env } from './http.ts'
 
 const CHUNK_BYTES = 1024 * 1024

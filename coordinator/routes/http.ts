@@ -10,8 +10,8 @@ import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import type { Principal } from '../access/principal.ts'
 import type { BodyRoom, HeldBody } from './body-room.ts'
 import type { Submission } from '../intake.ts'
-import { chunksOf } from '../files/request-chunks.ts'
-import type { FormSource } from '../files/upload.ts'
+import { chunksOf } from '../blobs/request-chunks.ts'
+import type { FormSource } from '../blobs/upload.ts'
 
 /**
  * The request and answer of Node are at hand for what must stream; who asks was found out before any route, and for what

@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { writeJson } from '../../shared/exact-json.ts'
 import { toWire } from '../../shared/keys.ts'
 import type { ClaimedJob } from '../../shared/wire.ts'
-import type { Checkpoint } from '../files/heartbeat-work.ts'
+import type { Checkpoint } from '../blobs/heartbeat-work.ts'
 import type { Env } from './http.ts'
 
 /** A job for a worker, with how far an earlier attempt has come. */

@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Context } from 'hono'
-import type { OpenFile } from '../files/renditions.ts'
+import type { OpenFile } from '../blobs/renditions.ts'
 import { sendStream } from './download.ts'
 import type { Env } from './http.ts'
 

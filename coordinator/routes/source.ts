@@ -1,6 +1,6 @@
 import { Hono } from 'hono'
 import { jobFor } from '../access/ownership.ts'
-import { mediaTypeOf } from '../files/media-type.ts'
+import { mediaTypeOf } from '../blobs/media-type.ts'
 import type { Services } from '../services.ts'
 import { sendSource } from './download.ts'
 import type { Env } from './http.ts'

@@ -1,5 +1,5 @@
 import { readFile, writeFile } from 'node:fs/promises'
-import { readWavHeader } from '../../agent/media/wav.ts'
+import { readWavHeader } from '../../agent/audio/wav.ts'
 
 const RATE = 16_000
 const SAMPLE_BYTES = 2

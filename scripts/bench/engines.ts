@@ -2,8 +2,12 @@ import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
-import { openKit } from '../../agent/kit.ts'
-import { addMediaSettings, mediaSettings, type MediaSettings } from '../../agent/media-settings.ts'
+import { openToolchain } from '../../agent/toolchain.ts'
+import {
+  addMediaSettings,
+  mediaSettings,
+  type MediaSettings,
+} from '../../agent/settings/media-settings.ts'
 import { prepareEngines, type Engines } from '../engines/prepare.ts'
 import { overhead } from './overhead.ts'
 import { median, type Measure } from './report.ts'
@@ -51,7 +55,7 @@ function settingsOf(flags: readonly string[]): MediaSettings {
 
 /** The median time of a clip of 7 s, once all is ready that stays. */
 async function shortJob(folder: string, flags: readonly string[]): Promise<number> {
-  const kit = await openKit(settingsOf(flags), { signal, tell: () => undefined })
+  const kit = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
   try {
     await kit.prepare(signal)
     const times: number[] = []
@@ -67,14 +71,17 @@ async function moonshine(folder: string, anew: boolean): Promise<number> {
   if (!anew) return await shortJob(folder, flags)
   const times: number[] = []
   for (let round = 0; round <= ROUNDS; round++) {
-    const kit = await openKit(settingsOf(flags), { signal, tell: () => undefined })
+    const kit = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
     times.push(await once(kit, folder))
     await kit.close()
   }
   return median(times.slice(1))
 }
 
-async function once(kit: Awaited<ReturnType<typeof openKit>>, folder: string): Promise<number> {
+async function once(
+  kit: Awaited<ReturnType<typeof openToolchain>>,
+  folder: string,
+): Promise<number> {
   const workDir = path.join(folder, 'short')
   await mkdir(workDir, { recursive: true })
   const from = performance.now()
@@ -92,7 +99,7 @@ async function once(kit: Awaited<ReturnType<typeof openKit>>, folder: string): P
 }
 
 async function besideEngine(flags: readonly string[], folder: string): Promise<Measure[]> {
-  const kit = await openKit(settingsOf(flags), { signal, tell: () => undefined })
+  const kit = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
   try {
     return await overhead(kit.choice.engine, flags, folder)
   } finally {

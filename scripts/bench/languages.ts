@@ -3,8 +3,8 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { execa } from 'execa'
-import { openKit, type Kit } from '../../agent/kit.ts'
-import { addMediaSettings, mediaSettings } from '../../agent/media-settings.ts'
+import { openToolchain, type Toolchain } from '../../agent/toolchain.ts'
+import { addMediaSettings, mediaSettings } from '../../agent/settings/media-settings.ts'
 import { openTools } from '../../agent/media/open-tools.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Measure } from './report.ts'
@@ -44,7 +44,7 @@ export async function languages(folder: string): Promise<Measure[]> {
   const settings = mediaSettings(
     addMediaSettings(new Command()).parse(flags, { from: 'user' }).opts(),
   )
-  const kit = await openKit(settings, { signal, tell: () => undefined })
+  const kit = await openToolchain(settings, { signal, tell: () => undefined })
   const { ffmpeg } = await openTools(settings, { dir: settings.modelsDir, signal })
   try {
     const measures: Measure[] = []
@@ -78,7 +78,7 @@ export async function languages(folder: string): Promise<Measure[]> {
 }
 
 async function measure(
-  kit: Kit,
+  kit: Toolchain,
   name: string,
   sourcePath: string,
   expected: 'English' | 'not English',
@@ -89,7 +89,7 @@ async function measure(
 }
 
 /** Whether the result claims to be English, says that it is not certain, or is refused. */
-async function verdict(kit: Kit, sourcePath: string): Promise<string> {
+async function verdict(kit: Toolchain, sourcePath: string): Promise<string> {
   const workDir = await mkdtemp(path.join(path.dirname(sourcePath), 'work-'))
   try {
     const { transcript } = await kit.pipeline.convert({

@@ -1,7 +1,7 @@
 import { mkdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { runChild } from '../../agent/host/child.ts'
+import { runChild } from '../../agent/process/run-child.ts'
 import type { Engine, SpeechOptions } from '../../agent/engines/engine.ts'
 import { childEnv } from '../../shared/child-env.ts'
 import { CLIPS } from '../../agent/selftest/clips.ts'

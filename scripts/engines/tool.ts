@@ -1,4 +1,4 @@
-import { runChild, type ChildOptions } from '../../agent/host/child.ts'
+import { runChild, type ChildOptions } from '../../agent/process/run-child.ts'
 import { AppError } from '../../shared/errors.ts'
 
 export interface ToolOptions extends Omit<ChildOptions, 'onLine'> {

@@ -167,15 +167,15 @@ export class SoakAgent {
       })
       const orders = answer?.body['jobs'] as { order: string }[] | undefined
       const order = orders?.[0]?.order
-      const isTold = order !== undefined && order !== 'continue'
+      const isShown = order !== undefined && order !== 'continue'
       if (order === 'continue') this.#heard(job, askedAt)
       this.#record(
         'beat',
         job,
         askedAt,
-        order === undefined ? 'unknown' : isTold ? 'refused' : 'done',
+        order === undefined ? 'unknown' : isShown ? 'refused' : 'done',
       )
-      if (isTold) {
+      if (isShown) {
         const span = records.working.get(attemptKey(job.job_id, job.attempt))
         if (span !== undefined && order !== 'lost') span.until = askedAt
         return false

@@ -154,9 +154,9 @@ async function drained(keeper: Keeper, records: Records): Promise<void> {
     changes = keeper.log.length
     const jobs = (await keeper.health())?.['jobs'] as Record<string, number> | undefined
     const isIdle = jobs !== undefined && jobs['pending'] === 0 && jobs['processing'] === 0
-    const isTold = untold(records, keeper).length === 0
-    if (isIdle && isTold) return
-    patienceMs = isTold ? DRAIN_MS : HOOK_MS
+    const isShown = untold(records, keeper).length === 0
+    if (isIdle && isShown) return
+    patienceMs = isShown ? DRAIN_MS : HOOK_MS
     await delay(200)
   }
 }

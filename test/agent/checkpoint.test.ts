@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { readCheckpoint } from '../../agent/hearing/checkpoint.ts'
+import { readCheckpoint } from '../../agent/transcription/checkpoint.ts'
 
 const SPEECH = [
   { start: 1, end: 4 },

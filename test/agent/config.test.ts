@@ -10,9 +10,9 @@ import {
   startSettings,
   type Flags,
   type StartSettings,
-} from '../../agent/config.ts'
-import { addMediaSettings } from '../../agent/media-settings.ts'
-import { addWorkerSettings } from '../../agent/worker-settings.ts'
+} from '../../agent/settings/start-settings.ts'
+import { addMediaSettings } from '../../agent/settings/media-settings.ts'
+import { addWorkerSettings } from '../../agent/settings/worker-settings.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()

@@ -4,19 +4,19 @@ import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Command } from 'commander'
-import { addLogSettings, startSettings } from '../../agent/config.ts'
+import { addLogSettings, startSettings } from '../../agent/settings/start-settings.ts'
 import { Converters } from '../../agent/converters/converters.ts'
 import { ratioIn } from '../../agent/converters/line-progress.ts'
 import { filesOf } from '../../agent/converters/program-files.ts'
 import { openEquipment } from '../../agent/equipment.ts'
-import type { ConvertInput } from '../../agent/hearing/conversion.ts'
-import { Slots } from '../../agent/host/slots.ts'
-import { addMediaSettings } from '../../agent/media-settings.ts'
+import type { ConvertInput } from '../../agent/transcription/conversion.ts'
+import { Slots } from '../../agent/gpu/slots.ts'
+import { addMediaSettings } from '../../agent/settings/media-settings.ts'
 import type { SandboxKind } from '../../agent/media/sandbox.ts'
-import type { Progress } from '../../agent/reports/progress.ts'
-import { Quiet } from '../../agent/reports/quiet.ts'
+import type { Progress } from '../../agent/progress/progress.ts'
+import { ExpectedSilence } from '../../agent/progress/expected-silence.ts'
 import { failureOf } from '../../agent/work/failure.ts'
-import { addWorkerSettings } from '../../agent/worker-settings.ts'
+import { addWorkerSettings } from '../../agent/settings/worker-settings.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
@@ -89,7 +89,7 @@ describe('a converter', () => {
       for (const line of ['loading', 'page 1 of 4', '50 %', '1/4', 'page 4 of 4']) console.error(line)
       console.log('text')`
     const { convert, seen } = await scene(code)
-    const quiet = new Quiet()
+    const quiet = new ExpectedSilence()
     let quietMs = 0
     const report = (progress: Progress): void => {
       seen.push(progress)

@@ -3,12 +3,12 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { deliver } from '../../agent/client/delivery.ts'
-import type { Parcel } from '../../agent/client/parcel.ts'
+import type { DeliveryRecord } from '../../agent/client/delivery-record.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { clientOf, json, startServer, type Seen } from './fake-server.ts'
 
 const folder = tempFolder()
-const parcel: Parcel = {
+const parcel: DeliveryRecord = {
   jobId: 'j1',
   attempt: 2,
   result: { success: true, content: '# Talk', leaseToken: 'lease' },

@@ -8,9 +8,9 @@ import {
   parseNvidiaQuery,
   parseRocm,
   withParts,
-} from '../../agent/host/device-text.ts'
-import type { Device } from '../../agent/host/device.ts'
-import { findDevices } from '../../agent/host/devices.ts'
+} from '../../agent/gpu/device-text.ts'
+import type { Device } from '../../agent/gpu/device.ts'
+import { findDevices } from '../../agent/gpu/devices.ts'
 import { gone, tempFolder, until } from './fixtures.ts'
 import { recorded, replay } from './recorded/nvidia-smi/replayed.ts'
 

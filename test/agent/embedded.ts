@@ -1,10 +1,10 @@
 import { mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
 import { after } from 'node:test'
-import { createMoonshine } from '../../agent/engines/moonshine.ts'
-import type { ConvertInput, PipelineParts } from '../../agent/hearing/conversion.ts'
-import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
-import { Slots } from '../../agent/host/slots.ts'
+import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
+import type { ConvertInput, PipelineParts } from '../../agent/transcription/conversion.ts'
+import { createVoiceDetector } from '../../agent/audio/voice-detector.ts'
+import { Slots } from '../../agent/gpu/slots.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { createPipeline, type Converted, type Pipeline } from '../../agent/work/pipeline.ts'
 import { testTools } from './fixtures.ts'
@@ -15,7 +15,7 @@ export async function embeddedPipeline(other: Partial<PipelineParts> = {}): Prom
     tools: await testTools(),
     engine: createMoonshine({ modelsDir: modelsDir() }),
     slots: new Slots([{ index: 0, gpu: null }]),
-    finder: createSpeechFinder({ dir: modelsDir() }),
+    finder: createVoiceDetector({ dir: modelsDir() }),
     speakers: { always: false, prefix: 'Speaker_', models: null },
     models: [],
     ...other,

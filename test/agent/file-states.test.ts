@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { decode, probe } from '../../agent/media/media.ts'
 import { warningsOf } from '../../agent/media/tracks.ts'
-import { readWavHeader } from '../../agent/media/wav.ts'
+import { readWavHeader } from '../../agent/audio/wav.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
 

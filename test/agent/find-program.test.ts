@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { findProgram } from '../../agent/host/find-program.ts'
+import { findProgram } from '../../agent/process/find-program.ts'
 import { tempFolder } from './fixtures.ts'
 
 const folder = tempFolder()

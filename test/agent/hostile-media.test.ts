@@ -13,7 +13,7 @@ import {
   readingLimits,
   watchingLimits,
 } from '../../agent/media/child-limits.ts'
-import { createMoonshine } from '../../agent/engines/moonshine.ts'
+import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
 import { keyFrames } from '../../agent/media/keyframes.ts'
 import { extractSubtitles } from '../../agent/media/extract-subtitles.ts'
 import { decode, probe } from '../../agent/media/media.ts'
@@ -22,8 +22,8 @@ import { refusal } from '../../agent/media/media-refusal.ts'
 import { limitOf, runTool, type ToolRun } from '../../agent/media/media-tool.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { createPipeline } from '../../agent/work/pipeline.ts'
-import { Slots } from '../../agent/host/slots.ts'
-import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
+import { Slots } from '../../agent/gpu/slots.ts'
+import { createVoiceDetector } from '../../agent/audio/voice-detector.ts'
 import { AppError, isRetryable, type ErrorCode } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeMute, tempFolder, testTools } from './fixtures.ts'
 import { aviWithSubtitles, matroska, wav } from './hostile-files.ts'
@@ -270,7 +270,7 @@ describe('a film whose every word is meant to harm', () => {
     tools,
     engine,
     slots: new Slots([{ index: 0, gpu: null }]),
-    finder: createSpeechFinder({ dir: modelsDir() }),
+    finder: createVoiceDetector({ dir: modelsDir() }),
     speakers: { always: false, prefix: 'Speaker_', models: null },
     models: [],
   })

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { ensureModel, pullModel } from '../../agent/models/models.ts'
 import { MODELS } from '../../agent/models/catalogue.ts'
 import { listModels, verifyModel } from '../../agent/models/status.ts'
-import type { FetchPackage } from '../../agent/host/npm-package.ts'
+import type { FetchPackage } from '../../agent/process/npm-package.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from './fixtures.ts'
 

@@ -4,13 +4,13 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { execa } from 'execa'
 import type { SpeechOptions, TranscribeRequest } from '../../agent/engines/engine.ts'
-import { createMoonshine } from '../../agent/engines/moonshine.ts'
-import { MoonshineProcess } from '../../agent/engines/moonshine-process.ts'
+import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
+import { MoonshineProcess } from '../../agent/engines/moonshine/process.ts'
 import { ensureModel } from '../../agent/models/models.ts'
 import { modelsDir } from '../../agent/paths.ts'
-import type { Span } from '../../agent/speech/span.ts'
-import { findSpeech } from '../../agent/speech/vad.ts'
-import { readWavHeader } from '../../agent/media/wav.ts'
+import type { Span } from '../../agent/audio/span.ts'
+import { findSpeech } from '../../agent/audio/vad.ts'
+import { readWavHeader } from '../../agent/audio/wav.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, gone, tempFolder } from './fixtures.ts'
@@ -213,7 +213,7 @@ describe('MoonshineProcess', () => {
   })
 
   it('ends when its parent is killed', async () => {
-    const module = moduleUrl(new URL('../../agent/engines/moonshine-process.ts', import.meta.url))
+    const module = moduleUrl(new URL('../../agent/engines/moonshine/process.ts', import.meta.url))
     const script = `
       import { MoonshineProcess } from ${JSON.stringify(module)}
       const recognizer = new MoonshineProcess()

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
-import { isAboutForm, isBusy, serverFailure } from '../../agent/engines/openai-failure.ts'
-import { endpointsOf } from '../../agent/engines/openai-fields.ts'
-import { readAnswer } from '../../agent/engines/openai-json.ts'
+import { isAboutForm, isBusy, serverFailure } from '../../agent/engines/openai-api/failure.ts'
+import { endpointsOf } from '../../agent/engines/openai-api/fields.ts'
+import { readAnswer } from '../../agent/engines/openai-api/json.ts'
 import { AppError } from '../../shared/errors.ts'
 
 const recorded = async (name: string): Promise<Buffer> =>

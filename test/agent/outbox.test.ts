@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Outbox, type OutboxOptions } from '../../agent/client/outbox.ts'
-import type { Parcel } from '../../agent/client/parcel.ts'
+import type { DeliveryRecord } from '../../agent/client/delivery-record.ts'
 import { Refusal, Unreachable } from '../../agent/client/retry.ts'
 
 const away = new Unreachable('away', null)
-const parcel: Parcel = {
+const parcel: DeliveryRecord = {
   jobId: 'j1',
   attempt: 2,
   result: {
@@ -164,7 +164,7 @@ describe('a parcel', () => {
     await first.close()
     assert.equal(await delivery, 'kept')
     assert.deepEqual(await files(folder), ['j1.2.json'])
-    const sent: Parcel[] = []
+    const sent: DeliveryRecord[] = []
     const second = await openBox(t, folder, {
       deliver: async (one) => void sent.push(one),
     })
@@ -220,7 +220,7 @@ describe('a parcel', () => {
   })
 })
 
-const withFiles: Parcel = { ...parcel, artifacts: ['a.jpg', 'b.jpg'] }
+const withFiles: DeliveryRecord = { ...parcel, artifacts: ['a.jpg', 'b.jpg'] }
 
 /** A folder of two files, as an attempt leaves it. */
 async function makeFiles(parent: string): Promise<string> {
@@ -282,7 +282,7 @@ describe('a parcel with files', () => {
 
   it('goes without them when they cannot be kept', async (t) => {
     const lost: unknown[] = []
-    const sent: Parcel[] = []
+    const sent: DeliveryRecord[] = []
     const folder = await folderOf(t)
     const outbox = await openBox(t, folder, {
       deliver: async (one) => void sent.push(one),

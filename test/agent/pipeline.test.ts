@@ -3,13 +3,13 @@ import { createHash, randomBytes } from 'node:crypto'
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
-import { createMoonshine } from '../../agent/engines/moonshine.ts'
+import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
 import { modelsDir } from '../../agent/paths.ts'
-import type { ConvertInput } from '../../agent/hearing/conversion.ts'
+import type { ConvertInput } from '../../agent/transcription/conversion.ts'
 import { createPipeline, type Converted } from '../../agent/work/pipeline.ts'
-import { STAGES, type Progress } from '../../agent/reports/progress.ts'
-import { Slots } from '../../agent/host/slots.ts'
-import { createSpeechFinder } from '../../agent/hearing/speech-finder.ts'
+import { STAGES, type Progress } from '../../agent/progress/progress.ts'
+import { Slots } from '../../agent/gpu/slots.ts'
+import { createVoiceDetector } from '../../agent/audio/voice-detector.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import {
@@ -40,7 +40,7 @@ const pipeline = createPipeline({
   tools: await testTools(),
   engine,
   slots,
-  finder: createSpeechFinder({ dir: modelsDir() }),
+  finder: createVoiceDetector({ dir: modelsDir() }),
   speakers: { always: false, prefix: 'Speaker_', models: null },
   models: [],
 })

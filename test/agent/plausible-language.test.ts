@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { disagreement, playedAt } from '../../agent/engines/second-hearing.ts'
-import { verdictOf, type Verdict } from '../../agent/hearing/plausible-language.ts'
+import { disagreement, playedAt } from '../../agent/engines/moonshine/second-pass.ts'
+import { verdictOf, type Verdict } from '../../agent/transcription/plausible-language.ts'
 
 describe('a second hearing', () => {
   it('is of the same speech, slower or faster', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
 import { Capacity } from '../../agent/work/capacity.ts'
-import { Slots } from '../../agent/host/slots.ts'
+import { Slots } from '../../agent/gpu/slots.ts'
 import { MARK } from './fake-server.ts'
 import { converted, gate, scene, Watch, type SceneOptions } from './worker-scene.ts'
 

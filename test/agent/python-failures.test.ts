@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { failureOf } from '../../agent/python/failures.ts'
+import { failureOf } from '../../agent/engines/python/failures.ts'
 
 const outcome = { exitCode: 1, signal: null, stdout: '', stderr: '' }
 const trace = (line: string) =>

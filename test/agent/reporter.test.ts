@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import { LineReporter } from '../../agent/reports/line-reporter.ts'
-import type { Progress } from '../../agent/reports/progress.ts'
-import { progressText, speedOf, Stopwatch } from '../../agent/reports/progress-text.ts'
-import type { Level } from '../../agent/reports/reporter-kinds.ts'
-import { SpinnerReporter } from '../../agent/reports/spinner-reporter.ts'
+import { LineReporter } from '../../agent/progress/line-reporter.ts'
+import type { Progress } from '../../agent/progress/progress.ts'
+import { progressText, speedOf, Stopwatch } from '../../agent/progress/progress-text.ts'
+import type { Level } from '../../agent/progress/reporter-kinds.ts'
+import { SpinnerReporter } from '../../agent/progress/spinner-reporter.ts'
 import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 function lines(level: Level = 'info', times = false) {
@@ -143,7 +143,7 @@ describe('on a terminal', () => {
 })
 
 describe('createReporter', () => {
-  const MODULE = moduleUrl(new URL('../../agent/reports/reporter.ts', import.meta.url))
+  const MODULE = moduleUrl(new URL('../../agent/progress/reporter.ts', import.meta.url))
 
   /** What a program that tells one thing writes, with a stream that claims to be a terminal of this width. */
   async function tell(format: 'text' | 'json' | 'none', columns: number, plain: boolean) {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, it, mock } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Device } from '../../agent/host/device.ts'
-import { planSlots } from '../../agent/host/slot-plan.ts'
-import { slotEnv, Slots, type Slot } from '../../agent/host/slots.ts'
+import type { Device } from '../../agent/gpu/device.ts'
+import { planSlots } from '../../agent/gpu/slot-plan.ts'
+import { slotEnv, Slots, type Slot } from '../../agent/gpu/slots.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 
 const signal = new AbortController().signal

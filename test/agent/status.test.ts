@@ -4,12 +4,12 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { describe, it, type TestContext } from 'node:test'
 import { execa } from 'execa'
-import { Control } from '../../agent/watch/control.ts'
-import { askAgents } from '../../agent/watch/control-client.ts'
-import { hostAndPort } from '../../agent/setting-values.ts'
-import { statusText } from '../../agent/watch/status-text.ts'
-import { Watched } from '../../agent/watch/watched.ts'
-import { SILENT } from '../../agent/reports/json-reporter.ts'
+import { Control } from '../../agent/status/control.ts'
+import { askAgents } from '../../agent/status/control-client.ts'
+import { hostAndPort } from '../../agent/settings/setting-values.ts'
+import { statusText } from '../../agent/status/status-text.ts'
+import { JobTracker } from '../../agent/status/job-tracker.ts'
+import { SILENT } from '../../agent/progress/json-reporter.ts'
 import { openWorkspace } from '../../agent/work/workspace.ts'
 import { programCode, run, startCoordinator } from '../../scripts/processes.ts'
 import { lockFolder, visitLock } from '../../shared/lock.ts'
@@ -126,7 +126,7 @@ describe('the control socket of an agent', () => {
 
 describe('the status of an agent', () => {
   it('is told on lines that no name of a file can break', () => {
-    const watched = new Watched(SILENT, () => 1_000)
+    const watched = new JobTracker(SILENT, () => 1_000)
     const activity = watched.begin('j1', 'a\n\u001b[2Jb.mp3')
     activity.update({ stage: 'transcribing', ratio: 0.425 })
     watched.begin('j2', 'x').failed('broken')
@@ -149,7 +149,7 @@ describe('the status of an agent', () => {
   })
 
   it('counts how attempts ended, and the seconds of what is done', () => {
-    const watched = new Watched(SILENT)
+    const watched = new JobTracker(SILENT)
     const activity = watched.begin('j1', 'a')
     activity.update({ stage: 'transcribing', ratio: 0.5, mediaSeconds: 90 })
     activity.update({ stage: 'uploading', ratio: 0.98 })

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { decode, probe } from '../../agent/media/media.ts'
-import { WavReader } from '../../agent/media/wav.ts'
+import { WavReader } from '../../agent/audio/wav.ts'
 import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
 
 const folder = tempFolder()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { readWavHeader, WavReader } from '../../agent/media/wav.ts'
+import { readWavHeader, WavReader } from '../../agent/audio/wav.ts'
 import type { AppError } from '../../shared/errors.ts'
 import { CLIPS, tempFolder } from './fixtures.ts'
 

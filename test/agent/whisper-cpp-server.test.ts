@@ -5,12 +5,12 @@ import { after, describe, it } from 'node:test'
 import { z } from 'zod'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
 import type { Engine } from '../../agent/engines/engine.ts'
-import { whisperCpp } from '../../agent/engines/whisper-cpp.ts'
+import { whisperCpp } from '../../agent/engines/whisper-cpp/definition.ts'
 import {
   inferenceFields,
   parseDetection,
   parseInference,
-} from '../../agent/engines/whisper-cpp-wire.ts'
+} from '../../agent/engines/whisper-cpp/wire.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'

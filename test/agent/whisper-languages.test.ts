@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { languageCode, whisperLanguage } from '../../agent/engines/whisper-languages.ts'
+import { languageCode, whisperLanguage } from '../../agent/engines/whisper/languages.ts'
 
 describe("Whisper's languages", () => {
   it('are known by code and by name, in any case', () => {

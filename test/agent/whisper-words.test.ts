@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { wordsFromTokens } from '../../agent/engines/whisper-words.ts'
+import { wordsFromTokens } from '../../agent/engines/whisper/words.ts'
 
 const tokens = (...texts: string[]) =>
   texts.map((text, i) => ({ text, start: i * 0.5, end: i * 0.5 + 0.4 }))

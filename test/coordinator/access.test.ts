@@ -8,7 +8,7 @@ import { ROLES, type Role } from '../../coordinator/access/roles.ts'
 import { Tokens, type NewToken } from '../../coordinator/access/tokens.ts'
 import { createApp } from '../../coordinator/app.ts'
 import { assemble } from '../../coordinator/assemble.ts'
-import { MediaRoots } from '../../coordinator/files/media-roots.ts'
+import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import {

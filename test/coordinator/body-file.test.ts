@@ -5,7 +5,7 @@ import { createServer, request } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import path from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { receiveFile } from '../../coordinator/files/body-file.ts'
+import { receiveFile } from '../../coordinator/blobs/body-file.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 

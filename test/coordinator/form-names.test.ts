@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { cleanName } from '../../coordinator/files/upload.ts'
+import { cleanName } from '../../coordinator/blobs/upload.ts'
 import { startRunning } from './running.ts'
 
 const AIOHTTP = 'Python/3.11 aiohttp/3.14.5'

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:
 import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
-import { receivedOf } from '../../coordinator/files/transcript-work.ts'
+import { receivedOf } from '../../coordinator/blobs/transcript-work.ts'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { afterTry, again, startContinuation } from '../../coordinator/job/continuation.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'

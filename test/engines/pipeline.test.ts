@@ -3,9 +3,9 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { openKit, type Kit } from '../../agent/kit.ts'
+import { openToolchain, type Toolchain } from '../../agent/toolchain.ts'
 import type { Converted } from '../../agent/work/pipeline.ts'
-import type { Progress } from '../../agent/reports/progress.ts'
+import type { Progress } from '../../agent/progress/progress.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { run, startCoordinator } from '../../scripts/processes.ts'
 import type { Segment, Word } from '../../shared/transcript.ts'
@@ -26,7 +26,7 @@ interface Result {
 }
 
 async function convert(
-  kit: Kit,
+  kit: Toolchain,
   file: string,
   taskOptions: Record<string, unknown> = {},
 ): Promise<Result> {
@@ -116,11 +116,11 @@ for (const { title, name, model, flags } of await realEngines()) {
     })
 
     describe('in one process', () => {
-      let kit: Kit
+      let kit: Toolchain
       let processes: ReturnType<typeof watchFamily>
       before(async () => {
         processes = watchFamily(process.pid)
-        kit = await openKit(settingsOf(flags), { signal, tell: () => undefined })
+        kit = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
         await kit.prepare(signal)
       })
       after(() => kit.close())

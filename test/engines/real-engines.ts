@@ -1,6 +1,10 @@
 import path from 'node:path'
 import { Command } from 'commander'
-import { addMediaSettings, mediaSettings, type MediaSettings } from '../../agent/media-settings.ts'
+import {
+  addMediaSettings,
+  mediaSettings,
+  type MediaSettings,
+} from '../../agent/settings/media-settings.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
 
 /** An engine as a person chooses it. */

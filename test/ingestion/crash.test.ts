@@ -107,7 +107,7 @@ class Upload {
   /** What the coordinator has answered, if it has. */
   jobId: string | null = null
   readonly #told = new EventEmitter()
-  isTold = false
+  isShown = false
 
   constructor(random: () => number, webhook: string) {
     const content = Buffer.alloc(Math.ceil(random() * 60_000), this.key)
@@ -124,13 +124,13 @@ class Upload {
   }
 
   tell(): void {
-    this.isTold = true
+    this.isShown = true
     this.#told.emit('told')
   }
 
   /** When its webhook has come for the first time. */
   async told(): Promise<void> {
-    if (!this.isTold) await once(this.#told, 'told')
+    if (!this.isShown) await once(this.#told, 'told')
   }
 }
 
@@ -154,7 +154,8 @@ async function beClient(scene: Scene): Promise<void> {
     const upload = new Upload(random, receiver.url)
     uploads.set(upload.filename, upload)
     await lives.ask(async (api) => await send(api, upload, course))
-    if (!upload.isTold && course.phases.get(upload) === 'uploading') course.enter(upload, 'waiting')
+    if (!upload.isShown && course.phases.get(upload) === 'uploading')
+      course.enter(upload, 'waiting')
     // Some have not understood the answer.
     if (random() < 0.2) await lives.ask(async (api) => await send(api, upload, null))
     await upload.told()
@@ -220,7 +221,7 @@ async function beWorker(scene: Scene, workerId: string): Promise<void> {
         course.enter(upload, 'result under way')
         await json(`${api}/remote-jobs/${jobId}/result`, 'PUT', result)
       })
-      if (!upload.isTold) course.enter(upload, 'webhook under way')
+      if (!upload.isShown) course.enter(upload, 'webhook under way')
     }
   }
 }

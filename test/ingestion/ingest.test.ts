@@ -6,9 +6,9 @@ import { describe, test, type TestContext } from 'node:test'
 import { documentOf, ingestStep } from '../../coordinator/ingestion/ingest.ts'
 import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
 import { hasEnded, type CompletedJob, type EndedJob } from '../../coordinator/job/job.ts'
-import { Renditions } from '../../coordinator/files/renditions.ts'
-import { Results } from '../../coordinator/files/results.ts'
-import { Transcripts } from '../../coordinator/files/transcripts.ts'
+import { Renditions } from '../../coordinator/blobs/renditions.ts'
+import { Results } from '../../coordinator/blobs/results.ts'
+import { Transcripts } from '../../coordinator/blobs/transcripts.ts'
 import { after, CLAIM, oneOfEach, pendingJob, result } from '../coordinator/example-jobs.ts'
 import {
   claimedJob,

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { chmod, mkdir, readlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { findProgram } from '../../agent/host/find-program.ts'
+import { findProgram } from '../../agent/process/find-program.ts'
 import { testEnvironment } from '../../scripts/tests/environment.ts'
 import { tempFolder } from '../agent/fixtures.ts'
 

@@ -3,9 +3,9 @@ import { readFile } from 'node:fs/promises'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import { findProgram } from '../../agent/host/find-program.ts'
+import { findProgram } from '../../agent/process/find-program.ts'
 import { converterCommands, converterText } from '../../shared/converter-command.ts'
-import { systemdUnit } from '../../agent/host/systemd-unit.ts'
+import { systemdUnit } from '../../agent/commands/systemd-unit.ts'
 
 const DEPLOY = fileURLToPath(new URL('../../scripts/deploy/', import.meta.url))
 const UNITS = ['morag-agent.service', 'morag-coordinator.service']

@@ -1,0 +1,198 @@
+import type { Segment, Word } from '../../shared/transcript.ts'
+import { totalLength, type Span } from './span.ts'
+
+/** What the engine is given at once: stretches of a recording with speech in them, joined to one piece of audio. */
+export interface Part {
+  /** What is cut out and joined, in seconds of the recording: ascending and apart from each other. */
+  audio: readonly Span[]
+  /** Where speech is in it, in seconds of the recording. */
+  speech: readonly Span[]
+}
+
+/** IdleTimeout up to this is left as it is: pauses help an engine to find its sentences. */
+const KEEP_GAP = 4
+/** What is left of a longer one, on each side: enough that nothing joins over it. */
+const KEEP_SIDE = 1
+/** What a part has around its first and last speech, where there is so much. */
+const PAD = 0.5
+/** A part is not closed before it is so full. */
+const LEAST_SHARE = 0.5
+
+/**
+ * Speech put into parts of up to `partSeconds` of audio each, cut at the longest pause that is in the right place. A part
+ * depends on nothing but where it begins, so that work that was cut off goes on with the same parts.
+ * @param speech ascending, apart or touching, in seconds.
+ * @param totalSeconds how long the recording is.
+ * @param doneUntil the end of a part, after which to go on.
+ */
+export function planParts(
+  speech: readonly Span[],
+  partSeconds: number,
+  totalSeconds: number,
+  doneUntil = 0,
+): Part[] {
+  const parts: Part[] = []
+  const first = speech.findIndex(({ start }) => start >= doneUntil)
+  for (let from = first; from >= 0 && from < speech.length;) {
+    const to = endOfPart(speech, from, partSeconds)
+    const spans = speech.slice(from, to)
+    const [before, after] = [speech[from - 1]?.end, speech[to]?.start]
+    const begin = spans[0]!.start
+    const last = spans.at(-1)!.end
+    const start = begin - padding(before === undefined ? begin : (begin - before) / 2)
+    const end = last + padding(after === undefined ? totalSeconds - last : (after - last) / 2)
+    parts.push({ audio: audioOf(spans, start, end), speech: spans })
+    from = to
+  }
+  return parts
+}
+
+/** What a part takes of the silence beside it: half of a pause, as the other half is the next part's. */
+function padding(silence: number): number {
+  return Math.min(PAD, Math.max(0, silence))
+}
+
+/** How long a part's piece of audio is, in seconds. */
+export function lengthOf(part: Part): number {
+  return totalLength(part.audio)
+}
+
+/** Index of the first span that is not in the part that begins with span `from`. */
+function endOfPart(speech: readonly Span[], from: number, partSeconds: number): number {
+  let length = speech[from]!.end - speech[from]!.start
+  let best = from + 1
+  let longest = -1
+  for (let at = from + 1; at < speech.length; at++) {
+    const gap = speech[at]!.start - speech[at - 1]!.end
+    if (length >= partSeconds * LEAST_SHARE && gap >= longest) {
+      longest = gap
+      best = at
+    }
+    length += Math.min(gap, KEEP_GAP) + speech[at]!.end - speech[at]!.start
+    if (length > partSeconds) return longest < 0 ? at : best
+  }
+  return speech.length
+}
+
+function audioOf(spans: readonly Span[], start: number, end: number): Span[] {
+  const audio: Span[] = [{ start, end }]
+  for (const [i, span] of spans.entries()) {
+    const before = spans[i - 1]
+    if (before === undefined || span.start - before.end <= KEEP_GAP) continue
+    audio.at(-1)!.end = before.end + KEEP_SIDE
+    audio.push({ start: span.start - KEEP_SIDE, end })
+  }
+  return audio
+}
+
+/** Where speech is in a part's piece of audio, in seconds of the piece. */
+export function speechInPiece(part: Part): Span[] {
+  return part.speech.map(({ start, end }) => ({
+    start: toPiece(part, start),
+    end: toPiece(part, end),
+  }))
+}
+
+function toPiece({ audio }: Part, at: number): number {
+  let before = 0
+  for (const { start, end } of audio) {
+    if (at <= end) return before + Math.max(0, at - start)
+    before += end - start
+  }
+  return before
+}
+
+/** A time of the piece in the recording; where two stretches were joined, `side` says to which the time belongs. */
+function toRecording({ audio }: Part, at: number, side: 'start' | 'end'): number {
+  let before = 0
+  for (const { start, end } of audio) {
+    const length = end - start
+    const within = side === 'start' ? at < before + length : at <= before + length
+    if (within) return start + Math.max(0, at - before)
+    before += length
+  }
+  return audio.at(-1)!.end
+}
+
+/**
+ * What was recognised in a part's piece, with the times of the recording: to the millisecond, ascending, within the part.
+ * A time that is no number is that of what came before.
+ * A segment that goes over a joint is cut there when it has words.
+ */
+export function restore<S extends Segment>(part: Part, segments: readonly S[]): S[] {
+  const restored: S[] = []
+  const length = lengthOf(part)
+  let reached = part.audio[0]!.start
+  const ordered = timed(segments).toSorted((a, b) => a.start - b.start)
+  for (const segment of ordered.flatMap((one) => cutAtJoints(part, one))) {
+    const from = Math.min(segment.start, length)
+    const start = Math.max(reached, toRecording(part, from, 'start'))
+    const end = Math.max(start, toRecording(part, Math.min(segment.end, length), 'end'))
+    const words = segment.words?.map((word) => inside(part, word, start, end))
+    restored.push({
+      ...segment,
+      start: ms(start),
+      end: ms(end),
+      ...(words === undefined ? {} : { words }),
+    })
+    reached = end
+  }
+  return restored
+}
+
+/** The same with numbers for all times, where an engine lost one. */
+function timed<S extends Segment>(segments: readonly S[]): S[] {
+  let reached = 0
+  const known = (at: number): number => (reached = Number.isFinite(at) ? at : reached)
+  return segments.map((segment) => {
+    const start = known(segment.start)
+    const words = segment.words?.map((word) => ({
+      ...word,
+      start: known(word.start),
+      end: known(word.end),
+    }))
+    const end = (reached = Math.max(start, known(segment.end)))
+    return { ...segment, start, end, ...(words === undefined ? {} : { words }) }
+  })
+}
+
+function inside(part: Part, word: Word, from: number, to: number): Word {
+  const clamp = (at: number): number => Math.min(to, Math.max(from, at))
+  const start = clamp(toRecording(part, word.start, 'start'))
+  const end = clamp(Math.max(start, toRecording(part, word.end, 'end')))
+  return { ...word, start: ms(start), end: ms(end) }
+}
+
+function cutAtJoints<S extends Segment>(part: Part, segment: S): S[] {
+  const { words } = segment
+  if (words === undefined || words.length < 2 || part.audio.length < 2) return [segment]
+  const groups: Word[][] = []
+  let stretch = -1
+  for (const word of words) {
+    const of = stretchOf(part, (word.start + word.end) / 2)
+    if (of !== stretch) groups.push([])
+    stretch = of
+    groups.at(-1)!.push(word)
+  }
+  if (groups.length === 1) return [segment]
+  return groups.map((group, i) => ({
+    ...segment,
+    start: i === 0 ? segment.start : group[0]!.start,
+    end: i === groups.length - 1 ? segment.end : group.at(-1)!.end,
+    text: group.map(({ text }) => text.trim()).join(segment.text.trim().includes(' ') ? ' ' : ''),
+    words: group,
+  }))
+}
+
+function stretchOf({ audio }: Part, at: number): number {
+  let before = 0
+  for (const [i, { start, end }] of audio.entries()) {
+    before += end - start
+    if (at < before) return i
+  }
+  return audio.length - 1
+}
+
+function ms(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000
+}

@@ -1,0 +1,14 @@
+/** The process in which sherpa-onnx works: a native library that a damaged model can end with it, and only it. */
+import { answerParent } from '../process/answer-parent.ts'
+import { findTurns, type DiarizationQuestion } from '../diarization/diarization.ts'
+import { detectSpeech } from './silero.ts'
+
+export type ToSpeechChild =
+  | { type: 'speech'; wavPath: string; modelFile: string }
+  | ({ type: 'speakers' } & DiarizationQuestion)
+
+answerParent(async (question, progress) => {
+  const asked = question as ToSpeechChild
+  if (asked.type === 'speakers') return await findTurns(asked)
+  return await detectSpeech(asked.wavPath, asked.modelFile, progress)
+})

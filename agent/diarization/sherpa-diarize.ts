@@ -1,0 +1,45 @@
+import { AppError } from '../../shared/errors.ts'
+import type { DiarizationQuestion } from './diarization.ts'
+import { SILENT_MS } from '../process/idle-timeout.ts'
+import { readWavHeader } from '../audio/wav.ts'
+import { askOnce, scriptBeside } from '../process/forked-child.ts'
+import { isReadable } from '../audio/model-file.ts'
+import type { ToSpeechChild } from '../audio/sherpa-child.ts'
+import type { Turn } from './turns.ts'
+
+/** On a small processor; in seconds of work per second of sound. */
+const SLOWEST = 3
+
+export interface DiarizeOptions extends Omit<DiarizationQuestion, 'wavPath'> {
+  signal: AbortSignal
+}
+
+/**
+ * Who speaks when in a 16 kHz mono WAV file, by sherpa-onnx's offline diarization with the models that the agent's owner
+ * has named, in a process of its own that ends with the call. KeyedMutex are in order of their starts and may overlap; the
+ * names of speakers mean nothing. Says nothing of how far it is: the library does not.
+ * @throws {AppError} `model_missing`, `engine_missing` (sherpa-onnx-node is not installed), `engine_failed` (also a
+ * damaged model), `invalid_media`; the signal's reason when aborted, with the process gone.
+ */
+export async function diarize(
+  wavPath: string,
+  { signal, segmentation, embedding, min, max }: DiarizeOptions,
+): Promise<Turn[]> {
+  signal.throwIfAborted()
+  await check(segmentation, '--speaker-segmentation')
+  await check(embedding, '--speaker-embedding')
+  const models = { segmentation, embedding }
+  const question: ToSpeechChild = { type: 'speakers', wavPath, ...models, min, max }
+  const script = scriptBeside(import.meta.url, '../audio/sherpa-child')
+  const { durationSeconds } = await readWavHeader(wavPath)
+  const silentMs = SILENT_MS + durationSeconds * SLOWEST * 1000
+  return await askOnce<Turn[]>(script, 'the diarization', question, { signal, silentMs })
+}
+
+async function check(modelFile: string, setting: string): Promise<void> {
+  if (await isReadable(modelFile)) return
+  throw new AppError(
+    'model_missing',
+    `The model for telling speakers apart, '${modelFile}', cannot be read: ${setting} has to name its file.`,
+  )
+}

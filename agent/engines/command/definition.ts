@@ -1,0 +1,55 @@
+import path from 'node:path'
+import { AppError } from '../../../shared/errors.ts'
+import { CliEngine } from '../cli-engine.ts'
+import { hasPlaceholder } from '../../../shared/command-line.ts'
+import { commandProgram } from './program.ts'
+import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
+import { findProgram } from '../../process/find-program.ts'
+
+/** A program of which nothing is known but its command and what it writes. */
+export const command: EngineDefinition = {
+  name: 'command',
+  description: 'any program that writes Whisper JSON, SRT, VTT or text',
+  probe: (settings) => Promise.resolve(look(settings)),
+  create(settings, { usable, why, program, model, models }) {
+    if (!usable || program === null || model === null || settings.command === null) {
+      throw new AppError(program === null ? 'engine_missing' : 'usage', why)
+    }
+    return new CliEngine(
+      commandProgram(program, settings.command, settings.commandOutput),
+      settings,
+      { name: 'command', model, device: settings.device.name, version: 'unknown' },
+      models,
+    )
+  },
+}
+
+function look({ command: template, model }: EngineSettings): Probe {
+  const [name] = template ?? []
+  const none = { usable: false, program: null, version: null, model: null, models: [] }
+  if (template === null || name === undefined) {
+    return { ...none, why: 'No command was given (--engine-command).' }
+  }
+  const program = findProgram(name)
+  if (program === null) {
+    return { ...none, why: `There is no program '${name}'. Install it, or name its full path.` }
+  }
+  if (!hasPlaceholder(template, 'wav')) {
+    return {
+      ...none,
+      program,
+      why: 'The command says nowhere what to recognise: put {wav} into it.',
+    }
+  }
+  if (hasPlaceholder(template, 'model') && model === null) {
+    return { ...none, program, why: 'The command asks for a {model}, and none is named (--model).' }
+  }
+  return {
+    usable: true,
+    why: `Found '${program}'.`,
+    program,
+    version: null,
+    model: model ?? path.basename(program),
+    models: model === null ? [] : [model],
+  }
+}

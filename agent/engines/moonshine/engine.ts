@@ -1,0 +1,202 @@
+import { readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { AppError, messageOf } from '../../../shared/errors.ts'
+import { whileQuiet } from '../../progress/expected-silence.ts'
+import { ensureModel } from '../../models/models.ts'
+import type { ModelSource } from '../../models/config.ts'
+import type { Slot } from '../../gpu/slots.ts'
+import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
+import type {
+  Engine,
+  EngineAbilities,
+  EngineInfo,
+  Recognised,
+  TranscribeRequest,
+} from '../engine.ts'
+import { MoonshineProcess } from './process.ts'
+import type { MoonshineFiles } from './recognizer.ts'
+import { unlessAborted } from '../unless-aborted.ts'
+
+/** Where Moonshine has its model from. */
+export interface MoonshineOptions {
+  /** The folder of all models. */
+  modelsDir: string
+  /** A line for people while models are fetched. */
+  onPull?: (text: string) => void
+  /** Where models come from; default: what the environment says. */
+  source?: ModelSource
+  /** Where the model's files are; default: in `modelsDir`, fetched when they are not there. */
+  locate?: (signal: AbortSignal) => Promise<MoonshineFiles>
+}
+
+const MODEL = 'moonshine-tiny'
+/** More than the longest chunk by far, and little to lose when a machine goes away. */
+const PART_SECONDS = 120
+
+/** The engine that comes with the package: nothing to install, English only. */
+export const moonshine: EngineDefinition = {
+  name: 'moonshine',
+  description: 'Moonshine tiny, embedded: English, on the CPU, nothing to install',
+  probe: (settings) => Promise.resolve(found(settings)),
+  create: ({ modelsDir, onPull, source }) =>
+    createMoonshine({
+      modelsDir,
+      ...(source === undefined ? {} : { source }),
+      ...(onPull === undefined ? {} : { onPull }),
+    }),
+}
+
+function found({ model }: EngineSettings): Probe {
+  const none = { program: null, model: null, models: [] }
+  if (model !== null && model !== MODEL) {
+    const why = `its only model is ${MODEL}, not '${model}'.`
+    return { ...none, usable: false, why, version: null }
+  }
+  try {
+    const version = sherpaVersion()
+    const why = 'It comes with this package and needs no GPU.'
+    return { usable: true, why, program: null, version, model: MODEL, models: [MODEL] }
+  } catch (error) {
+    return { ...none, usable: false, why: messageOf(error), version: null }
+  }
+}
+
+/**
+ * Moonshine tiny through sherpa-onnx: English only, on one CPU thread per recording, some twenty times
+ * faster than the recording plays. A process per recording at a time, kept for the next one.
+ * @throws {AppError} `engine_missing` when sherpa-onnx-node is not installed.
+ */
+export function createMoonshine(options: MoonshineOptions): Engine {
+  return new MoonshineEngine(options)
+}
+
+class MoonshineEngine implements Engine {
+  readonly info: EngineInfo = {
+    name: 'moonshine',
+    model: MODEL,
+    device: 'cpu',
+    version: sherpaVersion(),
+  }
+  readonly abilities: EngineAbilities = {
+    languages: ['en'],
+    translate: false,
+    words: false,
+    speakers: false,
+    prompt: false,
+    hotwords: false,
+    deterministic: true,
+    partSeconds: PART_SECONDS,
+  }
+  readonly #options: MoonshineOptions
+  readonly #processes = new Set<MoonshineProcess>()
+  readonly #idle = new Set<MoonshineProcess>()
+  /** The model's files, once found whole; found again when a process could not load them. */
+  #files: Promise<MoonshineFiles> | null = null
+  #closing = new AbortController()
+
+  constructor(options: MoonshineOptions) {
+    this.#options = options
+  }
+
+  async prepare(_slot: Slot, signal: AbortSignal): Promise<void> {
+    const recognizer = await this.#take(AbortSignal.any([signal, this.#closing.signal]))
+    this.#idle.add(recognizer)
+  }
+
+  async transcribe(request: TranscribeRequest): Promise<Recognised> {
+    const { options } = request
+    const { language } = options
+    if (!isEnglish(language)) {
+      throw new AppError(
+        'unsupported_language',
+        `The engine moonshine knows English only, not '${language}'.`,
+      )
+    }
+    const signal = AbortSignal.any([request.signal, this.#closing.signal])
+    const recognizer = await this.#take(signal)
+    const { wavPath, speech } = request
+    const segments = await recognizer.transcribe(wavPath, speech, signal, (seconds) =>
+      request.onProgress(seconds),
+    )
+    const doubt = await recognizer.doubt(wavPath, speech, signal)
+    if (recognizer.isAlive) this.#idle.add(recognizer)
+    return { language: 'en', doubt, segments, warnings: [] }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
+    this.#closing = new AbortController()
+    this.#files = null
+    this.#idle.clear()
+    await Promise.all([...this.#processes].map((recognizer) => recognizer.kill()))
+  }
+
+  /** A process with the model loaded, for one recording. */
+  async #take(signal: AbortSignal): Promise<MoonshineProcess> {
+    signal.throwIfAborted()
+    for (const recognizer of this.#idle) {
+      this.#idle.delete(recognizer)
+      if (recognizer.isAlive) return recognizer
+    }
+    const files = await whileQuiet(unlessAborted(this.#locate(), signal))
+    const recognizer = new MoonshineProcess()
+    this.#processes.add(recognizer)
+    void recognizer.ended.then(() => this.#processes.delete(recognizer))
+    try {
+      await recognizer.load(files, signal)
+      return recognizer
+    } catch (error) {
+      this.#files = null
+      throw error
+    }
+  }
+
+  /** One search, or download, for all who wait for it; none of them going away ends it, only `close`. */
+  #locate(): Promise<MoonshineFiles> {
+    if (this.#files === null) {
+      const { signal } = this.#closing
+      const files = this.#options.locate?.(signal) ?? locateIn(this.#options, signal)
+      files.catch(() => {
+        if (this.#files === files) this.#files = null
+      })
+      this.#files = files
+    }
+    return this.#files
+  }
+}
+
+async function locateIn(
+  { modelsDir, onPull, source }: MoonshineOptions,
+  signal: AbortSignal,
+): Promise<MoonshineFiles> {
+  const options = {
+    dir: modelsDir,
+    signal,
+    ...(source === undefined ? {} : { source }),
+    ...(onPull === undefined ? {} : { onProgress: onPull }),
+  }
+  const model = await ensureModel(MODEL, options)
+  return {
+    encoder: path.join(model, 'encoder_model.onnx'),
+    decoder: path.join(model, 'decoder_model_merged.onnx'),
+    tokens: path.join(model, 'tokens.txt'),
+  }
+}
+
+function isEnglish(language: string | null): boolean {
+  return language === null || /^(auto|english|eng?([-_].*)?)$/i.test(language.trim())
+}
+
+function sherpaVersion(): string {
+  try {
+    const file = createRequire(import.meta.url).resolve('sherpa-onnx-node/package.json')
+    return String((JSON.parse(readFileSync(file, 'utf8')) as { version: unknown }).version)
+  } catch (error) {
+    throw new AppError(
+      'engine_missing',
+      'The npm package sherpa-onnx-node is not installed: install this package again without leaving out its optional dependencies, or choose another engine.',
+      { cause: error },
+    )
+  }
+}

@@ -1,0 +1,89 @@
+import { openAsBlob } from 'node:fs'
+import { Agent, FormData, request, type Dispatcher } from 'undici'
+import { hostOf, isOwnAddress } from '../../../shared/addresses.ts'
+import { dispatcherFor } from '../../../shared/env-proxy.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { timeoutSignal } from '../../../shared/timers.ts'
+
+/** What a server of speech recognition answered. */
+export interface Answer {
+  status: number
+  headers: Record<string, string | string[] | undefined>
+  body: Buffer
+}
+
+/** A transcript of a piece is some megabytes at the very most. */
+const MAX_ANSWER = 256 * 1024 * 1024
+
+/** Recognition takes as long as it takes: only its own silence limit and the caller's signal end it. */
+const PATIENCE = { headersTimeout: 0, bodyTimeout: 0 }
+const CONNECT = { connect: { timeout: 10_000 } }
+const direct = new Agent(CONNECT)
+
+/** A server elsewhere may be behind the machine's proxy. */
+function dispatcherTo(url: string): Dispatcher {
+  return isOwnAddress(hostOf(new URL(url))) ? direct : dispatcherFor(url, CONNECT)
+}
+
+/**
+ * Sends a WAV file, read from disk while it is sent, and fields beside it; a field may be there more than once. The
+ * connection is used for nothing else: a server that closes idle ones would fail the next piece.
+ * @throws what undici throws; the signal's reason when aborted.
+ */
+export async function postAudio(
+  url: string,
+  wavPath: string,
+  fields: readonly (readonly [name: string, value: string])[],
+  options: { signal: AbortSignal; headers?: Record<string, string> },
+): Promise<Answer> {
+  const form = new FormData()
+  for (const [name, value] of fields) form.append(name, value)
+  form.append('file', await openAsBlob(wavPath, { type: 'audio/wav' }), 'audio.wav')
+  const { signal, headers = {} } = options
+  const answer = await request(url, {
+    method: 'POST',
+    body: form,
+    headers,
+    signal,
+    dispatcher: dispatcherTo(url),
+    ...PATIENCE,
+    reset: true,
+  })
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_ANSWER) throw new AppError('engine_failed', `${url} answers without an end.`)
+    chunks.push(chunk)
+  }
+  return { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }
+}
+
+/** The status of a GET, or null when nobody answers within five seconds. */
+export async function statusOfGet(
+  url: string,
+  options: { signal: AbortSignal; headers?: Record<string, string> },
+): Promise<number | null> {
+  return (await get(url, options))?.status ?? null
+}
+
+/** A GET, or null when nobody answers within five seconds. */
+export async function get(
+  url: string,
+  { signal, headers = {} }: { signal: AbortSignal; headers?: Record<string, string> },
+): Promise<Answer | null> {
+  try {
+    const answer = await request(url, {
+      headers,
+      signal: AbortSignal.any([signal, timeoutSignal(5_000)]),
+      dispatcher: dispatcherTo(url),
+      ...PATIENCE,
+      reset: true,
+    })
+    const body = Buffer.from(await answer.body.arrayBuffer())
+    return { status: answer.statusCode, headers: answer.headers, body }
+  } catch {
+    signal.throwIfAborted()
+    return null
+  }
+}

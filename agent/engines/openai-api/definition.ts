@@ -1,0 +1,106 @@
+import { z } from 'zod'
+import { AppError } from '../../../shared/errors.ts'
+import { get } from './audio-post.ts'
+import { hasPlaceholder } from '../../../shared/command-line.ts'
+import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
+import { findProgram } from '../../process/find-program.ts'
+import { OpenaiEngine } from './engine.ts'
+import { OpenaiServers } from './servers.ts'
+
+/** What is asked for where nobody named a model and the server lists none. */
+const USUAL_MODEL = 'whisper-1'
+/** Of a list that holds models for all purposes, those that recognise speech. */
+const RECOGNISES = /whisper|transcri|parakeet|canary|voxtral|\basr\b|\bstt\b/i
+
+/** A server that speaks OpenAI's protocol: one that runs, or one that is started where there is a command. */
+export const openaiApi: EngineDefinition = {
+  name: 'openai-api',
+  description: "any server that speaks OpenAI's protocol: speaches, LocalAI, vLLM, whisper-server",
+  probe,
+  create(settings: EngineSettings, { usable, why, model, models, version }) {
+    if (!usable || model === null) {
+      const told = settings.url !== null || settings.command !== null
+      throw new AppError(told ? 'engine_missing' : 'usage', why)
+    }
+    const { url, command, device } = settings
+    const where = command === null && url !== null ? new URL(url).host : device.name
+    return new OpenaiEngine(
+      settings,
+      { name: 'openai-api', model, device: where, version: version ?? 'unknown' },
+      models,
+    )
+  },
+}
+
+async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
+  const { url, command } = settings
+  if (url === null && command === null) {
+    return {
+      ...NONE,
+      why: 'No address was given (--engine-url), and no command (--engine-command).',
+    }
+  }
+  const servers = new OpenaiServers(settings)
+  const hasPort = command !== null && hasPlaceholder(command, 'port')
+  try {
+    // Any port will do to see whether it is an address.
+    servers.endpoints(hasPort ? 1 : null)
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error
+    const more = command === null || hasPort ? '' : ' Its command has no {port}, so it needs one.'
+    return { ...NONE, why: `${error.message}${more}` }
+  }
+  if (hasPort && url !== null && !url.includes('{port}')) {
+    const why = `The command gets a port of its own for each slot ({port}), but '${url}' (--engine-url) has no place for it: leave the address out, or write {port} in it.`
+    return { ...NONE, why }
+  }
+  return command === null
+    ? await probeServer(servers, settings, signal)
+    : probeCommand(command, settings)
+}
+
+const NONE: Omit<Probe, 'why'> = {
+  usable: false,
+  program: null,
+  version: null,
+  model: null,
+  models: [],
+}
+
+function probeCommand([name = '']: readonly string[], { model }: EngineSettings): Probe {
+  const program = findProgram(name)
+  if (program === null) {
+    return { ...NONE, why: `There is no program '${name}' (--engine-command).` }
+  }
+  const why = `Found '${program}', which is started when it is needed.`
+  const models = model === null ? [] : [model]
+  return { ...NONE, usable: true, why, program, model: model ?? USUAL_MODEL, models }
+}
+
+async function probeServer(
+  servers: OpenaiServers,
+  { url, model }: EngineSettings,
+  signal: AbortSignal,
+): Promise<Probe> {
+  if (!(await servers.isReady(null, signal))) {
+    return { ...NONE, why: `Nobody answers at ${url}. Start the server, or look at --engine-url.` }
+  }
+  const listed = await listModels(servers, signal)
+  const models = [...new Set([...(model === null ? [] : [model]), ...listed])]
+  const why = `A server answers at ${url}.`
+  return { ...NONE, usable: true, why, model: models[0] ?? USUAL_MODEL, models }
+}
+
+const list = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })) })
+
+async function listModels(servers: OpenaiServers, signal: AbortSignal): Promise<string[]> {
+  const { models } = servers.endpoints(null)
+  const answer = models === null ? null : await get(models, { signal, headers: servers.headers })
+  if (answer?.status !== 200) return []
+  try {
+    const { data } = list.parse(JSON.parse(answer.body.toString()))
+    return data.map(({ id }) => id).filter((id) => RECOGNISES.test(id))
+  } catch {
+    return []
+  }
+}

@@ -1,0 +1,241 @@
+import pRetry from 'p-retry'
+import { timeOfDay } from '../../../shared/time-of-day.ts'
+import { AppError, isSystemError } from '../../../shared/errors.ts'
+import { isNetworkError, networkReason, retryAfterSeconds } from '../../../shared/network.ts'
+import { pause } from '../../client/retry.ts'
+import type { EngineSettings } from '../definition.ts'
+import type { Slot } from '../../gpu/slots.ts'
+import { postAudio, type Answer } from './audio-post.ts'
+import type {
+  Engine,
+  EngineAbilities,
+  EngineInfo,
+  Recognised,
+  TranscribeRequest,
+} from '../engine.ts'
+import { withMemoryFallback } from '../out-of-memory.ts'
+import { isAboutForm, isBusy, serverFailure } from './failure.ts'
+import { FORMS, questionOf, type Form } from './fields.ts'
+import { readAnswer } from './json.ts'
+import { OpenaiServers, type OpenaiServer } from './servers.ts'
+import { request as askResident } from '../whisper-cpp/resident-request.ts'
+import { whileQuiet } from '../../progress/expected-silence.ts'
+import { IdleTimeout, SILENT_MS } from '../../process/idle-timeout.ts'
+
+const ABILITIES: EngineAbilities = {
+  languages: null,
+  translate: true,
+  words: true,
+  speakers: false,
+  prompt: true,
+  hotwords: true,
+  // As WAV this is 19 MB; OpenAI's own server takes 25.
+  partSeconds: 600,
+}
+
+/** Tries beside the first while a server has too much to do. */
+const RETRIES = 4
+
+/** A server that says it is busy; the last answer counts. */
+class Busy extends Error {
+  readonly answer: Answer
+
+  constructor(answer: Answer) {
+    super('busy')
+    this.answer = answer
+  }
+}
+
+/** Any server that speaks OpenAI's protocol. */
+export class OpenaiEngine implements Engine {
+  readonly info: EngineInfo
+  readonly abilities = ABILITIES
+  readonly #settings: EngineSettings
+  readonly #models: readonly string[]
+  readonly #servers: OpenaiServers
+  /** What a server has refused to give, by address and model: the best that is left. */
+  readonly #forms = new Map<string, Form>()
+  readonly #minMs: number
+  #closing = new AbortController()
+
+  /**
+   * @param models what the ladder may fall back to.
+   * @param minMs the first wait for a busy server.
+   */
+  constructor(
+    settings: EngineSettings,
+    info: EngineInfo,
+    models: readonly string[],
+    { minMs = 1_000 }: { minMs?: number } = {},
+  ) {
+    this.#settings = settings
+    this.info = info
+    this.#models = models
+    this.#servers = new OpenaiServers(settings)
+    this.#minMs = minMs
+  }
+
+  async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
+    const wanted = model ?? this.info.model
+    const { endpoints, resident } = await this.#servers.at(slot, wanted, signal)
+    if (resident === null && !(await this.#servers.isReady(null, signal))) {
+      throw nobody(endpoints.transcriptions)
+    }
+  }
+
+  async transcribe(request: TranscribeRequest): Promise<Recognised> {
+    const { smallerModel } = this.#settings.onOutOfMemory
+    const warnings: string[] = []
+    const effort = {
+      batchSize: null,
+      computeType: null,
+      model: request.options.model ?? this.info.model,
+      device: 'gpu' as const,
+    }
+    const signal = AbortSignal.any([request.signal, this.#closing.signal])
+    const heard = await withMemoryFallback(
+      effort,
+      // What the server computes with, and on, is its own affair.
+      { smallerModel, cpu: false, models: this.#models, computeTypes: false },
+      async ({ model }) => await this.#recognise({ ...request, signal }, model),
+      (note) => warnings.push(note),
+    )
+    warnings.push(...heard.warnings)
+    return { ...heard, warnings }
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
+    this.#closing = new AbortController()
+    await this.#servers.close()
+  }
+
+  /** Asks for words with their times, and for less when the server does not give them. */
+  async #recognise(request: TranscribeRequest, model: string): Promise<Recognised> {
+    const server = await this.#servers.at(request.slot, model, request.signal)
+    const { transcriptions } = server.endpoints
+    const key = JSON.stringify([transcriptions, model])
+    let at = Math.max(request.options.words ? 0 : 1, FORMS.indexOf(this.#forms.get(key) ?? 'words'))
+    for (;;) {
+      const form = FORMS[at] ?? 'text'
+      const answer = await this.#ask(server, request, model, form)
+      const { status, body, headers } = answer
+      if (isAboutForm(status, body) && at < FORMS.length - 1) {
+        at++
+        this.#forms.set(key, FORMS[at] ?? 'text')
+        continue
+      }
+      if (status !== 200) throw await this.#failure(answer, server, model)
+      const heard = readAnswer(body, String(headers['content-type'] ?? ''), request)
+      const warnings =
+        form === 'text' && heard.segments.length > 0
+          ? ['The server does not say when something was said: each part is one segment.']
+          : []
+      return { ...heard, warnings }
+    }
+  }
+
+  async #failure(answer: Answer, server: OpenaiServer, model: string): Promise<AppError> {
+    const { status, headers, body } = answer
+    const failure = serverFailure(status, body, {
+      server: server.endpoints.transcriptions,
+      model,
+      retryAfterSeconds: retryAfterSeconds(headers['retry-after']?.toString(), timeOfDay()),
+    })
+    if (failure.code === 'gpu_out_of_memory') await server.resident?.kill()
+    return failure
+  }
+
+  /** One request, repeated while the server is busy. */
+  async #ask(
+    server: OpenaiServer,
+    request: TranscribeRequest,
+    model: string,
+    form: Form,
+  ): Promise<Answer> {
+    const { signal } = request
+    try {
+      return await pRetry(
+        async () => {
+          const answer = await this.#post(server, request, model, form)
+          if (isBusy(answer.status, answer.body)) throw new Busy(answer)
+          return answer
+        },
+        {
+          signal,
+          retries: RETRIES,
+          minTimeout: this.#minMs,
+          maxTimeout: 30_000,
+          randomize: true,
+          shouldRetry: ({ error }) => error instanceof Busy,
+          async onFailedAttempt({ error, retriesLeft }) {
+            signal.throwIfAborted()
+            if (!(error instanceof Busy) || retriesLeft <= 0) return
+            const header = error.answer.headers['retry-after']?.toString()
+            const seconds = retryAfterSeconds(header, timeOfDay()) ?? 0
+            if (seconds > 0) await whileQuiet(pause(seconds * 1000, signal))
+          },
+        },
+      )
+    } catch (error) {
+      signal.throwIfAborted()
+      if (error instanceof Busy) return error.answer
+      throw error
+    }
+  }
+
+  async #post(
+    server: OpenaiServer,
+    request: TranscribeRequest,
+    model: string,
+    form: Form,
+  ): Promise<Answer> {
+    const { options, again, signal, wavPath, durationSeconds } = request
+    const { url, fields } = questionOf(server, options, model, form, again)
+    const { headers } = this.#servers
+    const post = async (until: AbortSignal): Promise<Answer> =>
+      await postAudio(url, wavPath, fields, { signal: until, headers })
+    // It says nothing while it works, so slow is not hanging.
+    const silentMs = SILENT_MS + durationSeconds * 10_000
+    if (server.resident !== null) {
+      return await askResident(
+        server.resident,
+        { signal, durationSeconds },
+        () => undefined,
+        post,
+        silentMs,
+      )
+    }
+    const silent = new IdleTimeout(silentMs, 'The engine openai-api')
+    try {
+      return await post(AbortSignal.any([signal, silent.signal]))
+    } catch (error) {
+      signal.throwIfAborted()
+      silent.signal.throwIfAborted()
+      if (!isNetworkError(error)) throw error
+      throw nobody(url, error)
+    } finally {
+      silent.end()
+    }
+  }
+}
+
+function nobody(url: string, cause?: unknown): AppError {
+  const started = isSystemError(
+    cause,
+    'ECONNRESET',
+    'EPIPE',
+    'UND_ERR_SOCKET',
+    'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
+  )
+  if (started) {
+    const why = `The server at ${url} broke off: ${networkReason(cause)}.`
+    return new AppError('engine_failed', why, { cause })
+  }
+  const why = cause === undefined ? 'nobody answers' : networkReason(cause)
+  return new AppError(
+    'engine_missing',
+    `The server at ${url} cannot be reached: ${why}. Start it, or look at --engine-url.`,
+    { cause },
+  )
+}

@@ -1,0 +1,96 @@
+import { z } from 'zod'
+import { AppError, type ErrorCode } from '../../../shared/errors.ts'
+import { oneLine } from '../../../shared/render.ts'
+
+const OUT_OF_MEMORY = /out of memory|OutOfMemory|ALLOC_FAILED|cudaMalloc/i
+const MODEL =
+  /model\b.*(not (found|installed|available|exist|loaded)|does not exist|isn't|invalid)|(unknown|no such|invalid) model|model_not_found/is
+const LANGUAGE =
+  /language\b.*(not (supported|valid)|unsupported|invalid)|unsupported language|invalid language/is
+
+/** Why a server did not give a transcript: what its status and its words mean. */
+export function serverFailure(
+  status: number,
+  body: Buffer,
+  {
+    server,
+    model,
+    retryAfterSeconds,
+  }: {
+    server: string
+    model: string
+    retryAfterSeconds: number | undefined
+  },
+): AppError {
+  // What it says of a key may hold the key.
+  const refused = status === 401 || status === 403
+  const said = refused ? '' : wordsOf(body)
+  const fail = (code: ErrorCode, what: string): AppError =>
+    new AppError(
+      code,
+      `The server at ${server} ${what}${said === '' ? '.' : `: ${said}`}`,
+      retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
+    )
+  if (refused) {
+    const fix = 'Set MORAG_ENGINE_API_KEY to one it takes'
+    return fail('engine_failed', `refuses our key (${status}). ${fix}`)
+  }
+  if (status < 500 && MODEL.test(said)) return fail('model_missing', `has no model '${model}'`)
+  if (status < 500 && LANGUAGE.test(said)) {
+    return fail('unsupported_language', 'does not know that language')
+  }
+  switch (status) {
+    case 404:
+    case 405:
+      return fail('engine_missing', 'recognises nothing at that address. Look at --engine-url')
+    case 413:
+      return fail('engine_failed', 'does not take recordings of that size (413). Raise its limit')
+    case 429:
+      return fail('engine_failed', 'has too much to do, or our quota is used up (429)')
+    default:
+      return OUT_OF_MEMORY.test(said)
+        ? fail('gpu_out_of_memory', 'has too little memory')
+        : fail('engine_failed', `answered ${status}`)
+  }
+}
+
+/** Whether the same request may succeed a little later. */
+export function isBusy(status: number, body: Buffer): boolean {
+  if (status === 429) return !/insufficient_quota/.test(body.toString())
+  return status === 502 || status === 503 || status === 504
+}
+
+/** Whether a refusal is about the form of the answer, so that a plainer one may be had. */
+export function isAboutForm(status: number, body: Buffer): boolean {
+  return (
+    (status === 400 || status === 422 || status === 501) &&
+    /verbose_json|response_format|timestamp_granularit/i.test(body.toString())
+  )
+}
+
+const known = z.looseObject({
+  error: z.union([z.string(), z.looseObject({ message: z.string() })]).optional(),
+  detail: z.unknown().optional(),
+  message: z.string().optional(),
+})
+
+/** What the server says of it, in the forms that are usual, on one line. */
+function wordsOf(body: Buffer): string {
+  const text = body.toString()
+  return oneLine(fromJson(text) ?? text).slice(0, 300)
+}
+
+function fromJson(text: string): string | undefined {
+  try {
+    const { error, detail, message } = known.parse(JSON.parse(text))
+    if (typeof error === 'string') return error
+    if (error !== undefined) return error.message
+    return typeof detail === 'string'
+      ? detail
+      : detail === undefined
+        ? message
+        : JSON.stringify(detail)
+  } catch {
+    return undefined
+  }
+}

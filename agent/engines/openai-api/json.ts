@@ -1,0 +1,69 @@
+import { z } from 'zod'
+import { oneLine } from '../../../shared/render.ts'
+import type { Recognised, TranscribeRequest } from '../engine.ts'
+import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import { withinPiece } from '../clip-segments.ts'
+import { parseLenient } from '../lenient-json.ts'
+import { readOutput } from '../python/output.ts'
+import { parseInference } from '../whisper-cpp/wire.ts'
+import { languageCode } from '../whisper/languages.ts'
+
+const NAME = 'openai-api'
+
+const time = z.number().nullish().catch(null)
+const timed = z.looseObject({ start: time, end: time })
+const answer = z.looseObject({
+  text: z.string().nullish().catch(null),
+  language: z.string().nullish().catch(null),
+  segments: z.array(timed).nullish().catch(null),
+  words: z.array(timed).nullish().catch(null),
+})
+type Answer = z.output<typeof answer>
+type Timed = z.output<typeof timed>
+
+/**
+ * What a server that speaks OpenAI's protocol answered: `verbose_json` with segments and, beside them, words; `json` with
+ * text alone; or bare text. Where it says no times, all was said in the time that somebody speaks.
+ * @throws {AppError} `engine_failed` when it is something else.
+ */
+export function readAnswer(
+  body: Buffer,
+  contentType: string,
+  piece: Pick<TranscribeRequest, 'durationSeconds' | 'speech'>,
+): Omit<Recognised, 'warnings'> {
+  const text = body.toString()
+  if (!/json/i.test(contentType) && !/^\s*\{/.test(text)) {
+    return { language: null, segments: wholeText(text, piece) }
+  }
+  // whisper-server puts its tokens into the segments, and calls them words.
+  if (/"t_dtw"\s*:/.test(text)) return parseInference(body, '', piece.durationSeconds)
+  const { segments, words, ...rest } = answer.parse(parseLenient(body, NAME))
+  const language = languageCode(rest.language ?? '')
+  if (segments === null || segments === undefined || segments.length === 0) {
+    return { language, segments: wholeText(rest.text ?? '', piece) }
+  }
+  const whole = words?.length ? withWords(segments, words) : segments
+  const output = Buffer.from(JSON.stringify({ segments: whole }))
+  return { language, segments: readOutput(output, NAME, piece.durationSeconds).segments }
+}
+
+/** Each word goes into the segment in which the middle of it is, or the first that ends after it. */
+function withWords(segments: readonly Timed[], words: readonly Timed[]): Answer['segments'] {
+  const filled = segments.map((segment) => ({ ...segment, words: [] as Timed[] }))
+  let at = 0
+  for (const word of words) {
+    const middle = ((word.start ?? 0) + (word.end ?? word.start ?? 0)) / 2
+    while (at < filled.length - 1 && middle >= (filled[at]?.end ?? 0)) at++
+    filled[at]?.words.push(word)
+  }
+  return filled
+}
+
+function wholeText(
+  text: string,
+  { speech, durationSeconds }: Pick<TranscribeRequest, 'durationSeconds' | 'speech'>,
+): RecognisedSegment[] {
+  const start = speech[0]?.start ?? 0
+  const end = speech.at(-1)?.end ?? durationSeconds
+  return withinPiece([{ start, end, text: oneLine(text) }], durationSeconds)
+}

@@ -1,0 +1,93 @@
+import path from 'node:path'
+import { installedModels } from '../../models/installed.ts'
+import { ctranslate2Dir } from '../../models/places.ts'
+import type { EngineSettings } from '../definition.ts'
+import { cachedIn, holds } from './hub.ts'
+
+/** Where faster-whisper gets its models from at Hugging Face, the best one first. Others have the same in a cache. */
+const REPOSITORIES: readonly (readonly [name: string, repository: string])[] = [
+  ['large-v3-turbo', 'mobiuslabsgmbh/faster-whisper-large-v3-turbo'],
+  ['large-v3', 'Systran/faster-whisper-large-v3'],
+  ['large-v2', 'Systran/faster-whisper-large-v2'],
+  ['large-v1', 'Systran/faster-whisper-large-v1'],
+  ['medium', 'Systran/faster-whisper-medium'],
+  ['small', 'Systran/faster-whisper-small'],
+  ['base', 'Systran/faster-whisper-base'],
+  ['tiny', 'Systran/faster-whisper-tiny'],
+  // These understand English alone, so they come last.
+  ['distil-large-v3.5', 'distil-whisper/distil-large-v3.5-ct2'],
+  ['distil-large-v3', 'Systran/faster-distil-whisper-large-v3'],
+  ['distil-large-v2', 'Systran/faster-distil-whisper-large-v2'],
+  ['distil-medium.en', 'Systran/faster-distil-whisper-medium.en'],
+  ['medium.en', 'Systran/faster-whisper-medium.en'],
+  ['distil-small.en', 'Systran/faster-distil-whisper-small.en'],
+  ['small.en', 'Systran/faster-whisper-small.en'],
+  ['base.en', 'Systran/faster-whisper-base.en'],
+  ['tiny.en', 'Systran/faster-whisper-tiny.en'],
+]
+/** Without these CTranslate2 finds no model in a folder. */
+const FILES = ['model.bin', 'config.json']
+
+const ALIASES: Record<string, string> = { turbo: 'large-v3-turbo', large: 'large-v3' }
+
+/** The models to choose from. */
+export interface Models {
+  /** The first is the one that is used when nobody asks for another. */
+  names: string[]
+  /** Whether the first is still to be fetched, which the program does by itself. */
+  fetched: boolean
+  /** What is wrong with the wish for a model, or null. */
+  problem: string | null
+}
+
+type Wishes = Pick<EngineSettings, 'modelsDir' | 'model' | 'offline' | 'device'>
+
+/**
+ * CTranslate2's models on this machine: ours, and those in Hugging Face's cache (`hub`). When there is none, or the one
+ * wished for is not there, the program may fetch it, unless offline.
+ */
+export async function findModels(settings: Wishes, hub: string): Promise<Models> {
+  const { modelsDir, offline, device } = settings
+  const { ctranslate2 } = await installedModels(modelsDir)
+  const known = REPOSITORIES.map(([name]) => name)
+  const here = [...known, ...ctranslate2.filter((name) => !known.includes(name))].filter(
+    (name) => modelFolder(name, settings, hub) !== null,
+  )
+  const wish = wishOf(settings)
+  // Small enough for a processor; a GPU is quick with the best.
+  const name = wish ?? here[0] ?? (device.kind === 'cpu' ? 'small' : 'large-v3-turbo')
+  const names = [name, ...here.filter((other) => other !== name)]
+  if (modelFolder(name, settings, hub) !== null) return { names, fetched: false, problem: null }
+  const problem = !known.includes(name)
+    ? `there is no model '${name}' here, and faster-whisper knows none of that name`
+    : offline
+      ? `the model ${name} is not here, and nothing is fetched offline`
+      : null
+  return { names, fetched: true, problem }
+}
+
+/** The folder of a model by its name, or null when it is not here. A path goes by the name of its folder. */
+export function modelFolder(name: string, settings: Wishes, hub: string): string | null {
+  const { model, modelsDir } = settings
+  const repository = REPOSITORIES.find(([known]) => known === name)?.[1]
+  const own = ctranslate2Dir(modelsDir, name)
+  if (isPath(model) && path.basename(path.resolve(model)) === name) {
+    return isModel(model) ? path.resolve(model) : null
+  }
+  if (isModel(own)) return own
+  return repository === undefined ? null : cachedIn(hub, repository, FILES)
+}
+
+function wishOf({ model }: Wishes): string | null {
+  if (model === null) return null
+  return isPath(model) ? path.basename(path.resolve(model)) : (ALIASES[model] ?? model)
+}
+
+function isPath(model: string | null): model is string {
+  return model !== null && (model.includes('/') || model.includes(path.sep))
+}
+
+/** Whether CTranslate2 finds a model in that folder. */
+function isModel(folder: string): boolean {
+  return holds(folder, FILES)
+}

@@ -1,0 +1,90 @@
+import { z } from 'zod'
+import { AppError } from '../../../shared/errors.ts'
+import { oneLine } from '../../../shared/render.ts'
+import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import { parseLenient } from '../lenient-json.ts'
+import { languageCode } from '../whisper/languages.ts'
+import { clean } from './text.ts'
+import { wordsOf } from './words.ts'
+
+const number = z.number().nullish().catch(null)
+const text = z.string().catch('')
+const word = z.looseObject({ start: number, end: number, word: text })
+const segment = z.looseObject({
+  start: number,
+  end: number,
+  text,
+  speaker: z.string().nullish().catch(null),
+  words: z.array(word).nullish().catch(null),
+  avg_logprob: number,
+  no_speech_prob: number,
+  compression_ratio: number,
+})
+const whole = z.looseObject({
+  segments: z.array(segment),
+  language: z.string().nullish().catch(null),
+})
+
+type RawSegment = z.infer<typeof segment>
+
+/** What is in a file of that form. */
+export interface PythonOutput {
+  /** What the file says, as an ISO code; it is not always true. */
+  language: string | null
+  segments: RecognisedSegment[]
+}
+
+/**
+ * Reads the JSON that openai-whisper began with and the others took over: `{text, segments: [{start, end, text,
+ * words}], language}`, times in seconds. Segments come back in order, within the piece, and none of them is empty.
+ * @throws {AppError} `engine_failed` when it is cut off or something else.
+ */
+export function readOutput(output: Buffer, engine: string, durationSeconds: number): PythonOutput {
+  const { segments, language } = parsed(output, engine)
+  let last = 0
+  const within = (time: number | null | undefined): number | null =>
+    time === null || time === undefined ? null : Math.min(durationSeconds, Math.max(0, time))
+  const heard = segments.flatMap((raw) => {
+    const start = within(raw.start) ?? last
+    const end = Math.max(start, within(raw.end) ?? start)
+    last = end
+    const said = clean(raw.text)
+    return said === '' ? [] : [heardOf(raw, { start, end, text: said })]
+  })
+  return {
+    language: languageCode(language ?? ''),
+    segments: heard.toSorted((a, b) => a.start - b.start || a.end - b.end),
+  }
+}
+
+function heardOf(raw: RawSegment, heard: RecognisedSegment): RecognisedSegment {
+  const words = wordsOf(raw.words ?? [], heard)
+  return {
+    ...heard,
+    ...(words.length === 0 ? {} : { words }),
+    ...(raw.speaker ? { speaker: oneLine(raw.speaker) } : {}),
+    ...(typeof raw.avg_logprob === 'number' ? { avgLogprob: raw.avg_logprob } : {}),
+    ...(typeof raw.no_speech_prob === 'number' ? { noSpeechProb: raw.no_speech_prob } : {}),
+    ...(typeof raw.compression_ratio === 'number'
+      ? { compressionRatio: raw.compression_ratio }
+      : {}),
+  }
+}
+
+function parsed(output: Buffer, engine: string): z.infer<typeof whole> {
+  const result = whole.safeParse(parseLenient(withoutNonsense(output), engine))
+  if (result.success) return result.data
+  const message = `The engine ${engine} failed: its output has no list of segments.`
+  throw new AppError('engine_failed', message, { cause: result.error })
+}
+
+/** Python writes numbers that JSON does not know: `NaN`, `Infinity`. They become null. */
+function withoutNonsense(output: Buffer): Buffer {
+  if (!output.includes('NaN') && !output.includes('Infinity')) return output
+  const known = output
+    .toString()
+    .replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\bInfinity\b|\bNaN\b/gs, (match) =>
+      match.startsWith('"') ? match : 'null',
+    )
+  return Buffer.from(known)
+}

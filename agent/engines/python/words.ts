@@ -1,0 +1,70 @@
+import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import { clean } from './text.ts'
+
+/** A word as these programs write it, times in seconds: some lack them. */
+export interface RawWord {
+  word: string
+  start?: number | null | undefined
+  end?: number | null | undefined
+}
+
+type Word = NonNullable<RecognisedSegment['words']>[number]
+
+/** A word whose times may be unknown. */
+interface Loose {
+  start: number | null
+  end: number | null
+  text: string
+}
+
+/**
+ * The words of a segment, trimmed, in order and within it. A piece without a space before it belongs to the word before
+ * (`50`, `%`) where others have one; in Chinese none has. A word without times, which whisperx leaves where it could
+ * not align, gets its share of the gap.
+ */
+export function wordsOf(raw: readonly RawWord[], { start, end }: RecognisedSegment): Word[] {
+  const loose = joined(raw)
+  const words: Word[] = []
+  let last = start
+  for (const [i, { text, ...times }] of loose.entries()) {
+    const from = clamp(times.start ?? last, last, end)
+    const gap = gapAfter(loose.slice(i), end)
+    const to = clamp(times.end ?? round(from + (gap.until - from) / gap.words), from, end)
+    words.push({ start: from, end: to, text })
+    last = to
+  }
+  return words
+}
+
+/** When the next word begins whose time is known, and how many are to be said until then. */
+function gapAfter(rest: readonly Loose[], end: number): { until: number; words: number } {
+  const next = rest.findIndex(({ start }, i) => i > 0 && start !== null)
+  return next === -1
+    ? { until: end, words: rest.length }
+    : { until: rest[next]?.start ?? end, words: next }
+}
+
+function joined(raw: readonly RawWord[]): Loose[] {
+  const spaced = raw.slice(1).some(({ word }) => /^\s/.test(word))
+  const words: Loose[] = []
+  for (const { word, start = null, end = null } of raw) {
+    const text = clean(word)
+    if (text === '') continue
+    const before = words.at(-1)
+    if (spaced && before !== undefined && !/^\s/.test(word)) {
+      before.text += text
+      before.end = end ?? before.end
+    } else {
+      words.push({ start, end, text })
+    }
+  }
+  return words
+}
+
+function clamp(time: number, low: number, high: number): number {
+  return Math.min(high, Math.max(low, time))
+}
+
+function round(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000
+}

@@ -1,0 +1,45 @@
+import { AppError } from '../../../shared/errors.ts'
+import { isNetworkError, networkReason } from '../../../shared/network.ts'
+import { delay } from '../../../shared/timers.ts'
+import { IdleTimeout, SILENT_MS } from '../../process/idle-timeout.ts'
+import type { AudioPiece } from '../engine.ts'
+import type { Resident } from './resident.ts'
+
+/** How long a server whose connection broke has to be gone, until we end it. */
+const DYING_MS = 2_000
+
+/**
+ * Asks a server one thing. Whatever goes wrong ends the server, so that the next request finds a new one: a request that
+ * was given up may keep it busy, and what it ran into may still be in its way.
+ * @throws {AppError} why the server is gone, when it is; `engine_failed` when it broke off or has said nothing for too long; the
+ * piece's signal's reason when aborted, with the server gone.
+ */
+export async function request<T>(
+  resident: Resident,
+  { signal, durationSeconds }: Pick<AudioPiece, 'signal' | 'durationSeconds'>,
+  onLine: (line: string) => void,
+  ask: (signal: AbortSignal) => Promise<T>,
+  silentMs: number = SILENT_MS + durationSeconds * 1000,
+): Promise<T> {
+  const silent = new IdleTimeout(silentMs, `The engine ${resident.name}`)
+  const deaf = resident.listen((line) => {
+    silent.broken()
+    onLine(line)
+  })
+  try {
+    return await ask(AbortSignal.any([signal, silent.signal]))
+  } catch (error) {
+    if (isNetworkError(error)) await Promise.race([resident.ended, delay(DYING_MS)])
+    const died = !resident.isAlive && !signal.aborted
+    await resident.kill()
+    signal.throwIfAborted()
+    silent.signal.throwIfAborted()
+    if (died) throw resident.failure()
+    if (!isNetworkError(error)) throw error
+    const why = `The server ${resident.name} broke off: ${networkReason(error)}.`
+    throw new AppError('engine_failed', why, { cause: error })
+  } finally {
+    deaf()
+    silent.end()
+  }
+}

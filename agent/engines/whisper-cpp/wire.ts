@@ -1,0 +1,144 @@
+import { z } from 'zod'
+import { AppError } from '../../../shared/errors.ts'
+import { oneLine } from '../../../shared/render.ts'
+import type { Detected, Recognised, SpeechOptions } from '../engine.ts'
+import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import { withinPiece } from '../clip-segments.ts'
+import { parseLenient } from '../lenient-json.ts'
+import { DETECTED } from './cli-engine.ts'
+import { decodingOf, promptOf } from './options.ts'
+import { languageCode } from '../whisper/languages.ts'
+import { wordsFromTokens } from '../whisper/words.ts'
+
+type Field = readonly [name: string, value: string]
+
+/** What whisper-server is started with. */
+export function serverArgs(options: {
+  modelFile: string
+  port: number
+  threads: number | null
+  device: 'cpu' | 'gpu'
+}): string[] {
+  const { modelFile, port, threads, device } = options
+  return [
+    '-m',
+    modelFile,
+    '--host',
+    '127.0.0.1',
+    '--port',
+    String(port),
+    '-pp',
+    ...(threads === null ? [] : ['-t', String(threads)]),
+    ...(device === 'cpu' ? ['-ng'] : []),
+  ]
+}
+
+/**
+ * The fields of a request to `/inference`.
+ * @throws {AppError} `unsupported_language`.
+ */
+export function inferenceFields(options: SpeechOptions, again: boolean): Field[] {
+  const decoding = decodingOf(options, again)
+  const prompt = promptOf(options, again)
+  return [
+    ['response_format', 'verbose_json'],
+    ['language', decoding.language],
+    ['translate', String(options.task === 'translate')],
+    ['beam_size', String(decoding.beams)],
+    ['best_of', String(decoding.beams)],
+    ['temperature', String(decoding.temperature)],
+    ['temperature_inc', '0.2'],
+    ['no_speech_thold', String(decoding.noSpeech)],
+    ['entropy_thold', String(decoding.entropy)],
+    ['logprob_thold', String(decoding.logprob)],
+    ['suppress_nst', 'true'],
+    ['max_context', String(prompt?.tokens ?? 0)],
+    // Left out it means 60 letters, and sentences come back chopped.
+    ['max_len', '10000'],
+    ['split_on_word', 'true'],
+    ['token_timestamps', 'true'],
+    // Another run of the encoder; its standard error tells it for nothing.
+    ['no_language_probabilities', 'true'],
+    ...(prompt === null
+      ? []
+      : ([
+          ['prompt', prompt.text],
+          ['carry_initial_prompt', 'true'],
+        ] as const)),
+  ]
+}
+
+/** The fields of a request that only asks for the language. */
+export const DETECTION_FIELDS: readonly Field[] = [
+  ['response_format', 'verbose_json'],
+  ['detect_language', 'true'],
+]
+
+const number = z.number().nullish()
+const answer = z.object({
+  language: z.string().optional(),
+  detected_language: z.string().optional(),
+  detected_language_probability: number,
+  segments: z.array(
+    z.object({
+      start: z.number(),
+      end: z.number(),
+      text: z.string(),
+      words: z.array(z.object({ word: z.string(), start: number, end: number })).optional(),
+      avg_logprob: number,
+      no_speech_prob: number,
+    }),
+  ),
+})
+type Segment = z.output<typeof answer>['segments'][number]
+
+/**
+ * What whisper-server answered.
+ * @param stderr what it printed meanwhile: how sure it is of the language.
+ * @throws {AppError} `engine_failed` when it is something else.
+ */
+export function parseInference(
+  body: Buffer,
+  stderr: string,
+  durationSeconds: number,
+): Omit<Recognised, 'warnings'> {
+  const { language, segments } = parsed(body)
+  const probability = DETECTED.exec(stderr)?.[2]
+  return {
+    language: languageCode(language ?? ''),
+    ...(probability === undefined ? {} : { languageProbability: Number(probability) }),
+    segments: withinPiece(segments.map(segmentOf), durationSeconds),
+  }
+}
+
+/** The language that whisper-server found, or null. */
+export function parseDetection(body: Buffer): Detected | null {
+  const { detected_language: name, detected_language_probability: probability } = parsed(body)
+  const language = languageCode(name ?? '')
+  if (language === null || probability === null || probability === undefined) return null
+  return { language, probability }
+}
+
+function parsed(body: Buffer): z.output<typeof answer> {
+  const result = answer.safeParse(parseLenient(body, 'whisper-cpp'))
+  if (result.success) return result.data
+  const message = 'The engine whisper-cpp failed: its answer is not what whisper-server gives.'
+  throw new AppError('engine_failed', message, { cause: result.error })
+}
+
+function segmentOf({ start, end, text, words, ...rest }: Segment): RecognisedSegment {
+  const segment = { start, end: Math.max(start, end), text: oneLine(text) }
+  // They are tokens, whatever they are called.
+  const tokens = (words ?? []).map((word) => ({
+    start: word.start ?? start,
+    end: word.end ?? end,
+    text: word.word,
+  }))
+  const joined = tokens.length === 0 ? undefined : wordsFromTokens(tokens, segment)
+  return {
+    ...segment,
+    ...(joined === undefined ? {} : { words: joined }),
+    ...(typeof rest.avg_logprob === 'number' ? { avgLogprob: rest.avg_logprob } : {}),
+    ...(typeof rest.no_speech_prob === 'number' ? { noSpeechProb: rest.no_speech_prob } : {}),
+  }
+}

@@ -1,0 +1,92 @@
+import { cpus, totalmem } from 'node:os'
+import { formatDuration } from '../../shared/duration.ts'
+import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { startTimer } from '../../shared/timers.ts'
+import { runChild, type ChildResult } from '../process/run-child.ts'
+import type { FoundDevices } from './device.ts'
+import { appleDevice, parseNvidiaQuery, parseRocm, withParts } from './device-text.ts'
+
+/** How devices are looked for. */
+export interface FindOptions {
+  signal: AbortSignal
+  /** The programs that are asked; default: by their names on PATH, and then it is no problem when they are not there. */
+  nvidiaSmi?: string
+  rocmSmi?: string
+  /** How long each may take: on a broken GPU they can hang for good. */
+  limitMs?: number
+}
+
+const LIMIT_MS = 10_000
+
+/**
+ * The GPUs of this machine: NVIDIA's, then AMD's, or Apple's. Never fails because of a GPU, its driver or a program:
+ * that is among the `problems`.
+ * @throws the signal's reason when aborted.
+ */
+export async function findDevices(options: FindOptions): Promise<FoundDevices> {
+  const apple = appleDevice({
+    platform: process.platform,
+    arch: process.arch,
+    model: cpus()[0]?.model ?? '',
+    totalBytes: totalmem(),
+  })
+  if (apple !== null) return { devices: [apple], problems: [] }
+  const found = await Promise.all([nvidia(options), rocm(options)])
+  return {
+    devices: found.flatMap(({ devices }) => devices),
+    problems: found.flatMap(({ problems }) => problems),
+  }
+}
+
+const NVIDIA_QUERY = [
+  '--query-gpu=index,uuid,name,memory.total,memory.free,driver_version',
+  '--format=csv,noheader,nounits',
+]
+const ROCM_QUERY = ['--showproductname', '--showmeminfo', 'vram', '--showdriverversion', '--json']
+
+async function nvidia(options: FindOptions): Promise<FoundDevices> {
+  const { nvidiaSmi: program = 'nvidia-smi' } = options
+  const answer = await ask(program, NVIDIA_QUERY, options, options.nvidiaSmi !== undefined)
+  if ('problems' in answer) return { devices: [], problems: answer.problems }
+  const found = parseNvidiaQuery(answer)
+  if (found.devices.length === 0) return found
+  // The query knows nothing of GPUs that are cut into parts; the list does. Without the list it is as without parts.
+  const list = await ask(program, ['-L'], options, true)
+  return 'problems' in list
+    ? { devices: found.devices, problems: [...found.problems, ...list.problems] }
+    : { devices: withParts(found.devices, list.stdoutTail), problems: found.problems }
+}
+
+async function rocm(options: FindOptions): Promise<FoundDevices> {
+  const { rocmSmi: program = 'rocm-smi' } = options
+  const answer = await ask(program, ROCM_QUERY, options, options.rocmSmi !== undefined)
+  return 'problems' in answer ? { devices: [], problems: answer.problems } : parseRocm(answer)
+}
+
+/** What a program answers in time. One that nobody named and that is not there has no answer and no problem. */
+async function ask(
+  program: string,
+  args: readonly string[],
+  { signal, limitMs = LIMIT_MS }: FindOptions,
+  isNamed: boolean,
+): Promise<ChildResult | { problems: string[] }> {
+  const limit = new AbortController()
+  // Its end is not waited for: a process that waits inside a driver cannot even be killed.
+  const late = new Promise<never>((_, reject) => {
+    limit.signal.addEventListener('abort', () => reject(limit.signal.reason as Error))
+  })
+  const timer = startTimer(() => {
+    const text = `'${program}' did not answer within ${formatDuration(limitMs)}: the GPU or its driver hangs. Restart the machine.`
+    limit.abort(new AppError('timeout', text))
+  }, limitMs)
+  try {
+    const both = AbortSignal.any([signal, limit.signal])
+    return await Promise.race([runChild(program, args, { signal: both }), late])
+  } catch (error) {
+    signal.throwIfAborted()
+    const isAbsent = error instanceof AppError && isSystemError(error.cause, 'ENOENT')
+    return { problems: isAbsent && !isNamed ? [] : [messageOf(error)] }
+  } finally {
+    clearTimeout(timer)
+  }
+}

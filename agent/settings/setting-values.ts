@@ -1,0 +1,92 @@
+import { InvalidArgumentError } from 'commander'
+import { parseDuration } from '../../shared/duration.ts'
+import { AppError, messageOf } from '../../shared/errors.ts'
+import { LANGUAGE } from '../job-options.ts'
+
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Lets commander say which flag or variable had the value that does not fit. */
+export function checked<T>(parse: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return parse(text)
+    } catch (error) {
+      throw new InvalidArgumentError(messageOf(error))
+    }
+  }
+}
+
+/** Python's names for levels, which the original's `MORAG_LOG_LEVEL` had. */
+const PYTHON_LEVELS: Record<string, LogLevel> = { warning: 'warn', critical: 'error' }
+
+export function logLevel(text: string): LogLevel {
+  const name = text.trim().toLowerCase()
+  const level = PYTHON_LEVELS[name] ?? LOG_LEVELS.find((one) => one === name)
+  if (level !== undefined) return level
+  throw new InvalidArgumentError(`Use one of ${LOG_LEVELS.join(', ')}.`)
+}
+
+export function nameList(text: string): string[] {
+  const names = text.split(',').map((name) => name.trim())
+  if (names.every((name) => name !== '')) return names
+  throw new AppError(
+    'usage',
+    `'${text}' is not a list of content types: write it like audio,video.`,
+  )
+}
+
+/** The name is part of a path here and in the coordinator's URLs. */
+export function workerName(text: string): string {
+  if (/^[\w][\w.@-]{0,99}$/.test(text)) return text
+  const rule = 'letters, digits and . _ @ -, not beginning with a dot or a dash'
+  throw new AppError('usage', `'${text}' cannot be a worker's id (--worker-id): use ${rule}.`)
+}
+
+/** `all`, `none`, or a list of GPUs as `planSlots` takes them. */
+export function gpuList(text: string): 'all' | 'none' | string[] {
+  if (text === 'all' || text === 'none') return text
+  const names = text.split(',').map((name) => name.trim())
+  if (names.every((name) => name !== '')) return names
+  throw new AppError(
+    'usage',
+    `'${text}' is not a list of GPUs: write it like 0,1, or all, or none.`,
+  )
+}
+
+/** Which of several audio tracks: a number from 0, a language, or `mix`. */
+export function audioTrack(text: string): number | string {
+  const given = text.trim()
+  if (/^\d{1,3}$/.test(given)) return Number(given)
+  if (LANGUAGE.test(given)) return given
+  throw new AppError(
+    'usage',
+    `'${text}' names no audio track: write its number (the first is 0), a language like de, or mix.`,
+  )
+}
+
+const OUT_OF_MEMORY = ['smaller-model', 'cpu'] as const
+export type OutOfMemory = (typeof OUT_OF_MEMORY)[number]
+
+export function outOfMemory(text: string): OutOfMemory[] {
+  return text.split(',').map((name) => {
+    const known = OUT_OF_MEMORY.find((one) => one === name.trim())
+    if (known !== undefined) return known
+    throw new AppError('usage', `'${name}' is none of ${OUT_OF_MEMORY.join(', ')}.`)
+  })
+}
+
+/** A length of time, of at least a second. */
+export function milliseconds(text: string): number {
+  const value = parseDuration(text)
+  if (value >= 1_000) return value
+  throw new AppError('usage', `'${text}' is too short: write a time like 90s, 10m or 8h.`)
+}
+
+/** `host:port`, `[::1]:port`, or `:port` for this machine alone. */
+export function hostAndPort(text: string): { host: string; port: number } {
+  const [, six, name, port] = /^(?:\[([\da-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text.trim()) ?? []
+  if (port !== undefined && Number(port) <= 65_535)
+    return { host: six ?? (name || '127.0.0.1'), port: Number(port) }
+  throw new AppError('usage', `'${text}' is not an address: write it like 127.0.0.1:9464.`)
+}

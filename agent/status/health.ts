@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { AppError, isSystemError } from '../../shared/errors.ts'
+import { agentMetrics } from './metrics.ts'
+import type { AgentStatus } from './status.ts'
+import type { JobTracker } from './job-tracker.ts'
+
+export interface Health {
+  /** Where it listens. */
+  url: string
+  close(): Promise<void>
+}
+
+/**
+ * Answers those who watch over the agent: `/livez` (it runs), `/readyz` (it takes work), `/metrics` (Prometheus).
+ * @throws {AppError} `usage` when the address cannot be listened on.
+ */
+export async function startHealth(
+  { host, port }: { host: string; port: number },
+  status: () => AgentStatus,
+  watched: JobTracker,
+): Promise<Health> {
+  const server = createServer((request, response) => {
+    const answer = (code: number, text: string, type = 'text/plain; charset=utf-8'): void => {
+      response.writeHead(code, { 'content-type': type }).end(text)
+    }
+    const path = request.url?.split('?')[0]
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return answer(405, 'Only GET is answered here.\n')
+    if (path === '/livez') return answer(200, 'ok\n')
+    if (path === '/readyz') {
+      const why = whyNotReady(status())
+      return why === null ? answer(200, 'ready\n') : answer(503, `${why}\n`)
+    }
+    if (path !== '/metrics') return answer(404, 'There are /livez, /readyz and /metrics.\n')
+    agentMetrics(status(), watched).then(
+      ({ text, contentType }) => answer(200, text, contentType),
+      () => answer(500, 'The metrics could not be told.\n'),
+    )
+  })
+  server.listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch (error) {
+    if (!isSystemError(error, 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'))
+      throw error
+    const message = `Cannot listen on ${host}:${port} (${error.code}): choose another --health-addr.`
+    throw new AppError('usage', message, { cause: error })
+  }
+  const address = server.address() as AddressInfo
+  return {
+    url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
+    async close() {
+      server.close()
+      server.closeAllConnections()
+      await once(server, 'close')
+    },
+  }
+}
+
+/** Null: it takes work. */
+function whyNotReady({ state, problem, coordinators }: AgentStatus): string | null {
+  if (state === 'draining') return 'It is draining.'
+  if (problem !== null) return problem
+  if (coordinators.some(({ isAway }) => !isAway)) return null
+  return `No coordinator answers. ${coordinators.map(({ reason }) => reason).join(' ')}`
+}

@@ -1,0 +1,150 @@
+import type { Capabilities } from '../shared/announcement.ts'
+import type { Device } from './gpu/device.ts'
+import { findDevices } from './gpu/devices.ts'
+import { chooseEngine, type Choice } from './engines/registry.ts'
+import type { EngineSettings } from './engines/definition.ts'
+import { modelLabel } from './engines/model-label.ts'
+import { findLimiter } from './media/child-limits.ts'
+import { openTools } from './media/open-tools.ts'
+import type { MediaSettings } from './settings/media-settings.ts'
+import { createPipeline, type Pipeline } from './work/pipeline.ts'
+import type { MediaTools } from './media/sandbox.ts'
+import { ageProblem, toolsText } from './media/tools-text.ts'
+import { isThere } from './models/models.ts'
+import { longPull } from './models/pull-progress.ts'
+import { planSlots } from './gpu/slot-plan.ts'
+import { Slots } from './gpu/slots.ts'
+import { createVoiceDetector, NO_VAD } from './audio/voice-detector.ts'
+
+/** All that a conversion needs, made of what this machine has. */
+export interface Toolchain {
+  pipeline: Pipeline
+  /** What reads the recordings. */
+  tools: MediaTools
+  choice: Choice
+  slots: Slots
+  devices: readonly Device[]
+  capabilities: Capabilities
+  /**
+   * Gets and starts what is needed, on every slot: what is missing here is not to cost a job.
+   * @throws {AppError} `model_missing`, `engine_missing`, `engine_failed`; the signal's reason when aborted.
+   */
+  prepare(signal: AbortSignal): Promise<void>
+  /** Whether a model that jobs need has gone from its folder: the next job fetches it again. */
+  lacksModels(): Promise<boolean>
+  close(): Promise<void>
+}
+
+/**
+ * Looks at this machine and puts together what converts files on it. Nothing runs yet but what was looked at.
+ * @param tell sentences for people: what is fetched, what is missing.
+ * @param language what will be spoken; default: nobody knows.
+ * @throws {AppError} `usage`, `engine_missing`, `model_missing`.
+ */
+export async function openToolchain(
+  settings: MediaSettings,
+  {
+    signal,
+    tell,
+    language = null,
+  }: {
+    signal: AbortSignal
+    tell: (level: 'debug' | 'info' | 'warn', text: string) => void
+    language?: string | null
+  },
+): Promise<Toolchain> {
+  const onPull = (text: string): void => tell('info', text)
+  const { source } = settings.engineSettings
+  const tools = await openTools(settings, {
+    dir: settings.modelsDir,
+    signal,
+    onProgress: onPull,
+    onBytes: longPull(onPull),
+    ...(source === undefined ? {} : { source }),
+  })
+  tell('debug', toolsText(tools))
+  const old = ageProblem(tools, new Date().getFullYear())
+  if (old !== null) tell('warn', `${old.text}. ${old.fix}`)
+  if (findLimiter() === null) {
+    tell('debug', 'prlimit is not here (util-linux): ffmpeg runs without limits of its own.')
+  }
+  const { devices, problems } =
+    settings.gpus === 'none' ? { devices: [], problems: [] } : await findDevices({ signal })
+  for (const problem of problems) tell('warn', problem)
+  const plan = planSlots({ ...settings, devices })
+  const engineSettings = {
+    ...settings.engineSettings,
+    device: deviceOf(plan, devices),
+    ffmpeg: tools.ffmpeg,
+    onPull,
+  }
+  const choice = await chooseEngine(settings.engine, engineSettings, signal, { language })
+  const slots = new Slots(plan)
+  const finder = createVoiceDetector({
+    dir: settings.modelsDir,
+    onProgress: onPull,
+    ...(source === undefined ? {} : { source }),
+  })
+  if (finder.finder === 'loudness') tell('warn', `${NO_VAD.text}. ${NO_VAD.fix}`)
+  const pipeline = createPipeline({
+    tools,
+    engine: choice.engine,
+    slots,
+    finder,
+    speakers: settings.speakers,
+    audioTrack: settings.audioTrack,
+    models: choice.models,
+  })
+  return {
+    pipeline,
+    tools,
+    choice,
+    slots,
+    devices,
+    capabilities: capabilitiesOf(choice, settings),
+    async prepare(preparing) {
+      await finder.prepare(preparing)
+      await Promise.all(plan.map((slot) => choice.engine.prepare(slot, preparing)))
+    },
+    async lacksModels() {
+      const needed = [
+        ...(finder.finder === 'silero' ? ['silero-vad'] : []),
+        ...(choice.engine.info.name === 'moonshine' ? [choice.engine.info.model] : []),
+      ]
+      const there = await Promise.all(needed.map((name) => isThere(name, settings.modelsDir)))
+      return there.includes(false)
+    },
+    async close() {
+      slots.close()
+      await pipeline.close()
+    },
+  }
+}
+
+/** What the slots run on: one kind for all of them. */
+function deviceOf(
+  plan: readonly { gpu: string | null; kind?: Device['kind'] }[],
+  devices: readonly Device[],
+): EngineSettings['device'] {
+  const [first] = plan
+  if (first === undefined || first.gpu === null) return { kind: 'cpu', name: 'cpu' }
+  const kind = first.kind ?? 'cuda'
+  const used = devices.filter((device) => device.kind === kind)
+  return { kind, name: [...new Set(used.map(({ name }) => name))].join(', ') }
+}
+
+/** What is announced, so that no job comes here that cannot be done as it asks. */
+function capabilitiesOf({ engine, models }: Choice, { speakers }: MediaSettings): Capabilities {
+  const { abilities, info } = engine
+  const features = [
+    abilities.translate ? ['translate'] : [],
+    abilities.words ? ['words'] : [],
+    abilities.speakers || speakers.models !== null ? ['diarize'] : [],
+  ].flat()
+  return {
+    engines: [info.name],
+    models: [...new Set([info.model, ...models].map((model) => modelLabel(model).slice(0, 100)))],
+    languages: abilities.languages === null ? null : [...abilities.languages],
+    features,
+  }
+}

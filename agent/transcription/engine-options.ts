@@ -1,0 +1,73 @@
+import { AppError } from '../../shared/errors.ts'
+import { languageCode } from '../../shared/languages.ts'
+import type { Engine, SpeechOptions } from '../engines/engine.ts'
+import { modelLabel } from '../engines/model-label.ts'
+import { languageCode as languageNamed } from '../engines/whisper/languages.ts'
+import type { JobOptions } from '../job-options.ts'
+
+/**
+ * What of a job's options this engine can do, and a sentence for each that it cannot: a job is not refused for a wish.
+ * @param models those that a job may choose from.
+ * @throws {AppError} `unsupported_language` when the usual model does not know the job's language, and no other is asked for.
+ */
+export function engineOptions(
+  options: JobOptions,
+  engine: Engine,
+  { models }: { models: readonly string[] },
+): { options: SpeechOptions; warnings: string[] } {
+  const { info, abilities } = engine
+  const warnings: string[] = []
+  const able = (wanted: boolean, can: boolean, what: string): boolean => {
+    if (wanted && !can) warnings.push(`The engine ${info.name} ${what}.`)
+    return wanted && can
+  }
+  const { model } = options
+  const usual = modelLabel(info.model)
+  const known = model === null || model === usual || models.includes(model)
+  if (!known) {
+    const others = models.length === 0 ? 'no other' : models.map(modelLabel).join(', ')
+    warnings.push(`This agent has no model '${model}' (but ${others}): ${usual} was used.`)
+  }
+  const language = options.language === null ? null : plain(options.language)
+  if (!known || model === null || model === usual) refuseUnknown(language, engine)
+  const translate = able(
+    options.task === 'translate',
+    abilities.translate,
+    'cannot translate: the text is in the language spoken',
+  )
+  const prompted = able(options.prompt !== null, abilities.prompt, 'takes no prompt')
+  const hot = able(options.hotwords !== null, abilities.hotwords, 'takes no hotwords')
+  const words = able(options.wordTimestamps === true, abilities.words, 'gives no times of words')
+  return {
+    options: {
+      language,
+      task: translate ? 'translate' : 'transcribe',
+      prompt: prompted ? options.prompt : null,
+      hotwords: hot ? options.hotwords : null,
+      words,
+      speakers: abilities.speakers ? { min: options.minSpeakers, max: options.maxSpeakers } : null,
+      model: known && model !== usual ? model : null,
+    },
+    warnings,
+  }
+}
+
+/** @throws {AppError} `unsupported_language` when the engine's usual model does not know a language; null: nobody knows which. */
+export function refuseUnknown(
+  language: string | null,
+  { info, abilities: { languages } }: Engine,
+): void {
+  if (language === null || languages === null || languages.includes(language)) return
+  // Some write its name.
+  if (languages.includes(languageNamed(language) ?? '')) return
+  const { name, model } = info
+  throw new AppError(
+    'unsupported_language',
+    `The engine ${name} (${modelLabel(model)}) knows ${languages.join(', ')} only, not '${language}'.`,
+  )
+}
+
+/** Engines know languages, not their regions: `de-AT` is `de`. */
+function plain(language: string): string {
+  return languageCode(language) ?? language
+}

@@ -1,0 +1,109 @@
+import { clip, covered, lengthOf, totalLength, type Span } from '../audio/span.ts'
+
+export interface DetectedLanguage {
+  /** ISO 639-1. */
+  language: string
+  /** 0 to 1. */
+  probability: number
+}
+
+/** A window for every so much speech, in seconds: with less, one more of them hears nothing new. */
+const SPEECH_PER_WINDOW = 15
+/** So much of a window is speech, at least. */
+const LEAST_SPEECH = 0.5
+/** Less than this, as a share and as a probability, decides nothing. */
+const DECISIVE = 0.5
+
+/**
+ * Stretches of a recording to tell its language from: its speech is cut into up to `count` equal parts, and from the
+ * middle of each (of three: at 17, 50 and 83 % of the speech) a window grows over what is spoken around it, up to
+ * `seconds` of recording and as long as at least half of it is speech. Ascending, not overlapping; none without speech,
+ * one for less than half a minute of it.
+ */
+export function windowsForVote(speech: readonly Span[], count = 3, seconds = 30): Span[] {
+  const total = totalLength(speech)
+  if (total <= 0) return []
+  const parts = Math.min(count, Math.max(1, Math.floor(total / SPEECH_PER_WINDOW)))
+  return Array.from({ length: parts }, (_, i) =>
+    windowIn(between(speech, (total * i) / parts, (total * (i + 1)) / parts), seconds),
+  ).filter((window) => window.end > window.start)
+}
+
+/** The part of the speech from its `from`th to its `to`th second, pauses not counted. */
+function between(speech: readonly Span[], from: number, to: number): Span[] {
+  const part: Span[] = []
+  let before = 0
+  for (const span of speech) {
+    const shift = span.start - before
+    part.push(...clip([span], from + shift, to + shift))
+    before += lengthOf(span)
+  }
+  return part
+}
+
+function windowIn(speech: readonly Span[], seconds: number): Span {
+  const half = totalLength(speech) / 2
+  let before = 0
+  let left = speech.findIndex((span) => (before += lengthOf(span)) >= half)
+  const middle = speech[left]
+  if (middle === undefined) return { start: 0, end: 0 }
+  const at = middle.end - (before - half)
+  const window = within(middle, at, seconds)
+  let right = left
+  for (let grown = true; grown;) {
+    grown = false
+    const next = speech[right + 1]
+    if (next !== undefined && window.end === speech[right]!.end) {
+      const end = Math.min(next.end, window.start + seconds)
+      if (end > next.start && isSpeech({ start: window.start, end }, speech)) {
+        window.end = end
+        right++
+        grown = true
+      }
+    }
+    const previous = speech[left - 1]
+    if (previous !== undefined && window.start === speech[left]!.start) {
+      const start = Math.max(previous.start, window.end - seconds)
+      if (start < previous.end && isSpeech({ start, end: window.end }, speech)) {
+        window.start = start
+        left--
+        grown = true
+      }
+    }
+  }
+  return window
+}
+
+/** The `seconds` of a span around `at`. */
+function within(span: Span, at: number, seconds: number): Span {
+  const start = Math.max(span.start, Math.min(at - seconds / 2, span.end - seconds))
+  return { start, end: Math.min(span.end, start + seconds) }
+}
+
+function isSpeech(window: Span, speech: readonly Span[]): boolean {
+  return covered(window, speech) >= lengthOf(window) * LEAST_SPEECH
+}
+
+/**
+ * What a recording's language is when its windows were heard as these. Each counts as much as it was certain; the
+ * winner's probability is the mean over all windows, with 0 for those that heard another language. Null: nothing was
+ * heard, two languages are level, the best has less than half of the votes, or they disagree and the best was itself
+ * heard with less than 0.5 on average.
+ */
+export function vote(heard: readonly DetectedLanguage[]): DetectedLanguage | null {
+  const sums = new Map<string, { sum: number; count: number }>()
+  let total = 0
+  for (const { language, probability } of heard) {
+    const weight = Number.isFinite(probability) ? Math.min(1, Math.max(0, probability)) : 0
+    const { sum, count } = sums.get(language) ?? { sum: 0, count: 0 }
+    sums.set(language, { sum: sum + weight, count: count + 1 })
+    total += weight
+  }
+  const [best, second] = [...sums].toSorted(([, a], [, b]) => b.sum - a.sum)
+  if (best === undefined || total === 0) return null
+  const [language, { sum, count }] = best
+  const level = second !== undefined && sum - second[1].sum < 1e-9
+  if (level || sum / total < DECISIVE) return null
+  if (sums.size > 1 && sum / count < DECISIVE) return null
+  return { language, probability: sum / heard.length }
+}

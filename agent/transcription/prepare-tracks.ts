@@ -1,0 +1,206 @@
+import { rm } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import { probe } from '../media/media.ts'
+import type { AudioTrack } from '../media/media-info.ts'
+import {
+  NO_FINDS,
+  rankTracks,
+  trackWarnings,
+  type TrackFinds,
+  type TrackWish,
+} from '../media/track-rank.ts'
+import { trackName } from '../media/tracks.ts'
+import { mixWavs } from '../audio/wav-write.ts'
+import type { Checkpoint } from './checkpoint.ts'
+import type { PipelineParts } from './conversion.ts'
+import { decodeLevelled, prepareAudio, type PrepareAudioRequest } from './prepare-audio.ts'
+import type { PreparedAudio } from './prepared-audio.ts'
+import { sampleTracks } from './track-samples.ts'
+
+/** All tracks at once: recordings with a voice on each. */
+export const MIX = 'mix'
+
+/** What was heard, and on which track. */
+export interface PreparedTrack {
+  hearing: PreparedAudio
+  /** The first of those that were mixed. */
+  track: AudioTrack
+  isMix: boolean
+  checkpoint: Checkpoint | null
+  warnings: string[]
+}
+
+type TracksRequest = Omit<PrepareAudioRequest, 'track' | 'checkpoint' | 'warn'> & {
+  wish: TrackWish
+  /** What an earlier attempt made of a track. */
+  checkpointOf: (track: AudioTrack | null) => Checkpoint | null
+}
+
+/**
+ * Hears the track that works and holds speech. Of several some is decoded first; one in which nobody speaks after all, or
+ * that cannot be decoded, is followed by the next.
+ * @returns null when no track has sound.
+ * @throws {AppError} as `hear`.
+ */
+export async function prepareTracks(
+  parts: PipelineParts,
+  request: TracksRequest,
+): Promise<PreparedTrack | null> {
+  const { media, wish, checkpointOf } = request
+  const { audio } = media
+  if (wish.wanted === MIX && audio.length > 1) return await prepareMix(parts, request)
+  const plain = wish.wanted === MIX ? { ...wish, wanted: null } : wish
+  const begun = audio.find((track) => checkpointOf(track) !== null)
+  const rest = begun === undefined ? null : await goOn(parts, request, begun)
+  if (rest !== null) return rest
+  const usual = rankTracks(audio, plain)
+  const finds =
+    usual.length > 1 ? await sampleTracks(parts.tools, parts.finder, usual, request) : NO_FINDS
+  const ranked = rankTracks(audio, plain, finds)
+  const anew = { ...request, checkpointOf: () => null }
+  const found = await firstWithSpeech(parts, anew, ranked, finds)
+  if (found === null) return null
+  const why = trackWarnings(audio, found.track, plain, found.finds)
+  return { ...found, warnings: [...found.warnings, ...why] }
+}
+
+/** The rest of a track that an earlier attempt began; null: it is not to be had here, and all is found out anew. */
+async function goOn(
+  parts: PipelineParts,
+  request: TracksRequest,
+  track: AudioTrack,
+): Promise<PreparedTrack | null> {
+  try {
+    const found = await firstWithSpeech(parts, request, [track], NO_FINDS)
+    return found?.hearing.resumed === true ? found : null
+  } catch (error) {
+    request.signal.throwIfAborted()
+    if (isOfTrack(error)) return null
+    throw error
+  }
+}
+
+async function firstWithSpeech(
+  parts: PipelineParts,
+  request: TracksRequest,
+  ranked: readonly AudioTrack[],
+  sampled: TrackFinds,
+): Promise<(PreparedTrack & { finds: TrackFinds }) | null> {
+  const unreadable = new Set(sampled.unreadable)
+  const silent = new Set(sampled.silent)
+  const finds = { ...sampled, unreadable, silent }
+  const quiet: PreparedTrack[] = []
+  const errors: AppError[] = []
+  for (const track of ranked) {
+    const checkpoint = request.checkpointOf(track)
+    // Of a track that is not heard in the end nothing is said.
+    const warnings: string[] = []
+    const one = { ...request, track, checkpoint, warn: (text: string) => warnings.push(text) }
+    try {
+      const hearing = await prepareAudio(parts.tools, parts.finder, one)
+      const found = hearing && { hearing, track, isMix: false, checkpoint, warnings }
+      if (hearing?.resumed || hearing?.voices.some(({ speech }) => speech.length > 0)) {
+        silent.delete(track.index)
+        return { ...found!, finds }
+      }
+      silent.add(track.index)
+      if (found !== null) quiet.push(found)
+    } catch (error) {
+      request.signal.throwIfAborted()
+      if (!isOfTrack(error)) throw error
+      unreadable.add(track.index)
+      errors.push(error)
+    }
+  }
+  if (quiet[0] !== undefined) return { ...quiet[0], finds }
+  if (errors[0] !== undefined) throw errors[0]
+  return null
+}
+
+/** Whether it is what another track of the file may not have. */
+function isOfTrack(error: unknown): error is AppError {
+  return (
+    error instanceof AppError && /^(unsupported_media|invalid_media|no_audio)$/.test(error.code)
+  )
+}
+
+/** All tracks at once, each as loud as speech is. */
+async function prepareMix(
+  parts: PipelineParts,
+  request: TracksRequest,
+): Promise<PreparedTrack | null> {
+  const { media, workDir, signal } = request
+  const warnings: string[] = []
+  const mixed: Decoded[] = []
+  const lost: AudioTrack[] = []
+  const errors: AppError[] = []
+  for (const track of media.audio) {
+    try {
+      const found = await decodeOne(parts, request, track, warnings)
+      if (found === null) lost.push(track)
+      else mixed.push(found)
+    } catch (error) {
+      signal.throwIfAborted()
+      if (!isOfTrack(error)) throw error
+      lost.push(track)
+      errors.push(error)
+    }
+  }
+  if (mixed[0] === undefined) {
+    if (errors[0] !== undefined) throw errors[0]
+    return null
+  }
+  const whole = path.join(workDir, 'tracks.wav')
+  const files = mixed.map(({ file }) => file)
+  await mixWavs(files, whole, signal)
+  for (const file of files) await rm(file, { force: true })
+  const sound = await probe(parts.tools, whole, { signal })
+  const checkpoint = request.checkpointOf(null)
+  const warn = (text: string): unknown => warnings.push(text)
+  const one = {
+    ...request,
+    sourcePath: whole,
+    media: sound,
+    track: sound.audio[0]!,
+    checkpoint,
+    warn,
+  }
+  const hearing = await prepareAudio(parts.tools, parts.finder, one)
+  if (hearing === null) return null
+  const left = lost.map(trackName).join(', ')
+  warnings.push(
+    `The file has ${media.audio.length} audio tracks: ${mixed.map(({ track }) => trackName(track)).join(', ')} were mixed, as asked for.` +
+      (lost.length === 0 ? '' : ` Not heard, as they cannot be decoded or hold nothing: ${left}.`),
+  )
+  return { hearing, track: mixed[0].track, isMix: true, checkpoint, warnings }
+}
+
+interface Decoded {
+  track: AudioTrack
+  file: string
+}
+
+/** One of the tracks of a mix; null: there is nothing in it but noise that would drown the others once it is turned up. */
+async function decodeOne(
+  { tools, finder }: PipelineParts,
+  request: TracksRequest,
+  track: AudioTrack,
+  warnings: string[],
+): Promise<Decoded | null> {
+  const { media, workDir, signal } = request
+  const file = path.join(workDir, `track-${track.index}.wav`)
+  const notes: string[] = []
+  const one = {
+    ...request,
+    track,
+    checkpoint: null,
+    warn: (text: string) => notes.push(`Track ${trackName(track)}: ${text}`),
+    tell: (_: unknown, seconds: number) => request.tell('decoding', seconds / media.audio.length),
+  }
+  const mix = await decodeLevelled(tools, one, file)
+  if (mix === null) return null
+  if (mix.gain > 0 && (await finder.find(file, { signal })).speech.length === 0) return null
+  warnings.push(...notes)
+  return { track, file }
+}

@@ -1,0 +1,213 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import { AppError } from '../../shared/errors.ts'
+import type { Engine, Recognised, SpeechOptions, TranscribeRequest } from '../engines/engine.ts'
+import { countLanguage } from './language-tally.ts'
+import {
+  foreignLanguage,
+  languageWarning,
+  verdictOf,
+  type LanguageHints,
+} from './plausible-language.ts'
+import type { PreparedAudio, Voice } from './prepared-audio.ts'
+import type { Slot } from '../gpu/slots.ts'
+import { withDurations } from '../quality/segment-durations.ts'
+import { better, review, worthRetry } from '../quality/hallucination.ts'
+import { lengthOf, planParts, restore, speechInPiece, type Part } from '../audio/parts.ts'
+import { totalLength, type Span } from '../audio/span.ts'
+import type { TranscriptDraft } from './transcript-draft.ts'
+import { tighten } from '../quality/tighten.ts'
+import { cutWav } from '../audio/wav-cut.ts'
+
+/** A recording to be recognised, as far as it is not. */
+export interface RecognitionRequest {
+  voices: Voice[]
+  offsetSeconds: number
+  totalSeconds: number
+  /** What found the speech. */
+  finder: PreparedAudio['finder']
+  /** The language that the job names, and that of the track's tag. */
+  asked: LanguageHints['asked']
+  tag: LanguageHints['tag']
+  options: SpeechOptions
+  workDir: string
+  slot: Slot
+  signal: AbortSignal
+  /** Goes on from here; changed as parts are finished. */
+  draft: TranscriptDraft
+  /** How far it is in the recording. */
+  onProgress(seconds: number): void
+  /** A part is finished. */
+  onPart(): void
+}
+
+const NO_LENGTH =
+  'The engine gave some segments no length, or a negative one: their times are estimates.'
+
+interface Judged extends Recognised {
+  dropped: number
+}
+
+interface Piece {
+  voice: Voice
+  part: Part
+}
+
+/**
+ * Recognises what is not done of a recording, part after part in order of time. After each, `understood` and the voices'
+ * `doneUntil` say how far it is.
+ * @throws {AppError} as the engine; the signal's reason when aborted.
+ */
+export async function recognise(engine: Engine, request: RecognitionRequest): Promise<void> {
+  const { voices, totalSeconds, draft } = request
+  const pieces = piecesOf(engine, request)
+  const shares = shareOf(voices, pieces)
+  let wasMixed = false
+  for (const piece of pieces) {
+    const length = lengthOf(piece.part)
+    // Once something of it was understood, the rest is not refused.
+    const isFirst = Object.keys(draft.heard).length === 0 && !wasMixed
+    const heard = await recognisePiece(engine, request, piece, (within) => {
+      if (!Number.isFinite(within)) return
+      request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1))
+    })
+    const { languageProbability } = heard
+    const verdict = verdictOf(heard, request, engine.abilities.languages)
+    if (verdict === 'foreign' && isFirst && request.asked === null) throw foreignLanguage(engine)
+    // What nobody has found is not claimed, whatever the job says.
+    if (verdict === 'foreign' || verdict === 'mixed') draft.decided = null
+    wasMixed ||= verdict === 'mixed'
+    const language = verdict === 'known' ? heard.language : null
+    if (verdict !== 'known') {
+      heard.warnings = [...heard.warnings, languageWarning(verdict, engine, spanOf(piece))]
+    }
+    if (language !== null) countLanguage(draft.heard, language, languageProbability, length)
+    for (const warning of heard.warnings) {
+      if (!draft.warnings.includes(warning)) draft.warnings.push(warning)
+    }
+    for (const segment of heard.segments) draft.segments.push(segment)
+    draft.dropped += heard.dropped
+    piece.voice.doneUntil = piece.part.speech.at(-1)!.end
+    shares.done(piece)
+    request.onProgress(totalSeconds * shares.reached(0))
+    request.onPart()
+  }
+  draft.segments.sort((a, b) => a.start - b.start || a.end - b.end)
+  request.onProgress(totalSeconds)
+}
+
+/** What is not done, in order of time. */
+function piecesOf(engine: Engine, { voices, totalSeconds, options }: RecognitionRequest): Piece[] {
+  // Who speaks is told apart within one piece only: with an engine that does so, a recording is one.
+  const partSeconds = options.speakers === null ? engine.abilities.partSeconds : Infinity
+  return voices
+    .flatMap((voice) => {
+      const { speech, doneUntil } = voice
+      const parts = planParts(speech, partSeconds, totalSeconds, doneUntil)
+      return parts.map((part): Piece => ({ voice, part }))
+    })
+    .toSorted((a, b) => startOf(a) - startOf(b))
+}
+
+function spanOf({ part: { speech } }: Piece): Span {
+  return { start: speech[0]!.start, end: speech.at(-1)!.end }
+}
+
+function startOf({ part }: Piece): number {
+  return part.speech[0]!.start
+}
+
+async function recognisePiece(
+  engine: Engine,
+  request: RecognitionRequest,
+  { voice, part }: Piece,
+  onProgress: (seconds: number) => void,
+): Promise<Judged> {
+  const { offsetSeconds, options, slot, signal } = request
+  const folder = path.join(request.workDir, 'piece')
+  const wavPath = path.join(folder, 'piece.wav')
+  const workDir = path.join(folder, 'engine')
+  try {
+    await rm(folder, { recursive: true, force: true })
+    await mkdir(workDir, { recursive: true })
+    const audio = part.audio.map(({ start, end }) => ({
+      start: Math.max(0, start - offsetSeconds),
+      end: Math.max(0, end - offsetSeconds),
+    }))
+    const durationSeconds = await cutWav(voice.wavPath, audio, wavPath, signal)
+    const speech = speechInPiece(part)
+    const piece = { wavPath, durationSeconds, workDir, slot, signal, speech, onProgress }
+    const judge = async (again: boolean): Promise<Judged> =>
+      judged(request.finder, voice, part, await tryPiece(engine, { ...piece, options, again }))
+    const first = await judge(false)
+    if (engine.abilities.deterministic === true || !worthRetry(first.segments)) return first
+    const second = await judge(true).catch(() => {
+      signal.throwIfAborted()
+      // The first try has a text, if a doubtful one.
+      return first
+    })
+    const best = better(first.segments, second.segments) === second.segments ? second : first
+    return { ...best, warnings: [...new Set([...first.warnings, ...second.warnings])] }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Who speaks is worth less than what is said: a piece that fails for it is done again without. */
+async function tryPiece(engine: Engine, request: TranscribeRequest): Promise<Recognised> {
+  const { options, signal } = request
+  try {
+    return await engine.transcribe(request)
+  } catch (error) {
+    const lost =
+      error instanceof AppError && ['engine_failed', 'model_missing'].includes(error.code)
+    if (options.speakers === null || signal.aborted || !lost) throw error
+    const plain = await engine.transcribe({ ...request, options: { ...options, speakers: null } })
+    const warning = `Speakers could not be told apart: ${error.message}`
+    return { ...plain, warnings: [...plain.warnings, warning] }
+  }
+}
+
+/** What was recognised at its place in the recording, what is to be doubted marked, and what nobody can have said gone. */
+function judged(
+  finder: PreparedAudio['finder'],
+  voice: Voice,
+  part: Part,
+  recognised: Recognised,
+): Judged {
+  const within = { start: part.audio[0]!.start, end: part.audio.at(-1)!.end }
+  const timed = withDurations(restore(part, recognised.segments), within)
+  const placed = timed.segments.map((one) => tighten(one, part.speech))
+  const named =
+    voice.channel === null
+      ? placed
+      : placed.map((segment) => ({ ...segment, speaker: `channel ${voice.channel}` }))
+  // Loudness misses what is said in noise: nothing that was heard may be called unsaid for that.
+  const speech = finder === 'silero' ? part.speech : part.audio
+  const { segments, dropped } = review(named, speech)
+  const warnings = timed.estimated ? [...recognised.warnings, NO_LENGTH] : recognised.warnings
+  return { ...recognised, segments, dropped: dropped.length, warnings }
+}
+
+/** How much of all speech is done: voices are heard one after the other, and silence costs nothing. */
+function shareOf(
+  voices: readonly Voice[],
+  pieces: readonly Piece[],
+): { reached: (within: number) => number; done: (piece: Piece) => void } {
+  const total = voices.reduce((sum, { speech }) => sum + totalLength(speech), 0)
+  const open = pieces.reduce((sum, { part }) => sum + totalLength(part.speech), 0)
+  let done = total - open
+  let next = 0
+  return {
+    reached: (within) => {
+      const running = pieces[next] === undefined ? 0 : totalLength(pieces[next]!.part.speech)
+      return total === 0
+        ? 1
+        : Math.min(1, (done + running * Math.min(1, Math.max(0, within))) / total)
+    },
+    done: (piece) => {
+      done += totalLength(piece.part.speech)
+      next += 1
+    },
+  }
+}

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Engine, EngineAbilities } from '../../agent/engines/engine.ts'
+import { abilitiesWith } from '../../agent/engines/whisper/abilities.ts'
+import { modelLabel } from '../../agent/engines/model-label.ts'
+import { readJobOptions } from '../../agent/job-options.ts'
+import { engineOptions } from '../../agent/transcription/engine-options.ts'
+
+const able: EngineAbilities = {
+  languages: null,
+  translate: true,
+  words: true,
+  speakers: true,
+  prompt: true,
+  hotwords: true,
+  partSeconds: 300,
+}
+const unable: EngineAbilities = {
+  ...able,
+  translate: false,
+  words: false,
+  speakers: false,
+  prompt: false,
+  hotwords: false,
+}
+
+function asked(task: Record<string, unknown>, abilities: EngineAbilities, models: string[] = []) {
+  const info = { name: 'e', model: '/models/ggml-base.bin', device: 'cpu', version: '1' }
+  const engine = { info, abilities } as unknown as Engine
+  return engineOptions(readJobOptions(task).options, engine, { models })
+}
+
+const everything = {
+  language: 'de-AT',
+  task: 'translate',
+  prompt: 'MoRAG',
+  hotwords: ['a', 'b'],
+  word_timestamps: true,
+  min_speakers: 2,
+  model: 'small',
+}
+
+describe('what a job asks for', () => {
+  it('reaches an engine that can do it, the language without its region', () => {
+    assert.deepEqual(asked(everything, able, ['small']), {
+      options: {
+        language: 'de',
+        task: 'translate',
+        prompt: 'MoRAG',
+        hotwords: 'a, b',
+        words: true,
+        speakers: { min: 2, max: null },
+        model: 'small',
+      },
+      warnings: [],
+    })
+  })
+
+  it('is left out with a sentence each where the engine cannot', () => {
+    const { options, warnings } = asked(everything, unable, ['medium'])
+    assert.deepEqual(options, {
+      language: 'de',
+      task: 'transcribe',
+      prompt: null,
+      hotwords: null,
+      words: false,
+      speakers: null,
+      model: null,
+    })
+    assert.equal(warnings.length, 5)
+    assert.match(warnings.join('\n'), /no model 'small' \(but medium\): base was used/)
+  })
+
+  it('is refused in a language that the usual model does not know', () => {
+    const english = { ...able, languages: ['en'] }
+    for (const language of ['en', 'en-GB', 'english', 'eng']) {
+      assert.deepEqual(asked({ language }, english).warnings, [])
+    }
+    const unknown = { code: 'unsupported_language', message: /e \(base\) knows en only, not 'de'/ }
+    assert.throws(() => asked({ language: 'de-AT' }, english), unknown)
+    assert.throws(() => asked({ language: 'de', model: 'nowhere' }, english), unknown)
+    // Another model may know it.
+    assert.equal(
+      asked({ language: 'de', model: 'small' }, english, ['small']).options.model,
+      'small',
+    )
+  })
+
+  it('may be the usual model by its name', () => {
+    assert.deepEqual(asked({ model: 'base' }, able).warnings, [])
+    assert.equal(asked({ model: 'base' }, able).options.model, null)
+  })
+})
+
+describe('a model of Whisper', () => {
+  it('cannot do what its name says', () => {
+    assert.deepEqual(abilitiesWith('base', able), able)
+    assert.deepEqual(abilitiesWith('base.en', able).languages, ['en'])
+    for (const model of ['base.en', 'large-v3-turbo', 'distil-large-v3']) {
+      assert.equal(abilitiesWith(model, able).translate, false)
+    }
+  })
+})
+
+describe('a model', () => {
+  for (const [model, label] of [
+    ['large-v3-turbo', 'large-v3-turbo'],
+    ['/home/me/ggml-large-v3.bin', 'large-v3'],
+    ['C:\\models\\small.en.pt', 'small.en'],
+    ['/models/ctranslate2/base/', 'base'],
+  ] as const) {
+    it(`${model} is called ${label}`, () => assert.equal(modelLabel(model), label))
+  }
+})

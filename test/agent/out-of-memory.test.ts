@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import {
+  nextStep,
+  withMemoryFallback,
+  type Allowed,
+  type ComputeConfig,
+} from '../../agent/engines/out-of-memory.ts'
+import { nextSmaller } from '../../agent/engines/model-size.ts'
+import { AppError } from '../../shared/errors.ts'
+
+const FULL: ComputeConfig = {
+  batchSize: 16,
+  computeType: 'float16',
+  model: 'large-v3',
+  device: 'gpu',
+}
+const NOTHING: Allowed = { smallerModel: false, cpu: false, models: [] }
+const ALL: Allowed = { smallerModel: true, cpu: true, models: ['large-v3', 'medium', 'tiny'] }
+
+/** Every step down from there, as its notes. */
+function way(effort: ComputeConfig, allowed: Allowed): string[] {
+  const notes: string[] = []
+  let step = nextStep(effort, allowed)
+  while (step !== null) {
+    notes.push(step.note)
+    step = nextStep(step.effort, allowed)
+  }
+  return notes
+}
+
+describe('nextStep', () => {
+  it('goes from batches over numbers and models to the CPU', () => {
+    assert.deepEqual(way(FULL, ALL), [
+      'The GPU was out of memory: went on with batches of 8.',
+      'The GPU was out of memory: went on with batches of 4.',
+      'The GPU was out of memory: went on with batches of 2.',
+      'The GPU was out of memory: went on without batches.',
+      'The GPU was out of memory: went on with smaller numbers (int8_float16).',
+      "The GPU was out of memory: went on with the model 'medium' in place of 'large-v3'.",
+      "The GPU was out of memory: went on with the model 'tiny' in place of 'medium'.",
+      'The GPU was out of memory: went on on the CPU.',
+    ])
+  })
+
+  it('changes neither model nor device unless that is allowed', () => {
+    const low = { ...FULL, batchSize: 1, computeType: 'int8_float16' }
+    assert.equal(nextStep(low, { ...NOTHING, models: ALL.models }), null)
+    const { effort } = nextStep(low, { ...NOTHING, cpu: true })!
+    assert.deepEqual(effort, { ...low, device: 'cpu', computeType: 'int8' })
+  })
+
+  it('has smaller numbers only for an engine that can be told, and whose numbers are larger', () => {
+    const steps = (computeType: string | null, computeTypes = true): (string | null)[] => {
+      const step = nextStep({ ...FULL, batchSize: null, computeType }, { ...NOTHING, computeTypes })
+      return step === null ? [] : [step.effort.computeType]
+    }
+    for (const larger of [null, 'auto', 'default', 'float16', 'float32', 'bfloat16']) {
+      assert.deepEqual(steps(larger), ['int8_float16'])
+    }
+    assert.deepEqual(steps('int8'), [])
+    assert.deepEqual(steps('int8_float16'), [])
+    assert.deepEqual(steps(null, false), [])
+    const cpu = nextStep(
+      { ...FULL, batchSize: null, computeType: null },
+      { ...NOTHING, cpu: true, computeTypes: false },
+    )
+    assert.deepEqual(cpu?.effort, { ...FULL, batchSize: null, computeType: null, device: 'cpu' })
+  })
+
+  it('has nothing below the CPU', () => {
+    assert.equal(nextStep({ ...FULL, device: 'cpu' }, ALL), null)
+  })
+})
+
+describe('nextSmaller', () => {
+  const CASES: [string, string, string[], string | null][] = [
+    [
+      'takes the next size',
+      'large-v3',
+      ['tiny', 'base', 'small', 'medium', 'large-v3-turbo', 'large-v3'],
+      'large-v3-turbo',
+    ],
+    ['knows the short name of the turbo', 'large-v3', ['turbo', 'medium'], 'turbo'],
+    ['goes from the turbo to medium', 'large-v3-turbo', ['turbo', 'medium', 'small'], 'medium'],
+    ['skips what is not there', 'medium', ['large-v3', 'tiny'], 'tiny'],
+    ['stays with English', 'medium.en', ['small', 'small.en', 'base.en'], 'small.en'],
+    ['goes from English to all languages when there is nothing else', 'small.en', ['base'], 'base'],
+    [
+      'never goes from all languages to English',
+      'small',
+      ['base.en', 'distil-small.en', 'tiny'],
+      'tiny',
+    ],
+    [
+      'reads the file names of whisper.cpp',
+      'ggml-large-v3.bin',
+      ['ggml-base.bin', 'ggml-small-q5_1.bin'],
+      'ggml-small-q5_1.bin',
+    ],
+    [
+      'reads paths',
+      '/models/ggml-medium.bin',
+      ['/models/ggml-base-q8_0.bin', '/models/ggml-tiny.bin'],
+      '/models/ggml-base-q8_0.bin',
+    ],
+    [
+      'finds a smaller format of the same model',
+      'ggml-medium',
+      ['ggml-medium-q5_0', 'ggml-tiny'],
+      'ggml-medium-q5_0',
+    ],
+    [
+      'does not take a larger model in a smaller format for a smaller one',
+      'small',
+      ['large-v3-q5_0', 'medium-q5_0', 'base'],
+      'base',
+    ],
+    [
+      'reads names of repositories',
+      'Systran/faster-whisper-large-v3',
+      ['deepdml/faster-whisper-large-v3-turbo-ct2', 'openai/whisper-tiny'],
+      'deepdml/faster-whisper-large-v3-turbo-ct2',
+    ],
+    ['leaves the smallest where it is', 'tiny', ['tiny', 'base', 'large-v3'], null],
+    ['leaves other models alone', 'parakeet-tdt-0.6b-v3', ['tiny'], null],
+    ['takes no other models', 'medium', ['moonshine-tiny-en', 'silero-vad', 'constructor'], null],
+  ]
+  for (const [title, model, models, smaller] of CASES) {
+    it(title, () => assert.equal(nextSmaller(model, models), smaller))
+  }
+})
+
+describe('withLadder', () => {
+  const outOfMemory = new AppError('gpu_out_of_memory', 'no memory left')
+
+  it('goes down until there is enough memory, and tells each step', async () => {
+    const tried: (number | null)[] = []
+    const notes: string[] = []
+    const text = await withMemoryFallback(
+      FULL,
+      NOTHING,
+      ({ batchSize }) => {
+        tried.push(batchSize)
+        return (batchSize ?? 0) > 4 ? Promise.reject(outOfMemory) : Promise.resolve('heard')
+      },
+      (note) => notes.push(note),
+    )
+    assert.equal(text, 'heard')
+    assert.deepEqual(tried, [16, 8, 4])
+    assert.deepEqual(notes, [
+      'The GPU was out of memory: went on with batches of 8.',
+      'The GPU was out of memory: went on with batches of 4.',
+    ])
+  })
+
+  it('throws the last error at its foot', async () => {
+    let tries = 0
+    const climbing = withMemoryFallback(
+      { ...FULL, batchSize: 2 },
+      NOTHING,
+      () => Promise.reject(new AppError('gpu_out_of_memory', `try ${++tries}`)),
+      () => undefined,
+    )
+    await assert.rejects(climbing, { code: 'gpu_out_of_memory', message: 'try 3' })
+  })
+
+  it('stays where it is for any other failure', async () => {
+    let tries = 0
+    const failing = withMemoryFallback(
+      FULL,
+      ALL,
+      () => {
+        tries += 1
+        return Promise.reject(new AppError('engine_failed', 'broken'))
+      },
+      () => assert.fail('a step was told'),
+    )
+    await assert.rejects(failing, { code: 'engine_failed' })
+    assert.equal(tries, 1)
+  })
+})
