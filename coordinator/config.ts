@@ -1,199 +1,105 @@
 import { tmpdir } from 'node:os'
-import path from 'node:path'
-import { InvalidArgumentError, type Command, type Option } from 'commander'
+import type { Command } from 'commander'
+import { isOwnAddress } from '../shared/addresses.ts'
 import type { Configured } from '../shared/config.ts'
-import { DAY } from '../shared/duration.ts'
+import { HOUR, MINUTE } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
-import { dropEmptyVariables, setting, wholeNumber } from '../shared/settings.ts'
-import {
-  accessConfig,
-  addAccessSettings,
-  NO_AUTH_VARIABLE,
-  type AccessConfig,
-  type AccessFlags,
-} from './access/config.ts'
-import {
-  addIngestionSettings,
-  ingestionConfig,
-  type IngestionConfig,
-  type IngestionFlags,
-} from './ingestion/config.ts'
-import type { LogFormat, LogLevel } from './logger.ts'
+import { secretIn } from '../shared/secret-file.ts'
+import { addSettings, valuesOf, type ValuesOf } from '../shared/setting-table.ts'
+import { dropEmptyVariables } from '../shared/settings.ts'
 import type { Policy } from './job/policy.ts'
-import { addPolicySettings, policyOf, type PolicyFlags } from './policy-config.ts'
-import { bytes, finite, orNever, pathList } from './setting-values.ts'
-import { addTlsSettings, tlsConfig, type TlsFlags } from './sockets/tls-config.ts'
+import { hasTokens } from './access/tokens.ts'
+import {
+  ACCESS,
+  CONNECTIONS,
+  DATA_DIR,
+  INGESTION,
+  LOG,
+  POLICY,
+  RETENTION,
+  RETRIES,
+  SECRETS,
+  SERVER,
+  SETTINGS,
+  TLS,
+} from './settings.ts'
 import type { CertificateFiles } from './sockets/tls.ts'
 
 /** Everything that an operator can set. */
-export interface Config extends AccessConfig {
-  readonly host: string
-  readonly port: number
-  /** Null: plain HTTP. */
-  readonly tls: CertificateFiles | null
-  readonly dataDir: string
-  readonly mediaRoots: readonly string[]
-  readonly maxUploadBytes: number
-  readonly maxRetries: number
-  readonly policy: Policy
-  readonly retention: Retention
-  readonly ingestion: IngestionConfig
-  readonly logLevel: LogLevel
-  readonly logFormat: LogFormat
-}
+export type Config = ReturnType<typeof configOf>
+export type AccessConfig = Pick<Config, 'apiKey' | 'insecureNoAuth' | 'trustedProxies'>
+export type IngestionConfig = Config['ingestion']
+/** How long jobs are kept after they have ended, in milliseconds; null: without a limit. */
+export type Retention = Config['retention']
 
-/** How long jobs are kept after they have ended, in milliseconds; null: for ever. */
-export interface Retention {
-  readonly completedMs: number | null
-  readonly failedMs: number | null
-  /** How long an upload is kept after its job has ended; `on-success`: until it has completed. */
-  readonly sourcesMs: number | 'on-success' | null
+const DEADLINES: Policy['deadlineMs'] = {
+  audio: HOUR,
+  video: HOUR,
+  document: 15 * MINUTE,
+  default: HOUR,
 }
-
-interface Flags extends AccessFlags, IngestionFlags, PolicyFlags, TlsFlags {
-  host: string
-  port: number
-  dataDir: string
-  mediaRoot?: string[]
-  maxUpload: number
-  maxRetries: number
-  keepCompleted: number
-  keepFailed: number
-  removeSources: number | 'on-success'
-  logLevel: LogLevel
-  logFormat: LogFormat
-}
-
-const GIB = 1024 ** 3
 
 /** The settings of `serve`: a flag wins over its variable, a variable over the default. */
-export function addSettings(command: Command): Command {
-  dropEmptyVariables(process.env, [NO_AUTH_VARIABLE])
-  command
-    .addOption(
-      setting('--host <address>', 'address to listen on', 'MORAG_HOST').default('127.0.0.1'),
-    )
-    .addOption(
-      setting('--port <number>', 'port to listen on; 0 picks a free one', 'MORAG_PORT')
-        .default(8000)
-        .argParser(wholeNumber(0, 65_535)),
-    )
-    .addOption(dataDir())
-    .addOption(
-      setting(
-        '--media-root <dir>',
-        'folder that jobs may name files of; repeat for more (default: the temporary folder)',
-        'MORAG_MEDIA_ROOTS',
-      ).argParser(pathList),
-    )
-    .addOption(
-      setting('--max-upload <size>', 'largest file that is taken in', 'MORAG_MAX_UPLOAD')
-        .argParser(bytes)
-        .default(8 * GIB, '8G'),
-    )
-    .addOption(
-      setting('--max-retries <count>', 'tries after the first one', 'MORAG_MAX_RETRIES')
-        .argParser(wholeNumber(0, 100))
-        .default(3),
-    )
-  addPolicySettings(command)
-  command
-    .addOption(
-      setting(
-        '--keep-completed <duration>',
-        'how long completed jobs are kept',
-        'MORAG_KEEP_COMPLETED',
-      )
-        .argParser(orNever('forever'))
-        .default(7 * DAY, '7d'),
-    )
-    .addOption(
-      setting('--keep-failed <duration>', 'how long other ended jobs are kept', 'MORAG_KEEP_FAILED')
-        .argParser(orNever('forever'))
-        .default(30 * DAY, '30d'),
-    )
-    .addOption(
-      setting(
-        '--remove-sources <when>',
-        'when uploads go: on-success, a duration after the end, or never before their job',
-        'MORAG_REMOVE_SOURCES',
-      )
-        .argParser((text) => (text === 'on-success' ? text : orNever('never')(text)))
-        .default(Infinity, 'never'),
-    )
-    .addOption(
-      inAnyCase(
-        setting('--log-level <level>', 'how much to log', 'MORAG_LOG_LEVEL')
-          .choices(['debug', 'info', 'warn', 'error'])
-          .default('info'),
-      ),
-    )
-    .addOption(
-      setting('--log-format <format>', 'lines for people, or JSON', 'MORAG_LOG_FORMAT')
-        .choices(['text', 'json'])
-        .default(process.stdout.isTTY ? 'text' : 'json', 'text on a terminal, else json'),
-    )
-  addTlsSettings(command)
-  addAccessSettings(command)
-  addIngestionSettings(command)
-  for (const option of command.options) nameItself(option)
-  return command
+export function addServeSettings(command: Command): Command {
+  dropEmptyVariables(process.env, [ACCESS.insecureNoAuth.env])
+  return addSettings(command, ...SETTINGS)
 }
 
 /** What a settings file may say of the coordinator. */
-export const CONFIGURED: Configured = { section: 'coordinator', addSettings }
-
-export function dataDir(): Option {
-  return setting(
-    '--data-dir <dir>',
-    'where jobs, uploads and results are kept',
-    'MORAG_REMOTE_JOBS_DATA_DIR',
-  ).default('/app/data/remote_jobs')
-}
-
-/** Makes what refuses a value say which flag or variable had it. */
-function nameItself(option: Option): void {
-  const parse = option.parseArg
-  if (parse === undefined) return
-  option.argParser((text: string, before: unknown) => {
-    try {
-      return parse(text, before)
-    } catch (error) {
-      throw error instanceof AppError ? new InvalidArgumentError(error.message) : error
-    }
-  })
-}
-
-/** `INFO`, as programs in Python write it, is `info`. */
-function inAnyCase(option: Option): Option {
-  const parse = option.parseArg!
-  return option.argParser((text: string, before: unknown) => parse(text.toLowerCase(), before))
-}
+export const CONFIGURED: Configured = { section: 'coordinator', addSettings: addServeSettings }
 
 /**
  * The checked settings.
- * @throws {AppError} `usage` when they would open the coordinator to strangers.
+ * @param flags as commander has read them.
+ * @throws {AppError} `usage` when a secret's file cannot be read, or they would open the coordinator to strangers.
  */
-export function configOf(flags: Flags): Config {
-  const dataDir = path.resolve(flags.dataDir)
+export function configOf(flags: Readonly<Record<string, unknown>>) {
+  const { mediaRoots, ...server } = valuesOf(flags, SERVER)
+  const { dataDir } = valuesOf(flags, DATA_DIR)
+  const policy = valuesOf(flags, POLICY)
+  const { moragApiKeyFile, webhookSecretFile } = valuesOf(flags, SECRETS)
+  const { MORAG_API_KEY, MORAG_SERVER_API_KEY, MORAG_WEBHOOK_SECRET } = process.env
+  const access = { apiKey: MORAG_API_KEY?.trim() || null, ...valuesOf(flags, ACCESS) }
+  refuseStrangers(server.host, dataDir, access)
   return Object.freeze({
-    host: flags.host,
-    port: flags.port,
-    tls: tlsConfig(flags),
+    ...server,
     dataDir,
-    mediaRoots: flags.mediaRoot ?? [tmpdir()],
-    ...accessConfig(flags, { host: flags.host, dataDir }),
-    maxUploadBytes: flags.maxUpload,
-    maxRetries: flags.maxRetries,
-    policy: policyOf(flags),
-    retention: {
-      completedMs: finite(flags.keepCompleted),
-      failedMs: finite(flags.keepFailed),
-      sourcesMs:
-        flags.removeSources === 'on-success' ? flags.removeSources : finite(flags.removeSources),
+    mediaRoots: mediaRoots ?? [tmpdir()],
+    tls: certificateFiles(valuesOf(flags, TLS)),
+    ...access,
+    connections: valuesOf(flags, CONNECTIONS),
+    ...valuesOf(flags, RETRIES),
+    policy: { ...policy, deadlineMs: { ...DEADLINES, ...policy.deadlineMs } } satisfies Policy,
+    retention: valuesOf(flags, RETENTION),
+    ingestion: {
+      ...valuesOf(flags, INGESTION),
+      /** What to show the MoRAG server; null: nothing. */
+      moragApiKey: secretIn(moragApiKeyFile, MORAG_SERVER_API_KEY, SECRETS.moragApiKeyFile),
+      /** Signs webhooks (`whsec_…`); null: one is made and kept in the data folder. */
+      webhookSecret: secretIn(webhookSecretFile, MORAG_WEBHOOK_SECRET, SECRETS.webhookSecretFile),
     },
-    ingestion: ingestionConfig(flags),
-    logLevel: flags.logLevel,
-    logFormat: flags.logFormat,
+    ...valuesOf(flags, LOG),
   })
+}
+
+function refuseStrangers(
+  host: string,
+  dataDir: string,
+  { apiKey, insecureNoAuth }: { apiKey: string | null; insecureNoAuth: boolean },
+): void {
+  if (apiKey !== null || insecureNoAuth || isOwnAddress(host) || hasTokens(dataDir)) return
+  const message = `Listening on ${host} lets everybody on the network in: make a token (morag-coordinator token create --help), set MORAG_API_KEY, or use --host 127.0.0.1. To let them in on purpose: --insecure-no-auth.`
+  throw new AppError('usage', message)
+}
+
+/** Null: plain HTTP. @throws {AppError} `usage` for the one file without the other. */
+export function certificateFiles({
+  certFile,
+  keyFile,
+}: ValuesOf<typeof TLS>): CertificateFiles | null {
+  if (certFile === null && keyFile === null) return null
+  if (certFile !== null && keyFile !== null) return { certFile, keyFile }
+  const [given, missing] =
+    keyFile === null ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert']
+  throw new AppError('usage', `${given} is of no use without ${missing}: name both files, or none.`)
 }

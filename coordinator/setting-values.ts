@@ -1,6 +1,8 @@
 import path from 'node:path'
 import { SECOND, parseDuration } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
+import { wholeNumber } from '../shared/settings.ts'
+import type { LogLevel } from './logger.ts'
 
 const GIB = 1024 ** 3
 const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: GIB, t: 1024 * GIB }
@@ -14,14 +16,28 @@ export function atLeast(least: number): (text: string) => number {
   }
 }
 
-/** A duration, or Infinity for the word that means never. */
-export function orNever(word: string): (text: string) => number {
+/** A duration; null for the word that means never: a table of settings makes it of Infinity. */
+export function orNever(word: string): (text: string) => number | null {
   return (text) => (text === word ? Infinity : parseDuration(text))
 }
 
-/** Null for Infinity: the command line library would make an empty text of a default of null. */
-export function finite(value: number): number | null {
-  return Number.isFinite(value) ? value : null
+/** When uploads go: `on-success`, a duration, or `never`. */
+export function whenRemoved(text: string): number | 'on-success' | null {
+  return text === 'on-success' ? text : orNever('never')(text)
+}
+
+/** A number of connections, or `off`. */
+export function connectionCount(text: string): number | 'off' {
+  return text === 'off' ? text : wholeNumber(1, 1_000_000)(text)
+}
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const satisfies LogLevel[]
+
+/** `INFO`, as programs in Python write it, is `info`. */
+export function logLevel(text: string): LogLevel {
+  const level = LOG_LEVELS.find((one) => one === text.toLowerCase())
+  if (level !== undefined) return level
+  throw new AppError('usage', `'${text}' is none of ${LOG_LEVELS.join(', ')}.`)
 }
 
 /** A size like `500M` or `8G`, in bytes. */
@@ -54,4 +70,27 @@ export function timeouts(
     throw new AppError('usage', `'${pair}' is not a timeout: write it like audio=90m.`)
   })
   return { ...before, ...Object.fromEntries(pairs) }
+}
+
+/** The MoRAG server's address, without a slash at its end. */
+export function serverUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url !== null && (url.username !== '' || url.password !== '')) {
+    const message = `Take the name and password out of the MoRAG server's address (${url.host}): its key goes into --morag-api-key-file or MORAG_SERVER_API_KEY.`
+    throw new AppError('usage', message)
+  }
+  const fits = url !== null && ['http:', 'https:'].includes(url.protocol)
+  if (!fits || url.search !== '' || url.hash !== '') {
+    throw new AppError('usage', `'${text}' is not a server's address: write http://host:port.`)
+  }
+  // Its routes are below /api/v1, as ours are; whoever says so too is understood.
+  return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
+}
+
+/** A coordinator's address, without a slash at its end. */
+export function coordinatorUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '')
+    throw new AppError('usage', `'${text}' is not a coordinator's URL: write http://host:port.`)
+  return `${url.origin}${url.pathname}`.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
 }

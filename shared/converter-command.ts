@@ -3,7 +3,7 @@ import { hasPlaceholder, splitCommand } from './command-line.ts'
 import { AppError } from './errors.ts'
 
 /** By content type, the command that makes text of such a file: a program and its arguments, `{input}` among them. */
-export type ConverterCommands = Record<string, string[]>
+export type ConverterCommands = Record<string, readonly string[]>
 
 /** Commands with `;` or a new line between them, as far as that is not quoted. */
 const COMMANDS = /(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\;\n]|['"\\])+/gs

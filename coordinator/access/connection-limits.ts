@@ -12,8 +12,8 @@ export interface ConnectionLimits {
 export interface ConnectionSettings {
   /** Null: as many as fit the descriptors that the process may have. */
   readonly all: number | null
-  /** Infinite: no limit; null: a sixteenth of all. */
-  readonly perAddress: number | null
+  /** Null: a sixteenth of all. */
+  readonly perAddress: number | 'off' | null
 }
 
 /** What the process has open beside connections and their files: the journal, the lock, modules, pipes, children. */
@@ -34,7 +34,9 @@ export function connectionLimits(
 ): ConnectionLimits {
   const all = set.all ?? Math.max(16, Math.floor((descriptors - OWN_DESCRIPTORS) / 2))
   const strangers = Math.min(MOST_STRANGERS, Math.max(4, Math.floor(all / 4)))
-  return { all, strangers, perAddress: set.perAddress ?? Math.max(2, Math.floor(strangers / 4)) }
+  const usual = Math.max(2, Math.floor(strangers / 4))
+  const perAddress = set.perAddress === 'off' ? Infinity : (set.perAddress ?? usual)
+  return { all, strangers, perAddress }
 }
 
 /** How many descriptors this process may have open: `ulimit -n`, which Node raises as far as it may. */

@@ -1,9 +1,11 @@
 import type { Command } from 'commander'
 import { AppError, EXIT, messageOf } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
+import { addSettings } from '../../shared/setting-table.ts'
+import { ADMIN } from '../settings.ts'
 import { printable } from '../../shared/printable.ts'
 import { AdminClient } from './client.ts'
-import { addAdminSettings, adminSettings } from './config.ts'
+import { adminSettings } from './config.ts'
 
 /** The flags of every command that talks with a coordinator. */
 export interface AdminFlags {
@@ -17,7 +19,7 @@ export function adminAction<A extends unknown[], F extends AdminFlags>(
   command: Command,
   act: (client: AdminClient, flags: F, ...args: A) => Promise<{ text: string; value: unknown }>,
 ): Command {
-  addAdminSettings(command).option('--json', 'for programs')
+  addSettings(command, ADMIN).option('--json', 'for programs')
   return command.action(async (...given: unknown[]) => {
     // commander: the arguments, then the flags, then the command.
     const flags = given.at(-2) as F

@@ -4,10 +4,11 @@ import { timeOfDay } from '../../shared/time-of-day.ts'
 import { EXIT } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { AdminClient } from '../admin/client.ts'
-import { addAdminSettings, adminSettings } from '../admin/config.ts'
+import { adminSettings } from '../admin/config.ts'
 import { examineRunning } from '../admin/doctor-online.ts'
 import { examineFolder } from '../admin/doctor.ts'
-import { dataDir } from '../config.ts'
+import { ADMIN, DATA_DIR } from '../settings.ts'
+import { addSettings, optionOf } from '../../shared/setting-table.ts'
 
 const EXAMPLES = `
 Examples:
@@ -25,9 +26,9 @@ interface Flags {
 }
 
 export function addDoctor(cli: Command): void {
-  addAdminSettings(cli.command('doctor'))
+  addSettings(cli.command('doctor'), ADMIN)
     .description('look the data folder and the running coordinator over, and say what to do')
-    .addOption(dataDir())
+    .addOption(optionOf(DATA_DIR.dataDir))
     .option('--json', 'for programs')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: Flags) => {

@@ -1,11 +1,13 @@
 import { createWriteStream } from 'node:fs'
 import { pipeline } from 'node:stream/promises'
+import { addSettings } from '../../shared/setting-table.ts'
+import { ADMIN } from '../settings.ts'
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { AdminClient } from '../admin/client.ts'
-import { addAdminSettings, adminSettings } from '../admin/config.ts'
+import { adminSettings } from '../admin/config.ts'
 
 const EXAMPLES = `
 Examples:
@@ -21,7 +23,7 @@ interface Flags {
 }
 
 export function addExport(cli: Command): void {
-  addAdminSettings(cli.command('export'))
+  addSettings(cli.command('export'), ADMIN)
     .description('write every job of a running coordinator as lines of JSON, newest first')
     .option('--output <file>', 'where to (default: standard output)')
     .option('--results', 'with the transcripts of completed jobs')

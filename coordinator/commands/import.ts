@@ -6,7 +6,8 @@ import { toWire } from '../../shared/keys.ts'
 import { printable } from '../../shared/printable.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { existingFolder } from '../admin/config.ts'
-import { dataDir } from '../config.ts'
+import { DATA_DIR } from '../settings.ts'
+import { optionOf } from '../../shared/setting-table.ts'
 import { importOriginal, type ImportReport } from '../admin/import.ts'
 
 const EXAMPLES = `
@@ -28,7 +29,7 @@ export function addImport(cli: Command): void {
     .command('import')
     .argument('<dir>', "the original's data folder (MORAG_REMOTE_JOBS_DATA_DIR there)")
     .description('take the jobs of the original system over, each into the state it is in')
-    .addOption(dataDir())
+    .addOption(optionOf(DATA_DIR.dataDir))
     .option('--dry-run', 'say what would be done, and do nothing')
     .option('--json', 'for programs')
     .addHelpText('after', EXAMPLES)

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { EXIT } from '../../shared/errors.ts'
 import { nodeProblem } from '../../shared/node-release.ts'
-import { addSettings, configOf } from '../config.ts'
+import { addServeSettings, configOf } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import { startCoordinator } from '../server.ts'
 
@@ -17,12 +17,12 @@ Examples:
 `
 
 export function addServe(cli: Command): void {
-  addSettings(cli.command('serve').description('run the coordinator until it is told to stop'))
+  addServeSettings(cli.command('serve').description('run the coordinator until it is told to stop'))
     .addHelpText('after', MORE_HELP)
     .action(serve)
 }
 
-async function serve(flags: Parameters<typeof configOf>[0]): Promise<void> {
+async function serve(flags: Record<string, unknown>): Promise<void> {
   const config = configOf(flags)
   const log = createLogger(config.logLevel, config.logFormat)
   // Listened for before anything is started: whoever sees that we listen may stop us at once.

@@ -5,7 +5,8 @@ import { formatDuration, MINUTE, parseDuration } from '../../shared/duration.ts'
 import { ROLES, type Role } from '../access/roles.ts'
 import type { TokenRecord } from '../access/token-record.ts'
 import { Tokens, type NewToken } from '../access/tokens.ts'
-import { dataDir } from '../config.ts'
+import { DATA_DIR } from '../settings.ts'
+import { optionOf } from '../../shared/setting-table.ts'
 import { atLeast, commaList } from '../setting-values.ts'
 import { tokensAsJson, tokensAsTable } from './token-list.ts'
 
@@ -39,7 +40,7 @@ export function addTokenCommands(cli: Command): void {
   token
     .command('create')
     .description('make a token, and write it to standard output: it is shown this once')
-    .addOption(dataDir())
+    .addOption(optionOf(DATA_DIR.dataDir))
     .addOption(new Option('--role <role>', 'what it is for').choices(ROLES).makeOptionMandatory())
     .requiredOption('--name <name>', 'what to call it')
     .option('--types <types>', 'content types that a worker may claim (default: all)', commaList)
@@ -50,7 +51,7 @@ export function addTokenCommands(cli: Command): void {
   token
     .command('list')
     .description('which tokens there are, and when each was last used')
-    .addOption(dataDir())
+    .addOption(optionOf(DATA_DIR.dataDir))
     .option('--json', 'for programs: a list of objects')
     .action(list)
 
@@ -58,7 +59,7 @@ export function addTokenCommands(cli: Command): void {
     .command('revoke')
     .description('make a token good for nothing, at once')
     .argument('<name-or-id>', 'which')
-    .addOption(dataDir())
+    .addOption(optionOf(DATA_DIR.dataDir))
     .action(revoke)
 
   token
@@ -67,7 +68,7 @@ export function addTokenCommands(cli: Command): void {
       'give a token another text, and write that to standard output; its jobs stay its own',
     )
     .argument('<name-or-id>', 'which')
-    .addOption(dataDir())
+    .addOption(optionOf(DATA_DIR.dataDir))
     .option('--keep-old <duration>', 'how long the old text stays good as well', parseDuration)
     .action(rotate)
 }

@@ -1,5 +1,5 @@
 import type { EndedJob } from '../job/job.ts'
-import type { IngestionConfig } from './config.ts'
+import type { IngestionConfig } from '../config.ts'
 import type { StepName } from '../job/continuation.ts'
 import { webhookOf } from './webhook-target.ts'
 

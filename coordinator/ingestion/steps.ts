@@ -1,6 +1,6 @@
 import type { Transcripts } from '../blobs/transcripts.ts'
 import type { AddressGuard } from './address-guard.ts'
-import type { IngestionConfig } from './config.ts'
+import type { IngestionConfig } from '../config.ts'
 import type { StepName } from '../job/continuation.ts'
 import { ingestStep } from './ingest.ts'
 import type { MoragClient } from './morag-client.ts'

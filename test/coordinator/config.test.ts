@@ -4,7 +4,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { describe, test } from 'node:test'
 import { Command, CommanderError } from 'commander'
-import { addSettings, configOf, type Config } from '../../coordinator/config.ts'
+import { addServeSettings, configOf, type Config } from '../../coordinator/config.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 
@@ -17,7 +17,7 @@ function config(args: string[] = [], variables: Record<string, string> = {}): Co
   Object.assign(process.env, variables)
   try {
     const command = new Command().exitOverride().configureOutput({ writeErr: () => undefined })
-    addSettings(command).parse(args, { from: 'user' })
+    addServeSettings(command).parse(args, { from: 'user' })
     return configOf(command.opts())
   } finally {
     for (const name of Object.keys(process.env)) if (MINE.test(name)) delete process.env[name]

@@ -138,7 +138,7 @@ describe('the limits of open connections', () => {
       strangers: 4_096,
       perAddress: 1_024,
     })
-    assert.deepEqual(connectionLimits({ all: 1_000, perAddress: Infinity }, 256), {
+    assert.deepEqual(connectionLimits({ all: 1_000, perAddress: 'off' }, 256), {
       all: 1_000,
       strangers: 250,
       perAddress: Infinity,

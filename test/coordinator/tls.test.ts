@@ -8,7 +8,7 @@ import { text } from 'node:stream/consumers'
 import { before, describe, test } from 'node:test'
 import { connect, type PeerCertificate } from 'node:tls'
 import { execa } from 'execa'
-import { tlsConfig } from '../../coordinator/sockets/tls-config.ts'
+import { certificateFiles } from '../../coordinator/config.ts'
 import { readCertificate, type CertificateFiles } from '../../coordinator/sockets/tls.ts'
 import { programCode, startCoordinator } from '../../scripts/processes.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -198,19 +198,16 @@ describe('a coordinator with a certificate', { skip }, () => {
 })
 
 test('a certificate without its key, or a key alone, is refused with the flag that is missing', () => {
-  const [cert, key] = ['cert.pem', 'key.pem'].map((name) => path.resolve(name))
-  assert.deepEqual(tlsConfig({ tlsCert: 'cert.pem', tlsKey: 'key.pem' }), {
-    certFile: cert,
-    keyFile: key,
-  })
-  assert.equal(tlsConfig({}), null)
+  const both = { certFile: '/cert.pem', keyFile: '/key.pem' }
+  assert.deepEqual(certificateFiles(both), both)
+  assert.equal(certificateFiles({ certFile: null, keyFile: null }), null)
   const usage = (message: RegExp) => ({ name: 'AppError', code: 'usage', message })
   assert.throws(
-    () => tlsConfig({ tlsCert: 'a' }),
+    () => certificateFiles({ certFile: 'a', keyFile: null }),
     usage(/--tls-cert is of no use without --tls-key/),
   )
   assert.throws(
-    () => tlsConfig({ tlsKey: 'a' }),
+    () => certificateFiles({ certFile: null, keyFile: 'a' }),
     usage(/--tls-key is of no use without --tls-cert/),
   )
 })
