@@ -49,7 +49,7 @@ async function program(names: readonly string[]): Promise<Command> {
   if (names.length > 0) {
     ;(await import('./settings/start-settings.ts')).prepareEnvironment()
     const { useConfigFile } = await import('../shared/config.ts')
-    useConfigFile(cli, async () => (await import('./settings/all-settings.ts')).CONFIGURED)
+    useConfigFile(cli, async () => (await import('./settings/start-settings.ts')).CONFIGURED)
   }
   for (const name of names) (await COMMANDS[name]!())(cli)
   return cli

@@ -18,7 +18,7 @@ import {
   POLICY,
   RETENTION,
   RETRIES,
-  SECRETS,
+  SECRET_FILES,
   SERVER,
   SETTINGS,
   TLS,
@@ -57,7 +57,7 @@ export function configOf(flags: Readonly<Record<string, unknown>>) {
   const { mediaRoots, ...server } = valuesOf(flags, SERVER)
   const { dataDir } = valuesOf(flags, DATA_DIR)
   const policy = valuesOf(flags, POLICY)
-  const { moragApiKeyFile, webhookSecretFile } = valuesOf(flags, SECRETS)
+  const { moragApiKeyFile, webhookSecretFile } = valuesOf(flags, SECRET_FILES)
   const { MORAG_API_KEY, MORAG_SERVER_API_KEY, MORAG_WEBHOOK_SECRET } = process.env
   const access = { apiKey: MORAG_API_KEY?.trim() || null, ...valuesOf(flags, ACCESS) }
   refuseStrangers(server.host, dataDir, access)
@@ -74,9 +74,13 @@ export function configOf(flags: Readonly<Record<string, unknown>>) {
     ingestion: {
       ...valuesOf(flags, INGESTION),
       /** What to show the MoRAG server; null: nothing. */
-      moragApiKey: secretIn(moragApiKeyFile, MORAG_SERVER_API_KEY, SECRETS.moragApiKeyFile),
+      moragApiKey: secretIn(moragApiKeyFile, MORAG_SERVER_API_KEY, SECRET_FILES.moragApiKeyFile),
       /** Signs webhooks (`whsec_…`); null: one is made and kept in the data folder. */
-      webhookSecret: secretIn(webhookSecretFile, MORAG_WEBHOOK_SECRET, SECRETS.webhookSecretFile),
+      webhookSecret: secretIn(
+        webhookSecretFile,
+        MORAG_WEBHOOK_SECRET,
+        SECRET_FILES.webhookSecretFile,
+      ),
     },
     ...valuesOf(flags, LOG),
   })

@@ -3,7 +3,7 @@ import { converterCommands, type ConverterCommands } from '../shared/converter-c
 import { DAY, MINUTE, SECOND } from '../shared/duration.ts'
 import { proxyUrl } from '../shared/env-proxy.ts'
 import { wholeNumber } from '../shared/settings.ts'
-import type { SettingTable } from '../shared/setting-table.ts'
+import type { Secret, SettingTable } from '../shared/setting-table.ts'
 import {
   atLeast,
   bytes,
@@ -272,7 +272,7 @@ export const INGESTION = {
 } as const satisfies SettingTable
 
 /** Files that hold secrets; the secrets themselves have variables alone. */
-export const SECRETS = {
+export const SECRET_FILES = {
   moragApiKeyFile: {
     flag: '--morag-api-key-file <file>',
     env: 'MORAG_SERVER_API_KEY_FILE',
@@ -324,6 +324,16 @@ export const ADMIN = {
   },
 } as const satisfies SettingTable
 
+/** Secrets have no flags: everybody on a machine can read the list of processes. */
+export const SECRETS: readonly Secret[] = [
+  {
+    env: 'MORAG_API_KEY',
+    doc: 'a key that may do everything, beside the [tokens](coordinator/README.md#who-may-do-what); 32 characters or more',
+  },
+  { env: 'MORAG_SERVER_API_KEY', doc: 'the MoRAG server’s key itself' },
+  { env: 'MORAG_WEBHOOK_SECRET', doc: 'the secret that webhooks are signed with, itself' },
+]
+
 /** The settings of `serve`, in the order of its help. */
 export const SETTINGS: readonly SettingTable[] = [
   SERVER,
@@ -335,6 +345,6 @@ export const SETTINGS: readonly SettingTable[] = [
   POLICY,
   RETENTION,
   INGESTION,
-  SECRETS,
+  SECRET_FILES,
   LOG,
 ]

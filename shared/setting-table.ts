@@ -26,6 +26,13 @@ export interface Setting {
   doc?: string
 }
 
+/** A variable without a flag. */
+export interface Secret {
+  env: string
+  /** Markdown. */
+  doc: string
+}
+
 export type SettingTable = Readonly<Record<string, Setting>>
 
 type Read<S extends Setting> = S extends { parse: (text: string, before?: never) => infer Value }

@@ -1,3 +1,5 @@
+import { addSettings } from '../../shared/setting-table.ts'
+import { CONVERSION } from '../settings/table.ts'
 import { Command } from 'commander'
 import { aboutLines } from '../../shared/about.ts'
 import { messageOf } from '../../shared/errors.ts'
@@ -8,13 +10,13 @@ import { probeEngines } from '../engines/registry.ts'
 import { findTools } from '../media/ffmpeg.ts'
 import { fetchedTools } from '../media/open-tools.ts'
 import { ORIGINS } from '../media/tools-text.ts'
-import { addMediaSettings, mediaSettings } from '../settings/media-settings.ts'
+import { mediaSettings } from '../settings/media-settings.ts'
 import { print } from '../output.ts'
 
 /** `--version --verbose`: what a bug report needs, whatever of it can be had. */
 export async function printAbout(cli: Command): Promise<void> {
   const signal = timeoutSignal(30_000)
-  const command = addMediaSettings(new Command())
+  const command = addSettings(new Command(), ...CONVERSION)
   command.parse([], { from: 'user' })
   const { engineSettings, ffmpeg, modelsDir: dir } = mediaSettings(command.opts())
   const { devices } = await findDevices({ signal })

@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
 import { addConfigCommands } from '../../shared/config-commands.ts'
-import { CONFIGURED } from '../settings/all-settings.ts'
-import { workDir } from '../settings/start-settings.ts'
+import { CONFIGURED, workDir } from '../settings/start-settings.ts'
+import { SECRETS } from '../settings/table.ts'
 import { modelsDir } from '../paths.ts'
 
 export function addConfig(cli: Command): void {
   addConfigCommands(cli, {
     configured: CONFIGURED,
-    secrets: ['MORAG_API_KEY', 'MORAG_ENGINE_API_KEY', 'HF_TOKEN'],
+    secrets: SECRETS.map(({ env }) => env),
     defaults: () => ({ 'work-dir': workDir({}), 'models-dir': modelsDir() }),
   })
 }

@@ -1,10 +1,12 @@
+import { addSettings } from '../../shared/setting-table.ts'
+import { CONVERSION } from '../settings/table.ts'
 import type { Command } from 'commander'
 import type { Flags } from '../settings/start-settings.ts'
 import { findDevices } from '../gpu/devices.ts'
 import { deviceText } from '../gpu/device-text.ts'
 import { probeEngines } from '../engines/registry.ts'
 import { interruptible } from '../interrupt.ts'
-import { addMediaSettings, mediaSettings } from '../settings/media-settings.ts'
+import { mediaSettings } from '../settings/media-settings.ts'
 import { print } from '../output.ts'
 
 const EXAMPLES = `
@@ -18,7 +20,7 @@ export function addEngines(cli: Command): void {
     .command('engines')
     .description('which speech engines this machine has')
     .option('--json', 'for programs')
-  addMediaSettings(command)
+  addSettings(command, ...CONVERSION)
   command.addHelpText('after', EXAMPLES).action(engines)
 }
 

@@ -1,10 +1,12 @@
+import { addSettings, optionOf } from '../../shared/setting-table.ts'
+import { MODELS_DIR, MODEL_SOURCE } from '../settings/table.ts'
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { wantsPlainOutput, type Flags } from '../settings/start-settings.ts'
 import { interruptible } from '../interrupt.ts'
-import { modelsDirOf, modelsFolder } from '../settings/media-settings.ts'
+import { modelsDirOf } from '../settings/media-settings.ts'
 import { FIRST, MODELS } from '../models/catalogue.ts'
-import { addModelSource, modelSource } from '../models/config.ts'
+import { modelSource } from '../models/config.ts'
 import { pullModel } from '../models/models.ts'
 import { PullProgress } from '../models/pull-progress.ts'
 import { removeModel } from '../models/remove.ts'
@@ -30,22 +32,22 @@ export function addModels(cli: Command): void {
   models
     .command('list')
     .description('the models that are here, then those that can be had')
-    .addOption(modelsFolder())
+    .addOption(optionOf(MODELS_DIR.modelsDir))
     .option('--all', 'not only the usual ones')
     .option('--json', 'for programs')
     .addHelpText('after', EXAMPLES)
     .action(list)
-  addModelSource(models.command('pull'))
+  addSettings(models.command('pull'), MODEL_SOURCE)
     .description('get models; a cut download goes on where it stopped')
     .argument('[names...]', 'which ones')
-    .addOption(modelsFolder())
+    .addOption(optionOf(MODELS_DIR.modelsDir))
     .addHelpText('after', EXAMPLES)
     .action(pull)
   models
     .command('verify')
     .description("compare every file with its digest; exit code 1 when one isn't right")
     .argument('[names...]', 'which ones (default: all that are here)')
-    .addOption(modelsFolder())
+    .addOption(optionOf(MODELS_DIR.modelsDir))
     .option('--json', 'for programs')
     .addHelpText('after', EXAMPLES)
     .action(verify)
@@ -53,7 +55,7 @@ export function addModels(cli: Command): void {
     .command('remove')
     .description('remove models, and what is left of cut downloads')
     .argument('<names...>', 'which ones')
-    .addOption(modelsFolder())
+    .addOption(optionOf(MODELS_DIR.modelsDir))
     .addHelpText('after', EXAMPLES)
     .action(remove)
 }

@@ -2,13 +2,15 @@ import { constants } from 'node:fs'
 import { access, mkdir } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import path from 'node:path'
+import { optionOf } from '../../shared/setting-table.ts'
+import { COORDINATOR } from '../settings/table.ts'
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { setting } from '../../shared/settings.ts'
 import { keyIn } from '../client/api-key.ts'
 import { Client } from '../client/client.ts'
-import { DEFAULT_URL, type Flags } from '../settings/start-settings.ts'
-import { baseUrl, Connection } from '../client/connection.ts'
+import { type Flags } from '../settings/start-settings.ts'
+import { Connection } from '../client/connection.ts'
 import { writeDurably } from '../client/durable.ts'
 import { print } from '../output.ts'
 import { keyFileFor } from '../paths.ts'
@@ -29,11 +31,7 @@ export function addRegister(cli: Command): void {
   cli
     .command('register')
     .description("exchange a one-time token for this machine's own key")
-    .addOption(
-      setting('--url <url>', 'the coordinator', 'MORAG_API_BASE_URL')
-        .argParser(baseUrl)
-        .default(DEFAULT_URL),
-    )
+    .addOption(optionOf(COORDINATOR.url))
     .requiredOption('--registration-token-file <file>', 'file that holds the one-time token')
     .addOption(
       setting('--name <name>', "the key's name (default: the machine's)", 'MORAG_WORKER_ID')

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
 import { converterText } from '../../shared/converter-command.ts'
 import { formatDuration } from '../../shared/duration.ts'
-import { setting } from '../../shared/settings.ts'
-import { DEFAULT_URL, type Flags } from '../settings/start-settings.ts'
-import { baseUrl } from '../client/connection.ts'
-import { addTypeSettings, contentTypes, converterSettings } from '../converter-settings.ts'
+import { addSettings, valuesOf } from '../../shared/setting-table.ts'
 import { print } from '../output.ts'
+import { contentTypes, converterSettings } from '../settings/converter-settings.ts'
+import type { Flags } from '../settings/start-settings.ts'
+import { CONVERTERS, COORDINATOR, TYPES } from '../settings/table.ts'
 import { systemdUnit } from './systemd-unit.ts'
 
 const EXAMPLES = `
@@ -20,15 +20,10 @@ export function addService(cli: Command): void {
     .description('run the agent as a service of the system')
     .command('print-unit')
     .description('print a systemd unit for the agent')
-    .addOption(
-      setting('--url <url>', 'the coordinator', 'MORAG_API_BASE_URL')
-        .argParser(baseUrl)
-        .default(DEFAULT_URL),
-    )
-  addTypeSettings(command)
+  addSettings(command, COORDINATOR, TYPES, CONVERTERS)
     .addHelpText('after', EXAMPLES)
     .action(async (flags: Flags) => {
-      const url = String(flags['url'])
+      const { url } = valuesOf(flags, COORDINATOR)
       const { commands, timeoutMs } = converterSettings(flags)
       const variables =
         Object.keys(commands).length === 0

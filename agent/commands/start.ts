@@ -1,18 +1,17 @@
+import { addSettings } from '../../shared/setting-table.ts'
+import { SETTINGS } from '../settings/table.ts'
 import type { Command } from 'commander'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { runAgent } from '../agent.ts'
 import {
-  addLogSettings,
   isReadableByOthers,
   startSettings,
   wantsPlainOutput,
   type Flags,
 } from '../settings/start-settings.ts'
 import { nodeProblem } from '../../shared/node-release.ts'
-import { addMediaSettings } from '../settings/media-settings.ts'
 import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
 import { createReporter } from '../progress/reporter.ts'
-import { addWorkerSettings } from '../settings/worker-settings.ts'
 import { openNamedWorkspace } from '../work/free-name.ts'
 
 const EXAMPLES = `
@@ -32,9 +31,9 @@ Exit codes: 0 done, 1 failed, 2 wrong settings, 3 not authorised, 10 --idle-time
 
 export function addStart(cli: Command): void {
   const command = cli.command('start').description('take jobs from a coordinator and do them')
-  addWorkerSettings(command)
-  addMediaSettings(command)
-  addLogSettings(command)
+  addSettings(command, ...SETTINGS)
+    .option('--once', 'end after one job')
+    .option('--exit-when-idle', 'end when there is no more work')
   command.addHelpText('after', EXAMPLES).action(async (flags: Flags) => {
     const settings = startSettings(flags)
     const reporter = createReporter({

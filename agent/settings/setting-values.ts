@@ -3,7 +3,7 @@ import { parseDuration } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { LANGUAGE } from '../job-options.ts'
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** Lets commander say which flag or variable had the value that does not fit. */
@@ -24,7 +24,7 @@ export function logLevel(text: string): LogLevel {
   const name = text.trim().toLowerCase()
   const level = PYTHON_LEVELS[name] ?? LOG_LEVELS.find((one) => one === name)
   if (level !== undefined) return level
-  throw new InvalidArgumentError(`Use one of ${LOG_LEVELS.join(', ')}.`)
+  throw new AppError('usage', `'${text}' is none of ${LOG_LEVELS.join(', ')}.`)
 }
 
 export function nameList(text: string): string[] {
@@ -40,7 +40,7 @@ export function nameList(text: string): string[] {
 export function workerName(text: string): string {
   if (/^[\w][\w.@-]{0,99}$/.test(text)) return text
   const rule = 'letters, digits and . _ @ -, not beginning with a dot or a dash'
-  throw new AppError('usage', `'${text}' cannot be a worker's id (--worker-id): use ${rule}.`)
+  throw new AppError('usage', `'${text}' cannot be a worker's id: use ${rule}.`)
 }
 
 /** `all`, `none`, or a list of GPUs as `planSlots` takes them. */
@@ -66,14 +66,14 @@ export function audioTrack(text: string): number | string {
 }
 
 const OUT_OF_MEMORY = ['smaller-model', 'cpu'] as const
-export type OutOfMemory = (typeof OUT_OF_MEMORY)[number]
 
-export function outOfMemory(text: string): OutOfMemory[] {
-  return text.split(',').map((name) => {
+export function outOfMemory(text: string): { smallerModel: boolean; cpu: boolean } {
+  const allowed = text.split(',').map((name) => {
     const known = OUT_OF_MEMORY.find((one) => one === name.trim())
     if (known !== undefined) return known
     throw new AppError('usage', `'${name}' is none of ${OUT_OF_MEMORY.join(', ')}.`)
   })
+  return { smallerModel: allowed.includes('smaller-model'), cpu: allowed.includes('cpu') }
 }
 
 /** A length of time, of at least a second. */
@@ -89,4 +89,9 @@ export function hostAndPort(text: string): { host: string; port: number } {
   if (port !== undefined && Number(port) <= 65_535)
     return { host: six ?? (name || '127.0.0.1'), port: Number(port) }
   throw new AppError('usage', `'${text}' is not an address: write it like 127.0.0.1:9464.`)
+}
+
+/** Several, one per flag or all in one variable with commas between. */
+export function listOf<T>(read: (text: string) => T): (text: string, before?: T[]) => T[] {
+  return (text, before = []) => [...before, ...text.split(',').map((one) => read(one.trim()))]
 }

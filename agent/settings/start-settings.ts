@@ -1,18 +1,25 @@
 import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
-import type { Command, Option } from 'commander'
+import type { Configured } from '../../shared/config.ts'
 import { AppError } from '../../shared/errors.ts'
-import { dropEmptyVariables, setting } from '../../shared/settings.ts'
+import { addSettings, valuesOf } from '../../shared/setting-table.ts'
+import { dropEmptyVariables } from '../../shared/settings.ts'
 import { keyIn, readApiKey } from '../client/api-key.ts'
-import { baseUrl } from '../client/connection.ts'
-import { contentTypes, converterSettings, type ConverterSettings } from '../converter-settings.ts'
-import type { LimitSettings } from '../limits.ts'
-import { mediaSettings, type MediaSettings } from './media-settings.ts'
 import { keyFileFor, stateDir } from '../paths.ts'
-import { LOG_LEVELS, logLevel, type LogLevel } from './setting-values.ts'
-
-const LOG_FORMATS = ['text', 'json'] as const
-type LogFormat = (typeof LOG_FORMATS)[number]
+import { contentTypes, converterSettings } from './converter-settings.ts'
+import { mediaSettings } from './media-settings.ts'
+import {
+  API_KEY,
+  COORDINATOR,
+  COORDINATORS,
+  JOBS,
+  LIMITS,
+  LOG,
+  MODEL_SOURCE,
+  SETTINGS,
+  SPEAKERS,
+  WORK_DIR,
+} from './table.ts'
 
 /** Where the coordinator is, and the key it asks for. */
 export interface CoordinatorSettings {
@@ -20,115 +27,43 @@ export interface CoordinatorSettings {
   apiKey: string | null
 }
 
-export interface LogSettings {
-  logLevel: LogLevel
-  logFormat: LogFormat
-}
+export type StartSettings = ReturnType<typeof startSettings>
 
-export interface StartSettings extends LogSettings {
-  coordinators: CoordinatorSettings[]
-  media: MediaSettings
-  /** Null: named after the machine. */
-  workerId: string | null
-  contentTypes: string[]
-  converters: ConverterSettings
-  workDir: string
-  /** How long one request waits for work, in seconds. */
-  waitSeconds: number
-  /** Jobs got ready beside those that run. */
-  prefetch: number
-  limits: LimitSettings
-  /** Where to answer those who watch over the agent; null: nowhere. */
-  healthAddress: { host: string; port: number } | null
-  once: boolean
-  exitWhenIdle: boolean
-}
-
-export const DEFAULT_URL = 'http://127.0.0.1:8000'
 const MAX_WAIT_SECONDS = 60
 
-export function addCoordinatorSettings(command: Command): Command {
-  return command
-    .addOption(
-      setting('--url <url>', 'the coordinator', 'MORAG_API_BASE_URL')
-        .argParser(baseUrl)
-        .default(DEFAULT_URL),
-    )
-    .addOption(apiKeyFile())
-}
-
-/** There is no flag for the key itself: everybody on the machine could read it in the list of processes. */
-export function apiKeyFile(): Option {
-  return setting(
-    '--api-key-file <file>',
-    "file that holds the coordinator's key (the key itself: env MORAG_API_KEY)",
-    'MORAG_API_KEY_FILE',
-  )
-}
-
-export function workDirSetting(): Option {
-  return setting(
-    '--work-dir <dir>',
-    'where files are kept while they are worked on (default: morag/work in the state folder)',
-    'MORAG_TEMP_DIR',
-  )
-}
-
-export function workDir(flags: Flags): string {
-  return path.resolve(text(flags['workDir']) ?? path.join(stateDir(), 'work'))
-}
-
-export function addLogSettings(command: Command): Command {
-  return command
-    .addOption(
-      setting(
-        '--log-level <level>',
-        `how much to tell (${LOG_LEVELS.join(', ')})`,
-        'MORAG_LOG_LEVEL',
-      )
-        .argParser(logLevel)
-        .default('info'),
-    )
-    .addOption(
-      setting('--log-format <format>', 'for people, or JSON lines', 'MORAG_LOG_FORMAT')
-        .choices(LOG_FORMATS)
-        .default('text'),
-    )
+/** What a settings file may say of the agent. */
+export const CONFIGURED: Configured = {
+  section: 'agent',
+  addSettings: (command) => addSettings(command, ...SETTINGS),
 }
 
 /** The flags of a command as commander gives them. */
 export type Flags = Record<string, unknown>
 
-/** @throws {AppError} `usage` when the key's file cannot be read. */
-export function coordinatorSettings(flags: Flags): CoordinatorSettings {
-  const url = text(flags['url']) ?? DEFAULT_URL
-  return { url, apiKey: apiKeyOf(url, text(flags['apiKeyFile']) ?? undefined) }
+export function workDir(flags: Flags): string {
+  return path.resolve(valuesOf(flags, WORK_DIR).workDir ?? path.join(stateDir(), 'work'))
 }
 
-export function logSettings(flags: Flags): LogSettings {
-  return { logLevel: flags['logLevel'] as LogLevel, logFormat: flags['logFormat'] as LogFormat }
+/** @throws {AppError} `usage` when the key's file cannot be read. */
+export function coordinatorSettings(flags: Flags): CoordinatorSettings {
+  const url = valuesOf(flags, COORDINATOR).url ?? COORDINATOR.url.default
+  return { url, apiKey: apiKeyOf(url, valuesOf(flags, API_KEY).apiKeyFile ?? undefined) }
 }
 
 /** @throws {AppError} `usage` */
-export function startSettings(flags: Flags): StartSettings {
-  const number = (name: string): number | null =>
-    typeof flags[name] === 'number' ? flags[name] : null
+export function startSettings(flags: Flags) {
+  const { pollInterval, ...jobs } = valuesOf(flags, JOBS)
   return Object.freeze({
-    ...logSettings(flags),
+    ...valuesOf(flags, LOG),
     coordinators: coordinatorsOf(flags),
     media: mediaSettings(flags),
-    workerId: text(flags['workerId']),
+    ...jobs,
     contentTypes: contentTypes(flags),
     converters: converterSettings(flags),
     workDir: workDir(flags),
-    waitSeconds: Math.min(MAX_WAIT_SECONDS, Number(flags['pollInterval'])),
-    prefetch: Number(flags['prefetch']),
-    limits: {
-      idleTimeoutMs: number('idleTimeout'),
-      maxJobs: number('maxJobs'),
-      maxUptimeMs: number('maxUptime'),
-    },
-    healthAddress: (flags['healthAddr'] as StartSettings['healthAddress'] | undefined) ?? null,
+    /** How long one request waits for work, in seconds. */
+    waitSeconds: Math.min(MAX_WAIT_SECONDS, pollInterval),
+    limits: valuesOf(flags, LIMITS),
     once: flags['once'] === true,
     exitWhenIdle: flags['exitWhenIdle'] === true,
   })
@@ -136,8 +71,8 @@ export function startSettings(flags: Flags): StartSettings {
 
 /** A key is shown to the coordinator it belongs to and to no other. */
 function coordinatorsOf(flags: Flags): CoordinatorSettings[] {
-  const urls = [flags['url']].flat() as string[]
-  const files = keyFilesOf(flags)
+  const { urls, apiKeyFiles } = valuesOf(flags, COORDINATORS)
+  const files = apiKeyFiles ?? []
   if (urls.length === 1 && files.length <= 1) {
     return [{ url: urls[0]!, apiKey: apiKeyOf(urls[0]!, files[0]) }]
   }
@@ -160,15 +95,9 @@ function coordinatorsOf(flags: Flags): CoordinatorSettings[] {
   })
 }
 
-function keyFilesOf(flags: Flags): string[] {
-  return ([flags['apiKeyFile']].flat() as (string | undefined)[]).filter(
-    (file): file is string => file !== undefined,
-  )
-}
-
 /** To be called before any command line is read. */
 export function prepareEnvironment(): void {
-  dropEmptyVariables(process.env, ['MORAG_DIARIZE', 'MORAG_OFFLINE'])
+  dropEmptyVariables(process.env, [SPEAKERS.always.env, MODEL_SOURCE.offline.env])
   // What a job scheduler has left us of the machine; nvidia-smi lists the rest as well.
   const visible = process.env['CUDA_VISIBLE_DEVICES']
   if (visible !== undefined)
@@ -184,14 +113,10 @@ export function wantsPlainOutput(): boolean {
 /** Whether the key's file can be read by others on this machine. */
 export function isReadableByOthers(flags: Flags): boolean {
   if (process.platform === 'win32') return false
-  const files = keyFilesOf(flags).filter((file) => file !== '-')
-  return files.some((file) => (statSync(file).mode & 0o077) !== 0)
+  const files = valuesOf(flags, COORDINATORS).apiKeyFiles ?? []
+  return files.filter((file) => file !== '-').some((file) => (statSync(file).mode & 0o077) !== 0)
 }
 
 function apiKeyOf(url: string, file: string | undefined): string | null {
   return readApiKey({ file, environment: process.env, stored: keyFileFor(url) })
-}
-
-function text(flag: unknown): string | null {
-  return typeof flag === 'string' ? flag : null
 }

@@ -1,13 +1,11 @@
+import { addSettings } from '../../shared/setting-table.ts'
+import { CONVERSION } from '../../agent/settings/table.ts'
 import { mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { openToolchain } from '../../agent/toolchain.ts'
-import {
-  addMediaSettings,
-  mediaSettings,
-  type MediaSettings,
-} from '../../agent/settings/media-settings.ts'
+import { mediaSettings, type MediaSettings } from '../../agent/settings/media-settings.ts'
 import { prepareEngines, type Engines } from '../engines/prepare.ts'
 import { overhead } from './overhead.ts'
 import { median, type Measure } from './report.ts'
@@ -50,7 +48,11 @@ export async function engineCost(folder: string): Promise<Measure[]> {
 }
 
 function settingsOf(flags: readonly string[]): MediaSettings {
-  return mediaSettings(addMediaSettings(new Command()).parse(flags, { from: 'user' }).opts())
+  return mediaSettings(
+    addSettings(new Command(), ...CONVERSION)
+      .parse(flags, { from: 'user' })
+      .opts(),
+  )
 }
 
 /** The median time of a clip of 7 s, once all is ready that stays. */

@@ -1,10 +1,12 @@
+import { addSettings } from '../../shared/setting-table.ts'
+import { CONVERSION } from '../../agent/settings/table.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Command } from 'commander'
 import { execa } from 'execa'
 import { openToolchain, type Toolchain } from '../../agent/toolchain.ts'
-import { addMediaSettings, mediaSettings } from '../../agent/settings/media-settings.ts'
+import { mediaSettings } from '../../agent/settings/media-settings.ts'
 import { openTools } from '../../agent/media/open-tools.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Measure } from './report.ts'
@@ -42,7 +44,9 @@ const SPOILT: Record<string, string> = {
 export async function languages(folder: string): Promise<Measure[]> {
   const flags = ['--engine', 'moonshine', '--gpus', 'none']
   const settings = mediaSettings(
-    addMediaSettings(new Command()).parse(flags, { from: 'user' }).opts(),
+    addSettings(new Command(), ...CONVERSION)
+      .parse(flags, { from: 'user' })
+      .opts(),
   )
   const kit = await openToolchain(settings, { signal, tell: () => undefined })
   const { ffmpeg } = await openTools(settings, { dir: settings.modelsDir, signal })

@@ -4,19 +4,19 @@ import { createServer, type AddressInfo } from 'node:net'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Command } from 'commander'
-import { addLogSettings, startSettings } from '../../agent/settings/start-settings.ts'
+import { startSettings } from '../../agent/settings/start-settings.ts'
 import { Converters } from '../../agent/converters/converters.ts'
 import { ratioIn } from '../../agent/converters/line-progress.ts'
 import { filesOf } from '../../agent/converters/program-files.ts'
 import { openEquipment } from '../../agent/equipment.ts'
 import type { ConvertInput } from '../../agent/transcription/conversion.ts'
 import { Slots } from '../../agent/gpu/slots.ts'
-import { addMediaSettings } from '../../agent/settings/media-settings.ts'
+import { SETTINGS } from '../../agent/settings/table.ts'
 import type { SandboxKind } from '../../agent/media/sandbox.ts'
 import type { Progress } from '../../agent/progress/progress.ts'
 import { ExpectedSilence } from '../../agent/progress/expected-silence.ts'
 import { failureOf } from '../../agent/work/failure.ts'
-import { addWorkerSettings } from '../../agent/settings/worker-settings.ts'
+import { addSettings } from '../../shared/setting-table.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
@@ -187,7 +187,7 @@ const BASE: ConvertInput = {
 describe('what an agent does its jobs with', () => {
   const equipment = async (args: string[]) => {
     const told: string[] = []
-    const command = addLogSettings(addMediaSettings(addWorkerSettings(new Command())))
+    const command = addSettings(new Command(), ...SETTINGS)
     const flags = command.parse(['--sandbox', 'none', ...args], { from: 'user' }).opts()
     const tell = (_: unknown, text: string): void => void told.push(text)
     return { told, ...(await openEquipment(startSettings(flags), { signal, tell })) }

