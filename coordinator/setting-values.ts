@@ -81,7 +81,10 @@ export function serverUrl(text: string): string {
   }
   const fits = url !== null && ['http:', 'https:'].includes(url.protocol)
   if (!fits || url.search !== '' || url.hash !== '') {
-    throw new AppError('usage', `'${text}' is not a server's address: write http://host:port.`)
+    throw new AppError(
+      'usage',
+      `'${text}' is not a server's address (--morag-url, MORAG_SERVER_URL): write http://host:port.`,
+    )
   }
   // Its routes are below /api/v1, as ours are; whoever says so too is understood.
   return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
@@ -91,6 +94,9 @@ export function serverUrl(text: string): string {
 export function coordinatorUrl(text: string): string {
   const url = URL.canParse(text) ? new URL(text) : null
   if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '')
-    throw new AppError('usage', `'${text}' is not a coordinator's URL: write http://host:port.`)
+    throw new AppError(
+      'usage',
+      `'${text}' is not a coordinator's URL (--url, MORAG_API_BASE_URL): write http://host:port.`,
+    )
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
 }

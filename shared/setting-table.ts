@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { AppError, messageOf } from './errors.ts'
+import { AppError } from './errors.ts'
 
 /**
  * A setting: all that is said of it. Its flag, its line in `--help`, its variable, its key in the settings file, its value
@@ -20,7 +20,7 @@ export interface Setting {
   default?: unknown
   /** The default, for people; where it is found out on the machine, what decides it. */
   defaultText?: string
-  /** The value may hold a password: an error does not repeat it. */
+  /** The value may hold a password, which commander's sentence would repeat: that of `parse` names the setting. */
   isPrivate?: true
   /** Markdown for the README's table, where it says more than `help`. */
   doc?: string
@@ -98,8 +98,7 @@ export function optionOf({
         return parse(text, (before === rest.default ? undefined : before) as never)
       } catch (error) {
         if (!(error instanceof AppError)) throw error
-        if (isPrivate) throw new AppError('usage', `${flag} (${env}): ${messageOf(error)}`)
-        throw new InvalidArgumentError(error.message)
+        throw isPrivate ? error : new InvalidArgumentError(error.message)
       }
     })
   }
