@@ -1,7 +1,7 @@
 /** The process in which sherpa-onnx works: a native library that a damaged model can end with it, and only it. */
-import { answerParent } from '../process/answer-parent.ts'
-import { findTurns, type DiarizationQuestion } from '../diarization/diarization.ts'
-import { detectSpeech } from './silero.ts'
+import { answerParent } from './process/answer-parent.ts'
+import { findTurns, type DiarizationQuestion } from './diarization/diarization.ts'
+import { detectSpeech } from './audio/silero.ts'
 
 export type ToSpeechChild =
   | { type: 'speech'; wavPath: string; modelFile: string }

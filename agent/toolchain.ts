@@ -14,7 +14,7 @@ import { isThere } from './models/models.ts'
 import { longPull } from './models/pull-progress.ts'
 import { planSlots } from './gpu/slot-plan.ts'
 import { Slots } from './gpu/slots.ts'
-import { createVoiceDetector, NO_VAD } from './audio/voice-detector.ts'
+import { createVoiceDetector, NO_VAD } from './transcription/voice-detector.ts'
 
 /** All that a conversion needs, made of what this machine has. */
 export interface Toolchain {

@@ -2,7 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { askOnce, scriptBeside } from '../process/forked-child.ts'
 import { isReadable } from './model-file.ts'
 import type { Span } from './span.ts'
-import type { ToSpeechChild } from './sherpa-child.ts'
+import type { ToSpeechChild } from '../sherpa-child.ts'
 
 export interface FindSpeechOptions {
   /** Silero v6 as ONNX: `silero_vad_v6.onnx` of the model `silero-vad`. */
@@ -31,6 +31,6 @@ export async function findSpeech(
     )
   }
   const question: ToSpeechChild = { type: 'speech', wavPath, modelFile }
-  const script = scriptBeside(import.meta.url, 'sherpa-child')
+  const script = scriptBeside(import.meta.url, '../sherpa-child')
   return await askOnce<Span[]>(script, 'the voice detector', question, { signal, onProgress })
 }

@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici'
 import { hasMark } from '../../shared/coordinator-mark.ts'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import type { ClaimedJob } from '../../shared/wire.ts'
-import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../work/free-space.ts'
+import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../free-space.ts'
 import type { Connection } from './connection.ts'
 import { backoffMs, Garbled, isTransient, pause, Unreachable } from './retry.ts'
 

@@ -4,7 +4,7 @@ import { SILENT_MS } from '../process/idle-timeout.ts'
 import { readWavHeader } from '../audio/wav.ts'
 import { askOnce, scriptBeside } from '../process/forked-child.ts'
 import { isReadable } from '../audio/model-file.ts'
-import type { ToSpeechChild } from '../audio/sherpa-child.ts'
+import type { ToSpeechChild } from '../sherpa-child.ts'
 import type { Turn } from './turns.ts'
 
 /** On a small processor; in seconds of work per second of sound. */
@@ -30,7 +30,7 @@ export async function diarize(
   await check(embedding, '--speaker-embedding')
   const models = { segmentation, embedding }
   const question: ToSpeechChild = { type: 'speakers', wavPath, ...models, min, max }
-  const script = scriptBeside(import.meta.url, '../audio/sherpa-child')
+  const script = scriptBeside(import.meta.url, '../sherpa-child')
   const { durationSeconds } = await readWavHeader(wavPath)
   const silentMs = SILENT_MS + durationSeconds * SLOWEST * 1000
   return await askOnce<Turn[]>(script, 'the diarization', question, { signal, silentMs })

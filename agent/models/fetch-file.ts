@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../work/free-space.ts'
+import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../free-space.ts'
 import { backoffMs, isTransient, pause, Unreachable } from '../client/retry.ts'
 import type { Digest } from './model.ts'
 import type { Part } from './part.ts'

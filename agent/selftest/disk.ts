@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { freeBytesOf } from '../work/free-space.ts'
+import { freeBytesOf } from '../free-space.ts'
 import { expect, type Group } from './check.ts'
 
 const GIB = 1024 ** 3

@@ -11,7 +11,7 @@ import { openTools } from '../media/open-tools.ts'
 import type { MediaTools } from '../media/sandbox.ts'
 import { ageProblem, toolsText } from '../media/tools-text.ts'
 import { readWavHeader } from '../audio/wav.ts'
-import { createVoiceDetector, NO_VAD } from '../audio/voice-detector.ts'
+import { createVoiceDetector, NO_VAD } from '../transcription/voice-detector.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 

@@ -5,7 +5,7 @@ import type { AudioTrack, SubtitleTrack } from '../media/media-info.ts'
 import type { Report } from '../progress/progress.ts'
 import type { Slots } from '../gpu/slots.ts'
 import type { SpeakerSettings } from '../diarization/label-speakers.ts'
-import type { VoiceDetector } from '../audio/voice-detector.ts'
+import type { VoiceDetector } from './voice-detector.ts'
 
 /** What is to be converted, and for whom. */
 export interface ConvertInput {

@@ -12,7 +12,7 @@ import type { SoundStats } from '../media/sound-stats.ts'
 import type { Stage } from '../progress/progress.ts'
 import type { PreparedAudio, Voice } from './prepared-audio.ts'
 import { separateCall } from '../diarization/channels.ts'
-import type { Found, VoiceDetector } from '../audio/voice-detector.ts'
+import type { Found, VoiceDetector } from './voice-detector.ts'
 import { readWavHeader } from '../audio/wav.ts'
 
 /** What is to be heard, and what is known of it. */

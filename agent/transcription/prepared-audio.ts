@@ -1,6 +1,6 @@
 import type { Mix } from '../media/mix.ts'
 import type { Span } from '../audio/span.ts'
-import type { Found } from '../audio/voice-detector.ts'
+import type { Found } from './voice-detector.ts'
 
 /** One voice of a recording: all of it, or one channel of a call. */
 export interface Voice {

@@ -9,7 +9,7 @@ import type { MediaTools } from '../media/sandbox.ts'
 import type { TrackFinds } from '../media/track-rank.ts'
 import { joinWavs } from '../audio/wav-write.ts'
 import { totalLength } from '../audio/span.ts'
-import type { VoiceDetector } from '../audio/voice-detector.ts'
+import type { VoiceDetector } from './voice-detector.ts'
 
 /** A file as short as this is looked at as a whole. */
 const SHORT_SECONDS = 60

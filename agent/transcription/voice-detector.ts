@@ -1,9 +1,9 @@
 import path from 'node:path'
 import { ensureModel, type PullOptions } from '../models/models.ts'
-import { findSound } from './energy.ts'
-import { isSherpaInstalled } from './sherpa.ts'
-import type { Span } from './span.ts'
-import { findSpeech } from './vad.ts'
+import { findSound } from '../audio/energy.ts'
+import { isSherpaInstalled } from '../audio/sherpa.ts'
+import type { Span } from '../audio/span.ts'
+import { findSpeech } from '../audio/vad.ts'
 
 /** What finds speech: Silero knows it from noise, loudness only from silence. */
 type Finder = 'silero' | 'loudness'

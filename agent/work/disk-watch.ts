@@ -1,7 +1,7 @@
 import { SECOND } from '../../shared/duration.ts'
 import { delay } from '../../shared/timers.ts'
 import { isSystemError, messageOf } from '../../shared/errors.ts'
-import { freeBytesOf, RESERVE_BYTES, writeProbe, type FreeBytes } from './free-space.ts'
+import { freeBytesOf, RESERVE_BYTES, writeProbe, type FreeBytes } from '../free-space.ts'
 
 const EVERY_MS = 3 * SECOND
 const MIB = 1024 * 1024

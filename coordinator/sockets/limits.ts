@@ -1,5 +1,5 @@
 import { MINUTE } from '../../shared/duration.ts'
-import { BODY_ROOM, type BodyRoomLimits } from '../routes/body-room.ts'
+import { BODY_ROOM, type BodyRoomLimits } from '../access/body-room.ts'
 
 /** What holds for every client; not settings, because nobody who is well needs others. */
 export interface Limits {

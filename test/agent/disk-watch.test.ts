@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
-import { RESERVE_BYTES } from '../../agent/work/free-space.ts'
+import { RESERVE_BYTES } from '../../agent/free-space.ts'
 import { mountDisk, NO_MOUNT } from '../faults/small-disk.ts'
 import { DiskWatch, type DiskWatchOptions } from '../../agent/work/disk-watch.ts'
 

@@ -9,7 +9,7 @@ import type { ConvertInput } from '../../agent/transcription/conversion.ts'
 import { createPipeline, type Converted } from '../../agent/work/pipeline.ts'
 import { STAGES, type Progress } from '../../agent/progress/progress.ts'
 import { Slots } from '../../agent/gpu/slots.ts'
-import { createVoiceDetector } from '../../agent/audio/voice-detector.ts'
+import { createVoiceDetector } from '../../agent/transcription/voice-detector.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import {

@@ -8,7 +8,7 @@ import {
   type Principal,
 } from '../../coordinator/access/principal.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'
-import { BodyRoom } from '../../coordinator/routes/body-room.ts'
+import { BodyRoom } from '../../coordinator/access/body-room.ts'
 import { claimedJob, startRunning, until, type Answer, type Running } from './running.ts'
 
 const KEY = 'a key that is as long as those that openssl makes'

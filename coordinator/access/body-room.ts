@@ -1,5 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
-import type { Principal } from '../access/principal.ts'
+import type { Principal } from './principal.ts'
 
 const MIB = 1024 * 1024
 
