@@ -8,19 +8,15 @@ import { fileURLToPath } from 'node:url'
  * and those below it; types may come from anywhere. Prints every import that goes up, and ends with 1.
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
-  agent: [
-    ...['cli', 'commands', 'agent', 'selftest', 'toolchain', 'settings'],
-    ...['work', 'status', 'announcement', 'output', 'transcript', 'transcription'],
-    ...['engines', 'sherpa-child', 'diarization', 'media', 'quality', 'audio', 'models', 'client'],
-    ...['gpu', 'limits', 'signals', 'interrupt', 'process', 'job-options', 'progress'],
-    ...['free-space', 'paths', 'wer'],
-  ],
-  coordinator: [
-    ...['cli', 'commands', 'admin', 'server', 'assemble', 'config', 'settings', 'setting-values'],
-    ...['services', 'sweep', 'app', 'routes', 'sockets', 'events', 'metrics', 'openapi', 'intake'],
-    ...['views', 'ingestion', 'leases', 'access', 'upkeep', 'jobs', 'job-terms', 'blobs'],
-    ...['storage', 'job', 'clock', 'logger', 'keyed-mutex'],
-  ],
+  agent: `
+    cli commands agent selftest toolchain settings work status announcement output transcript transcription engines
+    sherpa-child diarization media quality audio models client gpu limits signals interrupt process job-options progress
+    free-space paths wer`.match(/\S+/g)!,
+  coordinator: `
+    cli commands admin server assemble config settings setting-values services sweep app routes sockets events metrics
+    openapi intake views ingestion leases access upkeep jobs job-terms blobs storage job clock logger keyed-mutex`.match(
+    /\S+/g,
+  )!,
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
