@@ -1,6 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
-import { readAt } from '../media/read-at.ts'
+import { readAt } from './read-at.ts'
 
 /** A WAV file of signed 16-bit samples: what `decode` writes. */
 export interface WavHeader {

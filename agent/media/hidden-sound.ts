@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { readAt } from './read-at.ts'
+import { readAt } from '../audio/read-at.ts'
 
 /** So much behind the samples is nothing that was said. */
 export const LEAST_REST = 4096

@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { hiddenBytes, LEAST_REST } from './hidden-sound.ts'
 import { rawArgs, rawOfWav, telephoneSound } from './raw-sound.ts'
-import { readAt } from './read-at.ts'
+import { readAt } from '../audio/read-at.ts'
 
 /** Chunks of a WAV file, before its samples or behind them. */
 const MOST_CHUNKS = 200
