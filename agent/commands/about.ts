@@ -1,5 +1,5 @@
 import { addSettings } from '../../shared/setting-table.ts'
-import { CONVERSION } from '../settings/table.ts'
+import { CONVERSION } from '../settings/conversion-table.ts'
 import { Command } from 'commander'
 import { aboutLines } from '../../shared/about.ts'
 import { messageOf } from '../../shared/errors.ts'

@@ -1,5 +1,5 @@
 import { addSettings } from '../../shared/setting-table.ts'
-import { CONVERSION } from '../settings/table.ts'
+import { CONVERSION } from '../settings/conversion-table.ts'
 import type { Command } from 'commander'
 import type { Flags } from '../settings/start-settings.ts'
 import { findDevices } from '../gpu/devices.ts'

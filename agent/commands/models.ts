@@ -1,5 +1,5 @@
 import { addSettings, optionOf } from '../../shared/setting-table.ts'
-import { MODELS_DIR, MODEL_SOURCE } from '../settings/table.ts'
+import { MODELS_DIR, MODEL_SOURCE } from '../settings/conversion-table.ts'
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { wantsPlainOutput, type Flags } from '../settings/start-settings.ts'

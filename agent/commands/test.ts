@@ -1,5 +1,6 @@
 import { addSettings, optionOf } from '../../shared/setting-table.ts'
-import { API_KEY, CONVERSION, WORK_DIR } from '../settings/table.ts'
+import { API_KEY, WORK_DIR } from '../settings/table.ts'
+import { CONVERSION } from '../settings/conversion-table.ts'
 import { Option, type Command } from 'commander'
 import { EXIT } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'

@@ -1,5 +1,6 @@
 import { addSettings, valuesOf } from '../../shared/setting-table.ts'
-import { CONVERSION, LOG } from '../settings/table.ts'
+import { LOG } from '../settings/table.ts'
+import { CONVERSION } from '../settings/conversion-table.ts'
 import { constants } from 'node:fs'
 import { access, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

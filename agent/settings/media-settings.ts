@@ -6,7 +6,7 @@ import type { EngineSettings } from '../engines/definition.ts'
 import { modelSource } from '../models/config.ts'
 import { modelsDir } from '../paths.ts'
 import type { SpeakerSettings } from '../diarization/label-speakers.ts'
-import { CPU_SLOTS, ENGINE, MEDIA, MODELS_DIR, SLOTS, SPEAKERS } from './table.ts'
+import { CPU_SLOTS, ENGINE, MEDIA, MODELS_DIR, SLOTS, SPEAKERS } from './conversion-table.ts'
 
 /** What a conversion needs on this machine. */
 export type MediaSettings = ReturnType<typeof mediaSettings>

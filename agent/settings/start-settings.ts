@@ -15,11 +15,10 @@ import {
   JOBS,
   LIMITS,
   LOG,
-  MODEL_SOURCE,
   SETTINGS,
-  SPEAKERS,
   WORK_DIR,
 } from './table.ts'
+import { MODEL_SOURCE, SPEAKERS } from './conversion-table.ts'
 
 /** Where the coordinator is, and the key it asks for. */
 export interface CoordinatorSettings {

@@ -1,5 +1,5 @@
 import { addSettings } from '../../shared/setting-table.ts'
-import { CONVERSION } from '../../agent/settings/table.ts'
+import { CONVERSION } from '../../agent/settings/conversion-table.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'

@@ -1,5 +1,5 @@
 import { addSettings } from '../../shared/setting-table.ts'
-import { CONVERSION } from '../../agent/settings/table.ts'
+import { CONVERSION } from '../../agent/settings/conversion-table.ts'
 import path from 'node:path'
 import { Command } from 'commander'
 import { mediaSettings, type MediaSettings } from '../../agent/settings/media-settings.ts'
