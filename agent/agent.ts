@@ -138,7 +138,9 @@ async function work(
     if (settings.healthAddress !== null) {
       const { startHealth } = await import('./status/health.ts')
       health = await startHealth(settings.healthAddress, status, reporter)
-      reporter.event('info', `tells how it is on ${health.url}`, { health_url: health.url })
+      reporter.event('info', `health endpoint listening on ${health.url}`, {
+        health_url: health.url,
+      })
     }
     tellStart(settings, workspace, reporter, equipment, links)
     // Also when one is refused: what the others have is finished, and goes out, before this agent ends.

@@ -48,7 +48,7 @@ export async function assemble(
 ): Promise<Services> {
   const { dataDir, policy, maxRetries, maxUploadBytes, retention, ingestion } = config
   for (const { file, reason } of store.quarantined) {
-    log.warn({ file, reason }, 'a file that makes no job was put into quarantine')
+    log.warn({ file, reason }, 'quarantined unreadable job file')
   }
   await roots.keepOut(dataDir)
   const { files, tokens, webhookSecret } = await openFiles(config, roots, log)

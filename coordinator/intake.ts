@@ -134,7 +134,7 @@ export class Intake {
 }
 
 function tooManyKinds(): AppError {
-  const message = `Jobs of ${MOST_KINDS} kinds (content type, language and requires) of yours wait already, which is the most: use fewer, or come again when some are done.`
+  const message = `Jobs of ${MOST_KINDS} kinds (content type, language and requires) of yours wait already, which is the limit: use fewer, or retry when some are done.`
   return new AppError('too_many_requests', message)
 }
 

@@ -100,7 +100,7 @@ export function networkReason(error: unknown): string {
   }
   if (isSystemError(error, 'ECONNREFUSED')) return 'the connection was refused'
   if (isSystemError(error, 'ENOTFOUND', 'EAI_AGAIN')) return 'the host name is not known'
-  if (isSystemError(error, 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT')) return 'nobody answered'
+  if (isSystemError(error, 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT')) return 'no answer'
   if (isSystemError(error, 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'))
     return 'it stopped answering'
   if (isSystemError(error, 'ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET')) return 'the connection was cut'

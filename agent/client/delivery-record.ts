@@ -19,17 +19,17 @@ const parcelFile = z.object({
 })
 
 /** A parcel as it is kept on disk. */
-export function writeParcel(parcel: DeliveryRecord): string {
-  return `${JSON.stringify(toWire(parcel))}\n`
+export function writeDelivery(outgoing: DeliveryRecord): string {
+  return `${JSON.stringify(toWire(outgoing))}\n`
 }
 
 /** @throws when the text is no parcel. */
-export function readParcel(text: string): DeliveryRecord {
+export function readDelivery(text: string): DeliveryRecord {
   return fromWire(parcelFile.parse(JSON.parse(text)))
 }
 
 /** A parcel in a log: never what is in it. */
-export function parcelName({ jobId, attempt, result }: DeliveryRecord): string {
+export function deliveryName({ jobId, attempt, result }: DeliveryRecord): string {
   return `${result.success ? 'result' : 'failure'} of job ${jobId}, attempt ${attempt}`
 }
 

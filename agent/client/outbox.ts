@@ -7,8 +7,8 @@ import { moveFolder, writeDurably } from './durable.ts'
 import {
   filesOf,
   isFiles,
-  readParcel,
-  writeParcel,
+  readDelivery,
+  writeDelivery,
   type DeliveryRecord,
 } from './delivery-record.ts'
 import { backoffMs } from './retry.ts'
@@ -19,18 +19,18 @@ export type Delivery = 'delivered' | 'refused' | 'kept'
 export interface OutboxOptions {
   /** Sends one parcel, once, its files from `folder` first; throws what the coordinator answered. `onSent`: some of it went. */
   deliver: (
-    parcel: DeliveryRecord,
+    outgoing: DeliveryRecord,
     folder: string,
     signal: AbortSignal,
     onSent: () => void,
   ) => Promise<void>
-  onDelivered?: (parcel: DeliveryRecord) => void
+  onDelivered?: (outgoing: DeliveryRecord) => void
   /** A parcel nobody will ever take, or a file that is none; it is kept in `file`. */
-  onRefused: (parcel: DeliveryRecord | null, file: string, error: unknown) => void
+  onRefused: (outgoing: DeliveryRecord | null, file: string, error: unknown) => void
   /** The files of a parcel could not be saved: it goes without them. */
-  onFilesLost: (parcel: DeliveryRecord, error: unknown) => void
+  onFilesLost: (outgoing: DeliveryRecord, error: unknown) => void
   /** A parcel that could not be sent, or not even be saved: it waits for another try. */
-  onDelayed: (parcel: DeliveryRecord, error: unknown, failures: number) => void
+  onDelayed: (outgoing: DeliveryRecord, error: unknown, failures: number) => void
   retryMinMs?: number
   retryMaxMs?: number
 }
@@ -39,7 +39,7 @@ export interface OutboxOptions {
 const STUCK_MS = 60_000
 
 interface Waiting {
-  parcel: DeliveryRecord
+  outgoing: DeliveryRecord
   file: string
   failures: number
   /** On the clock of performance.now(). */
@@ -101,11 +101,11 @@ export class Outbox {
    * nothing more, the parcel is sent from memory, without its files.
    * @param files the folder of its artifacts; it is moved away from there.
    */
-  async put(parcel: DeliveryRecord, files?: string): Promise<{ delivery: Promise<Delivery> }> {
-    const name = `${encodeURIComponent(parcel.jobId)}.${parcel.attempt}.json`
+  async put(outgoing: DeliveryRecord, files?: string): Promise<{ delivery: Promise<Delivery> }> {
+    const name = `${encodeURIComponent(outgoing.jobId)}.${outgoing.attempt}.json`
     const file = path.join(this.folder, name)
-    const kept = { ...parcel, artifacts: await this.#keepFiles(parcel, file, files) }
-    await writeDurably(file, writeParcel(kept)).catch((error: unknown) =>
+    const kept = { ...outgoing, artifacts: await this.#keepFiles(outgoing, file, files) }
+    await writeDurably(file, writeDelivery(kept)).catch((error: unknown) =>
       this.#options.onDelayed(kept, error, 0),
     )
     const delivery = this.#add(kept, file)
@@ -139,24 +139,24 @@ export class Outbox {
     for (const one of this.#waiting.values()) one.settle('kept')
   }
 
-  #add(parcel: DeliveryRecord, file: string): Promise<Delivery> {
+  #add(outgoing: DeliveryRecord, file: string): Promise<Delivery> {
     return new Promise((settle) => {
-      this.#waiting.set(file, { parcel, file, failures: 0, dueAt: 0, notBefore: 0, settle })
+      this.#waiting.set(file, { outgoing, file, failures: 0, dueAt: 0, notBefore: 0, settle })
     })
   }
 
   /** Moves a parcel's files beside it; the names of those that are kept. */
   async #keepFiles(
-    parcel: DeliveryRecord,
+    outgoing: DeliveryRecord,
     file: string,
     files: string | undefined,
   ): Promise<string[]> {
-    if (files === undefined || parcel.artifacts.length === 0) return []
+    if (files === undefined || outgoing.artifacts.length === 0) return []
     try {
       await moveFolder(files, filesOf(file))
-      return parcel.artifacts
+      return outgoing.artifacts
     } catch (error) {
-      this.#options.onFilesLost(parcel, error)
+      this.#options.onFilesLost(outgoing, error)
       return []
     }
   }
@@ -175,7 +175,7 @@ export class Outbox {
   async #load(name: string): Promise<void> {
     const file = path.join(this.folder, name)
     try {
-      void this.#add(readParcel(await readFile(file, 'utf8')), file)
+      void this.#add(readDelivery(await readFile(file, 'utf8')), file)
     } catch (error) {
       this.#options.onRefused(null, await this.#setAside(file), error)
     }
@@ -198,11 +198,11 @@ export class Outbox {
     try {
       const onSent = (): void => void (this.#movedAt = performance.now())
       onSent()
-      await this.#options.deliver(one.parcel, filesOf(one.file), signal, onSent)
+      await this.#options.deliver(one.outgoing, filesOf(one.file), signal, onSent)
       onSent()
       await rm(one.file, { force: true })
       await rm(filesOf(one.file), { recursive: true, force: true })
-      this.#options.onDelivered?.(one.parcel)
+      this.#options.onDelivered?.(one.outgoing)
       this.#done(one, 'delivered')
     } catch (error) {
       if (signal.aborted) return
@@ -213,7 +213,7 @@ export class Outbox {
 
   async #refuse(one: Waiting, error: unknown): Promise<void> {
     try {
-      this.#options.onRefused(one.parcel, await this.#setAside(one.file), error)
+      this.#options.onRefused(one.outgoing, await this.#setAside(one.file), error)
       this.refused += 1
       this.#done(one, 'refused')
     } catch (failure) {
@@ -229,7 +229,7 @@ export class Outbox {
     const now = performance.now()
     one.notBefore = now + asked
     one.dueAt = now + Math.max(asked, wait)
-    this.#options.onDelayed(one.parcel, error, one.failures)
+    this.#options.onDelayed(one.outgoing, error, one.failures)
   }
 
   #done(one: Waiting, delivery: Delivery): void {

@@ -14,8 +14,12 @@ export function addJobFlags(command: Command): Command {
     .option('--words', 'with the time of each word')
     .option('--prompt <text>', 'what it is about: names, spelling')
     .option('--hotwords <words>', 'words to be heard, separated by commas')
-    .addOption(new Option('--min-speakers <count>', 'at least so many speak').argParser(speakers))
-    .addOption(new Option('--max-speakers <count>', 'at most so many speak').argParser(speakers))
+    .addOption(
+      new Option('--min-speakers <count>', 'the least number of speakers').argParser(speakers),
+    )
+    .addOption(
+      new Option('--max-speakers <count>', 'the greatest number of speakers').argParser(speakers),
+    )
     .option('--prefer-subtitles', "take the file's own subtitles where it has some")
 }
 

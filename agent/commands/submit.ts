@@ -146,7 +146,7 @@ async function follow(
       show(status, activity)
       const lacking = status.waitingFor ?? null
       if (lacking !== told && lacking !== null)
-        reporter.event('warn', `${name}: nobody can do this now. It waits for ${lacking}.`)
+        reporter.event('warn', `${name}: no worker here can do this now. It waits for ${lacking}.`)
       told = lacking
       await pause(LOOK_MS, signal)
     }

@@ -38,7 +38,7 @@ What is tested:
   api         the original's routes answer as its clients expect
   limits      what is too large is refused with a reason, and a large upload gets through
   disk        there is room for jobs and models, and leave to write
-  media       ffmpeg is there, not older than three years, and reads what it should; speech is told from noise
+  media       ffmpeg is there, not older than three years, and reads what it should; the VAD distinguishes speech from noise
   gpu         which GPUs there are, and whether those of --gpus are among them
   engine      speech becomes the right words
 Exit code 1 when anything fails.

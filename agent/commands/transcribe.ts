@@ -81,17 +81,20 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
     const output = await outputOf(file, flags)
     const frames = typeof flags['keyFrames'] === 'string' ? path.resolve(flags['keyFrames']) : null
     if (frames !== null && flags['dryRun'] !== true) await makeFolder(frames)
-    const kit = await openToolchain(settings, {
+    const toolchain = await openToolchain(settings, {
       signal,
       tell: (kind, text) => reporter.event(kind, text),
       language: readJobOptions(jobOptionsOf(flags)).options.language,
     })
-    const { info } = kit.choice.engine
+    const { info } = toolchain.choice.engine
     try {
-      if (flags['dryRun'] === true) return await print(dryRun(kit.choice, flags))
-      reporter.event('debug', `${info.name} (${info.model}, ${info.device}): ${kit.choice.why}`)
+      if (flags['dryRun'] === true) return await print(dryRun(toolchain.choice, flags))
+      reporter.event(
+        'debug',
+        `${info.name} (${info.model}, ${info.device}): ${toolchain.choice.why}`,
+      )
       const from = performance.now()
-      const converted = await kit.pipeline.convert({
+      const converted = await toolchain.pipeline.convert({
         jobId: filename,
         sourcePath: path.resolve(file),
         filename,
@@ -108,7 +111,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
       await writeOutput(output, renderForm(output.form, converted))
       if (frames !== null) await keep(converted.artifacts, frames)
     } finally {
-      await kit.close()
+      await toolchain.close()
     }
   } catch (error) {
     reporter.close()

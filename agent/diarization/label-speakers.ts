@@ -1,5 +1,5 @@
 import { messageOf } from '../../shared/errors.ts'
-import type { RecognisedSegment } from '../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import { assignSpeakers } from './assign-speakers.ts'
 import { diarize } from './sherpa-diarize.ts'
 import { relabel } from './speakers.ts'
@@ -42,7 +42,7 @@ export async function labelSpeakers(
   if (plain.length === 0) return { segments: plain, warning: null }
   if (settings.models === null) {
     const warning =
-      'Speakers could not be told apart: the recording is no call on two channels, the engine does not do it, and this agent has no models for it.'
+      'Diarization failed: the recording is no call on two channels, the engine does not do it, and this agent has no models for it.'
     return { segments: plain, warning }
   }
   try {
@@ -52,7 +52,7 @@ export async function labelSpeakers(
     signal.throwIfAborted()
     return {
       segments: plain,
-      warning: `Speakers could not be told apart: ${messageOf(error)}`,
+      warning: `Diarization failed: ${messageOf(error)}`,
     }
   }
 }

@@ -75,13 +75,13 @@ export class CliEngine implements Engine {
       slot,
       this.#usual(options.model),
       this.#allowed(options.task === 'translate'),
-      async (effort) => {
+      async (compute) => {
         signal.throwIfAborted()
         const workDir = path.join(request.workDir, 'out')
         // What an earlier try left behind is not to be taken for this one's.
         await rm(workDir, { recursive: true, force: true })
         await mkdir(workDir, { recursive: true })
-        const planned = { ...request, workDir, slot: placeOf(slot, effort), effort }
+        const planned = { ...request, workDir, slot: placeOf(slot, compute), compute }
         const plan = this.#program.plan(planned)
         const { outcome, output } = await this.#run(plan, planned, this.#progress(planned, request))
         return this.#program.parse(output, outcome, planned)
@@ -99,15 +99,15 @@ export class CliEngine implements Engine {
     if (first === undefined) return []
     const { slot, signal } = first
     const wavPaths = pieces.map(({ wavPath }) => wavPath)
-    const { effort: settled } = this.#settled.from(slot, this.#usual(model))
+    const { compute: settled } = this.#settled.from(slot, this.#usual(model))
     return await withMemoryFallback(
       // A language is told without batches: less memory would not be asked for with smaller ones.
       { ...settled, batchSize: null },
       this.#allowed(false),
-      async (effort) => {
+      async (compute) => {
         signal.throwIfAborted()
-        const place = { ...first, slot: placeOf(slot, effort) }
-        const request = { ...place, options: { ...DETECTING, model }, effort, again: false }
+        const place = { ...first, slot: placeOf(slot, compute) }
+        const request = { ...place, options: { ...DETECTING, model }, compute, again: false }
         const { outcome } = await this.#run(detection.plan(request, wavPaths), place)
         return detection.parse(outcome, wavPaths)
       },
@@ -129,10 +129,10 @@ export class CliEngine implements Engine {
   }
 
   plans(options: SpeechOptions, workDir: string): CommandLine[] {
-    const effort = this.#usual(options.model)
+    const compute = this.#usual(options.model)
     const slot = { index: 0, gpu: this.#settings.device.kind === 'cpu' ? null : '0' }
     const wavPath = path.join(workDir, 'piece.wav')
-    const request = { wavPath, durationSeconds: 60, workDir, slot, options, effort, again: false }
+    const request = { wavPath, durationSeconds: 60, workDir, slot, options, compute, again: false }
     return [this.#program.plan(request)]
   }
 

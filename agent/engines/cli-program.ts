@@ -25,7 +25,7 @@ export interface PlanRequest {
   options: SpeechOptions
   /** As in the request; absent when it is about the language alone. */
   speech?: TranscribeRequest['speech']
-  effort: ComputeConfig
+  compute: ComputeConfig
   again: boolean
 }
 

@@ -1,4 +1,4 @@
-import type { RecognisedSegment } from '../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 
 /** What whisper.cpp's models write where nobody speaks. */
 const NOTHING = /^(\[\s*blank_audio\s*\])?$/i

@@ -1,5 +1,5 @@
 import type { Slot } from '../gpu/slots.ts'
-import type { RecognisedSegment } from '../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import type { Doubt } from './moonshine/second-pass.ts'
 import type { Span } from '../audio/span.ts'
 

@@ -23,7 +23,7 @@ export interface Allowed {
 
 /** One step down. */
 export interface Step {
-  effort: ComputeConfig
+  compute: ComputeConfig
   /** A sentence for people: what was done. */
   note: string
 }
@@ -35,12 +35,12 @@ const LARGER = new Set(['default', 'auto', 'float32', 'float16', 'bfloat16', 'in
  * What to try after the GPU was out of memory: half the batch, then smaller numbers, then the next smaller model, then
  * the CPU. Null when nothing is left.
  */
-export function nextStep(effort: ComputeConfig, allowed: Allowed): Step | null {
-  if (effort.device === 'cpu') return null
-  const { batchSize, computeType, model } = effort
+export function nextStep(compute: ComputeConfig, allowed: Allowed): Step | null {
+  if (compute.device === 'cpu') return null
+  const { batchSize, computeType, model } = compute
   const { computeTypes = true } = allowed
   const step = (change: Partial<ComputeConfig>, how: string): Step => ({
-    effort: { ...effort, ...change },
+    compute: { ...compute, ...change },
     note: `The GPU was out of memory: went on ${how}.`,
   })
   if (batchSize !== null && batchSize > 1) {
@@ -48,7 +48,7 @@ export function nextStep(effort: ComputeConfig, allowed: Allowed): Step | null {
     return step({ batchSize: half }, half === 1 ? 'without batches' : `with batches of ${half}`)
   }
   if (computeTypes && (computeType === null || LARGER.has(computeType))) {
-    return step({ computeType: 'int8_float16' }, 'with smaller numbers (int8_float16)')
+    return step({ computeType: 'int8_float16' }, 'with lower precision (int8_float16)')
   }
   const smaller = allowed.smallerModel ? nextSmaller(model, allowed.models) : null
   if (smaller !== null) {
@@ -63,12 +63,12 @@ export function nextStep(effort: ComputeConfig, allowed: Allowed): Step | null {
  * @throws what the last try threw; anything but `gpu_out_of_memory` at once.
  */
 export async function withMemoryFallback<T>(
-  effort: ComputeConfig,
+  compute: ComputeConfig,
   allowed: Allowed,
-  attempt: (effort: ComputeConfig) => Promise<T>,
+  attempt: (compute: ComputeConfig) => Promise<T>,
   onStep: (note: string) => void,
 ): Promise<T> {
-  for (let now = effort; ;) {
+  for (let now = compute; ;) {
     try {
       return await attempt(now)
     } catch (error) {
@@ -76,7 +76,7 @@ export async function withMemoryFallback<T>(
       const step = nextStep(now, allowed)
       if (step === null) throw error
       onStep(step.note)
-      now = step.effort
+      now = step.compute
     }
   }
 }

@@ -2,7 +2,7 @@ import type { Slot } from '../gpu/slots.ts'
 import { withMemoryFallback, type Allowed, type ComputeConfig } from './out-of-memory.ts'
 
 interface Settled {
-  effort: ComputeConfig
+  compute: ComputeConfig
   notes: readonly string[]
   until: number
 }
@@ -29,13 +29,13 @@ export class SettledCompute {
     slot: Slot,
     usual: ComputeConfig,
     allowed: Allowed,
-    attempt: (effort: ComputeConfig) => Promise<T>,
+    attempt: (compute: ComputeConfig) => Promise<T>,
   ): Promise<{ result: T; warnings: string[] }> {
-    const { effort, notes } = this.from(slot, usual)
+    const { compute, notes } = this.from(slot, usual)
     const warnings = [...notes]
-    let last = effort
+    let last = compute
     const result = await withMemoryFallback(
-      effort,
+      compute,
       allowed,
       async (step) => await attempt((last = step)),
       (note) => warnings.push(note),
@@ -45,20 +45,20 @@ export class SettledCompute {
   }
 
   /** Where to begin, and the notes of how it came to that. */
-  from(slot: Slot, usual: ComputeConfig): { effort: ComputeConfig; notes: readonly string[] } {
+  from(slot: Slot, usual: ComputeConfig): { compute: ComputeConfig; notes: readonly string[] } {
     const settled = this.#settled.get(keyOf(slot, usual))
     return settled === undefined || settled.until <= this.#now()
-      ? { effort: usual, notes: [] }
+      ? { compute: usual, notes: [] }
       : settled
   }
 
   /** It went well with that. */
-  note(slot: Slot, usual: ComputeConfig, effort: ComputeConfig, notes: readonly string[]): void {
+  note(slot: Slot, usual: ComputeConfig, compute: ComputeConfig, notes: readonly string[]): void {
     const key = keyOf(slot, usual)
     const before = this.#settled.get(key)
-    if (effort === usual) this.#settled.delete(key)
-    else if (effort !== before?.effort) {
-      this.#settled.set(key, { effort, notes: [...notes], until: this.#now() + FOR_MS })
+    if (compute === usual) this.#settled.delete(key)
+    else if (compute !== before?.compute) {
+      this.#settled.set(key, { compute, notes: [...notes], until: this.#now() + FOR_MS })
     }
   }
 

@@ -104,7 +104,7 @@ export class Slots {
   /** Gives a slot back; whoever waits first gets it. */
   release(slot: Slot): void {
     const place = this.#placeOf(slot)
-    if (!place.busy) throw new Error(`Slot ${slot.index} is released but nobody has it.`)
+    if (!place.busy) throw new Error(`Slot ${slot.index} is released but not held.`)
     place.busy = false
     this.#handOut()
   }

@@ -101,7 +101,7 @@ function reason(
   const left = others.filter((track) => !isUnreadable(track, finds))
   if (left.length === 0) return 'the only one that can be decoded'
   const spoken = left.filter(({ index }) => !finds.silent.has(index))
-  if (finds.silent.has(used.index)) return 'though nobody speaks in it either'
+  if (finds.silent.has(used.index)) return 'though there is no speech in it either'
   if (spoken.length === 0) return 'the only one with speech'
   const loud = spoken.filter(({ index }) => !finds.faint.has(index))
   if (loud.length === 0) return 'the only one with loud speech'

@@ -27,14 +27,14 @@ export const MODELS: readonly Model[] = [
 export function modelNamed(name: string): Model {
   const known = MODELS.find((model) => model.name === name) ?? copied(name)
   if (known !== null) return known
-  throw new AppError('usage', `There is no model '${name}'. ${HINT}`)
+  throw new AppError('usage', `Unknown model '${name}'. ${HINT}`)
 }
 
 /** @throws {AppError} `usage` when there is no such model to be had. */
 export function pullable(name: string): Model {
   const model = MODELS.find((known) => known.name === name)
   if (model !== undefined) return model
-  throw new AppError('usage', `There is no model '${name}' to be had. ${HINT}`)
+  throw new AppError('usage', `Unknown model '${name}'. ${HINT}`)
 }
 
 const HINT = `They have names like ${NPM_MODELS[0]?.name}, ggml/base or ctranslate2/large-v3; all of them: morag-agent models list --all`

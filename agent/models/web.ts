@@ -63,7 +63,7 @@ export class Web {
       }
       at = onwards(at, location)
     }
-    throw new AppError('model_missing', `${at.host} sends us from one place to another for ever`)
+    throw new AppError('model_missing', `${at.host} redirects without end`)
   }
 
   /** An error of undici in our words; a signal's reason goes first. */

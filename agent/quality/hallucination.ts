@@ -1,6 +1,6 @@
 import type { Segment } from '../../shared/transcript.ts'
 import { isFiller } from './fillers.ts'
-import type { RecognisedSegment } from '../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import { compressionRatio, isLoop } from './repeats.ts'
 import { covered, type Span } from '../audio/span.ts'
 import { wordCount, wordsIn } from './words.ts'

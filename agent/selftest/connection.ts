@@ -25,11 +25,11 @@ export function connectionGroup(client: Client): Group {
         },
       },
       {
-        name: 'nobody can read along on the way',
+        name: 'the connection is encrypted',
         run: async () => await checkTransport(connection.url),
       },
       {
-        name: 'it lets this agent in',
+        name: 'the coordinator accepts the key of this agent',
         async run() {
           const status = await look(connection)
           const fix =
@@ -39,7 +39,7 @@ export function connectionGroup(client: Client): Group {
         },
       },
       {
-        name: 'it lets nobody in without a key',
+        name: 'the coordinator requires authentication',
         async run() {
           const open = (await look(connection, { authorization: '' })) !== 401
           const wrong = open ? 401 : await look(connection, { authorization: 'Bearer wrong' })

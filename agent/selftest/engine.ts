@@ -10,7 +10,7 @@ import { timeoutSignal } from '../../shared/timers.ts'
 
 /** Whether speech becomes the right words, and how fast. */
 export function engineGroup(settings: MediaSettings, tell: (text: string) => void): Group {
-  let kit: Toolchain | null = null
+  let toolchain: Toolchain | null = null
   let workDir: string | null = null
   const signal = timeoutSignal(30 * 60_000)
   return {
@@ -19,13 +19,13 @@ export function engineGroup(settings: MediaSettings, tell: (text: string) => voi
       {
         name: 'the engine starts',
         async run() {
-          kit = await openToolchain(settings, {
+          toolchain = await openToolchain(settings, {
             signal,
             tell: (level, text) => void (level !== 'debug' && tell(text)),
           })
           workDir = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
-          await kit.prepare(signal)
-          const { engine, why, better } = kit.choice
+          await toolchain.prepare(signal)
+          const { engine, why, better } = toolchain.choice
           const { info } = engine
           const words = better === null ? why : `${why} ${better}`
           return `${info.name} ${info.version}, ${info.model}, ${info.device}. ${words}`
@@ -35,7 +35,7 @@ export function engineGroup(settings: MediaSettings, tell: (text: string) => voi
         name: `${clip.name} becomes its words`,
         async run() {
           const from = performance.now()
-          const { transcript } = await kit!.pipeline.convert({
+          const { transcript } = await toolchain!.pipeline.convert({
             jobId: clip.name,
             sourcePath: clip.file,
             filename: clip.name,
@@ -56,7 +56,7 @@ export function engineGroup(settings: MediaSettings, tell: (text: string) => voi
       })),
     ],
     async after() {
-      await kit?.close()
+      await toolchain?.close()
       if (workDir !== null) await rm(workDir, { recursive: true, force: true })
     },
   }

@@ -96,7 +96,7 @@ export function mediaGroup(
         },
       },
       {
-        name: 'speech is told from noise',
+        name: 'the VAD distinguishes speech from noise',
         async run() {
           const finder = createVoiceDetector(options)
           expect(finder.finder === 'silero', NO_VAD.text, NO_VAD.fix)

@@ -39,6 +39,6 @@ async function certificateOf(
       socket.end()
     })
     socket.on('error', reject)
-    socket.on('timeout', () => socket.destroy(new Error('nobody answered')))
+    socket.on('timeout', () => socket.destroy(new Error('no answer')))
   })
 }

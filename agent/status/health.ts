@@ -36,7 +36,7 @@ export async function startHealth(
     if (path !== '/metrics') return answer(404, 'There are /livez, /readyz and /metrics.\n')
     agentMetrics(status(), watched).then(
       ({ text, contentType }) => answer(200, text, contentType),
-      () => answer(500, 'The metrics could not be told.\n'),
+      () => answer(500, 'The metrics could not be collected.\n'),
     )
   })
   server.listen(port, host)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { EngineInfo } from '../engines/engine.ts'
-import type { RecognisedSegment } from './heard-segment.ts'
+import type { RecognisedSegment } from './recognised-segment.ts'
 import type { PreparedAudio } from './prepared-audio.ts'
 import type { Span } from '../audio/span.ts'
 import type { TranscriptDraft } from './transcript-draft.ts'

@@ -51,7 +51,7 @@ export async function detectLanguage(
   } catch (error) {
     signal.throwIfAborted()
     if (!(error instanceof AppError) || !LOST.includes(error.code)) throw error
-    const warning = `The language could not be told from samples of the recording: ${error.message}`
+    const warning = `Language detection on samples of the recording failed: ${error.message}`
     return { language: null, warning }
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -163,7 +163,7 @@ async function tryPiece(engine: Engine, request: TranscribeRequest): Promise<Rec
       error instanceof AppError && ['engine_failed', 'model_missing'].includes(error.code)
     if (options.speakers === null || signal.aborted || !lost) throw error
     const plain = await engine.transcribe({ ...request, options: { ...options, speakers: null } })
-    const warning = `Speakers could not be told apart: ${error.message}`
+    const warning = `Diarization failed: ${error.message}`
     return { ...plain, warnings: [...plain.warnings, warning] }
   }
 }

@@ -4,7 +4,7 @@ import type { Transcript } from '../../shared/transcript.ts'
 import { checkpointOf, readCheckpoint, draftSoFar, type Checkpoint } from './checkpoint.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from './conversion.ts'
 import type { Engine } from '../engines/engine.ts'
-import type { RecognisedSegment } from './heard-segment.ts'
+import type { RecognisedSegment } from './recognised-segment.ts'
 import { modelLabel } from '../engines/model-label.ts'
 import { mostFrequentLanguage } from './language-tally.ts'
 import { prepareTracks, MIX } from './prepare-tracks.ts'
@@ -31,13 +31,13 @@ export async function listen(
   const sounds = path.join(input.workDir, 'sounds')
   try {
     await mkdir(sounds, { recursive: true })
-    return await listenIn(parts, { ...input, workDir: sounds }, media, options)
+    return await transcribeIn(parts, { ...input, workDir: sounds }, media, options)
   } finally {
     await rm(sounds, { recursive: true, force: true })
   }
 }
 
-async function listenIn(
+async function transcribeIn(
   parts: PipelineParts,
   input: ConvertInput,
   media: MediaInfo,
@@ -125,7 +125,7 @@ async function listenIn(
   if (named.warning !== null) warnings.push(named.warning)
   if (hearing.finder === 'loudness') {
     warnings.push(
-      'Speech was told from silence by loudness alone: install sherpa-onnx-node to tell it from noise.',
+      'Speech was detected by loudness alone (no VAD): install sherpa-onnx-node to distinguish it from noise.',
     )
   }
   warnings.push(...draft.warnings, ...doubts(draft, hearing))
@@ -237,6 +237,6 @@ function doubts({ segments, dropped }: TranscriptDraft, { voices }: PreparedAudi
       ? ['Somebody may speak in it, but no words were recognised: the transcript is empty.']
       : []),
     ...(marked > 0 ? [`${marked} segment(s) are marked as doubtful (${listed}).`] : []),
-    ...(dropped > 0 ? [`${dropped} segment(s) were left out: text where nobody speaks.`] : []),
+    ...(dropped > 0 ? [`${dropped} segment(s) were left out: text outside speech.`] : []),
   ]
 }

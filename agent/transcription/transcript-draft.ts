@@ -1,4 +1,4 @@
-import type { RecognisedSegment } from './heard-segment.ts'
+import type { RecognisedSegment } from './recognised-segment.ts'
 import type { LanguageTally } from './language-tally.ts'
 
 /** What has been understood so far. */
@@ -8,7 +8,7 @@ export interface TranscriptDraft {
   /** What the parts were heard in. */
   heard: LanguageTally
   segments: RecognisedSegment[]
-  /** How many segments were left out: text where nobody speaks. */
+  /** How many segments were left out: text outside speech. */
   dropped: number
   /** Kept across attempts, each once. */
   warnings: string[]

@@ -51,6 +51,6 @@ export function createVoiceDetector(options: Omit<PullOptions, 'signal'>): Voice
 
 /** What is wrong where speech is found by its loudness, and what to do. */
 export const NO_VAD = {
-  text: 'There is no voice detector (sherpa-onnx-node): speech is told from silence by loudness alone, and noise is taken for speech',
+  text: 'There is no VAD (sherpa-onnx-node): speech is detected by loudness alone, and noise is taken for speech',
   fix: 'Install the package with its optional dependencies (npm install --include=optional), on a platform that they are built for.',
 } as const

@@ -69,8 +69,8 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
     const { artifacts, ...result } = resultOf(converted, seconds())
     report({ stage: 'uploading', ratio: overall('uploading', 0) })
     // The lease is kept until the coordinator has the result.
-    const parcel = { jobId, attempt, result: { ...result, leaseToken }, artifacts }
-    const { delivery } = await outbox.put(parcel, artifactFolder(workDir))
+    const outgoing = { jobId, attempt, result: { ...result, leaseToken }, artifacts }
+    const { delivery } = await outbox.put(outgoing, artifactFolder(workDir))
     tracked.quiet.add(() => outbox.quietUntil)
     void delivery.then(tracked.stop)
     if (result.success) activity.done(`done in ${seconds().toFixed(1)} s`)

@@ -37,7 +37,7 @@ export async function takeOverLeftovers(options: LeftoverOptions): Promise<Lefto
         const isForUs = options.urls.some((url) => outboxName(url) === one.name)
         if (isThis && isForUs) continue
         if (isForUs && isOurs(workerId)) await takeOver(one, workerId, options)
-        else left.push({ folder: one.folder, count: one.parcels.length })
+        else left.push({ folder: one.folder, count: one.outgoings.length })
       }
     } finally {
       await lock?.release()
@@ -54,26 +54,26 @@ interface OutboxFound {
   /** One coordinator's. */
   name: string
   folder: string
-  parcels: string[]
+  outgoings: string[]
 }
 
 async function takeOver(
-  { name, folder, parcels }: OutboxFound,
+  { name, folder, outgoings }: OutboxFound,
   workerId: string,
   { workspace, reporter }: LeftoverOptions,
 ): Promise<void> {
   const to = path.join(workspace.outbox, name)
   try {
     await mkdir(to, { recursive: true, mode: 0o700 })
-    for (const parcel of parcels) {
+    for (const outgoing of outgoings) {
       // Its files first: without them it is not whole.
-      const files = path.basename(filesOf(parcel))
+      const files = path.basename(filesOf(outgoing))
       await rename(path.join(folder, files), path.join(to, files)).catch((error: unknown) => {
         if (!isSystemError(error, 'ENOENT')) throw error
       })
-      await rename(path.join(folder, parcel), path.join(to, parcel))
+      await rename(path.join(folder, outgoing), path.join(to, outgoing))
     }
-    const text = `${parcels.length} result(s) that ${workerId} has not delivered are taken over: ${workspace.workerId} delivers them.`
+    const text = `${outgoings.length} result(s) that ${workerId} has not delivered are taken over: ${workspace.workerId} delivers them.`
     reporter.event('info', text)
   } catch (error) {
     const text = `The results in ${folder} could not be taken over: ${messageOf(error)}.`
@@ -85,8 +85,8 @@ async function outboxesOf(outbox: string): Promise<OutboxFound[]> {
   const found: OutboxFound[] = []
   for (const name of await namesIn(outbox)) {
     const folder = path.join(outbox, name)
-    const parcels = (await namesIn(folder)).filter((one) => one.endsWith('.json'))
-    if (parcels.length > 0) found.push({ name, folder, parcels })
+    const outgoings = (await namesIn(folder)).filter((one) => one.endsWith('.json'))
+    if (outgoings.length > 0) found.push({ name, folder, outgoings })
   }
   return found
 }

@@ -11,7 +11,7 @@ import { Contact } from '../client/contact.ts'
 import { deliver } from '../client/delivery.ts'
 import { Heartbeat } from '../client/heartbeat.ts'
 import { Outbox } from '../client/outbox.ts'
-import { parcelName } from '../client/delivery-record.ts'
+import { deliveryName } from '../client/delivery-record.ts'
 import type { JobRunnerParts } from './job-runner.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
 import { outboxName } from './outbox-name.ts'
@@ -67,34 +67,34 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     onContact: (error) => contact.note('heartbeat', error),
   })
   const outbox = await Outbox.open(path.join(workspace.outbox, name), {
-    deliver: (parcel, files, signal, onSent) =>
-      deliver(client, parcel, {
+    deliver: (outgoing, files, signal, onSent) =>
+      deliver(client, outgoing, {
         folder: files,
         signal,
         onSent,
         onSkipped: (artifact, error) => {
-          const text = `${artifact} of the ${parcelName(parcel)} is left out: ${messageOf(error)}`
-          reporter.event('warn', text, { job_id: parcel.jobId })
+          const text = `${artifact} of the ${deliveryName(outgoing)} is left out: ${messageOf(error)}`
+          reporter.event('warn', text, { job_id: outgoing.jobId })
         },
       }),
-    onFilesLost: (parcel, error) => {
-      const text = `The ${parcelName(parcel)} goes without its files, which could not be kept: ${messageOf(error)}`
-      reporter.event('warn', text, { job_id: parcel.jobId })
+    onFilesLost: (outgoing, error) => {
+      const text = `The ${deliveryName(outgoing)} goes without its files, which could not be kept: ${messageOf(error)}`
+      reporter.event('warn', text, { job_id: outgoing.jobId })
     },
     onDelivered: () => contact.note('result', null),
-    onRefused: (parcel, file, error) => {
-      if (parcel !== null) contact.note('result', null)
-      const what = parcel === null ? 'A file of the outbox' : `The ${parcelName(parcel)}`
+    onRefused: (outgoing, file, error) => {
+      if (outgoing !== null) contact.note('result', null)
+      const what = outgoing === null ? 'A file of the outbox' : `The ${deliveryName(outgoing)}`
       const text = `${what} was refused and is kept in ${file}: ${messageOf(error)}`
-      reporter.event('error', text, { job_id: parcel?.jobId })
+      reporter.event('error', text, { job_id: outgoing?.jobId })
     },
-    onDelayed: (parcel, error, failures) => {
+    onDelayed: (outgoing, error, failures) => {
       if (failures > 0) contact.note('result', error)
       // An absent coordinator has been spoken of; anything else is news the first time.
       const level = isTransient(error) || failures > 1 ? 'debug' : 'warn'
       const what = failures === 0 ? 'could not be saved and is sent unsaved' : 'waits'
-      reporter.event(level, `The ${parcelName(parcel)} ${what}: ${messageOf(error)}`, {
-        job_id: parcel.jobId,
+      reporter.event(level, `The ${deliveryName(outgoing)} ${what}: ${messageOf(error)}`, {
+        job_id: outgoing.jobId,
       })
     },
   })

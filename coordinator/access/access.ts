@@ -124,7 +124,7 @@ export class Access {
       return await this.#tokens.create({ role: 'worker', name, types: null, lifeMs: null })
     }
     // The first token would close it to all who work without one.
-    const message = 'This coordinator asks nobody for a token: start without one.'
+    const message = 'This coordinator requires no token: start without one.'
     throw new AppError('conflict', message)
   }
 
@@ -133,7 +133,7 @@ export class Access {
     const found: string[] = []
     if (this.#isOpen()) {
       found.push(
-        'open to all: whoever reaches this address may do everything; make a token (morag-coordinator token create) or set MORAG_API_KEY',
+        'authentication is off: any client that reaches this address has full access; make a token (morag-coordinator token create) or set MORAG_API_KEY',
       )
     }
     if (this.#key?.isGuessable === true) {
@@ -182,7 +182,11 @@ export class Access {
       // Whoever damages a file has had one.
       if (error instanceof AppError) this.#hasAsked = true
       const said = messageOf(error)
-      if (said !== this.#told) this.#log.error({ err: error }, 'nobody with a token can come in')
+      if (said !== this.#told)
+        this.#log.error(
+          { err: error },
+          'cannot read tokens.json; rejecting all token authentication',
+        )
       this.#told = said
       const message = 'The coordinator cannot read its tokens: its log says why.'
       throw new AppError('unavailable', message, { cause: error })

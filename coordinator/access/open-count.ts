@@ -18,7 +18,7 @@ export class OpenCount {
     if (tokenId === null) return () => undefined
     const open = this.#counts.get(tokenId) ?? 0
     if (open >= this.#most) {
-      const message = `${open} ${this.#what} of the token ${name} are open, which is the most: come again later.`
+      const message = `${open} ${this.#what} of the token ${name} are open, which is the limit: retry later.`
       throw new AppError('too_many_requests', message)
     }
     this.#counts.set(tokenId, open + 1)

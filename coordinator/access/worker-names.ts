@@ -51,7 +51,7 @@ export class WorkerNames {
     for (const { principal, lastAt } of this.#holders.values())
       if (principal.tokenId === tokenId && isHeld(lastAt, now)) count += 1
     if (count < OF_TOKEN) return
-    const message = `The token ${name} goes by ${count} worker ids, which is the most: let each agent keep its own.`
+    const message = `The token ${name} goes by ${count} worker ids, which is the limit: give each agent one id of its own.`
     throw new AppError('too_many_requests', message)
   }
 

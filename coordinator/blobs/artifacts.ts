@@ -174,7 +174,10 @@ export class Artifacts {
   async #checkRoom(jobId: string, name: string): Promise<void> {
     const names = await this.#names(jobId)
     if (names.length < MAX_PER_JOB || names.includes(name)) return
-    throw new AppError('too_large', `Job ${jobId} has ${MAX_PER_JOB} artifacts, which is the most.`)
+    throw new AppError(
+      'too_large',
+      `Job ${jobId} has ${MAX_PER_JOB} artifacts, which is the limit.`,
+    )
   }
 
   async #names(jobId: string): Promise<string[]> {

@@ -61,7 +61,7 @@ export function addJobs(cli: Command): void {
   change(jobs, 'cancel', 'stop jobs: they are not done, and not tried again')
   change(jobs, 'retry', 'let jobs that have ended be done again')
   const reassign = change(jobs, 'reassign', 'take jobs from who has them, for another worker')
-  reassign.option('--worker <id>', 'who has the first choice (default: anybody)')
+  reassign.option('--worker <id>', 'which worker gets it first (default: any)')
   adminAction(
     jobs.command('delete').argument('<job-id...>').description('remove jobs that have ended'),
     async (client, _flags: AdminFlags, ids: string[]) => {

@@ -44,7 +44,11 @@ export function addTokenCommands(cli: Command): void {
     .addOption(new Option('--role <role>', 'what it is for').choices(ROLES).makeOptionMandatory())
     .requiredOption('--name <name>', 'what to call it')
     .option('--types <types>', 'content types that a worker may claim (default: all)', commaList)
-    .option('--expires <duration>', 'how long it is good for (default: for ever)', atLeast(MINUTE))
+    .option(
+      '--expires <duration>',
+      'how long it is valid (default: without limit)',
+      atLeast(MINUTE),
+    )
     .addHelpText('after', EXAMPLES)
     .action(create)
 

@@ -32,7 +32,7 @@ export interface ContinuationsOptions {
 /** So many are tried at once. */
 const MOST = 16
 const UNWRITTEN_MS = 30 * SECOND
-/** Timers are not for days. */
+/** setTimeout overflows at 2^31 ms; re-armed at least hourly. */
 const MOST_WAIT_MS = HOUR
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled'] as const
 
@@ -177,7 +177,7 @@ export class Continuations {
         // The job has been removed meanwhile.
         if (error instanceof AppError && error.code === 'not_found') return
         const facts = { err: error, job_id: jobId, step: name }
-        if (!told) this.#options.log.error(facts, 'what follows a job cannot be written down')
+        if (!told) this.#options.log.error(facts, 'failed to persist continuation state')
         // It is not tried again for that, or its receiver would hear of it without end.
         await delay(this.#unwrittenMs, { signal, ref: false }).catch(() => undefined)
         if (signal.aborted) return

@@ -29,7 +29,7 @@ export const LOCAL_SLOTS = 2
 const RECHECK_MS = 5 * SECOND
 /** How long nothing is begun after a change that could not be written down. */
 const UNWRITTEN_MS = 30 * SECOND
-/** Timers are not for days. */
+/** setTimeout overflows at 2^31 ms; re-armed at least hourly. */
 const MOST_WAIT_MS = HOUR
 /** So many times as long as a look took, none is taken: with very many jobs that wait, it is no small thing. */
 const REST = 20
@@ -185,7 +185,10 @@ export class LocalWorker {
 
   #unwritten(jobId: string, error: unknown): void {
     this.#rests.pauseAll(this.#options.jobs.now() + UNWRITTEN_MS)
-    this.#options.log.error({ err: error, job_id: jobId }, 'a job here cannot be written down')
+    this.#options.log.error(
+      { err: error, job_id: jobId },
+      'failed to persist the state of a locally processed job',
+    )
   }
 }
 

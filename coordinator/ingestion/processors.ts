@@ -150,7 +150,7 @@ const NOBODY: Processor = {
   name: 'nobody',
   ability: abilityOf('nobody'),
   process: async ({ contentType }) => {
-    const message = `Nobody here processes '${contentType}' any more: set --local-processor, or --morag-url.`
+    const message = `No processor is configured for content type '${contentType}' any more: set --local-processor, or --morag-url.`
     throw new AppError('engine_missing', message)
   },
 }

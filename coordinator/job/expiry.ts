@@ -21,8 +21,8 @@ export function leaseExpired(job: Job, context: Context): Job {
   const before = job.attempts.slice(0, -1).filter(saysSomethingOfTheFile)
   const twice = before.at(-1)?.outcome === 'lost'
   const message = twice
-    ? 'Two workers in a row went silent on this file: it may be what stops them.'
-    : 'The worker went silent.'
+    ? 'The leases of two workers in a row expired on this file: it may be what stops them.'
+    : 'The lease of the worker expired (no heartbeat).'
   return failed(job, 'lost', { code: 'worker_lost', message, retryable: !twice }, context)
 }
 

@@ -103,7 +103,7 @@ export class LongPolls {
           ? `${this.#size} calls wait for work`
           : null
     if (excess !== null)
-      throw new AppError('too_many_requests', `${excess}, which is the most: come again later.`)
+      throw new AppError('too_many_requests', `${excess}, which is the limit: retry later.`)
   }
 }
 

@@ -242,6 +242,6 @@ export class Workers {
 }
 
 function tooMany(workerId: string): AppError {
-  const message = `${MOST} workers are known, which is the most: '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
+  const message = `${MOST} workers are known, which is the limit: '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
   return new AppError('too_many_requests', message)
 }

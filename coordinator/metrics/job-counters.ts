@@ -32,7 +32,7 @@ export function countJobs(
   })
   const lost = new Counter({
     name: 'morag_leases_lost_total',
-    help: 'Attempts whose worker went silent.',
+    help: 'Attempts whose lease expired.',
     registers,
   })
   const retries = new Counter({

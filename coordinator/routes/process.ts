@@ -212,7 +212,7 @@ function nobody(contentType: string | null, remoteTypes: readonly string[]): App
     ? `ask for a remote worker with metadata.remote (${remoteTypes.join(', ')})`
     : `remote workers take ${remoteTypes.join(', ')} (--remote-types)`
   const what = contentType === null ? 'this' : `'${printable(contentType, { most: 100 })}'`
-  const msg = `Nobody here processes ${what}: ${remote}, or set --local-processor or a MoRAG server with --morag-url.`
+  const msg = `No processor is configured for ${what}: ${remote}, or set --local-processor or a MoRAG server with --morag-url.`
   const problems = [{ loc: ['body', 'request_data'], msg, type: 'value_error' }]
   return new AppError('unsupported_media', msg, { problems })
 }

@@ -57,14 +57,14 @@ function settingsOf(flags: readonly string[]): MediaSettings {
 
 /** The median time of a clip of 7 s, once all is ready that stays. */
 async function shortJob(folder: string, flags: readonly string[]): Promise<number> {
-  const kit = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
+  const toolchain = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
   try {
-    await kit.prepare(signal)
+    await toolchain.prepare(signal)
     const times: number[] = []
-    for (let round = 0; round <= ROUNDS; round++) times.push(await once(kit, folder))
+    for (let round = 0; round <= ROUNDS; round++) times.push(await once(toolchain, folder))
     return median(times.slice(1))
   } finally {
-    await kit.close()
+    await toolchain.close()
   }
 }
 
@@ -73,21 +73,21 @@ async function moonshine(folder: string, anew: boolean): Promise<number> {
   if (!anew) return await shortJob(folder, flags)
   const times: number[] = []
   for (let round = 0; round <= ROUNDS; round++) {
-    const kit = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
-    times.push(await once(kit, folder))
-    await kit.close()
+    const toolchain = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
+    times.push(await once(toolchain, folder))
+    await toolchain.close()
   }
   return median(times.slice(1))
 }
 
 async function once(
-  kit: Awaited<ReturnType<typeof openToolchain>>,
+  toolchain: Awaited<ReturnType<typeof openToolchain>>,
   folder: string,
 ): Promise<number> {
   const workDir = path.join(folder, 'short')
   await mkdir(workDir, { recursive: true })
   const from = performance.now()
-  await kit.pipeline.convert({
+  await toolchain.pipeline.convert({
     jobId: 'bench',
     sourcePath: CLIP,
     filename: 'austen.wav',
@@ -101,11 +101,11 @@ async function once(
 }
 
 async function besideEngine(flags: readonly string[], folder: string): Promise<Measure[]> {
-  const kit = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
+  const toolchain = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
   try {
-    return await overhead(kit.choice.engine, flags, folder)
+    return await overhead(toolchain.choice.engine, flags, folder)
   } finally {
-    await kit.close()
+    await toolchain.close()
   }
 }
 

@@ -48,7 +48,7 @@ export async function languages(folder: string): Promise<Measure[]> {
       .parse(flags, { from: 'user' })
       .opts(),
   )
-  const kit = await openToolchain(settings, { signal, tell: () => undefined })
+  const toolchain = await openToolchain(settings, { signal, tell: () => undefined })
   const { ffmpeg } = await openTools(settings, { dir: settings.modelsDir, signal })
   try {
     const measures: Measure[] = []
@@ -57,7 +57,7 @@ export async function languages(folder: string): Promise<Measure[]> {
         const file = path.join(folder, 'spoilt.wav')
         const args = ['-v', 'error', '-y', '-i', path.join(ASSETS, `${clip}.wav`), '-af', filter]
         await execa(ffmpeg, [...args, file])
-        measures.push(await measure(kit, `English: ${clip}, ${how}`, file, 'English'))
+        measures.push(await measure(toolchain, `English: ${clip}, ${how}`, file, 'English'))
       }
     }
     const said = [
@@ -73,30 +73,30 @@ export async function languages(folder: string): Promise<Measure[]> {
         measures.push({ name: 'left out: espeak-ng is not here', value: '' })
         break
       }
-      measures.push(await measure(kit, `${expected}: espeak-ng, ${voice}`, file, expected))
+      measures.push(await measure(toolchain, `${expected}: espeak-ng, ${voice}`, file, expected))
     }
     return measures
   } finally {
-    await kit.close()
+    await toolchain.close()
   }
 }
 
 async function measure(
-  kit: Toolchain,
+  toolchain: Toolchain,
   name: string,
   sourcePath: string,
   expected: 'English' | 'not English',
 ): Promise<Measure> {
-  const value = await verdict(kit, sourcePath)
+  const value = await verdict(toolchain, sourcePath)
   const kept = (value === 'claimed') === (expected === 'English')
   return { name, value, promise: expected === 'English' ? 'claimed' : 'not claimed', kept }
 }
 
 /** Whether the result claims to be English, says that it is not certain, or is refused. */
-async function verdict(kit: Toolchain, sourcePath: string): Promise<string> {
+async function verdict(toolchain: Toolchain, sourcePath: string): Promise<string> {
   const workDir = await mkdtemp(path.join(path.dirname(sourcePath), 'work-'))
   try {
-    const { transcript } = await kit.pipeline.convert({
+    const { transcript } = await toolchain.pipeline.convert({
       jobId: 'bench',
       sourcePath,
       filename: path.basename(sourcePath),

@@ -257,8 +257,8 @@ describe('an engine of one process per piece', () => {
     const models: string[] = []
     const { engine, request } = await jobOf('detection', {
       detection: {
-        plan: ({ effort }) => {
-          models.push(effort.model)
+        plan: ({ compute }) => {
+          models.push(compute.model)
           return { file: process.execPath, args: ['-e', ''], env: {}, output: null }
         },
         parse: () => [],

@@ -8,7 +8,7 @@ import { tempFolder } from '../shared/temp-folder.ts'
 import { clientOf, json, startServer, type Seen } from './fake-server.ts'
 
 const folder = tempFolder()
-const parcel: DeliveryRecord = {
+const outgoing: DeliveryRecord = {
   jobId: 'j1',
   attempt: 2,
   result: { success: true, content: '# Talk', leaseToken: 'lease' },
@@ -16,8 +16,8 @@ const parcel: DeliveryRecord = {
 }
 
 /** Delivers to a server that answers the file `a.jpg` so, and takes all else. */
-async function scene(t: TestContext, status = 200, code = '', artifacts = parcel.artifacts) {
-  for (const name of parcel.artifacts) await writeFile(path.join(folder, name), name)
+async function scene(t: TestContext, status = 200, code = '', artifacts = outgoing.artifacts) {
+  for (const name of outgoing.artifacts) await writeFile(path.join(folder, name), name)
   const server = await startServer(t, ({ url }, response) => {
     if (url.endsWith('a.jpg') && status !== 200) json(response, status, { detail: 'no', code })
     else json(response, 200, { status: 'completed', ingestion_continued: false })
@@ -27,7 +27,7 @@ async function scene(t: TestContext, status = 200, code = '', artifacts = parcel
   const send = (): Promise<void> =>
     deliver(
       client,
-      { ...parcel, artifacts },
+      { ...outgoing, artifacts },
       {
         folder,
         signal: new AbortController().signal,

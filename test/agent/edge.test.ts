@@ -110,7 +110,7 @@ describe('what stood in the way', () => {
 })
 
 describe('a result that is too large', () => {
-  const parcel = {
+  const outgoing = {
     jobId: 'j',
     attempt: 1,
     artifacts: [],
@@ -136,7 +136,7 @@ describe('a result that is too large', () => {
           ? refuse(response)
           : json(response, 200, { status: 'failed', ingestion_continued: false }),
       )
-      const delivered = deliver(clientOf(t, server.url), parcel, send)
+      const delivered = deliver(clientOf(t, server.url), outgoing, send)
       await assert.rejects(delivered, (error) => {
         assert.ok(isDefinitive(error))
         assert.equal(error.code, 'result_too_large')
@@ -157,7 +157,7 @@ describe('a result that is too large', () => {
     const server = await startServer(t, (seen, response) =>
       foreign(response, seen.body.length > 1_000_000 ? 413 : 502, ''),
     )
-    const delivered = deliver(clientOf(t, server.url), parcel, send)
+    const delivered = deliver(clientOf(t, server.url), outgoing, send)
     await assert.rejects(delivered, (error) => isTransient(error) && !isDefinitive(error))
   })
 
@@ -167,7 +167,7 @@ describe('a result that is too large', () => {
         ? foreign(response, 413, '')
         : json(response, 409, { detail: 'Over.', code: 'lease_lost' }),
     )
-    await assert.rejects(deliver(clientOf(t, server.url), parcel, send), isDefinitive)
+    await assert.rejects(deliver(clientOf(t, server.url), outgoing, send), isDefinitive)
   })
 })
 

@@ -47,7 +47,7 @@ const request: PlanRequest = {
     speakers: null,
     model: null,
   },
-  effort: { batchSize: null, computeType: null, model: 'base', device: 'gpu' },
+  compute: { batchSize: null, computeType: null, model: 'base', device: 'gpu' },
   again: false,
 }
 
@@ -88,7 +88,7 @@ describe('the plan of faster-whisper', () => {
 
   it('computes with int8 on the CPU, with as many threads as it is given', () => {
     const cpu = fasterWhisperProgram({ ...setup, threads: 3 })
-    const { args } = cpu.plan({ ...request, effort: { ...request.effort, device: 'cpu' } })
+    const { args } = cpu.plan({ ...request, compute: { ...request.compute, device: 'cpu' } })
     assert.deepEqual(valuesOf(args, '--device'), ['cpu'])
     assert.deepEqual(valuesOf(args, '--compute_type'), ['int8'])
     assert.deepEqual(valuesOf(args, '--threads'), ['3'])
@@ -97,7 +97,7 @@ describe('the plan of faster-whisper', () => {
   it('names a model that is still to be fetched, with the network open', () => {
     const { args, env } = program.plan({
       ...request,
-      effort: { ...request.effort, model: 'small' },
+      compute: { ...request.compute, model: 'small' },
     })
     assert.deepEqual(valuesOf(args, '--model'), ['small'])
     assert.ok(!args.includes('--model_directory'))
@@ -105,17 +105,17 @@ describe('the plan of faster-whisper', () => {
   })
 
   it('takes batches, which cannot skip silence, and none of them for a second try', () => {
-    const effort = { ...request.effort, batchSize: 16 }
+    const compute = { ...request.compute, batchSize: 16 }
     const options = { ...request.options, words: true, prompt: 'Names: Ada', hotwords: 'Ada' }
-    const once = program.plan({ ...request, effort, options }).args
+    const once = program.plan({ ...request, compute, options }).args
     assert.deepEqual(valuesOf(once, '--batch_size'), ['16'])
     assert.deepEqual(valuesOf(once, '--batched'), ['True'])
     assert.ok(!once.includes('--hallucination_silence_threshold'))
     assert.ok(once.includes('--initial_prompt=Names: Ada') && once.includes('--hotwords=Ada'))
-    const again = program.plan({ ...request, effort, options, again: true }).args
+    const again = program.plan({ ...request, compute, options, again: true }).args
     assert.ok(!again.some((arg) => /--batch|prompt=|hotwords/.test(arg)))
     assert.deepEqual(valuesOf(again, '--temperature'), ['0.4'])
-    const one = program.plan({ ...request, effort: { ...effort, batchSize: 1 } }).args
+    const one = program.plan({ ...request, compute: { ...compute, batchSize: 1 } }).args
     assert.ok(!one.includes('--batched'))
   })
 
@@ -125,8 +125,8 @@ describe('the plan of faster-whisper', () => {
   })
 
   it('tells a model of English alone that it is English', () => {
-    const effort = { ...request.effort, model: 'base.en' }
-    assert.deepEqual(valuesOf(program.plan({ ...request, effort }).args, '--language'), ['en'])
+    const compute = { ...request.compute, model: 'base.en' }
+    assert.deepEqual(valuesOf(program.plan({ ...request, compute }).args, '--language'), ['en'])
   })
 
   it('translates', () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { better, review, worthRetry, type Flag } from '../../agent/quality/hallucination.ts'
-import type { RecognisedSegment } from '../../agent/transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../../agent/transcription/recognised-segment.ts'
 import { compressionRatio, isLoop } from '../../agent/quality/repeats.ts'
 import { wordCount, wordsIn } from '../../agent/quality/words.ts'
 import { CLIPS } from './fixtures.ts'

@@ -70,7 +70,7 @@ describe('a host without a voice detector', () => {
       preload: HIDES,
     })
     assert.equal(exitCode, 1)
-    const found = checkIn(stdout, /speech is told from noise/)
+    const found = checkIn(stdout, /the VAD distinguishes speech from noise/)
     assert.equal(found?.status, 'FAIL')
     assert.match(found.fix ?? '', /--include=optional/)
     const others = (JSON.parse(stdout) as { checks: Check[] }).checks.filter(

@@ -43,7 +43,7 @@ const request: PlanRequest = {
     speakers: null,
     model: null,
   },
-  effort: { batchSize: null, computeType: null, model: 'large-v3-turbo', device: 'gpu' },
+  compute: { batchSize: null, computeType: null, model: 'large-v3-turbo', device: 'gpu' },
   again: false,
 }
 
@@ -74,7 +74,7 @@ describe('the plan of openai-whisper', () => {
   it('computes with whole numbers of 32 bits on the CPU, and names what is to be fetched', () => {
     const { args } = program.plan({
       ...request,
-      effort: { ...request.effort, device: 'cpu', model: 'small' },
+      compute: { ...request.compute, device: 'cpu', model: 'small' },
       options: { ...request.options, words: false, language: null },
       again: true,
     })

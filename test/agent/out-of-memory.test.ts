@@ -19,12 +19,12 @@ const NOTHING: Allowed = { smallerModel: false, cpu: false, models: [] }
 const ALL: Allowed = { smallerModel: true, cpu: true, models: ['large-v3', 'medium', 'tiny'] }
 
 /** Every step down from there, as its notes. */
-function way(effort: ComputeConfig, allowed: Allowed): string[] {
+function way(compute: ComputeConfig, allowed: Allowed): string[] {
   const notes: string[] = []
-  let step = nextStep(effort, allowed)
+  let step = nextStep(compute, allowed)
   while (step !== null) {
     notes.push(step.note)
-    step = nextStep(step.effort, allowed)
+    step = nextStep(step.compute, allowed)
   }
   return notes
 }
@@ -36,7 +36,7 @@ describe('nextStep', () => {
       'The GPU was out of memory: went on with batches of 4.',
       'The GPU was out of memory: went on with batches of 2.',
       'The GPU was out of memory: went on without batches.',
-      'The GPU was out of memory: went on with smaller numbers (int8_float16).',
+      'The GPU was out of memory: went on with lower precision (int8_float16).',
       "The GPU was out of memory: went on with the model 'medium' in place of 'large-v3'.",
       "The GPU was out of memory: went on with the model 'tiny' in place of 'medium'.",
       'The GPU was out of memory: went on on the CPU.',
@@ -46,14 +46,14 @@ describe('nextStep', () => {
   it('changes neither model nor device unless that is allowed', () => {
     const low = { ...FULL, batchSize: 1, computeType: 'int8_float16' }
     assert.equal(nextStep(low, { ...NOTHING, models: ALL.models }), null)
-    const { effort } = nextStep(low, { ...NOTHING, cpu: true })!
-    assert.deepEqual(effort, { ...low, device: 'cpu', computeType: 'int8' })
+    const { compute } = nextStep(low, { ...NOTHING, cpu: true })!
+    assert.deepEqual(compute, { ...low, device: 'cpu', computeType: 'int8' })
   })
 
   it('has smaller numbers only for an engine that can be told, and whose numbers are larger', () => {
     const steps = (computeType: string | null, computeTypes = true): (string | null)[] => {
       const step = nextStep({ ...FULL, batchSize: null, computeType }, { ...NOTHING, computeTypes })
-      return step === null ? [] : [step.effort.computeType]
+      return step === null ? [] : [step.compute.computeType]
     }
     for (const larger of [null, 'auto', 'default', 'float16', 'float32', 'bfloat16']) {
       assert.deepEqual(steps(larger), ['int8_float16'])
@@ -65,7 +65,7 @@ describe('nextStep', () => {
       { ...FULL, batchSize: null, computeType: null },
       { ...NOTHING, cpu: true, computeTypes: false },
     )
-    assert.deepEqual(cpu?.effort, { ...FULL, batchSize: null, computeType: null, device: 'cpu' })
+    assert.deepEqual(cpu?.compute, { ...FULL, batchSize: null, computeType: null, device: 'cpu' })
   })
 
   it('has nothing below the CPU', () => {

@@ -9,7 +9,7 @@ import type { DeliveryRecord } from '../../agent/client/delivery-record.ts'
 import { Refusal, Unreachable } from '../../agent/client/retry.ts'
 
 const away = new Unreachable('away', null)
-const parcel: DeliveryRecord = {
+const outgoing: DeliveryRecord = {
   jobId: 'j1',
   attempt: 2,
   result: {
@@ -65,8 +65,8 @@ describe('how long nothing need be seen of what is in the outbox', () => {
         await new Promise((done) => signal.addEventListener('abort', done))
       },
     })
-    await outbox.put(parcel)
-    await outbox.put({ ...parcel, jobId: 'j2' })
+    await outbox.put(outgoing)
+    await outbox.put({ ...outgoing, jobId: 'j2' })
     await begun
     assert.equal(leftSeconds(outbox), 60)
     now += 50_000
@@ -86,7 +86,7 @@ describe('how long nothing need be seen of what is in the outbox', () => {
       },
       onDelayed: () => tell(),
     })
-    await outbox.put(parcel)
+    await outbox.put(outgoing)
     await tried
     assert.equal(leftSeconds(outbox), 360)
   })
@@ -102,7 +102,7 @@ describe('a parcel', () => {
         found = { mode: (await stat(file)).mode & 0o777, text: await readFile(file, 'utf8') }
       },
     })
-    const { delivery } = await outbox.put(parcel)
+    const { delivery } = await outbox.put(outgoing)
     assert.equal(await delivery, 'delivered')
     assert.equal(found?.mode, 0o600)
     assert.deepEqual(JSON.parse(found.text), {
@@ -134,7 +134,7 @@ describe('a parcel', () => {
       },
       onDelayed: (_, __, failures) => delays.push(failures),
     })
-    const { delivery } = await outbox.put(parcel)
+    const { delivery } = await outbox.put(outgoing)
     assert.equal(await delivery, 'delivered')
     assert.deepEqual(delays, [1, 2, 3])
   })
@@ -147,8 +147,8 @@ describe('a parcel', () => {
       retryMinMs: 60_000,
       retryMaxMs: 60_000,
     })
-    await outbox.put(parcel)
-    const { delivery } = await outbox.put({ ...parcel, jobId: 'j2' })
+    await outbox.put(outgoing)
+    const { delivery } = await outbox.put({ ...outgoing, jobId: 'j2' })
     assert.equal(await delivery, 'delivered')
     assert.equal(outbox.size, 1)
   })
@@ -160,7 +160,7 @@ describe('a parcel', () => {
         throw away
       },
     })
-    const { delivery } = await first.put(parcel)
+    const { delivery } = await first.put(outgoing)
     await first.close()
     assert.equal(await delivery, 'kept')
     assert.deepEqual(await files(folder), ['j1.2.json'])
@@ -169,7 +169,7 @@ describe('a parcel', () => {
       deliver: async (one) => void sent.push(one),
     })
     assert.equal(await second.flush(10_000), 0)
-    assert.deepEqual(sent, [parcel])
+    assert.deepEqual(sent, [outgoing])
     assert.deepEqual(await files(folder), [])
   })
 
@@ -184,10 +184,10 @@ describe('a parcel', () => {
         },
         onRefused: (one, file, error) => refused.push(one, file, error),
       })
-      const { delivery } = await outbox.put(parcel)
+      const { delivery } = await outbox.put(outgoing)
       assert.equal(await delivery, 'refused')
       const kept = path.join(folder, 'refused', 'j1.2.json')
-      assert.deepEqual(refused, [parcel, kept, refusal])
+      assert.deepEqual(refused, [outgoing, kept, refusal])
       assert.equal(JSON.parse(await readFile(kept, 'utf8')).job_id, 'j1')
       assert.equal(outbox.size, 0)
     })
@@ -201,7 +201,7 @@ describe('a parcel', () => {
           throw new Refusal(status, 'internal', 'not now')
         },
       })
-      await outbox.put(parcel)
+      await outbox.put(outgoing)
       assert.equal(await outbox.flush(20), 1)
       assert.deepEqual(await files(folder), ['j1.2.json'])
     })
@@ -214,13 +214,13 @@ describe('a parcel', () => {
       onDelayed: (_, __, failures) => delays.push(failures),
     })
     await rm(folder, { recursive: true })
-    const { delivery } = await outbox.put(parcel)
+    const { delivery } = await outbox.put(outgoing)
     assert.equal(await delivery, 'delivered')
     assert.deepEqual(delays, [0])
   })
 })
 
-const withFiles: DeliveryRecord = { ...parcel, artifacts: ['a.jpg', 'b.jpg'] }
+const withFiles: DeliveryRecord = { ...outgoing, artifacts: ['a.jpg', 'b.jpg'] }
 
 /** A folder of two files, as an attempt leaves it. */
 async function makeFiles(parent: string): Promise<string> {
@@ -290,7 +290,7 @@ describe('a parcel with files', () => {
     })
     const { delivery } = await outbox.put(withFiles, path.join(folder, 'not there'))
     assert.equal(await delivery, 'delivered')
-    assert.deepEqual([lost, sent], [[withFiles], [parcel]])
+    assert.deepEqual([lost, sent], [[withFiles], [outgoing]])
   })
 
   it('is moved to another file system as well', { skip: otherFileSystem() }, async (t) => {
@@ -352,7 +352,7 @@ describe('an outbox', () => {
         outbox.nudge()
       },
     })
-    const { delivery } = await outbox.put(parcel)
+    const { delivery } = await outbox.put(outgoing)
     assert.equal(await delivery, 'delivered')
   })
 })

@@ -176,7 +176,7 @@ describe('an engine that fails to tell speakers apart', () => {
     )
     const draft = await run(engine, { speakers: true })
     assert.deepEqual(texts(draft), ['Ask not.'])
-    assert.deepEqual(draft.warnings, ['Speakers could not be told apart: no model'])
+    assert.deepEqual(draft.warnings, ['Diarization failed: no model'])
   })
 })
 

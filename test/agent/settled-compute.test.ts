@@ -9,12 +9,12 @@ const slot = { index: 0, gpu: 'GPU-a' }
 describe('what fits into the memory of a slot', () => {
   it('is where the next piece begins, with the notes of how it came to that', () => {
     const settled = new SettledCompute()
-    assert.deepEqual(settled.from(slot, usual), { effort: usual, notes: [] })
+    assert.deepEqual(settled.from(slot, usual), { compute: usual, notes: [] })
     settled.note(slot, usual, small, ['smaller'])
-    assert.equal(settled.from(slot, usual).effort, small)
+    assert.equal(settled.from(slot, usual).compute, small)
     assert.deepEqual(settled.from(slot, usual).notes, ['smaller'])
-    assert.equal(settled.from({ ...slot, index: 1 }, usual).effort, usual)
-    assert.equal(settled.from(slot, { ...usual, model: 'base' }).effort.model, 'base')
+    assert.equal(settled.from({ ...slot, index: 1 }, usual).compute, usual)
+    assert.equal(settled.from(slot, { ...usual, model: 'base' }).compute.model, 'base')
   })
 
   it('is found out anew after half an hour', () => {
@@ -23,8 +23,8 @@ describe('what fits into the memory of a slot', () => {
     settled.note(slot, usual, small, [])
     now = 29 * 60_000
     settled.note(slot, usual, small, [])
-    assert.equal(settled.from(slot, usual).effort, small)
+    assert.equal(settled.from(slot, usual).compute, small)
     now = 30 * 60_000
-    assert.equal(settled.from(slot, usual).effort, usual)
+    assert.equal(settled.from(slot, usual).compute, usual)
   })
 })

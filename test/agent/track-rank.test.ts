@@ -92,7 +92,7 @@ describe('which track is heard', () => {
     const faint = chosen(film, { faint: [1] })
     assert.deepEqual(faint[0], [0, 1])
     assert.match(faint[1], /the only one with loud speech\. Not heard: 2 \(ger, very quiet\)/)
-    assert.match(chosen(film, { silent: [0, 1] })[1], /though nobody speaks in it either/)
+    assert.match(chosen(film, { silent: [0, 1] })[1], /though there is no speech in it either/)
   })
 
   it('is none on which somebody talks about the film, in whatever language', () => {

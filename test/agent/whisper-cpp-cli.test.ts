@@ -24,7 +24,7 @@ const request = (
   workDir: '/work/out',
   slot: { index: 0, gpu: null },
   options: { ...OPTIONS, ...options },
-  effort: { batchSize: null, computeType: null, model: 'base', device: 'gpu' },
+  compute: { batchSize: null, computeType: null, model: 'base', device: 'gpu' },
   again: false,
   ...more,
 })
@@ -53,7 +53,7 @@ describe('what whisper-cli is told', () => {
     const { args } = cli.plan(
       request(
         { language: 'German', task: 'translate' },
-        { effort: { batchSize: null, computeType: null, model: 'base', device: 'cpu' } },
+        { compute: { batchSize: null, computeType: null, model: 'base', device: 'cpu' } },
       ),
     )
     assert.equal(args[args.indexOf('-l') + 1], 'de')

@@ -54,7 +54,7 @@ const request: PlanRequest = {
     speakers: null,
     model: null,
   },
-  effort: { batchSize: 8, computeType: null, model: 'large-v3', device: 'gpu' },
+  compute: { batchSize: 8, computeType: null, model: 'large-v3', device: 'gpu' },
   again: false,
 }
 const asking = (options: Partial<PlanRequest['options']>): PlanRequest => ({
@@ -97,7 +97,7 @@ describe('the plan of whisperx', () => {
     assert.equal(aligns(asking({ language: 'cy' })), false)
     assert.equal(aligns(asking({ language: null })), false)
     assert.equal(aligns(asking({ task: 'translate' })), false)
-    const english = { ...request, effort: { ...request.effort, model: 'base.en' } }
+    const english = { ...request, compute: { ...request.compute, model: 'base.en' } }
     assert.equal(aligns(english), true)
     assert.deepEqual(valuesOf(program.plan(english).args, '--language'), ['en'])
   })
@@ -115,7 +115,7 @@ describe('the plan of whisperx', () => {
   it('says numbers in the ways that it knows', () => {
     const typeOf = (computeType: string | null, device: 'gpu' | 'cpu'): string[] =>
       valuesOf(
-        program.plan({ ...request, effort: { ...request.effort, computeType, device } }).args,
+        program.plan({ ...request, compute: { ...request.compute, computeType, device } }).args,
         '--compute_type',
       )
     assert.deepEqual(typeOf('int8_float16', 'gpu'), ['int8'])

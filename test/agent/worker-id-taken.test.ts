@@ -5,7 +5,7 @@ import { describe, it, type TestContext } from 'node:test'
 import { Client } from '../../agent/client/client.ts'
 import { Connection } from '../../agent/client/connection.ts'
 import { Outbox } from '../../agent/client/outbox.ts'
-import { writeParcel } from '../../agent/client/delivery-record.ts'
+import { writeDelivery } from '../../agent/client/delivery-record.ts'
 import type { StartSettings } from '../../agent/settings/start-settings.ts'
 import { openNamedWorkspace } from '../../agent/work/free-name.ts'
 import { outboxName } from '../../agent/work/outbox-name.ts'
@@ -47,8 +47,8 @@ async function scene(t: TestContext) {
 async function keepResult(folder: string, jobId: string): Promise<void> {
   await mkdir(folder, { recursive: true })
   const result = { success: true, content: '# Talk', processingTime: 1, leaseToken: 'lease' }
-  const parcel = { jobId, attempt: 1, result, artifacts: ['frame.jpg'] }
-  await writeFile(path.join(folder, `${jobId}.1.json`), writeParcel(parcel))
+  const outgoing = { jobId, attempt: 1, result, artifacts: ['frame.jpg'] }
+  await writeFile(path.join(folder, `${jobId}.1.json`), writeDelivery(outgoing))
 }
 
 describe('an agent whose worker id another token goes by', () => {

@@ -26,13 +26,13 @@ interface Result {
 }
 
 async function convert(
-  kit: Toolchain,
+  toolchain: Toolchain,
   file: string,
   taskOptions: Record<string, unknown> = {},
 ): Promise<Result> {
   const progress: Progress[] = []
   let parts = 0
-  const converted = await kit.pipeline.convert({
+  const converted = await toolchain.pipeline.convert({
     jobId: randomUUID(),
     sourcePath: file,
     filename: path.basename(file),
@@ -116,24 +116,24 @@ for (const { title, name, model, flags } of await realEngines()) {
     })
 
     describe('in one process', () => {
-      let kit: Toolchain
+      let toolchain: Toolchain
       let processes: ReturnType<typeof watchFamily>
       before(async () => {
         processes = watchFamily(process.pid)
-        kit = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
-        await kit.prepare(signal)
+        toolchain = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
+        await toolchain.prepare(signal)
       })
-      after(() => kit.close())
+      after(() => toolchain.close())
 
       it('hears nothing in silence, a tone and noise', async () => {
-        const { converted } = await convert(kit, await nobody(folder))
+        const { converted } = await convert(toolchain, await nobody(folder))
         assert.equal(converted.metadata['has_speech'], false)
         assert.deepEqual(converted.metadata['segments'], [])
       })
 
       it('puts each word where it is said, and none between', async () => {
         const { file, said } = await gaps(folder)
-        const { converted, progress } = await convert(kit, file, { word_timestamps: true })
+        const { converted, progress } = await convert(toolchain, file, { word_timestamps: true })
         const { segments, language, durationSeconds } = converted.transcript
         assert.equal(language, 'en')
         const words = wordsOf(segments)
@@ -151,7 +151,7 @@ for (const { title, name, model, flags } of await realEngines()) {
       })
 
       it('tells the two of a call apart by their channels', async () => {
-        const { converted } = await convert(kit, await call(folder), { diarize: true })
+        const { converted } = await convert(toolchain, await call(folder), { diarize: true })
         assert.deepEqual(converted.metadata['speakers'], ['Speaker_00', 'Speaker_01'])
         const { segments } = converted.transcript
         for (const [n, { text }] of Object.values(CLIPS).entries()) {
@@ -163,7 +163,7 @@ for (const { title, name, model, flags } of await realEngines()) {
       if (title === 'whisper-server') {
         it('turns a long recording into its words, in parts', async () => {
           const { file, said } = await long(folder, 17)
-          const { converted, progress, parts } = await convert(kit, file)
+          const { converted, progress, parts } = await convert(toolchain, file)
           const { segments, durationSeconds } = converted.transcript
           assert.ok(durationSeconds > 300 && parts >= 2, `${parts} parts`)
           assertInOrder(segments, durationSeconds)
@@ -179,7 +179,7 @@ for (const { title, name, model, flags } of await realEngines()) {
       }
 
       it('leaves no process behind', async () => {
-        await kit.close()
+        await toolchain.close()
         assert.ok(processes.seen.size > 0)
         await processes.gone()
       })

@@ -131,8 +131,8 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
     const folder = newTarget()
     const refused: unknown[] = []
     const outbox = await Outbox.open(folder, {
-      deliver: (parcel, files, given) =>
-        deliver(client, parcel, { folder: files, signal: given, onSkipped: never }),
+      deliver: (outgoing, files, given) =>
+        deliver(client, outgoing, { folder: files, signal: given, onSkipped: never }),
       onRefused: (_, file) => refused.push(file),
       onFilesLost: never,
       onDelayed: () => {},
@@ -144,8 +144,8 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
     const files = newFolder()
     await mkdir(files)
     await writeFile(path.join(files, 'a.srt'), 'subtitles')
-    const parcel = { jobId: 'j', attempt: 1, result, artifacts: ['a.srt'] }
-    const { delivery } = await outbox.put(parcel, files)
+    const outgoing = { jobId: 'j', attempt: 1, result, artifacts: ['a.srt'] }
+    const { delivery } = await outbox.put(outgoing, files)
     assert.equal(await delivery, 'delivered')
     assert.deepEqual([refused, await readdir(folder)], [[], ['refused']])
     const [last, lastFile, ...before] = server.seen.toReversed()

@@ -30,7 +30,7 @@ test(
     }
     const job = await scene.client.ended(poison)
     assert.deepEqual([job.status, job.error_code], ['failed', 'worker_lost'])
-    assert.match(job.error_message ?? '', /Two workers in a row went silent/)
+    assert.match(job.error_message ?? '', /The leases of two workers in a row expired/)
     const other = await lane.upload(CLIPS.austen.file)
     const agent = lane.agent([...flags, '--exit-when-idle'])
     assert.equal((await lane.ended(other)).status, 'completed')

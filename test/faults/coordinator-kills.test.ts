@@ -57,7 +57,10 @@ describe('a coordinator', { concurrency: true }, () => {
     }
     assert.deepEqual(victims, ['worker-1', 'worker-2'])
     assert.equal(job['error_code'], 'worker_lost')
-    assert.match(String(job['error_message']), /Two workers in a row went silent on this file/)
+    assert.match(
+      String(job['error_message']),
+      /The leases of two workers in a row expired on this file/,
+    )
     assert.deepEqual(
       (job['attempts'] as { outcome: string }[]).map(({ outcome }) => outcome),
       ['lost', 'lost'],

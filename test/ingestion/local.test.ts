@@ -165,7 +165,7 @@ describe('a file that is not for a remote worker, and no MoRAG server is there f
     for (const what of refused) {
       const { status, text } = await send(running, what)
       assert.equal(status, 422, text)
-      assert.match(text, /Nobody here processes.*--local-processor.*--morag-url/)
+      assert.match(text, /No processor is configured for.*--local-processor.*--morag-url/)
     }
     const { status, text } = await send(running, { data: { source_type: 'url' } })
     assert.equal(status, 400, text)
@@ -283,7 +283,10 @@ test('a job for which nobody here is left says so and fails', async (t) => {
   writeFileSync(file, JSON.stringify({ ...record, available_at: new Date(0).toISOString() }))
   const again = await start(t, {}, { root: first.root })
   const job = await isIn(again, jobId, 'failed')
-  assert.match(String(job['error_message']), /Nobody here processes 'document' any more/)
+  assert.match(
+    String(job['error_message']),
+    /No processor is configured for content type 'document' any more/,
+  )
 })
 
 describe('the name of the coordinator’s own worker', () => {

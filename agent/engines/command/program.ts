@@ -5,7 +5,7 @@ import type { CliProgram, Outcome, Plan, PlanRequest } from '../cli-program.ts'
 import { fillTemplate, hasPlaceholder } from '../../../shared/command-line.ts'
 import type { OutputForm } from '../definition.ts'
 import type { Recognised } from '../engine.ts'
-import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { withinPiece } from '../clip-segments.ts'
 import { programFailure, type FailureText } from '../program-failure.ts'
 import { parseSubtitles } from './subtitle-text.ts'
@@ -63,13 +63,13 @@ function plan(
   file: string,
   template: readonly string[],
   form: OutputForm,
-  { wavPath, workDir, options, effort, again }: PlanRequest,
+  { wavPath, workDir, options, compute, again }: PlanRequest,
 ): Plan {
   const out = path.join(workDir, `out.${ENDINGS[form]}`)
   const prompt = again ? '' : (options.prompt ?? '')
   const args = fillTemplate(template.slice(1), {
     wav: wavPath,
-    model: effort.model,
+    model: compute.model,
     language: options.language ?? 'auto',
     task: options.task,
     // A job's own text must never be taken for an option.

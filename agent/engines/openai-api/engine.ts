@@ -86,7 +86,7 @@ export class OpenaiEngine implements Engine {
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { smallerModel } = this.#settings.onOutOfMemory
     const warnings: string[] = []
-    const effort = {
+    const compute = {
       batchSize: null,
       computeType: null,
       model: request.options.model ?? this.info.model,
@@ -94,7 +94,7 @@ export class OpenaiEngine implements Engine {
     }
     const signal = AbortSignal.any([request.signal, this.#closing.signal])
     const heard = await withMemoryFallback(
-      effort,
+      compute,
       // What the server computes with, and on, is its own affair.
       { smallerModel, cpu: false, models: this.#models, computeTypes: false },
       async ({ model }) => await this.#recognise({ ...request, signal }, model),
@@ -232,7 +232,7 @@ function nobody(url: string, cause?: unknown): AppError {
     const why = `The server at ${url} broke off: ${networkReason(cause)}.`
     return new AppError('engine_failed', why, { cause })
   }
-  const why = cause === undefined ? 'nobody answers' : networkReason(cause)
+  const why = cause === undefined ? 'it does not answer' : networkReason(cause)
   return new AppError(
     'engine_missing',
     `The server at ${url} cannot be reached: ${why}. Start it, or look at --engine-url.`,

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { oneLine } from '../../../shared/render.ts'
 import type { Recognised, TranscribeRequest } from '../engine.ts'
-import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { withinPiece } from '../clip-segments.ts'
 import { parseLenient } from '../lenient-json.ts'
 import { readOutput } from '../python/output.ts'

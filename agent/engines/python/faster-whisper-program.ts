@@ -51,10 +51,10 @@ export function fasterWhisperProgram(setup: PythonSetup): CliProgram {
 }
 
 function plan(setup: PythonSetup, request: PlanRequest): Plan {
-  const { wavPath, workDir, options, effort, again } = request
+  const { wavPath, workDir, options, compute, again } = request
   // Batches skip every check of what was heard, so a second try goes without.
   const batch =
-    !again && effort.batchSize !== null && effort.batchSize > 1 ? effort.batchSize : null
+    !again && compute.batchSize !== null && compute.batchSize > 1 ? compute.batchSize : null
   const args = [wavPath, ...commonOptions(setup, request), ...hotwordOptions(request)]
   // A model that goes on from its own text keeps repeating itself once it has begun to.
   args.push('--condition_on_previous_text', 'False')
@@ -68,7 +68,7 @@ function plan(setup: PythonSetup, request: PlanRequest): Plan {
   return {
     file: setup.program,
     args,
-    env: environment(setup, effort.model),
+    env: environment(setup, compute.model),
     output: path.join(workDir, `${path.parse(wavPath).name}.json`),
   }
 }
@@ -82,22 +82,22 @@ function detectionPlan(
   const args = [...wavPaths, ...commonOptions(setup, request)]
   args.push('--beam_size', '1', '--best_of', '1', '--condition_on_previous_text', 'False')
   args.push('--temperature_increment_on_fallback', 'None')
-  const env = environment(setup, request.effort.model)
+  const env = environment(setup, request.compute.model)
   return { file: setup.program, args, env, output: null }
 }
 
 function commonOptions(setup: PythonSetup, request: PlanRequest): string[] {
-  const { effort } = request
-  const folder = setup.models.get(effort.model) ?? null
-  const gpu = setup.gpu && effort.device === 'gpu'
-  const args = sharedOptions(request, effort.model)
-  args.push(...(folder === null ? ['--model', effort.model] : ['--model_directory', folder]))
+  const { compute } = request
+  const folder = setup.models.get(compute.model) ?? null
+  const gpu = setup.gpu && compute.device === 'gpu'
+  const args = sharedOptions(request, compute.model)
+  args.push(...(folder === null ? ['--model', compute.model] : ['--model_directory', folder]))
   // A line per segment, which is the progress.
   args.push('--verbose', 'True')
   // The slot's GPU is the only one that it sees.
   args.push('--device', gpu ? 'cuda' : 'cpu', '--device_index', '0')
   // As the model was made, on a GPU: its own choice may be less exact. A processor is several times as fast with int8.
-  args.push('--compute_type', effort.computeType ?? (gpu ? 'default' : 'int8'))
+  args.push('--compute_type', compute.computeType ?? (gpu ? 'default' : 'int8'))
   if (setup.threads !== null) args.push('--threads', String(setup.threads))
   return args
 }

@@ -41,10 +41,10 @@ export function openaiWhisperProgram(setup: PythonSetup): CliProgram {
 }
 
 function plan(setup: PythonSetup, request: PlanRequest): Plan {
-  const { wavPath, workDir, options, effort } = request
-  const gpu = setup.gpu && effort.device === 'gpu'
-  const args = [wavPath, ...sharedOptions(request, effort.model)]
-  args.push('--model', setup.models.get(effort.model) ?? effort.model)
+  const { wavPath, workDir, options, compute } = request
+  const gpu = setup.gpu && compute.device === 'gpu'
+  const args = [wavPath, ...sharedOptions(request, compute.model)]
+  args.push('--model', setup.models.get(compute.model) ?? compute.model)
   // A line per segment, which is the progress.
   args.push('--verbose', 'True')
   args.push('--device', gpu ? 'cuda' : 'cpu', '--fp16', gpu ? 'True' : 'False')

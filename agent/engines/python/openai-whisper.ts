@@ -55,8 +55,8 @@ export const openaiWhisper: EngineDefinition = {
     }
     const info = { name: OPENAI_WHISPER, model, device: deviceName(settings), version }
     // It has no batches.
-    const effort = { ...settings, batchSize: null, computeType: null }
-    return new CliEngine(openaiWhisperProgram(setup), effort, info, probe.models)
+    const compute = { ...settings, batchSize: null, computeType: null }
+    return new CliEngine(openaiWhisperProgram(setup), compute, info, probe.models)
   },
 }
 

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { AppError } from '../../../shared/errors.ts'
 import { oneLine } from '../../../shared/render.ts'
-import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { parseLenient } from '../lenient-json.ts'
 import { languageCode } from '../whisper/languages.ts'
 import { clean } from './text.ts'

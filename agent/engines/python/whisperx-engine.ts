@@ -42,7 +42,7 @@ export class WhisperxEngine extends CliEngine {
           warnings.push(`The words could not be aligned, so their times are missing. ${message}`)
         } else if (stage === 'diarization' && options.speakers !== null) {
           options = { ...options, speakers: null }
-          warnings.push(`The speakers could not be told apart. ${message}`)
+          warnings.push(`Diarization failed. ${message}`)
         } else throw error
       }
     }

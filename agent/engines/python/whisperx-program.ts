@@ -82,9 +82,9 @@ function plan(setup: WhisperxSetup, request: PlanRequest): Plan {
  */
 function stagesOf(
   { aligned }: WhisperxSetup,
-  { options, effort }: PlanRequest,
+  { options, compute }: PlanRequest,
 ): { align: boolean; diarize: boolean } {
-  const language = effort.model.endsWith('.en') ? 'en' : options.language
+  const language = compute.model.endsWith('.en') ? 'en' : options.language
   return {
     align: options.task === 'transcribe' && language !== null && aligned.has(language),
     diarize: options.speakers !== null,
@@ -101,15 +101,15 @@ function detectionPlan(
 }
 
 function commonOptions(setup: WhisperxSetup, request: PlanRequest): string[] {
-  const { effort } = request
-  const gpu = setup.gpu && effort.device === 'gpu'
-  const args = sharedOptions(request, effort.model)
-  args.push('--model', setup.models.get(effort.model) ?? effort.model)
+  const { compute } = request
+  const gpu = setup.gpu && compute.device === 'gpu'
+  const args = sharedOptions(request, compute.model)
+  args.push('--model', setup.models.get(compute.model) ?? compute.model)
   if (setup.offline) args.push('--model_cache_only', 'True')
   // The slot's GPU is the only one that it sees; its alignment takes the first one whatever it is told.
   args.push('--device', gpu ? 'cuda' : 'cpu', '--device_index', '0')
-  args.push('--compute_type', computeType(effort.computeType, gpu))
-  if (effort.batchSize !== null) args.push('--batch_size', String(effort.batchSize))
+  args.push('--compute_type', computeType(compute.computeType, gpu))
+  if (compute.batchSize !== null) args.push('--batch_size', String(compute.batchSize))
   // The one that comes with it; the other one is fetched.
   args.push('--vad_method', 'pyannote')
   // What it does goes to the standard output, and none of what is said.
@@ -127,7 +127,7 @@ function computeType(wanted: string | null, gpu: boolean): string {
 function parse(
   output: Buffer,
   { stdout }: Outcome,
-  { durationSeconds, options, effort }: PlanRequest,
+  { durationSeconds, options, compute }: PlanRequest,
 ): Omit<Recognised, 'warnings'> {
   const { segments } = readOutput(output, WHISPERX, durationSeconds)
   if (!options.words) for (const segment of segments) delete segment.words
@@ -135,7 +135,7 @@ function parse(
   // Its file says `en` whenever nobody told it the language.
   const [detected] = detectedIn(stdout, 1, LINES)
   return {
-    language: detected?.language ?? (effort.model.endsWith('.en') ? 'en' : null),
+    language: detected?.language ?? (compute.model.endsWith('.en') ? 'en' : null),
     ...(detected ? { languageProbability: detected.probability } : {}),
     segments,
   }

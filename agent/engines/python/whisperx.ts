@@ -53,12 +53,12 @@ export const whisperx: EngineDefinition = {
       speakers: cachedIn(places.hub, SPEAKERS, ['config.yaml']) !== null || canFetch,
     }
     const info = { name: WHISPERX, model, device: deviceName(settings), version }
-    const effort = { ...settings, batchSize: settings.batchSize ?? BATCH_SIZE }
+    const compute = { ...settings, batchSize: settings.batchSize ?? BATCH_SIZE }
     const plain = whisperxProgram({ ...setup, aligned: new Set() })
     return new WhisperxEngine(
-      new CliEngine(plain, effort, info, probe.models),
+      new CliEngine(plain, compute, info, probe.models),
       whisperxProgram(setup),
-      effort,
+      compute,
       info,
       probe.models,
     )

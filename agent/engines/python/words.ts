@@ -1,4 +1,4 @@
-import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { clean } from './text.ts'
 
 /** A word as these programs write it, times in seconds: some lack them. */

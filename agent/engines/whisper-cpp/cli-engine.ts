@@ -4,7 +4,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { oneLine } from '../../../shared/render.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from '../cli-program.ts'
 import type { Detected, Recognised } from '../engine.ts'
-import type { RecognisedSegment } from '../../transcription/heard-segment.ts'
+import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { parseLenient } from '../lenient-json.ts'
 import { withinPiece } from '../clip-segments.ts'
 import { whisperCppAbilities } from './abilities.ts'
@@ -26,12 +26,12 @@ export function whisperCli(
   fileOf: (model: string) => string,
   threads: number | null,
 ): CliProgram {
-  const common = ({ effort }: PlanRequest): string[] => [
+  const common = ({ compute }: PlanRequest): string[] => [
     '-m',
-    fileOf(effort.model),
+    fileOf(compute.model),
     ...(threads === null ? [] : ['-t', String(threads)]),
     // The slot's environment leaves one GPU to be seen: the first, which is the default.
-    ...(effort.device === 'cpu' ? ['-ng'] : []),
+    ...(compute.device === 'cpu' ? ['-ng'] : []),
   ]
   return {
     name: 'whisper-cpp',

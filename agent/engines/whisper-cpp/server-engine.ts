@@ -64,16 +64,16 @@ export class WhisperServerEngine implements Engine {
   }
 
   async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
-    await this.#withEffort(slot, model, async (effort) => {
-      await this.#server(slot, effort, signal)
+    await this.#withEffort(slot, model, async (compute) => {
+      await this.#server(slot, compute, signal)
     })
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { slot, options, again, durationSeconds } = request
     const fields = inferenceFields(options, again)
-    const { result, warnings } = await this.#withEffort(slot, options.model, async (effort) => {
-      const { body, stderr, blind } = await this.#ask(request, effort, fields, (line) => {
+    const { result, warnings } = await this.#withEffort(slot, options.model, async (compute) => {
+      const { body, stderr, blind } = await this.#ask(request, compute, fields, (line) => {
         const seconds = progress(line, 'stderr', durationSeconds)
         if (seconds !== null) request.onProgress(seconds)
       })
@@ -90,8 +90,8 @@ export class WhisperServerEngine implements Engine {
   ): Promise<(Detected | null)[]> => {
     const heard: (Detected | null)[] = []
     for (const piece of pieces) {
-      const { result } = await this.#withEffort(piece.slot, model, async (effort) => {
-        const { body } = await this.#ask(piece, effort, DETECTION_FIELDS, () => undefined)
+      const { result } = await this.#withEffort(piece.slot, model, async (compute) => {
+        const { body } = await this.#ask(piece, compute, DETECTION_FIELDS, () => undefined)
         return parseDetection(body)
       })
       heard.push(result)
@@ -110,7 +110,7 @@ export class WhisperServerEngine implements Engine {
   async #withEffort<T>(
     slot: Slot,
     model: string | null,
-    attempt: (effort: ComputeConfig) => Promise<T>,
+    attempt: (compute: ComputeConfig) => Promise<T>,
   ): Promise<{ result: T; warnings: string[] }> {
     const usual: ComputeConfig = {
       batchSize: null,
@@ -126,8 +126,8 @@ export class WhisperServerEngine implements Engine {
     return await this.#settled.run(slot, usual, allowed, attempt)
   }
 
-  async #server(slot: Slot, effort: ComputeConfig, signal: AbortSignal): Promise<Resident> {
-    const { model, device } = effort
+  async #server(slot: Slot, compute: ComputeConfig, signal: AbortSignal): Promise<Resident> {
+    const { model, device } = compute
     const modelFile = this.#fileOf(model)
     const { threads } = this.#settings
     const plan: ResidentPlan = {
@@ -151,13 +151,13 @@ export class WhisperServerEngine implements Engine {
   /** One request to the slot's server. What goes wrong costs the server, but for a request that it refused. */
   async #ask(
     piece: AudioPiece,
-    effort: ComputeConfig,
+    compute: ComputeConfig,
     fields: readonly (readonly [string, string])[],
     onLine: (line: string) => void,
   ): Promise<{ body: Buffer; stderr: string; blind: boolean }> {
     const signal = AbortSignal.any([piece.signal, this.#closing.signal])
-    const resident = await this.#server(piece.slot, effort, signal)
-    const blind = effort.device === 'gpu' && /no GPU found/.test(resident.startText)
+    const resident = await this.#server(piece.slot, compute, signal)
+    const blind = compute.device === 'gpu' && /no GPU found/.test(resident.startText)
     const lines: string[] = []
     const url = `http://127.0.0.1:${resident.port}/inference`
     const { durationSeconds, wavPath } = piece
