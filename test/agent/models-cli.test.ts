@@ -109,7 +109,7 @@ describe('models pull', () => {
   it('says what is wrong with a name, a mirror and a wish to be offline', async (t) => {
     const { run } = await setUp(t)
     const cases: [string[], Record<string, string>, number, RegExp][] = [
-      [['remove', '../../etc'], {}, 2, /^There is no model '\.\.\/\.\.\/etc'/],
+      [['remove', '../../etc'], {}, 2, /^Unknown model '\.\.\/\.\.\/etc'/],
       [['pull', BASE, '--mirror', 'ftp://x'], {}, 2, /^'ftp:\/\/x' is not a mirror's URL/],
       [['pull', BASE], { MORAG_OFFLINE: 'maybe' }, 2, /^MORAG_OFFLINE is 'maybe': write 1 or 0/],
       [['pull', BASE, '--offline'], { MORAG_OFFLINE: '0' }, 1, /the network is not to be used/],

@@ -293,7 +293,7 @@ describe('whisperx as an engine', () => {
     const { segments, warnings } = await heard('success', without)
     assert.equal(segments[0]?.text, CLIPS.jfk.text)
     assert.equal(warnings.length, 1)
-    assert.match(warnings[0] ?? '', /^The speakers could not be told apart\. .*HF_TOKEN/)
+    assert.match(warnings[0] ?? '', /^Diarization failed\. .*HF_TOKEN/)
   })
 
   it('does without alignment rather than without the text', async () => {

@@ -165,7 +165,7 @@ describe('a form to POST /ingest/file with remote true', () => {
     [
       'a type that nobody takes',
       [['source_type', 'web'], ['remote', 'true'], speech()],
-      /Nobody here processes 'web'/,
+      /No processor is configured for 'web'/,
     ],
   ] as [string, Parts, RegExp][]) {
     test(`is refused with ${what}`, async (t) => {
