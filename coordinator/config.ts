@@ -57,6 +57,7 @@ export function configOf(flags: Readonly<Record<string, unknown>>) {
   const { mediaRoots, ...server } = valuesOf(flags, SERVER)
   const { dataDir } = valuesOf(flags, DATA_DIR)
   const policy = valuesOf(flags, POLICY)
+  const { moragApi, ...ingestion } = valuesOf(flags, INGESTION)
   const { moragApiKeyFile, webhookSecretFile } = valuesOf(flags, SECRET_FILES)
   const { MORAG_API_KEY, MORAG_SERVER_API_KEY, MORAG_WEBHOOK_SECRET } = process.env
   const access = { apiKey: MORAG_API_KEY?.trim() || null, ...valuesOf(flags, ACCESS) }
@@ -72,7 +73,9 @@ export function configOf(flags: Readonly<Record<string, unknown>>) {
     policy: { ...policy, deadlineMs: { ...DEADLINES, ...policy.deadlineMs } } satisfies Policy,
     retention: valuesOf(flags, RETENTION),
     ingestion: {
-      ...valuesOf(flags, INGESTION),
+      ...ingestion,
+      /** Which version of its API the MoRAG server has; null: it is found out. */
+      moragApi: moragApi === 'auto' ? null : moragApi,
       /** What to show the MoRAG server; null: nothing. */
       moragApiKey: secretIn(moragApiKeyFile, MORAG_SERVER_API_KEY, SECRET_FILES.moragApiKeyFile),
       /** Signs webhooks (`whsec_…`); null: one is made and kept in the data folder. */

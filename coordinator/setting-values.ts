@@ -100,3 +100,14 @@ export function coordinatorUrl(text: string): string {
     )
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
 }
+
+/** This coordinator's address as others reach it, without a slash at its end. */
+export function publicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  const fits = url !== null && ['http:', 'https:'].includes(url.protocol) && url.username === ''
+  if (!fits || url.search !== '' || url.hash !== '') {
+    const message = `'${text}' is not this coordinator's address: write it like http://10.0.0.5:8000 (--public-url).`
+    throw new AppError('usage', message)
+  }
+  return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
+}

@@ -4,6 +4,7 @@ import { DAY, MINUTE, SECOND } from '../shared/duration.ts'
 import { proxyUrl } from '../shared/env-proxy.ts'
 import { wholeNumber } from '../shared/settings.ts'
 import type { Secret, SettingTable } from '../shared/setting-table.ts'
+import { API_NAMES } from './ingestion/morag-api.ts'
 import {
   atLeast,
   bytes,
@@ -13,6 +14,7 @@ import {
   logLevel,
   orNever,
   pathList,
+  publicUrl,
   serverUrl,
   timeouts,
   whenRemoved,
@@ -216,6 +218,22 @@ export const INGESTION = {
     env: 'MORAG_SERVER_URL',
     help: 'the MoRAG server: what is not for remote workers goes there, and so do transcripts',
     parse: serverUrl,
+    isPrivate: true,
+  },
+  moragApi: {
+    flag: '--morag-api <version>',
+    env: 'MORAG_SERVER_API',
+    help: 'how that server takes texts: by its stages, by POST /process or by POST /ingest/file; auto finds out',
+    choices: ['auto', ...API_NAMES],
+    default: 'auto',
+    doc: 'how that server takes texts: by its `stages`, by POST /`process` or by POST /`ingest`/file; `auto` finds out',
+  },
+  publicUrl: {
+    flag: '--public-url <url>',
+    env: 'MORAG_PUBLIC_URL',
+    help: 'this coordinator as that server reaches it, to call back, like http://10.0.0.5:8000',
+    parse: publicUrl,
+    defaultText: 'host and port',
     isPrivate: true,
   },
   remoteTypes: {
