@@ -62,7 +62,7 @@ describe('a host without a voice detector', () => {
   it('is told so at the start, with the fix', async () => {
     const { stderr, exitCode } = await agent(['transcribe', CLIPS.jfk.file], { preload: HIDES })
     assert.equal(exitCode, 0, stderr)
-    assert.match(stderr, /There is no voice detector.*--include=optional/)
+    assert.match(stderr, /There is no VAD.*--include=optional/)
   })
 
   it('fails the test of its media, and nothing else does', async () => {
