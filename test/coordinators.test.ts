@@ -10,9 +10,9 @@ import {
   type Running,
   type RunningCoordinator,
 } from '../scripts/processes.ts'
-import { CLIPS, ffmpeg } from './agent/fixtures.ts'
+import { CLIPS } from './agent/fixtures.ts'
 import { TestClient, type Detail } from './conversion-set-up.ts'
-import { engineFlags } from './faults/held-programs.ts'
+import { engineFlags, goOn, stopped } from './faults/held-programs.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
 const JOBS = 4
@@ -135,15 +135,15 @@ describe('an agent of several coordinators', () => {
 
   test('finishes what the one gave it when another refuses it meanwhile', async (t) => {
     const before = await startGuarded(t, 'changed', 'old')
-    const agent = await start([a, { url: before.url, key: 'old' }])
-    const file = path.join(folder, 'long.wav')
-    await ffmpeg`-stream_loop 20 -i ${CLIPS.jfk.file} -t 120 ${file}`
-    const jobId = await a.client.upload(file, 'audio')
-    await a.client.until(jobId, ({ stage }) => stage === 'transcribing')
+    const held = await engineFlags(folder, 'held', { held: true, says: CLIPS.austen.text })
+    const agent = await start([a, { url: before.url, key: 'old' }], ...held)
+    const [jobId] = (await uploads(a.client, 1)) as [string]
+    const engine = await stopped(agent.pid)
     before.signal('SIGKILL')
     await before.ended
     const { port } = new URL(before.url)
     await startGuarded(t, 'changed', 'new', '--port', port)
+    goOn(engine)
     assert.equal((await agent.ended).exitCode, 3)
     const { status, attempts } = await a.client.detail(jobId)
     assert.deepEqual([status, attempts.length], ['completed', 1])

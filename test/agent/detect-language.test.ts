@@ -56,7 +56,7 @@ describe('the language of a recording', () => {
         Promise.reject(new AppError(code, 'The engine fake fell over.')),
       )
       assert.equal(language, null)
-      assert.match(warning ?? '', /language could not be told.*: The engine fake fell over\./)
+      assert.match(warning ?? '', /Language detection .* failed: The engine fake fell over\./)
     }
   })
 

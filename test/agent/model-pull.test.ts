@@ -364,7 +364,7 @@ describe('pullModel', () => {
     const options = await optionsFor(await startMirror(t))
     await assert.rejects(pullModel('ggml/my-own', options), (error: AppError) => {
       assert.equal(error.code, 'usage')
-      assert.match(error.message, /no model 'ggml\/my-own' to be had.*models list --all/)
+      assert.match(error.message, /Unknown model 'ggml\/my-own'.*models list --all/)
       return true
     })
     const file = path.join(options.dir, 'ggml', 'ggml-my-own.bin')

@@ -49,7 +49,7 @@ function children(): number[] {
       try {
         const parent = /^\d+ \(.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
         const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-        return Number(parent) === process.pid && command.includes('speech-child')
+        return Number(parent) === process.pid && command.includes('sherpa-child')
       } catch {
         return false
       }

@@ -552,7 +552,7 @@ describe('a lost lease (footnote 6)', () => {
     const job = after(pendingJob(), CLAIM, EXPIRED, CLAIM, EXPIRED)
     assert.ok(job.status === 'failed')
     assert.equal(job.error.code, 'worker_lost')
-    assert.match(job.error.message, /Two workers in a row/)
+    assert.match(job.error.message, /two workers in a row/)
     assert.equal(job.retryCount, 1)
   })
 
