@@ -177,8 +177,8 @@ describe('a resident server', () => {
         ...LOADER,
         '--input-type=module',
         '-e',
-        `import { Resident } from ${engine('resident')}
-        import { statusOfGet } from ${engine('audio-post')}
+        `import { Resident } from ${engine('whisper-cpp/resident')}
+        import { statusOfGet } from ${engine('openai-api/audio-post')}
         await Resident.start({
           name: 'a server', file: process.execPath, env: {}, classify: () => null,
           args: (port) => ['-e', ${JSON.stringify(script)}, String(port)],

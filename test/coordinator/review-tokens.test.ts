@@ -85,7 +85,8 @@ describe('while the tokens cannot be read', () => {
     const { running, tokens, file } = await scene(t)
     const { token } = await tokens.create({ role: 'read', name: 'r', types: null, lifeMs: null })
     const good = JSON.stringify({ tokens: [] })
-    const lines = (): number => running.logged.filter((one) => one.includes('nobody with')).length
+    const lines = (): number =>
+      running.logged.filter((one) => one.includes('rejecting all token authentication')).length
     for (const expected of [1, 2]) {
       writeFileSync(file, '{')
       for (let n = 0; n < 3; n += 1)
