@@ -7,6 +7,7 @@ import { BodyRoom } from './routes/body-room.ts'
 import { LIMITS, type Limits } from './sockets/limits.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
+import { callbackRoutes } from './routes/callbacks.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
 import { docsRoutes, openApiRoutes } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -59,6 +60,7 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
     sessionRoutes,
     eventRoutes,
     metricsRoutes,
+    callbackRoutes,
     // Last: what is nobody's of the above may be the MoRAG server's.
     processRoutes,
   ]) {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { readdirSync } from 'node:fs'
+import { hostname } from 'node:os'
 import path from 'node:path'
 import type { Logger } from 'pino'
 import { isOwnAddress } from '../shared/addresses.ts'
@@ -14,6 +15,7 @@ import { Claims } from './leases/claims.ts'
 import type { Config } from './config.ts'
 import { Estimates } from './job/estimate.ts'
 import { Events } from './events/events.ts'
+import { CallbackUrls } from './ingestion/callback-url.ts'
 import { AddressGuard } from './ingestion/address-guard.ts'
 import { startContinuation } from './job/continuation.ts'
 import { Continuations } from './ingestion/continuations.ts'
@@ -96,8 +98,12 @@ export async function assemble(
   const removed = await upkeep.removeOrphans((id) => aside.includes(id))
   if (removed > 0) log.info({ removed }, 'removed files that belonged to no job')
   const guard = new AddressGuard(ingestion.webhookAllow)
-  const { moragUrl, moragApiKey } = ingestion
-  const morag = moragUrl === null ? null : new MoragClient({ url: moragUrl, apiKey: moragApiKey })
+  const { moragUrl, moragApiKey, moragApi } = ingestion
+  const morag =
+    moragUrl === null
+      ? null
+      : new MoragClient({ url: moragUrl, apiKey: moragApiKey, api: moragApi })
+  const callbacks = new CallbackUrls(publicUrlOf(config), webhookSecret)
   const folder = path.join(dataDir, 'local')
   const processors = await Processors.open({
     config: ingestion,
@@ -119,6 +125,7 @@ export async function assemble(
     config: ingestion,
     transcripts: files.transcripts,
     morag,
+    callbacks,
     guard,
     webhookSecret,
     now,
@@ -150,7 +157,15 @@ export async function assemble(
     localWorker,
     guard,
     morag,
+    callbacks,
   }
+}
+
+/** This coordinator's address for the MoRAG server, as it was told or as well as it knows itself. */
+function publicUrlOf({ ingestion, host, port, tls }: Config): string {
+  if (ingestion.publicUrl !== null) return ingestion.publicUrl
+  const name = ['0.0.0.0', '::'].includes(host) ? hostname() : host
+  return `${tls === null ? 'http' : 'https'}://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
 /** What the data folder holds beside the jobs. @throws {AppError} `usage` */

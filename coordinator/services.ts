@@ -7,6 +7,7 @@ import type { Claims } from './leases/claims.ts'
 import type { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import type { Events } from './events/events.ts'
+import type { CallbackUrls } from './ingestion/callback-url.ts'
 import type { AddressGuard } from './ingestion/address-guard.ts'
 import type { Continuations } from './ingestion/continuations.ts'
 import type { LocalWorker } from './ingestion/local-worker.ts'
@@ -48,4 +49,6 @@ export interface Services {
   guard: AddressGuard
   /** Null: there is no MoRAG server. */
   morag: MoragClient | null
+  /** Where it calls back. */
+  callbacks: CallbackUrls
 }

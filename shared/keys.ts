@@ -10,6 +10,11 @@ type Opaque =
   | 'checkpoint'
   | 'processingOptions'
   | 'processing_options'
+  | 'ingestOptions'
+  | 'ingest_options'
+  | 'databaseConfig'
+  | 'database_config'
+  | 'databases'
 const OPAQUE = new Set<string>([
   'taskOptions',
   'task_options',
@@ -17,6 +22,11 @@ const OPAQUE = new Set<string>([
   'checkpoint',
   'processingOptions',
   'processing_options',
+  'ingestOptions',
+  'ingest_options',
+  'databaseConfig',
+  'database_config',
+  'databases',
 ] satisfies Opaque[])
 
 type CamelKey<S> = S extends `${infer Head}_${infer Tail}`

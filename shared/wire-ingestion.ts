@@ -6,6 +6,12 @@ import { estimateBasis, opaque, optional, priority } from './wire-fields.ts'
 /** What may follow a job's end: tell a webhook, ingest the text into the MoRAG server, write it to a folder. */
 export const STEPS = ['webhook', 'ingest', 'folder'] as const
 
+/** True, false, or the text of one, as forms have it. */
+const truth = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
+const count = z
+  .union([z.int(), z.string().regex(/^\d+$/).transform(Number)])
+  .pipe(z.int().min(0).max(10_000_000))
+
 /** `request_data` of `POST /process`, as the original's clients send it: what it does not name is ignored. */
 export const processRequest = z.object({
   mode: optional(z.string().min(1).max(50), 'ingest'),
@@ -17,6 +23,8 @@ export const processRequest = z.object({
       url: z.string().min(1).max(2_000),
       auth_token: z.string().max(10_000).nullish(),
       secret: z.string().max(1_000).nullish(),
+      /** Whether it is told of every step, too. */
+      progress: optional(truth, false),
     })
     .nullish(),
   metadata: optional(opaque, {}),
@@ -24,6 +32,16 @@ export const processRequest = z.object({
   /** Also understood at the top, beside `metadata.remote`; the text "true" too. */
   remote: z.union([z.boolean(), z.string().max(50), z.number()]).nullish(),
   priority: optional(priority, 0),
+  /** How the text is ingested: goes to the MoRAG server, and to no worker. */
+  replace_existing: truth.nullish(),
+  store_in_vector_db: truth.nullish(),
+  database_config: opaque.nullish(),
+  databases: z.array(z.unknown()).max(100).nullish(),
+  /** Also understood at the top, beside `processing_options`. */
+  chunk_size: count.nullish(),
+  chunk_overlap: count.nullish(),
+  chunking_strategy: z.string().max(200).nullish(),
+  language: z.string().max(50).nullish(),
 })
 export type ProcessRequest = FromWire<z.output<typeof processRequest>>
 
@@ -69,6 +87,18 @@ export const taskCancelledAnswer = z.object({
   job_id: z.string(),
 })
 
+/** What the MoRAG server said of a text that it has ingested; null where it did not say. */
+export const serverAnswer = z.object({
+  api: z.string(),
+  task_id: z.string().nullable(),
+  document_id: z.string().nullable(),
+  chunks_processed: z.int().nullable(),
+  total_text_length: z.int().nullable(),
+  databases_used: z.array(z.string()).nullable(),
+  stages: z.array(z.object({ stage: z.string(), status: z.string(), seconds: z.number() })),
+  warnings: z.array(z.string()),
+})
+
 /** What follows a job's end, as `GET /remote-jobs/{id}` and `GET /status/{task_id}` show it. */
 export const continuationAnswer = z.object({
   id: z.string(),
@@ -80,6 +110,11 @@ export const continuationAnswer = z.object({
       next_at: z.string().nullable(),
       last_at: z.string().nullable(),
       last_error: z.string().nullable(),
+      /** What the MoRAG server works on by now; `id` is null where only its callback can tell. */
+      task: z
+        .object({ api: z.string(), id: z.string().nullable(), since_at: z.string() })
+        .nullable(),
+      answer: serverAnswer.nullable(),
     }),
   ),
 })
@@ -117,3 +152,17 @@ export type TaskAnswer = FromWire<z.output<typeof taskAnswer>>
 export const continuationRetryRequest = z.object({
   steps: z.array(z.enum(STEPS)).min(1).max(20).nullish(),
 })
+
+/** What the MoRAG server's versions send when they call back: how a task ended, or a chain of stages; or news of a step. */
+export const ingestionCallback = z.looseObject({
+  type: z.string().optional(),
+  success: z.boolean().optional(),
+  task_id: z.string().nullish(),
+  status: z.string().optional(),
+  step: z.string().optional(),
+  result: z.unknown().optional(),
+  error_message: z.string().nullish(),
+})
+
+/** `taken`: it ended the ingestion; `heard`: it is news, or came too late. */
+export const ingestionCallbackAnswer = z.object({ status: z.enum(['taken', 'heard']) })

@@ -20,6 +20,8 @@ export interface AudioTrack {
   title?: string
   /** What is said on it about the film; left out when it is what is said in it. */
   aside?: 'commentary' | 'description'
+  /** Bits of one sample; left out for codecs whose samples have none. */
+  bitDepth?: number
   /** Its own length, where the container says it, in seconds. */
   durationSeconds?: number
   /** No decoder is known for it. */
@@ -78,6 +80,10 @@ export interface MediaInfo {
   /** ffprobe's name of the container: `mp3`, `matroska,webm`, … */
   format: string
   mimeType?: string
+  /** Bits per second of the whole file; left out when nobody knows. */
+  bitRate?: number
+  /** When it was made, as the file says it (ISO 8601); left out when it does not. */
+  creationTime?: string
   audio: AudioTrack[]
   /** The first moving picture; a cover is none. */
   video: VideoTrack | null
@@ -142,6 +148,8 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
     ...(latestStartSeconds === 0 ? {} : { latestStartSeconds }),
     format: format.format_name,
     ...(mimeType === undefined ? {} : { mimeType }),
+    ...(format.bit_rate > 0 ? { bitRate: format.bit_rate } : {}),
+    ...creationOf(format.tags),
     audio: audio
       .map((stream, index) => ({ stream, index }))
       .filter(({ stream }) => stream.sample_rate > 0 && stream.channels > 0 && !isAbsurd(stream))
@@ -154,6 +162,7 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
         language: languageOf(stream.tags),
         default: Boolean(stream.disposition['default']),
         ...kindOfSound(stream),
+        ...depthOf(stream),
         ...lengthOf(stream),
         ...(/^(unknown|none)?$/.test(stream.codec_name) ? { unreadable: true as const } : {}),
       })),
@@ -198,6 +207,20 @@ function layoutOf({
   channel_layout: layout,
 }: Probed['streams'][number]): Pick<AudioTrack, 'layout'> {
   return channels > 2 && !/^(unknown)?$/.test(layout) ? { layout } : {}
+}
+
+function depthOf({
+  bits_per_raw_sample: raw,
+  bits_per_sample: coded,
+}: Probed['streams'][number]): Pick<AudioTrack, 'bitDepth'> {
+  const bitDepth = raw || coded
+  return bitDepth > 0 ? { bitDepth } : {}
+}
+
+/** Cameras that lost their clock write 1970, or 1904, in which QuickTime's begins: that is no date. */
+function creationOf(tags: Record<string, string>): Pick<MediaInfo, 'creationTime'> {
+  const creationTime = tags['creation_time'] ?? ''
+  return Number(creationTime.slice(0, 4)) > 1970 ? { creationTime } : {}
 }
 
 function parseJson(text: string): unknown {

@@ -3,8 +3,8 @@ import { printable } from '../../shared/printable.ts'
 
 /** What ffprobe is asked for (`-show_entries`). */
 export const PROBED = [
-  'format=format_name,start_time,duration,size:format_tags=major_brand',
-  'stream=codec_type,codec_name,sample_rate,channels,channel_layout,width,height,avg_frame_rate,r_frame_rate,duration,start_time',
+  'format=format_name,start_time,duration,size,bit_rate:format_tags=major_brand,creation_time',
+  'stream=codec_type,codec_name,sample_rate,channels,channel_layout,bits_per_sample,bits_per_raw_sample,width,height,avg_frame_rate,r_frame_rate,duration,start_time',
   'stream_disposition:stream_tags=language,title,handler_name,DURATION',
   'chapter=start_time,end_time:chapter_tags=title',
 ].join(':')
@@ -31,6 +31,7 @@ export const probed = z.object({
     start_time: number,
     duration: number,
     size: number,
+    bit_rate: number,
     tags: z.record(z.string(), text).catch({}),
   }),
   streams: z
@@ -41,6 +42,8 @@ export const probed = z.object({
         sample_rate: number,
         channels: number,
         channel_layout: text,
+        bits_per_sample: number,
+        bits_per_raw_sample: number,
         width: number,
         height: number,
         avg_frame_rate: text,

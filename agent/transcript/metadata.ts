@@ -1,3 +1,4 @@
+import path from 'node:path'
 import { spoken } from '../../shared/render.ts'
 import type { Transcript } from '../../shared/transcript.ts'
 import type { Artifact } from './artifacts.ts'
@@ -35,6 +36,7 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
     language: transcript.language,
     ...(languageProbability === undefined ? {} : { language_probability: languageProbability }),
     speakers,
+    has_speaker_info: speakers.length > 0,
     num_speakers: speakers.length,
     ...(speakers.length === 0 ? {} : { speaker_stats: speakerStats(segments) }),
     word_count: wordCount(segments),
@@ -44,6 +46,8 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
     has_speech: segments.length > 0,
     warnings: facts.warnings,
     file_name: facts.fileName,
+    source_name: facts.fileName,
+    file_extension: path.extname(facts.fileName).slice(1).toLowerCase(),
     file_size: facts.fileSizeBytes,
     checksum: facts.checksum,
     mime_type: media.mimeType ?? 'application/octet-stream',
@@ -53,10 +57,47 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
       channels: track.channels,
       track: track.index,
     },
-    ...(kind === 'video' && media.video),
+    ...(kind === 'video' ? filmFacts(media, track) : soundFacts(track)),
+    ...topicFacts(media, transcript.durationSeconds),
     ...listed(facts.artifacts ?? []),
     ...(kind === 'video' || media.chapters.length > 0 ? { chapters: chaptersOf(media) } : {}),
   }
+}
+
+/** What the original says of a recording, beside what every result has. */
+function soundFacts(track: AudioTrack | null): Record<string, unknown> {
+  return {
+    channels: track?.channels ?? null,
+    sample_rate: track?.sampleRate ?? null,
+    bit_depth: track?.bitDepth ?? null,
+  }
+}
+
+/** What the original says of a film. */
+function filmFacts(media: MediaInfo, track: AudioTrack | null): Record<string, unknown> {
+  return {
+    ...media.video,
+    format: media.format,
+    bitrate: media.bitRate ?? null,
+    has_audio: media.audio.length > 0,
+    audio_codec: track?.codec ?? media.audio[0]?.codec ?? null,
+    creation_time: media.creationTime ?? null,
+  }
+}
+
+/** The original's topics are what is between two headings of the text: here, the file's chapters. */
+function topicFacts({ chapters }: MediaInfo, durationSeconds: number): Record<string, unknown> {
+  const topics = chapters.map(({ startSeconds, endSeconds, title }, i) => {
+    const end = endSeconds > startSeconds ? endSeconds : Math.max(startSeconds, durationSeconds)
+    return {
+      id: `TOPIC_${String(i).padStart(2, '0')}`,
+      title,
+      start_time: startSeconds,
+      end_time: end,
+      duration: Math.round((end - startSeconds) * 1000) / 1000,
+    }
+  })
+  return { has_topic_info: topics.length > 0, num_topics: topics.length, topics }
 }
 
 function listed(artifacts: readonly Artifact[]): Record<string, unknown> {

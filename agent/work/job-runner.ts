@@ -93,7 +93,8 @@ function resultOf(
   if ('success' in outcome) return { ...outcome, artifacts: [] }
   const { content, metadata, artifacts } = outcome
   const names = artifacts.map(({ name }) => name)
-  return { success: true, content, metadata, processingTime, artifacts: names }
+  const told = { ...metadata, processing_time: processingTime }
+  return { success: true, content, metadata: told, processingTime, artifacts: names }
 }
 
 async function convert(

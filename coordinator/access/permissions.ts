@@ -46,6 +46,8 @@ const API_RULES: Readonly<Record<string, Rule>> = {
   'POST /workers/:id/drain': [],
   'POST /workers/:id/resume': [],
 
+  // The MoRAG server's, which shows no key: the path is the secret.
+  'POST /ingestion/callbacks/:id/:token': 'open',
   'POST /process': ['submit'],
   'POST /ingest/file': ['submit'],
   'DELETE /ingest/:task': ['submit'],

@@ -1,6 +1,7 @@
 import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { renderForm, type Form } from '../../shared/forms.ts'
+import { ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
 import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import { resultRequest, type ResultRequest } from '../../shared/wire.ts'
 import type { ResultBody } from '../job/job.ts'
@@ -25,6 +26,17 @@ export interface ResultSummary {
   /** The metadata was longer than was asked for, and is left out. */
   isCut: boolean
 }
+
+/** A result as it is ingested. */
+export interface IngestedText {
+  /** Markdown as the MoRAG servers read it. */
+  text: string
+  /** The worker's, without segments and without what is too much for every chunk to carry. */
+  metadata: Record<string, unknown>
+}
+
+/** The servers write a document's metadata beside each of its chunks: so many characters of JSON in all. */
+const MOST_METADATA = 16 * 1024
 
 /**
  * What takes seconds with a large transcript, and so is done in a thread (see `thread-work.ts`); with a small one it
@@ -53,6 +65,11 @@ export const TRANSCRIPT_WORK = {
     return bodyIn(file).content
   },
 
+  /** A result's text and metadata for ingestion. */
+  ingested({ file }: { file: string }): IngestedText {
+    return ingestedOf(bodyIn(file))
+  },
+
   summarise({ file, mostChars }: { file: string; mostChars: number }): ResultSummary {
     return summaryOf(bodyIn(file), mostChars)
   },
@@ -72,6 +89,24 @@ export function summaryOf({ content, metadata }: ResultBody, mostChars: number):
     content: content.length > mostChars ? null : content,
     metadata: isCut ? {} : rest,
     isCut,
+  }
+}
+
+export function ingestedOf({ content, metadata }: ResultBody): IngestedText {
+  const { segments: _, ...rest } = metadata
+  const bySize = Object.entries(rest)
+    .map(([key, value]) => ({ key, chars: JSON.stringify(value)?.length ?? 0 }))
+    .toSorted((a, b) => a.chars - b.chars)
+  let left = MOST_METADATA
+  const tooMuch = bySize.filter(({ key, chars }) => (left -= key.length + chars) < 0)
+  const names = tooMuch.map(({ key }) => key)
+  const kept = Object.entries(rest).filter(([key]) => !names.includes(key))
+  return {
+    text: ingestionMarkdown(content),
+    metadata: {
+      ...Object.fromEntries(kept),
+      ...(names.length > 0 && { metadata_left_out: names.slice(0, 20) }),
+    },
   }
 }
 

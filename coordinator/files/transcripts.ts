@@ -6,8 +6,10 @@ import { Renditions, type OpenFile } from './renditions.ts'
 import { readError, type Results } from './results.ts'
 import {
   bodyIn,
+  ingestedOf,
   summaryOf,
   TRANSCRIPT_WORK,
+  type IngestedText,
   type ReceivedResult,
   type ResultSummary,
 } from './transcript-work.ts'
@@ -81,6 +83,14 @@ export class Transcripts {
     if (small !== null) return small.content
     const file = this.#results.file(job.jobId)
     return await this.#of(job.jobId, this.#reading.run('text', { file }))
+  }
+
+  /** The text as the MoRAG servers read it, and what they are told of it. @throws {AppError} as {@link form}. */
+  async ingested(job: CompletedJob): Promise<IngestedText> {
+    const small = await this.#small(job)
+    if (small !== null) return ingestedOf(small)
+    const file = this.#results.file(job.jobId)
+    return await this.#of(job.jobId, this.#reading.run('ingested', { file }))
   }
 
   /** The text and the metadata without segments. @param mostChars of each. @throws {AppError} as {@link form}. */

@@ -7,11 +7,16 @@ import { proxyUrl } from '../../shared/env-proxy.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { setting } from '../../shared/settings.ts'
 import { commaList, finite, orNever } from '../setting-values.ts'
+import { API_NAMES, type ApiName } from './morag-api.ts'
 
 /** What comes before and after the conversion itself: who converts what, and where the text goes. */
 export interface IngestionConfig {
   /** The MoRAG server, without a slash at the end; null: there is none. */
   readonly moragUrl: string | null
+  /** Which version of its API that server has; null: it is found out. */
+  readonly moragApi: ApiName | null
+  /** Where that server reaches this coordinator, without a slash at the end; null: nobody has said. */
+  readonly publicUrl: string | null
   /** What to show that server; null: nothing. */
   readonly moragApiKey: string | null
   /** The content types that remote workers serve. */
@@ -32,6 +37,8 @@ export interface IngestionConfig {
 
 export interface IngestionFlags {
   moragUrl?: string
+  moragApi: ApiName | 'auto'
+  publicUrl?: string
   moragApiKeyFile?: string
   remoteTypes?: string[]
   localProcessor?: ConverterCommands
@@ -51,6 +58,22 @@ export function addIngestionSettings(command: Command): Command {
         'the MoRAG server: what is not for remote workers goes there, and so do transcripts',
         'MORAG_SERVER_URL',
       ).argParser(serverUrl),
+    )
+    .addOption(
+      setting(
+        '--morag-api <version>',
+        'how that server takes texts: by its stages, by POST /process or by POST /ingest/file; auto finds out',
+        'MORAG_SERVER_API',
+      )
+        .choices(['auto', ...API_NAMES])
+        .default('auto'),
+    )
+    .addOption(
+      setting(
+        '--public-url <url>',
+        'this coordinator as that server reaches it, to call back, like http://10.0.0.5:8000 (default: host and port)',
+        'MORAG_PUBLIC_URL',
+      ).argParser(publicUrl),
     )
     .addOption(
       setting(
@@ -119,6 +142,8 @@ export function ingestionConfig(flags: IngestionFlags): IngestionConfig {
   const { env } = process
   return {
     moragUrl: flags.moragUrl ?? null,
+    moragApi: flags.moragApi === 'auto' ? null : flags.moragApi,
+    publicUrl: flags.publicUrl ?? null,
     moragApiKey: secret(env['MORAG_SERVER_API_KEY'], flags.moragApiKeyFile, 'morag-api-key'),
     remoteTypes: flags.remoteTypes ?? ['audio', 'video'],
     localProcessors: flags.localProcessor ?? {},
@@ -155,5 +180,15 @@ function serverUrl(text: string): string {
     throw new AppError('usage', `'${text}' is not a server's address: write http://host:port.`)
   }
   // Its routes are below /api/v1, as ours are; whoever says so too is understood.
+  return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
+}
+
+function publicUrl(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null
+  const fits = url !== null && ['http:', 'https:'].includes(url.protocol) && url.username === ''
+  if (!fits || url.search !== '' || url.hash !== '') {
+    const message = `'${text}' is not this coordinator's address: write it like http://10.0.0.5:8000 (--public-url).`
+    throw new AppError('usage', message)
+  }
   return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
 }

@@ -43,6 +43,8 @@ export class Continuations {
   readonly #due = new DueSteps()
   /** By continuation and step. */
   readonly #running = new Map<string, Promise<void>>()
+  /** That a step is done which is being tried: for when the try does not hear of it. */
+  readonly #heard = new Map<string, Tried>()
   readonly #closing = new AbortController()
   #timer: NodeJS.Timeout | null = null
 
@@ -85,6 +87,25 @@ export class Continuations {
     this.#await(after)
     this.#arm()
     return after
+  }
+
+  /**
+   * Takes what the other side has told of a step by itself, unless the step is over.
+   * @returns whether it was waited for.
+   */
+  async settle(jobId: string, id: string, name: StepName, tried: Tried): Promise<boolean> {
+    const key = `${id} ${name}`
+    // Whoever tries it just now may hear the same, and more.
+    if (this.#running.has(key)) {
+      if (tried.done) this.#heard.set(key, tried)
+      return tried.done
+    }
+    const isPending = (now: Continuation): boolean => stepOf(now, name)?.state === 'pending'
+    const job = this.#options.jobs.get(jobId)
+    if (!hasEnded(job) || job.continuation?.id !== id || !isPending(job.continuation)) return false
+    await this.#record(jobId, id, name, tried, isPending)
+    this.#arm()
+    return true
   }
 
   /** Tries what is due by now; the timer calls this, too. */
@@ -168,7 +189,10 @@ export class Continuations {
   ): Promise<void> {
     const { signal } = this.#closing
     const isBegun = (now: Continuation): boolean => stepOf(now, name) === stepOf(begun, name)
-    const tried = await this.#try(job, id, name)
+    const got = await this.#try(job, id, name)
+    const key = `${id} ${name}`
+    const tried = got.done ? got : (this.#heard.get(key) ?? got)
+    this.#heard.delete(key)
     left()
     for (let told = false; tried.done || !signal.aborted; told = true) {
       try {
@@ -210,10 +234,11 @@ export class Continuations {
     )
     const step = hasEnded(job) && job.continuation?.id === id && stepOf(job.continuation, name)
     if (!step) return
-    const { state, tries, nextAt } = step
+    const { state, tries } = step
     const facts = { job_id: jobId, step: name, try: tries, state }
     log[state === 'failed' ? 'warn' : 'info'](facts, `${name} ${state}`)
-    if (nextAt !== null) this.#due.add({ jobId, id, name, at: nextAt })
+    // Another may have waited for it.
+    this.#await(job)
   }
 
   /** Changes the continuation of that id: the job may have been brought back meanwhile, and have got another. */

@@ -1,57 +1,165 @@
-import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { DAY, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isRetryable, messageOf } from '../../shared/errors.ts'
-import { timeoutSignal } from '../../shared/timers.ts'
-import type { CompletedJob } from '../job/job.ts'
+import { startTimer } from '../../shared/timers.ts'
+import type { IngestedText } from '../files/transcript-work.ts'
 import type { Transcripts } from '../files/transcripts.ts'
-import { withoutSecrets } from '../job/task-options.ts'
+import type { Task, Tried } from '../job/continuation.ts'
+import type { CompletedJob, EndedJob } from '../job/job.ts'
+import type { CallbackUrls } from './callback-url.ts'
 import { stemOf } from './file-stem.ts'
-import type { MoragClient, TextToIngest } from './morag-client.ts'
+import { ingestOptionsOf } from './ingest-options.ts'
+import type { IngestOutcome } from './ingest-outcome.ts'
+import type { ApiName, TextToIngest } from './morag-api.ts'
+import type { MoragClient } from './morag-client.ts'
+import { Refusal } from './morag-http.ts'
 import type { TryStep } from './step.ts'
 
 export interface IngestOptions {
   client: MoragClient
-  transcripts: Transcripts
-  /** How long the server may take for one text. */
+  transcripts: Pick<Transcripts, 'ingested'>
+  callbacks: CallbackUrls
+  /** Whether the server is known to reach us. */
+  isReachable: boolean
+  now: () => number
+  /** How long the server may take to answer; default: as its API has it. */
   patienceMs?: number
 }
 
-const PATIENCE_MS = 15 * MINUTE
+/** What is not over by then is sent again: its task has been lost. */
+const MOST_WORK_MS = DAY
+/** A server whose answer was cut off, and which can reach us, is believed to be at work for so long. */
+const MOST_SILENCE_MS = 30 * MINUTE
 
-/** The step `ingest`: a finished text goes into the MoRAG server as a Markdown document. */
-export function ingestStep({
-  client,
-  transcripts,
-  patienceMs = PATIENCE_MS,
-}: IngestOptions): TryStep {
+/**
+ * The step `ingest`: a finished text goes into the MoRAG server as a Markdown document. A server that works on it by and
+ * by is asked how it stands, until it is done or has called back.
+ */
+export function ingestStep(options: IngestOptions): TryStep {
   return async (job, id, signal) => {
-    if (job.status !== 'completed')
-      return { done: false, message: 'The job has no text.', final: true, retryAfterMs: null }
-    const patience = timeoutSignal(patienceMs)
+    if (job.status !== 'completed') return failed('The job has no text.', true)
+    const task = taskOf(job)
     try {
-      const document = documentOf(job, await transcripts.text(job))
-      await client.ingest(document, id, AbortSignal.any([signal, patience]))
-      return { done: true }
+      return task === null
+        ? await handIn(options, job, id, signal)
+        : await look(options, task, signal)
     } catch (error) {
       if (signal.aborted) throw error
       const seconds = error instanceof AppError ? error.retryAfterSeconds : undefined
-      return {
-        done: false,
-        message: patience.aborted ? 'The MoRAG server took too long.' : messageOf(error),
-        final: !isRetryable(error),
-        retryAfterMs: seconds === undefined ? null : seconds * SECOND,
-      }
+      const final = !isRetryable(error) && !isUnknown(error)
+      return failed(messageOf(error), final, seconds === undefined ? null : seconds * SECOND)
     }
   }
 }
 
-/** A job's text as the pipeline takes it on. An id that stays the same makes a repeated ingestion replace the first. */
-export function documentOf(job: CompletedJob, text: string): TextToIngest {
-  const { jobId, ingestion, source } = job
+async function handIn(
+  { client, transcripts, callbacks, isReachable, now, patienceMs }: IngestOptions,
+  job: CompletedJob,
+  id: string,
+  signal: AbortSignal,
+): Promise<Tried> {
+  const document = documentOf(job, await transcripts.ingested(job), callbacks.of(job.jobId, id))
+  const patience = new AbortController()
+  let by: ApiName | null = null
+  let timer: NodeJS.Timeout | undefined
+  try {
+    const both = AbortSignal.any([signal, patience.signal])
+    const { api, answer, taskId } = await client.ingest(document, id, both, (chosen) => {
+      by = chosen.name
+      clearTimeout(timer)
+      timer = startTimer(() => patience.abort(), patienceMs ?? chosen.patienceMs).unref()
+    })
+    if (answer !== null) return { done: true, answer: withLength(answer, document.text) }
+    return working({ api, id: taskId, sinceAt: now() })
+  } catch (error) {
+    if (signal.aborted) throw error
+    const isSilent = patience.signal.aborted
+    const message = isSilent ? 'The MoRAG server took too long.' : messageOf(error)
+    // A gateway gave up on it, or we did; it goes on with what it has begun.
+    const goesOn = isSilent || (error instanceof Refusal && [504, 524].includes(error.status))
+    if (goesOn && isReachable && by === 'stages')
+      return working({ api: by, id: null, sinceAt: now() }, message)
+    if (isSilent) return failed(message)
+    throw error
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+async function look(
+  { client, now }: IngestOptions,
+  task: Task,
+  signal: AbortSignal,
+): Promise<Tried> {
+  const { id, sinceAt } = task
+  const age = now() - sinceAt
+  if (id === null) {
+    return age < MOST_SILENCE_MS
+      ? working(task, 'The MoRAG server has not called back yet.')
+      : failed('The MoRAG server has not called back.')
+  }
+  try {
+    const outcome = await client.look({ ...task, id }, signal)
+    if (outcome !== null) return triedOf(outcome)
+    if (age < MOST_WORK_MS) return working(task)
+    return failed(`The MoRAG server has not finished its task ${id} in a day.`)
+  } catch (error) {
+    if (signal.aborted || isUnknown(error) || age >= MOST_WORK_MS) throw error
+    return working(task, messageOf(error))
+  }
+}
+
+/** What an outcome that the server has told means for the step; null: it is no end. */
+export function triedOf(outcome: NonNullable<IngestOutcome>): Tried {
+  return 'answer' in outcome
+    ? { done: true, answer: outcome.answer }
+    : failed(`The MoRAG server failed: ${outcome.failure}`)
+}
+
+/** A job's text as the pipeline takes it on. An id that is the job's own makes a repeated ingestion replace the first. */
+export function documentOf(
+  job: CompletedJob,
+  { text, metadata }: IngestedText,
+  callbackUrl: string,
+): TextToIngest {
+  const { jobId, contentType, source, result } = job
+  const options = ingestOptionsOf(job)
   return {
     text,
     filename: `${stemOf(source.filename)}.md`,
-    documentId: ingestion?.documentId ?? jobId,
-    metadata: { ...ingestion?.metadata, remote_job_id: jobId },
-    processingOptions: ingestion?.processingOptions ?? withoutSecrets(job.taskOptions),
+    documentId: options.documentId ?? jobId,
+    metadata: {
+      source_type: contentType,
+      source_path: source.filename,
+      processing_time: result.processingSeconds,
+      remote_processing: job.ingestion?.local !== true,
+      remote_job_id: jobId,
+      ...metadata,
+      ...options.metadata,
+    },
+    options: {
+      ...options,
+      replaceExisting: options.replaceExisting || options.documentId === null,
+    },
+    callbackUrl,
   }
+}
+
+function taskOf({ continuation }: EndedJob): Task | null {
+  return continuation?.steps.find(({ name }) => name === 'ingest')?.task ?? null
+}
+
+function withLength<A extends { totalTextLength: number | null }>(answer: A, text: string): A {
+  return { ...answer, totalTextLength: answer.totalTextLength ?? text.length }
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'not_found' && error.cause instanceof Refusal
+}
+
+function working(task: Task, message = ''): Tried {
+  return { done: false, task, message, final: false, retryAfterMs: null }
+}
+
+function failed(message: string, final = false, retryAfterMs: number | null = null): Tried {
+  return { done: false, message, final, retryAfterMs }
 }

@@ -30,11 +30,12 @@ export function shownContinuation(job: Job): ContinuationAnswer | null {
 
 function shownIngestion({ ingestion }: Job): IngestionView['ingestion'] {
   if (ingestion === null) return null
-  const { webhook: _, metadata, processingOptions, ...rest } = ingestion
+  const { webhook: _, metadata, processingOptions, ingestOptions, ...rest } = ingestion
   return {
     ...rest,
     metadata: withoutSecrets(metadata),
     processingOptions: withoutSecrets(processingOptions),
+    ingestOptions: withoutSecrets(ingestOptions),
   }
 }
 

@@ -1,5 +1,6 @@
 import type { EndedJob } from '../job/job.ts'
 import type { IngestionConfig } from './config.ts'
+import { isToBeIngested } from './ingest-options.ts'
 import type { StepName } from '../job/continuation.ts'
 import { webhookOf } from './webhook-target.ts'
 
@@ -14,9 +15,4 @@ export function stepsFor(
   if (moragUrl !== null && isToBeIngested(job)) steps.push('ingest')
   if (outputDir !== null) steps.push('folder')
   return steps
-}
-
-/** A job that came without `POST /process` is, unless it says otherwise. */
-function isToBeIngested({ ingestion, taskOptions }: EndedJob): boolean {
-  return ingestion === null ? taskOptions['ingest'] !== false : ingestion.mode === 'ingest'
 }

@@ -5,6 +5,7 @@ import { printable } from '../../shared/printable.ts'
 import { isTrue } from '../../shared/wire-fields.ts'
 import { processRequest, type ProcessRequest } from '../../shared/wire-ingestion.ts'
 import type { Ingestion } from '../job/ingestion.ts'
+import { given } from './databases.ts'
 
 /**
  * What the `request_data` of a form asks for that is to become a job.
@@ -50,10 +51,21 @@ export function ingestionOf(request: ProcessRequest, local: boolean): Ingestion 
           url: webhookConfig.url,
           authToken: webhookConfig.authToken ?? null,
           secret: webhookConfig.secret ?? null,
+          progress: webhookConfig.progress,
         }
       : null,
     metadata,
     processingOptions,
+    ingestOptions: given({
+      replace_existing: request.replaceExisting,
+      store_in_vector_db: request.storeInVectorDb,
+      database_config: request.databaseConfig,
+      databases: request.databases,
+      chunk_size: request.chunkSize,
+      chunk_overlap: request.chunkOverlap,
+      chunking_strategy: request.chunkingStrategy,
+      language: request.language,
+    }),
   }
 }
 

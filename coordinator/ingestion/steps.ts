@@ -1,5 +1,6 @@
 import type { Transcripts } from '../files/transcripts.ts'
 import type { AddressGuard } from './address-guard.ts'
+import type { CallbackUrls } from './callback-url.ts'
 import type { IngestionConfig } from './config.ts'
 import type { StepName } from '../job/continuation.ts'
 import { ingestStep } from './ingest.ts'
@@ -9,9 +10,10 @@ import type { TryStep } from './step.ts'
 import { webhookStep } from './webhook.ts'
 
 export interface StepsOptions {
-  config: Pick<IngestionConfig, 'outputDir' | 'webhookProxy'>
+  config: Pick<IngestionConfig, 'outputDir' | 'webhookProxy' | 'publicUrl'>
   transcripts: Transcripts
   morag: MoragClient | null
+  callbacks: CallbackUrls
   guard: AddressGuard
   webhookSecret: string
   now: () => number
@@ -19,7 +21,7 @@ export interface StepsOptions {
 
 /** How each step is tried. One that an earlier run has planned waits until its setting is back. */
 export function trySteps(options: StepsOptions): Record<StepName, TryStep> {
-  const { config, transcripts, morag, guard, webhookSecret, now } = options
+  const { config, transcripts, morag, callbacks, guard, webhookSecret, now } = options
   const folder = config.outputDir === null ? null : new OutputFolder(config.outputDir, transcripts)
   return {
     webhook: webhookStep({
@@ -33,7 +35,13 @@ export function trySteps(options: StepsOptions): Record<StepName, TryStep> {
     ingest:
       morag === null
         ? without('There is no MoRAG server any more: set --morag-url.')
-        : ingestStep({ client: morag, transcripts }),
+        : ingestStep({
+            client: morag,
+            transcripts,
+            callbacks,
+            isReachable: config.publicUrl !== null,
+            now,
+          }),
     folder:
       folder === null
         ? without('There is no output folder any more: set --output-dir.')

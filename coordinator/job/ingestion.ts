@@ -5,6 +5,8 @@ export interface WebhookTarget {
   authToken: string | null
   /** Signs in place of the coordinator's own secret (`whsec_…`). */
   secret: string | null
+  /** It is told of every step, and not only of the end. */
+  progress: boolean
 }
 
 /** What a client of `POST /process` asked for; what the pipeline after the conversion works with. */
@@ -21,4 +23,6 @@ export interface Ingestion {
   /** The client's own, as it came. */
   metadata: Record<string, unknown>
   processingOptions: Record<string, unknown>
+  /** How the text is to be ingested, in the wire's keys (`database_config`, `replace_existing`, …). */
+  ingestOptions: Record<string, unknown>
 }

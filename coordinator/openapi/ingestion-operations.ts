@@ -86,6 +86,18 @@ export const INGESTION_OPERATIONS: readonly Operation[] = [
     errors: ['bad_gateway'],
   },
   {
+    id: 'ingestionCallback',
+    tag: 'Ingestion',
+    method: 'POST',
+    route: '/ingestion/callbacks/:id/:token',
+    summary: 'Where the MoRAG server says how an ingestion ended',
+    description:
+      'The address is made for one end of a job, and only the MoRAG server is told it. Takes what its versions send.',
+    body: { json: 'IngestionCallback' },
+    answer: 'IngestionCallbackTaken',
+    errors: [],
+  },
+  {
     id: 'retryContinuation',
     tag: 'Ingestion',
     method: 'POST',

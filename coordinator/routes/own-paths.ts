@@ -5,7 +5,7 @@ import { plainSegments } from '../ingestion/plain-path.ts'
 import type { Env } from './http.ts'
 
 /** Below the API's root: ours with all that is below them. */
-const TREES = new Set(['remote-jobs', 'workers'])
+const TREES = new Set(['remote-jobs', 'workers', 'ingestion'])
 /** Ours alone by themselves. */
 const LEAVES = new Set(['health', 'ready', 'session', 'events', 'metrics', 'openapi.json'])
 /** Ours for some requests, and the MoRAG server's for others. */

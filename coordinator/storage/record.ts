@@ -3,7 +3,7 @@ import path from 'node:path'
 import { z } from 'zod'
 import { fromWire, toWire } from '../../shared/keys.ts'
 import { OUTCOMES, STATUSES, type Status } from '../../shared/wire.ts'
-import { STEPS } from '../../shared/wire-ingestion.ts'
+import { serverAnswer, STEPS } from '../../shared/wire-ingestion.ts'
 import type { Job, JobBase } from '../job/job.ts'
 
 /**
@@ -60,9 +60,18 @@ const ingestion = z.object({
   source_type: z.string().default('file'),
   media_type: text,
   document_id: text,
-  webhook: z.object({ url: z.string(), auth_token: text, secret: text }).nullable().default(null),
+  webhook: z
+    .object({
+      url: z.string(),
+      auth_token: text,
+      secret: text,
+      progress: z.boolean().default(false),
+    })
+    .nullable()
+    .default(null),
   metadata: z.record(z.string(), z.unknown()).default({}),
   processing_options: z.record(z.string(), z.unknown()).default({}),
+  ingest_options: z.record(z.string(), z.unknown()).default({}),
 })
 
 const continuation = z.object({
@@ -75,6 +84,8 @@ const continuation = z.object({
       next_at: instant.nullable().default(null),
       last_at: instant.nullable().default(null),
       last_error: text,
+      task: z.object({ api: z.string(), id: text, since_at: instant }).nullable().default(null),
+      answer: serverAnswer.nullable().default(null),
     }),
   ),
 })

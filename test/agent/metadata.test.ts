@@ -9,6 +9,7 @@ const track = {
   codec: 'aac',
   sampleRate: 48_000,
   channels: 2,
+  bitDepth: 16,
   language: 'eng',
   default: true,
 }
@@ -16,6 +17,8 @@ const media: MediaInfo = {
   durationSeconds: 9.00001,
   format: 'mov,mp4,m4a,3gp,3g2,mj2',
   mimeType: 'video/mp4',
+  bitRate: 128_000,
+  creationTime: '2024-05-01T10:00:00.000000Z',
   audio: [{ ...track, index: 0 }, track],
   video: { width: 640, height: 480, fps: 25, codec: 'h264' },
   chapters: [{ startSeconds: 0, endSeconds: 9, title: 'One' }],
@@ -52,6 +55,7 @@ const common = {
   language: 'en',
   language_probability: 0.9,
   speakers: ['A'],
+  has_speaker_info: true,
   num_speakers: 1,
   speaker_stats: [{ speaker: 'A', seconds: 1, turns: 1 }],
   word_count: 3,
@@ -61,6 +65,8 @@ const common = {
   has_speech: true,
   warnings: ['w'],
   file_name: 'talk.mp4',
+  source_name: 'talk.mp4',
+  file_extension: 'mp4',
   file_size: 5,
   checksum: 'ab',
   mime_type: 'video/mp4',
@@ -75,13 +81,29 @@ describe('resultMetadata', () => {
       height: 480,
       fps: 25,
       codec: 'h264',
+      format: 'mov,mp4,m4a,3gp,3g2,mj2',
+      bitrate: 128_000,
+      has_audio: true,
+      audio_codec: 'aac',
+      creation_time: '2024-05-01T10:00:00.000000Z',
+      has_topic_info: true,
+      num_topics: 1,
+      topics: [{ id: 'TOPIC_00', title: 'One', start_time: 0, end_time: 9, duration: 9 }],
       chapters: [{ start: 0, end: 9, title: 'One' }],
     })
   })
 
   it('has no picture for a recording', () => {
     const recording = { ...facts, kind: 'audio' as const, media: { ...media, chapters: [] } }
-    assert.deepEqual(resultMetadata(recording), common)
+    assert.deepEqual(resultMetadata(recording), {
+      ...common,
+      channels: 2,
+      sample_rate: 48_000,
+      bit_depth: 16,
+      has_topic_info: false,
+      num_topics: 0,
+      topics: [],
+    })
   })
 
   it('gives back its segments from JSON', () => {

@@ -104,6 +104,7 @@ describe('convert', () => {
       duration: 11,
       language: 'en',
       speakers: [],
+      has_speaker_info: false,
       num_speakers: 0,
       word_count: 22,
       segment_count: 1,
@@ -111,10 +112,18 @@ describe('convert', () => {
       has_speech: true,
       warnings: [],
       file_name: 'speech.wav',
+      source_name: 'speech.wav',
+      file_extension: 'wav',
       file_size: bytes.length,
       checksum: createHash('sha256').update(bytes).digest('hex'),
       mime_type: 'audio/wav',
       audio: { codec: 'pcm_s16le', sample_rate: 16_000, channels: 1, track: 0 },
+      channels: 1,
+      sample_rate: 16_000,
+      bit_depth: 16,
+      has_topic_info: false,
+      num_topics: 0,
+      topics: [],
     })
   })
 

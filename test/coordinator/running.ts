@@ -53,6 +53,8 @@ export type Setup = Partial<Config> & {
 /** No MoRAG server, no local processor, no folder. */
 export const NO_INGESTION: IngestionConfig = {
   moragUrl: null,
+  moragApi: null,
+  publicUrl: null,
   moragApiKey: null,
   remoteTypes: ['audio', 'video'],
   localProcessors: {},

@@ -144,8 +144,9 @@ describe('which steps follow', () => {
     webhook: null,
     metadata: {},
     processingOptions: {},
+    ingestOptions: {},
   }
-  const webhook = { url: 'https://a.example', authToken: null, secret: null }
+  const webhook = { url: 'https://a.example', authToken: null, secret: null, progress: false }
   function completed(different: Parameters<typeof pendingJob>[0] = {}): EndedJob {
     const job = after(pendingJob(different), CLAIM, {
       type: 'succeed',

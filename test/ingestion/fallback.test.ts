@@ -63,6 +63,7 @@ describe('a job that waits is due here', () => {
       webhook: null,
       metadata: {},
       processingOptions: {},
+      ingestOptions: {},
     }
     const off = { ...RULES, afterMs: null }
     assert.equal(dueHereAt(pendingJob({ ingestion }), off), NOON)

@@ -3,13 +3,15 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import os from 'node:os'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { CallbackUrls } from '../../coordinator/ingestion/callback-url.ts'
 import { documentOf, ingestStep } from '../../coordinator/ingestion/ingest.ts'
 import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
+import { emptyAnswer } from '../../coordinator/job/continuation.ts'
 import { hasEnded, type CompletedJob, type EndedJob } from '../../coordinator/job/job.ts'
 import { Renditions } from '../../coordinator/files/renditions.ts'
 import { Results } from '../../coordinator/files/results.ts'
 import { Transcripts } from '../../coordinator/files/transcripts.ts'
-import { after, CLAIM, oneOfEach, pendingJob, result } from '../coordinator/example-jobs.ts'
+import { after, CLAIM, NOON, oneOfEach, pendingJob, result } from '../coordinator/example-jobs.ts'
 import {
   claimedJob,
   NO_INGESTION,
@@ -19,19 +21,29 @@ import {
 } from '../coordinator/running.ts'
 import { startServer, type Answered } from './form-server.ts'
 
+const CALLBACKS = new CallbackUrls('http://127.0.0.1:9', 'the secret')
+const TEXT = { text: 'The text.', metadata: {} }
+
 async function setUp(
   t: TestContext,
   { apiKey = null, patienceMs = 60_000 }: { apiKey?: string | null; patienceMs?: number } = {},
 ) {
   const root = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
   const server = await startServer(t)
-  const client = new MoragClient({ url: server.url, apiKey })
+  const client = new MoragClient({ url: server.url, apiKey, api: 'process' })
   t.after(async () => {
     await client.close()
     rmSync(root, { recursive: true, force: true })
   })
   const transcripts = new Transcripts(await Results.open(root), await Renditions.open(root))
-  const step = ingestStep({ client, transcripts, patienceMs })
+  const step = ingestStep({
+    client,
+    transcripts,
+    callbacks: CALLBACKS,
+    isReachable: true,
+    now: () => NOON,
+    patienceMs,
+  })
   const tryIt = async (job: EndedJob, signal = new AbortController().signal) =>
     await step(job, 'the id', signal)
   return { root, server, client, tryIt }
@@ -47,7 +59,10 @@ describe('the ingestion of a text', () => {
   test('hands it in as a Markdown document that replaces an earlier one of its id', async (t) => {
     const { server, tryIt } = await setUp(t, { apiKey: 'the-key' })
     const job = completed()
-    assert.deepEqual(await tryIt(job), { done: true })
+    assert.deepEqual(await tryIt(job), {
+      done: true,
+      answer: { ...emptyAnswer('process'), totalTextLength: 31 },
+    })
     const { url, headers, data, file } = server.got[0]!
     assert.equal(url, '/api/v1/process')
     assert.equal(headers['idempotency-key'], 'the id')
@@ -57,8 +72,17 @@ describe('the ingestion of a text', () => {
       source_type: 'file',
       content_type: 'document',
       document_id: job.jobId,
-      metadata: { remote: false, remote_job_id: job.jobId },
+      replace_existing: true,
       processing_options: {},
+      webhook_config: { url: CALLBACKS.of(job.jobId, 'the id') },
+      metadata: {
+        source_type: 'audio',
+        source_path: 'talk.mp3',
+        processing_time: job.result.processingSeconds,
+        remote_processing: true,
+        remote_job_id: job.jobId,
+        ...job.result.body?.metadata,
+      },
     })
     assert.deepEqual([file.filename, file.mediaType], ['talk.md', 'text/markdown'])
     assert.equal(file.begin, '# Audio Transcription: talk.mp3')
@@ -71,24 +95,54 @@ describe('the ingestion of a text', () => {
       sourceType: 'file',
       mediaType: null,
       documentId: 'minutes-7',
-      webhook: { url: 'https://receiver.example', authToken: 'secret', secret: null },
+      webhook: {
+        url: 'https://receiver.example',
+        authToken: 'secret',
+        secret: null,
+        progress: false,
+      },
       metadata: { remote: true, author: 'Ada', api_key: 'hers' },
       processingOptions: { language: 'de' },
+      ingestOptions: {},
     }
     const job = completed({ ingestion })
-    const { text: _, ...rest } = documentOf(job, '')
-    assert.deepEqual(rest, {
-      filename: 'talk.md',
-      documentId: 'minutes-7',
-      metadata: { remote: true, author: 'Ada', api_key: 'hers', remote_job_id: job.jobId },
-      processingOptions: { language: 'de' },
-    })
+    const { documentId, metadata, options } = documentOf(job, TEXT, 'http://127.0.0.1:9/')
+    assert.equal(documentId, 'minutes-7')
+    const { author, api_key } = metadata
+    assert.deepEqual([author, api_key], ['Ada', 'hers'])
+    // What has that id may be another's: the client has not said that it is to be replaced.
+    assert.deepEqual([options.language, options.replaceExisting], ['de', false])
   })
 
   test('of a job that came as the original’s has its options, without the secrets', () => {
-    const taskOptions = { language: 'de', webhook_url: 'https://receiver.example' }
-    const { processingOptions } = documentOf(completed({ taskOptions }), '')
-    assert.deepEqual(processingOptions, { language: 'de' })
+    const taskOptions = {
+      language: 'de',
+      document_id: 'minutes-7',
+      replace_existing: true,
+      chunk_size: '900',
+      metadata: { author: 'Ada' },
+      databases: [{ type: 'qdrant' }],
+      use_docling: true,
+      api_key: 'hers',
+      webhook_url: 'https://receiver.example',
+    }
+    const { documentId, metadata, options } = documentOf(
+      completed({ taskOptions }),
+      TEXT,
+      'http://127.0.0.1:9/',
+    )
+    assert.deepEqual([documentId, metadata['author']], ['minutes-7', 'Ada'])
+    const { language, replaceExisting, chunkSize, databases, rest } = options
+    assert.deepEqual(
+      { language, replaceExisting, chunkSize, databases, rest },
+      {
+        language: 'de',
+        replaceExisting: true,
+        chunkSize: 900,
+        databases: [{ type: 'qdrant' }],
+        rest: { use_docling: true },
+      },
+    )
   })
 
   test('is over when the server will never take it', async (t) => {
@@ -124,9 +178,9 @@ describe('the ingestion of a text', () => {
       final: false,
       retryAfterMs: null,
     })
-    const nowhere = new MoragClient({ url: 'http://127.0.0.1:1', apiKey: null })
+    const nowhere = new MoragClient({ url: 'http://127.0.0.1:1', apiKey: null, api: 'process' })
     t.after(async () => await nowhere.close())
-    const document = documentOf(completed(), '')
+    const document = documentOf(completed(), TEXT, 'http://127.0.0.1:9/')
     await assert.rejects(nowhere.ingest(document, 'the id', new AbortController().signal), {
       code: 'unavailable',
       message: 'The MoRAG server at 127.0.0.1:1 cannot be reached: the connection was refused.',
@@ -154,7 +208,7 @@ describe('the ingestion of a text', () => {
 
 test('what went wrong is said in our words', async (t) => {
   const { server, client } = await setUp(t)
-  const document = documentOf(completed(), 'The text.')
+  const document = documentOf(completed(), TEXT, 'http://127.0.0.1:9/')
   const failures: [Answered, string, RegExp][] = [
     [{ status: 415, body: { detail: 'no text' } }, 'unsupported_media', /415: no text\.$/],
     [{ status: 422, body: { detail: [{ msg: 'odd' }] } }, 'unsupported_media', /422: \[.*odd/],
@@ -174,7 +228,7 @@ test('what went wrong is said in our words', async (t) => {
 test('the server that was down when a job ended has its text when it is back, once', async (t) => {
   const server = await startServer(t)
   server.answer = { status: 503, body: { detail: 'starting' } }
-  const ingestion = { ...NO_INGESTION, moragUrl: server.url }
+  const ingestion = { ...NO_INGESTION, moragUrl: server.url, moragApi: 'process' as const }
   const running = await startRunning(t, { ingestion })
   const { job_id: jobId, lease_token } = await claimedJob(running)
   const json = { success: true, content: '# Talk', metadata: {}, lease_token }

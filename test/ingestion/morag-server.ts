@@ -1,7 +1,7 @@
 /**
- * A stand-in for the MoRAG server, which cannot be had here: its HTTP side, written from the protocol, as a program of its
- * own that is really down when it is stopped. `morag-server.ts <port> <log>` serves `POST /api/v1/process`,
- * `GET /api/v1/status/{task}`, and answers every other path below `/api/v1` with what came. Each request is a line of the
+ * A stand-in for the MoRAG server as a program of its own that is really down when it is stopped: the version that takes
+ * texts by `POST /api/v1/process`, as strict as that is (`strict-api.ts`). `morag-server.ts <port> <log>` serves that route,
+ * `GET /api/v1/status/{task}` and `/openapi.json`, and calls back; every other path below `/api/v1` is answered with what came. Each request is a line of the
  * file `log` ({@link Seen}) before it is answered, and what has been ingested is known from there after a restart. On
  * standard output it says where it listens, and a line for every request. With `KEY` in its environment it asks for that.
  */
@@ -10,7 +10,8 @@ import { once } from 'node:events'
 import { appendFileSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { buffer } from 'node:stream/consumers'
-import { Busboy } from '@fastify/busboy'
+import { readIngestion } from './strict-api.ts'
+import { readForm, type ReadForm } from './strict-forms.ts'
 
 /** A request as it came, and what was made of it. */
 export interface Seen {
@@ -24,8 +25,8 @@ export interface Seen {
   sha256: string
   /** Null when the body is no form, or has no `request_data` that can be read. */
   form: Form | null
-  /** `repeated`: its `Idempotency-Key` was known, and nothing was done again. */
-  outcome: 'ingested' | 'repeated' | 'converted' | 'echoed' | 'told' | 'refused'
+  /** `repeated`: it had the text, and nothing was done again. */
+  outcome: 'ingested' | 'repeated' | 'converted' | 'echoed' | 'told' | 'described' | 'refused'
   /** The document that was ingested now: it takes the place of another of its id. */
   document: Document | null
 }
@@ -43,7 +44,7 @@ interface Form {
 interface Document {
   documentId: string
   taskId: string
-  key: string | null
+  text: string
 }
 
 interface Reply {
@@ -62,29 +63,16 @@ const documents = readFileSync(log!, { encoding: 'utf8', flag: 'a+' })
   .map((line) => (JSON.parse(line) as Seen).document)
   .filter((document) => document !== null)
 
-async function formIn({ headers }: IncomingMessage, body: Buffer): Promise<Form | null> {
-  const type = headers['content-type'] ?? ''
-  if (!type.startsWith('multipart/form-data')) return null
-  const form = new Busboy({ headers: { ...headers, 'content-type': type } })
-  const found = { requestData: null as unknown, filename: '', mediaType: '' }
-  const chunks: Buffer[] = []
-  form.on('field', (name, value) => {
-    if (name === 'request_data') found.requestData = parsed(value)
-  })
-  form.on('file', (_, stream, filename, __, mediaType) => {
-    Object.assign(found, { filename, mediaType })
-    stream.on('data', (chunk: Buffer) => chunks.push(chunk))
-  })
-  form.end(body)
-  await once(form, 'finish')
-  const { requestData, ...file } = found
-  if (typeof requestData !== 'object' || requestData === null) return null
-  const content = Buffer.concat(chunks)
+async function formIn(read: ReadForm | null): Promise<Form | null> {
+  const requestData = parsed(read?.fields['request_data'] ?? '')
+  if (read?.file == null || typeof requestData !== 'object' || requestData === null) return null
+  const { filename, mediaType, bytes } = read.file
   return {
     requestData: { ...requestData },
-    ...file,
-    sha256: digest(content),
-    text: file.mediaType.startsWith('text/') ? content.toString('utf8') : null,
+    filename,
+    mediaType,
+    sha256: digest(bytes),
+    text: mediaType.startsWith('text/') ? bytes.toString('utf8') : null,
   }
 }
 
@@ -104,54 +92,72 @@ function refusal(status: number, detail: string): Reply {
   return { status, body: { detail }, outcome: 'refused' }
 }
 
-function processed(form: Form | null, key: string | null): Reply {
-  if (form === null) return refusal(400, 'Send a form with a file and request_data.')
-  const { mode, document_id: id } = form.requestData
-  if (mode === 'convert') return { status: 200, body: answer(form, null), outcome: 'converted' }
-  if (mode !== 'ingest') return refusal(400, `There is no mode ${JSON.stringify(mode)}.`)
-  const known = key === null ? undefined : documents.find((one) => one.key === key)
-  if (known !== undefined) return { status: 200, body: answer(form, known), outcome: 'repeated' }
-  const taskId = randomUUID()
-  const document = { documentId: typeof id === 'string' ? id : taskId, taskId, key }
-  documents.push(document)
-  return { status: 200, body: answer(form, document), outcome: 'ingested', document }
+function processed(read: ReadForm | null): Reply {
+  const given = readIngestion('process', read)
+  if ('status' in given) {
+    const outcome = given.status === 200 ? 'converted' : 'refused'
+    return { ...given, outcome }
+  }
+  const { documentId, text, replaces, webhookUrl } = given
+  const known = documents.find(
+    (one) => one.text === text && (replaces || one.documentId === documentId),
+  )
+  const document = known ?? { documentId, taskId: randomUUID(), text }
+  if (known === undefined) documents.push(document)
+  const { taskId } = document
+  if (webhookUrl !== null) calls.push({ url: webhookUrl, taskId })
+  const body = {
+    success: true,
+    mode: 'ingest',
+    content: null,
+    metadata: null,
+    processing_time_ms: null,
+    task_id: taskId,
+    estimated_time_seconds: 60,
+    status_url: `${API}/status/${taskId}`,
+    document_id: documentId,
+    error_message: null,
+    warnings: null,
+    thumbnails: null,
+    message: `Processing started. Webhook notifications will be sent to ${webhookUrl}`,
+  }
+  const outcome = known === undefined ? 'ingested' : 'repeated'
+  return { status: 200, body, outcome, ...(known === undefined && { document }) }
 }
 
-/** The keys that the original's answer has. */
-function answer({ requestData, text }: Form, document: Document | null): object {
-  return {
-    success: true,
-    mode: requestData['mode'],
-    content: document === null ? text : null,
-    metadata: requestData['metadata'] ?? {},
-    processing_time_ms: 12.5,
-    task_id: document?.taskId ?? null,
-    estimated_time_seconds: null,
-    status_url: document === null ? null : `${API}/status/${document.taskId}`,
-    document_id: document?.documentId ?? null,
-    error_message: null,
-    warnings: [],
-    thumbnails: null,
-    message: document === null ? 'Converted.' : 'Ingested.',
+/** Those that are told once their request is answered, as the original does: once. */
+const calls: { url: string; taskId: string }[] = []
+
+async function callBack(): Promise<void> {
+  for (const { url, taskId } of calls.splice(0)) {
+    const result = { chunks_processed: 1, total_text_length: 1, metadata: {} }
+    const body = JSON.stringify({ task_id: taskId, status: 'SUCCESS', result })
+    const headers = { 'content-type': 'application/json' }
+    await fetch(url, { method: 'POST', headers, body }).catch(() => undefined)
   }
 }
 
 function told(taskId: string): Reply {
   const document = documents.find((one) => one.taskId === taskId)
   if (document === undefined) return refusal(404, `There is no task ${taskId}.`)
-  const body = { task_id: taskId, status: 'SUCCESS', progress: 1, document_id: document.documentId }
+  const body = { task_id: taskId, status: 'completed', progress: 0, result: { success: true } }
   return { status: 200, body, outcome: 'told' }
 }
 
-function reply(request: IncomingMessage, seen: Omit<Seen, 'outcome' | 'document'>): Reply {
+function reply(
+  request: IncomingMessage,
+  seen: Omit<Seen, 'outcome' | 'document'>,
+  read: ReadForm | null,
+): Reply {
   const { method, url, sha256, sizeBytes } = seen
   const { headers } = request
   const isKnown = [headers.authorization, `Bearer ${String(headers['x-api-key'])}`]
   if (apiKey !== null && !isKnown.includes(`Bearer ${apiKey}`))
     return refusal(401, 'That key is not mine.')
   const [path, query = ''] = url.split('?')
-  if (method === 'POST' && path === `${API}/process`)
-    return processed(seen.form, headers['idempotency-key']?.toString() ?? null)
+  if (method === 'POST' && path === `${API}/process`) return processed(read)
+  if (method === 'GET' && path === '/openapi.json')
+    return { status: 200, body: { paths: { [`${API}/process`]: {} } }, outcome: 'described' }
   const task = new RegExp(`^${API}/status/([^/]+)$`).exec(path!)?.[1]
   if (method === 'GET' && task !== undefined) return told(task)
   if (!path!.startsWith(`${API}/`)) return refusal(404, `There is no ${path}.`)
@@ -162,19 +168,23 @@ function reply(request: IncomingMessage, seen: Omit<Seen, 'outcome' | 'document'
 async function serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const body = await buffer(request)
   const { method = '', url = '', rawHeaders } = request
+  const read = await readForm(request, body)
   const seen = {
     method,
     url,
     rawHeaders,
     sizeBytes: body.length,
     sha256: digest(body),
-    form: await formIn(request, body),
+    form: await formIn(read),
   }
-  const { status, outcome, body: said, document = null } = reply(request, seen)
-  appendFileSync(log!, `${JSON.stringify({ ...seen, outcome, document })}\n`)
+  const { status, outcome, body: said, document = null } = reply(request, seen, read)
+  // That it is asked for its description is no request of anybody's.
+  if (outcome !== 'described')
+    appendFileSync(log!, `${JSON.stringify({ ...seen, outcome, document })}\n`)
   console.log(outcome)
   response.writeHead(status, { 'content-type': 'application/json', 'x-from': 'morag' })
   response.end(JSON.stringify(said))
+  await callBack()
 }
 
 const server = createServer((request, response) => {

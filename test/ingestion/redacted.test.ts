@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
+import { ingestOptionsOf } from '../../coordinator/ingestion/ingest-options.ts'
 import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
 import { redacted, secretsIn } from '../../coordinator/ingestion/redacted.ts'
 
@@ -48,7 +49,7 @@ describe('the MoRAG server’s reasons', () => {
       }).listen(0, '127.0.0.1')
       await once(server, 'listening')
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-      const client = new MoragClient({ url, apiKey: 'the-key-of-morag' })
+      const client = new MoragClient({ url, apiKey: 'the-key-of-morag', api: 'process' })
       t.after(async () => {
         await client.close()
         server.close()
@@ -58,7 +59,8 @@ describe('the MoRAG server’s reasons', () => {
         filename: 'talk.md',
         documentId: 'one',
         metadata: {},
-        processingOptions: {},
+        options: ingestOptionsOf({ ingestion: null, taskOptions: {} }),
+        callbackUrl: 'http://127.0.0.1:9/',
       }
       await assert.rejects(client.ingest(document, 'a key', new AbortController().signal), {
         message: /the key \[redacted\] is unknown/,

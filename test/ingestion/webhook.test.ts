@@ -39,9 +39,10 @@ function jobFor(webhook: Partial<WebhookTarget> & { url: string }, status = 'com
       sourceType: 'file',
       mediaType: null,
       documentId: 'doc-1',
-      webhook: { authToken: null, secret: null, ...webhook },
+      webhook: { authToken: null, secret: null, progress: false, ...webhook },
       metadata: {},
       processingOptions: {},
+      ingestOptions: {},
     },
   }
 }
@@ -133,7 +134,9 @@ describe('a delivery', () => {
 
   test('carries the request’s own token and is signed with its own secret', async (t) => {
     const receiver = await startReceiver(t)
-    await deliver(jobFor({ url: receiver.url, authToken: 'mine', secret: OTHER_SECRET }))
+    await deliver(
+      jobFor({ url: receiver.url, authToken: 'mine', secret: OTHER_SECRET, progress: false }),
+    )
     const { headers, raw } = await receiver.delivery(0)
     const sent = Object.fromEntries(Object.entries(headers).map(([name, v]) => [name, String(v)]))
     new Webhook(OTHER_SECRET).verify(raw, sent)
@@ -227,7 +230,12 @@ describe('a receiver', () => {
 
   test('that cannot be reached is tried again, and no word tells its secrets', async () => {
     const tried = await deliver(
-      jobFor({ url: 'http://127.0.0.1:1/path?key=hush', authToken: 'hush', secret: OTHER_SECRET }),
+      jobFor({
+        url: 'http://127.0.0.1:1/path?key=hush',
+        authToken: 'hush',
+        secret: OTHER_SECRET,
+        progress: false,
+      }),
     )
     assert.match(reasonOf(tried), /could not be reached: the connection was refused/)
     assert.doesNotMatch(reasonOf(tried), /hush|whsec/)
@@ -281,7 +289,7 @@ describe('addresses', () => {
   ]
   for (const url of inside) {
     test(`${url} is refused`, () => {
-      const target = { url, authToken: null, secret: null }
+      const target = { url, authToken: null, secret: null, progress: false }
       assert.throws(() => checkWebhook(target, STRICT), /--webhook-allow/)
     })
   }
@@ -291,7 +299,8 @@ describe('addresses', () => {
     'http://93.184.216.34/',
     'http://[2606:4700::1111]/',
   ]) {
-    test(`${url} is fine`, () => checkWebhook({ url, authToken: null, secret: null }, STRICT))
+    test(`${url} is fine`, () =>
+      checkWebhook({ url, authToken: null, secret: null, progress: false }, STRICT))
   }
 
   test('are refused that are none, of other protocols, or with credentials', () => {
@@ -302,7 +311,7 @@ describe('addresses', () => {
       'http://a:b@example.com/',
     ]) {
       assert.throws(
-        () => checkWebhook({ url, authToken: null, secret: null }, STRICT),
+        () => checkWebhook({ url, authToken: null, secret: null, progress: false }, STRICT),
         (error) => error instanceof AppError && error.code === 'invalid',
         url,
       )
@@ -317,9 +326,13 @@ describe('addresses', () => {
       'http://localhost/',
       'http://hooks.lan/',
     ])
-      checkWebhook({ url, authToken: null, secret: null }, guard)
+      checkWebhook({ url, authToken: null, secret: null, progress: false }, guard)
     assert.throws(
-      () => checkWebhook({ url: 'http://192.168.0.1/', authToken: null, secret: null }, guard),
+      () =>
+        checkWebhook(
+          { url: 'http://192.168.0.1/', authToken: null, secret: null, progress: false },
+          guard,
+        ),
       /not public/,
     )
     assert.throws(() => new AddressGuard(['what is this']), /--webhook-allow/)
@@ -356,7 +369,7 @@ describe('addresses', () => {
 })
 
 test('a job’s webhook is what its ingestion says, or the original’s options, or nothing', () => {
-  const target = { url: 'https://a.example/', authToken: null, secret: null }
+  const target = { url: 'https://a.example/', authToken: null, secret: null, progress: false }
   const of = (taskOptions: Record<string, unknown>) => webhookOf(pendingJob({ taskOptions }))
   assert.equal(of({}), null)
   assert.equal(of({ webhook_url: 7 }), null)
@@ -385,7 +398,12 @@ describe('the secret', () => {
   })
 
   test('of a request is checked when it comes', () => {
-    const target = { url: 'https://a.example/', authToken: null, secret: 'too-short' }
+    const target = {
+      url: 'https://a.example/',
+      authToken: null,
+      secret: 'too-short',
+      progress: false,
+    }
     assert.throws(() => checkWebhook(target, LOOPBACK), /24 to 64 bytes/)
   })
 })
