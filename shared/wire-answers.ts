@@ -124,6 +124,7 @@ export const jobAnswer = statusAnswer.extend({
       document_id: z.string().nullable(),
       metadata: opaque,
       processing_options: opaque,
+      ingest_options: opaque,
     })
     .nullable(),
   /** Where the news of its end goes: the origin alone. */

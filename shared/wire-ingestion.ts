@@ -23,8 +23,6 @@ export const processRequest = z.object({
       url: z.string().min(1).max(2_000),
       auth_token: z.string().max(10_000).nullish(),
       secret: z.string().max(1_000).nullish(),
-      /** Whether it is told of every step, too. */
-      progress: optional(truth, false),
     })
     .nullish(),
   metadata: optional(opaque, {}),

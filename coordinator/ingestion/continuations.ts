@@ -10,13 +10,12 @@ import {
   again,
   undone,
   type Continuation,
-  type Step,
   type StepName,
   type Tried,
 } from '../job/continuation.ts'
 import { DueSteps, type DueStep } from './due-steps.ts'
 import type { TryStep } from './step.ts'
-import { webhookOf } from './webhook-target.ts'
+import { hasNot, receiverOf, stepOf } from './step-parts.ts'
 
 export interface ContinuationsOptions {
   jobs: Jobs
@@ -190,9 +189,8 @@ export class Continuations {
     const { signal } = this.#closing
     const isBegun = (now: Continuation): boolean => stepOf(now, name) === stepOf(begun, name)
     const got = await this.#try(job, id, name)
-    const key = `${id} ${name}`
-    const tried = got.done ? got : (this.#heard.get(key) ?? got)
-    this.#heard.delete(key)
+    const tried = got.done ? got : (this.#heard.get(`${id} ${name}`) ?? got)
+    this.#heard.delete(`${id} ${name}`)
     left()
     for (let told = false; tried.done || !signal.aborted; told = true) {
       try {
@@ -249,21 +247,4 @@ export class Continuations {
   ): Promise<Job> {
     return await this.#options.jobs.follow(jobId, (now) => (now.id === id ? change(now) : now))
   }
-}
-
-function stepOf({ steps }: Continuation, name: StepName): Step | undefined {
-  return steps.find((step) => step.name === name)
-}
-
-/** Who is busy with a step: a webhook's host, the MoRAG server, the folder. */
-function receiverOf(job: EndedJob, name: StepName): string {
-  if (name !== 'webhook') return name
-  const url = webhookOf(job)?.url ?? ''
-  return URL.canParse(url) ? new URL(url).host : name
-}
-
-function hasNot(jobId: string, names: readonly StepName[]): AppError {
-  const msg = `Job ${jobId} has no step ${names.join(', ')}.`
-  const problems = [{ loc: ['body', 'steps'], msg, type: 'value_error' }]
-  return new AppError('invalid', msg, { problems })
 }

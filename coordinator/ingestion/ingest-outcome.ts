@@ -68,16 +68,23 @@ export function outcomeOfCallback(api: string, payload: unknown): IngestOutcome 
 function outcomeOfResult(api: string, taskId: string | null, result: unknown): IngestOutcome {
   const told = facts.safeParse(result).data
   if (told?.success === false) return { failure: told.error_message ?? 'it gave no reason' }
-  const { metadata } = withMetadata.safeParse(result).data ?? {}
-  const databases = Object.keys(metadata?.ingestion_result?.database_results ?? {})
+  const found = foundIn(result)
   return {
     answer: {
       ...emptyAnswer(api),
       taskId,
       documentId: told?.document_id ?? null,
-      chunksProcessed: told?.chunks_processed ?? metadata?.vector_point_ids?.length ?? null,
+      chunksProcessed: told?.chunks_processed ?? found.chunks,
       totalTextLength: told?.total_text_length ?? null,
-      databasesUsed: told?.databases_used ?? (databases.length > 0 ? databases : null),
+      databasesUsed: told?.databases_used ?? found.databases,
     },
   }
+}
+
+/** What a result's metadata say of it: the points in the index, and what each database took. */
+function foundIn(result: unknown): { chunks: number | null; databases: string[] | null } {
+  const { metadata } = withMetadata.safeParse(result).data ?? {}
+  const databases = Object.keys(metadata?.ingestion_result?.database_results ?? {})
+  const chunks = metadata?.vector_point_ids?.length ?? null
+  return { chunks, databases: databases.length > 0 ? databases : null }
 }

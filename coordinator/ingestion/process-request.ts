@@ -51,7 +51,6 @@ export function ingestionOf(request: ProcessRequest, local: boolean): Ingestion 
           url: webhookConfig.url,
           authToken: webhookConfig.authToken ?? null,
           secret: webhookConfig.secret ?? null,
-          progress: webhookConfig.progress,
         }
       : null,
     metadata,

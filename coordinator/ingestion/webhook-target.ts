@@ -8,8 +8,7 @@ const MAX_URL = 2_000
 
 /**
  * Where the news of a job's end goes: what its ingestion says, else the original's options `webhook_url` (with
- * `webhook_auth_token`, `webhook_secret`, `webhook_progress`) or `webhook_config {url, auth_token, secret, progress}`;
- * null: nowhere.
+ * `webhook_auth_token`, `webhook_secret`) or `webhook_config {url, auth_token, secret}`; null: nowhere.
  */
 export function webhookOf({
   ingestion,
@@ -20,11 +19,10 @@ export function webhookOf({
     url: taskOptions['webhook_url'],
     auth_token: taskOptions['webhook_auth_token'],
     secret: taskOptions['webhook_secret'],
-    progress: taskOptions['webhook_progress'],
   }
-  const { url, auth_token, secret, progress } = flat.url === undefined ? config(taskOptions) : flat
+  const { url, auth_token, secret } = flat.url === undefined ? config(taskOptions) : flat
   if (typeof url !== 'string' || url === '') return null
-  return { url, authToken: textOf(auth_token), secret: textOf(secret), progress: progress === true }
+  return { url, authToken: textOf(auth_token), secret: textOf(secret) }
 }
 
 /**

@@ -90,6 +90,7 @@ export function payloadOf(job: EndedJob, result: ResultSummary | null, now: numb
     content_type: job.contentType,
     document_id: job.ingestion?.documentId ?? null,
     ...shownResult(job, result),
+    ...shownIngestion(job, result),
     error_code: error?.code ?? null,
     error_message: error?.message ?? null,
   }
@@ -104,14 +105,25 @@ export function payloadOf(job: EndedJob, result: ResultSummary | null, now: numb
   }
 }
 
-function shownResult({ jobId }: EndedJob, result: ResultSummary | null): object {
+/** The original's keys of what became of the text; null: nobody knows, or not yet. */
+function shownIngestion(job: EndedJob, result: ResultSummary | null): object {
+  const step = job.continuation?.steps.find(({ name }) => name === 'ingest')
+  const { chunksProcessed, totalTextLength, databasesUsed } = step?.answer ?? {}
+  return {
+    chunks_processed: chunksProcessed ?? null,
+    total_text_length: totalTextLength ?? result?.content?.length ?? null,
+    databases_used: databasesUsed ?? null,
+  }
+}
+
+function shownResult({ jobId, ingestion }: EndedJob, result: ResultSummary | null): object {
   if (result === null)
     return { content: null, content_truncated: false, metadata: {}, result_url: null }
   const { content, metadata, isCut } = result
   return {
     content,
     content_truncated: content === null,
-    metadata,
+    metadata: { ...metadata, remote_processing: ingestion?.local !== true },
     ...(isCut && { metadata_truncated: true }),
     result_url: `${API}/remote-jobs/${jobId}/result`,
   }

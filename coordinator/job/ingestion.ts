@@ -5,8 +5,6 @@ export interface WebhookTarget {
   authToken: string | null
   /** Signs in place of the coordinator's own secret (`whsec_…`). */
   secret: string | null
-  /** It is told of every step, and not only of the end. */
-  progress: boolean
 }
 
 /** What a client of `POST /process` asked for; what the pipeline after the conversion works with. */

@@ -65,7 +65,6 @@ const ingestion = z.object({
       url: z.string(),
       auth_token: text,
       secret: text,
-      progress: z.boolean().default(false),
     })
     .nullable()
     .default(null),

@@ -63,6 +63,8 @@ test('without anything said the settings are those that the README promises', ()
       retention: { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null },
       ingestion: {
         moragUrl: null,
+        moragApi: null,
+        publicUrl: null,
         moragApiKey: null,
         remoteTypes: ['audio', 'video'],
         localProcessors: {},

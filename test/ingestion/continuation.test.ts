@@ -146,7 +146,7 @@ describe('which steps follow', () => {
     processingOptions: {},
     ingestOptions: {},
   }
-  const webhook = { url: 'https://a.example', authToken: null, secret: null, progress: false }
+  const webhook = { url: 'https://a.example', authToken: null, secret: null }
   function completed(different: Parameters<typeof pendingJob>[0] = {}): EndedJob {
     const job = after(pendingJob(different), CLAIM, {
       type: 'succeed',

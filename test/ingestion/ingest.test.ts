@@ -99,7 +99,6 @@ describe('the ingestion of a text', () => {
         url: 'https://receiver.example',
         authToken: 'secret',
         secret: null,
-        progress: false,
       },
       metadata: { remote: true, author: 'Ada', api_key: 'hers' },
       processingOptions: { language: 'de' },

@@ -5,7 +5,7 @@
  * file `log` ({@link Seen}) before it is answered, and what has been ingested is known from there after a restart. On
  * standard output it says where it listens, and a line for every request. With `KEY` in its environment it asks for that.
  */
-import { createHash, randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { appendFileSync, readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
@@ -100,9 +100,13 @@ function processed(read: ReadForm | null): Reply {
   }
   const { documentId, text, replaces, webhookUrl } = given
   const known = documents.find(
-    (one) => one.text === text && (replaces || one.documentId === documentId),
+    (one) => one.text === text && (one.documentId === documentId || !replaces),
   )
-  const document = known ?? { documentId, taskId: randomUUID(), text }
+  const document = known ?? {
+    documentId,
+    taskId: digest(Buffer.from(`${documentId} ${text}`)).slice(0, 32),
+    text,
+  }
   if (known === undefined) documents.push(document)
   const { taskId } = document
   if (webhookUrl !== null) calls.push({ url: webhookUrl, taskId })

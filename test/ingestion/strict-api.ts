@@ -1,4 +1,4 @@
-import { randomUUID } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { ReadForm } from './strict-forms.ts'
 
 /** The versions of the original's server; `ingest-form` is the oldest, which read no `request_data`. */
@@ -78,7 +78,7 @@ function readChain(form: ReadForm | null): Given | Reply {
     version: 'stages',
     filename: form.file.filename,
     text: content,
-    documentId: String(metadata['document_id'] ?? ''),
+    documentId: textOf(metadata['document_id']) ?? '',
     replaces: false,
     metadata,
     options: {
@@ -101,10 +101,8 @@ function readProcess(form: ReadForm | null): Given | Reply {
     return refusal(400, 'Invalid request data: 1 validation error for UnifiedProcessRequest')
   if (form.file === null) return refusal(400, "File upload required for source_type='file'")
   const webhook = request['webhook_config']
-  if (webhook !== undefined && webhook !== null && typeof record(webhook)['url'] !== 'string')
-    return refusal(400, 'Invalid request data: webhook_config.url')
-  if (mode === 'ingest' && !webhook)
-    return refusal(400, "Webhook configuration required for mode='ingest'")
+  const unfit = unfitWebhook(webhook, mode === 'ingest')
+  if (unfit !== null) return refusal(400, unfit)
   const wrong = unfitFile(form.file)
   if (wrong !== null) return failure(String(mode), wrong)
   if (mode !== 'ingest') return converted(String(mode), form.file)
@@ -113,7 +111,7 @@ function readProcess(form: ReadForm | null): Given | Reply {
     version: 'process',
     filename: form.file.filename,
     text: form.file.bytes.toString('utf8'),
-    documentId: String(request['document_id'] ?? randomUUID()),
+    documentId: textOf(request['document_id']) ?? generatedId(form.file),
     replaces: request['replace_existing'] === true,
     metadata: record(request['metadata']),
     options: {
@@ -122,6 +120,13 @@ function readProcess(form: ReadForm | null): Given | Reply {
     },
     webhookUrl: String(record(webhook)['url']),
   }
+}
+
+function unfitWebhook(webhook: unknown, isNeeded: boolean): string | null {
+  if (webhook === undefined || webhook === null)
+    return isNeeded ? "Webhook configuration required for mode='ingest'" : null
+  const isFit = typeof record(webhook)['url'] === 'string'
+  return isFit ? null : 'Invalid request data: webhook_config.url'
 }
 
 function converted(mode: string, { filename, bytes }: NonNullable<ReadForm['file']>): Reply {
@@ -193,12 +198,18 @@ function ingestion(
     version,
     filename: file.filename,
     text: file.bytes.toString('utf8'),
-    documentId: typeof id === 'string' ? id : randomUUID(),
+    documentId: typeof id === 'string' ? id : generatedId(file),
     replaces: request['replace_existing'] === true,
     metadata: record(request['metadata']),
     options: pick(request, names),
     webhookUrl: typeof request['webhook_url'] === 'string' ? request['webhook_url'] : null,
   }
+}
+
+/** As the original makes one up: from the file's name and its text. */
+function generatedId({ filename, bytes }: NonNullable<ReadForm['file']>): string {
+  const digest = createHash('sha256').update(bytes).digest('hex').slice(0, 8)
+  return `${filename.replace(/[^A-Za-z0-9]/g, '_')}_${digest}`
 }
 
 /** As the original's `FileUploadHandler` has it. */
@@ -247,4 +258,8 @@ function record(value: unknown): Json {
 
 function pick(all: Json, names: readonly string[]): Json {
   return Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name)))
+}
+
+function textOf(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
 }

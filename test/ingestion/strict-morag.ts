@@ -218,7 +218,7 @@ export class StrictMorag {
     const same = this.documents.findIndex(({ text }) => digest(text) === digest(given.text))
     const known = this.documents.findIndex(({ documentId }) => documentId === given.documentId)
     if (given.replaces && known >= 0) this.documents[known] = given
-    else if (same < 0) this.documents.push(given)
+    else if (given.replaces || same < 0) this.documents.push(given)
   }
 }
 

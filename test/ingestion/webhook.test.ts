@@ -39,7 +39,7 @@ function jobFor(webhook: Partial<WebhookTarget> & { url: string }, status = 'com
       sourceType: 'file',
       mediaType: null,
       documentId: 'doc-1',
-      webhook: { authToken: null, secret: null, progress: false, ...webhook },
+      webhook: { authToken: null, secret: null, ...webhook },
       metadata: {},
       processingOptions: {},
       ingestOptions: {},
@@ -127,16 +127,23 @@ describe('a delivery', () => {
     assert.equal(result?.['remote_job_id'], job.jobId)
     assert.equal(result?.['content'], RESULT.content)
     // Segments are fetched, not sent.
-    assert.deepEqual(result?.['metadata'], { duration: 60, language: 'en' })
+    assert.deepEqual(result?.['metadata'], {
+      duration: 60,
+      language: 'en',
+      remote_processing: true,
+    })
+    const { chunks_processed, total_text_length, databases_used } = result ?? {}
+    assert.deepEqual(
+      { chunks_processed, total_text_length, databases_used },
+      { chunks_processed: null, total_text_length: RESULT.content.length, databases_used: null },
+    )
     assert.equal(data?.['job_id'], job.jobId)
     assert.equal(data?.['status'], 'completed')
   })
 
   test('carries the request’s own token and is signed with its own secret', async (t) => {
     const receiver = await startReceiver(t)
-    await deliver(
-      jobFor({ url: receiver.url, authToken: 'mine', secret: OTHER_SECRET, progress: false }),
-    )
+    await deliver(jobFor({ url: receiver.url, authToken: 'mine', secret: OTHER_SECRET }))
     const { headers, raw } = await receiver.delivery(0)
     const sent = Object.fromEntries(Object.entries(headers).map(([name, v]) => [name, String(v)]))
     new Webhook(OTHER_SECRET).verify(raw, sent)
@@ -234,7 +241,6 @@ describe('a receiver', () => {
         url: 'http://127.0.0.1:1/path?key=hush',
         authToken: 'hush',
         secret: OTHER_SECRET,
-        progress: false,
       }),
     )
     assert.match(reasonOf(tried), /could not be reached: the connection was refused/)
@@ -289,7 +295,7 @@ describe('addresses', () => {
   ]
   for (const url of inside) {
     test(`${url} is refused`, () => {
-      const target = { url, authToken: null, secret: null, progress: false }
+      const target = { url, authToken: null, secret: null }
       assert.throws(() => checkWebhook(target, STRICT), /--webhook-allow/)
     })
   }
@@ -299,8 +305,7 @@ describe('addresses', () => {
     'http://93.184.216.34/',
     'http://[2606:4700::1111]/',
   ]) {
-    test(`${url} is fine`, () =>
-      checkWebhook({ url, authToken: null, secret: null, progress: false }, STRICT))
+    test(`${url} is fine`, () => checkWebhook({ url, authToken: null, secret: null }, STRICT))
   }
 
   test('are refused that are none, of other protocols, or with credentials', () => {
@@ -311,7 +316,7 @@ describe('addresses', () => {
       'http://a:b@example.com/',
     ]) {
       assert.throws(
-        () => checkWebhook({ url, authToken: null, secret: null, progress: false }, STRICT),
+        () => checkWebhook({ url, authToken: null, secret: null }, STRICT),
         (error) => error instanceof AppError && error.code === 'invalid',
         url,
       )
@@ -326,13 +331,9 @@ describe('addresses', () => {
       'http://localhost/',
       'http://hooks.lan/',
     ])
-      checkWebhook({ url, authToken: null, secret: null, progress: false }, guard)
+      checkWebhook({ url, authToken: null, secret: null }, guard)
     assert.throws(
-      () =>
-        checkWebhook(
-          { url: 'http://192.168.0.1/', authToken: null, secret: null, progress: false },
-          guard,
-        ),
+      () => checkWebhook({ url: 'http://192.168.0.1/', authToken: null, secret: null }, guard),
       /not public/,
     )
     assert.throws(() => new AddressGuard(['what is this']), /--webhook-allow/)
@@ -369,7 +370,7 @@ describe('addresses', () => {
 })
 
 test('a job’s webhook is what its ingestion says, or the original’s options, or nothing', () => {
-  const target = { url: 'https://a.example/', authToken: null, secret: null, progress: false }
+  const target = { url: 'https://a.example/', authToken: null, secret: null }
   const of = (taskOptions: Record<string, unknown>) => webhookOf(pendingJob({ taskOptions }))
   assert.equal(of({}), null)
   assert.equal(of({ webhook_url: 7 }), null)
@@ -402,7 +403,6 @@ describe('the secret', () => {
       url: 'https://a.example/',
       authToken: null,
       secret: 'too-short',
-      progress: false,
     }
     assert.throws(() => checkWebhook(target, LOOPBACK), /24 to 64 bytes/)
   })
