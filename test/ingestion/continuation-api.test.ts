@@ -84,6 +84,8 @@ describe('a job shows', () => {
       state: 'pending',
       tries: 1,
       last_error: 'The receiver answered 500: out of order.',
+      task: null,
+      answer: null,
     })
     assert.ok(Date.parse(String(next_at)) >= Date.parse(String(last_at)) + 1_000)
   })

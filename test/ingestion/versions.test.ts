@@ -145,7 +145,7 @@ const OPTIONS: Record<Version, object> = {
 }
 
 for (const version of VERSIONS) {
-  describe(`a MoRAG server of the version '${version}'`, () => {
+  describe(`a MoRAG server of the version '${version}'`, { concurrency: true }, () => {
     test('ingests the text of the client example once, with all that was asked for', async (t) => {
       const scene = await setUp(t, version)
       const { server, running, receiver } = scene
