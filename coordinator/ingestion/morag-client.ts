@@ -57,7 +57,7 @@ export class MoragClient {
   }
 
   get url(): string {
-    return this.#url
+    return this.#http.url
   }
 
   /** Cuts what is under way. */

@@ -64,6 +64,10 @@ export class MoragHttp {
     await this.#agent.destroy()
   }
 
+  get url(): string {
+    return this.#url
+  }
+
   /** How sentences call it. */
   get name(): string {
     return `The MoRAG server at ${new URL(this.#url).host}`

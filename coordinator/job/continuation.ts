@@ -139,9 +139,7 @@ export function afterTry(
 /** The webhook waits no longer: the ingestion is over, or there is trouble with it. */
 function withoutWaiting(continuation: Continuation, now: number): Continuation {
   return change(continuation, ['webhook'], (step) =>
-    step.tries === 0 && step.nextAt !== null
-      ? { ...step, nextAt: Math.min(step.nextAt, now) }
-      : step,
+    step.tries === 0 && step.nextAt !== null && step.nextAt > now ? { ...step, nextAt: now } : step,
   )
 }
 
