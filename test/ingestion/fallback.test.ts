@@ -170,7 +170,11 @@ describe('a job that falls back to the MoRAG server', () => {
   test('has its text converted there, and goes on as any other', async (t) => {
     const server = await startServer(t)
     server.answer = { status: 200, body: { content: '# Talk', metadata: { duration: 3 } } }
-    const running = await start(t, { moragUrl: server.url, localProcessors: {} })
+    const running = await start(t, {
+      moragUrl: server.url,
+      localProcessors: {},
+      moragApi: 'process',
+    })
     const task_options = { language: 'de', webhook_secret: 'hush' }
     const jobId = await createJob(running, { task_options })
     await isCompleted(running, jobId)

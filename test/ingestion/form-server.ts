@@ -30,6 +30,8 @@ export interface FormServer {
 export async function startServer(t: Pick<TestContext, 'after'>): Promise<FormServer> {
   const scene: FormServer = { url: '', got: [], answer: { status: 200, body: { success: true } } }
   const server = createServer((request, response) => {
+    // It describes nothing, and no GET is a form.
+    if (request.method === 'GET') return void response.writeHead(404).end('{"detail":"Not Found"}')
     void formIn(request).then((got) => {
       scene.got.push(got)
       if (scene.answer === null) return

@@ -150,7 +150,12 @@ describe('a file with remote: true', () => {
 
   test('is ingested into the MoRAG server as a document with what its client said', async (t) => {
     const morag = await moragServer(t)
-    const ingestion = { ...allow, moragUrl: morag.url, moragApiKey: 'theirs' }
+    const ingestion = {
+      ...allow,
+      moragUrl: morag.url,
+      moragApi: 'process' as const,
+      moragApiKey: 'theirs',
+    }
     const running = await startRunning(t, { ingestion })
     const data = example('https://example.com/x', {
       webhook_config: null,
@@ -168,14 +173,14 @@ describe('a file with remote: true', () => {
     assert.match(String(headers['idempotency-key']), /./)
     const text = body.toString()
     assert.match(text, /filename="talk\.md"/)
-    assert.match(text, /\[00:00\] Hello\./)
+    assert.match(text, /\[00:00:00\] Hello\./)
     const request = JSON.parse(/\{"mode".*\}(?=\r\n)/.exec(text)![0]) as Record<string, unknown>
     assert.equal(request['mode'], 'ingest')
     assert.equal(request['document_id'], sent.body['job_id'])
     assert.deepEqual(request['processing_options'], { language: 'en' })
     const metadata = request['metadata'] as Record<string, unknown>
     assert.equal(metadata['course'], 'history')
-    assert.equal(metadata['remote'], false)
+    assert.equal(metadata['remote_processing'], true)
   })
 
   test('is the same job for the same Idempotency-Key', async (t) => {
