@@ -40,19 +40,32 @@ export function disagreement(texts: readonly [string, string], seconds: number):
   const { words: again } = wordErrors(texts[1], '')
   const words = Math.max(heard, again)
   const said = Math.max(words, Math.floor(seconds * LEAST_WORDS_PER_SECOND))
-  const differing = errors + repeated(wordsIn(texts[0])) + said - words
+  const differing = errors + repeated(wordsIn(texts[0]), wordsIn(texts[1])) + said - words
   return { words: said, differing: Math.min(said, differing) }
 }
 
-/** How many words end a phrase that was said twice before: people say things again, a model that invents them does not stop. */
-function repeated(words: readonly string[]): number {
+/**
+ * How many words end a phrase that was said before. What is said twice both times that it is heard was said twice: people
+ * repeat a sentence, and a model that invents one goes on and on, or repeats another.
+ */
+function repeated(words: readonly string[], again: readonly string[]): number {
+  const others = countsOf(phrasesOf(again))
   const said = new Map<string, number>()
   let count = 0
-  for (let end = PHRASE; end <= words.length; end++) {
-    const phrase = words.slice(end - PHRASE, end).join(' ')
+  for (const phrase of phrasesOf(words)) {
     const before = said.get(phrase) ?? 0
-    if (before >= 2) count++
+    if (before >= 2 || (before === 1 && (others.get(phrase) ?? 0) < 2)) count++
     said.set(phrase, before + 1)
   }
   return count
+}
+
+function phrasesOf(words: readonly string[]): string[] {
+  return words.slice(PHRASE - 1).map((_, at) => words.slice(at, at + PHRASE).join(' '))
+}
+
+function countsOf(phrases: readonly string[]): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const phrase of phrases) counts.set(phrase, (counts.get(phrase) ?? 0) + 1)
+  return counts
 }
