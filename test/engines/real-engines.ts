@@ -2,6 +2,9 @@ import { addSettings } from '../../shared/setting-table.ts'
 import { CONVERSION } from '../../agent/settings/conversion-table.ts'
 import path from 'node:path'
 import { Command } from 'commander'
+import { FIRST } from '../../agent/models/catalogue.ts'
+import { ensureModel } from '../../agent/models/models.ts'
+import { modelsDir } from '../../agent/paths.ts'
 import { mediaSettings, type MediaSettings } from '../../agent/settings/media-settings.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
 
@@ -17,6 +20,9 @@ export interface RealEngine {
 
 /** The engines that run for real, got ready where they are not. */
 export async function realEngines(): Promise<RealEngine[]> {
+  // They run offline, with the VAD and the ffmpeg that come along.
+  const first = { dir: modelsDir(), signal: new AbortController().signal }
+  for (const { name } of FIRST) await ensureModel(name, first)
   const paths = await prepareEngines(['whisper-cpp', 'weights', 'ggml', 'ctranslate2'])
   const { whisperCli, whisperServer, ggmlModel, ct2Model, ctranslate2Program } = paths
   const server = [whisperServer, '-m', ggmlModel].map((part) => `'${part}'`).join(' ')
