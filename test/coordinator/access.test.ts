@@ -434,10 +434,15 @@ describe('a one-time token', () => {
     const answers = await Promise.all(Array.from({ length: 20 }, async () => register(once)))
     const won = answers.filter(({ status }) => status === 200)
     assert.equal(won.length, 1)
-    assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200, 401]))
+    // Ten that come too late slow their address down.
+    const late = answers.filter((one) => one !== won[0]).map(({ status }) => status)
+    assert.ok(
+      late.every((status) => status === 401 || status === 429),
+      String(late),
+    )
     const { token, ...rest } = won[0]!.body
     assert.deepEqual(rest, { name: 'gpu-9', role: 'worker', types: ['audio'] })
-    assert.equal((await register(once, 'gpu-10')).status, 401)
+    assert.ok([401, 429].includes((await register(once, 'gpu-10')).status))
     assert.equal(tokens.holderOf(String(token))?.name, 'gpu-9')
     assert.deepEqual(
       tokens.all().map(({ role, usedAt }) => [role, usedAt !== null]),
