@@ -31,7 +31,7 @@ export interface Equipment {
  * Puts together what does the jobs of the content types to take: an engine only where there is speech among them that no
  * converter is for.
  * @param tell sentences for people: what is fetched, what is missing.
- * @throws {AppError} as {@link openKit} and {@link Converters.open}.
+ * @throws {AppError} as {@link openToolchain} and {@link Converters.open}.
  */
 export async function openEquipment(
   { contentTypes, converters: settings, media }: StartSettings,

@@ -23,7 +23,7 @@ export class SettledCompute {
   /**
    * Does something with as much as fits into the slot's memory, from where that was found out.
    * @returns `warnings`: a sentence for each step down from the usual effort.
-   * @throws as `withLadder`.
+   * @throws as `withMemoryFallback`.
    */
   async run<T>(
     slot: Slot,

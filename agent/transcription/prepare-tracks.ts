@@ -41,7 +41,7 @@ type TracksRequest = Omit<PrepareAudioRequest, 'track' | 'checkpoint' | 'warn'> 
  * Hears the track that works and holds speech. Of several some is decoded first; one in which nobody speaks after all, or
  * that cannot be decoded, is followed by the next.
  * @returns null when no track has sound.
- * @throws {AppError} as `hear`.
+ * @throws {AppError} as `prepareAudio`.
  */
 export async function prepareTracks(
   parts: PipelineParts,

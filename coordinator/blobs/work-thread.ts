@@ -137,7 +137,7 @@ export class WorkThread {
 /** Starts the script: JavaScript when built; TypeScript in a checkout, which a thread has to be told how to read. */
 function startWorker(resourceLimits: ResourceLimits): Worker {
   if (!import.meta.url.endsWith('.ts'))
-    return new Worker(new URL('../blobs/thread-script.js', import.meta.url), { resourceLimits })
+    return new Worker(new URL('./thread-script.js', import.meta.url), { resourceLimits })
   const script = new URL('./thread-script.ts', import.meta.url).href
   const code = `import(${JSON.stringify(import.meta.resolve('tsx/esm/api'))})
     .then(({ register }) => { register(); return import(${JSON.stringify(script)}) })`

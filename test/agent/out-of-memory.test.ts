@@ -131,7 +131,7 @@ describe('nextSmaller', () => {
   }
 })
 
-describe('withLadder', () => {
+describe('withMemoryFallback', () => {
   const outOfMemory = new AppError('gpu_out_of_memory', 'no memory left')
 
   it('goes down until there is enough memory, and tells each step', async () => {
