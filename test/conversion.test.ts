@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { before, describe, test } from 'node:test'
@@ -7,6 +6,7 @@ import { wordErrors } from '../agent/wer.ts'
 import { startCoordinator, type Running, type RunningCoordinator } from '../scripts/processes.ts'
 import { CLIPS, ffmpeg } from './agent/fixtures.ts'
 import { startAgent, TestClient, type Result } from './conversion-set-up.ts'
+import { seededBytes } from './shared/seeded-random.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
 function textOf({ metadata }: Result): string {
@@ -48,7 +48,7 @@ describe('a coordinator and an agent', () => {
 
   test('fail a file of random bytes at once, as invalid media', async () => {
     const file = path.join(folder, 'noise.mp3')
-    await writeFile(file, randomBytes(200_000))
+    await writeFile(file, seededBytes(1, 200_000))
     const job = await client.ended(await client.upload(file, 'audio'))
     assert.deepEqual(
       [job.status, job.error_code, job.attempts.length],

@@ -18,12 +18,17 @@ const REFUSALS: [RegExp, ErrorCode][] = [
 
 /** ffmpeg's names of what it takes for pictures, texts and lists. */
 const NO_MEDIA =
-  /_pipe$|^(image2|tty|gif|apng|ico|bin|xbin|adf|idf|hls|dash|concat\w*|sdp|srt|ass|webvtt|svg\w*)$/
+  /_pipe$|^(image2|tty|gif|apng|ico|bin|xbin|adf|idf|hls|dash|concat\w*|sdp|srt|ass|webvtt|lrc|svg\w*)$/
 
 /**
  * What a tool's failure means for the job. Says nothing of where the file lies here: the sentence goes to whoever sent it.
+ * @param isUnsure the tool guessed the format with a low score: any file that begins with `[` may be lyrics (LRC).
  */
-export async function refusal(file: string, result: ToolResult): Promise<AppError> {
+export async function refusal(
+  file: string,
+  result: ToolResult,
+  { isUnsure = false } = {},
+): Promise<AppError> {
   if (result.limit !== null) return beyond(result.limit)
   const printed = result.stderrTail
   const last = (printed.trim().split('\n').at(-1) ?? '')
@@ -43,7 +48,7 @@ export async function refusal(file: string, result: ToolResult): Promise<AppErro
     case 'no_audio':
       return noSound()
     case 'invalid_media':
-      return await unreadable(file, printed, why)
+      return await unreadable(file, { printed, why, isUnsure })
     case 'unsupported_media':
       if (isTooMany(printed)) {
         return new AppError(code, 'The file has more tracks than are read (1000).')
@@ -58,14 +63,18 @@ export async function refusal(file: string, result: ToolResult): Promise<AppErro
 }
 
 /** What a file is that ffmpeg does not read. */
-async function unreadable(file: string, printed: string, why: string): Promise<AppError> {
+async function unreadable(
+  file: string,
+  { printed, why, isUnsure }: { printed: string; why: string; isUnsure: boolean },
+): Promise<AppError> {
   const kind = await kindOf(file)
   const format = /\[(\w+) @[^\]]*\] Format not on whitelist/.exec(printed)?.[1]
   const isMedia = kind === null || kind.startsWith('of type')
-  if (format !== undefined && isMedia && !NO_MEDIA.test(format)) return notRead(format)
+  if (format !== undefined && isMedia && !isUnsure && !NO_MEDIA.test(format)) return notRead(format)
+  const reason = format === undefined ? why : 'no audio or video format fits its content'
   const text =
     kind === null
-      ? `The file is not readable as audio or video: ${why}.`
+      ? `The file is not readable as audio or video: ${reason}.`
       : `The file is ${kind}, not audio or video: nothing of it is read.`
   return new AppError('invalid_media', text)
 }

@@ -55,6 +55,7 @@ async function look(
 ): Promise<MediaInfo> {
   const show = ['-show_entries', PROBED, '-of', 'json']
   let isGuess = false
+  let isUnsure = false
   const result = await runTool(tools, {
     tool: 'ffprobe',
     args: ['-v', 'level+warning', ...SAFE, ...opening, ...show, `file:${file}`],
@@ -65,10 +66,12 @@ async function look(
     tailBytes: MAX_PROBE_BYTES,
     onLog(line) {
       isGuess ||= line.includes('Estimating duration from bitrate')
+      isUnsure ||= line.includes('detected only with low score')
     },
   })
   // Newer ones go on with the first thousand tracks.
-  if (result.exitCode !== 0 || isTooMany(result.stderrTail)) throw await refusal(file, result)
+  if (result.exitCode !== 0 || isTooMany(result.stderrTail))
+    throw await refusal(file, result, { isUnsure })
   if (Buffer.byteLength(result.stdoutTail) >= MAX_PROBE_BYTES) {
     const text = 'The file has more tracks, chapters and titles than any recording needs.'
     throw new AppError('unsupported_media', text)

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { chmod, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
@@ -20,6 +19,7 @@ import {
   testTools,
   VIDEO,
 } from './fixtures.ts'
+import { seededBytes } from '../shared/seeded-random.ts'
 
 const folder = tempFolder()
 const tools = await testTools()
@@ -158,7 +158,7 @@ describe('probe', () => {
   for (const extension of ['mp3', 'wav', 'mp4', 'aac', 'ts', 'flac', 'ac3', 'bin']) {
     it(`or decode calls random bytes named .${extension} invalid_media`, async () => {
       for (const size of [3_000, 200_000]) {
-        const noise = await file(`noise.${extension}`, randomBytes(size))
+        const noise = await file(`noise.${extension}`, seededBytes(size, size))
         await assert.rejects(async () => {
           await probe(tools, noise, { signal })
           await decode(tools, noise, 0, at('noise.wav'), quiet)
@@ -166,6 +166,24 @@ describe('probe', () => {
       }
     })
   }
+
+  it('takes neither random bytes that begin as lyrics do nor lyrics for a format to convert', async () => {
+    // ffmpeg guesses LRC with a score of 5 of 100 wherever the first byte is `[`.
+    const guessed = Buffer.concat([Buffer.from('['), seededBytes(1, 3_000)])
+    const lyrics = '[ti:Song]\n[00:12.00]First line\n[00:17.20]Second line\n'
+    const utf16 = Buffer.from(`\ufeff${lyrics}`, 'utf16le')
+    for (const [name, content, said] of [
+      ['noise.ac3', guessed, /not readable as audio or video: no audio or video format fits/],
+      ['song.lrc', lyrics, /^The file is a text, not audio or video/],
+      ['song16.lrc', utf16, /not audio or video|not readable as audio or video/],
+    ] as const) {
+      await assert.rejects(
+        probe(tools, await file(name, content), { signal }),
+        { code: 'invalid_media', message: said },
+        name,
+      )
+    }
+  })
 
   it('calls an empty file invalid_media and a missing one source_missing', async () => {
     await assert.rejects(

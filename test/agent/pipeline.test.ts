@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
@@ -24,6 +24,7 @@ import {
   testTools,
   VIDEO,
 } from './fixtures.ts'
+import { seededBytes } from '../shared/seeded-random.ts'
 
 const folder = tempFolder()
 const workDir = path.join(folder, 'work')
@@ -246,7 +247,7 @@ describe('convert', () => {
 
   it('fails random bytes as invalid_media and leaves nothing', async () => {
     for (const name of ['noise.mp3', 'noise.mp4', 'noise']) {
-      await writeFile(at(name), randomBytes(100_000))
+      await writeFile(at(name), seededBytes(1, 100_000))
       await assert.rejects(convert(at(name), 'audio'), (error: AppError) => {
         assert.equal(error.code, 'invalid_media')
         assert.ok(!error.message.includes(folder), 'no local path in what is sent on')

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import type { ServerResponse } from 'node:http'
 import path from 'node:path'
@@ -13,6 +13,7 @@ import { Outbox } from '../../agent/client/outbox.ts'
 import { Refusal } from '../../agent/client/retry.ts'
 import { clientOf, json, startServer, type Seen } from '../agent/fake-server.ts'
 import { newFolder } from '../agent/worker-scene.ts'
+import { seededBytes } from '../shared/seeded-random.ts'
 import { engineFlags } from './held-programs.ts'
 import type { Passing, Said } from './proxy.ts'
 import { makeRecording, PATIENCE_MS, Scene, skip } from './scene.ts'
@@ -110,7 +111,7 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
   })
 
   it('on a download goes on, and writes nothing of it into the file', async (t) => {
-    const bytes = randomBytes(100_000)
+    const bytes = seededBytes(1, 100_000)
     const { server, client } = await badThenGood(t, (_, response) =>
       response.writeHead(200, { etag: '"1"', 'content-length': bytes.length }).end(bytes),
     )

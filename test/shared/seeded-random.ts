@@ -9,6 +9,12 @@ export function seededRandom(seed: number): () => number {
   }
 }
 
+/** Bytes that no format fits, the same for the same seed: truly random ones look like some format once in a hundred runs. */
+export function seededBytes(seed: number, size: number): Buffer {
+  const random = seededRandom(seed)
+  return Buffer.from(Uint8Array.from({ length: size }, () => random() * 256))
+}
+
 /** One of these. */
 export function pick<T>(random: () => number, from: readonly T[]): T {
   return from[Math.floor(random() * from.length)]!
