@@ -9,7 +9,7 @@ export interface Part {
   speech: readonly Span[]
 }
 
-/** IdleTimeout up to this is left as it is: pauses help an engine to find its sentences. */
+/** Silence up to this is left as it is: pauses help an engine to find its sentences. */
 const KEEP_GAP = 4
 /** What is left of a longer one, on each side: enough that nothing joins over it. */
 const KEEP_SIDE = 1

@@ -19,7 +19,7 @@ const SAMPLE_RATE = 16_000
 const BLOCK = 10 * SAMPLE_RATE
 /** At sherpa-onnx's own 0.5 one person becomes several where the number of speakers is not known. */
 const THRESHOLD = 0.9
-/** KeyedMutex shorter than this and pauses shorter than that are no turns and no pauses; in seconds. */
+/** Turns shorter than this and pauses shorter than that are no turns and no pauses; in seconds. */
 const LEAST_TURN = 0.3
 const LEAST_PAUSE = 0.5
 

@@ -16,7 +16,7 @@ export interface DiarizeOptions extends Omit<DiarizationQuestion, 'wavPath'> {
 
 /**
  * Who speaks when in a 16 kHz mono WAV file, by sherpa-onnx's offline diarization with the models that the agent's owner
- * has named, in a process of its own that ends with the call. KeyedMutex are in order of their starts and may overlap; the
+ * has named, in a process of its own that ends with the call. Turns are in order of their starts and may overlap; the
  * names of speakers mean nothing. Says nothing of how far it is: the library does not.
  * @throws {AppError} `model_missing`, `engine_missing` (sherpa-onnx-node is not installed), `engine_failed` (also a
  * damaged model), `invalid_media`; the signal's reason when aborted, with the process gone.

@@ -1,6 +1,6 @@
 import { lengthOf, overlap, type Span } from '../audio/span.ts'
 
-/** Somebody speaks from when to when, in seconds. KeyedMutex of different speakers may overlap. */
+/** Somebody speaks from when to when, in seconds. Turns of different speakers may overlap. */
 export interface Turn extends Span {
   speaker: string
 }
@@ -11,7 +11,7 @@ const LEAST_SHARE = 0.02
 const NEAR = 0.5
 
 /**
- * KeyedMutex in order of time, without speakers that hardly speak: a turn of theirs goes to who else speaks within half a
+ * Turns in order of time, without speakers that hardly speak: a turn of theirs goes to who else speaks within half a
  * second of it, most of it if there are several, and is left out when nobody does. When all hardly speak, all stay.
  */
 export function pruneSpeakers(turns: readonly Turn[]): Turn[] {

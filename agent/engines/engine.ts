@@ -16,7 +16,7 @@ export interface EngineInfo {
 export interface EngineAbilities {
   /** ISO 639-1 codes of what it understands; null: Whisper's hundred languages. */
   languages: readonly string[] | null
-  /** KeyedMutex speech of any language into English text. */
+  /** Translates speech of any language into English text. */
   translate: boolean
   /** Gives the time of each word. */
   words: boolean

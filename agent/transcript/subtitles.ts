@@ -30,7 +30,7 @@ export async function readSubtitles(
   if (subtitles === null && media.chapters.length === 0) {
     throw new AppError(
       'no_audio',
-      `'${printable(filename)}' has nothing to prepareAudio: no audio track, subtitles or chapters.`,
+      `'${printable(filename)}' has nothing to transcribe: no audio track, subtitles or chapters.`,
     )
   }
   const segments =

@@ -111,7 +111,7 @@ export class JobDispatcher {
     if (jobId !== null) waiter.resolve(jobId)
   }
 
-  /** JobDispatcher what has become available since the last look; before every take, which would open it unseen. */
+  /** Offers what has become available since the last look; before every take, which would open it unseen. */
   #open(now: number): void {
     for (const { jobId } of this.#jobs.queue.open(now)) {
       const job = this.#jobs.find(jobId)

@@ -58,7 +58,7 @@ function plan(setup: PythonSetup, request: PlanRequest): Plan {
   const args = [wavPath, ...commonOptions(setup, request), ...hotwordOptions(request)]
   // A model that goes on from its own text keeps repeating itself once it has begun to.
   args.push('--condition_on_previous_text', 'False')
-  // IdleTimeout is cut out already where it is long, and what is left has to keep its times.
+  // Long silence is cut out already where it is long, and what is left has to keep its times.
   args.push('--vad_filter', 'False')
   if (batch !== null) args.push('--batched', 'True', '--batch_size', String(batch))
   if (options.words) {

@@ -161,14 +161,14 @@ export class WhisperServerEngine implements Engine {
     const lines: string[] = []
     const url = `http://127.0.0.1:${resident.port}/inference`
     const { durationSeconds, wavPath } = piece
-    const prepareAudio = (line: string): void => {
+    const onStderr = (line: string): void => {
       lines.push(line)
       onLine(line)
     }
     const answer = await askResident(
       resident,
       { signal, durationSeconds },
-      prepareAudio,
+      onStderr,
       async (until) => await postAudio(url, wavPath, fields, { signal: until }),
     )
     // What it printed before it answered is in the pipe by now, and is read in the next turns.
