@@ -80,7 +80,7 @@ export function warningsOf(found: Found): string[] {
       subtitles === null
         ? 'only its chapters are given'
         : `the text is its subtitle track ${trackName(subtitles)}`
-    warnings.push(`The file has no audio track to transcribe: ${text}.`)
+    warnings.push(`The file has no sound to transcribe: ${text}.`)
     return warnings
   }
   const claimed = Math.min(media.durationSeconds, track.durationSeconds ?? Infinity)
