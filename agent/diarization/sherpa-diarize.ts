@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import type { DiarizationQuestion } from './diarization.ts'
-import { SILENT_MS } from '../process/idle-timeout.ts'
+import { IDLE_MS } from '../process/idle-timeout.ts'
 import { readWavHeader } from '../audio/wav.ts'
 import { askOnce, scriptBeside } from '../process/forked-child.ts'
 import { isReadable } from '../audio/model-file.ts'
@@ -32,8 +32,8 @@ export async function diarize(
   const question: ToSpeechChild = { type: 'speakers', wavPath, ...models, min, max }
   const script = scriptBeside(import.meta.url, '../sherpa-child')
   const { durationSeconds } = await readWavHeader(wavPath)
-  const silentMs = SILENT_MS + durationSeconds * SLOWEST * 1000
-  return await askOnce<Turn[]>(script, 'the diarization', question, { signal, silentMs })
+  const idleMs = IDLE_MS + durationSeconds * SLOWEST * 1000
+  return await askOnce<Turn[]>(script, 'the diarization', question, { signal, idleMs })
 }
 
 async function check(modelFile: string, setting: string): Promise<void> {

@@ -17,9 +17,8 @@ import type {
   SpeechOptions,
   TranscribeRequest,
 } from './engine.ts'
-import { withMemoryFallback, type Allowed, type ComputeConfig } from './out-of-memory.ts'
-import { SettledCompute } from './settled-compute.ts'
-import { IdleTimeout, SILENT_MS } from '../process/idle-timeout.ts'
+import { MemoryFallback, type ComputeConfig } from './out-of-memory.ts'
+import { IdleTimeout, IDLE_MS } from '../process/idle-timeout.ts'
 
 /** An engine of one process per piece of audio. */
 export class CliEngine implements Engine {
@@ -27,58 +26,59 @@ export class CliEngine implements Engine {
   readonly abilities: EngineAbilities
   readonly #program: CliProgram
   readonly #settings: EngineSettings
-  readonly #effort: ComputeConfig
   readonly #models: readonly string[]
-  readonly #silentMs: number
-  readonly #settled = new SettledCompute()
-  /** Absent where the program cannot tell, or does so as well while it transcribes. */
+  readonly #idleMs: number
+  readonly #fallback: MemoryFallback
   readonly detect?: (
     pieces: readonly AudioPiece[],
     model?: string | null,
   ) => Promise<(Detected | null)[]>
   #closing = new AbortController()
 
-  /** @param models what the ladder may fall back to. */
+  /** @param models what the out-of-memory fallback may choose from. */
   constructor(
     program: CliProgram,
     settings: EngineSettings,
     info: EngineInfo,
     models: readonly string[],
-    { silentMs = SILENT_MS }: { silentMs?: number } = {},
+    { idleMs = IDLE_MS }: { idleMs?: number } = {},
   ) {
-    this.#silentMs = silentMs
+    this.#idleMs = idleMs
     this.#program = program
     this.#settings = settings
     this.info = info
     this.abilities = program.abilities
     this.#models = models
-    this.#effort = {
-      batchSize: settings.batchSize,
-      computeType: settings.computeType,
-      model: info.model,
-      device: settings.device.kind === 'cpu' ? 'cpu' : 'gpu',
-    }
+    const { batchSize, computeType } = settings
+    const device = settings.device.kind === 'cpu' ? 'cpu' : 'gpu'
+    this.#fallback = new MemoryFallback(
+      { batchSize, computeType, model: info.model, device },
+      { ...settings.onOutOfMemory, models, computeTypes: program.computeTypes ?? true },
+    )
     const { detection } = program
     if (detection !== undefined) {
       this.detect = (pieces, model = null) => this.#detect(detection, pieces, model)
     }
   }
 
-  /** There is nothing to keep ready: each piece has a process of its own. */
   async prepare(_slot: Slot, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { options, signal, slot } = request
-    const { result, warnings } = await this.#settled.run(
-      slot,
-      this.#usual(options.model),
-      this.#allowed(options.task === 'translate'),
+    const { model } = options
+    // Whisper's turbo models do not translate.
+    const models =
+      options.task === 'translate'
+        ? this.#models.filter((name) => !name.includes('turbo'))
+        : this.#models
+    const { result, warnings } = await this.#fallback.run(
+      { slot, model, models },
       async (compute) => {
         signal.throwIfAborted()
+        // Emptied: the output of an earlier try must not be taken for this one's.
         const workDir = path.join(request.workDir, 'out')
-        // What an earlier try left behind is not to be taken for this one's.
         await rm(workDir, { recursive: true, force: true })
         await mkdir(workDir, { recursive: true })
         const planned = { ...request, workDir, slot: placeOf(slot, compute), compute }
@@ -99,11 +99,8 @@ export class CliEngine implements Engine {
     if (first === undefined) return []
     const { slot, signal } = first
     const wavPaths = pieces.map(({ wavPath }) => wavPath)
-    const { compute: settled } = this.#settled.from(slot, this.#usual(model))
-    return await withMemoryFallback(
-      // A language is told without batches: less memory would not be asked for with smaller ones.
-      { ...settled, batchSize: null },
-      this.#allowed(false),
+    const { result } = await this.#fallback.run(
+      { slot, model, unbatched: true },
       async (compute) => {
         signal.throwIfAborted()
         const place = { ...first, slot: placeOf(slot, compute) }
@@ -111,25 +108,12 @@ export class CliEngine implements Engine {
         const { outcome } = await this.#run(detection.plan(request, wavPaths), place)
         return detection.parse(outcome, wavPaths)
       },
-      () => undefined,
     )
-  }
-
-  #usual(model: string | null): ComputeConfig {
-    return { ...this.#effort, model: model ?? this.#effort.model }
-  }
-
-  #allowed(translates: boolean): Allowed {
-    return {
-      ...this.#settings.onOutOfMemory,
-      // Whisper's turbo models do not translate.
-      models: this.#models.filter((model) => !translates || !model.includes('turbo')),
-      computeTypes: this.#program.computeTypes ?? true,
-    }
+    return result
   }
 
   plans(options: SpeechOptions, workDir: string): CommandLine[] {
-    const compute = this.#usual(options.model)
+    const compute = this.#fallback.usual(options.model)
     const slot = { index: 0, gpu: this.#settings.device.kind === 'cpu' ? null : '0' }
     const wavPath = path.join(workDir, 'piece.wav')
     const request = { wavPath, durationSeconds: 60, workDir, slot, options, compute, again: false }
@@ -147,23 +131,23 @@ export class CliEngine implements Engine {
     { slot, signal, durationSeconds }: AudioPiece,
     onLine?: (line: string, stream: 'stdout' | 'stderr') => void,
   ): Promise<{ outcome: Outcome; output: Buffer }> {
-    const silent = new IdleTimeout(
-      this.#silentMs + durationSeconds * 1000,
+    const idle = new IdleTimeout(
+      this.#idleMs + durationSeconds * 1000,
       `The engine ${this.#program.name}`,
     )
     let result
     try {
       result = await runChild(plan.file, plan.args, {
-        signal: AbortSignal.any([signal, this.#closing.signal, silent.signal]),
+        signal: AbortSignal.any([signal, this.#closing.signal, idle.signal]),
         env: childEnv({ ...slotEnv(slot), ...plan.env }),
         onLine: (line, stream) => {
-          silent.broken()
+          idle.reset()
           onLine?.(line, stream)
         },
         ...(plan.output === null ? { tailBytes: MAX_OUTPUT } : {}),
       })
     } finally {
-      silent.end()
+      idle.end()
     }
     const outcome: Outcome = {
       exitCode: result.exitCode,
@@ -176,7 +160,7 @@ export class CliEngine implements Engine {
     return { outcome, output: await this.#outputOf(plan, outcome) }
   }
 
-  /** Makes of a program's lines how far it is. */
+  /** Reports the progress that a program prints. */
   #progress(
     planned: PlanRequest,
     request: TranscribeRequest,
@@ -211,10 +195,9 @@ export class CliEngine implements Engine {
   }
 }
 
-/** A transcript of a piece is some megabytes at the very most. */
+/** A piece's transcript takes megabytes at most. */
 const MAX_OUTPUT = 256 * 1024 * 1024
 
-/** What a language is told with. */
 const DETECTING: SpeechOptions = {
   language: null,
   task: 'transcribe',

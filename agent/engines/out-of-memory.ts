@@ -1,9 +1,10 @@
 import { AppError } from '../../shared/errors.ts'
+import type { Slot } from '../gpu/slots.ts'
 import { nextSmaller } from './model-size.ts'
 
-/** What of a recognition decides how much memory it needs. */
+/** What decides how much memory a recognition needs. */
 export interface ComputeConfig {
-  /** Null where the engine has no batches, or a size of its own. */
+  /** Null where the engine has no batches, or chooses their size. */
   batchSize: number | null
   /** Null: the engine's own choice. */
   computeType: string | null
@@ -11,28 +12,28 @@ export interface ComputeConfig {
   device: 'gpu' | 'cpu'
 }
 
-/** How far down it may go. */
+/** Which steps down are allowed. */
 export interface Allowed {
   smallerModel: boolean
   cpu: boolean
-  /** The models that are there and can do the job: no other is chosen. */
+  /** The models to choose a smaller one from: present, and able to do the job. */
   models: readonly string[]
-  /** Whether the engine can be told how to compute; default: yes. */
+  /** Whether the engine takes a compute type; default: yes. */
   computeTypes?: boolean
 }
 
 /** One step down. */
 export interface Step {
   compute: ComputeConfig
-  /** A sentence for people: what was done. */
+  /** A sentence for people. */
   note: string
 }
 
-/** What takes more memory than int8_float16. */
+/** Compute types that take more memory than int8_float16. */
 const LARGER = new Set(['default', 'auto', 'float32', 'float16', 'bfloat16', 'int8_float32'])
 
 /**
- * What to try after the GPU was out of memory: half the batch, then smaller numbers, then the next smaller model, then
+ * What to try after the GPU was out of memory: half the batch, then lower precision, then the next smaller model, then
  * the CPU. Null when nothing is left.
  */
 export function nextStep(compute: ComputeConfig, allowed: Allowed): Step | null {
@@ -58,25 +59,90 @@ export function nextStep(compute: ComputeConfig, allowed: Allowed): Step | null 
   return step({ device: 'cpu', computeType: computeTypes ? 'int8' : computeType }, 'on the CPU')
 }
 
+/** How long a step down is kept: whatever else used the GPU may be gone by then. */
+const KEPT_MS = 30 * 60_000
+
+interface Settled {
+  compute: ComputeConfig
+  notes: readonly string[]
+  until: number
+}
+
+/** What to run, where it differs from the usual. */
+export interface FallbackRequest {
+  slot: Slot
+  /** Default: the usual one. */
+  model?: string | null
+  /** Without batches: fewer of them would not help. The outcome is not remembered. */
+  unbatched?: boolean
+  /** The models that can do this job; default: all that are allowed. */
+  models?: readonly string[]
+}
+
 /**
- * Tries until there is enough memory, one step down at a time. `onStep` hears of each step before it is tried.
- * @throws what the last try threw; anything but `gpu_out_of_memory` at once.
+ * Repeats an attempt with less and less until it fits into the GPU's memory. What fitted on a slot is where its next
+ * attempt begins, so that a loaded model is not replaced by one that does not fit.
  */
-export async function withMemoryFallback<T>(
-  compute: ComputeConfig,
-  allowed: Allowed,
-  attempt: (compute: ComputeConfig) => Promise<T>,
-  onStep: (note: string) => void,
-): Promise<T> {
-  for (let now = compute; ;) {
-    try {
-      return await attempt(now)
-    } catch (error) {
-      if (!(error instanceof AppError) || error.code !== 'gpu_out_of_memory') throw error
-      const step = nextStep(now, allowed)
-      if (step === null) throw error
-      onStep(step.note)
-      now = step.compute
+export class MemoryFallback {
+  readonly #usual: ComputeConfig
+  readonly #allowed: Allowed
+  readonly #now: () => number
+  readonly #settled = new Map<string, Settled>()
+
+  /** @param now a monotonic clock, in milliseconds. */
+  constructor(usual: ComputeConfig, allowed: Allowed, now = (): number => performance.now()) {
+    this.#usual = usual
+    this.#allowed = allowed
+    this.#now = now
+  }
+
+  usual(model: string | null = null): ComputeConfig {
+    return { ...this.#usual, model: model ?? this.#usual.model }
+  }
+
+  /**
+   * @returns `warnings`: a sentence for each step down from the usual.
+   * @throws the attempt's error: `gpu_out_of_memory` when no step is left, any other at once.
+   */
+  async run<T>(
+    { slot, model = null, unbatched = false, models = this.#allowed.models }: FallbackRequest,
+    attempt: (compute: ComputeConfig) => Promise<T>,
+  ): Promise<{ result: T; warnings: string[] }> {
+    const usual = this.usual(model)
+    const key = JSON.stringify([slot.index, usual])
+    const settled = this.#settledAt(key)
+    const warnings = [...(settled?.notes ?? [])]
+    let compute = settled?.compute ?? usual
+    if (unbatched) compute = { ...compute, batchSize: null }
+    for (;;) {
+      try {
+        const result = await attempt(compute)
+        if (!unbatched) this.#remember(key, compute, compute === usual ? null : warnings)
+        return { result, warnings }
+      } catch (error) {
+        if (!(error instanceof AppError) || error.code !== 'gpu_out_of_memory') throw error
+        const step = nextStep(compute, { ...this.#allowed, models })
+        if (step === null) throw error
+        warnings.push(step.note)
+        compute = step.compute
+      }
+    }
+  }
+
+  forget(): void {
+    this.#settled.clear()
+  }
+
+  #settledAt(key: string): Settled | undefined {
+    const settled = this.#settled.get(key)
+    return settled === undefined || settled.until <= this.#now() ? undefined : settled
+  }
+
+  /** @param notes null: the usual fitted. */
+  #remember(key: string, compute: ComputeConfig, notes: readonly string[] | null): void {
+    if (notes === null) this.#settled.delete(key)
+    else if (compute !== this.#settled.get(key)?.compute) {
+      this.#settled.set(key, { compute, notes: [...notes], until: this.#now() + KEPT_MS })
     }
   }
 }

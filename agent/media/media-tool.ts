@@ -2,7 +2,7 @@ import { availableParallelism, constants } from 'node:os'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { runChild, Tail, type ChildOptions, type ChildResult } from '../process/run-child.ts'
-import { IdleTimeout, SILENT_MS } from '../process/idle-timeout.ts'
+import { IdleTimeout, IDLE_MS } from '../process/idle-timeout.ts'
 import { findLimiter, limited, type ChildLimits } from './child-limits.ts'
 import { toolEnv } from './media-env.ts'
 import { lockedIn, type MediaTools } from './sandbox.ts'
@@ -57,14 +57,14 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   const locked = sandbox === null ? bare : await lockedIn(sandbox, bare, { files: [file], folder })
   const command = limited(locked, limits, findLimiter())
   const from = performance.now()
-  const silent = new IdleTimeout(SILENT_MS + limits.cpuSeconds * 1000, tool)
+  const idle = new IdleTimeout(IDLE_MS + limits.cpuSeconds * 1000, tool)
   const printed = await runChild(command.file, command.args, {
-    signal: AbortSignal.any([signal, silent.signal]),
+    signal: AbortSignal.any([signal, idle.signal]),
     env: toolEnv(),
-    ...(onLine === undefined ? {} : { onLine: silent.breaking(onLine) }),
-    ...(onData === undefined ? {} : { onData: silent.breaking(onData) }),
+    ...(onLine === undefined ? {} : { onLine: idle.resetting(onLine) }),
+    ...(onData === undefined ? {} : { onData: idle.resetting(onData) }),
     ...(tailBytes === undefined ? {} : { tailBytes }),
-  }).finally(() => silent.end())
+  }).finally(() => idle.end())
   const result = onLog === undefined ? printed : { ...printed, stderrTail: errors.text() }
   const wrapper = /^(?:prlimit|bwrap): .*/m.exec(result.stderrTail)
   if (result.exitCode !== 0 && wrapper !== null) {

@@ -6,7 +6,7 @@ import { holdGroup, signalGroup } from '../../shared/process-group.ts'
 import { oneLine } from '../../shared/render.ts'
 import { Tail } from './run-child.ts'
 import { childEnv } from '../../shared/child-env.ts'
-import { IdleTimeout, SILENT_MS } from './idle-timeout.ts'
+import { IdleTimeout, IDLE_MS } from './idle-timeout.ts'
 
 /** What a forked script says, by IPC (see answer-parent.ts). */
 export type FromChild =
@@ -19,7 +19,7 @@ export interface AskOptions {
   /** Seconds of the recording that are done. */
   onProgress?: ((seconds: number) => void) | undefined
   /** How long it may say nothing. */
-  silentMs?: number
+  idleMs?: number
 }
 
 /**
@@ -67,15 +67,15 @@ export class ForkedChild {
    * process is gone after each of them.
    */
   async ask<Answer>(question: object, options: AskOptions): Promise<Answer> {
-    const { onProgress, silentMs = SILENT_MS } = options
-    const silent = new IdleTimeout(silentMs, sentence(this.#name))
-    const signal = AbortSignal.any([options.signal, silent.signal])
+    const { onProgress, idleMs = IDLE_MS } = options
+    const idle = new IdleTimeout(idleMs, sentence(this.#name))
+    const signal = AbortSignal.any([options.signal, idle.signal])
     let listen = (_message: unknown): void => undefined
     const heard = new Promise<FromChild>((resolve, reject) => {
       listen = (message) => {
         const said = message as FromChild
         if (said.type !== 'progress') return resolve(said)
-        silent.broken()
+        idle.reset()
         try {
           onProgress?.(said.seconds)
         } catch (error) {
@@ -102,7 +102,7 @@ export class ForkedChild {
       await this.kill()
       throw error
     } finally {
-      silent.end()
+      idle.end()
       signal.removeEventListener('abort', stop)
       this.#child.off('message', listen)
     }

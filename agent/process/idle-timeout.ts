@@ -2,21 +2,21 @@ import { AppError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { expectQuiet, type Expected } from '../progress/expected-silence.ts'
 
-/** Nothing printed for so long, beside a silent minute for each minute of audio: it hangs. */
-export const SILENT_MS = 10 * 60_000
+/** A program without output for so long hangs; programs add the time that their input may take. */
+export const IDLE_MS = 10 * 60_000
 
-/** Aborts what has not said anything for too long; until then the coordinator is told to wait for it. */
+/** Aborts a program that prints nothing for too long; the coordinator is asked to wait until then. */
 export class IdleTimeout {
   readonly #controller = new AbortController()
   readonly #timer: NodeJS.Timeout
   readonly #expected: Expected
 
-  /** @param who begins the sentence: `The engine whisperx`. */
-  constructor(limitMs: number, who: string) {
+  /** @param name begins the error's sentence: `The engine whisperx`. */
+  constructor(limitMs: number, name: string) {
     this.#expected = expectQuiet(limitMs)
     this.#timer = startTimer(() => {
       const minutes = Math.round(limitMs / 60_000)
-      const message = `${who} hangs: it has said nothing for ${minutes} minutes.`
+      const message = `${name} hangs: no output for ${minutes} minutes.`
       this.#controller.abort(new AppError('engine_failed', message))
     }, limitMs)
   }
@@ -25,16 +25,16 @@ export class IdleTimeout {
     return this.#controller.signal
   }
 
-  broken(): void {
+  reset(): void {
     this.#timer.refresh()
     this.#expected.again()
   }
 
-  /** A listener whose every call breaks it. */
-  breaking<A extends unknown[]>(listener: (...said: A) => void): (...said: A) => void {
-    return (...said) => {
-      this.broken()
-      listener(...said)
+  /** A listener that resets the timeout at each call. */
+  resetting<A extends unknown[]>(listener: (...output: A) => void): (...output: A) => void {
+    return (...output) => {
+      this.reset()
+      listener(...output)
     }
   }
 

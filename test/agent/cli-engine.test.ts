@@ -44,7 +44,7 @@ const options: SpeechOptions = {
 async function jobOf(
   scenario: string,
   change: Partial<CliProgram> = {},
-  limits: { silentMs?: number } = {},
+  limits: { idleMs?: number } = {},
 ) {
   const folder = path.join(dir, `job-${count++}`)
   const workDir = path.join(folder, 'work')
@@ -163,7 +163,7 @@ describe('an engine of one process per piece', () => {
   })
 
   it('ends a program that says nothing any more', async () => {
-    const { engine, request, progress, folder } = await jobOf('hang', {}, { silentMs: 2_000 })
+    const { engine, request, progress, folder } = await jobOf('hang', {}, { idleMs: 2_000 })
     await assert.rejects(
       engine.transcribe({ ...request, durationSeconds: 0.5 }),
       (error: AppError) => error.code === 'engine_failed' && error.message.includes('hangs'),

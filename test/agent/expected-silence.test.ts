@@ -12,14 +12,14 @@ describe('an attempt', () => {
   it('may stand still while something is watched for it that says nothing, and no longer', async () => {
     const [quiet, other] = [new ExpectedSilence(), new ExpectedSilence()]
     await quiet.during(async () => {
-      const silent = new IdleTimeout(30 * MINUTE, 'The engine')
+      const idle = new IdleTimeout(30 * MINUTE, 'The engine')
       assert.equal(about(quiet.leftMs), 30)
       await delay(1)
       const second = expectQuiet(40 * MINUTE)
       assert.equal(about(quiet.leftMs), 40)
       assert.equal(other.leftMs, 0, 'that of another attempt is its own')
       second.end()
-      silent.end()
+      idle.end()
       assert.equal(quiet.leftMs, 0)
     })
   })
@@ -27,26 +27,26 @@ describe('an attempt', () => {
   it('may do so anew from each word that is said', async () => {
     const quiet = new ExpectedSilence()
     await quiet.during(async () => {
-      const silent = new IdleTimeout(MINUTE, 'The engine')
+      const idle = new IdleTimeout(MINUTE, 'The engine')
       await delay(20)
       const before = quiet.leftMs
-      silent.broken()
+      idle.reset()
       assert.ok(quiet.leftMs > before)
-      silent.end()
+      idle.end()
     })
   })
 
   it('is not excused for what was ended for its silence', async () => {
     const quiet = new ExpectedSilence()
     await quiet.during(async () => {
-      const silent = new IdleTimeout(20, 'The engine x')
-      const { signal } = silent
+      const idle = new IdleTimeout(20, 'The engine x')
+      const { signal } = idle
       await new Promise((resolve) => signal.addEventListener('abort', resolve))
       assert.ok(signal.reason instanceof AppError)
       assert.match(signal.reason.message, /^The engine x hangs/)
       await delay(1)
       assert.equal(quiet.leftMs, 0)
-      silent.end()
+      idle.end()
     })
   })
 

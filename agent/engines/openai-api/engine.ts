@@ -13,14 +13,14 @@ import type {
   Recognised,
   TranscribeRequest,
 } from '../engine.ts'
-import { withMemoryFallback } from '../out-of-memory.ts'
+import { MemoryFallback } from '../out-of-memory.ts'
 import { isAboutForm, isBusy, serverFailure } from './failure.ts'
 import { FORMS, questionOf, type Form } from './fields.ts'
 import { readAnswer } from './json.ts'
 import { OpenaiServers, type OpenaiServer } from './servers.ts'
 import { request as askResident } from '../whisper-cpp/resident-request.ts'
 import { whileQuiet } from '../../progress/expected-silence.ts'
-import { IdleTimeout, SILENT_MS } from '../../process/idle-timeout.ts'
+import { IdleTimeout, IDLE_MS } from '../../process/idle-timeout.ts'
 
 const ABILITIES: EngineAbilities = {
   languages: null,
@@ -50,8 +50,7 @@ class Busy extends Error {
 export class OpenaiEngine implements Engine {
   readonly info: EngineInfo
   readonly abilities = ABILITIES
-  readonly #settings: EngineSettings
-  readonly #models: readonly string[]
+  readonly #fallback: MemoryFallback
   readonly #servers: OpenaiServers
   /** What a server has refused to give, by address and model: the best that is left. */
   readonly #forms = new Map<string, Form>()
@@ -59,7 +58,7 @@ export class OpenaiEngine implements Engine {
   #closing = new AbortController()
 
   /**
-   * @param models what the ladder may fall back to.
+   * @param models what the out-of-memory fallback may choose from.
    * @param minMs the first wait for a busy server.
    */
   constructor(
@@ -68,45 +67,40 @@ export class OpenaiEngine implements Engine {
     models: readonly string[],
     { minMs = 1_000 }: { minMs?: number } = {},
   ) {
-    this.#settings = settings
     this.info = info
-    this.#models = models
+    const { smallerModel } = settings.onOutOfMemory
+    this.#fallback = new MemoryFallback(
+      { batchSize: null, computeType: null, model: info.model, device: 'gpu' },
+      // The server chooses its compute type and device.
+      { smallerModel, cpu: false, models, computeTypes: false },
+    )
     this.#servers = new OpenaiServers(settings)
     this.#minMs = minMs
   }
 
   async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
-    const wanted = model ?? this.info.model
-    const { endpoints, resident } = await this.#servers.at(slot, wanted, signal)
-    if (resident === null && !(await this.#servers.isReady(null, signal))) {
-      throw nobody(endpoints.transcriptions)
-    }
+    await this.#fallback.run({ slot, model }, async (compute) => {
+      const { endpoints, resident } = await this.#servers.at(slot, compute.model, signal)
+      if (resident === null && !(await this.#servers.isReady(null, signal))) {
+        throw unreachable(endpoints.transcriptions)
+      }
+    })
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
-    const { smallerModel } = this.#settings.onOutOfMemory
-    const warnings: string[] = []
-    const compute = {
-      batchSize: null,
-      computeType: null,
-      model: request.options.model ?? this.info.model,
-      device: 'gpu' as const,
-    }
+    const { slot, options } = request
     const signal = AbortSignal.any([request.signal, this.#closing.signal])
-    const heard = await withMemoryFallback(
-      compute,
-      // What the server computes with, and on, is its own affair.
-      { smallerModel, cpu: false, models: this.#models, computeTypes: false },
+    const { result, warnings } = await this.#fallback.run(
+      { slot, model: options.model },
       async ({ model }) => await this.#recognise({ ...request, signal }, model),
-      (note) => warnings.push(note),
     )
-    warnings.push(...heard.warnings)
-    return { ...heard, warnings }
+    return { ...result, warnings: [...warnings, ...result.warnings] }
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
     this.#closing = new AbortController()
+    this.#fallback.forget()
     await this.#servers.close()
   }
 
@@ -196,31 +190,31 @@ export class OpenaiEngine implements Engine {
     const post = async (until: AbortSignal): Promise<Answer> =>
       await postAudio(url, wavPath, fields, { signal: until, headers })
     // It says nothing while it works, so slow is not hanging.
-    const silentMs = SILENT_MS + durationSeconds * 10_000
+    const idleMs = IDLE_MS + durationSeconds * 10_000
     if (server.resident !== null) {
       return await askResident(
         server.resident,
         { signal, durationSeconds },
         () => undefined,
         post,
-        silentMs,
+        idleMs,
       )
     }
-    const silent = new IdleTimeout(silentMs, 'The engine openai-api')
+    const idle = new IdleTimeout(idleMs, 'The engine openai-api')
     try {
-      return await post(AbortSignal.any([signal, silent.signal]))
+      return await post(AbortSignal.any([signal, idle.signal]))
     } catch (error) {
       signal.throwIfAborted()
-      silent.signal.throwIfAborted()
+      idle.signal.throwIfAborted()
       if (!isNetworkError(error)) throw error
-      throw nobody(url, error)
+      throw unreachable(url, error)
     } finally {
-      silent.end()
+      idle.end()
     }
   }
 }
 
-function nobody(url: string, cause?: unknown): AppError {
+function unreachable(url: string, cause?: unknown): AppError {
   const started = isSystemError(
     cause,
     'ECONNRESET',

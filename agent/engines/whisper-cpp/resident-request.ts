@@ -1,7 +1,7 @@
 import { AppError } from '../../../shared/errors.ts'
 import { isNetworkError, networkReason } from '../../../shared/network.ts'
 import { delay } from '../../../shared/timers.ts'
-import { IdleTimeout, SILENT_MS } from '../../process/idle-timeout.ts'
+import { IdleTimeout, IDLE_MS } from '../../process/idle-timeout.ts'
 import type { AudioPiece } from '../engine.ts'
 import type { Resident } from './resident.ts'
 
@@ -19,27 +19,27 @@ export async function request<T>(
   { signal, durationSeconds }: Pick<AudioPiece, 'signal' | 'durationSeconds'>,
   onLine: (line: string) => void,
   ask: (signal: AbortSignal) => Promise<T>,
-  silentMs: number = SILENT_MS + durationSeconds * 1000,
+  idleMs: number = IDLE_MS + durationSeconds * 1000,
 ): Promise<T> {
-  const silent = new IdleTimeout(silentMs, `The engine ${resident.name}`)
+  const idle = new IdleTimeout(idleMs, `The engine ${resident.name}`)
   const deaf = resident.listen((line) => {
-    silent.broken()
+    idle.reset()
     onLine(line)
   })
   try {
-    return await ask(AbortSignal.any([signal, silent.signal]))
+    return await ask(AbortSignal.any([signal, idle.signal]))
   } catch (error) {
     if (isNetworkError(error)) await Promise.race([resident.ended, delay(DYING_MS)])
     const died = !resident.isAlive && !signal.aborted
     await resident.kill()
     signal.throwIfAborted()
-    silent.signal.throwIfAborted()
+    idle.signal.throwIfAborted()
     if (died) throw resident.failure()
     if (!isNetworkError(error)) throw error
     const why = `The server ${resident.name} broke off: ${networkReason(error)}.`
     throw new AppError('engine_failed', why, { cause: error })
   } finally {
     deaf()
-    silent.end()
+    idle.end()
   }
 }

@@ -12,11 +12,10 @@ import type {
   Recognised,
   TranscribeRequest,
 } from '../engine.ts'
-import type { ComputeConfig } from '../out-of-memory.ts'
+import { MemoryFallback, type ComputeConfig } from '../out-of-memory.ts'
 import { request as askResident } from './resident-request.ts'
 import type { Resident, ResidentPlan } from './resident.ts'
 import { Residents } from './residents.ts'
-import { SettledCompute } from '../settled-compute.ts'
 import { whisperCppAbilities } from './abilities.ts'
 import { progress } from './cli-engine.ts'
 import { whisperCppFailure } from './failure.ts'
@@ -39,14 +38,13 @@ export class WhisperServerEngine implements Engine {
   readonly #program: string
   readonly #settings: EngineSettings
   readonly #fileOf: (model: string) => string
-  readonly #models: readonly string[]
   readonly #residents = new Residents()
-  readonly #settled = new SettledCompute()
+  readonly #fallback: MemoryFallback
   #closing = new AbortController()
 
   /**
    * @param fileOf where the model of that name lies.
-   * @param models what the ladder may fall back to.
+   * @param models what the out-of-memory fallback may choose from.
    */
   constructor(
     program: string,
@@ -60,70 +58,56 @@ export class WhisperServerEngine implements Engine {
     this.info = info
     this.abilities = whisperCppAbilities(info.model, PART_SECONDS)
     this.#fileOf = fileOf
-    this.#models = models
+    const device = settings.device.kind === 'cpu' ? 'cpu' : 'gpu'
+    this.#fallback = new MemoryFallback(
+      { batchSize: null, computeType: null, model: info.model, device },
+      { ...settings.onOutOfMemory, models, computeTypes: false },
+    )
   }
 
   async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
-    await this.#withEffort(slot, model, async (compute) => {
+    await this.#fallback.run({ slot, model }, async (compute) => {
       await this.#server(slot, compute, signal)
     })
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { slot, options, again, durationSeconds } = request
+    const { model } = options
     const fields = inferenceFields(options, again)
-    const { result, warnings } = await this.#withEffort(slot, options.model, async (compute) => {
-      const { body, stderr, blind } = await this.#ask(request, compute, fields, (line) => {
+    const { result, warnings } = await this.#fallback.run({ slot, model }, async (compute) => {
+      const { body, stderr, isOnCpu } = await this.#ask(request, compute, fields, (line) => {
         const seconds = progress(line, 'stderr', durationSeconds)
         if (seconds !== null) request.onProgress(seconds)
       })
-      return { ...parseInference(body, stderr, durationSeconds), blind }
+      return { ...parseInference(body, stderr, durationSeconds), isOnCpu }
     })
-    const { blind, ...heard } = result
-    if (blind) warnings.push('whisper-server found no GPU that it can use: it ran on the CPU.')
-    return { ...heard, warnings }
+    const { isOnCpu, ...recognised } = result
+    if (isOnCpu) warnings.push('whisper-server found no GPU that it can use: it ran on the CPU.')
+    return { ...recognised, warnings }
   }
 
   readonly detect = async (
     pieces: readonly AudioPiece[],
     model: string | null = null,
   ): Promise<(Detected | null)[]> => {
-    const heard: (Detected | null)[] = []
+    const languages: (Detected | null)[] = []
     for (const piece of pieces) {
-      const { result } = await this.#withEffort(piece.slot, model, async (compute) => {
+      const { slot } = piece
+      const { result } = await this.#fallback.run({ slot, model }, async (compute) => {
         const { body } = await this.#ask(piece, compute, DETECTION_FIELDS, () => undefined)
         return parseDetection(body)
       })
-      heard.push(result)
+      languages.push(result)
     }
-    return heard
+    return languages
   }
 
   async close(): Promise<void> {
     this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
     this.#closing = new AbortController()
-    this.#settled.forget()
+    this.#fallback.forget()
     await this.#residents.close()
-  }
-
-  /** Does something with as much as fits into the slot's memory, from where that was found out. */
-  async #withEffort<T>(
-    slot: Slot,
-    model: string | null,
-    attempt: (compute: ComputeConfig) => Promise<T>,
-  ): Promise<{ result: T; warnings: string[] }> {
-    const usual: ComputeConfig = {
-      batchSize: null,
-      computeType: null,
-      model: model ?? this.info.model,
-      device: this.#settings.device.kind === 'cpu' ? 'cpu' : 'gpu',
-    }
-    const allowed = {
-      ...this.#settings.onOutOfMemory,
-      models: this.#models,
-      computeTypes: false,
-    }
-    return await this.#settled.run(slot, usual, allowed, attempt)
   }
 
   async #server(slot: Slot, compute: ComputeConfig, signal: AbortSignal): Promise<Resident> {
@@ -154,21 +138,20 @@ export class WhisperServerEngine implements Engine {
     compute: ComputeConfig,
     fields: readonly (readonly [string, string])[],
     onLine: (line: string) => void,
-  ): Promise<{ body: Buffer; stderr: string; blind: boolean }> {
+  ): Promise<{ body: Buffer; stderr: string; isOnCpu: boolean }> {
     const signal = AbortSignal.any([piece.signal, this.#closing.signal])
     const resident = await this.#server(piece.slot, compute, signal)
-    const blind = compute.device === 'gpu' && /no GPU found/.test(resident.startText)
+    const isOnCpu = compute.device === 'gpu' && /no GPU found/.test(resident.startText)
     const lines: string[] = []
     const url = `http://127.0.0.1:${resident.port}/inference`
     const { durationSeconds, wavPath } = piece
-    const onStderr = (line: string): void => {
-      lines.push(line)
-      onLine(line)
-    }
     const answer = await askResident(
       resident,
       { signal, durationSeconds },
-      onStderr,
+      (line) => {
+        lines.push(line)
+        onLine(line)
+      },
       async (until) => await postAudio(url, wavPath, fields, { signal: until }),
     )
     // What it printed before it answered is in the pipe by now, and is read in the next turns.
@@ -179,7 +162,7 @@ export class WhisperServerEngine implements Engine {
       await resident.kill()
       throw refusal(answer, stderr)
     }
-    return { body: answer.body, stderr, blind }
+    return { body: answer.body, stderr, isOnCpu }
   }
 }
 
