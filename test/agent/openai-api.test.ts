@@ -126,6 +126,23 @@ describe('openai-api on a server that runs', () => {
     })
   }
 
+  it('goes on with a smaller model that fits into the memory, for the next piece as well', async () => {
+    const { url, asked } = await openaiServer(({ fields }, answer) =>
+      fields.some(([name, value]) => name === 'model' && value === 'medium')
+        ? answer(500, 'CUDA failed with error out of memory')
+        : answer(200, documented('openai-verbose.json')),
+    )
+    const onOutOfMemory = { smallerModel: true, cpu: false }
+    const settings = { ...engineSettings(folder), url, onOutOfMemory }
+    const engine = new OpenaiEngine(settings, { ...info, model: 'medium' }, ['medium', 'small'])
+    const first = await engine.transcribe(await requestFor(folder))
+    assert.match(first.warnings.join(), /'small' in place of 'medium'/)
+    assert.equal(asked.length, 2)
+    const second = await engine.transcribe(await requestFor(folder))
+    assert.deepEqual(second.warnings, first.warnings)
+    assert.equal(asked.length, 3)
+  })
+
   it('is engine_missing when nobody answers, and engine_failed when the connection is cut', async () => {
     const nobody = `http://127.0.0.1:${await freePort()}/v1`
     await assert.rejects(

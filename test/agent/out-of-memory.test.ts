@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import {
+  MemoryFallback,
   nextStep,
-  withMemoryFallback,
   type Allowed,
   type ComputeConfig,
 } from '../../agent/engines/out-of-memory.ts'
@@ -131,52 +131,99 @@ describe('nextSmaller', () => {
   }
 })
 
-describe('withMemoryFallback', () => {
+describe('MemoryFallback', () => {
+  const slot = { index: 0, gpu: 'GPU-a' }
   const outOfMemory = new AppError('gpu_out_of_memory', 'no memory left')
 
-  it('goes down until there is enough memory, and tells each step', async () => {
-    const tried: (number | null)[] = []
-    const notes: string[] = []
-    const text = await withMemoryFallback(
-      FULL,
-      NOTHING,
-      ({ batchSize }) => {
-        tried.push(batchSize)
-        return (batchSize ?? 0) > 4 ? Promise.reject(outOfMemory) : Promise.resolve('heard')
-      },
-      (note) => notes.push(note),
-    )
-    assert.equal(text, 'heard')
-    assert.deepEqual(tried, [16, 8, 4])
-    assert.deepEqual(notes, [
-      'The GPU was out of memory: went on with batches of 8.',
-      'The GPU was out of memory: went on with batches of 4.',
-    ])
+  /** An attempt that fits from some batch size down, and what it was given each time. */
+  function fitting(batches: number) {
+    const given: ComputeConfig[] = []
+    const attempt = (compute: ComputeConfig): Promise<string> => {
+      given.push(compute)
+      return (compute.batchSize ?? 0) > batches
+        ? Promise.reject(outOfMemory)
+        : Promise.resolve('text')
+    }
+    return { attempt, sizes: () => given.splice(0).map(({ batchSize }) => batchSize), given }
+  }
+
+  it('goes down until there is enough memory, with a note for each step', async () => {
+    const { attempt, sizes } = fitting(4)
+    assert.deepEqual(await new MemoryFallback(FULL, NOTHING).run({ slot }, attempt), {
+      result: 'text',
+      warnings: [
+        'The GPU was out of memory: went on with batches of 8.',
+        'The GPU was out of memory: went on with batches of 4.',
+      ],
+    })
+    assert.deepEqual(sizes(), [16, 8, 4])
   })
 
-  it('throws the last error at its foot', async () => {
+  it('throws the last error when no step is left', async () => {
     let tries = 0
-    const climbing = withMemoryFallback(
-      { ...FULL, batchSize: 2 },
-      NOTHING,
-      () => Promise.reject(new AppError('gpu_out_of_memory', `try ${++tries}`)),
-      () => undefined,
+    const running = new MemoryFallback({ ...FULL, batchSize: 2 }, NOTHING).run({ slot }, () =>
+      Promise.reject(new AppError('gpu_out_of_memory', `try ${++tries}`)),
     )
-    await assert.rejects(climbing, { code: 'gpu_out_of_memory', message: 'try 3' })
+    await assert.rejects(running, { code: 'gpu_out_of_memory', message: 'try 3' })
   })
 
-  it('stays where it is for any other failure', async () => {
+  it('throws any other error at once', async () => {
     let tries = 0
-    const failing = withMemoryFallback(
-      FULL,
-      ALL,
-      () => {
-        tries += 1
-        return Promise.reject(new AppError('engine_failed', 'broken'))
-      },
-      () => assert.fail('a step was told'),
-    )
-    await assert.rejects(failing, { code: 'engine_failed' })
+    const running = new MemoryFallback(FULL, ALL).run({ slot }, () => {
+      tries += 1
+      return Promise.reject(new AppError('engine_failed', 'broken'))
+    })
+    await assert.rejects(running, { code: 'engine_failed' })
     assert.equal(tries, 1)
+  })
+
+  it('begins where the last attempt on that slot with that model fitted, with its notes', async () => {
+    const fallback = new MemoryFallback(FULL, NOTHING)
+    const { attempt, sizes } = fitting(8)
+    await fallback.run({ slot }, attempt)
+    sizes()
+    const { warnings } = await fallback.run({ slot }, attempt)
+    assert.deepEqual(sizes(), [8])
+    assert.deepEqual(warnings, ['The GPU was out of memory: went on with batches of 8.'])
+    await fallback.run({ slot: { ...slot, index: 1 }, model: null }, attempt)
+    assert.deepEqual(sizes(), [16, 8])
+    await fallback.run({ slot, model: 'base' }, attempt)
+    assert.deepEqual(sizes(), [16, 8])
+    fallback.forget()
+    await fallback.run({ slot }, attempt)
+    assert.deepEqual(sizes(), [16, 8])
+  })
+
+  it('tries the usual again half an hour after the step down, however often it was used', async () => {
+    let now = 0
+    const fallback = new MemoryFallback(FULL, NOTHING, () => now)
+    const { attempt, sizes } = fitting(8)
+    await fallback.run({ slot }, attempt)
+    now = 29 * 60_000
+    await fallback.run({ slot }, attempt)
+    assert.deepEqual(sizes(), [16, 8, 8])
+    now = 30 * 60_000
+    await fallback.run({ slot }, attempt)
+    assert.deepEqual(sizes(), [16, 8])
+  })
+
+  it('without batches begins where it fitted, and remembers nothing', async () => {
+    const fallback = new MemoryFallback(FULL, ALL)
+    const { attempt, given, sizes } = fitting(8)
+    await fallback.run({ slot, unbatched: true }, attempt)
+    assert.deepEqual(given, [{ ...FULL, batchSize: null }])
+    sizes()
+    await fallback.run({ slot }, attempt)
+    assert.deepEqual(sizes(), [16, 8])
+  })
+
+  it('takes only those of the smaller models that can do the job', async () => {
+    const models: string[] = []
+    const low = { ...FULL, batchSize: null, computeType: 'int8' }
+    await new MemoryFallback(low, ALL).run({ slot, models: ['tiny'] }, ({ model }) => {
+      models.push(model)
+      return model === 'tiny' ? Promise.resolve() : Promise.reject(outOfMemory)
+    })
+    assert.deepEqual(models, ['large-v3', 'tiny'])
   })
 })
