@@ -4,6 +4,7 @@ import { AppError, isSystemError } from '../../shared/errors.ts'
 import { runChild } from '../process/run-child.ts'
 import { childEnv } from '../../shared/child-env.ts'
 import { slotEnv, type Slot } from '../gpu/slots.ts'
+import { Closing } from './closing.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from './cli-program.ts'
 import type { EngineSettings } from './definition.ts'
 import type {
@@ -33,7 +34,7 @@ export class CliEngine implements Engine {
     pieces: readonly AudioPiece[],
     model?: string | null,
   ) => Promise<(Detected | null)[]>
-  #closing = new AbortController()
+  readonly #closing = new Closing()
 
   /** @param models what the out-of-memory fallback may choose from. */
   constructor(
@@ -121,8 +122,7 @@ export class CliEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
-    this.#closing = new AbortController()
+    this.#closing.close()
   }
 
   /** Runs a plan. Success is a fresh output, exit code 0, and no known word of failure. */

@@ -1,4 +1,6 @@
+import { oneLine } from '../../shared/render.ts'
 import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
+import type { TranscribeRequest } from './engine.ts'
 
 /** What whisper.cpp's models write where nobody speaks. */
 const NOTHING = /^(\[\s*blank_audio\s*\])?$/i
@@ -29,4 +31,15 @@ export function withinPiece(
           }),
     }))
     .toSorted((a, b) => a.start - b.start || a.end - b.end)
+}
+
+/** Text without times as one segment, from the first to the last speech of the piece. */
+export function untimed(
+  text: string,
+  { speech, durationSeconds }: Pick<TranscribeRequest, 'durationSeconds'> & Partial<TranscribeRequest>,
+): RecognisedSegment[] {
+  const start = speech?.[0]?.start ?? 0
+  const end = speech?.at(-1)?.end ?? durationSeconds
+  const segment = { start, end, text: oneLine(text.replace(/^\uFEFF/, '')) }
+  return withinPiece([segment], durationSeconds)
 }

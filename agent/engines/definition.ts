@@ -1,3 +1,4 @@
+import { AppError } from '../../shared/errors.ts'
 import type { ModelSource } from '../models/config.ts'
 import type { Engine } from './engine.ts'
 
@@ -63,4 +64,21 @@ export interface EngineDefinition {
   probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe>
   /** @throws {AppError} `engine_missing`, `model_missing`, `usage` when the probe says that it cannot be used. */
   create(settings: EngineSettings, probe: Probe): Engine
+}
+
+/** A probe that found nothing usable. */
+export function unusable(why: string, found: Partial<Probe> = {}): Probe {
+  return { program: null, version: null, model: null, models: [], ...found, usable: false, why }
+}
+
+/** @throws {AppError} `engine_missing` or `model_missing`, with the probe's sentence, when the engine cannot be used. */
+export function usable(
+  engine: string,
+  { usable: isUsable, why, program, model, version }: Probe,
+): { program: string; model: string; version: string } {
+  if (isUsable && program !== null && model !== null) {
+    return { program, model, version: version ?? 'unknown' }
+  }
+  const code = program !== null && model === null ? 'model_missing' : 'engine_missing'
+  throw new AppError(code, `The engine ${engine} cannot be used. ${why}`)
 }

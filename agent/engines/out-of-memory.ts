@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import type { Slot } from '../gpu/slots.ts'
-import { nextSmaller } from './model-size.ts'
+import { nextSmaller } from './model-name.ts'
 
 /** What decides how much memory a recognition needs. */
 export interface ComputeConfig {

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { languageCode } from '../../shared/languages.ts'
 import type { Engine, SpeechOptions } from '../engines/engine.ts'
-import { modelLabel } from '../engines/model-label.ts'
+import { modelLabel } from '../engines/model-name.ts'
 import { languageCode as languageNamed } from '../engines/whisper/languages.ts'
 import type { JobOptions } from '../job-options.ts'
 

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import type { Engine, Recognised } from '../engines/engine.ts'
 import type { Disagreement } from '../engines/moonshine/second-pass.ts'
-import { modelLabel } from '../engines/model-label.ts'
+import { modelLabel } from '../engines/model-name.ts'
 import { formatTimestamp } from '../../shared/duration.ts'
 import { languageCode } from '../../shared/languages.ts'
 import type { Span } from '../audio/span.ts'

@@ -5,7 +5,7 @@ import { checkpointOf, readCheckpoint, draftSoFar, type Checkpoint } from './che
 import type { ConvertInput, TranscribedMedia, PipelineParts } from './conversion.ts'
 import type { Engine } from '../engines/engine.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
-import { modelLabel } from '../engines/model-label.ts'
+import { modelLabel } from '../engines/model-name.ts'
 import { mostFrequentLanguage } from './language-tally.ts'
 import { prepareTracks, MIX } from './prepare-tracks.ts'
 import type { PreparedAudio } from './prepared-audio.ts'

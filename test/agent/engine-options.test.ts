@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Engine, EngineAbilities } from '../../agent/engines/engine.ts'
-import { abilitiesWith } from '../../agent/engines/whisper/abilities.ts'
-import { modelLabel } from '../../agent/engines/model-label.ts'
+import { whisperAbilities } from '../../agent/engines/whisper/abilities.ts'
+import { modelLabel } from '../../agent/engines/model-name.ts'
 import { readJobOptions } from '../../agent/job-options.ts'
 import { engineOptions } from '../../agent/transcription/engine-options.ts'
 
@@ -94,10 +94,10 @@ describe('what a job asks for', () => {
 
 describe('a model of Whisper', () => {
   it('cannot do what its name says', () => {
-    assert.deepEqual(abilitiesWith('base', able), able)
-    assert.deepEqual(abilitiesWith('base.en', able).languages, ['en'])
+    assert.deepEqual(whisperAbilities('base', able), able)
+    assert.deepEqual(whisperAbilities('base.en', able).languages, ['en'])
     for (const model of ['base.en', 'large-v3-turbo', 'distil-large-v3']) {
-      assert.equal(abilitiesWith(model, able).translate, false)
+      assert.equal(whisperAbilities(model, able).translate, false)
     }
   })
 })

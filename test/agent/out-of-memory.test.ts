@@ -6,7 +6,7 @@ import {
   type Allowed,
   type ComputeConfig,
 } from '../../agent/engines/out-of-memory.ts'
-import { nextSmaller } from '../../agent/engines/model-size.ts'
+import { nextSmaller } from '../../agent/engines/model-name.ts'
 import { AppError } from '../../shared/errors.ts'
 
 const FULL: ComputeConfig = {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readOutput } from '../../agent/engines/python/output.ts'
-import { segmentLine, withoutSegments } from '../../agent/engines/python/segment-line.ts'
+import { segmentLine, withoutSegments } from '../../agent/engines/python/printed.ts'
 import type { AppError } from '../../shared/errors.ts'
 
 const read = (source: string | Buffer, seconds = 10) =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseSubtitles } from '../../agent/engines/command/subtitle-text.ts'
+import { parseSubtitles } from '../../agent/media/subtitle-text.ts'
 import { renderSrt, renderVtt } from '../../shared/render.ts'
 
 describe('subtitles', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { parseSubtitles } from '../../agent/engines/command/subtitle-text.ts'
+import { parseSubtitles } from '../../agent/media/subtitle-text.ts'
 import { visible } from '../../shared/cue-times.ts'
 import { renderSrt, renderVtt } from '../../shared/render.ts'
 import { segmentsOf, type Segment } from '../../shared/transcript.ts'

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { oneLine, renderSrt, renderText, renderVtt, spoken } from '../../shared/render.ts'
-import { parseSubtitles } from '../../agent/engines/command/subtitle-text.ts'
+import { parseSubtitles } from '../../agent/media/subtitle-text.ts'
 import { segmentsOf, type Segment } from '../../shared/transcript.ts'
 
 const segments: Segment[] = [

@@ -3,7 +3,7 @@ import { AppError } from '../../../shared/errors.ts'
 import { CliEngine } from '../cli-engine.ts'
 import { hasPlaceholder } from '../../../shared/command-line.ts'
 import { commandProgram } from './program.ts'
-import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
+import { unusable, type EngineDefinition, type EngineSettings, type Probe } from '../definition.ts'
 import { findProgram } from '../../process/find-program.ts'
 
 /** A program of which nothing is known but its command and what it writes. */
@@ -26,23 +26,18 @@ export const command: EngineDefinition = {
 
 function look({ command: template, model }: EngineSettings): Probe {
   const [name] = template ?? []
-  const none = { usable: false, program: null, version: null, model: null, models: [] }
   if (template === null || name === undefined) {
-    return { ...none, why: 'No command was given (--engine-command).' }
+    return unusable('No command was given (--engine-command).')
   }
   const program = findProgram(name)
   if (program === null) {
-    return { ...none, why: `There is no program '${name}'. Install it, or name its full path.` }
+    return unusable(`There is no program '${name}'. Install it, or name its full path.`)
   }
   if (!hasPlaceholder(template, 'wav')) {
-    return {
-      ...none,
-      program,
-      why: 'The command says nowhere what to recognise: put {wav} into it.',
-    }
+    return unusable('The command has no {wav}: write it where the recording goes.', { program })
   }
   if (hasPlaceholder(template, 'model') && model === null) {
-    return { ...none, program, why: 'The command asks for a {model}, and none is named (--model).' }
+    return unusable('The command has a {model}, and none is named (--model).', { program })
   }
   return {
     usable: true,

@@ -1,14 +1,12 @@
 import path from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
-import { oneLine } from '../../../shared/render.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from '../cli-program.ts'
 import { fillTemplate, hasPlaceholder } from '../../../shared/command-line.ts'
 import type { OutputForm } from '../definition.ts'
 import type { Recognised } from '../engine.ts'
-import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
-import { withinPiece } from '../clip-segments.ts'
+import { untimed, withinPiece } from '../clip-segments.ts'
 import { programFailure, type FailureText } from '../program-failure.ts'
-import { parseSubtitles } from './subtitle-text.ts'
+import { parseSubtitles } from '../../media/subtitle-text.ts'
 import { readWhisperJson } from '../whisper/json.ts'
 
 const NAME = 'command'
@@ -90,17 +88,10 @@ function parse(
 ): Omit<Recognised, 'warnings'> {
   const { durationSeconds, options } = request
   if (form === 'whisper-json') return readWhisperJson(output, NAME, durationSeconds)
-  const segments =
-    form === 'text' ? wholeText(output.toString(), request) : parseSubtitles(output.toString())
+  const text = output.toString()
+  const segments = form === 'text' ? untimed(text, request) : parseSubtitles(text)
   if (segments === null) {
     throw new AppError('engine_failed', `The engine ${NAME} failed: its output is not ${form}.`)
   }
   return { language: options.language, segments: withinPiece(segments, durationSeconds) }
-}
-
-/** Nobody says when what was said: it is all of the time that somebody speaks. */
-function wholeText(text: string, { speech, durationSeconds }: PlanRequest): RecognisedSegment[] {
-  const start = speech?.[0]?.start ?? 0
-  const end = speech?.at(-1)?.end ?? durationSeconds
-  return [{ start, end, text: oneLine(text.replace(/^\uFEFF/, '')) }]
 }

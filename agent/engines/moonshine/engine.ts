@@ -6,7 +6,7 @@ import { whileQuiet } from '../../progress/expected-silence.ts'
 import { ensureModel } from '../../models/models.ts'
 import type { ModelSource } from '../../models/config.ts'
 import type { Slot } from '../../gpu/slots.ts'
-import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
+import { unusable, type EngineDefinition, type EngineSettings, type Probe } from '../definition.ts'
 import type {
   Engine,
   EngineAbilities,
@@ -16,7 +16,7 @@ import type {
 } from '../engine.ts'
 import { MoonshineProcess } from './process.ts'
 import type { MoonshineFiles } from './recognizer.ts'
-import { unlessAborted } from '../unless-aborted.ts'
+import { Closing, unlessAborted } from '../closing.ts'
 
 /** Where Moonshine has its model from. */
 export interface MoonshineOptions {
@@ -48,17 +48,15 @@ export const moonshine: EngineDefinition = {
 }
 
 function found({ model }: EngineSettings): Probe {
-  const none = { program: null, model: null, models: [] }
   if (model !== null && model !== MODEL) {
-    const why = `its only model is ${MODEL}, not '${model}'.`
-    return { ...none, usable: false, why, version: null }
+    return unusable(`its only model is ${MODEL}, not '${model}'.`)
   }
   try {
     const version = sherpaVersion()
     const why = 'It comes with this package and needs no GPU.'
     return { usable: true, why, program: null, version, model: MODEL, models: [MODEL] }
   } catch (error) {
-    return { ...none, usable: false, why: messageOf(error), version: null }
+    return unusable(messageOf(error))
   }
 }
 
@@ -93,7 +91,7 @@ class MoonshineEngine implements Engine {
   readonly #idle = new Set<MoonshineProcess>()
   /** The model's files, once found whole; found again when a process could not load them. */
   #files: Promise<MoonshineFiles> | null = null
-  #closing = new AbortController()
+  readonly #closing = new Closing()
 
   constructor(options: MoonshineOptions) {
     this.#options = options
@@ -125,8 +123,7 @@ class MoonshineEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
-    this.#closing = new AbortController()
+    this.#closing.close()
     this.#files = null
     this.#idle.clear()
     await Promise.all([...this.#processes].map((recognizer) => recognizer.kill()))

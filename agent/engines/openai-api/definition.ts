@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '../../../shared/errors.ts'
 import { get } from './audio-post.ts'
 import { hasPlaceholder } from '../../../shared/command-line.ts'
-import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
+import { unusable, type EngineDefinition, type EngineSettings, type Probe } from '../definition.ts'
 import { findProgram } from '../../process/find-program.ts'
 import { OpenaiEngine } from './engine.ts'
 import { OpenaiServers } from './servers.ts'
@@ -19,8 +19,8 @@ export const openaiApi: EngineDefinition = {
   probe,
   create(settings: EngineSettings, { usable, why, model, models, version }) {
     if (!usable || model === null) {
-      const told = settings.url !== null || settings.command !== null
-      throw new AppError(told ? 'engine_missing' : 'usage', why)
+      const isConfigured = settings.url !== null || settings.command !== null
+      throw new AppError(isConfigured ? 'engine_missing' : 'usage', why)
     }
     const { url, command, device } = settings
     const where = command === null && url !== null ? new URL(url).host : device.name
@@ -35,10 +35,7 @@ export const openaiApi: EngineDefinition = {
 async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
   const { url, command } = settings
   if (url === null && command === null) {
-    return {
-      ...NONE,
-      why: 'No address was given (--engine-url), and no command (--engine-command).',
-    }
+    return unusable('No address was given (--engine-url), and no command (--engine-command).')
   }
   const servers = new OpenaiServers(settings)
   const hasPort = command !== null && hasPlaceholder(command, 'port')
@@ -48,33 +45,24 @@ async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Pro
   } catch (error) {
     if (!(error instanceof AppError)) throw error
     const more = command === null || hasPort ? '' : ' Its command has no {port}, so it needs one.'
-    return { ...NONE, why: `${error.message}${more}` }
+    return unusable(`${error.message}${more}`)
   }
   if (hasPort && url !== null && !url.includes('{port}')) {
-    const why = `The command gets a port of its own for each slot ({port}), but '${url}' (--engine-url) has no place for it: leave the address out, or write {port} in it.`
-    return { ...NONE, why }
+    return unusable(
+      `The command gets a port of its own for each slot ({port}), but '${url}' (--engine-url) has no place for it: leave the address out, or write {port} in it.`,
+    )
   }
   return command === null
     ? await probeServer(servers, settings, signal)
     : probeCommand(command, settings)
 }
 
-const NONE: Omit<Probe, 'why'> = {
-  usable: false,
-  program: null,
-  version: null,
-  model: null,
-  models: [],
-}
-
 function probeCommand([name = '']: readonly string[], { model }: EngineSettings): Probe {
   const program = findProgram(name)
-  if (program === null) {
-    return { ...NONE, why: `There is no program '${name}' (--engine-command).` }
-  }
+  if (program === null) return unusable(`There is no program '${name}' (--engine-command).`)
   const why = `Found '${program}', which is started when it is needed.`
   const models = model === null ? [] : [model]
-  return { ...NONE, usable: true, why, program, model: model ?? USUAL_MODEL, models }
+  return { usable: true, why, program, version: null, model: model ?? USUAL_MODEL, models }
 }
 
 async function probeServer(
@@ -83,12 +71,13 @@ async function probeServer(
   signal: AbortSignal,
 ): Promise<Probe> {
   if (!(await servers.isReady(null, signal))) {
-    return { ...NONE, why: `Nobody answers at ${url}. Start the server, or look at --engine-url.` }
+    return unusable(`No server answers at ${url}. Start it, or correct --engine-url.`)
   }
   const listed = await listModels(servers, signal)
   const models = [...new Set([...(model === null ? [] : [model]), ...listed])]
   const why = `A server answers at ${url}.`
-  return { ...NONE, usable: true, why, model: models[0] ?? USUAL_MODEL, models }
+  const found = { program: null, version: null, model: models[0] ?? USUAL_MODEL, models }
+  return { usable: true, why, ...found }
 }
 
 const list = z.looseObject({ data: z.array(z.looseObject({ id: z.string() })) })

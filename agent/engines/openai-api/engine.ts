@@ -13,6 +13,7 @@ import type {
   Recognised,
   TranscribeRequest,
 } from '../engine.ts'
+import { Closing } from '../closing.ts'
 import { MemoryFallback } from '../out-of-memory.ts'
 import { isAboutForm, isBusy, serverFailure } from './failure.ts'
 import { FORMS, questionOf, type Form } from './fields.ts'
@@ -22,16 +23,8 @@ import { request as askResident } from '../whisper-cpp/resident-request.ts'
 import { whileQuiet } from '../../progress/expected-silence.ts'
 import { IdleTimeout, IDLE_MS } from '../../process/idle-timeout.ts'
 
-const ABILITIES: EngineAbilities = {
-  languages: null,
-  translate: true,
-  words: true,
-  speakers: false,
-  prompt: true,
-  hotwords: true,
-  // As WAV this is 19 MB; OpenAI's own server takes 25.
-  partSeconds: 600,
-}
+/** 19 MB as WAV; OpenAI's own server takes 25. */
+const PART_SECONDS = 600
 
 /** Tries beside the first while a server has too much to do. */
 const RETRIES = 4
@@ -49,13 +42,21 @@ class Busy extends Error {
 /** Any server that speaks OpenAI's protocol. */
 export class OpenaiEngine implements Engine {
   readonly info: EngineInfo
-  readonly abilities = ABILITIES
+  readonly abilities: EngineAbilities = {
+    languages: null,
+    translate: true,
+    words: true,
+    speakers: false,
+    prompt: true,
+    hotwords: true,
+    partSeconds: PART_SECONDS,
+  }
   readonly #fallback: MemoryFallback
   readonly #servers: OpenaiServers
   /** What a server has refused to give, by address and model: the best that is left. */
   readonly #forms = new Map<string, Form>()
   readonly #minMs: number
-  #closing = new AbortController()
+  readonly #closing = new Closing()
 
   /**
    * @param models what the out-of-memory fallback may choose from.
@@ -98,8 +99,7 @@ export class OpenaiEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
-    this.#closing = new AbortController()
+    this.#closing.close()
     this.#fallback.forget()
     await this.#servers.close()
   }

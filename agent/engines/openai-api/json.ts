@@ -1,8 +1,6 @@
 import { z } from 'zod'
-import { oneLine } from '../../../shared/render.ts'
 import type { Recognised, TranscribeRequest } from '../engine.ts'
-import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
-import { withinPiece } from '../clip-segments.ts'
+import { untimed } from '../clip-segments.ts'
 import { parseLenient } from '../lenient-json.ts'
 import { readOutput } from '../python/output.ts'
 import { parseInference } from '../whisper-cpp/wire.ts'
@@ -33,14 +31,14 @@ export function readAnswer(
 ): Omit<Recognised, 'warnings'> {
   const text = body.toString()
   if (!/json/i.test(contentType) && !/^\s*\{/.test(text)) {
-    return { language: null, segments: wholeText(text, piece) }
+    return { language: null, segments: untimed(text, piece) }
   }
   // whisper-server puts its tokens into the segments, and calls them words.
   if (/"t_dtw"\s*:/.test(text)) return parseInference(body, '', piece.durationSeconds)
   const { segments, words, ...rest } = answer.parse(parseLenient(body, NAME))
   const language = languageCode(rest.language ?? '')
   if (segments === null || segments === undefined || segments.length === 0) {
-    return { language, segments: wholeText(rest.text ?? '', piece) }
+    return { language, segments: untimed(rest.text ?? '', piece) }
   }
   const whole = words?.length ? withWords(segments, words) : segments
   const output = Buffer.from(JSON.stringify({ segments: whole }))
@@ -57,13 +55,4 @@ function withWords(segments: readonly Timed[], words: readonly Timed[]): Answer[
     filled[at]?.words.push(word)
   }
   return filled
-}
-
-function wholeText(
-  text: string,
-  { speech, durationSeconds }: Pick<TranscribeRequest, 'durationSeconds' | 'speech'>,
-): RecognisedSegment[] {
-  const start = speech[0]?.start ?? 0
-  const end = speech.at(-1)?.end ?? durationSeconds
-  return withinPiece([{ start, end, text: oneLine(text) }], durationSeconds)
 }

@@ -1,7 +1,7 @@
 import { AppError, type ErrorCode } from '../../../shared/errors.ts'
 import { oneLine } from '../../../shared/render.ts'
 import type { Outcome } from '../cli-program.ts'
-import { withoutSegments } from './segment-line.ts'
+import { withoutSegments } from './printed.ts'
 
 /** What a text means: `say` completes `The engine NAME …`. */
 interface Rule {

@@ -28,38 +28,58 @@ const REPOSITORIES: readonly (readonly [name: string, repository: string])[] = [
 /** Without these CTranslate2 finds no model in a folder. */
 const FILES = ['model.bin', 'config.json']
 
-const ALIASES: Record<string, string> = { turbo: 'large-v3-turbo', large: 'large-v3' }
+/** Whisper's own short names. */
+export const WHISPER_ALIASES: Record<string, string> = {
+  turbo: 'large-v3-turbo',
+  large: 'large-v3',
+}
 
 /** The models to choose from. */
 export interface Models {
-  /** The first is the one that is used when nobody asks for another. */
+  /** The first is the usual one. */
   names: string[]
-  /** Whether the first is still to be fetched, which the program does by itself. */
+  /** Whether the program still has to fetch the first. */
   fetched: boolean
-  /** What is wrong with the wish for a model, or null. */
+  /** Why the wanted model cannot be used, or null. */
   problem: string | null
 }
 
 type Wishes = Pick<EngineSettings, 'modelsDir' | 'model' | 'offline' | 'device'>
 
 /**
- * CTranslate2's models on this machine: ours, and those in Hugging Face's cache (`hub`). When there is none, or the one
- * wished for is not there, the program may fetch it, unless offline.
+ * CTranslate2's models on this machine: ours, and those in Hugging Face's cache (`hub`). The program fetches a missing
+ * one, unless offline.
  */
-export async function findModels(settings: Wishes, hub: string): Promise<Models> {
-  const { modelsDir, offline, device } = settings
-  const { ctranslate2 } = await installedModels(modelsDir)
+export async function findModels(engine: string, settings: Wishes, hub: string): Promise<Models> {
+  const { ctranslate2 } = await installedModels(settings.modelsDir)
   const known = REPOSITORIES.map(([name]) => name)
-  const here = [...known, ...ctranslate2.filter((name) => !known.includes(name))].filter(
-    (name) => modelFolder(name, settings, hub) !== null,
-  )
-  const wish = wishOf(settings)
-  // Small enough for a processor; a GPU is quick with the best.
-  const name = wish ?? here[0] ?? (device.kind === 'cpu' ? 'small' : 'large-v3-turbo')
-  const names = [name, ...here.filter((other) => other !== name)]
-  if (modelFolder(name, settings, hub) !== null) return { names, fetched: false, problem: null }
-  const problem = !known.includes(name)
-    ? `there is no model '${name}' here, and faster-whisper knows none of that name`
+  const isHere = (name: string): boolean => modelFolder(name, settings, hub) !== null
+  const others = ctranslate2.filter((name) => !known.includes(name))
+  const here = [...known, ...others].filter(isHere)
+  return chooseModels(engine, settings, { wish: wishOf(settings), known, here, isHere })
+}
+
+/**
+ * @param of.wish the name in the settings; null: the best one. `known`: what the program can fetch by name. `here`: what
+ * is on this machine, the best first.
+ */
+export function chooseModels(
+  engine: string,
+  { offline, device }: Pick<Wishes, 'offline' | 'device'>,
+  of: {
+    wish: string | null
+    known: readonly string[]
+    here: readonly string[]
+    isHere: (name: string) => boolean
+  },
+): Models {
+  // Small enough for a CPU; a GPU is fast with the best.
+  const usual = device.kind === 'cpu' ? 'small' : 'large-v3-turbo'
+  const name = of.wish ?? of.here[0] ?? usual
+  const names = [name, ...of.here.filter((other) => other !== name)]
+  if (of.isHere(name)) return { names, fetched: false, problem: null }
+  const problem = !of.known.includes(name)
+    ? `there is no model '${name}' here, and ${engine} knows none of that name`
     : offline
       ? `the model ${name} is not here, and nothing is fetched offline`
       : null
@@ -80,7 +100,7 @@ export function modelFolder(name: string, settings: Wishes, hub: string): string
 
 function wishOf({ model }: Wishes): string | null {
   if (model === null) return null
-  return isPath(model) ? path.basename(path.resolve(model)) : (ALIASES[model] ?? model)
+  return isPath(model) ? path.basename(path.resolve(model)) : (WHISPER_ALIASES[model] ?? model)
 }
 
 function isPath(model: string | null): model is string {

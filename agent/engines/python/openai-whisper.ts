@@ -1,15 +1,19 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
+import type { AppError } from '../../../shared/errors.ts'
 import { CliEngine } from '../cli-engine.ts'
-import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
-import type { Engine } from '../engine.ts'
-import { OPENAI_WHISPER, openaiWhisperProgram } from './openai-whisper-program.ts'
-import { pythonPlaces } from './settings.ts'
-import { pythonEnv } from './environment.ts'
-import type { Models } from './models.ts'
-import { deviceName, probePython, usesGpu, type PythonProgram } from './probe.ts'
-import { usableProbe } from '../usable-probe.ts'
+import type { CliProgram, Outcome, Plan, PlanRequest } from '../cli-program.ts'
+import type { EngineDefinition, EngineSettings } from '../definition.ts'
+import { whisperAbilities } from '../whisper/abilities.ts'
+import { failureOf } from './failures.ts'
+import { chooseModels, WHISPER_ALIASES, type Models } from './models.ts'
+import { readOutput } from './output.ts'
+import { pythonPlaces } from './places.ts'
+import { pythonSetup, sharedOptions, type PythonSetup } from './plan.ts'
+import { segmentProgress } from './printed.ts'
+import { probePython, type PythonProgram } from './probe.ts'
 
+const NAME = 'openai-whisper'
 const PROGRAM: PythonProgram = {
   name: 'whisper',
   package: 'openai-whisper',
@@ -24,64 +28,78 @@ const NAMES = (
   'large-v3-turbo large-v3 large-v2 large-v1 medium small base tiny ' +
   'medium.en small.en base.en tiny.en'
 ).split(' ')
-const ALIASES: Record<string, string> = { turbo: 'large-v3-turbo', large: 'large-v3' }
 
-/** OpenAI's own Whisper, the slowest and hungriest of them: for those who have it already. */
+/** OpenAI's own program, the slowest engine with the largest memory: for hosts that have it already. */
 export const openaiWhisper: EngineDefinition = {
-  name: OPENAI_WHISPER,
+  name: NAME,
   description: "openai-whisper: OpenAI's own program, Python and PyTorch, slow",
-  async probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
+  async probe(settings, signal) {
     const places = pythonPlaces(settings)
-    return await probePython(
-      PROGRAM,
-      settings,
-      places,
-      findModels(settings, places.whisper),
-      signal,
-    )
+    const models = findModels(settings, places.whisper)
+    return await probePython(PROGRAM, settings, places, models, signal)
   },
-  create(settings: EngineSettings, probe: Probe): Engine {
-    const { program, model, version } = usableProbe(OPENAI_WHISPER, probe)
-    const places = pythonPlaces(settings)
-    const setup = {
-      program,
-      model,
-      models: new Map(
-        probe.models.map((name) => [name, modelFile(name, settings, places.whisper)]),
-      ),
-      threads: settings.threads,
-      gpu: usesGpu(settings),
-      env: pythonEnv(program, places, settings),
-    }
-    const info = { name: OPENAI_WHISPER, model, device: deviceName(settings), version }
-    // It has no batches.
-    const compute = { ...settings, batchSize: null, computeType: null }
-    return new CliEngine(openaiWhisperProgram(setup), compute, info, probe.models)
+  create(settings, probe) {
+    const { setup, info } = pythonSetup(NAME, settings, probe, (model, { whisper }) =>
+      modelFile(model, settings, whisper),
+    )
+    const unbatched = { ...settings, batchSize: null, computeType: null }
+    return new CliEngine(openaiWhisperProgram(setup), unbatched, info, probe.models)
   },
 }
 
 function findModels(settings: EngineSettings, folder: string): Models {
-  const { model, offline, device } = settings
-  const here = NAMES.filter((name) => modelFile(name, settings, folder) !== null)
-  const wish = model === null || !model.endsWith('.pt') ? model : path.parse(model).name
-  const name =
-    (wish === null ? here[0] : (ALIASES[wish] ?? wish)) ??
-    (device.kind === 'cpu' ? 'small' : 'large-v3-turbo')
-  const names = [name, ...here.filter((other) => other !== name)]
-  if (modelFile(name, settings, folder) !== null) return { names, fetched: false, problem: null }
-  const problem = !NAMES.includes(name)
-    ? `there is no model '${model}' here, and openai-whisper knows none of that name`
-    : offline
-      ? `the model ${name} is not here, and nothing is fetched offline`
-      : null
-  return { names, fetched: true, problem }
+  const { model } = settings
+  const isHere = (name: string): boolean => modelFile(name, settings, folder) !== null
+  const name = model?.endsWith('.pt') ? path.parse(model).name : model
+  const wish = name === null ? null : (WHISPER_ALIASES[name] ?? name)
+  return chooseModels(NAME, settings, { wish, known: NAMES, here: NAMES.filter(isHere), isHere })
 }
 
-/** A model by its name: the file `model` of the settings when it goes by that, else what was fetched before. */
+/** A model's file: the setting's own where it has that name, else in the cache. */
 function modelFile(name: string, { model }: EngineSettings, folder: string): string | null {
   if (model?.endsWith('.pt') && path.parse(model).name === name) {
     return existsSync(model) ? path.resolve(model) : null
   }
   const fetched = path.join(folder, `${name}.pt`)
   return existsSync(fetched) ? fetched : null
+}
+
+/** It goes on to the next file after one that failed, and ends with code 0. */
+const FAILED = /^Skipping .* due to \w+/m
+
+/** One process per piece. It prints the language it detected, but no probability. */
+export function openaiWhisperProgram(setup: PythonSetup): CliProgram {
+  return {
+    name: NAME,
+    abilities: whisperAbilities(setup.model, { hotwords: false, partSeconds: 30 * 60 }),
+    // float16 on a GPU, float32 elsewhere.
+    computeTypes: false,
+    plan: (request) => plan(setup, request),
+    parse: (output, _outcome, { durationSeconds }) => readOutput(output, NAME, durationSeconds),
+    classify,
+    progress: segmentProgress,
+  }
+}
+
+function plan(setup: PythonSetup, request: PlanRequest): Plan {
+  const { wavPath, workDir, options, compute } = request
+  const gpu = setup.gpu && compute.device === 'gpu'
+  const args = [wavPath, ...sharedOptions(request, compute.model)]
+  args.push('--model', setup.models.get(compute.model) ?? compute.model)
+  // Prints a line per segment: the progress.
+  args.push('--verbose', 'True')
+  args.push('--device', gpu ? 'cuda' : 'cpu', '--fp16', gpu ? 'True' : 'False')
+  // A model that continues its own text repeats itself without end once it has begun to.
+  args.push('--condition_on_previous_text', 'False')
+  if (options.words) {
+    args.push('--word_timestamps', 'True', '--hallucination_silence_threshold', '2')
+  }
+  if (setup.threads !== null) args.push('--threads', String(setup.threads))
+  const output = path.join(workDir, `${path.parse(wavPath).name}.json`)
+  return { file: setup.program, args, env: setup.env, output }
+}
+
+function classify(outcome: Outcome): AppError | null {
+  const failed = outcome.exitCode !== 0 || FAILED.test(outcome.stdout)
+  return failed ? failureOf(NAME, outcome) : null
 }

@@ -4,8 +4,7 @@ import { oneLine } from '../../../shared/render.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { parseLenient } from '../lenient-json.ts'
 import { languageCode } from '../whisper/languages.ts'
-import { clean } from './text.ts'
-import { wordsOf } from './words.ts'
+import { clean, wordsOf } from './words.ts'
 
 const number = z.number().nullish().catch(null)
 const text = z.string().catch('')

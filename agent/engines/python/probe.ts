@@ -1,8 +1,7 @@
-import type { EngineSettings, Probe } from '../definition.ts'
+import { unusable, type EngineSettings, type Probe } from '../definition.ts'
 import { findProgram } from '../../process/find-program.ts'
-import type { PythonPlaces } from './settings.ts'
-import { pythonEnv } from './environment.ts'
 import type { Models } from './models.ts'
+import { pythonEnv, type PythonPlaces } from './places.ts'
 import { answerOf, askPython, interpreterOf } from './program.ts'
 
 /** What is asked of a program written in Python, to see whether it can be used. */
@@ -27,22 +26,16 @@ export async function probePython(
   models: Models,
   signal: AbortSignal,
 ): Promise<Probe> {
-  const found = { program: null, version: null, model: null, models: [] as string[] }
   const install = `pip install ${python.package}`
-  const program = findProgram(settings.program ?? python.name, places.programs)
-  if (program === null) {
-    const wanted = settings.program ?? python.name
-    return {
-      ...found,
-      usable: false,
-      why: `The program ${wanted} is not found. Install it: ${install}.`,
-    }
-  }
+  const wanted = settings.program ?? python.name
+  const program = findProgram(wanted, places.programs)
+  if (program === null) return unusable(`The program ${wanted} is not found. Install it: ${install}.`)
   const env = pythonEnv(program, places, { offline: true })
   const version = await versionOf(python, program, env, signal)
   if (version === null) {
-    const why = `'${program}' does not answer as ${python.package} does. Install it again: ${install}.`
-    return { ...found, usable: false, why }
+    return unusable(
+      `'${program}' does not answer as ${python.package} does. Install it again: ${install}.`,
+    )
   }
   const here = {
     program,
@@ -54,9 +47,7 @@ export async function probePython(
     (await gpuProblem(python, program, settings, env, signal)) ??
     ffmpegProblem(python, settings, places)
   const what = `${python.package}${version && ` ${version}`} at '${program}'`
-  if (problem !== null) {
-    return { ...here, models: [], usable: false, why: `Found ${what}, but ${problem}.` }
-  }
+  if (problem !== null) return unusable(`Found ${what}, but ${problem}.`, here)
   const model = models.fetched
     ? `the model ${here.model} is not here: the first job downloads it`
     : `the model ${here.model} is here`

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
-import type { PythonPlaces } from './settings.ts'
+import type { PythonPlaces } from './places.ts'
 import { cachedIn } from './hub.ts'
 
 /** The languages that whisperx has an alignment model for, and which: a file of PyTorch's own, or a repository. */

@@ -1,15 +1,14 @@
 import path from 'node:path'
 import type { AppError } from '../../../shared/errors.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from '../cli-program.ts'
-import { abilitiesWith } from '../whisper/abilities.ts'
-import type { EngineAbilities, Recognised } from '../engine.ts'
-import { detectedIn, type DetectionLines } from './detection.ts'
+import type { Recognised } from '../engine.ts'
+import { whisperAbilities } from '../whisper/abilities.ts'
 import { failureOf } from './failures.ts'
-import { hotwordOptions, sharedOptions } from './options.ts'
 import { readOutput } from './output.ts'
+import { hotwordOptions, sharedOptions, type PythonSetup } from './plan.ts'
+import { detectedIn, type DetectionLines } from './printed.ts'
 import { LaterStageError } from './whisperx-engine.ts'
 import { whisperxProgress } from './whisperx-progress.ts'
-import type { PythonSetup } from './setup.ts'
 
 /** Its name, as settings and results have it. */
 export const WHISPERX = 'whisperx'
@@ -25,16 +24,6 @@ export interface WhisperxSetup extends PythonSetup {
   token: string | null
 }
 
-const ABILITIES: EngineAbilities = {
-  languages: null,
-  translate: true,
-  words: true,
-  speakers: false,
-  prompt: true,
-  hotwords: true,
-  partSeconds: 30 * 60,
-}
-
 const LINES: DetectionLines = {
   file: /Performing transcription\.\.\.|^Performing transcription/,
   language: /Detected language: (\w+) \(([\d.]+)\)/,
@@ -47,7 +36,10 @@ const COMPUTE_TYPES = new Set(['default', 'float16', 'float32', 'int8'])
 export function whisperxProgram(setup: WhisperxSetup): CliProgram {
   return {
     name: WHISPERX,
-    abilities: abilitiesWith(setup.model, { ...ABILITIES, speakers: setup.speakers }),
+    abilities: whisperAbilities(setup.model, {
+      speakers: setup.speakers,
+      partSeconds: 30 * 60,
+    }),
     plan: (request) => plan(setup, request),
     parse,
     classify,

@@ -1,16 +1,14 @@
 import { existsSync } from 'node:fs'
 import { CliEngine } from '../cli-engine.ts'
-import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
-import type { Engine } from '../engine.ts'
-import { pythonPlaces } from './settings.ts'
-import { pythonEnv } from './environment.ts'
+import type { EngineDefinition } from '../definition.ts'
 import { cachedIn } from './hub.ts'
 import { findModels, modelFolder } from './models.ts'
-import { deviceName, probePython, usesGpu, type PythonProgram } from './probe.ts'
+import { pythonPlaces } from './places.ts'
+import { pythonSetup } from './plan.ts'
+import { probePython, type PythonProgram } from './probe.ts'
 import { alignedLanguages } from './whisperx-alignment.ts'
 import { WhisperxEngine } from './whisperx-engine.ts'
 import { WHISPERX, whisperxProgram } from './whisperx-program.ts'
-import { usableProbe } from '../usable-probe.ts'
 
 const PROGRAM: PythonProgram = {
   name: 'whisperx',
@@ -20,45 +18,40 @@ const PROGRAM: PythonProgram = {
   needsFfmpeg: true,
 }
 
-/** As many pieces at once as it takes by itself: said, so that they can be halved when memory is short. */
+/** The program's own default, named so that the out-of-memory fallback can halve it. */
 const BATCH_SIZE = 8
 
-/** The model that tells speakers apart: behind a consent, for which Hugging Face wants a token. */
+/** The diarization model: Hugging Face gives it to accounts that accepted its terms. */
 const SPEAKERS = 'pyannote/speaker-diarization-community-1'
 
-/** whisperx: faster-whisper in batches, words aligned to the audio, speakers told apart. */
+/** whisperx: faster-whisper in batches, words aligned to the audio, diarization. */
 export const whisperx: EngineDefinition = {
   name: WHISPERX,
   description: 'whisperx: Python, PyTorch and CTranslate2, exact word times, tells speakers apart',
-  async probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
+  async probe(settings, signal) {
     const places = pythonPlaces(settings)
-    const models = await findModels(settings, places.hub)
+    const models = await findModels(WHISPERX, settings, places.hub)
     return await probePython(PROGRAM, settings, places, models, signal)
   },
-  create(settings: EngineSettings, probe: Probe): Engine {
-    const { program, model, version } = usableProbe(WHISPERX, probe)
-    const places = pythonPlaces(settings)
-    const { offline, threads } = settings
+  create(settings, probe) {
+    const { setup, info, places } = pythonSetup(WHISPERX, settings, probe, (model, { hub }) =>
+      modelFolder(model, settings, hub),
+    )
+    const { offline } = settings
     const canFetch = !offline && (places.token !== null || existsSync(places.tokenFile))
-    const setup = {
-      program,
-      model,
-      models: new Map(probe.models.map((name) => [name, modelFolder(name, settings, places.hub)])),
-      threads,
-      gpu: usesGpu(settings),
+    const all = {
+      ...setup,
       offline,
       aligned: alignedLanguages(places, offline),
-      env: pythonEnv(program, places, settings),
       token: places.token,
       speakers: cachedIn(places.hub, SPEAKERS, ['config.yaml']) !== null || canFetch,
     }
-    const info = { name: WHISPERX, model, device: deviceName(settings), version }
-    const compute = { ...settings, batchSize: settings.batchSize ?? BATCH_SIZE }
-    const plain = whisperxProgram({ ...setup, aligned: new Set() })
+    const batched = { ...settings, batchSize: settings.batchSize ?? BATCH_SIZE }
+    const unaligned = whisperxProgram({ ...all, aligned: new Set() })
     return new WhisperxEngine(
-      new CliEngine(plain, compute, info, probe.models),
-      whisperxProgram(setup),
-      compute,
+      new CliEngine(unaligned, batched, info, probe.models),
+      whisperxProgram(all),
+      batched,
       info,
       probe.models,
     )

@@ -1,5 +1,10 @@
+import { oneLine } from '../../../shared/render.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
-import { clean } from './text.ts'
+
+/** Text on one line, without control characters and fragments of broken UTF-8. */
+export function clean(raw: string): string {
+  return oneLine(raw.replace(/[\ufffd\p{Surrogate}]/gu, ''))
+}
 
 /** A word as these programs write it, times in seconds: some lack them. */
 export interface RawWord {

@@ -2,11 +2,16 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { runChild } from '../../process/run-child.ts'
 import { CliEngine } from '../cli-engine.ts'
-import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
+import {
+  unusable,
+  usable,
+  type EngineDefinition,
+  type EngineSettings,
+  type Probe,
+} from '../definition.ts'
 import type { Engine } from '../engine.ts'
 import { findProgram } from '../../process/find-program.ts'
-import { usableProbe } from '../usable-probe.ts'
-import { whisperCli } from './cli-engine.ts'
+import { whisperCli } from './cli-program.ts'
 import { WhisperServerEngine } from './server-engine.ts'
 import { bestModel, ggmlPath, isPath } from './models.ts'
 import { installedModels } from '../../models/installed.ts'
@@ -22,7 +27,7 @@ export const whisperCpp: EngineDefinition = {
   description: 'whisper.cpp: C++, one program without Python, fast on GPU and CPU',
   probe,
   create(settings, probed): Engine {
-    const { program, model, version } = usableProbe('whisper-cpp', probed)
+    const { program, model, version } = usable('whisper-cpp', probed)
     const fileOf = (name: string): string => ggmlPath(settings.modelsDir, name)
     const info = { name: 'whisper-cpp', model, device: settings.device.name, version }
     // Its name tells which of the two it is, under Windows too.
@@ -41,23 +46,18 @@ async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Pro
   const wanted = settings.program === null ? PROGRAMS : [settings.program]
   const program = wanted.map((name) => findProgram(name)).find((found) => found !== null) ?? null
   const { ggml: models } = await installedModels(settings.modelsDir)
-  const none = { program, version: null, model: null, models }
   if (program === null) {
-    const why =
+    return unusable(
       settings.program === null
         ? 'Neither whisper-server nor whisper-cli is on PATH. Install whisper.cpp, or name its program.'
-        : `There is no program '${settings.program}'.`
-    return { ...none, usable: false, why }
+        : `There is no program '${settings.program}'.`,
+      { models },
+    )
   }
   const version = await versionOf(program, signal)
   const model = settings.model ?? bestModel(models, settings.device.kind === 'cpu')
   if (model === null || !existsSync(ggmlPath(settings.modelsDir, model))) {
-    return {
-      ...none,
-      version,
-      usable: false,
-      why: `${found(program, version)}, but ${lack(model)}`,
-    }
+    return unusable(`${found(program, version)}, but ${lack(model)}`, { program, version, models })
   }
   // A path that whoever runs the agent named is a model that jobs may name too.
   const all = models.includes(model) ? models : [model, ...models]

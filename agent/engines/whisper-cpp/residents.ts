@@ -1,6 +1,5 @@
-import { AppError } from '../../../shared/errors.ts'
 import { Resident, type ResidentPlan } from './resident.ts'
-import { unlessAborted } from '../unless-aborted.ts'
+import { Closing, unlessAborted } from '../closing.ts'
 
 interface Place {
   /** What it runs: a model, a device. */
@@ -11,7 +10,7 @@ interface Place {
 /** The servers of an engine: at most one per place, which is a slot as a rule. */
 export class Residents {
   readonly #places = new Map<string, Place>()
-  #closing = new AbortController()
+  readonly #closing = new Closing()
 
   /**
    * The server at a place: the one that runs when it is alive and runs what is wanted, else a new one in its place.
@@ -45,8 +44,7 @@ export class Residents {
 
   /** Ends them all; new ones may be started after that. */
   async close(): Promise<void> {
-    this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
-    this.#closing = new AbortController()
+    this.#closing.close()
     const places = [...this.#places.values()]
     this.#places.clear()
     await Promise.all(

@@ -16,8 +16,9 @@ import { MemoryFallback, type ComputeConfig } from '../out-of-memory.ts'
 import { request as askResident } from './resident-request.ts'
 import type { Resident, ResidentPlan } from './resident.ts'
 import { Residents } from './residents.ts'
-import { whisperCppAbilities } from './abilities.ts'
-import { progress } from './cli-engine.ts'
+import { whisperAbilities } from '../whisper/abilities.ts'
+import { Closing } from '../closing.ts'
+import { progress } from './cli-program.ts'
 import { whisperCppFailure } from './failure.ts'
 import {
   DETECTION_FIELDS,
@@ -40,7 +41,7 @@ export class WhisperServerEngine implements Engine {
   readonly #fileOf: (model: string) => string
   readonly #residents = new Residents()
   readonly #fallback: MemoryFallback
-  #closing = new AbortController()
+  readonly #closing = new Closing()
 
   /**
    * @param fileOf where the model of that name lies.
@@ -56,7 +57,7 @@ export class WhisperServerEngine implements Engine {
     this.#program = program
     this.#settings = settings
     this.info = info
-    this.abilities = whisperCppAbilities(info.model, PART_SECONDS)
+    this.abilities = whisperAbilities(info.model, { partSeconds: PART_SECONDS })
     this.#fileOf = fileOf
     const device = settings.device.kind === 'cpu' ? 'cpu' : 'gpu'
     this.#fallback = new MemoryFallback(
@@ -104,8 +105,7 @@ export class WhisperServerEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closing.abort(new AppError('cancelled', 'The engine was closed.'))
-    this.#closing = new AbortController()
+    this.#closing.close()
     this.#fallback.forget()
     await this.#residents.close()
   }

@@ -1,11 +1,19 @@
 import type { EngineAbilities } from '../engine.ts'
 
-/** What is left of a program's abilities with a model of Whisper's: those for English know nothing else, and turbo never learnt to translate. */
-export function abilitiesWith(model: string, abilities: EngineAbilities): EngineAbilities {
+/** What a program can do with a model of Whisper: English-only models know no other language, and turbo and distil cannot translate. */
+export function whisperAbilities(
+  model: string,
+  program: Pick<EngineAbilities, 'partSeconds'> & Partial<EngineAbilities>,
+): EngineAbilities {
+  const { languages = null, translate = true, ...others } = program
   const englishOnly = /\.en\b/.test(model)
   return {
-    ...abilities,
-    languages: englishOnly ? ['en'] : abilities.languages,
-    translate: abilities.translate && !englishOnly && !/turbo|distil/.test(model),
+    words: true,
+    speakers: false,
+    prompt: true,
+    hotwords: true,
+    ...others,
+    languages: englishOnly ? ['en'] : languages,
+    translate: translate && !englishOnly && !/turbo|distil/.test(model),
   }
 }

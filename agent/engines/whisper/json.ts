@@ -1,6 +1,6 @@
 import type { Recognised } from '../engine.ts'
 import { readOutput } from '../python/output.ts'
-import { readTranscription } from '../whisper-cpp/cli-engine.ts'
+import { readTranscription } from '../whisper-cpp/cli-program.ts'
 
 /**
  * JSON as programs around Whisper write it: OpenAI's form (`segments`, seconds) or whisper.cpp's (`transcription`,

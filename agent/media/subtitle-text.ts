@@ -1,5 +1,5 @@
-import { oneLine } from '../../../shared/render.ts'
-import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
+import { oneLine } from '../../shared/render.ts'
+import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 
 /** `00:00:01,500 --> 00:00:03,000` in SRT, `00:01.500 --> 00:03.000 align:start` in WebVTT. */
 const TIMING =

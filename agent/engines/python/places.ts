@@ -1,5 +1,6 @@
 import { homedir } from 'node:os'
 import path from 'node:path'
+import { cudaFolders, interpreterOf } from './program.ts'
 
 /** What the engines written in Python find around them. */
 export interface PythonPlaces {
@@ -51,4 +52,40 @@ export function pythonPlaces({ offline }: { offline: boolean }): PythonPlaces {
 
 function folders(list = ''): string[] {
   return list.split(path.delimiter).filter((folder) => folder !== '')
+}
+
+/** Lines as they are printed, in UTF-8, without warnings and telemetry. */
+const PYTHON_ENV = {
+  PYTHONUNBUFFERED: '1',
+  PYTHONIOENCODING: 'utf-8',
+  PYTHONWARNINGS: 'ignore',
+  PYANNOTE_METRICS_ENABLED: '0',
+  HF_HUB_DISABLE_TELEMETRY: '1',
+}
+
+/** The environment of a Python program: its models, its CUDA libraries, and `ffmpeg` where it is not on PATH already. */
+export function pythonEnv(
+  program: string,
+  places: PythonPlaces,
+  { offline, ffmpeg }: { offline: boolean; ffmpeg?: string | null | undefined },
+): Record<string, string> {
+  const interpreter = interpreterOf(program)
+  const libraries = interpreter === null ? [] : cudaFolders(interpreter)
+  const tools = ffmpeg && path.isAbsolute(ffmpeg) ? [path.dirname(ffmpeg)] : []
+  return {
+    ...PYTHON_ENV,
+    ...places.env,
+    ...(offline ? { HF_HUB_OFFLINE: '1' } : {}),
+    ...prepended('LD_LIBRARY_PATH', libraries, places.libraries),
+    ...prepended('PATH', tools, places.programs),
+  }
+}
+
+/** Nothing where there are no folders of ours. */
+function prepended(
+  name: string,
+  ours: readonly string[],
+  theirs: readonly string[],
+): Record<string, string> {
+  return ours.length === 0 ? {} : { [name]: [...ours, ...theirs].join(path.delimiter) }
 }

@@ -7,9 +7,9 @@ import type { Detected, Recognised } from '../engine.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { parseLenient } from '../lenient-json.ts'
 import { withinPiece } from '../clip-segments.ts'
-import { whisperCppAbilities } from './abilities.ts'
 import { whisperCppFailure } from './failure.ts'
 import { decodingOf, promptOf, WHISPER_CPP_ENV } from './options.ts'
+import { whisperAbilities } from '../whisper/abilities.ts'
 import { languageCode } from '../whisper/languages.ts'
 import { wordsFromTokens } from '../whisper/words.ts'
 
@@ -35,7 +35,7 @@ export function whisperCli(
   ]
   return {
     name: 'whisper-cpp',
-    abilities: whisperCppAbilities(model, PART_SECONDS),
+    abilities: whisperAbilities(model, { partSeconds: PART_SECONDS }),
     computeTypes: false,
     plan: (request) => plan(program, request, common(request)),
     parse,

@@ -67,3 +67,9 @@ export function nextSmaller(model: string, models: readonly string[]): string | 
   )
   return best[0]?.name ?? null
 }
+
+/** A model's name for people: a name as it is, the last part of a path. */
+export function modelLabel(model: string): string {
+  const last = model.split(/[/\\]/).findLast((part) => part !== '') ?? model
+  return last === model ? model : last.replace(/^ggml-/, '').replace(/\.(bin|pt|onnx)$/, '')
+}
