@@ -5,40 +5,20 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { CliEngine } from '../../agent/engines/cli-engine.ts'
 import type { CliProgram } from '../../agent/engines/cli-program.ts'
-import type { EngineSettings } from '../../agent/engines/definition.ts'
-import type { SpeechOptions, TranscribeRequest } from '../../agent/engines/engine.ts'
+import type { TranscribeRequest } from '../../agent/engines/engine.ts'
 import { fasterWhisperProgram } from '../../agent/engines/python/faster-whisper.ts'
 import { AppError } from '../../shared/errors.ts'
+import { engineSettings, OPTIONS as options } from './engine-request.ts'
 import { CLIPS, gone, tempFolder } from './fixtures.ts'
 import { replayProgram } from './replay/program.ts'
 
 const dir = tempFolder()
 let count = 0
 
-const settings: EngineSettings = {
-  modelsDir: dir,
-  model: null,
-  program: null,
-  url: null,
-  command: null,
-  commandOutput: 'whisper-json',
-  computeType: null,
+const settings = engineSettings(dir, {
   batchSize: 4,
-  threads: null,
   device: { kind: 'cuda', name: 'a GPU that is not there' },
-  onOutOfMemory: { smallerModel: false, cpu: false },
-  offline: true,
-}
-
-const options: SpeechOptions = {
-  language: null,
-  task: 'transcribe',
-  prompt: null,
-  hotwords: null,
-  words: true,
-  speakers: null,
-  model: null,
-}
+})
 
 /** A job on an engine that plays a scenario back, in a folder of its own. */
 async function jobOf(

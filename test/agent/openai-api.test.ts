@@ -26,9 +26,10 @@ async function engineFor(more: Partial<EngineSettings>): Promise<Engine> {
   return engine
 }
 
+const info = { name: 'openai-api', model: 'whisper-1', device: 'x', version: 'x' }
+
 /** The same, without a second to wait for a busy server. */
 function impatient(url: string): Engine {
-  const info = { name: 'openai-api', model: 'whisper-1', device: 'x', version: 'x' }
   return new OpenaiEngine({ ...engineSettings(folder), url }, info, [], { minMs: 1 })
 }
 

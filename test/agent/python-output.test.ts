@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { readOutput } from '../../agent/engines/python/output.ts'
-import { segmentLine, withoutSegments } from '../../agent/engines/python/printed.ts'
+import { detectedIn, segmentLine, withoutSegments } from '../../agent/engines/python/printed.ts'
 import type { AppError } from '../../shared/errors.ts'
 
 const read = (source: string | Buffer, seconds = 10) =>
@@ -210,5 +211,53 @@ describe('a line of a segment', () => {
 
   it('is no message of the program', () => {
     assert.equal(withoutSegments('a\r[00:00.000 --> 00:01.000] out of memory\nb'), 'a\nb')
+  })
+})
+
+describe('what Python engines really wrote', () => {
+  const recorded = (file: string, seconds = 11) =>
+    read(readFileSync(new URL(`recorded/${file}.json`, import.meta.url)), seconds).segments
+
+  it('has words and certainty', () => {
+    const [segment] = recorded('faster-whisper/jfk')
+    assert.equal(segment?.words?.length, 22)
+    const sure = [segment.avgLogprob, segment.noSpeechProb, segment.compressionRatio]
+    assert.deepEqual(
+      sure.map((value) => value?.toFixed(2)),
+      ['-0.28', '0.09', '1.35'],
+    )
+    assert.equal(recorded('openai-whisper/jfk-words')[0]?.avgLogprob?.toFixed(2), '-0.29')
+  })
+
+  it('has no words where none were asked for', () => {
+    assert.equal(recorded('faster-whisper/austen-plain')[0]?.words, undefined)
+    assert.equal(recorded('openai-whisper/austen-auto')[0]?.words, undefined)
+  })
+
+  it('stays within the piece where it is made up of noise, and is doubtful in silence', () => {
+    assert.deepEqual(
+      recorded('faster-whisper/hiss', 6).map(({ start, end }) => [start, end]),
+      [
+        [0, 6],
+        [6, 6],
+        [6, 6],
+      ],
+    )
+    assert.ok((recorded('openai-whisper/silence')[0]?.noSpeechProb ?? 0) > 0.5)
+  })
+})
+
+describe('the language that a program prints', () => {
+  const lines = { file: /^File/, language: /^Detected language '([^']+)' \(([\d.]+)\)/ }
+  const printed = (name: string, count = 1) =>
+    detectedIn(`Detected language '${name}' (0.5)\n`, count, lines)
+
+  it('goes by any of its names, and is null for one that Whisper does not know', () => {
+    assert.deepEqual(printed('Haitian Creole'), [{ language: 'ht', probability: 0.5 }])
+    assert.deepEqual(printed('Klingon'), [null])
+  })
+
+  it('is nothing before the first of several files', () => {
+    assert.deepEqual(printed('German', 2), [null, null])
   })
 })
