@@ -1,6 +1,7 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
+import { fileSize } from './places.ts'
 
 /** Names, without `ggml/` and `ctranslate2/`, in order of the alphabet. */
 export interface Installed {
@@ -26,7 +27,7 @@ async function ggmlIn(folder: string): Promise<string[]> {
   for (const file of await entries(folder)) {
     const name = /^ggml-(\w[\w.-]*)\.bin$/.exec(file)?.[1]
     if (name === undefined || name.startsWith('silero-')) continue
-    if (await isFile(path.join(folder, file))) names.push(name)
+    if ((await fileSize(path.join(folder, file))) !== null) names.push(name)
   }
   return names
 }
@@ -35,8 +36,8 @@ async function ctranslate2In(folder: string): Promise<string[]> {
   const names: string[] = []
   for (const name of await entries(folder)) {
     if (!/^\w[\w.-]*$/.test(name)) continue
-    const files = ['model.bin', 'config.json'].map((file) => isFile(path.join(folder, name, file)))
-    if ((await Promise.all(files)).every(Boolean)) names.push(name)
+    const files = ['model.bin', 'config.json'].map((file) => path.join(folder, name, file))
+    if (!(await Promise.all(files.map(fileSize))).includes(null)) names.push(name)
   }
   return names
 }
@@ -46,16 +47,6 @@ async function entries(folder: string): Promise<string[]> {
     return (await readdir(folder)).toSorted()
   } catch (error) {
     if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return []
-    throw error
-  }
-}
-
-/** Also behind a link: models are large, and people keep them on another disk. */
-async function isFile(file: string): Promise<boolean> {
-  try {
-    return (await stat(file)).isFile()
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false
     throw error
   }
 }

@@ -1,8 +1,6 @@
-import { stat } from 'node:fs/promises'
-import { isSystemError } from '../../shared/errors.ts'
 import { digestOf, readRecord } from './digest.ts'
 import type { Digest, Model, NpmModel, WebModel, WheelModel } from './model.ts'
-import { fileAt } from './places.ts'
+import { fileAt, fileSize } from './places.ts'
 
 /** How closely to look: `digests` reads every byte. */
 export type Depth = 'names' | 'digests'
@@ -47,7 +45,7 @@ async function lookAtFiles(model: Model, place: string, depth: Depth): Promise<F
   const findings: FileFinding[] = []
   for (const { name, bytes, digest } of expected) {
     const file = fileAt(model, place, name)
-    const size = await sizeOf(file)
+    const size = await fileSize(file)
     let problem: string | null = null
     let checked = false
     if (size !== null && bytes !== null && size !== bytes) {
@@ -98,14 +96,4 @@ function lacking(model: Model, place: string, found: readonly FileFinding[]): st
   if (either.length > 0 && either.every(({ name }) => absent.has(name)))
     names.push(either.map(({ name }) => name).join(' or '))
   return names.length === 0 ? null : `'${place}' lacks ${names.join(', ')}.`
-}
-
-async function sizeOf(file: string): Promise<number | null> {
-  try {
-    const found = await stat(file)
-    return found.isFile() ? found.size : null
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return null
-    throw error
-  }
 }

@@ -71,3 +71,8 @@ export interface WheelFile {
 
 /** A model of the catalogue; or programs that come the same way. */
 export type Model = NpmModel | WebModel | WheelModel
+
+/** For sentences: `the model base`, `ffmpeg`. */
+export function titleOf({ kind, name }: Model): string {
+  return kind === 'wheel' ? name : `the model ${name}`
+}

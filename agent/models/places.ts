@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs'
+import { stat } from 'node:fs/promises'
 import path from 'node:path'
+import { isSystemError } from '../../shared/errors.ts'
 import type { Model } from './model.ts'
 
 /**
@@ -51,4 +53,15 @@ export function isFolder(kind: Model['kind']): boolean {
 /** Where a model is put together before it is moved to its place: beside it, so that moving it is a rename. */
 export function stagingOf(place: string): string {
   return path.join(path.dirname(place), `.${path.basename(place)}.part`)
+}
+
+/** In bytes; null where there is no such file. Links are followed: people keep large models on another disk. */
+export async function fileSize(file: string): Promise<number | null> {
+  try {
+    const found = await stat(file)
+    return found.isFile() ? found.size : null
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return null
+    throw error
+  }
 }

@@ -1,8 +1,12 @@
 import { readdir, stat } from 'node:fs/promises'
+import type { Socket } from 'node:net'
+import { hostname } from 'node:os'
 import path from 'node:path'
+import { text } from 'node:stream/consumers'
 import { formatDuration, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
-import { ownerOf } from './staging-owner.ts'
+import { visitLock } from '../../shared/lock.ts'
+import { printable } from '../../shared/printable.ts'
 import type { Waiting } from './staging.ts'
 
 /** How patient one is with other processes. */
@@ -77,4 +81,22 @@ async function stateOf(folder: string): Promise<string> {
     }),
   )
   return states.toSorted().join('\n')
+}
+
+/** A live process answers at once; a stopped one never does. */
+const ANSWER_MS = 1_000
+
+/** Names this process to one that connects to its lock. */
+export function tellOwner(socket: Socket): void {
+  socket.end(`process ${process.pid} on ${hostname()}`)
+}
+
+/** The process that has the lock of a folder, in words for a sentence. */
+async function ownerOf(folder: string): Promise<string> {
+  const socket = await visitLock(folder).catch(() => null)
+  if (socket === null) return 'another process'
+  socket.setTimeout(ANSWER_MS, () => socket.destroy(new Error('it does not answer')))
+  const said = await text(socket).catch(() => null)
+  if (said === null) return 'another process, which does not answer,'
+  return printable(said, { most: 200 }) || 'another process'
 }

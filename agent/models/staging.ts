@@ -4,8 +4,7 @@ import { isSystemError } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { pause } from '../client/retry.ts'
 import { stagingOf } from './places.ts'
-import { Others, type StagingPatience } from './staging-others.ts'
-import { tellOwner } from './staging-owner.ts'
+import { Others, tellOwner, type StagingPatience } from './staging-others.ts'
 
 const LOOK_AGAIN_MS = 300
 /** So often in a row a folder does not go away between two looks: there are no locks here. */

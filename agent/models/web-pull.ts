@@ -1,64 +1,44 @@
-import { stat } from 'node:fs/promises'
 import path from 'node:path'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { AppError } from '../../shared/errors.ts'
 import { Refusal } from '../client/retry.ts'
 import { modelSite, modelSource } from './config.ts'
 import { digestOf, readRecord, writeRecord } from './digest.ts'
 import { fetchFile } from './fetch-file.ts'
-import { install } from './install.ts'
 import { look } from './look.ts'
 import type { Digest, WebFile, WebModel } from './model.ts'
 import { Part } from './part.ts'
-import { fileAt, placeOf } from './places.ts'
+import { fileAt, fileSize } from './places.ts'
 import type { PullOptions } from './pull-options.ts'
-import { Staging } from './staging.ts'
+import { pullStaged, type StagedPull } from './staged-pull.ts'
+import type { Staging } from './staging.ts'
 import { sizeText } from './transfer-text.ts'
-import { Web } from './web.ts'
 
-/**
- * Gets a model file by file. A cut download stays beside the model's place and is gone on with by the next call; of
- * several processes one works, and the others find what it made.
- * @throws {AppError} `model_missing` when a digest is wrong, `no_space`; a `Refusal` or `Unreachable`; the signal's
- * reason.
- */
+/** Fetches a model file by file. @throws {AppError} `model_missing` when a digest is wrong; as {@link pullStaged}. */
 export async function pullFromWeb(model: WebModel, options: PullOptions): Promise<void> {
-  const { dir, signal, onProgress, source = modelSource(), idleMs } = options
-  const place = placeOf(model, dir)
-  const staging = await Staging.open(place, {
-    doing: `getting the model ${model.name}`,
-    signal,
-    onProgress,
-    patience: options.others,
-  })
-  const web = new Web(modelSite(source), idleMs)
-  try {
-    const isGood = async (): Promise<boolean> =>
-      (await look(model, place, 'digests')).state === 'ready'
-    if (await isGood()) return
-    const from = new Set(
-      model.files.flatMap(({ url }) => (url === null ? [] : web.locate(url).host)),
-    )
-    const size = sizeText(model.bytes)
-    onProgress?.(`Getting the model ${model.name} (${[...from].join(', ')}, about ${size})`)
-    for (const file of model.files) await fetchOne({ model, file, place, staging, web, options })
-    signal.throwIfAborted()
-    const { problem } = await look(model, stagedPlace(model, staging), 'names')
-    if (problem !== null) throw new AppError('model_missing', `not all of it is there: ${problem}`)
-    await install(stagedPlace(model, staging), place, path.join(staging.folder, 'old'), isGood)
-    await staging.discard()
-  } finally {
-    await web.close()
-    await staging.close()
-  }
+  const { source = modelSource() } = options
+  await pullStaged(
+    model,
+    modelSite(source),
+    options,
+    (web) => {
+      const urls = model.files.flatMap(({ url }) => (url === null ? [] : [url]))
+      const hosts = new Set(urls.map((url) => web.locate(url).host))
+      return `${[...hosts].join(', ')}, about ${sizeText(model.bytes)}`
+    },
+    async (pull) => {
+      for (const file of model.files) await fetchOne({ ...pull, model, file })
+      const staged = stagedPlace(model, pull.staging)
+      const { problem } = await look(model, staged, 'names')
+      if (problem !== null)
+        throw new AppError('model_missing', `not all of it is there: ${problem}`)
+      return staged
+    },
+  )
 }
 
-interface Step {
+interface Step extends StagedPull {
   model: WebModel
   file: WebFile
-  place: string
-  staging: Staging
-  web: Web
-  options: PullOptions
 }
 
 /** Brings one file, whole and right, into the staging folder. One that need not be there may be missing there then. */
@@ -66,7 +46,7 @@ async function fetchOne(step: Step): Promise<void> {
   const { model, file, staging, web, options } = step
   const { url } = file
   const staged = path.join(staging.ready, file.name)
-  if (url === null || (await isFile(staged))) return
+  if (url === null || (await fileSize(staged)) !== null) return
   if (file.need === 'either' && (await hasOther(model, staging))) return
   const part = new Part(path.join(staging.folder, `${file.name}.part`))
   const { onBytes, signal, patience, freeBytes } = options
@@ -129,15 +109,6 @@ function stagedPlace(model: WebModel, staging: Staging): string {
 
 async function hasOther(model: WebModel, staging: Staging): Promise<boolean> {
   const others = model.files.filter(({ need }) => need === 'either')
-  const found = others.map(({ name }) => isFile(path.join(staging.ready, name)))
-  return (await Promise.all(found)).includes(true)
-}
-
-async function isFile(file: string): Promise<boolean> {
-  try {
-    return (await stat(file)).isFile()
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false
-    throw error
-  }
+  const sizes = others.map(({ name }) => fileSize(path.join(staging.ready, name)))
+  return (await Promise.all(sizes)).some((size) => size !== null)
 }

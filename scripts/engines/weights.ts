@@ -2,16 +2,17 @@ import { createReadStream, createWriteStream } from 'node:fs'
 import { copyFile, mkdir, readdir, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { pipeline } from 'node:stream/promises'
+import { modelSite } from '../../agent/models/config.ts'
+import { digestOf } from '../../agent/models/digest.ts'
+import { Web } from '../../agent/models/web.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { ct2ToGgml } from './ct2-to-ggml.ts'
-import { sha256Of } from './digest.ts'
-import { fetchFromHub } from './hugging-face.ts'
 import { once, type PrepareOptions } from './once.ts'
 import { makeVenv } from './python.ts'
 import { runTool } from './tool.ts'
 
 /** The official place of Whisper base for CTranslate2, and what its files have to be. */
-const HUB = 'Systran/faster-whisper-base'
+const HUB = 'https://huggingface.co/Systran/faster-whisper-base/resolve/main'
 const FILES: Record<string, string> = {
   'model.bin': 'd01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9',
   'config.json': '56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a',
@@ -87,11 +88,17 @@ export async function ggmlWeights(options: PrepareOptions): Promise<string> {
 }
 
 async function fromHub(folder: string, signal: AbortSignal): Promise<void> {
-  // The small ones first: what is not as expected shows before the large one comes.
-  for (const [name, digest] of Object.entries(FILES).toReversed()) {
-    const file = path.join(folder, name)
-    await fetchFromHub(HUB, name, file, signal)
-    await expectDigest(file, digest)
+  const web = new Web(modelSite({ mirror: null, offline: false, token: null }))
+  try {
+    // The small ones first: a wrong one shows before the large one is fetched.
+    for (const [name, digest] of Object.entries(FILES).toReversed()) {
+      const file = path.join(folder, name)
+      const { body } = await web.get(`${HUB}/${name}`, {}, signal)
+      await pipeline(body, createWriteStream(file), { signal })
+      await expectDigest(file, digest)
+    }
+  } finally {
+    await web.close()
   }
 }
 
@@ -126,7 +133,7 @@ async function check(folder: string): Promise<void> {
 }
 
 async function expectDigest(file: string, expected: string): Promise<void> {
-  const found = await sha256Of(file)
+  const found = await digestOf(file, 'sha256')
   if (found === expected) return
   throw new Error(`${path.basename(file)} has the digest ${found}, not ${expected}`)
 }
