@@ -9,12 +9,11 @@ import { openToolchain, type Toolchain } from './toolchain.ts'
 import { SPEECH_TYPES, unsupportedType } from './work/content-types.ts'
 import type { JobRunnerParts } from './work/job-runner.ts'
 
-/** All that the jobs of an agent are done with, whatever their content types. */
+/** What processes the agent's jobs, of all content types. */
 export interface Equipment {
   pipeline: JobRunnerParts['pipeline']
-  /** What recognises speech; null: nothing that it is for is taken. */
+  /** Null where no content type needs it. */
   speech: Toolchain | null
-  /** Null: it recognises no speech. */
   engine: EngineInfo | null
   converters: Converters
   slots: Slots
@@ -28,9 +27,8 @@ export interface Equipment {
 }
 
 /**
- * Puts together what does the jobs of the content types to take: an engine only where there is speech among them that no
- * converter is for.
- * @param tell sentences for people: what is fetched, what is missing.
+ * Opens the converters, and an engine where a speech type has no converter.
+ * @param tell sentences for people.
  * @throws {AppError} as {@link openToolchain} and {@link Converters.open}.
  */
 export async function openEquipment(
@@ -71,7 +69,7 @@ export async function openEquipment(
   }
 }
 
-/** A converter is announced as an engine is: a job may require it by its name. */
+/** Converters are announced as engines: a job may require one by its name. */
 function capabilitiesOf(speech: Toolchain | null, converters: Converters): Capabilities {
   const { engines, models, languages, features } = speech?.capabilities ?? {
     engines: [],
@@ -81,7 +79,7 @@ function capabilitiesOf(speech: Toolchain | null, converters: Converters): Capab
   }
   const { programs } = converters
   const names = programs.map(({ program }) => program.slice(0, 100))
-  // What a converter hears of other languages is its own affair.
+  // The languages of a converter are unknown.
   const hears = programs.some(({ contentType }) => SPEECH_TYPES.includes(contentType))
   return {
     engines: [...new Set([...engines, ...names])],

@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto'
 import { rm, statfs, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 
-/** What a disk keeps free beside the files that are written to it, for everything else. */
+/** Left free on a disk, beside the files that are written. */
 export const RESERVE_BYTES = 64 * 1024 * 1024
 
-/** The bytes that may be written to the disk of a folder. */
+/** Bytes available in a folder. */
 export type FreeBytes = (folder: string) => Promise<number>
 
 /** @throws the system's error when there is no such folder. */
@@ -16,10 +16,7 @@ export const freeBytesOf: FreeBytes = async (folder) => {
 
 const PROBE = Buffer.alloc(64 * 1024)
 
-/**
- * Writes a little into a folder and removes it: of a quota, and of files that may be no more (inodes), a disk tells
- * nothing before. @throws the system's error.
- */
+/** Writes a little into a folder: quotas and a lack of inodes show only then. @throws the system's error. */
 export async function writeProbe(folder: string): Promise<void> {
   const file = path.join(folder, `.probe-${randomUUID()}`)
   try {

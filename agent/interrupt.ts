@@ -1,6 +1,6 @@
 import { AppError } from '../shared/errors.ts'
 
-/** Aborted by the first Ctrl-C or SIGTERM, so that a command can tidy up; the second is not caught. */
+/** Aborted by the first SIGINT or SIGTERM, so that a command can clean up; the second ends the process. */
 export function interruptible(): AbortSignal {
   const controller = new AbortController()
   for (const name of ['SIGINT', 'SIGTERM'] as const) {

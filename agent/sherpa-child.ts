@@ -1,4 +1,4 @@
-/** The process in which sherpa-onnx works: a native library that a damaged model can end with it, and only it. */
+/** The process in which sherpa-onnx runs: a damaged model may crash the native library. */
 import { answerParent } from './process/answer-parent.ts'
 import { findTurns, type DiarizationQuestion } from './diarization/diarization.ts'
 import { detectSpeech } from './audio/silero.ts'

@@ -1,14 +1,13 @@
 import { EXIT } from '../shared/errors.ts'
 import type { Reporter } from './progress/reporter-kinds.ts'
 
-/** What is told to leave. */
 interface Leaver {
   readonly isBusy: boolean
   drain(): void
   stop(): void
 }
 
-/** What Ctrl-C and a service manager's stop mean: finish; leave; leave now. */
+/** SIGINT and SIGTERM: the first drains, the second gives jobs back, the third exits. */
 export class Signals {
   count = 0
   exitCode: number = EXIT.done

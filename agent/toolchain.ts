@@ -16,29 +16,28 @@ import { planSlots } from './gpu/slot-plan.ts'
 import { Slots } from './gpu/slots.ts'
 import { createVoiceDetector, NO_VAD } from './transcription/voice-detector.ts'
 
-/** All that a conversion needs, made of what this machine has. */
+/** What converts recordings on this machine. */
 export interface Toolchain {
   pipeline: Pipeline
-  /** What reads the recordings. */
   tools: MediaTools
   choice: Choice
   slots: Slots
   devices: readonly Device[]
   capabilities: Capabilities
   /**
-   * Gets and starts what is needed, on every slot: what is missing here is not to cost a job.
+   * Fetches and starts what is needed on every slot, so that no job fails for what is missing.
    * @throws {AppError} `model_missing`, `engine_missing`, `engine_failed`; the signal's reason when aborted.
    */
   prepare(signal: AbortSignal): Promise<void>
-  /** Whether a model that jobs need has gone from its folder: the next job fetches it again. */
+  /** Whether a required model was removed: the next job fetches it again. */
   lacksModels(): Promise<boolean>
   close(): Promise<void>
 }
 
 /**
- * Looks at this machine and puts together what converts files on it. Nothing runs yet but what was looked at.
- * @param tell sentences for people: what is fetched, what is missing.
- * @param language what will be spoken; default: nobody knows.
+ * Probes this machine. Fetches ffmpeg where it is missing; starts nothing.
+ * @param tell sentences for people.
+ * @param language what will be spoken; default: any.
  * @throws {AppError} `usage`, `engine_missing`, `model_missing`.
  */
 export async function openToolchain(
@@ -121,7 +120,7 @@ export async function openToolchain(
   }
 }
 
-/** What the slots run on: one kind for all of them. */
+/** Slots are of one kind. */
 function deviceOf(
   plan: readonly { gpu: string | null; kind?: Device['kind'] }[],
   devices: readonly Device[],
@@ -133,7 +132,7 @@ function deviceOf(
   return { kind, name: [...new Set(used.map(({ name }) => name))].join(', ') }
 }
 
-/** What is announced, so that no job comes here that cannot be done as it asks. */
+/** Announced, so that only suitable jobs are assigned. */
 function capabilitiesOf({ engine, models }: Choice, { speakers }: MediaSettings): Capabilities {
   const { abilities, info } = engine
   const features = [

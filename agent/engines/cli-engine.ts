@@ -21,7 +21,7 @@ import type {
 import { MemoryFallback, type ComputeConfig } from './out-of-memory.ts'
 import { IdleTimeout, IDLE_MS } from '../process/idle-timeout.ts'
 
-/** An engine of one process per piece of audio. */
+/** Runs one process per piece of audio. */
 export class CliEngine implements Engine {
   readonly info: EngineInfo
   readonly abilities: EngineAbilities
@@ -125,7 +125,7 @@ export class CliEngine implements Engine {
     this.#closing.close()
   }
 
-  /** Runs a plan. Success is a fresh output, exit code 0, and no known word of failure. */
+  /** Success is a fresh output, exit code 0, and no known error message. */
   async #run(
     plan: Plan,
     { slot, signal, durationSeconds }: AudioPiece,

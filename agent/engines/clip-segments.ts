@@ -2,12 +2,12 @@ import { oneLine } from '../../shared/render.ts'
 import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import type { TranscribeRequest } from './engine.ts'
 
-/** What whisper.cpp's models write where nobody speaks. */
+/** What whisper.cpp's models write for silence. */
 const NOTHING = /^(\[\s*blank_audio\s*\])?$/i
 
 /**
- * Segments as an engine has to give them: in order of time, none empty, and nothing outside the piece. Whisper counts in
- * windows of 30 seconds and likes to end its last segment where the window ends.
+ * Segments in order of time, none empty, none outside the piece. Whisper counts in windows of 30 seconds and often ends
+ * its last segment where the window ends.
  */
 export function withinPiece(
   segments: readonly RecognisedSegment[],

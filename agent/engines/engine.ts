@@ -3,68 +3,65 @@ import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import type { Doubt } from './moonshine/second-pass.ts'
 import type { Span } from '../audio/span.ts'
 
-/** What recognised a recording; part of every result's metadata. */
+/** Part of every result's metadata. */
 export interface EngineInfo {
   name: string
   model: string
-  /** `cpu`, or the GPU's name. */
   device: string
   version: string
 }
 
-/** What an engine can do: what the agent announces, and what the pipeline asks of it. */
+/** What the agent announces, and what the pipeline asks for. */
 export interface EngineAbilities {
-  /** ISO 639-1 codes of what it understands; null: Whisper's hundred languages. */
+  /** ISO 639-1 codes; null: Whisper's hundred languages. */
   languages: readonly string[] | null
   /** Translates speech of any language into English text. */
   translate: boolean
-  /** Gives the time of each word. */
+  /** Word timestamps. */
   words: boolean
-  /** Tells speakers apart by itself. */
+  /** Built-in diarization. */
   speakers: boolean
   prompt: boolean
   hotwords: boolean
-  /** A second try at a piece gives the same again. */
+  /** A second try at a piece gives the same text. */
   deterministic?: true
-  /** How much of a recording it is best given at once, in seconds of audio. */
+  /** The best length of a piece, in seconds of audio. */
   partSeconds: number
 }
 
-/** What a job asks of the recognition, checked and within the engine's abilities. */
+/** What a job asks for, checked and within the engine's abilities. */
 export interface SpeechOptions {
-  /** `en`, `de`, …; null: the engine finds out. */
+  /** `en`, `de`, …; null: to be detected. */
   language: string | null
   task: 'transcribe' | 'translate'
   prompt: string | null
   hotwords: string | null
   words: boolean
-  /** Null: nobody asks who speaks. */
+  /** Null when diarization is not requested. */
   speakers: { min: number | null; max: number | null } | null
-  /** Another model than the agent's usual one. */
+  /** Null: the agent's usual model. */
   model: string | null
 }
 
-/** What was understood in one piece of audio. */
 export interface Recognised {
-  /** ISO 639-1, or null when nobody knows. */
+  /** ISO 639-1; null when unknown. */
   language: string | null
   languageProbability?: number
-  /** Of an engine that takes everything for the language it knows: how far a second hearing differs. */
+  /** Of an English-only engine: how far a second pass over the same speech differs. */
   doubt?: Doubt
   /** In order of time, within the piece. */
   segments: RecognisedSegment[]
-  /** What a person should know about how it went; empty when all was as expected. */
+  /** Sentences for people; empty when all was as expected. */
   warnings: string[]
 }
 
-/** A language that was heard: ISO 639-1 code and certainty. */
 export interface Detected {
   language: string
   /** 0 to 1. */
   probability: number
 }
 
-/** A program and its arguments; no shell reads it. */
+/** Run without a shell. */
 export interface CommandLine {
   file: string
   args: string[]
@@ -72,56 +69,50 @@ export interface CommandLine {
   env: Record<string, string>
 }
 
-/** One piece of audio for the engine. */
 export interface AudioPiece {
   /** 16 kHz, mono, signed 16 bit. */
   wavPath: string
   durationSeconds: number
-  /** A folder for this piece alone, there and empty; whoever made it removes it. */
+  /** An empty folder for this piece alone. The caller removes it. */
   workDir: string
-  /** Where it runs. */
   slot: Slot
-  /** Stops the recognition; its reason is what is then thrown, with every child process gone. */
+  /** Its reason is thrown, once every child process is gone. */
   signal: AbortSignal
 }
 
-/** A piece of audio to be recognised. */
 export interface TranscribeRequest extends AudioPiece {
   options: SpeechOptions
-  /** Where speech is, in seconds of the piece: ascending, apart from each other. Not empty. */
+  /** The VAD's spans, in seconds of the piece: ascending, disjoint, not empty. */
   speech: readonly Span[]
-  /** The second try at a piece whose text was suspicious: less sure of itself, and without a prompt. */
+  /** The second try at a piece whose text was suspicious: at a higher temperature, without a prompt. */
   again: boolean
   onProgress(processedSeconds: number): void
 }
 
 /**
- * One speech recogniser. Everything heavy happens in child processes, so that a crash ends a job and not the agent. As
- * many calls run at once as there are slots, each on a slot of its own.
+ * A speech recogniser. All heavy work happens in child processes, so that a crash ends a job and not the agent. Up to
+ * one call per slot runs at once.
  */
 export interface Engine {
   readonly info: EngineInfo
   readonly abilities: EngineAbilities
   /**
-   * Gets models and starts what has to run on that slot, so that `transcribe` can begin at once. It is optional:
-   * `transcribe` does the same when it finds nothing ready.
+   * Fetches the model and starts the slot's server, so that `transcribe` begins at once. Optional: `transcribe` does
+   * the same when nothing is ready.
    * @param model as in `SpeechOptions`; default: the usual one.
    * @throws {AppError} `model_missing`, `engine_missing`, `engine_failed`; the signal's reason when aborted.
    */
   prepare(slot: Slot, signal: AbortSignal, model?: string | null): Promise<void>
   /**
-   * The languages of up to three pieces of at most 30 seconds each, in one go; null for what it cannot tell. Absent where
-   * the engine cannot, or does it just as well while it transcribes.
-   * @param model as in `prepare`.
+   * The languages of up to three pieces of at most 30 seconds each; null where unknown. Absent where the engine cannot,
+   * or does it as well in `transcribe`.
    * @throws {AppError} as `transcribe`.
    */
   detect?(pieces: readonly AudioPiece[], model?: string | null): Promise<(Detected | null)[]>
-  /**
-   * @throws {AppError} as `prepare`, `gpu_out_of_memory`, `unsupported_language`; the signal's reason when aborted.
-   */
+  /** @throws {AppError} as `prepare`, `gpu_out_of_memory`, `unsupported_language`; the signal's reason when aborted. */
   transcribe(request: TranscribeRequest): Promise<Recognised>
-  /** What would be run for a recording in that folder, for whoever asks before; absent where nothing is. */
+  /** The commands for a recording in that folder, for a dry run. Absent where no command is run. */
   plans?(options: SpeechOptions, workDir: string): CommandLine[]
-  /** Ends every child process. The engine may be used again after that. */
+  /** Ends every child process. The engine may be used again. */
   close(): Promise<void>
 }

@@ -1,9 +1,8 @@
 import { AppError, messageOf } from '../../shared/errors.ts'
 
 /**
- * The JSON that a program wrote, even where it escaped too little: letters cut in two become U+FFFD, and bare control
- * characters inside a text become spaces.
- * @throws {AppError} `engine_failed` when it is no whole JSON text.
+ * Parses JSON that escapes too little: broken UTF-8 becomes U+FFFD, control characters inside a text become spaces.
+ * @throws {AppError} `engine_failed` when it is not valid otherwise.
  */
 export function parseLenient(output: Buffer, engine: string): unknown {
   const text = output.toString('utf8').replace(/^\uFEFF/, '')

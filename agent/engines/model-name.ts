@@ -1,4 +1,4 @@
-/** Millions of parameters of Whisper's models: what their need of memory goes by. */
+/** Millions of parameters of Whisper's models, which their need of memory follows. */
 const PARAMETERS: Record<string, number> = {
   large: 1550,
   'large-v1': 1550,
@@ -17,18 +17,18 @@ const PARAMETERS: Record<string, number> = {
   tiny: 39,
 }
 
-/** How much of it is left by whisper.cpp's smaller formats. */
+/** The share of memory that whisper.cpp's quantised formats need. */
 const QUANTISED: Record<string, number> = { q8: 0.53, q5: 0.36, q4: 0.3 }
 
 interface Kind {
   size: number
-  /** It understands nothing but English. */
+  /** English only. */
   english: boolean
 }
 
 /**
- * What a name or a path says of a Whisper model: `large-v3`, `small.en`, `ggml-large-v3-turbo-q5_0.bin`,
- * `Systran/faster-whisper-medium`. Null for all other models.
+ * Parses a name or path: `large-v3`, `small.en`, `ggml-large-v3-turbo-q5_0.bin`, `Systran/faster-whisper-medium`. Null
+ * for models other than Whisper's.
  */
 function kindOf(model: string): Kind | null {
   const name = model
@@ -49,8 +49,7 @@ function kindOf(model: string): Kind | null {
 }
 
 /**
- * The largest of `models` that is smaller than `model`, or null. One that understands only English replaces none that
- * understands more.
+ * The largest of `models` that is smaller than `model`, or null. An English-only model replaces no multilingual one.
  */
 export function nextSmaller(model: string, models: readonly string[]): string | null {
   const now = kindOf(model)
@@ -60,7 +59,7 @@ export function nextSmaller(model: string, models: readonly string[]): string | 
     const fits = kind !== null && kind.size < now.size && (now.english || !kind.english)
     return fits ? [{ name, ...kind }] : []
   })
-  // Of two of the same size the one for the same languages: for English the English one is the better one.
+  // Of two of the same size, the one for the same languages: an English-only model is better at English.
   const best = fitting.toSorted(
     (a, b) =>
       b.size - a.size || Number(b.english === now.english) - Number(a.english === now.english),
@@ -68,7 +67,7 @@ export function nextSmaller(model: string, models: readonly string[]): string | 
   return best[0]?.name ?? null
 }
 
-/** A model's name for people: a name as it is, the last part of a path. */
+/** A model for people: a name as it is, the last part of a path. */
 export function modelLabel(model: string): string {
   const last = model.split(/[/\\]/).findLast((part) => part !== '') ?? model
   return last === model ? model : last.replace(/^ggml-/, '').replace(/\.(bin|pt|onnx)$/, '')

@@ -22,10 +22,8 @@ export interface Allowed {
   computeTypes?: boolean
 }
 
-/** One step down. */
 export interface Step {
   compute: ComputeConfig
-  /** A sentence for people. */
   note: string
 }
 
@@ -68,7 +66,6 @@ interface Settled {
   until: number
 }
 
-/** What to run, where it differs from the usual. */
 export interface FallbackRequest {
   slot: Slot
   /** Default: the usual one. */

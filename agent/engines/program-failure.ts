@@ -2,7 +2,7 @@ import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { oneLine } from '../../shared/render.ts'
 import type { Outcome } from './cli-program.ts'
 
-/** What a text on the standard error means, and what to tell people; the first that fits. */
+/** What a text on the standard error means; the first match counts. */
 export interface FailureText {
   pattern: RegExp
   code: ErrorCode
@@ -10,7 +10,7 @@ export interface FailureText {
   why: string
 }
 
-/** Known from any program that runs on a GPU or is linked to shared libraries. */
+/** Printed by any program that runs on a GPU or is linked to shared libraries. */
 const COMMON: readonly FailureText[] = [
   {
     pattern:
@@ -26,9 +26,9 @@ const COMMON: readonly FailureText[] = [
 ]
 
 /**
- * What the way a program ended means; null when it ended well and its standard error holds nothing known. The standard
- * output is left alone: it may hold what somebody said.
- * @param known what this program prints when it fails; looked for after success too.
+ * The error that the end of a program means; null when it ended well and its standard error holds nothing known. The
+ * standard output is not searched: it may hold what is said in the recording.
+ * @param known what this program prints when it fails; looked for after a success too.
  */
 export function programFailure(
   name: string,
@@ -53,21 +53,19 @@ function endedBy(exitCode: number | null, signal: string | null): string {
   return signal === null ? `it ended with code ${exitCode}` : `it crashed (${signal})`
 }
 
-/** The line that says it, as far as it is not a whole log. */
 function quoted(stderr: string, { pattern }: FailureText): string {
   const line = stderr.split(/\r|\n/).find((one) => pattern.test(one)) ?? ''
   const said = withoutFolders(oneLine(line)).slice(0, 200).replace(/[.]+$/, '')
   return said === '' ? '' : ` (${said})`
 }
 
-/** The last thing a program said, on one line. */
 export function lastLine(stderr: string): string {
   const lines = stderr.split(/\r|\n/).map(oneLine)
   const last = lines.findLast((line) => line !== '') ?? ''
   return withoutFolders(last).slice(0, 300).replace(/[.]+$/, '')
 }
 
-/** Where things lie on this machine is nothing for whoever sent the job. */
+/** The sentence goes to the job's owner: paths of this machine are cut out. */
 function withoutFolders(line: string): string {
   return line.replaceAll(/(?<![\w.])\/(?:[^\s/'":]+\/)+(?=[^\s/])/g, '')
 }

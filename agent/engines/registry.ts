@@ -10,7 +10,7 @@ import { openaiWhisper } from './python/openai-whisper.ts'
 import { whisperCpp } from './whisper-cpp/definition.ts'
 import { whisperx } from './python/whisperx.ts'
 
-/** Every engine; the best on a GPU first, by speed and by what each needs. */
+/** In order of preference on a GPU. */
 const ENGINES: readonly EngineDefinition[] = [
   openaiApi,
   command,
@@ -21,26 +21,22 @@ const ENGINES: readonly EngineDefinition[] = [
   moonshine,
 ]
 
-/** `auto` is the best engine that is usable on this machine and knows the language. */
 export const ENGINE_NAMES = ['auto', ...ENGINES.map(({ name }) => name)]
 
-/** The engine that was chosen, and why. */
 export interface Choice {
   engine: Engine
-  /** What a job may choose from. */
+  /** The models that jobs may choose. */
   models: readonly string[]
-  /** Why it is this one, as a sentence. */
+  /** Why it was chosen, as a sentence. */
   why: string
-  /** What would be better here, as a sentence; null when nothing would. */
+  /** What would be better here, as a sentence, or null. */
   better: string | null
 }
 
 /**
- * The engine of that name. Nothing heavy happens yet: models are fetched and processes started by `prepare`, or by the
- * first `transcribe`.
- * @param language what will be spoken, for `auto`; default: nobody knows.
- * @throws {AppError} `usage` when there is none of that name; `engine_missing` or `model_missing` when it cannot be used
- * here, saying what is missing.
+ * Creates an engine. Models are fetched and processes started later, by `prepare` or the first `transcribe`.
+ * @param language for `auto`: what is spoken; null: any language.
+ * @throws {AppError} `usage` for an unknown name; `engine_missing` or `model_missing` when it cannot be used here.
  */
 export async function chooseEngine(
   name: string,
@@ -61,10 +57,7 @@ export async function chooseEngine(
   return { engine, models: probe.models, why: 'It was asked for.', better: null }
 }
 
-/**
- * The first that is usable and knows the language, else the first that is usable; and of those before it the reason why
- * they are not.
- */
+/** The first engine that is usable and knows the language, else the first usable one. */
 async function best(
   settings: EngineSettings,
   signal: AbortSignal,
@@ -82,7 +75,7 @@ async function best(
     const engine = definition.create(settings, probe)
     const choice = { engine, models: probe.models, why: probe.why, better: null }
     const isShown = definition === openaiApi || definition === command
-    // Whisper on a processor is worth its time, but not a download of gigabytes that nobody asked for.
+    // Whisper on a CPU is worth its time, but not an unrequested download of gigabytes.
     const isHere = isShown || !onCpu || definition === moonshine || probe.models.length > 0
     if (isHere && knows(engine, language)) return choice
     if (fallback === null || definition === moonshine) fallback = { definition, choice }
@@ -98,14 +91,14 @@ async function best(
   return { ...choice, better }
 }
 
-/** Whether an engine understands a language; null: any that may be spoken. */
+/** @param language null: any. */
 function knows({ abilities: { languages } }: Engine, language: string | null): boolean {
   return languages === null || (language !== null && languages.includes(language))
 }
 
 /**
- * Without a GPU the embedded engine goes before Whisper for English, which is several times slower there; it knows no
- * other language. What has to be told something (an address, a command) comes first when it was told.
+ * The engines that need an address or a command come first when they have one. Without a GPU, English goes to the
+ * bundled engine first: Whisper is several times slower there.
  */
 function inOrder(
   { url, command: argv, device }: EngineSettings,
@@ -121,7 +114,6 @@ function inOrder(
   return [...told, ...ordered]
 }
 
-/** All engines with what was found of each, for whoever wonders. */
 export async function probeEngines(
   settings: EngineSettings,
   signal: AbortSignal,

@@ -1,4 +1,4 @@
-/** The key of the server behind `--engine-url`. No flag: everybody on the machine could read it. */
+/** For the server behind `--engine-url`. Not a flag: command lines are visible to every user of the machine. */
 export function engineApiKey(): string | null {
   return process.env['MORAG_ENGINE_API_KEY']?.trim() || null
 }

@@ -4,8 +4,8 @@ import type { Device, FoundDevices } from './device.ts'
 type Answer = Pick<ChildResult, 'exitCode' | 'stdoutTail' | 'stderrTail'>
 
 /**
- * What `nvidia-smi --query-gpu=index,uuid,name,memory.total,memory.free,driver_version` says, without header and units.
- * It prints its failures to the same place, and not always with an exit code of failure.
+ * Reads `nvidia-smi --query-gpu=index,uuid,name,memory.total,memory.free,driver_version` without header and units. It
+ * prints its failures to the same place, not always with an exit code.
  */
 export function parseNvidiaQuery(answer: Answer): FoundDevices {
   const lines = linesOf(answer.stdoutTail)
@@ -15,11 +15,11 @@ export function parseNvidiaQuery(answer: Answer): FoundDevices {
   if (rest.length === 0 && devices.length === 0) {
     rest.push(answer.exitCode === 0 ? 'nothing' : `exit code ${answer.exitCode ?? 'unknown'}`)
   }
-  // The ones that matter come first, and the second line of a failure only repeats or explains.
+  // The first line is the reason; a second one repeats or explains it.
   return { devices, problems: rest.slice(0, 1).map(nvidiaProblem) }
 }
 
-/** A name may hold commas; nothing else does. */
+/** Only a name may hold commas. */
 function nvidiaRow(line: string): Device | null {
   const row = /^(\d+), *([^,]*), *(.*), *([^,]*), *([^,]*), *([^,]*)$/.exec(line)
   if (row === null) return null
@@ -61,8 +61,8 @@ function nvidiaProblem(line: string): string {
 }
 
 /**
- * The GPUs with those that are cut into parts (MIG) replaced by these parts, as `nvidia-smi -L` lists them. A program
- * can only use one part, and only by its UUID.
+ * Replaces GPUs that are divided into parts (MIG) by their parts, as `nvidia-smi -L` lists them. A program can use one
+ * part only, by its UUID.
  */
 export function withParts(devices: readonly Device[], list: string): Device[] {
   const parts = new Map<number, Device[]>()
@@ -85,10 +85,10 @@ export function withParts(devices: readonly Device[], list: string): Device[] {
   return devices.flatMap((device) => parts.get(device.index) ?? [device])
 }
 
-/** What `rocm-smi --showproductname --showmeminfo vram --showdriverversion --json` says. */
+/** Reads `rocm-smi --showproductname --showmeminfo vram --showdriverversion --json`. */
 export function parseRocm(answer: Answer): FoundDevices {
   const { stdoutTail: text } = answer
-  // Warnings may stand before and after it.
+  // Warnings may stand before and after the JSON.
   const json = parseObject(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1))
   const driver = known(field(json?.['system'], 'Driver version'))
   const devices = Object.entries(json ?? {}).flatMap(([key, card]) => {
@@ -116,7 +116,7 @@ function rocmDevice(index: number, card: unknown, driver: string | null): Device
     kind: 'rocm',
     index,
     uuid: null,
-    // Where it knows no name it gives the number of the chip.
+    // Without a name it gives the chip's number.
     name: names.find((name) => name !== null && !/^0x/i.test(name)) ?? 'AMD GPU',
     memoryMb: total === null ? null : mebibytes(total),
     freeMb: total === null || used === null ? null : mebibytes(total - used),
@@ -124,7 +124,7 @@ function rocmDevice(index: number, card: unknown, driver: string | null): Device
   }
 }
 
-/** The GPU of an Apple chip, or null when this is none. It shares the machine's memory. */
+/** The GPU of an Apple chip, or null. It shares the machine's memory. */
 export function appleDevice(machine: {
   platform: string
   arch: string
@@ -143,7 +143,7 @@ export function appleDevice(machine: {
   }
 }
 
-/** The GPUs in a few words, for logs and for the coordinator: `2 × NVIDIA L4, 23 GB`; without any: `CPU`. */
+/** For logs and the coordinator: `2 × NVIDIA L4, 23 GB`; without GPUs `CPU`. */
 export function deviceText(devices: readonly Device[]): string {
   const counts = new Map<string, number>()
   for (const device of devices) {
@@ -154,18 +154,18 @@ export function deviceText(devices: readonly Device[]): string {
   return parts.length === 0 ? 'CPU' : parts.join('; ')
 }
 
-/** What `--gpus` calls it: `0`, `rocm:0`, or the UUID of a part of a GPU, which has no number of its own. */
+/** As in `--gpus`: `0`, `rocm:0`, or the UUID of a part of a GPU. */
 export function deviceId({ kind, index, uuid }: Device): string {
   if (uuid?.startsWith('MIG-')) return uuid
   return kind === 'cuda' ? String(index) : `${kind}:${index}`
 }
 
-/** One GPU: its name and memory, `NVIDIA L4, 23 GB`. */
+/** Name and memory: `NVIDIA L4, 23 GB`. */
 export function oneDeviceText({ name, memoryMb }: Device): string {
   return memoryMb === null ? name : `${name}, ${memoryText(memoryMb)}`
 }
 
-/** Rounded up, as drivers keep a little for themselves of what is written on the box. */
+/** Rounded up: drivers reserve some of the nominal memory. */
 function memoryText(mb: number): string {
   return mb < 1024 ? `${mb} MB` : `${Math.ceil(mb / 1024)} GB`
 }
@@ -174,7 +174,7 @@ function mebibytes(bytes: number): number {
   return Math.floor(bytes / 1024 ** 2)
 }
 
-/** Null for the words that stand for what a GPU or its driver does not tell: `[N/A]`, `[Not Supported]`, … */
+/** Null for placeholders of unknown values: `[N/A]`, `[Not Supported]`, … */
 function known(value: unknown): string | null {
   const text = typeof value === 'string' || typeof value === 'number' ? String(value).trim() : ''
   return text === '' || /^\[.*\]$|^N\/A$|^Unknown$/i.test(text) ? null : text
@@ -185,7 +185,7 @@ function number(value: unknown): number | null {
   return text !== null && /^\d+(\.\d+)?$/.test(text) ? Math.floor(Number(text)) : null
 }
 
-/** The spelling of its keys has changed over the years. */
+/** rocm-smi has changed the case of its keys. */
 function field(object: unknown, key: string): unknown {
   if (typeof object !== 'object' || object === null) return undefined
   return Object.entries(object).find(([name]) => name.toLowerCase() === key.toLowerCase())?.[1]

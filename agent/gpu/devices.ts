@@ -6,21 +6,19 @@ import { runChild, type ChildResult } from '../process/run-child.ts'
 import type { FoundDevices } from './device.ts'
 import { appleDevice, parseNvidiaQuery, parseRocm, withParts } from './device-text.ts'
 
-/** How devices are looked for. */
 export interface FindOptions {
   signal: AbortSignal
-  /** The programs that are asked; default: by their names on PATH, and then it is no problem when they are not there. */
+  /** Default: by name on PATH, where a missing program is no problem. */
   nvidiaSmi?: string
   rocmSmi?: string
-  /** How long each may take: on a broken GPU they can hang for good. */
+  /** For each program: they hang on a broken GPU. */
   limitMs?: number
 }
 
 const LIMIT_MS = 10_000
 
 /**
- * The GPUs of this machine: NVIDIA's, then AMD's, or Apple's. Never fails because of a GPU, its driver or a program:
- * that is among the `problems`.
+ * The GPUs of this machine: NVIDIA's, then AMD's, or Apple's. Failures of GPUs, drivers and programs are `problems`.
  * @throws the signal's reason when aborted.
  */
 export async function findDevices(options: FindOptions): Promise<FoundDevices> {
@@ -50,7 +48,7 @@ async function nvidia(options: FindOptions): Promise<FoundDevices> {
   if ('problems' in answer) return { devices: [], problems: answer.problems }
   const found = parseNvidiaQuery(answer)
   if (found.devices.length === 0) return found
-  // The query knows nothing of GPUs that are cut into parts; the list does. Without the list it is as without parts.
+  // Only the list shows the parts of divided GPUs. Without it, the GPUs count as whole.
   const list = await ask(program, ['-L'], options, true)
   return 'problems' in list
     ? { devices: found.devices, problems: [...found.problems, ...list.problems] }
@@ -63,7 +61,7 @@ async function rocm(options: FindOptions): Promise<FoundDevices> {
   return 'problems' in answer ? { devices: [], problems: answer.problems } : parseRocm(answer)
 }
 
-/** What a program answers in time. One that nobody named and that is not there has no answer and no problem. */
+/** A missing program that was not named gives no problem. */
 async function ask(
   program: string,
   args: readonly string[],
@@ -71,7 +69,7 @@ async function ask(
   isNamed: boolean,
 ): Promise<ChildResult | { problems: string[] }> {
   const limit = new AbortController()
-  // Its end is not waited for: a process that waits inside a driver cannot even be killed.
+  // Not awaited: a process that waits inside a driver cannot be killed.
   const late = new Promise<never>((_, reject) => {
     limit.signal.addEventListener('abort', () => reject(limit.signal.reason as Error))
   })

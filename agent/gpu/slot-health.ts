@@ -1,6 +1,6 @@
 import { AppError, messageOf, type ErrorCode } from '../../shared/errors.ts'
 
-/** Failures that speak of the engine or its place. All others are the file's, the network's or a person's doing. */
+/** Failures of the engine or the machine; all others are the file's, the network's or a person's. */
 const OF_THE_ENGINE = new Set<ErrorCode>([
   'engine_failed',
   'engine_missing',
@@ -9,21 +9,21 @@ const OF_THE_ENGINE = new Set<ErrorCode>([
   'internal',
 ])
 
-/** So many different jobs must fail in a row: one or two may be to blame themselves. */
+/** Different jobs that must fail in a row: one or two may be at fault themselves. */
 const TOO_MANY = 3
-/** An engine's message can be all that it printed. */
+/** An engine's message may be all of its output. */
 const LONGEST = 500
 
 /**
- * Whether a slot's engine can be trusted with another job. After a pause the failures still count, so that one more
- * failure is enough for the next pause; only a success forgets them.
+ * A circuit breaker for a slot's engine. After a pause the failures still count, so that one more starts the next
+ * pause; a success resets them.
  */
 export class SlotHealth {
-  /** The last jobs that failed since the last success. */
+  /** The jobs that failed since the last success. */
   #failed: string[] = []
   #lastError = ''
 
-  /** Takes note of how a job went; true when the slot should now pause. `error` is null for a success. */
+  /** @param error null for a success. @returns whether the slot has to pause. */
   note(jobId: string, error: unknown): boolean {
     if (error === null) {
       this.#failed = []
@@ -35,7 +35,6 @@ export class SlotHealth {
     return this.#failed.length === TOO_MANY
   }
 
-  /** For people: why it pauses. */
   get reason(): string {
     return `Its engine failed ${TOO_MANY} different jobs in a row, the last with: ${this.#lastError}`
   }

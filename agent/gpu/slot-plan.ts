@@ -4,18 +4,18 @@ import type { Device } from './device.ts'
 import type { Slot } from './slots.ts'
 
 export interface SlotPlan {
-  /** By number, `rocm:1`, UUID or the beginning of one. */
+  /** By number, `rocm:1`, UUID or its beginning. */
   gpus: 'all' | 'none' | readonly string[]
   slotsPerGpu: number
-  /** How many there are when no GPU is used. */
+  /** When no GPU is used. */
   cpuSlots: number
   devices: readonly Device[]
 }
 
 /**
- * The slots of an agent: on the GPUs in turn, so that the first jobs go to different ones; on the CPU when no GPU is
- * there or wanted.
- * @throws {AppError} `usage` when a GPU is named that is not there, saying what is.
+ * The slots of an agent, alternating between the GPUs so that the first jobs go to different ones; on the CPU without
+ * GPUs.
+ * @throws {AppError} `usage` for an unknown GPU.
  */
 export function planSlots({ gpus, slotsPerGpu, cpuSlots, devices }: SlotPlan): Slot[] {
   const chosen = gpus === 'none' ? [] : gpus === 'all' ? largeOnes(devices) : named(gpus, devices)
@@ -30,7 +30,7 @@ export function planSlots({ gpus, slotsPerGpu, cpuSlots, devices }: SlotPlan): S
 
 type Chosen = Required<Pick<Slot, 'kind'>> & { gpu: string }
 
-/** Less than this is a processor's own graphics beside the real GPU, and holds no model. Who wants it can name it. */
+/** Smaller GPUs are a processor's own graphics, and hold no model. They can be named. */
 const LEAST_MB = 1024
 
 function largeOnes(devices: readonly Device[]): Chosen[] {
@@ -52,13 +52,13 @@ function named(names: readonly string[], devices: readonly Device[]): Chosen[] {
   return [...new Set(chosen)].map((device) => ({ kind: device.kind, gpu: visible(device) }))
 }
 
-/** A bare number means a GPU of the first kind there is. */
+/** A bare number means the first kind of GPU present. */
 function isCalled({ kind, index, uuid }: Device, name: string, firstKind: Device['kind']): boolean {
   if (name === `${kind}:${index}` || (kind === firstKind && name === String(index))) return true
   return /^(GPU|MIG)-./i.test(name) && (uuid?.toLowerCase().startsWith(name.toLowerCase()) ?? false)
 }
 
-/** What the variable of its kind is to hold. */
+/** For the kind's environment variable. */
 function visible(device: Device): string {
   return device.kind === 'cuda' ? deviceId(device) : String(device.index)
 }

@@ -4,16 +4,16 @@ import { startTimer } from '../../shared/timers.ts'
 import type { Device } from './device.ts'
 import { SlotHealth } from './slot-health.ts'
 
-/** A place where one recognition runs, bound to one GPU or to the CPU. */
+/** Runs one recognition at a time, on one GPU or on the CPU. */
 export interface Slot {
   index: number
-  /** What CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES for ROCm) is to hold; null: it runs on the CPU. */
+  /** For CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES for ROCm); null: the CPU. */
   gpu: string | null
-  /** Whose GPU it is; absent: NVIDIA's. */
+  /** Default: `cuda`. */
   kind?: Device['kind']
 }
 
-/** What a slot's children find in their environment, over and above the usual: one GPU, or none, to be seen. */
+/** Makes one GPU, or none, visible to a slot's children. */
 export function slotEnv({ gpu, kind = 'cuda' }: Slot): Record<string, string> {
   if (gpu === null) {
     return { CUDA_VISIBLE_DEVICES: '', HIP_VISIBLE_DEVICES: '', ROCR_VISIBLE_DEVICES: '' }
@@ -22,7 +22,7 @@ export function slotEnv({ gpu, kind = 'cuda' }: Slot): Record<string, string> {
     case 'cuda':
       return { CUDA_DEVICE_ORDER: 'PCI_BUS_ID', CUDA_VISIBLE_DEVICES: gpu }
     case 'rocm':
-      // HIP counts what ROCR has left to be seen, and reads CUDA's variable as well: for it the GPU is the first one.
+      // HIP counts the GPUs that ROCR leaves visible, and reads CUDA's variable as well.
       return { ROCR_VISIBLE_DEVICES: gpu, HIP_VISIBLE_DEVICES: '0', CUDA_VISIBLE_DEVICES: '0' }
     case 'metal':
       return {}
@@ -36,10 +36,9 @@ interface Place {
   pause: { reason: string; until: number; timer: NodeJS.Timeout } | null
 }
 
-/** Whoever waits in line, called with its slot. */
 type Waiter = (slot: Slot) => void
 
-/** Hands slots out, one job each, in the order of asking; one whose engine keeps failing pauses itself. */
+/** Gives out slots, one job each, in the order of requests. A slot whose engine keeps failing pauses. */
 export class Slots {
   readonly #places: Place[]
   readonly #line = new Set<Waiter>()
@@ -63,7 +62,7 @@ export class Slots {
     return this.#places.length
   }
 
-  /** How many could take a job at once. */
+  /** Slots that can take a job now. */
   get free(): number {
     return this.#places.filter(isFree).length
   }
@@ -72,7 +71,7 @@ export class Slots {
     return this.#places.filter(({ busy }) => busy).length
   }
 
-  /** The slots that take no jobs for a while: why, and until when in milliseconds of the clock. */
+  /** Slots in a pause; `until` in milliseconds of the clock. */
   get paused(): { slot: number; reason: string; until: number }[] {
     return this.#places.flatMap(({ slot, pause }) =>
       pause === null ? [] : [{ slot: slot.index, reason: pause.reason, until: pause.until }],
@@ -80,8 +79,8 @@ export class Slots {
   }
 
   /**
-   * The next slot that is free, on the GPU with the least to do; whoever asked first has it first.
-   * @throws the signal's reason when aborted, having left the line.
+   * The next free slot, on the GPU with the fewest jobs.
+   * @throws the signal's reason when aborted.
    */
   async acquire(signal: AbortSignal): Promise<Slot> {
     signal.throwIfAborted()
@@ -101,7 +100,6 @@ export class Slots {
     })
   }
 
-  /** Gives a slot back; whoever waits first gets it. */
   release(slot: Slot): void {
     const place = this.#placeOf(slot)
     if (!place.busy) throw new Error(`Slot ${slot.index} is released but not held.`)
@@ -109,7 +107,7 @@ export class Slots {
     this.#handOut()
   }
 
-  /** Does some work on a slot, and gives it back whatever comes of it. @throws as `acquire` and the work itself. */
+  /** @throws as `acquire` and the work. */
   async use<T>(signal: AbortSignal, work: (slot: Slot) => Promise<T>): Promise<T> {
     const slot = await this.acquire(signal)
     try {
@@ -120,9 +118,9 @@ export class Slots {
   }
 
   /**
-   * Takes note of how a job went on a slot: `error` is null for a success. Call it before the slot is given back. After
-   * three different jobs in a row that its engine failed, a slot pauses, and then tries a single job before the next
-   * pause.
+   * Records a job's outcome; call it before `release`. Three different jobs in a row that failed by the engine's fault
+   * start a pause; after it a single failure starts the next.
+   * @param error null for a success.
    */
   note(slot: Slot, jobId: string, error: unknown): void {
     const place = this.#placeOf(slot)
@@ -139,12 +137,12 @@ export class Slots {
     this.#tell()
   }
 
-  /** Calls back whenever a slot has paused or goes on. */
+  /** Called when a slot pauses or resumes. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener)
   }
 
-  /** Stops the clocks: what pauses stays so, and nothing pauses any more. */
+  /** Stops the timers: paused slots stay so, and no slot pauses any more. */
   close(): void {
     this.#closed = true
     for (const { pause } of this.#places) if (pause !== null) clearTimeout(pause.timer)
@@ -164,7 +162,7 @@ export class Slots {
       this.#places.filter(
         ({ busy, slot: other }) => busy && other.gpu === slot.gpu && other.kind === slot.kind,
       ).length
-    // The sort is stable: among equals the first one, whose engine is the likeliest to be loaded already.
+    // The sort is stable: of equal slots the first is the likeliest to have its engine loaded.
     return this.#places.filter(isFree).toSorted((a, b) => load(a) - load(b))[0] ?? null
   }
 

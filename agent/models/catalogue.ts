@@ -8,10 +8,9 @@ import { SHERPA_MODELS } from './sherpa-models.ts'
 
 const ffmpeg = ffmpegFor()
 
-/** What a machine like this needs at first: the embedded engine's models, and what reads recordings. */
+/** What this machine needs at first. */
 export const FIRST: readonly Model[] = [...NPM_MODELS, ...(ffmpeg === null ? [] : [ffmpeg])]
 
-/** Every model we can get. */
 export const MODELS: readonly Model[] = [
   ...FIRST,
   ...GGML_MODELS,
@@ -20,8 +19,7 @@ export const MODELS: readonly Model[] = [
 ]
 
 /**
- * The model of that name, which need not be one that we can get: a `ggml/` or `ctranslate2/` model may have been
- * copied here by hand.
+ * Also a `ggml/` or `ctranslate2/` model that was copied here.
  * @throws {AppError} `usage` when no model can have that name.
  */
 export function modelNamed(name: string): Model {
@@ -30,7 +28,7 @@ export function modelNamed(name: string): Model {
   throw new AppError('usage', `Unknown model '${name}'. ${HINT}`)
 }
 
-/** @throws {AppError} `usage` when there is no such model to be had. */
+/** @throws {AppError} `usage` for an unknown model. */
 export function pullable(name: string): Model {
   const model = MODELS.find((known) => known.name === name)
   if (model !== undefined) return model

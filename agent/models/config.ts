@@ -1,33 +1,30 @@
 import { AppError } from '../../shared/errors.ts'
 
-/** Where models come from. */
 export interface ModelSource {
-  /** Asked instead of huggingface.co and github.com, with the same paths. */
+  /** Used in place of huggingface.co and github.com, with the same paths. */
   mirror: string | null
-  /** Nothing is fetched at all. */
   offline: boolean
-  /** For models that are not for everyone; sent to huggingface.co, or the mirror, alone. */
+  /** For gated models; sent only to huggingface.co or the mirror. */
   token: string | null
-  /** The index of Python packages, as pip is told: its URL may hold a name and a password. Default: PyPI. */
+  /** Of Python packages, as in pip; its URL may hold a name and a password. Default: PyPI. */
   index?: string
 }
 
-/** One place that files come from. */
+/** A host that files are fetched from. */
 export interface Site {
-  /** Asked instead of whoever a URL names, with the same path. */
+  /** Used in place of the URLs' hosts, with the same paths. */
   mirror: string | null
-  /** Who alone is given the key. */
+  /** The only origin that gets the key. */
   origin: string
-  /** The key, as a header has it. */
+  /** The key, as a header. */
   authorization: string | null
-  /** What to do when that is not enough. */
+  /** The fix where the key is refused. */
   keyHint: string
 }
 
 const HUGGING_FACE = 'https://huggingface.co'
 const PYPI = 'https://pypi.org/simple'
 
-/** Where models of Whisper's engines come from. */
 export function modelSite({ mirror, token }: ModelSource): Site {
   return {
     mirror,
@@ -41,8 +38,8 @@ export function modelSite({ mirror, token }: ModelSource): Site {
 }
 
 /**
- * Where Python wheels come from: PEP 503's index, without a slash at its end.
- * @throws {AppError} `usage` when PIP_INDEX_URL is none.
+ * PEP 503's index, without a trailing slash.
+ * @throws {AppError} `usage` for an invalid PIP_INDEX_URL.
  */
 export function indexSite({ index = PYPI }: ModelSource): Site & { index: string } {
   const url = httpUrl(index)
@@ -66,23 +63,22 @@ export function indexSite({ index = PYPI }: ModelSource): Site & { index: string
 }
 
 /**
- * The source that a command's flags and the environment name; without flags, the environment.
+ * The source that flags and the environment name.
  * @throws {AppError} `usage`
  */
 export function modelSource(flags: Record<string, unknown> = {}): ModelSource {
   const mirror = flags['mirror'] ?? process.env['MORAG_MODELS_MIRROR']
-  // pip's own name for it.
   const index = process.env['PIP_INDEX_URL']?.trim()
   return {
     mirror: typeof mirror === 'string' && mirror.trim() !== '' ? mirrorUrl(mirror) : null,
     offline: isOn(process.env['MORAG_OFFLINE']) || flags['offline'] === true,
-    // Hugging Face's own name for it. No flag: everybody on the machine could read it.
+    // Hugging Face's own variable. Not a flag: command lines are visible to every user of the machine.
     token: process.env['HF_TOKEN']?.trim() || null,
     ...(index ? { index } : {}),
   }
 }
 
-/** commander takes any value for yes; somebody who writes 0 means no. */
+/** commander takes any value for yes. */
 function isOn(value: string | undefined): boolean {
   const text = value?.trim().toLowerCase() ?? ''
   if (['', '0', 'false', 'no', 'off'].includes(text)) return false
@@ -95,7 +91,7 @@ function httpUrl(text: string): URL | null {
   return url !== null && /^https?:$/.test(url.protocol) ? url : null
 }
 
-/** The address of a mirror, without a slash at its end. @throws {AppError} `usage` */
+/** Without a trailing slash. @throws {AppError} `usage` */
 export function mirrorUrl(text: string): string {
   const url = httpUrl(text)
   if (url === null || url.username !== '') {

@@ -1,6 +1,6 @@
 import type { WebFile, WebModel } from './model.ts'
 
-/** Name, repository (as faster-whisper itself knows them) and about how many megabytes. */
+/** Names and repositories as in faster-whisper, and approximate megabytes. */
 const REPOSITORIES: readonly (readonly [name: string, repository: string, megabytes: number])[] = [
   ['tiny', 'Systran/faster-whisper-tiny', 78],
   ['tiny.en', 'Systran/faster-whisper-tiny.en', 78],
@@ -16,11 +16,11 @@ const REPOSITORIES: readonly (readonly [name: string, repository: string, megaby
   ['distil-large-v3.5', 'distil-whisper/distil-large-v3.5-ct2', 1_520],
 ]
 
-/** The long one first: a cut download then leaves no small files of another day behind. */
+/** The long one first: a cut download leaves no small files of another version behind. */
 const FILES: readonly (readonly [name: string, need: WebFile['need']])[] = [
   ['model.bin', 'always'],
   ['config.json', 'always'],
-  // Without it faster-whisper goes and looks for one on the network.
+  // Without it faster-whisper fetches one.
   ['tokenizer.json', 'always'],
   ['vocabulary.json', 'either'],
   ['vocabulary.txt', 'either'],
@@ -29,7 +29,7 @@ const FILES: readonly (readonly [name: string, need: WebFile['need']])[] = [
 
 const SUGGESTED = ['base', 'small', 'large-v3', 'large-v3-turbo', 'distil-large-v3.5']
 
-/** Models of faster-whisper (whisper-ctranslate2, whisperx): a folder of files each. */
+/** For faster-whisper (whisper-ctranslate2, whisperx): a folder of files each. */
 export const CTRANSLATE2_MODELS: readonly WebModel[] = REPOSITORIES.map(
   ([name, repository, megabytes]) => ({
     name: `ctranslate2/${name}`,
@@ -42,7 +42,7 @@ export const CTRANSLATE2_MODELS: readonly WebModel[] = REPOSITORIES.map(
   }),
 )
 
-/** The files that such a folder holds. `base` null: nobody offers them. */
+/** @param base the repository's address; null: they cannot be fetched. */
 export function ctranslate2Files(base: string | null): WebFile[] {
   return FILES.map(([name, need]) => ({
     name,

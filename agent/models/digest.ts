@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { isSystemError } from '../../shared/errors.ts'
 import type { Digest } from './model.ts'
 
-/** The digest of what is in a file, in hex. */
+/** In hex. */
 export async function digestOf(
   file: string,
   algorithm: Digest['algorithm'],
@@ -18,12 +18,12 @@ export async function digestOf(
   return hash.digest('hex')
 }
 
-/** Where the digest of a file is kept that nobody publishes one of: beside it, as `sha256sum` writes it. */
+/** The record of a digest that is not published: beside the file, in the format of `sha256sum`. */
 export function recordOf(file: string): string {
   return `${file}.sha256`
 }
 
-/** The digest that a file had when it was pulled, or null when it was not pulled. */
+/** The digest that a file had when it was pulled, or null. */
 export async function readRecord(file: string): Promise<Digest | null> {
   try {
     const hex = /^[0-9a-f]{64}(?= )/.exec(await readFile(recordOf(file), 'utf8'))?.[0]

@@ -15,14 +15,13 @@ export interface Patience {
   retryMinMs: number
 }
 
-/** One file to download. */
 export interface FileRequest {
   web: Web
-  /** As the catalogue has it. */
+  /** In the catalogue. */
   url: string
   part: Part
   signal: AbortSignal
-  /** In bytes; the total is null where the server does not say. */
+  /** In bytes; the total is null when unknown. */
   onBytes?: ((received: number, total: number | null) => void) | undefined
   patience?: Patience | undefined
   freeBytes?: FreeBytes | undefined
@@ -83,10 +82,10 @@ async function fetchRest(options: FileRequest): Promise<Digest | null> {
   } catch (error) {
     throw web.translated(error, url, signal)
   } finally {
-    // When it was not read to its end: an error of its own after that is of no use to anyone.
+    // Destroyed before its end, it may raise an error that nobody handles.
     answer.body.on('error', () => {}).destroy()
   }
-  // Not the rest of what we have: the next try asks for all of it.
+  // Another part: the next try fetches the whole file.
   await part.discard()
   const why = `${web.locate(url).host} answered ${answer.statusCode} to a request for the rest`
   throw new Unreachable(why, null)
@@ -99,7 +98,7 @@ interface Beginning {
   sha256: string | null
 }
 
-/** What is there already, when it can be told apart from any other file: a strong etag, the same place. */
+/** The part on disk, when it is certainly of the same file: same URL, strong etag. */
 async function resumable({ web, url, part }: FileRequest): Promise<Beginning | null> {
   const there = await part.read()
   if (there === null) return null
@@ -117,12 +116,9 @@ function isRest(answer: Answer, { bytes, etag, totalBytes, sha256: known }: Begi
   return answer.header('content-range') === `bytes ${bytes}-${totalBytes - 1}/${totalBytes}`
 }
 
-/**
- * Looks whether what came is a file at all.
- * @throws {AppError} `model_missing`
- */
+/** @throws {AppError} `model_missing` for a web page or a compressed file. */
 export function assertIsFile(answer: Answer): void {
-  // What a hotel's network or a company's proxy says instead of what was asked for.
+  // The login page of a hotel's network or a company's proxy.
   if (answer.header('content-type')?.startsWith('text/html') === true) {
     throw new AppError('model_missing', 'a web page came instead of the file')
   }
@@ -141,7 +137,7 @@ function wholeLength(answer: Answer): number | null {
   return length === null ? null : Number(length)
 }
 
-/** Adds a body to the part and closes it. Progress is where the part is, in bytes. */
+/** Appends a body to the part and closes it. */
 async function write(
   { part, web, url, onBytes, freeBytes }: FileRequest,
   answer: Answer,
@@ -162,7 +158,7 @@ async function write(
       throw new Unreachable(`${web.locate(url).host} sent ${received} of ${total} bytes`, null)
     }
     await file.datasync()
-    // Where there are no locks, somebody else may have written here as well.
+    // Without locks another process may have written here too.
     const { size } = await file.stat()
     if (size !== received) throw new Unreachable(`'${part.file}' has ${size} bytes`, null)
   } finally {
@@ -170,7 +166,7 @@ async function write(
   }
 }
 
-/** @throws {AppError} `no_space` when the disk of a file has no room for so many bytes more. */
+/** @throws {AppError} `no_space` when the disk has less room than that. */
 export async function checkSpace(
   file: string,
   bytes: number,

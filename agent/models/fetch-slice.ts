@@ -3,17 +3,15 @@ import { Unreachable } from '../client/retry.ts'
 import { assertIsFile, checkSpace, insistently, type FileRequest } from './fetch-file.ts'
 import type { Answer } from './web.ts'
 
-/** Some bytes of a file. */
 export interface Slice {
   from: number
   bytes: number
 }
 
 /**
- * Fetches a slice of a file that never changes into its part, going on where an earlier try, or an earlier process,
- * stopped. From a server that gives no ranges the beginning of the file is read as well. Whether the bytes are the right
- * ones is for the caller to find out.
- * @throws {AppError} `no_space`, `model_missing`; a `Refusal` or `Unreachable` (retry.ts); the signal's reason.
+ * Fetches a slice of an immutable file into its part, continuing an earlier download. Reads the beginning of the file
+ * too from a server without ranges. Does not check the bytes.
+ * @throws {AppError} `no_space`, `model_missing`; a `Refusal` or `Unreachable`; the signal's reason.
  */
 export async function fetchSlice(request: FileRequest & { slice: Slice }): Promise<void> {
   await insistently(request, () => fetchRest(request))
@@ -44,7 +42,7 @@ async function fetchRest(request: FileRequest & { slice: Slice }): Promise<void>
   }
 }
 
-/** What is there already of the same slice. */
+/** The size of the part, if it is of the same slice. */
 async function bytesOf({ web, url, part, slice }: FileRequest & { slice: Slice }): Promise<number> {
   const found = await part.read()
   const isSame =
@@ -55,7 +53,7 @@ async function bytesOf({ web, url, part, slice }: FileRequest & { slice: Slice }
   return isSame ? found.bytes : 0
 }
 
-/** Adds what is missing to the part and closes it. `skip`: bytes that come before it. */
+/** Appends the missing bytes to the part and closes it. `skip`: bytes before them. */
 async function write(
   { part, web, url, slice, onBytes, freeBytes }: FileRequest & { slice: Slice },
   answer: Answer,

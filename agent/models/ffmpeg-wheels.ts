@@ -1,6 +1,6 @@
 import type { WheelFile } from './model.ts'
 
-/** Of the usual machines: Linux with glibc. */
+/** On Linux with glibc. */
 export const FFMPEG_VERSION = '9.0.2'
 
 /** ffmpeg and ffprobe by machine. Written by scripts/ffmpeg-pins.ts. */

@@ -1,12 +1,12 @@
 import type { WebModel } from './model.ts'
 
-/** Where whisper.cpp's own download script gets its models. */
+/** The sources of whisper.cpp's download script. */
 const WHISPER = 'https://huggingface.co/ggerganov/whisper.cpp/resolve/main'
 const TURNS = 'https://huggingface.co/akashmjn/tinydiarize-whisper.cpp/resolve/main'
 const VAD = 'https://huggingface.co/ggml-org/whisper-vad/resolve/main'
 const MIB = 1024 * 1024
 
-/** Name, size in MiB and SHA-1 as whisper.cpp publishes them (models/README.md and the card of its repository). */
+/** Name, MiB and SHA-1 as whisper.cpp publishes them (models/README.md, its repository's card). */
 const WHISPER_MODELS: readonly (readonly [name: string, mib: number, sha1: string])[] = [
   ['tiny', 75, 'bd577a113a864445d4c299885e0cb97d4ba92b5f'],
   ['tiny-q5_1', 31, '2827a03e495b1ed3048ef28a6a4620537db4ee51'],
@@ -54,7 +54,7 @@ const SUGGESTED = [
   'large-v3-turbo-q5_0',
 ]
 
-/** Models of whisper.cpp: one `ggml-NAME.bin` each. */
+/** For whisper.cpp: one `ggml-NAME.bin` each. */
 export const GGML_MODELS: readonly WebModel[] = [
   ...WHISPER_MODELS.map(([name, mib, sha1]) => whisper(name, mib, sha1)),
   {

@@ -2,10 +2,10 @@ import { rename, rm } from 'node:fs/promises'
 import { isSystemError } from '../../shared/errors.ts'
 
 /**
- * Moves a new file or folder into place, and a folder that was there out of the way. Whoever comes second finds a
- * good one.
- * @param old where what was there goes; it may be removed then.
- * @param isGood whether what is at the place by now will do.
+ * Moves a new file or folder into place, and removes a folder that was there. The second of two processes finds a good
+ * one.
+ * @param old where the old one is moved first.
+ * @param isGood whether what is in place by now will do.
  */
 export async function install(
   made: string,

@@ -3,15 +3,15 @@ import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 import { fileSize } from './places.ts'
 
-/** Names, without `ggml/` and `ctranslate2/`, in order of the alphabet. */
+/** Without the prefixes `ggml/` and `ctranslate2/`, in alphabetical order. */
 export interface Installed {
   ggml: string[]
   ctranslate2: string[]
 }
 
 /**
- * The Whisper models that are there, also those copied by hand, by their names alone: nothing is read. Files that only
- * find speech (`ggml-silero-….bin`) are none.
+ * The Whisper models present, also those copied by hand, by their names alone. VAD models (`ggml-silero-….bin`) are
+ * left out.
  */
 export async function installedModels(modelsDir: string): Promise<Installed> {
   const [ggml, beside, ctranslate2] = await Promise.all([

@@ -2,24 +2,22 @@ import { digestOf, readRecord } from './digest.ts'
 import type { Digest, Model, NpmModel, WebModel, WheelModel } from './model.ts'
 import { fileAt, fileSize } from './places.ts'
 
-/** How closely to look: `digests` reads every byte. */
+/** `digests` reads every byte. */
 export type Depth = 'names' | 'digests'
 
-/** How a model is on this machine. */
 export type ModelState = 'ready' | 'missing' | 'damaged'
 
-/** What was found of a model. */
 export interface Finding {
   state: ModelState
-  /** What is wrong when it is not ready. */
+  /** Null when ready. */
   problem: string | null
-  /** What is there of it, in bytes. */
+  /** Of the files present. */
   bytes: number
-  /** Whether every file was compared with a digest. False for what was only looked at, or copied here by hand. */
+  /** Whether every file was compared with a digest. */
   checked: boolean
 }
 
-/** What there is of a model at a place, which need not be its own. */
+/** @param place need not be the model's own. */
 export async function look(model: Model, place: string, depth: Depth): Promise<Finding> {
   const files = await lookAtFiles(model, place, depth)
   const bytes = files.reduce((sum, file) => sum + (file.bytes ?? 0), 0)
@@ -34,7 +32,7 @@ export async function look(model: Model, place: string, depth: Depth): Promise<F
 
 interface FileFinding {
   name: string
-  /** Null: it is not there. */
+  /** Null when missing. */
   bytes: number | null
   problem: string | null
   checked: boolean
@@ -67,7 +65,7 @@ interface Expected {
   digest: Digest | null
 }
 
-/** Whether every file is known to the byte. */
+/** Whether sizes and digests of all files are known. */
 function isPinned(model: Model): model is NpmModel | WheelModel {
   return model.kind === 'npm' || model.kind === 'wheel'
 }
@@ -82,7 +80,7 @@ function ofWeb({ files }: WebModel): Expected[] {
   return files.map(({ name, digest }) => ({ name, bytes: null, digest }))
 }
 
-/** What is missing of a model that is there in part; null when nothing is. */
+/** The files that are missing, as a sentence, or null. */
 function lacking(model: Model, place: string, found: readonly FileFinding[]): string | null {
   const absent = new Set(found.filter(({ bytes }) => bytes === null).map(({ name }) => name))
   if (isPinned(model)) {

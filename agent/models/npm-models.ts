@@ -3,7 +3,7 @@ import type { NpmModel } from './model.ts'
 
 const TINY = 'dist/model/tiny/quantized'
 
-/** What the embedded engine needs, with the digests that its files must have. */
+/** For the bundled engine. */
 export const NPM_MODELS: readonly NpmModel[] = [
   {
     name: 'moonshine-tiny',

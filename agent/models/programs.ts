@@ -2,10 +2,9 @@ import { FFMPEG_FILES, FFMPEG_VERSION } from './ffmpeg-wheels.ts'
 import type { WheelModel } from './model.ts'
 
 /**
- * ffmpeg and ffprobe for a machine: ffmpeg as imageio ships it, with all that it can read, and ffprobe as the Shaka
- * project builds it, which has no other home. Null: nobody builds them for it.
- * @param machine platform and processor, as Node names them, and which libc where it is not the usual one: `linux-x64`,
- * `linux-x64-musl`.
+ * imageio's ffmpeg, which reads all formats, and the Shaka project's ffprobe, the only build there is. Null where none
+ * is built.
+ * @param machine platform and processor as in Node, and the libc where it is musl: `linux-x64`, `linux-x64-musl`.
  */
 export function ffmpegFor(machine = THIS_MACHINE): WheelModel | null {
   const files = FFMPEG_FILES[machine]
@@ -22,10 +21,9 @@ export function ffmpegFor(machine = THIS_MACHINE): WheelModel | null {
 }
 
 const MACHINE = `${process.platform}-${process.arch}`
-// Once, and early: Node's report looks up the names of all open connections.
+// Once, and early: Node's report resolves the names of all open connections.
 const THIS_MACHINE = process.platform === 'linux' && !hasGlibc() ? `${MACHINE}-musl` : MACHINE
 
-/** Node tells which glibc it runs with, where it is one. */
 function hasGlibc(): boolean {
   const report = process.report.getReport() as { header?: { glibcVersionRuntime?: string } }
   return report.header?.glibcVersionRuntime !== undefined

@@ -6,10 +6,10 @@ import { Rate, transferText } from './transfer-text.ts'
 
 const REDRAW_MS = 100
 const LONG_MS = 10 * SECOND
-/** Smaller files are there at once: not worth a line. */
+/** Smaller files take no time. */
 const WORTH_A_LINE = 100_000
 
-/** Tells how a model's files come in: a moving line on a terminal, elsewhere a line at each tenth. */
+/** Shows downloads: a live line on a terminal, elsewhere a line per tenth. */
 export class PullProgress {
   readonly #name: string
   readonly #reporter: Reporter
@@ -45,7 +45,7 @@ export class PullProgress {
 }
 
 /**
- * Tells how a long download comes in where nobody has asked for one: a line each ten seconds.
+ * Reports a download that was not asked for every ten seconds.
  * @param clock in milliseconds.
  */
 export function longPull(

@@ -5,8 +5,8 @@ import { recordOf } from './digest.ts'
 import { placeOf, stagingOf } from './places.ts'
 
 /**
- * Removes a model, what a cut download left of it, and the memory of its digest.
- * @throws {AppError} `model_missing` when there is nothing of it, `usage` when no model can have that name.
+ * Removes a model, its staging folder and its recorded digest.
+ * @throws {AppError} `model_missing` when there is none, `usage` when no model can have that name.
  */
 export async function removeModel(name: string, { dir }: { dir: string }): Promise<void> {
   const place = placeOf(modelNamed(name), dir)

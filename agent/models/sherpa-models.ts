@@ -1,6 +1,6 @@
 import type { WebModel } from './model.ts'
 
-/** What sherpa-onnx tells speakers apart with: one ONNX file each. */
+/** For diarization with sherpa-onnx: one ONNX file each. */
 export const SHERPA_MODELS: readonly WebModel[] = [
   {
     name: 'sherpa/pyannote-segmentation-3.0',
@@ -31,7 +31,7 @@ export const SHERPA_MODELS: readonly WebModel[] = [
     files: [
       {
         name: 'titanet-small.onnx',
-        // The release's name is misspelt where it is.
+        // The release's name is misspelt there.
         url: 'https://github.com/k2-fsa/sherpa-onnx/releases/download/speaker-recongition-models/nemo_en_titanet_small.onnx',
         digest: {
           algorithm: 'sha256',

@@ -8,9 +8,7 @@ import type { PullOptions } from './pull-options.ts'
 import { Staging } from './staging.ts'
 import { Web } from './web.ts'
 
-/** What a model is put together with. */
 export interface StagedPull {
-  /** Where the model is going to be. */
   place: string
   staging: Staging
   web: Web

@@ -9,22 +9,21 @@ import { visitLock } from '../../shared/lock.ts'
 import { printable } from '../../shared/printable.ts'
 import type { Waiting } from './staging.ts'
 
-/** How patient one is with other processes. */
 export interface StagingPatience {
-  /** From then on it is said who is waited for, and again after ten times as long; default: half a minute. */
+  /** When to report the wait, and again after ten times as long; default: half a minute. */
   sayMs?: number
-  /** So long nothing may have come; default: for ever. */
+  /** The longest time without progress; default: no limit. */
   giveUpMs?: number
 }
 
-/** Another process has what is wanted, and does nothing with it. */
+/** Another process holds the folder without progress. */
 export class HeldElsewhere extends AppError {
   constructor(message: string) {
     super('model_missing', message)
   }
 }
 
-/** The wait for another process that has the folder. */
+/** Waits for another process that holds the folder. */
 export class Others {
   readonly #folder: string
   readonly #waiting: Waiting
@@ -43,8 +42,8 @@ export class Others {
   }
 
   /**
-   * To be called at each look that has found the folder taken.
-   * @throws {HeldElsewhere} when nothing has come for too long.
+   * Call it each time the folder is found locked.
+   * @throws {HeldElsewhere} after too long without progress.
    */
   async wait(): Promise<void> {
     const { doing, onProgress } = this.#waiting
@@ -70,7 +69,7 @@ export class Others {
   }
 }
 
-/** Another text when something has come. */
+/** Changes with any file. */
 async function stateOf(folder: string): Promise<string> {
   const names = await readdir(folder, { recursive: true }).catch(() => [])
   const files = names.filter((name) => !path.basename(name).startsWith('lock'))

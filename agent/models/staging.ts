@@ -7,23 +7,21 @@ import { stagingOf } from './places.ts'
 import { Others, tellOwner, type StagingPatience } from './staging-others.ts'
 
 const LOOK_AGAIN_MS = 300
-/** So often in a row a folder does not go away between two looks: there are no locks here. */
+/** Without locks: a folder that is removed by others this often in a row. */
 const MAX_GONE = 5
 
-/** How others are waited for who put the same model together. */
 export interface Waiting {
-  /** What they do, for sentences: `getting the model base`. */
+  /** For sentences: `getting the model base`. */
   doing: string
   signal: AbortSignal
-  /** A line for people. */
   onProgress?: ((text: string) => void) | undefined
   patience?: StagingPatience | undefined
 }
 
-/** The folder in which one process at a time puts a model together. What it leaves there the next one goes on with. */
+/** The folder in which one process at a time puts a model together. The next process continues what it leaves there. */
 export class Staging {
   readonly folder: string
-  /** Files that are whole and right. */
+  /** Complete, checked files. */
   readonly ready: string
   readonly #lock: FolderLock | null
 
@@ -34,8 +32,8 @@ export class Staging {
   }
 
   /**
-   * Waits until nobody else puts the same model together.
-   * @throws {HeldElsewhere} when nothing has come for longer than we wait; the signal's reason.
+   * Waits until no other process puts the same model together.
+   * @throws {HeldElsewhere} after too long without progress; the signal's reason.
    */
   static async open(place: string, waiting: Waiting): Promise<Staging> {
     const { signal } = waiting
@@ -61,16 +59,15 @@ export class Staging {
     return this
   }
 
-  /** Nothing in it is wanted any more. */
   async discard(): Promise<void> {
     for (const name of await readdir(this.folder)) {
-      // Ours, and those of others who knock.
+      // Our lock, and those of waiting processes.
       if (name === 'lock' || name.startsWith('lock.')) continue
       await rm(path.join(this.folder, name), { recursive: true, force: true })
     }
   }
 
-  /** Lets the next one in. Nothing remains of a folder without anything to go on with. */
+  /** Unlocks the folder, and removes it when it is empty. */
   async close(): Promise<void> {
     await rmdir(this.ready).catch(() => undefined)
     await this.#lock?.release()
@@ -82,9 +79,9 @@ async function lockOf(folder: string): Promise<FolderLock | 'taken' | 'gone' | '
   try {
     return (await lockFolder(folder, tellOwner)) ?? 'taken'
   } catch (error) {
-    // Its owner was done and removed it while we came. Listening in a folder that is gone fails with EACCES.
+    // Its owner removed it meanwhile. Listening in a missing folder fails with EACCES.
     if (isSystemError(error, 'ENOENT', 'EACCES')) return 'gone'
-    // A file system without sockets: two at once would write the same bytes, and the digest shows if they did not.
+    // A file system without sockets: two processes would write the same bytes, and the digest shows if they did not.
     if (isSystemError(error, 'ENOTSUP', 'EOPNOTSUPP', 'EPERM')) return 'none'
     throw error
   }

@@ -4,24 +4,23 @@ import { look, type Depth, type ModelState } from './look.ts'
 import type { Model } from './model.ts'
 import { placeOf } from './places.ts'
 
-/** A model and what there is of it, as `models list --json` shows it. */
+/** As in `models list --json`. */
 export interface ModelStatus {
   name: string
   kind: Model['kind']
   description: string
   license: string
-  /** Its file, or its folder when it is several; there or not. */
+  /** Of its file or folder, present or not. */
   path: string
-  /** What it takes on the disk, or would. */
+  /** On disk, or when pulled. */
   bytes: number
   state: ModelState
-  /** What is wrong when it is not ready. */
+  /** Null when ready. */
   problem: string | null
-  /** Whether every file was compared with a digest just now. */
   checked: boolean
 }
 
-/** All models that can be had, and those that are there beside them. Only looks whether files are there. */
+/** All models of the catalogue, and others that are present. Checks presence only. */
 export async function listModels(dir: string): Promise<ModelStatus[]> {
   const { ggml, ctranslate2 } = await installedModels(dir)
   const names = new Set([
@@ -33,7 +32,7 @@ export async function listModels(dir: string): Promise<ModelStatus[]> {
 }
 
 /**
- * Whether a model is there and its files are the right ones, byte for byte.
+ * Checks a model's files byte by byte.
  * @throws {AppError} `usage` when no model can have that name.
  */
 export async function verifyModel(name: string, { dir }: { dir: string }): Promise<ModelStatus> {

@@ -1,13 +1,13 @@
 import { formatDuration } from '../../shared/duration.ts'
 
-/** A size for people: `850 kB`, `147.9 MB`, `3.1 GB`. */
+/** `850 kB`, `147.9 MB`, `3.1 GB`. */
 export function sizeText(bytes: number): string {
   if (bytes < 999_500) return `${Math.ceil(bytes / 1e3)} kB`
   if (bytes < 999_950_000) return `${(bytes / 1e6).toFixed(1)} MB`
   return `${(bytes / 1e9).toFixed(1)} GB`
 }
 
-/** How a download stands: `12.3 MB of 147.9 MB, 8 %, 5.1 MB/s, 26s left`. `rate` is in bytes per second. */
+/** `12.3 MB of 147.9 MB, 8 %, 5.1 MB/s, 26s left`. `rate` is in bytes per second. */
 export function transferText(received: number, total: number | null, rate: number | null): string {
   const parts = [
     total === null ? sizeText(received) : `${sizeText(received)} of ${sizeText(total)}`,
@@ -23,11 +23,11 @@ export function transferText(received: number, total: number | null, rate: numbe
 
 const WINDOW_MS = 5_000
 
-/** The speed of a download over its last seconds, so that a pause shows. */
+/** The speed of a download over its last seconds. */
 export class Rate {
   readonly #seen: { at: number; bytes: number }[] = []
 
-  /** @returns bytes per second, or null while there is too little to tell. */
+  /** @returns bytes per second, or null at first. */
   add(bytes: number, at: number): number | null {
     this.#seen.push({ at, bytes })
     while (this.#seen.length > 2 && at - (this.#seen[1]?.at ?? at) > WINDOW_MS) this.#seen.shift()

@@ -41,7 +41,7 @@ interface Step extends StagedPull {
   file: WebFile
 }
 
-/** Brings one file, whole and right, into the staging folder. One that need not be there may be missing there then. */
+/** Fetches one file into the staging folder. An optional one may be missing on the server. */
 async function fetchOne(step: Step): Promise<void> {
   const { model, file, staging, web, options } = step
   const { url } = file
@@ -73,7 +73,7 @@ async function fetchOne(step: Step): Promise<void> {
   await part.finish(staged)
 }
 
-/** Compares what came with the digest it must have; where nobody knows one, what it has is written down. */
+/** Compares a file with its digest; where none is known, records the one it has. */
 async function check(
   { model, file, place, staging, options }: Step,
   part: Part,
@@ -95,7 +95,7 @@ async function check(
     )
   }
   if (file.digest !== null) return
-  // A single file's record has to be at its place before the file is.
+  // A single file's record has to be in place before the file.
   const isFolder = model.kind === 'ctranslate2'
   await writeRecord(isFolder ? path.join(staging.ready, file.name) : installed, found)
 }

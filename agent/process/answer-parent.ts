@@ -3,7 +3,7 @@ import { Worker } from 'node:worker_threads'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import type { FromChild } from './forked-child.ts'
 
-/** A native library holds the main thread for minutes: a thread that it does not hold looks whose child we are. */
+/** A native library blocks the main thread for minutes: this thread notices when the parent is gone. */
 const WATCH = `
   const { workerData: parent } = require('node:worker_threads')
   setInterval(() => {
@@ -11,8 +11,8 @@ const WATCH = `
   }, 500)`
 
 /**
- * Makes this process the other side of a `ForkedChild`: every question is given to `work`, and what that returns or
- * throws is the answer. When the parent is gone, so is this.
+ * Makes this process the other side of a `ForkedChild`: it answers each question with what `work` returns or throws,
+ * and exits with its parent.
  */
 export function answerParent(
   work: (question: unknown, progress: (seconds: number) => void) => Promise<unknown>,
@@ -36,9 +36,9 @@ export function answerParent(
   if (!process.connected) process.exit()
 }
 
-/** Resolves when the thread watches: from then on this one may be held. */
+/** Resolves once the thread runs: the main thread may be blocked from then on. */
 async function watchParent(): Promise<void> {
-  // Without our loader, which would have to be started there by the thread that is held.
+  // Without our loader, which the blocked main thread would have to start.
   const watch = new Worker(WATCH, { eval: true, execArgv: [], workerData: process.ppid })
   watch.unref()
   await once(watch, 'online')

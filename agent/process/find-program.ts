@@ -3,8 +3,8 @@ import path from 'node:path'
 import { childEnv } from '../../shared/child-env.ts'
 
 /**
- * The full path of a program: as it stands when it is a path, else the first of that name in `among`; null: none.
- * @param among folders; default: those of PATH.
+ * The full path of a program, or null: a path as it is, a name in the first folder that has it.
+ * @param among folders; default: PATH.
  */
 export function findProgram(
   wanted: string,
@@ -21,11 +21,10 @@ export function findProgram(
 
 function pathFolders(): string[] {
   const folders = (childEnv()['PATH'] ?? '').split(path.delimiter)
-  // An empty entry would be the folder that the agent happens to be started in.
+  // An empty entry is the current folder.
   return folders.filter((folder) => folder !== '')
 }
 
-/** Whether it is a file that may be run. */
 export function isProgram(file: string): boolean {
   try {
     accessSync(file, constants.X_OK)

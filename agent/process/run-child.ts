@@ -8,14 +8,14 @@ import { childEnv } from '../../shared/child-env.ts'
 
 export interface ChildOptions {
   signal: AbortSignal
-  /** Called for every line of output; `\n`, `\r` and `\r\n` end one (progress meters use `\r`). */
+  /** For each line of output; `\n`, `\r` and `\r\n` end one (progress meters use `\r`). */
   onLine?: (line: string, stream: 'stdout' | 'stderr') => void
-  /** Called for every chunk of standard output, in place of `onLine`. */
+  /** For each chunk of standard output, in place of `onLine`. */
   onData?: (chunk: Buffer) => void
   cwd?: string
-  /** The whole environment; default: the allow-listed part of ours. */
+  /** Default: the allow-listed part of ours. */
   env?: Record<string, string>
-  /** How much of the end of each stream is kept. */
+  /** How much of the end of each stream is returned. */
   tailBytes?: number
 }
 
@@ -28,15 +28,14 @@ export interface ChildResult {
 }
 
 const TAIL_BYTES = 64 * 1024
-/** How long a process group has between SIGTERM and SIGKILL. */
+/** Between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 5_000
 
 /**
- * Runs a program to its end, whatever its exit code, in a process group of its own: a terminal's Ctrl-C does not reach
- * it, and ending it ends what it started. On Linux it ends with us also when we are killed. Nothing is interpreted by a
- * shell.
- * @throws {AppError} `engine_missing` when there is no such program or it may not be run; the signal's reason when
- * aborted, after the whole group has ended.
+ * Runs a program to its end, whatever its exit code, without a shell and in a process group of its own: Ctrl-C in a
+ * terminal does not reach it, and ending it ends its children. On Linux it also ends when this process is killed.
+ * @throws {AppError} `engine_missing` when it is missing or not executable; the signal's reason when aborted, after the
+ * whole group has ended.
  */
 export async function runChild(
   file: string,
@@ -67,7 +66,7 @@ export async function runChild(
     })
     child[name].on('end', () => lines?.end())
   }
-  // Whatever it left running would hold its output open, and outlive the job.
+  // Its children would hold its output open, and outlive the job.
   child.on('exit', () => signalGroup(child.pid, 'SIGKILL'))
   const stop = (): void => terminateGroup(child.pid, child)
   signal.addEventListener('abort', stop, { once: true })
@@ -109,7 +108,6 @@ function notStarted(file: string, cause: unknown): AppError {
   return new AppError('engine_missing', `'${file}' cannot be started: ${why}.`, { cause })
 }
 
-/** The last bytes of a stream. */
 export class Tail {
   readonly #limit: number
   #bytes: Buffer = Buffer.alloc(0)

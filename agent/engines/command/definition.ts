@@ -6,7 +6,7 @@ import { commandProgram } from './program.ts'
 import { unusable, type EngineDefinition, type EngineSettings, type Probe } from '../definition.ts'
 import { findProgram } from '../../process/find-program.ts'
 
-/** A program of which nothing is known but its command and what it writes. */
+/** Any program, by its command and its output's form. */
 export const command: EngineDefinition = {
   name: 'command',
   description: 'any program that writes Whisper JSON, SRT, VTT or text',

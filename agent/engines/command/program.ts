@@ -17,7 +17,7 @@ const ENDINGS: Record<OutputForm, string> = {
   text: 'txt',
 }
 
-/** Half an hour: a program of which nothing is known may load for long. */
+/** Long pieces: the program may take long to load. */
 const PART_SECONDS = 1_800
 
 const KNOWN: readonly FailureText[] = [
@@ -30,8 +30,8 @@ const KNOWN: readonly FailureText[] = [
 ]
 
 /**
- * Any program: `template` is what is run, with `{wav}`, `{model}`, `{language}` (`auto` when nobody knows), `{task}`
- * (`transcribe` or `translate`), `{prompt}` and `{out}` in it. It writes `form` to `{out}`, or to its standard output when
+ * `template` is the command, with `{wav}`, `{model}`, `{language}` (`auto` when unknown), `{task}` (`transcribe` or
+ * `translate`), `{prompt}` and `{out}` in it. The program writes `form` to `{out}`, or to its standard output when
  * there is no `{out}`.
  */
 export function commandProgram(
@@ -70,7 +70,7 @@ function plan(
     model: compute.model,
     language: options.language ?? 'auto',
     task: options.task,
-    // A job's own text must never be taken for an option.
+    // A job's text must never be taken for an option.
     prompt: prompt.startsWith('-') ? ` ${prompt}` : prompt,
     out,
   })

@@ -1,18 +1,18 @@
-/** The process in which Moonshine runs: a native library that a damaged model or file can end with it, and only it. */
+/** The process in which Moonshine runs: a damaged model or file may crash the native library. */
 import { access, constants } from 'node:fs/promises'
 import { AppError } from '../../../shared/errors.ts'
 import { answerParent } from '../../process/answer-parent.ts'
 import type { Span } from '../../audio/span.ts'
 import { MoonshineRecognizer, type MoonshineFiles } from './recognizer.ts'
 
-/** What it is asked, by IPC. */
+/** By IPC. */
 export type MoonshineQuestion =
   | { type: 'load'; files: MoonshineFiles }
   | { type: 'transcribe' | 'doubt'; wavPath: string; speech: readonly Span[] }
 
 let moonshine: MoonshineRecognizer | null = null
 
-/** The library ends the process over a file that is not there. */
+/** The library ends the process when a file is missing. */
 async function checkFiles(files: MoonshineFiles): Promise<void> {
   for (const file of Object.values(files) as string[]) {
     await access(file, constants.R_OK).catch((error: unknown) => {

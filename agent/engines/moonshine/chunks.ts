@@ -1,45 +1,40 @@
-/** A stretch of a recording, in samples: from `start` (inclusive) to `end` (exclusive). */
+/** In samples: from `start` (inclusive) to `end` (exclusive). */
 export interface Span {
   start: number
   end: number
 }
 
-/** What goes to the recogniser in one piece. */
+/** What the model transcribes in one piece. */
 export interface Chunk {
-  /** Where the speech is: what the transcript's times say. */
+  /** What the transcript's times are taken from. */
   speech: Span
-  /** What is recognised: the speech and a little around it, never overlapping a neighbour's. */
+  /** The speech and some padding, never overlapping a neighbour's. */
   audio: Span
 }
 
-/** How speech is cut into chunks; all in the unit of the spans. */
+/** In the unit of the spans. */
 export interface ChunkLimits {
   /** Speech this close together is one chunk … */
   mergeGap: number
-  /** … as long as that stays within this length; only speech without a pause is ever longer. */
+  /** … up to this length. Only speech without a pause is longer. */
   maxLength: number
-  /** How much is added on both sides. */
   pad: number
 }
 
 /** In seconds. Moonshine repeats itself without end on long pieces, and loses words on very short ones. */
 const LIMITS_SECONDS = { mergeGap: 1.2, maxLength: 24, pad: 0.15 }
 
-/** The limits that Moonshine was measured with, in samples. */
 export function chunkLimits(sampleRate: number): ChunkLimits {
   const { mergeGap, maxLength, pad } = LIMITS_SECONDS
   const samples = (seconds: number): number => Math.round(seconds * sampleRate)
   return { mergeGap: samples(mergeGap), maxLength: samples(maxLength), pad: samples(pad) }
 }
 
-/**
- * Joins spans of speech, in order of time, to chunks, while they come in: a chunk is given out as soon as it is certain
- * that nothing more joins it.
- */
+/** Joins spans of speech, in order of time, to chunks as they come in. */
 export class Chunker {
   readonly #limits: ChunkLimits
   #open: Span | null = null
-  /** Where the audio of the last chunk given out ended. */
+  /** Where the audio of the last chunk ended. */
   #floor = 0
 
   constructor(limits: ChunkLimits) {
@@ -47,12 +42,12 @@ export class Chunker {
   }
 
   /**
-   * Takes the next span; returns the chunk that it closes, if it does. One that `continues` the last is the same speech,
-   * cut for want of a pause: it joins it, however long that gets.
+   * Returns the chunk that the next span closes. A span that `continues` the last one was cut for want of a pause: it
+   * joins the chunk whatever its length.
    */
   push(span: Span, continues = false): Chunk | null {
     const open = this.#open
-    // A span cannot begin before the last one ended; one that seems to is cut.
+    // Spans do not overlap: one that seems to is cut.
     const next = { start: Math.max(span.start, open?.end ?? this.#floor), end: span.end }
     if (next.end <= next.start) return null
     const { mergeGap, maxLength } = this.#limits
@@ -65,12 +60,12 @@ export class Chunker {
     return open === null ? null : this.#close(open, middle(open.end, next.start))
   }
 
-  /** Where the chunk in the making begins, or null when there is none. */
+  /** Where the open chunk begins, or null. */
   get openStart(): number | null {
     return this.#open?.start ?? null
   }
 
-  /** The last chunk, when the recording of `total` samples is over. */
+  /** The last chunk of a recording of `total` samples. */
   flush(total: number): Chunk | null {
     const open = this.#open
     this.#open = null
@@ -93,8 +88,8 @@ function middle(a: number, b: number): number {
 }
 
 /**
- * Where to cut a piece that is too long (speech without a pause): the middle of its quietest tenth of a second between
- * `from` and `to`, as an index into `samples`.
+ * Where to cut speech without a pause: the middle of its quietest tenth of a second between `from` and `to`, as an
+ * index into `samples`.
  */
 export function quietest(
   samples: Float32Array,

@@ -18,23 +18,20 @@ import { MoonshineProcess } from './process.ts'
 import type { MoonshineFiles } from './recognizer.ts'
 import { Closing, unlessAborted } from '../closing.ts'
 
-/** Where Moonshine has its model from. */
 export interface MoonshineOptions {
-  /** The folder of all models. */
   modelsDir: string
-  /** A line for people while models are fetched. */
   onPull?: (text: string) => void
-  /** Where models come from; default: what the environment says. */
+  /** Default: the environment's. */
   source?: ModelSource
-  /** Where the model's files are; default: in `modelsDir`, fetched when they are not there. */
+  /** Default: `modelsDir`, fetched when missing. */
   locate?: (signal: AbortSignal) => Promise<MoonshineFiles>
 }
 
 const MODEL = 'moonshine-tiny'
-/** More than the longest chunk by far, and little to lose when a machine goes away. */
+/** Much more than the longest chunk, and little to lose with a machine. */
 const PART_SECONDS = 120
 
-/** The engine that comes with the package: nothing to install, English only. */
+/** The bundled engine: nothing to install, English only. */
 export const moonshine: EngineDefinition = {
   name: 'moonshine',
   description: 'Moonshine tiny, embedded: English, on the CPU, nothing to install',
@@ -61,8 +58,8 @@ function found({ model }: EngineSettings): Probe {
 }
 
 /**
- * Moonshine tiny through sherpa-onnx: English only, on one CPU thread per recording, some twenty times
- * faster than the recording plays. A process per recording at a time, kept for the next one.
+ * Moonshine tiny through sherpa-onnx: English only, one CPU thread per recording, about twenty times real time.
+ * Processes are kept for the next recording.
  * @throws {AppError} `engine_missing` when sherpa-onnx-node is not installed.
  */
 export function createMoonshine(options: MoonshineOptions): Engine {
@@ -89,7 +86,7 @@ class MoonshineEngine implements Engine {
   readonly #options: MoonshineOptions
   readonly #processes = new Set<MoonshineProcess>()
   readonly #idle = new Set<MoonshineProcess>()
-  /** The model's files, once found whole; found again when a process could not load them. */
+  /** Located once; again after a process could not load them. */
   #files: Promise<MoonshineFiles> | null = null
   readonly #closing = new Closing()
 
@@ -149,7 +146,7 @@ class MoonshineEngine implements Engine {
     }
   }
 
-  /** One search, or download, for all who wait for it; none of them going away ends it, only `close`. */
+  /** One search or download, shared by all callers. Only `close` ends it. */
   #locate(): Promise<MoonshineFiles> {
     if (this.#files === null) {
       const { signal } = this.#closing

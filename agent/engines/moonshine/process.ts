@@ -5,7 +5,7 @@ import type { MoonshineQuestion } from './child.ts'
 import type { Doubt } from './second-pass.ts'
 import type { MoonshineFiles } from './recognizer.ts'
 
-/** A running `moonshine-child`: asked one thing at a time, and ended when that fails. */
+/** One question at a time; a failure ends the process. */
 export class MoonshineProcess extends ForkedChild {
   constructor() {
     super(scriptBeside(import.meta.url, 'child'), 'the engine moonshine')
@@ -17,7 +17,7 @@ export class MoonshineProcess extends ForkedChild {
     await this.ask(question, { signal })
   }
 
-  /** @throws {AppError} `engine_failed`, `invalid_media`; the signal's reason when aborted, with the process gone. */
+  /** @throws {AppError} `engine_failed`, `invalid_media`; the signal's reason when aborted. */
   async transcribe(
     wavPath: string,
     speech: readonly Span[],
@@ -28,7 +28,7 @@ export class MoonshineProcess extends ForkedChild {
     return await this.ask(question, { signal, onProgress })
   }
 
-  /** How far a second hearing differs. @throws {AppError} as `transcribe`. */
+  /** @throws {AppError} as `transcribe`. */
   async doubt(wavPath: string, speech: readonly Span[], signal: AbortSignal): Promise<Doubt> {
     const question: MoonshineQuestion = { type: 'doubt', wavPath, speech }
     return await this.ask(question, { signal })

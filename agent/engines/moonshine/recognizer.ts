@@ -6,14 +6,13 @@ import { WavReader } from '../../audio/wav.ts'
 import { disagreement, playedAt, SPEEDS, type Disagreement, type Doubt } from './second-pass.ts'
 import { chunkLimits, Chunker, quietest, type Chunk } from './chunks.ts'
 
-/** Where the model's files are. */
 export interface MoonshineFiles {
   encoder: string
   decoder: string
   tokens: string
 }
 
-/** What we use of sherpa-onnx-node, which has no types of its own. */
+/** The part of sherpa-onnx-node used here; it has no types. */
 interface Sherpa {
   OfflineRecognizer: new (config: object) => {
     createStream(): OfflineStream
@@ -27,13 +26,13 @@ interface OfflineStream {
 }
 
 const SAMPLE_RATE = 16_000
-/** Shorter than this, the model fails. */
+/** The model fails on shorter input. */
 const MIN_SAMPLES = SAMPLE_RATE / 10
-/** More threads wait for each other by spinning: twice the CPU time for the same speed, and nothing left for others. */
+/** More threads wait for each other by spinning: twice the CPU time at the same speed. */
 const THREADS = 1
-/** So much of a piece is heard again, at most; slowed down it is still short enough for the model. */
+/** The most of a piece for the second pass; slowed down it is still short enough for the model. */
 const SAMPLE = 15 * SAMPLE_RATE
-/** So much of a second place: enough for the words that a verdict takes. */
+/** The most of a second place: enough words for a verdict. */
 const SAMPLE_ELSEWHERE = 10 * SAMPLE_RATE
 const LIMITS = chunkLimits(SAMPLE_RATE)
 const MAX_PIECE = LIMITS.maxLength + 2 * LIMITS.pad
@@ -47,7 +46,7 @@ function loadSherpa(): Sherpa {
   }
 }
 
-/** Moonshine itself. The native library can end the process: this belongs in a child. */
+/** The native library can end the process: use this in a child only. */
 export class MoonshineRecognizer {
   readonly #recognizer: InstanceType<Sherpa['OfflineRecognizer']>
 
@@ -66,8 +65,8 @@ export class MoonshineRecognizer {
   }
 
   /**
-   * How far other words are heard in the longest stretches of that, played slower and faster, and in the one farthest from
-   * the longest. What is no English is English words all the same, but others each time.
+   * How far the text differs when the longest stretches, and the one farthest from the longest, are played slower and
+   * faster. Speech in another language comes out as English words too, but as others each time.
    */
   async doubt(wavPath: string, speech: readonly Span[]): Promise<Doubt> {
     const reader = await WavReader.open(wavPath)
@@ -90,7 +89,7 @@ export class MoonshineRecognizer {
     }
   }
 
-  /** Adds to `sum` how the beginning of a stretch is heard again. @returns how much that is, in samples. */
+  /** Adds the disagreement at the beginning of a stretch to `sum`. @returns the samples used. */
   async #hearAgain(
     reader: WavReader,
     { start, end }: Span,
@@ -108,10 +107,7 @@ export class MoonshineRecognizer {
     return samples.length
   }
 
-  /**
-   * What is said in a 16 kHz mono WAV file where there is speech, in seconds. Holds half a minute of it in memory,
-   * however long it is.
-   */
+  /** Transcribes the speech of a 16 kHz mono WAV file, in seconds. Holds at most half a minute in memory. */
   async transcribe(
     wavPath: string,
     speech: readonly Span[],
@@ -134,7 +130,7 @@ export class MoonshineRecognizer {
     }
   }
 
-  /** What is said in a chunk, in one piece, or in several when it is too long for the model, each up to `end`. */
+  /** The segments of a chunk; several when it is too long for the model. */
   async *#recognise(
     reader: WavReader,
     { speech, audio }: Chunk,
@@ -164,13 +160,12 @@ export class MoonshineRecognizer {
   }
 }
 
-/** Of some stretches the one that is farthest from another; null: there are none. */
 function farthest(stretches: readonly Span[], from: Span | undefined): Span | null {
   const away = ({ start }: Span): number => Math.abs(start - (from?.start ?? 0))
   return stretches.toSorted((a, b) => away(b) - away(a))[0] ?? null
 }
 
-/** Speech in pieces that the model can do, in samples. Spans that touch are one stretch, cut for want of a pause. */
+/** In samples. Spans that touch are one stretch, cut for want of a pause. */
 function* chunksOf(speech: readonly Span[], total: number): Generator<Chunk> {
   const chunker = new Chunker(LIMITS)
   let reached = -1

@@ -1,28 +1,27 @@
 import { wordErrors } from '../../wer.ts'
 import { wordsIn } from '../../quality/words.ts'
 
-/** How far the hearings of the same speech differ. */
+/** How far two passes over the same speech differ. */
 export interface Disagreement {
-  /** How many words were heard, or may have been said where none were. */
+  /** Words recognised, or the least that so much speech holds. */
   words: number
-  /** How many of them were others another time, or were said before: what is invented goes round in circles. */
+  /** Words that differ in the other pass, or repeat earlier ones: invented text goes in circles. */
   differing: number
 }
 
-/** What two hearings of some of a piece say of it. */
 export interface Doubt extends Disagreement {
-  /** The same of a stretch far from there; left out where the piece has no other. */
+  /** Of a stretch far from there; absent where the piece has no other. */
   elsewhere?: Disagreement
 }
 
-/** How fast the other hearings are played. */
+/** Playback speeds of the other passes. */
 export const SPEEDS = [0.93, 1.07]
-/** So many words in a row that were said before are a repetition. */
+/** A repetition is this many words in a row that came before. */
 const PHRASE = 3
-/** Whoever speaks says so many words at least: fewer that are heard are not all that was said. */
+/** The least that speech holds: fewer words are not all that was said. */
 const LEAST_WORDS_PER_SECOND = 0.7
 
-/** Speech played faster or slower, and higher or lower with it. */
+/** Resampled: faster speech is higher, slower speech lower. */
 export function playedAt(speed: number, samples: Float32Array): Float32Array {
   const played = new Float32Array(Math.floor(samples.length / speed))
   for (let i = 0; i < played.length; i++) {
@@ -34,7 +33,7 @@ export function playedAt(speed: number, samples: Float32Array): Float32Array {
   return played
 }
 
-/** @param texts the same stretch of speech, heard twice. */
+/** @param texts of two passes over the same speech. */
 export function disagreement(texts: readonly [string, string], seconds: number): Disagreement {
   const { errors, words: heard } = wordErrors(...texts)
   const { words: again } = wordErrors(texts[1], '')
@@ -45,8 +44,8 @@ export function disagreement(texts: readonly [string, string], seconds: number):
 }
 
 /**
- * How many words end a phrase that was said before. What is said twice both times that it is heard was said twice: people
- * repeat a sentence, and a model that invents one goes on and on, or repeats another.
+ * Words that end a phrase that came before. One that comes twice in both passes was said twice: people repeat a
+ * sentence, a model that invents one goes on repeating it, or repeats another.
  */
 function repeated(words: readonly string[], again: readonly string[]): number {
   const others = countsOf(phrasesOf(again))

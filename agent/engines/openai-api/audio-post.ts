@@ -5,17 +5,16 @@ import { dispatcherFor } from '../../../shared/env-proxy.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { timeoutSignal } from '../../../shared/timers.ts'
 
-/** What a server of speech recognition answered. */
 export interface Answer {
   status: number
   headers: Record<string, string | string[] | undefined>
   body: Buffer
 }
 
-/** A transcript of a piece is some megabytes at the very most. */
+/** A piece's transcript takes megabytes at most. */
 const MAX_ANSWER = 256 * 1024 * 1024
 
-/** Recognition takes as long as it takes: only its own silence limit and the caller's signal end it. */
+/** Recognition may take long: only the idle timeout and the caller's signal end it. */
 const PATIENCE = { headersTimeout: 0, bodyTimeout: 0 }
 const CONNECT = { connect: { timeout: 10_000 } }
 const direct = new Agent(CONNECT)
@@ -26,9 +25,9 @@ function dispatcherTo(url: string): Dispatcher {
 }
 
 /**
- * Sends a WAV file, read from disk while it is sent, and fields beside it; a field may be there more than once. The
- * connection is used for nothing else: a server that closes idle ones would fail the next piece.
- * @throws what undici throws; the signal's reason when aborted.
+ * Sends a WAV file, streamed from disk, and fields beside it. The connection is not reused: a server that closes idle
+ * ones would fail the next piece.
+ * @throws undici's error; the signal's reason when aborted.
  */
 export async function postAudio(
   url: string,
@@ -59,7 +58,7 @@ export async function postAudio(
   return { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }
 }
 
-/** The status of a GET, or null when nobody answers within five seconds. */
+/** Null without an answer within five seconds. */
 export async function statusOfGet(
   url: string,
   options: { signal: AbortSignal; headers?: Record<string, string> },
@@ -67,7 +66,7 @@ export async function statusOfGet(
   return (await get(url, options))?.status ?? null
 }
 
-/** A GET, or null when nobody answers within five seconds. */
+/** Null without an answer within five seconds. */
 export async function get(
   url: string,
   { signal, headers = {} }: { signal: AbortSignal; headers?: Record<string, string> },

@@ -7,12 +7,12 @@ import { findProgram } from '../../process/find-program.ts'
 import { OpenaiEngine } from './engine.ts'
 import { OpenaiServers } from './servers.ts'
 
-/** What is asked for where nobody named a model and the server lists none. */
+/** Where no model is named and the server lists none. */
 const USUAL_MODEL = 'whisper-1'
-/** Of a list that holds models for all purposes, those that recognise speech. */
+/** Speech models in a list of models for all purposes. */
 const RECOGNISES = /whisper|transcri|parakeet|canary|voxtral|\basr\b|\bstt\b/i
 
-/** A server that speaks OpenAI's protocol: one that runs, or one that is started where there is a command. */
+/** A server that speaks OpenAI's protocol, running or started by a command. */
 export const openaiApi: EngineDefinition = {
   name: 'openai-api',
   description: "any server that speaks OpenAI's protocol: speaches, LocalAI, vLLM, whisper-server",
@@ -40,7 +40,7 @@ async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Pro
   const servers = new OpenaiServers(settings)
   const hasPort = command !== null && hasPlaceholder(command, 'port')
   try {
-    // Any port will do to see whether it is an address.
+    // Any port shows whether the address is valid.
     servers.endpoints(hasPort ? 1 : null)
   } catch (error) {
     if (!(error instanceof AppError)) throw error

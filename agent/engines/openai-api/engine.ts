@@ -39,7 +39,6 @@ class Busy extends Error {
   }
 }
 
-/** Any server that speaks OpenAI's protocol. */
 export class OpenaiEngine implements Engine {
   readonly info: EngineInfo
   readonly abilities: EngineAbilities = {
@@ -53,7 +52,7 @@ export class OpenaiEngine implements Engine {
   }
   readonly #fallback: MemoryFallback
   readonly #servers: OpenaiServers
-  /** What a server has refused to give, by address and model: the best that is left. */
+  /** The best form that a server gives, by address and model, where it refused a better one. */
   readonly #forms = new Map<string, Form>()
   readonly #minMs: number
   readonly #closing = new Closing()
@@ -104,7 +103,7 @@ export class OpenaiEngine implements Engine {
     await this.#servers.close()
   }
 
-  /** Asks for words with their times, and for less when the server does not give them. */
+  /** Asks for word timestamps, and for less when the server refuses them. */
   async #recognise(request: TranscribeRequest, model: string): Promise<Recognised> {
     const server = await this.#servers.at(request.slot, model, request.signal)
     const { transcriptions } = server.endpoints
@@ -140,7 +139,6 @@ export class OpenaiEngine implements Engine {
     return failure
   }
 
-  /** One request, repeated while the server is busy. */
   async #ask(
     server: OpenaiServer,
     request: TranscribeRequest,
@@ -189,7 +187,7 @@ export class OpenaiEngine implements Engine {
     const { headers } = this.#servers
     const post = async (until: AbortSignal): Promise<Answer> =>
       await postAudio(url, wavPath, fields, { signal: until, headers })
-    // It says nothing while it works, so slow is not hanging.
+    // The server prints nothing while it works.
     const idleMs = IDLE_MS + durationSeconds * 10_000
     if (server.resident !== null) {
       return await askResident(

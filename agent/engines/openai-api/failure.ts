@@ -8,7 +8,7 @@ const MODEL =
 const LANGUAGE =
   /language\b.*(not (supported|valid)|unsupported|invalid)|unsupported language|invalid language/is
 
-/** Why a server did not give a transcript: what its status and its words mean. */
+/** The error that a server's status and message mean. */
 export function serverFailure(
   status: number,
   body: Buffer,
@@ -22,7 +22,7 @@ export function serverFailure(
     retryAfterSeconds: number | undefined
   },
 ): AppError {
-  // What it says of a key may hold the key.
+  // The message may quote the key.
   const refused = status === 401 || status === 403
   const said = refused ? '' : wordsOf(body)
   const fail = (code: ErrorCode, what: string): AppError =>
@@ -54,13 +54,12 @@ export function serverFailure(
   }
 }
 
-/** Whether the same request may succeed a little later. */
 export function isBusy(status: number, body: Buffer): boolean {
   if (status === 429) return !/insufficient_quota/.test(body.toString())
   return status === 502 || status === 503 || status === 504
 }
 
-/** Whether a refusal is about the form of the answer, so that a plainer one may be had. */
+/** Whether the server refuses the response format, so that a simpler one may work. */
 export function isAboutForm(status: number, body: Buffer): boolean {
   return (
     (status === 400 || status === 422 || status === 501) &&
@@ -74,7 +73,7 @@ const known = z.looseObject({
   message: z.string().optional(),
 })
 
-/** What the server says of it, in the forms that are usual, on one line. */
+/** The server's message, in any of the usual forms. */
 function wordsOf(body: Buffer): string {
   const text = body.toString()
   return oneLine(fromJson(text) ?? text).slice(0, 300)

@@ -3,12 +3,10 @@ import { inferenceFields } from '../whisper-cpp/wire.ts'
 
 type Field = readonly [name: string, value: string]
 
-/** What can be asked for, the best first: many servers know only part of it. */
+/** Response forms, the best first: many servers know only some. */
 export const FORMS = ['words', 'segments', 'text'] as const
-/** One of {@link FORMS}. */
 export type Form = (typeof FORMS)[number]
 
-/** The fields of a request for a transcript, beside the file. */
 function openaiFields(
   { language, prompt, hotwords }: SpeechOptions,
   model: string,
@@ -27,19 +25,17 @@ function openaiFields(
   ]
 }
 
-/** Where a server listens to recordings, and how it is asked to translate them. */
 export interface Endpoints {
   transcriptions: string
-  /** Null: the same address, with a field `translate`. */
+  /** Null: the transcriptions' address, with a field `translate`. */
   translations: string | null
-  /** Where it lists its models. */
   models: string | null
   health: string
 }
 
 /**
- * The addresses of a server from what a person wrote: its root, the base of its API (`…/v1`), or the address for
- * transcripts itself (`…/v1/audio/transcriptions`, `…/inference`).
+ * From what a person wrote: the server's root, the base of its API (`…/v1`), or the address of the transcriptions
+ * (`…/v1/audio/transcriptions`, `…/inference`).
  */
 export function endpointsOf(url: string): Endpoints {
   const { origin, pathname, search } = new URL(url)
@@ -63,7 +59,6 @@ export function endpointsOf(url: string): Endpoints {
   }
 }
 
-/** Where to ask for a transcript or a translation, and with which fields beside the file. */
 export function questionOf(
   { endpoints, isWhisperCpp }: { endpoints: Endpoints; isWhisperCpp: boolean },
   options: SpeechOptions,
@@ -79,7 +74,7 @@ export function questionOf(
     ? { url: transcriptions, fields: [...fields, ['translate', 'true']] }
     : {
         url: translations,
-        // Into English from whatever it is: that address knows neither of these.
+        // The translations' address takes neither.
         fields: fields.filter(([name]) => !/^(language|timestamp_granularities)/.test(name)),
       }
 }

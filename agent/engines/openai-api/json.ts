@@ -20,9 +20,9 @@ type Answer = z.output<typeof answer>
 type Timed = z.output<typeof timed>
 
 /**
- * What a server that speaks OpenAI's protocol answered: `verbose_json` with segments and, beside them, words; `json` with
- * text alone; or bare text. Where it says no times, all was said in the time that somebody speaks.
- * @throws {AppError} `engine_failed` when it is something else.
+ * Reads `verbose_json` with segments and words, `json` with text alone, or bare text. Text without times spans all
+ * speech of the piece.
+ * @throws {AppError} `engine_failed` for anything else.
  */
 export function readAnswer(
   body: Buffer,
@@ -33,7 +33,7 @@ export function readAnswer(
   if (!/json/i.test(contentType) && !/^\s*\{/.test(text)) {
     return { language: null, segments: untimed(text, piece) }
   }
-  // whisper-server puts its tokens into the segments, and calls them words.
+  // whisper-server calls its tokens words.
   if (/"t_dtw"\s*:/.test(text)) return parseInference(body, '', piece.durationSeconds)
   const { segments, words, ...rest } = answer.parse(parseLenient(body, NAME))
   const language = languageCode(rest.language ?? '')
@@ -45,7 +45,7 @@ export function readAnswer(
   return { language, segments: readOutput(output, NAME, piece.durationSeconds).segments }
 }
 
-/** Each word goes into the segment in which the middle of it is, or the first that ends after it. */
+/** A word belongs to the segment that holds its middle, or to the first that ends after it. */
 function withWords(segments: readonly Timed[], words: readonly Timed[]): Answer['segments'] {
   const filled = segments.map((segment) => ({ ...segment, words: [] as Timed[] }))
   let at = 0

@@ -9,13 +9,11 @@ import { programFailure } from '../program-failure.ts'
 import type { Resident, ResidentPlan } from '../whisper-cpp/resident.ts'
 import { Residents } from '../whisper-cpp/residents.ts'
 
-/** The settings with the key of the server. */
-/** A server that is ready to be asked. */
 export interface OpenaiServer {
   endpoints: Endpoints
-  /** Ours, when we started it. */
+  /** Null when it was not started here. */
   resident: Resident | null
-  /** It takes whisper.cpp's own fields as well, and needs them. */
+  /** It needs whisper.cpp's own fields. */
   isWhisperCpp: boolean
 }
 
@@ -27,11 +25,11 @@ const MEMORY = [
   },
 ] as const
 
-/** The servers behind the engine openai-api: one that runs anyhow, or those that we start, one per slot or one for all. */
+/** The servers behind the engine openai-api: a running one, or those started here, one per slot or one for all. */
 export class OpenaiServers {
   readonly #settings: EngineSettings
   readonly #residents = new Residents()
-  /** The one for all slots, when its command has no place for a port. */
+  /** For all slots, when the command has no placeholder for a port. */
   #shared: Resident | null = null
   readonly #whisperCpp = new Map<string, boolean>()
 
@@ -45,7 +43,7 @@ export class OpenaiServers {
   }
 
   /**
-   * The server for a slot, started where there is a command for it.
+   * Starts the server of a slot where there is a command for it.
    * @throws {AppError} as `Resident.start`, `engine_missing`.
    */
   async at(slot: Slot, model: string, signal: AbortSignal): Promise<OpenaiServer> {
@@ -55,7 +53,7 @@ export class OpenaiServers {
       const resident = await this.#started(String(slot.index), command, slot, model, signal)
       return await this.#server(resident, resident.port, signal)
     }
-    // What answers there already was started by somebody else, and would keep ours from listening.
+    // A server that answers already was started by somebody else, and has the port.
     if (!this.#shared?.isAlive && (await this.isReady(null, signal))) {
       return await this.#server(null, null, signal)
     }
@@ -63,19 +61,19 @@ export class OpenaiServers {
     return await this.#server(this.#shared, null, signal)
   }
 
-  /** Whether a server answers and has loaded what it needs; `port` is for a URL that has a place for one. */
+  /** Whether a server answers and has loaded its model. `port` fills the placeholder in the URL. */
   async isReady(port: number | null, signal: AbortSignal): Promise<boolean> {
     const { health, models } = this.endpoints(port)
     const { headers } = this
     const first = await get(health, { signal, headers })
     if (first === null || first.status === 503) return false
     if (first.status === 200 || models === null) return true
-    // It has no such address: its list of models will do, whatever it says of our key.
+    // Without a health endpoint, any answer of the model list counts, even a refused key.
     const second = await get(models, { signal, headers })
     return second !== null && second.status < 500
   }
 
-  /** @throws {AppError} `usage` when there is no address, or it is none. */
+  /** @throws {AppError} `usage` without a valid address. */
   endpoints(port: number | null): Endpoints {
     const url = this.#settings.url ?? 'http://127.0.0.1:{port}/v1'
     const at = url.replaceAll('{port}', String(port ?? ''))
@@ -124,7 +122,7 @@ export class OpenaiServers {
       name: `'${name}'`,
       file,
       args: (port) => fillTemplate(command.slice(1), { ...values, port: String(port) }),
-      // Threads of OpenMP that spin while they wait take the cores from each other.
+      // OpenMP's threads spin while they wait, and take cores from each other.
       env: { ...slotEnv(slot), OMP_WAIT_POLICY: 'PASSIVE' },
       isReady: async (port, ready) => await this.isReady(hasPort ? port : null, ready),
       classify: (outcome) =>

@@ -3,7 +3,7 @@ import { oneLine } from '../../../shared/render.ts'
 import type { Outcome } from '../cli-program.ts'
 import { withoutSegments } from './printed.ts'
 
-/** What a text means: `say` completes `The engine NAME …`. */
+/** `say` completes `The engine NAME …`. */
 interface Rule {
   pattern: RegExp
   code: ErrorCode
@@ -136,17 +136,17 @@ const TOO_LITTLE =
   'ran out of main memory. Take a smaller model or fewer slots, or give the machine more memory.'
 
 const TRACEBACK = 'Traceback (most recent call last)'
-/** A warning of pyannote's with all that torchcodec could not load, of which none is needed here. */
+/** A warning of pyannote's about torchcodec, which is not needed here. */
 const NOISE =
   /\[start of libtorchcodec loading traceback\][^]*?\[end of libtorchcodec loading traceback\]/g
 
-/** What went wrong, once it is known that something did: by the signal, by words known of old, else by its last line. */
+/** The error of a program that failed: by known texts, the signal, else its last line. */
 export function failureOf(engine: string, outcome: Outcome): AppError {
   const { exitCode, signal } = outcome
   const stderr = outcome.stderr.replace(NOISE, '')
   const fail = (code: ErrorCode, what: string): AppError =>
     new AppError(code, `The engine ${engine} ${what}`, { cause: new Error(stderr.slice(-4_000)) })
-  // What it ended with says more than what it met on the way.
+  // The last traceback says more than earlier output.
   const end = stderr.slice(Math.max(0, stderr.lastIndexOf(TRACEBACK)))
   for (const text of [end, `${withoutSegments(outcome.stdout)}\n${stderr}`]) {
     for (const { pattern, code, say } of RULES) {
@@ -154,7 +154,7 @@ export function failureOf(engine: string, outcome: Outcome): AppError {
       if (match !== null) return fail(code, say(match))
     }
   }
-  // Not ours: when we end a child, its outcome is never looked at.
+  // Not sent by us: the outcome of a child that we end is not read.
   if (signal === 'SIGKILL' || exitCode === 137) {
     return fail(
       'engine_failed',
@@ -166,7 +166,6 @@ export function failureOf(engine: string, outcome: Outcome): AppError {
   return fail('engine_failed', last === '' ? `${how}.` : `${how}: ${last}`)
 }
 
-/** The line that says most: of a traceback, and of most other outputs, the last one. */
 function lastWords({ stderr, stdout }: Outcome): string {
   const told = /^Exception Type: (.*)\r?\nException Message: (.*)$/m.exec(stderr)
   const line =

@@ -2,8 +2,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 
 /**
- * The folder of a repository in Hugging Face's cache that holds all of `files`: that of its main branch where there is
- * one, else any. A cut download leaves a link that leads nowhere, which counts as missing.
+ * The folder of a repository in Hugging Face's cache that holds all of `files`: of the main branch, else of any. A cut
+ * download leaves a dangling link, which counts as missing.
  */
 export function cachedIn(hub: string, repository: string, files: readonly string[]): string | null {
   const home = path.join(hub, `models--${repository.replace('/', '--')}`)
@@ -15,7 +15,6 @@ export function cachedIn(hub: string, repository: string, files: readonly string
   return folders.find((folder) => holds(folder, files)) ?? null
 }
 
-/** Whether a folder holds all of these files. */
 export function holds(folder: string, files: readonly string[]): boolean {
   return files.every((file) => existsSync(path.join(folder, file)))
 }

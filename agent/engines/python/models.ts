@@ -4,7 +4,7 @@ import { ctranslate2Dir } from '../../models/places.ts'
 import type { EngineSettings } from '../definition.ts'
 import { cachedIn, holds } from './hub.ts'
 
-/** Where faster-whisper gets its models from at Hugging Face, the best one first. Others have the same in a cache. */
+/** faster-whisper's repositories at Hugging Face, the best one first. */
 const REPOSITORIES: readonly (readonly [name: string, repository: string])[] = [
   ['large-v3-turbo', 'mobiuslabsgmbh/faster-whisper-large-v3-turbo'],
   ['large-v3', 'Systran/faster-whisper-large-v3'],
@@ -14,7 +14,7 @@ const REPOSITORIES: readonly (readonly [name: string, repository: string])[] = [
   ['small', 'Systran/faster-whisper-small'],
   ['base', 'Systran/faster-whisper-base'],
   ['tiny', 'Systran/faster-whisper-tiny'],
-  // These understand English alone, so they come last.
+  // English-only models come last.
   ['distil-large-v3.5', 'distil-whisper/distil-large-v3.5-ct2'],
   ['distil-large-v3', 'Systran/faster-distil-whisper-large-v3'],
   ['distil-large-v2', 'Systran/faster-distil-whisper-large-v2'],
@@ -34,7 +34,6 @@ export const WHISPER_ALIASES: Record<string, string> = {
   large: 'large-v3',
 }
 
-/** The models to choose from. */
 export interface Models {
   /** The first is the usual one. */
   names: string[]
@@ -86,7 +85,7 @@ export function chooseModels(
   return { names, fetched: true, problem }
 }
 
-/** The folder of a model by its name, or null when it is not here. A path goes by the name of its folder. */
+/** The folder of a model, or null when it is missing. A path goes by the name of its folder. */
 export function modelFolder(name: string, settings: Wishes, hub: string): string | null {
   const { model, modelsDir } = settings
   const repository = REPOSITORIES.find(([known]) => known === name)?.[1]
@@ -107,7 +106,6 @@ function isPath(model: string | null): model is string {
   return model !== null && (model.includes('/') || model.includes(path.sep))
 }
 
-/** Whether CTranslate2 finds a model in that folder. */
 function isModel(folder: string): boolean {
   return holds(folder, FILES)
 }

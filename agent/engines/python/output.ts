@@ -26,16 +26,16 @@ const whole = z.looseObject({
 
 type RawSegment = z.infer<typeof segment>
 
-/** What is in a file of that form. */
 export interface PythonOutput {
-  /** What the file says, as an ISO code; it is not always true. */
+  /** As the file says it, as an ISO code; it may be wrong. */
   language: string | null
   segments: RecognisedSegment[]
 }
 
 /**
  * Reads the JSON that openai-whisper began with and the others took over: `{text, segments: [{start, end, text,
- * words}], language}`, times in seconds. Segments come back in order, within the piece, and none of them is empty.
+ * words}], language}`, times in seconds.
+ * @returns segments in order of time, within the piece, none empty.
  * @throws {AppError} `engine_failed` when it is cut off or something else.
  */
 export function readOutput(output: Buffer, engine: string, durationSeconds: number): PythonOutput {
@@ -77,7 +77,7 @@ function parsed(output: Buffer, engine: string): z.infer<typeof whole> {
   throw new AppError('engine_failed', message, { cause: result.error })
 }
 
-/** Python writes numbers that JSON does not know: `NaN`, `Infinity`. They become null. */
+/** Python writes `NaN` and `Infinity`, which JSON does not have: they become null. */
 function withoutNonsense(output: Buffer): Buffer {
   if (!output.includes('NaN') && !output.includes('Infinity')) return output
   const known = output

@@ -2,32 +2,32 @@ import { homedir } from 'node:os'
 import path from 'node:path'
 import { cudaFolders, interpreterOf } from './program.ts'
 
-/** What the engines written in Python find around them. */
+/** Where the Python engines find programs, models and settings. */
 export interface PythonPlaces {
-  /** The folders in which programs are looked for. */
+  /** The folders of PATH. */
   programs: readonly string[]
-  /** Where the system looks for libraries first. */
+  /** The folders of LD_LIBRARY_PATH. */
   libraries: readonly string[]
   /** Hugging Face's cache: `models--OWNER--NAME` folders. */
   hub: string
   /** Where openai-whisper keeps `NAME.pt`. */
   whisper: string
-  /** Where PyTorch keeps what it fetches. */
+  /** PyTorch's cache. */
   torch: string
-  /** Where NLTK looks for its data. */
+  /** NLTK's data folders. */
   nltk: readonly string[]
-  /** What such a program must know to find its models and, unless offline, to fetch them. No tokens. */
+  /** What a program needs to find its models and, unless offline, to fetch them. No tokens. */
   env: Record<string, string>
-  /** Hugging Face's token, for models behind a consent; only for the child that needs one. */
+  /** Hugging Face's token, given only to a child that needs it. */
   token: string | null
-  /** Where Hugging Face's own programs keep it, and find it by themselves. */
+  /** Where Hugging Face's own programs keep the token. */
   tokenFile: string
 }
 
 const MODELS = /^(HF_(?!TOKEN$)|TORCH_HOME$|NLTK_DATA$)/
 const NETWORK = /^((https?|no|all)_proxy|REQUESTS_CA_BUNDLE|CURL_CA_BUNDLE)$/i
 
-/** Read from our environment at each call. `offline`: proxies are of no use. */
+/** Reads the environment at each call. Offline, the proxies are left out. */
 export function pythonPlaces({ offline }: { offline: boolean }): PythonPlaces {
   const { env } = process
   const cache = env['XDG_CACHE_HOME'] || path.join(homedir(), '.cache')
@@ -81,7 +81,6 @@ export function pythonEnv(
   }
 }
 
-/** Nothing where there are no folders of ours. */
 function prepended(
   name: string,
   ours: readonly string[],

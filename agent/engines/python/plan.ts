@@ -5,7 +5,6 @@ import { whisperLanguage } from '../whisper/languages.ts'
 import { pythonEnv, pythonPlaces, type PythonPlaces } from './places.ts'
 import { deviceName, usesGpu } from './probe.ts'
 
-/** What the plans of a Python program are made of, beside the request. */
 export interface PythonSetup {
   program: string
   /** The usual model. */

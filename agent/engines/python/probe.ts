@@ -4,21 +4,20 @@ import type { Models } from './models.ts'
 import { pythonEnv, type PythonPlaces } from './places.ts'
 import { answerOf, askPython, interpreterOf } from './program.ts'
 
-/** What is asked of a program written in Python, to see whether it can be used. */
+/** A program written in Python, and how to probe it. */
 export interface PythonProgram {
-  /** On PATH. */
+  /** Its name on PATH. */
   name: string
-  /** As pip knows it. */
+  /** Its name in pip. */
   package: string
-  /** What shows that a program is the right one where no Python can be asked: arguments, and what it then prints. */
+  /** Arguments, and the output that identifies it where its Python cannot be asked. */
   shows: { args: readonly string[]; text: RegExp }
-  /** A line of Python that prints `True` or `False`: whether the GPU can be used. */
+  /** A line of Python that prints `True` or `False`. */
   seesGpu: string
-  /** Whether it calls `ffmpeg` to read audio. */
+  /** It calls `ffmpeg` to read audio. */
   needsFfmpeg?: true
 }
 
-/** Looks whether it is installed, works, sees the GPU where there is one, and has a model or can get it. */
 export async function probePython(
   python: PythonProgram,
   settings: EngineSettings,
@@ -54,7 +53,7 @@ export async function probePython(
   return { ...here, models: models.names, usable: true, why: `Found ${what}; ${model}.` }
 }
 
-/** Null when it is not the program it should be, empty when it is but the version cannot be told. */
+/** Null: another program. Empty: the right one, of unknown version. */
 async function versionOf(
   python: PythonProgram,
   program: string,
@@ -63,7 +62,7 @@ async function versionOf(
 ): Promise<string | null> {
   const interpreter = interpreterOf(program)
   if (interpreter !== null) {
-    // Asking Python for the package's version imports nothing of it, which would take seconds.
+    // Importing the package itself would take seconds.
     const code = `from importlib.metadata import version; print(version('${python.package}'))`
     const answer = await askPython(interpreter, code, env, signal)
     if (answer !== null && /^\d[\w.+-]*$/.test(answer)) return answer
@@ -82,7 +81,7 @@ function ffmpegProblem(
   return 'it reads audio by the program ffmpeg, which is not on PATH'
 }
 
-/** What is wrong with the GPU for it, when there is one; null also when that cannot be found out in time. */
+/** Null also when the program does not answer in time. */
 async function gpuProblem(
   { seesGpu, package: name }: PythonProgram,
   program: string,
@@ -98,12 +97,12 @@ async function gpuProblem(
     : null
 }
 
-/** Whether it computes on a GPU: none of them does so on Apple's as it should. */
+/** None of them works well on Apple's GPUs. */
 export function usesGpu({ device }: EngineSettings): boolean {
   return device.kind === 'cuda' || device.kind === 'rocm'
 }
 
-/** What a result says it was made on. */
+/** For results. */
 export function deviceName(settings: EngineSettings): string {
   return usesGpu(settings) ? settings.device.name : 'cpu'
 }

@@ -5,10 +5,10 @@ import { isProgram } from '../../process/find-program.ts'
 import { childEnv } from '../../../shared/child-env.ts'
 import { timeoutSignal } from '../../../shared/timers.ts'
 
-/** Importing PyTorch from a cold disk takes its time. */
+/** Importing PyTorch from a cold disk is slow. */
 const ANSWER_MS = 20_000
 
-/** The Python that a script of pip's, pipx's or uv's runs with; null when that cannot be told. */
+/** The Python of a script that pip, pipx or uv installed, or null. */
 export function interpreterOf(program: string): string | null {
   const script = realpathSync(program)
   // A long path does not fit behind `#!`; pip then writes `#!/bin/sh` and, next, `'''exec' "/the/python" "$0" "$@"`.
@@ -21,10 +21,7 @@ export function interpreterOf(program: string): string | null {
   return [...(named === undefined ? [] : [named]), ...beside].find(isProgram) ?? null
 }
 
-/**
- * What a line of Python prints, trimmed; null when it fails or takes longer than 20 seconds.
- * @throws the signal's reason when aborted.
- */
+/** Runs a line of Python, as {@link answerOf}. */
 export async function askPython(
   interpreter: string,
   code: string,
@@ -35,7 +32,7 @@ export async function askPython(
 }
 
 /**
- * The standard output of a program that ends well within 20 seconds, trimmed; null otherwise.
+ * The trimmed output of a program that exits with 0 within 20 seconds, or null.
  * @throws the signal's reason when aborted.
  */
 export async function answerOf(
@@ -57,8 +54,8 @@ export async function answerOf(
 }
 
 /**
- * The folders of the CUDA libraries that pip put beside a Python (`nvidia-cublas-cu12`, `nvidia-cudnn-cu12`). CTranslate2
- * finds them by LD_LIBRARY_PATH alone.
+ * The CUDA libraries that pip installed beside a Python (`nvidia-cublas-cu12`, `nvidia-cudnn-cu12`): CTranslate2 finds
+ * them by LD_LIBRARY_PATH alone.
  */
 export function cudaFolders(interpreter: string): string[] {
   const lib = path.join(path.dirname(path.dirname(interpreter)), 'lib')

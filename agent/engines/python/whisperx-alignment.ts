@@ -3,7 +3,7 @@ import path from 'node:path'
 import type { PythonPlaces } from './places.ts'
 import { cachedIn } from './hub.ts'
 
-/** The languages that whisperx has an alignment model for, and which: a file of PyTorch's own, or a repository. */
+/** whisperx's alignment models: a file of PyTorch's own, or a repository. */
 const MODELS: Record<string, { file: string } | { repository: string }> = {
   en: { file: 'wav2vec2_fairseq_base_ls960_asr_ls960.pth' },
   fr: { file: 'wav2vec2_voxpopuli_base_10k_asr_fr.pt' },
@@ -49,8 +49,8 @@ const MODELS: Record<string, { file: string } | { repository: string }> = {
 }
 
 /**
- * The languages whose words whisperx can align. It fetches what it needs for that; offline, only those whose model is
- * here, and none without the sentence splitter of NLTK, since a failed alignment costs the whole transcript.
+ * The languages whose words whisperx can align: all when it may fetch models; offline those whose model is present, and
+ * none without NLTK's sentence splitter, since a failed alignment costs the whole transcript.
  */
 export function alignedLanguages(places: PythonPlaces, offline: boolean): ReadonlySet<string> {
   const languages = Object.keys(MODELS)

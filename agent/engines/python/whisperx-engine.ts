@@ -2,10 +2,10 @@ import { AppError } from '../../../shared/errors.ts'
 import { CliEngine } from '../cli-engine.ts'
 import type { Recognised, TranscribeRequest } from '../engine.ts'
 
-/** What whisperx does once it has the text, and loses it when that fails. */
+/** Stages after the recognition, whose failure loses its text. */
 export type LaterStage = 'alignment' | 'diarization'
 
-/** A failure after the recognition: the text was there. Never `gpu_out_of_memory`, as less of the recognition is no help. */
+/** A failure after the recognition. Never `gpu_out_of_memory`: a smaller recognition would not help. */
 export class LaterStageError extends AppError {
   readonly stage: LaterStage
 
@@ -15,11 +15,11 @@ export class LaterStageError extends AppError {
   }
 }
 
-/** Does without exact word times, or without speakers, rather than without the text. */
+/** Repeats a piece without alignment or diarization where these fail: the text matters more. */
 export class WhisperxEngine extends CliEngine {
   readonly #plain: CliEngine
 
-  /** @param plain one that does not align; the other parameters are CliEngine's. */
+  /** @param plain does not align; the other parameters are CliEngine's. */
   constructor(plain: CliEngine, ...rest: ConstructorParameters<typeof CliEngine>) {
     super(...rest)
     this.#plain = plain

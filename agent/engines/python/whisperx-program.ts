@@ -10,17 +10,15 @@ import { detectedIn, type DetectionLines } from './printed.ts'
 import { LaterStageError } from './whisperx-engine.ts'
 import { whisperxProgress } from './whisperx-progress.ts'
 
-/** Its name, as settings and results have it. */
 export const WHISPERX = 'whisperx'
 
-/** What a plan is made of beside the request. */
 export interface WhisperxSetup extends PythonSetup {
   offline: boolean
-  /** Whether it has, or can get, the model that tells speakers apart. */
+  /** Whether the diarization model is present, or may be fetched. */
   speakers: boolean
-  /** The languages whose words it can align. */
+  /** The languages whose words can be aligned. */
   aligned: ReadonlySet<string>
-  /** Hugging Face's token, for the model that tells speakers apart. */
+  /** Hugging Face's token, for the diarization model. */
   token: string | null
 }
 
@@ -29,10 +27,10 @@ const LINES: DetectionLines = {
   language: /Detected language: (\w+) \(([\d.]+)\)/,
 }
 
-/** What it takes for `--compute_type`; what others call by further names comes down to one of them. */
+/** Its values of `--compute_type`; others are mapped to these. */
 const COMPUTE_TYPES = new Set(['default', 'float16', 'float32', 'int8'])
 
-/** whisperx, a process per piece: it finds speech, recognises it in batches, aligns words and tells speakers apart. */
+/** One process per piece. */
 export function whisperxProgram(setup: WhisperxSetup): CliProgram {
   return {
     name: WHISPERX,
@@ -61,16 +59,15 @@ function plan(setup: WhisperxSetup, request: PlanRequest): Plan {
     if (options.speakers?.min) args.push('--min_speakers', String(options.speakers.min))
     if (options.speakers?.max) args.push('--max_speakers', String(options.speakers.max))
   }
-  // By the environment: what stands on a command line can be read by everybody on the machine.
+  // By the environment: command lines are visible to every user of the machine.
   const secret = diarize && setup.token !== null ? { HF_TOKEN: setup.token } : {}
   const output = path.join(workDir, `${path.parse(wavPath).name}.json`)
   return { file: setup.program, args, env: { ...setup.env, ...secret }, output }
 }
 
 /**
- * What it does after the recognition. Words are aligned also when nobody asked for them, as that cuts the text into
- * sentences; not in a language that it has no model for, where it would fail in the end, nor where the text is a
- * translation or the language is not known before.
+ * Alignment also cuts the text into sentences, so it is done without a wish for words. It would fail in a language
+ * without a model, and makes no sense for a translation.
  */
 function stagesOf(
   { aligned }: WhisperxSetup,
@@ -98,13 +95,13 @@ function commonOptions(setup: WhisperxSetup, request: PlanRequest): string[] {
   const args = sharedOptions(request, compute.model)
   args.push('--model', setup.models.get(compute.model) ?? compute.model)
   if (setup.offline) args.push('--model_cache_only', 'True')
-  // The slot's GPU is the only one that it sees; its alignment takes the first one whatever it is told.
+  // The slot's GPU is the only visible one. The alignment takes the first one whatever it is told.
   args.push('--device', gpu ? 'cuda' : 'cpu', '--device_index', '0')
   args.push('--compute_type', computeType(compute.computeType, gpu))
   if (compute.batchSize !== null) args.push('--batch_size', String(compute.batchSize))
-  // The one that comes with it; the other one is fetched.
+  // Comes with the package; the other method's model would be fetched.
   args.push('--vad_method', 'pyannote')
-  // What it does goes to the standard output, and none of what is said.
+  // Prints progress to the standard output, but no text.
   args.push('--verbose', 'False', '--log-level', 'info', '--print_progress', 'True')
   if (setup.threads !== null) args.push('--threads', String(setup.threads))
   return args
@@ -124,7 +121,7 @@ function parse(
   const { segments } = readOutput(output, WHISPERX, durationSeconds)
   if (!options.words) for (const segment of segments) delete segment.words
   if (options.language !== null) return { language: options.language, segments }
-  // Its file says `en` whenever nobody told it the language.
+  // The file says `en` unless the language was given.
   const [detected] = detectedIn(stdout, 1, LINES)
   return {
     language: detected?.language ?? (compute.model.endsWith('.en') ? 'en' : null),

@@ -1,18 +1,18 @@
 const STAGE = /Performing (transcription|alignment|diarization)\.\.\./
 const PERCENT = /^Progress: ([\d.]+)%/
 
-/** The share of the whole that a stage begins and ends at. */
+/** Shares of the whole. */
 type Span = readonly [from: number, to: number]
 
 /**
- * How much is done, in seconds of the piece, by the lines that whisperx prints: it counts from 0 to 100 percent in each
- * of its stages, and not at all while it tells speakers apart. Null for a line that says nothing about it.
+ * Seconds of the piece that are done, by the lines that whisperx prints: 0 to 100 percent in each stage, and nothing
+ * during the diarization. Null for other lines.
  */
 export function whisperxProgress(
   { align, diarize }: { align: boolean; diarize: boolean },
   durationSeconds: number,
 ): (line: string) => number | null {
-  // What they take on a GPU, roughly.
+  // Rough shares of the time on a GPU.
   const end = diarize ? 0.8 : 0.99
   const spans: Record<string, Span> = {
     transcription: [0, align ? 0.5 : end],

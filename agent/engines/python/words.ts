@@ -6,7 +6,7 @@ export function clean(raw: string): string {
   return oneLine(raw.replace(/[\ufffd\p{Surrogate}]/gu, ''))
 }
 
-/** A word as these programs write it, times in seconds: some lack them. */
+/** In seconds; some words lack times. */
 export interface RawWord {
   word: string
   start?: number | null | undefined
@@ -15,7 +15,6 @@ export interface RawWord {
 
 type Word = NonNullable<RecognisedSegment['words']>[number]
 
-/** A word whose times may be unknown. */
 interface Loose {
   start: number | null
   end: number | null
@@ -23,9 +22,9 @@ interface Loose {
 }
 
 /**
- * The words of a segment, trimmed, in order and within it. A piece without a space before it belongs to the word before
- * (`50`, `%`) where others have one; in Chinese none has. A word without times, which whisperx leaves where it could
- * not align, gets its share of the gap.
+ * The words of a segment, trimmed, in order and within it. A piece without a leading space belongs to the word before
+ * it (`50`, `%`) where others have one; Chinese has none. A word without times, which whisperx could not align, gets
+ * its share of the gap.
  */
 export function wordsOf(raw: readonly RawWord[], { start, end }: RecognisedSegment): Word[] {
   const loose = joined(raw)
@@ -41,7 +40,7 @@ export function wordsOf(raw: readonly RawWord[], { start, end }: RecognisedSegme
   return words
 }
 
-/** When the next word begins whose time is known, and how many are to be said until then. */
+/** When the next word with a time begins, and the number of words until then. */
 function gapAfter(rest: readonly Loose[], end: number): { until: number; words: number } {
   const next = rest.findIndex(({ start }, i) => i > 0 && start !== null)
   return next === -1

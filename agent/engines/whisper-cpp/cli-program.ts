@@ -13,13 +13,10 @@ import { whisperAbilities } from '../whisper/abilities.ts'
 import { languageCode } from '../whisper/languages.ts'
 import { wordsFromTokens } from '../whisper/words.ts'
 
-/** A process for each piece; the model is loaded anew each time, so pieces are long. */
+/** Long pieces: each process loads the model anew. */
 const PART_SECONDS = 900
 
-/**
- * whisper-cli, of whisper.cpp.
- * @param fileOf where the model of that name lies.
- */
+/** @param fileOf where the model of that name lies. */
 export function whisperCli(
   program: string,
   model: string,
@@ -30,7 +27,7 @@ export function whisperCli(
     '-m',
     fileOf(compute.model),
     ...(threads === null ? [] : ['-t', String(threads)]),
-    // The slot's environment leaves one GPU to be seen: the first, which is the default.
+    // The slot's environment shows one GPU, the default.
     ...(compute.device === 'cpu' ? ['-ng'] : []),
   ]
   return {
@@ -109,7 +106,7 @@ function parse(
 }
 
 /**
- * What whisper-cli's `-oj` and `-ojf` write.
+ * Reads the output of `-oj` and `-ojf`.
  * @throws {AppError} `engine_failed` when it is cut off or something else.
  */
 export function readTranscription(
@@ -146,7 +143,7 @@ function segmentOf({ offsets: { from, to }, text, tokens = [] }: Written): Recog
   }
 }
 
-/** As Whisper has it, of the text alone: how sure it is of its own words. */
+/** As Whisper computes it, without special tokens. */
 function averageLogprob(tokens: NonNullable<Written['tokens']>): number | null {
   const logs = tokens.flatMap(({ p, text }) =>
     p === undefined || p <= 0 || text.startsWith('[_') ? [] : [Math.log(p)],
@@ -154,11 +151,11 @@ function averageLogprob(tokens: NonNullable<Written['tokens']>): number | null {
   return logs.length === 0 ? null : logs.reduce((sum, one) => sum + one, 0) / logs.length
 }
 
-/** The line that tells the language: its code, its probability. */
+/** Code and probability. */
 export const DETECTED = /auto-detected language: (\w+) \(p = ([\d.]+)\)/
 
 function parseDetection(stderr: string, wavPaths: readonly string[]): (Detected | null)[] {
-  // Each file's lines follow the one that names it.
+  // Each file's lines follow the line that names it.
   const parts = stderr.split(/^main: processing /m).slice(1)
   return wavPaths.map((wavPath) => {
     const part = parts.find((one) => one.startsWith(`'${wavPath}'`))
@@ -171,7 +168,7 @@ function parseDetection(stderr: string, wavPaths: readonly string[]): (Detected 
 const PERCENT = /progress =\s*(\d+)%/
 const SEGMENT = /^\[[\d:.]+ --> (\d+):(\d\d):(\d\d\.\d+)\]/
 
-/** Seconds that are done by a line of `-pp` (which goes past 100 %), or of the text as it comes. */
+/** Seconds that are done, by a line of `-pp` (which exceeds 100 %) or by a segment. */
 export function progress(
   line: string,
   stream: 'stdout' | 'stderr',

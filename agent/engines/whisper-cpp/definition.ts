@@ -17,11 +17,11 @@ import { bestModel, ggmlPath, isPath } from './models.ts'
 import { installedModels } from '../../models/installed.ts'
 import { timeoutSignal } from '../../../shared/timers.ts'
 
-/** What to try on PATH: the program that keeps its model loaded first. */
+/** In order of preference: the server keeps its model loaded. */
 const PROGRAMS = ['whisper-server', 'whisper-cli']
 const ANSWER_MS = 10_000
 
-/** whisper.cpp: a server that keeps its model loaded, or a process per piece. */
+/** A server that keeps its model loaded, or one process per piece. */
 export const whisperCpp: EngineDefinition = {
   name: 'whisper-cpp',
   description: 'whisper.cpp: C++, one program without Python, fast on GPU and CPU',
@@ -30,7 +30,7 @@ export const whisperCpp: EngineDefinition = {
     const { program, model, version } = usable('whisper-cpp', probed)
     const fileOf = (name: string): string => ggmlPath(settings.modelsDir, name)
     const info = { name: 'whisper-cpp', model, device: settings.device.name, version }
-    // Its name tells which of the two it is, under Windows too.
+    // Under Windows too.
     return path.basename(program).includes('server')
       ? new WhisperServerEngine(program, settings, info, fileOf, probed.models)
       : new CliEngine(
@@ -59,7 +59,7 @@ async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Pro
   if (model === null || !existsSync(ggmlPath(settings.modelsDir, model))) {
     return unusable(`${found(program, version)}, but ${lack(model)}`, { program, version, models })
   }
-  // A path that whoever runs the agent named is a model that jobs may name too.
+  // Jobs may name the model that the settings name by path.
   const all = models.includes(model) ? models : [model, ...models]
   const why = `${found(program, version)}; the model ${path.basename(model)} is here.`
   return { usable: true, why, program, version, model, models: all }
@@ -78,7 +78,7 @@ function lack(model: string | null): string {
     : `the model '${model}' is not here. Pull it: morag-agent models pull ggml/${model}`
 }
 
-/** whisper-server does not tell its version; whisper-cli beside it does. */
+/** whisper-server does not print its version; whisper-cli beside it does. */
 async function versionOf(program: string, signal: AbortSignal): Promise<string | null> {
   const cli = program.replace(/whisper-server(?=(\.exe)?$)/, 'whisper-cli')
   if (/server/.test(path.basename(cli)) || findProgram(cli) === null) return null

@@ -2,7 +2,7 @@ import type { AppError } from '../../../shared/errors.ts'
 import type { Outcome } from '../cli-program.ts'
 import { programFailure, type FailureText } from '../program-failure.ts'
 
-/** What whisper-cli and whisper-server print. Memory comes first: without it a model cannot be loaded either. */
+/** Memory comes first: without it a model cannot be loaded either. */
 const KNOWN: readonly FailureText[] = [
   {
     pattern:
@@ -43,7 +43,7 @@ const KNOWN: readonly FailureText[] = [
   },
 ]
 
-/** What the way whisper-cli or whisper-server ended means; whisper-cli exits 0 after most of its failures. */
+/** whisper-cli exits with 0 after most of its failures. */
 export function whisperCppFailure(outcome: Outcome): AppError | null {
   return programFailure('whisper-cpp', outcome, KNOWN)
 }

@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { ggmlFile } from '../../models/places.ts'
 
-/** From the most exact on. */
+/** The most accurate first. */
 const BEST = [
   'large-v3',
   'large-v3-turbo',
@@ -13,20 +13,18 @@ const BEST = [
   'tiny',
 ]
 
-/** The file of a model: a path is taken as it is. Whether it is there does not matter. */
+/** A model's file, which need not exist. A path is taken as it is. */
 export function ggmlPath(modelsDir: string, model: string): string {
   return isPath(model) ? path.resolve(model) : ggmlFile(modelsDir, model)
 }
 
-/** Whether a model is named by its path, and not by its name. */
 export function isPath(model: string): boolean {
   return model.includes('/') || model.includes(path.sep) || model.endsWith('.bin')
 }
 
 /**
- * The most exact of some models, or null when there is none: the larger one first, one of many languages before one for
- * English, whole numbers before shortened ones. On a CPU turbo goes before the large ones, which are hardly better and
- * several times slower.
+ * The most accurate model, or null: the largest, multilingual before English-only, full precision before quantised. On
+ * a CPU turbo goes before the large models, which are hardly better and several times slower.
  */
 export function bestModel(models: readonly string[], onCpu: boolean): string | null {
   return models.toSorted((a, b) => rank(a, onCpu) - rank(b, onCpu) || (a < b ? -1 : 1))[0] ?? null

@@ -2,19 +2,19 @@ import { AppError } from '../../../shared/errors.ts'
 import type { SpeechOptions } from '../engine.ts'
 import { whisperLanguage } from '../whisper/languages.ts'
 
-/** How whisper.cpp decodes: what its makers' and OpenAI's programs agree on against invented text. */
+/** Decoding options that whisper.cpp and OpenAI's program share against hallucination. */
 export interface Decoding {
-  /** Whisper's own code, or `auto`. */
+  /** Whisper's code, or `auto`. */
   language: string
   beams: number
   noSpeech: number
   entropy: number
   logprob: number
-  /** Where it begins; it goes up in steps of 0.2 when a window comes out badly. */
+  /** The first temperature; it rises in steps of 0.2 when a window fails. */
   temperature: number
 }
 
-/** @throws {AppError} `unsupported_language` for a language that Whisper does not know. */
+/** @throws {AppError} `unsupported_language`. */
 export function decodingOf({ language }: SpeechOptions, again: boolean): Decoding {
   const code = language === null ? 'auto' : whisperLanguage(language)
   if (code === null) {
@@ -30,16 +30,16 @@ export function decodingOf({ language }: SpeechOptions, again: boolean): Decodin
   }
 }
 
-/** Threads of OpenMP wait for each other by spinning: where cores are shared, most of the time would go into that. */
+/** OpenMP's threads wait for each other by spinning, which takes most of the time where cores are shared. */
 export const WHISPER_CPP_ENV = { OMP_WAIT_POLICY: 'PASSIVE' }
 
-/** Whisper takes at most half of its context of 448 tokens before the text itself. */
+/** Half of Whisper's context of 448 tokens. */
 const MOST_TOKENS = 224
 
 /**
- * What the model is told to have read before each window, and room for about so many tokens. Whisper.cpp cuts it off at
- * that room, and fills what is left with the text before the window, which is what makes it repeat itself: so the room
- * is hardly larger than the prompt. Null: none, and no room.
+ * The prompt before each window, and the size of its context in tokens. whisper.cpp fills a larger context with the
+ * text before the window, which makes it repeat itself: the size is hardly larger than the prompt. Null: no prompt, no
+ * context.
  */
 export function promptOf(
   { prompt, hotwords }: SpeechOptions,
@@ -51,7 +51,7 @@ export function promptOf(
     .filter((part) => part !== '')
     .join(' ')
   if (text === '') return null
-  // A token is three bytes or more, in any language that it has words for.
+  // A token has three bytes or more, in any language that it has words for.
   const tokens = Math.min(MOST_TOKENS, 8 + Math.ceil(Buffer.byteLength(text) / 3))
   return { text, tokens }
 }

@@ -1,12 +1,11 @@
 import { spawn } from 'node:child_process'
 
-/** What the guard is told to run. */
+/** What it runs, by its arguments. */
 export type Guarded = [file: string, ...args: string[]]
 
 /**
- * Runs a program in our own process group and ends it when whoever started us is gone, however that happened: a server
- * that holds a GPU's memory must not outlive its agent. Ends as the program ends, having waited for it: in a container
- * there may be nobody else who does.
+ * Runs a program in this process group and ends it when its parent is gone: a server that holds a GPU's memory must not
+ * outlive its agent. Waits for the program: in a container no other process may do so.
  */
 const [, , file, ...args] = process.argv as [string, string, ...Guarded]
 const child = spawn(file, args, { stdio: ['ignore', 'inherit', 'inherit'] })
@@ -21,12 +20,12 @@ child.on('exit', (code, signal) => {
   process.kill(process.pid, signal)
 })
 
-/** What the program started, and ourselves. */
+/** Ends the program's children, and this process. */
 function endGroup(): void {
   try {
     process.kill(-process.pid, 'SIGKILL')
   } catch {
-    // There are no process groups here (Windows).
+    // Windows has no process groups.
     process.exit(1)
   }
 }

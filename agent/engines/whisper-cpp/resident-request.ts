@@ -5,14 +5,14 @@ import { IdleTimeout, IDLE_MS } from '../../process/idle-timeout.ts'
 import type { AudioPiece } from '../engine.ts'
 import type { Resident } from './resident.ts'
 
-/** How long a server whose connection broke has to be gone, until we end it. */
+/** How long a server may take to exit after its connection broke. */
 const DYING_MS = 2_000
 
 /**
- * Asks a server one thing. Whatever goes wrong ends the server, so that the next request finds a new one: a request that
- * was given up may keep it busy, and what it ran into may still be in its way.
- * @throws {AppError} why the server is gone, when it is; `engine_failed` when it broke off or has said nothing for too long; the
- * piece's signal's reason when aborted, with the server gone.
+ * Sends one request. Any failure ends the server, so that the next request finds a new one: an aborted request may keep
+ * it busy.
+ * @throws {AppError} why the server exited; `engine_failed` when the connection broke or the server printed nothing for
+ * too long; the signal's reason when aborted.
  */
 export async function request<T>(
   resident: Resident,

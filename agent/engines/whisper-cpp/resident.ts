@@ -13,7 +13,6 @@ import { freePort } from './free-port.ts'
 import { lastLine } from '../program-failure.ts'
 import type { Guarded } from './resident-guard.ts'
 
-/** A program that serves HTTP on 127.0.0.1. */
 export interface ResidentPlan {
   /** For sentences: `whisper-server`. */
   name: string
@@ -21,31 +20,31 @@ export interface ResidentPlan {
   args: (port: number) => string[]
   /** Beside the allow-listed environment. */
   env: Record<string, string>
-  /** Whether it has loaded what it needs and answers; false while nobody listens. What it throws ends the start. */
+  /** Whether it has loaded its model and answers. An error ends the start. */
   isReady(port: number, signal: AbortSignal): Promise<boolean>
-  /** What it means that it ended; null when nothing is known of that. */
+  /** The error that its end means; null when unknown. */
   classify(outcome: Outcome): AppError | null
   /** How long it may take to be ready. */
   startMs?: number
 }
 
-/** A large model from a slow disk takes its time. */
+/** A large model on a slow disk. */
 const START_MS = 5 * 60_000
-/** How long the guard has to end what it guards, until we do. */
+/** How long the guard has to end the program. */
 const UNHEARD_MS = 1_000
 const TAKEN = /address already in use|EADDRINUSE|couldn't bind|failed to bind/i
 
-/** A running server: one per slot, kept between pieces, ended with its whole process group. */
+/** A server on 127.0.0.1, kept between pieces, ended with its whole process group. */
 export class Resident {
   readonly port: number
-  /** Resolves when the process is gone, however it went. */
+  /** Resolves when the process is gone. */
   readonly ended: Promise<void>
   readonly #plan: ResidentPlan
   readonly #child
   readonly #stdout = new Tail()
   readonly #stderr = new Tail()
   readonly #listeners = new Set<(line: string) => void>()
-  /** What its standard error held when it was ready. */
+  /** Its standard error when it was ready. */
   startText = ''
   #end: { exitCode: number | null; signal: string | null } | null = null
 
@@ -60,7 +59,7 @@ export class Resident {
     createInterface({ input: stderr, crlfDelay: Infinity }).on('line', (line) => {
       for (const listener of this.#listeners) listener(line)
     })
-    // Whatever it left running would hold its output open, and go on serving.
+    // Its children would hold its output open, and go on serving.
     this.#child.on('exit', () => signalGroup(pid, 'SIGKILL'))
     this.ended = this.#child.then((result) => {
       release?.()
@@ -69,23 +68,23 @@ export class Resident {
   }
 
   /**
-   * Starts it, and waits until it is ready.
-   * @throws {AppError} what its plan makes of its end, else `engine_failed` with its last words; what its plan throws; the
-   * signal's reason when aborted. The process is gone then.
+   * Starts a server and waits until it is ready.
+   * @throws {AppError} as its plan classifies its end, else `engine_failed` with its last line; the plan's own errors;
+   * the signal's reason when aborted. The process is gone then.
    */
   static async start(plan: ResidentPlan, signal: AbortSignal): Promise<Resident> {
     for (let tries = 1; ; tries++) {
       signal.throwIfAborted()
       const resident = new Resident(plan, await freePort())
       try {
-        // Its own patience ends it.
+        // The start has its own time limit.
         await whileQuiet(resident.#becomeReady(signal))
         resident.startText = resident.#stderr.text()
         return resident
       } catch (error) {
         const taken = !resident.isAlive && TAKEN.test(resident.#stderr.text())
         await resident.kill()
-        // Between our look and its own, somebody else took the port.
+        // Another process took the port before the server did.
         if (!taken || tries === 3) throw error
       }
     }
@@ -103,19 +102,19 @@ export class Resident {
     return this.#child.pid
   }
 
-  /** How it ended, and the last it said; the exit code is 0 as long as it runs. */
+  /** The exit code is 0 while it runs. */
   get outcome(): Outcome {
     const { exitCode, signal } = this.#end ?? { exitCode: 0, signal: null }
     return { exitCode, signal, stdout: this.#stdout.text(), stderr: this.#stderr.text() }
   }
 
-  /** Calls back for each line of its standard error, until the function that is returned is called. */
+  /** Calls back for each line of its standard error. @returns the function that ends this. */
   listen(onLine: (line: string) => void): () => void {
     this.#listeners.add(onLine)
     return () => this.#listeners.delete(onLine)
   }
 
-  /** Ends it at once: it holds nothing that has to be saved. */
+  /** Ends it at once: it holds no data. */
   async kill(): Promise<void> {
     if (this.#child.connected) this.#child.disconnect()
     const timer = startTimer(() => signalGroup(this.#child.pid, 'SIGKILL'), UNHEARD_MS)
@@ -123,7 +122,6 @@ export class Resident {
     clearTimeout(timer)
   }
 
-  /** Why it is gone. */
   failure(): AppError {
     const { outcome } = this
     const known = this.#plan.classify(outcome)
@@ -159,7 +157,7 @@ export class Resident {
 
   async #isReady(signal: AbortSignal, patience: AbortSignal): Promise<boolean> {
     try {
-      // A server of somebody else that took the port would answer as well, so ours has to be there still.
+      // Another server that took the port would answer too.
       return (
         (await this.#plan.isReady(this.port, AbortSignal.any([signal, patience]))) && this.isAlive
       )
@@ -172,16 +170,16 @@ export class Resident {
 
 function start({ file, args, env }: ResidentPlan, port: number) {
   const script = fileURLToPath(scriptBeside(import.meta.url, 'resident-guard'))
-  // From a checkout it is TypeScript that runs; from the package JavaScript, with no need of tsx.
+  // TypeScript in a checkout, JavaScript when built.
   const loader = script.endsWith('.ts') ? ['--import', import.meta.resolve('tsx')] : []
   const guarded: Guarded = [file, ...args(port)]
   return startChild(process.execPath, [...loader, script, ...guarded], {
-    // Its end is what tells the guard that we are gone.
+    // Its end tells the guard that the agent is gone.
     ipc: true,
     env: childEnv(env),
     stdin: 'ignore',
     buffer: false,
-    // A terminal's Ctrl-C is not for it: a drain lets it finish.
+    // Ctrl-C in a terminal must not reach it: a drain lets it finish.
     detached: true,
   })
 }

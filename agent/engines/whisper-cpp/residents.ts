@@ -2,26 +2,26 @@ import { Resident, type ResidentPlan } from './resident.ts'
 import { Closing, unlessAborted } from '../closing.ts'
 
 interface Place {
-  /** What it runs: a model, a device. */
+  /** What it runs: model and device. */
   key: string
   resident: Promise<Resident>
 }
 
-/** The servers of an engine: at most one per place, which is a slot as a rule. */
+/** The servers of an engine, at most one per place (usually a slot). */
 export class Residents {
   readonly #places = new Map<string, Place>()
   readonly #closing = new Closing()
 
   /**
-   * The server at a place: the one that runs when it is alive and runs what is wanted, else a new one in its place.
-   * @throws {AppError} as `Resident.start`; `cancelled` when the engine is closed meanwhile; the signal's reason.
+   * The server at a place, restarted where it is dead or runs something else.
+   * @throws {AppError} as `Resident.start`; `cancelled` when the engine is closed; the signal's reason.
    */
   async at(place: string, key: string, plan: ResidentPlan, signal: AbortSignal): Promise<Resident> {
     for (;;) {
       signal.throwIfAborted()
       const there = this.#places.get(place)
       if (there === undefined) break
-      // Whoever began to start it hears why it failed; we begin again.
+      // Its starter gets the error; this call starts anew.
       const resident = await unlessAborted(
         there.resident.catch(() => null),
         signal,
@@ -42,7 +42,7 @@ export class Residents {
     }
   }
 
-  /** Ends them all; new ones may be started after that. */
+  /** New servers may be started afterwards. */
   async close(): Promise<void> {
     this.#closing.close()
     const places = [...this.#places.values()]

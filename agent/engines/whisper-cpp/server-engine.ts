@@ -29,10 +29,10 @@ import {
 } from './wire.ts'
 import { WHISPER_CPP_ENV } from './options.ts'
 
-/** Nothing has to be loaded for a piece, so they are short: less is lost with one, and progress is finer. */
+/** Short pieces, as nothing is loaded for them: less is lost with one, and progress is finer. */
 const PART_SECONDS = 300
 
-/** whisper-server, of whisper.cpp: one per slot, its model kept loaded. */
+/** One whisper-server per slot, its model kept loaded. */
 export class WhisperServerEngine implements Engine {
   readonly info: EngineInfo
   readonly abilities: EngineAbilities
@@ -132,7 +132,7 @@ export class WhisperServerEngine implements Engine {
     )
   }
 
-  /** One request to the slot's server. What goes wrong costs the server, but for a request that it refused. */
+  /** A failure ends the server. */
   async #ask(
     piece: AudioPiece,
     compute: ComputeConfig,
@@ -154,7 +154,7 @@ export class WhisperServerEngine implements Engine {
       },
       async (until) => await postAudio(url, wavPath, fields, { signal: until }),
     )
-    // What it printed before it answered is in the pipe by now, and is read in the next turns.
+    // What the server printed before its answer is read in the next turns.
     await turn()
     await turn()
     const stderr = lines.join('\n')

@@ -12,7 +12,6 @@ import { wordsFromTokens } from '../whisper/words.ts'
 
 type Field = readonly [name: string, value: string]
 
-/** What whisper-server is started with. */
 export function serverArgs(options: {
   modelFile: string
   port: number
@@ -53,11 +52,11 @@ export function inferenceFields(options: SpeechOptions, again: boolean): Field[]
     ['logprob_thold', String(decoding.logprob)],
     ['suppress_nst', 'true'],
     ['max_context', String(prompt?.tokens ?? 0)],
-    // Left out it means 60 letters, and sentences come back chopped.
+    // The default, 60 letters, would chop sentences.
     ['max_len', '10000'],
     ['split_on_word', 'true'],
     ['token_timestamps', 'true'],
-    // Another run of the encoder; its standard error tells it for nothing.
+    // It would run the encoder again; the standard error has the language's probability.
     ['no_language_probabilities', 'true'],
     ...(prompt === null
       ? []
@@ -68,7 +67,7 @@ export function inferenceFields(options: SpeechOptions, again: boolean): Field[]
   ]
 }
 
-/** The fields of a request that only asks for the language. */
+/** For a request that detects the language alone. */
 export const DETECTION_FIELDS: readonly Field[] = [
   ['response_format', 'verbose_json'],
   ['detect_language', 'true'],
@@ -93,9 +92,8 @@ const answer = z.object({
 type Segment = z.output<typeof answer>['segments'][number]
 
 /**
- * What whisper-server answered.
- * @param stderr what it printed meanwhile: how sure it is of the language.
- * @throws {AppError} `engine_failed` when it is something else.
+ * @param stderr printed meanwhile: the language's probability.
+ * @throws {AppError} `engine_failed` for any other answer.
  */
 export function parseInference(
   body: Buffer,
@@ -111,7 +109,6 @@ export function parseInference(
   }
 }
 
-/** The language that whisper-server found, or null. */
 export function parseDetection(body: Buffer): Detected | null {
   const { detected_language: name, detected_language_probability: probability } = parsed(body)
   const language = languageCode(name ?? '')
@@ -128,7 +125,7 @@ function parsed(body: Buffer): z.output<typeof answer> {
 
 function segmentOf({ start, end, text, words, ...rest }: Segment): RecognisedSegment {
   const segment = { start, end: Math.max(start, end), text: oneLine(text) }
-  // They are tokens, whatever they are called.
+  // They are tokens.
   const tokens = (words ?? []).map((word) => ({
     start: word.start ?? start,
     end: word.end ?? end,

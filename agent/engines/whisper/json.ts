@@ -3,7 +3,7 @@ import { readOutput } from '../python/output.ts'
 import { readTranscription } from '../whisper-cpp/cli-program.ts'
 
 /**
- * JSON as programs around Whisper write it: OpenAI's form (`segments`, seconds) or whisper.cpp's (`transcription`,
+ * JSON of programs around Whisper: OpenAI's form (`segments`, seconds) or whisper.cpp's (`transcription`,
  * milliseconds).
  * @throws {AppError} `engine_failed` when it is cut off or something else.
  */
@@ -12,7 +12,7 @@ export function readWhisperJson(
   engine: string,
   durationSeconds: number,
 ): Omit<Recognised, 'warnings'> {
-  // Inside a text these quotes would be escaped.
+  // In a text the quotes would be escaped.
   return /"transcription"\s*:/.test(output.toString())
     ? readTranscription(output, durationSeconds)
     : readOutput(output, engine, durationSeconds)

@@ -1,4 +1,4 @@
-/** Whisper's hundred languages: its own code for each, and its English name for it. */
+/** Whisper's codes, and its English names. */
 const LANGUAGES = new Map(
   (
     'en english,zh chinese,de german,es spanish,ru russian,ko korean,fr french,ja japanese,pt portuguese,' +
@@ -18,7 +18,7 @@ const LANGUAGES = new Map(
     .map((row) => [row.slice(0, row.indexOf(' ')), row.slice(row.indexOf(' ') + 1)] as const),
 )
 
-/** Other names, and other codes, of the same languages. */
+/** Other names and codes of the same languages. */
 const ALIASES: Record<string, string> = {
   burmese: 'my',
   valencian: 'ca',
@@ -47,8 +47,7 @@ const CODES = new Map([
 ])
 
 /**
- * What Whisper's programs call a language: from its code or its name in any case, `de-AT` for `de` too. Null for a
- * language that Whisper does not know.
+ * Whisper's code for a language, from its code or name in any case; `de-AT` gives `de`. Null for an unknown language.
  */
 export function whisperLanguage(language: string): string | null {
   const wanted = language.trim().toLowerCase()
@@ -56,11 +55,11 @@ export function whisperLanguage(language: string): string | null {
 }
 
 /**
- * The ISO code (639-1 where there is one) of what a program says it heard: a code or a name such as `german`. Null for
- * what is neither.
+ * The ISO code (639-1 where there is one) of a code or name that a program printed, such as `german`; null for anything
+ * else.
  */
 export function languageCode(heard: string): string | null {
   const code = whisperLanguage(heard)
-  // The one code of Whisper's that ISO does not have.
+  // Whisper's only code that ISO does not have.
   return code === 'jw' ? 'jv' : code
 }

@@ -1,23 +1,23 @@
 import type { Word } from '../../../shared/transcript.ts'
 
-/** A piece of a word as Whisper's programs write them: seconds, and the text with the space before it. */
+/** Times in seconds, and the text with its leading space. */
 export interface Token {
   start: number
   end: number
   text: string
 }
 
-/** `[_BEG_]`, `[_TT_150]`, `<|endoftext|>`: not said by anybody. */
+/** `[_BEG_]`, `[_TT_150]`, `<|endoftext|>`: no speech. */
 const SPECIAL = /^(\[_\w*\]|<\|.*\|>)$/
-/** Scripts that put no spaces between words: each of their letters counts as a word, as Whisper itself has it. */
+/** Scripts without spaces between words: each letter counts as a word, as in Whisper. */
 const UNSPACED =
   /^[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Myanmar}]/u
 const HAS_LETTER = /[\p{L}\p{N}]/u
 
 /**
- * The words of a segment. A word begins with a space; punctuation belongs to the word before it. Times never go back and
- * stay inside the segment. Undefined when the tokens do not add up to the segment's text, as when a letter of several
- * bytes lies across two of them: no words are better than wrong ones.
+ * The words of a segment. A word begins with a space; punctuation belongs to the word before it. Times ascend within
+ * the segment. Undefined when the tokens do not add up to the segment's text, as when they cut a letter of several
+ * bytes: no words are better than wrong ones.
  */
 export function wordsFromTokens(
   tokens: readonly Token[],
@@ -39,7 +39,7 @@ export function wordsFromTokens(
   return within(joinMarks(words), segment)
 }
 
-/** Joins what has no letter (` -`, ` "`) to the word before it, or to the one after it at the beginning. */
+/** Joins marks without a letter (` -`, ` "`) to the word before, or at the beginning to the one after. */
 function joinMarks(words: readonly Token[]): Token[] {
   const joined: Token[] = []
   for (const word of words) {
