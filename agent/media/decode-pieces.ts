@@ -6,13 +6,13 @@ import type { Piece } from './pieces.ts'
 import { readWavHeader } from '../audio/wav.ts'
 import { joinWavs } from '../audio/wav-write.ts'
 
-/** Decodes one piece. `seconds`: what is decoded of those before it. */
+/** @param seconds decoded before this piece. */
 type DecodePiece = (piece: Piece, wav: string, seconds: number) => Promise<Decoded>
 
 /**
- * Decodes the pieces of a file, each by itself, and puts them one behind the other. What follows a piece that cannot be
- * read is left out, as in a file that breaks off.
- * @throws {AppError} `no_audio` when there is no sound in any; what `decodePiece` throws for the first one.
+ * Decodes each piece of a file and joins the results. Pieces after an unreadable one are left out, as in a file that
+ * breaks off.
+ * @throws {AppError} `no_audio` when no piece has sound; the error of the first piece.
  */
 export async function decodePieces(
   pieces: readonly Piece[],

@@ -2,21 +2,21 @@ import { open } from 'node:fs/promises'
 import type { Mp4Facts } from './mp4-boxes.ts'
 
 const HEAD_BYTES = 256 * 1024
-/** Marks are in headers: further on, anything might look like one. */
+/** Marks are in headers: further on they may occur by chance. */
 const MARK_BYTES = 64 * 1024
 const TABLE_BYTES = 8 * 1024
 
-/** What protects a file, by a mark near its beginning: the bytes that its kind has somewhere, in hex. */
+/** DRM by a mark in the header: the bytes of the file's kind, and the mark, in hex. */
 const MARKS: { at: number; kind: string; mark: string; what: string }[] = [
   { at: 0, kind: '3026b275', mark: 'fbb3112223bdd211b4b700a0c955fc6e', what: 'Windows Media DRM' },
   { at: 0, kind: '3026b275', mark: '14e68a292226174cb935dae07ee9289c', what: 'Windows Media DRM' },
-  // A content encoding whose type is encryption.
+  // A content encoding of the type encryption.
   { at: 0, kind: '1a45dfa3', mark: '50338101', what: 'DRM' },
   { at: 4, kind: '66747970616178', mark: '66747970616178', what: 'Audible DRM' },
   { at: 4, kind: '57907536', mark: '57907536', what: 'Audible DRM' },
 ]
 
-/** What the sound of a file is encrypted with; null: it is not, as far as can be seen. Throws what the file system does. */
+/** What encrypts a file's sound, or null. @throws the file system's errors. */
 export async function encryptionOf(file: string, mp4: Mp4Facts | null): Promise<string | null> {
   const sounds = mp4?.sounds ?? []
   if (sounds.length > 0 && sounds.every((one) => one === 'drms')) return 'iTunes DRM'
@@ -38,10 +38,10 @@ export async function encryptionOf(file: string, mp4: Mp4Facts | null): Promise<
 
 const SYNC = 0x47
 const NOTHING_PID = 0x1fff
-/** Apple's marks for encrypted sound in a programme's table. */
+/** Apple's marks of encrypted sound in a programme table. */
 const SAMPLE_AES = ['zaac', 'zac3', 'zec3', 'aacd', 'ac3d']
 
-/** Of an MPEG transport stream whose packets are mostly scrambled, or whose table says so. */
+/** Of an MPEG transport stream: most packets are scrambled, or its table says so. */
 function transportEncryption(head: Buffer): string | null {
   const packet = [188, 192].find((size) => isTransport(head, size === 192 ? 4 : 0, size))
   if (packet === undefined) return null

@@ -6,11 +6,12 @@ import { refusal } from './media-refusal.ts'
 import { QUIET, runTool, SAFE } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
 
-/** A file's subtitles are read up to this much text. */
+/** More text is cut off. */
 const MAX_SUBTITLE_BYTES = 16 * 1024 * 1024
 
 /**
- * The cues of a text subtitle track (`track`: its index among the subtitle tracks), without their styling.
+ * The cues of a text subtitle track, without styling.
+ * @param track its index among the subtitle tracks.
  * @throws {AppError} as `decode`.
  */
 export async function extractSubtitles(

@@ -4,30 +4,25 @@ import { timeoutSignal } from '../../shared/timers.ts'
 import { runChild } from '../process/run-child.ts'
 import { toolFromNpm } from './npm-tools.ts'
 
-/** The two programs that read media. */
 export interface Tools {
   ffmpeg: string
   ffprobe: string
-  /** ffmpeg's own, like `7.1.1` or `N-47683-g0e8eb07980-static`. */
+  /** ffmpeg's, like `7.1.1` or `N-47683-g0e8eb07980-static`. */
   version: string
-  /** Of the last change to the older of the two, as they say themselves; null: they don't. */
+  /** Of the older of the two, by their copyright lines; null when unknown. */
   year: number | null
   origin: Origin
 }
 
-/**
- * Where ffmpeg was found: named by a setting, on PATH, fetched by us, or in the npm packages for machines that nothing
- * newer is offered for.
- */
+/** Where ffmpeg was found. `npm`: the npm packages, for machines without newer builds. */
 export type Origin = 'setting' | 'path' | 'fetched' | 'npm'
 
 type Program = 'ffmpeg' | 'ffprobe'
 
-/** How to look for the two. */
 export interface ToolSearch {
-  /** What a setting names: a path, or a name on PATH. */
+  /** The setting: a path, or a name on PATH. */
   explicit: string | null
-  /** The folder of those that we fetch, which may take a download; null: there are none for a machine like this. */
+  /** The folder of the fetched ones, which may download them; null: none are built for this machine. */
   fetched: (() => Promise<string>) | null
   signal: AbortSignal
 }
@@ -46,13 +41,13 @@ const FILES: Record<Program, string> =
   process.platform === 'win32'
     ? { ffmpeg: 'ffmpeg.exe', ffprobe: 'ffprobe.exe' }
     : { ffmpeg: 'ffmpeg', ffprobe: 'ffprobe' }
-/** What is looked through where no setting names one. */
+/** Searched in this order without a setting. */
 const PLACES = ['path', 'fetched', 'npm'] as const
 
 /**
- * ffmpeg and ffprobe, each of them started once to see that it works. Looked for where a setting says, with ffprobe
- * beside it; else on PATH; else ours is fetched; else in the npm packages.
- * @throws {AppError} `engine_missing`, saying how to get them; the signal's reason.
+ * ffmpeg and ffprobe: of the setting, with ffprobe beside it; else on PATH; else fetched; else of the npm packages.
+ * Each is started once.
+ * @throws {AppError} `engine_missing`, with the fix; the signal's reason.
  */
 export async function findTools(search: ToolSearch): Promise<Tools> {
   const problems: string[] = []
@@ -68,7 +63,7 @@ export async function findTools(search: ToolSearch): Promise<Tools> {
     (explicit !== null && beside !== file
       ? await attempt(beside, 'ffprobe', 'setting', search, problems)
       : null) ??
-    // Not of an older kind than ffmpeg, where they come together.
+    // Not older than ffmpeg, where both come together.
     (await firstOf(
       PLACES.slice(
         Math.max(
@@ -98,7 +93,7 @@ async function firstOf(
   return null
 }
 
-/** What to start; null, and a line in `problems`, where there is none. */
+/** Null, and a line in `problems`, without a file. */
 async function fileIn(
   place: (typeof PLACES)[number],
   program: Program,
@@ -121,7 +116,7 @@ async function fileIn(
   }
 }
 
-/** Starts a program to learn its version; null, and a line in `problems`, when it does not work. */
+/** Null, and a line in `problems`, when it does not work. */
 async function attempt(
   file: string,
   program: Program,

@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import { fileTypeFromBuffer } from 'file-type'
 
-/** Texts that name other files, or are pictures: how they begin, and what they are. Nothing of them is followed. */
+/** Texts and pictures that ffmpeg might follow to other files. */
 const TEXTS: [RegExp, string][] = [
   [/^#EXTM3U/, 'a playlist (HLS)'],
   [/^ffconcat version/, 'a list of other files (ffconcat)'],
@@ -13,10 +13,10 @@ const TEXTS: [RegExp, string][] = [
   [/^\[playlist\]/i, 'a playlist'],
 ]
 const TEXT_BYTES = 1024
-/** As much as `file-type` looks at. */
+/** As much as `file-type` reads. */
 const HEAD_BYTES = 4100
 
-/** What a file is that holds neither audio nor video, in words for who sent it; null: nobody knows. */
+/** What a file is that is neither audio nor video, for its sender; null when unknown. */
 export async function kindOf(file: string): Promise<string | null> {
   try {
     const handle = await open(file)
@@ -27,7 +27,7 @@ export async function kindOf(file: string): Promise<string | null> {
       await handle.close()
     }
   } catch {
-    // Unreadable by now: what the tool said has to do.
+    // Unreadable by now: the tool's error has to do.
     return null
   }
 }
@@ -37,7 +37,7 @@ async function kindByHead(head: Buffer): Promise<string | null> {
   const named = TEXTS.find(([pattern]) => pattern.test(text))?.[1]
   if (named !== undefined) return named
   if (head.every((byte) => byte === 0)) return 'nothing but zeros'
-  // Cut in the middle of a character, the last one may be none.
+  // The last character may be cut.
   if (/^[\t\n\r\x20-\x7e\u00a0-\ufffc]+\ufffd?$/.test(text)) return 'a text'
   const found = await fileTypeFromBuffer(head)
   return found === undefined || /^(audio|video)\//.test(found.mime) ? null : `of type ${found.mime}`

@@ -1,22 +1,22 @@
 import type { FileHandle } from 'node:fs/promises'
 import { readAt } from '../audio/read-at.ts'
 
-/** So much behind the samples is nothing that was said. */
+/** A shorter rest holds no speech. */
 export const LEAST_REST = 4096
 const MOST_CHUNKS = 200
-/** Of a chunk of Wave64: its GUID and its length, which counts the head. */
+/** A GUID and a length, which includes this header. */
 const W64_HEADER = 24
 
-/** How the chunks of a container lie. */
+/** The chunk format of a container. */
 interface Chunks {
-  /** Where the first one begins, in bytes. */
+  /** Of the first chunk, in bytes. */
   from: number
   headBytes: number
-  /** Its length without its head, in bytes, by its head. */
+  /** The length of a chunk without its header, by its header. */
   bytes: (head: Buffer) => bigint
-  /** A chunk begins at a multiple of so many bytes. */
+  /** Chunks begin at multiples of this. */
   align: number
-  /** The chunk of the samples. */
+  /** The name of the chunk with the samples. */
   samples: string
 }
 
@@ -54,8 +54,8 @@ const KINDS: { is: (head: Buffer) => boolean; chunks: Chunks }[] = [
 ]
 
 /**
- * How much lies behind the samples of an AIFF, CAF or Wave64 file that is no chunk: sound of which its header does not
- * know, as of a recorder that died. 0 where there is none, or it is another file.
+ * The bytes behind the samples of an AIFF, CAF or Wave64 file that are no chunk: sound that the header does not count,
+ * as after a crash of the recorder. 0 for none, and for other files.
  */
 export async function hiddenBytes(handle: FileHandle, head: Buffer, size: number): Promise<number> {
   const kind = KINDS.find(({ is }) => is(head))
@@ -83,7 +83,7 @@ async function chunkAt(
   const head = await readAt(handle, at, headBytes)
   if (head.length < headBytes) return null
   const length = bytes(head)
-  // Whoever wrote it did not know how long it would be: it goes on to the end.
+  // The writer did not know the length: it goes to the end.
   if (length < 0n || length > BigInt(Number.MAX_SAFE_INTEGER)) return null
   const end = at + headBytes + Number(length)
   return { name: head.toString('latin1', 0, 4), end: Math.ceil(end / align) * align }

@@ -5,18 +5,18 @@ import { readMp4 } from './mp4-boxes.ts'
 import { openingOf, type Opening } from './opening.ts'
 import { piecesOf, type Piece } from './pieces.ts'
 
-/** What is known of a file before a program reads it. */
 interface Inspected {
   opening: Opening
-  /** The parts that have to be decoded each by itself; none where it is a single file. */
+  /** Parts to decode each by itself; none for a single file. */
   pieces: Piece[]
-  /** It is an MP4 of one piece: its time begins where its index says, silence included. */
+  /** An MP4 that is not fragmented: its time begins where its index says, silence included. */
   hasOwnTime: boolean
 }
 
 /**
- * Looks at a file's size and its boxes.
- * @throws {AppError} `invalid_media` when it is empty or its index is missing, `unsupported_media` when it is encrypted.
+ * Checks a file's size and boxes.
+ * @throws {AppError} `invalid_media` when it is empty or its index is missing, `unsupported_media` when it is
+ * encrypted.
  */
 export async function inspect(file: string): Promise<Inspected> {
   try {
@@ -43,7 +43,7 @@ export async function inspect(file: string): Promise<Inspected> {
     return { opening, pieces, hasOwnTime: mp4 !== null && !mp4.isFragmented }
   } catch (error) {
     if (error instanceof AppError) throw error
-    // It cannot be read: ffprobe will say so.
+    // Unreadable: ffprobe will say so.
     return { opening: { args: [], isCutOff: false }, pieces: [], hasOwnTime: false }
   }
 }

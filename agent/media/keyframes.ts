@@ -7,30 +7,30 @@ import { QUIET, runTool, SAFE, type ToolResult } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
 
 export interface KeyFrame {
-  /** Of its file in `dir`; safe in a URL. */
+  /** In `dir`; safe in a URL. */
   name: string
   atSeconds: number
 }
 
 export interface KeyFrameOptions {
-  /** How many at most; of more, every so-and-so-many-th. */
+  /** Of more, a selection at equal steps. */
   max?: number
-  /** A folder that is there. */
+  /** An existing folder. */
   dir: string
   signal: AbortSignal
-  /** Of the film; 0 when unknown. */
+  /** 0 when unknown. */
   durationSeconds: number
 }
 
-/** How different a picture has to be from the one before it, of 1, and how many seconds after the last that was taken. */
+/** A cut differs from the picture before it by 0.3 of 1, and comes a second after the last one. */
 const CUT = 'gt(scene\\,0.3)*gte(t-prev_selected_t\\,1)'
-/** Of a longer film only those pictures are looked at that can be read without others: 10 to 50 times as fast. */
+/** In longer films only intra-coded pictures are compared: 10 to 50 times as fast. */
 const LONG_SECONDS = 20 * 60
 const WIDTH = 1280
 
 /**
- * Pictures of a film as JPEG files in `dir`, up to 1280 wide: its first, and the first after each cut. None when it has
- * no moving picture; a cover is none.
+ * JPEG files in `dir`, up to 1280 wide: the film's first picture, and the first after each cut. None without a moving
+ * picture.
  * @throws {AppError} as `decode`; the signal's reason when aborted.
  */
 export async function keyFrames(
@@ -52,20 +52,20 @@ export async function keyFrames(
       signal,
     })
     if (result.exitCode !== 0) throw await refusal(file, result)
-    // A damaged film may not be readable again where it was read in passing.
+    // A damaged picture may not be readable a second time.
     const taken = await stat(target).catch(() => null)
     if (taken !== null && taken.size > 0) frames.push({ name, atSeconds })
   }
   return frames
 }
 
-/** At most `max` of these, the first of them and others at equal steps. */
+/** The first and others at equal steps, at most `max`. */
 function spread(cuts: readonly number[], max: number): number[] {
   if (cuts.length <= max) return [...cuts]
   return Array.from({ length: max }, (_, i) => cuts[Math.floor((i * cuts.length) / max)]!)
 }
 
-/** When the film begins and where it is cut, in seconds, ascending. */
+/** In seconds, ascending; the beginning is one. */
 async function findCuts(
   tools: MediaTools,
   file: string,
@@ -73,7 +73,7 @@ async function findCuts(
   signal: AbortSignal,
 ): Promise<number[]> {
   let result: ToolResult | null = null
-  // ffmpeg 5.1 calls it otherwise, and later ones forget what it was called before.
+  // ffmpeg 5.1 knows only the old name of this option, later versions only the new one.
   for (const everyFrame of [
     ['-fps_mode', 'passthrough'],
     ['-vsync', '0'],
@@ -91,7 +91,7 @@ async function findCuts(
         if (at !== undefined) cuts.push(Math.max(0, Number(at)))
       },
     })
-    // One that breaks off half-way has cuts before that.
+    // A film that breaks off has cuts before that.
     if (result.exitCode === 0 || cuts.length > 0) return cuts.toSorted((a, b) => a - b)
     if (/matches no streams/i.test(result.stderrTail)) return []
     if (!/fps_mode/.test(result.stderrTail)) break
@@ -99,7 +99,7 @@ async function findCuts(
   throw await refusal(file, result!)
 }
 
-/** How ffmpeg is asked where the cuts are. Filled-up frame rates would be endless where a film's times are wild. */
+/** Every frame once: filling up a constant frame rate would not end where a film's times are wild. */
 function cutArgs(file: string, durationSeconds: number, everyFrame: readonly string[]): string[] {
   const some = durationSeconds > LONG_SECONDS ? ['-skip_frame', 'nokey'] : []
   const filters = `scale=320:-2,select=eq(n\\,0)+${CUT},metadata=print:file=-`
@@ -108,11 +108,11 @@ function cutArgs(file: string, durationSeconds: number, everyFrame: readonly str
 }
 
 function pictureArgs(file: string, atSeconds: number, target: string): string[] {
-  // Times are printed to the microsecond: a frame must not be missed because its own was rounded up.
+  // Times are printed to the microsecond: rounding must not skip the frame.
   const seek = ['-ss', Math.max(0, atSeconds - 0.001).toFixed(6)]
   const input = [...QUIET, '-y', ...SAFE, '-threads', '2', ...seek, '-i', `file:${file}`]
   const filters = `scale=min(${WIDTH}\\,iw):-2,format=yuvj420p`
   const picture = ['-map', '0:V:0', '-frames:v', '1', '-vf', filters]
-  // Not as an image sequence, for which a `%` in the folder's name has a meaning.
+  // Not an image sequence, for which a `%` in the folder's name has a meaning.
   return [...input, ...picture, '-c:v', 'mjpeg', '-q:v', '3', '-f', 'mjpeg', `file:${target}`]
 }

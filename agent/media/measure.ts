@@ -7,11 +7,11 @@ import { QUIET, runTool, SAFE } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
 import { MEASURED_RATE, SoundMeter, type SoundStats } from './sound-stats.ts'
 
-/** Rumble is not speech, however loud it is. */
+/** Filters out rumble, which may be louder than speech. */
 const SPEECH = ['highpass=f=200', 'highpass=f=200']
 
 /**
- * How loud the channels of an audio track are, and what they have in common. Decodes what is asked for, and keeps nothing.
+ * Measures the levels and covariance of an audio track's channels.
  * @returns null where nothing can be decoded: `decode` says why.
  * @throws {AppError} `engine_missing`, `source_missing`; the signal's reason when aborted.
  */

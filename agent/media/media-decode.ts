@@ -6,45 +6,41 @@ import { RATE } from '../audio/wav-write.ts'
 
 export interface DecodeOptions {
   signal: AbortSignal
-  /** Told how many seconds are decoded. */
+  /** In seconds of sound. */
   onProgress: (seconds: number) => void
-  /** Where in the file's time the WAV begins; default: at 0. Exact where `canSeekExactly` says so. */
+  /** The file's time at which the WAV begins; default: 0. Exact where `canSeekExactly` says so. */
   fromSeconds?: number
-  /** How much is decoded; default: all. */
+  /** Default: all. */
   seconds?: number
-  /** How its channels become one; default: as ffmpeg mixes them. */
+  /** Default: ffmpeg's own. */
   mix?: Mix
-  /** What the file is, as `probe` says: when it begins, and how it is opened. Default: nobody knows. */
+  /** From `probe`; default: unknown. */
   media?: Clocked & Partial<Pick<MediaInfo, 'startSeconds' | 'pieces'>>
 }
 
-/** The part of that which ffmpeg is told. */
 type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'seconds' | 'mix' | 'media'> & {
-  /** Of the file: how much sound it can hold. */
+  /** Bounds the length of the sound. */
   sizeBytes: number
 }
 
-/** What ffmpeg is told, apart from the names of the files. */
 interface DecodeArgs {
-  /** Before the input. */
   before: string[]
-  /** After the input. */
   after: string[]
-  /** So much is decoded before what is asked for. */
+  /** Decoded before the requested beginning. */
   leadSeconds: number
-  /** What is decoded beyond this is left out. */
+  /** The rest is left out. */
   limitSeconds: number
 }
 
 /**
- * So much earlier decoding begins than is asked for: codecs and the resampler need some sound to get going, and sound is
- * not always beside the picture at which a film is entered. A whole second is on every sample rate's grid.
+ * Decoding begins earlier than requested: codecs and the resampler need some sound to start with, and sound may begin
+ * beside the picture at which a film is entered. A whole second is on every sample rate's grid.
  */
 const LEAD_SECONDS = 10
 
 /**
- * How ffmpeg is asked for audio track `track` as 16 kHz, mono, 16 bit. Times are the file's own: ffmpeg would close
- * gaps, begin with what it reads first, and fill up with silence anew whenever the sound's form changes.
+ * ffmpeg's arguments for an audio track as 16 kHz, mono, 16 bit. Times stay the file's own: ffmpeg would close gaps,
+ * begin with what it reads first, and fill up with silence anew whenever the sound's form changes.
  */
 export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
   const { fromSeconds = 0, seconds, mix = PLAIN_MIX, media, sizeBytes } = wish
@@ -55,7 +51,7 @@ export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
     ...mixFilters(mix),
     `aformat=sample_fmts=s16:sample_rates=${RATE}:channel_layouts=mono`,
     `atrim=end_sample=${Math.ceil(limitSeconds * RATE)}`,
-    // Prints the time of each frame: on its way into a file it would be changed wherever a clock goes back.
+    // Prints the time of each frame: in a file it would change wherever a clock goes back.
     'ashowinfo[wav]',
   ]
   const part = seconds === undefined ? [] : ['-t', (fromSeconds - seek + seconds).toFixed(3)]
@@ -77,28 +73,28 @@ export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
   }
 }
 
-/** When a frame of the WAV is to be heard (NaN: unknown) and how long it is, in samples, by its line; null for another. */
+/** A frame's time (NaN: unknown) and length in samples, by its line; null for other lines. */
 export function frameOf(line: string): { time: number; samples: number } | null {
   const match = /\bpts:(-?\d+|NOPTS) .*\bnb_samples:(\d+)\b/.exec(line)
   if (match === null) return null
   return { time: match[1] === 'NOPTS' ? NaN : Number(match[1]), samples: Number(match[2]) }
 }
 
-/** Containers without times of their own: sound is as long as its data, whatever is computed from a header. */
+/** Containers without timestamps: the sound is as long as its data. */
 const UNTIMED =
   /^(mp3|wav|w64|flac|aac|ac3|eac3|amr|dts|aiff|au|caf|wv|tta|ape|mpc8?|gsm|voc|dss|nistsphere|sox|loas|oma|mulaw|alaw|[usf]\d+(le)?)$/
 
-/** Whether sound of it has gaps. */
+/** Whether gaps in its times are gaps in the sound. */
 export function isTimed(media: DecodeOptions['media']): boolean {
   return media === undefined || !UNTIMED.test(media.format)
 }
 
-/** Containers whose times are those of the recording; the clock of others begins anywhere. */
+/** Containers whose times are the recording's; in others the clock begins anywhere. */
 const ABSOLUTE = /^(mov|matroska)(,|$)/
 
 /**
- * The file's own time that is its beginning, in seconds. A film may begin with silence that is no data (an empty edit),
- * a recorder's part at whatever time it is: the claimed length tells which.
+ * The file's own time of its beginning, in seconds. A film may begin with silence that is no data (an empty edit), a
+ * part of a recorder's at any time: the claimed length decides.
  * @param endSeconds the file's own time at the end of its sound.
  */
 export function originOf(media: DecodeOptions['media'], endSeconds: number): number {
@@ -109,9 +105,9 @@ export function originOf(media: DecodeOptions['media'], endSeconds: number): num
 }
 
 const PCM = /^pcm_/
-/** Whose decoders give the same sound wherever they begin. AAC is not among them: it makes up its noise anew. */
+/** Decoders whose output does not depend on where they begin. AAC's does: it makes up its noise. */
 const STEADY = /^(pcm_.*|flac|alac|mp3|opus|vorbis|amr_[nw]b)$/
-/** What of a container can be entered at an exact sample. Matroska's times are whole milliseconds, MPEG's jump. */
+/** What can be entered at an exact sample. Matroska's times are whole milliseconds, MPEG's jump. */
 const EXACT: readonly { format: RegExp; codec: RegExp; film: boolean }[] = [
   { format: /^(wav|w64|aiff|au|caf)$/, codec: PCM, film: false },
   { format: /^(flac|mp3|ogg|amr)$/, codec: STEADY, film: false },
@@ -119,13 +115,13 @@ const EXACT: readonly { format: RegExp; codec: RegExp; film: boolean }[] = [
 ]
 
 /**
- * Whether `decode` with `fromSeconds` gives the samples that a decode of the whole file has there. It does so for every
- * track or for none: where it is false, decode from 0.
+ * Whether `decode` with `fromSeconds` gives the same samples as a decode of the whole file, for every track. Otherwise
+ * decode from 0.
  */
 export function canSeekExactly(media: MediaInfo): boolean {
   if (media.pieces !== undefined) return false
   const film = media.video !== null
-  // A film is entered at a picture: sound before the first one would be missed.
+  // A film is entered at a picture: sound before the first picture would be lost.
   if ((media.latestStartSeconds ?? 0) > LEAD_SECONDS / 2) return false
   return EXACT.some(
     (kind) =>

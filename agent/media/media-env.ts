@@ -1,8 +1,8 @@
 import { childEnv } from '../../shared/child-env.ts'
 
 /**
- * What ffmpeg and ffprobe run with. A static build takes the character sets of a glibc that is not its own, and crashes
- * (the ffprobe from npm does, on every MPEG transport stream): it is to find none. We read nothing that needs them.
+ * The environment of ffmpeg and ffprobe. A static build that loads the character sets of another glibc crashes (npm's
+ * ffprobe does, on every MPEG transport stream): it must find none. Nothing that is read needs them.
  */
 export function toolEnv(): Record<string, string> {
   return { ...childEnv(), GCONV_PATH: '/nonexistent' }

@@ -11,20 +11,19 @@ export interface AudioTrack {
   codec: string
   sampleRate: number
   channels: number
-  /** ffmpeg's name of what more than two channels are (`5.1(side)`); left out when the file does not say. */
+  /** ffmpeg's name of a layout of more than two channels (`5.1(side)`). */
   layout?: string
-  /** As the file tags it, usually ISO 639-2 (`eng`); null when it does not say. */
+  /** The file's tag, usually ISO 639-2 (`eng`). */
   language: string | null
   default: boolean
-  /** What it is called; left out when it has no title. */
   title?: string
-  /** What is said on it about the film; left out when it is what is said in it. */
+  /** A track about the film; absent for its own sound. */
   aside?: 'commentary' | 'description'
-  /** Bits of one sample; left out for codecs whose samples have none. */
+  /** Bits of one sample, for codecs that have such. */
   bitDepth?: number
-  /** Its own length, where the container says it, in seconds. */
+  /** Where the container gives the track's length. */
   durationSeconds?: number
-  /** No decoder is known for it. */
+  /** No known decoder. */
   unreadable?: true
 }
 
@@ -33,20 +32,19 @@ export interface SubtitleTrack {
   index: number
   codec: string
   language: string | null
-  /** Whether it is text; the others are pictures of text. */
+  /** Text, not pictures of text. */
   text: boolean
-  /** Only what is in a foreign language in the film, or on its signs. */
+  /** Only foreign-language parts and signs. */
   forced?: boolean
-  /** For who does not hear: noises and names beside what is said. */
+  /** With noises and names, for the deaf and hard of hearing. */
   hearingImpaired?: boolean
-  /** What somebody says of the film. */
   commentary?: boolean
 }
 
 interface VideoTrack {
   width: number
   height: number
-  /** Frames per second, 0 when unknown. */
+  /** Frames per second; 0 when unknown. */
   fps: number
   codec: string
 }
@@ -57,35 +55,34 @@ interface Chapter {
   title: string
 }
 
-/** What is in a media file. */
 export interface MediaInfo {
-  /** What the container says, 0 when it says nothing that can be; an estimate for raw streams. */
+  /** As the container claims; 0 without a plausible claim; an estimate for raw streams. */
   durationSeconds: number
-  /** `durationSeconds` is an estimate from its size. */
+  /** An estimate from the size. */
   isLengthGuessed?: true
-  /** What it says although a file of its size cannot be so long. */
+  /** A claim that is impossible for a file of this size. */
   claimedSeconds?: number
-  /** The file's own time at which it begins, in seconds; left out when that is 0. */
+  /** The file's own time of its beginning, unless 0. */
   startSeconds?: number
-  /** What ffmpeg and ffprobe are told before the file's name, to read it as it is; left out when nothing is. */
+  /** Options of ffmpeg and ffprobe before the file's name. */
   opening?: string[]
-  /** Its header tells of more sound than it has. */
+  /** The header claims more sound than there is. */
   isCutOff?: true
-  /** A sentence on how it is read; left out where it is read as it says. */
+  /** A sentence for people on how the file is read. */
   note?: string
-  /** The parts that have to be decoded each by itself; left out where it is a single file. */
+  /** Parts to decode each by itself. */
   pieces?: Piece[]
-  /** When the last of its sounds and pictures begins; left out when it is the file's beginning. */
+  /** When the last sound or picture begins, unless 0. */
   latestStartSeconds?: number
-  /** ffprobe's name of the container: `mp3`, `matroska,webm`, … */
+  /** ffprobe's name: `mp3`, `matroska,webm`, … */
   format: string
   mimeType?: string
-  /** Bits per second of the whole file; left out when nobody knows. */
+  /** Of the whole file, in bits per second. */
   bitRate?: number
-  /** When it was made, as the file says it (ISO 8601); left out when it does not. */
+  /** When it was made, as the file says (ISO 8601). */
   creationTime?: string
   audio: AudioTrack[]
-  /** The first moving picture; a cover is none. */
+  /** The first moving picture; covers do not count. */
   video: VideoTrack | null
   chapters: Chapter[]
   subtitles: SubtitleTrack[]
@@ -103,14 +100,14 @@ const TEXT_SUBTITLES = new Set([
 ])
 
 /**
- * What ffprobe's JSON says of a file, when it is asked for what `PROBED` lists.
- * @throws {AppError} `invalid_media` when it says nothing usable.
+ * Reads ffprobe's JSON with the entries of `PROBED`.
+ * @throws {AppError} `invalid_media` when it is not usable.
  */
 export function parseProbe(json: string): MediaInfo {
   const parsed = probed.safeParse(parseJson(json))
   if (!parsed.success) throw new AppError('invalid_media', 'ffprobe cannot say what the file is.')
   const info = describe(parsed.data)
-  // ffprobe takes a name's extension for a hint, and so finds an mp3 without any properties in `noise.mp3`.
+  // ffprobe takes a file's extension for a hint: it finds an mp3 without properties in `noise.mp3`.
   if (info.audio.length === 0 && info.video === null && info.subtitles.length === 0) {
     const absurd = parsed.data.streams.find(isAbsurd)
     throw new AppError(
@@ -192,7 +189,7 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
   }
 }
 
-/** Matroska's is a tag: `00:00:11.064000000`. */
+/** In Matroska a tag: `00:00:11.064000000`. */
 function lengthOf({
   duration,
   tags,
@@ -217,7 +214,7 @@ function depthOf({
   return bitDepth > 0 ? { bitDepth } : {}
 }
 
-/** Cameras that lost their clock write 1970, or 1904, in which QuickTime's begins: that is no date. */
+/** Cameras without a clock write 1970, or QuickTime's 1904. */
 function creationOf(tags: Record<string, string>): Pick<MediaInfo, 'creationTime'> {
   const creationTime = tags['creation_time'] ?? ''
   return Number(creationTime.slice(0, 4)) > 1970 ? { creationTime } : {}
@@ -236,7 +233,7 @@ function languageOf(tags: Record<string, string>): string | null {
   return tag === '' || tag === 'und' || tag === 'unk' ? null : tag
 }
 
-/** A rate as ffprobe writes it: `30000/1001`; `0/0` is none. */
+/** As ffprobe writes it: `30000/1001`; `0/0` is none. */
 function rate(fraction: string): number {
   const [over = 0, under = 1] = fraction.split('/').map(Number)
   return over > 0 && under > 0 ? Math.round((over / under) * 1000) / 1000 : 0

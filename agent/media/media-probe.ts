@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { printable } from '../../shared/printable.ts'
 
-/** What ffprobe is asked for (`-show_entries`). */
+/** For ffprobe's `-show_entries`. */
 export const PROBED = [
   'format=format_name,start_time,duration,size,bit_rate:format_tags=major_brand,creation_time',
   'stream=codec_type,codec_name,sample_rate,channels,channel_layout,bits_per_sample,bits_per_raw_sample,width,height,avg_frame_rate,r_frame_rate,duration,start_time',
@@ -9,22 +9,22 @@ export const PROBED = [
   'chapter=start_time,end_time:chapter_tags=title',
 ].join(':')
 
-/** So much is kept of a title, and so many chapters: the longest audio books have some hundreds. */
+/** The longest audio books have hundreds of chapters. */
 const MOST_TITLE = 300
 export const MOST_CHAPTERS = 2000
-/** The longest language tags in use have 35 characters. */
+/** The longest tags in use have 35 characters. */
 export const MOST_LANGUAGE = 35
-/** Sound that nobody could hear or has recorded is a mistake, or meant to be one. */
+/** Other sound is a mistake or an attack. */
 const RATES = { least: 1000, most: 1_536_000 }
 const MOST_CHANNELS = 64
 
-/** Words of whoever made the file: they go into texts and onto terminals. */
+/** Untrusted text for documents and terminals. */
 const text = z
   .string()
   .transform((words) => printable(words, { most: MOST_TITLE }))
   .catch('')
 const number = z.coerce.number().catch(0)
-/** What ffprobe prints of that; what is missing or no number is empty or 0. */
+/** ffprobe's output; what is missing or no number is empty or 0. */
 export const probed = z.object({
   format: z.object({
     format_name: text,
@@ -68,7 +68,7 @@ export const probed = z.object({
 
 export type Probed = z.output<typeof probed>
 
-/** Whether a track says of itself what no sound is like. */
+/** Whether a track claims a rate or channels that no sound has. */
 export function isAbsurd({
   codec_type,
   sample_rate,

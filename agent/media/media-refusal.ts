@@ -3,7 +3,7 @@ import { printable } from '../../shared/printable.ts'
 import { kindOf } from './file-kind.ts'
 import { isToldToEnd, type ToolResult } from './media-tool.ts'
 
-/** What the tools print, and what that means for the job; the first that fits. Exit codes differ between versions. */
+/** The tools' messages and their codes; the first match counts. Exit codes differ between versions. */
 const REFUSALS: [RegExp, ErrorCode][] = [
   [/No space left on device|Disk quota exceeded/i, 'no_space'],
   [/matches no streams|does not contain any stream/i, 'no_audio'],
@@ -16,12 +16,12 @@ const REFUSALS: [RegExp, ErrorCode][] = [
   ],
 ]
 
-/** ffmpeg's names of what it takes for pictures, texts and lists. */
+/** ffmpeg's formats of pictures, texts and lists. */
 const NO_MEDIA =
   /_pipe$|^(image2|tty|gif|apng|ico|bin|xbin|adf|idf|hls|dash|concat\w*|sdp|srt|ass|webvtt|lrc|svg\w*)$/
 
 /**
- * What a tool's failure means for the job. Says nothing of where the file lies here: the sentence goes to whoever sent it.
+ * The error that a tool's failure means. Its message goes to the job's owner and has no path of this machine.
  * @param isUnsure the tool guessed the format with a low score: any file that begins with `[` may be lyrics (LRC).
  */
 export async function refusal(
@@ -35,7 +35,7 @@ export async function refusal(
     .replace(/^\[[^\]]* @ 0x[0-9a-f]+\] /, '')
     .replaceAll(`file:${file}: `, '')
     .replaceAll(file, 'the file')
-  // Ended from outside (out of memory, an operator): that says nothing of the file.
+  // Ended from outside (out of memory, an operator), not by the file.
   const outside = result.exitCode === null || isToldToEnd(result)
   const code = outside
     ? 'engine_failed'
@@ -62,7 +62,6 @@ export async function refusal(
   }
 }
 
-/** What a file is that ffmpeg does not read. */
 async function unreadable(
   file: string,
   { printed, why, isUnsure }: { printed: string; why: string; isUnsure: boolean },
@@ -79,7 +78,6 @@ async function unreadable(
   return new AppError('invalid_media', text)
 }
 
-/** Whether ffmpeg says that a file has more tracks than it takes. */
 export function isTooMany(said: string): boolean {
   return /exceeds max_streams/i.test(said)
 }

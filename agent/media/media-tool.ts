@@ -7,40 +7,40 @@ import { findLimiter, limited, type ChildLimits } from './child-limits.ts'
 import { toolEnv } from './media-env.ts'
 import { lockedIn, type MediaTools } from './sandbox.ts'
 
-/** Only containers that hold media themselves: no playlist can make ffmpeg open other files or addresses. */
+/** Only containers of media: no playlist can make ffmpeg open other files or addresses. */
 const FORMATS =
   'mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,mp3,wav,ogg,flac,aac,avi,mpegts,mpeg,asf,flv,aiff,amr,caf,ac3,eac3,dts,w64,au,' +
   'wv,tta,ape,mpc,mpc8,gsm,voc,dss,nistsphere,sox,loas,oma,mxf,dv'
-/** What ffmpeg and ffprobe are told before every input. */
+/** Before every input. */
 export const SAFE = ['-protocol_whitelist', 'file', '-format_whitelist', FORMATS]
-/** ffmpeg says what is wrong, and nothing else. */
+/** Errors alone. */
 export const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
 
-/** ffmpeg says what it does, too, each line with how grave it is. */
+/** All messages, each with its level. */
 export const LEVELLED = ['-hide_banner', '-nostdin', '-nostats', '-v', 'level+info']
 
-/** One run of a tool over a file of strangers. */
+/** One run over an untrusted file. */
 export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'onData' | 'tailBytes'> {
   tool: 'ffmpeg' | 'ffprobe'
   args: readonly string[]
-  /** The file that is read. */
+  /** The input. */
   file: string
-  /** The folder that is written to; null: none. */
+  /** The output folder; null: none. */
   folder: string | null
   limits: ChildLimits
-  /** The tool was told to be `LEVELLED`: told each line on stderr that is no error. They are not in `stderrTail`. */
+  /** For lines on stderr that are no errors, where the tool logs levels; they are not in `stderrTail`. */
   onLog?: (line: string) => void
 }
 
-/** How it ended. */
 export interface ToolResult extends ChildResult {
   /** The limit that ended it. */
   limit: 'time' | 'size' | null
 }
 
 /**
- * Runs ffmpeg or ffprobe within limits, and locked in where that is asked for.
- * @throws {AppError} `engine_missing` when it cannot be started, `source_missing` when its file is gone; the signal's reason when aborted.
+ * Runs ffmpeg or ffprobe within limits, and in the sandbox where there is one.
+ * @throws {AppError} `engine_missing` when it cannot be started, `source_missing` when its file is gone; the signal's
+ * reason when aborted.
  */
 export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResult> {
   const { tool, args, file, folder, limits, signal, tailBytes, onData, onLog } = run
@@ -68,7 +68,7 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   const result = onLog === undefined ? printed : { ...printed, stderrTail: errors.text() }
   const wrapper = /^(?:prlimit|bwrap): .*/m.exec(result.stderrTail)
   if (result.exitCode !== 0 && wrapper !== null) {
-    // bubblewrap has to find what it is to show.
+    // bubblewrap fails when a file that it has to show is missing.
     if (wrapper[0].includes(`${file}: No such file`)) {
       throw new AppError('source_missing', 'The file is not there.')
     }
@@ -80,10 +80,10 @@ export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResu
   return { ...ended, limit: limitOf(ended, limits, seconds) }
 }
 
-// A filter's line names its graph as well.
+// A filter's line begins with its graph.
 const LEVEL = /^((?:\[[^\]]* @ 0x[0-9a-f]+\] )*)\[(\w+)\] /
 
-/** A line that says how grave it is goes where it belongs, an error without its level; one that does not is an error. */
+/** A line without a level is an error. Errors are kept without their level. */
 function logged(line: string, onLog: (line: string) => void, errors: Tail): void {
   const level = LEVEL.exec(line)?.[2]
   if (level === undefined || /^(error|fatal|panic)$/.test(level)) {
@@ -91,14 +91,14 @@ function logged(line: string, onLog: (line: string) => void, errors: Tail): void
   } else onLog(line)
 }
 
-/** bubblewrap ends with 128 and more where what it ran was ended by a signal. */
+/** bubblewrap's exit code is 128 + the signal that ended its program. */
 function unwrapped(result: ChildResult): ChildResult {
   const number = (result.exitCode ?? 0) - 128
   const [signal] = Object.entries(constants.signals).find(([, one]) => one === number) ?? []
   return signal === undefined ? result : { ...result, exitCode: null, signal }
 }
 
-/** Which limit ended a program, if one did. `seconds`: how long it ran. */
+/** @param seconds how long it ran. */
 export function limitOf(
   { exitCode, signal, stderrTail }: ChildResult,
   { cpuSeconds }: ChildLimits,
@@ -107,11 +107,11 @@ export function limitOf(
   if (signal === 'SIGXFSZ') return 'size'
   if (signal === 'SIGXCPU') return 'time'
   if (!isToldToEnd({ exitCode, stderrTail })) return null
-  // It does not say by whom. It has two threads of ours, and some of its own.
+  // By its run time: it has two threads of ours, and some of its own.
   return seconds * Math.min(4, availableParallelism()) >= cpuSeconds ? 'time' : null
 }
 
-/** ffmpeg takes a signal for a wish, cleans up, and ends with 255 and not a word: not its file is what is wrong. */
+/** After a signal ffmpeg cleans up and exits with 255, without a message. */
 export function isToldToEnd({
   exitCode,
   stderrTail,

@@ -26,8 +26,9 @@ const PLAIN: Record<string, string> = {
 }
 
 /**
- * The media type of a container by ffprobe's name for it, or undefined for one without a usual name.
- * @param brand what an MP4 says it is; @param moving whether it has a moving picture.
+ * By ffprobe's name of the container; undefined where no type is usual.
+ * @param brand of an MP4.
+ * @param moving whether it has a moving picture.
  */
 export function mimeOf(
   format: string,

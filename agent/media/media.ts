@@ -16,15 +16,15 @@ import { longGaps, placed, Timeline, wavParts } from './timeline.ts'
 import { readWavHeader } from '../audio/wav.ts'
 import { RATE, writeWav } from '../audio/wav-write.ts'
 
-/** What a file may say of itself: a thousand tracks and as many chapters are less. */
+/** A thousand tracks and as many chapters need less. */
 const MAX_PROBE_BYTES = 4 * 1024 * 1024
 
-/** Progress is told each time so much more is decoded. */
+/** Of progress reports. */
 const TOLD_SECONDS = 1
 
 /**
- * What is in a file. Nothing of it is decoded, so a file that passes may still turn out to be broken.
- * @throws {AppError} `invalid_media` when it is no media file that we read, `source_missing` when it is not there.
+ * Reads a file's properties. Nothing is decoded: the file may still be broken.
+ * @throws {AppError} `invalid_media` when it is no readable media file, `source_missing` when it is not there.
  */
 export async function probe(
   tools: MediaTools,
@@ -42,9 +42,9 @@ export async function probe(
   return await look(tools, file, FAR, options.signal)
 }
 
-/** Containers without an index: what is in them is known once some of it was read. */
+/** Containers without an index: their tracks show while they are read. */
 const STREAMED = /^(mpegts|mpeg|flv)$/
-/** ffmpeg gives up after 5 s or 5 MB; sound may begin later. That much is held in memory. */
+/** ffmpeg gives up after 5 s or 5 MB, and sound may begin later. That much is held in memory. */
 const FAR = ['-probesize', '256M', '-analyzeduration', '900M']
 
 async function look(
@@ -69,7 +69,7 @@ async function look(
       isUnsure ||= line.includes('detected only with low score')
     },
   })
-  // Newer ones go on with the first thousand tracks.
+  // Newer versions go on with the first thousand tracks.
   if (result.exitCode !== 0 || isTooMany(result.stderrTail))
     throw await refusal(file, result, { isUnsure })
   if (Buffer.byteLength(result.stdoutTail) >= MAX_PROBE_BYTES) {
@@ -84,9 +84,9 @@ async function look(
 }
 
 /**
- * Writes one audio track (`track`: its index among the audio tracks) to `outWav` as 16 kHz, mono, signed 16 bit. Its
- * time 0 is the file's (or `fromSeconds`): a track that begins late or has gaps is filled with silence, or all times
- * would be early. A file that breaks off half-way gives what was readable.
+ * Writes an audio track (`track`: its index among the audio tracks) to `outWav` as 16 kHz, mono, signed 16 bit. Time 0
+ * is the file's (or `fromSeconds`): late beginnings and gaps are filled with silence. A file that breaks off gives what
+ * was readable.
  * @throws {AppError} `invalid_media`, `unsupported_media`, `no_audio` (also where nothing comes after `fromSeconds`),
  * `no_space`, `source_missing`.
  */
@@ -114,12 +114,11 @@ export async function decode(
   })
 }
 
-/** What to decode, and where to. */
 interface Source {
   file: string
   track: number
   outWav: string
-  /** Of the file; default: all of it. */
+  /** Default: all of the file. */
   piece?: Piece
 }
 
@@ -157,7 +156,7 @@ async function decodePart(
       },
     })
     if (result.exitCode !== 0) throw await refusal(file, result)
-    // Nothing came out although ffmpeg was content: damaged packets it skipped, or a track without any.
+    // ffmpeg skips damaged packets, and succeeds with no output.
     if (timeline.samples === 0) {
       throw OF_NOTHING.test(result.stderrTail) ? noSound() : await refusal(file, result)
     }
@@ -187,26 +186,25 @@ function inputOf(file: string, piece: Piece | undefined): string[] {
   ]
 }
 
-/** ffmpeg is content with what it has by then. */
+/** ffmpeg succeeds with what it has by then. */
 function brokenOff(errors: string): string | null {
   return /Error during demuxing: (.*)/.exec(errors)?.[1]?.trim() ?? null
 }
 
-/** What ffmpeg prints, if anything, where a track has no sound from there on: each version says it in its own way. */
+/** ffmpeg's messages, which differ between versions, about a track without sound. */
 const OF_NOTHING =
   /^(.*\b(No filtered frames for output stream|Output file is empty|Guessed Channel Layout)\b.*\n?|\s)*$/
 
-/** How decoding went. */
 export interface Decoded {
-  /** There was more sound than a file of that size can have; the rest of it is left out. */
+  /** A file of that size cannot hold more sound; the rest is left out. */
   cutShort: boolean
-  /** What is wrong with the file where reading it ended before its end; null: it did not, as far as ffmpeg says. */
+  /** Why reading ended early, or null. */
   brokenOff: string | null
-  /** The file's clock was set while it was recorded: its times are of no use, its sound is whole. */
+  /** The file's clock was set while it was recorded: its times are useless, its sound is whole. */
   clockJumps: boolean
 }
 
-/** Puts decoded sound at its time. Returns whether the file's clock was set. */
+/** Writes decoded sound at its times. @returns whether the file's clock was set. */
 async function place(
   tools: MediaTools,
   file: string,
@@ -237,7 +235,7 @@ async function place(
   return clockJumps
 }
 
-/** 0 where there is none: whoever reads it will say so. */
+/** 0 for a missing file, which the tool reports. */
 async function sizeOf(file: string): Promise<number> {
   return (await stat(file).catch(() => null))?.size ?? 0
 }

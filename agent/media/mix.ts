@@ -1,45 +1,43 @@
 import { channelAt, commonLayout, isBass } from './channel-layout.ts'
 import type { SoundStats } from './sound-stats.ts'
 
-/** How a track becomes one channel. */
 export interface Mix {
-  /** Of each channel, in order; null: as ffmpeg mixes the track's layout. */
+  /** Of each channel; null: ffmpeg's own mix. */
   weights: readonly number[] | null
-  /** The layout whose channels are meant, as ffmpeg calls it; null: whatever there is. */
+  /** The layout that `weights` are for, by ffmpeg's name; null: the track's. */
   layout: string | null
-  /** How much it is turned up, in dB. */
+  /** In dB. */
   gain: number
 }
 
-/** ffmpeg's own mix, as loud as it is. */
+/** ffmpeg's own mix, at its own level. */
 export const PLAIN_MIX: Mix = { weights: null, layout: null, gain: 0 }
 
-/** A channel quieter than the loudest by so many dB has nothing to say. */
+/** In dB below the loudest: such a channel counts as silent. */
 const SILENT_BELOW = 30
-/** A party of a call may be quieter than the other by so many dB. */
+/** How much quieter, in dB, one party of a call may be. */
 const FAINT = 50
-/** From this correlation on two channels are the same sound. */
+/** From this correlation on, two channels are the same sound. */
 const SAME = 0.7
-/** A bass channel this close to the loudest one, in dB and in the range of speech, is none. */
+/** A bass channel this close to the loudest, in dB and in the range of speech, holds more than bass. */
 const BASS_BELOW = 12
-/** Less than this of what is mixed is left where channels cancel each other out. */
+/** Channels cancel each other out when less than this share of them is left. */
 const CANCELLED = 0.4
-/** Below this correlation one channel is the other turned over. */
+/** Below this correlation one channel is the other inverted. */
 const TURNED_OVER = -0.4
-/** Loud moments of speech that are quieter than this, in dB, are missed by voice detectors. */
+/** Speech whose loud moments are below this, in dB, is missed by VADs. */
 const QUIET = -28
-/** How loud the loud moments then become. */
+/** The level of the loud moments after amplification. */
 const TARGET = -14
-/** Below this the file has hardly any bits left for it. */
+/** Below this the file has hardly any bits left for its sound. */
 const LOST = -75
-/** The loud moments of speech come up to here only where it was cut off at full scale, whatever has limited it. */
+/** Loud moments of speech reach this level only when clipped, whatever limited them. */
 const CUT_OFF = -5
-/** Codecs and filters make peaks of what was cut off; higher ones were never cut off. */
+/** Codecs and filters make peaks of clipped sound; higher peaks were never clipped. */
 const MOST_CUT_OFF_PEAK = 8
-/** Samples beyond full scale by so much, in dB, were meant to be turned down; less is an artefact of codecs. */
+/** Samples this far beyond full scale, in dB, are meant to be attenuated; less is an artefact of codecs. */
 const OVER = 1
 
-/** A track's channels as one, and what a reader should know of that. */
 export function chooseMix(
   stats: SoundStats,
   layout: string | null,
@@ -62,7 +60,7 @@ export function chooseMix(
 const OVERDRIVEN =
   'Its sound is overdriven, cut off at full scale: words may be wrong. It helps to record it again with less gain.'
 
-/** One channel alone, as loud as speech is. */
+/** One channel alone, at the level of speech. */
 export function sideMix({ channels }: SoundStats, channel: number): Mix {
   const { level, peak } = channels[channel]!
   const weights = channels.map((_, i) => (i === channel ? 1 : 0))
@@ -70,7 +68,7 @@ export function sideMix({ channels }: SoundStats, channel: number): Mix {
   return { weights, layout, gain: gainFor(level, 20 * Math.log10(peak)) }
 }
 
-/** Whether two channels may be two parties: both are heard, and they are not the same sound. */
+/** Whether two channels may be the parties of a call: both audible, with different sound. */
 export function mayBeCall(stats: SoundStats): boolean {
   const [left, right, ...more] = stats.channels
   if (left === undefined || right === undefined || more.length > 0) return false
@@ -78,7 +76,7 @@ export function mayBeCall(stats: SoundStats): boolean {
   return isHeard && left.level > -Infinity && Math.abs(correlation(stats, 0, 1)) < SAME
 }
 
-/** The filters that make a mix; its samples are floating-point numbers then. None where ffmpeg does so anyway. */
+/** The filters of a mix, in floating point; none where ffmpeg's own mix does. */
 export function mixFilters({ weights, layout, gain }: Mix): string[] {
   if (weights === null && gain === 0) return []
   const form = weights === null ? 'mono' : layout
@@ -145,7 +143,7 @@ function weightsOf(
   return { weights: chosen.map((one) => one / total), warnings }
 }
 
-/** How much of the channels is left when they are mixed: 1 where they have nothing in common, less where they cancel. */
+/** The share of the channels that is left when they are mixed: 1 for independent ones, less where they cancel. */
 function keeps({ covariance }: SoundStats, weights: readonly number[]): number {
   let mixed = 0
   let apart = 0
@@ -161,7 +159,7 @@ function correlation({ covariance }: SoundStats, a: number, b: number): number {
   return size === 0 ? 0 : covariance[a]![b]! / size
 }
 
-/** How loud the loud moments of a mix are, in dB. */
+/** Of the loud moments, in dB. */
 function mixedLevel(
   { channels, covariance }: SoundStats,
   weights: readonly number[],
@@ -180,7 +178,7 @@ function evenly(count: number): number[] {
   return Array.from({ length: count }, () => 1 / count)
 }
 
-/** By how much to turn it up, in dB. */
+/** In dB. */
 function gainFor(level: number, peak: number): number {
   const isTooLoud = peak > OVER && level > TARGET
   return level !== -Infinity && (level < QUIET || isTooLoud) ? Math.round(TARGET - level) : 0

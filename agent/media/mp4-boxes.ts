@@ -1,19 +1,19 @@
 import { open } from 'node:fs/promises'
 
-/** What the boxes of an MP4 or QuickTime file say, without a look at its media. */
+/** What the boxes of an MP4 or QuickTime file say. */
 export interface Mp4Facts {
-  /** Its index, without which nothing of it can be read. */
+  /** Nothing can be read without the index. */
   hasIndex: boolean
-  /** It is in pieces, whose times may be those of a longer recording. */
+  /** Its times may be those of a longer recording. */
   isFragmented: boolean
-  /** The kinds of its sounds: `mp4a`; `enca` and `drms` are encrypted. */
+  /** Sample formats of the sound tracks: `mp4a`; `enca` and `drms` are encrypted. */
   sounds: string[]
 }
 
 const MOST_BOXES = 1000
 const MOST_INDEX_BYTES = 32 * 1024 * 1024
 
-/** Null: it is no such file. Throws what the file system does. */
+/** Null for other files. @throws the file system's errors. */
 export async function readMp4(file: string): Promise<Mp4Facts | null> {
   const handle = await open(file)
   try {
@@ -45,7 +45,7 @@ export async function readMp4(file: string): Promise<Mp4Facts | null> {
   }
 }
 
-/** What each track says that its samples are, of those that are sound (`hdlr` comes before `stsd`). */
+/** `hdlr` (the kind of a track) comes before `stsd` (its sample format). */
 function soundsOf(index: Buffer): string[] {
   const sounds: string[] = []
   let isSound = false

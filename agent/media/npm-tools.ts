@@ -8,8 +8,7 @@ import { cacheDir } from '../paths.ts'
 const PACKAGES = { ffmpeg: '@ffmpeg-installer', ffprobe: '@ffprobe-installer' } as const
 
 /**
- * A program of the npm packages that come with us for the machines that nothing newer is offered for: builds of 2018 and
- * 2022. Null where none is installed.
+ * A program of the npm packages for machines without newer builds (2018 and 2022), or null.
  * @throws {AppError} `engine_missing` when it cannot be made executable.
  */
 export async function toolFromNpm(program: keyof typeof PACKAGES): Promise<string | null> {
@@ -32,8 +31,8 @@ export async function toolFromNpm(program: keyof typeof PACKAGES): Promise<strin
 }
 
 /**
- * The program, allowed to run. The packages set that in an install script which may not have run, or only for the user
- * who installed; where the folder is not ours to change, a copy in the cache does.
+ * The packages make it executable in an install script that may not have run, or only for the installing user. Where
+ * the folder is read-only, a copy in the cache serves.
  */
 async function executable(file: string): Promise<string> {
   const { mode, size } = await stat(file)

@@ -3,15 +3,14 @@ import { ffmpegFor } from '../models/programs.ts'
 import { findTools, type ToolSearch } from './ffmpeg.ts'
 import { findSandbox, type MediaTools, type SandboxKind } from './sandbox.ts'
 
-/** What is wanted of them. */
 export interface ToolSettings {
-  /** A path or a name to use instead of looking for one. */
+  /** A path or a name; null: to be found. */
   ffmpeg: string | null
   sandbox: SandboxKind
 }
 
 /**
- * ffmpeg and ffprobe, found or fetched, and locked into what there is for that.
+ * Finds or fetches ffmpeg and ffprobe, and a sandbox.
  * @throws {AppError} `engine_missing`, `usage`; the signal's reason.
  */
 export async function openTools(
@@ -23,7 +22,7 @@ export async function openTools(
   return { ...tools, ...(await findSandbox(sandbox, tools, signal)) }
 }
 
-/** Where the tools are that we fetch, for {@link findTools}; they are fetched when that is asked for. */
+/** Fetched when called. */
 export function fetchedTools(options: PullOptions): ToolSearch['fetched'] {
   const model = ffmpegFor()
   return model === null ? null : () => ensureModel(model.name, options)

@@ -3,25 +3,23 @@ import { hiddenBytes, LEAST_REST } from './hidden-sound.ts'
 import { rawArgs, rawOfWav, telephoneSound } from './raw-sound.ts'
 import { readAt } from '../audio/read-at.ts'
 
-/** Chunks of a WAV file, before its samples or behind them. */
 const MOST_CHUNKS = 200
-/** A GSM 06.10 file has nothing but frames, which all begin with the same four bits. */
+/** GSM 06.10 files hold nothing but frames that begin with the same four bits. */
 const GSM = { frameBytes: 33, signature: 0xd, frames: 32 }
 
-/** How a file is opened. */
 export interface Opening {
-  /** What ffmpeg has to be told before its name. */
+  /** ffmpeg's options before the file's name. */
   args: string[]
-  /** Its header tells of more samples than it has. */
+  /** The header claims more samples than there are. */
   isCutOff: boolean
-  /** A sentence on how it is read. */
+  /** A sentence for people on how it is read. */
   note?: string
 }
 
 /**
- * What ffmpeg has to be told to read a file as it is, where neither its name nor its header says so: a WAV file whose
- * header knows of a part of its samples only or whose chunks are not padded, and telephone recordings (GSM, G.711)
- * without a header. Throws what the file system does.
+ * The options for files that neither name nor header describes: WAV files whose header counts some of the samples only
+ * or whose chunks are not padded, and telephone recordings (GSM, G.711) without a header.
+ * @throws the file system's errors.
  */
 export async function openingOf(file: string): Promise<Opening> {
   const handle = await open(file)
@@ -58,10 +56,10 @@ function isGsm(head: Buffer, size: number): boolean {
   return true
 }
 
-/** A length from here on says that nobody knew it: a recorder or a pipe that could not go back to write it. */
+/** From here on a length is a placeholder, of a recorder or pipe that could not seek back. */
 const UNKNOWN_LENGTH = 0x7fff_0000
 
-/** There may be samples behind the end that the header names (a recorder that died, more than 4 GiB), or fewer than it names. */
+/** There may be more samples than the header says (a crashed recorder, more than 4 GiB), or fewer. */
 async function openingOfWav(handle: FileHandle, size: number): Promise<Opening> {
   let at = 12
   let format: Buffer = Buffer.alloc(0)
@@ -86,7 +84,7 @@ async function openingOfWav(handle: FileHandle, size: number): Promise<Opening> 
   return PLAIN
 }
 
-/** Where the chunk after one begins: some writers do not pad those of an odd length. */
+/** Some writers do not pad chunks of an odd length. */
 async function behind(
   handle: FileHandle,
   { bytes, end }: { bytes: number; end: number },
@@ -95,7 +93,7 @@ async function behind(
   return (await nameAt(handle, end - 1)) === null ? end : end - 1
 }
 
-/** What a chunk is called; null: none begins there. */
+/** Null where no chunk begins. */
 async function nameAt(handle: FileHandle, at: number): Promise<string | null> {
   const name = (await readAt(handle, at, 4)).toString('latin1')
   return CHUNK_NAME.test(name) ? name : null
@@ -103,7 +101,7 @@ async function nameAt(handle: FileHandle, at: number): Promise<string | null> {
 
 const CHUNK_NAME = /^[\w ]{4}$/
 
-/** Whether all from here on are chunks (titles, marks), as far as they are looked at. */
+/** Whether chunks (titles, marks) follow up to the end. */
 async function areChunks(handle: FileHandle, from: number, size: number): Promise<boolean> {
   let at = from
   for (let count = 0; count < MOST_CHUNKS && size - at > LEAST_REST; count++) {

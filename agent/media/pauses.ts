@@ -5,20 +5,20 @@ import type { MediaTools } from './sandbox.ts'
 import type { Gap } from './timeline.ts'
 import { RATE } from '../audio/wav-write.ts'
 
-/** Broadcast containers: their clock is a recorder's, which may be set while it records. */
+/** Broadcast containers: the recorder's clock may be set while it records. */
 const CLOCKED = /^(mpegts|mpeg)$/
-/** A gap that nothing speaks against is believed up to here, in samples. */
+/** In samples. A longer gap needs other evidence. */
 const MOST_GAP = 600 * RATE
-/** Pictures of a slide show are so far apart, in seconds. */
+/** The most between pictures of a slide show. */
 const SLIDE_SECONDS = 10
 
-/** What has to be known of a file to judge its gaps. */
+/** What is needed to judge a file's gaps. */
 export type Clocked = Pick<MediaInfo, 'format' | 'durationSeconds'> &
   Partial<Pick<MediaInfo, 'video' | 'opening'>>
 
 /**
- * Which long gaps are pauses of the sound: those in which the picture goes on, or, where there is none, those that fit
- * into the claimed length or take ten minutes at most. At all others the clock was set forward, as players take it.
+ * The long gaps that are pauses of the sound: the picture goes on, or, without a picture, they fit into the claimed
+ * length or take ten minutes at most. At others the clock was set forward.
  * @param origin the file's own time of its beginning, in samples.
  * @throws {AppError} as `runTool`.
  */
@@ -35,7 +35,6 @@ export async function findPauses(
   return gaps.filter(({ from, to }) => to - from <= MOST_GAP || to - origin <= claimed * RATE)
 }
 
-/** The gaps in which there are pictures. */
 async function withPicture(
   tools: MediaTools,
   file: string,
@@ -43,7 +42,7 @@ async function withPicture(
   { durationSeconds, opening = [] }: Clocked,
   signal: AbortSignal,
 ): Promise<Gap[]> {
-  // Of each gap the longest stretch without a picture, and where the last one was.
+  // The longest stretch of each gap without a picture, and its last picture.
   const holes = gaps.map(({ from, to }) => ({
     from: from / RATE,
     to: to / RATE,

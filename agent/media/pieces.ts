@@ -2,28 +2,28 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { readAt } from '../audio/read-at.ts'
 import { formOf, tsPieces } from './ts-pieces.ts'
 
-/** A part of a file that is a file by itself, in bytes; `to` is not in it. */
+/** A part of a file that is a file by itself, in bytes; `to` is exclusive. */
 export interface Piece {
   from: number
   to: number
-  /** How many audio tracks it has, where that is known. */
+  /** Its audio tracks, where known. */
   tracks?: number
 }
 
-/** A page of Ogg: its header, without and with the longest list of its segments. */
+/** An Ogg page's header, without its segment table and with the longest. */
 const PAGE_BYTES = 27
 const PAGE_HEAD_BYTES = PAGE_BYTES + 255
-/** `fLaC` and the head of its first block, which is 34 bytes long. */
+/** `fLaC` and the header of its first block of 34 bytes. */
 const FLAC_BYTES = 8
 const BLOCK_BYTES = 1024 * 1024
 const HEAD_BYTES = 1024
-/** A radio station's recording begins anew with every title; behind so many all else is one piece. */
+/** A radio recording begins anew with every title; the rest is one piece. */
 const MOST_PIECES = 200
 
 /**
- * The pieces of an Ogg or FLAC file that is several files one behind the other (RFC 3533, "chaining"), or of a transport
- * stream whose sound changes, of which ffmpeg reads the first only, or the others wrongly, where their form is another
- * one. None where it is a single file. Throws what the file system does.
+ * The pieces of a chained Ogg (RFC 3533) or concatenated FLAC file, or of a transport stream whose sound changes:
+ * ffmpeg reads only the first, or others of another form wrongly. None for a single file.
+ * @throws the file system's errors.
  */
 export async function piecesOf(file: string): Promise<Piece[]> {
   const handle = await open(file)
@@ -53,20 +53,19 @@ export async function piecesOf(file: string): Promise<Piece[]> {
   }
 }
 
-/** How a piece begins. */
 interface Beginning {
-  /** What it is made of, as it says. */
+  /** Its codec header. */
   form: string
-  /** Where the head of its first stream ends. */
+  /** Of the first stream's header. */
   end: number
 }
 
 interface Kind {
-  /** The bytes with which pieces begin, among others. */
+  /** Found at the beginning of pieces, and elsewhere. */
   mark: Buffer
-  /** Null: no piece begins there. */
+  /** Null where no piece begins. */
   beginning: (at: number, head: Buffer) => Beginning | null
-  /** A piece of the same form needs no reading by itself. */
+  /** A piece of the same form needs no decoder of its own. */
   mayGoOn: boolean
 }
 
@@ -88,7 +87,6 @@ function flacBeginning(at: number, head: Buffer): Beginning | null {
   return { form: '', end: at + FLAC_BYTES + 34 }
 }
 
-/** Where a mark is in the file, and what follows. */
 async function* marks(
   handle: FileHandle,
   mark: Buffer,

@@ -2,7 +2,7 @@ import { readdir, realpath } from 'node:fs/promises'
 import { homedir, tmpdir } from 'node:os'
 import path from 'node:path'
 
-/** Where systems keep programs and what those need. No settings and nobody's files. */
+/** System folders of programs and their libraries, without settings and users' files. */
 export const SYSTEM = [
   '/usr',
   '/bin',
@@ -16,7 +16,6 @@ export const SYSTEM = [
   '/gnu/store',
 ]
 
-/** A program, and what it needs of the disk beside the system, as full paths. */
 interface Program {
   file: string
   parts: string[]
@@ -25,13 +24,13 @@ interface Program {
 const LIBRARY = /\.so(\.\d+)*$/
 
 /**
- * What a program is made of: itself and the file behind a link, the shared libraries beside each, and `lib` beside a
- * folder named `bin`. Not their folders: a program may lie in a home or among downloads.
- * @param opened what else is opened to it: no folder that holds some of that is among the parts.
+ * A program's files: itself, the target of its link, the shared libraries beside each, and `lib` beside a folder named
+ * `bin`. Not their folders: a program may lie in a home or among downloads.
+ * @param opened what else it can access: no folder that contains some of it is included.
  */
 export async function programOf(tool: string, opened: readonly string[]): Promise<Program> {
   const real = await realpath(tool).catch(() => tool)
-  // The way from a link of the system to a file elsewhere may lead over links that are not shown.
+  // A system's link to a file elsewhere may lead over links that are not visible.
   const file = isOfSystem(tool) ? real : tool
   const files = [...new Set([file, real])].filter((one) => !isOfSystem(one))
   const folders = [...new Set(files.map((one) => path.dirname(one)))]

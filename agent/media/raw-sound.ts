@@ -1,17 +1,17 @@
 import path from 'node:path'
 import { kindOf } from './file-kind.ts'
 
-/** Samples without a header that is any good. */
+/** Samples without a usable header. */
 interface RawSound {
-  /** ffmpeg's name of the format. */
+  /** ffmpeg's name. */
   format: string
   rate: number
   channels: number
-  /** Where they begin, in bytes. */
+  /** Of the first sample, in bytes. */
   from?: number
 }
 
-/** What ffmpeg and ffprobe are told to read samples that say nothing of themselves. */
+/** Options of ffmpeg and ffprobe for raw samples. */
 export function rawArgs({ format, rate, channels, from = 0 }: RawSound): string[] {
   const form = [
     '-sample_rate',
@@ -33,10 +33,10 @@ const PCM: Record<string, string> = {
   '6/8': 'alaw',
   '7/8': 'mulaw',
 }
-/** Its kind stands further on. */
+/** The format follows further on. */
 const EXTENSIBLE = 0xfffe
 
-/** What a WAV file's `fmt ` chunk says; null: it is no PCM. */
+/** By a WAV file's `fmt ` chunk; null for other formats than PCM. */
 export function rawOfWav(chunk: Buffer, from: number): RawSound | null {
   if (chunk.length < 16) return null
   const tag = chunk.readUInt16LE(0)
@@ -48,14 +48,14 @@ export function rawOfWav(chunk: Buffer, from: number): RawSound | null {
     : { format, rate, channels, from }
 }
 
-/** What telephone systems call their recordings without a header (ITU-T G.711): 8 kHz, one channel. */
+/** Extensions of telephone recordings without a header (ITU-T G.711): 8 kHz, one channel. */
 const TELEPHONE: [RegExp, string, string][] = [
   [/^\.(ul|ulaw|mulaw|pcmu)$/i, 'mulaw', 'mu-law'],
   [/^\.(al|alaw|pcma)$/i, 'alaw', 'A-law'],
 ]
 const HEADER = /^(RIFF|\.snd|OggS|fLaC|ID3|FORM|caff|....ftyp)/s
 
-/** A telephone recording without a header, by its name, where nothing speaks against it; null: it is none. */
+/** A telephone recording, by its extension, unless its content is of a known kind; else null. */
 export async function telephoneSound(
   file: string,
   head: Buffer,

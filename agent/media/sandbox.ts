@@ -8,42 +8,41 @@ import { toolEnv } from './media-env.ts'
 import { programOf, SYSTEM } from './program-parts.ts'
 
 export const SANDBOXES = ['auto', 'bwrap', 'none'] as const
-/** What the programs that read files of strangers are locked into; `auto`: bubblewrap where it works. */
+/** For programs that read untrusted files; `auto`: bubblewrap where it works. */
 export type SandboxKind = (typeof SANDBOXES)[number]
 
-/** A sandbox that works on this machine. */
+/** One that works on this machine. */
 export interface Sandbox {
   /** bubblewrap. */
   program: string
-  /** Which namespaces are not shared with us, as its flags. */
+  /** Flags of the namespaces that are not shared. */
   unshare: readonly string[]
 }
 
-/** All that there are; else what the systemd unit of ours allows: other processes may be signalled then, and no more. */
+/** All namespaces; else those that our systemd unit allows, in which other processes may be signalled. */
 const UNSHARED = [['--unshare-all'], ['--unshare-user', '--unshare-net']] as const
 
-/** What was found of sandboxes here. */
 export interface Lock {
   sandbox: Sandbox | null
   /** Why there is none. */
   unlocked?: string
 }
 
-/** ffmpeg and ffprobe, and what they are locked into; nothing: they see what we see. */
+/** Without a sandbox they see what the agent sees. */
 export type MediaTools = Tools & Partial<Lock>
 
-/** What a locked-in program sees of the disk, beside itself. */
+/** What a sandboxed program sees of the disk, beside itself. */
 export interface Openings {
-  /** Files that it may read. */
+  /** Readable files. */
   files: readonly string[]
-  /** The one folder that it may write to; null: none. */
+  /** The only writable folder; null: none. */
   folder: string | null
 }
 
 /**
- * bubblewrap's arguments for running a program alone: no network, no other processes, no rights, and of the disk only the
- * system and the program to read, what is opened to it, and an empty `/tmp` that is gone afterwards.
- * @param parts what the program is made of, as full paths. What is opened keeps its path.
+ * bubblewrap's arguments: no network, no other processes, no capabilities; of the disk only the system, the program and
+ * its openings (at their own paths), and an empty `/tmp`.
+ * @param parts the program's files, as full paths.
  */
 export function sandboxArgs(
   parts: readonly string[],
@@ -61,7 +60,7 @@ export function sandboxArgs(
     '/tmp',
     ...shown(SYSTEM),
     ...(folder === null ? [] : ['--bind', folder, folder]),
-    // After the folder, which may hold them: neither is to be changed.
+    // After the folder, which may contain them: both stay read-only.
     ...shown(parts),
     ...files.flatMap((file) => ['--ro-bind', file, file]),
     '--chdir',
@@ -74,7 +73,6 @@ function shown(places: readonly string[]): string[] {
   return places.flatMap((place) => ['--ro-bind-try', place, place])
 }
 
-/** The command that runs one of the tools locked in. */
 export async function lockedIn(
   { program, unshare }: Sandbox,
   command: Command,
@@ -89,8 +87,8 @@ export async function lockedIn(
 }
 
 /**
- * The sandbox that is asked for, with each tool started once in it.
- * @throws {AppError} `usage` when bubblewrap is asked for and is not there or does not work, saying what to do.
+ * A sandbox in which each tool starts.
+ * @throws {AppError} `usage` when bubblewrap is required and does not work, with the fix.
  */
 export async function findSandbox(
   kind: SandboxKind,
@@ -101,7 +99,7 @@ export async function findSandbox(
   return await findSandboxFor(kind, commands, signal)
 }
 
-/** {@link findSandbox}, with any commands that are tried. They have to end with 0. */
+/** {@link findSandbox}, with commands of any kind that exit with 0. */
 export async function findSandboxFor(
   kind: SandboxKind,
   commands: readonly Command[],
@@ -128,7 +126,7 @@ const MISSING =
     ? 'bubblewrap is not here. Install it (for example: apt-get install bubblewrap)'
     : 'bubblewrap is not here, and works on Linux only'
 
-/** Why programs do not run in a sandbox; null: they do. */
+/** Why the commands do not run in it, or null. */
 async function problemOf(
   sandbox: Sandbox,
   commands: readonly Command[],

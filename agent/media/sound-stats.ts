@@ -1,36 +1,35 @@
-/** What is known of one channel. */
 interface ChannelStats {
-  /** How loud its loud moments are, in dB below full scale; -Infinity: it is silent. */
+  /** Of its loud moments, in dB below full scale; -Infinity for silence. */
   level: number
-  /** The largest sample; above 1 only where samples are floating-point numbers. */
+  /** The largest sample; above 1 only in floating-point formats. */
   peak: number
 }
 
-/** What a track sounds like, before its channels are mixed. */
+/** Of a track, before its channels are mixed. */
 export interface SoundStats {
   channels: ChannelStats[]
-  /** Of two channels (row, column) the mean of the product of their samples. */
+  /** Of two channels (row, column): the mean product of their samples. */
   covariance: Float64Array[]
 }
 
-/** Samples a second of what is measured: speech is below half of that. */
+/** In Hz: speech is below half of that. */
 export const MEASURED_RATE = 8000
 const FRAME = MEASURED_RATE / 10
 /** Levels are counted in steps of 1 dB from here up. */
 const FLOOR = -120
 const STEPS = 180
-/** The level of the loud moments is exceeded for such a share of what is heard, and for so many frames: clicks are louder. */
+/** Loud moments are this share of what is audible, and at least this many frames: clicks are shorter. */
 const LOUD_SHARE = 0.01
 const LOUD_FRAMES = { least: 3, most: 10 }
-/** Quieter than this nothing is heard: the noise of 16-bit samples. */
+/** The noise of 16-bit samples. */
 const AUDIBLE = -90
-/** With more pairs of channels than this, so many frames less are compared. */
+/** With more pairs of channels, proportionally fewer frames are compared. */
 const MOST_PAIRS = 64
 
-/** Measures a track from its samples as they come: 32-bit floating-point, little-endian, channels interleaved. */
+/** Measures a track from its samples: 32-bit floating-point, little-endian, interleaved. */
 export class SoundMeter {
   readonly #channels: number
-  /** A tenth of a second in the making. */
+  /** A tenth of a second. */
   readonly #frame: Float32Array
   readonly #counts: Uint32Array[]
   readonly #peaks: Float64Array
@@ -65,7 +64,7 @@ export class SoundMeter {
     this.#rest = Buffer.from(bytes.subarray(whole))
   }
 
-  /** What was heard so far. A last frame that is not full does not count, but where it is the only one. */
+  /** A partial last frame counts only when it is the only one. */
   stats(): SoundStats {
     if (this.#frames === 0 && this.#filled > 0) this.#endFrame()
     return {
@@ -87,7 +86,7 @@ export class SoundMeter {
       let peak = this.#peaks[channel]!
       for (let at = channel; at < frame.length; at += this.#channels) {
         let sample = frame[at]!
-        // A damaged file may hold what is no number.
+        // Damaged files may hold NaN.
         if (!Number.isFinite(sample)) sample = frame[at] = 0
         sum += sample * sample
         if (sample > peak) peak = sample

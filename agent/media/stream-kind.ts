@@ -1,12 +1,11 @@
 import type { AudioTrack, SubtitleTrack } from './media-info.ts'
 
-/** What ffprobe says of a stream's purpose. */
 interface Purpose {
   disposition: Record<string, number>
   tags: Record<string, string>
 }
 
-/** What a subtitle track is for, by its flags and by what it is called: many files set no flags. */
+/** By a subtitle track's flags and its title: many files set no flags. */
 export function kindOfSubtitles({
   disposition,
   tags,
@@ -27,7 +26,7 @@ const COMMENTARY = /\b(commentary|comment(ary|s)? track|kommentar|commentaire|co
 const DESCRIPTION =
   /\b(audio.?descri\w*|described video|descriptive|dvs|visually.impaired|h(ö|oe)rfilm|audiodesk\w*)\b/i
 
-/** What is said on a track in a film beside what is said in it, by its flags and its title. */
+/** By a sound track's flags and its title. */
 export function kindOfSound({ disposition, tags }: Purpose): Pick<AudioTrack, 'title' | 'aside'> {
   const title = tags['title'] ?? tags['handler_name'] ?? ''
   const isDescription =

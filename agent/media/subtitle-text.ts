@@ -22,9 +22,9 @@ interface Cue {
 }
 
 /**
- * The cues of SRT or WebVTT as segments, in order of time. Forgives what programs get wrong: a byte order mark, `\r\n`,
- * hours or milliseconds left out, no blank line between cues. `<v Name>` is the speaker; other tags are dropped. Null
- * when it is neither: it holds text, but no cue.
+ * The cues of SRT or WebVTT as segments, in order of time. Accepts common mistakes: a byte order mark, `\r\n`, missing
+ * hours or milliseconds, no blank line between cues. `<v Name>` is the speaker; other tags are dropped. Null for text
+ * without cues.
  */
 export function parseSubtitles(text: string): RecognisedSegment[] | null {
   const cues: Cue[] = []
@@ -33,7 +33,7 @@ export function parseSubtitles(text: string): RecognisedSegment[] | null {
   for (const line of text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)) {
     const times = TIMING.exec(line)
     if (times !== null) {
-      // Its number, when no blank line came between.
+      // The next cue's number, when no blank line came between.
       if (cue !== null && /^\s*\d+\s*$/.test(cue.lines.at(-1) ?? '')) cue.lines.pop()
       cue = { start: seconds(times.slice(1, 5)), end: seconds(times.slice(5, 9)), lines: [] }
       cues.push(cue)

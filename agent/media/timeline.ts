@@ -1,49 +1,49 @@
 import { RATE, type WavPart } from '../audio/wav-write.ts'
 
-/** Sound that was decoded without a break: where it lies in what was decoded, and its time in the file. */
+/** Sound decoded without a break. */
 export interface Run {
-  /** The file's own time of its first sample, in samples. */
+  /** The file's own time of the first sample, in samples. */
   time: number
   samples: number
 }
 
-/** One step of putting decoded sound at its time; counts are samples, taken in order. */
+/** One step of placing decoded sound, in order; `samples` is its length. */
 export interface Step {
   kind: 'copy' | 'drop' | 'silence'
   samples: number
 }
 
-/** A stretch of the file's own time without sound, in samples. */
+/** Of the file's own time, in samples. */
 export interface Gap {
   from: number
   to: number
 }
 
-/** Times are rounded, and clocks of sound cards drift: what is off by less is no gap. */
+/** Times are rounded, and clocks of sound cards drift: smaller offsets are no gaps. */
 const JITTER = 0.1 * RATE
-/** Sound that comes so much too early is cut, as a clock that drifts wants it; more is a clock that was set back. */
+/** Sound that is early by less is cut, as for a drifting clock; more is a clock that was set back. */
 const OVERLAP = 0.25 * RATE
-/** A single frame is shorter. */
+/** Longer than a single frame. */
 const ODD = 0.2 * RATE
-/** Where more than this share would be cut for overlapping, the times are wrong, not the sound. */
+/** When more than this share would be cut, the times are wrong, not the sound. */
 const MOST_CUT = 0.05
-/** Decoding may begin so much before what is asked for. */
+/** Decoding may begin this much earlier than requested. */
 const LEAD = 12 * RATE
 /** A longer gap may be a clock that was set forward. */
 const LONG_GAP = 10 * RATE
 
-/** Collects what is decoded, frame by frame. Holds one run for each gap. */
+/** Collects decoded frames into runs without gaps. */
 export class Timeline {
   readonly runs: Run[] = []
   samples = 0
   readonly #timed: boolean
 
-  /** @param timed whether the times of frames after the first mean anything. */
+  /** @param timed whether times of frames after the first are meaningful. */
   constructor(timed = true) {
     this.#timed = timed
   }
 
-  /** @param time NaN: nobody knows. */
+  /** @param time NaN when unknown. */
   add(time: number, samples: number): void {
     this.samples += samples
     const last = this.runs.at(-1)
@@ -53,7 +53,7 @@ export class Timeline {
     this.#mend()
   }
 
-  /** Where the sound's form changes ffmpeg gives one frame a wrong time: it belongs between those around it. */
+  /** Where the sound's form changes, ffmpeg gives one frame a wrong time: it belongs between its neighbours. */
   #mend(): void {
     const [before, odd, after] = this.runs.slice(-3)
     if (before === undefined || odd === undefined || after === undefined) return
@@ -64,7 +64,7 @@ export class Timeline {
     this.runs.splice(-2)
   }
 
-  /** The file's own time of the end, in samples. */
+  /** The file's own time, in samples. */
   get end(): number {
     const last = this.runs.at(-1)
     return last === undefined ? 0 : endOf(last)
@@ -75,7 +75,7 @@ function endOf({ time, samples }: Run): number {
   return time + samples
 }
 
-/** The gaps before and between runs that are so long that their clock may have been set. */
+/** Gaps so long that the clock may have been set. */
 export function longGaps(runs: readonly Run[], origin: number): Gap[] {
   return runs.flatMap(({ time }, at) => {
     const before = runs[at - 1]
@@ -85,10 +85,10 @@ export function longGaps(runs: readonly Run[], origin: number): Gap[] {
 }
 
 /**
- * How to put runs at their times: silence for gaps, and one after the other where the clock was set. A long gap that is
- * not among the `pauses` is a clock that was set forward.
- * @param origin the file's own time that is to be the beginning, in samples.
- * @param most how long it may become, in samples: no silence is added beyond that.
+ * Places runs at their times: silence for gaps, no silence where the clock was set. A long gap that is not among the
+ * `pauses` is a clock that was set forward.
+ * @param origin the file's own time of the beginning, in samples.
+ * @param most the longest result, in samples: no silence is added beyond it.
  */
 export function placed(
   runs: readonly Run[],
@@ -126,7 +126,7 @@ export function placed(
   return { steps, clockJumps }
 }
 
-/** How much of a run may be cut for overlapping with the one before it. */
+/** How much of a run may be cut where it overlaps the one before. */
 function cutFor(runs: readonly Run[]): number {
   let overlapping = 0
   let all = 0
@@ -138,7 +138,6 @@ function cutFor(runs: readonly Run[]): number {
   return overlapping > all * MOST_CUT ? 0 : OVERLAP
 }
 
-/** What the steps make of the decoded sound. */
 export function wavParts(steps: readonly Step[]): WavPart[] {
   let at = 0
   return steps.flatMap(({ kind, samples }): WavPart[] => {

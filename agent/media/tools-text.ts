@@ -2,10 +2,9 @@ import { findLimiter, type Limiter } from './child-limits.ts'
 import type { Origin, Tools } from './ffmpeg.ts'
 import type { Lock, MediaTools, Sandbox } from './sandbox.ts'
 
-/** Whoever reads files of strangers is to have the fixes of the last years. */
+/** Programs that read untrusted files need the fixes of the last years. */
 const MOST_YEARS = 3
 
-/** Where the tools are from, for people. */
 export const ORIGINS: Record<Origin, string> = {
   setting: 'named by a setting',
   path: 'from PATH',
@@ -14,8 +13,8 @@ export const ORIGINS: Record<Origin, string> = {
 }
 
 /**
- * Which ffmpeg reads the files here, of which year, and locked into what.
- * @param limiter what sets limits here; null: nothing does.
+ * ffmpeg's version, year, origin and sandbox.
+ * @param limiter null: none.
  */
 export function toolsText(
   { version, year, origin, ...lock }: MediaTools,
@@ -25,7 +24,6 @@ export function toolsText(
   return `ffmpeg ${version}, ${age}, ${ORIGINS[origin]}, ${lockText(lock, limiter)}`
 }
 
-/** What programs that read files of strangers are locked into, and why into nothing. */
 export function lockText(
   { sandbox, unlocked }: Partial<Lock>,
   limiter: Limiter | null = findLimiter(),
@@ -47,7 +45,7 @@ function unlockedText(why: string | undefined, limiter: Limiter | null): string 
 }
 
 /**
- * What is wrong with tools of long ago, and what to do; null: nothing.
+ * Null for tools that are new enough.
  * @param thisYear of the calendar.
  */
 export function ageProblem(

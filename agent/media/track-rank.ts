@@ -1,29 +1,27 @@
 import type { AudioTrack } from './media-info.ts'
 import { inLanguage, trackName } from './tracks.ts'
 
-/** What was found out about tracks by decoding some of each. */
+/** Found by decoding some of each track, by index. */
 export interface TrackFinds {
-  /** Those that cannot be decoded. */
   unreadable: ReadonlySet<number>
-  /** Those in which nobody speaks, or hardly anybody beside another one. */
+  /** With almost no speech, beside another one. */
   silent: ReadonlySet<number>
-  /** Those with much quieter speech than another one: it may have come over from there. */
+  /** With much quieter speech than another one: it may be crosstalk. */
   faint: ReadonlySet<number>
 }
 
 export interface TrackWish {
-  /** What the job says is spoken. */
+  /** Spoken, according to the job. */
   language: string | null
-  /** A track by its index among the audio tracks or by its language. */
+  /** By its index among the audio tracks, or by its language. */
   wanted: number | string | null
 }
 
 export const NO_FINDS: TrackFinds = { unreadable: new Set(), silent: new Set(), faint: new Set() }
 
 /**
- * The tracks to hear, the best first. What is asked for stands alone where the file has it. Otherwise a track that can be
- * decoded goes before one that cannot, one with speech before one without, what is said before what is said about it,
- * the job's language before others, the file's default before its other tracks.
+ * The tracks to transcribe, the best first; a requested one alone where the file has it. Decodable tracks come first,
+ * then those with speech, without commentaries, in the job's language, the file's default, in order.
  */
 export function rankTracks(
   tracks: readonly AudioTrack[],
@@ -44,7 +42,7 @@ export function rankTracks(
   return [...(asked ?? tracks)].sort((a, b) => compare(place(a), place(b)))
 }
 
-/** Those that are asked for; null: none is, or the file has no such track. */
+/** Null: none is requested, or the file has none of these. */
 function wantedTracks(
   tracks: readonly AudioTrack[],
   wanted: TrackWish['wanted'],
@@ -66,7 +64,7 @@ function isUnreadable({ index, unreadable }: AudioTrack, finds: TrackFinds): boo
   return unreadable === true || finds.unreadable.has(index)
 }
 
-/** Which track was used and why, and what the others are; nothing where there is no choice. */
+/** The track that was used and why, and the others; empty without a choice. */
 export function trackWarnings(
   tracks: readonly AudioTrack[],
   used: AudioTrack,
@@ -113,7 +111,7 @@ function reason(
 }
 
 const ASIDES = { commentary: 'commentary', description: 'audio description' } as const
-/** Of a title so much is repeated. */
+/** Of a title in warnings. */
 const MOST_TITLE = 60
 
 function described(track: AudioTrack, finds: TrackFinds): string {

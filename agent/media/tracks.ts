@@ -3,8 +3,8 @@ import { languageCode } from '../../shared/languages.ts'
 import type { AudioTrack, MediaInfo, SubtitleTrack } from './media-info.ts'
 
 /**
- * The subtitles to read: text, in the language asked for if there are such. Of several, those that say what is said in
- * the film and nothing else.
+ * The subtitles to read: text, preferably in that language. Of several, those that are closest to what is said in the
+ * film.
  */
 export function chooseSubtitles(
   tracks: readonly SubtitleTrack[],
@@ -15,8 +15,8 @@ export function chooseSubtitles(
 }
 
 /**
- * The subtitles to read in the place of what is said: as `chooseSubtitles`, but nothing that leaves out what is said, and
- * none in another language than the one asked for. Null: the sound is to be heard.
+ * The subtitles to read in place of the sound: as `chooseSubtitles`, but complete and in that language. Null:
+ * transcribe the sound.
  */
 export function subtitlesInstead(
   tracks: readonly SubtitleTrack[],
@@ -26,12 +26,11 @@ export function subtitlesInstead(
   return chooseSubtitles(language === null ? whole : inLanguage(whole, language), language)
 }
 
-/** How far a subtitle track is from what is said in the film. */
+/** A track's distance from what is said in the film. */
 function detour({ hearingImpaired, forced, commentary }: SubtitleTrack): number {
   return (commentary ? 4 : 0) + (forced ? 2 : 0) + (hearingImpaired ? 1 : 0)
 }
 
-/** Those tracks that say they are in a language. */
 export function inLanguage<T extends { language: string | null }>(
   tracks: readonly T[],
   language: string | null,
@@ -43,29 +42,29 @@ export function inLanguage<T extends { language: string | null }>(
 export interface Found {
   kind: 'audio' | 'video'
   media: MediaInfo
-  /** What was heard, or null when nothing was there to hear. */
+  /** The transcribed track, if any. */
   track: AudioTrack | null
   /** How much of it could be decoded. */
   heardSeconds: number
-  /** What was read in its place. */
+  /** What was read instead. */
   subtitles: SubtitleTrack | null
-  /** Whether the job would rather have them than the sound. */
+  /** The job prefers subtitles to the sound. */
   preferred?: boolean
-  /** The file's clock was set while it was recorded: its claimed length says nothing. */
+  /** The file's clock was set while it was recorded: its claimed length is useless. */
   clockJumps?: boolean
 }
 
-/** Raw streams carry no length: ffprobe guesses it from the first frames. */
+/** Raw streams have no length: ffprobe estimates it from the first frames. */
 const GUESSED = new Set(['aac', 'ac3', 'eac3', 'amr', 'dts'])
 
 function isGuess({ media: { format, isLengthGuessed }, clockJumps }: Found): boolean {
   return isLengthGuessed === true || clockJumps === true || GUESSED.has(format)
 }
 
-/** Of a claim that is not believed no more than this is repeated: a thousand hours. */
+/** Larger claims are shown as this: a thousand hours. */
 const MOST_CLAIMED_SECONDS = 3_600_000
 
-/** What a person should know about how a text came about; empty when all was as expected. */
+/** Sentences for people; empty when all was as expected. */
 export function warningsOf(found: Found): string[] {
   const { media, track, heardSeconds, subtitles } = found
   const warnings = fileWarnings(found)
@@ -109,7 +108,7 @@ function fileWarnings({ kind, media }: Found): string[] {
   return warnings
 }
 
-/** How a track is named for people: by its number from 1 and its language. */
+/** By its number from 1 and its language. */
 export function trackName({ index, language }: { index: number; language: string | null }): string {
   return `${index + 1}${language === null ? '' : ` (${language})`}`
 }

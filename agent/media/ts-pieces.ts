@@ -1,7 +1,10 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Piece } from './pieces.ts'
 
-/** Packets of a transport stream (ISO/IEC 13818-1): plain, of a Blu-ray (4 bytes before each), of a broadcaster (16 behind). */
+/**
+ * Packets of a transport stream (ISO/IEC 13818-1): plain, of a Blu-ray (4 bytes before each), of a broadcaster (16
+ * after).
+ */
 const FORMS = [
   { bytes: 188, before: 0 },
   { bytes: 192, before: 4 },
@@ -9,13 +12,13 @@ const FORMS = [
 ]
 const SYNC = 0x47
 const PACKET_BYTES = 188
-/** So many packets in a row begin as they should. */
+/** Packets in a row that identify a stream. */
 const SURE = 5
 const BLOCK_PACKETS = 8192
 const MOST_PIECES = 200
 const MOST_SECTION = 1021
 
-/** Stream types that are sound. */
+/** Stream types of sound. */
 const SOUND = new Set([
   0x03, 0x04, 0x0f, 0x11, 0x1c, 0x80, 0x81, 0x82, 0x83, 0x84, 0x85, 0x86, 0x87,
 ])
@@ -30,10 +33,10 @@ interface Form {
   before: number
 }
 
-/** What a stream is, and which packets are its. */
+/** PID and stream type. */
 type Sound = string
 
-/** How the packets of a file lie; null: it is no transport stream. */
+/** Null for other files. */
 export function formOf(head: Buffer): Form | null {
   const is = ({ bytes, before }: Form): boolean =>
     head.length > before + bytes * (SURE - 1) &&
@@ -42,8 +45,8 @@ export function formOf(head: Buffer): Form | null {
 }
 
 /**
- * The pieces of a transport stream whose sound goes on as another stream, or in another codec: a recorder that changed the
- * channel, files put one behind the other. ffmpeg would read the first one's to its end. None where it does not change.
+ * The pieces of a transport stream whose sound moves to another stream or codec: a recorder that changed the channel,
+ * concatenated files. ffmpeg would read the first one's to its end. None without such a change.
  */
 export async function tsPieces(handle: FileHandle, form: Form): Promise<Piece[]> {
   const { size } = await handle.stat()
@@ -55,7 +58,7 @@ export async function tsPieces(handle: FileHandle, form: Form): Promise<Piece[]>
     let at = form.before
     for (; at + PACKET_BYTES <= bytesRead; at += form.bytes) {
       if (block[at] !== SYNC) {
-        // Lost bytes, or files one behind the other.
+        // Lost bytes, or concatenated files.
         const next = block.indexOf(SYNC, at)
         if (next < 0 || next >= bytesRead) break
         at = next - form.bytes
@@ -78,7 +81,7 @@ export async function tsPieces(handle: FileHandle, form: Form): Promise<Piece[]>
 interface Table {
   program: number
   sounds: Sound[]
-  /** All that the stream holds at that time. */
+  /** All programs in the stream at that time. */
   programs: ReadonlySet<number>
 }
 
@@ -88,26 +91,26 @@ interface Start {
   sounds: Sound[]
 }
 
-/** A piece begins where sound is replaced: a stream that ends, or comes in addition, leaves the others as they are. */
+/** A piece begins where sound is replaced. Streams that end or are added leave the others as they are. */
 function change(starts: Start[], { program, sounds, programs }: Table, from: number): void {
   if (sounds.length === 0) return
   const last = starts.at(-1)
   if (last === undefined) starts.push({ from, program, sounds })
   else if (last.sounds.every((one) => sounds.includes(one))) return
   else if (sounds.every((one) => last.sounds.includes(one))) return
-  // Of several programs side by side the first one is heard.
+  // Of several programs at once, the first is transcribed.
   else if (last.program === program || !programs.has(last.program)) {
     starts.push({ from, program, sounds })
   }
 }
 
-/** The tables that say what a stream consists of, put together from packets. */
+/** Assembles the programme tables of a stream from its packets. */
 class Tables {
   #maps = new Set<number>()
   #programs = new Set<number>()
   readonly #open = new Map<number, Buffer>()
 
-  /** @returns what a program consists of, where the packet completes such a table. */
+  /** @returns a programme's table, when the packet completes it. */
   push(packet: Buffer): Table | null {
     const pid = packet.readUInt16BE(1) & 0x1fff
     if (pid !== 0 && !this.#maps.has(pid)) return null

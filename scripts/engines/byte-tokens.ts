@@ -1,4 +1,4 @@
-/** GPT-2 writes a token's bytes as printable characters: these bytes as themselves, the others from U+0100 on. */
+/** GPT-2 writes bytes as printable characters: these as themselves, the others from U+0100 on. */
 const PRINTABLE: readonly (readonly [number, number])[] = [
   [0x21, 0x7e],
   [0xa1, 0xac],
@@ -8,7 +8,7 @@ const PRINTABLE: readonly (readonly [number, number])[] = [
 const BYTE_OF = byteTable()
 
 /**
- * The bytes of a token as a vocabulary of GPT-2's kind spells it (`Ġhello` is ` hello`).
+ * The bytes of a token in a vocabulary of GPT-2's kind (`Ġhello` is ` hello`).
  * @throws {Error} when a character stands for no byte.
  */
 export function tokenBytes(token: string): Buffer {

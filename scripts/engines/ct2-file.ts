@@ -1,9 +1,8 @@
 import { open, type FileHandle } from 'node:fs/promises'
 
-/** A tensor of a CTranslate2 file: where its bytes lie. */
 export interface Ct2Tensor {
   name: string
-  /** Outermost dimension first; empty for a single number. */
+  /** Outermost dimension first; empty for a number. */
   shape: readonly number[]
   type: Ct2Type
   offset: number
@@ -13,13 +12,12 @@ export interface Ct2Tensor {
 type Ct2Type = 'float32' | 'int8' | 'int16' | 'int32' | 'float16' | 'bfloat16'
 
 export interface Ct2File {
-  /** What kind of model it is (`WhisperSpec`). */
+  /** The model's kind (`WhisperSpec`). */
   spec: string
   revision: number
   tensors: ReadonlyMap<string, Ct2Tensor>
-  /** Names that stand for another tensor. */
+  /** Other names of tensors. */
   aliases: ReadonlyMap<string, string>
-  /** The bytes of a tensor. */
   read(tensor: Ct2Tensor): Promise<Buffer>
   close(): Promise<void>
 }
@@ -33,9 +31,8 @@ const SIZES: Record<Ct2Type, number> = {
   float16: 2,
   bfloat16: 2,
 }
-/** The binary format; older ones say less about a tensor. */
 const VERSION = 6
-/** Longer than any tensor's head: a name of a few dozen bytes, its type and its dimensions. */
+/** More than a tensor's header: a name of a few dozen bytes, its type, its dimensions. */
 const HEAD_BYTES = 1024
 
 /**
@@ -85,12 +82,12 @@ export async function openCt2(file: string): Promise<Ct2File> {
   }
 }
 
-/** Goes through the file head by head, and over the tensors' bytes. */
+/** Reads header by header, skipping the tensors' bytes. */
 class Reader {
   readonly #handle: FileHandle
   readonly #file: string
   #window: Buffer = Buffer.alloc(0)
-  /** Where the window starts in the file, and where we are in it. */
+  /** Where the window starts in the file, and the position in it. */
   #start = 0
   #at = 0
 
@@ -124,7 +121,7 @@ class Reader {
     return { name, shape, type, offset, bytes }
   }
 
-  /** The tensors' bytes were only skipped: the file may not end before here. */
+  /** The tensors' bytes were skipped: the file must not end before here. */
   async expectWhole(): Promise<void> {
     const { size } = await this.#handle.stat()
     if (size < this.#start + this.#at) throw new Error(`'${this.#file}' is cut short`)

@@ -7,22 +7,21 @@ import { melFilters } from './mel-filters.ts'
 import { whisperTensors, type TensorSource } from './whisper-tensors.ts'
 
 const MAGIC = 0x67676d6c
-/** What whisper.cpp calls the type of a tensor. */
+/** whisper.cpp's tensor types. */
 const F32 = 0
 const F16 = 1
 const MEL_BINS = 201
 const END_OF_TEXT = '<|endoftext|>'
-/** Tensors of more than one dimension that whisper.cpp wants in full precision, as it does all that have one. */
+/** Matrices that whisper.cpp wants in full precision, like all vectors. */
 const FULL = new Set(['encoder.positional_embedding', 'decoder.positional_embedding'])
 /** Vectors that whisper.cpp wants as matrices one number wide. */
 const COLUMNS = new Set(['encoder.conv1.bias', 'encoder.conv2.bias'])
 
 /**
- * Makes a whisper.cpp model (`ggml-*.bin`, f16) of a CTranslate2 one, tensor by tensor, with never more than one of
- * them in memory.
- * @param folder holds `model.bin` and `vocabulary.txt`
- * @param target the file to write; it is replaced
- * @throws {Error} when the model is not a Whisper one, or is not stored as f16 (one of int8 cannot be turned back).
+ * Converts a CTranslate2 model to whisper.cpp's format (`ggml-*.bin`, f16), tensor by tensor, one at a time in memory.
+ * @param folder holds `model.bin` and `vocabulary.txt`.
+ * @param target is replaced.
+ * @throws {Error} when it is no Whisper model, or not stored as f16.
  */
 export async function ct2ToGgml(folder: string, target: string): Promise<void> {
   const source = await openCt2(path.join(folder, 'model.bin'))
@@ -50,11 +49,11 @@ interface Head {
   encoderLayers: number
   decoderLayers: number
   mels: number
-  /** whisper.cpp's, in its order, without the type. */
+  /** In whisper.cpp's order, without the type. */
   parameters: number[]
 }
 
-/** The sizes of a model, which its tensors tell. */
+/** The model's sizes, from its tensors. */
 async function headOf(source: Ct2File): Promise<Head> {
   if (source.spec !== 'WhisperSpec')
     throw new Error(`this is a ${source.spec}, not a Whisper model`)
@@ -99,8 +98,8 @@ function tensorOf(source: Ct2File, name: string): Ct2Tensor {
 }
 
 /**
- * The tokens that are text, as bytes. Those after them (languages, tasks, times) whisper.cpp makes itself.
- * @param file a token on each line
+ * The text tokens, as bytes. whisper.cpp makes the others (languages, tasks, times) itself.
+ * @param file one token per line.
  */
 async function baseTokens(file: string): Promise<Buffer[]> {
   const lines = (await readFile(file, 'utf8')).split('\n')
@@ -124,7 +123,7 @@ async function writeTensor(out: FileHandle, source: Ct2File, wanted: TensorSourc
   if (COLUMNS.has(wanted.name)) shape.push(1)
   const name = Buffer.from(wanted.name)
   await out.writev([
-    // whisper.cpp counts dimensions from the innermost one.
+    // whisper.cpp counts dimensions from the innermost.
     words(shape.length, name.length, full ? F32 : F16, ...shape.toReversed()),
     name,
     full ? littleEndian(float32From16(data)) : data,

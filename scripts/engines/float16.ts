@@ -1,4 +1,4 @@
-/** The numbers of a little-endian IEEE 754 half precision array; each has an exact single precision one. */
+/** Converts a little-endian IEEE 754 half-precision array; each number has an exact single-precision one. */
 export function float32From16(data: Buffer): Float32Array {
   const numbers = new Float32Array(data.length / 2)
   for (let i = 0; i < numbers.length; i++) numbers[i] = numberOf(data.readUInt16LE(i * 2))

@@ -1,13 +1,13 @@
 /**
- * The mel filter bank that Whisper was trained with: triangles on Slaney's scale (straight below 1 kHz, logarithmic
- * above), each scaled to the same area. Rows are bands, columns the bins of a real FFT of `fftSize` points.
- * @param bands how many filters (80 for Whisper base)
+ * Whisper's mel filter bank: triangles on Slaney's scale (linear below 1 kHz, logarithmic above), normalised to the
+ * same area. Rows are bands, columns the bins of a real FFT of `fftSize` points.
+ * @param bands 80 for Whisper base.
  * @returns `bands × (fftSize / 2 + 1)` numbers, row by row.
  */
 export function melFilters(bands: number, fftSize = 400, sampleRate = 16_000): Float32Array {
   const bins = fftSize / 2 + 1
   const top = melOf(sampleRate / 2)
-  // The corners of the triangles: filter m rises from corner m to m + 1 and falls to m + 2.
+  // The triangles' corners: filter m rises from corner m to m + 1 and falls to m + 2.
   const corners = Array.from({ length: bands + 2 }, (_, i) => hertzOf((top * i) / (bands + 1)))
   const bank = new Float32Array(bands * bins)
   for (let band = 0; band < bands; band++) {
@@ -17,7 +17,7 @@ export function melFilters(bands: number, fftSize = 400, sampleRate = 16_000): F
       const hertz = (bin * sampleRate) / fftSize
       const rising = (hertz - left) / (centre - left)
       const falling = (right - hertz) / (right - centre)
-      // Rounded twice, as the program that made Whisper's own filters did: they are the same to the last bit.
+      // Rounded twice, as in the program that made Whisper's filters: they are equal to the last bit.
       bank[band * bins + bin] = area * Math.fround(Math.max(0, Math.min(rising, falling)))
     }
   }
@@ -25,7 +25,7 @@ export function melFilters(bands: number, fftSize = 400, sampleRate = 16_000): F
 }
 
 const HERTZ_PER_MEL = 200 / 3
-/** Where the scale turns logarithmic, and how steep it is from there. */
+/** Where the scale turns logarithmic, and its slope from there. */
 const BREAK_HERTZ = 1000
 const BREAK_MEL = BREAK_HERTZ / HERTZ_PER_MEL
 const LOG_STEP = Math.log(6.4) / 27

@@ -8,20 +8,20 @@ import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 
 export interface PrepareOptions {
   signal: AbortSignal
-  /** A line for people, at each step. */
+  /** Called with a line for people at each step. */
   say?: (line: string) => void
-  /** Where what was made is kept; default: in the user's cache folder. */
+  /** Default: in the user's cache folder. */
   root?: string
 }
 
-/** How often to look whether another process is done with what we want too. */
+/** How often to check for another process. */
 const LOOK_MS = 500
 
 /**
- * Makes a folder once and for all. What `make` puts there counts only when it has come to its end; half of it, left by
- * a process that died, is removed. Of several processes that want the same folder one makes it and the others wait.
- * @param name of the folder, which says all that it depends on
- * @param make fills the empty folder that it is given, which stays where it is
+ * Makes a folder once. It counts only when `make` has ended; what an interrupted process left is removed. Of several
+ * processes one makes it and the others wait.
+ * @param name identifies everything that the folder depends on.
+ * @param make fills the empty folder, which is not moved later.
  * @returns the folder.
  */
 export async function once(
@@ -48,7 +48,7 @@ export async function once(
   return folder
 }
 
-/** A few letters for a folder's name that change when any of these does. */
+/** A short hash for a folder's name. */
 export function markOf(...parts: readonly string[]): string {
   return createHash('sha256').update(parts.join('\n')).digest('hex').slice(0, 8)
 }

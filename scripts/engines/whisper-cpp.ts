@@ -8,12 +8,12 @@ import { markOf, once, type PrepareOptions } from './once.ts'
 import { runTool } from './tool.ts'
 
 export interface WhisperCppOptions extends PrepareOptions {
-  /** The folder of whisper.cpp's source; default: the one in the npm package `nodejs-whisper`. */
+  /** Default: the source in the npm package `nodejs-whisper`. */
   source?: string
 }
 
 export interface WhisperCpp {
-  /** Full paths of the programs. */
+  /** Full paths. */
   whisperCli: string
   whisperServer: string
 }
@@ -21,7 +21,7 @@ export interface WhisperCpp {
 const PROGRAMS = ['whisper-cli', 'whisper-server'] as const
 const HINT =
   'whisper.cpp is built with CMake and a C++ compiler: install them (Debian: apt-get install cmake g++ make).'
-/** For this very processor, as it runs where it was built; one file each, with no libraries to find. */
+/** For this processor, as self-contained programs. */
 const SETTINGS = [
   '-DCMAKE_BUILD_TYPE=Release',
   '-DBUILD_SHARED_LIBS=OFF',
@@ -31,8 +31,8 @@ const SETTINGS = [
 ]
 
 /**
- * Builds `whisper-cli` and `whisper-server` of whisper.cpp once; where they are there already nothing is done.
- * @throws {AppError} `engine_missing` when the source or a build tool is not there, or the build fails.
+ * Builds whisper.cpp's `whisper-cli` and `whisper-server` once.
+ * @throws {AppError} `engine_missing` when the source or a build tool is missing, or the build fails.
  */
 export async function whisperCpp(options: WhisperCppOptions): Promise<WhisperCpp> {
   const source = options.source ?? packagedSource()
@@ -66,7 +66,7 @@ async function build(
   say?.(`Built whisper.cpp in ${Math.round((performance.now() - started) / 1000)} s`)
 }
 
-/** Of a build's many lines (`[ 42%] Building …`) those that bring it to another ten percent. */
+/** Of a build's lines (`[ 42%] Building …`), one per ten percent. */
 function everyTenth(say: (line: string) => void): (line: string) => void {
   let told = 0
   return (line) => {
@@ -90,7 +90,7 @@ function packagedSource(): string {
   }
 }
 
-/** The version that a source names in its CMake project. */
+/** From the source's CMake project. */
 async function versionOf(source: string): Promise<string> {
   const file = path.join(source, 'CMakeLists.txt')
   const text = existsSync(file) ? await readFile(file, 'utf8') : ''
@@ -99,7 +99,7 @@ async function versionOf(source: string): Promise<string> {
   throw new AppError('engine_missing', `'${source}' is not whisper.cpp's source.`)
 }
 
-/** Stands for how it is built and what the processor can do: a program built for another one might not run on it. */
+/** Identifies build settings and processor: a program built for another processor may not run. */
 async function buildMark(): Promise<string> {
   const cpuinfo = existsSync('/proc/cpuinfo') ? await readFile('/proc/cpuinfo', 'utf8') : ''
   const features = /^(flags|Features)\s*:.*$/m.exec(cpuinfo)?.[0] ?? ''

@@ -1,18 +1,18 @@
 /**
- * What a tensor of a whisper.cpp model is made of: rows of a CTranslate2 tensor. CTranslate2 joins the matrices of
- * query, key and value, one below the other; whisper.cpp has them apart.
+ * A tensor of a whisper.cpp model, as rows of a CTranslate2 tensor: CTranslate2 joins the matrices of query, key and
+ * value, whisper.cpp has them apart.
  */
 export interface TensorSource {
-  /** The name that whisper.cpp (and OpenAI's program) gives it. */
+  /** whisper.cpp's and OpenAI's name. */
   name: string
-  /** The name that CTranslate2 gives to what it lies in. */
+  /** CTranslate2's name. */
   from: string
-  /** Which of how many equal parts of that, counted from its first row. */
+  /** Which of how many equal parts, from the first row. */
   part: number
   parts: number
 }
 
-/** Every tensor of a Whisper model with that many layers in its encoder and its decoder, in the order of OpenAI's files. */
+/** All tensors of a Whisper model, in the order of OpenAI's files. */
 export function whisperTensors(encoderLayers: number, decoderLayers: number): TensorSource[] {
   return [
     whole('decoder.positional_embedding', 'decoder/position_encodings/encodings'),
@@ -38,7 +38,7 @@ function layer(name: string, from: string, { cross }: { cross: boolean }): Tenso
     ...pair(`${name}.mlp.2`, `${from}/ffn/linear_1`),
     ...norm(`${name}.attn_ln`, `${from}/self_attention/layer_norm`),
     ...pair(`${name}.attn.query`, `${from}/self_attention/linear_0`, 0, 3),
-    // A key has no bias; the joined one has zeros there.
+    // Keys have no bias; the joined tensor has zeros there.
     part(`${name}.attn.key.weight`, `${from}/self_attention/linear_0/weight`, 1, 3),
     ...pair(`${name}.attn.value`, `${from}/self_attention/linear_0`, 2, 3),
     ...pair(`${name}.attn.out`, `${from}/self_attention/linear_1`),
