@@ -18,8 +18,8 @@ export class Signals {
   constructor(reporter: Reporter, early: () => void) {
     this.#reporter = reporter
     this.#early = early
-    process.on('SIGINT', this.#hear)
-    process.on('SIGTERM', this.#hear)
+    process.on('SIGINT', this.#onSignal)
+    process.on('SIGTERM', this.#onSignal)
   }
 
   handOver(workers: readonly Leaver[]): void {
@@ -28,11 +28,11 @@ export class Signals {
   }
 
   close(): void {
-    process.off('SIGINT', this.#hear)
-    process.off('SIGTERM', this.#hear)
+    process.off('SIGINT', this.#onSignal)
+    process.off('SIGTERM', this.#onSignal)
   }
 
-  readonly #hear = (name: NodeJS.Signals): void => {
+  readonly #onSignal = (name: NodeJS.Signals): void => {
     this.count += 1
     this.exitCode = name === 'SIGINT' ? EXIT.interrupted : 143
     if (this.count > 2) process.exit(this.exitCode)
@@ -40,14 +40,14 @@ export class Signals {
     else if (this.count === 1) {
       const busy = this.#workers.some(({ isBusy }) => isBusy)
       const hint =
-        name === 'SIGINT' ? 'Press Ctrl-C again to give it back.' : 'A second signal gives it back.'
+        name === 'SIGINT' ? 'Press Ctrl-C again to give them back.' : 'A second signal gives them back.'
       this.#reporter.event(
         'info',
-        busy ? `Draining: what runs is finished first. ${hint}` : 'Draining.',
+        busy ? `Draining: running jobs are finished first. ${hint}` : 'Draining.',
       )
       for (const worker of this.#workers) worker.drain()
     } else {
-      this.#reporter.event('info', 'Giving back what runs.')
+      this.#reporter.event('info', 'Giving back running jobs.')
       for (const worker of this.#workers) worker.stop()
     }
   }

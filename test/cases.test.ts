@@ -58,7 +58,7 @@ const ROWS: Row[] = [
     ends: 28.8,
     seconds: 29.2,
   },
-  { file: 'phase.mp3', ...SIZE, warns: /turned over/ },
+  { file: 'phase.mp3', ...SIZE, warns: /inverted/ },
   { file: 'mics_10_speech_on_10.wav', said: MICS, errors: 2, warns: /only channel 10 has sound/ },
   { file: 'mics_6_speech_on_4.wav', said: MICS, errors: 2, warns: /only channel 4 has sound/ },
   { file: 'quiet_40db.flac', said: QUIET, errors: 3, warns: /very quiet/ },

@@ -81,7 +81,7 @@ describe('an agent on a rented machine', () => {
     await client.until(jobId, ({ stage }) => stage === 'transcribing')
     const children = family(agent.pid).filter((pid) => pid !== agent.pid)
     agent.signal('SIGTERM')
-    await agent.line((line) => line.includes('Draining: what runs is finished first.'))
+    await agent.line((line) => line.includes('Draining: running jobs are finished first.'))
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 143)
     assert.deepEqual(children.filter(isAlive), [])

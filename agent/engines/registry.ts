@@ -54,7 +54,7 @@ export async function chooseEngine(
   }
   const probe = await definition.probe(settings, signal)
   const engine = definition.create(settings, probe)
-  return { engine, models: probe.models, why: 'It was asked for.', better: null }
+  return { engine, models: probe.models, why: 'It was requested.', better: null }
 }
 
 /** The first engine that is usable and knows the language, else the first usable one. */
@@ -74,9 +74,9 @@ async function best(
     }
     const engine = definition.create(settings, probe)
     const choice = { engine, models: probe.models, why: probe.why, better: null }
-    const isShown = definition === openaiApi || definition === command
+    const isConfigured = definition === openaiApi || definition === command
     // Whisper on a CPU is worth its time, but not an unrequested download of gigabytes.
-    const isHere = isShown || !onCpu || definition === moonshine || probe.models.length > 0
+    const isHere = isConfigured || !onCpu || definition === moonshine || probe.models.length > 0
     if (isHere && knows(engine, language)) return choice
     if (fallback === null || definition === moonshine) fallback = { definition, choice }
   }
@@ -86,8 +86,8 @@ async function best(
   const { definition, choice } = fallback
   if (definition !== moonshine) return choice
   const better = onCpu
-    ? 'For other languages than English, install whisper.cpp or whisper-ctranslate2 and a model of many languages (morag-agent models list).'
-    : `A GPU is here (${settings.device.name}) and nothing that uses it: ${missing.join(' ')}`
+    ? 'For languages other than English, install whisper.cpp or whisper-ctranslate2 and a multilingual model (morag-agent models list).'
+    : `No engine that uses the GPU (${settings.device.name}) is ready: ${missing.join(' ')}`
   return { ...choice, better }
 }
 
@@ -104,14 +104,14 @@ function inOrder(
   { url, command: argv, device }: EngineSettings,
   language: string | null,
 ): EngineDefinition[] {
-  const told = ENGINES.filter(
+  const configured = ENGINES.filter(
     (one) =>
       (one === openaiApi && url !== null) || (one === command && url === null && argv !== null),
   )
   const found = ENGINES.filter((one) => one !== openaiApi && one !== command)
   const isEnglish = language === 'en' && device.kind === 'cpu'
   const ordered = isEnglish ? [moonshine, ...found.filter((one) => one !== moonshine)] : found
-  return [...told, ...ordered]
+  return [...configured, ...ordered]
 }
 
 export async function probeEngines(

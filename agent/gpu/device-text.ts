@@ -57,7 +57,7 @@ const REASONS: [RegExp, string][] = [
 
 function nvidiaProblem(line: string): string {
   const reason = REASONS.find(([pattern]) => pattern.test(line))?.[1]
-  return `${reason ?? 'NVIDIA’s driver has a complaint'}. nvidia-smi says: ${sentence(line)}`
+  return `${reason ?? 'NVIDIA’s driver reports a problem'}. nvidia-smi says: ${sentence(line)}`
 }
 
 /**

@@ -41,7 +41,7 @@ type Waiter = (slot: Slot) => void
 /** Gives out slots, one job each, in the order of requests. A slot whose engine keeps failing pauses. */
 export class Slots {
   readonly #places: Place[]
-  readonly #line = new Set<Waiter>()
+  readonly #waiters = new Set<Waiter>()
   readonly #listeners = new Set<() => void>()
   readonly #now: () => number
   readonly #pauseMs: number
@@ -88,14 +88,14 @@ export class Slots {
     if (place !== null) return hold(place)
     return await new Promise<Slot>((resolve, reject) => {
       const leave = (): void => {
-        this.#line.delete(waiter)
+        this.#waiters.delete(waiter)
         reject(signal.reason as Error)
       }
       const waiter: Waiter = (slot) => {
         signal.removeEventListener('abort', leave)
         resolve(slot)
       }
-      this.#line.add(waiter)
+      this.#waiters.add(waiter)
       signal.addEventListener('abort', leave, { once: true })
     })
   }
@@ -131,10 +131,10 @@ export class Slots {
       timer: startTimer(() => {
         place.pause = null
         this.#handOut()
-        this.#tell()
+        this.#notify()
       }, this.#pauseMs),
     }
-    this.#tell()
+    this.#notify()
   }
 
   /** Called when a slot pauses or resumes. */
@@ -149,10 +149,10 @@ export class Slots {
   }
 
   #handOut(): void {
-    for (const waiter of this.#line) {
+    for (const waiter of this.#waiters) {
       const place = this.#next()
       if (place === null) return
-      this.#line.delete(waiter)
+      this.#waiters.delete(waiter)
       waiter(hold(place))
     }
   }
@@ -172,7 +172,7 @@ export class Slots {
     return place
   }
 
-  #tell(): void {
+  #notify(): void {
     for (const listener of this.#listeners) listener()
   }
 }

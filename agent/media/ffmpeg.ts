@@ -132,7 +132,7 @@ async function attempt(
     if (exitCode === 0 && version !== undefined) {
       return { file, version, year: year === undefined ? null : Number(year), origin }
     }
-    problems.push(`'${file} -version' did not answer as ${program} does.`)
+    problems.push(`'${file} -version' printed no version of ${program}.`)
   } catch (error) {
     signal.throwIfAborted()
     problems.push(messageOf(error))

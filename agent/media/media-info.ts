@@ -18,7 +18,7 @@ export interface AudioTrack {
   default: boolean
   title?: string
   /** A track about the film; absent for its own sound. */
-  aside?: 'commentary' | 'description'
+  about?: 'commentary' | 'description'
   /** Bits of one sample, for codecs that have such. */
   bitDepth?: number
   /** Where the container gives the track's length. */

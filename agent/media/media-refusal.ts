@@ -1,7 +1,7 @@
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { kindOf } from './file-kind.ts'
-import { isToldToEnd, type ToolResult } from './media-tool.ts'
+import { endedBySignal, type ToolResult } from './media-tool.ts'
 
 /** The tools' messages and their codes; the first match counts. Exit codes differ between versions. */
 const REFUSALS: [RegExp, ErrorCode][] = [
@@ -36,7 +36,7 @@ export async function refusal(
     .replaceAll(`file:${file}: `, '')
     .replaceAll(file, 'the file')
   // Ended from outside (out of memory, an operator), not by the file.
-  const outside = result.exitCode === null || isToldToEnd(result)
+  const outside = result.exitCode === null || endedBySignal(result)
   const code = outside
     ? 'engine_failed'
     : (REFUSALS.find(([pattern]) => pattern.test(printed))?.[1] ?? 'invalid_media')
@@ -74,7 +74,7 @@ async function unreadable(
   const text =
     kind === null
       ? `The file is not readable as audio or video: ${reason}.`
-      : `The file is ${kind}, not audio or video: nothing of it is read.`
+      : `The file is ${kind}, not audio or video.`
   return new AppError('invalid_media', text)
 }
 

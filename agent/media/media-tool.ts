@@ -106,13 +106,13 @@ export function limitOf(
 ): ToolResult['limit'] {
   if (signal === 'SIGXFSZ') return 'size'
   if (signal === 'SIGXCPU') return 'time'
-  if (!isToldToEnd({ exitCode, stderrTail })) return null
+  if (!endedBySignal({ exitCode, stderrTail })) return null
   // By its run time: it has two threads of ours, and some of its own.
   return seconds * Math.min(4, availableParallelism()) >= cpuSeconds ? 'time' : null
 }
 
 /** After a signal ffmpeg cleans up and exits with 255, without a message. */
-export function isToldToEnd({
+export function endedBySignal({
   exitCode,
   stderrTail,
 }: Pick<ChildResult, 'exitCode' | 'stderrTail'>): boolean {

@@ -20,7 +20,7 @@ import { RATE, writeWav } from '../audio/wav-write.ts'
 const MAX_PROBE_BYTES = 4 * 1024 * 1024
 
 /** Of progress reports. */
-const TOLD_SECONDS = 1
+const REPORT_SECONDS = 1
 
 /**
  * Reads a file's properties. Nothing is decoded: the file may still be broken.
@@ -133,11 +133,11 @@ async function decodePart(
   const { limitSeconds, leadSeconds } = plan
   const input = [...SAFE, '-threads', '2', ...before, ...inputOf(file, piece)]
   const timeline = new Timeline(isTimed(options.media))
-  let told = 0
-  const tell = (least: number): void => {
+  let reported = 0
+  const report = (least: number): void => {
     const seconds = Math.max(0, timeline.samples / RATE - leadSeconds)
-    if (seconds - told < least) return
-    told = seconds
+    if (seconds - reported < least) return
+    reported = seconds
     options.onProgress(seconds)
   }
   try {
@@ -152,7 +152,7 @@ async function decodePart(
         const frame = frameOf(line)
         if (frame === null) return
         timeline.add(frame.time, frame.samples)
-        tell(TOLD_SECONDS)
+        report(REPORT_SECONDS)
       },
     })
     if (result.exitCode !== 0) throw await refusal(file, result)
@@ -160,7 +160,7 @@ async function decodePart(
     if (timeline.samples === 0) {
       throw OF_NOTHING.test(result.stderrTail) ? noSound() : await refusal(file, result)
     }
-    tell(0)
+    report(0)
     const startSeconds = (timeline.runs[0]?.time ?? 0) / RATE
     const own =
       piece === undefined ? options : { ...options, media: { ...options.media!, startSeconds } }

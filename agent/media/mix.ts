@@ -24,7 +24,7 @@ const BASS_BELOW = 12
 /** Channels cancel each other out when less than this share of them is left. */
 const CANCELLED = 0.4
 /** Below this correlation one channel is the other inverted. */
-const TURNED_OVER = -0.4
+const INVERTED = -0.4
 /** Speech whose loud moments are below this, in dB, is missed by VADs. */
 const QUIET = -28
 /** The level of the loud moments after amplification. */
@@ -58,7 +58,7 @@ export function chooseMix(
 }
 
 const OVERDRIVEN =
-  'Its sound is overdriven, cut off at full scale: words may be wrong. It helps to record it again with less gain.'
+  'Its sound is overdriven, clipped at full scale: words may be wrong. Record with less gain.'
 
 /** One channel alone, at the level of speech. */
 export function sideMix({ channels }: SoundStats, channel: number): Mix {
@@ -72,8 +72,8 @@ export function sideMix({ channels }: SoundStats, channel: number): Mix {
 export function mayBeCall(stats: SoundStats): boolean {
   const [left, right, ...more] = stats.channels
   if (left === undefined || right === undefined || more.length > 0) return false
-  const isHeard = Math.min(left.level, right.level) >= Math.max(left.level, right.level) - FAINT
-  return isHeard && left.level > -Infinity && Math.abs(correlation(stats, 0, 1)) < SAME
+  const isAudible = Math.min(left.level, right.level) >= Math.max(left.level, right.level) - FAINT
+  return isAudible && left.level > -Infinity && Math.abs(correlation(stats, 0, 1)) < SAME
 }
 
 /** The filters of a mix, in floating point; none where ffmpeg's own mix does. */
@@ -101,19 +101,19 @@ function weightsOf(
   const count = channels.length
   if (count === 1) return { weights: null, warnings: [] }
   const best = channels[loudest]!.level
-  const heard = channels.map(({ level }) => level >= best - SILENT_BELOW)
+  const audible = channels.map(({ level }) => level >= best - SILENT_BELOW)
   const bass = channels.findIndex((_, i) => isBass(layout, count, i))
   const speaksBass = bass >= 0 && channels[bass]!.level >= best - BASS_BELOW
   const usual = channels.map((_, i) => (i === bass ? 0 : 1))
   const isKnown = count === 2 || layout !== null
-  const alone = heard.filter(Boolean).length === 1
+  const alone = audible.filter(Boolean).length === 1
   if (isKnown && !speaksBass && !alone && keeps(stats, usual) >= CANCELLED) {
     return { weights: null, warnings: [] }
   }
-  const turned = channels.map(
-    (_, i) => i !== loudest && correlation(stats, i, loudest) < TURNED_OVER,
+  const inverted = channels.map(
+    (_, i) => i !== loudest && correlation(stats, i, loudest) < INVERTED,
   )
-  const signed = channels.map((_, i) => (!heard[i] ? 0 : turned[i] ? -1 : 1))
+  const signed = channels.map((_, i) => (!audible[i] ? 0 : inverted[i] ? -1 : 1))
   const mixed = keeps(stats, signed) >= CANCELLED
   const chosen = mixed ? signed : channels.map((_, i) => (i === loudest ? 1 : 0))
   const total = chosen.reduce<number>((sum, one) => sum + Math.abs(one), 0)
@@ -122,22 +122,22 @@ function weightsOf(
     channels.flatMap((_, i) => (wanted(i) ? [channelAt(i)] : [])).join(', ')
   if (!mixed) {
     warnings.push(
-      `Its channels cancel each other out when they are mixed: only ${channelAt(loudest)} was heard, the loudest.`,
+      `Its channels cancel each other out when they are mixed: only ${channelAt(loudest)}, the loudest, was used.`,
     )
-  } else if (turned.some((one, i) => one && heard[i])) {
-    const over = names((i) => heard[i]! && turned[i]!)
+  } else if (inverted.some((one, i) => one && audible[i])) {
+    const over = names((i) => audible[i]! && inverted[i]!)
     warnings.push(
-      `Its channels cancel each other out when they are mixed: ${over} was turned over.`,
+      `Its channels cancel each other out when they are mixed: ${over} was inverted.`,
     )
   }
   if (speaksBass && count > 2) {
     warnings.push(
-      `There is more than bass on ${channelAt(bass)}, which its layout has for bass alone: it was heard too.`,
+      `There is more than bass on ${channelAt(bass)}, which its layout has for bass alone: it was used too.`,
     )
   } else if (!isKnown) {
     const used = names((i) => chosen[i] !== 0)
     warnings.push(
-      `The file does not say what its ${count} channels are: ${alone ? `only ${used} has sound, and was heard` : `${used} were mixed`}.`,
+      `The file does not say what its ${count} channels are: ${alone ? `only ${used} has sound, and was used` : `${used} were mixed`}.`,
     )
   }
   return { weights: chosen.map((one) => one / total), warnings }

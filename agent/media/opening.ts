@@ -40,7 +40,7 @@ export async function openingOf(file: string): Promise<Opening> {
 const PLAIN: Opening = { args: [], isCutOff: false }
 
 function hiddenNote(bytes: number): string {
-  return `The file has more sound than its header tells of: ${bytes} bytes behind that were not heard. Repair its header, or convert it with the program that made it.`
+  return `The file has more sound than its header claims: the last ${bytes} bytes were not read. Repair its header, or convert it with the program that made it.`
 }
 
 function isWav(head: Buffer): boolean {

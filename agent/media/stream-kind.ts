@@ -27,16 +27,16 @@ const DESCRIPTION =
   /\b(audio.?descri\w*|described video|descriptive|dvs|visually.impaired|h(ö|oe)rfilm|audiodesk\w*)\b/i
 
 /** By a sound track's flags and its title. */
-export function kindOfSound({ disposition, tags }: Purpose): Pick<AudioTrack, 'title' | 'aside'> {
+export function kindOfSound({ disposition, tags }: Purpose): Pick<AudioTrack, 'title' | 'about'> {
   const title = tags['title'] ?? tags['handler_name'] ?? ''
   const isDescription =
     ['descriptions', 'visual_impaired'].some((flag) => Boolean(disposition[flag])) ||
     DESCRIPTION.test(title)
   const isCommentary = Boolean(disposition['comment']) || COMMENTARY.test(title)
-  const aside = isDescription ? 'description' : 'commentary'
+  const about = isDescription ? 'description' : 'commentary'
   const named = tags['title'] ?? ''
   return {
     ...(named === '' ? {} : { title: named }),
-    ...(isDescription || isCommentary ? { aside } : {}),
+    ...(isDescription || isCommentary ? { about } : {}),
   }
 }

@@ -34,7 +34,7 @@ export function rankTracks(
     Number(isUnreadable(track, finds)),
     Number(finds.silent.has(track.index)),
     Number(finds.faint.has(track.index)),
-    Number(track.aside !== undefined),
+    Number(track.about !== undefined),
     Number(!inJobs.has(track)),
     Number(!track.default),
     track.index,
@@ -84,7 +84,7 @@ export function trackWarnings(
   const why = reason(used, others, missing ? { ...wish, wanted: null } : wish, finds)
   const list = others.map((track) => described(track, finds)).join(', ')
   warnings.push(
-    `The file has ${tracks.length} audio tracks: track ${trackName(used)} was used, ${why}. Not heard: ${list}.`,
+    `The file has ${tracks.length} audio tracks: track ${trackName(used)} was used, ${why}. Not used: ${list}.`,
   )
   return warnings
 }
@@ -95,33 +95,33 @@ function reason(
   { language, wanted }: TrackWish,
   finds: TrackFinds,
 ): string {
-  if (wanted !== null) return 'as asked for'
+  if (wanted !== null) return 'as requested'
   const left = others.filter((track) => !isUnreadable(track, finds))
   if (left.length === 0) return 'the only one that can be decoded'
   const spoken = left.filter(({ index }) => !finds.silent.has(index))
-  if (finds.silent.has(used.index)) return 'though there is no speech in it either'
+  if (finds.silent.has(used.index)) return 'although it has no speech either'
   if (spoken.length === 0) return 'the only one with speech'
   const loud = spoken.filter(({ index }) => !finds.faint.has(index))
   if (loud.length === 0) return 'the only one with loud speech'
-  const plain = loud.filter(({ aside }) => aside === undefined)
-  if (plain.length === 0) return 'the only one with speech that is no comment on the others'
+  const plain = loud.filter(({ about }) => about === undefined)
+  if (plain.length === 0) return 'the only one with speech that is neither commentary nor description'
   const isIn = inLanguage([used], language).length > 0
   if (isIn && inLanguage(plain, language).length < plain.length) return "in the job's language"
   return used.default ? "the file's default" : 'the first'
 }
 
-const ASIDES = { commentary: 'commentary', description: 'audio description' } as const
+const ABOUT = { commentary: 'commentary', description: 'audio description' } as const
 /** Of a title in warnings. */
 const MOST_TITLE = 60
 
 function described(track: AudioTrack, finds: TrackFinds): string {
-  const { index, codec, language, title, aside } = track
+  const { index, codec, language, title, about } = track
   const facts = [
     language,
     title === undefined ? null : `"${title.slice(0, MOST_TITLE)}"`,
-    aside === undefined ? null : ASIDES[aside],
+    about === undefined ? null : ABOUT[about],
     isUnreadable(track, finds) ? `${codec || 'unknown'} cannot be decoded` : null,
-    finds.silent.has(index) ? 'next to no speech' : null,
+    finds.silent.has(index) ? 'almost no speech' : null,
     finds.faint.has(index) ? 'very quiet' : null,
   ].filter((fact) => fact !== null)
   return facts.length === 0 ? String(index + 1) : `${index + 1} (${facts.join(', ')})`

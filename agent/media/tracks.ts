@@ -70,7 +70,7 @@ export function warningsOf(found: Found): string[] {
   const warnings = fileWarnings(found)
   if (track === null && subtitles !== null && found.preferred) {
     warnings.push(
-      `The text is the file's subtitle track ${trackName(subtitles)}: nothing was heard.`,
+      `The text is the file's subtitle track ${trackName(subtitles)}: its sound was not transcribed.`,
     )
     return warnings
   }
@@ -87,7 +87,7 @@ export function warningsOf(found: Found): string[] {
     const [heard, whole] = [heardSeconds, claimed].map((seconds) => seconds.toFixed(1))
     warnings.push(`Its sound ends at ${heard} s of ${whole} s: the file may be cut off or damaged.`)
   } else if (media.isCutOff === true) {
-    warnings.push('The file has less sound than its header tells of: it may be cut off or damaged.')
+    warnings.push('The file has less sound than its header claims: it may be cut off or damaged.')
   }
   return warnings
 }
@@ -102,7 +102,7 @@ function fileWarnings({ kind, media }: Found): string[] {
   }
   if (media.claimedSeconds !== undefined) {
     const said = formatTimestamp(Math.min(media.claimedSeconds, MOST_CLAIMED_SECONDS))
-    warnings.push(`The file says that it is ${said} long, more than a file of its size can hold.`)
+    warnings.push(`The file claims a length of ${said}, more than a file of its size can hold.`)
   }
   if (media.note !== undefined) warnings.push(media.note)
   return warnings

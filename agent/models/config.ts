@@ -33,7 +33,7 @@ export function modelSite({ mirror, token }: ModelSource): Site {
     keyHint:
       token === null
         ? 'accept its terms there and set HF_TOKEN'
-        : 'the token in HF_TOKEN is not let in',
+        : 'the token in HF_TOKEN is refused',
   }
 }
 
@@ -57,7 +57,7 @@ export function indexSite({ index = PYPI }: ModelSource): Site & { index: string
     authorization: isOpen ? null : `Basic ${Buffer.from(`${name}:${password}`).toString('base64')}`,
     keyHint: isOpen
       ? 'put a name and a password into PIP_INDEX_URL'
-      : 'the name and password in PIP_INDEX_URL are not let in',
+      : 'the name and password in PIP_INDEX_URL are refused',
     index: `${url.origin}${url.pathname}`.replace(/\/+$/, ''),
   }
 }

@@ -126,7 +126,7 @@ export function assertIsFile(answer: Answer): void {
   if (encoding !== 'identity') {
     throw new AppError(
       'model_missing',
-      `the file came packed (${encoding}), which was not asked for`,
+      `the file came compressed (${encoding}), which was not requested`,
     )
   }
 }

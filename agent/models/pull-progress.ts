@@ -17,7 +17,7 @@ export class PullProgress {
   #rate = new Rate()
   #lookedAt = 0
   /** In tenths. */
-  #told = 0
+  #reported = 0
 
   constructor(name: string, reporter: Reporter) {
     this.#name = name
@@ -28,19 +28,19 @@ export class PullProgress {
     if (file !== this.#file) {
       this.#file = file
       this.#rate = new Rate()
-      this.#told = 0
+      this.#reported = 0
     }
     const isLong = total !== null && total >= WORTH_A_LINE
     const tenths = isLong ? Math.floor((received * 10) / total) : 0
     const isDrawn = this.#reporter instanceof SpinnerReporter
-    const isStep = !isDrawn && tenths > this.#told
+    const isStep = !isDrawn && tenths > this.#reported
     if (!isStep && at - this.#lookedAt < REDRAW_MS) return
     this.#lookedAt = at
     const rate = this.#rate.add(received, at)
     const text = `${this.#name}: ${file}, ${transferText(received, total, rate)}`
     if (isDrawn) this.#reporter.idle(text)
     if (isStep) this.#reporter.event('info', text)
-    this.#told = tenths
+    this.#reported = tenths
   }
 }
 
@@ -52,11 +52,11 @@ export function longPull(
   tell: (text: string) => void,
   clock: () => number = () => performance.now(),
 ): NonNullable<PullOptions['onBytes']> {
-  let toldAt = clock()
+  let reportedAt = clock()
   return (file, received, total) => {
     const now = clock()
-    if (now - toldAt < LONG_MS) return
-    toldAt = now
+    if (now - reportedAt < LONG_MS) return
+    reportedAt = now
     tell(`${file}: ${transferText(received, total, null)}`)
   }
 }

@@ -31,7 +31,7 @@ export class Others {
   readonly #giveUpMs: number
   #since: number | null = null
   #movedAt = 0
-  #seen = ''
+  #state = ''
   #sayAt = 0
 
   constructor(folder: string, waiting: Waiting) {
@@ -54,17 +54,17 @@ export class Others {
       onProgress?.(`Another process is ${doing}: waiting for it`)
     }
     const state = await stateOf(this.#folder)
-    if (state !== this.#seen) this.#movedAt = now
-    this.#seen = state
+    if (state !== this.#state) this.#movedAt = now
+    this.#state = state
     const still = now - this.#movedAt
     if (still >= this.#giveUpMs) {
-      const message = `${await ownerOf(this.#folder)} is ${doing}, and nothing has come for ${formatDuration(still)}: see what keeps it, or end it.`
+      const message = `${await ownerOf(this.#folder)} is ${doing}, and has made no progress for ${formatDuration(still)}: check that process, or end it.`
       throw new HeldElsewhere(message)
     }
     if (now < this.#sayAt) return
     this.#sayAt = now + 10 * this.#sayMs
     const waited = `waiting for ${formatDuration(now - this.#since)}`
-    const quiet = still >= 10 * SECOND ? `, and nothing has come for ${formatDuration(still)}` : ''
+    const quiet = still >= 10 * SECOND ? `, which has made no progress for ${formatDuration(still)}` : ''
     onProgress?.(`${waited} for ${await ownerOf(this.#folder)}, which is ${doing}${quiet}`)
   }
 }

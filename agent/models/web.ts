@@ -62,7 +62,7 @@ export class Web {
       }
       at = onwards(at, location)
     }
-    throw new AppError('model_missing', `${at.host} redirects without end`)
+    throw new AppError('model_missing', `${at.host} redirects too often`)
   }
 
   /** Wraps undici's errors; the signal's reason goes first. */
@@ -107,7 +107,7 @@ export class Web {
 
   #refusal({ host, pathname }: URL, status: number, retryAfter: string | null): Refusal {
     if (status === 401 || status === 403) {
-      const message = `${host} does not give ${pathname} to everyone (${status}): ${this.#site.keyHint}`
+      const message = `${host} does not allow access to ${pathname} (${status}): ${this.#site.keyHint}`
       return new Refusal(status, 'forbidden', message)
     }
     if (status === 404 || status === 410) {
@@ -126,7 +126,7 @@ function onwards(from: URL, location: string): URL {
   if (to !== null && isSafe) return to
   throw new AppError(
     'model_missing',
-    `${from.host} sends us on to '${location}', which is not safe`,
+    `${from.host} redirects to '${location}', which is not safe`,
   )
 }
 

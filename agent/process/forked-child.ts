@@ -71,13 +71,13 @@ export class ForkedChild {
     const idle = new IdleTimeout(idleMs, sentence(this.#name))
     const signal = AbortSignal.any([options.signal, idle.signal])
     let listen = (_message: unknown): void => undefined
-    const heard = new Promise<FromChild>((resolve, reject) => {
+    const answered = new Promise<FromChild>((resolve, reject) => {
       listen = (message) => {
-        const said = message as FromChild
-        if (said.type !== 'progress') return resolve(said)
+        const received = message as FromChild
+        if (received.type !== 'progress') return resolve(received)
         idle.reset()
         try {
-          onProgress?.(said.seconds)
+          onProgress?.(received.seconds)
         } catch (error) {
           // An error thrown by a listener would end the agent.
           reject(error as Error)
@@ -91,13 +91,13 @@ export class ForkedChild {
       signal.throwIfAborted()
       // Sending to a process that is gone fails; `ended` reports it.
       this.#child.send(question, () => undefined)
-      const said = await Promise.race([heard, this.ended])
+      const answer = await Promise.race([answered, this.ended])
       signal.throwIfAborted()
-      if (said?.type === 'failed') {
-        throw new AppError(said.code, `${sentence(this.#name)} failed: ${said.message}`)
+      if (answer?.type === 'failed') {
+        throw new AppError(answer.code, `${sentence(this.#name)} failed: ${answer.message}`)
       }
-      if (said?.type !== 'done') throw this.#crash()
-      return said.answer as Answer
+      if (answer?.type !== 'done') throw this.#crash()
+      return answer.answer as Answer
     } catch (error) {
       await this.kill()
       throw error

@@ -96,7 +96,7 @@ function silentOf(spoken: readonly Spoken[]): Set<number> {
 
 /** Those much quieter than another one that is no comment on them. */
 function faintOf(spoken: readonly Spoken[]): Set<number> {
-  const own = spoken.filter(({ track, speech }) => track.aside === undefined && speech > 0)
+  const own = spoken.filter(({ track, speech }) => track.about === undefined && speech > 0)
   const loudest = Math.max(...own.map(({ level }) => level))
   return indexes(spoken.filter(({ level }) => level <= loudest - FAINT))
 }

@@ -538,7 +538,7 @@ for (const row of ROWS) {
     it('refuses another program of its name', { skip: name === 'whisper-cpp' }, async () => {
       const probe = await definition.probe(engineSettings(dir, { program: '/bin/true' }), signal)
       assert.equal(probe.usable, false)
-      assert.match(probe.why, /does not answer as [\w-]+ does/)
+      assert.match(probe.why, /does not identify itself as [\w-]+/)
     })
   })
 }

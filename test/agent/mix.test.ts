@@ -50,7 +50,7 @@ describe('the channels of a track', () => {
   it('are turned back where one is the other turned over', () => {
     const { mix, warnings } = chooseMix(heard([one, times(-0.8, one)]), 'stereo')
     assert.deepEqual(mix.weights, [0.5, -0.5])
-    assert.match(warnings.join(), /cancel each other out.*channel 2 was turned over/)
+    assert.match(warnings.join(), /cancel each other out.*channel 2 was inverted/)
     assert.deepEqual(mixFilters(mix), [
       'aformat=sample_fmts=fltp:channel_layouts=stereo',
       'pan=mono|c0=0.5*c0-0.5*c1',

@@ -66,7 +66,7 @@ describe('a model that another process is getting', () => {
     assert.ok(isHostCode(errorCode ?? ''))
     assert.match(
       errorMessage ?? '',
-      new RegExp(`${US} is getting the model ctranslate2/base, and nothing has come`),
+      new RegExp(`${US} is getting the model ctranslate2/base, and has made no progress`),
     )
   })
 

@@ -269,7 +269,7 @@ describe('what is found of openai-api', () => {
     const bad: [Partial<EngineSettings>, RegExp][] = [
       [{}, /--engine-url/],
       [{ url: 'gpu' }, /'gpu' is not the address/],
-      [{ url: `http://127.0.0.1:${await freePort()}/v1` }, /Nobody answers/],
+      [{ url: `http://127.0.0.1:${await freePort()}/v1` }, /No server answers/],
       [{ command: ['/nowhere/x', '{port}'] }, /no program '\/nowhere\/x'/],
       [{ command: ['node'] }, /no \{port\}/],
       [{ command: ['node', '{port}'], url: 'http://127.0.0.1:9' }, /no place for it/],

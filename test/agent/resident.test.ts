@@ -92,7 +92,7 @@ describe('a resident server', () => {
     )
     await assert.rejects(
       asked,
-      (error) => code('engine_failed')(error) && /a server broke off/.test(String(error)),
+      (error) => code('engine_failed')(error) && /a server closed the connection/.test(String(error)),
     )
     assert.ok(!resident.isAlive)
   })

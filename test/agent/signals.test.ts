@@ -24,17 +24,17 @@ const skip = process.platform === 'win32' ? 'sends signals' : false
 
 describe('signals', { skip }, () => {
   for (const [name, code, hint] of [
-    ['SIGINT', 130, 'Press Ctrl-C again to give it back.'],
-    ['SIGTERM', 143, 'A second signal gives it back.'],
+    ['SIGINT', 130, 'Press Ctrl-C again to give them back.'],
+    ['SIGTERM', 143, 'A second signal gives them back.'],
   ] as const) {
     it(`finish, give back and leave at once, with ${code} for ${name}`, async (t) => {
       const { child, next } = start(t, 'busy')
       assert.equal(await next(), 'ready')
       child.kill(name)
-      assert.equal(await next(), `Draining: what runs is finished first. ${hint}`)
+      assert.equal(await next(), `Draining: running jobs are finished first. ${hint}`)
       assert.deepEqual([await next(), await next()], ['drain a', 'drain b'])
       child.kill(name)
-      assert.equal(await next(), 'Giving back what runs.')
+      assert.equal(await next(), 'Giving back running jobs.')
       assert.deepEqual([await next(), await next()], ['stop a', 'stop b'])
       child.kill(name)
       assert.equal((await child).exitCode, code)

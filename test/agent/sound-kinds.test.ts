@@ -41,7 +41,7 @@ async function onChannel(channel: number, channels: number, target: string): Pro
 const KINDS: Record<string, { file: () => Promise<string>; warning: RegExp }> = {
   'one side turned over': {
     file: () => ffmpeg`-i ${jfk.file} -af ${'pan=stereo|c0=c0|c1=-1*c0'} ${at('over.flac')}`,
-    warning: /turned over/,
+    warning: /inverted/,
   },
   'ten microphones, nine of them off': {
     file: () => onChannel(9, 10, at('ten.wav')),

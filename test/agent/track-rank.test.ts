@@ -44,22 +44,22 @@ describe('which track is heard', () => {
   it('is the one in the language asked for, else the default, else the first', () => {
     assert.deepEqual(chosen(film, { language: 'en-GB' }), [
       [0, 1],
-      "The file has 2 audio tracks: track 1 (eng) was used, in the job's language. Not heard: 2 (ger).",
+      "The file has 2 audio tracks: track 1 (eng) was used, in the job's language. Not used: 2 (ger).",
     ])
     assert.deepEqual(chosen(film, { language: 'fr' })[0], [1, 0])
     assert.match(
       chosen(film)[1],
-      /track 2 \(ger\) was used, the file's default\. Not heard: 1 \(eng\)/,
+      /track 2 \(ger\) was used, the file's default\. Not used: 1 \(eng\)/,
     )
     const plain = [track(0, null), track(1, 'fre')]
-    assert.match(chosen(plain)[1], /track 1 was used, the first\. Not heard: 2 \(fre\)\.$/)
+    assert.match(chosen(plain)[1], /track 1 was used, the first\. Not used: 2 \(fre\)\.$/)
     assert.deepEqual(chosen([track(0, null)]), [[0], ''])
   })
 
   it('is the one that is wanted before all others, by number or language', () => {
     assert.deepEqual(chosen(film, { language: 'de', wanted: 0, silent: [0] })[0], [0])
     assert.deepEqual(chosen(film, { wanted: 'en' })[0], [0])
-    assert.match(chosen(film, { wanted: 'en' })[1], /was used, as asked for/)
+    assert.match(chosen(film, { wanted: 'en' })[1], /was used, as requested/)
     // An index counts tracks that cannot be heard, too.
     assert.deepEqual(chosen([track(0, null), track(2, null)], { wanted: 2 })[0], [2])
   })
@@ -83,27 +83,27 @@ describe('which track is heard', () => {
     ]
     assert.deepEqual(chosen(apac), [
       [1, 0],
-      'The file has 2 audio tracks: track 2 was used, the only one that can be decoded. Not heard: 1 (unknown cannot be decoded).',
+      'The file has 2 audio tracks: track 2 was used, the only one that can be decoded. Not used: 1 (unknown cannot be decoded).',
     ])
     assert.deepEqual(chosen(film, { unreadable: [1] })[0], [0, 1])
     const silent = chosen(film, { silent: [1], language: 'de' })
     assert.deepEqual(silent[0], [0, 1])
-    assert.match(silent[1], /the only one with speech\. Not heard: 2 \(ger, next to no speech\)/)
+    assert.match(silent[1], /the only one with speech\. Not used: 2 \(ger, almost no speech\)/)
     const faint = chosen(film, { faint: [1] })
     assert.deepEqual(faint[0], [0, 1])
-    assert.match(faint[1], /the only one with loud speech\. Not heard: 2 \(ger, very quiet\)/)
-    assert.match(chosen(film, { silent: [0, 1] })[1], /though there is no speech in it either/)
+    assert.match(faint[1], /the only one with loud speech\. Not used: 2 \(ger, very quiet\)/)
+    assert.match(chosen(film, { silent: [0, 1] })[1], /although it has no speech either/)
   })
 
   it('is none on which somebody talks about the film, in whatever language', () => {
     const tracks = [
-      track(0, 'eng', { aside: 'commentary', title: 'The director' }),
-      track(1, 'eng', { aside: 'description' }),
+      track(0, 'eng', { about: 'commentary', title: 'The director' }),
+      track(1, 'eng', { about: 'description' }),
       track(2, 'ger', { default: true }),
     ]
     const [ranked, said] = chosen(tracks, { language: 'en' })
     assert.deepEqual(ranked, [2, 0, 1])
-    assert.match(said, /the only one with speech that is no comment on the others\. /)
+    assert.match(said, /the only one with speech that is neither commentary nor description\. /)
     assert.match(said, /1 \(eng, "The director", commentary\), 2 \(eng, audio description\)\.$/)
     assert.deepEqual(chosen(tracks, { silent: [2] })[0], [0, 1, 2])
   })
@@ -130,7 +130,7 @@ describe('what is said on a track', () => {
     }))
     const json = JSON.stringify({ format: { format_name: 'matroska,webm' }, streams })
     assert.deepEqual(
-      parseProbe(json).audio.map(({ aside }) => aside),
+      parseProbe(json).audio.map(({ about }) => about),
       kinds.map(([, , expected]) => expected),
     )
   })

@@ -30,7 +30,7 @@ const QUIET = 'volume=-45dB'
 
 describe('of several tracks', () => {
   for (const [name, filter, warning] of [
-    ['one side is turned over', TURNED_OVER, /turned over/],
+    ['one side is turned over', TURNED_OVER, /inverted/],
     ['its voice is at -45 dB', QUIET, /turned up by \d+ dB/],
   ] as const) {
     it(`the default one is heard also where ${name}`, async () => {
@@ -45,7 +45,7 @@ describe('of several tracks', () => {
     const file = await twoVoices(TURNED_OVER, QUIET, 'mix.mka')
     const { said, warnings } = await listenTo(file, { audio_track: 'mix' })
     assert.ok(wordErrors(`${jfk.text} ${austen.text}`, said).errors <= 3, `${said} ${warnings}`)
-    assert.match(warnings, /Track 1: [^.]*turned over/)
+    assert.match(warnings, /Track 1: [^.]*inverted/)
     assert.match(warnings, /Track 2: [^.]*turned up by \d+ dB/)
   })
 })

@@ -118,7 +118,7 @@ describe('warningsOf', () => {
     const subtitles = { index: 1, codec: 'subrip', language: 'eng', text: true }
     const preferred = { ...found, track: null, heardSeconds: 0, subtitles, preferred: true }
     assert.deepEqual(warningsOf(preferred), [
-      "The text is the file's subtitle track 2 (eng): nothing was heard.",
+      "The text is the file's subtitle track 2 (eng): its sound was not transcribed.",
     ])
   })
 })

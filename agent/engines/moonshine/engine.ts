@@ -105,7 +105,7 @@ class MoonshineEngine implements Engine {
     if (!isEnglish(language)) {
       throw new AppError(
         'unsupported_language',
-        `The engine moonshine knows English only, not '${language}'.`,
+        `The engine moonshine is English-only, and does not know '${language}'.`,
       )
     }
     const signal = AbortSignal.any([request.signal, this.#closing.signal])

@@ -78,11 +78,11 @@ export class MoonshineRecognizer {
       let left = SAMPLE
       for (const audio of longest.filter((one) => one !== far)) {
         if (left <= 0) break
-        left -= await this.#hearAgain(reader, audio, SAMPLE, sum)
+        left -= await this.#secondPass(reader, audio, SAMPLE, sum)
       }
       if (far === null) return sum
       const elsewhere = { words: 0, differing: 0 }
-      await this.#hearAgain(reader, far, SAMPLE_ELSEWHERE, elsewhere)
+      await this.#secondPass(reader, far, SAMPLE_ELSEWHERE, elsewhere)
       return { ...sum, elsewhere }
     } finally {
       await reader.close()
@@ -90,7 +90,7 @@ export class MoonshineRecognizer {
   }
 
   /** Adds the disagreement at the beginning of a stretch to `sum`. @returns the samples used. */
-  async #hearAgain(
+  async #secondPass(
     reader: WavReader,
     { start, end }: Span,
     most: number,

@@ -35,9 +35,9 @@ export function playedAt(speed: number, samples: Float32Array): Float32Array {
 
 /** @param texts of two passes over the same speech. */
 export function disagreement(texts: readonly [string, string], seconds: number): Disagreement {
-  const { errors, words: heard } = wordErrors(...texts)
+  const { errors, words: first } = wordErrors(...texts)
   const { words: again } = wordErrors(texts[1], '')
-  const words = Math.max(heard, again)
+  const words = Math.max(first, again)
   const said = Math.max(words, Math.floor(seconds * LEAST_WORDS_PER_SECOND))
   const differing = errors + repeated(wordsIn(texts[0]), wordsIn(texts[1])) + said - words
   return { words: said, differing: Math.min(said, differing) }

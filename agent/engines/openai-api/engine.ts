@@ -119,12 +119,12 @@ export class OpenaiEngine implements Engine {
         continue
       }
       if (status !== 200) throw await this.#failure(answer, server, model)
-      const heard = readAnswer(body, String(headers['content-type'] ?? ''), request)
+      const recognised = readAnswer(body, String(headers['content-type'] ?? ''), request)
       const warnings =
-        form === 'text' && heard.segments.length > 0
-          ? ['The server does not say when something was said: each part is one segment.']
+        form === 'text' && recognised.segments.length > 0
+          ? ['The server gives no timestamps: each part is one segment.']
           : []
-      return { ...heard, warnings }
+      return { ...recognised, warnings }
     }
   }
 
@@ -221,13 +221,13 @@ function unreachable(url: string, cause?: unknown): AppError {
     'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
   )
   if (started) {
-    const why = `The server at ${url} broke off: ${networkReason(cause)}.`
+    const why = `The server at ${url} closed the connection: ${networkReason(cause)}.`
     return new AppError('engine_failed', why, { cause })
   }
   const why = cause === undefined ? 'it does not answer' : networkReason(cause)
   return new AppError(
     'engine_missing',
-    `The server at ${url} cannot be reached: ${why}. Start it, or look at --engine-url.`,
+    `The server at ${url} cannot be reached: ${why}. Start it, or correct --engine-url.`,
     { cause },
   )
 }

@@ -24,31 +24,31 @@ export function serverFailure(
 ): AppError {
   // The message may quote the key.
   const refused = status === 401 || status === 403
-  const said = refused ? '' : wordsOf(body)
+  const message = refused ? '' : wordsOf(body)
   const fail = (code: ErrorCode, what: string): AppError =>
     new AppError(
       code,
-      `The server at ${server} ${what}${said === '' ? '.' : `: ${said}`}`,
+      `The server at ${server} ${what}${message === '' ? '.' : `: ${message}`}`,
       retryAfterSeconds === undefined ? {} : { retryAfterSeconds },
     )
   if (refused) {
-    const fix = 'Set MORAG_ENGINE_API_KEY to one it takes'
-    return fail('engine_failed', `refuses our key (${status}). ${fix}`)
+    const fix = 'Set MORAG_ENGINE_API_KEY to a valid one'
+    return fail('engine_failed', `refuses the key (${status}). ${fix}`)
   }
-  if (status < 500 && MODEL.test(said)) return fail('model_missing', `has no model '${model}'`)
-  if (status < 500 && LANGUAGE.test(said)) {
+  if (status < 500 && MODEL.test(message)) return fail('model_missing', `has no model '${model}'`)
+  if (status < 500 && LANGUAGE.test(message)) {
     return fail('unsupported_language', 'does not know that language')
   }
   switch (status) {
     case 404:
     case 405:
-      return fail('engine_missing', 'recognises nothing at that address. Look at --engine-url')
+      return fail('engine_missing', 'has no transcription at that address. Correct --engine-url')
     case 413:
       return fail('engine_failed', 'does not take recordings of that size (413). Raise its limit')
     case 429:
-      return fail('engine_failed', 'has too much to do, or our quota is used up (429)')
+      return fail('engine_failed', 'is overloaded, or the quota is used up (429)')
     default:
-      return OUT_OF_MEMORY.test(said)
+      return OUT_OF_MEMORY.test(message)
         ? fail('gpu_out_of_memory', 'has too little memory')
         : fail('engine_failed', `answered ${status}`)
   }

@@ -167,11 +167,11 @@ export function failureOf(engine: string, outcome: Outcome): AppError {
 }
 
 function lastWords({ stderr, stdout }: Outcome): string {
-  const told = /^Exception Type: (.*)\r?\nException Message: (.*)$/m.exec(stderr)
+  const exception = /^Exception Type: (.*)\r?\nException Message: (.*)$/m.exec(stderr)
   const line =
-    told === null
+    exception === null
       ? (lastLine(stderr) ?? lastLine(withoutSegments(stdout)) ?? '')
-      : `${told[1]}: ${told[2]}`
+      : `${exception[1]}: ${exception[2]}`
   return oneLine(line).slice(0, 300)
 }
 

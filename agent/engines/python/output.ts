@@ -43,23 +43,23 @@ export function readOutput(output: Buffer, engine: string, durationSeconds: numb
   let last = 0
   const within = (time: number | null | undefined): number | null =>
     time === null || time === undefined ? null : Math.min(durationSeconds, Math.max(0, time))
-  const heard = segments.flatMap((raw) => {
+  const read = segments.flatMap((raw) => {
     const start = within(raw.start) ?? last
     const end = Math.max(start, within(raw.end) ?? start)
     last = end
-    const said = clean(raw.text)
-    return said === '' ? [] : [heardOf(raw, { start, end, text: said })]
+    const spoken = clean(raw.text)
+    return spoken === '' ? [] : [segmentOf(raw, { start, end, text: spoken })]
   })
   return {
     language: languageCode(language ?? ''),
-    segments: heard.toSorted((a, b) => a.start - b.start || a.end - b.end),
+    segments: read.toSorted((a, b) => a.start - b.start || a.end - b.end),
   }
 }
 
-function heardOf(raw: RawSegment, heard: RecognisedSegment): RecognisedSegment {
-  const words = wordsOf(raw.words ?? [], heard)
+function segmentOf(raw: RawSegment, times: RecognisedSegment): RecognisedSegment {
+  const words = wordsOf(raw.words ?? [], times)
   return {
-    ...heard,
+    ...times,
     ...(words.length === 0 ? {} : { words }),
     ...(raw.speaker ? { speaker: oneLine(raw.speaker) } : {}),
     ...(typeof raw.avg_logprob === 'number' ? { avgLogprob: raw.avg_logprob } : {}),

@@ -33,7 +33,7 @@ export async function probePython(
   const version = await versionOf(python, program, env, signal)
   if (version === null) {
     return unusable(
-      `'${program}' does not answer as ${python.package} does. Install it again: ${install}.`,
+      `'${program}' does not identify itself as ${python.package}. Install it again: ${install}.`,
     )
   }
   const here = {

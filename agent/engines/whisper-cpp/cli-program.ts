@@ -159,8 +159,8 @@ function parseDetection(stderr: string, wavPaths: readonly string[]): (Detected 
   const parts = stderr.split(/^main: processing /m).slice(1)
   return wavPaths.map((wavPath) => {
     const part = parts.find((one) => one.startsWith(`'${wavPath}'`))
-    const [, heard, probability] = DETECTED.exec(part ?? '') ?? []
-    const language = languageCode(heard ?? '')
+    const [, name, probability] = DETECTED.exec(part ?? '') ?? []
+    const language = languageCode(name ?? '')
     return language === null ? null : { language, probability: Number(probability) }
   })
 }

@@ -36,7 +36,7 @@ export async function request<T>(
     idle.signal.throwIfAborted()
     if (died) throw resident.failure()
     if (!isNetworkError(error)) throw error
-    const why = `The server ${resident.name} broke off: ${networkReason(error)}.`
+    const why = `The server ${resident.name} closed the connection: ${networkReason(error)}.`
     throw new AppError('engine_failed', why, { cause: error })
   } finally {
     deaf()

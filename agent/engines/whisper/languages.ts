@@ -58,8 +58,8 @@ export function whisperLanguage(language: string): string | null {
  * The ISO code (639-1 where there is one) of a code or name that a program printed, such as `german`; null for anything
  * else.
  */
-export function languageCode(heard: string): string | null {
-  const code = whisperLanguage(heard)
+export function languageCode(name: string): string | null {
+  const code = whisperLanguage(name)
   // Whisper's only code that ISO does not have.
   return code === 'jw' ? 'jv' : code
 }
