@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { Command } from '../../shared/converter.ts'
 import { findProgram } from '../process/find-program.ts'
 
 /** For a program that reads an untrusted file. */
@@ -62,11 +63,6 @@ export const PICTURING: ChildLimits = { cpuSeconds: 600, fileBytes: 64 * MIB }
 export interface Limiter {
   program: string
   ours: { cpuSeconds: number; fileBytes: number; openFiles: number; memoryBytes: number }
-}
-
-interface Command {
-  file: string
-  args: readonly string[]
 }
 
 /** Wraps a command in limits, where a limiter exists. */

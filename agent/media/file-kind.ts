@@ -1,5 +1,7 @@
 import { open } from 'node:fs/promises'
+import path from 'node:path'
 import { fileTypeFromBuffer } from 'file-type'
+import { VIDEO_ENDINGS } from '../../shared/endings.ts'
 
 /** Texts and pictures that ffmpeg might follow to other files. */
 const TEXTS: [RegExp, string][] = [
@@ -41,4 +43,12 @@ async function kindByHead(head: Buffer): Promise<string | null> {
   if (/^[\t\n\r\x20-\x7e\u00a0-\ufffc]+\ufffd?$/.test(text)) return 'a text'
   const found = await fileTypeFromBuffer(head)
   return found === undefined || /^(audio|video)\//.test(found.mime) ? null : `of type ${found.mime}`
+}
+
+/** Among recordings `ts` is a transport stream. */
+const VIDEO = new Set([...VIDEO_ENDINGS, 'ts'])
+
+/** By the file's extension. */
+export function contentTypeOf(file: string): 'audio' | 'video' {
+  return VIDEO.has(path.extname(file).slice(1).toLowerCase()) ? 'video' : 'audio'
 }

@@ -4,8 +4,7 @@ import { printable } from '../../shared/printable.ts'
 import { runChild, Tail, type ChildOptions, type ChildResult } from '../process/run-child.ts'
 import { IdleTimeout, IDLE_MS } from '../process/idle-timeout.ts'
 import { findLimiter, limited, type ChildLimits } from './child-limits.ts'
-import { toolEnv } from './media-env.ts'
-import { lockedIn, type MediaTools } from './sandbox.ts'
+import { lockedIn, toolEnv, type MediaTools } from './sandbox.ts'
 
 /** Only containers of media: no playlist can make ffmpeg open other files or addresses. */
 const FORMATS =

@@ -1,10 +1,10 @@
+import { childEnv } from '../../shared/child-env.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { runChild } from '../process/run-child.ts'
 import { findProgram } from '../process/find-program.ts'
 import type { Command } from '../../shared/converter.ts'
 import type { Tools } from './ffmpeg.ts'
-import { toolEnv } from './media-env.ts'
 import { programOf, SYSTEM } from './program-parts.ts'
 
 export const SANDBOXES = ['auto', 'bwrap', 'none'] as const
@@ -145,4 +145,12 @@ async function problemOf(
     }
   }
   return null
+}
+
+/**
+ * The environment of ffmpeg and ffprobe. A static build that loads the character sets of another glibc crashes (npm's
+ * ffprobe does, on every MPEG transport stream): it must find none. Nothing that is read needs them.
+ */
+export function toolEnv(): Record<string, string> {
+  return { ...childEnv(), GCONV_PATH: '/nonexistent' }
 }

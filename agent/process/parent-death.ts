@@ -1,12 +1,7 @@
 import { runChildSync } from '../../shared/start-child.ts'
+import type { Command } from '../../shared/converter.ts'
 import { findProgram } from './find-program.ts'
 import { childEnv } from '../../shared/child-env.ts'
-
-/** A program and its arguments. */
-interface Command {
-  file: string
-  args: readonly string[]
-}
 
 /**
  * A command that the system kills when this process is gone: a killed agent cannot end its recogniser, which would keep
