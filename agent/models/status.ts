@@ -1,8 +1,11 @@
+import { lstat, rm } from 'node:fs/promises'
+import { AppError, isSystemError } from '../../shared/errors.ts'
 import { MODELS, modelNamed } from './catalogue.ts'
+import { recordOf } from './digest.ts'
 import { installedModels } from './installed.ts'
 import { look, type Depth, type ModelState } from './look.ts'
 import type { Model } from './model.ts'
-import { placeOf } from './places.ts'
+import { placeOf, stagingOf } from './places.ts'
 
 /** As in `models list --json`. */
 export interface ModelStatus {
@@ -45,4 +48,26 @@ async function statusOf(model: Model, dir: string, depth: Depth): Promise<ModelS
   const { name, kind, description, license } = model
   const size = state === 'missing' ? model.bytes : bytes
   return { name, kind, description, license, path, bytes: size, state, problem, checked }
+}
+
+/**
+ * Removes a model, its staging folder and its recorded digest.
+ * @throws {AppError} `model_missing` when there is none, `usage` when no model can have that name.
+ */
+export async function removeModel(name: string, { dir }: { dir: string }): Promise<void> {
+  const place = placeOf(modelNamed(name), dir)
+  const all = [place, stagingOf(place), recordOf(place)]
+  const there = (await Promise.all(all.map(exists))).includes(true)
+  if (!there) throw new AppError('model_missing', `There is no model ${name} in '${dir}'.`)
+  for (const one of all) await rm(one, { recursive: true, force: true })
+}
+
+async function exists(file: string): Promise<boolean> {
+  try {
+    await lstat(file)
+    return true
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false
+    throw error
+  }
 }

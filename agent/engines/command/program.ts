@@ -7,7 +7,8 @@ import type { Recognised } from '../engine.ts'
 import { untimed, withinPiece } from '../clip-segments.ts'
 import { programFailure, type FailureText } from '../program-failure.ts'
 import { parseSubtitles } from '../../media/subtitle-text.ts'
-import { readWhisperJson } from '../whisper/json.ts'
+import { readOutput } from '../python/output.ts'
+import { readTranscription } from '../whisper-cpp/cli-program.ts'
 
 const NAME = 'command'
 const ENDINGS: Record<OutputForm, string> = {
@@ -87,8 +88,13 @@ function parse(
   request: PlanRequest,
 ): Omit<Recognised, 'warnings'> {
   const { durationSeconds, options } = request
-  if (form === 'whisper-json') return readWhisperJson(output, NAME, durationSeconds)
   const text = output.toString()
+  if (form === 'whisper-json') {
+    // whisper.cpp's form, or OpenAI's. In a text the quotes would be escaped.
+    return /"transcription"\s*:/.test(text)
+      ? readTranscription(output, durationSeconds)
+      : readOutput(output, NAME, durationSeconds)
+  }
   const segments = form === 'text' ? untimed(text, request) : parseSubtitles(text)
   if (segments === null) {
     throw new AppError('engine_failed', `The engine ${NAME} failed: its output is not ${form}.`)
