@@ -40,7 +40,9 @@ export class Signals {
     else if (this.count === 1) {
       const busy = this.#workers.some(({ isBusy }) => isBusy)
       const hint =
-        name === 'SIGINT' ? 'Press Ctrl-C again to give them back.' : 'A second signal gives them back.'
+        name === 'SIGINT'
+          ? 'Press Ctrl-C again to give them back.'
+          : 'A second signal gives them back.'
       this.#reporter.event(
         'info',
         busy ? `Draining: running jobs are finished first. ${hint}` : 'Draining.',

@@ -36,7 +36,10 @@ export function withinPiece(
 /** Text without times as one segment, from the first to the last speech of the piece. */
 export function untimed(
   text: string,
-  { speech, durationSeconds }: Pick<TranscribeRequest, 'durationSeconds'> & Partial<TranscribeRequest>,
+  {
+    speech,
+    durationSeconds,
+  }: Pick<TranscribeRequest, 'durationSeconds'> & Partial<TranscribeRequest>,
 ): RecognisedSegment[] {
   const start = speech?.[0]?.start ?? 0
   const end = speech?.at(-1)?.end ?? durationSeconds

@@ -107,10 +107,9 @@ export class MemoryFallback {
   ): Promise<{ result: T; warnings: string[] }> {
     const usual = this.usual(model)
     const key = JSON.stringify([slot.index, usual])
-    const settled = this.#settledAt(key)
-    const warnings = [...(settled?.notes ?? [])]
-    let compute = settled?.compute ?? usual
-    if (unbatched) compute = { ...compute, batchSize: null }
+    const settled = this.#settledAt(key) ?? { compute: usual, notes: [] }
+    const warnings = [...settled.notes]
+    let compute = unbatched ? { ...settled.compute, batchSize: null } : settled.compute
     for (;;) {
       try {
         const result = await attempt(compute)

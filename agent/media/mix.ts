@@ -126,9 +126,7 @@ function weightsOf(
     )
   } else if (inverted.some((one, i) => one && audible[i])) {
     const over = names((i) => audible[i]! && inverted[i]!)
-    warnings.push(
-      `Its channels cancel each other out when they are mixed: ${over} was inverted.`,
-    )
+    warnings.push(`Its channels cancel each other out when they are mixed: ${over} was inverted.`)
   }
   if (speaksBass && count > 2) {
     warnings.push(

@@ -104,7 +104,8 @@ function reason(
   const loud = spoken.filter(({ index }) => !finds.faint.has(index))
   if (loud.length === 0) return 'the only one with loud speech'
   const plain = loud.filter(({ about }) => about === undefined)
-  if (plain.length === 0) return 'the only one with speech that is neither commentary nor description'
+  if (plain.length === 0)
+    return 'the only one with speech that is neither commentary nor description'
   const isIn = inLanguage([used], language).length > 0
   if (isIn && inLanguage(plain, language).length < plain.length) return "in the job's language"
   return used.default ? "the file's default" : 'the first'

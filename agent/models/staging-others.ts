@@ -64,7 +64,8 @@ export class Others {
     if (now < this.#sayAt) return
     this.#sayAt = now + 10 * this.#sayMs
     const waited = `waiting for ${formatDuration(now - this.#since)}`
-    const quiet = still >= 10 * SECOND ? `, which has made no progress for ${formatDuration(still)}` : ''
+    const quiet =
+      still >= 10 * SECOND ? `, which has made no progress for ${formatDuration(still)}` : ''
     onProgress?.(`${waited} for ${await ownerOf(this.#folder)}, which is ${doing}${quiet}`)
   }
 }

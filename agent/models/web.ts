@@ -124,10 +124,7 @@ function onwards(from: URL, location: string): URL {
   const isSafe =
     to?.protocol === 'https:' || (to?.protocol === 'http:' && from.protocol === 'http:')
   if (to !== null && isSafe) return to
-  throw new AppError(
-    'model_missing',
-    `${from.host} redirects to '${location}', which is not safe`,
-  )
+  throw new AppError('model_missing', `${from.host} redirects to '${location}', which is not safe`)
 }
 
 /** Only large files have a SHA-256 there. */

@@ -53,12 +53,14 @@ interface Row {
   /** Seconds of 11 that are done by a line. */
   progress: [line: string, stream: 'stdout' | 'stderr', seconds: number | null][]
   /** The run of a detection over some files, the languages found, and some arguments of it. */
-  detection: [
-    run: string,
-    files: string[],
-    found: ([language: string, probability: number] | null)[],
-    args: string,
-  ] | null
+  detection:
+    | [
+        run: string,
+        files: string[],
+        found: ([language: string, probability: number] | null)[],
+        args: string,
+      ]
+    | null
   /** Failed runs. */
   failures: Record<string, [code: ErrorCode, message: RegExp]>
   /** Runs that are a success, whatever the recording says. */
@@ -341,7 +343,13 @@ const ROWS: Row[] = [
       ],
       'for a second try without prompt': [secondTry, '-tp 0.4', '-mc 0', '!--prompt'],
     },
-    jfk: ['jfk', 'en', 0.958404, [[0, 10.5, CLIPS.jfk.text]], [0, 0.32, 0.4, 'And']],
+    jfk: [
+      'jfk',
+      'en',
+      0.958404,
+      [[0, 10.5, CLIPS.jfk.text.replace('Americans,', 'Americans')]],
+      [0, 0.32, 0.4, 'And'],
+    ],
     silence: null,
     progress: [
       ['whisper_print_progress_callback: progress =  50%', 'stderr', 5.5],
@@ -466,19 +474,23 @@ for (const row of ROWS) {
       }
     })
 
-    it('detects the languages of several files in one run', { skip: row.detection === null }, () => {
-      const [run, files, languages, expected] = row.detection!
-      const found = languages.map((one) =>
-        one === null ? null : { language: one[0], probability: one[1] },
-      )
-      const detection = program.detection!
-      assert.deepEqual(detection.parse(ended(run), files), found)
-      const { output, ...plan } = detection.plan(request({ options: { language: null } }), files)
-      assert.equal(output, null)
-      const args = argsOf(plan)
-      for (const part of [expected, ...files]) assert.ok(args.includes(` ${part} `), args)
-      assert.doesNotMatch(args, / (--language|-l) /)
-    })
+    it(
+      'detects the languages of several files in one run',
+      { skip: row.detection === null },
+      () => {
+        const [run, files, languages, expected] = row.detection!
+        const found = languages.map((one) =>
+          one === null ? null : { language: one[0], probability: one[1] },
+        )
+        const detection = program.detection!
+        assert.deepEqual(detection.parse(ended(run), files), found)
+        const { output, ...plan } = detection.plan(request({ options: { language: null } }), files)
+        assert.equal(output, null)
+        const args = argsOf(plan)
+        for (const part of [expected, ...files]) assert.ok(args.includes(` ${part} `), args)
+        assert.doesNotMatch(args, / (--language|-l) /)
+      },
+    )
 
     for (const [run, [code, message]] of Object.entries(row.failures)) {
       it(`reports ${code} after the run ${run}`, () => {

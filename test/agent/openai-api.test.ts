@@ -86,7 +86,7 @@ describe('openai-api on a server that runs', () => {
         segments.map(({ start, end }) => [start, end]),
         [[0.3, 10.4]],
       )
-      assert.match(warnings[0] ?? '', /does not say when/)
+      assert.match(warnings[0] ?? '', /gives no timestamps/)
     }
     assert.equal(asked.length, 4)
   })

@@ -86,7 +86,8 @@ describe('the models of faster-whisper', () => {
     const envOf = (model: string): Record<string, string> => {
       const compute = { batchSize: null, computeType: null, model, device: 'cpu' } as const
       const piece = { wavPath: 'a.wav', durationSeconds: 1, workDir: 'w', again: false }
-      return program.plan({ ...piece, slot: { index: 0, gpu: null }, options: OPTIONS, compute }).env
+      return program.plan({ ...piece, slot: { index: 0, gpu: null }, options: OPTIONS, compute })
+        .env
     }
     assert.deepEqual([envOf('base'), envOf('small')], [{ HF_HUB_OFFLINE: '1' }, {}])
   })
@@ -94,10 +95,7 @@ describe('the models of faster-whisper', () => {
   it('are named in its results', async () => {
     const modelsDir = path.join(dir, 'one')
     await makeModel(path.join(modelsDir, 'ctranslate2', 'tiny'))
-    const { info } = fasterWhisper.create(
-      engineSettings(modelsDir),
-      await probe({ modelsDir }),
-    )
+    const { info } = fasterWhisper.create(engineSettings(modelsDir), await probe({ modelsDir }))
     const named = { name: 'faster-whisper', model: 'tiny', device: 'cpu', version: '0.5.8' }
     assert.deepEqual(info, named)
   })

@@ -92,7 +92,8 @@ describe('a resident server', () => {
     )
     await assert.rejects(
       asked,
-      (error) => code('engine_failed')(error) && /a server closed the connection/.test(String(error)),
+      (error) =>
+        code('engine_failed')(error) && /a server closed the connection/.test(String(error)),
     )
     assert.ok(!resident.isAlive)
   })

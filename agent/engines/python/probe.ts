@@ -28,7 +28,8 @@ export async function probePython(
   const install = `pip install ${python.package}`
   const wanted = settings.program ?? python.name
   const program = findProgram(wanted, places.programs)
-  if (program === null) return unusable(`The program ${wanted} is not found. Install it: ${install}.`)
+  if (program === null)
+    return unusable(`The program ${wanted} is not found. Install it: ${install}.`)
   const env = pythonEnv(program, places, { offline: true })
   const version = await versionOf(python, program, env, signal)
   if (version === null) {
