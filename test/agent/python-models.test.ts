@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
 import { fasterWhisper, fasterWhisperProgram } from '../../agent/engines/python/faster-whisper.ts'
 import { openaiWhisper } from '../../agent/engines/python/openai-whisper.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { tempFolder } from './fixtures.ts'
+import { CLIPS, tempFolder } from './fixtures.ts'
 import { replayProgram } from './replay/program.ts'
 
 const { signal } = new AbortController()
@@ -127,7 +127,9 @@ describe('the models of openai-whisper', () => {
     assert.deepEqual([found.usable, found.model], [true, 'tiny'], found.why)
     const engine = openaiWhisper.create(settings, found)
     const slot = { index: 0, gpu: 'GPU-1' }
-    const { segments, warnings } = await engine.transcribe(await requestFor(dir, { slot }))
+    const wavPath = path.join(dir, 'piece.wav')
+    await copyFile(CLIPS.jfk.file, wavPath)
+    const { segments, warnings } = await engine.transcribe(await requestFor(dir, { slot, wavPath }))
     assert.equal(segments.length, 2)
     assert.equal(warnings.length, 1)
     assert.match(warnings[0] ?? '', /CPU/)
