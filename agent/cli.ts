@@ -40,7 +40,7 @@ function wanted(args: readonly string[]): string[] {
 
 async function program(names: readonly string[]): Promise<Command> {
   const cli = new Command('morag-agent')
-    .description('KeyedMutex audio and video into text: for a coordinator, or alone.')
+    .description('Turns audio and video into text: for a coordinator, or alone.')
     .version(VERSION)
     .option('--verbose', 'show where an error comes from')
     .exitOverride()

@@ -73,7 +73,7 @@ export const TLS = {
     env: 'MORAG_TLS_CERT',
     help: 'certificate to serve HTTPS with, and its chain, in PEM; needs --tls-key',
     parse: (text: string) => path.resolve(text),
-    doc: 'certificate with its chain, in PEM: HTTPS instead of HTTP; [renewed ones](coordinator/README.md#tls) need no restart',
+    doc: 'certificate with its chain, in PEM: HTTPS instead of HTTP; [renewed ones](coordinator/docs/running-a-coordinator.md#tls) need no restart',
   },
   keyFile: {
     flag: '--tls-key <file>',
@@ -97,7 +97,7 @@ export const ACCESS = {
     parse: commaList,
     default: [],
     defaultText: 'none',
-    doc: 'addresses or networks (CIDR) of reverse proxies whose `X-Forwarded-…` [is believed](coordinator/README.md#running-it); repeat the flag, or separate with `,`',
+    doc: 'addresses or networks (CIDR) of reverse proxies whose `X-Forwarded-…` [is believed](coordinator/docs/running-a-coordinator.md#a-reverse-proxy); repeat the flag, or separate with `,`',
   },
 } as const satisfies SettingTable
 
@@ -108,7 +108,7 @@ export const CONNECTIONS = {
     help: 'open connections, in all',
     parse: wholeNumber(8, 1_000_000),
     defaultText: 'half of the open files allowed',
-    doc: 'open connections, in all; [a quarter of them](coordinator/README.md#limits) without a token',
+    doc: 'open connections, in all; [a quarter of them](coordinator/docs/limits.md#connections) without a token',
   },
   perAddress: {
     flag: '--max-connections-per-address <count>',
@@ -261,7 +261,7 @@ export const INGESTION = {
     parse: orNever('off'),
     default: 5 * MINUTE,
     defaultText: '5m',
-    doc: 'how long a job waits, while no worker of its type is connected, until it is [processed here](coordinator/README.md#what-is-processed-here); or `off`',
+    doc: 'how long a job waits, while no worker of its type is connected, until it is [processed here](coordinator/docs/local-processing.md); or `off`',
   },
   webhookAllow: {
     flag: '--webhook-allow <host>',
@@ -346,7 +346,7 @@ export const ADMIN = {
 export const SECRETS: readonly Secret[] = [
   {
     env: 'MORAG_API_KEY',
-    doc: 'a key that may do everything, beside the [tokens](coordinator/README.md#who-may-do-what); 32 characters or more',
+    doc: 'a key that may do everything, beside the [tokens](coordinator/docs/security.md#tokens-and-roles); 32 characters or more',
   },
   { env: 'MORAG_SERVER_API_KEY', doc: 'the MoRAG server’s key itself' },
   { env: 'MORAG_WEBHOOK_SECRET', doc: 'the secret that webhooks are signed with, itself' },

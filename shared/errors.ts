@@ -4,7 +4,7 @@ import { constants } from 'node:os'
  * The closed list of what can go wrong and is expected. One row says which HTTP status a code has and whether trying
  * again can help: for a request that is the client's retry, for an attempt it is the job's.
  */
-const CODES = {
+export const CODES = {
   // What a request can meet.
   usage: { status: 400, retryable: false },
   bad_request: { status: 400, retryable: false },

@@ -3,7 +3,7 @@ import { AppError } from './errors.ts'
 
 /**
  * A setting: all that is said of it. Its flag, its line in `--help`, its variable, its key in the settings file, its value
- * in the program and its row in the README come from here.
+ * in the program and its row in shared/docs/settings.md come from here.
  */
 export interface Setting {
   /** As commander writes them: `--port <number>`; without `<…>` it is a switch. */
@@ -22,7 +22,7 @@ export interface Setting {
   defaultText?: string
   /** The value may hold a password, which commander's sentence would repeat: that of `parse` names the setting. */
   isPrivate?: true
-  /** Markdown for the README's table, where it says more than `help`. */
+  /** Markdown for that row, where it says more than `help`; links start at the root of the project. */
   doc?: string
 }
 

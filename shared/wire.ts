@@ -19,7 +19,7 @@ import {
 } from './wire-fields.ts'
 
 /**
- * Every request and answer, as it is on the wire (protocol: README, "HTTP API"). Unknown keys are ignored; an original
+ * Every request and answer, as it is on the wire (protocol: coordinator/docs/api.md). Unknown keys are ignored; an original
  * client may send null where it has nothing, so optional means "absent or null". Durations are seconds.
  */
 

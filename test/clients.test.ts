@@ -177,7 +177,7 @@ describe('programs for client authors', { concurrency: true }, () => {
       [programs.write('a talk.mp3', '6 here')],
       env,
     )
-    assert.equal(stdout, '6 bytes, and nobody who listens yet.')
+    assert.equal(stdout, '6 bytes (replace this with your transcription)')
   })
 })
 

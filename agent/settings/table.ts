@@ -88,7 +88,7 @@ export const CONVERTERS = {
       converterCommands(text, 'converter', before),
     default: {},
     defaultText: 'none',
-    doc: "program that makes Markdown of a content type, like `document='markitdown {input}'` ([recipes](agent/README.md#documents-images-and-whatever-else)); repeat the flag, or separate with `;` or new lines",
+    doc: "program that makes Markdown of a content type, like `document='markitdown {input}'` ([recipes](agent/docs/converters.md)); repeat the flag, or separate with `;` or new lines",
   },
   timeoutMs: {
     flag: '--converter-timeout <duration>',

@@ -108,7 +108,8 @@ export function testAdminPrograms(programs: Programs, skip: string | false): voi
 
     test('in front: what the page calls the coordinator’s own never gets to the server', async () => {
       came.length = 0
-      const said = /Its own are (.*), and the/.exec(readPage('coordinator/README.md'))?.[1] ?? ''
+      const said =
+        /Its own are (.*), and the/.exec(readPage('coordinator/docs/morag-server.md'))?.[1] ?? ''
       const own = [...said.matchAll(/`(\/[\w-]+)`/g)].map(([, route]) => route!)
       assert.ok(own.length >= 4, said)
       for (const route of own) {

@@ -17,7 +17,8 @@ export class Programs {
     this.folder = folder
     const named = PAGES.flatMap(snippetsOf).filter(({ name }) => name !== null)
     this.#snippets = new Map(named.map((snippet) => [snippet.name!, snippet]))
-    if (this.#snippets.size !== named.length) throw new Error('Two programs have one name.')
+    const differs = named.find(({ name, code }) => this.#snippets.get(name!)?.code !== code)
+    if (differs !== undefined) throw new Error(`Two programs are named ${differs.name}.`)
     for (const [name, { code }] of this.#snippets) writeFileSync(path.join(folder, name), code)
     // What `npm install` and `npm link` would give.
     symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'))

@@ -1,16 +1,22 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-export const PAGES = [
+/** Every Markdown page of the project, from its root. */
+export const PAGES: readonly string[] = [
   'README.md',
-  'coordinator/README.md',
-  'agent/README.md',
-  '.github/CONTRIBUTING.md',
-  '.github/SECURITY.md',
-] as const
+  ...['.github', 'agent', 'coordinator', 'shared', 'test'].flatMap(pagesBelow),
+]
+
+function pagesBelow(folder: string): string[] {
+  const names = readdirSync(path.join(ROOT, folder), { recursive: true, encoding: 'utf8' })
+  return names
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => path.posix.join(folder, ...name.split(path.sep)))
+    .toSorted()
+}
 
 /** A fenced block of a page. */
 export interface Snippet {

@@ -37,7 +37,7 @@ function refusal(args: string[], variables: Record<string, string> = {}): string
   return assert.fail('was taken')
 }
 
-test('without anything said the settings are those that the README promises', () => {
+test('without anything said the settings are those that the settings page promises', () => {
   assert.deepEqual(
     { ...config(), logFormat: 'json' },
     {

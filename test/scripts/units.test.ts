@@ -6,6 +6,7 @@ import { execa } from 'execa'
 import { findProgram } from '../../agent/process/find-program.ts'
 import { converterCommands, converterText } from '../../shared/converter-command.ts'
 import { systemdUnit } from '../../agent/commands/systemd-unit.ts'
+import { PAGES } from '../clients/snippets.ts'
 
 const DEPLOY = fileURLToPath(new URL('../../scripts/deploy/', import.meta.url))
 const UNITS = ['morag-agent.service', 'morag-coordinator.service']
@@ -103,12 +104,7 @@ describe('the images', () => {
   })
 
   it('are built of the checkout, and no document names a package of the registry that nobody owns', async () => {
-    const documents = [
-      '../../README.md',
-      '../../agent/README.md',
-      '../../coordinator/README.md',
-      ...UNITS,
-    ]
+    const documents = [...PAGES.map((page) => `../../${page}`), ...UNITS]
     for (const name of [
       ...documents,
       'agent-cuda.Dockerfile',

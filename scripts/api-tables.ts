@@ -1,0 +1,90 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import os from 'node:os'
+import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { CODES } from '../shared/errors.ts'
+import { rewrite, table, withBlock } from './generated-block.ts'
+import { startCoordinator } from './processes.ts'
+
+/** The page that lists all routes and error codes; `npm run docs:api` writes them. */
+export const API_PAGE = 'coordinator/docs/api.md'
+
+/** What the lists use of a coordinator's `/openapi.json`. */
+export interface Described {
+  paths: Record<string, Record<string, Operation>>
+  tags: { name: string }[]
+}
+
+interface Operation {
+  operationId: string
+  tags: string[]
+  summary: string
+  security?: unknown[]
+  'x-roles'?: string[]
+}
+
+interface Route extends Operation {
+  /** `GET /path`, once for each place that the route is at. */
+  names: string[]
+}
+
+/** A page with its lists of routes and error codes as they are now. @throws when it lacks the place of one. */
+export function withApi(page: string, described: Described): string {
+  const routes = routesOf(described)
+  const lists = described.tags.map(({ name }) => {
+    const rows = routes.filter(({ tags }) => tags.includes(name)).map(row)
+    return `**${name}**\n\n${table(['route', 'what it does', 'roles'], rows)}`
+  })
+  const listed = withBlock(page, 'routes', 'routes', lists.join('\n\n'))
+  return withBlock(listed, 'error codes', 'error codes', errorCodes())
+}
+
+/** The routes in the order of the description. One that is also at the root is listed once. */
+function routesOf({ paths }: Described): Route[] {
+  const found = new Map<string, Route>()
+  for (const [route, methods] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const id = operation.operationId.replace(/AtRoot$/, '')
+      const known = found.get(id) ?? { ...operation, names: [] }
+      found.set(id, { ...known, names: [...known.names, `\`${method.toUpperCase()} ${route}\``] })
+    }
+  }
+  return [...found.values()]
+}
+
+function row({ names, summary, security, 'x-roles': roles = [] }: Route): string[] {
+  const others = roles.filter((role) => role !== 'admin')
+  const who = security?.length === 0 ? 'no token' : others.join(', ') || 'admin'
+  return [names.join(', '), summary, who]
+}
+
+function errorCodes(): string {
+  const rows = Object.entries(CODES).map(([code, { status, retryable }]) => [
+    `\`${code}\``,
+    String(status),
+    retryable ? 'yes' : 'no',
+  ])
+  return table(['code', 'HTTP status', 'a retry can help'], rows)
+}
+
+/** The API description of a coordinator that is started for it. */
+export async function describedApi(): Promise<Described> {
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-docs-'))
+  try {
+    const coordinator = await startCoordinator(folder, folder)
+    try {
+      const answer = await fetch(`${coordinator.url}/openapi.json`)
+      return (await answer.json()) as Described
+    } finally {
+      coordinator.signal('SIGTERM')
+      await coordinator.ended
+    }
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const described = await describedApi()
+  await rewrite(API_PAGE, (page) => withApi(page, described))
+}
