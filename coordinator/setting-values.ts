@@ -1,6 +1,7 @@
 import path from 'node:path'
+import { InvalidArgumentError, Option } from 'commander'
 import { SECOND, parseDuration } from '../shared/duration.ts'
-import { AppError } from '../shared/errors.ts'
+import { AppError, messageOf } from '../shared/errors.ts'
 import { wholeNumber } from '../shared/settings.ts'
 import type { LogLevel } from './logger.ts'
 
@@ -14,6 +15,17 @@ export function atLeast(least: number): (text: string) => number {
     if (value >= least) return value
     throw new AppError('usage', `'${text}' is too short: the least is ${least / SECOND}s.`)
   }
+}
+
+/** A command's option, without a variable, for a duration of at least `leastMs`. */
+export function durationOption(flag: string, help: string, leastMs = 0): Option {
+  return new Option(flag, help).argParser((text) => {
+    try {
+      return atLeast(leastMs)(text)
+    } catch (error) {
+      throw new InvalidArgumentError(messageOf(error))
+    }
+  })
 }
 
 /** A duration; null for the word that means never: a table of settings makes it of Infinity. */

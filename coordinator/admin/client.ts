@@ -11,9 +11,9 @@ import { schemeHint } from '../../shared/scheme-hint.ts'
 import { API, errorAnswer } from '../../shared/wire.ts'
 import type { AdminSettings } from './config.ts'
 
-const PATIENCE_MS = 60 * SECOND
+const TIMEOUT_MS = 60 * SECOND
 
-/** A running coordinator, for whoever looks after it. Nothing is tried twice: a person is there to do that. */
+/** Client for the operator's commands. It does not retry: the operator can. */
 export class AdminClient {
   readonly #settings: AdminSettings
   readonly #agent: Dispatcher
@@ -28,8 +28,8 @@ export class AdminClient {
   }
 
   /**
-   * One request below the API's root; its answer in the code's shape.
-   * @throws {AppError} with the coordinator's own code and words; `unavailable` when it does not answer.
+   * One request; `route` is relative to the API's root. Keys of the answer become camelCase.
+   * @throws {AppError} with the coordinator's code and message; `unavailable` if it does not answer.
    */
   async ask<S extends z.ZodType>(
     method: 'GET' | 'POST' | 'DELETE',
@@ -40,7 +40,7 @@ export class AdminClient {
     const text = await this.#text(method, route, body)
     const parsed = schema.safeParse(parseJson(text))
     if (parsed.success) return fromWire(parsed.data)
-    const message = `The answer of ${this.#settings.url} is not what this program expects: ${z.prettifyError(parsed.error)}`
+    const message = `Unexpected answer from ${this.#settings.url}: ${z.prettifyError(parsed.error)}`
     throw new AppError('internal', message, { cause: parsed.error })
   }
 
@@ -50,8 +50,8 @@ export class AdminClient {
       const answer = await request(`${url}${API}${route}`, {
         method,
         dispatcher: this.#agent,
-        headersTimeout: PATIENCE_MS,
-        bodyTimeout: PATIENCE_MS,
+        headersTimeout: TIMEOUT_MS,
+        bodyTimeout: TIMEOUT_MS,
         headers: {
           ...(apiKey === null ? {} : { authorization: `Bearer ${apiKey}` }),
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
@@ -63,7 +63,7 @@ export class AdminClient {
       return text
     } catch (error) {
       if (error instanceof AppError || !isNetworkError(error)) throw error
-      const usual = 'Start it with morag-coordinator serve, or name another with --url.'
+      const usual = 'Start it with morag-coordinator serve, or set another address with --url.'
       const fix = schemeHint(error, url) ?? usual
       const message = `Cannot reach the coordinator at ${url}: ${networkReason(error)}. ${fix}`
       throw new AppError('unavailable', message, { cause: error })
@@ -74,16 +74,16 @@ export class AdminClient {
     const { url } = this.#settings
     const { code, detail } = errorAnswer.safeParse(parseJson(text)).data ?? {}
     if (!isOfCoordinator(headers, code)) {
-      // The key goes with every request: where to is for a person to decide.
+      // A redirect is not followed: the key would go to another host.
       const to = status < 400 ? ` It redirects to ${[headers['location']].flat()[0]}.` : ''
-      const message = `Cannot reach the coordinator at ${url}: something else answered ${interceptedText(status, headers, text)}.${to} Look at the proxy before it, or name another with --url.`
+      const message = `Cannot reach the coordinator at ${url}: something else answered ${interceptedText(status, headers, text)}.${to} Check the proxy before it, or set another address with --url.`
       return new AppError('unavailable', message)
     }
-    const said = typeof detail === 'string' ? detail : JSON.stringify(detail ?? status)
+    const reason = typeof detail === 'string' ? detail : JSON.stringify(detail ?? status)
     const hint =
-      status === 401 || status === 403 ? ' Give a key with --api-key-file or MORAG_API_KEY.' : ''
+      status === 401 || status === 403 ? ' Set a key with --api-key-file or MORAG_API_KEY.' : ''
     const known = isErrorCode(code) ? code : status === 401 ? 'unauthorized' : 'bad_request'
-    return new AppError(known, `${said}${hint}`)
+    return new AppError(known, `${reason}${hint}`)
   }
 }
 

@@ -7,34 +7,44 @@ import { printable } from '../../shared/printable.ts'
 import { AdminClient } from './client.ts'
 import { adminSettings } from './config.ts'
 
-/** The flags of every command that talks with a coordinator. */
+/** The flags of every command that queries a running coordinator. */
 export interface AdminFlags {
   url: string
   apiKeyFile?: string
   json?: boolean
 }
 
-/** Gives a command its flags, and the client for the time it runs; what it returns is printed: text, or an object. */
+/** Adds the connection flags and `--json` to a command, and prints what `act` returns: `text`, or `value` as JSON. */
 export function adminAction<A extends unknown[], F extends AdminFlags>(
   command: Command,
   act: (client: AdminClient, flags: F, ...args: A) => Promise<{ text: string; value: unknown }>,
 ): Command {
-  addSettings(command, ADMIN).option('--json', 'for programs')
+  addSettings(command, ADMIN).option('--json', 'print JSON')
   return command.action(async (...given: unknown[]) => {
-    // commander: the arguments, then the flags, then the command.
+    // commander passes the arguments, the flags, and the command.
     const flags = given.at(-2) as F
-    const client = new AdminClient(adminSettings(flags))
-    try {
+    await withClient(flags, async (client) => {
       const { text, value } = await act(client, flags, ...(given.slice(0, -2) as A))
       const json = `${JSON.stringify(toWire(value), null, 2)}\n`
       process.stdout.write(flags.json === true ? json : text)
-    } finally {
-      await client.close()
-    }
+    })
   })
 }
 
-/** Does something to each of several, whatever becomes of the others. What failed is told, and makes the exit code. */
+/** Runs a function with a client, and closes it. */
+export async function withClient(
+  flags: object,
+  use: (client: AdminClient) => Promise<void>,
+): Promise<void> {
+  const client = new AdminClient(adminSettings(flags))
+  try {
+    await use(client)
+  } finally {
+    await client.close()
+  }
+}
+
+/** Applies an action to each id. A failure among several is printed, sets the exit code, and does not stop the others. */
 export async function forEach<T>(
   ids: readonly string[],
   act: (id: string) => Promise<T>,

@@ -10,29 +10,37 @@ import {
 import path from 'node:path'
 import { messageOf } from '../../shared/errors.ts'
 import { visitLock } from '../../shared/lock.ts'
+import { printable } from '../../shared/printable.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { isOriginal } from '../storage/original-record.ts'
 
 export interface Finding {
   level: 'ok' | 'warn' | 'fail'
   what: string
-  /** What to do about it. */
   fix: string | null
 }
 
 const GIB = 1024 ** 3
 const LEAST_FREE_BYTES = GIB
-/** Files that only their owner may read. */
-const PRIVATE = ['secret', 'webhook-secret', 'tokens.json']
+const SECRET_FILES = ['secret', 'webhook-secret', 'tokens.json']
 
 const ok = (what: string): Finding => ({ level: 'ok', what, fix: null })
 const warn = (what: string, fix: string): Finding => ({ level: 'warn', what, fix })
 const fail = (what: string, fix: string): Finding => ({ level: 'fail', what, fix })
 
-/** Looks a data folder over without changing anything. */
+/** Findings as lines, each with its fix. */
+export function findingsText(findings: readonly Finding[]): string {
+  const lines = findings.map(({ level, what, fix }) => {
+    const help = fix === null ? '' : `\n      fix: ${printable(fix)}`
+    return `${level.padEnd(4)}  ${printable(what)}${help}\n`
+  })
+  return lines.join('')
+}
+
+/** Checks a data directory without changing it. */
 export async function examineFolder(dir: string): Promise<Finding[]> {
   if (!existsSync(dir)) {
-    return [warn(`${dir} is not there`, 'serve makes it; or name another with --data-dir.')]
+    return [warn(`${dir} does not exist`, 'serve creates it. To use another one: --data-dir.')]
   }
   return [
     writable(dir),
@@ -47,21 +55,20 @@ export async function examineFolder(dir: string): Promise<Finding[]> {
 function writable(dir: string): Finding {
   try {
     accessSync(dir, constants.R_OK | constants.W_OK | constants.X_OK)
-    return ok(`${dir} can be read and written`)
+    return ok(`${dir} is readable and writable`)
   } catch (error) {
-    return fail(
-      `${dir} cannot be used: ${messageOf(error)}`,
-      'Give it to the coordinator’s user (chown).',
-    )
+    const fix = 'Change its owner to the coordinator’s user (chown).'
+    return fail(`${dir} is not accessible: ${messageOf(error)}`, fix)
   }
 }
 
 function space(dir: string): Finding {
   const { bavail, bsize } = statfsSync(dir)
   const free = bavail * bsize
-  const text = `${(free / GIB).toFixed(1)} GiB are free there`
+  const text = `${(free / GIB).toFixed(1)} GiB free`
   if (free >= LEAST_FREE_BYTES) return ok(text)
-  return warn(text, 'Make room: morag-coordinator cleanup, --keep-completed, --remove-sources.')
+  const fix = 'Free space: morag-coordinator cleanup, or set --keep-completed and --remove-sources.'
+  return warn(text, fix)
 }
 
 async function owner(dir: string): Promise<Finding> {
@@ -75,24 +82,24 @@ function secrets(dir: string): Finding[] {
     const found = statSync(file, { throwIfNoEntry: false })
     return found !== undefined && (found.mode & to) !== 0
   }
-  const open = PRIVATE.filter((name) => isOpen(path.join(dir, name), 0o077))
-  const found =
-    open.length === 0
-      ? [ok('its secrets are for their owner only')]
-      : open.map((name) => fail(`others can read ${name}`, `chmod 600 ${path.join(dir, name)}`))
+  const open = SECRET_FILES.filter((name) => isOpen(path.join(dir, name), 0o077))
+  const found = open.map((name) =>
+    fail(`other users can read ${name}`, `chmod 600 ${path.join(dir, name)}`),
+  )
+  if (open.length === 0) found.push(ok('only the owner can read the secrets'))
   if (!isOpen(dir, 0o005)) return found
-  const what = 'everybody on this machine can read its recordings, transcripts and webhook keys'
+  const what = 'all users of this machine can read recordings, transcripts and webhook keys'
   return [...found, warn(what, `chmod o-rwx ${dir}`)]
 }
 
 function quarantine(dir: string): Finding {
   const names = namesIn(path.join(dir, 'quarantine'))
-  if (names.length === 0) return ok('no file is in quarantine')
-  const fix = 'Look at them in quarantine/, mend them, put them back into a status folder, restart.'
-  return warn(`${names.length} files are in quarantine: ${names.slice(0, 3).join(', ')}`, fix)
+  if (names.length === 0) return ok('the quarantine is empty')
+  const fix = 'Repair them in quarantine/, move them back to their status folder, and restart.'
+  return warn(`${names.length} files in quarantine: ${names.slice(0, 3).join(', ')}`, fix)
 }
 
-/** A job of the original in a status folder keeps the coordinator from starting. */
+/** Jobs of the original prevent the coordinator's start. */
 function originals(dir: string): Finding[] {
   for (const status of STATUSES) {
     for (const name of namesIn(path.join(dir, status)).slice(0, 50)) {

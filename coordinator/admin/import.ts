@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { lockFolder } from '../../shared/lock.ts'
+import { printable } from '../../shared/printable.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import { makeFolder, makePrivateFolder, PRIVATE_FILE } from '../storage/private-folder.ts'
 import { putAside } from '../storage/quarantine.ts'
@@ -16,9 +17,9 @@ import { packKnown } from '../blobs/packed-result.ts'
 import { Results } from '../blobs/results.ts'
 
 export interface ImportOptions {
-  /** The original's folder. */
+  /** The original's data directory. */
   from: string
-  /** Ours; the same one: its files are changed where they are. */
+  /** The coordinator's data directory. If it equals `from`, the files are changed in place. */
   to: string
   dryRun: boolean
   now: number
@@ -26,17 +27,17 @@ export interface ImportOptions {
 
 export interface ImportReport {
   imported: Record<Status, number>
-  /** Jobs that are there already. */
+  /** Jobs that were imported before. */
   known: number
-  /** Files that make no job; they stay where they are, or are put aside where both folders are one. */
+  /** Files that are not valid jobs. They stay in place, or are quarantined by an import in place. */
   skipped: { file: string; reason: string }[]
-  /** Files of jobs that stand in a more advanced status, too; what becomes of them is as with `skipped`. */
+  /** Files of jobs that also exist in a more advanced status; treated as `skipped` ones are. */
   superseded: { file: string; reason: string }[]
-  /** Jobs whose source is not there, by id. */
+  /** Ids of jobs whose source file is missing. */
   sourceless: string[]
 }
 
-/** A job that stands in several folders is what it is in the first of them. */
+/** Of a job in several status folders, the first of these counts. */
 const MOST_ADVANCED_FIRST: readonly Status[] = [
   'completed',
   'failed',
@@ -47,21 +48,21 @@ const MOST_ADVANCED_FIRST: readonly Status[] = [
 ]
 
 /**
- * Takes the jobs of a data folder of the original system over, each into the state it was in. What was taken over
- * before is left alone, so it may be repeated.
- * @throws {AppError} `usage` when a folder cannot be used, or a coordinator runs on ours.
+ * Imports the jobs of a data directory of the original system; each keeps its status. Jobs imported before are not
+ * touched, so it can be repeated.
+ * @throws {AppError} `usage` if a directory cannot be used, or a coordinator is running on `to`.
  */
 export async function importOriginal(options: ImportOptions): Promise<ImportReport> {
   const { to, dryRun } = options
-  if (dryRun) return takeAll(options, null)
+  if (dryRun) return importAll(options, null)
   makeFolder(to)
   for (const name of [...STATUSES, 'tmp']) makePrivateFolder(path.join(to, name))
   const lock = await lockFolder(to)
   if (lock === null) {
-    throw new AppError('usage', `A coordinator is running on ${to}: stop it for the import.`)
+    throw new AppError('usage', `A coordinator is running on ${to}: stop it first.`)
   }
   try {
-    const report = await takeAll(options, {
+    const report = await importAll(options, {
       results: await Results.open(to),
       artifacts: await Artifacts.open(to),
     })
@@ -72,42 +73,56 @@ export async function importOriginal(options: ImportOptions): Promise<ImportRepo
   }
 }
 
-/** What is kept beside a job's own file. */
-interface Kept {
+/** A report for people. */
+export function reportText(
+  { imported, known, skipped, superseded, sourceless }: ImportReport,
+  isDryRun: boolean,
+): string {
+  const lines = [
+    isDryRun ? 'would be imported:' : 'imported:',
+    ...STATUSES.map((status) => `  ${status.padEnd(10)} ${imported[status]}`),
+    ...(known > 0 ? [`already imported: ${known}`] : []),
+    ...sourceless.map((id) => `${id}: source file missing, the job will fail`),
+    ...superseded.map(({ file, reason }) => `${file}: ignored, ${reason}`),
+    ...skipped.map(({ file, reason }) => `${file}: ${reason}`),
+  ]
+  return lines.map((line) => `${printable(line)}\n`).join('')
+}
+
+interface Stores {
   results: Results
   artifacts: Artifacts
 }
 
-/** @param kept null: nothing is written. */
-async function takeAll(options: ImportOptions, kept: Kept | null): Promise<ImportReport> {
+/** @param stores null: nothing is written. */
+async function importAll(options: ImportOptions, stores: Stores | null): Promise<ImportReport> {
   const { from } = options
-  const run = new ImportRun(options, kept)
+  const run = new ImportRun(options, stores)
   for (const status of MOST_ADVANCED_FIRST) {
     for (const file of jsonFiles(path.join(from, status))) {
       try {
-        await run.take(file, status)
+        await run.importFile(file, status)
       } catch (error) {
         if (isDiskFull(error) || isSystemError(error, 'EROFS', 'EACCES')) throw error
         const reason = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error)
-        run.leave('skipped', file, reason)
+        run.reject('skipped', file, reason)
       }
     }
   }
   return run.report
 }
 
-/** One pass over a folder of the original. */
 class ImportRun {
   readonly report: ImportReport
   readonly #options: ImportOptions
-  readonly #kept: Kept | null
+  readonly #stores: Stores | null
   readonly #isInPlace: boolean
-  /** The jobs that were there before, by id. */
+  /** Ids of the jobs imported before. */
   readonly #known: ReadonlySet<string>
-  /** By id, the file that a job was first met in. */
-  readonly #met = new Map<string, string>()
+  /** By job id, the file that counts. */
+  readonly #files = new Map<string, string>()
 
-  constructor(options: ImportOptions, kept: Kept | null) {
+  constructor(options: ImportOptions, stores: Stores | null) {
     const { from, to } = options
     const imported = Object.fromEntries(STATUSES.map((status) => [status, 0]))
     this.report = {
@@ -118,48 +133,48 @@ class ImportRun {
       sourceless: [],
     }
     this.#options = options
-    this.#kept = kept
+    this.#stores = stores
     this.#isInPlace = from === to
     this.#known = this.#isInPlace ? new Set() : idsIn(to)
   }
 
-  /** Takes a file's job over, unless it was before. @throws what is wrong with the file. */
-  async take(file: string, status: Status): Promise<void> {
+  /** @throws if the file is not a valid job. */
+  async importFile(file: string, status: Status): Promise<void> {
     const { to, now } = this.#options
     const raw = readJson(readFileSync(file, 'utf8'))
     const job = isOurs(raw) ? null : fromOriginal(raw, status, now, factsOf)
     const jobId = job?.jobId ?? path.basename(file, '.json')
-    const elsewhere = this.#met.get(jobId)
-    if (job !== null && elsewhere !== undefined)
-      return this.leave('superseded', file, `the job is taken from ${elsewhere}`)
+    const first = this.#files.get(jobId)
+    if (job !== null && first !== undefined)
+      return this.reject('superseded', file, `the job is imported from ${first}`)
     if (job === null || this.#known.has(jobId)) {
-      this.#met.set(jobId, this.#shown(file))
+      this.#files.set(jobId, this.#relative(file))
       this.report.known += 1
       return
     }
-    await take(job, status, { file, to, kept: this.#kept, now })
-    this.#met.set(jobId, this.#shown(file))
+    await importJob(job, status, { file, to, stores: this.#stores, now })
+    this.#files.set(jobId, this.#relative(file))
     this.report.imported[status] += 1
-    const isToCome = status === 'pending' || status === 'processing'
-    if (isToCome && factsOf(job.sourcePath) === null) this.report.sourceless.push(jobId)
+    const isOpen = status === 'pending' || status === 'processing'
+    if (isOpen && factsOf(job.sourcePath) === null) this.report.sourceless.push(jobId)
   }
 
-  /** Names a file that is not taken over; in a folder of ours it is put aside. */
-  leave(list: 'skipped' | 'superseded', file: string, reason: string): void {
-    const shown = this.#shown(file)
-    this.report[list].push({ file: shown, reason })
-    if (this.#isInPlace && this.#kept !== null) putAside(this.#options.to, shown)
+  /** Reports a file that is not imported. In place, it is quarantined. */
+  reject(list: 'skipped' | 'superseded', file: string, reason: string): void {
+    const relative = this.#relative(file)
+    this.report[list].push({ file: relative, reason })
+    if (this.#isInPlace && this.#stores !== null) putAside(this.#options.to, relative)
   }
 
-  #shown(file: string): string {
+  #relative(file: string): string {
     return path.relative(this.#options.from, file)
   }
 }
 
-async function take(
+async function importJob(
   { jobId, record, result }: OriginalJob,
   status: Status,
-  { file, to, kept, now }: { file: string; to: string; kept: Kept | null; now: number },
+  { file, to, stores, now }: { file: string; to: string; stores: Stores | null; now: number },
 ): Promise<void> {
   const whole = { ...record, job_id: jobId, status }
   if (result !== null && status === 'completed') {
@@ -168,14 +183,14 @@ async function take(
     Object.assign(whole, {
       result: { digest, processing_seconds: processingSeconds, media_seconds: mediaSeconds, body },
     })
-    if (json !== null) await kept?.results.save(jobId, json)
+    if (json !== null) await stores?.results.save(jobId, json)
   } else if (result !== null) {
     const text = writeJson({ processing_time: result.processingSeconds, ...result.body })
-    await kept?.artifacts.keep(jobId, 'original-result.json', text, () => undefined)
+    await stores?.artifacts.keep(jobId, 'original-result.json', text, () => undefined)
   }
-  // Whatever we write has to be read again at the next start.
+  // Throws if the next start could not read the record.
   fromRecord(whole, jobId, status, now)
-  if (kept === null) return
+  if (stores === null) return
   const temporary = path.join(to, 'tmp', `${jobId}.json`)
   const handle = await open(temporary, 'w', PRIVATE_FILE)
   try {
@@ -186,7 +201,7 @@ async function take(
   }
   const target = path.join(to, status, `${jobId}.json`)
   renameSync(temporary, target)
-  // In place, a file that had another name would be the same job a second time.
+  // In place, a file with another name would be the same job again.
   if (path.dirname(file) === path.dirname(target) && file !== target) await rm(file)
 }
 

@@ -7,7 +7,7 @@ import { ago, table } from './table.ts'
 
 export type JobDetail = FromWire<z.output<typeof jobAnswer>>
 
-/** Jobs in a list; `now` in ms. */
+/** Jobs as a table; `now` in ms. */
 export function jobTable(jobs: readonly JobSummary[], now: number): string {
   const headings = ['ID', 'STATUS', 'TYPE', 'AGE', 'WORKER', 'FILE', 'NOTE']
   const rows = jobs.map((job) => [
@@ -31,7 +31,6 @@ function noteOf(job: JobSummary): string {
   return job.errorMessage ?? (failed === undefined ? '' : `${failed.step}: ${failed.lastError}`)
 }
 
-/** Everything about a job. */
 export function jobText(job: JobDetail, now: number): string {
   const { source } = job
   const rows: [string, string | null][] = [
@@ -56,7 +55,7 @@ export function jobText(job: JobDetail, now: number): string {
   return `${job.jobId}\n${lines.join('')}\n${timeline(job)}`
 }
 
-/** What has happened to a job, in order. */
+/** The events of a job in order of time. */
 export function timeline(job: JobDetail): string {
   const events: { at: number; text: string }[] = [{ at: job.createdAt, text: 'created' }]
   for (const { number, workerId, startedAt, endedAt, outcome, ...error } of job.attempts) {

@@ -1,9 +1,9 @@
 import { printable } from '../../shared/printable.ts'
 
-/** No column is wider: the last one may be as long as it is. */
+/** The widest column, except for the last one. */
 const MOST = 48
 
-/** Rows under their headings, in columns. What strangers have named stays on its line. */
+/** Aligned columns. Control characters in cells are replaced, so that each row stays on its line. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const cells = [headings, ...rows].map((row) =>
     row.map((cell, i) => printable(cell, i < headings.length - 1 ? { most: MOST } : {}) || '-'),
@@ -18,7 +18,7 @@ export function table(headings: readonly string[], rows: readonly (readonly stri
   return `${lines.join('\n')}\n`
 }
 
-/** How long ago an instant was, roughly: `3m`, `2h`, `5d`. */
+/** The age of a timestamp in one unit: `3m`, `2h`, `5d`. */
 export function ago(at: number | null, now: number): string {
   if (at === null) return '-'
   const seconds = Math.max(0, Math.round((now - at) / 1000))

@@ -1,14 +1,14 @@
-import { InvalidArgumentError, Option, type Command } from 'commander'
-import { DAY, parseDuration } from '../../shared/duration.ts'
-import { messageOf } from '../../shared/errors.ts'
+import { Option, type Command } from 'commander'
+import { DAY } from '../../shared/duration.ts'
 import { cleanupAnswer } from '../../shared/wire-answers.ts'
 import { adminAction, type AdminFlags } from '../admin/command.ts'
+import { durationOption } from '../setting-values.ts'
 
 const EXAMPLES = `
 Examples:
-  morag-coordinator cleanup --older-than 30d --dry-run      what would go
+  morag-coordinator cleanup --older-than 30d --dry-run      print what would be deleted
   morag-coordinator cleanup --older-than 7d --status completed
-  morag-coordinator cleanup --expire                        end leases and waits whose time is over, now
+  morag-coordinator cleanup --expire                        end expired leases and queue waits now
 `
 
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled']
@@ -23,36 +23,27 @@ interface Flags extends AdminFlags {
 export function addCleanup(cli: Command): void {
   const command = cli
     .command('cleanup')
-    .description('remove jobs that have ended, in a running coordinator')
+    .description('delete ended jobs of a running coordinator')
+    .addOption(durationOption('--older-than <duration>', 'only jobs that ended longer ago'))
     .addOption(
-      new Option('--older-than <duration>', 'those that ended longer ago').argParser(duration),
+      new Option(
+        '--status <status...>',
+        'only jobs with these statuses (default: every ended job)',
+      ).choices(ENDED),
     )
-    .addOption(
-      new Option('--status <status...>', 'only these (default: all that have ended)').choices(
-        ENDED,
-      ),
-    )
-    .option('--expire', 'end what has taken too long, too')
-    .option('--dry-run', 'say what would be done, and do nothing')
+    .option('--expire', 'also end attempts and queue waits that exceeded their time limit')
+    .option('--dry-run', 'print what would be deleted; delete nothing')
     .addHelpText('after', EXAMPLES)
   adminAction(command, async (client, flags: Flags) => {
-    const { olderThan, status, expire = false, dryRun = false } = flags
+    const { olderThan, status = null, expire = false, dryRun = false } = flags
     const value = await client.ask('POST', '/remote-jobs/cleanup', cleanupAnswer, {
       expire,
       dryRun,
       olderThanDays: olderThan === undefined ? null : olderThan / DAY,
-      statuses: status ?? null,
+      statuses: status,
     })
     const { expired, removed, freedBytes } = value
     const text = `${dryRun ? 'would be ' : ''}expired: ${expired}, removed: ${removed}, freed: ${freedBytes} bytes\n`
     return { value, text }
   })
-}
-
-function duration(text: string): number {
-  try {
-    return parseDuration(text)
-  } catch (error) {
-    throw new InvalidArgumentError(messageOf(error))
-  }
 }

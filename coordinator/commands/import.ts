@@ -1,21 +1,18 @@
-import path from 'node:path'
 import type { Command } from 'commander'
-import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
-import { printable } from '../../shared/printable.ts'
-import { STATUSES } from '../../shared/wire.ts'
-import { existingFolder } from '../admin/config.ts'
-import { DATA_DIR } from '../settings.ts'
 import { optionOf } from '../../shared/setting-table.ts'
-import { importOriginal, type ImportReport } from '../admin/import.ts'
+import { timeOfDay } from '../../shared/time-of-day.ts'
+import { existingFolder } from '../admin/config.ts'
+import { importOriginal, reportText } from '../admin/import.ts'
+import { DATA_DIR } from '../settings.ts'
 
 const EXAMPLES = `
 Examples:
   morag-coordinator import /app/data/remote_jobs --data-dir /var/lib/morag --dry-run
-  morag-coordinator import /app/data/remote_jobs --data-dir /app/data/remote_jobs     where they are
+  morag-coordinator import /app/data/remote_jobs --data-dir /app/data/remote_jobs     in place
 
-Stop the original first, and the coordinator: both would write meanwhile.
+Stop the original system and the coordinator first: both write to these directories.
 `
 
 interface Flags {
@@ -27,38 +24,21 @@ interface Flags {
 export function addImport(cli: Command): void {
   cli
     .command('import')
-    .argument('<dir>', "the original's data folder (MORAG_REMOTE_JOBS_DATA_DIR there)")
-    .description('take the jobs of the original system over, each into the state it is in')
+    .argument('<dir>', "the original's data directory (its MORAG_REMOTE_JOBS_DATA_DIR)")
+    .description('import the jobs of the original system; each keeps its status')
     .addOption(optionOf(DATA_DIR.dataDir))
-    .option('--dry-run', 'say what would be done, and do nothing')
-    .option('--json', 'for programs')
+    .option('--dry-run', 'print what would be imported; change nothing')
+    .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
-    .action(async (dir: string, flags: Flags) => {
+    .action(async (dir: string, { dataDir: to, dryRun = false, json = false }: Flags) => {
       const from = existingFolder(dir)
-      const to = path.resolve(flags.dataDir)
-      const dryRun = flags.dryRun === true
       const report = await importOriginal({ from, to, dryRun, now: timeOfDay() })
-      const json = `${JSON.stringify(toWire(report), null, 2)}\n`
-      process.stdout.write(flags.json === true ? json : reportText(report, dryRun))
-      if (report.skipped.length === 0) return
-      throw new AppError(
-        'invalid',
-        `${report.skipped.length} files make no job; they are ${from === to && !dryRun ? `in ${to}/quarantine` : `still in ${from}`}.`,
+      process.stdout.write(
+        json ? `${JSON.stringify(toWire(report), null, 2)}\n` : reportText(report, dryRun),
       )
+      const { length } = report.skipped
+      if (length === 0) return
+      const place = from === to && !dryRun ? `moved to ${to}/quarantine` : `left in ${from}`
+      throw new AppError('invalid', `${length} files are not valid jobs; ${place}.`)
     })
-}
-
-function reportText(
-  { imported, known, skipped, superseded, sourceless }: ImportReport,
-  dry: boolean,
-): string {
-  const counts = STATUSES.map((status) => `  ${status.padEnd(10)} ${imported[status]}\n`)
-  const rest = [
-    ...(known > 0 ? [`${known} were here already.`] : []),
-    ...sourceless.map((id) => `${id}: its source is not there; it will fail.`),
-    ...superseded.map(({ file, reason }) => `${file} is left aside: ${reason}`),
-    ...skipped.map(({ file, reason }) => `${file}: ${reason}`),
-  ]
-  const title = dry ? 'would be imported:' : 'imported:'
-  return `${title}\n${counts.join('')}${rest.map((line) => `${printable(line)}\n`).join('')}`
 }

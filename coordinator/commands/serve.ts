@@ -1,14 +1,14 @@
 import type { Command } from 'commander'
-import { timeOfDay } from '../../shared/time-of-day.ts'
 import { EXIT } from '../../shared/errors.ts'
 import { nodeProblem } from '../../shared/node-release.ts'
+import { timeOfDay } from '../../shared/time-of-day.ts'
 import { addServeSettings, configOf } from '../config.ts'
 import { createLogger } from '../logger.ts'
 import { startCoordinator } from '../server.ts'
 
 const MORE_HELP = `
 Environment only:
-  MORAG_API_KEY  the key that opens everything, beside the tokens of morag-coordinator token
+  MORAG_API_KEY  the key with all permissions, in addition to the tokens of morag-coordinator token
 
 Examples:
   morag-coordinator serve --data-dir ./data --media-root /srv/media
@@ -17,7 +17,7 @@ Examples:
 `
 
 export function addServe(cli: Command): void {
-  addServeSettings(cli.command('serve').description('run the coordinator until it is told to stop'))
+  addServeSettings(cli.command('serve').description('run the coordinator'))
     .addHelpText('after', MORE_HELP)
     .action(serve)
 }
@@ -25,7 +25,7 @@ export function addServe(cli: Command): void {
 async function serve(flags: Record<string, unknown>): Promise<void> {
   const config = configOf(flags)
   const log = createLogger(config.logLevel, config.logFormat)
-  // Listened for before anything is started: whoever sees that we listen may stop us at once.
+  // Before the start: a signal may arrive as soon as the port is open.
   const stop = stopSignal()
   const coordinator = await startCoordinator(config, log)
   const node = nodeProblem(process.version, timeOfDay())
@@ -38,7 +38,7 @@ async function serve(flags: Record<string, unknown>): Promise<void> {
   if (typeof reason !== 'string') process.exitCode = EXIT.failed
 }
 
-/** The first signal to stop; a second one is not waited for. */
+/** The first SIGINT or SIGTERM. A second one exits at once. */
 async function stopSignal(): Promise<NodeJS.Signals> {
   return await new Promise((resolve) => {
     for (const name of ['SIGINT', 'SIGTERM'] as const) {

@@ -1,47 +1,35 @@
 import { toWire } from '../../shared/keys.ts'
-import { stateOf, type TokenRecord, type TokenState } from '../access/token-record.ts'
+import { stateOf, type TokenRecord } from '../access/token-record.ts'
 import { readTokenUse } from '../access/token-use.ts'
+import { table } from '../admin/table.ts'
 
-/** A token as it may be shown: nothing that opens a door. */
-type Shown = Pick<
-  TokenRecord,
-  'id' | 'name' | 'role' | 'types' | 'createdAt' | 'expiresAt' | 'revokedAt'
-> & { state: TokenState; lastUsedAt: number | null }
+const HEADINGS = ['NAME', 'ROLE', 'TYPES', 'STATE', 'CREATED', 'EXPIRES', 'LAST USED', 'ID']
 
 export function tokensAsJson(tokens: readonly TokenRecord[], dataDir: string, now: number): string {
-  return `${JSON.stringify(toWire(shown(tokens, dataDir, now)), null, 2)}\n`
+  return `${JSON.stringify(toWire(listed(tokens, dataDir, now)), null, 2)}\n`
 }
 
-/** For people: a line for each, in columns. */
 export function tokensAsTable(
   tokens: readonly TokenRecord[],
   dataDir: string,
   now: number,
 ): string {
-  const head = ['NAME', 'ROLE', 'TYPES', 'STATE', 'CREATED', 'EXPIRES', 'LAST USED', 'ID']
-  const rows = shown(tokens, dataDir, now).map((one) => [
+  if (tokens.length === 0) return 'No tokens. Create one with morag-coordinator token create.\n'
+  const rows = listed(tokens, dataDir, now).map((one) => [
     one.name,
     one.role,
-    one.types?.join(',') ?? '',
+    one.types?.join(',') ?? '-',
     one.state,
-    instant(one.createdAt, ''),
-    instant(one.expiresAt, 'never'),
-    instant(one.lastUsedAt, 'never'),
+    minuteOf(one.createdAt),
+    minuteOf(one.expiresAt),
+    minuteOf(one.lastUsedAt),
     one.id,
   ])
-  if (rows.length === 0)
-    return 'There are no tokens: make one with morag-coordinator token create.\n'
-  const widths = head.map((_, at) => Math.max(...[head, ...rows].map((row) => row[at]!.length)))
-  const lines = [head, ...rows].map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at]!))
-      .join('  ')
-      .trimEnd(),
-  )
-  return `${lines.join('\n')}\n`
+  return table(HEADINGS, rows)
 }
 
-function shown(tokens: readonly TokenRecord[], dataDir: string, now: number): Shown[] {
+/** Tokens without their hashes. */
+function listed(tokens: readonly TokenRecord[], dataDir: string, now: number) {
   const uses = readTokenUse(dataDir)
   return tokens.map((one) => {
     const { id, name, role, types, createdAt, expiresAt, revokedAt } = one
@@ -52,7 +40,7 @@ function shown(tokens: readonly TokenRecord[], dataDir: string, now: number): Sh
 }
 
 /** `2026-01-02 12:00 UTC` */
-function instant(at: number | null, otherwise: string): string {
-  if (at === null) return otherwise
+function minuteOf(at: number | null): string {
+  if (at === null) return 'never'
   return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }

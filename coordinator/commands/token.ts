@@ -1,22 +1,20 @@
-import path from 'node:path'
 import { Option, type Command } from 'commander'
-import { timeOfDay } from '../../shared/time-of-day.ts'
-import { formatDuration, MINUTE, parseDuration } from '../../shared/duration.ts'
-import { ROLES, type Role } from '../access/roles.ts'
-import type { TokenRecord } from '../access/token-record.ts'
-import { Tokens, type NewToken } from '../access/tokens.ts'
-import { DATA_DIR } from '../settings.ts'
+import { formatDuration, MINUTE } from '../../shared/duration.ts'
 import { optionOf } from '../../shared/setting-table.ts'
-import { atLeast, commaList } from '../setting-values.ts'
+import { timeOfDay } from '../../shared/time-of-day.ts'
+import { ROLES, type Role } from '../access/roles.ts'
+import { Tokens, type NewToken } from '../access/tokens.ts'
+import { commaList, durationOption } from '../setting-values.ts'
+import { DATA_DIR } from '../settings.ts'
 import { tokensAsJson, tokensAsTable } from './token-list.ts'
 
 const EXAMPLES = `
 Roles:
-  submit    makes jobs, sees and cancels its own
-  worker    takes jobs and hands in results, of its --types
-  read      sees all jobs and workers
+  submit    create jobs; see and cancel its own jobs
+  worker    take jobs of its --types and send results
+  read      see all jobs and workers
   admin     everything
-  register  good once: an agent exchanges it for a worker's token (morag-agent register)
+  register  valid once: an agent exchanges it for a worker token (morag-agent register)
 
 Examples:
   morag-coordinator token create --role worker --name gpu-01 --types audio,video > gpu-01.key
@@ -25,70 +23,51 @@ Examples:
   morag-coordinator token rotate website --keep-old 1h
   morag-coordinator token revoke gpu-01
 
-A running coordinator goes by what is changed from the next request on.
+A running coordinator applies changes from its next request on.
 `
 
 interface Flags {
   dataDir: string
 }
 
-/** `token …`: makes and takes back tokens of a data folder, whether a coordinator runs over it or not. */
+/** `token …`: manages the tokens of a data directory, with or without a running coordinator. */
 export function addTokenCommands(cli: Command): void {
-  const token = cli.command('token').description('make, list, revoke and rotate tokens')
+  const token = cli.command('token').description('create, list, rotate and revoke tokens')
   token.addHelpText('after', EXAMPLES)
+  const add = (name: string, description: string): Command =>
+    token.command(name).description(description).addOption(optionOf(DATA_DIR.dataDir))
 
-  token
-    .command('create')
-    .description('make a token, and write it to standard output: it is shown this once')
-    .addOption(optionOf(DATA_DIR.dataDir))
-    .addOption(new Option('--role <role>', 'what it is for').choices(ROLES).makeOptionMandatory())
-    .requiredOption('--name <name>', 'what to call it')
-    .option('--types <types>', 'content types that a worker may claim (default: all)', commaList)
-    .option(
-      '--expires <duration>',
-      'how long it is valid (default: without limit)',
-      atLeast(MINUTE),
+  add('create', 'create a token and print it to standard output, this once')
+    .addOption(
+      new Option('--role <role>', 'permissions of the token').choices(ROLES).makeOptionMandatory(),
     )
+    .requiredOption('--name <name>', 'unique name of the token')
+    .option('--types <types>', 'content types that a worker may claim (default: all)', commaList)
+    .addOption(durationOption('--expires <duration>', 'lifetime (default: unlimited)', MINUTE))
     .addHelpText('after', EXAMPLES)
     .action(create)
-
-  token
-    .command('list')
-    .description('which tokens there are, and when each was last used')
-    .addOption(optionOf(DATA_DIR.dataDir))
-    .option('--json', 'for programs: a list of objects')
-    .action(list)
-
-  token
-    .command('revoke')
-    .description('make a token good for nothing, at once')
-    .argument('<name-or-id>', 'which')
-    .addOption(optionOf(DATA_DIR.dataDir))
-    .action(revoke)
-
-  token
-    .command('rotate')
-    .description(
-      'give a token another text, and write that to standard output; its jobs stay its own',
+  add('list', 'list tokens and their last use').option('--json', 'print JSON').action(list)
+  add('revoke', 'revoke a token immediately').argument('<name-or-id>').action(revoke)
+  add('rotate', 'replace the secret of a token and print the new one; its jobs stay its own')
+    .argument('<name-or-id>')
+    .addOption(
+      durationOption('--keep-old <duration>', 'how long the old secret stays valid (default: 0s)'),
     )
-    .argument('<name-or-id>', 'which')
-    .addOption(optionOf(DATA_DIR.dataDir))
-    .option('--keep-old <duration>', 'how long the old text stays good as well', parseDuration)
     .action(rotate)
 }
 
 async function create(
   flags: Flags & { role: Role; name: string; types?: string[]; expires?: number },
 ): Promise<void> {
-  const { role, name, types = null, expires: lifeMs = null } = flags
-  show(await tokensOf(flags).create({ role, name: name.trim(), types, lifeMs }), flags)
+  const { role, name, types = null, expires: lifeMs = null, dataDir } = flags
+  print(await tokensOf(flags).create({ role, name: name.trim(), types, lifeMs }), dataDir)
 }
 
 async function rotate(nameOrId: string, flags: Flags & { keepOld?: number }): Promise<void> {
-  const { keepOld = 0 } = flags
-  show(await tokensOf(flags).rotate(nameOrId, keepOld), flags)
-  const until = keepOld > 0 ? `stays good for ${formatDuration(keepOld)}` : 'is good no more'
-  process.stderr.write(`The old one ${until}.\n`)
+  const { keepOld = 0, dataDir } = flags
+  print(await tokensOf(flags).rotate(nameOrId, keepOld), dataDir)
+  const state = keepOld > 0 ? `stays valid for ${formatDuration(keepOld)}` : 'is no longer valid'
+  process.stderr.write(`The old secret ${state}.\n`)
 }
 
 async function revoke(nameOrId: string, flags: Flags): Promise<void> {
@@ -97,26 +76,19 @@ async function revoke(nameOrId: string, flags: Flags): Promise<void> {
 }
 
 function list(flags: Flags & { json?: true }): void {
-  const folder = path.resolve(flags.dataDir)
-  const tokens = tokensOf(flags).all()
-  const shown = flags.json === true ? tokensAsJson : tokensAsTable
-  process.stdout.write(shown(tokens, folder, timeOfDay()))
+  const format = flags.json === true ? tokensAsJson : tokensAsTable
+  process.stdout.write(format(tokensOf(flags).all(), flags.dataDir, timeOfDay()))
 }
 
-/** The token alone on standard output, so that `> file` works; all else beside it. */
-function show({ token, record }: NewToken, flags: Flags): void {
-  process.stdout.write(`${token}\n`)
-  process.stderr.write(
-    `${described(record)} in ${path.resolve(flags.dataDir)}; it is shown this once.\n`,
-  )
-}
-
-function described({ name, role, types, expiresAt }: TokenRecord): string {
-  const what = types === null ? role : `${role} for ${types.join(', ')}`
+/** The token alone goes to standard output, so that `> file` works. */
+function print({ token, record }: NewToken, dataDir: string): void {
+  const { name, role, types, expiresAt } = record
+  const scope = types === null ? role : `${role} for ${types.join(', ')}`
   const until = expiresAt === null ? '' : `, until ${new Date(expiresAt).toISOString()}`
-  return `This is the token ${name} (${what}${until})`
+  process.stdout.write(`${token}\n`)
+  process.stderr.write(`Token ${name} (${scope}${until}) in ${dataDir}. It is not shown again.\n`)
 }
 
 function tokensOf({ dataDir }: Flags): Tokens {
-  return new Tokens(path.resolve(dataDir), timeOfDay)
+  return new Tokens(dataDir, timeOfDay)
 }

@@ -1,30 +1,30 @@
 import { ask, Refusal } from './api.js'
 import { h } from './element.js'
-import { say } from './notice.js'
-
-/** What a person does with jobs and workers: ask where it cannot be undone, do it, say what came of it. */
+import { notify } from './notice.js'
 
 /**
+ * Sends a request for a person and shows its outcome as a notice.
+ *
  * @param {string} method
  * @param {string} path
- * @param {string} done what is said when it has worked
+ * @param {string} done the notice after success
  * @param {unknown} [json]
- * @returns {Promise<boolean>} whether it has worked
+ * @returns {Promise<boolean>} true on success
  */
 export async function act(method, path, done, json) {
   try {
     await ask(method, path, json)
-    say(done)
+    notify(done)
     return true
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    say(error.message, 'bad')
+    notify(error.message, 'bad')
     return false
   }
 }
 
 /**
- * A button that does something and cannot be pressed while it does.
+ * A button that ignores clicks while its action runs.
  *
  * @param {string} label
  * @param {() => Promise<unknown>} run
@@ -45,32 +45,32 @@ export function button(label, run, props = {}) {
 }
 
 /**
- * Asks before what cannot be undone.
+ * Asks for confirmation of an action that cannot be undone.
  *
  * @param {string} question
- * @param {string} label of the button that does it
+ * @param {string} label of the confirming button
  * @returns {Promise<boolean>}
  */
 export async function confirmed(question, label) {
   const yes = h('button', { class: 'danger', value: 'yes' }, label)
-  const no = h('button', { value: 'no', autofocus: true }, 'Keep it')
+  const no = h('button', { value: 'no', autofocus: true }, 'Cancel')
   return (await answerTo(question, null, [no, yes])) === 'yes'
 }
 
 /**
- * Asks which of some.
+ * Asks for one of several values.
  *
  * @param {string} question
  * @param {string[]} values
- * @param {string} label of the button that does it
- * @returns {Promise<string | null>} null: none
+ * @param {string} label of the confirming button
+ * @returns {Promise<string | null>} null: cancelled
  */
 export async function chosen(question, values, label) {
   const options = values.map((one) => h('option', { value: one }, one))
   const select = /** @type {HTMLSelectElement} */ (
     h('select', { 'aria-labelledby': 'question', autofocus: true }, options)
   )
-  const no = h('button', { value: 'no' }, 'Leave it')
+  const no = h('button', { value: 'no' }, 'Cancel')
   const yes = h('button', { class: 'main', value: 'yes' }, label)
   return (await answerTo(question, select, [no, yes])) === 'yes' ? select.value : null
 }
@@ -79,7 +79,7 @@ export async function chosen(question, values, label) {
  * @param {string} question
  * @param {HTMLElement | null} field
  * @param {HTMLElement[]} buttons each with a value
- * @returns {Promise<string>} that of the button; empty: it was put away
+ * @returns {Promise<string>} the value of the pressed button; empty after Escape
  */
 function answerTo(question, field, buttons) {
   const dialog = /** @type {HTMLDialogElement} */ (

@@ -1,9 +1,9 @@
-/** Requests to the coordinator that served this page, wherever that is. */
+/** Relative: a proxy may serve the page below a path. */
 const API = new URL('api/v1/', document.baseURI)
-/** No page from elsewhere can send it. */
-const MARK = { 'x-morag-csrf': '1' }
+/** Pages of other origins cannot send this header. */
+const CSRF_HEADER = { 'x-morag-csrf': '1' }
 
-/** What the coordinator said no to, or that it was not there (`status` 0). */
+/** The coordinator refused a request, or could not be reached (`status` 0). */
 export class Refusal extends Error {
   /** @param {number} status @param {string} message */
   constructor(status, message) {
@@ -13,7 +13,7 @@ export class Refusal extends Error {
   }
 }
 
-/** Called when a request found that nobody is signed in. @type {{ call: () => void }} */
+/** Called when a request is answered with 401. @type {{ call: () => void }} */
 export const onSignedOut = { call: () => undefined }
 
 /** @param {string} path below the API's root */
@@ -30,7 +30,8 @@ export function urlOf(path) {
  */
 export async function ask(method, path, json) {
   const body = json === undefined ? {} : { body: JSON.stringify(json) }
-  const headers = json === undefined ? MARK : { ...MARK, 'content-type': 'application/json' }
+  const type = json === undefined ? {} : { 'content-type': 'application/json' }
+  const headers = { ...CSRF_HEADER, ...type }
   const answer = await reach(urlOf(path), { method, headers, ...body })
   const text = await answer.text()
   if (!answer.ok) throw refusalOf(answer.status, text)
@@ -42,18 +43,18 @@ async function reach(url, request) {
   try {
     return await fetch(url, request)
   } catch {
-    throw new Refusal(0, 'The coordinator cannot be reached.')
+    throw new Refusal(0, 'Cannot reach the coordinator.')
   }
 }
 
 /** @param {number} status @param {string} text */
 function refusalOf(status, text) {
   if (status === 401) onSignedOut.call()
-  return new Refusal(status, sentenceIn(text) ?? `The coordinator answered ${status}.`)
+  return new Refusal(status, detailOf(text) ?? `The coordinator answered with HTTP status ${status}.`)
 }
 
 /** @param {string} text @returns {string | null} */
-function sentenceIn(text) {
+function detailOf(text) {
   try {
     const { detail } = JSON.parse(text)
     if (typeof detail === 'string') return detail
@@ -73,18 +74,18 @@ function sentenceIn(text) {
  */
 export function upload(form, onProgress, signal) {
   return new Promise((resolve, reject) => {
-    // fetch does not tell how far an upload is.
+    // fetch reports no upload progress.
     const request = new XMLHttpRequest()
     request.open('POST', urlOf('remote-jobs/'))
-    for (const [name, value] of Object.entries(MARK)) request.setRequestHeader(name, value)
+    for (const [name, value] of Object.entries(CSRF_HEADER)) request.setRequestHeader(name, value)
     request.upload.onprogress = ({ loaded, total }) => onProgress(total === 0 ? 0 : loaded / total)
     request.onload = () => {
       const { status, responseText } = request
       if (status < 300) resolve(JSON.parse(responseText))
       else reject(refusalOf(status, responseText))
     }
-    request.onerror = () => reject(new Refusal(0, 'The connection broke off.'))
-    request.onabort = () => reject(new Refusal(0, 'Stopped.'))
+    request.onerror = () => reject(new Refusal(0, 'The connection was lost.'))
+    request.onabort = () => reject(new Refusal(0, 'Cancelled.'))
     signal.addEventListener('abort', () => request.abort())
     request.send(form)
   })

@@ -1,14 +1,12 @@
 import { act, button } from './act.js'
-import { detail } from './detail.js'
+import { detail, errorCode } from './detail.js'
 import { h } from './element.js'
-import { about, instant, span } from './format.js'
+import { about, instant, joined, plural, span } from './format.js'
 import { stepName } from './problems.js'
 
-/** What has happened to a job: its attempts, newest first, and what followed its end. */
-
-/** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Attempt[]} list */
+/** Newest first. @param {import('./store.js').Store} store @param {import('./wire.d.ts').Attempt[]} list */
 export function attempts(store, list) {
-  if (list.length === 0) return h('p', { class: 'empty' }, 'Nobody has taken it yet.')
+  if (list.length === 0) return h('p', { class: 'empty' }, 'No attempts yet.')
   return h(
     'ol',
     { class: 'timeline', reversed: true },
@@ -41,7 +39,7 @@ function attempt(
       `, ${ended_at === null ? 'for' : 'took'} ${span(seconds)}`,
     ),
     error_message !== null && detail(error_message),
-    error_code !== null && h('p', { class: 'sub' }, 'code ', h('code', null, error_code)),
+    errorCode(error_code),
   )
 }
 
@@ -49,8 +47,8 @@ function attempt(
 export function continuation(store, { job_id, continuation: found }) {
   const steps = found?.steps ?? []
   const isDone = steps.every(({ state }) => state === 'done')
-  const again = async () =>
-    await act('POST', `remote-jobs/${job_id}/continuation/retry`, 'It is tried again.', {})
+  const retry = async () =>
+    await act('POST', `remote-jobs/${job_id}/continuation/retry`, 'Retrying.', {})
   return h(
     'div',
     null,
@@ -59,22 +57,23 @@ export function continuation(store, { job_id, continuation: found }) {
       { class: 'timeline' },
       steps.map((one) => step(store, one)),
     ),
-    store.isAdmin && !isDone && button('Try again now', again),
+    store.isAdmin && !isDone && button('Retry now', retry),
   )
 }
 
 /** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Steps[number]} step */
 function step(store, { step: name, state, tries, next_at, last_at, last_error }) {
-  const parts = [
-    tries > 0 ? `tried ${tries} ${tries === 1 ? 'time' : 'times'}` : '',
+  const history = joined(
+    ' · ',
+    tries > 0 ? plural(tries, 'try', 'tries') : '',
     last_at === null ? '' : `last ${about(store.secondsSince(last_at))} ago`,
     next_at === null || state !== 'pending' ? '' : `next in ${about(-store.secondsSince(next_at))}`,
-  ]
+  )
   return h(
     'li',
     { key: name, class: state === 'done' ? 'completed' : state },
     h('p', null, h('b', null, state), ` ${stepName(name)}`),
-    h('p', { class: 'sub' }, parts.filter((part) => part !== '').join(', ')),
+    h('p', { class: 'sub' }, history),
     last_error !== null && state !== 'done' && detail(last_error),
   )
 }

@@ -3,10 +3,10 @@ import { h } from './element.js'
 import { plural } from './format.js'
 import { problemsOf } from './problems.js'
 
-/** What was put aside, until the browser is closed. */
+/** Dismissed problems, kept until the tab is closed. */
 const KEY = 'morag-dismissed'
-/** So many are shown; the rest can be had by unfolding. */
-const SHOWN = 4
+/** Problems beyond these are collapsed. */
+const EXPANDED = 4
 
 /** @returns {string[]} */
 function dismissed() {
@@ -22,35 +22,38 @@ function dismiss(key) {
   sessionStorage.setItem(KEY, JSON.stringify([...dismissed(), key].slice(-200)))
 }
 
-/** What needs a person and was not put aside. @param {import('./store.js').Store} store */
+/** Problems that were not dismissed. @param {import('./store.js').Store} store */
 export function problemsShown(store) {
   const hidden = new Set(dismissed())
   return problemsOf(store).filter(({ key }) => !hidden.has(key))
 }
 
+/** @param {number} problems */
+export function problemCount(problems) {
+  return `${plural(problems, 'problem needs', 'problems need')} attention`
+}
+
 /**
  * @param {import('./store.js').Store} store
- * @param {boolean} isWhole else only how much there is: whoever reads elsewhere is not to be kept from it
- * @returns {HTMLElement | null} null: all is well
+ * @param {boolean} isWhole false: only the number of problems, with a link
+ * @returns {HTMLElement | null} null without problems
  */
 export function banner(store, isWhole) {
   const problems = problemsShown(store)
   if (problems.length === 0) return null
-  if (!isWhole) {
-    const needs = plural(problems.length, 'thing needs', 'things need')
+  if (!isWhole)
     return h(
       'p',
       { class: `banner brief ${problems[0]?.grade}`, key: 'banner' },
-      h('a', { href: '#/' }, `${needs} a look`),
+      h('a', { href: '#/' }, problemCount(problems.length)),
     )
-  }
   const items = problems.map((one) => item(store, one))
-  const rest = items.slice(SHOWN)
+  const rest = items.slice(EXPANDED)
   return h(
     'section',
-    { class: 'banner', 'aria-labelledby': 'needs', key: 'banner' },
-    h('h2', { id: 'needs' }, 'Needs a look'),
-    h('ul', null, items.slice(0, SHOWN)),
+    { class: 'banner', 'aria-labelledby': 'problems', key: 'banner' },
+    h('h2', { id: 'problems' }, 'Problems'),
+    h('ul', null, items.slice(0, EXPANDED)),
     rest.length > 0 &&
       h('details', null, h('summary', null, `${rest.length} more`), h('ul', null, rest)),
   )
@@ -76,7 +79,7 @@ function item(store, { key, grade, text, detail, link, fix }) {
       { class: 'actions' },
       fix !== null &&
         store.isAdmin &&
-        button(fix.label, async () => await act('POST', fix.path, 'Done.', {})),
+        button(fix.label, async () => await act('POST', fix.path, fix.done, {})),
       h(
         'button',
         { type: 'button', class: 'quiet', 'aria-label': `Dismiss: ${text}`, onclick: close },

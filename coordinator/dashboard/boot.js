@@ -1,10 +1,7 @@
-/**
- * Starts the page. A network that changes while its files come, as a laptop's does, cuts some of them off: then it is
- * fetched again, so long as that may help.
- */
+/** Starts the page. If one of its modules fails to load (a network that changes), the page reloads itself a few times. */
 const KEY = 'morag-boots'
-const MOST = 5
-const AGAIN_MS = 1_000
+const MAX_BOOTS = 5
+const RETRY_MS = 1_000
 
 try {
   await import('./main.js')
@@ -13,7 +10,9 @@ try {
   const boots = Number(sessionStorage.getItem(KEY) ?? 0) + 1
   sessionStorage.setItem(KEY, String(boots))
   const place = document.getElementById('main')
-  if (place !== null) place.textContent = 'This page could not be fetched whole.'
-  if (boots > MOST) throw error
-  setTimeout(() => location.reload(), AGAIN_MS * boots)
+  const isLast = boots > MAX_BOOTS
+  const next = isLast ? 'Reload it to try again.' : 'Retrying …'
+  if (place !== null) place.textContent = `The page failed to load completely. ${next}`
+  if (isLast) throw error
+  setTimeout(() => location.reload(), RETRY_MS * boots)
 }

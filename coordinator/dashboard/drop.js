@@ -1,10 +1,6 @@
-/**
- * Takes files that are dropped anywhere on the page.
- *
- * @param {(files: File[]) => void} take
- */
+/** Accepts files dropped anywhere on the page. @param {(files: File[]) => void} take */
 export function filesInto(take) {
-  /** Entering a child leaves its parent. */
+  /** Entering a child element also leaves its parent. */
   let depth = 0
   const show = (/** @type {boolean} */ isOver) => document.body.classList.toggle('dropping', isOver)
   const hasFiles = (/** @type {DragEvent} */ event) =>
@@ -16,7 +12,7 @@ export function filesInto(take) {
     if (hasFiles(event)) show((depth -= 1) > 0)
   })
   addEventListener('dragover', (event) => {
-    // Else the browser would open the file.
+    // Otherwise the browser opens the file.
     if (hasFiles(event)) event.preventDefault()
   })
   addEventListener('drop', (event) => {

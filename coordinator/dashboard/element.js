@@ -1,13 +1,12 @@
 /**
- * Elements from plain calls. What strangers wrote (file names, errors, transcripts) is only ever a child of type string,
- * and becomes a text node: nothing here reads markup.
+ * Builds DOM elements. Strings always become text nodes, never markup: file names, errors and transcripts are not trusted.
  *
  * @typedef {Node | string | number | null | undefined | false} Child
  * @typedef {Child | Child[]} Children
  * @typedef {string | number | boolean | null | undefined} Value
  * @typedef {Record<string, Value | Function>} Props
- *   `on…` is a handler; `key` tells it from its siblings when the page is brought up to date; `mount` is called once when
- *   the element has come into the page, fills it, and may return what ends it; `--…` is a style property; else an attribute.
+ *   `on…` is a handler; `key` identifies the element among its siblings across redraws; `mount` is called once after the
+ *   element was inserted, fills it, and may return a cleanup function; `--…` is a style property; the rest are attributes.
  * @typedef {{ key: unknown, mount: ((element: HTMLElement) => (() => void) | void) | null, handlers: string[] }} Extra
  */
 
@@ -44,7 +43,7 @@ function made(element, props, children) {
     if (child === null || child === undefined || child === false) continue
     element.append(child instanceof Node ? child : String(child))
   }
-  // Its options have to be there first.
+  // A select takes its value only after its options exist.
   if (element instanceof HTMLSelectElement && 'value' in rest) element.value = String(rest['value'])
   return element
 }

@@ -1,19 +1,19 @@
 import { h } from './element.js'
 import { bytes, instant, span } from './format.js'
 
-/** What a job is, in pairs. @param {import('./wire.d.ts').Detail} job */
+/** @param {import('./wire.d.ts').Detail} job */
 export function facts(job) {
   const { job_id, ingestion_task_id, content_type, priority, source, created_at, webhook } = job
   /** @type {[string, string | null][]} */
   const rows = [
     ['Type', content_type],
-    ['Size', `${bytes(source.size_bytes)}${source.kind === 'path' ? ', from a media root' : ''}`],
-    ['Made', instant(created_at)],
-    ...course(job),
+    ['Size', `${bytes(source.size_bytes)}${source.kind === 'path' ? ' (in a media root)' : ''}`],
+    ['Created', instant(created_at)],
+    ...runFacts(job),
     ['Priority', priority === 0 ? null : String(priority)],
     ['Webhook', webhook],
-    ['Job', job_id],
-    ['Task', ingestion_task_id === job_id ? null : ingestion_task_id],
+    ['Job ID', job_id],
+    ['Task ID', ingestion_task_id === job_id ? null : ingestion_task_id],
     ['SHA-256', source.sha256],
   ]
   const known = rows.flatMap(([name, value]) =>
@@ -22,17 +22,18 @@ export function facts(job) {
   return h('dl', { class: 'facts' }, known)
 }
 
-/** How it went. @param {import('./wire.d.ts').Detail} job @returns {[string, string | null][]} */
-function course({ completed_at, worker_id, result, lease, retry_count, max_retries }) {
-  const took = result?.processing_seconds ?? 0
+/** @param {import('./wire.d.ts').Detail} job @returns {[string, string | null][]} */
+function runFacts({ completed_at, worker_id, result, lease, retry_count, max_retries }) {
+  const processing = result?.processing_seconds ?? 0
   const length = result?.media_seconds ?? 0
-  const speed = took > 0 && length > 0 ? `, ${(length / took).toFixed(1)} times real time` : ''
+  const speed =
+    processing > 0 && length > 0 ? ` (${(length / processing).toFixed(1)}× real time)` : ''
   return [
     ['Ended', completed_at === null ? null : instant(completed_at)],
     ['Deadline', lease === null ? null : instant(lease.deadline_at)],
     ['Worker', worker_id],
-    ['Length', length > 0 ? span(length) : null],
-    ['Took', took > 0 ? `${span(took)}${speed}` : null],
-    ['Tries', retry_count > 0 ? `${retry_count + 1} of ${max_retries + 1}` : null],
+    ['Duration', length > 0 ? span(length) : null],
+    ['Processing time', processing > 0 ? `${span(processing)}${speed}` : null],
+    ['Attempts', retry_count > 0 ? `${retry_count + 1} of ${max_retries + 1}` : null],
   ]
 }

@@ -1,4 +1,3 @@
-/** Numbers as people read them. */
 
 const numbers = new Intl.NumberFormat('en')
 const instants = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' })
@@ -21,24 +20,24 @@ export function bytes(value) {
   return `${unit === 0 || value >= 9.95 ? Math.round(value) : value.toFixed(1)} ${units[unit]}`
 }
 
-/** A length of time, to two places: `2 h 5 min`. @param {number} seconds */
+/** A duration in two units: `2 h 5 min`. @param {number} seconds */
 export function span(seconds) {
   const whole = Math.max(0, Math.round(seconds))
   if (whole < 60)
     return seconds < 9.95 && seconds % 1 > 0.05 ? `${seconds.toFixed(1)} s` : `${whole} s`
   const minutes = Math.floor(whole / 60)
-  if (minutes < 60) return joined(minutes, 'min', whole % 60, 's')
+  if (minutes < 60) return twoUnits(minutes, 'min', whole % 60, 's')
   const hours = Math.floor(minutes / 60)
-  if (hours < 48) return joined(hours, 'h', minutes % 60, 'min')
-  return joined(Math.floor(hours / 24), 'd', hours % 24, 'h')
+  if (hours < 48) return twoUnits(hours, 'h', minutes % 60, 'min')
+  return twoUnits(Math.floor(hours / 24), 'd', hours % 24, 'h')
 }
 
 /** @param {number} large @param {string} unit @param {number} small @param {string} smaller */
-function joined(large, unit, small, smaller) {
+function twoUnits(large, unit, small, smaller) {
   return small === 0 ? `${large} ${unit}` : `${large} ${unit} ${small} ${smaller}`
 }
 
-/** A length of time, to one place, for what moves: `2 h`. @param {number} seconds */
+/** A duration in one unit: `2 h`. @param {number} seconds */
 export function about(seconds) {
   const whole = Math.max(0, Math.round(seconds))
   if (whole < 60) return `${whole} s`
@@ -46,7 +45,7 @@ export function about(seconds) {
   return whole < 172_800 ? `${Math.floor(whole / 3600)} h` : `${Math.floor(whole / 86_400)} d`
 }
 
-/** A place in a recording: `1:02:03`. @param {number} seconds */
+/** A position in a recording: `1:02:03`. @param {number} seconds */
 export function position(seconds) {
   const whole = Math.max(0, Math.floor(seconds))
   const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60]
@@ -62,4 +61,9 @@ export function instant(iso) {
 /** @param {number} part 0 to 1 */
 export function percent(part) {
   return `${Math.floor(part * 100)} %`
+}
+
+/** Joins the parts that are not empty. @param {string} separator @param {string[]} parts */
+export function joined(separator, ...parts) {
+  return parts.filter((part) => part !== '').join(separator)
 }

@@ -1,25 +1,22 @@
-/** One point per so many seconds, for at most two hours. */
+/** One sample per 5 s, for at most two hours. */
 const STEP_MS = 5_000
-const MOST = 1_440
+const MAX_SAMPLES = 1_440
 
 /**
- * How much waited and ran since the page was opened.
+ * The queue's length since the page was opened.
  *
- * @typedef {{ at: number, waiting: number, running: number }} Sample
+ * @typedef {{ at: number, pending: number, processing: number }} Sample
  */
 export class History {
   /** @type {Sample[]} */
   samples = []
 
   /** @param {import('./wire.d.ts').Queue['counts']} counts @param {number} now */
-  note({ pending, processing }, now) {
-    const sample = { at: now, waiting: pending, running: processing }
-    const last = this.samples.at(-1)
-    const isOfLastStep = last !== undefined && this.samples.length > 1 && now - last.at < STEP_MS
-    const before = isOfLastStep ? this.samples.at(-2) : undefined
-    // The last point moves with the time until its step is over.
+  add({ pending, processing }, now) {
+    const before = this.samples.at(-2)
+    // Within a step, a new sample replaces the last one.
     if (before !== undefined && now - before.at < STEP_MS) this.samples.pop()
-    this.samples.push(sample)
-    if (this.samples.length > MOST) this.samples.shift()
+    this.samples.push({ at: now, pending, processing })
+    if (this.samples.length > MAX_SAMPLES) this.samples.shift()
   }
 }

@@ -1,11 +1,11 @@
 import { ask, Refusal } from './api.js'
-import { say } from './notice.js'
+import { notify } from './notice.js'
 import { byAge } from './store.js'
 
 const PAGE = 50
 
 /**
- * The jobs that a filter lets through: what the store knows of them, as far back as the coordinator was asked.
+ * The jobs that match a filter, from the store, as far back as pages were fetched.
  *
  * @typedef {import('./route.js').Filter} Filter
  * @typedef {import('./wire.d.ts').Summary} Summary
@@ -17,7 +17,7 @@ export class JobList {
   #generation = -1
   /** @type {string | null} */
   #cursor = null
-  /** The last that was fetched. @type {Summary | null} */
+  /** The oldest job fetched. @type {Summary | null} */
   #oldest = null
   isWhole = false
   isLoading = false
@@ -27,7 +27,7 @@ export class JobList {
     this.#store = store
   }
 
-  /** Begins anew where the filter, or what there is, is another. @param {Filter} filter */
+  /** Starts over after a new filter or snapshot. @param {Filter} filter */
   show(filter) {
     const isSame = JSON.stringify(filter) === JSON.stringify(this.#filter)
     if (isSame && this.#generation === this.#store.generation) return
@@ -45,13 +45,9 @@ export class JobList {
     const generation = this.#generation
     if (filter === null) return
     const cursor = this.#cursor === null ? {} : { cursor: this.#cursor }
-    const asked = {
-      status: filter.status,
-      content_type: filter.type,
-      worker_id: filter.worker,
-      text: filter.text,
-    }
-    const given = Object.entries(asked).filter(([, value]) => value !== '')
+    const { status, type, worker, text } = filter
+    const params = { status, content_type: type, worker_id: worker, text }
+    const given = Object.entries(params).filter(([, value]) => value !== '')
     const query = new URLSearchParams({
       limit: String(PAGE),
       ...Object.fromEntries(given),
@@ -61,9 +57,8 @@ export class JobList {
     try {
       /** @type {import('./wire.d.ts').JobList} */
       const page = await ask('GET', `remote-jobs/?${query}`)
-      // Another was asked for meanwhile.
       if (filter !== this.#filter || generation !== this.#generation) return
-      // What the stream has told since is newer.
+      // The stream's version of a job is newer.
       for (const job of page.jobs)
         if (!this.#store.jobs.has(job.job_id)) this.#store.jobs.set(job.job_id, job)
       this.#cursor = page.next_cursor
@@ -71,8 +66,8 @@ export class JobList {
       this.isWhole = page.next_cursor === null
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      // Where nothing can be reached the page says so above, and all is asked for again once it can.
-      if (error.status !== 0 || this.#store.connection === 'live') say(error.message, 'bad')
+      // A lost connection is shown in the top bar already.
+      if (error.status !== 0 || this.#store.connection === 'live') notify(error.message, 'bad')
       this.isWhole = true
     }
     this.isLoading = false
@@ -84,20 +79,20 @@ export class JobList {
     const filter = this.#filter
     if (filter === null) return []
     const oldest = this.#oldest
-    const found = this.#store.newest().filter((job) => fits(job, filter))
+    const found = this.#store.newest().filter((job) => matches(job, filter))
     if (this.isWhole) return found
-    // Until the first page is there, as much as that will be.
+    // Before the first page arrives.
     if (oldest === null) return found.slice(0, PAGE)
     return found.filter((job) => byAge(job, oldest) <= 0)
   }
 }
 
-/** As the coordinator does it. @param {Summary} job @param {Filter} filter */
-function fits(job, { status, type, worker, text }) {
+/** The coordinator's own filter. @param {Summary} job @param {Filter} filter */
+function matches(job, { status, type, worker, text }) {
   if (status !== '' && job.status !== status) return false
   if (type !== '' && job.content_type !== type) return false
   if (worker !== '' && job.worker_id !== worker) return false
   if (text === '') return true
-  const words = [job.filename, job.job_id, job.ingestion_task_id, job.error_message ?? '']
-  return words.join('\n').toLowerCase().includes(text.toLowerCase())
+  const fields = [job.filename, job.job_id, job.ingestion_task_id, job.error_message ?? '']
+  return fields.join('\n').toLowerCase().includes(text.toLowerCase())
 }

@@ -1,17 +1,17 @@
 import { ask, Refusal } from './api.js'
 
-/** Keeps all about one job, asked for again whenever the stream tells that it has changed. */
+/** The details of one job, fetched again after each change that the stream reports. */
 export class JobPage {
   #store
   #jobId
-  /** The snapshot since which the stream has told of it; -1: it has not. */
-  #toldSince = -1
-  /** What is known was asked for at this. */
-  #seen = ''
-  #isAsking = false
+  /** The store's generation in which the job was last listed; -1: never. */
+  #listedIn = -1
+  /** The summary for which the details were fetched. */
+  #fetchedFor = ''
+  #isFetching = false
   /** @type {import('./wire.d.ts').Detail | null} */
   #detail = null
-  /** Why there is nothing. @type {string | null} */
+  /** Why there are no details. @type {string | null} */
   refusal = null
 
   /** @param {import('./store.js').Store} store @param {string} jobId */
@@ -24,22 +24,22 @@ export class JobPage {
     return this.#jobId
   }
 
-  /** With the progress that was told since. @returns {import('./wire.d.ts').Detail | null} */
+  /** The details with the latest progress. @returns {import('./wire.d.ts').Detail | null} */
   get job() {
-    const told = this.#store.jobs.get(this.#jobId)
-    if (this.#detail === null || told?.status !== this.#detail.status) return this.#detail
-    const { stage, progress } = told
-    const estimated_completion = told.estimated_completion ?? this.#detail.estimated_completion
-    const estimate_basis = told.estimate_basis ?? this.#detail.estimate_basis ?? null
+    const summary = this.#store.jobs.get(this.#jobId)
+    if (this.#detail === null || summary?.status !== this.#detail.status) return this.#detail
+    const { stage, progress } = summary
+    const estimated_completion = summary.estimated_completion ?? this.#detail.estimated_completion
+    const estimate_basis = summary.estimate_basis ?? this.#detail.estimate_basis ?? null
     return { ...this.#detail, stage, progress, estimated_completion, estimate_basis }
   }
 
-  /** Asks again if something but its progress is new. */
+  /** Fetches the details if more than the progress has changed. */
   refresh() {
     const { generation, jobs } = this.#store
-    const told = jobs.get(this.#jobId)
-    if (told !== undefined) this.#toldSince = generation
-    else if (this.#toldSince === generation) return this.#gone()
+    const summary = jobs.get(this.#jobId)
+    if (summary !== undefined) this.#listedIn = generation
+    else if (this.#listedIn === generation) return this.#setDeleted()
     const {
       stage: _,
       progress: __,
@@ -47,21 +47,20 @@ export class JobPage {
       estimate_basis: ____,
       processed_seconds: _____,
       ...rest
-    } = told ?? {}
-    const seen = JSON.stringify([generation, rest])
-    if (seen === this.#seen || this.#isAsking) return
-    this.#seen = seen
-    void this.#ask()
+    } = summary ?? {}
+    const current = JSON.stringify([generation, rest])
+    if (current === this.#fetchedFor || this.#isFetching) return
+    this.#fetchedFor = current
+    void this.#fetch()
   }
 
-  /** It was removed: there is nothing to ask for. */
-  #gone() {
+  #setDeleted() {
     this.#detail = null
-    this.refusal = 'This job is not there any more.'
+    this.refusal = 'This job was deleted.'
   }
 
-  async #ask() {
-    this.#isAsking = true
+  async #fetch() {
+    this.#isFetching = true
     try {
       this.#detail = await ask('GET', `remote-jobs/${encodeURIComponent(this.#jobId)}`)
       this.refusal = null
@@ -70,7 +69,7 @@ export class JobPage {
       if (error.status === 404) this.#detail = null
       this.refusal = error.message
     }
-    this.#isAsking = false
+    this.#isFetching = false
     this.#store.changed()
   }
 }

@@ -1,21 +1,20 @@
 import { h } from './element.js'
-import { about, bytes, percent, span } from './format.js'
+import { about, bytes, joined, percent, span } from './format.js'
 
-/** A job as lists have it. */
 
 /** @param {string} status */
 export function statusChip(status) {
   return h('span', { class: `chip ${status}` }, status)
 }
 
-/** @param {{ stage: string | null, progress: number | null }} job @param {string} label what it is of */
+/** @param {{ stage: string | null, progress: number | null }} job @param {string} label */
 export function progressBar({ stage, progress }, label) {
   const value = progress ?? 0
   return h(
     'span',
     { class: 'progress' },
     h('progress', { max: 1, value, 'aria-label': `Progress of ${label}` }, percent(value)),
-    h('span', { class: 'stage' }, stage ?? 'started', ' ', h('b', null, percent(value))),
+    h('span', { class: 'stage' }, stage ?? 'claimed', ' ', h('b', null, percent(value))),
   )
 }
 
@@ -52,11 +51,12 @@ function subLine(store, job) {
   const { status, error_message, waiting_for, available_at, retry_count, processing_seconds } = job
   if (status === 'processing') return progressBar(job, job.filename)
   if (status === 'completed')
-    return processing_seconds === null ? '' : `done in ${span(processing_seconds)}`
+    return processing_seconds === null ? '' : `processed in ${span(processing_seconds)}`
   if (status !== 'pending') return error_message ?? ''
   if (waiting_for !== null) return `waits for ${waiting_for}`
   const pause = available_at === null ? 0 : -store.secondsSince(available_at)
-  const again = retry_count > 0 ? `try ${retry_count + 1}` : 'waits'
-  const why = error_message === null ? '' : `: ${error_message}`
-  return pause > 1 ? `${again} in ${span(pause)}${why}` : `${again}${why}`
+  const next = pause > 1 ? `starts in ${span(pause)}` : ''
+  const attempt = retry_count > 0 ? `attempt ${retry_count + 1}` : ''
+  const last = error_message === null ? '' : `last error: ${error_message}`
+  return joined(' · ', attempt, next, last)
 }

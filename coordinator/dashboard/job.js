@@ -3,20 +3,18 @@ import { h } from './element.js'
 import { facts } from './facts.js'
 import { jobActions } from './job-actions.js'
 import { statusChip } from './job-row.js'
-import { standing } from './standing.js'
+import { jobStatus } from './job-status.js'
 import { transcript } from './transcript.js'
 
 /**
- * One job: what it is, how it went, what can be done with it, and what came of it.
- *
  * @param {import('./store.js').Store} store
  * @param {import('./job-page.js').JobPage} page
  */
 export function jobView(store, page) {
   const { job, refusal } = page
   if (job === null) {
-    const text = refusal ?? 'Asking the coordinator …'
-    return [h('h1', { class: 'unseen' }, 'Job'), h('p', { class: 'empty' }, text)]
+    const text = refusal ?? 'Loading …'
+    return [h('h1', { class: 'visually-hidden' }, 'Job'), h('p', { class: 'empty' }, text)]
   }
   const { job_id, status, source, completed_at } = job
   const key = `transcript ${job_id} ${completed_at}`
@@ -32,7 +30,7 @@ export function jobView(store, page) {
       ),
       h('div', { class: 'actions' }, jobActions(store, job)),
     ),
-    standing(store, job),
+    jobStatus(store, job),
     status === 'completed' &&
       h('section', {
         key,
@@ -44,11 +42,11 @@ export function jobView(store, page) {
       'div',
       { class: 'columns', key: 'columns' },
       part('Attempts', attempts(store, job.attempts)),
-      part('About', facts(job)),
+      part('Details', facts(job)),
     ),
-    job.continuation !== null && part('What follows', continuation(store, job)),
-    unfolding('Options', job.task_options),
-    job.ingestion !== null && unfolding('Ingestion', job.ingestion),
+    job.continuation !== null && part('Delivery', continuation(store, job)),
+    collapsed('Options', job.task_options),
+    job.ingestion !== null && collapsed('Ingestion', job.ingestion),
   ]
 }
 
@@ -58,7 +56,7 @@ function part(title, content) {
 }
 
 /** @param {string} title @param {Record<string, unknown>} values */
-function unfolding(title, values) {
+function collapsed(title, values) {
   if (Object.keys(values).length === 0) return null
   const text = h('pre', { tabindex: 0, 'aria-label': title }, JSON.stringify(values, null, 2))
   return h('details', { class: 'options', key: title }, h('summary', null, title), text)

@@ -3,15 +3,13 @@ import { jobRow } from './job-row.js'
 import { jobsHash } from './route.js'
 
 const STATUSES = ['pending', 'processing', 'completed', 'failed', 'timeout', 'cancelled']
-/** Typing is over after this. */
-const TYPED_MS = 250
+/** The text filter is applied after a pause in typing. */
+const TYPING_PAUSE_MS = 250
 
 /** @type {ReturnType<typeof setTimeout> | undefined} */
-let typed
+let typing
 
 /**
- * All jobs, by a filter that is kept in the URL.
- *
  * @param {import('./store.js').Store} store
  * @param {import('./job-list.js').JobList} list
  * @param {import('./route.js').Filter} filter
@@ -23,7 +21,7 @@ export function jobsView(store, list, filter) {
     h('h1', null, 'Jobs'),
     filterForm(store, filter),
     jobs.length === 0
-      ? h('p', { class: 'empty', key: 'none' }, whyNone(store, list))
+      ? h('p', { class: 'empty', key: 'none' }, emptyText(store, list, filter))
       : h(
           'ol',
           { class: 'rows', key: 'rows' },
@@ -40,15 +38,17 @@ export function jobsView(store, list, filter) {
           disabled: list.isLoading,
           onclick: () => void list.more(),
         },
-        'Show older',
+        'Show older jobs',
       ),
   ]
 }
 
-/** @param {import('./store.js').Store} store @param {import('./job-list.js').JobList} list */
-function whyNone(store, list) {
-  if (list.isLoading) return 'Asking the coordinator …'
-  return store.connection === 'lost' ? 'The coordinator cannot be reached.' : 'No job is like that.'
+/** @param {import('./store.js').Store} store @param {import('./job-list.js').JobList} list @param {import('./route.js').Filter} filter */
+function emptyText(store, list, filter) {
+  if (list.isLoading) return 'Loading …'
+  if (store.connection === 'lost') return 'Cannot reach the coordinator.'
+  const isFiltered = Object.values(filter).some((value) => value !== '')
+  return isFiltered ? 'No jobs match this filter.' : 'No jobs yet.'
 }
 
 /** @param {import('./store.js').Store} store @param {import('./route.js').Filter} filter */
@@ -62,11 +62,11 @@ function filterForm(store, filter) {
   }
   const type = (/** @type {Event} */ event) => {
     const { value } = /** @type {HTMLInputElement} */ (event.target)
-    clearTimeout(typed)
-    // Not a step back in the browser for each word.
-    typed = setTimeout(
+    clearTimeout(typing)
+    // Replaces the URL: each word would otherwise be an entry in the browser's history.
+    typing = setTimeout(
       () => location.replace(jobsHash({ ...filter, text: value.trim() })),
-      TYPED_MS,
+      TYPING_PAUSE_MS,
     )
   }
   return h(
@@ -74,7 +74,7 @@ function filterForm(store, filter) {
     {
       class: 'filter',
       role: 'search',
-      'aria-label': 'Filter',
+      'aria-label': 'Filter jobs',
       onsubmit: (/** @type {Event} */ event) => event.preventDefault(),
     },
     choice('Status', STATUSES, filter.status, change('status')),
@@ -84,11 +84,11 @@ function filterForm(store, filter) {
     h(
       'label',
       null,
-      h('span', null, 'Text'),
+      h('span', null, 'Search'),
       h('input', {
         type: 'search',
         value: filter.text,
-        placeholder: 'name, id, error',
+        placeholder: 'file name, ID, error message',
         maxlength: 200,
         oninput: type,
       }),

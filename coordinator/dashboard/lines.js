@@ -1,14 +1,14 @@
 import { h } from './element.js'
-import { position } from './format.js'
+import { count, position } from './format.js'
 
-/** So many lines are shown; more would make the page heavy. */
-const MOST = 20_000
-/** Whoever scrolls wants to read elsewhere: the transcript follows again after this. */
+/** More lines would make the page slow. */
+const MAX_LINES = 20_000
+/** After a reader scrolls, playback does not scroll the lines for this long. */
 const READING_MS = 5_000
 
 /**
- * A transcript's lines beside a player: the one that is spoken is marked, and any can be gone to. One line alone is a tab
- * stop; arrow keys go on from there.
+ * The lines of a transcript: the spoken one is marked, a click on one seeks to it. One line is the tab stop; arrow keys move
+ * it (roving tabindex).
  */
 export class Lines {
   #segments
@@ -26,23 +26,23 @@ export class Lines {
    * @param {(seconds: number) => void} seek
    */
   constructor(segments, speakers, seek) {
-    this.#segments = segments.slice(0, MOST)
+    this.#segments = segments.slice(0, MAX_LINES)
     this.#seek = seek
     this.#items = this.#segments.map((one, i) => this.#item(one, i, speakers))
     const reading = () => (this.#readingUntil = Date.now() + READING_MS)
     this.element = h(
       'ol',
-      { class: 'lines', 'aria-label': 'What was said', onwheel: reading, ontouchmove: reading },
+      { class: 'lines', 'aria-label': 'Transcript lines', onwheel: reading, ontouchmove: reading },
       this.#items,
     )
-    if (segments.length > MOST)
-      this.element.append(
-        h('li', { class: 'empty' }, 'It goes on: the whole of it is in the files above.'),
-      )
+    if (segments.length > MAX_LINES) {
+      const text = `Only the first ${count(MAX_LINES)} lines are listed. The downloads are complete.`
+      this.element.append(h('li', { class: 'empty' }, text))
+    }
     this.#buttonOf(0)?.setAttribute('tabindex', '0')
   }
 
-  /** Marks the line that is spoken. @param {number} index -1: none */
+  /** Marks the spoken line. @param {number} index -1: none */
   mark(index) {
     if (index === this.#current) return
     const before = this.#items[this.#current]
@@ -51,45 +51,45 @@ export class Lines {
     this.#current = index
     if (now === undefined) return
     now.setAttribute('aria-current', 'true')
-    this.#makeStop(index)
-    if (this.follows && Date.now() > this.#readingUntil) this.#reveal(now)
+    this.#makeTabStop(index)
+    if (this.follows && Date.now() > this.#readingUntil) this.#scrollTo(now)
   }
 
   /**
-   * Marks what was searched for.
+   * Highlights a text.
    *
-   * @param {string} text empty: nothing
-   * @returns {number[]} the lines that have it
+   * @param {string} text empty: none
+   * @returns {number[]} the lines that contain it
    */
   search(text) {
     const needle = text.toLowerCase()
     /** @type {number[]} */
     const found = []
-    for (const [i, { text: said }] of this.#segments.entries()) {
-      const place = /** @type {HTMLElement} */ (this.#items[i]?.lastElementChild)
-      const hits = needle === '' ? [] : hitsIn(said.toLowerCase(), needle)
+    for (const [i, segment] of this.#segments.entries()) {
+      const element = /** @type {HTMLElement} */ (this.#items[i]?.lastElementChild)
+      const hits = needle === '' ? [] : hitsIn(segment.text.toLowerCase(), needle)
       if (hits.length > 0) found.push(i)
-      if (hits.length > 0 || place.childElementCount > 0)
-        place.replaceChildren(...marked(said, hits, needle.length))
+      if (hits.length > 0 || element.childElementCount > 0)
+        element.replaceChildren(...marked(segment.text, hits, needle.length))
     }
     return found
   }
 
-  /** Shows a line, alone, and lets the keyboard go on from there. @param {number} index -1: none */
-  show(index) {
-    for (const one of this.element.querySelectorAll('.shown')) one.classList.remove('shown')
+  /** Scrolls to a line and outlines it. @param {number} index -1: none */
+  outline(index) {
+    for (const one of this.element.querySelectorAll('.match')) one.classList.remove('match')
     const item = this.#items[index]
     if (item === undefined) return
     this.#readingUntil = Date.now() + READING_MS
-    item.classList.add('shown')
-    this.#makeStop(index)
-    this.#reveal(item)
+    item.classList.add('match')
+    this.#makeTabStop(index)
+    this.#scrollTo(item)
   }
 
   /** @param {import('./wire.d.ts').Segment} segment @param {number} index @param {string[]} speakers */
-  #item({ start, text, speaker, doubts }, index, speakers) {
-    const go = () => {
-      // Whoever marks words with the mouse wants to copy them.
+  #item({ start, text, speaker, flags }, index, speakers) {
+    const onclick = () => {
+      // A click that ends a text selection is no seek.
       if (getSelection()?.isCollapsed !== false) this.#seek(start)
     }
     const isNew = speaker !== null && this.#segments[index - 1]?.speaker !== speaker
@@ -97,21 +97,22 @@ export class Lines {
     const onkeydown = (/** @type {KeyboardEvent} */ event) => this.#move(event, index)
     return h(
       'li',
-      { class: `line s${tone}`, onclick: go },
-      isNew && h('span', { class: 'who', dir: 'auto' }, speaker),
+      { class: `line s${tone}`, onclick },
+      isNew && h('span', { class: 'speaker', dir: 'auto' }, speaker),
       h(
         'button',
         {
           type: 'button',
-          class: 'at',
+          class: 'time',
           tabindex: -1,
           'aria-label': `Go to ${position(start)}`,
           onkeydown,
         },
         position(start),
       ),
-      doubts.length > 0 && h('span', { class: 'doubt', title: doubts.join(', ') }, 'doubtful'),
-      h('span', { class: 'said', dir: 'auto' }, text),
+      flags.length > 0 &&
+        h('span', { class: 'flags' }, `uncertain: ${flags.join(', ').replaceAll('_', ' ')}`),
+      h('span', { class: 'words', dir: 'auto' }, text),
     )
   }
 
@@ -123,12 +124,12 @@ export class Lines {
     if (next === null) return
     event.preventDefault()
     this.#readingUntil = Date.now() + READING_MS
-    this.#makeStop(index + step)
+    this.#makeTabStop(index + step)
     next.focus()
   }
 
   /** @param {number} index */
-  #makeStop(index) {
+  #makeTabStop(index) {
     const next = this.#buttonOf(index)
     if (next === null) return
     this.element.querySelector('[tabindex="0"]')?.setAttribute('tabindex', '-1')
@@ -141,7 +142,7 @@ export class Lines {
   }
 
   /** @param {HTMLElement} item */
-  #reveal(item) {
+  #scrollTo(item) {
     const { element } = this
     const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches
     const top = item.offsetTop - element.offsetTop - element.clientHeight / 3

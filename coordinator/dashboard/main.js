@@ -1,13 +1,12 @@
 import { onSignedOut, Refusal } from './api.js'
-import { banner, problemsShown } from './banner.js'
+import { banner, problemCount, problemsShown } from './banner.js'
 import { filesInto } from './drop.js'
-import { plural } from './format.js'
 import { JobList } from './job-list.js'
 import { JobPage } from './job-page.js'
 import { jobView } from './job.js'
 import { jobsView } from './jobs.js'
 import { render } from './morph.js'
-import { unsay } from './notice.js'
+import { clearNotices } from './notice.js'
 import { overview } from './overview.js'
 import { pollOnce } from './poll.js'
 import { routeOf } from './route.js'
@@ -18,14 +17,14 @@ import { footer, topBar } from './top-bar.js'
 import { Uploads } from './uploads.js'
 import { workersView } from './workers.js'
 
-/** The dashboard: one store that the stream keeps up to date, and the view of it that the URL asks for. */
+/** Entry point: one store, kept current by the event stream, and the view that the URL selects. */
 
-/** No more often than this, however much is told; and a page that is heavy to draw has time for its reader. */
-const CALM_MS = 150
-const CALM_TIMES = 4
-/** What is told in "… ago" moves without being told. */
+/** Pause before a redraw: at least this, and a multiple of the last drawing time, so that slow pages stay usable. */
+const REDRAW_MS = 150
+const REDRAW_FACTOR = 4
+/** Redraws relative times ("3 min ago"). */
 const TICK_MS = 1_000
-/** A page that nobody looks at needs no stream. */
+/** A hidden page closes its stream after this. */
 const HIDDEN_MS = 5 * 60_000
 
 const store = new Store(() => later())
@@ -34,11 +33,9 @@ const uploads = new Uploads(() => later())
 const stream = new Stream(store, async () => await pollOnce(store))
 /** @type {JobPage | null} */
 let page = null
-/** Which view is on the page. */
-let shown = ''
+let drawnView = ''
 let isDue = false
-/** How long it took to draw last. */
-let drawnMs = 0
+let lastDrawMs = 0
 let isSigningIn = false
 
 const [top, main, bottom] = ['top', 'main', 'bottom'].map(
@@ -48,8 +45,8 @@ const [top, main, bottom] = ['top', 'main', 'bottom'].map(
 function later() {
   if (isDue) return
   isDue = true
-  const calmMs = Math.max(CALM_MS, CALM_TIMES * drawnMs)
-  setTimeout(() => requestAnimationFrame(draw), calmMs)
+  const pauseMs = Math.max(REDRAW_MS, REDRAW_FACTOR * lastDrawMs)
+  setTimeout(() => requestAnimationFrame(draw), pauseMs)
 }
 
 function draw() {
@@ -63,28 +60,27 @@ function draw() {
   )
   render(main, [uploads.view(), banner(store, route.view === 'overview'), ...viewOf(route)])
   render(bottom, footer(store))
-  shown = titleOf(route)
-  tell(problemsShown(store).length)
+  drawnView = viewKey(route)
+  announce(problemsShown(store).length)
   const title = main.querySelector('h1')?.textContent ?? ''
   document.title = title === '' ? 'MoRAG' : `${title} · MoRAG`
-  drawnMs = performance.now() - begun
+  lastDrawMs = performance.now() - begun
 }
 
 /** @param {import('./route.js').Route} route */
-function titleOf(route) {
+function viewKey(route) {
   return route.view === 'job' ? route.jobId : route.view
 }
 
-/** Tells screen readers of what they cannot see come and go. @param {number} problems */
-function tell(problems) {
-  const place = document.getElementById('told')
-  const text = problems === 0 ? '' : `${plural(problems, 'thing needs', 'things need')} a look`
+/** For screen readers. @param {number} problems */
+function announce(problems) {
+  const place = document.getElementById('announcement')
+  const text = problems === 0 ? '' : problemCount(problems)
   if (place !== null && place.textContent !== text) place.textContent = text
 }
 
 /** @param {import('./route.js').Route} route */
 function viewOf(route) {
-  // Nothing can be asked for yet.
   if (store.session === null) return []
   if (route.view !== 'job') page = null
   switch (route.view) {
@@ -101,7 +97,7 @@ function viewOf(route) {
   }
 }
 
-/** Finds out who one is, signs in where need be, and begins. */
+/** Reads the session, asks for a token if necessary, and opens the stream. */
 async function enter() {
   if (isSigningIn) return
   isSigningIn = true
@@ -109,7 +105,7 @@ async function enter() {
   try {
     for (;;) {
       try {
-        await store.whoAmI()
+        await store.loadSession()
         break
       } catch (error) {
         if (!(error instanceof Refusal)) throw error
@@ -126,21 +122,20 @@ async function enter() {
   stream.open()
 }
 
-/** Leaves nothing to be read by whoever comes next. */
+/** Removes everything the previous session could read. */
 function leave() {
-  store.forget()
-  unsay()
+  store.clear()
+  clearNotices()
   draw()
 }
 
 onSignedOut.call = () => void enter()
 
 addEventListener('hashchange', () => {
-  const isOther = titleOf(routeOf(location.hash)) !== shown
+  const isOther = viewKey(routeOf(location.hash)) !== drawnView
   draw()
-  // Whoever types a filter stays there.
+  // A changed filter keeps the focus in its field.
   if (!isOther) return
-  // Screen readers go on from the new view.
   main?.focus({ preventScroll: true })
   scrollTo(0, 0)
 })
@@ -148,7 +143,7 @@ addEventListener('beforeunload', (event) => {
   if (uploads.view() !== null) event.preventDefault()
 })
 document.getElementById('skip')?.addEventListener('click', (event) => {
-  // The place behind # is the view's.
+  // The URL's fragment selects the view.
   event.preventDefault()
   main?.focus()
 })

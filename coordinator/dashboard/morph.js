@@ -1,17 +1,17 @@
 import { extraOf } from './element.js'
 
-/**
- * Brings a part of the page up to date: what is there stays where it can, with its focus, its scroll position and what a
- * person has typed, opened or started; only what differs is changed.
- */
-
-/** What has been mounted, and what ends it. @type {Map<HTMLElement, (() => void) | void>} */
+/** Mounted elements with their cleanup functions. @type {Map<HTMLElement, (() => void) | void>} */
 const mounted = new Map()
 
-/** What an element has by what a person did with it. */
-const OWN = new Set(['open', 'style', 'aria-busy'])
+/** Attributes that a user's action sets; a redraw keeps them. */
+const KEPT = new Set(['open', 'style', 'aria-busy'])
 
-/** @param {HTMLElement} root @param {import('./element.js').Child[]} wanted */
+/**
+ * Updates the children of `root` in place. Elements that stay keep their focus, scroll position and input.
+ *
+ * @param {HTMLElement} root
+ * @param {import('./element.js').Child[]} wanted
+ */
 export function render(root, wanted) {
   const fresh = document.createElement('div')
   for (const child of wanted) {
@@ -57,7 +57,7 @@ function morphChildren(from, to) {
   for (const child of Array.from(from.childNodes)) {
     const key = keyOf(child)
     if (key === null) continue
-    // First, so that what stays need not move.
+    // Removed first, so that the remaining elements need not move.
     if (keys.has(key)) known.set(key, child)
     else child.remove()
   }
@@ -86,7 +86,7 @@ function morph(from, to) {
     if (from.nodeValue !== to.nodeValue) from.nodeValue = to.nodeValue
     return
   }
-  // Its inside is its own.
+  // Mounted elements manage their own children.
   if (extraOf(to)?.mount) return
   morphAttributes(from, to)
   morphHandlers(from, to)
@@ -97,12 +97,12 @@ function morph(from, to) {
 /** @param {Element} from @param {Element} to */
 function morphAttributes(from, to) {
   for (const { name } of Array.from(from.attributes)) {
-    if (!OWN.has(name) && !to.hasAttribute(name)) from.removeAttribute(name)
+    if (!KEPT.has(name) && !to.hasAttribute(name)) from.removeAttribute(name)
   }
   for (const { name, value } of to.attributes) {
-    if (!OWN.has(name) && from.getAttribute(name) !== value) from.setAttribute(name, value)
+    if (!KEPT.has(name) && from.getAttribute(name) !== value) from.setAttribute(name, value)
   }
-  // By way of the style object: the attribute is what the page's policy forbids.
+  // The Content-Security-Policy forbids style attributes, but not the style object.
   const mine = /** @type {HTMLElement} */ (from).style
   const theirs = /** @type {HTMLElement} */ (to).style
   if (mine.cssText !== theirs.cssText) mine.cssText = theirs.cssText

@@ -3,12 +3,12 @@ import { h } from './element.js'
 const STAYS_MS = 8_000
 
 /**
- * Says what came of something, to eyes and to screen readers.
+ * Shows the outcome of an action, also to screen readers. Failures stay until they are closed.
  *
  * @param {string} text
  * @param {'good' | 'bad'} [grade]
  */
-export function say(text, grade = 'good') {
+export function notify(text, grade = 'good') {
   const place = /** @type {HTMLElement} */ (document.getElementById('notices'))
   const close = () => notice.remove()
   const notice = h(
@@ -17,16 +17,14 @@ export function say(text, grade = 'good') {
     h('span', null, text),
     h(
       'button',
-      { type: 'button', class: 'quiet', 'aria-label': 'Close this notice', onclick: close },
+      { type: 'button', class: 'quiet', 'aria-label': 'Close notice', onclick: close },
       '×',
     ),
   )
   place.append(notice)
-  // What went wrong stays until it has been read.
   if (grade === 'good') setTimeout(close, STAYS_MS)
 }
 
-/** Takes back all that was said. */
-export function unsay() {
+export function clearNotices() {
   document.getElementById('notices')?.replaceChildren()
 }

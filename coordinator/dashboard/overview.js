@@ -1,19 +1,20 @@
 import { chart } from './chart.js'
 import { h } from './element.js'
-import { about, count, plural, span } from './format.js'
+import { about, count, joined, plural, span } from './format.js'
 import { jobRow } from './job-row.js'
-import { workerCard } from './workers.js'
+import { noWorkers, workerCard } from './workers.js'
 
-const LATEST = 12
+/** The most jobs and the most workers listed here. */
+const MOST = 12
 
-/** The first view: how much there is to do, who does it, what came last. @param {import('./store.js').Store} store */
+/** The queue, the live workers and the latest jobs. @param {import('./store.js').Store} store */
 export function overview(store) {
   const { queue } = store
-  if (queue === null) return [h('p', { class: 'empty' }, 'Asking the coordinator …')]
+  if (queue === null) return [h('p', { class: 'empty' }, 'Loading …')]
   const jobs = store.newest()
   const workers = [...store.workers.values()].filter(({ worker_id }) => !store.isLost(worker_id))
   return [
-    h('h1', { class: 'unseen' }, 'Overview'),
+    h('h1', { class: 'visually-hidden' }, 'Overview'),
     h(
       'section',
       { class: 'queue', 'aria-labelledby': 'queue' },
@@ -28,16 +29,11 @@ export function overview(store) {
         { 'aria-labelledby': 'workers' },
         h('h2', { id: 'workers' }, h('a', { href: '#/workers' }, 'Workers')),
         workers.length === 0
-          ? h(
-              'p',
-              { class: 'empty' },
-              'Nobody is here to do the work. On a machine that has a GPU: ',
-              h('code', null, 'morag-agent start --url ', location.origin),
-            )
+          ? noWorkers()
           : h(
               'ul',
               { class: 'cards' },
-              workers.slice(0, LATEST).map((one) => workerCard(store, one)),
+              workers.slice(0, MOST).map((one) => workerCard(store, one)),
             ),
       ),
     h(
@@ -48,12 +44,14 @@ export function overview(store) {
         ? h(
             'p',
             { class: 'empty' },
-            'There are no jobs yet. Drop a recording anywhere on this page.',
+            store.maySubmit
+              ? 'No jobs yet. To create one, drop a recording anywhere on this page.'
+              : 'No jobs yet.',
           )
         : h(
             'ol',
             { class: 'rows' },
-            jobs.slice(0, LATEST).map((job) => jobRow(store, job)),
+            jobs.slice(0, MOST).map((job) => jobRow(store, job)),
           ),
     ),
   ]
@@ -67,31 +65,25 @@ function tiles(store, { counts, types }) {
   return h(
     'ul',
     { class: 'tiles' },
-    tile('pending', 'waiting', counts.pending, waitingLine(store, types)),
+    tile('pending', counts.pending, pendingLine(store, types)),
+    tile('processing', counts.processing, slots > 0 ? `of ${plural(slots, 'slot')}` : ''),
+    tile('completed', counts.completed, ''),
     tile(
-      'processing',
-      'running',
-      counts.processing,
-      slots > 0 ? `of ${plural(slots, 'slot')}` : '',
-    ),
-    tile('completed', 'completed', counts.completed, ''),
-    tile(
-      'failed',
       'failed',
       counts.failed + counts.timeout,
       counts.timeout > 0 &&
-        h('a', { href: '#/jobs?status=timeout' }, `${count(counts.timeout)} took too long`),
+        h('a', { href: '#/jobs?status=timeout' }, `${count(counts.timeout)} timed out`),
     ),
   )
 }
 
 /**
- * How long the first has waited, and how long all of it will take, where that is known of every type.
+ * The age of the oldest pending job, and the time until the queue is empty where every type has an estimate.
  *
  * @param {import('./store.js').Store} store
  * @param {import('./wire.d.ts').Queue['types']} types
  */
-function waitingLine(store, types) {
+function pendingLine(store, types) {
   const oldest = types
     .map((one) => one.oldest_waiting_at)
     .filter((at) => at !== null)
@@ -99,15 +91,15 @@ function waitingLine(store, types) {
   const open = types.filter(({ counts }) => counts.pending + counts.processing > 0)
   const drains = open.map((one) => one.drain_seconds).filter((one) => one !== null)
   const longest = Math.max(0, ...drains)
-  const parts = [
+  return joined(
+    ' · ',
     oldest === undefined ? '' : `oldest ${about(store.secondsSince(oldest))}`,
-    drains.length < open.length || longest < 1 ? '' : `all done in about ${span(longest)}`,
-  ]
-  return parts.filter((part) => part !== '').join(', ')
+    drains.length < open.length || longest < 1 ? '' : `about ${span(longest)} left`,
+  )
 }
 
-/** @param {string} status @param {string} word @param {number} value @param {import('./element.js').Child} sub */
-function tile(status, word, value, sub) {
+/** @param {string} status @param {number} value @param {import('./element.js').Child} sub */
+function tile(status, value, sub) {
   return h(
     'li',
     { class: `tile ${status}` },
@@ -116,7 +108,7 @@ function tile(status, word, value, sub) {
       { href: `#/jobs?status=${status}` },
       h('b', null, count(value)),
       ' ',
-      h('span', null, word),
+      h('span', null, status),
     ),
     h('span', { class: 'sub' }, sub),
   )
@@ -125,11 +117,11 @@ function tile(status, word, value, sub) {
 /** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Queue} queue */
 function typesTable(store, { types }) {
   if (types.length === 0) return null
-  const head = ['type', 'waiting', 'oldest', 'running', 'workers', 'slots', 'done in about']
+  const head = ['type', 'pending', 'oldest', 'processing', 'workers', 'slots', 'time left']
   return h(
     'table',
     { class: 'types' },
-    h('caption', { class: 'unseen' }, 'The queue by content type'),
+    h('caption', { class: 'visually-hidden' }, 'The queue by content type'),
     h(
       'thead',
       null,
@@ -151,7 +143,7 @@ function typesTable(store, { types }) {
           content_type,
         )
         const open = counts.pending + counts.processing
-        const drain = open === 0 ? '–' : drain_seconds === null ? 'not known' : span(drain_seconds)
+        const drain = open === 0 ? '–' : drain_seconds === null ? 'unknown' : span(drain_seconds)
         const cells = [
           count(counts.pending),
           oldest,

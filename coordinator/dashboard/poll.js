@@ -3,7 +3,7 @@ import { ask } from './api.js'
 /** @typedef {import('./wire.d.ts').Summary} Summary @typedef {import('./wire.d.ts').Worker} Worker */
 
 /**
- * What the stream would tell, asked for: the newest jobs, the workers, and the queue as far as these show it.
+ * Fills the store without the stream: the newest jobs, the workers, and the queue as computed from both.
  *
  * @param {import('./store.js').Store} store
  */
@@ -26,27 +26,27 @@ export async function pollOnce(store) {
 
 /**
  * @param {Summary[]} jobs
- * @param {Worker[] | null} workers null: one may not know them
+ * @param {Worker[] | null} workers null: this token may not see them
  * @param {import('./wire.d.ts').Queue['counts']} zeros
  * @param {import('./store.js').Store} store
  * @returns {import('./wire.d.ts').Queue['types']}
  */
 function typesOf(jobs, workers, zeros, store) {
-  const present = workers?.filter(
+  const live = workers?.filter(
     ({ last_seen_at }) => store.secondsSince(last_seen_at) * 1000 <= store.workerLostAfterMs,
   )
   return [...new Set(jobs.map((job) => job.content_type))].sort().map((type) => {
     const own = jobs.filter((job) => job.content_type === type)
-    const here = present?.filter(({ content_types }) => content_types.includes(type))
-    const told = store.queue?.types.find(({ content_type }) => content_type === type)
+    const able = live?.filter(({ content_types }) => content_types.includes(type))
+    const known = store.queue?.types.find(({ content_type }) => content_type === type)
     const waiting = own.filter(({ status }) => status === 'pending').map((job) => job.created_at)
     return {
       content_type: type,
       counts: countsOf(own, zeros),
       oldest_waiting_at: waiting.sort()[0] ?? null,
-      // Who may not know whether anybody is here is not to be told that nobody is.
-      workers: here?.length ?? told?.workers ?? 1,
-      slots: here?.reduce((sum, { slots }) => sum + slots, 0) ?? told?.slots ?? 1,
+      // Without access to the workers, assume one: otherwise the page would report a missing worker.
+      workers: able?.length ?? known?.workers ?? 1,
+      slots: able?.reduce((sum, { slots }) => sum + slots, 0) ?? known?.slots ?? 1,
       drain_seconds: null,
     }
   })

@@ -1,5 +1,5 @@
 /**
- * Where one is in the page, kept in the URL behind `#`.
+ * The current view and its filter, kept in the URL's fragment.
  *
  * @typedef {{ status: string, type: string, worker: string, text: string }} Filter empty: any
  * @typedef {{ view: 'overview' } | { view: 'workers' } | { view: 'jobs', filter: Filter } | { view: 'job', jobId: string }} Route

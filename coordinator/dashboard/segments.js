@@ -1,10 +1,11 @@
-/**
- * What was said when, as a result's metadata has it. It came from a worker: what does not fit is left out.
- *
- * @typedef {import('./wire.d.ts').Segment} Segment
- */
+/** @typedef {import('./wire.d.ts').Segment} Segment */
 
-/** @param {Record<string, unknown>} metadata @returns {Segment[]} in the order of their beginning */
+/**
+ * The segments in a result's metadata. Workers write it freely: invalid segments are dropped.
+ *
+ * @param {Record<string, unknown>} metadata
+ * @returns {Segment[]} by start
+ */
 export function segmentsOf(metadata) {
   const { segments } = metadata
   if (!Array.isArray(segments)) return []
@@ -14,14 +15,18 @@ export function segmentsOf(metadata) {
     if (typeof one !== 'object' || one === null) continue
     const { start, end, text, speaker, flags } = one
     if (typeof start !== 'number' || typeof end !== 'number' || typeof text !== 'string') continue
-    const who = typeof speaker === 'string' ? speaker : null
-    const doubts = Array.isArray(flags) ? flags.filter((flag) => typeof flag === 'string') : []
-    found.push({ start, end, text: text.trim(), speaker: who, doubts })
+    found.push({
+      start,
+      end,
+      text: text.trim(),
+      speaker: typeof speaker === 'string' ? speaker : null,
+      flags: Array.isArray(flags) ? flags.filter((flag) => typeof flag === 'string') : [],
+    })
   }
   return found.sort((a, b) => a.start - b.start)
 }
 
-/** Which is spoken at an instant, or was last; -1: none yet. @param {Segment[]} segments @param {number} seconds */
+/** The last segment that starts at or before a position; -1: none. @param {Segment[]} segments @param {number} seconds */
 export function indexAt(segments, seconds) {
   let low = 0
   let high = segments.length
@@ -34,24 +39,24 @@ export function indexAt(segments, seconds) {
   return low - 1
 }
 
-/** Speakers in the order in which they are first heard. @param {Segment[]} segments @returns {string[]} */
+/** Speakers in the order of their first segment. @param {Segment[]} segments @returns {string[]} */
 export function speakersOf(segments) {
   return [...new Set(segments.map(({ speaker }) => speaker).filter((name) => name !== null))]
 }
 
 /**
- * Where something is said, by whom, without breaks that nobody could see.
+ * Merges consecutive segments of one speaker.
  *
  * @param {Segment[]} segments
- * @param {number} leastSeconds shorter breaks are none
+ * @param {number} gapSeconds shorter gaps are closed
  * @returns {{ start: number, end: number, speaker: string | null }[]}
  */
-export function stretches(segments, leastSeconds) {
+export function mergedBySpeaker(segments, gapSeconds) {
   /** @type {{ start: number, end: number, speaker: string | null }[]} */
   const found = []
   for (const { start, end, speaker } of segments) {
     const last = found.at(-1)
-    if (last !== undefined && last.speaker === speaker && start - last.end < leastSeconds)
+    if (last !== undefined && last.speaker === speaker && start - last.end < gapSeconds)
       last.end = Math.max(last.end, end)
     else found.push({ start, end, speaker })
   }

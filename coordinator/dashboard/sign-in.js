@@ -1,11 +1,7 @@
 import { ask, Refusal } from './api.js'
 import { h } from './element.js'
 
-/**
- * Asks for a token until one is taken.
- *
- * @returns {Promise<void>}
- */
+/** Asks for a token until one is accepted. @returns {Promise<void>} */
 export function signIn() {
   return new Promise((resolve) => {
     const field = /** @type {HTMLInputElement} */ (
@@ -29,7 +25,7 @@ export function signIn() {
         dialog.close()
       } catch (error) {
         if (!(error instanceof Refusal)) throw error
-        wrong.textContent = error.status === 401 ? 'That token is not valid here.' : error.message
+        wrong.textContent = error.status === 401 ? 'Invalid token.' : error.message
         field.select()
       }
     }
@@ -51,7 +47,7 @@ export function signIn() {
           h(
             'p',
             { id: 'token-hint', class: 'sub' },
-            'One is made on the coordinator’s machine: ',
+            'Create one on the coordinator’s host: ',
             h('code', null, 'morag-coordinator token create --role read --name YOU'),
           ),
           h('div', { class: 'actions' }, enter),

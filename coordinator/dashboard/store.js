@@ -1,12 +1,12 @@
 import { ask } from './api.js'
 import { History } from './history.js'
 
-/** Beyond so many jobs only the newest are kept. */
-const MOST = 5_000
-const KEPT = 500
+/** Above MAX_JOBS only the newest KEPT_JOBS stay in memory. */
+const MAX_JOBS = 5_000
+const KEPT_JOBS = 500
 
 /**
- * What the page knows: what the stream told, and the older jobs that were asked for.
+ * The page's state: events of the stream, and older jobs that a list has fetched.
  *
  * @typedef {import('./wire.d.ts').Summary} Summary
  * @typedef {import('./wire.d.ts').Worker} Worker
@@ -19,7 +19,7 @@ export class Store {
   jobs = new Map()
   /** @type {Map<string, Worker>} */
   workers = new Map()
-  /** @type {Queue | null} Null: nothing is known yet. */
+  /** @type {Queue | null} null before the first snapshot */
   queue = null
   /** @type {Session | null} */
   session = null
@@ -28,7 +28,7 @@ export class Store {
   version = ''
   workerLostAfterMs = 60_000
   history = new History()
-  /** Counts the snapshots: what was asked for before one is no longer whole. */
+  /** Counts snapshots. A list fetched under an earlier one may have gaps. */
   generation = 0
   #clockAheadMs = 0
   /** @type {Summary[] | null} */
@@ -41,7 +41,7 @@ export class Store {
     this.#onChange = onChange
   }
 
-  /** By the coordinator's clock, which what it tells goes by. */
+  /** The time in ms by the coordinator's clock, as all timestamps are. */
   now() {
     return Date.now() + this.#clockAheadMs
   }
@@ -64,19 +64,19 @@ export class Store {
     this.#onChange()
   }
 
-  /** @param {import('./wire.d.ts').Snapshot} told Stands for all that was told before. */
-  snapshot(told) {
-    this.#clockAheadMs = Date.parse(told.now_at) - Date.now()
-    this.workerLostAfterMs = told.worker_lost_after_seconds * 1000
-    this.version = told.version
-    this.jobs = new Map(told.jobs.map((job) => [job.job_id, job]))
-    this.workers = new Map(told.workers.map((worker) => [worker.worker_id, worker]))
+  /** Replaces the state. @param {import('./wire.d.ts').Snapshot} event */
+  snapshot({ now_at, worker_lost_after_seconds, version, jobs, workers, queue }) {
+    this.#clockAheadMs = Date.parse(now_at) - Date.now()
+    this.workerLostAfterMs = worker_lost_after_seconds * 1000
+    this.version = version
+    this.jobs = new Map(jobs.map((job) => [job.job_id, job]))
+    this.workers = new Map(workers.map((worker) => [worker.worker_id, worker]))
     this.generation += 1
-    this.setQueue(told.queue)
+    this.setQueue(queue)
   }
 
   /**
-   * What was asked for where the stream cannot be had.
+   * Takes the answers of a poll.
    *
    * @param {Summary[]} jobs the newest
    * @param {Worker[]} workers all
@@ -94,7 +94,7 @@ export class Store {
   /** @param {Queue} queue */
   setQueue(queue) {
     this.queue = queue
-    this.history.note(queue.counts, this.now())
+    this.history.add(queue.counts, this.now())
     this.changed()
   }
 
@@ -103,14 +103,13 @@ export class Store {
     if ('removed' in job) this.jobs.delete(job.job_id)
     else this.jobs.set(job.job_id, job)
     this.changed()
-    if (this.jobs.size > MOST) this.#tidy()
+    if (this.jobs.size > MAX_JOBS) this.#dropOldest()
   }
 
-  /** A page that is open for weeks keeps no more than one that was opened now. */
-  #tidy() {
+  #dropOldest() {
     this.jobs = new Map(
       this.newest()
-        .slice(0, KEPT)
+        .slice(0, KEPT_JOBS)
         .map((job) => [job.job_id, job]),
     )
     this.generation += 1
@@ -144,8 +143,7 @@ export class Store {
     return this.#newest
   }
 
-  /** Drops everything: somebody else may come. */
-  forget() {
+  clear() {
     this.session = null
     this.queue = null
     this.jobs = new Map()
@@ -156,8 +154,8 @@ export class Store {
     this.changed()
   }
 
-  /** Who one is. @throws {import('./api.js').Refusal} 401 when one has to sign in. */
-  async whoAmI() {
+  /** @throws {import('./api.js').Refusal} 401 without a valid token */
+  async loadSession() {
     this.session = await ask('GET', 'session')
     this.changed()
   }

@@ -1,15 +1,15 @@
 import { Refusal, urlOf } from './api.js'
 
-/** The queue is told of every 15 seconds: after this much silence the stream is dead, though nobody has said so. */
+/** A queue event comes at least every 15 s. After this much silence the connection counts as dead. */
 const SILENT_MS = 40_000
-/** A stream that has told nothing for so long is held back by something in between. */
+/** Without a first event by then, a proxy buffers the stream. */
 const FIRST_MS = 8_000
 const POLL_MS = 4_000
-/** While polling, the stream is tried again. */
-const AGAIN_MS = 30_000
+/** The stream is retried after polling for this long. */
+const RETRY_MS = 30_000
 const EVENTS = ['snapshot', 'job', 'worker', 'queue']
 
-/** Keeps a store up to date: by the stream of events, or while that cannot be had by asking again and again. */
+/** Keeps a store current by the event stream, or by polling while the stream does not work. */
 export class Stream {
   #store
   #poll
@@ -19,7 +19,7 @@ export class Stream {
   #silence
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #next
-  /** Counts how often it was closed: what was begun before that is nobody's any more. */
+  /** Counts closes. The outcome of a poll from before a close is ignored. */
   #closed = 0
   isOpen = false
 
@@ -51,15 +51,15 @@ export class Stream {
     for (const name of EVENTS) {
       source.addEventListener(name, ({ data }) => {
         this.#expectWithin(SILENT_MS)
-        this.#take(name, JSON.parse(data))
+        this.#apply(name, JSON.parse(data))
         if (this.#store.connection !== 'live') this.#store.setConnection('live')
       })
     }
     source.onerror = () => {
-      // It tries again by itself, unless it was refused.
+      // An EventSource reconnects by itself, unless the request was refused.
       if (source.readyState === EventSource.CLOSED) this.#fallBack()
       else if (this.#store.connection === 'live') {
-        // So long for all its tries together: then whoever looks is to know that nothing comes.
+        // One time limit for all its reconnects.
         this.#expectWithin(FIRST_MS)
         this.#store.setConnection('connecting')
       }
@@ -73,7 +73,7 @@ export class Stream {
   }
 
   /** @param {string} name @param {any} data */
-  #take(name, data) {
+  #apply(name, data) {
     if (name === 'snapshot') this.#store.snapshot(data)
     else if (name === 'job') this.#store.setJob(data)
     else if (name === 'worker') this.#store.setWorker(data)
@@ -83,11 +83,11 @@ export class Stream {
   #fallBack() {
     this.#source?.close()
     clearTimeout(this.#silence)
-    void this.#pollUntil(Date.now() + AGAIN_MS)
+    void this.#pollUntil(Date.now() + RETRY_MS)
   }
 
-  /** @param {number} againAt when the stream is tried again */
-  async #pollUntil(againAt) {
+  /** @param {number} retryAt when to try the stream again */
+  async #pollUntil(retryAt) {
     const closed = this.#closed
     try {
       await this.#poll()
@@ -97,7 +97,7 @@ export class Stream {
       if (closed !== this.#closed || (error instanceof Refusal && error.status === 401)) return
       this.#store.setConnection('lost')
     }
-    const isDue = Date.now() >= againAt || this.#store.connection === 'lost'
-    this.#next = setTimeout(() => (isDue ? this.#listen() : void this.#pollUntil(againAt)), POLL_MS)
+    const isDue = Date.now() >= retryAt || this.#store.connection === 'lost'
+    this.#next = setTimeout(() => (isDue ? this.#listen() : void this.#pollUntil(retryAt)), POLL_MS)
   }
 }

@@ -4,17 +4,17 @@ import { h } from './element.js'
 const CONNECTIONS = {
   connecting: 'connecting',
   live: 'live',
-  polling: 'every few seconds',
-  lost: 'no connection',
+  polling: 'polling',
+  lost: 'disconnected',
 }
 
 /**
  * @param {import('./store.js').Store} store
  * @param {import('./route.js').Route} route
  * @param {(files: File[]) => void} send
- * @param {() => Promise<void>} again finds out who one is
+ * @param {() => Promise<void>} signIn
  */
-export function topBar(store, { view }, send, again) {
+export function topBar(store, { view }, send, signIn) {
   const { connection, session } = store
   const links = [
     ['Overview', '#/', view === 'overview'],
@@ -36,7 +36,7 @@ export function topBar(store, { view }, send, again) {
       button(
         'Sign out',
         async () => {
-          if (await act('DELETE', 'session', 'You are signed out.')) await again()
+          if (await act('DELETE', 'session', 'Signed out.')) await signIn()
         },
         { class: 'quiet', title: `Signed in as ${session.name} (${session.role})` },
       ),
@@ -48,14 +48,14 @@ function sendButton(send) {
   const onchange = (/** @type {Event} */ event) => {
     const input = /** @type {HTMLInputElement} */ (event.target)
     send([...(input.files ?? [])])
-    // The same file may be chosen again.
+    // Otherwise choosing the same file again is no change.
     input.value = ''
   }
   return h(
     'label',
-    { class: 'send', title: 'Or drop files anywhere on the page' },
-    h('input', { type: 'file', class: 'unseen', multiple: true, onchange }),
-    h('span', null, 'Send a file'),
+    { class: 'send', title: 'Choose files, or drop them anywhere on this page' },
+    h('input', { type: 'file', class: 'visually-hidden', multiple: true, onchange }),
+    h('span', null, 'Upload files'),
   )
 }
 
@@ -69,7 +69,7 @@ export function footer({ version, queue, session }) {
       null,
       `MoRAG remote conversion ${version} · `,
       h('a', { href: 'docs' }, 'API'),
-      seesAll && [' · ', h('a', { href: 'metrics' }, 'metrics')],
+      seesAll && [' · ', h('a', { href: 'metrics' }, 'Metrics')],
     ),
   ]
 }

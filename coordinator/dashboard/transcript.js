@@ -1,27 +1,26 @@
 import { ask, Refusal, urlOf } from './api.js'
 import { h } from './element.js'
-import { plural } from './format.js'
+import { count, joined, plural } from './format.js'
 import { Lines } from './lines.js'
 import { indexAt, segmentsOf, speakersOf } from './segments.js'
 import { loudnessOf, waveform } from './waveform.js'
 
-/** So many warnings are shown, and so much of each. */
-const MOST_REMARKS = 20
-const MOST_LETTERS = 600
-const FORMS = ['md', 'json', 'txt', 'srt', 'vtt']
-/** Of what has no segments, as a document. */
-const FORMS_OF_TEXT = FORMS.slice(0, 3)
+const MAX_WARNINGS = 20
+const MAX_WARNING_LENGTH = 600
+const FORMATS = ['md', 'json', 'txt', 'srt', 'vtt']
+/** For results without segments, such as documents. */
+const TEXT_FORMATS = FORMATS.slice(0, 3)
 
 /**
- * A recording with what was said in it.
+ * A player with its transcript.
  *
  * @param {import('./wire.d.ts').Detail} job
- * @returns {(element: HTMLElement) => () => void} fills an element; what it returns ends it
+ * @returns {(element: HTMLElement) => () => void} a `mount` function
  */
 export function transcript(job) {
   return (element) => {
     const closing = new AbortController()
-    element.append(h('p', { class: 'empty' }, 'Fetching the transcript …'))
+    element.append(h('p', { class: 'empty' }, 'Loading the transcript …'))
     void fill(element, job, closing.signal)
     return () => closing.abort()
   }
@@ -43,7 +42,7 @@ async function fill(element, job, signal) {
   }
 }
 
-/** @param {import('./wire.d.ts').Detail} job @returns {Promise<HTMLMediaElement | null>} null: there is nothing to play */
+/** @param {import('./wire.d.ts').Detail} job @returns {Promise<HTMLMediaElement | null>} null: no audio or video */
 async function playerOf({ job_id, content_type, source }) {
   const url = urlOf(`remote-jobs/${job_id}/source`)
   const found = await fetch(url, { method: 'HEAD' }).catch(() => null)
@@ -66,10 +65,11 @@ async function playerOf({ job_id, content_type, source }) {
  */
 function built(job, { content, metadata }, player, signal) {
   const segments = segmentsOf(metadata)
-  const downloads = downloadsOf(job, Array.isArray(metadata.segments) ? FORMS : FORMS_OF_TEXT)
+  const formats = Array.isArray(metadata.segments) ? FORMATS : TEXT_FORMATS
+  const downloads = downloadsOf(job, formats)
   if (segments.length === 0) {
     const text = h('pre', { class: 'text', tabindex: 0, dir: 'auto' }, content)
-    return [h('div', { class: 'deck' }, player, remarks(metadata), downloads), text]
+    return [h('div', { class: 'player' }, player, warningList(metadata), downloads), text]
   }
   const speakers = speakersOf(segments)
   const seconds = secondsOf(job, metadata, segments)
@@ -91,19 +91,19 @@ function built(job, { content, metadata }, player, signal) {
       (loudness) => loudness !== null && wave.draw(loudness),
     )
   }
-  const gone = h(
+  const noPlayer = h(
     'p',
     { class: 'sub' },
-    'The recording is not here any more, or is none that a browser plays.',
+    'No playback: the recording was deleted, or browsers cannot play its format.',
   )
   return [
     h(
       'div',
-      { class: 'deck' },
-      player ?? gone,
+      { class: 'player' },
+      player ?? noPlayer,
       wave.element,
-      h('p', { class: 'sub' }, about(metadata, speakers)),
-      remarks(metadata),
+      h('p', { class: 'sub' }, summary(metadata, speakers)),
+      warningList(metadata),
       search(lines),
       followBox(lines),
       downloads,
@@ -113,31 +113,27 @@ function built(job, { content, metadata }, player, signal) {
 }
 
 /** @param {Record<string, any>} metadata @param {string[]} speakers */
-function about(metadata, speakers) {
+function summary(metadata, speakers) {
   const { language, engine, word_count } = metadata
-  const parts = [
+  return joined(
+    ' · ',
     typeof language === 'string' ? languageName(language) : '',
     [engine?.name, engine?.model].filter((part) => typeof part === 'string').join(' '),
     speakers.length > 0 ? plural(speakers.length, 'speaker') : '',
     typeof word_count === 'number' ? plural(word_count, 'word') : '',
-  ]
-  return parts.filter((part) => part !== '').join(' · ')
+  )
 }
 
-/**
- * What a reader should know about how the text came about; null: nothing.
- *
- * @param {Record<string, any>} metadata
- */
-function remarks({ warnings, has_speech }) {
-  const said = Array.isArray(warnings) ? warnings.filter((one) => typeof one === 'string') : []
-  if (has_speech === false && said.length === 0) said.push('No speech was found in it.')
-  const shown = said.slice(0, MOST_REMARKS).map((one) => one.slice(0, MOST_LETTERS))
-  const left = said.length - shown.length
-  if (left > 0) shown.push(`${left} more: see the json.`)
-  if (shown.length === 0) return null
-  const items = shown.map((one) => h('li', { dir: 'auto' }, one))
-  return h('ul', { class: 'remarks', 'aria-label': 'Warnings' }, items)
+/** @param {Record<string, any>} metadata */
+function warningList({ warnings, has_speech }) {
+  const all = Array.isArray(warnings) ? warnings.filter((one) => typeof one === 'string') : []
+  if (has_speech === false && all.length === 0) all.push('No speech detected.')
+  const listed = all.slice(0, MAX_WARNINGS).map((one) => one.slice(0, MAX_WARNING_LENGTH))
+  const rest = all.length - listed.length
+  if (rest > 0) listed.push(`${count(rest)} more warnings in the JSON file.`)
+  if (listed.length === 0) return null
+  const items = listed.map((one) => h('li', { dir: 'auto' }, one))
+  return h('ul', { class: 'warnings', 'aria-label': 'Warnings' }, items)
 }
 
 /** @param {string} code */
@@ -155,29 +151,34 @@ function languageName(code) {
  * @param {import('./wire.d.ts').Segment[]} segments
  */
 function secondsOf(job, { duration }, segments) {
-  const said = typeof duration === 'number' ? duration : (job.result?.media_seconds ?? 0)
-  return Math.max(said, ...segments.slice(-100).map(({ end }) => end))
+  const reported = typeof duration === 'number' ? duration : (job.result?.media_seconds ?? 0)
+  return Math.max(reported, ...segments.slice(-100).map(({ end }) => end))
 }
 
-/** @param {import('./wire.d.ts').Detail} job @param {readonly string[]} forms */
-function downloadsOf({ job_id, source }, forms) {
+/** @param {import('./wire.d.ts').Detail} job @param {readonly string[]} formats */
+function downloadsOf({ job_id, source }, formats) {
   const stem = source.filename.replace(/\.[^.]*$/, '')
-  const links = forms.map((form) =>
+  const links = formats.map((format) =>
     h(
       'li',
       null,
       h(
         'a',
         {
-          href: urlOf(`remote-jobs/${job_id}/result.${form}`),
-          download: `${stem}.${form}`,
-          'aria-label': `Download as ${form}`,
+          href: urlOf(`remote-jobs/${job_id}/result.${format}`),
+          download: `${stem}.${format}`,
+          'aria-label': `Download as ${format}`,
         },
-        form,
+        format,
       ),
     ),
   )
-  return h('ul', { class: 'downloads', 'aria-label': 'Downloads' }, links)
+  return h(
+    'div',
+    { class: 'downloads' },
+    h('span', { class: 'sub' }, 'Download'),
+    h('ul', { 'aria-label': 'Downloads' }, links),
+  )
 }
 
 /** @param {Lines} lines */
@@ -189,7 +190,7 @@ function followBox(lines) {
     'label',
     { class: 'follow' },
     h('input', { type: 'checkbox', checked: true, onchange }),
-    'Follow along',
+    'Scroll with playback',
   )
 }
 
@@ -198,19 +199,19 @@ function search(lines) {
   /** @type {number[]} */
   let found = []
   let at = -1
-  const told = h('output', { 'aria-live': 'polite' })
+  const status = h('output', { 'aria-live': 'polite' })
   const go = (/** @type {number} */ step) => {
     if (found.length === 0) return
     at = (at + step + found.length) % found.length
-    lines.show(found[at] ?? -1)
-    told.textContent = `${at + 1} of ${plural(found.length, 'line')}`
+    lines.outline(found[at] ?? -1)
+    status.textContent = `${at + 1} of ${plural(found.length, 'line')}`
   }
   const oninput = (/** @type {Event} */ event) => {
     const { value } = /** @type {HTMLInputElement} */ (event.target)
     found = lines.search(value.trim())
     at = -1
-    told.textContent = value.trim() === '' ? '' : 'nothing found'
-    lines.show(-1)
+    status.textContent = value.trim() === '' ? '' : 'no matches'
+    lines.outline(-1)
     go(1)
   }
   const onkeydown = (/** @type {KeyboardEvent} */ event) => {
@@ -222,11 +223,11 @@ function search(lines) {
     h(
       'label',
       null,
-      h('span', { class: 'unseen' }, 'Search in the transcript'),
-      h('input', { type: 'search', placeholder: 'Search in it', oninput, onkeydown }),
+      h('span', { class: 'visually-hidden' }, 'Search transcript'),
+      h('input', { type: 'search', placeholder: 'Search transcript', oninput, onkeydown }),
     ),
-    h('button', { type: 'button', 'aria-label': 'The one before', onclick: () => go(-1) }, '↑'),
-    h('button', { type: 'button', 'aria-label': 'The next one', onclick: () => go(1) }, '↓'),
-    told,
+    h('button', { type: 'button', 'aria-label': 'Previous match', onclick: () => go(-1) }, '↑'),
+    h('button', { type: 'button', 'aria-label': 'Next match', onclick: () => go(1) }, '↓'),
+    status,
   )
 }

@@ -1,15 +1,15 @@
 import { Refusal, upload } from './api.js'
 import { h } from './element.js'
 import { bytes, percent } from './format.js'
-import { say } from './notice.js'
+import { notify } from './notice.js'
 
 /**
- * Files that are on their way to become jobs, one after the other.
+ * Uploads files one after the other; each becomes a job.
  *
- * @typedef {{ id: number, file: File, part: number, stop: AbortController }} Sending
+ * @typedef {{ id: number, file: File, part: number, stop: AbortController }} Upload
  */
 export class Uploads {
-  /** @type {Sending[]} */
+  /** @type {Upload[]} */
   #queue = []
   #isBusy = false
   #count = 0
@@ -28,43 +28,43 @@ export class Uploads {
     void this.#work(this.#queue.length === 1)
   }
 
-  /** @param {boolean} isAlone whoever sends one file wants to watch it */
+  /** @param {boolean} isAlone the page then shows the new job */
   async #work(isAlone) {
     if (this.#isBusy) return
     this.#isBusy = true
-    for (let sending = this.#queue[0]; sending !== undefined; sending = this.#queue[0]) {
-      const jobId = await this.#send(sending)
-      this.#queue = this.#queue.filter((one) => one !== sending)
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      const jobId = await this.#send(next)
+      this.#queue = this.#queue.filter((one) => one !== next)
       this.#onChange()
       if (jobId === null) continue
-      say(`${sending.file.name} is queued.`)
+      notify(`${next.file.name} is queued.`)
       if (isAlone) location.hash = `#/jobs/${jobId}`
     }
     this.#isBusy = false
   }
 
-  /** @param {Sending} sending @returns {Promise<string | null>} the job's id; null: there is none */
-  async #send(sending) {
-    const { file, stop } = sending
+  /** @param {Upload} next @returns {Promise<string | null>} the job's id; null after a failure */
+  async #send(next) {
+    const { file, stop } = next
     if (stop.signal.aborted) return null
     const form = new FormData()
     form.set('content_type', contentTypeOf(file))
-    // Last: what is said of it should be known before its first byte.
+    // The file comes last: the coordinator needs the other fields before its first byte.
     form.set('file', file, file.name)
     const onProgress = (/** @type {number} */ part) => {
-      sending.part = part
+      next.part = part
       this.#onChange()
     }
     try {
       return (await upload(form, onProgress, stop.signal)).job_id
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      if (!stop.signal.aborted) say(`${file.name} was not taken: ${error.message}`, 'bad')
+      if (!stop.signal.aborted) notify(`Upload of ${file.name} failed: ${error.message}`, 'bad')
       return null
     }
   }
 
-  /** What is under way. @returns {HTMLElement | null} */
+  /** @returns {HTMLElement | null} null without uploads */
   view() {
     if (this.#queue.length === 0) return null
     return h(
@@ -85,10 +85,10 @@ export class Uploads {
               {
                 type: 'button',
                 class: 'quiet',
-                'aria-label': `Stop the upload of ${file.name}`,
+                'aria-label': `Cancel upload of ${file.name}`,
                 onclick: () => stop.abort(),
               },
-              'Stop',
+              'Cancel',
             ),
           ),
         ),
@@ -100,7 +100,7 @@ export class Uploads {
 const DOCUMENT = /\.(pdf|txt|md|html?|docx?|odt|rtf|pptx?|xlsx?|csv|epub)$/i
 const VIDEO = /\.(mkv|ts|m2ts|mts|flv|avi|wmv|mov|m4v|mpe?g|ogv|3gp)$/i
 
-/** As the browser tells it, or by the name. @param {{ type: string, name: string }} file */
+/** By the browser's media type, or by the file's name. @param {{ type: string, name: string }} file */
 function contentTypeOf({ type, name }) {
   const family = type.split('/')[0]
   if (family === 'audio' || family === 'video' || family === 'image') return family

@@ -1,18 +1,18 @@
 import { svg } from './element.js'
 import { peaksOf } from './peaks.js'
-import { stretches } from './segments.js'
+import { mergedBySpeaker } from './segments.js'
 
 const WIDTH = 1000
 const HEIGHT = 80
-/** Above this a browser would need too much memory to decode it. */
-const MOST_BYTES = 50 * 1000 * 1000
-const MOST_SECONDS = 2 * 3600
-/** Enough to see how loud it is; most browsers take no less. */
+/** Larger recordings take too much memory to decode in a browser. */
+const MAX_BYTES = 50 * 1000 * 1000
+const MAX_SECONDS = 2 * 3600
+/** Sufficient for peaks; most browsers accept no lower rate. */
 const SAMPLE_RATE = 8_000
-const PLACES = WIDTH / 2
+const PEAKS = WIDTH / 2
 
 /**
- * The whole recording at a glance: where speech was found, by whom, and, where it can be decoded here, how loud it is.
+ * The recording's speech, coloured by speaker, with its waveform once `draw` is called.
  *
  * @param {import('./wire.d.ts').Segment[]} segments
  * @param {string[]} speakers
@@ -21,7 +21,7 @@ const PLACES = WIDTH / 2
  */
 export function waveform(segments, speakers, seconds, seek) {
   const x = (/** @type {number} */ at) => (at / Math.max(seconds, 0.001)) * WIDTH
-  const bars = stretches(segments, seconds / WIDTH).map(({ start, end, speaker }) => {
+  const bars = mergedBySpeaker(segments, seconds / WIDTH).map(({ start, end, speaker }) => {
     const tone = speaker === null ? 0 : speakers.indexOf(speaker) % 8
     return svg('rect', {
       class: `bar s${tone}`,
@@ -64,7 +64,7 @@ function headAt(x) {
   return `M${x.toFixed(1)} 0V${HEIGHT}`
 }
 
-/** @param {Float32Array} loudness 0 to 1 each */
+/** @param {Float32Array} loudness 0 to 1 */
 function peaksPath(loudness) {
   const middle = HEIGHT / 2
   let path = ''
@@ -77,15 +77,15 @@ function peaksPath(loudness) {
 }
 
 /**
- * How loud a recording is over its whole length, relative to its loudest.
+ * Downloads and decodes a recording.
  *
  * @param {string} url
  * @param {{ sizeBytes: number, seconds: number }} size
  * @param {AbortSignal} signal
- * @returns {Promise<Float32Array | null>} null: it is too large, or this browser cannot decode it
+ * @returns {Promise<Float32Array | null>} its peaks, as `peaksOf` gives them; null: too large, or not decodable
  */
 export async function loudnessOf(url, { sizeBytes, seconds }, signal) {
-  if (sizeBytes > MOST_BYTES || seconds > MOST_SECONDS) return null
+  if (sizeBytes > MAX_BYTES || seconds > MAX_SECONDS) return null
   try {
     const answer = await fetch(url, { signal })
     if (!answer.ok) return null
@@ -94,7 +94,7 @@ export async function loudnessOf(url, { sizeBytes, seconds }, signal) {
     const channels = Array.from({ length: decoded.numberOfChannels }, (_, i) =>
       decoded.getChannelData(i),
     )
-    return peaksOf(channels, (seconds * decoded.length) / decoded.duration, PLACES)
+    return peaksOf(channels, (seconds * decoded.length) / decoded.duration, PEAKS)
   } catch {
     return null
   }

@@ -9,7 +9,6 @@ import type {
 } from '../../shared/wire-answers.ts'
 import type { queueEvent, snapshotEvent } from '../../shared/wire-events.ts'
 
-/** What the coordinator answers, as the page gets it. */
 export type Summary = z.output<typeof jobSummary>
 export type Detail = z.output<typeof jobAnswer>
 export type Attempt = Detail['attempts'][number]
@@ -26,6 +25,6 @@ export interface Segment {
   end: number
   text: string
   speaker: string | null
-  /** Why its text may be wrong. */
-  doubts: string[]
+  /** Reasons why the text may be wrong, as the agent flagged them. */
+  flags: string[]
 }

@@ -1,12 +1,12 @@
 import { act, button, confirmed } from './act.js'
 import { h } from './element.js'
-import { about, instant } from './format.js'
+import { about, instant, joined } from './format.js'
 import { progressBar } from './job-row.js'
 
 /** @param {import('./store.js').Store} store */
 export function workersView(store) {
   if (store.session?.role === 'submit') {
-    const text = 'Workers are shown to those who may read all: your token shows what it has sent.'
+    const text = 'A token with the role “submit” cannot list workers.'
     return [h('h1', null, 'Workers'), h('p', { class: 'empty' }, text)]
   }
   const workers = [...store.workers.values()].sort(
@@ -15,12 +15,7 @@ export function workersView(store) {
   return [
     h('h1', null, 'Workers'),
     workers.length === 0
-      ? h(
-          'p',
-          { class: 'empty' },
-          'Nobody has come to work yet. On a machine that has a GPU: ',
-          h('code', null, 'morag-agent start --url ', location.origin),
-        )
+      ? noWorkers()
       : h(
           'ul',
           { class: 'cards' },
@@ -29,7 +24,16 @@ export function workersView(store) {
   ]
 }
 
-/** Those who work first, those who are gone last. @param {import('./store.js').Store} store @param {import('./wire.d.ts').Worker} worker */
+export function noWorkers() {
+  return h(
+    'p',
+    { class: 'empty' },
+    'No workers connected. On a machine with a GPU, run: ',
+    h('code', null, 'morag-agent start --url ', location.origin),
+  )
+}
+
+/** Busy workers first, lost ones last. @param {import('./store.js').Store} store @param {import('./wire.d.ts').Worker} worker */
 function rank(store, { worker_id, jobs }) {
   if (store.isLost(worker_id)) return 2
   return jobs.length > 0 ? 0 : 1
@@ -55,9 +59,10 @@ export function workerCard(store, worker) {
       'p',
       { class: 'sub' },
       joined(
+        ' · ',
         `${jobs.length} of ${slots} slots busy`,
         worker.content_types.join(', '),
-        `seen ${about(store.secondsSince(last_seen_at))} ago`,
+        `last seen ${about(store.secondsSince(last_seen_at))} ago`,
       ),
     ),
     set_aside !== null &&
@@ -67,12 +72,12 @@ export function workerCard(store, worker) {
         `Set aside until ${instant(set_aside.until)}: ${set_aside.reason}`,
       ),
     paused.map(({ slot, reason }) =>
-      h('p', { class: 'warning' }, `Slot ${slot} pauses: ${reason}`),
+      h('p', { class: 'warning' }, `Slot ${slot} paused: ${reason}`),
     ),
     jobs.length > 0 &&
       h(
         'ul',
-        { class: 'doing' },
+        { class: 'current' },
         jobs.map((job) =>
           h(
             'li',
@@ -89,7 +94,7 @@ export function workerCard(store, worker) {
         isDrained || set_aside !== null
           ? button(
               'Resume',
-              async () => await act('POST', `${path}/resume`, `${worker_id} takes jobs again.`),
+              async () => await act('POST', `${path}/resume`, `${worker_id} accepts jobs again.`),
               { 'aria-label': `Resume ${worker_id}` },
             )
           : button(
@@ -98,7 +103,7 @@ export function workerCard(store, worker) {
                 await act(
                   'POST',
                   `${path}/drain`,
-                  `${worker_id} finishes what it does and takes nothing new.`,
+                  `${worker_id} finishes its jobs and gets no new ones.`,
                 ),
               { 'aria-label': `Drain ${worker_id}` },
             ),
@@ -107,36 +112,32 @@ export function workerCard(store, worker) {
   )
 }
 
-/** For one that has gone. @param {string} id @param {string} path */
+/** @param {string} id @param {string} path */
 function removal(id, path) {
   const remove = async () => {
-    const question = `Forget ${id}? It is back as soon as it is heard of again.`
-    if (await confirmed(question, 'Remove')) await act('DELETE', path, `${id} is forgotten.`)
+    const question = `Remove worker ${id} from the list? It reappears if it connects again.`
+    if (await confirmed(question, 'Remove')) await act('DELETE', path, `${id} removed.`)
   }
   return button('Remove', remove, { 'aria-label': `Remove ${id}`, class: 'danger', key: 'remove' })
 }
 
 /** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Worker} worker @returns {[string, string]} */
 function stateOf(store, { worker_id, state, set_aside, directive, jobs }) {
-  if (store.isLost(worker_id)) return ['lost', 'not heard of']
+  if (store.isLost(worker_id)) return ['lost', 'lost']
   if (set_aside !== null) return ['failed', 'set aside']
   if (state === 'draining' || directive !== 'run')
     return ['draining', jobs.length > 0 ? 'finishing' : 'drained']
-  return jobs.length > 0 || state === 'running' ? ['processing', 'working'] : ['idle', 'idle']
+  return jobs.length > 0 || state === 'running' ? ['processing', 'busy'] : ['idle', 'idle']
 }
 
 /** @param {import('./wire.d.ts').Worker} worker */
 function machineOf({ device, devices, capabilities, version }) {
   const name = device ?? devices.map((one) => one.name).join(', ')
   return joined(
+    ' · ',
     name,
     capabilities?.engines.join(', ') ?? '',
     capabilities?.models.slice(0, 3).join(', ') ?? '',
     version === null ? 'original protocol' : `version ${version}`,
   )
-}
-
-/** Without what is not known. @param {string[]} parts */
-function joined(...parts) {
-  return parts.filter((part) => part !== '').join(' · ')
 }

@@ -15,11 +15,11 @@ import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const MIB = 1024 * 1024
 const STEP_MS = 3 * 60_000
-/** Loaded into a program it sets its clock ahead at SIGUSR2. */
+/** A preload that sets the program's clock ahead at SIGUSR2. */
 const CLOCK_STEP = moduleUrl(new URL('../faults/clock-step.ts', import.meta.url))
 
-// Each with a coordinator of its own: no other trouble pushes its line out of sight, and they wait together.
-describe('what needs a person', { skip, concurrency: true }, () => {
+// Each has its own coordinator: other problems would push its line out of sight. They run at the same time.
+describe('the problems on the overview list', { skip, concurrency: true }, () => {
   let browser: Browser
 
   before(async () => {
@@ -27,7 +27,7 @@ describe('what needs a person', { skip, concurrency: true }, () => {
   })
   after(() => browser.close())
 
-  test('is a worker that fails whatever it gets, until it does something well or is trusted again', async (t) => {
+  test('a worker that was set aside, until it completes a job or is resumed', async (t) => {
     const { url } = await started(t)
     const worker = new HttpWorker(url, 'clumsy', ['speech'])
     const failThree = async (names: readonly string[]): Promise<void> => {
@@ -39,23 +39,23 @@ describe('what needs a person', { skip, concurrency: true }, () => {
     await inTab(browser, { url }, async ({ page, picture }) => {
       await page.getByText('live', { exact: true }).waitFor()
       await failThree(['one.mp3', 'two.mp3', 'three.mp3'])
-      const aside = line(page, 'Worker clumsy is set aside: it gets nothing that another could do.')
-      await aside.getByText('Its last attempts failed, on 3 different jobs: gpu_out_of_').waitFor()
+      const setAside = line(page, /^Worker clumsy is set aside/)
+      await setAside.getByText('Its last attempts failed, on 3 different jobs: gpu_out_of_').waitFor()
       assert.match((await page.locator('.banner li').first().textContent()) ?? '', /^Worker clumsy/)
       await picture('set-aside')
       assert.deepEqual(await violationsIn(page), [])
-      // Nobody else is here, so it still gets what there is.
+      // As the only worker it still gets jobs.
       await worker.submit('good.mp3', 'speech')
       await worker.complete(await worker.take(), [])
-      await aside.waitFor({ state: 'detached' })
+      await setAside.waitFor({ state: 'detached' })
 
       await failThree(['four.mp3', 'five.mp3', 'six.mp3'])
-      await aside.getByRole('button', { name: 'Trust it again' }).click()
-      await aside.waitFor({ state: 'detached' })
+      await setAside.getByRole('button', { name: 'Resume' }).click()
+      await setAside.waitFor({ state: 'detached' })
     })
   })
 
-  test('is a webhook that fails again and again, or wants no more, until it takes what it is sent', async (t) => {
+  test('a webhook that keeps failing or refuses for good, until it accepts a delivery', async (t) => {
     const { url } = await started(t)
     let isWell = false
     const hook = createServer((request, response) => {
@@ -71,21 +71,21 @@ describe('what needs a person', { skip, concurrency: true }, () => {
       await worker.complete(await worker.take(), [])
     }
     await inTab(browser, { url }, async ({ page, picture }) => {
-      const given = line(page, 'gone.mp4: telling its webhook has been given up.')
-      await given.getByText(/410/).waitFor()
-      const failing = line(page, 'broken.mp4: telling its webhook has failed 3 times.')
+      const failed = line(page, 'gone.mp4: webhook delivery failed, no more retries.')
+      await failed.getByText(/410/).waitFor()
+      const failing = line(page, 'broken.mp4: webhook delivery failed 3 times.')
       await failing.getByText(/500/).waitFor()
       await picture('webhook')
       isWell = true
-      for (const one of [failing, given]) {
-        await one.getByRole('button', { name: 'Try again now' }).click()
+      for (const one of [failing, failed]) {
+        await one.getByRole('button', { name: 'Retry now' }).click()
         await one.waitFor({ state: 'detached' })
       }
-      assert.equal(await page.locator('.banner').count(), 0, 'all is well')
+      assert.equal(await page.locator('.banner').count(), 0)
     })
   })
 
-  test('is a worker that has fallen silent over its job, until it is heard again', async (t) => {
+  test('a worker that stopped sending heartbeats during a job, until the next one', async (t) => {
     const NODE_OPTIONS = [...LOADER, '--import', CLOCK_STEP].join(' ')
     const coordinator = await started(t, { env: { NODE_OPTIONS, CLOCK_STEP_MS: String(STEP_MS) } })
     const { url } = coordinator
@@ -95,24 +95,24 @@ describe('what needs a person', { skip, concurrency: true }, () => {
     await worker.beat(job, 0.1)
     await inTab(browser, { url }, async ({ page, picture }) => {
       await page.getByText('live', { exact: true }).waitFor()
-      assert.equal(await page.locator('.banner').count(), 0, 'all is well')
-      // Nobody waits for two minutes here: all clocks are set.
+      assert.equal(await page.locator('.banner').count(), 0)
+      // Two minutes pass by setting the clocks of the coordinator and the page.
       coordinator.signal('SIGUSR2')
       await coordinator.line((text) => text.includes('the clock was set'))
       await page.clock.setSystemTime(Date.now() + STEP_MS)
-      const lost = line(page, /^Worker sleepy was last heard of 3 min ago\. It had 1 job\./)
+      const lost = line(page, /^Worker sleepy is lost: last heartbeat 3 min ago\. It holds 1 job\./)
       await lost.waitFor()
       await picture('lost')
       await lost.getByRole('link').click()
-      await page.locator('.card', { hasText: 'sleepy' }).getByText('not heard of').waitFor()
-      await page.getByRole('link', { name: '1 thing needs a look' }).click()
+      await page.locator('.card', { hasText: 'sleepy' }).getByText('lost', { exact: true }).waitFor()
+      await page.getByRole('link', { name: '1 problem needs attention' }).click()
       await lost.waitFor()
       await worker.beat(job, 0.2)
       await page.locator('.banner').waitFor({ state: 'detached' })
     })
   })
 
-  test('is a disk that is nearly full, until there is room', async (t) => {
+  test('a disk that is almost full, until there is space', async (t) => {
     const disk = await mountDisk(60 * MIB)
     if (disk === null) return t.skip(NO_MOUNT)
     t.after(() => disk.release())
@@ -121,17 +121,16 @@ describe('what needs a person', { skip, concurrency: true }, () => {
     const { bavail, bsize } = statfsSync(disk.dir)
     writeFileSync(filler, Buffer.alloc(bavail * bsize - 2 * MIB))
     await inTab(browser, { url }, async ({ page, picture }) => {
-      const full = line(page, /^The disk is nearly full: 2\.\d MB of 63 MB are free\./)
-      await full.getByText('Remove jobs that are no longer needed, or make room').waitFor()
+      const full = line(page, /^Disk almost full: 2\.\d MB of 63 MB free\./)
+      await full.getByText('Delete old jobs, or free disk space.').waitFor()
       await picture('disk')
       rmSync(filler)
       await full.waitFor({ state: 'detached' })
-      assert.equal(await page.locator('.banner').count(), 0, 'all is well')
+      assert.equal(await page.locator('.banner').count(), 0)
     })
   })
 })
 
-/** A coordinator that ends with the test. */
 async function started(
   t: TestContext,
   { data, env = {} }: { data?: string; env?: Record<string, string> } = {},
@@ -148,7 +147,7 @@ async function started(
   return coordinator
 }
 
-/** That one of the things that need a look. */
+/** The problem with this text. */
 function line(page: Page, text: string | RegExp): Locator {
   return page.locator('.banner li').filter({ has: page.getByText(text) })
 }

@@ -5,18 +5,17 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
 
-/** Debian's, or the one that is named. */
 export const CHROMIUM = process.env['CHROMIUM_PATH'] ?? '/usr/bin/chromium'
 export const skip = existsSync(CHROMIUM) ? false : `there is no Chromium at ${CHROMIUM}`
 
-/** Where the pictures go that the tests take. */
+/** The folder for screenshots. */
 const PICTURES =
   process.env['BROWSER_ARTIFACTS_DIR'] ?? path.join(os.tmpdir(), 'morag-browser-pictures')
 const AXE = fileURLToPath(import.meta.resolve('axe-core/axe.min.js'))
 
 export async function launch(): Promise<Browser> {
   mkdirSync(PICTURES, { recursive: true })
-  // Its own sandbox does not work for root, as whom CI runs in a container.
+  // Chromium's sandbox does not work for root, and CI runs as root in a container.
   const asRoot = process.getuid?.() === 0 ? ['--no-sandbox'] : []
   return await chromium.launch({
     executablePath: CHROMIUM,
@@ -24,10 +23,10 @@ export async function launch(): Promise<Browser> {
   })
 }
 
-/** A page with a browser profile of its own. */
+/** A page with its own browser profile. */
 export interface Tab {
   page: Page
-  /** Keeps a picture. */
+  /** Saves a screenshot. */
   picture: (name: string) => Promise<void>
 }
 
@@ -35,11 +34,11 @@ export interface View extends BrowserContextOptions {
   /** The coordinator's. */
   url: string
   hash?: string
-  /** What it is to complain of. */
+  /** Console errors to ignore. */
   expected?: RegExp
 }
 
-/** Opens the dashboard. What the page complains of is a failure; and of a failure there is a picture. */
+/** Opens the dashboard. Errors and warnings in its console fail the test; a failure saves a screenshot. */
 export async function inTab(
   browser: Browser,
   { url, hash = '#/', expected, ...options }: View,
@@ -49,14 +48,14 @@ export async function inTab(
   await context.addInitScript({ path: AXE })
   const page = await context.newPage()
   page.setDefaultTimeout(30_000)
-  const complaints: string[] = []
-  page.on('pageerror', (error) => complaints.push(String(error.stack)))
-  const cut: string[] = []
+  const consoleErrors: string[] = []
+  page.on('pageerror', (error) => consoleErrors.push(String(error.stack)))
+  const failedRequests: string[] = []
   page.on('requestfailed', (request) => {
-    cut.push(`${request.url()} ${request.failure()?.errorText ?? ''}`)
+    failedRequests.push(`${request.url()} ${request.failure()?.errorText ?? ''}`)
   })
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) complaints.push(message.text())
+    if (['error', 'warning'].includes(message.type())) consoleErrors.push(message.text())
   })
   const picture = async (name: string): Promise<void> => {
     await page.screenshot({ path: path.join(PICTURES, `${name}.png`), fullPage: true })
@@ -64,12 +63,12 @@ export async function inTab(
   try {
     await page.goto(`${url}/${hash}`)
     await use({ page, picture })
-    const others = complaints.filter((one) => expected?.test(one) !== true)
-    assert.deepEqual(others, [])
+    const unexpected = consoleErrors.filter((one) => expected?.test(one) !== true)
+    assert.deepEqual(unexpected, [])
   } catch (error) {
     failures += 1
     await picture(`failure-${failures}`).catch(() => undefined)
-    console.error(page.url(), complaints, cut)
+    console.error(page.url(), consoleErrors, failedRequests)
     throw error
   } finally {
     await context.close()
@@ -84,7 +83,7 @@ interface Violation {
   nodes: { html: string; failureSummary?: string }[]
 }
 
-/** What axe-core finds serious or worse, in words. */
+/** The serious and critical violations that axe-core finds. */
 export async function violationsIn(page: Page): Promise<string[]> {
   const violations = await page.evaluate(async () => {
     const { axe } = globalThis as unknown as {
@@ -99,7 +98,7 @@ export async function violationsIn(page: Page): Promise<string[]> {
     )
 }
 
-/** How many pixels a page is wider than its window. */
+/** By how many pixels the page is wider than its window. */
 export async function overhangOf(page: Page): Promise<number> {
   return await page.evaluate(() => {
     const { document, innerWidth } = globalThis as unknown as {

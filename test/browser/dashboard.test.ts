@@ -18,7 +18,7 @@ const KEY = 'k'.repeat(40)
 describe('the dashboard in a browser', { skip }, () => {
   const folder = tempFolder()
   let coordinator: RunningCoordinator
-  /** One that asks for a token. */
+  /** Requires a token. */
   let closed: RunningCoordinator
   let browser: Browser
 
@@ -37,7 +37,7 @@ describe('the dashboard in a browser', { skip }, () => {
     }
   })
 
-  test('a file that is chosen is followed to its transcript, which is read, heard and searched', async (t) => {
+  test('a chosen file is uploaded and followed to its transcript, which is played and searched', async (t) => {
     const agent = startAgent(coordinator.url, folder, 'real-agent')
     t.after(async () => {
       agent.signal('SIGTERM')
@@ -45,7 +45,7 @@ describe('the dashboard in a browser', { skip }, () => {
     })
     await inTab(browser, { url: coordinator.url }, async ({ page, picture }) => {
       await page.getByText('live', { exact: true }).waitFor()
-      await page.getByLabel('Send a file').setInputFiles(CLIP)
+      await page.getByLabel('Upload files').setInputFiles(CLIP)
       await page.getByRole('heading', { name: 'jfk.wav' }).waitFor()
       assert.match(page.url(), /#\/jobs\/[0-9a-f-]{36}$/)
       await page.locator('.title .chip.completed').waitFor()
@@ -53,20 +53,20 @@ describe('the dashboard in a browser', { skip }, () => {
       const line = page.locator('.line', { hasText: /ask not what your country/i }).first()
       await line.waitFor()
       await page.locator('.waveform .peaks[d^="M"]').waitFor({ state: 'attached' })
-      assert.ok((await page.locator('.waveform .bar').count()) > 0, 'where speech was found')
-      await line.locator('.said').click()
+      assert.ok((await page.locator('.waveform .bar').count()) > 0, 'speech')
+      await line.locator('.words').click()
       await page.locator('.line[aria-current]').waitFor()
-      const said = await page.locator('.line[aria-current] .said').textContent()
-      assert.equal(said, await line.locator('.said').textContent(), 'the line that was clicked')
+      const current = await page.locator('.line[aria-current] .words').textContent()
+      assert.equal(current, await line.locator('.words').textContent(), 'the clicked line')
       await playedBeyond(page, 0.2)
 
-      await page.getByPlaceholder('Search in it').fill('COUNTRY')
+      await page.getByPlaceholder('Search transcript').fill('COUNTRY')
       await page.locator('mark').first().waitFor()
       assert.match((await page.locator('.search output').textContent()) ?? '', /^1 of \d+ lines?$/)
-      assert.equal(await page.locator('.line.shown').count(), 1)
-      await page.getByPlaceholder('Search in it').fill('nobody said this')
-      await page.getByText('nothing found').waitFor()
-      assert.equal(await page.locator('.line.shown').count(), 0, 'no line stays framed')
+      assert.equal(await page.locator('.line.match').count(), 1)
+      await page.getByPlaceholder('Search transcript').fill('not in the transcript')
+      await page.getByText('no matches').waitFor()
+      assert.equal(await page.locator('.line.match').count(), 0, 'no line stays outlined')
       const [download] = await Promise.all([
         page.waitForEvent('download'),
         page.getByRole('link', { name: 'Download as srt' }).click(),
@@ -77,7 +77,7 @@ describe('the dashboard in a browser', { skip }, () => {
     })
   })
 
-  test('a file that is dropped is watched while it is done, then cancelled and deleted', async () => {
+  test('a dropped file is uploaded, its progress shown, then the job is cancelled and deleted', async () => {
     const worker = new HttpWorker(coordinator.url, 'by-hand', ['video'])
     await inTab(browser, { url: coordinator.url }, async ({ page, picture }) => {
       await page.getByText('live', { exact: true }).waitFor()
@@ -89,21 +89,21 @@ describe('the dashboard in a browser', { skip }, () => {
       await bar.and(page.locator('[value="0.42"]')).waitFor()
       await page.getByText('42 %').first().waitFor()
       await picture('progress')
-      await page.getByRole('button', { name: 'Cancel' }).click()
+      await page.getByRole('button', { name: 'Cancel', exact: true }).click()
       await page.locator('.title .chip.cancelled').waitFor()
 
       await page.getByRole('button', { name: 'Delete' }).click()
-      await page.getByRole('button', { name: 'Keep it' }).click()
+      await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click()
       await page.locator('.title .chip.cancelled').waitFor()
       await page.getByRole('button', { name: 'Delete' }).click()
       await page.getByRole('dialog').getByRole('button', { name: 'Delete' }).click()
-      await page.getByText('holiday.mp4 is deleted.').waitFor()
+      await page.getByText('holiday.mp4 deleted.').waitFor()
       await page.getByRole('heading', { name: 'Jobs' }).waitFor()
       assert.equal(await page.locator('.row', { hasText: 'holiday.mp4' }).count(), 0)
     })
   })
 
-  test('what a reader should know of a transcript stands beside it, also where nobody speaks', async () => {
+  test('a transcript shows its warnings, also without segments', async () => {
     const worker = new HttpWorker(coordinator.url, 'careful', ['lecture'])
     const warnings = ['No speech was found: <b>the transcript</b> is empty.', 'It is cut off.']
     const jobs: string[] = []
@@ -114,26 +114,26 @@ describe('the dashboard in a browser', { skip }, () => {
     await inTab(browser, { url: coordinator.url }, async ({ page }) => {
       for (const job of jobs) {
         await page.goto(`${coordinator.url}/#/jobs/${job}`)
-        const remarks = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem')
-        await remarks.first().waitFor()
-        assert.deepEqual(await remarks.allTextContents(), warnings)
+        const listed = page.getByRole('list', { name: 'Warnings' }).getByRole('listitem')
+        await listed.first().waitFor()
+        assert.deepEqual(await listed.allTextContents(), warnings)
         assert.deepEqual(await violationsIn(page), [])
       }
     })
   })
 
-  test('a failed job is found in the banner, its reason read, and it is retried from the page', async () => {
+  test('a failed job is a problem on the overview, and its page shows the error and retries it', async () => {
     const worker = new HttpWorker(coordinator.url, 'unlucky', ['podcast'])
     await inTab(browser, { url: coordinator.url }, async ({ page, picture }) => {
       await page.getByText('live', { exact: true }).waitFor()
-      assert.equal(await page.locator('.banner').count(), 0, 'all is well')
+      assert.equal(await page.locator('.banner').count(), 0)
       const evil = '<img src=x onerror=alert(1)>.ogg'
       await worker.submit(evil, 'podcast')
-      await page.getByText(/1 podcast job waits.*no worker takes podcast/).waitFor()
+      await page.getByText(/No worker for podcast: 1 podcast job pending/).waitFor()
       await worker.fail(await worker.take(), 'The file ends in the <b>middle</b>.')
 
-      await page.getByRole('link', { name: `${evil} failed for good.` }).click()
-      await page.locator('.standing').getByText('The file ends in the <b>middle</b>.').waitFor()
+      await page.getByRole('link', { name: `${evil} failed.` }).click()
+      await page.locator('.job-status').getByText('The file ends in the <b>middle</b>.').waitFor()
       await picture('failed')
       await page.getByRole('button', { name: 'Retry' }).click()
       await page.locator('.title .chip.pending').waitFor()
@@ -143,18 +143,18 @@ describe('the dashboard in a browser', { skip }, () => {
         { start: 2, end: 60, text: 'Better.', speaker: 'Ben' },
       ])
       await page.getByText('<script>alert(2)</script>').waitFor()
-      assert.deepEqual(await page.locator('.who').allTextContents(), ['Anna', 'Ben'])
-      assert.equal(await page.locator('.banner').count(), 0, 'nothing needs a look any more')
+      assert.deepEqual(await page.locator('.speaker').allTextContents(), ['Anna', 'Ben'])
+      assert.equal(await page.locator('.banner').count(), 0, 'the problem is solved')
       assert.equal(await page.locator('main img, main script').count(), 0)
     })
   })
 
-  test('a click on a line or on the waveform goes there, and the line that is spoken is marked', async () => {
+  test('a click on a line or on the waveform seeks, and the spoken line is marked', async () => {
     const worker = new HttpWorker(coordinator.url, 'listener', ['interview'])
     await worker.submit('talk.wav', 'interview', await readFile(CLIP))
     const job = await worker.take()
-    const said = ['Good morning.', 'What can you do?', 'I can wait.', 'Then wait.']
-    const segments = said.map((text, i) => ({ start: i * 2.5, end: i * 2.5 + 2, text }))
+    const lines = ['Good morning.', 'What can you do?', 'I can wait.', 'Then wait.']
+    const segments = lines.map((text, i) => ({ start: i * 2.5, end: i * 2.5 + 2, text }))
     await worker.complete(job, segments)
     const hash = `#/jobs/${job.job_id}`
     await inTab(browser, { url: coordinator.url, hash }, async ({ page }) => {
@@ -179,34 +179,34 @@ describe('the dashboard in a browser', { skip }, () => {
     })
   })
 
-  test('a worker that has gone is removed from its card, and one that is here is not', async () => {
-    const gone = new HttpWorker(coordinator.url, 'gone-for-good', ['audio'])
+  test('a lost worker can be removed on its card, a live one cannot', async () => {
+    const gone = new HttpWorker(coordinator.url, 'gone', ['audio'])
     await gone.beat(null)
     await inTab(browser, { url: coordinator.url, hash: '#/workers' }, async ({ page }) => {
-      const card = page.locator('.card', { hasText: 'gone-for-good' })
+      const card = page.locator('.card', { hasText: 'gone' })
       await card.getByRole('button', { name: 'Drain' }).waitFor()
       const remove = card.getByRole('button', { name: 'Remove' })
-      assert.equal(await remove.count(), 0, 'it is here')
+      assert.equal(await remove.count(), 0, 'it is live')
       await page.clock.setSystemTime(Date.now() + 5 * 60_000)
-      await card.getByText('not heard of').waitFor()
+      await card.getByText('lost', { exact: true }).waitFor()
       await remove.click()
       const dialog = page.getByRole('dialog')
-      await dialog.getByRole('button', { name: 'Keep it' }).click()
+      await dialog.getByRole('button', { name: 'Cancel' }).click()
       await card.waitFor()
       await remove.click()
       assert.deepEqual(await violationsIn(page), [])
       await dialog.getByRole('button', { name: 'Remove' }).click()
-      await page.getByText('gone-for-good is forgotten.').waitFor()
+      await page.getByText('gone removed.').waitFor()
       await card.waitFor({ state: 'detached' })
     })
     const { workers } = (await (await fetch(`${coordinator.url}/api/v1/workers`)).json()) as {
       workers: { worker_id: string }[]
     }
-    assert.ok(workers.every(({ worker_id }) => worker_id !== 'gone-for-good'))
+    assert.ok(workers.every(({ worker_id }) => worker_id !== 'gone'))
   })
 
   test('jobs are filtered by the URL, and older ones fetched page by page', async () => {
-    const client = new HttpWorker(coordinator.url, 'nobody', [])
+    const client = new HttpWorker(coordinator.url, 'client', [])
     for (let i = 0; i < 55; i += 1) await client.submit(`page ${i}.pdf`, 'document')
     await inTab(browser, { url: coordinator.url, hash: '#/jobs' }, async ({ page }) => {
       await page.getByLabel('Type').selectOption('document')
@@ -217,7 +217,7 @@ describe('the dashboard in a browser', { skip }, () => {
       await page.getByRole('button', { name: 'Show older' }).click()
       await rows.filter({ hasText: 'page 0.pdf' }).waitFor()
       assert.equal(await rows.count(), 55)
-      await page.getByLabel('Text').pressSequentially('PAGE')
+      await page.getByLabel('Search').pressSequentially('PAGE')
       await page.waitForURL(/text=PAGE$/)
       await page.keyboard.type(' 5')
       await page.waitForURL(/text=PAGE\+5/)
@@ -225,23 +225,23 @@ describe('the dashboard in a browser', { skip }, () => {
       assert.equal(await rows.count(), 6, '5 and 50 to 54')
       await page.reload()
       await rows.filter({ hasText: 'page 54.pdf' }).waitFor()
-      assert.equal(await page.getByLabel('Text').inputValue(), 'PAGE 5')
+      assert.equal(await page.getByLabel('Search').inputValue(), 'PAGE 5')
     })
   })
 
-  test('where the stream cannot be had it asks again and again', async () => {
-    const client = new HttpWorker(coordinator.url, 'nobody', [])
+  test('without the event stream it polls', async () => {
+    const client = new HttpWorker(coordinator.url, 'client', [])
     const context = await browser.newContext()
     const page = await context.newPage()
     await page.route('**/api/v1/events', (route) => route.fulfill({ status: 502 }))
     await page.goto(`${coordinator.url}/#/jobs`)
-    await page.getByText('every few seconds', { exact: true }).waitFor()
+    await page.getByText('polling', { exact: true }).waitFor()
     await client.submit('late.pdf', 'document')
     await page.locator('.row', { hasText: 'late.pdf' }).waitFor()
     await context.close()
   })
 
-  test('a page that was cut off on its way is fetched again', async () => {
+  test('a page whose modules fail to load reloads itself', async () => {
     const context = await browser.newContext()
     const page = await context.newPage()
     await page.route('**/store.js', (route) => route.abort('connectionreset'), { times: 1 })
@@ -250,7 +250,7 @@ describe('the dashboard in a browser', { skip }, () => {
     await context.close()
   })
 
-  test('it goes on by itself when the coordinator is there again', async (t) => {
+  test('it reconnects when the coordinator is back', async (t) => {
     const data = path.join(folder, 'restarted')
     const first = await startCoordinator(data, folder)
     await inTab(browser, { url: first.url, expected: /ERR_/ }, async ({ page }) => {
@@ -262,23 +262,23 @@ describe('the dashboard in a browser', { skip }, () => {
       await page.clock.fastForward(5_000)
       await page.waitForEvent('requestfailed', (request) => request.url().endsWith('/events'))
       await page.clock.fastForward(5_000)
-      await page.getByText('no connection', { exact: true }).waitFor()
+      await page.getByText('disconnected', { exact: true }).waitFor()
       await page.getByRole('link', { name: 'Jobs', exact: true }).click()
-      await page.locator('.empty').getByText('The coordinator cannot be reached.').waitFor()
-      assert.equal(await page.locator('.notice').count(), 0, 'said once')
+      await page.locator('.empty').getByText('Cannot reach the coordinator.').waitFor()
+      assert.equal(await page.locator('.notice').count(), 0, 'no notice repeats it')
       const args = ['--port', new URL(first.url).port]
       const second = await startCoordinator(data, folder, { args })
       t.after(async () => {
         second.signal('SIGTERM')
         await second.ended
       })
-      await new HttpWorker(second.url, 'nobody', []).submit('after.pdf', 'document')
+      await new HttpWorker(second.url, 'client', []).submit('after.pdf', 'document')
       await page.getByText('live', { exact: true }).waitFor()
       await page.getByRole('link', { name: 'after.pdf' }).waitFor()
     })
   })
 
-  test('every view fits a phone, and is for everybody, in light and dark', async () => {
+  test('every view fits a phone and is accessible, in light and dark', async () => {
     const worker = new HttpWorker(coordinator.url, 'steady', ['lecture'])
     await worker.submit('a_name_without_any_place_to_break_'.repeat(6), 'lecture')
     const done = await worker.take()
@@ -320,7 +320,7 @@ describe('the dashboard in a browser', { skip }, () => {
     }
   })
 
-  test('it is used without a mouse', async () => {
+  test('it works without a mouse', async () => {
     await inTab(browser, { url: coordinator.url }, async ({ page }) => {
       await page.locator('.rows').waitFor()
       await page.keyboard.press('Tab')
@@ -329,19 +329,19 @@ describe('the dashboard in a browser', { skip }, () => {
       assert.equal(
         await page.locator('main :focus').count(),
         1,
-        'the first key leads to the content',
+        'the skip link leads to the content',
       )
       await page.goto(`${coordinator.url}/#/jobs?type=podcast`)
       await page.locator('.row a').focus()
       await page.keyboard.press('Enter')
-      await page.locator('.line .at').first().waitFor()
-      await page.locator('.line .at').first().focus()
+      await page.locator('.line .time').first().waitFor()
+      await page.locator('.line .time').first().focus()
       await page.keyboard.press('ArrowDown')
       assert.equal(await page.locator(':focus').textContent(), '0:02')
     })
   })
 
-  test('one signs in with a token, a bad one is refused, and one signs out', async () => {
+  test('sign-in takes a valid token and refuses another; sign-out ends the session', async () => {
     await inTab(
       browser,
       { url: closed.url, expected: /401 \(Unauthorized\)/ },
@@ -349,7 +349,7 @@ describe('the dashboard in a browser', { skip }, () => {
         const field = page.getByLabel('Token')
         await field.fill('a bad one')
         await page.getByRole('button', { name: 'Sign in' }).click()
-        await page.getByText('That token is not valid here.').waitFor()
+        await page.getByText('Invalid token.').waitFor()
         await picture('sign-in')
         assert.deepEqual(await violationsIn(page), [])
         await field.fill(KEY)
@@ -360,7 +360,7 @@ describe('the dashboard in a browser', { skip }, () => {
         assert.equal(cookie?.sameSite, 'Strict')
         await page.reload()
         await page.getByText('live', { exact: true }).waitFor()
-        await page.getByLabel('Send a file').setInputFiles({
+        await page.getByLabel('Upload files').setInputFiles({
           name: 'secret.mp3',
           mimeType: 'audio/mpeg',
           buffer: Buffer.from('speech'),
@@ -368,7 +368,7 @@ describe('the dashboard in a browser', { skip }, () => {
         await page.getByRole('heading', { name: 'secret.mp3' }).waitFor()
         await page.getByRole('button', { name: 'Sign out' }).click()
         await field.waitFor()
-        assert.doesNotMatch(await page.content(), /secret\.mp3/, 'nothing stays to be read')
+        assert.doesNotMatch(await page.content(), /secret\.mp3/, 'nothing remains on the page')
         assert.deepEqual(await page.context().cookies(), [])
         const wish = { role: 'read', name: 'auditor', types: null, lifeMs: null } as const
         const { token } = await new Tokens(path.join(folder, 'closed'), Date.now).create(wish)
@@ -376,7 +376,7 @@ describe('the dashboard in a browser', { skip }, () => {
         await field.press('Enter')
         await page.getByRole('heading', { name: 'secret.mp3' }).waitFor()
         await page.locator('.facts').waitFor()
-        assert.equal(await page.locator('#top .send').count(), 0, 'who reads sends nothing')
+        assert.equal(await page.locator('#top .send').count(), 0, 'the role read uploads nothing')
         assert.equal(await page.locator('header.job button').count(), 0, 'and changes nothing')
       },
     )
@@ -401,7 +401,7 @@ async function drop(page: Page, name: string, type: string): Promise<void> {
     await page.dispatchEvent('main', event, { dataTransfer })
 }
 
-/** Returns once the player plays beyond that many seconds. */
+/** Waits until playback has passed a position. */
 async function playedBeyond(page: Page, seconds: number): Promise<void> {
   await page.waitForFunction((from) => {
     const { document } = globalThis as unknown as {

@@ -14,7 +14,7 @@ test(
     const running = await startRunning(t, { insecureNoAuth: true })
     const jobId = await createJob(running)
     const { port } = new URL(running.url)
-    // A name of another machine, over plain HTTP: there browsers send neither Sec-Fetch-Site nor, with a GET, Origin.
+    // To another host over plain HTTP, browsers send neither Sec-Fetch-Site nor, with a GET, Origin.
     const there = `http://coordinator.example:${port}/api/v1`
     const poll = `${there}/remote-jobs/poll?worker_id=thief&content_types=audio`
     const page = `<img src="${poll}"><img src="${poll}" referrerpolicy="no-referrer">

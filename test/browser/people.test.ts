@@ -10,11 +10,11 @@ import { HttpWorker } from './worker.ts'
 
 const HEBREW = 'תמליל ישיבה 2026 (סופי).mp3'
 
-describe('whoever uses the dashboard', { skip }, () => {
+describe('a person at the dashboard', { skip }, () => {
   const folder = tempFolder()
   const closedData = path.join(folder, 'closed')
   let open: RunningCoordinator
-  /** One that asks for a token. */
+  /** Requires a token. */
   let closed: RunningCoordinator
   let browser: Browser
   /** By role. */
@@ -39,40 +39,40 @@ describe('whoever uses the dashboard', { skip }, () => {
     }
   })
 
-  test('gives a job to a worker by keys alone', async () => {
-    const client = new HttpWorker(open.url, 'nobody', [])
+  test('assigns a job to a worker by keyboard', async () => {
+    const client = new HttpWorker(open.url, 'client', [])
     const hash = `#/jobs/${await client.submit('mine.mp3', 'speech')}`
     for (const id of ['gpu-1', 'gpu-2']) await new HttpWorker(open.url, id, []).beat(null)
     await inTab(browser, { url: open.url, hash }, async ({ page, picture }) => {
-      await page.getByText('Waits at place 1 of its queue; no worker takes speech.').waitFor()
-      const give = page.getByRole('button', { name: 'Give it to …' })
-      await give.focus()
+      await page.getByText('No worker for speech · Position 1 in the queue').waitFor()
+      const assign = page.getByRole('button', { name: 'Assign to …' })
+      await assign.focus()
       await page.keyboard.press('Enter')
-      const which = page.getByLabel('Keep mine.mp3 for which worker?').and(page.locator('select'))
+      const which = page.getByLabel('Assign mine.mp3 to which worker?').and(page.locator('select'))
       await which.and(page.locator(':focus')).waitFor()
       await page.keyboard.press('ArrowDown')
-      await picture('give')
+      await picture('assign')
       await client.submit('other.mp3', 'talk')
-      await page.getByText('2 things need a look').first().waitFor()
-      assert.equal(await give.getAttribute('aria-busy'), 'true', 'however often the page is drawn')
+      await page.getByText('2 problems need attention').first().waitFor()
+      assert.equal(await assign.getAttribute('aria-busy'), 'true', 'also after a redraw')
       await page.keyboard.press('Escape')
-      await give.and(page.locator(':focus:not([aria-busy])')).waitFor()
+      await assign.and(page.locator(':focus:not([aria-busy])')).waitFor()
       await page.keyboard.press('Enter')
       await which.and(page.locator(':focus')).waitFor()
       await page.keyboard.press('ArrowDown')
       await page.keyboard.press('Tab')
       await page.keyboard.press('Tab')
       await page.keyboard.press('Enter')
-      await page.getByText('It is kept for gpu-2.').waitFor()
-      assert.equal(await page.getByText(/It is kept for/).count(), 1, 'the first time it was left')
+      await page.getByText('Assigned to gpu-2.').waitFor()
+      assert.equal(await page.getByText(/Assigned to/).count(), 1, 'Escape assigned nothing')
     })
   })
 
-  test('reads from right to left what is written so', async () => {
+  test('reads right-to-left text right to left', async () => {
     const worker = new HttpWorker(open.url, 'scribe', ['lecture'])
     await worker.submit(HEBREW, 'lecture')
-    const said = ['שלום לכולם, ברוכים הבאים.', 'And in English.']
-    const segments = said.map((text, i) => ({ start: i * 5, end: i * 5 + 4, text }))
+    const lines = ['שלום לכולם, ברוכים הבאים.', 'And in English.']
+    const segments = lines.map((text, i) => ({ start: i * 5, end: i * 5 + 4, text }))
     await worker.complete(await worker.take(), segments)
     await inTab(browser, { url: open.url, hash: '#/jobs?type=lecture' }, async ({ page }) => {
       const areRtl = async (selector: string): Promise<boolean[]> =>
@@ -84,40 +84,40 @@ describe('whoever uses the dashboard', { skip }, () => {
       await link.waitFor()
       assert.deepEqual(await areRtl('.row a'), [true])
       await link.click()
-      await page.locator('.said').first().waitFor()
+      await page.locator('.words').first().waitFor()
       assert.deepEqual(await areRtl('h1'), [true])
-      assert.deepEqual(await areRtl('.said'), [true, false])
+      assert.deepEqual(await areRtl('.words'), [true, false])
     })
   })
 
-  test('is asked for a token again when the session has ended, and then sees what is for that one alone', async () => {
+  test('signs in again after the session ended, and sees only what the new token may see', async () => {
     const { url } = closed
     for (const name of ['one.mp3', 'two.mp3', 'three.mp3'])
-      await new HttpWorker(url, 'nobody', [], tokens['admin']!).submit(name, 'speech')
-    await new HttpWorker(url, 'nobody', [], tokens['submit']!).submit('own.mp3', 'speech')
+      await new HttpWorker(url, 'client', [], tokens['admin']!).submit(name, 'speech')
+    await new HttpWorker(url, 'client', [], tokens['submit']!).submit('own.mp3', 'speech')
     const expected = /401 \(Unauthorized\)|502 \(Bad Gateway\)/
     await inTab(browser, { url, expected }, async ({ page }) => {
       const field = page.getByLabel('Token')
       await field.fill(tokens['admin']!)
       await field.press('Enter')
-      await page.getByText('top 4').waitFor()
-      await page.getByText(/4 speech jobs wait.*no worker takes speech/).waitFor()
+      await page.getByText('max 4').waitFor()
+      await page.getByText(/No worker for speech: 4 speech jobs pending/).waitFor()
       await page.context().clearCookies()
       await page.getByRole('link', { name: 'two.mp3' }).click()
       await field.waitFor()
-      assert.doesNotMatch(await page.content(), /two\.mp3/, 'nothing stays to be read')
+      assert.doesNotMatch(await page.content(), /two\.mp3/, 'nothing remains on the page')
       await page.goto(`${url}/#/`)
       await field.fill(tokens['submit']!)
       await field.press('Enter')
-      await page.getByText('top 1').waitFor()
+      await page.getByText('max 1').waitFor()
       assert.deepEqual(await page.locator('.row .name a').allTextContents(), ['own.mp3'])
       await page.goto(`${url}/#/workers`)
-      await page.getByText('your token shows what it has sent').waitFor()
+      await page.getByText('A token with the role “submit” cannot list workers.').waitFor()
 
-      // Asked for instead of told, what it may not know is no trouble.
+      // While polling, the lack of access to the workers is no problem either.
       await page.route('**/api/v1/events', (route) => route.fulfill({ status: 502 }))
       await page.goto(`${url}/?again#/`)
-      await page.getByText('every few seconds', { exact: true }).waitFor()
+      await page.getByText('polling', { exact: true }).waitFor()
       await page.getByRole('link', { name: 'own.mp3' }).waitFor()
       assert.equal(await page.locator('.banner').count(), 0)
     })

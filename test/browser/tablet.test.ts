@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { claimedJob, startRunning } from '../coordinator/running.ts'
 import { inTab, launch, skip } from './browser.ts'
 
-test('the stage of a job is seen whole on screens of every width', { skip }, async (t) => {
+test('the stage of a job is not cut off at any screen width', { skip }, async (t) => {
   const running = await startRunning(t)
   const { job_id, lease_token } = await claimedJob(running)
   const beat = { job_id, lease_token, stage: 'transcribing', progress: 0.45 }

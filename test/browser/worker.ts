@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 
-/** A job as the worker holds it. */
-interface Held {
+interface HeldJob {
   job_id: string
   lease_token: string
 }
 
-/** A worker by HTTP, that does to the second what a test needs; and a client. */
+/** A scripted worker, and client, over HTTP. */
 export class HttpWorker {
   readonly #api: string
   readonly #id: string
@@ -21,7 +20,7 @@ export class HttpWorker {
     this.#auth = token === null ? {} : { authorization: `Bearer ${token}` }
   }
 
-  /** Makes a job of a file of these bytes; its id. */
+  /** Uploads a file. Returns the job's id. */
   async submit(
     filename: string,
     contentType: string,
@@ -35,10 +34,10 @@ export class HttpWorker {
       headers: this.#auth,
       body: form,
     })
-    return ((await answer.json()) as Held).job_id
+    return ((await answer.json()) as HeldJob).job_id
   }
 
-  /** Hands a file in as clients of the MoRAG server do: its webhook is told of the end. */
+  /** Uploads a file through the original's `POST /process`, with a webhook. */
   async process(filename: string, contentType: string, webhookUrl: string): Promise<void> {
     const request = {
       mode: 'convert',
@@ -58,8 +57,7 @@ export class HttpWorker {
     assert.equal(answer.status, 200, await answer.text())
   }
 
-  /** Waits for a job. */
-  async take(): Promise<Held> {
+  async take(): Promise<HeldJob> {
     this.#claims += 1
     const asked = {
       worker_id: this.#id,
@@ -67,13 +65,13 @@ export class HttpWorker {
       claim_id: `${this.#id}-${this.#claims}`,
       wait_seconds: 20,
     }
-    const { jobs } = (await this.#post('/remote-jobs/claim', asked)) as { jobs: Held[] }
+    const { jobs } = (await this.#post('/remote-jobs/claim', asked)) as { jobs: HeldJob[] }
     assert.ok(jobs[0] !== undefined, 'no job came')
     return jobs[0]
   }
 
-  /** Says how far it is; null: it is idle. */
-  async beat(job: Held | null, progress = 0): Promise<void> {
+  /** Sends a heartbeat; null: idle. */
+  async beat(job: HeldJob | null, progress = 0): Promise<void> {
     const one = { stage: 'transcribing', progress, media_seconds: 60, processed_seconds: 30 }
     await this.#post(`/workers/${this.#id}/heartbeat`, {
       state: job === null ? 'idle' : 'running',
@@ -85,9 +83,9 @@ export class HttpWorker {
     })
   }
 
-  /** @param error_code by default the file's own fault; other codes are the worker's. */
+  /** @param error_code the default blames the file, other codes the worker */
   async fail(
-    { job_id, lease_token }: Held,
+    { job_id, lease_token }: HeldJob,
     error_message: string,
     error_code = 'invalid_media',
   ): Promise<void> {
@@ -96,7 +94,7 @@ export class HttpWorker {
   }
 
   async complete(
-    { job_id, lease_token }: Held,
+    { job_id, lease_token }: HeldJob,
     segments: object[],
     more: Record<string, unknown> = {},
   ): Promise<void> {

@@ -87,7 +87,7 @@ describe('the admin’s commands', () => {
       directive: string
     }[]
     assert.equal(worker?.directive, 'run')
-    assert.equal((await admin('workers remove w1')).stdout, 'w1 is removed.')
+    assert.equal((await admin('workers remove w1')).stdout, 'w1 removed')
     assert.equal((await admin('workers list')).stdout, 'No workers.')
     const unknown = await admin('workers drain w1')
     assert.equal(unknown.exitCode, 1)
@@ -177,7 +177,7 @@ describe('the doctor', () => {
     const { stdout, exitCode } = await admin(`doctor --data-dir ${running.dataDir}`)
     assert.equal(exitCode, 0)
     assert.match(stdout, /^ok +a coordinator is running on it$/m)
-    assert.match(stdout, /^warn +jobs wait and no worker is here\n +fix: Start one: morag-agent/m)
+    assert.match(stdout, /^warn +jobs are pending and no worker is connected\n +fix: Start one: morag-agent/m)
   })
 
   it('finds what is wrong with a folder', async () => {
@@ -191,13 +191,13 @@ describe('the doctor', () => {
     const found = (level: string) => findings.filter((one) => one.level === level)
     assert.deepEqual(
       found('fail').map(({ what }) => what),
-      ['others can read secret', 'pending/x.json is a job of the original system'],
+      ['other users can read secret', 'pending/x.json is a job of the original system'],
     )
     assert.match(
       found('warn')
         .map(({ what }) => what)
         .join(),
-      /1 files are in quarantine/,
+      /1 files in quarantine/,
     )
   })
 })

@@ -54,7 +54,7 @@ test('tokens made, rotated, revoked and expired beside a running coordinator hol
   assert.deepEqual([web.exitCode, gpu.exitCode], [0, 0], web.stderr + gpu.stderr)
   // All that `> file` takes.
   assert.match(web.stdout, /^morag_[\w-]{43}$/)
-  assert.match(web.stderr, /web \(read, until .*shown this once/)
+  assert.match(web.stderr, /web \(read, until .*not shown again/)
   assert.ok(!web.stderr.includes(web.stdout))
   assert.equal(await status(web.stdout), 200)
   assert.equal(await status(gpu.stdout), 403)

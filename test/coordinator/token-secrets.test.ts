@@ -106,7 +106,7 @@ describe('tokens', () => {
       (await examineFolder(dataDir)).filter(({ level }) => level !== 'ok').map(({ what }) => what)
     assert.deepEqual(await complaints(), [])
     chmodSync(dataDir, 0o755)
-    assert.match((await complaints()).join(), /^everybody on this machine can read its recordings/)
+    assert.match((await complaints()).join(), /^all users of this machine can read recordings/)
   })
 })
 
