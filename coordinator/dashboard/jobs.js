@@ -79,7 +79,7 @@ function filterForm(store, filter) {
     },
     choice('Status', STATUSES, filter.status, change('status')),
     choice('Type', [...types], filter.type, change('type')),
-    store.session?.role !== 'submit' &&
+    store.seesAll &&
       choice('Worker', [...workers], filter.worker, change('worker')),
     h(
       'label',

@@ -23,7 +23,7 @@ export function overview(store) {
       chart(store.history.samples),
       typesTable(store, queue),
     ),
-    store.session?.role !== 'submit' &&
+    store.seesAll &&
       h(
         'section',
         { 'aria-labelledby': 'workers' },

@@ -8,16 +8,16 @@ import { ask } from './api.js'
  * @param {import('./store.js').Store} store
  */
 export async function pollOnce(store) {
-  const isSubmitter = store.session?.role === 'submit'
+  const { seesAll } = store
   const [{ jobs }, { workers }, health] = await Promise.all([
     ask('GET', 'remote-jobs/?limit=200'),
-    isSubmitter ? { workers: [] } : ask('GET', 'workers'),
+    seesAll ? ask('GET', 'workers') : { workers: [] },
     ask('GET', 'health'),
   ])
   store.version = health.version
   store.polled(jobs, workers, {
-    counts: isSubmitter ? countsOf(jobs, health.jobs) : health.jobs,
-    types: typesOf(jobs, isSubmitter ? null : workers, health.jobs, store),
+    counts: seesAll ? health.jobs : countsOf(jobs, health.jobs),
+    types: typesOf(jobs, seesAll ? workers : null, health.jobs, store),
     waiting_claims: health.waiting_claims,
     failure: health.detail,
     disk: store.queue?.disk ?? null,

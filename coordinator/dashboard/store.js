@@ -59,6 +59,11 @@ export class Store {
     return this.session?.role === 'admin' || this.session?.role === 'submit'
   }
 
+  /** A token with the role `submit` sees only its own jobs, and no workers. */
+  get seesAll() {
+    return this.session?.role !== 'submit'
+  }
+
   changed() {
     this.#newest = null
     this.#onChange()

@@ -19,7 +19,7 @@ export function topBar(store, { view }, send, signIn) {
   const links = [
     ['Overview', '#/', view === 'overview'],
     ['Jobs', '#/jobs', view === 'jobs' || view === 'job'],
-    ...(session?.role === 'submit' ? [] : [['Workers', '#/workers', view === 'workers']]),
+    ...(store.seesAll ? [['Workers', '#/workers', view === 'workers']] : []),
   ]
   return [
     h('p', { class: 'brand' }, h('a', { href: '#/' }, 'MoRAG')),
@@ -60,9 +60,8 @@ function sendButton(send) {
 }
 
 /** @param {import('./store.js').Store} store */
-export function footer({ version, queue, session }) {
+export function footer({ version, queue, seesAll }) {
   if (queue === null) return []
-  const seesAll = session?.role !== 'submit'
   return [
     h(
       'p',

@@ -5,7 +5,7 @@ import { progressBar } from './job-row.js'
 
 /** @param {import('./store.js').Store} store */
 export function workersView(store) {
-  if (store.session?.role === 'submit') {
+  if (!store.seesAll) {
     const text = 'A token with the role “submit” cannot list workers.'
     return [h('h1', null, 'Workers'), h('p', { class: 'empty' }, text)]
   }
