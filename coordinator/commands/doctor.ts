@@ -22,7 +22,10 @@ export function addDoctor(cli: Command): void {
     .addOption(optionOf(DATA_DIR.dataDir))
     .addHelpText('after', EXAMPLES)
   adminAction(command, async (client, { dataDir }: AdminFlags & { dataDir: string }) => {
-    const value = [...(await examineFolder(dataDir)), ...(await examineRunning(client, timeOfDay()))]
+    const value = [
+      ...(await examineFolder(dataDir)),
+      ...(await examineRunning(client, timeOfDay())),
+    ]
     if (value.some(({ level }) => level === 'fail')) process.exitCode = EXIT.failed
     return { value, text: findingsText(value) }
   })

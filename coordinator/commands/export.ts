@@ -41,7 +41,8 @@ async function* lines(client: AdminClient, withResults: boolean): AsyncIterable<
       yield await lineOf(client, jobId, withResults)
     } catch (error) {
       // Deleted or retried since it was listed.
-      if (!(error instanceof AppError && ['not_found', 'conflict'].includes(error.code))) throw error
+      if (!(error instanceof AppError && ['not_found', 'conflict'].includes(error.code)))
+        throw error
     }
   }
 }

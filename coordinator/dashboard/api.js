@@ -50,7 +50,10 @@ async function reach(url, request) {
 /** @param {number} status @param {string} text */
 function refusalOf(status, text) {
   if (status === 401) onSignedOut.call()
-  return new Refusal(status, detailOf(text) ?? `The coordinator answered with HTTP status ${status}.`)
+  return new Refusal(
+    status,
+    detailOf(text) ?? `The coordinator answered with HTTP status ${status}.`,
+  )
 }
 
 /** @param {string} text @returns {string | null} */

@@ -1,4 +1,3 @@
-
 const numbers = new Intl.NumberFormat('en')
 const instants = new Intl.DateTimeFormat('en', { dateStyle: 'medium', timeStyle: 'medium' })
 

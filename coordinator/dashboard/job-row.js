@@ -1,7 +1,6 @@
 import { h } from './element.js'
 import { about, bytes, joined, percent, span } from './format.js'
 
-
 /** @param {string} status */
 export function statusChip(status) {
   return h('span', { class: `chip ${status}` }, status)

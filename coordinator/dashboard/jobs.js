@@ -79,8 +79,7 @@ function filterForm(store, filter) {
     },
     choice('Status', STATUSES, filter.status, change('status')),
     choice('Type', [...types], filter.type, change('type')),
-    store.seesAll &&
-      choice('Worker', [...workers], filter.worker, change('worker')),
+    store.seesAll && choice('Worker', [...workers], filter.worker, change('worker')),
     h(
       'label',
       null,

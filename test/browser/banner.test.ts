@@ -40,7 +40,9 @@ describe('the problems on the overview list', { skip, concurrency: true }, () =>
       await page.getByText('live', { exact: true }).waitFor()
       await failThree(['one.mp3', 'two.mp3', 'three.mp3'])
       const setAside = line(page, /^Worker clumsy is set aside/)
-      await setAside.getByText('Its last attempts failed, on 3 different jobs: gpu_out_of_').waitFor()
+      await setAside
+        .getByText('Its last attempts failed, on 3 different jobs: gpu_out_of_')
+        .waitFor()
       assert.match((await page.locator('.banner li').first().textContent()) ?? '', /^Worker clumsy/)
       await picture('set-aside')
       assert.deepEqual(await violationsIn(page), [])
@@ -104,7 +106,10 @@ describe('the problems on the overview list', { skip, concurrency: true }, () =>
       await lost.waitFor()
       await picture('lost')
       await lost.getByRole('link').click()
-      await page.locator('.card', { hasText: 'sleepy' }).getByText('lost', { exact: true }).waitFor()
+      await page
+        .locator('.card', { hasText: 'sleepy' })
+        .getByText('lost', { exact: true })
+        .waitFor()
       await page.getByRole('link', { name: '1 problem needs attention' }).click()
       await lost.waitFor()
       await worker.beat(job, 0.2)

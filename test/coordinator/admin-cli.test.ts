@@ -177,7 +177,10 @@ describe('the doctor', () => {
     const { stdout, exitCode } = await admin(`doctor --data-dir ${running.dataDir}`)
     assert.equal(exitCode, 0)
     assert.match(stdout, /^ok +a coordinator is running on it$/m)
-    assert.match(stdout, /^warn +jobs are pending and no worker is connected\n +fix: Start one: morag-agent/m)
+    assert.match(
+      stdout,
+      /^warn +jobs are pending and no worker is connected\n +fix: Start one: morag-agent/m,
+    )
   })
 
   it('finds what is wrong with a folder', async () => {
