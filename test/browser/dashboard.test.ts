@@ -144,7 +144,8 @@ describe('the dashboard in a browser', { skip }, () => {
       ])
       await page.getByText('<script>alert(2)</script>').waitFor()
       assert.deepEqual(await page.locator('.speaker').allTextContents(), ['Anna', 'Ben'])
-      assert.equal(await page.locator('.banner').count(), 0, 'the problem is solved')
+      // The counts of the queue come at most once a second.
+      await page.locator('.banner').waitFor({ state: 'detached' })
       assert.equal(await page.locator('main img, main script').count(), 0)
     })
   })
