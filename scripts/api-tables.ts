@@ -67,24 +67,21 @@ function errorCodes(): string {
   return table(['code', 'HTTP status', 'a retry can help'], rows)
 }
 
-/** The API description of a coordinator that is started for it. */
-export async function describedApi(): Promise<Described> {
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-docs-'))
-  try {
-    const coordinator = await startCoordinator(folder, folder)
-    try {
-      const answer = await fetch(`${coordinator.url}/openapi.json`)
-      return (await answer.json()) as Described
-    } finally {
-      coordinator.signal('SIGTERM')
-      await coordinator.ended
-    }
-  } finally {
-    await rm(folder, { recursive: true })
-  }
+/** A coordinator's own description of its API. */
+export async function describedApi(url: string): Promise<Described> {
+  const answer = await fetch(`${url}/openapi.json`)
+  return (await answer.json()) as Described
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const described = await describedApi()
-  await rewrite(API_PAGE, (page) => withApi(page, described))
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-docs-'))
+  const coordinator = await startCoordinator(folder, folder)
+  try {
+    const described = await describedApi(coordinator.url)
+    await rewrite(API_PAGE, (page) => withApi(page, described))
+  } finally {
+    coordinator.signal('SIGTERM')
+    await coordinator.ended
+    await rm(folder, { recursive: true })
+  }
 }

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, test } from 'node:test'
+import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { API_PAGE, describedApi, withApi } from '../scripts/api-tables.ts'
-import { programCode } from '../scripts/processes.ts'
+import { programCode, startCoordinator, type RunningCoordinator } from '../scripts/processes.ts'
 import { SETTINGS_PAGE, withSettings } from '../scripts/settings-tables.ts'
 import { isErrorCode } from '../shared/errors.ts'
 import { PAGES, readPage as read, ROOT, snippetsOf, type Snippet } from './clients/snippets.ts'
+import { tempFolder } from './shared/temp-folder.ts'
 
 /**
  * Code on a page that talks to a coordinator is run by clients.test.ts, which takes what names its file in its first
@@ -34,15 +35,37 @@ const OTHER_FLAGS = new Set(
    --minutes --in --lang --out --models --now`.match(/\S+/g),
 )
 
-describe('generated tables', () => {
-  test('the settings page has the settings as the programs have them', () => {
-    const page = read(SETTINGS_PAGE)
-    assert.equal(page, withSettings(page), 'run: npm run docs:settings')
+test('the settings page has the settings as the programs have them', () => {
+  const page = read(SETTINGS_PAGE)
+  assert.equal(page, withSettings(page), 'run: npm run docs:settings')
+})
+
+describe('what a coordinator has is on a page', () => {
+  const folder = tempFolder()
+  let coordinator: RunningCoordinator
+  before(async () => {
+    coordinator = await startCoordinator(folder, folder)
+  })
+  after(async () => {
+    coordinator.signal('SIGKILL')
+    await coordinator.ended
   })
 
-  test('the API page has the routes and the error codes as the coordinator has them', async () => {
+  test('routes and error codes', async () => {
     const page = read(API_PAGE)
-    assert.equal(page, withApi(page, await describedApi()), 'run: npm run docs:api')
+    const described = await describedApi(coordinator.url)
+    assert.equal(page, withApi(page, described), 'run: npm run docs:api')
+  })
+
+  test('metrics', async () => {
+    const answer = await fetch(`${coordinator.url}/metrics`)
+    const names = [...(await answer.text()).matchAll(/^# TYPE (\w+)/gm)].map(([, name]) => name!)
+    assert.ok(names.length > 30)
+    const page = read('coordinator/docs/operations.md')
+    assert.deepEqual(
+      names.filter((name) => !page.includes(`\`${name}\``)),
+      [],
+    )
   })
 })
 

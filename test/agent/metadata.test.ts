@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import type { MediaInfo } from '../../agent/media/media-info.ts'
 import { resultMetadata, type ResultFacts } from '../../agent/transcript/metadata.ts'
 import { segmentsOf } from '../../shared/transcript.ts'
+import { readPage } from '../clients/snippets.ts'
 
 const track = {
   index: 1,
@@ -104,6 +105,17 @@ describe('resultMetadata', () => {
       num_topics: 0,
       topics: [],
     })
+  })
+
+  it('has no key that the page on the format lacks', () => {
+    const page = readPage('shared/docs/transcript-format.md')
+    const keys = (['audio', 'video'] as const).flatMap((kind) =>
+      Object.keys(resultMetadata({ ...facts, kind })),
+    )
+    assert.deepEqual(
+      keys.filter((key) => !page.includes(`\`${key}\``)),
+      [],
+    )
   })
 
   it('gives back its segments from JSON', () => {
