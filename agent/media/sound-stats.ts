@@ -117,10 +117,10 @@ export class SoundMeter {
 }
 
 function loudLevel(counts: Uint32Array): number {
-  const heard = counts.reduce((sum, count) => sum + count, 0)
-  if (heard === 0) return -Infinity
+  const audible = counts.reduce((sum, count) => sum + count, 0)
+  if (audible === 0) return -Infinity
   const { least, most } = LOUD_FRAMES
-  let left = Math.min(most, Math.max(least, Math.floor(heard * LOUD_SHARE)), Math.floor(heard / 4))
+  let left = Math.min(most, Math.max(least, Math.floor(audible * LOUD_SHARE)), Math.floor(audible / 4))
   for (let step = STEPS - 1; step >= 0; step--) {
     left -= counts[step]!
     if (left < 0) return step + FLOOR

@@ -53,7 +53,7 @@ export function ageProblem(
   thisYear: number,
 ): { text: string; fix: string } | null {
   if (year === null || thisYear - year <= MOST_YEARS) return null
-  const text = `ffmpeg ${version} or its ffprobe is of ${year} (${ORIGINS[origin]}): it lacks years of fixes, and reads files of strangers`
+  const text = `ffmpeg ${version} or its ffprobe is of ${year} (${ORIGINS[origin]}): it lacks years of fixes, and reads untrusted files`
   const fix =
     origin === 'npm'
       ? "Install your system's ffmpeg, or name a current one with --ffmpeg."

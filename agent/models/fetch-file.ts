@@ -8,7 +8,7 @@ import type { Part } from './part.ts'
 import { sizeText } from './transfer-text.ts'
 import type { Answer, Web } from './web.ts'
 
-/** How long a download goes on without getting anywhere. */
+/** How long a download may make no progress. */
 export interface Patience {
   /** Tries in a row that brought no byte before it is given up. */
   fruitless: number
@@ -82,7 +82,7 @@ async function fetchRest(options: FileRequest): Promise<Digest | null> {
   } catch (error) {
     throw web.translated(error, url, signal)
   } finally {
-    // Destroyed before its end, it may raise an error that nobody handles.
+    // Destroyed before its end, it may raise an unhandled error.
     answer.body.on('error', () => {}).destroy()
   }
   // Another part: the next try fetches the whole file.

@@ -25,13 +25,13 @@ const WINDOW_MS = 5_000
 
 /** The speed of a download over its last seconds. */
 export class Rate {
-  readonly #seen: { at: number; bytes: number }[] = []
+  readonly #samples: { at: number; bytes: number }[] = []
 
   /** @returns bytes per second, or null at first. */
   add(bytes: number, at: number): number | null {
-    this.#seen.push({ at, bytes })
-    while (this.#seen.length > 2 && at - (this.#seen[1]?.at ?? at) > WINDOW_MS) this.#seen.shift()
-    const first = this.#seen[0]
+    this.#samples.push({ at, bytes })
+    while (this.#samples.length > 2 && at - (this.#samples[1]?.at ?? at) > WINDOW_MS) this.#samples.shift()
+    const first = this.#samples[0]
     if (first === undefined || at - first.at < 200) return null
     return ((bytes - first.bytes) * 1000) / (at - first.at)
   }

@@ -68,11 +68,11 @@ async function build(
 
 /** Of a build's lines (`[ 42%] Building …`), one per ten percent. */
 function everyTenth(say: (line: string) => void): (line: string) => void {
-  let told = 0
+  let reported = 0
   return (line) => {
     const percent = Number(/^\[ *(\d+)%\]/.exec(line)?.[1] ?? 0)
-    if (percent < told + 10) return
-    told = percent - (percent % 10)
+    if (percent < reported + 10) return
+    reported = percent - (percent % 10)
     say(line)
   }
 }

@@ -53,7 +53,7 @@ export class OpenaiServers {
       const resident = await this.#started(String(slot.index), command, slot, model, signal)
       return await this.#server(resident, resident.port, signal)
     }
-    // A server that answers already was started by somebody else, and has the port.
+    // A server that answers already was not started here, and has the port.
     if (!this.#shared?.isAlive && (await this.isReady(null, signal))) {
       return await this.#server(null, null, signal)
     }

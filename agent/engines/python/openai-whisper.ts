@@ -64,7 +64,7 @@ function modelFile(name: string, { model }: EngineSettings, folder: string): str
   return existsSync(fetched) ? fetched : null
 }
 
-/** It goes on to the next file after one that failed, and ends with code 0. */
+/** It continues with the next file after a failure, and exits with 0. */
 const FAILED = /^Skipping .* due to \w+/m
 
 /** One process per piece. It prints the language it detected, but no probability. */

@@ -95,7 +95,7 @@ function commonOptions(setup: WhisperxSetup, request: PlanRequest): string[] {
   const args = sharedOptions(request, compute.model)
   args.push('--model', setup.models.get(compute.model) ?? compute.model)
   if (setup.offline) args.push('--model_cache_only', 'True')
-  // The slot's GPU is the only visible one. The alignment takes the first one whatever it is told.
+  // The slot's GPU is the only visible one. The alignment takes the first one in any case.
   args.push('--device', gpu ? 'cuda' : 'cpu', '--device_index', '0')
   args.push('--compute_type', computeType(compute.computeType, gpu))
   if (compute.batchSize !== null) args.push('--batch_size', String(compute.batchSize))
