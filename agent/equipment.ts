@@ -9,7 +9,6 @@ import { openToolchain, type Toolchain } from './toolchain.ts'
 import { SPEECH_TYPES, unsupportedType } from './work/content-types.ts'
 import type { JobRunnerParts } from './work/job-runner.ts'
 
-/** What processes the agent's jobs, of all content types. */
 export interface Equipment {
   pipeline: JobRunnerParts['pipeline']
   /** Null where no content type needs it. */
@@ -21,7 +20,6 @@ export interface Equipment {
   capabilities: Capabilities
   /** @throws {AppError} as {@link Toolchain.prepare}. */
   prepare(signal: AbortSignal): Promise<void>
-  /** As {@link Toolchain.lacksModels}. */
   lacksModels(): Promise<boolean>
   close(): Promise<void>
 }

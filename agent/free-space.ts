@@ -5,7 +5,6 @@ import path from 'node:path'
 /** Left free on a disk, beside the files that are written. */
 export const RESERVE_BYTES = 64 * 1024 * 1024
 
-/** Bytes available in a folder. */
 export type FreeBytes = (folder: string) => Promise<number>
 
 /** @throws the system's error when there is no such folder. */

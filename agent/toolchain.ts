@@ -16,7 +16,6 @@ import { planSlots } from './gpu/slot-plan.ts'
 import { Slots } from './gpu/slots.ts'
 import { createVoiceDetector, NO_VAD } from './transcription/voice-detector.ts'
 
-/** What converts recordings on this machine. */
 export interface Toolchain {
   pipeline: Pipeline
   tools: MediaTools
@@ -120,7 +119,6 @@ export async function openToolchain(
   }
 }
 
-/** Slots are of one kind. */
 function deviceOf(
   plan: readonly { gpu: string | null; kind?: Device['kind'] }[],
   devices: readonly Device[],

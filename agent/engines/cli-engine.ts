@@ -36,7 +36,6 @@ export class CliEngine implements Engine {
   ) => Promise<(Detected | null)[]>
   readonly #closing = new Closing()
 
-  /** @param models what the out-of-memory fallback may choose from. */
   constructor(
     program: CliProgram,
     settings: EngineSettings,
@@ -160,7 +159,6 @@ export class CliEngine implements Engine {
     return { outcome, output: await this.#outputOf(plan, outcome) }
   }
 
-  /** Reports the progress that a program prints. */
   #progress(
     planned: PlanRequest,
     request: TranscribeRequest,

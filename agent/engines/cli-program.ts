@@ -35,7 +35,6 @@ export interface Outcome {
   stderr: string
 }
 
-/** What is particular to one program. All functions are pure. */
 export interface CliProgram {
   name: string
   abilities: EngineAbilities

@@ -4,9 +4,7 @@ import type { Engine } from './engine.ts'
 
 export interface EngineSettings {
   modelsDir: string
-  /** A name that the engine knows, or a path; null: the best one present. */
   model: string | null
-  /** Used in place of the program on PATH. */
   program: string | null
   /** Of a server that speaks OpenAI's protocol. */
   url: string | null
@@ -15,7 +13,6 @@ export interface EngineSettings {
   /** Starts the server behind `url`, or is the program of the engine `command`. */
   command: readonly string[] | null
   commandOutput: OutputForm
-  /** `float16`, `int8_float16`, …; null: the engine's own choice. */
   computeType: string | null
   batchSize: number | null
   /** CPU threads per slot; null: the engine's own choice. */
@@ -35,11 +32,9 @@ export interface EngineSettings {
   onPull?: (text: string) => void
 }
 
-/** What a program of the engine `command` can write. */
 export const OUTPUT_FORMS = ['whisper-json', 'srt', 'vtt', 'text'] as const
 export type OutputForm = (typeof OUTPUT_FORMS)[number]
 
-/** What was found of an engine on this machine. */
 export interface Probe {
   /** Program found, model present or fetched by the program. */
   usable: boolean
@@ -48,7 +43,6 @@ export interface Probe {
   program: string | null
   version: string | null
   model: string | null
-  /** Every model that a job may choose. */
   models: readonly string[]
 }
 

@@ -3,7 +3,6 @@ import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import type { Doubt } from './moonshine/second-pass.ts'
 import type { Span } from '../audio/span.ts'
 
-/** Part of every result's metadata. */
 export interface EngineInfo {
   name: string
   model: string
@@ -17,9 +16,7 @@ export interface EngineAbilities {
   languages: readonly string[] | null
   /** Translates speech of any language into English text. */
   translate: boolean
-  /** Word timestamps. */
   words: boolean
-  /** Built-in diarization. */
   speakers: boolean
   prompt: boolean
   hotwords: boolean
@@ -31,7 +28,6 @@ export interface EngineAbilities {
 
 /** What a job asks for, checked and within the engine's abilities. */
 export interface SpeechOptions {
-  /** `en`, `de`, …; null: to be detected. */
   language: string | null
   task: 'transcribe' | 'translate'
   prompt: string | null
@@ -61,7 +57,6 @@ export interface Detected {
   probability: number
 }
 
-/** Run without a shell. */
 export interface CommandLine {
   file: string
   args: string[]

@@ -22,7 +22,6 @@ const QUANTISED: Record<string, number> = { q8: 0.53, q5: 0.36, q4: 0.3 }
 
 interface Kind {
   size: number
-  /** English only. */
   english: boolean
 }
 

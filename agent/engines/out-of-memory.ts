@@ -2,17 +2,14 @@ import { AppError } from '../../shared/errors.ts'
 import type { Slot } from '../gpu/slots.ts'
 import { nextSmaller } from './model-name.ts'
 
-/** What decides how much memory a recognition needs. */
 export interface ComputeConfig {
   /** Null where the engine has no batches, or chooses their size. */
   batchSize: number | null
-  /** Null: the engine's own choice. */
   computeType: string | null
   model: string
   device: 'gpu' | 'cpu'
 }
 
-/** Which steps down are allowed. */
 export interface Allowed {
   smallerModel: boolean
   cpu: boolean
@@ -68,7 +65,6 @@ interface Settled {
 
 export interface FallbackRequest {
   slot: Slot
-  /** Default: the usual one. */
   model?: string | null
   /** Without batches: fewer of them would not help. The outcome is not remembered. */
   unbatched?: boolean

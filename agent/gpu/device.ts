@@ -1,4 +1,3 @@
-/** A GPU. */
 export interface Device {
   kind: 'cuda' | 'rocm' | 'metal'
   /** The driver's number, in the order of the PCI bus; the parts of one GPU (MIG) share it. */

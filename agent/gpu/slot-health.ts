@@ -19,7 +19,6 @@ const LONGEST = 500
  * pause; a success resets them.
  */
 export class SlotHealth {
-  /** The jobs that failed since the last success. */
   #failed: string[] = []
   #lastError = ''
 

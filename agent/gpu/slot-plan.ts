@@ -7,7 +7,6 @@ export interface SlotPlan {
   /** By number, `rocm:1`, UUID or its beginning. */
   gpus: 'all' | 'none' | readonly string[]
   slotsPerGpu: number
-  /** When no GPU is used. */
   cpuSlots: number
   devices: readonly Device[]
 }
@@ -58,7 +57,6 @@ function isCalled({ kind, index, uuid }: Device, name: string, firstKind: Device
   return /^(GPU|MIG)-./i.test(name) && (uuid?.toLowerCase().startsWith(name.toLowerCase()) ?? false)
 }
 
-/** For the kind's environment variable. */
 function visible(device: Device): string {
   return device.kind === 'cuda' ? deviceId(device) : String(device.index)
 }

@@ -9,7 +9,6 @@ export interface Slot {
   index: number
   /** For CUDA_VISIBLE_DEVICES (ROCR_VISIBLE_DEVICES for ROCm); null: the CPU. */
   gpu: string | null
-  /** Default: `cuda`. */
   kind?: Device['kind']
 }
 
@@ -62,7 +61,6 @@ export class Slots {
     return this.#places.length
   }
 
-  /** Slots that can take a job now. */
   get free(): number {
     return this.#places.filter(isFree).length
   }
@@ -107,7 +105,6 @@ export class Slots {
     this.#handOut()
   }
 
-  /** @throws as `acquire` and the work. */
   async use<T>(signal: AbortSignal, work: (slot: Slot) => Promise<T>): Promise<T> {
     const slot = await this.acquire(signal)
     try {
@@ -137,7 +134,6 @@ export class Slots {
     this.#notify()
   }
 
-  /** Called when a slot pauses or resumes. */
   onChange(listener: () => void): void {
     this.#listeners.add(listener)
   }

@@ -20,7 +20,6 @@ export type Origin = 'setting' | 'path' | 'fetched' | 'npm'
 type Program = 'ffmpeg' | 'ffprobe'
 
 export interface ToolSearch {
-  /** The setting: a path, or a name on PATH. */
   explicit: string | null
   /** The folder of the fetched ones, which may download them; null: none are built for this machine. */
   fetched: (() => Promise<string>) | null

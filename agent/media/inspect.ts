@@ -7,7 +7,6 @@ import { piecesOf, type Piece } from './pieces.ts'
 
 interface Inspected {
   opening: Opening
-  /** Parts to decode each by itself; none for a single file. */
   pieces: Piece[]
   /** An MP4 that is not fragmented: its time begins where its index says, silence included. */
   hasOwnTime: boolean

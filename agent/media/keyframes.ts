@@ -7,7 +7,6 @@ import { QUIET, runTool, SAFE, type ToolResult } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
 
 export interface KeyFrame {
-  /** In `dir`; safe in a URL. */
   name: string
   atSeconds: number
 }
@@ -15,10 +14,8 @@ export interface KeyFrame {
 export interface KeyFrameOptions {
   /** Of more, a selection at equal steps. */
   max?: number
-  /** An existing folder. */
   dir: string
   signal: AbortSignal
-  /** 0 when unknown. */
   durationSeconds: number
 }
 
@@ -59,7 +56,6 @@ export async function keyFrames(
   return frames
 }
 
-/** The first and others at equal steps, at most `max`. */
 function spread(cuts: readonly number[], max: number): number[] {
   if (cuts.length <= max) return [...cuts]
   return Array.from({ length: max }, (_, i) => cuts[Math.floor((i * cuts.length) / max)]!)

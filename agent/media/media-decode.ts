@@ -10,7 +10,6 @@ export interface DecodeOptions {
   onProgress: (seconds: number) => void
   /** The file's time at which the WAV begins; default: 0. Exact where `canSeekExactly` says so. */
   fromSeconds?: number
-  /** Default: all. */
   seconds?: number
   /** Default: ffmpeg's own. */
   mix?: Mix
@@ -19,7 +18,6 @@ export interface DecodeOptions {
 }
 
 type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'seconds' | 'mix' | 'media'> & {
-  /** Bounds the length of the sound. */
   sizeBytes: number
 }
 

@@ -6,7 +6,6 @@ import { kindOfSound, kindOfSubtitles } from './stream-kind.ts'
 import type { Piece } from './pieces.ts'
 
 export interface AudioTrack {
-  /** Among the audio tracks, from 0. */
   index: number
   codec: string
   sampleRate: number
@@ -23,12 +22,10 @@ export interface AudioTrack {
   bitDepth?: number
   /** Where the container gives the track's length. */
   durationSeconds?: number
-  /** No known decoder. */
   unreadable?: true
 }
 
 export interface SubtitleTrack {
-  /** Among the subtitle tracks, from 0. */
   index: number
   codec: string
   language: string | null
@@ -44,7 +41,6 @@ export interface SubtitleTrack {
 interface VideoTrack {
   width: number
   height: number
-  /** Frames per second; 0 when unknown. */
   fps: number
   codec: string
 }
@@ -70,7 +66,6 @@ export interface MediaInfo {
   isCutOff?: true
   /** A sentence for people on how the file is read. */
   note?: string
-  /** Parts to decode each by itself. */
   pieces?: Piece[]
   /** When the last sound or picture begins, unless 0. */
   latestStartSeconds?: number

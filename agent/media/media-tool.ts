@@ -22,7 +22,6 @@ export const LEVELLED = ['-hide_banner', '-nostdin', '-nostats', '-v', 'level+in
 export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'onData' | 'tailBytes'> {
   tool: 'ffmpeg' | 'ffprobe'
   args: readonly string[]
-  /** The input. */
   file: string
   /** The output folder; null: none. */
   folder: string | null
@@ -32,7 +31,6 @@ export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'onDat
 }
 
 export interface ToolResult extends ChildResult {
-  /** The limit that ended it. */
   limit: 'time' | 'size' | null
 }
 

@@ -19,7 +19,6 @@ import { RATE, writeWav } from '../audio/wav-write.ts'
 /** A thousand tracks and as many chapters need less. */
 const MAX_PROBE_BYTES = 4 * 1024 * 1024
 
-/** Of progress reports. */
 const REPORT_SECONDS = 1
 
 /**
@@ -118,7 +117,6 @@ interface Source {
   file: string
   track: number
   outWav: string
-  /** Default: all of the file. */
   piece?: Piece
 }
 
@@ -198,7 +196,6 @@ const OF_NOTHING =
 export interface Decoded {
   /** A file of that size cannot hold more sound; the rest is left out. */
   cutShort: boolean
-  /** Why reading ended early, or null. */
   brokenOff: string | null
   /** The file's clock was set while it was recorded: its times are useless, its sound is whole. */
   clockJumps: boolean

@@ -2,11 +2,9 @@ import { channelAt, commonLayout, isBass } from './channel-layout.ts'
 import type { SoundStats } from './sound-stats.ts'
 
 export interface Mix {
-  /** Of each channel; null: ffmpeg's own mix. */
   weights: readonly number[] | null
   /** The layout that `weights` are for, by ffmpeg's name; null: the track's. */
   layout: string | null
-  /** In dB. */
   gain: number
 }
 
@@ -27,7 +25,6 @@ const CANCELLED = 0.4
 const INVERTED = -0.4
 /** Speech whose loud moments are below this, in dB, is missed by VADs. */
 const QUIET = -28
-/** The level of the loud moments after amplification. */
 const TARGET = -14
 /** Below this the file has hardly any bits left for its sound. */
 const LOST = -75
@@ -60,7 +57,6 @@ export function chooseMix(
 const OVERDRIVEN =
   'Its sound is overdriven, clipped at full scale: words may be wrong. Record with less gain.'
 
-/** One channel alone, at the level of speech. */
 export function sideMix({ channels }: SoundStats, channel: number): Mix {
   const { level, peak } = channels[channel]!
   const weights = channels.map((_, i) => (i === channel ? 1 : 0))
@@ -157,7 +153,6 @@ function correlation({ covariance }: SoundStats, a: number, b: number): number {
   return size === 0 ? 0 : covariance[a]![b]! / size
 }
 
-/** Of the loud moments, in dB. */
 function mixedLevel(
   { channels, covariance }: SoundStats,
   weights: readonly number[],
@@ -176,7 +171,6 @@ function evenly(count: number): number[] {
   return Array.from({ length: count }, () => 1 / count)
 }
 
-/** In dB. */
 function gainFor(level: number, peak: number): number {
   const isTooLoud = peak > OVER && level > TARGET
   return level !== -Infinity && (level < QUIET || isTooLoud) ? Math.round(TARGET - level) : 0

@@ -1,6 +1,5 @@
 import { open } from 'node:fs/promises'
 
-/** What the boxes of an MP4 or QuickTime file say. */
 export interface Mp4Facts {
   /** Nothing can be read without the index. */
   hasIndex: boolean

@@ -4,7 +4,6 @@ import { findTools, type ToolSearch } from './ffmpeg.ts'
 import { findSandbox, type MediaTools, type SandboxKind } from './sandbox.ts'
 
 export interface ToolSettings {
-  /** A path or a name; null: to be found. */
   ffmpeg: string | null
   sandbox: SandboxKind
 }
@@ -22,7 +21,6 @@ export async function openTools(
   return { ...tools, ...(await findSandbox(sandbox, tools, signal)) }
 }
 
-/** Fetched when called. */
 export function fetchedTools(options: PullOptions): ToolSearch['fetched'] {
   const model = ffmpegFor()
   return model === null ? null : () => ensureModel(model.name, options)

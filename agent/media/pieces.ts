@@ -6,7 +6,6 @@ import { formOf, tsPieces } from './ts-pieces.ts'
 export interface Piece {
   from: number
   to: number
-  /** Its audio tracks, where known. */
   tracks?: number
 }
 
@@ -54,16 +53,13 @@ export async function piecesOf(file: string): Promise<Piece[]> {
 }
 
 interface Beginning {
-  /** Its codec header. */
   form: string
-  /** Of the first stream's header. */
   end: number
 }
 
 interface Kind {
   /** Found at the beginning of pieces, and elsewhere. */
   mark: Buffer
-  /** Null where no piece begins. */
   beginning: (at: number, head: Buffer) => Beginning | null
   /** A piece of the same form needs no decoder of its own. */
   mayGoOn: boolean

@@ -11,9 +11,7 @@ export const SANDBOXES = ['auto', 'bwrap', 'none'] as const
 /** For programs that read untrusted files; `auto`: bubblewrap where it works. */
 export type SandboxKind = (typeof SANDBOXES)[number]
 
-/** One that works on this machine. */
 export interface Sandbox {
-  /** bubblewrap. */
   program: string
   /** Flags of the namespaces that are not shared. */
   unshare: readonly string[]
@@ -24,7 +22,6 @@ const UNSHARED = [['--unshare-all'], ['--unshare-user', '--unshare-net']] as con
 
 export interface Lock {
   sandbox: Sandbox | null
-  /** Why there is none. */
   unlocked?: string
 }
 
@@ -33,7 +30,6 @@ export type MediaTools = Tools & Partial<Lock>
 
 /** What a sandboxed program sees of the disk, beside itself. */
 export interface Openings {
-  /** Readable files. */
   files: readonly string[]
   /** The only writable folder; null: none. */
   folder: string | null
@@ -126,7 +122,6 @@ const MISSING =
     ? 'bubblewrap is not here. Install it (for example: apt-get install bubblewrap)'
     : 'bubblewrap is not here, and works on Linux only'
 
-/** Why the commands do not run in it, or null. */
 async function problemOf(
   sandbox: Sandbox,
   commands: readonly Command[],

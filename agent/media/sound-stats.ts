@@ -5,7 +5,6 @@ interface ChannelStats {
   peak: number
 }
 
-/** Of a track, before its channels are mixed. */
 export interface SoundStats {
   channels: ChannelStats[]
   /** Of two channels (row, column): the mean product of their samples. */
@@ -120,7 +119,11 @@ function loudLevel(counts: Uint32Array): number {
   const audible = counts.reduce((sum, count) => sum + count, 0)
   if (audible === 0) return -Infinity
   const { least, most } = LOUD_FRAMES
-  let left = Math.min(most, Math.max(least, Math.floor(audible * LOUD_SHARE)), Math.floor(audible / 4))
+  let left = Math.min(
+    most,
+    Math.max(least, Math.floor(audible * LOUD_SHARE)),
+    Math.floor(audible / 4),
+  )
   for (let step = STEPS - 1; step >= 0; step--) {
     left -= counts[step]!
     if (left < 0) return step + FLOOR

@@ -64,7 +64,6 @@ export class Timeline {
     this.runs.splice(-2)
   }
 
-  /** The file's own time, in samples. */
   get end(): number {
     const last = this.runs.at(-1)
     return last === undefined ? 0 : endOf(last)
@@ -126,7 +125,6 @@ export function placed(
   return { steps, clockJumps }
 }
 
-/** How much of a run may be cut where it overlaps the one before. */
 function cutFor(runs: readonly Run[]): number {
   let overlapping = 0
   let all = 0

@@ -11,7 +11,6 @@ export interface TrackFinds {
 }
 
 export interface TrackWish {
-  /** Spoken, according to the job. */
   language: string | null
   /** By its index among the audio tracks, or by its language. */
   wanted: number | string | null
@@ -42,7 +41,6 @@ export function rankTracks(
   return [...(asked ?? tracks)].sort((a, b) => compare(place(a), place(b)))
 }
 
-/** Null: none is requested, or the file has none of these. */
 function wantedTracks(
   tracks: readonly AudioTrack[],
   wanted: TrackWish['wanted'],
@@ -112,7 +110,6 @@ function reason(
 }
 
 const ABOUT = { commentary: 'commentary', description: 'audio description' } as const
-/** Of a title in warnings. */
 const MOST_TITLE = 60
 
 function described(track: AudioTrack, finds: TrackFinds): string {

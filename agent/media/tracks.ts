@@ -46,7 +46,6 @@ export interface Found {
   track: AudioTrack | null
   /** How much of it could be decoded. */
   heardSeconds: number
-  /** What was read instead. */
   subtitles: SubtitleTrack | null
   /** The job prefers subtitles to the sound. */
   preferred?: boolean
@@ -108,7 +107,6 @@ function fileWarnings({ kind, media }: Found): string[] {
   return warnings
 }
 
-/** By its number from 1 and its language. */
 export function trackName({ index, language }: { index: number; language: string | null }): string {
   return `${index + 1}${language === null ? '' : ` (${language})`}`
 }

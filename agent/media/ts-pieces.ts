@@ -81,7 +81,6 @@ export async function tsPieces(handle: FileHandle, form: Form): Promise<Piece[]>
 interface Table {
   program: number
   sounds: Sound[]
-  /** All programs in the stream at that time. */
   programs: ReadonlySet<number>
 }
 

@@ -8,7 +8,6 @@ import { SHERPA_MODELS } from './sherpa-models.ts'
 
 const ffmpeg = ffmpegFor()
 
-/** What this machine needs at first. */
 export const FIRST: readonly Model[] = [...NPM_MODELS, ...(ffmpeg === null ? [] : [ffmpeg])]
 
 export const MODELS: readonly Model[] = [

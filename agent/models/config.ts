@@ -10,15 +10,12 @@ export interface ModelSource {
   index?: string
 }
 
-/** A host that files are fetched from. */
 export interface Site {
   /** Used in place of the URLs' hosts, with the same paths. */
   mirror: string | null
   /** The only origin that gets the key. */
   origin: string
-  /** The key, as a header. */
   authorization: string | null
-  /** The fix where the key is refused. */
   keyHint: string
 }
 

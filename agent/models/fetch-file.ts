@@ -8,7 +8,6 @@ import type { Part } from './part.ts'
 import { sizeText } from './transfer-text.ts'
 import type { Answer, Web } from './web.ts'
 
-/** How long a download may make no progress. */
 export interface Patience {
   /** Tries in a row that brought no byte before it is given up. */
   fruitless: number
@@ -17,7 +16,6 @@ export interface Patience {
 
 export interface FileRequest {
   web: Web
-  /** In the catalogue. */
   url: string
   part: Part
   signal: AbortSignal

@@ -9,11 +9,8 @@ export type ModelState = 'ready' | 'missing' | 'damaged'
 
 export interface Finding {
   state: ModelState
-  /** Null when ready. */
   problem: string | null
-  /** Of the files present. */
   bytes: number
-  /** Whether every file was compared with a digest. */
   checked: boolean
 }
 
@@ -32,7 +29,6 @@ export async function look(model: Model, place: string, depth: Depth): Promise<F
 
 interface FileFinding {
   name: string
-  /** Null when missing. */
   bytes: number | null
   problem: string | null
   checked: boolean

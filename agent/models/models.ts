@@ -35,7 +35,6 @@ export async function ensureModel(name: string, options: PullOptions): Promise<s
   return await whileQuiet(pullModel(name, { others: { giveUpMs: OTHERS_MS }, ...options }))
 }
 
-/** By the names and sizes of its files. */
 export async function isThere(name: string, dir: string): Promise<boolean> {
   const model = modelNamed(name)
   return (await look(model, placeOf(model, dir), 'names')).state === 'ready'

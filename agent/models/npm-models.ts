@@ -3,7 +3,6 @@ import type { NpmModel } from './model.ts'
 
 const TINY = 'dist/model/tiny/quantized'
 
-/** For the bundled engine. */
 export const NPM_MODELS: readonly NpmModel[] = [
   {
     name: 'moonshine-tiny',

@@ -49,7 +49,6 @@ export class Part {
     return await open(this.file, 'a')
   }
 
-  /** Gives the whole file its name. */
   async finish(target: string): Promise<void> {
     await rename(this.file, target)
     await rm(this.#note, { force: true })

@@ -11,7 +11,6 @@ export function ggmlFile(modelsDir: string, name: string): string {
   return !existsSync(usual) && existsSync(beside) ? beside : usual
 }
 
-/** faster-whisper's model of that name. */
 export function ctranslate2Dir(modelsDir: string, name: string): string {
   return path.join(modelsDir, 'ctranslate2', name)
 }
@@ -20,7 +19,6 @@ export function sherpaFile(modelsDir: string, name: string): string {
   return path.join(modelsDir, 'sherpa', `${name}.onnx`)
 }
 
-/** A model's file, or its folder. */
 export function placeOf({ kind, name }: Model, modelsDir: string): string {
   const own = name.slice(name.indexOf('/') + 1)
   switch (kind) {
@@ -36,7 +34,6 @@ export function placeOf({ kind, name }: Model, modelsDir: string): string {
   }
 }
 
-/** One of a model's files, when the model is at `place`. */
 export function fileAt({ kind }: Model, place: string, name: string): string {
   return isFolder(kind) ? path.join(place, name) : place
 }

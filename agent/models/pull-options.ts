@@ -8,14 +8,12 @@ export interface PullOptions {
   signal: AbortSignal
   /** Called with a line for people at each step. */
   onProgress?: (text: string) => void
-  /** In bytes; the total is null when unknown. */
   onBytes?: (file: string, received: number, total: number | null) => void
   /** Default: the environment's (`MORAG_MODELS_MIRROR`, `MORAG_OFFLINE`, `HF_TOKEN`). */
   source?: ModelSource
   /** Whatever `source` says. */
   offline?: boolean
   fetch?: FetchPackage
-  /** How long a server may send nothing. */
   idleMs?: number
   patience?: Patience
   /** For other processes that pull the same; default: no limit. */

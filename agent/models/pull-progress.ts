@@ -6,7 +6,6 @@ import { Rate, transferText } from './transfer-text.ts'
 
 const REDRAW_MS = 100
 const LONG_MS = 10 * SECOND
-/** Smaller files take no time. */
 const WORTH_A_LINE = 100_000
 
 /** Shows downloads: a live line on a terminal, elsewhere a line per tenth. */

@@ -16,14 +16,12 @@ export interface StagingPatience {
   giveUpMs?: number
 }
 
-/** Another process holds the folder without progress. */
 export class HeldElsewhere extends AppError {
   constructor(message: string) {
     super('model_missing', message)
   }
 }
 
-/** Waits for another process that holds the folder. */
 export class Others {
   readonly #folder: string
   readonly #waiting: Waiting
@@ -86,7 +84,6 @@ async function stateOf(folder: string): Promise<string> {
 /** A live process answers at once; a stopped one never does. */
 const ANSWER_MS = 1_000
 
-/** Names this process to one that connects to its lock. */
 export function tellOwner(socket: Socket): void {
   socket.end(`process ${process.pid} on ${hostname()}`)
 }

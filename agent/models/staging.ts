@@ -21,7 +21,6 @@ export interface Waiting {
 /** The folder in which one process at a time puts a model together. The next process continues what it leaves there. */
 export class Staging {
   readonly folder: string
-  /** Complete, checked files. */
   readonly ready: string
   readonly #lock: FolderLock | null
 

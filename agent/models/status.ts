@@ -13,12 +13,10 @@ export interface ModelStatus {
   kind: Model['kind']
   description: string
   license: string
-  /** Of its file or folder, present or not. */
   path: string
   /** On disk, or when pulled. */
   bytes: number
   state: ModelState
-  /** Null when ready. */
   problem: string | null
   checked: boolean
 }

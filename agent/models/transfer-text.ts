@@ -30,7 +30,8 @@ export class Rate {
   /** @returns bytes per second, or null at first. */
   add(bytes: number, at: number): number | null {
     this.#samples.push({ at, bytes })
-    while (this.#samples.length > 2 && at - (this.#samples[1]?.at ?? at) > WINDOW_MS) this.#samples.shift()
+    while (this.#samples.length > 2 && at - (this.#samples[1]?.at ?? at) > WINDOW_MS)
+      this.#samples.shift()
     const first = this.#samples[0]
     if (first === undefined || at - first.at < 200) return null
     return ((bytes - first.bytes) * 1000) / (at - first.at)

@@ -9,24 +9,20 @@ import type { Digest } from './model.ts'
 
 const MAX_REDIRECTS = 8
 
-/** With status 200, 206 or 416. */
 export interface Answer {
   statusCode: number
-  /** `name` in lower case. */
   header(name: string): string | null
   /** The digest that Hugging Face announces for a large file before it redirects. */
   promised: Digest | null
   body: Dispatcher.ResponseData['body']
 }
 
-/** HTTP to model hosts: mirror, key, redirects, proxy. */
 export class Web {
   readonly #site: Site
   readonly #idleMs: number
   /** By origin: redirects lead to others. */
   readonly #dispatchers = new Map<string, Dispatcher>()
 
-  /** @param idleMs how long a server may send nothing. */
   constructor(site: Site, idleMs = 30_000) {
     this.#site = site
     this.#idleMs = idleMs

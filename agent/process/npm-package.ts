@@ -69,7 +69,6 @@ function findNpm(): { file: string; args: string[] } {
   return { file: 'npm', args: [] }
 }
 
-/** npm's reason, without the pointer to its log file. */
 function reason(stderr: string): string {
   const lines = stderr
     .split('\n')

@@ -16,7 +16,6 @@ export interface Ct2File {
   spec: string
   revision: number
   tensors: ReadonlyMap<string, Ct2Tensor>
-  /** Other names of tensors. */
   aliases: ReadonlyMap<string, string>
   read(tensor: Ct2Tensor): Promise<Buffer>
   close(): Promise<void>

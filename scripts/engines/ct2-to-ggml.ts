@@ -7,7 +7,6 @@ import { melFilters } from './mel-filters.ts'
 import { whisperTensors, type TensorSource } from './whisper-tensors.ts'
 
 const MAGIC = 0x67676d6c
-/** whisper.cpp's tensor types. */
 const F32 = 0
 const F16 = 1
 const MEL_BINS = 201

@@ -8,13 +8,11 @@ import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 
 export interface PrepareOptions {
   signal: AbortSignal
-  /** Called with a line for people at each step. */
   say?: (line: string) => void
   /** Default: in the user's cache folder. */
   root?: string
 }
 
-/** How often to check for another process. */
 const LOOK_MS = 500
 
 /**

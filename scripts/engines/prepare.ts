@@ -5,7 +5,6 @@ import { whisperCtranslate2 } from './python.ts'
 import { ct2Weights, ggmlWeights } from './weights.ts'
 import { whisperCpp } from './whisper-cpp.ts'
 
-/** Programs and models for the tests of real engines. */
 export const KINDS = ['whisper-cpp', 'weights', 'ggml', 'ctranslate2'] as const
 export type Kind = (typeof KINDS)[number]
 

@@ -4,7 +4,6 @@ import { AppError } from '../../shared/errors.ts'
 export interface ToolOptions extends Omit<ChildOptions, 'onLine'> {
   /** What to install when the program is missing. */
   hint: string
-  /** Called for every line of output. */
   say?: ((line: string) => void) | undefined
 }
 

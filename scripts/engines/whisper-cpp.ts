@@ -90,7 +90,6 @@ function packagedSource(): string {
   }
 }
 
-/** From the source's CMake project. */
 async function versionOf(source: string): Promise<string> {
   const file = path.join(source, 'CMakeLists.txt')
   const text = existsSync(file) ? await readFile(file, 'utf8') : ''

@@ -3,9 +3,7 @@
  * value, whisper.cpp has them apart.
  */
 export interface TensorSource {
-  /** whisper.cpp's and OpenAI's name. */
   name: string
-  /** CTranslate2's name. */
   from: string
   /** Which of how many equal parts, from the first row. */
   part: number

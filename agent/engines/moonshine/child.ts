@@ -5,7 +5,6 @@ import { answerParent } from '../../process/answer-parent.ts'
 import type { Span } from '../../audio/span.ts'
 import { MoonshineRecognizer, type MoonshineFiles } from './recognizer.ts'
 
-/** By IPC. */
 export type MoonshineQuestion =
   | { type: 'load'; files: MoonshineFiles }
   | { type: 'transcribe' | 'doubt'; wavPath: string; speech: readonly Span[] }

@@ -1,12 +1,9 @@
-/** In samples: from `start` (inclusive) to `end` (exclusive). */
 export interface Span {
   start: number
   end: number
 }
 
-/** What the model transcribes in one piece. */
 export interface Chunk {
-  /** What the transcript's times are taken from. */
   speech: Span
   /** The speech and some padding, never overlapping a neighbour's. */
   audio: Span
@@ -34,7 +31,6 @@ export function chunkLimits(sampleRate: number): ChunkLimits {
 export class Chunker {
   readonly #limits: ChunkLimits
   #open: Span | null = null
-  /** Where the audio of the last chunk ended. */
   #floor = 0
 
   constructor(limits: ChunkLimits) {
@@ -60,7 +56,6 @@ export class Chunker {
     return open === null ? null : this.#close(open, middle(open.end, next.start))
   }
 
-  /** Where the open chunk begins, or null. */
   get openStart(): number | null {
     return this.#open?.start ?? null
   }

@@ -31,7 +31,6 @@ const MODEL = 'moonshine-tiny'
 /** Much more than the longest chunk, and little to lose with a machine. */
 const PART_SECONDS = 120
 
-/** The bundled engine: nothing to install, English only. */
 export const moonshine: EngineDefinition = {
   name: 'moonshine',
   description: 'Moonshine tiny, embedded: English, on the CPU, nothing to install',
@@ -126,7 +125,6 @@ class MoonshineEngine implements Engine {
     await Promise.all([...this.#processes].map((recognizer) => recognizer.kill()))
   }
 
-  /** A process with the model loaded, for one recording. */
   async #take(signal: AbortSignal): Promise<MoonshineProcess> {
     signal.throwIfAborted()
     for (const recognizer of this.#idle) {

@@ -26,13 +26,11 @@ interface OfflineStream {
 }
 
 const SAMPLE_RATE = 16_000
-/** The model fails on shorter input. */
 const MIN_SAMPLES = SAMPLE_RATE / 10
 /** More threads wait for each other by spinning: twice the CPU time at the same speed. */
 const THREADS = 1
 /** The most of a piece for the second pass; slowed down it is still short enough for the model. */
 const SAMPLE = 15 * SAMPLE_RATE
-/** The most of a second place: enough words for a verdict. */
 const SAMPLE_ELSEWHERE = 10 * SAMPLE_RATE
 const LIMITS = chunkLimits(SAMPLE_RATE)
 const MAX_PIECE = LIMITS.maxLength + 2 * LIMITS.pad

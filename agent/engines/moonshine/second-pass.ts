@@ -1,7 +1,6 @@
 import { wordErrors } from '../../wer.ts'
 import { wordsIn } from '../../quality/words.ts'
 
-/** How far two passes over the same speech differ. */
 export interface Disagreement {
   /** Words recognised, or the least that so much speech holds. */
   words: number
@@ -14,7 +13,6 @@ export interface Doubt extends Disagreement {
   elsewhere?: Disagreement
 }
 
-/** Playback speeds of the other passes. */
 export const SPEEDS = [0.93, 1.07]
 /** A repetition is this many words in a row that came before. */
 const PHRASE = 3

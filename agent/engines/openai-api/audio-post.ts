@@ -52,13 +52,13 @@ export async function postAudio(
   let size = 0
   for await (const chunk of answer.body as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > MAX_ANSWER) throw new AppError('engine_failed', `${url} sent more than ${MAX_ANSWER} bytes.`)
+    if (size > MAX_ANSWER)
+      throw new AppError('engine_failed', `${url} sent more than ${MAX_ANSWER} bytes.`)
     chunks.push(chunk)
   }
   return { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }
 }
 
-/** Null without an answer within five seconds. */
 export async function statusOfGet(
   url: string,
   options: { signal: AbortSignal; headers?: Record<string, string> },

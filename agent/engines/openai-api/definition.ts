@@ -7,9 +7,7 @@ import { findProgram } from '../../process/find-program.ts'
 import { OpenaiEngine } from './engine.ts'
 import { OpenaiServers } from './servers.ts'
 
-/** Where no model is named and the server lists none. */
 const USUAL_MODEL = 'whisper-1'
-/** Speech models in a list of models for all purposes. */
 const RECOGNISES = /whisper|transcri|parakeet|canary|voxtral|\basr\b|\bstt\b/i
 
 /** A server that speaks OpenAI's protocol, running or started by a command. */

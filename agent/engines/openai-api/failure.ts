@@ -8,7 +8,6 @@ const MODEL =
 const LANGUAGE =
   /language\b.*(not (supported|valid)|unsupported|invalid)|unsupported language|invalid language/is
 
-/** The error that a server's status and message mean. */
 export function serverFailure(
   status: number,
   body: Buffer,
@@ -73,7 +72,6 @@ const known = z.looseObject({
   message: z.string().optional(),
 })
 
-/** The server's message, in any of the usual forms. */
 function wordsOf(body: Buffer): string {
   const text = body.toString()
   return oneLine(fromJson(text) ?? text).slice(0, 300)

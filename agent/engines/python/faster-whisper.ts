@@ -21,7 +21,6 @@ const PROGRAM: PythonProgram = {
   seesGpu: 'import ctranslate2; print(ctranslate2.get_cuda_device_count() > 0)',
 }
 
-/** faster-whisper through the program whisper-ctranslate2. */
 export const fasterWhisper: EngineDefinition = {
   name: NAME,
   description: 'faster-whisper by whisper-ctranslate2: Python, CTranslate2, fast on GPU and CPU',
@@ -47,7 +46,6 @@ const LINES: DetectionLines = {
 const FAILED =
   /^(?:Error: Unable to process file: |Model file '.*' does not exist|You need to specify one or more audio files|--\w+ requires |--\w+ can only be used )/m
 
-/** One process per piece. */
 export function fasterWhisperProgram(setup: PythonSetup): CliProgram {
   return {
     name: NAME,

@@ -37,9 +37,7 @@ export const WHISPER_ALIASES: Record<string, string> = {
 export interface Models {
   /** The first is the usual one. */
   names: string[]
-  /** Whether the program still has to fetch the first. */
   fetched: boolean
-  /** Why the wanted model cannot be used, or null. */
   problem: string | null
 }
 

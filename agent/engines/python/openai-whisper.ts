@@ -23,7 +23,6 @@ const PROGRAM: PythonProgram = {
   needsFfmpeg: true,
 }
 
-/** The models that it fetches by name, the best one first. */
 const NAMES = (
   'large-v3-turbo large-v3 large-v2 large-v1 medium small base tiny ' +
   'medium.en small.en base.en tiny.en'

@@ -12,15 +12,12 @@ export interface PythonPlaces {
   hub: string
   /** Where openai-whisper keeps `NAME.pt`. */
   whisper: string
-  /** PyTorch's cache. */
   torch: string
-  /** NLTK's data folders. */
   nltk: readonly string[]
   /** What a program needs to find its models and, unless offline, to fetch them. No tokens. */
   env: Record<string, string>
   /** Hugging Face's token, given only to a child that needs it. */
   token: string | null
-  /** Where Hugging Face's own programs keep the token. */
   tokenFile: string
 }
 

@@ -7,12 +7,10 @@ import { deviceName, usesGpu } from './probe.ts'
 
 export interface PythonSetup {
   program: string
-  /** The usual model. */
   model: string
   /** Name to folder or file; null: the program fetches it by its name. */
   models: ReadonlyMap<string, string | null>
   threads: number | null
-  /** Whether a slot with a GPU computes on it. */
   gpu: boolean
   env: Record<string, string>
 }
@@ -52,7 +50,6 @@ export function sharedOptions({ workDir, options, again }: PlanRequest, model: s
   return args
 }
 
-/** A second try goes without hotwords. */
 export function hotwordOptions({ options, again }: PlanRequest): string[] {
   return options.hotwords === null || again ? [] : [`--hotwords=${options.hotwords}`]
 }

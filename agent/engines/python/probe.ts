@@ -4,17 +4,13 @@ import type { Models } from './models.ts'
 import { pythonEnv, type PythonPlaces } from './places.ts'
 import { answerOf, askPython, interpreterOf } from './program.ts'
 
-/** A program written in Python, and how to probe it. */
 export interface PythonProgram {
-  /** Its name on PATH. */
   name: string
-  /** Its name in pip. */
   package: string
   /** Arguments, and the output that identifies it where its Python cannot be asked. */
   shows: { args: readonly string[]; text: RegExp }
   /** A line of Python that prints `True` or `False`. */
   seesGpu: string
-  /** It calls `ffmpeg` to read audio. */
   needsFfmpeg?: true
 }
 
@@ -103,7 +99,6 @@ export function usesGpu({ device }: EngineSettings): boolean {
   return device.kind === 'cuda' || device.kind === 'rocm'
 }
 
-/** For results. */
 export function deviceName(settings: EngineSettings): string {
   return usesGpu(settings) ? settings.device.name : 'cpu'
 }

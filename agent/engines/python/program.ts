@@ -21,7 +21,6 @@ export function interpreterOf(program: string): string | null {
   return [...(named === undefined ? [] : [named]), ...beside].find(isProgram) ?? null
 }
 
-/** Runs a line of Python, as {@link answerOf}. */
 export async function askPython(
   interpreter: string,
   code: string,

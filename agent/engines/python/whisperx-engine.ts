@@ -2,7 +2,6 @@ import { AppError } from '../../../shared/errors.ts'
 import { CliEngine } from '../cli-engine.ts'
 import type { Recognised, TranscribeRequest } from '../engine.ts'
 
-/** Stages after the recognition, whose failure loses its text. */
 export type LaterStage = 'alignment' | 'diarization'
 
 /** A failure after the recognition. Never `gpu_out_of_memory`: a smaller recognition would not help. */

@@ -14,11 +14,9 @@ export const WHISPERX = 'whisperx'
 
 export interface WhisperxSetup extends PythonSetup {
   offline: boolean
-  /** Whether the diarization model is present, or may be fetched. */
   speakers: boolean
   /** The languages whose words can be aligned. */
   aligned: ReadonlySet<string>
-  /** Hugging Face's token, for the diarization model. */
   token: string | null
 }
 
@@ -30,7 +28,6 @@ const LINES: DetectionLines = {
 /** Its values of `--compute_type`; others are mapped to these. */
 const COMPUTE_TYPES = new Set(['default', 'float16', 'float32', 'int8'])
 
-/** One process per piece. */
 export function whisperxProgram(setup: WhisperxSetup): CliProgram {
   return {
     name: WHISPERX,

@@ -16,7 +16,6 @@ import { wordsFromTokens } from '../whisper/words.ts'
 /** Long pieces: each process loads the model anew. */
 const PART_SECONDS = 900
 
-/** @param fileOf where the model of that name lies. */
 export function whisperCli(
   program: string,
   model: string,
@@ -151,7 +150,6 @@ function averageLogprob(tokens: NonNullable<Written['tokens']>): number | null {
   return logs.length === 0 ? null : logs.reduce((sum, one) => sum + one, 0) / logs.length
 }
 
-/** Code and probability. */
 export const DETECTED = /auto-detected language: (\w+) \(p = ([\d.]+)\)/
 
 function parseDetection(stderr: string, wavPaths: readonly string[]): (Detected | null)[] {

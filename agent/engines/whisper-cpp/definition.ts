@@ -30,7 +30,6 @@ export const whisperCpp: EngineDefinition = {
     const { program, model, version } = usable('whisper-cpp', probed)
     const fileOf = (name: string): string => ggmlPath(settings.modelsDir, name)
     const info = { name: 'whisper-cpp', model, device: settings.device.name, version }
-    // Under Windows too.
     return path.basename(program).includes('server')
       ? new WhisperServerEngine(program, settings, info, fileOf, probed.models)
       : new CliEngine(

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 
-/** What it runs, by its arguments. */
 export type Guarded = [file: string, ...args: string[]]
 
 /**
@@ -20,7 +19,6 @@ child.on('exit', (code, signal) => {
   process.kill(process.pid, signal)
 })
 
-/** Ends the program's children, and this process. */
 function endGroup(): void {
   try {
     process.kill(-process.pid, 'SIGKILL')

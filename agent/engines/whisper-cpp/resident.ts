@@ -18,13 +18,11 @@ export interface ResidentPlan {
   name: string
   file: string
   args: (port: number) => string[]
-  /** Beside the allow-listed environment. */
   env: Record<string, string>
   /** Whether it has loaded its model and answers. An error ends the start. */
   isReady(port: number, signal: AbortSignal): Promise<boolean>
   /** The error that its end means; null when unknown. */
   classify(outcome: Outcome): AppError | null
-  /** How long it may take to be ready. */
   startMs?: number
 }
 
@@ -44,7 +42,6 @@ export class Resident {
   readonly #stdout = new Tail()
   readonly #stderr = new Tail()
   readonly #listeners = new Set<(line: string) => void>()
-  /** Its standard error when it was ready. */
   startText = ''
   #end: { exitCode: number | null; signal: string | null } | null = null
 

@@ -2,7 +2,6 @@ import { Resident, type ResidentPlan } from './resident.ts'
 import { Closing, unlessAborted } from '../closing.ts'
 
 interface Place {
-  /** What it runs: model and device. */
   key: string
   resident: Promise<Resident>
 }
@@ -42,7 +41,6 @@ export class Residents {
     }
   }
 
-  /** New servers may be started afterwards. */
   async close(): Promise<void> {
     this.#closing.close()
     const places = [...this.#places.values()]

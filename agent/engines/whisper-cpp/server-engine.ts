@@ -132,7 +132,6 @@ export class WhisperServerEngine implements Engine {
     )
   }
 
-  /** A failure ends the server. */
   async #ask(
     piece: AudioPiece,
     compute: ComputeConfig,

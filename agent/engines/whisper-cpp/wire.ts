@@ -67,7 +67,6 @@ export function inferenceFields(options: SpeechOptions, again: boolean): Field[]
   ]
 }
 
-/** For a request that detects the language alone. */
 export const DETECTION_FIELDS: readonly Field[] = [
   ['response_format', 'verbose_json'],
   ['detect_language', 'true'],

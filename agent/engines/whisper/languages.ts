@@ -1,4 +1,3 @@
-/** Whisper's codes, and its English names. */
 const LANGUAGES = new Map(
   (
     'en english,zh chinese,de german,es spanish,ru russian,ko korean,fr french,ja japanese,pt portuguese,' +
