@@ -58,7 +58,7 @@ export async function openToolchain(
     signal,
     onProgress: onPull,
     onBytes: longPull(onPull),
-    ...(source === undefined ? {} : { source }),
+    source,
   })
   tell('debug', toolsText(tools))
   const old = ageProblem(tools, new Date().getFullYear())

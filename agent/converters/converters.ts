@@ -10,7 +10,7 @@ import type { ConvertInput } from '../transcription/conversion.ts'
 import { findProgram } from '../process/find-program.ts'
 import { slotEnv, type Slot, type Slots } from '../gpu/slots.ts'
 import { unusedOptions } from '../job-options.ts'
-import { findSandboxFor, type Lock, type SandboxKind } from '../media/sandbox.ts'
+import { findSandbox, type Lock, type SandboxKind } from '../media/sandbox.ts'
 import { forwardOnly, overall } from '../progress/progress.ts'
 import { expectQuiet } from '../progress/expected-silence.ts'
 import type { ConvertedFile } from '../work/pipeline.ts'
@@ -42,7 +42,7 @@ export class Converters {
     if (programs.length === 0) return new Converters(settings, { sandbox: null })
     // Ours is the one program that is known to be here and to end at once.
     const probe = { file: process.execPath, args: ['--version'] }
-    return new Converters(settings, await findSandboxFor(sandbox, [probe], signal))
+    return new Converters(settings, await findSandbox(sandbox, [probe], signal))
   }
 
   /** Each content type, and the program that serves it, by its name. */

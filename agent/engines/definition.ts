@@ -27,9 +27,9 @@ export interface EngineSettings {
   /**
    * Where our own models are fetched from; the engines' programs have sources of their own. Default: the environment's.
    */
-  source?: ModelSource
+  source?: ModelSource | undefined
   /** Called with a line for people while models are fetched. */
-  onPull?: (text: string) => void
+  onPull?: ((text: string) => void) | undefined
 }
 
 export const OUTPUT_FORMS = ['whisper-json', 'srt', 'vtt', 'text'] as const

@@ -18,7 +18,8 @@ export async function openTools(
 ): Promise<MediaTools> {
   const { signal } = options
   const tools = await findTools({ explicit: ffmpeg, fetched: fetchedTools(options), signal })
-  return { ...tools, ...(await findSandbox(sandbox, tools, signal)) }
+  const commands = [tools.ffmpeg, tools.ffprobe].map((file) => ({ file, args: ['-version'] }))
+  return { ...tools, ...(await findSandbox(sandbox, commands, signal)) }
 }
 
 export function fetchedTools(options: PullOptions): ToolSearch['fetched'] {

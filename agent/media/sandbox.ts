@@ -83,20 +83,10 @@ export async function lockedIn(
 }
 
 /**
- * A sandbox in which each tool starts.
+ * A sandbox in which the commands exit with 0.
  * @throws {AppError} `usage` when bubblewrap is required and does not work, with the fix.
  */
 export async function findSandbox(
-  kind: SandboxKind,
-  { ffmpeg, ffprobe }: Pick<Tools, 'ffmpeg' | 'ffprobe'>,
-  signal: AbortSignal,
-): Promise<Lock> {
-  const commands = [ffmpeg, ffprobe].map((file) => ({ file, args: ['-version'] }))
-  return await findSandboxFor(kind, commands, signal)
-}
-
-/** {@link findSandbox}, with commands of any kind that exit with 0. */
-export async function findSandboxFor(
   kind: SandboxKind,
   commands: readonly Command[],
   signal: AbortSignal,

@@ -7,10 +7,10 @@ export interface PullOptions {
   dir: string
   signal: AbortSignal
   /** Called with a line for people at each step. */
-  onProgress?: (text: string) => void
+  onProgress?: ((text: string) => void) | undefined
   onBytes?: (file: string, received: number, total: number | null) => void
   /** Default: the environment's (`MORAG_MODELS_MIRROR`, `MORAG_OFFLINE`, `HF_TOKEN`). */
-  source?: ModelSource
+  source?: ModelSource | undefined
   /** Whatever `source` says. */
   offline?: boolean
   fetch?: FetchPackage

@@ -3,7 +3,7 @@ import { execa } from 'execa'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { postAudio, statusOfGet } from '../../agent/engines/openai-api/audio-post.ts'
+import { get, postAudio } from '../../agent/engines/openai-api/audio-post.ts'
 import { request as askResident } from '../../agent/engines/whisper-cpp/resident-request.ts'
 import { Resident, type ResidentPlan } from '../../agent/engines/whisper-cpp/resident.ts'
 import { Residents } from '../../agent/engines/whisper-cpp/residents.ts'
@@ -26,7 +26,7 @@ const planOf = (script: string, more: Partial<ResidentPlan> = {}): ResidentPlan 
   args: (port) => ['-e', script, String(port)],
   env: {},
   isReady: async (port, until) =>
-    (await statusOfGet(`http://127.0.0.1:${port}/`, { signal: until })) === 200,
+    (await get(`http://127.0.0.1:${port}/`, { signal: until }))?.status === 200,
   classify: () => null,
   ...more,
 })
@@ -37,7 +37,7 @@ describe('a resident server', () => {
     assert.ok(resident.isAlive)
     await resident.kill()
     assert.ok(!resident.isAlive)
-    assert.equal(await statusOfGet(`http://127.0.0.1:${resident.port}/`, { signal }), null)
+    assert.equal(await get(`http://127.0.0.1:${resident.port}/`, { signal }), null)
     await resident.kill()
   })
 
@@ -106,7 +106,7 @@ describe('a resident server', () => {
       startMs: 1_500,
       // Its time is over once it has said so and has answered, however long that takes.
       async isReady(port) {
-        if ((await statusOfGet(`http://127.0.0.1:${port}/`, { signal })) !== 200) return false
+        if ((await get(`http://127.0.0.1:${port}/`, { signal }))?.status !== 200) return false
         answers += 1
         if (answers === 3) patience.abort()
         return false
@@ -179,11 +179,11 @@ describe('a resident server', () => {
         '--input-type=module',
         '-e',
         `import { Resident } from ${engine('whisper-cpp/resident')}
-        import { statusOfGet } from ${engine('openai-api/audio-post')}
+        import { get } from ${engine('openai-api/audio-post')}
         await Resident.start({
           name: 'a server', file: process.execPath, env: {}, classify: () => null,
           args: (port) => ['-e', ${JSON.stringify(script)}, String(port)],
-          isReady: async (port, signal) => (await statusOfGet('http://127.0.0.1:' + port, { signal })) === 200,
+          isReady: async (port, signal) => (await get('http://127.0.0.1:' + port, { signal }))?.status === 200,
         }, new AbortController().signal)
         console.log('ready')
         setInterval(() => undefined, 1000)`,

@@ -10,7 +10,13 @@ import { keyFrames } from '../../agent/media/keyframes.ts'
 import { extractSubtitles } from '../../agent/media/extract-subtitles.ts'
 import { decode, probe } from '../../agent/media/media.ts'
 import { runTool } from '../../agent/media/media-tool.ts'
-import { findSandbox, lockedIn, sandboxArgs, type MediaTools } from '../../agent/media/sandbox.ts'
+import {
+  findSandbox,
+  lockedIn,
+  sandboxArgs,
+  type MediaTools,
+  type SandboxKind,
+} from '../../agent/media/sandbox.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeMedia, tempFolder, testTools } from './fixtures.ts'
@@ -19,8 +25,12 @@ import { programCode } from '../../scripts/processes.ts'
 const folder = tempFolder()
 const tools = await testTools()
 const signal = new AbortController().signal
+const sandboxFor = async (kind: SandboxKind, { ffmpeg, ffprobe }: MediaTools) => {
+  const commands = [ffmpeg, ffprobe].map((file) => ({ file, args: ['-version'] }))
+  return await findSandbox(kind, commands, signal)
+}
 // Before any test: while something is waited for between them, the folder would be removed.
-const { sandbox } = await findSandbox('auto', tools, signal)
+const { sandbox } = await sandboxFor('auto', tools)
 const skip = sandbox === null ? 'bubblewrap is not here, or may not do anything here' : false
 const at = (name: string): string => path.join(folder, name)
 
@@ -115,15 +125,15 @@ describe('the arguments of bubblewrap', () => {
 
 describe('findSandbox', () => {
   it('looks for nothing where none is asked for', async () => {
-    const lock = await findSandbox('none', tools, signal)
+    const lock = await sandboxFor('none', tools)
     assert.deepEqual(lock, { sandbox: null, unlocked: 'none is asked for (--sandbox)' })
   })
 
   it('does without where bubblewrap is missing or does not work, and says why', async () => {
-    const missing = await withPath('/nowhere', () => findSandbox('auto', tools, signal))
+    const missing = await withPath('/nowhere', () => sandboxFor('auto', tools))
     assert.equal(missing.sandbox, null)
     assert.match(missing.unlocked ?? '', /^bubblewrap is not here\. Install it/)
-    const refused = await withPath(await refusing(), () => findSandbox('auto', tools, signal))
+    const refused = await withPath(await refusing(), () => sandboxFor('auto', tools))
     assert.equal(refused.sandbox, null)
     assert.match(refused.unlocked ?? '', /Operation not permitted.*user namespaces/)
   })
@@ -135,7 +145,7 @@ describe('findSandbox', () => {
     await writeFile(at('fewer/bwrap'), script)
     await chmod(at('fewer/bwrap'), 0o755)
     const PATH = `${at('fewer')}:${process.env['PATH']}`
-    const lock = await withPath(PATH, () => findSandbox('bwrap', tools, signal))
+    const lock = await withPath(PATH, () => sandboxFor('bwrap', tools))
     assert.deepEqual(lock, {
       sandbox: { program: at('fewer/bwrap'), unshare: ['--unshare-user', '--unshare-net'] },
     })
@@ -149,12 +159,12 @@ describe('findSandbox', () => {
     await mkdir(at('below-tmp'))
     await copyFile(tools.ffmpeg, at('below-tmp/ffmpeg'))
     const moved = { ...tools, ffmpeg: at('below-tmp/ffmpeg') }
-    assert.deepEqual(await findSandbox('bwrap', moved, signal), { sandbox })
+    assert.deepEqual(await sandboxFor('bwrap', moved), { sandbox })
   })
 
   it('says how to get bubblewrap where it is missing', async () => {
     await assert.rejects(
-      withPath('/nowhere', () => findSandbox('bwrap', tools, signal)),
+      withPath('/nowhere', () => sandboxFor('bwrap', tools)),
       (error: unknown) => {
         assert.ok(error instanceof AppError && error.code === 'usage')
         assert.match(error.message, /--sandbox bwrap .*MORAG_SANDBOX.*bubblewrap is not here/)
@@ -167,7 +177,7 @@ describe('findSandbox', () => {
   it('says why bubblewrap does not work here', async () => {
     const folderOfIt = await refusing()
     await assert.rejects(
-      withPath(folderOfIt, () => findSandbox('bwrap', tools, signal)),
+      withPath(folderOfIt, () => sandboxFor('bwrap', tools)),
       (error: unknown) => {
         assert.ok(error instanceof AppError && error.code === 'usage')
         assert.match(error.message, /Operation not permitted.*user namespaces.*or leave it out\.$/)

@@ -4,7 +4,6 @@ import path from 'node:path'
 import { AppError, messageOf } from '../../../shared/errors.ts'
 import { whileQuiet } from '../../progress/expected-silence.ts'
 import { ensureModel } from '../../models/models.ts'
-import type { ModelSource } from '../../models/config.ts'
 import type { Slot } from '../../gpu/slots.ts'
 import { unusable, type EngineDefinition, type EngineSettings, type Probe } from '../definition.ts'
 import type {
@@ -18,11 +17,7 @@ import { MoonshineProcess } from './process.ts'
 import type { MoonshineFiles } from './recognizer.ts'
 import { Closing, unlessAborted } from '../closing.ts'
 
-export interface MoonshineOptions {
-  modelsDir: string
-  onPull?: (text: string) => void
-  /** Default: the environment's. */
-  source?: ModelSource
+export interface MoonshineOptions extends Pick<EngineSettings, 'modelsDir' | 'onPull' | 'source'> {
   /** Default: `modelsDir`, fetched when missing. */
   locate?: (signal: AbortSignal) => Promise<MoonshineFiles>
 }
@@ -35,12 +30,7 @@ export const moonshine: EngineDefinition = {
   name: 'moonshine',
   description: 'Moonshine tiny, embedded: English, on the CPU, nothing to install',
   probe: (settings) => Promise.resolve(found(settings)),
-  create: ({ modelsDir, onPull, source }) =>
-    createMoonshine({
-      modelsDir,
-      ...(source === undefined ? {} : { source }),
-      ...(onPull === undefined ? {} : { onPull }),
-    }),
+  create: (settings) => createMoonshine(settings),
 }
 
 function found({ model }: EngineSettings): Probe {
@@ -165,8 +155,8 @@ async function locateIn(
   const options = {
     dir: modelsDir,
     signal,
-    ...(source === undefined ? {} : { source }),
-    ...(onPull === undefined ? {} : { onProgress: onPull }),
+    source,
+    onProgress: onPull,
   }
   const model = await ensureModel(MODEL, options)
   return {

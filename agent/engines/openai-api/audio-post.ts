@@ -59,13 +59,6 @@ export async function postAudio(
   return { status: answer.statusCode, headers: answer.headers, body: Buffer.concat(chunks) }
 }
 
-export async function statusOfGet(
-  url: string,
-  options: { signal: AbortSignal; headers?: Record<string, string> },
-): Promise<number | null> {
-  return (await get(url, options))?.status ?? null
-}
-
 /** Null without an answer within five seconds. */
 export async function get(
   url: string,

@@ -2,7 +2,7 @@ import { unusable, type EngineSettings, type Probe } from '../definition.ts'
 import { findProgram } from '../../process/find-program.ts'
 import type { Models } from './models.ts'
 import { pythonEnv, type PythonPlaces } from './places.ts'
-import { answerOf, askPython, interpreterOf } from './program.ts'
+import { answerOf, interpreterOf } from './program.ts'
 
 export interface PythonProgram {
   name: string
@@ -61,7 +61,7 @@ async function versionOf(
   if (interpreter !== null) {
     // Importing the package itself would take seconds.
     const code = `from importlib.metadata import version; print(version('${python.package}'))`
-    const answer = await askPython(interpreter, code, env, signal)
+    const answer = await answerOf(interpreter, ['-c', code], env, signal)
     if (answer !== null && /^\d[\w.+-]*$/.test(answer)) return answer
   }
   const shown = await answerOf(program, python.shows.args, env, signal)
@@ -88,7 +88,7 @@ async function gpuProblem(
 ): Promise<string | null> {
   const interpreter = interpreterOf(program)
   if (interpreter === null || !usesGpu(settings)) return null
-  const sees = await askPython(interpreter, seesGpu, env, signal)
+  const sees = await answerOf(interpreter, ['-c', seesGpu], env, signal)
   return sees?.endsWith('False')
     ? `it cannot use the GPU ${settings.device.name}: ${name} is installed without support for it`
     : null

@@ -21,15 +21,6 @@ export function interpreterOf(program: string): string | null {
   return [...(named === undefined ? [] : [named]), ...beside].find(isProgram) ?? null
 }
 
-export async function askPython(
-  interpreter: string,
-  code: string,
-  env: Record<string, string>,
-  signal: AbortSignal,
-): Promise<string | null> {
-  return await answerOf(interpreter, ['-c', code], env, signal)
-}
-
 /**
  * The trimmed output of a program that exits with 0 within 20 seconds, or null.
  * @throws the signal's reason when aborted.

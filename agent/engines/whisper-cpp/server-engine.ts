@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { AppError } from '../../../shared/errors.ts'
 import { slotEnv, type Slot } from '../../gpu/slots.ts'
-import { postAudio, statusOfGet, type Answer } from '../openai-api/audio-post.ts'
+import { get, postAudio, type Answer } from '../openai-api/audio-post.ts'
 import type { EngineSettings } from '../definition.ts'
 import type {
   AudioPiece,
@@ -120,7 +120,7 @@ export class WhisperServerEngine implements Engine {
       args: (port) => serverArgs({ modelFile, port, threads, device }),
       env: { ...slotEnv(slot), ...WHISPER_CPP_ENV },
       async isReady(port, ready) {
-        return (await statusOfGet(`http://127.0.0.1:${port}/health`, { signal: ready })) === 200
+        return (await get(`http://127.0.0.1:${port}/health`, { signal: ready }))?.status === 200
       },
       classify: whisperCppFailure,
     }
