@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { copyFile, mkdir, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
+import type { Outcome } from '../../agent/engines/cli-program.ts'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
 import { fasterWhisper, fasterWhisperProgram } from '../../agent/engines/python/faster-whisper.ts'
 import { openaiWhisper } from '../../agent/engines/python/openai-whisper.ts'
@@ -90,6 +92,27 @@ describe('the models of faster-whisper', () => {
         .env
     }
     assert.deepEqual([envOf('base'), envOf('small')], [{ HF_HUB_OFFLINE: '1' }, {}])
+  })
+
+  it('detect no language of a job that names it', () => {
+    const recorded = path.join(import.meta.dirname, 'recorded', 'faster-whisper')
+    const outcomes = readFileSync(path.join(recorded, 'outcomes.json'), 'utf8')
+    const { 'austen-plain': ended } = JSON.parse(outcomes) as Record<string, Outcome>
+    const setup = { program: 'p', model: 'base', models: new Map(), threads: null, gpu: false }
+    const { segments, ...rest } = fasterWhisperProgram({ ...setup, env: {} }).parse(
+      readFileSync(path.join(recorded, 'austen-plain.json')),
+      ended!,
+      {
+        wavPath: 'a.wav',
+        durationSeconds: 7.1,
+        workDir: 'w',
+        slot: { index: 0, gpu: null },
+        options: { ...OPTIONS, language: 'en' },
+        compute: { batchSize: null, computeType: null, model: 'base', device: 'cpu' },
+        again: false,
+      },
+    )
+    assert.deepEqual([rest, segments.length], [{ language: 'en' }, 1])
   })
 
   it('are named in its results', async () => {
