@@ -298,7 +298,7 @@ describe('pullModel', () => {
       mirror.next(`${CT2}/model.bin`, (_, response) => response.writeHead(401).end())
       await assert.rejects(
         pullModel(BASE, await optionsFor(mirror, { token })),
-        missing(token === null ? /\(401\): accept .* set HF_TOKEN/ : /HF_TOKEN is not let in/),
+        missing(token === null ? /\(401\): accept .* set HF_TOKEN/ : /HF_TOKEN is refused/),
       )
     }
     assert.equal(mirror.asked(`${CT2}/model.bin`).length, 2)
