@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
@@ -131,6 +131,18 @@ describe('what the pages name is there', () => {
     assert.deepEqual(missing, [])
   })
 
+  test('and the architecture page names every folder of the programs', () => {
+    const page = read('shared/docs/architecture.md')
+    const [, coordinator = '', agent = ''] = page.split(/^## The (?=coordinator|agent)/m)
+    const unnamed = Object.entries({ coordinator, agent }).flatMap(([program, text]) =>
+      readdirSync(path.join(ROOT, program), { withFileTypes: true })
+        .filter((entry) => entry.isDirectory() && !['assets', 'docs'].includes(entry.name))
+        .filter(({ name }) => !text.includes(` ${name}/ `))
+        .map(({ name }) => `${program}/${name}`),
+    )
+    assert.deepEqual(unnamed, [])
+  })
+
   test('scripts of package.json', () => {
     const { scripts } = JSON.parse(readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as {
       scripts: Record<string, string>
@@ -194,7 +206,7 @@ async function wordsOf(program: 'agent' | 'coordinator'): Promise<Map<string, st
 }
 
 describe('code that talks to a coordinator', () => {
-  const drawings = ['', 'toml', 'ini', 'yaml', 'json', 'text', 'mermaid']
+  const drawings = ['', 'toml', 'ini', 'yaml', 'json', 'text']
   const talks = ({ language, code }: Snippet): boolean =>
     language === 'sh' ? /curl|wget|--url|https?:/.test(code) : !drawings.includes(language)
   const found = PAGES.flatMap(snippetsOf).filter(talks)
