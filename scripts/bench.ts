@@ -26,7 +26,7 @@ const PARTS: Record<
   poll: { title: 'A poll costs the same however many jobs wait', run: pollCost },
   load: { title: 'A start reads every job file', run: loadTime },
   wait: { title: 'Workers that wait for work', run: longPolls },
-  crowd: { title: 'What others ask for costs nobody else', run: crowdCost },
+  crowd: { title: 'What waiting calls cost other jobs', run: crowdCost },
   durable: { title: 'Durable cycles', run: durableCycles },
   journal: { title: 'A journal under a load that does not stop', run: journalLength },
   stream: { title: 'Streaming', run: streaming },

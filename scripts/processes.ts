@@ -13,7 +13,7 @@ export interface Running {
   readonly lines: readonly string[]
   /** The first line that fits, once it is there. Rejects when the program ends without one. */
   line(fits: (line: string) => boolean): Promise<string>
-  /** Sends a signal; {@link ended} tells what became of it. */
+  /** Sends a signal; {@link ended} resolves with the outcome. */
   signal(name: NodeJS.Signals): void
   /** The exit code, or the signal that ended it. */
   readonly ended: Promise<{ exitCode: number | undefined; signal: string | undefined }>
@@ -23,7 +23,7 @@ export interface RunningCoordinator extends Running {
   readonly url: string
 }
 
-/** Settings of whoever runs this do not leak in. */
+/** The caller's `MORAG_` settings do not leak in. */
 function cleanEnv(extra: Record<string, string>): Record<string, string> {
   const own = Object.entries(process.env).filter(
     (pair): pair is [string, string] => pair[1] !== undefined && !pair[0].startsWith('MORAG_'),

@@ -107,7 +107,7 @@ function report({ records, keeper, cuts, violations }: Soak, loadMs: number): nu
   console.log(`lost leases  ${toPauses} to pauses`)
   const loop =
     loopDelaysMs.length === 0
-      ? 'not told'
+      ? 'unknown'
       : `${median(loopDelaysMs).toFixed(0)} ms (median of ${loopDelaysMs.length} looks), ${Math.max(...loopDelaysMs).toFixed(0)} ms at worst`
   console.log(
     `event loop   p99 ${loop}; /health p99 ${quantile(healthMs, 0.99).toFixed(0)} ms of ${healthMs.length}`,
@@ -128,5 +128,5 @@ function seconds(ms: number): string {
 }
 
 function megabytes(mb: number): string {
-  return Number.isNaN(mb) ? 'not seen' : `${mb.toFixed(0)} MB`
+  return Number.isNaN(mb) ? 'unknown' : `${mb.toFixed(0)} MB`
 }

@@ -1,64 +1,77 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { execa } from 'execa'
-import { findProgram } from '../agent/process/find-program.ts'
+import { parseArgs } from 'node:util'
+import { MINUTE } from '../shared/duration.ts'
+import { CACHE, fetchModels, ROOT } from './tests/cache.ts'
+import { compileTests, fileOf, testFiles } from './tests/compile.ts'
 import { testEnvironment } from './tests/environment.ts'
-import { pathWithout } from './tests/hidden-programs.ts'
+import { machines } from './tests/machines.ts'
+import { runPool } from './tests/pool.ts'
+import { endedText } from './tests/report.ts'
+import { processesOf } from './tests/tiers.ts'
 
 /**
- * `npm run test:machines -- [FILES]`: the same tests as on other machines, one variation after the other and each of them
- * without what `scripts/test.ts` keeps away. Ends with 1 when one of them failed.
+ * `npm run test:machines -- [--all | FILES] [--only NAME]`: the same tests as on other machines, one machine after the
+ * other, each with something that `scripts/test.ts` keeps away. Default: the files that depend most on the machine;
+ * `--all`: the whole quick tier. Ends with 1 when a test has failed.
  */
-const DEFAULT = ['ffmpeg', 'find-program', 'config', 'sandbox', 'cli'].map(
-  (name) => `test/agent/${name}.test.ts`,
-)
-const named = process.argv.slice(2)
-const files = named.length > 0 ? named : [...DEFAULT, 'test/shared/config-file.test.ts']
-
-const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-machines-'))
-const cache = fileURLToPath(new URL('../node_modules/.cache/morag-tests', import.meta.url))
-const usual = await testEnvironment(folder, cache, process.env)
-const { PATH = '' } = usual
-
-const ffmpeg = findProgram('ffmpeg')
-const bare = await pathWithout(['python3', 'curl', 'bwrap'], PATH, path.join(folder, 'bare'))
-const at = (name: string): string => path.join(folder, name)
-const proxy = 'http://127.0.0.1:9'
-
-const MACHINES: readonly (readonly [string, Readonly<Record<string, string>> | null])[] = [
-  ['as they are', {}],
-  [
-    'with ffmpeg on PATH',
-    ffmpeg === null ? null : { PATH: `${path.dirname(ffmpeg)}${path.delimiter}${PATH}` },
-  ],
-  ['without python3, curl and bwrap', { PATH: bare }],
-  ['with XDG folders', { XDG_CONFIG_HOME: at('config'), XDG_STATE_HOME: at('a state') }],
-  ['with proxies', { HTTP_PROXY: proxy, HTTPS_PROXY: proxy, NO_PROXY: '127.0.0.1,localhost' }],
-  ['in German', { LANG: 'de_DE.UTF-8', LC_ALL: 'de_DE.UTF-8' }],
-  ['in Turkish', { LANG: 'tr_TR.UTF-8', LC_ALL: 'tr_TR.UTF-8' }],
-  ['in another time zone', { TZ: 'Asia/Kolkata' }],
-  ['with colours, in CI', { FORCE_COLOR: '1', CI: '1' }],
-  ['with settings of ours', { MORAG_ENGINE: 'command', MORAG_API_KEY: 'k', MORAG_PORT: '1' }],
-  ['with options for Node', { NODE_OPTIONS: '--no-deprecation' }],
+const DEFAULT = [
+  'test/conversion.test.ts',
+  ...['cli', 'config', 'ffmpeg', 'find-program', 'sandbox'].map(
+    (name) => `test/agent/${name}.test.ts`,
+  ),
+  ...['cli', 'config', 'folders', 'private-files'].map(
+    (name) => `test/coordinator/${name}.test.ts`,
+  ),
+  ...['config-file', 'env-proxy', 'lock'].map((name) => `test/shared/${name}.test.ts`),
 ]
 
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    all: { type: 'boolean', default: false },
+    only: { type: 'string', default: '' },
+    slots: { type: 'string', default: String(os.availableParallelism() + 1) },
+  },
+})
+const named = positionals.length > 0 ? positionals : DEFAULT
+const queue = values.all ? processesOf('quick', await testFiles(ROOT)) : named.map((file) => [file])
+
+await fetchModels()
+const code = await compileTests(ROOT)
+const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-machines-'))
+// For the machine whose user is another one.
+await chmod(folder, 0o755)
 try {
-  await mkdir(at('config'))
-  for (const [name, different] of MACHINES) {
-    if (different === null) {
-      console.log(`SKIP  ${name}: there is none here`)
+  const usual = await testEnvironment(folder, CACHE, process.env)
+  const all = await machines(folder, usual, fileOf(code, named[0]!))
+  for (const [index, machine] of all.entries()) {
+    if (!machine.name.includes(values.only)) continue
+    if ('why' in machine) {
+      console.log(`SKIP  ${machine.name}: ${machine.why}`)
       continue
     }
-    const { all, exitCode } = await execa(
-      process.execPath,
-      ['--import', 'tsx', '--test', '--test-timeout=600000', '--test-reporter=tap', ...files],
-      { env: { ...usual, ...different }, extendEnv: false, reject: false, all: true },
-    )
-    console.log(`${exitCode === 0 ? 'PASS' : 'FAIL'}  ${name}`)
-    for (const line of all.match(/^ *not ok .*$/gm) ?? []) console.log(`      ${line.trim()}`)
-    if (exitCode !== 0) process.exitCode = 1
+    const own = path.join(folder, String(index))
+    await mkdir(own)
+    const started = performance.now()
+    const ended = await runPool(queue, {
+      root: ROOT,
+      code,
+      options: [],
+      folder: own,
+      env: { ...usual, ...machine.env },
+      slots: Number(values.slots),
+      timeoutMs: 10 * MINUTE,
+      onEnded: (one) => {
+        if (!one.isPassed) console.log(endedText(one))
+      },
+      ...machine.user,
+    })
+    const isPassed = ended.every((one) => one.isPassed)
+    const seconds = ((performance.now() - started) / 1000).toFixed(0)
+    console.log(`${isPassed ? 'PASS' : 'FAIL'}  ${machine.name} (${seconds} s)`)
+    if (!isPassed) process.exitCode = 1
   }
 } finally {
   await rm(folder, { recursive: true, force: true })

@@ -16,6 +16,7 @@ import { wordErrors } from '../agent/wer.ts'
 import { createPipeline, type Converted } from '../agent/work/pipeline.ts'
 import { AppError } from '../shared/errors.ts'
 import { renderSrt, renderVtt } from '../shared/render.ts'
+import { remembering } from './agent/embedded.ts'
 import { CLIPS, tempFolder, testTools } from './agent/fixtures.ts'
 
 const folder = tempFolder()
@@ -173,7 +174,7 @@ async function loudness(tools: Tools, file: string, track: number): Promise<numb
 }
 
 describe('files that people have', () => {
-  const engine = createMoonshine({ modelsDir: modelsDir() })
+  const engine = remembering(createMoonshine({ modelsDir: modelsDir() }))
   after(() => engine.close())
 
   async function assertRight(tools: Tools, row: Row): Promise<number | null> {

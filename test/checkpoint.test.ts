@@ -8,8 +8,8 @@ import { CLIPS, ffmpeg, testTools } from './agent/fixtures.ts'
 import { startAgent, TestClient } from './conversion-set-up.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
-/** Parts of the engine that comes along are two minutes long. */
-const MINUTES = 5
+/** Two parts of the embedded engine, which are up to two minutes long. */
+const MINUTES = 3
 const ROUNDS = Math.ceil((MINUTES * 60) / (CLIPS.jfk.seconds + CLIPS.austen.seconds))
 const skip = process.platform === 'win32' ? 'wraps ffmpeg in a shell script' : false
 

@@ -73,7 +73,7 @@ describe('a coordinator and an agent', () => {
     assert.deepEqual([job.status, job.error_code], ['failed', 'no_audio'])
   })
 
-  test('end with exit code 0 when they are told to stop', async () => {
+  test('end with exit code 0 after a signal to stop', async () => {
     agent.signal('SIGTERM')
     assert.deepEqual(await agent.ended, { exitCode: 0, signal: undefined })
     coordinator.signal('SIGTERM')

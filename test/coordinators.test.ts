@@ -110,7 +110,7 @@ describe('an agent of several coordinators', () => {
     assert.equal(ahead, 0)
   })
 
-  test('is not held up by one where nobody listens, and ends when it is told to', async () => {
+  test('is not held up by a closed port, and ends after a signal', async () => {
     const jobs = await uploads(a.client, 2)
     const agent = await start([{ url: await deadUrl() }, a])
     for (const id of jobs) assert.equal((await a.client.ended(id)).status, 'completed')
@@ -119,7 +119,7 @@ describe('an agent of several coordinators', () => {
     assert.equal((await agent.ended).exitCode, 0)
   })
 
-  test('is not held up by one that never answers, and ends when it is told to', async (t) => {
+  test('is not held up by one that never answers, and ends after a signal', async (t) => {
     const jobs = await uploads(a.client, 2)
     const agent = await start([{ url: await startSilent(t) }, a])
     for (const id of jobs) assert.equal((await a.client.ended(id)).status, 'completed')

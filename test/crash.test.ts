@@ -143,7 +143,7 @@ test(`a coordinator killed ${KILLS} times under ${CLIENTS} clients loses nothing
 
   for (let round = 0; round < KILLS; round += 1) {
     const coordinator = await startCoordinator(path.join(folder, 'data'), folder)
-    const enough = known.reach(known.count + 1 + Math.floor(random() * 400))
+    const enough = known.reach(known.count + 1 + Math.floor(random() * 200))
     const working = Promise.all(clients.map((client) => client.work(coordinator.url)))
     await Promise.race([enough, working])
     coordinator.signal('SIGKILL')

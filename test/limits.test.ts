@@ -3,42 +3,44 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { family, isAlive } from '../scripts/process-tree.ts'
 import { startCoordinator, type RunningCoordinator } from '../scripts/processes.ts'
-import { CLIPS, ffmpeg } from './agent/fixtures.ts'
+import { CLIPS } from './agent/fixtures.ts'
 import { startAgent, TestClient } from './conversion-set-up.ts'
+import { engineFlags, goOn, stopped } from './faults/held-programs.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
-const ENGINE = ['--engine', 'moonshine', '--gpus', 'none']
-const SECONDS = 120
 const skip = process.platform === 'win32' ? 'sends signals' : false
 
 describe('an agent on a rented machine', () => {
   const folder = tempFolder()
   let coordinator: RunningCoordinator
   let client: TestClient
-  let long: string
+  let quick: string[]
+  /** An engine that stops before it is done with a job. */
+  let held: string[]
 
   before(async () => {
     coordinator = await startCoordinator(path.join(folder, 'data'), folder)
     client = new TestClient(coordinator.url)
-    const file = path.join(folder, 'long.wav')
-    long = await ffmpeg`-stream_loop 20 -i ${CLIPS.jfk.file} -t ${SECONDS} ${file}`
+    quick = await engineFlags(folder, 'quick', { says: CLIPS.austen.text })
+    held = await engineFlags(folder, 'held', { says: CLIPS.jfk.text, held: true })
   })
   after(() => coordinator.signal('SIGKILL'))
 
-  const start = (...args: string[]) =>
-    startAgent(coordinator.url, folder, 'rented', ...ENGINE, ...args)
+  const start = (engine: readonly string[], ...args: string[]) =>
+    startAgent(coordinator.url, folder, 'rented', ...engine, ...args)
+  const upload = async (): Promise<string> => await client.upload(CLIPS.austen.file, 'audio')
 
   test('ends with 10 when there is nothing to do for long enough, and not before its job is done', async () => {
-    const jobId = await client.upload(CLIPS.austen.file, 'audio')
-    const agent = start('--idle-timeout', '1s')
+    const jobId = await upload()
+    const agent = start(quick, '--idle-timeout', '1s')
     assert.equal((await agent.ended).exitCode, 10)
     assert.equal((await client.detail(jobId)).status, 'completed')
   })
 
   test('ends with 11 when it has done as many jobs as it may, the one that waited among them', async () => {
     const jobs = []
-    for (let n = 0; n < 3; n += 1) jobs.push(await client.upload(CLIPS.austen.file, 'audio'))
-    const agent = start('--max-jobs', '2')
+    for (let n = 0; n < 3; n += 1) jobs.push(await upload())
+    const agent = start(quick, '--max-jobs', '2')
     assert.equal((await agent.ended).exitCode, 11)
     const ended = await Promise.all(jobs.map((jobId) => client.detail(jobId)))
     const found = ended.map(({ status, attempts }) => [status, attempts.length])
@@ -51,8 +53,12 @@ describe('an agent on a rented machine', () => {
   })
 
   test('ends with 12 when its time is over, with what runs finished and what waits given back', async () => {
-    const jobs = [await client.upload(long, 'audio'), await client.upload(long, 'audio')]
-    const agent = start('--max-uptime', '2s')
+    const jobs = [await upload(), await upload()]
+    const agent = start(held, '--max-uptime', '3s')
+    const engine = await stopped(agent.pid)
+    for (const jobId of jobs) await client.until(jobId, ({ attempts }) => attempts.length === 1)
+    await agent.line((line) => /max-uptime is over/.test(line))
+    goOn(engine)
     assert.equal((await agent.ended).exitCode, 12)
     const ended = await Promise.all(jobs.map((jobId) => client.detail(jobId)))
     // The one that was ready first.
@@ -66,9 +72,8 @@ describe('an agent on a rented machine', () => {
   })
 
   test('ends with 0 after one job, however many it might do', async () => {
-    const jobs = [await client.upload(CLIPS.austen.file, 'audio')]
-    jobs.push(await client.upload(CLIPS.austen.file, 'audio'))
-    const agent = start('--once', '--max-jobs', '5')
+    const jobs = [await upload(), await upload()]
+    const agent = start(quick, '--once', '--max-jobs', '5')
     assert.equal((await agent.ended).exitCode, 0)
     const statuses = await Promise.all(jobs.map(async (id) => (await client.detail(id)).status))
     assert.deepEqual(statuses, ['completed', 'pending'])
@@ -76,9 +81,9 @@ describe('an agent on a rented machine', () => {
   })
 
   test('ends with a signal’s exit code when one cuts the last job short', { skip }, async () => {
-    const jobId = await client.upload(long, 'audio')
-    const agent = start('--max-jobs', '1')
-    await client.until(jobId, ({ stage }) => stage === 'transcribing')
+    const jobId = await upload()
+    const agent = start(held, '--max-jobs', '1')
+    await stopped(agent.pid)
     const children = family(agent.pid).filter((pid) => pid !== agent.pid)
     agent.signal('SIGTERM')
     await agent.line((line) => line.includes('Draining: running jobs are finished first.'))
@@ -90,10 +95,12 @@ describe('an agent on a rented machine', () => {
   })
 
   test('ends with 0 when a signal comes and what runs is finished', { skip }, async () => {
-    const jobId = await client.upload(long, 'audio')
-    const agent = start('--max-jobs', '1')
-    await client.until(jobId, ({ stage }) => stage === 'transcribing')
+    const jobId = await upload()
+    const agent = start(held, '--max-jobs', '1')
+    const engine = await stopped(agent.pid)
     agent.signal('SIGTERM')
+    await agent.line((line) => line.includes('Draining: what runs is finished first.'))
+    goOn(engine)
     assert.equal((await agent.ended).exitCode, 0)
     assert.equal((await client.detail(jobId)).status, 'completed')
   })

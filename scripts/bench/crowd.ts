@@ -11,7 +11,7 @@ const CREATES = 300
 /** Of a second, in Linux's `/proc`. */
 const TICKS = 100
 
-/** What a new job costs the coordinator where nobody else asks for anything, and where very many ask for what nobody has. */
+/** What a new job costs an idle coordinator, and one with many waiting calls for models that no worker has. */
 export async function crowdCost(folder: string, file: string): Promise<Measure[]> {
   const plain = await costOf(path.join(folder, 'plain'), folder, file, { waiting: 0, models: 0 })
   const crowded = await costOf(path.join(folder, 'crowd'), folder, file, {
@@ -22,7 +22,7 @@ export async function crowdCost(folder: string, file: string): Promise<Measure[]
   return [
     { name: 'processor time per job made, plain', value: `${plain.toFixed(2)} ms` },
     {
-      name: `  with ${WAITING} calls that wait and ${MODELS} models that nobody has`,
+      name: `  with ${WAITING} calls that wait and ${MODELS} models that no worker has`,
       value: `${crowded.toFixed(2)} ms`,
     },
     { name: 'ratio', value: ratio.toFixed(2), promise: 'under 2', kept: ratio < 2 },

@@ -34,14 +34,14 @@ export async function engineCost(folder: string): Promise<Measure[]> {
     { name: 'moonshine, a process per job', value: seconds(fresh) },
     { name: 'moonshine, kept running', value: seconds(kept) },
     {
-      name: '… so many times as fast',
+      name: '… speed-up',
       value: (fresh / kept).toFixed(2),
       promise: 'at least 2',
       kept: fresh / kept >= 2,
     },
     { name: 'whisper-cli, a process per job (Whisper base)', value: seconds(cli) },
     { name: 'whisper-server, kept running (the same weights)', value: seconds(server) },
-    { name: '… so many times as fast', value: (cli / server).toFixed(2) },
+    { name: '… speed-up', value: (cli / server).toFixed(2) },
     { name: 'whisper-ctranslate2, a process per job (the same)', value: seconds(ct2) },
     ...(await besideEngine([...cpp, whisperCli], folder)),
   ]

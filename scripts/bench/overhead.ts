@@ -11,7 +11,7 @@ import type { Measure } from './report.ts'
 
 /** Both clips last 18.1 seconds together: ten minutes. */
 const TURNS = 33
-/** What is said once in each turn, to see that something was heard at all. */
+/** What is said once in each turn: an engine that does nothing is found. */
 const SAID = /fellow Americans/g
 const AGENT = fileURLToPath(new URL('../../dist/agent/cli.js', import.meta.url))
 const OPTIONS: SpeechOptions = {
@@ -27,7 +27,7 @@ const OPTIONS: SpeechOptions = {
 /**
  * Ten minutes of speech by the bare program, and by the whole agent with the same program, model and flags.
  * @param engine of one process per piece
- * @param flags how the agent is told to use the same
+ * @param flags the agent's flags for the same
  */
 export async function overhead(
   engine: Engine,
@@ -65,7 +65,7 @@ export async function overhead(
   ]
 }
 
-/** CPU time is what tells on a machine that others use as well. */
+/** CPU time, because wall time means little on a machine that others use as well. */
 async function costOf(
   file: string,
   args: readonly string[],
@@ -84,9 +84,9 @@ async function costOf(
   }
   // Exit code 0 is no proof: whisper-cli ends so with a file that it cannot read.
   const text = await readFile(output, 'utf8').catch(() => '')
-  const heard = text.match(SAID)?.length ?? 0
-  if (exitCode !== 0 || heard < TURNS * 0.9) {
-    throw new Error(`${file} heard ${heard} of ${TURNS} turns:\n${stderrTail}`)
+  const turns = text.match(SAID)?.length ?? 0
+  if (exitCode !== 0 || turns < TURNS * 0.9) {
+    throw new Error(`${file} has ${turns} of ${TURNS} turns:\n${stderrTail}`)
   }
   return cost
 }

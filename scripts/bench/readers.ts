@@ -64,7 +64,7 @@ export async function readers(folder: string, file: string): Promise<Measure[]> 
   return measures
 }
 
-/** How long a process's first thread has computed, and waited for a processor, in ms; NaN where nobody says. */
+/** How long a process's first thread has computed, and waited for a processor, in ms; NaN where the system does not say. */
 function loopTimes(pid: number): [number, number] {
   try {
     const [cpu, waited] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { Transform } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** A proxy before a coordinator that lets so many bytes through in a second, all answers together. */
+/** A proxy before a coordinator with a limit on bytes per second, all answers together. */
 export async function slowLink(
   target: string,
   bytesPerSecond: number,

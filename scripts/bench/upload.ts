@@ -51,7 +51,7 @@ async function grown(
   morag: MoragServer,
   agent: Agent,
 ): Promise<Measure[]> {
-  const seen: { peakMb: number; seconds: number }[] = []
+  const runs: { peakMb: number; seconds: number }[] = []
   for (const size of [SMALL, LARGE]) {
     // A new one for each: what a process has once had it may keep.
     const { coordinator, dataDir, stop } = await started(folder, morag)
@@ -65,12 +65,12 @@ async function grown(
       const text = await body.text()
       if (statusCode !== 200) throw new Error(`${statusCode} ${text}`)
     })
-    seen.push({ peakMb: peakMb!, seconds: (performance.now() - from) / 1000 })
+    runs.push({ peakMb: peakMb!, seconds: (performance.now() - from) / 1000 })
     const arrived = way.isRemote ? await kept(dataDir) : morag.lastBytes
     if (arrived < size) throw new Error(`of ${size} bytes ${arrived} have arrived`)
     await stop()
   }
-  const [small, large] = seen as [(typeof seen)[0], (typeof seen)[0]]
+  const [small, large] = runs as [(typeof runs)[0], (typeof runs)[0]]
   const ratio = large.peakMb / small.peakMb
   return [
     {

@@ -131,7 +131,7 @@ export class SoakAgent {
     }
     for (let tries = 0; tries < 5 && have < size && stage.now !== 'over'; tries += 1) {
       const { bytes, status } = await api.download(path, have, headers, most)
-      // The lease is gone: whoever works on tells so.
+      // The lease is gone; the next heartbeat says why.
       if (status === 403 || status === 404 || status === 409) return
       have += status === 200 || status === 206 ? bytes : 0
       most = size
@@ -139,7 +139,7 @@ export class SoakAgent {
     if (have > size) records.surprises.push(`${path}: ${have} bytes of ${size}`)
   }
 
-  /** Works for a while; false when it was told to stop. */
+  /** Works for a while; false when the coordinator ordered it to stop. */
   async #beatFor(job: ClaimedJob, ms: number): Promise<boolean> {
     const { api, random, records } = this.#scene
     const until = Date.now() + ms
@@ -168,7 +168,7 @@ export class SoakAgent {
       const orders = answer?.body['jobs'] as { order: string }[] | undefined
       const order = orders?.[0]?.order
       const isShown = order !== undefined && order !== 'continue'
-      if (order === 'continue') this.#heard(job, askedAt)
+      if (order === 'continue') this.#beats(job, askedAt)
       this.#record(
         'beat',
         job,
@@ -183,8 +183,8 @@ export class SoakAgent {
     }
   }
 
-  /** From its first heartbeat on it is to be heard. */
-  #heard({ job_id: jobId, attempt }: ClaimedJob, at: number): void {
+  /** Records the span of an attempt from its first heartbeat on. */
+  #beats({ job_id: jobId, attempt }: ClaimedJob, at: number): void {
     const { working } = this.#scene.records
     const key = attemptKey(jobId, attempt)
     if (!working.has(key)) working.set(key, { from: at, until: Infinity })
@@ -205,7 +205,7 @@ export class SoakAgent {
       const askedAt = Date.now()
       const answer = await api.try('PUT', path, { json })
       const isFull = answer?.status === 507
-      if (isFull) records.count('told that the disk is full (507)')
+      if (isFull) records.count('disk full (507)')
       const said = answer === null ? 'unknown' : answer.status === 200 ? 'done' : 'refused'
       const { job_id: jobId, attempt } = job
       const deed = { kind: 'finish', jobId, attempt, workerId: this.#id, content: name } as const

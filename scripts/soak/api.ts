@@ -32,7 +32,7 @@ export class SoakApi {
     this.#agent = new Agent({ connections, pipelining: 1, headersTimeout: 180 * SECOND })
   }
 
-  /** One request; null when it was not answered, so that nobody knows what became of it. */
+  /** One request; null without an answer: its outcome is unknown. */
   async try(method: 'GET' | 'POST' | 'PUT', path: string, sent: Sent = {}): Promise<Answer | null> {
     const { json, raw, headers = {}, signal } = sent
     const body = json === undefined ? (raw ?? null) : JSON.stringify(json)
@@ -50,7 +50,7 @@ export class SoakApi {
       if (!EXPECTED.includes(status))
         this.#records.surprises.push(`${method} ${path}: ${status} ${text.slice(0, 200)}`)
       if (status === 429 || status === 503) {
-        this.#records.count(`told to wait (${status})`)
+        this.#records.count(`asked to wait (${status})`)
         const seconds = Number(answer.headers['retry-after'])
         if (!(seconds > 0))
           this.#records.surprises.push(`${method} ${path}: ${status} says not when`)
@@ -70,7 +70,7 @@ export class SoakApi {
     return null
   }
 
-  /** The same until it is answered; null when `isOver` says that nobody waits any more. */
+  /** The same until it is answered; null once `isOver` is true. */
   async persist(
     isOver: () => boolean,
     random: () => number,

@@ -19,7 +19,7 @@ interface Target {
   pauseMs: number
 }
 
-/** A kill may come so long after it was told to stop. */
+/** A kill comes at most this long after the signal to stop. */
 const STOP_MS = 200
 const SHORTAGE_MS = 6 * SECOND
 

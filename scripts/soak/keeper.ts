@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { changeIn, type Pause, type Told } from '../../test/faults/history.ts'
+import { changeIn, type Pause, type LoggedChange } from '../../test/faults/history.ts'
 import { residentMb } from '../process-tree.ts'
 import { startCoordinator, type RunningCoordinator } from '../processes.ts'
 import { starveOfDescriptors } from './descriptors.ts'
@@ -17,7 +17,7 @@ export interface KeeperOptions {
 
 /** Keeps a coordinator running on one port and one folder, kills it, looks at it, and keeps what it has logged. */
 export class Keeper {
-  readonly log: Told[] = []
+  readonly log: LoggedChange[] = []
   readonly healthMs: number[] = []
   /** Resident memory, second by second. */
   readonly memory: { at: number; mb: number }[] = []
@@ -56,7 +56,7 @@ export class Keeper {
     this.#read = 0
   }
 
-  /** @param stopsForMs it was told to stop that long ago, and is emptying its journal; null: it was not. */
+  /** @param stopsForMs how long ago it got the signal to stop and began to empty its journal; null: it did not. */
   async kill(stopsForMs: number | null): Promise<void> {
     this.kills += 1
     if (stopsForMs !== null) {

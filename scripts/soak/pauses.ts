@@ -1,12 +1,12 @@
-import type { Pause, Told } from '../../test/faults/history.ts'
+import type { Pause, LoggedChange } from '../../test/faults/history.ts'
 
-/** From when to when a worker was at an attempt, and would have been heard. */
+/** From when to when a worker worked on an attempt and sent heartbeats. */
 export interface Span {
   from: number
   until: number
 }
 
-/** So long after a pause its workers are heard again, on a busy machine too. */
+/** The workers' heartbeats arrive within this time after a pause, on a busy machine too. */
 const AFTER_MS = 6_000
 
 /** The key of an attempt in {@link lostToPauses}. */
@@ -16,7 +16,7 @@ export function attemptKey(jobId: string, attempt: number | null): string {
 
 /** The attempts that were given up though their workers were there: only the coordinator was not. A sentence each. */
 export function lostToPauses(
-  log: readonly Told[],
+  log: readonly LoggedChange[],
   pauses: readonly Pause[],
   working: ReadonlyMap<string, Span>,
 ): string[] {

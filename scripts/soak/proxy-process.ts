@@ -1,6 +1,6 @@
 /**
  * A TCP proxy that cuts connections: `proxy-process.ts <target port> <seed>`. It says `{"port"}` once, and then every
- * second `{"cuts"}`, how many there were so far. Told `{"calm": true}` it cuts no more; told `{"edge": true}` it answers
+ * second `{"cuts"}`, how many there were so far. After `{"calm": true}` it cuts no more; after `{"edge": true}` it answers
  * every request by itself, until `{"edge": false}`.
  */
 import { createServer as createHttp } from 'node:http'
@@ -73,13 +73,13 @@ function pass(client: Socket): void {
 server.listen(0, '127.0.0.1', () => say({ port: (server.address() as AddressInfo).port }))
 createInterface({ input: process.stdin })
   .on('line', (line) => {
-    const told = JSON.parse(line) as { calm?: true; edge?: boolean }
-    isCalm ||= told.calm === true
-    isEdge = told.edge ?? isEdge
+    const order = JSON.parse(line) as { calm?: true; edge?: boolean }
+    isCalm ||= order.calm === true
+    isEdge = order.edge ?? isEdge
     // A redeploy: what went through is cut.
-    if (told.edge === true) for (const end of ends) end()
-    if (told.edge === false) edge.closeAllConnections()
+    if (order.edge === true) for (const end of ends) end()
+    if (order.edge === false) edge.closeAllConnections()
   })
-  // Whoever started it is gone.
+  // The process that started it is gone.
   .on('close', () => process.exit())
 setInterval(() => say({ cuts }), 1_000)

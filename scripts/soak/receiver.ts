@@ -25,7 +25,7 @@ export async function startReceiver(records: Records, random: () => number): Pro
         const { data } = JSON.parse(raw) as {
           data: { job_id: string; status: string; content: string | null }
         }
-        records.told.add(data.job_id)
+        records.notified.add(data.job_id)
         if (data.status === 'completed' && data.content !== null) {
           const content = nameOf(data.content)
           records.add({ kind: 'read', jobId: data.job_id, content }, cameAt, 'done')

@@ -6,17 +6,18 @@ import type { Span } from './pauses.ts'
 
 type Bare<D> = D extends Deed ? Omit<D, 'askedAt' | 'answeredAt' | 'answer'> : never
 
-/** What all clients of a run did and were told. */
+/** The requests of all clients of a run, with the answers. */
 export class Records {
   readonly deeds: Deed[] = []
   /** How often each fault was caused, or met. */
   readonly counts = new Map<string, number>()
-  /** Answers that nobody should have got. */
+  /** Answers that are wrong. */
   readonly surprises: string[] = []
   readonly created = new Set<string>()
-  /** Jobs that a webhook has to be told of. */
+  /** Jobs that were created with a webhook. */
   readonly hooked = new Set<string>()
-  readonly told = new Set<string>()
+  /** Jobs whose webhook was called. */
+  readonly notified = new Set<string>()
   /** By {@link attemptKey}, when a worker was at an attempt. */
   readonly working = new Map<string, Span>()
 
@@ -32,7 +33,7 @@ export class Records {
     return this.counts.get(what) ?? 0
   }
 
-  /** Writes `deeds.ndjson`, for somebody who looks for what went wrong. */
+  /** Writes `deeds.ndjson`, to find what went wrong. */
   async write(folder: string): Promise<void> {
     const lines = this.deeds.map((deed) => `${JSON.stringify(deed)}\n`)
     await writeFile(path.join(folder, 'deeds.ndjson'), lines.join(''))

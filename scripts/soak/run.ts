@@ -24,7 +24,7 @@ export interface SoakOptions {
   agents: number
   submitters: number
   seed: number
-  /** How long ended jobs are kept; null: for ever. */
+  /** How long ended jobs are kept; null: no limit. */
   keptMs: number | null
   maxRetries: number
   /** How long a pause is; default: none. */
@@ -46,7 +46,7 @@ export interface Soak {
 const PROGRESS_MS = 10 * SECOND
 /** After so long without a change of any job the rest is given up: longer than leases and the pauses between tries. */
 const DRAIN_MS = 90 * SECOND
-/** The same while a webhook is to be told: the pause after the fourth try that fails is 5 minutes and a fifth of that. */
+/** The same while a webhook is outstanding: the pause after the fourth try that fails is 5 minutes and a fifth of that. */
 const HOOK_MS = 7 * MINUTE
 
 /** Loads a coordinator with all there is, kills it, cuts its clients off, and judges what it did. */
@@ -100,9 +100,9 @@ export async function soak(options: SoakOptions): Promise<Soak> {
       pauses: keeper.pauses,
     })
     if (exitCode !== 0)
-      violations.push(`The coordinator ended with ${exitCode} when it was told to stop.`)
+      violations.push(`The coordinator ended with ${exitCode} after the signal to stop.`)
     violations.push(...lostToPauses(log, keeper.pauses, records.working))
-    return result([...violations, ...untold(records, keeper), ...records.surprises])
+    return result([...violations, ...missingWebhooks(records, keeper), ...records.surprises])
   } finally {
     clearInterval(ticker)
     await keeper.stop()
@@ -154,16 +154,16 @@ async function drained(keeper: Keeper, records: Records): Promise<void> {
     changes = keeper.log.length
     const jobs = (await keeper.health())?.['jobs'] as Record<string, number> | undefined
     const isIdle = jobs !== undefined && jobs['pending'] === 0 && jobs['processing'] === 0
-    const isShown = untold(records, keeper).length === 0
+    const isShown = missingWebhooks(records, keeper).length === 0
     if (isIdle && isShown) return
     patienceMs = isShown ? DRAIN_MS : HOOK_MS
     await delay(200)
   }
 }
 
-/** Jobs that have ended and whose webhooks were not told. */
-function untold({ hooked, told }: Records, { log }: Keeper): string[] {
-  const missing = new Set([...hooked].filter((jobId) => !told.has(jobId)))
+/** Jobs that have ended without their webhook, a sentence each. */
+function missingWebhooks({ hooked, notified }: Records, { log }: Keeper): string[] {
+  const missing = new Set([...hooked].filter((jobId) => !notified.has(jobId)))
   const ended = new Map<string, boolean>()
   if (missing.size === 0) return []
   for (const { jobId, to } of log)
@@ -171,7 +171,7 @@ function untold({ hooked, told }: Records, { log }: Keeper): string[] {
       ended.set(jobId, to !== 'pending' && to !== 'processing')
   return [...missing]
     .filter((jobId) => ended.get(jobId) === true)
-    .map((jobId) => `Job ${jobId} has ended and its webhook was never told.`)
+    .map((jobId) => `Job ${jobId} has ended and its webhook was never called.`)
 }
 
 async function readOne(api: SoakApi, at: string): Promise<unknown> {

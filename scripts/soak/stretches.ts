@@ -11,7 +11,7 @@ export type Load =
       /** At which parts of the load, from 0 to 1, the coordinator stands still. */
       pausesAt: readonly number[]
     }
-  /** Kills alone; each comes after at most so many things that clients did. */
+  /** Kills alone; each comes after at most this many requests of clients. */
   | { kills: number; deeds: number }
 
 /** In turns, so that each has come after a while. */

@@ -35,7 +35,7 @@ export async function testEnvironment(
   }
 }
 
-/** How this machine reaches npm, told to npm alone: tests have another home and no proxy. */
+/** How this machine reaches npm, for npm alone: tests have another home and no proxy. */
 function npmSettings(given: NodeJS.ProcessEnv): Record<string, string> {
   return known({
     npm_config_userconfig: path.join(given['HOME'] ?? homedir(), '.npmrc'),

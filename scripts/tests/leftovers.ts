@@ -15,10 +15,10 @@ export function endMarked(value: string): string[] {
       if (!environment.includes(`${MARK}=${value}`)) continue
       const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
       process.kill(pid, 'SIGKILL')
-      // A corpse that nobody has waited for yet has no command line.
+      // A zombie has no command line.
       if (command !== '') ended.push(command)
     } catch {
-      // Gone already, or somebody else's.
+      // Gone already, or of another user.
     }
   }
   return ended

@@ -1,18 +1,23 @@
 import { rmSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { chown, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { nameOf } from './compile.ts'
 import { endMarked } from './leftovers.ts'
 import type { Ended } from './report.ts'
 import { runTestProcess, type Outcome, type TestProcess } from './test-process.ts'
 
-export interface PoolOptions extends Pick<TestProcess, 'code' | 'options' | 'env' | 'timeoutMs'> {
+export interface PoolOptions extends Pick<
+  TestProcess,
+  'code' | 'options' | 'env' | 'timeoutMs' | 'starter'
+> {
   root: string
   /** How many processes run at a time. */
   slots: number
   /** An empty folder for what they write. */
   folder: string
   onEnded: (ended: Ended) => void
+  /** The user id that the folders of the processes belong to. Default: this process's. */
+  owner?: number
 }
 
 /**
@@ -21,7 +26,7 @@ export interface PoolOptions extends Pick<TestProcess, 'code' | 'options' | 'env
  */
 export async function runPool(
   queue: readonly (readonly string[])[],
-  { root, slots, folder, onEnded, ...rest }: PoolOptions,
+  { root, slots, folder, onEnded, owner, ...rest }: PoolOptions,
 ): Promise<Ended[]> {
   const ended: Ended[] = []
   const folders = queue.map((_, index) => path.join(folder, String(index)))
@@ -47,6 +52,7 @@ export async function runPool(
     for (const [index, testFiles] of entries) {
       const own = folders[index]!
       await mkdir(own)
+      if (owner !== undefined) await chown(own, owner, owner)
       const isShown = queue.length === 1
       const outcome = await runTestProcess({ ...rest, testFiles, folder: own, isShown })
       const one = checked({ ...named(outcome), testFiles }, rest.options)

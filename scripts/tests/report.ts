@@ -28,17 +28,21 @@ function failureText(output: string): string {
   return (from < 0 ? lines.slice(-100) : lines.slice(from)).join('\n')
 }
 
-/** The sum of all, and the files that took longest, each with the wall time of its tests. */
+/** One line for each test file: the wall and CPU time of its tests; the slowest first. */
+export function durations(ended: readonly Ended[]): string[] {
+  return ended
+    .flatMap(({ record }) => Object.entries(record?.files ?? {}))
+    .toSorted(([, a], [, b]) => b.ms - a.ms)
+    .map(([file, { ms, cpuMs }]) => `${seconds(ms)} (CPU ${seconds(cpuMs)})  ${file}`)
+}
+
+/** The sum of all, and the ten slowest files. */
 export function summary(ended: readonly Ended[], ms: number): string {
   const { passed, failed, skipped } = counts(ended)
   const cpuMs = ended.reduce((sum, { record }) => sum + (record?.cpuMs ?? 0), 0)
-  const slowest = ended
-    .flatMap(({ record }) => Object.entries(record?.files ?? {}))
-    .toSorted(([, a], [, b]) => b.ms - a.ms)
-    .slice(0, 10)
   return [
     `The slowest files:`,
-    ...slowest.map(([file, record]) => `${seconds(record.ms)}  ${file}`),
+    ...durations(ended).slice(0, 10),
     `${passed} tests passed, ${failed} failed, ${skipped} skipped in ${seconds(ms)} (CPU ${seconds(cpuMs)})`,
   ].join('\n')
 }

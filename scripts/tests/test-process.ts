@@ -17,6 +17,8 @@ export interface TestProcess {
   timeoutMs: number
   /** An empty folder for what it writes. */
   folder: string
+  /** A program that starts Node, with its arguments: `setpriv --reuid=1000`. Default: none. */
+  starter?: readonly string[]
   /** Whether its output is shown as it comes, instead of being kept. */
   isShown: boolean
 }
@@ -41,7 +43,12 @@ export async function runTestProcess(one: TestProcess): Promise<Outcome> {
   const outputFile = path.join(one.folder, 'output.txt')
   const output = openSync(outputFile, 'a')
   const stream = one.isShown ? 'inherit' : output
-  const child = spawn(process.execPath, nodeArguments(one, recordFile), {
+  const [program, ...args] = [
+    ...(one.starter ?? []),
+    process.execPath,
+    ...nodeArguments(one, recordFile),
+  ] as const
+  const child = spawn(program!, args, {
     env: { ...one.env, [MARK]: one.folder },
     // Not a pipe: a program that is left running would hold it open.
     stdio: ['ignore', stream, stream],

@@ -1,21 +1,31 @@
-/** What `npm test` leaves to `npm run test:rest`: long recordings, many kills, every page of the dashboard. */
+/**
+ * What `npm test` leaves to `npm run test:rest`: long recordings, agents as processes, faults of the network and the
+ * disk, every page of the dashboard. The longest first.
+ */
 const LONG: readonly string[] = [
-  'test/checkpoint.test.ts',
-  'test/agent/resuming.test.ts',
-  'test/long.test.ts',
   'test/cases.test.ts',
+  'test/faults/agent-away.test.ts',
+  'test/browser/dashboard.test.ts',
+  'test/agent/pipeline.test.ts',
+  'test/agent/resuming.test.ts',
+  'test/checkpoint.test.ts',
+  'test/long.test.ts',
+  'test/faults.test.ts',
   'test/clients.test.ts',
   'test/proxies.test.ts',
   'test/original.test.ts',
   'test/limits.test.ts',
+  'test/coordinators.test.ts',
+  'test/silent-engine.test.ts',
+  'test/artifacts.test.ts',
   'test/agent/moonshine.test.ts',
   'test/agent/hostile-media.test.ts',
   'test/agent/other-languages.test.ts',
-  'test/agent/pipeline.test.ts',
+  'test/agent/sound-kinds.test.ts',
+  'test/agent/sound-times.test.ts',
   'test/agent/cli.test.ts',
   'test/ingestion/convert.test.ts',
   'test/faults/agent-answers.test.ts',
-  'test/faults/agent-away.test.ts',
   'test/faults/agent-clock.test.ts',
   'test/faults/agent-disk.test.ts',
   'test/faults/agent-edge.test.ts',
@@ -35,7 +45,6 @@ const LONG: readonly string[] = [
   'test/faults/coordinator-torn.test.ts',
   'test/faults/soak-memory.test.ts',
   'test/browser/banner.test.ts',
-  'test/browser/dashboard.test.ts',
   'test/browser/foreign.test.ts',
   'test/browser/people.test.ts',
 ]
@@ -49,25 +58,39 @@ const KILLING: readonly string[] = [
 
 /** How often a killing test kills, as {@link KILLING} tests read it. */
 export function killsOf(tier: Tier): number {
-  return tier === 'quick' ? 6 : 20
+  return tier === 'rest' || tier === 'all' ? 20 : 6
 }
 
 /** Files with a process each: they change what a process has one of, or take longest and so start first. */
 const ALONE: readonly string[] = [
   'test/conversion.test.ts',
-  'test/faults.test.ts',
-  'test/coordinators.test.ts',
-  'test/silent-engine.test.ts',
   'test/browser/tablet.test.ts',
   'test/agent/config.test.ts',
 ]
 
-export type Tier = 'quick' | 'rest' | 'all'
+/** What another version of Node may break: HTTP, files, processes, streams, and one real conversion. */
+const SMOKE: readonly string[] = [
+  'test/conversion.test.ts',
+  'test/agent/download.test.ts',
+  'test/agent/media.test.ts',
+  'test/agent/run-child.test.ts',
+  'test/coordinator/api.test.ts',
+  'test/coordinator/events.test.ts',
+  'test/coordinator/journal.test.ts',
+  'test/coordinator/upload.test.ts',
+  'test/ingestion/proxy.test.ts',
+  'test/ingestion/webhook.test.ts',
+  'test/shared/lock.test.ts',
+]
+
+const TIERS = ['smoke', 'quick', 'rest', 'all'] as const
+export type Tier = (typeof TIERS)[number]
 
 /** @throws when there is none of that name. */
 export function tierNamed(name: string): Tier {
-  if (name === 'quick' || name === 'rest' || name === 'all') return name
-  throw new Error(`no tier ${name}: quick, rest or all`)
+  const tier = TIERS.find((one) => one === name)
+  if (tier !== undefined) return tier
+  throw new Error(`no tier ${name}: ${TIERS.join(', ')}`)
 }
 
 /**
@@ -76,15 +99,17 @@ export function tierNamed(name: string): Tier {
  * @throws when a file that is named here is none of them.
  */
 export function processesOf(tier: Tier, files: readonly string[]): string[][] {
-  const gone = [...LONG, ...KILLING, ...ALONE].filter((name) => !files.includes(name))
+  const gone = [...LONG, ...KILLING, ...ALONE, ...SMOKE].filter((name) => !files.includes(name))
   if (gone.length > 0) throw new Error(`scripts/tests/tiers.ts: there is no ${gone.join(', ')}`)
+  if (tier === 'smoke') return SMOKE.map((name) => [name])
   const own = [...KILLING, ...ALONE]
   const quick = files.filter((name) => !LONG.includes(name))
   const together = tier === 'rest' ? [] : quick.filter((name) => !own.includes(name))
+  // The kills take longest.
   const alone = {
     quick: own,
-    rest: [...LONG, ...KILLING],
-    all: [...LONG, ...own],
+    rest: [...KILLING, ...LONG],
+    all: [...KILLING, ...LONG, ...ALONE],
   }[tier]
   return [...alone.map((name) => [name]), ...chunks(together, 10)]
 }

@@ -131,7 +131,7 @@ describe('capacity', () => {
     assert.equal(had, true)
   })
 
-  it('keeps the turn of one that waits for room, so that nobody else gets in before it', async () => {
+  it('keeps the turn of one that waits for room, so that no other gets in before it', async () => {
     const capacity = new Capacity({ slots: () => 1, prefetch: 0, sharers: 2 })
     const order: string[] = []
     const place = capacity.begin()

@@ -76,7 +76,7 @@ describe('separateCall', () => {
     })
   }
 
-  it('leaves both sides whole that speak at once and are not heard in each other, also when one is quiet', async () => {
+  it('leaves both sides whole that speak at once without crosstalk, also when one is quiet', async () => {
     for (const gain of [0, -22]) {
       const atOnce = `[0:a]apad=whole_dur=12[left];[1:a]adelay=1500,apad=whole_dur=12,volume=${gain}dB[right];[2:a]anullsink`
       const wavs = await channels(atOnce)
@@ -156,7 +156,7 @@ describe('areSeparate', () => {
     assert.ok(!areSeparate(channel(left, all(60)), channel(right, all(60))))
   })
 
-  it('is not so where nobody speaks, or only one does', () => {
+  it('is not so without speech, or where only one speaks', () => {
     const left = channel([loud, loud, loud], all(3))
     assert.ok(!areSeparate(channel([loud], []), channel([low], [])))
     assert.ok(!areSeparate(left, channel([low, low, low], [])))

@@ -82,7 +82,7 @@ describe('an engine of one process per piece', () => {
     await nobodyLeft(folder, 1)
   })
 
-  it('hears nothing where nobody speaks', async () => {
+  it('has no segments without speech', async () => {
     const { engine, request, folder } = await jobOf('silence-batched')
     const { segments, warnings } = await engine.transcribe(request)
     assert.deepEqual({ segments, warnings }, { segments: [], warnings: [] })
@@ -152,7 +152,7 @@ describe('an engine of one process per piece', () => {
     await nobodyLeft(folder, 1)
   })
 
-  it('is cancelled midway, with the reason of whoever did', async () => {
+  it('is cancelled midway, with the reason of its signal', async () => {
     const { engine, request, folder } = await jobOf('hang')
     const controller = new AbortController()
     const reason = new AppError('cancelled', 'enough')

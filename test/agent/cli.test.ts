@@ -93,7 +93,7 @@ describe('the command line', () => {
     assert.match(stderr, /\n\s+at /)
   })
 
-  it('is quiet when nobody reads its output', async () => {
+  it('is quiet when its output is closed', async () => {
     const child = agent(['models', 'list'])
     child.stdout.destroy()
     const { stderr, exitCode } = await child

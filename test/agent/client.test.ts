@@ -144,7 +144,7 @@ describe('an error', () => {
     assert.equal(server.seen.length, 1)
   })
 
-  it('of whoever answers without an end is given up, a refusal too', async (t) => {
+  it('of a server that answers without an end is given up, a refusal too', async (t) => {
     const piece = Buffer.alloc(1024 * 1024, 'x')
     for (const status of [200, 404]) {
       let sent = 0

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { withinPiece } from '../../agent/engines/clip-segments.ts'
 
-describe('what an engine heard', () => {
+describe('what an engine recognised', () => {
   it('is in order and inside the piece, with what is known of it', () => {
     const heard = [
       { start: 9, end: 30, text: 'late', words: [{ start: 9, end: 30, text: 'late' }] },

@@ -126,7 +126,7 @@ describe('the settings of start', () => {
     assert.throws(() => sandbox(['--sandbox', 'chroot']), /Allowed choices are auto, bwrap, none/)
   })
 
-  it('take what the converters serve beside speech, where nobody says what to take', () => {
+  it('take what the converters serve beside speech, by default', () => {
     const all = ['--converter', 'document=markitdown {input}', '--converter', 'image=ocr {input} -']
     const { contentTypes, converters } = readAll(all)
     assert.deepEqual(contentTypes, ['audio', 'video', 'document', 'image'])

@@ -94,7 +94,7 @@ describe('diarize', () => {
     await assert.rejects(later, (error) => error === reason)
   })
 
-  it('refuses what is no WAV file, and finds nobody in next to nothing', async () => {
+  it('refuses what is no WAV file, and finds no speaker in next to nothing', async () => {
     const text = path.join(folder, 'text.wav')
     await writeFile(text, 'this is no sound at all')
     await assert.rejects(diarize(text, options()), isError('invalid_media', /not a WAV file/))

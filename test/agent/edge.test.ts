@@ -153,7 +153,7 @@ describe('a result that is too large', () => {
     })
   }
 
-  it('is sent again while its failure cannot be told', async (t) => {
+  it('is sent again while its failure cannot be reported', async (t) => {
     const server = await startServer(t, (seen, response) =>
       foreign(response, seen.body.length > 1_000_000 ? 413 : 502, ''),
     )

@@ -93,7 +93,7 @@ describe('soundIn', () => {
     assert.ok(Math.abs((span?.start ?? 0) - 2.8) < 0.1 && Math.abs((span?.end ?? 0) - 6.35) < 0.15)
   })
 
-  it('leaves clicks out, and whatever is too quiet to be heard', () => {
+  it('leaves clicks out, and what is too quiet', () => {
     const click = (): number => -10
     assert.deepEqual(soundIn(levels([100, quiet], [1, click], [100, quiet])), [])
     const whisper = levels([200, (i) => -100 + 12 * Math.sin(i / 1.5)])

@@ -146,7 +146,7 @@ describe('the age of the tools', () => {
     assert.doesNotMatch(ageProblem({ ...tools, origin: 'npm', year: 2018 }, 2026)!.fix, /pull/)
   })
 
-  it('is told in one line, with what they are locked into', () => {
+  it('is printed in one line, with the sandbox', () => {
     const tools = { ...known, version: '8.1', year: 2026, origin: 'fetched' } as const
     const locked = (...unshare: string[]): string =>
       toolsText({ ...tools, sandbox: { program: '/usr/bin/bwrap', unshare } })
@@ -158,7 +158,7 @@ describe('the age of the tools', () => {
     )
   })
 
-  it('is told with what remains where there is no sandbox', () => {
+  it('is printed with what remains where there is no sandbox', () => {
     const tools = { ...known, version: '8.1', year: null, origin: 'fetched' } as const
     const free = { ...tools, sandbox: null, unlocked: 'it is not here' }
     const start = 'ffmpeg 8.1, its year unknown, fetched from PyPI, without a sandbox,'

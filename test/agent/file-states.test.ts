@@ -208,7 +208,7 @@ describe('a header of no use', () => {
     ['caf', (bytes: Buffer) => half(bytes, bytes.indexOf('data') + 4, 8)],
     ['w64', (bytes: Buffer) => half(bytes, bytes.indexOf('data') + 16, 8, true)],
   ] as const) {
-    it(`is told of where it knows of half of the sound only (${extension})`, async () => {
+    it(`is reported where it covers half of the sound only (${extension})`, async () => {
       const whole = await ffmpeg`-i ${CLIPS.jfk.file} ${at(`whole.${extension}`)}`
       const bytes = await readFile(whole)
       assert.equal((await heard(whole)).warnings, '')

@@ -153,7 +153,7 @@ export async function until(
   while (!(await isSo())) await Promise.race([ended, delay(LOOK_MS)])
 }
 
-/** How often one looks at what tells nobody: processes, files. */
+/** How often a test looks at what sends no event: processes, files. */
 const LOOK_MS = 5
 
 function isAlive(pid: number): boolean {

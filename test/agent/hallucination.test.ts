@@ -113,7 +113,7 @@ describe('review', () => {
     assert.deepEqual([rate(signs, 3), rate(signs, 1), rate(signs, 60)], [false, true, true])
   })
 
-  it('marks what lies where nobody speaks', () => {
+  it('marks what lies outside of speech', () => {
     const speech = [{ start: 10, end: 12 }]
     const at = (start: number, end: number): boolean =>
       has('no_speech', { start, end, text: 'Yes, of course.' }, speech)

@@ -285,7 +285,7 @@ describe('a checkpoint', () => {
   const told = (sent: readonly HeartbeatRequest[]): unknown[] =>
     sent.map(({ jobs }) => jobs.map(({ checkpoint }) => checkpoint ?? null))
 
-  it('is told once', async (t) => {
+  it('is sent once', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     heartbeat.track(job('a'), new AbortController()).checkpoint({ done: 1 })
     heartbeat.start()
@@ -294,7 +294,7 @@ describe('a checkpoint', () => {
     assert.deepEqual(told(sent), [[{ done: 1 }], [null]])
   })
 
-  it('is told again when it did not arrive, or a newer one in its place', async (t) => {
+  it('is sent again when it did not arrive, or a newer one in its place', async (t) => {
     const { heartbeat, sent, answers, nextWait } = scene(t)
     const [a, b] = ['a', 'b'].map((id) => heartbeat.track(job(id), new AbortController()))
     a?.checkpoint({ done: 1 })
@@ -311,7 +311,7 @@ describe('a checkpoint', () => {
     ])
   })
 
-  it('that comes while another is under way is told after it', async (t) => {
+  it('that comes while another is under way is sent after it', async (t) => {
     let tracked: Tracked | null = null
     const sent: HeartbeatRequest[] = []
     const { heartbeat, nextWait } = scene(t, {
@@ -331,7 +331,7 @@ describe('a checkpoint', () => {
     assert.deepEqual(told(sent), [[{ done: 1 }], [{ done: 2 }]])
   })
 
-  it('that is too long is not told, and the one before it is', async (t) => {
+  it('that is too long is not sent, and the one before it is', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     const tracked = heartbeat.track(job('a'), new AbortController())
     tracked.checkpoint({ done: 1 })

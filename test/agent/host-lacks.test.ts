@@ -59,7 +59,7 @@ function checkIn(stdout: string, name: RegExp): Check | undefined {
 }
 
 describe('a host without a voice detector', () => {
-  it('is told so at the start, with the fix', async () => {
+  it('is printed at the start, with the fix', async () => {
     const { stderr, exitCode } = await agent(['transcribe', CLIPS.jfk.file], { preload: HIDES })
     assert.equal(exitCode, 0, stderr)
     assert.match(stderr, /There is no VAD.*--include=optional/)
@@ -81,7 +81,7 @@ describe('a host without a voice detector', () => {
 })
 
 describe('a host with an old ffmpeg', () => {
-  it('fails the test of its media with the fix, and is told at the start', async () => {
+  it('fails the test of its media with the fix, and is printed at the start', async () => {
     const bin = path.join(folder, 'old')
     await mkdir(bin)
     for (const program of ['ffmpeg', 'ffprobe'] as const) {

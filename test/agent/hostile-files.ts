@@ -21,7 +21,7 @@ function double(value: number): Buffer {
   return bytes
 }
 
-/** A Matroska file with so many tracks of 16-bit sound, one second of silence in the first, that claims a length. */
+/** A Matroska file with `tracks` tracks of 16-bit sound, one second of silence in the first, that claims a length. */
 export function matroska(
   options: { tracks?: number; rate?: number; channels?: number; seconds?: number } = {},
 ): Buffer {

@@ -369,7 +369,7 @@ describe('a program that reads a file', () => {
   })
   const noLimits = findLimiter() === null && 'prlimit is not here'
 
-  it('is told next to nothing of our environment, and no key', async () => {
+  it('gets next to nothing of our environment, and no key', async () => {
     const script = '#!/bin/sh\nenv\necho "$@"\n'
     const teller = await file('teller', script)
     await chmod(teller, 0o755)

@@ -72,7 +72,7 @@ describe('vote', () => {
     assert.equal(vote(heard(['cy', 0.3], ['en', 0.9]))?.language, 'en')
   })
 
-  it('decides nothing when nothing was heard, all differ, two are level or the best is uncertain', () => {
+  it('decides nothing when nothing was detected, all differ, two are level or the best is uncertain', () => {
     assert.equal(vote([]), null)
     assert.equal(vote(heard(['en', 0])), null)
     assert.equal(vote(heard(['en', Number.NaN])), null)

@@ -76,7 +76,7 @@ describe('limits', () => {
     assert.deepEqual(told, ['uptime'])
   })
 
-  it('are told once: the first that is reached', () => {
+  it('are reported once: the first that is reached', () => {
     const { limits, told } = watch({ maxJobs: 1, maxUptimeMs: 5000, idleTimeoutMs: 1000 })
     limits.busy()
     limits.jobBegun()

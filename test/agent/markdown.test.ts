@@ -79,7 +79,7 @@ describe('renderMarkdown', () => {
     )
   })
 
-  it('leaves out what nobody knows', () => {
+  it('leaves out what is unknown', () => {
     const content = renderMarkdown({ ...audio, language: null, segments: [] })
     assert.equal(
       content,

@@ -239,7 +239,7 @@ describe('decode', () => {
     assert.ok(first.every((sample) => Math.abs(sample) < 0.001))
   })
 
-  it('takes the track it is told to', async () => {
+  it('takes the track that is asked for', async () => {
     await decode(tools, at('film.mkv'), 1, at('second.wav'), quiet)
     const [one, two] = await Promise.all([readFile(at('second.wav')), readFile(CLIPS.austen.file)])
     const samples = 16_000 * 2 * 5
@@ -380,7 +380,7 @@ describe('decode from a later time', () => {
 })
 
 describe('one channel of two', () => {
-  it('is heard alone, from a later time too', async () => {
+  it('is decoded alone, from a later time too', async () => {
     const call = await ffmpeg`-i ${CLIPS.jfk.file} -i ${CLIPS.austen.file}
       -filter_complex ${'[0:a][1:a]amerge=inputs=2'} -c:a pcm_s16le ${at('call.wav')}`
     const clips = [await samplesOf(CLIPS.jfk.file), await samplesOf(CLIPS.austen.file)]

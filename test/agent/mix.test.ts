@@ -57,7 +57,7 @@ describe('the channels of a track', () => {
     ])
   })
 
-  it('are heard also where the layout has bass alone', () => {
+  it('are in the mix also where the layout has bass alone', () => {
     const three = chooseMix(heard([SILENCE, SILENCE, one]), '2.1')
     assert.deepEqual(three.mix.weights, [0, 0, 1])
     assert.match(three.warnings.join(), /more than bass on channel 3/)
@@ -65,7 +65,7 @@ describe('the channels of a track', () => {
     assert.deepEqual(six.mix.weights, [0, 0.5, 0, 0.5, 0, 0])
   })
 
-  it('are those that have sound, where nobody knows what they are', () => {
+  it('are those that have sound, where the layout is unknown', () => {
     const ten = chooseMix(heard([...Array.from({ length: 9 }, () => SILENCE), one]), null)
     assert.deepEqual(ten.mix.weights, [0, 0, 0, 0, 0, 0, 0, 0, 0, 1])
     assert.match(ten.warnings.join(), /its 10 channels are: only channel 10/)
@@ -113,7 +113,7 @@ describe('the level of a track', () => {
     assert.ok(mix.gain > 30, String(mix.gain))
   })
 
-  it('stays where nothing is to be heard, or what is there is no number', () => {
+  it('stays where there is silence, or what is there is no number', () => {
     for (const channel of [SILENCE, () => NaN, () => 1e-6]) {
       assert.deepEqual(chooseMix(heard([channel]), 'mono'), { mix: PLAIN_MIX, warnings: [] })
     }
@@ -128,7 +128,7 @@ describe('the level of a track', () => {
 })
 
 describe('two channels', () => {
-  it('may be a call when both are heard and differ', () => {
+  it('may be a call when both have sound and differ', () => {
     assert.ok(mayBeCall(heard([one, other])))
     assert.ok(mayBeCall(heard([one, times(0.05, other)])))
     assert.ok(!mayBeCall(heard([one, one])))

@@ -26,7 +26,7 @@ export interface Mirror {
   /** For `--mirror`. */
   url: string
   requests: Request[]
-  /** Whether digests are told with the redirect, as for large files. */
+  /** Whether the redirect has digests, as for large files. */
   tellsDigests: boolean
   /** Puts a file there, or another one in its place. */
   put(path: string, body: Buffer): void
@@ -104,7 +104,7 @@ export function sha256(body: Buffer): string {
   return createHash('sha256').update(body).digest('hex')
 }
 
-/** Half a megabyte that nobody has seen. */
+/** Half a megabyte of its own. */
 export function newBytes(): Buffer {
   return randomBytes(512 * 1024)
 }

@@ -82,7 +82,7 @@ describe('installedModels', () => {
 })
 
 describe('how a download goes', () => {
-  it('is told in bytes, percent, speed and time left', () => {
+  it('is printed in bytes, percent, speed and time left', () => {
     assert.equal(
       transferText(12_300_000, 147_900_000, 5_100_000),
       '12.3 MB of 147.9 MB, 8 %, 5.1 MB/s, 27s left',
@@ -155,7 +155,7 @@ describe('modelSource', () => {
   })
 })
 
-describe('a download that nobody asked for', () => {
+describe('a download that was not asked for', () => {
   it('tells how far it is each ten seconds', () => {
     let now = 0
     const told: string[] = []

@@ -238,7 +238,7 @@ describe('a digest', () => {
     assert.equal((await verifyModel(BASE, options)).state, 'ready')
   })
 
-  it('that nobody published is recorded at the first pull and checked ever after', async (t) => {
+  it('that is not published is recorded at the first pull and checked ever after', async (t) => {
     const mirror = await startMirror(t)
     const body = putBase(mirror)
     const options = await optionsFor(mirror)
@@ -320,7 +320,7 @@ describe('pullModel', () => {
     await assert.rejects(pullModel(BASE, await optionsFor(mirror)), missing(/not safe/))
   })
 
-  it('asks nobody when offline, and needs nobody for what is there', async (t) => {
+  it('makes no request when offline, nor for what is there', async (t) => {
     const mirror = await startMirror(t)
     putBase(mirror)
     const options = await optionsFor(mirror)
@@ -359,7 +359,7 @@ describe('pullModel', () => {
     assert.deepEqual(await readdir(path.join(options.dir, 'ctranslate2')), ['base'])
   })
 
-  it('refuses what nobody offers, which is no matter when it is there', async (t) => {
+  it('refuses what no source has, unless it is there', async (t) => {
     const options = await optionsFor(await startMirror(t))
     await assert.rejects(pullModel('ggml/my-own', options), (error: AppError) => {
       assert.equal(error.code, 'usage')

@@ -22,7 +22,7 @@ const convert = async (file: string, taskOptions: Record<string, unknown> = {}) 
 
 describe('an engine that knows English only', () => {
   for (const language of ['nl', 'pl']) {
-    it(`refuses speech in '${language}' that nobody has said to be so`, async () => {
+    it(`refuses speech in '${language}' where the job names no language`, async () => {
       const refused = { code: 'unsupported_language', message: /does not seem to be English/ }
       await assert.rejects(convert(spoken(language)), refused)
     })

@@ -50,7 +50,7 @@ describe('nextStep', () => {
     assert.deepEqual(compute, { ...low, device: 'cpu', computeType: 'int8' })
   })
 
-  it('has smaller numbers only for an engine that can be told, and whose numbers are larger', () => {
+  it('has smaller numbers only for an engine that takes them, and whose numbers are larger', () => {
     const steps = (computeType: string | null, computeTypes = true): (string | null)[] => {
       const step = nextStep({ ...FULL, batchSize: null, computeType }, { ...NOTHING, computeTypes })
       return step === null ? [] : [step.compute.computeType]

@@ -339,7 +339,7 @@ describe('an outbox', () => {
     assert.deepEqual(await files(folder), [])
   })
 
-  it('tries at once when it is told that the coordinator is back', async (t) => {
+  it('tries at once when the coordinator is back', async (t) => {
     let up = false
     const outbox = await openBox(t, await folderOf(t), {
       retryMinMs: 60_000,

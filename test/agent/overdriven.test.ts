@@ -21,7 +21,7 @@ async function warningsOf(file: string): Promise<string> {
 
 describe('speech that was cut off at full scale', () => {
   for (const clip of ['jfk', 'austen'] as const) {
-    it(`is told of, also once it was coded again (${clip})`, async () => {
+    it(`is reported, also once it was coded again (${clip})`, async () => {
       const plain =
         await ffmpeg`-i ${CLIPS[clip].file} -af volume=25dB -c:a pcm_s16le ${at('cut.wav')}`
       assert.match(await warningsOf(plain), /overdriven/)

@@ -12,7 +12,7 @@ describe('a second hearing', () => {
     assert.equal(playedAt(1.5, samples)[100], 150)
   })
 
-  it('differs by the words that are others, that nobody heard, or that go round in circles', () => {
+  it('differs by words that are others, missing or repeated', () => {
     const same = 'One two three four five.'
     assert.deepEqual(disagreement([same, 'one two, three four five'], 3), {
       words: 5,

@@ -48,7 +48,7 @@ describe('while a job has the slot', () => {
     await ran
   })
 
-  it('what the next one waits for it is not told as its processing time', async (t) => {
+  it('what the next one waits for it does not count as its processing time', async (t) => {
     const { worker, coordinator, watch, running, waiting, outbox, add } = await oneSlot(t)
     const now = performance.now.bind(performance)
     let waited = 0
@@ -82,7 +82,7 @@ describe('while a job has the slot', () => {
   })
 })
 
-describe('an agent that is told to leave', () => {
+describe('an agent that is asked to leave', () => {
   it('gives back what waits for the slot, and finishes what has it', async (t) => {
     const { worker, coordinator, watch, running, waiting, outbox, add } = await oneSlot(t)
     const ran = worker.run()

@@ -97,13 +97,13 @@ describe('the failure of a Python engine', () => {
     })
   }
 
-  it('is killed for want of memory when nobody else did', () => {
+  it('is killed for want of memory when no other cause is known', () => {
     for (const end of [{ signal: 'SIGKILL', exitCode: null }, { exitCode: 137 }]) {
       assert.match(failureOf('whisperx', { ...outcome, ...end }).message, /was killed.*main memory/)
     }
   })
 
-  it('is told by its last line on either stream, cut to a length', () => {
+  it('is reported by its last line on either stream, cut to a length', () => {
     const said = failureOf('x', { ...outcome, stdout: 'first\nlast words\n\n' })
     assert.equal(said.message, 'The engine x ended with code 1: last words')
     const long = failureOf('x', { ...outcome, stderr: 'a'.repeat(10_000) })

@@ -119,7 +119,7 @@ describe('a part whose text goes round in circles', () => {
   })
 })
 
-describe('text where nobody speaks', () => {
+describe('text without speech', () => {
   const ghost: Recognised = {
     language: 'en',
     segments: [
@@ -195,7 +195,7 @@ describe('another language than the engine knows', () => {
     assert.match(warnings.join(), /another language than English/)
   })
 
-  it('costs nothing of what was understood before it', async () => {
+  it('costs nothing of what was recognised before it', async () => {
     let pieces = 0
     const engine = english(scripted(() => (pieces++ === 0 ? says('Good morning.') : invented)))
     const speech = [
@@ -211,7 +211,7 @@ describe('another language than the engine knows', () => {
 })
 
 describe('the language', () => {
-  it('is counted by how much was heard in each', async () => {
+  it('is counted by how much speech each has', async () => {
     const draft = await run(
       scripted(() => ({ ...says('Frag nicht.'), language: 'de', languageProbability: 0.8 })),
     )

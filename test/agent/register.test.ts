@@ -87,7 +87,7 @@ describe('register', () => {
     await assert.rejects(stat(path.join(at, 'second')), { code: 'ENOENT' })
   })
 
-  it('gets a worker’s token from a real coordinator, which lets nobody else in', async (t) => {
+  it('gets a worker’s token from a real coordinator, which lets no one else in', async (t) => {
     const { at, run } = await home()
     const data = path.join(at, 'data')
     const create = ['token', 'create', '--role', 'register', '--name', 'gpu-7', '--data-dir', data]

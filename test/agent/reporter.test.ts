@@ -18,7 +18,7 @@ function lines(level: Level = 'info', times = false) {
 const at = (stage: Progress['stage'], ratio: number): Progress => ({ stage, ratio })
 
 describe('without a terminal', () => {
-  it('a job is told by its stages and by each tenth of it, no more', () => {
+  it('a job is reported by its stages and by each tenth of it, no more', () => {
     const { reporter, written } = lines()
     const activity = reporter.begin('j1', 'talk.mp3')
     activity.update(at('downloading', 0))
@@ -69,7 +69,7 @@ describe('progress for people', () => {
     assert.equal(progressText(progress, 100), 'transcribing 50 %')
   })
 
-  it('has no speed before a second was heard', () => {
+  it('has no speed before a second was done', () => {
     assert.equal(speedOf(0.5, 10_000), null)
     assert.equal(speedOf(undefined, 10_000), null)
   })

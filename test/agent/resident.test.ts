@@ -64,7 +64,7 @@ describe('a resident server', () => {
     await residents.close()
   })
 
-  it('is not waited for by whoever gives up while another starts it', async () => {
+  it('is not waited for by a request that gives up while another starts it', async () => {
     const residents = new Residents()
     const stop = new AbortController()
     const slow = planOf('setInterval(() => {}, 1000)')
@@ -77,7 +77,7 @@ describe('a resident server', () => {
     await ended
   })
 
-  it('is ended when it breaks off an answer, and why is told', async () => {
+  it('is ended when it breaks off an answer, and the error says why', async () => {
     const script = `require('node:http').createServer((asked, answer) =>
       asked.method === 'POST' ? answer.destroy() : answer.end()).listen(+process.argv[1], '127.0.0.1')`
     const resident = await Resident.start(planOf(script), signal)

@@ -75,7 +75,7 @@ describe('the arguments of bubblewrap', () => {
     assert.ok(args.indexOf('--ro-bind') > args.indexOf('--bind'))
   })
 
-  it("show the system's programs and ffmpeg itself, and nobody's files or settings", () => {
+  it("show the system's programs and ffmpeg itself, and no user's files or settings", () => {
     const shown = pairsOf(args, '--ro-bind-try').map(([from, to]) => {
       assert.equal(from, to)
       return from!
@@ -371,7 +371,7 @@ describe('locked in', { skip }, () => {
     assert.match(stdout, /\] Hallo$/m, stderr)
   })
 
-  it('a limit that is reached is told as without', async () => {
+  it('a limit that is reached is reported as without', async () => {
     const { limit, signal: ended } = await runTool(
       { ...locked, ffmpeg: findProgram('sh')! },
       {

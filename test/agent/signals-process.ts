@@ -1,6 +1,6 @@
 import { Signals } from '../../agent/signals.ts'
 
-/** Hears signals for two workers, and writes what they are told. `busy`, `idle`, or `early`: no workers yet. */
+/** Takes signals for two workers, and writes what each is asked to do. `busy`, `idle`, or `early`: no workers yet. */
 const [, , mode] = process.argv
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 const workers = ['a', 'b'].map((name) => ({

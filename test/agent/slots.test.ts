@@ -163,7 +163,7 @@ describe('Slots', () => {
     assert.equal(slots.free, 1)
   })
 
-  it('lets whoever is aborted leave the line, with the reason', async () => {
+  it('lets an aborted job leave the line, with the reason', async () => {
     const slots = new Slots(cpuSlots(1))
     const held = await slots.acquire(signal)
     const controller = new AbortController()
@@ -264,7 +264,7 @@ describe('a slot whose engine fails', () => {
     close()
   })
 
-  it('pauses for what nobody expected as well', async () => {
+  it('pauses for an unexpected error as well', async () => {
     const { slots, close } = watched(1)
     const slot = await slots.acquire(signal)
     for (const job of ['a', 'b', 'c']) slots.note(slot, job, new TypeError('of undefined'))

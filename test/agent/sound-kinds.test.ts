@@ -67,7 +67,7 @@ const KINDS: Record<string, { file: () => Promise<string>; warning: RegExp }> = 
   },
 }
 
-describe('every word is heard', () => {
+describe('every word is recognised', () => {
   for (const [name, { file, warning }] of Object.entries(KINDS)) {
     it(`of ${name}`, async () => {
       const { said, warnings } = await listenTo(await file())
@@ -78,7 +78,7 @@ describe('every word is heard', () => {
 })
 
 describe('a call whose sides speak at once', () => {
-  it('is heard side by side, by speaker where the job asks', async () => {
+  it('is transcribed side by side, by speaker where the job asks', async () => {
     const sides = '[0:a]apad=whole_dur=12[l];[1:a]adelay=2000,apad=whole_dur=12,volume=-22dB[r]'
     const join = `${sides};[l][r]join=inputs=2:channel_layout=stereo:map=0.0-FL|1.0-FR`
     const call =

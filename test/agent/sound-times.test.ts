@@ -56,7 +56,7 @@ describe('sound whose form changes', () => {
 describe('files that are joined without a program', () => {
   const mono = `-ac 1 -ar 16000`.split(' ')
   const stereo = `-ac 2 -ar 44100`.split(' ')
-  it('are heard to their end, whatever their forms are', async () => {
+  it('are read to their end, whatever their forms are', async () => {
     const flac = [
       await ffmpeg`-i ${jfk.file} ${mono} ${at('1.flac')}`,
       await ffmpeg`-i ${austen.file} ${stereo} ${at('2.flac')}`,

@@ -70,7 +70,7 @@ describe('assignSpeakers', () => {
     assert.deepEqual([first?.speaker, second?.speaker, third?.speaker], ['A', 'B', 'B'])
   })
 
-  it('leaves out who nobody knows, and gives the first words to who is heard first', () => {
+  it('leaves out unknown speakers, and gives the first words to who speaks first', () => {
     const [before] = assignSpeakers([spoken('one two', 0)], turnsOf('A 9-12'))
     assert.ok(before && !('speaker' in before))
     const [segment, ...more] = assignSpeakers([spoken('a b c d e f', 0)], turnsOf('A 4-6'))

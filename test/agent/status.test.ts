@@ -125,7 +125,7 @@ describe('the control socket of an agent', () => {
 })
 
 describe('the status of an agent', () => {
-  it('is told on lines that no name of a file can break', () => {
+  it('is printed on lines that no name of a file can break', () => {
     const watched = new JobTracker(SILENT, () => 1_000)
     const activity = watched.begin('j1', 'a\n\u001b[2Jb.mp3')
     activity.update({ stage: 'transcribing', ratio: 0.425 })

@@ -30,7 +30,7 @@ describe('subtitles', () => {
     ])
   })
 
-  it('are nothing where nobody speaks, and refused when they are something else', () => {
+  it('are nothing without speech, and refused when they are something else', () => {
     for (const empty of ['', 'WEBVTT\n\n', '\uFEFF\n', '1\n00:00:00,000 --> 00:00:01,000\n \n']) {
       assert.deepEqual(parseSubtitles(empty), [], JSON.stringify(empty))
     }

@@ -40,7 +40,7 @@ function chosen(tracks: readonly AudioTrack[], of: Case = {}): [number[], string
   return [ranked.map(({ index }) => index), warnings.join(' ')]
 }
 
-describe('which track is heard', () => {
+describe('which track is used', () => {
   it('is the one in the language asked for, else the default, else the first', () => {
     assert.deepEqual(chosen(film, { language: 'en-GB' }), [
       [0, 1],

@@ -33,7 +33,7 @@ describe('of several tracks', () => {
     ['one side is turned over', TURNED_OVER, /inverted/],
     ['its voice is at -45 dB', QUIET, /turned up by \d+ dB/],
   ] as const) {
-    it(`the default one is heard also where ${name}`, async () => {
+    it(`the default one is used also where ${name}`, async () => {
       const file = await twoVoices(filter, 'anull', `${name.replaceAll(/\W/g, '-')}.mka`)
       const { said, warnings } = await listenTo(file)
       assert.ok(wordErrors(jfk.text, said).errors <= 1, `${said} ${warnings}`)
@@ -41,7 +41,7 @@ describe('of several tracks', () => {
     })
   }
 
-  it('each is heard in the mix, whatever its channels and its level are', async () => {
+  it('each is in the mix, whatever its channels and its level are', async () => {
     const file = await twoVoices(TURNED_OVER, QUIET, 'mix.mka')
     const { said, warnings } = await listenTo(file, { audio_track: 'mix' })
     assert.ok(wordErrors(`${jfk.text} ${austen.text}`, said).errors <= 3, `${said} ${warnings}`)

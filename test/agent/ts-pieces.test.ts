@@ -43,7 +43,7 @@ describe('the sound of a transport stream', () => {
     ['another stream in the same codec', 'mp2', 257],
     ['the same stream in another codec', 'ac3', 256],
   ] as const) {
-    it(`is heard to its end where it goes on as ${name}`, async () => {
+    it(`is read to its end where it goes on as ${name}`, async () => {
       const parts = [await recording('jfk', 'mp2', 256), await recording('austen', codec, pid)]
       const { pieces, seconds, levels } = await heard(await joined(`${codec}-${pid}`, parts), 1, 13)
       assert.equal(pieces, 2)
@@ -55,7 +55,7 @@ describe('the sound of a transport stream', () => {
     })
   }
 
-  it('is heard to its end beside a picture, and with packets of 192 bytes', async () => {
+  it('is read to its end beside a picture, and with packets of 192 bytes', async () => {
     const picture = '-f lavfi -i testsrc=size=160x120:rate=10 -t 7 -c:v mpeg2video'.split(' ')
     const parts = [
       await ffmpeg`-i ${CLIPS.austen.file} ${picture} -c:a ac3 -ar 48000 -streamid 1:4353 -mpegts_m2ts_mode 1 -f mpegts ${at('one')}`,

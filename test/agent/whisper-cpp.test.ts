@@ -48,7 +48,7 @@ describe('whisper-cpp with whisper-cli', () => {
     })
   })
 
-  it('hears nothing where nobody speaks', async () => {
+  it('has no segments without speech', async () => {
     const engine = await engineFor('silent')
     assert.deepEqual((await engine.transcribe(await requestFor(folder))).segments, [])
   })

@@ -25,7 +25,7 @@ describe('words from tokens', () => {
     ])
   })
 
-  it('leaves out what nobody said', () => {
+  it('leaves out what was not said', () => {
     assert.deepEqual(said(['[_BEG_]', ' Yes', '[_TT_50]', '<|endoftext|>'], 'Yes'), ['Yes'])
   })
 

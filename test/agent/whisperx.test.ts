@@ -129,7 +129,7 @@ describe('what whisperx writes', () => {
     assert.equal(golden('aligned', asking({ words: false })).segments[0]?.words, undefined)
   })
 
-  it('lies about the language unless it was told, so its log is believed', () => {
+  it('lies about the language unless it was given, so its log is believed', () => {
     const { segments, ...rest } = golden('german', asking({ language: null }))
     assert.deepEqual(rest, { language: 'de', languageProbability: 0.99 })
     assert.equal(segments[0]?.text, 'Guten Tag.')

@@ -58,9 +58,9 @@ async function startCoordinator(t: TestContext, watch: Watch) {
     checkpoint: null as Body | null,
     /** Takes a request over from the coordinator when it returns true. */
     before: (_seen: Seen, _response: ServerResponse): boolean => false,
-    /** Gives the next job to a claim whose answer nobody gets. */
+    /** Gives the next job to a claim whose answer is lost. */
     lose: (_claimId: string): void => {},
-    /** Puts jobs into the queue; whoever waits for work gets them. */
+    /** Puts jobs into the queue; a claim that waits gets them. */
     add(...jobIds: string[]) {
       queue.push(...jobIds)
       for (const one of held.splice(0)) claim(one.seen, one.response)

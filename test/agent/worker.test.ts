@@ -214,7 +214,7 @@ describe('the loop', () => {
   })
 })
 
-describe('a worker that is told to finish', () => {
+describe('a worker that is asked to finish', () => {
   it('gives up its wait for work', async (t) => {
     const { worker, coordinator, watch } = await scene(t)
     const ran = worker.run()

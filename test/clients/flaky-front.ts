@@ -12,7 +12,7 @@ export interface FlakyFront {
 
 /**
  * Stands between a client and the coordinator as a bad line does: what is sent with an `Idempotency-Key` arrives, but
- * its first answer is lost and becomes a 503. Once somebody has been told that a task is not done, `asked` is called.
+ * its first answer is lost and becomes a 503. Once a client has been answered that a task is not done, `asked` is called.
  */
 export async function startFlakyFront(
   t: Pick<TestContext, 'after'>,

@@ -35,7 +35,7 @@ export class Programs {
     return [...this.#snippets.keys()]
   }
 
-  /** Those that nobody has started yet. */
+  /** Those that were not started yet. */
   get left(): string[] {
     return this.names.filter((name) => !this.#started.has(name))
   }
@@ -66,7 +66,7 @@ export class Programs {
   /** Starts one that goes on until it is stopped, and waits for its first line. */
   async serve(name: string, env: Record<string, string>, args: readonly string[] = []) {
     const child = this.start(name, args, env)
-    // That it is killed at the end is no failure; that it ends before is seen by whoever waits for a line.
+    // That it is killed at the end is no failure; `line` rejects when it ends before.
     const ended = child.catch(() => undefined)
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]()
     const next = async (): Promise<string> => {

@@ -337,7 +337,7 @@ describe('a worker', () => {
     assert.deepEqual(body['jobs'], [])
   })
 
-  test('of the original protocol works on what its token polled, and nobody else does', async (t) => {
+  test('of the original protocol works on what its token polled, and no other does', async (t) => {
     const { holder } = await withTokens(t)
     const [a, b] = [await holder('worker', 'a'), await holder('worker', 'b')]
     await (await holder('submit')).createJob()
@@ -465,7 +465,7 @@ describe('a one-time token', () => {
     assert.equal((await register(once)).status, 200)
   })
 
-  test('is not needed by an admin, and nobody makes the first token in open mode', async (t) => {
+  test('is not needed by an admin, and does not make the first token in open mode', async (t) => {
     const { running, tokens, holder } = await withTokens(t)
     const json = { name: 'gpu-9' }
     assert.equal((await running.ask('POST', '/workers/register', { json })).status, 409)

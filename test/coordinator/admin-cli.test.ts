@@ -113,7 +113,7 @@ describe('the admin’s commands', () => {
     )
   })
 
-  it('end quietly when nobody reads them', async (t) => {
+  it('end quietly when their output is closed', async (t) => {
     const { running } = await scene(t)
     for (let n = 0; n < 3; n += 1) await createJob(running)
     for (const command of [
@@ -156,7 +156,7 @@ describe('what answers an admin in a coordinator’s place', () => {
     return stderr
   }
 
-  it('and sends on to another address is told of, not followed', async (t) => {
+  it('and sends on to another address is reported, not followed', async (t) => {
     const location = 'https://morag.example/elsewhere'
     const said = await ask(t, (response) => response.writeHead(302, { location }).end())
     assert.match(said, /redirects to https:\/\/morag\.example\/elsewhere\..*with --url/)
@@ -171,7 +171,7 @@ describe('what answers an admin in a coordinator’s place', () => {
 })
 
 describe('the doctor', () => {
-  it('says what to do about jobs that nobody takes', async (t) => {
+  it('says what to do about jobs that no worker takes', async (t) => {
     const { running, admin } = await scene(t)
     await createJob(running)
     const { stdout, exitCode } = await admin(`doctor --data-dir ${running.dataDir}`)

@@ -171,7 +171,7 @@ describe('a transcript', () => {
     })
   }
 
-  test('whose file is damaged, or gone, is told of, and the job stays as it is', async (t) => {
+  test('whose file is damaged, or gone, is reported, and the job stays as it is', async (t) => {
     const running = await startRunning(t)
     const job = await claimedJob(running)
     const { job_id: id } = job
@@ -234,7 +234,7 @@ describe('an operator', () => {
     assert.equal((await act(running, id, 'retry')).status, 409)
   })
 
-  test('reassigns to a worker, or to whoever comes', async (t) => {
+  test('reassigns to a worker, or to any worker', async (t) => {
     const running = await startRunning(t)
     const { job_id: id } = await claimedJob(running)
     const { status, body } = await act(running, id, 'reassign', { worker_id: 'w2' })

@@ -40,7 +40,7 @@ function stored(running: Running, id: string): string[] {
 const incoming = (running: Running): string[] => stored(running, '.incoming')
 
 describe('a worker sends an artifact', () => {
-  test('and is told what came', async (t) => {
+  test('and gets back what came', async (t) => {
     const running = await startRunning(t)
     const job = await claimedJob(running)
     const bytes = new Uint8Array(3 * MIB).fill(7)
@@ -182,7 +182,7 @@ async function begun(running: Running, job: Claimed, name: string, length: numbe
   return socket
 }
 
-describe('whoever reads a job', () => {
+describe('a client that reads a job', () => {
   test('sees its artifacts by name, also when it is done', async (t) => {
     const running = await startRunning(t)
     const job = await claimedJob(running)

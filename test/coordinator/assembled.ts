@@ -91,7 +91,7 @@ export interface Assembled {
   views: Views
   /** A job that waits, stored. */
   add: (different?: Partial<JobBase & PendingJob>) => Promise<string>
-  /** Claims for `w1` with a lease, unless told otherwise; does not wait. */
+  /** Claims for `w1` with a lease by default; does not wait. */
   claim: (
     different?: Partial<Claim>,
     give?: (jobs: ProcessingJob[]) => Promise<ProcessingJob[]>,

@@ -258,7 +258,7 @@ describe('a result', () => {
     assert.equal(body, 'theirs')
   })
 
-  test('that comes late from an attempt given up is taken, and the newer one told to stop', async (t) => {
+  test('that comes late from an attempt given up is taken, and the newer one stopped', async (t) => {
     const all = await assembled(t)
     const { finish, jobId, beat } = await held(all)
     all.clock.now += MINUTE
@@ -549,7 +549,7 @@ describe('the begin and the end of a wait for a slot', () => {
     return found
   }
 
-  test('that cannot be written is told of once, and written with a later heartbeat', async (t) => {
+  test('that cannot be written is logged once, and written with a later heartbeat', async (t) => {
     const all = await assembled(t)
     const { beat } = await held(all)
     const disk = written(all)

@@ -214,7 +214,7 @@ describe('the checkpoint of an attempt', () => {
     assert.equal(existsSync(file), false)
   })
 
-  test('that nobody needs any more is removed at the start', async (t) => {
+  test('that is not needed any more is removed at the start', async (t) => {
     const all = await assembled(t)
     const { jobId, beat, file } = await held(all)
     await beat(SOME)

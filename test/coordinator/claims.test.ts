@@ -169,7 +169,7 @@ describe('a call that waits', () => {
     assert.deepEqual(ids(await take()), [next])
   })
 
-  test('is sent home when the coordinator stops, and whoever comes then at once', async (t) => {
+  test('is sent home when the coordinator stops, and a later one at once', async (t) => {
     const { add, claim: take, claims } = await assembled(t)
     const waiting = take(LONG)
     claims.close()
@@ -225,7 +225,7 @@ describe('a caller that has gone', () => {
     })
   }
 
-  test('between its place in line and the write costs nobody the job', async (t) => {
+  test('between its place in line and the write costs no worker the job', async (t) => {
     const { add, claim: take, store } = await assembled(t)
     const gone = new AbortController()
     const waiting = take({ signal: gone.signal, ...LONG })

@@ -214,7 +214,7 @@ for (const [title, ms] of [
       assert.equal(workers.setAsideOf('w1'), null)
     })
 
-    test('a job that waits for nobody in particular is there at once', async (t) => {
+    test('a job that is not reserved is there at once', async (t) => {
       const { add, claim, set } = await scene(t)
       const jobId = await add()
       set()

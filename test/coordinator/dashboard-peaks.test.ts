@@ -9,7 +9,7 @@ test('the waveform of sound that is shorter than its video ends where the sound 
   assert.deepEqual([...peaksOf([sound(0.5, 0.5, 0.25, 0.25)], 8, 4)], [1, 0.5, 0, 0])
 })
 
-test('the waveform shows whoever speaks on either channel', () => {
+test('the waveform shows speech on either channel', () => {
   const left = sound(0.5, 0, 0, 0)
   const right = sound(0, 0, 0, -0.5)
   assert.deepEqual([...peaksOf([left, right], 4, 4)], [1, 0, 0, 1])

@@ -26,7 +26,7 @@ describe('the dashboard’s files', () => {
     for (const file of named) assert.equal((await fetch(`${url}/${file}`)).status, 200, file)
   })
 
-  it('all come, and a browser that has one is told so', async (t) => {
+  it('all come, and a browser that has one gets a 304', async (t) => {
     const { url } = await startRunning(t)
     const seen = new Set<string>()
     const open = ['boot.js']
@@ -137,7 +137,7 @@ describe('a session', () => {
     assert.equal((await running.ask('GET', '/workers', { headers })).status, 401)
   })
 
-  it('needs no token where nobody is asked for one, but still no page from elsewhere may write', async (t) => {
+  it('needs no token in open mode, but still no page from elsewhere may write', async (t) => {
     const running = await startRunning(t)
     const { body, headers } = await running.ask('POST', '/session', { json: { token: 'any' } })
     assert.deepEqual(body, { name: 'anybody', role: 'admin', signed_in: false })

@@ -1,22 +1,22 @@
 import type { TestContext } from 'node:test'
 
 /** One event of a stream, its data read. */
-export interface Told {
+export interface StreamEvent {
   id: string
   event: string
   data: Record<string, unknown>
 }
 
-/** A stream that somebody listens to. */
-export interface Listening {
+/** An open stream. */
+export interface EventStream {
   status: number
   headers: Headers
   /** All that came, in the order of coming. */
-  told: Told[]
+  events: StreamEvent[]
   /** All comment lines that came. */
   comments: string[]
   /** The first that fits, of those that came or will. @throws {Error} when the stream ends before. */
-  next(fits: (told: Told) => boolean): Promise<Told>
+  next(fits: (event: StreamEvent) => boolean): Promise<StreamEvent>
   /** Resolves once the stream has ended, cut or not. */
   ended: Promise<void>
   stop(): void
@@ -27,10 +27,10 @@ export async function listenTo(
   t: Pick<TestContext, 'after'>,
   url: string,
   headers: Record<string, string> = {},
-): Promise<Listening> {
+): Promise<EventStream> {
   const leave = new AbortController()
   const answer = await fetch(url, { headers, signal: leave.signal })
-  const told: Told[] = []
+  const events: StreamEvent[] = []
   const comments: string[] = []
   let wake = (): void => undefined
   let isOver = false
@@ -43,7 +43,7 @@ export async function listenTo(
       text = blocks.pop()!
       for (const block of blocks) {
         if (block.startsWith(':')) comments.push(block)
-        else if (block.includes('data:')) told.push(parsed(block))
+        else if (block.includes('data:')) events.push(parsed(block))
       }
       wake()
     }
@@ -62,13 +62,13 @@ export async function listenTo(
   return {
     status: answer.status,
     headers: answer.headers,
-    told,
+    events,
     comments,
     ended,
     stop,
     async next(fits) {
       for (;;) {
-        const found = told.find(fits)
+        const found = events.find(fits)
         if (found !== undefined) return found
         if (isOver) throw new Error(`the stream ended before: ${fits.toString()}`)
         await new Promise<void>((resolve) => (wake = resolve))
@@ -77,7 +77,7 @@ export async function listenTo(
   }
 }
 
-function parsed(block: string): Told {
+function parsed(block: string): StreamEvent {
   const fields = new Map(block.split('\n').map((line) => line.split(/: (.*)/s) as [string, string]))
   return {
     id: fields.get('id') ?? '',

@@ -13,7 +13,7 @@ import { Reader, type Sees } from '../../coordinator/events/reader.ts'
 import { Tally } from '../../coordinator/events/tally.ts'
 import { jobEvent, queueEvent, snapshotEvent, workerEvent } from '../../shared/wire-events.ts'
 import { assembled, type Assembled } from './assembled.ts'
-import { listenTo, type Listening, type Told } from './event-stream.ts'
+import { listenTo, type EventStream, type StreamEvent } from './event-stream.ts'
 import { newJobId, pendingJob } from './example-jobs.ts'
 import {
   claim,
@@ -26,7 +26,7 @@ import {
 
 const ofJob =
   (jobId: string, status?: string) =>
-  ({ event, data }: Told): boolean =>
+  ({ event, data }: StreamEvent): boolean =>
     event === 'job' &&
     data['job_id'] === jobId &&
     (status === undefined || data['status'] === status)
@@ -57,7 +57,7 @@ const streamOf = async (
   t: TestContext,
   running: Running,
   lastEventId?: string,
-): Promise<Listening> =>
+): Promise<EventStream> =>
   await listenTo(
     t,
     `${running.url}/api/v1/events`,
@@ -108,7 +108,7 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
     assert.equal((await running.ask('DELETE', `/remote-jobs/${jobId}`)).status, 200)
     const last = await stream.next(({ data }) => data['removed'] === true)
     assert.deepEqual(last.data, { job_id: jobId, removed: true })
-    const isEmpty = ({ event, data }: Told): boolean =>
+    const isEmpty = ({ event, data }: StreamEvent): boolean =>
       event === 'queue' && queueEvent.parse(data).types.length === 0
     await stream.next(isEmpty)
   })
@@ -121,16 +121,16 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
     for (let i = 1; i <= 40; i += 1) await beat(running, job, i / 100)
     await stream.next((told) => ofJob(job.job_id)(told) && told.data['progress'] === 0.4)
     const seconds = (performance.now() - beganAt) / 1_000
-    const count = stream.told.filter(ofJob(job.job_id)).length
+    const count = stream.events.filter(ofJob(job.job_id)).length
     // One at once for the claim, one at the first beat, and one for every second since.
     assert.ok(count <= 3 + seconds, `${count} in ${seconds} s`)
   })
 
-  it('tells of a worker that is heard of, and of what it is told to do', async (t) => {
+  it('has a worker’s first request, and what it is ordered to do', async (t) => {
     const running = await startRunning(t)
     const stream = await streamOf(t, running)
     await beat(running, await claimedJob(running), 0.1)
-    const isWorking = ({ event, data }: Told): boolean => {
+    const isWorking = ({ event, data }: StreamEvent): boolean => {
       const jobs = data['jobs'] as object[] | undefined
       return event === 'worker' && data['state'] === 'running' && jobs?.length === 1
     }
@@ -140,7 +140,7 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
     await stream.next(({ event, data }) => event === 'worker' && data['directive'] === 'drain')
   })
 
-  it('tells whoever comes back what was missed, each thing once, and nothing else', async (t) => {
+  it('has for a client that comes back what was missed, each thing once, and nothing else', async (t) => {
     const running = await startRunning(t)
     const early = await createJob(running)
     const first = await streamOf(t, running)
@@ -154,11 +154,11 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
     const again = await streamOf(t, running, id)
     await again.next(ofJob(early, 'completed'))
     await again.next(ofJob(other))
-    assert.equal(again.told.filter(ofJob(early)).length, 1)
-    assert.equal(again.told.filter(({ event }) => event === 'snapshot').length, 0)
+    assert.equal(again.events.filter(ofJob(early)).length, 1)
+    assert.equal(again.events.filter(({ event }) => event === 'snapshot').length, 0)
   })
 
-  it('begins anew for whoever comes with the event of an earlier process', async (t) => {
+  it('begins anew for a client that comes with the event of an earlier process', async (t) => {
     const running = await startRunning(t)
     const { id } = await (await streamOf(t, running)).next(() => true)
     await running.stop()
@@ -192,11 +192,11 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
     )
     const late = [await make(theirs!), await make(mine!)]
     await stream.next(ofJob(late[1]!))
-    assert.equal(stream.told.some(ofJob(late[0]!)), false)
+    assert.equal(stream.events.some(ofJob(late[0]!)), false)
     assert.equal((await listenTo(t, `${running.url}/api/v1/events`)).status, 401)
   })
 
-  it('ends when the coordinator stops, which waits for nobody', async (t) => {
+  it('ends when the coordinator stops, which waits for no client', async (t) => {
     const running = await startRunning(t)
     const stream = await streamOf(t, running)
     await stream.next(() => true)
@@ -235,7 +235,7 @@ async function served(
 }
 
 describe('event streams', { concurrency: true }, () => {
-  it('are only so many at a time', async (t) => {
+  it('are limited in number', async (t) => {
     const { url, events } = await served(t, { streams: 2 })
     const first = await listenTo(t, url)
     await listenTo(t, url)
@@ -276,10 +276,10 @@ describe('event streams', { concurrency: true }, () => {
     )
     const again = await listenTo(t, url, { 'last-event-id': id })
     await again.next(({ event }) => event === 'queue')
-    for (const { told } of [stream, again]) {
-      assert.equal(told.filter(({ event }) => event === 'worker').length, 0)
-      assert.equal(JSON.stringify(told).includes(theirs), false)
-      assert.equal(told.filter(ofJob(mine)).length, 1)
+    for (const { events } of [stream, again]) {
+      assert.equal(events.filter(({ event }) => event === 'worker').length, 0)
+      assert.equal(JSON.stringify(events).includes(theirs), false)
+      assert.equal(events.filter(ofJob(mine)).length, 1)
     }
   })
 
@@ -399,7 +399,7 @@ describe('a batch', () => {
 })
 
 describe('the tally', () => {
-  it('follows jobs through their states and forgets types that nobody uses', () => {
+  it('follows jobs through their states and forgets types that are not used', () => {
     const old = pendingJob({ availableAt: 1_000 })
     const job = pendingJob({ createdAt: 1_000, availableAt: 2_000 })
     const tally = new Tally([old, job])

@@ -17,7 +17,7 @@ export const POLICY: Policy = {
 
 let made = 0
 
-/** A job id nobody else has in this process. */
+/** A job id that is unique in this process. */
 export function newJobId(): string {
   made += 1
   return `00000000-0000-4000-8000-${made.toString(16).padStart(12, '0')}`

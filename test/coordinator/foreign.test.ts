@@ -87,7 +87,7 @@ async function send(
 const waits = async (running: Running, jobId: string): Promise<boolean> =>
   (await running.ask('GET', `/remote-jobs/${jobId}`)).body['status'] === 'pending'
 
-describe('where nobody is asked for a token, the request of a page elsewhere', () => {
+describe('in open mode, the request of a page elsewhere', () => {
   for (const [name, headers] of Object.entries(PAGES)) {
     test(`claims nothing: ${name}`, async (t) => {
       const running = await startRunning(t)
@@ -103,7 +103,7 @@ describe('where nobody is asked for a token, the request of a page elsewhere', (
   }
 })
 
-describe('where nobody is asked for a token, a worker of the original protocol', () => {
+describe('in open mode, a worker of the original protocol', () => {
   for (const [name, headers] of Object.entries(CLIENTS)) {
     test(`claims by ${name}`, async (t) => {
       const running = await startRunning(t)

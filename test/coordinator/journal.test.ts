@@ -258,7 +258,7 @@ describe('a log that is as long as it may be', () => {
     await journal.close()
   })
 
-  test('refuses those that wait when it is told that there will be none', async () => {
+  test('refuses those that wait when there will be none', async () => {
     const { journal } = await room(1)
     await journal.append(put(1))
     const waiting = journal.append(put(2))

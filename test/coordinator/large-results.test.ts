@@ -136,7 +136,7 @@ describe('the thread for transcripts', () => {
     await assert.rejects(small.run('text', { file: '/nowhere' }), { code: 'ENOENT' })
   })
 
-  test('lets only so many wait', async () => {
+  test('limits how many wait', async () => {
     const ask = async () => await small.run('receive', { bytes: Buffer.from('{"success":false}') })
     const [first, second] = [ask(), ask()]
     await assert.rejects(ask(), { code: 'unavailable' })

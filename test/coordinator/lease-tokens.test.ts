@@ -57,7 +57,7 @@ test('what is no token of ours stands for nothing', async () => {
     assert.equal(tokens.read('lease', job, text), null, JSON.stringify(text))
 })
 
-test('a data folder keeps its secret, for nobody else to read; another folder has another', async () => {
+test('a data folder keeps its secret, for its owner alone to read; another folder has another', async () => {
   const [one, two] = [tempFolder(), tempFolder()]
   const job = pendingJob()
   const token = (await LeaseTokens.load(one)).issue('lease', job, 3)
@@ -68,7 +68,7 @@ test('a data folder keeps its secret, for nobody else to read; another folder ha
   assert.equal(readFileSync(file).length, 32)
 })
 
-test('a secret that a crash cut short is made anew, still for nobody else to read', async () => {
+test('a secret that a crash cut short is made anew, still for its owner alone to read', async () => {
   const folder = tempFolder()
   const file = path.join(folder, 'secret')
   const job = pendingJob()

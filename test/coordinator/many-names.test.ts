@@ -10,7 +10,7 @@ function holder(tokenId: string): Principal {
   return { role: 'worker', tokenId, name: `name of ${tokenId}`, types: null }
 }
 
-describe('whoever makes up names of workers', () => {
+describe('a client that makes up names of workers', () => {
   test('goes by a thousand at a time, and leaves those of others alone', () => {
     let now = NOON
     const names = new WorkerNames(

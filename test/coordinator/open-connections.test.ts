@@ -146,7 +146,7 @@ describe('the limits of open connections', () => {
   })
 })
 
-test('with 256 open files, idle connections without a token keep nobody from working', async (t) => {
+test('with 256 open files, idle connections without a token keep no worker from its work', async (t) => {
   const dataDir = path.join(tempFolder(), 'data')
   const command = [process.execPath, ...programCode('coordinator'), 'serve', '--port', '0']
   const quoted = [...command, '--data-dir', dataDir, '--log-format', 'json'].map(

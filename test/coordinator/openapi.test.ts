@@ -288,7 +288,7 @@ async function checkEvents(
   await claim(running, { worker_id: 'w3', content_types: ['video'] })
   for (const event of Object.keys(forms)) await stream.next((told) => told.event === event)
   await stream.next(({ data }) => data['job_id'] === jobId)
-  for (const { event, data } of stream.told) check(forms[event] ?? event, data)
+  for (const { event, data } of stream.events) check(forms[event] ?? event, data)
 }
 
 describe('the page of the API', () => {

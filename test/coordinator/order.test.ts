@@ -33,7 +33,7 @@ describe('the order of jobs', () => {
     assert.deepEqual([...order.newest(key(9, ''))], ['c', 'a'])
   })
 
-  test('does not grow for ever with jobs that are gone', () => {
+  test('does not grow with jobs that are gone', () => {
     const order = new JobOrder()
     let inside = 0
     for (let n = 0; n < 1_000; n += 1) {

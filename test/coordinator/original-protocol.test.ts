@@ -72,7 +72,7 @@ describe('POST /remote-jobs/', () => {
     })
   }
 
-  test('is not taken by HEAD, whose answer nobody would see', async (t) => {
+  test('is not taken by HEAD, which has no body', async (t) => {
     const running = await startRunning(t)
     const { body } = await running.ask('POST', '/remote-jobs/', { json: wanted(running) })
     const route = '/remote-jobs/poll?worker_id=w1&content_types=audio'
@@ -309,7 +309,7 @@ describe('PUT /remote-jobs/{id}/result of a worker without a lease', () => {
     assert.equal(kept.body['content'], 'second')
   })
 
-  test('is refused for a job that nobody has, and for one that a worker with a lease has', async (t) => {
+  test('is refused for a job that no worker has, and for one that a worker with a lease has', async (t) => {
     const running = await startRunning(t)
     const waiting = await createJob(running)
     assert.equal((await put(running, waiting, { success: true })).status, 409)

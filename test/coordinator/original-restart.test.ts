@@ -125,7 +125,7 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
     assert.equal(all.job(jobId).status, 'pending')
   })
 
-  test('does not run out of time while nobody can hear it', async (t) => {
+  test('does not run out of time while the coordinator is away', async (t) => {
     const before = await assembled(t)
     const jobId = await before.add()
     await poll(before)

@@ -76,7 +76,7 @@ describe('what the data folder holds is its owner’s alone', () => {
     assert.ok(!running.logged.some((line) => line.includes('chmod 700')))
   })
 
-  test('also where an earlier version has left it open; of the folder itself its admin is told', async (t) => {
+  test('also where an earlier version has left it open; of the folder itself the log warns', async (t) => {
     withUmask(t, 0)
     const running = await startRunning(t)
     await createJob(running)
@@ -141,7 +141,7 @@ describe(
       )
     })
 
-    test('also when it was there: whoever made it may have died before it was', async (t) => {
+    test('also when it was there: the process that made it may have died before it was', async (t) => {
       const dir = tempFolder()
       mkdirSync(path.join(dir, 'data'))
       const seen = await namesSynced(t)

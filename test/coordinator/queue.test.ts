@@ -78,7 +78,7 @@ describe('who is next', () => {
 describe('a job that is not yet available', () => {
   const delayed = (ms: number): PendingJob => pendingJob({ availableAt: NOON + ms })
 
-  test('is nobody’s until its instant, and goes by priority and age from then on', () => {
+  test('is not given until its instant, and goes by priority and age from then on', () => {
     const waiting = { ...delayed(1_000), priority: 9 }
     const queue = queueOf(waiting)
     const ready = pendingJob()
@@ -89,7 +89,7 @@ describe('a job that is not yet available', () => {
     assert.equal(queue.take(AUDIO, 'w1', NOON + 1_000), waiting.jobId)
   })
 
-  test('is told of once when it becomes available, the soonest first', () => {
+  test('is announced once when it becomes available, the soonest first', () => {
     const [late, soon] = [delayed(2_000), delayed(1_000)]
     const queue = queueOf(late, soon)
     assert.deepEqual(queue.open(NOON + 999), [])

@@ -53,7 +53,7 @@ describe('a client that stands still', () => {
     code: 'request_timeout',
   }
 
-  test('in the middle of an upload is told so with 408, and nothing of it is kept', async (t) => {
+  test('in the middle of an upload gets 408, and nothing of it is kept', async (t) => {
     const running = await slow(t)
     const socket = await dial(t, running)
     const form = 'Content-Type: multipart/form-data; boundary=b'
@@ -68,7 +68,7 @@ describe('a client that stands still', () => {
     assert.equal((JSON.parse(line!) as Record<string, unknown>)['path'], '/api/v1/remote-jobs')
   })
 
-  test('in the middle of an artifact or of JSON is told so as well', async (t) => {
+  test('in the middle of an artifact or of JSON gets 408 as well', async (t) => {
     const running = await slow(t)
     const job = await claimedJob(running)
     const artifact = await dial(t, running)
@@ -187,7 +187,7 @@ describe('a client that asks before it sends', () => {
     }
   })
 
-  test('is told to go on once somebody reads, and keeps its connection', async (t) => {
+  test('gets 100 Continue once its body is read, and keeps its connection', async (t) => {
     const running = await startRunning(t)
     const body = JSON.stringify({ worker_id: 'w', content_types: ['audio'], claim_id: 'c' })
     const socket = await dial(t, running)
@@ -272,7 +272,7 @@ describe('a form', () => {
     return `${answer.status} ${await answer.text()}`
   }
 
-  test('may have so many fields and files, so long, and no more; nothing of another is kept', async (t) => {
+  test('has a limit on fields and files and their lengths; nothing of another is kept', async (t) => {
     const running = await startRunning(t)
     const many = (count: number, value: string | Blob): [string, string | Blob][] =>
       Array.from({ length: count }, (_, n) => [`f${n}`, value])
@@ -306,7 +306,7 @@ describe('a result', () => {
     return `${status} ${said}`
   }
 
-  test('may have so many segments and no more', async (t) => {
+  test('has a limit on segments', async (t) => {
     const running = await startRunning(t)
     const segments = (count: number) => ({
       metadata: { segments: Array.from({ length: count }, () => 0) },
@@ -387,7 +387,7 @@ describe('what a worker says of itself', () => {
 })
 
 describe('calls that wait for work', () => {
-  test('are at most 64 of a worker, and it is told when to come again', async (t) => {
+  test('are at most 64 of a worker, with Retry-After beyond', async (t) => {
     const running = await startRunning(t)
     const leave = new AbortController()
     const call = async (workerId: string) =>
@@ -431,7 +431,7 @@ describe('calls that wait for work', () => {
   })
 })
 
-test('so many workers are known and no more, until one is forgotten', () => {
+test('a limited number of workers is known, until one is forgotten', () => {
   let now = NOON
   const workers = new Workers(() => now)
   for (let n = 0; n < 10_000; n += 1) workers.seen(`w${n}`, {})

@@ -92,7 +92,7 @@ describe('a job in a language', () => {
     assert.equal(meets(knows(['en']), in_('de', { model: 'large-v3' })), true)
   })
 
-  test('is for all where nobody speaks: a document is no recording', () => {
+  test('is for all without speech: a document is no recording', () => {
     const of = (contentType: string): Requirements =>
       requirementsOf({ contentType, taskOptions: { language: 'de' } })
     assert.equal(meets(knows(['en']), of('document')), true)

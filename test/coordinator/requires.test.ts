@@ -76,7 +76,7 @@ describe('a job that requires something', () => {
     assert.deepEqual(ids(await waiting), [german])
   })
 
-  test('that nobody can do holds up no other', async (t) => {
+  test('that no worker can do holds up no other', async (t) => {
     const all = await assembled(t)
     for (let n = 0; n < 100; n += 1) await all.add({ ...SPEAKERS, priority: 9 })
     announce(all, 'w1', CAN)
@@ -117,7 +117,7 @@ describe('a job in a language', () => {
     await first
   })
 
-  test('waits while nobody here knows it, and says so', async (t) => {
+  test('waits while no worker here knows it, and says so', async (t) => {
     const all = await assembled(t)
     announce(all, 'w1', ENGLISH)
     all.workers.seen('w1', { contentTypes: ['audio'] })
@@ -240,7 +240,7 @@ describe('kinds of jobs that wait', () => {
   })
 })
 
-test('a job that nobody who waits may have costs one look for each ability among them', async (t) => {
+test('a job that no waiting worker may have costs one look for each ability among them', async (t) => {
   const all = await assembled(t)
   let looks = 0
   const ability = {
@@ -293,7 +293,7 @@ describe('the slots for a job', () => {
   })
 })
 
-describe('a job that nobody can do now', () => {
+describe('a job that no worker can do now', () => {
   test('says so in place of an estimate, whether they are drained, silent or cannot', async (t) => {
     const all = await assembled(t)
     const status = (jobId: string): unknown[] => {
@@ -359,7 +359,7 @@ describe('over HTTP', () => {
     assert.equal((await waiting)[0]?.job_id, id)
   })
 
-  test('requirements nobody could meet are a 422 in JSON and in a form, and nothing stays', async (t) => {
+  test('impossible requirements are a 422 in JSON and in a form, and nothing stays', async (t) => {
     const running = await startRunning(t)
     const options = { requires: { diarise: true, words: 'yes' } }
     const file = running.file('a.mp3')

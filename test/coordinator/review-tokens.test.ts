@@ -42,7 +42,7 @@ async function health(running: Running): Promise<Record<string, unknown>> {
 }
 
 describe('while the tokens cannot be read', () => {
-  test('a stream goes on, and nobody comes in', async (t) => {
+  test('a stream goes on, and no client comes in', async (t) => {
     const { running, tokens, file } = await scene(t)
     const { token } = await tokens.create({ role: 'read', name: 'r', types: null, lifeMs: null })
     const stream = await listenTo(t, `${running.url}/api/v1/events`, bearer(token))

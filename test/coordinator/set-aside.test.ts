@@ -165,7 +165,7 @@ describe('the end of an attempt', () => {
       assert.deepEqual(told(outcome), [], outcome)
   })
 
-  test('is told once, also when a success comes late', () => {
+  test('is logged once, also when a success comes late', () => {
     const lost = ended('lost', 'worker_lost')
     const second = { ...open, number: 2, workerId: 'w2' }
     assert.deepEqual(endsBetween(job(lost), job(lost, second)), [])

@@ -8,7 +8,7 @@ import { startRunning } from './running.ts'
 const SOON_MS = 9_500
 
 describe('a coordinator that stops', () => {
-  it('does not wait for connections that nobody has used', { timeout: SOON_MS }, async (t) => {
+  it('does not wait for connections that were never used', { timeout: SOON_MS }, async (t) => {
     const running = await startRunning(t)
     const socket = connect(Number(new URL(running.url).port), '127.0.0.1')
     await once(socket, 'connect')

@@ -407,7 +407,7 @@ describe('a journal under a load that does not stop', () => {
   })
 })
 
-test('folders that lag behind are told of, and by how much', async (t) => {
+test('folders that lag behind are reported, and by how much', async (t) => {
   const clock = { now: 0 }
   const { store, dir } = await openStore(t, tempFolder(), { steady: () => clock.now })
   assert.equal(store.folderLagMs, 0)

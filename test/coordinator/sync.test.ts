@@ -7,7 +7,7 @@ import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 
-test('the program that syncs a file system is told no secret of ours', async () => {
+test('the program that syncs a file system gets no secret of ours', async () => {
   const seen = path.join(folder, 'seen')
   await writeFile(path.join(folder, 'sync'), `#!/bin/sh\nenv > '${seen}'\n`)
   await chmod(path.join(folder, 'sync'), 0o755)

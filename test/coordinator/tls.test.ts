@@ -45,7 +45,7 @@ async function health(url: string) {
   return await execa(process.execPath, [...programCode('coordinator'), ...args], { reject: false })
 }
 
-test('its health is asked for over HTTP where it speaks that, and is none where nobody answers', async (t) => {
+test('its health is asked for over HTTP where it speaks that, and is none without an answer', async (t) => {
   const running = await startRunning(t)
   const { stdout, exitCode } = await health(running.url)
   assert.deepEqual([exitCode, /"status":"ok"/.test(stdout)], [0, true])

@@ -88,8 +88,8 @@ describe('tokens', () => {
     // What somebody asks for by that name is told back to the very one.
     const echoed = answers.filter(({ status }) => status !== 404)
     const letOut = echoed.map(({ headers, text }) => JSON.stringify([...headers, text]))
-    letOut.push(JSON.stringify(stream.told), running.logged.join(''), contents(running.dataDir))
-    assert.ok(answers.length > 60 && stream.told.length > 1)
+    letOut.push(JSON.stringify(stream.events), running.logged.join(''), contents(running.dataDir))
+    assert.ok(answers.length > 60 && stream.events.length > 1)
     for (const [whose, token] of [...Object.entries(tokens), ['wrong', wrong], ['key', KEY]])
       assert.ok(!letOut.some((text) => text.includes(token!)), whose)
     assert.ok(!running.logged.join('').includes(lease_token))

@@ -37,7 +37,7 @@ describe('a token', () => {
     assert.ok(isToken(token) && !isToken(`${token}x`) && !isToken('morag_'))
   })
 
-  test('opens for its holder, and for nobody who shows something else', async () => {
+  test('opens for its holder, and for nothing else', async () => {
     const { tokens } = setUp()
     const { token, record } = await tokens.create({
       role: 'worker',
@@ -153,7 +153,7 @@ describe('the file of tokens', () => {
     for (const { token } of made) assert.notEqual(tokens.holderOf(token), null)
   })
 
-  test('that is damaged lets nobody in, and is not replaced', async () => {
+  test('that is damaged lets no client in, and is not replaced', async () => {
     const { file, tokens } = setUp()
     const { token } = await tokens.create(SUBMIT)
     for (const text of ['', '{', '{"tokens": [{}]}', '[]']) {

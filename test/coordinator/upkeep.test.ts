@@ -146,7 +146,7 @@ describe('retention', () => {
     assert.equal(all.job(waiting).status, 'pending')
   })
 
-  test('that is for ever removes nothing', async (t) => {
+  test('without a limit removes nothing', async (t) => {
     const all = await assembled(t, {
       retention: { completedMs: null, failedMs: null, sourcesMs: null },
     })
@@ -172,7 +172,7 @@ describe('retention', () => {
   })
 })
 
-describe('a job whose webhook is still to be told', () => {
+describe('a job whose webhook is outstanding', () => {
   const kept = { completedMs: MINUTE, failedMs: MINUTE, sourcesMs: null }
 
   /** A job that has ended and is followed by one step, which `try` tries. */
@@ -228,7 +228,7 @@ describe('a job whose webhook is still to be told', () => {
     assert.equal((await all.upkeep.retire()).removed, 1)
   })
 
-  test('stays when it is to be told again while others are removed', async (t) => {
+  test('stays when its webhook is due again while others are removed', async (t) => {
     const { all, jobId, tried } = await followed(t)
     await tried(true)
     all.clock.now += MINUTE
@@ -257,7 +257,7 @@ async function uploaded(all: Assembled, jobId = newJobId()): Promise<[string, st
 }
 
 describe('a job’s files go in its turn', () => {
-  test('whoever takes the id of a job that is being deleted keeps what it has sent', async (t) => {
+  test('a client that takes the id of a job that is being deleted keeps what it has sent', async (t) => {
     const all = await assembled(t)
     const [jobId, folder] = await uploaded(all)
     const removing = all.upkeep.remove(jobId)

@@ -13,7 +13,7 @@ async function known(running: Running): Promise<unknown[]> {
   return (body['workers'] as { worker_id: string }[]).map(({ worker_id }) => worker_id)
 }
 
-test('a worker that ends says goodbye, and nobody looks for it', async (t) => {
+test('a worker that ends says goodbye, and is not missed', async (t) => {
   const running = await startRunning(t)
   const connection = new Connection({ url: running.url })
   t.after(async () => await connection.close())
@@ -42,7 +42,7 @@ test('a worker that a person has sent home stays known when it says goodbye, so 
   assert.equal(body['directive'], 'drain')
 })
 
-test('a worker can be removed, and one that nobody knows is a 404 for whatever is done to it', async (t) => {
+test('a worker can be removed, and an unknown one is a 404 for every action', async (t) => {
   const running = await startRunning(t)
   for (const [method, action] of [
     ['POST', '/drain'],

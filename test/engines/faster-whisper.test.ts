@@ -136,7 +136,7 @@ describe('the real whisper-ctranslate2 with Whisper base', () => {
     }
   })
 
-  it('says of what it makes up where nobody speaks how unsure it is, and stays in the piece', async () => {
+  it('says of what it makes up without speech how unsure it is, and stays in the piece', async () => {
     const noise =
       await ffmpeg`-f lavfi -i anoisesrc=a=0.01:r=16000:d=6 -ac 1 ${path.join(dir, 'noise.wav')}`
     for (const file of [await makeSilence(dir, 6), noise]) {
@@ -158,7 +158,7 @@ describe('the real whisper-ctranslate2 with Whisper base', () => {
     )
   })
 
-  it('does not understand a language that it has never heard of', async () => {
+  it('refuses a language that it does not know', async () => {
     await assert.rejects(
       heard(jfk.file, 11, { language: 'xx' }),
       (error: AppError) => error.code === 'unsupported_language' && error.message.includes("'xx'"),

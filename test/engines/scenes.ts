@@ -11,30 +11,26 @@ export interface Scene {
   said: { text: string; start: number; end: number }[]
 }
 
-/** Ten seconds of silence, a tone and pink noise: nobody speaks. */
-export async function nobody(folder: string): Promise<string> {
+/** Ten seconds of silence, a tone and pink noise: without speech. */
+export async function withoutSpeech(folder: string): Promise<string> {
   return await ffmpeg`-f lavfi -t 10 -i anullsrc=r=16000:cl=mono -f lavfi -i sine=f=440:r=16000:d=5
     -f lavfi -i anoisesrc=c=pink:a=0.2:r=16000:d=10:seed=1
-    -filter_complex [0:a][1:a][2:a]concat=n=3:v=0:a=1 ${path.join(folder, 'nobody.wav')}`
+    -filter_complex [0:a][1:a][2:a]concat=n=3:v=0:a=1 ${path.join(folder, 'without-speech.wav')}`
 }
 
-/** Twice silence, one speaker, pink noise, the other: 59.2 s. */
+/** Silence, one speaker, pink noise, the other: 29.6 s. */
 export async function gaps(folder: string): Promise<Scene> {
   const [silence, noise] = [6, 5.5]
   const file =
     await ffmpeg`-i ${jfk.file} -i ${austen.file} -f lavfi -t ${silence} -i anullsrc=r=16000:cl=mono
     -f lavfi -t ${noise} -i anoisesrc=c=pink:a=0.1:r=16000:seed=1
-    -filter_complex ${`[1:a]atrim=end=${austen.seconds}[b];[2:a][0:a][3:a][b]concat=n=4:v=0:a=1,aloop=1:size=1000000`}
+    -filter_complex ${`[1:a]atrim=end=${austen.seconds}[b];[2:a][0:a][3:a][b]concat=n=4:v=0:a=1`}
     ${path.join(folder, 'gaps.wav')}`
-  const round = silence + jfk.seconds + noise + austen.seconds
-  const said = [0, round].flatMap((from) => {
-    const first = from + silence
-    const second = first + jfk.seconds + noise
-    return [
-      { text: jfk.text, start: first, end: first + jfk.seconds },
-      { text: austen.text, start: second, end: second + austen.seconds },
-    ]
-  })
+  const second = silence + jfk.seconds + noise
+  const said = [
+    { text: jfk.text, start: silence, end: silence + jfk.seconds },
+    { text: austen.text, start: second, end: second + austen.seconds },
+  ]
   return { file, said }
 }
 

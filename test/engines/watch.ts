@@ -2,7 +2,7 @@ import { setInterval } from 'node:timers'
 import { family } from '../../scripts/process-tree.ts'
 import { gone } from '../agent/fixtures.ts'
 
-/** Remembers every process that a process has, so that those can be looked for that nobody is a parent of any more. */
+/** Remembers every process that a process has, so that orphans among them are found. */
 export function watchFamily(pid: number): {
   /** All that were seen beside those that were there at first. */
   seen: ReadonlySet<number>

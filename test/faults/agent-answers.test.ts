@@ -154,7 +154,7 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
     assert.deepEqual([lastFile!.body, before.length], ['subtitles', Object.keys(BAD).length])
   })
 
-  it('waits with a result as long as it is told, also when the coordinator answers else', async (t) => {
+  it('waits with a result as long as Retry-After says, also when the coordinator answers else', async (t) => {
     const tries: number[] = []
     const outbox = await Outbox.open(newTarget(), {
       deliver: () => {
@@ -191,7 +191,7 @@ describe('an agent', { skip, timeout: PATIENCE_MS }, () => {
   before(async () => (scene = await Scene.open()))
   after(() => scene.close())
 
-  test('outlives bad answers of every kind, waits as it is told, and does its job', async () => {
+  test('outlives bad answers of every kind, waits as Retry-After says, and does its job', async () => {
     const lane = await scene.lane('answers')
     const slower: Said = { status: 429, headers: { 'retry-after': '1' }, body: 'Slower.' }
     const bad: Said[] = [{ status: 200, body: HTML }, slower]

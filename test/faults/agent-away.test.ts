@@ -186,6 +186,6 @@ test('a download outlasts a coordinator that is away for minutes', async (t) => 
   assert.equal((await awayFor(t, 20)).requests, 22)
 })
 
-test('a download ends when nobody comes back', async (t) => {
+test('a download ends when the coordinator does not come back', async (t) => {
   await assert.rejects(awayFor(t, 1_000), { code: 'download_failed' })
 })

@@ -31,7 +31,7 @@ export class Asking {
     return await this.send('POST', '/remote-jobs/', { ...usual, ...different })
   }
 
-  /** Sends so many bytes as a file. */
+  /** Sends a file of this many bytes. */
   async upload(bytes: number): Promise<Answer> {
     const form = new FormData()
     form.append('content_type', 'audio')

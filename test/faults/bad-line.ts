@@ -7,9 +7,9 @@ const PROGRAM = nodeScript(new URL('bad-line-process.ts', import.meta.url))
 export interface BadLine {
   /** Leads to the port that it was made for. */
   readonly url: string
-  /** How often it has cut a connection, so far as it has told. */
+  /** How often it has cut a connection, by its last report. */
   readonly cuts: () => number
-  /** Out: nothing gets through any more, and nobody is told. */
+  /** Out: nothing gets through any more, and no connection is reset. */
   cable(is: 'in' | 'out'): void
   close(): Promise<void>
 }

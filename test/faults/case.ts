@@ -1,9 +1,9 @@
-import type { Deed, Found, History, Told } from './history.ts'
+import type { Deed, Found, History, LoggedChange } from './history.ts'
 
 /** All that is known of one job. */
 interface Case {
   readonly jobId: string
-  readonly log: readonly Told[]
+  readonly log: readonly LoggedChange[]
   readonly deeds: readonly Deed[]
   readonly found: Found | undefined
   readonly history: History

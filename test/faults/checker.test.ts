@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { check, countFaults } from './checker.ts'
-import { changeIn, readLog, type Deed, type Found, type History, type Told } from './history.ts'
+import {
+  changeIn,
+  readLog,
+  type Deed,
+  type Found,
+  type History,
+  type LoggedChange,
+} from './history.ts'
 
 const LEASE = 3_000
 const JOB = 'j1'
@@ -29,7 +36,7 @@ const finish = (
 const read = (at: number, content: string): Deed => deed(at, { kind: 'read', content })
 
 /** Lines of one process: `pending>processing 1 a`, behind the change the attempt, its worker, why it ended and when. */
-function told(lines: readonly string[], run = 0): Told[] {
+function logged(lines: readonly string[], run = 0): LoggedChange[] {
   return lines.map((line, index) => {
     const [change, attempt, workerId, reason, at] = line.split(' ')
     const [from, to] = change!.split('>')
@@ -76,7 +83,7 @@ describe('a good history', () => {
       [...GOOD, read(40, 'text')],
       COMPLETED,
       {
-        log: told(LOG),
+        log: logged(LOG),
       },
     ),
     'whose claim and result were sent twice': history(
@@ -94,7 +101,7 @@ describe('a good history', () => {
       ],
       found('completed', 'late', '1 a completed', '2 b superseded'),
       {
-        log: told([
+        log: logged([
           '>pending',
           'pending>processing 1 a',
           'processing>pending 1 a worker_lost 4050',
@@ -138,7 +145,7 @@ describe('a good history', () => {
       COMPLETED,
     ),
     'over a crash that swallowed one line of the log': history(GOOD, COMPLETED, {
-      log: [...told(LOG.slice(0, 1)), ...told(LOG.slice(2), 1)],
+      log: [...logged(LOG.slice(0, 1)), ...logged(LOG.slice(2), 1)],
     }),
     'of a job that is gone because its time was over': history([...GOOD, read(40, 'text')], null, {
       keptMs: 1_000,
@@ -151,7 +158,7 @@ describe('a good history', () => {
     'of a job that is gone, of whose end a crash swallowed the line': history(
       [create, deed(40, { kind: 'seen', status: 'failed' })],
       null,
-      { keptMs: 1_000, log: told(LOG.slice(0, 2)) },
+      { keptMs: 1_000, log: logged(LOG.slice(0, 2)) },
     ),
     'in which a silent worker kept its job while the coordinator stood still, and over a restart':
       history(
@@ -159,9 +166,9 @@ describe('a good history', () => {
         found('completed', 'text', '1 a lost', '2 b completed'),
         {
           log: [
-            ...told(['>pending', 'pending>processing 1 a']),
-            ...told(SILENT_FOR_LONG, 1),
-            ...told(['pending>processing 2 b  100000', 'processing>completed 2 b  200100'], 1),
+            ...logged(['>pending', 'pending>processing 1 a']),
+            ...logged(SILENT_FOR_LONG, 1),
+            ...logged(['pending>processing 2 b  100000', 'processing>completed 2 b  200100'], 1),
           ],
           pauses: [{ from: 100_200, until: 190_000 }],
         },
@@ -179,7 +186,7 @@ describe('a bad history is found out', () => {
       history(
         [create, claim(10, 1, 'a'), claim(90_100, 2, 'b'), finish(90_200, 2, 'b', 'text')],
         found('completed', 'text', '1 a lost', '2 b completed'),
-        { log: told(['>pending', 'pending>processing 1 a', ...SILENT_FOR_LONG]) },
+        { log: logged(['>pending', 'pending>processing 1 a', ...SILENT_FOR_LONG]) },
       ),
       /stayed with a \(attempt 1\) 87 s after its lease/,
     ],
@@ -188,7 +195,7 @@ describe('a bad history is found out', () => {
       'that lost a job which had been brought back',
       history([create, deed(40, { kind: 'seen', status: 'failed' })], null, {
         keptMs: 1_000,
-        log: told([
+        log: logged([
           '>pending',
           'pending>processing 1 a',
           'processing>failed 1 a',
@@ -209,29 +216,29 @@ describe('a bad history is found out', () => {
     ],
     [
       'whose job was made a second time',
-      history(GOOD, COMPLETED, { log: [...told(LOG), ...told(['>pending'], 1)] }),
+      history(GOOD, COMPLETED, { log: [...logged(LOG), ...logged(['>pending'], 1)] }),
       /was made twice/,
     ],
     [
       'whose job completed again',
       history(GOOD, COMPLETED, {
-        log: [...told(LOG), ...told(['processing>completed 2 b'], 1)],
+        log: [...logged(LOG), ...logged(['processing>completed 2 b'], 1)],
       }),
       /completed two times/,
     ],
     [
       'whose job was worked on after it had completed',
-      history(GOOD, COMPLETED, { log: told([...LOG, 'completed>pending 1 a']) }),
+      history(GOOD, COMPLETED, { log: logged([...LOG, 'completed>pending 1 a']) }),
       /went on to pending after it had completed/,
     ],
     [
       'whose job was handed out while it was being worked on',
-      history(GOOD, COMPLETED, { log: told([...LOG.slice(0, 2), 'processing>processing 2 b']) }),
+      history(GOOD, COMPLETED, { log: logged([...LOG.slice(0, 2), 'processing>processing 2 b']) }),
       /handed out as attempt 2 while it was processing/,
     ],
     [
       'that swallowed a change without a crash',
-      history(GOOD, COMPLETED, { log: told(['>pending', 'processing>completed 1 a']) }),
+      history(GOOD, COMPLETED, { log: logged(['>pending', 'processing>completed 1 a']) }),
       /a change is missing/,
     ],
     [
@@ -240,14 +247,14 @@ describe('a bad history is found out', () => {
       /went to two workers as attempt 1: a, b/,
     ],
     [
-      'that told its log of another worker than its client',
-      history(GOOD, COMPLETED, { log: told(['>pending', 'pending>processing 1 z']) }),
+      'whose log has another worker than its client',
+      history(GOOD, COMPLETED, { log: logged(['>pending', 'pending>processing 1 z']) }),
       /went to two workers as attempt 1: z, a/,
     ],
     [
       'that began an attempt twice',
       history(GOOD, COMPLETED, {
-        log: [...told(LOG.slice(0, 2)), ...told(LOG.slice(1), 1)],
+        log: [...logged(LOG.slice(0, 2)), ...logged(LOG.slice(1), 1)],
       }),
       /handed out twice as attempt 1/,
     ],
@@ -282,7 +289,7 @@ describe('a bad history is found out', () => {
     [
       'that took a job from a worker it had just heard of',
       history([...GOOD, beat(1_000, 1, 'a')], COMPLETED, {
-        log: told([...LOG.slice(0, 2), 'processing>failed 1 a worker_lost 3900']),
+        log: logged([...LOG.slice(0, 2), 'processing>failed 1 a worker_lost 3900']),
       }),
       /was taken from a \(attempt 1\) within its lease/,
     ],
@@ -318,14 +325,14 @@ describe('a bad history is found out', () => {
       /has another result than the one it acknowledged: other/,
     ],
     [
-      'that stored what nobody sent',
+      'that stored what no worker sent',
       history([create, claim(10, 1, 'a')], found('completed', 'half of te', '1 a completed')),
-      /has a result that nobody sent/,
+      /has a result that no worker sent/,
     ],
     [
-      'that delivered what nobody sent',
+      'that delivered what no worker sent',
       history([...GOOD, read(40, 'torn')], COMPLETED),
-      /delivered with a result that nobody sent: torn/,
+      /delivered with a result that no worker sent: torn/,
     ],
     [
       'that delivered another result than it stored',
@@ -397,7 +404,7 @@ test('the log of several processes is read line by line, torn ones left out', ()
     worker_id: 'a',
     msg: 'job processing',
   })
-  const change: Told = {
+  const change: LoggedChange = {
     jobId: JOB,
     run: 1,
     from: 'pending',

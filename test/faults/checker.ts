@@ -1,5 +1,5 @@
 import { done, of, type Rule } from './case.ts'
-import type { Deed, History, Told } from './history.ts'
+import type { Deed, History, LoggedChange } from './history.ts'
 import { endsLeases, hasOneLease, keepsLeases } from './leases.ts'
 
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled']
@@ -47,12 +47,12 @@ function mayGo({ log, deeds, history: { keptMs, endedAt } }: Parameters<Rule>[0]
   return keptMs !== null && ended !== null && ended + keptMs <= endedAt
 }
 
-/** When it came to the end that it is at, by the log or, where a kill swallowed that line, by what clients were told. */
-function endOf(log: readonly Told[], deeds: readonly Deed[]): number | null {
+/** When it came to the end that it is at, by the log or, where a kill swallowed that line, by the answers to clients. */
+function endOf(log: readonly LoggedChange[], deeds: readonly Deed[]): number | null {
   const last = log.findLast(({ to }) => to !== 'removed')
   if (last !== undefined && ENDED.includes(last.to)) return last.at
-  const told = [...of(deeds, 'read'), ...of(deeds, 'seen')].map(({ answeredAt }) => answeredAt)
-  return told.toSorted((a, b) => a - b).find((at) => at > (last?.at ?? 0)) ?? null
+  const ends = [...of(deeds, 'read'), ...of(deeds, 'seen')].map(({ answeredAt }) => answeredAt)
+  return ends.toSorted((a, b) => a - b).find((at) => at > (last?.at ?? 0)) ?? null
 }
 
 /** Everything comes to one end. */
@@ -129,7 +129,7 @@ const hasOneResult: Rule = (one) => {
     faults.push('has no result, though it is completed')
   if (content === null) return faults
   if (!sent.some((one) => one.content === content))
-    faults.push(`has a result that nobody sent: ${content}`)
+    faults.push(`has a result that no worker sent: ${content}`)
   if (contents.size > 0 && !contents.has(content))
     faults.push(`has another result than the one it acknowledged: ${content}`)
   return faults
@@ -143,7 +143,7 @@ const isDeliveredAsStored: Rule = (one) => {
   const isGone = found === undefined || (found.content === null && mayGo(one))
   const stored = isGone ? [] : [found.content]
   return [...read].flatMap((content) => {
-    if (!sent.has(content)) return [`was delivered with a result that nobody sent: ${content}`]
+    if (!sent.has(content)) return [`was delivered with a result that no worker sent: ${content}`]
     const others = [...stored, ...read].filter((one) => one !== content)
     return others.length > 0
       ? [`was delivered with another result than ${others.join(', ')}: ${content}`]

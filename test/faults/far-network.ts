@@ -31,7 +31,7 @@ export async function farNetwork(): Promise<FarNetwork | null> {
   if (process.platform !== 'linux' || process.getuid?.() !== 0) return null
   const name = `morag${process.pid}`
   const [near, far] = [`${name}a`, `${name}b`]
-  // A pair of addresses of those that are set aside for tests of networks.
+  // Addresses that are reserved for tests of networks (RFC 2544).
   const net = `198.18.${process.pid % 256}`
   const inside = [IP, 'netns', 'exec', name] as const
   const release = async (): Promise<void> => {

@@ -1,7 +1,7 @@
-/** What a run has left to judge it by: the coordinator's log, what clients did and were told, and what is there at the end. */
+/** What a run is judged by: the coordinator's log, the clients' requests with their answers, and what is there at the end. */
 export interface History {
   /** In the order of the log. */
-  readonly log: readonly Told[]
+  readonly log: readonly LoggedChange[]
   readonly deeds: readonly Deed[]
   /** By job id: what a reader finds when all is over. */
   readonly found: ReadonlyMap<string, Found>
@@ -18,10 +18,10 @@ export interface Pause {
   until: number
 }
 
-/** One durable change of a job, as the coordinator's log tells it. */
-export interface Told {
+/** One durable change of a job, as the coordinator's log has it. */
+export interface LoggedChange {
   jobId: string
-  /** Which process told it, from 0: between two of them a line may be missing, within one none is. */
+  /** Which process logged it, from 0: between two of them a line may be missing, within one none is. */
   run: number
   from: string | null
   to: string
@@ -73,19 +73,19 @@ export interface Found {
 }
 
 /** The changes of jobs in a log, which is lines of JSON from one process after the other. */
-export function readLog(runs: readonly (readonly string[])[]): Told[] {
-  const told: Told[] = []
+export function readLog(runs: readonly (readonly string[])[]): LoggedChange[] {
+  const changes: LoggedChange[] = []
   runs.forEach((lines, run) => {
     for (const line of lines) {
       const change = changeIn(line, run)
-      if (change !== null) told.push(change)
+      if (change !== null) changes.push(change)
     }
   })
-  return told
+  return changes
 }
 
-/** One line of the log; null: it tells of no job's change, or the process died over it. */
-export function changeIn(line: string, run: number): Told | null {
+/** One line of the log; null: it is no job's change, or the process died over it. */
+export function changeIn(line: string, run: number): LoggedChange | null {
   if (!line.includes('"msg":"job ')) return null
   const read = parsed(line)
   const to = /^job (\w+)$/.exec(String(read?.['msg']))?.[1]

@@ -26,7 +26,7 @@ function hasLetGo(held: Of<'claim'>, by: number, deeds: readonly Deed[]): boolea
   return ended || heardAt(held, possible) + held.leaseMs <= by
 }
 
-/** Nobody is given up who was heard of within the lease. */
+/** No worker is given up that sent a heartbeat within the lease. */
 export const keepsLeases: Rule = ({ log, deeds }) =>
   log
     .filter(({ from, reason }) => from === 'processing' && reason === 'worker_lost')
@@ -45,10 +45,10 @@ export const endsLeases: Rule = ({ log, deeds, history }) =>
     const next = log[at + 1]
     const claim = done(of(deeds, 'claim')).find((deed) => deed.attempt === attempt)
     if (to !== 'processing' || next?.run !== run || claim === undefined) return []
-    const heard = deeds
+    const beats = deeds
       .filter((deed) => 'attempt' in deed && deed.attempt === attempt && deed.askedAt <= next.at)
       .map(({ answeredAt }) => answeredAt)
-    const silentAt = Math.max(claim.answeredAt, ...heard)
+    const silentAt = Math.max(claim.answeredAt, ...beats)
     const stoodStillMs = (history.pauses ?? [])
       .map(({ from, until }) => Math.min(until, next.at) - Math.max(from, silentAt))
       .reduce((sum, ms) => sum + Math.max(0, ms), 0)
@@ -58,7 +58,7 @@ export const endsLeases: Rule = ({ log, deeds, history }) =>
     return [`stayed with ${claim.workerId} (attempt ${attempt}) ${seconds} s after its lease`]
   })
 
-/** When a worker was last heard of an attempt, at the least. */
+/** When a worker last sent a sign of an attempt, at the least. */
 function heardAt(claim: Of<'claim'>, deeds: readonly Deed[]): number {
   const beats = done(of(deeds, 'beat')).filter(({ attempt }) => attempt === claim.attempt)
   return Math.max(claim.askedAt, ...beats.map(({ askedAt }) => askedAt))

@@ -33,9 +33,9 @@ export interface Said {
 }
 
 /**
- * What becomes of a request. `pass`: it goes through. `cut`: its connection ends, and the coordinator has not heard of it.
- * `hold`: neither is there an answer, nor has the coordinator heard of it. `lose`: the coordinator has done it, and the
- * connection ends in place of the answer. A number: so many bytes of the answer's body go through, then the connection
+ * What becomes of a request. `pass`: it goes through. `cut`: its connection ends, and the coordinator has not received it.
+ * `hold`: neither is there an answer, nor has the coordinator received it. `lose`: the coordinator has done it, and the
+ * connection ends in place of the answer. A number: that many bytes of the answer's body go through, then the connection
  * ends, or (`hold`) nothing more comes.
  */
 export type Fate =
@@ -82,7 +82,7 @@ export class Proxy {
     await new Promise<void>((resolve) => this.#waiting.add({ fits, resolve }))
   }
 
-  /** Nobody is there any more: what is connected is cut, and whoever comes is refused. */
+  /** Cuts every connection and refuses new ones. */
   async goAway(): Promise<void> {
     const server = this.#server
     if (server === null) return

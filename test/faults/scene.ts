@@ -104,7 +104,7 @@ export class Lane {
   }
 
   /**
-   * An agent, with the work folder of whoever had this lane before.
+   * An agent, with the work folder of the agent before it in this lane.
    * @param options.url another way to its proxy.
    */
   agent(
@@ -125,7 +125,7 @@ export class Lane {
   async next(kind: Passing['kind']): Promise<void> {
     const ends = this.#agents.map(async ({ ended }) => {
       await ended
-      throw this.#nobody()
+      throw this.#noAgent()
     })
     await Promise.race([this.proxy.next((one) => one.kind === kind), ...ends])
   }
@@ -138,12 +138,12 @@ export class Lane {
     for (let left = this.#left; ; left = this.#left) {
       const job = await this.#scene.client.detail(jobId).catch(() => null)
       if (job !== null && !['pending', 'processing'].includes(job.status)) return job
-      if (left === 0 && this.#agents.length > 0) throw this.#nobody()
+      if (left === 0 && this.#agents.length > 0) throw this.#noAgent()
       await delay(50)
     }
   }
 
-  #nobody(): Error {
+  #noAgent(): Error {
     const lines = this.#agents.flatMap((agent) => agent.lines)
     return new Error(`no agent of ${this.name} is left:\n${lines.join('\n')}`)
   }
@@ -181,7 +181,7 @@ export class Lane {
   }
 }
 
-/** A recording of two megabytes, or so many times that: some time on its way, little to convert. */
+/** A recording of `times` two megabytes: some time on its way, little to convert. */
 export async function makeRecording(folder: string, times = 1): Promise<string> {
   const file = path.join(folder, `talk-${times}.wav`)
   return await ffmpeg`-stream_loop ${times - 1} -i ${CLIPS.jfk.file} -ar 48000 -ac 2 ${file}`

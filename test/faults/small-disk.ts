@@ -22,7 +22,7 @@ async function asRoot(program: string, args: readonly string[]): Promise<boolean
 export const NO_MOUNT = 'it needs a small disk, and mounting one is not allowed here'
 
 /**
- * A disk in memory of so many bytes; null where mounting is not allowed.
+ * A disk in memory of this size; null where mounting is not allowed.
  * @param files how many there may be on it, folders and its own among them.
  */
 export async function mountDisk(bytes: number, files = 100_000): Promise<Disk | null> {
@@ -49,7 +49,7 @@ export async function mountDisk(bytes: number, files = 100_000): Promise<Disk | 
   }
 }
 
-/** Why a test is skipped that needs a folder which nobody can change. */
+/** Why a test is skipped that needs a folder which no user can change. */
 export const NO_FREEZE =
   'it needs a folder that root cannot write to either, and chattr cannot make one here'
 

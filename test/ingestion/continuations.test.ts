@@ -59,7 +59,7 @@ describe('what follows an end', () => {
     assert.deepEqual(run.at(jobId, 'webhook'), ['failed', 1, null])
   })
 
-  test('is told of in one line per outcome, without what the other side has said', async (t) => {
+  test('is logged in one line per outcome, without what the other side has said', async (t) => {
     const run = await startRunner(t)
     const jobId = await run.ended()
     await until(() => run.tries.length === 1)
@@ -88,7 +88,7 @@ describe('what follows an end', () => {
     assert.equal(new Set(run.tries.map(({ jobId }) => jobId)).size, 24)
   })
 
-  test('is nobody’s any more when the job has been removed', async (t) => {
+  test('is over when the job has been removed', async (t) => {
     const run = await startRunner(t)
     const jobId = await run.ended()
     await until(() => run.tries.length === 1)
@@ -100,7 +100,7 @@ describe('what follows an end', () => {
     await until(() => run.at(other, 'webhook')[0] === 'done')
   })
 
-  test('is told of when the job is removed before it was done, and not when it was', async (t) => {
+  test('is logged when the job is removed before it was done, and not when it was', async (t) => {
     const run = await startRunner(t)
     const jobId = await run.ended('completed')
     await until(() => run.tries.length === 2)
@@ -198,7 +198,7 @@ describe('a restart', () => {
   })
 })
 
-test('an outcome that cannot be written down is written later, and nobody hears of it twice', async (t) => {
+test('an outcome that cannot be written down is written later, and delivered once', async (t) => {
   const run = await startRunner(t)
   const jobId = await run.ended()
   await until(() => run.tries.length === 1)

@@ -17,7 +17,7 @@ import { startReceiver, type Receiver } from './receiver.ts'
 
 const CLIENTS = 8
 const WORKERS = 2
-/** How long one of the parts may hang before that is told. */
+/** How long one of the parts may hang before the test fails. */
 const PATIENCE_MS = 60_000
 
 /** Where an upload is, as its client, its worker and its receiver see it. */
@@ -43,10 +43,10 @@ class Course {
 
   enter(upload: Upload, phase: Phase): void {
     this.phases.set(upload, phase)
-    this.tell(phase)
+    this.notify(phase)
   }
 
-  tell(news: News): void {
+  notify(news: News): void {
     this.count += 1
     this.#emitter.emit('news', news)
   }
@@ -82,7 +82,7 @@ class Lives {
     this.#url = null
   }
 
-  /** Asks whichever lives, and again what a kill has cut, until there is an answer. */
+  /** Sends a request to the coordinator that lives, and again after a kill, until there is an answer. */
   async ask<T>(request: (url: string) => Promise<T>): Promise<T> {
     for (;;) {
       if (this.#url === null) await once(this.#emitter, 'begin')
@@ -90,7 +90,7 @@ class Lives {
       try {
         return await request(`${url}/api/v1`)
       } catch (error) {
-        // What `fetch` throws when a connection is cut; nobody but a kill may do that.
+        // What `fetch` throws when a connection is cut; only a kill may do that.
         if (!(error instanceof TypeError) || this.#url === url) throw error
       }
     }
@@ -106,7 +106,7 @@ class Upload {
   readonly form: Form
   /** What the coordinator has answered, if it has. */
   jobId: string | null = null
-  readonly #told = new EventEmitter()
+  readonly #emitter = new EventEmitter()
   isShown = false
 
   constructor(random: () => number, webhook: string) {
@@ -123,14 +123,14 @@ class Upload {
     this.form = processForm(asked, file, random() < 0.5)
   }
 
-  tell(): void {
+  hasWebhook(): void {
     this.isShown = true
-    this.#told.emit('told')
+    this.#emitter.emit('webhook')
   }
 
   /** When its webhook has come for the first time. */
-  async told(): Promise<void> {
-    if (!this.isShown) await once(this.#told, 'told')
+  async webhook(): Promise<void> {
+    if (!this.isShown) await once(this.#emitter, 'webhook')
   }
 }
 
@@ -158,7 +158,7 @@ async function beClient(scene: Scene): Promise<void> {
       course.enter(upload, 'waiting')
     // Some have not understood the answer.
     if (random() < 0.2) await lives.ask(async (api) => await send(api, upload, null))
-    await upload.told()
+    await upload.webhook()
   }
 }
 
@@ -241,8 +241,8 @@ async function beReceiver({ course, receiver, uploads }: Scene): Promise<never> 
     const upload = [...uploads.values()].find(({ text }) => text === content)
     assert.ok(upload, `a webhook says '${content}', which no worker has`)
     course.phases.delete(upload)
-    course.tell('webhook come')
-    upload.tell()
+    course.notify('webhook come')
+    upload.hasWebhook()
   }
 }
 
@@ -287,7 +287,7 @@ function keyOf({ rawHeaders }: Seen): string | undefined {
   return rawHeaders[at + 1]
 }
 
-test(`a coordinator killed ${ROUNDS} times between upload and webhook tells of every upload it has taken, under one id, and has its text ingested once (seed ${SEED})`, async (t) => {
+test(`a coordinator killed ${ROUNDS} times between upload and webhook delivers the webhook of every upload it has taken, under one id, and has its text ingested once (seed ${SEED})`, async (t) => {
   const folder = tempFolder()
   const dataDir = path.join(folder, 'data')
   const morag = await startMorag(t, folder)
@@ -302,7 +302,7 @@ test(`a coordinator killed ${ROUNDS} times between upload and webhook tells of e
     isOver: false,
   }
   const { course, lives, receiver, uploads } = scene
-  morag.onRequest(() => course.tell('text come'))
+  morag.onRequest(() => course.notify('text come'))
   const clients = Promise.all(Array.from({ length: CLIENTS }, async () => await beClient(scene)))
   const workers = Promise.all(
     Array.from({ length: WORKERS }, async (_, i) => await beWorker(scene, `worker-${i}`)),
@@ -357,7 +357,7 @@ test(`a coordinator killed ${ROUNDS} times between upload and webhook tells of e
   const secret = readFileSync(path.join(dataDir, 'webhook-secret'), 'utf8').trim()
   const deliveries = groups(receiver.deliveries, ({ body }) => body['task_id'])
   const ingestions = groups(
-    morag.seen().filter(({ outcome }) => outcome !== 'told'),
+    morag.seen().filter(({ outcome }) => outcome !== 'status'),
     ({ form }) => form?.requestData['document_id'],
   )
   assert.deepEqual([deliveries.size, ingestions.size], [jobs.size, jobs.size])

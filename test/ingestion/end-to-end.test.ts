@@ -76,7 +76,7 @@ async function outcome(
     [jobId],
   )
   await stop(coordinator)
-  const seen = morag.seen().filter(({ outcome: what }) => what !== 'told')
+  const seen = morag.seen().filter(({ outcome: what }) => what !== 'status')
   assert.deepEqual(
     seen.map(({ outcome: what }) => what),
     ['ingested'],
@@ -179,7 +179,7 @@ describe('a file for remote workers', { concurrency: true, timeout: PATIENCE_MS 
     assert.deepEqual([course, tags], ['history', ['a', 'ü']])
   })
 
-  test('whose end the receiver missed is told once it is back, under the one id, and is not ingested again', async (t) => {
+  test('whose end the receiver missed is delivered once it is back, under the one id, and is not ingested again', async (t) => {
     const port = await quietPort()
     const scene = await setUp(t)
     const { coordinator, client } = scene

@@ -53,7 +53,7 @@ describe('a job that waits is due here', () => {
     assert.equal(dueHereAt(tried, { ...RULES, afterMs: null }), null)
   })
 
-  test('at once, or never, when it is for nobody else, or nothing falls back', () => {
+  test('at once, or never, when no other can do it, or nothing falls back', () => {
     const ingestion = {
       mode: 'convert',
       local: true,
@@ -129,7 +129,7 @@ describe('a job that no worker has claimed', () => {
     await isCompleted(running, await createJob(running))
   })
 
-  test('waits on when it requires what nobody here has said to have', async (t) => {
+  test('waits on when it requires what no worker here has announced', async (t) => {
     const running = await start(t)
     const task_options = { requires: { diarize: true } }
     const jobId = await createJob(running, { task_options })
@@ -139,7 +139,7 @@ describe('a job that no worker has claimed', () => {
     assert.match(String(job['waiting_for']), /diarize/)
   })
 
-  test('waits on when nobody here can do it, or nothing is to fall back', async (t) => {
+  test('waits on when no processor here can do it, or nothing is to fall back', async (t) => {
     const running = await start(t, { localProcessors: {} })
     const jobId = await createJob(running)
     await laterOneIsDone(running)
@@ -253,7 +253,7 @@ async function isReleased(running: Running, jobId: string): Promise<void> {
   })
 }
 
-describe('a job that nobody here could do though it fell back', () => {
+describe('a job that no processor here could do though it fell back', () => {
   const failing = (code: string): Partial<IngestionConfig> => ({
     localProcessors: { audio: [process.execPath, '-e', code, '--', '{input}'] },
   })
@@ -289,7 +289,7 @@ describe('a job that nobody here could do though it fell back', () => {
     assert.ok(running.logged.some((line) => line.includes("'no-such-one'")))
   })
 
-  test('fails where its file is gone: nobody could do it', async (t) => {
+  test('fails where its file is gone', async (t) => {
     const running = await start(t, { fallbackAfterMs: 300 })
     const source_file_path = running.file('gone.mp3')
     const jobId = await createJob(running, { source_file_path })

@@ -181,7 +181,7 @@ describe('a form to POST /ingest/file with remote true', () => {
   }
 })
 
-describe('a form to POST /ingest/file for nobody remote', () => {
+describe('a form to POST /ingest/file for no remote type', () => {
   for (const [how, parts] of [
     ['says nothing of it', [['source_type', 'audio'], speech()]],
     ['says false', [['remote', 'false'], speech()]],

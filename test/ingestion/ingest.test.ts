@@ -168,7 +168,7 @@ describe('the ingestion of a text', () => {
     assert.match(tried.message, /failed: no graph/)
   })
 
-  test('is tried again when nobody answers', async (t) => {
+  test('is tried again without an answer', async (t) => {
     const { server, tryIt } = await setUp(t, { patienceMs: 50 })
     server.answer = null
     assert.deepEqual(await tryIt(completed()), {

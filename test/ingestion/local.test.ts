@@ -97,7 +97,7 @@ function pidsIn(mark: string): number[] {
 }
 
 describe('a file that is not for a remote worker, and no MoRAG server is there for', () => {
-  test('passes through when it is Markdown or text, whoever says that it is', async (t) => {
+  test('passes through when it is Markdown or text, by its name or its type', async (t) => {
     const running = await start(t)
     const files: Sent[] = [
       { name: 'notes.md' },
@@ -116,7 +116,7 @@ describe('a file that is not for a remote worker, and no MoRAG server is there f
     assert.match(String(job['error_message']), /notes\.md is not text in UTF-8/)
   })
 
-  test('is answered as a remote one, and its webhook told the same way', async (t) => {
+  test('is answered as a remote one, and its webhook called the same way', async (t) => {
     const receiver = await startReceiver(t)
     const running = await start(t)
     const webhook = { webhook_config: { url: receiver.url }, document_id: 'doc-7' }
@@ -155,7 +155,7 @@ describe('a file that is not for a remote worker, and no MoRAG server is there f
     await until(() => readdirSync(path.join(running.dataDir, 'local')).length === 0)
   })
 
-  test('is refused when nobody here can process it', async (t) => {
+  test('is refused when no processor here can do it', async (t) => {
     const running = await start(t, { localProcessors: { image: ['cat', '{input}'] } })
     const refused: Sent[] = [
       { name: 'notes.pdf' },
@@ -190,7 +190,7 @@ describe('a file that is not for a remote worker, and no MoRAG server is there f
 })
 
 describe('a command', () => {
-  test('that fails ends its job, and the webhook is told why', async (t) => {
+  test('that fails ends its job, and the webhook has the reason', async (t) => {
     const receiver = await startReceiver(t)
     const code = `console.error('no such page'); process.exit(1)`
     const command = [process.execPath, '-e', code, '--', '{input}']
@@ -273,7 +273,7 @@ test('what the coordinator had in work when it was killed is done anew', async (
   assert.ok(!existsSync(path.join(first.dataDir, 'local', 'left')))
 })
 
-test('a job for which nobody here is left says so and fails', async (t) => {
+test('a job for which no processor here is left says so and fails', async (t) => {
   const first = await start(t, { localProcessors: { document: ['false', '{input}'] } })
   const jobId = await sent(first, { name: 'a.pdf' })
   await until(async () => (await detail(first, jobId))['retry_count'] === 1)
@@ -312,7 +312,7 @@ describe('the name of the coordinator’s own worker', () => {
     assert.deepEqual((await running.ask('GET', '/workers')).body['workers'], [])
   })
 
-  test('stands for an attempt that nobody else can end or fetch the source of', async (t) => {
+  test('stands for an attempt that no worker can end or fetch the source of', async (t) => {
     const mark = path.join((await start(t)).root, 'mark')
     const running = await start(t, { localProcessors: { document: hangs(mark) } })
     const jobId = await sent(running, { name: 'a.pdf' })

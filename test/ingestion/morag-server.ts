@@ -26,7 +26,7 @@ export interface Seen {
   /** Null when the body is no form, or has no `request_data` that can be read. */
   form: Form | null
   /** `repeated`: it had the text, and nothing was done again. */
-  outcome: 'ingested' | 'repeated' | 'converted' | 'echoed' | 'told' | 'described' | 'refused'
+  outcome: 'ingested' | 'repeated' | 'converted' | 'echoed' | 'status' | 'described' | 'refused'
   /** The document that was ingested now: it takes the place of another of its id. */
   document: Document | null
 }
@@ -129,7 +129,7 @@ function processed(read: ReadForm | null): Reply {
   return { status: 200, body, outcome, ...(known === undefined && { document }) }
 }
 
-/** Those that are told once their request is answered, as the original does: once. */
+/** Those that are called back once their request is answered, as the original does: once. */
 const calls: { url: string; taskId: string }[] = []
 
 async function callBack(): Promise<void> {
@@ -141,11 +141,11 @@ async function callBack(): Promise<void> {
   }
 }
 
-function told(taskId: string): Reply {
+function statusOf(taskId: string): Reply {
   const document = documents.find((one) => one.taskId === taskId)
   if (document === undefined) return refusal(404, `There is no task ${taskId}.`)
   const body = { task_id: taskId, status: 'completed', progress: 0, result: { success: true } }
-  return { status: 200, body, outcome: 'told' }
+  return { status: 200, body, outcome: 'status' }
 }
 
 function reply(
@@ -163,7 +163,7 @@ function reply(
   if (method === 'GET' && path === '/openapi.json')
     return { status: 200, body: { paths: { [`${API}/process`]: {} } }, outcome: 'described' }
   const task = new RegExp(`^${API}/status/([^/]+)$`).exec(path!)?.[1]
-  if (method === 'GET' && task !== undefined) return told(task)
+  if (method === 'GET' && task !== undefined) return statusOf(task)
   if (!path!.startsWith(`${API}/`)) return refusal(404, `There is no ${path}.`)
   const body = { method, path, query, sha256, size_bytes: sizeBytes }
   return { status: 200, body, outcome: 'echoed' }

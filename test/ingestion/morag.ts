@@ -15,7 +15,7 @@ export interface Morag {
   readonly url: string
   /** Every request that it has had, over restarts: no answer goes out before its request is in here. */
   seen(): Seen[]
-  /** Told of every request, soon after it is in {@link seen}. */
+  /** Called for every request, soon after it is in {@link seen}. */
   onRequest(listener: () => void): void
   /** Kills it; its port is closed then. */
   stop(): Promise<void>
@@ -50,7 +50,7 @@ export async function startMorag(
     await new Promise<void>((resolve, reject) => {
       lines.once('line', () => {
         resolve()
-        lines.on('line', () => listeners.forEach((told) => told()))
+        lines.on('line', () => listeners.forEach((listener) => listener()))
       })
       lines.once('close', () => reject(new Error('The MoRAG server did not start.')))
     })

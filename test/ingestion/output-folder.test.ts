@@ -120,7 +120,7 @@ describe('a name that is taken', () => {
     assert.equal(factsIn(dir, 'talk-abcdef01.json')['job_id'], other.jobId)
   })
 
-  test('by files that nobody knows is left alone', async (t) => {
+  test('by unknown files is left alone', async (t) => {
     const { dir, folder } = await setUp(t)
     await folder.write(completed('other.mp3'))
     writeFileSync(path.join(dir, 'talk.md'), 'notes')

@@ -100,7 +100,7 @@ describe('a file with remote: true', () => {
     ['after request_data', (data: Buffer, clip: Buffer) => [data, clip]],
     ['before request_data', (data: Buffer, clip: Buffer) => [clip, data]],
   ] as const) {
-    test(`that comes ${order} becomes a job, is transcribed, and its webhook is told`, async (t) => {
+    test(`that comes ${order} becomes a job, is transcribed, and its webhook is called`, async (t) => {
       const receiver = await startReceiver(t)
       const running = await startRunning(t, { ingestion: allow })
       // Past what is kept in memory.
@@ -325,7 +325,7 @@ describe('what does not fit is 400 with a sentence', () => {
     assert.match(text, /multipart form/)
   })
 
-  test('what nobody processes is 422 and says what would', async (t) => {
+  test('what no processor takes is 422 and says what would', async (t) => {
     const running = await startRunning(t)
     const answers: string[] = []
     for (const different of [{ metadata: {} }, { content_type: 'document' }]) {
@@ -338,7 +338,7 @@ describe('what does not fit is 400 with a sentence', () => {
     assert.match(answers[1]!, /'document'.*audio, video.*--remote-types.*--morag-url/)
   })
 
-  test('is told before the file has come, where request_data comes first', async (t) => {
+  test('is answered before the file has come, where request_data comes first', async (t) => {
     const running = await startRunning(t)
     const headers = { ...FORM, 'content-length': '50000000' }
     const request = httpRequest(`${running.url}/api/v1/process`, { method: 'POST', headers })

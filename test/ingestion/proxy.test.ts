@@ -15,16 +15,21 @@ interface RawServer {
 
 async function rawServer(t: TestContext): Promise<RawServer> {
   const server = createTcpServer()
+  const all: Socket[] = []
   const waiting: Socket[] = []
   server.on('connection', (socket) => {
     socket.on('error', () => undefined)
-    t.after(() => socket.destroy())
+    all.push(socket)
     waiting.push(socket)
     server.emit('came')
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  t.after(() => server.close())
+  // Before the coordinator in front of it stops, which waits for requests without an answer.
+  t.after(() => {
+    server.close()
+    for (const socket of all) socket.destroy()
+  })
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     async connection() {
@@ -124,7 +129,7 @@ describe('what is not ours', () => {
     await heard(socket, /\{\}$/)
   })
 
-  test('is told to go on with its body when it waits for that', async (t) => {
+  test('gets 100 Continue when it waits for that', async (t) => {
     const morag = await rawServer(t)
     const running = await inFront(t, morag.url)
     const socket = await client(t, running)
@@ -229,7 +234,7 @@ describe('what is not ours', () => {
     assert.match(await heard(server, /\r\n\r\n$/), /^GET \/base\/api\/v1\/search\?q=1 HTTP/)
   })
 
-  test('but lies outside the API is nobody’s, however it is written', async (t) => {
+  test('but lies outside the API is a 404, however it is written', async (t) => {
     const morag = await rawServer(t)
     const running = await inFront(t, morag.url)
     for (const path of [
@@ -319,7 +324,7 @@ describe('who a request is from', () => {
     return await heard(await morag.connection(), /\r\n\r\n$/)
   }
 
-  test('is told by us, not by its sender', async (t) => {
+  test('is set by us, not by its sender', async (t) => {
     const head = await told(t, [])
     assert.doesNotMatch(head, /evil|9\.9\.9\.9|original|https/i)
     assert.match(head, /\r\nx-forwarded-for: 127\.0\.0\.1\r\n/i)

@@ -11,7 +11,7 @@ const { failed: missing } = await execa('python3', ['-c', 'import requests'], { 
 const skip = missing ? 'python3 with requests is not here' : false
 
 test(
-  'the original’s client example gets its job done and its webhook told',
+  'the original’s client example gets its job done and its webhook called',
   { skip },
   async (t) => {
     const receiver = await startReceiver(t)

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:net'
 
 /**
- * A free port that stays free while nobody listens on it: the system hands out none of these to whoever asks for any, so
+ * A free port that stays free while no process listens on it: the system hands out none of these for port 0, so
  * that a server may go and come back.
  */
 export async function quietPort(): Promise<number> {

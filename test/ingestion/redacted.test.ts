@@ -42,7 +42,7 @@ describe('the MoRAG server’s reasons', () => {
     ['a refusal', 401, { detail: 'the key the-key-of-morag is unknown' }],
     ['a failure', 200, { success: false, error_message: 'the key the-key-of-morag is unknown' }],
   ] as const) {
-    test(`are told without its key: ${what}`, async (t) => {
+    test(`are reported without its key: ${what}`, async (t) => {
       const server = createServer((request, response) => {
         request.resume()
         response.writeHead(status).end(JSON.stringify(body))

@@ -142,7 +142,7 @@ export class StrictMorag {
       error_message: success ? null : this.failing,
       webhook_sent: false,
     })
-    const told = {
+    const ingested = {
       ingestion_results: { chunks_ingested: 2, errors: [] },
       metadata: { databases: ['qdrant'] },
     }
@@ -150,7 +150,10 @@ export class StrictMorag {
       status: 200,
       body: {
         success: isIn,
-        stages_executed: [stage('chunker', true, {}), stage('ingestor', isIn, isIn ? told : null)],
+        stages_executed: [
+          stage('chunker', true, {}),
+          stage('ingestor', isIn, isIn ? ingested : null),
+        ],
         total_execution_time: 3,
         failed_stage: isIn ? null : 'ingestor',
         final_output_files: [],

@@ -333,7 +333,7 @@ test('a text that is not to be stored is not ingested', async (t) => {
   assert.deepEqual(server.requests, [])
 })
 
-test('only the server that was told the address can call back', async (t) => {
+test('only the server that was given the address can call back', async (t) => {
   const scene = await setUp(t, 'process')
   const { server, running } = scene
   server.callsBack = false

@@ -41,7 +41,7 @@ describe('the environment of the tests', () => {
     assert.equal(findProgram('sh', folders), path.join(other, 'sh'))
   })
 
-  it('has nothing of what whoever runs them has set', async () => {
+  it('has nothing of the caller’s settings', async () => {
     const ours = { MORAG_API_KEY: 'k', XDG_STATE_HOME: '/s', XDG_CACHE_HOME: '/c' }
     const place = { LC_ALL: 'tr', TZ: 'Asia/Kolkata', HOME: '/home/ada', PATH: '/nowhere' }
     const shell = {

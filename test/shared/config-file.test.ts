@@ -132,7 +132,7 @@ describe('a settings file', () => {
     )
   })
 
-  it('has all that is wrong with it told by config check, a line each', async () => {
+  it('has all that is wrong with it printed by config check, a line each', async () => {
     const toml = file('[agent]\nslot = 1\nthreads = "many"\n[coordinator]\nprot = 1\n')
     const { stderr } = await run('agent', ['config', 'check', toml])
     assert.equal(stderr.split('\n').length, 2)

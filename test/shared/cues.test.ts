@@ -34,7 +34,7 @@ describe('the cues of a segment', () => {
     assert.ok(shortest > 20, `a line has ${shortest} characters`)
   })
 
-  test('begin with their first word where the engine told when it is said', () => {
+  test('begin with their first word where the engine has its time', () => {
     const words = LONG.split(' ').map((text, at) => ({
       text,
       start: 10 + at / 2,

@@ -82,7 +82,7 @@ it('what names no proxy is a wrong setting', () => {
   assert.equal(proxyUrl('10.0.0.1:3128', 'x'), 'http://10.0.0.1:3128/')
 })
 
-it('where a proxy is set, whoever is not reached hears of it', () => {
+it('where a proxy is set, a failure names it', () => {
   const environment = { HTTPS_PROXY: 'http://me:secret@proxy:3128' }
   assert.match(String(proxyHint('https://h', environment)), /names the proxy proxy:3128 \(HTTP_/)
   assert.equal(proxyHint('http://h', environment), null)

@@ -71,7 +71,7 @@ test('the list of codes is closed, also to the names that every object has', () 
     assert.equal(isErrorCode(word), false, String(word))
 })
 
-test('what nobody expected may pass, so another try can help', () => {
+test('an unexpected error may pass, so another try can help', () => {
   for (const thrown of [new Error('x'), new TypeError('x'), 'a string', undefined])
     assert.equal(isRetryable(thrown), true)
   assert.equal(isRetryableCode('a code of a newer agent'), true)
@@ -121,7 +121,7 @@ test('a system error is known by its code', () => {
   assert.equal(isSystemError({ code: 'ENOENT' }, 'ENOENT'), false)
 })
 
-test('an error that libuv has no name for is known by its number, and told in words', () => {
+test('an error that libuv has no name for is known by its number, and has words', () => {
   // As Node makes it; test/faults/journal-limits.test.ts has it from the kernel.
   const code = `Unknown system error -${constants.errno.EDQUOT}`
   const message = `${code}: ${code}, write '/srv/morag/journal.ndjson'`

@@ -15,7 +15,7 @@ test('a Node that gets fixes, or that is newer than we know, is no problem', () 
   assert.equal(nodeProblem('v99.0.0', at('2030-01-01')), null)
 })
 
-test('one that does not is told with the day of its end and those that do', () => {
+test('one that does not is named with the day of its end and those that do', () => {
   assert.equal(
     nodeProblem('v20.20.2', at('2026-11-30')),
     'Node 20.20.2 gets no security fixes since 2026-04-30: install Node 22, 24, or 26',

@@ -114,7 +114,7 @@ describe('a request that fits', () => {
     })
   })
 
-  test('may carry keys that nobody knows; the user’s own are kept as they are', () => {
+  test('may carry unknown keys; the user’s own are kept as they are', () => {
     const options = { webhookUrl: 'u', some_key: { x_at: '2026-01-01T00:00:00Z' } }
     const read = parseWire(createRequest, { ...CREATE, other: 1, task_options: options }, 'body')
     assert.equal('other' in read, false)
@@ -210,7 +210,7 @@ describe('a heartbeat', () => {
     ])
   })
 
-  test('brings a checkpoint whose keys nobody renames on either way', () => {
+  test('brings a checkpoint with its keys unchanged on either way', () => {
     const checkpoint = { done_at: '2026-01-01T00:00:00Z', partsDone: [{ end_s: 1 }] }
     const job = { job_id: 'a', lease_token: 't', stage: 's', progress: 0, checkpoint }
     const read = parseWire(heartbeatRequest, { ...BEAT, jobs: [job] }, 'body')
