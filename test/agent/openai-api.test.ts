@@ -144,7 +144,7 @@ describe('openai-api on a server that runs', () => {
     assert.equal(asked.length, 3)
   })
 
-  it('is engine_missing when nobody answers, and engine_failed when the connection is cut', async () => {
+  it('is engine_missing without an answer, and engine_failed when the connection is cut', async () => {
     const nobody = `http://127.0.0.1:${await freePort()}/v1`
     await assert.rejects(
       impatient(nobody).transcribe(await requestFor(folder)),
@@ -265,7 +265,7 @@ describe('what is found of openai-api', () => {
     assert.deepEqual(found.models, ['own', 'Systran/faster-whisper-small'])
   })
 
-  it('is nothing without an address, with a wrong one, and where nobody answers', async () => {
+  it('is nothing without an address, with a wrong one, and without an answer', async () => {
     const bad: [Partial<EngineSettings>, RegExp][] = [
       [{}, /--engine-url/],
       [{ url: 'gpu' }, /'gpu' is not the address/],

@@ -34,7 +34,7 @@ const ended = (stderr: string, more: Partial<Outcome> = {}): Outcome => ({
   ...more,
 })
 
-describe('what whisper-cli is told', () => {
+describe('the arguments of whisper-cli', () => {
   it('is a language that Whisper knows', () => {
     assert.throws(() => cli.plan(request({ language: 'tlh' })), code('unsupported_language'))
   })
@@ -61,7 +61,7 @@ describe('what whisper-cli writes', () => {
     ])
   })
 
-  it('may hold nobody speaking', () => {
+  it('may be without speech', () => {
     const nothing = Buffer.from('{"result":{"language":"en"},"transcription":[]}')
     assert.deepEqual(cli.parse(nothing, ended(''), request()).segments, [])
   })

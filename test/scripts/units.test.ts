@@ -103,7 +103,7 @@ describe('the images', () => {
     assert.match(await read('coordinator.Dockerfile'), /CMD \["morag-coordinator", "health"\]/)
   })
 
-  it('are built of the checkout, and no document names a package of the registry that nobody owns', async () => {
+  it('are built of the checkout, and no document names a package of the registry that is not ours', async () => {
     const documents = [...PAGES.map((page) => `../../${page}`), ...UNITS]
     for (const name of [
       ...documents,
