@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, rm, symlink } from 'node:fs/promises'
+import { access, mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
@@ -79,7 +79,17 @@ function expect(text: string, pattern: RegExp, what: string): void {
   console.log(`ok: ${what}`)
 }
 
+/** The pages come along: the README's links lead somewhere without a network. */
+async function pages({ folder }: Installed): Promise<void> {
+  const root = path.join(folder, 'node_modules/morag-remote-conversion')
+  const readme = await readFile(path.join(root, 'README.md'), 'utf8')
+  for (const [, link] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g))
+    await access(path.join(root, link!))
+  console.log('ok: the pages')
+}
+
 async function whole(here: Installed): Promise<void> {
+  await pages(here)
   const clip = path.join(
     here.folder,
     'node_modules/morag-remote-conversion/dist/agent/assets/jfk.wav',
