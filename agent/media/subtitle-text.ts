@@ -1,9 +1,10 @@
+import { clockSeconds } from '../../shared/duration.ts'
 import { oneLine } from '../../shared/render.ts'
 import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 
 /** `00:00:01,500 --> 00:00:03,000` in SRT, `00:01.500 --> 00:03.000 align:start` in WebVTT. */
 const TIMING =
-  /^\s*(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?\s*-+>\s*(?:(\d+):)?(\d{1,2}):(\d{1,2})(?:[.,](\d{1,3}))?/
+  /^\s*((?:\d+:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,3})?)\s*-+>\s*((?:\d+:)?\d{1,2}:\d{1,2}(?:[.,]\d{1,3})?)/
 const ENTITIES: Record<string, string> = {
   amp: '&',
   lt: '<',
@@ -29,23 +30,23 @@ interface Cue {
 export function parseSubtitles(text: string): RecognisedSegment[] | null {
   const cues: Cue[] = []
   let cue: Cue | null = null
-  let said = false
+  let hasText = false
   for (const line of text.replace(/^\uFEFF/, '').split(/\r\n|\r|\n/)) {
-    const times = TIMING.exec(line)
-    if (times !== null) {
+    const [, start, end] = TIMING.exec(line) ?? []
+    if (start !== undefined && end !== undefined) {
       // The next cue's number, when no blank line came between.
       if (cue !== null && /^\s*\d+\s*$/.test(cue.lines.at(-1) ?? '')) cue.lines.pop()
-      cue = { start: seconds(times.slice(1, 5)), end: seconds(times.slice(5, 9)), lines: [] }
+      cue = { start: clockSeconds(start), end: clockSeconds(end), lines: [] }
       cues.push(cue)
     } else if (line.trim() === '') {
       cue = null
     } else if (cue !== null) {
       cue.lines.push(line)
     } else {
-      said ||= !/^(WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP|Kind:|Language:|\s*\d+\s*$)/.test(line)
+      hasText ||= !/^(WEBVTT|NOTE|STYLE|REGION|X-TIMESTAMP|Kind:|Language:|\s*\d+\s*$)/.test(line)
     }
   }
-  if (cues.length === 0) return said ? null : []
+  if (cues.length === 0) return hasText ? null : []
   return cues
     .map(segmentOf)
     .filter((segment) => segment.text !== '')
@@ -65,9 +66,4 @@ function segmentOf({ start, end, lines }: Cue): RecognisedSegment {
 
 function plain(text: string): string {
   return text.replaceAll(/&(\w+);/g, (whole, name: string) => ENTITIES[name] ?? whole)
-}
-
-function seconds([hours, minutes, whole, fraction]: readonly (string | undefined)[]): number {
-  const milliseconds = Number((fraction ?? '').padEnd(3, '0'))
-  return Number(hours ?? 0) * 3600 + Number(minutes) * 60 + Number(whole) + milliseconds / 1000
 }

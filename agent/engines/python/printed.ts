@@ -1,3 +1,4 @@
+import { clockSeconds } from '../../../shared/duration.ts'
 import type { Detected } from '../engine.ts'
 import { languageCode } from '../whisper/languages.ts'
 
@@ -8,7 +9,7 @@ export function segmentLine(line: string): { start: number; end: number } | null
   const [, start, end] = LINE.exec(line) ?? []
   return start === undefined || end === undefined
     ? null
-    : { start: secondsOf(start), end: secondsOf(end) }
+    : { start: clockSeconds(start), end: clockSeconds(end) }
 }
 
 /** Progress by the segments on the standard output, in seconds of the piece. */
@@ -22,14 +23,6 @@ export function withoutSegments(output: string): string {
     .split(/\r|\n/)
     .filter((line) => segmentLine(line) === null)
     .join('\n')
-}
-
-function secondsOf(clock: string): number {
-  const seconds = clock
-    .replace(',', '.')
-    .split(':')
-    .reduce((sum, part) => sum * 60 + Number(part), 0)
-  return Math.round(seconds * 1000) / 1000
 }
 
 /** The lines that begin the next file, and that name its language: name or code, probability. */

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { z } from 'zod'
+import { clockSeconds } from '../../../shared/duration.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { oneLine } from '../../../shared/render.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from '../cli-program.ts'
@@ -164,7 +165,7 @@ function parseDetection(stderr: string, wavPaths: readonly string[]): (Detected 
 }
 
 const PERCENT = /progress =\s*(\d+)%/
-const SEGMENT = /^\[[\d:.]+ --> (\d+):(\d\d):(\d\d\.\d+)\]/
+const SEGMENT = /^\[[\d:.]+ --> ([\d:.]+)\]/
 
 /** Seconds that are done, by a line of `-pp` (which exceeds 100 %) or by a segment. */
 export function progress(
@@ -176,8 +177,6 @@ export function progress(
     const percent = PERCENT.exec(line)?.[1]
     return percent === undefined ? null : (Math.min(100, Number(percent)) / 100) * durationSeconds
   }
-  const [, hours, minutes, seconds] = SEGMENT.exec(line) ?? []
-  if (hours === undefined) return null
-  const at = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds)
-  return Math.min(at, durationSeconds)
+  const end = SEGMENT.exec(line)?.[1]
+  return end === undefined ? null : Math.min(clockSeconds(end), durationSeconds)
 }
