@@ -1,4 +1,5 @@
 import { Hono } from 'hono'
+import type { RouterRoute } from 'hono/types'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { AppError, isDiskFull, isSystemError, statusOf } from '../shared/errors.ts'
 import { API } from '../shared/wire.ts'
@@ -9,46 +10,42 @@ import { agentRoutes } from './routes/agents.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
-import { docsRoutes, openApiRoutes } from './routes/docs.ts'
+import { docsRoutes } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
 import type { Env } from './routes/http.ts'
-import { metricsRoutes } from './routes/metrics.ts'
 import { observeRoutes } from './routes/observe.ts'
-import { refuseOtherSpellings } from './routes/own-paths.ts'
+import { OwnPaths } from './routes/own-paths.ts'
 import { operatingRoutes } from './routes/operating.ts'
 import { originalRoutes } from './routes/original.ts'
 import { processRoutes } from './routes/process.ts'
 import { readingRoutes } from './routes/reading.ts'
 import { sessionRoutes } from './routes/session.ts'
-import { sourceRoutes } from './routes/source.ts'
 import type { Services } from './services.ts'
 
-/** When a client that met a passing failure should come again. */
+/** For clients that meet a temporary failure. */
 const RETRY_AFTER_SECONDS = 5
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
 
-/** The HTTP side: who may come in, which route serves what, and how every failure is answered. */
+/** The HTTP API: its gate, its routes, and the answer to every error. */
 export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env> {
   const { log } = services
   const room = new BodyRoom(limits.bodyRoom)
   const app = new Hono<Env>({ strict: false })
+  const registered = (): readonly RouterRoute[] => app.routes
+  const ownPaths = new OwnPaths(registered)
   app.use(services.metrics.traffic)
-  app.use(refuseOtherSpellings())
+  app.use(ownPaths.refuseOtherSpellings())
   app.use(gate(services))
   app.use(async (c, next) => {
     c.set('room', room)
     await next()
   })
-  const open = observeRoutes(services)
-  app.route('/', open)
-  app.route(API, open)
-  const described = openApiRoutes()
-  app.route('/', described)
-  app.route(API, described)
-  app.route('/', docsRoutes())
+  const observing = observeRoutes(services, registered)
+  app.route('/', observing)
+  app.route(API, observing)
+  app.route('/', docsRoutes(registered))
   app.route('/', dashboardRoutes())
-  app.route('/', metricsRoutes(services))
   // Fixed paths before those with an id in their place.
   for (const routes of [
     agentRoutes,
@@ -56,16 +53,14 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
     originalRoutes,
     operatingRoutes,
     readingRoutes,
-    sourceRoutes,
     sessionRoutes,
     eventRoutes,
-    metricsRoutes,
     callbackRoutes,
-    // Last: what is nobody's of the above may be the MoRAG server's.
-    processRoutes,
   ]) {
     app.route(API, routes(services))
   }
+  // Last: it forwards every other path to the MoRAG server.
+  app.route(API, processRoutes(services, ownPaths))
   app.notFound((c) => {
     const { method, path } = c.req
     const allowed = methodsOf(app, path)
@@ -80,7 +75,10 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
     const path = c.req.path
     if (error === null) {
       log.error({ err: thrown, method: c.req.method, path }, 'request failed')
-      return c.json({ detail: 'The coordinator failed; its log says why.', code: 'internal' }, 500)
+      return c.json(
+        { detail: 'Internal error: see the log of the coordinator.', code: 'internal' },
+        500,
+      )
     }
     const status = statusOf(error.code)
     if (status >= 500) log.warn({ method: c.req.method, path, code: error.code }, error.message)
@@ -94,14 +92,14 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
   return app
 }
 
-/** The methods that a path of ours takes; none: there is no such path. */
+/** The methods that a path takes; none: there is no such path. */
 function methodsOf(app: Hono<Env>, path: string): string[] {
   const takes = (method: string): boolean =>
     app.router.match(method, path)[0].some(([[, route]]) => !route.path.endsWith('/*'))
   return METHODS.filter(takes).flatMap((method) => (method === 'GET' ? ['GET', 'HEAD'] : method))
 }
 
-/** The failure as one of ours, or null when nobody foresaw it. */
+/** Null for an error that is not expected. */
 function expected(error: unknown): AppError | null {
   if (error instanceof AppError) return error
   if (isDiskFull(error)) {

@@ -1,10 +1,9 @@
 import { z } from 'zod'
+import { namedObject } from './wire-fields.ts'
 
-/** `POST /workers/register`, with a one-time token as the Bearer. */
-export const registerRequest = z.object({ name: z.string().min(1).max(100) })
+export const registerRequest = namedObject('Register', { name: z.string().min(1).max(100) })
 
-/** The worker's own token: shown here and never again. */
-export const registerAnswer = z.object({
+export const registerAnswer = namedObject('Registered', {
   token: z.string(),
   name: z.string(),
   role: z.string(),
@@ -12,16 +11,13 @@ export const registerAnswer = z.object({
   types: z.array(z.string()).nullable(),
 })
 
-/** `POST /session`: a token that the dashboard is to be used with. */
-export const sessionRequest = z.object({ token: z.string().trim().min(1).max(1_000) })
+export const sessionRequest = namedObject('SignIn', { token: z.string().trim().min(1).max(1_000) })
 
-/** `GET /session`, `POST /session`: who one is. */
-export const sessionAnswer = z.object({
+export const sessionAnswer = namedObject('Session', {
   name: z.string(),
   role: z.string(),
-  /** By a cookie, which `DELETE /session` removes. */
+  /** By a cookie. */
   signed_in: z.boolean(),
 })
 
-/** `DELETE /session`. */
-export const sessionEndedAnswer = z.object({ signed_in: z.literal(false) })
+export const sessionEndedAnswer = namedObject('SessionEnded', { signed_in: z.literal(false) })

@@ -1,56 +1,51 @@
 import { z } from 'zod'
 import { capabilities, device, pausedSlot } from './announcement.ts'
 import type { FromWire } from './keys.ts'
-import { estimateBasis, opaque } from './wire-fields.ts'
+import { estimateBasis, namedObject, opaque } from './wire-fields.ts'
 import { continuationAnswer } from './wire-ingestion.ts'
 import { DIRECTIVES, OUTCOMES, statusAnswer, STATUSES } from './wire.ts'
 
-/** Answers that our programs do not read themselves, as they are on the wire: people, pages and scripts do. */
+/** Answers as they are on the wire that the agent does not read: the dashboard, commands and clients do. */
 
 const instant = z.iso.datetime()
 
-/** A job as lists and events show it. Its place in the queue is left out: it would have to be counted for each. */
-export const jobSummary = statusAnswer.extend({
+/** A job as lists and events show it. Without its place in the queue, which would be counted for each. */
+export const jobSummary = namedObject('JobSummary', {
+  ...statusAnswer.shape,
   content_type: z.string(),
   filename: z.string(),
   size_bytes: z.number(),
   ingestion_task_id: z.string(),
   priority: z.int(),
   max_retries: z.int(),
-  /** While it waits: not before then. */
+  /** A waiting job is not claimed before. */
   available_at: instant.nullable(),
-  /** While nobody who is here can do a waiting job: who could, in words. */
+  /** The worker that a waiting job needs, in words, while no connected worker can do it. */
   waiting_for: z.string().nullable(),
   estimate_basis: estimateBasis.nullable(),
-  /** How long the recording is, where its worker has said so. */
+  /** Length of the recording, from its worker. */
   media_seconds: z.number().nullable(),
-  /** How much of it is done. */
   processed_seconds: z.number().nullable(),
-  /** How long its worker took for the result. */
   processing_seconds: z.number().nullable(),
-  /** What follows its end, and how far that is. */
   continuation: continuationAnswer.nullable(),
 })
 export type JobSummary = FromWire<z.output<typeof jobSummary>>
 
-/** A worker as it was last heard of. */
-export const workerAnswer = z.object({
+export const workerAnswer = namedObject('Worker', {
   worker_id: z.string(),
   state: z.enum(['idle', 'running', 'draining']).nullable(),
   version: z.string().nullable(),
   slots: z.int(),
   device: z.string().nullable(),
-  /** Null: it has not said. */
+  /** Null: not reported. */
   capabilities: capabilities.nullable(),
   devices: z.array(device),
-  /** Slots that take no work for now. */
   paused: z.array(pausedSlot),
   content_types: z.array(z.string()),
   first_seen_at: instant,
   last_seen_at: instant,
-  /** What it is told to do. */
   directive: z.enum(DIRECTIVES),
-  /** Why it gets nothing for now that others can do. */
+  /** The worker gets no job that another can do until then. */
   set_aside: z.object({ until: z.string(), reason: z.string() }).nullable(),
   jobs: z.array(
     z.object({
@@ -64,17 +59,16 @@ export const workerAnswer = z.object({
 })
 export type WorkerAnswer = FromWire<z.output<typeof workerAnswer>>
 
-/** `GET /remote-jobs/`. */
-export const listAnswer = z.object({
+export const listAnswer = namedObject('JobList', {
   jobs: z.array(jobSummary),
-  /** Null: these were the last. */
+  /** Null: the last page. */
   next_cursor: z.string().nullable(),
 })
 
 const attempt = z.object({
   number: z.int(),
   worker_id: z.string(),
-  /** False for a worker of the original protocol. */
+  /** False: by a worker of the original protocol. */
   leased: z.boolean(),
   started_at: instant,
   ended_at: instant.nullable(),
@@ -83,8 +77,9 @@ const attempt = z.object({
   error_message: z.string().nullable(),
 })
 
-/** `GET /remote-jobs/{id}`: all about a job but its transcript. What is named like a secret is left out. */
-export const jobAnswer = statusAnswer.extend({
+/** A job without its transcript. Values named like a secret are left out. */
+export const jobAnswer = namedObject('Job', {
+  ...statusAnswer.shape,
   content_type: z.string(),
   ingestion_task_id: z.string(),
   task_options: opaque,
@@ -113,11 +108,11 @@ export const jobAnswer = statusAnswer.extend({
       media_seconds: z.number().nullable(),
     })
     .nullable(),
-  /** What a client of `POST /process` asked for. */
+  /** The request of `POST /process`. */
   ingestion: z
     .object({
       mode: z.string(),
-      /** It is processed by the coordinator itself. */
+      /** Processed by the coordinator itself. */
       local: z.boolean(),
       source_type: z.string(),
       media_type: z.string().nullable(),
@@ -127,15 +122,14 @@ export const jobAnswer = statusAnswer.extend({
       ingest_options: opaque,
     })
     .nullable(),
-  /** Where the news of its end goes: the origin alone. */
+  /** The origin of its webhook, without path and query. */
   webhook: z.string().nullable(),
   continuation: continuationAnswer.nullable(),
 })
 
 export type JobAnswer = FromWire<z.output<typeof jobAnswer>>
 
-/** `GET /remote-jobs/{id}/result`. */
-export const transcriptAnswer = z.object({
+export const transcriptAnswer = namedObject('Transcript', {
   job_id: z.string(),
   /** Markdown. */
   content: z.string(),
@@ -151,8 +145,8 @@ const polledJob = z.object({
   task_options: opaque,
 })
 
-/** `GET /remote-jobs/poll`: all null when there is no job; with a `max_jobs` of more than one, all in `jobs`, too. */
-export const pollAnswer = z.object({
+/** All null without a job; with a `max_jobs` above one, all of them in `jobs`, too. */
+export const pollAnswer = namedObject('PolledJob', {
   job_id: z.string().nullable(),
   source_file_url: z.string().nullable(),
   content_type: z.string().nullable(),
@@ -160,66 +154,59 @@ export const pollAnswer = z.object({
   jobs: z.array(polledJob).exactOptional(),
 })
 
-/** `PUT /remote-jobs/{id}/artifacts/{name}`. */
-export const artifactAnswer = z.object({
+export const artifactAnswer = namedObject('Artifact', {
   name: z.string(),
   size_bytes: z.number(),
   sha256: z.string(),
 })
 
-/** `GET /remote-jobs/{id}/artifacts`. */
-export const artifactsAnswer = z.object({
+export const artifactsAnswer = namedObject('Artifacts', {
   artifacts: z.array(
     z.object({ name: z.string(), size_bytes: z.number(), content_type: z.string() }),
   ),
 })
 
-/** `POST /remote-jobs/{id}/continuation/retry`. */
-export const continuationRetryAnswer = z.object({
+export const continuationRetryAnswer = namedObject('ContinuationRetried', {
   job_id: z.string(),
   status: z.enum(STATUSES),
   continuation: continuationAnswer,
 })
 
-/** `DELETE /remote-jobs/{id}`. */
-export const removedAnswer = z.object({
+export const removedAnswer = namedObject('RemovedJob', {
   job_id: z.string(),
   removed: z.literal(true),
   freed_bytes: z.number(),
 })
 
-/** `POST /remote-jobs/cleanup`. */
-export const cleanupAnswer = z.object({
+export const cleanupAnswer = namedObject('CleanedUp', {
   expired: z.int(),
   removed: z.int(),
   freed_bytes: z.number(),
 })
 
-/** `DELETE /workers/{id}`. */
-export const removedWorkerAnswer = z.object({ worker_id: z.string(), removed: z.literal(true) })
+export const removedWorkerAnswer = namedObject('RemovedWorker', {
+  worker_id: z.string(),
+  removed: z.literal(true),
+})
 
-/** `GET /workers`. */
-export const workersAnswer = z.object({ workers: z.array(workerAnswer) })
+export const workersAnswer = namedObject('Workers', { workers: z.array(workerAnswer) })
 
-/** `GET /health`. */
-export const coordinatorHealth = z.object({
+export const coordinatorHealth = namedObject('Health', {
   status: z.enum(['ok', 'failing']),
   version: z.string(),
-  /** What is wrong, if something is. */
   detail: z.string().nullable(),
   jobs: z.record(z.enum(STATUSES), z.int()),
   waiting_claims: z.int(),
   quarantined: z.int(),
 })
 
-/** `GET /ready`. */
-export const readyAnswer = z.object({
+export const readyAnswer = namedObject('Ready', {
   status: z.enum(['ready', 'not ready']),
   detail: z.string().exactOptional(),
 })
 
-/** A refusal of what does not fit names every problem. */
-export const refusalAnswer = z.object({
+/** A request that does not fit is refused with a list of all its problems. */
+export const refusalAnswer = namedObject('Refusal', {
   detail: z.union([
     z.string(),
     z.array(

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { jobSummary, workerAnswer } from './wire-answers.ts'
+import { namedObject } from './wire-fields.ts'
 import { STATUSES } from './wire.ts'
 
 /**
- * `GET /events`: server-sent events. First a `snapshot`, then what changes, always whole and as it is by then: states in
- * between may be left out. A `job` or `worker` with `removed` is gone.
+ * Server-sent events: first a `snapshot`, then each change as the whole object as it is by then; states in between may be
+ * left out.
  */
 
 const counts = z.object(
@@ -15,51 +16,45 @@ const counts = z.object(
 )
 
 const queueOfType = z.object({
-  /** `other` stands for all that are rarer than the first fifty. */
+  /** `other`: all but the fifty most frequent. */
   content_type: z.string(),
   counts,
-  /** When the job was made that waits longest. */
+  /** Creation of the oldest waiting job. */
   oldest_waiting_at: z.string().nullable(),
-  /** Workers that are here and take such jobs. */
+  /** Connected workers that take such jobs. */
   workers: z.int(),
-  /** How many jobs these do at a time. */
+  /** Slots of these workers together. */
   slots: z.int(),
-  /** How long what waits and runs will take; null when nothing is known to go by, or nobody is here. */
+  /** Until the queue is empty; null: no worker, or no basis for an estimate. */
   drain_seconds: z.number().nullable(),
 })
 
-/** Event `queue`: how much there is to do, at most one per second and at least one in 15. */
-export const queueEvent = z.object({
+/** At most one per second, at least one in 15. */
+export const queueEvent = namedObject('QueueEvent', {
   counts,
   types: z.array(queueOfType),
-  /** Calls that wait for work. */
   waiting_claims: z.int(),
-  /** Why the coordinator takes no changes, or why the folders are behind; null: all is well. */
+  /** Why the coordinator takes no changes, or why its folders are behind its journal; null: healthy. */
   failure: z.string().nullable(),
-  /** Of the data folder's file system; null: not known. */
+  /** The data folder's file system; null: not known. */
   disk: z.object({ free_bytes: z.number(), size_bytes: z.number() }).nullable(),
 })
 
-/** Event `snapshot`. */
-export const snapshotEvent = z.object({
+export const snapshotEvent = namedObject('SnapshotEvent', {
   version: z.string(),
   now_at: z.string(),
-  /** A worker that was not heard of for longer is not here. */
+  /** A worker without a request for longer counts as lost. */
   worker_lost_after_seconds: z.number(),
   queue: queueEvent,
   workers: z.array(workerAnswer),
-  /** The newest two hundred. */
+  /** The newest 200. */
   jobs: z.array(jobSummary),
 })
 
-/** Event `job`. */
-export const jobEvent = z.union([
-  jobSummary,
-  z.object({ job_id: z.string(), removed: z.literal(true) }),
-])
+export const jobEvent = z
+  .union([jobSummary, z.object({ job_id: z.string(), removed: z.literal(true) })])
+  .meta({ id: 'JobEvent' })
 
-/** Event `worker`. */
-export const workerEvent = z.union([
-  workerAnswer,
-  z.object({ worker_id: z.string(), removed: z.literal(true) }),
-])
+export const workerEvent = z
+  .union([workerAnswer, z.object({ worker_id: z.string(), removed: z.literal(true) })])
+  .meta({ id: 'WorkerEvent' })

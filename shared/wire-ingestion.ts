@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { FromWire } from './keys.ts'
 import { STATUSES } from './wire.ts'
-import { estimateBasis, opaque, optional, priority } from './wire-fields.ts'
+import { estimateBasis, namedObject, opaque, optional, priority } from './wire-fields.ts'
 
 /** What may follow a job's end: tell a webhook, ingest the text into the MoRAG server, write it to a folder. */
 export const STEPS = ['webhook', 'ingest', 'folder'] as const
@@ -13,7 +13,7 @@ const count = z
   .pipe(z.int().min(0).max(10_000_000))
 
 /** `request_data` of `POST /process`, as the original's clients send it: what it does not name is ignored. */
-export const processRequest = z.object({
+export const processRequest = namedObject('ProcessRequest', {
   mode: optional(z.string().min(1).max(50), 'ingest'),
   source_type: optional(z.string().max(50), 'file'),
   content_type: z.string().max(200).nullish(),
@@ -44,7 +44,7 @@ export const processRequest = z.object({
 export type ProcessRequest = FromWire<z.output<typeof processRequest>>
 
 /** The answer of `POST /process` for what is converted by a worker: the original's keys, and the job's id. */
-export const processAnswer = z.object({
+export const processAnswer = namedObject('Processed', {
   success: z.boolean(),
   mode: z.string(),
   content: z.string().nullable(),
@@ -65,7 +65,7 @@ export const processAnswer = z.object({
 export type ProcessAnswer = FromWire<z.output<typeof processAnswer>>
 
 /** The answer of `POST /ingest/file` for what has become a job: the original's keys, and ours. */
-export const ingestAnswer = z.object({
+export const ingestAnswer = namedObject('Ingested', {
   task_id: z.string(),
   status: z.literal('pending'),
   message: z.string(),
@@ -78,7 +78,7 @@ export const ingestAnswer = z.object({
 export type IngestAnswer = FromWire<z.output<typeof ingestAnswer>>
 
 /** `DELETE /ingest/{task_id}`. */
-export const taskCancelledAnswer = z.object({
+export const taskCancelledAnswer = namedObject('TaskCancelled', {
   task_id: z.string(),
   status: z.literal('cancelled'),
   message: z.string(),
@@ -98,7 +98,7 @@ export const serverAnswer = z.object({
 })
 
 /** What follows a job's end, as `GET /remote-jobs/{id}` and `GET /status/{task_id}` show it. */
-export const continuationAnswer = z.object({
+export const continuationAnswer = namedObject('Continuation', {
   id: z.string(),
   steps: z.array(
     z.object({
@@ -122,7 +122,7 @@ export type ContinuationAnswer = FromWire<z.output<typeof continuationAnswer>>
 const TASK_STATES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const
 
 /** `GET /status/{task_id}`: Celery's words for the state, as the original's clients know them. */
-export const taskAnswer = z.object({
+export const taskAnswer = namedObject('Task', {
   task_id: z.string(),
   status: z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED']),
   state: z.enum(TASK_STATES),
@@ -147,20 +147,24 @@ export const taskAnswer = z.object({
 export type TaskAnswer = FromWire<z.output<typeof taskAnswer>>
 
 /** `POST /remote-jobs/{id}/continuation/retry`: which steps, also ones that are done; left out: those that are not. */
-export const continuationRetryRequest = z.object({
+export const continuationRetryRequest = namedObject('ContinuationRetry', {
   steps: z.array(z.enum(STEPS)).min(1).max(20).nullish(),
 })
 
 /** What the MoRAG server's versions send when they call back: how a task ended, or a chain of stages; or news of a step. */
-export const ingestionCallback = z.looseObject({
-  type: z.string().optional(),
-  success: z.boolean().optional(),
-  task_id: z.string().nullish(),
-  status: z.string().optional(),
-  step: z.string().optional(),
-  result: z.unknown().optional(),
-  error_message: z.string().nullish(),
-})
+export const ingestionCallback = z
+  .looseObject({
+    type: z.string().optional(),
+    success: z.boolean().optional(),
+    task_id: z.string().nullish(),
+    status: z.string().optional(),
+    step: z.string().optional(),
+    result: z.unknown().optional(),
+    error_message: z.string().nullish(),
+  })
+  .meta({ id: 'IngestionCallback' })
 
 /** `taken`: it ended the ingestion; `heard`: it is news, or came too late. */
-export const ingestionCallbackAnswer = z.object({ status: z.enum(['taken', 'heard']) })
+export const ingestionCallbackAnswer = namedObject('IngestionCallbackTaken', {
+  status: z.enum(['taken', 'heard']),
+})

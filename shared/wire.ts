@@ -10,23 +10,23 @@ import {
   leaseToken,
   lenientBoolean,
   name,
+  namedObject,
   opaque,
   optional,
   priority,
   seconds,
-  toldSeconds,
+  lenientSeconds,
   workerName,
 } from './wire-fields.ts'
 
 /**
- * Every request and answer, as it is on the wire (protocol: coordinator/docs/api.md). Unknown keys are ignored; an original
- * client may send null where it has nothing, so optional means "absent or null". Durations are seconds.
+ * Requests, and the answers that the agent reads, as they are on the wire. Unknown keys are ignored; clients of the
+ * original send null for nothing, so optional means "absent or null". Durations are seconds.
  */
 
-/** Every route is below this. */
 export const API = '/api/v1'
 
-/** The stage of an attempt that was fetched ahead and waits for its slot. */
+/** The stage of a prefetched attempt that waits for its slot. */
 export const WAITING_STAGE = 'waiting'
 
 export const STATUSES = [
@@ -39,7 +39,6 @@ export const STATUSES = [
 ] as const
 export type Status = (typeof STATUSES)[number]
 
-/** How an attempt can have ended. */
 export const OUTCOMES = [
   'completed',
   'failed',
@@ -52,8 +51,7 @@ export const OUTCOMES = [
 ] as const
 export type Outcome = (typeof OUTCOMES)[number]
 
-/** `POST /remote-jobs/` with JSON. */
-export const createRequest = z.object({
+export const createRequest = namedObject('CreateJob', {
   source_file_path: z.string().min(1).max(4_096),
   content_type: name,
   ingestion_task_id: z.string().min(1).max(500),
@@ -63,8 +61,8 @@ export const createRequest = z.object({
 
 export type CreateRequest = FromWire<z.output<typeof createRequest>>
 
-/** `POST /remote-jobs/` as multipart: the fields beside the `file` part. */
-export const uploadFields = z.object({
+/** The fields beside the `file` part of a form. */
+export const uploadFields = namedObject('UploadFields', {
   content_type: name,
   ingestion_task_id: z.string().min(1).max(500).exactOptional(),
   task_options: z
@@ -83,28 +81,27 @@ export const uploadFields = z.object({
   priority: optional(priority, 0),
 })
 
-/** `status` is `pending`, unless an `Idempotency-Key` names a job that is further. */
-export const createdAnswer = z.object({
+/** `status` is `pending`, unless an `Idempotency-Key` names an existing job. */
+export const createdAnswer = namedObject('CreatedJob', {
   job_id: z.string(),
   status: z.string(),
   created_at: z.string(),
 })
 
-/** `GET /remote-jobs/poll`: the original's way to take work. */
 export const pollQuery = z.object({
   worker_id: workerName,
   content_types: commaList,
   max_jobs: z.coerce.number().int().min(1).max(100).default(1),
 })
 
-/** `POST /remote-jobs/claim`: the agent's way. The same `claim_id` gives the same jobs again. */
-export const claimRequest = z.object({
+/** The same `claim_id` gets the same jobs again. */
+export const claimRequest = namedObject('Claim', {
   worker_id: workerName,
   content_types: z.array(name).min(1).max(50),
   max_jobs: optional(z.int().min(1).max(100), 1),
   wait_seconds: optional(z.number().min(0).max(60), 0),
   claim_id: name,
-  /** For later, while its slot is busy: such a caller stands behind all who would begin at once. */
+  /** For a slot that is still busy: such a claim is served after all that would start at once. */
   prefetch: z.boolean().nullish(),
 })
 
@@ -126,20 +123,23 @@ const claimedJob = z.object({
   content_type: z.string(),
   source,
   task_options: opaque,
-  /** What an earlier attempt had finished, as its worker sent it. */
+  /** Partial result of an earlier attempt, as its worker sent it. */
   checkpoint: opaque.nullish(),
 })
 export type ClaimedJob = FromWire<z.output<typeof claimedJob>>
 
-export const claimAnswer = z.object({ jobs: z.array(claimedJob), retry_after_seconds: z.number() })
+export const claimAnswer = namedObject('ClaimedJobs', {
+  jobs: z.array(claimedJob),
+  retry_after_seconds: z.number(),
+})
 
 /**
- * What a worker says of itself and of each attempt it works on. `progress` is the whole attempt's, 0 to 1; the stage
- * `waiting` says that the attempt waits for its slot; `quiet_seconds`, that no progress is to be expected for so long, and
- * that the worker watches that by itself. A `checkpoint` that is absent is unchanged.
+ * The state of a worker and of its attempts. `progress` is the whole attempt's, 0 to 1; in the stage `waiting` it waits
+ * for its slot. For `quiet_seconds` no progress is expected: the worker detects a stall itself. An absent `checkpoint` is
+ * unchanged.
  */
-export const heartbeatRequest = z.object({
-  /** `stopped`: it ends, and nobody is to look for it. */
+export const heartbeatRequest = namedObject('Heartbeat', {
+  /** `stopped`: the worker exits and is not reported as lost. */
   state: z.enum(['idle', 'running', 'draining', 'stopped']),
   version: z.string().max(100),
   slots: z.int().min(0).max(10_000),
@@ -169,34 +169,36 @@ export type Directive = (typeof DIRECTIVES)[number]
 const ORDERS = ['continue', 'cancel', 'superseded', 'lost'] as const
 export type Order = (typeof ORDERS)[number]
 
-export const heartbeatAnswer = z.object({
+export const heartbeatAnswer = namedObject('HeartbeatOrders', {
   directive: z.enum(DIRECTIVES),
   heartbeat_seconds: z.number(),
   jobs: z.array(z.object({ job_id: z.string(), order: z.enum(ORDERS), lease_seconds: z.number() })),
 })
 export type HeartbeatAnswer = FromWire<z.output<typeof heartbeatAnswer>>
 
-/** `PUT /remote-jobs/{id}/result`: the original's body, and the agent's four keys more. */
-export const resultRequest = z.object({
+/** From `lease_token` on, keys that only our agent sends. */
+export const resultRequest = namedObject('Result', {
   success: lenientBoolean,
   content: z.string().nullish(),
   metadata: opaque.nullish(),
-  /** Cut where it is longer, not refused: without it the failure would be lost. */
+  /** Cut, not refused: a refusal would lose the failure. */
   error_message: cutText(10_000).nullish(),
-  processing_time: toldSeconds.nullish(),
+  processing_time: lenientSeconds.nullish(),
   lease_token: leaseToken.nullish(),
   error_code: z.string().max(100).nullish(),
   retryable: z.boolean().nullish(),
 })
 export type ResultRequest = FromWire<z.output<typeof resultRequest>>
 
-export const resultAnswer = z.object({ status: z.enum(STATUSES), ingestion_continued: z.boolean() })
+export const resultAnswer = namedObject('ResultTaken', {
+  status: z.enum(STATUSES),
+  ingestion_continued: z.boolean(),
+})
 
-/** `POST /remote-jobs/{id}/release`. */
-export const releaseRequest = z.object({ lease_token: leaseToken })
+export const releaseRequest = namedObject('Release', { lease_token: leaseToken })
 
-/** `GET /remote-jobs/{id}/status`; the first nine keys are the original's. */
-export const statusAnswer = z.object({
+/** The first nine keys are the original's. */
+export const statusAnswer = namedObject('JobStatus', {
   job_id: z.string(),
   status: z.enum(STATUSES),
   worker_id: z.string().nullable(),
@@ -211,28 +213,25 @@ export const statusAnswer = z.object({
   progress: z.number().nullable(),
   queue_position: z.int().nullable(),
   attempt: z.int(),
-  /** While nobody who is here can do a waiting job: who could, in words. */
+  /** The worker that a waiting job needs, in words, while no connected worker can do it. */
   waiting_for: z.string().nullish(),
   estimate_basis: estimateBasis.nullish(),
 })
 export type StatusAnswer = FromWire<z.output<typeof statusAnswer>>
 
-/** `GET /remote-jobs/`: newest first. */
 export const listQuery = z.object({
   status: z.enum(STATUSES).exactOptional(),
   content_type: name.exactOptional(),
   worker_id: name.exactOptional(),
-  /** In its file's name, its ids or its error, in any case. */
+  /** Matches the file's name, the ids and the error, without regard to case. */
   text: z.string().max(200).exactOptional(),
   limit: z.coerce.number().int().min(1).max(500).default(50),
   cursor: z.string().max(200).exactOptional(),
 })
 
-/** `POST /remote-jobs/{id}/reassign`. */
-export const reassignRequest = z.object({ worker_id: workerName.nullish() })
+export const reassignRequest = namedObject('Reassign', { worker_id: workerName.nullish() })
 
-/** `POST /remote-jobs/cleanup`. */
-export const cleanupRequest = z.object({
+export const cleanupRequest = namedObject('Cleanup', {
   expire: optional(z.boolean(), true),
   older_than_days: z.number().min(0).max(100_000).nullish(),
   statuses: z
@@ -242,8 +241,7 @@ export const cleanupRequest = z.object({
   dry_run: optional(z.boolean(), false),
 })
 
-/** Every refusal. `detail` is a sentence, or for a body that does not fit the list of its problems. */
+/** `detail` is a sentence, or the problems of a request that does not fit. */
 export const errorAnswer = z.object({ detail: z.unknown(), code: z.string().nullish() })
 
-/** `GET /health`. */
 export const healthAnswer = z.looseObject({ status: z.string(), version: z.string() })

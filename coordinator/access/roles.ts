@@ -1,3 +1,15 @@
-/** What a token is for. `admin` may everything; `register` is good once, for a worker's token. */
+/** What a token is for. `admin` may do everything; `register` is exchanged once for a worker's token. */
 export const ROLES = ['submit', 'worker', 'read', 'admin', 'register'] as const
 export type Role = (typeof ROLES)[number]
+
+/**
+ * Who may use a route: these roles and `admin`, or everybody, also without a token. Which jobs they see is decided in
+ * `ownership.ts`.
+ */
+export type Access = readonly Role[] | 'open'
+
+export const ADMIN_ALONE: Access = []
+
+export function allows(access: Access, role: Role): boolean {
+  return access === 'open' || role === 'admin' || access.includes(role)
+}

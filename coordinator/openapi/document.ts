@@ -1,147 +1,145 @@
+import type { RouterRoute } from 'hono/types'
+import { z } from 'zod'
 import { statusOf, type ErrorCode } from '../../shared/errors.ts'
 import { VERSION } from '../../shared/version.ts'
+import { refusalAnswer } from '../../shared/wire-answers.ts'
 import { API } from '../../shared/wire.ts'
-import { ruleOf } from '../access/permissions.ts'
-import { INGESTION_OPERATIONS } from './ingestion-operations.ts'
-import { JOB_OPERATIONS } from './job-operations.ts'
-import { OPERATING_OPERATIONS } from './operating-operations.ts'
-import type { Operation, Parameter } from './operation.ts'
-import { componentSchemas, queryParameters, refTo, type Schema } from './schemas.ts'
-import { WORKER_OPERATIONS } from './worker-operations.ts'
-
-/** Every route, in the order of telling. */
-export const OPERATIONS: readonly Operation[] = [
-  ...JOB_OPERATIONS,
-  ...INGESTION_OPERATIONS,
-  ...WORKER_OPERATIONS,
-  ...OPERATING_OPERATIONS,
-]
+import { ADMIN_ALONE } from '../access/roles.ts'
+import { describedRoutes, TAGS, type DescribedRoute, type Operation } from './describe-route.ts'
+import { Components, type Schema } from './schemas.ts'
 
 export interface OpenApi {
   openapi: string
-  info: { title: string; version: string; description: string }
+  info: Schema & { title: string; version: string; description: string }
+  servers: { url: string }[]
   paths: Record<string, Record<string, Schema>>
   components: { schemas: Record<string, Schema>; securitySchemes: Schema }
   security: Schema[]
-  tags: { name: string }[]
+  tags: { name: string; description: string }[]
 }
 
-const ABOUT = `Keys are snake_case, instants ISO 8601 in UTC, durations seconds. Keys that are not described here may come with later versions. Try again on 429, 5xx and network errors, after \`Retry-After\` where there is one, and on nothing else.`
+const ABOUT = `Keys are snake_case, instants ISO 8601 in UTC, durations seconds. Keys that are not described here may come with later versions. Retry on 429, 5xx and network errors, after \`Retry-After\` where there is one, and on nothing else.`
 
-/** The API as an OpenAPI 3.1 document, made of the schemas that requests are checked with. */
-export function openApiDocument(): OpenApi {
+/** The routes of an app as an OpenAPI 3.1 document. */
+export function openApiDocument(routes: readonly RouterRoute[]): OpenApi {
+  const components = new Components()
+  const described = describedRoutes(routes)
+  const isBelowApi = ({ path }: DescribedRoute): boolean => path.startsWith(`${API}/`)
+  const belowApi = new Set(described.filter(isBelowApi).map(({ operation }) => operation))
   const paths: OpenApi['paths'] = {}
-  for (const operation of OPERATIONS) {
-    for (const route of routesOf(operation)) {
-      const path = route.replace(/:(\w+)(\{.*\})?/g, '{$1}')
-      paths[path] = { ...paths[path], [operation.method.toLowerCase()]: told(operation, route) }
-    }
+  for (const route of described) {
+    const { method, template, operation } = route
+    const isCopy = !isBelowApi(route) && belowApi.has(operation)
+    const operationId = isCopy ? `${operation.id}AtRoot` : operation.id
+    const item = { operationId, ...itemOf(route, components) }
+    paths[template] = { ...paths[template], [method.toLowerCase()]: item }
   }
   return {
     openapi: '3.1.1',
-    info: { title: 'MoRAG remote conversion', version: VERSION, description: ABOUT },
+    info: {
+      title: 'MoRAG remote conversion',
+      version: VERSION,
+      description: ABOUT,
+      license: { name: 'MIT', identifier: 'MIT' },
+    },
+    servers: [{ url: '/' }],
     paths,
     components: {
-      schemas: componentSchemas(),
+      schemas: components.schemas,
       securitySchemes: {
         bearer: { type: 'http', scheme: 'bearer' },
         apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key' },
       },
     },
     security: [{ bearer: [] }, { apiKey: [] }],
-    tags: [...new Set(OPERATIONS.map(({ tag }) => tag))].map((name) => ({ name })),
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
   }
 }
 
-/** As the app has them. */
-export function routesOf({ route, isAtRoot }: Operation): string[] {
-  if (isAtRoot === 'only') return [route]
-  return isAtRoot === 'too' ? [API + route, route] : [API + route]
-}
-
-function told(operation: Operation, route: string): Schema {
-  const { id, tag, summary, description, method, events } = operation
-  const rule = ruleOf(method, route)
-  const parameters = parametersOf(operation)
-  const body = bodyOf(operation)
+function itemOf(route: DescribedRoute, components: Components): Schema {
+  const { operation } = route
+  const { tag, summary, description, access = ADMIN_ALONE, body, events } = operation
+  const parameters = parametersOf(route, components)
   return {
-    operationId: route.startsWith(API) || operation.isAtRoot === 'only' ? id : `${id}AtRoot`,
     tags: [tag],
     summary,
     ...(description !== undefined && { description }),
-    ...(rule === 'open' ? { security: [] } : { 'x-roles': [...rule, 'admin'] }),
+    ...(access === 'open' ? { security: [] } : { 'x-roles': [...access, 'admin'] }),
     ...(parameters.length > 0 && { parameters }),
-    ...(body !== null && { requestBody: body }),
-    responses: responsesOf(operation, rule === 'open'),
+    ...(body !== undefined && { requestBody: bodyOf(body, components) }),
+    responses: responsesOf(route, components),
     ...(events !== undefined && {
       'x-events': Object.fromEntries(
-        Object.entries(events).map(([name, schema]) => [name, refTo(schema)]),
+        Object.entries(events).map(([name, schema]) => [name, components.of(schema, 'output')]),
       ),
     }),
   }
 }
 
-function parametersOf({ route, path, query, headers }: Operation): Schema[] {
-  const inPath = [...route.matchAll(/:(\w+)/g)].map(([, name]) =>
-    parameter('path', name!, path?.[name!] ?? { description: '' }),
+function parametersOf(
+  { path: route, operation }: DescribedRoute,
+  components: Components,
+): Schema[] {
+  const { path = {}, query, headers = {} } = operation
+  const inPath = [...route.matchAll(/:(\w+)/g)].map(([, name]) => {
+    const { description, schema = { type: 'string' } } = path[name!] ?? {}
+    return {
+      name,
+      in: 'path',
+      ...(description !== undefined && { description }),
+      required: true,
+      schema,
+    }
+  })
+  const inHeader = Object.entries(headers).map(
+    ([name, { description, isRequired = false, schema = { type: 'string' } }]) => ({
+      name,
+      in: 'header',
+      description,
+      required: isRequired,
+      schema,
+    }),
   )
-  const inHeader = Object.entries(headers ?? {}).map(([name, one]) =>
-    parameter('header', name, one),
-  )
-  return [...inPath, ...(query === undefined ? [] : queryParameters(query)), ...inHeader]
+  return [...inPath, ...(query === undefined ? [] : components.ofQuery(query)), ...inHeader]
 }
 
-function parameter(
-  where: 'path' | 'header',
-  name: string,
-  { description, isRequired, schema }: Parameter,
+function bodyOf(
+  { json, form, isBytes, isOptional }: NonNullable<Operation['body']>,
+  components: Components,
 ): Schema {
-  return {
-    name,
-    in: where,
-    ...(description !== '' && { description }),
-    required: where === 'path' || isRequired === true,
-    schema: schema ?? { type: 'string' },
-  }
-}
-
-function bodyOf({ body }: Operation): Schema | null {
-  if (body === undefined) return null
-  const { json, form, isBytes, isOptional } = body
   const content = {
-    ...(form !== undefined && { 'multipart/form-data': { schema: form } }),
-    ...(json !== undefined && { 'application/json': { schema: refTo(json) } }),
+    ...(form !== undefined && { 'multipart/form-data': { schema: components.within(form) } }),
+    ...(json !== undefined && { 'application/json': { schema: components.of(json, 'input') } }),
     ...(isBytes === true && { 'application/octet-stream': {} }),
   }
   return { required: isOptional !== true, content }
 }
 
-function responsesOf(operation: Operation, isOpen: boolean): Schema {
-  const { answer, also } = operation
+function responsesOf(route: DescribedRoute, components: Components): Schema {
+  const { answer, also = {} } = route.operation
   const content =
-    typeof answer === 'string'
-      ? { 'application/json': { schema: refTo(answer) } }
+    answer instanceof z.ZodType
+      ? { 'application/json': { schema: components.of(answer, 'output') } }
       : Object.fromEntries(answer.map((type) => [type, {}]))
+  const refusal = { 'application/json': { schema: components.of(refusalAnswer, 'output') } }
   const responses: Record<string, Schema> = { 200: { description: 'Done.', content } }
-  for (const [status, description] of Object.entries(also ?? {}))
+  for (const [status, description] of Object.entries(also))
     responses[status] = { description, content }
-  for (const [status, codes] of errorsOf(operation, isOpen)) {
-    const refused = { 'application/json': { schema: refTo('Refusal') } }
-    responses[status] ??= {
-      description: codes.map((code) => `\`${code}\``).join(', '),
-      content: refused,
-    }
+  for (const [status, codes] of errorsOf(route)) {
+    const description = codes.map((code) => `\`${code}\``).join(', ')
+    responses[status] ??= { description, content: refusal }
   }
   return responses
 }
 
 /** What a route can refuse, by status. */
-function errorsOf({ body, errors, route }: Operation, isOpen: boolean): Map<number, ErrorCode[]> {
+function errorsOf({ path, operation }: DescribedRoute): Map<number, ErrorCode[]> {
+  const { access, body, errors = [] } = operation
   const codes = new Set<ErrorCode>([
-    ...(isOpen ? [] : (['unauthorized', 'forbidden', 'too_many_requests'] as const)),
+    ...(access === 'open' ? [] : (['unauthorized', 'forbidden', 'too_many_requests'] as const)),
     ...(body === undefined ? [] : (['bad_request', 'invalid', 'too_large'] as const)),
-    ...(route.includes(':') ? (['not_found'] as const) : []),
-    ...(errors ?? []),
+    ...(path.includes(':') ? (['not_found'] as const) : []),
+    ...errors,
     'internal',
     'unavailable',
   ])

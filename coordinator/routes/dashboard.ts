@@ -4,6 +4,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Hono, type Context } from 'hono'
 import { AppError } from '../../shared/errors.ts'
+import { describeRoute } from '../openapi/describe-route.ts'
 import type { Env } from './http.ts'
 
 /** Beside the code, also in the package. */
@@ -16,7 +17,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.js': 'text/javascript; charset=utf-8',
   '.svg': 'image/svg+xml',
 }
-/** All that the page may do: its own files and ours, no script in its text, and no text that becomes markup. */
+/** The page loads only this coordinator's files; no inline script, and no text that becomes markup. */
 const POLICY = [
   "default-src 'self'",
   "base-uri 'none'",
@@ -33,7 +34,7 @@ interface PageFile {
   etag: string
 }
 
-/** The dashboard: static files that everybody may have. What they show they ask for like any client. */
+/** The dashboard's static files, open to everybody: the page asks the API for its data like any client. */
 export function dashboardRoutes(): Hono<Env> {
   const app = new Hono<Env>()
   let files: Map<string, PageFile> | null = null
@@ -51,12 +52,34 @@ export function dashboardRoutes(): Hono<Env> {
     return c.body(bytes, 200, { 'content-type': type })
   }
 
-  app.get('/', (c) => send(c, PAGE))
-  app.get('/dashboard/:file', (c) => send(c, c.req.param('file')))
+  app.get(
+    '/',
+    describeRoute({
+      id: 'dashboard',
+      tag: 'Observing',
+      access: 'open',
+      summary: 'The dashboard',
+      answer: ['text/html'],
+    }),
+    (c) => send(c, PAGE),
+  )
+
+  app.get(
+    '/dashboard/:file',
+    describeRoute({
+      id: 'dashboardFile',
+      tag: 'Observing',
+      access: 'open',
+      summary: 'A file of the dashboard',
+      answer: ['text/javascript', 'text/css', 'image/svg+xml'],
+    }),
+    (c) => send(c, c.req.param('file')),
+  )
+
   return app
 }
 
-/** Those of the folder that are the page's, as they were when it was first asked for. */
+/** The files as they were at the first request. */
 function readFiles(): Map<string, PageFile> {
   const files = new Map<string, PageFile>()
   for (const name of readdirSync(FOLDER)) {

@@ -12,21 +12,31 @@ import type { Env } from './http.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 
+/** What {@link sendSource} reads, and what it can answer beside 200. */
+export const RANGE_HEADERS = {
+  Range: { description: 'One range of bytes.' },
+  'If-Range': { description: 'The ETag of the bytes fetched before.' },
+}
+export const RANGE_STATUSES = {
+  '206': 'The range asked for.',
+  '416': 'There is no such range.',
+}
+
 interface Range {
   start: number
   end: number
 }
 
 export interface SendSourceOptions {
-  /** A recording's, to be played where it is asked for; null: a file to be saved. */
+  /** Null: sent as an attachment to be saved, not to be played. */
   mediaType?: string | null
-  /** Called once the source's last byte is on its way. */
+  /** Called once the source's last byte is sent. */
   onSent?: () => Promise<void>
 }
 
 /**
- * Streams a source, or the range of it that was asked for (RFC 9110, section 14), with its digest where known (RFC 9530).
- * Several ranges at once are answered with the whole, which the RFC allows.
+ * Streams a source, or the range asked for (RFC 9110, section 14), with its digest where known (RFC 9530). Several ranges
+ * at once are answered with the whole, which the RFC allows.
  */
 export async function sendSource(
   c: Context<Env>,
@@ -57,7 +67,7 @@ export async function sendSource(
   return await sendFile(c, file, { start, end }, status, headers, isLast ? onSent : undefined)
 }
 
-/** Streams a range of an open file, which is closed with it. */
+/** Streams a range of an open file, then closes it. */
 export async function sendFile(
   c: Context<Env>,
   file: FileHandle,
@@ -75,7 +85,7 @@ export async function sendFile(
   return await sendStream(c, chunks, status, headers, onSent)
 }
 
-/** Sends what a stream gives, no faster than its reader takes it. */
+/** Streams at the client's pace. */
 export async function sendStream(
   c: Context<Env>,
   stream: Readable,
@@ -89,7 +99,7 @@ export async function sendStream(
     await pipeline(stream, outgoing)
     await onSent?.()
   } catch (error) {
-    // A caller that went away is nobody's failure; it comes back with a range.
+    // A client that disconnects is no failure: it resumes with a range.
     if (!isSystemError(error, 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE')) throw error
   }
   return RESPONSE_ALREADY_SENT
@@ -99,7 +109,7 @@ function rangeOf(c: Context, sizeBytes: number, etag: string): Range | 'unsatisf
   const header = c.req.header('range')
   const condition = c.req.header('if-range')
   if (header === undefined || (condition !== undefined && condition !== etag)) return null
-  // More than there is from the end is the whole (RFC 9110, section 14.1.2), which the parser does not know.
+  // A suffix longer than the file is the whole file (RFC 9110, section 14.1.2); the parser calls it unsatisfiable.
   const suffix = /^bytes=-(\d+)$/.exec(header)?.[1]
   if (suffix !== undefined && sizeBytes > 0 && Number(suffix) >= sizeBytes) {
     return { start: 0, end: sizeBytes - 1 }

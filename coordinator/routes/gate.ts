@@ -3,14 +3,14 @@ import { matchedRoutes } from 'hono/route'
 import { AppError } from '../../shared/errors.ts'
 import type { Env } from './http.ts'
 import type { Services } from '../services.ts'
-import { allows, ruleOf, type Rule } from '../access/permissions.ts'
 import { NOBODY } from '../access/principal.ts'
-import { ROLES } from '../access/roles.ts'
+import { allows, ROLES, type Access } from '../access/roles.ts'
 import { refuseForeign, sessionToken } from '../access/session.ts'
+import { accessOf } from '../openapi/describe-route.ts'
 
 /**
- * Stands before every route: who is it, and may that one use the route that is about to answer? Handlers find the answer
- * in `c.var.principal`.
+ * Stands before every route: identifies the caller and refuses a route that its role may not use. Handlers find the
+ * caller in `c.var.principal`.
  */
 export function gate({
   access,
@@ -18,18 +18,18 @@ export function gate({
   trustedProxies,
 }: Pick<Services, 'access' | 'connections' | 'trustedProxies'>): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const rule = ruleFor(c)
-    keepFromCaches(c, rule)
-    const shown = shownIn(c)
-    if (shown === null) refuseForeign(c, rule.length === 1 && rule[0] === 'worker')
-    if (rule === 'open') c.set('principal', NOBODY)
+    const allowed = accessFor(c)
+    keepFromCaches(c, allowed)
+    const token = tokenIn(c)
+    if (token === null) refuseForeign(c, allowed.length === 1 && allowed[0] === 'worker')
+    if (allowed === 'open') c.set('principal', NOBODY)
     else {
       const { incoming } = c.env
       const address = trustedProxies.clientOf(incoming)
       const asked = c.req.header('host') ?? null
-      const principal = access.identify(shown ?? sessionToken(c), address, asked)
+      const principal = access.identify(token ?? sessionToken(c), address, asked)
       connections.vouch(incoming.socket)
-      if (!allows(rule, principal.role)) throw forbidden(rule)
+      if (!allows(allowed, principal.role)) throw forbidden(allowed)
       c.set('principal', principal)
       access.watch(principal, c.env.outgoing)
     }
@@ -38,32 +38,32 @@ export function gate({
 }
 
 /**
- * What needs a key is for no cache, of a browser that others use after its user has signed out or of a proxy; and what
- * others wrote is taken for no page. Set here, an answer that streams past the routes has it, too.
+ * Answers that need a key are not cached, by a proxy or by a browser that somebody else uses after a sign-out; nosniff
+ * keeps uploads from being rendered as pages. Set on Node's response, so that streamed answers have the headers too.
  */
-function keepFromCaches(c: Context<Env>, rule: Rule): void {
+function keepFromCaches(c: Context<Env>, allowed: Access): void {
   const { outgoing } = c.env
   outgoing.setHeader('x-content-type-options', 'nosniff')
-  if (rule !== 'open' || c.req.method !== 'GET') outgoing.setHeader('cache-control', 'no-store')
+  if (allowed !== 'open' || c.req.method !== 'GET') outgoing.setHeader('cache-control', 'no-store')
 }
 
-/** That of the first route that matches and is no middleware of all (`app.use('*')`): it is the one that answers. */
-function ruleFor(c: Context<Env>): Rule {
+/** Any token may learn that a route does not exist. */
+const NO_ROUTE: Access = ROLES
+
+/** Who may use the route that answers: the first that matches and is not middleware of the whole app. */
+function accessFor(c: Context<Env>): Access {
   const route = matchedRoutes(c).find(({ method, path }) => !(method === 'ALL' && path === '/*'))
-  return route === undefined ? NOWHERE : ruleOf(c.req.method, route.path)
+  return route === undefined ? NO_ROUTE : accessOf(route)
 }
 
-/** There is no such route: whoever comes in may be told so. */
-const NOWHERE: Rule = ROLES
-
-function shownIn(c: Context<Env>): string | null {
+function tokenIn(c: Context<Env>): string | null {
   const bearer = /^Bearer +(.+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
   const given = (bearer ?? c.req.header('x-api-key'))?.trim()
   return given === undefined || given === '' ? null : given
 }
 
-function forbidden(rule: readonly string[]): AppError {
-  const roles = [...rule, 'admin']
+function forbidden(allowed: readonly string[]): AppError {
+  const roles = [...allowed, 'admin']
   const last = roles.pop()!
   const needed = roles.length === 0 ? last : `${roles.join(', ')} or ${last}`
   return new AppError('forbidden', `This needs a token with the role ${needed}.`)

@@ -13,27 +13,21 @@ import type { Submission } from '../intake.ts'
 import { chunksOf } from '../blobs/request-chunks.ts'
 import type { FormSource } from '../blobs/upload.ts'
 
-/**
- * The request and answer of Node are at hand for what must stream; who asks was found out before any route, and for what
- * is read into memory there is room.
- */
+/** Bindings: Node's request and response, for streams. Variables: the caller, set by the gate; room for bodies in memory. */
 export type Env = { Bindings: HttpBindings; Variables: { principal: Principal; room: BodyRoom } }
 
 const MIB = 1024 * 1024
-/** Most of what a JSON body may be; a route that takes more says so. */
 const JSON_MIB = 1
 
 /**
  * A request's JSON body in the code's shape.
- * @param mebibytes the most it may be.
  * @throws {AppError} `too_large`; `unavailable` while too much is read at once; `invalid` with every problem.
  */
 export async function bodyOf<S extends z.ZodType>(
   c: Context<Env>,
   schema: S,
-  mebibytes: number = JSON_MIB,
 ): Promise<FromWire<z.output<S>>> {
-  return parseWire(schema, parseJson(await textOf(c, mebibytes)), 'body')
+  return parseWire(schema, parseJson(await textOf(c)), 'body')
 }
 
 /** Like {@link bodyOf}, for a body that may be left out. */
@@ -41,22 +35,22 @@ export async function optionalBodyOf<S extends z.ZodType>(
   c: Context<Env>,
   schema: S,
 ): Promise<FromWire<z.output<S>>> {
-  const text = await textOf(c, JSON_MIB)
+  const text = await textOf(c)
   return parseWire(schema, text.trim() === '' ? {} : parseJson(text), 'body')
 }
 
-async function textOf(c: Context<Env>, mebibytes: number): Promise<string> {
-  return new TextDecoder().decode(await bytesOf(c, mebibytes))
+async function textOf(c: Context<Env>): Promise<string> {
+  return new TextDecoder().decode(await bytesOf(c, JSON_MIB))
 }
 
 /**
- * A request's body. What is read counts until its answer is out: what is made of it is larger still.
+ * A request's body. Its bytes count until the answer is out: what is parsed from it is larger still.
  * @throws {AppError} `too_large`; `unavailable` while too much is read at once; `bad_request`.
  */
 export async function bytesOf(c: Context<Env>, mebibytes: number): Promise<Buffer<ArrayBuffer>> {
   const { incoming, outgoing } = c.env
   const held = c.var.room.hold(c.var.principal)
-  if (outgoing.closed) throw new AppError('bad_request', 'The caller went away.')
+  if (outgoing.closed) throw new AppError('bad_request', 'The client disconnected.')
   outgoing.once('close', () => held.release())
   const body = Readable.from(counted(chunksOf(incoming), held), { objectMode: false })
   try {
@@ -70,7 +64,7 @@ export async function bytesOf(c: Context<Env>, mebibytes: number): Promise<Buffe
       : `The request could not be read: ${messageOf(error)}.`
     throw new AppError(tooLarge ? 'too_large' : 'bad_request', message, { cause: error })
   } finally {
-    // The request stays open: an answer has to go back through its socket.
+    // Not the request itself: the answer goes back through its socket.
     body.destroy()
   }
 }
@@ -86,11 +80,20 @@ export function queryOf<S extends z.ZodType>(c: Context, schema: S): FromWire<z.
   return parseWire(schema, c.req.query(), 'query')
 }
 
-/** Whose a new job is to be. */
+export const IDEMPOTENCY_HEADER = {
+  'Idempotency-Key': {
+    description:
+      'A request with the same key gets the job of the first one: a retry creates no second job.',
+  },
+}
+
 export function submissionOf(c: Context<Env>): Submission {
   const idempotencyKey = c.req.header('idempotency-key')?.trim() || null
   return { submittedBy: c.var.principal.tokenId, idempotencyKey }
 }
+
+/** A file in a multipart form, as a JSON schema. */
+export const FILE_PART = { type: 'string', contentMediaType: 'application/octet-stream' }
 
 /** A request's multipart form, not yet read. */
 export function formOf(c: Context<Env>): FormSource {
@@ -98,20 +101,24 @@ export function formOf(c: Context<Env>): FormSource {
   return { headers: incoming.headers, body: incoming }
 }
 
+export const LEASE_HEADER = {
+  description: 'The `lease_token` of the attempt that the caller works on.',
+}
+
 /** An answer in the wire's shape. */
 export function answer(c: Context, value: unknown): Response {
   return c.body(writeJson(toWire(value)), 200, { 'content-type': 'application/json' })
 }
 
-/** Aborted when the caller goes away before it has its answer. */
+/** Aborted when the client disconnects before it has its answer. */
 export function callerGone(c: Context<Env>): AbortSignal {
   const controller = new AbortController()
   const { outgoing } = c.env
-  const look = (): void => {
-    if (!outgoing.writableFinished) controller.abort(new Error('The caller went away.'))
+  const onClose = (): void => {
+    if (!outgoing.writableFinished) controller.abort(new Error('The client disconnected.'))
   }
-  // It may have gone while its request was being read.
-  if (outgoing.closed || outgoing.destroyed) look()
-  else outgoing.once('close', look)
+  // It may have disconnected while its request was being read.
+  if (outgoing.closed || outgoing.destroyed) onClose()
+  else outgoing.once('close', onClose)
   return controller.signal
 }

@@ -1,34 +1,94 @@
 import { Hono } from 'hono'
-import { STATUSES } from '../../shared/wire.ts'
+import type { RouterRoute } from 'hono/types'
 import { VERSION } from '../../shared/version.ts'
+import { coordinatorHealth, readyAnswer } from '../../shared/wire-answers.ts'
+import { STATUSES } from '../../shared/wire.ts'
+import { describeRoute } from '../openapi/describe-route.ts'
+import { openApiDocument } from '../openapi/document.ts'
 import type { Services } from '../services.ts'
 import type { Env } from './http.ts'
 
-/** Whether the coordinator works; open to everybody, so that a load balancer can ask. */
-export function observeRoutes({ claims, jobs, store }: Services): Hono<Env> {
+/**
+ * What load balancers, monitoring and generated clients read; also outside the API's root.
+ * @param routes all of the app, asked for once they are registered.
+ */
+export function observeRoutes(
+  { claims, jobs, metrics, store }: Services,
+  routes: () => readonly RouterRoute[],
+): Hono<Env> {
   const app = new Hono<Env>()
+  let document: string | null = null
 
-  app.get('/health', (c) => {
-    const { failure } = store
-    return c.json(
-      {
-        status: failure === null ? 'ok' : 'failing',
-        version: VERSION,
-        detail: failure?.message ?? store.foldersBehind,
-        jobs: Object.fromEntries(STATUSES.map((status) => [status, jobs.count(status)])),
-        waiting_claims: claims.waiting,
-        quarantined: store.quarantined.length,
-      },
-      failure === null ? 200 : 503,
-    )
-  })
+  app.get(
+    '/health',
+    describeRoute({
+      id: 'health',
+      tag: 'Observing',
+      access: 'open',
+      summary: 'Whether the coordinator works',
+      answer: coordinatorHealth,
+      also: { '503': 'It takes no changes.' },
+    }),
+    (c) => {
+      const { failure } = store
+      return c.json(
+        {
+          status: failure === null ? 'ok' : 'failing',
+          version: VERSION,
+          detail: failure?.message ?? store.foldersBehind,
+          jobs: Object.fromEntries(STATUSES.map((status) => [status, jobs.count(status)])),
+          waiting_claims: claims.waiting,
+          quarantined: store.quarantined.length,
+        },
+        failure === null ? 200 : 503,
+      )
+    },
+  )
 
-  app.get('/ready', (c) => {
-    const why = store.failure?.message ?? store.foldersBehind
-    return why === null
-      ? c.json({ status: 'ready' })
-      : c.json({ status: 'not ready', detail: why }, 503)
-  })
+  app.get(
+    '/ready',
+    describeRoute({
+      id: 'ready',
+      tag: 'Observing',
+      access: 'open',
+      summary: 'Whether the coordinator can serve',
+      answer: readyAnswer,
+      also: { '503': 'It cannot; `detail` says why.' },
+    }),
+    (c) => {
+      const why = store.failure?.message ?? store.foldersBehind
+      return why === null
+        ? c.json({ status: 'ready' })
+        : c.json({ status: 'not ready', detail: why }, 503)
+    },
+  )
+
+  app.get(
+    '/metrics',
+    describeRoute({
+      id: 'metrics',
+      tag: 'Observing',
+      access: ['read'],
+      summary: 'Metrics for Prometheus',
+      answer: ['text/plain'],
+    }),
+    async (c) => c.body(await metrics.text(), 200, { 'content-type': metrics.contentType }),
+  )
+
+  app.get(
+    '/openapi.json',
+    describeRoute({
+      id: 'openapi',
+      tag: 'Observing',
+      access: 'open',
+      summary: 'This document',
+      answer: ['application/json'],
+    }),
+    (c) => {
+      document ??= JSON.stringify(openApiDocument(routes()))
+      return c.body(document, 200, { 'content-type': 'application/json' })
+    },
+  )
 
   return app
 }

@@ -1,12 +1,21 @@
 import { Hono, type Context } from 'hono'
 import { AppError } from '../../shared/errors.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
-import { cleanupRequest, reassignRequest } from '../../shared/wire.ts'
+import {
+  cleanupAnswer,
+  continuationRetryAnswer,
+  removedAnswer,
+  removedWorkerAnswer,
+  workerAnswer,
+  workersAnswer,
+} from '../../shared/wire-answers.ts'
+import { cleanupRequest, reassignRequest, statusAnswer } from '../../shared/wire.ts'
 import { workerName } from '../../shared/wire-fields.ts'
 import { continuationRetryRequest } from '../../shared/wire-ingestion.ts'
 import { jobFor } from '../access/ownership.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
 import type { Job } from '../job/job.ts'
+import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../services.ts'
 import { answer, optionalBodyOf, type Env } from './http.ts'
 
@@ -23,75 +32,176 @@ export function operatingRoutes({
 }: Services): Hono<Env> {
   const app = new Hono<Env>()
 
-  /** Who did what, once it is done. */
-  const note = (c: Context<Env>, action: string, facts: object): void => {
+  const audit = (c: Context<Env>, action: string, facts: object): void => {
     const { name: by, role } = c.var.principal
     log.info({ by, role, action, ...facts }, `${action} by ${by}`)
   }
 
-  app.post('/remote-jobs/cleanup', async (c) => {
-    const wanted = await optionalBodyOf(c, cleanupRequest)
-    const done = await upkeep.cleanup(wanted)
-    if (!wanted.dryRun) note(c, 'cleanup', done)
-    return answer(c, done)
-  })
+  app.post(
+    '/remote-jobs/cleanup',
+    describeRoute({
+      id: 'cleanup',
+      tag: 'Operating',
+      summary: 'Remove ended jobs; with `dry_run`, count them',
+      body: { json: cleanupRequest, isOptional: true },
+      answer: cleanupAnswer,
+    }),
+    async (c) => {
+      const wanted = await optionalBodyOf(c, cleanupRequest)
+      const done = await upkeep.cleanup(wanted)
+      if (!wanted.dryRun) audit(c, 'cleanup', done)
+      return answer(c, done)
+    },
+  )
 
-  app.post('/remote-jobs/:id/cancel', async (c) => {
-    const { jobId } = jobFor(c.var.principal, jobs, c.req.param('id'))
-    const job = await jobs.apply(jobId, { type: 'cancel' })
-    note(c, 'cancel', { job_id: jobId })
-    return answer(c, views.status(job))
-  })
+  app.post(
+    '/remote-jobs/:id/cancel',
+    describeRoute({
+      id: 'cancelJob',
+      tag: 'Jobs',
+      access: ['submit'],
+      summary: 'Cancel a job',
+      description: 'A worker that has it learns of it with its next heartbeat.',
+      answer: statusAnswer,
+      errors: ['conflict'],
+    }),
+    async (c) => {
+      const { jobId } = jobFor(c.var.principal, jobs, c.req.param('id'))
+      const job = await jobs.apply(jobId, { type: 'cancel' })
+      audit(c, 'cancel', { job_id: jobId })
+      return answer(c, views.status(job))
+    },
+  )
 
-  app.post('/remote-jobs/:id/retry', async (c) => {
-    const job = await doAgain(c.req.param('id'), null)
-    note(c, 'retry', { job_id: job.jobId })
-    return answer(c, views.status(job))
-  })
+  app.post(
+    '/remote-jobs/:id/retry',
+    describeRoute({
+      id: 'retryJob',
+      tag: 'Operating',
+      summary: 'Queue a job again',
+      answer: statusAnswer,
+      errors: ['conflict'],
+    }),
+    async (c) => {
+      const job = await doAgain(c.req.param('id'), null)
+      audit(c, 'retry', { job_id: job.jobId })
+      return answer(c, views.status(job))
+    },
+  )
 
-  app.post('/remote-jobs/:id/reassign', async (c) => {
-    const { workerId = null } = await optionalBodyOf(c, reassignRequest)
-    const job = await doAgain(c.req.param('id'), workerId)
-    note(c, 'reassign', { job_id: job.jobId, worker_id: workerId })
-    return answer(c, views.status(job))
-  })
+  app.post(
+    '/remote-jobs/:id/reassign',
+    describeRoute({
+      id: 'reassignJob',
+      tag: 'Operating',
+      summary: 'Take a job from its worker, and reserve it for another if one is named',
+      body: { json: reassignRequest, isOptional: true },
+      answer: statusAnswer,
+      errors: ['conflict'],
+    }),
+    async (c) => {
+      const { workerId = null } = await optionalBodyOf(c, reassignRequest)
+      const job = await doAgain(c.req.param('id'), workerId)
+      audit(c, 'reassign', { job_id: job.jobId, worker_id: workerId })
+      return answer(c, views.status(job))
+    },
+  )
 
-  app.post('/remote-jobs/:id/continuation/retry', async (c) => {
-    const { steps = null } = await optionalBodyOf(c, continuationRetryRequest)
-    const job = await continuations.retry(c.req.param('id'), steps)
-    const { jobId, status } = job
-    note(c, 'continuation retry', { job_id: jobId, steps })
-    return answer(c, { jobId, status, continuation: shownContinuation(job) })
-  })
+  app.post(
+    '/remote-jobs/:id/continuation/retry',
+    describeRoute({
+      id: 'retryContinuation',
+      tag: 'Ingestion',
+      summary: "Repeat steps that follow a job's end",
+      description: 'Without `steps`, those that are not done.',
+      body: { json: continuationRetryRequest, isOptional: true },
+      answer: continuationRetryAnswer,
+      errors: ['conflict'],
+    }),
+    async (c) => {
+      const { steps = null } = await optionalBodyOf(c, continuationRetryRequest)
+      const job = await continuations.retry(c.req.param('id'), steps)
+      const { jobId, status } = job
+      audit(c, 'continuation retry', { job_id: jobId, steps })
+      return answer(c, { jobId, status, continuation: shownContinuation(job) })
+    },
+  )
 
-  app.delete('/remote-jobs/:id', async (c) => {
-    const jobId = c.req.param('id')
-    const freedBytes = await upkeep.remove(jobId)
-    note(c, 'delete', { job_id: jobId })
-    return answer(c, { jobId, removed: true, freedBytes })
-  })
+  app.delete(
+    '/remote-jobs/:id',
+    describeRoute({
+      id: 'removeJob',
+      tag: 'Operating',
+      summary: 'Remove a job and its files for good',
+      answer: removedAnswer,
+      errors: ['conflict'],
+    }),
+    async (c) => {
+      const jobId = c.req.param('id')
+      const freedBytes = await upkeep.remove(jobId)
+      audit(c, 'delete', { job_id: jobId })
+      return answer(c, { jobId, removed: true, freedBytes })
+    },
+  )
 
-  app.get('/workers', (c) => answer(c, { workers: views.workers() }))
+  app.get(
+    '/workers',
+    describeRoute({
+      id: 'listWorkers',
+      tag: 'Operating',
+      access: ['read'],
+      summary: 'List workers and their jobs',
+      answer: workersAnswer,
+    }),
+    (c) => answer(c, { workers: views.workers() }),
+  )
 
-  app.delete('/workers/:id', (c) => {
-    const workerId = workerIn(c)
-    workers.remove(workerId)
-    note(c, 'remove worker', { worker_id: workerId })
-    return answer(c, { workerId, removed: true })
-  })
+  app.delete(
+    '/workers/:id',
+    describeRoute({
+      id: 'removeWorker',
+      tag: 'Operating',
+      summary: 'Forget a worker until its next request',
+      answer: removedWorkerAnswer,
+    }),
+    (c) => {
+      const workerId = workerIn(c)
+      workers.remove(workerId)
+      audit(c, 'remove worker', { worker_id: workerId })
+      return answer(c, { workerId, removed: true })
+    },
+  )
 
-  app.post('/workers/:id/drain', (c) => {
-    const worker = workers.direct(workerIn(c), 'drain')
-    claims.dismiss(worker.workerId)
-    note(c, 'drain', { worker_id: worker.workerId })
-    return answer(c, views.worker(worker))
-  })
+  app.post(
+    '/workers/:id/drain',
+    describeRoute({
+      id: 'drainWorker',
+      tag: 'Operating',
+      summary: 'Give a worker no new jobs',
+      answer: workerAnswer,
+    }),
+    (c) => {
+      const worker = workers.direct(workerIn(c), 'drain')
+      claims.dismiss(worker.workerId)
+      audit(c, 'drain', { worker_id: worker.workerId })
+      return answer(c, views.worker(worker))
+    },
+  )
 
-  app.post('/workers/:id/resume', (c) => {
-    const worker = workers.direct(workerIn(c), 'run')
-    note(c, 'resume', { worker_id: worker.workerId })
-    return answer(c, views.worker(worker))
-  })
+  app.post(
+    '/workers/:id/resume',
+    describeRoute({
+      id: 'resumeWorker',
+      tag: 'Operating',
+      summary: 'Give a drained worker jobs again',
+      answer: workerAnswer,
+    }),
+    (c) => {
+      const worker = workers.direct(workerIn(c), 'run')
+      audit(c, 'resume', { worker_id: worker.workerId })
+      return answer(c, views.worker(worker))
+    },
+  )
 
   /** The worker that a path names. @throws {AppError} `not_found`, `invalid`. */
   function workerIn(c: Context<Env>): string {

@@ -2,10 +2,11 @@ import { writeJson } from '../../shared/exact-json.ts'
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import { Hono, type Context } from 'hono'
+import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import { AppError } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { printable } from '../../shared/printable.ts'
+import * as wire from '../../shared/wire-ingestion.ts'
 import { maySee } from '../access/ownership.ts'
 import { ingestAnswer, processAnswer, taskAnswer } from '../ingestion/answers.ts'
 import { declaredKind, kindOf } from '../ingestion/content-kind.ts'
@@ -22,21 +23,22 @@ import { MoragProxy } from '../ingestion/proxy.ts'
 import { Tasks } from '../ingestion/tasks.ts'
 import { checkWebhook } from '../ingestion/webhook-target.ts'
 import { hasEnded, type Job } from '../job/job.ts'
+import { allowRoute, describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../services.ts'
 import type { FormFields } from '../blobs/form-fields.ts'
 import { cleanName, receiveForm } from '../blobs/upload.ts'
 import type { Views } from '../views.ts'
-import { answer, submissionOf, type Env } from './http.ts'
-import { isOurs } from './own-paths.ts'
+import { answer, FILE_PART, IDEMPOTENCY_HEADER, submissionOf, type Env } from './http.ts'
+import type { OwnPaths } from './own-paths.ts'
 import { sendFields } from './send-transcript.ts'
 
-/** A way in which the original's clients hand in a file. */
+/** A route by which the original's clients submit a file. */
 interface Call {
-  /** What its form has to have. */
+  /** The parts that its form needs, for a message. */
   needs: string
-  /** What its names stand in. */
+  /** Where its fields are, for a message. */
   where: string
-  /** What is asked for, as `request_data` of `POST /process`; null: that has not come. */
+  /** The request as `request_data` of `POST /process`; null: not received yet. */
   requestDataIn: (fields: FormFields) => string | null
   answerOf: (job: Job, views: Views, now: number) => object
 }
@@ -54,11 +56,14 @@ const INGEST_FILE: Call = {
   answerOf: ingestAnswer,
 }
 
+const JSON_PART = { type: 'string', contentMediaType: 'application/json' }
+const FORM_ERRORS = ['conflict', 'unsupported_media', 'no_space', 'bad_gateway'] as const
+
 /**
- * The front of the ingestion: what asks for a remote worker becomes a job, and all else that is not ours is the MoRAG
- * server's, where there is one; where there is none, a job too, that is done here.
+ * The front of the ingestion: a request for a remote worker becomes a job; everything else that is not the coordinator's
+ * goes to the MoRAG server, or, without one, becomes a job that the coordinator does itself.
  */
-export function processRoutes(services: Services): Hono<Env> {
+export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env> {
   const app = new Hono<Env>()
   const { config, files, guard, intake, jobs, log, processors, trustedProxies, views } = services
   const { moragUrl, moragApiKey, remoteTypes } = config.ingestion
@@ -70,8 +75,69 @@ export function processRoutes(services: Services): Hono<Env> {
       ? null
       : new MoragProxy({ moragUrl, moragApiKey, ownApiKey: apiKey, trustedProxies })
 
-  app.post('/process', async (c) => await take(c, PROCESS))
-  app.post('/ingest/file', async (c) => await take(c, INGEST_FILE))
+  app.post(
+    '/process',
+    describeRoute({
+      id: 'process',
+      tag: 'Ingestion',
+      access: ['submit'],
+      isShared: true,
+      summary: "The original's ingestion call",
+      description:
+        'With `metadata.remote: true` it becomes a job; what is not for remote workers goes to the MoRAG server unchanged.',
+      headers: IDEMPOTENCY_HEADER,
+      body: {
+        form: {
+          type: 'object',
+          properties: {
+            file: FILE_PART,
+            request_data: { ...JSON_PART, contentSchema: wire.processRequest },
+          },
+          required: ['file', 'request_data'],
+        },
+      },
+      answer: wire.processAnswer,
+      errors: FORM_ERRORS,
+    }),
+    async (c) => await take(c, PROCESS),
+  )
+  app.post(
+    '/ingest/file',
+    describeRoute({
+      id: 'ingestFile',
+      tag: 'Ingestion',
+      access: ['submit'],
+      isShared: true,
+      summary: "The original's older ingestion call",
+      description:
+        'The same as form fields: with `remote` true it becomes a job. `source_type` is the content type. Other fields are options of the ingestion.',
+      headers: IDEMPOTENCY_HEADER,
+      body: {
+        form: {
+          type: 'object',
+          properties: {
+            file: FILE_PART,
+            remote: { type: 'boolean' },
+            source_type: { type: 'string' },
+            document_id: { type: 'string' },
+            webhook_url: { type: 'string' },
+            metadata: JSON_PART,
+            replace_existing: { type: 'boolean' },
+            chunk_size: { type: 'integer' },
+            chunk_overlap: { type: 'integer' },
+            chunking_strategy: { type: 'string' },
+            language: { type: 'string' },
+            'databases[]': { type: 'array', items: { type: 'string' } },
+            request_data: { ...JSON_PART, description: 'The same names as JSON; they win.' },
+          },
+          required: ['file'],
+        },
+      },
+      answer: wire.ingestAnswer,
+      errors: FORM_ERRORS,
+    }),
+    async (c) => await take(c, INGEST_FILE),
+  )
 
   async function take(c: Context<Env>, call: Call): Promise<Response> {
     const { incoming } = c.env
@@ -91,7 +157,7 @@ export function processRoutes(services: Services): Hono<Env> {
       const job = await makeJob(c, form, call, { contentType, isLocal: !isForWorkers })
       return answer(c, call.answerOf(job, views, jobs.now()))
     } catch (error) {
-      // On this route the original answers 400 to what does not fit.
+      // The original answers 400 on this route.
       if (error instanceof AppError && error.code === 'invalid') throw bad(error.message, error)
       throw error
     } finally {
@@ -99,42 +165,70 @@ export function processRoutes(services: Services): Hono<Env> {
     }
   }
 
-  app.get('/status/:task', async (c) => {
-    const task = c.req.param('task')
-    const [job] = tasks.find(task, (one) => maySee(c.var.principal, one))
-    if (job !== undefined) {
-      if (job.status !== 'completed') return answer(c, taskAnswer(job, views, null))
-      const place = randomUUID()
-      const text = writeJson(toWire(taskAnswer(job, views, place)))
-      const [before, after] = text.split(JSON.stringify(place))
-      const around = { before: `${before}{`, after: `}${after}` }
-      return await sendFields(c, await files.transcripts.json(job), around)
-    }
-    if (proxy !== null) return await forward(c, proxy)
-    throw noTask(task)
-  })
-
-  app.delete('/ingest/:task', async (c) => {
-    const taskId = c.req.param('task')
-    const { name: by, role } = c.var.principal
-    const [job, ...older] = tasks.find(taskId, (one) => maySee(c.var.principal, one))
-    if (job === undefined) {
+  app.get(
+    '/status/:task',
+    describeRoute({
+      id: 'getTask',
+      tag: 'Ingestion',
+      access: ['submit', 'read'],
+      isShared: true,
+      summary: "Status and progress of a task, in the original's words",
+      answer: wire.taskAnswer,
+      errors: ['bad_gateway'],
+    }),
+    async (c) => {
+      const task = c.req.param('task')
+      const [job] = tasks.find(task, (one) => maySee(c.var.principal, one))
+      if (job !== undefined) {
+        if (job.status !== 'completed') return answer(c, taskAnswer(job, views, null))
+        const place = randomUUID()
+        const text = writeJson(toWire(taskAnswer(job, views, place)))
+        const [before, after] = text.split(JSON.stringify(place))
+        const around = { before: `${before}{`, after: `}${after}` }
+        return await sendFields(c, await files.transcripts.json(job), around)
+      }
       if (proxy !== null) return await forward(c, proxy)
-      throw noTask(taskId)
-    }
-    for (const { jobId } of [job, ...older.filter((one) => !hasEnded(one))]) {
-      await jobs.apply(jobId, { type: 'cancel' })
-      log.info({ by, role, action: 'cancel', job_id: jobId }, `cancel by ${by}`)
-    }
-    const message = `Task ${taskId} is cancelled.`
-    return answer(c, { taskId, status: 'cancelled', message, jobId: job.jobId })
-  })
+      throw noTask(task)
+    },
+  )
+
+  app.delete(
+    '/ingest/:task',
+    describeRoute({
+      id: 'cancelTask',
+      tag: 'Ingestion',
+      access: ['submit'],
+      isShared: true,
+      summary: 'Cancel a task',
+      description: 'Cancels all its jobs that have not completed.',
+      answer: wire.taskCancelledAnswer,
+      errors: ['conflict', 'bad_gateway'],
+    }),
+    async (c) => {
+      const taskId = c.req.param('task')
+      const { name: by, role } = c.var.principal
+      const [job, ...older] = tasks.find(taskId, (one) => maySee(c.var.principal, one))
+      if (job === undefined) {
+        if (proxy !== null) return await forward(c, proxy)
+        throw noTask(taskId)
+      }
+      for (const { jobId } of [job, ...older.filter((one) => !hasEnded(one))]) {
+        await jobs.apply(jobId, { type: 'cancel' })
+        log.info({ by, role, action: 'cancel', job_id: jobId }, `cancel by ${by}`)
+      }
+      const message = `Task ${taskId} is cancelled.`
+      return answer(c, { taskId, status: 'cancelled', message, jobId: job.jobId })
+    },
+  )
 
   if (proxy !== null) {
-    app.all('/*', async (c, next) => (isOurs(c.req.path) ? await next() : await forward(c, proxy)))
+    const forwardOthers: MiddlewareHandler<Env> = async (c, next) =>
+      ownPaths.has(c.req.path) ? await next() : await forward(c, proxy)
+    app.get('/*', allowRoute(['submit', 'read']), forwardOthers)
+    app.all('/*', allowRoute(['submit']), forwardOthers)
   }
 
-  /** Whether it can be told what becomes of a form: of a file whose type is not said, the first bytes are needed. */
+  /** Whether the form's destination is known: a file of no declared type needs its first bytes. */
   function isDecided({ fields, file }: Seen, call: Call): boolean {
     const requestData = call.requestDataIn(fields)
     if (requestData === null) return false
@@ -142,21 +236,21 @@ export function processRoutes(services: Services): Hono<Env> {
     const declared = declaredKind(contentTypeIn(requestData))
     const isOfWorkers = declared !== null && remoteTypes.includes(declared)
     const isForWorkers = isRemote && isOfWorkers
-    // A field that says more may still come, also behind the file.
+    // A field that changes this may still come, also after the file.
     const isAsked = ['request_data', 'remote'].some((name) => fields.get(name) !== null)
     if (!isAsked && !isForWorkers && (declared === null || isOfWorkers)) return false
     const isSaid = proxy === null ? isForWorkers : !isRemote || declared !== null
     return isSaid || file?.isRead === true
   }
 
-  /** @param contentType null: the form has no file, which is said here. @param isLocal whether it is to be done here. */
+  /** @param contentType null: the form has no file, which is refused here. @param isLocal done by the coordinator. */
   async function makeJob(
     c: Context<Env>,
     form: PeekedForm,
     { requestDataIn, where }: Call,
     { contentType, isLocal }: { contentType: string | null; isLocal: boolean },
   ): Promise<Job> {
-    // What does not fit is told before a file of gigabytes has come.
+    // Refused before a file of gigabytes is received.
     const request = parseRequestData(requestDataIn(form.fields), where)
     const ingestion = ingestionOf(request, isLocal)
     const { processingOptions: taskOptions } = request
@@ -165,14 +259,14 @@ export function processRoutes(services: Services): Hono<Env> {
       const filename = cleanName(form.file.filename, c.req.header('user-agent'))
       const wanted = { contentType: contentType ?? 'document', ingestion, taskOptions }
       if (!processors.has({ ...wanted, source: { filename } }))
-        throw nobody(contentType, remoteTypes)
+        throw noProcessor(contentType, remoteTypes)
     }
     const source = { headers: c.env.incoming.headers, body: form.body }
     const { fields, upload } = await receiveForm(source, folder, maxUploadBytes)
     try {
       if (upload === null || contentType === null) throw bad("The form has no part named 'file'.")
       if (upload.sizeBytes === 0) throw bad(`The file ${upload.filename} is empty.`)
-      // A field may stand behind the file.
+      // Fields may follow the file.
       const whole = parseRequestData(requestDataIn(fields), where)
       const { processingOptions, priority } = whole
       const asked = { taskOptions: processingOptions, ingestion: ingestionOf(whole, isLocal) }
@@ -186,14 +280,14 @@ export function processRoutes(services: Services): Hono<Env> {
   return app
 }
 
-/** What its client says, or what its file is; null: unknown, and nobody needs to know. */
+/** As the client declares it, else by the file's first bytes; null: unknown and not needed. */
 async function contentTypeOf(
   requestData: string | null,
   { file }: Seen,
-  isToBeRecognised: boolean,
+  isDetected: boolean,
 ): Promise<string | null> {
   const declared = declaredKind(contentTypeIn(requestData))
-  if (declared !== null || !isToBeRecognised || file === null) return declared
+  if (declared !== null || !isDetected || file === null) return declared
   return await kindOf(file.head, cleanName(file.filename))
 }
 
@@ -206,7 +300,7 @@ function noTask(taskId: string): AppError {
   return new AppError('not_found', `There is no task ${taskId.slice(0, 100)}.`)
 }
 
-function nobody(contentType: string | null, remoteTypes: readonly string[]): AppError {
+function noProcessor(contentType: string | null, remoteTypes: readonly string[]): AppError {
   const isForWorkers = contentType === null || remoteTypes.includes(contentType)
   const remote = isForWorkers
     ? `ask for a remote worker with metadata.remote (${remoteTypes.join(', ')})`

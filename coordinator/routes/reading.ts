@@ -1,65 +1,143 @@
 import { Hono } from 'hono'
 import { AppError } from '../../shared/errors.ts'
 import { MEDIA_TYPES, type Form } from '../../shared/forms.ts'
+import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { listQuery } from '../../shared/wire.ts'
 import { OpenCount } from '../access/open-count.ts'
 import { jobFor, maySee } from '../access/ownership.ts'
 import type { Principal } from '../access/principal.ts'
+import { mediaTypeOf } from '../blobs/media-type.ts'
 import { lastAttempt, type CompletedJob, type Job } from '../job/job.ts'
+import { describeRoute } from '../openapi/describe-route.ts'
 import type { OrderKey } from '../storage/order.ts'
 import type { Services } from '../services.ts'
+import { RANGE_HEADERS, RANGE_STATUSES, sendSource } from './download.ts'
 import { answer, callerGone, queryOf, type Env } from './http.ts'
 import { sendFields, sendForm } from './send-transcript.ts'
 
-/** Of the 64 large transcripts that may wait for being rendered together. */
+/** Of the 64 large transcripts of all tokens that may wait to be rendered. */
 const RENDERINGS_OF_TOKEN = 8
 
-/** Looking at jobs and fetching transcripts. */
+/** Reading jobs, transcripts and recordings. */
 export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   const app = new Hono<Env>()
   const renderings = new OpenCount('transcripts being rendered', RENDERINGS_OF_TOKEN)
 
-  app.get('/remote-jobs', (c) => {
-    const { status, contentType, workerId, text, limit, cursor } = queryOf(c, listQuery)
-    const needle = text?.toLowerCase() ?? ''
-    const fits = (job: Job): boolean =>
-      maySee(c.var.principal, job) &&
-      (status === undefined || job.status === status) &&
-      (contentType === undefined || job.contentType === contentType) &&
-      (workerId === undefined || lastAttempt(job)?.workerId === workerId) &&
-      (needle === '' || wordsOf(job).includes(needle))
-    const found: Job[] = []
-    for (const job of jobs.newest(cursor === undefined ? undefined : keyOf(cursor))) {
-      if (fits(job)) found.push(job)
-      if (found.length > limit) break
-    }
-    const page = found.slice(0, limit)
-    const last = found.length > limit ? page.at(-1) : undefined
-    return answer(c, {
-      jobs: page.map((job) => views.summary(job)),
-      nextCursor: last === undefined ? null : cursorOf(last),
-    })
-  })
-
-  app.get('/remote-jobs/:id', (c) =>
-    answer(c, views.detail(jobFor(c.var.principal, jobs, c.req.param('id')))),
+  app.get(
+    '/remote-jobs',
+    describeRoute({
+      id: 'listJobs',
+      tag: 'Jobs',
+      access: ['submit', 'read'],
+      summary: 'List jobs, newest first',
+      query: listQuery,
+      answer: listAnswer,
+      errors: ['invalid'],
+    }),
+    (c) => {
+      const { status, contentType, workerId, text, limit, cursor } = queryOf(c, listQuery)
+      const needle = text?.toLowerCase() ?? ''
+      const matches = (job: Job): boolean =>
+        maySee(c.var.principal, job) &&
+        (status === undefined || job.status === status) &&
+        (contentType === undefined || job.contentType === contentType) &&
+        (workerId === undefined || lastAttempt(job)?.workerId === workerId) &&
+        (needle === '' || searchTextOf(job).includes(needle))
+      const found: Job[] = []
+      for (const job of jobs.newest(cursor === undefined ? undefined : keyOf(cursor))) {
+        if (matches(job)) found.push(job)
+        if (found.length > limit) break
+      }
+      const page = found.slice(0, limit)
+      const last = found.length > limit ? page.at(-1) : undefined
+      return answer(c, {
+        jobs: page.map((job) => views.summary(job)),
+        nextCursor: last === undefined ? null : cursorOf(last),
+      })
+    },
   )
 
-  app.get('/remote-jobs/:id/result', async (c) => {
-    const job = completed(c.var.principal, c.req.param('id'))
-    return await sendFields(c, await files.transcripts.json(job), {
-      before: `{"job_id":${JSON.stringify(job.jobId)},`,
-      after: `,"processing_time":${JSON.stringify(job.result.processingSeconds)}}`,
-    })
-  })
+  app.get(
+    '/remote-jobs/:id',
+    describeRoute({
+      id: 'getJob',
+      tag: 'Jobs',
+      access: ['submit', 'read'],
+      summary: 'A job with its attempts',
+      answer: jobAnswer,
+    }),
+    (c) => answer(c, views.detail(jobFor(c.var.principal, jobs, c.req.param('id')))),
+  )
 
-  app.get('/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}', async (c) => {
-    const { principal } = c.var
-    const job = completed(principal, c.req.param('id'))
-    const form = c.req.param('file').slice('result.'.length) as Form
-    const reader = { signal: callerGone(c), hold: () => renderings.hold(principal) }
-    return await sendForm(c, await files.transcripts.form(job, form, reader), MEDIA_TYPES[form])
-  })
+  app.get(
+    '/remote-jobs/:id/result',
+    describeRoute({
+      id: 'getTranscript',
+      tag: 'Transcripts',
+      access: ['submit', 'read'],
+      summary: 'The transcript of a completed job',
+      answer: transcriptAnswer,
+      errors: ['conflict'],
+    }),
+    async (c) => {
+      const job = completed(c.var.principal, c.req.param('id'))
+      return await sendFields(c, await files.transcripts.json(job), {
+        before: `{"job_id":${JSON.stringify(job.jobId)},`,
+        after: `,"processing_time":${JSON.stringify(job.result.processingSeconds)}}`,
+      })
+    },
+  )
+
+  app.get(
+    '/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}',
+    describeRoute({
+      id: 'getTranscriptFile',
+      tag: 'Transcripts',
+      access: ['submit', 'read'],
+      summary: 'The transcript as a file',
+      description:
+        'For a result without segments, as of a document, `result.txt` is its text, `result.json` has it as `text`, and subtitles are refused.',
+      path: {
+        file: {
+          description: 'Its ending selects the format.',
+          schema: {
+            type: 'string',
+            enum: Object.keys(MEDIA_TYPES).map((form) => `result.${form}`),
+          },
+        },
+      },
+      answer: Object.values(MEDIA_TYPES),
+      errors: ['conflict'],
+    }),
+    async (c) => {
+      const { principal } = c.var
+      const job = completed(principal, c.req.param('id'))
+      const form = c.req.param('file').slice('result.'.length) as Form
+      const reader = { signal: callerGone(c), hold: () => renderings.hold(principal) }
+      return await sendForm(c, await files.transcripts.form(job, form, reader), MEDIA_TYPES[form])
+    },
+  )
+
+  // Workers fetch the recording by `download`, with their lease.
+  app.get(
+    '/remote-jobs/:id/source',
+    describeRoute({
+      id: 'getSource',
+      tag: 'Transcripts',
+      access: ['submit', 'read'],
+      summary: 'The recording, for a player',
+      description: 'With its media type where that is audio or video.',
+      headers: RANGE_HEADERS,
+      answer: ['audio/*', 'video/*', 'application/octet-stream'],
+      also: RANGE_STATUSES,
+      errors: ['source_missing', 'source_changed'],
+    }),
+    async (c) => {
+      const job = jobFor(c.var.principal, jobs, c.req.param('id'))
+      const source = await files.sources.read(job)
+      return await sendSource(c, job, source, { mediaType: await mediaTypeOf(source.file) })
+    },
+  )
 
   function completed(principal: Principal, id: string): CompletedJob {
     const job = jobFor(principal, jobs, id)
@@ -70,8 +148,8 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   return app
 }
 
-/** What a person looks a job up by. */
-function wordsOf(job: Job): string {
+/** What the text search looks in. */
+function searchTextOf(job: Job): string {
   const error = 'error' in job ? job.error.message : (lastAttempt(job)?.errorMessage ?? '')
   return [job.source.filename, job.jobId, job.ingestionTaskId, error].join('\n').toLowerCase()
 }
@@ -83,7 +161,7 @@ function cursorOf({ createdAt, jobId }: OrderKey): string {
 function keyOf(cursor: string): OrderKey {
   const parts = /^(\d+):(.+)$/.exec(Buffer.from(cursor, 'base64url').toString())
   if (parts === null) {
-    const msg = 'That cursor is not one of ours: use next_cursor.'
+    const msg = 'Unknown cursor: use next_cursor of the previous page.'
     const problems = [{ loc: ['query', 'cursor'], msg, type: 'value_error' }]
     throw new AppError('invalid', msg, { problems })
   }

@@ -5,16 +5,16 @@ import type { ClaimedJob } from '../../shared/wire.ts'
 import type { Checkpoint } from '../blobs/heartbeat-work.ts'
 import type { Env } from './http.ts'
 
-/** A job for a worker, with how far an earlier attempt has come. */
-export interface Handed {
+/** A job for a worker, with the checkpoint of an earlier attempt. */
+export interface PreparedJob {
   job: Omit<ClaimedJob, 'checkpoint'>
   checkpoint: Checkpoint | null
 }
 
-/** Answers a claim. Checkpoints go in as the JSON that they are: to read and write those would hold up everybody. */
+/** Answers a claim. Checkpoints are inserted as JSON text: parsing and writing them would block the event loop. */
 export function sendClaimed(
   c: Context<Env>,
-  jobs: readonly Handed[],
+  jobs: readonly PreparedJob[],
   retryAfterSeconds: number,
 ): Response {
   const text = new TextEncoder()

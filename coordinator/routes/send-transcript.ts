@@ -4,10 +4,10 @@ import type { OpenFile } from '../blobs/renditions.ts'
 import { sendStream } from './download.ts'
 import type { Env } from './http.ts'
 
-/** Of each reader so much is in memory, however slowly it reads. */
+/** In memory for each reader, however slow. */
 const CHUNK_BYTES = 64 * 1024
 
-/** Sends a transcript in a form: its text, or the file that has it, which is closed. */
+/** Sends a transcript in a format: from its text, or from a file, which is closed. */
 export async function sendForm(
   c: Context<Env>,
   form: string | OpenFile,
@@ -19,9 +19,9 @@ export async function sendForm(
 }
 
 /**
- * Sends JSON with a transcript's fields in it.
- * @param fields a JSON object whose fields they are; a file is closed.
- * @param around the JSON before and after them.
+ * Sends a JSON object with a transcript's fields in it.
+ * @param fields a JSON object with these fields; a file is closed.
+ * @param around the JSON before and after the fields.
  */
 export async function sendFields(
   c: Context<Env>,
@@ -34,7 +34,7 @@ export async function sendFields(
   return await sendParts(c, fields, type, { before, after, skip: 1 })
 }
 
-/** @param skip bytes of the file that are left out at its begin and at its end. */
+/** @param skip bytes of the file left out at its start and at its end. */
 async function sendParts(
   c: Context<Env>,
   { file, sizeBytes }: OpenFile,
@@ -55,7 +55,7 @@ async function sendParts(
     if (after !== '') yield Buffer.from(after)
   }
   const stream = Readable.from(parts(), { objectMode: false, highWaterMark: CHUNK_BYTES })
-  // Also where its reader has gone before the first byte was read.
+  // Also when the client disconnects before the first byte is read.
   stream.once('close', () => chunks.destroy())
   return await sendStream(c, stream, 200, headers)
 }

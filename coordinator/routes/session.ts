@@ -1,40 +1,75 @@
 import { Hono } from 'hono'
 import { AppError } from '../../shared/errors.ts'
-import { sessionRequest } from '../../shared/wire-access.ts'
+import { sessionAnswer, sessionEndedAnswer, sessionRequest } from '../../shared/wire-access.ts'
 import { ANYBODY, type Principal } from '../access/principal.ts'
 import { beginSession, endSession, sessionToken } from '../access/session.ts'
+import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../services.ts'
 import { answer, bodyOf, type Env } from './http.ts'
 
-/** Signing in to the dashboard and out of it: a browser's `EventSource` and its player can show no header. */
+/** Signing in to the dashboard by a cookie: a browser's `EventSource` and its player can send no header. */
 export function sessionRoutes({ access, config, trustedProxies }: Services): Hono<Env> {
   const app = new Hono<Env>()
 
-  app.get('/session', (c) => {
-    const { principal } = c.var
-    const signedIn = sessionToken(c) !== null && principal !== ANYBODY
-    return answer(c, { ...shown(principal), signedIn })
-  })
+  app.get(
+    '/session',
+    describeRoute({
+      id: 'getSession',
+      tag: 'Operating',
+      access: ['submit', 'read'],
+      summary: 'The name and role of the caller',
+      answer: sessionAnswer,
+    }),
+    (c) => {
+      const { principal } = c.var
+      const signedIn = sessionToken(c) !== null && principal !== ANYBODY
+      return answer(c, { ...shown(principal), signedIn })
+    },
+  )
 
-  app.post('/session', async (c) => {
-    const { token } = await bodyOf(c, sessionRequest)
-    const address = trustedProxies.clientOf(c.env.incoming)
-    const principal = access.identify(token.trim(), address, c.req.header('host') ?? null)
-    const { role } = principal
-    if (role === 'worker' || role === 'register') {
-      const message = `That token is for a ${role}: the dashboard needs one with the role read, submit or admin.`
-      throw new AppError('forbidden', message)
-    }
-    const forwarded = c.req.header('x-forwarded-proto')?.split(',')[0]?.trim()
-    const signedIn = principal !== ANYBODY
-    if (signedIn) beginSession(c, token.trim(), config.tls !== null || forwarded === 'https')
-    return answer(c, { ...shown(principal), signedIn })
-  })
+  app.post(
+    '/session',
+    describeRoute({
+      id: 'signIn',
+      tag: 'Operating',
+      access: 'open',
+      summary: 'Sign in to the dashboard',
+      description: 'The token goes into a cookie that no script can read.',
+      body: { json: sessionRequest },
+      answer: sessionAnswer,
+      errors: ['unauthorized', 'forbidden', 'too_many_requests'],
+    }),
+    async (c) => {
+      const { token } = await bodyOf(c, sessionRequest)
+      const address = trustedProxies.clientOf(c.env.incoming)
+      const principal = access.identify(token.trim(), address, c.req.header('host') ?? null)
+      const { role } = principal
+      if (role === 'worker' || role === 'register') {
+        const message = `That token is for a ${role}: the dashboard needs one with the role read, submit or admin.`
+        throw new AppError('forbidden', message)
+      }
+      const forwarded = c.req.header('x-forwarded-proto')?.split(',')[0]?.trim()
+      const signedIn = principal !== ANYBODY
+      if (signedIn) beginSession(c, token.trim(), config.tls !== null || forwarded === 'https')
+      return answer(c, { ...shown(principal), signedIn })
+    },
+  )
 
-  app.delete('/session', (c) => {
-    endSession(c)
-    return answer(c, { signedIn: false })
-  })
+  app.delete(
+    '/session',
+    describeRoute({
+      id: 'signOut',
+      tag: 'Operating',
+      access: 'open',
+      summary: 'Sign out of the dashboard',
+      answer: sessionEndedAnswer,
+      errors: ['forbidden'],
+    }),
+    (c) => {
+      endSession(c)
+      return answer(c, { signedIn: false })
+    },
+  )
 
   return app
 }
