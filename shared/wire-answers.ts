@@ -3,11 +3,16 @@ import { capabilities, device, pausedSlot } from './announcement.ts'
 import type { FromWire } from './keys.ts'
 import { estimateBasis, namedObject, opaque } from './wire-fields.ts'
 import { continuationAnswer } from './wire-ingestion.ts'
-import { DIRECTIVES, OUTCOMES, statusAnswer, STATUSES } from './wire.ts'
+import { DIRECTIVES, OUTCOMES, statusAnswer, STATUSES, type Status } from './wire.ts'
 
 /** Answers as they are on the wire that the agent does not read: the dashboard, commands and clients do. */
 
 const instant = z.iso.datetime()
+
+/** Jobs by status. */
+export const statusCounts = z.object(
+  Object.fromEntries(STATUSES.map((status) => [status, z.int()])) as Record<Status, z.ZodInt>,
+)
 
 /** A job as lists and events show it. Without its place in the queue, which would be counted for each. */
 export const jobSummary = namedObject('JobSummary', {
@@ -195,7 +200,7 @@ export const coordinatorHealth = namedObject('Health', {
   status: z.enum(['ok', 'failing']),
   version: z.string(),
   detail: z.string().nullable(),
-  jobs: z.record(z.enum(STATUSES), z.int()),
+  jobs: statusCounts,
   waiting_claims: z.int(),
   quarantined: z.int(),
 })

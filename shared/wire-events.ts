@@ -1,24 +1,16 @@
 import { z } from 'zod'
-import { jobSummary, workerAnswer } from './wire-answers.ts'
+import { jobSummary, statusCounts, workerAnswer } from './wire-answers.ts'
 import { namedObject } from './wire-fields.ts'
-import { STATUSES } from './wire.ts'
 
 /**
  * Server-sent events: first a `snapshot`, then each change as the whole object as it is by then; states in between may be
  * left out.
  */
 
-const counts = z.object(
-  Object.fromEntries(STATUSES.map((status) => [status, z.int()])) as Record<
-    (typeof STATUSES)[number],
-    z.ZodInt
-  >,
-)
-
 const queueOfType = z.object({
   /** `other`: all but the fifty most frequent. */
   content_type: z.string(),
-  counts,
+  counts: statusCounts,
   /** Creation of the oldest waiting job. */
   oldest_waiting_at: z.string().nullable(),
   /** Connected workers that take such jobs. */
@@ -31,7 +23,7 @@ const queueOfType = z.object({
 
 /** At most one per second, at least one in 15. */
 export const queueEvent = namedObject('QueueEvent', {
-  counts,
+  counts: statusCounts,
   types: z.array(queueOfType),
   waiting_claims: z.int(),
   /** Why the coordinator takes no changes, or why its folders are behind its journal; null: healthy. */

@@ -137,9 +137,12 @@ function errorsOf({ path, operation }: DescribedRoute): Map<number, ErrorCode[]>
   const { access, body, errors = [] } = operation
   const codes = new Set<ErrorCode>([
     ...(access === 'open' ? [] : (['unauthorized', 'forbidden', 'too_many_requests'] as const)),
-    ...(body === undefined ? [] : (['bad_request', 'invalid', 'too_large'] as const)),
+    ...(body === undefined
+      ? []
+      : (['bad_request', 'invalid', 'too_large', 'request_timeout'] as const)),
     ...(path.includes(':') ? (['not_found'] as const) : []),
     ...errors,
+    'headers_too_large',
     'internal',
     'unavailable',
   ])

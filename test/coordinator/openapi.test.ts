@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import path from 'node:path'
 import { before, describe, it, type TestContext } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
+import { execa } from 'execa'
 import type { RouterRoute } from 'hono/types'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { describedRoutes, type DescribedRoute } from '../../coordinator/openapi/describe-route.ts'
 import { openApiDocument, type OpenApi } from '../../coordinator/openapi/document.ts'
 import type { Schema } from '../../coordinator/openapi/schemas.ts'
 import { API } from '../../shared/wire.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { appRoutes } from './app-routes.ts'
 import { listenTo } from './event-stream.ts'
 import {
@@ -46,6 +50,30 @@ describe('the OpenAPI document', () => {
         .map(({ method, template }) => `${method} ${template}`)
         .sort(),
     )
+  })
+
+  it('passes the recommended rules of Redocly', async () => {
+    const file = path.join(tempFolder(), 'openapi.json')
+    await writeFile(file, JSON.stringify(document))
+    const { stdout } = await execa(
+      'redocly',
+      ['lint', '--extends=recommended', '--format=json', file],
+      {
+        preferLocal: true,
+        localDir: import.meta.dirname,
+        env: { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' },
+        reject: false,
+      },
+    )
+    const { problems } = JSON.parse(stdout) as {
+      problems: { ruleId: string; message: string; location: { pointer: string }[] }[]
+    }
+    const found = problems.map(({ ruleId, location }) => `${ruleId} ${location[0]?.pointer}`)
+    // The linter does not read `x-events`.
+    const unread = ['SnapshotEvent', 'JobEvent', 'WorkerEvent'].map(
+      (name) => `no-unused-components #/components/schemas/${name}`,
+    )
+    assert.deepEqual(found.sort(), unread.sort())
   })
 
   it('tells who may use a route', () => {
