@@ -42,8 +42,8 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
     await next()
   })
   const observing = observeRoutes(services, registered)
-  app.route('/', observing)
   app.route(API, observing)
+  app.route('/', observing)
   app.route('/', docsRoutes(registered))
   app.route('/', dashboardRoutes())
   // Fixed paths before those with an id in their place.
