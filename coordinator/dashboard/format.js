@@ -13,6 +13,7 @@ export function plural(value, one, many = `${one}s`) {
 
 /** @param {number} value */
 export function bytes(value) {
+  if (value === 1) return '1 byte'
   const units = ['bytes', 'kB', 'MB', 'GB', 'TB']
   let unit = 0
   for (; value >= 999.5 && unit < units.length - 1; unit += 1) value /= 1000

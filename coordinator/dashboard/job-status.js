@@ -26,7 +26,7 @@ export function jobStatus(store, job) {
 
 /** @param {import('./store.js').Store} store @param {Detail} job */
 function processing(store, job) {
-  const worker = job.worker_id === null ? '' : `on ${job.worker_id}`
+  const worker = job.worker_id === null ? '' : `Worker ${job.worker_id}`
   const text = joined(' · ', worker, timeLeft(store, job))
   return box('', progressBar(job, job.source.filename), h('p', null, text))
 }
@@ -70,7 +70,7 @@ function box(status, ...children) {
 function timeLeft(store, { estimated_completion, estimate_basis }) {
   if (estimated_completion === null) return ''
   const seconds = -store.secondsSince(estimated_completion)
-  if (seconds <= 1) return 'almost done'
+  if (seconds <= 1) return 'longer than estimated'
   const isGuess = estimate_basis === 'prior'
   return `${isGuess ? 'roughly' : 'about'} ${span(seconds)} left`
 }

@@ -118,10 +118,16 @@ function summary(metadata, speakers) {
   return joined(
     ' · ',
     typeof language === 'string' ? languageName(language) : '',
-    [engine?.name, engine?.model].filter((part) => typeof part === 'string').join(' '),
+    engineName(engine?.name, engine?.model),
     speakers.length > 0 ? plural(speakers.length, 'speaker') : '',
     typeof word_count === 'number' ? plural(word_count, 'word') : '',
   )
+}
+
+/** `whisper.cpp large-v3`; `moonshine-tiny` names its engine itself. @param {unknown} name @param {unknown} model */
+function engineName(name, model) {
+  const parts = [name, model].filter((part) => typeof part === 'string')
+  return parts.length === 2 && parts[1]?.startsWith(parts[0] ?? '') ? parts[1] : parts.join(' ')
 }
 
 /** @param {Record<string, any>} metadata */
