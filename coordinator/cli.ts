@@ -31,8 +31,12 @@ function wanted(args: readonly string[]): string[] {
 
 async function program(names: readonly string[]): Promise<Command> {
   const cli = new Command('morag-coordinator')
-    .description('Holds the job queue of MoRAG remote conversion and hands jobs out to agents.')
+    .description(
+      'Job queue of MoRAG remote conversion: takes files and distributes them to agents.',
+    )
     .version(VERSION)
+    // Long flags leave a narrow column for the text of `serve --help`.
+    .configureHelp({ minWidthToWrap: 24 })
     .exitOverride()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, '')) })
   for (const name of names) (await COMMANDS[name]!())(cli)

@@ -22,18 +22,17 @@ import {
 
 const GIB = 1024 ** 3
 
-/** The folder that a coordinator, and each command beside it, works on. */
+/** Of `serve` and of every command that works on the files. */
 export const DATA_DIR = {
   dataDir: {
     flag: '--data-dir <dir>',
     env: 'MORAG_REMOTE_JOBS_DATA_DIR',
-    help: 'where jobs, uploads and results are kept',
+    help: 'directory of jobs, uploads and results',
     parse: (text: string) => path.resolve(text),
     default: '/app/data/remote_jobs',
   },
 } as const satisfies SettingTable
 
-/** Where it listens, and what it takes in. */
 export const SERVER = {
   host: {
     flag: '--host <address>',
@@ -52,15 +51,15 @@ export const SERVER = {
   mediaRoots: {
     flag: '--media-root <dir>',
     env: 'MORAG_MEDIA_ROOTS',
-    help: 'folder that jobs may name files of; repeat for more',
+    help: 'directory whose files jobs may name; repeatable',
     parse: pathList,
     defaultText: 'the temporary folder',
-    doc: 'folders that jobs may name files of; repeat the flag, or separate with `:` in the variable',
+    doc: 'directories whose files jobs may name; repeat the flag, or separate with `:` in the variable',
   },
   maxUploadBytes: {
     flag: '--max-upload <size>',
     env: 'MORAG_MAX_UPLOAD',
-    help: 'largest file that is taken in',
+    help: 'size limit of an upload',
     parse: bytes,
     default: 8 * GIB,
     defaultText: '8G',
@@ -71,19 +70,18 @@ export const TLS = {
   certFile: {
     flag: '--tls-cert <file>',
     env: 'MORAG_TLS_CERT',
-    help: 'certificate to serve HTTPS with, and its chain, in PEM; needs --tls-key',
+    help: 'certificate and chain for HTTPS (PEM); requires --tls-key',
     parse: (text: string) => path.resolve(text),
-    doc: 'certificate with its chain, in PEM: HTTPS instead of HTTP; [renewed ones](coordinator/docs/running-a-coordinator.md#tls) need no restart',
+    doc: 'certificate and chain for HTTPS (PEM); [renewed ones](coordinator/docs/running-a-coordinator.md#tls) need no restart',
   },
   keyFile: {
     flag: '--tls-key <file>',
     env: 'MORAG_TLS_KEY',
-    help: 'the certificate’s private key, in PEM',
+    help: 'private key of the certificate (PEM)',
     parse: (text: string) => path.resolve(text),
   },
 } as const satisfies SettingTable
 
-/** Who may come in, beside the holders of tokens. */
 export const ACCESS = {
   insecureNoAuth: {
     flag: '--insecure-no-auth',
@@ -93,11 +91,11 @@ export const ACCESS = {
   trustedProxies: {
     flag: '--trusted-proxy <address>',
     env: 'MORAG_TRUSTED_PROXIES',
-    help: 'reverse proxy, or network of them (CIDR), whose X-Forwarded headers are believed; repeat for more',
+    help: 'address or network (CIDR) of reverse proxies whose X-Forwarded headers are trusted; repeatable',
     parse: commaList,
     default: [],
     defaultText: 'none',
-    doc: 'addresses or networks (CIDR) of reverse proxies whose `X-Forwarded-…` [is believed](coordinator/docs/running-a-coordinator.md#a-reverse-proxy); repeat the flag, or separate with `,`',
+    doc: 'addresses or networks (CIDR) of reverse proxies whose `X-Forwarded-…` headers [are trusted](coordinator/docs/running-a-coordinator.md#a-reverse-proxy); repeat the flag, or separate with `,`',
   },
 } as const satisfies SettingTable
 
@@ -105,27 +103,26 @@ export const CONNECTIONS = {
   all: {
     flag: '--max-connections <count>',
     env: 'MORAG_MAX_CONNECTIONS',
-    help: 'open connections, in all',
+    help: 'limit of open connections',
     parse: wholeNumber(8, 1_000_000),
     defaultText: 'half of the open files allowed',
-    doc: 'open connections, in all; [a quarter of them](coordinator/docs/limits.md#connections) without a token',
+    doc: 'limit of open connections; [a quarter of them](coordinator/docs/limits.md#connections) without a token',
   },
   perAddress: {
     flag: '--max-connections-per-address <count>',
     env: 'MORAG_MAX_CONNECTIONS_PER_ADDRESS',
-    help: 'open connections of one address that have not shown a token, or off; not for loopback',
+    help: 'limit of open connections without a token per address, or off; loopback is exempt',
     parse: connectionCount,
     defaultText: 'a sixteenth of all',
-    doc: 'open connections of one address that have not shown a token, or `off`; no limit for loopback',
+    doc: 'limit of open connections without a token per address, or `off`; loopback is exempt',
   },
 } as const satisfies SettingTable
 
-/** The rules of attempts. */
 export const POLICY = {
   leaseMs: {
     flag: '--lease <duration>',
     env: 'MORAG_LEASE',
-    help: 'silence after which an agent is given up',
+    help: 'time without a heartbeat after which an attempt is lost',
     parse: atLeast(3 * SECOND),
     default: MINUTE,
     defaultText: '60s',
@@ -133,7 +130,7 @@ export const POLICY = {
   stallMs: {
     flag: '--stall <duration>',
     env: 'MORAG_STALL',
-    help: 'time without progress after which an attempt is given up',
+    help: 'time without progress after which an attempt fails',
     parse: atLeast(SECOND),
     default: 10 * MINUTE,
     defaultText: '10m',
@@ -141,30 +138,30 @@ export const POLICY = {
   deadlineMs: {
     flag: '--timeout <type=duration>',
     env: 'MORAG_TIMEOUTS',
-    help: 'how long an attempt may take',
+    help: 'time limit of an attempt',
     parse: timeouts,
     defaultText: 'audio=60m,video=60m,document=15m',
   },
   deadlineFactor: {
     flag: '--timeout-factor <times>',
     env: 'MORAG_TIMEOUT_FACTOR',
-    help: '… but at least this many times the recording',
+    help: 'minimum of that limit, in multiples of the recording’s duration',
     parse: wholeNumber(0, 1_000),
     default: 4,
   },
   queueLimitMs: {
     flag: '--queue-limit <duration>',
     env: 'MORAG_QUEUE_LIMIT',
-    help: 'how long a job may wait for a worker',
+    help: 'how long a job may wait for a worker, or off',
     parse: orNever('off'),
     default: Infinity,
     defaultText: 'off',
-    doc: 'how long a job may wait for a worker; after a retry it begins anew',
+    doc: 'how long a job may wait for a worker, or `off`; a retry restarts the wait',
   },
   originalGraceMs: {
     flag: '--original-grace <duration>',
     env: 'MORAG_ORIGINAL_GRACE',
-    help: 'how long after a restart a worker of the original protocol is waited for without a download or a result',
+    help: 'how long after a restart to wait for a download or result of a worker of the original protocol',
     parse: atLeast(SECOND),
     default: 5 * MINUTE,
     defaultText: '5m',
@@ -175,27 +172,26 @@ export const RETRIES = {
   maxRetries: {
     flag: '--max-retries <count>',
     env: 'MORAG_MAX_RETRIES',
-    help: 'tries after the first one',
+    help: 'retries after the first attempt',
     parse: wholeNumber(0, 100),
     default: 3,
   },
 } as const satisfies SettingTable
 
-/** How long jobs are kept after they have ended. */
 export const RETENTION = {
   completedMs: {
     flag: '--keep-completed <duration>',
     env: 'MORAG_KEEP_COMPLETED',
-    help: 'how long completed jobs are kept',
+    help: 'how long to keep completed jobs, or forever',
     parse: orNever('forever'),
     default: 7 * DAY,
     defaultText: '7d',
-    doc: 'how long completed jobs are kept, or `forever`',
+    doc: 'how long to keep completed jobs, or `forever`',
   },
   failedMs: {
     flag: '--keep-failed <duration>',
     env: 'MORAG_KEEP_FAILED',
-    help: 'how long other ended jobs are kept',
+    help: 'how long to keep other ended jobs, or forever',
     parse: orNever('forever'),
     default: 30 * DAY,
     defaultText: '30d',
@@ -203,35 +199,35 @@ export const RETENTION = {
   sourcesMs: {
     flag: '--remove-sources <when>',
     env: 'MORAG_REMOVE_SOURCES',
-    help: 'when uploads go: on-success, a duration after the end, or never before their job',
+    help: 'when to delete uploads: on-success, a duration after the end, or never (with their job)',
     parse: whenRemoved,
     default: Infinity,
     defaultText: 'never',
-    doc: 'when uploads go: `on-success`, a time after the end like `12h`, or `never` before their job',
+    doc: 'when to delete uploads: `on-success`, a duration after the end like `12h`, or `never` (with their job)',
   },
 } as const satisfies SettingTable
 
-/** What comes before and after the conversion itself: who converts what, and where the text goes. */
+/** What runs before and after a conversion: routing of requests, and delivery of texts. */
 export const INGESTION = {
   moragUrl: {
     flag: '--morag-url <url>',
     env: 'MORAG_SERVER_URL',
-    help: 'the MoRAG server: what is not for remote workers goes there, and so do transcripts',
+    help: 'MoRAG server: gets the transcripts, and requests that are not for remote workers',
     parse: serverUrl,
     isPrivate: true,
   },
   moragApi: {
     flag: '--morag-api <version>',
     env: 'MORAG_SERVER_API',
-    help: 'how that server takes texts: by its stages, by POST /process or by POST /ingest/file; auto finds out',
+    help: 'API of that server for texts: its stages, POST /process or POST /ingest/file; auto detects it',
     choices: ['auto', ...API_NAMES],
     default: 'auto',
-    doc: 'how that server takes texts: by its `stages`, by POST /`process` or by POST /`ingest`/file; `auto` finds out',
+    doc: 'API of that server for texts: its `stages`, POST /`process` or POST /`ingest`/file; `auto` detects it',
   },
   publicUrl: {
     flag: '--public-url <url>',
     env: 'MORAG_PUBLIC_URL',
-    help: 'this coordinator as that server reaches it, to call back, like http://10.0.0.5:8000',
+    help: 'URL at which that server reaches this coordinator for callbacks, like http://10.0.0.5:8000',
     parse: publicUrl,
     defaultText: 'host and port',
     isPrivate: true,
@@ -239,7 +235,7 @@ export const INGESTION = {
   remoteTypes: {
     flag: '--remote-types <types>',
     env: 'MORAG_REMOTE_TYPES',
-    help: 'content types that remote workers serve',
+    help: 'content types for remote workers',
     parse: commaList,
     default: ['audio', 'video'],
     defaultText: 'audio,video',
@@ -247,7 +243,7 @@ export const INGESTION = {
   localProcessors: {
     flag: '--local-processor <type=command>',
     env: 'MORAG_LOCAL_PROCESSORS',
-    help: "command that processes a content type here, like document='pandoc -t markdown {input}'; repeat for more",
+    help: "command that processes a content type on this machine, like document='pandoc -t markdown {input}'; repeatable",
     parse: (text: string, before?: ConverterCommands) =>
       converterCommands(text, 'local processor', before),
     default: {},
@@ -257,52 +253,51 @@ export const INGESTION = {
   fallbackAfterMs: {
     flag: '--fallback-after <duration>',
     env: 'MORAG_FALLBACK_AFTER',
-    help: 'how long a job waits, while no worker of its type is connected, until it is processed here; or off',
+    help: 'how long a job waits without a connected worker before this machine processes it, or off',
     parse: orNever('off'),
     default: 5 * MINUTE,
     defaultText: '5m',
-    doc: 'how long a job waits, while no worker of its type is connected, until it is [processed here](coordinator/docs/local-processing.md); or `off`',
+    doc: 'how long a job waits without a connected worker before the coordinator [processes it](coordinator/docs/local-processing.md); or `off`',
   },
   webhookAllow: {
     flag: '--webhook-allow <host>',
     env: 'MORAG_WEBHOOK_ALLOW',
-    help: 'host or network (CIDR) that webhooks may go to though it is not public; repeat for more',
+    help: 'non-public host or network (CIDR) that webhooks may reach; repeatable',
     parse: commaList,
     default: [],
     defaultText: 'none',
-    doc: 'hosts and networks (CIDR) that webhooks may go to though they are not public; repeat the flag, or separate with `,`',
+    doc: 'non-public hosts and networks (CIDR) that webhooks may reach; repeat the flag, or separate with `,`',
   },
   webhookProxy: {
     flag: '--webhook-proxy <url>',
     env: 'MORAG_WEBHOOK_PROXY',
-    help: 'proxy that webhooks go through; it has to keep them from addresses inside your network',
+    help: 'proxy for webhooks; it must block addresses inside your network',
     parse: (text: string) => proxyUrl(text, '--webhook-proxy (MORAG_WEBHOOK_PROXY)'),
     isPrivate: true,
-    doc: 'proxy that webhooks go through, like `http://proxy.example:3128`; it looks names up itself, so it has to keep them from your own network',
+    doc: 'proxy for webhooks, like `http://proxy.example:3128`; it resolves names itself, so it must block addresses inside your network',
   },
   outputDir: {
     flag: '--output-dir <dir>',
     env: 'MORAG_OUTPUT_DIR',
-    help: 'folder to write finished texts to, as <name>.md and <name>.json',
+    help: 'directory for finished texts, as <name>.md and <name>.json',
     parse: (text: string) => path.resolve(text),
-    doc: 'folder to write finished texts to, as `<name>.md` and `<name>.json`',
+    doc: 'directory for finished texts, as `<name>.md` and `<name>.json`',
   },
 } as const satisfies SettingTable
 
-/** Files that hold secrets; the secrets themselves have variables alone. */
 export const SECRET_FILES = {
   moragApiKeyFile: {
     flag: '--morag-api-key-file <file>',
     env: 'MORAG_SERVER_API_KEY_FILE',
-    help: "file that holds that server's key",
-    doc: "file that holds the MoRAG server's key; or the key itself in `MORAG_SERVER_API_KEY`",
+    help: "file with the MoRAG server's key",
+    doc: "file with the MoRAG server's key; or the key itself in `MORAG_SERVER_API_KEY`",
   },
   webhookSecretFile: {
     flag: '--webhook-secret-file <file>',
     env: 'MORAG_WEBHOOK_SECRET_FILE',
-    help: 'file that holds the secret that webhooks are signed with',
-    defaultText: 'one is made and kept in the data folder',
-    doc: 'file that holds the secret webhooks are signed with; or the secret itself in `MORAG_WEBHOOK_SECRET`',
+    help: 'file with the secret that signs webhooks',
+    defaultText: 'generated in the data directory',
+    doc: 'file with the secret that signs webhooks; or the secret itself in `MORAG_WEBHOOK_SECRET`',
   },
 } as const satisfies SettingTable
 
@@ -318,19 +313,19 @@ export const LOG = {
   logFormat: {
     flag: '--log-format <format>',
     env: 'MORAG_LOG_FORMAT',
-    help: 'lines for people, or JSON',
+    help: 'text lines, or JSON',
     choices: ['text', 'json'],
     default: process.stdout.isTTY ? 'text' : 'json',
     defaultText: 'text on a terminal, else json',
   },
 } as const satisfies SettingTable
 
-/** Which coordinator an administrator's command is for. */
+/** Of the commands that query a running coordinator. */
 export const ADMIN = {
   url: {
     flag: '--url <url>',
     env: 'MORAG_API_BASE_URL',
-    help: 'the coordinator',
+    help: 'address of the coordinator',
     parse: coordinatorUrl,
     default: 'http://127.0.0.1:8000',
     isPrivate: true,
@@ -338,21 +333,21 @@ export const ADMIN = {
   apiKeyFile: {
     flag: '--api-key-file <file>',
     env: 'MORAG_API_KEY_FILE',
-    help: 'file that holds its key (the key itself: env MORAG_API_KEY)',
+    help: 'file with its token or key (the key itself: env MORAG_API_KEY)',
   },
 } as const satisfies SettingTable
 
-/** Secrets have no flags: everybody on a machine can read the list of processes. */
+/** Secrets have no flags: all users of a machine can read its process list. */
 export const SECRETS: readonly Secret[] = [
   {
     env: 'MORAG_API_KEY',
-    doc: 'a key that may do everything, beside the [tokens](coordinator/docs/security.md#tokens-and-roles); 32 characters or more',
+    doc: 'a key with all permissions, in addition to the [tokens](coordinator/docs/security.md#tokens-and-roles); 32 characters or more',
   },
-  { env: 'MORAG_SERVER_API_KEY', doc: 'the MoRAG server’s key itself' },
-  { env: 'MORAG_WEBHOOK_SECRET', doc: 'the secret that webhooks are signed with, itself' },
+  { env: 'MORAG_SERVER_API_KEY', doc: 'key of the MoRAG server' },
+  { env: 'MORAG_WEBHOOK_SECRET', doc: 'secret that signs webhooks' },
 ]
 
-/** The settings of `serve`, in the order of its help. */
+/** The settings of `serve`, in the order of its `--help`. */
 export const SETTINGS: readonly SettingTable[] = [
   SERVER,
   TLS,

@@ -6,9 +6,9 @@ import { durationOption } from '../setting-values.ts'
 
 const EXAMPLES = `
 Examples:
-  morag-coordinator cleanup --older-than 30d --dry-run      print what would be deleted
+  morag-coordinator cleanup --older-than 30d --dry-run
   morag-coordinator cleanup --older-than 7d --status completed
-  morag-coordinator cleanup --expire                        end expired leases and queue waits now
+  morag-coordinator cleanup --expire
 `
 
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled']

@@ -18,7 +18,7 @@ Exit code 1 if a check fails.
 export function addDoctor(cli: Command): void {
   const command = cli
     .command('doctor')
-    .description('check the data directory and the running coordinator, and print how to fix them')
+    .description('check the data directory and the running coordinator, and print fixes')
     .addOption(optionOf(DATA_DIR.dataDir))
     .addHelpText('after', EXAMPLES)
   adminAction(command, async (client, { dataDir }: AdminFlags & { dataDir: string }) => {

@@ -9,7 +9,7 @@ import { SERVER } from '../settings.ts'
 
 const EXAMPLES = `
 Examples:
-  morag-coordinator health                 the image's health check; uses MORAG_HOST and MORAG_PORT
+  morag-coordinator health          the health check of the container image
 
 Exit code 1 if the coordinator does not answer, or reports that it cannot serve.
 `

@@ -9,10 +9,10 @@ import { DATA_DIR } from '../settings.ts'
 
 const EXAMPLES = `
 Examples:
-  morag-coordinator import /app/data/remote_jobs --data-dir /var/lib/morag --dry-run
-  morag-coordinator import /app/data/remote_jobs --data-dir /app/data/remote_jobs     in place
+  morag-coordinator import /app/data/remote_jobs --data-dir /var/lib/morag
+  morag-coordinator import /srv/jobs --data-dir /srv/jobs          in place
 
-Stop the original system and the coordinator first: both write to these directories.
+Stop the original system and the coordinator first.
 `
 
 interface Flags {

@@ -8,12 +8,12 @@ import { startCoordinator } from '../server.ts'
 
 const MORE_HELP = `
 Environment only:
-  MORAG_API_KEY  the key with all permissions, in addition to the tokens of morag-coordinator token
+  MORAG_API_KEY  the key with all permissions, in addition to tokens
 
 Examples:
   morag-coordinator serve --data-dir ./data --media-root /srv/media
   morag-coordinator serve --port 0 --data-dir ./data --log-format json
-  MORAG_API_KEY=… morag-coordinator serve --host 0.0.0.0 --data-dir /var/lib/morag
+  MORAG_API_KEY=… morag-coordinator serve --host 0.0.0.0 --data-dir ./data
 `
 
 export function addServe(cli: Command): void {

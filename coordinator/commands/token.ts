@@ -14,16 +14,16 @@ Roles:
   worker    take jobs of its --types and send results
   read      see all jobs and workers
   admin     everything
-  register  valid once: an agent exchanges it for a worker token (morag-agent register)
+  register  valid once: morag-agent register exchanges it for a worker token
 
 Examples:
-  morag-coordinator token create --role worker --name gpu-01 --types audio,video > gpu-01.key
+  morag-coordinator token create --role worker --name gpu-01 > gpu-01.key
   morag-coordinator token create --role submit --name website --expires 90d
   morag-coordinator token create --role register --name gpu-02 --expires 1h
   morag-coordinator token rotate website --keep-old 1h
   morag-coordinator token revoke gpu-01
 
-A running coordinator applies changes from its next request on.
+A running coordinator applies changes at its next request.
 `
 
 interface Flags {
@@ -37,7 +37,7 @@ export function addTokenCommands(cli: Command): void {
   const add = (name: string, description: string): Command =>
     token.command(name).description(description).addOption(optionOf(DATA_DIR.dataDir))
 
-  add('create', 'create a token and print it to standard output, this once')
+  add('create', 'create a token and print it; it is not shown again')
     .addOption(
       new Option('--role <role>', 'permissions of the token').choices(ROLES).makeOptionMandatory(),
     )
@@ -48,7 +48,7 @@ export function addTokenCommands(cli: Command): void {
     .action(create)
   add('list', 'list tokens and their last use').option('--json', 'print JSON').action(list)
   add('revoke', 'revoke a token immediately').argument('<name-or-id>').action(revoke)
-  add('rotate', 'replace the secret of a token and print the new one; its jobs stay its own')
+  add('rotate', 'replace the secret of a token and print the new one')
     .argument('<name-or-id>')
     .addOption(
       durationOption('--keep-old <duration>', 'how long the old secret stays valid (default: 0s)'),

@@ -7,9 +7,9 @@ import { workerTable } from '../admin/worker-text.ts'
 const EXAMPLES = `
 Examples:
   morag-coordinator workers list
-  morag-coordinator workers drain gpu-7        it finishes its jobs and gets no new ones
+  morag-coordinator workers drain gpu-7      before a shutdown of that machine
   morag-coordinator workers resume gpu-7
-  morag-coordinator workers remove gpu-7       for one that was shut down
+  morag-coordinator workers remove gpu-7     after it was shut down for good
 `
 
 export function addWorkers(cli: Command): void {
