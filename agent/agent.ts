@@ -1,5 +1,5 @@
 import { timeOfDay } from '../shared/time-of-day.ts'
-import { announcement, pauseTeller } from './announcement.ts'
+import { announcement, pauseReporter } from './announcement.ts'
 import { Capacity } from './work/capacity.ts'
 import { EXIT } from '../shared/errors.ts'
 import type { StartSettings } from './settings/start-settings.ts'
@@ -17,17 +17,17 @@ import { agentStatus, type AgentStatus } from './status/status.ts'
 import { JobTracker } from './status/job-tracker.ts'
 import type { Workspace } from './work/workspace.ts'
 
-/** How long results that are still here may take to be delivered before the agent leaves. */
+/** How long the agent waits for undelivered results before it exits. */
 const FLUSH_MS = 10_000
 const HURRIED_FLUSH_MS = 2_000
 
 const LIMIT_TEXTS: Record<Limit, string> = {
-  idle: 'There was nothing to do for as long as --idle-timeout says: leaving.',
-  jobs: 'As many jobs as --max-jobs says are begun: they are finished, then this agent leaves.',
-  uptime: 'The time of --max-uptime is over: what runs is finished, then this agent leaves.',
+  idle: 'No job for as long as --idle-timeout: exiting.',
+  jobs: '--max-jobs is reached: exiting when the current jobs are done.',
+  uptime: '--max-uptime is reached: exiting when the current jobs are done.',
 }
 
-/** Works until it is told to leave or a limit is reached; sets the exit code. */
+/** Works until it is stopped or a limit is reached; sets the exit code. */
 export async function runAgent(
   settings: StartSettings,
   workspace: Workspace,
@@ -41,7 +41,7 @@ export async function runAgent(
       signal: early.signal,
       tell: (level, text) => reporter.event(level, text),
     })
-    // Before any job is taken: what is missing here is not to cost one.
+    // Before any job is taken, so that nothing missing costs one.
     if (equipment.engine !== null) reporter.idle(`starting ${equipment.engine.name}`)
     await equipment.prepare(early.signal)
   } catch (error) {
@@ -57,14 +57,14 @@ export async function runAgent(
 async function work(
   settings: StartSettings,
   workspace: Workspace,
-  teller: Reporter,
+  output: Reporter,
   equipment: Equipment,
   signals: Signals,
 ): Promise<void> {
   const { slots, devices } = equipment
   const links: Link[] = []
   const startedAt = timeOfDay()
-  const reporter = new JobTracker(teller)
+  const reporter = new JobTracker(output)
   let health: Health | null = null
   let isDelivered = true
   const limits = createLimits({
@@ -82,17 +82,17 @@ async function work(
       { folder: modelsDir, flag: '--models-dir', isUsed: () => equipment.lacksModels() },
     ],
     onChange(problem) {
-      if (problem === null) reporter.event('info', 'There is room on the disk again: taking jobs.')
-      else reporter.event('warn', `Taking no jobs until there is room on the disk. ${problem}`)
+      if (problem === null) reporter.event('info', 'Disk space is available again: taking jobs.')
+      else reporter.event('warn', `Taking no jobs until there is disk space. ${problem}`)
       capacity.changed()
-      for (const { heartbeat } of links) heartbeat.news()
+      for (const { heartbeat } of links) heartbeat.hurry()
     },
   })
   const capacity = new Capacity({
     slots: () => slots.count - slots.paused.length,
     prefetch: settings.prefetch,
     left: () => limits.jobsLeft,
-    sharers: settings.coordinators.length,
+    isShared: settings.coordinators.length > 1,
     isHeld: () => disk.problem !== null,
     onBusy: (busy) => (busy ? limits.busy() : limits.idle()),
   })
@@ -115,22 +115,22 @@ async function work(
       )
     }
     await disk.start()
-    const tellPauses = pauseTeller(reporter)
+    const reportPauses = pauseReporter(reporter)
     slots.onChange(() => {
       capacity.changed()
-      for (const { heartbeat } of links) heartbeat.news()
-      tellPauses(slots.paused)
+      for (const { heartbeat } of links) heartbeat.hurry()
+      reportPauses(slots.paused)
     })
-    // One may have come while the coordinators were set up.
+    // A limit may be reached while the coordinators are set up.
     if (limits.reached !== null) leave(links, limits.reached)
     signals.handOver(links.map(({ worker }) => worker))
     const { control } = workspace
     const status = (): AgentStatus =>
-      agentStatus({ ...workspace, ...equipment, startedAt, links, watched: reporter, disk })
+      agentStatus({ ...workspace, ...equipment, startedAt, links, tracker: reporter, disk })
     control.handOver({
       status,
       drain() {
-        reporter.event('info', 'Draining, as asked on this machine.')
+        reporter.event('info', 'Draining, as requested on this machine.')
         for (const { worker } of links) worker.drain()
         return status()
       },
@@ -142,8 +142,8 @@ async function work(
         health_url: health.url,
       })
     }
-    tellStart(settings, workspace, reporter, equipment, links)
-    // Also when one is refused: what the others have is finished, and goes out, before this agent ends.
+    reportStart(settings, workspace, reporter, equipment, links)
+    // Also when one is refused: the jobs of the others are finished and delivered first.
     const ends = await Promise.allSettled(links.map((link) => runLink(link, links)))
     const patience = signals.count > 1 ? HURRIED_FLUSH_MS : FLUSH_MS
     const left = await Promise.all(links.map((link) => flush(link, patience, reporter)))
@@ -165,12 +165,11 @@ async function work(
   } else if (signals.count === 0 && !isDelivered) process.exitCode = EXIT.failed
 }
 
-/** One job is as many as it takes with --once. */
 function limitsOf({ limits, once }: StartSettings): LimitSettings {
   return once ? { ...limits, maxJobs: 1 } : limits
 }
 
-/** Whether the agent has done what it was started for, and no limit has cut that short. */
+/** With --once, the limit is what the agent was started for. */
 function isDone({ once }: StartSettings, limit: Limit): boolean {
   return once && limit === 'jobs'
 }
@@ -182,27 +181,25 @@ function leave(links: readonly Link[], limit: Limit): void {
   }
 }
 
-/** How many results are left. */
 async function flush({ outbox }: Link, patienceMs: number, reporter: Reporter): Promise<number> {
   const left = await outbox.flush(patienceMs)
   if (left === 0) return 0
-  const text = `${left} result(s) could not be delivered. They are kept in ${outbox.folder} and go out at the next start.`
+  const text = `${left} result(s) could not be delivered. They are kept in ${outbox.folder} and sent at the next start.`
   reporter.event('warn', text)
   return left
 }
 
-/** One that is refused ends the others as well: the agent is not what its owner thinks it is. */
-async function runLink({ worker, heartbeat }: Link, all: readonly Link[]): Promise<void> {
-  heartbeat.start()
+/** A coordinator that refuses the agent ends the others as well: the configuration is wrong. */
+async function runLink(link: Link, all: readonly Link[]): Promise<void> {
   try {
-    await worker.run()
+    await link.run()
   } catch (error) {
-    for (const link of all) link.worker.drain()
+    for (const { worker } of all) worker.drain()
     throw error
   }
 }
 
-function tellStart(
+function reportStart(
   { contentTypes }: StartSettings,
   { workerId }: Workspace,
   reporter: Reporter,

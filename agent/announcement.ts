@@ -5,8 +5,8 @@ import type { Reporter } from './progress/reporter-kinds.ts'
 import type { Slots } from './gpu/slots.ts'
 
 /**
- * What the coordinators are told of this agent beside its work.
- * @param problem why none of its slots takes jobs for now; null: nothing keeps it.
+ * What heartbeats say about this agent beside its jobs.
+ * @param problem why no slot takes jobs for now; null: they do.
  */
 export function announcement(
   { capabilities, devices, slots }: Pick<Equipment, 'capabilities' | 'devices' | 'slots'>,
@@ -37,17 +37,17 @@ function allPaused(count: number, reason: string): PausedSlot[] {
   return Array.from({ length: count }, (_, slot) => ({ slot, reason, until: null }))
 }
 
-/** Says of each slot once that it pauses, and that it goes on. */
-export function pauseTeller(reporter: Reporter): (paused: Slots['paused']) => void {
-  let told = new Set<number>()
+/** Reports each slot once when it pauses, and once when it resumes. */
+export function pauseReporter(reporter: Reporter): (paused: Slots['paused']) => void {
+  let reported = new Set<number>()
   return (paused) => {
     const now = new Set(paused.map(({ slot }) => slot))
     for (const { slot, reason } of paused) {
-      if (!told.has(slot)) reporter.event('warn', `Slot ${slot} pauses: ${reason}`)
+      if (!reported.has(slot)) reporter.event('warn', `Slot ${slot} pauses: ${reason}`)
     }
-    for (const slot of told) {
-      if (!now.has(slot)) reporter.event('info', `Slot ${slot} tries again.`)
+    for (const slot of reported) {
+      if (!now.has(slot)) reporter.event('info', `Slot ${slot} resumes.`)
     }
-    told = now
+    reported = now
   }
 }

@@ -3,14 +3,13 @@ import { AppError } from '../shared/errors.ts'
 import { FORMS, type Form } from '../shared/forms.ts'
 import { oneLine } from '../shared/render.ts'
 
-/** What a job may set of its own conversion, checked; null (or `formats` empty): it says nothing of that. */
+/** The options of a job, checked; null (or empty `formats`): not set. */
 export interface JobOptions {
-  /** A code like `de` or `pt-BR`; null: the engine is to find out. */
+  /** A code like `de` or `pt-BR`; null: detected. */
   language: string | null
   task: 'transcribe' | 'translate' | null
-  /** As the job names it: whoever uses it looks it up in the agent's own list. */
+  /** As the job names it: look it up in the agent's own list. */
   model: string | null
-  /** On one line. */
   prompt: string | null
   /** Separated by commas. */
   hotwords: string | null
@@ -27,16 +26,16 @@ export interface JobOptions {
   formats: Form[]
 }
 
-/** How many key frames a job gets that asks for some without saying how many. */
+/** The number of key frames for `keyframes: true`. */
 export const KEY_FRAMES = 20
 const MOST_KEY_FRAMES = 200
 const MOST_TEXT = 1_000
 const MOST_SPEAKERS = 20
-/** An unknown option's name is somebody's text: so much of it is repeated, and so many of them. */
+/** Limits for repeating foreign text: the length of a name, and the number of names. */
 const MOST_NAME = 60
 const MOST_NAMES = 10
 
-/** Nothing that begins like a flag, and no path or sentence. */
+/** No flag, path or sentence. */
 export const LANGUAGE = /^[a-z]{2,8}([-_][a-z0-9]{1,8})*$/i
 
 const text = (most: number) =>
@@ -46,11 +45,10 @@ const text = (most: number) =>
     .transform((given) => oneLine(given) || null)
 const speakers = z.int().min(1).max(MOST_SPEAKERS)
 
-/** Each option as it is written, and what has to be there. */
 const OPTIONS = {
-  task: { schema: z.enum(['transcribe', 'translate']), wants: "'transcribe' or 'translate'" },
-  model: { schema: text(200), wants: 'a name of up to 200 characters' },
-  prompt: { schema: text(MOST_TEXT), wants: `a text of up to ${MOST_TEXT} characters` },
+  task: { schema: z.enum(['transcribe', 'translate']), expected: "'transcribe' or 'translate'" },
+  model: { schema: text(200), expected: 'a name of up to 200 characters' },
+  prompt: { schema: text(MOST_TEXT), expected: `a text of up to ${MOST_TEXT} characters` },
   hotwords: {
     schema: z
       .union([z.string().transform((one) => [one]), z.array(z.string()).max(MOST_TEXT)])
@@ -61,34 +59,34 @@ const OPTIONS = {
           .join(', '),
       )
       .pipe(text(MOST_TEXT)),
-    wants: `a text or a list of texts of up to ${MOST_TEXT} characters in all`,
+    expected: `a text or a list of texts of up to ${MOST_TEXT} characters in all`,
   },
-  diarize: { schema: z.boolean(), wants: 'true or false' },
-  min_speakers: { schema: speakers, wants: `a whole number from 1 to ${MOST_SPEAKERS}` },
-  max_speakers: { schema: speakers, wants: `a whole number from 1 to ${MOST_SPEAKERS}` },
-  word_timestamps: { schema: z.boolean(), wants: 'true or false' },
+  diarize: { schema: z.boolean(), expected: 'true or false' },
+  min_speakers: { schema: speakers, expected: `a whole number from 1 to ${MOST_SPEAKERS}` },
+  max_speakers: { schema: speakers, expected: `a whole number from 1 to ${MOST_SPEAKERS}` },
+  word_timestamps: { schema: z.boolean(), expected: 'true or false' },
   audio_track: {
     schema: z.union([z.int().min(0).max(1_000), z.string().trim().regex(LANGUAGE)]),
-    wants: "a track's number, counted from 0, a language code or 'mix'",
+    expected: "a track's number, counted from 0, a language code or 'mix'",
   },
   keyframes: {
     schema: z.union([
       z.boolean().transform((wanted) => (wanted ? KEY_FRAMES : 0)),
       z.int().min(0).max(MOST_KEY_FRAMES),
     ]),
-    wants: `true, false or a whole number up to ${MOST_KEY_FRAMES}`,
+    expected: `true, false or a whole number up to ${MOST_KEY_FRAMES}`,
   },
-  prefer_subtitles: { schema: z.boolean(), wants: 'true or false' },
+  prefer_subtitles: { schema: z.boolean(), expected: 'true or false' },
   formats: {
     schema: z.array(z.enum(FORMS)).transform((forms) => [...new Set(forms)]),
-    wants: `a list of ${FORMS.join(', ')}`,
+    expected: `a list of ${FORMS.join(', ')}`,
   },
 } as const
 
 type Name = keyof typeof OPTIONS
 type Value<N extends Name> = z.output<(typeof OPTIONS)[N]['schema']> | null
 
-/** What the coordinator or the original system keeps with a job, and no conversion needs. */
+/** Options of the coordinator and of the original system that are not for the agent. */
 const OTHERS = new Set(
   (
     'requires priority timeout_seconds max_retries document_id metadata mode source_type content_type ' +
@@ -99,9 +97,9 @@ const OTHERS = new Set(
 const OTHERS_BEGIN = /^(webhook|ingest|database|chunk)/
 
 /**
- * The options of a job that this agent understands: an allow-list with types and limits. What is not on it, or does not
- * fit, is left out and has a sentence in `warnings`; a null counts as absent.
- * @throws {AppError} `invalid` when `language` is no language code: any text would be in the wrong one.
+ * Reads a job's options by an allow-list with types and limits. Unknown and invalid options become warnings; null counts
+ * as absent.
+ * @throws {AppError} `invalid` when `language` is no language code.
  */
 export function readJobOptions(taskOptions: Record<string, unknown>): {
   options: JobOptions
@@ -111,10 +109,10 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
   const read = <N extends Name>(name: N): Value<N> => {
     const given = Object.hasOwn(taskOptions, name) ? taskOptions[name] : null
     if (given === null || given === undefined) return null
-    const { schema, wants } = OPTIONS[name]
+    const { schema, expected } = OPTIONS[name]
     const parsed = schema.safeParse(given)
     if (parsed.success) return parsed.data as Value<N>
-    warnings.push(`The option '${name}' was ignored: it has to be ${wants}.`)
+    warnings.push(`The option '${name}' was ignored: expected ${expected}.`)
     return null
   }
   let [minSpeakers, maxSpeakers] = [read('min_speakers'), read('max_speakers')]
@@ -144,13 +142,13 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
   return { options, warnings }
 }
 
-/** What is said of a job's options where nobody speaks: a program of others that makes text of a file knows none. */
+/** Warnings for the options of a job that a converter does: it supports none. */
 export function unusedOptions(taskOptions: Record<string, unknown>): string[] {
   const given = Object.keys(taskOptions).filter((name) => (taskOptions[name] ?? null) !== null)
   const speech = given.filter((name) => Object.hasOwn(OPTIONS, name))
   const unknown = given.filter((name) => !isKnown(name))
   const about =
-    speech.length === 0 ? [] : [`Options that are about speech were ignored: ${speech.join(', ')}.`]
+    speech.length === 0 ? [] : [`Options for speech were ignored: ${speech.join(', ')}.`]
   return unknown.length === 0 ? about : [...about, unknownOnes(unknown)]
 }
 
@@ -164,8 +162,8 @@ function unknownOnes(names: readonly string[]): string {
   const more = names.length - named.length
   const list = `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`
   return names.length === 1
-    ? `The option ${list} is not known here and was ignored.`
-    : `The options ${list} are not known here and were ignored.`
+    ? `The unknown option ${list} was ignored.`
+    : `The unknown options ${list} were ignored.`
 }
 
 function languageOf({ language }: Record<string, unknown>): string | null {

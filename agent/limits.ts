@@ -1,40 +1,38 @@
 import { startTimer } from '../shared/timers.ts'
 
-/** What makes an agent on a rented GPU finish by itself. Null: no such limit. */
+/** Limits after which an agent exits by itself. Null: none. */
 export interface LimitSettings {
-  /** So long without a job. */
   idleTimeoutMs: number | null
-  /** So many jobs begun. */
+  /** Jobs begun. */
   maxJobs: number | null
-  /** So long since the start, busy or not. */
+  /** Since the start, busy or not. */
   maxUptimeMs: number | null
 }
 
 export type Limit = 'idle' | 'jobs' | 'uptime'
 
-/** Exit codes that say which limit ended an agent. */
+/** The exit code for each limit. */
 export const LIMIT_EXIT = { idle: 10, jobs: 11, uptime: 12 } as const satisfies Record<
   Limit,
   number
 >
 
 export interface Limits {
-  /** A job has begun after a time without any. */
+  /** To be called when the first job begins. */
   busy(): void
-  /** The last job is over. */
+  /** To be called when the last job ends. */
   idle(): void
-  /** Counts a job; call it for each. */
+  /** To be called for each job. */
   jobBegun(): void
   /** How many more jobs may begin; Infinity without a limit. */
   readonly jobsLeft: number
-  /** The one that was reached, or null. */
   readonly reached: Limit | null
   close(): void
 }
 
 /**
- * Watches the limits from now on, idle at first. The first one that is reached is told to `onReached`, and none after
- * it. `now`: milliseconds of a clock that nobody sets.
+ * Watches the limits, idle at first. `onReached` is called once, for the first one that is reached.
+ * @param settings `now`: milliseconds of a monotonic clock.
  */
 export function createLimits(
   settings: LimitSettings & { now?: () => number; onReached: (which: Limit) => void },
@@ -48,7 +46,6 @@ export function createLimits(
   let closed = false
   let timer: NodeJS.Timeout | undefined
 
-  /** When each clock runs out. */
   function ends(): { which: Limit; at: number }[] {
     const all: { which: Limit; at: number }[] = []
     if (maxUptimeMs !== null) all.push({ which: 'uptime', at: startedAt + maxUptimeMs })

@@ -8,7 +8,6 @@ import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
 import { FORMS, type Form } from '../shared/forms.ts'
 import { printableText } from '../shared/printable.ts'
 
-/** Where a transcript goes, and in which form. */
 export interface Output {
   /** Null: standard output. */
   file: string | null
@@ -16,10 +15,10 @@ export interface Output {
 }
 
 /**
- * Looks at `--output` and `--format` before any work is done. A folder gets `<name>.<form>`; without `--format` the
- * extension decides, else it is Markdown.
- * @param source the recording, which names the file in a folder and is not to be overwritten.
- * @throws {AppError} `usage` when the two contradict each other, or nothing can be written there.
+ * Checks `--output` and `--format` before any work is done. A folder gets `<name>.<form>`; without `--format` the extension
+ * decides, else it is Markdown.
+ * @param source the recording, which names the file in a folder and must not be overwritten.
+ * @throws {AppError} `usage` when the two contradict each other, or the target is not writable.
  */
 export async function openOutput(
   output: string | undefined,
@@ -47,8 +46,8 @@ export async function openOutput(
 }
 
 /**
- * Writes a transcript: to a file, which appears whole or not at all, or to standard output. What cannot be written where it
- * should be is written to a temporary folder, else to standard output.
+ * Writes a transcript to a file, complete or not at all, or to standard output. When that fails, it is written to a
+ * temporary folder, else to standard output.
  * @throws {AppError} `internal` that says where it is instead.
  */
 export async function writeOutput({ file, form }: Output, text: string): Promise<void> {
@@ -63,10 +62,15 @@ export async function writeOutput({ file, form }: Output, text: string): Promise
   }
 }
 
-/** All of a text on standard output, also where that is a slow pipe. A terminal gets nothing that it would obey. */
+/** Writes a text to standard output, also to a slow pipe. On a terminal, control characters are replaced. */
 export async function print(text: string): Promise<void> {
   const shown = process.stdout.isTTY ? printableText(text) : text
   if (!process.stdout.write(shown)) await once(process.stdout, 'drain')
+}
+
+/** A value for programs, on standard output. */
+export async function printJson(value: unknown): Promise<void> {
+  await print(`${JSON.stringify(value, null, 2)}\n`)
 }
 
 async function checkWritable(file: string, source: string): Promise<void> {
@@ -75,7 +79,7 @@ async function checkWritable(file: string, source: string): Promise<void> {
     if (found?.isDirectory() === true) throw new Error('it is a folder')
     if (found !== null && (await realpath(file)) === (await realpath(source).catch(() => null)))
       throw new Error('it is the recording')
-    // A file is replaced, which its folder has to allow; a device or a pipe is written to.
+    // A file is replaced, which needs a writable folder; a device or a pipe is written to.
     if (found === null || found.isFile()) {
       if (!(await stat(path.dirname(path.resolve(file)))).isDirectory())
         throw new Error('no folder')
@@ -107,7 +111,7 @@ async function writeWhole(file: string, text: string): Promise<void> {
   }
 }
 
-/** The path of the file that a text is kept in; null: it had to be printed. */
+/** Returns the file that holds the text; null: it had to be printed. */
 async function keepElsewhere(name: string, text: string): Promise<string | null> {
   try {
     const file = path.join(await mkdtemp(path.join(tmpdir(), 'morag-transcript-')), name)

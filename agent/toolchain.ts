@@ -78,17 +78,17 @@ export async function openToolchain(
   }
   const choice = await chooseEngine(settings.engine, engineSettings, signal, { language })
   const slots = new Slots(plan)
-  const finder = createVoiceDetector({
+  const vad = createVoiceDetector({
     dir: settings.modelsDir,
     onProgress: onPull,
     ...(source === undefined ? {} : { source }),
   })
-  if (finder.finder === 'loudness') tell('warn', `${NO_VAD.text}. ${NO_VAD.fix}`)
+  if (vad.method === 'loudness') tell('warn', `${NO_VAD.text}. ${NO_VAD.fix}`)
   const pipeline = createPipeline({
     tools,
     engine: choice.engine,
     slots,
-    finder,
+    vad,
     speakers: settings.speakers,
     audioTrack: settings.audioTrack,
     models: choice.models,
@@ -101,12 +101,12 @@ export async function openToolchain(
     devices,
     capabilities: capabilitiesOf(choice, settings),
     async prepare(preparing) {
-      await finder.prepare(preparing)
+      await vad.prepare(preparing)
       await Promise.all(plan.map((slot) => choice.engine.prepare(slot, preparing)))
     },
     async lacksModels() {
       const needed = [
-        ...(finder.finder === 'silero' ? ['silero-vad'] : []),
+        ...(vad.method === 'silero' ? ['silero-vad'] : []),
         ...(choice.engine.info.name === 'moonshine' ? [choice.engine.info.model] : []),
       ]
       const there = await Promise.all(needed.map((name) => isThere(name, settings.modelsDir)))

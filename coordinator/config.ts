@@ -1,12 +1,11 @@
 import { tmpdir } from 'node:os'
 import type { Command } from 'commander'
 import { isOwnAddress } from '../shared/addresses.ts'
-import type { Configured } from '../shared/config.ts'
+import { addAllSettings, type Configured } from '../shared/config.ts'
 import { HOUR, MINUTE } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { secretIn } from '../shared/secret-file.ts'
-import { addSettings, valuesOf, type ValuesOf } from '../shared/setting-table.ts'
-import { dropEmptyVariables } from '../shared/settings.ts'
+import { valuesOf, type ValuesOf } from '../shared/settings.ts'
 import type { Policy } from './job/policy.ts'
 import { hasTokens } from './access/tokens.ts'
 import {
@@ -39,14 +38,13 @@ const DEADLINES: Policy['deadlineMs'] = {
   default: HOUR,
 }
 
+/** What a settings file may say of the coordinator. */
+export const CONFIGURED: Configured = { section: 'coordinator', tables: SETTINGS }
+
 /** The settings of `serve`: a flag wins over its variable, a variable over the default. */
 export function addServeSettings(command: Command): Command {
-  dropEmptyVariables(process.env, [ACCESS.insecureNoAuth.env])
-  return addSettings(command, ...SETTINGS)
+  return addAllSettings(command, CONFIGURED)
 }
-
-/** What a settings file may say of the coordinator. */
-export const CONFIGURED: Configured = { section: 'coordinator', addSettings: addServeSettings }
 
 /**
  * The checked settings.

@@ -1,7 +1,7 @@
 import { pino, type Logger } from 'pino'
 import { printable } from '../shared/printable.ts'
+import type { LogLevel } from '../shared/settings.ts'
 
-export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 export type LogFormat = 'text' | 'json'
 
 /** Standard output: JSON lines, or for people `time level message key=value …`. Secrets are not to be passed to it. */

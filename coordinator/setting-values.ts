@@ -3,7 +3,6 @@ import { InvalidArgumentError, Option } from 'commander'
 import { SECOND, parseDuration } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { wholeNumber } from '../shared/settings.ts'
-import type { LogLevel } from './logger.ts'
 
 const GIB = 1024 ** 3
 const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: GIB, t: 1024 * GIB }
@@ -41,15 +40,6 @@ export function whenRemoved(text: string): number | 'on-success' | null {
 /** A number of connections, or `off`. */
 export function connectionCount(text: string): number | 'off' {
   return text === 'off' ? text : wholeNumber(1, 1_000_000)(text)
-}
-
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const satisfies LogLevel[]
-
-/** `INFO`, as programs in Python write it, is `info`. */
-export function logLevel(text: string): LogLevel {
-  const level = LOG_LEVELS.find((one) => one === text.toLowerCase())
-  if (level !== undefined) return level
-  throw new AppError('usage', `'${text}' is none of ${LOG_LEVELS.join(', ')}.`)
 }
 
 /** A size like `500M` or `8G`, in bytes. */

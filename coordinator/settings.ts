@@ -2,8 +2,7 @@ import path from 'node:path'
 import { converterCommands, type ConverterCommands } from '../shared/converter-command.ts'
 import { DAY, MINUTE, SECOND } from '../shared/duration.ts'
 import { proxyUrl } from '../shared/env-proxy.ts'
-import { wholeNumber } from '../shared/settings.ts'
-import type { Secret, SettingTable } from '../shared/setting-table.ts'
+import { LOG_LEVEL, wholeNumber, type Secret, type SettingTable } from '../shared/settings.ts'
 import { API_NAMES } from './ingestion/morag-api.ts'
 import {
   atLeast,
@@ -11,7 +10,6 @@ import {
   commaList,
   connectionCount,
   coordinatorUrl,
-  logLevel,
   orNever,
   pathList,
   publicUrl,
@@ -302,14 +300,7 @@ export const SECRET_FILES = {
 } as const satisfies SettingTable
 
 export const LOG = {
-  logLevel: {
-    flag: '--log-level <level>',
-    env: 'MORAG_LOG_LEVEL',
-    help: 'how much to log: debug, info, warn or error',
-    parse: logLevel,
-    default: 'info',
-    doc: '`debug`, `info`, `warn` or `error`',
-  },
+  logLevel: LOG_LEVEL,
   logFormat: {
     flag: '--log-format <format>',
     env: 'MORAG_LOG_FORMAT',

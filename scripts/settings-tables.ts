@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { SECRETS as AGENT_SECRETS, SETTINGS as AGENT } from '../agent/settings/table.ts'
 import { SECRETS as SERVE_SECRETS, SETTINGS as SERVE } from '../coordinator/settings.ts'
-import { isSwitch, type Secret, type Setting, type SettingTable } from '../shared/setting-table.ts'
+import { isSwitch, type Secret, type Setting, type SettingTable } from '../shared/settings.ts'
 import { rewrite, table, withBlock } from './generated-block.ts'
 
 /** The page that has a table of settings for each program; `npm run docs:settings` writes them. */

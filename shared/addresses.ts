@@ -2,10 +2,10 @@ import ipaddr from 'ipaddr.js'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-/** An address, and how many of its bits count. */
+/** An address and its prefix length. */
 export type Network = [Address, number]
 
-/** An address or a network (CIDR), IPv6 also in brackets; null: it is neither. */
+/** An address or a CIDR network, IPv6 also in brackets; null: neither. */
 export function parseNetwork(entry: string): Network | null {
   const text = entry.replace(/^\[(.*)\]$/, '$1')
   if (ipaddr.isValidCIDR(text)) return ipaddr.parseCIDR(text)
@@ -18,7 +18,7 @@ export function isWithin(ip: Address, networks: readonly Network[]): boolean {
   return networks.some(([net, bits]) => net.kind() === ip.kind() && ip.match(net, bits))
 }
 
-/** Whether an IP address, in any spelling, is one of the public internet. @throws when it is no address. */
+/** @throws when the text is no IP address. */
 export function isPublicAddress(address: string): boolean {
   return isPublic(unwrapped(ipaddr.parse(address)))
 }
@@ -27,33 +27,33 @@ export function isPublic(address: Address): boolean {
   if (address.range() !== 'unicast') return false
   if (address.kind() === 'ipv4') return true
   const bytes = address.toByteArray()
-  // All that is given out so far (https://www.iana.org/assignments/ipv6-address-space).
+  // The range allocated so far (https://www.iana.org/assignments/ipv6-address-space).
   return (bytes[0]! & 0xe0) === 0x20 && !isIsatap(bytes)
 }
 
-/** Whether an IPv6 address is ISATAP's (RFC 5214): a tunnel to the IPv4 address at its end, which may be any. */
+/** ISATAP (RFC 5214): a tunnel to the IPv4 address at its end, which may be any. */
 function isIsatap(bytes: readonly number[]): boolean {
   return [0, 2].includes(bytes[8]!) && bytes[9] === 0 && bytes[10] === 0x5e && bytes[11] === 0xfe
 }
 
-/** The IPv4 address that an IPv6 one carries (RFC 4291, 6052, 3056), else the address itself. */
+/** The IPv4 address in an IPv6 one (RFC 4291, 6052, 3056), else the address itself. */
 export function unwrapped(ip: Address): Address {
   if (ip.kind() === 'ipv4') return ip
   const six = ip as ipaddr.IPv6
   if (six.isIPv4MappedAddress()) return six.toIPv4Address()
   const bytes = six.toByteArray()
   const range = six.range()
-  // Of 64:ff9b:1::/48 nobody knows which bytes it is (RFC 8215): that stays what it is, and is not public.
+  // In 64:ff9b:1::/48 its position is unknown (RFC 8215): such an address is not public.
   if (range === 'rfc6052' && bytes.slice(4, 12).every((byte) => byte === 0))
     return new ipaddr.IPv4(bytes.slice(12))
   if (range === '6to4') return new ipaddr.IPv4(bytes.slice(2, 6))
-  // ::a.b.c.d, which nobody uses in earnest (deprecated by RFC 4291).
+  // ::a.b.c.d, deprecated by RFC 4291.
   if (bytes.slice(0, 12).every((byte) => byte === 0) && bytes[12] !== 0)
     return new ipaddr.IPv4(bytes.slice(12))
   return six
 }
 
-/** A host as a URL has it, without brackets and the root's dot. */
+/** Without brackets and a trailing dot. */
 export function hostOf(url: URL): string {
   return url.hostname
     .toLowerCase()
@@ -61,18 +61,17 @@ export function hostOf(url: URL): string {
     .replace(/\.$/, '')
 }
 
-/** Whether a name or address is this machine's own, as far as its text tells. */
 export function isOwnName(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost')
 }
 
-/** Whether a host, by its name or address, is this machine alone. */
+/** Whether a name or address is loopback. */
 export function isOwnAddress(host: string): boolean {
   if (!ipaddr.isValid(host)) return isOwnName(host)
   return unwrapped(ipaddr.parse(host)).range() === 'loopback'
 }
 
-/** What one host has: an IPv4 address, or an IPv6 network of 64 bits. Text that is no address is returned as it is. */
+/** The network of one host: an IPv4 address, or 64 bits of IPv6. Other text is returned unchanged. */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address
   const ip = unwrapped(ipaddr.parse(address))

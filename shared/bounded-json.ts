@@ -1,15 +1,15 @@
 import { endOfString, readJson } from './exact-json.ts'
 
-/** The depth that a document may have. Whatever writes one out again goes as deep, on the stack. */
+/** Writing a document recurses as deep, on the stack. */
 const MOST_DEEP = 100
 /** Objects and arrays together: three times the words of a recording of a hundred hours. */
 const MOST_CONTAINERS = 1_000_000
-/** Values that a comma parts. Beyond that, reading them holds up everybody for seconds. */
+/** Beyond that, parsing blocks the event loop for seconds. */
 const MOST_COMMAS = 4_000_000
 
 /**
- * Names of fields that differ. The same ones again and again, as in a list of words, cost little; each other one makes
- * another kind of object, and half a million of those take a minute.
+ * Distinct field names. Repeated ones, as in a list of words, cost little; each distinct one makes a new hidden class, and
+ * half a million of those take a minute.
  */
 const MOST_NAMES = 10_000
 
@@ -20,9 +20,9 @@ const OPENING = [0x5b, 0x7b]
 const CLOSING = [0x5d, 0x7d]
 
 /**
- * A stranger's JSON, looked over before {@link readJson} reads it: a few bytes of text can be a hundred of memory.
- * @throws {SyntaxError} when it is no JSON.
- * @throws {RangeError} with a sentence, when it is built to be a burden.
+ * Parses foreign JSON after checking its size: a few bytes of text can take a hundred of memory.
+ * @throws {SyntaxError} when it is not JSON.
+ * @throws {RangeError} with a sentence, when it exceeds a limit.
  */
 export function parseBounded(text: string): unknown {
   const excess = excessOf(text)
@@ -30,7 +30,7 @@ export function parseBounded(text: string): unknown {
   return readJson(text)
 }
 
-/** What there is too much of in a text that may be JSON, in a sentence; or null. */
+/** The limit that is exceeded, as a sentence; null: none. */
 function excessOf(text: string): string | null {
   let depth = 0
   let containers = 0
@@ -48,7 +48,7 @@ function excessOf(text: string): string | null {
       stringEnd = end
       at = end
     } else if (code === COLON) {
-      // Mostly the one that came after the same name before: that needs no text of its own.
+      // Mostly the name that followed the same name before: then no substring is made.
       const expected = following.get(name)
       const isExpected =
         expected?.length === stringEnd - stringAt && text.startsWith(expected, stringAt)

@@ -1,4 +1,4 @@
-/** What a program may know of our environment. Ours (`MORAG_*`) holds keys, so nothing is passed by default. */
+/** Nothing else is passed to child processes: `MORAG_*` variables hold keys. */
 const ALLOWED = new Set(
   (
     'PATH HOME USER LOGNAME LANG LANGUAGE TZ TMPDIR TMP TEMP LD_LIBRARY_PATH DYLD_LIBRARY_PATH ' +
@@ -8,8 +8,8 @@ const ALLOWED = new Set(
 const ALLOWED_PREFIX = /^(LC_|XDG_|CUDA_|HIP_|ROCR_|HSA_|NVIDIA_|GGML_|ONEAPI_|ZE_)/
 
 /**
- * The environment of a child process: the allow-listed part of ours, then `extra`.
- * @param isAllowed whether a variable is passed that is not on the list.
+ * The environment of a child process: the allow-listed variables, then `extra`.
+ * @param isAllowed for variables that are not on the list.
  */
 export function childEnv(
   extra: Readonly<Record<string, string>> = {},

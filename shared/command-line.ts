@@ -1,12 +1,12 @@
 import { AppError } from './errors.ts'
 
-/** A piece of a command line: quoted in one way or the other, escaped, or bare. */
+/** Quoted, escaped, or bare. */
 const PIECE = /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^\s'"\\]+)/gsy
 
 /**
- * Splits a command into its arguments, as a shell would split it: at spaces, but for those in `'…'` or `"…"` or after a
- * `\`. Nothing else means anything: no variables, no patterns, no pipes, for no shell ever sees it.
- * @throws {AppError} `usage` when a quote is not closed, or there is nothing.
+ * Splits a command into its arguments as a shell does: at spaces, except in `'…'` or `"…"` or after a `\`. No variables,
+ * patterns or pipes: no shell runs it.
+ * @throws {AppError} `usage` when a quote is not closed, or the command is empty.
  */
 export function splitCommand(text: string): string[] {
   const args: string[] = []
@@ -25,7 +25,7 @@ export function splitCommand(text: string): string[] {
         throw new AppError('usage', `The command '${text}' ${what}.`)
       }
       const [whole, single, double, escaped, bare] = piece
-      // Between double quotes a backslash is one, but before what would end them and before itself.
+      // In double quotes a backslash escapes only a quote and itself.
       arg += single ?? double?.replaceAll(/\\(["\\])/gs, '$1') ?? escaped ?? bare ?? ''
       at += whole.length
     }
@@ -36,8 +36,7 @@ export function splitCommand(text: string): string[] {
 }
 
 /**
- * Puts values in the place of `{name}`, each within its argument, in one pass: what a value holds is not looked at again.
- * What is not among `values` stays as it is.
+ * Replaces `{name}` by its value, in one pass: values are not expanded again. Unknown names stay.
  */
 export function fillTemplate(
   template: readonly string[],
@@ -50,7 +49,6 @@ export function fillTemplate(
   )
 }
 
-/** Whether a template holds `{name}`. */
 export function hasPlaceholder(template: readonly string[], name: string): boolean {
   return template.some((arg) => arg.includes(`{${name}}`))
 }

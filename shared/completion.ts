@@ -3,7 +3,7 @@ import { AppError } from './errors.ts'
 
 const SHELLS = ['bash', 'zsh', 'fish'] as const
 
-/** Words that may follow a path of commands (`''`: the program itself). */
+/** By path of commands (`''`: the program itself), the words that may follow. */
 type Words = Map<string, string[]>
 
 /** Adds `completion SHELL`, which prints a script that completes the program's commands and flags. */
@@ -12,7 +12,7 @@ export function addCompletion(cli: Command, whole: () => Promise<Command>): void
   cli
     .command('completion')
     .argument('<shell>', SHELLS.join(', '))
-    .description('print a script that lets a shell complete commands and flags')
+    .description('print a shell completion script')
     .addHelpText(
       'after',
       `
@@ -24,14 +24,14 @@ Examples:
     )
     .action(async (shell: string) => {
       if (!SHELLS.some((one) => one === shell)) {
-        const message = `There are scripts for ${SHELLS.join(', ')}, and none for '${shell}'.`
+        const message = `Unknown shell '${shell}': use ${SHELLS.join(', ')}.`
         throw new AppError('usage', message)
       }
       process.stdout.write(completionScript(name, wordsOf(await whole()), shell))
     })
 }
 
-/** What may be written after each of a program's commands: the commands below it, and its flags. */
+/** After each command: its subcommands and flags. */
 export function wordsOf(cli: Command): Words {
   const words: Words = new Map()
   const visit = (command: Command, path: string[]): void => {
@@ -48,7 +48,7 @@ export function completionScript(program: string, words: Words, shell: string): 
   return shell === 'fish' ? fish(program, words) : posix(program, words, shell === 'zsh')
 }
 
-/** zsh runs bash's completions by itself (zshcompsys(1), bashcompinit). */
+/** zsh runs bash completions (zshcompsys(1), bashcompinit). */
 function posix(program: string, words: Words, isZsh: boolean): string {
   const name = `_${program.replaceAll('-', '_')}`
   const cases = [...words].map(([path, list]) => `    '${path}') words='${list.join(' ')}' ;;`)
@@ -77,14 +77,8 @@ complete -F ${name} ${program}
 
 function fish(program: string, words: Words): string {
   const lines = [...words].flatMap(([path, list]) => {
-    const seen =
-      path === ''
-        ? ''
-        : path
-            .split(' ')
-            .map((one) => `__fish_seen_subcommand_from ${one}`)
-            .join('; and ')
-    const condition = seen === '' ? '__fish_use_subcommand' : seen
+    const seen = path.split(' ').map((one) => `__fish_seen_subcommand_from ${one}`)
+    const condition = path === '' ? '__fish_use_subcommand' : seen.join('; and ')
     return list.map((word) =>
       word.startsWith('--')
         ? `complete -c ${program} -n '${condition}' -l ${word.slice(2)}`

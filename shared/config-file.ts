@@ -1,13 +1,14 @@
 import { existsSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import path from 'node:path'
+import { InvalidArgumentError, type Command, type Option } from 'commander'
+import { closest, distance } from 'fastest-levenshtein'
 import { parse, TomlError } from 'smol-toml'
 import { AppError, messageOf } from './errors.ts'
 
-/** The part of the file that is one program's. */
 export type Section = 'agent' | 'coordinator'
 
-/** What a file sets for one program: the names of flags, `-` or `_` between words, and their values. */
+/** One program's table: names of flags, with `-` or `_`, and their values. */
 export interface FileSettings {
   file: string
   values: Record<string, unknown>
@@ -16,15 +17,15 @@ export interface FileSettings {
 const SECTIONS: readonly string[] = ['agent', 'coordinator'] satisfies Section[]
 
 /**
- * Where settings are looked for, in this order. Not the working folder: whoever may leave a file there would choose
- * what programs the agent runs.
+ * Where a settings file is looked for, in order. Not in the working folder: a file that others left there would choose
+ * which programs the agent runs.
  */
 export function configPlaces(environment: NodeJS.ProcessEnv): string[] {
   const home = environment['XDG_CONFIG_HOME'] || path.join(homedir(), '.config')
   return [path.join(home, 'morag', 'morag.toml'), '/etc/morag/morag.toml']
 }
 
-/** The file that counts: the one that is named, else the first that is there; null: none. */
+/** The named file, else the first that exists; null: none. */
 export function findConfigFile(
   named: string | undefined,
   environment: NodeJS.ProcessEnv,
@@ -35,18 +36,18 @@ export function findConfigFile(
 
 /**
  * One program's settings in a file (TOML 1.0, a table for each program).
- * @throws {AppError} `usage` with the line when it cannot be read, or has a table of nobody's.
+ * @throws {AppError} `usage` with the line when it cannot be read, or has an unknown table.
  */
 export function readConfigFile(file: string, section: Section): FileSettings {
   const root = parsed(file)
   const stray = Object.keys(root).find((name) => !SECTIONS.includes(name))
   if (stray !== undefined) {
-    const message = `${file}: '${stray}' stands in no table: settings go below [agent] or [coordinator].`
+    const message = `${file}: '${stray}' is in no table: settings go below [agent] or [coordinator].`
     throw new AppError('usage', message)
   }
   const values = root[section] ?? {}
   if (typeof values !== 'object' || Array.isArray(values)) {
-    throw new AppError('usage', `${file}: '${section}' has to be a table: write [${section}].`)
+    throw new AppError('usage', `${file}: '${section}' must be a table: write [${section}].`)
   }
   return { file, values: { ...values } }
 }
@@ -67,4 +68,82 @@ function parsed(file: string): Record<string, unknown> {
     const message = `${file}, line ${error.line}, column ${error.column}: ${why}.`
     throw new AppError('usage', message, { cause: error })
   }
+}
+
+/** Names that are further apart than this are not typing errors. */
+const NEAR = 3
+
+function isSetting(option: Option): boolean {
+  return option.envVar !== undefined && option.long !== '--config'
+}
+
+/**
+ * Sets a command's options from a file, where neither a flag nor a variable does. Names that the command does not have
+ * are ignored.
+ * @throws {AppError} `usage` for an invalid value.
+ */
+export function applyFile(command: Command, { file, values }: FileSettings): void {
+  for (const [key, value] of Object.entries(values)) {
+    const option = command.options.find((one) => isSetting(one) && nameOf(one) === flagName(key))
+    if (option === undefined) continue
+    const name = option.attributeName()
+    const read = valueOf(option, value, `${file}: ${key}`)
+    const source = command.getOptionValueSource(name)
+    if (source === undefined || source === 'default')
+      command.setOptionValueWithSource(name, read, 'config')
+  }
+}
+
+/** A sentence for each name that the command does not have, with the nearest one. */
+export function unknownNames({ file, values }: FileSettings, command: Command): string[] {
+  const known = command.options.filter(isSetting).map(nameOf)
+  return Object.keys(values)
+    .filter((key) => !known.includes(flagName(key)))
+    .map((key) => {
+      if (/key$|token$|secret$|password$/.test(flagName(key)))
+        return `${file}: '${key}' is not a setting: put secrets into files of their own, and name those here.`
+      const nearest = closest(flagName(key), known)
+      const hint = distance(flagName(key), nearest) <= NEAR ? `: did you mean '${nearest}'?` : '.'
+      return `${file}: there is no setting '${key}'${hint}`
+    })
+}
+
+function nameOf(option: Option): string {
+  return option.long!.replace(/^--/, '')
+}
+
+/** The value in a file. @param name as in the flag. */
+export function valueIn({ values }: FileSettings, name: string): unknown {
+  return Object.entries(values).find(([key]) => flagName(key) === name)?.[1]
+}
+
+function flagName(key: string): string {
+  return key.replaceAll('_', '-')
+}
+
+/** Parsed like a flag: a list is the flag repeated, a table its `name=value`. */
+function valueOf(option: Option, value: unknown, where: string): unknown {
+  if (option.isBoolean()) {
+    if (typeof value === 'boolean') return value
+    throw new AppError('usage', `${where} must be true or false.`)
+  }
+  let read: unknown
+  for (const text of textsOf(value, where)) {
+    try {
+      read = option.parseArg === undefined ? text : option.parseArg(text, read)
+    } catch (error) {
+      if (!(error instanceof InvalidArgumentError || error instanceof AppError)) throw error
+      throw new AppError('usage', `${where}: ${messageOf(error)}`, { cause: error })
+    }
+  }
+  return read
+}
+
+function textsOf(value: unknown, where: string): string[] {
+  if (typeof value === 'string') return [value]
+  if (typeof value === 'number' || typeof value === 'bigint') return [String(value)]
+  if (Array.isArray(value)) return value.flatMap((one) => textsOf(one, where))
+  if (typeof value === 'object' && value !== null && !(value instanceof Date))
+    return Object.entries(value).map(([name, one]) => `${name}=${textsOf(one, where).join()}`)
+  throw new AppError('usage', `${where} must be a text, a number, or a list of them.`)
 }

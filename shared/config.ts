@@ -1,27 +1,33 @@
 import { Command } from 'commander'
 import {
+  applyFile,
   configPlaces,
   findConfigFile,
   readConfigFile,
+  unknownNames,
   type FileSettings,
   type Section,
 } from './config-file.ts'
 import { AppError } from './errors.ts'
-import { applyFile, unknownNames } from './file-options.ts'
-import { setting } from './settings.ts'
+import { addSettings, dropEmptyVariables, optionOf, type SettingTable } from './settings.ts'
 
-/** A program that can be set by a file. */
+/** A program with a settings file. */
 export interface Configured {
   section: Section
-  /** Adds every setting of the program to a command. */
-  addSettings: (command: Command) => unknown
+  tables: readonly SettingTable[]
 }
 
-/** Lets a program's settings come from a file as well: flags and variables win over it, and it over the defaults. */
+const CONFIG = {
+  flag: '--config <file>',
+  env: 'MORAG_CONFIG',
+  help: 'file with settings (morag.toml)',
+}
+
+/** Reads a program's settings from a file as well. Flags and variables win over the file, the file over defaults. */
 export function useConfigFile(cli: Command, load: () => Promise<Configured>): void {
-  cli.addOption(setting('--config <file>', 'file with settings (morag.toml)', 'MORAG_CONFIG'))
+  cli.addOption(optionOf(CONFIG))
   cli.hook('preAction', async (_, command) => {
-    // These look at a file that may be wrong.
+    // These must also work with an invalid file.
     if (command.parent?.name() === 'config' && command.name() !== 'show') return
     const file = configFile(cli)
     if (file === null) return
@@ -33,18 +39,22 @@ export function useConfigFile(cli: Command, load: () => Promise<Configured>): vo
   })
 }
 
-/** The settings file of this run, or null. */
+/** Adds every setting of a program to a command that takes them from the environment as well. */
+export function addAllSettings<C extends Command>(command: C, { tables }: Configured): C {
+  dropEmptyVariables(process.env, tables)
+  return addSettings(command, ...tables)
+}
+
 export function configFile(cli: Command): string | null {
   const named = cli.opts()['config'] as string | undefined
   return findConfigFile(named, process.env)
 }
 
-/** Where a settings file is looked for. */
 export function places(): string[] {
   return configPlaces(process.env)
 }
 
-/** Everything that is wrong with a file, as sentences. @throws {AppError} `usage` when it cannot be read at all. */
+/** All problems of a file, as sentences. @throws {AppError} `usage` when it cannot be read. */
 export function problemsOf(file: string, configured: Configured): string[] {
   const settings = readConfigFile(file, configured.section)
   const command = allSettings(configured)
@@ -60,18 +70,14 @@ export function problemsOf(file: string, configured: Configured): string[] {
   return problems
 }
 
-export function allSettings({ addSettings }: Configured): Command {
-  const command = new Command()
-  addSettings(command)
-  return command
+function allSettings({ tables }: Configured): Command {
+  return addSettings(new Command(), ...tables)
 }
 
-/** What a variable says, as it stands there; null: nothing. */
-export function variable(name: string | undefined): string | null {
-  return (name !== undefined && process.env[name]) || null
+export function variable(name: string): string | null {
+  return process.env[name] || null
 }
 
-/** The values of the run's settings file, or none. */
 export function fileSettings(cli: Command, section: Section): FileSettings | null {
   const file = configFile(cli)
   return file === null ? null : readConfigFile(file, section)

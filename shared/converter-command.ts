@@ -2,17 +2,17 @@ import path from 'node:path'
 import { hasPlaceholder, splitCommand } from './command-line.ts'
 import { AppError } from './errors.ts'
 
-/** By content type, the command that makes text of such a file: a program and its arguments, `{input}` among them. */
+/** By content type, a program and its arguments, with `{input}` among them. */
 export type ConverterCommands = Record<string, readonly string[]>
 
-/** Commands with `;` or a new line between them, as far as that is not quoted. */
+/** Separated by unquoted `;` or new lines. */
 const COMMANDS = /(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\;\n]|['"\\])+/gs
 
 /**
- * Reads `document='pandoc -t markdown {input}'`, or several of that kind with `;` or new lines between them. Of one type
- * the last counts.
- * @param what it is called in the sentence that refuses it.
- * @param before what was read earlier, of a flag that is given more than once.
+ * Reads `document='pandoc -t markdown {input}'`, or several of them separated by `;` or new lines. The last one of a type
+ * counts.
+ * @param what its name in error messages.
+ * @param before of a repeated flag.
  * @throws {AppError} `usage`
  */
 export function converterCommands(
@@ -33,7 +33,7 @@ export function converterCommands(
   return { ...before, ...Object.fromEntries(pairs) }
 }
 
-/** What {@link converterCommands} reads as these commands. */
+/** The text that {@link converterCommands} reads as these commands. */
 export function converterText(commands: Readonly<ConverterCommands>): string {
   const texts = Object.entries(commands).map(
     ([type, command]) => `${type}=${command.map(quoted).join(' ')}`,
@@ -45,7 +45,7 @@ function quoted(arg: string): string {
   return /^[\w@%+:,./={}-]+$/.test(arg) ? arg : `'${arg.replaceAll("'", `'\\''`)}'`
 }
 
-/** A program that is named by its path: it runs in a folder of its own, and the path is seen from here. */
+/** A path is resolved here: the program runs in another folder. */
 function located(program: string): string {
   return program.includes('/') ? path.resolve(program) : program
 }

@@ -10,43 +10,40 @@ import { startTimer } from './timers.ts'
 
 export interface ConverterRun {
   program: string
-  /** Whatever it is to be told, with the name of its file in it. */
   args: readonly string[]
-  /** The folder that it runs in, and may leave files in. */
+  /** The working folder; it may leave files there. */
   cwd: string
   /** The whole environment. */
   env: Readonly<Record<string, string>>
-  /** Aborted: the program is ended, with all that it started. */
+  /** Aborting it ends the program and its children. */
   signal: AbortSignal
-  /** For sentences: the setting that names it. */
+  /** The setting that names it, for error messages. */
   setting: string
-  /** How long it may take, in ms; default: until the signal is aborted. */
+  /** In ms; default: none. */
   limitMs?: number
-  /** Told each line that it writes to standard error, where programs say how far they are. */
+  /** Called for each line of standard error, where programs report progress. */
   onLine?: (line: string) => void
-  /** What is started in its place: something that runs it within limits. */
+  /** Wraps the command, for example in a sandbox. */
   wrap?: (command: Command) => Command
 }
 
-/** A program and its arguments. */
 export interface Command {
   file: string
   args: readonly string[]
 }
 
-/** As much as a worker may send. */
+/** The limit of a result. */
 const MOST_BYTES = 64 * 1024 * 1024
 const TAIL_BYTES = 64 * 1024
-/** How long it has between being asked to end and being killed. */
+/** Between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 5 * SECOND
-/** Signals by which a limit ends a program. A sandbox passes them on as an exit code. */
+/** Signals of exceeded limits. A sandbox turns them into exit codes. */
 const LIMITS: readonly NodeJS.Signals[] = ['SIGXCPU', 'SIGXFSZ']
 
 /**
- * Runs a program that makes text of a file, to its end, without a shell and in a process group of its own; what it
- * writes to standard output.
- * @throws {AppError} `engine_missing` when it cannot be started, `engine_failed` with the last line that it complained
- * with or when it took too long, `too_large`; the signal's reason when aborted, after the whole group has ended.
+ * Runs a program without a shell, in a process group of its own, and returns its standard output.
+ * @throws {AppError} `engine_missing` when it cannot be started, `engine_failed` with the last line of standard error, or
+ * after `limitMs`; `too_large`; the signal's reason when aborted, after the whole group has ended.
  */
 export async function runConverter(run: ConverterRun): Promise<string> {
   const { program, args, cwd, env, signal, limitMs = Infinity, wrap = (command) => command } = run
@@ -74,7 +71,7 @@ export async function runConverter(run: ConverterRun): Promise<string> {
   }, limitMs)
   const chunks: Buffer[] = []
   let bytes = 0
-  let complaint: Buffer = Buffer.alloc(0)
+  let stderrTail: Buffer = Buffer.alloc(0)
   child.stdout.on('data', (chunk: Buffer) => {
     bytes += chunk.length
     if (bytes <= MOST_BYTES) chunks.push(chunk)
@@ -82,11 +79,11 @@ export async function runConverter(run: ConverterRun): Promise<string> {
   })
   const lines = new Lines((line) => run.onLine?.(line))
   child.stderr.on('data', (chunk: Buffer) => {
-    complaint = Buffer.from(Buffer.concat([complaint, chunk]).subarray(-TAIL_BYTES))
+    stderrTail = Buffer.from(Buffer.concat([stderrTail, chunk]).subarray(-TAIL_BYTES))
     lines.push(chunk)
   })
   child.stderr.on('end', () => lines.end())
-  // What it leaves running would hold its output open, and outlive the job.
+  // Children that it leaves behind would hold its output open, and outlive the job.
   child.on('exit', kill)
   signal.addEventListener('abort', stop, { once: true })
   try {
@@ -99,7 +96,7 @@ export async function runConverter(run: ConverterRun): Promise<string> {
       const message = `${name} was stopped after ${formatDuration(limitMs)}: it took too long.`
       throw new AppError('engine_failed', message)
     }
-    if (ended.exitCode !== 0) throw failed(name, ended, complaint.toString())
+    if (ended.exitCode !== 0) throw failed(name, ended, stderrTail.toString())
     return decoded(Buffer.concat(chunks), name)
   } finally {
     clearTimeout(timer)
@@ -109,7 +106,7 @@ export async function runConverter(run: ConverterRun): Promise<string> {
   }
 }
 
-/** What is known of a text that a program has made of a file, in the wire's keys. */
+/** The metadata of a converted file, in wire keys. */
 export function convertedMetadata(
   source: { filename: string; sizeBytes: number; sha256: string | null },
   processor: string,
@@ -123,9 +120,9 @@ function notStarted({ program, setting }: ConverterRun, cause: unknown): AppErro
   const code = cause instanceof Error && 'code' in cause ? String(cause.code) : ''
   const why =
     code === 'ENOENT'
-      ? 'it is not there'
+      ? 'it was not found'
       : code === 'EACCES'
-        ? 'it may not be executed'
+        ? 'it is not executable'
         : messageOf(cause)
   const message = `'${printable(program)}' cannot be started: ${why}. Install it on this machine, or change ${setting}.`
   return new AppError('engine_missing', message, { cause })
@@ -134,14 +131,14 @@ function notStarted({ program, setting }: ConverterRun, cause: unknown): AppErro
 function failed(
   name: string,
   { exitCode, signal }: { exitCode?: number; signal?: string },
-  complaint: string,
+  stderr: string,
 ): AppError {
   const limit = LIMITS.find((one) => one === signal || exitCode === 128 + constants.signals[one])
   if (limit !== undefined) {
     const what = limit === 'SIGXCPU' ? 'more computing time' : 'a larger file'
-    throw new AppError('too_large', `${name} needed ${what} than it may use: it was stopped.`)
+    throw new AppError('too_large', `${name} was stopped: it needed ${what} than allowed.`)
   }
-  const lines = complaint.split(/[\r\n]+/).map((line) => printable(line, { most: 300 }))
+  const lines = stderr.split(/[\r\n]+/).map((line) => printable(line, { most: 300 }))
   const last = lines.findLast((line) => line !== '')
   const how = exitCode === undefined ? `was ended by ${signal}` : `ended with exit code ${exitCode}`
   return new AppError('engine_failed', `${name} ${how}${last === undefined ? '.' : `: ${last}`}`)
@@ -151,7 +148,7 @@ function decoded(bytes: Uint8Array, name: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (error) {
-    const message = `${name} wrote something that is not UTF-8.`
+    const message = `The output of ${name} is not UTF-8.`
     throw new AppError('engine_failed', message, { cause: error })
   }
 }

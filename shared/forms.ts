@@ -21,6 +21,10 @@ export const MEDIA_TYPES: Record<Form, string> = {
   txt: 'text/plain',
 }
 
+/** Of video files. Without `ts`, which is as often TypeScript. */
+export const VIDEO_ENDINGS: readonly string[] =
+  'mp4 m4v mkv webm mov avi wmv asf flv mpg mpeg mts m2ts 3gp 3g2 ogv ogm vob mxf dv'.split(' ')
+
 /**
  * A transcript in one of its forms; `json` is its metadata with the segments. What has none, as a document, is its text.
  * @throws {AppError} `conflict` for subtitles of what has no segments.

@@ -1,21 +1,123 @@
-import { Option } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { AppError } from './errors.ts'
 
-/** A setting that has a flag and a variable; the flag wins. */
-export function setting(flags: string, text: string, variable: string): Option {
-  return new Option(flags, text).env(variable)
+/**
+ * A setting: all that is said of it. Its flag, its line in `--help`, its variable, its key in the settings file, its value
+ * in the program and its row in shared/docs/settings.md come from here.
+ */
+export interface Setting {
+  /** As commander writes them: `--port <number>`; without `<…>` it is a switch. */
+  flag: string
+  env: string
+  help: string
+  /**
+   * Reads a text. `before`: what earlier ones gave, where the flag may be repeated. Infinity stands for "no limit" and
+   * becomes null. Left out: the text itself, or one of `choices`.
+   * @throws {AppError} `usage` with a sentence; commander puts the flag or the variable before it.
+   */
+  parse?: (text: string, before?: never) => unknown
+  choices?: readonly string[]
+  default?: unknown
+  /** The default, for people; where it is found out on the machine, what decides it. */
+  defaultText?: string
+  /** The value may hold a password, which commander's sentence would repeat: that of `parse` names the setting. */
+  isPrivate?: true
+  /** Markdown for that row, where it says more than `help`; links start at the root of the project. */
+  doc?: string
 }
 
-/** A variable that is set to nothing counts as not set, and one of `switches` that says no as well. */
+/** A flag that no variable and no file can set. */
+export type Flag = Omit<Setting, 'env' | 'doc'> & { env?: string }
+
+/** A variable without a flag. */
+export interface Secret {
+  env: string
+  /** Markdown. */
+  doc: string
+}
+
+export type SettingTable = Readonly<Record<string, Setting>>
+
+type Read<S extends Setting> = S extends { parse: (text: string, before?: never) => infer Value }
+  ? Value
+  : S extends { choices: readonly (infer Choice)[] }
+    ? Choice
+    : S extends { flag: `${string}<${string}` }
+      ? string
+      : true
+
+/** The values of a table's settings; null: not set, and without a default. A switch is true or false. */
+export type ValuesOf<Table extends SettingTable> = {
+  readonly [Key in keyof Table]: Read<Table[Key]> extends true
+    ? boolean
+    : Table[Key] extends { default: unknown }
+      ? Read<Table[Key]>
+      : Read<Table[Key]> | null
+}
+
+/** Adds the flags of tables to a command. */
+export function addSettings<C extends Command>(command: C, ...tables: readonly SettingTable[]): C {
+  for (const table of tables)
+    for (const setting of Object.values(table)) command.addOption(optionOf(setting))
+  return command
+}
+
+/** Picks a table's values from what commander has read. */
+export function valuesOf<Table extends SettingTable>(
+  flags: Readonly<Record<string, unknown>>,
+  table: Table,
+): ValuesOf<Table> {
+  const values = Object.entries(table).map(([key, setting]) => {
+    const value = flags[new Option(setting.flag).attributeName()]
+    if (isSwitch(setting)) return [key, value === true]
+    return [key, value === Infinity || value === undefined ? null : value]
+  })
+  return Object.fromEntries(values) as ValuesOf<Table>
+}
+
+/** Whether a setting is on or off, and takes no text. */
+export function isSwitch({ flag }: Pick<Setting, 'flag'>): boolean {
+  return !flag.includes('<')
+}
+
+/** Commander writes a default behind the help; one that is found on the machine has to be in it. */
+export function helpOf({ help, default: value, defaultText }: Flag): string {
+  const isFound = value === undefined && defaultText !== undefined
+  return isFound ? `${help} (default: ${defaultText})` : help
+}
+
+/** A setting as commander's option; also for a flag without a variable. */
+export function optionOf(setting: Flag): Option {
+  const { flag, env, parse, choices, isPrivate, defaultText } = setting
+  const option = new Option(flag, helpOf(setting))
+  if (env !== undefined) option.env(env)
+  if (choices !== undefined) option.choices(choices)
+  if (parse !== undefined) {
+    option.argParser((text: string, before: unknown) => {
+      try {
+        // The default is no earlier text.
+        return parse(text, (before === setting.default ? undefined : before) as never)
+      } catch (error) {
+        if (!(error instanceof AppError)) throw error
+        throw isPrivate ? error : new InvalidArgumentError(error.message)
+      }
+    })
+  }
+  if (setting.default !== undefined) option.default(setting.default, defaultText)
+  return option
+}
+
+/** Removes variables that are set to nothing, and those of switches that say no: commander takes them for a yes. */
 export function dropEmptyVariables(
   environment: NodeJS.ProcessEnv,
-  switches: readonly string[] = [],
+  tables: readonly SettingTable[],
 ): void {
-  for (const [name, value] of Object.entries(environment)) {
-    if (name.startsWith('MORAG_') && value?.trim() === '') delete environment[name]
-    if (switches.includes(name) && /^(0|false|no|off)$/i.test(value?.trim() ?? '')) {
-      delete environment[name]
-    }
+  const settings = tables.flatMap((table) => Object.values(table))
+  const switches = new Set(settings.filter(isSwitch).map(({ env }) => env))
+  for (const [name, value = ''] of Object.entries(environment)) {
+    const isEmpty = name.startsWith('MORAG_') && value.trim() === ''
+    const isNo = switches.has(name) && /^(0|false|no|off)$/i.test(value.trim())
+    if (isEmpty || isNo) delete environment[name]
   }
 }
 
@@ -27,3 +129,24 @@ export function wholeNumber(least: number, most: number): (text: string) => numb
     throw new AppError('usage', `'${text}' is not a whole number from ${least} to ${most}.`)
   }
 }
+
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** Python's names for levels, which the original's `MORAG_LOG_LEVEL` had. */
+const PYTHON_LEVELS: Record<string, LogLevel> = { warning: 'warn', critical: 'error' }
+
+/** `--log-level` of both programs. */
+export const LOG_LEVEL = {
+  flag: '--log-level <level>',
+  env: 'MORAG_LOG_LEVEL',
+  help: 'how much to log: debug, info, warn or error',
+  parse(text: string): LogLevel {
+    const name = text.trim().toLowerCase()
+    const level = PYTHON_LEVELS[name] ?? LOG_LEVELS.find((one) => one === name)
+    if (level !== undefined) return level
+    throw new AppError('usage', `'${text}' is none of ${LOG_LEVELS.join(', ')}.`)
+  },
+  default: 'info',
+  doc: '`debug`, `info`, `warn` or `error`',
+} as const satisfies Setting

@@ -1,95 +1,97 @@
-import type { Option } from 'commander'
-import { isSetting, nameOf } from './file-options.ts'
+import { Option, type Command } from 'commander'
+import { valueIn, type FileSettings } from './config-file.ts'
 import { printable } from './printable.ts'
-
-interface SettingRow {
-  option: Option
-  /** As commander knows it. */
-  source: string | undefined
-  value: unknown
-  /** What its variable says. */
-  variable: string | null
-  /** What the file says. */
-  inFile: unknown
-  /** The value where nobody says anything, when it depends on the machine. */
-  found: string | null
-}
+import { helpOf, isSwitch, type Setting, type SettingTable } from './settings.ts'
 
 export interface SettingsToShow {
-  file: string | null
-  rows: readonly SettingRow[]
-  /** Variables that hold secrets. */
-  held: readonly { name: string; isSet: boolean }[]
+  tables: readonly SettingTable[]
+  /** The command that has read flags, variables and the file. */
+  command: Command
+  file: FileSettings | null
+  /** Names of variables that hold secrets: only whether they are set is shown. */
+  secrets: readonly string[]
+  /** By the names of settings, the defaults that depend on the machine. */
+  defaults: Readonly<Record<string, string>>
+  variable: (name: string) => string | null
 }
 
+interface Row {
+  setting: string
+  value: string | null
+  from: string
+}
+
+const NOT_SET = 'not set'
+
 /** A table for people, or JSON. */
-export function shownSettings({ file, rows, held }: SettingsToShow, json: boolean): string {
-  const all = [
-    ...rows.map((row) => {
-      const { value, from } = valueAndSource(row, file)
-      return { setting: nameOf(row.option), value: withoutPassword(value), from }
+export function shownSettings(shown: SettingsToShow, json: boolean): string {
+  const { tables, secrets, variable } = shown
+  const file = shown.file?.file ?? null
+  const rows = [
+    ...settingsIn(tables).map((setting) => rowOf(setting, shown)),
+    ...secrets.map((name): Row => {
+      const isSet = variable(name) !== null
+      const value = isSet ? '(set, not shown)' : null
+      return { setting: name, value, from: isSet ? `variable ${name}` : NOT_SET }
     }),
-    ...held.map(({ name, isSet }) => ({
-      setting: name,
-      value: isSet ? '(set, not shown)' : null,
-      from: isSet ? `variable ${name}` : NOT_SET,
-    })),
   ]
-  if (json) return `${JSON.stringify({ file, settings: all }, null, 2)}\n`
-  const width = (pick: (one: (typeof all)[number]) => string): number =>
-    Math.max(...all.map((one) => pick(one).length))
-  const names = width(({ setting }) => setting)
-  const values = Math.min(
-    40,
-    width(({ value }) => value ?? '-'),
-  )
-  const lines = all.map(({ setting, value, from }) =>
+  if (json) return `${JSON.stringify({ file, settings: rows }, null, 2)}\n`
+  const names = Math.max(...rows.map(({ setting }) => setting.length))
+  const values = Math.min(40, Math.max(...rows.map(({ value }) => value?.length ?? 1)))
+  const lines = rows.map(({ setting, value, from }) =>
     [setting.padEnd(names), printable(value ?? '-').padEnd(values), from].join('  '),
   )
   return `settings file: ${file ?? 'none'}\n\n${lines.join('\n')}\n`
 }
 
-/** There is no value, and nothing is done without one. */
-const NOT_SET = 'not set'
+function settingsIn(tables: readonly SettingTable[]): Setting[] {
+  return tables.flatMap((table) => Object.values(table))
+}
+
+function rowOf(setting: Setting, shown: SettingsToShow): Row {
+  const { value, from } = valueAndSource(setting, shown)
+  return { setting: nameOf(setting), value: withoutPassword(value), from }
+}
 
 function valueAndSource(
-  { option, source, value, variable, inFile, found }: SettingRow,
-  file: string | null,
-): { value: string | null; from: string } {
-  switch (source) {
+  setting: Setting,
+  { command, file, defaults, variable }: SettingsToShow,
+): Omit<Row, 'setting'> {
+  const key = new Option(setting.flag).attributeName()
+  const name = nameOf(setting)
+  const value: unknown = command.getOptionValue(key)
+  switch (command.getOptionValueSource(key)) {
     case 'cli':
-      return { value: textOf(value), from: `flag ${option.long}` }
+      return { value: textOf(value), from: `flag --${name}` }
     case 'env':
-      return { value: variable ?? textOf(value), from: `variable ${option.envVar}` }
+      return { value: variable(setting.env) ?? textOf(value), from: `variable ${setting.env}` }
     case 'config':
-      return { value: textOf(inFile), from: `file ${file}` }
+      return { value: textOf(valueIn(file!, name)), from: `file ${file!.file}` }
     default: {
-      const byDefault = found ?? defaultOf(option) ?? describedDefault(option)
+      const byDefault = defaults[name] ?? defaultOf(setting)
       return { value: byDefault, from: byDefault === null ? NOT_SET : 'default' }
     }
   }
 }
 
-/** What help says of it: `looked for in PATH` of `the engine's program (default: looked for in PATH)`. */
-function describedDefault(option: Option): string | null {
-  if (option.isBoolean()) return 'false'
-  return /\(default: ([^()]+)\)/.exec(option.description)?.[1] ?? null
-}
-
 /** A settings file with everything in it, nothing set. */
-export function templateOf(section: string, options: readonly Option[]): string {
-  const entries = options.filter(isSetting).map((option) => {
-    const value = defaultOf(option)
-    const example = option.isBoolean() ? 'false' : JSON.stringify(value ?? '')
-    return `# ${option.description}\n# ${nameOf(option)} = ${example}\n`
+export function templateOf(section: string, tables: readonly SettingTable[]): string {
+  const entries = settingsIn(tables).map((setting) => {
+    const value = setting.default === undefined ? '' : defaultOf(setting)
+    const example = isSwitch(setting) ? 'false' : JSON.stringify(value)
+    return `# ${helpOf(setting)}\n# ${nameOf(setting)} = ${example}\n`
   })
   return `# Settings of morag-${section}. A flag wins over its variable, a variable over this file.\n\n[${section}]\n\n${entries.join('\n')}`
 }
 
-/** Null: there is none. */
-function defaultOf(option: Option): string | null {
-  if (option.defaultValueDescription !== undefined) return option.defaultValueDescription
-  return option.defaultValue === undefined ? null : textOf(option.defaultValue)
+/** `data-dir` of `--data-dir <dir>`. */
+function nameOf({ flag }: Setting): string {
+  return flag.split(' ')[0]!.replace(/^--/, '')
+}
+
+/** For people; null: there is none. */
+function defaultOf(setting: Setting): string | null {
+  return setting.defaultText ?? textOf(setting.default) ?? (isSwitch(setting) ? 'false' : null)
 }
 
 function textOf(value: unknown): string | null {

@@ -27,6 +27,21 @@ export async function delay(
   await sleep(timerMs(ms), undefined, options)
 }
 
+/** {@link delay} that ends early by throwing the signal's own reason. */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  try {
+    await delay(ms, { signal })
+  } catch (error) {
+    signal.throwIfAborted()
+    throw error
+  }
+}
+
+/** {@link delay} that ends early, without an error, when the signal is aborted. */
+export async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
+  await delay(ms, { signal }).catch(() => undefined)
+}
+
 /** `AbortSignal.timeout` with the same bound. */
 export function timeoutSignal(ms: number): AbortSignal {
   return AbortSignal.timeout(timerMs(ms))

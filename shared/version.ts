@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs'
 
-/** The package's version; its package.json is one folder up in a checkout and two in what was built. */
+/** Of package.json, which is one folder up in a checkout and two in a build. */
 export const VERSION = readVersion()
 
 function readVersion(): string {
@@ -11,9 +11,4 @@ function readVersion(): string {
     return version
   }
   return 'unknown'
-}
-
-/** Whether somebody asks for more than the version. */
-export function asksForAbout(args: readonly string[]): boolean {
-  return args.some((arg) => arg === '--version' || arg === '-V') && args.includes('--verbose')
 }

@@ -1,26 +1,26 @@
 import type { Segment, Word } from '../../shared/transcript.ts'
-import { totalLength, type Span } from './span.ts'
+import { roundToMs, totalLength, type Span } from './span.ts'
 
-/** What the engine is given at once: stretches of a recording with speech in them, joined to one piece of audio. */
+/** What the engine gets at once: spans of a recording with speech in them, joined to one piece of audio. */
 export interface Part {
-  /** What is cut out and joined, in seconds of the recording: ascending and apart from each other. */
+  /** The spans that are joined, in seconds of the recording: ascending and apart from each other. */
   audio: readonly Span[]
-  /** Where speech is in it, in seconds of the recording. */
+  /** In seconds of the recording. */
   speech: readonly Span[]
 }
 
-/** Silence up to this is left as it is: pauses help an engine to find its sentences. */
+/** A pause up to this length is kept: pauses help an engine to find sentences. */
 const KEEP_GAP = 4
-/** What is left of a longer one, on each side: enough that nothing joins over it. */
+/** What is kept of a longer one, on each side: enough that no word spans it. */
 const KEEP_SIDE = 1
-/** What a part has around its first and last speech, where there is so much. */
+/** What a part has around its first and last speech, if available. */
 const PAD = 0.5
-/** A part is not closed before it is so full. */
+/** A part is not closed before it is filled to this share. */
 const LEAST_SHARE = 0.5
 
 /**
- * Speech put into parts of up to `partSeconds` of audio each, cut at the longest pause that is in the right place. A part
- * depends on nothing but where it begins, so that work that was cut off goes on with the same parts.
+ * Divides speech into parts of up to `partSeconds` of audio each, cut at the longest pause in the allowed range. A part
+ * depends only on where it begins, so that a resumed attempt continues with the same parts.
  * @param speech ascending, apart or touching, in seconds.
  * @param totalSeconds how long the recording is.
  * @param doneUntil the end of a part, after which to go on.
@@ -47,12 +47,11 @@ export function planParts(
   return parts
 }
 
-/** What a part takes of the silence beside it: half of a pause, as the other half is the next part's. */
 function padding(silence: number): number {
   return Math.min(PAD, Math.max(0, silence))
 }
 
-/** How long a part's piece of audio is, in seconds. */
+/** Of a part's piece of audio, in seconds. */
 export function lengthOf(part: Part): number {
   return totalLength(part.audio)
 }
@@ -85,7 +84,7 @@ function audioOf(spans: readonly Span[], start: number, end: number): Span[] {
   return audio
 }
 
-/** Where speech is in a part's piece of audio, in seconds of the piece. */
+/** The speech in a part's piece of audio, in seconds of the piece. */
 export function speechInPiece(part: Part): Span[] {
   return part.speech.map(({ start, end }) => ({
     start: toPiece(part, start),
@@ -102,7 +101,7 @@ function toPiece({ audio }: Part, at: number): number {
   return before
 }
 
-/** A time of the piece in the recording; where two stretches were joined, `side` says to which the time belongs. */
+/** A time of the piece in the recording; at a joint, `side` says to which span it belongs. */
 function toRecording({ audio }: Part, at: number, side: 'start' | 'end'): number {
   let before = 0
   for (const { start, end } of audio) {
@@ -115,9 +114,8 @@ function toRecording({ audio }: Part, at: number, side: 'start' | 'end'): number
 }
 
 /**
- * What was recognised in a part's piece, with the times of the recording: to the millisecond, ascending, within the part.
- * A time that is no number is that of what came before.
- * A segment that goes over a joint is cut there when it has words.
+ * The segments of a part's piece at their times in the recording: to the millisecond, ascending, within the part. A time
+ * that is not a number becomes the one before it. A segment across a joint is cut there if it has words.
  */
 export function restore<S extends Segment>(part: Part, segments: readonly S[]): S[] {
   const restored: S[] = []
@@ -131,8 +129,8 @@ export function restore<S extends Segment>(part: Part, segments: readonly S[]): 
     const words = segment.words?.map((word) => inside(part, word, start, end))
     restored.push({
       ...segment,
-      start: ms(start),
-      end: ms(end),
+      start: roundToMs(start),
+      end: roundToMs(end),
       ...(words === undefined ? {} : { words }),
     })
     reached = end
@@ -140,7 +138,6 @@ export function restore<S extends Segment>(part: Part, segments: readonly S[]): 
   return restored
 }
 
-/** The same with numbers for all times, where an engine lost one. */
 function timed<S extends Segment>(segments: readonly S[]): S[] {
   let reached = 0
   const known = (at: number): number => (reached = Number.isFinite(at) ? at : reached)
@@ -160,18 +157,18 @@ function inside(part: Part, word: Word, from: number, to: number): Word {
   const clamp = (at: number): number => Math.min(to, Math.max(from, at))
   const start = clamp(toRecording(part, word.start, 'start'))
   const end = clamp(Math.max(start, toRecording(part, word.end, 'end')))
-  return { ...word, start: ms(start), end: ms(end) }
+  return { ...word, start: roundToMs(start), end: roundToMs(end) }
 }
 
 function cutAtJoints<S extends Segment>(part: Part, segment: S): S[] {
   const { words } = segment
   if (words === undefined || words.length < 2 || part.audio.length < 2) return [segment]
   const groups: Word[][] = []
-  let stretch = -1
+  let span = -1
   for (const word of words) {
-    const of = stretchOf(part, (word.start + word.end) / 2)
-    if (of !== stretch) groups.push([])
-    stretch = of
+    const of = spanIndex(part, (word.start + word.end) / 2)
+    if (of !== span) groups.push([])
+    span = of
     groups.at(-1)!.push(word)
   }
   if (groups.length === 1) return [segment]
@@ -184,15 +181,11 @@ function cutAtJoints<S extends Segment>(part: Part, segment: S): S[] {
   }))
 }
 
-function stretchOf({ audio }: Part, at: number): number {
+function spanIndex({ audio }: Part, at: number): number {
   let before = 0
   for (const [i, { start, end }] of audio.entries()) {
     before += end - start
     if (at < before) return i
   }
   return audio.length - 1
-}
-
-function ms(seconds: number): number {
-  return Math.round(seconds * 1000) / 1000
 }

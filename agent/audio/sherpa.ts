@@ -1,7 +1,8 @@
+import { access, constants, stat } from 'node:fs/promises'
 import { createRequire } from 'node:module'
 import { AppError, messageOf } from '../../shared/errors.ts'
 
-/** What we use of sherpa-onnx-node, which has no types of its own. */
+/** The parts of sherpa-onnx-node in use; it has no types of its own. */
 export interface Sherpa {
   Vad: new (config: object, bufferSeconds: number) => SherpaVad
   OfflineSpeakerDiarization: new (config: object) => SherpaDiarization
@@ -23,7 +24,7 @@ interface SherpaDiarization {
   setConfig(config: { clustering: object }): void
 }
 
-/** Whether the native library is installed, with its part for this platform, which npm leaves out where there is none. */
+/** Whether the native library is installed, with its package for this platform, which npm leaves out where there is none. */
 export function isSherpaInstalled(): boolean {
   const platform = process.platform === 'win32' ? 'win' : process.platform
   try {
@@ -36,13 +37,23 @@ export function isSherpaInstalled(): boolean {
 }
 
 /**
- * The native library. It can end the process, so it belongs in a child.
- * @throws {AppError} `engine_missing` when sherpa-onnx-node, or its part for this platform, is not installed.
+ * Loads the native library. It may crash, so load it in a child process only.
+ * @throws {AppError} `engine_missing` when sherpa-onnx-node, or its package for this platform, is not installed.
  */
 export function loadSherpa(): Sherpa {
   try {
     return createRequire(import.meta.url)('sherpa-onnx-node') as Sherpa
   } catch (error) {
     throw new AppError('engine_missing', `sherpa-onnx-node cannot be loaded: ${messageOf(error)}`)
+  }
+}
+
+/** Whether a model is there: sherpa-onnx reports no error for a missing one, and finds nothing. */
+export async function isReadable(modelFile: string): Promise<boolean> {
+  try {
+    await access(modelFile, constants.R_OK)
+    return (await stat(modelFile)).isFile()
+  } catch {
+    return false
   }
 }

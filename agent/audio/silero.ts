@@ -1,21 +1,21 @@
 import { WavReader } from './wav.ts'
 import { loadSherpa, type SherpaVad } from './sherpa.ts'
-import type { Span } from './span.ts'
+import { roundToMs, type Span } from './span.ts'
 
 const SAMPLE_RATE = 16_000
-/** What Silero looks at in one step. */
+/** Samples that Silero reads in one step. */
 const WINDOW = 512
 /** Read from the file at once: about ten seconds. */
 const BLOCK = WINDOW * 313
-/** The detector copies the speech it is in at every step: a minute of it is slow, ten are slower than real time. */
+/** The detector copies the current speech at every step: a minute of it is slow, ten are slower than real time. */
 const MAX_SPEAKING = 30 * SAMPLE_RATE
-/** After so long it takes the next weak moment for the end of the speech. */
+/** After this time the next weak moment counts as the end of the speech. */
 const MAX_SPEECH_SECONDS = 20
 const MIN_SILENCE_SECONDS = 0.25
-/** Speech that goes on this soon after a cut was never interrupted. */
+/** Speech that begins this soon after a cut continues it, in samples. */
 const SEAM = 0.25 * SAMPLE_RATE
 
-/** The speech in a 16 kHz mono WAV file, by Silero through sherpa-onnx. The native library belongs in a child process. */
+/** Finds the speech in a 16 kHz mono WAV file, by Silero through sherpa-onnx. Run it in a child process only. */
 export async function detectSpeech(
   wavPath: string,
   modelFile: string,
@@ -25,7 +25,7 @@ export async function detectSpeech(
   const reader = await WavReader.open(wavPath)
   try {
     const total = reader.header.samples
-    const found = new Found(vad, total)
+    const found = new SpanCollector(vad, total)
     let read = 0
     let speaking = 0
     for await (const block of reader.blocks(BLOCK)) {
@@ -42,7 +42,7 @@ export async function detectSpeech(
       read += block.length
       onProgress(Math.min(read, total) / SAMPLE_RATE)
     }
-    // What is flushed lacks as much as would have to be silent: that much silence is added first.
+    // A flush drops the last MIN_SILENCE_SECONDS: that much silence is added first.
     for (let silence = 0; silence <= MIN_SILENCE_SECONDS * SAMPLE_RATE; silence += WINDOW) {
       vad.acceptWaveform(new Float32Array(WINDOW))
     }
@@ -54,12 +54,12 @@ export async function detectSpeech(
   }
 }
 
-/** The spans that the detector has given out, as seconds. */
-class Found {
+/** Collects the spans of the detector, in seconds. */
+class SpanCollector {
   readonly spans: Span[] = []
   readonly #vad: SherpaVad
   readonly #total: number
-  /** Where the last span ended, in samples, and whether that was for its length alone. */
+  /** Where the last span ended, in samples, and whether it was cut for its length. */
   #end = 0
   #cut = false
 
@@ -95,7 +95,7 @@ function newVad(model: string): SherpaVad {
   return new Vad({ sileroVad, sampleRate: SAMPLE_RATE, numThreads: 1, debug: 0 }, 60)
 }
 
-/** The samples from `at` on that the detector looks at in one step, with silence after the last one. */
+/** The samples of one step, padded with silence. */
 function window(block: Float32Array, at: number): Float32Array {
   const samples = block.subarray(at, at + WINDOW)
   if (samples.length === WINDOW) return samples
@@ -105,5 +105,5 @@ function window(block: Float32Array, at: number): Float32Array {
 }
 
 function seconds(samples: number): number {
-  return Math.round((samples / SAMPLE_RATE) * 1000) / 1000
+  return roundToMs(samples / SAMPLE_RATE)
 }

@@ -1,7 +1,12 @@
-/** A stretch of a recording in seconds. A list of them is ascending, and none overlaps another; two may touch. */
+/** A span of a recording in seconds. A list of them is ascending and without overlaps; two may touch. */
 export interface Span {
   start: number
   end: number
+}
+
+/** Seconds, to the millisecond. */
+export function roundToMs(seconds: number): number {
+  return Math.round(seconds * 1000) / 1000
 }
 
 export function lengthOf({ start, end }: Span): number {
@@ -29,7 +34,7 @@ export function covered(span: Span, spans: readonly Span[]): number {
   return sum
 }
 
-/** What of `spans` lies between `from` and `to`; what lies across an edge is cut there. */
+/** The parts of `spans` between `from` and `to`. */
 export function clip(spans: readonly Span[], from: number, to: number): Span[] {
   const inside: Span[] = []
   for (let i = firstEndingAfter(spans, from); i < spans.length; i++) {
@@ -41,7 +46,7 @@ export function clip(spans: readonly Span[], from: number, to: number): Span[] {
   return inside
 }
 
-/** The index of the first span that ends after `at`: a recording of hours has thousands, and is asked about for each. */
+/** By binary search: a recording of hours has thousands of spans, and each is looked up. */
 function firstEndingAfter(spans: readonly Span[], at: number): number {
   let low = 0
   let high = spans.length

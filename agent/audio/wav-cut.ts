@@ -5,9 +5,9 @@ import { readWavHeader } from './wav.ts'
 import { RATE, writeWav } from './wav-write.ts'
 
 /**
- * Writes the stretches of `wavPath` (16 kHz, mono, 16 bit, as `decode` leaves it) one after the other to `outWav`, a WAV
- * file of the same kind. Nothing is at `outWav` until it is whole.
- * @param spans in seconds; a position is the nearest sample, and what lies outside the recording is left out.
+ * Writes spans of `wavPath` (16 kHz, mono, 16 bit, as `decode` writes it) one after the other to `outWav`, which appears
+ * once it is complete.
+ * @param spans in seconds, rounded to samples; parts outside the recording are left out.
  * @returns how many seconds were written.
  * @throws {AppError} `invalid_media` when it is not such a file; the signal's reason when aborted.
  */

@@ -2,20 +2,19 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
 import { readWavHeader, WavReader } from './wav.ts'
 
-/** Samples per second of all sound that is worked on. */
+/** Samples per second of all decoded audio. */
 export const RATE = 16_000
 
-/** Samples to write: of the source from a sample on, or silence. */
+/** Samples of the source from `from` on; null: silence. */
 export type WavPart = { from: number; samples: number } | { from: null; samples: number }
 
 const SAMPLE_BYTES = 2
 const HEADER_BYTES = 44
-/** Read and written at once: a recording of hours is never in memory. */
 const BLOCK_BYTES = 1024 * 1024
 
-/** A WAV file to take samples from, and where they begin in it, in bytes. */
 interface WavSource {
   file: string
+  /** In bytes. */
   dataOffset: number
 }
 
@@ -133,7 +132,6 @@ async function silence(
   }
 }
 
-/** Appends `bytes` of `source` from `position` on to `out`. */
 async function copy(
   source: FileHandle,
   out: FileHandle,
@@ -147,13 +145,13 @@ async function copy(
     const wanted = Math.min(buffer.length, bytes - done)
     const { bytesRead } = await source.read(buffer, 0, wanted, position + done)
     if (bytesRead === 0)
-      throw new AppError('invalid_media', 'A WAV file became shorter while read.')
+      throw new AppError('invalid_media', 'A WAV file was truncated while it was read.')
     await out.writeFile(buffer.subarray(0, bytesRead))
     done += bytesRead
   }
 }
 
-/** A WAV file's first 44 bytes; one of more than 4 GiB (37 hours) says the most that fits. */
+/** The first 44 bytes of a WAV file; of more than 4 GiB (37 hours) the length is the largest that fits. */
 function headerOf(samples: number): Buffer {
   const most = 0xffff_ffff
   const dataBytes = Math.min(samples * SAMPLE_BYTES, most - HEADER_BYTES)

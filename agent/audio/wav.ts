@@ -1,8 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
-import { readAt } from './read-at.ts'
 
-/** A WAV file of signed 16-bit samples: what `decode` writes. */
+/** Of signed 16-bit samples, as `decode` writes them. */
 export interface WavHeader {
   sampleRate: number
   channels: number
@@ -13,12 +12,12 @@ export interface WavHeader {
   dataOffset: number
 }
 
-/** Chunks before the samples; a header that goes on for longer is not one that we wrote. */
+/** The most bytes of chunks before the samples. */
 const MAX_HEADER = 1024 * 1024
 
 /**
- * The header of a WAV file. Where it disagrees with the file's own size, that counts: a writer that was stopped, wrote
- * to a pipe or passed 4 GiB leaves a wrong length.
+ * The header of a WAV file. The file's own size wins over a length in it that disagrees: a writer that was stopped, wrote
+ * to a pipe or passed 4 GiB leaves a wrong one.
  * @throws {AppError} `invalid_media` when it is not 16-bit PCM in a WAV.
  */
 export async function readWavHeader(file: string): Promise<WavHeader> {
@@ -60,14 +59,14 @@ function parseFormat(chunk: Buffer, file: string): { sampleRate: number; channel
   if (chunk.length === 16) {
     const [tag, channels, bits] = [0, 2, 14].map((at) => chunk.readUInt16LE(at))
     const sampleRate = chunk.readUInt32LE(4)
-    // 0xFFFE: the extensible form, which says the same further on.
+    // 0xFFFE: the extensible form.
     const pcm = tag === 1 || tag === 0xfffe
     if (pcm && bits === 16 && channels && sampleRate) return { sampleRate, channels }
   }
   throw new AppError('invalid_media', `'${file}' does not hold 16-bit samples.`)
 }
 
-/** Random access to the samples of a mono WAV file; nothing is held in memory but what was asked for. */
+/** Random access to the samples of a mono WAV file. */
 export class WavReader {
   readonly header: WavHeader
   readonly #handle: FileHandle
@@ -109,4 +108,14 @@ export class WavReader {
   async close(): Promise<void> {
     await this.#handle.close()
   }
+}
+
+/** Bytes of a file from a position on; fewer than `length` at its end. */
+export async function readAt(
+  handle: FileHandle,
+  position: number,
+  length: number,
+): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position)
+  return buffer.subarray(0, bytesRead)
 }

@@ -2,20 +2,20 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
 
-/** The name of our key among the credentials that systemd hands over (`LoadCredential=morag-api-key:…`). */
+/** Of systemd (`LoadCredential=morag-api-key:…`). */
 const CREDENTIAL = 'morag-api-key'
 
 export interface KeySources {
-  /** What `--api-key-file` or its variable names. */
+  /** Of `--api-key-file`. */
   file: string | undefined
   environment: NodeJS.ProcessEnv
-  /** Where `register` has left the key for this coordinator, if it has. */
+  /** Where `register` keeps the key for this coordinator. */
   stored: string
 }
 
 /**
- * The key for a coordinator: from the file that is named, else from systemd's credentials, else from `MORAG_API_KEY`,
- * else what `register` has left; null: none. The variable is removed, so that nothing that we start can have it.
+ * The key for a coordinator: from the named file, else from systemd's credentials, else from `MORAG_API_KEY`, else the
+ * one that `register` has stored; null: none. The variable is removed, so that no child process inherits it.
  * @throws {AppError} `usage` when a file cannot be read, or holds no key.
  */
 export function readApiKey({ file, environment, stored }: KeySources): string | null {
@@ -35,9 +35,9 @@ export function keyIn(file: string, flag = ''): string {
   try {
     key = readFileSync(file, 'utf8').trim()
   } catch (error) {
-    const message = `The key's file ${file} cannot be read${flag}: ${messageOf(error)}.`
+    const message = `The key file ${file} cannot be read${flag}: ${messageOf(error)}.`
     throw new AppError('usage', message, { cause: error })
   }
   if (/^[\x21-\x7e]+$/.test(key)) return key
-  throw new AppError('usage', `The key's file ${file} does not hold one key on one line.`)
+  throw new AppError('usage', `The key file ${file} does not hold one key on one line.`)
 }

@@ -20,7 +20,7 @@ import {
 import { registerAnswer } from '../../shared/wire-access.ts'
 import { type CallOptions, type Connection, type Exchange } from './connection.ts'
 import { parseJson } from './answer-text.ts'
-import { Garbled } from './retry.ts'
+import { UnexpectedAnswer } from './errors.ts'
 import { multipart, type Upload } from './upload.ts'
 
 export type ClaimRequest = FromWire<z.output<typeof claimRequest>>
@@ -29,18 +29,17 @@ export type ResultAnswer = FromWire<z.output<typeof resultAnswer>>
 export type CreatedAnswer = FromWire<z.output<typeof createdAnswer>>
 export type HealthAnswer = FromWire<z.output<typeof healthAnswer>>
 
-/** `GET /remote-jobs/{id}`: everything about a job; what is not listed here is passed through. */
+/** `GET /remote-jobs/{id}`: other fields are passed through. */
 const jobAnswer = z.looseObject({ job_id: z.string(), status: z.string() })
 
 export interface SendOptions extends CallOptions {
-  /** Called for each piece of the body that was taken. */
+  /** Called for each piece of the body that was sent. */
   onSent?: () => void
 }
 
 /**
- * The coordinator's API. Every answer is checked against its schema, and every refusal is a `Refusal` with the
- * coordinator's own code and words. 429, 5xx and network errors are retried, nothing else is. {@link Garbled} is what comes
- * of an answer of somebody else.
+ * The coordinator's API. Every answer is checked against its schema. 429, 5xx and network errors are retried.
+ * @throws {Refusal} with the coordinator's own code and message; {@link UnexpectedAnswer} when something else answered.
  */
 export class Client {
   readonly connection: Connection
@@ -49,12 +48,12 @@ export class Client {
     this.connection = connection
   }
 
-  /** Exchanges the one-time token that the connection shows for a worker's own. */
+  /** Exchanges a one-time token, as the connection's key, for a worker's own. */
   async register(body: { name: string }): Promise<FromWire<z.output<typeof registerAnswer>>> {
     return await this.#post(`${API}/workers/register`, body, registerAnswer, {})
   }
 
-  /** Takes work, or waits up to `waitSeconds` for some. Repeated tries carry the same `claimId`, so none is lost. */
+  /** Takes work, or waits up to `waitSeconds` for some. Every try carries the same `claimId`, so that no job is lost. */
   async claim(body: ClaimRequest, options: CallOptions = {}): Promise<ClaimAnswer> {
     const timeoutMs = body.waitSeconds * 1000 + this.connection.timeoutMs
     return await this.#post(`${API}/remote-jobs/claim`, body, claimAnswer, {
@@ -81,13 +80,13 @@ export class Client {
     const headers = { 'content-type': 'application/json', 'content-length': String(json.length) }
     const text = await this.connection.text(
       `${jobPath(jobId)}/result`,
-      () => ({ method: 'PUT' as const, headers, body: told(piecesOf(json), options.onSent) }),
+      () => ({ method: 'PUT' as const, headers, body: reporting(piecesOf(json), options.onSent) }),
       options,
     )
     return this.#checked(resultAnswer, text)
   }
 
-  /** Sends a file that belongs to the result, streamed from disk; the same name again replaces it. */
+  /** Sends a file of the result, streamed from disk; the same name again replaces it. */
   async artifact(
     { jobId, leaseToken }: { jobId: string; leaseToken: string },
     name: string,
@@ -101,14 +100,14 @@ export class Client {
       () => ({
         method: 'PUT' as const,
         headers,
-        body: told(createReadStream(file), options.onSent),
+        body: reporting(createReadStream(file), options.onSent),
       }),
       options,
     )
     this.#checked(z.looseObject({}), text)
   }
 
-  /** Gives an attempt back; it does not count. */
+  /** Gives an attempt back; it does not count as a retry. */
   async release(jobId: string, leaseToken: string, options: CallOptions = {}): Promise<void> {
     await this.#post(`${jobPath(jobId)}/release`, { leaseToken }, z.unknown(), options)
   }
@@ -171,24 +170,23 @@ export class Client {
     const { url } = this.connection
     const json = parseJson(text)
     if (json === undefined) {
-      throw new Garbled(`What ${url} answered is no JSON: is a MoRAG coordinator there?`)
+      throw new UnexpectedAnswer(`The answer of ${url} is not JSON: is a MoRAG coordinator there?`)
     }
     const parsed = schema.safeParse(json)
     if (parsed.success) return fromWire(parsed.data)
     const message = `The answer of ${url} is not what this agent expects: update the older of the two. ${z.prettifyError(parsed.error)}`
-    throw new Garbled(message, parsed.error)
+    throw new UnexpectedAnswer(message, parsed.error)
   }
 }
 
 const PIECE_BYTES = 64 * 1024
 
-/** A slow connection takes a large body piece by piece, and need not have all of it within one timeout. */
+/** In pieces, so that the timeout of a slow connection applies to each and not to the whole body. */
 function* piecesOf(bytes: Buffer): Iterable<Buffer> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield bytes.subarray(at, at + PIECE_BYTES)
 }
 
-/** A body that tells of each piece that was taken. */
-function told(
+function reporting(
   pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
   onSent: (() => void) | undefined,
 ): Readable {

@@ -2,31 +2,42 @@ import { request, type Dispatcher } from 'undici'
 import { hasMark } from '../../shared/coordinator-mark.ts'
 import { dispatcherFor, proxyHint } from '../../shared/env-proxy.ts'
 import { AppError } from '../../shared/errors.ts'
-import { isCertificateError, isNetworkError, networkReason } from '../../shared/network.ts'
-import { schemeHint } from '../../shared/scheme-hint.ts'
+import {
+  isCertificateError,
+  isNetworkError,
+  networkReason,
+  schemeHint,
+} from '../../shared/network.ts'
+import { retry, type Backoff } from '../../shared/retry.ts'
 import { answerText } from './answer-text.ts'
 import { refusalOf } from './refusal.ts'
-import { Garbled, retrying, Unreachable, type Intercepted, type Refusal } from './retry.ts'
+import {
+  isTransient,
+  UnexpectedAnswer,
+  Unreachable,
+  type Intercepted,
+  type Refusal,
+} from './errors.ts'
 
 const KEY_HINT = "Give the coordinator's key with --api-key-file or MORAG_API_KEY."
 const MIB = 1024 * 1024
-/** Twice what a result may be: nothing that we ask for is longer. */
+/** Twice the limit of a result. */
 const MOST_ANSWER_BYTES = 128 * MIB
 const MOST_REFUSAL_BYTES = MIB
 const NEVER = new AbortController().signal
 
 export interface ConnectionOptions {
-  /** Where the coordinator is, with or without a trailing `/` or `/api/v1`. */
+  /** With or without a trailing `/` or `/api/v1`. */
   url: string
   apiKey?: string | null
-  /** What to do about a key that is not taken. */
+  /** What to do about a key that is refused, as a sentence. */
   keyHint?: string
   userAgent?: string
-  /** Tries after the first, where a call does not say otherwise. */
+  /** Tries after the first; default of each call. */
   retries?: number
   retryMinMs?: number
   retryMaxMs?: number
-  /** How long a silent coordinator is waited for. */
+  /** How long the coordinator may send nothing. */
   timeoutMs?: number
 }
 
@@ -44,12 +55,14 @@ export interface Exchange extends CallOptions {
   timeoutMs?: number
 }
 
-/** HTTP to one coordinator: its url, our key, our patience. */
+/** HTTP to one coordinator. */
 export class Connection {
   readonly url: string
   readonly timeoutMs: number
   readonly #options: Required<ConnectionOptions>
   readonly #agent: Dispatcher
+  /** Between the tries of a request. */
+  readonly backoff: Backoff
   /** Whether the last success had the mark. */
   #isMarking = false
 
@@ -60,13 +73,14 @@ export class Connection {
       keyHint: KEY_HINT,
       userAgent: 'morag-agent',
       retries: 4,
-      retryMinMs: 500,
+      retryMinMs: 1_000,
       retryMaxMs: 30_000,
       timeoutMs: 60_000,
       ...options,
     }
     this.url = baseUrl(options.url)
     this.timeoutMs = this.#options.timeoutMs
+    this.backoff = { minMs: this.#options.retryMinMs, maxMs: this.#options.retryMaxMs }
     this.#agent = dispatcherFor(this.url, { connect: { timeout: 10_000 } })
   }
 
@@ -75,7 +89,7 @@ export class Connection {
   }
 
   /**
-   * One request as it is, without retries and whatever the answer's status is.
+   * One request, without retries. The answer may have any status.
    * @param path from the coordinator's root, starting with one `/`.
    * @throws {Unreachable} when the coordinator does not answer; the signal's reason when it was aborted.
    */
@@ -102,38 +116,34 @@ export class Connection {
     }
   }
 
-  /** The body of a successful answer; retried, refusals thrown. `prepare` makes the request anew for each try. */
+  /** The body of a successful answer, after retries. `prepare` makes the request anew for each try. */
   async text(
     path: string,
     prepare: Exchange | (() => Exchange | Promise<Exchange>),
     options: Exchange,
   ): Promise<string> {
-    const { retries, retryMinMs: minMs, retryMaxMs: maxMs } = this.#options
-    const { signal = NEVER, onRetry } = options
-    return await retrying(
-      { signal, retries: options.retries ?? retries, minMs, maxMs, onRetry },
-      async () => {
-        const prepared = typeof prepare === 'function' ? await prepare() : prepare
-        const response = await this.exchange(path, { ...options, ...prepared })
-        if (response.statusCode >= 300) throw await this.refusal(response)
-        this.#isMarking = hasMark(response.headers)
-        const text = await answerText(response.body, MOST_ANSWER_BYTES).catch((error: unknown) => {
-          throw this.translated(error, options.signal)
-        })
-        if (text !== null) return text
-        throw new Garbled(
-          `${this.url} answered with more than ${MOST_ANSWER_BYTES / MIB} MiB: is a MoRAG coordinator there?`,
-        )
-      },
-    )
+    const { signal = NEVER, retries = this.#options.retries, onRetry } = options
+    return await retry({ ...this.backoff, signal, retries, isTransient, onRetry }, async () => {
+      const prepared = typeof prepare === 'function' ? await prepare() : prepare
+      const response = await this.exchange(path, { ...options, ...prepared })
+      if (response.statusCode >= 300) throw await this.refusal(response)
+      this.#isMarking = hasMark(response.headers)
+      const text = await answerText(response.body, MOST_ANSWER_BYTES).catch((error: unknown) => {
+        throw this.translated(error, options.signal)
+      })
+      if (text !== null) return text
+      throw new UnexpectedAnswer(
+        `${this.url} answered with more than ${MOST_ANSWER_BYTES / MIB} MiB: is a MoRAG coordinator there?`,
+      )
+    })
   }
 
-  /** Whether an answer is not the coordinator's, which is known to set its mark. */
+  /** Whether an answer lacks the mark of a coordinator that is known to set it. */
   isForeign(headers: Dispatcher.ResponseData['headers']): boolean {
     return this.#isMarking && !hasMark(headers)
   }
 
-  /** What an answer that is not a success says: a coordinator's {@link Refusal}, or that something is in the way. */
+  /** The error of an answer that is not a success. */
   async refusal({
     statusCode,
     headers,
@@ -145,12 +155,12 @@ export class Connection {
     return refusalOf({ status: statusCode, headers, text }, context)
   }
 
-  /** An error of undici in our words; a signal's reason goes first. */
+  /** An error of undici as one of errors.ts; the reason of an aborted signal takes precedence. */
   translated(error: unknown, signal: AbortSignal | undefined): unknown {
     if (signal?.aborted === true) return signal.reason
     if (error instanceof AppError || !isNetworkError(error)) return error
     const fix = isCertificateError(error)
-      ? 'Give it one that this machine trusts, or trust its issuer: NODE_EXTRA_CA_CERTS=ca.pem.'
+      ? 'Install a certificate that this machine trusts, or trust its issuer: NODE_EXTRA_CA_CERTS=ca.pem.'
       : (schemeHint(error, this.url) ??
         proxyHint(this.url) ??
         'Start it with morag-coordinator serve, or set --url (MORAG_API_BASE_URL).')
@@ -177,8 +187,8 @@ export function baseUrl(text: string): string {
   return `${url.origin}${url.pathname}`.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
 }
 
-/** A path from a coordinator's answer stays on that coordinator: the api key goes with it. */
+/** Keeps a path from a coordinator's answer on that coordinator: the API key is sent with it. */
 function safePath(path: string): string {
   if (/^\/(?![/\\])[\x21-\x7e]*$/.test(path)) return path
-  throw new AppError('bad_request', 'The coordinator gave a source url that is not a path.')
+  throw new AppError('bad_request', 'The coordinator sent a source URL that is not a path.')
 }

@@ -1,28 +1,28 @@
 import { messageOf } from '../../shared/errors.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
-import { Intercepted, isTransient } from './retry.ts'
+import { Intercepted, isTransient } from './errors.ts'
 
-/** What is asked of a coordinator: a proxy may let one through and not another. */
+/** A proxy may let one kind of request through and not another. */
 export type RequestKind = 'heartbeat' | 'claim' | 'result' | 'status'
 
 /**
- * Whether the coordinator is there, and what is in the way where it is not. Says once that it has gone, once for each
- * further thing that answers in its place, and once that it is back, however often it is asked.
+ * Whether the coordinator answers, and what is in the way while it does not. Reports each change once: that it is away,
+ * each further thing that answers in its place, and that it is back.
  */
 export class Contact {
-  readonly #reporter: Reporter
-  readonly #onReturn: () => void
+  /** Called when it answers again. */
+  onReturn: () => void = () => undefined
+  readonly #reporter: Pick<Reporter, 'event'>
   readonly #name: string
-  /** Why requests of a kind do not get there. */
+  /** Why requests of a kind fail. */
   readonly #failing = new Map<RequestKind, string>()
-  /** What has been told since it went away. */
-  readonly #told = new Set<string>()
+  /** Obstacles reported since it went away. */
+  readonly #reported = new Set<string>()
 
-  /** @param name what the coordinator is called where there are several. */
-  constructor(reporter: Reporter, onReturn: () => void, name = 'The coordinator') {
+  /** @param name of the coordinator, for sentences. */
+  constructor(reporter: Pick<Reporter, 'event'>, name = 'The coordinator') {
     this.#reporter = reporter
     this.#name = name
-    this.#onReturn = onReturn
   }
 
   get isAway(): boolean {
@@ -35,7 +35,7 @@ export class Contact {
     return reason
   }
 
-  /** What came of a request: null for an answer, else what was thrown. */
+  /** @param error what a request has thrown; null: it was answered. */
   note(kind: RequestKind, error: unknown): void {
     if (error !== null && isTransient(error)) this.#fail(kind, error)
     else if (this.#failing.delete(kind)) this.#succeed(kind)
@@ -44,17 +44,17 @@ export class Contact {
   #fail(kind: RequestKind, error: unknown): void {
     const message = messageOf(error)
     const what = error instanceof Intercepted ? error.what : 'away'
-    const isNews = !this.isAway || (error instanceof Intercepted && !this.#told.has(what))
+    const isNew = !this.isAway || (error instanceof Intercepted && !this.#reported.has(what))
     this.#failing.set(kind, message)
-    this.#told.add(what)
-    if (isNews) this.#reporter.event('warn', `${message} Trying again until it is back.`)
+    this.#reported.add(what)
+    if (isNew) this.#reporter.event('warn', `${message} Trying again until it is back.`)
   }
 
   #succeed(kind: RequestKind): void {
     if (!this.isAway) {
-      this.#told.clear()
+      this.#reported.clear()
       this.#reporter.event('info', `${this.#name} is back.`)
     }
-    if (kind !== 'result') this.#onReturn()
+    if (kind !== 'result') this.onReturn()
   }
 }

@@ -7,40 +7,39 @@ export interface DeliveryRecord {
   jobId: string
   attempt: number
   result: ResultRequest
-  /** Names of files that go before it: they lie in a folder beside it. */
+  /** Names of files that are sent first; they lie in a folder beside it. */
   artifacts: string[]
 }
 
-const parcelFile = z.object({
+const deliveryFile = z.object({
   job_id: z.string(),
   attempt: z.int(),
   result: resultRequest,
   artifacts: z.array(z.string()).default([]),
 })
 
-/** A parcel as it is kept on disk. */
-export function writeDelivery(outgoing: DeliveryRecord): string {
-  return `${JSON.stringify(toWire(outgoing))}\n`
+/** As it is kept on disk. */
+export function writeDelivery(delivery: DeliveryRecord): string {
+  return `${JSON.stringify(toWire(delivery))}\n`
 }
 
-/** @throws when the text is no parcel. */
+/** @throws when the text is no delivery. */
 export function readDelivery(text: string): DeliveryRecord {
-  return fromWire(parcelFile.parse(JSON.parse(text)))
+  return fromWire(deliveryFile.parse(JSON.parse(text)))
 }
 
-/** A parcel in a log: never what is in it. */
+/** For logs: without its content. */
 export function deliveryName({ jobId, attempt, result }: DeliveryRecord): string {
   return `${result.success ? 'result' : 'failure'} of job ${jobId}, attempt ${attempt}`
 }
 
 const FILES = '.files'
 
-/** The folder of a parcel's artifacts, beside its file. */
+/** The folder of a delivery's artifacts, beside its file. */
 export function filesOf(file: string): string {
   return file.replace(/\.json$/, FILES)
 }
 
-/** Whether a name is that of such a folder. */
 export function isFiles(name: string): boolean {
   return name.endsWith(FILES)
 }

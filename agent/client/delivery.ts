@@ -4,15 +4,15 @@ import { toWire } from '../../shared/keys.ts'
 import type { ResultRequest } from '../../shared/wire.ts'
 import type { Client } from './client.ts'
 import type { DeliveryRecord } from './delivery-record.ts'
-import { Intercepted, isTooLarge, Refusal } from './retry.ts'
+import { Intercepted, isTooLarge, Refusal } from './errors.ts'
 
 const MB = 1_000_000
 
 /**
- * Sends a parcel, once: its files from `folder`, then the result. A file that the coordinator does not want, or that is
- * gone, is told to `onSkipped`: the text is worth more, and is taken also from an attempt that may send no files any more.
- * For a result that is not taken as it is (413, 422) a failure is sent: the job ends, and is not done again for nothing.
- * @throws what the coordinator answered; {@link Unreachable}; the signal's reason; a definitive {@link Refusal} once the
+ * Sends a delivery, once: its files from `folder`, then the result. A file that is gone, or that the coordinator refuses,
+ * is skipped: the result is taken also from an attempt that may send no files any more. For a result that is refused as
+ * such (413, 422) a failure is sent, so that the job ends and is not repeated in vain.
+ * @throws the coordinator's refusal; {@link Unreachable}; the signal's reason; a definitive {@link Refusal} after the
  * failure was sent.
  */
 export async function deliver(
@@ -26,7 +26,6 @@ export async function deliver(
   }: {
     folder: string
     signal: AbortSignal
-    /** Some of it went. */
     onSent?: () => void
     onSkipped: (artifact: string, error: unknown) => void
   },
@@ -37,7 +36,7 @@ export async function deliver(
     await client
       .artifact(lease, artifact, path.join(folder, artifact), once)
       .catch((error: unknown) => {
-        if (!isOfTheFile(error)) throw error
+        if (!isOfFile(error)) throw error
         onSkipped(artifact, error)
       })
   }
@@ -51,19 +50,19 @@ export async function deliver(
   })
 }
 
-/** Why no coordinator will ever have this result by this way; null: it may, or the attempt is over. */
+/** Why the coordinator will never accept this result; null: it may, or the attempt is over. */
 function failureOf(error: unknown, result: ResultRequest): Refusal | null {
   if (isTooLarge(error)) {
     const megabytes = Buffer.byteLength(JSON.stringify(toWire(result))) / MB
     const size = `${megabytes.toFixed(1)} MB`
     const message =
       error instanceof Intercepted
-        ? `The result has ${size}, which is too large for a proxy before the coordinator (it answered ${error.what}): raise its limit on request bodies (nginx: client_max_body_size) above ${Math.ceil(megabytes) + 1} MB, and do the job again.`
+        ? `The result has ${size}, which is too large for a proxy before the coordinator (it answered ${error.what}): raise its limit on request bodies (nginx: client_max_body_size) above ${Math.ceil(megabytes) + 1} MB, and retry the job.`
         : `The result has ${size}, which is too large for the coordinator: ${messageOf(error)}`
     return new Refusal(413, 'result_too_large', message)
   }
   if (!(error instanceof Refusal) || error.status !== 422) return null
-  return new Refusal(422, 'invalid', `The coordinator cannot take the result: ${error.message}`)
+  return new Refusal(422, 'invalid', `The coordinator rejects the result: ${error.message}`)
 }
 
 function toResult(failure: Refusal, { leaseToken, processingTime }: ResultRequest): ResultRequest {
@@ -77,12 +76,12 @@ function toResult(failure: Refusal, { leaseToken, processingTime }: ResultReques
   }
 }
 
-/** Whether the trouble is this file's alone, and the rest of the parcel may fare better. */
-function isOfTheFile(error: unknown): boolean {
+/** Whether only this file is refused, and the rest may be accepted. */
+function isOfFile(error: unknown): boolean {
   return isSystemError(error, 'ENOENT') || isDefinitive(error) || isTooLarge(error)
 }
 
-/** The coordinator's no that will stay a no. A wrong key, a busy or a broken coordinator can be put right. */
+/** A refusal that trying again cannot change. A wrong key, a busy or a broken coordinator can be mended. */
 export function isDefinitive(error: unknown): error is Refusal {
   if (!(error instanceof Refusal)) return false
   return error.status >= 400 && error.status < 500 && ![401, 403, 408, 429].includes(error.status)

@@ -4,51 +4,48 @@ import path from 'node:path'
 import type { Dispatcher } from 'undici'
 import { hasMark } from '../../shared/coordinator-mark.ts'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
+import { retry } from '../../shared/retry.ts'
 import type { ClaimedJob } from '../../shared/wire.ts'
 import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../free-space.ts'
 import type { Connection } from './connection.ts'
-import { backoffMs, Garbled, isTransient, pause, Unreachable } from './retry.ts'
+import { isTransient, UnexpectedAnswer, Unreachable } from './errors.ts'
 
 const MIB = 1024 * 1024
 
-/** Tries in a row that brought nothing, where the coordinator answers: half a minute or less. */
-const REFUSED_TRIES = 6
-/**
- * And where it does not: ten minutes or so. It may only be away, and who gave up would tell nobody, and begin anew. Whose
- * lease is lost meanwhile hears so when it is back.
- */
-const UNREACHED_TRIES = 30
+/** Retries in a row without a byte while the coordinator answers: half a minute. */
+const REFUSED_RETRIES = 5
+/** And while it does not: about ten minutes. A lease that is lost meanwhile is reported once it is back. */
+const UNREACHED_RETRIES = 29
 
 export interface DownloadOptions {
   connection: Connection
   source: ClaimedJob['source']
   leaseToken: string
-  /** The file to write; it is replaced. */
+  /** Replaced if it exists. */
   target: string
   signal: AbortSignal
   onProgress?: (receivedBytes: number, totalBytes: number) => void
   /** How long the coordinator may send nothing. */
   idleMs?: number
-  /** Tries in a row that brought no byte before it is given up; default: more where the coordinator is not reached. */
-  fruitless?: number
-  retryMinMs?: number
+  /** Retries in a row without a byte; default: more while the coordinator is not reached. */
+  retries?: number
   freeBytes?: FreeBytes
 }
 
 export interface Downloaded {
   sizeBytes: number
-  /** Hex digest of what was written. */
+  /** In hex. */
   sha256: string
 }
 
 /**
- * Fetches a job's source into a file, going on where a cut connection stopped.
+ * Fetches a job's source into a file, and resumes after a broken connection.
  * @throws {AppError} `no_space`, `source_missing`, `source_changed`, the code of another refusal, or `download_failed`.
  */
 export async function download(options: DownloadOptions): Promise<Downloaded> {
   const { source, target, freeBytes = freeBytesOf } = options
   await checkSpace(path.dirname(target), source.sizeBytes, freeBytes)
-  // What is appended after the file was emptied is at its beginning.
+  // O_APPEND: after truncate(0) the next write is at the beginning.
   const { O_WRONLY, O_CREAT, O_TRUNC, O_APPEND } = constants
   const file = await open(target, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0o600)
   try {
@@ -58,7 +55,7 @@ export async function download(options: DownloadOptions): Promise<Downloaded> {
     if (source.sha256 !== null && source.sha256.toLowerCase() !== sha256) {
       throw new AppError(
         'download_failed',
-        `What arrived of ${source.filename} has another digest than the coordinator's file.`,
+        `The SHA-256 of the downloaded ${source.filename} differs from the coordinator's.`,
       )
     }
     return { sizeBytes: source.sizeBytes, sha256 }
@@ -77,29 +74,20 @@ interface Sink {
 }
 
 async function fetchAll(options: DownloadOptions, sink: Sink): Promise<void> {
-  const { source, signal, retryMinMs = 500 } = options
-  let failures = 0
-  while (true) {
-    const before = sink.received
-    try {
+  const { connection, source, signal } = options
+  let before = 0
+  const retries = (error: unknown): number =>
+    options.retries ?? (error instanceof Unreachable ? UNREACHED_RETRIES : REFUSED_RETRIES)
+  const hasAdvanced = (): boolean => sink.received > before
+  try {
+    await retry({ ...connection.backoff, signal, retries, isTransient, hasAdvanced }, async () => {
+      before = sink.received
       await fetchRest(options, sink)
-      return
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!isTransient(error)) throw error
-      failures = sink.received > before ? 1 : failures + 1
-      const usual = error instanceof Unreachable ? UNREACHED_TRIES : REFUSED_TRIES
-      if (failures >= (options.fruitless ?? usual)) {
-        throw new AppError(
-          'download_failed',
-          `The download of ${source.filename} stopped at ${sink.received} of ${source.sizeBytes} bytes: ${messageOf(error)}`,
-          { cause: error },
-        )
-      }
-      const asked = error instanceof AppError ? (error.retryAfterSeconds ?? 0) * 1000 : 0
-      const wait = backoffMs(failures, retryMinMs, 30_000, Math.random())
-      await pause(Math.max(asked, wait), signal)
-    }
+    })
+  } catch (error) {
+    if (signal.aborted || !isTransient(error)) throw error
+    const message = `The download of ${source.filename} stopped at ${sink.received} of ${source.sizeBytes} bytes: ${messageOf(error)}`
+    throw new AppError('download_failed', message, { cause: error })
   }
 }
 
@@ -119,7 +107,7 @@ async function fetchRest(options: DownloadOptions, sink: Sink): Promise<void> {
     const part = await partOf(connection, response, source, sink.received)
     if (part !== 'rest' && sink.received > 0) await restart(sink)
     if (part === 'other')
-      throw new Garbled(`${connection.url} answered with another range than was asked for.`)
+      throw new UnexpectedAnswer(`${connection.url} answered with another range than requested.`)
     for await (const chunk of response.body as AsyncIterable<Buffer>) {
       if (sink.received + chunk.length > source.sizeBytes) throw changed(source, 'is longer')
       await sink.file.appendFile(chunk)
@@ -128,7 +116,7 @@ async function fetchRest(options: DownloadOptions, sink: Sink): Promise<void> {
       onProgress?.(sink.received, source.sizeBytes)
     }
   } catch (error) {
-    // Not read to its end: give the connection up. An error of its own after that is of no use to anyone.
+    // Not read to its end: give the connection up, and ignore further errors of it.
     response.body.on('error', () => {}).destroy()
     throw connection.translated(error, signal)
   }
@@ -142,9 +130,8 @@ async function restart(sink: Sink): Promise<void> {
 }
 
 /**
- * Which part of the file that was promised an answer holds: all of it, also where a proxy has dropped the range that was
- * asked for; the rest; another part than that.
- * @throws a refusal; {@link Garbled} for what is not the file; {@link AppError} `source_changed`.
+ * Which part of the source an answer holds: `whole` also where a proxy has dropped the requested range.
+ * @throws {Refusal}; {@link UnexpectedAnswer} when it is not the source; {@link AppError} `source_changed`.
  */
 async function partOf(
   connection: Connection,
@@ -159,10 +146,9 @@ async function partOf(
   const part = statusCode === 206 ? 'rest' : 'whole'
   const begin = part === 'rest' ? offset : 0
   const fits = length === String(source.sizeBytes - begin)
-  if (connection.isForeign(headers) || !(fits || mayBe(source, headers))) {
-    // A page of somebody else's says nothing of our file.
-    throw new Garbled(
-      `What ${connection.url} answered is not the source: is a MoRAG coordinator there?`,
+  if (connection.isForeign(headers) || !(fits || maybeSource(source, headers))) {
+    throw new UnexpectedAnswer(
+      `The answer of ${connection.url} is not the source: is a MoRAG coordinator there?`,
     )
   }
   if (etag !== undefined && strong(etag) !== strong(source.etag))
@@ -173,8 +159,8 @@ async function partOf(
   return part
 }
 
-/** Whether an answer that does not say the right length may be the file: its ETag or, in the end, its digest tells. */
-function mayBe(
+/** Whether an answer without the right length may still be the source, by its ETag or, in the end, its digest. */
+function maybeSource(
   { sizeBytes, sha256 }: ClaimedJob['source'],
   headers: Dispatcher.ResponseData['headers'],
 ): boolean {
@@ -188,7 +174,7 @@ function changed(source: ClaimedJob['source'], how: string): AppError {
   )
 }
 
-/** A proxy on the way may have made a strong etag weak. */
+/** A proxy may have weakened the ETag. */
 function strong(etag: string): string {
   return etag.replace(/^W\//, '')
 }

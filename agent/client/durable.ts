@@ -2,7 +2,7 @@ import { cp, open, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 
-/** Writes a file for its owner only; whole or not at all, also after a power cut. */
+/** Writes a file for its owner only; complete or not at all, also after a power cut. */
 export async function writeDurably(file: string, text: string): Promise<void> {
   const temporary = `${file}.tmp`
   const handle = await open(temporary, 'w', 0o600)
@@ -16,7 +16,7 @@ export async function writeDurably(file: string, text: string): Promise<void> {
   await sync(path.dirname(file))
 }
 
-/** Moves a folder of files, also to another file system; in place of what is there. What fails leaves nothing there. */
+/** Moves a folder of files, also to another file system, and replaces the target. Leaves no target when it fails. */
 export async function moveFolder(from: string, to: string): Promise<void> {
   await rm(to, { recursive: true, force: true })
   try {

@@ -1,20 +1,20 @@
 import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { Directive, HeartbeatRequest, Order } from '../../shared/wire.ts'
-import { delay, dictatedMs } from '../../shared/timers.ts'
+import { dictatedMs, timeoutSignal, waitFor } from '../../shared/timers.ts'
 import type { Client } from './client.ts'
-import { sayGoodbye } from './goodbye.ts'
 import type { Progress } from '../progress/progress.ts'
 import { ExpectedSilence } from '../progress/expected-silence.ts'
-import { isTooLarge } from './retry.ts'
+import { isTooLarge } from './errors.ts'
 
-/** News is told after this, so that several in a row make one request. */
+/** The wait before an early heartbeat, so that several changes in a row make one request. */
 const DEBOUNCE_MS = 250
-/** So much progress is news: whoever watches a short job wants to see it move. */
-const NEWS_RATIO = 0.1
+/** Progress by this much is sent early, so that short jobs are seen to move. */
+const EARLY_RATIO = 0.1
 
-/** Of all checkpoints in one request, in bytes: below what a coordinator takes, beside what else is in it. */
-const MOST_CHECKPOINTS = 8 * 1024 * 1024
+/** Of all checkpoints in one request, in bytes: below the coordinator's limit for the whole request. */
+const MOST_CHECKPOINT_BYTES = 8 * 1024 * 1024
+const GOODBYE_MS = 2 * SECOND
 
 export interface HeartbeatOptions {
   client: Pick<Client, 'heartbeat'>
@@ -22,11 +22,8 @@ export interface HeartbeatOptions {
   version: string
   slots: number
   device: string | null
-  /** What else there is to say of this agent: what it can do, what it runs on, which slots pause. */
   about?: () => Pick<HeartbeatRequest, 'capabilities' | 'devices' | 'paused'>
-  state: () => HeartbeatRequest['state']
-  onDirective: (directive: Directive) => void
-  /** Every answer (null) and every try that failed, for whoever watches whether the coordinator is there. */
+  /** Called for every answer (null) and every try that failed. */
   onContact?: (error: unknown) => void
   /** Between 0 and 1. */
   random?: () => number
@@ -34,12 +31,17 @@ export interface HeartbeatOptions {
   wait?: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
+/** The worker that the heartbeat speaks for. */
+export interface Directed {
+  readonly state: HeartbeatRequest['state']
+  direct(directive: Directive): void
+}
+
 /** One attempt that the heartbeat keeps alive. */
 export interface Tracked {
   update: (progress: Progress) => void
-  /** What another worker would need to go on from here; goes out once, with the next heartbeat. */
+  /** Partial results for the next attempt; sent once, with the next heartbeat. */
   checkpoint: (checkpoint: Record<string, unknown>) => void
-  /** While it may seem to stand still. */
   quiet: ExpectedSilence
   stop: () => void
 }
@@ -53,27 +55,25 @@ interface Job {
   leaseToken: string
   controller: AbortController
   progress: Progress
-  /** What the coordinator does not have yet. */
+  /** Not sent yet. */
   checkpoint: Checkpoint | null
   quiet: ExpectedSilence
-  /** The ratio that the coordinator knows of. */
-  toldRatio: number
+  sentRatio: number
 }
 
 /**
- * One request for all attempts of this agent: renews their leases, carries their progress, brings orders back. A
- * heartbeat that fails stops no work: only an order does.
+ * One request for all attempts of this agent: renews their leases, sends their progress, and brings orders back. A
+ * heartbeat that fails does not stop any work; only an order does.
  */
 export class Heartbeat {
   readonly #options: HeartbeatOptions
   readonly #jobs = new Map<string, Job>()
   readonly #closed = new AbortController()
   #everyMs = 20 * SECOND
-  /** Whether the newest beat was answered. */
-  #isHeard = false
+  #isAnswered = false
   #sooner = new AbortController()
   #firstBeat = (): void => undefined
-  /** Resolves when the coordinator has been told of this agent, or could not be. */
+  /** Resolves after the first heartbeat, also when it failed. */
   readonly announced = new Promise<void>((resolve) => (this.#firstBeat = resolve))
   #loop: Promise<void> = Promise.resolve()
 
@@ -81,12 +81,12 @@ export class Heartbeat {
     this.#options = options
   }
 
-  start(): void {
-    this.#loop = this.#run()
+  start(worker: Directed): void {
+    this.#loop = this.#run(worker)
   }
 
-  /** Something that the coordinator should know has changed. */
-  news(): void {
+  /** Sends the next heartbeat early: something in it has changed. */
+  hurry(): void {
     this.#sooner.abort()
   }
 
@@ -95,7 +95,7 @@ export class Heartbeat {
     this.#firstBeat()
     this.#sooner.abort()
     await this.#loop
-    if (this.#isHeard) await sayGoodbye(this.#options)
+    if (this.#isAnswered) await this.#sayGoodbye()
   }
 
   /** Keeps an attempt alive; an order to stop it aborts `controller`, with the order as an AppError. */
@@ -104,15 +104,15 @@ export class Heartbeat {
     controller: AbortController,
   ): Tracked {
     const { jobId, leaseToken, heartbeatSeconds } = job
-    const mine: Job = {
+    const own: Job = {
       leaseToken,
       controller,
       progress: { stage: 'downloading', ratio: 0 },
       checkpoint: null,
       quiet: new ExpectedSilence(),
-      toldRatio: 0,
+      sentRatio: 0,
     }
-    this.#jobs.set(jobId, mine)
+    this.#jobs.set(jobId, own)
     const everyMs = dictatedMs(heartbeatSeconds)
     if (everyMs < this.#everyMs) {
       this.#everyMs = everyMs
@@ -120,27 +120,26 @@ export class Heartbeat {
     }
     return {
       update: (progress) => {
-        const staged = progress.stage !== mine.progress.stage
-        // What was known of the recording stays known.
-        mine.progress = { ...mine.progress, ...progress }
-        if (staged || progress.ratio - mine.toldRatio >= NEWS_RATIO) this.#sooner.abort()
+        const isNewStage = progress.stage !== own.progress.stage
+        own.progress = { ...own.progress, ...progress }
+        if (isNewStage || progress.ratio - own.sentRatio >= EARLY_RATIO) this.hurry()
       },
       checkpoint: (content) => {
         const bytes = Buffer.byteLength(JSON.stringify(content))
-        // With one that is too long for a request, who comes after us has to do more again.
-        if (bytes <= MOST_CHECKPOINTS) mine.checkpoint = { content, bytes }
+        // Without one that is too long for a request, the next attempt resumes from the one before.
+        if (bytes <= MOST_CHECKPOINT_BYTES) own.checkpoint = { content, bytes }
       },
-      quiet: mine.quiet,
+      quiet: own.quiet,
       stop: () => {
-        if (this.#jobs.get(jobId) === mine) this.#jobs.delete(jobId)
+        if (this.#jobs.get(jobId) === own) this.#jobs.delete(jobId)
       },
     }
   }
 
-  async #run(): Promise<void> {
+  async #run(worker: Directed): Promise<void> {
     const { wait = waitFor, random = Math.random } = this.#options
     while (!this.#closed.signal.aborted) {
-      await this.#beat()
+      await this.#beat(worker)
       this.#firstBeat()
       const jitter = 0.9 + 0.2 * random()
       await wait(this.#everyMs * jitter, this.#sooner.signal)
@@ -150,39 +149,46 @@ export class Heartbeat {
     }
   }
 
-  async #beat(): Promise<void> {
-    const { client, workerId, version, slots, device, about, state, onDirective, onContact } =
-      this.#options
+  async #beat(worker: Directed): Promise<void> {
+    const { client, workerId, version, slots, device, about, onContact } = this.#options
     const sent = new Map(this.#jobs)
-    for (const job of sent.values()) job.toldRatio = job.progress.ratio
+    for (const job of sent.values()) job.sentRatio = job.progress.ratio
     const checkpoints = checkpointsThatFit(sent.values())
-    const jobs = [...sent].map(([jobId, job]) => toldOf(jobId, job, checkpoints.get(job)))
+    const jobs = [...sent].map(([jobId, job]) => requestOf(jobId, job, checkpoints.get(job)))
     try {
-      const body = { state: state(), version, slots, device, jobs, ...about?.() }
+      const body = { state: worker.state, version, slots, device, jobs, ...about?.() }
       const answer = await client.heartbeat(workerId, body, {
         signal: this.#closed.signal,
         retries: 2,
         onRetry: (error) => {
           onContact?.(error)
-          // Whoever waits to hear of it is not to wait as long as the coordinator wants to be left alone.
+          // A long Retry-After must not hold up the first claim.
           this.#firstBeat()
         },
       })
       forget(checkpoints)
       this.#everyMs = dictatedMs(answer.heartbeatSeconds)
       for (const { jobId, order } of answer.jobs) this.#obey(jobId, sent.get(jobId), order)
-      this.#isHeard = true
+      this.#isAnswered = true
       onContact?.(null)
-      onDirective(answer.directive)
+      worker.direct(answer.directive)
     } catch (error) {
       if (this.#closed.signal.aborted) return
-      this.#isHeard = false
+      this.#isAnswered = false
       onContact?.(error)
       if (checkpoints.size === 0 || !isTooLarge(error)) return
-      // The leases are worth more than what this coordinator, or a proxy before it, does not take.
+      // Leases matter more than checkpoints that the coordinator, or a proxy before it, does not accept.
       forget(checkpoints)
       this.#sooner.abort()
     }
+  }
+
+  /** So that the coordinator does not look for this worker. One that is away finds out by itself. */
+  async #sayGoodbye(): Promise<void> {
+    const { client, workerId, version, slots, device } = this.#options
+    const body = { state: 'stopped' as const, version, slots, device, jobs: [] }
+    const signal = timeoutSignal(GOODBYE_MS)
+    await client.heartbeat(workerId, body, { signal, retries: 0 }).catch(() => undefined)
   }
 
   #obey(jobId: string, job: Job | undefined, order: Order): void {
@@ -192,12 +198,12 @@ export class Heartbeat {
   }
 }
 
-type Told = Map<Job, Checkpoint>
+type Checkpoints = Map<Job, Checkpoint>
 
-/** The checkpoints that go together into one request; the others have their turn with the next. */
-function checkpointsThatFit(jobs: Iterable<Job>): Told {
-  const fitting: Told = new Map()
-  let left = MOST_CHECKPOINTS
+/** The checkpoints that fit into one request; the others are sent with the next. */
+function checkpointsThatFit(jobs: Iterable<Job>): Checkpoints {
+  const fitting: Checkpoints = new Map()
+  let left = MOST_CHECKPOINT_BYTES
   for (const job of jobs) {
     const { checkpoint } = job
     if (checkpoint === null || checkpoint.bytes > left) continue
@@ -207,12 +213,12 @@ function checkpointsThatFit(jobs: Iterable<Job>): Told {
   return fitting
 }
 
-/** What was told need not be told again; what is newer has still to be. */
-function forget(told: Told): void {
-  for (const [job, checkpoint] of told) if (job.checkpoint === checkpoint) job.checkpoint = null
+/** Newer checkpoints are kept. */
+function forget(sent: Checkpoints): void {
+  for (const [job, checkpoint] of sent) if (job.checkpoint === checkpoint) job.checkpoint = null
 }
 
-function toldOf(
+function requestOf(
   jobId: string,
   { leaseToken, progress, quiet }: Job,
   checkpoint: Checkpoint | undefined,
@@ -233,10 +239,4 @@ const ORDER_ERRORS: Record<Exclude<Order, 'continue'>, (jobId: string) => AppErr
   cancel: (id) => new AppError('cancelled', `Job ${id} was cancelled.`),
   superseded: (id) => new AppError('lease_lost', `Job ${id} was finished by another attempt.`),
   lost: (id) => new AppError('lease_lost', `Job ${id} was taken from this worker.`),
-}
-
-async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, { signal }).catch((error: unknown) => {
-    if (!signal.aborted) throw error
-  })
 }

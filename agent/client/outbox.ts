@@ -1,6 +1,7 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
+import { askedMs, retryDelayMs } from '../../shared/retry.ts'
 import { delay } from '../../shared/timers.ts'
 import { isDefinitive } from './delivery.ts'
 import { moveFolder, writeDurably } from './durable.ts'
@@ -11,57 +12,56 @@ import {
   writeDelivery,
   type DeliveryRecord,
 } from './delivery-record.ts'
-import { backoffMs } from './retry.ts'
 
-/** What became of a parcel: `kept` is on disk still, for the next start. */
-export type Delivery = 'delivered' | 'refused' | 'kept'
+/** How a delivery ended: `kept` is still on disk, for the next start. */
+export type Outcome = 'delivered' | 'refused' | 'kept'
 
 export interface OutboxOptions {
-  /** Sends one parcel, once, its files from `folder` first; throws what the coordinator answered. `onSent`: some of it went. */
+  /** Sends one delivery, once, its files from `folder` first; throws the coordinator's refusal. `onSent`: some bytes left. */
   deliver: (
-    outgoing: DeliveryRecord,
+    delivery: DeliveryRecord,
     folder: string,
     signal: AbortSignal,
     onSent: () => void,
   ) => Promise<void>
-  onDelivered?: (outgoing: DeliveryRecord) => void
-  /** A parcel nobody will ever take, or a file that is none; it is kept in `file`. */
-  onRefused: (outgoing: DeliveryRecord | null, file: string, error: unknown) => void
-  /** The files of a parcel could not be saved: it goes without them. */
-  onFilesLost: (outgoing: DeliveryRecord, error: unknown) => void
-  /** A parcel that could not be sent, or not even be saved: it waits for another try. */
-  onDelayed: (outgoing: DeliveryRecord, error: unknown, failures: number) => void
+  onDelivered?: (delivery: DeliveryRecord) => void
+  /** Refused for good, or (null) unreadable; it is kept in `file`. */
+  onRefused: (delivery: DeliveryRecord | null, file: string, error: unknown) => void
+  /** The files could not be saved: the result is sent without them. */
+  onFilesLost: (delivery: DeliveryRecord, error: unknown) => void
+  /** It could not be sent, or (no failures yet) be saved; another try follows. */
+  onDelayed: (delivery: DeliveryRecord, error: unknown, failures: number) => void
   retryMinMs?: number
   retryMaxMs?: number
 }
 
-/** A request of which nothing goes for longer is stuck. */
+/** A request without a byte sent for longer is stuck. */
 const STUCK_MS = 60_000
 
 interface Waiting {
-  outgoing: DeliveryRecord
+  delivery: DeliveryRecord
   file: string
   failures: number
   /** On the clock of performance.now(). */
   dueAt: number
-  /** Until then the coordinator wants to be left alone with it. */
+  /** The coordinator asked not to be sent it before. */
   notBefore: number
-  settle: (delivery: Delivery) => void
+  settle: (outcome: Outcome) => void
 }
 
 /**
- * Results on disk until the coordinator has them: saved and synced before anything is sent, then sent in the background
- * with growing pauses, across restarts.
+ * Keeps results on disk until the coordinator has them: each is saved and synced before it is sent, then sent in the
+ * background, with backoff and across restarts.
  */
 export class Outbox {
   readonly folder: string
-  /** How many parcels were refused since it was opened. */
+  /** Deliveries refused since it was opened. */
   refused = 0
   readonly #options: OutboxOptions
   readonly #waiting = new Map<string, Waiting>()
   readonly #closed = new AbortController()
   #wake: () => void = () => {}
-  /** When a byte last went, on the clock of performance.now(). */
+  /** When a byte was last sent, on the clock of performance.now(). */
   #movedAt = 0
   #emptied: (() => void)[] = []
   #loop: Promise<void> = Promise.resolve()
@@ -71,7 +71,7 @@ export class Outbox {
     this.#options = options
   }
 
-  /** Opens a folder and begins to deliver what an earlier run left there. */
+  /** Opens a folder and starts to deliver what an earlier run left there. */
   static async open(folder: string, options: OutboxOptions): Promise<Outbox> {
     await mkdir(path.join(folder, 'refused'), { recursive: true, mode: 0o700 })
     const outbox = new Outbox(folder, options)
@@ -85,41 +85,40 @@ export class Outbox {
     return outbox
   }
 
-  /** How many parcels the coordinator does not have yet. */
+  /** Deliveries that the coordinator does not have yet. */
   get size(): number {
     return this.#waiting.size
   }
 
-  /** Until when nothing need be seen of any parcel (performance.now()): they go one at a time, and waits have an end. */
+  /** Until when no delivery need make progress (performance.now()): they are sent one at a time, with waits between. */
   get quietUntil(): number {
     const dueAt = Math.min(...Array.from(this.#waiting.values(), (one) => one.dueAt))
     return Math.max(this.#movedAt, Number.isFinite(dueAt) ? dueAt : 0) + STUCK_MS
   }
 
   /**
-   * Saves a parcel; it is safe when this resolves. `delivery` tells later what became of it. Where the disk takes
-   * nothing more, the parcel is sent from memory, without its files.
-   * @param files the folder of its artifacts; it is moved away from there.
+   * Saves a delivery; it is safe when this resolves. Where the disk is full, it is sent from memory, without its files.
+   * @param files the folder of its artifacts, which is moved.
    */
-  async put(outgoing: DeliveryRecord, files?: string): Promise<{ delivery: Promise<Delivery> }> {
-    const name = `${encodeURIComponent(outgoing.jobId)}.${outgoing.attempt}.json`
+  async put(delivery: DeliveryRecord, files?: string): Promise<{ outcome: Promise<Outcome> }> {
+    const name = `${encodeURIComponent(delivery.jobId)}.${delivery.attempt}.json`
     const file = path.join(this.folder, name)
-    const kept = { ...outgoing, artifacts: await this.#keepFiles(outgoing, file, files) }
+    const kept = { ...delivery, artifacts: await this.#keepFiles(delivery, file, files) }
     await writeDurably(file, writeDelivery(kept)).catch((error: unknown) =>
       this.#options.onDelayed(kept, error, 0),
     )
-    const delivery = this.#add(kept, file)
+    const outcome = this.#add(kept, file)
     this.#wake()
-    return { delivery }
+    return { outcome }
   }
 
-  /** The coordinator has been heard of again: try now what was waiting, unless it said how long to wait. */
+  /** To be called when the coordinator answers again: tries all that waits at once, unless a wait was asked for. */
   nudge(): void {
     for (const one of this.#waiting.values()) one.dueAt = one.notBefore
     this.#wake()
   }
 
-  /** Resolves when everything is delivered, or after `timeoutMs`. Gives the number of parcels that are left. */
+  /** Waits until everything is delivered, or for `timeoutMs`. Returns the number of deliveries that are left. */
   async flush(timeoutMs: number): Promise<number> {
     if (this.#waiting.size === 0) return 0
     this.nudge()
@@ -139,29 +138,29 @@ export class Outbox {
     for (const one of this.#waiting.values()) one.settle('kept')
   }
 
-  #add(outgoing: DeliveryRecord, file: string): Promise<Delivery> {
+  #add(delivery: DeliveryRecord, file: string): Promise<Outcome> {
     return new Promise((settle) => {
-      this.#waiting.set(file, { outgoing, file, failures: 0, dueAt: 0, notBefore: 0, settle })
+      this.#waiting.set(file, { delivery, file, failures: 0, dueAt: 0, notBefore: 0, settle })
     })
   }
 
-  /** Moves a parcel's files beside it; the names of those that are kept. */
+  /** Moves a delivery's files beside it. Returns their names. */
   async #keepFiles(
-    outgoing: DeliveryRecord,
+    delivery: DeliveryRecord,
     file: string,
     files: string | undefined,
   ): Promise<string[]> {
-    if (files === undefined || outgoing.artifacts.length === 0) return []
+    if (files === undefined || delivery.artifacts.length === 0) return []
     try {
       await moveFolder(files, filesOf(file))
-      return outgoing.artifacts
+      return delivery.artifacts
     } catch (error) {
-      this.#options.onFilesLost(outgoing, error)
+      this.#options.onFilesLost(delivery, error)
       return []
     }
   }
 
-  /** Files whose parcel was never saved, or is delivered. */
+  /** Removes the files of deliveries that were never saved, or are done. */
   async #removeOrphans(names: readonly string[]): Promise<void> {
     const kept = new Set([...this.#waiting.keys()].map(filesOf))
     for (const name of names) {
@@ -177,7 +176,7 @@ export class Outbox {
     try {
       void this.#add(readDelivery(await readFile(file, 'utf8')), file)
     } catch (error) {
-      this.#options.onRefused(null, await this.#setAside(file), error)
+      this.#options.onRefused(null, await this.#quarantine(file), error)
     }
   }
 
@@ -198,11 +197,11 @@ export class Outbox {
     try {
       const onSent = (): void => void (this.#movedAt = performance.now())
       onSent()
-      await this.#options.deliver(one.outgoing, filesOf(one.file), signal, onSent)
+      await this.#options.deliver(one.delivery, filesOf(one.file), signal, onSent)
       onSent()
       await rm(one.file, { force: true })
       await rm(filesOf(one.file), { recursive: true, force: true })
-      this.#options.onDelivered?.(one.outgoing)
+      this.#options.onDelivered?.(one.delivery)
       this.#done(one, 'delivered')
     } catch (error) {
       if (signal.aborted) return
@@ -213,7 +212,7 @@ export class Outbox {
 
   async #refuse(one: Waiting, error: unknown): Promise<void> {
     try {
-      this.#options.onRefused(one.outgoing, await this.#setAside(one.file), error)
+      this.#options.onRefused(one.delivery, await this.#quarantine(one.file), error)
       this.refused += 1
       this.#done(one, 'refused')
     } catch (failure) {
@@ -222,20 +221,18 @@ export class Outbox {
   }
 
   #delay(one: Waiting, error: unknown): void {
-    const { retryMinMs = 1_000, retryMaxMs = 60_000 } = this.#options
+    const { retryMinMs: minMs = 1_000, retryMaxMs: maxMs = 60_000 } = this.#options
     one.failures += 1
-    const asked = error instanceof AppError ? (error.retryAfterSeconds ?? 0) * 1_000 : 0
-    const wait = backoffMs(one.failures, retryMinMs, retryMaxMs, Math.random())
     const now = performance.now()
-    one.notBefore = now + asked
-    one.dueAt = now + Math.max(asked, wait)
-    this.#options.onDelayed(one.outgoing, error, one.failures)
+    one.notBefore = now + askedMs(error)
+    one.dueAt = now + retryDelayMs(error, one.failures, { minMs, maxMs })
+    this.#options.onDelayed(one.delivery, error, one.failures)
   }
 
-  #done(one: Waiting, delivery: Delivery): void {
+  #done(one: Waiting, outcome: Outcome): void {
     this.#waiting.delete(one.file)
-    one.settle(delivery)
-    if (this.#waiting.size === 0) for (const tell of this.#emptied.splice(0)) tell()
+    one.settle(outcome)
+    if (this.#waiting.size === 0) for (const resolve of this.#emptied.splice(0)) resolve()
   }
 
   async #sleep(ms: number): Promise<void> {
@@ -246,7 +243,7 @@ export class Outbox {
     timer.abort()
   }
 
-  async #setAside(file: string): Promise<string> {
+  async #quarantine(file: string): Promise<string> {
     const target = path.join(this.folder, 'refused', path.basename(file))
     await rm(filesOf(file), { recursive: true, force: true })
     await rename(file, target).catch((error: unknown) => {

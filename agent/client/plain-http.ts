@@ -6,11 +6,8 @@ type Lookup = (host: string) => Promise<{ address: string }[]>
 
 const systemLookup: Lookup = async (host) => await lookup(host, { all: true })
 
-/**
- * Whether what is sent to a coordinator can be read on the way: plain http to an address of the public internet. A name
- * that nobody knows is not: nothing gets there.
- */
-export async function isReadOnTheWay(
+/** Whether requests to a coordinator can be read by others: plain http to an address of the public internet. */
+export async function isExposed(
   coordinator: string,
   find: Lookup = systemLookup,
 ): Promise<boolean> {
@@ -22,7 +19,7 @@ export async function isReadOnTheWay(
   return found.some(({ address }) => isPublicAddress(address))
 }
 
-/** What to say of it, and what to do. */
-export function readOnTheWayText(coordinator: string): string {
-  return `The key for ${coordinator} travels over plain http through a public network, where others can read it: use https.`
+export async function exposureWarning(coordinator: string): Promise<string | null> {
+  if (!(await isExposed(coordinator))) return null
+  return `The key for ${coordinator} is sent over plain http through a public network, where others can read it: use https.`
 }

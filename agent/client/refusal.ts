@@ -6,7 +6,7 @@ import { retryAfterSeconds } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
 import { errorAnswer } from '../../shared/wire.ts'
 import { parseJson } from './answer-text.ts'
-import { Intercepted, Refusal } from './retry.ts'
+import { Intercepted, Refusal } from './errors.ts'
 
 interface Answer {
   status: number
@@ -18,12 +18,12 @@ interface Answer {
 /** @param isMarking whether the coordinator is known to set its mark. */
 interface Context {
   url: string
-  /** What to do about a key that is not taken. */
+  /** What to do about a key that is refused. */
   keyHint: string
   isMarking: boolean
 }
 
-/** What an answer that is not a success says: a coordinator's {@link Refusal}, or that something is in the way. */
+/** The error of an answer that is not a success: the coordinator's, or of something on the way. */
 export function refusalOf(
   { status, headers, text }: Answer,
   { url, keyHint, isMarking }: Context,
@@ -36,13 +36,13 @@ export function refusalOf(
     const message = interceptedMessage(url, status, what, headers['location'])
     return new Intercepted(status, what, message, options)
   }
-  const said = typeof detail === 'string' ? detail : describe(detail ?? `status ${status}`)
+  const reason = typeof detail === 'string' ? detail : describe(detail ?? `status ${status}`)
   const hint = status === 401 || status === 403 ? ` ${keyHint}` : ''
-  const known = isErrorCode(code) ? code : codeOf(status)
-  return new Refusal(status, known, `${said}${hint}`, options)
+  const knownCode = isErrorCode(code) ? code : codeOf(status)
+  return new Refusal(status, knownCode, `${reason}${hint}`, options)
 }
 
-/** The key goes with every request: where to is for a person to decide, so no redirect is followed. */
+/** Redirects are not followed: the key is sent with every request, and a person decides where to. */
 function interceptedMessage(
   url: string,
   status: number,
@@ -77,7 +77,7 @@ function codeOf(status: number): ErrorCode {
   return BY_STATUS[status] ?? (status >= 500 ? 'internal' : 'bad_request')
 }
 
-/** A 422's list of problems in one line. */
+/** The problems of a 422 on one line. */
 function describe(detail: unknown): string {
   const problem = z.object({ loc: z.array(z.union([z.string(), z.number()])), msg: z.string() })
   const problems = z.array(problem).safeParse(detail)

@@ -4,7 +4,6 @@ import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 
-/** A file to hand to a coordinator. */
 export interface Upload {
   file: string
   filename: string
@@ -14,12 +13,11 @@ export interface Upload {
   taskOptions?: Record<string, unknown>
   ingestionTaskId?: string
   priority?: number
-  /** Called with the bytes sent so far and in all. */
   onProgress?: (sentBytes: number, totalBytes: number) => void
 }
 
 /**
- * The upload as one request, read from disk while it is sent: the fields first, then the file.
+ * A multipart request, streamed from disk: the fields first, then the file.
  * @throws {AppError} `usage` when there is no such file.
  */
 export async function multipart(
@@ -47,7 +45,7 @@ async function* parts(
 ): AsyncGenerator<Buffer> {
   yield head
   let sent = 0
-  // The length is promised already: a file that grows meanwhile is cut there.
+  // The content-length is sent already: a file that grows meanwhile is cut there.
   if (sizeBytes > 0) {
     for await (const chunk of createReadStream(file, {
       end: sizeBytes - 1,

@@ -1,8 +1,6 @@
-import { addSettings } from '../../shared/setting-table.ts'
-import { CONVERSION } from '../settings/conversion-table.ts'
 import { Command } from 'commander'
-import { aboutLines } from '../../shared/about.ts'
 import { messageOf } from '../../shared/errors.ts'
+import { addSettings } from '../../shared/settings.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 import { findDevices } from '../gpu/devices.ts'
 import { deviceText } from '../gpu/device-text.ts'
@@ -10,11 +8,11 @@ import { probeEngines } from '../engines/registry.ts'
 import { findTools } from '../media/ffmpeg.ts'
 import { fetchedTools } from '../media/open-tools.ts'
 import { ORIGINS } from '../media/tools-text.ts'
+import { CONVERSION } from '../settings/conversion-table.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
-import { print } from '../output.ts'
 
-/** `--version --verbose`: what a bug report needs, whatever of it can be had. */
-export async function printAbout(cli: Command): Promise<void> {
+/** What a bug report needs to know of this machine: devices, ffmpeg and engines. */
+export async function aboutLines(): Promise<string[]> {
   const signal = timeoutSignal(30_000)
   const command = addSettings(new Command(), ...CONVERSION)
   command.parse([], { from: 'user' })
@@ -23,18 +21,16 @@ export async function printAbout(cli: Command): Promise<void> {
   const device = devices[0] ?? { kind: 'cpu' as const, name: 'cpu' }
   const engines = await probeEngines({ ...engineSettings, device }, signal)
   const usable = engines.filter((one) => one.usable).map((one) => one.name)
-  // Whoever asks about this machine wants nothing fetched.
+  // Nothing is fetched for this.
   const fetched = fetchedTools({ dir, signal, offline: true })
   const tools = await findTools({ explicit: ffmpeg, fetched, signal }).then(
     ({ version, year, origin }) =>
       `${version}, of ${year ?? 'an unknown year'}, ${ORIGINS[origin]}`,
     (error: unknown) => messageOf(error),
   )
-  const lines = [
-    ...aboutLines(cli),
+  return [
     `runs on: ${deviceText(devices)}`,
     `ffmpeg: ${tools}`,
     `usable engines: ${usable.join(', ') || 'none'}`,
   ]
-  await print(`${lines.join('\n')}\n`)
 }

@@ -1,4 +1,4 @@
-import { addSettings } from '../../shared/setting-table.ts'
+import { addSettings } from '../../shared/settings.ts'
 import { CONVERSION } from '../settings/conversion-table.ts'
 import type { Command } from 'commander'
 import type { Flags } from '../settings/start-settings.ts'
@@ -7,18 +7,18 @@ import { deviceText } from '../gpu/device-text.ts'
 import { probeEngines } from '../engines/registry.ts'
 import { interruptible } from '../interrupt.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
-import { print } from '../output.ts'
+import { print, printJson } from '../output.ts'
 
 const EXAMPLES = `
 Examples:
-  morag-agent engines                 which engines are usable here, and what the others lack
+  morag-agent engines                 list usable engines, and what the others need
   morag-agent engines --json
 `
 
 export function addEngines(cli: Command): void {
   const command = cli
     .command('engines')
-    .description('which speech engines this machine has')
+    .description('list the speech engines, and whether they are usable here')
     .option('--json', 'for programs')
   addSettings(command, ...CONVERSION)
   command.addHelpText('after', EXAMPLES).action(engines)
@@ -31,9 +31,7 @@ async function engines(flags: Flags): Promise<void> {
   const [first] = devices
   const device = first ?? { kind: 'cpu' as const, name: 'cpu' }
   const found = await probeEngines({ ...engineSettings, device }, signal)
-  if (flags['json'] === true) {
-    return await print(`${JSON.stringify({ devices, engines: found }, null, 2)}\n`)
-  }
+  if (flags['json'] === true) return await printJson({ devices, engines: found })
   const lines = found.map(({ name, usable, description, why, models }) => {
     const list = models.length > 0 ? `\n${' '.repeat(20)}models: ${models.join(', ')}` : ''
     return `${usable ? 'usable ' : 'missing'} ${name.padEnd(15)} ${description}\n${' '.repeat(20)}${why}${list}\n`

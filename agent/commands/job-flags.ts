@@ -1,26 +1,23 @@
-import { Option, type Command } from 'commander'
+import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
-import { wholeNumber } from '../../shared/settings.ts'
+import { optionOf, wholeNumber, type Flag } from '../../shared/settings.ts'
 import type { Flags } from '../settings/start-settings.ts'
-import { checked } from '../settings/setting-values.ts'
 
-const speakers = checked(wholeNumber(1, 20))
+const FLAGS: readonly Flag[] = [
+  { flag: '--language <code>', help: 'language that is spoken', defaultText: 'detected' },
+  { flag: '--translate', help: 'translate into English' },
+  { flag: '--words', help: 'with the time of each word' },
+  { flag: '--prompt <text>', help: 'what it is about: names, spelling' },
+  { flag: '--hotwords <words>', help: 'words to expect, separated by commas' },
+  { flag: '--min-speakers <count>', help: 'fewest speakers', parse: wholeNumber(1, 20) },
+  { flag: '--max-speakers <count>', help: 'most speakers', parse: wholeNumber(1, 20) },
+  { flag: '--prefer-subtitles', help: "use the file's own subtitles where it has some" },
+]
 
-/** What can be asked of one conversion, here or in a job. */
+/** Adds the options of one conversion, here or in a job. */
 export function addJobFlags(command: Command): Command {
+  for (const flag of FLAGS) command.addOption(optionOf(flag))
   return command
-    .option('--language <code>', 'the language that is spoken (default: found out)')
-    .option('--translate', 'into English')
-    .option('--words', 'with the time of each word')
-    .option('--prompt <text>', 'what it is about: names, spelling')
-    .option('--hotwords <words>', 'words to be heard, separated by commas')
-    .addOption(
-      new Option('--min-speakers <count>', 'the least number of speakers').argParser(speakers),
-    )
-    .addOption(
-      new Option('--max-speakers <count>', 'the greatest number of speakers').argParser(speakers),
-    )
-    .option('--prefer-subtitles', "take the file's own subtitles where it has some")
 }
 
 /** Those flags as a job's options. @throws {AppError} `usage` when they contradict each other. */

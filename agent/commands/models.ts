@@ -1,4 +1,4 @@
-import { addSettings, optionOf } from '../../shared/setting-table.ts'
+import { addSettings, optionOf } from '../../shared/settings.ts'
 import { MODELS_DIR, MODEL_SOURCE } from '../settings/conversion-table.ts'
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
@@ -11,14 +11,14 @@ import { pullModel } from '../models/models.ts'
 import { PullProgress } from '../models/pull-progress.ts'
 import { listModels, removeModel, verifyModel, type ModelStatus } from '../models/status.ts'
 import { sizeText } from '../models/transfer-text.ts'
-import { print } from '../output.ts'
+import { print, printJson } from '../output.ts'
 import { createReporter } from '../progress/reporter.ts'
 
 const EXAMPLES = `
 Examples:
-  morag-agent models list --all            also every model that can be had
-  morag-agent models pull                  ffmpeg, and everything that the embedded engine needs
-  morag-agent models pull ffmpeg           ffmpeg and ffprobe alone
+  morag-agent models list --all            list all models, also those that are not installed
+  morag-agent models pull                  get ffmpeg and the models of the bundled engine
+  morag-agent models pull ffmpeg           get ffmpeg and ffprobe
   morag-agent models pull ggml/large-v3-turbo ggml/silero-v6.2.0
   morag-agent models verify --json
 `
@@ -26,33 +26,33 @@ Examples:
 export function addModels(cli: Command): void {
   const models = cli
     .command('models')
-    .description('look at, get, check and remove speech models and ffmpeg')
+    .description('list, get, check and remove speech models and ffmpeg')
   models.addHelpText('after', EXAMPLES)
   models
     .command('list')
-    .description('the models that are here, then those that can be had')
+    .description('list installed models, then those that can be pulled')
     .addOption(optionOf(MODELS_DIR.modelsDir))
-    .option('--all', 'not only the usual ones')
+    .option('--all', 'not only the recommended ones')
     .option('--json', 'for programs')
     .addHelpText('after', EXAMPLES)
     .action(list)
   addSettings(models.command('pull'), MODEL_SOURCE)
-    .description('get models; a cut download goes on where it stopped')
+    .description('get models; an interrupted download is resumed')
     .argument('[names...]', 'which ones')
     .addOption(optionOf(MODELS_DIR.modelsDir))
     .addHelpText('after', EXAMPLES)
     .action(pull)
   models
     .command('verify')
-    .description("compare every file with its digest; exit code 1 when one isn't right")
-    .argument('[names...]', 'which ones (default: all that are here)')
+    .description('compare every file with its digest; exit code 1 for a mismatch')
+    .argument('[names...]', 'which ones (default: all installed)')
     .addOption(optionOf(MODELS_DIR.modelsDir))
     .option('--json', 'for programs')
     .addHelpText('after', EXAMPLES)
     .action(verify)
   models
     .command('remove')
-    .description('remove models, and what is left of cut downloads')
+    .description('remove models and incomplete downloads')
     .argument('<names...>', 'which ones')
     .addOption(optionOf(MODELS_DIR.modelsDir))
     .addHelpText('after', EXAMPLES)
@@ -64,15 +64,15 @@ async function list(flags: Flags): Promise<void> {
   const isWanted = ({ name, state }: ModelStatus): boolean =>
     state !== 'missing' || flags['all'] === true || isSuggested(name)
   const shown = models.filter(isWanted)
-  if (flags['json'] === true) return await print(`${JSON.stringify({ models: shown }, null, 2)}\n`)
+  if (flags['json'] === true) return await printJson({ models: shown })
   const here = shown.filter(({ state }) => state !== 'missing')
   const others = shown.filter(({ state }) => state === 'missing')
   const rest = models.length - shown.length
   await print(
     [
-      here.length === 0 ? 'No models are here.\n' : 'Here:\n',
+      here.length === 0 ? 'No models are installed.\n' : 'Installed:\n',
       ...here.map(line),
-      others.length === 0 ? '' : '\nTo be had with morag-agent models pull NAME:\n',
+      others.length === 0 ? '' : '\nAvailable with morag-agent models pull NAME:\n',
       ...others.map(line),
       rest === 0 ? '' : `  … and ${rest} more: morag-agent models list --all\n`,
     ].join(''),
@@ -101,10 +101,10 @@ async function pull(names: string[], flags: Flags): Promise<void> {
   const source = modelSource(flags)
   try {
     for (const name of names.length === 0 ? FIRST.map((one) => one.name) : names) {
-      reporter.idle(`${name}: looking`)
+      reporter.idle(`${name}: checking`)
       const { state } = await verifyModel(name, { dir })
       if (state === 'ready') {
-        reporter.event('info', `${name} is here already`)
+        reporter.event('info', `${name} is already installed`)
         continue
       }
       const progress = new PullProgress(name, reporter)
@@ -127,11 +127,8 @@ async function verify(names: string[], flags: Flags): Promise<void> {
   const models: ModelStatus[] = []
   for (const name of wanted) models.push(await verifyModel(name, { dir }))
   const bad = models.filter(({ state }) => state !== 'ready').map(({ name }) => name)
-  await print(
-    flags['json'] === true
-      ? `${JSON.stringify({ ok: bad.length === 0, models }, null, 2)}\n`
-      : models.map(verdict).join(''),
-  )
+  if (flags['json'] === true) await printJson({ ok: bad.length === 0, models })
+  else await print(models.map(verdict).join(''))
   if (bad.length > 0) {
     throw new AppError(
       'model_missing',
@@ -144,11 +141,11 @@ async function namesHere(dir: string): Promise<string[]> {
   const models = await listModels(dir)
   const here = models.filter(({ state }) => state !== 'missing').map(({ name }) => name)
   if (here.length > 0) return here
-  throw new AppError('model_missing', `No models are in '${dir}'.`)
+  throw new AppError('model_missing', `No models are installed in '${dir}'.`)
 }
 
 function verdict({ name, state, problem, checked }: ModelStatus): string {
-  const unknown = 'there, but not pulled by us: there is no digest to compare it with'
+  const unknown = 'installed, but not by models pull: there is no digest to compare it with'
   return `${name}: ${problem ?? (checked ? state : unknown)}\n`
 }
 

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { converterText } from '../../shared/converter-command.ts'
 import { formatDuration } from '../../shared/duration.ts'
-import { addSettings, valuesOf } from '../../shared/setting-table.ts'
+import { addSettings, valuesOf } from '../../shared/settings.ts'
 import { print } from '../output.ts'
 import { contentTypes, converterSettings } from '../settings/converter-settings.ts'
 import type { Flags } from '../settings/start-settings.ts'
@@ -17,7 +17,7 @@ Examples:
 export function addService(cli: Command): void {
   const command = cli
     .command('service')
-    .description('run the agent as a service of the system')
+    .description('run the agent as a system service')
     .command('print-unit')
     .description('print a systemd unit for the agent')
   addSettings(command, COORDINATOR, TYPES, CONVERTERS)

@@ -1,4 +1,4 @@
-import { addSettings } from '../../shared/setting-table.ts'
+import { addSettings } from '../../shared/settings.ts'
 import { SETTINGS } from '../settings/table.ts'
 import type { Command } from 'commander'
 import { timeOfDay } from '../../shared/time-of-day.ts'
@@ -10,7 +10,7 @@ import {
   type Flags,
 } from '../settings/start-settings.ts'
 import { nodeProblem } from '../../shared/node-release.ts'
-import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
+import { exposureWarning } from '../client/plain-http.ts'
 import { createReporter } from '../progress/reporter.ts'
 import { openNamedWorkspace } from '../work/free-name.ts'
 
@@ -21,19 +21,20 @@ Examples:
   morag-agent start --types document --converter document='markitdown {input}'
   morag-agent start --gpus 0,1 --slots-per-gpu 2 --engine whisper-cpp --model large-v3-turbo
   morag-agent start --url https://one.example --api-key-file one.key --url https://two.example --api-key-file two.key
-  morag-agent start --idle-timeout 15m --max-uptime 8h      on a rented GPU
+  morag-agent start --idle-timeout 15m --max-uptime 8h      for a rented GPU
   morag-agent start --exit-when-idle --log-format json
 
-Ctrl-C once: finish what runs, take nothing new. Twice: give it back and leave. Three times: leave at once.
+Ctrl-C once: finish the current jobs, then exit. Twice: give them back to the coordinator and exit. Three times: exit
+at once.
 Exit codes: 0 done, 1 failed, 2 wrong settings, 3 not authorised, 10 --idle-timeout, 11 --max-jobs, 12 --max-uptime,
-130 or 143 stopped before the work was done.
+130 or 143 interrupted with jobs under way.
 `
 
 export function addStart(cli: Command): void {
-  const command = cli.command('start').description('take jobs from a coordinator and do them')
+  const command = cli.command('start').description('process jobs of a coordinator')
   addSettings(command, ...SETTINGS)
-    .option('--once', 'end after one job')
-    .option('--exit-when-idle', 'end when there is no more work')
+    .option('--once', 'exit after one job')
+    .option('--exit-when-idle', 'exit when there are no more jobs')
   command.addHelpText('after', EXAMPLES).action(async (flags: Flags) => {
     const settings = startSettings(flags)
     const reporter = createReporter({
@@ -46,11 +47,11 @@ export function addStart(cli: Command): void {
     const node = nodeProblem(process.version, timeOfDay())
     if (node !== null) reporter.event('warn', node)
     if (isReadableByOthers(flags)) {
-      reporter.event('warn', 'The key can be read by others on this machine: chmod 600 its file.')
+      reporter.event('warn', 'Others on this machine can read the key file: chmod 600 it.')
     }
     for (const { url, apiKey } of settings.coordinators) {
-      if (apiKey === null || !(await isReadOnTheWay(url))) continue
-      reporter.event('warn', readOnTheWayText(url))
+      const warning = apiKey === null ? null : await exposureWarning(url)
+      if (warning !== null) reporter.event('warn', warning)
     }
     const workspace = await openNamedWorkspace(settings, reporter)
     try {

@@ -1,4 +1,4 @@
-import { optionOf } from '../../shared/setting-table.ts'
+import { optionOf } from '../../shared/settings.ts'
 import { WORK_DIR } from '../settings/table.ts'
 import type { Command } from 'commander'
 import { timeOfDay } from '../../shared/time-of-day.ts'
@@ -6,12 +6,12 @@ import { AppError, EXIT } from '../../shared/errors.ts'
 import { fromWire } from '../../shared/keys.ts'
 import { askAgents, type ControlAnswer } from '../status/control-client.ts'
 import { workDir, type Flags } from '../settings/start-settings.ts'
-import { print } from '../output.ts'
+import { print, printJson } from '../output.ts'
 import { statusText } from '../status/status-text.ts'
 
 const STATUS_EXAMPLES = `
 Examples:
-  morag-agent status                   what the agents of this machine are doing
+  morag-agent status                   show all agents on this machine
   morag-agent status gpu-7 --json
 
 Exit code 1 when none is running.
@@ -19,7 +19,7 @@ Exit code 1 when none is running.
 
 const DRAIN_EXAMPLES = `
 Examples:
-  morag-agent drain                    every agent of this machine finishes what runs and leaves
+  morag-agent drain                    let all agents on this machine finish and exit
   morag-agent drain gpu-7
 `
 
@@ -27,7 +27,7 @@ export function addStatus(cli: Command): void {
   cli
     .command('status')
     .argument('[worker-id]', 'one agent (default: all)')
-    .description('what the agents that run on this machine are doing')
+    .description('show what the agents on this machine are doing')
     .addOption(optionOf(WORK_DIR.workDir))
     .option('--json', 'for programs: a list of objects')
     .addHelpText('after', STATUS_EXAMPLES)
@@ -42,7 +42,7 @@ export function addDrain(cli: Command): void {
   cli
     .command('drain')
     .argument('[worker-id]', 'one agent (default: all)')
-    .description('let the agents of this machine finish what runs, take nothing new, and leave')
+    .description('let the agents on this machine finish their jobs, take no new ones, and exit')
     .addOption(optionOf(WORK_DIR.workDir))
     .option('--json', 'for programs: a list of objects')
     .addHelpText('after', DRAIN_EXAMPLES)
@@ -50,15 +50,18 @@ export function addDrain(cli: Command): void {
       const answers = await askAgents(workDir(flags), 'drain', workerId ?? null)
       await show(answers, flags)
       if (answers.length > 0) return
-      throw new AppError('not_found', `No agent${workerId ? ` ${workerId}` : ''} is running here.`)
+      throw new AppError(
+        'not_found',
+        `No agent${workerId ? ` ${workerId}` : ''} is running on this machine.`,
+      )
     })
 }
 
 async function show(answers: readonly ControlAnswer[], flags: Flags): Promise<void> {
-  if (flags['json'] === true) {
-    const all = answers.map(({ workerId, answer }) => ({ worker_id: workerId, ...answer }))
-    return await print(`${JSON.stringify(all, null, 2)}\n`)
-  }
+  if (flags['json'] === true)
+    return await printJson(
+      answers.map(({ workerId, answer }) => ({ worker_id: workerId, ...answer })),
+    )
   const texts = answers.map(({ workerId, answer }) =>
     statusText(workerId, fromWire(answer), timeOfDay()),
   )

@@ -1,4 +1,4 @@
-import { addSettings } from '../../shared/setting-table.ts'
+import { addSettings } from '../../shared/settings.ts'
 import { API_KEY, COORDINATOR } from '../settings/table.ts'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
@@ -12,33 +12,33 @@ import { Connection } from '../client/connection.ts'
 import { contentTypeOf } from '../media/file-kind.ts'
 import { interruptible } from '../interrupt.ts'
 import { print, writeOutput } from '../output.ts'
-import { isReadOnTheWay, readOnTheWayText } from '../client/plain-http.ts'
+import { exposureWarning } from '../client/plain-http.ts'
 import { overall, STAGES, type Progress } from '../progress/progress.ts'
 import type { Activity, Reporter } from '../progress/reporter-kinds.ts'
 import { createReporter } from '../progress/reporter.ts'
-import { pause } from '../client/retry.ts'
+import { pause } from '../../shared/timers.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 import { formOption, outputOf } from './transcribe.ts'
 
 const EXAMPLES = `
 Examples:
-  morag-agent submit talk.mp3                          upload it and print the job's id
-  morag-agent submit talk.mp3 --wait                   … and wait for the transcript
+  morag-agent submit talk.mp3                          upload a file and print the job's id
+  morag-agent submit talk.mp3 --wait                   upload it and print its transcript
   morag-agent submit talk.mp4 --wait --output talk.srt
   morag-agent submit paper.pdf --type document --wait
 `
 
-const LOOK_MS = 500
+const POLL_MS = 500
 
 export function addSubmit(cli: Command): void {
   const command = cli
     .command('submit')
-    .description('give a file to a coordinator')
-    .argument('<file>', 'audio or video; whatever else with --type')
+    .description('upload a file to a coordinator')
+    .argument('<file>', 'audio or video; other files with --type')
     .addOption(
       new Option('--type <type>', 'content type (default: audio or video, by the extension)'),
     )
-    .option('--wait', 'follow the job and print its transcript')
+    .option('--wait', 'wait for the job and print its transcript')
     .addOption(formOption())
     .option(
       '--output <file>',
@@ -46,13 +46,10 @@ export function addSubmit(cli: Command): void {
     )
     .option('--json', "print the coordinator's answer as JSON")
   addJobFlags(command)
-    .option(
-      '--audio-track <track>',
-      "a number from 0, the track's language, or mix for all of them",
-    )
-    .option('--diarize', 'say who speaks')
+    .option('--audio-track <track>', 'audio track: a number from 0, a language, or mix for all')
+    .option('--diarize', 'label speakers')
     .option('--model <name>', "one of the agent's models")
-    .option('--key-frames', 'with pictures of its scenes, as artifacts of the job')
+    .option('--key-frames', 'add key frames as artifacts of the job')
   addSettings(command, COORDINATOR, API_KEY)
   command.addHelpText('after', EXAMPLES).action(submit)
 }
@@ -68,9 +65,9 @@ async function submit(file: string, flags: Flags): Promise<void> {
   })
   const settings = coordinatorSettings(flags)
   const output = await outputOf(file, json ? { ...flags, format: 'json' } : flags)
-  if (settings.apiKey !== null && (await isReadOnTheWay(settings.url)))
-    reporter.event('warn', readOnTheWayText(settings.url))
-  // Somebody waits to hear that the address is wrong.
+  const warning = settings.apiKey === null ? null : await exposureWarning(settings.url)
+  if (warning !== null) reporter.event('warn', warning)
+  // Few retries, so that a wrong address is reported soon.
   const connection = new Connection({ ...settings, retries: 2 })
   const client = new Client(connection)
   const signal = interruptible()
@@ -110,7 +107,7 @@ async function upload(
       filename,
       contentType: typeof type === 'string' ? type : contentTypeOf(file),
       idempotencyKey: randomUUID(),
-      // What is not given is not in the JSON either.
+      // Undefined values are left out of the JSON.
       taskOptions: { ...jobOptionsOf(flags), ...more },
       onProgress: sent,
     },
@@ -120,7 +117,7 @@ async function upload(
   return jobId
 }
 
-/** Looks at a job until it has ended. @throws {AppError} with the job's own code when it has no transcript. */
+/** Polls a job until it has ended. @throws {AppError} when it has no transcript. */
 async function follow(
   client: Client,
   jobId: string,
@@ -130,10 +127,10 @@ async function follow(
 ): Promise<void> {
   const from = performance.now()
   const activity = reporter.begin(jobId, name)
-  const contact = new Contact(reporter, () => undefined)
+  const contact = new Contact(reporter)
   const onRetry = (error: unknown): void => contact.note('status', error)
   reporter.idle(`${name}: waiting for an agent`)
-  let told: string | null = null
+  let reported: string | null = null
   try {
     for (;;) {
       const status = await client.status(jobId, { signal, retries: Infinity, onRetry })
@@ -145,15 +142,15 @@ async function follow(
       if (!['pending', 'processing'].includes(status.status)) throw ended(status)
       show(status, activity)
       const lacking = status.waitingFor ?? null
-      if (lacking !== told && lacking !== null)
-        reporter.event('warn', `${name}: no worker here can do this now. It waits for ${lacking}.`)
-      told = lacking
-      await pause(LOOK_MS, signal)
+      if (lacking !== reported && lacking !== null)
+        reporter.event('warn', `${name}: no worker can process it now. It waits for ${lacking}.`)
+      reported = lacking
+      await pause(POLL_MS, signal)
     }
   } catch (error) {
     if (!signal.aborted) throw error
     const where = `${client.connection.url}/api/v1/remote-jobs/${jobId}`
-    throw new AppError('cancelled', `Job ${jobId} goes on without you; look at it at ${where}`)
+    throw new AppError('cancelled', `Job ${jobId} continues; see ${where}`)
   }
 }
 

@@ -1,4 +1,4 @@
-import { addSettings, optionOf } from '../../shared/setting-table.ts'
+import { addSettings, optionOf } from '../../shared/settings.ts'
 import { API_KEY, WORK_DIR } from '../settings/table.ts'
 import { CONVERSION } from '../settings/conversion-table.ts'
 import { Option, type Command } from 'commander'
@@ -8,7 +8,7 @@ import { Client } from '../client/client.ts'
 import { coordinatorSettings, workDir, type Flags } from '../settings/start-settings.ts'
 import { baseUrl, Connection } from '../client/connection.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
-import { print } from '../output.ts'
+import { print, printJson } from '../output.ts'
 import { apiGroup } from '../selftest/api.ts'
 import {
   GROUPS,
@@ -28,20 +28,20 @@ import { startPrivateCoordinator } from '../selftest/private-coordinator.ts'
 
 const EXAMPLES = `
 Examples:
-  morag-agent test --test all                          everything, with a coordinator of its own
+  morag-agent test --test all                          test everything, with a private coordinator
   morag-agent test --test connection --url https://morag.example --api-key-file ./key
   morag-agent test --test engine --json
 
-What is tested:
-  connection  the coordinator answers, lets this agent in and nobody else, the way there is safe, the clocks agree
+Groups:
+  connection  the coordinator answers, accepts this agent's key and no other, is reached securely; the clocks agree
   lifecycle   a job goes from its upload to its end, with a content type of its own
-  api         the original's routes answer as its clients expect
-  limits      what is too large is refused with a reason, and a large upload gets through
-  disk        there is room for jobs and models, and leave to write
-  media       ffmpeg is there, not older than three years, and reads what it should; the VAD distinguishes speech from noise
-  gpu         which GPUs there are, and whether those of --gpus are among them
+  api         the original system's routes answer as its clients expect
+  limits      oversized requests are refused with a reason, and a large upload gets through
+  disk        there is disk space for jobs and models, and it is writable
+  media       ffmpeg is installed, recent and complete; the VAD distinguishes speech from noise
+  gpu         lists the GPUs, and checks those of --gpus
   engine      speech becomes the right words
-Exit code 1 when anything fails.
+Exit code 1 when a check fails.
 `
 
 export function addTest(cli: Command): void {
@@ -81,11 +81,9 @@ async function test(flags: Flags): Promise<void> {
     const count = (status: CheckResult['status']): number =>
       results.filter((one) => one.status === status).length
     const ok = count('FAIL') === 0
-    await print(
-      json
-        ? `${JSON.stringify(toWire({ ok, checks: results }), null, 2)}\n`
-        : `\n${count('PASS')} passed, ${count('FAIL')} failed, ${count('SKIP')} skipped\n`,
-    )
+    const summary = `\n${count('PASS')} passed, ${count('FAIL')} failed, ${count('SKIP')} skipped\n`
+    if (json) await printJson(toWire({ ok, checks: results }))
+    else await print(summary)
     if (!ok) process.exitCode = EXIT.failed
   } finally {
     await connection.close()

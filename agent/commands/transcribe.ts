@@ -1,4 +1,4 @@
-import { addSettings, valuesOf } from '../../shared/setting-table.ts'
+import { addSettings, valuesOf } from '../../shared/settings.ts'
 import { LOG } from '../settings/table.ts'
 import { CONVERSION } from '../settings/conversion-table.ts'
 import { constants } from 'node:fs'
@@ -34,14 +34,14 @@ Examples:
 export function addTranscribe(cli: Command): void {
   const command = cli
     .command('transcribe')
-    .description('turn a file into text here, without a coordinator')
+    .description('transcribe a file on this machine, without a coordinator')
     .argument('<file>', 'audio or video')
     .addOption(formOption())
     .option('--output <file>', 'file or folder to write it to (default: standard output)')
-    .addOption(new Option('--type <type>', 'what the file is').choices(['audio', 'video']))
+    .addOption(new Option('--type <type>', 'content type of the file').choices(['audio', 'video']))
   addJobFlags(command)
-    .option('--key-frames <dir>', 'put pictures of its scenes there')
-    .option('--dry-run', 'say what would be used and run, and run nothing')
+    .option('--key-frames <dir>', 'folder to write key frames to')
+    .option('--dry-run', 'print the engine and its command, and run nothing')
   addSettings(command, ...CONVERSION)
   addSettings(command, LOG)
   command.addHelpText('after', EXAMPLES).action(transcribe)
@@ -74,7 +74,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
   const filename = path.basename(file)
   const activity = reporter.begin(file, filename)
   try {
-    // Before anything is fetched for it.
+    // Before anything is fetched.
     await access(file).catch((error: unknown) => {
       if (isSystemError(error, 'ENOENT', 'ENOTDIR')) throw noFile(file, error)
     })
@@ -107,7 +107,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
       activity.done(`done in ${((performance.now() - from) / 1000).toFixed(1)} s`)
       for (const warning of warningsOf(converted.metadata)) reporter.event('warn', warning)
       reporter.close()
-      // The text first: it is worth more than its pictures.
+      // The text first: it matters more than the key frames.
       await writeOutput(output, renderForm(output.form, converted))
       if (frames !== null) await keep(converted.artifacts, frames)
     } finally {
@@ -122,7 +122,6 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
   }
 }
 
-/** Before any work: what cannot be put there is not found out when all is done. */
 async function makeFolder(folder: string): Promise<void> {
   try {
     await mkdir(folder, { recursive: true })
@@ -137,7 +136,7 @@ async function keep(artifacts: readonly Artifact[], folder: string): Promise<voi
   for (const { name, file } of artifacts) await copyFile(file, path.join(folder, name))
 }
 
-/** What would happen: the engine, why it is this one, and the command of its program where it has one (in `WORK`). */
+/** The engine, why it was chosen, and the command of its program if it has one (in the folder `WORK`). */
 function dryRun({ engine, models, why, better }: Choice, flags: Flags): string {
   const { info } = engine
   const lines = [`${info.name} ${info.version}, ${info.model}, ${info.device}`, why]
@@ -150,7 +149,7 @@ function dryRun({ engine, models, why, better }: Choice, flags: Flags): string {
   return `${lines.join('\n')}\n`
 }
 
-/** As a shell would want it, for whoever copies the line. */
+/** Quoted for a shell. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }
@@ -160,5 +159,5 @@ function warningsOf({ warnings }: Record<string, unknown>): string[] {
 }
 
 function noFile(file: string, cause: unknown): AppError {
-  return new AppError('usage', `There is no file ${file}.`, { cause })
+  return new AppError('usage', `File ${file} does not exist.`, { cause })
 }

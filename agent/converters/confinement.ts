@@ -9,9 +9,8 @@ import { filesOf } from './program-files.ts'
 const GIB = 1024 ** 3
 
 export interface Confinement {
-  /** Null: it sees what we see. */
   sandbox: Sandbox | null
-  /** The one file of strangers that it may read. */
+  /** The one job file that it may read. */
   input: string
   /** The one folder that it may write to. */
   cwd: string
@@ -19,7 +18,7 @@ export interface Confinement {
 }
 
 /**
- * The command that runs a program within limits, locked in where there is a sandbox, and ends it with us however we end.
+ * Wraps a command: within limits, in the sandbox if there is one, and killed when the agent dies.
  * @param command the program by its full path.
  */
 export async function confined(command: Command, confinement: Confinement): Promise<Command> {
@@ -34,14 +33,14 @@ async function lockedIn(
   input: string,
   cwd: string,
 ): Promise<Command> {
-  // Not what is ours: the folder and the file are opened as such.
-  const named = args.filter((arg) => arg !== input)
+  // The input has an opening of its own.
+  const others = args.filter((arg) => arg !== input)
   const openings = { files: [input], folder: cwd }
-  const before = sandboxArgs(await filesOf(file, named), openings, unshare)
+  const before = sandboxArgs(await filesOf(file, others), openings, unshare)
   return { file: program, args: [...before, file, ...args] }
 }
 
-/** What nobody knows beforehand of a program of any kind: only that it is not to have all of this machine. */
+/** Generous: converters may be any program, but must not take the whole machine. */
 function limitsFor(limitMs: number): ChildLimits {
   return {
     cpuSeconds: Math.ceil(limitMs / SECOND) * availableParallelism(),

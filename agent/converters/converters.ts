@@ -14,14 +14,12 @@ import { findSandbox, type Lock, type SandboxKind } from '../media/sandbox.ts'
 import { forwardOnly, overall } from '../progress/progress.ts'
 import { expectQuiet } from '../progress/expected-silence.ts'
 import type { ConvertedFile } from '../work/pipeline.ts'
-import { ratioIn } from './line-progress.ts'
 import { confined } from './confinement.ts'
 
 const SETTING = '--converter (MORAG_CONVERTERS)'
 
-/** Programs of others that make Markdown of files, by content type. */
+/** Programs that convert files to Markdown, by content type. */
 export class Converters {
-  /** What they are locked into. */
   readonly lock: Lock
   readonly #settings: ConverterSettings
 
@@ -31,8 +29,8 @@ export class Converters {
   }
 
   /**
-   * Looks whether all of them are here, and whether they can be locked in.
-   * @throws {AppError} `engine_missing` where one is not, `usage` where the sandbox that is asked for does not work.
+   * Checks that all programs are installed, and that the sandbox works.
+   * @throws {AppError} `engine_missing` for a missing program, `usage` when the configured sandbox does not work.
    */
   static async open(
     settings: ConverterSettings,
@@ -40,12 +38,11 @@ export class Converters {
   ): Promise<Converters> {
     const programs = Object.values(settings.commands).map(([program = '']) => located(program))
     if (programs.length === 0) return new Converters(settings, { sandbox: null })
-    // Ours is the one program that is known to be here and to end at once.
+    // Node is installed for certain, and exits at once.
     const probe = { file: process.execPath, args: ['--version'] }
     return new Converters(settings, await findSandbox(sandbox, [probe], signal))
   }
 
-  /** Each content type, and the program that serves it, by its name. */
   get programs(): { contentType: string; program: string }[] {
     return Object.entries(this.#settings.commands).map(([contentType, [program = '']]) => ({
       contentType,
@@ -58,7 +55,7 @@ export class Converters {
   }
 
   /**
-   * The text of a file whose content type one of them serves, as soon as there is a slot for it.
+   * Converts a file, as soon as there is a slot.
    * @throws {AppError} as {@link runConverter}; the signal's reason when aborted.
    */
   async convert(input: ConvertInput, slots: Slots): Promise<ConvertedFile> {
@@ -69,7 +66,7 @@ export class Converters {
       try {
         return await this.#run({ ...input, report }, slot)
       } catch (error) {
-        // All else may be the file's doing, and what recognises speech here has no part in it.
+        // Other failures may be the file's fault, and must not pause a slot of the speech engine.
         const isMissing = error instanceof AppError && error.code === 'engine_missing'
         if (isMissing) slots.note(slot, jobId, error)
         throw error
@@ -88,7 +85,7 @@ export class Converters {
     const args = fillTemplate(template, { input: sourcePath })
     const confinement = { sandbox, input: sourcePath, cwd, limitMs }
     const command = await confined({ file: program, args }, confinement)
-    // Its caches go where it may write.
+    // For its caches.
     const home: Record<string, string> = sandbox === null ? {} : { HOME: cwd }
     report({ stage: 'converting', ratio: overall('converting', 0) })
     const quiet = expectQuiet(limitMs)
@@ -134,6 +131,15 @@ function nameOf(program: string): string {
 function located(program: string): string {
   const found = findProgram(program)
   if (found !== null) return found
-  const message = `There is no program '${printable(program)}' here: install it, or name another with ${SETTING}.`
+  const message = `Program '${printable(program)}' was not found: install it, or name another with ${SETTING}.`
   throw new AppError('engine_missing', message)
+}
+
+/** The progress in a line of output, from 0 to 1: `42 %`, `page 3 of 10`, `3/10`; null: none. */
+export function ratioIn(line: string): number | null {
+  const [, percent] = /(?<![\w.])(\d{1,3}(?:\.\d+)?) ?%/.exec(line) ?? []
+  if (percent !== undefined) return Number(percent) <= 100 ? Number(percent) / 100 : null
+  const [, done, all] = /(?<![\w./])(\d{1,7}) ?(?:\/|of) ?(\d{1,7})(?![\w./])/.exec(line) ?? []
+  if (done === undefined || Number(all) === 0 || Number(done) > Number(all)) return null
+  return Number(done) / Number(all)
 }

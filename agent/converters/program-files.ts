@@ -3,13 +3,13 @@ import { open, realpath } from 'node:fs/promises'
 import path from 'node:path'
 import { findProgram } from '../process/find-program.ts'
 
-/** A script may be run by a script; a system follows no more of them either. */
+/** As many levels as Linux follows. */
 const MOST_INTERPRETERS = 4
 const FIRST_LINE_BYTES = 512
 
 /**
- * What a locked-in program has to see of the disk, beside the system: itself and what belongs to it, what runs it where
- * it is a script, and the files and folders that its own command names by their full path.
+ * What a sandboxed program must see of the disk, beside the system: its own files, its interpreter if it is a script, and
+ * the files and folders that its command names by their full path.
  * @param program its full path.
  */
 export async function filesOf(program: string, args: readonly string[]): Promise<string[]> {
@@ -20,7 +20,7 @@ export async function filesOf(program: string, args: readonly string[]): Promise
 /** `--models=/srv/models` and `/srv/models`. */
 function namedIn(arg: string): string[] {
   return [arg, arg.slice(arg.indexOf('=') + 1)].filter(
-    // All there is, is not what somebody means who writes a slash.
+    // `/` as an argument does not mean the whole disk.
     (one) => path.isAbsolute(one) && path.resolve(one) !== '/' && existsSync(one),
   )
 }
@@ -39,8 +39,8 @@ function environmentOf(file: string): [string] | null {
 }
 
 /**
- * A program alone, but where it lies as installed programs do: in a Python environment, among the packages of Node, in a
- * `bin` beside `lib` and `share`. The folder of one that lies anywhere else may hold whatever its owner keeps there.
+ * The program alone, unless it is installed in a Python environment, in node_modules, or in a `bin` beside `lib` and
+ * `share`. Any other folder may hold private files.
  */
 function belongingTo(file: string): string[] {
   const packages = /^.*?\/node_modules(?=\/)/.exec(file)?.[0]
@@ -48,12 +48,12 @@ function belongingTo(file: string): string[] {
   const folder = path.dirname(file)
   if (path.basename(folder) !== 'bin') return [file]
   const prefix = path.dirname(folder)
-  // There it is what all of a person's programs have written.
+  // ~/.local/share holds data of all programs.
   const shared = path.basename(prefix) === '.local' ? [] : [path.join(prefix, 'share')]
   return environmentOf(file) ?? [folder, path.join(prefix, 'lib'), ...shared]
 }
 
-/** What the first line of a script says that runs it, as a full path; null: it is no script. */
+/** The full path of a script's interpreter; null: it is no script. */
 async function interpreterOf(file: string): Promise<string | null> {
   const handle = await open(file)
   try {

@@ -1,14 +1,13 @@
 import type { Segment } from '../../shared/transcript.ts'
-import { placeChanges, smooth, type Said } from './speaker-runs.ts'
+import { placeChanges, smooth, type SpokenWord } from './speaker-runs.ts'
 import { lengthOf } from '../audio/span.ts'
 import { Speakers, pruneSpeakers, type Turn } from './turns.ts'
 
 /**
- * Segments with who says them. One with words is split where the speaker changes, at the end of a sentence or clause when
- * there is one within two words; one without, or whose words are not its text, goes to who speaks most of it. Where nobody does, it
- * is who spoke before. Texts, their order and the times of the whole stay; whatever else a segment has goes to all its
- * pieces. Without turns nothing is changed.
- * @param turns in any order; speakers with less than 2 % of the speech are not believed (`pruneSpeakers`).
+ * Assigns speakers to segments. A segment with words is split where the speaker changes, at the end of a sentence or clause
+ * if there is one within two words. One without words, or whose words differ from its text, goes to the speaker of most of
+ * it, else to the speaker before. Texts, their order and the times of the whole stay; other fields go to all pieces.
+ * @param turns in any order; speakers with less than 2 % of the speech are ignored (`pruneSpeakers`).
  */
 export function assignSpeakers<S extends Segment>(
   segments: readonly S[],
@@ -33,16 +32,16 @@ function pieceBySpeaker<S extends Segment>(
   ]
   const { words = [] } = segment
   if (words.length < 2 || !isTextOf(segment)) return whole(speakers.at(segment) ?? before)
-  const said: Said[] = []
+  const spoken: SpokenWord[] = []
   let last = before
   for (const word of words) {
     last = speakers.at(word) ?? last
-    said.push({ text: word.text, seconds: lengthOf(word), speaker: last })
+    spoken.push({ text: word.text, seconds: lengthOf(word), speaker: last })
   }
-  // Who speaks before the first turn is who is first heard.
-  const first = said.find(({ speaker }) => speaker !== null)?.speaker ?? null
-  const names = said.map(({ speaker }) => speaker ?? first)
-  const settled = placeChanges(smooth(said.map((word, i) => ({ ...word, speaker: names[i]! }))))
+  // Words before the first turn go to its speaker.
+  const first = spoken.find(({ speaker }) => speaker !== null)?.speaker ?? null
+  const names = spoken.map(({ speaker }) => speaker ?? first)
+  const settled = placeChanges(smooth(spoken.map((word, i) => ({ ...word, speaker: names[i]! }))))
   const starts = settled.flatMap(({ speaker }, i) =>
     i === 0 || speaker !== settled[i - 1]!.speaker ? [i] : [],
   )
@@ -50,7 +49,7 @@ function pieceBySpeaker<S extends Segment>(
   return split(segment, starts, (i) => settled[i]!.speaker)
 }
 
-/** Whether the words are all of the text: then it can be cut between them without losing any. */
+/** Whether the text is its words: then it can be cut between them. */
 function isTextOf({ text, words = [] }: Segment): boolean {
   return bare(text) === bare(words.map((word) => word.text).join(''))
 }
@@ -59,7 +58,7 @@ function bare(text: string): string {
   return text.replace(/\s+/gu, '')
 }
 
-/** A segment cut before each of these words, the first of which is its first. */
+/** Cuts a segment before each of these words, the first of which is its first. */
 function split<S extends Segment>(
   segment: S,
   starts: readonly number[],
@@ -100,7 +99,7 @@ function split<S extends Segment>(
   })
 }
 
-/** Pieces of a text with so many characters each, spaces not counted; the spaces between two belong to none. */
+/** Cuts a text into pieces of these lengths, spaces not counted; spaces between two pieces are dropped. */
 function cutText(text: string, lengths: readonly number[]): string[] {
   let at = 0
   return lengths.map((length) => {

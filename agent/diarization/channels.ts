@@ -1,43 +1,48 @@
 import { WavReader } from '../audio/wav.ts'
 import { echoDelay, echoFrames } from './echo.ts'
-import { extremes, FRAME_SECONDS, readLevels, SILENT } from '../audio/energies.ts'
+import {
+  extremes,
+  FRAME_SECONDS,
+  frameStart,
+  framesIn,
+  readLevels,
+  SILENT,
+} from '../audio/levels.ts'
 import { lengthOf, totalLength, type Span } from '../audio/span.ts'
 
 /** One channel of a recording. */
 export interface Channel {
   /** In dB, one for every frame (`readLevels`). */
   levels: Float32Array
-  /** Where somebody speaks in it, whoever that is. */
+  /** Of either party. */
   speech: readonly Span[]
 }
 
-const frames = (seconds: number): number => Math.round(seconds / FRAME_SECONDS)
-
-/** A channel that is louder by so many dB is whose speech it is. */
+/** By how many dB a channel is louder with its own party's speech. */
 const LOUDER = 10
-/** What is quieter than the channel's loudest speech by so many dB is a pause in it, or comes over from elsewhere. */
+/** Frames this many dB below the channel's loudest speech are pauses, or crosstalk. */
 const LOUD_RANGE = 25
-/** The loudest speech is that which so little of it exceeds. */
+/** The level of the loudest speech is the one that this share of the frames exceeds. */
 const LOUDEST_SHARE = 0.05
-/** In a call so much of the speech is clearly in one channel … */
+/** In a call at least this share of the speech is clearly in one channel … */
 const CLEAR_SHARE = 0.6
-/** … and each side has at least this much of it, as a share and as a time. */
+/** … and each side has at least this share, and this time, of it. */
 const LEAST_SHARE = 0.02
-const LEAST_FRAMES = frames(0.5)
-/** Two rooms' levels are less alike than this; two microphones in one room's are more. */
+const LEAST_FRAMES = framesIn(0.5)
+/** The levels of two rooms correlate less than this; those of two microphones in one room correlate more. */
 const ALIKE = 0.5
-/** Levels below this, in dB, are all the same silence. */
+/** Levels below this, in dB, count as silence. */
 const FAINTEST = -70
-/** A syllable's dips are not the end of its speaker's speech. */
-const HOLD = frames(0.15)
-/** Shorter than this, in seconds, nothing is left alone, nor is anything cut out. */
+/** Bridges the dips within a syllable. */
+const HOLD = framesIn(0.15)
+/** Pieces shorter than this, in seconds, are neither kept nor cut out. */
 const LEAST_SECONDS = 0.25
 
 /**
- * Where each of the two parties of a call speaks, or null when the two channels are not those of a call. 5 MB are held
- * for each channel of ten hours.
- * @param wavs a 16 kHz mono WAV file for each channel; @param speech where speech is in each (`findSpeech`).
- * @param options `gains`: by how many dB each was turned up.
+ * When each of the two parties of a call speaks; null when the two channels are no call. Takes 5 MB for each channel of
+ * ten hours.
+ * @param wavs a 16 kHz mono WAV file for each channel; @param speech of each (`findSpeech`).
+ * @param options `gains`: by how many dB each was amplified.
  * @throws {AppError} `invalid_media`; the signal's reason when aborted.
  */
 export async function separateCall(
@@ -56,8 +61,8 @@ export async function separateCall(
     const inRight = await echoDelay(leftWav, rightWav, loudFrames(left))
     const inLeft = await echoDelay(rightWav, leftWav, loudFrames(right))
     options.signal.throwIfAborted()
-    // Two voices without anything in common are two parties, also where they speak at once.
-    const areStrangers = inRight === null && inLeft === null && likeness(left, right) < ALIKE
+    // Two channels without anything in common are two parties, also where they speak at once.
+    const areStrangers = inRight === null && inLeft === null && correlation(left, right) < ALIKE
     if (areStrangers ? !bothSpeak(left, right) : !areSeparate(left, right)) return null
     const ofRight = foreignFrames(left, right)
     const ofLeft = foreignFrames(right, left)
@@ -71,15 +76,15 @@ export async function separateCall(
   }
 }
 
-/** Whether somebody speaks on either side, for half a second and for a fiftieth of all speech. */
+/** Whether both sides speak, for half a second and for a fiftieth of all speech. */
 function bothSpeak(left: Channel, right: Channel): boolean {
   const [some, more] = [totalLength(left.speech), totalLength(right.speech)]
   const least = Math.max(LEAST_FRAMES * FRAME_SECONDS, (some + more) * LEAST_SHARE)
   return Math.min(some, more) >= least
 }
 
-/** How alike the levels of two channels rise and fall where somebody speaks, from -1 to 1. */
-function likeness(left: Channel, right: Channel): number {
+/** The correlation of the levels of two channels during speech, from -1 to 1. */
+function correlation(left: Channel, right: Channel): number {
   const [one, other] = [spokenFrames(left), spokenFrames(right)]
   const pairs: [number, number][] = []
   for (const [at, isSpoken] of one.entries()) {
@@ -102,9 +107,8 @@ function likeness(left: Channel, right: Channel): number {
 }
 
 /**
- * Whether two channels are the two sides of a call: most of what is spoken is at least 10 dB louder in one of them, and
- * not always in the same. Not so: the same sound in both, equally loud or not, one that is empty, a room with two
- * microphones, and music.
+ * Whether two channels are the two sides of a call: most of the speech is at least 10 dB louder in one of them, and not
+ * always in the same. This excludes the same sound in both, an empty channel, a room with two microphones, and music.
  */
 export function areSeparate(left: Channel, right: Channel): boolean {
   const loud = loudFrames(left)
@@ -122,7 +126,7 @@ export function areSeparate(left: Channel, right: Channel): boolean {
   return isClear && counts.left >= least && counts.right >= least
 }
 
-/** A channel's speech without the frames in which the other one is heard. */
+/** A channel's speech without the frames of the other party. */
 export function ownSpeech({ speech }: Channel, foreign: Uint8Array): Span[] {
   return speech.flatMap((span) => {
     const pieces = piecesWithout(span, foreign)
@@ -131,7 +135,7 @@ export function ownSpeech({ speech }: Channel, foreign: Uint8Array): Span[] {
   })
 }
 
-/** Where the other channel speaks and this one is so much quieter that it can only be heard from there. */
+/** Frames in which the other channel speaks and this one is so much quieter that it can only be crosstalk. */
 export function foreignFrames(own: Channel, other: Channel): Uint8Array {
   const ours = extremes(own.levels, HOLD, HOLD, true)
   const theirs = extremes(other.levels, HOLD, HOLD, true)
@@ -145,21 +149,21 @@ export function foreignFrames(own: Channel, other: Channel): Uint8Array {
 function loudFrames(channel: Channel): Uint8Array {
   const { levels } = channel
   const spoken = spokenFrames(channel)
-  const heard = levels.filter((_, at) => spoken[at] === 1).sort()
-  const loudest = heard[Math.floor((heard.length - 1) * (1 - LOUDEST_SHARE))] ?? 0
+  const sorted = levels.filter((_, at) => spoken[at] === 1).sort()
+  const loudest = sorted[Math.floor((sorted.length - 1) * (1 - LOUDEST_SHARE))] ?? 0
   return spoken.map((isSpoken, at) =>
     isSpoken === 1 && levels[at]! >= loudest - LOUD_RANGE ? 1 : 0,
   )
 }
 
-/** The frames in which somebody speaks: 1, all others 0. */
+/** The frames of speech: 1, all others 0. */
 function spokenFrames({ levels, speech }: Channel): Uint8Array {
   const spoken = new Uint8Array(levels.length)
   for (const { start, end } of speech) spoken.fill(1, ...frameRange({ start, end }))
   return spoken
 }
 
-/** What of a span is not marked. A mark shorter than a word does not cut it. */
+/** The unmarked parts of a span. A mark shorter than a word does not cut it. */
 function piecesWithout(span: Span, marked: Uint8Array): Span[] {
   const pieces: Span[] = []
   const [first, last] = frameRange(span)
@@ -171,7 +175,10 @@ function piecesWithout(span: Span, marked: Uint8Array): Span[] {
       at++
       continue
     }
-    const cut = { start: Math.max(span.start, seconds(at)), end: Math.min(span.end, seconds(to)) }
+    const cut = {
+      start: Math.max(span.start, frameStart(at)),
+      end: Math.min(span.end, frameStart(to)),
+    }
     if (lengthOf(cut) >= LEAST_SECONDS || (at === first && to === last)) {
       if (cut.start > start) pieces.push({ start, end: cut.start })
       start = cut.end
@@ -188,8 +195,4 @@ function lowered(levels: Float32Array, gain: number): Float32Array {
 
 function frameRange({ start, end }: Span): [number, number] {
   return [Math.floor(start / FRAME_SECONDS), Math.ceil(end / FRAME_SECONDS)]
-}
-
-function seconds(frame: number): number {
-  return Math.round(frame * FRAME_SECONDS * 1000) / 1000
 }

@@ -10,28 +10,27 @@ export interface DiarizationQuestion {
   segmentation: string
   /** A speaker embedding as ONNX: TitaNet, WeSpeaker, ERes2Net. */
   embedding: string
-  /** How many people speak; null where nobody knows. */
+  /** Number of speakers; null: unknown. */
   min: number | null
   max: number | null
 }
 
 const SAMPLE_RATE = 16_000
 const BLOCK = 10 * SAMPLE_RATE
-/** At sherpa-onnx's own 0.5 one person becomes several where the number of speakers is not known. */
+/** With sherpa-onnx's default of 0.5 one person becomes several if the number of speakers is unknown. */
 const THRESHOLD = 0.9
-/** Turns shorter than this and pauses shorter than that are no turns and no pauses; in seconds. */
+/** Shorter turns, and shorter pauses, are ignored; in seconds. */
 const LEAST_TURN = 0.3
 const LEAST_PAUSE = 0.5
 
 /**
- * Who speaks when, by sherpa-onnx. The library wants the whole recording at once, 230 MB an hour. It belongs in a child.
- *
- * Not run with real models where this was written: none could be had there.
+ * Finds speaker turns, by sherpa-onnx. The library takes the whole recording at once, 230 MB an hour. Run it in a child
+ * process only. Not tested with real models.
  */
 export async function findTurns(question: DiarizationQuestion): Promise<Turn[]> {
   const { wavPath, segmentation, embedding, min, max } = question
   const samples = await readAll(wavPath)
-  // What is too short to hold a turn: the library is not made for it.
+  // The library is not made for audio that is too short to hold a turn.
   if (samples.length < LEAST_TURN * SAMPLE_RATE) return []
   const { OfflineSpeakerDiarization } = loadSherpa()
   const diarization = new OfflineSpeakerDiarization({
@@ -44,7 +43,7 @@ export async function findTurns(question: DiarizationQuestion): Promise<Turn[]> 
   if (diarization.sampleRate !== SAMPLE_RATE) {
     throw new AppError(
       'engine_failed',
-      `its models want ${diarization.sampleRate} samples a second, not ${SAMPLE_RATE}`,
+      `its models expect ${diarization.sampleRate} samples a second, not ${SAMPLE_RATE}`,
     )
   }
   const found = diarization.process(samples)
@@ -54,13 +53,13 @@ export async function findTurns(question: DiarizationQuestion): Promise<Turn[]> 
   return turnsOf(diarization.process(samples))
 }
 
-/** A known number of speakers is what to look for; otherwise voices that are alike are one. */
+/** By the number of speakers if known, else by the similarity of voices. */
 export function clusteringFor(min: number | null, max: number | null): object {
   const known = min !== null && min === max
   return { numClusters: known ? min : -1, threshold: THRESHOLD }
 }
 
-/** How many speakers to insist on when so many were found, or null when that may be. Nobody at all stays nobody. */
+/** The number of speakers to cluster again for; null: `found` is acceptable. */
 export function correctedCount(
   found: number,
   min: number | null,
@@ -68,7 +67,7 @@ export function correctedCount(
 ): number | null {
   if (found === 0) return null
   if (max !== null && found > max) return max
-  // With a known number, that is what was looked for: less is what there is.
+  // A known number was searched for already: fewer is what there is.
   if (min !== null && min !== max && found < min) return min
   return null
 }

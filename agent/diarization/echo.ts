@@ -1,30 +1,29 @@
 import type { WavReader } from '../audio/wav.ts'
-import { FRAME_SECONDS } from '../audio/energies.ts'
+import { FRAME_SECONDS } from '../audio/levels.ts'
 import { fft } from '../audio/fft.ts'
 
 const RATE = 16_000
 const FRAME = RATE * FRAME_SECONDS
-/** What is compared at once: about a second. */
+/** Samples that are compared at once: about a second. */
 const WINDOW = 16_384
-/** So many of those are looked at, evenly spread. */
 const MOST_WINDOWS = 40
-/** An echo comes up to so many samples later; by a few earlier where clocks differ. */
+/** The range of an echo's delay, in samples; clocks that differ make it come earlier. */
 const LATEST = 0.4 * RATE
 const EARLIEST = 0.01 * RATE
-/** Where speech is, in Hz: hum and hiss have nothing to do with it. */
+/** The band of speech, in Hz. */
 const BAND = { from: 250, to: 3400 }
-/** How clear an echo's delay is, 1 being a copy; sounds that have nothing in common come to the last, over the root of what was compared. */
+/** The least correlation peak of an echo, 1 being a copy. Unrelated sounds reach CHANCE over the root of the number of bins. */
 const CLEAR = 0.07
 const CHANCE = 8
-/** Around a frame so many are compared with those that it may be an echo of. */
+/** Frames before and after one that are compared with it. */
 const AROUND = 5
-/** From this correlation on they are the same sound. */
+/** From this correlation they are the same sound. */
 const ALIKE = 0.3
 
 /**
- * By how many samples a sound is heard later in another recording, or null when it is not heard there: the phases of
- * both are compared (GCC-PHAT), whatever their levels are.
- * @param frames where to look: 1 for each frame in which it should be heard.
+ * The delay, in samples, at which a sound occurs in another recording; null when it does not. By GCC-PHAT: phases are
+ * compared, whatever the levels.
+ * @param frames 1 for each frame in which to compare.
  */
 export async function echoDelay(
   sound: WavReader,
@@ -57,7 +56,7 @@ export async function echoDelay(
   return best >= Math.max(CLEAR, CHANCE / Math.sqrt(compared)) ? delay : null
 }
 
-/** Of the frames that are asked for those in which the other recording is the sound, so much later: 1, all others 0. */
+/** Of `frames`, those in which the other recording holds the delayed sound: 1, all others 0. */
 export async function echoFrames(
   sound: WavReader,
   other: WavReader,
@@ -66,23 +65,23 @@ export async function echoFrames(
 ): Promise<Uint8Array> {
   const echoes = new Uint8Array(frames.length)
   if (delay === null) return echoes
-  for (const [at, isAsked] of frames.entries()) {
-    if (isAsked === 0) continue
+  for (const [at, isWanted] of frames.entries()) {
+    if (isWanted === 0) continue
     const from = Math.max(0, (at - AROUND) * FRAME)
     const to = (at + AROUND + 1) * FRAME
-    const heard = await other.read(from, to)
-    const said = await sound.read(Math.max(0, from - delay), Math.max(0, to - delay))
-    if (alike(said, heard) >= ALIKE) echoes[at] = 1
+    const received = await other.read(from, to)
+    const sent = await sound.read(Math.max(0, from - delay), Math.max(0, to - delay))
+    if (correlation(sent, received) >= ALIKE) echoes[at] = 1
   }
   return echoes
 }
 
-/** Begins of windows, at frames that are asked for, none over another. */
+/** Where windows begin, at requested frames, without overlaps. */
 function windowStarts(frames: Uint8Array): number[] {
   const starts: number[] = []
   let free = 0
-  for (const [at, isAsked] of frames.entries()) {
-    if (isAsked === 0 || at * FRAME < free) continue
+  for (const [at, isWanted] of frames.entries()) {
+    if (isWanted === 0 || at * FRAME < free) continue
     starts.push(at * FRAME)
     free = at * FRAME + WINDOW
   }
@@ -111,8 +110,8 @@ function isInBand(k: number): boolean {
   return frequency >= BAND.from && frequency <= BAND.to
 }
 
-/** How alike two stretches are, of their differences from sample to sample: vowels are low and all alike. */
-function alike(a: Float32Array, b: Float32Array): number {
+/** Of the differences from sample to sample: low vowels are all alike. */
+function correlation(a: Float32Array, b: Float32Array): number {
   let [ab, aa, bb] = [0, 0, 0]
   for (let i = 1; i < Math.min(a.length, b.length); i++) {
     const [x, y] = [a[i]! - a[i - 1]!, b[i]! - b[i - 1]!]

@@ -3,11 +3,11 @@ import type { DiarizationQuestion } from './diarization.ts'
 import { IDLE_MS } from '../process/idle-timeout.ts'
 import { readWavHeader } from '../audio/wav.ts'
 import { askOnce, scriptBeside } from '../process/forked-child.ts'
-import { isReadable } from '../audio/model-file.ts'
+import { isReadable } from '../audio/sherpa.ts'
 import type { ToSpeechChild } from '../sherpa-child.ts'
 import type { Turn } from './turns.ts'
 
-/** On a small processor; in seconds of work per second of sound. */
+/** On a small processor, in seconds of work per second of audio. */
 const SLOWEST = 3
 
 export interface DiarizeOptions extends Omit<DiarizationQuestion, 'wavPath'> {
@@ -15,9 +15,8 @@ export interface DiarizeOptions extends Omit<DiarizationQuestion, 'wavPath'> {
 }
 
 /**
- * Who speaks when in a 16 kHz mono WAV file, by sherpa-onnx's offline diarization with the models that the agent's owner
- * has named, in a process of its own that ends with the call. Turns are in order of their starts and may overlap; the
- * names of speakers mean nothing. Says nothing of how far it is: the library does not.
+ * Finds the speaker turns in a 16 kHz mono WAV file, by sherpa-onnx's offline diarization in a child process of its own.
+ * Turns are in order of their starts and may overlap; speaker names are arbitrary. The library reports no progress.
  * @throws {AppError} `model_missing`, `engine_missing` (sherpa-onnx-node is not installed), `engine_failed` (also a
  * damaged model), `invalid_media`; the signal's reason when aborted, with the process gone.
  */
@@ -40,6 +39,6 @@ async function check(modelFile: string, setting: string): Promise<void> {
   if (await isReadable(modelFile)) return
   throw new AppError(
     'model_missing',
-    `The model for telling speakers apart, '${modelFile}', cannot be read: ${setting} has to name its file.`,
+    `The diarization model '${modelFile}' cannot be read: ${setting} must name its file.`,
   )
 }

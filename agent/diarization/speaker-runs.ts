@@ -1,7 +1,7 @@
-/** A word, how long it is said, and by whom; null when nobody knows. */
-export interface Said {
+export interface SpokenWord {
   text: string
   seconds: number
+  /** Null: unknown. */
   speaker: string | null
 }
 
@@ -12,10 +12,10 @@ interface Run {
   speaker: string | null
 }
 
-/** Nobody speaks for so few words, or so short, in the middle of another's sentence. */
+/** A run of so few words, or so short, in the middle of another speaker's sentence is an error. */
 const FEW_WORDS = 2
 const SHORT_SECONDS = 0.6
-/** A change of speakers is moved so many words to where a sentence ends. */
+/** How many words a change of speakers may be moved to the end of a sentence. */
 const REACH = 2
 
 const SENTENCE_END = /[.!?…。！？]["'”’»)\]]*\s*$/u
@@ -25,7 +25,7 @@ const CLAUSE_END = /[,;:،、，；：—–]["'”’»)\]]*\s*$/u
  * Gives a short run between two runs of one speaker to that speaker, unless it is a sentence of its own. The first and
  * the last word of a segment begin and end a sentence.
  */
-export function smooth(words: readonly Said[]): Said[] {
+export function smooth(words: readonly SpokenWord[]): SpokenWord[] {
   const smoothed = words.map((word) => ({ ...word }))
   const runs = runsOf(words)
   for (const [i, run] of runs.entries()) {
@@ -39,13 +39,13 @@ export function smooth(words: readonly Said[]): Said[] {
 }
 
 /** Moves each change of speakers to the nearest end of a sentence or clause within two words of it. */
-export function placeChanges(words: readonly Said[]): Said[] {
+export function placeChanges(words: readonly SpokenWord[]): SpokenWord[] {
   const placed = words.map((word) => ({ ...word }))
   const runs = runsOf(words)
   for (const [i, run] of runs.entries()) {
     const before = runs[i - 1]
     if (before === undefined) continue
-    // Each keeps a word at least, or a speaker would be gone.
+    // Each speaker keeps at least one word.
     const from = Math.max(before.start + 1, run.start - REACH)
     const to = Math.min(run.end - 1, run.start + REACH)
     const at = nearestEnd(words, run.start, from, to)
@@ -57,8 +57,13 @@ export function placeChanges(words: readonly Said[]): Said[] {
   return placed
 }
 
-/** The place from `from` to `to` that follows the end of a sentence or clause and is nearest to `change`, else that. */
-function nearestEnd(words: readonly Said[], change: number, from: number, to: number): number {
+/** The place between `from` and `to` that is nearest to `change` and follows a sentence or clause; else `change`. */
+function nearestEnd(
+  words: readonly SpokenWord[],
+  change: number,
+  from: number,
+  to: number,
+): number {
   for (let distance = 0; distance <= REACH; distance++) {
     const places = [change - distance, change + distance].filter((at) => at >= from && at <= to)
     for (const end of [SENTENCE_END, CLAUSE_END]) {
@@ -69,7 +74,7 @@ function nearestEnd(words: readonly Said[], change: number, from: number, to: nu
   return change
 }
 
-function runsOf(words: readonly Said[]): Run[] {
+function runsOf(words: readonly SpokenWord[]): Run[] {
   const runs: Run[] = []
   for (const [at, { speaker }] of words.entries()) {
     const last = runs.at(-1)
@@ -79,13 +84,13 @@ function runsOf(words: readonly Said[]): Run[] {
   return runs
 }
 
-function isShort(words: readonly Said[], { start, end }: Run): boolean {
+function isShort(words: readonly SpokenWord[], { start, end }: Run): boolean {
   if (end - start <= FEW_WORDS) return true
   const seconds = words.slice(start, end).reduce((sum, word) => sum + word.seconds, 0)
   return seconds < SHORT_SECONDS
 }
 
-function isSentence(words: readonly Said[], { start, end }: Run): boolean {
+function isSentence(words: readonly SpokenWord[], { start, end }: Run): boolean {
   const begins = start === 0 || SENTENCE_END.test(words[start - 1]!.text)
   return begins && (end === words.length || SENTENCE_END.test(words[end - 1]!.text))
 }

@@ -1,7 +1,7 @@
 import type { Segment } from '../../shared/transcript.ts'
-import { lengthOf } from '../audio/span.ts'
+import { lengthOf, roundToMs } from '../audio/span.ts'
 
-/** Segments whose speakers are called by when they first speak: `Speaker_00`, `Speaker_01`, … */
+/** Names speakers in order of their first words: `Speaker_00`, `Speaker_01`, … */
 export function relabel<S extends Segment>(segments: readonly S[], prefix = 'Speaker_'): S[] {
   const names = new Map<string, string>()
   return segments.map((segment) => {
@@ -15,13 +15,12 @@ export function relabel<S extends Segment>(segments: readonly S[], prefix = 'Spe
 
 export interface SpeakerStats {
   speaker: string
-  /** How long all that is theirs lasts, to the millisecond. */
   seconds: number
-  /** How often they begin to speak: segments of theirs in a row are one turn. */
+  /** Segments in a row are one turn. */
   turns: number
 }
 
-/** How much each speaker speaks, in order of their first words. */
+/** In order of their first words. */
 export function speakerStats(segments: readonly Segment[]): SpeakerStats[] {
   const stats = new Map<string, SpeakerStats>()
   let before: string | undefined
@@ -35,8 +34,5 @@ export function speakerStats(segments: readonly Segment[]): SpeakerStats[] {
     }
     before = speaker
   }
-  return [...stats.values()].map((own) => ({
-    ...own,
-    seconds: Math.round(own.seconds * 1000) / 1000,
-  }))
+  return [...stats.values()].map((own) => ({ ...own, seconds: roundToMs(own.seconds) }))
 }

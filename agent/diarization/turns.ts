@@ -1,18 +1,18 @@
 import { lengthOf, overlap, type Span } from '../audio/span.ts'
 
-/** Somebody speaks from when to when, in seconds. Turns of different speakers may overlap. */
+/** In seconds. Turns of different speakers may overlap. */
 export interface Turn extends Span {
   speaker: string
 }
 
-/** A speaker with less of all speech than this is a part of another one, or nobody. */
+/** A speaker with a smaller share of the speech is an artifact of clustering. */
 const LEAST_SHARE = 0.02
-/** A turn this close, in seconds, is taken for one that is missing. */
+/** How far away, in seconds, a turn may be to stand in for a missing one. */
 const NEAR = 0.5
 
 /**
- * Turns in order of time, without speakers that hardly speak: a turn of theirs goes to who else speaks within half a
- * second of it, most of it if there are several, and is left out when nobody does. When all hardly speak, all stay.
+ * Turns in order of time, without speakers that hardly speak: a turn of theirs goes to the one who speaks most within half
+ * a second of it, and is dropped if there is none. When all hardly speak, all stay.
  */
 export function pruneSpeakers(turns: readonly Turn[]): Turn[] {
   const ordered = turns
@@ -34,10 +34,10 @@ export function pruneSpeakers(turns: readonly Turn[]): Turn[] {
   })
 }
 
-/** Finds who speaks when among turns in order of their starts: hours have thousands, and each word asks. */
+/** Looks speakers up among turns in order of their starts. Fast: hours have thousands, and each word is looked up. */
 export class Speakers {
   readonly #turns: readonly Turn[]
-  /** For each turn the latest end of it and all before it. */
+  /** For each turn the latest end of it and of all before it. */
   readonly #reached: number[] = []
 
   constructor(turns: readonly Turn[]) {
@@ -46,7 +46,7 @@ export class Speakers {
     for (const { end } of turns) this.#reached.push((reached = Math.max(reached, end)))
   }
 
-  /** Who speaks most of a span, else who is nearest within half a second, else null. */
+  /** The speaker of most of a span, else the nearest within half a second, else null. */
   at(span: Span): string | null {
     const shared = new Map<string, number>()
     let nearest: string | null = null
@@ -70,7 +70,7 @@ export class Speakers {
     return speaker
   }
 
-  /** The first turn that may still go on at `at`. */
+  /** The index of the first turn that may still last at `at`. */
   #first(at: number): number {
     let low = 0
     let high = this.#reached.length

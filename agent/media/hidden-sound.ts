@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { readAt } from '../audio/read-at.ts'
+import { readAt } from '../audio/wav.ts'
 
 /** A shorter rest holds no speech. */
 export const LEAST_REST = 4096

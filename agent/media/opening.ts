@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { hiddenBytes, LEAST_REST } from './hidden-sound.ts'
 import { rawArgs, rawOfWav, telephoneSound } from './raw-sound.ts'
-import { readAt } from '../audio/read-at.ts'
+import { readAt } from '../audio/wav.ts'
 
 const MOST_CHUNKS = 200
 /** GSM 06.10 files hold nothing but frames that begin with the same four bits. */

@@ -1,5 +1,5 @@
 import { open, type FileHandle } from 'node:fs/promises'
-import { readAt } from '../audio/read-at.ts'
+import { readAt } from '../audio/wav.ts'
 import { formOf, tsPieces } from './ts-pieces.ts'
 
 /** A part of a file that is a file by itself, in bytes; `to` is exclusive. */

@@ -45,7 +45,7 @@ export interface Found {
   /** The transcribed track, if any. */
   track: AudioTrack | null
   /** How much of it could be decoded. */
-  heardSeconds: number
+  decodedSeconds: number
   subtitles: SubtitleTrack | null
   /** The job prefers subtitles to the sound. */
   preferred?: boolean
@@ -65,7 +65,7 @@ const MOST_CLAIMED_SECONDS = 3_600_000
 
 /** Sentences for people; empty when all was as expected. */
 export function warningsOf(found: Found): string[] {
-  const { media, track, heardSeconds, subtitles } = found
+  const { media, track, decodedSeconds, subtitles } = found
   const warnings = fileWarnings(found)
   if (track === null && subtitles !== null && found.preferred) {
     warnings.push(
@@ -82,8 +82,8 @@ export function warningsOf(found: Found): string[] {
     return warnings
   }
   const claimed = Math.min(media.durationSeconds, track.durationSeconds ?? Infinity)
-  if (!isGuess(found) && claimed - heardSeconds > Math.max(1, claimed * 0.02)) {
-    const [heard, whole] = [heardSeconds, claimed].map((seconds) => seconds.toFixed(1))
+  if (!isGuess(found) && claimed - decodedSeconds > Math.max(1, claimed * 0.02)) {
+    const [heard, whole] = [decodedSeconds, claimed].map((seconds) => seconds.toFixed(1))
     warnings.push(`Its sound ends at ${heard} s of ${whole} s: the file may be cut off or damaged.`)
   } else if (media.isCutOff === true) {
     warnings.push('The file has less sound than its header claims: it may be cut off or damaged.')

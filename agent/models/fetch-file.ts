@@ -1,8 +1,9 @@
 import type { FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
+import { retry } from '../../shared/retry.ts'
 import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../free-space.ts'
-import { backoffMs, isTransient, pause, Unreachable } from '../client/retry.ts'
+import { isTransient, Unreachable } from '../client/errors.ts'
 import type { Digest } from './model.ts'
 import type { Part } from './part.ts'
 import { sizeText } from './transfer-text.ts'
@@ -28,7 +29,7 @@ export interface FileRequest {
 /**
  * Fetches a file into its part until that is whole, going on where an earlier try, or an earlier process, stopped.
  * @returns the digest that the server says it has, where it says so.
- * @throws {AppError} `no_space`; a `Refusal` or `Unreachable` (retry.ts); the signal's reason.
+ * @throws {AppError} `no_space`; a `Refusal` or `Unreachable` (client/errors.ts); the signal's reason.
  */
 export async function fetchFile(request: FileRequest): Promise<Digest | null> {
   return await insistently(request, () => fetchRest(request))
@@ -39,22 +40,20 @@ export async function insistently<T>(
   { part, signal, patience = { fruitless: 6, retryMinMs: 500 } }: FileRequest,
   attempt: () => Promise<T>,
 ): Promise<T> {
-  let failures = 0
-  for (;;) {
-    const before = (await part.read())?.bytes ?? 0
-    try {
-      return await attempt()
-    } catch (error) {
-      signal.throwIfAborted()
-      if (!isTransient(error)) throw error
-      const after = (await part.read())?.bytes ?? 0
-      failures = after > before ? 1 : failures + 1
-      if (failures >= patience.fruitless) throw error
-      const asked = error instanceof AppError ? (error.retryAfterSeconds ?? 0) * 1000 : 0
-      const wait = backoffMs(failures, patience.retryMinMs, 30_000, Math.random())
-      await pause(Math.max(asked, wait), signal)
-    }
+  const received = async (): Promise<number> => (await part.read())?.bytes ?? 0
+  let before = 0
+  const options = {
+    signal,
+    retries: patience.fruitless - 1,
+    minMs: patience.retryMinMs,
+    maxMs: 30_000,
+    isTransient,
+    hasAdvanced: async () => (await received()) > before,
   }
+  return await retry(options, async () => {
+    before = await received()
+    return await attempt()
+  })
 }
 
 async function fetchRest(options: FileRequest): Promise<Digest | null> {

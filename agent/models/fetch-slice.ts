@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { Unreachable } from '../client/retry.ts'
+import { Unreachable } from '../client/errors.ts'
 import { assertIsFile, checkSpace, insistently, type FileRequest } from './fetch-file.ts'
 import type { Answer } from './web.ts'
 

@@ -2,7 +2,7 @@ import { mkdir, readdir, rm, rmdir } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
-import { pause } from '../client/retry.ts'
+import { pause } from '../../shared/timers.ts'
 import { stagingOf } from './places.ts'
 import { Others, tellOwner, type StagingPatience } from './staging-others.ts'
 

@@ -1,32 +1,32 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 
-/** Something that may say nothing for a while, and is then ended by whoever watches it. */
+/** Work that may report no progress for a time. */
 export interface Expected {
-  /** It has said something: the while begins anew. */
+  /** There was progress: the time begins anew. */
   again(): void
   end(): void
 }
 
 /**
- * Until when an attempt may seem to stand still, because what works for it says nothing of how far it is. The heartbeat
- * tells the coordinator, which then leaves it to us to find out what hangs.
+ * Until when an attempt may report no progress. The heartbeat sends it to the coordinator, which then leaves it to the
+ * agent's own timeouts to detect a hang.
  */
 export class ExpectedSilence {
   readonly #until = new Set<() => number>()
 
-  /** Milliseconds from now; 0: progress is to be seen. */
+  /** Milliseconds from now; 0: progress is expected. */
   get leftMs(): number {
     const now = performance.now()
     return Math.max(0, ...Array.from(this.#until, (until) => until() - now))
   }
 
-  /** @param until on the clock of performance.now(). @returns what takes it back. */
+  /** @param until on the clock of performance.now(). @returns a function that removes it. */
   add(until: () => number): () => void {
     this.#until.add(until)
     return () => this.#until.delete(until)
   }
 
-  /** Does something whose silences are to be counted here. */
+  /** Runs work whose expected silences are counted here. */
   async during<T>(work: () => Promise<T>): Promise<T> {
     return await current.run(this, work)
   }
@@ -34,7 +34,7 @@ export class ExpectedSilence {
 
 const current = new AsyncLocalStorage<ExpectedSilence>()
 
-/** Says that what is begun now may say nothing for so long. */
+/** Announces that the work begun now may report no progress for this time. */
 export function expectQuiet(limitMs: number): Expected {
   let until = performance.now() + limitMs
   const end = current.getStore()?.add(() => until)
@@ -44,7 +44,7 @@ export function expectQuiet(limitMs: number): Expected {
   }
 }
 
-/** Waits for what has a watch of its own, and says nothing. */
+/** Awaits work that reports no progress and has a timeout of its own. */
 export async function whileQuiet<T>(work: Promise<T>): Promise<T> {
   const expected = expectQuiet(Infinity)
   try {

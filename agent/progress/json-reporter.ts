@@ -2,7 +2,7 @@ import { pino } from 'pino'
 import { printable } from '../../shared/printable.ts'
 import type { Level, Reporter } from './reporter-kinds.ts'
 
-/** Says nothing: for commands whose output alone is wanted. */
+/** Reports nothing: for commands whose only output is their result. */
 export const SILENT: Reporter = {
   event() {},
   begin: () => ({ update() {}, done() {}, failed() {}, stopped() {} }),

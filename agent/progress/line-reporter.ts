@@ -4,17 +4,16 @@ import type { Progress } from './progress.ts'
 import { Stopwatch } from './progress-text.ts'
 import { isShown, type Activity, type Level, type Reporter } from './reporter-kinds.ts'
 
-/** Progress is told again after this much of it. */
+/** The least progress to report again. */
 const STEP = 0.1
 
 export interface LineOptions {
   level: Level
-  /** Lines begin with the time. */
   times: boolean
   stream: { write(text: string): unknown }
 }
 
-/** One line for each thing that happens: for log files, pipes and terminals that cannot be drawn on. */
+/** A line per event: for log files, pipes and plain terminals. */
 export class LineReporter implements Reporter {
   readonly #options: LineOptions
 
@@ -27,19 +26,19 @@ export class LineReporter implements Reporter {
     if (!isShown(level, least)) return
     const time = times ? `${new Date(timeOfDay()).toISOString()} ` : ''
     const mark = level === 'warn' || level === 'error' ? `${level}: ` : ''
-    // Names of files and words of others are in it: nothing of them may move a terminal's cursor.
+    // Foreign text in it must not move a terminal's cursor.
     stream.write(`${time}${mark}${oneLine(message)}\n`)
   }
 
   begin(_id: string, name: string): Activity {
     const stopwatch = new Stopwatch()
-    let told: Progress | null = null
+    let last: Progress | null = null
     return {
       update: (progress) => {
         const moved =
-          told === null || progress.stage !== told.stage || progress.ratio >= told.ratio + STEP
+          last === null || progress.stage !== last.stage || progress.ratio >= last.ratio + STEP
         if (!moved) return
-        told = progress
+        last = progress
         this.event('info', `${name}: ${stopwatch.text(progress)}`)
       },
       done: (text) => this.event('info', `${name}: ${text}`),

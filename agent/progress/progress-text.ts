@@ -1,7 +1,7 @@
 import { formatDuration } from '../../shared/duration.ts'
 import type { Progress } from './progress.ts'
 
-/** How an activity stands, for people: `transcribing 42 %, 12.3× real time, 20s left`. */
+/** `transcribing 42 %, 12.3× real time, 20s left` */
 export function progressText(progress: Progress, recognisingMs: number): string {
   const { stage, ratio, mediaSeconds, processedSeconds } = progress
   const parts = [`${stage} ${Math.floor(ratio * 100)} %`]
@@ -14,7 +14,7 @@ export function progressText(progress: Progress, recognisingMs: number): string 
   return parts.join(', ')
 }
 
-/** Seconds of recording per second of work; null while there is too little to tell. */
+/** Seconds of recording per second of work; null while too little is done. */
 export function speedOf(
   processedSeconds: number | undefined,
   recognisingMs: number,
@@ -23,7 +23,7 @@ export function speedOf(
   return processedSeconds / (recognisingMs / 1000)
 }
 
-/** Remembers when recognition began: before that there is no speed. */
+/** Measures the speed since recognition began. */
 export class Stopwatch {
   #since: number | null = null
   readonly #now: () => number

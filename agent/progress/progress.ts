@@ -1,4 +1,4 @@
-/** Where an attempt is, in the order in which it goes through them: it is `transcribing` or `converting`. */
+/** The stages of an attempt, in order; it is either `transcribing` or `converting`. */
 export const STAGES = [
   'downloading',
   'probing',
@@ -12,26 +12,19 @@ export const STAGES = [
   'uploading',
 ] as const
 export type Stage = (typeof STAGES)[number]
-/** Those of a job that has its slot. */
 export const STAGES_WITH_SLOT: readonly Stage[] = ['loading', 'transcribing', 'converting']
 
-/** What a conversion says of itself while it runs. */
 export interface Progress {
   stage: Stage
-  /** Of the whole attempt, 0 to 1; never goes back. */
+  /** Of the whole attempt, 0 to 1; never decreases. */
   ratio: number
-  /** How long the recording is, once known. */
   mediaSeconds?: number
-  /** How much of it has been recognised. */
   processedSeconds?: number
 }
 
 export type Report = (progress: Progress) => void
 
-/**
- * The share of the whole that is done when a stage begins and when it ends: measured on the embedded engine, download
- * apart.
- */
+/** The overall ratio at the beginning and the end of each stage; measured with the bundled engine, but for the download. */
 const SHARES: Record<Stage, readonly [from: number, to: number]> = {
   downloading: [0, 0.1],
   probing: [0.1, 0.11],
@@ -51,7 +44,7 @@ export function overall(stage: Stage, within: number): number {
   return from + (to - from) * Math.min(1, Math.max(0, within))
 }
 
-/** Progress that never goes back, whatever the tools say of theirs. */
+/** Keeps the ratio from decreasing, whatever tools report. */
 export function forwardOnly(report: Report): Report {
   let reached = 0
   return (progress) => {

@@ -5,22 +5,22 @@ import { SpinnerReporter } from './spinner-reporter.ts'
 
 export interface ReporterOptions {
   level: Level
-  /** `none`: nothing but what is asked for. */
+  /** `none`: for commands whose only output is their result. */
   format: 'text' | 'json' | 'none'
-  /** Where people read: standard error, so that output can be piped. */
+  /** Standard error, so that output can be piped. */
   stream: NodeJS.WriteStream
-  /** Whether the stream may be drawn on at all. */
+  /** Never draw on the stream. */
   plain: boolean
-  /** Lines begin with the time: for a program that runs for months. */
+  /** Whether lines begin with the time. */
   times: boolean
 }
 
-/** Spinners on a terminal, lines elsewhere, JSON lines on standard output where asked for. */
+/** Spinners on a terminal, lines elsewhere; JSON lines go to standard output. */
 export function createReporter(options: ReporterOptions): Reporter {
   const { format, stream, plain } = options
   if (format === 'json') return jsonReporter(options.level)
   if (format === 'none') return SILENT
-  // On a terminal without a width a spinner draws for ever.
+  // On a terminal without a width a spinner never stops drawing.
   const canDraw = stream.isTTY && stream.columns > 0 && !plain
   return canDraw ? new SpinnerReporter(options) : new LineReporter(options)
 }

@@ -10,7 +10,7 @@ export interface SpinnerOptions {
   stream: NodeJS.WriteStream
 }
 
-/** A line that moves while something is under way, and stays when it is done: for people at a terminal. */
+/** A moving line per terminal while work is under way, and a line that stays for each result. */
 export class SpinnerReporter implements Reporter {
   readonly #spinner: Ora
   readonly #lines: LineReporter
@@ -18,8 +18,7 @@ export class SpinnerReporter implements Reporter {
   #idle = ''
 
   constructor({ level, stream, times }: SpinnerOptions) {
-    // Ours to handle: signals drain the agent, and other programs may want the terminal's input.
-    // ora itself colours whatever NO_COLOR says; the stream knows.
+    // ora must not take over signals or input, and ignores NO_COLOR, which the stream knows.
     const color = stream.hasColors() ? 'cyan' : false
     this.#spinner = ora({ stream, color, discardStdin: false, hideCursor: false })
     this.#lines = new LineReporter({
@@ -72,7 +71,7 @@ export class SpinnerReporter implements Reporter {
     else this.#spinner.start(text)
   }
 
-  /** A line that stays, above the one that moves. */
+  /** Writes a line that stays above the moving one. */
   #above(text: string, stream: NodeJS.WriteStream): void {
     const moving = this.#spinner.isSpinning
     if (moving) this.#spinner.clear()

@@ -1,6 +1,6 @@
 import { wordsIn } from './words.ts'
 
-/** What Whisper writes where nobody speaks, by language: it learned from subtitles, which end like this. */
+/** Phrases that Whisper writes where there is no speech, by language: it learned them from the ends of subtitles. */
 const PHRASES: Record<string, string[]> = {
   en: [
     'thanks for watching',
@@ -57,7 +57,7 @@ const PHRASES: Record<string, string[]> = {
   ko: ['시청해주셔서 감사합니다', '구독과 좋아요', '한글자막 by'],
 }
 
-/** The same, where it is all there is. */
+/** Fillers only where they are the whole text. */
 const WHOLE = [
   'you',
   'thank you',
@@ -72,18 +72,18 @@ const WHOLE = [
   'grazie',
 ]
 
-const sound = (text: string): string => ` ${wordsIn(text).join(' ')} `
-const PARTS = Object.values(PHRASES).flat().map(sound)
-const ALL = new Set(WHOLE.map(sound))
-/** `[Music]`, `(applause)`, `*sighs*`, `♪`: what is heard, not said. */
+const normalised = (text: string): string => ` ${wordsIn(text).join(' ')} `
+const PARTS = Object.values(PHRASES).flat().map(normalised)
+const ALL = new Set(WHOLE.map(normalised))
+/** `[Music]`, `(applause)`, `*sighs*`, `♪`: sounds, not words. */
 const REMARK = /\[[^\]]*\]|\([^)]*\)|（[^）]*）|【[^】]*】|\*[^*]*\*|♪[^♪]*♪/gu
 
 /**
- * Whether a text is one of those that models write where nobody speaks. People say such things too: it means something
- * only together with silence.
+ * Whether a text is one that models write where there is no speech. People say such things too: it is a sign only outside
+ * speech.
  */
 export function isFiller(text: string): boolean {
-  const said = sound(text)
-  if (ALL.has(said) || sound(text.replace(REMARK, ' ')).trim() === '') return true
-  return PARTS.some((phrase) => said.includes(phrase))
+  const spoken = normalised(text)
+  if (ALL.has(spoken) || normalised(text.replace(REMARK, ' ')).trim() === '') return true
+  return PARTS.some((phrase) => spoken.includes(phrase))
 }

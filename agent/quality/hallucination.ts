@@ -6,9 +6,9 @@ import { covered, type Span } from '../audio/span.ts'
 import { wordCount, wordsIn } from './words.ts'
 
 /**
- * `repeats`: most of it is one phrase over and over. `repeated_segment`: one of three or more in a row with the same
- * text. `compression`: zlib makes it much shorter. `low_confidence`: by the engine's own numbers. `speech_rate`: more or
- * less than anybody says in that time. `no_speech`: where nobody speaks. `filler`: what models write there.
+ * `repeats`: most of it is one repeated phrase. `repeated_segment`: one of three or more in a row with the same text.
+ * `compression`: zlib makes it much shorter. `low_confidence`: by the engine's own numbers. `speech_rate`: too many or too
+ * few words for its time. `no_speech`: outside speech. `filler`: a phrase that models write there.
  */
 export type Flag =
   | 'repeats'
@@ -21,29 +21,28 @@ export type Flag =
 
 export interface Review {
   segments: RecognisedSegment[]
-  /** What nobody can have said: `filler` or `low_confidence` where there is `no_speech`. */
+  /** Invented: `filler` or `low_confidence` together with `no_speech`. */
   dropped: RecognisedSegment[]
-  /** How many segments have each flag, the dropped ones too; only flags that one has. */
+  /** By flag, the number of segments that have it, dropped ones included. */
   counts: Record<string, number>
 }
 
 const MAX_RATIO = 2.4
 const LOW_LOGPROB = -1
 const NO_SPEECH = 0.6
-/** Whisper doubts most of what it hears as silence; this is below what clear speech gets. */
+/** For segments that Whisper takes for silence: below the values of clear speech. */
 const LOW_LOGPROB_IN_SILENCE = -0.7
 const TIMES = 3
 const MAX_WORDS_PER_SECOND = 8
-/** A word or two are given any time at all. */
+/** Fewer words may be given any time. */
 const LEAST_FAST_WORDS = 4
 const MIN_WORDS_PER_SECOND = 0.2
 const LEAST_SLOW_SECONDS = 5
 const LEAST_SPEECH = 0.1
 
 /**
- * Marks what is to be doubted. Segments keep their order and flags of others; those of ours that they come with are
- * found anew.
- * @param speech where somebody speaks. Where nobody looked, all of the recording: nothing is dropped then.
+ * Flags doubtful segments and drops invented ones. Flags of this file are computed anew, other flags are kept.
+ * @param speech of the VAD; without one, the whole recording: then nothing is dropped.
  */
 export function review(segments: readonly RecognisedSegment[], speech: readonly Span[]): Review {
   const repeated = repeatedSegments(segments)
@@ -52,21 +51,21 @@ export function review(segments: readonly RecognisedSegment[], speech: readonly 
     const flags = flagsOf(segment, speech)
     if (repeated[i]) flags.push('repeated_segment')
     for (const flag of flags) result.counts[flag] = (result.counts[flag] ?? 0) + 1
-    const unsaid =
+    const isInvented =
       flags.includes('no_speech') && (flags.includes('filler') || flags.includes('low_confidence'))
-    result[unsaid ? 'dropped' : 'segments'].push(withFlags(segment, flags))
+    result[isInvented ? 'dropped' : 'segments'].push(withFlags(segment, flags))
   }
   return result
 }
 
-/** Whether these should be recognised again: loops are an accident, and another try may not have it. */
+/** Whether to recognise again: another try may not loop. */
 export function worthRetry(segments: readonly RecognisedSegment[]): boolean {
   return segments.some(isLooping)
 }
 
 /**
- * The less suspicious of two tries at the same speech, both reviewed: the one with more words left when those of loops
- * are taken off, then the one the engine was surer of, then the first. Something is better than nothing.
+ * The better of two reviewed tries at the same speech: the one with more words, minus those in loops, then the one with
+ * the higher confidence, then the first. Any text is better than none.
  */
 export function better<T extends readonly RecognisedSegment[]>(a: T, b: T): T {
   if (a.length === 0 || b.length === 0) return b.length > 0 ? b : a
@@ -97,7 +96,7 @@ function flagsOf(segment: RecognisedSegment, speech: readonly Span[]): Flag[] {
   const { text } = segment
   const flags: Flag[] = []
   if (isLoop(text)) flags.push('repeats')
-  // The engine's own is of more text than this, and sees a loop that goes over several segments.
+  // The engine's own ratio is of more text, and includes loops across segments.
   const ratio = Math.max(compressionRatio(text), segment.compressionRatio ?? 0)
   if (ratio > MAX_RATIO) flags.push('compression')
   if (isUncertain(segment)) flags.push('low_confidence')
@@ -121,7 +120,6 @@ function isSpeakable({ start, end, text }: Segment): boolean {
   return seconds <= LEAST_SLOW_SECONDS || words >= seconds * MIN_WORDS_PER_SECOND
 }
 
-/** A segment that takes no time is where speech is if its moment is. */
 function isSpeech({ start, end }: Segment, speech: readonly Span[]): boolean {
   if (end > start) return covered({ start, end }, speech) >= (end - start) * LEAST_SPEECH
   return speech.some((span) => start >= span.start && start <= span.end)
@@ -151,7 +149,7 @@ function worth(segments: readonly RecognisedSegment[]): number {
   )
 }
 
-/** The mean of what the engine says of its certainty, by words; least where it says nothing. */
+/** The mean log probability, by words; least where the engine gives none. */
 function certainty(segments: readonly RecognisedSegment[]): number {
   let sum = 0
   let words = 0

@@ -1,9 +1,8 @@
-/** Writing without spaces between words: each sign counts by itself. */
+/** Scripts without spaces between words: each sign counts by itself. */
 const SIGNS =
   '\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}'
 const WORD = new RegExp(`[${SIGNS}]\\p{M}*|(?:(?![${SIGNS}])[\\p{L}\\p{N}\\p{M}'])+`, 'gu')
 const SIGN = new RegExp(`^[${SIGNS}]`, 'u')
-/** About so many signs are as long to say as a word. */
 const SIGNS_PER_WORD = 2
 
 /** The words of a text, or its signs where it has no spaces, in lower case and without punctuation. */
@@ -11,7 +10,7 @@ export function wordsIn(text: string): string[] {
   return text.normalize('NFKC').toLowerCase().replaceAll('’', "'").match(WORD) ?? []
 }
 
-/** How long a text is to say, in words. */
+/** The speaking time of a text, in words. */
 export function wordCount(text: string): number {
   const words = wordsIn(text)
   const signs = words.filter((word) => SIGN.test(word)).length

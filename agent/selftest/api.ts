@@ -2,15 +2,15 @@ import { randomUUID } from 'node:crypto'
 import { Client } from '../client/client.ts'
 import { type Connection } from '../client/connection.ts'
 import { parseJson } from '../client/answer-text.ts'
-import { expect, type Group } from './check.ts'
+import { expect, type Check, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 import { removeJob } from './remove-job.ts'
 
 const FIX =
-  'Update the coordinator, or what stands in front of it: something on the way changes its answers.'
+  'Update the coordinator, or the proxy in front of it: something on the way changes its answers.'
 const JOBS = '/api/v1/remote-jobs'
 
-/** The keys of a status answer that the original's clients know, in its order. */
+/** The keys of the original system's status answer, in order. */
 const STATUS_KEYS =
   'job_id status worker_id created_at started_at completed_at error_message retry_count estimated_completion'.split(
     ' ',
@@ -21,17 +21,12 @@ interface Answer {
   body: Record<string, unknown>
 }
 
-/** Whether the original's routes answer as its clients and workers expect. */
+/** The original system's routes answer as its clients and workers expect. */
 export function apiGroup(connection: Connection): Group {
   const nothing = `selftest-${randomUUID()}`
   const get = async (path: string): Promise<Answer> => call(connection, 'GET', path)
   const send = async (method: 'POST' | 'PUT', path: string, body: unknown): Promise<Answer> =>
     call(connection, method, path, body)
-  const refused = ({ status, body }: Answer, expected: number): string => {
-    expect(status === expected, `it answered ${status} instead of ${expected}`, FIX)
-    expect('detail' in body, 'the refusal has no detail', FIX)
-    return `${status} with a detail`
-  }
   const clip = CLIPS[0]
   let jobId: string | null = null
   let source = ''
@@ -51,14 +46,14 @@ export function apiGroup(connection: Connection): Group {
           const { status, body } = await get(
             `${JOBS}/poll?worker_id=selftest&content_types=document,%20${nothing}-2,%20${nothing}`,
           )
-          expect(status === 200 && body['job_id'] === made, 'it was not the job', FIX)
+          expect(status === 200 && body['job_id'] === made, 'it did not return the job', FIX)
           source = String(body['source_file_url'])
-          expect(source.startsWith('/'), 'source_file_url is no path', FIX)
+          expect(source.startsWith('/'), 'source_file_url is not a path', FIX)
           return `job ${made}`
         },
       },
       {
-        name: 'its source comes whole, with its headers',
+        name: 'its source is downloaded, with its headers',
         async run() {
           const { statusCode, headers, body } = await connection.exchange(source)
           const { byteLength } = await body.arrayBuffer()
@@ -88,7 +83,7 @@ export function apiGroup(connection: Connection): Group {
           const { body } = await get(`${JOBS}/${jobId}/status`)
           const keys = Object.keys(body).slice(0, STATUS_KEYS.length)
           expect(keys.join() === STATUS_KEYS.join(), `they are ${keys.join(', ')}`, FIX)
-          expect(body['worker_id'] === 'selftest', 'worker_id is another', FIX)
+          expect(body['worker_id'] === 'selftest', 'worker_id differs', FIX)
           return STATUS_KEYS.join(', ')
         },
       },
@@ -106,11 +101,7 @@ export function apiGroup(connection: Connection): Group {
           return '200'
         },
       },
-      {
-        name: 'a poll without a worker is refused',
-        alone: true,
-        run: async () => refused(await get(`${JOBS}/poll`), 422),
-      },
+      refusal('a poll without a worker is refused', 422, () => get(`${JOBS}/poll`)),
       {
         name: 'a job without its fields is refused, field by field',
         alone: true,
@@ -120,48 +111,38 @@ export function apiGroup(connection: Connection): Group {
           return refused(answer, 422)
         },
       },
-      {
-        name: 'a path outside the media roots is refused',
-        alone: true,
-        run: async () =>
-          refused(
-            await send('POST', `${JOBS}/`, {
-              source_file_path: '/etc/passwd',
-              content_type: nothing,
-              ingestion_task_id: 'selftest',
-            }),
-            422,
-          ),
-      },
-      {
-        name: 'the status of an unknown job is 404',
-        alone: true,
-        run: async () => refused(await get(`${JOBS}/${randomUUID()}/status`), 404),
-      },
-      {
-        name: 'the download of an unknown job is 404',
-        alone: true,
-        run: async () => refused(await get(`${JOBS}/${randomUUID()}/download`), 404),
-      },
-      {
-        name: 'a result for an unknown job is 404',
-        alone: true,
-        run: async () =>
-          refused(
-            await send('PUT', `${JOBS}/${randomUUID()}/result`, { success: true, content: '' }),
-            404,
-          ),
-      },
-      {
-        name: 'a result that says nothing is refused',
-        alone: true,
-        run: async () => refused(await send('PUT', `${JOBS}/${randomUUID()}/result`, {}), 422),
-      },
+      refusal('a path outside the media roots is refused', 422, () =>
+        send('POST', `${JOBS}/`, {
+          source_file_path: '/etc/passwd',
+          content_type: nothing,
+          ingestion_task_id: 'selftest',
+        }),
+      ),
+      refusal('the status of an unknown job is 404', 404, () => get(`${unknownJob()}/status`)),
+      refusal('the download of an unknown job is 404', 404, () => get(`${unknownJob()}/download`)),
+      refusal('a result for an unknown job is 404', 404, () =>
+        send('PUT', `${unknownJob()}/result`, { success: true, content: '' }),
+      ),
+      refusal('an empty result is refused', 422, () => send('PUT', `${unknownJob()}/result`, {})),
     ],
     async after() {
       if (jobId !== null) await removeJob(connection, jobId)
     },
   }
+}
+
+function refusal(name: string, status: number, ask: () => Promise<Answer>): Check {
+  return { name, alone: true, run: async () => refused(await ask(), status) }
+}
+
+function refused({ status, body }: Answer, expected: number): string {
+  expect(status === expected, `it answered ${status} instead of ${expected}`, FIX)
+  expect('detail' in body, 'the refusal has no detail', FIX)
+  return `${status} with a detail`
+}
+
+function unknownJob(): string {
+  return `${JOBS}/${randomUUID()}`
 }
 
 async function call(
@@ -176,7 +157,7 @@ async function call(
       ? {}
       : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   })
-  // Not every key may ask for everything.
+  // Not permitted to this key.
   if (response.statusCode === 403) throw await connection.refusal(response)
   const { statusCode, body: answer } = response
   const parsed = parseJson(await answer.text())

@@ -12,21 +12,21 @@ export const GROUPS = [
 ] as const
 export type GroupName = (typeof GROUPS)[number]
 
-/** One thing that is looked at. `run` says what it saw, or throws what is wrong. */
-interface Check {
+/** `run` returns what it found, or throws what is wrong. */
+export interface Check {
   name: string
   run: () => Promise<string>
-  /** It needs nothing of the checks before it: it is tried also when our key allows too little for those. */
+  /** Independent of the checks before it: it runs also when the key does not permit those. */
   alone?: true
-  /** Nothing that follows needs it: its failure makes nothing be skipped. */
+  /** No later check depends on it: its failure skips none. */
   apart?: true
 }
 
-/** Checks in order; each needs what the ones before it have done, unless it stands alone. */
+/** Checks in order; each depends on the ones before it, unless it is `alone`. */
 export interface Group {
   name: GroupName
   checks: Check[]
-  /** Tidies up, whatever came of the checks. */
+  /** Cleans up, also after a failure. */
   after?: () => Promise<void>
 }
 
@@ -35,12 +35,10 @@ export interface CheckResult {
   name: string
   status: 'PASS' | 'FAIL' | 'SKIP'
   detail: string
-  /** What to do about it. */
   fix: string | null
   durationMs: number
 }
 
-/** What is wrong, and what to do about it. */
 class CheckFailure extends Error {
   readonly fix: string
 
@@ -50,26 +48,26 @@ class CheckFailure extends Error {
   }
 }
 
-/** Fails unless it is so. */
-export function expect(isSo: boolean, message: string, fix: string): asserts isSo {
-  if (!isSo) throw new CheckFailure(message, fix)
+/** @throws unless `condition` is true. */
+export function expect(condition: boolean, message: string, fix: string): asserts condition {
+  if (!condition) throw new CheckFailure(message, fix)
 }
 
-/** Runs groups one after the other; what follows a failure in its group, and needs it, is skipped. */
+/** Runs groups one after the other. Checks that depend on a failed one are skipped. */
 export async function runGroups(
   groups: readonly Group[],
-  tell: (result: CheckResult) => void,
+  onResult: (result: CheckResult) => void,
 ): Promise<CheckResult[]> {
   const results: CheckResult[] = []
   for (const { name: group, checks, after } of groups) {
     let failed: CheckResult | null = null
     for (const check of checks) {
-      const isTried: boolean = failed === null || (failed.status === 'SKIP' && check.alone === true)
-      const result: CheckResult = isTried
+      const runs: boolean = failed === null || (failed.status === 'SKIP' && check.alone === true)
+      const result: CheckResult = runs
         ? await runOne(group, check)
         : skipped(group, check, failed!.name)
       results.push(result)
-      tell(result)
+      onResult(result)
       if (check.apart === true) continue
       if (result.status === 'FAIL') failed = result
       else if (result.status === 'SKIP') failed ??= result
@@ -87,13 +85,13 @@ async function runOne(group: GroupName, { name, run }: Check): Promise<CheckResu
     return { group, name, status: 'PASS', detail, fix: null, durationMs: took() }
   } catch (error) {
     const fix = error instanceof CheckFailure ? error.fix : null
-    // A worker's key may not submit, and a submitter's not work: that is how it should be.
+    // Rightly, a worker's key may not submit, and a submitter's may not work.
     const status = error instanceof AppError && error.code === 'forbidden' ? 'SKIP' : 'FAIL'
     return { group, name, status, detail: messageOf(error), fix, durationMs: took() }
   }
 }
 
 function skipped(group: GroupName, { name }: Check, failed: string): CheckResult {
-  const detail = `not tried, because '${failed}' did not pass`
+  const detail = `skipped, because '${failed}' did not pass`
   return { group, name, status: 'SKIP', detail, fix: null, durationMs: 0 }
 }

@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url'
 
-/** The recordings that come with the agent, and what is said in them (both are in the public domain). */
+/** The bundled recordings and their texts (public domain). */
 export const CLIPS = [
   {
     name: 'jfk.wav',
     file: asset('jfk.wav'),
     text: 'And so my fellow Americans, ask not what your country can do for you, ask what you can do for your country.',
-    /** Word errors that are let pass: what the embedded engine makes. */
+    /** Word errors of the bundled engine. */
     allowed: 0,
   },
   {

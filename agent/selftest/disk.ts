@@ -4,15 +4,15 @@ import { freeBytesOf } from '../free-space.ts'
 import { expect, type Group } from './check.ts'
 
 const GIB = 1024 ** 3
-/** A recording of some hours, its decoded sound beside it. */
+/** For a recording of some hours and its decoded audio. */
 const LEAST_BYTES = 2 * GIB
 
-/** Whether there is room, and leave to write, where jobs and models go. `folders`: paths by the setting that chooses them. */
+/** Disk space and write permission for jobs and models. @param folders by the setting that chooses them. */
 export function diskGroup(folders: Readonly<Record<string, string>>): Group {
   return {
     name: 'disk',
     checks: Object.entries(folders).map(([flag, folder]) => ({
-      name: `there is room in the folder of ${flag}`,
+      name: `the folder of ${flag} has disk space`,
       async run() {
         const another = `Choose another with ${flag}, or make room.`
         await writeInto(folder, another)

@@ -8,7 +8,6 @@ import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 
-/** Whether speech becomes the right words, and how fast. */
 export function engineGroup(settings: MediaSettings, tell: (text: string) => void): Group {
   let toolchain: Toolchain | null = null
   let workDir: string | null = null
@@ -46,9 +45,9 @@ export function engineGroup(settings: MediaSettings, tell: (text: string) => voi
             report() {},
           })
           const seconds = (performance.now() - from) / 1000
-          const heard = transcript.segments.map(({ text }) => text).join(' ')
-          const { errors, words } = wordErrors(clip.text, heard)
-          const fix = `Look at what was heard: “${heard}”. A damaged model shows with: morag-agent models verify`
+          const text = transcript.segments.map((segment) => segment.text).join(' ')
+          const { errors, words } = wordErrors(clip.text, text)
+          const fix = `The text was “${text}”. Check for a damaged model: morag-agent models verify`
           expect(errors <= clip.allowed, `${errors} of ${words} words are wrong`, fix)
           const speed = transcript.durationSeconds / seconds
           return `${errors} of ${words} words wrong, ${speed.toFixed(1)}× real time`

@@ -7,19 +7,17 @@ import { planSlots, type SlotPlan } from '../gpu/slot-plan.ts'
 import { expect, type Group } from './check.ts'
 
 export interface GpuGroupOptions extends Omit<FindOptions, 'signal'> {
-  /** What `--gpus` says. */
   gpus: SlotPlan['gpus']
 }
 
-const LIST = 'the GPUs are looked for'
+const LIST = 'GPUs are detected'
 const FIX_DRIVER =
-  'Install or repair the GPU’s driver until nvidia-smi (AMD: rocm-smi) lists it without a complaint; ' +
-  'in a container, see that it is given its GPUs (docker run --gpus all).'
-const FIX_NAME = 'Name the GPUs as they are listed here, or use --gpus all, or --gpus none.'
+  'Install or repair the GPU driver until nvidia-smi (AMD: rocm-smi) lists the GPU without errors; ' +
+  'in a container, pass the GPUs in (docker run --gpus all).'
+const FIX_NAME = 'Name the GPUs as listed here, or use --gpus all, or --gpus none.'
 
 /**
- * Which GPUs there are, and whether those that were asked for are among them. To have none is no failure: everything
- * runs on the CPU as well, if slowly.
+ * Lists the GPUs, and checks those of `--gpus`. Having none is no failure: everything runs on the CPU as well, if slowly.
  */
 export function gpuGroup(options: GpuGroupOptions): Group {
   const { gpus, ...programs } = options
@@ -42,7 +40,7 @@ export function gpuGroup(options: GpuGroupOptions): Group {
           const error = problemWith(name, devices)
           const fix = problems.length > 0 ? FIX_DRIVER : FIX_NAME
           expect(error === null, [error, ...problems].join(' '), fix)
-          return 'it is'
+          return 'found'
         },
       })),
     ],
@@ -50,12 +48,12 @@ export function gpuGroup(options: GpuGroupOptions): Group {
 }
 
 function listOf({ devices, problems }: FoundDevices, areOff: boolean): string {
-  const said = problems.length === 0 ? [] : [...problems, FIX_DRIVER]
+  const notes = problems.length === 0 ? [] : [...problems, FIX_DRIVER]
   if (devices.length === 0) {
-    return ['No GPU was found: recognition runs on the CPU.', ...said].join(' ')
+    return ['No GPU was found: recognition runs on the CPU.', ...notes].join(' ')
   }
-  const off = areOff ? ['They are not used (--gpus none): recognition runs on the CPU.'] : []
-  return [`${devices.map(lineOf).join('; ')}.`, ...off, ...said].join(' ')
+  const off = areOff ? ['Not used (--gpus none): recognition runs on the CPU.'] : []
+  return [`${devices.map(lineOf).join('; ')}.`, ...off, ...notes].join(' ')
 }
 
 /** `0: NVIDIA L4, 23 GB (22.0 GB free), driver 550.54.15` */

@@ -11,10 +11,10 @@ import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 import { removeJob } from './remove-job.ts'
 
-const FIX = 'Look into the coordinator’s log.'
+const FIX = 'See the coordinator’s log.'
 const WORKER = 'selftest'
 
-/** A job from its upload to its end, of a content type that no real worker takes. */
+/** A job from its upload to its end, with a content type that no real worker takes. */
 export function lifecycleGroup(client: Client): Group {
   const contentType = `selftest-${randomUUID()}`
   const clip = CLIPS[0]
@@ -53,9 +53,9 @@ export function lifecycleGroup(client: Client): Group {
         async run() {
           const claimId = randomUUID()
           const first = await claim(claimId)
-          expect(first !== undefined, 'there was no job', FIX)
+          expect(first !== undefined, 'no job was offered', FIX)
           const again = await claim(claimId)
-          expect(again?.leaseToken === first.leaseToken, 'the second answer was another', FIX)
+          expect(again?.leaseToken === first.leaseToken, 'the second answer differs', FIX)
           job = first
           return `attempt ${job.attempt}, a lease of ${job.leaseSeconds} s`
         },
@@ -77,7 +77,7 @@ export function lifecycleGroup(client: Client): Group {
         },
       },
       {
-        name: 'its source comes whole, and from the middle',
+        name: 'its source is downloaded, whole and from the middle',
         async run() {
           folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
           const target = path.join(folder, clip.name)
@@ -92,15 +92,15 @@ export function lifecycleGroup(client: Client): Group {
           })
           const bytes = await readFile(clip.file)
           const right = createHash('sha256').update(bytes).digest('hex')
-          expect(sha256 === right && source.sha256 === right, 'the digest is another', FIX)
+          expect(sha256 === right && source.sha256 === right, 'the SHA-256 differs', FIX)
           const { statusCode, body } = await client.connection.exchange(source.url, {
             headers: { 'morag-lease': leaseToken, range: 'bytes=100-199' },
           })
           const part = Buffer.from(await body.arrayBuffer())
-          const fix = 'Let what stands in front of the coordinator pass Range requests on.'
+          const fix = 'Let the proxy in front of the coordinator pass Range requests on.'
           expect(statusCode === 206, `a range was answered with ${statusCode}`, fix)
-          expect(part.equals(bytes.subarray(100, 200)), 'the range holds other bytes', fix)
-          return `${bytes.length} bytes, SHA-256 right, ranges work`
+          expect(part.equals(bytes.subarray(100, 200)), 'the range holds wrong bytes', fix)
+          return `${bytes.length} bytes, SHA-256 matches, ranges work`
         },
       },
       {
@@ -108,13 +108,13 @@ export function lifecycleGroup(client: Client): Group {
         async run() {
           await client.release(job.jobId, job.leaseToken)
           const again = await claim(randomUUID())
-          expect(again?.jobId === job.jobId, 'it was not there', FIX)
+          expect(again?.jobId === job.jobId, 'it was not offered', FIX)
           job = again
           return `attempt ${job.attempt}`
         },
       },
       {
-        name: 'its result is taken, and taken again',
+        name: 'its result is accepted, also a second time',
         async run() {
           const { jobId, leaseToken } = job
           const result = {
@@ -127,20 +127,16 @@ export function lifecycleGroup(client: Client): Group {
           await client.result(jobId, result)
           const { status } = await client.result(jobId, result)
           expect(status === 'completed', `it is ${status}`, FIX)
-          expect(
-            (await client.resultBody(jobId, 'md')) === 'Self-test.',
-            'the text is another',
-            FIX,
-          )
+          expect((await client.resultBody(jobId, 'md')) === 'Self-test.', 'the text differs', FIX)
           return 'completed'
         },
       },
       {
-        name: 'a failure that may pass sends a job back to the queue',
+        name: 'a retryable failure sends a job back to the queue',
         async run() {
           const jobId = await create()
           const second = await claim(randomUUID())
-          expect(second?.jobId === jobId, 'it was not there', FIX)
+          expect(second?.jobId === jobId, 'it was not offered', FIX)
           const { status } = await client.result(jobId, {
             success: false,
             errorCode: 'engine_failed',

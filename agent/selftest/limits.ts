@@ -9,37 +9,37 @@ import { expect, type Group } from './check.ts'
 import { removeJob } from './remove-job.ts'
 
 const MIB = 1024 * 1024
-/** More than what proxies let through that nobody has told about uploads: 1 MiB is usual. */
+/** More than the usual limit of proxies, 1 MiB. */
 const UPLOAD_MIB = 16
 const BOUNDARY = 'morag-selftest'
 
 const detailed = z.object({ detail: z.string() })
 
-/** Whether what is too large is refused with a sentence, and what is not gets through, proxies included. */
+/** Oversized requests are refused with a reason, and large uploads get through, also through proxies. */
 export function limitsGroup(connection: Connection): Group {
   let made: string | null = null
   return {
     name: 'limits',
     checks: [
       {
-        name: 'a request that is too large is refused with a sentence',
+        name: 'an oversized request is refused with a reason',
         async run() {
           const { statusCode, body } = await tooLarge(connection)
           const answer = detailed.safeParse(parseJson(await body.text()))
-          const fix = 'Let what stands in front of the coordinator pass its refusals on unchanged.'
+          const fix = 'Let the proxy in front of the coordinator pass its refusals on unchanged.'
           expect(statusCode === 413, `it answered ${statusCode} instead of 413`, fix)
           expect(answer.success, 'it gave no reason', fix)
           return `413: ${answer.data.detail}`
         },
       },
       {
-        name: 'headers that are too large are refused',
+        name: 'oversized headers are refused',
         alone: true,
         async run() {
           const headers = { 'x-selftest': 'x'.repeat(64 * 1024) }
           const { statusCode, body } = await connection.exchange(`${API}/health`, { headers })
           await body.dump()
-          const fix = 'Set a limit for headers in what stands in front of the coordinator.'
+          const fix = 'Set a limit for headers in the proxy in front of the coordinator.'
           expect(statusCode >= 400 && statusCode < 500, `it answered ${statusCode}`, fix)
           return String(statusCode)
         },
@@ -62,9 +62,9 @@ export function limitsGroup(connection: Connection): Group {
           const answer = createdAnswer.safeParse(parseJson(await body.text()))
           if (answer.success) made = answer.data.job_id
           const fix =
-            'Allow bodies of --max-upload in what stands in front of the coordinator (nginx: client_max_body_size 0; proxy_request_buffering off).'
+            'Allow bodies of --max-upload in the proxy in front of the coordinator (nginx: client_max_body_size 0; proxy_request_buffering off).'
           expect(statusCode === 200 && answer.success, `it answered ${statusCode}`, fix)
-          return 'taken'
+          return 'accepted'
         },
       },
     ],
@@ -74,7 +74,7 @@ export function limitsGroup(connection: Connection): Group {
   }
 }
 
-/** A body of 2 MiB to a route of submitters, else to one of workers: what our key may not ask for is refused unread. */
+/** Sends 2 MiB to a route of submitters, else of workers: a request that the key may not make is refused unread. */
 async function tooLarge(connection: Connection): Promise<Dispatcher.ResponseData> {
   const body = JSON.stringify({ source_file_path: 'x'.repeat(2 * MIB) })
   const headers = { 'content-type': 'application/json' }

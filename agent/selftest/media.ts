@@ -17,18 +17,17 @@ import { CLIPS } from './clips.ts'
 /** Not random: a demuxer takes some random bytes for its own format. */
 const NO_MEDIA = Buffer.from(Array.from({ length: 100_000 }, (_, at) => (at * 7919) % 251))
 
-const FIX = 'Use another ffmpeg (--ffmpeg): this one cannot do what every transcription needs.'
-const DAMAGED = 'A damaged model shows with: morag-agent models verify'
+const FIX = 'Use another ffmpeg (--ffmpeg): this one lacks what every transcription needs.'
+const DAMAGED = 'Check for a damaged model: morag-agent models verify'
 const clip = CLIPS[0]
 
-/** The same speech in other clothes: how ffmpeg is asked for it. */
+/** ffmpeg arguments that make the same speech in other formats. */
 const FORMATS: Record<string, string> = {
   'a WAV file': '-c:a pcm_s16le clip.wav',
   'an MP3 file': '-c:a libmp3lame clip.mp3',
   'an MP4 video': '-f lavfi -i color=size=64x64:rate=5 -shortest -c:v mpeg4 -c:a aac clip.mp4',
 }
 
-/** Whether this machine can read media. */
 export function mediaGroup(
   settings: Pick<MediaSettings, 'ffmpeg' | 'sandbox' | 'modelsDir' | 'engineSettings'>,
   tell: (text: string) => void,
@@ -47,7 +46,7 @@ export function mediaGroup(
     name: 'media',
     checks: [
       {
-        name: 'ffmpeg is there',
+        name: 'ffmpeg is installed',
         async run() {
           tools = await openTools(settings, options)
           folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
@@ -93,16 +92,16 @@ export function mediaGroup(
             () => null,
             (error: unknown) => (error instanceof AppError ? error.code : String(error)),
           )
-          expect(code === 'invalid_media', `it was called ${code ?? 'fine'}`, FIX)
+          expect(code === 'invalid_media', `it was reported as ${code ?? 'fine'}`, FIX)
           return 'invalid_media'
         },
       },
       {
         name: 'the VAD distinguishes speech from noise',
         async run() {
-          const finder = createVoiceDetector(options)
-          expect(finder.finder === 'silero', NO_VAD.text, NO_VAD.fix)
-          const { speech } = await finder.find(clip.file, { signal })
+          const vad = createVoiceDetector(options)
+          expect(vad.method === 'silero', NO_VAD.text, NO_VAD.fix)
+          const speech = await vad.find(clip.file, { signal })
           const seconds = speech.reduce((sum, { start, end }) => sum + end - start, 0)
           expect(seconds > 5, `${seconds.toFixed(1)} s of speech were found in 11 s`, DAMAGED)
           return `${seconds.toFixed(1)} s of speech in 11 s`

@@ -16,14 +16,13 @@ export interface PrivateCoordinator {
 }
 
 /**
- * A coordinator of our own for the time of a test: a child process on a free port, over a folder that is removed again.
- * @throws {AppError} `engine_missing` when it does not come up.
+ * Starts a coordinator for the time of a test: a child process on a free port, with a temporary data folder.
+ * @throws {AppError} `engine_missing` when it does not start.
  */
 export async function startPrivateCoordinator(): Promise<PrivateCoordinator> {
   const folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
   const data = ['--data-dir', path.join(folder, 'data'), '--media-root', folder]
   const args = ['serve', '--host', '127.0.0.1', '--port', '0', ...data, '--log-format', 'json']
-  // As one that others can reach has it.
   const apiKey = randomBytes(32).toString('hex')
   const child = startChild(process.execPath, [...program(), ...args], {
     env: childEnv({ MORAG_API_KEY: apiKey }),
@@ -39,15 +38,18 @@ export async function startPrivateCoordinator(): Promise<PrivateCoordinator> {
   for await (const line of lines) {
     const url = urlIn(line)
     if (url === null) continue
-    // What it goes on to say is read, so that it never waits for us.
+    // Keep reading, so that it never blocks on a full pipe.
     child.stdout.resume()
     return { url, apiKey, close }
   }
   await close()
-  throw new AppError('engine_missing', 'The private coordinator did not start; try one with --url.')
+  throw new AppError(
+    'engine_missing',
+    'The private coordinator did not start; name another with --url.',
+  )
 }
 
-/** The coordinator beside us: compiled, or through tsx in a checkout. */
+/** Compiled, or through tsx in a checkout. */
 function program(): string[] {
   const compiled = fileURLToPath(new URL('../../coordinator/cli.js', import.meta.url))
   if (existsSync(compiled)) return [compiled]

@@ -1,7 +1,7 @@
 import { API } from '../../shared/wire.ts'
 import type { Connection } from '../client/connection.ts'
 
-/** Takes a job of a test away again, as far as our key allows: it must not wait for a worker for ever. */
+/** Removes a test's job, as far as the key permits: it must not wait for a worker forever. */
 export async function removeJob(connection: Connection, jobId: string): Promise<void> {
   const path = `${API}/remote-jobs/${encodeURIComponent(jobId)}`
   await quietly(connection, 'POST', `${path}/cancel`)

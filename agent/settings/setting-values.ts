@@ -1,31 +1,6 @@
-import { InvalidArgumentError } from 'commander'
 import { parseDuration } from '../../shared/duration.ts'
-import { AppError, messageOf } from '../../shared/errors.ts'
+import { AppError } from '../../shared/errors.ts'
 import { LANGUAGE } from '../job-options.ts'
-
-const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
-
-/** Lets commander say which flag or variable had the value that does not fit. */
-export function checked<T>(parse: (text: string) => T): (text: string) => T {
-  return (text) => {
-    try {
-      return parse(text)
-    } catch (error) {
-      throw new InvalidArgumentError(messageOf(error))
-    }
-  }
-}
-
-/** Python's names for levels, which the original's `MORAG_LOG_LEVEL` had. */
-const PYTHON_LEVELS: Record<string, LogLevel> = { warning: 'warn', critical: 'error' }
-
-export function logLevel(text: string): LogLevel {
-  const name = text.trim().toLowerCase()
-  const level = PYTHON_LEVELS[name] ?? LOG_LEVELS.find((one) => one === name)
-  if (level !== undefined) return level
-  throw new AppError('usage', `'${text}' is none of ${LOG_LEVELS.join(', ')}.`)
-}
 
 export function nameList(text: string): string[] {
   const names = text.split(',').map((name) => name.trim())
@@ -40,7 +15,7 @@ export function nameList(text: string): string[] {
 export function workerName(text: string): string {
   if (/^[\w][\w.@-]{0,99}$/.test(text)) return text
   const rule = 'letters, digits and . _ @ -, not beginning with a dot or a dash'
-  throw new AppError('usage', `'${text}' cannot be a worker's id: use ${rule}.`)
+  throw new AppError('usage', `'${text}' is not a valid worker id: use ${rule}.`)
 }
 
 /** `all`, `none`, or a list of GPUs as `planSlots` takes them. */
@@ -61,7 +36,7 @@ export function audioTrack(text: string): number | string {
   if (LANGUAGE.test(given)) return given
   throw new AppError(
     'usage',
-    `'${text}' names no audio track: write its number (the first is 0), a language like de, or mix.`,
+    `'${text}' is not an audio track: write its number (the first is 0), a language like de, or mix.`,
   )
 }
 
@@ -76,14 +51,14 @@ export function outOfMemory(text: string): { smallerModel: boolean; cpu: boolean
   return { smallerModel: allowed.includes('smaller-model'), cpu: allowed.includes('cpu') }
 }
 
-/** A length of time, of at least a second. */
+/** A duration of at least a second. */
 export function milliseconds(text: string): number {
   const value = parseDuration(text)
   if (value >= 1_000) return value
   throw new AppError('usage', `'${text}' is too short: write a time like 90s, 10m or 8h.`)
 }
 
-/** `host:port`, `[::1]:port`, or `:port` for this machine alone. */
+/** `host:port`, `[::1]:port`, or `:port` for loopback. */
 export function hostAndPort(text: string): { host: string; port: number } {
   const [, six, name, port] = /^(?:\[([\da-f:.]+)\]|([^:[\]]*)):(\d{1,5})$/i.exec(text.trim()) ?? []
   if (port !== undefined && Number(port) <= 65_535)
@@ -91,7 +66,7 @@ export function hostAndPort(text: string): { host: string; port: number } {
   throw new AppError('usage', `'${text}' is not an address: write it like 127.0.0.1:9464.`)
 }
 
-/** Several, one per flag or all in one variable with commas between. */
+/** A list: repeated flags, or a variable with commas. */
 export function listOf<T>(read: (text: string) => T): (text: string, before?: T[]) => T[] {
   return (text, before = []) => [...before, ...text.split(',').map((one) => read(one.trim()))]
 }

@@ -2,8 +2,7 @@ import { existsSync, statSync } from 'node:fs'
 import path from 'node:path'
 import type { Configured } from '../../shared/config.ts'
 import { AppError } from '../../shared/errors.ts'
-import { addSettings, valuesOf } from '../../shared/setting-table.ts'
-import { dropEmptyVariables } from '../../shared/settings.ts'
+import { dropEmptyVariables, valuesOf } from '../../shared/settings.ts'
 import { keyIn, readApiKey } from '../client/api-key.ts'
 import { keyFileFor, stateDir } from '../paths.ts'
 import { contentTypes, converterSettings } from './converter-settings.ts'
@@ -18,9 +17,7 @@ import {
   SETTINGS,
   WORK_DIR,
 } from './table.ts'
-import { MODEL_SOURCE, SPEAKERS } from './conversion-table.ts'
 
-/** Where the coordinator is, and the key it asks for. */
 export interface CoordinatorSettings {
   url: string
   apiKey: string | null
@@ -30,13 +27,12 @@ export type StartSettings = ReturnType<typeof startSettings>
 
 const MAX_WAIT_SECONDS = 60
 
-/** What a settings file may say of the agent. */
 export const CONFIGURED: Configured = {
   section: 'agent',
-  addSettings: (command) => addSettings(command, ...SETTINGS),
+  tables: SETTINGS,
 }
 
-/** The flags of a command as commander gives them. */
+/** As commander has read them. */
 export type Flags = Record<string, unknown>
 
 export function workDir(flags: Flags): string {
@@ -68,7 +64,7 @@ export function startSettings(flags: Flags) {
   })
 }
 
-/** A key is shown to the coordinator it belongs to and to no other. */
+/** Each coordinator gets its own key and no other. */
 function coordinatorsOf(flags: Flags): CoordinatorSettings[] {
   const { urls, apiKeyFiles } = valuesOf(flags, COORDINATORS)
   const files = apiKeyFiles ?? []
@@ -94,22 +90,22 @@ function coordinatorsOf(flags: Flags): CoordinatorSettings[] {
   })
 }
 
-/** To be called before any command line is read. */
+/** Call it before the command line is read. */
 export function prepareEnvironment(): void {
-  dropEmptyVariables(process.env, [SPEAKERS.always.env, MODEL_SOURCE.offline.env])
-  // What a job scheduler has left us of the machine; nvidia-smi lists the rest as well.
+  dropEmptyVariables(process.env, SETTINGS)
+  // Of a job scheduler; nvidia-smi lists the other GPUs as well.
   const visible = process.env['CUDA_VISIBLE_DEVICES']
   if (visible !== undefined)
     process.env['MORAG_GPUS'] ??= /^(-1)?$/.test(visible) ? 'none' : visible
 }
 
-/** Whether a terminal may be drawn on, by what its owner has set. */
+/** By the environment. */
 export function wantsPlainOutput(): boolean {
   const { CI, TERM } = process.env
   return TERM === 'dumb' || (CI !== undefined && CI !== '' && CI !== 'false')
 }
 
-/** Whether the key's file can be read by others on this machine. */
+/** Whether others on this machine can read a key file. */
 export function isReadableByOthers(flags: Flags): boolean {
   if (process.platform === 'win32') return false
   const files = valuesOf(flags, COORDINATORS).apiKeyFiles ?? []

@@ -8,13 +8,12 @@ import type { ControlCommand } from './control.ts'
 
 const PATIENCE_MS = 10_000
 
-/** What one agent answered. */
 export interface ControlAnswer {
   workerId: string
   answer: Record<string, unknown>
 }
 
-/** Asks every agent that runs in a work folder, or the one of that name. */
+/** @param workerId null: every agent that runs in the work folder. */
 export async function askAgents(
   workDir: string,
   command: ControlCommand,
@@ -41,15 +40,14 @@ async function ask(
   command: ControlCommand,
 ): Promise<ControlAnswer | null> {
   const socket = await visitLock(path.join(workDir, workerId)).catch((error: unknown) => {
-    // Another user's, or one that is being removed.
+    // The folder is another user's, or is being removed.
     if (isSystemError(error, 'ENOENT', 'EACCES', 'EPERM')) return null
     throw error
   })
   if (socket === null) return null
-  const mute = { error: 'It does not answer.' }
-  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('it does not answer')))
+  socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no answer')))
   socket.write(`${command}\n`)
-  const answer = await text(socket).then(parseJson, () => mute)
+  const answer = await text(socket).then(parseJson, () => ({ error: 'It does not answer.' }))
   const isObject = typeof answer === 'object' && answer !== null
   return { workerId, answer: isObject ? (answer as Record<string, unknown>) : {} }
 }

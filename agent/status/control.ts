@@ -7,34 +7,31 @@ export type ControlCommand = (typeof COMMANDS)[number]
 
 const PATIENCE_MS = 5_000
 
-/** Answers what its owner asks of a running agent, by the socket in its work folder: a word comes, a line of JSON goes. */
+/** Answers commands of its owner to a running agent, by the socket in its work folder: a word in, a line of JSON out. */
 export class Control {
   #handlers: Record<ControlCommand, () => unknown> | null = null
+  readonly #sockets = new Set<Socket>()
 
-  readonly #visitors = new Set<Socket>()
-
-  /** Who connects and says nothing keeps no agent from leaving. */
   close(): void {
-    for (const socket of this.#visitors) socket.destroy()
+    for (const socket of this.#sockets) socket.destroy()
   }
 
-  /** Until then whoever asks hears that the agent is starting. */
   handOver(handlers: Record<ControlCommand, () => unknown>): void {
     this.#handlers = handlers
   }
 
   readonly serve = (socket: Socket): void => {
-    this.#visitors.add(socket)
-    socket.once('close', () => this.#visitors.delete(socket))
+    this.#sockets.add(socket)
+    socket.once('close', () => this.#sockets.delete(socket))
     socket.setTimeout(PATIENCE_MS, () => socket.destroy())
     const lines = createInterface({ input: socket })
-    // It says again what the socket says, which is heard where that comes from.
+    // readline repeats the socket's errors, which lock.ts handles.
     lines.on('error', () => undefined)
     lines.once('line', (line) => {
       const command = COMMANDS.find((one) => one === line.trim())
       const answer =
         command === undefined
-          ? { error: `There is no command ${line.slice(0, 40)}.` }
+          ? { error: `Unknown command ${line.slice(0, 40)}.` }
           : (this.#handlers?.[command]() ?? { state: 'starting' })
       socket.end(`${JSON.stringify(toWire(answer))}\n`)
     })

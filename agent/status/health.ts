@@ -7,19 +7,18 @@ import type { AgentStatus } from './status.ts'
 import type { JobTracker } from './job-tracker.ts'
 
 export interface Health {
-  /** Where it listens. */
   url: string
   close(): Promise<void>
 }
 
 /**
- * Answers those who watch over the agent: `/livez` (it runs), `/readyz` (it takes work), `/metrics` (Prometheus).
+ * Serves `/livez` (it runs), `/readyz` (it takes work) and `/metrics` (Prometheus).
  * @throws {AppError} `usage` when the address cannot be listened on.
  */
 export async function startHealth(
   { host, port }: { host: string; port: number },
   status: () => AgentStatus,
-  watched: JobTracker,
+  tracker: JobTracker,
 ): Promise<Health> {
   const server = createServer((request, response) => {
     const answer = (code: number, text: string, type = 'text/plain; charset=utf-8'): void => {
@@ -27,16 +26,16 @@ export async function startHealth(
     }
     const path = request.url?.split('?')[0]
     if (request.method !== 'GET' && request.method !== 'HEAD')
-      return answer(405, 'Only GET is answered here.\n')
+      return answer(405, 'Only GET is supported.\n')
     if (path === '/livez') return answer(200, 'ok\n')
     if (path === '/readyz') {
       const why = whyNotReady(status())
       return why === null ? answer(200, 'ready\n') : answer(503, `${why}\n`)
     }
-    if (path !== '/metrics') return answer(404, 'There are /livez, /readyz and /metrics.\n')
-    agentMetrics(status(), watched).then(
+    if (path !== '/metrics') return answer(404, 'Not found: use /livez, /readyz or /metrics.\n')
+    agentMetrics(status(), tracker).then(
       ({ text, contentType }) => answer(200, text, contentType),
-      () => answer(500, 'The metrics could not be collected.\n'),
+      () => answer(500, 'Metrics are not available.\n'),
     )
   })
   server.listen(port, host)
@@ -59,7 +58,7 @@ export async function startHealth(
   }
 }
 
-/** Null: it takes work. */
+/** Null: it is ready. */
 function whyNotReady({ state, problem, coordinators }: AgentStatus): string | null {
   if (state === 'draining') return 'It is draining.'
   if (problem !== null) return problem

@@ -2,8 +2,7 @@ import { timeOfDay } from '../../shared/time-of-day.ts'
 import type { Progress } from '../progress/progress.ts'
 import type { Activity, Reporter } from '../progress/reporter-kinds.ts'
 
-/** A job under way, as it stands. */
-export interface WatchedJob {
+export interface TrackedJob {
   jobId: string
   filename: string
   stage: string
@@ -12,7 +11,7 @@ export interface WatchedJob {
   startedAt: number
 }
 
-/** How many attempts came to which end since the start. */
+/** Attempts since the start, by outcome. */
 export interface Ends {
   done: number
   failed: number
@@ -20,12 +19,12 @@ export interface Ends {
   stopped: number
 }
 
-/** A reporter that remembers what goes on, for whoever asks. */
+/** A reporter that also keeps the jobs under way, for `status` and the metrics. */
 export class JobTracker implements Reporter {
   readonly ends: Ends = { done: 0, failed: 0, stopped: 0 }
-  /** Of the recordings that are done, in seconds. */
+  /** Of the recordings done. */
   mediaSeconds = 0
-  readonly #jobs = new Map<object, WatchedJob>()
+  readonly #jobs = new Map<object, TrackedJob>()
   readonly #reporter: Reporter
   readonly #now: () => number
 
@@ -34,7 +33,7 @@ export class JobTracker implements Reporter {
     this.#now = now
   }
 
-  get jobs(): WatchedJob[] {
+  get jobs(): TrackedJob[] {
     return [...this.#jobs.values()]
   }
 

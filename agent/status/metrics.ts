@@ -2,41 +2,46 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import type { AgentStatus } from './status.ts'
 import type { JobTracker } from './job-tracker.ts'
 
-/** What a running agent can be measured by, in Prometheus' text format: made anew for each reader. */
+/** An agent's metrics in Prometheus' text format; built anew for each scrape. */
 export async function agentMetrics(
   status: AgentStatus,
-  watched: Pick<JobTracker, 'mediaSeconds'>,
+  { mediaSeconds }: Pick<JobTracker, 'mediaSeconds'>,
 ): Promise<{ text: string; contentType: string }> {
   const registry = new Registry()
-  const tell = (name: string, help: string, value: number, labels: Record<string, string> = {}) => {
+  const add = (name: string, help: string, value: number, labels: Record<string, string> = {}) => {
     const known = registry.getSingleMetric(name) as Counter | Gauge | undefined
     const parts = { name, help, labelNames: Object.keys(labels), registers: [registry] }
     const metric = known ?? (name.endsWith('_total') ? new Counter(parts) : new Gauge(parts))
     metric.inc(labels, value)
   }
   const { engine, version, slots, paused, problem, jobs, ends, coordinators, startedAt } = status
-  tell('morag_agent_info', 'Always 1; what it is, in its labels.', 1, {
+  add('morag_agent_info', 'Always 1; the labels describe the agent.', 1, {
     version,
     worker_id: status.workerId,
     engine: engine?.name ?? '',
     model: engine?.model ?? '',
   })
-  tell('morag_agent_start_time_seconds', 'When it was started.', startedAt / 1000)
-  tell('morag_agent_draining', '1 while it takes nothing new.', Number(status.state === 'draining'))
-  tell('morag_agent_slots', 'Recognitions that it can do at a time.', slots)
-  tell('morag_agent_paused_slots', 'Slots that take nothing for now.', paused.length)
+  add('morag_agent_start_time_seconds', 'Start time of the agent.', startedAt / 1000)
+  add('morag_agent_draining', '1 while the agent is draining.', Number(status.state === 'draining'))
+  add('morag_agent_slots', 'Recognitions at a time.', slots)
+  add('morag_agent_paused_slots', 'Slots that are paused.', paused.length)
   const isFull = Number(problem !== null)
-  tell('morag_agent_disk_full', '1 while it takes nothing for lack of disk space.', isFull)
-  tell('morag_agent_jobs', 'Jobs that are here.', jobs.length)
+  add('morag_agent_disk_full', '1 while disk space is too low to take jobs.', isFull)
+  add('morag_agent_jobs', 'Jobs under way.', jobs.length)
   for (const [outcome, count] of Object.entries(ends)) {
-    tell('morag_agent_attempts_total', 'Attempts that have ended.', count, { outcome })
+    add('morag_agent_attempts_total', 'Attempts by outcome.', count, { outcome })
   }
-  tell('morag_agent_media_seconds_total', 'Of recordings done.', watched.mediaSeconds)
+  add('morag_agent_media_seconds_total', 'Duration of the recordings done.', mediaSeconds)
   for (const { url, isAway, waitingResults } of coordinators) {
     const labels = { coordinator: url }
-    tell('morag_agent_coordinator_up', '1 while it answers.', Number(!isAway), labels)
-    tell('morag_agent_undelivered_results', 'Results on the disk.', waitingResults, labels)
+    add('morag_agent_coordinator_up', '1 while the coordinator answers.', Number(!isAway), labels)
+    add(
+      'morag_agent_undelivered_results',
+      'Results waiting for the coordinator.',
+      waitingResults,
+      labels,
+    )
   }
-  tell('process_resident_memory_bytes', 'Memory.', process.memoryUsage.rss())
+  add('process_resident_memory_bytes', 'Resident memory size.', process.memoryUsage.rss())
   return { text: await registry.metrics(), contentType: registry.contentType }
 }

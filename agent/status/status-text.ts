@@ -2,19 +2,18 @@ import { formatDuration } from '../../shared/duration.ts'
 import { printable } from '../../shared/printable.ts'
 import type { AgentStatus } from './status.ts'
 
-/** A running agent's status, for people; `now` in ms. */
+/** An agent's status for people. @param now in ms. */
 export function statusText(workerId: string, status: Partial<AgentStatus>, now: number): string {
   const { state = 'starting', startedAt } = status
   const since = startedAt === undefined ? '' : `, up for ${formatDuration(now - startedAt)}`
-  const rows = meansRows(status)
-  rows.push(...waitRows(status, now))
+  const rows = [...engineRows(status), ...pauseRows(status, now)]
   for (const { url, isAway, reason, waitingResults } of status.coordinators ?? []) {
-    const results = waitingResults === 0 ? '' : `, ${waitingResults} results wait for it`
+    const results = waitingResults === 0 ? '' : `, ${waitingResults} results waiting`
     const contact = isAway ? `is away${results}: ${reason ?? ''}` : `answers${results}`
     rows.push(['coordinator', `${url}: ${contact}`])
   }
   for (const { folder, count } of status.leftovers ?? [])
-    rows.push(['undelivered', `${count} results in ${folder}: no agent is theirs`])
+    rows.push(['undelivered', `${count} results in ${folder}: no agent delivers them`])
   for (const { jobId, filename, stage, progress, startedAt: from } of status.jobs ?? []) {
     const percent = `${stage} ${Math.floor(progress * 100)} %`
     rows.push(['job', `${filename}: ${percent}, for ${formatDuration(now - from)} (${jobId})`])
@@ -27,8 +26,7 @@ export function statusText(workerId: string, status: Partial<AgentStatus>, now: 
   return `${workerId}: ${state}${since}\n${lines.join('')}`
 }
 
-/** What it does its jobs with. */
-function meansRows({ engine, converters = [], slots }: Partial<AgentStatus>): [string, string][] {
+function engineRows({ engine, converters = [], slots }: Partial<AgentStatus>): [string, string][] {
   const rows = converters.map(({ contentType, program }): [string, string] => [
     'converter',
     `${program} for ${contentType}`,
@@ -39,17 +37,16 @@ function meansRows({ engine, converters = [], slots }: Partial<AgentStatus>): [s
   return rows
 }
 
-/** What takes no jobs for now. */
-function waitRows(
+function pauseRows(
   { problem = null, paused = [] }: Partial<AgentStatus>,
   now: number,
 ): [string, string][] {
-  const all: [string, string][] = problem === null ? [] : [['takes no job', problem]]
+  const all: [string, string][] = problem === null ? [] : [['no new jobs', problem]]
   return [
     ...all,
     ...paused.map(({ slot, reason, untilAt }): [string, string] => [
       `slot ${slot}`,
-      `pauses for ${formatDuration(untilAt - now)}: ${reason}`,
+      `paused for ${formatDuration(untilAt - now)}: ${reason}`,
     ]),
   ]
 }

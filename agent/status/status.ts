@@ -2,22 +2,21 @@ import { VERSION } from '../../shared/version.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import type { Link } from '../work/link.ts'
 import type { Slots } from '../gpu/slots.ts'
-import type { Ends, JobTracker, WatchedJob } from './job-tracker.ts'
+import type { Ends, JobTracker, TrackedJob } from './job-tracker.ts'
 
-/** What a running agent says of itself. Instants are ms. */
+/** A running agent's status. Instants are ms. */
 export interface AgentStatus {
   workerId: string
   version: string
   pid: number
   startedAt: number
   state: 'idle' | 'running' | 'draining'
-  /** Null: it recognises no speech. */
+  /** Null: no speech engine. */
   engine: Pick<EngineInfo, 'name' | 'model' | 'device'> | null
-  /** Programs of others, by content type. */
   converters: { contentType: string; program: string }[]
   slots: number
   paused: { slot: number; reason: string; untilAt: number }[]
-  /** Why it takes no job for now; null: nothing keeps it. */
+  /** Why it takes no jobs for now; null: it does. */
   problem: string | null
   coordinators: {
     url: string
@@ -26,9 +25,8 @@ export interface AgentStatus {
     reason: string | null
     waitingResults: number
   }[]
-  /** Results on this machine that no agent delivers. */
   leftovers: { folder: string; count: number }[]
-  jobs: WatchedJob[]
+  jobs: TrackedJob[]
   ends: Ends
 }
 
@@ -39,13 +37,13 @@ export interface StatusParts {
   converters: { readonly programs: AgentStatus['converters'] }
   slots: Pick<Slots, 'count' | 'paused'>
   links: readonly Pick<Link, 'url' | 'contact' | 'outbox' | 'worker'>[]
-  watched: JobTracker
+  tracker: JobTracker
   disk: { readonly problem: string | null }
   leftovers: readonly AgentStatus['leftovers'][number][]
 }
 
 export function agentStatus(parts: StatusParts): AgentStatus {
-  const { workerId, startedAt, engine, converters, slots, links, watched, disk } = parts
+  const { workerId, startedAt, engine, converters, slots, links, tracker, disk } = parts
   const states = links.map(({ worker }) => worker.state)
   return {
     workerId,
@@ -69,7 +67,7 @@ export function agentStatus(parts: StatusParts): AgentStatus {
       waitingResults: outbox.size,
     })),
     leftovers: [...parts.leftovers],
-    jobs: watched.jobs,
-    ends: watched.ends,
+    jobs: tracker.jobs,
+    ends: tracker.ends,
   }
 }

@@ -11,21 +11,19 @@ import type { MediaInfo } from '../media/media-info.ts'
 export interface Artifact {
   /** Safe in a URL and as a file's name. */
   name: string
-  /** Where it is now. */
   file: string
   kind: 'keyframe' | 'transcript'
-  /** Seconds into the film, of a key frame. */
+  /** Of a key frame. */
   atSeconds?: number
   /** Of a transcript. */
   form?: Form
 }
 
-/** What is asked for is put here, in the work folder. */
 export function artifactFolder(workDir: string): string {
   return path.join(workDir, 'artifacts')
 }
 
-/** Pictures of the scenes of a film, where a job asks for them. That they fail costs only them. */
+/** The key frames that a job asks for. A failure becomes a warning. */
 export async function keyFrameArtifacts(
   tools: Tools,
   { sourcePath, workDir, signal }: { sourcePath: string; workDir: string; signal: AbortSignal },
@@ -35,7 +33,7 @@ export async function keyFrameArtifacts(
   const max = options.keyframes ?? 0
   if (max === 0) return { artifacts: [], warnings: [] }
   if (media.video === null) {
-    const warning = 'The file has no moving picture to take key frames from.'
+    const warning = 'The file has no video to take key frames from.'
     return { artifacts: [], warnings: [warning] }
   }
   const dir = artifactFolder(workDir)
@@ -52,11 +50,11 @@ export async function keyFrameArtifacts(
     return { artifacts, warnings: [] }
   } catch (error) {
     signal.throwIfAborted()
-    return { artifacts: [], warnings: [`Key frames could not be taken: ${messageOf(error)}`] }
+    return { artifacts: [], warnings: [`Key frames could not be extracted: ${messageOf(error)}`] }
   }
 }
 
-/** The forms of the transcript that a job asks for: what they will be called. {@link writeForms} makes them. */
+/** The forms of the transcript that a job asks for; {@link writeForms} writes them. */
 export function formArtifacts(workDir: string, { formats }: JobOptions): Artifact[] {
   return formats.map((form) => {
     const name = `transcript.${form}`
@@ -64,7 +62,6 @@ export function formArtifacts(workDir: string, { formats }: JobOptions): Artifac
   })
 }
 
-/** Writes those of the artifacts that are forms of the transcript to where they are said to be. */
 export async function writeForms(
   artifacts: readonly Artifact[],
   converted: Converted,

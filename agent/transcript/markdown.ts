@@ -3,12 +3,11 @@ import { printable } from '../../shared/printable.ts'
 import { spoken } from '../../shared/render.ts'
 import type { Segment } from '../../shared/transcript.ts'
 
-/** What a result's text is made of. */
 export interface Content {
   kind: 'audio' | 'video'
   filename: string
   durationSeconds: number
-  /** ISO 639-1, or null when nobody knows. */
+  /** ISO 639-1; null: unknown. */
   language: string | null
   segments: readonly Segment[]
   chapters: readonly { startSeconds: number; title: string }[]
@@ -16,7 +15,7 @@ export interface Content {
   audio: { codec: string; sampleRate: number; channels: number } | null
 }
 
-/** The Markdown that MoRAG's ingestion reads. Facts that nobody knows are left out. */
+/** The Markdown that MoRAG's ingestion reads. Unknown facts are left out. */
 export function renderMarkdown(content: Content): string {
   const [title, about, facts, heading] =
     content.kind === 'audio'
@@ -60,7 +59,7 @@ function videoFacts({ durationSeconds, video, audio }: Content): Fact[] {
   ]
 }
 
-/** The lines in blocks, each chapter's heading before its own. */
+/** A block of lines for each chapter, after its heading. */
 function transcript({ segments, chapters }: Content): string[] {
   const blocks: string[] = []
   let next = 0
@@ -83,18 +82,17 @@ function line({ start, speaker, text }: Segment): string {
   return `[${formatTimestamp(start)}]${who} ${printable(text)}`
 }
 
-/** Brackets in a name would end it early. */
+/** A bracket in a name would end it. */
 function speakerName(speaker: string): string {
   return printable(speaker.replaceAll('[', '(').replaceAll(']', ')'))
 }
 
-/** Who speaks, in the order in which they are first heard. */
+/** In the order of their first words. */
 export function speakersOf(segments: readonly Segment[]): string[] {
   const speakers = spoken(segments).map(({ speaker }) => speaker)
   return [...new Set(speakers.filter((speaker) => speaker !== undefined))]
 }
 
-/** How many words are said. */
 export function wordCount(segments: readonly Segment[]): number {
   return spoken(segments)
     .flatMap(({ text }) => printable(text).split(' '))

@@ -5,19 +5,17 @@ import type { Artifact } from './artifacts.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import { speakersOf, wordCount } from './markdown.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
+import { roundToMs } from '../audio/span.ts'
 import { speakerStats } from '../diarization/speakers.ts'
 
-/** What a result says of its file, and of how its text was made. */
 export interface ResultFacts {
   kind: 'audio' | 'video'
   transcript: Transcript
-  /** Null when nothing was recognised: the text is the file's own subtitles. */
+  /** Null: the text is the file's own subtitles. */
   engine: EngineInfo | null
   media: MediaInfo
-  /** The track that was heard. */
   track: AudioTrack | null
   warnings: readonly string[]
-  /** Files that go with the text. */
   artifacts?: readonly Artifact[]
   fileName: string
   fileSizeBytes: number
@@ -25,14 +23,14 @@ export interface ResultFacts {
   checksum: string
 }
 
-/** A result's `metadata`, in the wire's keys. */
+/** A result's `metadata`, in wire keys. */
 export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
   const { kind, transcript, media, track } = facts
   const segments = spoken(transcript.segments)
   const speakers = speakersOf(segments)
   const { languageProbability } = transcript
   return {
-    duration: Math.round(transcript.durationSeconds * 1000) / 1000,
+    duration: roundToMs(transcript.durationSeconds),
     language: transcript.language,
     ...(languageProbability === undefined ? {} : { language_probability: languageProbability }),
     speakers,
@@ -64,7 +62,7 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
   }
 }
 
-/** What the original says of a recording, beside what every result has. */
+/** Fields of the original system's audio results. */
 function soundFacts(track: AudioTrack | null): Record<string, unknown> {
   return {
     channels: track?.channels ?? null,
@@ -73,7 +71,7 @@ function soundFacts(track: AudioTrack | null): Record<string, unknown> {
   }
 }
 
-/** What the original says of a film. */
+/** Fields of the original system's video results. */
 function filmFacts(media: MediaInfo, track: AudioTrack | null): Record<string, unknown> {
   return {
     ...media.video,
@@ -85,7 +83,7 @@ function filmFacts(media: MediaInfo, track: AudioTrack | null): Record<string, u
   }
 }
 
-/** The original's topics are what is between two headings of the text: here, the file's chapters. */
+/** The original system's topics are the sections of the text: here, the file's chapters. */
 function topicFacts({ chapters }: MediaInfo, durationSeconds: number): Record<string, unknown> {
   const topics = chapters.map(({ startSeconds, endSeconds, title }, i) => {
     const end = endSeconds > startSeconds ? endSeconds : Math.max(startSeconds, durationSeconds)
@@ -94,7 +92,7 @@ function topicFacts({ chapters }: MediaInfo, durationSeconds: number): Record<st
       title,
       start_time: startSeconds,
       end_time: end,
-      duration: Math.round((end - startSeconds) * 1000) / 1000,
+      duration: roundToMs(end - startSeconds),
     }
   })
   return { has_topic_info: topics.length > 0, num_topics: topics.length, topics }

@@ -8,7 +8,7 @@ import type { MediaInfo, SubtitleTrack } from '../media/media-info.ts'
 import type { MediaTools } from '../media/sandbox.ts'
 import { chooseSubtitles, subtitlesInstead } from '../media/tracks.ts'
 
-/** The file's own subtitles, where the job would rather have them than what is heard. */
+/** The file's own subtitles, where the job prefers them. */
 export function subtitlesToPrefer(media: MediaInfo, options: JobOptions): SubtitleTrack | null {
   return options.preferSubtitles === true
     ? subtitlesInstead(media.subtitles, options.language)
@@ -16,7 +16,7 @@ export function subtitlesToPrefer(media: MediaInfo, options: JobOptions): Subtit
 }
 
 /**
- * What a file has to say that is not to be heard: its subtitles, or its chapters alone.
+ * The transcript of a file without usable audio: its subtitles, or its chapters alone.
  * @throws {AppError} `no_audio` when it has neither.
  */
 export async function readSubtitles(
@@ -45,5 +45,5 @@ export async function readSubtitles(
     durationSeconds: media.durationSeconds,
     segments,
   }
-  return { transcript, track: null, heardSeconds: 0, subtitles, engine: null, warnings: [] }
+  return { transcript, track: null, decodedSeconds: 0, subtitles, engine: null, warnings: [] }
 }

@@ -3,7 +3,7 @@ import type { EngineInfo } from '../engines/engine.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
 import type { PreparedAudio } from './prepared-audio.ts'
 import type { Span } from '../audio/span.ts'
-import type { TranscriptDraft } from './transcript-draft.ts'
+import { TranscriptDraft } from './transcript-draft.ts'
 
 const amount = z.number().min(0)
 const span = z.object({ start: amount, end: amount })
@@ -26,12 +26,12 @@ const segment = z.object({
 })
 
 /**
- * What of a recording is done, for whoever goes on after us: where speech is, and the text of the parts that are
- * finished. It travels through the coordinator, which only keeps it; instants are seconds of the recording.
+ * How far a recording is recognised, for the next attempt: where speech is, and the text of the finished parts. The
+ * coordinator only stores it. Times are seconds of the recording.
  */
 const checkpoint = z.object({
   version: z.literal(1),
-  /** SHA-256 of the source: of another file it is worth nothing. */
+  /** SHA-256 of the source that it belongs to. */
   source: z.string(),
   /** The options that the text was made with, as one text. */
   options: z.string(),
@@ -44,7 +44,7 @@ const checkpoint = z.object({
   track: z.int().min(0),
   /** How much of the track could be decoded. */
   seconds: amount,
-  /** How speech was found. */
+  /** Of the VAD. */
   finder: z.enum(['silero', 'loudness']),
   /** One voice for a recording, or one for each channel of a call. */
   voices: z
@@ -65,26 +65,22 @@ const checkpoint = z.object({
   warnings: z.array(z.string()),
 })
 
-/** A checkpoint that was read, or is to be sent. */
 export type Checkpoint = z.output<typeof checkpoint> & {
   engine: EngineInfo
   segments: RecognisedSegment[]
 }
 
-/**
- * What a job's checkpoint says, when it is one of this source and these options and makes sense; else null: the work
- * begins anew. Whoever wrote it may have been another program.
- */
+/** A job's checkpoint; null when it is not of this source and these options, or is inconsistent. */
 export function readCheckpoint(value: unknown, source: string, options: string): Checkpoint | null {
   const { data } = checkpoint.safeParse(value)
   if (data === undefined || data.source !== source || data.options !== options) return null
-  return makesSense(data) ? data : null
+  return isConsistent(data) ? data : null
 }
 
-/** How far an engine's or a finder's times may go past the end, in seconds. */
+/** How far times of an engine or a VAD may go past the end, in seconds. */
 const SLACK = 1
 
-function makesSense({ seconds, voices, segments }: z.output<typeof checkpoint>): boolean {
+function isConsistent({ seconds, voices, segments }: z.output<typeof checkpoint>): boolean {
   const isInside = ({ start, end }: Span): boolean => start <= end && end <= seconds + SLACK
   const channels = voices.map(({ channel }) => channel).join()
   return (
@@ -98,52 +94,40 @@ function makesSense({ seconds, voices, segments }: z.output<typeof checkpoint>):
   )
 }
 
-/** What is understood at the beginning: nothing, or what the checkpoint says. */
-export function draftSoFar(
-  checkpoint: Checkpoint | null,
-  language: string | null,
-  engine: EngineInfo,
-): TranscriptDraft {
-  if (checkpoint === null) {
-    const decided = language === null ? null : { language, probability: null }
-    return { decided, heard: {}, segments: [], dropped: 0, warnings: [] }
-  }
-  const { decided, heard, segments, dropped } = checkpoint
-  const warnings = [...checkpoint.warnings]
+/** The draft to go on with. Where another engine made it, a warning says so. */
+export function resumeDraft(checkpoint: Checkpoint, engine: EngineInfo): TranscriptDraft {
+  const { heard: languages, ...state } = checkpoint
+  const draft = new TranscriptDraft({ ...state, languages })
   const before = checkpoint.engine
   if (before.name !== engine.name || before.model !== engine.model) {
-    warnings.push(
+    draft.warn(
       `Its beginning was recognised by ${before.name} (${before.model}), the rest by ${engine.name} (${engine.model}).`,
     )
   }
-  return {
-    decided,
-    heard: structuredClone(heard),
-    segments: [...segments],
-    dropped,
-    warnings,
-  }
+  return draft
 }
 
-/** What is done of a recording that is being recognised. */
+/** How far a recording is recognised. */
 export function checkpointOf(
   made: Pick<Checkpoint, 'source' | 'options' | 'engine' | 'track'>,
-  { voices, seconds, finder }: PreparedAudio,
-  draft: TranscriptDraft,
+  { voices, seconds, vadMethod }: PreparedAudio,
+  { decided, languages, segments, dropped, warnings }: TranscriptDraft,
 ): Checkpoint {
   return {
     version: 1,
     ...made,
     seconds,
-    finder,
+    finder: vadMethod,
     voices: voices.map(({ channel, mix, speech, doneUntil }) => ({
       channel,
       mix: { ...mix, weights: mix.weights === null ? null : [...mix.weights] },
       speech: [...speech],
       doneUntil,
     })),
-    ...draft,
-    heard: structuredClone(draft.heard),
-    segments: [...draft.segments],
+    decided,
+    heard: structuredClone(languages),
+    segments: [...segments],
+    dropped,
+    warnings: [...warnings],
   }
 }

@@ -7,24 +7,23 @@ import type { Slots } from '../gpu/slots.ts'
 import type { SpeakerSettings } from '../diarization/label-speakers.ts'
 import type { VoiceDetector } from './voice-detector.ts'
 
-/** What is to be converted, and for whom. */
 export interface ConvertInput {
-  /** For the slot's memory of what failed on it. */
+  /** For the record of failures on a slot. */
   jobId: string
   sourcePath: string
-  /** What the file is called for people; the source may have another name here. */
+  /** For people; `sourcePath` may have another name. */
   filename: string
-  /** `audio` or `video`: which form the text has. */
+  /** `audio` or `video`: decides the form of the text. */
   contentType: string
-  /** The job's own; what is not on the list of job-options.ts is reported and left out. */
+  /** The job's own; options that job-options.ts does not know become warnings. */
   taskOptions: Record<string, unknown>
-  /** A folder of this attempt alone; the caller removes it. */
+  /** Of this attempt alone; the caller removes it. */
   workDir: string
-  /** Of the source, in hex, where the caller knows it. */
+  /** Of the source, in hex; left out where it is not known. */
   sha256?: string
-  /** How far an earlier attempt came; of use with `sha256` only. */
+  /** Of an earlier attempt; used only with `sha256`. */
   checkpoint?: unknown
-  /** Told after each finished part, for whoever may have to go on. */
+  /** Called after each finished part. */
   onCheckpoint?: (checkpoint: Record<string, unknown>) => void
   signal: AbortSignal
   report: Report
@@ -35,23 +34,23 @@ export interface PipelineParts {
   tools: Tools
   engine: Engine
   slots: Slots
-  finder: VoiceDetector
+  vad: VoiceDetector
   speakers: SpeakerSettings
-  /** Which track is heard where a job does not say: a number from 0, a language or `mix`; null or left out: the best. */
+  /** The track where a job does not say: a number from 0, a language or `mix`; null or left out: the best. */
   audioTrack?: number | string | null
   /** The models that a job may choose from. */
   models: readonly string[]
 }
 
-/** The text of a file, and where it comes from. */
+/** The transcript of a file, and where it comes from. */
 export interface TranscribedMedia {
   transcript: Transcript
-  /** Null when nothing was heard: the text is the file's subtitles. */
+  /** Null: the text is the file's subtitles. */
   engine: EngineInfo | null
   track: AudioTrack | null
   /** How much of the track could be decoded. */
-  heardSeconds: number
-  /** The file's clock was set while it was recorded: its claimed length says nothing. */
+  decodedSeconds: number
+  /** The file's timestamps jump: its claimed duration is not trusted. */
   clockJumps?: boolean
   subtitles: SubtitleTrack | null
   warnings: string[]

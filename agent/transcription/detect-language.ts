@@ -7,17 +7,22 @@ import { vote, windowsForVote } from './language-vote.ts'
 import { totalLength, type Span } from '../audio/span.ts'
 import { cutWav } from '../audio/wav-cut.ts'
 
-/** So much speech the engine hears at once anyway, and decides as well by itself. */
+/** Up to this much speech the engine recognises at once, and detects the language as well by itself. */
 const ENOUGH_SECONDS = 30
 
-/** What costs the vote and not the job: the engine may do better with the recording itself, or says it again there. */
-const LOST: readonly ErrorCode[] = ['engine_failed', 'gpu_out_of_memory', 'unsupported_language']
+/** Errors that end the vote and not the job: the engine may do better with the recording itself, or fails again there. */
+const TOLERATED: readonly ErrorCode[] = [
+  'engine_failed',
+  'gpu_out_of_memory',
+  'unsupported_language',
+]
 
 /**
- * The language of a recording by the vote of up to three of its stretches of speech, or null when the engine cannot
- * tell, need not, or they do not agree. An engine that fails at it has a sentence in `warning`.
+ * The language of a recording, by the vote of up to three samples of its speech; null when the engine cannot detect
+ * languages, need not, or the samples disagree.
  * @param recording `speech` is in seconds of `wavPath`.
- * @throws {AppError} as the engine, when it would not do the recording either; the signal's reason when aborted.
+ * @returns `warning` when the engine failed at it.
+ * @throws {AppError} as the engine, when it would fail on the recording too; the signal's reason when aborted.
  */
 export async function detectLanguage(
   engine: Engine,
@@ -46,11 +51,11 @@ export async function detectLanguage(
       const durationSeconds = await cutWav(wavPath, [window], piece, signal)
       pieces.push({ wavPath: piece, durationSeconds, workDir, slot, signal })
     }
-    const heard = await engine.detect(pieces, model)
-    return { language: vote(heard.filter((one) => one !== null)), warning: null }
+    const detected = await engine.detect(pieces, model)
+    return { language: vote(detected.filter((one) => one !== null)), warning: null }
   } catch (error) {
     signal.throwIfAborted()
-    if (!(error instanceof AppError) || !LOST.includes(error.code)) throw error
+    if (!(error instanceof AppError) || !TOLERATED.includes(error.code)) throw error
     const warning = `Language detection on samples of the recording failed: ${error.message}`
     return { language: null, warning }
   } finally {

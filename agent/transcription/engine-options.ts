@@ -6,9 +6,10 @@ import { languageCode as languageNamed } from '../engines/whisper/languages.ts'
 import type { JobOptions } from '../job-options.ts'
 
 /**
- * What of a job's options this engine can do, and a sentence for each that it cannot: a job is not refused for a wish.
+ * A job's options as far as this engine supports them, and a warning for each that it does not.
  * @param models those that a job may choose from.
- * @throws {AppError} `unsupported_language` when the usual model does not know the job's language, and no other is asked for.
+ * @throws {AppError} `unsupported_language` when the default model does not know the job's language, and no other is
+ * requested.
  */
 export function engineOptions(
   options: JobOptions,
@@ -17,8 +18,8 @@ export function engineOptions(
 ): { options: SpeechOptions; warnings: string[] } {
   const { info, abilities } = engine
   const warnings: string[] = []
-  const able = (wanted: boolean, can: boolean, what: string): boolean => {
-    if (wanted && !can) warnings.push(`The engine ${info.name} ${what}.`)
+  const supported = (wanted: boolean, can: boolean, lack: string): boolean => {
+    if (wanted && !can) warnings.push(`The engine ${info.name} ${lack}.`)
     return wanted && can
   }
   const { model } = options
@@ -30,14 +31,18 @@ export function engineOptions(
   }
   const language = options.language === null ? null : plain(options.language)
   if (!known || model === null || model === usual) refuseUnknown(language, engine)
-  const translate = able(
+  const translate = supported(
     options.task === 'translate',
     abilities.translate,
     'cannot translate: the text is in the language spoken',
   )
-  const prompted = able(options.prompt !== null, abilities.prompt, 'takes no prompt')
-  const hot = able(options.hotwords !== null, abilities.hotwords, 'takes no hotwords')
-  const words = able(options.wordTimestamps === true, abilities.words, 'gives no times of words')
+  const prompted = supported(options.prompt !== null, abilities.prompt, 'takes no prompt')
+  const hot = supported(options.hotwords !== null, abilities.hotwords, 'takes no hotwords')
+  const words = supported(
+    options.wordTimestamps === true,
+    abilities.words,
+    'gives no word timestamps',
+  )
   return {
     options: {
       language,
@@ -52,22 +57,21 @@ export function engineOptions(
   }
 }
 
-/** @throws {AppError} `unsupported_language` when the engine's usual model does not know a language; null: nobody knows which. */
+/** @throws {AppError} `unsupported_language` when the engine's default model does not know a language; null: not known yet. */
 export function refuseUnknown(
   language: string | null,
   { info, abilities: { languages } }: Engine,
 ): void {
   if (language === null || languages === null || languages.includes(language)) return
-  // Some write its name.
   if (languages.includes(languageNamed(language) ?? '')) return
   const { name, model } = info
   throw new AppError(
     'unsupported_language',
-    `The engine ${name} (${modelLabel(model)}) knows ${languages.join(', ')} only, not '${language}'.`,
+    `The engine ${name} (${modelLabel(model)}) knows only ${languages.join(', ')}, not '${language}'.`,
   )
 }
 
-/** Engines know languages, not their regions: `de-AT` is `de`. */
+/** Without its region: `de-AT` is `de`. */
 function plain(language: string): string {
   return languageCode(language) ?? language
 }

@@ -7,18 +7,18 @@ export interface DetectedLanguage {
   probability: number
 }
 
-/** A window for every so much speech, in seconds: with less, one more of them hears nothing new. */
+/** Seconds of speech for each window. */
 const SPEECH_PER_WINDOW = 15
-/** So much of a window is speech, at least. */
+/** The least share of speech in a window. */
 const LEAST_SPEECH = 0.5
-/** Less than this, as a share and as a probability, decides nothing. */
+/** The least share of the votes, and the least probability, that decides. */
 const DECISIVE = 0.5
 
 /**
- * Stretches of a recording to tell its language from: its speech is cut into up to `count` equal parts, and from the
- * middle of each (of three: at 17, 50 and 83 % of the speech) a window grows over what is spoken around it, up to
- * `seconds` of recording and as long as at least half of it is speech. Ascending, not overlapping; none without speech,
- * one for less than half a minute of it.
+ * Windows of a recording to detect its language from. The speech is cut into up to `count` equal parts. From the middle of
+ * each (of three: at 17, 50 and 83 % of the speech) a window grows over the speech around it, up to `seconds` of
+ * recording, while at least half of it is speech. Ascending, not overlapping; none without speech, one for less than half
+ * a minute of it.
  */
 export function windowsForVote(speech: readonly Span[], count = 3, seconds = 30): Span[] {
   const total = totalLength(speech)
@@ -85,15 +85,14 @@ function isSpeech(window: Span, speech: readonly Span[]): boolean {
 }
 
 /**
- * What a recording's language is when its windows were heard as these. Each counts as much as it was certain; the
- * winner's probability is the mean over all windows, with 0 for those that heard another language. Null: nothing was
- * heard, two languages are level, the best has less than half of the votes, or they disagree and the best was itself
- * heard with less than 0.5 on average.
+ * The language of a recording, from those of its windows. Each vote is weighted by its probability; the winner's
+ * probability is the mean over all windows, with 0 for those of another language. Null: there are no votes, two languages
+ * are level, the best has less than half of the votes, or they disagree and the best has less than 0.5 on average.
  */
-export function vote(heard: readonly DetectedLanguage[]): DetectedLanguage | null {
+export function vote(detected: readonly DetectedLanguage[]): DetectedLanguage | null {
   const sums = new Map<string, { sum: number; count: number }>()
   let total = 0
-  for (const { language, probability } of heard) {
+  for (const { language, probability } of detected) {
     const weight = Number.isFinite(probability) ? Math.min(1, Math.max(0, probability)) : 0
     const { sum, count } = sums.get(language) ?? { sum: 0, count: 0 }
     sums.set(language, { sum: sum + weight, count: count + 1 })
@@ -105,5 +104,5 @@ export function vote(heard: readonly DetectedLanguage[]): DetectedLanguage | nul
   const level = second !== undefined && sum - second[1].sum < 1e-9
   if (level || sum / total < DECISIVE) return null
   if (sums.size > 1 && sum / count < DECISIVE) return null
-  return { language, probability: sum / heard.length }
+  return { language, probability: sum / detected.length }
 }

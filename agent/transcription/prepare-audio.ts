@@ -12,73 +12,73 @@ import type { SoundStats } from '../media/sound-stats.ts'
 import type { Stage } from '../progress/progress.ts'
 import type { PreparedAudio, Voice } from './prepared-audio.ts'
 import { separateCall } from '../diarization/channels.ts'
-import type { Found, VoiceDetector } from './voice-detector.ts'
+import type { VoiceDetector } from './voice-detector.ts'
+import type { Span } from '../audio/span.ts'
 import { readWavHeader } from '../audio/wav.ts'
 
-/** What is to be heard, and what is known of it. */
 export interface PrepareAudioRequest {
   sourcePath: string
   media: MediaInfo
   track: AudioTrack
-  /** Whether the two channels of a call are to be heard apart. */
+  /** Whether to look for the two sides of a call in two channels. */
   byChannel: boolean
-  /** Whether the whole recording is needed, even where most of it is recognised already. */
+  /** Whether the whole recording is needed, also the part that is recognised already. */
   whole: boolean
   workDir: string
   signal: AbortSignal
   checkpoint: Checkpoint | null
-  tell: (stage: Stage, seconds: number) => void
-  /** A sentence for whoever reads the text. */
+  report: (stage: Stage, seconds: number) => void
+  /** A sentence for readers of the text. */
   warn: (text: string) => void
-  /** The file's clock was set while it was recorded: its claimed length says nothing. */
+  /** The file's timestamps jump: its claimed duration is not trusted. */
   onClockJump: () => void
 }
 
-/** Of sound that could not be measured. */
-const NOTHING: SoundStats = { channels: [], covariance: [] }
+/** Of audio that could not be measured. */
+const UNMEASURED: SoundStats = { channels: [], covariance: [] }
 
-/** What is decoded again before speech that goes on, in seconds: what a part has around it, and a little. */
+/** How much to decode before the first speech that is not done, in seconds: more than the padding of a part. */
 const LEAD = 2
 
 /**
- * Decodes the track and finds where speech is; of what is recognised already, nothing but how it went is looked at.
- * @returns null when there is no sound in it.
- * @throws {AppError} as `decode` and the finder.
+ * Decodes the track and finds its speech. With a checkpoint, only the part that is not recognised yet is decoded.
+ * @returns null when the track is empty.
+ * @throws {AppError} as `decode` and the VAD.
  */
 export async function prepareAudio(
   tools: Tools,
-  finder: VoiceDetector,
+  vad: VoiceDetector,
   request: PrepareAudioRequest,
 ): Promise<PreparedAudio | null> {
   const { checkpoint } = request
   if (checkpoint !== null) {
-    const rest = await goOn(tools, request, checkpoint)
-    if (rest !== null) return rest
+    const resumed = await resume(tools, request, checkpoint)
+    if (resumed !== null) return resumed
   }
   const { track, signal } = request
-  request.tell('decoding', 0)
+  request.report('decoding', 0)
   const stats = await measured(tools, request)
   if (stats !== null && (request.byChannel ? track.channels === 2 : mayBeCall(stats))) {
-    const call = await byChannel(tools, finder, request, stats)
+    const call = await splitCall(tools, vad, request, stats)
     if (call !== null) return call
   }
   const wavPath = path.join(request.workDir, 'audio.wav')
   const mix = await mixed(tools, request, stats, wavPath)
   if (mix === null) return null
   const seconds = (await readWavHeader(wavPath)).durationSeconds
-  request.tell('listening', 0)
-  const found = await finder.find(wavPath, {
+  request.report('listening', 0)
+  const speech = await vad.find(wavPath, {
     signal,
-    onProgress: (at) => request.tell('listening', at),
+    onProgress: (at) => request.report('listening', at),
   })
-  const whole: Voice = { channel: null, mix, wavPath, speech: found.speech, doneUntil: 0 }
-  const { finder: by } = found
-  return { voices: [whole], wavPath, offsetSeconds: 0, seconds, finder: by, resumed: false }
+  const voices: Voice[] = [{ channel: null, mix, wavPath, speech, doneUntil: 0 }]
+  const { method: vadMethod } = vad
+  return { voices, wavPath, offsetSeconds: 0, seconds, vadMethod, resumed: false }
 }
 
 /**
- * Decodes the track as one channel, as loud as speech is.
- * @returns how; null when there is no sound in it.
+ * Decodes the track as one channel, at the loudness of speech.
+ * @returns the mix; null when the track is empty.
  * @throws {AppError} as `decode`.
  */
 export async function decodeLevelled(
@@ -95,17 +95,17 @@ async function mixed(
   stats: SoundStats | null,
   target: string,
 ): Promise<Mix | null> {
-  const { mix, warnings } = chooseMix(stats ?? NOTHING, request.track.layout ?? null)
+  const { mix, warnings } = chooseMix(stats ?? UNMEASURED, request.track.layout ?? null)
   if (!(await decoded(tools, request, target, { mix }))) return null
   for (const warning of warnings) request.warn(warning)
   return mix
 }
 
-/** The rest of a recording that an earlier attempt began; null when the file is not what that attempt said it is. */
-async function goOn(
+/** The rest of a recording that an earlier attempt began; null when the file differs from its checkpoint. */
+async function resume(
   tools: Tools,
   request: PrepareAudioRequest,
-  { voices: before, seconds, finder }: Checkpoint,
+  { voices: before, seconds, finder: vadMethod }: Checkpoint,
 ): Promise<PreparedAudio | null> {
   const { channels } = request.track
   if (before.length > 1 && channels !== 2) return null
@@ -117,7 +117,7 @@ async function goOn(
     speech.filter(({ start }) => start >= doneUntil).map(({ start }) => start),
   )
   const from = Math.max(0, Math.floor(Math.min(...rest) - LEAD))
-  // Where the channels are the speakers, nobody has to tell them apart.
+  // Where the channels are the speakers, no diarization of the whole is needed.
   const whole = request.whole && before.length === 1
   const offsetSeconds = rest.length > 0 && !whole && canSeekExactly(request.media) ? from : 0
   const voices = before.map(({ channel, mix, speech, doneUntil }) => ({
@@ -127,39 +127,39 @@ async function goOn(
     doneUntil,
     wavPath: channel === null ? wavPath : channelPath(request, channel),
   }))
-  const hearing = { voices, wavPath, offsetSeconds, seconds, finder, resumed: true }
-  if (rest.length === 0 && !whole) return hearing
-  request.tell('decoding', offsetSeconds)
+  const audio = { voices, wavPath, offsetSeconds, seconds, vadMethod, resumed: true }
+  if (rest.length === 0 && !whole) return audio
+  request.report('decoding', offsetSeconds)
   for (const { mix, wavPath: target } of voices) {
     if (!(await decoded(tools, request, target, { mix, from: offsetSeconds }))) return null
     const { durationSeconds } = await readWavHeader(target)
     if (offsetSeconds + durationSeconds < seconds - LEAD) return null
   }
-  return hearing
+  return audio
 }
 
-/** The two sides of a call, or null when the channels are not that. */
-async function byChannel(
+/** The two sides of a call; null when the channels are no call. */
+async function splitCall(
   tools: Tools,
-  finder: VoiceDetector,
+  vad: VoiceDetector,
   request: PrepareAudioRequest,
   stats: SoundStats,
 ): Promise<PreparedAudio | null> {
   const files = [channelPath(request, 0), channelPath(request, 1)] as const
   const mixes = [sideMix(stats, 0), sideMix(stats, 1)] as const
   const { signal } = request
-  const found: Found[] = []
+  const found: Span[][] = []
   let seconds = 0
   for (const [channel, file] of files.entries()) {
     if (!(await decoded(tools, request, file, { mix: mixes[channel]! }))) return null
     seconds = (await readWavHeader(file)).durationSeconds
     const half = (channel * seconds) / 2
-    const onProgress = (at: number): void => request.tell('listening', half + at / 2)
-    found.push(await finder.find(file, { signal, onProgress }))
+    const onProgress = (at: number): void => request.report('listening', half + at / 2)
+    found.push(await vad.find(file, { signal, onProgress }))
   }
-  const [left, right] = found as [Found, Found]
+  const [left, right] = found as [Span[], Span[]]
   const gains = [mixes[0].gain, mixes[1].gain] as const
-  const sides = await separateCall(files, [left.speech, right.speech], { signal, gains })
+  const sides = await separateCall(files, [left, right], { signal, gains })
   if (sides === null) {
     for (const file of files) await rm(file, { force: true })
     return null
@@ -171,22 +171,22 @@ async function byChannel(
     speech,
     doneUntil: 0,
   }))
-  const { finder: by } = left
-  return { voices, wavPath: files[0], offsetSeconds: 0, seconds, finder: by, resumed: false }
+  const { method: vadMethod } = vad
+  return { voices, wavPath: files[0], offsetSeconds: 0, seconds, vadMethod, resumed: false }
 }
 
 function channelPath({ workDir }: PrepareAudioRequest, channel: number): string {
   return path.join(workDir, `channel-${channel}.wav`)
 }
 
-/** Decodes; false when the track has no sound. */
+/** False when the track is empty. */
 async function decoded(
   tools: Tools,
   request: PrepareAudioRequest,
   target: string,
   { mix, from }: { mix: Mix; from?: number },
 ): Promise<boolean> {
-  const { sourcePath, track, media, signal, tell, warn } = request
+  const { sourcePath, track, media, signal, report, warn } = request
   try {
     const { cutShort, brokenOff, clockJumps } = await decode(
       tools,
@@ -198,16 +198,14 @@ async function decoded(
         media,
         fromSeconds: from ?? 0,
         mix,
-        // Measuring it was the first half, but for what goes on.
+        // Measuring was the first half, except when resuming.
         onProgress: (at) =>
-          tell('decoding', from === undefined ? (media.durationSeconds + at) / 2 : from + at),
+          report('decoding', from === undefined ? (media.durationSeconds + at) / 2 : from + at),
       },
     )
-    if (cutShort) warn('The file has more sound than its length allows: the rest was left out.')
+    if (cutShort) warn('The file has more audio than its length allows: the rest was left out.')
     if (brokenOff !== null) {
-      warn(
-        `Reading the file ended before its end (${brokenOff}): what is behind that was not heard.`,
-      )
+      warn(`Decoding stopped before the end of the file (${brokenOff}): the rest is missing.`)
     }
     if (clockJumps) request.onClockJump()
     return true
@@ -219,8 +217,8 @@ async function decoded(
 
 async function measured(
   tools: Tools,
-  { sourcePath, track, media, signal, tell }: PrepareAudioRequest,
+  { sourcePath, track, media, signal, report }: PrepareAudioRequest,
 ): Promise<SoundStats | null> {
-  const onProgress = (at: number): void => tell('decoding', at / 2)
+  const onProgress = (at: number): void => report('decoding', at / 2)
   return await measure(tools, sourcePath, track, { signal, media, onProgress })
 }

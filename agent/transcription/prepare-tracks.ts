@@ -18,13 +18,12 @@ import { decodeLevelled, prepareAudio, type PrepareAudioRequest } from './prepar
 import type { PreparedAudio } from './prepared-audio.ts'
 import { sampleTracks } from './track-samples.ts'
 
-/** All tracks at once: recordings with a voice on each. */
+/** All tracks mixed: for recordings with a voice on each. */
 export const MIX = 'mix'
 
-/** What was heard, and on which track. */
 export interface PreparedTrack {
-  hearing: PreparedAudio
-  /** The first of those that were mixed. */
+  audio: PreparedAudio
+  /** Of a mix, the first. */
   track: AudioTrack
   isMix: boolean
   checkpoint: Checkpoint | null
@@ -33,14 +32,13 @@ export interface PreparedTrack {
 
 type TracksRequest = Omit<PrepareAudioRequest, 'track' | 'checkpoint' | 'warn'> & {
   wish: TrackWish
-  /** What an earlier attempt made of a track. */
   checkpointOf: (track: AudioTrack | null) => Checkpoint | null
 }
 
 /**
- * Hears the track that works and holds speech. Of several some is decoded first; one in which nobody speaks after all, or
- * that cannot be decoded, is followed by the next.
- * @returns null when no track has sound.
+ * Chooses and prepares a track that can be decoded and has speech. Of several tracks, samples are taken first; a track
+ * that turns out to have no speech, or cannot be decoded, is followed by the next.
+ * @returns null when all tracks are empty.
  * @throws {AppError} as `prepareAudio`.
  */
 export async function prepareTracks(
@@ -52,28 +50,28 @@ export async function prepareTracks(
   if (wish.wanted === MIX && audio.length > 1) return await prepareMix(parts, request)
   const plain = wish.wanted === MIX ? { ...wish, wanted: null } : wish
   const begun = audio.find((track) => checkpointOf(track) !== null)
-  const rest = begun === undefined ? null : await goOn(parts, request, begun)
-  if (rest !== null) return rest
+  const resumed = begun === undefined ? null : await resume(parts, request, begun)
+  if (resumed !== null) return resumed
   const usual = rankTracks(audio, plain)
   const finds =
-    usual.length > 1 ? await sampleTracks(parts.tools, parts.finder, usual, request) : NO_FINDS
+    usual.length > 1 ? await sampleTracks(parts.tools, parts.vad, usual, request) : NO_FINDS
   const ranked = rankTracks(audio, plain, finds)
-  const anew = { ...request, checkpointOf: () => null }
-  const found = await firstWithSpeech(parts, anew, ranked, finds)
+  const fresh = { ...request, checkpointOf: () => null }
+  const found = await firstWithSpeech(parts, fresh, ranked, finds)
   if (found === null) return null
   const why = trackWarnings(audio, found.track, plain, found.finds)
   return { ...found, warnings: [...found.warnings, ...why] }
 }
 
-/** The rest of a track that an earlier attempt began; null: it is not to be had here, and all is found out anew. */
-async function goOn(
+/** The rest of a track that an earlier attempt began; null: it cannot be resumed here. */
+async function resume(
   parts: PipelineParts,
   request: TracksRequest,
   track: AudioTrack,
 ): Promise<PreparedTrack | null> {
   try {
     const found = await firstWithSpeech(parts, request, [track], NO_FINDS)
-    return found?.hearing.resumed === true ? found : null
+    return found?.audio.resumed === true ? found : null
   } catch (error) {
     request.signal.throwIfAborted()
     if (isOfTrack(error)) return null
@@ -94,13 +92,13 @@ async function firstWithSpeech(
   const errors: AppError[] = []
   for (const track of ranked) {
     const checkpoint = request.checkpointOf(track)
-    // Of a track that is not heard in the end nothing is said.
+    // Warnings of a track that is not used in the end are dropped.
     const warnings: string[] = []
     const one = { ...request, track, checkpoint, warn: (text: string) => warnings.push(text) }
     try {
-      const hearing = await prepareAudio(parts.tools, parts.finder, one)
-      const found = hearing && { hearing, track, isMix: false, checkpoint, warnings }
-      if (hearing?.resumed || hearing?.voices.some(({ speech }) => speech.length > 0)) {
+      const prepared = await prepareAudio(parts.tools, parts.vad, one)
+      const found = prepared && { audio: prepared, track, isMix: false, checkpoint, warnings }
+      if (prepared?.resumed || prepared?.voices.some(({ speech }) => speech.length > 0)) {
         silent.delete(track.index)
         return { ...found!, finds }
       }
@@ -118,14 +116,14 @@ async function firstWithSpeech(
   return null
 }
 
-/** Whether it is what another track of the file may not have. */
+/** Whether another track of the file may still work. */
 function isOfTrack(error: unknown): error is AppError {
   return (
     error instanceof AppError && /^(unsupported_media|invalid_media|no_audio)$/.test(error.code)
   )
 }
 
-/** All tracks at once, each as loud as speech is. */
+/** All tracks mixed, each at the loudness of speech. */
 async function prepareMix(
   parts: PipelineParts,
   request: TracksRequest,
@@ -166,14 +164,14 @@ async function prepareMix(
     checkpoint,
     warn,
   }
-  const hearing = await prepareAudio(parts.tools, parts.finder, one)
-  if (hearing === null) return null
+  const prepared = await prepareAudio(parts.tools, parts.vad, one)
+  if (prepared === null) return null
   const left = lost.map(trackName).join(', ')
   warnings.push(
-    `The file has ${media.audio.length} audio tracks: ${mixed.map(({ track }) => trackName(track)).join(', ')} were mixed, as asked for.` +
-      (lost.length === 0 ? '' : ` Not heard, as they cannot be decoded or hold nothing: ${left}.`),
+    `The file has ${media.audio.length} audio tracks: ${mixed.map(({ track }) => trackName(track)).join(', ')} were mixed, as requested.` +
+      (lost.length === 0 ? '' : ` Left out, as they cannot be decoded or are empty: ${left}.`),
   )
-  return { hearing, track: mixed[0].track, isMix: true, checkpoint, warnings }
+  return { audio: prepared, track: mixed[0].track, isMix: true, checkpoint, warnings }
 }
 
 interface Decoded {
@@ -181,9 +179,9 @@ interface Decoded {
   file: string
 }
 
-/** One of the tracks of a mix; null: there is nothing in it but noise that would drown the others once it is turned up. */
+/** One of the tracks of a mix; null: it holds only noise, which would drown the others once amplified. */
 async function decodeOne(
-  { tools, finder }: PipelineParts,
+  { tools, vad }: PipelineParts,
   request: TracksRequest,
   track: AudioTrack,
   warnings: string[],
@@ -196,11 +194,12 @@ async function decodeOne(
     track,
     checkpoint: null,
     warn: (text: string) => notes.push(`Track ${trackName(track)}: ${text}`),
-    tell: (_: unknown, seconds: number) => request.tell('decoding', seconds / media.audio.length),
+    report: (_: unknown, seconds: number) =>
+      request.report('decoding', seconds / media.audio.length),
   }
   const mix = await decodeLevelled(tools, one, file)
   if (mix === null) return null
-  if (mix.gain > 0 && (await finder.find(file, { signal })).speech.length === 0) return null
+  if (mix.gain > 0 && (await vad.find(file, { signal })).length === 0) return null
   warnings.push(...notes)
   return { track, file }
 }

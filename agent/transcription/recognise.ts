@@ -2,7 +2,6 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import type { Engine, Recognised, SpeechOptions, TranscribeRequest } from '../engines/engine.ts'
-import { countLanguage } from './language-tally.ts'
 import {
   foreignLanguage,
   languageWarning,
@@ -11,40 +10,36 @@ import {
 } from './plausible-language.ts'
 import type { PreparedAudio, Voice } from './prepared-audio.ts'
 import type { Slot } from '../gpu/slots.ts'
-import { withDurations } from '../quality/segment-durations.ts'
 import { better, review, worthRetry } from '../quality/hallucination.ts'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from '../audio/parts.ts'
 import { totalLength, type Span } from '../audio/span.ts'
 import type { TranscriptDraft } from './transcript-draft.ts'
-import { tighten } from '../quality/tighten.ts'
+import { tighten, withDurations } from '../quality/segment-times.ts'
 import { cutWav } from '../audio/wav-cut.ts'
 
-/** A recording to be recognised, as far as it is not. */
 export interface RecognitionRequest {
   voices: Voice[]
   offsetSeconds: number
   totalSeconds: number
-  /** What found the speech. */
-  finder: PreparedAudio['finder']
-  /** The language that the job names, and that of the track's tag. */
+  vadMethod: PreparedAudio['vadMethod']
   asked: LanguageHints['asked']
   tag: LanguageHints['tag']
   options: SpeechOptions
   workDir: string
   slot: Slot
   signal: AbortSignal
-  /** Goes on from here; changed as parts are finished. */
+  /** Parts are added as they are finished. */
   draft: TranscriptDraft
-  /** How far it is in the recording. */
+  /** In seconds of the recording. */
   onProgress(seconds: number): void
-  /** A part is finished. */
+  /** Called after each part. */
   onPart(): void
 }
 
 const NO_LENGTH =
   'The engine gave some segments no length, or a negative one: their times are estimates.'
 
-interface Judged extends Recognised {
+interface Reviewed extends Recognised {
   dropped: number
 }
 
@@ -54,8 +49,8 @@ interface Piece {
 }
 
 /**
- * Recognises what is not done of a recording, part after part in order of time. After each, `understood` and the voices'
- * `doneUntil` say how far it is.
+ * Recognises the parts of a recording that are not done, in order of time. After each, the draft and the voices'
+ * `doneUntil` are up to date.
  * @throws {AppError} as the engine; the signal's reason when aborted.
  */
 export async function recognise(engine: Engine, request: RecognitionRequest): Promise<void> {
@@ -65,40 +60,32 @@ export async function recognise(engine: Engine, request: RecognitionRequest): Pr
   let wasMixed = false
   for (const piece of pieces) {
     const length = lengthOf(piece.part)
-    // Once something of it was understood, the rest is not refused.
-    const isFirst = Object.keys(draft.heard).length === 0 && !wasMixed
-    const heard = await recognisePiece(engine, request, piece, (within) => {
+    // Once a part was in a known language, the rest is not refused.
+    const isFirst = draft.isUnknown && !wasMixed
+    const recognised = await recognisePiece(engine, request, piece, (within) => {
       if (!Number.isFinite(within)) return
       request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1))
     })
-    const { languageProbability } = heard
-    const verdict = verdictOf(heard, request, engine.abilities.languages)
+    const verdict = verdictOf(recognised, request, engine.abilities.languages)
     if (verdict === 'foreign' && isFirst && request.asked === null) throw foreignLanguage(engine)
-    // What nobody has found is not claimed, whatever the job says.
+    // A language that was not recognised is not claimed, whatever the job says.
     if (verdict === 'foreign' || verdict === 'mixed') draft.decided = null
     wasMixed ||= verdict === 'mixed'
-    const language = verdict === 'known' ? heard.language : null
-    if (verdict !== 'known') {
-      heard.warnings = [...heard.warnings, languageWarning(verdict, engine, spanOf(piece))]
-    }
-    if (language !== null) countLanguage(draft.heard, language, languageProbability, length)
-    for (const warning of heard.warnings) {
-      if (!draft.warnings.includes(warning)) draft.warnings.push(warning)
-    }
-    for (const segment of heard.segments) draft.segments.push(segment)
-    draft.dropped += heard.dropped
+    const isKnown = verdict === 'known'
+    draft.add({ ...recognised, language: isKnown ? recognised.language : null, seconds: length })
+    if (!isKnown) draft.warn(languageWarning(verdict, engine, spanOf(piece)))
     piece.voice.doneUntil = piece.part.speech.at(-1)!.end
     shares.done(piece)
     request.onProgress(totalSeconds * shares.reached(0))
     request.onPart()
   }
-  draft.segments.sort((a, b) => a.start - b.start || a.end - b.end)
+  draft.sort()
   request.onProgress(totalSeconds)
 }
 
-/** What is not done, in order of time. */
+/** The parts that are not done, in order of time. */
 function piecesOf(engine: Engine, { voices, totalSeconds, options }: RecognitionRequest): Piece[] {
-  // Who speaks is told apart within one piece only: with an engine that does so, a recording is one.
+  // An engine tells speakers apart within one piece only: with diarization, the recording is one piece.
   const partSeconds = options.speakers === null ? engine.abilities.partSeconds : Infinity
   return voices
     .flatMap((voice) => {
@@ -122,7 +109,7 @@ async function recognisePiece(
   request: RecognitionRequest,
   { voice, part }: Piece,
   onProgress: (seconds: number) => void,
-): Promise<Judged> {
+): Promise<Reviewed> {
   const { offsetSeconds, options, slot, signal } = request
   const folder = path.join(request.workDir, 'piece')
   const wavPath = path.join(folder, 'piece.wav')
@@ -137,13 +124,12 @@ async function recognisePiece(
     const durationSeconds = await cutWav(voice.wavPath, audio, wavPath, signal)
     const speech = speechInPiece(part)
     const piece = { wavPath, durationSeconds, workDir, slot, signal, speech, onProgress }
-    const judge = async (again: boolean): Promise<Judged> =>
-      judged(request.finder, voice, part, await tryPiece(engine, { ...piece, options, again }))
-    const first = await judge(false)
+    const attempt = async (again: boolean): Promise<Reviewed> =>
+      reviewed(request.vadMethod, voice, part, await tryPiece(engine, { ...piece, options, again }))
+    const first = await attempt(false)
     if (engine.abilities.deterministic === true || !worthRetry(first.segments)) return first
-    const second = await judge(true).catch(() => {
+    const second = await attempt(true).catch(() => {
       signal.throwIfAborted()
-      // The first try has a text, if a doubtful one.
       return first
     })
     const best = better(first.segments, second.segments) === second.segments ? second : first
@@ -153,7 +139,7 @@ async function recognisePiece(
   }
 }
 
-/** Who speaks is worth less than what is said: a piece that fails for it is done again without. */
+/** A piece whose diarization fails is recognised again without it. */
 async function tryPiece(engine: Engine, request: TranscribeRequest): Promise<Recognised> {
   const { options, signal } = request
   try {
@@ -168,13 +154,13 @@ async function tryPiece(engine: Engine, request: TranscribeRequest): Promise<Rec
   }
 }
 
-/** What was recognised at its place in the recording, what is to be doubted marked, and what nobody can have said gone. */
-function judged(
-  finder: PreparedAudio['finder'],
+/** Segments at their place in the recording, with doubtful ones marked and invented ones dropped. */
+function reviewed(
+  vadMethod: PreparedAudio['vadMethod'],
   voice: Voice,
   part: Part,
   recognised: Recognised,
-): Judged {
+): Reviewed {
   const within = { start: part.audio[0]!.start, end: part.audio.at(-1)!.end }
   const timed = withDurations(restore(part, recognised.segments), within)
   const placed = timed.segments.map((one) => tighten(one, part.speech))
@@ -182,14 +168,14 @@ function judged(
     voice.channel === null
       ? placed
       : placed.map((segment) => ({ ...segment, speaker: `channel ${voice.channel}` }))
-  // Loudness misses what is said in noise: nothing that was heard may be called unsaid for that.
-  const speech = finder === 'silero' ? part.speech : part.audio
+  // Detection by loudness misses speech in noise: no segment may be dropped for that.
+  const speech = vadMethod === 'silero' ? part.speech : part.audio
   const { segments, dropped } = review(named, speech)
   const warnings = timed.estimated ? [...recognised.warnings, NO_LENGTH] : recognised.warnings
   return { ...recognised, segments, dropped: dropped.length, warnings }
 }
 
-/** How much of all speech is done: voices are heard one after the other, and silence costs nothing. */
+/** How much of all speech is done, as a share: silence takes no time. */
 function shareOf(
   voices: readonly Voice[],
   pieces: readonly Piece[],

@@ -11,50 +11,47 @@ import { joinWavs } from '../audio/wav-write.ts'
 import { totalLength } from '../audio/span.ts'
 import type { VoiceDetector } from './voice-detector.ts'
 
-/** A file as short as this is looked at as a whole. */
+/** A file up to this length is decoded as a whole. */
 const SHORT_SECONDS = 60
-/** Of a longer one so many places, so long each. */
+/** A longer one is sampled at this many places. */
 const PLACES = 6
 const PLACE_SECONDS = 8
-/** More tracks than this are not looked at. */
 const MOST_TRACKS = 8
-/** A track with less than this share of speech has next to none, where another one has more. */
+/** Of its audio: a track with less speech counts as silent where another one has more. */
 const LEAST_SHARE = 0.1
 const LEAST_SECONDS = 0.5
-/** Speech that is quieter by so many dB than that of a track on its own may have come over from there. */
+/** Speech that is quieter by this many dB than another track's may be crosstalk. */
 const FAINT = 30
-/** No speech is so much louder than this, in dB. */
+/** Speech of at least this level, in dB, needs no comparison with further tracks. */
 const LOUD = -45
 
-/** What was decoded of a track. */
 interface Sample {
   files: string[]
-  /** How loud its loud moments are, in dB. */
+  /** Of its loud moments, in dB. */
   level: number
 }
 
-/** What was heard in a sample, in seconds. */
 interface Spoken extends Pick<Sample, 'level'> {
   track: AudioTrack
+  /** In seconds. */
   speech: number
 }
 
 interface SampleRequest {
   sourcePath: string
   media: MediaInfo
-  /** A folder that is there. */
   workDir: string
   signal: AbortSignal
 }
 
 /**
- * Decodes a few seconds from several places of each track and looks for speech in them, until a track has enough of it.
- * @param tracks the best first, as far as they are known.
- * @throws {AppError} as the finder; `no_space`, `engine_missing`, `source_missing`; the signal's reason when aborted.
+ * Decodes a few seconds from several places of each track and finds the speech in them, until a track has enough.
+ * @param tracks in order of preference.
+ * @throws {AppError} as the VAD; `no_space`, `engine_missing`, `source_missing`; the signal's reason when aborted.
  */
 export async function sampleTracks(
   tools: MediaTools,
-  finder: VoiceDetector,
+  vad: VoiceDetector,
   tracks: readonly AudioTrack[],
   request: SampleRequest,
 ): Promise<TrackFinds> {
@@ -70,7 +67,7 @@ export async function sampleTracks(
         unreadable.add(track.index)
         continue
       }
-      const { speech, seconds } = await speechIn(finder, taken.files, dir, request.signal)
+      const { speech, seconds } = await speechIn(vad, taken.files, dir, request.signal)
       spoken.push({ track, speech, level: taken.level })
       await rm(dir, { recursive: true, force: true })
       const isSpoken = speech >= Math.max(LEAST_SECONDS, seconds * LEAST_SHARE)
@@ -87,14 +84,14 @@ export async function sampleTracks(
   }
 }
 
-/** Those with next to no speech beside another one; none where nobody speaks: the places may have been the wrong ones. */
+/** Tracks with almost no speech beside another one. Where no track has any, the samples may have missed it: none. */
 function silentOf(spoken: readonly Spoken[]): Set<number> {
   const most = Math.max(0, ...spoken.map(({ speech }) => speech))
   const least = Math.min(most, Math.max(LEAST_SECONDS, most * LEAST_SHARE))
   return indexes(spoken.filter(({ speech }) => speech < least))
 }
 
-/** Those much quieter than another one that is no comment on them. */
+/** Tracks much quieter than another one that is neither a commentary nor a description. */
 function faintOf(spoken: readonly Spoken[]): Set<number> {
   const own = spoken.filter(({ track, speech }) => track.about === undefined && speech > 0)
   const loudest = Math.max(...own.map(({ level }) => level))
@@ -106,7 +103,7 @@ function indexes(spoken: readonly Spoken[]): Set<number> {
 }
 
 async function speechIn(
-  finder: VoiceDetector,
+  vad: VoiceDetector,
   files: readonly string[],
   dir: string,
   signal: AbortSignal,
@@ -114,11 +111,11 @@ async function speechIn(
   if (files.length === 0) return { speech: 0, seconds: 0 }
   const whole = path.join(dir, 'all.wav')
   const seconds = await joinWavs(files, whole, signal)
-  const { speech } = await finder.find(whole, { signal })
+  const speech = await vad.find(whole, { signal })
   return { speech: totalLength(speech), seconds }
 }
 
-/** Some of a track, as loud as it would be heard, in files, which may be none; null: it cannot be decoded. */
+/** Samples of a track, at the loudness of speech; null: it cannot be decoded. */
 async function sample(
   tools: MediaTools,
   track: AudioTrack,

@@ -1,15 +1,140 @@
+import type { Transcript } from '../../shared/transcript.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
-import type { LanguageTally } from './language-tally.ts'
 
-/** What has been understood so far. */
-export interface TranscriptDraft {
-  /** What the job says or the recording's stretches have voted for; null: each part is for itself. */
+/** How much was recognised in a language, in seconds of audio, and how sure the engine was of the language. */
+interface LanguageShare {
+  seconds: number
+  /** The sum of seconds times probability. */
+  weighed: number
+  /** The seconds that have a probability. */
+  knownSeconds: number
+}
+
+interface DraftState {
+  /** What the job says or the samples have voted for; null: each part is recognised for itself. */
   decided: { language: string; probability: number | null } | null
-  /** What the parts were heard in. */
-  heard: LanguageTally
+  /** By ISO 639-1 code, the languages of the parts. */
+  languages: Record<string, LanguageShare>
   segments: RecognisedSegment[]
   /** How many segments were left out: text outside speech. */
   dropped: number
   /** Kept across attempts, each once. */
   warnings: string[]
+}
+
+/** A part of the recording that is recognised. */
+export interface DraftPart {
+  /** Null: not certain. */
+  language: string | null
+  languageProbability?: number | undefined
+  /** Of audio. */
+  seconds: number
+  segments: readonly RecognisedSegment[]
+  dropped: number
+  warnings: readonly string[]
+}
+
+/** The transcript of a recording, as far as it is recognised. */
+export class TranscriptDraft implements DraftState {
+  decided: DraftState['decided']
+  readonly languages: DraftState['languages']
+  readonly segments: RecognisedSegment[]
+  readonly warnings: string[]
+  #dropped: number
+
+  constructor({
+    decided = null,
+    languages = {},
+    segments = [],
+    dropped = 0,
+    warnings = [],
+  }: Partial<DraftState> = {}) {
+    this.decided = decided
+    this.languages = structuredClone(languages)
+    this.segments = [...segments]
+    this.warnings = [...warnings]
+    this.#dropped = dropped
+  }
+
+  get dropped(): number {
+    return this.#dropped
+  }
+
+  /** Whether no language was recognised yet. */
+  get isUnknown(): boolean {
+    return Object.keys(this.languages).length === 0
+  }
+
+  warn(text: string): void {
+    if (!this.warnings.includes(text)) this.warnings.push(text)
+  }
+
+  add({ language, languageProbability, seconds, segments, dropped, warnings }: DraftPart): void {
+    if (language !== null) this.#count(language, languageProbability, seconds)
+    for (const text of warnings) this.warn(text)
+    this.segments.push(...segments)
+    this.#dropped += dropped
+  }
+
+  /** Parts of several voices are added one after the other. */
+  sort(): void {
+    this.segments.sort((a, b) => a.start - b.start || a.end - b.end)
+  }
+
+  /** @param segments those of the draft, with the names of their speakers. */
+  toTranscript(
+    segments: readonly RecognisedSegment[],
+    durationSeconds: number,
+    { withSpeakers }: { withSpeakers: boolean },
+  ): Transcript {
+    const spoken = this.decided ?? this.#mostFrequentLanguage()
+    const probability = spoken?.probability ?? null
+    return {
+      language: spoken?.language ?? null,
+      ...(probability === null ? {} : { languageProbability: probability }),
+      durationSeconds,
+      segments: segments.map(({ start, end, text, speaker, words, flags }) => ({
+        start,
+        end,
+        text,
+        ...(speaker === undefined || !withSpeakers ? {} : { speaker }),
+        ...(words === undefined ? {} : { words }),
+        ...(flags === undefined || flags.length === 0 ? {} : { flags }),
+      })),
+    }
+  }
+
+  /** What a reader should know about the certainty of the text. */
+  doubts({ hasSpeech }: { hasSpeech: boolean }): string[] {
+    const { segments, dropped } = this
+    const counts = new Map<string, number>()
+    for (const flag of segments.flatMap(({ flags }) => flags ?? [])) {
+      counts.set(flag, (counts.get(flag) ?? 0) + 1)
+    }
+    const marked = segments.filter(({ flags = [] }) => flags.length > 0).length
+    const listed = [...counts].map(([flag, count]) => `${flag} ${count}`).join(', ')
+    const doubts: string[] = []
+    if (!hasSpeech) doubts.push('No speech was found in it: the transcript is empty.')
+    else if (segments.length === 0 && dropped === 0)
+      doubts.push('Speech may be in it, but no words were recognised: the transcript is empty.')
+    if (marked > 0) doubts.push(`${marked} segment(s) are marked as doubtful (${listed}).`)
+    if (dropped > 0) doubts.push(`${dropped} segment(s) were left out: text outside speech.`)
+    return doubts
+  }
+
+  #count(language: string, probability: number | undefined, seconds: number): void {
+    const share = (this.languages[language] ??= { seconds: 0, weighed: 0, knownSeconds: 0 })
+    share.seconds += seconds
+    if (probability === undefined) return
+    share.weighed += seconds * probability
+    share.knownSeconds += seconds
+  }
+
+  /** Null when no language was recognised. The probability is null where no engine gave one. */
+  #mostFrequentLanguage(): DraftState['decided'] {
+    const [most] = Object.entries(this.languages).toSorted(([, a], [, b]) => b.seconds - a.seconds)
+    if (most === undefined) return null
+    const [language, { weighed, knownSeconds }] = most
+    return { language, probability: knownSeconds > 0 ? weighed / knownSeconds : null }
+  }
 }

@@ -7,32 +7,32 @@ export interface Room {
   prefetch: boolean
 }
 
-/** A job that has begun, as far as slots are concerned. Its owner says how far it is. */
+/** A job that has begun. Its owner keeps the stage current. */
 export interface Place {
   stage: Stage
 }
 
 export interface CapacityOptions {
-  /** How many slots take jobs now; changes when one pauses. */
+  /** Slots that take jobs now; changes when one pauses. */
   slots: () => number
-  /** How many jobs are got ready beside those that run, so that no slot waits for the network. */
+  /** Jobs to prepare beside those that run, so that no slot waits for the network. */
   prefetch: number
   /** How many more jobs may begin; Infinity without a limit. */
   left?: () => number
-  /** How many coordinators share it. */
-  sharers?: number
+  /** Whether several coordinators share it. */
+  isShared?: boolean
   /** Whether nothing may begin for now, whatever slots are free. */
   isHeld?: () => boolean
-  /** Told when the first job begins and when the last one ends. */
+  /** Called when the first job begins and when the last one ends. */
   onBusy?: (busy: boolean) => void
 }
 
-/** A coordinator that does not answer may have its turn for so long. */
+/** How long a coordinator that does not answer keeps its turn. */
 const TURN_MS = 2_000
 
 /** How many jobs an agent has at a time, over all its coordinators. */
 export class Capacity {
-  readonly sharers: number
+  readonly isShared: boolean
   readonly #options: CapacityOptions
   /** In the order in which they began. */
   readonly #places = new Set<Place>()
@@ -41,7 +41,7 @@ export class Capacity {
 
   constructor(options: CapacityOptions) {
     this.#options = options
-    this.sharers = options.sharers ?? 1
+    this.isShared = options.isShared ?? false
   }
 
   get running(): number {
@@ -75,14 +75,14 @@ export class Capacity {
     }
   }
 
-  /** Aborts `signal` as soon as one would not ask for a room of this kind any more; to be ended by its caller. */
+  /** Aborts `signal` as soon as there is no room of this kind any more; the caller has to end it. */
   watch({ prefetch }: Room): { signal: AbortSignal; end: () => void } {
     const controller = new AbortController()
-    const look = (): void => {
+    const check = (): void => {
       if (this.room()?.prefetch !== prefetch) controller.abort()
     }
-    this.#listeners.add(look)
-    return { signal: controller.signal, end: () => void this.#listeners.delete(look) }
+    this.#listeners.add(check)
+    return { signal: controller.signal, end: () => void this.#listeners.delete(check) }
   }
 
   begin(): Place {
@@ -99,21 +99,21 @@ export class Capacity {
     this.changed()
   }
 
-  /** Whether a job would have to wait for its slot until another one is done, as things are now. */
+  /** Whether a job would have to wait for a slot until another one is done. */
   isSurplus(place: Place): boolean {
     const places = [...this.#places]
     const free = Math.max(0, this.#options.slots() - places.filter(hasSlot).length)
     return places.filter(needsSlot).slice(free).includes(place)
   }
 
-  /** There may be other room than before: whoever waits for some looks again. */
+  /** To be called when there may be more or less room than before. */
   changed(): void {
-    for (const tell of this.#listeners) tell()
+    for (const listener of this.#listeners) listener()
   }
 
   /**
-   * Asks for one job while no other coordinator is asked, in the order of coming: so that where all have work, each gets
-   * as much of it done. Whose turn it is waits for room; one that is slow then loses its turn, not its answer.
+   * Asks while no other coordinator is asked, first come, first served. The one whose turn it is waits for room; one that
+   * is slow to answer loses its turn, not its answer.
    * @returns null when the signal is aborted before there is room.
    */
   async inTurn<T>(signal: AbortSignal, ask: (room: Room) => Promise<T>): Promise<T | null> {
@@ -126,7 +126,7 @@ export class Capacity {
       const room = await this.whenRoom(signal)
       if (room === null) return null
       timer = startTimer(pass, TURN_MS)
-      return await ask({ ...room, jobs: 1 })
+      return await ask(room)
     } finally {
       clearTimeout(timer)
       pass()

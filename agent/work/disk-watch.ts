@@ -1,5 +1,5 @@
 import { SECOND } from '../../shared/duration.ts'
-import { delay } from '../../shared/timers.ts'
+import { waitFor } from '../../shared/timers.ts'
 import { isSystemError, messageOf } from '../../shared/errors.ts'
 import { freeBytesOf, RESERVE_BYTES, writeProbe, type FreeBytes } from '../free-space.ts'
 
@@ -11,14 +11,13 @@ interface WatchedFolder {
   folder: string
   /** The setting that chooses it. */
   flag: string
-  /** Whether jobs write into it now; default: they do. */
+  /** Default: jobs do write into it. */
   isUsed?: () => Promise<boolean>
 }
 
 export interface DiskWatchOptions {
-  /** The first one without room is named. */
   folders: readonly WatchedFolder[]
-  /** Called when room has run out, and when there is some again. */
+  /** Called when the room has run out (a sentence), and when there is some again (null). */
   onChange: (problem: string | null) => void
   freeBytes?: FreeBytes
   /** Writes something into a folder, and removes it. */
@@ -27,10 +26,7 @@ export interface DiskWatchOptions {
   wait?: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
-/**
- * Looks every few seconds whether jobs would find room on the disk: for what is downloaded, for decoded sound, for
- * results, for models that are not there.
- */
+/** Checks every few seconds whether there is disk space for downloads, decoded audio, results and missing models. */
 export class DiskWatch {
   readonly #options: DiskWatchOptions
   readonly #closed = new AbortController()
@@ -41,14 +37,14 @@ export class DiskWatch {
     this.#options = options
   }
 
-  /** Why no job can be taken, as a sentence with the fix; null while there is room. */
+  /** Why no job can be taken, with the fix; null while there is room. */
   get problem(): string | null {
     return this.#problem
   }
 
-  /** Resolves after the first look; more follow until it is closed. */
+  /** Resolves after the first check; more follow until it is closed. */
   async start(): Promise<void> {
-    await this.#look()
+    await this.#check()
     this.#loop = this.#run()
   }
 
@@ -63,17 +59,17 @@ export class DiskWatch {
     for (;;) {
       await wait(EVERY_MS, signal)
       if (signal.aborted) return
-      await this.#look()
+      await this.#check()
     }
   }
 
-  async #look(): Promise<void> {
+  async #check(): Promise<void> {
     const { folders, onChange } = this.#options
     const found = await Promise.all(folders.map((folder) => problemOf(folder, this.#options)))
     const problem = found.find((one) => one !== null) ?? null
-    const isNews = (problem === null) !== (this.#problem === null)
+    const hasChanged = (problem === null) !== (this.#problem === null)
     this.#problem = problem
-    if (isNews) onChange(problem)
+    if (hasChanged) onChange(problem)
   }
 }
 
@@ -83,7 +79,7 @@ async function problemOf(
 ): Promise<string | null> {
   if (isUsed !== undefined && !(await isUsed())) return null
   const fix = `make room, or choose another ${flag}`
-  // A folder that is gone is made again by the job that needs it, or its failure says why not.
+  // A missing folder is made again by the job that needs it, or that job's failure says why not.
   const free = await freeBytes(folder).catch(() => Infinity)
   if (free < RESERVE_BYTES) {
     const have = `${Math.floor(free / MIB)} MiB`
@@ -95,14 +91,10 @@ async function problemOf(
   } catch (error) {
     if (isSystemError(error, 'ENOENT')) return null
     const why = isSystemError(error, 'EDQUOT')
-      ? 'the quota is used up'
+      ? 'disk quota exceeded'
       : isSystemError(error, 'ENOSPC')
-        ? 'there may be no more files (inodes) on its disk'
+        ? 'its disk may have no free inodes'
         : messageOf(error)
-    return `Nothing can be written into ${folder} (${why}): ${fix}.`
+    return `Cannot write into ${folder} (${why}): ${fix}.`
   }
-}
-
-async function waitFor(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, { signal }).catch(() => undefined)
 }

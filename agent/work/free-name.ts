@@ -8,13 +8,13 @@ import type { Reporter } from '../progress/reporter-kinds.ts'
 import { takeOverLeftovers } from './leftovers.ts'
 import { isDefaultName, openWorkspace, type Workspace } from './workspace.ts'
 
-/** A coordinator that does not answer by then has no say in it. */
+/** A coordinator that does not answer by then is not waited for. */
 const PATIENCE_MS = 3_000
 
 /**
- * The folder of an agent under a name that is its own at every coordinator too: where the default name is used there with
- * another token, the next one is taken. A name that its owner has chosen stays. What was not delivered under other
- * default names is in it, too.
+ * The folder of an agent, under a name that is also free at every coordinator: while another token uses the default name
+ * there, the next one is taken. A name that was configured stays. Undelivered results under other default names are
+ * taken over.
  * @throws {AppError} as {@link openWorkspace}.
  */
 export async function openNamedWorkspace(
@@ -54,15 +54,14 @@ async function openUnderFreeName(
   }
 }
 
-/** Why a coordinator does not let us use a name; null: it does, or cannot be asked. The name is ours from then on. */
+/** Why a coordinator refuses a name; null: it accepts it, and keeps it for us, or does not answer. */
 async function refusalOfName(
   coordinator: CoordinatorSettings,
   workerId: string,
 ): Promise<string | null> {
-  // Without a key every name is everybody's.
+  // Without a key no name is reserved.
   if (coordinator.apiKey === null) return null
   const connection = new Connection({ ...coordinator, userAgent: `morag-agent/${VERSION}` })
-  // It takes no work yet.
   const about = { state: 'draining', version: VERSION, slots: 1, device: null, jobs: [] } as const
   const options = { signal: timeoutSignal(PATIENCE_MS), retries: 0 }
   try {

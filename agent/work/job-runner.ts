@@ -23,18 +23,16 @@ export interface JobRunnerParts {
   reporter: Reporter
   /** The folder in which each job gets one of its own. */
   folder: string
-  /** Aborted when the agent leaves without having done this job: it is then given back. */
+  /** Aborted when the agent stops before this job is done: it is then given back. */
   leave: AbortSignal
-  /** Told how far it is. */
   onStage: (stage: Stage) => void
 }
 
-/** How long giving a job back may take while the agent leaves. */
 const RELEASE_MS = 5_000
 
 /**
- * One attempt from its claim to the outbox: download, convert, and whatever came of it safely on disk. It never throws;
- * the slot is free when it resolves, while the result is still on its way.
+ * One attempt: download, conversion, and its outcome saved in the outbox. Never throws. The slot is free when it resolves,
+ * while the result is still being delivered.
  */
 export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<void> {
   const { heartbeat, outbox, reporter, folder, leave, onStage } = parts
@@ -44,11 +42,11 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
   const controller = new AbortController()
   const tracked = heartbeat.track(job, controller)
   const activity = reporter.begin(jobId, job.source.filename)
-  // Encoded: no id from outside is a path of ours.
+  // Encoded: an id must not be a path.
   const workDir = path.join(folder, `${encodeURIComponent(jobId)}.${attempt}`)
   const seconds = (): number => Math.round(performance.now() - startedAt) / 1000
   const report: Report = (progress) => {
-    // What was waited for a slot is no work.
+    // The wait for a slot is not processing time.
     if (!hasSlot && STAGES_WITH_SLOT.includes(progress.stage)) {
       hasSlot = true
       startedAt = performance.now()
@@ -68,11 +66,11 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
       })
     const { artifacts, ...result } = resultOf(converted, seconds())
     report({ stage: 'uploading', ratio: overall('uploading', 0) })
-    // The lease is kept until the coordinator has the result.
-    const outgoing = { jobId, attempt, result: { ...result, leaseToken }, artifacts }
-    const { delivery } = await outbox.put(outgoing, artifactFolder(workDir))
+    const delivery = { jobId, attempt, result: { ...result, leaseToken }, artifacts }
+    const { outcome } = await outbox.put(delivery, artifactFolder(workDir))
     tracked.quiet.add(() => outbox.quietUntil)
-    void delivery.then(tracked.stop)
+    // The lease is kept until the coordinator has the result.
+    void outcome.then(tracked.stop)
     if (result.success) activity.done(`done in ${seconds().toFixed(1)} s`)
   } catch (error) {
     tracked.stop()
@@ -80,12 +78,11 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
     if (!controller.signal.aborted && !isLost(error)) await giveBack(parts, job)
   } finally {
     await rm(workDir, { recursive: true, force: true }).catch((error: unknown) =>
-      reporter.event('warn', `${workDir} could not be removed: ${messageOf(error)}`),
+      reporter.event('warn', `cannot remove ${workDir}: ${messageOf(error)}`),
     )
   }
 }
 
-/** What is sent of a conversion, or of its failure. */
 function resultOf(
   outcome: ConvertedFile | ResultRequest,
   processingTime: number,
@@ -93,8 +90,13 @@ function resultOf(
   if ('success' in outcome) return { ...outcome, artifacts: [] }
   const { content, metadata, artifacts } = outcome
   const names = artifacts.map(({ name }) => name)
-  const told = { ...metadata, processing_time: processingTime }
-  return { success: true, content, metadata: told, processingTime, artifacts: names }
+  return {
+    success: true,
+    content,
+    metadata: { ...metadata, processing_time: processingTime },
+    processingTime,
+    artifacts: names,
+  }
 }
 
 async function convert(
@@ -106,7 +108,7 @@ async function convert(
   tracked: Tracked,
 ): Promise<ConvertedFile> {
   await mkdir(workDir, { recursive: true, mode: 0o700 })
-  // The source keeps its extension, which some formats are told apart by, and nothing else of a name we did not choose.
+  // Some formats are recognised by their extension; nothing else of a foreign name is used.
   const extension = /\.[a-z0-9]{1,8}$/i.exec(source.filename)?.[0] ?? ''
   const target = path.join(workDir, `source${extension}`)
   const { sha256 } = await download({
@@ -137,7 +139,7 @@ async function convert(
   })
 }
 
-/** Best effort: what cannot be given back is taken from us when its lease ends. */
+/** Best effort: a job that cannot be given back is requeued when its lease expires. */
 export async function giveBack(
   { client, reporter }: Pick<JobRunnerParts, 'client' | 'reporter'>,
   job: ClaimedJob,
@@ -147,7 +149,7 @@ export async function giveBack(
     await client.release(job.jobId, job.leaseToken, { signal, retries: 1 })
     reporter.event('info', `gave ${job.source.filename} back`, { job_id: job.jobId })
   } catch (error) {
-    const text = `could not give ${job.source.filename} back: ${messageOf(error)}`
+    const text = `cannot give ${job.source.filename} back: ${messageOf(error)}`
     reporter.event('warn', text, { job_id: job.jobId })
   }
 }

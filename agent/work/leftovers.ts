@@ -4,23 +4,22 @@ import { isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { filesOf } from '../client/delivery-record.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
-import { outboxName } from './outbox-name.ts'
-import type { Leftover, Workspace } from './workspace.ts'
+import { coordinatorFolder, type Leftover, type Workspace } from './workspace.ts'
 
 interface LeftoverOptions {
   workDir: string
   workspace: Pick<Workspace, 'workerId' | 'outbox'>
-  /** The addresses of the coordinators that this agent works for. */
+  /** Of the coordinators that this agent works for. */
   urls: readonly string[]
-  /** Whether an agent of that name was one of this machine that nobody has named, as this one is. */
+  /** Whether a name is a default one of this machine, as this agent's is. */
   isOurs: (workerId: string) => boolean
   reporter: Pick<Reporter, 'event'>
 }
 
 /**
- * Takes over what agents under other default names of this machine have not delivered: the name may be taken elsewhere by
- * now, or fewer agents are started than were. An agent that runs keeps its own.
- * @returns what stays where it is, each of it told: no agent delivers it as things are.
+ * Takes over the undelivered results of agents under other default names of this machine: the name may be in use elsewhere
+ * by now, or fewer agents are started than before. A running agent keeps its own.
+ * @returns what stays where it is and no agent delivers; each is reported.
  */
 export async function takeOverLeftovers(options: LeftoverOptions): Promise<Leftover[]> {
   const { workDir, workspace, isOurs, reporter } = options
@@ -34,7 +33,7 @@ export async function takeOverLeftovers(options: LeftoverOptions): Promise<Lefto
     if (lock === null) continue
     try {
       for (const one of found) {
-        const isForUs = options.urls.some((url) => outboxName(url) === one.name)
+        const isForUs = options.urls.some((url) => coordinatorFolder(url) === one.name)
         if (isThis && isForUs) continue
         if (isForUs && isOurs(workerId)) await takeOver(one, workerId, options)
         else left.push({ folder: one.folder, count: one.outgoings.length })
@@ -44,14 +43,14 @@ export async function takeOverLeftovers(options: LeftoverOptions): Promise<Lefto
     }
   }
   for (const { folder, count } of left)
-    reporter.event('warn', `${count} result(s) in ${folder} are delivered by no agent: ${FIX}`)
+    reporter.event('warn', `No agent delivers the ${count} result(s) in ${folder}: ${FIX}`)
   return left
 }
 
-const FIX = 'start one with the --worker-id and the --url that they are of, or remove them.'
+const FIX = 'start an agent with the --worker-id and the --url that they belong to, or remove them.'
 
 interface OutboxFound {
-  /** One coordinator's. */
+  /** Of the coordinator's folder. */
   name: string
   folder: string
   outgoings: string[]
@@ -66,17 +65,17 @@ async function takeOver(
   try {
     await mkdir(to, { recursive: true, mode: 0o700 })
     for (const outgoing of outgoings) {
-      // Its files first: without them it is not whole.
+      // Its files first: without them it would be incomplete.
       const files = path.basename(filesOf(outgoing))
       await rename(path.join(folder, files), path.join(to, files)).catch((error: unknown) => {
         if (!isSystemError(error, 'ENOENT')) throw error
       })
       await rename(path.join(folder, outgoing), path.join(to, outgoing))
     }
-    const text = `${outgoings.length} result(s) that ${workerId} has not delivered are taken over: ${workspace.workerId} delivers them.`
+    const text = `${workspace.workerId} takes over ${outgoings.length} undelivered result(s) of ${workerId}.`
     reporter.event('info', text)
   } catch (error) {
-    const text = `The results in ${folder} could not be taken over: ${messageOf(error)}.`
+    const text = `cannot take over the results in ${folder}: ${messageOf(error)}`
     reporter.event('warn', text)
   }
 }
@@ -91,7 +90,7 @@ async function outboxesOf(outbox: string): Promise<OutboxFound[]> {
   return found
 }
 
-/** In order; none where there is no such folder, or it may not be read. */
+/** In order; none where the folder is missing or unreadable. */
 async function namesIn(folder: string): Promise<string[]> {
   const names: string[] = await readdir(folder).catch(() => [])
   return names.toSorted()

@@ -13,7 +13,7 @@ import {
 } from '../transcript/artifacts.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from '../transcription/conversion.ts'
 import { readJobOptions } from '../job-options.ts'
-import { listen } from '../transcription/transcribe.ts'
+import { transcribe } from '../transcription/transcribe.ts'
 import { renderMarkdown } from '../transcript/markdown.ts'
 import { probe } from '../media/media.ts'
 import type { MediaInfo } from '../media/media-info.ts'
@@ -23,21 +23,19 @@ import { readSubtitles, subtitlesToPrefer } from '../transcript/subtitles.ts'
 import { warningsOf } from '../media/tracks.ts'
 import { unsupportedType } from './content-types.ts'
 
-/** What is made of a file. */
 export interface ConvertedFile {
   /** Markdown. */
   content: string
   metadata: Record<string, unknown>
-  /** Files beside the text, in the work folder. */
+  /** In the work folder. */
   artifacts: Artifact[]
 }
 
-/** What is made of a recording. */
 export interface Converted extends ConvertedFile {
   transcript: Transcript
 }
 
-/** From a media file to its text. Several conversions may run at once, as many recognitions as there are slots. */
+/** From a media file to its text. Conversions may run at once; recognitions are limited by the slots. */
 export interface Pipeline {
   /**
    * @throws {AppError} what an attempt can end with: `invalid_media`, `no_audio`, `unsupported_media`,
@@ -48,7 +46,6 @@ export interface Pipeline {
   close(): Promise<void>
 }
 
-/** A pipeline of these parts; nothing of it runs before a conversion. */
 export function createPipeline(parts: PipelineParts): Pipeline {
   return {
     convert: (input) => convert(parts, { ...input, report: forwardOnly(input.report) }),
@@ -68,12 +65,12 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
   const kind = isRecording(media) ? 'audio' : sentAs
   await mkdir(workDir, { recursive: true })
   const subtitles = subtitlesToPrefer(media, options)
-  const heard: TranscribedMedia =
-    (subtitles === null ? await listen(parts, input, media, options) : null) ??
+  const transcribed: TranscribedMedia =
+    (subtitles === null ? await transcribe(parts, input, media, options) : null) ??
     (await readSubtitles(parts.tools, input, media, subtitles, options))
-  const { track, transcript } = heard
-  // A film goes on where its sound has ended; a recording is as long as it sounds.
-  if (kind === 'video' && heard.clockJumps !== true) {
+  const { track, transcript } = transcribed
+  // A film may be longer than its audio.
+  if (kind === 'video' && transcribed.clockJumps !== true) {
     transcript.durationSeconds = Math.max(transcript.durationSeconds, media.durationSeconds)
   }
   report({ stage: 'rendering', ratio: overall('rendering', 0) })
@@ -84,13 +81,13 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
   const metadata = resultMetadata({
     kind,
     transcript,
-    engine: heard.engine,
+    engine: transcribed.engine,
     media,
     track,
     warnings: [
       ...warnings,
-      ...warningsOf({ kind, media, ...heard, preferred: subtitles !== null }),
-      ...heard.warnings,
+      ...warningsOf({ kind, media, ...transcribed, preferred: subtitles !== null }),
+      ...transcribed.warnings,
       ...frames.warnings,
     ],
     artifacts,
@@ -107,7 +104,7 @@ function kindOf(contentType: string): 'audio' | 'video' {
   throw unsupportedType(contentType)
 }
 
-/** Sound alone in a container for films: browsers, phones and radio recorders do so, and its name does not tell. */
+/** Audio alone in a container for films, as browsers, phones and radio recorders write it. */
 function isRecording({ video, audio, mimeType = '' }: MediaInfo): boolean {
   const isForBoth =
     /^(audio\/(webm|mp4|x-matroska|ogg|3gpp|x-ms-wma)|video\/(mp2t|mpeg|x-flv))$/.test(mimeType)
@@ -119,7 +116,7 @@ async function sizeOf(file: string): Promise<number> {
     return (await stat(file)).size
   } catch (error) {
     if (!isSystemError(error, 'ENOENT', 'ENOTDIR')) throw error
-    throw new AppError('source_missing', 'The file is not there.', { cause: error })
+    throw new AppError('source_missing', 'The file does not exist.', { cause: error })
   }
 }
 

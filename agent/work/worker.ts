@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { AppError } from '../../shared/errors.ts'
 import type { ClaimedJob, Directive } from '../../shared/wire.ts'
-import { dictatedMs } from '../../shared/timers.ts'
-import type { Capacity, Place, Room } from './capacity.ts'
+import { dictatedMs, pause } from '../../shared/timers.ts'
+import type { Capacity, Place } from './capacity.ts'
 import { claim } from '../client/claim.ts'
+import { ClaimPolicy, type Ask } from './claim-policy.ts'
 import type { Contact } from '../client/contact.ts'
 import { giveBack, runJob, type JobRunnerParts } from './job-runner.ts'
 import type { Stage } from '../progress/progress.ts'
-import { pause } from '../client/retry.ts'
 
 export interface WorkerOptions {
   workerId: string
@@ -25,31 +25,33 @@ export interface WorkerParts extends Omit<JobRunnerParts, 'leave' | 'onStage'> {
   contact: Contact
 }
 
-/** An empty answer that came at once is not believed to come at once again. */
+/** Between two requests, where the coordinator answers a long poll at once with nothing. */
 const LEAST_PAUSE_MS = 1_000
 
-/** A job that is here. Aborting `leave` gives it back. */
+/** A job that has begun. Aborting `leave` gives it back. */
 interface Held {
   place: Place
   leave: AbortController
 }
 
-/** The loop at one coordinator: claims while there is room, each job on its own, until it is told to stop. */
+/** The loop at one coordinator: claims while there is room, and runs each job on its own, until it is told to stop. */
 export class Worker {
   readonly #options: WorkerOptions
   readonly #parts: WorkerParts
+  readonly #policy: ClaimPolicy
   readonly #held = new Set<Held>()
-  /** What is to come to its end before the loop does: jobs that are done, or given back. */
+  /** Jobs that run or are being given back: the loop ends after them. */
   readonly #running = new Set<Promise<void>>()
   /** Aborted when nothing new is to be claimed. */
   readonly #drain = new AbortController()
-  /** What the coordinator wants; while it says `drain` the agent idles. */
+  /** The coordinator's; while it is `drain` the agent idles. */
   #directive: Directive = 'run'
   #onDirected = (): void => undefined
 
   constructor(options: WorkerOptions, parts: WorkerParts) {
     this.#options = options
     this.#parts = parts
+    this.#policy = new ClaimPolicy(options, parts.capacity, parts.contact)
   }
 
   get isBusy(): boolean {
@@ -61,12 +63,12 @@ export class Worker {
     return this.isBusy ? 'running' : 'idle'
   }
 
-  /** Take nothing new; finish what is here, also what waits for a slot. */
+  /** Takes nothing new, and finishes all jobs that have begun. */
   finish(): void {
     this.#drain.abort(new AppError('cancelled', 'The agent is finishing.'))
   }
 
-  /** Take nothing new; finish what runs or can run at once, and give back what would wait for a slot. */
+  /** Takes nothing new, finishes what runs or can run at once, and gives back what would wait for a slot. */
   drain(): void {
     this.finish()
     const { capacity } = this.#parts
@@ -74,31 +76,31 @@ export class Worker {
     for (const { place, leave } of this.#held) if (capacity.isSurplus(place)) leave.abort(reason)
   }
 
-  /** Give back all that is here. */
+  /** Gives back all jobs. */
   stop(): void {
     this.finish()
     const reason = new AppError('cancelled', 'The agent was stopped.')
     for (const { leave } of this.#held) leave.abort(reason)
   }
 
-  /** Obeys what the coordinator says to the agent as a whole. */
+  /** Obeys a directive of the coordinator. */
   direct(directive: Directive): void {
     if (directive === this.#directive) return
     this.#directive = directive
     const { reporter } = this.#parts
-    if (directive === 'run') reporter.event('info', 'The coordinator lets this agent go on.')
-    else reporter.event('info', `The coordinator wants this agent to ${directive}.`)
+    if (directive === 'run') reporter.event('info', 'The coordinator lets this agent continue.')
+    else reporter.event('info', `The coordinator tells this agent to ${directive}.`)
     if (directive === 'stop') this.drain()
     this.#onDirected()
   }
 
   /**
-   * Works until it is drained, stopped, or has done what it was to do.
+   * Works until it is drained or stopped, its jobs are used up, or, with `exitWhenIdle`, there is no more work.
    * @throws {AppError} when the coordinator refuses the agent (`unauthorized`, …).
    */
   async run(): Promise<void> {
     try {
-      // What needs more than every agent has is handed only to those who have said what they can do.
+      // Jobs with requirements go only to workers whose capabilities are known.
       await this.#raceDrain(this.#parts.heartbeat.announced)
       while (!this.#drain.signal.aborted && (await this.#turn())) continue
     } catch (error) {
@@ -108,26 +110,16 @@ export class Worker {
     }
   }
 
-  /** One look for work, or the wait for a reason to look; false when there is nothing more to do. */
+  /** Asks for work, or waits for a reason to; false when there is nothing more to do. */
   async #turn(): Promise<boolean> {
-    const { exitWhenIdle, waitSeconds } = this.#options
-    const { capacity, contact } = this.#parts
-    if (capacity.isSpent) return false
+    const { exitWhenIdle } = this.#options
+    if (this.#parts.capacity.isSpent) return false
     if (this.#directive !== 'run') {
       if (exitWhenIdle) return false
       await this.#raceDrain(new Promise<void>((resolve) => (this.#onDirected = resolve)))
       return true
     }
-    const { signal } = this.#drain
-    let found: number | null = null
-    // Where there is work it is shared out in turns; who has none, or does not answer, waits outside of them.
-    if (capacity.sharers > 1 && !contact.isAway) {
-      found = await capacity.inTurn(signal, () => this.#take(0, 0))
-    }
-    if (found === null || (found === 0 && !exitWhenIdle)) {
-      if (!(await capacity.whenRoom(signal))) return true
-      found = await this.#take(exitWhenIdle ? 0 : waitSeconds, Infinity)
-    }
+    const found = await this.#policy.next(this.#drain.signal, (ask) => this.#take(ask))
     if (found === 0 && exitWhenIdle) {
       if (!this.isBusy) return false
       await this.#raceDrain(Promise.race(this.#running))
@@ -135,27 +127,26 @@ export class Worker {
     return true
   }
 
-  /** Claims what there is room for and begins it; how many jobs there were, or null when that is not known. */
-  async #take(waitSeconds: number, retries: number): Promise<number | null> {
+  /** Claims jobs and begins them; how many there were, or null when that is not known. */
+  async #take(ask: Ask): Promise<number | null> {
+    if (this.#directive !== 'run') return null
     const { capacity } = this.#parts
-    const room = capacity.room()
-    if (room === null || this.#directive !== 'run') return null
-    const jobs = await this.#claim(room, waitSeconds, retries)
+    const jobs = await this.#claim(ask)
     for (const job of jobs ?? []) {
-      // Meanwhile this agent may have been told to leave, or another coordinator have filled the room.
+      // Meanwhile this agent may have been told to stop, or another coordinator may have filled the room.
       const isWelcome = !this.#drain.signal.aborted && capacity.room() !== null
       this.#keep(isWelcome ? this.#begin(job) : giveBack(this.#parts, job))
     }
     return jobs?.length ?? null
   }
 
-  async #claim(room: Room, waitSeconds: number, retries: number): Promise<ClaimedJob[] | null> {
+  async #claim({ room, waitSeconds, retries }: Ask): Promise<ClaimedJob[] | null> {
     const { workerId, contentTypes, exitWhenIdle } = this.#options
     const { client, contact, reporter, capacity } = this.#parts
     const request = {
       workerId,
       contentTypes: [...contentTypes],
-      maxJobs: capacity.sharers > 1 ? 1 : room.jobs,
+      maxJobs: room.jobs,
       waitSeconds,
       prefetch: room.prefetch,
       claimId: randomUUID(),
@@ -163,12 +154,12 @@ export class Worker {
     if (capacity.running === 0) reporter.idle('waiting for work')
     const from = performance.now()
     const watch = capacity.watch(room)
-    // Whoever waits with another wish than it has by now asks anew.
+    // A long poll for another kind of room than there is by now is dropped, and asked anew.
     const signals = retries > 0 ? [this.#drain.signal, watch.signal] : [this.#drain.signal]
     const signal = AbortSignal.any(signals)
     const onFailure = (error: unknown): void => contact.note('claim', error)
     const answer = await claim(client, request, { signal, retries, onFailure }).finally(watch.end)
-    // What is asked no more is no sign of a coordinator that is away.
+    // A request that we dropped says nothing about the coordinator.
     if (answer !== null || signal.aborted) contact.note('claim', null)
     if (answer === null) return null
     const { jobs, retryAfterSeconds } = answer
@@ -198,7 +189,7 @@ export class Worker {
     this.#running.add(kept)
   }
 
-  /** Waits for something, or until the agent is drained. */
+  /** Waits for an event, or until the worker is drained. */
   async #raceDrain(event: Promise<unknown>): Promise<void> {
     const { signal } = this.#drain
     if (signal.aborted) return
@@ -208,7 +199,7 @@ export class Worker {
         resolve()
       }
       signal.addEventListener('abort', done)
-      void event.finally(done)
+      void event.catch(() => undefined).finally(done)
     })
   }
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import path from 'node:path'
@@ -5,7 +6,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { Control } from '../status/control.ts'
 
-/** Results that lie in a folder, and that no agent there delivers. */
+/** Results in a folder that no agent delivers. */
 export interface Leftover {
   folder: string
   count: number
@@ -18,9 +19,9 @@ export interface Workspace {
   jobs: string
   /** Results that the coordinator does not have yet. */
   outbox: string
-  /** Results of other agents in that work folder, which nobody delivers. */
+  /** Results of other agents in the work folder. */
   leftovers: readonly Leftover[]
-  /** Who asks it on this machine. */
+  /** Answers `status` and `drain` on this machine. */
   control: Control
   release(): Promise<void>
 }
@@ -28,9 +29,9 @@ export interface Workspace {
 const MOST_AGENTS = 1_000
 
 /**
- * Takes a folder under this name; without one under the machine's, or the first of `<name>-2`, `<name>-3`, … that no
- * running agent has. The same machine so gets the same folder again, with what it had not delivered.
- * @param taken names that others have elsewhere.
+ * Locks the folder of this name; without one that of the machine's name, or the first of `<name>-2`, `<name>-3`, … that
+ * no running agent has. So the same machine gets the same folder again, with its undelivered results.
+ * @param taken names not to use.
  * @throws {AppError} `usage` when another agent runs under the name, or the folder cannot be made.
  */
 export async function openWorkspace(
@@ -44,7 +45,7 @@ export async function openWorkspace(
     const fix = 'give each agent its own --worker-id, or leave it out'
     throw new AppError(
       'usage',
-      `An agent named ${workerId} is running in ${workDir} already: ${fix}.`,
+      `An agent named ${workerId} is already running in ${workDir}: ${fix}.`,
     )
   }
   const name = machineName()
@@ -53,20 +54,24 @@ export async function openWorkspace(
     const workspace = taken.has(next) ? null : await take(workDir, next)
     if (workspace !== null) return workspace
   }
-  throw new AppError('usage', `There are ${MOST_AGENTS} agents in ${workDir} already.`)
+  throw new AppError('usage', `${MOST_AGENTS} agents are already running in ${workDir}.`)
 }
 
-/** The name of an agent that nobody has named, without the number of a further one. */
 function machineName(): string {
   const plain = hostname().replace(/[^\w.@-]/g, '-')
   return plain.replace(/^[.-]+/, '') || 'agent'
 }
 
-/** Whether an agent of that name may be one of this machine that nobody has named. */
+/** Whether a name may be a default one of this machine. */
 export function isDefaultName(workerId: string): boolean {
   const name = machineName()
   if (workerId === name) return true
   return workerId.startsWith(`${name}-`) && /^[1-9]\d*$/.test(workerId.slice(name.length + 1))
+}
+
+/** The name of a coordinator's folders: what belongs to it must never go to another. */
+export function coordinatorFolder(url: string): string {
+  return createHash('sha256').update(url).digest('hex').slice(0, 16)
 }
 
 async function take(workDir: string, workerId: string): Promise<Workspace | null> {
@@ -77,7 +82,7 @@ async function take(workDir: string, workerId: string): Promise<Workspace | null
     const control = new Control()
     const lock = await lockFolder(folder, control.serve)
     if (lock === null) return null
-    // What is left of an earlier run belongs to attempts that are over.
+    // Left by an earlier run, whose attempts are over.
     await rm(jobs, { recursive: true, force: true })
     await mkdir(jobs, { mode: 0o700 })
     const outbox = path.join(folder, 'outbox')

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { AppError, EXIT, messageOf } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
-import { addSettings } from '../../shared/setting-table.ts'
+import { addSettings } from '../../shared/settings.ts'
 import { ADMIN } from '../settings.ts'
 import { printable } from '../../shared/printable.ts'
 import { AdminClient } from './client.ts'

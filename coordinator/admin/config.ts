@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { secretIn } from '../../shared/secret-file.ts'
-import { valuesOf } from '../../shared/setting-table.ts'
+import { valuesOf } from '../../shared/settings.ts'
 import { ADMIN } from '../settings.ts'
 
 export interface AdminSettings {

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { EXIT } from '../../shared/errors.ts'
-import { optionOf } from '../../shared/setting-table.ts'
+import { optionOf } from '../../shared/settings.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { adminAction, type AdminFlags } from '../admin/command.ts'
 import { examineRunning } from '../admin/doctor-online.ts'

@@ -3,8 +3,7 @@ import { Agent, request } from 'undici'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { networkReason } from '../../shared/network.ts'
-import { addSettings } from '../../shared/setting-table.ts'
-import { wholeNumber } from '../../shared/settings.ts'
+import { addSettings, wholeNumber } from '../../shared/settings.ts'
 import { SERVER } from '../settings.ts'
 
 const EXAMPLES = `

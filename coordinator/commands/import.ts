@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
-import { optionOf } from '../../shared/setting-table.ts'
+import { optionOf } from '../../shared/settings.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { existingFolder } from '../admin/config.ts'
 import { importOriginal, reportText } from '../admin/import.ts'

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { formatDuration, MINUTE } from '../../shared/duration.ts'
-import { optionOf } from '../../shared/setting-table.ts'
+import { optionOf } from '../../shared/settings.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { ROLES, type Role } from '../access/roles.ts'
 import { Tokens, type NewToken } from '../access/tokens.ts'

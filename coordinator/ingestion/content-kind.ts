@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { fileTypeFromBuffer } from 'file-type'
-import { VIDEO_ENDINGS } from '../../shared/endings.ts'
+import { VIDEO_ENDINGS } from '../../shared/forms.ts'
 
 /** Endings by content type. Not `ts`: without the bytes of a transport stream that is a program's text. */
 const ENDINGS: Record<string, readonly string[]> = {

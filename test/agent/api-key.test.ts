@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { readApiKey } from '../../agent/client/api-key.ts'
 import { keyFileFor } from '../../agent/paths.ts'
-import { isReadOnTheWay } from '../../agent/client/plain-http.ts'
+import { isExposed } from '../../agent/client/plain-http.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
@@ -100,20 +100,20 @@ describe('a key that travels over plain http', () => {
     'http://100.64.0.1',
   ]) {
     it(`cannot be read on the way to ${url}`, async () => {
-      assert.equal(await isReadOnTheWay(url, unasked), false)
+      assert.equal(await isExposed(url, unasked), false)
     })
   }
 
   for (const url of ['http://8.8.8.8', 'http://[2001:4860:4860::8888]:8000', 'http://134744072']) {
     it(`can be read on the way to ${url}`, async () => {
-      assert.equal(await isReadOnTheWay(url, unasked), true)
+      assert.equal(await isExposed(url, unasked), true)
     })
   }
 
   it('is judged by where a name leads', async () => {
-    assert.equal(await isReadOnTheWay('http://morag.lan', found('10.0.0.7')), false)
-    assert.equal(await isReadOnTheWay('http://morag.example', found('8.8.8.8')), true)
+    assert.equal(await isExposed('http://morag.lan', found('10.0.0.7')), false)
+    assert.equal(await isExposed('http://morag.example', found('8.8.8.8')), true)
     const unknown = async (): Promise<never> => Promise.reject(new Error('ENOTFOUND'))
-    assert.equal(await isReadOnTheWay('http://morag.example', unknown), false)
+    assert.equal(await isExposed('http://morag.example', unknown), false)
   })
 })

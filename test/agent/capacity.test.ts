@@ -99,7 +99,7 @@ describe('capacity', () => {
   })
 
   it('gives each coordinator its turn in the order of asking, whatever comes of it', async () => {
-    const capacity = new Capacity({ slots: () => 1, prefetch: 0, sharers: 3 })
+    const capacity = new Capacity({ slots: () => 1, prefetch: 0, isShared: true })
     const order: string[] = []
     let open = (): void => undefined
     const first = capacity.inTurn(NEVER, async () => {
@@ -119,7 +119,7 @@ describe('capacity', () => {
 
   it('does not let one that does not answer hold up the next', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
-    const capacity = new Capacity({ slots: () => 1, prefetch: 0, sharers: 2 })
+    const capacity = new Capacity({ slots: () => 1, prefetch: 0, isShared: true })
     void capacity.inTurn(NEVER, () => new Promise(() => {}))
     await new Promise(setImmediate)
     let had = false
@@ -132,7 +132,7 @@ describe('capacity', () => {
   })
 
   it('keeps the turn of one that waits for room, so that no other gets in before it', async () => {
-    const capacity = new Capacity({ slots: () => 1, prefetch: 0, sharers: 2 })
+    const capacity = new Capacity({ slots: () => 1, prefetch: 0, isShared: true })
     const order: string[] = []
     const place = capacity.begin()
     const first = capacity.inTurn(NEVER, async () => order.push('first'))

@@ -10,7 +10,7 @@ import {
   separateCall,
   type Channel,
 } from '../../agent/diarization/channels.ts'
-import { FRAME_SECONDS } from '../../agent/audio/energies.ts'
+import { FRAME_SECONDS } from '../../agent/audio/levels.ts'
 import { covered, totalLength, type Span } from '../../agent/audio/span.ts'
 import { findSpeech } from '../../agent/audio/vad.ts'
 import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'

@@ -76,7 +76,7 @@ describe('the command line', () => {
     [['start', '--slots', 'many'], /--slots .*'many' is not a whole number from 1 to 64\.$/],
     [['start', '--url', 'nonsense'], /^'nonsense' is not a coordinator's URL/],
     [['transcribe'], /^missing required argument 'file'$/],
-    [['transcribe', '/nowhere.mp3'], /^There is no file \/nowhere\.mp3\.$/m],
+    [['transcribe', '/nowhere.mp3'], /^File \/nowhere\.mp3 does not exist\.$/m],
     [['submit', '/nowhere.mp3'], /^'\/nowhere\.mp3' is not a file: .*$/],
     [['test', '--test', 'luck'], /Allowed choices are connection, lifecycle/],
   ] as const) {
@@ -169,7 +169,7 @@ describe('submit', () => {
     const child = agent(['submit', CLIP, '--url', url, '--wait'])
     const { stderr, exitCode } = await child
     assert.equal(exitCode, 130)
-    assert.ok(stderr.includes(`Job j1 goes on without you; look at it at ${url}/api/v1/`), stderr)
+    assert.ok(stderr.includes(`Job j1 continues; see ${url}/api/v1/`), stderr)
   })
 })
 

@@ -1,4 +1,4 @@
-import { addSettings } from '../../shared/setting-table.ts'
+import { addSettings } from '../../shared/settings.ts'
 import { SETTINGS } from '../../agent/settings/table.ts'
 import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
@@ -144,7 +144,7 @@ describe('the settings of start', () => {
 
   it('refuse a content type that nothing here makes text of, with a program that would', () => {
     const fix =
-      /'image', which this agent cannot convert: it recognises audio and video\. .*--converter image='tesseract \{input\} stdout'/
+      /'image', which has no converter: only audio and video need none\. .*--converter image='tesseract \{input\} stdout'/
     assert.throws(() => readAll(['--types', 'audio,image']), fix)
     assert.throws(() => readAll(['--types', 'constructor']), /--converter constructor='program/)
     const of = ['--types', 'audio,image', '--converter', 'document=markitdown {input}']

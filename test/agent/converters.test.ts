@@ -5,8 +5,7 @@ import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Command } from 'commander'
 import { startSettings } from '../../agent/settings/start-settings.ts'
-import { Converters } from '../../agent/converters/converters.ts'
-import { ratioIn } from '../../agent/converters/line-progress.ts'
+import { Converters, ratioIn } from '../../agent/converters/converters.ts'
 import { filesOf } from '../../agent/converters/program-files.ts'
 import { openEquipment } from '../../agent/equipment.ts'
 import type { ConvertInput } from '../../agent/transcription/conversion.ts'
@@ -16,7 +15,7 @@ import type { SandboxKind } from '../../agent/media/sandbox.ts'
 import type { Progress } from '../../agent/progress/progress.ts'
 import { ExpectedSilence } from '../../agent/progress/expected-silence.ts'
 import { failureOf } from '../../agent/work/failure.ts'
-import { addSettings } from '../../shared/setting-table.ts'
+import { addSettings } from '../../shared/settings.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
@@ -121,8 +120,8 @@ describe('a converter', () => {
     const { content, metadata } = await convert({ taskOptions })
     assert.equal(content, '')
     assert.deepEqual(metadata['warnings'], [
-      'Options that are about speech were ignored: diarize, formats.',
-      "The option 'colour' is not known here and was ignored.",
+      'Options for speech were ignored: diarize, formats.',
+      "The unknown option 'colour' was ignored.",
       'node found no text in it: the result is empty.',
     ])
   })

@@ -90,7 +90,7 @@ describe('the watch over the disk', () => {
     }
     const { watch, changes, look } = await watchOf(t, disks, { write })
     const problem =
-      'Nothing can be written into /outbox (the quota is used up): make room, or choose another --work-dir.'
+      'Cannot write into /outbox (disk quota exceeded): make room, or choose another --work-dir.'
     assert.equal(watch.problem, problem)
     error = null
     await look()
@@ -115,7 +115,7 @@ describe('the watch over the disk', () => {
       const full = new DiskWatch(options)
       await full.start()
       await full.close()
-      assert.match(String(changes), /^Nothing can be written into .* no more files \(inodes\)/)
+      assert.match(String(changes), /^Cannot write into .* no free inodes\)/)
     } finally {
       await disk.release()
     }

@@ -36,7 +36,6 @@ async function scene(
     leaseToken: 'lease',
     target,
     signal: new AbortController().signal,
-    retryMinMs: 1,
   }
   return { options, seen: server.seen, target }
 }
@@ -93,8 +92,8 @@ describe('a download', () => {
       if (number > 5) response.end(rest)
       else response.write(rest.subarray(0, 50_000), () => response.destroy())
     })
-    // More cuts than fruitless tries are allowed: each brought something.
-    assert.equal((await download({ ...options, fruitless: 2 })).sha256, sha256)
+    // More cuts than retries are allowed: each brought something.
+    assert.equal((await download({ ...options, retries: 1 })).sha256, sha256)
     assert.deepEqual(await readFile(target), bytes)
     assert.equal(seen.length, 6)
     assert.match(seen[1]?.headers.range ?? '', /^bytes=[1-9]\d*-$/)
@@ -148,7 +147,7 @@ describe('a download', () => {
     const { options, seen } = await scene(t, (_, response) =>
       response.writeHead(200, { etag }).end(bytes.subarray(0, 1_000)),
     )
-    const given = download({ ...options, fruitless: 3 })
+    const given = download({ ...options, retries: 2 })
     await assert.rejects(given, { code: 'download_failed', message: /ended too early/ })
     assert.equal(seen.length, 3)
   })
@@ -179,7 +178,7 @@ describe('a download', () => {
       if (number > 1) return response.destroy()
       return response.write(answer(one, response).rest.subarray(0, 1_000), () => response.destroy())
     })
-    const given = download({ ...options, fruitless: 3 })
+    const given = download({ ...options, retries: 2 })
     await assert.rejects(given, {
       code: 'download_failed',
       message: /talk\.mp3 stopped at 1000 of/,

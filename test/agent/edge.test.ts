@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { describe, it } from 'node:test'
 import { Contact } from '../../agent/client/contact.ts'
 import { deliver, isDefinitive } from '../../agent/client/delivery.ts'
-import { Intercepted, isTransient, Refusal } from '../../agent/client/retry.ts'
+import { Intercepted, isTransient, Refusal } from '../../agent/client/errors.ts'
 import { interceptedText } from '../../shared/coordinator-mark.ts'
 import { clientOf, json, startServer } from './fake-server.ts'
 
@@ -174,13 +174,9 @@ describe('a result that is too large', () => {
 describe('contact', () => {
   function scene() {
     const told: string[] = []
-    const never = (): never => assert.fail('not to be called')
-    const reporter = { event: (_: unknown, text: string) => void told.push(text) }
     let returns = 0
-    const contact = new Contact(
-      { ...reporter, begin: never, idle: never, close: never },
-      () => (returns += 1),
-    )
+    const contact = new Contact({ event: (_, text) => void told.push(text) })
+    contact.onReturn = () => (returns += 1)
     return { contact, told, returns: () => returns }
   }
   const edge = (status: number) => new Intercepted(status, `${status}`, `It is ${status}.`)

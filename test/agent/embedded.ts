@@ -56,7 +56,7 @@ export async function embeddedPipeline(other: Partial<PipelineParts> = {}): Prom
     tools: await testTools(),
     engine: remembering(createMoonshine({ modelsDir: modelsDir() })),
     slots: new Slots([{ index: 0, gpu: null }]),
-    finder: createVoiceDetector({ dir: modelsDir() }),
+    vad: createVoiceDetector({ dir: modelsDir() }),
     speakers: { always: false, prefix: 'Speaker_', models: null },
     models: [],
     ...other,

@@ -76,7 +76,7 @@ describe('what a job asks for', () => {
     for (const language of ['en', 'en-GB', 'english', 'eng']) {
       assert.deepEqual(asked({ language }, english).warnings, [])
     }
-    const unknown = { code: 'unsupported_language', message: /e \(base\) knows en only, not 'de'/ }
+    const unknown = { code: 'unsupported_language', message: /e \(base\) knows only en, not 'de'/ }
     assert.throws(() => asked({ language: 'de-AT' }, english), unknown)
     assert.throws(() => asked({ language: 'de', model: 'nowhere' }, english), unknown)
     // Another model may know it.

@@ -135,8 +135,14 @@ describe('a WAV file whose header is wrong', () => {
       const media = await probe(tools, await file('cut.wav', bytes), { signal })
       assert.equal(media.isCutOff, isCutOff)
       const [track] = media.audio
-      const heardSeconds = media.durationSeconds
-      const found = { kind: 'audio', media, track: track!, heardSeconds, subtitles: null } as const
+      const decodedSeconds = media.durationSeconds
+      const found = {
+        kind: 'audio',
+        media,
+        track: track!,
+        decodedSeconds,
+        subtitles: null,
+      } as const
       const said = String(warningsOf(found))
       assert.equal(said.includes('may be cut off or damaged'), isCutOff === true, said)
     }
@@ -171,7 +177,7 @@ async function heard(source: string): Promise<{ seconds: number; warnings: strin
   const options = { signal, media, onProgress: () => undefined }
   await decode(tools, source, track!.index, at('heard.wav'), options)
   const seconds = (await readWavHeader(at('heard.wav'))).durationSeconds
-  const found = { kind: 'audio', media, track: track!, heardSeconds: seconds } as const
+  const found = { kind: 'audio', media, track: track!, decodedSeconds: seconds } as const
   return { seconds, warnings: warningsOf({ ...found, subtitles: null }).join(' ') }
 }
 

@@ -37,7 +37,7 @@ describe('the self-test of GPUs', { skip: isApple }, () => {
   it('lists them with memory and driver (replayed)', async () => {
     const { program } = await twoGpus
     assert.deepEqual(await run({ gpus: 'all', nvidiaSmi: program }), [
-      'PASS the GPUs are looked for: 0: NVIDIA L4, 23 GB (22.0 GB free), driver 550.54.15; ' +
+      'PASS GPUs are detected: 0: NVIDIA L4, 23 GB (22.0 GB free), driver 550.54.15; ' +
         '1: NVIDIA L4, 23 GB (22.0 GB free), driver 550.54.15.',
     ])
   })
@@ -45,10 +45,7 @@ describe('the self-test of GPUs', { skip: isApple }, () => {
   it('says when they are not used (replayed)', async () => {
     const { program } = await twoGpus
     const [list] = await run({ gpus: 'none', nvidiaSmi: program })
-    assert.match(
-      list!,
-      /^PASS .* They are not used \(--gpus none\): recognition runs on the CPU\.$/,
-    )
+    assert.match(list!, /^PASS .* Not used \(--gpus none\): recognition runs on the CPU\.$/)
   })
 
   it('passes without a GPU, and says what that means', async () => {
@@ -67,8 +64,8 @@ describe('the self-test of GPUs', { skip: isApple }, () => {
     const { program } = await twoGpus
     const [, ...named] = await run({ gpus: ['1', 'GPU-1d4a'], nvidiaSmi: program })
     assert.deepEqual(named, [
-      'PASS --gpus 1 is there: it is',
-      'PASS --gpus GPU-1d4a is there: it is',
+      'PASS --gpus 1 is there: found',
+      'PASS --gpus GPU-1d4a is there: found',
     ])
   })
 

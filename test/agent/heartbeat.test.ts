@@ -1,11 +1,17 @@
 import assert from 'node:assert/strict'
 import { describe, it, type TestContext } from 'node:test'
-import { Heartbeat, type HeartbeatOptions, type Tracked } from '../../agent/client/heartbeat.ts'
-import { Refusal, Unreachable } from '../../agent/client/retry.ts'
+import {
+  Heartbeat,
+  type Directed,
+  type HeartbeatOptions,
+  type Tracked,
+} from '../../agent/client/heartbeat.ts'
+import { Refusal, Unreachable } from '../../agent/client/errors.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../shared/wire.ts'
 
 const MIB = 1024 * 1024
+const WORKER: Directed = { state: 'running', direct: () => undefined }
 
 type Answer = Partial<HeartbeatAnswer> | Error
 
@@ -28,8 +34,6 @@ function scene(t: TestContext, options: Partial<HeartbeatOptions> = {}) {
     version: '1',
     slots: 2,
     device: null,
-    state: () => 'running',
-    onDirective: () => {},
     random: () => 0.5,
     async wait(ms, signal) {
       await new Promise<void>((resolve) => {
@@ -57,7 +61,7 @@ describe('the heartbeat', () => {
     const { heartbeat, sent, nextWait } = scene(t)
     const tracked = heartbeat.track(job('a'), new AbortController())
     tracked.quiet.add(() => performance.now() + 90_000)
-    heartbeat.start()
+    heartbeat.start(WORKER)
     const { pass } = await nextWait()
     assert.equal(Math.round(sent[0]?.jobs[0]?.quietSeconds ?? 0), 90)
     tracked.quiet.add(() => Infinity)
@@ -72,7 +76,7 @@ describe('the heartbeat', () => {
     heartbeat.track(job('b'), new AbortController())
     one.update({ stage: 'downloading', ratio: 0.05, mediaSeconds: 60 })
     one.update({ stage: 'downloading', ratio: 0.06 })
-    heartbeat.start()
+    heartbeat.start(WORKER)
     await nextWait()
     assert.equal(sent.length, 1)
     assert.deepEqual(sent[0]?.jobs, [
@@ -104,7 +108,7 @@ describe('the heartbeat', () => {
   ] as const) {
     it(`comes after ${ms} ms when chance is ${random}`, async (t) => {
       const { heartbeat, nextWait } = scene(t, { random: () => random })
-      heartbeat.start()
+      heartbeat.start(WORKER)
       assert.equal(Math.round((await nextWait()).ms), ms)
     })
   }
@@ -112,7 +116,7 @@ describe('the heartbeat', () => {
   it('comes as often as the coordinator asks', async (t) => {
     const { heartbeat, answers, nextWait } = scene(t)
     answers.push({ heartbeatSeconds: 5 })
-    heartbeat.start()
+    heartbeat.start(WORKER)
     assert.equal((await nextWait()).ms, 5_000)
   })
 
@@ -125,7 +129,7 @@ describe('the heartbeat', () => {
     it(`comes after ${ms} ms where ${seconds} s are asked for`, async (t) => {
       const { heartbeat, answers, nextWait } = scene(t)
       answers.push({ heartbeatSeconds: seconds })
-      heartbeat.start()
+      heartbeat.start(WORKER)
       assert.equal((await nextWait()).ms, ms)
     })
   }
@@ -133,7 +137,7 @@ describe('the heartbeat', () => {
   it('comes at once, and once, after changes of stage', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     const tracked = heartbeat.track(job('a'), new AbortController())
-    heartbeat.start()
+    heartbeat.start(WORKER)
     await nextWait()
     tracked.update({ stage: 'probing', ratio: 0.1 })
     const debounce = await nextWait()
@@ -150,7 +154,7 @@ describe('the heartbeat', () => {
   it('comes at once when a tenth more is done, and once', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     const tracked = heartbeat.track(job('a'), new AbortController())
-    heartbeat.start()
+    heartbeat.start(WORKER)
     await nextWait()
     tracked.update({ stage: 'downloading', ratio: 0.5 })
     const debounce = await nextWait()
@@ -166,7 +170,7 @@ describe('the heartbeat', () => {
   it('does not hurry for less progress within a stage', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     const tracked = heartbeat.track(job('a'), new AbortController())
-    heartbeat.start()
+    heartbeat.start(WORKER)
     const wait = await nextWait()
     tracked.update({ stage: 'downloading', ratio: 0.09 })
     assert.equal(sent.length, 1)
@@ -191,7 +195,7 @@ describe('the heartbeat', () => {
           { jobId: 'b', order: 'continue', leaseSeconds: 60 },
         ],
       })
-      heartbeat.start()
+      heartbeat.start(WORKER)
       const wait = await nextWait()
       assert.ok(mine.signal.reason instanceof AppError)
       assert.equal(mine.signal.reason.code, code)
@@ -214,7 +218,7 @@ describe('the heartbeat', () => {
     const controller = new AbortController()
     heartbeat.track(job('a'), controller)
     answers.push(away)
-    heartbeat.start()
+    heartbeat.start(WORKER)
     ;(await nextWait()).pass()
     await nextWait()
     assert.equal(sent.length, 2)
@@ -224,11 +228,9 @@ describe('the heartbeat', () => {
 
   it('brings the directive', async (t) => {
     const directives: string[] = []
-    const { heartbeat, answers, nextWait } = scene(t, {
-      onDirective: (directive) => directives.push(directive),
-    })
+    const { heartbeat, answers, nextWait } = scene(t)
     answers.push({ directive: 'drain' })
-    heartbeat.start()
+    heartbeat.start({ state: 'running', direct: (directive) => directives.push(directive) })
     await nextWait()
     assert.deepEqual(directives, ['drain'])
   })
@@ -239,7 +241,7 @@ describe('the heartbeat', () => {
     heartbeat.track({ ...job('a'), leaseToken: 'newer' }, new AbortController())
     heartbeat.track(job('b'), new AbortController()).stop()
     old.stop()
-    heartbeat.start()
+    heartbeat.start(WORKER)
     await nextWait()
     assert.deepEqual(
       sent[0]?.jobs.map(({ leaseToken }) => leaseToken),
@@ -250,7 +252,7 @@ describe('the heartbeat', () => {
   it('has announced the agent when its first request is over, whatever came of it', async (t) => {
     const { heartbeat, sent, answers } = scene(t)
     answers.push(new Unreachable('away', null))
-    heartbeat.start()
+    heartbeat.start(WORKER)
     await heartbeat.announced
     assert.equal(sent.length, 1)
   })
@@ -268,12 +270,12 @@ describe('the heartbeat', () => {
       paused: [{ slot: 1, reason: 'It failed.', until: null }],
     }
     const { heartbeat, sent, nextWait } = scene(t, { about: () => about })
-    heartbeat.start()
+    heartbeat.start(WORKER)
     const wait = await nextWait()
     const { capabilities, devices, paused } = sent[0]!
     assert.deepEqual({ capabilities, devices, paused }, about)
     about.paused = []
-    heartbeat.news()
+    heartbeat.hurry()
     wait.pass()
     ;(await nextWait()).pass()
     await nextWait()
@@ -288,7 +290,7 @@ describe('a checkpoint', () => {
   it('is sent once', async (t) => {
     const { heartbeat, sent, nextWait } = scene(t)
     heartbeat.track(job('a'), new AbortController()).checkpoint({ done: 1 })
-    heartbeat.start()
+    heartbeat.start(WORKER)
     ;(await nextWait()).pass()
     await nextWait()
     assert.deepEqual(told(sent), [[{ done: 1 }], [null]])
@@ -300,7 +302,7 @@ describe('a checkpoint', () => {
     a?.checkpoint({ done: 1 })
     b?.checkpoint({ done: 10 })
     answers.push(new Unreachable('away', null))
-    heartbeat.start()
+    heartbeat.start(WORKER)
     const wait = await nextWait()
     b?.checkpoint({ done: 20 })
     wait.pass()
@@ -325,7 +327,7 @@ describe('a checkpoint', () => {
     })
     tracked = heartbeat.track(job('a'), new AbortController())
     tracked.checkpoint({ done: 1 })
-    heartbeat.start()
+    heartbeat.start(WORKER)
     ;(await nextWait()).pass()
     await nextWait()
     assert.deepEqual(told(sent), [[{ done: 1 }], [{ done: 2 }]])
@@ -337,7 +339,7 @@ describe('a checkpoint', () => {
     tracked.checkpoint({ done: 1 })
     // Two bytes for each letter.
     tracked.checkpoint({ text: 'é'.repeat(5 * MIB) })
-    heartbeat.start()
+    heartbeat.start(WORKER)
     await nextWait()
     assert.deepEqual(told(sent), [[{ done: 1 }]])
   })
@@ -346,7 +348,7 @@ describe('a checkpoint', () => {
     const { heartbeat, sent, nextWait } = scene(t)
     const long = { text: 'x'.repeat(5 * MIB) }
     for (const id of ['a', 'b']) heartbeat.track(job(id), new AbortController()).checkpoint(long)
-    heartbeat.start()
+    heartbeat.start(WORKER)
     ;(await nextWait()).pass()
     await nextWait()
     assert.deepEqual(
@@ -362,7 +364,7 @@ describe('a checkpoint', () => {
     const { heartbeat, sent, answers, nextWait } = scene(t)
     heartbeat.track(job('a'), new AbortController()).checkpoint({ done: 1 })
     answers.push(new Refusal(413, 'too_large', 'too large'))
-    heartbeat.start()
+    heartbeat.start(WORKER)
     // The wait that is over already, and the one that gathers news.
     await nextWait()
     const gathering = await nextWait()

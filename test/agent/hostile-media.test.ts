@@ -270,7 +270,7 @@ describe('a film whose every word is meant to harm', () => {
     tools,
     engine,
     slots: new Slots([{ index: 0, gpu: null }]),
-    finder: createVoiceDetector({ dir: modelsDir() }),
+    vad: createVoiceDetector({ dir: modelsDir() }),
     speakers: { always: false, prefix: 'Speaker_', models: null },
     models: [],
   })

@@ -47,7 +47,7 @@ describe('models pull', () => {
     assert.deepEqual(await readFile(path.join(dir, BASE, 'model.bin')), body)
     const asked = mirror.requests.length
     const second = await run(['pull', BASE])
-    assert.match(second.stderr, /^ctranslate2\/base is here already$/)
+    assert.match(second.stderr, /^ctranslate2\/base is already installed$/)
     assert.equal(mirror.requests.length, asked)
   })
 
@@ -135,9 +135,9 @@ describe('models list, verify and remove', () => {
     const { stdout } = await run(['list'])
     assert.match(
       stdout,
-      /^Here:\n {2}ctranslate2\/base .*\n {2}ggml\/beside .* copied .*\n {2}ggml\/own .* copied here by hand\n/,
+      /^Installed:\n {2}ctranslate2\/base .*\n {2}ggml\/beside .* copied .*\n {2}ggml\/own .* copied here by hand\n/,
     )
-    assert.match(stdout, /\nTo be had .*\n(.*\n)* {2}ggml\/large-v3-turbo +1\.6 GB {2}Whisper/)
+    assert.match(stdout, /\nAvailable .*\n(.*\n)* {2}ggml\/large-v3-turbo +1\.6 GB {2}Whisper/)
     assert.doesNotMatch(stdout, /ggml\/large-v1/)
     const { models } = JSON.parse((await run(['list', '--all', '--json'])).stdout) as {
       models: { name: string; state: string }[]
@@ -150,7 +150,7 @@ describe('models list, verify and remove', () => {
     assert.equal(right.exitCode, 0)
     assert.match(
       right.stdout,
-      /^ctranslate2\/base: ready\nggml\/beside: there, .*\nggml\/own: there, but not pulled by us/,
+      /^ctranslate2\/base: ready\nggml\/beside: installed, .*\nggml\/own: installed, but not by models pull/,
     )
     await writeFile(path.join(dir, BASE, 'config.json'), '{}')
     const wrong = await run(['verify', '--json', BASE])
@@ -165,6 +165,6 @@ describe('models list, verify and remove', () => {
     const [gone, none] = await Promise.all([run(['remove', BASE]), run(['verify'])])
     assert.deepEqual([gone.exitCode, none.exitCode], [1, 1])
     assert.match(gone.stderr, /^There is no model ctranslate2\/base in /)
-    assert.match(none.stderr, /^No models are in /)
+    assert.match(none.stderr, /^No models are installed in /)
   })
 })

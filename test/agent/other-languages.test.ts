@@ -51,7 +51,7 @@ describe('an engine that knows English only', () => {
       )
       assert.match(
         String(metadata['warnings']),
-        /Between 00:00 and 00:\d\d some of what is said seems to be in another language than English/,
+        /Between 00:00 and 00:\d\d some of the speech seems to be in another language than English/,
       )
     }
   })

@@ -6,7 +6,7 @@ import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Outbox, type OutboxOptions } from '../../agent/client/outbox.ts'
 import type { DeliveryRecord } from '../../agent/client/delivery-record.ts'
-import { Refusal, Unreachable } from '../../agent/client/retry.ts'
+import { Refusal, Unreachable } from '../../agent/client/errors.ts'
 
 const away = new Unreachable('away', null)
 const outgoing: DeliveryRecord = {
@@ -102,7 +102,7 @@ describe('a parcel', () => {
         found = { mode: (await stat(file)).mode & 0o777, text: await readFile(file, 'utf8') }
       },
     })
-    const { delivery } = await outbox.put(outgoing)
+    const { outcome: delivery } = await outbox.put(outgoing)
     assert.equal(await delivery, 'delivered')
     assert.equal(found?.mode, 0o600)
     assert.deepEqual(JSON.parse(found.text), {
@@ -134,7 +134,7 @@ describe('a parcel', () => {
       },
       onDelayed: (_, __, failures) => delays.push(failures),
     })
-    const { delivery } = await outbox.put(outgoing)
+    const { outcome: delivery } = await outbox.put(outgoing)
     assert.equal(await delivery, 'delivered')
     assert.deepEqual(delays, [1, 2, 3])
   })
@@ -148,7 +148,7 @@ describe('a parcel', () => {
       retryMaxMs: 60_000,
     })
     await outbox.put(outgoing)
-    const { delivery } = await outbox.put({ ...outgoing, jobId: 'j2' })
+    const { outcome: delivery } = await outbox.put({ ...outgoing, jobId: 'j2' })
     assert.equal(await delivery, 'delivered')
     assert.equal(outbox.size, 1)
   })
@@ -160,7 +160,7 @@ describe('a parcel', () => {
         throw away
       },
     })
-    const { delivery } = await first.put(outgoing)
+    const { outcome: delivery } = await first.put(outgoing)
     await first.close()
     assert.equal(await delivery, 'kept')
     assert.deepEqual(await files(folder), ['j1.2.json'])
@@ -184,7 +184,7 @@ describe('a parcel', () => {
         },
         onRefused: (one, file, error) => refused.push(one, file, error),
       })
-      const { delivery } = await outbox.put(outgoing)
+      const { outcome: delivery } = await outbox.put(outgoing)
       assert.equal(await delivery, 'refused')
       const kept = path.join(folder, 'refused', 'j1.2.json')
       assert.deepEqual(refused, [outgoing, kept, refusal])
@@ -214,7 +214,7 @@ describe('a parcel', () => {
       onDelayed: (_, __, failures) => delays.push(failures),
     })
     await rm(folder, { recursive: true })
-    const { delivery } = await outbox.put(outgoing)
+    const { outcome: delivery } = await outbox.put(outgoing)
     assert.equal(await delivery, 'delivered')
     assert.deepEqual(delays, [0])
   })
@@ -241,7 +241,7 @@ describe('a parcel with files', () => {
         found = await Promise.all(artifacts.map((name) => readFile(path.join(files, name), 'utf8')))
       },
     })
-    const { delivery } = await outbox.put(withFiles, made)
+    const { outcome: delivery } = await outbox.put(withFiles, made)
     assert.equal(existsSync(made), false)
     assert.equal(await delivery, 'delivered')
     assert.deepEqual(found, ['a.jpg', 'b.jpg'])
@@ -274,7 +274,7 @@ describe('a parcel with files', () => {
         throw new Refusal(409, 'lease_lost', 'too late')
       },
     })
-    const { delivery } = await outbox.put(withFiles, await makeFiles(await folderOf(t)))
+    const { outcome: delivery } = await outbox.put(withFiles, await makeFiles(await folderOf(t)))
     assert.equal(await delivery, 'refused')
     assert.deepEqual(await files(folder), [])
     assert.deepEqual(await readdir(path.join(folder, 'refused')), ['j1.2.json'])
@@ -288,7 +288,7 @@ describe('a parcel with files', () => {
       deliver: async (one) => void sent.push(one),
       onFilesLost: (one) => lost.push(one),
     })
-    const { delivery } = await outbox.put(withFiles, path.join(folder, 'not there'))
+    const { outcome: delivery } = await outbox.put(withFiles, path.join(folder, 'not there'))
     assert.equal(await delivery, 'delivered')
     assert.deepEqual([lost, sent], [[withFiles], [outgoing]])
   })
@@ -352,7 +352,7 @@ describe('an outbox', () => {
         outbox.nudge()
       },
     })
-    const { delivery } = await outbox.put(outgoing)
+    const { outcome: delivery } = await outbox.put(outgoing)
     assert.equal(await delivery, 'delivered')
   })
 })

@@ -43,7 +43,7 @@ const pipeline = createPipeline({
   tools: await testTools(),
   engine: remembered,
   slots,
-  finder: createVoiceDetector({ dir: modelsDir() }),
+  vad: createVoiceDetector({ dir: modelsDir() }),
   speakers: { always: false, prefix: 'Speaker_', models: null },
   models: [],
 })

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { Engine, Recognised, TranscribeRequest } from '../../agent/engines/engine.ts'
 import { recognise } from '../../agent/transcription/recognise.ts'
-import type { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
+import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import { PLAIN_MIX } from '../../agent/media/mix.ts'
 import type { Span } from '../../agent/audio/span.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -46,20 +46,14 @@ async function run(
   engine: Engine,
   more: {
     speakers?: boolean
-    finder?: 'silero' | 'loudness'
+    vadMethod?: 'silero' | 'loudness'
     silence?: boolean
     asked?: string
     tag?: string
     speech?: readonly Span[]
   } = {},
 ): Promise<TranscriptDraft> {
-  const draft: TranscriptDraft = {
-    decided: null,
-    heard: {},
-    segments: [],
-    dropped: 0,
-    warnings: [],
-  }
+  const draft = new TranscriptDraft()
   const wavPath = more.silence === true ? await makeSilence(folder, 11) : CLIPS.jfk.file
   await recognise(engine, {
     voices: [
@@ -71,7 +65,7 @@ async function run(
         doneUntil: 0,
       },
     ],
-    finder: more.finder ?? 'silero',
+    vadMethod: more.vadMethod ?? 'silero',
     offsetSeconds: 0,
     asked: more.asked ?? null,
     tag: more.tag ?? null,
@@ -138,7 +132,7 @@ describe('text without speech', () => {
   it('is kept where speech was found by loudness alone, which may have missed it', async () => {
     const draft = await run(
       scripted(() => ghost),
-      { finder: 'loudness' },
+      { vadMethod: 'loudness' },
     )
     assert.equal(draft.dropped, 0)
     assert.equal(draft.segments.length, 2)
@@ -190,8 +184,8 @@ describe('another language than the engine knows', () => {
   it('is refused, but for what was asked for', async () => {
     const engine = english(scripted(() => invented))
     await assert.rejects(run(engine), { code: 'unsupported_language' })
-    const { heard, warnings } = await run(engine, { asked: 'en' })
-    assert.deepEqual(heard, {})
+    const { languages, warnings } = await run(engine, { asked: 'en' })
+    assert.deepEqual(languages, {})
     assert.match(warnings.join(), /another language than English/)
   })
 
@@ -202,9 +196,9 @@ describe('another language than the engine knows', () => {
       { start: 0.5, end: 3 },
       { start: 6, end: 9 },
     ]
-    const { heard, segments, warnings } = await run(engine, { speech })
+    const { languages, segments, warnings } = await run(engine, { speech })
     assert.equal(pieces, 2)
-    assert.deepEqual(Object.keys(heard), ['en'])
+    assert.deepEqual(Object.keys(languages), ['en'])
     assert.equal(segments.length, 2)
     assert.match(warnings.join(), /another language/)
   })
@@ -215,7 +209,9 @@ describe('the language', () => {
     const draft = await run(
       scripted(() => ({ ...says('Frag nicht.'), language: 'de', languageProbability: 0.8 })),
     )
-    assert.deepEqual(Object.keys(draft.heard), ['de'])
-    assert.ok(Math.abs(draft.heard['de']!.weighed / draft.heard['de']!.knownSeconds - 0.8) < 1e-9)
+    assert.deepEqual(Object.keys(draft.languages), ['de'])
+    assert.ok(
+      Math.abs(draft.languages['de']!.weighed / draft.languages['de']!.knownSeconds - 0.8) < 1e-9,
+    )
   })
 })

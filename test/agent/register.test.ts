@@ -69,7 +69,7 @@ describe('register', () => {
     const args = ['register', '--url', url, '--registration-token-file', once]
     const refused = await run(...args, '--api-key-file', key)
     assert.equal(refused.exitCode, 2)
-    assert.match(refused.stderr, /There is a key in .*key already: .*--force/)
+    assert.match(refused.stderr, /key already holds a key: .*--force/)
     assert.equal(seen.length, 0)
     const forced = await run(...args, '--api-key-file', key, '--force', '--json')
     assert.deepEqual(JSON.parse(forced.stdout), { name: 'gpu-7', url, api_key_file: key })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { Segment } from '../../shared/transcript.ts'
-import { withDurations } from '../../agent/quality/segment-durations.ts'
+import { withDurations } from '../../agent/quality/segment-times.ts'
 
 const WITHIN = { start: 0, end: 12 }
 const at = (start: number, end: number, text: string) => ({ start, end, text })

@@ -7,11 +7,10 @@ import { Connection } from '../../agent/client/connection.ts'
 import { runGroups, type CheckResult, type Group } from '../../agent/selftest/check.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { apiGroup } from '../../agent/selftest/api.ts'
-import { connectionGroup } from '../../agent/selftest/connection.ts'
+import { checkTransport, connectionGroup } from '../../agent/selftest/connection.ts'
 import { diskGroup } from '../../agent/selftest/disk.ts'
 import { lifecycleGroup } from '../../agent/selftest/lifecycle.ts'
 import { limitsGroup } from '../../agent/selftest/limits.ts'
-import { checkTransport } from '../../agent/selftest/transport.ts'
 import { startRunning } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { json, startServer } from './fake-server.ts'
@@ -54,7 +53,7 @@ describe('the self-test', () => {
         : json(response, 404, { detail: 'no' }),
     )
     const results = await run(connectionGroup(new Client(connection)))
-    assert.equal(results[3]?.detail, 'open, to this machine alone')
+    assert.equal(results[3]?.detail, 'open, but only to this machine')
   })
 
   it('finds a key that is not taken', async (t) => {
@@ -106,9 +105,9 @@ describe('the self-test', () => {
       'the status of an unknown job is 404',
       'the download of an unknown job is 404',
       'a result for an unknown job is 404',
-      'a result that says nothing is refused',
-      'a request that is too large is refused with a sentence',
-      'headers that are too large are refused',
+      'an empty result is refused',
+      'an oversized request is refused with a reason',
+      'oversized headers are refused',
     ])
   })
 

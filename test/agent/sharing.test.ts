@@ -6,7 +6,7 @@ import { gate, scene, Watch, type SceneOptions } from './worker-scene.ts'
 /** Two coordinators that share one slot. */
 async function twoCoordinators(t: TestContext, options: SceneOptions = {}) {
   const watch = new Watch()
-  const capacity = new Capacity({ slots: () => 1, prefetch: 0, sharers: 2 })
+  const capacity = new Capacity({ slots: () => 1, prefetch: 0, isShared: true })
   const { running, convert } = gate(watch)
   const shared = { ...options, capacity, watch }
   const a = await scene(t, shared, convert)

@@ -71,7 +71,7 @@ describe('a running agent', () => {
     assert.equal((await command('status')).exitCode, 1)
     const nobody = await command('drain', 'gpu-7')
     assert.equal(nobody.exitCode, 1)
-    assert.equal(nobody.stderr, 'No agent gpu-7 is running here.')
+    assert.equal(nobody.stderr, 'No agent gpu-7 is running on this machine.')
   })
 
   it('is not ready while its coordinator does not answer', async (t) => {
@@ -93,7 +93,7 @@ describe('the control socket of an agent', () => {
     ])
     const socket = await visitLock(path.join(work, 'w'))
     socket!.write('dance\n')
-    assert.equal(await text(socket!), '{"error":"There is no command dance."}\n')
+    assert.equal(await text(socket!), '{"error":"Unknown command dance."}\n')
     await workspace.release()
     assert.deepEqual(await askAgents(work, 'status', null), [])
     assert.deepEqual(await askAgents(work, 'status', 'nobody'), [])
@@ -145,7 +145,7 @@ describe('the status of an agent', () => {
 
   it('says why no job is taken', () => {
     const shown = statusText('w', { state: 'idle', problem: 'The disk is full.' }, 0)
-    assert.equal(shown, 'w: idle\n  takes no job The disk is full.\n')
+    assert.equal(shown, 'w: idle\n  no new jobs  The disk is full.\n')
   })
 
   it('counts how attempts ended, and the seconds of what is done', () => {

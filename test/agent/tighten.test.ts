@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { tighten } from '../../agent/quality/tighten.ts'
+import { tighten } from '../../agent/quality/segment-times.ts'
 
 const speech = [
   { start: 10, end: 12 },

@@ -66,7 +66,7 @@ describe('warningsOf', () => {
     kind: 'video',
     media: film,
     track: track(1, 'ger'),
-    heardSeconds: 100,
+    decodedSeconds: 100,
     subtitles: null,
   } as const
 
@@ -77,25 +77,28 @@ describe('warningsOf', () => {
 
   it('says when the sound breaks off, unless the length was only a guess', () => {
     const media = { ...film, audio: [] }
-    assert.match(warningsOf({ ...found, media, heardSeconds: 50 })[0] ?? '', /50\.0 s of 100\.0 s/)
-    assert.deepEqual(warningsOf({ ...found, media, heardSeconds: 98.5 }), [])
+    assert.match(
+      warningsOf({ ...found, media, decodedSeconds: 50 })[0] ?? '',
+      /50\.0 s of 100\.0 s/,
+    )
+    assert.deepEqual(warningsOf({ ...found, media, decodedSeconds: 98.5 }), [])
     const raw = { ...media, format: 'aac' }
-    assert.deepEqual(warningsOf({ ...found, media: raw, heardSeconds: 50 }), [])
+    assert.deepEqual(warningsOf({ ...found, media: raw, decodedSeconds: 50 }), [])
     // A broadcast whose sound ends before its times do has lost some, unless its clock was set.
     const broadcast = { ...media, format: 'mpegts' }
-    const short = { ...found, media: broadcast, heardSeconds: 50 }
+    const short = { ...found, media: broadcast, decodedSeconds: 50 }
     assert.match(String(warningsOf(short)), /50\.0 s of 100\.0 s/)
     assert.deepEqual(warningsOf({ ...short, clockJumps: true }), [])
     const guessed = { ...media, format: 'mp3', isLengthGuessed: true as const }
-    assert.deepEqual(warningsOf({ ...found, media: guessed, heardSeconds: 50 }), [])
+    assert.deepEqual(warningsOf({ ...found, media: guessed, decodedSeconds: 50 }), [])
   })
 
   it('does not take sound that is shorter than its film for a damaged file', () => {
     const short = { ...track(0, null), durationSeconds: 50 }
     const media = { ...film, audio: [short] }
-    assert.deepEqual(warningsOf({ ...found, media, track: short, heardSeconds: 50 }), [])
+    assert.deepEqual(warningsOf({ ...found, media, track: short, decodedSeconds: 50 }), [])
     assert.match(
-      warningsOf({ ...found, media, track: short, heardSeconds: 40 })[0] ?? '',
+      warningsOf({ ...found, media, track: short, decodedSeconds: 40 })[0] ?? '',
       /40\.0 s/,
     )
   })
@@ -108,7 +111,7 @@ describe('warningsOf', () => {
   })
 
   it('says where the text of a mute film is from', () => {
-    const mute = { ...found, track: null, heardSeconds: 0 }
+    const mute = { ...found, track: null, decodedSeconds: 0 }
     assert.match(warningsOf(mute)[0] ?? '', /no sound.*chapters/)
     const subtitles = { index: 0, codec: 'subrip', language: 'eng', text: true }
     assert.match(warningsOf({ ...mute, subtitles })[0] ?? '', /subtitle track 1 \(eng\)/)
@@ -116,7 +119,7 @@ describe('warningsOf', () => {
 
   it('says that subtitles were preferred to the sound', () => {
     const subtitles = { index: 1, codec: 'subrip', language: 'eng', text: true }
-    const preferred = { ...found, track: null, heardSeconds: 0, subtitles, preferred: true }
+    const preferred = { ...found, track: null, decodedSeconds: 0, subtitles, preferred: true }
     assert.deepEqual(warningsOf(preferred), [
       "The text is the file's subtitle track 2 (eng): its sound was not transcribed.",
     ])

@@ -135,7 +135,7 @@ describe('findSpeech', () => {
     })
     await assert.rejects(crashed, (error: AppError) => {
       assert.equal(error.code, 'engine_failed')
-      assert.match(error.message, /voice detector .*SIGSEGV/)
+      assert.match(error.message, /VAD .*SIGSEGV/)
       return true
     })
   })

@@ -8,8 +8,7 @@ import { Outbox } from '../../agent/client/outbox.ts'
 import { writeDelivery } from '../../agent/client/delivery-record.ts'
 import type { StartSettings } from '../../agent/settings/start-settings.ts'
 import { openNamedWorkspace } from '../../agent/work/free-name.ts'
-import { outboxName } from '../../agent/work/outbox-name.ts'
-import { openWorkspace, type Workspace } from '../../agent/work/workspace.ts'
+import { coordinatorFolder, openWorkspace, type Workspace } from '../../agent/work/workspace.ts'
 import { statusText } from '../../agent/status/status-text.ts'
 import { askAgents } from '../../agent/status/control-client.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'
@@ -70,22 +69,22 @@ describe('an agent whose worker id another token goes by', () => {
     await before.release()
     const name = before.workerId
     await use(name)
-    const folder = path.join(before.outbox, outboxName(url))
+    const folder = path.join(before.outbox, coordinatorFolder(url))
     await keepResult(folder, 'job-1')
     await mkdir(path.join(folder, 'job-1.1.files'))
     await writeFile(path.join(folder, 'job-1.1.files', 'frame.jpg'), 'picture')
     // Of others: of a coordinator that it does not work for, of an agent with a name of its own, and of one that runs.
-    const elsewhere = path.join(before.outbox, outboxName('http://elsewhere'))
+    const elsewhere = path.join(before.outbox, coordinatorFolder('http://elsewhere'))
     await keepResult(elsewhere, 'job-2')
-    const named = path.join(workDir, 'gpu-7', 'outbox', outboxName(url))
+    const named = path.join(workDir, 'gpu-7', 'outbox', coordinatorFolder(url))
     await keepResult(named, 'job-3')
     const runs = await openWorkspace(workDir, `${name}-5`)
     t.after(() => runs.release())
-    await keepResult(path.join(runs.outbox, outboxName(url)), 'job-4')
+    await keepResult(path.join(runs.outbox, coordinatorFolder(url)), 'job-4')
     const { workerId, outbox, leftovers } = await open(null)
     assert.equal(workerId, `${name}-2`)
     const sent: [string, string[]][] = []
-    const opened = await Outbox.open(path.join(outbox, outboxName(url)), {
+    const opened = await Outbox.open(path.join(outbox, coordinatorFolder(url)), {
       deliver: async ({ jobId }, files) => void sent.push([jobId, await readdir(files)]),
       onRefused() {},
       onFilesLost() {},
@@ -94,10 +93,7 @@ describe('an agent whose worker id another token goes by', () => {
     assert.equal(await opened.flush(5_000), 0)
     await opened.close()
     assert.deepEqual(sent, [['job-1', ['frame.jpg']]])
-    assert.match(
-      events[1]!,
-      new RegExp(`^1 result\\(s\\) that ${name} has not delivered are taken over`),
-    )
+    assert.match(events[1]!, new RegExp(`takes over 1 undelivered result\\(s\\) of ${name}\\.$`))
     const left = [named, elsewhere].map((one) => ({ folder: one, count: 1 }))
     assert.deepEqual(new Set(leftovers), new Set(left))
     for (const one of left)
@@ -110,7 +106,7 @@ describe('an agent whose worker id another token goes by', () => {
 
   it('tells in its status of results that no agent delivers', () => {
     const text = statusText('a', { state: 'idle', leftovers: [{ folder: '/w/b', count: 3 }] }, 0)
-    assert.match(text, /undelivered +3 results in \/w\/b: no agent is theirs/)
+    assert.match(text, /undelivered +3 results in \/w\/b: no agent delivers them/)
   })
 
   it('keeps a name that its owner has chosen, says at once that it is taken, and is not ready', async (t) => {

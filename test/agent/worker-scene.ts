@@ -176,15 +176,14 @@ export async function scene(
     retryMinMs: 1,
     retryMaxMs: 2,
   })
-  const contact = new Contact(reporter, () => outbox.nudge())
+  const contact = new Contact(reporter)
+  contact.onReturn = () => outbox.nudge()
   const heartbeat = new Heartbeat({
     client,
     workerId: 'w',
     version: '1',
     slots: 1,
     device: null,
-    state: () => worker.state,
-    onDirective: (directive) => worker.direct(directive),
     // Sooner than any coordinator may ask for.
     wait: (ms, signal) => delay(Math.min(ms, 50), { signal }).catch(() => undefined),
   })
@@ -208,7 +207,7 @@ export async function scene(
       pipeline: { convert },
     },
   )
-  heartbeat.start()
+  heartbeat.start(worker)
   t.after(async () => {
     worker.stop()
     await heartbeat.close()

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { failureOf } from '../../agent/work/failure.ts'
-import { Refusal } from '../../agent/client/retry.ts'
+import { Refusal } from '../../agent/client/errors.ts'
 import { openWorkspace } from '../../agent/work/workspace.ts'
 import { AppError } from '../../shared/errors.ts'
 import { json, MARK } from './fake-server.ts'
@@ -333,7 +333,7 @@ describe('a work folder', () => {
     t.after(() => first.release())
     await assert.rejects(openWorkspace(folder, 'gpu-1'), {
       code: 'usage',
-      message: /gpu-1 is running .* already: give each agent its own --worker-id/,
+      message: /gpu-1 is already running in .*: give each agent its own --worker-id/,
     })
   })
 

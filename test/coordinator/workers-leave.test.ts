@@ -23,10 +23,8 @@ test('a worker that ends says goodbye, and is not missed', async (t) => {
     version: '1',
     slots: 1,
     device: null,
-    state: () => 'idle',
-    onDirective: () => undefined,
   })
-  heartbeat.start()
+  heartbeat.start({ state: 'idle', direct: () => undefined })
   await heartbeat.announced
   assert.deepEqual(await known(running), ['gpu-1'])
   await heartbeat.close()

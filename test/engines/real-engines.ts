@@ -1,4 +1,4 @@
-import { addSettings } from '../../shared/setting-table.ts'
+import { addSettings } from '../../shared/settings.ts'
 import { CONVERSION } from '../../agent/settings/conversion-table.ts'
 import path from 'node:path'
 import { Command } from 'commander'

@@ -10,7 +10,7 @@ import { deliver } from '../../agent/client/delivery.ts'
 import { download } from '../../agent/client/download.ts'
 import { Heartbeat } from '../../agent/client/heartbeat.ts'
 import { Outbox } from '../../agent/client/outbox.ts'
-import { Refusal } from '../../agent/client/retry.ts'
+import { Refusal } from '../../agent/client/errors.ts'
 import { clientOf, json, startServer, type Seen } from '../agent/fake-server.ts'
 import { newFolder } from '../agent/worker-scene.ts'
 import { seededBytes } from '../shared/seeded-random.ts'
@@ -59,10 +59,9 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
       json(response, 200, { jobs: [], retry_after_seconds: 3 }),
     )
     const told: string[] = []
-    const reporter = { event: (_: unknown, text: string) => void told.push(text) }
     let returns = 0
-    const reporting = { ...reporter, begin: never, idle: never, close: never }
-    const contact = new Contact(reporting, () => (returns += 1))
+    const contact = new Contact({ event: (_, text) => void told.push(text) })
+    contact.onReturn = () => (returns += 1)
     const request = {
       workerId: 'w',
       contentTypes: ['audio'],
@@ -71,7 +70,7 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
       claimId: 'c',
     }
     const onFailure = (error: unknown): void => contact.note('claim', error)
-    const patient = { signal, retries: Infinity, onFailure, retryMinMs: 1 }
+    const patient = { signal, retries: Infinity, onFailure }
     assert.deepEqual(await claim(client, request, patient), { jobs: [], retryAfterSeconds: 3 })
     contact.note('claim', null)
     assert.equal(returns, 1)
@@ -96,13 +95,11 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
         version: '1',
         slots: 1,
         device: null,
-        state: () => 'running',
-        onDirective: () => resolve(),
         onContact: (error) => error !== null && errors.push(error),
         wait: () => new Promise(setImmediate),
       })
       heartbeat.track({ jobId: 'j', leaseToken: 'l', heartbeatSeconds: 1 }, job)
-      heartbeat.start()
+      heartbeat.start({ state: 'running', direct: () => resolve() })
       t.after(() => heartbeat.close())
     })
     assert.ok(server.seen.length >= tries)
@@ -119,7 +116,7 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     const { connection } = client
     const source = { url: '/x', filename: 'x', sizeBytes: bytes.length, sha256, etag: '"1"' }
-    const patience = { idleMs: PATIENCE.timeoutMs, retryMinMs: 1, fruitless: 20 }
+    const patience = { idleMs: PATIENCE.timeoutMs, retries: 19 }
     await download({ connection, source, leaseToken: 'l', target, signal, ...patience })
     assert.deepEqual(await readFile(target), bytes)
     assert.ok(server.seen.every(({ headers }) => headers.range === undefined))
@@ -146,7 +143,7 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
     await mkdir(files)
     await writeFile(path.join(files, 'a.srt'), 'subtitles')
     const outgoing = { jobId: 'j', attempt: 1, result, artifacts: ['a.srt'] }
-    const { delivery } = await outbox.put(outgoing, files)
+    const { outcome: delivery } = await outbox.put(outgoing, files)
     assert.equal(await delivery, 'delivered')
     assert.deepEqual([refused, await readdir(folder)], [[], ['refused']])
     const [last, lastFile, ...before] = server.seen.toReversed()
@@ -169,7 +166,7 @@ describe(`an agent that meets ${Object.keys(BAD).join(', ')}`, () => {
       retryMinMs: 1,
     })
     t.after(() => outbox.close())
-    const { delivery } = await outbox.put({
+    const { outcome: delivery } = await outbox.put({
       jobId: 'j',
       attempt: 1,
       result: { success: true },
@@ -209,7 +206,7 @@ describe('an agent', { skip, timeout: PATIENCE_MS }, () => {
     assert.deepEqual([status, attempts.length], ['completed', 1])
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 0)
-    assert.ok(agent.lines.some((line) => /is no JSON: is a MoRAG coordinator there/.test(line)))
+    assert.ok(agent.lines.some((line) => /is not JSON: is a MoRAG coordinator there/.test(line)))
     assert.ok(agent.lines.some((line) => /The coordinator is back/.test(line)))
     for (const kind of ['claim', 'download', 'artifact', 'result'] as const) {
       const [, told, next] = lane.proxy.of(kind)

@@ -171,12 +171,11 @@ async function awayFor(t: TestContext, tries: number): Promise<{ requests: numbe
     else response.write(bytes.subarray(0, 1_000), () => response.destroy())
   })
   await download({
-    connection: clientOf(t, server.url).connection,
+    connection: clientOf(t, server.url, { retryMinMs: 0 }).connection,
     source: { url: '/x', filename: 'x', sizeBytes: bytes.length, sha256: null, etag: '"1"' },
     leaseToken: 'l',
     target: path.join(folder, 'x'),
     signal: new AbortController().signal,
-    retryMinMs: 0,
   })
   return { requests: came }
 }

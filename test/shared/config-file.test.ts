@@ -74,7 +74,7 @@ describe('a settings file', () => {
     const of = await shown('agent', [])
     assert.deepEqual(of('work-dir'), [path.join(folder, '.local/state/morag/work'), 'default'])
     assert.deepEqual(of('models-dir'), [path.join(folder, '.cache/morag/models'), 'default'])
-    assert.deepEqual(of('model'), ['the best that is here', 'default'])
+    assert.deepEqual(of('model'), ['the best on this machine', 'default'])
     assert.deepEqual(of('diarize'), ['false', 'default'])
     assert.deepEqual(of('max-jobs'), [null, 'not set'])
     assert.deepEqual(of('MORAG_API_KEY'), [null, 'not set'])
@@ -106,12 +106,12 @@ describe('a settings file', () => {
 
   for (const [text, said] of [
     ['[agent]\nenigne = "x"', /there is no setting 'enigne': did you mean 'engine'\?$/],
-    ['[agent]\napi-key = "x"', /'api-key' is not a setting: secrets do not belong/],
+    ['[agent]\napi-key = "x"', /'api-key' is not a setting: put secrets into files/],
     ['[agent]\nslots = 0', /slots: '0' is not a whole number from 1 to 64\.$/],
     ['[agent]\nengine = "x"', /engine: Allowed choices are auto/],
-    ['[agent]\ndiarize = "yes"', /diarize has to be true or false\.$/],
-    ['slots = 1', /'slots' stands in no table: settings go below \[agent\] or \[coordinator\]\.$/],
-    ['agent = 1', /'agent' has to be a table: write \[agent\]\.$/],
+    ['[agent]\ndiarize = "yes"', /diarize must be true or false\.$/],
+    ['slots = 1', /'slots' is in no table: settings go below \[agent\] or \[coordinator\]\.$/],
+    ['agent = 1', /'agent' must be a table: write \[agent\]\.$/],
     ['[agent]\nslots = ', /line 2, column \d+: /],
   ] as const) {
     it(`that says ${JSON.stringify(text)} is refused with its path and a sentence`, () => {

@@ -64,14 +64,14 @@ describe('a converter', () => {
     const plain = path.join(folder, 'plain')
     writeFileSync(plain, '')
     chmodSync(plain, 0o644)
-    const refused = { code: 'engine_missing', message: /may not be executed/ }
+    const refused = { code: 'engine_missing', message: /is not executable/ }
     await assert.rejects(runConverter(inFolder({ program: plain })), refused)
   })
 
   test('that writes something else than text, or too much of it, has failed', async () => {
     await assert.rejects(runNode('process.stdout.write(Buffer.from([0xc3, 0x28]))'), {
       code: 'engine_failed',
-      message: 'node wrote something that is not UTF-8.',
+      message: 'The output of node is not UTF-8.',
     })
     const endless = inFolder({ program: 'cat', args: ['/dev/zero'] })
     await assert.rejects(runConverter(endless), { code: 'too_large', message: /more than 64 MiB/ })
@@ -96,7 +96,10 @@ describe('a converter', () => {
     assert.equal(await runNode('console.log(1)', { wrap }), '1\n')
     const shell = async (code: string): Promise<string> =>
       await runConverter(inFolder({ program: 'sh', args: ['-c', code] }))
-    const large = { code: 'too_large', message: /^sh needed a larger file than it may use/ }
+    const large = {
+      code: 'too_large',
+      message: /^sh was stopped: it needed a larger file than allowed/,
+    }
     await assert.rejects(shell('kill -XFSZ $$'), large)
     // As a sandbox tells it.
     await assert.rejects(shell('exit 153'), large)

@@ -1,8 +1,8 @@
-import pRetry from 'p-retry'
 import { timeOfDay } from '../../../shared/time-of-day.ts'
 import { AppError, isSystemError } from '../../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../../shared/network.ts'
-import { pause } from '../../client/retry.ts'
+import { retry } from '../../../shared/retry.ts'
+import { pause } from '../../../shared/timers.ts'
 import type { EngineSettings } from '../definition.ts'
 import type { Slot } from '../../gpu/slots.ts'
 import { postAudio, type Answer } from './audio-post.ts'
@@ -30,11 +30,13 @@ const PART_SECONDS = 600
 const RETRIES = 4
 
 /** A server that says it is busy; the last answer counts. */
-class Busy extends Error {
+class Busy extends AppError {
   readonly answer: Answer
 
   constructor(answer: Answer) {
-    super('busy')
+    const header = answer.headers['retry-after']?.toString()
+    const seconds = retryAfterSeconds(header, timeOfDay())
+    super('unavailable', 'busy', seconds === undefined ? {} : { retryAfterSeconds: seconds })
     this.answer = answer
   }
 }
@@ -146,29 +148,20 @@ export class OpenaiEngine implements Engine {
     form: Form,
   ): Promise<Answer> {
     const { signal } = request
+    const options = {
+      signal,
+      retries: RETRIES,
+      minMs: this.#minMs,
+      maxMs: 30_000,
+      isTransient: (error: unknown) => error instanceof Busy,
+      wait: (ms: number) => whileQuiet(pause(ms, signal)),
+    }
     try {
-      return await pRetry(
-        async () => {
-          const answer = await this.#post(server, request, model, form)
-          if (isBusy(answer.status, answer.body)) throw new Busy(answer)
-          return answer
-        },
-        {
-          signal,
-          retries: RETRIES,
-          minTimeout: this.#minMs,
-          maxTimeout: 30_000,
-          randomize: true,
-          shouldRetry: ({ error }) => error instanceof Busy,
-          async onFailedAttempt({ error, retriesLeft }) {
-            signal.throwIfAborted()
-            if (!(error instanceof Busy) || retriesLeft <= 0) return
-            const header = error.answer.headers['retry-after']?.toString()
-            const seconds = retryAfterSeconds(header, timeOfDay()) ?? 0
-            if (seconds > 0) await whileQuiet(pause(seconds * 1000, signal))
-          },
-        },
-      )
+      return await retry(options, async () => {
+        const answer = await this.#post(server, request, model, form)
+        if (isBusy(answer.status, answer.body)) throw new Busy(answer)
+        return answer
+      })
     } catch (error) {
       signal.throwIfAborted()
       if (error instanceof Busy) return error.answer

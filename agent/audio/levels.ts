@@ -1,20 +1,31 @@
+import { roundToMs } from './span.ts'
 import { WavReader } from './wav.ts'
 
 /** How long a frame is, in seconds. */
 export const FRAME_SECONDS = 0.03
-/** The level of a frame in which nothing is. */
+/** The level of a frame of digital silence, in dB. */
 export const SILENT = -120
+
+/** The number of frames in a time. */
+export function framesIn(seconds: number): number {
+  return Math.round(seconds / FRAME_SECONDS)
+}
+
+/** When a frame begins, in seconds. */
+export function frameStart(frame: number): number {
+  return roundToMs(frame * FRAME_SECONDS)
+}
 
 const SAMPLE_RATE = 16_000
 const FRAME = SAMPLE_RATE * FRAME_SECONDS
 /** Read from the file at once: about ten seconds. */
 const BLOCK = FRAME * 333
-/** Hum and rumble lie where speech is not: each sample is heard less what it has of the one before. */
+/** Of a pre-emphasis filter, which weakens hum and rumble. */
 const EMPHASIS = 0.97
 
 /**
- * How loud each frame of a 16 kHz mono WAV file is, in dB (0: as loud as can be), after a filter that weakens what is
- * lower than speech. Four bytes a frame are held: 5 MB for ten hours.
+ * The level of each frame of a 16 kHz mono WAV file, in dB below full scale, after a filter that weakens frequencies below
+ * speech. Takes four bytes a frame: 5 MB for ten hours.
  * @throws {AppError} `invalid_media`; the signal's reason when aborted.
  */
 export async function readLevels(
@@ -32,7 +43,7 @@ export async function readLevels(
     let last = 0
     for await (const block of reader.blocks(BLOCK)) {
       signal.throwIfAborted()
-      // Where the file is shorter than its header says.
+      // The file may be shorter than its header says.
       if (block.length === 0) break
       for (let at = 0; at < block.length && frame < levels.length; at += FRAME) {
         const samples = block.subarray(at, at + FRAME)
@@ -59,7 +70,7 @@ function levelOf(samples: Float32Array, before: number): number {
   return sum === 0 ? SILENT : Math.max(SILENT, 10 * Math.log10(sum / samples.length))
 }
 
-/** For each level the least (with `largest`, the greatest) of it and so many before and after it. */
+/** For each level the least (with `largest`, the greatest) of those from `before` frames earlier to `after` later. */
 export function extremes(
   levels: Float32Array,
   before: number,
@@ -68,7 +79,7 @@ export function extremes(
 ): Float32Array {
   const sign = largest ? -1 : 1
   const found = new Float32Array(levels.length)
-  // The frames that can still be the least of a stretch, ascending in level: the first is the least of it.
+  // Frames that can still become the least of a window, ascending in level: the first is the least of this one.
   const queue = new Int32Array(levels.length)
   let head = 0
   let tail = 0

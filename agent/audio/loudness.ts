@@ -1,28 +1,26 @@
-import { extremes, FRAME_SECONDS, readLevels } from './energies.ts'
+import { extremes, frameStart, framesIn, readLevels } from './levels.ts'
 import type { Span } from './span.ts'
 
-const frames = (seconds: number): number => Math.round(seconds / FRAME_SECONDS)
-
-/** Below this nobody speaks: it is quieter than a quiet room recorded with a good microphone. */
+/** Below this there is no speech: a quiet room recorded with a good microphone is louder. */
 const AUDIBLE = -75
-/** What is there all the time is the quietest that was heard within so many seconds before and after. */
-const FLOOR_REACH = frames(5)
-/** Sound is louder than that by so many dB. */
+/** The noise floor is the quietest level within this time before and after. */
+const FLOOR_REACH = framesIn(5)
+/** How much louder than the floor sound is, in dB. */
 const ABOVE_FLOOR = 8
-/** Sound that stays within so many dB for so long is a tone or a noise: syllables rise and fall. */
+/** Sound that stays within this range, in dB, for this time is a tone or a noise: syllables rise and fall. */
 const STEADY_RANGE = 4
-const STEADY = frames(0.5)
-/** Sound goes on for so long after the last loud frame, and begins so long before the first. */
-const HANGOVER = frames(0.5)
-const LEAD = frames(0.2)
-/** Some noises crackle: a level is the mean of it and so many before and after it. */
+const STEADY = framesIn(0.5)
+/** Added after the last loud frame and before the first. */
+const HANGOVER = framesIn(0.5)
+const LEAD = framesIn(0.2)
+/** Some noises crackle: levels are averaged over this many frames before and after. */
 const SMOOTH = 2
-/** Less loudness than this in all is a click. */
-const LEAST = frames(0.25)
+/** Less than this many loud frames are a click. */
+const LEAST = framesIn(0.25)
 
 /**
- * Where in a 16 kHz mono WAV file something is to be heard that stands out from its surroundings and is neither a steady
- * tone nor a steady noise: what is there in place of `findSpeech` where no model is. Music counts as sound.
+ * Finds sound in a 16 kHz mono WAV file that is louder than its surroundings and neither a steady tone nor a steady noise:
+ * stands in for `findSpeech` where there is no model. Music counts as sound.
  * @throws {AppError} `invalid_media`; the signal's reason when aborted.
  */
 export async function findSound(
@@ -32,7 +30,7 @@ export async function findSound(
   return soundIn(await readLevels(wavPath, options))
 }
 
-/** The same, from the level of each frame. A last frame that is cut short counts as a whole one. */
+/** The same, from the level of each frame. */
 export function soundIn(levels: Float32Array): Span[] {
   const loud = loudFrames(smooth(levels))
   const spans: Span[] = []
@@ -50,7 +48,7 @@ export function soundIn(levels: Float32Array): Span[] {
     }
     if (count >= LEAST) {
       const end = Math.min(last + 1 + HANGOVER, loud.length)
-      spans.push({ start: seconds(Math.max(0, at - LEAD)), end: seconds(end) })
+      spans.push({ start: frameStart(Math.max(0, at - LEAD)), end: frameStart(end) })
     }
     at = last + 1
   }
@@ -77,8 +75,4 @@ function loudFrames(levels: Float32Array): Uint8Array {
     if (most[at]! - least[at]! < STEADY_RANGE) loud.fill(0, at, at + STEADY)
   }
   return loud
-}
-
-function seconds(frame: number): number {
-  return Math.round(frame * FRAME_SECONDS * 1000) / 1000
 }
