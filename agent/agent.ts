@@ -27,7 +27,6 @@ const LIMIT_TEXTS: Record<Limit, string> = {
   uptime: '--max-uptime is reached: exiting when the current jobs are done.',
 }
 
-/** Works until it is stopped or a limit is reached; sets the exit code. */
 export async function runAgent(
   settings: StartSettings,
   workspace: Workspace,

@@ -11,7 +11,6 @@ export interface JobOptions {
   /** As the job names it: look it up in the agent's own list. */
   model: string | null
   prompt: string | null
-  /** Separated by commas. */
   hotwords: string | null
   diarize: boolean | null
   /** 1 to 20, and not more than `maxSpeakers`. */
@@ -26,7 +25,6 @@ export interface JobOptions {
   formats: Form[]
 }
 
-/** The number of key frames for `keyframes: true`. */
 export const KEY_FRAMES = 20
 const MOST_KEY_FRAMES = 200
 const MOST_TEXT = 1_000

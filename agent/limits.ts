@@ -3,7 +3,6 @@ import { startTimer } from '../shared/timers.ts'
 /** Limits after which an agent exits by itself. Null: none. */
 export interface LimitSettings {
   idleTimeoutMs: number | null
-  /** Jobs begun. */
   maxJobs: number | null
   /** Since the start, busy or not. */
   maxUptimeMs: number | null
@@ -11,20 +10,15 @@ export interface LimitSettings {
 
 export type Limit = 'idle' | 'jobs' | 'uptime'
 
-/** The exit code for each limit. */
 export const LIMIT_EXIT = { idle: 10, jobs: 11, uptime: 12 } as const satisfies Record<
   Limit,
   number
 >
 
 export interface Limits {
-  /** To be called when the first job begins. */
   busy(): void
-  /** To be called when the last job ends. */
   idle(): void
-  /** To be called for each job. */
   jobBegun(): void
-  /** How many more jobs may begin; Infinity without a limit. */
   readonly jobsLeft: number
   readonly reached: Limit | null
   close(): void

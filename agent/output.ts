@@ -68,7 +68,6 @@ export async function print(text: string): Promise<void> {
   if (!process.stdout.write(shown)) await once(process.stdout, 'drain')
 }
 
-/** A value for programs, on standard output. */
 export async function printJson(value: unknown): Promise<void> {
   await print(`${JSON.stringify(value, null, 2)}\n`)
 }

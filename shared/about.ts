@@ -3,7 +3,6 @@ import { configFile } from './config.ts'
 import { VERSION } from './version.ts'
 import type { Command } from 'commander'
 
-/** What a bug report needs to know of a program and its machine. */
 export function machineLines(cli: Command): string[] {
   const memory = `${Math.round(totalmem() / 1024 ** 3)} GiB of memory`
   return [

@@ -2,7 +2,6 @@ import ipaddr from 'ipaddr.js'
 
 type Address = ipaddr.IPv4 | ipaddr.IPv6
 
-/** An address and its prefix length. */
 export type Network = [Address, number]
 
 /** An address or a CIDR network, IPv6 also in brackets; null: neither. */
@@ -65,7 +64,6 @@ export function isOwnName(host: string): boolean {
   return host === 'localhost' || host.endsWith('.localhost')
 }
 
-/** Whether a name or address is loopback. */
 export function isOwnAddress(host: string): boolean {
   if (!ipaddr.isValid(host)) return isOwnName(host)
   return unwrapped(ipaddr.parse(host)).range() === 'loopback'

@@ -30,7 +30,6 @@ export function parseBounded(text: string): unknown {
   return readJson(text)
 }
 
-/** The limit that is exceeded, as a sentence; null: none. */
 function excessOf(text: string): string | null {
   let depth = 0
   let containers = 0

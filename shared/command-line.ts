@@ -1,6 +1,5 @@
 import { AppError } from './errors.ts'
 
-/** Quoted, escaped, or bare. */
 const PIECE = /'([^']*)'|"((?:[^"\\]|\\.)*)"|\\(.)|([^\s'"\\]+)/gsy
 
 /**
@@ -35,9 +34,7 @@ export function splitCommand(text: string): string[] {
   return args
 }
 
-/**
- * Replaces `{name}` by its value, in one pass: values are not expanded again. Unknown names stay.
- */
+/** Replaces `{name}` by its value, in one pass: values are not expanded again. Unknown names stay. */
 export function fillTemplate(
   template: readonly string[],
   values: Readonly<Record<string, string>>,

@@ -22,7 +22,6 @@ export interface ConfigCommands {
   defaults: () => Readonly<Record<string, string>>
 }
 
-/** Adds `config show`, `config init` and `config check`. */
 export function addConfigCommands(
   cli: Command,
   { configured, secrets, defaults }: ConfigCommands,

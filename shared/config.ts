@@ -11,7 +11,6 @@ import {
 import { AppError } from './errors.ts'
 import { addSettings, dropEmptyVariables, optionOf, type SettingTable } from './settings.ts'
 
-/** A program with a settings file. */
 export interface Configured {
   section: Section
   tables: readonly SettingTable[]

@@ -5,7 +5,6 @@ import { AppError } from './errors.ts'
 /** By content type, a program and its arguments, with `{input}` among them. */
 export type ConverterCommands = Record<string, readonly string[]>
 
-/** Separated by unquoted `;` or new lines. */
 const COMMANDS = /(?:'[^']*'|"(?:[^"\\]|\\.)*"|\\.|[^'"\\;\n]|['"\\])+/gs
 
 /**

@@ -13,7 +13,6 @@ export interface ConverterRun {
   args: readonly string[]
   /** The working folder; it may leave files there. */
   cwd: string
-  /** The whole environment. */
   env: Readonly<Record<string, string>>
   /** Aborting it ends the program and its children. */
   signal: AbortSignal
@@ -32,10 +31,8 @@ export interface Command {
   args: readonly string[]
 }
 
-/** The limit of a result. */
 const MOST_BYTES = 64 * 1024 * 1024
 const TAIL_BYTES = 64 * 1024
-/** Between SIGTERM and SIGKILL. */
 const KILL_AFTER_MS = 5 * SECOND
 /** Signals of exceeded limits. A sandbox turns them into exit codes. */
 const LIMITS: readonly NodeJS.Signals[] = ['SIGXCPU', 'SIGXFSZ']

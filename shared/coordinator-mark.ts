@@ -3,14 +3,12 @@ import { isErrorCode } from './errors.ts'
 import { printable } from './printable.ts'
 
 /**
- * The response header of every answer of a coordinator, refusals too. What lacks it was answered by something on the way:
- * a proxy whose backend is being replaced, a firewall, a login page.
+ * The header of every response of a coordinator. A response without it comes from something on the way: a proxy whose
+ * backend is being replaced, a firewall, a login page.
  */
 export const COORDINATOR_MARK = 'morag-coordinator'
-/** The mark's value: the version of the API. */
 export const MARK_VALUE = '1'
 
-/** Header names in lower case. */
 type Headers = Record<string, string | string[] | undefined>
 
 export function hasMark(headers: Headers): boolean {
@@ -18,15 +16,14 @@ export function hasMark(headers: Headers): boolean {
 }
 
 /**
- * Whether a refusal is a coordinator's own. One that is too old to set the mark is known by its `code`, which no proxy
- * writes.
- * @param isMarking whether the coordinator is known to set the mark: then nothing else will do.
+ * Whether a refusal is a coordinator's own. An old one does not set the mark, but a `code`, which no proxy does.
+ * @param isMarking whether the coordinator is known to set the mark.
  */
 export function isOfCoordinator(headers: Headers, code: unknown, isMarking = false): boolean {
   return hasMark(headers) || (!isMarking && isErrorCode(code))
 }
 
-/** What stood in the way, on one line: `404 Not Found from nginx/1.22.1 ("404 page not found")`. */
+/** What answered instead, on one line: `404 Not Found from nginx/1.22.1 ("404 page not found")`. */
 export function interceptedText(status: number, headers: Headers, body: string): string {
   const server = printable([headers['server']].flat()[0] ?? '', { most: 60 })
   const excerpt = printable(titleOf(body), { most: 100 })
@@ -35,7 +32,6 @@ export function interceptedText(status: number, headers: Headers, body: string):
   return `${status} ${STATUS_CODES[status] ?? ''}`.trim() + from + saying
 }
 
-/** A page's title, else its text. */
 function titleOf(page: string): string {
   const head = page.slice(0, 20_000)
   const title = /<title[^>]*>([^<]*)/i.exec(head)?.[1] ?? ''

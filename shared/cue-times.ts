@@ -2,16 +2,16 @@ import type { Cue } from './cues.ts'
 
 /** Shorter than this, in seconds, most players show no cue at all. */
 const LEAST = 0.02
-/** What a cue without a length is given: as long as its text takes to read, and at least so long. */
+/** The least length for a cue without one; otherwise its reading time. */
 const LEAST_GIVEN = 0.5
 const CHARACTERS_PER_SECOND = 20
-/** What a broken time says is longer counts as a year. */
+/** A year: larger times are broken. */
 const MOST_SECONDS = 31_536_000
 
 /**
- * Cues that can all be seen: each begins at 0 or later and has a length. One without takes the pause after it, for as long
- * as it is read; where others begin too soon for that, they are shown together. Those without a length at the same moment
- * follow one another. They come in the order of their beginning (https://www.w3.org/TR/webvtt1/#webvtt-file-body).
+ * Gives every cue a start of at least 0 and a length. One without takes the pause after it, up to its reading time, and
+ * overlaps the next cue if the pause is too short. Cues without a length at the same moment follow one another. Sorted by
+ * start (https://www.w3.org/TR/webvtt1/#webvtt-file-body).
  */
 export function visible<C extends Cue>(cues: readonly C[]): C[] {
   const shown: C[] = []

@@ -1,27 +1,27 @@
 import { printable } from './printable.ts'
 import type { Segment } from './transcript.ts'
 
-/** What a screen shows at once, as broadcasters and streaming services ask for it; a wide (CJK) character counts twice. */
+/** As broadcasters and streaming services require; a wide (CJK) character counts twice. */
 const MAX_LINE_CHARS = 42
 const MAX_LINES = 2
 
-/** What is shown at once, from `start` to `end` in seconds. */
+/** `start` and `end` in seconds. */
 export interface Cue {
   start: number
   end: number
   lines: string[]
 }
 
-/** A piece of text that no line breaks within, and whether a space goes before it. */
+/** Text without a line break in it, and whether a space precedes it. */
 interface Token {
   text: string
   spaced: boolean
 }
 
 /**
- * A segment as subtitles: at most two lines of 42 characters at a time, lines of like length. Every word is kept, in order.
- * A cue begins with its first word where the engine told word times, else in proportion to the text before it.
- * @param prefix what goes before the first line and takes room there, like the speaker's name.
+ * A segment as subtitles: at most two lines of 42 characters, of similar length. Every word is kept, in order. A cue begins
+ * with its first word if word times are known, else in proportion to the text before it.
+ * @param prefix before the first line, like the speaker's name.
  */
 export function cuesOf(segment: Segment, prefix = ''): Cue[] {
   const tokens = tokensOf(printable(segment.text))
@@ -41,10 +41,10 @@ export function cuesOf(segment: Segment, prefix = ''): Cue[] {
   return cues
 }
 
-/** As few lines as there have to be, each about as long as the others. */
+/** As few lines as possible, of similar length. */
 function balancedLines(tokens: readonly Token[], indent: number): Token[][] {
   const widest = fill(tokens, MAX_LINE_CHARS, indent)
-  // Full cues leave a word or two for the last one: the lines of all of them are made alike instead.
+  // Filling every cue would leave a word or two for the last one.
   const wanted = widest.length === 1 ? 1 : Math.ceil(widest.length / MAX_LINES) * MAX_LINES
   let best = widest
   for (let width = MAX_LINE_CHARS - 1; width > 0; width -= 1) {
@@ -73,7 +73,7 @@ function fill(tokens: readonly Token[], width: number, indent: number): Token[][
   return lines
 }
 
-/** Words; what is too long for a line, as texts without spaces are, by the words of its language and then by characters. */
+/** Words; text without spaces that is too long for a line is split into its words, then into characters. */
 function tokensOf(text: string): Token[] {
   const words = text.split(' ').filter((word) => word !== '')
   return words.flatMap((word) =>
@@ -110,7 +110,6 @@ function halves(piece: string): string[] {
   return [...parts, part]
 }
 
-/** When the token at an index begins. */
 function beginnings(
   { start, end, text, words }: Segment,
   tokens: readonly Token[],

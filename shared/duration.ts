@@ -8,7 +8,7 @@ export const DAY = 24 * HOUR
 const UNITS: Record<string, number> = { ms: 1, s: SECOND, m: MINUTE, h: HOUR, d: DAY }
 
 /**
- * Milliseconds of a duration as people write it: `90s`, `1.5h`, `1h30m`, `7d`, `250ms`; a bare number is seconds.
+ * Milliseconds of a duration: `90s`, `1.5h`, `1h30m`, `7d`, `250ms`; a bare number is seconds.
  * @throws {AppError} `usage` when the text is not a duration.
  */
 export function parseDuration(text: string): number {
@@ -39,8 +39,7 @@ export function formatDuration(ms: number): string {
 }
 
 /**
- * A position in a recording, in seconds, as the transcript's lines show it: `MM:SS`, from one hour on `HH:MM:SS`,
- * whole seconds rounded down. `always` writes the hours even when there are none.
+ * A position in a recording: `MM:SS`, from one hour on, or with `always`, `HH:MM:SS`. Rounded down.
  */
 export function formatTimestamp(seconds: number, always: 'hours' | '' = ''): string {
   const whole = Math.max(0, Math.floor(seconds))

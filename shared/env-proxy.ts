@@ -5,10 +5,10 @@ import { AppError } from './errors.ts'
 type Environment = Record<string, string | undefined>
 
 /**
- * What sends requests to one server, through the proxy that the environment names for it (`HTTP_PROXY`, `HTTPS_PROXY`,
- * `NO_PROXY`; in small letters they win). This machine itself is always asked directly. As with curl, an https server is
- * reached by CONNECT and an http server by requests with its whole address.
- * @throws {AppError} `usage` for a variable that names no proxy.
+ * The dispatcher for one server, through the proxy of the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`; lower case
+ * wins). Loopback is always direct. As with curl, an https server is reached by CONNECT and an http server by requests with
+ * its absolute URL.
+ * @throws {AppError} `usage` for a variable that is not a proxy's address.
  */
 export function dispatcherFor(
   url: string,
@@ -19,7 +19,7 @@ export function dispatcherFor(
   const { http, https } = environmentProxies(environment)
   return new EnvHttpProxyAgent({
     ...options,
-    // It reads what is not given from the environment of the process.
+    // Undefined would make it read the environment of the process.
     httpProxy: http ?? '',
     httpsProxy: https ?? '',
     noProxy: environment['no_proxy'] ?? environment['NO_PROXY'] ?? '',
@@ -27,13 +27,13 @@ export function dispatcherFor(
   })
 }
 
-/** What to look at where a server is not reached and the environment names a proxy, as a sentence; else null. */
+/** A hint for an unreachable server; null: the environment has no proxy for it. */
 export function proxyHint(url: string, environment: Environment = process.env): string | null {
   if (isOwnAddress(hostOf(new URL(url)))) return null
   const { http, https } = environmentProxies(environment)
   const proxy = url.startsWith('https:') ? (https ?? http) : http
   if (proxy === null) return null
-  return `The environment names the proxy ${new URL(proxy).host} (HTTP_PROXY, HTTPS_PROXY): see that it is right, or name the host in NO_PROXY.`
+  return `The environment sets the proxy ${new URL(proxy).host} (HTTP_PROXY, HTTPS_PROXY): check it, or name the host in NO_PROXY.`
 }
 
 function environmentProxies(environment: Environment): {
@@ -50,8 +50,8 @@ function proxyIn(name: string, environment: Environment): string | null {
 }
 
 /**
- * A proxy's address; without a scheme it is one of http.
- * @param name of the setting that it comes from.
+ * A proxy's address; the default scheme is http.
+ * @param name of its setting.
  * @throws {AppError} `usage`
  */
 export function proxyUrl(text: string, name: string): string {
@@ -59,5 +59,8 @@ export function proxyUrl(text: string, name: string): string {
   const url = URL.canParse(whole) ? new URL(whole) : null
   if (url !== null && /^(https?|socks5?):$/.test(url.protocol) && url.hostname !== '')
     return url.href
-  throw new AppError('usage', `${name} names no proxy: write it like http://proxy.example:3128.`)
+  throw new AppError(
+    'usage',
+    `${name} is not a proxy's address: write it like http://proxy.example:3128.`,
+  )
 }

@@ -1,11 +1,11 @@
 import { constants } from 'node:os'
 
 /**
- * The closed list of what can go wrong and is expected. One row says which HTTP status a code has and whether trying
- * again can help: for a request that is the client's retry, for an attempt it is the job's.
+ * All expected errors. `retryable` tells whether trying again can help: for a request that is the client's retry, for an
+ * attempt the job's.
  */
 export const CODES = {
-  // What a request can meet.
+  // Of requests.
   usage: { status: 400, retryable: false },
   bad_request: { status: 400, retryable: false },
   invalid: { status: 422, retryable: false },
@@ -25,7 +25,7 @@ export const CODES = {
   unavailable: { status: 503, retryable: true },
   worker_id_taken: { status: 503, retryable: true },
   no_space: { status: 507, retryable: true },
-  // What an attempt can end with (beside too_large, no_space and internal): permanent …
+  // Of attempts (beside too_large, no_space and internal): permanent …
   invalid_media: { status: 422, retryable: false },
   no_audio: { status: 422, retryable: false },
   unsupported_media: { status: 422, retryable: false },
@@ -33,7 +33,7 @@ export const CODES = {
   source_missing: { status: 404, retryable: false },
   source_changed: { status: 409, retryable: false },
   result_too_large: { status: 413, retryable: false },
-  // … and worth another try.
+  // … and retryable.
   unsupported_type: { status: 422, retryable: true },
   download_failed: { status: 502, retryable: true },
   engine_failed: { status: 500, retryable: true },
@@ -44,18 +44,18 @@ export const CODES = {
   timeout: { status: 504, retryable: true },
   stalled: { status: 504, retryable: true },
   worker_lost: { status: 504, retryable: true },
-  // Why work was stopped on purpose; never a job's result.
+  // Stopped on purpose; never a job's result.
   cancelled: { status: 409, retryable: false },
 } as const satisfies Record<string, { status: number; retryable: boolean }>
 
 export type ErrorCode = keyof typeof CODES
 
-/** A failure we expected. `code` is for machines, `message` names the thing and the fix for people. */
+/** An expected error. `message` names the cause and the fix for people. */
 export class AppError extends Error {
   readonly code: ErrorCode
-  /** Field-by-field problems of a request, in the shape of a 422 answer's `detail`. */
+  /** Of a request's fields, as in the `detail` of a 422. */
   readonly problems: readonly Problem[] | undefined
-  /** Seconds after which a retry makes sense, where the other side said so. */
+  /** As the other side asked. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(
@@ -71,7 +71,6 @@ export class AppError extends Error {
   }
 }
 
-/** One field that does not fit: where it is, what is wrong, and the machine's word for it. */
 export interface Problem {
   loc: (string | number)[]
   msg: string
@@ -82,17 +81,16 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === 'string' && Object.hasOwn(CODES, value)
 }
 
-/** The HTTP status that goes with a code. */
 export function statusOf(code: ErrorCode): number {
   return CODES[code].status
 }
 
-/** Whether another try can help. Anything unexpected may pass, so it is worth one. */
+/** Whether another try can help. Unexpected errors may pass. */
 export function isRetryable(error: unknown): boolean {
   return error instanceof AppError ? CODES[error.code].retryable : true
 }
 
-/** Whether a code that a worker reported allows another attempt; an unknown code does. */
+/** Whether a worker's code allows another attempt; an unknown code does. */
 export function isRetryableCode(code: string): boolean {
   return isErrorCode(code) ? CODES[code].retryable : true
 }
@@ -104,12 +102,11 @@ const HOST_CODES: readonly string[] = [
   'model_missing',
 ]
 
-/** Whether an attempt ended with it because its machine lacks something, which says nothing of the job. */
+/** Whether the cause is the worker's machine, not the job. */
 export function isHostCode(code: string): boolean {
   return HOST_CODES.includes(code)
 }
 
-/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   const unnamed = unnamedIn(error)
@@ -126,12 +123,12 @@ export function isSystemError(error: unknown, ...codes: string[]): error is Node
   return codes.includes(unnamedIn(error)?.code ?? String(error.code))
 }
 
-/** Whether the system takes no more bytes: the disk is full, the user's part of it, or the file may not be longer. */
+/** Whether the disk is full, the quota is used up, or the file is too large. */
 export function isDiskFull(error: unknown): boolean {
   return isSystemError(error, 'ENOSPC', 'EDQUOT', 'EFBIG')
 }
 
-/** How Node calls an error that libuv does not know, and what the system's name for it is. */
+/** Node's name for an error that libuv does not know, and the system's. */
 function unnamedIn(error: Error): { nodeCode: string; code: string } | null {
   if (!('code' in error && 'errno' in error)) return null
   const nodeCode = `Unknown system error ${String(error.errno)}`
@@ -149,10 +146,8 @@ function wordsFor(code: string): string {
   return words[code] ?? 'system error'
 }
 
-/** Exit codes of both programs. */
 export const EXIT = { done: 0, failed: 1, usage: 2, unauthorized: 3, interrupted: 130 } as const
 
-/** The exit code that goes with an error that ended a program. */
 export function exitCodeOf(error: unknown): number {
   if (!(error instanceof AppError)) return EXIT.failed
   switch (error.code) {

@@ -1,6 +1,6 @@
-/** Stands before an integer that a number of JavaScript would round; no text of a person begins so. */
+/** Marks an integer that a JavaScript number would round; no ordinary text begins so. */
 const MARK = '\u0000int:'
-/** As JSON has it. */
+/** In JSON. */
 const MARKED = /"\\u0000int:(-?\d+)"/g
 const MAYBE_LARGE = /\d{16}|\d[eE]\+?\d{3}/
 const MAYBE_NO_NUMBER = /NaN|Infinity/

@@ -1,7 +1,6 @@
 /**
- * The one place where code and wire meet: keys are camelCase in code and snake_case on the wire, and an instant (`…At`)
- * is a number of milliseconds in code and ISO 8601 text on the wire. What belongs to the user (task options, a result's
- * metadata, a checkpoint) passes through untouched.
+ * Converts between code and wire: keys are camelCase in code and snake_case on the wire; instants (`…At`) are milliseconds
+ * in code and ISO 8601 on the wire. The user's own objects (task options, a result's metadata, a checkpoint) pass through.
  */
 type Opaque =
   | 'taskOptions'
@@ -33,7 +32,6 @@ type CamelKey<S> = S extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelKey<Tail>>}`
   : S
 
-/** The code's shape of a wire value. */
 export type FromWire<T> = T extends readonly (infer E)[]
   ? FromWire<E>[]
   : T extends object
@@ -62,7 +60,7 @@ const camel = (key: string): string =>
   key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
 const snake = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-/** A wire value (already checked against its schema) in the code's shape. */
+/** @param value checked against its schema. */
 export function fromWire<T>(value: T): FromWire<T> {
   if (Array.isArray(value)) return value.map((item: unknown) => fromWire(item)) as FromWire<T>
   if (typeof value !== 'object' || value === null) return value as FromWire<T>
@@ -77,7 +75,7 @@ export function fromWire<T>(value: T): FromWire<T> {
   return out as FromWire<T>
 }
 
-/** A value of the code in the wire's shape. Keys that are undefined are left out. */
+/** Undefined values are left out. */
 export function toWire(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toWire)
   if (typeof value !== 'object' || value === null) return value

@@ -1,13 +1,12 @@
 /**
- * A language as a tag or a person writes it (`ger`, `de-AT`, `German`) as its ISO code, of two letters where it has one,
- * else null.
+ * The ISO code of a tag or an English name (`ger`, `de-AT`, `German`), of two letters if there is one; null: unknown.
  */
 export function languageCode(text: string | null): string | null {
   if (text === null) return null
   const written = text.trim().replaceAll('_', '-')
   try {
     const { language } = new Intl.Locale(written)
-    // Longer ones are names, and `auto`.
+    // Longer ones are names, or `auto`.
     if (language.length <= 3) return language
   } catch {
     // No tag.
@@ -18,7 +17,7 @@ export function languageCode(text: string | null): string | null {
 
 let names: ReadonlyMap<string, string> | undefined
 
-/** By the English names of languages their ISO 639-1 codes. */
+/** ISO 639-1 codes by English name. */
 function englishNames(): ReadonlyMap<string, string> {
   const english = new Intl.DisplayNames('en', { type: 'language', fallback: 'none' })
   const letters = Array.from('abcdefghijklmnopqrstuvwxyz')

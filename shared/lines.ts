@@ -1,9 +1,9 @@
 import { StringDecoder } from 'node:string_decoder'
 
-/** A line longer than this is handed on in pieces: output that never ends a line must not fill the memory. */
+/** A longer line is emitted in pieces, so that endless output does not fill memory. */
 const MAX_LINE = 64 * 1024
 
-/** Cuts a stream into lines. A `\r` ends one at once, so that a progress meter is not a step behind. */
+/** Splits a stream into lines. A `\r` ends one at once, for progress meters. */
 export class Lines {
   readonly #emit: (line: string) => void
   readonly #decoder = new StringDecoder('utf8')

@@ -6,28 +6,27 @@ import path from 'node:path'
 import { isSystemError } from './errors.ts'
 import { delay } from './timers.ts'
 
-/** A folder that is ours until we let go of it. */
 export interface FolderLock {
   /**
-   * False once the lock's name is gone or another's, or the folder is: somebody else may have it by now. A name can be
-   * taken away by whoever may write there, so ask again and again.
+   * False once the lock's name or its folder was removed or replaced: another process may hold it by now. Anyone with
+   * write access can do that, so check regularly.
    */
   isOurs(): boolean
   release(): Promise<void>
 }
 
-/** A socket's address holds about this many bytes; a longer path goes through the folder's descriptor. */
+/** The limit of a socket address, in bytes; a longer path goes through the folder's descriptor. */
 const MAX_SOCKET_PATH = 100
 
 /**
- * Takes a folder for this process alone, or returns null when a live process has it.
+ * Locks a folder for this process; null when a live process holds it.
  *
- * The lock is a listening Unix socket named `lock`: the kernel closes it when its owner dies, however it dies, so a
- * stale one shows itself by refusing connections. No process ids, which mean nothing in another container. The socket
- * gets that name once it listens, by link when the name is free and by rename over a stale one: Node removes the name
- * that a server was opened under when it closes, and a loser's must not be the winner's.
+ * The lock is a listening Unix socket named `lock`: the kernel closes it when its owner dies, so a stale one refuses
+ * connections. Process ids would mean nothing in another container. The socket gets that name once it listens, by link when
+ * the name is free and by rename over a stale one: Node removes the name that a server was opened under when it closes,
+ * and a loser must not remove the winner's.
  *
- * @param onVisitor talks with who connects to it: see {@link visitLock}.
+ * @param onVisitor serves connections: see {@link visitLock}.
  */
 export async function lockFolder(
   folder: string,
@@ -37,11 +36,11 @@ export async function lockFolder(
   const own = `lock.${randomUUID()}`
   const place = (name: string): string => addressOf(folder, directory, name)
   const server = createServer((socket) => {
-    // A visitor that goes away in the middle is nobody's trouble.
+    // A visitor may disconnect at any time.
     socket.on('error', () => socket.destroy())
     onVisitor(socket)
   })
-  const letGo = async (): Promise<void> => {
+  const close = async (): Promise<void> => {
     await new Promise<void>((resolve) => server.close(() => resolve()))
     await directory.close()
   }
@@ -50,11 +49,11 @@ export async function lockFolder(
       server.once('error', reject)
       server.listen(place(own), resolve)
     })
-    // Whoever may talk with its owner may do what the owner's user may.
+    // Only the owner's user may connect.
     chmodSync(place(own), 0o600)
     const ours = inodeOf(place(own))
     if (!(await takeName(place(own), place('lock')))) {
-      await letGo()
+      await close()
       return null
     }
     server.unref()
@@ -62,16 +61,16 @@ export async function lockFolder(
       isOurs: () => isNamed(path.join(folder, 'lock'), ours),
       async release() {
         if (inodeOf(place('lock')) === ours) unlinkSync(place('lock'))
-        await letGo()
+        await close()
       },
     }
   } catch (error) {
-    await letGo()
+    await close()
     throw error
   }
 }
 
-/** A connection to who holds a folder; null when nobody does. @throws when there is no such folder. */
+/** A connection to the process that holds a folder; null: none does. @throws when there is no such folder. */
 export async function visitLock(folder: string): Promise<Socket | null> {
   const directory = await open(folder, 'r')
   try {
@@ -93,7 +92,7 @@ function addressOf(folder: string, directory: FileHandle, name: string): string 
   return isLong ? `/proc/self/fd/${directory.fd}/${name}` : plain
 }
 
-/** Gives our listening socket the lock's name; false when a live process has it. */
+/** Gives the listening socket the lock's name; false when a live process has it. */
 async function takeName(own: string, lock: string): Promise<boolean> {
   const ours = inodeOf(own)
   for (;;) {
@@ -106,7 +105,7 @@ async function takeName(own: string, lock: string): Promise<boolean> {
     }
     const found = inodeOf(lock)
     if (found !== null && (await answers(lock))) return false
-    // Replaced or let go of while we asked: look again.
+    // Replaced or released meanwhile: look again.
     if (found === null || inodeOf(lock) !== found) continue
     renameSync(own, lock)
     // Another starter may have found the same stale socket, and its rename came after ours.
@@ -119,7 +118,7 @@ function inodeOf(file: string): number | null {
   return lstatSync(file, { throwIfNoEntry: false })?.ino ?? null
 }
 
-/** Whether a name is still that inode's; what cannot be looked at for now counts as unchanged. */
+/** Whether a name is still that inode's; a name that cannot be read for now counts as unchanged. */
 function isNamed(file: string, inode: number | null): boolean {
   try {
     return inodeOf(file) === inode
@@ -128,7 +127,7 @@ function isNamed(file: string, inode: number | null): boolean {
   }
 }
 
-/** Only a refusal shows that the owner is gone; whatever else goes wrong, it may be there. */
+/** Only a refused connection shows that the owner is gone. */
 async function answers(address: string): Promise<boolean> {
   return await new Promise((resolve) => {
     const socket = connect(address)

@@ -1,9 +1,9 @@
 import { isSystemError } from './errors.ts'
 
-/** A longer `Retry-After` than this is not believed, unless a caller has more patience. */
+/** The default cap of `Retry-After`. */
 const MAX_RETRY_AFTER_SECONDS = 300
 
-/** Seconds that a `Retry-After` header asks for: a number, or a date seen from `nowMs`. */
+/** Of a `Retry-After` header: a number, or a date relative to `nowMs`. */
 export function retryAfterSeconds(
   header: string | undefined,
   nowMs: number,
@@ -42,19 +42,17 @@ const CERTIFICATE_CODES = [
   'ERR_TLS_CERT_ALTNAME_INVALID',
 ]
 
-/** Whether the other side could not prove who it is. */
 export function isCertificateError(error: unknown): boolean {
   return isSystemError(error, ...CERTIFICATE_CODES)
 }
 
-/** Whether the two sides could not agree on TLS. */
 function isHandshakeError(error: Error): boolean {
   return (
     isSystemError(error, 'EPROTO') || ('code' in error && String(error.code).startsWith('ERR_SSL_'))
   )
 }
 
-/** Whether something thrown by undici is about the connection, and not about our request. */
+/** Whether an error of undici is about the connection, not the request. */
 export function isNetworkError(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (isSystemError(error, ...NETWORK_CODES) || isCertificateError(error)) return true
@@ -74,31 +72,31 @@ export function isNetworkError(error: unknown): boolean {
   )
 }
 
-/** How a proxy refused to connect us, for people; null: none did. undici tells it by words only. */
+/** Why a proxy refused to connect; null: none did. undici reports it in the message only. */
 function proxyRefusal(error: Error): string | null {
   if (isSystemError(error, 'UND_ERR_PRX_TLS')) return 'the certificate of the proxy is not trusted'
   const status =
     /^Proxy response \((\d+)\)/.exec(error.message)?.[1] ??
     /^Proxy Authentication Required \((407)\)/.exec(error.message)?.[1]
   if (status === undefined) return null
-  const why = status === '407' ? ', it wants a name and a password' : ''
+  const why = status === '407' ? ', it requires a name and a password' : ''
   return `the proxy refused (${status}${why})`
 }
 
-/** What a broken connection looked like, for people. */
+/** For people. */
 export function networkReason(error: unknown): string {
   if (error instanceof AggregateError) return networkReason(error.errors[0])
   if (!(error instanceof Error)) return String(error)
   if (isCertificateError(error)) return `its certificate is not trusted (${error.message})`
   const refusal = proxyRefusal(error)
   if (refusal !== null) return refusal
-  if (isPlainAnswer(error)) return 'what answers does not speak TLS'
+  if (isPlainAnswer(error)) return 'the server does not speak TLS'
   if (isHandshakeError(error)) {
     const why = 'reason' in error ? String(error.reason) : error.message
     return `TLS failed (${why})`
   }
   if (isSystemError(error, 'ECONNREFUSED')) return 'the connection was refused'
-  if (isSystemError(error, 'ENOTFOUND', 'EAI_AGAIN')) return 'the host name is not known'
+  if (isSystemError(error, 'ENOTFOUND', 'EAI_AGAIN')) return 'the host name is unknown'
   if (isSystemError(error, 'UND_ERR_CONNECT_TIMEOUT', 'ETIMEDOUT')) return 'no answer'
   if (isSystemError(error, 'UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT'))
     return 'it stopped answering'
@@ -106,13 +104,12 @@ export function networkReason(error: unknown): string {
   return error.message === '' ? error.name : error.message
 }
 
-/** An alert of TLS as it begins on the wire: a content type and the version's first byte (RFC 8446, 5.1 and 6). */
+/** The first bytes of a TLS alert (RFC 8446, 5.1 and 6). */
 const TLS_ALERT = Buffer.from([0x15, 0x03])
 
 /**
- * What to do where a connection failed because one side speaks TLS and the other does not, as a sentence; null where
- * it failed for another reason.
- * @param url what was asked.
+ * The fix for a connection that failed because only one side speaks TLS; null: it failed for another reason.
+ * @param url of the request.
  */
 export function schemeHint(error: unknown, url: string): string | null {
   const { protocol, host } = new URL(url)
@@ -123,7 +120,6 @@ export function schemeHint(error: unknown, url: string): string | null {
   return isCutUnread(error) ? `Where it speaks TLS, write https://${host}.` : null
 }
 
-/** Whether what answered a TLS greeting was no TLS. */
 function isPlainAnswer(error: unknown): boolean {
   return isSystemError(
     error,
@@ -139,7 +135,7 @@ function isTlsAnswer(error: unknown): boolean {
   return bytes.subarray(0, TLS_ALERT.length).equals(TLS_ALERT)
 }
 
-/** Whether the connection was closed, after our request and without a byte of an answer: so does Node with TLS. */
+/** Whether the connection was closed after the request without a byte: so does a TLS server of Node. */
 function isCutUnread(error: unknown): boolean {
   if (!isSystemError(error, 'UND_ERR_SOCKET') || !('socket' in error)) return false
   const { bytesRead } = error.socket as { bytesRead?: number }

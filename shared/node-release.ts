@@ -1,6 +1,5 @@
 /**
- * Until when each release line of Node gets fixes of its security (the Node.js Release schedule, 2026-11): the day of
- * its end, by major version. A later one is not known here, and not warned of.
+ * The end of security fixes of each release line of Node, by major version (the Node.js Release schedule, 2026-11).
  */
 const END_OF_LIFE: Readonly<Record<number, string>> = {
   20: '2026-04-30',
@@ -13,9 +12,9 @@ const END_OF_LIFE: Readonly<Record<number, string>> = {
 }
 
 /**
- * What is wrong with the Node that runs us, and what to do; null: nothing.
- * @param version as `process.version` has it.
- * @param now of the calendar, in milliseconds.
+ * A warning for a Node without security fixes; null: none.
+ * @param version of `process.version`.
+ * @param now in milliseconds since 1970.
  */
 export function nodeProblem(version: string, now: number): string | null {
   const major = Number(/^v(\d+)\./.exec(version)?.[1])

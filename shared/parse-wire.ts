@@ -4,8 +4,8 @@ import { AppError, type Problem } from './errors.ts'
 import { fromWire, type FromWire } from './keys.ts'
 
 /**
- * A request's value in the code's shape.
- * @param where the part of the request it came from, first in each problem's `loc`.
+ * Checks a request's value, and converts its keys.
+ * @param where the part of the request, first in each problem's `loc`.
  * @throws {AppError} `invalid` with every problem.
  */
 export function parseWire<S extends z.ZodType>(
@@ -34,7 +34,7 @@ export function parseWire<S extends z.ZodType>(
   )
 }
 
-/** JSON that a stranger sent. @throws {AppError} `invalid` when it is none, or built to be a burden. */
+/** Foreign JSON. @throws {AppError} `invalid` when it is not JSON, or exceeds a limit. */
 export function parseJson(text: string): unknown {
   try {
     return parseBounded(text)

@@ -1,17 +1,16 @@
-/** Signals a whole process group; one that has ended is no error. */
+/** No error when the group has ended. */
 export function signalGroup(pid: number | undefined, signal: NodeJS.Signals): void {
   if (pid === undefined) return
   try {
     process.kill(-pid, signal)
   } catch {
-    // Gone already, or there are no process groups here (Windows), where the child itself is all there is.
+    // It has ended, or there are no process groups (Windows).
   }
 }
 
-/** The process groups that must not outlive us. */
 const groups = new Set<number>()
 
-/** Sees to it that a process group is killed when this process exits. Returns what to call when it has ended. */
+/** Kills a process group when this process exits. Call the result once the group has ended. */
 export function holdGroup(pid: number): () => void {
   if (groups.size === 0) process.on('exit', killHeld)
   groups.add(pid)

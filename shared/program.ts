@@ -10,9 +10,7 @@ export interface Program {
   description: string
   commands: Readonly<Record<string, () => Promise<(cli: Command) => void>>>
   loadConfigured: () => Promise<Configured>
-  /** Called before a command line is read. */
   prepare?: () => Promise<void>
-  /** Below the help. */
   examples?: string
   /** What `--version --verbose` prints beside the version of the program and its machine. */
   aboutLines?: () => Promise<string[]>
@@ -87,9 +85,7 @@ function writeStack(error: unknown): void {
   process.stderr.write(`${lines.join('\n')}\n`)
 }
 
-/**
- * Ends the program quietly when standard output is closed (`… | head`). A closed standard error is ignored.
- */
+/** Ends the program quietly when standard output is closed (`… | head`). A closed standard error is ignored. */
 function endQuietlyOnClosedPipe(): void {
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error

@@ -4,8 +4,8 @@ import { printable } from './printable.ts'
 import type { Segment } from './transcript.ts'
 
 /**
- * SubRip (`.srt`): numbered cues, `HH:MM:SS,mmm` times, the speaker as `Name: ` where a segment begins. It has no way to
- * escape `-->`, and lenient readers take a line with it for a new cue: in text it becomes `→`.
+ * SubRip (`.srt`), with the speaker as `Name: ` where a segment begins. It has no escape for `-->`, which lenient readers
+ * take for a new cue: in text it becomes `→`.
  */
 export function renderSrt(segments: readonly Segment[]): string {
   const cues = spoken(segments).flatMap((segment) =>
@@ -40,12 +40,11 @@ export function renderText(segments: readonly Segment[]): string {
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
 
-/** The segments that say something. */
 export function spoken(segments: readonly Segment[]): Segment[] {
   return segments.filter(({ text }) => oneLine(text) !== '')
 }
 
-/** Text on one line, as it may be shown: a transcript may hold whatever an engine printed. */
+/** On one line, and safe to show: a transcript may hold anything that an engine printed. */
 export function oneLine(text: string): string {
   return printable(text)
 }

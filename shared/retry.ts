@@ -14,7 +14,6 @@ export interface RetryOptions extends Backoff {
   isTransient: (error: unknown) => boolean
   /** Whether the try that failed brought something: failures are counted anew from it. */
   hasAdvanced?: () => boolean | Promise<boolean>
-  /** Called before each wait. */
   onRetry?: ((error: unknown, failures: number) => void) | undefined
   wait?: (ms: number, signal: AbortSignal) => Promise<void>
 }

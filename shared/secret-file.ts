@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import { AppError, messageOf } from './errors.ts'
 
 /**
- * A secret: what its file holds, else its variable; null: neither is given.
- * @param setting the one that names the file, for errors.
+ * A secret from its file, else from its variable; null: neither is given.
+ * @param setting of the file, for errors.
  * @throws {AppError} `usage` when the file cannot be read, or is empty.
  */
 export function secretIn(

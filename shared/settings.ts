@@ -2,8 +2,8 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { AppError } from './errors.ts'
 
 /**
- * A setting: all that is said of it. Its flag, its line in `--help`, its variable, its key in the settings file, its value
- * in the program and its row in shared/docs/settings.md come from here.
+ * All about a setting: its flag, its line in `--help`, its variable, its key in the settings file, its value in the program
+ * and its row in shared/docs/settings.md come from here.
  */
 export interface Setting {
   /** As commander writes them: `--port <number>`; without `<…>` it is a switch. */
@@ -11,16 +11,16 @@ export interface Setting {
   env: string
   help: string
   /**
-   * Reads a text. `before`: what earlier ones gave, where the flag may be repeated. Infinity stands for "no limit" and
-   * becomes null. Left out: the text itself, or one of `choices`.
-   * @throws {AppError} `usage` with a sentence; commander puts the flag or the variable before it.
+   * Reads a text. `before`: the value so far of a repeated flag. Infinity means "no limit" and becomes null. Left out: the
+   * text itself, or one of `choices`.
+   * @throws {AppError} `usage` with a sentence; commander prefixes the flag or the variable.
    */
   parse?: (text: string, before?: never) => unknown
   choices?: readonly string[]
   default?: unknown
-  /** The default, for people; where it is found out on the machine, what decides it. */
+  /** The default, for people; for one that depends on the machine, its source. */
   defaultText?: string
-  /** The value may hold a password, which commander's sentence would repeat: that of `parse` names the setting. */
+  /** May hold a password, which commander's message would repeat: that of `parse` must name the setting. */
   isPrivate?: true
   /** Markdown for that row, where it says more than `help`; links start at the root of the project. */
   doc?: string
@@ -29,10 +29,8 @@ export interface Setting {
 /** A flag that no variable and no file can set. */
 export type Flag = Omit<Setting, 'env' | 'doc'> & { env?: string }
 
-/** A variable without a flag. */
 export interface Secret {
   env: string
-  /** Markdown. */
   doc: string
 }
 
@@ -46,7 +44,7 @@ type Read<S extends Setting> = S extends { parse: (text: string, before?: never)
       ? string
       : true
 
-/** The values of a table's settings; null: not set, and without a default. A switch is true or false. */
+/** Null: not set, and without a default. A switch is true or false. */
 export type ValuesOf<Table extends SettingTable> = {
   readonly [Key in keyof Table]: Read<Table[Key]> extends true
     ? boolean
@@ -55,14 +53,13 @@ export type ValuesOf<Table extends SettingTable> = {
       : Read<Table[Key]> | null
 }
 
-/** Adds the flags of tables to a command. */
 export function addSettings<C extends Command>(command: C, ...tables: readonly SettingTable[]): C {
   for (const table of tables)
     for (const setting of Object.values(table)) command.addOption(optionOf(setting))
   return command
 }
 
-/** Picks a table's values from what commander has read. */
+/** @param flags as commander has read them. */
 export function valuesOf<Table extends SettingTable>(
   flags: Readonly<Record<string, unknown>>,
   table: Table,
@@ -75,12 +72,11 @@ export function valuesOf<Table extends SettingTable>(
   return Object.fromEntries(values) as ValuesOf<Table>
 }
 
-/** Whether a setting is on or off, and takes no text. */
 export function isSwitch({ flag }: Pick<Setting, 'flag'>): boolean {
   return !flag.includes('<')
 }
 
-/** Commander writes a default behind the help; one that is found on the machine has to be in it. */
+/** Commander appends a default to the help; one that depends on the machine must be in it. */
 export function helpOf({ help, default: value, defaultText }: Flag): string {
   const isFound = value === undefined && defaultText !== undefined
   return isFound ? `${help} (default: ${defaultText})` : help
@@ -95,7 +91,6 @@ export function optionOf(setting: Flag): Option {
   if (parse !== undefined) {
     option.argParser((text: string, before: unknown) => {
       try {
-        // The default is no earlier text.
         return parse(text, (before === setting.default ? undefined : before) as never)
       } catch (error) {
         if (!(error instanceof AppError)) throw error
@@ -107,7 +102,7 @@ export function optionOf(setting: Flag): Option {
   return option
 }
 
-/** Removes variables that are set to nothing, and those of switches that say no: commander takes them for a yes. */
+/** Removes empty variables, and those of switches that say no: commander takes any value for a yes. */
 export function dropEmptyVariables(
   environment: NodeJS.ProcessEnv,
   tables: readonly SettingTable[],
@@ -121,7 +116,6 @@ export function dropEmptyVariables(
   }
 }
 
-/** Reads a whole number. @throws {AppError} `usage` */
 export function wholeNumber(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text)
@@ -136,7 +130,6 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 /** Python's names for levels, which the original's `MORAG_LOG_LEVEL` had. */
 const PYTHON_LEVELS: Record<string, LogLevel> = { warning: 'warn', critical: 'error' }
 
-/** `--log-level` of both programs. */
 export const LOG_LEVEL = {
   flag: '--log-level <level>',
   env: 'MORAG_LOG_LEVEL',

@@ -23,7 +23,6 @@ interface Row {
 
 const NOT_SET = 'not set'
 
-/** A table for people, or JSON. */
 export function shownSettings(shown: SettingsToShow, json: boolean): string {
   const { tables, secrets, variable } = shown
   const file = shown.file?.file ?? null
@@ -74,7 +73,6 @@ function valueAndSource(
   }
 }
 
-/** A settings file with everything in it, nothing set. */
 export function templateOf(section: string, tables: readonly SettingTable[]): string {
   const entries = settingsIn(tables).map((setting) => {
     const value = setting.default === undefined ? '' : defaultOf(setting)
@@ -89,7 +87,6 @@ function nameOf({ flag }: Setting): string {
   return flag.split(' ')[0]!.replace(/^--/, '')
 }
 
-/** For people; null: there is none. */
 function defaultOf(setting: Setting): string | null {
   return setting.defaultText ?? textOf(setting.default) ?? (isSwitch(setting) ? 'false' : null)
 }

@@ -1,16 +1,16 @@
 import { execa, execaSync, type Options, type SyncOptions } from 'execa'
 
-/** Nothing of our environment goes to a child by itself: it holds keys. */
+/** A child inherits nothing of the environment by itself: it holds keys. */
 interface Chosen {
-  /** The whole environment: what `childEnv` gives, or less. */
+  /** The result of `childEnv`, or less. */
   env: Readonly<Record<string, string>>
 }
 
 const ALWAYS = { extendEnv: false, reject: false } as const
 
 /**
- * Starts a program without a shell, as execa does; its end is never an exception. No other way to start one is allowed
- * in our programs (the linter sees to it), so that the environment is always chosen.
+ * Starts a program without a shell; its end is never an exception. The linter allows no other way, so that the environment
+ * is always chosen.
  */
 export function startChild<const O extends Options & Chosen>(
   file: string,
@@ -20,7 +20,7 @@ export function startChild<const O extends Options & Chosen>(
   return execa(file, args, { ...options, ...ALWAYS })
 }
 
-/** Runs a program that is done at once, and waits for it. */
+/** For programs that end at once. */
 export function runChildSync<const O extends SyncOptions & Chosen>(
   file: string,
   args: readonly string[],

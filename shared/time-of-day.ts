@@ -1,6 +1,6 @@
 /**
- * The time of day in milliseconds since 1970: what people and other machines are told, and what they tell us. Anybody may
- * set it at any moment, so nothing that lasts or waits is measured with it: that is what `performance.now()` is for.
+ * Milliseconds since 1970, for people and the wire. The clock may be set at any moment: measure durations with
+ * `performance.now()`.
  */
 export function timeOfDay(): number {
   return Date.now()

@@ -1,15 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HOUR, SECOND } from './duration.ts'
 
-/** The longest wait of a timer in Node, about 25 days: of a longer one it makes 1 ms. */
+/** The limit of a timer in Node, about 25 days: a longer one fires after 1 ms. */
 const MAX_TIMER_MS = 2 ** 31 - 1
 
-/** A wait that a timer can keep: whole milliseconds; 0 for what is negative or no number. */
 function timerMs(ms: number): number {
   return ms > 0 ? Math.min(MAX_TIMER_MS, Math.ceil(ms)) : 0
 }
 
-/** `setTimeout` that ends a longer wait than a timer can keep after {@link MAX_TIMER_MS}: look again then. */
+/** `setTimeout` for at most {@link MAX_TIMER_MS}: check the time when it fires. */
 export function startTimer(run: () => void, ms: number): NodeJS.Timeout {
   return setTimeout(run, timerMs(ms))
 }
@@ -47,7 +46,7 @@ export function timeoutSignal(ms: number): AbortSignal {
   return AbortSignal.timeout(timerMs(ms))
 }
 
-/** An interval that the other side dictates, in milliseconds: no less than `leastMs` (default: a second), no more than an hour. */
+/** An interval that the other side asks for, in milliseconds: from `leastMs` to an hour. */
 export function dictatedMs(seconds: number, leastMs: number = SECOND): number {
   return Math.min(HOUR, Math.max(leastMs, seconds * SECOND))
 }

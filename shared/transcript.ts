@@ -1,24 +1,22 @@
-/** One word; its text is without the spaces around it. */
 export interface Word {
   start: number
   end: number
+  /** Without spaces around it. */
   text: string
 }
 
-/** A stretch of speech: who said what from when to when. */
 export interface Segment {
   start: number
   end: number
   text: string
   speaker?: string
   words?: Word[]
-  /** Why its text is to be doubted (`repeats`, `no_speech`, …). */
+  /** Why its text is doubtful (`repeats`, `no_speech`, …). */
   flags?: string[]
 }
 
-/** What an engine makes of a recording. */
 export interface Transcript {
-  /** ISO 639-1 code, or null when nobody knows. */
+  /** ISO 639-1 code; null: unknown. */
   language: string | null
   languageProbability?: number
   durationSeconds: number
@@ -26,8 +24,8 @@ export interface Transcript {
 }
 
 /**
- * The segments that a result's metadata carries, in the order of their beginning; null where it carries none that can be
- * read. Any worker may have written it: of a segment whose times are no numbers the text is kept, after the one before.
+ * The segments of a result's metadata, by start; null: none that can be read. Any worker may have written them: a segment
+ * whose times are not numbers is placed after the one before.
  */
 export function segmentsOf({ segments }: Record<string, unknown>): Segment[] | null {
   if (!Array.isArray(segments)) return null

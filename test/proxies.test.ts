@@ -66,7 +66,7 @@ describe('a coordinator that only the proxy knows', () => {
     const proxy = await startForwardProxy(t, {})
     const { stderr, exitCode } = await submit(`https://${NAME}`, { https_proxy: proxy.url })
     assert.equal(exitCode, 1)
-    assert.match(stderr, /the proxy refused \(502\).*names the proxy 127\.0\.0\.1:\d+ /)
+    assert.match(stderr, /the proxy refused \(502\).*sets the proxy 127\.0\.0\.1:\d+ /)
   })
 })
 

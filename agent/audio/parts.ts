@@ -5,7 +5,6 @@ import { roundToMs, totalLength, type Span } from './span.ts'
 export interface Part {
   /** The spans that are joined, in seconds of the recording: ascending and apart from each other. */
   audio: readonly Span[]
-  /** In seconds of the recording. */
   speech: readonly Span[]
 }
 

@@ -2,14 +2,11 @@ import { existsSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { AppError, messageOf } from '../../shared/errors.ts'
 
-/** Of systemd (`LoadCredential=morag-api-key:…`). */
 const CREDENTIAL = 'morag-api-key'
 
 export interface KeySources {
-  /** Of `--api-key-file`. */
   file: string | undefined
   environment: NodeJS.ProcessEnv
-  /** Where `register` keeps the key for this coordinator. */
   stored: string
 }
 
@@ -29,7 +26,6 @@ export function readApiKey({ file, environment, stored }: KeySources): string | 
   return existsSync(stored) ? keyIn(stored) : null
 }
 
-/** The one key in a file. @throws {AppError} `usage` */
 export function keyIn(file: string, flag = ''): string {
   let key: string
   try {

@@ -8,7 +8,6 @@ export interface ClaimOptions {
   signal: AbortSignal
   /** Tries after the first; may be Infinity. */
   retries: number
-  /** Called for each try that failed. */
   onFailure: (error: unknown) => void
 }
 

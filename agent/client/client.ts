@@ -33,7 +33,6 @@ export type HealthAnswer = FromWire<z.output<typeof healthAnswer>>
 const jobAnswer = z.looseObject({ job_id: z.string(), status: z.string() })
 
 export interface SendOptions extends CallOptions {
-  /** Called for each piece of the body that was sent. */
   onSent?: () => void
 }
 
@@ -135,7 +134,6 @@ export class Client {
     return this.#checked(jobAnswer, await this.connection.text(jobPath(jobId), {}, options))
   }
 
-  /** A finished job's transcript as text in one of its forms. */
   async resultBody(
     jobId: string,
     format: 'md' | 'json' | 'srt' | 'vtt' | 'txt',

@@ -44,7 +44,6 @@ export interface ConnectionOptions {
 export interface CallOptions {
   signal?: AbortSignal
   retries?: number
-  /** Called before each wait for another try. */
   onRetry?: (error: unknown, attempt: number) => void
 }
 
@@ -55,13 +54,11 @@ export interface Exchange extends CallOptions {
   timeoutMs?: number
 }
 
-/** HTTP to one coordinator. */
 export class Connection {
   readonly url: string
   readonly timeoutMs: number
   readonly #options: Required<ConnectionOptions>
   readonly #agent: Dispatcher
-  /** Between the tries of a request. */
   readonly backoff: Backoff
   /** Whether the last success had the mark. */
   #isMarking = false

@@ -21,7 +21,6 @@ export async function aboutLines(): Promise<string[]> {
   const device = devices[0] ?? { kind: 'cpu' as const, name: 'cpu' }
   const engines = await probeEngines({ ...engineSettings, device }, signal)
   const usable = engines.filter((one) => one.usable).map((one) => one.name)
-  // Nothing is fetched for this.
   const fetched = fetchedTools({ dir, signal, offline: true })
   const tools = await findTools({ explicit: ffmpeg, fetched, signal }).then(
     ({ version, year, origin }) =>

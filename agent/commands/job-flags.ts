@@ -14,7 +14,6 @@ const FLAGS: readonly Flag[] = [
   { flag: '--prefer-subtitles', help: "use the file's own subtitles where it has some" },
 ]
 
-/** Adds the options of one conversion, here or in a job. */
 export function addJobFlags(command: Command): Command {
   for (const flag of FLAGS) command.addOption(optionOf(flag))
   return command

@@ -1,11 +1,8 @@
 import { readFile } from 'node:fs/promises'
 
-/** What a unit is written for. */
 export interface UnitOptions {
-  /** The coordinator. */
   url: string
   types: readonly string[]
-  /** Settings beside them, as variables. */
   variables?: Readonly<Record<string, string>>
 }
 

@@ -52,7 +52,6 @@ export function formOption(): Option {
   return new Option('--format <format>', text).choices(FORMS)
 }
 
-/** Where the transcript of a file is to go. @throws {AppError} `usage` where it cannot. */
 export async function outputOf(file: string, flags: Flags): Promise<Output> {
   const { output, format } = flags as { output?: string; format?: Form }
   return await openOutput(output, format, file)
@@ -74,7 +73,6 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
   const filename = path.basename(file)
   const activity = reporter.begin(file, filename)
   try {
-    // Before anything is fetched.
     await access(file).catch((error: unknown) => {
       if (isSystemError(error, 'ENOENT', 'ENOTDIR')) throw noFile(file, error)
     })
@@ -149,7 +147,6 @@ function dryRun({ engine, models, why, better }: Choice, flags: Flags): string {
   return `${lines.join('\n')}\n`
 }
 
-/** Quoted for a shell. */
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
 }

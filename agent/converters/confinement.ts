@@ -10,9 +10,7 @@ const GIB = 1024 ** 3
 
 export interface Confinement {
   sandbox: Sandbox | null
-  /** The one job file that it may read. */
   input: string
-  /** The one folder that it may write to. */
   cwd: string
   limitMs: number
 }

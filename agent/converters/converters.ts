@@ -18,7 +18,6 @@ import { confined } from './confinement.ts'
 
 const SETTING = '--converter (MORAG_CONVERTERS)'
 
-/** Programs that convert files to Markdown, by content type. */
 export class Converters {
   readonly lock: Lock
   readonly #settings: ConverterSettings
@@ -85,7 +84,6 @@ export class Converters {
     const args = fillTemplate(template, { input: sourcePath })
     const confinement = { sandbox, input: sourcePath, cwd, limitMs }
     const command = await confined({ file: program, args }, confinement)
-    // For its caches.
     const home: Record<string, string> = sandbox === null ? {} : { HOME: cwd }
     report({ stage: 'converting', ratio: overall('converting', 0) })
     const quiet = expectQuiet(limitMs)

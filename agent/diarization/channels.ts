@@ -33,7 +33,6 @@ const LEAST_FRAMES = framesIn(0.5)
 const ALIKE = 0.5
 /** Levels below this, in dB, count as silence. */
 const FAINTEST = -70
-/** Bridges the dips within a syllable. */
 const HOLD = framesIn(0.15)
 /** Pieces shorter than this, in seconds, are neither kept nor cut out. */
 const LEAST_SECONDS = 0.25
@@ -76,7 +75,6 @@ export async function separateCall(
   }
 }
 
-/** Whether both sides speak, for half a second and for a fiftieth of all speech. */
 function bothSpeak(left: Channel, right: Channel): boolean {
   const [some, more] = [totalLength(left.speech), totalLength(right.speech)]
   const least = Math.max(LEAST_FRAMES * FRAME_SECONDS, (some + more) * LEAST_SHARE)
@@ -126,7 +124,6 @@ export function areSeparate(left: Channel, right: Channel): boolean {
   return isClear && counts.left >= least && counts.right >= least
 }
 
-/** A channel's speech without the frames of the other party. */
 export function ownSpeech({ speech }: Channel, foreign: Uint8Array): Span[] {
   return speech.flatMap((span) => {
     const pieces = piecesWithout(span, foreign)
@@ -156,7 +153,6 @@ function loudFrames(channel: Channel): Uint8Array {
   )
 }
 
-/** The frames of speech: 1, all others 0. */
 function spokenFrames({ levels, speech }: Channel): Uint8Array {
   const spoken = new Uint8Array(levels.length)
   for (const { start, end } of speech) spoken.fill(1, ...frameRange({ start, end }))

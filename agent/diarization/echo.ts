@@ -10,14 +10,11 @@ const MOST_WINDOWS = 40
 /** The range of an echo's delay, in samples; clocks that differ make it come earlier. */
 const LATEST = 0.4 * RATE
 const EARLIEST = 0.01 * RATE
-/** The band of speech, in Hz. */
 const BAND = { from: 250, to: 3400 }
 /** The least correlation peak of an echo, 1 being a copy. Unrelated sounds reach CHANCE over the root of the number of bins. */
 const CLEAR = 0.07
 const CHANCE = 8
-/** Frames before and after one that are compared with it. */
 const AROUND = 5
-/** From this correlation they are the same sound. */
 const ALIKE = 0.3
 
 /**

@@ -1,7 +1,6 @@
 import { deflateSync } from 'node:zlib'
 import { wordsIn } from './words.ts'
 
-/** The longest phrase to look for, in words. */
 const LONGEST_PHRASE = 8
 const TIMES = 3
 /** People say "no, no, no"; a loop is longer … */

@@ -4,7 +4,6 @@ import { wordCount } from './words.ts'
 
 /** Shorter than this, in seconds, a cue cannot be read, and most players do not show it. */
 const LEAST = 0.02
-/** The speaking rate that is assumed for segments without a length. */
 const WORDS_PER_SECOND = 3
 /** How exact the VAD finds the beginning and the end of a word, in seconds. */
 const SLACK = 0.2
@@ -68,7 +67,6 @@ function wordsOf(text: string): number {
   return Math.max(1, wordCount(text))
 }
 
-/** Divides a span among segments, by their words. */
 function divide<S extends Segment>({ start, end }: Span, segments: readonly S[]): S[] {
   const counts = segments.map(({ text }) => wordsOf(text))
   const total = counts.reduce((sum, count) => sum + count, 0)
@@ -81,7 +79,6 @@ function divide<S extends Segment>({ start, end }: Span, segments: readonly S[])
   })
 }
 
-/** A segment with other times, its words within them. */
 function retimed<S extends Segment>(segment: S, { start, end }: Span): S {
   const clamp = (at: number): number => Math.min(end, Math.max(start, at))
   const words = segment.words?.map((word) => ({

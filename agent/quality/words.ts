@@ -10,7 +10,6 @@ export function wordsIn(text: string): string[] {
   return text.normalize('NFKC').toLowerCase().replaceAll('’', "'").match(WORD) ?? []
 }
 
-/** The speaking time of a text, in words. */
 export function wordCount(text: string): number {
   const words = wordsIn(text)
   const signs = words.filter((word) => SIGN.test(word)).length

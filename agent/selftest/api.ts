@@ -10,7 +10,6 @@ const FIX =
   'Update the coordinator, or the proxy in front of it: something on the way changes its answers.'
 const JOBS = '/api/v1/remote-jobs'
 
-/** The keys of the original system's status answer, in order. */
 const STATUS_KEYS =
   'job_id status worker_id created_at started_at completed_at error_message retry_count estimated_completion'.split(
     ' ',
@@ -21,7 +20,6 @@ interface Answer {
   body: Record<string, unknown>
 }
 
-/** The original system's routes answer as its clients and workers expect. */
 export function apiGroup(connection: Connection): Group {
   const nothing = `selftest-${randomUUID()}`
   const get = async (path: string): Promise<Answer> => call(connection, 'GET', path)
@@ -157,7 +155,6 @@ async function call(
       ? {}
       : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
   })
-  // Not permitted to this key.
   if (response.statusCode === 403) throw await connection.refusal(response)
   const { statusCode, body: answer } = response
   const parsed = parseJson(await answer.text())

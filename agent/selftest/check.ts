@@ -26,7 +26,6 @@ export interface Check {
 export interface Group {
   name: GroupName
   checks: Check[]
-  /** Cleans up, also after a failure. */
   after?: () => Promise<void>
 }
 

@@ -11,7 +11,6 @@ import { expect, type Group } from './check.ts'
 
 const MOST_SKEW_MS = 60_000
 const PATIENCE_MS = 10_000
-/** Enough time to renew a certificate. */
 const LEAST_DAYS = 14
 
 export function connectionGroup(client: Client): Group {
@@ -86,7 +85,6 @@ function isOwn(url: string): boolean {
   return isOwnAddress(hostOf(new URL(url)))
 }
 
-/** @returns what protects the connection. */
 export async function checkTransport(coordinator: string): Promise<string> {
   const url = new URL(coordinator)
   if (url.protocol === 'http:') {

@@ -4,7 +4,6 @@ import { freeBytesOf } from '../free-space.ts'
 import { expect, type Group } from './check.ts'
 
 const GIB = 1024 ** 3
-/** For a recording of some hours and its decoded audio. */
 const LEAST_BYTES = 2 * GIB
 
 /** Disk space and write permission for jobs and models. @param folders by the setting that chooses them. */

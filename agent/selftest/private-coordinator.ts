@@ -49,7 +49,6 @@ export async function startPrivateCoordinator(): Promise<PrivateCoordinator> {
   )
 }
 
-/** Compiled, or through tsx in a checkout. */
 function program(): string[] {
   const compiled = fileURLToPath(new URL('../../coordinator/cli.js', import.meta.url))
   if (existsSync(compiled)) return [compiled]

@@ -6,7 +6,6 @@ import { SANDBOXES } from '../media/sandbox.ts'
 import { mirrorUrl } from '../models/config.ts'
 import { audioTrack, gpuList, outOfMemory } from './setting-values.ts'
 
-/** Where models are fetched from. */
 export const MODEL_SOURCE = {
   mirror: {
     flag: '--mirror <url>',
@@ -187,7 +186,6 @@ export const MEDIA = {
   },
 } as const satisfies SettingTable
 
-/** The settings of a conversion on this machine. */
 export const CONVERSION: readonly SettingTable[] = [
   MODEL_SOURCE,
   ENGINE,

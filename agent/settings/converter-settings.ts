@@ -7,7 +7,6 @@ type Flags = Readonly<Record<string, unknown>>
 
 export type ConverterSettings = ReturnType<typeof converterSettings>
 
-/** Suggestions for the error message. */
 const RECIPES = new Map([
   ['document', 'markitdown {input}'],
   ['image', 'tesseract {input} stdout'],
@@ -17,10 +16,7 @@ export function converterSettings(flags: Flags) {
   return valuesOf(flags, CONVERTERS)
 }
 
-/**
- * The content types to take.
- * @throws {AppError} `usage` for one without a converter.
- */
+/** The content types to take. @throws {AppError} `usage` for one without a converter. */
 export function contentTypes(flags: Flags): string[] {
   const { commands } = converterSettings(flags)
   const asked = valuesOf(flags, TYPES).contentTypes

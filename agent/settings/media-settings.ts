@@ -28,7 +28,6 @@ export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
     ...valuesOf(flags, MEDIA),
     modelsDir,
     ...valuesOf(flags, SLOTS),
-    /** Recognitions at a time where no GPU is used. */
     cpuSlots: valuesOf(flags, CPU_SLOTS).cpuSlots ?? 1,
     speakers: {
       ...speakers,

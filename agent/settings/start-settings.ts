@@ -32,20 +32,17 @@ export const CONFIGURED: Configured = {
   tables: SETTINGS,
 }
 
-/** As commander has read them. */
 export type Flags = Record<string, unknown>
 
 export function workDir(flags: Flags): string {
   return path.resolve(valuesOf(flags, WORK_DIR).workDir ?? path.join(stateDir(), 'work'))
 }
 
-/** @throws {AppError} `usage` when the key's file cannot be read. */
 export function coordinatorSettings(flags: Flags): CoordinatorSettings {
   const url = valuesOf(flags, COORDINATOR).url ?? COORDINATOR.url.default
   return { url, apiKey: apiKeyOf(url, valuesOf(flags, API_KEY).apiKeyFile ?? undefined) }
 }
 
-/** @throws {AppError} `usage` */
 export function startSettings(flags: Flags) {
   const { pollInterval, ...jobs } = valuesOf(flags, JOBS)
   return Object.freeze({
@@ -56,7 +53,6 @@ export function startSettings(flags: Flags) {
     contentTypes: contentTypes(flags),
     converters: converterSettings(flags),
     workDir: workDir(flags),
-    /** How long one request waits for work, in seconds. */
     waitSeconds: Math.min(MAX_WAIT_SECONDS, pollInterval),
     limits: valuesOf(flags, LIMITS),
     once: flags['once'] === true,
@@ -99,7 +95,6 @@ export function prepareEnvironment(): void {
     process.env['MORAG_GPUS'] ??= /^(-1)?$/.test(visible) ? 'none' : visible
 }
 
-/** By the environment. */
 export function wantsPlainOutput(): boolean {
   const { CI, TERM } = process.env
   return TERM === 'dumb' || (CI !== undefined && CI !== '' && CI !== 'false')

@@ -7,15 +7,12 @@ import type { JobOptions } from '../job-options.ts'
 import { keyFrames } from '../media/keyframes.ts'
 import type { MediaInfo } from '../media/media-info.ts'
 
-/** A file that belongs to a result. */
 export interface Artifact {
   /** Safe in a URL and as a file's name. */
   name: string
   file: string
   kind: 'keyframe' | 'transcript'
-  /** Of a key frame. */
   atSeconds?: number
-  /** Of a transcript. */
   form?: Form
 }
 

@@ -59,7 +59,6 @@ function videoFacts({ durationSeconds, video, audio }: Content): Fact[] {
   ]
 }
 
-/** A block of lines for each chapter, after its heading. */
 function transcript({ segments, chapters }: Content): string[] {
   const blocks: string[] = []
   let next = 0
@@ -99,7 +98,6 @@ export function wordCount(segments: readonly Segment[]): number {
     .reduce((sum, word) => sum + (UNSPACED.test(word) ? wordsWithin(word) : 1), 0)
 }
 
-/** Scripts that put no spaces between words. */
 const UNSPACED =
   /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Lao}\p{Script=Khmer}\p{Script=Myanmar}]/u
 const words = new Intl.Segmenter(undefined, { granularity: 'word' })

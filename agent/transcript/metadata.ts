@@ -23,7 +23,6 @@ export interface ResultFacts {
   checksum: string
 }
 
-/** A result's `metadata`, in wire keys. */
 export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
   const { kind, transcript, media, track } = facts
   const segments = spoken(transcript.segments)

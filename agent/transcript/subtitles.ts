@@ -8,7 +8,6 @@ import type { MediaInfo, SubtitleTrack } from '../media/media-info.ts'
 import type { MediaTools } from '../media/sandbox.ts'
 import { chooseSubtitles, subtitlesInstead } from '../media/tracks.ts'
 
-/** The file's own subtitles, where the job prefers them. */
 export function subtitlesToPrefer(media: MediaInfo, options: JobOptions): SubtitleTrack | null {
   return options.preferSubtitles === true
     ? subtitlesInstead(media.subtitles, options.language)

@@ -42,9 +42,7 @@ const checkpoint = z.object({
     version: z.string(),
   }),
   track: z.int().min(0),
-  /** How much of the track could be decoded. */
   seconds: amount,
-  /** Of the VAD. */
   finder: z.enum(['silero', 'loudness']),
   /** One voice for a recording, or one for each channel of a call. */
   voices: z
@@ -107,7 +105,6 @@ export function resumeDraft(checkpoint: Checkpoint, engine: EngineInfo): Transcr
   return draft
 }
 
-/** How far a recording is recognised. */
 export function checkpointOf(
   made: Pick<Checkpoint, 'source' | 'options' | 'engine' | 'track'>,
   { voices, seconds, vadMethod }: PreparedAudio,

@@ -23,13 +23,11 @@ export interface ConvertInput {
   sha256?: string
   /** Of an earlier attempt; used only with `sha256`. */
   checkpoint?: unknown
-  /** Called after each finished part. */
   onCheckpoint?: (checkpoint: Record<string, unknown>) => void
   signal: AbortSignal
   report: Report
 }
 
-/** What all conversions of an agent share. */
 export interface PipelineParts {
   tools: Tools
   engine: Engine
@@ -38,17 +36,14 @@ export interface PipelineParts {
   speakers: SpeakerSettings
   /** The track where a job does not say: a number from 0, a language or `mix`; null or left out: the best. */
   audioTrack?: number | string | null
-  /** The models that a job may choose from. */
   models: readonly string[]
 }
 
-/** The transcript of a file, and where it comes from. */
 export interface TranscribedMedia {
   transcript: Transcript
   /** Null: the text is the file's subtitles. */
   engine: EngineInfo | null
   track: AudioTrack | null
-  /** How much of the track could be decoded. */
   decodedSeconds: number
   /** The file's timestamps jump: its claimed duration is not trusted. */
   clockJumps?: boolean

@@ -32,7 +32,6 @@ export async function detectLanguage(
     workDir: string
     slot: Slot
     signal: AbortSignal
-    /** As in `SpeechOptions`. */
     model: string | null
   },
 ): Promise<{ language: Detected | null; warning: string | null }> {

@@ -7,9 +7,7 @@ export interface DetectedLanguage {
   probability: number
 }
 
-/** Seconds of speech for each window. */
 const SPEECH_PER_WINDOW = 15
-/** The least share of speech in a window. */
 const LEAST_SPEECH = 0.5
 /** The least share of the votes, and the least probability, that decides. */
 const DECISIVE = 0.5
@@ -74,7 +72,6 @@ function windowIn(speech: readonly Span[], seconds: number): Span {
   return window
 }
 
-/** The `seconds` of a span around `at`. */
 function within(span: Span, at: number, seconds: number): Span {
   const start = Math.max(span.start, Math.min(at - seconds / 2, span.end - seconds))
   return { start, end: Math.min(span.end, start + seconds) }

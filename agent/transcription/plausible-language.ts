@@ -6,7 +6,6 @@ import { formatTimestamp } from '../../shared/duration.ts'
 import { languageCode } from '../../shared/languages.ts'
 import type { Span } from '../audio/span.ts'
 
-/** What is known of the language of a recording beside its audio. */
 export interface LanguageHints {
   /** The job's; null: none. */
   asked: string | null
@@ -78,7 +77,6 @@ export function languageWarning(
     : `The speech may not be ${known}, the only language that ${engine.info.name} knows: compare the text with the recording.`
 }
 
-/** The refusal of a recording in a language that the engine does not know. */
 export function foreignLanguage(engine: Engine): AppError {
   const { name, model } = engine.info
   return new AppError(

@@ -34,7 +34,6 @@ export interface PrepareAudioRequest {
   onClockJump: () => void
 }
 
-/** Of audio that could not be measured. */
 const UNMEASURED: SoundStats = { channels: [], covariance: [] }
 
 /** How much to decode before the first speech that is not done, in seconds: more than the padding of a part. */

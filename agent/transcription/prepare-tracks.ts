@@ -123,7 +123,6 @@ function isOfTrack(error: unknown): error is AppError {
   )
 }
 
-/** All tracks mixed, each at the loudness of speech. */
 async function prepareMix(
   parts: PipelineParts,
   request: TracksRequest,

@@ -9,19 +9,16 @@ export interface Voice {
   mix: Mix
   /** 16 kHz, mono; begins `offsetSeconds` into the recording. */
   wavPath: string
-  /** In seconds of the recording. */
   speech: readonly Span[]
   /** Speech up to here is recognised already. */
   doneUntil: number
 }
 
-/** A recording that is ready to be recognised. */
 export interface PreparedAudio {
   voices: Voice[]
   /** All voices together; begins `offsetSeconds` into the recording. */
   wavPath: string
   offsetSeconds: number
-  /** How much of the track could be decoded. */
   seconds: number
   vadMethod: VadMethod
   /** Whether it continues an earlier attempt. */

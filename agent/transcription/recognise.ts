@@ -28,11 +28,8 @@ export interface RecognitionRequest {
   workDir: string
   slot: Slot
   signal: AbortSignal
-  /** Parts are added as they are finished. */
   draft: TranscriptDraft
-  /** In seconds of the recording. */
   onProgress(seconds: number): void
-  /** Called after each part. */
   onPart(): void
 }
 
@@ -83,7 +80,6 @@ export async function recognise(engine: Engine, request: RecognitionRequest): Pr
   request.onProgress(totalSeconds)
 }
 
-/** The parts that are not done, in order of time. */
 function piecesOf(engine: Engine, { voices, totalSeconds, options }: RecognitionRequest): Piece[] {
   // An engine tells speakers apart within one piece only: with diarization, the recording is one piece.
   const partSeconds = options.speakers === null ? engine.abilities.partSeconds : Infinity

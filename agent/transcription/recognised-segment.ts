@@ -1,6 +1,5 @@
 import type { Segment } from '../../shared/transcript.ts'
 
-/** A segment with what the engine says of its own certainty. */
 export interface RecognisedSegment extends Segment {
   /** Of its tokens, the mean; natural logarithm. */
   avgLogprob?: number

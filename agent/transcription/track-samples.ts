@@ -27,7 +27,6 @@ const LOUD = -45
 
 interface Sample {
   files: string[]
-  /** Of its loud moments, in dB. */
   level: number
 }
 

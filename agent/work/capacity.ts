@@ -17,13 +17,10 @@ export interface CapacityOptions {
   slots: () => number
   /** Jobs to prepare beside those that run, so that no slot waits for the network. */
   prefetch: number
-  /** How many more jobs may begin; Infinity without a limit. */
   left?: () => number
-  /** Whether several coordinators share it. */
   isShared?: boolean
   /** Whether nothing may begin for now, whatever slots are free. */
   isHeld?: () => boolean
-  /** Called when the first job begins and when the last one ends. */
   onBusy?: (busy: boolean) => void
 }
 
@@ -34,7 +31,6 @@ const TURN_MS = 2_000
 export class Capacity {
   readonly isShared: boolean
   readonly #options: CapacityOptions
-  /** In the order in which they began. */
   readonly #places = new Set<Place>()
   readonly #listeners = new Set<() => void>()
   #turns: Promise<void> = Promise.resolve()
@@ -48,7 +44,6 @@ export class Capacity {
     return this.#places.size
   }
 
-  /** Whether no job may begin any more. */
   get isSpent(): boolean {
     return this.#left <= 0
   }
@@ -137,7 +132,6 @@ export class Capacity {
     return this.#options.left?.() ?? Infinity
   }
 
-  /** Resolves at the next change, or when the signal is aborted. */
   async #change(signal: AbortSignal): Promise<void> {
     await new Promise<void>((resolve) => {
       const done = (): void => {

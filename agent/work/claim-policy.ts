@@ -1,7 +1,6 @@
 import type { Contact } from '../client/contact.ts'
 import type { Capacity, Room } from './capacity.ts'
 
-/** One request for work. */
 export interface Ask {
   room: Room
   /** How long the coordinator may hold the request. */

@@ -6,12 +6,9 @@ import { freeBytesOf, RESERVE_BYTES, writeProbe, type FreeBytes } from '../free-
 const EVERY_MS = 3 * SECOND
 const MIB = 1024 * 1024
 
-/** A folder that jobs write into. */
 interface WatchedFolder {
   folder: string
-  /** The setting that chooses it. */
   flag: string
-  /** Default: jobs do write into it. */
   isUsed?: () => Promise<boolean>
 }
 
@@ -20,7 +17,6 @@ export interface DiskWatchOptions {
   /** Called when the room has run out (a sentence), and when there is some again (null). */
   onChange: (problem: string | null) => void
   freeBytes?: FreeBytes
-  /** Writes something into a folder, and removes it. */
   write?: (folder: string) => Promise<void>
   /** Ends early, without an error, when the signal is aborted. */
   wait?: (ms: number, signal: AbortSignal) => Promise<void>

@@ -12,10 +12,8 @@ import { Refusal } from '../client/errors.ts'
 /** Refusals that are about the source; any other is not about the job. */
 const OF_THE_SOURCE: readonly ErrorCode[] = ['source_missing', 'source_changed', 'too_large']
 
-/** Errors of the agent's own files. */
 const OF_OUR_FILES = ['ENOENT', 'ENOTDIR', 'EACCES', 'EPERM', 'EROFS', 'EIO', 'ESTALE']
 
-/** The result to send for an attempt that failed. */
 export function failureOf(error: unknown, processingTime: number): ResultRequest {
   return { success: false, processingTime, ...reasonOf(error) }
 }

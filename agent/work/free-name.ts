@@ -8,7 +8,6 @@ import type { Reporter } from '../progress/reporter-kinds.ts'
 import { takeOverLeftovers } from './leftovers.ts'
 import { isDefaultName, openWorkspace, type Workspace } from './workspace.ts'
 
-/** A coordinator that does not answer by then is not waited for. */
 const PATIENCE_MS = 3_000
 
 /**

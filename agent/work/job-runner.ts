@@ -21,7 +21,6 @@ export interface JobRunnerParts {
   /** @throws {AppError} what an attempt can end with; the signal's reason when aborted. */
   pipeline: { convert(input: ConvertInput): Promise<ConvertedFile> }
   reporter: Reporter
-  /** The folder in which each job gets one of its own. */
   folder: string
   /** Aborted when the agent stops before this job is done: it is then given back. */
   leave: AbortSignal

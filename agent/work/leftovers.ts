@@ -9,7 +9,6 @@ import { coordinatorFolder, type Leftover, type Workspace } from './workspace.ts
 interface LeftoverOptions {
   workDir: string
   workspace: Pick<Workspace, 'workerId' | 'outbox'>
-  /** Of the coordinators that this agent works for. */
   urls: readonly string[]
   /** Whether a name is a default one of this machine, as this agent's is. */
   isOurs: (workerId: string) => boolean
@@ -50,7 +49,6 @@ export async function takeOverLeftovers(options: LeftoverOptions): Promise<Lefto
 const FIX = 'start an agent with the --worker-id and the --url that they belong to, or remove them.'
 
 interface OutboxFound {
-  /** Of the coordinator's folder. */
   name: string
   folder: string
   outgoings: string[]

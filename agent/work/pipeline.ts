@@ -24,10 +24,8 @@ import { warningsOf } from '../media/tracks.ts'
 import { unsupportedType } from './content-types.ts'
 
 export interface ConvertedFile {
-  /** Markdown. */
   content: string
   metadata: Record<string, unknown>
-  /** In the work folder. */
   artifacts: Artifact[]
 }
 
@@ -42,7 +40,6 @@ export interface Pipeline {
    * `unsupported_language`, `unsupported_type`, `source_missing`, `engine_failed`, …; the signal's reason when aborted.
    */
   convert(input: ConvertInput): Promise<Converted>
-  /** Ends the engine's processes. */
   close(): Promise<void>
 }
 

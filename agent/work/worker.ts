@@ -12,15 +12,12 @@ import type { Stage } from '../progress/progress.ts'
 export interface WorkerOptions {
   workerId: string
   contentTypes: readonly string[]
-  /** How long one request waits for work. */
   waitSeconds: number
   exitWhenIdle: boolean
 }
 
 export interface WorkerParts extends Omit<JobRunnerParts, 'leave' | 'onStage'> {
-  /** Shared with the workers of this agent's other coordinators. */
   capacity: Capacity
-  /** Called when a job is begun. */
   onBegin?: () => void
   contact: Contact
 }
@@ -76,14 +73,12 @@ export class Worker {
     for (const { place, leave } of this.#held) if (capacity.isSurplus(place)) leave.abort(reason)
   }
 
-  /** Gives back all jobs. */
   stop(): void {
     this.finish()
     const reason = new AppError('cancelled', 'The agent was stopped.')
     for (const { leave } of this.#held) leave.abort(reason)
   }
 
-  /** Obeys a directive of the coordinator. */
   direct(directive: Directive): void {
     if (directive === this.#directive) return
     this.#directive = directive
@@ -189,7 +184,6 @@ export class Worker {
     this.#running.add(kept)
   }
 
-  /** Waits for an event, or until the worker is drained. */
   async #raceDrain(event: Promise<unknown>): Promise<void> {
     const { signal } = this.#drain
     if (signal.aborted) return

@@ -6,7 +6,6 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { Control } from '../status/control.ts'
 
-/** Results in a folder that no agent delivers. */
 export interface Leftover {
   folder: string
   count: number
@@ -17,9 +16,7 @@ export interface Workspace {
   workerId: string
   /** A folder for each job under way; empty at the start. */
   jobs: string
-  /** Results that the coordinator does not have yet. */
   outbox: string
-  /** Results of other agents in the work folder. */
   leftovers: readonly Leftover[]
   /** Answers `status` and `drain` on this machine. */
   control: Control

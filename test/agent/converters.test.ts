@@ -150,7 +150,7 @@ describe('a converter', () => {
     const opened = Converters.open({ commands, timeoutMs: 1 }, { sandbox: 'none', signal })
     const missing = {
       code: 'engine_missing',
-      message: /no program 'no-such-program' here: install it.*--converter/,
+      message: /Program 'no-such-program' was not found: install it.*--converter/,
     }
     await assert.rejects(opened, missing)
     const own = path.join(folder, 'own')

@@ -35,7 +35,7 @@ describe('a coordinator that is asked by the wrong scheme', () => {
       assert.match(
         text,
         new RegExp(
-          `: what answers does not speak TLS\\. .* write http://127\\.0\\.0\\.1:${port}\\.$`,
+          `: the server does not speak TLS\\. .* write http://127\\.0\\.0\\.1:${port}\\.$`,
         ),
       )
   })

@@ -61,7 +61,7 @@ describe('a coordinator that is not to be trusted', () => {
       extendEnv: false,
       reject: false,
     })
-    assert.match(stderr, /^warn: The key for http:\/\/8\.8\.8\.8:8000 travels over plain http/)
+    assert.match(stderr, /^warn: The key for http:\/\/8\.8\.8\.8:8000 is sent over plain http/)
     assert.match(stderr, /use https\.\n/)
     assert.ok(exitCode === 2 && !stderr.includes(KEY), stderr)
   })

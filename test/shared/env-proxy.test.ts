@@ -59,7 +59,7 @@ describe('a request to a server that only the proxy knows', () => {
     const asked = get(`https://${NAME}/`, { HTTPS_PROXY: proxy.url })
     await assert.rejects(asked, (error) => {
       assert.ok(isNetworkError(error))
-      assert.match(networkReason(error), /the proxy refused \(407, it wants a name/)
+      assert.match(networkReason(error), /the proxy refused \(407, it requires a name/)
       return true
     })
     assert.deepEqual(proxy.asked, [`CONNECT ${NAME}:443`])
@@ -77,14 +77,14 @@ it('this machine itself is never asked through a proxy', async (t) => {
 it('what names no proxy is a wrong setting', () => {
   assert.throws(() => dispatcherFor('http://h', {}, { HTTP_PROXY: 'ftp://proxy' }), {
     code: 'usage',
-    message: /^HTTP_PROXY names no proxy/,
+    message: /^HTTP_PROXY is not a proxy's address/,
   })
   assert.equal(proxyUrl('10.0.0.1:3128', 'x'), 'http://10.0.0.1:3128/')
 })
 
 it('where a proxy is set, a failure names it', () => {
   const environment = { HTTPS_PROXY: 'http://me:secret@proxy:3128' }
-  assert.match(String(proxyHint('https://h', environment)), /names the proxy proxy:3128 \(HTTP_/)
+  assert.match(String(proxyHint('https://h', environment)), /sets the proxy proxy:3128 \(HTTP_/)
   assert.equal(proxyHint('http://h', environment), null)
   assert.equal(proxyHint('https://127.0.0.1', environment), null)
 })
