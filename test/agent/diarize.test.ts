@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
@@ -10,6 +9,7 @@ import { clusteringFor, correctedCount } from '../../agent/diarization/diarizati
 import { diarize, type DiarizeOptions } from '../../agent/diarization/sherpa-diarize.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, gone, makeSilence, tempFolder } from './fixtures.ts'
+import { sherpaChildren } from './sherpa-children.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal
@@ -30,22 +30,6 @@ const isError = (code: string, message: RegExp) => (error: AppError) => {
   assert.equal(error.code, code)
   assert.match(error.message, message)
   return true
-}
-
-/** The processes that this one has started to look for speakers. */
-function children(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const parent = /^\d+ \(.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-        return Number(parent) === process.pid && command.includes('sherpa-child')
-      } catch {
-        return false
-      }
-    })
 }
 
 describe('diarize', () => {
@@ -69,7 +53,7 @@ describe('diarize', () => {
     for (const model of [other, damaged]) {
       const failed = diarize(CLIPS.jfk.file, options({ segmentation: model, embedding: model }))
       await assert.rejects(failed, isError('engine_failed', /diarization/))
-      assert.deepEqual(children(), [])
+      assert.deepEqual(sherpaChildren(), [])
     }
   })
 
@@ -131,7 +115,7 @@ function endless(): Promise<string> {
 
 async function whenStarted(act: (pid: number) => void): Promise<void> {
   for (;;) {
-    const [pid] = children()
+    const [pid] = sherpaChildren()
     if (pid !== undefined) return act(pid)
     await turn()
   }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
@@ -9,6 +9,7 @@ import { totalLength, type Span } from '../../agent/audio/span.ts'
 import { findSpeech } from '../../agent/audio/vad.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeSilence, tempFolder } from './fixtures.ts'
+import { sherpaChildren } from './sherpa-children.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal
@@ -40,22 +41,6 @@ function checkOrder(spans: readonly Span[], seconds: number): void {
   }
 }
 
-/** The processes that this one has started to look for speech. */
-function children(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => {
-      try {
-        const parent = /^\d+ \(.*\) \S (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
-        const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8')
-        return Number(parent) === process.pid && command.includes('sherpa-child')
-      } catch {
-        return false
-      }
-    })
-}
-
 describe('findSpeech', () => {
   for (const { file, seconds } of Object.values(CLIPS)) {
     it(`finds the speech in ${path.basename(file)}, in order and inside the recording`, async () => {
@@ -65,7 +50,7 @@ describe('findSpeech', () => {
       checkOrder(spans, seconds)
       assert.ok(totalLength(spans) > seconds * 0.6)
       assert.equal(seen.at(-1), seconds)
-      assert.deepEqual(children(), [])
+      assert.deepEqual(sherpaChildren(), [])
     })
   }
 
@@ -131,7 +116,7 @@ describe('findSpeech', () => {
     const crashed = findSpeech(endless, {
       modelFile,
       signal,
-      onProgress: () => children().forEach((pid) => process.kill(pid, 'SIGSEGV')),
+      onProgress: () => sherpaChildren().forEach((pid) => process.kill(pid, 'SIGSEGV')),
     })
     await assert.rejects(crashed, (error: AppError) => {
       assert.equal(error.code, 'engine_failed')
@@ -148,7 +133,7 @@ describe('findSpeech', () => {
     const stopped = findSpeech(endless, { ...options, onProgress })
     await assert.rejects(stopped, (error) => error === reason)
     await assert.rejects(findSpeech(endless, options), (error) => error === reason)
-    assert.deepEqual(children(), [])
+    assert.deepEqual(sherpaChildren(), [])
   })
 
   it('throws what the listener to its progress throws', async () => {
@@ -158,6 +143,6 @@ describe('findSpeech', () => {
     }
     const failed = findSpeech(endless, { modelFile, signal, onProgress })
     await assert.rejects(failed, (error) => error === reason)
-    assert.deepEqual(children(), [])
+    assert.deepEqual(sherpaChildren(), [])
   })
 })
