@@ -59,7 +59,7 @@ describe('a converter', () => {
 
   test('that is not there is missing, and the setting is named', async () => {
     const program = path.join(folder, 'nowhere')
-    const missing = { code: 'engine_missing', message: /nowhere' .*not there\..*--converter/ }
+    const missing = { code: 'engine_missing', message: /nowhere' .*not found\..*--converter/ }
     await assert.rejects(runConverter(inFolder({ program })), missing)
     const plain = path.join(folder, 'plain')
     writeFileSync(plain, '')
