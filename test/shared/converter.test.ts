@@ -103,7 +103,7 @@ describe('a converter', () => {
     await assert.rejects(shell('kill -XFSZ $$'), large)
     // As a sandbox tells it.
     await assert.rejects(shell('exit 153'), large)
-    const slow = { code: 'too_large', message: /^sh needed more computing time/ }
+    const slow = { code: 'too_large', message: /^sh was stopped: it needed more computing time/ }
     await assert.rejects(shell('kill -XCPU $$'), slow)
   })
 
