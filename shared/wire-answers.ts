@@ -14,25 +14,28 @@ export const statusCounts = z.object(
   Object.fromEntries(STATUSES.map((status) => [status, z.int()])) as Record<Status, z.ZodInt>,
 )
 
-/** A job as lists and events show it. Without its place in the queue, which would be counted for each. */
-export const jobSummary = namedObject('JobSummary', {
+const jobFields = {
   ...statusAnswer.shape,
   content_type: z.string(),
-  filename: z.string(),
-  size_bytes: z.number(),
   ingestion_task_id: z.string(),
   priority: z.int(),
   max_retries: z.int(),
   /** A waiting job is not claimed before. */
   available_at: instant.nullable(),
-  /** The worker that a waiting job needs, in words, while no connected worker can do it. */
   waiting_for: z.string().nullable(),
   estimate_basis: estimateBasis.nullable(),
+  continuation: continuationAnswer.nullable(),
+}
+
+/** A job as lists and events show it. Without its place in the queue, which would be counted for each. */
+export const jobSummary = namedObject('JobSummary', {
+  ...jobFields,
+  filename: z.string(),
+  size_bytes: z.number(),
   /** Length of the recording, from its worker. */
   media_seconds: z.number().nullable(),
   processed_seconds: z.number().nullable(),
   processing_seconds: z.number().nullable(),
-  continuation: continuationAnswer.nullable(),
 })
 export type JobSummary = FromWire<z.output<typeof jobSummary>>
 
@@ -84,21 +87,14 @@ const attempt = z.object({
 
 /** A job without its transcript. Values named like a secret are left out. */
 export const jobAnswer = namedObject('Job', {
-  ...statusAnswer.shape,
-  content_type: z.string(),
-  ingestion_task_id: z.string(),
+  ...jobFields,
   task_options: opaque,
-  priority: z.int(),
   source: z.object({
     kind: z.enum(['upload', 'path']),
     filename: z.string(),
     size_bytes: z.number(),
     sha256: z.string().nullable(),
   }),
-  max_retries: z.int(),
-  available_at: instant.nullable(),
-  waiting_for: z.string().nullable(),
-  estimate_basis: estimateBasis.nullable(),
   lease: z
     .object({
       expires_at: instant.nullable(),
@@ -129,7 +125,6 @@ export const jobAnswer = namedObject('Job', {
     .nullable(),
   /** The origin of its webhook, without path and query. */
   webhook: z.string().nullable(),
-  continuation: continuationAnswer.nullable(),
 })
 
 export type JobAnswer = FromWire<z.output<typeof jobAnswer>>
@@ -141,40 +136,6 @@ export const transcriptAnswer = namedObject('Transcript', {
   metadata: opaque,
   /** Seconds. */
   processing_time: z.number().nullable(),
-})
-
-const polledJob = z.object({
-  job_id: z.string(),
-  source_file_url: z.string(),
-  content_type: z.string(),
-  task_options: opaque,
-})
-
-/** All null without a job; with a `max_jobs` above one, all of them in `jobs`, too. */
-export const pollAnswer = namedObject('PolledJob', {
-  job_id: z.string().nullable(),
-  source_file_url: z.string().nullable(),
-  content_type: z.string().nullable(),
-  task_options: opaque.nullable(),
-  jobs: z.array(polledJob).exactOptional(),
-})
-
-export const artifactAnswer = namedObject('Artifact', {
-  name: z.string(),
-  size_bytes: z.number(),
-  sha256: z.string(),
-})
-
-export const artifactsAnswer = namedObject('Artifacts', {
-  artifacts: z.array(
-    z.object({ name: z.string(), size_bytes: z.number(), content_type: z.string() }),
-  ),
-})
-
-export const continuationRetryAnswer = namedObject('ContinuationRetried', {
-  job_id: z.string(),
-  status: z.enum(STATUSES),
-  continuation: continuationAnswer,
 })
 
 export const removedAnswer = namedObject('RemovedJob', {
@@ -205,11 +166,6 @@ export const coordinatorHealth = namedObject('Health', {
   quarantined: z.int(),
 })
 
-export const readyAnswer = namedObject('Ready', {
-  status: z.enum(['ready', 'not ready']),
-  detail: z.string().exactOptional(),
-})
-
 /** A request that does not fit is refused with a list of all its problems. */
 export const refusalAnswer = namedObject('Refusal', {
   detail: z.union([
@@ -223,4 +179,11 @@ export const refusalAnswer = namedObject('Refusal', {
     ),
   ]),
   code: z.string(),
+})
+
+export const sessionAnswer = namedObject('Session', {
+  name: z.string(),
+  role: z.string(),
+  /** By a cookie. */
+  signed_in: z.boolean(),
 })

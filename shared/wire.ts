@@ -195,8 +195,6 @@ export const resultAnswer = namedObject('ResultTaken', {
   ingestion_continued: z.boolean(),
 })
 
-export const releaseRequest = namedObject('Release', { lease_token: leaseToken })
-
 /** The first nine keys are the original's. */
 export const statusAnswer = namedObject('JobStatus', {
   job_id: z.string(),
@@ -243,5 +241,13 @@ export const cleanupRequest = namedObject('Cleanup', {
 
 /** `detail` is a sentence, or the problems of a request that does not fit. */
 export const errorAnswer = z.object({ detail: z.unknown(), code: z.string().nullish() })
+
+export const registerAnswer = namedObject('Registered', {
+  token: z.string(),
+  name: z.string(),
+  role: z.string(),
+  /** Content types it may claim; null: all. */
+  types: z.array(z.string()).nullable(),
+})
 
 export const healthAnswer = z.looseObject({ status: z.string(), version: z.string() })

@@ -16,8 +16,8 @@ import {
   type HeartbeatRequest,
   type ResultRequest,
   type StatusAnswer,
+  registerAnswer,
 } from '../../shared/wire.ts'
-import { registerAnswer } from '../../shared/wire-access.ts'
 import { type CallOptions, type Connection, type Exchange } from './connection.ts'
 import { parseJson } from './answer-text.ts'
 import { UnexpectedAnswer } from './errors.ts'

@@ -1,9 +1,9 @@
 import type { z } from 'zod'
-import type { sessionAnswer } from '../../shared/wire-access.ts'
 import type {
   jobAnswer,
   jobSummary,
   listAnswer,
+  sessionAnswer,
   transcriptAnswer,
   workerAnswer,
 } from '../../shared/wire-answers.ts'

@@ -1,14 +1,14 @@
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { SECOND } from '../../shared/duration.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
-import { workerName } from '../../shared/wire-fields.ts'
-import { registerAnswer, registerRequest } from '../../shared/wire-access.ts'
+import { leaseToken, namedObject, workerName } from '../../shared/wire-fields.ts'
 import {
   claimAnswer,
   claimRequest,
   heartbeatAnswer,
   heartbeatRequest,
-  releaseRequest,
+  registerAnswer,
   statusAnswer,
 } from '../../shared/wire.ts'
 import { OpenCount } from '../access/open-count.ts'
@@ -18,6 +18,9 @@ import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../services.ts'
 import { answer, bodyOf, bytesOf, callerGone, type Env } from './http.ts'
 import { sendClaimed } from './send-claimed.ts'
+
+const releaseRequest = namedObject('Release', { lease_token: leaseToken })
+const registerRequest = namedObject('Register', { name: z.string().min(1).max(100) })
 
 /** The pause of a worker whose claim came back empty at once; one that waited here may claim again at once. */
 const RETRY_AFTER_SECONDS = 5

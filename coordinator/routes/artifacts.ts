@@ -1,5 +1,6 @@
 import { Hono } from 'hono'
-import { artifactAnswer, artifactsAnswer } from '../../shared/wire-answers.ts'
+import { z } from 'zod'
+import { namedObject } from '../../shared/wire-fields.ts'
 import { jobFor } from '../access/ownership.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../services.ts'
@@ -18,7 +19,11 @@ export function artifactRoutes({ attempts, files, jobs }: Services): Hono<Env> {
       tag: 'Transcripts',
       access: ['submit', 'read'],
       summary: 'The files beside the transcript',
-      answer: artifactsAnswer,
+      answer: namedObject('Artifacts', {
+        artifacts: z.array(
+          z.object({ name: z.string(), size_bytes: z.number(), content_type: z.string() }),
+        ),
+      }),
     }),
     async (c) => {
       const { jobId } = jobFor(c.var.principal, jobs, c.req.param('id'))
@@ -35,7 +40,11 @@ export function artifactRoutes({ attempts, files, jobs }: Services): Hono<Env> {
       summary: 'Store a file beside the transcript',
       headers: { 'Morag-Lease': { ...LEASE_HEADER, isRequired: true } },
       body: { isBytes: true },
-      answer: artifactAnswer,
+      answer: namedObject('Artifact', {
+        name: z.string(),
+        size_bytes: z.number(),
+        sha256: z.string(),
+      }),
       errors: ['lease_lost', 'no_space'],
     }),
     async (c) => {

@@ -20,27 +20,15 @@ const MIB = 1024 * 1024
 const JSON_MIB = 1
 
 /**
- * A request's JSON body in the code's shape.
+ * A request's JSON body in the code's shape; an empty one counts as `{}`.
  * @throws {AppError} `too_large`; `unavailable` while too much is read at once; `invalid` with every problem.
  */
 export async function bodyOf<S extends z.ZodType>(
   c: Context<Env>,
   schema: S,
 ): Promise<FromWire<z.output<S>>> {
-  return parseWire(schema, parseJson(await textOf(c)), 'body')
-}
-
-/** Like {@link bodyOf}, for a body that may be left out. */
-export async function optionalBodyOf<S extends z.ZodType>(
-  c: Context<Env>,
-  schema: S,
-): Promise<FromWire<z.output<S>>> {
-  const text = await textOf(c)
+  const text = new TextDecoder().decode(await bytesOf(c, JSON_MIB))
   return parseWire(schema, text.trim() === '' ? {} : parseJson(text), 'body')
-}
-
-async function textOf(c: Context<Env>): Promise<string> {
-  return new TextDecoder().decode(await bytesOf(c, JSON_MIB))
 }
 
 /**

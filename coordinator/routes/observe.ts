@@ -1,7 +1,9 @@
 import { Hono } from 'hono'
 import type { RouterRoute } from 'hono/types'
+import { z } from 'zod'
 import { VERSION } from '../../shared/version.ts'
-import { coordinatorHealth, readyAnswer } from '../../shared/wire-answers.ts'
+import { coordinatorHealth } from '../../shared/wire-answers.ts'
+import { namedObject } from '../../shared/wire-fields.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import { openApiDocument } from '../openapi/document.ts'
@@ -52,7 +54,10 @@ export function observeRoutes(
       tag: 'Observing',
       access: 'open',
       summary: 'Whether the coordinator can serve',
-      answer: readyAnswer,
+      answer: namedObject('Ready', {
+        status: z.enum(['ready', 'not ready']),
+        detail: z.string().exactOptional(),
+      }),
       also: { '503': 'It cannot; `detail` says why.' },
     }),
     (c) => {

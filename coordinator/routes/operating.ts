@@ -1,23 +1,23 @@
 import { Hono, type Context } from 'hono'
+import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import {
   cleanupAnswer,
-  continuationRetryAnswer,
   removedAnswer,
   removedWorkerAnswer,
   workerAnswer,
   workersAnswer,
 } from '../../shared/wire-answers.ts'
-import { cleanupRequest, reassignRequest, statusAnswer } from '../../shared/wire.ts'
-import { workerName } from '../../shared/wire-fields.ts'
-import { continuationRetryRequest } from '../../shared/wire-ingestion.ts'
+import { cleanupRequest, reassignRequest, statusAnswer, STATUSES } from '../../shared/wire.ts'
+import { namedObject, workerName } from '../../shared/wire-fields.ts'
+import { continuationAnswer, continuationRetryRequest } from '../../shared/wire-ingestion.ts'
 import { jobFor } from '../access/ownership.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
 import type { Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../services.ts'
-import { answer, optionalBodyOf, type Env } from './http.ts'
+import { answer, bodyOf, type Env } from './http.ts'
 
 /** What an operator does with jobs and workers. */
 export function operatingRoutes({
@@ -47,7 +47,7 @@ export function operatingRoutes({
       answer: cleanupAnswer,
     }),
     async (c) => {
-      const wanted = await optionalBodyOf(c, cleanupRequest)
+      const wanted = await bodyOf(c, cleanupRequest)
       const done = await upkeep.cleanup(wanted)
       if (!wanted.dryRun) audit(c, 'cleanup', done)
       return answer(c, done)
@@ -100,7 +100,7 @@ export function operatingRoutes({
       errors: ['conflict'],
     }),
     async (c) => {
-      const { workerId = null } = await optionalBodyOf(c, reassignRequest)
+      const { workerId = null } = await bodyOf(c, reassignRequest)
       const job = await doAgain(c.req.param('id'), workerId)
       audit(c, 'reassign', { job_id: job.jobId, worker_id: workerId })
       return answer(c, views.status(job))
@@ -115,11 +115,15 @@ export function operatingRoutes({
       summary: "Repeat steps that follow a job's end",
       description: 'Without `steps`, those that are not done.',
       body: { json: continuationRetryRequest, isOptional: true },
-      answer: continuationRetryAnswer,
+      answer: namedObject('ContinuationRetried', {
+        job_id: z.string(),
+        status: z.enum(STATUSES),
+        continuation: continuationAnswer,
+      }),
       errors: ['conflict'],
     }),
     async (c) => {
-      const { steps = null } = await optionalBodyOf(c, continuationRetryRequest)
+      const { steps = null } = await bodyOf(c, continuationRetryRequest)
       const job = await continuations.retry(c.req.param('id'), steps)
       const { jobId, status } = job
       audit(c, 'continuation retry', { job_id: jobId, steps })

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { parseWire } from '../../shared/parse-wire.ts'
-import { pollAnswer } from '../../shared/wire-answers.ts'
+import { namedObject, opaque } from '../../shared/wire-fields.ts'
 import {
   createdAnswer,
   createRequest,
@@ -27,6 +28,21 @@ import {
   submissionOf,
   type Env,
 } from './http.ts'
+
+const polledJob = z.object({
+  job_id: z.string(),
+  source_file_url: z.string(),
+  content_type: z.string(),
+  task_options: opaque,
+})
+/** All null without a job; with a `max_jobs` above one, all of them in `jobs`, too. */
+const pollAnswer = namedObject('PolledJob', {
+  job_id: z.string().nullable(),
+  source_file_url: z.string().nullable(),
+  content_type: z.string().nullable(),
+  task_options: opaque.nullable(),
+  jobs: z.array(polledJob).exactOptional(),
+})
 
 const RESULT_MIB = 64
 

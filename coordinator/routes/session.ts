@@ -1,11 +1,15 @@
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
-import { sessionAnswer, sessionEndedAnswer, sessionRequest } from '../../shared/wire-access.ts'
+import { sessionAnswer } from '../../shared/wire-answers.ts'
+import { namedObject } from '../../shared/wire-fields.ts'
 import { ANYBODY, type Principal } from '../access/principal.ts'
 import { beginSession, endSession, sessionToken } from '../access/session.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../services.ts'
 import { answer, bodyOf, type Env } from './http.ts'
+
+const sessionRequest = namedObject('SignIn', { token: z.string().trim().min(1).max(1_000) })
 
 /** Signing in to the dashboard by a cookie: a browser's `EventSource` and its player can send no header. */
 export function sessionRoutes({ access, config, trustedProxies }: Services): Hono<Env> {
@@ -62,7 +66,7 @@ export function sessionRoutes({ access, config, trustedProxies }: Services): Hon
       tag: 'Operating',
       access: 'open',
       summary: 'Sign out of the dashboard',
-      answer: sessionEndedAnswer,
+      answer: namedObject('SessionEnded', { signed_in: z.literal(false) }),
       errors: ['forbidden'],
     }),
     (c) => {
