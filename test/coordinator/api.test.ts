@@ -331,8 +331,9 @@ test('a waiting job tells its place and, once others have completed, when it may
   const ids = [await createJob(running), await createJob(running), await createJob(running)]
   const places = await Promise.all(ids.map(async (id) => (await status(id))['queue_position']))
   assert.deepEqual(places, [1, 2, 3])
-  const last = Date.parse(String((await status(ids[2]!))['estimated_completion']))
+  // In this order: each is counted from the time of its request.
   const first = Date.parse(String((await status(ids[0]!))['estimated_completion']))
+  const last = Date.parse(String((await status(ids[2]!))['estimated_completion']))
   assert.ok(first <= last && last < Date.now() + MINUTE)
   const urgent = await createJob(running, { priority: 9 })
   assert.equal((await status(urgent))['queue_position'], 1)
