@@ -21,10 +21,11 @@ import { startContinuation } from './job/continuation.ts'
 import { Continuations } from './ingestion/continuations.ts'
 import { LocalWorker } from './ingestion/local-worker.ts'
 import { MoragClient } from './ingestion/morag-client.ts'
-import { stepsFor } from './ingestion/plan.ts'
+import { ProgressWebhooks } from './ingestion/progress-webhooks.ts'
 import { Processors } from './ingestion/processors.ts'
-import { trySteps } from './ingestion/steps.ts'
+import { stepsFor, trySteps } from './ingestion/steps.ts'
 import { loadWebhookSecret } from './ingestion/webhook-secret.ts'
+import { WebhookSender } from './ingestion/webhook-sender.ts'
 import { Intake } from './intake.ts'
 import { JobFiles } from './blobs/job-files.ts'
 import { Jobs } from './jobs.ts'
@@ -121,13 +122,14 @@ export async function assemble(
     fallbackAfterMs,
   })
   clock.onStep((ms) => localWorker.clockStepped(ms))
+  const proxy = ingestion.webhookProxy
+  const newSender = () => new WebhookSender({ secret: webhookSecret, guard, proxy, now })
   const steps = trySteps({
     config: ingestion,
     transcripts: files.transcripts,
     morag,
     callbacks,
-    guard,
-    webhookSecret,
+    sender: newSender(),
     now,
   })
   const claims = new Claims(jobs, workers)
@@ -153,6 +155,8 @@ export async function assemble(
     events,
     metrics: new Metrics(state, ingestion.remoteTypes),
     continuations: new Continuations({ jobs, log, random, steps }),
+    // With connections of its own: final webhooks do not wait for it.
+    progressWebhooks: new ProgressWebhooks({ jobs, sender: newSender() }),
     processors,
     localWorker,
     guard,

@@ -71,6 +71,7 @@ export async function startCoordinator(
         services.claims.close()
         services.events.close()
         services.metrics.close()
+        services.progressWebhooks.close()
         await services.localWorker.close()
         await closed
         await swept

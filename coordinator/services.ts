@@ -12,6 +12,7 @@ import type { AddressGuard } from './ingestion/address-guard.ts'
 import type { Continuations } from './ingestion/continuations.ts'
 import type { LocalWorker } from './ingestion/local-worker.ts'
 import type { MoragClient } from './ingestion/morag-client.ts'
+import type { ProgressWebhooks } from './ingestion/progress-webhooks.ts'
 import type { Processors } from './ingestion/processors.ts'
 import type { Intake } from './intake.ts'
 import type { JobFiles } from './blobs/job-files.ts'
@@ -42,6 +43,7 @@ export interface Services {
   events: Events
   metrics: Metrics
   continuations: Continuations
+  progressWebhooks: ProgressWebhooks
   /** Who can process what here, and who does. */
   processors: Processors
   localWorker: LocalWorker

@@ -1,17 +1,16 @@
 import { formatTimestamp } from './duration.ts'
 
-/** A line of a transcript: when, perhaps who, and what. */
+/** A line of a transcript: a time, an optional speaker, a text. */
 const LINE = /^\[(?:(\d{1,3}):)?(\d{1,2}):(\d{2})\](?:\[([^\]\n]*)\])?[ \t]*/
-/** A chapter's heading, `# Title [seconds]`, as the servers' readers look for it. */
+/** A chapter's heading, `# Title [seconds]`, in the servers' form. */
 const CHAPTER = /^#[ \t]*.+?[ \t]*\[\d+\][ \t]*$/
 /** A speaker that is numbered, not named: `Speaker_00`, `speaker 1`. */
 const NUMBERED = /^speaker[ _-]?(\d+)$/i
 
 /**
- * A transcript's Markdown as the MoRAG servers read it when they ingest it: every line as `[HH:MM:SS][SPEAKER_00] text`,
- * and lines before the first chapter under a heading of their own. One of their readers knows a time only with hours,
- * another a speaker only as `SPEAKER_` and a number, and a text with chapters is cut from the first chapter on.
- * Speakers with names keep them; a text that is no transcript stays as it is.
+ * A transcript's Markdown in the form that the MoRAG servers parse: every line as `[HH:MM:SS][SPEAKER_00] text`, and lines
+ * before the first chapter below a heading. Of the servers' parsers, one requires hours in a time, another `SPEAKER_` and a
+ * number, and a text with chapters loses the lines before the first. Named speakers and other texts stay unchanged.
  */
 export function ingestionMarkdown(markdown: string): string {
   const lines = markdown.split('\n')

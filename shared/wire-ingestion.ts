@@ -1,18 +1,23 @@
 import { z } from 'zod'
 import type { FromWire } from './keys.ts'
 import { STATUSES } from './wire.ts'
-import { estimateBasis, namedObject, opaque, optional, priority } from './wire-fields.ts'
+import {
+  estimateBasis,
+  lenientBoolean,
+  namedObject,
+  opaque,
+  optional,
+  priority,
+} from './wire-fields.ts'
 
-/** What may follow a job's end: tell a webhook, ingest the text into the MoRAG server, write it to a folder. */
+/** The steps that may follow a job's end: call a webhook, ingest the text into the MoRAG server, write it to a folder. */
 export const STEPS = ['webhook', 'ingest', 'folder'] as const
 
-/** True, false, or the text of one, as forms have it. */
-const truth = z.union([z.boolean(), z.enum(['true', 'false']).transform((text) => text === 'true')])
 const count = z
   .union([z.int(), z.string().regex(/^\d+$/).transform(Number)])
   .pipe(z.int().min(0).max(10_000_000))
 
-/** `request_data` of `POST /process`, as the original's clients send it: what it does not name is ignored. */
+/** `request_data` of `POST /process`, as the original's clients send it; unknown keys are ignored. */
 export const processRequest = namedObject('ProcessRequest', {
   mode: optional(z.string().min(1).max(50), 'ingest'),
   source_type: optional(z.string().max(50), 'file'),
@@ -23,19 +28,21 @@ export const processRequest = namedObject('ProcessRequest', {
       url: z.string().min(1).max(2_000),
       auth_token: z.string().max(10_000).nullish(),
       secret: z.string().max(1_000).nullish(),
+      /** Report the progress of a running job, too. */
+      progress: lenientBoolean.nullish(),
     })
     .nullish(),
   metadata: optional(opaque, {}),
   processing_options: optional(opaque, {}),
-  /** Also understood at the top, beside `metadata.remote`; the text "true" too. */
+  /** The same as `metadata.remote`; the text "true" counts, too. */
   remote: z.union([z.boolean(), z.string().max(50), z.number()]).nullish(),
   priority: optional(priority, 0),
-  /** How the text is ingested: goes to the MoRAG server, and to no worker. */
-  replace_existing: truth.nullish(),
-  store_in_vector_db: truth.nullish(),
+  /** From here on: for the MoRAG server, and sent to no worker. */
+  replace_existing: lenientBoolean.nullish(),
+  store_in_vector_db: lenientBoolean.nullish(),
   database_config: opaque.nullish(),
   databases: z.array(z.unknown()).max(100).nullish(),
-  /** Also understood at the top, beside `processing_options`. */
+  /** The same as in `processing_options`. */
   chunk_size: count.nullish(),
   chunk_overlap: count.nullish(),
   chunking_strategy: z.string().max(200).nullish(),
@@ -43,7 +50,7 @@ export const processRequest = namedObject('ProcessRequest', {
 })
 export type ProcessRequest = FromWire<z.output<typeof processRequest>>
 
-/** The answer of `POST /process` for what is converted by a worker: the original's keys, and the job's id. */
+/** `POST /process` for a file that became a job: the original's keys, and the job's id. */
 export const processAnswer = namedObject('Processed', {
   success: z.boolean(),
   mode: z.string(),
@@ -51,7 +58,7 @@ export const processAnswer = namedObject('Processed', {
   metadata: opaque,
   processing_time_ms: z.number(),
   task_id: z.string(),
-  /** From now, or from when somebody is here who can do it. */
+  /** From now, or from when a fitting worker is connected. */
   estimated_time_seconds: z.number(),
   estimate_basis: estimateBasis.nullable(),
   status_url: z.string(),
@@ -64,7 +71,7 @@ export const processAnswer = namedObject('Processed', {
 })
 export type ProcessAnswer = FromWire<z.output<typeof processAnswer>>
 
-/** The answer of `POST /ingest/file` for what has become a job: the original's keys, and ours. */
+/** `POST /ingest/file` for a file that became a job: the original's keys, and ours. */
 export const ingestAnswer = namedObject('Ingested', {
   task_id: z.string(),
   status: z.literal('pending'),
@@ -85,7 +92,7 @@ export const taskCancelledAnswer = namedObject('TaskCancelled', {
   job_id: z.string(),
 })
 
-/** What the MoRAG server said of a text that it has ingested; null where it did not say. */
+/** The MoRAG server's answer about an ingested text; null where it has none. */
 export const serverAnswer = z.object({
   api: z.string(),
   task_id: z.string().nullable(),
@@ -97,7 +104,7 @@ export const serverAnswer = z.object({
   warnings: z.array(z.string()),
 })
 
-/** What follows a job's end, as `GET /remote-jobs/{id}` and `GET /status/{task_id}` show it. */
+/** A job's continuation in `GET /remote-jobs/{id}` and `GET /status/{task_id}`. */
 export const continuationAnswer = namedObject('Continuation', {
   id: z.string(),
   steps: z.array(
@@ -108,7 +115,7 @@ export const continuationAnswer = namedObject('Continuation', {
       next_at: z.string().nullable(),
       last_at: z.string().nullable(),
       last_error: z.string().nullable(),
-      /** What the MoRAG server works on by now; `id` is null where only its callback can tell. */
+      /** The MoRAG server's running task; `id` is null while its callback is waited for. */
       task: z
         .object({ api: z.string(), id: z.string().nullable(), since_at: z.string() })
         .nullable(),
@@ -118,10 +125,9 @@ export const continuationAnswer = namedObject('Continuation', {
 })
 export type ContinuationAnswer = FromWire<z.output<typeof continuationAnswer>>
 
-/** The original's own words for a task's state, beside Celery's. */
 const TASK_STATES = ['pending', 'running', 'completed', 'failed', 'cancelled'] as const
 
-/** `GET /status/{task_id}`: Celery's words for the state, as the original's clients know them. */
+/** `GET /status/{task_id}`: `status` in Celery's words, `state` in the original's own. */
 export const taskAnswer = namedObject('Task', {
   task_id: z.string(),
   status: z.enum(['PENDING', 'STARTED', 'RETRY', 'SUCCESS', 'FAILURE', 'REVOKED']),
@@ -133,12 +139,12 @@ export const taskAnswer = namedObject('Task', {
   created_at: z.string(),
   started_at: z.string().nullable(),
   completed_at: z.string().nullable(),
-  /** Null when it has ended, and while nobody who is here can do it. */
+  /** Null when it has ended, and while no connected worker can do it. */
   estimated_completion: z.string().nullable(),
-  /** Seconds; while nobody who is here can do it, from when somebody is. 0 when it has ended. */
+  /** Seconds, from when a fitting worker is connected; 0 when it has ended. */
   estimated_time_remaining: z.number(),
   estimate_basis: estimateBasis.nullable(),
-  /** While nobody who is here can do it: who could, in words. */
+  /** The missing worker, in words; null when one is connected. */
   waiting_for: z.string().nullable(),
   job_id: z.string(),
   job_status: z.enum(STATUSES),
@@ -146,12 +152,12 @@ export const taskAnswer = namedObject('Task', {
 })
 export type TaskAnswer = FromWire<z.output<typeof taskAnswer>>
 
-/** `POST /remote-jobs/{id}/continuation/retry`: which steps, also ones that are done; left out: those that are not. */
+/** `POST /remote-jobs/{id}/continuation/retry`; without `steps`: all that are not done. */
 export const continuationRetryRequest = namedObject('ContinuationRetry', {
   steps: z.array(z.enum(STEPS)).min(1).max(20).nullish(),
 })
 
-/** What the MoRAG server's versions send when they call back: how a task ended, or a chain of stages; or news of a step. */
+/** A callback of the MoRAG server: the end of a task or of a chain of stages, or the progress of a step. */
 export const ingestionCallback = z
   .looseObject({
     type: z.string().optional(),
@@ -164,7 +170,7 @@ export const ingestionCallback = z
   })
   .meta({ id: 'IngestionCallback' })
 
-/** `taken`: it ended the ingestion; `heard`: it is news, or came too late. */
+/** `taken`: it ended the ingestion; `heard`: it is a progress message, or too late. */
 export const ingestionCallbackAnswer = namedObject('IngestionCallbackTaken', {
   status: z.enum(['taken', 'heard']),
 })

@@ -19,7 +19,7 @@ import {
   registerAnswer,
 } from '../../shared/wire.ts'
 import { type CallOptions, type Connection, type Exchange } from './connection.ts'
-import { parseJson } from './answer-text.ts'
+import { tryJson } from '../../shared/body-text.ts'
 import { UnexpectedAnswer } from './errors.ts'
 import { multipart, type Upload } from './upload.ts'
 
@@ -166,7 +166,7 @@ export class Client {
 
   #checked<S extends z.ZodType>(schema: S, text: string): FromWire<z.output<S>> {
     const { url } = this.connection
-    const json = parseJson(text)
+    const json = tryJson(text)
     if (json === undefined) {
       throw new UnexpectedAnswer(`The answer of ${url} is not JSON: is a MoRAG coordinator there?`)
     }

@@ -1,4 +1,5 @@
 import { request, type Dispatcher } from 'undici'
+import { bodyText } from '../../shared/body-text.ts'
 import { hasMark } from '../../shared/coordinator-mark.ts'
 import { dispatcherFor, proxyHint } from '../../shared/env-proxy.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -9,7 +10,6 @@ import {
   schemeHint,
 } from '../../shared/network.ts'
 import { retry, type Backoff } from '../../shared/retry.ts'
-import { answerText } from './answer-text.ts'
 import { refusalOf } from './refusal.ts'
 import {
   isTransient,
@@ -125,10 +125,11 @@ export class Connection {
       const response = await this.exchange(path, { ...options, ...prepared })
       if (response.statusCode >= 300) throw await this.refusal(response)
       this.#isMarking = hasMark(response.headers)
-      const text = await answerText(response.body, MOST_ANSWER_BYTES).catch((error: unknown) => {
+      const body = bodyText(response.body, MOST_ANSWER_BYTES)
+      const { text, isCut } = await body.catch((error: unknown) => {
         throw this.translated(error, options.signal)
       })
-      if (text !== null) return text
+      if (!isCut) return text
       throw new UnexpectedAnswer(
         `${this.url} answered with more than ${MOST_ANSWER_BYTES / MIB} MiB: is a MoRAG coordinator there?`,
       )
@@ -146,7 +147,7 @@ export class Connection {
     headers,
     body,
   }: Dispatcher.ResponseData): Promise<Refusal | Intercepted> {
-    const text = (await answerText(body, MOST_REFUSAL_BYTES).catch(() => null)) ?? ''
+    const { text } = await bodyText(body, MOST_REFUSAL_BYTES).catch(() => ({ text: '' }))
     const { keyHint } = this.#options
     const context = { url: this.url, keyHint, isMarking: this.#isMarking }
     return refusalOf({ status: statusCode, headers, text }, context)

@@ -5,7 +5,7 @@ import { isErrorCode, type ErrorCode } from '../../shared/errors.ts'
 import { retryAfterSeconds } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
 import { errorAnswer } from '../../shared/wire.ts'
-import { parseJson } from './answer-text.ts'
+import { tryJson } from '../../shared/body-text.ts'
 import { Intercepted, Refusal } from './errors.ts'
 
 interface Answer {
@@ -30,7 +30,7 @@ export function refusalOf(
 ): Refusal | Intercepted {
   const seconds = retryAfterSeconds([headers['retry-after']].flat()[0], timeOfDay())
   const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
-  const { code, detail } = errorAnswer.safeParse(parseJson(text)).data ?? {}
+  const { code, detail } = errorAnswer.safeParse(tryJson(text)).data ?? {}
   if (!isOfCoordinator(headers, code, isMarking)) {
     const what = interceptedText(status, headers, text)
     const message = interceptedMessage(url, status, what, headers['location'])

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Client } from '../client/client.ts'
 import { type Connection } from '../client/connection.ts'
-import { parseJson } from '../client/answer-text.ts'
+import { tryJson } from '../../shared/body-text.ts'
 import { expect, type Check, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 import { removeJob } from './remove-job.ts'
@@ -157,7 +157,7 @@ async function call(
   })
   if (response.statusCode === 403) throw await connection.refusal(response)
   const { statusCode, body: answer } = response
-  const parsed = parseJson(await answer.text())
+  const parsed = tryJson(await answer.text())
   const isObject = typeof parsed === 'object' && parsed !== null
   return { status: statusCode, body: isObject ? (parsed as Record<string, unknown>) : {} }
 }

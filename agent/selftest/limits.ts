@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici'
 import { z } from 'zod'
 import { API, createdAnswer } from '../../shared/wire.ts'
 import { type Connection } from '../client/connection.ts'
-import { parseJson } from '../client/answer-text.ts'
+import { tryJson } from '../../shared/body-text.ts'
 import { expect, type Group } from './check.ts'
 import { removeJob } from './remove-job.ts'
 
@@ -25,7 +25,7 @@ export function limitsGroup(connection: Connection): Group {
         name: 'an oversized request is refused with a reason',
         async run() {
           const { statusCode, body } = await tooLarge(connection)
-          const answer = detailed.safeParse(parseJson(await body.text()))
+          const answer = detailed.safeParse(tryJson(await body.text()))
           const fix = 'Let the proxy in front of the coordinator pass its refusals on unchanged.'
           expect(statusCode === 413, `it answered ${statusCode} instead of 413`, fix)
           expect(answer.success, 'it gave no reason', fix)
@@ -59,7 +59,7 @@ export function limitsGroup(connection: Connection): Group {
           // A worker's key may not upload.
           if (response.statusCode === 403) throw await connection.refusal(response)
           const { statusCode, body } = response
-          const answer = createdAnswer.safeParse(parseJson(await body.text()))
+          const answer = createdAnswer.safeParse(tryJson(await body.text()))
           if (answer.success) made = answer.data.job_id
           const fix =
             'Allow bodies of --max-upload in the proxy in front of the coordinator (nginx: client_max_body_size 0; proxy_request_buffering off).'

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { text } from 'node:stream/consumers'
 import { isSystemError } from '../../shared/errors.ts'
 import { visitLock } from '../../shared/lock.ts'
-import { parseJson } from '../client/answer-text.ts'
+import { tryJson } from '../../shared/body-text.ts'
 import type { ControlCommand } from './control.ts'
 
 const PATIENCE_MS = 10_000
@@ -47,7 +47,7 @@ async function ask(
   if (socket === null) return null
   socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('no answer')))
   socket.write(`${command}\n`)
-  const answer = await text(socket).then(parseJson, () => ({ error: 'It does not answer.' }))
+  const answer = await text(socket).then(tryJson, () => ({ error: 'It does not answer.' }))
   const isObject = typeof answer === 'object' && answer !== null
   return { workerId, answer: isObject ? (answer as Record<string, unknown>) : {} }
 }

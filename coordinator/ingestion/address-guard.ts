@@ -24,8 +24,8 @@ type Lookup = (
 const FIX = 'allow it with --webhook-allow if it is meant'
 
 /**
- * Which addresses webhooks may go to: public ones, and those that an operator has allowed. The address that is checked
- * is the one that is connected to: nothing is looked up again in between, so a name cannot change its mind.
+ * Restricts webhooks to public addresses and those that the operator allows. The checked address is the one that is
+ * connected to, so a name that changes between two look-ups (DNS rebinding) gains nothing.
  */
 export class AddressGuard {
   readonly #hosts = new Set<string>()
@@ -38,7 +38,7 @@ export class AddressGuard {
     for (const entry of allow) this.#allow(entry)
   }
 
-  /** Why nothing may be sent there, as far as its text tells; null when nothing speaks against it. */
+  /** Why a URL is refused, without looking its name up; null when it is not. */
   whyNot(url: URL): string | null {
     const host = hostOf(url)
     if (this.#hosts.has(host)) return null
@@ -46,7 +46,7 @@ export class AddressGuard {
     return isOwnName(host) && !this.#isFine('127.0.0.1') ? `${host} is this machine: ${FIX}.` : null
   }
 
-  /** Connects to checked addresses only. Literal addresses never come here: {@link whyNot} is what tells of them. */
+  /** Connects to allowed addresses only. Literal addresses are not looked up: {@link whyNot} checks them. */
   dispatcher(): Dispatcher {
     const lookup: LookupFunction = (host, options, callback) => {
       this.#lookup(host, { ...options, all: true }, (error, found) => {

@@ -4,7 +4,7 @@ import { hasEnded, type Job } from '../job/job.ts'
 import type { Views } from '../views.ts'
 import { celeryState, taskState } from './tasks.ts'
 
-/** The answer to a client of `POST /process` whose file has become a job. */
+/** The answer of `POST /process` for a file that became a job. */
 export function processAnswer(job: Job, views: Views, now: number): ProcessAnswer {
   const { seconds, basis } = views.remaining(job)
   const taskId = job.ingestionTaskId
@@ -30,7 +30,7 @@ export function processAnswer(job: Job, views: Views, now: number): ProcessAnswe
   }
 }
 
-/** The answer to a client of `POST /ingest/file` whose file has become a job. */
+/** The answer of `POST /ingest/file` for a file that became a job. */
 export function ingestAnswer(job: Job, views: Views, now: number): IngestAnswer {
   const { taskId, message, estimatedTimeSeconds, estimateBasis, statusUrl, jobId } = processAnswer(
     job,
@@ -41,7 +41,7 @@ export function ingestAnswer(job: Job, views: Views, now: number): IngestAnswer 
   return { taskId, status: 'pending', message, estimatedTime, estimateBasis, statusUrl, jobId }
 }
 
-/** @param result what stands for the job's result; null unless it has completed. */
+/** @param result null unless the job has completed. */
 export function taskAnswer<Result>(
   job: Job,
   views: Views,

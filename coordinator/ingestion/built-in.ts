@@ -1,33 +1,37 @@
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
-import type { Job } from '../job/job.ts'
+import type { Job, JobBase } from '../job/job.ts'
 import type { Sources } from '../blobs/sources.ts'
 import { declaredKind } from './content-kind.ts'
-import type { ToProcess } from './to-process.ts'
+
+/** What decides how a file is processed, whether or not it is a job already. */
+export type ToProcess = Pick<JobBase, 'contentType' | 'taskOptions' | 'ingestion'> & {
+  source: Pick<JobBase['source'], 'filename'>
+}
 
 const MEDIA_TYPES = ['text/plain', 'text/markdown']
 const ENDINGS = ['.txt', '.md', '.markdown']
-/** As much as a worker may send. */
-const MOST_BYTES = 64 * 1024 * 1024
+/** As for a worker's result. */
+const MAX_BYTES = 64 * 1024 * 1024
 
-/** Whether a file is text or Markdown: by what its client said, or for a document by its name. */
+/** Whether a file is text or Markdown, by its client's media type, or for a document by its name. */
 export function isPlainText({ contentType, ingestion, source }: ToProcess): boolean {
-  const said = ingestion?.mediaType ?? contentType
-  if (MEDIA_TYPES.includes(said.split(';')[0]!.trim().toLowerCase())) return true
+  const declared = ingestion?.mediaType ?? contentType
+  if (MEDIA_TYPES.includes(declared.split(';')[0]!.trim().toLowerCase())) return true
   const ending = path.extname(source.filename).toLowerCase()
   return ENDINGS.includes(ending) && declaredKind(contentType) === 'document'
 }
 
 /**
- * The text that a file is.
+ * The text of a file.
  * @throws {AppError} `too_large`, `unsupported_media` when it is not UTF-8, and what {@link Sources.read} throws.
  */
 export async function passThrough(job: Job, sources: Sources): Promise<string> {
   const { file, sizeBytes } = await sources.read(job)
   try {
     const name = printable(job.source.filename)
-    if (sizeBytes > MOST_BYTES)
+    if (sizeBytes > MAX_BYTES)
       throw new AppError('too_large', `${name} is more than 64 MiB of text.`)
     return textOf(await file.readFile(), name)
   } finally {

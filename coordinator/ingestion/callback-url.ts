@@ -2,14 +2,14 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import { API } from '../../shared/wire.ts'
 
 /**
- * Where the MoRAG server calls back about one end of a job: a path that only it is told, signed with the webhooks'
- * secret. Its versions show a callback no more than the address.
+ * The callback URLs for the MoRAG server, one for each end of a job. Its versions send no credentials, so the path is
+ * signed with the webhooks' secret.
  */
 export class CallbackUrls {
   readonly #base: string
   readonly #secret: string
 
-  /** @param base this coordinator as the server reaches it, without a slash at the end. */
+  /** @param base the coordinator's URL for the server, without a trailing slash. */
   constructor(base: string, secret: string) {
     this.#base = base
     this.#secret = secret
@@ -20,9 +20,9 @@ export class CallbackUrls {
   }
 
   isGenuine(jobId: string, continuationId: string, token: string): boolean {
-    const right = Buffer.from(this.#sign(jobId, continuationId))
-    const shown = Buffer.from(token)
-    return right.length === shown.length && timingSafeEqual(right, shown)
+    const expected = Buffer.from(this.#sign(jobId, continuationId))
+    const given = Buffer.from(token)
+    return expected.length === given.length && timingSafeEqual(expected, given)
   }
 
   #sign(jobId: string, continuationId: string): string {

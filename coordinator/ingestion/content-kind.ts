@@ -2,7 +2,7 @@ import path from 'node:path'
 import { fileTypeFromBuffer } from 'file-type'
 import { VIDEO_ENDINGS } from '../../shared/forms.ts'
 
-/** Endings by content type. Not `ts`: without the bytes of a transport stream that is a program's text. */
+/** Endings by content type. Not `ts`: without a transport stream's bytes that is TypeScript. */
 const ENDINGS: Record<string, readonly string[]> = {
   audio: 'mp3 wav m4a m4b aac flac ogg oga opus spx wma amr aiff aif caf mka weba 3ga'.split(' '),
   video: VIDEO_ENDINGS,
@@ -10,7 +10,7 @@ const ENDINGS: Record<string, readonly string[]> = {
   document: 'pdf txt md markdown html htm doc docx odt rtf ppt pptx xls xlsx csv epub'.split(' '),
 }
 
-/** What the bytes of a container say that holds sound with or without a picture: its name says which is meant. */
+/** Containers for audio or video, as recognised by their bytes: the file's name says which. */
 const EITHER = [
   { found: 'mp4 mov 3gp 3g2', named: 'm4a m4b 3ga mp4 m4v mov 3gp 3g2' },
   { found: 'ogg oga opus spx ogv ogm ogx', named: 'ogg oga opus spx ogv ogm' },
@@ -18,12 +18,12 @@ const EITHER = [
   { found: 'asf', named: 'asf wma wmv' },
 ].map(({ found, named }) => ({ found: found.split(' '), named: named.split(' ') }))
 
-/** Media types that have sound or pictures in them though their first word does not say so. */
+/** `application/…` types that are audio or video. */
 const HIDDEN = ['ogg', 'mp4', 'mxf', 'vnd.ms-asf', 'vnd.rn-realmedia', 'x-matroska']
 
 /**
- * What a client says a file is, as a content type of ours: `audio` and `audio/mpeg` are audio, `application/pdf` is a
- * document; null when it does not say (`auto`, `file`, `application/octet-stream`, `application/ogg`).
+ * A client's content or media type as a content type of ours: `audio/mpeg` is audio, `application/pdf` is a document; null
+ * when it is undecided (`auto`, `file`, `application/octet-stream`, `application/ogg`).
  */
 export function declaredKind(text: string | null | undefined): string | null {
   const word = text?.split(';')[0]?.trim().toLowerCase() ?? ''
@@ -35,8 +35,8 @@ export function declaredKind(text: string | null | undefined): string | null {
 }
 
 /**
- * Which content type a file is, by its first bytes and its name: the bytes win, so that a video named .mp3 is a video,
- * but where its container holds both, the name says which is meant.
+ * A file's content type by its first bytes and its name. The bytes win: a video named .mp3 is a video. Where the container
+ * may hold either, the name decides.
  */
 export async function kindOf(head: Uint8Array, filename: string): Promise<string> {
   const ending = path.extname(filename).slice(1).toLowerCase()
@@ -45,7 +45,7 @@ export async function kindOf(head: Uint8Array, filename: string): Promise<string
   if (found === undefined) return byName ?? 'document'
   const isEither = EITHER.some((one) => one.found.includes(found.ext) && one.named.includes(ending))
   if (byName !== null && isEither) return byName
-  // What does not say it has a picture more often than not.
+  // An undecided container mostly holds video.
   return declaredKind(found.mime) ?? 'video'
 }
 

@@ -14,36 +14,33 @@ import {
   type Tried,
 } from '../job/continuation.ts'
 import { DueSteps, type DueStep } from './due-steps.ts'
-import type { TryStep } from './step.ts'
-import { hasNot, receiverOf, stepOf } from './step-parts.ts'
+import { receiverOf, stepOf, unknownSteps, type TryStep } from './step.ts'
 
 export interface ContinuationsOptions {
   jobs: Jobs
   log: Logger
-  /** How each step is tried. */
   steps: Readonly<Record<StepName, TryStep>>
   /** 0 ≤ random < 1 */
   random: () => number
-  /** How long an outcome waits that could not be written down. */
+  /** The pause before an outcome that could not be persisted is written again. */
   unwrittenMs?: number
 }
 
-/** So many are tried at once. */
-const MOST = 16
+const MAX_RUNNING = 16
 const UNWRITTEN_MS = 30 * SECOND
 /** setTimeout overflows at 2^31 ms; re-armed at least hourly. */
-const MOST_WAIT_MS = HOUR
+const MAX_WAIT_MS = HOUR
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled'] as const
 
-/** Tries what follows the ends of jobs, each step on its own, and writes every outcome down. */
+/** Tries the steps that follow the ends of jobs, each on its own, and persists every outcome. */
 export class Continuations {
   readonly #options: ContinuationsOptions
   readonly #unwrittenMs: number
   readonly #due = new DueSteps()
   /** By continuation and step. */
   readonly #running = new Map<string, Promise<void>>()
-  /** That a step is done which is being tried: for when the try does not hear of it. */
-  readonly #heard = new Map<string, Tried>()
+  /** Success that a callback reported during a try, which may miss it. */
+  readonly #reported = new Map<string, Tried>()
   readonly #closing = new AbortController()
   #timer: NodeJS.Timeout | null = null
 
@@ -52,22 +49,21 @@ export class Continuations {
     this.#unwrittenMs = options.unwrittenMs ?? UNWRITTEN_MS
   }
 
-  /** Takes up what an earlier run has left, and from now on every job that ends. */
+  /** Takes the steps that an earlier run left, and those of every job that ends. */
   start(): void {
     const { jobs } = this.#options
-    for (const status of ENDED) for (const job of jobs.inStatus(status)) this.#await(job)
+    for (const status of ENDED) for (const job of jobs.inStatus(status)) this.#schedule(job)
     jobs.onChange((before, after) => {
-      if (after === null) return this.#forsake(before)
-      this.#await(after)
+      if (after === null) return this.#logRemoved(before)
+      this.#schedule(after)
       this.#arm()
     })
     this.#arm()
   }
 
   /**
-   * Has steps done again from the start, also those that are done.
-   * @param names null: those that are not done.
-   * @returns the job as it is by then.
+   * Starts steps over.
+   * @param names null: all that are not done.
    * @throws {AppError} `not_found`; `conflict` when nothing follows the job; `invalid` for a step that it does not have.
    */
   async retry(jobId: string, names: readonly StepName[] | null): Promise<Job> {
@@ -78,25 +74,22 @@ export class Continuations {
     const { continuation } = job
     if (continuation === null)
       throw new AppError('conflict', `Nothing follows the end of job ${jobId}.`)
-    const foreign = names?.filter((name) => stepOf(continuation, name) === undefined) ?? []
-    if (foreign.length > 0) throw hasNot(jobId, foreign)
+    const unknown = names?.filter((name) => stepOf(continuation, name) === undefined) ?? []
+    if (unknown.length > 0) throw unknownSteps(jobId, unknown)
     const after = await this.#follow(jobId, continuation.id, (now) =>
       again(now, names ?? undone(now), jobs.now()),
     )
-    this.#await(after)
+    this.#schedule(after)
     this.#arm()
     return after
   }
 
-  /**
-   * Takes what the other side has told of a step by itself, unless the step is over.
-   * @returns whether it was waited for.
-   */
+  /** Takes a step's outcome from a callback. @returns whether it ends the step. */
   async settle(jobId: string, id: string, name: StepName, tried: Tried): Promise<boolean> {
     const key = `${id} ${name}`
-    // Whoever tries it just now may hear the same, and more.
+    // The running try may get the same answer, with more in it.
     if (this.#running.has(key)) {
-      if (tried.done) this.#heard.set(key, tried)
+      if (tried.done) this.#reported.set(key, tried)
       return tried.done
     }
     const isPending = (now: Continuation): boolean => stepOf(now, name)?.state === 'pending'
@@ -107,14 +100,14 @@ export class Continuations {
     return true
   }
 
-  /** Tries what is due by now; the timer calls this, too. */
+  /** Begins the due steps; called by the timer, too. */
   look(): void {
     if (this.#closing.signal.aborted) return
     this.#due.open(this.#options.jobs.now(), (step) => {
       const job = this.#jobFor(step)
       return job === null ? null : receiverOf(job, step.name)
     })
-    while (this.#running.size < MOST) {
+    while (this.#running.size < MAX_RUNNING) {
       const next = this.#due.take()
       if (next === null) break
       this.#begin(next.step, next.receiver)
@@ -122,14 +115,14 @@ export class Continuations {
     this.#arm()
   }
 
-  /** Cuts what is under way, which is due again at the next start. */
+  /** Aborts the running tries, which are due again at the next start. */
   async close(): Promise<void> {
     this.#closing.abort(new AppError('cancelled', 'The coordinator stops.'))
     this.#arm()
     await Promise.all(this.#running.values())
   }
 
-  #await(job: Job): void {
+  #schedule(job: Job): void {
     if (!hasEnded(job) || job.continuation === null) return
     const { id, steps } = job.continuation
     for (const { name, nextAt } of steps) {
@@ -137,8 +130,7 @@ export class Continuations {
     }
   }
 
-  /** Says what is not tried any more because somebody has removed the job. */
-  #forsake(job: Job | null): void {
+  #logRemoved(job: Job | null): void {
     if (job === null || !hasEnded(job)) return
     for (const { name, tries, nextAt } of job.continuation?.steps ?? []) {
       const facts = { job_id: job.jobId, step: name, try: tries, state: 'removed' }
@@ -152,11 +144,11 @@ export class Continuations {
     this.#timer = null
     const at = this.#due.nextAt()
     if (at === null || this.#closing.signal.aborted) return
-    const wait = Math.min(MOST_WAIT_MS, Math.max(0, at - this.#options.jobs.now()))
+    const wait = Math.min(MAX_WAIT_MS, Math.max(0, at - this.#options.jobs.now()))
     this.#timer = startTimer(() => this.look(), wait).unref()
   }
 
-  /** The job whose step it is; null when it is not to be tried (any more, or not yet). */
+  /** The step's job; null when the step is not to be tried any more, or is due at another time. */
   #jobFor({ jobId, id, name, at }: DueStep): EndedJob | null {
     const job = this.#options.jobs.find(jobId)
     if (job === undefined || !hasEnded(job) || job.continuation?.id !== id) return null
@@ -165,42 +157,42 @@ export class Continuations {
 
   #begin(step: DueStep, receiver: string): void {
     const key = `${step.id} ${step.name}`
-    // It may have stood in line for long.
+    // The job may have changed while the step was queued.
     const job = this.#running.has(key) ? null : this.#jobFor(step)
     if (job === null) return this.#due.done(receiver)
-    const left = (): void => {
+    const release = (): void => {
       this.#due.done(receiver)
       this.look()
     }
-    const run = this.#run(job, job.continuation!, step, left).finally(() => {
+    const run = this.#run(job, job.continuation!, step, release).finally(() => {
       this.#running.delete(key)
       this.look()
     })
     this.#running.set(key, run)
   }
 
-  /** @param left called when its receiver is rid of it: writing down what came of it takes a while yet. */
+  /** @param release frees the receiver, before the outcome is persisted. */
   async #run(
     job: EndedJob,
     begun: Continuation,
     { jobId, id, name }: DueStep,
-    left: () => void,
+    release: () => void,
   ): Promise<void> {
     const { signal } = this.#closing
     const isBegun = (now: Continuation): boolean => stepOf(now, name) === stepOf(begun, name)
     const got = await this.#try(job, id, name)
-    const tried = got.done ? got : (this.#heard.get(`${id} ${name}`) ?? got)
-    this.#heard.delete(`${id} ${name}`)
-    left()
-    for (let told = false; tried.done || !signal.aborted; told = true) {
+    const tried = got.done ? got : (this.#reported.get(`${id} ${name}`) ?? got)
+    this.#reported.delete(`${id} ${name}`)
+    release()
+    for (let isLogged = false; tried.done || !signal.aborted; isLogged = true) {
       try {
         return await this.#record(jobId, id, name, tried, isBegun)
       } catch (error) {
-        // The job has been removed meanwhile.
+        // Removed meanwhile.
         if (error instanceof AppError && error.code === 'not_found') return
         const facts = { err: error, job_id: jobId, step: name }
-        if (!told) this.#options.log.error(facts, 'failed to persist continuation state')
-        // It is not tried again for that, or its receiver would hear of it without end.
+        if (!isLogged) this.#options.log.error(facts, 'failed to persist continuation state')
+        // Without a new try: the receiver would get the same message over and over.
         await delay(this.#unwrittenMs, { signal, ref: false }).catch(() => undefined)
         if (signal.aborted) return
       }
@@ -215,7 +207,7 @@ export class Continuations {
     }
   }
 
-  /** @param isBegun false: somebody has had the step begin again meanwhile, and it is due once more whatever came of this. */
+  /** @param isBegun false when the step was started over meanwhile, which voids this outcome. */
   async #record(
     jobId: string,
     id: string,
@@ -235,11 +227,11 @@ export class Continuations {
     const { state, tries } = step
     const facts = { job_id: jobId, step: name, try: tries, state }
     log[state === 'failed' ? 'warn' : 'info'](facts, `${name} ${state}`)
-    // Another may have waited for it.
-    this.#await(job)
+    // Another step may have waited for this one.
+    this.#schedule(job)
   }
 
-  /** Changes the continuation of that id: the job may have been brought back meanwhile, and have got another. */
+  /** Changes the continuation, unless the job has got another one by being retried. */
   async #follow(
     jobId: string,
     id: string,

@@ -1,10 +1,10 @@
 import type { IngestOptions } from './ingest-options.ts'
 
-type Told = Pick<IngestOptions, 'databaseConfig' | 'databases'>
+type Databases = Pick<IngestOptions, 'databaseConfig' | 'databases'>
 type Facts = Record<string, unknown>
 
 /** The databases as the older servers take them: `[{type, hostname, port, username, password, database_name}]`. */
-export function databaseList({ databaseConfig: config, databases }: Told): unknown[] | null {
+export function databaseList({ databaseConfig: config, databases }: Databases): unknown[] | null {
   if (databases !== null)
     return databases.map((one) => (typeof one === 'string' ? { type: one } : one))
   if (config === null) return null
@@ -26,9 +26,9 @@ export function databaseList({ databaseConfig: config, databases }: Told): unkno
 }
 
 /** The databases as `POST /process` takes them: one object for both kinds. */
-export function databaseConfig(told: Told): Facts | null {
-  if (told.databaseConfig !== null) return told.databaseConfig
-  const { qdrant, neo4j } = byType(told)
+export function databaseConfig(options: Databases): Facts | null {
+  if (options.databaseConfig !== null) return options.databaseConfig
+  const { qdrant, neo4j } = byType(options)
   if (qdrant === undefined && neo4j === undefined) return null
   return given({
     qdrant_url: qdrant && urlOf(qdrant),
@@ -42,8 +42,8 @@ export function databaseConfig(told: Told): Facts | null {
 }
 
 /** The databases as the stage `ingestor` takes them. */
-export function ingestorDatabases(told: Told): Facts {
-  const { qdrant, neo4j } = byType(told)
+export function ingestorDatabases(options: Databases): Facts {
+  const { qdrant, neo4j } = byType(options)
   const names = [...(qdrant ? ['qdrant'] : []), ...(neo4j ? ['neo4j'] : [])]
   if (names.length === 0) return {}
   const collection = qdrant?.['database_name']
@@ -69,9 +69,9 @@ export function ingestorDatabases(told: Told): Facts {
   })
 }
 
-function byType(told: Told): { qdrant?: Facts; neo4j?: Facts } {
+function byType(options: Databases): { qdrant?: Facts; neo4j?: Facts } {
   const found: Record<string, Facts> = {}
-  for (const one of databaseList(told) ?? []) {
+  for (const one of databaseList(options) ?? []) {
     if (typeof one === 'object' && one !== null && 'type' in one)
       found[String(one.type)] ??= { ...one }
   }
@@ -83,7 +83,7 @@ function urlOf({ hostname, port }: Facts): unknown {
   return `http://${hostname}:${typeof port === 'number' ? port : 6333}`
 }
 
-/** Without what nobody said. */
+/** Without undefined and null values. */
 export function given(facts: Facts): Facts {
   return Object.fromEntries(
     Object.entries(facts).filter(([, value]) => value !== undefined && value !== null),

@@ -1,7 +1,7 @@
 import TinyQueue from 'tinyqueue'
 import type { StepName } from '../job/continuation.ts'
 
-/** A step that is to be tried: all that is kept of it in memory. */
+/** A step to be tried at an instant. */
 export interface DueStep {
   jobId: string
   /** Its continuation's. */
@@ -10,28 +10,28 @@ export interface DueStep {
   at: number
 }
 
-/** So many are tried at once of those that go to one receiver: one that is slow holds nobody else up. */
-const MOST_PER_RECEIVER = 2
+/** Tries at a time per receiver: a slow one holds no other up. */
+const MAX_PER_RECEIVER = 2
 
-/** Which step is tried next: what is due, the receivers taking turns. */
+/** Chooses the step that is tried next: receivers take turns. */
 export class DueSteps {
   readonly #waiting = new TinyQueue<DueStep>([], (a, b) => a.at - b.at)
-  /** What is due, by receiver. */
+  /** Due steps by receiver. */
   readonly #lines = new Map<string, DueStep[]>()
-  /** How many are being tried, by receiver. */
+  /** Running tries by receiver. */
   readonly #busy = new Map<string, number>()
 
   add(step: DueStep): void {
     this.#waiting.push(step)
   }
 
-  /** When the next becomes due; null when none waits for that. */
+  /** When the next step becomes due; null when none waits. */
   nextAt(): number | null {
     return this.#waiting.peek()?.at ?? null
   }
 
   /**
-   * Puts what is due by now into its receiver's line.
+   * Queues the steps that are due at their receivers.
    * @param receiverOf null for a step that is not to be tried any more.
    */
   open(now: number, receiverOf: (step: DueStep) => string | null): void {
@@ -46,14 +46,14 @@ export class DueSteps {
     }
   }
 
-  /** The next that may be tried, or null; its receiver is busy with it until {@link done}. */
+  /** The next step that may be tried, or null; it counts as running until {@link done}. */
   take(): { step: DueStep; receiver: string } | null {
     for (const [receiver, line] of this.#lines) {
       const busy = this.#busy.get(receiver) ?? 0
-      if (busy >= MOST_PER_RECEIVER) continue
+      if (busy >= MAX_PER_RECEIVER) continue
       const step = line.shift()!
       this.#busy.set(receiver, busy + 1)
-      // To the end: the others come first next time.
+      // Behind the other receivers.
       this.#lines.delete(receiver)
       if (line.length > 0) this.#lines.set(receiver, line)
       return { step, receiver }

@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { unmarked } from '../../shared/exact-json.ts'
 
-/** What is sent as a form's `file`. */
+/** The part `file` of a form. */
 export interface FormFile {
   filename: string
   mediaType: string
   sizeBytes: number
-  /** As many as said. */
+  /** `sizeBytes` of them. */
   bytes: AsyncIterable<Buffer> | Iterable<Buffer>
 }
 
-/** A form of some fields, which may be JSON, and one file as a request: its length is known, and the file is read while it is sent. */
+/** A multipart request of fields and one file, which is read while it is sent. JSON in fields may hold marked integers. */
 export function formBody(
   fields: Readonly<Record<string, string>>,
   { filename, mediaType, sizeBytes, bytes }: FormFile,

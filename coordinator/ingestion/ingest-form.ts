@@ -3,7 +3,7 @@ import { isTrue } from '../../shared/wire-fields.ts'
 import type { FormFields } from '../blobs/form-fields.ts'
 import { jsonIn } from './process-request.ts'
 
-/** What `POST /process` has a place for; all else goes to its `processing_options`. */
+/** Fields of `POST /process`; all others go to its `processing_options`. */
 const PLACED = [
   'mode',
   'source_type',
@@ -19,15 +19,15 @@ const PLACED = [
 const JSON_OBJECTS = ['metadata', 'webhook_config', 'processing_options', 'database_config']
 
 /**
- * What a form of the original's older `POST /ingest/file` asks for, as the `request_data` of `POST /process`. It has the
- * same names as form fields, in a later version also in a field `request_data`, and in `source_type` the content type.
- * Nothing is checked: what does not fit stays as it came.
+ * A form of the original's older `POST /ingest/file` as the `request_data` of `POST /process`. It has the same names as
+ * form fields, in a later version also in a field `request_data`, and the content type in `source_type`. Values are not
+ * checked.
  */
 export function requestDataIn(fields: FormFields): string {
   const text = fields.get('request_data')
-  const told = text === null ? {} : objectIn(text)
-  if (told === null) return text!
-  const asked = { ...fieldsIn(fields), ...told }
+  const request = text === null ? {} : objectIn(text)
+  if (request === null) return text!
+  const asked = { ...fieldsIn(fields), ...request }
   const { source_type, content_type, webhook_url, webhook_config, metadata } = asked
   const { mode, document_id, remote, priority, processing_options } = asked
   const others = Object.entries(asked).filter(([name]) => !PLACED.includes(name))
@@ -57,7 +57,7 @@ function fieldsIn(fields: FormFields): Record<string, unknown> {
   return Object.fromEntries(found)
 }
 
-/** A field's text as the value that JSON would have in its place. */
+/** A field's text as a JSON value. */
 function valueOf(name: string, text: string): unknown {
   if (JSON_OBJECTS.includes(name)) return objectIn(text) ?? text
   if (name.startsWith('databases')) return jsonIn(text) ?? text

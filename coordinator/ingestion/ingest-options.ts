@@ -1,7 +1,8 @@
+import { isTrue } from '../../shared/wire-fields.ts'
 import type { Job } from '../job/job.ts'
 import { withoutSecrets } from '../job/task-options.ts'
 
-/** How a text is to be ingested. What is null is the server's to decide. */
+/** How a text is to be ingested; null leaves it to the server. */
 export interface IngestOptions {
   documentId: string | null
   replaceExisting: boolean
@@ -15,11 +16,11 @@ export interface IngestOptions {
   databases: readonly unknown[] | null
   /** The client's own. */
   metadata: Record<string, unknown>
-  /** What else the client said of the processing. */
+  /** The other processing options. */
   rest: Record<string, unknown>
 }
 
-/** What has a place of its own in the requests to the servers. */
+/** Options with a field of their own in the requests to the servers. */
 const PLACED = [
   'document_id',
   'replace_existing',
@@ -37,38 +38,38 @@ const PLACED = [
   'ingest',
 ]
 
-/** What a job's client asked of the ingestion, by `POST /process` or by the original's task options. */
+/** The ingestion options of a job, from `POST /process` or from the original's task options. */
 export function ingestOptionsOf({
   ingestion,
   taskOptions,
 }: Pick<Job, 'ingestion' | 'taskOptions'>): IngestOptions {
-  const said = saidOf({ ingestion, taskOptions })
+  const asked = askedOf({ ingestion, taskOptions })
   const processing = ingestion?.processingOptions ?? withoutSecrets(taskOptions)
   return {
-    documentId: ingestion?.documentId ?? textOf(said['document_id']),
-    replaceExisting: isTrue(said['replace_existing']),
-    chunkSize: numberOf(said['chunk_size']),
-    chunkOverlap: numberOf(said['chunk_overlap']),
-    chunkingStrategy: textOf(said['chunking_strategy']),
-    language: textOf(said['language']),
-    databaseConfig: recordOf(said['database_config']),
-    databases: Array.isArray(said['databases']) ? said['databases'] : null,
-    metadata: ingestion?.metadata ?? recordOf(said['metadata']) ?? {},
+    documentId: ingestion?.documentId ?? textOf(asked['document_id']),
+    replaceExisting: isTrue(asked['replace_existing']),
+    chunkSize: numberOf(asked['chunk_size']),
+    chunkOverlap: numberOf(asked['chunk_overlap']),
+    chunkingStrategy: textOf(asked['chunking_strategy']),
+    language: textOf(asked['language']),
+    databaseConfig: recordOf(asked['database_config']),
+    databases: Array.isArray(asked['databases']) ? asked['databases'] : null,
+    metadata: ingestion?.metadata ?? recordOf(asked['metadata']) ?? {},
     rest: Object.fromEntries(Object.entries(processing).filter(([key]) => !PLACED.includes(key))),
   }
 }
 
-/** Whether a completed job's text is to be ingested; one that came without `POST /process` is, unless it says otherwise. */
+/** Whether a completed job's text is ingested: by default also without `POST /process`. */
 export function isToBeIngested({
   ingestion,
   taskOptions,
 }: Pick<Job, 'ingestion' | 'taskOptions'>): boolean {
-  const { store_in_vector_db: store } = saidOf({ ingestion, taskOptions })
+  const { store_in_vector_db: store } = askedOf({ ingestion, taskOptions })
   if (store === false || store === 'false') return false
   return ingestion === null ? taskOptions['ingest'] !== false : ingestion.mode === 'ingest'
 }
 
-function saidOf({
+function askedOf({
   ingestion,
   taskOptions,
 }: Pick<Job, 'ingestion' | 'taskOptions'>): Record<string, unknown> {
@@ -77,14 +78,10 @@ function saidOf({
     : { ...ingestion.processingOptions, ...ingestion.ingestOptions }
 }
 
-/** Forms and old clients write numbers and truths as text. */
+/** Forms and old clients write numbers as text. */
 function numberOf(value: unknown): number | null {
   const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value
   return typeof number === 'number' && Number.isInteger(number) ? number : null
-}
-
-function isTrue(value: unknown): boolean {
-  return value === true || value === 'true'
 }
 
 function textOf(value: unknown): string | null {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { ingestionCallback } from '../../shared/wire-ingestion.ts'
 import { emptyAnswer, type IngestAnswer } from '../job/continuation.ts'
 
-/** How an ingestion that the server works on stands: done, failed with why, or neither yet (null). */
+/** A task's outcome: done, failed, or null while the server works on it. */
 export type IngestOutcome = { answer: IngestAnswer } | { failure: string } | null
 
 const list = z.array(z.unknown()).nullish().catch(null)
@@ -33,7 +33,7 @@ const status = z.looseObject({
   error: z.unknown().optional(),
 })
 
-/** What `GET /api/v1/status/{task}` says: `pending`, `running`, `completed`, `failed` or `cancelled`, or Celery's words. */
+/** Reads `GET /api/v1/status/{task}`: `pending`, `running`, `completed`, `failed` or `cancelled`, or Celery's words. */
 export function outcomeOfStatus(api: string, taskId: string, answer: unknown): IngestOutcome {
   const { status: word = '', result, error } = status.safeParse(answer).data ?? {}
   switch (word.toLowerCase()) {
@@ -51,37 +51,38 @@ export function outcomeOfStatus(api: string, taskId: string, answer: unknown): I
 }
 
 /**
- * What a server says when it calls back: `{task_id, status: SUCCESS | FAILURE, result}` of a task, or
- * `{type: stage_chain_completion, success}` of a chain. News of steps and stages in between are no end.
+ * Reads a callback: `{task_id, status: SUCCESS | FAILURE, result}` of a task, or `{type: stage_chain_completion, success}`
+ * of a chain. Progress messages, which have a `step`, are no end.
  */
 export function outcomeOfCallback(api: string, payload: unknown): IngestOutcome {
-  const said = ingestionCallback.safeParse(payload).data
-  if (said === undefined) return null
-  const why = said.error_message ?? 'it called back without a reason'
-  if (said.type === 'stage_chain_completion')
-    return said.success === true ? { answer: emptyAnswer(api) } : { failure: why }
-  if (said.step !== undefined) return null
-  if (said.status === 'SUCCESS') return outcomeOfResult(api, said.task_id ?? null, said.result)
-  return said.status === 'FAILURE' ? { failure: why } : null
+  const message = ingestionCallback.safeParse(payload).data
+  if (message === undefined) return null
+  const why = message.error_message ?? 'it called back without a reason'
+  if (message.type === 'stage_chain_completion')
+    return message.success === true ? { answer: emptyAnswer(api) } : { failure: why }
+  if (message.step !== undefined) return null
+  if (message.status === 'SUCCESS')
+    return outcomeOfResult(api, message.task_id ?? null, message.result)
+  return message.status === 'FAILURE' ? { failure: why } : null
 }
 
 function outcomeOfResult(api: string, taskId: string | null, result: unknown): IngestOutcome {
-  const told = facts.safeParse(result).data
-  if (told?.success === false) return { failure: told.error_message ?? 'it gave no reason' }
+  const known = facts.safeParse(result).data
+  if (known?.success === false) return { failure: known.error_message ?? 'it gave no reason' }
   const found = foundIn(result)
   return {
     answer: {
       ...emptyAnswer(api),
       taskId,
-      documentId: told?.document_id ?? null,
-      chunksProcessed: told?.chunks_processed ?? found.chunks,
-      totalTextLength: told?.total_text_length ?? null,
-      databasesUsed: told?.databases_used ?? found.databases,
+      documentId: known?.document_id ?? null,
+      chunksProcessed: known?.chunks_processed ?? found.chunks,
+      totalTextLength: known?.total_text_length ?? null,
+      databasesUsed: known?.databases_used ?? found.databases,
     },
   }
 }
 
-/** What a result's metadata say of it: the points in the index, and what each database took. */
+/** The points in the index and the databases, from a result's metadata. */
 function foundIn(result: unknown): { chunks: number | null; databases: string[] | null } {
   const { metadata } = withMetadata.safeParse(result).data ?? {}
   const databases = Object.keys(metadata?.ingestion_result?.database_results ?? {})

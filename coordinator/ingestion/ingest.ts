@@ -18,21 +18,21 @@ export interface IngestOptions {
   client: MoragClient
   transcripts: Pick<Transcripts, 'ingested'>
   callbacks: CallbackUrls
-  /** Whether the server is known to reach us. */
+  /** Whether the server is known to reach the coordinator. */
   isReachable: boolean
   now: () => number
-  /** How long the server may take to answer; default: as its API has it. */
-  patienceMs?: number
+  /** How long the server may take to answer. Default: its API's. */
+  timeoutMs?: number
 }
 
-/** What is not over by then is sent again: its task has been lost. */
-const MOST_WORK_MS = DAY
-/** A server whose answer was cut off, and which can reach us, is believed to be at work for so long. */
-const MOST_SILENCE_MS = 30 * MINUTE
+/** A longer task is lost, and its text sent again. */
+const MAX_WORK_MS = DAY
+/** How long a callback is waited for after the answer was cut off. */
+const MAX_SILENCE_MS = 30 * MINUTE
 
 /**
- * The step `ingest`: a finished text goes into the MoRAG server as a Markdown document. A server that works on it by and
- * by is asked how it stands, until it is done or has called back.
+ * The step `ingest`: sends a finished text to the MoRAG server as a Markdown document. A server that makes a task of it is
+ * polled until the task ends or the server calls back.
  */
 export function ingestStep(options: IngestOptions): TryStep {
   return async (job, id, signal) => {
@@ -52,33 +52,33 @@ export function ingestStep(options: IngestOptions): TryStep {
 }
 
 async function handIn(
-  { client, transcripts, callbacks, isReachable, now, patienceMs }: IngestOptions,
+  { client, transcripts, callbacks, isReachable, now, timeoutMs }: IngestOptions,
   job: CompletedJob,
   id: string,
   signal: AbortSignal,
 ): Promise<Tried> {
   const document = documentOf(job, await transcripts.ingested(job), callbacks.of(job.jobId, id))
-  const patience = new AbortController()
+  const timeout = new AbortController()
   let by: ApiName | null = null
   let timer: NodeJS.Timeout | undefined
   try {
-    const both = AbortSignal.any([signal, patience.signal])
-    const { api, answer, taskId } = await client.ingest(document, id, both, (chosen) => {
+    const either = AbortSignal.any([signal, timeout.signal])
+    const { api, answer, taskId } = await client.ingest(document, id, either, (chosen) => {
       by = chosen.name
       clearTimeout(timer)
-      timer = startTimer(() => patience.abort(), patienceMs ?? chosen.patienceMs).unref()
+      timer = startTimer(() => timeout.abort(), timeoutMs ?? chosen.ingestion.timeoutMs).unref()
     })
     if (answer !== null) return { done: true, answer: withLength(answer, document.text) }
     return working({ api, id: taskId, sinceAt: now() })
   } catch (error) {
     if (signal.aborted) throw error
-    const isSilent = patience.signal.aborted
-    const message = isSilent ? 'The MoRAG server took too long.' : messageOf(error)
-    // A gateway gave up on it, or we did; it goes on with what it has begun.
-    const goesOn = isSilent || (error instanceof Refusal && [504, 524].includes(error.status))
-    if (goesOn && isReachable && by === 'stages')
+    const isLate = timeout.signal.aborted
+    const message = isLate ? 'The MoRAG server took too long.' : messageOf(error)
+    // The server continues after a gateway's timeout, or ours.
+    const continues = isLate || (error instanceof Refusal && [504, 524].includes(error.status))
+    if (continues && isReachable && by === 'stages')
       return working({ api: by, id: null, sinceAt: now() }, message)
-    if (isSilent) return failed(message)
+    if (isLate) return failed(message)
     throw error
   } finally {
     clearTimeout(timer)
@@ -93,29 +93,28 @@ async function look(
   const { id, sinceAt } = task
   const age = now() - sinceAt
   if (id === null) {
-    return age < MOST_SILENCE_MS
+    return age < MAX_SILENCE_MS
       ? working(task, 'The MoRAG server has not called back yet.')
       : failed('The MoRAG server has not called back.')
   }
   try {
     const outcome = await client.look({ ...task, id }, signal)
     if (outcome !== null) return triedOf(outcome)
-    if (age < MOST_WORK_MS) return working(task)
+    if (age < MAX_WORK_MS) return working(task)
     return failed(`The MoRAG server has not finished its task ${id} in a day.`)
   } catch (error) {
-    if (signal.aborted || isUnknown(error) || age >= MOST_WORK_MS) throw error
+    if (signal.aborted || isUnknown(error) || age >= MAX_WORK_MS) throw error
     return working(task, messageOf(error))
   }
 }
 
-/** What an outcome that the server has told means for the step; null: it is no end. */
 export function triedOf(outcome: NonNullable<IngestOutcome>): Tried {
   return 'answer' in outcome
     ? { done: true, answer: outcome.answer }
     : failed(`The MoRAG server failed: ${outcome.failure}`)
 }
 
-/** A job's text as the pipeline takes it on. An id that is the job's own makes a repeated ingestion replace the first. */
+/** A job's text as a document. With the job's id as its own, a repeated ingestion replaces the first. */
 export function documentOf(
   job: CompletedJob,
   { text, metadata }: IngestedText,

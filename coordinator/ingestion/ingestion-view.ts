@@ -5,14 +5,13 @@ import { withoutSecrets } from '../job/task-options.ts'
 import { webhookOf } from './webhook-target.ts'
 
 export interface IngestionView {
-  /** What a client of `POST /process` asked for. */
   ingestion: Omit<Ingestion, 'webhook'> | null
-  /** Where the news of the job's end goes: the origin alone, for a path may be a secret. */
+  /** The webhook's origin: its path may be secret. */
   webhook: string | null
   continuation: ContinuationAnswer | null
 }
 
-/** What belongs to a job beside its conversion, as the outside may see it. */
+/** A job's ingestion, webhook and continuation without their secrets. */
 export function ingestionView(job: Job): IngestionView {
   return {
     ingestion: shownIngestion(job),
@@ -21,7 +20,6 @@ export function ingestionView(job: Job): IngestionView {
   }
 }
 
-/** What follows the job's end, and how far that is; null when nothing does. */
 export function shownContinuation(job: Job): ContinuationAnswer | null {
   if (!hasEnded(job) || job.continuation === null) return null
   const { id, steps } = job.continuation

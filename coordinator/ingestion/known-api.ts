@@ -1,55 +1,84 @@
+import { createHash } from 'node:crypto'
 import { z } from 'zod'
-import { API } from '../../shared/wire.ts'
+import { MINUTE } from '../../shared/duration.ts'
 import { INGEST_API } from './ingest-api.ts'
 import type { ApiName, MoragApi } from './morag-api.ts'
 import { Refusal, type MoragHttp } from './morag-http.ts'
 import { PROCESS_API } from './process-api.ts'
 import { STAGES_API } from './stages-api.ts'
 
-/** The newest first: a server keeps old routes beside its new ones, some of which only say that they are gone. */
+/** The newest first: a server keeps old routes, some of which only answer that they are gone. */
 const APIS: readonly MoragApi[] = [STAGES_API, PROCESS_API, INGEST_API]
+/** How long a description is taken for the server's present one. */
+const FRESH_MS = 5 * MINUTE
 
-const described = z.looseObject({ paths: z.record(z.string(), z.unknown()) })
+const description = z.looseObject({ paths: z.record(z.string(), z.unknown()) })
 
-/** Which API the MoRAG server has: as it is set, or as the server describes itself. What was found out is remembered. */
+/** Which API the MoRAG server has: the configured one, or what its `/openapi.json` or trying tells. */
 export class KnownApi {
   readonly #http: MoragHttp
   readonly #isFixed: boolean
+  readonly #freshMs: number
   #known: MoragApi | null
+  /** Of `/openapi.json`; `paths` is null where the server does not show it. */
+  #description: { digest: string; paths: object | null } | null = null
+  #staleAt = 0
 
-  constructor(http: MoragHttp, set: ApiName | null) {
+  /** @param configured null: find it out. */
+  constructor(http: MoragHttp, configured: ApiName | null, freshMs = FRESH_MS) {
     this.#http = http
-    this.#isFixed = set !== null
-    this.#known = APIS.find(({ name }) => name === set) ?? null
+    this.#isFixed = configured !== null
+    this.#freshMs = freshMs
+    this.#known = APIS.find(({ name }) => name === configured) ?? null
   }
 
-  /** Those to be tried, the likeliest first. @throws {AppError} `unavailable` when the server does not answer. */
+  /** Changes with an upgrade of the server; null: to be read (again) with {@link describe}. */
+  get digest(): string | null {
+    return performance.now() < this.#staleAt ? this.#description!.digest : null
+  }
+
+  /** Reads `/openapi.json`. @throws {AppError} `unavailable` when the server does not answer. */
+  async describe(signal: AbortSignal): Promise<void> {
+    const shown = await this.#read(signal)
+    const digest = createHash('sha256')
+      .update(JSON.stringify(shown) ?? '')
+      .digest('hex')
+    const isNew = this.#description !== null && this.#description.digest !== digest
+    if (isNew && !this.#isFixed) this.#known = null
+    this.#description = { digest, paths: description.safeParse(shown).data?.paths ?? null }
+    this.#staleAt = performance.now() + this.#freshMs
+  }
+
+  /** The APIs to try, the likeliest first. @throws {AppError} as {@link describe}. */
   async candidates(signal: AbortSignal): Promise<readonly MoragApi[]> {
     if (this.#known !== null) return [this.#known]
-    const paths = await this.#paths(signal)
-    const found = paths === null ? undefined : APIS.find(({ route }) => API + route in paths)
-    return found === undefined ? APIS : [found]
+    if (this.digest === null) await this.describe(signal)
+    const paths = this.#description?.paths ?? null
+    const found = paths && APIS.find(({ ingestion }) => ingestion.path in paths)
+    return found ? [found] : APIS
   }
 
   /** The API has worked. */
-  is(api: MoragApi): void {
+  confirm(api: MoragApi): void {
     this.#known ??= api
   }
 
-  /** The server does not have it (any more): asked anew the next time. @returns whether another may do. */
-  isNot(api: MoragApi): boolean {
+  /** The server lacks a route of the API: it is described anew. @returns whether another API may do. */
+  reject(api: MoragApi): boolean {
+    this.#staleAt = 0
     if (this.#isFixed) return false
     if (this.#known === api) this.#known = null
     return true
   }
 
-  /** The routes that `/openapi.json` lists; null: it is not shown, or says nothing. */
-  async #paths(signal: AbortSignal): Promise<Record<string, unknown> | null> {
+  /** Undefined where the server does not show it. */
+  async #read(signal: AbortSignal): Promise<unknown> {
     try {
-      const answer = described.safeParse(await this.#http.getJson('/openapi.json', signal))
-      return answer.data?.paths ?? null
+      return await this.#http.getJson('/openapi.json', signal)
     } catch (error) {
-      if (error instanceof Refusal && [401, 403, 404, 405, 410].includes(error.status)) return null
+      const isHidden =
+        error instanceof Refusal && [401, 403, 404, 405, 410, 500].includes(error.status)
+      if (isHidden) return undefined
       throw error
     }
   }

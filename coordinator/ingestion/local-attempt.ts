@@ -19,28 +19,25 @@ export interface LocalAttemptOptions {
   processor: Processor
   jobs: Jobs
   results: Results
-  /** Aborted when the coordinator stops: the attempt is given back. */
+  /** Aborted when the coordinator stops, which gives the attempt back. */
   closing: AbortSignal
 }
 
-/** Why and for how long nothing more is to be given to a processor. */
+/** A processor that is away: it gets no jobs for a while. */
 export interface Away {
   message: string
   forMs: number
 }
 
-/**
- * How an attempt ended here. `refused`: its processor could not do the file, and others may; `other`: nothing is to be
- * learnt from it.
- */
+/** How an attempt ended. `refused`: the processor cannot do the file, others may; `other`: says nothing of the processor. */
 export type LocalEnd = Away | 'done' | 'refused' | 'other'
 
 const AWAY_MS = MINUTE
 
-/** One try at a job inside the coordinator, from its claim to its end. */
+/** One attempt at a job inside the coordinator, from its claim to its end. */
 export class LocalAttempt {
   readonly #options: LocalAttemptOptions
-  /** Aborted when the job is no longer ours. */
+  /** Aborted when the attempt no longer holds the job. */
   readonly #taken = new AbortController()
   /** Null until the job is claimed. */
   #number: number | null = null
@@ -53,7 +50,7 @@ export class LocalAttempt {
     return this.#options.processor.name
   }
 
-  /** To be told of every change of its job; null: it is gone. */
+  /** Call on every change of the job; null: it was removed. */
   notice(after: Job | null | undefined): void {
     if (this.#number === null) return
     const isOurs = after?.status === 'processing' && lastAttempt(after)?.number === this.#number
@@ -62,8 +59,8 @@ export class LocalAttempt {
   }
 
   /**
-   * Claims the job, processes it, and ends the attempt; once others have the job there is nothing to do.
-   * @throws what kept a change from being written down.
+   * Claims the job, processes it, and ends the attempt, unless another attempt has the job by then.
+   * @throws what kept a change from being persisted.
    */
   async run(): Promise<LocalEnd> {
     const { jobs, jobId, processor, closing } = this.#options
@@ -100,7 +97,7 @@ export class LocalAttempt {
     })
   }
 
-  /** A file is not to blame for a server or, where others may do it, for a program that is not there. */
+  /** A missing server is not the file's fault; neither is a missing program, where workers may do the file. */
   #away({ ingestion }: ProcessingJob, error: unknown): Away | null {
     if (!(error instanceof AppError)) return null
     const codes: readonly ErrorCode[] =
@@ -111,7 +108,7 @@ export class LocalAttempt {
     return { message: error.message, forMs: Math.max(AWAY_MS, asked) }
   }
 
-  /** The job after an event; null when others have changed it. */
+  /** The job after an event; null when the attempt no longer holds it. */
   async #apply(event: JobEvent): Promise<Job | null> {
     const { jobs, jobId } = this.#options
     try {
@@ -132,7 +129,7 @@ function isRefused(job: Job): boolean {
 function failure(attempt: number, error: unknown): JobEvent {
   const code = codeOf(error)
   const message = printable(messageOf(error), { most: 500 })
-  // A program that is missing does not come by itself.
+  // A missing program does not appear by itself.
   const retryable = code !== 'engine_missing' && isRetryable(error)
   return { type: 'fail', attempt, code, message, retryable }
 }

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino'
-import { HOUR, SECOND } from '../../shared/duration.ts'
-import { AppError } from '../../shared/errors.ts'
+import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
+import { AppError, messageOf } from '../../shared/errors.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { lastAttempt, type Job, type PendingJob } from '../job/job.ts'
@@ -8,10 +8,10 @@ import type { Jobs } from '../jobs.ts'
 import { requirementsOf } from '../job/requirements.ts'
 import type { Results } from '../blobs/results.ts'
 import type { Workers } from '../leases/workers.ts'
-import { dueHereAt } from './fallback.ts'
+import { dueHereAt, refusedUntil } from './fallback.ts'
 import { LocalAttempt } from './local-attempt.ts'
+import { ProcessorPauses } from './processor-pauses.ts'
 import type { Processor, Processors } from './processors.ts'
-import { Rests } from './rests.ts'
 
 export interface LocalWorkerOptions {
   jobs: Jobs
@@ -19,37 +19,44 @@ export interface LocalWorkerOptions {
   processors: Processors
   results: Results
   log: Logger
-  /** How long jobs wait for a worker first; null: for ever. */
+  /** How long jobs wait for a worker first; null: the coordinator never takes them. */
   fallbackAfterMs: number | null
 }
 
-/** So many at a time of each kind: the coordinator's machine is there to coordinate, and the MoRAG server has others. */
+/** Jobs at a time of each kind of processor: the machine has to coordinate, and the MoRAG server has other clients. */
 export const LOCAL_SLOTS = 2
-/** How often it is looked whether the workers of a content type are still there. */
+/** How often it is checked whether the workers of a content type are gone, and a server that refused a job upgraded. */
 const RECHECK_MS = 5 * SECOND
-/** How long nothing is begun after a change that could not be written down. */
+/** The pause of a MoRAG server that does not answer. */
+const AWAY_MS = MINUTE
+/** The pause of all processors after a change could not be persisted. */
 const UNWRITTEN_MS = 30 * SECOND
 /** setTimeout overflows at 2^31 ms; re-armed at least hourly. */
-const MOST_WAIT_MS = HOUR
-/** So many times as long as a look took, none is taken: with very many jobs that wait, it is no small thing. */
+const MAX_WAIT_MS = HOUR
+/** The pause after a pass over the waiting jobs, as a multiple of its duration: with very many jobs it takes long. */
 const REST = 20
-/** The worker inside the coordinator: what is for nobody else, and what has waited too long for those who could. */
+
+/**
+ * The worker inside the coordinator: for jobs that only the coordinator may process, and for those that waited too long
+ * for a worker.
+ */
 export class LocalWorker {
   readonly #options: LocalWorkerOptions
   #startedAt: number
   readonly #running = new Map<string, { attempt: LocalAttempt; ended: Promise<void> }>()
-  readonly #rests = new Rests()
+  readonly #pauses = new ProcessorPauses()
+  #describing: Promise<void> | null = null
   readonly #closing = new AbortController()
   #timer: NodeJS.Timeout | null = null
   #lookAt = Infinity
-  #restsUntil = 0
+  #nextPassAt = 0
 
   constructor(options: LocalWorkerOptions) {
     this.#options = options
     this.#startedAt = options.jobs.now()
   }
 
-  /** Gives back what an earlier run has left, and begins. */
+  /** Gives back the attempts that an earlier run left, and begins. */
   start(): void {
     const { jobs } = this.#options
     jobs.onChange((before, after) => this.#onChange((after ?? before)!.jobId, after))
@@ -63,21 +70,21 @@ export class LocalWorker {
     this.#look()
   }
 
-  /** The clock was set by so much: what waits here waits no longer than it was to. */
+  /** The clock was set by so many ms: waits last as long as before. */
   clockStepped(ms: number): void {
     this.#startedAt += ms
-    this.#restsUntil += ms
-    this.#rests.clockStepped(ms)
+    this.#nextPassAt += ms
+    this.#pauses.clockStepped(ms)
     if (this.#lookAt === Infinity) return
     this.#lookAt = Infinity
     this.#arm(this.#options.jobs.now())
   }
 
-  /** Ends what runs, and gives it back: it is done anew after the next start. */
+  /** Ends the running attempts and gives them back, for the next start. */
   async close(): Promise<void> {
     this.#closing.abort(new AppError('cancelled', 'The coordinator stops.'))
     if (this.#timer !== null) clearTimeout(this.#timer)
-    await Promise.all([...this.#running.values()].map(({ ended }) => ended))
+    await Promise.all([this.#describing, ...[...this.#running.values()].map(({ ended }) => ended)])
   }
 
   #onChange(jobId: string, after: Job | null): void {
@@ -92,13 +99,13 @@ export class LocalWorker {
     return dueHereAt(job, { afterMs, startedAt: this.#startedAt })
   }
 
-  /** Looks again at that instant, or once it has rested, unless it does so earlier. */
+  /** Schedules a pass, after the pause of the last one, unless an earlier one is scheduled. */
   #arm(due: number): void {
-    const at = Math.max(due, this.#restsUntil)
+    const at = Math.max(due, this.#nextPassAt)
     if (at >= this.#lookAt || this.#closing.signal.aborted) return
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#lookAt = at
-    const wait = Math.min(MOST_WAIT_MS, Math.max(0, at - this.#options.jobs.now()))
+    const wait = Math.min(MAX_WAIT_MS, Math.max(0, at - this.#options.jobs.now()))
     this.#timer = startTimer(() => this.#look(), wait).unref()
   }
 
@@ -107,11 +114,11 @@ export class LocalWorker {
     let { best, again } = this.#next()
     for (; best !== null; { best, again } = this.#next()) this.#begin(best.job, best.processor)
     this.#lookAt = Infinity
-    this.#restsUntil = this.#options.jobs.now() + REST * (performance.now() - begunAt)
+    this.#nextPassAt = this.#options.jobs.now() + REST * (performance.now() - begunAt)
     this.#arm(again)
   }
 
-  /** The job that is to be begun, and when another may be. */
+  /** The job to begin now, and when to look for the next. */
   #next(): { best: { job: PendingJob; processor: Processor } | null; again: number } {
     const { jobs } = this.#options
     const now = jobs.now()
@@ -128,7 +135,7 @@ export class LocalWorker {
     return { best, again }
   }
 
-  /** Who may begin a job here now; else when that is to be asked again. */
+  /** The processor that may begin a job now; else when to ask again. */
   #processorFor(
     job: PendingJob,
     now: number,
@@ -139,13 +146,33 @@ export class LocalWorker {
     if (job.ingestion?.local !== true && isServed(job)) return now + RECHECK_MS
     const processor = this.#options.processors.for(job)
     if (processor === null) return Infinity
-    const isForUs = job.ingestion?.local === true
-    if (!isForUs && requirementsOf(job).unfit.includes(processor.ability)) return Infinity
-    const until = this.#rests.untilAt(processor, job.contentType)
-    return until > now ? until : processor
+    const until = this.#pauses.untilAt(processor, job.contentType)
+    if (until > now) return until
+    if (processor.ability === null) {
+      this.#describe(processor)
+      return Infinity
+    }
+    const refused = refusedUntil(job, processor)
+    if (refused <= now) return processor
+    return processor.name === 'morag' ? Math.min(refused, now + RECHECK_MS) : refused
   }
 
-  /** Whether there is a worker who may have such a job, as of now. */
+  /** Looks again once the processor's ability is known, or its pause is over. */
+  #describe(processor: Processor): void {
+    const { jobs, log } = this.#options
+    this.#describing ??= processor.describe!(this.#closing.signal)
+      .catch((error: unknown) => {
+        if (this.#closing.signal.aborted) return
+        log.warn(messageOf(error))
+        this.#pauses.pause(processor, jobs.now() + AWAY_MS)
+      })
+      .finally(() => {
+        this.#describing = null
+        this.#arm(jobs.now())
+      })
+  }
+
+  /** Whether a connected worker may have a job; remembers its answers. */
   #served(): (job: PendingJob) => boolean {
     const known = new Map<string, boolean>()
     return (job) => {
@@ -169,11 +196,11 @@ export class LocalWorker {
     const ended = attempt
       .run()
       .then((end) => {
-        if (end === 'done') this.#rests.worked(processor, contentType)
-        else if (end === 'refused') this.#rests.refused(processor, contentType, jobs.now())
+        if (end === 'done') this.#pauses.worked(processor, contentType)
+        else if (end === 'refused') this.#pauses.refused(processor, contentType, jobs.now())
         if (typeof end === 'string') return
         log.warn({ job_id: jobId }, end.message)
-        this.#rests.pause(processor, jobs.now() + end.forMs)
+        this.#pauses.pause(processor, jobs.now() + end.forMs)
       })
       .catch((error: unknown) => this.#unwritten(jobId, error))
       .finally(() => {
@@ -184,7 +211,7 @@ export class LocalWorker {
   }
 
   #unwritten(jobId: string, error: unknown): void {
-    this.#rests.pauseAll(this.#options.jobs.now() + UNWRITTEN_MS)
+    this.#pauses.pauseAll(this.#options.jobs.now() + UNWRITTEN_MS)
     this.#options.log.error(
       { err: error, job_id: jobId },
       'failed to persist the state of a locally processed job',
@@ -192,7 +219,7 @@ export class LocalWorker {
   }
 }
 
-/** As in the queue. */
+/** The queue's order. */
 function goesBefore(a: PendingJob, b: PendingJob): boolean {
   return a.priority > b.priority || (a.priority === b.priority && a.createdAt < b.createdAt)
 }

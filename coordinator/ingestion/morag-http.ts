@@ -1,22 +1,21 @@
 import { request, type Dispatcher } from 'undici'
 import { z } from 'zod'
+import { bodyText, tryJson } from '../../shared/body-text.ts'
 import { DAY, SECOND } from '../../shared/duration.ts'
 import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
-import { API } from '../../shared/wire.ts'
-import { firstText } from './first-text.ts'
 import { formBody, type FormFile } from './form-body.ts'
 import { redacted } from './redacted.ts'
 
-/** An answer may hold a document again; a refusal is short. */
+/** An answer may hold a whole document; a refusal is short. */
 export const ANSWER_BYTES = 64 * 1024 * 1024
 const REFUSAL_BYTES = 64 * 1024
 const CONNECT_MS = 10 * SECOND
 
-/** What the server answered where it did not do what it was asked. */
+/** An answer that is not a success. */
 export class Refusal extends AppError {
   readonly status: number
 
@@ -26,8 +25,8 @@ export class Refusal extends AppError {
   }
 }
 
-/** Where a refusal may say why. */
-const spoken = z.looseObject({
+/** Where refusals have their reason. */
+const reasons = z.looseObject({
   detail: z.unknown().optional(),
   error_message: z.unknown().optional(),
   message: z.unknown().optional(),
@@ -35,22 +34,21 @@ const spoken = z.looseObject({
 
 interface Asked {
   method: 'GET' | 'POST'
-  /** Below `/api/v1`, or from the root. */
   path: string
   headers?: Record<string, string>
   body?: Dispatcher.RequestOptions['body']
-  /** What the server may say again of what it has got, and nobody is to read. */
+  /** Parts of the request that are taken out of the server's errors. */
   secrets?: readonly string[]
 }
 
 /**
- * The MoRAG server's HTTP side. Every failure is an {@link AppError}: a {@link Refusal} for what it answered, else
+ * HTTP requests to the MoRAG server. Every failure is an {@link AppError}: a {@link Refusal} for an answer, else
  * `unavailable`. An aborted signal's reason is thrown as it is.
  */
 export class MoragHttp {
   readonly #url: string
   readonly #apiKey: string | null
-  // A server may take hours before it answers: how long is waited is the caller's to say.
+  // Without a timeout for the answer, which may take hours: the caller's signal has it.
   readonly #agent: Dispatcher
 
   constructor({ url, apiKey }: { url: string; apiKey: string | null }) {
@@ -59,7 +57,7 @@ export class MoragHttp {
     this.#agent = dispatcherFor(url, { connect: { timeout: CONNECT_MS } })
   }
 
-  /** Cuts what is under way. */
+  /** Aborts what is in flight. */
   async close(): Promise<void> {
     await this.#agent.destroy()
   }
@@ -68,30 +66,31 @@ export class MoragHttp {
     return this.#url
   }
 
-  /** How sentences call it. */
+  /** For error messages. */
   get name(): string {
     return `The MoRAG server at ${new URL(this.#url).host}`
   }
 
-  /** Sends a form; the answer's text, at most {@link ANSWER_BYTES} and one more. */
+  /** Sends a form. @returns the answer's text, cut after {@link ANSWER_BYTES}. */
   async postForm(
-    route: string,
+    path: string,
     fields: Readonly<Record<string, string>>,
     file: FormFile,
     { headers = {}, secrets = [] }: Pick<Asked, 'headers' | 'secrets'>,
     signal: AbortSignal,
-  ): Promise<string> {
+  ): Promise<{ text: string; isCut: boolean }> {
     const form = formBody(fields, file)
     const asked = { headers: { ...form.headers, ...headers }, body: form.body, secrets }
-    return await this.#ask({ method: 'POST', path: API + route, ...asked }, signal)
+    return await this.#ask({ method: 'POST', path, ...asked }, signal)
   }
 
-  /** What a path answers, read as JSON; undefined when it is none. @param path from the root. */
+  /** A path's answer, read as JSON; undefined when it is none. */
   async getJson(path: string, signal: AbortSignal): Promise<unknown> {
-    return parseJson(await this.#ask({ method: 'GET', path }, signal))
+    const { text } = await this.#ask({ method: 'GET', path }, signal)
+    return tryJson(text)
   }
 
-  /** A failure that the server has told in its own words. */
+  /** A failure that the server reports in an answer that is a success. */
   failure(reason: string, secrets: readonly string[] = []): AppError {
     const why = printable(redacted(reason, [this.#apiKey, ...secrets]), { most: 500 })
     return new AppError('engine_failed', `${this.name} failed: ${why}`)
@@ -100,7 +99,7 @@ export class MoragHttp {
   async #ask(
     { method, path, headers, body, secrets }: Asked,
     signal: AbortSignal,
-  ): Promise<string> {
+  ): Promise<{ text: string; isCut: boolean }> {
     try {
       const response = await request(`${this.#url}${path}`, {
         dispatcher: this.#agent,
@@ -112,7 +111,7 @@ export class MoragHttp {
       })
       if (response.statusCode < 200 || response.statusCode >= 300)
         throw await this.#refusal(response, secrets ?? [])
-      return await firstText(response.body, ANSWER_BYTES + 1)
+      return await bodyText(response.body, ANSWER_BYTES)
     } catch (error) {
       throw this.#translated(error, signal)
     }
@@ -127,7 +126,8 @@ export class MoragHttp {
     { statusCode, headers, body }: Dispatcher.ResponseData,
     secrets: readonly string[],
   ): Promise<Refusal> {
-    const said = saidIn(redacted(await firstText(body, REFUSAL_BYTES), [this.#apiKey, ...secrets]))
+    const { text } = await bodyText(body, REFUSAL_BYTES)
+    const said = reasonIn(redacted(text, [this.#apiKey, ...secrets]))
     const hint =
       statusCode === 401 || statusCode === 403
         ? ' Give its key with --morag-api-key-file or MORAG_SERVER_API_KEY.'
@@ -146,7 +146,7 @@ export class MoragHttp {
   }
 }
 
-/** Only what says that this file will never do is for good: the rest may be the server's trouble of today. */
+/** Only what says that the file itself is refused is final. */
 function codeOf(status: number): ErrorCode {
   if (status === 413) return 'too_large'
   if ([400, 415, 422].includes(status)) return 'unsupported_media'
@@ -154,18 +154,10 @@ function codeOf(status: number): ErrorCode {
   return status === 429 ? 'too_many_requests' : 'unavailable'
 }
 
-/** What a refusal says of itself, on one line. */
-function saidIn(text: string): string {
-  const { detail, error_message, message } = spoken.safeParse(parseJson(text)).data ?? {}
+/** A refusal's reason, on one line. */
+function reasonIn(text: string): string {
+  const { detail, error_message, message } = reasons.safeParse(tryJson(text)).data ?? {}
   const said = detail ?? error_message ?? message
   if (said === undefined || said === null) return ''
   return printable(typeof said === 'string' ? said : JSON.stringify(said), { most: 500 })
-}
-
-export function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
-  }
 }

@@ -12,8 +12,8 @@ import { stemOf } from './file-stem.ts'
 const HEAD_BYTES = 4_096
 
 /**
- * Finished texts as files: `<name>.md` and, when that is whole, `<name>.json` with what belongs to it. A name that is
- * another job's gets the beginning of the job's id.
+ * Writes finished texts to files: `<name>.md`, then `<name>.json` with the metadata. A name that another job has is
+ * extended by the job's id.
  */
 export class OutputFolder {
   readonly #dir: string
@@ -25,14 +25,14 @@ export class OutputFolder {
     this.#transcripts = transcripts
   }
 
-  /** The step `folder`; once more, it writes the same files. */
+  /** The step `folder`; repeated, it writes the same files. */
   async write(job: EndedJob): Promise<Tried> {
     if (job.status !== 'completed')
       return { done: false, message: 'The job has no text.', final: true, retryAfterMs: null }
     try {
       const content = await this.#transcripts.text(job)
       const stem = stemOf(job.source.filename)
-      // Two jobs of one name, at once: the second sees what the first has written.
+      // A second job of this name waits for the first one's files.
       await this.#turns.take(stem.toLowerCase(), async () => await this.#save(job, stem, content))
       return { done: true }
     } catch (error) {
@@ -52,7 +52,7 @@ export class OutputFolder {
     )
   }
 
-  /** The first of its names that is not another's; the last has the whole id and so is nobody's. */
+  /** The first name that no other job has. */
   async #nameFor({ jobId }: CompletedJob, stem: string, content: string): Promise<string> {
     for (const name of [stem, `${stem}-${jobId.slice(0, 8)}`]) {
       const owner = await this.#ownerOf(name, content)
@@ -61,16 +61,15 @@ export class OutputFolder {
     return `${stem}-${jobId}`
   }
 
-  /** The job whose files have this name; null when there are none, `''` when nobody knows. */
+  /** The job whose files have this name; null when there are none, `''` for files of unknown origin. */
   async #ownerOf(name: string, content: string): Promise<string | null> {
     const json = await this.#read(`${name}.json`, HEAD_BYTES)
     if (json !== null) return jobIn(json)
     const text = await this.#read(`${name}.md`)
-    // The same text without its facts is what a try of ours left that was cut off between the two.
+    // The same text without a `.json` is left over from an interrupted try.
     return text === null || text === content ? null : ''
   }
 
-  /** @param mostBytes how much of it is wanted. */
   async #read(name: string, mostBytes = Infinity): Promise<string | null> {
     try {
       const file = await open(path.join(this.#dir, name))
@@ -83,13 +82,12 @@ export class OutputFolder {
       }
     } catch (error) {
       if (isSystemError(error, 'ENOENT')) return null
-      // That is somebody's, too.
       if (isSystemError(error, 'EISDIR')) return 'a folder'
       throw error
     }
   }
 
-  /** Whole or not at all, also after a power cut. */
+  /** Atomic, also across a power cut. */
   async #put(
     { jobId }: CompletedJob,
     name: string,
@@ -119,7 +117,7 @@ export class OutputFolder {
   }
 }
 
-/** What is said of a job in its `.json`; its id first, by which it is known again. */
+/** The job's part of its `.json`; the id first, for {@link jobIn}. */
 function facts(job: CompletedJob): object {
   return {
     job_id: job.jobId,
@@ -131,7 +129,7 @@ function facts(job: CompletedJob): object {
   }
 }
 
-/** The job whose facts these are, by their first lines; `''`: nobody knows. */
+/** The job id at the beginning of a `.json`; `''` when there is none. */
 function jobIn(json: string): string {
   return /^\{\s*"job_id":\s*"([^"\\]+)"/.exec(json)?.[1] ?? ''
 }

@@ -17,45 +17,43 @@ import {
   tooMany,
 } from '../blobs/upload.ts'
 
-/** A form that was looked into. */
-export interface PeekedForm extends Seen {
-  /** The whole form, byte for byte, from its beginning; to be read once. */
+/** A form whose beginning was read. */
+export interface PeekedForm extends FormHead {
+  /** The whole form from its first byte; to be read once. */
   body: Readable
-  /** Lets go of what was kept of it. */
+  /** Releases the buffered bytes. */
   discard(): Promise<void>
 }
 
-/** What is known of a form by now. */
-export interface Seen {
-  /** Those that have come. */
+/** The part of a form that has arrived. */
+export interface FormHead {
   fields: FormFields
-  /** The part `file`; null: it has not come, or the form has none. */
-  file: SeenFile | null
+  /** The part `file`; null while it has not arrived. */
+  file: FileHead | null
 }
 
-interface SeenFile {
-  /** As the client wrote it. */
+interface FileHead {
   filename: string | undefined
   /** Its first bytes, at most {@link HEAD_BYTES}. */
   head: Buffer
-  /** Whether these are all that will be kept of it. */
-  isRead: boolean
+  /** `head` grows no more. */
+  isHeadComplete: boolean
 }
 
-/** So much is kept in memory; a form whose file comes before the field goes to the disk. */
+/** Buffered in memory; a form whose file comes before the fields goes to the disk. */
 const MEMORY_BYTES = 1024 * 1024
-/** Enough to tell what a file is. */
+/** Enough to recognise a file's type. */
 const HEAD_BYTES = 64 * 1024
 
 /**
- * Reads a form until enough of it is known to decide what becomes of it: its bytes are kept meanwhile.
- * @param isEnough asked after each piece, at the form's end no more.
- * @param folder where what is too much for the memory is kept.
+ * Reads a form until its fields decide what becomes of it, and buffers its bytes.
+ * @param isEnough called after each chunk, but not at the form's end.
+ * @param folder for bytes beyond {@link MEMORY_BYTES}.
  * @throws {AppError} `bad_request`, `too_large`, `no_space`.
  */
 export async function peekForm(
   request: IncomingMessage,
-  isEnough: (seen: Seen) => boolean,
+  isEnough: (head: FormHead) => boolean,
   { folder, maxBytes }: { folder: string; maxBytes: number },
 ): Promise<PeekedForm> {
   checkLength(request.headers, maxBytes)
@@ -63,7 +61,7 @@ export async function peekForm(
   const chunks = chunksOf(request)
   try {
     const reader = new FormReader(request.headers)
-    while (!isEnough(reader.seen)) {
+    while (!isEnough(reader.head)) {
       const next = await chunks.next()
       if (next.done === true) {
         await reader.end()
@@ -75,7 +73,7 @@ export async function peekForm(
     }
     const body = Readable.from(kept.replay(chunks), { objectMode: false })
     return {
-      ...reader.seen,
+      ...reader.head,
       body,
       async discard() {
         body.destroy()
@@ -90,9 +88,9 @@ export async function peekForm(
   }
 }
 
-/** Looks for what decides among the pieces of a form. @throws {Error} for what is no form. */
+/** Parses a form's fields and the head of its file. @throws {Error} for a malformed form. */
 class FormReader {
-  readonly seen: Seen = { fields: new FormFields(), file: null }
+  readonly head: FormHead = { fields: new FormFields(), file: null }
   readonly #form: InstanceType<typeof Busboy>
   #failure: Error | null = null
 
@@ -102,10 +100,10 @@ class FormReader {
       limits: { fieldSize: MEMORY_BYTES, parts: MAX_PARTS },
     })
     this.#form.once('partsLimit', () => (this.#failure ??= tooMany()))
-    this.#form.on('field', (name, value) => this.seen.fields.add(name, value))
+    this.#form.on('field', (name, value) => this.head.fields.add(name, value))
     this.#form.on('file', (name, stream, filename) => {
       stream.on('error', () => undefined)
-      if (name === 'file' && this.seen.file === null) this.#keepHead(stream, filename)
+      if (name === 'file' && this.head.file === null) this.#keepHead(stream, filename)
       else stream.resume()
     })
     this.#form.on('error', (error: unknown) => {
@@ -118,7 +116,7 @@ class FormReader {
     if (this.#failure !== null) throw this.#failure
   }
 
-  /** Waits for all of it to be seen. That it is not whole is for its last reader to say. */
+  /** Waits for the parser. A truncated form is the body's reader to report. */
   async end(): Promise<void> {
     const over = new Promise<void>((resolve) => {
       this.#form.once('finish', resolve)
@@ -129,25 +127,25 @@ class FormReader {
   }
 
   #keepHead(stream: Readable, filename: string | undefined): void {
-    const file: SeenFile = { filename, head: Buffer.alloc(0), isRead: false }
-    this.seen.file = file
+    const file: FileHead = { filename, head: Buffer.alloc(0), isHeadComplete: false }
+    this.head.file = file
     stream.on('data', (chunk: Buffer) => {
-      if (file.isRead) return
+      if (file.isHeadComplete) return
       file.head = Buffer.concat([file.head, chunk.subarray(0, HEAD_BYTES - file.head.length)])
-      file.isRead = file.head.length === HEAD_BYTES
+      file.isHeadComplete = file.head.length === HEAD_BYTES
     })
     stream.once('end', () => {
-      file.isRead = true
+      file.isHeadComplete = true
     })
   }
 }
 
-/** Not waited for: the next piece may be long in coming, and only then can this be done. */
+/** Not awaited: it waits for the next chunk. */
 function letGo(chunks: AsyncGenerator<Buffer>): void {
   chunks.return(undefined).catch(() => undefined)
 }
 
-/** Bytes at hand: the first in memory, all of them in a file once they are many. */
+/** Buffered bytes: in memory, in a file once they are many. */
 class Kept {
   readonly #file: string
   #handle: FileHandle | null = null
@@ -168,7 +166,7 @@ class Kept {
     this.#chunks = []
   }
 
-  /** All of them, and then the rest. */
+  /** The buffered bytes, then the rest. */
   async *replay(rest: AsyncGenerator<Buffer>): AsyncGenerator<Buffer> {
     if (this.#handle === null) yield* this.#chunks
     else yield* createReadStream(this.#file, { highWaterMark: MEMORY_BYTES })

@@ -1,11 +1,11 @@
-/** What is still encoded after so many rounds is a puzzle, not a path. */
-const MOST_ROUNDS = 10
+/** Bounds the work on a path that is encoded over and over. */
+const MAX_ROUNDS = 10
 
 /**
- * A path as the most eager server might read it: percent-encoding undone until nothing changes, `\` as `/`, without
- * parameters (`;…`), empty and dot segments, white space and capitals. For comparisons alone.
- * @param target a path, with a query or without.
- * @returns its segments; `..` where it leads out of its root.
+ * The segments of a path as the most lenient server might read it: percent-decoded until nothing changes, `\` as `/`,
+ * without parameters (`;…`), empty and dot segments, white space and capitals. For comparisons only.
+ * @param target a path, with or without a query.
+ * @returns `..` first where it leaves its root.
  */
 export function plainSegments(target: string): string[] {
   const out: string[] = []
@@ -18,7 +18,7 @@ export function plainSegments(target: string): string[] {
   return out
 }
 
-/** Whether some server may take a path for one outside the folder that it is in: it has a segment `..`, however written. */
+/** Whether a path has a segment `..`, however it is encoded. */
 export function leadsUp(target: string): boolean {
   const path = fullyDecoded(target.split('?')[0]!)
   return /(^|\/)[\p{Cc}\s]*\.\.[\p{Cc}\s]*([/;]|$)/u.test(path)
@@ -26,7 +26,7 @@ export function leadsUp(target: string): boolean {
 
 function fullyDecoded(path: string): string {
   let text = path
-  for (let round = 0; round < MOST_ROUNDS; round += 1) {
+  for (let round = 0; round < MAX_ROUNDS; round += 1) {
     const decoded = text.replace(/%([0-9a-f]{2})/gi, (_, code: string) =>
       String.fromCharCode(Number.parseInt(code, 16)),
     )

@@ -8,9 +8,9 @@ import type { Ingestion } from '../job/ingestion.ts'
 import { given } from './databases.ts'
 
 /**
- * What the `request_data` of a form asks for that is to become a job.
- * @param where what its names stand in, for the sentence.
- * @throws {AppError} `bad_request` with a sentence that names what does not fit.
+ * Parses the `request_data` of a form that is to become a job.
+ * @param where how error messages call it.
+ * @throws {AppError} `bad_request` that names every problem.
  */
 export function parseRequestData(text: string | null, where: string): ProcessRequest {
   if (text === null) throw bad("The form has no field 'request_data'.")
@@ -24,19 +24,19 @@ export function parseRequestData(text: string | null, where: string): ProcessReq
   return request
 }
 
-/** Whether `request_data` asks for a remote worker; nonsense does not. It is told before all of it is checked. */
+/** Whether `request_data` asks for a remote worker; it need not be valid. */
 export function asksForRemote(text: string | null): boolean {
-  const data = told(text)
+  const data = unchecked(text)
   return isTrue(data.remote) || isTrue(data.metadata?.remote)
 }
 
-/** The content type that `request_data` says; null: it says none. It is told before all of it is checked. */
+/** The content type in `request_data`, or null; it need not be valid. */
 export function contentTypeIn(text: string | null): string | null {
-  const { content_type: type } = told(text)
+  const { content_type: type } = unchecked(text)
   return typeof type === 'string' ? type : null
 }
 
-/** What the job remembers of a request. @param local whether it is for the coordinator itself. */
+/** The part of a request that its job keeps. @param local only the coordinator may process it. */
 export function ingestionOf(request: ProcessRequest, local: boolean): Ingestion {
   const { mode, sourceType, documentId, webhookConfig, processingOptions } = request
   const { remote: _, ...metadata } = request.metadata
@@ -51,6 +51,7 @@ export function ingestionOf(request: ProcessRequest, local: boolean): Ingestion 
           url: webhookConfig.url,
           authToken: webhookConfig.authToken ?? null,
           secret: webhookConfig.secret ?? null,
+          progress: webhookConfig.progress ?? false,
         }
       : null,
     metadata,
@@ -68,18 +69,18 @@ export function ingestionOf(request: ProcessRequest, local: boolean): Ingestion 
   }
 }
 
-interface Told {
+interface Unchecked {
   remote?: unknown
   content_type?: unknown
   metadata?: { remote?: unknown } | null
 }
 
-function told(text: string | null): Told {
+function unchecked(text: string | null): Unchecked {
   const raw = text === null ? undefined : jsonIn(text)
   return typeof raw === 'object' && raw !== null ? raw : {}
 }
 
-/** A client's JSON; undefined: it is none. */
+/** A client's JSON; undefined when it is none. */
 export function jsonIn(text: string): unknown {
   try {
     return parseBounded(text)
@@ -93,8 +94,8 @@ function fitting(raw: unknown, where: string): ProcessRequest {
     return parseWire(processRequest, raw, 'body')
   } catch (error) {
     if (!(error instanceof AppError) || error.problems === undefined) throw error
-    const said = error.problems.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`)
-    throw bad(`${where} does not fit: ${said.join('; ')}.`, error)
+    const problems = error.problems.map(({ loc, msg }) => `${loc.slice(1).join('.')}: ${msg}`)
+    throw bad(`${where} does not fit: ${problems.join('; ')}.`, error)
   }
 }
 

@@ -10,19 +10,20 @@ import { LOCAL_ABILITY, requirementsOf } from '../job/requirements.ts'
 import type { Sources } from '../blobs/sources.ts'
 import { PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { withoutSecrets } from '../job/task-options.ts'
-import { isPlainText, passThrough } from './built-in.ts'
+import { isPlainText, passThrough, type ToProcess } from './built-in.ts'
 import type { IngestionConfig } from '../config.ts'
 import { stemOf } from './file-stem.ts'
 import type { MoragClient } from './morag-client.ts'
-import type { ToProcess } from './to-process.ts'
 
-/** One way to process a file here. */
+/** One way to process a file in the coordinator. */
 export interface Processor {
-  /** Those of one name share the places that there are. */
-  name: 'command' | 'built-in' | 'morag' | 'nobody'
-  /** The same for one that would do the same: what could not do a job is not given it again. */
-  ability: string
-  /** @throws {AppError} that says why not; the signal's reason when aborted. */
+  /** Processors of one name share its slots. */
+  name: 'command' | 'built-in' | 'morag' | 'none'
+  /** Equal for processors that would do the same: a refused job is kept from them. Null: unknown until `describe`. */
+  readonly ability: string | null
+  /** Finds the ability out, for {@link Processors.for} to give. @throws {AppError} */
+  describe?(signal: AbortSignal): Promise<void>
+  /** @throws {AppError}, or the signal's reason when aborted. */
   process(job: ProcessingJob, signal: AbortSignal): Promise<ResultBody>
 }
 
@@ -30,53 +31,47 @@ export interface ProcessorsOptions {
   config: Pick<IngestionConfig, 'localProcessors'>
   sources: Sources
   morag: MoragClient | null
-  /** Where commands have their folders. */
+  /** Holds a folder for each run of a command. */
   folder: string
 }
 
-/** Who processes what here: the command for its content type, the built-in for text, the MoRAG server. */
+/** Chooses a file's processor: the command for its content type, the built-in one for text, else the MoRAG server. */
 export class Processors {
   readonly #options: ProcessorsOptions
   readonly #builtIn: Processor
-  readonly #morag: Processor | null
 
   private constructor(options: ProcessorsOptions) {
     this.#options = options
-    const { morag, sources } = options
+    const { sources } = options
     this.#builtIn = {
       name: 'built-in',
       ability: abilityOf('built-in'),
-      process: async (job) => told(job, await passThrough(job, sources), 'built-in'),
-    }
-    this.#morag = morag && {
-      name: 'morag',
-      ability: abilityOf('morag', morag.url),
-      process: async (job, signal) => await this.#convert(job, morag, signal),
+      process: async (job) => resultOf(job, await passThrough(job, sources), 'built-in'),
     }
   }
 
   static async open(options: ProcessorsOptions): Promise<Processors> {
-    // What a crash has left. What of it cannot be removed is in nobody's way.
+    // Left over from a crash; harmless where it cannot be removed.
     await rm(options.folder, { recursive: true, force: true }).catch(() => undefined)
     return new Processors(options)
   }
 
-  /** Whether somebody here can process a file. */
+  /** Whether there is a processor for a file. */
   has(file: ToProcess): boolean {
     return this.#find(file) !== null
   }
 
-  /** Who processes a job here; null: nobody. A job that is for nobody else is failed then: its client is to know. */
+  /** A job's processor; null when there is none. A job that only the coordinator may process gets one that fails it. */
   for(job: ToProcess): Processor | null {
-    return this.#find(job) ?? (job.ingestion?.local === true ? NOBODY : null)
+    return this.#find(job) ?? (job.ingestion?.local === true ? NO_PROCESSOR : null)
   }
 
   #find(file: ToProcess): Processor | null {
-    // That somebody here has what a job requires has not been said.
+    // No processor here announces features, languages or models.
     if (requirementsOf(file).isStrict) return null
     const { localProcessors } = this.#options.config
     const { contentType } = file
-    // Content types are the client's words: `constructor` is one like any other.
+    // A client may call its content type `constructor`.
     const command = Object.hasOwn(localProcessors, contentType)
       ? localProcessors[contentType]
       : undefined
@@ -87,7 +82,20 @@ export class Processors {
         process: async (job, signal) => await this.#run(job, command, signal),
       }
     }
-    return isPlainText(file) ? this.#builtIn : this.#morag
+    return isPlainText(file) ? this.#builtIn : this.#morag()
+  }
+
+  #morag(): Processor | null {
+    const { morag } = this.#options
+    if (morag === null) return null
+    const { url, version } = morag
+    return {
+      name: 'morag',
+      // An upgraded server may do what the old one refused.
+      ability: version === null ? null : abilityOf('morag', url, version),
+      describe: async (signal) => await morag.describe(signal),
+      process: async (job, signal) => await this.#convert(job, morag, signal),
+    }
   }
 
   async #run(
@@ -101,7 +109,7 @@ export class Processors {
     await mkdir(cwd, { recursive: true, mode: PRIVATE_FOLDER })
     try {
       const input = path.join(cwd, nameOf(job.source.filename))
-      // An upload's own link to its bytes: a program that follows symbolic ones would see a name without an ending.
+      // A program that resolves a symbolic link to an upload would see a name without an ending.
       if (job.source.kind === 'upload')
         await link(source, input).catch(async () => await symlink(source, input))
       else await symlink(source, input)
@@ -109,9 +117,9 @@ export class Processors {
       const env = childEnv({ TMPDIR: cwd })
       const setting = '--local-processor'
       const content = await runConverter({ program, args, cwd, env, signal, setting })
-      return told(job, content, path.basename(program))
+      return resultOf(job, content, path.basename(program))
     } finally {
-      // What cannot be removed now is at the next start.
+      // Left to the next start where it cannot be removed.
       await rm(cwd, { recursive: true, force: true }).catch(() => undefined)
     }
   }
@@ -119,17 +127,13 @@ export class Processors {
   async #convert(job: ProcessingJob, morag: MoragClient, signal: AbortSignal): Promise<ResultBody> {
     const { contentType, ingestion, source, taskOptions } = job
     const { file, sizeBytes } = await this.#options.sources.read(job)
-    const bytes = file.createReadStream({
-      start: 0,
-      end: Math.max(0, sizeBytes - 1),
-      highWaterMark: CHUNK_BYTES,
-      autoClose: false,
-    })
+    const end = Math.max(0, sizeBytes - 1)
+    const range = { start: 0, end, highWaterMark: CHUNK_BYTES, autoClose: false }
     try {
       const document = {
         filename: source.filename,
         sizeBytes,
-        bytes,
+        read: () => file.createReadStream(range),
         contentType,
         documentId: ingestion?.documentId ?? null,
         metadata: { ...ingestion?.metadata },
@@ -137,7 +141,6 @@ export class Processors {
       }
       return await morag.convert(document, signal)
     } finally {
-      bytes.destroy()
       await file.close()
     }
   }
@@ -145,10 +148,10 @@ export class Processors {
 
 const CHUNK_BYTES = 256 * 1024
 
-/** For a job that was taken in when somebody here could do it. */
-const NOBODY: Processor = {
-  name: 'nobody',
-  ability: abilityOf('nobody'),
+/** For a job that was accepted while it had a processor. */
+const NO_PROCESSOR: Processor = {
+  name: 'none',
+  ability: abilityOf('none'),
   process: async ({ contentType }) => {
     const message = `No processor is configured for content type '${contentType}' any more: set --local-processor, or --morag-url.`
     throw new AppError('engine_missing', message)
@@ -159,12 +162,12 @@ function abilityOf(...words: string[]): string {
   return `${LOCAL_ABILITY}${createHash('sha256').update(JSON.stringify(words)).digest('base64url').slice(0, 22)}`
 }
 
-/** The text with what is known of its file. */
-function told({ source }: ProcessingJob, content: string, processor: string): ResultBody {
+/** The text with its file's metadata. */
+function resultOf({ source }: ProcessingJob, content: string, processor: string): ResultBody {
   return { content, metadata: convertedMetadata(source, processor) }
 }
 
-/** What a command finds its file as: with the ending that it had, for programs that go by that. */
+/** The name of a command's input: with the original ending, which programs go by. */
 function nameOf(filename: string): string {
   const ending = /\.[a-z0-9]{1,16}$/i.exec(filename)?.[0] ?? ''
   return `${stemOf(filename)}${ending}`

@@ -3,17 +3,17 @@ import { TLSSocket } from 'node:tls'
 import { withoutSession } from '../access/session.ts'
 import { isToken } from '../access/token-text.ts'
 
-/** Whose keys a request may carry. */
+/** API keys that requests may carry. */
 export interface ProxyKeys {
-  /** Put in the place of our own key; null: nothing is. */
+  /** Replaces the coordinator's own key; null: that is only removed. */
   moragApiKey: string | null
-  /** Ours, which like our tokens is for nobody else to see; null: there is none. */
+  /** The coordinator's, which like its tokens is not passed on; null: there is none. */
   ownApiKey: string | null
 }
 
 type Headers = Record<string, string | string[]>
 
-/** What is about one connection, and not about the request (RFC 9110, section 7.6.1). */
+/** RFC 9110, section 7.6.1. */
 const HOP_BY_HOP = new Set([
   'connection',
   'keep-alive',
@@ -26,13 +26,13 @@ const HOP_BY_HOP = new Set([
   'upgrade',
 ])
 
-/** What a proxy says of a client and its request: of another's it may be anything. */
-const SAID_BY_PROXIES =
+/** Set by proxies: not to be trusted from others. */
+const PROXY_HEADERS =
   /^(forwarded|x-forwarded-.*|x-real-ip|x-original-(url|uri|host|for|proto)|x-rewrite-url)$/
 
 /**
- * A client's headers as the server behind gets them: without our keys, with whom they came from.
- * @param isTrusted whether they came by a proxy that is trusted to say that.
+ * A client's headers for the MoRAG server: without our keys, and with the client's address.
+ * @param isTrusted whether they came through a trusted proxy.
  */
 export function headersToServer(
   incoming: IncomingMessage,
@@ -41,7 +41,7 @@ export function headersToServer(
 ): Headers {
   const headers = endToEnd(incoming.headers)
   const { host } = incoming.headers
-  // The next connection has its own; to wait for leave to send is over once we read.
+  // `expect` was answered by reading the body.
   delete headers['host']
   delete headers['expect']
   replaceKey(headers, keys)
@@ -49,7 +49,7 @@ export function headersToServer(
   if (cookies === null) delete headers['cookie']
   else headers['cookie'] = cookies
   if (!isTrusted) {
-    for (const name of Object.keys(headers)) if (SAID_BY_PROXIES.test(name)) delete headers[name]
+    for (const name of Object.keys(headers)) if (PROXY_HEADERS.test(name)) delete headers[name]
   }
   const address = incoming.socket.remoteAddress
   const before = headers['x-forwarded-for']
@@ -60,7 +60,7 @@ export function headersToServer(
   return headers
 }
 
-/** Those of a message that are meant for whoever gets it last. */
+/** The end-to-end headers of a message. */
 export function endToEnd(headers: IncomingHttpHeaders): Headers {
   const named = String(headers.connection ?? '')
     .toLowerCase()
@@ -76,7 +76,7 @@ export function endToEnd(headers: IncomingHttpHeaders): Headers {
 
 function replaceKey(headers: Headers, { moragApiKey, ownApiKey }: ProxyKeys): void {
   const isOurs = (given: string): boolean => given === ownApiKey || isToken(given)
-  // As loosely as they are looked for when they let a request in.
+  // As lenient as our own authentication.
   const bearer = /^Bearer +(.+)$/i.exec(String(headers['authorization'] ?? ''))?.[1]
   if (isOurs(bearer?.trim() ?? '')) delete headers['authorization']
   if (isOurs(String(headers['x-api-key'] ?? '').trim())) delete headers['x-api-key']

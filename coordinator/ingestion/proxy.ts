@@ -17,11 +17,11 @@ export interface ProxyOptions extends ProxyKeys {
   trustedProxies: TrustedProxies
 }
 
-/** Passes requests on to the MoRAG server as they came, and its answers back as they are, both streamed. */
+/** Streams requests to the MoRAG server and its answers back, both unchanged. */
 export class MoragProxy {
   readonly #options: ProxyOptions
   readonly #base: URL
-  // A server may think for long before it answers. Connections that nobody uses keep no process alive.
+  // Answers have no timeout; idle connections do not keep the process alive.
   readonly #agent: Dispatcher
 
   constructor(options: ProxyOptions) {
@@ -31,11 +31,10 @@ export class MoragProxy {
   }
 
   /**
-   * Answers a request with what the server answers to it. The request stays open, also when the server wants no more
-   * of it: an answer has to go back through its socket.
-   * @param body what is sent in the place of the request's own, which has been read.
-   * @throws {AppError} `not_found` for what leads out of the API; `bad_gateway` when the server cannot be reached or
-   * breaks off before it answers.
+   * Answers a request with the server's answer. The request stays open when the server stops reading it: the answer goes
+   * back through its socket.
+   * @param body replaces the request's own body, which has been read.
+   * @throws {AppError} `not_found` for a path out of the API; `bad_gateway` when the server does not answer.
    */
   async forward(
     incoming: IncomingMessage,
@@ -52,21 +51,20 @@ export class MoragProxy {
     const sent = hasBody ? (body ?? Readable.from(chunksOf(incoming), { objectMode: false })) : null
     const answer = await this.#send(target, incoming, sent, gone.signal)
     if (answer === null) return
-    // The server's answer is as the server makes it, and not one of ours.
+    // Those are for answers of the coordinator.
     for (const name of outgoing.getHeaderNames()) outgoing.removeHeader(name)
     outgoing.writeHead(answer.statusCode, endToEnd(answer.headers))
-    // Events may be long in coming: until then the client is to know that it is heard. Not flushHeaders: that writes
-    // them as UTF-8.
+    // Sends the headers before the first event of a stream. Not flushHeaders: that writes them as UTF-8.
     outgoing.write(Buffer.alloc(0))
     try {
       await pipeline(answer.body, outgoing)
     } catch {
-      // The status is out: all that is left is to let the caller see that it is not whole.
+      // The status is out: a reset connection shows that the answer is cut.
       outgoing.destroy()
     }
   }
 
-  /** The server's answer; null when the caller has gone, whom nobody can answer. */
+  /** The server's answer; null when the caller has gone. */
   async #send(
     target: string,
     incoming: IncomingMessage,
@@ -77,7 +75,7 @@ export class MoragProxy {
     try {
       return await this.#agent.request({
         origin: this.#base.origin,
-        // Not through URL, which would write some of it otherwise.
+        // Not through URL, which normalises paths.
         path: this.#base.pathname.replace(/\/$/, '') + target,
         method: incoming.method as Dispatcher.HttpMethod,
         headers: headersToServer(incoming, this.#options, trustedProxies.sent(incoming)),
@@ -94,7 +92,7 @@ export class MoragProxy {
   }
 }
 
-/** A request's path and query as they were written, also where a whole address was. */
+/** A request's path and query as written, also of a request in absolute form. */
 function targetOf(url: string): string {
   return url.startsWith('/') ? url : url.replace(/^[a-z]+:\/\/[^/?]*/i, '')
 }

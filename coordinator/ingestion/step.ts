@@ -1,8 +1,28 @@
+import { AppError } from '../../shared/errors.ts'
+import type { Continuation, Step, StepName, Tried } from '../job/continuation.ts'
 import type { EndedJob } from '../job/job.ts'
-import type { Tried } from '../job/continuation.ts'
+import { webhookOf } from './webhook-target.ts'
 
 /**
- * One try of a step that follows a job's end. `id` names that end, the same over every try. What the other side does
- * is an outcome, not an error; an error that is thrown all the same counts as a try that may be repeated.
+ * Tries a step of a job's continuation.
+ * @param id the continuation's, the same for every try.
+ * @throws for an unexpected error, which counts as a failed try; what the peer answers is in the result.
  */
 export type TryStep = (job: EndedJob, id: string, signal: AbortSignal) => Promise<Tried>
+
+export function stepOf({ steps }: Continuation, name: StepName): Step | undefined {
+  return steps.find((step) => step.name === name)
+}
+
+/** The peer that a step keeps busy: a webhook's host, the MoRAG server, the output folder. */
+export function receiverOf(job: EndedJob, name: StepName): string {
+  if (name !== 'webhook') return name
+  const url = webhookOf(job)?.url ?? ''
+  return URL.canParse(url) ? new URL(url).host : name
+}
+
+export function unknownSteps(jobId: string, names: readonly StepName[]): AppError {
+  const msg = `Job ${jobId} has no step ${names.join(', ')}.`
+  const problems = [{ loc: ['body', 'steps'], msg, type: 'value_error' }]
+  return new AppError('invalid', msg, { problems })
+}

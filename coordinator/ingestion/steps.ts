@@ -1,40 +1,53 @@
 import type { Transcripts } from '../blobs/transcripts.ts'
-import type { AddressGuard } from './address-guard.ts'
-import type { CallbackUrls } from './callback-url.ts'
 import type { IngestionConfig } from '../config.ts'
 import type { StepName } from '../job/continuation.ts'
+import type { EndedJob } from '../job/job.ts'
+import type { CallbackUrls } from './callback-url.ts'
 import { ingestStep } from './ingest.ts'
+import { isToBeIngested } from './ingest-options.ts'
 import type { MoragClient } from './morag-client.ts'
 import { OutputFolder } from './output-folder.ts'
 import type { TryStep } from './step.ts'
+import type { WebhookSender } from './webhook-sender.ts'
+import { webhookOf } from './webhook-target.ts'
 import { webhookStep } from './webhook.ts'
 
 export interface StepsOptions {
-  config: Pick<IngestionConfig, 'outputDir' | 'webhookProxy' | 'publicUrl'>
+  config: Pick<IngestionConfig, 'outputDir' | 'publicUrl'>
   transcripts: Transcripts
   morag: MoragClient | null
   callbacks: CallbackUrls
-  guard: AddressGuard
-  webhookSecret: string
+  sender: WebhookSender
   now: () => number
 }
 
-/** How each step is tried. One that an earlier run has planned waits until its setting is back. */
+/** The steps that follow a job's end, in no order. */
+export function stepsFor(
+  job: EndedJob,
+  { moragUrl, outputDir }: Pick<IngestionConfig, 'moragUrl' | 'outputDir'>,
+): StepName[] {
+  const steps: StepName[] = []
+  if (webhookOf(job) !== null) steps.push('webhook')
+  if (job.status !== 'completed') return steps
+  if (moragUrl !== null && isToBeIngested(job)) steps.push('ingest')
+  if (outputDir !== null) steps.push('folder')
+  return steps
+}
+
+/** How each step is tried. A step from an earlier run whose setting is gone fails until the setting is back. */
 export function trySteps(options: StepsOptions): Record<StepName, TryStep> {
-  const { config, transcripts, morag, callbacks, guard, webhookSecret, now } = options
+  const { config, transcripts, morag, callbacks, sender, now } = options
   const folder = config.outputDir === null ? null : new OutputFolder(config.outputDir, transcripts)
   return {
     webhook: webhookStep({
-      secret: webhookSecret,
-      guard,
-      proxy: config.webhookProxy,
+      sender,
       now,
       summaryOf: async (job, mostChars) =>
         job.status === 'completed' ? await transcripts.summary(job, mostChars) : null,
     }),
     ingest:
       morag === null
-        ? without('There is no MoRAG server any more: set --morag-url.')
+        ? unset('There is no MoRAG server any more: set --morag-url.')
         : ingestStep({
             client: morag,
             transcripts,
@@ -44,11 +57,11 @@ export function trySteps(options: StepsOptions): Record<StepName, TryStep> {
           }),
     folder:
       folder === null
-        ? without('There is no output folder any more: set --output-dir.')
+        ? unset('There is no output folder any more: set --output-dir.')
         : async (job) => await folder.write(job),
   }
 }
 
-function without(message: string): TryStep {
+function unset(message: string): TryStep {
   return async () => ({ done: false, message, final: false, retryAfterMs: null })
 }

@@ -2,7 +2,7 @@ import type { TaskAnswer } from '../../shared/wire-ingestion.ts'
 import type { Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 
-/** Which jobs belong to a client's task: by the task's id, which a client may use for several. */
+/** Finds jobs by task id, which a client may use for several. */
 export class Tasks {
   readonly #jobs: Jobs
   readonly #ids = new Map<string, Set<string>>()
@@ -16,7 +16,7 @@ export class Tasks {
     })
   }
 
-  /** The jobs of a task that fit, newest first. */
+  /** Newest first. */
   find(taskId: string, fits: (job: Job) => boolean): Job[] {
     const found = Array.from(this.#ids.get(taskId) ?? [], (jobId) => this.#jobs.find(jobId))
     return found
@@ -39,7 +39,7 @@ export class Tasks {
   }
 }
 
-/** Celery's word for a job's state, which the original's clients know. */
+/** A job's state in Celery's words, which the original's clients know. */
 export function celeryState(job: Job): TaskAnswer['status'] {
   switch (job.status) {
     case 'pending':
@@ -55,7 +55,7 @@ export function celeryState(job: Job): TaskAnswer['status'] {
   }
 }
 
-/** The original's own word for it. */
+/** A job's state in the original's own words. */
 export function taskState({ status }: Job): TaskAnswer['state'] {
   if (status === 'processing') return 'running'
   return status === 'timeout' ? 'failed' : status

@@ -5,7 +5,7 @@ import { AppError, isSystemError } from '../../shared/errors.ts'
 import { syncDirectory } from '../storage/sync.ts'
 
 const PREFIX = 'whsec_'
-/** What the Standard Webhooks specification asks for. */
+/** As the Standard Webhooks specification requires. */
 export const SECRET_FORM = `'${PREFIX}' and 24 to 64 bytes in Base64`
 
 export function isWebhookSecret(text: string): boolean {
@@ -16,8 +16,8 @@ export function isWebhookSecret(text: string): boolean {
 }
 
 /**
- * The secret that webhooks are signed with: the configured one, else one that is made once and kept in the data folder.
- * @throws {AppError} `usage` when it is none.
+ * The secret for webhook signatures: the configured one, else one that is generated once and kept in the data folder.
+ * @throws {AppError} `usage` when it is malformed.
  */
 export async function loadWebhookSecret(
   configured: string | null,

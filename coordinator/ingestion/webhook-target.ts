@@ -1,4 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
+import { isTrue } from '../../shared/wire-fields.ts'
 import type { Job } from '../job/job.ts'
 import type { WebhookTarget } from '../job/ingestion.ts'
 import type { AddressGuard } from './address-guard.ts'
@@ -7,8 +8,8 @@ import { isWebhookSecret, SECRET_FORM } from './webhook-secret.ts'
 const MAX_URL = 2_000
 
 /**
- * Where the news of a job's end goes: what its ingestion says, else the original's options `webhook_url` (with
- * `webhook_auth_token`, `webhook_secret`) or `webhook_config {url, auth_token, secret}`; null: nowhere.
+ * The webhook of a job: its ingestion's, else the original's options `webhook_url` (with `webhook_auth_token`,
+ * `webhook_secret`, `webhook_progress`) or `webhook_config {url, auth_token, secret, progress}`; null when it has none.
  */
 export function webhookOf({
   ingestion,
@@ -19,15 +20,18 @@ export function webhookOf({
     url: taskOptions['webhook_url'],
     auth_token: taskOptions['webhook_auth_token'],
     secret: taskOptions['webhook_secret'],
+    progress: taskOptions['webhook_progress'],
   }
-  const { url, auth_token, secret } = flat.url === undefined ? config(taskOptions) : flat
+  const { url, auth_token, secret, progress } = flat.url === undefined ? config(taskOptions) : flat
   if (typeof url !== 'string' || url === '') return null
-  return { url, authToken: textOf(auth_token), secret: textOf(secret) }
+  const authToken = textOf(auth_token)
+  return { url, authToken, secret: textOf(secret), progress: isTrue(progress) }
 }
 
 /**
- * @param taskOptions where the target stands in them: refusals name its field.
- * @throws {AppError} `invalid` for what can be told of a target before anything is sent there.
+ * Checks a target without sending anything.
+ * @param taskOptions given when the target is part of them: problems then name the option.
+ * @throws {AppError} `invalid`
  */
 export function checkWebhook(
   { url, secret }: WebhookTarget,

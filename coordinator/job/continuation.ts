@@ -3,33 +3,31 @@ import type { STEPS } from '../../shared/wire-ingestion.ts'
 
 export type StepName = (typeof STEPS)[number]
 
-/** One step, with a life of its own: a webhook that is down does not hold the ingestion up. */
+/** One step, independent of the others: a webhook that is down does not delay the ingestion. */
 export interface Step {
   name: StepName
-  /** `failed`: given up, until somebody retries it by hand. */
+  /** `failed`: given up until a retry by hand. */
   state: 'pending' | 'done' | 'failed'
   /** Since the job's end, or since a retry by hand. */
   tries: number
-  /** When it is tried next; null when it is not. */
+  /** When it is tried next; null: never. */
   nextAt: number | null
   lastAt: number | null
   lastError: string | null
-  /** What the other side has taken and works on; null: nothing. */
+  /** Null unless the MoRAG server works on it. */
   task: Task | null
-  /** What the other side said when it was done. */
   answer: IngestAnswer | null
 }
 
-/** Work that the other side has taken. */
+/** A task of the MoRAG server. */
 export interface Task {
-  /** Which API it was given by. */
   api: string
-  /** Its name there; null: the answer did not come through, and the other side is to call back. */
+  /** Null: the answer was lost, and the server's callback is waited for. */
   id: string | null
   sinceAt: number
 }
 
-/** What the MoRAG server said of a text that it has ingested; null: it did not say. */
+/** The MoRAG server's answer about an ingested text; null where it has none. */
 export interface IngestAnswer {
   api: string
   taskId: string | null
@@ -54,28 +52,27 @@ export function emptyAnswer(api: string): IngestAnswer {
   }
 }
 
-/** What follows one end of a job. A job that is brought back and ends again gets another. */
+/** The steps that follow one end of a job. A retried job gets another continuation when it ends again. */
 export interface Continuation {
-  /** Names this end to receivers, the same over every delivery: the `webhook-id`, the ingestion's `Idempotency-Key`. */
+  /** The `webhook-id` and `Idempotency-Key` of every try. */
   id: string
   steps: Step[]
 }
 
-/** How a try went. */
 export type Tried =
   | { done: true; answer?: IngestAnswer }
   | {
       done: false
-      /** The other side works on it: it is looked at again later, and this was no try. */
+      /** The server works on it: polled later, and not counted as a try. */
       task?: Task
       message: string
-      /** No other try can help. */
+      /** Not to be tried again. */
       final: boolean
-      /** What the other side asked for. */
+      /** The receiver's `Retry-After`. */
       retryAfterMs: number | null
     }
 
-/** Pauses after the first, second … try: some two days in all. */
+/** Pauses after the first, second … try: two days in all. */
 const PAUSES_MS = [
   1 * SECOND,
   5 * SECOND,
@@ -87,21 +84,21 @@ const PAUSES_MS = [
   12 * HOUR,
   24 * HOUR,
 ]
-/** A webhook tells of the ingestion, too, where that goes well: it waits for it, but not longer. */
-const MOST_WAIT_FOR_INGESTION_MS = HOUR
-/** Between two looks at what the other side works on: a quarter of how long it has been at it. */
-const LOOK_MS = { least: 2 * SECOND, most: 2 * MINUTE }
-/** So much of a pause is left to chance, so that a receiver that comes back is not met by all at once. */
+/** A webhook waits for the ingestion, to report it, too. */
+const MAX_WAIT_FOR_INGESTION_MS = HOUR
+/** Bounds of the pause between two polls of a task: a quarter of its age. */
+const POLL_MS = { least: 2 * SECOND, most: 2 * MINUTE }
+/** The random part of a pause, so that a receiver that is back does not get everything at once. */
 const JITTER = 0.2
 
-/** What is to follow, all of it due at once; null when nothing is. */
+/** All steps are due at once, but for a webhook that waits for the ingestion; null without steps. */
 export function startContinuation(
   id: string,
   names: readonly StepName[],
   now: number,
 ): Continuation | null {
   if (names.length === 0) return null
-  const waits = names.includes('ingest') ? MOST_WAIT_FOR_INGESTION_MS : 0
+  const waits = names.includes('ingest') ? MAX_WAIT_FOR_INGESTION_MS : 0
   const steps = names.map((name) => fresh(name, name === 'webhook' ? now + waits : now))
   return { id, steps }
 }
@@ -116,7 +113,7 @@ export function afterTry(
   const next = change(continuation, [name], (step) => {
     if (!tried.done && tried.task !== undefined) {
       const { task, message } = tried
-      const pause = Math.min(LOOK_MS.most, Math.max(LOOK_MS.least, (now - task.sinceAt) / 4))
+      const pause = Math.min(POLL_MS.most, Math.max(POLL_MS.least, (now - task.sinceAt) / 4))
       const nextAt = now + Math.round(pause)
       return { ...step, state: 'pending', nextAt, lastAt: now, lastError: message || null, task }
     }
@@ -136,14 +133,13 @@ export function afterTry(
     : next
 }
 
-/** The webhook waits no longer: the ingestion is over, or there is trouble with it. */
 function withoutWaiting(continuation: Continuation, now: number): Continuation {
   return change(continuation, ['webhook'], (step) =>
     step.tries === 0 && step.nextAt !== null && step.nextAt > now ? { ...step, nextAt: now } : step,
   )
 }
 
-/** The continuation with these steps to be done again from the start, also those that were done. */
+/** The continuation with these steps started over. */
 export function again(
   continuation: Continuation,
   names: readonly StepName[],
@@ -152,20 +148,14 @@ export function again(
   return change(continuation, names, (step) => ({ ...fresh(step.name, now), lastAt: step.lastAt }))
 }
 
-/** The steps that are not done: what a retry by hand is about when it names none. */
 export function undone({ steps }: Continuation): StepName[] {
   return steps.filter(({ state }) => state !== 'done').map(({ name }) => name)
 }
 
-/** When the next step is due, or null. */
+/** When the next step is due; null when none is. */
 export function nextDueAt({ steps }: Continuation): number | null {
   const times = steps.map(({ nextAt }) => nextAt).filter((at) => at !== null)
   return times.length === 0 ? null : Math.min(...times)
-}
-
-/** The steps that are due. */
-export function dueSteps({ steps }: Continuation, now: number): StepName[] {
-  return steps.filter(({ nextAt }) => nextAt !== null && nextAt <= now).map(({ name }) => name)
 }
 
 function fresh(name: StepName, now: number): Step {

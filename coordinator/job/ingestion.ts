@@ -1,26 +1,28 @@
-/** Where the news of a job's end goes. `authToken` and `secret` stay with the coordinator. */
+/** Where a job's end is reported. `authToken` and `secret` stay with the coordinator. */
 export interface WebhookTarget {
   url: string
   /** Sent as a Bearer token. */
   authToken: string | null
   /** Signs in place of the coordinator's own secret (`whsec_…`). */
   secret: string | null
+  /** Progress is reported there, too. */
+  progress: boolean
 }
 
-/** What a client of `POST /process` asked for; what the pipeline after the conversion works with. */
+/** A request of `POST /process`. */
 export interface Ingestion {
-  /** `ingest`: the text goes on into the MoRAG server; `convert` and others: the text is all that is wanted. */
+  /** `ingest`: the text goes into the MoRAG server. */
   mode: string
-  /** It is processed by the coordinator itself, and goes to no worker. */
+  /** Only the coordinator may process it. */
   local: boolean
   sourceType: string
-  /** What the client said that the file is, where that says more than the content type: `text/plain`. */
+  /** The client's media type (`text/plain`), if it gave one. */
   mediaType: string | null
   documentId: string | null
   webhook: WebhookTarget | null
   /** The client's own, as it came. */
   metadata: Record<string, unknown>
   processingOptions: Record<string, unknown>
-  /** How the text is to be ingested, in the wire's keys (`database_config`, `replace_existing`, …). */
+  /** In the wire's keys: `database_config`, `replace_existing`, … */
   ingestOptions: Record<string, unknown>
 }

@@ -1,9 +1,9 @@
 import { Hono } from 'hono'
+import { tryJson } from '../../shared/body-text.ts'
 import { AppError } from '../../shared/errors.ts'
 import { ingestionCallback, ingestionCallbackAnswer } from '../../shared/wire-ingestion.ts'
 import { triedOf } from '../ingestion/ingest.ts'
 import { outcomeOfCallback } from '../ingestion/ingest-outcome.ts'
-import { parseJson } from '../ingestion/morag-http.ts'
 import { hasEnded } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../services.ts'
@@ -34,7 +34,7 @@ export function callbackRoutes({ callbacks, continuations, jobs, log }: Services
       const continuation = job !== undefined && hasEnded(job) ? job.continuation : null
       if (continuation === null || !callbacks.isGenuine(jobId, continuation.id, token))
         throw new AppError('not_found', 'No continuation waits for this callback.')
-      const payload = parseJson((await bytesOf(c, MAX_MIB)).toString('utf8'))
+      const payload = tryJson((await bytesOf(c, MAX_MIB)).toString('utf8'))
       const task = continuation.steps.find(({ name }) => name === 'ingest')?.task
       const outcome = outcomeOfCallback(task?.api ?? 'stages', payload)
       log.debug({ job_id: jobId, is_end: outcome !== null }, 'the MoRAG server called back')

@@ -11,7 +11,7 @@ import { maySee } from '../access/ownership.ts'
 import { ingestAnswer, processAnswer, taskAnswer } from '../ingestion/answers.ts'
 import { declaredKind, kindOf } from '../ingestion/content-kind.ts'
 import { requestDataIn } from '../ingestion/ingest-form.ts'
-import { peekForm, type PeekedForm, type Seen } from '../ingestion/peek-form.ts'
+import { peekForm, type FormHead, type PeekedForm } from '../ingestion/peek-form.ts'
 import {
   asksForRemote,
   bad,
@@ -147,7 +147,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
       throw bad(`Send a multipart form with ${call.needs}.`)
     }
     const limits = { folder, maxBytes: maxUploadBytes }
-    const form = await peekForm(incoming, (seen) => isDecided(seen, call), limits)
+    const form = await peekForm(incoming, (head) => isDecided(head, call), limits)
     try {
       const requestData = call.requestDataIn(form.fields)
       const isRemote = asksForRemote(requestData)
@@ -229,7 +229,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
   }
 
   /** Whether the form's destination is known: a file of no declared type needs its first bytes. */
-  function isDecided({ fields, file }: Seen, call: Call): boolean {
+  function isDecided({ fields, file }: FormHead, call: Call): boolean {
     const requestData = call.requestDataIn(fields)
     if (requestData === null) return false
     const isRemote = asksForRemote(requestData)
@@ -240,7 +240,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
     const isAsked = ['request_data', 'remote'].some((name) => fields.get(name) !== null)
     if (!isAsked && !isForWorkers && (declared === null || isOfWorkers)) return false
     const isSaid = proxy === null ? isForWorkers : !isRemote || declared !== null
-    return isSaid || file?.isRead === true
+    return isSaid || file?.isHeadComplete === true
   }
 
   /** @param contentType null: the form has no file, which is refused here. @param isLocal done by the coordinator. */
@@ -283,7 +283,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
 /** As the client declares it, else by the file's first bytes; null: unknown and not needed. */
 async function contentTypeOf(
   requestData: string | null,
-  { file }: Seen,
+  { file }: FormHead,
   isDetected: boolean,
 ): Promise<string | null> {
   const declared = declaredKind(contentTypeIn(requestData))

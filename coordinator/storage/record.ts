@@ -65,6 +65,7 @@ const ingestion = z.object({
       url: z.string(),
       auth_token: text,
       secret: text,
+      progress: z.boolean().default(false),
     })
     .nullable()
     .default(null),

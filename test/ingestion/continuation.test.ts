@@ -3,7 +3,6 @@ import { describe, test } from 'node:test'
 import {
   afterTry,
   again,
-  dueSteps,
   nextDueAt,
   startContinuation,
   undone,
@@ -13,10 +12,14 @@ import {
   type Tried,
 } from '../../coordinator/job/continuation.ts'
 import { DueSteps, type DueStep } from '../../coordinator/ingestion/due-steps.ts'
-import { stepsFor } from '../../coordinator/ingestion/plan.ts'
+import { stepsFor } from '../../coordinator/ingestion/steps.ts'
 import { hasEnded, type EndedJob } from '../../coordinator/job/job.ts'
 import { DAY, HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { NOON, oneOfEach, pendingJob, after, CLAIM, result } from '../coordinator/example-jobs.ts'
+
+function dueSteps({ steps }: Continuation, now: number): StepName[] {
+  return steps.filter(({ nextAt }) => nextAt !== null && nextAt <= now).map(({ name }) => name)
+}
 
 const FAILED: Tried = { done: false, message: 'it is down', final: false, retryAfterMs: null }
 
@@ -146,7 +149,7 @@ describe('which steps follow', () => {
     processingOptions: {},
     ingestOptions: {},
   }
-  const webhook = { url: 'https://a.example', authToken: null, secret: null }
+  const webhook = { url: 'https://a.example', authToken: null, secret: null, progress: false }
   function completed(different: Parameters<typeof pendingJob>[0] = {}): EndedJob {
     const job = after(pendingJob(different), CLAIM, {
       type: 'succeed',

@@ -5,27 +5,36 @@ import { describe, test, type TestContext } from 'node:test'
 import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { startServer, type Answered } from './form-server.ts'
+import { VERSIONS } from './strict-api.ts'
+import { startStrict } from './strict-morag.ts'
 
 const folder = tempFolder()
 const never = new AbortController().signal
 
 async function setUp(t: TestContext) {
   const server = await startServer(t)
-  const client = new MoragClient({ url: server.url, apiKey: null })
+  const client = new MoragClient({ url: server.url, apiKey: null, api: 'process' })
   t.after(async () => await client.close())
   return { server, client }
 }
 
 function source(bytes: AsyncIterable<Buffer> | Buffer, sizeBytes: number) {
   return {
-    bytes: Buffer.isBuffer(bytes) ? chunks(bytes) : bytes,
+    read: () => (Buffer.isBuffer(bytes) ? chunks(bytes) : bytes),
     sizeBytes,
     filename: 'minutes of "May".pdf',
     contentType: 'document',
-    documentId: null,
+    documentId: null as string | null,
     metadata: { remote: true, author: 'Ada' },
     processingOptions: { language: 'de' },
   }
+}
+
+const BYTES = Buffer.from('the bytes')
+
+/** A file of another name. */
+function named(filename: string, contentType = 'audio') {
+  return { ...source(BYTES, BYTES.length), filename, contentType }
 }
 
 async function* chunks(bytes: Buffer): AsyncGenerator<Buffer> {
@@ -80,12 +89,136 @@ describe('a conversion by the MoRAG server', () => {
       [{ status: 503, body: '' }, 'unavailable', /answered 503/],
       [{ status: 200, body: { success: false, error_message: 'a\nb' } }, 'engine_failed', /: a b$/],
       [{ status: 200, body: 'no JSON' }, 'engine_failed', /gave no text/],
-      [{ status: 200, body: 'x'.repeat(64 * 1024 ** 2 + 1) }, 'too_large', /more than 64 MiB/],
+      [{ status: 200, body: 'x'.repeat(64 * 1024 ** 2 + 1) }, 'too_large', /over 64 MiB/],
+      [
+        { status: 500, body: { detail: 'File size exceeds maximum allowed size of 1 bytes' } },
+        'unsupported_media',
+        /exceeds/,
+      ],
     ]
     for (const [answer, code, message] of failures) {
       server.answer = answer
       const file = source(Buffer.from('the bytes'), 9)
       await assert.rejects(client.convert(file, never), { code, message })
     }
+  })
+})
+
+for (const version of VERSIONS) {
+  describe(`a conversion by a server of the version '${version}'`, { concurrency: true }, () => {
+    const setUpStrict = async (t: TestContext) => {
+      const server = await startStrict(t, version)
+      const client = new MoragClient({ url: server.url, apiKey: null })
+      t.after(async () => await client.close())
+      return { server, client }
+    }
+
+    const files = [
+      ['minutes.pdf', 'document', 'application/pdf', 'convert'],
+      ['talk.mp3', 'audio', 'audio/mpeg', 'process'],
+      // Python guesses another media type for it, which the servers refuse.
+      ['talk.wav', 'audio', 'audio/wav', 'process'],
+      ['film.mkv', 'video', 'video/x-matroska', 'process'],
+    ] as const
+    for (const [filename, contentType, mediaType, mode] of files) {
+      test(`takes ${filename}`, async (t) => {
+        const { server, client } = await setUpStrict(t)
+        const file = { ...named(filename, contentType), documentId: 'doc-1' }
+        const { content } = await client.convert(file, never)
+        assert.equal(content, `# ${filename}\n\nthe bytes`)
+        const [converted, ...more] = server.conversions
+        assert.deepEqual(more, [])
+        assert.deepEqual(
+          [converted!.filename, converted!.mediaType, converted!.text],
+          [filename, mediaType, 'the bytes'],
+        )
+        const asked = { language: 'de' }
+        assert.deepEqual(
+          converted!.options,
+          {
+            stages: { ...asked, 'markdown-conversion': asked, return_content: true },
+            process: {
+              mode,
+              source_type: 'file',
+              content_type: contentType,
+              document_id: 'doc-1',
+              replace_existing: true,
+              metadata: { remote: false, author: 'Ada' },
+              processing_options: asked,
+            },
+            ingest: { ...asked, content_type: contentType, metadata: file.metadata },
+          }[version === 'ingest-form' ? 'ingest' : version],
+        )
+        assert.equal(server.requests.filter((line) => line.startsWith('POST')).length, 1)
+      })
+    }
+
+    test('is found out by trying where the server describes nothing', async (t) => {
+      const { server, client } = await setUpStrict(t)
+      server.isDescribed = false
+      assert.match((await client.convert(named('talk.mp3'), never)).content, /the bytes$/)
+    })
+
+    test('fails for good where the server never takes such a file', async (t) => {
+      const { client } = await setUpStrict(t)
+      await assert.rejects(client.convert(named('talk.opus'), never), {
+        code: 'unsupported_media',
+        message: /'\.opus' not allowed/,
+      })
+    })
+
+    test('may be repeated where the server failed', async (t) => {
+      const { server, client } = await setUpStrict(t)
+      server.failing = 'CUDA out of memory'
+      const failure = { code: 'engine_failed', message: /failed: CUDA out of memory/ }
+      await assert.rejects(client.convert(named('talk.mp3'), never), failure)
+      server.failing = null
+      assert.match((await client.convert(named('talk.mp3'), never)).content, /the bytes$/)
+    })
+  })
+}
+
+test('a server that is upgraded meanwhile gets the whole file by its new API', async (t) => {
+  const server = await startStrict(t, 'process')
+  const client = new MoragClient({ url: server.url, apiKey: null })
+  t.after(async () => await client.close())
+  await client.convert(named('talk.mp3'), never)
+  server.version = 'stages'
+  await client.convert(named('film.mkv'), never)
+  assert.ok(server.requests.includes('POST /api/v1/process 410'))
+  assert.deepEqual(
+    server.conversions.map(({ version, text }) => [version, text]),
+    [
+      ['process', 'the bytes'],
+      ['stages', 'the bytes'],
+    ],
+  )
+})
+
+test('the version of a server changes with its description, and is read again after a while', async (t) => {
+  const server = await startStrict(t, 'process')
+  const client = new MoragClient({ url: server.url, apiKey: null })
+  const impatient = new MoragClient({ url: server.url, apiKey: null, freshMs: 0 })
+  t.after(async () => await Promise.all([client.close(), impatient.close()]))
+  assert.equal(client.version, null)
+  await client.describe(never)
+  const before = client.version
+  assert.ok(before !== null)
+  server.version = 'stages'
+  assert.equal(client.version, before)
+  await client.describe(never)
+  assert.notEqual(client.version, before)
+  await impatient.describe(never)
+  assert.equal(impatient.version, null)
+})
+
+test('a server without a route to convert files is no processor until it is upgraded', async (t) => {
+  const server = await startStrict(t, 'ingest')
+  const client = new MoragClient({ url: server.url, apiKey: null })
+  t.after(async () => await client.close())
+  server.lacks.push('/process/file')
+  await assert.rejects(client.convert(named('talk.mp3'), never), {
+    code: 'unsupported_media',
+    message: /has no route to convert files/,
   })
 })

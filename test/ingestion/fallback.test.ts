@@ -3,11 +3,11 @@ import { rmSync } from 'node:fs'
 import { describe, test, type TestContext } from 'node:test'
 import { pino } from 'pino'
 import type { IngestionConfig } from '../../coordinator/config.ts'
-import { dueHereAt } from '../../coordinator/ingestion/fallback.ts'
+import { dueHereAt, refusedUntil } from '../../coordinator/ingestion/fallback.ts'
 import type { PendingJob } from '../../coordinator/job/job.ts'
 import { NO_REQUIREMENTS } from '../../coordinator/job/requirements.ts'
 import { watchAttempts } from '../../coordinator/leases/log-attempts.ts'
-import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { DAY, MINUTE, SECOND } from '../../shared/duration.ts'
 import { assembled } from '../coordinator/assembled.ts'
 import { after, CLAIM, failing, NOON, pendingJob } from '../coordinator/example-jobs.ts'
 import {
@@ -20,6 +20,7 @@ import {
   type Running,
 } from '../coordinator/running.ts'
 import { startServer, type FormServer } from './form-server.ts'
+import { startStrict } from './strict-morag.ts'
 
 const LOCAL = { ...CLAIM, workerId: 'local', claimId: null, leased: false }
 const RULES = { afterMs: 5 * MINUTE, startedAt: NOON - MINUTE }
@@ -68,6 +69,31 @@ describe('a job that waits is due here', () => {
     const off = { ...RULES, afterMs: null }
     assert.equal(dueHereAt(pendingJob({ ingestion }), off), NOON)
     assert.equal(dueHereAt(pendingJob(), off), null)
+  })
+})
+
+describe('a job that a processor here has refused', () => {
+  const ability = 'local x'
+  const refused = again(
+    { ...LOCAL, ability },
+    { type: 'fail', attempt: 1, code: 'unsupported_media', message: 'no', retryable: false },
+  )
+  const of = (name: 'morag' | 'command', which = ability) => ({
+    name,
+    ability: which,
+    process: async () => ({ content: '', metadata: {} }),
+  })
+
+  test('is kept from the same MoRAG server for a day, and from the same program for ever', () => {
+    const endedAt = refused.attempts[0]!.endedAt!
+    assert.equal(refusedUntil(refused, of('morag')), endedAt + DAY)
+    assert.equal(refusedUntil(refused, of('command')), Infinity)
+  })
+
+  test('is not kept from another version of the server, or another program', () => {
+    assert.equal(refusedUntil(refused, of('morag', 'local y')), 0)
+    assert.equal(refusedUntil(refused, of('command', 'local y')), 0)
+    assert.equal(refusedUntil(again(LOCAL, failing(1)), of('morag')), 0)
   })
 })
 
@@ -164,7 +190,7 @@ describe('a job that no worker has claimed', () => {
 })
 
 const conversions = ({ got }: FormServer): number =>
-  got.filter(({ data }) => data['mode'] === 'convert').length
+  got.filter(({ data }) => data['mode'] !== 'ingest').length
 
 describe('a job that falls back to the MoRAG server', () => {
   test('has its text converted there, and goes on as any other', async (t) => {
@@ -182,7 +208,7 @@ describe('a job that falls back to the MoRAG server', () => {
     assert.deepEqual([body['content'], body['metadata']], ['# Talk', { duration: 3 }])
     await until(() => server.got.length === 2)
     const [converted, ingested] = server.got
-    assert.equal(converted!.data['mode'], 'convert')
+    assert.equal(converted!.data['mode'], 'process')
     assert.equal(converted!.data['content_type'], 'audio')
     assert.deepEqual(converted!.data['processing_options'], { language: 'de' })
     assert.equal(converted!.file.filename, 'talk.mp3')
@@ -200,7 +226,8 @@ describe('a job that falls back to the MoRAG server', () => {
   test('waits on when the server is away', async (t) => {
     const server = await startServer(t)
     server.answer = { status: 503 }
-    const running = await start(t, { moragUrl: server.url, localProcessors: {} })
+    const ingestion = { moragUrl: server.url, localProcessors: {}, moragApi: 'process' as const }
+    const running = await start(t, ingestion)
     const jobId = await createJob(running)
     await isReleased(running, jobId)
     await laterOneIsDone(running)
@@ -221,7 +248,8 @@ describe('a job that falls back to the MoRAG server', () => {
     test(`waits on for its workers when the server refuses it with ${status}, and so do the others of its type`, async (t) => {
       const server = await startServer(t)
       server.answer = { status, body }
-      const running = await start(t, { moragUrl: server.url, localProcessors: {} })
+      const ingestion = { moragUrl: server.url, localProcessors: {}, moragApi: 'process' as const }
+      const running = await start(t, ingestion)
       // Its agent is there, and reboots.
       await claim(running)
       const jobs = [await createJob(running), await createJob(running), await createJob(running)]
@@ -243,6 +271,68 @@ describe('a job that falls back to the MoRAG server', () => {
       }
     })
   }
+})
+
+describe('a MoRAG server that is upgraded', () => {
+  /** A server that never takes `.opus`, and a job that it has refused. */
+  async function refusedJob(t: TestContext) {
+    const server = await startStrict(t, 'process')
+    const running = await start(t, { moragUrl: server.url, localProcessors: {} })
+    const source_file_path = running.file('talk.opus')
+    const jobId = await createJob(running, { source_file_path })
+    await isReleased(running, jobId)
+    return { server, running, jobId }
+  }
+
+  test('is offered the jobs that it refused before', async (t) => {
+    const { server, running, jobId } = await refusedJob(t)
+    server.version = 'stages'
+    server.takes.push('.opus')
+    // The ingestion of its text meets the 410 of the old route.
+    await laterOneIsDone(running)
+    await until(() => server.requests.includes('POST /api/v1/process 410'))
+    await laterOneIsDone(running)
+    const job = await isCompleted(running, jobId)
+    assert.equal((job['attempts'] as unknown[]).length, 2)
+    assert.deepEqual(
+      server.conversions.map(({ version, filename }) => [version, filename]),
+      [['stages', 'talk.opus']],
+    )
+  })
+
+  test('is not offered them while it is the same', async (t) => {
+    const { server, running, jobId } = await refusedJob(t)
+    server.takes.push('.opus')
+    await laterOneIsDone(running)
+    assert.equal((await detail(running, jobId))['status'], 'pending')
+    assert.deepEqual(server.conversions, [])
+  })
+
+  test('is offered them after a restart of the coordinator, too, and not when it is the same', async (t) => {
+    const { server, running, jobId } = await refusedJob(t)
+    await running.stop()
+    const ingestion = { ...NO_INGESTION, fallbackAfterMs: 30, moragUrl: server.url }
+    const earlier = server.requests.length
+    const same = await startRunning(t, { root: running.root, ingestion })
+    await until(() => server.requests.slice(earlier).includes('GET /openapi.json 200'))
+    await laterOneIsDone(same)
+    assert.equal(((await detail(same, jobId))['attempts'] as unknown[]).length, 1)
+    await same.stop()
+    server.version = 'stages'
+    server.takes.push('.opus')
+    const again = await startRunning(t, { root: running.root, ingestion })
+    await isCompleted(again, jobId)
+  })
+
+  test('is waited for while it is away: its jobs are not even tried', async (t) => {
+    const server = await startStrict(t, 'process')
+    const running = await start(t, { moragUrl: server.url, localProcessors: {} })
+    server.kill()
+    const jobId = await createJob(running)
+    await until(() => running.logged.some((line) => line.includes('cannot be reached')))
+    await laterOneIsDone(running)
+    assert.deepEqual((await detail(running, jobId))['attempts'], [])
+  })
 })
 
 /** Returns once nobody here has a job any more that was tried here. */

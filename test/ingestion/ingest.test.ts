@@ -26,7 +26,7 @@ const TEXT = { text: 'The text.', metadata: {} }
 
 async function setUp(
   t: TestContext,
-  { apiKey = null, patienceMs = 60_000 }: { apiKey?: string | null; patienceMs?: number } = {},
+  { apiKey = null, timeoutMs = 60_000 }: { apiKey?: string | null; timeoutMs?: number } = {},
 ) {
   const root = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
   const server = await startServer(t)
@@ -42,7 +42,7 @@ async function setUp(
     callbacks: CALLBACKS,
     isReachable: true,
     now: () => NOON,
-    patienceMs,
+    timeoutMs,
   })
   const tryIt = async (job: EndedJob, signal = new AbortController().signal) =>
     await step(job, 'the id', signal)
@@ -99,6 +99,7 @@ describe('the ingestion of a text', () => {
         url: 'https://receiver.example',
         authToken: 'secret',
         secret: null,
+        progress: false,
       },
       metadata: { remote: true, author: 'Ada', api_key: 'hers' },
       processingOptions: { language: 'de' },
@@ -169,7 +170,7 @@ describe('the ingestion of a text', () => {
   })
 
   test('is tried again without an answer', async (t) => {
-    const { server, tryIt } = await setUp(t, { patienceMs: 50 })
+    const { server, tryIt } = await setUp(t, { timeoutMs: 50 })
     server.answer = null
     assert.deepEqual(await tryIt(completed()), {
       done: false,

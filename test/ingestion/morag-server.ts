@@ -63,9 +63,9 @@ const documents = readFileSync(log!, { encoding: 'utf8', flag: 'a+' })
   .map((line) => (JSON.parse(line) as Seen).document)
   .filter((document) => document !== null)
 
-async function formIn(read: ReadForm | null): Promise<Form | null> {
-  const requestData = parsed(read?.fields['request_data'] ?? '')
-  if (read?.file == null || typeof requestData !== 'object' || requestData === null) return null
+function formIn(read: ReadForm): Form | null {
+  const requestData = parsed(read.fields['request_data'] ?? '')
+  if (read.file === null || typeof requestData !== 'object' || requestData === null) return null
   const { filename, mediaType, bytes } = read.file
   return {
     requestData: { ...requestData },
@@ -92,11 +92,13 @@ function refusal(status: number, detail: string): Reply {
   return { status, body: { detail }, outcome: 'refused' }
 }
 
-function processed(read: ReadForm | null): Reply {
+function processed(read: ReadForm): Reply {
   const given = readIngestion('process', read)
-  if ('status' in given) {
-    const outcome = given.status === 200 ? 'converted' : 'refused'
-    return { ...given, outcome }
+  if ('status' in given) return { ...given, outcome: 'refused' }
+  if ('converted' in given) {
+    const { text: content, options } = given.converted
+    const body = { success: true, mode: options['mode'], content, metadata: {} }
+    return { status: 200, body, outcome: 'converted' }
   }
   const { documentId, text, replaces, webhookUrl } = given
   const known = documents.find(
@@ -151,7 +153,7 @@ function statusOf(taskId: string): Reply {
 function reply(
   request: IncomingMessage,
   seen: Omit<Seen, 'outcome' | 'document'>,
-  read: ReadForm | null,
+  read: ReadForm,
 ): Reply {
   const { method, url, sha256, sizeBytes } = seen
   const { headers } = request
@@ -179,7 +181,7 @@ async function serve(request: IncomingMessage, response: ServerResponse): Promis
     rawHeaders,
     sizeBytes: body.length,
     sha256: digest(body),
-    form: await formIn(read),
+    form: formIn(read),
   }
   const { status, outcome, body: said, document = null } = reply(request, seen, read)
   // That it is asked for its description is no request of anybody's.

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net'
 import { describe, test } from 'node:test'
 import { ingestOptionsOf } from '../../coordinator/ingestion/ingest-options.ts'
 import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
-import { redacted, secretsIn } from '../../coordinator/ingestion/redacted.ts'
+import { redacted, secretsInUrl } from '../../coordinator/ingestion/redacted.ts'
 
 describe('the words of another side', () => {
   test('are shown without what it was shown in confidence', () => {
@@ -20,7 +20,7 @@ describe('the words of another side', () => {
   })
 
   test('are shown without the path and the query of an address, whole and in parts', () => {
-    const secrets = secretsIn(
+    const secrets = secretsInUrl(
       'https://hooks.example:8443/services/T00000001/xyzzy-xyzzy?key=open%20sesame&v=1',
     )
     for (const text of [
@@ -33,7 +33,7 @@ describe('the words of another side', () => {
     }
     const harmless = 'hooks.example:8443 has no such key'
     assert.equal(redacted(harmless, secrets), harmless)
-    assert.equal(redacted('no / here', secretsIn('https://hooks.example')), 'no / here')
+    assert.equal(redacted('no / here', secretsInUrl('https://hooks.example')), 'no / here')
   })
 })
 

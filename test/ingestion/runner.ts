@@ -12,7 +12,7 @@ import {
   type Tried,
 } from '../../coordinator/job/continuation.ts'
 import { Continuations } from '../../coordinator/ingestion/continuations.ts'
-import { stepsFor } from '../../coordinator/ingestion/plan.ts'
+import { stepsFor } from '../../coordinator/ingestion/steps.ts'
 import type { TryStep } from '../../coordinator/ingestion/step.ts'
 import { hasEnded, type EndedJob } from '../../coordinator/job/job.ts'
 import { Jobs } from '../../coordinator/jobs.ts'

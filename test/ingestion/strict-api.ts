@@ -21,24 +21,44 @@ export interface Given {
 export interface Reply {
   status: number
   body: unknown
+  headers?: Record<string, string>
 }
 
 export const refusal = (status: number, detail: unknown): Reply => ({ status, body: { detail } })
-const missing = (...names: string[]): Reply =>
-  refusal(
-    422,
-    names.map((name) => ({
-      type: 'missing',
-      loc: ['body', name],
-      msg: 'Field required',
-      input: null,
-    })),
-  )
+const problem = (type: string, name: string, msg: string): object => ({
+  type,
+  loc: ['body', name],
+  msg,
+  input: null,
+})
+/** The refusal of a form, field by field; null when it has none of these faults. */
+function unfitForm(form: ReadForm, needed: readonly string[]): Reply | null {
+  const problems = needed.flatMap((name) => {
+    const isThere = name in form.fields || (name === 'file' && form.file !== null)
+    return isThere ? [] : [problem('missing', name, 'Field required')]
+  })
+  if ('file' in form.fields) {
+    const msg = "Value error, Expected UploadFile, received: <class 'str'>"
+    problems.push(problem('value_error', 'file', msg))
+  }
+  return problems.length === 0 ? null : refusal(422, problems)
+}
 
 type Json = Record<string, unknown>
 
+/** A file that a server was given to convert; its bytes, read as UTF-8, count as its text. */
+export interface Converted {
+  converted: {
+    version: Version
+    filename: string
+    mediaType: string
+    text: string
+    options: Record<string, unknown>
+  }
+}
+
 /** What a version makes of the one request that ingests, or why it refuses it. */
-export function readIngestion(version: Version, form: ReadForm | null): Given | Reply {
+export function readIngestion(version: Version, form: ReadForm): Given | Converted | Reply {
   switch (version) {
     case 'stages':
       return readChain(form)
@@ -52,19 +72,13 @@ export function readIngestion(version: Version, form: ReadForm | null): Given | 
 }
 
 /** `POST /api/v1/stages/chain` */
-function readChain(form: ReadForm | null): Given | Reply {
-  if (form?.fields['request'] === undefined) return missing('request')
-  const request = json(form.fields['request'])
+function readChain(form: ReadForm): Given | Reply {
+  const unfit = unfitForm(form, ['request'])
+  if (unfit !== null) return unfit
+  const request = json(form.fields['request']!)
   if (request === null) return refusal(400, 'Invalid JSON request: Expecting value')
-  const stages = [
-    'markdown-conversion',
-    'markdown-optimizer',
-    'chunker',
-    'fact-generator',
-    'ingestor',
-  ]
   const asked = request['stages']
-  if (!Array.isArray(asked) || asked.some((stage) => !stages.includes(String(stage))))
+  if (!Array.isArray(asked) || asked.some((stage) => !STAGES.includes(String(stage))))
     return refusal(400, 'Invalid JSON request: 1 validation error for StageChainRequest\nstages')
   if (form.file === null) return refusal(400, 'Either file upload or input_files must be provided')
   const wrong = unfitFile(form.file)
@@ -90,10 +104,50 @@ function readChain(form: ReadForm | null): Given | Reply {
   }
 }
 
+const STAGES = 'markdown-conversion markdown-optimizer chunker fact-generator ingestor'.split(' ')
+
+/** `POST /api/v1/stages/{name}/execute` */
+export function readStage(name: string, form: ReadForm): Converted | Reply {
+  const { config, return_content: wanted = 'false' } = form.fields
+  const unfit = unfitForm(form, [])
+  if (unfit !== null) return unfit
+  const isWanted = truth(wanted)
+  if (isWanted === null)
+    return refusal(422, [problem('bool_parsing', 'return_content', NO_BOOLEAN)])
+  if (!STAGES.includes(name)) return refusal(400, `Invalid stage name: ${name}. Valid stages: …`)
+  const options = config ? json(config) : {}
+  const failed = (why: string): Reply => refusal(500, `Stage '${name}' execution failed: ${why}`)
+  if (options === null) return failed('Expecting value: line 1 column 1 (char 0)')
+  if (form.file === null) return refusal(400, 'Either file upload or input_files must be provided')
+  const wrong = unfitFile(form.file)
+  if (wrong !== null) return failed(wrong)
+  return converted('stages', form.file, { ...options, return_content: isWanted })
+}
+
+const NO_BOOLEAN = 'Input should be a valid boolean, unable to interpret input'
+
+/** As pydantic reads it; null for what is none. */
+function truth(text: string): boolean | null {
+  if (/^(true|1|yes|on|t|y)$/i.test(text)) return true
+  return /^(false|0|no|off|f|n)$/i.test(text) ? false : null
+}
+
+/** `POST /process/file` */
+export function readProcessFile(form: ReadForm): Converted | Reply {
+  const unfit = unfitForm(form, ['file'])
+  if (unfit !== null) return unfit
+  const { options = '{}', content_type: contentType } = form.fields
+  if (json(options) === null) return refusal(400, 'Invalid JSON in options: Expecting value')
+  const wrong = unfitFile(form.file!)
+  if (wrong !== null) return refusal(400, wrong)
+  return converted('ingest', form.file!, { ...json(options), content_type: contentType })
+}
+
 /** `POST /api/v1/process` */
-function readProcess(form: ReadForm | null): Given | Reply {
-  if (form?.fields['request_data'] === undefined) return missing('request_data')
-  const request = json(form.fields['request_data'])
+function readProcess(form: ReadForm): Given | Converted | Reply {
+  const missing = unfitForm(form, ['request_data'])
+  if (missing !== null) return missing
+  const request = json(form.fields['request_data']!)
   const mode = request?.['mode']
   if (request === null || !['convert', 'process', 'ingest'].includes(String(mode)))
     return refusal(400, 'Invalid request data: 1 validation error for UnifiedProcessRequest\nmode')
@@ -101,11 +155,16 @@ function readProcess(form: ReadForm | null): Given | Reply {
     return refusal(400, 'Invalid request data: 1 validation error for UnifiedProcessRequest')
   if (form.file === null) return refusal(400, "File upload required for source_type='file'")
   const webhook = request['webhook_config']
-  const unfit = unfitWebhook(webhook, mode === 'ingest')
-  if (unfit !== null) return refusal(400, unfit)
+  const unfitted = unfitWebhook(webhook, mode === 'ingest')
+  if (unfitted !== null) return refusal(400, unfitted)
   const wrong = unfitFile(form.file)
   if (wrong !== null) return failure(String(mode), wrong)
-  if (mode !== 'ingest') return converted(String(mode), form.file)
+  if (mode !== 'ingest') {
+    const ending = endingOf(form.file.filename).slice(1)
+    if (mode === 'convert' && !CONVERTED.includes(ending))
+      return refusal(400, `Convert mode not supported for file type: ${ending}`)
+    return converted('process', form.file, request)
+  }
   const options = record(request['processing_options'])
   return {
     version: 'process',
@@ -129,14 +188,14 @@ function unfitWebhook(webhook: unknown, isNeeded: boolean): string | null {
   return isFit ? null : 'Invalid request data: webhook_config.url'
 }
 
-function converted(mode: string, { filename, bytes }: NonNullable<ReadForm['file']>): Reply {
-  const ending = endingOf(filename).slice(1)
-  if (mode === 'convert' && !['pdf', 'doc', 'docx', 'txt', 'md', 'html', 'rtf'].includes(ending))
-    return refusal(400, `Convert mode not supported for file type: ${ending}`)
-  return {
-    status: 200,
-    body: { success: true, mode, content: bytes.toString('utf8'), metadata: {} },
-  }
+const CONVERTED = ['pdf', 'doc', 'docx', 'txt', 'md', 'html', 'rtf']
+
+function converted(
+  version: Version,
+  { filename, mediaType, bytes }: NonNullable<ReadForm['file']>,
+  options: Json,
+): Converted {
+  return { converted: { version, filename, mediaType, text: bytes.toString('utf8'), options } }
 }
 
 const failure = (mode: string, error_message: string): Reply => ({
@@ -145,28 +204,37 @@ const failure = (mode: string, error_message: string): Reply => ({
 })
 
 /** `POST /api/v1/ingest/file` with `request_data` */
-function readIngest(form: ReadForm | null): Given | Reply {
-  const { request_data: text } = form?.fields ?? {}
-  const absent = [...(form?.file ? [] : ['file']), ...(text === undefined ? ['request_data'] : [])]
-  if (!form?.file || text === undefined) return missing(...absent)
-  const request = json(text)
-  if (request === null) return refusal(400, 'Invalid JSON in request_data')
-  return ingestion('ingest', form.file, request)
+function readIngest(form: ReadForm): Given | Reply {
+  const unfit = unfitForm(form, ['file', 'request_data'])
+  if (unfit !== null) return unfit
+  const request = json(form.fields['request_data']!)
+  if (request === null) return refusal(400, 'Invalid request data: Expecting value')
+  return ingestion('ingest', form.file!, request)
 }
 
+const NO_INTEGER = 'Input should be a valid integer, unable to parse string as an integer'
+
 /** `POST /api/v1/ingest/file` with form fields alone */
-function readIngestForm(form: ReadForm | null): Given | Reply {
-  if (!form?.file) return missing('file')
+function readIngestForm(form: ReadForm): Given | Reply {
+  const unfit = unfitForm(form, ['file'])
+  if (unfit !== null) return unfit
   const { metadata, databases, chunk_size, chunk_overlap, replace_existing, ...texts } = form.fields
   const parsed = metadata === undefined ? {} : json(metadata)
   if (parsed === null) return refusal(400, 'Invalid JSON in metadata: Expecting value')
-  for (const number of [chunk_size, chunk_overlap])
-    if (number !== undefined && !/^\d+$/.test(number))
-      return refusal(422, [{ type: 'int_parsing', loc: ['body', 'chunk_size'] }])
-  return ingestion('ingest-form', form.file, {
+  const replaces = truth(replace_existing ?? 'false')
+  const problems = [
+    ...(replaces === null ? [problem('bool_parsing', 'replace_existing', NO_BOOLEAN)] : []),
+    ...Object.entries({ chunk_size, chunk_overlap }).flatMap(([name, number]) =>
+      number === undefined || /^-?\d+$/.test(number)
+        ? []
+        : [problem('int_parsing', name, NO_INTEGER)],
+    ),
+  ]
+  if (problems.length > 0) return refusal(422, problems)
+  return ingestion('ingest-form', form.file!, {
     ...texts,
     metadata: parsed,
-    replace_existing: replace_existing === 'true',
+    replace_existing: replaces,
     ...(databases !== undefined && { databases: JSON.parse(databases) as unknown }),
     ...(chunk_size !== undefined && { chunk_size: Number(chunk_size) }),
     ...(chunk_overlap !== undefined && { chunk_overlap: Number(chunk_overlap) }),
@@ -179,10 +247,13 @@ function ingestion(
   request: Json,
 ): Given | Reply {
   const wrong = unfitFile(file)
-  if (wrong !== null) return refusal(400, wrong)
-  const { chunk_size: size, document_id: id, databases } = request
+  if (wrong !== null)
+    return refusal(400, version === 'ingest' ? `File upload failed: ${wrong}` : wrong)
+  const { chunk_size: size, chunk_overlap: overlap, document_id: id, databases } = request
   if (typeof size === 'number' && (size < 500 || size > 16_000))
     return refusal(400, 'chunk_size must be between 500 and 16000 characters')
+  if (typeof overlap === 'number' && (overlap < 0 || overlap > 1000))
+    return refusal(400, 'chunk_overlap must be between 0 and 1000 characters')
   if (typeof id === 'string' && !/^[a-zA-Z0-9_-]+$/.test(id))
     return refusal(
       400,
@@ -212,17 +283,48 @@ function generatedId({ filename, bytes }: NonNullable<ReadForm['file']>): string
   return `${filename.replace(/[^A-Za-z0-9]/g, '_')}_${digest}`
 }
 
+const MEDIA_TYPES: Record<string, readonly string[]> = {
+  application: [
+    'pdf',
+    'msword',
+    'rtf',
+    'vnd.ms-powerpoint',
+    'vnd.ms-excel',
+    'vnd.openxmlformats-officedocument.wordprocessingml.document',
+    'vnd.openxmlformats-officedocument.presentationml.presentation',
+    'vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+  ],
+  text: ['plain', 'markdown', 'html'],
+  audio: ['mpeg', 'wav', 'mp4', 'flac', 'ogg'],
+  video: ['mp4', 'avi', 'quicktime', 'x-msvideo', 'x-matroska', 'webm'],
+  image: ['jpeg', 'png', 'gif', 'bmp', 'tiff', 'webp'],
+}
+/** Endings that are taken, and whether what Python guesses for them is, too. */
+const ENDINGS: Record<string, boolean> = {
+  ...Object.fromEntries(
+    'pdf txt doc ppt xls mp3 mp4 avi mov webm jpg jpeg png gif bmp tiff html htm md'
+      .split(' ')
+      .map((ending) => [ending, true]),
+  ),
+  ...Object.fromEntries(
+    'docx pptx xlsx wav m4a flac ogg mkv webp rtf'.split(' ').map((ending) => [ending, false]),
+  ),
+}
+
+/** The media type of a file that a server takes though the original does not. */
+export const TAKEN = 'taken by this one'
+
 /** As the original's `FileUploadHandler` has it. */
 function unfitFile({ filename, mediaType }: NonNullable<ReadForm['file']>): string | null {
+  if (mediaType === TAKEN) return null
   const ending = endingOf(filename)
-  const endings = '.pdf .txt .docx .doc .mp3 .wav .m4a .flac .mp4 .mov .html .md .rtf'.split(' ')
-  if (!endings.includes(ending))
-    return `File upload failed: File extension '${ending}' not allowed.`
-  const isKnown =
-    /^(audio|video|image)\/|^text\/(plain|markdown|html)$|^application\/(pdf|msword|rtf|vnd)/
-  return isKnown.test(mediaType) || ending === '.md' || ending === '.mp3'
+  if (!Object.hasOwn(ENDINGS, ending.slice(1)))
+    return `File extension '${ending}' not allowed. Allowed extensions: …`
+  const [family, kind] = mediaType.split('/')
+  const isKnown = MEDIA_TYPES[family!]?.includes(kind ?? '') === true
+  return isKnown || ENDINGS[ending.slice(1)] === true
     ? null
-    : `File upload failed: MIME type '${mediaType}' not allowed`
+    : `MIME type '${mediaType}' not allowed`
 }
 
 const endingOf = (filename: string): string => /\.[^.]+$/.exec(filename)?.[0].toLowerCase() ?? ''

@@ -8,13 +8,15 @@ export interface ReadForm {
   file: { filename: string; mediaType: string; bytes: Buffer } | null
 }
 
-/** @returns null for what is no form. */
+/** What is no form is an empty one, as FastAPI has it. */
 export async function readForm(
   { headers }: Pick<IncomingMessage, 'headers'>,
   body: Buffer,
-): Promise<ReadForm | null> {
+): Promise<ReadForm> {
   const type = headers['content-type'] ?? ''
-  if (!type.startsWith('multipart/form-data')) return null
+  if (type.startsWith('application/x-www-form-urlencoded'))
+    return { fields: Object.fromEntries(new URLSearchParams(body.toString())), file: null }
+  if (!type.startsWith('multipart/form-data')) return { fields: {}, file: null }
   const form = new Busboy({ headers: { ...headers, 'content-type': type } })
   const read: ReadForm = { fields: {}, file: null }
   form.on('field', (name, value) => {

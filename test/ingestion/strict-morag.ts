@@ -5,7 +5,17 @@ import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import type { TestContext } from 'node:test'
 import { readForm } from './strict-forms.ts'
-import { readIngestion, refusal, type Given, type Reply, type Version } from './strict-api.ts'
+import {
+  readIngestion,
+  readProcessFile,
+  readStage,
+  refusal,
+  TAKEN,
+  type Converted,
+  type Given,
+  type Reply,
+  type Version,
+} from './strict-api.ts'
 
 /** Where a server is with a text. */
 export type Point = 'asked' | 'taken' | 'ingested' | 'called back'
@@ -19,20 +29,23 @@ interface Task {
 const CHAIN = '/api/v1/stages/chain'
 const PROCESS = '/api/v1/process'
 const INGEST = '/api/v1/ingest/file'
-const ROUTES: Record<Version, readonly string[]> = {
-  // The newest lists what it only says to be gone.
-  stages: [CHAIN, '/api/v1/stages/health', PROCESS, '/api/v1/ingest'],
-  process: [PROCESS, INGEST, '/api/v1/status/{task_id}'],
-  ingest: [INGEST, '/api/v1/status/{task_id}'],
-  'ingest-form': [INGEST, '/api/v1/status/{task_id}'],
+const EXECUTE = '/api/v1/stages/{stage_name}/execute'
+const PROCESS_FILE = '/process/file'
+const STATUS = '/api/v1/status/{task_id}'
+/** The routes, as they are described, with their methods. */
+const ROUTES: Record<Version, Record<string, readonly string[]>> = {
+  stages: {
+    [CHAIN]: ['POST'],
+    [EXECUTE]: ['POST'],
+    '/api/v1/stages/health': ['GET'],
+    // Listed, though it only answers that it is gone.
+    [PROCESS]: ['GET', 'POST'],
+    '/api/v1/ingest': ['GET', 'POST'],
+  },
+  process: { [PROCESS]: ['POST'], [STATUS]: ['GET'] },
+  ingest: { [INGEST]: ['POST'], [PROCESS_FILE]: ['POST'], [STATUS]: ['GET'] },
+  'ingest-form': { [INGEST]: ['POST'], [PROCESS_FILE]: ['POST'], [STATUS]: ['GET'] },
 }
-const INGESTING: Record<Version, string> = {
-  stages: CHAIN,
-  process: PROCESS,
-  ingest: INGEST,
-  'ingest-form': INGEST,
-}
-
 /**
  * A MoRAG server of one of the original's versions, as strict as those are: which routes there are, what they refuse and
  * in which words, tasks that outlive the server (a queue beside it) and chains that do not, callbacks that are tried
@@ -42,12 +55,20 @@ export class StrictMorag {
   version: Version
   /** What is in its index. */
   readonly documents: Given[] = []
+  /** What it was given to convert. */
+  readonly conversions: Converted['converted'][] = []
   /** Every request: `POST /path 200`. */
   readonly requests: string[] = []
   /** Called at each point, before it goes on. */
   at: (point: Point) => Promise<void> | void = () => undefined
   /** Why whatever is ingested fails. */
   failing: string | null = null
+  /** Endings that it takes beside the original's. */
+  readonly takes: string[] = []
+  /** Routes of its version that it does not have. */
+  readonly lacks: string[] = []
+  /** What each stage of a chain warns of. */
+  warnings: string[] = []
   /** Whether it shows `/openapi.json`. */
   isDescribed = true
   /** Whether its callbacks arrive. */
@@ -90,7 +111,7 @@ export class StrictMorag {
     const reply = await this.#reply(method, path, request, body, server)
     if (this.#server !== server) return
     this.requests.push(`${method} ${path} ${reply.status}`)
-    response.writeHead(reply.status, { 'content-type': 'application/json' })
+    response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers })
     response.end(JSON.stringify(reply.body))
   }
 
@@ -104,21 +125,73 @@ export class StrictMorag {
     const { version } = this
     if (path === '/openapi.json' && method === 'GET') {
       if (!this.isDescribed) return refusal(404, 'Not Found')
-      const paths = Object.fromEntries(ROUTES[version].map((route) => [route, {}]))
+      const paths = Object.fromEntries(Object.keys(ROUTES[version]).map((route) => [route, {}]))
       return { status: 200, body: { openapi: '3.1.0', info: { title: 'MoRAG' }, paths } }
     }
-    const task = /^\/api\/v1\/status\/([^/]+)$/.exec(path)?.[1]
-    if (task !== undefined && version !== 'stages' && method === 'GET') return this.#status(task)
-    if (version === 'stages' && [PROCESS, '/api/v1/ingest'].includes(path)) {
+    const found = routeOf(version, path)
+    if (found === null || this.lacks.includes(found.route)) {
+      const isOther = path.endsWith('/') && routeOf(version, path.slice(0, -1)) !== null
+      if (!isOther) return refusal(404, 'Not Found')
+      const location = `http://${request.headers.host}${path.slice(0, -1)}`
+      return { status: 307, body: null, headers: { location } }
+    }
+    const methods = ROUTES[version][found.route]!
+    if (!methods.includes(method)) {
+      const allow = methods.at(-1)!
+      return { ...refusal(405, 'Method Not Allowed'), headers: { allow } }
+    }
+    return await this.#replyTo(found, request, body, server)
+  }
+
+  async #replyTo(
+    { route, name }: { route: string; name: string },
+    request: IncomingMessage,
+    body: Buffer,
+    server: Server,
+  ): Promise<Reply> {
+    const { version } = this
+    if (route === STATUS) return this.#status(name)
+    if (version === 'stages' && [PROCESS, '/api/v1/ingest'].includes(route)) {
       const message = 'This endpoint has been removed. Use the new stage-based API.'
       return { status: 410, body: { error: 'Endpoint Deprecated', message, migration_guide: {} } }
     }
-    if (path !== INGESTING[version]) return refusal(404, 'Not Found')
-    if (method !== 'POST') return refusal(405, 'Method Not Allowed')
+    if (route === '/api/v1/stages/health') return { status: 200, body: { status: 'healthy' } }
+    const form = await readForm(request, body)
+    if (form.file !== null && this.takes.some((ending) => form.file!.filename.endsWith(ending)))
+      form.file.mediaType = TAKEN
+    if (route === EXECUTE) return this.#convert(readStage(name, form))
+    if (route === PROCESS_FILE) return this.#convert(readProcessFile(form))
     await this.at('asked')
-    const given = readIngestion(version, await readForm(request, body))
-    if ('status' in given) return given
+    const given = readIngestion(version, form)
+    if ('status' in given || 'converted' in given) return this.#convert(given)
     return version === 'stages' ? await this.#chain(given, server) : await this.#take(given, server)
+  }
+
+  #convert(given: Converted | Reply): Reply {
+    if (!('converted' in given)) return given
+    const { converted } = given
+    this.conversions.push(converted)
+    const { version, filename, text, options } = converted
+    const isIn = this.failing === null
+    const content = isIn ? `# ${filename}\n\n${text}` : null
+    if (version !== 'stages') {
+      const body = { success: isIn, mode: options['mode'], content, metadata: { format: 'x' } }
+      return { status: 200, body: { ...body, error_message: this.failing } }
+    }
+    const shown = options['return_content'] === true ? content : null
+    const output = { filename: 'talk.md', file_path: '/tmp/talk.md', content: shown }
+    return {
+      status: 200,
+      body: {
+        success: isIn,
+        stage_type: 'markdown-conversion',
+        status: isIn ? 'completed' : 'failed',
+        output_files: isIn ? [output] : [],
+        metadata: { execution_time: 1.5, input_files: [], config_used: options, warnings: [] },
+        error_message: this.failing,
+        webhook_sent: false,
+      },
+    }
   }
 
   /** All stages, and then the answer. */
@@ -138,7 +211,7 @@ export class StrictMorag {
       status: success ? 'completed' : 'failed',
       output_files:
         content === null ? [] : [{ filename: `${type}.json`, content: JSON.stringify(content) }],
-      metadata: { execution_time: 1.5, config_used: given.options, warnings: [] },
+      metadata: { execution_time: 1.5, config_used: given.options, warnings: this.warnings },
       error_message: success ? null : this.failing,
       webhook_sent: false,
     })
@@ -223,6 +296,16 @@ export class StrictMorag {
     if (given.replaces && known >= 0) this.documents[known] = given
     else if (given.replaces || same < 0) this.documents.push(given)
   }
+}
+
+/** The route of a path, and what stands in its place for a name. */
+function routeOf(version: Version, path: string): { route: string; name: string } | null {
+  for (const route of Object.keys(ROUTES[version])) {
+    const pattern = new RegExp(`^${route.replace(/\{\w+\}/, '([^/]+)')}$`)
+    const found = pattern.exec(path)
+    if (found !== null) return { route, name: found[1] ?? '' }
+  }
+  return null
 }
 
 /** As the original sends it: once, and whatever comes of it. */

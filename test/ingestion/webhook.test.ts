@@ -12,6 +12,7 @@ import { Webhook } from 'standardwebhooks'
 import { AddressGuard } from '../../coordinator/ingestion/address-guard.ts'
 import type { Tried } from '../../coordinator/job/continuation.ts'
 import { loadWebhookSecret } from '../../coordinator/ingestion/webhook-secret.ts'
+import { WebhookSender } from '../../coordinator/ingestion/webhook-sender.ts'
 import { checkWebhook, webhookOf } from '../../coordinator/ingestion/webhook-target.ts'
 import { payloadOf, webhookStep } from '../../coordinator/ingestion/webhook.ts'
 import type { WebhookTarget } from '../../coordinator/job/ingestion.ts'
@@ -39,7 +40,7 @@ function jobFor(webhook: Partial<WebhookTarget> & { url: string }, status = 'com
       sourceType: 'file',
       mediaType: null,
       documentId: 'doc-1',
-      webhook: { authToken: null, secret: null, ...webhook },
+      webhook: { authToken: null, secret: null, progress: false, ...webhook },
       metadata: {},
       processingOptions: {},
       ingestOptions: {},
@@ -49,8 +50,7 @@ function jobFor(webhook: Partial<WebhookTarget> & { url: string }, status = 'com
 
 async function deliver(job: EndedJob, guard = LOOPBACK, result = RESULT): Promise<Tried> {
   const step = webhookStep({
-    secret: SECRET,
-    guard,
+    sender: new WebhookSender({ secret: SECRET, guard, now: Date.now }),
     summaryOf: async (_, mostChars) => summaryOf(result, mostChars),
     now: Date.now,
   })
@@ -60,12 +60,13 @@ async function deliver(job: EndedJob, guard = LOOPBACK, result = RESULT): Promis
 test('goes through the proxy that is set for it, and that alone looks its name up', async (t) => {
   const receiver = await startReceiver(t)
   const proxy = await startForwardProxy(t, { 'hooks.example': Number(new URL(receiver.url).port) })
-  const options = {
-    secret: SECRET,
+  const guard = new AddressGuard([])
+  const sender = new WebhookSender({ secret: SECRET, guard, proxy: proxy.url, now: Date.now })
+  const step = webhookStep({
+    sender,
     summaryOf: async () => summaryOf(RESULT, 1_000),
     now: Date.now,
-  }
-  const step = webhookStep({ ...options, guard: new AddressGuard([]), proxy: proxy.url })
+  })
   const { signal } = new AbortController()
   const job = jobFor({ url: 'http://hooks.example/end' })
   assert.deepEqual(await step(job, 'msg_1', signal), { done: true })
@@ -295,7 +296,7 @@ describe('addresses', () => {
   ]
   for (const url of inside) {
     test(`${url} is refused`, () => {
-      const target = { url, authToken: null, secret: null }
+      const target = { url, authToken: null, secret: null, progress: false }
       assert.throws(() => checkWebhook(target, STRICT), /--webhook-allow/)
     })
   }
@@ -305,7 +306,8 @@ describe('addresses', () => {
     'http://93.184.216.34/',
     'http://[2606:4700::1111]/',
   ]) {
-    test(`${url} is fine`, () => checkWebhook({ url, authToken: null, secret: null }, STRICT))
+    test(`${url} is fine`, () =>
+      checkWebhook({ url, authToken: null, secret: null, progress: false }, STRICT))
   }
 
   test('are refused that are none, of other protocols, or with credentials', () => {
@@ -316,7 +318,7 @@ describe('addresses', () => {
       'http://a:b@example.com/',
     ]) {
       assert.throws(
-        () => checkWebhook({ url, authToken: null, secret: null }, STRICT),
+        () => checkWebhook({ url, authToken: null, secret: null, progress: false }, STRICT),
         (error) => error instanceof AppError && error.code === 'invalid',
         url,
       )
@@ -331,9 +333,13 @@ describe('addresses', () => {
       'http://localhost/',
       'http://hooks.lan/',
     ])
-      checkWebhook({ url, authToken: null, secret: null }, guard)
+      checkWebhook({ url, authToken: null, secret: null, progress: false }, guard)
     assert.throws(
-      () => checkWebhook({ url: 'http://192.168.0.1/', authToken: null, secret: null }, guard),
+      () =>
+        checkWebhook(
+          { url: 'http://192.168.0.1/', authToken: null, secret: null, progress: false },
+          guard,
+        ),
       /not public/,
     )
     assert.throws(() => new AddressGuard(['what is this']), /--webhook-allow/)
@@ -370,15 +376,16 @@ describe('addresses', () => {
 })
 
 test('a job’s webhook is what its ingestion says, or the original’s options, or nothing', () => {
-  const target = { url: 'https://a.example/', authToken: null, secret: null }
+  const target = { url: 'https://a.example/', authToken: null, secret: null, progress: false }
   const of = (taskOptions: Record<string, unknown>) => webhookOf(pendingJob({ taskOptions }))
   assert.equal(of({}), null)
   assert.equal(of({ webhook_url: 7 }), null)
   assert.equal(of({ webhook_config: 'x' }), null)
   assert.deepEqual(of({ webhook_url: target.url }), target)
-  assert.deepEqual(of({ webhook_config: { url: target.url, auth_token: 't' } }), {
+  assert.deepEqual(of({ webhook_config: { url: target.url, auth_token: 't', progress: true } }), {
     ...target,
     authToken: 't',
+    progress: true,
   })
   assert.deepEqual(webhookOf(jobFor({ url: 'https://b.example/' }))?.url, 'https://b.example/')
 })
@@ -403,6 +410,7 @@ describe('the secret', () => {
       url: 'https://a.example/',
       authToken: null,
       secret: 'too-short',
+      progress: false,
     }
     assert.throws(() => checkWebhook(target, LOOPBACK), /24 to 64 bytes/)
   })

@@ -3,31 +3,31 @@ import type { Processor } from './processors.ts'
 
 const FIRST_MS = MINUTE
 const LONGEST_MS = HOUR
+const EVERY_PROCESSOR = '*'
 
-/** Until when which processor gets nothing, or nothing of a content type, and since how many refusals in a row. */
-export class Rests {
+/** Until when processors get no jobs, or none of a content type. */
+export class ProcessorPauses {
   readonly #untilAt = new Map<string, number>()
+  /** Refusals in a row. */
   readonly #refusals = new Map<string, number>()
 
-  /** Until when nothing of a content type is given to a processor; 0: it may be. */
+  /** Until when a processor gets no jobs of a content type; 0: it may have them. */
   untilAt(processor: Processor, contentType: string): number {
-    const keys = [ALL, processor.name, typeKey(processor, contentType)]
+    const keys = [EVERY_PROCESSOR, processor.name, typeKey(processor, contentType)]
     return Math.max(...keys.map((key) => this.#untilAt.get(key) ?? 0))
   }
 
-  /** Nothing is given to any. */
   pauseAll(untilAt: number): void {
-    this.#untilAt.set(ALL, untilAt)
+    this.#untilAt.set(EVERY_PROCESSOR, untilAt)
   }
 
-  /** It is not there. */
   pause({ name }: Processor, untilAt: number): void {
     this.#untilAt.set(name, untilAt)
   }
 
   /**
-   * It could not do a file. A server that does no such type refuses each, after the whole of it was sent there, so the next
-   * of the type waits: a minute, and twice as long after each refusal that follows, up to an hour.
+   * The MoRAG server refused a file. A server that does not do a type refuses each of its files after a whole upload, so
+   * the next one waits: a minute, and twice as long after each further refusal, up to an hour.
    */
   refused(processor: Processor, contentType: string, now: number): void {
     if (processor.name !== 'morag') return
@@ -37,22 +37,20 @@ export class Rests {
     this.#untilAt.set(key, now + Math.min(LONGEST_MS, FIRST_MS * 2 ** times))
   }
 
-  /** It has done a file of the type. */
+  /** The processor has done a file of the type. */
   worked(processor: Processor, contentType: string): void {
     const key = typeKey(processor, contentType)
     this.#refusals.delete(key)
     this.#untilAt.delete(key)
   }
 
-  /** The clock was set by so much: they last as long as before. */
+  /** The clock was set by so many ms: pauses last as long as before. */
   clockStepped(ms: number): void {
     for (const [key, until] of this.#untilAt) this.#untilAt.set(key, until + ms)
   }
 }
 
-/** Stands for every processor. */
-const ALL = '*'
-
-function typeKey({ name }: Processor, contentType: string): string {
-  return `${name} ${contentType}`
+/** By ability: an upgraded server starts without refusals. */
+function typeKey({ name, ability }: Processor, contentType: string): string {
+  return `${name} ${ability} ${contentType}`
 }
