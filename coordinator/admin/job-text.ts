@@ -49,10 +49,43 @@ export function jobText(job: JobDetail, now: number): string {
     ['webhook', job.webhook],
     ['options', Object.keys(job.taskOptions).length === 0 ? null : JSON.stringify(job.taskOptions)],
   ]
-  const lines = rows
+  return `${job.jobId}\n${linesOf(rows)}\n${timeline(job)}${serverAnswers(job)}`
+}
+
+/** What the MoRAG server answered to the ingestion; empty when it has not. */
+function serverAnswers({ continuation }: JobDetail): string {
+  const answers = continuation?.steps.map(({ answer }) => answer) ?? []
+  return answers
+    .filter((answer) => answer !== null)
+    .map((answer) => `\nMoRAG server\n${rowsOf(answer)}`)
+    .join('')
+}
+
+type ServerAnswer = NonNullable<NonNullable<JobDetail['continuation']>['steps'][number]['answer']>
+
+function rowsOf(answer: ServerAnswer): string {
+  const { chunksProcessed, totalTextLength, databasesUsed, documentId, taskId, api } = answer
+  const rows: [string, string | null][] = [
+    ['chunks', chunksProcessed === null ? null : String(chunksProcessed)],
+    ['text', totalTextLength === null ? null : `${totalTextLength} characters`],
+    ['databases', databasesUsed === null ? null : databasesUsed.join(', ') || 'none'],
+    ['document', documentId],
+    ...answer.stages.map(({ stage, status, seconds: took }): [string, string] => [
+      'stage',
+      `${stage} ${status}${took > 0 ? ` in ${formatDuration(took * 1000)}` : ''}`,
+    ]),
+    ...answer.warnings.map((warning): [string, string] => ['warning', warning]),
+    ['task', taskId],
+    ['api', api],
+  ]
+  return linesOf(rows)
+}
+
+function linesOf(rows: [string, string | null][]): string {
+  return rows
     .filter((row): row is [string, string] => row[1] !== null)
     .map(([name, text]) => `${name.padEnd(10)} ${printable(text)}\n`)
-  return `${job.jobId}\n${lines.join('')}\n${timeline(job)}`
+    .join('')
 }
 
 /** The events of a job in order of time. */

@@ -3,6 +3,7 @@ import { detail, errorCode } from './detail.js'
 import { h } from './element.js'
 import { about, instant, joined, plural, span } from './format.js'
 import { stepName } from './problems.js'
+import { serverAnswer, serverTask } from './server-answer.js'
 
 /** Newest first. @param {import('./store.js').Store} store @param {import('./wire.d.ts').Attempt[]} list */
 export function attempts(store, list) {
@@ -62,7 +63,7 @@ export function continuation(store, { job_id, continuation: found }) {
 }
 
 /** @param {import('./store.js').Store} store @param {import('./wire.d.ts').Steps[number]} step */
-function step(store, { step: name, state, tries, next_at, last_at, last_error }) {
+function step(store, { step: name, state, tries, next_at, last_at, last_error, task, answer }) {
   const history = joined(
     ' · ',
     tries > 0 ? plural(tries, 'try', 'tries') : '',
@@ -75,5 +76,7 @@ function step(store, { step: name, state, tries, next_at, last_at, last_error })
     h('p', null, h('b', null, state), ` ${stepName(name)}`),
     h('p', { class: 'sub' }, history),
     last_error !== null && state !== 'done' && detail(last_error),
+    task !== null && serverTask(store, task),
+    answer !== null && serverAnswer(answer),
   )
 }
