@@ -1,4 +1,3 @@
-import { detail } from './detail.js'
 import { h } from './element.js'
 import { about, count, plural, span } from './format.js'
 
@@ -25,16 +24,13 @@ export function serverAnswer(answer) {
     ['Databases', databases_used === null ? null : databases_used.join(', ') || 'none'],
     ['Document', document_id],
     ['Stages', stages.length === 0 ? null : stages.join(', ')],
+    ...answer.warnings.map((warning) => /** @type {[string, string]} */ (['Warning', warning])),
     ['Task', task_id],
     ['API', api],
   ]
   const known = rows.flatMap(([name, value]) =>
     value === null ? [] : [h('dt', null, name), h('dd', null, value)],
   )
-  return h(
-    'div',
-    { role: 'group', 'aria-label': 'Answer of the MoRAG server' },
-    h('dl', { class: 'facts' }, known),
-    answer.warnings.map((warning) => detail(warning)),
-  )
+  const facts = h('dl', { class: 'facts' }, known)
+  return h('div', { role: 'group', 'aria-label': 'Answer of the MoRAG server' }, facts)
 }

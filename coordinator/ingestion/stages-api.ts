@@ -108,7 +108,7 @@ function answerOf(stages: readonly z.output<typeof executed>[]): IngestAnswer {
       status: one.status,
       seconds: one.metadata.execution_time,
     })),
-    warnings: stages.flatMap(({ metadata }) => metadata.warnings).slice(0, 20),
+    warnings: [...new Set(stages.flatMap(({ metadata }) => metadata.warnings))].slice(0, 20),
   }
 }
 

@@ -21,7 +21,6 @@ test('jobs show has what the MoRAG server answered, as text and as JSON', async 
     'stage      chunker completed in 2s',
     'stage      ingestor completed in 2s',
     'warning    Two facts have no source.',
-    'warning    Two facts have no source.',
     'api        stages',
   ])
   const { continuation } = JSON.parse(json) as {
