@@ -90,14 +90,15 @@ export function accessOf(route: RouterRoute): Access {
   return descriptionOf(route)?.access ?? ADMIN_ALONE
 }
 
-/** The operations of an app, in the order in which they were registered. */
+/** The operations of an app by tag, those of a tag in the order in which they were registered. */
 export function describedRoutes(routes: readonly RouterRoute[]): DescribedRoute[] {
-  return routes.flatMap((route) => {
+  const found = routes.flatMap((route) => {
     const operation = descriptionOf(route)
     if (operation === undefined || !('id' in operation)) return []
     const { method, path } = route
     return [{ method, path, template: path.replace(/:(\w+)(\{.*\})?/g, '{$1}'), operation }]
   })
+  return Object.keys(TAGS).flatMap((tag) => found.filter(({ operation }) => operation.tag === tag))
 }
 
 function descriptionOf({ handler }: RouterRoute): Described[typeof DESCRIPTION] {
