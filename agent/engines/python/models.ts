@@ -1,8 +1,8 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { installedModels } from '../../models/installed.ts'
 import { ctranslate2Dir } from '../../models/places.ts'
 import type { EngineSettings } from '../definition.ts'
-import { cachedIn, holds } from './hub.ts'
 
 /** faster-whisper's repositories at Hugging Face, the best one first. */
 const REPOSITORIES: readonly (readonly [name: string, repository: string])[] = [
@@ -89,9 +89,9 @@ export function modelFolder(name: string, settings: Wishes, hub: string): string
   const repository = REPOSITORIES.find(([known]) => known === name)?.[1]
   const own = ctranslate2Dir(modelsDir, name)
   if (isPath(model) && path.basename(path.resolve(model)) === name) {
-    return isModel(model) ? path.resolve(model) : null
+    return holds(model, FILES) ? path.resolve(model) : null
   }
-  if (isModel(own)) return own
+  if (holds(own, FILES)) return own
   return repository === undefined ? null : cachedIn(hub, repository, FILES)
 }
 
@@ -104,6 +104,20 @@ function isPath(model: string | null): model is string {
   return model !== null && (model.includes('/') || model.includes(path.sep))
 }
 
-function isModel(folder: string): boolean {
-  return holds(folder, FILES)
+/**
+ * The folder of a repository in Hugging Face's cache that holds all of `files`: of the main branch, else of any. A cut
+ * download leaves a dangling link, which counts as missing.
+ */
+export function cachedIn(hub: string, repository: string, files: readonly string[]): string | null {
+  const home = path.join(hub, `models--${repository.replace('/', '--')}`)
+  const snapshots = path.join(home, 'snapshots')
+  if (!existsSync(snapshots)) return null
+  const ref = path.join(home, 'refs', 'main')
+  const main = existsSync(ref) ? [readFileSync(ref, 'utf8').trim()] : []
+  const folders = [...main, ...readdirSync(snapshots)].map((name) => path.join(snapshots, name))
+  return folders.find((folder) => holds(folder, files)) ?? null
+}
+
+function holds(folder: string, files: readonly string[]): boolean {
+  return files.every((file) => existsSync(path.join(folder, file)))
 }

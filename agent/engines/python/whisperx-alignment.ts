@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import path from 'node:path'
 import type { PythonPlaces } from './places.ts'
-import { cachedIn } from './hub.ts'
+import { cachedIn } from './models.ts'
 
 /** whisperx's alignment models: a file of PyTorch's own, or a repository. */
 const MODELS: Record<string, { file: string } | { repository: string }> = {
