@@ -1,4 +1,4 @@
-import { EXIT } from '../shared/errors.ts'
+import { AppError, EXIT } from '../shared/errors.ts'
 import type { Reporter } from './progress/reporter-kinds.ts'
 
 interface Leaver {
@@ -53,4 +53,13 @@ export class Signals {
       for (const worker of this.#workers) worker.stop()
     }
   }
+}
+
+/** Aborted by the first SIGINT or SIGTERM, so that a command can clean up; the second ends the process. */
+export function interruptible(): AbortSignal {
+  const controller = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => controller.abort(new AppError('cancelled', 'Interrupted.')))
+  }
+  return controller.signal
 }

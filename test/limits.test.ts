@@ -99,7 +99,7 @@ describe('an agent on a rented machine', () => {
     const agent = start(held, '--max-jobs', '1')
     const engine = await stopped(agent.pid)
     agent.signal('SIGTERM')
-    await agent.line((line) => line.includes('Draining: what runs is finished first.'))
+    await agent.line((line) => line.includes('Draining: running jobs are finished first.'))
     goOn(engine)
     assert.equal((await agent.ended).exitCode, 0)
     assert.equal((await client.detail(jobId)).status, 'completed')

@@ -5,7 +5,7 @@ import type { Flags } from '../settings/start-settings.ts'
 import { findDevices } from '../gpu/devices.ts'
 import { deviceText } from '../gpu/device-text.ts'
 import { probeEngines } from '../engines/registry.ts'
-import { interruptible } from '../interrupt.ts'
+import { interruptible } from '../signals.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
 import { print, printJson } from '../output.ts'
 

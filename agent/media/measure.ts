@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises'
 import { mostSeconds, readingLimits } from './child-limits.ts'
 import { commonLayout } from './channel-layout.ts'
-import type { DecodeOptions } from './media-decode.ts'
+import type { DecodeOptions } from './decode-args.ts'
 import type { AudioTrack } from './media-info.ts'
 import { QUIET, runTool, SAFE } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'

@@ -1,6 +1,6 @@
 import { ensureModel, type PullOptions } from '../models/models.ts'
 import { ffmpegFor } from '../models/programs.ts'
-import { findTools, type ToolSearch } from './ffmpeg.ts'
+import { findTools, type ToolSearch } from './find-ffmpeg.ts'
 import { findSandbox, type MediaTools, type SandboxKind } from './sandbox.ts'
 
 export interface ToolSettings {

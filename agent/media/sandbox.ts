@@ -4,7 +4,7 @@ import { printable } from '../../shared/printable.ts'
 import { runChild } from '../process/run-child.ts'
 import { findProgram } from '../process/find-program.ts'
 import type { Command } from '../../shared/converter.ts'
-import type { Tools } from './ffmpeg.ts'
+import type { Tools } from './find-ffmpeg.ts'
 import { programOf, SYSTEM } from './program-parts.ts'
 
 export const SANDBOXES = ['auto', 'bwrap', 'none'] as const

@@ -1,5 +1,5 @@
 import { findLimiter, type Limiter } from './child-limits.ts'
-import type { Origin, Tools } from './ffmpeg.ts'
+import type { Origin, Tools } from './find-ffmpeg.ts'
 import type { Lock, MediaTools, Sandbox } from './sandbox.ts'
 
 /** Programs that read untrusted files need the fixes of the last years. */

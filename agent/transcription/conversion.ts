@@ -1,6 +1,6 @@
 import type { Transcript } from '../../shared/transcript.ts'
 import type { Engine, EngineInfo } from '../engines/engine.ts'
-import type { Tools } from '../media/ffmpeg.ts'
+import type { Tools } from '../media/find-ffmpeg.ts'
 import type { AudioTrack, SubtitleTrack } from '../media/media-info.ts'
 import type { Report } from '../progress/progress.ts'
 import type { Slots } from '../gpu/slots.ts'

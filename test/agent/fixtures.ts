@@ -6,7 +6,7 @@ import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { findTools, type Tools } from '../../agent/media/ffmpeg.ts'
+import { findTools, type Tools } from '../../agent/media/find-ffmpeg.ts'
 import { fetchedTools } from '../../agent/media/open-tools.ts'
 import { modelsDir } from '../../agent/paths.ts'
 

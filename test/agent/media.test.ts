@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { extractSubtitles } from '../../agent/media/extract-subtitles.ts'
 import { decode, probe } from '../../agent/media/media.ts'
 import { parseProbe } from '../../agent/media/media-info.ts'
-import { canSeekExactly } from '../../agent/media/media-decode.ts'
+import { canSeekExactly } from '../../agent/media/decode-args.ts'
 import { readWavHeader, WavReader } from '../../agent/audio/wav.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import {
