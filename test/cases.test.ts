@@ -76,7 +76,7 @@ const ROWS: Row[] = [
     seconds: 12.06,
     warns: /track 2 \(eng\).*commentary/,
   },
-  { file: 'silent_track_first.mkv', ...SIZE, seconds: 12.06, warns: /track 2 .*1 \(next to no/ },
+  { file: 'silent_track_first.mkv', ...SIZE, seconds: 12.06, warns: /track 2 .*1 \(almost no/ },
   { file: 'wav_half.wav', ...SIZE },
   { file: 'length_too_short.mka', said: IN_TURN, errors: 9, ends: 99.3, seconds: 100.5 },
   { file: 'asterisk.gsm', said: 'And so my fellow Americans', errors: 2, seconds: 3 },

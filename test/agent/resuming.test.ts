@@ -90,7 +90,7 @@ describe('a recording that was begun', () => {
     const whole = await convert(file, {})
     assert.match(
       String(whole.converted.metadata['warnings']),
-      /turned up.*no comment on the others/,
+      /turned up.*neither commentary nor description/,
     )
     const last = await convert(file, {}, whole.checkpoints.at(-1))
     assert.deepEqual(last.converted.metadata, whole.converted.metadata)
