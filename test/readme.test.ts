@@ -32,7 +32,7 @@ const NOT_RUN = new Map([
 /** Flags of other programs: npm, curl, docker, pandoc, tesseract, cmake, the project's scripts, examples. */
 const OTHER_FLAGS = new Set(
   `--global --omit --import --prefix --retry --retry-connrefused --form-string --json --gpus --to --build --target --keep
-   --minutes --in --lang --out --models --now`.match(/\S+/g),
+   --minutes --in --lang --out --models --now --only`.match(/\S+/g),
 )
 
 test('the settings page has the settings as the programs have them', () => {
