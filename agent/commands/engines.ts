@@ -9,6 +9,9 @@ import { interruptible } from '../signals.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
 import { print, printJson } from '../output.ts'
 
+/** Below the descriptions. */
+const INDENT = ' '.repeat(24)
+
 const EXAMPLES = `
 Examples:
   morag-agent engines                 list usable engines, and what the others need
@@ -33,8 +36,8 @@ async function engines(flags: Flags): Promise<void> {
   const found = await probeEngines({ ...engineSettings, device }, signal)
   if (flags['json'] === true) return await printJson({ devices, engines: found })
   const lines = found.map(({ name, usable, description, why, models }) => {
-    const list = models.length > 0 ? `\n${' '.repeat(20)}models: ${models.join(', ')}` : ''
-    return `${usable ? 'usable ' : 'missing'} ${name.padEnd(15)} ${description}\n${' '.repeat(20)}${why}${list}\n`
+    const list = models.length > 0 ? `\n${INDENT}models: ${models.join(', ')}` : ''
+    return `${usable ? 'usable ' : 'missing'} ${name.padEnd(15)} ${description}\n${INDENT}${why}${list}\n`
   })
   await print(`Runs on: ${deviceText(devices)}\n\n${lines.join('')}`)
 }

@@ -12,7 +12,7 @@ import { PullProgress } from '../models/pull-progress.ts'
 import { listModels, removeModel, verifyModel, type ModelStatus } from '../models/status.ts'
 import { sizeText } from '../models/transfer-text.ts'
 import { print, printJson } from '../output.ts'
-import { createReporter } from '../progress/reporter.ts'
+import { commandReporter } from '../progress/reporter.ts'
 
 const EXAMPLES = `
 Examples:
@@ -89,13 +89,7 @@ function isSuggested(name: string): boolean {
 }
 
 async function pull(names: string[], flags: Flags): Promise<void> {
-  const reporter = createReporter({
-    level: 'info',
-    format: 'text',
-    stream: process.stderr,
-    plain: wantsPlainOutput(),
-    times: false,
-  })
+  const reporter = commandReporter({ plain: wantsPlainOutput() })
   const signal = interruptible()
   const dir = modelsDirOf(flags)
   const source = modelSource(flags)

@@ -15,7 +15,7 @@ import { print, writeOutput } from '../output.ts'
 import { exposureWarning } from '../client/plain-http.ts'
 import { overall, STAGES, type Progress } from '../progress/progress.ts'
 import type { Activity, Reporter } from '../progress/reporter-kinds.ts'
-import { createReporter } from '../progress/reporter.ts'
+import { commandReporter } from '../progress/reporter.ts'
 import { pause } from '../../shared/timers.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 import { formOption, outputOf } from './transcribe.ts'
@@ -56,13 +56,8 @@ export function addSubmit(cli: Command): void {
 
 async function submit(file: string, flags: Flags): Promise<void> {
   const json = flags['json'] === true
-  const reporter = createReporter({
-    level: 'info',
-    format: json ? 'none' : 'text',
-    stream: process.stderr,
-    plain: wantsPlainOutput(),
-    times: false,
-  })
+  const plain = wantsPlainOutput()
+  const reporter = commandReporter({ plain, format: json ? 'none' : 'text' })
   const settings = coordinatorSettings(flags)
   const output = await outputOf(file, json ? { ...flags, format: 'json' } : flags)
   const warning = settings.apiKey === null ? null : await exposureWarning(settings.url)

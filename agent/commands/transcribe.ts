@@ -17,7 +17,7 @@ import { readJobOptions } from '../job-options.ts'
 import { openToolchain } from '../toolchain.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
 import { openOutput, print, writeOutput, type Output } from '../output.ts'
-import { createReporter } from '../progress/reporter.ts'
+import { commandReporter } from '../progress/reporter.ts'
 import { engineOptions } from '../transcription/engine-options.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 
@@ -60,13 +60,10 @@ export async function outputOf(file: string, flags: Flags): Promise<Output> {
 async function transcribe(file: string, flags: Flags): Promise<void> {
   const settings = mediaSettings(flags)
   const { logLevel: level, logFormat: format } = valuesOf(flags, LOG)
-  const stream = process.stderr
-  const reporter = createReporter({
+  const reporter = commandReporter({
+    plain: wantsPlainOutput(),
     level,
     format: format === 'json' ? 'none' : 'text',
-    stream,
-    plain: wantsPlainOutput(),
-    times: false,
   })
   const signal = interruptible()
   const workDir = await mkdtemp(path.join(tmpdir(), 'morag-transcribe-'))

@@ -15,6 +15,14 @@ export interface ReporterOptions {
   times: boolean
 }
 
+/** For commands that end by themselves: on standard error, without times. */
+export function commandReporter(
+  options: Pick<ReporterOptions, 'plain'> & Partial<ReporterOptions>,
+): Reporter {
+  const { stderr: stream } = process
+  return createReporter({ level: 'info', format: 'text', stream, times: false, ...options })
+}
+
 /** Spinners on a terminal, lines elsewhere; JSON lines go to standard output. */
 export function createReporter(options: ReporterOptions): Reporter {
   const { format, stream, plain } = options

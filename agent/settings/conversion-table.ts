@@ -13,7 +13,6 @@ export const MODEL_SOURCE = {
     help: 'fetch models from here instead of huggingface.co and github.com',
     parse: mirrorUrl,
     isPrivate: true,
-    doc: 'where Whisper models are fetched from, instead of huggingface.co and github.com',
   },
   offline: {
     flag: '--offline',
@@ -66,7 +65,6 @@ export const ENGINE = {
     env: 'MORAG_ENGINE_COMMAND',
     help: 'command to run: the server behind --engine-url, or the program of the engine command',
     parse: splitCommand,
-    doc: 'command to run: that server, or the program of the engine `command`',
   },
   commandOutput: {
     flag: '--engine-output <form>',
@@ -74,27 +72,26 @@ export const ENGINE = {
     help: 'output format of the engine command',
     choices: OUTPUT_FORMS,
     default: 'whisper-json',
-    doc: 'output format of the engine `command`: `whisper-json`, `srt`, `vtt` or `text`',
   },
   computeType: {
     flag: '--compute-type <type>',
     env: 'MORAG_COMPUTE_TYPE',
-    help: 'compute type (float16, int8_float16, …)',
-    doc: 'compute type: `float16`, `int8_float16`, `int8`, …; default: the engine’s',
+    help: 'compute type: float16, int8_float16, int8, …',
+    defaultText: 'the engine’s',
   },
   batchSize: {
     flag: '--batch-size <count>',
     env: 'MORAG_BATCH_SIZE',
     help: 'windows recognised together',
     parse: wholeNumber(1, 256),
-    doc: 'windows recognised together; default: the engine’s',
+    defaultText: 'the engine’s',
   },
   threads: {
     flag: '--threads <count>',
     env: 'MORAG_THREADS',
     help: 'CPU threads of each recognition',
     parse: wholeNumber(1, 256),
-    doc: 'CPU threads of each recognition; default: the engine’s',
+    defaultText: 'the engine’s',
   },
   onOutOfMemory: {
     flag: '--on-out-of-memory <list>',
@@ -103,7 +100,6 @@ export const ENGINE = {
     parse: outOfMemory,
     default: { smallerModel: false, cpu: false },
     defaultText: 'neither',
-    doc: 'fallbacks when GPU memory is too small for any batch and compute type: `smaller-model,cpu`',
   },
 } as const satisfies SettingTable
 
@@ -164,10 +160,9 @@ export const MEDIA = {
   audioTrack: {
     flag: '--audio-track <track>',
     env: 'MORAG_AUDIO_TRACK',
-    help: 'audio track of files with several: a number from 0, a language, or mix for all',
+    help: 'audio track where a job does not say: a number from 0, a language, or mix for all',
     parse: audioTrack,
     defaultText: 'the one with speech',
-    doc: 'audio track of files with several, where a job does not say: a number from 0, a language, or `mix` for all',
   },
   ffmpeg: {
     flag: '--ffmpeg <path>',
@@ -179,10 +174,9 @@ export const MEDIA = {
   sandbox: {
     flag: '--sandbox <kind>',
     env: 'MORAG_SANDBOX',
-    help: 'sandbox for ffmpeg and converters: bwrap (bubblewrap), auto (bwrap where it works), or none',
+    help: 'sandbox for ffmpeg and converters: bwrap (bubblewrap, Linux), auto (bwrap where it works), or none',
     choices: SANDBOXES,
     default: 'auto',
-    doc: 'sandbox for ffmpeg and converters: `bwrap` (bubblewrap, Linux), `auto` (bwrap where it works), or `none`',
   },
 } as const satisfies SettingTable
 

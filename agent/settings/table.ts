@@ -100,26 +100,22 @@ export const JOBS = {
   prefetch: {
     flag: '--prefetch <count>',
     env: 'MORAG_PREFETCH',
-    help: 'jobs to prepare while others run',
+    help: 'jobs to download and decode while others are recognised',
     parse: wholeNumber(0, 16),
     default: 1,
-    doc: 'jobs to download and decode while others are recognised',
   },
   pollInterval: {
     flag: '--poll-interval <seconds>',
     env: 'MORAG_WORKER_POLL_INTERVAL',
-    help: 'how long one request waits for work',
+    help: 'seconds that one request waits for work (0 to 60)',
     parse: wholeNumber(0, 3_600),
     default: 30,
-    doc: 'seconds that one request waits for work (0 to 60)',
   },
   healthAddress: {
     flag: '--health-addr <address>',
     env: 'MORAG_HEALTH_ADDR',
     help: 'address for /livez, /readyz and /metrics, like 127.0.0.1:9464',
     parse: hostAndPort,
-    defaultText: 'none',
-    doc: 'address for `/livez`, `/readyz` and `/metrics`, like `127.0.0.1:9464`',
   },
 } as const satisfies SettingTable
 
@@ -127,23 +123,20 @@ export const LIMITS = {
   idleTimeoutMs: {
     flag: '--idle-timeout <duration>',
     env: 'MORAG_IDLE_TIMEOUT',
-    help: 'exit after this time without a job',
+    help: 'exit after this time without a job (exit code 10)',
     parse: milliseconds,
-    doc: 'exit after this time without a job (exit code 10)',
   },
   maxJobs: {
     flag: '--max-jobs <count>',
     env: 'MORAG_MAX_JOBS',
-    help: 'exit after this many jobs',
+    help: 'exit after this many jobs (exit code 11)',
     parse: wholeNumber(1, 1_000_000),
-    doc: 'exit after this many jobs (exit code 11)',
   },
   maxUptimeMs: {
     flag: '--max-uptime <duration>',
     env: 'MORAG_MAX_UPTIME',
-    help: 'drain and exit after this time',
+    help: 'after this time, finish the current jobs and exit (exit code 12)',
     parse: milliseconds,
-    doc: 'drain after this time: take no new jobs, finish what runs, and exit (exit code 12)',
   },
 } as const satisfies SettingTable
 

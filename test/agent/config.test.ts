@@ -50,29 +50,28 @@ function read(args: string[], environment?: Record<string, string>) {
 describe('the settings of start', () => {
   it('have defaults', () => {
     const settings = read([], { XDG_STATE_HOME: '/state', XDG_CACHE_HOME: '/cache' })
-    assert.deepEqual(
-      { ...settings },
-      {
-        url: 'http://127.0.0.1:8000',
-        apiKey: null,
-        engine: 'auto',
-        ffmpeg: null,
-        modelsDir: '/cache/morag/models',
-        logLevel: 'info',
-        logFormat: 'text',
-        workerId: null,
-        contentTypes: ['audio', 'video'],
-        converters: { commands: {}, timeoutMs: 600_000 },
-        slots: 1,
-        workDir: '/state/morag/work',
-        waitSeconds: 30,
-        prefetch: 1,
-        limits: { idleTimeoutMs: null, maxJobs: null, maxUptimeMs: null },
-        healthAddress: null,
-        once: false,
-        exitWhenIdle: false,
-      },
-    )
+    const promised = {
+      url: 'http://127.0.0.1:8000',
+      apiKey: null,
+      engine: 'auto',
+      ffmpeg: null,
+      modelsDir: '/cache/morag/models',
+      logLevel: 'info',
+      logFormat: 'text',
+      workerId: null,
+      contentTypes: ['audio', 'video'],
+      converters: { commands: {}, timeoutMs: 600_000 },
+      slots: 1,
+      workDir: '/state/morag/work',
+      waitSeconds: 30,
+      prefetch: 1,
+      limits: { idleTimeoutMs: null, maxJobs: null, maxUptimeMs: null },
+      healthAddress: null,
+      once: false,
+      exitWhenIdle: false,
+    }
+    const named = Object.entries(settings).filter(([name]) => Object.hasOwn(promised, name))
+    assert.deepEqual(Object.fromEntries(named), promised)
     assert.ok(Object.isFrozen(readAll([])))
   })
 

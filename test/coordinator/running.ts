@@ -2,12 +2,17 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import os from 'node:os'
 import path from 'node:path'
 import type { TestContext } from 'node:test'
+import { Command } from 'commander'
 import { pino } from 'pino'
-import type { Config } from '../../coordinator/config.ts'
-import type { IngestionConfig } from '../../coordinator/config.ts'
+import {
+  addServeSettings,
+  configOf,
+  type Config,
+  type IngestionConfig,
+} from '../../coordinator/config.ts'
 import { LIMITS, type Limits } from '../../coordinator/sockets/limits.ts'
 import { startCoordinator } from '../../coordinator/server.ts'
-import { DAY, HOUR } from '../../shared/duration.ts'
+import { HOUR } from '../../shared/duration.ts'
 import { POLICY } from './example-jobs.ts'
 
 /** An answer, its JSON read. */
@@ -50,36 +55,19 @@ export type Setup = Partial<Config> & {
   limits?: Partial<Limits>
 }
 
+const DEFAULTS = configOf(addServeSettings(new Command()).parse([], { from: 'user' }).opts())
+
 /** No MoRAG server, no local processor, no folder. */
-export const NO_INGESTION: IngestionConfig = {
-  moragUrl: null,
-  moragApi: null,
-  publicUrl: null,
-  moragApiKey: null,
-  remoteTypes: ['audio', 'video'],
-  localProcessors: {},
-  fallbackAfterMs: null,
-  webhookSecret: null,
-  webhookAllow: [],
-  webhookProxy: null,
-  outputDir: null,
-}
+export const NO_INGESTION: IngestionConfig = { ...DEFAULTS.ingestion, fallbackAfterMs: null }
 
 export function configOver(root: string, different: Partial<Config> = {}): Config {
   return {
-    host: '127.0.0.1',
+    ...DEFAULTS,
     port: 0,
-    tls: null,
     dataDir: path.join(root, 'data'),
     mediaRoots: [path.join(root, 'media')],
-    apiKey: null,
-    insecureNoAuth: false,
-    connections: { all: null, perAddress: null },
-    trustedProxies: [],
     maxUploadBytes: 1024 ** 3,
-    maxRetries: 3,
     policy: { ...POLICY, deadlineMs: { ...POLICY.deadlineMs, video: HOUR } },
-    retention: { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null },
     ingestion: NO_INGESTION,
     logLevel: 'debug',
     logFormat: 'json',
