@@ -38,7 +38,7 @@ export async function runAgent(
   try {
     equipment = await openEquipment(settings, {
       signal: early.signal,
-      tell: (level, text) => reporter.event(level, text),
+      report: (level, text) => reporter.event(level, text),
     })
     // Before any job is taken, so that nothing missing costs one.
     if (equipment.engine !== null) reporter.idle(`starting ${equipment.engine.name}`)

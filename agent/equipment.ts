@@ -26,18 +26,18 @@ export interface Equipment {
 
 /**
  * Opens the converters, and an engine where a speech type has no converter.
- * @param tell sentences for people.
+ * @param report sentences for people.
  * @throws {AppError} as {@link openToolchain} and {@link Converters.open}.
  */
 export async function openEquipment(
   { contentTypes, converters: settings, media }: StartSettings,
-  options: Pick<Parameters<typeof openToolchain>[1], 'signal' | 'tell'>,
+  options: Pick<Parameters<typeof openToolchain>[1], 'signal' | 'report'>,
 ): Promise<Equipment> {
   const wanted = Object.entries(settings.commands).filter(([type]) => contentTypes.includes(type))
   const used = { ...settings, commands: Object.fromEntries(wanted) }
   for (const type of Object.keys(settings.commands)) {
     if (!contentTypes.includes(type))
-      options.tell('warn', `The converter for ${type} is not used: --types does not name it.`)
+      options.report('warn', `The converter for ${type} is not used: --types does not name it.`)
   }
   const { signal } = options
   const converters = await Converters.open(used, { sandbox: media.sandbox, signal })

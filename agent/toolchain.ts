@@ -35,7 +35,7 @@ export interface Toolchain {
 
 /**
  * Probes this machine. Fetches ffmpeg where it is missing; starts nothing.
- * @param tell sentences for people.
+ * @param report sentences for people.
  * @param language what will be spoken; default: any.
  * @throws {AppError} `usage`, `engine_missing`, `model_missing`.
  */
@@ -43,15 +43,15 @@ export async function openToolchain(
   settings: MediaSettings,
   {
     signal,
-    tell,
+    report,
     language = null,
   }: {
     signal: AbortSignal
-    tell: (level: 'debug' | 'info' | 'warn', text: string) => void
+    report: (level: 'debug' | 'info' | 'warn', text: string) => void
     language?: string | null
   },
 ): Promise<Toolchain> {
-  const onPull = (text: string): void => tell('info', text)
+  const onPull = (text: string): void => report('info', text)
   const { source } = settings.engineSettings
   const tools = await openTools(settings, {
     dir: settings.modelsDir,
@@ -60,15 +60,15 @@ export async function openToolchain(
     onBytes: longPull(onPull),
     source,
   })
-  tell('debug', toolsText(tools))
+  report('debug', toolsText(tools))
   const old = ageProblem(tools, new Date().getFullYear())
-  if (old !== null) tell('warn', `${old.text}. ${old.fix}`)
+  if (old !== null) report('warn', `${old.text}. ${old.fix}`)
   if (findLimiter() === null) {
-    tell('debug', 'prlimit is not here (util-linux): ffmpeg runs without limits of its own.')
+    report('debug', 'prlimit is not here (util-linux): ffmpeg runs without limits of its own.')
   }
   const { devices, problems } =
     settings.gpus === 'none' ? { devices: [], problems: [] } : await findDevices({ signal })
-  for (const problem of problems) tell('warn', problem)
+  for (const problem of problems) report('warn', problem)
   const plan = planSlots({ ...settings, devices })
   const engineSettings = {
     ...settings.engineSettings,
@@ -83,7 +83,7 @@ export async function openToolchain(
     onProgress: onPull,
     ...(source === undefined ? {} : { source }),
   })
-  if (vad.method === 'loudness') tell('warn', `${NO_VAD.text}. ${NO_VAD.fix}`)
+  if (vad.method === 'loudness') report('warn', `${NO_VAD.text}. ${NO_VAD.fix}`)
   const pipeline = createPipeline({
     tools,
     engine: choice.engine,

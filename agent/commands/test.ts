@@ -93,7 +93,7 @@ async function test(flags: Flags): Promise<void> {
 
 function groupOf(name: GroupName, connection: Connection, flags: Flags): Group {
   const media = mediaSettings(flags)
-  const tell = (text: string): void => void process.stderr.write(`${text}\n`)
+  const report = (text: string): void => void process.stderr.write(`${text}\n`)
   switch (name) {
     case 'connection':
       return connectionGroup(new Client(connection))
@@ -106,11 +106,11 @@ function groupOf(name: GroupName, connection: Connection, flags: Flags): Group {
     case 'disk':
       return diskGroup({ '--work-dir': workDir(flags), '--models-dir': media.modelsDir })
     case 'media':
-      return mediaGroup(media, tell)
+      return mediaGroup(media, report)
     case 'gpu':
       return gpuGroup({ gpus: media.gpus })
     case 'engine':
-      return engineGroup(media, tell)
+      return engineGroup(media, report)
   }
 }
 

@@ -78,7 +78,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
     if (frames !== null && flags['dryRun'] !== true) await makeFolder(frames)
     const toolchain = await openToolchain(settings, {
       signal,
-      tell: (kind, text) => reporter.event(kind, text),
+      report: (level, text) => reporter.event(level, text),
       language: readJobOptions(jobOptionsOf(flags)).options.language,
     })
     const { info } = toolchain.choice.engine

@@ -8,7 +8,7 @@ import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 
-export function engineGroup(settings: MediaSettings, tell: (text: string) => void): Group {
+export function engineGroup(settings: MediaSettings, report: (text: string) => void): Group {
   let toolchain: Toolchain | null = null
   let workDir: string | null = null
   const signal = timeoutSignal(30 * 60_000)
@@ -20,7 +20,7 @@ export function engineGroup(settings: MediaSettings, tell: (text: string) => voi
         async run() {
           toolchain = await openToolchain(settings, {
             signal,
-            tell: (level, text) => void (level !== 'debug' && tell(text)),
+            report: (level, text) => void (level !== 'debug' && report(text)),
           })
           workDir = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
           await toolchain.prepare(signal)

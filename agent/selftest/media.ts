@@ -30,7 +30,7 @@ const FORMATS: Record<string, string> = {
 
 export function mediaGroup(
   settings: Pick<MediaSettings, 'ffmpeg' | 'sandbox' | 'modelsDir' | 'engineSettings'>,
-  tell: (text: string) => void,
+  report: (text: string) => void,
 ): Group {
   let tools: MediaTools
   let folder: string | null = null
@@ -39,7 +39,7 @@ export function mediaGroup(
   const options = {
     dir: settings.modelsDir,
     signal,
-    onProgress: tell,
+    onProgress: report,
     ...(source === undefined ? {} : { source }),
   }
   return {

@@ -57,7 +57,7 @@ function settingsOf(flags: readonly string[]): MediaSettings {
 
 /** The median time of a clip of 7 s, once all is ready that stays. */
 async function shortJob(folder: string, flags: readonly string[]): Promise<number> {
-  const toolchain = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
+  const toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
   try {
     await toolchain.prepare(signal)
     const times: number[] = []
@@ -73,7 +73,7 @@ async function moonshine(folder: string, anew: boolean): Promise<number> {
   if (!anew) return await shortJob(folder, flags)
   const times: number[] = []
   for (let round = 0; round <= ROUNDS; round++) {
-    const toolchain = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
+    const toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
     times.push(await once(toolchain, folder))
     await toolchain.close()
   }
@@ -101,7 +101,7 @@ async function once(
 }
 
 async function besideEngine(flags: readonly string[], folder: string): Promise<Measure[]> {
-  const toolchain = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
+  const toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
   try {
     return await overhead(toolchain.choice.engine, flags, folder)
   } finally {

@@ -48,7 +48,7 @@ export async function languages(folder: string): Promise<Measure[]> {
       .parse(flags, { from: 'user' })
       .opts(),
   )
-  const toolchain = await openToolchain(settings, { signal, tell: () => undefined })
+  const toolchain = await openToolchain(settings, { signal, report: () => undefined })
   const { ffmpeg } = await openTools(settings, { dir: settings.modelsDir, signal })
   try {
     const measures: Measure[] = []

@@ -188,8 +188,8 @@ describe('what an agent does its jobs with', () => {
     const told: string[] = []
     const command = addSettings(new Command(), ...SETTINGS)
     const flags = command.parse(['--sandbox', 'none', ...args], { from: 'user' }).opts()
-    const tell = (_: unknown, text: string): void => void told.push(text)
-    return { told, ...(await openEquipment(startSettings(flags), { signal, tell })) }
+    const report = (_: unknown, text: string): void => void told.push(text)
+    return { told, ...(await openEquipment(startSettings(flags), { signal, report })) }
   }
 
   it('is no engine where a converter is for all that is taken, also for speech', async () => {

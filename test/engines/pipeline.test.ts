@@ -119,7 +119,7 @@ for (const { title, name, model, flags } of await realEngines()) {
       let processes: ReturnType<typeof watchFamily>
       before(async () => {
         processes = watchFamily(process.pid)
-        toolchain = await openToolchain(settingsOf(flags), { signal, tell: () => undefined })
+        toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
         await toolchain.prepare(signal)
       })
       after(() => toolchain.close())
