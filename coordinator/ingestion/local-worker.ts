@@ -70,7 +70,7 @@ export class LocalWorker {
     this.#look()
   }
 
-  /** The clock was set by so many ms: waits last as long as before. */
+  /** The clock was set forward by `ms`: waits last as long as before. */
   clockStepped(ms: number): void {
     this.#startedAt += ms
     this.#nextPassAt += ms

@@ -44,7 +44,7 @@ export class ProcessorPauses {
     this.#untilAt.delete(key)
   }
 
-  /** The clock was set by so many ms: pauses last as long as before. */
+  /** The clock was set forward by `ms`: pauses last as long as before. */
   clockStepped(ms: number): void {
     for (const [key, until] of this.#untilAt) this.#untilAt.set(key, until + ms)
   }
