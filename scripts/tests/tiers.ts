@@ -32,6 +32,7 @@ const LONG: readonly string[] = [
   'test/faults/agent-killed.test.ts',
   'test/faults/agent-network.test.ts',
   'test/faults/agent-poison.test.ts',
+  'test/faults/agent-reboot.test.ts',
   'test/faults/agent-stopped.test.ts',
   'test/faults/coordinator-descriptors.test.ts',
   'test/faults/coordinator-disk.test.ts',
@@ -54,6 +55,7 @@ const KILLING: readonly string[] = [
   'test/crash.test.ts',
   'test/ingestion/crash.test.ts',
   'test/coordinator/store-crash.test.ts',
+  'test/faults/original-kills.test.ts',
 ]
 
 /** How often a killing test kills, as {@link KILLING} tests read it. */

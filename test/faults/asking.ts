@@ -9,14 +9,14 @@ export interface Answer {
 
 /** Requests below `/api/v1` of a coordinator, as clients and workers send them. */
 export class Asking {
-  readonly #api: string
+  readonly api: string
 
   constructor(url: string) {
-    this.#api = `${url}/api/v1`
+    this.api = `${url}/api/v1`
   }
 
   async send(method: string, path: string, json?: unknown, headers = {}): Promise<Answer> {
-    const answer = await fetch(`${this.#api}${path}`, {
+    const answer = await fetch(`${this.api}${path}`, {
       method,
       headers: { ...(json !== undefined && { 'content-type': 'application/json' }), ...headers },
       ...(json !== undefined && { body: JSON.stringify(json) }),
@@ -26,9 +26,13 @@ export class Asking {
     return { status, headers: answered, body }
   }
 
-  async create(file: string, different: Record<string, unknown> = {}): Promise<Answer> {
+  async create(
+    file: string,
+    different: Record<string, unknown> = {},
+    headers = {},
+  ): Promise<Answer> {
     const usual = { source_file_path: file, content_type: 'audio', ingestion_task_id: 'fault' }
-    return await this.send('POST', '/remote-jobs/', { ...usual, ...different })
+    return await this.send('POST', '/remote-jobs/', { ...usual, ...different }, headers)
   }
 
   /** Sends a file of this many bytes. */
@@ -36,7 +40,7 @@ export class Asking {
     const form = new FormData()
     form.append('content_type', 'audio')
     form.append('file', new Blob([new Uint8Array(bytes)]), 'talk.mp3')
-    const answer = await fetch(`${this.#api}/remote-jobs/`, { method: 'POST', body: form })
+    const answer = await fetch(`${this.api}/remote-jobs/`, { method: 'POST', body: form })
     const { status, headers } = answer
     return { status, headers, body: (await answer.json()) as Record<string, unknown> }
   }
