@@ -20,7 +20,7 @@ import { originalRoutes } from './routes/original.ts'
 import { processRoutes } from './routes/process.ts'
 import { readingRoutes } from './routes/reading.ts'
 import { sessionRoutes } from './routes/session.ts'
-import type { Services } from './services.ts'
+import type { Services } from './assemble.ts'
 
 /** For clients that meet a temporary failure. */
 const RETRY_AFTER_SECONDS = 5

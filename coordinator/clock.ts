@@ -1,20 +1,18 @@
 import { timeOfDay } from '../shared/time-of-day.ts'
 import { startInterval } from '../shared/timers.ts'
 
-/** A clock that is put right by less is not worth a word. */
+/** Smaller corrections are ignored. */
 const LEAST_STEP_MS = 1_000
-/** How often the time is looked at where nobody asks for it. */
+/** How often the time is checked when no caller reads it. */
 const TICK_MS = 250
-/** So much too late is no busy machine any more. */
+/** A busy machine delays a tick by less. */
 const LEAST_STANDSTILL_MS = 1_000
 
 type Listener = (ms: number) => void
 
 /**
- * The time of day, by how much somebody has set it (a time server after a start without one, an operator, or the machine
- * having slept), and for how long nothing ran here (a paused machine or container, a stopped process, an event loop that
- * was held up): what others sent meanwhile is not read yet. What goes by the time of day is told of both before anybody
- * sees the new time.
+ * The time of day. Reports steps (NTP, an operator, suspend) and standstills (a paused machine or process, a blocked event
+ * loop: requests of that time are not read yet) to its listeners before it returns the new time.
  */
 export class Clock {
   readonly #timeOfDay: () => number
@@ -22,10 +20,10 @@ export class Clock {
   readonly #stepListeners: Listener[] = []
   readonly #standstillListeners: Listener[] = []
   #offset: number
-  /** When the time was last looked at, by the steady clock; null: nobody looks at it regularly. */
-  #lookedAt: number | null = null
+  /** The last check, by the steady clock; null while not watching. */
+  #checkedAt: number | null = null
 
-  /** @param steady milliseconds that only ever pass. */
+  /** @param steady a monotonic clock, in milliseconds. */
   constructor(wall = timeOfDay, steady = (): number => performance.now()) {
     this.#timeOfDay = wall
     this.#steady = steady
@@ -35,8 +33,8 @@ export class Clock {
   readonly now = (): number => {
     const [now, steady] = [this.#timeOfDay(), this.#steady()]
     const stepMs = Math.round(now - steady - this.#offset)
-    const stoodStillMs = this.#lookedAt === null ? 0 : steady - this.#lookedAt - TICK_MS
-    if (this.#lookedAt !== null) this.#lookedAt = steady
+    const stoodStillMs = this.#checkedAt === null ? 0 : steady - this.#checkedAt - TICK_MS
+    if (this.#checkedAt !== null) this.#checkedAt = steady
     if (Math.abs(stepMs) >= LEAST_STEP_MS) {
       this.#offset = now - steady
       for (const listener of this.#stepListeners) listener(stepMs)
@@ -46,23 +44,23 @@ export class Clock {
     return now
   }
 
-  /** Calls back with the milliseconds by which the clock was set ahead, or back where they are negative. */
+  /** Calls back with the step in milliseconds; negative: back. */
   onStep(listener: Listener): void {
     this.#stepListeners.push(listener)
   }
 
-  /** Calls back with the milliseconds in which nothing ran here; while {@link watch} looks. */
+  /** Calls back with the milliseconds in which the process stood still; only while {@link watch} runs. */
   onStandstill(listener: Listener): void {
     this.#standstillListeners.push(listener)
   }
 
-  /** Looks at the time again and again, until the function that is returned is called. */
+  /** Checks the time regularly. @returns a function that stops it. */
   watch(): () => void {
-    this.#lookedAt = this.#steady()
+    this.#checkedAt = this.#steady()
     const timer = startInterval(this.now, TICK_MS).unref()
     return () => {
       clearInterval(timer)
-      this.#lookedAt = null
+      this.#checkedAt = null
     }
   }
 }

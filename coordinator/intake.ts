@@ -8,7 +8,7 @@ import type { Ingestion } from './job/ingestion.ts'
 import { checkWebhook, webhookOf } from './ingestion/webhook-target.ts'
 import type { Job, PendingJob, Source } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
-import { MOST_KINDS } from './job/kinds.ts'
+import { MAX_KINDS } from './job/queue.ts'
 import { checkRequirements } from './job/requirements.ts'
 import type { Sources } from './blobs/sources.ts'
 import { receiveForm, type FormSource, type Upload } from './blobs/upload.ts'
@@ -20,7 +20,6 @@ export interface IntakeOptions {
   guard: AddressGuard
 }
 
-/** What a job is to be. */
 export interface Wanted {
   contentType: string
   ingestionTaskId?: string
@@ -29,15 +28,14 @@ export interface Wanted {
   ingestion?: Ingestion
 }
 
-/** Who wants it, and as which of its wishes. */
 export interface Submission {
-  /** The id of a token, whose job it is; null: the API key's. */
+  /** A token's id; null: the API key. */
   submittedBy: string | null
-  /** The same again of the same submitter is the same job. */
+  /** The same key of the same submitter gives the same job. */
   idempotencyKey: string | null
 }
 
-/** How jobs come in: a path inside a media root, or an upload. */
+/** Creates jobs from a path inside a media root, or from an upload. */
 export class Intake {
   readonly #jobs: Jobs
   readonly #sources: Sources
@@ -75,7 +73,7 @@ export class Intake {
     }
   }
 
-  /** Makes a job of a file that has come in. @throws {AppError} `invalid`, `conflict`. */
+  /** Creates a job from a received file. @throws {AppError} `invalid`, `conflict`. */
   async adopt(wanted: Wanted, upload: Upload, submission: Submission): Promise<Job> {
     return await this.#create(wanted, submission, { path: null, ...upload }, async (jobId) =>
       this.#sources.adopt(jobId, upload),
@@ -134,13 +132,13 @@ export class Intake {
 }
 
 function tooManyKinds(): AppError {
-  const message = `Jobs of ${MOST_KINDS} kinds (content type, language and requires) of yours wait already, which is the limit: use fewer, or retry when some are done.`
+  const message = `Jobs of ${MAX_KINDS} kinds (content type, language and requires) of yours wait already, which is the limit: use fewer, or retry when some are done.`
   return new AppError('too_many_requests', message)
 }
 
 /**
- * The id of the job that a submitter's key makes: the SHA-256 of both as a UUID of version 8 (RFC 9562), so that none is
- * stored. No key holds a NUL, which no header can.
+ * The job id of an Idempotency-Key: the SHA-256 of submitter and key as a UUID of version 8 (RFC 9562). A header holds no
+ * NUL, so none can occur in a key.
  */
 function idFor(submittedBy: string | null, key: string): string {
   const text = submittedBy === null ? key : `${submittedBy}\0${key}`

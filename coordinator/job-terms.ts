@@ -4,9 +4,8 @@ import { openAtOf, type Job, type PendingJob, type ProcessingJob } from './job/j
 import { freshLease, isWorthWriting } from './job/lease.ts'
 import type { Policy } from './job/policy.ts'
 import type { JobQueue } from './job/queue.ts'
-import { withMissedTime } from './job/missed-time.ts'
-import { steppedJob } from './job/stepped-job.ts'
-import type { JobStore } from './storage/job-store.ts'
+import { afterClockStep, afterStandstill } from './job/clock-shift.ts'
+import type { JobStore } from './storage/store.ts'
 
 export interface JobTermsOptions {
   store: JobStore
@@ -16,17 +15,17 @@ export interface JobTermsOptions {
 }
 
 /**
- * The terms of the jobs of a store where the clock is set, or nothing runs for a while: nobody loses a lease for it, and
- * nobody waits the longer, also not who is being written down meanwhile.
+ * Keeps leases and waits right across restarts, clock steps and standstills, also for jobs that are being written
+ * meanwhile.
  */
 export class JobTerms {
   readonly #store: JobStore
   readonly #queue: JobQueue
   readonly #now: () => number
   readonly #log: Logger
-  /** The jobs whose lease has changed so that a restart has to know, and could not be written down. */
+  /** Jobs with a changed lease that could not be persisted. */
   readonly #unwritten = new Set<string>()
-  /** What has happened to all of them while some are being written, oldest first. */
+  /** Clock changes while jobs are being written, oldest first. */
   #changes: ((job: Job) => Job)[] = []
   #writing = 0
 
@@ -38,8 +37,8 @@ export class JobTerms {
   }
 
   /**
-   * Fills the queue from the store. Every running attempt gets a full fresh term: its worker could not reach us while we
-   * were away. From when on one of the original protocol is waited for is written down, for a restart that follows.
+   * Fills the queue from the store, and gives running attempts a full term: their workers could not reach the
+   * coordinator. The grace of original workers is persisted, so that a further restart does not extend it.
    */
   async resume(policy: Policy): Promise<void> {
     const now = this.#now()
@@ -56,15 +55,15 @@ export class JobTerms {
     await Promise.all(inGrace.map(async (job) => await this.#writeLease(job)))
   }
 
-  /** The clock was set by so much. */
+  /** The clock was set by `ms`. */
   step(ms: number): void {
-    this.#change((job) => steppedJob(job, ms))
+    this.#change((job) => afterClockStep(job, ms))
   }
 
-  /** For so long nobody could be heard. */
+  /** No worker could reach the coordinator for `ms`. */
   extend(ms: number): void {
     const now = this.#now()
-    this.#change((job) => withMissedTime(job, ms, now))
+    this.#change((job) => afterStandstill(job, ms, now))
   }
 
   #change(change: (job: Job) => Job): void {
@@ -79,8 +78,8 @@ export class JobTerms {
   }
 
   /**
-   * Makes a job durable, a new one too; the job as it is by then.
-   * @param prepare what must be safe before.
+   * Makes a job durable. @returns it, with the clock changes of the meantime.
+   * @param prepare makes durable what the job needs.
    */
   async write<T extends Job>(job: T, prepare?: () => Promise<void>): Promise<T> {
     const known = this.#changes.length
@@ -100,10 +99,7 @@ export class JobTerms {
     }
   }
 
-  /**
-   * Keeps what has become of a lease: in memory, and durable what {@link isWorthWriting}. Nobody is refused where that cannot be written: it is tried again with the next heartbeat,
-   * and a store that has failed says so to whoever brings a result.
-   */
+  /** Keeps a lease in memory, and persists what {@link isWorthWriting}; a failed write is repeated with the next heartbeat. */
   async renew(before: ProcessingJob, after: ProcessingJob): Promise<ProcessingJob> {
     this.#store.touch(after)
     const isDue = isWorthWriting(before.lease, after.lease) || this.#unwritten.has(after.jobId)
@@ -116,7 +112,7 @@ export class JobTerms {
       return await this.write(job)
     } catch (error) {
       const text =
-        'what a restart has to know of a running attempt cannot be written, and is with a later heartbeat'
+        'failed to persist the lease of a running attempt; retrying with later heartbeats'
       const facts = error instanceof AppError ? { code: error.code } : { err: error }
       if (this.#unwritten.size === 0) this.#log.warn({ job_id: jobId, ...facts }, text)
       this.#unwritten.add(jobId)
@@ -126,7 +122,7 @@ export class JobTerms {
 
   #written(jobId: string): void {
     if (this.#unwritten.delete(jobId) && this.#unwritten.size === 0)
-      this.#log.info('what a restart has to know of running attempts is written again')
+      this.#log.info('leases of running attempts are persisted again')
   }
 
   #changed<T extends Job>(job: T, changes: readonly ((job: Job) => Job)[]): T {
@@ -135,7 +131,7 @@ export class JobTerms {
     return after as T
   }
 
-  /** Puts a job that still waits to another place; the many that are open before and after stay where they are. */
+  /** Moves a waiting job in the queue, unless it is open before and after. */
   #requeue(before: PendingJob, after: PendingJob): void {
     const now = this.#now()
     const isOpen = Math.max(openAtOf(before), openAtOf(after)) <= now

@@ -15,8 +15,8 @@ import type { Policy } from './job/policy.ts'
 import { JobQueue } from './job/queue.ts'
 import { isJobId } from './storage/record.ts'
 import { JobTerms } from './job-terms.ts'
-import { isRefused, type JobStore } from './storage/job-store.ts'
-import { transitionFacts, type TokenName } from './job/transition-line.ts'
+import { isRefused, type JobStore } from './storage/store.ts'
+import { transitionFacts, type TokenName } from './job/transition-log.ts'
 import { transition } from './job/transition.ts'
 import { KeyedMutex } from './keyed-mutex.ts'
 
@@ -28,17 +28,18 @@ export interface JobsOptions {
   random: () => number
   /** For the log. */
   tokenName?: TokenName
-  /** What is to follow a job's end: written down with the end itself, before anybody is told of it. */
+  /** The continuation of a job that has ended: persisted with the end. */
   followUp?: (job: EndedJob) => Continuation | null
 }
 
-/** Told of every durable change; `after` is null when the job is gone. */
-export type JobListener = (before: Job | null, after: Job | null) => void
+export interface JobSubscriber {
+  /** Called after each durable change of a status; `before` is null for a new job, `after` for a removed one. */
+  onChange?(before: Job | null, after: Job | null): void
+  /** Called after a change of a running job's progress or of a continuation. */
+  onDetail?(before: Job, after: Job): void
+}
 
-/**
- * The jobs and the one way to change them: the job's turn, the pure transition, the store, and only then what others may
- * see: the queue, the log, the listeners.
- */
+/** The jobs and the one way to change them: the job's lock, the transition, the store, then queue, log and subscribers. */
 export class Jobs {
   readonly queue = new JobQueue()
   readonly policy: Policy
@@ -49,9 +50,8 @@ export class Jobs {
   readonly #followUp: (job: EndedJob) => Continuation | null
   readonly #log: Logger
   readonly #tokenName: TokenName
-  readonly #turns = new KeyedMutex()
-  readonly #listeners: JobListener[] = []
-  readonly #detailListeners: ((before: Job, after: Job) => void)[] = []
+  readonly #locks = new KeyedMutex()
+  readonly #subscribers: JobSubscriber[] = []
 
   constructor({ store, policy, log, now, random, tokenName, followUp }: JobsOptions) {
     this.#store = store
@@ -64,16 +64,12 @@ export class Jobs {
     this.#followUp = followUp ?? (() => null)
   }
 
-  onChange(listener: JobListener): void {
-    this.#listeners.push(listener)
+  /** Calls these for each change, in this order. */
+  subscribe(...subscribers: readonly JobSubscriber[]): void {
+    this.#subscribers.push(...subscribers)
   }
 
-  /** Calls back with what changes beside the status: a running job's progress, and what follows a job's end. */
-  onDetail(listener: (before: Job, after: Job) => void): void {
-    this.#detailListeners.push(listener)
-  }
-
-  /** @throws {AppError} `not_found`, also for a text that is no job id. */
+  /** @throws {AppError} `not_found` */
   get(jobId: string): Job {
     const job = isJobId(jobId) ? this.#store.get(jobId) : undefined
     if (job === undefined)
@@ -85,7 +81,6 @@ export class Jobs {
     return this.#store.get(jobId)
   }
 
-  /** The jobs in a status, in no order. */
   *inStatus(status: Job['status']): Iterable<Job> {
     for (const jobId of this.#store.idsOf(status)) yield this.#store.get(jobId)!
   }
@@ -101,16 +96,16 @@ export class Jobs {
   }
 
   /**
-   * Makes a job, once: when its id is known already that job is the answer and `prepare` is not called.
-   * @param prepare what must be safe before the job is.
-   * @param undo takes that back when there was no room for the job; in its turn, so that it is nobody else's.
+   * Creates a job, unless its id exists already.
+   * @param prepare makes durable what the job needs; under the job's lock.
+   * @param undo takes that back when the store refused the job.
    */
   async create(
     jobId: string,
     prepare: () => Promise<PendingJob>,
     undo: () => Promise<void> = async () => undefined,
   ): Promise<Job> {
-    return await this.#turns.take(jobId, async () => {
+    return await this.#locks.take(jobId, async () => {
       const known = this.#store.get(jobId)
       if (known !== undefined) return known
       try {
@@ -119,7 +114,7 @@ export class Jobs {
         this.#publish(null, job)
         return job
       } catch (error) {
-        // Only what certainly did not happen: after any other failure the job may be there at the next start.
+        // After any other failure the job may exist at the next start.
         if (isRefused(error)) await undo()
         throw error
       }
@@ -127,13 +122,13 @@ export class Jobs {
   }
 
   /**
-   * The job after an event, durable; progress and lease renewals stay in memory, but for the begin and end of a wait.
-   * @param prepare what must be safe before the change is; called in the job's turn, and only when something changes.
+   * Applies an event; durable, except for progress and lease renewals ({@link JobTerms.renew}).
+   * @param prepare makes durable what the change needs; called under the job's lock, only when something changes.
    * @throws {AppError} `not_found`, and what the transition throws.
    */
   async apply(jobId: string, event: JobEvent, prepare?: () => Promise<void>): Promise<Job> {
-    return await this.#turns.take(jobId, async () => {
-      // First: the clock may have been set, which changes jobs.
+    return await this.#locks.take(jobId, async () => {
+      // First: reading the clock may shift the job's times.
       const now = this.now()
       const before = this.get(jobId)
       const context = { now, random: this.#random(), policy: this.policy }
@@ -141,9 +136,9 @@ export class Jobs {
       if (moved === before) return moved
       const after = hasEnded(moved) ? { ...moved, continuation: this.#followUp(moved) } : moved
       if (before.status === 'processing' && after.status === 'processing') {
-        const beaten = await this.terms.renew(before, after)
-        for (const listener of this.#detailListeners) listener(before, beaten)
-        return beaten
+        const renewed = await this.terms.renew(before, after)
+        this.#publishDetail(before, renewed)
+        return renewed
       }
       const written = await this.terms.write(after, prepare)
       this.#publish(before, written)
@@ -152,36 +147,33 @@ export class Jobs {
   }
 
   /**
-   * Changes what follows a job's end; durable. Nothing happens when `change` gives the very same continuation, or when
-   * the job has been brought back since.
-   * @returns the job, as it is by then.
+   * Changes a job's continuation; durable. No effect when `change` returns the same object, or on a job that was retried.
    * @throws {AppError} `not_found`
    */
   async follow(jobId: string, change: (now: Continuation) => Continuation): Promise<Job> {
-    return await this.#turns.take(jobId, async () => {
+    return await this.#locks.take(jobId, async () => {
       const job = this.get(jobId)
       if (!hasEnded(job) || job.continuation === null) return job
       const continuation = change(job.continuation)
       if (continuation === job.continuation) return job
       const after = { ...job, continuation }
       await this.#store.update(after)
-      for (const listener of this.#detailListeners) listener(job, after)
+      this.#publishDetail(job, after)
       return after
     })
   }
 
-  /** Says in the log that a job has another result beside its own. */
-  noteLate(jobId: string, artifact: string): void {
-    this.#log.warn({ job_id: jobId, artifact }, 'another result came for a job that is completed')
+  logLateResult(jobId: string, artifact: string): void {
+    this.#log.warn({ job_id: jobId, artifact }, 'kept a further result of a completed job')
   }
 
-  /** Changes the lease of an attempt, where it still runs; durable as a heartbeat is. */
+  /** Changes the lease of a running attempt; durable as a heartbeat is. */
   async changeLease(
     jobId: string,
     attempt: number,
     change: (lease: Lease, now: number) => Lease,
   ): Promise<void> {
-    await this.#turns.take(jobId, async () => {
+    await this.#locks.take(jobId, async () => {
       const [now, job] = [this.now(), this.#store.get(jobId)]
       if (job?.status !== 'processing' || lastAttempt(job)?.number !== attempt) return
       await this.terms.renew(job, { ...job, lease: change(job.lease, now) })
@@ -189,29 +181,29 @@ export class Jobs {
   }
 
   /**
-   * Forgets a job for good, and lets go of its files in the same turn: whoever takes its id next has files of his own.
-   * @param dropFiles removes its files; how many bytes that freed.
-   * @param isOld when given, only a job that has ended and is still old goes.
-   * @returns what `dropFiles` freed.
-   * @throws {AppError} `not_found`; `conflict` while a worker has it, or when it is not old by now.
+   * Removes a job and its files under one lock, so that a new job of the same id keeps its own.
+   * @param dropFiles removes its files, and returns the bytes freed.
+   * @param isOld when given, only a job that has ended and is old is removed.
+   * @returns the bytes freed.
+   * @throws {AppError} `not_found`; `conflict` while a worker has it, or when it is not old.
    */
   async remove(
     jobId: string,
     dropFiles: (job: Job) => Promise<number>,
     isOld?: (job: EndedJob) => boolean,
   ): Promise<number> {
-    return await this.#turns.take(jobId, async () => {
+    return await this.#locks.take(jobId, async () => {
       const job = this.get(jobId)
       if (job.status === 'processing')
         throw new AppError('conflict', `Job ${jobId} is being processed: cancel it first.`)
       if (isOld !== undefined && !(hasEnded(job) && isOld(job)))
-        throw new AppError('conflict', `Job ${jobId} is to stay by now: it is ${job.status}.`)
+        throw new AppError('conflict', `Job ${jobId} is not to be removed: it is ${job.status}.`)
       let freedBytes = 0
       try {
         await this.#store.remove(jobId)
       } catch (error) {
         if (!hasEnded(job) || !isRefused(error)) throw error
-        // A full disk has no room for the line that says so, and nobody works on its files any more: they make some.
+        // A full disk has no room for the journal's line: the job's files make some.
         freedBytes = await dropFiles(job)
         await this.#store.remove(jobId)
       }
@@ -221,17 +213,17 @@ export class Jobs {
   }
 
   /**
-   * Does something with a job's files while nobody changes the job, removes it or takes its id.
-   * @throws {AppError} `unavailable` when the data folder takes no change any more.
+   * Works on a job's files under its lock.
+   * @throws {AppError} `unavailable` when the store takes no change.
    */
-  async inTurn<T>(jobId: string, work: (job: Job | undefined) => Promise<T>): Promise<T> {
-    return await this.#turns.take(jobId, async () => {
+  async locked<T>(jobId: string, work: (job: Job | undefined) => Promise<T>): Promise<T> {
+    return await this.#locks.take(jobId, async () => {
       this.check()
       return await work(this.#store.get(jobId))
     })
   }
 
-  /** @throws {AppError} `unavailable` when the data folder takes no change: it has failed, or is another's by now. */
+  /** @throws {AppError} `unavailable` when the store takes no change: its journal failed, or the folder was lost. */
   check(): void {
     this.#store.check()
   }
@@ -243,6 +235,10 @@ export class Jobs {
       transitionFacts(before, after, this.#tokenName),
       `job ${after?.status ?? 'removed'}`,
     )
-    for (const listener of this.#listeners) listener(before, after)
+    for (const subscriber of this.#subscribers) subscriber.onChange?.(before, after)
+  }
+
+  #publishDetail(before: Job, after: Job): void {
+    for (const subscriber of this.#subscribers) subscriber.onDetail?.(before, after)
   }
 }

@@ -1,4 +1,4 @@
-/** One after the other for the same key, in the order of asking; other keys go on beside it. */
+/** Runs work one after the other per key, in the order of the calls. */
 export class KeyedMutex {
   readonly #last = new Map<string, Promise<unknown>>()
 

@@ -4,7 +4,7 @@ import type { LogLevel } from '../shared/settings.ts'
 
 export type LogFormat = 'text' | 'json'
 
-/** Standard output: JSON lines, or for people `time level message key=value …`. Secrets are not to be passed to it. */
+/** Logs to standard output: JSON lines, or `time level message key=value …`. */
 export function createLogger(level: LogLevel, format: LogFormat): Logger {
   const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
   if (format === 'json') return pino(base)
@@ -19,7 +19,7 @@ const NAMES: Record<number, string> = {
   60: 'FATAL',
 }
 
-/** A line of JSON as a line for people: what strangers call themselves can neither begin another nor move a cursor. */
+/** A JSON line as text; control characters of untrusted names are escaped. */
 function asText(line: string): string {
   const { time, level, msg, err, ...rest } = JSON.parse(line) as Record<string, unknown>
   const pairs = Object.entries(rest).map(([key, value]) => ` ${key}=${shown(value)}`)
@@ -29,7 +29,6 @@ function asText(line: string): string {
   return `${String(time)} ${name} ${printable(`${String(msg)}${why}`)}${pairs.join('')}\n`
 }
 
-/** In quotes where it would else look like more than one value. */
 function shown(value: unknown): string {
   const text = printable(typeof value === 'string' ? value : JSON.stringify(value))
   return typeof value === 'string' && /[\s"=]/.test(text) ? JSON.stringify(text) : text

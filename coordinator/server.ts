@@ -3,12 +3,12 @@ import { timeOfDay } from '../shared/time-of-day.ts'
 import { MINUTE, SECOND } from '../shared/duration.ts'
 import type { AppError } from '../shared/errors.ts'
 import { createApp } from './app.ts'
-import { assemble } from './assemble.ts'
+import { assemble, type Services } from './assemble.ts'
 import type { Config } from './config.ts'
 import { LIMITS, type Limits } from './sockets/limits.ts'
-import { listen } from './sockets/listen.ts'
+import { listen, type HttpListener } from './sockets/listen.ts'
 import { MediaRoots } from './blobs/media-roots.ts'
-import type { Services } from './services.ts'
+import { recover } from './recover.ts'
 import { isOpenToOthers } from './storage/private-folder.ts'
 import { FileJobStore, notOurs } from './storage/store.ts'
 import { Sweep } from './sweep.ts'
@@ -16,15 +16,15 @@ import { Sweep } from './sweep.ts'
 export interface Coordinator {
   /** Where it listens, `http://host:port` or `https://…`. */
   url: string
-  /** What its operator should know of, as sentences. */
+  /** For its operator, as sentences. */
   warnings: readonly string[]
-  /** Resolves when the data folder is no longer this coordinator's, with why; then nothing is left but to close it. */
+  /** Resolves with the reason when the lock on the data folder is lost; close the coordinator then. */
   lost: Promise<AppError>
-  /** Answers what is under way, brings the folders up to date and lets go of them. */
+  /** Finishes open requests, brings the folders up to date and unlocks the data folder. */
   close(): Promise<void>
 }
 
-/** The journal is emptied when it is longer than this. */
+/** The journal is cut beyond this length. */
 export const JOURNAL_BYTES = 64 * 1024 * 1024
 
 /**
@@ -46,50 +46,55 @@ export async function startCoordinator(
   if (isOpenToOthers(config.dataDir))
     log.warn(
       { data_dir: config.dataDir },
-      `others than its owner have rights on the data folder, what is in it is closed to them: chmod 700 ${config.dataDir}`,
+      `other users have rights on the data folder; its files are private: chmod 700 ${config.dataDir}`,
     )
+  /** What to close, in the order of opening; closed from the last. */
+  const closers: (() => unknown)[] = [async () => await store.close()]
+  const close = async (): Promise<void> => {
+    for (const closer of closers.splice(0).toReversed()) await closer()
+  }
   try {
     const services = await assemble(config, log, store, roots)
-    const app = createApp(services, limits)
-    const listening = await listen(app, config, { limits, connections: services.connections, log })
-    const { url } = listening
+    const { access, claims, clock, connections, continuations, events } = services
+    const { files, localWorker, metrics, morag, progressWebhooks } = services
+    closers.push(
+      async () => await access.close(),
+      async () => await files.checkpoints.close(),
+      async () => await files.transcripts.close(),
+      async () => await morag?.close(),
+      async () => await continuations.close(),
+    )
+    await recover(services)
     const { lost, isHeld } = holdOf(store, config.dataDir)
     const sweep = sweepOf(services, isHeld)
-    const stopClock = services.clock.watch()
+    let listener: HttpListener | null = null
+    closers.push(async () => {
+      // Waiting calls and streams end before their connections are closed.
+      const swept = sweep.stop()
+      const closed = listener?.close()
+      claims.close()
+      events.close()
+      metrics.close()
+      progressWebhooks.close()
+      await localWorker.close()
+      await closed
+      await swept
+    })
+    listener = await listen(createApp(services, limits), config, { limits, connections, log })
+    closers.push(clock.watch())
     sweep.start()
-    services.continuations.start()
-    services.localWorker.start()
+    continuations.start()
+    localWorker.start()
+    const { url } = listener
     log.info({ url, data_dir: config.dataDir, jobs: store.size }, `listening on ${url}`)
-    return {
-      url,
-      warnings: services.access.warnings(),
-      lost,
-      async close() {
-        stopClock()
-        const swept = sweep.stop()
-        const closed = listening.close()
-        services.claims.close()
-        services.events.close()
-        services.metrics.close()
-        services.progressWebhooks.close()
-        await services.localWorker.close()
-        await closed
-        await swept
-        await services.continuations.close()
-        await services.morag?.close()
-        await services.files.transcripts.close()
-        await services.files.checkpoints.close()
-        await services.access.close()
-        await store.close()
-      },
-    }
+    return { url, warnings: access.warnings(), lost, close }
   } catch (error) {
-    await store.close()
+    await close()
     throw error
   }
 }
 
-/** Looks after our hold on the data folder: `lost` resolves, once the store has let go, when `isHeld` finds it gone. */
+/** The lock on the data folder: when `isHeld` finds it gone, the store is abandoned and `lost` resolves. */
 function holdOf(
   store: FileJobStore,
   dataDir: string,
@@ -106,7 +111,7 @@ function holdOf(
   return { lost, isHeld }
 }
 
-function sweepOf({ upkeep, workers, log }: Services, mayGoOn: () => boolean): Sweep {
+function sweepOf({ upkeep, workers, log }: Services, isHeld: () => boolean): Sweep {
   return new Sweep(
     [
       { name: 'end of leases', everyMs: SECOND, run: async () => await upkeep.expire() },
@@ -114,6 +119,6 @@ function sweepOf({ upkeep, workers, log }: Services, mayGoOn: () => boolean): Sw
       { name: 'retention', everyMs: MINUTE, run: async (signal) => await upkeep.retire(signal) },
     ],
     log,
-    { mayGoOn },
+    { mayGoOn: isHeld },
   )
 }

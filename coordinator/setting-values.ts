@@ -74,42 +74,41 @@ export function timeouts(
   return { ...before, ...Object.fromEntries(pairs) }
 }
 
-/** The MoRAG server's address, without a slash at its end. */
+/** The MoRAG server's address, as {@link baseOf} gives it. */
 export function serverUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null
+  const url = httpUrl(text)
   if (url !== null && (url.username !== '' || url.password !== '')) {
     const message = `Take the name and password out of the MoRAG server's address (${url.host}): its key goes into --morag-api-key-file or MORAG_SERVER_API_KEY.`
     throw new AppError('usage', message)
   }
-  const fits = url !== null && ['http:', 'https:'].includes(url.protocol)
-  if (!fits || url.search !== '' || url.hash !== '') {
-    throw new AppError(
-      'usage',
-      `'${text}' is not a server's address (--morag-url, MORAG_SERVER_URL): write http://host:port.`,
-    )
-  }
-  // Its routes are below /api/v1, as ours are; whoever says so too is understood.
-  return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
+  if (url !== null && url.search === '' && url.hash === '') return baseOf(url)
+  const message = `'${text}' is not a server's address (--morag-url, MORAG_SERVER_URL): write http://host:port.`
+  throw new AppError('usage', message)
 }
 
-/** A coordinator's address, without a slash at its end. */
+/** A coordinator's address, as {@link baseOf} gives it. */
 export function coordinatorUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || !/^https?:$/.test(url.protocol) || url.username !== '')
-    throw new AppError(
-      'usage',
-      `'${text}' is not a coordinator's URL (--url, MORAG_API_BASE_URL): write http://host:port.`,
-    )
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
+  const url = httpUrl(text)
+  if (url !== null && url.username === '') return baseOf(url)
+  const message = `'${text}' is not a coordinator's URL (--url, MORAG_API_BASE_URL): write http://host:port.`
+  throw new AppError('usage', message)
 }
 
-/** This coordinator's address as others reach it, without a slash at its end. */
+/** This coordinator's address for others, as {@link baseOf} gives it. */
 export function publicUrl(text: string): string {
+  const url = httpUrl(text)
+  if (url !== null && url.username === '' && url.search === '' && url.hash === '')
+    return baseOf(url)
+  const message = `'${text}' is not this coordinator's address: write it like http://10.0.0.5:8000 (--public-url).`
+  throw new AppError('usage', message)
+}
+
+function httpUrl(text: string): URL | null {
   const url = URL.canParse(text) ? new URL(text) : null
-  const fits = url !== null && ['http:', 'https:'].includes(url.protocol) && url.username === ''
-  if (!fits || url.search !== '' || url.hash !== '') {
-    const message = `'${text}' is not this coordinator's address: write it like http://10.0.0.5:8000 (--public-url).`
-    throw new AppError('usage', message)
-  }
-  return url.href.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
+  return url !== null && ['http:', 'https:'].includes(url.protocol) ? url : null
+}
+
+/** Without a trailing slash and without the API's root `/api/v1`. */
+function baseOf({ origin, pathname }: URL): string {
+  return `${origin}${pathname}`.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
 }

@@ -84,7 +84,7 @@ export const ACCESS = {
   insecureNoAuth: {
     flag: '--insecure-no-auth',
     env: 'MORAG_INSECURE_NO_AUTH',
-    help: 'let everybody in while there is no token, also beyond this machine',
+    help: 'while there is no token, allow access without one, also from other machines',
   },
   trustedProxies: {
     flag: '--trusted-proxy <address>',

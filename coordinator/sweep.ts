@@ -3,28 +3,24 @@ import { SECOND } from '../shared/duration.ts'
 import { startInterval } from '../shared/timers.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 
-/** Something that is to be done again and again. */
 export interface Chore {
-  /** As the log has it: "the retention failed". */
+  /** As in the log: "the retention failed". */
   name: string
   everyMs: number
-  /** @param signal aborted when the coordinator stops: what takes long ends early. */
+  /** @param signal aborted when the coordinator stops. */
   run: (signal: AbortSignal) => Promise<unknown>
 }
 
 export interface SweepOptions {
-  /** Milliseconds that only ever pass, whoever sets the clock. */
+  /** A monotonic clock, in milliseconds. */
   steady?: () => number
-  /** Asked before each pass: once it is false nothing more is begun, and what is under way is to end. */
+  /** Asked before each pass; false stops the sweep. */
   mayGoOn?: () => boolean
 }
 
 const PASS_MS = SECOND
 
-/**
- * Does the chores that are due, each beside the others and never twice at once: one that takes long, or fails, keeps no
- * other from its turn. The log tells of a failure once for each cause, and once when it works again.
- */
+/** Runs chores periodically and independently, never one twice at once. Logs each cause of failure once. */
 export class Sweep {
   readonly #chores: readonly Chore[]
   readonly #log: Logger
@@ -47,7 +43,7 @@ export class Sweep {
     this.#timer = startInterval(() => void this.pass(), PASS_MS).unref()
   }
 
-  /** Begins nothing more, and waits for what is under way. */
+  /** Starts nothing more, and waits for running chores. */
   async stop(): Promise<void> {
     if (this.#timer !== null) clearInterval(this.#timer)
     this.#timer = null
@@ -55,7 +51,7 @@ export class Sweep {
     await Promise.all(this.#running.values())
   }
 
-  /** Begins what is due and is not under way, and waits for that. */
+  /** Runs the chores that are due. */
   async pass(): Promise<void> {
     if (!this.#mayGoOn()) this.#stopping.abort()
     if (this.#stopping.signal.aborted) return
@@ -90,13 +86,13 @@ export class Sweep {
     const cause = causeOf(error)
     if (this.#failing.get(chore) === cause) return
     this.#failing.set(chore, cause)
-    const text = `the ${chore.name} failed, and is tried again until it works`
+    const text = `the ${chore.name} failed; retrying`
     if (error instanceof AppError) this.#log.warn({ code: error.code }, `${text}: ${error.message}`)
     else this.#log.error({ err: error }, text)
   }
 }
 
-/** Without what differs from one job or file to the next. */
+/** Without details of one job or file. */
 function causeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : messageOf(error)
 }

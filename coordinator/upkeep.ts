@@ -3,7 +3,7 @@ import { AppError } from '../shared/errors.ts'
 import type { Retention } from './config.ts'
 import type { JobFiles } from './blobs/job-files.ts'
 import { hasEnded, openAtOf, type EndedJob } from './job/job.ts'
-import { keptUntil } from './job/keep.ts'
+import { nextDueAt } from './job/continuation.ts'
 import type { Jobs } from './jobs.ts'
 import { overdue } from './job/lease.ts'
 
@@ -16,7 +16,7 @@ export interface CleanupRequest {
   dryRun: boolean
 }
 
-/** How much was, or in a dry run would be, done. */
+/** What was done, or in a dry run would be. */
 export interface CleanupCounts {
   expired: number
   removed: number
@@ -24,10 +24,12 @@ export interface CleanupCounts {
 }
 
 const ENDED: readonly EndedStatus[] = ['completed', 'failed', 'timeout', 'cancelled']
-/** So many removals go on at once: they share the writes of the journal, and leave the disk to others. */
-const AT_ONCE = 8
+/** Parallel removals: they share the journal's writes. */
+const CONCURRENCY = 8
+/** How long a pending continuation keeps its job: a receiver that is down must not fill the disk. */
+const MAX_CONTINUATION_WAIT_MS = 7 * DAY
 
-/** The sweep: expires what took too long and removes what nobody needs any more. Only it looks at the clock for that. */
+/** Expires leases, attempts and waits, and removes jobs and files that are past their retention. */
 export class Upkeep {
   readonly #jobs: Jobs
   readonly #files: JobFiles
@@ -39,7 +41,7 @@ export class Upkeep {
     this.#retention = retention
   }
 
-  /** Ends leases, attempts and waits whose time is over; how many. */
+  /** Ends leases, attempts and waits whose time is over. @returns how many. */
   async expire(dryRun = false): Promise<number> {
     const now = this.#jobs.now()
     const { queueLimitMs } = this.#jobs.policy
@@ -61,7 +63,7 @@ export class Upkeep {
     return ended.filter((job) => job !== null).length
   }
 
-  /** Removes ended jobs that are past their retention. @param signal no other is begun once it is aborted. */
+  /** Removes what is past its retention. @param signal stops before the next job. */
   async retire(signal?: AbortSignal): Promise<CleanupCounts> {
     const now = this.#jobs.now()
     const { completedMs, failedMs } = this.#retention
@@ -79,7 +81,6 @@ export class Upkeep {
     return { expired: 0, removed, freedBytes: uploads.value + freedBytes }
   }
 
-  /** The same by hand, with a choice of what. */
   async cleanup(request: CleanupRequest): Promise<CleanupCounts> {
     const { olderThanDays, statuses, dryRun } = request
     const expired = request.expire ? await this.expire(dryRun) : 0
@@ -90,33 +91,34 @@ export class Upkeep {
     return { expired, ...(await this.#removeAll(isOld, { dryRun })) }
   }
 
-  /** Removes one job and its files; how many bytes that freed. @throws {AppError} as {@link Jobs.remove}. */
+  /** Removes a job and its files. @returns the bytes freed. @throws {AppError} as {@link Jobs.remove}. */
   async remove(jobId: string, isOld?: (job: EndedJob) => boolean): Promise<number> {
     return await this.#jobs.remove(jobId, async (job) => await this.#files.remove(job), isOld)
   }
 
   /**
-   * Removes files that no job has any more; to be called before requests come. How many.
-   * @param isAside whether a job's own file was put aside: its other files wait for it.
+   * Removes files without a job; to be called before requests come.
+   * @param isQuarantined whether a job's own file is in quarantine: its other files stay.
+   * @returns how many were removed.
    */
-  async removeOrphans(isAside: (jobId: string) => boolean): Promise<number> {
+  async removeOrphans(isQuarantined: (jobId: string) => boolean): Promise<number> {
     return await this.#files.removeOrphans(
-      (jobId) => isAside(jobId) || this.#jobs.find(jobId) !== undefined,
+      (jobId) => isQuarantined(jobId) || this.#jobs.find(jobId) !== undefined,
       (jobId) => {
         const job = this.#jobs.find(jobId)
-        return isAside(jobId) || job?.status === 'pending' || job?.status === 'processing'
+        return isQuarantined(jobId) || job?.status === 'pending' || job?.status === 'processing'
       },
     )
   }
 
-  /** Removes uploads that are not needed any more, their jobs staying; how many bytes that freed. */
+  /** Removes uploads by `--remove-sources`; their jobs stay. @returns the bytes freed. */
   async #dropSources(now: number, signal: AbortSignal | undefined): Promise<number> {
     const { sourcesMs } = this.#retention
     if (sourcesMs === null) return 0
     const freed = await forEach(
       await this.#files.sources.ids(),
       async (jobId) =>
-        await this.#jobs.inTurn(jobId, async (job) => {
+        await this.#jobs.locked(jobId, async (job) => {
           if (job === undefined || !hasEnded(job)) return 0
           const isDue =
             sourcesMs === 'on-success'
@@ -147,10 +149,17 @@ export class Upkeep {
   }
 }
 
-/**
- * Does it for all of them, a few at a time; begins no other once `signal` is aborted.
- * @throws the first failure, once it is done for all the others.
- */
+/** Until when an ended job is kept for `keepMs`, from its end and its continuation's last try. */
+function keptUntil({ completedAt, continuation }: EndedJob, keepMs: number): number {
+  if (continuation === null) return completedAt + keepMs
+  const tried = continuation.steps.map(({ lastAt }) => lastAt).filter((at) => at !== null)
+  const isDue = nextDueAt(continuation) !== null
+  return (
+    Math.max(completedAt, ...tried) + (isDue ? Math.max(keepMs, MAX_CONTINUATION_WAIT_MS) : keepMs)
+  )
+}
+
+/** Works on all items, a few at a time, until `signal` is aborted. @throws the first failure, after the rest. */
 async function forEach<T, R>(
   items: Iterable<T>,
   work: (item: T) => Promise<R>,
@@ -169,7 +178,7 @@ async function forEach<T, R>(
       }
     }
   }
-  await Promise.all(Array.from({ length: AT_ONCE }, lane))
+  await Promise.all(Array.from({ length: CONCURRENCY }, lane))
   if (failures.length > 0) throw failures[0]
   return done
 }
@@ -178,7 +187,7 @@ function sum(numbers: readonly number[]): number {
   return numbers.reduce((a, b) => a + b, 0)
 }
 
-/** Null when the job has gone, or is no longer what it was when we chose it: somebody may have retried it meanwhile. */
+/** Null when the job has been removed or changed meanwhile. */
 async function unlessChanged<T>(change: Promise<T>): Promise<T | null> {
   try {
     return await change

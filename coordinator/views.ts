@@ -5,36 +5,34 @@ import type { JobAnswer, JobSummary, WorkerAnswer } from '../shared/wire-answers
 import type { Estimate, Estimates } from './job/estimate.ts'
 import { LOCAL_SLOTS } from './ingestion/local-worker.ts'
 import { ingestionView, shownContinuation } from './ingestion/ingestion-view.ts'
-import { lastAttempt, type Job, type ProcessingJob } from './job/job.ts'
+import {
+  lastAttempt,
+  type Attempt,
+  type CompletedJob,
+  type Job,
+  type ProcessingJob,
+} from './job/job.ts'
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './job/lease.ts'
 import type { LeaseTokens } from './leases/lease-tokens.ts'
 import { inWords, requirementsOf } from './job/requirements.ts'
-import type { SetAside } from './job/set-aside.ts'
+import type { SetAside } from './job/circuit-breaker.ts'
 import { etagOf } from './blobs/sources.ts'
-import {
-  shownAttempt,
-  shownFailure,
-  shownLease,
-  shownResult,
-  withoutToken,
-} from './job/shown-job.ts'
 import { withoutSecrets } from './job/task-options.ts'
 import type { Worker } from './leases/worker.ts'
 import type { Workers } from './leases/workers.ts'
 
 type ShownStatus = StatusAnswer & { waitingFor: string | null; estimateBasis: EstimateBasis | null }
 
-/** How often a worker should send a heartbeat: three fit into a lease. */
 const HEARTBEATS_PER_LEASE = 3
 
-/** A worker as it was last heard of, and what it works on. */
+/** A worker by its last reports, with its running jobs. */
 interface WorkerView extends Omit<Worker, 'ability'> {
   jobs: WorkerAnswer['jobs']
   setAside: WorkerAnswer['setAside']
 }
 
-/** Jobs and workers as the outside sees them. */
+/** Jobs and workers in the API's shape. */
 export class Views {
   readonly #jobs: Jobs
   readonly #workers: Workers
@@ -56,12 +54,11 @@ export class Views {
     return this.leaseSeconds / HEARTBEATS_PER_LEASE
   }
 
-  /** What `GET …/status` says: the newest attempt is the one that counts. */
   status(job: Job): ShownStatus {
     return this.#status(job, this.#jobs.queue.place(job.jobId))
   }
 
-  /** How long a job takes from now, or from when somebody is here who can do it; 0 of one that has ended. */
+  /** How long a job takes from now, or from when a worker for it connects; 0 for one that has ended. */
   remaining(job: Job): { seconds: number; basis: EstimateBasis | null } {
     const estimate = this.#estimate(job, this.#jobs.queue.place(job.jobId))
     if (estimate === null) return { seconds: 0, basis: null }
@@ -69,7 +66,7 @@ export class Views {
     return { seconds: Math.max(0, Math.round(left)), basis: estimate.basis }
   }
 
-  /** One of many: without the place in the queue, which each would have to count for itself. */
+  /** A job in a list, without its place in the queue, which costs O(n). */
   summary(job: Job): JobSummary {
     const { contentType, source, ingestionTaskId, priority, maxRetries } = job
     const { filename, sizeBytes } = source
@@ -91,7 +88,6 @@ export class Views {
     }
   }
 
-  /** Everything about one job but its transcript. */
   detail(job: Job): JobAnswer {
     const { kind, filename, sizeBytes, sha256 } = job.source
     return {
@@ -103,14 +99,13 @@ export class Views {
       source: { kind, filename, sizeBytes, sha256 },
       maxRetries: job.maxRetries,
       availableAt: job.status === 'pending' ? job.availableAt : null,
-      lease: job.status === 'processing' ? shownLease(job, this.#jobs.now()) : null,
+      lease: job.status === 'processing' ? leaseView(job, this.#jobs.now()) : null,
       attempts: job.attempts.map(withoutToken),
-      result: job.status === 'completed' ? shownResult(job) : null,
+      result: job.status === 'completed' ? resultView(job) : null,
       ...ingestionView(job),
     }
   }
 
-  /** What a worker gets for a job that it has claimed. */
   claimed(job: ProcessingJob): Omit<ClaimedJob, 'checkpoint'> {
     const { jobId, lease, source } = job
     const now = this.#jobs.now()
@@ -134,7 +129,7 @@ export class Views {
     }
   }
 
-  /** What a worker of the original protocol gets: the url holds all that the download needs. */
+  /** The answer to a worker of the original protocol: the URL alone authorises the download. */
   polled(job: ProcessingJob): object {
     const { jobId } = job
     const token = this.#tokens.issue('download', job, lastAttempt(job)!.number)
@@ -146,7 +141,7 @@ export class Views {
     }
   }
 
-  /** Who is here and what they do. @param wanted which of them; all when left out. */
+  /** @param wanted default: all. */
   workers(wanted?: ReadonlySet<string>): WorkerView[] {
     const isWanted = (workerId: string): boolean => wanted?.has(workerId) ?? true
     const byWorker = new Map<string, WorkerView['jobs']>()
@@ -161,23 +156,22 @@ export class Views {
     const found = this.#workers.all().filter(({ workerId }) => isWanted(workerId))
     return found.map((worker) => {
       const { ability: _, ...shown } = worker
-      const setAside = shownSetAside(this.#workers.setAsideOf(worker.workerId))
+      const setAside = setAsideView(this.#workers.setAsideOf(worker.workerId))
       return { ...shown, jobs: byWorker.get(worker.workerId) ?? [], setAside }
     })
   }
 
-  /** @param worker one that is known. */
   worker({ workerId }: Worker): WorkerView {
     return this.workers(new Set([workerId]))[0]!
   }
 
   #status(job: Job, place: Place | null): ShownStatus {
     const lease = job.status === 'processing' ? job.lease : null
-    const { workerId, startedAt, attempt } = shownAttempt(job)
-    const { errorCode, errorMessage } = shownFailure(job)
+    const { attempt, workerId, startedAt } = attemptView(job)
+    const { errorCode, errorMessage } = failureView(job)
     const waitingFor = this.#waitingFor(job)
-    // When it is done that nobody can do now, nobody knows.
     const estimate = waitingFor === null ? this.#estimate(job, place) : null
+    // The keys of the original system come first, in its order.
     return {
       jobId: job.jobId,
       status: job.status,
@@ -198,7 +192,7 @@ export class Views {
     }
   }
 
-  /** What is not here that the job waits for: nobody can do it now. */
+  /** What the job waits for, if no connected worker can do it. */
   #waitingFor(job: Job): string | null {
     if (job.status !== 'pending' || job.ingestion?.local === true) return null
     const requirements = requirementsOf(job)
@@ -223,7 +217,40 @@ export class Views {
 
 type Place = NonNullable<ReturnType<Jobs['queue']['place']>>
 
-function shownSetAside(aside: SetAside | null): WorkerView['setAside'] {
-  if (aside === null) return null
-  return { until: new Date(aside.untilAt).toISOString(), reason: aside.reason }
+function attemptView(job: Job): Pick<StatusAnswer, 'attempt' | 'workerId' | 'startedAt'> {
+  const last = lastAttempt(job)
+  const holder = job.status === 'pending' ? undefined : last
+  return {
+    attempt: last?.number ?? 0,
+    workerId: holder?.workerId ?? null,
+    startedAt: holder?.startedAt ?? null,
+  }
+}
+
+/** Why the job failed, or while it may still succeed, why its last attempt did. */
+function failureView(job: Job): Pick<StatusAnswer, 'errorCode' | 'errorMessage'> {
+  if ('error' in job) return { errorCode: job.error.code, errorMessage: job.error.message }
+  const last = lastAttempt(job)
+  return { errorCode: last?.errorCode ?? null, errorMessage: last?.errorMessage ?? null }
+}
+
+/** Token ids stay in the job's file and in the log. */
+function withoutToken(attempt: Attempt): JobAnswer['attempts'][number] {
+  const { tokenId: _, ability: __, ...shown } = attempt
+  return shown
+}
+
+function leaseView({ lease }: ProcessingJob, now: number): NonNullable<JobAnswer['lease']> {
+  const { expiresAt, processedSeconds } = lease
+  return { expiresAt, deadlineAt: deadlineOf(lease, now), processedSeconds }
+}
+
+function resultView({ result }: CompletedJob): NonNullable<JobAnswer['result']> {
+  const { processingSeconds, mediaSeconds } = result
+  return { processingSeconds, mediaSeconds }
+}
+
+function setAsideView(setAside: SetAside | null): WorkerView['setAside'] {
+  if (setAside === null) return null
+  return { until: new Date(setAside.untilAt).toISOString(), reason: setAside.reason }
 }

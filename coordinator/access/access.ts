@@ -7,14 +7,14 @@ import { SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import type { AccessConfig } from '../config.ts'
 import { OpenAnswers } from './open-answers.ts'
-import { ANYBODY, API_KEY_HOLDER, unauthorized, type Principal } from './principal.ts'
+import { API_KEY_HOLDER, OPEN_MODE, unauthorized, type Principal } from './principal.ts'
 import { Throttle } from './throttle.ts'
 import { digestOf } from './token-text.ts'
 import { TokenUse } from './token-use.ts'
 import { Tokens, type NewToken } from './tokens.ts'
 import { WorkerNames } from './worker-names.ts'
 
-/** A key of fewer characters was thought of by a person, and may be guessed. */
+/** A shorter key may be guessed. */
 const UNGUESSABLE_CHARS = 32
 
 export interface AccessOptions extends Pick<AccessConfig, 'apiKey' | 'insecureNoAuth'> {
@@ -22,7 +22,7 @@ export interface AccessOptions extends Pick<AccessConfig, 'apiKey' | 'insecureNo
   host: string
 }
 
-/** Who comes in: the holders of tokens and of `MORAG_API_KEY`, or in open mode everybody. */
+/** Authentication: by tokens and by `MORAG_API_KEY`; in open mode every caller is admitted. */
 export class Access {
   readonly #tokens: Tokens
   readonly #use: TokenUse
@@ -33,17 +33,17 @@ export class Access {
   readonly #now: () => number
   readonly #key: { digest: Buffer; isGuessable: boolean } | null
   readonly #mayBeOpen: boolean
-  /** Nobody is to come from another machine without a token. */
+  /** Without a token only this machine has access. */
   readonly #isOwn: boolean
   #hasAsked = false
-  #told = ''
+  #logged = ''
 
   /** @throws {AppError} `usage` when the tokens cannot be read. */
   constructor(options: AccessOptions, log: Logger, now: () => number) {
     const { dataDir, apiKey, host, insecureNoAuth } = options
     this.#tokens = new Tokens(dataDir, now)
     this.#use = new TokenUse(dataDir, (error) => {
-      log.warn({ err: error }, 'when tokens were last used could not be written down')
+      log.warn({ err: error }, 'cannot write token-use.json')
     })
     this.#throttle = new Throttle(now)
     this.#answers = new OpenAnswers((principal) => this.#mayStay(principal))
@@ -62,19 +62,19 @@ export class Access {
   }
 
   /**
-   * Who makes a request.
-   * @param given the token or key that was shown; null: none was.
-   * @param address where the request comes from.
-   * @param asked the host that it asks, as it says; null: it says none.
-   * @throws {AppError} `unauthorized`; `too_many_requests` for an address that has shown many wrong ones;
-   * `unavailable` while the tokens cannot be read; `forbidden` for what comes by a name that a page from elsewhere may have.
+   * Authenticates a request.
+   * @param given the token or key.
+   * @param address of the client.
+   * @param host of the request's `Host` header.
+   * @throws {AppError} `unauthorized`; `too_many_requests` for an address with many wrong tokens; `unavailable` while
+   * tokens.json cannot be read; `forbidden` for a host name that may belong to a foreign page.
    */
-  identify(given: string | null, address: string, asked: string | null): Principal {
+  identify(given: string | null, address: string, host: string | null): Principal {
     const { found, isGuessable } = this.#holderOf(given)
-    if (found === ANYBODY && this.#isOwn && asked !== null) refuseOtherHost(asked)
+    if (found === OPEN_MODE && this.#isOwn && host !== null) refuseOtherHost(host)
     if (given === null && found === null) throw unauthorized()
     const waitMs = this.#throttle.waitMs(address)
-    // What nobody can guess need not wait: many come from one address where a proxy stands in front.
+    // A valid token is not slowed: behind a proxy many clients share an address.
     if (found !== null && !(isGuessable && waitMs > 0)) {
       if (found.tokenId !== null) this.#use.note(found.tokenId, this.#now())
       return found
@@ -85,50 +85,48 @@ export class Access {
       throw new AppError('too_many_requests', message, { retryAfterSeconds })
     }
     if (this.#throttle.failed(address)) {
-      this.#log.warn({ address }, 'an address that has shown many wrong tokens is slowed')
+      this.#log.warn({ address }, 'throttling an address with many wrong tokens')
     }
     throw unauthorized()
   }
 
   /**
-   * Whether somebody who came in, and has waited since, would still be let in.
-   * @throws {AppError} `unavailable` while the tokens cannot be read.
+   * Whether a caller admitted earlier would still be admitted.
+   * @throws {AppError} `unavailable` while tokens.json cannot be read.
    */
   isGood(principal: Principal): boolean {
-    if (principal === ANYBODY) return this.#isOpen()
+    if (principal === OPEN_MODE) return this.#isOpen()
     return principal.tokenId === null || this.#tokens.isGood(principal)
   }
 
-  /** Ends an answer that is under way for longer than whom it is for would be let in. */
+  /** Destroys an open answer once its caller would no longer be admitted. */
   watch(principal: Principal, answer: ServerResponse): void {
     this.#answers.add(principal, answer)
   }
 
-  /** Lets a principal go by a worker's name. @throws {AppError} `unavailable` while another token does. */
-  goBy(principal: Principal, workerId: string): void {
+  /** Claims a worker's name. @throws {AppError} as {@link WorkerNames.use}. */
+  useWorkerName(principal: Principal, workerId: string): void {
     this.#names.use(principal, workerId)
   }
 
-  /** A token's name, for the log; undefined when there is no such token, or the tokens cannot be read. */
   nameOf(tokenId: string): string | undefined {
     return this.#tokens.nameOf(tokenId)
   }
 
   /**
-   * A worker's token for whoever holds a one-time token, which is used up with it, or for an admin.
-   * @throws {AppError} `unauthorized` when it is used up already; `conflict` for a name that is taken, and in open mode.
+   * Creates a worker's token, in exchange for a one-time token or for an admin.
+   * @throws {AppError} `unauthorized` for a used one-time token; `conflict` for a taken name, and in open mode.
    */
   async register({ role, tokenId }: Principal, name: string): Promise<NewToken> {
     if (role === 'register' && tokenId !== null) return await this.#tokens.register(tokenId, name)
     if (!this.#isOpen()) {
       return await this.#tokens.create({ role: 'worker', name, types: null, lifeMs: null })
     }
-    // The first token would close it to all who work without one.
+    // The first token would end open mode.
     const message = 'This coordinator requires no token: start without one.'
     throw new AppError('conflict', message)
   }
 
-  /** What an operator should know of at the start, as sentences. */
   warnings(): string[] {
     const found: string[] = []
     if (this.#isOpen()) {
@@ -150,8 +148,8 @@ export class Access {
   }
 
   /**
-   * Whether nobody is asked for a token: there is none, and no key, and that is allowed where we listen. Once somebody was
-   * asked, all are until the next start: a file of tokens that comes to harm opens no door.
+   * Open mode: neither tokens nor a key, and allowed by the address or the flag. Once a token was required, it stays so
+   * until the next start: a damaged tokens.json must not open the coordinator.
    */
   #isOpen(): boolean {
     if (!this.#mayBeOpen || this.#key !== null || this.#hasAsked) return false
@@ -159,7 +157,7 @@ export class Access {
     return !this.#hasAsked
   }
 
-  /** While the tokens cannot be read nobody comes in, and nobody is known to have to go. */
+  /** While tokens.json cannot be read, open answers stay. */
   #mayStay(principal: Principal): boolean {
     try {
       return this.isGood(principal)
@@ -173,37 +171,37 @@ export class Access {
     if (given !== null && key !== null && timingSafeEqual(digestOf(given), key.digest))
       return { found: API_KEY_HOLDER, isGuessable: key.isGuessable }
     try {
-      if (this.#isOpen()) return { found: ANYBODY, isGuessable: false }
+      if (this.#isOpen()) return { found: OPEN_MODE, isGuessable: false }
       if (given === null) return { found: null, isGuessable: false }
       const found = this.#tokens.holderOf(given)
-      this.#told = ''
+      this.#logged = ''
       return { found, isGuessable: false }
     } catch (error) {
-      // Whoever damages a file has had one.
+      // A damaged file means that there are tokens.
       if (error instanceof AppError) this.#hasAsked = true
-      const said = messageOf(error)
-      if (said !== this.#told)
+      const reason = messageOf(error)
+      if (reason !== this.#logged)
         this.#log.error(
           { err: error },
           'cannot read tokens.json; rejecting all token authentication',
         )
-      this.#told = said
-      const message = 'The coordinator cannot read its tokens: its log says why.'
+      this.#logged = reason
+      const message = 'The coordinator cannot read its tokens: see its log.'
       throw new AppError('unavailable', message, { cause: error })
     }
   }
 }
 
 /**
- * Any page may have a name of its own that leads to this machine, and its browser then takes us for the page's server.
- * Neither an address nor a name without a dot is one that anybody in the internet may give.
+ * Against DNS rebinding: a foreign page's name may resolve to this machine. Addresses and names without a dot cannot be
+ * registered by others.
  * @throws {AppError} `forbidden`
  */
-function refuseOtherHost(asked: string): void {
-  const url = `http://${asked}`
-  const host = URL.canParse(url) ? hostOf(new URL(url)) : null
-  if (host !== null && (isIP(host) !== 0 || isOwnName(host) || /^[\w-]+$/.test(host))) return
+function refuseOtherHost(host: string): void {
+  const url = `http://${host}`
+  const name = URL.canParse(url) ? hostOf(new URL(url)) : null
+  if (name !== null && (isIP(name) !== 0 || isOwnName(name) || /^[\w-]+$/.test(name))) return
   const message =
-    'Without a token this is not to be reached by that name, which a page from elsewhere may have, too: use localhost or an address, make a token (morag-coordinator token create), or let everybody in with --insecure-no-auth.'
+    'Without a token this host name is refused, because a foreign page may use it: use localhost or an address, create a token (morag-coordinator token create), or allow all with --insecure-no-auth.'
   throw new AppError('forbidden', message)
 }

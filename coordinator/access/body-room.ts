@@ -3,28 +3,26 @@ import type { Principal } from './principal.ts'
 
 const MIB = 1024 * 1024
 
-/** Bytes of bodies that are in memory at a time. */
+/** Bytes of bodies in memory at a time. */
 export interface BodyRoomLimits {
   readonly allBytes: number
-  /** Of one token, so that it leaves room for the others. The API key is not counted. */
+  /** Of one token; the API key has no limit of its own. */
   readonly tokenBytes: number
 }
 
-/** Four of the largest results together, of one token two. */
+/** Four of the largest results, two of one token. */
 export const BODY_ROOM: BodyRoomLimits = { allBytes: 256 * MIB, tokenBytes: 128 * MIB }
 
-/** Who shows no token, as when signing in, shares the room of one. */
-const NOBODY = ''
+/** All requests without a token, as when signing in, share the room of one. */
+const WITHOUT_TOKEN = ''
 
-/** What one request holds of the room. */
 export interface HeldBody {
-  /** Takes room for a piece that has come. @throws {AppError} `unavailable` when there is none. */
+  /** Takes room for a chunk. @throws {AppError} `unavailable` */
   add(bytes: number): void
-  /** Gives all of it back. */
   release(): void
 }
 
-/** Room for the JSON bodies of all requests together: each is allowed to be large, many at once would fill the memory. */
+/** Bounds the memory of the JSON bodies of all requests. */
 export class BodyRoom {
   readonly #limits: BodyRoomLimits
   readonly #heldBy = new Map<string, number>()
@@ -34,14 +32,14 @@ export class BodyRoom {
     this.#limits = limits
   }
 
-  /** Room for one body; none is taken before it comes, so that who only announces one keeps nobody out. */
+  /** For one body. Room is taken as it arrives, so that an announced length alone blocks nothing. */
   hold({ tokenId, role }: Principal): HeldBody {
     let held = 0
     let isOver = false
-    const holder = tokenId ?? (role === 'admin' ? null : NOBODY)
+    const holder = tokenId ?? (role === 'admin' ? null : WITHOUT_TOKEN)
     return {
       add: (bytes) => {
-        // What still comes when its answer is over is of no use to anybody.
+        // Chunks after the answer are discarded.
         if (isOver) return
         this.#take(holder, bytes)
         held += bytes

@@ -3,15 +3,14 @@ import { SECOND } from '../../shared/duration.ts'
 import { startInterval } from '../../shared/timers.ts'
 import type { Principal } from './principal.ts'
 
-/** How soon what is open ends whose token has been revoked. */
+/** How often open answers are checked. */
 const LOOK_MS = 5 * SECOND
 
-/** The answers under way, each with who asked: streams, downloads and uploads may go on for long after their token. */
+/** Ends open answers whose token has been revoked: streams, downloads and uploads may last for hours. */
 export class OpenAnswers {
   readonly #open = new Map<ServerResponse, Principal>()
   readonly #timer: NodeJS.Timeout
 
-  /** @param isGood whether somebody would still be let in. */
   constructor(isGood: (principal: Principal) => boolean) {
     this.#timer = startInterval(() => {
       for (const [answer, principal] of this.#open) if (!isGood(principal)) answer.destroy()

@@ -3,43 +3,62 @@ import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { networkOf } from '../../shared/addresses.ts'
 import { MINUTE } from '../../shared/duration.ts'
-import type { ConnectionLimits } from './connection-limits.ts'
 
-/** An open connection. */
+/** Limits of open connections. */
+export interface ConnectionLimits {
+  readonly all: number
+  /** Without a token so far. */
+  readonly strangers: number
+  /** Without a token so far, per address other than loopback; may be infinite. */
+  readonly perAddress: number
+}
+
+/** The operator's settings. */
+export interface ConnectionSettings {
+  /** Null: by the process's descriptors. */
+  readonly all: number | null
+  /** Null: a sixteenth of all. */
+  readonly perAddress: number | 'off' | null
+}
+
+/** Descriptors for the journal, the lock, modules, pipes and children. */
+const OWN_DESCRIPTORS = 64
+/** When the limit is unknown or unlimited. */
+const DEFAULT_DESCRIPTORS = 65_536
+const MAX_STRANGERS = 4_096
+
 interface Connection {
   socket: Socket
-  /** Its client's address; an IPv6 one by its network of 64 bits. */
+  /** The client's address; for IPv6 its /64 network. */
   network: string
 }
 
 export interface OpenConnectionsOptions {
   log: Logger
-  /** Whether many clients may come from an address, for which then no limit of its own holds. */
+  /** Whether many clients share an address: it has no limit of its own. */
   isShared: (address: string) => boolean
-  /** A clock that nobody sets, in milliseconds. */
+  /** A monotonic clock, in milliseconds. */
   now?: () => number
 }
 
-/** How often the log repeats that a limit is reached. */
-const SAY_EVERY_MS = MINUTE
+const LOG_EVERY_MS = MINUTE
 
 /**
  * Bounds the open connections, so that descriptors are left for files. A connection is a stranger's until a request on it
- * was let in by a token. Strangers make room for each other: the one ends that has asked nothing for longest, since whoever
- * has a token shows it with the first request. Above the limit for all, a stranger ends, or the new connection is refused
- * where there is none.
+ * has shown a token. At a limit the stranger without a request for longest is closed; above the limit for all, a new
+ * connection is refused when there are no strangers.
  */
 export class OpenConnections {
   readonly #limits: ConnectionLimits
   readonly #log: Logger
   readonly #isShared: (address: string) => boolean
   readonly #now: () => number
-  /** By the ends of the connection: over TLS a request has another socket than the one that was accepted. */
+  /** By both addresses: over TLS a request's socket is not the accepted one. */
   readonly #strangers = new Map<string, Connection>()
   readonly #strangersOf = new Map<string, Set<string>>()
   #open = 0
   #cut = 0
-  #saidAt = -Infinity
+  #loggedAt = -Infinity
 
   constructor(
     limits: ConnectionLimits,
@@ -59,25 +78,24 @@ export class OpenConnections {
     return this.#strangers.size
   }
 
-  /** How many were ended or refused for a limit so far. */
+  /** Connections closed or refused so far. */
   get cut(): number {
     return this.#cut
   }
 
-  /** Holds a server's connections to the limits from now on. */
   watch(server: Server): void {
     server.on('connection', (socket: Socket) => this.#accept(socket))
     server.prependListener('request', ({ socket }: IncomingMessage) => this.#renew(socket))
   }
 
-  /** The connection's client has been let in by a token, or where none is asked for. */
+  /** The client has shown a token, or needs none. */
   vouch(socket: Socket): void {
     this.#forget(endsOf(socket))
   }
 
   #accept(socket: Socket): void {
     const ends = endsOf(socket)
-    // It has gone already.
+    // Already closed.
     if (socket.remoteAddress === undefined) return
     const network = networkOf(socket.remoteAddress)
     const { all, strangers, perAddress } = this.#limits
@@ -106,7 +124,6 @@ export class OpenConnections {
     })
   }
 
-  /** Puts a stranger that asks something behind those that do not. */
   #renew(socket: Socket): void {
     const ends = endsOf(socket)
     const connection = this.#strangers.get(ends)
@@ -128,11 +145,11 @@ export class OpenConnections {
   #refuse(socket: Socket, limit: string): void {
     this.#cut += 1
     socket.destroy()
-    if (this.#now() - this.#saidAt < SAY_EVERY_MS) return
-    this.#saidAt = this.#now()
+    if (this.#now() - this.#loggedAt < LOG_EVERY_MS) return
+    this.#loggedAt = this.#now()
     this.#log.warn(
       { limit, open: this.#open, without_token: this.strangers, cut: this.#cut },
-      `the limit of open connections is reached (${limit}): the oldest without a token end, or new ones are refused; see --max-connections`,
+      `limit of open connections reached (${limit}); closing the oldest without a token, or refusing new ones; see --max-connections`,
     )
   }
 
@@ -153,4 +170,27 @@ function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket):
 function first(values: Iterable<string>): string | undefined {
   for (const value of values) return value
   return undefined
+}
+
+/**
+ * Limits that leave descriptors for files: a connection with an upload or a download takes two. A quarter of the
+ * connections may be without a token, a quarter of those from one address.
+ * @param descriptors the process's limit.
+ */
+export function connectionLimits(
+  set: ConnectionSettings,
+  descriptors: number = descriptorLimit(),
+): ConnectionLimits {
+  const all = set.all ?? Math.max(16, Math.floor((descriptors - OWN_DESCRIPTORS) / 2))
+  const strangers = Math.min(MAX_STRANGERS, Math.max(4, Math.floor(all / 4)))
+  const usual = Math.max(2, Math.floor(strangers / 4))
+  const perAddress = set.perAddress === 'off' ? Infinity : (set.perAddress ?? usual)
+  return { all, strangers, perAddress }
+}
+
+/** `ulimit -n`, which Node raises to the hard limit. */
+function descriptorLimit(): number {
+  const report = process.report.getReport() as { userLimits?: Record<string, { soft?: unknown }> }
+  const soft = Number(report.userLimits?.['open_files']?.soft)
+  return Number.isSafeInteger(soft) && soft > 0 ? soft : DEFAULT_DESCRIPTORS
 }

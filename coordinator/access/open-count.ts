@@ -1,19 +1,19 @@
 import { AppError } from '../../shared/errors.ts'
 import type { Principal } from './principal.ts'
 
-/** How much one token has open at a time, so that it leaves room for the others. The API key is not counted. */
+/** Limits what one token has open at a time; the API key is not limited. */
 export class OpenCount {
   readonly #counts = new Map<string, number>()
   readonly #what: string
   readonly #most: number
 
-  /** @param what the plural of what is counted, as the refusal names it. */
+  /** @param what plural, for the error message. */
   constructor(what: string, most: number) {
     this.#what = what
     this.#most = most
   }
 
-  /** One more; what is returned ends it. @throws {AppError} `too_many_requests` */
+  /** @returns a function that releases it. @throws {AppError} `too_many_requests` */
   hold({ tokenId, name }: Principal): () => void {
     if (tokenId === null) return () => undefined
     const open = this.#counts.get(tokenId) ?? 0

@@ -3,7 +3,7 @@ import type { Attempt, Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Principal } from './principal.ts'
 
-/** Whether a job is there for somebody: to a submitter those that it submitted, to a worker those of its types. */
+/** Whether a caller may see a job: a submitter its own, a worker those of its types. */
 export function maySee({ role, tokenId, types }: Principal, job: Job): boolean {
   switch (role) {
     case 'admin':
@@ -18,15 +18,15 @@ export function maySee({ role, tokenId, types }: Principal, job: Job): boolean {
   }
 }
 
-/** A job as somebody finds it. @throws {AppError} `not_found`, also for one that is not there for this one. */
+/** @throws {AppError} `not_found`, also for a job that the caller may not see. */
 export function jobFor(principal: Principal, jobs: Jobs, jobId: string): Job {
   const job = jobs.get(jobId)
   if (maySee(principal, job)) return job
-  // The very words of jobs.get: whether there is one is nobody else's to know.
+  // As in `Jobs.get`, so that it does not reveal whether the job exists.
   throw new AppError('not_found', `There is no job ${jobId.slice(0, 100)}.`)
 }
 
-/** Whether an attempt is somebody's to work on: with a lease token alone it is not. */
+/** Whether a caller may work on an attempt: a lease token alone is not enough. */
 export function worksOn(
   { role, tokenId }: Principal,
   attempt: Pick<Attempt, 'tokenId'> | undefined,
@@ -35,7 +35,7 @@ export function worksOn(
   return role === 'worker' && attempt !== undefined && attempt.tokenId === tokenId
 }
 
-/** Those of the types asked for that a worker may claim. @throws {AppError} `forbidden` when none is. */
+/** The requested types that a worker may claim. @throws {AppError} `forbidden` if none. */
 export function typesFor({ types }: Principal, asked: readonly string[]): readonly string[] {
   if (types === null) return asked
   const allowed = asked.filter((type) => types.includes(type))

@@ -1,12 +1,12 @@
 import { AppError } from '../../shared/errors.ts'
 import type { Role } from './roles.ts'
 
-/** Who makes a request. */
+/** The author of a request. */
 export interface Principal {
   role: Role
-  /** Null: who shows the API key, or whoever comes where no token is asked for. */
+  /** Null: the API key, or open mode. */
   tokenId: string | null
-  /** The digest (hex) of the token that was shown: a rotation may end it before the token does. */
+  /** Digest (hex) of the token as sent: a rotation may invalidate it. */
   sha256?: string
   /** For the log. */
   name: string
@@ -24,13 +24,18 @@ export const API_KEY_HOLDER: Principal = {
   types: null,
 }
 
-/** Whoever asks what is open to all: no job is there for this one. */
-export const NOBODY: Principal = { role: 'register', tokenId: null, name: 'nobody', types: null }
+/** A caller of a public route, who may see no job. */
+export const ANONYMOUS: Principal = {
+  role: 'register',
+  tokenId: null,
+  name: 'anonymous',
+  types: null,
+}
 
-/** Everybody, in open mode. */
-export const ANYBODY: Principal = { ...API_KEY_HOLDER, name: 'anybody' }
+/** Every caller, in open mode. */
+export const OPEN_MODE: Principal = { ...API_KEY_HOLDER, name: 'open-mode' }
 
-/** One sentence for whatever is wrong with a token, or for none: it tells nothing of those that there are. */
+/** The same for a missing and for any wrong token, so that it reveals nothing. */
 export function unauthorized(): AppError {
   return new AppError(
     'unauthorized',

@@ -3,8 +3,7 @@ export const ROLES = ['submit', 'worker', 'read', 'admin', 'register'] as const
 export type Role = (typeof ROLES)[number]
 
 /**
- * Who may use a route: these roles and `admin`, or everybody, also without a token. Which jobs they see is decided in
- * `ownership.ts`.
+ * Who may use a route: these roles and `admin`, or every caller. `ownership.ts` decides which jobs they see.
  */
 export type Access = readonly Role[] | 'open'
 

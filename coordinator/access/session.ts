@@ -3,20 +3,19 @@ import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { AppError } from '../../shared/errors.ts'
 
 /**
- * The page's session: the token in a cookie that no script can read, which counts like a token in a header wherever the
- * request is the page's own. It ends with the browser, and at once when the token is revoked.
+ * The dashboard's session: the token in an HttpOnly cookie, valid for requests of the dashboard's own page. It ends with
+ * the browser or with the token.
  */
 const COOKIE = 'morag_session'
-/** What the page sends with each request: no page from elsewhere can, without asking us first. */
+/** Sent with each request of the page; a foreign page would need a CORS preflight. */
 const MARK = 'x-morag-csrf'
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** The token of the page's session; null: there is none. */
 export function sessionToken(c: Context): string | null {
   return getCookie(c, COOKIE) || null
 }
 
-/** A `Cookie` header without the session, which is for nobody else to see; null: nothing is left of it. */
+/** A `Cookie` header without the session, for another server; null if nothing is left. */
 export function withoutSession(cookies: string): string | null {
   const others = cookies
     .split(';')
@@ -25,7 +24,7 @@ export function withoutSession(cookies: string): string | null {
   return others.length === 0 ? null : others.join('; ')
 }
 
-/** @param isSecure whether the page came over TLS, here or as far as a proxy. */
+/** @param isSecure whether the page was served over TLS, here or by a proxy. */
 export function beginSession(c: Context, token: string, isSecure: boolean): void {
   setCookie(c, COOKIE, token, { path: '/', httpOnly: true, sameSite: 'Strict', secure: isSecure })
 }
@@ -35,9 +34,8 @@ export function endSession(c: Context): void {
 }
 
 /**
- * Refuses what a page from elsewhere lets a browser do: with the cookie that the browser adds, or where nobody is asked
- * for a token. Not to be asked of requests that show a token themselves.
- * @param isForWorkers whether the route is for workers alone: some of those change things by GET.
+ * CSRF protection, for requests without a token of their own: refuses those that a foreign page makes a browser send.
+ * @param isForWorkers whether the route is for workers alone: some of those change state by GET.
  * @throws {AppError} `forbidden`
  */
 export function refuseForeign(c: Context, isForWorkers: boolean): void {
@@ -52,9 +50,8 @@ export function refuseForeign(c: Context, isForWorkers: boolean): void {
 }
 
 /**
- * Browsers say where a request is from in `Sec-Fetch-Site` (over TLS and to their own machine), else in `Origin` (with
- * all but a GET). An `<img>` over plain HTTP, or in a browser of before 2020, has neither: it is known by what every
- * browser sends and no page may change, and no client that does a worker's work has.
+ * By `Sec-Fetch-Site` (over TLS and to localhost), else by `Origin` (except with GET). An `<img>` over plain HTTP, or in a
+ * browser from before 2020, has neither: it is recognised by headers that every browser sends and no worker does.
  */
 function isFromElsewhere(c: Context, isMarked: boolean): boolean {
   const site = c.req.header('sec-fetch-site')
@@ -65,7 +62,6 @@ function isFromElsewhere(c: Context, isMarked: boolean): boolean {
   return !URL.canParse(origin) || new URL(origin).host !== c.req.header('host')
 }
 
-/** Whether a browser sends it, as far as its name, its page's address or what it would like to show tell. */
 function isBrowser(c: Context): boolean {
   const agent = c.req.header('user-agent') ?? ''
   const accept = c.req.header('accept') ?? ''

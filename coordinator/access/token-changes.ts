@@ -4,15 +4,13 @@ import type { Role } from './roles.ts'
 import { stateOf, type TokenRecord } from './token-record.ts'
 import { TOKEN_PREFIX } from './token-text.ts'
 
-/** Names are printed, logged and typed: letters and digits, and between them what sets them apart. */
 const NAME = /^[\p{L}\p{N}](?:[\p{L}\p{N} ._@:+-]{0,98}[\p{L}\p{N}])?$/u
 
-/** What a token is to be. */
 export interface TokenWish {
   role: Role
   name: string
   types: readonly string[] | null
-  /** How long it is good for, in milliseconds; null: until it is revoked. */
+  /** Milliseconds; null: valid until revoked. */
   lifeMs: number | null
 }
 
@@ -22,7 +20,7 @@ export interface Issued {
   sha256: string
 }
 
-/** The tokens with one more. @throws {AppError} `usage`; `conflict` when a token has the name. */
+/** Adds a token. @throws {AppError} `usage`; `conflict` for a name in use. */
 export function withToken(
   tokens: readonly TokenRecord[],
   wish: TokenWish,
@@ -51,8 +49,8 @@ export function withToken(
   return [...tokens, made]
 }
 
-/** The tokens without one: it stays in the list, and is good for nothing. Revoking it again changes nothing. */
-export function withoutToken(
+/** Revokes a token; its record stays. */
+export function withRevoked(
   tokens: readonly TokenRecord[],
   { id }: TokenRecord,
   now: number,
@@ -65,9 +63,8 @@ export function withoutToken(
 }
 
 /**
- * The tokens with another secret for one of them, which keeps its id, its name and what it owns. What was to expire is
- * good for as long again.
- * @param keepOldMs how long the old secret stays good.
+ * Gives a token a new secret, and the same lifetime again.
+ * @param keepOldMs how long the old secret stays valid.
  * @throws {AppError} `conflict` when it was revoked or used.
  */
 export function withRotated(
@@ -93,10 +90,7 @@ export function withRotated(
   }))
 }
 
-/**
- * The tokens with a one-time token exchanged for a worker's.
- * @throws {AppError} `unauthorized` when it is good no more; as {@link withToken}.
- */
+/** Exchanges a one-time token for a worker's. @throws {AppError} `unauthorized`; as {@link withToken}. */
 export function withRegistered(
   tokens: readonly TokenRecord[],
   onceId: string,
@@ -112,10 +106,7 @@ export function withRegistered(
   return withToken(rest, { role: 'worker', name, types: once.types, lifeMs: null }, issued, now)
 }
 
-/**
- * The token of a name, of several the one in use, else the newest; or of an id.
- * @throws {AppError} `not_found`
- */
+/** Finds a token by name (the one in use, else the newest) or by id. @throws {AppError} `not_found` */
 export function findToken(
   tokens: readonly TokenRecord[],
   nameOrId: string,
@@ -132,7 +123,7 @@ export function findToken(
   return found
 }
 
-/** Whether a token has its name for itself: also one that has expired, which a rotation brings back. */
+/** Whether a token holds its name: also when expired, since a rotation revives it. */
 function isInUse(one: TokenRecord, now: number): boolean {
   const state = stateOf(one, now)
   return state === 'active' || state === 'expired'

@@ -12,10 +12,10 @@ const token = z.object({
   /** Content types that a worker may claim; null: all. */
   types: z.array(z.string()).min(1).nullable().default(null),
   sha256: digest,
-  /** What was valid before the last rotation, and until when. */
+  /** The secret before the last rotation, and its end. */
   previous: z.object({ sha256: digest, until_at: instant }).nullable().default(null),
   created_at: instant,
-  /** When the secret was made: with the token, or at its last rotation. */
+  /** When the secret was created or rotated. */
   issued_at: instant,
   expires_at: instant.nullable().default(null),
   revoked_at: instant.nullable().default(null),
@@ -25,12 +25,12 @@ const token = z.object({
 
 const file = z.object({ tokens: z.array(token) })
 
-/** What is kept of a token; the token itself is not. */
+/** A token's record; the token itself is not stored. */
 export type TokenRecord = FromWire<z.output<typeof token>>
 
 export type TokenState = 'active' | 'expired' | 'revoked' | 'used'
 
-/** @throws {Error} when the text is not what {@link formatTokens} writes. */
+/** @throws {Error} for a text that {@link formatTokens} did not write. */
 export function parseTokens(text: string): TokenRecord[] {
   return fromWire(file.parse(JSON.parse(text))).tokens
 }

@@ -5,17 +5,17 @@ export const TOKEN_PREFIX = 'morag_'
 const FORM = /^morag_[\w-]{43}$/
 const TOKEN_BYTES = 32
 
-/** A new token: 256 bits of chance. Nothing in it says whose it is. */
+/** A new token: 256 random bits. */
 export function newToken(): string {
   return TOKEN_PREFIX + randomBytes(TOKEN_BYTES).toString('base64url')
 }
 
-/** Whether a text has a token's form; whether it is one of ours is not said. */
+/** Whether a text has a token's form. */
 export function isToken(text: string): boolean {
   return FORM.test(text)
 }
 
-/** SHA-256, all that is ever kept of a token: of 256 random bits there is nothing to guess, so a fast digest is right. */
+/** SHA-256, which is stored instead of the token: for 256 random bits a fast digest is enough. */
 export function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest()
 }

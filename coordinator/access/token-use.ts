@@ -1,19 +1,17 @@
-import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { MINUTE } from '../../shared/duration.ts'
 import { isSystemError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
+import { replaceFile } from '../storage/replace-file.ts'
 
 const SAVE_MS = MINUTE
 
 const file = z.record(z.string(), z.iso.datetime())
 
 /**
- * When each token was last used: `token-use.json` in the data folder. The coordinator alone writes it, at most once a
- * minute and when it stops; what a crash loses is that minute.
+ * When each token was last used: `token-use.json` in the data folder, written at most once a minute and on close.
  */
 export class TokenUse {
   readonly #dir: string
@@ -36,7 +34,6 @@ export class TokenUse {
     }, SAVE_MS).unref()
   }
 
-  /** Writes down what is not yet. */
   async close(): Promise<void> {
     if (this.#timer === null) return await this.#saving
     clearTimeout(this.#timer)
@@ -46,28 +43,22 @@ export class TokenUse {
 
   async #save(): Promise<void> {
     const write = async (): Promise<void> => {
-      const temporary = path.join(this.#dir, `token-use.${randomUUID()}.tmp`)
-      try {
-        const uses = [...this.#lastAt].map(([id, at]) => [id, new Date(at).toISOString()])
-        await writeFile(temporary, JSON.stringify(Object.fromEntries(uses)), { mode: 0o600 })
-        await rename(temporary, fileIn(this.#dir))
-      } catch (error) {
-        await rm(temporary, { force: true })
-        this.#onError(error)
-      }
+      const uses = [...this.#lastAt].map(([id, at]) => [id, new Date(at).toISOString()])
+      const text = JSON.stringify(Object.fromEntries(uses))
+      await replaceFile(fileIn(this.#dir), text, { isDurable: false }).catch(this.#onError)
     }
     this.#saving = this.#saving.then(write)
     await this.#saving
   }
 }
 
-/** When each token (by its id) was last used, as far as it is written down. */
+/** When each token was last used, by id. */
 export function readTokenUse(dataDir: string): Map<string, number> {
   try {
     const uses = file.parse(JSON.parse(readFileSync(fileIn(dataDir), 'utf8')))
     return new Map(Object.entries(uses).map(([id, at]) => [id, Date.parse(at)]))
   } catch (error) {
-    // Worth nothing to anybody but a person who looks: one that does not parse is begun anew.
+    // For display only: a damaged file is replaced.
     const isOurs = isSystemError(error, 'ENOENT') || !isSystemError(error, 'EACCES', 'EIO')
     if (isOurs) return new Map()
     throw error

@@ -3,8 +3,8 @@ import { KeyedMutex } from '../keyed-mutex.ts'
 import type { Principal } from './principal.ts'
 import {
   findToken,
-  withoutToken,
   withRegistered,
+  withRevoked,
   withRotated,
   withToken,
   type Issued,
@@ -14,25 +14,24 @@ import { stateOf, type TokenRecord } from './token-record.ts'
 import { digestOf, newToken } from './token-text.ts'
 import { TokensFile } from './tokens-file.ts'
 
-/** A token that was just made: the only time that its text is known. */
+/** A new token, with its text, which is not stored. */
 export interface NewToken {
   token: string
   record: TokenRecord
 }
 
-/** What opens a door, until when. */
 interface Digest {
   record: TokenRecord
   digest: Buffer
   untilAt: number
 }
 
-/** The tokens of a data folder. What another process changes holds from the next call on. */
+/** The tokens of a data folder. Changes of other processes apply to the next call. */
 export class Tokens {
   readonly #file: TokensFile
   readonly #now: () => number
   readonly #turns = new KeyedMutex()
-  /** What {@link #known} was made of. */
+  /** The source of {@link #known}. */
   #read: readonly TokenRecord[] = []
   #known: readonly Digest[] = []
 
@@ -41,12 +40,12 @@ export class Tokens {
     this.#now = now
   }
 
-  /** All that there ever were. @throws {AppError} `unavailable` when their file cannot be read; as do all others. */
+  /** All tokens, also revoked ones. @throws {AppError} `unavailable`, as all methods, when the file cannot be read. */
   all(): readonly TokenRecord[] {
     return this.#file.get()
   }
 
-  /** Whose token a text is, or null. Each digest is compared, and in constant time. */
+  /** The holder of a token, or null. All digests are compared in constant time. */
   holderOf(text: string): Principal | null {
     const given = digestOf(text)
     const now = this.#now()
@@ -59,7 +58,7 @@ export class Tokens {
     return { role, tokenId: id, sha256: given.toString('hex'), name, types }
   }
 
-  /** Whether a token is still good in the text that its holder came in with a while ago. */
+  /** Whether a token is still valid in the text that its holder sent. */
   isGood({ tokenId, sha256 }: Principal): boolean {
     const now = this.#now()
     return this.#digests().some(
@@ -68,7 +67,7 @@ export class Tokens {
     )
   }
 
-  /** For the log; undefined when there is no such token, or their file cannot be read. */
+  /** Undefined for an unknown token, or when the file cannot be read. */
   nameOf(tokenId: string): string | undefined {
     try {
       return this.#file.get().find(({ id }) => id === tokenId)?.name
@@ -82,7 +81,7 @@ export class Tokens {
     return await this.#issue((tokens, issued, now) => withToken(tokens, wish, issued, now))
   }
 
-  /** Exchanges a one-time token. @throws {AppError} `unauthorized` when it is good no more; `usage`, `conflict`. */
+  /** Exchanges a one-time token. @throws {AppError} `unauthorized`, `usage`, `conflict`. */
   async register(onceId: string, name: string): Promise<NewToken> {
     return await this.#issue((tokens, issued, now) =>
       withRegistered(tokens, onceId, name, issued, now),
@@ -100,7 +99,7 @@ export class Tokens {
 
   /** @throws {AppError} `not_found` */
   async revoke(nameOrId: string): Promise<TokenRecord> {
-    return await this.#change(nameOrId, withoutToken)
+    return await this.#change(nameOrId, withRevoked)
   }
 
   #digests(): readonly Digest[] {
@@ -134,7 +133,7 @@ export class Tokens {
     return after.find(({ id }) => id === changed)!
   }
 
-  /** Our own changes in turn: the lock is for those of other processes. */
+  /** Serialises this process's changes; the file's lock is for other processes. */
   async #write(
     change: (tokens: readonly TokenRecord[]) => readonly TokenRecord[],
   ): Promise<readonly TokenRecord[]> {
@@ -150,22 +149,19 @@ function opens({ record, untilAt }: Digest, now: number): boolean {
   return now < untilAt && stateOf(record, now) === 'active'
 }
 
-/** Those of a token that may still be good: revoked and used ones never are again. */
+/** The digests of a token that may be valid. */
 function digestsOf(record: TokenRecord): Digest[] {
   const { sha256, previous, revokedAt, usedAt } = record
   if (revokedAt !== null || usedAt !== null) return []
-  const found = [{ record, digest: Buffer.from(sha256, 'hex'), untilAt: Infinity }]
-  if (previous !== null) {
-    found.push({
-      record,
-      digest: Buffer.from(previous.sha256, 'hex'),
-      untilAt: previous.untilAt,
-    })
-  }
-  return found
+  const secrets = [{ sha256, untilAt: Infinity }, ...(previous === null ? [] : [previous])]
+  return secrets.map((one) => ({
+    record,
+    digest: Buffer.from(one.sha256, 'hex'),
+    untilAt: one.untilAt,
+  }))
 }
 
-/** Whether a data folder has tokens: also one that has none that is good. @throws {AppError} `unavailable` */
+/** Whether a data folder has tokens, valid or not. @throws {AppError} `unavailable` */
 export function hasTokens(dataDir: string): boolean {
   return new TokensFile(dataDir).get().length > 0
 }

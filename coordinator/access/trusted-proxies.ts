@@ -3,11 +3,11 @@ import ipaddr from 'ipaddr.js'
 import { isWithin, parseNetwork, type Network, unwrapped } from '../../shared/addresses.ts'
 import { AppError } from '../../shared/errors.ts'
 
-/** The reverse proxies whose word on a client (`X-Forwarded-For`, …) is taken. Any client may write such headers. */
+/** The reverse proxies whose `X-Forwarded-…` headers are believed: any client may send such headers. */
 export class TrustedProxies {
   readonly #networks: readonly Network[]
 
-  /** @throws {AppError} `usage` for what is neither an address nor a network (CIDR). */
+  /** @throws {AppError} `usage` for an entry that is neither an address nor a network (CIDR). */
   constructor(entries: readonly string[]) {
     this.#networks = entries.map((entry) => {
       const network = parseNetwork(entry)
@@ -25,12 +25,12 @@ export class TrustedProxies {
     )
   }
 
-  /** Whether a request came by one. */
+  /** Whether a request came through one. */
   sent({ socket }: IncomingMessage): boolean {
     return this.has(socket.remoteAddress ?? '')
   }
 
-  /** The client's address: the last in `X-Forwarded-For` that is no trusted proxy's, where one of those says so. */
+  /** The client's address: through a trusted proxy, the last in `X-Forwarded-For` that is no trusted proxy. */
   clientOf(incoming: IncomingMessage): string {
     const own = incoming.socket.remoteAddress ?? ''
     if (!this.has(own)) return own

@@ -3,29 +3,29 @@ import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import type { Principal } from './principal.ts'
 
-/** A name is free again when its worker was silent for so long. */
+/** A name is free again after this silence. */
 const HELD_MS = 120 * SECOND
-/** One token may be that of many machines. Whoever makes names up leaves room for those of others. */
-const OF_TOKEN = 1_000
-/** What is free anyway is thrown out when there are so many. */
-const MANY = 10_000
+/** One token may serve many machines, but not fill the table. */
+const MAX_OF_TOKEN = 1_000
+/** From this size on, free names are removed. */
+const PRUNE_SIZE = 10_000
 
-/** Which token goes by which worker's name: while one does, no other may, or it would speak for a stranger. */
+/** Ties each worker's name to one token, so that no other can act for that worker. */
 export class WorkerNames {
   readonly #holders = new Map<string, { principal: Principal; lastAt: number }>()
   readonly #now: () => number
   readonly #isGood: (principal: Principal) => boolean
 
-  /** @param isGood whether somebody would still be let in: a token that is revoked holds no name. */
+  /** @param isGood false for a revoked token, which holds no name. */
   constructor(now: () => number, isGood: (principal: Principal) => boolean) {
     this.#now = now
     this.#isGood = isGood
   }
 
   /**
-   * Notes that a name is used. Who may do everything may use every name.
-   * @throws {AppError} `worker_id_taken` while another token goes by it: it may be that of the same machine, before it got
-   * a new one, so that it is worth to come again. `too_many_requests` when the token goes by very many.
+   * Notes that a name is used. Admins may use every name.
+   * @throws {AppError} `worker_id_taken` while another token holds it, with the time to retry: it may be the same machine's
+   * former token; `too_many_requests` when the token holds very many.
    */
   use(principal: Principal, workerId: string): void {
     if (principal.tokenId === null) return
@@ -38,11 +38,11 @@ export class WorkerNames {
       this.#isGood(holder.principal)
     ) {
       const retryAfterSeconds = Math.ceil((holder.lastAt + HELD_MS - now) / SECOND)
-      const message = `Another token goes by the worker id ${printable(workerId)}: take another --worker-id, or wait until it is free.`
+      const message = `Another token uses the worker id ${printable(workerId)}: choose another --worker-id, or wait until it is free.`
       throw new AppError('worker_id_taken', message, { retryAfterSeconds })
     }
     if (holder?.principal.tokenId !== principal.tokenId) this.#checkCount(principal, now)
-    if (this.#holders.size >= MANY) this.#forgetFree(now)
+    if (this.#holders.size >= PRUNE_SIZE) this.#forgetFree(now)
     this.#holders.set(workerId, { principal, lastAt: now })
   }
 
@@ -50,8 +50,8 @@ export class WorkerNames {
     let count = 0
     for (const { principal, lastAt } of this.#holders.values())
       if (principal.tokenId === tokenId && isHeld(lastAt, now)) count += 1
-    if (count < OF_TOKEN) return
-    const message = `The token ${name} goes by ${count} worker ids, which is the limit: give each agent one id of its own.`
+    if (count < MAX_OF_TOKEN) return
+    const message = `The token ${name} uses ${count} worker ids, which is the limit: give each agent one id of its own.`
     throw new AppError('too_many_requests', message)
   }
 
@@ -62,7 +62,7 @@ export class WorkerNames {
   }
 }
 
-/** A clock that was set back must not make it longer. */
+/** False after the clock was set back. */
 function isHeld(lastAt: number, now: number): boolean {
   return lastAt <= now && now < lastAt + HELD_MS
 }

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
-import { open, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import path from 'node:path'
 import { z } from 'zod'
 import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
@@ -7,8 +8,9 @@ import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { printable } from '../../shared/printable.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
-import { makeFolder, makePrivateFolder, PRIVATE_FILE } from '../storage/private-folder.ts'
-import { putAside } from '../storage/quarantine.ts'
+import { quarantineFile } from '../storage/folders.ts'
+import { makeFolder, makePrivateFolder } from '../storage/private-folder.ts'
+import { replaceFile } from '../storage/replace-file.ts'
 import { syncBelow } from '../storage/sync.ts'
 import { fromOriginal, isOurs, type OriginalJob } from '../storage/original-record.ts'
 import { fromRecord } from '../storage/record.ts'
@@ -163,7 +165,7 @@ class ImportRun {
   reject(list: 'skipped' | 'superseded', file: string, reason: string): void {
     const relative = this.#relative(file)
     this.report[list].push({ file: relative, reason })
-    if (this.#isInPlace && this.#stores !== null) putAside(this.#options.to, relative)
+    if (this.#isInPlace && this.#stores !== null) quarantineFile(this.#options.to, relative)
   }
 
   #relative(file: string): string {
@@ -191,16 +193,9 @@ async function importJob(
   // Throws if the next start could not read the record.
   fromRecord(whole, jobId, status, now)
   if (stores === null) return
-  const temporary = path.join(to, 'tmp', `${jobId}.json`)
-  const handle = await open(temporary, 'w', PRIVATE_FILE)
-  try {
-    await handle.writeFile(`${JSON.stringify(whole, null, 2)}\n`)
-    await handle.datasync()
-  } finally {
-    await handle.close()
-  }
   const target = path.join(to, status, `${jobId}.json`)
-  renameSync(temporary, target)
+  const temporary = path.join(to, 'tmp', `${jobId}.${randomUUID()}.json`)
+  await replaceFile(target, `${JSON.stringify(whole, null, 2)}\n`, { temporary })
   // In place, a file with another name would be the same job again.
   if (path.dirname(file) === path.dirname(target) && file !== target) await rm(file)
 }

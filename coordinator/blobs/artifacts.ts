@@ -11,21 +11,26 @@ import {
 } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import path from 'node:path'
-import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
+import { AppError, isSystemError } from '../../shared/errors.ts'
 import { openFile } from './open-file.ts'
-import { receiveFile, type ReceivedFile } from './body-file.ts'
-import { makePrivateFolder, PRIVATE_FILE, PRIVATE_FOLDER } from '../storage/private-folder.ts'
+import {
+  INCOMING,
+  incomingFolder,
+  noSpaceFor,
+  receiveFile,
+  type ReceivedFile,
+} from './body-file.ts'
+import { PRIVATE_FILE, PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { syncDirectory } from '../storage/sync.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 
-/** A file that a worker made beside the transcript: a key frame, subtitles of another language. */
+/** A file that a worker made beside the transcript, like a key frame or subtitles. */
 export interface Artifact {
   name: string
   sizeBytes: number
   contentType: string
 }
 
-/** One that is open for reading. */
 export interface OpenArtifact extends Artifact {
   file: FileHandle
 }
@@ -55,17 +60,12 @@ export class Artifacts {
   }
 
   static async open(dataDir: string): Promise<Artifacts> {
-    const dir = path.join(dataDir, 'artifacts')
-    makePrivateFolder(dir)
-    const artifacts = new Artifacts(dir)
-    await rm(artifacts.#incoming, { recursive: true, force: true })
-    await mkdir(artifacts.#incoming, { mode: PRIVATE_FOLDER })
-    return artifacts
+    return new Artifacts(await incomingFolder(dataDir, 'artifacts'))
   }
 
   /**
-   * Streams a request's body into an artifact; the same name again replaces it. Nothing of a failed one stays.
-   * @param isAllowed throws when the sender may not, or no longer once all has come.
+   * Streams a request's body into an artifact; the same name replaces it. A failed one leaves nothing.
+   * @param isAllowed throws when the sender may not upload it; called before and after.
    * @throws {AppError} `invalid` for the name, `too_large`, `bad_request`, `no_space`.
    */
   async save(
@@ -82,7 +82,7 @@ export class Artifacts {
     )
   }
 
-  /** Keeps a text of our own beside them. @param isAllowed throws when it is wanted no longer. @throws {AppError} `no_space` */
+  /** Stores content of the coordinator's own. @param isAllowed throws when it is not wanted any more. @throws {AppError} `no_space` */
   async keep(
     jobId: string,
     name: string,
@@ -92,21 +92,18 @@ export class Artifacts {
     await this.#adopt(jobId, name, isAllowed, async (file) => {
       await writeFile(file, text, { flag: 'wx', mode: PRIVATE_FILE, flush: true })
     }).catch((error: unknown) => {
-      if (!isDiskFull(error)) throw error
-      throw new AppError('no_space', `The coordinator has no disk space for ${name}.`, {
-        cause: error,
-      })
+      throw noSpaceFor(name, error)
     })
   }
 
-  /** Writes a file and, once it is whole, gives it its name. */
+  /** Writes a file completely, then gives it its name. */
   async #adopt<T>(
     jobId: string,
     name: string,
     isAllowed: () => void,
     write: (file: string) => Promise<T>,
   ): Promise<T> {
-    const temporary = path.join(this.#incoming, randomUUID())
+    const temporary = path.join(this.#dir, INCOMING, randomUUID())
     try {
       const received = await write(temporary)
       await this.#turns.take(jobId, async () => {
@@ -123,7 +120,6 @@ export class Artifacts {
     }
   }
 
-  /** A job's artifacts, by name. */
   async list(jobId: string): Promise<Artifact[]> {
     const names = await this.#names(jobId)
     const found = await Promise.all(
@@ -135,7 +131,7 @@ export class Artifacts {
     return found.flat().sort((a, b) => (a.name < b.name ? -1 : 1))
   }
 
-  /** Opens one. @throws {AppError} `not_found` */
+  /** @throws {AppError} `not_found` */
   async read(jobId: string, name: string): Promise<OpenArtifact> {
     const missing = new AppError('not_found', `Job ${jobId} has no artifact of that name.`)
     if (!NAME.test(name)) throw missing
@@ -148,7 +144,7 @@ export class Artifacts {
     throw missing
   }
 
-  /** Removes those of a job; how many bytes that freed. */
+  /** @returns the bytes freed. */
   async remove(jobId: string): Promise<number> {
     return await this.#turns.take(jobId, async () => {
       const size = await this.size(jobId)
@@ -161,14 +157,9 @@ export class Artifacts {
     return (await this.list(jobId)).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   }
 
-  /** The jobs that artifacts are here of. */
+  /** The jobs with artifacts. */
   async ids(): Promise<string[]> {
     return (await readdir(this.#dir)).filter((name) => !name.startsWith('.'))
-  }
-
-  /** Where one is written until it is whole. */
-  get #incoming(): string {
-    return path.join(this.#dir, '.incoming')
   }
 
   async #checkRoom(jobId: string, name: string): Promise<void> {

@@ -1,11 +1,24 @@
 import { createHash } from 'node:crypto'
-import { open, rm } from 'node:fs/promises'
+import { mkdir, open, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
+import path from 'node:path'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
-import { PRIVATE_FILE } from '../storage/private-folder.ts'
-import { chunksOf } from './request-chunks.ts'
+import { makePrivateFolder, PRIVATE_FILE, PRIVATE_FOLDER } from '../storage/private-folder.ts'
 
-/** A body that came in whole and is on the disk. */
+/** The folder beside those of jobs in which files are written until they are complete. */
+export const INCOMING = '.incoming'
+
+/** Makes a folder of the data folder, with an empty {@link INCOMING}. @returns its path. */
+export async function incomingFolder(dataDir: string, name: string): Promise<string> {
+  const dir = path.join(dataDir, name)
+  const incoming = path.join(dir, INCOMING)
+  makePrivateFolder(dir)
+  await rm(incoming, { recursive: true, force: true })
+  await mkdir(incoming, { mode: PRIVATE_FOLDER })
+  return dir
+}
+
+/** A complete body on disk. */
 export interface ReceivedFile {
   sizeBytes: number
   /** Hex. */
@@ -13,9 +26,8 @@ export interface ReceivedFile {
 }
 
 /**
- * Streams a request's body to a new file, hashed on the way and synced. The request stays open, since an answer has to
- * go back through its socket. Nothing of a body that fails stays on the disk.
- * @throws {AppError} `too_large`, `bad_request` when it was cut off, `no_space`.
+ * Streams a request's body to a new, synced file. The request stays open, since the answer goes back through its socket.
+ * @throws {AppError} `too_large`, `bad_request` when it was cut off, `no_space`; then no file is left.
  */
 export async function receiveFile(
   request: IncomingMessage,
@@ -41,25 +53,44 @@ export async function receiveFile(
     return { sizeBytes, sha256: hash.digest('hex') }
   } catch (error) {
     await rm(target, { force: true })
-    throw isDiskFull(error)
-      ? new AppError('no_space', 'The coordinator has no disk space for the file.', {
-          cause: error,
-        })
-      : error
+    throw noSpaceFor('the file', error)
   }
+}
+
+/**
+ * A request's body in chunks. However its reader stops, the request stays open: an answer has to go back through its
+ * socket, and the server discards the rest.
+ * @throws {Error} when it breaks off before its end.
+ */
+export async function* chunksOf(request: IncomingMessage): AsyncGenerator<Buffer> {
+  const chunks = request.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>
+  try {
+    // A loop or yield* would pass its reader's error on, which destroys the connection.
+    for (let next = await chunks.next(); next.done !== true; next = await chunks.next()) {
+      yield next.value
+    }
+  } finally {
+    await chunks.return?.()
+  }
+  if (!request.complete) throw new Error('the connection was cut')
 }
 
 async function* bodyOf(request: IncomingMessage): AsyncIterable<Buffer> {
   try {
     yield* chunksOf(request)
   } catch (error) {
-    throw new AppError('bad_request', `The body could not be read: ${messageOf(error)}.`, {
-      cause: error,
-    })
+    const message = `The body could not be read: ${messageOf(error)}.`
+    throw new AppError('bad_request', message, { cause: error })
   }
 }
 
-/** What is said of a file beyond a limit. */
 export function tooLarge(maxBytes: number): AppError {
   return new AppError('too_large', `The file is larger than the ${maxBytes} bytes allowed here.`)
+}
+
+/** `no_space` for a full disk; any other error unchanged. */
+export function noSpaceFor(what: string, error: unknown): unknown {
+  if (!isDiskFull(error)) return error
+  const message = `The coordinator has no disk space for ${what}.`
+  return new AppError('no_space', message, { cause: error })
 }

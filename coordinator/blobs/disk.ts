@@ -1,12 +1,12 @@
 import { statfs } from 'node:fs/promises'
 
-/** How much a file system has, for one who may not be root. */
+/** Space of a file system, for users other than root. */
 export interface DiskSpace {
   freeBytes: number
   sizeBytes: number
 }
 
-/** The space where a folder is; null when the system does not say. */
+/** Null when the system does not report it. */
 export async function diskSpace(folder: string): Promise<DiskSpace | null> {
   try {
     const { bavail, blocks, bsize } = await statfs(folder)

@@ -3,23 +3,22 @@ import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import { heartbeatRequest, type HeartbeatRequest } from '../../shared/wire.ts'
 
-/** What an attempt has finished so far: a JSON object. Only agents know what it means. */
+/** The finished part of an attempt: a JSON object that only agents interpret. */
 export type Checkpoint = Uint8Array<ArrayBuffer>
 
-/** What a worker says of one attempt. */
+/** A worker's report on one attempt. */
 export type Beat = Omit<HeartbeatRequest['jobs'][number], 'checkpoint'> & {
   checkpoint?: Checkpoint | null
 }
 
-/** A heartbeat, checked. */
 export interface ReceivedHeartbeat {
   news: Omit<HeartbeatRequest, 'jobs'>
   beats: Beat[]
 }
 
-/** What takes long with the checkpoint of a very long recording, and so is done in a thread. All of it blocks. */
+/** Work that takes long with a large checkpoint, and so runs in a thread. It blocks. */
 export const HEARTBEAT_WORK = {
-  /** Reads the body of a heartbeat. @throws {AppError} `invalid`. */
+  /** Parses the body of a heartbeat. @throws {AppError} `invalid`. */
   heartbeat({ bytes }: { bytes: Uint8Array }): ReceivedHeartbeat {
     const value = parseJson(new TextDecoder().decode(bytes))
     const { jobs, ...news } = parseWire(heartbeatRequest, value, 'body')
@@ -30,7 +29,7 @@ export const HEARTBEAT_WORK = {
     return { news, beats }
   },
 
-  /** Reads a checkpoint's file. @throws {SyntaxError} for a damaged one, and what the disk says. */
+  /** @throws {SyntaxError} for a damaged file. */
   checkpoint({ file }: { file: string }): Checkpoint {
     const text = readFileSync(file, 'utf8')
     const value = readJson(text)

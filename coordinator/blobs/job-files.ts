@@ -1,13 +1,13 @@
+import type { Job } from '../job/job.ts'
 import { Artifacts } from './artifacts.ts'
 import { Checkpoints } from './checkpoints.ts'
-import type { Job } from '../job/job.ts'
 import type { MediaRoots } from './media-roots.ts'
 import { Renditions } from './renditions.ts'
 import { Results } from './results.ts'
 import { Sources } from './sources.ts'
 import { Transcripts } from './transcripts.ts'
 
-/** All that the data folder holds of a job beside the job itself. */
+/** All that the data folder holds of a job beside its record. */
 export class JobFiles {
   readonly sources: Sources
   readonly results: Results
@@ -29,7 +29,7 @@ export class JobFiles {
     this.artifacts = artifacts
   }
 
-  /** @param onError told of what costs nobody anything but time. */
+  /** @param onError called for failures that only cost time. */
   static async open(
     dataDir: string,
     roots: MediaRoots,
@@ -44,63 +44,47 @@ export class JobFiles {
     )
   }
 
-  /** Removes those of a job; how many bytes that freed. */
+  /** @returns the bytes freed. */
   async remove(job: Job): Promise<number> {
-    const { jobId } = job
     await this.transcripts.forget(job)
-    return (
-      (await this.sources.remove(job)) +
-      (await this.results.remove(jobId)) +
-      (await this.checkpoints.remove(jobId)) +
-      (await this.artifacts.remove(jobId))
-    )
+    let freed = await this.sources.remove(job)
+    for (const files of this.#byId) freed += await files.remove(job.jobId)
+    return freed
   }
 
-  /** How many bytes those of a job take. */
+  /** Bytes that a job's files take. */
   async size(job: Job): Promise<number> {
-    const { jobId } = job
-    const sizes = [this.results, this.checkpoints, this.artifacts].map(
-      async (files) => await files.size(jobId),
-    )
+    const sizes = this.#byId.map(async (files) => await files.size(job.jobId))
     return (await this.sources.size(job)) + (await Promise.all(sizes)).reduce((a, b) => a + b, 0)
   }
 
   /**
-   * Removes what no job has any more; to be called before requests come.
-   * @param mayGoOn whether the job may still get an attempt that a checkpoint helps.
-   * @returns how much was removed.
+   * Removes files without a job; to be called before requests come.
+   * @param mayResume whether the job may get an attempt that a checkpoint helps.
+   * @returns how many were removed.
    */
   async removeOrphans(
     isKept: (jobId: string) => boolean,
-    mayGoOn: (jobId: string) => boolean,
+    mayResume: (jobId: string) => boolean,
   ): Promise<number> {
-    const { sources, results, checkpoints, artifacts } = this
-    const kinds = [
-      { files: results, isNeeded: isKept, drop: async (id: string) => await results.remove(id) },
-      {
-        files: artifacts,
-        isNeeded: isKept,
-        drop: async (id: string) => await artifacts.remove(id),
-      },
-      {
-        files: sources,
-        isNeeded: isKept,
-        drop: async (id: string) => await sources.removeOrphan(id),
-      },
-      {
-        files: checkpoints,
-        isNeeded: mayGoOn,
-        drop: async (id: string) => await checkpoints.remove(id),
-      },
-    ]
+    const { sources, checkpoints } = this
+    const uploads = {
+      ids: async () => await sources.ids(),
+      remove: async (jobId: string) => await sources.removeOrphan(jobId),
+    }
     let removed = 0
-    for (const { files, isNeeded, drop } of kinds) {
+    for (const files of [...this.#byId, uploads]) {
+      const isNeeded = files === checkpoints ? mayResume : isKept
       for (const jobId of await files.ids()) {
         if (isNeeded(jobId)) continue
-        await drop(jobId)
+        await files.remove(jobId)
         removed += 1
       }
     }
     return removed
+  }
+
+  get #byId(): readonly [Results, Checkpoints, Artifacts] {
+    return [this.results, this.checkpoints, this.artifacts]
   }
 }

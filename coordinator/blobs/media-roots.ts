@@ -7,8 +7,8 @@ const NO_FILE =
   'There is no such file in a media root: make the file first, also for the self-tests of the original, which only name one.'
 
 /**
- * The folders that a job's file may come from. A path counts as what it really is, links resolved, and is compared by
- * its segments: `/media-old/x` is not inside `/media`.
+ * The folders that a job's file may come from. Links are resolved, and paths compared by segments: `/media-old/x` is not
+ * inside `/media`.
  */
 export class MediaRoots {
   readonly #roots: readonly string[]
@@ -18,7 +18,7 @@ export class MediaRoots {
     this.#roots = roots
   }
 
-  /** @throws {AppError} `usage` when a root is not a folder. */
+  /** @throws {AppError} `usage` for a root that is no readable folder. */
   static async resolve(roots: readonly string[]): Promise<MediaRoots> {
     const resolved = await Promise.all(
       roots.map(async (root) => {
@@ -34,15 +34,12 @@ export class MediaRoots {
     return new MediaRoots(resolved)
   }
 
-  /** From now on a root that holds the coordinator's own folder does not give away what is in there. */
+  /** Excludes the data folder, where it lies inside a root. */
   async keepOut(dataDir: string): Promise<void> {
     this.#dataDir = await realpath(dataDir)
   }
 
-  /**
-   * The source at a path that a client named.
-   * @throws {AppError} `invalid` with the reason and the roots that are allowed.
-   */
+  /** @throws {AppError} `invalid` with the reason and the allowed roots. */
   async source(file: string): Promise<Source> {
     const refuse = (why: string): never => {
       const msg = `${why} Files of these folders are allowed: ${this.#roots.join(', ')}.`
@@ -50,7 +47,7 @@ export class MediaRoots {
       throw new AppError('invalid', msg, { problems })
     }
     if (!path.isAbsolute(file) || file.includes('\0')) return refuse('The path is not absolute.')
-    // One answer for what is missing and what is elsewhere: the outside is not to be felt out from here.
+    // The same answer for a missing file and one outside, so that the file system cannot be probed.
     const real = await realpath(file).catch(() => null)
     if (real === null || !this.#holds(real)) return refuse(NO_FILE)
     const facts = await stat(real).catch(() => null)

@@ -1,12 +1,12 @@
 import type { FileHandle } from 'node:fs/promises'
 import { fileTypeFromBuffer } from 'file-type'
 
-/** As much as `file-type` looks at. */
+/** What `file-type` reads. */
 const HEAD_BYTES = 4_100
 
 /**
- * The media type of a recording by its first bytes, or null for what is none: who sent the file must not have us say that
- * it is a page. The file is closed when it cannot be read.
+ * The media type of a recording by its first bytes; null for anything else, so that an upload cannot pose as a page. Closes
+ * the file if it cannot be read.
  */
 export async function mediaTypeOf(file: FileHandle): Promise<string | null> {
   try {

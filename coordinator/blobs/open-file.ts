@@ -2,10 +2,8 @@ import type { Stats } from 'node:fs'
 import { constants, open, type FileHandle } from 'node:fs/promises'
 
 /**
- * Opens a file for reading, and what it is. Without waiting: a pipe in the file's place opens only when somebody writes
- * to it.
+ * Opens a file for reading, without blocking on a pipe in its place.
  * @param flags of `open`, beside those for reading.
- * @throws what the system says; then nothing stays open.
  */
 export async function openFile(
   name: string,

@@ -3,32 +3,31 @@ import { createHash } from 'node:crypto'
 import { AppError } from '../../shared/errors.ts'
 import type { Result, ResultBody } from '../job/job.ts'
 
-/** A result up to this many characters of JSON stays in the job's own file. */
+/** Longer results, in characters of JSON, have a file. */
 const INLINE_CHARS = 4_096
 const MIB = 1024 * 1024
-/** The words of a recording of a hundred hours are a third of it. */
+/** A hundred hours of speech take a third of it. */
 const MAX_CONTENT_MIB = 16
-/** Together with the text that is what the body of a request may be. */
+/** With the text, the limit for a request's body. */
 const MAX_METADATA_MIB = 48
-/** One each second and a half, for a hundred hours. */
+/** One per 1.5 seconds for a hundred hours. */
 const MAX_SEGMENTS = 250_000
 
-/** A result as it is kept. */
 export interface PackedResult {
-  /** As the job holds it. */
+  /** For the job. */
   result: Result
-  /** The body as the JSON of a file of its own; null: the job's file has it. */
+  /** The body as JSON for a file; null: it is in `result`. */
   json: Uint8Array<ArrayBuffer> | null
 }
 
-/** A result that came with a request. @throws {AppError} `too_large` */
+/** Packs a worker's result. @throws {AppError} `too_large` */
 export function packResult(body: ResultBody, processingSeconds: number | null): PackedResult {
   const metadata = writeJson(body.metadata)
   checkSize(body, Buffer.byteLength(metadata))
   return packed(body, metadata, processingSeconds)
 }
 
-/** One of any size that is ours to keep. */
+/** Packs a result without limits, for the import. */
 export function packKnown(body: ResultBody, processingSeconds: number | null): PackedResult {
   return packed(body, writeJson(body.metadata), processingSeconds)
 }

@@ -1,33 +1,32 @@
 import { createHash } from 'node:crypto'
 import { mkdir, open, rm, stat, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
-import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
+import { isSystemError } from '../../shared/errors.ts'
 import { makePrivateFolder, PRIVATE_FOLDER } from '../storage/private-folder.ts'
+import { noSpaceFor } from './body-file.ts'
 
-/** A file that is open, to be closed by whom it is given to. */
+/** An open file, which the receiver closes. */
 export interface OpenFile {
   file: FileHandle
   sizeBytes: number
 }
 
-/** One that is being made, and who waits for it. */
 interface Making {
   done: Promise<void>
   waiters: AbortSignal[]
 }
 
 const MIB = 1024 * 1024
-/** What is kept of them on the disk. */
 const MOST_BYTES = 512 * MIB
 
 /**
- * Files that can be made again at any time: large transcripts in other forms (`rendered/`). Each is made once, by whom it
- * is asked for first, and the oldest go when they are too many. A start begins with none.
+ * Cached renderings of large transcripts (`rendered/`), each made once for all that wait for it. The least recently used
+ * are removed beyond a size limit; a start begins empty.
  */
 export class Renditions {
   readonly #dir: string
   readonly #mostBytes: number
-  /** Their sizes by name, the one that was asked for last at the end. */
+  /** Sizes by name, least recently used first. */
   readonly #kept = new Map<string, number>()
   readonly #making = new Map<string, Making>()
   #bytes = 0
@@ -45,9 +44,9 @@ export class Renditions {
   }
 
   /**
-   * Opens one.
-   * @param key what it is of; the same key is the same bytes.
-   * @param make writes it to a file that is not there yet; is told whether all who wait for it have gone.
+   * Opens a rendering, made if necessary.
+   * @param key identifies its bytes.
+   * @param make writes it to a new file; `isUnwanted` tells whether all callers have left.
    * @throws {AppError} `no_space`, and what `make` throws.
    */
   async get(
@@ -63,7 +62,7 @@ export class Renditions {
     }
   }
 
-  /** Removes one; one that is being made, as soon as it is. */
+  /** Removes one, at once or when it is finished. */
   async drop(key: string): Promise<void> {
     const name = nameOf(key)
     const making = this.#making.get(name)
@@ -95,7 +94,7 @@ export class Renditions {
   async #write(name: string, make: (target: string) => Promise<void>): Promise<void> {
     const target = path.join(this.#dir, name)
     try {
-      // Somebody may have removed the folder: what was in it is made anew, and so is it.
+      // The folder may have been removed.
       await mkdir(this.#dir, { recursive: true, mode: PRIVATE_FOLDER })
       await rm(target, { force: true })
       await make(target)
@@ -105,14 +104,11 @@ export class Renditions {
       await this.#makeRoom()
     } catch (error) {
       await rm(target, { force: true })
-      if (!isDiskFull(error)) throw error
-      const message =
-        'The coordinator has no disk space for this form of the transcript: take it from …/result.'
-      throw new AppError('no_space', message, { cause: error })
+      throw noSpaceFor('this form of the transcript; …/result has it', error)
     }
   }
 
-  /** Those that are open stay readable. */
+  /** Open files stay readable. */
   async #makeRoom(): Promise<void> {
     for (const name of this.#kept.keys()) {
       if (this.#bytes <= this.#mostBytes || this.#kept.size === 1) return
@@ -128,7 +124,7 @@ export class Renditions {
     await rm(path.join(this.#dir, name), { force: true })
   }
 
-  /** Null: it has had to go meanwhile. */
+  /** Null: it has been removed meanwhile. */
   async #open(name: string): Promise<OpenFile | null> {
     try {
       const file = await open(path.join(this.#dir, name))

@@ -2,21 +2,22 @@ import { mkdir, readdir, rename, rm, stat, type FileHandle } from 'node:fs/promi
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import type { Job, Source } from '../job/job.ts'
-import { makePrivateFolder, PRIVATE_FOLDER } from '../storage/private-folder.ts'
+import { PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { syncDirectory } from '../storage/sync.ts'
+import { INCOMING, incomingFolder } from './body-file.ts'
 import type { MediaRoots } from './media-roots.ts'
 import { openFile } from './open-file.ts'
 import type { Upload } from './upload.ts'
 
-/** A source that is open for reading, as its job promised it. */
+/** An open source, unchanged since its job was made. */
 export interface OpenSource {
   file: FileHandle
   sizeBytes: number
-  /** Strong: changes whenever the bytes may have. */
+  /** Strong: changes with the bytes. */
   etag: string
 }
 
-/** The files to convert: uploads in `sources/<job id>/source`, others where they are, inside a media root. */
+/** The files to convert: uploads in `sources/<job id>/source`, others inside a media root. */
 export class Sources {
   readonly #dir: string
   readonly #roots: MediaRoots
@@ -27,20 +28,15 @@ export class Sources {
   }
 
   static async open(dataDir: string, roots: MediaRoots): Promise<Sources> {
-    const dir = path.join(dataDir, 'sources')
-    makePrivateFolder(dir)
-    const sources = new Sources(dir, roots)
-    await rm(sources.incoming, { recursive: true, force: true })
-    await mkdir(sources.incoming, { mode: PRIVATE_FOLDER })
-    return sources
+    return new Sources(await incomingFolder(dataDir, 'sources'), roots)
   }
 
   /** Where an upload is written until its job exists. */
   get incoming(): string {
-    return path.join(this.#dir, '.incoming')
+    return path.join(this.#dir, INCOMING)
   }
 
-  /** @throws {AppError} `invalid` when the path is not a file of a media root. */
+  /** @throws {AppError} `invalid` for a path that is no file of a media root. */
   async fromPath(file: string): Promise<Source> {
     return await this.#roots.source(file)
   }
@@ -78,14 +74,14 @@ export class Sources {
     return { file, sizeBytes: facts.size, etag: etagOf(job) }
   }
 
-  /** Where a job's source is, seen to as {@link read} does. @throws {AppError} `source_missing`, `source_changed`. */
+  /** A job's source by its path, checked as by {@link read}. @throws {AppError} `source_missing`, `source_changed`. */
   async locate(job: Job): Promise<string> {
     const { file } = await this.read(job)
     await file.close()
     return this.#file(job)
   }
 
-  /** Removes a job's upload; how many bytes that freed. */
+  /** Removes an upload. @returns the bytes freed. */
   async remove(job: Job): Promise<number> {
     if (job.source.kind !== 'upload') return 0
     const size = await this.size(job)
@@ -93,18 +89,17 @@ export class Sources {
     return size
   }
 
-  /** How many bytes of ours a job's source takes. */
+  /** Bytes that an upload takes. */
   async size(job: Job): Promise<number> {
     if (job.source.kind !== 'upload') return 0
     return (await stat(this.#file(job)).catch(() => null))?.size ?? 0
   }
 
-  /** The jobs that an upload is here of. */
+  /** The jobs with an upload. */
   async ids(): Promise<string[]> {
     return (await readdir(this.#dir)).filter((name) => !name.startsWith('.'))
   }
 
-  /** Removes what belongs to no job. */
   async removeOrphan(jobId: string): Promise<void> {
     await rm(path.join(this.#dir, jobId), { recursive: true, force: true })
   }
@@ -114,7 +109,7 @@ export class Sources {
   }
 }
 
-/** Names the bytes of a job's source; known without reading them. */
+/** Derived without reading the bytes. */
 export function etagOf({ source, jobId }: Job): string {
   const content = source.sha256?.slice(0, 32) ?? `${source.sizeBytes}-${source.modifiedAt ?? 0}`
   return `"${jobId.slice(0, 8)}-${content}"`

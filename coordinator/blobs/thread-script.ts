@@ -1,33 +1,35 @@
 import { parentPort } from 'node:worker_threads'
 import { AppError, messageOf, type ErrorCode, type Problem } from '../../shared/errors.ts'
-import type { ReceivedHeartbeat } from './heartbeat-work.ts'
-import { THREAD_WORK } from './thread-work.ts'
-import type { ReceivedResult } from './transcript-work.ts'
+import { HEARTBEAT_WORK, type ReceivedHeartbeat } from './heartbeat-work.ts'
+import { TRANSCRIPT_WORK, type ReceivedResult } from './transcript-work.ts'
 
-/** A piece of work, as it comes to the thread. */
-interface Given {
-  name: keyof typeof THREAD_WORK
+/** Work that would block the event loop for too long. */
+const THREAD_WORK = { ...TRANSCRIPT_WORK, ...HEARTBEAT_WORK }
+
+export type ThreadWork = typeof THREAD_WORK
+
+interface Task {
+  name: keyof ThreadWork
   input: never
 }
 
-/** What came of it. */
 export type Outcome =
   | { value: unknown }
   | {
       failure: {
-        /** Ours; null: something else went wrong. */
+        /** Null: not an {@link AppError}. */
         code: ErrorCode | null
         message: string
         problems?: readonly Problem[]
-        /** The system's. */
+        /** A system error's code. */
         system?: string
         isSyntax?: boolean
       }
     }
 
-parentPort?.on('message', ({ name, input }: Given) => {
+parentPort?.on('message', ({ name, input }: Task) => {
   const outcome = outcomeOf(() => THREAD_WORK[name](input))
-  parentPort!.postMessage(outcome, 'value' in outcome ? givenAway(outcome.value) : [])
+  parentPort!.postMessage(outcome, 'value' in outcome ? transferable(outcome.value) : [])
 })
 
 function outcomeOf(work: () => unknown): Outcome {
@@ -46,8 +48,8 @@ function outcomeOf(work: () => unknown): Outcome {
   }
 }
 
-/** The bytes in what came of it: they are not copied. */
-function givenAway(value: unknown): ArrayBuffer[] {
+/** The buffers in an outcome, which are moved instead of copied. */
+function transferable(value: unknown): ArrayBuffer[] {
   const { packed, beats = [] } = (value ?? {}) as Partial<ReceivedResult & ReceivedHeartbeat>
   const all = [packed?.json, ...beats.map(({ checkpoint }) => checkpoint), value]
   return all.filter((one) => one instanceof Uint8Array).map(({ buffer }) => buffer as ArrayBuffer)

@@ -8,64 +8,60 @@ import type { ResultBody } from '../job/job.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
 import { packResult, type PackedResult } from './packed-result.ts'
 
-/** What a worker says with its result, beside the result itself. */
+/** A worker's report, without the result itself. */
 type ResultFacts = Omit<ResultRequest, 'content' | 'metadata'>
 
-/** A worker's result or failure, checked. */
 export interface ReceivedResult {
   facts: ResultFacts
-  /** Null: it is a failure. */
+  /** Null for a failure. */
   packed: PackedResult | null
 }
 
-/** What there is to tell of a result without its segments. */
+/** A result without its segments. */
 export interface ResultSummary {
-  /** Null: it is longer than was asked for. */
+  /** Null when it is longer than asked for. */
   content: string | null
   metadata: Record<string, unknown>
-  /** The metadata was longer than was asked for, and is left out. */
+  /** The metadata was longer than asked for, and is omitted. */
   isCut: boolean
 }
 
-/** A result as it is ingested. */
+/** A result for ingestion. */
 export interface IngestedText {
-  /** Markdown as the MoRAG servers read it. */
+  /** Markdown in the MoRAG servers' form. */
   text: string
-  /** The worker's, without segments and without what is too much for every chunk to carry. */
+  /** The worker's, without segments and without values too long for every chunk. */
   metadata: Record<string, unknown>
 }
 
-/** The servers write a document's metadata beside each of its chunks: so many characters of JSON in all. */
+/** Characters of JSON: the servers store a document's metadata with each of its chunks. */
 const MOST_METADATA = 16 * 1024
 
 /**
- * What takes seconds with a large transcript, and so is done in a thread (see `thread-work.ts`); with a small one it
- * is done at once. All of it blocks.
+ * Work that takes seconds with a large transcript, and then runs in a thread (see `thread-script.ts`). It blocks.
  */
 export const TRANSCRIPT_WORK = {
-  /** Reads the body of a request with a result. @throws {AppError} `invalid`, `too_large`. */
+  /** Parses the body of a result's request. @throws {AppError} `invalid`, `too_large`. */
   receive({ bytes }: { bytes: Uint8Array }): ReceivedResult {
     const value = parseJson(new TextDecoder().decode(bytes))
     return receivedOf(parseWire(resultRequest, value, 'body'))
   },
 
-  /** Writes a result's file in another form to `target`, which must not be there yet. @throws what the disk says. */
+  /** Writes a result in a form to a new file. */
   render({ file, form, target }: { file: string; form: Form; target: string }): void {
     writeFileSync(target, renderForm(form, bodyIn(file)), { flag: 'wx', mode: PRIVATE_FILE })
   },
 
-  /** Writes facts of a job with its metadata as JSON to `target`, in the place of what is there. @throws what the disk says. */
+  /** Writes facts with a result's metadata as JSON, over an existing file. */
   describe({ file, facts, target }: { file: string; facts: object; target: string }): void {
     const described = { ...facts, metadata: bodyIn(file).metadata }
     writeFileSync(target, `${writeJson(described, 2)}\n`)
   },
 
-  /** A result's text. */
   text({ file }: { file: string }): string {
     return bodyIn(file).content
   },
 
-  /** A result's text and metadata for ingestion. */
   ingested({ file }: { file: string }): IngestedText {
     return ingestedOf(bodyIn(file))
   },
@@ -110,7 +106,7 @@ export function ingestedOf({ content, metadata }: ResultBody): IngestedText {
   }
 }
 
-/** @throws {SyntaxError} for a damaged file, and what the disk says. */
+/** @throws {SyntaxError} for a damaged file. */
 export function bodyIn(file: string): ResultBody {
   return readJson(readFileSync(file, 'utf8')) as ResultBody
 }

@@ -6,13 +6,12 @@ import path from 'node:path'
 import { Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
-import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
+import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
-import { tooLarge } from './body-file.ts'
-import { FormFields } from './form-fields.ts'
+import { noSpaceFor, tooLarge } from './body-file.ts'
 
-/** A file that came in, whole and on the disk, and not yet anybody's. */
+/** A complete file on disk that belongs to no job yet. */
 export interface Upload {
   file: string
   filename: string
@@ -21,7 +20,7 @@ export interface Upload {
   sha256: string
 }
 
-/** A form as it comes: a request, or one that has been looked into already. */
+/** A form's request, or its headers and a body that was peeked into. */
 export interface FormSource {
   headers: IncomingHttpHeaders
   body: Readable
@@ -33,19 +32,45 @@ export interface UploadForm {
   upload: Upload | null
 }
 
+/** The text fields of a form. Names may repeat; empty values are ignored. */
+export class FormFields {
+  readonly #values = new Map<string, string[]>()
+
+  add(name: string, value: string): void {
+    if (value.trim() === '') return
+    const values = this.#values.get(name)
+    if (values === undefined) this.#values.set(name, [value])
+    else values.push(value)
+  }
+
+  /** A field's first value. */
+  get(name: string): string | null {
+    return this.#values.get(name)?.[0] ?? null
+  }
+
+  /** Every field with its values, in the order of the form. */
+  entries(): Iterable<[string, readonly string[]]> {
+    return this.#values.entries()
+  }
+
+  /** Every field with its first value. */
+  toObject(): Record<string, string> {
+    return Object.fromEntries(Array.from(this.#values, ([name, [value = '']]) => [name, value]))
+  }
+}
+
 const MAX_FIELD_BYTES = 1024 * 1024
 const MAX_FIELDS = 50
 const MAX_FILES = 10
-/** Of all kinds, those without a name too: each costs time. */
+/** Of all kinds, also without a name. */
 export const MAX_PARTS = MAX_FIELDS + MAX_FILES
 const CHUNK_BYTES = 1024 * 1024
-/** What the fields and the boundaries of a form may add to its file. */
+/** What fields and boundaries may add to the file. */
 export const MAX_FORM_OVERHEAD = 2 * 1024 * 1024
 
 /**
- * Streams a multipart form in: its `file` part to `folder`, hashed on the way, its fields to memory. Nothing of a form
- * that fails stays on the disk.
- * @throws {AppError} `bad_request`, `too_large`, `no_space`.
+ * Reads a multipart form: its `file` part to `folder`, its fields to memory.
+ * @throws {AppError} `bad_request`, `too_large`, `no_space`; then no file is left.
  */
 export async function receiveForm(
   { headers, body }: FormSource,
@@ -76,7 +101,7 @@ export async function receiveForm(
     form.on('file', (name, stream, filename) => {
       if (name !== 'file' || part.stream !== undefined) return void stream.resume()
       part.stream = stream
-      // A form may break off while the file to write to is being opened, when nobody else listens yet.
+      // The form may break off while the target is being opened, before any other listener.
       stream.on('error', () => undefined)
       const named = cleanName(filename, headers['user-agent'])
       part.stored = store(stream, target, named, maxBytes)
@@ -100,12 +125,12 @@ function tooMuch(what: string): AppError {
   return new AppError('too_large', `The form is not taken: ${what} is more than is allowed here.`)
 }
 
-/** Like a pipeline, but leaves the request open: an answer has to go back through its socket. */
+/** Like `pipeline`, but leaves the request open: the answer goes back through its socket. */
 async function pour(request: Readable, form: InstanceType<typeof Busboy>): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
       form.once('finish', resolve)
-      // The form may find more than one fault in what it has got.
+      // Not `once`: the form may emit more than one error.
       form.on('error', reject)
       request.once('error', reject)
       request.once('close', () => {
@@ -140,33 +165,28 @@ async function store(
     measure,
     createWriteStream('', { fd: file, highWaterMark: CHUNK_BYTES, flush: true }),
   )
-  return {
-    file: target,
-    filename,
-    sizeBytes,
-    sha256: hash.digest('hex'),
-  }
+  return { file: target, filename, sizeBytes, sha256: hash.digest('hex') }
 }
 
-/** Control characters, ends of lines, and what turns the direction of writing: `gpj.exe` is no picture. */
+/** Control characters, line ends, and bidirectional controls, which can disguise an extension. */
 const UNFIT = /[\p{Cc}\p{Zl}\p{Zp}\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/gu
 
-/** The last part of a name as clients send it, without what a terminal or a header would stumble over. */
+/** The base name of a client's file name, safe for terminals and headers. */
 export function cleanName(filename: string | undefined, userAgent = ''): string {
   const last =
     unescaped(filename ?? '', userAgent)
       .split(/[/\\]/)
       .at(-1) ?? ''
   const printable = last.replace(UNFIT, '')
-  // Not cut within a character: half of one cannot be written into a header.
+  // Never half of a surrogate pair.
   const clean = printable.slice(0, 255).replace(/[\ud800-\udbff]$/, '')
   return clean === '' || clean === '.' || clean === '..' ? 'source' : clean
 }
 
 /**
- * Names in forms have three characters written otherwise, and nothing else (HTML, "multipart/form-data encoding
- * algorithm"). aiohttp writes all but RFC 3986's unreserved ones as `%XX`, of UTF-8: such a name is its when the client
- * says so, or when there is more than ASCII in it, which others send as it is.
+ * Forms escape three characters in names (HTML, "multipart/form-data encoding algorithm"). aiohttp percent-encodes all but
+ * RFC 3986's unreserved ones as UTF-8: assumed for its user agent, and for names with more than ASCII, which others send
+ * unescaped.
  */
 function unescaped(name: string, userAgent: string): string {
   if (/^[\w.~-]*(%[0-9A-F]{2}[\w.~-]*)+$/.test(name)) {
@@ -185,21 +205,16 @@ function decodedOrNull(name: string): string | null {
   }
 }
 
-/** @throws {AppError} `too_large` before any of a body is read whose length says so. */
+/** @throws {AppError} `too_large` by the Content-Length, before the body is read. */
 export function checkLength(headers: IncomingHttpHeaders, maxBytes: number): void {
   if (Number(headers['content-length'] ?? 0) > maxBytes + MAX_FORM_OVERHEAD)
     throw tooLarge(maxBytes)
 }
 
 export function asUploadError(error: unknown): unknown {
-  if (error instanceof AppError) return error
-  if (isDiskFull(error)) {
-    return new AppError('no_space', 'The coordinator has no disk space for the upload.', {
-      cause: error,
-    })
-  }
-  // The disk's own trouble is not the client's.
-  if (error instanceof Error && 'syscall' in error) return error
+  const known = noSpaceFor('the upload', error)
+  // Other errors of the disk are not the client's fault.
+  if (known instanceof AppError || (known instanceof Error && 'syscall' in known)) return known
   return new AppError('bad_request', `The upload could not be read: ${messageOf(error)}`, {
     cause: error,
   })

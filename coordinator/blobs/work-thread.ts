@@ -2,36 +2,34 @@ import { Worker, type ResourceLimits } from 'node:worker_threads'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
-import type { Outcome } from './thread-script.ts'
-import type { ThreadWork } from './thread-work.ts'
+import type { Outcome, ThreadWork } from './thread-script.ts'
 
 export interface WorkThreadOptions {
-  /** How many may wait. */
-  most: number
-  /** What the objects of one piece of work may take, in MiB. */
+  maxWaiting: number
+  /** Heap limit in MiB. */
   memoryMib?: number
 }
 
 interface Waiting {
   message: object
   transfer: ArrayBuffer[]
-  /** Those who wait for it have all gone. */
+  /** Whether all callers have left. */
   isUnwanted: () => boolean
   resolve: (value: never) => void
   reject: (error: Error) => void
 }
 
-/** Far more than the largest result takes; what takes more is built to be a burden. */
+/** Far more than the largest result takes. */
 const MEMORY_MIB = 1_536
-/** A thread that has nothing to do keeps its memory for so long. */
+/** An idle thread ends, to free its memory. */
 const IDLE_MS = 30 * SECOND
 
 /**
- * A thread for what would hold the event loop for too long, one piece after the other. It begins with the first and ends
- * when there is nothing to do. What it makes of a piece that takes too much memory is a refusal: only the thread dies.
+ * Runs tasks one by one in a thread that starts on demand and ends when idle. A task that takes too much memory kills the
+ * thread alone.
  */
 export class WorkThread {
-  readonly #most: number
+  readonly #maxWaiting: number
   readonly #memoryMib: number
   readonly #waiting: Waiting[] = []
   #current: Waiting | null = null
@@ -39,15 +37,14 @@ export class WorkThread {
   #idle: NodeJS.Timeout | undefined
   #closed = false
 
-  constructor({ most, memoryMib = MEMORY_MIB }: WorkThreadOptions) {
-    this.#most = most
+  constructor({ maxWaiting, memoryMib = MEMORY_MIB }: WorkThreadOptions) {
+    this.#maxWaiting = maxWaiting
     this.#memoryMib = memoryMib
   }
 
   /**
-   * Does a piece of work.
-   * @param transfer what of its input is given away.
-   * @throws {AppError} its own; `unavailable` when too many wait; `too_large` for what takes too much memory.
+   * @param transfer buffers of the input to move.
+   * @throws {AppError} the task's own; `unavailable` when too many wait; `too_large` when it takes too much memory.
    */
   async run<Name extends keyof ThreadWork>(
     name: Name,
@@ -56,9 +53,9 @@ export class WorkThread {
     isUnwanted: () => boolean = () => false,
   ): Promise<ReturnType<ThreadWork[Name]>> {
     if (this.#closed) throw new AppError('unavailable', 'The coordinator is stopping.')
-    if (this.#waiting.length >= this.#most) {
+    if (this.#waiting.length >= this.#maxWaiting) {
       const message =
-        'Too many large transcripts and requests are being worked on: come again in a moment.'
+        'Too many large transcripts and requests are being processed: retry in a moment.'
       throw new AppError('unavailable', message)
     }
     return await new Promise((resolve, reject) => {
@@ -67,7 +64,7 @@ export class WorkThread {
     })
   }
 
-  /** Ends it; what waits is refused. */
+  /** Ends the thread; waiting tasks are refused. */
   async close(): Promise<void> {
     this.#closed = true
     clearTimeout(this.#idle)
@@ -134,7 +131,7 @@ export class WorkThread {
   }
 }
 
-/** Starts the script: JavaScript when built; TypeScript in a checkout, which a thread has to be told how to read. */
+/** JavaScript when built; TypeScript in a checkout, for which the thread registers a loader. */
 function startWorker(resourceLimits: ResourceLimits): Worker {
   if (!import.meta.url.endsWith('.ts'))
     return new Worker(new URL('./thread-script.js', import.meta.url), { resourceLimits })
@@ -144,7 +141,6 @@ function startWorker(resourceLimits: ResourceLimits): Worker {
   return new Worker(code, { eval: true, resourceLimits })
 }
 
-/** The error as it was in the thread. */
 function errorOf(failure: Extract<Outcome, { failure: object }>['failure']): Error {
   const { code, message, problems, system, isSyntax } = failure
   if (code !== null) return new AppError(code, message, problems === undefined ? {} : { problems })

@@ -1,20 +1,20 @@
 import { startTimer } from '../../shared/timers.ts'
 
-/** Gathers keys and hands them on together: soon after a quiet time, else not sooner than a while after the last. */
+/** Collects keys and flushes them together, at most once per `everyMs`. */
 export class Batch {
   readonly #everyMs: number
-  readonly #handOn: (keys: string[]) => void
+  readonly #flush: (keys: string[]) => void
   readonly #now: () => number
   readonly #keys = new Set<string>()
   #timer: NodeJS.Timeout | null = null
   #lastAt = -Infinity
   #closed = false
 
-  /** @param now milliseconds of a clock that never goes back. */
-  constructor(everyMs: number, now: () => number, handOn: (keys: string[]) => void) {
+  /** @param now a monotonic clock, in milliseconds. */
+  constructor(everyMs: number, now: () => number, flush: (keys: string[]) => void) {
     this.#everyMs = everyMs
     this.#now = now
-    this.#handOn = handOn
+    this.#flush = flush
   }
 
   add(key: string): void {
@@ -24,7 +24,6 @@ export class Batch {
     this.#timer ??= startTimer(() => this.#run(), wait).unref()
   }
 
-  /** It has been told otherwise. */
   delete(key: string): void {
     this.#keys.delete(key)
   }
@@ -39,6 +38,6 @@ export class Batch {
     this.#lastAt = this.#now()
     const keys = [...this.#keys]
     this.#keys.clear()
-    if (keys.length > 0) this.#handOn(keys)
+    if (keys.length > 0) this.#flush(keys)
   }
 }

@@ -5,10 +5,10 @@ import { startInterval } from '../../shared/timers.ts'
 import { diskSpace } from '../blobs/disk.ts'
 import { Batch } from './batch.ts'
 import { ChangeLog } from './change-log.ts'
-import { jobKey, QUEUE, workerKey } from './keys.ts'
-import { Reader, type Sees } from './reader.ts'
-import { newest, Texts, type TextsOptions } from './texts.ts'
+import { Reader, type JobFilter } from './reader.ts'
+import { jobKey, newest, QUEUE, Texts, workerKey, type TextsOptions } from './texts.ts'
 import { baseOf, lastAttempt, type Job } from '../job/job.ts'
+import type { JobSubscriber } from '../jobs.ts'
 import { Tally } from './tally.ts'
 
 export interface EventsOptions extends TextsOptions {
@@ -18,22 +18,22 @@ export interface EventsOptions extends TextsOptions {
 
 const LIMITS = {
   streams: 256,
-  mostBehindBytes: 4 * 1024 * 1024,
-  /** How many things that changed are remembered for readers that come back. */
+  maxBufferedBytes: 4 * 1024 * 1024,
+  /** Changes kept for clients that resume. */
   changes: 4_096,
   pingMs: 15 * SECOND,
 }
-/** What changes together is told together. */
+/** Changes of jobs within this time are sent together. */
 const SOON_MS = 100
-/** Progress, workers and the queue are told of no more often. */
+/** The least time between two events about progress, a worker or the queue. */
 const CALM_MS = SECOND
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'x-accel-buffering': 'no',
 }
 
-/** The event streams: what is there, then what changes. Each change is told as it is by then, not step by step. */
-export class Events {
+/** The event streams: a snapshot, then changes. Each event shows the current state, not every step. */
+export class Events implements JobSubscriber {
   readonly #options: EventsOptions
   readonly #limits: typeof LIMITS
   readonly #readers = new Set<Reader>()
@@ -44,7 +44,6 @@ export class Events {
   readonly #texts: Texts
   readonly #timer: NodeJS.Timeout
   #closed = false
-  /** Of all jobs. */
   readonly tally: Tally
 
   constructor(options: EventsOptions) {
@@ -52,26 +51,32 @@ export class Events {
     this.#limits = { ...LIMITS, ...options.limits }
     this.#log = new ChangeLog(this.#limits.changes)
     const clock = (): number => performance.now()
-    this.#soon = new Batch(SOON_MS, clock, (keys) => this.#tell(keys))
-    this.#calm = new Batch(CALM_MS, clock, (keys) => this.#tell(keys))
+    this.#soon = new Batch(SOON_MS, clock, (keys) => this.#send(keys))
+    this.#calm = new Batch(CALM_MS, clock, (keys) => this.#send(keys))
     this.tally = new Tally(options.jobs.all())
     this.#texts = new Texts(options, this.tally)
-    this.#listen()
+    options.workers.onUpdate((workerId) => {
+      this.#calm.add(workerKey(workerId))
+      this.#calm.add(QUEUE)
+    })
+    options.workers.onAnnounce(() => this.#refreshWaiting())
     this.#timer = startInterval(() => void this.#tick(), this.#limits.pingMs).unref()
   }
 
-  /** How many streams are open. */
   get size(): number {
     return this.#readers.size
   }
 
   /**
-   * Begins a stream: with what was missed since an event, else with everything.
-   * @param lastEventId null: it has seen none.
-   * @param sees null: all jobs, and the workers; else these jobs alone.
+   * Opens a stream: with the changes since an event, else with a snapshot.
+   * @param filter null: all jobs, and the workers.
    * @throws {AppError} `too_many_requests`; `unavailable` once the coordinator stops.
    */
-  async open(answer: ServerResponse, lastEventId: string | null, sees: Sees | null): Promise<void> {
+  async open(
+    answer: ServerResponse,
+    lastEventId: string | null,
+    filter: JobFilter | null,
+  ): Promise<void> {
     this.#texts.disk ??= await diskSpace(this.#options.dataDir)
     if (this.#closed) throw new AppError('unavailable', 'The coordinator stops.')
     if (this.size >= this.#limits.streams) {
@@ -79,8 +84,8 @@ export class Events {
       throw new AppError('too_many_requests', full)
     }
     if (answer.destroyed) return
-    const tally = sees === null ? this.tally : new Tally(this.#options.jobs.all(), sees)
-    const reader = new Reader(answer, sees, tally, this.#limits.mostBehindBytes)
+    const tally = filter === null ? this.tally : new Tally(this.#options.jobs.all(), filter)
+    const reader = new Reader(answer, filter, tally, this.#limits.maxBufferedBytes)
     answer.writeHead(200, HEADERS)
     this.#readers.add(reader)
     answer.once('close', () => this.#readers.delete(reader))
@@ -88,11 +93,11 @@ export class Events {
     const first =
       missed === null
         ? this.#texts.snapshot(this.#log.id, reader)
-        : this.#texts.telling(missed)(reader)
+        : this.#texts.textOf(missed)(reader)
     reader.send(`retry: 3000\n\n${first}`)
   }
 
-  /** Ends all streams: the coordinator stops. */
+  /** Ends all streams. */
   close(): void {
     this.#closed = true
     clearInterval(this.#timer)
@@ -101,24 +106,15 @@ export class Events {
     for (const reader of this.#readers) reader.end()
   }
 
-  #listen(): void {
-    const { jobs, workers } = this.#options
-    jobs.onChange((before, after) => this.#changed(before, after))
-    jobs.onDetail((before, after) => {
-      const key = jobKey(after.jobId)
-      if (after.status !== 'processing') this.#soon.add(key)
-      else if (hasMoved(before, after)) this.#calm.add(key)
-    })
-    workers.onChange((workerId) => {
-      this.#calm.add(workerKey(workerId))
-      this.#calm.add(QUEUE)
-    })
-    workers.onAnnounce(() => this.#tellWaiting())
+  onDetail(before: Job, after: Job): void {
+    const key = jobKey(after.jobId)
+    if (after.status !== 'processing') this.#soon.add(key)
+    else if (hasMoved(before, after)) this.#calm.add(key)
   }
 
-  #changed(before: Job | null, after: Job | null): void {
+  onChange(before: Job | null, after: Job | null): void {
     this.tally.change(before, after)
-    for (const { sees, tally } of this.#readers) if (sees !== null) tally.change(before, after)
+    for (const { filter, tally } of this.#readers) if (filter !== null) tally.change(before, after)
     const { jobId } = (after ?? before)!
     if (after === null) this.#gone.set(jobKey(jobId), shadowOf(before!))
     this.#soon.add(jobKey(jobId))
@@ -127,30 +123,30 @@ export class Events {
       if (job?.status === 'processing') this.#calm.add(workerKey(lastAttempt(job)!.workerId))
   }
 
-  #tell(keys: readonly string[]): void {
+  #send(keys: readonly string[]): void {
     const changes = keys.map((key) => {
-      // Told now, it need not be told again.
+      // This event covers a later one that is scheduled.
       this.#calm.delete(key)
       const gone = this.#gone.get(key) ?? null
       this.#gone.delete(key)
       return this.#log.add(key, gone)
     })
     if (this.size === 0) return
-    const telling = this.#texts.telling(changes)
-    for (const reader of this.#readers) reader.send(telling(reader))
+    const textOf = this.#texts.textOf(changes)
+    for (const reader of this.#readers) reader.send(textOf(reader))
   }
 
-  /** What nothing else tells of: that time passes, and that a worker has not been heard of. */
+  /** A ping, and changes by time alone, like a worker that falls silent. */
   async #tick(): Promise<void> {
     if (this.size === 0) return
     for (const reader of this.#readers) reader.send(':\n\n')
-    this.#tellWaiting()
+    this.#refreshWaiting()
     this.#texts.disk = await diskSpace(this.#options.dataDir)
     this.#calm.add(QUEUE)
   }
 
-  /** What these jobs wait for depends on who is here. */
-  #tellWaiting(): void {
+  /** What waiting jobs show depends on the connected workers. */
+  #refreshWaiting(): void {
     if (this.size === 0) return
     for (const { jobId } of newest(this.#options.jobs, isWaiting)) {
       this.#calm.add(jobKey(jobId))
@@ -168,7 +164,7 @@ function hasMoved(before: Job, after: Job): boolean {
   return movedAt !== before.lease.movedAt || mediaSeconds !== before.lease.mediaSeconds
 }
 
-/** What is kept of a job that is gone: enough to know who saw it. */
+/** The remains of a removed job, for the readers' filters. */
 function shadowOf(job: Job): Job {
   const rest = { ...baseOf(job), taskOptions: {}, ingestion: null, attempts: [] }
   return { ...rest, status: 'cancelled', completedAt: 0, continuation: null }

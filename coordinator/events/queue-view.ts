@@ -3,7 +3,6 @@ import type { Estimates } from '../job/estimate.ts'
 import { sumOf, type Counts, type Tally } from './tally.ts'
 import type { Workers } from '../leases/workers.ts'
 
-/** How much there is to do of one content type. */
 interface QueueOfType {
   contentType: string
   counts: Counts
@@ -21,10 +20,10 @@ export interface QueueView {
   disk: DiskSpace | null
 }
 
-/** Content types are the clients' words: so many are named, those with most to do first. */
-const MOST_TYPES = 50
+/** Clients choose content types: only the busiest are listed. */
+const MAX_TYPES = 50
 
-/** How much there is to do, and who is here to do it. */
+/** The open work and its workers, by content type. */
 export function queueView(
   tally: Tally,
   { workers, estimates }: { workers: Workers; estimates: Estimates },
@@ -39,8 +38,8 @@ export function queueView(
     return { ...type, workers: here, slots, drainSeconds: open === 0 ? 0 : drainSeconds }
   })
   types.sort((a, b) => openIn(b.counts) - openIn(a.counts) || byName(a, b))
-  const named = types.slice(0, MOST_TYPES)
-  const others = types.slice(MOST_TYPES)
+  const named = types.slice(0, MAX_TYPES)
+  const others = types.slice(MAX_TYPES)
   if (others.length > 0) named.push(together(others))
   return { counts: sumOf(types.map(({ counts }) => counts)), types: named, ...rest }
 }

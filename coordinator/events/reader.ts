@@ -2,29 +2,33 @@ import type { ServerResponse } from 'node:http'
 import type { Job } from '../job/job.ts'
 import type { Tally } from './tally.ts'
 
-/** Which jobs somebody may see. */
-export type Sees = (job: Job) => boolean
+export type JobFilter = (job: Job) => boolean
 
-/** One open stream. */
+/** An open stream. */
 export class Reader {
   /** Null: all jobs, and the workers. */
-  readonly sees: Sees | null
-  /** Of the jobs that it sees. */
+  readonly filter: JobFilter | null
+  /** Of the jobs that pass the filter. */
   readonly tally: Tally
   readonly #answer: ServerResponse
-  readonly #mostBehindBytes: number
+  readonly #maxBufferedBytes: number
 
-  /** @param mostBehindBytes a reader that has so much yet to fetch is cut off: it may come back for what it missed. */
-  constructor(answer: ServerResponse, sees: Sees | null, tally: Tally, mostBehindBytes: number) {
+  /** @param maxBufferedBytes a stream with more unsent bytes is cut; its client may resume. */
+  constructor(
+    answer: ServerResponse,
+    filter: JobFilter | null,
+    tally: Tally,
+    maxBufferedBytes: number,
+  ) {
     this.#answer = answer
-    this.sees = sees
+    this.filter = filter
     this.tally = tally
-    this.#mostBehindBytes = mostBehindBytes
+    this.#maxBufferedBytes = maxBufferedBytes
   }
 
   send(text: string): void {
     if (text === '' || this.#answer.destroyed) return
-    if (this.#answer.writableLength > this.#mostBehindBytes) this.#answer.destroy()
+    if (this.#answer.writableLength > this.#maxBufferedBytes) this.#answer.destroy()
     else this.#answer.write(text)
   }
 

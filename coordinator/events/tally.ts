@@ -5,27 +5,26 @@ export type Counts = Record<Status, number>
 
 interface OfType {
   counts: Counts
-  /** Since when each waits that does, by its id. */
+  /** Since when each waiting job is open, by its id. */
   waiting: Map<string, number>
 }
 
-/** How many jobs there are by content type and status, kept up by telling it of every change. */
+/** Counts jobs by content type and status, from their changes. */
 export class Tally {
   readonly #types = new Map<string, OfType>()
-  readonly #counts: (job: Job) => boolean
+  readonly #filter: (job: Job) => boolean
 
-  /** @param counts which jobs count; asked of a job as it was and as it is. */
-  constructor(jobs: Iterable<Job>, counts: (job: Job) => boolean = () => true) {
-    this.#counts = counts
+  /** @param filter which jobs count, by their state before and after a change. */
+  constructor(jobs: Iterable<Job>, filter: (job: Job) => boolean = () => true) {
+    this.#filter = filter
     for (const job of jobs) this.change(null, job)
   }
 
   change(before: Job | null, after: Job | null): void {
-    if (after !== null && this.#counts(after)) this.#add(after)
-    if (before !== null && this.#counts(before)) this.#remove(before, after)
+    if (after !== null && this.#filter(after)) this.#add(after)
+    if (before !== null && this.#filter(before)) this.#remove(before, after)
   }
 
-  /** By content type: only those that have jobs. */
   *types(): Iterable<{ contentType: string; counts: Counts; oldestWaitingAt: number | null }> {
     for (const [contentType, { counts, waiting }] of this.#types) {
       let oldestWaitingAt: number | null = null
@@ -49,7 +48,7 @@ export class Tally {
     if (type === undefined) return
     type.counts[status] -= 1
     if (after?.status !== 'pending') type.waiting.delete(jobId)
-    // The names of types are the clients' words: those that nobody uses any more are let go.
+    // Clients choose content types: unused ones are dropped.
     if (STATUSES.every((one) => type.counts[one] === 0)) this.#types.delete(contentType)
   }
 }
@@ -58,7 +57,6 @@ function noCounts(): Counts {
   return { pending: 0, processing: 0, completed: 0, failed: 0, timeout: 0, cancelled: 0 }
 }
 
-/** The sum, status by status. */
 export function sumOf(all: Iterable<Counts>): Counts {
   const sum = noCounts()
   for (const counts of all) for (const status of STATUSES) sum[status] += counts[status]

@@ -11,9 +11,8 @@ import type { Tally } from './tally.ts'
 import type { Views } from '../views.ts'
 import { PRESENT, type Workers } from '../leases/workers.ts'
 import type { Change } from './change-log.ts'
-import { idIn, isWorkerKey, QUEUE } from './keys.ts'
 import { queueView } from './queue-view.ts'
-import type { Reader, Sees } from './reader.ts'
+import type { JobFilter, Reader } from './reader.ts'
 
 export interface TextsOptions {
   jobs: Jobs
@@ -24,24 +23,42 @@ export interface TextsOptions {
   store: Pick<FileJobStore, 'failure' | 'foldersBehind'>
 }
 
-/** What has changed, with what is left of a job that is gone: enough to know who saw it. */
+/** Keys of what may change: the queue, a job, a worker. */
+export const QUEUE = 'queue'
+
+export function jobKey(jobId: string): string {
+  return `job ${jobId}`
+}
+
+export function workerKey(workerId: string): string {
+  return `worker ${workerId}`
+}
+
+function isWorkerKey(key: string): boolean {
+  return key.startsWith('worker ')
+}
+
+function idIn(key: string): string {
+  return key.slice(key.indexOf(' ') + 1)
+}
+
+/** Changes, each with the remains of a removed job, for the readers' filters. */
 export type Changes = readonly Change<Job | null>[]
 
-/** One event as it is sent. */
+/** One event. */
 interface Frame {
   key: string
   id: string
   text: string
-  /** What it tells of; null: not of a job. */
+  /** Null: not about a job. */
   job: Job | null
 }
 
 const SNAPSHOT_JOBS = 200
 
-/** What the streams say, as text. */
+/** The streams' events as text. */
 export class Texts {
   readonly #options: TextsOptions
-  /** Of all jobs. */
   readonly #tally: Tally
   disk: DiskSpace | null = null
 
@@ -50,29 +67,29 @@ export class Texts {
     this.#tally = tally
   }
 
-  snapshot(id: string, { sees, tally }: Reader): string {
+  snapshot(id: string, { filter, tally }: Reader): string {
     const { jobs, views } = this.#options
     return frameText(id, 'snapshot', {
       version: VERSION,
       nowAt: jobs.now(),
       workerLostAfterSeconds: PRESENT / SECOND,
       queue: this.#queue(tally),
-      workers: sees === null ? views.workers() : [],
-      jobs: Array.from(newest(jobs, sees ?? (() => true)), (job) => views.summary(job)),
+      workers: filter === null ? views.workers() : [],
+      jobs: Array.from(newest(jobs, filter ?? (() => true)), (job) => views.summary(job)),
     })
   }
 
-  /** Of changes, what a reader may see. For many readers of the same changes. */
-  telling(changes: Changes): (reader: Reader) => string {
+  /** @returns the text of changes for a reader, made once for all readers without a filter. */
+  textOf(changes: Changes): (reader: Reader) => string {
     const frames = this.#framesOf(changes)
     const everything = frames.map(({ text }) => text).join('')
-    return ({ sees, tally }) => {
-      if (sees === null) return everything
-      const seen = frames.map(({ key, id, text, job }) => {
+    return ({ filter, tally }) => {
+      if (filter === null) return everything
+      const visible = frames.map(({ key, id, text, job }) => {
         if (key === QUEUE) return frameText(id, 'queue', this.#queue(tally))
-        return job !== null && sees(job) ? text : ''
+        return job !== null && filter(job) ? text : ''
       })
-      return seen.join('')
+      return visible.join('')
     }
   }
 
@@ -104,8 +121,8 @@ export class Texts {
   }
 }
 
-/** The newest jobs that fit, as many as a snapshot shows. */
-export function* newest(jobs: Jobs, fits: Sees): Iterable<Job> {
+/** The newest jobs, as many as a snapshot shows. */
+export function* newest(jobs: Jobs, fits: JobFilter): Iterable<Job> {
   let left = SNAPSHOT_JOBS
   for (const job of jobs.newest()) {
     if (!fits(job)) continue
@@ -115,7 +132,6 @@ export function* newest(jobs: Jobs, fits: Sees): Iterable<Job> {
   }
 }
 
-/** @param data in the code's shape. */
 function frameText(id: string, event: string, data: unknown): string {
   return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(toWire(data))}\n\n`
 }

@@ -4,7 +4,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { delay, startTimer } from '../../shared/timers.ts'
 import { hasEnded, type EndedJob, type Job } from '../job/job.ts'
-import type { Jobs } from '../jobs.ts'
+import type { Jobs, JobSubscriber } from '../jobs.ts'
 import {
   afterTry,
   again,
@@ -33,7 +33,7 @@ const MAX_WAIT_MS = HOUR
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled'] as const
 
 /** Tries the steps that follow the ends of jobs, each on its own, and persists every outcome. */
-export class Continuations {
+export class Continuations implements JobSubscriber {
   readonly #options: ContinuationsOptions
   readonly #unwrittenMs: number
   readonly #due = new DueSteps()
@@ -53,11 +53,12 @@ export class Continuations {
   start(): void {
     const { jobs } = this.#options
     for (const status of ENDED) for (const job of jobs.inStatus(status)) this.#schedule(job)
-    jobs.onChange((before, after) => {
-      if (after === null) return this.#logRemoved(before)
-      this.#schedule(after)
-      this.#arm()
-    })
+    this.#arm()
+  }
+
+  onChange(before: Job | null, after: Job | null): void {
+    if (after === null) return this.#logRemoved(before)
+    this.#schedule(after)
     this.#arm()
   }
 

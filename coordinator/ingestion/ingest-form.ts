@@ -1,6 +1,6 @@
 import { writeJson } from '../../shared/exact-json.ts'
 import { isTrue } from '../../shared/wire-fields.ts'
-import type { FormFields } from '../blobs/form-fields.ts'
+import type { FormFields } from '../blobs/upload.ts'
 import { jsonIn } from './process-request.ts'
 
 /** Fields of `POST /process`; all others go to its `processing_options`. */

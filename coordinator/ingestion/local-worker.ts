@@ -4,7 +4,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { lastAttempt, type Job, type PendingJob } from '../job/job.ts'
-import type { Jobs } from '../jobs.ts'
+import type { Jobs, JobSubscriber } from '../jobs.ts'
 import { requirementsOf } from '../job/requirements.ts'
 import type { Results } from '../blobs/results.ts'
 import type { Workers } from '../leases/workers.ts'
@@ -40,7 +40,7 @@ const REST = 20
  * The worker inside the coordinator: for jobs that only the coordinator may process, and for those that waited too long
  * for a worker.
  */
-export class LocalWorker {
+export class LocalWorker implements JobSubscriber {
   readonly #options: LocalWorkerOptions
   #startedAt: number
   readonly #running = new Map<string, { attempt: LocalAttempt; ended: Promise<void> }>()
@@ -59,7 +59,6 @@ export class LocalWorker {
   /** Gives back the attempts that an earlier run left, and begins. */
   start(): void {
     const { jobs } = this.#options
-    jobs.onChange((before, after) => this.#onChange((after ?? before)!.jobId, after))
     for (const job of jobs.inStatus('processing')) {
       const { workerId, number: attempt } = lastAttempt(job)!
       if (workerId !== LOCAL_WORKER) continue
@@ -87,7 +86,8 @@ export class LocalWorker {
     await Promise.all([this.#describing, ...[...this.#running.values()].map(({ ended }) => ended)])
   }
 
-  #onChange(jobId: string, after: Job | null): void {
+  onChange(before: Job | null, after: Job | null): void {
+    const { jobId } = (after ?? before)!
     this.#running.get(jobId)?.attempt.notice(after)
     if (after?.status !== 'pending') return
     const at = this.#dueAt(after)

@@ -1,7 +1,7 @@
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { hasEnded, lastAttempt, type Job } from '../job/job.ts'
-import type { Jobs } from '../jobs.ts'
+import type { Jobs, JobSubscriber } from '../jobs.ts'
 import type { WebhookSender } from './webhook-sender.ts'
 import { webhookOf } from './webhook-target.ts'
 
@@ -39,7 +39,7 @@ interface Entry {
  * one message in flight per job, only the newest state, no retries. The end of a job is the step `webhook`'s to report,
  * and cuts a message about its progress off.
  */
-export class ProgressWebhooks {
+export class ProgressWebhooks implements JobSubscriber {
   readonly #jobs: Jobs
   readonly #sender: WebhookSender
   readonly #intervalMs: number
@@ -52,8 +52,14 @@ export class ProgressWebhooks {
     this.#jobs = jobs
     this.#sender = sender
     this.#intervalMs = intervalMs
-    jobs.onChange((before, after) => this.#changed((after ?? before)!.jobId, after))
-    jobs.onDetail((_, after) => this.#changed(after.jobId, after))
+  }
+
+  onChange(before: Job | null, after: Job | null): void {
+    this.#changed((after ?? before)!.jobId, after)
+  }
+
+  onDetail(_: Job, after: Job): void {
+    this.#changed(after.jobId, after)
   }
 
   /** How many jobs it keeps something of. */

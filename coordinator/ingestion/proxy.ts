@@ -7,7 +7,7 @@ import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { AppError } from '../../shared/errors.ts'
 import { networkReason } from '../../shared/network.ts'
 import type { TrustedProxies } from '../access/trusted-proxies.ts'
-import { chunksOf } from '../blobs/request-chunks.ts'
+import { chunksOf } from '../blobs/body-file.ts'
 import { leadsUp } from './plain-path.ts'
 import { endToEnd, headersToServer, type ProxyKeys } from './proxy-headers.ts'
 

@@ -1,19 +1,20 @@
 import type { TaskAnswer } from '../../shared/wire-ingestion.ts'
 import type { Job } from '../job/job.ts'
-import type { Jobs } from '../jobs.ts'
+import type { Jobs, JobSubscriber } from '../jobs.ts'
 
 /** Finds jobs by task id, which a client may use for several. */
-export class Tasks {
+export class Tasks implements JobSubscriber {
   readonly #jobs: Jobs
   readonly #ids = new Map<string, Set<string>>()
 
   constructor(jobs: Jobs) {
     this.#jobs = jobs
     for (const job of jobs.newest()) this.#add(job)
-    jobs.onChange((before, after) => {
-      if (before === null && after !== null) this.#add(after)
-      else if (after === null && before !== null) this.#remove(before)
-    })
+  }
+
+  onChange(before: Job | null, after: Job | null): void {
+    if (before === null && after !== null) this.#add(after)
+    else if (after === null && before !== null) this.#remove(before)
   }
 
   /** Newest first. */

@@ -2,7 +2,6 @@ import { SECOND } from '../../shared/duration.ts'
 import type { EstimateBasis } from '../../shared/wire-fields.ts'
 import { lastAttempt, type Job } from './job.ts'
 
-/** One finished job: who did it, how long its attempt took and how much it was. */
 interface Sample {
   workerId: string
   tookSeconds: number
@@ -10,50 +9,53 @@ interface Sample {
   sizeBytes: number
 }
 
-/** When a job will be done, and what that is gathered from. */
+/** When a job will be done, and what that is derived from. */
 export interface Estimate {
   /** An instant, in milliseconds. */
   completionAt: number
   basis: EstimateBasis
 }
 
-/** How long a job takes. */
 interface Length {
   seconds: number
   basis: EstimateBasis
 }
 
-/** What else an estimate depends on. */
+/** The queue and the workers around a job. */
 export interface Surroundings {
   now: number
-  /** The job's place in its queue, from 1; null when it does not wait. */
+  /** Its place in the queue, from 1; null when it does not wait. */
   position: number | null
-  /** How much those before it are together. */
+  /** Bytes of the jobs before it. */
   bytesAhead?: number
-  /** How many such jobs are worked on at a time. */
+  /** How many such jobs are processed at a time. */
   slots: number
-  /** Who may do it: what they have done says more than what others have. */
+  /** The workers that may do it: their own history counts more than that of others. */
   workerIds?: readonly string[]
 }
 
 const SAMPLES_KEPT = 50
 
-/** Before any job of a type has completed: as long as the recording, which slow engines on a CPU take, and a start. */
+/** Before any job of a type has completed: the length of the recording, as slow engines on a CPU take, and a start. */
 const PRIOR_START_SECONDS = 10
-/** What a second of a recording, or of the work on another file, has in bytes: few, so that it is seldom too short. */
+/** Bytes per second of a recording, or of the work on another file: low, so that the prior is seldom too short. */
 const PRIOR_BYTES_PER_SECOND: Readonly<Record<string, number>> = { audio: 16_000, video: 125_000 }
 const PRIOR_BYTES_PER_SECOND_OF_OTHERS = 50_000
 
-/** From this share on an attempt's own pace says more than the history of others. */
+/** From this progress on an attempt's own pace says more than history. */
 const TELLING_PROGRESS = 0.05
 
-/** When jobs will be done, from how long jobs of their content type have really taken. */
+/** Estimates completion from how long jobs of the same content type took. */
 export class Estimates {
   readonly #samples = new Map<string, Sample[]>()
 
+  onChange(before: Job | null, after: Job | null): void {
+    if (after !== null) this.learn(after, before)
+  }
+
   /**
-   * Learns from a job that has completed; others teach nothing.
-   * @param before what it was then, if known: the wait for a slot is no work.
+   * Records a job that has completed; ignores others.
+   * @param before its state before, if known: the wait for a slot is no work.
    */
   learn(job: Job, before: Job | null = null): void {
     if (job.status !== 'completed') return
@@ -72,7 +74,7 @@ export class Estimates {
     this.#samples.set(job.contentType, samples)
   }
 
-  /** When a job will be done; null of one that has ended, and of one that waits at a place that was not counted. */
+  /** When a job will be done; null for a job that has ended, or that waits at an unknown place. */
   of(job: Job, { now, position, bytesAhead, slots, workerIds }: Surroundings): Estimate | null {
     if (job.status === 'processing') return this.#whileProcessing(job, now)
     if (job.status !== 'pending' || position === null) return null
@@ -94,7 +96,7 @@ export class Estimates {
     const startedAt = attempt.startedAt + job.lease.waitedMs
     const { progress, mediaSeconds } = job.lease
     if (progress !== null && progress >= TELLING_PROGRESS) {
-      // The pace up to the last report; what has passed since then does not make the rest longer.
+      // The pace up to the last report: the time since then does not make the rest longer.
       const took = Math.max(0, job.lease.movedAt - startedAt) / progress
       return { completionAt: Math.max(now, startedAt + took), basis: 'progress' }
     }
@@ -108,7 +110,7 @@ export class Estimates {
     return { completionAt: Math.max(now, startedAt + seconds * SECOND), basis }
   }
 
-  /** By the length of the recording where that is known, else by the size of its file, else as long as others. */
+  /** By the length of the recording if known, else by the size of its file, else the usual time. */
   #lengthOf(
     contentType: string,
     {
@@ -137,7 +139,7 @@ export class Estimates {
       : { seconds: sizeBytes * perByte, basis: 'size' }
   }
 
-  /** How long a job of a content type usually takes (the median); null when none is known. */
+  /** The median time of a job of a content type, in seconds; null when none is known. */
   usualSeconds(contentType: string): number | null {
     return median((this.#samples.get(contentType) ?? []).map(({ tookSeconds }) => tookSeconds))
   }

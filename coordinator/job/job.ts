@@ -1,42 +1,43 @@
+import { AppError } from '../../shared/errors.ts'
 import type { Outcome } from '../../shared/wire.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import type { Continuation } from './continuation.ts'
 import type { Ingestion } from './ingestion.ts'
 
-/** Where the bytes are: a file that was uploaded to us, or one inside a media root. */
+/** Where the bytes are: an upload, or a file inside a media root. */
 export interface Source {
   kind: 'upload' | 'path'
-  /** Absolute path of a `path` source; null for an upload, whose place follows from the job's id. */
+  /** Absolute; null for an upload, whose place follows from the job's id. */
   path: string | null
   filename: string
   sizeBytes: number
   /** Hex digest; known for uploads. */
   sha256: string | null
-  /** Modification time of a `path` source when the job was made: a changed file is another file. */
+  /** Modification time of a `path` source when the job was made: a changed file is rejected. */
   modifiedAt: number | null
 }
 
-/** One try at a job by one worker, counted from 1 and never reused. */
+/** One try at a job by one worker; numbers count from 1 and are never reused. */
 export interface Attempt {
   number: number
   workerId: string
-  /** The token that claimed it: nobody else may work on it. Null: with the API key, or in open mode. */
+  /** The token that claimed it, and that alone may work on it; null: the API key, or open mode. */
   tokenId: string | null
-  /** False for a worker of the original protocol: no lease, only the deadline. */
+  /** False for a worker of the original protocol, which has only the deadline. */
   leased: boolean
   startedAt: number
   endedAt: number | null
   outcome: Outcome | null
   errorCode: string | null
   errorMessage: string | null
-  /** What its worker had said that it can do, as a digest; null: such that nothing is to be kept from it. */
+  /** Digest of the capabilities that its worker announced; null: a worker that announces none. */
   ability: string | null
 }
 
-/** The right to work on the newest attempt, and what its worker last said of it. Lives in memory between claims. */
+/** The right to work on the newest attempt, with its worker's last report. */
 export interface Lease {
   claimId: string | null
-  /** Null: this worker sends no heartbeat. */
+  /** Null: this worker sends no heartbeats. */
   expiresAt: number | null
   deadlineAt: number
   stage: string | null
@@ -45,26 +46,25 @@ export interface Lease {
   processedSeconds: number | null
   /** When stage or progress last changed: a heartbeat alone does not keep the attempt. */
   movedAt: number
-  /** When the worker began to fetch the source. */
   downloadAt: number | null
-  /** When it had the source's last byte; durable for a worker of the original protocol. */
+  /** When it had the last byte of the source; durable for a worker of the original protocol. */
   downloadedAt: number | null
-  /** Of a worker of the original protocol, after a restart: until when it is waited for; null: until the deadline. */
+  /** For a worker of the original protocol after a restart: when its grace ends; null: only the deadline counts. */
   graceUntilAt: number | null
-  /** The last beat said that the attempt waits for its slot: counted up to then. */
+  /** Since when the attempt waits for its slot, as of the last heartbeat. */
   waitingSinceAt: number | null
-  /** How long it has waited up to the last beat. */
+  /** Its waits up to the last heartbeat. */
   waitedMs: number
-  /** A person chose this worker: what waits for its slot here is for nobody else. */
+  /** An operator chose this worker: no other may take the job while it waits for its slot. */
   reserved: boolean
 }
 
 export interface Result {
-  /** SHA-256 of what the worker sent: the same digest is the same result. */
+  /** SHA-256 of the worker's body: the same digest is the same result. */
   digest: string
   processingSeconds: number | null
   mediaSeconds: number | null
-  /** A small result stays in the job; a large one has a file of its own. */
+  /** A small result stays in the job; a large one has a file. */
   body: ResultBody | null
 }
 
@@ -77,10 +77,9 @@ export interface JobBase {
   jobId: string
   contentType: string
   ingestionTaskId: string
-  /** The token that made it; null: the API key, or somebody in open mode. */
+  /** The token that made it; null: the API key, or open mode. */
   submittedBy: string | null
   taskOptions: Record<string, unknown>
-  /** Null for a job that came without `POST /process`. */
   ingestion: Ingestion | null
   /** Higher goes first. */
   priority: number
@@ -95,14 +94,14 @@ export interface JobBase {
 export interface PendingJob extends JobBase {
   status: 'pending'
   availableAt: number
-  /** Until that instant only this worker may claim it. */
+  /** Until `untilAt` only this worker may claim it. */
   reserved: { workerId: string; untilAt: number } | null
 }
 export interface ProcessingJob extends JobBase {
   status: 'processing'
   lease: Lease
 }
-/** What follows once a job has ended; null when nothing does. */
+/** Common to all final states. */
 interface Ended {
   completedAt: number
   continuation: Continuation | null
@@ -118,9 +117,8 @@ export interface FailedJob extends JobBase, Ended {
 interface CancelledJob extends JobBase, Ended {
   status: 'cancelled'
 }
-/** One that is over, unless somebody retries it. */
+/** A job that is over, unless it is retried. */
 export type EndedJob = CompletedJob | FailedJob | CancelledJob
-/** A source file to convert, in one of six states. */
 export type Job = PendingJob | ProcessingJob | CompletedJob | FailedJob | CancelledJob
 
 export interface Beat {
@@ -128,7 +126,7 @@ export interface Beat {
   progress: number
   mediaSeconds: number | null
   processedSeconds: number | null
-  /** Its worker expects no progress, and finds out by itself what hangs. */
+  /** The worker expects no progress and detects a hang itself. */
   isQuiet?: boolean
 }
 
@@ -145,7 +143,7 @@ export type JobEvent =
   | { type: 'succeed'; attempt: number; result: Result }
   | { type: 'fail'; attempt: number; code: string; message: string; retryable: boolean }
   | { type: 'release'; attempt: number }
-  /** For another worker, while it waits for a slot where it is. */
+  /** Moves a job that waits for a slot at one worker to another. */
   | { type: 'take_back'; attempt: number }
   | { type: 'lease_expired' }
   | { type: 'grace_passed' }
@@ -153,25 +151,22 @@ export type JobEvent =
   | { type: 'cancel' }
   | { type: 'retry'; reserveFor: string | null }
 
-/** How much of a job's history it keeps. */
 export const MAX_ATTEMPTS_KEPT = 50
 
-/** Whether an attempt is of a worker of the original protocol, which has no token to show and sends no heartbeat. */
+/** Whether the attempt's worker speaks the original protocol: no lease token, no heartbeats. */
 export function isOriginal({ leased, workerId }: Attempt): boolean {
   return !leased && workerId !== LOCAL_WORKER
 }
 
-/** The newest attempt, if the job was ever claimed. */
 export function lastAttempt(job: Job): Attempt | undefined {
   return job.attempts.at(-1)
 }
 
-/** The attempt of that number, if the job still remembers it. */
 export function attemptOf(job: Job, number: number): Attempt | undefined {
   return job.attempts.find((one) => one.number === number)
 }
 
-/** From when on any worker may have a job that waits, and its wait counts. */
+/** From when on any worker may claim the job. */
 export function openAtOf({ availableAt, reserved }: PendingJob): number {
   return Math.max(availableAt, reserved?.untilAt ?? 0)
 }
@@ -180,12 +175,11 @@ export function hasEnded(job: Job): job is EndedJob {
   return job.status !== 'pending' && job.status !== 'processing'
 }
 
-/** Back in the queue. */
 export function pendingAgain(job: Job, attempts: Attempt[], availableAt: number): PendingJob {
   return { ...baseOf(job), attempts, status: 'pending', availableAt, reserved: null }
 }
 
-/** Given up for good. */
+/** Ended without success. */
 export function ended(
   job: Job,
   status: 'failed' | 'timeout',
@@ -196,7 +190,7 @@ export function ended(
   return { ...baseOf(job), attempts, status, completedAt: now, error, continuation: null }
 }
 
-/** The attempts with the open one closed. */
+/** The attempts, with the open one closed. */
 export function endAttempt(
   job: Job,
   outcome: Outcome,
@@ -216,34 +210,35 @@ export function endAttempt(
   )
 }
 
-/** What every state has in common. */
+type StateKey = Exclude<
+  keyof PendingJob | keyof ProcessingJob | keyof CompletedJob | keyof FailedJob,
+  keyof JobBase
+>
+const STATE_KEYS: Readonly<Record<StateKey, true>> = {
+  status: true,
+  availableAt: true,
+  reserved: true,
+  lease: true,
+  completedAt: true,
+  continuation: true,
+  result: true,
+  error: true,
+}
+
+/** The job without the keys of its state. */
 export function baseOf(job: Job): JobBase {
-  const {
-    jobId,
-    contentType,
-    ingestionTaskId,
-    submittedBy,
-    taskOptions,
-    ingestion,
-    priority,
-    source,
-    createdAt,
-    maxRetries,
-    retryCount,
-    attempts,
-  } = job
-  return {
-    jobId,
-    contentType,
-    ingestionTaskId,
-    submittedBy,
-    taskOptions,
-    ingestion,
-    priority,
-    source,
-    createdAt,
-    maxRetries,
-    retryCount,
-    attempts,
-  }
+  const entries = Object.entries(job).filter(([key]) => !(key in STATE_KEYS))
+  return Object.fromEntries(entries) as unknown as JobBase
+}
+
+/** The job, processing, if this is its newest attempt. @throws {AppError} `lease_lost` */
+export function heldJob(job: Job, number: number): ProcessingJob {
+  if (job.status !== 'processing' || lastAttempt(job)?.number !== number)
+    throw leaseLost(job, number)
+  return job
+}
+
+export function leaseLost({ jobId, status }: Job, number: number): AppError {
+  const message = `Attempt ${number} no longer holds job ${jobId}, which is ${status}.`
+  return new AppError('lease_lost', message)
 }

@@ -10,7 +10,6 @@ import {
 } from './job.ts'
 import { deadlineMs, type Policy } from './policy.ts'
 
-/** What a worker holds from its claim on. */
 export function newLease(
   job: Job,
   claim: { workerId: string; claimId: string | null; leased: boolean },
@@ -35,8 +34,8 @@ export function newLease(
 }
 
 /**
- * The lease after a heartbeat. A deadline counts work: it moves by the time that the attempt waited for its slot, and
- * whoever waits need not move. Neither need what its worker watches by itself.
+ * The lease after a heartbeat. The deadline counts work only: it moves by the time that the attempt waited for its slot.
+ * Neither a waiting attempt nor a quiet one has to show progress.
  */
 export function renewedLease(
   job: ProcessingJob,
@@ -67,14 +66,14 @@ export function renewedLease(
   }
 }
 
-/** When the attempt has taken too long: later the longer it waits. */
+/** The deadline, moved by the wait for a slot so far. */
 export function deadlineOf(lease: Lease, now: number): number {
   return lease.deadlineAt + waitedUntil(lease, now) - lease.waitedMs
 }
 
 /**
- * Whether a change of the lease is worth more than memory: a restart must not take what was waited for work, nor a worker
- * that has the source for one that never got our answer.
+ * Whether a change of the lease must survive a restart: the wait for a slot does not count as work, and an original
+ * worker that has the source has received the answer to its poll.
  */
 export function isWorthWriting(before: Lease, after: Lease): boolean {
   return (
@@ -87,7 +86,6 @@ function waitedUntil({ waitedMs, waitingSinceAt }: Lease, now: number): number {
   return waitedMs + (waitingSinceAt === null ? 0 : Math.max(0, now - waitingSinceAt))
 }
 
-/** What ends the attempt because its time is over, if that is so. */
 export function overdue(
   lease: Lease,
   now: number,
@@ -98,22 +96,20 @@ export function overdue(
   return expiresAt !== null && expiresAt <= now ? 'lease_expired' : null
 }
 
-/** Its worker begins to fetch the source: it is there. */
 export function fetching(lease: Lease, now: number): Lease {
   return { ...lease, downloadAt: now, movedAt: now, graceUntilAt: null }
 }
 
-/** Its worker has the whole source. */
 export function fetched(lease: Lease, now: number): Lease {
   return { ...lease, downloadedAt: now }
 }
 
-/** Its worker, which had not begun to fetch, is given the job once more. */
+/** The same job given again to an original worker that had not begun to fetch it. */
 export function handedOutAgain(lease: Lease, now: number): Lease {
   return { ...lease, movedAt: now, graceUntilAt: null }
 }
 
-/** A lease with a full new term, after a time in which its worker could not reach us. */
+/** A lease with a full term, for a worker that could not reach the coordinator. */
 export function freshLease(job: ProcessingJob, now: number, policy: Policy): Lease {
   const { lease } = job
   if (isOriginal(lastAttempt(job)!)) return leaseInGrace(lease, now, policy)
@@ -127,12 +123,12 @@ export function freshLease(job: ProcessingJob, now: number, policy: Policy): Lea
   }
 }
 
-/** For so long a worker is waited for that may never have got our answer. */
+/** An original worker that may not have received the answer to its poll. */
 const LEAST_GRACE_MS = MINUTE
 
 /**
- * A worker of the original protocol says nothing until its result, and that once: what it sent while we were away is gone.
- * So it is waited for by the grace alone. That goes on over further restarts.
+ * A worker of the original protocol sends nothing but its result, once: a result sent during the restart is gone. So the
+ * attempt ends with the grace. Further restarts do not extend it beyond the least.
  */
 function leaseInGrace(lease: Lease, now: number, { originalGraceMs }: Policy): Lease {
   const leastMs = Math.min(LEAST_GRACE_MS, originalGraceMs)
@@ -144,7 +140,7 @@ function leaseInGrace(lease: Lease, now: number, { originalGraceMs }: Policy): L
   return {
     ...lease,
     graceUntilAt,
-    // The deadline may have passed while nobody could be heard.
+    // The deadline may have passed while the coordinator was down.
     deadlineAt: Math.max(lease.deadlineAt, graceUntilAt),
   }
 }

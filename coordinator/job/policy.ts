@@ -1,7 +1,7 @@
 import { DAY, MINUTE, SECOND } from '../../shared/duration.ts'
 import type { Job } from './job.ts'
 
-/** The rules that an operator may set. Milliseconds. */
+/** The rules that an operator may set, in milliseconds. */
 export interface Policy {
   leaseMs: number
   stallMs: number
@@ -9,16 +9,13 @@ export interface Policy {
   deadlineMs: Readonly<Record<string, number>>
   /** … but at least this many times the length of the recording. */
   deadlineFactor: number
-  /** How long a job may wait for a worker, each time that it does; null: for ever. */
+  /** How long a job may wait for a worker, from each time it becomes available; null: without limit. */
   queueLimitMs: number | null
-  /**
-   * How long after a restart an attempt of a worker of the original protocol lasts without a download or a result: what it
-   * sent meanwhile was refused, and it does not say it again.
-   */
+  /** After a restart: how long an original worker's attempt lasts without a download or a result. */
   originalGraceMs: number
 }
 
-/** Time, chance (0 ≤ random < 1) and rules come in: the machine touches no clock. */
+/** Time and randomness (0 ≤ random < 1) come in as arguments. */
 export interface Context {
   now: number
   random: number
@@ -27,7 +24,7 @@ export interface Context {
 
 const BACKOFF_FIRST = 15 * SECOND
 const BACKOFF_MOST = 15 * MINUTE
-/** More than any recording needs, and still an instant that can be written down. */
+/** More than any recording needs, and still a valid instant. */
 const DEADLINE_MOST = 365 * DAY
 
 /** Wait before try `n` (1 for the first retry), in milliseconds: 15 s doubling to 15 min, half of it chance. */
@@ -41,7 +38,7 @@ export function deadlineMs(job: Job, mediaSeconds: number | null, policy: Policy
   const own = job.taskOptions['timeout_seconds']
   if (typeof own === 'number' && own > 0) return Math.min(DEADLINE_MOST, own * SECOND)
   const { deadlineMs: perType, deadlineFactor } = policy
-  // Content types are the client's words: `constructor` is one like any other.
+  // A client may name a content type `constructor`.
   const type = Object.hasOwn(perType, job.contentType) ? job.contentType : 'default'
   const usual = perType[type] ?? 60 * MINUTE
   return Math.min(DEADLINE_MOST, Math.max(usual, (mediaSeconds ?? 0) * SECOND * deadlineFactor))

@@ -1,42 +1,55 @@
 import TinyQueue from 'tinyqueue'
-import { Kinds } from './kinds.ts'
 import { openAtOf, type PendingJob } from './job.ts'
-import { meets, requirementsOf, UNTOLD, type Ability, type Requirements } from './requirements.ts'
+import {
+  meets,
+  requirementsOf,
+  UNKNOWN_ABILITY,
+  type Ability,
+  type Requirements,
+} from './requirements.ts'
+
+/** Kinds of one submitter that may wait at a time: each costs every claim a comparison. */
+export const MAX_KINDS = 100
+
+interface Kind {
+  submittedBy: string | null
+  contentType: string
+  requirements: Requirements
+}
 
 interface Entry {
   jobId: string
   contentType: string
   priority: number
   createdAt: number
-  /** Breaks ties: the order in which the queue met them. */
+  /** Breaks ties: the order of arrival. */
   seq: number
   availableAt: number
   reservedFor: string | null
-  /** From then on every worker may have it. */
+  /** From then on any worker may have it. */
   openAt: number
   requirements: Requirements
-  /** An entry that left the queue stays in its heaps until it comes up. */
+  /** False for an entry that has left the queue: it stays in its heaps until it reaches the top. */
   live: boolean
   sizeBytes: number
   submittedBy: string | null
 }
 
 type Heap = TinyQueue<Entry>
-/** The jobs of one content type, those with the same requirements in one heap, by the requirements' key. */
+/** The jobs of one content type: a heap per set of requirements, by its key. */
 type Shelf = Map<string, { requirements: Requirements; heap: Heap }>
 
 /**
- * The pending jobs, by content type and requirements: a job of higher priority first, then the older one. A claim costs
- * O(log n) for each of the few sets of requirements, however many jobs wait; a job that left is dropped when it reaches
- * the top of a heap.
+ * The pending jobs by content type and requirements, ordered by priority, then age. A claim costs O(log n) for each of
+ * the few sets of requirements; a job that left is dropped when it reaches the top of a heap.
  */
 export class JobQueue {
   readonly #entries = new Map<string, Entry>()
-  /** Ready for anybody, per content type. */
+  /** Open to every worker, per content type. */
   readonly #ready = new Map<string, Shelf>()
-  /** Ready for one worker only, per worker and content type. */
+  /** Reserved, per worker and content type. */
   readonly #reserved = new Map<string, Shelf>()
-  /** Not yet open to everybody, soonest first. */
+  /** Not yet open to every worker, soonest first. */
   readonly #delayed: Heap = new TinyQueue<Entry>([], (a, b) => a.openAt - b.openAt)
   readonly #kinds = new Kinds()
   #seq = 0
@@ -49,12 +62,12 @@ export class JobQueue {
     return this.#entries.has(jobId)
   }
 
-  /** Whether a job would be of one kind more than its submitter may have waiting. */
+  /** Whether a job would exceed the kinds that its submitter may have waiting. */
   isOneKindTooMany(job: Pick<PendingJob, 'submittedBy' | 'contentType' | 'taskOptions'>): boolean {
     return this.#kinds.isOneTooMany({ ...job, requirements: requirementsOf(job) })
   }
 
-  /** One that is for the coordinator itself is handed to nobody. */
+  /** A job for the coordinator itself is handed to no worker. */
   add(job: PendingJob, now: number): void {
     this.remove(job.jobId)
     if (job.ingestion?.local === true) return
@@ -80,7 +93,7 @@ export class JobQueue {
     if (openAt <= now) shelve(this.#ready, contentType, entry)
     else this.#delayed.push(entry)
     if (reservedFor !== null && openAt > now) {
-      // Who chose its worker by hand did so after those that could not do it.
+      // An operator who chose a worker knew which others had failed.
       const requirements = requirementsOf({ contentType, taskOptions: job.taskOptions })
       shelve(this.#reserved, reservedKey(reservedFor, contentType), entry, requirements)
     }
@@ -95,15 +108,15 @@ export class JobQueue {
   }
 
   /**
-   * Takes out the best job that this worker may have now, or null.
-   * @param ability what is known of what the worker can do: it gets no job that requires something else.
-   * @param isLeft which jobs it leaves to others, unless they are kept for it.
+   * Takes out the best job that this worker may have now.
+   * @param ability jobs that require something else are skipped.
+   * @param isLeft which jobs it leaves to others, unless they are reserved for it.
    */
   take(
     contentTypes: readonly string[],
     workerId: string,
     now: number,
-    ability: Ability = UNTOLD,
+    ability: Ability = UNKNOWN_ABILITY,
     isLeft: (contentType: string, requirements: Requirements) => boolean = () => false,
   ): string | null {
     this.open(now)
@@ -124,7 +137,7 @@ export class JobQueue {
     return best.jobId
   }
 
-  /** Moves what has become available to the ready heaps and says which jobs those are. */
+  /** Moves the jobs that have become available to the ready heaps, and returns them. */
   open(now: number): { jobId: string; contentType: string }[] {
     const opened: Entry[] = []
     for (
@@ -139,14 +152,12 @@ export class JobQueue {
     return opened
   }
 
-  /** When the next waiting job becomes available, or null. */
   nextOpenAt(): number | null {
     return firstLive(this.#delayed)?.openAt ?? null
   }
 
   /**
-   * A job's place among those of its content type, from 1, and how much those before it are together; null when it does
-   * not wait. O(n), for display.
+   * A job's place among those of its content type, from 1, and the bytes before it; null when it does not wait. O(n).
    */
   place(jobId: string): { position: number; bytesAhead: number } | null {
     const entry = this.#entries.get(jobId)
@@ -159,6 +170,36 @@ export class JobQueue {
     }
     return { position, bytesAhead }
   }
+}
+
+/** Counts the waiting jobs of each kind (content type and requirements), by submitter. */
+export class Kinds {
+  readonly #counts = new Map<string | null, Map<string, number>>()
+
+  add(kind: Kind): void {
+    let own = this.#counts.get(kind.submittedBy)
+    if (own === undefined) this.#counts.set(kind.submittedBy, (own = new Map()))
+    const key = kindKey(kind)
+    own.set(key, (own.get(key) ?? 0) + 1)
+  }
+
+  delete(kind: Kind): void {
+    const own = this.#counts.get(kind.submittedBy)
+    const key = kindKey(kind)
+    const count = (own?.get(key) ?? 0) - 1
+    if (count > 0) own?.set(key, count)
+    else own?.delete(key)
+    if (own?.size === 0) this.#counts.delete(kind.submittedBy)
+  }
+
+  isOneTooMany(kind: Kind): boolean {
+    const own = this.#counts.get(kind.submittedBy)
+    return own !== undefined && own.size >= MAX_KINDS && !own.has(kindKey(kind))
+  }
+}
+
+function kindKey({ contentType, requirements }: Kind): string {
+  return JSON.stringify([contentType, requirements.key])
 }
 
 function before(a: Entry, b: Entry): number {
@@ -179,7 +220,7 @@ function shelve(
   else same.heap.push(entry)
 }
 
-/** The first of every heap that a worker may take from. What is empty is let go: keys are the clients' words. */
+/** The first of every heap that a worker may take from. Empty heaps are dropped: clients choose the keys. */
 function topsOf(shelves: Map<string, Shelf>, key: string, ability: Ability): Entry[] {
   const shelf = shelves.get(key)
   if (shelf === undefined) return []

@@ -3,37 +3,36 @@ import type { Capabilities } from '../../shared/announcement.ts'
 import { languageCode } from '../../shared/languages.ts'
 import type { Attempt, Job } from './job.ts'
 
-/** What is known of a worker's abilities. */
 export interface Ability {
-  /** The same for workers that have said the same; null: nothing is to be kept from it, as it never says anything. */
+  /** Equal for equal announcements; null: a worker that announces nothing, and from which no job is withheld. */
   key: string | null
-  /** Null: it has not said. */
+  /** Null: not announced. */
   can: Capabilities | null
 }
 
-/** Of a worker of the original protocol. */
-export const UNTOLD: Ability = { key: null, can: null }
+/** The ability of a worker of the original protocol. */
+export const UNKNOWN_ABILITY: Ability = { key: null, can: null }
 
-/** Who may have a job: what its worker must have said that it can do (`task_options.requires`), and what speaks against one. */
+/** Which workers may have a job, by `task_options.requires`, its language and its earlier attempts. */
 export interface Requirements {
-  /** The same for the same requirements, however they were written; empty for none. */
+  /** Equal for equal requirements, however written; empty for none. */
   key: string
-  /** Only for a worker that has said that it has all of this. */
+  /** Only for a worker that has announced all of this. */
   isStrict: boolean
-  /** The language of the recording: not for a worker that has said which ones it knows, and not this one. */
+  /** The language of the recording: withheld from workers that announced languages without it. */
   spoken: string | null
-  /** Abilities of workers that had the job and could not do it. */
+  /** Abilities of workers that gave the job back as beyond them. */
   unfit: readonly string[]
   features: readonly string[]
   /** A primary subtag: `de` of `de-AT`. */
   language: string | null
   engine: string | null
   model: string | null
-  /** Not such that they can be understood, in a job that was put into a folder by hand: nobody meets them. */
+  /** Malformed, in a job that was put into a folder by hand: no worker meets them. */
   broken: boolean
 }
 
-/** Abilities of what processes files in the coordinator begin with it. */
+/** Prefix of the abilities of the coordinator's own processors. */
 export const LOCAL_ABILITY = 'local '
 
 const FEATURES = ['diarize', 'translate', 'words']
@@ -52,10 +51,10 @@ export const NO_REQUIREMENTS: Requirements = {
   broken: false,
 }
 
-/** What somebody speaks in: workers tell of the languages that they understand. */
+/** Content types whose language matters. */
 const SPEECH = ['audio', 'video']
 
-/** Who may have a job, by its options, its content type (default: one of speech) and who has had it. */
+/** The requirements of a job; without a content type as for speech. */
 export function requirementsOf({
   taskOptions,
   contentType = 'audio',
@@ -89,7 +88,7 @@ function askedOf(given: unknown): Requirements {
   }
 }
 
-/** What a job says of its language. One that names a model chooses another than its worker has told of the languages of. */
+/** The job's language; null with a `model`, for which the announced languages do not hold. */
 function spokenIn({ language, model }: Record<string, unknown>): string | null {
   if (typeof language !== 'string' || typeof model === 'string') return null
   return languageCode(language)
@@ -102,10 +101,7 @@ function unfitAfter(attempts: readonly Attempt[]): string[] {
   return [...new Set(unfit)].sort()
 }
 
-/**
- * Refuses requirements that no worker could ever be compared with.
- * @throws {AppError} `invalid` with every problem.
- */
+/** @throws {AppError} `invalid` with every problem of `requires`. */
 export function checkRequirements(taskOptions: Record<string, unknown>): void {
   const given = taskOptions['requires'] ?? null
   const problems = given === null ? [] : problemsOf(given)
@@ -140,12 +136,12 @@ function knows({ languages }: Capabilities, language: string): boolean {
 /** The requirements in words: `diarize, language de`. */
 export function inWords(requirements: Requirements): string {
   const { features, language, engine, model, spoken, unfit, broken } = requirements
-  if (broken) return 'something that cannot be understood: see task_options.requires'
+  if (broken) return 'invalid requirements: see task_options.requires'
   const names = { language: language ?? spoken, engine, model }
   const named = Object.entries(names).filter(([, value]) => value !== null)
   const others = unfit.every((one) => one.startsWith(LOCAL_ABILITY))
     ? []
-    : ['what those lack that have given it back']
+    : ['a capability that the workers which gave it back lack']
   return [...features, ...named.map(([name, value]) => `${name} ${value}`), ...others].join(', ')
 }
 
@@ -176,7 +172,7 @@ function problemsOf(given: unknown): Problem[] {
   })
 }
 
-/** A language without its region; a text that names none stays one that can be compared. */
+/** A language without its region; an unknown one in lower case. */
 function primaryOf(language: string): string {
   return languageCode(language) ?? language.trim().toLowerCase().split(/[-_]/, 1)[0]!
 }

@@ -1,4 +1,4 @@
-/** Names of options that hold what only the coordinator may know. */
+/** Names of options that hold secrets of the coordinator. */
 const SECRET =
   /(^|_)(secrets?|passw(or)?d|passphrases?|tokens?|credentials?|cookies?|(api|access|private|signing|encryption)_?keys?|connection_strings?|auth|authorization|dsn)($|_)|^(webhook|database|db)(_|s?$)/
 
@@ -7,14 +7,14 @@ function isSecret(key: string, value: unknown): boolean {
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
     .replaceAll('-', '_')
     .toLowerCase()
-  // `max_tokens: 448`, `suppress_tokens: [-1]`: the other kind of tokens.
+  // `max_tokens: 448` and `suppress_tokens: [-1]` are no secrets.
   if (snake.endsWith('_tokens') && [value].flat().every((one) => typeof one === 'number')) {
     return false
   }
   return SECRET.test(snake)
 }
 
-/** Task options as workers and readers may see them: whatever is named like a secret is left out, at every depth. */
+/** Task options as workers and readers may see them: without what is named like a secret, at every depth. */
 export function withoutSecrets(options: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(options)

@@ -2,10 +2,11 @@ import { MINUTE } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { deadlinePassed, gracePassed, leaseExpired } from './expiry.ts'
 import { fail, failed } from './failure.ts'
-import { held, leaseLost } from './held.ts'
 import {
   baseOf,
   endAttempt,
+  heldJob,
+  leaseLost,
   pendingAgain,
   lastAttempt,
   MAX_ATTEMPTS_KEPT,
@@ -22,7 +23,7 @@ import type { Context } from './policy.ts'
 const RESERVATION = 10 * MINUTE
 
 /**
- * The job after an event; the very same object when the event changes nothing.
+ * The job after an event; the same object when nothing changes.
  * @throws {AppError} `conflict` when the state does not allow it, `lease_lost` when the attempt is not the current one.
  */
 export function transition(job: Job, event: JobEvent, context: Context): Job {
@@ -63,7 +64,6 @@ function claim(
   if (job.availableAt > now || heldForAnother) {
     throw new AppError('conflict', `Job ${job.jobId} is not available yet.`)
   }
-  const { availableAt: _, reserved: __, ...base } = job
   const attempt: Attempt = {
     number: (lastAttempt(job)?.number ?? 0) + 1,
     workerId: event.workerId,
@@ -78,19 +78,19 @@ function claim(
   }
   const lease = newLease(job, event, { now, policy })
   return {
-    ...base,
+    ...baseOf(job),
+    attempts: [...job.attempts, attempt].slice(-MAX_ATTEMPTS_KEPT),
     status: 'processing',
     lease,
-    attempts: [...job.attempts, attempt].slice(-MAX_ATTEMPTS_KEPT),
   }
 }
 
 function heartbeat(job: Job, number: number, beat: Beat, context: Context): Job {
-  const current = held(job, number)
+  const current = heldJob(job, number)
   const lease = renewedLease(current, beat, context)
   const { movedAt } = lease
   if (context.now - movedAt >= context.policy.stallMs) {
-    const message = `The worker is alive but its work has not moved since ${new Date(movedAt).toISOString()}.`
+    const message = `The worker is alive but has made no progress since ${new Date(movedAt).toISOString()}.`
     return failed(current, 'failed', { code: 'stalled', message, retryable: true }, context)
   }
   return { ...current, lease }
@@ -102,8 +102,8 @@ function succeed(job: Job, number: number, result: Result, { now }: Context): Jo
     throw new AppError('conflict', `Job ${job.jobId} is completed already, with another result.`)
   }
   if (job.status === 'cancelled') throw leaseLost(job, number)
-  // A success is real work, also when it comes late from an attempt that was given up: it is taken, and a newer attempt
-  // that still runs is told to stop.
+  // A success is taken even when it comes late from an attempt that was given up; a newer attempt that still runs is
+  // told to stop.
   const ended = endAttempt(job, 'superseded', now)
   const attempts = ended.map((one) =>
     one.number === number
@@ -121,13 +121,9 @@ function succeed(job: Job, number: number, result: Result, { now }: Context): Jo
 }
 
 function release(job: Job, number: number, { now }: Context): Job {
-  if (
-    job.status === 'pending' &&
-    lastAttempt(job)?.number === number &&
-    lastAttempt(job)?.outcome === 'released'
-  )
-    return job
-  const current = held(job, number)
+  const last = lastAttempt(job)
+  if (job.status === 'pending' && last?.number === number && last.outcome === 'released') return job
+  const current = heldJob(job, number)
   return pendingAgain(current, endAttempt(current, 'released', now), now)
 }
 

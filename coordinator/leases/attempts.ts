@@ -7,7 +7,7 @@ import { worksOn } from '../access/ownership.ts'
 import type { Principal } from '../access/principal.ts'
 import { attemptOf, isOriginal, lastAttempt, type Job } from '../job/job.ts'
 import { fetched, fetching } from '../job/lease.ts'
-import type { Jobs } from '../jobs.ts'
+import type { Jobs, JobSubscriber } from '../jobs.ts'
 import { LateResults } from './late-results.ts'
 import type { LeaseTokens } from './lease-tokens.ts'
 
@@ -16,8 +16,8 @@ export interface JobOrder {
   order: Order
 }
 
-/** What a worker may do with the attempt that it holds: keep it, end it, give it back, fetch its source. */
-export class Attempts {
+/** What a worker may do with its attempt: keep it, end it, return it, fetch its source. */
+export class Attempts implements JobSubscriber {
   readonly #jobs: Jobs
   readonly #tokens: LeaseTokens
   readonly #files: JobFiles
@@ -28,13 +28,14 @@ export class Attempts {
     this.#tokens = tokens
     this.#files = files
     this.#late = new LateResults(jobs, files.artifacts)
-    // A job that was brought back by hand begins anew.
-    jobs.onChange((_, after) => {
-      if (after !== null && 'completedAt' in after) files.checkpoints.forget(after.jobId)
-    })
   }
 
-  /** Renews a lease, keeps its checkpoint, and says what its worker is to do with the job. */
+  onChange(_: Job | null, after: Job | null): void {
+    // A job that is retried by hand starts from the beginning.
+    if (after !== null && 'completedAt' in after) this.#files.checkpoints.forget(after.jobId)
+  }
+
+  /** Renews a lease, keeps its checkpoint, and returns what the worker is to do with the job. */
   async heartbeat(beat: Beat, caller: Principal): Promise<JobOrder> {
     const { jobId, leaseToken, stage, progress } = beat
     const job = this.#jobs.find(jobId)
@@ -67,9 +68,9 @@ export class Attempts {
   }
 
   /**
-   * Takes a worker's result or failure; the same again is the same answer again.
-   * @throws {AppError} `not_found`, `lease_lost`, `conflict` when the job has another result, which stays; this one is kept
-   * beside it.
+   * Takes a worker's result or failure; repeating it gives the same answer.
+   * @throws {AppError} `not_found`, `lease_lost`; `conflict` when the job has another result, beside which this one is kept
+   * as an artifact.
    */
   async finish(jobId: string, { facts, packed }: ReceivedResult, caller: Principal): Promise<Job> {
     const attempt = this.#attemptOf(this.#jobs.get(jobId), facts.leaseToken ?? null, caller)
@@ -98,16 +99,15 @@ export class Attempts {
     return await this.#jobs.apply(jobId, { type: 'release', attempt })
   }
 
-  /** How far an earlier attempt at this job came, or null. */
+  /** The checkpoint of an earlier attempt, or null. */
   async checkpointOf(job: Job): Promise<Checkpoint | null> {
     const isFirst = (lastAttempt(job)?.number ?? 1) === 1
     return isFirst ? null : await this.#files.checkpoints.read(job.jobId)
   }
 
   /**
-   * Lets a worker send files beside the result of the attempt it holds.
-   * @throws {AppError} `forbidden` without a token; `not_found`; `lease_lost` when the attempt is not the current one;
-   * `unavailable` when the data folder takes no change.
+   * Allows a worker to upload artifacts of the attempt it holds.
+   * @throws {AppError} `forbidden` without a token, `not_found`, `lease_lost`, `unavailable`.
    */
   mayUpload(jobId: string, lease: string | null, caller: Principal): void {
     this.#jobs.check()
@@ -119,8 +119,8 @@ export class Attempts {
   }
 
   /**
-   * Lets a worker fetch the source of the attempt it holds. Without a token only a worker of the original protocol may,
-   * which has nothing else to show.
+   * Allows a worker to fetch the source of the attempt it holds. Only a worker of the original protocol may do so without
+   * a token.
    * @returns the attempt's number.
    * @throws {AppError} `forbidden` when the attempt is not the current one.
    */
@@ -146,12 +146,11 @@ export class Attempts {
     return attempt
   }
 
-  /** Takes note that an attempt's worker has its whole source. */
   async downloaded({ jobId }: Job, attempt: number): Promise<void> {
     await this.#jobs.changeLease(jobId, attempt, fetched)
   }
 
-  /** A checkpoint that is not kept costs time and nothing else. */
+  /** Whether checkpoints can be kept; a lost one only costs time. */
   #takesFiles(): boolean {
     try {
       this.#jobs.check()
@@ -161,7 +160,7 @@ export class Attempts {
     }
   }
 
-  /** The attempt that a worker means: another's is as if the lease token were none. */
+  /** The attempt that a worker means. */
   #attemptOf(job: Job, leaseToken: string | null, caller: Principal): number {
     const { jobId } = job
     const attempt =
@@ -184,7 +183,7 @@ function holds(job: Job, attempt: number): boolean {
   return job.status === 'processing' && lastAttempt(job)?.number === attempt
 }
 
-/** What a worker is told about a job that it no longer holds. */
+/** The order for a job that the worker no longer holds. */
 function orderFor(job: Job): Order {
   if (job.status === 'cancelled') return 'cancel'
   return job.status === 'completed' ? 'superseded' : 'lost'

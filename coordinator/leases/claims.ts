@@ -1,9 +1,9 @@
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
-import { isOriginal, lastAttempt, type ProcessingJob } from '../job/job.ts'
+import { isOriginal, lastAttempt, type Job, type ProcessingJob } from '../job/job.ts'
 import { handedOutAgain } from '../job/lease.ts'
-import type { Jobs } from '../jobs.ts'
+import type { Jobs, JobSubscriber } from '../jobs.ts'
 import { JobDispatcher } from './job-dispatcher.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import { Prefetched } from './prefetched.ts'
@@ -12,28 +12,28 @@ import type { Workers } from './workers.ts'
 
 export interface Claim {
   workerId: string
-  /** The worker's token; null: the API key, or nobody is asked for one. */
+  /** The worker's token; null: the API key, or open mode. */
   tokenId?: string | null
   contentTypes: readonly string[]
   maxJobs: number
   /** Null: a worker of the original protocol, without a lease. */
   claimId: string | null
   waitMs: number
-  /** For later: those who would begin at once go first. */
+  /** Ahead of need: served after all calls that need work now. */
   prefetch?: boolean
-  /** Aborted when the caller has gone: then nothing is claimed. */
+  /** Aborted when the caller has disconnected: then nothing is claimed. */
   signal: AbortSignal
 }
 
-/** A worker of the original protocol that asks again this long after a claim it never acted on has not got our answer. */
+/** An original worker that polls again this long after a claim it did not act on has not received the answer. */
 const UNANSWERED_MS = 30 * SECOND
 const GIVE_BACK_AGAIN_MS = SECOND
 
-/** Hands pending jobs out. Callers with nothing to do wait in line, and a job that becomes available wakes the first. */
-export class Claims {
+/** Hands out pending jobs. Calls without a job wait, and a job that becomes available answers the first. */
+export class Claims implements JobSubscriber {
   readonly #jobs: Jobs
   readonly #workers: Workers
-  readonly #line = new LongPolls()
+  readonly #polls = new LongPolls()
   readonly #dispatcher: JobDispatcher
   readonly #prefetched: Prefetched
   readonly #turns = new KeyedMutex()
@@ -42,52 +42,60 @@ export class Claims {
   constructor(jobs: Jobs, workers: Workers) {
     this.#jobs = jobs
     this.#workers = workers
-    this.#dispatcher = new JobDispatcher(jobs, workers, this.#line)
-    this.#prefetched = new Prefetched(jobs, workers, (job) => this.#offerPrefetched(job))
+    this.#dispatcher = new JobDispatcher(jobs, workers, this.#polls)
+    this.#prefetched = new Prefetched(jobs, workers, (job) => this.#dispatchPrefetched(job))
   }
 
-  /** How many calls wait for work. */
+  onChange(before: Job | null, after: Job | null): void {
+    if (after?.status === 'pending') this.#dispatcher.dispatch(after)
+    this.#prefetched.onChange(before, after)
+  }
+
+  onDetail(before: Job, after: Job): void {
+    this.#prefetched.onChange(before, after)
+  }
+
   get waiting(): number {
-    return this.#line.size
+    return this.#polls.size
   }
 
   /**
-   * Up to `maxJobs` jobs, claimed. The same `claimId` gives the same jobs again, so a lost answer costs nothing; an
-   * older call with it that still waits goes empty-handed.
-   * @param give makes the answer. Where it throws, or the caller has gone by then, what this call has claimed is given
-   * back: in the turn of its claim, because a newer call with it would be given that. What an earlier call has claimed
-   * stays: a call that was cut off may be read here after the one that took its place.
+   * Claims up to `maxJobs` jobs. The same `claimId` gives the same jobs again, so a lost answer costs nothing; an older
+   * call with it that still waits gets none.
+   * @param respond makes the answer. If it throws, or the caller has disconnected by then, the jobs that this call claimed
+   * are given back before a newer call with the same `claimId` can get them. Jobs of an earlier call stay claimed: a call
+   * that was cut off may be read after its successor.
    */
-  async claim<T>(request: Claim, give: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
+  async claim<T>(request: Claim, respond: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
     const { workerId, claimId, tokenId = null } = request
     if (claimId === null) {
       const again = await this.#unanswered(request)
       const maxJobs = request.maxJobs - again.length
       const fresh = maxJobs === 0 ? [] : await this.#claim({ ...request, maxJobs }, null)
-      return await this.#give(again, fresh, give, request)
+      return await this.#respond(again, fresh, respond, request)
     }
     const key = JSON.stringify([tokenId, workerId, claimId])
-    this.#line.dismissClaim(key)
+    this.#polls.dismissClaim(key)
     return await this.#turns.take(key, async () => {
       const again = this.#running(request, (job) => job.lease.claimId === claimId)
       const fresh = again.length > 0 ? [] : await this.#claim(request, key)
-      return await this.#give(again, fresh, give, request)
+      return await this.#respond(again, fresh, respond, request)
     })
   }
 
-  /** Sends the waiting calls of a worker home. */
+  /** Answers a worker's waiting calls without a job. */
   dismiss(workerId: string): void {
-    for (const waiter of this.#line.of(workerId)) waiter.resolve(null)
+    for (const waiter of this.#polls.of(workerId)) waiter.resolve(null)
   }
 
-  /** Sends all home, and whoever still comes: the coordinator stops. */
+  /** Answers all waiting and future calls without a job: the coordinator stops. */
   close(): void {
     this.#closed = true
     this.#dispatcher.close()
-    this.#line.dismissAll()
+    this.#polls.dismissAll()
   }
 
-  /** What a worker of the original protocol was given, and has not acted on since: some time ago, or before a restart. */
+  /** Jobs that an original worker was given and has not acted on: for a while, or since before a restart. */
   async #unanswered(request: Claim): Promise<ProcessingJob[]> {
     const longAgo = this.#jobs.now() - UNANSWERED_MS
     const unanswered = this.#running(request, (job) => {
@@ -104,56 +112,56 @@ export class Claims {
 
   async #claim(request: Claim, key: string | null): Promise<ProcessingJob[]> {
     const { workerId, contentTypes, maxJobs, waitMs, signal, prefetch = false } = request
-    const wish = { workerId, contentTypes, prefetch, leased: request.claimId !== null }
+    const wanted = { workerId, contentTypes, prefetch, leased: request.claimId !== null }
     if (this.#closed || this.#workers.directiveOf(workerId) !== 'run') return []
     const until = this.#jobs.now() + waitMs
     for (;;) {
-      const taken = this.#dispatcher.take(wish, maxJobs)
-      const elsewhere = taken.length > 0 || prefetch ? null : this.#prefetched.bestFor(wish)
+      const taken = this.#dispatcher.take(wanted, maxJobs)
+      const elsewhere = taken.length > 0 || prefetch ? null : this.#prefetched.bestFor(wanted)
       if (elsewhere !== null) {
         await this.#prefetched.takeBack(elsewhere)
         continue
       }
       const left = until - this.#jobs.now()
       if (taken.length === 0 && left > 0 && !signal.aborted) {
-        const jobId = await this.#line.wait(wish, key, left, signal)
+        const jobId = await this.#polls.wait(wanted, key, left, signal)
         if (jobId === null) return []
-        // The rest of the batch comes from what else has become available by now.
-        taken.push(jobId, ...this.#dispatcher.take(wish, maxJobs - 1))
+        // The rest of the batch comes from what has become available by now.
+        taken.push(jobId, ...this.#dispatcher.take(wanted, maxJobs - 1))
       }
       if (taken.length === 0) return []
-      const claimed = await firmOf(taken.map((jobId) => this.#hold(jobId, request)))
+      const claimed = await succeeded(taken.map((jobId) => this.#hold(jobId, request)))
       if (claimed.length > 0 || signal.aborted) return claimed
     }
   }
 
-  /** Looks whether somebody idles who could begin a job that has just begun to wait. */
-  #offerPrefetched({ contentType }: ProcessingJob): void {
-    for (const waiter of this.#line.for(contentType)) {
+  /** Lets an idle worker have a job that has begun to wait for a slot elsewhere. */
+  #dispatchPrefetched({ contentType }: ProcessingJob): void {
+    for (const waiter of this.#polls.for(contentType)) {
       const job = waiter.prefetch ? null : this.#prefetched.bestFor(waiter)
       if (job === null) continue
-      // In the queue it goes to the first in line. Where that cannot be written down, it stays where it is.
+      // Through the queue it goes to the first that waits. If that cannot be persisted, it stays where it is.
       return void this.#prefetched.takeBack(job).catch(() => undefined)
     }
   }
 
-  async #give<T>(
+  async #respond<T>(
     again: ProcessingJob[],
     fresh: ProcessingJob[],
-    give: (jobs: ProcessingJob[]) => Promise<T>,
+    respond: (jobs: ProcessingJob[]) => Promise<T>,
     { signal }: Claim,
   ): Promise<T> {
-    let isGiven = false
+    let isSent = false
     try {
-      const answer = await give(signal.aborted ? [] : [...again, ...fresh])
-      isGiven = !signal.aborted
+      const answer = await respond(signal.aborted ? [] : [...again, ...fresh])
+      isSent = !signal.aborted
       return answer
     } finally {
-      if (!isGiven) await Promise.all(fresh.map((job) => this.#giveBack(job)))
+      if (!isSent) await Promise.all(fresh.map((job) => this.#giveBack(job)))
     }
   }
 
-  /** Gives an attempt back that never reached its worker; what cannot be written down now is tried again. */
+  /** Gives back an attempt whose worker got no answer, until that is persisted. */
   async #giveBack(job: ProcessingJob): Promise<void> {
     const { jobId } = job
     const attempt = lastAttempt(job)!.number
@@ -163,7 +171,7 @@ export class Claims {
     })
   }
 
-  /** Claims a job that was taken out of the queue; null when it changed in between. */
+  /** Claims a job that was taken out of the queue; null when it has changed. */
   async #hold(
     jobId: string,
     { workerId, tokenId = null, claimId, signal }: Claim,
@@ -178,17 +186,17 @@ export class Claims {
       }
     } catch (error) {
       if (!(error instanceof AppError) || !['conflict', 'not_found'].includes(error.code)) {
-        // It waits on, for a later call: those in line now would meet the same.
+        // For a later call: those that wait now would fail alike.
         this.#dispatcher.putBack(jobId)
         throw error
       }
     }
     const job = this.#dispatcher.putBack(jobId)
-    if (job !== null) this.#dispatcher.offer(job)
+    if (job !== null) this.#dispatcher.dispatch(job)
     return null
   }
 
-  /** What a worker has claimed with the same token: by another's name alone nobody gets another's jobs. */
+  /** What a worker has claimed with the same token. */
   #running(
     { workerId, tokenId = null }: Claim,
     fits: (job: ProcessingJob) => boolean,
@@ -204,8 +212,8 @@ export class Claims {
   }
 }
 
-/** What has come of several claims: one that fails costs the others nothing. @throws the first failure, where all have. */
-async function firmOf(claims: Promise<ProcessingJob | null>[]): Promise<ProcessingJob[]> {
+/** The jobs of the claims that succeeded. @throws the first failure, if all failed. */
+async function succeeded(claims: Promise<ProcessingJob | null>[]): Promise<ProcessingJob[]> {
   const settled = await Promise.allSettled(claims)
   const claimed = settled.flatMap((one) =>
     one.status === 'fulfilled' && one.value !== null ? [one.value] : [],

@@ -1,50 +1,47 @@
 import { HOUR } from '../../shared/duration.ts'
 import { startTimer } from '../../shared/timers.ts'
 import type { Job, PendingJob } from '../job/job.ts'
-import { meets, requirementsOf, UNTOLD, type Ability } from '../job/requirements.ts'
+import { meets, requirementsOf, UNKNOWN_ABILITY, type Ability } from '../job/requirements.ts'
 import type { Jobs } from '../jobs.ts'
-import type { Waiter, LongPolls, Wish } from './long-polls.ts'
+import type { LongPolls, Waiter, WorkRequest } from './long-polls.ts'
 import type { Workers } from './workers.ts'
 
-/** Which job of the queue goes to whom: to a call that asks, or to the first in line when a job becomes available. */
+/** Assigns queued jobs: to a call that asks, or to the first that waits when a job becomes available. */
 export class JobDispatcher {
   readonly #jobs: Jobs
   readonly #workers: Workers
-  readonly #line: LongPolls
+  readonly #polls: LongPolls
   #timer: NodeJS.Timeout | null = null
 
-  constructor(jobs: Jobs, workers: Workers, line: LongPolls) {
+  constructor(jobs: Jobs, workers: Workers, polls: LongPolls) {
     this.#jobs = jobs
     this.#workers = workers
-    this.#line = line
-    jobs.onChange((_, after) => {
-      if (after?.status === 'pending') this.offer(after)
-    })
-    workers.onAnnounce((workerId) => this.#offerAgain(workerId))
+    this.#polls = polls
+    workers.onAnnounce((workerId) => this.#redispatch(workerId))
     this.#arm()
   }
 
-  /** Takes up to so many jobs out of the queue. */
-  take(wish: Wish, most: number): string[] {
+  /** Takes up to `count` jobs out of the queue. */
+  take(request: WorkRequest, count: number): string[] {
     const now = this.#jobs.now()
     this.#open(now)
     const taken: string[] = []
-    while (taken.length < most) {
-      const jobId = this.#takeOne(wish, now)
+    while (taken.length < count) {
+      const jobId = this.#takeOne(request, now)
       if (jobId === null) break
       taken.push(jobId)
     }
     return taken
   }
 
-  #takeOne(wish: Wish, now: number): string | null {
-    const { contentTypes, workerId } = wish
-    const ability = this.#abilityOf(wish)
+  #takeOne(request: WorkRequest, now: number): string | null {
+    const { contentTypes, workerId } = request
+    const ability = this.#abilityOf(request)
     const isLeft = this.#workers.leftBy(workerId)
     return this.#jobs.queue.take(contentTypes, workerId, now, ability, isLeft)
   }
 
-  /** Returns a job to the queue that was taken out and is pending still; null: it is not. */
+  /** Returns a job to the queue that is still pending; null if it is not. */
   putBack(jobId: string): Job | null {
     const job = this.#jobs.find(jobId)
     if (job?.status !== 'pending') return null
@@ -52,32 +49,32 @@ export class JobDispatcher {
     return job
   }
 
-  /** Gives a job to the first in line who may have it. */
-  offer(job: Job): void {
-    this.#offer(job, this.#jobs.now())
+  /** Assigns a job to the first waiting call that may have it. */
+  dispatch(job: Job): void {
+    this.#dispatch(job, this.#jobs.now())
   }
 
   close(): void {
     if (this.#timer !== null) clearTimeout(this.#timer)
   }
 
-  #offer(job: Job, now: number): void {
+  #dispatch(job: Job, now: number): void {
     this.#open(now)
     if (job.status === 'pending' && job.availableAt <= now && this.#jobs.queue.has(job.jobId))
-      this.#give(job, now)
+      this.#assign(job, now)
     this.#arm()
   }
 
   /**
-   * All that wait have been offered all else, so it goes to the first that may have it: one look for each distinct ability
-   * of those who wait, whatever else lies in the queue.
+   * No other queued job suits the waiting calls, so the first that may have this one gets it: one comparison for each
+   * distinct ability among them.
    */
-  #give(job: PendingJob, now: number): void {
+  #assign(job: PendingJob, now: number): void {
     const { contentType, jobId } = job
     const requirements = requirementsOf(job)
     const known = new Map<string | null, boolean>()
     const keptFor = job.reserved !== null && job.reserved.untilAt > now ? job.reserved : null
-    for (const waiter of this.#line.for(contentType)) {
+    for (const waiter of this.#polls.for(contentType)) {
       const { workerId } = waiter
       if (keptFor !== null) {
         if (keptFor.workerId === workerId) this.#serve(waiter, now)
@@ -94,15 +91,15 @@ export class JobDispatcher {
     }
   }
 
-  #abilityOf({ workerId, leased }: Wish): Ability {
-    return leased ? this.#workers.abilityOf(workerId) : UNTOLD
+  #abilityOf({ workerId, leased }: WorkRequest): Ability {
+    return leased ? this.#workers.abilityOf(workerId) : UNKNOWN_ABILITY
   }
 
-  /** A worker that says of itself what it did not before may have jobs that it could not. */
-  #offerAgain(workerId: string): void {
+  /** A worker with a new announcement may have jobs that it could not have before. */
+  #redispatch(workerId: string): void {
     const now = this.#jobs.now()
     this.#open(now)
-    for (const waiter of this.#line.of(workerId)) this.#serve(waiter, now)
+    for (const waiter of this.#polls.of(workerId)) this.#serve(waiter, now)
     this.#arm()
   }
 
@@ -111,11 +108,11 @@ export class JobDispatcher {
     if (jobId !== null) waiter.resolve(jobId)
   }
 
-  /** Offers what has become available since the last look; before every take, which would open it unseen. */
+  /** Dispatches what has become available since; before every take, which would open it unnoticed. */
   #open(now: number): void {
     for (const { jobId } of this.#jobs.queue.open(now)) {
       const job = this.#jobs.find(jobId)
-      if (job !== undefined) this.#offer(job, now)
+      if (job !== undefined) this.#dispatch(job, now)
     }
   }
 

@@ -4,10 +4,10 @@ import type { PackedResult } from '../blobs/packed-result.ts'
 import { attemptOf, type CompletedJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 
-const MOST = 10
+const MAX_KEPT = 10
 const PREFIX = 'late-result-'
 
-/** Other results of jobs that are completed already: somebody's work, kept as an artifact for a person to compare. */
+/** Further results of completed jobs, kept as artifacts for a person to compare. */
 export class LateResults {
   readonly #jobs: Jobs
   readonly #artifacts: Artifacts
@@ -17,11 +17,7 @@ export class LateResults {
     this.#artifacts = artifacts
   }
 
-  /**
-   * Keeps one, the same one once.
-   * @returns the `conflict` that its worker is to be told.
-   * @throws {AppError} `no_space`, `unavailable`: its worker keeps it and sends it again.
-   */
+  /** Keeps a result, once. @returns the `conflict` to answer with. @throws {AppError} `no_space`, `unavailable`. */
   async keep(
     { jobId }: CompletedJob,
     attempt: number,
@@ -33,8 +29,11 @@ export class LateResults {
       .filter((one) => one.startsWith(PREFIX))
     const completed = `Job ${jobId} is completed already, with another result`
     if (!kept.includes(name)) {
-      if (kept.length >= MOST)
-        return new AppError('conflict', `${completed}; this one is not kept: ${MOST} others are.`)
+      if (kept.length >= MAX_KEPT)
+        return new AppError(
+          'conflict',
+          `${completed}; this one is not kept: ${MAX_KEPT} others are.`,
+        )
       const job = this.#jobs.get(jobId)
       const record = {
         attempt,
@@ -43,18 +42,18 @@ export class LateResults {
         processing_time: result.processingSeconds,
         ...result.body,
       }
-      // It may be removed meanwhile.
+      // The job may have been removed meanwhile.
       await this.#artifacts.keep(jobId, name, withBody(record, json), () => {
         this.#jobs.check()
         this.#jobs.get(jobId)
       })
-      this.#jobs.noteLate(jobId, name)
+      this.#jobs.logLateResult(jobId, name)
     }
     return new AppError('conflict', `${completed}; this one is kept as its artifact ${name}.`)
   }
 }
 
-/** A record as JSON, and in it the body that is JSON already. */
+/** The record as JSON, with the body spliced in. */
 function withBody(record: object, json: Uint8Array | null): string | Uint8Array {
   const text = JSON.stringify(record)
   return json === null

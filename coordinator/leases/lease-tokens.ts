@@ -1,22 +1,21 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { readFile, rm, writeFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 import type { Job } from '../job/job.ts'
-import { PRIVATE_FILE } from '../storage/private-folder.ts'
-import { syncDirectory } from '../storage/sync.ts'
+import { replaceFile } from '../storage/replace-file.ts'
 
-/** What a token allows: all that an attempt may do, or only to fetch its source. */
+/** `lease`: all that an attempt may do. `download`: to fetch its source. */
 export type Purpose = 'lease' | 'download'
 
 const SECRET_BYTES = 32
 
-/** Which job: an id alone may be that of a job that is gone, as an `Idempotency-Key` makes the same one again. */
-type Named = Pick<Job, 'jobId' | 'createdAt'>
+/** A job's id alone may be reused: an `Idempotency-Key` makes the same one again. */
+type JobRef = Pick<Job, 'jobId' | 'createdAt'>
 
 /**
- * The proof that a worker holds an attempt: `<attempt>.<HMAC-SHA256 over purpose, job and attempt>`. Tokens follow from
- * the coordinator's secret, so none is stored, a repeated claim gets the same one and a restart costs nobody the lease.
+ * The proof that a worker holds an attempt: `<attempt>.<HMAC-SHA256 over purpose, job and attempt>`. Derived from the
+ * secret, so none is stored, a repeated claim gets the same one, and leases survive a restart.
  */
 export class LeaseTokens {
   readonly #secret: Buffer
@@ -25,7 +24,7 @@ export class LeaseTokens {
     this.#secret = secret
   }
 
-  /** The secret of this data folder (`secret`, mode 0600), made at the first start. */
+  /** Reads the secret of the data folder (`secret`, mode 0600), or makes one. */
   static async load(dir: string): Promise<LeaseTokens> {
     const file = path.join(dir, 'secret')
     const stored = await readFile(file).catch((error: unknown) => {
@@ -34,19 +33,16 @@ export class LeaseTokens {
     })
     if (stored?.length === SECRET_BYTES) return new LeaseTokens(stored)
     const made = randomBytes(SECRET_BYTES)
-    // What a crash left of one may have another mode.
-    await rm(file, { force: true })
-    await writeFile(file, made, { mode: PRIVATE_FILE, flush: true })
-    await syncDirectory(dir)
+    await replaceFile(file, made)
     return new LeaseTokens(made)
   }
 
-  issue(purpose: Purpose, job: Named, attempt: number): string {
+  issue(purpose: Purpose, job: JobRef, attempt: number): string {
     return `${attempt}.${this.#sign(purpose, job, attempt).toString('base64url')}`
   }
 
-  /** The attempt that a token stands for, or null when it is not one of ours for this job. */
-  read(purpose: Purpose, job: Named, token: string): number | null {
+  /** The attempt of a token; null for a token that is not of this job. */
+  read(purpose: Purpose, job: JobRef, token: string): number | null {
     const parts = /^([1-9]\d{0,8})\.([\w-]{43})$/.exec(token)
     if (parts === null) return null
     const attempt = Number(parts[1])
@@ -55,7 +51,7 @@ export class LeaseTokens {
     return given.length === right.length && timingSafeEqual(given, right) ? attempt : null
   }
 
-  #sign(purpose: Purpose, { jobId, createdAt }: Named, attempt: number): Buffer {
+  #sign(purpose: Purpose, { jobId, createdAt }: JobRef, attempt: number): Buffer {
     const text = `${purpose}\n${jobId}\n${createdAt}\n${attempt}`
     return createHmac('sha256', this.#secret).update(text).digest()
   }

@@ -2,29 +2,28 @@ import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { startTimer } from '../../shared/timers.ts'
 
-/** An agent has one call open, and one more for what it looks ahead to: a worker with more has lost count of them. */
-const MOST_OF_WORKER = 64
-/** Each costs some 40 kB with its connection: together 160 MB. */
-const MOST = 4_096
+/** An agent has one call open, and one more for prefetching: more are leftovers. */
+const MAX_OF_WORKER = 64
+/** Each takes about 40 kB with its connection: together 160 MB. */
+const MAX_WAITING = 4_096
 
-/** Who waits, and for what. */
-export interface Wish {
+export interface WorkRequest {
   workerId: string
   contentTypes: readonly string[]
-  /** For later: it stands behind all who would begin at once. */
+  /** A claim ahead of need: served after all calls that need work now. */
   prefetch: boolean
-  /** False for a worker of the original protocol, which has not said what it can do. */
+  /** False for a worker of the original protocol. */
   leased: boolean
 }
 
-/** A caller that waits for work; `resolve` with a job's id, or null when it must go empty-handed. */
-export interface Waiter extends Wish {
+/** A waiting call; `resolve` answers it with a job's id, or without one. */
+export interface Waiter extends WorkRequest {
   resolve: (jobId: string | null) => void
 }
 
 type Lines = Map<string, Set<Waiter>>
 
-/** The callers that wait, by content type: those who would begin at once first, then those who look ahead. */
+/** The calls that wait for work, by content type, in order of arrival; prefetching ones last. */
 export class LongPolls {
   readonly #now: Lines = new Map()
   readonly #later: Lines = new Map()
@@ -32,59 +31,56 @@ export class LongPolls {
   readonly #byWorker = new Map<string, Set<Waiter>>()
   #size = 0
 
-  /** How many wait. */
   get size(): number {
     return this.#size
   }
 
   /**
-   * Waits for a job's id; null when the time is over, the caller has gone or somebody sent it home.
+   * Waits for a job's id; null on timeout, abort or dismissal.
    * @param key names the claim, for {@link dismissClaim}.
-   * @throws {AppError} `too_many_requests` when too many wait already, of this worker or together.
+   * @throws {AppError} `too_many_requests` when too many calls wait, of this worker or in all.
    */
   async wait(
-    wish: Wish,
+    request: WorkRequest,
     key: string | null,
     waitMs: number,
     signal: AbortSignal,
   ): Promise<string | null> {
-    const { contentTypes, prefetch } = wish
+    const { contentTypes, prefetch, workerId } = request
     const lines = prefetch ? this.#later : this.#now
-    this.#checkRoom(wish.workerId)
+    this.#checkRoom(workerId)
     this.#size += 1
     return await new Promise((resolve) => {
-      const goHome = (): void => waiter.resolve(null)
-      const timer = startTimer(goHome, waitMs)
+      const dismiss = (): void => waiter.resolve(null)
+      const timer = startTimer(dismiss, waitMs)
       const waiter: Waiter = {
-        ...wish,
+        ...request,
         resolve: (jobId) => {
           clearTimeout(timer)
-          signal.removeEventListener('abort', goHome)
-          if (leave(this.#byWorker, wish.workerId, waiter)) this.#size -= 1
+          signal.removeEventListener('abort', dismiss)
+          if (leave(this.#byWorker, workerId, waiter)) this.#size -= 1
           for (const type of contentTypes) leave(lines, type, waiter)
           if (key !== null) this.#byClaim.delete(key)
           resolve(jobId)
         },
       }
-      signal.addEventListener('abort', goHome)
+      signal.addEventListener('abort', dismiss)
       for (const type of contentTypes) enter(lines, type, waiter)
-      enter(this.#byWorker, wish.workerId, waiter)
+      enter(this.#byWorker, workerId, waiter)
       if (key !== null) this.#byClaim.set(key, waiter)
     })
   }
 
-  /** Who waits for a content type, the first in line first. Whoever is sent off meanwhile is left out. */
+  /** The calls that wait for a content type, in order. Calls resolved during the iteration are skipped. */
   *for(contentType: string): Iterable<Waiter> {
     yield* this.#now.get(contentType) ?? []
     yield* this.#later.get(contentType) ?? []
   }
 
-  /** The waiting calls of one worker, the first in line first. */
   of(workerId: string): Waiter[] {
     return [...(this.#byWorker.get(workerId) ?? [])]
   }
 
-  /** Sends the call home that waits with that claim. */
   dismissClaim(key: string): void {
     this.#byClaim.get(key)?.resolve(null)
   }
@@ -97,9 +93,9 @@ export class LongPolls {
   #checkRoom(workerId: string): void {
     const own = this.#byWorker.get(workerId)?.size ?? 0
     const excess =
-      own >= MOST_OF_WORKER
+      own >= MAX_OF_WORKER
         ? `${own} calls of the worker '${printable(workerId)}' wait for work`
-        : this.#size >= MOST
+        : this.#size >= MAX_WAITING
           ? `${this.#size} calls wait for work`
           : null
     if (excess !== null)
@@ -113,7 +109,6 @@ function enter(lines: Lines, key: string, waiter: Waiter): void {
   line.add(waiter)
 }
 
-/** Whether it was there. */
 function leave(lines: Lines, key: string, waiter: Waiter): boolean {
   const line = lines.get(key)
   const wasThere = line?.delete(waiter) === true

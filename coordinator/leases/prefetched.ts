@@ -2,44 +2,44 @@ import { AppError } from '../../shared/errors.ts'
 import { lastAttempt, type Job, type ProcessingJob } from '../job/job.ts'
 import { meets, requirementsOf } from '../job/requirements.ts'
 import type { Jobs } from '../jobs.ts'
-import type { Wish } from './long-polls.ts'
+import type { WorkRequest } from './long-polls.ts'
 import type { Workers } from './workers.ts'
 
-/** The jobs that workers have got ready and that wait for a slot there: an idle worker may have them instead. */
+/** The jobs that wait for a slot at the worker that prefetched them: an idle worker may have them instead. */
 export class Prefetched {
   readonly #jobs: Jobs
   readonly #workers: Workers
   readonly #waiting = new Set<string>()
+  readonly #onWaits: (job: ProcessingJob) => void
 
-  /** @param onWaits called when one begins to wait. */
+  /** @param onWaits called with a job that begins to wait. */
   constructor(jobs: Jobs, workers: Workers, onWaits: (job: ProcessingJob) => void) {
     this.#jobs = jobs
     this.#workers = workers
     for (const job of jobs.inStatus('processing'))
       if (waitsForSlot(job)) this.#waiting.add(job.jobId)
-    const changed = (before: Job | null, after: Job | null): void => {
-      const jobId = (after ?? before)?.jobId
-      if (jobId === undefined) return
-      if (after === null || !waitsForSlot(after)) return void this.#waiting.delete(jobId)
-      if (this.#waiting.has(jobId)) return
-      this.#waiting.add(jobId)
-      onWaits(after)
-    }
-    jobs.onChange(changed)
-    jobs.onDetail(changed)
+    this.#onWaits = onWaits
   }
 
-  /** Puts one back into the queue that still waits; its worker hears of it at its next heartbeat. */
+  onChange(before: Job | null, after: Job | null): void {
+    const { jobId } = (after ?? before)!
+    if (after === null || !waitsForSlot(after)) return void this.#waiting.delete(jobId)
+    if (this.#waiting.has(jobId)) return
+    this.#waiting.add(jobId)
+    this.#onWaits(after)
+  }
+
+  /** Returns a waiting job to the queue; its worker learns of it with its next heartbeat. */
   async takeBack({ jobId, attempts }: ProcessingJob): Promise<void> {
     const event = { type: 'take_back', attempt: attempts.at(-1)!.number } as const
     await this.#jobs.apply(jobId, event).catch((error: unknown) => {
-      // It was deleted meanwhile.
+      // The job may have been deleted meanwhile.
       if (!(error instanceof AppError && error.code === 'not_found')) throw error
     })
   }
 
-  /** The best of them that a worker could begin at once and another one holds, or null. */
-  bestFor({ workerId, contentTypes, leased }: Wish): ProcessingJob | null {
+  /** The best of them for another worker that could begin at once, or null. */
+  bestFor({ workerId, contentTypes, leased }: WorkRequest): ProcessingJob | null {
     if (!leased) return null
     const ability = this.#workers.abilityOf(workerId)
     const isLeft = this.#workers.leftBy(workerId)

@@ -1,18 +1,17 @@
+import { createHash } from 'node:crypto'
 import type { Capabilities, Device, PausedSlot } from '../../shared/announcement.ts'
 import type { Directive, HeartbeatRequest } from '../../shared/wire.ts'
 import type { Ability } from '../job/requirements.ts'
-import { abilityOf } from './ability.ts'
 
-/** What is known of a worker: what it last said, and when. In memory: it says it again within a heartbeat. */
+/** What is known of a worker, by its last reports. In memory: agents repeat it with each heartbeat. */
 export interface Worker {
   workerId: string
   state: HeartbeatRequest['state'] | null
   version: string | null
   slots: number
   device: string | null
-  /** Null: it has not said. */
+  /** Null: not announced. */
   capabilities: Capabilities | null
-  /** Follows from them. */
   ability: Ability
   devices: readonly Device[]
   /** Slots that take no work for now. */
@@ -23,7 +22,12 @@ export interface Worker {
   directive: Directive
 }
 
-/** One that nothing is known of but its name. */
+/** The ability of a worker with leases. One without an announcement equals no other. */
+export function abilityOf(workerId: string, can: Capabilities | null): Ability {
+  const text = can === null ? `worker ${workerId}` : JSON.stringify(can)
+  return { key: createHash('sha256').update(text).digest('base64url').slice(0, 22), can }
+}
+
 export function newWorker(workerId: string, now: number): Worker {
   return {
     workerId,
@@ -42,7 +46,7 @@ export function newWorker(workerId: string, now: number): Worker {
   }
 }
 
-/** Whether it takes work: nobody has sent it home, and it does not leave by itself. */
+/** Whether it takes work: neither drained by an operator nor by itself. */
 export function isOpen({ directive, state }: Worker): boolean {
   return directive === 'run' && state !== 'draining'
 }

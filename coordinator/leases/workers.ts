@@ -1,38 +1,49 @@
+import type { Logger } from 'pino'
 import { DAY, MINUTE } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import type { Directive } from '../../shared/wire.ts'
+import {
+  CircuitBreakers,
+  endsBetween,
+  givenBackBetween,
+  type AttemptEnd,
+  type GivenBack,
+  type SetAside,
+} from '../job/circuit-breaker.ts'
 import { lastAttempt, type Job } from '../job/job.ts'
 import { NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
-import { abilityOf } from './ability.ts'
-import { Census } from './census.ts'
-import { Holders } from './holders.ts'
-import { newWorker, type Worker } from './worker.ts'
-import { SetAsides, type AttemptEnd, type GivenBack, type SetAside } from '../job/set-aside.ts'
+import type { JobSubscriber } from '../jobs.ts'
+import { Census, Holders } from './census.ts'
+import { abilityOf, newWorker, type Worker } from './worker.ts'
 
 const FORGET_AFTER = DAY
-/** A worker that was silent for longer counts no more as one who could take a job. */
+/** A worker without contact for longer does not count as connected. */
 export const PRESENT = 2 * MINUTE
-/** Whoever makes names up fills no memory. */
-const MOST = 10_000
+/** Bounds the memory that invented names take. */
+const MAX_WORKERS = 10_000
 
-/** Who has asked for work or sent a heartbeat lately, and what an operator wants of them. */
-export class Workers {
+type Listener = (workerId: string) => void
+
+/** The workers that have contacted the coordinator lately, and what an operator wants of them. */
+export class Workers implements JobSubscriber {
   readonly #workers = new Map<string, Worker>()
-  readonly #asides = new SetAsides()
+  readonly #breakers = new CircuitBreakers()
   readonly #holders = new Holders()
-  readonly #listeners: ((workerId: string) => void)[] = []
-  readonly #changeListeners: ((workerId: string) => void)[] = []
+  readonly #announceListeners: Listener[] = []
+  readonly #changeListeners: Listener[] = []
   readonly #now: () => number
+  readonly #log: Pick<Logger, 'warn'> | null
   #counted: { census: Census; countedAt: number } | null = null
 
-  constructor(now: () => number) {
+  constructor(now: () => number, log: Pick<Logger, 'warn'> | null = null) {
     this.#now = now
+    this.#log = log
   }
 
-  /** @throws {AppError} `too_many_requests` for a name more than are kept. */
-  seen(
+  /** Records a contact. @throws {AppError} `too_many_requests` for a name beyond the limit. */
+  update(
     workerId: string,
     news: Partial<Omit<Worker, 'workerId' | 'directive' | 'ability'>>,
   ): Worker {
@@ -41,77 +52,85 @@ export class Workers {
     const ability = abilityOf(workerId, worker.capabilities)
     const isOther = ability.key !== worker.ability.key
     worker.ability = ability
-    if (isOther) this.#announce(workerId)
-    this.#tell(workerId)
+    if (isOther) this.#notify(this.#announceListeners, workerId)
+    this.#changed(workerId)
     return worker
   }
 
-  /** Calls back with a worker that may have other jobs than before, by what it says or because it is trusted again. */
-  onAnnounce(listener: (workerId: string) => void): void {
-    this.#listeners.push(listener)
+  /** Calls back with a worker that may have other jobs than before. */
+  onAnnounce(listener: Listener): void {
+    this.#announceListeners.push(listener)
   }
 
-  /** Calls back with a worker that was heard of, was directed or is forgotten. */
-  onChange(listener: (workerId: string) => void): void {
+  /** Calls back with a worker that was updated, directed, set aside or removed. */
+  onUpdate(listener: Listener): void {
     this.#changeListeners.push(listener)
   }
 
-  /** What is known of what a worker can do. */
   abilityOf(workerId: string): Ability {
     return this.#workers.get(workerId)?.ability ?? abilityOf(workerId, null)
   }
 
-  /** Tells a worker what to do; one that is to run is no longer set aside either. */
+  /** Sets what a worker is to do; `run` also resets its circuit breaker. */
   direct(workerId: string, directive: Directive): Worker {
     const worker = this.#get(workerId)
     worker.directive = directive
-    if (directive === 'run') this.#forgive(workerId)
-    this.#tell(workerId)
+    if (directive === 'run') this.#reset(workerId)
+    this.#changed(workerId)
     return worker
   }
 
-  /** Takes note of who holds a job by now. One that was never heard of, as after a restart, is known by that. */
-  holds(jobId: string, job: Job | null): void {
+  /** Learns the holders of running attempts, after a restart. */
+  resume(jobs: Iterable<Job>): void {
+    for (const job of jobs) this.#holds(job.jobId, job)
+  }
+
+  onChange(before: Job | null, after: Job | null): void {
+    this.#holds((after ?? before)!.jobId, after)
+    for (const end of endsBetween(before, after)) this.ended(end)
+    for (const attempt of givenBackBetween(before, after)) this.#gaveBack(attempt)
+  }
+
+  /** Records an attempt's end. */
+  ended(end: AttemptEnd): void {
+    if (end.workerId === LOCAL_WORKER) return
+    if (end.errorCode === null) this.#reset(end.workerId)
+    this.#setAside(end.workerId, this.#breakers.note(end))
+  }
+
+  #gaveBack(attempt: GivenBack): void {
+    if (attempt.workerId === LOCAL_WORKER) return
+    this.#setAside(attempt.workerId, this.#breakers.noteGivenBack(attempt))
+  }
+
+  #setAside(workerId: string, setAside: SetAside | null): void {
+    this.#counted = null
+    if (setAside === null) return
+    this.#changed(workerId)
+    const { untilAt, reason } = setAside
+    const until = new Date(untilAt).toISOString()
+    this.#log?.warn({ worker_id: workerId, until, reason }, 'worker set aside')
+  }
+
+  #holds(jobId: string, job: Job | null): void {
     if (!this.#holders.note(jobId, job)) return
     this.#counted = null
     const workerId = job?.status === 'processing' ? lastAttempt(job)!.workerId : LOCAL_WORKER
     if (workerId === LOCAL_WORKER || this.#workers.has(workerId)) return
-    this.seen(workerId, { contentTypes: [job!.contentType] })
+    this.update(workerId, { contentTypes: [job!.contentType] })
   }
 
-  /** Takes note of how a worker's attempt has ended; the set-aside that follows from it, or null. */
-  ended(end: AttemptEnd): SetAside | null {
-    const { workerId } = end
-    // Who falls back to itself has nobody else to leave the work to.
-    if (workerId === LOCAL_WORKER) return null
-    if (end.errorCode === null) this.#forgive(workerId)
-    const aside = this.#asides.note(end)
-    this.#counted = null
-    if (aside !== null) this.#tell(workerId)
-    return aside
-  }
-
-  /** Takes note of an attempt that a worker has given back; the set-aside that follows from it, or null. */
-  gaveBack(attempt: GivenBack): SetAside | null {
-    const { workerId } = attempt
-    if (workerId === LOCAL_WORKER) return null
-    const aside = this.#asides.noteGivenBack(attempt)
-    this.#counted = null
-    if (aside !== null) this.#tell(workerId)
-    return aside
-  }
-
-  /** Why a worker gets nothing for now that others can do, or null. */
+  /** Why a worker gets no jobs for now that others can do, or null. */
   setAsideOf(workerId: string): SetAside | null {
-    return this.#asides.of(workerId, this.#now())
+    return this.#breakers.of(workerId, this.#now())
   }
 
-  /** What a worker that is set aside has to leave to others who are here; undefined: it is not. */
+  /** Which jobs a worker that is set aside leaves to others; undefined: it is not set aside. */
   leftBy(
     workerId: string,
   ): ((contentType: string, requirements: Requirements) => boolean) | undefined {
     if (this.setAsideOf(workerId) === null) return undefined
-    return (contentType, requirements) => this.#here.hasTrustedFor(contentType, requirements)
+    return (contentType, requirements) => this.#census.hasTrustedFor(contentType, requirements)
   }
 
   directiveOf(workerId: string): Directive {
@@ -122,29 +141,28 @@ export class Workers {
     return [...this.#workers.values()]
   }
 
-  /** How many jobs of a content type the workers that are here can do at a time. */
+  /** How many such jobs the connected workers can do at a time. */
   slotsFor(contentType: string, requirements = NO_REQUIREMENTS): number {
-    return this.#here.whoFor(contentType, requirements).slots
+    return this.#census.workersFor(contentType, requirements).slots
   }
 
-  /** The workers that are here and take such jobs. */
+  /** The connected workers that take such jobs. */
   idsFor(contentType: string, requirements = NO_REQUIREMENTS): readonly string[] {
-    return this.#here.whoFor(contentType, requirements).workerIds
+    return this.#census.workersFor(contentType, requirements).workerIds
   }
 
-  /** Whether somebody is here who could take such a job, now or later. */
+  /** Whether a connected worker could take such a job, now or later. */
   hasFor(contentType: string, requirements: Requirements): boolean {
-    return this.#here.hasFor(contentType, requirements)
+    return this.#census.hasFor(contentType, requirements)
   }
 
-  /** The clock was set by so much: nobody is the more silent for it. */
   clockStepped(ms: number): void {
     this.#counted = null
     for (const worker of this.#workers.values()) worker.lastSeenAt += ms
-    this.#asides.clockStepped(ms)
+    this.#breakers.clockStepped(ms)
   }
 
-  /** For so long we could not hear anybody. */
+  /** No worker could reach the coordinator for `ms`. */
   stoodStill(ms: number): void {
     this.#counted = null
     const now = this.#now()
@@ -152,73 +170,73 @@ export class Workers {
       worker.lastSeenAt = Math.min(now, worker.lastSeenAt + ms)
   }
 
-  /** Forgets who has been silent for a day. */
+  /** Removes workers without contact for a day. */
   prune(): void {
-    this.#asides.prune(this.#now())
+    this.#breakers.prune(this.#now())
     for (const { workerId, lastSeenAt } of this.all()) {
       if (lastSeenAt >= this.#now() - FORGET_AFTER || this.#holders.has(workerId)) continue
-      this.#workers.delete(workerId)
-      this.#tell(workerId)
+      this.#remove(workerId)
     }
   }
 
-  /** Forgets one, until it is heard of again. @throws {AppError} `not_found` */
+  /** Removes a worker until its next contact. @throws {AppError} `not_found` */
   remove(workerId: string): void {
     this.known(workerId)
-    this.#asides.forgive(workerId)
-    this.#workers.delete(workerId)
-    this.#tell(workerId)
+    this.#breakers.reset(workerId)
+    this.#remove(workerId)
   }
 
-  /** One has said that it ends: nobody is to look for it. Whom a person has sent home stays so. */
+  /** Removes a worker that has said goodbye; one that an operator drains stays. */
   left(workerId: string): void {
     const worker = this.#workers.get(workerId)
-    if (worker === undefined || worker.directive !== 'run') return
-    this.#workers.delete(workerId)
-    this.#tell(workerId)
+    if (worker?.directive === 'run') this.#remove(workerId)
   }
 
   /** @throws {AppError} `not_found` */
   known(workerId: string): Worker {
     const worker = this.#workers.get(workerId)
     if (worker !== undefined) return worker
-    const message = `There is no worker ${workerId}: it was never heard of, or not for a day.`
+    const message = `There is no worker ${workerId}: it has not contacted the coordinator within a day.`
     throw new AppError('not_found', message)
   }
 
-  #forgive(workerId: string): void {
+  #reset(workerId: string): void {
     const was = this.setAsideOf(workerId)
-    this.#asides.forgive(workerId)
+    this.#breakers.reset(workerId)
     if (was === null) return
-    this.#announce(workerId)
-    this.#tell(workerId)
+    this.#notify(this.#announceListeners, workerId)
+    this.#changed(workerId)
   }
 
-  #announce(workerId: string): void {
+  #remove(workerId: string): void {
+    this.#workers.delete(workerId)
+    this.#changed(workerId)
+  }
+
+  #changed(workerId: string): void {
+    this.#notify(this.#changeListeners, workerId)
+  }
+
+  #notify(listeners: readonly Listener[], workerId: string): void {
     this.#counted = null
-    for (const listener of this.#listeners) listener(workerId)
+    for (const listener of listeners) listener(workerId)
   }
 
-  #tell(workerId: string): void {
-    this.#counted = null
-    for (const listener of this.#changeListeners) listener(workerId)
-  }
-
-  /** Who is here, counted again only when that may have changed. */
-  get #here(): Census {
+  /** The connected workers, counted again only when they may have changed. */
+  get #census(): Census {
     const now = this.#now()
     const { census, countedAt } = this.#counted ?? {}
     if (census !== undefined && now >= countedAt! && now <= census.validUntil) return census
-    const asideUntil = (workerId: string): number | null =>
-      this.#asides.of(workerId, now)?.untilAt ?? null
-    const isHolding = (workerId: string): boolean => this.#holders.has(workerId)
-    const rules = { presentMs: PRESENT, asideUntil, isHolding }
-    const counted = new Census(this.#workers.values(), now, rules)
+    const counted = new Census(this.#workers.values(), now, {
+      presentMs: PRESENT,
+      setAsideUntil: (workerId) => this.#breakers.of(workerId, now)?.untilAt ?? null,
+      isHolding: (workerId) => this.#holders.has(workerId),
+    })
     this.#counted = { census: counted, countedAt: now }
     return counted
   }
 
-  /** Forgets who has been silent for longest; not whom a person has sent home. @throws {AppError} when all are here. */
+  /** Removes the worker without contact for longest, unless an operator drains it. @throws {AppError} when all are connected. */
   #makeRoomFor(workerId: string): void {
     let oldest: Worker | null = null
     for (const one of this.#workers.values()) {
@@ -226,14 +244,13 @@ export class Workers {
       if (oldest === null || one.lastSeenAt < oldest.lastSeenAt) oldest = one
     }
     if (oldest === null || oldest.lastSeenAt >= this.#now() - PRESENT) throw tooMany(workerId)
-    this.#workers.delete(oldest.workerId)
-    this.#tell(oldest.workerId)
+    this.#remove(oldest.workerId)
   }
 
   #get(workerId: string): Worker {
     let worker = this.#workers.get(workerId)
     if (worker === undefined) {
-      if (this.#workers.size >= MOST) this.#makeRoomFor(workerId)
+      if (this.#workers.size >= MAX_WORKERS) this.#makeRoomFor(workerId)
       worker = newWorker(workerId, this.#now())
       this.#workers.set(workerId, worker)
     }
@@ -242,6 +259,6 @@ export class Workers {
 }
 
 function tooMany(workerId: string): AppError {
-  const message = `${MOST} workers are known, which is the limit: '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
+  const message = `${MAX_WORKERS} workers are known, which is the limit: '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
   return new AppError('too_many_requests', message)
 }

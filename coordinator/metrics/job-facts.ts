@@ -4,20 +4,17 @@ import type { Outcome } from '../../shared/wire.ts'
 import { hasEnded, lastAttempt, type Job } from '../job/job.ts'
 import type { StepName } from '../job/continuation.ts'
 
-/** What a change of a job means to who counts. */
+/** What a change of a job adds to the counters. */
 export interface JobFacts {
   created: boolean
-  /** The size of the file that came with it. */
   uploadedBytes: number
-  /** A worker took it: how long it had been there for the taking, in seconds. */
+  /** How long a claimed job had been available. */
   claimedAfterSeconds: number | null
-  /** Attempts that are over since, or that turned out otherwise. */
+  /** Attempts with a new outcome. */
   attempts: { outcome: Outcome; errorCode: string }[]
-  /** It waits for another try after one that failed. */
   retried: boolean
-  /** How it ended. */
   ended: Job['status'] | null
-  /** Of a job that completed: how long its attempt worked, the wait for a slot left out, and how long its recording is. */
+  /** For a completed job; without its wait for a slot. */
   completed: { processingSeconds: number | null; mediaSeconds: number | null } | null
 }
 
@@ -28,7 +25,7 @@ export function factsOf(before: Job | null, after: Job): JobFacts {
     created,
     uploadedBytes: created && after.source.kind === 'upload' ? after.source.sizeBytes : 0,
     claimedAfterSeconds: claimedAfterSeconds(before, after),
-    attempts: newlyJudged(before, after),
+    attempts: newOutcomes(before, after),
     retried: before !== null && after.status === 'pending' && after.retryCount > before.retryCount,
     ended,
     completed:
@@ -41,7 +38,7 @@ export function factsOf(before: Job | null, after: Job): JobFacts {
   }
 }
 
-/** The tries of what follows a job's end that a change tells of. */
+/** The tries of continuation steps in a change. */
 export function stepFacts(
   before: Job,
   after: Job,
@@ -63,7 +60,7 @@ function claimedAfterSeconds(before: Job | null, after: Job): number | null {
   return Math.max(0, startedAt - before.availableAt) / SECOND
 }
 
-function newlyJudged(before: Job | null, after: Job): JobFacts['attempts'] {
+function newOutcomes(before: Job | null, after: Job): JobFacts['attempts'] {
   const earlier = new Map(before?.attempts.map(({ number, outcome }) => [number, outcome]))
   return after.attempts.flatMap(({ number, outcome, errorCode }) => {
     if (outcome === null || outcome === earlier.get(number)) return []
@@ -79,7 +76,7 @@ function processingSeconds(before: Job | null, after: Job): number | null {
   return Math.max(0, done.endedAt - done.startedAt - waited) / SECOND
 }
 
-/** Codes come from workers: those that are not ours count as one. */
+/** Unknown codes of workers count as one. */
 function codeLabel(errorCode: string | null): string {
   if (errorCode === null) return 'none'
   return isErrorCode(errorCode) ? errorCode : 'other'

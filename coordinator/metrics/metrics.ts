@@ -1,27 +1,29 @@
 import type { MiddlewareHandler } from 'hono'
 import { Registry } from 'prom-client'
+import type { JobSubscriber } from '../jobs.ts'
 import { countJobs } from './job-counters.ts'
 import { gaugeProcess } from './process-gauges.ts'
 import { gaugeState, type StateSources } from './state-gauges.ts'
 import { countTraffic } from './traffic.ts'
 import type { Env } from '../routes/http.ts'
 
-/** The content types that the original knows, each a label of its own. */
+/** The content types of the original system, each with a label. */
 const KNOWN_TYPES = ['audio', 'video', 'document', 'image', 'web', 'youtube', 'text']
 
-/** What a Prometheus server asks for. */
+/** The metrics for Prometheus. */
 export class Metrics {
   readonly #registry = new Registry()
   readonly #stop: () => void
-  /** To see every request first. */
+  /** Must be the first middleware. */
   readonly traffic: MiddlewareHandler<Env>
+  readonly jobs: JobSubscriber
 
-  /** @param types content types with labels of their own; any client may invent more, which count as `other`. */
+  /** @param types further content types with labels; all others count as `other`. */
   constructor(sources: StateSources, types: readonly string[]) {
     const labels = new Set([...KNOWN_TYPES, ...types])
     const typeLabel = (contentType: string): string =>
       labels.has(contentType) ? contentType : 'other'
-    countJobs(this.#registry, sources.jobs, typeLabel)
+    this.jobs = countJobs(this.#registry, typeLabel)
     gaugeState(this.#registry, sources, typeLabel)
     this.#stop = gaugeProcess(this.#registry)
     this.traffic = countTraffic(this.#registry)
@@ -31,12 +33,11 @@ export class Metrics {
     return this.#registry.contentType
   }
 
-  /** All of it, as Prometheus reads it. */
+  /** In Prometheus' text format. */
   async text(): Promise<string> {
     return await this.#registry.metrics()
   }
 
-  /** Measures no more. */
   close(): void {
     this.#stop()
   }

@@ -1,24 +1,23 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks'
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Gauge, type Registry } from 'prom-client'
 import { SECOND } from '../../shared/duration.ts'
+import { counterOf, gauge } from './gauge.ts'
 
 const RESOLUTION_MS = 20
 const NANOSECONDS = 1e9
 const MICROSECONDS = 1e6
 
-/** What the process itself takes, under the names that others have for it. @returns what ends the measuring. */
+/** Metrics of the process, under their usual names. @returns a function that ends the measuring. */
 export function gaugeProcess(registry: Registry): () => void {
-  const registers = [registry]
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS })
   delay.enable()
   new Gauge({
     name: 'morag_event_loop_delay_seconds',
-    help: 'By how much timers were late since the last look: the median, the 99th percentile, the longest.',
+    help: 'By how much timers were late since the last scrape: median, 99th percentile, maximum.',
     labelNames: ['quantile'],
-    registers,
+    registers: [registry],
     collect() {
       const late = (percentile: number): number => {
-        // Nothing was measured yet.
         if (delay.count === 0) return 0
         return Math.max(0, delay.percentile(percentile) / NANOSECONDS - RESOLUTION_MS / SECOND)
       }
@@ -28,38 +27,29 @@ export function gaugeProcess(registry: Registry): () => void {
       delay.reset()
     },
   })
-  new Gauge({
+  gauge(registry, {
     name: 'process_resident_memory_bytes',
     help: 'Resident memory.',
-    registers,
-    collect() {
-      this.set(process.memoryUsage.rss())
-    },
+    read: () => process.memoryUsage.rss(),
   })
-  new Gauge({
+  gauge(registry, {
     name: 'nodejs_heap_size_used_bytes',
     help: 'Memory used on the heap.',
-    registers,
-    collect() {
-      this.set(process.memoryUsage().heapUsed)
-    },
+    read: () => process.memoryUsage().heapUsed,
   })
-  new Counter({
+  counterOf(registry, {
     name: 'process_cpu_seconds_total',
-    help: 'Processor time, of users and the system.',
-    registers,
-    collect() {
+    help: 'Processor time, user and system.',
+    read() {
       const { user, system } = process.cpuUsage()
-      this.reset()
-      this.inc((user + system) / MICROSECONDS)
+      return (user + system) / MICROSECONDS
     },
   })
-  const startedAt = Math.round(performance.timeOrigin / SECOND)
-  new Gauge({
+  gauge(registry, {
     name: 'process_start_time_seconds',
-    help: 'When the process began, in seconds since 1970.',
-    registers,
-  }).set(startedAt)
+    help: 'Start of the process, in seconds since 1970.',
+    read: () => Math.round(performance.timeOrigin / SECOND),
+  })
   return () => {
     delay.disable()
   }

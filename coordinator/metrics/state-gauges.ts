@@ -1,14 +1,15 @@
-import { Counter, Gauge, type Registry } from 'prom-client'
+import { Gauge, type Registry } from 'prom-client'
 import { SECOND } from '../../shared/duration.ts'
-import { STATUSES } from '../../shared/wire.ts'
 import { VERSION } from '../../shared/version.ts'
+import { STATUSES } from '../../shared/wire.ts'
 import type { OpenConnections } from '../access/open-connections.ts'
-import type { Claims } from '../leases/claims.ts'
 import { diskSpace } from '../blobs/disk.ts'
 import type { Events } from '../events/events.ts'
 import type { Jobs } from '../jobs.ts'
-import type { FileJobStore } from '../storage/store.ts'
+import type { Claims } from '../leases/claims.ts'
 import { PRESENT, type Workers } from '../leases/workers.ts'
+import type { FileJobStore } from '../storage/store.ts'
+import { counterOf, gauge } from './gauge.ts'
 
 export interface StateSources {
   jobs: Jobs
@@ -22,50 +23,62 @@ export interface StateSources {
 
 const WORKER_STATES = ['idle', 'running', 'draining', 'unknown', 'lost'] as const
 
-/** What there is at the moment, looked at when somebody asks. @param typeLabel a content type as a label. */
+/** Metrics of the current state, read for each scrape. @param typeLabel the label of a content type. */
 export function gaugeState(
   registry: Registry,
   { jobs, workers, claims, events, store, connections, dataDir }: StateSources,
   typeLabel: (contentType: string) => string,
 ): void {
   const registers = [registry]
-  gauge('morag_build_info', 'The version that runs; always 1.', () => 1, { version: VERSION })
-  gauge('morag_long_polls', 'Calls that wait for work.', () => claims.waiting)
-  gauge('morag_event_streams', 'Event streams that are open.', () => events.size)
-  gauge('morag_journal_failing', '1: no change can be taken until a restart.', () =>
-    Number(store.failure !== null),
-  )
-  gauge('morag_folders_behind', '1: the status folders or the journal lag behind.', () =>
-    Number(store.foldersBehind !== null),
-  )
-  gauge(
-    'morag_folders_lag_seconds',
-    'How long the folders, or the journal, wait to be brought up to date.',
-    () => store.folderLagMs / SECOND,
-  )
-  gauge(
-    'morag_journal_bytes',
-    'How long the journal is, both segments together.',
-    () => store.journalBytes,
-  )
-  gauge('morag_quarantined_files', 'Files set aside at the start.', () => store.quarantined.length)
-
-  gauge('morag_connections', 'Open connections.', () => connections.open)
-  gauge(
-    'morag_connections_without_token',
-    'Open connections on which no token was shown yet.',
-    () => connections.strangers,
-  )
-  new Counter({
-    name: 'morag_connections_cut_total',
-    help: 'Connections that were ended or refused for a limit of open ones.',
-    registers,
-    collect() {
-      this.reset()
-      this.inc(connections.cut)
-    },
+  const simple: [name: string, help: string, read: () => number | Promise<number | null>][] = [
+    ['morag_long_polls', 'Calls that wait for work.', () => claims.waiting],
+    ['morag_event_streams', 'Open event streams.', () => events.size],
+    [
+      'morag_journal_failing',
+      '1: no change can be taken until a restart.',
+      () => Number(store.failure !== null),
+    ],
+    [
+      'morag_folders_behind',
+      '1: the status folders or the journal lag behind.',
+      () => Number(store.foldersBehind !== null),
+    ],
+    [
+      'morag_folders_lag_seconds',
+      'Age of the oldest change that the folders or a cut of the journal wait for.',
+      () => store.folderLagMs / SECOND,
+    ],
+    ['morag_journal_bytes', 'Length of the journal, both segments.', () => store.journalBytes],
+    ['morag_quarantined_files', 'Files quarantined at the start.', () => store.quarantined.length],
+    ['morag_connections', 'Open connections.', () => connections.open],
+    [
+      'morag_connections_without_token',
+      'Open connections without a token so far.',
+      () => connections.strangers,
+    ],
+    [
+      'morag_workers_set_aside',
+      'Workers that get no jobs for now that others can do, because of failures.',
+      () => workers.all().filter(({ workerId }) => workers.setAsideOf(workerId) !== null).length,
+    ],
+    [
+      'morag_disk_free_bytes',
+      "Free space of the data folder's file system.",
+      async () => (await diskSpace(dataDir))?.freeBytes ?? null,
+    ],
+  ]
+  for (const [name, help, read] of simple) gauge(registry, { name, help, read })
+  gauge(registry, {
+    name: 'morag_build_info',
+    help: 'The running version; always 1.',
+    labels: { version: VERSION },
+    read: () => 1,
   })
-
+  counterOf(registry, {
+    name: 'morag_connections_cut_total',
+    help: 'Connections closed or refused because of a limit.',
+    read: () => connections.cut,
+  })
   new Gauge({
     name: 'morag_jobs',
     help: 'Jobs, by status and content type.',
@@ -81,7 +94,7 @@ export function gaugeState(
   })
   new Gauge({
     name: 'morag_queue_oldest_age_seconds',
-    help: 'How long the job that waits longest has waited for a worker.',
+    help: 'Longest wait of a job for a worker.',
     labelNames: ['content_type'],
     registers,
     collect() {
@@ -97,7 +110,7 @@ export function gaugeState(
   })
   new Gauge({
     name: 'morag_workers',
-    help: 'Workers of the last day, by what they last said of themselves; lost: silent for two minutes.',
+    help: 'Workers of the last day, by their last reported state; lost: silent for two minutes.',
     labelNames: ['state'],
     registers,
     collect() {
@@ -108,35 +121,4 @@ export function gaugeState(
         this.inc({ state: lastSeenAt < since ? 'lost' : (state ?? 'unknown') })
     },
   })
-  gauge(
-    'morag_workers_set_aside',
-    'Workers that get nothing for now that others can do, because they failed too often.',
-    () => workers.all().filter(({ workerId }) => workers.setAsideOf(workerId) !== null).length,
-  )
-  new Gauge({
-    name: 'morag_disk_free_bytes',
-    help: "Free space of the data folder's file system.",
-    registers,
-    async collect() {
-      const space = await diskSpace(dataDir)
-      if (space !== null) this.set(space.freeBytes)
-    },
-  })
-
-  function gauge(
-    name: string,
-    help: string,
-    value: () => number,
-    labels: Record<string, string> = {},
-  ): void {
-    new Gauge({
-      name,
-      help,
-      labelNames: Object.keys(labels),
-      registers,
-      collect() {
-        this.set(labels, value())
-      },
-    })
-  }
 }

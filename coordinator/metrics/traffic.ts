@@ -15,13 +15,13 @@ interface Exchange {
 const METHODS = new Set(['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])
 
 /**
- * Counts requests and the bytes of both directions by route, headers included; of what is under way as far as it is.
- * @returns what is to see every request first.
+ * Counts requests and bytes by route, headers and open requests included.
+ * @returns the middleware, which must be the first.
  */
 export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
   const registers = [registry]
   const open = new Set<Exchange>()
-  /** How much of a connection's traffic has been counted. */
+  /** The part of a connection's traffic that has been counted. */
   const counted = new WeakMap<Socket, { read: number; written: number }>()
 
   function settle({ socket, route }: Exchange): void {
@@ -34,13 +34,13 @@ export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
 
   const requests = new Counter({
     name: 'morag_http_requests_total',
-    help: 'Requests answered, by route; cut: the client went away before.',
+    help: 'Requests answered, by route; cut: the client disconnected before.',
     labelNames: ['method', 'route', 'status'],
     registers,
   })
   const received = new Counter({
     name: 'morag_http_received_bytes_total',
-    help: 'Bytes that came with requests, by route.',
+    help: 'Bytes received with requests, by route.',
     labelNames: ['route'],
     registers,
     collect() {
@@ -49,7 +49,7 @@ export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
   })
   const sent = new Counter({
     name: 'morag_http_sent_bytes_total',
-    help: 'Bytes that answers took, by route.',
+    help: 'Bytes sent with answers, by route.',
     labelNames: ['route'],
     registers,
   })

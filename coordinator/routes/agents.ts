@@ -15,7 +15,7 @@ import { OpenCount } from '../access/open-count.ts'
 import { jobFor, typesFor } from '../access/ownership.ts'
 import { unauthorized } from '../access/principal.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../assemble.ts'
 import { answer, bodyOf, bytesOf, callerGone, type Env } from './http.ts'
 import { sendClaimed } from './send-claimed.ts'
 
@@ -59,8 +59,8 @@ export function agentRoutes({
       const { waitSeconds, prefetch, ...request } = await bodyOf(c, claimRequest)
       const { principal } = c.var
       const contentTypes = typesFor(principal, request.contentTypes)
-      access.goBy(principal, request.workerId)
-      workers.seen(request.workerId, { contentTypes })
+      access.useWorkerName(principal, request.workerId)
+      workers.update(request.workerId, { contentTypes })
       const signal = callerGone(c)
       const waitMs = waitSeconds * SECOND
       const startedAt = performance.now()
@@ -99,9 +99,9 @@ export function agentRoutes({
       const workerId = parseWire(workerName, c.req.param('id'), 'path')
       const { principal } = c.var
       const { news, beats } = await files.checkpoints.receive(await bytesOf(c, HEARTBEAT_MIB))
-      access.goBy(principal, workerId)
+      access.useWorkerName(principal, workerId)
       const { state, ...facts } = news
-      workers.seen(workerId, {
+      workers.update(workerId, {
         ...facts,
         ...(state !== 'stopped' && { state }),
         device: news.device ?? null,

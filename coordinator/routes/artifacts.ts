@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { namedObject } from '../../shared/wire-fields.ts'
 import { jobFor } from '../access/ownership.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../assemble.ts'
 import { sendFile } from './download.ts'
 import { answer, LEASE_HEADER, type Env } from './http.ts'
 

@@ -6,7 +6,7 @@ import { triedOf } from '../ingestion/ingest.ts'
 import { outcomeOfCallback } from '../ingestion/ingest-outcome.ts'
 import { hasEnded } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../assemble.ts'
 import { bytesOf, type Env } from './http.ts'
 
 /** A result may come with its metadata and all segments. */

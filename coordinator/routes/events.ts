@@ -5,7 +5,7 @@ import { maySee } from '../access/ownership.ts'
 import { jobEvent, queueEvent, snapshotEvent, workerEvent } from '../../shared/wire-events.ts'
 import type { Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../assemble.ts'
 import type { Env } from './http.ts'
 
 /** Of the 256 that may be open together. */

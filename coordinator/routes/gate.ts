@@ -2,8 +2,8 @@ import type { Context, MiddlewareHandler } from 'hono'
 import { matchedRoutes } from 'hono/route'
 import { AppError } from '../../shared/errors.ts'
 import type { Env } from './http.ts'
-import type { Services } from '../services.ts'
-import { NOBODY } from '../access/principal.ts'
+import type { Services } from '../assemble.ts'
+import { ANONYMOUS } from '../access/principal.ts'
 import { allows, ROLES, type Access } from '../access/roles.ts'
 import { refuseForeign, sessionToken } from '../access/session.ts'
 import { accessOf } from '../openapi/describe-route.ts'
@@ -22,7 +22,7 @@ export function gate({
     keepFromCaches(c, allowed)
     const token = tokenIn(c)
     if (token === null) refuseForeign(c, allowed.length === 1 && allowed[0] === 'worker')
-    if (allowed === 'open') c.set('principal', NOBODY)
+    if (allowed === 'open') c.set('principal', ANONYMOUS)
     else {
       const { incoming } = c.env
       const address = trustedProxies.clientOf(incoming)

@@ -10,7 +10,7 @@ import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import type { Principal } from '../access/principal.ts'
 import type { BodyRoom, HeldBody } from '../access/body-room.ts'
 import type { Submission } from '../intake.ts'
-import { chunksOf } from '../blobs/request-chunks.ts'
+import { chunksOf } from '../blobs/body-file.ts'
 import type { FormSource } from '../blobs/upload.ts'
 
 /** Bindings: Node's request and response, for streams. Variables: the caller, set by the gate; room for bodies in memory. */

@@ -7,7 +7,7 @@ import { namedObject } from '../../shared/wire-fields.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import { openApiDocument } from '../openapi/document.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../assemble.ts'
 import type { Env } from './http.ts'
 
 /**

@@ -16,7 +16,7 @@ import { jobFor } from '../access/ownership.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
 import type { Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../assemble.ts'
 import { answer, bodyOf, type Env } from './http.ts'
 
 /** What an operator does with jobs and workers. */

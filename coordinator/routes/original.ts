@@ -14,7 +14,7 @@ import {
 import { jobFor, typesFor } from '../access/ownership.ts'
 import { hasEnded } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../assemble.ts'
 import { RANGE_HEADERS, RANGE_STATUSES, sendSource } from './download.ts'
 import {
   answer,
@@ -113,8 +113,8 @@ export function originalRoutes({
       if (c.req.method === 'HEAD') return c.body(null)
       const { principal } = c.var
       const contentTypes = typesFor(principal, asked)
-      access.goBy(principal, workerId)
-      workers.seen(workerId, { contentTypes })
+      access.useWorkerName(principal, workerId)
+      workers.update(workerId, { contentTypes })
       const signal = callerGone(c)
       const { tokenId } = principal
       const polled = await claims.claim(

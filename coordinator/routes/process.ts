@@ -20,12 +20,11 @@ import {
   parseRequestData,
 } from '../ingestion/process-request.ts'
 import { MoragProxy } from '../ingestion/proxy.ts'
-import { Tasks } from '../ingestion/tasks.ts'
 import { checkWebhook } from '../ingestion/webhook-target.ts'
 import { hasEnded, type Job } from '../job/job.ts'
 import { allowRoute, describeRoute } from '../openapi/describe-route.ts'
-import type { Services } from '../services.ts'
-import type { FormFields } from '../blobs/form-fields.ts'
+import type { Services } from '../assemble.ts'
+import type { FormFields } from '../blobs/upload.ts'
 import { cleanName, receiveForm } from '../blobs/upload.ts'
 import type { Views } from '../views.ts'
 import { answer, FILE_PART, IDEMPOTENCY_HEADER, submissionOf, type Env } from './http.ts'
@@ -65,11 +64,11 @@ const FORM_ERRORS = ['conflict', 'unsupported_media', 'no_space', 'bad_gateway']
  */
 export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env> {
   const app = new Hono<Env>()
-  const { config, files, guard, intake, jobs, log, processors, trustedProxies, views } = services
+  const { config, files, guard, intake, jobs, log, processors, tasks, trustedProxies, views } =
+    services
   const { moragUrl, moragApiKey, remoteTypes } = config.ingestion
   const { apiKey, maxUploadBytes } = config
   const folder = files.sources.incoming
-  const tasks = new Tasks(jobs)
   const proxy =
     moragUrl === null
       ? null

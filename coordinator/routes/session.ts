@@ -3,10 +3,10 @@ import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
 import { sessionAnswer } from '../../shared/wire-answers.ts'
 import { namedObject } from '../../shared/wire-fields.ts'
-import { ANYBODY, type Principal } from '../access/principal.ts'
+import { OPEN_MODE, type Principal } from '../access/principal.ts'
 import { beginSession, endSession, sessionToken } from '../access/session.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { Services } from '../services.ts'
+import type { Services } from '../assemble.ts'
 import { answer, bodyOf, type Env } from './http.ts'
 
 const sessionRequest = namedObject('SignIn', { token: z.string().trim().min(1).max(1_000) })
@@ -26,7 +26,7 @@ export function sessionRoutes({ access, config, trustedProxies }: Services): Hon
     }),
     (c) => {
       const { principal } = c.var
-      const signedIn = sessionToken(c) !== null && principal !== ANYBODY
+      const signedIn = sessionToken(c) !== null && principal !== OPEN_MODE
       return answer(c, { ...shown(principal), signedIn })
     },
   )
@@ -53,7 +53,7 @@ export function sessionRoutes({ access, config, trustedProxies }: Services): Hon
         throw new AppError('forbidden', message)
       }
       const forwarded = c.req.header('x-forwarded-proto')?.split(',')[0]?.trim()
-      const signedIn = principal !== ANYBODY
+      const signedIn = principal !== OPEN_MODE
       if (signedIn) beginSession(c, token.trim(), config.tls !== null || forwarded === 'https')
       return answer(c, { ...shown(principal), signedIn })
     },

@@ -2,14 +2,13 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Server as SecureServer } from 'node:https'
 import type { Socket } from 'node:net'
 
-const MOST_WATCHERS = 20
+const MAX_LISTENERS = 20
 
 /**
- * Watches a server's connections; returns what makes each of them end with the answer under way on it. A client that
- * keeps its connection would else hold the server until that is cut.
+ * Watches a server's connections. @returns a function that ends each with its open answer, so that kept-alive connections
+ * do not delay the server's close.
  */
 export function connectionsOf(server: Server): () => void {
-  /** Each connection's answers under way. */
   const connections = new Map<Socket, Set<ServerResponse>>()
   const answersOf = (socket: Socket): Set<ServerResponse> => {
     const known = connections.get(socket)
@@ -30,8 +29,8 @@ export function connectionsOf(server: Server): () => void {
     else answer.once('finish', () => socket?.destroySoon())
   }
   server.prependListener('request', (request: IncomingMessage, answer: ServerResponse) => {
-    // Whoever watches over an answer, streams included, does so by its end: that is no leak.
-    answer.setMaxListeners(MOST_WATCHERS)
+    // Many listeners for an answer's end are no leak.
+    answer.setMaxListeners(MAX_LISTENERS)
     if (ending) return endWith(answer)
     const answers = answersOf(request.socket)
     answers.add(answer)
@@ -40,7 +39,7 @@ export function connectionsOf(server: Server): () => void {
   return () => {
     ending = true
     for (const [socket, answers] of connections) {
-      // Node takes for busy what has no request yet, as browsers open connections, and what has its answer already.
+      // Node counts connections without a request, and those that have their answer, as busy.
       if (answers.size === 0) socket.destroy()
       for (const answer of answers) endWith(answer)
     }
@@ -48,8 +47,8 @@ export function connectionsOf(server: Server): () => void {
 }
 
 /**
- * Lets a client that asks first (`Expect: 100-continue`, as curl does) send its body only once somebody reads it: who is
- * refused by the headers alone has sent nothing for it, and its connection ends with the answer.
+ * Answers `Expect: 100-continue`, which curl sends, only when the body is read: a request that is refused by its headers
+ * sends no body.
  */
 export function continueWhenRead(server: Server): void {
   server.on('checkContinue', (request, answer) => {
@@ -64,8 +63,7 @@ export function continueWhenRead(server: Server): void {
 }
 
 /**
- * Lets an answer end with its connection also where its turn had not come. Of requests that were sent without waiting for
- * the answer to the one before, Node closes that of the first alone, and the others would be held for ever.
+ * Closes the answers of pipelined requests with their connection. Node closes only the first, and the others would leak.
  */
 export function closeInLine(server: Server): void {
   const inLine = new WeakMap<Socket, Set<ServerResponse>>()
@@ -74,7 +72,7 @@ export function closeInLine(server: Server): void {
     inLine.set(socket, answers)
     socket.once('close', () => {
       for (const answer of answers) {
-        // It has its turn, and Node tells it.
+        // Node closes the current one.
         if (answer.socket !== null) continue
         answer.destroy()
         answer.emit('close')

@@ -1,13 +1,12 @@
 import { MINUTE } from '../../shared/duration.ts'
 import { BODY_ROOM, type BodyRoomLimits } from '../access/body-room.ts'
 
-/** What holds for every client; not settings, because nobody who is well needs others. */
+/** Fixed limits; tests use others. */
 export interface Limits {
-  /** How long a connection may stand still that waits for its client. */
+  /** How long a connection may wait for its client. */
   readonly idleMs: number
-  /** How often the certificate's files are looked at. */
+  /** How often the certificate's files are read. */
   readonly certificateMs: number
-  /** Of JSON bodies that are in memory. */
   readonly bodyRoom: BodyRoomLimits
 }
 
@@ -17,5 +16,5 @@ export const LIMITS: Limits = {
   bodyRoom: BODY_ROOM,
 }
 
-/** All headers of a request, with its address. */
+/** All headers of a request, with its URL. */
 export const MAX_HEADER_BYTES = 16 * 1024

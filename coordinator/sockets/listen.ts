@@ -17,25 +17,25 @@ import type { Env } from '../routes/http.ts'
 import { refuseUnfit } from './slow-clients.ts'
 import { followCertificate, readCertificate } from './tls.ts'
 
-export interface Listening {
+export interface HttpListener {
   /** `https` with a certificate, else `http`. */
   url: string
-  /** Takes no more connections; resolves when the answers under way are out, or cut. */
+  /** Takes no more connections; resolves when open answers are sent, or cut. */
   close(): Promise<void>
 }
 
-/** How long downloads under way may go on once it stops. */
+/** How long open downloads may go on after a stop. */
 const CLOSE_MS = 10 * SECOND
 
 /**
- * Serves an app on the address that is set.
+ * Serves an app on the configured address.
  * @throws {AppError} `usage` when the address or the certificate cannot be used.
  */
 export async function listen(
   app: Hono<Env>,
   { host, port, tls }: Pick<Config, 'host' | 'port' | 'tls'>,
   { limits, connections, log }: { limits: Limits; connections: OpenConnections; log: Logger },
-): Promise<Listening> {
+): Promise<HttpListener> {
   const { idleMs, certificateMs: everyMs } = limits
   const certificate = tls === null ? null : await readCertificate(tls)
   // An upload may take hours; only the headers must come soon.

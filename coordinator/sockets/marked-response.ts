@@ -1,7 +1,7 @@
 import { ServerResponse, type IncomingMessage } from 'node:http'
 import { COORDINATOR_MARK, MARK_VALUE } from '../../shared/coordinator-mark.ts'
 
-/** Every answer of our server, also one that Node gives before any route is asked: it carries the mark. */
+/** Puts the coordinator's mark on every answer, also on those that Node gives itself. */
 export class MarkedResponse<
   Request extends IncomingMessage = IncomingMessage,
 > extends ServerResponse<Request> {

@@ -5,37 +5,35 @@ import { COORDINATOR_MARK, MARK_VALUE } from '../../shared/coordinator-mark.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { isSystemError, messageOf, statusOf, type ErrorCode } from '../../shared/errors.ts'
 
-/** The newest request on a connection, and its answer. */
+/** The newest request on a connection. */
 interface Exchange {
   request: IncomingMessage
   answer: ServerResponse
 }
 
-/** A refusal, as every answer has it. */
-interface Said {
+interface Refusal {
   code: ErrorCode
   detail: string
 }
 
 /**
- * Cuts clients off that keep a request or an answer waiting: of neither has a byte moved for `idleMs`. A client that
- * waits for us, for work or for a slow disk, is left alone. What is no request that can be answered by a route is
- * answered here.
+ * Cuts off clients that send no byte of a request, or take no byte of an answer, for `idleMs`; not those that wait for the
+ * coordinator. Also answers what is no valid HTTP request.
  */
 export function refuseUnfit(server: Server, idleMs: number, log: Logger): void {
   const newest = new WeakMap<Socket, Exchange>()
   const seconds = idleMs / SECOND
-  const cutOff = (socket: Socket, heldBy: 'nobody' | 'reader' | 'sender'): void => {
+  const cutOff = (socket: Socket, heldBy: 'none' | 'reader' | 'sender'): void => {
     const exchange = newest.get(socket)
     const { method, url } = exchange?.request ?? {}
     const facts = { method, path: url?.split('?')[0], from: socket.remoteAddress }
     if (heldBy === 'sender') {
-      log.info(facts, `cut off: nothing of the request came for ${seconds} s`)
-      const detail = `Nothing of the request came for ${seconds} seconds: send it again.`
+      log.info(facts, `cut off: no byte of the request received for ${seconds} s`)
+      const detail = `No byte of the request was received for ${seconds} seconds: send it again.`
       return answer(socket, exchange, { code: 'request_timeout', detail })
     }
     if (heldBy === 'reader')
-      log.info(facts, `cut off: nothing of the answer was taken for ${seconds} s`)
+      log.info(facts, `cut off: no byte of the answer accepted for ${seconds} s`)
     socket.destroy()
   }
   server.timeout = idleMs
@@ -45,41 +43,41 @@ export function refuseUnfit(server: Server, idleMs: number, log: Logger): void {
   server.on('timeout', (socket: Socket) => {
     const moved = (): number => socket.bytesRead + socket.bytesWritten
     const before = moved()
-    // Where we stood still ourselves, what has come meanwhile is read before this.
+    // After a standstill of the process, received bytes are read first.
     setImmediate(() => {
       if (socket.destroyed) return
-      const cut = moved() === before ? heldUpBy(socket, newest.get(socket)) : 'us'
-      if (cut === 'us') socket.setTimeout(idleMs)
+      const cut = moved() === before ? heldUpBy(socket, newest.get(socket)) : 'coordinator'
+      if (cut === 'coordinator') socket.setTimeout(idleMs)
       else cutOff(socket, cut)
     })
   })
   server.on('clientError', (error: Error, socket: Socket) => {
-    const said = refusalOf(error)
+    const refusal = refusalOf(error)
     const exchange = newest.get(socket)
-    if (said === null) socket.destroy()
-    else if (said.code === 'request_timeout') {
-      // As above: the parser lives, and goes on with headers that are whole by then.
+    if (refusal === null) socket.destroy()
+    else if (refusal.code === 'request_timeout') {
+      // As above: headers that have arrived by then are still parsed.
       setImmediate(() => {
-        if (newest.get(socket) === exchange) answer(socket, exchange, said)
+        if (newest.get(socket) === exchange) answer(socket, exchange, refusal)
       })
-    } else answer(socket, exchange, said)
+    } else answer(socket, exchange, refusal)
   })
 }
 
-/** Who is to do something next on a connection where nothing has happened. */
+/** Which side an idle connection waits for. */
 function heldUpBy(
   socket: Socket,
   exchange: Exchange | undefined,
-): 'nobody' | 'us' | 'reader' | 'sender' {
+): 'none' | 'coordinator' | 'reader' | 'sender' {
   if (socket.writableLength > 0) return 'reader'
-  if (exchange === undefined) return socket.bytesRead > 0 ? 'sender' : 'nobody'
+  if (exchange === undefined) return socket.bytesRead > 0 ? 'sender' : 'none'
   const { request, answer: given } = exchange
-  if (given.writableFinished) return 'nobody'
-  return request.complete || request.readableLength > 0 ? 'us' : 'sender'
+  if (given.writableFinished) return 'none'
+  return request.complete || request.readableLength > 0 ? 'coordinator' : 'sender'
 }
 
-/** What the parser's complaint means to its sender; null: there is nobody to tell. */
-function refusalOf(error: Error): Said | null {
+/** The answer to a parser error; null: none is possible. */
+function refusalOf(error: Error): Refusal | null {
   if (isSystemError(error, 'HPE_HEADER_OVERFLOW')) {
     const detail =
       'The headers are longer than the 16 KiB allowed here: shorten the address or the cookies.'
@@ -92,8 +90,8 @@ function refusalOf(error: Error): Said | null {
   return { code: 'bad_request', detail: `That is no HTTP request: ${messageOf(error)}.` }
 }
 
-/** Answers past the routes and ends the connection; where an answer has begun already it only ends. */
-function answer(socket: Socket, exchange: Exchange | undefined, { code, detail }: Said): void {
+/** Answers outside of the app and ends the connection; after a started answer it only ends. */
+function answer(socket: Socket, exchange: Exchange | undefined, { code, detail }: Refusal): void {
   const hasBegun = exchange?.answer.headersSent === true && !exchange.answer.writableFinished
   if (!socket.writable || hasBegun) return void socket.destroy()
   const status = statusOf(code)

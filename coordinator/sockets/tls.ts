@@ -6,7 +6,7 @@ import type { Logger } from 'pino'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
 
-/** Where a certificate with its chain and its key lie, both PEM. */
+/** A certificate with its chain, and its key, in PEM. */
 export interface CertificateFiles {
   readonly certFile: string
   readonly keyFile: string
@@ -18,8 +18,7 @@ interface Certificate {
 }
 
 /**
- * Reads a certificate and its key.
- * @throws {AppError} `usage` naming the file that cannot be read, is not what it should be, or does not match.
+ * @throws {AppError} `usage` naming a file that cannot be read, is invalid, or does not match.
  */
 export async function readCertificate({
   certFile,
@@ -43,10 +42,8 @@ export async function readCertificate({
 }
 
 /**
- * Takes a renewed certificate up while the server runs: the two files are read again every so often. A pair that cannot
- * be used, as between the writing of the one and of the other, changes nothing and is tried again.
- * @param current what the server has by now.
- * @returns what stops it.
+ * Reloads a renewed certificate. An invalid pair, as between the writes of both files, changes nothing and is read again.
+ * @returns a function that stops it.
  */
 export function followCertificate(
   server: Server,
@@ -64,12 +61,12 @@ export function followCertificate(
         server.setSecureContext(found)
         used = found
         const until = new X509Certificate(found.cert).validTo
-        log.info({ file: files.certFile, until }, 'a renewed certificate is used from now on')
+        log.info({ file: files.certFile, until }, 'loaded a renewed certificate')
       }
       complained = ''
     } catch (error) {
       const message = messageOf(error)
-      if (message !== complained) log.warn(`the certificate stays the one it was: ${message}`)
+      if (message !== complained) log.warn(`keeping the current certificate: ${message}`)
       complained = message
     }
     if (!stopped) arm()

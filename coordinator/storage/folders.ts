@@ -1,5 +1,6 @@
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fstatSync,
   openSync,
@@ -17,32 +18,29 @@ import { readJson } from '../../shared/exact-json.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import type { Job } from '../job/job.ts'
 import { isOriginal } from './original-record.ts'
-import { putAside } from './quarantine.ts'
 import { makePrivateFolder, PRIVATE_FILE } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
-/** A file that makes no job, put aside. */
 export interface Quarantined {
   file: string
   reason: string
 }
 
-/** Creating inodes is what a disk charges for, so other work gets its turn after this much of it. */
+/** Creating inodes is slow: the event loop gets its turn after this long. */
 const SLICE_MS = 5
-/** So many files are made at once: one after the other each would wait for a turn of a busy loop, and they fall behind. */
+/** Files written in parallel: one at a time, each would wait for a busy event loop. */
 const LANES = 8
 
 /**
  * The status folders: one file per job, in the folder of its status, for people and as the database between two runs.
- * A job has one inode for life: made as a temporary file and renamed, later written in place (padded) and renamed
- * between folders. Nothing here is synced: the journal holds what the folders may lose.
+ * A job keeps its inode: created as a temporary file and renamed, later written in place (padded) and renamed between
+ * folders. Nothing is synced here: the journal holds what the folders may lose.
  */
 export class JobFolders {
   readonly #dir: string
   /** The folder that holds a job's file. */
   readonly #places = new Map<string, Status>()
 
-  /** @throws when a folder cannot be made. */
   constructor(dir: string) {
     this.#dir = dir
     for (const name of [...STATUSES, 'tmp', 'quarantine']) makePrivateFolder(path.join(dir, name))
@@ -51,9 +49,9 @@ export class JobFolders {
   }
 
   /**
-   * Every job in the folders; the newer copy where a job stands in two. Files that make no job are put aside.
-   * @param journaled the jobs whose newest state the journal has: then a job's file counts for nothing, be it torn.
-   * @throws {AppError} `usage` where there are more jobs of the original system than of ours.
+   * Reads the jobs; the newer copy of a job in two folders. Invalid files are quarantined.
+   * @param journaled the jobs in the journal: their files are ignored.
+   * @throws {AppError} `usage` if most jobs are of the original system.
    */
   load(
     now: number,
@@ -82,45 +80,41 @@ export class JobFolders {
           const twin = jobs.get(job.jobId)
           if (twin !== undefined) {
             const older = lastChange(twin) > lastChange(job) ? status : this.#places.get(job.jobId)!
-            this.#putAside(
-              path.join(older, name),
-              'the job stands in another folder too, newer',
-              quarantined,
-            )
+            const reason = 'the job stands in another folder too, newer'
+            this.#quarantine(path.join(older, name), reason, quarantined)
             if (older === status) continue
           }
           jobs.set(job.jobId, job)
           this.#places.set(job.jobId, status)
         } catch (error) {
-          this.#putAside(file, messageOf(error), quarantined)
+          this.#quarantine(file, messageOf(error), quarantined)
         }
       }
     }
-    // One among ours was put there; more than ours are there to be taken over, and not to be put aside.
+    // Few original jobs among ours are strays; a majority is a folder to import.
     if (originals.length > Math.max(journaled.size, this.#places.size))
       throw this.#isOriginals(originals[0]!)
     for (const file of originals) {
       const how = `morag-coordinator import takes over the folder that it comes from`
-      this.#putAside(file, `it is a job of the original system: ${how}`, quarantined)
+      this.#quarantine(file, `it is a job of the original system: ${how}`, quarantined)
     }
     return { jobs, quarantined }
   }
 
-  /** Keeps a file to be written over, and one only. */
+  /** Keeps one file of a journaled job, to be overwritten. */
   #supersede(jobId: string, status: Status): void {
     if (this.#places.has(jobId)) rmSync(this.#file(status, jobId))
     else this.#places.set(jobId, status)
   }
 
-  /** The folder that holds a job's file. */
   statusOf(jobId: string): Status | undefined {
     return this.#places.get(jobId)
   }
 
   /**
-   * Brings the files of these jobs up to date; null: the job is gone. A job whose file fails stays in the map, and one that
-   * is entered meanwhile has its turn in the next round: a round ends, however many changes come.
-   * @throws the first failure, once all others are up to date.
+   * Writes the files of changed jobs; null: removed. A job whose file fails stays in the map; jobs added meanwhile wait for
+   * the next call.
+   * @throws the first failure, after all others.
    */
   async follow(changed: Map<string, Job | null>): Promise<void> {
     const round = [...changed.keys()].values()
@@ -133,12 +127,12 @@ export class JobFolders {
           sliceStart = performance.now()
         }
         const job = changed.get(jobId)
-        // They are all dropped when the folder is no longer ours.
+        // The map is cleared when the lock is lost.
         if (job === undefined) continue
         try {
           if (job === null) this.#remove(jobId)
           else await this.#write(job)
-          // It may have changed again meanwhile.
+          // Unless it has changed again.
           if (changed.get(jobId) === job) changed.delete(jobId)
         } catch (error) {
           failures.push(error)
@@ -155,7 +149,7 @@ export class JobFolders {
     const place = this.#places.get(job.jobId)
     if (place === undefined || !this.#rewrite(this.#file(place, job.jobId), bytes)) {
       const temporary = path.join(this.#dir, 'tmp', `${job.jobId}.json`)
-      // Off this thread: making an inode waits for the disk's own journal, and requests would wait with it.
+      // Asynchronous: creating an inode may wait for the file system's journal.
       await writeFile(temporary, bytes, { mode: PRIVATE_FILE })
       renameSync(temporary, file)
     } else if (place !== job.status) {
@@ -164,7 +158,7 @@ export class JobFolders {
     this.#places.set(job.jobId, job.status)
   }
 
-  /** Writes over a file, blanks to its old length; false when somebody took the file away. */
+  /** Overwrites a file, padded with blanks to its old length; false if it is missing. */
   #rewrite(file: string, bytes: Buffer): boolean {
     let handle: number
     try {
@@ -174,7 +168,7 @@ export class JobFolders {
       throw error
     }
     try {
-      // Asked of the file: a person may have made it longer, or readable to others.
+      // A person may have changed length or mode.
       const { size, mode } = fstatSync(handle)
       if ((mode & 0o077) !== 0) fchmodSync(handle, PRIVATE_FILE)
       const blanks = Math.max(0, size - bytes.length)
@@ -199,14 +193,24 @@ export class JobFolders {
     return new AppError('usage', message)
   }
 
-  #putAside(file: string, reason: string, quarantined: Quarantined[]): void {
-    putAside(this.#dir, file)
+  #quarantine(file: string, reason: string, quarantined: Quarantined[]): void {
+    quarantineFile(this.#dir, file)
     quarantined.push({ file, reason })
   }
 
   #file(status: Status, jobId: string): string {
     return path.join(this.#dir, status, `${jobId}.json`)
   }
+}
+
+/** Moves a file of a data folder into its `quarantine/`. @param file its path in the data folder. */
+export function quarantineFile(dataDir: string, file: string): void {
+  const folder = path.join(dataDir, 'quarantine')
+  makePrivateFolder(folder)
+  const name = file.replaceAll(path.sep, '-')
+  let target = path.join(folder, name)
+  for (let n = 1; existsSync(target); n += 1) target = path.join(folder, `${name}.${n}`)
+  renameSync(path.join(dataDir, file), target)
 }
 
 function lastChange(job: Job): number {

@@ -2,8 +2,8 @@ import { AppError } from '../../shared/errors.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { startTimer } from '../../shared/timers.ts'
 import type { Job } from '../job/job.ts'
-import { diskReason } from './disk-reason.ts'
 import type { JobFolders } from './folders.ts'
+import { diskReason } from './journal-segment.ts'
 import type { Journal } from './journal.ts'
 import { syncBelow } from './sync.ts'
 
@@ -11,23 +11,22 @@ export interface FollowerOptions {
   dir: string
   folders: JobFolders
   journal: Journal
-  /** The journal is cut when it is longer than this. */
+  /** The journal is cut beyond this length. */
   journalBytes: number
   onError: (message: string, error: unknown) => void
-  /** Milliseconds that only ever pass. */
+  /** A monotonic clock, in milliseconds. */
   steady: () => number
-  /** Whether the folder is still ours. */
   isOurs: () => boolean
 }
 
-/** Folders follow within this time. */
+/** The folders follow within this time. */
 const FOLLOW_MS = 500
-/** A slow sync holds up nobody for longer: the journal that it was to empty is replayed at the next start. */
+/** A sync may take longer; then the next start replays the journal. */
 const SYNC_PATIENCE_MS = 30_000
-/** Folders that are behind for longer are worth a word. */
+/** A longer lag is reported. */
 const LATE_MS = 30_000
 
-/** Brings the status folders up to date with the jobs, and empties the journal of what they hold. */
+/** Brings the status folders up to date, and cuts the journal. */
 export class Follower {
   readonly #options: FollowerOptions
   readonly #changed = new Map<string, Job | null>()
@@ -38,18 +37,17 @@ export class Follower {
   #checkpointing: Promise<void> = Promise.resolve()
   /** Why the folders cannot be written, or null. */
   #folderFault: string | null = null
-  /** Why the journal cannot be emptied although they can, or null. */
+  /** Why the journal cannot be cut, or null. */
   #cutFault: string | null = null
-  /** All changes until then are in the folders. */
+  /** The folders hold all changes until then. */
   #followedAt = 0
-  /** When the journal was last cut. */
   #cutAt = 0
 
   constructor(options: FollowerOptions) {
     this.#options = options
   }
 
-  /** Why the folders are behind, or null; without a path, as strangers read it. */
+  /** Why the folders lag, or null; without paths: `/health` shows it to anonymous clients. */
   get behind(): string | null {
     const { lagMs } = this
     if (this.#fault !== null) return this.#fault
@@ -57,23 +55,23 @@ export class Follower {
     return `The status folders lag ${Math.round(lagMs / SECOND)} s behind: the disk is slower than the changes come.`
   }
 
-  /** How long ago the folders, or the journal, were last brought up to date, where they are not. */
+  /** The age of the oldest change that the folders, or a cut journal, still wait for. */
   get lagMs(): number {
     const now = this.#options.steady()
     return Math.max(
       this.#changed.size > 0 ? now - this.#followedAt : 0,
-      this.#options.journal.aside ? now - this.#cutAt : 0,
+      this.#options.journal.hasPrevious ? now - this.#cutAt : 0,
     )
   }
 
-  /** A job has changed, or is gone (null). */
+  /** Notes a changed job, or a removed one (null). */
   mark(jobId: string, job: Job | null): void {
     if (this.#changed.size === 0) this.#followedAt = this.#options.steady()
     this.#changed.set(jobId, job)
     this.followSoon()
   }
 
-  /** At once where the journal is long enough to be cut, unless that has just failed. */
+  /** Schedules a round: at once when the journal is due for a cut, unless the last one failed. */
   followSoon(): void {
     if (this.#isStopped || this.#isTicking) return
     const { journal } = this.#options
@@ -82,17 +80,17 @@ export class Follower {
       if (this.#timer !== null) clearTimeout(this.#timer)
       this.#timer = startTimer(() => void this.#tick(), isDue ? 0 : FOLLOW_MS)
     }
-    // Only a change that waits for room holds the process.
+    // Only a change that waits for room keeps the process alive.
     if (journal.isFull) this.#timer.ref()
     else this.#timer.unref()
   }
 
-  /** Brings the folders up to date and empties the journal; then they are all there is. One at a time. */
+  /** Brings the folders up to date and empties the journal. */
   async checkpoint(): Promise<void> {
     const { journal, steady } = this.#options
     const done = this.#checkpointing.then(async () => {
-      // What an earlier round put aside and could not bring to the folders comes first.
-      if (journal.aside && !(await this.#settle())) return
+      // The segment of an earlier, incomplete cut comes first.
+      if (journal.hasPrevious && !(await this.#settle())) return
       await journal.cut()
       this.#cutAt = steady()
       await this.#settle()
@@ -102,14 +100,14 @@ export class Follower {
     await done
   }
 
-  /** Writes nothing more: the folder is another's. */
+  /** Stops writing: the lock is lost. */
   abandon(): void {
     this.#isStopped = true
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#changed.clear()
   }
 
-  /** Empties the journal where that can be and the folder is still ours, and follows no more. */
+  /** Empties the journal if possible, and stops. */
   async close(): Promise<void> {
     this.#isStopped = true
     if (this.#timer !== null) clearTimeout(this.#timer)
@@ -121,7 +119,7 @@ export class Follower {
     }
   }
 
-  /** Makes the folders hold what the journal has put aside, and drops that; false when they cannot. */
+  /** Syncs the folders and drops the previous segment; false if that fails. */
   async #settle(): Promise<boolean> {
     if (!(await this.#follow())) return false
     const { dir, journal, isOurs } = this.#options
@@ -143,13 +141,13 @@ export class Follower {
   async #tick(): Promise<void> {
     const { journal, onError, isOurs } = this.#options
     this.#timer = null
-    // Whoever looks after the hold on the folder sees it, too, and stops us.
+    // The sweep notices a lost lock too, and stops the coordinator.
     if (!isOurs()) return
     this.#isTicking = true
     try {
-      // First: what is cut off next is in the folders soon.
+      // First: shortens the cut.
       await this.#follow()
-      if (this.#isCutDue() || journal.aside) await this.checkpoint()
+      if (this.#isCutDue() || journal.hasPrevious) await this.checkpoint()
     } catch (error) {
       const fault = diskReason(error)
       if (this.#cutFault !== fault) onError('The journal cannot be emptied.', error)
@@ -157,10 +155,10 @@ export class Follower {
     }
     this.#isTicking = false
     if (this.#fault !== null) journal.refuseWaiting(tooLong(this.#fault))
-    if (this.#changed.size > 0 || journal.isFull || journal.aside) this.followSoon()
+    if (this.#changed.size > 0 || journal.isFull || journal.hasPrevious) this.followSoon()
   }
 
-  /** One at a time; false when a file failed. It is tried again with the next round, the journal holding the truth. */
+  /** One round at a time; false when a file failed: the next round repeats it. */
   async #follow(): Promise<boolean> {
     const { folders, steady, onError } = this.#options
     this.#following = this.#following.then(async () => {

@@ -1,12 +1,10 @@
 import { open, stat, type FileHandle } from 'node:fs/promises'
-import { AppError, isDiskFull, isSystemError } from '../../shared/errors.ts'
-import { diskReason } from './disk-reason.ts'
+import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { PRIVATE_FILE } from './private-folder.ts'
 
 /**
- * A file that the journal grows in, from its first byte on. What {@link append} has resolved for is on the disk.
- * A full disk is no failure of it: the disk says so before it takes a byte, and what it had taken of the same write is
- * cut off again. After any other error nobody can say what is on the disk.
+ * A file that the journal appends to. What {@link append} has resolved for is on disk. After a full disk, what was
+ * written of the refused line is cut off again; after any other error the content is unknown.
  */
 export class Segment {
   readonly #handle: FileHandle
@@ -18,7 +16,7 @@ export class Segment {
     this.#inode = inode
   }
 
-  /** An empty one, also where a file was. @throws {AppError} `no_space` when it cannot be made for that. */
+  /** Creates an empty one, or empties a file. @throws {AppError} `no_space` */
   static async create(file: string): Promise<Segment> {
     try {
       return await openPrivate(file, (handle, inode) => new Segment(handle, inode))
@@ -27,12 +25,12 @@ export class Segment {
     }
   }
 
-  /** How many are safe. */
+  /** Bytes on disk. */
   get bytes(): number {
     return this.#bytes
   }
 
-  /** @throws {AppError} `no_space` when nothing of it is on the disk, nor will be after a crash. */
+  /** @throws {AppError} `no_space` when nothing was appended. */
   async append(bytes: Buffer): Promise<void> {
     if (bytes.length === 0) return
     try {
@@ -48,7 +46,7 @@ export class Segment {
     this.#bytes += bytes.length
   }
 
-  /** Whether a file is this one: a name may have been taken away, or given to another. */
+  /** Whether the file at a path is this one. */
   async isAt(file: string): Promise<boolean> {
     try {
       return (await stat(file, { bigint: true })).ino === this.#inode
@@ -63,14 +61,14 @@ export class Segment {
   }
 
   /**
-   * Cuts off what was taken of a refused write. Up to there all is synced and no sync has failed, so what is on the disk
-   * is known; a line left half behind would hide from a replay all that comes after it.
-   * @throws {AppError} `no_space`; what was refused, when it cannot be cut off.
+   * Cuts off a refused write. All before it is synced, so the content is known; an incomplete line would hide all later
+   * ones from a replay.
+   * @throws {AppError} `no_space`; the original error if the cut fails.
    */
   async #takeBack(refused: unknown): Promise<never> {
     try {
       await this.#handle.truncate(this.#bytes)
-      // Whoever is told that it did not happen must not find after a crash that it did.
+      // A refused line must not reappear after a crash.
       await this.#handle.datasync()
     } catch {
       throw refused
@@ -79,7 +77,7 @@ export class Segment {
   }
 }
 
-/** Empty, and closed to others also where it was there before. */
+/** Opens an empty private file. */
 async function openPrivate<T>(
   file: string,
   use: (handle: FileHandle, inode: bigint) => T,
@@ -93,6 +91,12 @@ async function openPrivate<T>(
     await handle.close()
     throw error
   }
+}
+
+/** A disk error without the call and its path, which `/health` must not show to anonymous clients. */
+export function diskReason(error: unknown): string {
+  const isOfSystem = error instanceof Error && 'syscall' in error
+  return isOfSystem ? messageOf(error).split(',', 1)[0]! : messageOf(error)
 }
 
 function fullDisk(cause: unknown): AppError {

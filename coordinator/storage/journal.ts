@@ -1,10 +1,8 @@
 import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { diskReason } from './disk-reason.ts'
-import { clearLog, CURRENT, NEXT, PREVIOUS } from './journal-files.ts'
-import { encode, type JournalEntry } from './journal-line.ts'
-import { Segment } from './journal-segment.ts'
+import { clearLog, CURRENT, encode, NEXT, PREVIOUS, type JournalEntry } from './journal-files.ts'
+import { diskReason, Segment } from './journal-segment.ts'
 import { syncDirectory } from './sync.ts'
 
 interface Waiting {
@@ -17,16 +15,16 @@ interface Line extends Waiting {
 }
 
 export interface JournalOptions {
-  /** How long it may become, with what a cut has put aside. Lines beyond that wait for a cut. */
+  /** Maximum length, with the previous segment. Lines beyond it wait for a cut. */
   mostBytes?: number
-  /** Told when lines begin to wait for room. */
+  /** Called when lines begin to wait. */
   onFull?: () => void
 }
 
 /**
- * The redo log. `append` resolves when the line is on the disk; appends that arrive during a sync share the next one
- * (group commit). After a failed write or sync nobody can say what is on the disk, so it takes nothing more; a disk that
- * is full is no such failure, and what it has no room for is refused alone.
+ * The redo log. `append` resolves when the line is on disk; appends during a sync share the next one (group commit).
+ * After a failed write or sync the content is unknown, so it takes nothing more; on a full disk only the lines without
+ * room are refused.
  */
 export class Journal {
   readonly #dir: string
@@ -37,8 +35,8 @@ export class Journal {
   #cuts: Waiting[] = []
   #running: Promise<void> | null = null
   #failure: AppError | null = null
-  #asideBytes = 0
-  #aside = false
+  #previousBytes = 0
+  #hasPrevious = false
 
   private constructor(dir: string, segment: Segment, options: JournalOptions) {
     this.#dir = dir
@@ -47,7 +45,7 @@ export class Journal {
     this.#onFull = options.onFull ?? (() => undefined)
   }
 
-  /** Starts an empty log; whatever stood in the old one must be in the folders, synced. */
+  /** Starts an empty log; the folders must hold the old one, synced. */
   static async start(dir: string, options: JournalOptions = {}): Promise<Journal> {
     await clearLog(dir)
     const segment = await Segment.create(path.join(dir, CURRENT))
@@ -55,14 +53,13 @@ export class Journal {
     return new Journal(dir, segment, options)
   }
 
-  /** Since the last cut. */
   get bytes(): number {
     return this.#segment.bytes
   }
 
-  /** With what is aside. */
+  /** With the previous segment. */
   get totalBytes(): number {
-    return this.#segment.bytes + this.#asideBytes
+    return this.#segment.bytes + this.#previousBytes
   }
 
   /** Whether lines wait for room. */
@@ -75,40 +72,40 @@ export class Journal {
     return this.#failure
   }
 
-  /** Whether what a cut put aside is still there. */
-  get aside(): boolean {
-    return this.#aside
+  /** Whether the segment before the last cut still exists. */
+  get hasPrevious(): boolean {
+    return this.#hasPrevious
   }
 
-  /** @throws {AppError} `no_space` when it has no room, and is nowhere; `unavailable` once a write or a sync has failed. */
+  /** @throws {AppError} `no_space`; `unavailable` after a failed write or sync. */
   async append(entry: JournalEntry): Promise<void> {
     const bytes = Buffer.from(encode(entry))
     await this.#take((waiting) => this.#lines.push({ bytes, ...waiting }))
   }
 
   /**
-   * Puts the log so far aside and goes on in an empty one. Call {@link dropPrevious} when the folders are synced; until
-   * then another cut does nothing, since it would write over what is aside.
-   * @throws what kept it from beginning: then all is as before, and it may be tried again; `unavailable` as for `append`.
+   * Renames the segment and continues in an empty one. Call {@link dropPrevious} when the folders are synced; until then
+   * another cut does nothing.
+   * @throws what kept it from starting, without effect; `unavailable` as for `append`.
    */
   async cut(): Promise<void> {
     await this.#take((waiting) => this.#cuts.push(waiting))
   }
 
-  /** Not synced: were the segment back after a crash, the newer one would be replayed over it. */
+  /** Not synced: a segment that reappears after a crash is replayed before the newer one. */
   async dropPrevious(): Promise<void> {
     await rm(path.join(this.#dir, PREVIOUS), { force: true })
-    this.#aside = false
-    this.#asideBytes = 0
+    this.#hasPrevious = false
+    this.#previousBytes = 0
     this.#goOn()
   }
 
-  /** Refuses the lines that wait for room, where none is to be expected soon. */
+  /** Refuses the lines that wait for room. */
   refuseWaiting(reason: AppError): void {
     if (this.isFull) for (const { reject } of this.#lines.splice(0)) reject(reason)
   }
 
-  /** Takes nothing more, for a reason that is not the disk's. */
+  /** Takes nothing more. */
   fail(reason: AppError): void {
     this.#failure ??= reason
     this.#goOn()
@@ -132,7 +129,7 @@ export class Journal {
   }
 
   async #run(): Promise<void> {
-    // Never over before it is known to run; and what is asked for in the same turn shares the first sync.
+    // Never over before `#running` is set; and calls of the same turn share the first sync.
     await Promise.resolve()
     for (;;) {
       const lines = this.#fitting()
@@ -141,16 +138,16 @@ export class Journal {
       await settle(lines, async () => {
         await this.#append(Buffer.concat(lines.map(({ bytes }) => bytes)))
       })
-      // After the lines: whoever waits for it finds that all it puts aside has been acknowledged.
+      // After the lines: all that a cut renames is acknowledged.
       await settle(cuts, async () => {
-        if (cuts.length > 0 && !this.#aside) await this.#cutNow()
+        if (cuts.length > 0 && !this.#hasPrevious) await this.#cutNow()
       })
     }
     this.#running = null
     if (this.isFull) this.#onFull()
   }
 
-  /** Takes from the lines what there is room for; a line that is longer than the whole log may be has it to itself. */
+  /** Takes the lines that fit; a line longer than the limit fits an empty log. */
   #fitting(): Line[] {
     let bytes = this.totalBytes
     let count = 0
@@ -167,7 +164,7 @@ export class Journal {
     if (this.#failure !== null) throw this.#failure
     try {
       await this.#segment.append(bytes)
-      // Before anybody is told: what is in a file without this name is nowhere.
+      // Before the acknowledgement: a segment that was renamed by another process is lost.
       if (bytes.length > 0) await this.#checkName()
     } catch (error) {
       const isRefused = error instanceof AppError && error.code === 'no_space'
@@ -183,7 +180,7 @@ export class Journal {
   async #cutNow(): Promise<void> {
     if (this.#failure !== null) throw this.#failure
     await this.#checkName()
-    // Opened and made first: where that fails all stays as it is.
+    // First, so that a failure here has no effect.
     const directory = await open(this.#dir, 'r')
     try {
       const next = await Segment.create(path.join(this.#dir, NEXT))
@@ -194,7 +191,7 @@ export class Journal {
         throw error
       }
       try {
-        // On the disk in this order, too: an empty log must not take the place of the one that counts.
+        // In this order: an empty log must not replace the one that counts.
         await directory.sync()
         await rename(path.join(this.#dir, NEXT), path.join(this.#dir, CURRENT))
         await directory.sync()
@@ -210,15 +207,14 @@ export class Journal {
 
   async #goOnIn(next: Segment): Promise<void> {
     const before = this.#segment
-    this.#aside = true
-    this.#asideBytes = before.bytes
+    this.#hasPrevious = true
+    this.#previousBytes = before.bytes
     this.#segment = next
-    // All that it holds is synced.
     await before.close().catch(() => undefined)
   }
 }
 
-/** Does it for those who wait, and tells them all what became of it. */
+/** Settles the waiting calls with the outcome of `work`. */
 async function settle(waiting: readonly Waiting[], work: () => Promise<void>): Promise<void> {
   try {
     await work()
@@ -230,7 +226,7 @@ async function settle(waiting: readonly Waiting[], work: () => Promise<void>): P
 
 function takenAway(): AppError {
   const message =
-    'The journal has been taken away or replaced: look for another coordinator on the data folder, then restart this one.'
+    'The journal was removed or replaced: look for another coordinator on the data folder, then restart this one.'
   return new AppError('unavailable', message)
 }
 

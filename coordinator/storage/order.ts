@@ -1,10 +1,10 @@
-/** What orders jobs: when they were made, then their id. */
+/** Jobs are ordered by creation, then id. */
 export interface OrderKey {
   createdAt: number
   jobId: string
 }
 
-/** The ids of all jobs by creation, oldest first. Ids of jobs that are gone stay until half of them are. */
+/** The ids of all jobs, oldest first. Removed ones are dropped when they are half of it. */
 export class JobOrder {
   #keys: OrderKey[] = []
   #gone = 0
@@ -19,7 +19,7 @@ export class JobOrder {
     this.#keys.splice(at, 0, { createdAt, jobId })
   }
 
-  /** Counts one as gone; `exists` decides which stay when it is time to tidy up. */
+  /** Counts a removed job. @param exists which ids to keep when the list is rebuilt. */
   removed(exists: (jobId: string) => boolean): void {
     this.#gone += 1
     if (this.#gone * 2 < this.#keys.length) return
@@ -29,13 +29,12 @@ export class JobOrder {
 
   /** Newest first, from the first that is older than `before`. */
   *newest(before?: OrderKey): Iterable<string> {
-    // Tidying up makes a new list; whoever walks through this one may not lose its place.
+    // A rebuild makes a new list; iterations keep their place in the old one.
     const keys = this.#keys
     for (let i = (before === undefined ? keys.length : this.#indexOf(before)) - 1; i >= 0; i -= 1)
       yield keys[i]!.jobId
   }
 
-  /** The first place that is not before this one. */
   #indexOf(key: OrderKey): number {
     let low = 0
     let high = this.#keys.length

@@ -4,7 +4,7 @@ import { HOUR } from '../../shared/duration.ts'
 import type { Status } from '../../shared/wire.ts'
 import type { ResultBody } from '../job/job.ts'
 
-/** A moment as Python's `datetime.isoformat` writes it; one without a zone is UTC, as the original's clock was. */
+/** As Python's `datetime.isoformat` writes it; without a zone it is UTC. */
 const instant = z
   .string()
   .regex(/^\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:?\d{2})?$/)
@@ -13,7 +13,7 @@ const instant = z
 const nullable = instant.nullish()
 const text = z.string().nullish()
 
-/** A job's file of the original system: its fifteen keys. */
+/** A job's file of the original system. */
 const original = z.looseObject({
   id: z.string().toLowerCase(),
   ingestion_task_id: text,
@@ -38,21 +38,19 @@ const original = z.looseObject({
   timeout_at: nullable,
 })
 
-/** A job of the original in our terms: its record without the result, and the result. */
+/** A job of the original system, converted. */
 export interface OriginalJob {
   jobId: string
   sourcePath: string
   record: Record<string, unknown>
-  /** What its worker delivered; one that is not completed may have some of it, too. */
+  /** Present also in some jobs that are not completed. */
   result: { body: ResultBody; processingSeconds: number | null } | null
 }
 
-/** Whether the content of a job's file is of the original system. */
 export function isOriginal(raw: unknown): boolean {
   return isObject(raw) && 'source_file_path' in raw && !isOurs(raw)
 }
 
-/** Whether it is a record of ours. */
 export function isOurs(raw: unknown): boolean {
   return isObject(raw) && 'source' in raw
 }
@@ -62,9 +60,9 @@ function isObject(raw: unknown): raw is object {
 }
 
 /**
- * A job of the original, in the state that its folder says.
- * @param file what is known of its source: null when it is not there.
- * @throws {z.ZodError} when a key is not what the original writes.
+ * Converts a job of the original system, in the state of its folder.
+ * @param file size and time of its source; null if it is missing.
+ * @throws {z.ZodError} for a malformed record.
  */
 export function fromOriginal(
   raw: unknown,
@@ -118,7 +116,7 @@ function sourceOf(file: string, facts: Facts | null): Record<string, unknown> {
   }
 }
 
-/** The original kept the last one alone. */
+/** The original system kept only the last attempt. */
 function attemptOf(
   { worker_id: workerId }: Original,
   { startedAt, endedAt }: Times,
@@ -137,7 +135,6 @@ function attemptOf(
   }
 }
 
-/** Null where there is none to keep. */
 function resultOf(status: Status, data: Original['result_data']): OriginalJob['result'] {
   const content = data?.content ?? ''
   if (status !== 'completed' && content === '') return null
@@ -145,7 +142,7 @@ function resultOf(status: Status, data: Original['result_data']): OriginalJob['r
   return { body, processingSeconds: data?.processing_time ?? null }
 }
 
-/** Its worker knows no leases: it has until the deadline, the original's or an hour, whichever is later. */
+/** An original worker has until the deadline: the original's or an hour, whichever is later. */
 function leaseOf(startedAt: number, timeoutAt: number): Record<string, unknown> {
   return {
     deadline_at: iso(Math.max(timeoutAt, startedAt + HOUR)),

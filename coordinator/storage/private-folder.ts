@@ -2,11 +2,11 @@ import { chmodSync, closeSync, fsyncSync, mkdirSync, openSync, statSync } from '
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 
-/** What files of ours are made with: they hold recordings, transcripts and the keys of webhooks. */
+/** Modes of files and folders: they hold recordings, transcripts and webhook keys. */
 export const PRIVATE_FILE = 0o600
 export const PRIVATE_FOLDER = 0o700
 
-/** Makes a folder, with those above it, for its owner alone. Their names are durable, whoever has made them. */
+/** Makes a private folder and its parents, durably. */
 export function makeFolder(dir: string): void {
   const first = mkdirSync(dir, { recursive: true, mode: PRIVATE_FOLDER })
   for (let made = path.resolve(dir); ; made = path.dirname(made)) {
@@ -15,19 +15,19 @@ export function makeFolder(dir: string): void {
   }
 }
 
-/** {@link makeFolder}, and closes one that was open to others, as earlier versions made them. */
+/** As {@link makeFolder}; also closes an existing folder that is open to others. */
 export function makePrivateFolder(dir: string): void {
   makeFolder(dir)
   if (!isOpenToOthers(dir)) return
   try {
     chmodSync(dir, PRIVATE_FOLDER)
   } catch (error) {
-    // It is another user's, who has let us in: theirs to close.
+    // It belongs to another user, who has to close it.
     if (!isSystemError(error, 'EPERM', 'EROFS')) throw error
   }
 }
 
-/** Whether others than its owner may do anything there. */
+/** Whether other users have rights on it. */
 export function isOpenToOthers(file: string): boolean {
   return (statSync(file).mode & 0o077) !== 0
 }
@@ -37,7 +37,7 @@ function syncFolder(dir: string): void {
   try {
     handle = openSync(dir, 'r')
   } catch (error) {
-    // Passed through, but not to be read: whoever made it has to answer for its names.
+    // Readable only by its owner, who has to sync it.
     if (isSystemError(error, 'EACCES')) return
     throw error
   }

@@ -7,8 +7,8 @@ import { serverAnswer, STEPS } from '../../shared/wire-ingestion.ts'
 import type { Job, JobBase } from '../job/job.ts'
 
 /**
- * A job as its file and its journal line hold it. Most keys have defaults, so that a job which a person puts into a
- * folder by hand works: `{"content_type": "audio", "source": {"path": "/media/talk.mp3"}}` in `pending/<uuid>.json`.
+ * A job as in its file and its journal line. Most keys have defaults, so that a file written by hand works:
+ * `{"content_type": "audio", "source": {"path": "/media/talk.mp3"}}` in `pending/<uuid>.json`.
  */
 const instant = z.iso.datetime()
 const number = z.number().nullable().default(null)
@@ -122,7 +122,7 @@ const record = z.object({
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
-/** Ids become file names: nothing else is ever let near a path. */
+/** Ids become file names. */
 export function isJobId(text: string): boolean {
   return UUID.test(text)
 }
@@ -132,71 +132,52 @@ export function toRecord(job: Job): unknown {
 }
 
 /**
- * The job that a record tells of, in the state that its folder says.
- * @throws {Error} when the record does not make a job.
+ * The job of a record, in the state of its folder.
+ * @throws {Error} for an invalid record.
  */
 export function fromRecord(raw: unknown, jobId: string, status: Status, now: number): Job {
   if (!isJobId(jobId)) throw new Error(`'${jobId}' is not a job id (a lower-case UUID)`)
-  const read = fromWire(record.parse(raw))
   const {
+    jobId: _,
+    status: __,
     source,
-    contentType,
-    ingestionTaskId,
-    submittedBy,
-    taskOptions,
-    ingestion,
-    priority,
-    maxRetries,
-    retryCount,
-    attempts,
-  } = read
-  const createdAt = read.createdAt ?? now
+    lease,
+    reserved,
+    availableAt = now,
+    completedAt = now,
+    result,
+    error = { code: 'internal', message: 'No reason was recorded.' },
+    continuation,
+    ...rest
+  } = fromWire(record.parse(raw))
   const base: JobBase = {
+    ...rest,
     jobId,
-    contentType,
-    ingestionTaskId: ingestionTaskId === '' ? jobId : ingestionTaskId,
-    submittedBy,
-    taskOptions,
-    ingestion,
-    priority,
+    ingestionTaskId: rest.ingestionTaskId || jobId,
     source: {
       ...source,
       filename: source.filename ?? path.basename(source.path ?? 'source'),
       sizeBytes: source.sizeBytes ?? sizeOf(source.path),
     },
-    createdAt,
-    maxRetries,
-    retryCount,
-    attempts,
+    createdAt: rest.createdAt ?? now,
   }
-  const end = { completedAt: read.completedAt ?? now, continuation: read.continuation }
-  const waiting = {
-    ...base,
-    status: 'pending',
-    availableAt: read.availableAt ?? now,
-    reserved: read.reserved,
-  } as const
+  const waiting = { ...base, status: 'pending', availableAt, reserved } as const
   switch (status) {
     case 'pending':
       return waiting
     case 'processing':
-      // Without a lease nobody works on it.
-      return read.lease === undefined || attempts.length === 0
+      // A job without a lease is not being worked on.
+      return lease === undefined || rest.attempts.length === 0
         ? waiting
-        : { ...base, status, lease: read.lease }
+        : { ...base, status, lease }
     case 'completed':
-      if (read.result === undefined) throw new Error('a completed job needs its result')
-      return { ...base, status, ...end, result: read.result }
+      if (result === undefined) throw new Error('a completed job needs its result')
+      return { ...base, status, completedAt, continuation, result }
     case 'failed':
     case 'timeout':
-      return {
-        ...base,
-        status,
-        ...end,
-        error: read.error ?? { code: 'internal', message: 'No reason was recorded.' },
-      }
+      return { ...base, status, completedAt, continuation, error }
     case 'cancelled':
-      return { ...base, status, ...end }
+      return { ...base, status, completedAt, continuation }
   }
 }
 

@@ -3,27 +3,44 @@ import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import type { Job } from '../job/job.ts'
 import { JobFolders, type Quarantined } from './folders.ts'
-import type { JobStore } from './job-store.ts'
 import { Follower } from './follower.ts'
-import { replayLog, takeOver } from './journal-files.ts'
-import type { JournalEntry } from './journal-line.ts'
+import { replayLog, takeOver, type JournalEntry } from './journal-files.ts'
 import { Journal } from './journal.ts'
 import { syncBelow } from './sync.ts'
 import { JobOrder, type OrderKey } from './order.ts'
 import { makeFolder } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
+/** `create`, `update` and `remove` publish a change once it is durable; `touch` changes memory alone. */
+export interface JobStore {
+  get(jobId: string): Job | undefined
+  idsOf(status: Status): ReadonlySet<string>
+  /** Newest first, from the first that is older than `before`. */
+  newest(before?: OrderKey): Iterable<Job>
+  /** Call before a job's files are changed. @throws {AppError} `unavailable` when no change can be taken. */
+  check(): void
+  create(job: Job): Promise<void>
+  update(job: Job): Promise<void>
+  touch(job: Job): void
+  remove(jobId: string): Promise<void>
+}
+
+/** Whether a failed change certainly did not happen. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'no_space'
+}
+
 export interface StoreOptions {
   dir: string
   now: () => number
-  /** The journal is cut when it is longer than this, and never longer than twice this. */
+  /** The journal is cut beyond this length, and never exceeds twice this. */
   journalBytes: number
   onError: (message: string, error: unknown) => void
-  /** Milliseconds that only ever pass. */
+  /** A monotonic clock, in milliseconds. */
   steady?: () => number
 }
 
-/** The jobs of one data folder: folders as the database, the journal as its redo log, an index in memory. */
+/** The jobs of a data folder: status folders as the database, the journal as its redo log, an index in memory. */
 export class FileJobStore implements JobStore {
   readonly #options: StoreOptions
   readonly #folders: JobFolders
@@ -34,7 +51,7 @@ export class FileJobStore implements JobStore {
   #journal!: Journal
   #follower!: Follower
   #closing: Promise<void> | null = null
-  /** What was set aside at the start. */
+  /** Found invalid at the start. */
   readonly quarantined: Quarantined[] = []
 
   private constructor(options: StoreOptions, lock: FolderLock, folders: JobFolders) {
@@ -44,8 +61,8 @@ export class FileJobStore implements JobStore {
   }
 
   /**
-   * Reads the folders, replays the journal over them and repairs what differs.
-   * @throws {AppError} `usage` when the folder cannot be used or another coordinator has it.
+   * Reads the folders and replays the journal over them.
+   * @throws {AppError} `usage` when the folder is unusable or in use by another coordinator.
    */
   static async open(options: StoreOptions): Promise<FileJobStore> {
     const { dir } = options
@@ -73,28 +90,26 @@ export class FileJobStore implements JobStore {
     return this.#jobs.size
   }
 
-  /** Why no change can be taken, or null. */
+  /** Why it takes no change, or null. */
   get failure(): AppError | null {
     return this.#journal.failure
   }
 
-  /** Whether the data folder is still held by us: see {@link FolderLock.isOurs}. */
+  /** Whether the lock is held: see {@link FolderLock.isOurs}. */
   get isOurs(): boolean {
     return this.#lock.isOurs()
   }
 
-  /** Writes nothing more, takes no change and only waits to be closed: the data folder is another's by now. */
+  /** Takes no change and writes nothing more: the lock is lost. */
   abandon(reason: AppError): void {
     this.#journal.fail(reason)
     this.#follower.abandon()
   }
 
-  /** Why the folders are behind, or null. */
   get foldersBehind(): string | null {
     return this.#follower.behind
   }
 
-  /** How long the folders, or the journal, have been waiting to be brought up to date. */
   get folderLagMs(): number {
     return this.#follower.lagMs
   }
@@ -146,7 +161,6 @@ export class FileJobStore implements JobStore {
     this.#follower.mark(jobId, null)
   }
 
-  /** Brings the folders up to date and empties the journal; then they are all there is. One at a time. */
   async checkpoint(): Promise<void> {
     await this.#follower.checkpoint()
   }
@@ -216,7 +230,7 @@ export class FileJobStore implements JobStore {
   }
 }
 
-/** Why a data folder that is no longer held must not be written to. */
+/** The lock on the data folder is lost. */
 export function notOurs(dir: string): AppError {
   const message = `${dir}/lock was removed or replaced, so another coordinator may have the folder: this one stops, and writes nothing to it any more.`
   return new AppError('unavailable', message)

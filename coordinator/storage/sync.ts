@@ -5,7 +5,6 @@ import { SECOND } from '../../shared/duration.ts'
 import { startChild } from '../../shared/start-child.ts'
 import { delay } from '../../shared/timers.ts'
 
-/** Makes the names in a folder durable. */
 export async function syncDirectory(dir: string): Promise<void> {
   const handle = await open(dir, 'r')
   try {
@@ -16,10 +15,10 @@ export async function syncDirectory(dir: string): Promise<void> {
 }
 
 /**
- * Makes all that was written below a folder durable: one pass over its file system, which Node has no call for. It waits
- * for what others write to that file system too, so it may take long.
- * @param patienceMs how long it may; without: for as long as it takes.
- * @throws {Error} when it took longer. It goes on by itself then: a sync cannot be called off.
+ * Makes all writes below a folder durable, by a sync of its file system, for which Node has no call. Writes of other
+ * processes are synced too, so it may take long.
+ * @param patienceMs default: unlimited.
+ * @throws {Error} when it took longer; the sync continues.
  */
 export async function syncBelow(dir: string, patienceMs?: number): Promise<void> {
   if (patienceMs === undefined) return await syncFileSystem(dir, true)
@@ -39,7 +38,7 @@ export async function syncBelow(dir: string, patienceMs?: number): Promise<void>
   }
 }
 
-/** @param holds whether our process stays for as long as it takes. */
+/** @param holds whether the process waits for it. */
 async function syncFileSystem(dir: string, holds: boolean): Promise<void> {
   const run = async (...args: string[]): Promise<boolean> => {
     const child = startChild('sync', args, { env: childEnv(), stdio: 'ignore' })

@@ -60,7 +60,7 @@ describe('an agent whose worker id another token goes by', () => {
     await use(`${name}-2`)
     assert.equal((await open(null)).workerId, `${name}-3`)
     assert.equal(events.length, 2)
-    assert.match(events[0]!, /^Another token goes by the worker id .* Taking the next name\.$/)
+    assert.match(events[0]!, /^Another token uses the worker id .* Taking the next name\.$/)
   })
 
   it('delivers what it had not delivered under the name that it had before', async (t) => {
@@ -121,10 +121,10 @@ describe('an agent whose worker id another token goes by', () => {
     t.after(() => agent.signal('SIGKILL'))
     const line = await agent.line((one) => one.includes('health_url'))
     const { health_url: health } = JSON.parse(line) as { health_url: string }
-    await agent.line((one) => one.includes('Another token goes by the worker id gpu-7'))
+    await agent.line((one) => one.includes('Another token uses the worker id gpu-7'))
     const ready = await fetch(`${health}/readyz`)
     assert.equal(ready.status, 503)
-    assert.match(await ready.text(), /Another token goes by the worker id gpu-7/)
+    assert.match(await ready.text(), /Another token uses the worker id gpu-7/)
     const [status] = await askAgents(workDir, 'status', 'gpu-7')
     assert.match(JSON.stringify(status), /"is_away":true,"reason":"Another token goes by/)
   })

@@ -309,7 +309,7 @@ describe('a worker', () => {
       }),
     ]) {
       assert.equal(refused.status, 503)
-      assert.match(refused.text, /Another token goes by the worker id w1/)
+      assert.match(refused.text, /Another token uses the worker id w1/)
       assert.ok(Number(refused.headers.get('retry-after')) > 60)
     }
     const { body } = await a.ask('POST', '/remote-jobs/claim', { ...same, worker_id: 'w2' })
@@ -515,7 +515,7 @@ describe('who has no good token', () => {
     assert.equal((await running.ask('GET', '/workers', { headers })).status, 200)
     assert.equal((await running.ask('GET', '/workers')).status, 401)
     assert.equal((await running.ask('GET', '/health')).status, 200)
-    assert.equal(running.logged.filter((line) => line.includes('is slowed')).length, 1)
+    assert.equal(running.logged.filter((line) => line.includes('throttling an address')).length, 1)
   })
 
   test('cannot try out a short key: the right one is no better than a wrong one until the wait is over', async (t) => {

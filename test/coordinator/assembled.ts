@@ -13,7 +13,7 @@ import { Jobs, type JobsOptions } from '../../coordinator/jobs.ts'
 import { LeaseTokens } from '../../coordinator/leases/lease-tokens.ts'
 import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
 import type { Policy } from '../../coordinator/job/policy.ts'
-import type { JobStore } from '../../coordinator/storage/job-store.ts'
+import type { JobStore } from '../../coordinator/storage/store.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { Upkeep } from '../../coordinator/upkeep.ts'
 import { Views } from '../../coordinator/views.ts'
@@ -133,6 +133,8 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const tokens = await LeaseTokens.load(dir)
   const workers = new Workers(now)
   const claims = new Claims(jobs, workers)
+  const attempts = new Attempts(jobs, tokens, files)
+  jobs.subscribe(claims, attempts)
   const estimates = new Estimates()
   const keep = rules.retention ?? { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null }
   const close = async (): Promise<void> => {
@@ -152,7 +154,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
     jobs,
     workers,
     claims,
-    attempts: new Attempts(jobs, tokens, files),
+    attempts,
     tokens,
     files,
     warnings,

@@ -559,7 +559,7 @@ describe('the begin and the end of a wait for a slot', () => {
       all.clock.now += 10 * SECOND
     }
     const told = all.logged.filter((line) =>
-      /has to know of a running attempt cannot be written/.test(line),
+      /failed to persist the lease of a running attempt/.test(line),
     )
     assert.equal(told.length, 1, told.join(''))
     assert.equal((JSON.parse(told[0]!) as { code: string }).code, 'no_space')
@@ -574,7 +574,10 @@ describe('the begin and the end of a wait for a slot', () => {
     await beat({ stage: 'transcribe', progress: 0.5 })
     await beat({ stage: 'transcribe', progress: 0.6 })
     assert.deepEqual(disk.slice(1), [{ waits: false, waitedMs: 40 * SECOND }])
-    assert.equal(all.logged.filter((line) => /a restart has to know/.test(line)).length, 4)
+    assert.equal(
+      all.logged.filter((line) => /leases? of (a )?running attempt/.test(line)).length,
+      4,
+    )
   })
 
   test('that was never written needs no later heartbeat once the job is no longer held', async (t) => {

@@ -2,11 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
-import {
-  API_KEY_HOLDER,
-  NOBODY as ANYBODY_AT_THE_DOOR,
-  type Principal,
-} from '../../coordinator/access/principal.ts'
+import { API_KEY_HOLDER, ANONYMOUS, type Principal } from '../../coordinator/access/principal.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { BodyRoom } from '../../coordinator/access/body-room.ts'
 import { claimedJob, startRunning, until, type Answer, type Running } from './running.ts'
@@ -49,8 +45,8 @@ describe('the room for bodies', () => {
 
   test('is shared by all who show no token, and the whole is there for who holds the key', () => {
     const room = new BodyRoom({ allBytes: 100, tokenBytes: 60 })
-    room.hold(ANYBODY_AT_THE_DOOR).add(60)
-    assert.throws(() => room.hold(ANYBODY_AT_THE_DOOR).add(1), fullForOne)
+    room.hold(ANONYMOUS).add(60)
+    assert.throws(() => room.hold(ANONYMOUS).add(1), fullForOne)
     const key = room.hold(API_KEY_HOLDER)
     key.add(40)
     assert.throws(() => key.add(1), full)

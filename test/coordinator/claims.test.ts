@@ -296,7 +296,9 @@ describe('a claim of several jobs that the disk has no room for', () => {
     await assert.rejects(failing, /no answer/)
     assert.deepEqual([job(one).status, job(two).status], ['processing', 'pending'])
     store.isRefused = () => false
-    const given = new Promise<Job | null>((resolve) => jobs.onChange((_, after) => resolve(after)))
+    const given = new Promise<Job | null>((resolve) =>
+      jobs.subscribe({ onChange: (_, after) => resolve(after) }),
+    )
     t.mock.timers.tick(SECOND)
     assert.equal((await given)?.attempts[0]?.outcome, 'released')
     assert.equal(job(one).status, 'pending')

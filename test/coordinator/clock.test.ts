@@ -194,7 +194,7 @@ for (const [title, ms] of [
 
     test('a worker is here, or set aside, as long as before', async (t) => {
       const { set, workers, clock } = await scene(t)
-      workers.seen('w1', { contentTypes: ['audio'] })
+      workers.update('w1', { contentTypes: ['audio'] })
       const from = clock.now
       for (const jobId of ['a', 'b', 'c'])
         workers.ended({

@@ -140,7 +140,7 @@ describe('a session', () => {
   it('needs no token in open mode, but still no page from elsewhere may write', async (t) => {
     const running = await startRunning(t)
     const { body, headers } = await running.ask('POST', '/session', { json: { token: 'any' } })
-    assert.deepEqual(body, { name: 'anybody', role: 'admin', signed_in: false })
+    assert.deepEqual(body, { name: 'open-mode', role: 'admin', signed_in: false })
     assert.equal(headers.get('set-cookie'), null)
     const { host } = new URL(running.url)
     const cases: [number, Record<string, string>][] = [

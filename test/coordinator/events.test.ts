@@ -9,7 +9,7 @@ import { Events, type EventsOptions } from '../../coordinator/events/events.ts'
 import { Batch } from '../../coordinator/events/batch.ts'
 import { ChangeLog } from '../../coordinator/events/change-log.ts'
 import { queueView } from '../../coordinator/events/queue-view.ts'
-import { Reader, type Sees } from '../../coordinator/events/reader.ts'
+import { Reader, type JobFilter } from '../../coordinator/events/reader.ts'
 import { Tally } from '../../coordinator/events/tally.ts'
 import { jobEvent, queueEvent, snapshotEvent, workerEvent } from '../../shared/wire-events.ts'
 import { assembled, type Assembled } from './assembled.ts'
@@ -211,13 +211,14 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
 async function served(
   t: TestContext,
   limits: EventsOptions['limits'] = {},
-  sees: Sees | null = null,
+  sees: JobFilter | null = null,
 ): Promise<{ all: Assembled; events: Events; url: string }> {
   const all = await assembled(t)
   const { jobs, workers, claims, views, dir: dataDir } = all
   const store = { failure: null, foldersBehind: null }
   const estimates = new Estimates()
   const events = new Events({ jobs, workers, claims, views, estimates, store, dataDir, limits })
+  jobs.subscribe(events)
   const server = createServer((request, answer) => {
     const last = request.headers['last-event-id']
     events.open(answer, typeof last === 'string' ? last : null, sees).catch((error: unknown) => {
@@ -254,11 +255,11 @@ describe('event streams', { concurrency: true }, () => {
   })
 
   it('show the jobs that one may see and nothing of others, also of those that are gone', async (t) => {
-    const sees: Sees = ({ ingestionTaskId }) => ingestionTaskId === 'mine'
+    const sees: JobFilter = ({ ingestionTaskId }) => ingestionTaskId === 'mine'
     const { url, all } = await served(t, {}, sees)
     const mine = await all.add({ ingestionTaskId: 'mine' })
     const theirs = await all.add()
-    all.workers.seen('w1', { contentTypes: ['audio'] })
+    all.workers.update('w1', { contentTypes: ['audio'] })
     const stream = await listenTo(t, url)
     const { id, data } = await stream.next(() => true)
     const { jobs, workers, queue } = snapshotEvent.parse(data)
@@ -299,7 +300,7 @@ describe('event streams', { concurrency: true }, () => {
     const { jobs } = snapshotEvent.parse((await stream.next(() => true)).data)
     assert.equal(jobs[0]?.waiting_for, 'a worker for audio that has diarize')
     const can = { engines: [], models: [], languages: null, features: ['diarize'] }
-    all.workers.seen('w1', { contentTypes: ['audio'], capabilities: can })
+    all.workers.update('w1', { contentTypes: ['audio'], capabilities: can })
     await stream.next((told) => ofJob(jobId)(told) && told.data['waiting_for'] === null)
   })
 

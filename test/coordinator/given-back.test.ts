@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { SetAsides, type GivenBack } from '../../coordinator/job/set-aside.ts'
+import { CircuitBreakers, type GivenBack } from '../../coordinator/job/circuit-breaker.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { NOON } from './example-jobs.ts'
 import { claim, createJob, startRunning, type Running } from './running.ts'
@@ -11,7 +11,7 @@ function givenBack(n: number): GivenBack {
   return { workerId: 'w1', startedAt, endedAt: startedAt + 100 }
 }
 
-function noted(asides: SetAsides, from: number, to: number): boolean[] {
+function noted(asides: CircuitBreakers, from: number, to: number): boolean[] {
   const rows: boolean[] = []
   for (let n = from; n < to; n += 1) rows.push(asides.noteGivenBack(givenBack(n)) !== null)
   return rows
@@ -19,18 +19,18 @@ function noted(asides: SetAsides, from: number, to: number): boolean[] {
 
 describe('a worker that gives back whatever it gets', () => {
   test('is set aside from the tenth time on, for longer each time', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     assert.deepEqual(noted(asides, 0, 9).includes(true), false)
     const aside = asides.noteGivenBack(givenBack(9))
     assert.equal(aside?.untilAt, givenBack(9).endedAt + 10 * MINUTE)
-    assert.equal(aside.reason, 'It gave back what it got 10 times and did nothing.')
+    assert.equal(aside.reason, 'It gave back 10 jobs in a row and completed none.')
     assert.deepEqual(noted(asides, 10, 20).includes(true), false)
     const later = { ...givenBack(0), startedAt: aside.untilAt + 1, endedAt: aside.untilAt + 2 }
     assert.equal(asides.noteGivenBack(later)?.untilAt, later.endedAt + 20 * MINUTE)
   })
 
   test('begins anew with a success', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     noted(asides, 0, 9)
     const success = { ...givenBack(9), jobId: 'a', errorCode: null, isLost: false }
     asides.note(success)
@@ -39,7 +39,7 @@ describe('a worker that gives back whatever it gets', () => {
   })
 
   test('has given back once what it held at one time: an agent that stops gives back all', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     for (let n = 0; n < 50; n += 1) {
       const one = { workerId: 'w1', startedAt: NOON, endedAt: NOON + MINUTE + n }
       assert.equal(asides.noteGivenBack(one), null)
@@ -67,7 +67,7 @@ describe('a worker that gives back whatever it gets', () => {
       workers: { worker_id: string; set_aside: { reason: string } | null }[]
     }
     const w1 = workers.find((one) => one.worker_id === 'w1')
-    assert.match(w1?.set_aside?.reason ?? '', /^It gave back what it got 10 times/)
+    assert.match(w1?.set_aside?.reason ?? '', /^It gave back 10 jobs in a row/)
     assert.ok(running.logged.some((line) => line.includes('worker set aside')))
     assert.equal((await claim(running, { worker_id: 'w2' })).length, 1)
   })

@@ -16,7 +16,7 @@ import { describe, mock, test, type TestContext } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { execa } from 'execa'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { decode, encode, type JournalEntry } from '../../coordinator/storage/journal-line.ts'
+import { decode, encode, type JournalEntry } from '../../coordinator/storage/journal-files.ts'
 import { takeOver } from '../../coordinator/storage/journal-files.ts'
 import { Journal } from '../../coordinator/storage/journal.ts'
 import { gate } from './gate.ts'
@@ -357,7 +357,7 @@ describe('a log whose name is gone or another’s', () => {
       const before = readdirSync(dir)
       await assert.rejects(
         journal.append(put(2)),
-        /journal has been taken away.*another coordinator/,
+        /journal was removed or replaced.*another coordinator/,
       )
       await assert.rejects(journal.cut(), unavailable)
       await assert.rejects(journal.append(put(3)), unavailable)

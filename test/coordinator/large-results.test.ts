@@ -117,7 +117,7 @@ describe('a large transcript', () => {
 })
 
 describe('the thread for transcripts', () => {
-  const small = new WorkThread({ most: 1, memoryMib: 48 })
+  const small = new WorkThread({ maxWaiting: 1, memoryMib: 48 })
   after(async () => await small.close())
 
   test('refuses what takes too much memory, and goes on', async () => {

@@ -18,7 +18,7 @@ describe('a client that makes up names of workers', () => {
       () => true,
     )
     for (let n = 0; n < 1_000; n += 1) names.use(holder('a'), `w${n}`)
-    const refused = { code: 'too_many_requests', message: /^The token name of a goes by 1000/ }
+    const refused = { code: 'too_many_requests', message: /^The token name of a uses 1000/ }
     assert.throws(() => names.use(holder('a'), 'another'), refused)
     names.use(holder('a'), 'w7')
     names.use(holder('b'), 'another')
@@ -30,14 +30,14 @@ describe('a client that makes up names of workers', () => {
     let now = NOON
     const workers = new Workers(() => now)
     workers.direct('sent home', 'drain')
-    for (let n = 1; n < 10_000; n += 1) workers.seen(`w${n}`, {})
+    for (let n = 1; n < 10_000; n += 1) workers.update(`w${n}`, {})
     const changed: string[] = []
-    workers.onChange((workerId) => changed.push(workerId))
-    assert.throws(() => workers.seen('new', {}), { code: 'too_many_requests' })
+    workers.onUpdate((workerId) => changed.push(workerId))
+    assert.throws(() => workers.update('new', {}), { code: 'too_many_requests' })
     now += MINUTE
-    workers.seen('w1', {})
+    workers.update('w1', {})
     now += 61 * SECOND
-    workers.seen('new', {})
+    workers.update('new', {})
     assert.deepEqual(changed, ['w1', 'w2', 'new'])
     const known = workers.all().map(({ workerId }) => workerId)
     assert.equal(known.length, 10_000)

@@ -1,4 +1,4 @@
-import type { JournalEntry } from '../../coordinator/storage/journal-line.ts'
+import type { JournalEntry } from '../../coordinator/storage/journal-files.ts'
 import { replayLog } from '../../coordinator/storage/journal-files.ts'
 
 /** All that a log left behind. */

@@ -49,7 +49,7 @@ function unfinished({ dataDir }: Running): string[] {
 describe('a client that stands still', () => {
   const slow = async (t: TestContext) => await startRunning(t, { limits: { idleMs: IDLE_MS } })
   const isLate = {
-    detail: 'Nothing of the request came for 0.1 seconds: send it again.',
+    detail: 'No byte of the request was received for 0.1 seconds: send it again.',
     code: 'request_timeout',
   }
 
@@ -64,7 +64,7 @@ describe('a client that stands still', () => {
     assert.deepEqual(await ended(socket), { status: 408, body: isLate })
     await until(() => unfinished(running).length === 0)
     assert.deepEqual((await running.ask('GET', '/remote-jobs')).body['jobs'], [])
-    const line = running.logged.find((one) => one.includes('nothing of the request came'))
+    const line = running.logged.find((one) => one.includes('no byte of the request received'))
     assert.equal((JSON.parse(line!) as Record<string, unknown>)['path'], '/api/v1/remote-jobs')
   })
 
@@ -103,8 +103,7 @@ describe('a client that stands still', () => {
     // A reader that has paused: its window fills, and then nothing moves any more.
     socket.pause()
     socket.write(head('GET', route, `Morag-Lease: ${job.lease_token}`))
-    const isCut = () =>
-      running.logged.some((one) => one.includes('nothing of the answer was taken'))
+    const isCut = () => running.logged.some((one) => one.includes('no byte of the answer accepted'))
     await until(isCut)
     const headers = { 'morag-lease': job.lease_token, range: `bytes=${64 * MIB - 10}-` }
     assert.equal((await running.ask('GET', route, { headers })).status, 206)
@@ -434,14 +433,14 @@ describe('calls that wait for work', () => {
 test('a limited number of workers is known, until one is forgotten', () => {
   let now = NOON
   const workers = new Workers(() => now)
-  for (let n = 0; n < 10_000; n += 1) workers.seen(`w${n}`, {})
+  for (let n = 0; n < 10_000; n += 1) workers.update(`w${n}`, {})
   const refused = { code: 'too_many_requests', message: /^10000 workers are known.*'another'/ }
-  assert.throws(() => workers.seen('another', {}), refused)
+  assert.throws(() => workers.update('another', {}), refused)
   now += HOUR
-  workers.seen('w0', {})
+  workers.update('w0', {})
   now += 23 * HOUR + 1
   workers.prune()
-  workers.seen('another', {})
+  workers.update('another', {})
   assert.deepEqual(
     workers.all().map((one) => one.workerId),
     ['w0', 'another'],

@@ -7,7 +7,7 @@ import {
   inWords,
   meets,
   requirementsOf,
-  UNTOLD,
+  UNKNOWN_ABILITY,
   type Ability,
   type Requirements,
 } from '../../coordinator/job/requirements.ts'
@@ -78,7 +78,7 @@ describe('a job in a language', () => {
       assert.equal(meets(knows(['en', 'de']), in_(language)), true)
       assert.equal(meets(knows(null), in_(language)), true)
       assert.equal(meets({ key: 'w', can: null }, in_(language)), true)
-      assert.equal(meets(UNTOLD, in_(language)), true)
+      assert.equal(meets(UNKNOWN_ABILITY, in_(language)), true)
       assert.equal(meets(knows(['en']), in_(language)), false)
       assert.equal(in_(language).key, in_('de').key)
     })
@@ -115,7 +115,7 @@ test('a job is not for workers like one that gave it back because it cannot do i
   const like = (key: string): Ability => ({ key, can: CAN })
   assert.equal(meets(like('like w1'), ask(gaveBack)), false)
   assert.equal(meets(like('like w2'), ask(gaveBack)), true)
-  assert.equal(meets(UNTOLD, ask(gaveBack)), true)
+  assert.equal(meets(UNKNOWN_ABILITY, ask(gaveBack)), true)
   for (const other of [
     { ...gaveBack, errorCode: null },
     { ...gaveBack, outcome: 'failed' },

@@ -1,11 +1,9 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { receivedOf } from '../../coordinator/blobs/transcript-work.ts'
-import { pino } from 'pino'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
-import { watchAttempts } from '../../coordinator/leases/log-attempts.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
-import { Kinds } from '../../coordinator/job/kinds.ts'
+import { Kinds } from '../../coordinator/job/queue.ts'
 import { NO_REQUIREMENTS, requirementsOf } from '../../coordinator/job/requirements.ts'
 import type { Capabilities, PausedSlot } from '../../shared/announcement.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
@@ -25,7 +23,7 @@ const LONG = { waitMs: 60 * SECOND }
 
 const ids = (jobs: { jobId: string }[]): string[] => jobs.map(({ jobId }) => jobId)
 const announce = ({ workers }: Assembled, workerId: string, can: Capabilities | null): void =>
-  void workers.seen(workerId, { capabilities: can })
+  void workers.update(workerId, { capabilities: can })
 
 describe('a job that requires something', () => {
   test('goes to a worker that has said that it has it, and to no other', async (t) => {
@@ -120,7 +118,7 @@ describe('a job in a language', () => {
   test('waits while no worker here knows it, and says so', async (t) => {
     const all = await assembled(t)
     announce(all, 'w1', ENGLISH)
-    all.workers.seen('w1', { contentTypes: ['audio'] })
+    all.workers.update('w1', { contentTypes: ['audio'] })
     const german = await all.add(IN_GERMAN)
     assert.deepEqual(await all.claim(), [])
     const { waitingFor } = all.views.detail(all.job(german))
@@ -152,7 +150,8 @@ describe('a job that its worker cannot do', () => {
     const all = await assembled(t)
     for (const one of ['w1', 'like-w1']) announce(all, one, { ...CAN, languages: null })
     announce(all, 'other', { ...CAN, engines: ['whisperx'] })
-    for (const one of ['w1', 'like-w1', 'other']) all.workers.seen(one, { contentTypes: ['audio'] })
+    for (const one of ['w1', 'like-w1', 'other'])
+      all.workers.update(one, { contentTypes: ['audio'] })
     const jobId = await all.add()
     await all.claim()
     const waiting = all.claim({ workerId: 'like-w1', ...LONG })
@@ -162,7 +161,8 @@ describe('a job that its worker cannot do', () => {
     assert.deepEqual(await all.claim(), [])
     assert.equal(all.claims.waiting, 1)
     all.workers.direct('other', 'drain')
-    const lacking = 'a worker for audio that has what those lack that have given it back'
+    const lacking =
+      'a worker for audio that has a capability that the workers which gave it back lack'
     assert.equal(all.views.detail(all.job(jobId)).waitingFor, lacking)
     all.workers.direct('other', 'run')
     assert.deepEqual(ids(await all.claim({ workerId: 'other' })), [jobId])
@@ -187,7 +187,7 @@ describe('a job that its worker cannot do', () => {
   test('does not count towards setting its worker aside', async (t) => {
     const all = await assembled(t)
     announce(all, 'w1', CAN)
-    watchAttempts(all.jobs, all.workers, pino({ enabled: false }))
+    all.jobs.subscribe(all.workers)
     for (let n = 0; n < 12; n += 1) {
       const jobId = await all.add()
       await all.claim()
@@ -251,7 +251,7 @@ test('a job that no waiting worker may have costs one look for each ability amon
     },
   }
   for (let n = 0; n < 50; n += 1) {
-    all.workers.seen(`w${n}`, { capabilities: ability })
+    all.workers.update(`w${n}`, { capabilities: ability })
     void all.claim({ workerId: `w${n}`, ...LONG })
   }
   for (let n = 0; n < 50; n += 1)
@@ -268,12 +268,12 @@ describe('the slots for a job', () => {
   test('are those of workers that can do it and are not paused', () => {
     const workers = new Workers(() => NOON)
     const rest = (slot: number): PausedSlot => ({ slot, reason: 'failures', until: null })
-    workers.seen('a', { ...audio, capabilities: CAN, paused: [rest(0), rest(1), rest(1)] })
-    workers.seen('b', { ...audio, slots: 1, paused: [rest(0), rest(7)] })
-    workers.seen('c', { ...audio, contentTypes: ['video'] })
+    workers.update('a', { ...audio, capabilities: CAN, paused: [rest(0), rest(1), rest(1)] })
+    workers.update('b', { ...audio, slots: 1, paused: [rest(0), rest(7)] })
+    workers.update('c', { ...audio, contentTypes: ['video'] })
     assert.equal(workers.slotsFor('audio'), 2)
     assert.equal(workers.slotsFor('audio', need), 2)
-    workers.seen('b', { paused: [] })
+    workers.update('b', { paused: [] })
     assert.equal(workers.slotsFor('audio'), 3)
     assert.equal(workers.slotsFor('audio', need), 2)
   })
@@ -282,7 +282,7 @@ describe('the slots for a job', () => {
     let now = NOON
     const workers = new Workers(() => now)
     assert.equal(workers.hasFor('audio', need), false)
-    workers.seen('a', { ...audio, capabilities: CAN })
+    workers.update('a', { ...audio, capabilities: CAN })
     assert.equal(workers.hasFor('audio', need), true)
     assert.equal(workers.hasFor('video', need), false)
     workers.direct('a', 'drain')
@@ -301,7 +301,7 @@ describe('a job that no worker can do now', () => {
       return [estimatedCompletion !== null, waitingFor]
     }
     announce(all, 'w1', { ...CAN, languages: ['en'] })
-    all.workers.seen('w1', { contentTypes: ['audio'] })
+    all.workers.update('w1', { contentTypes: ['audio'] })
     const first = await all.add()
     await all.claim()
     all.clock.now += SECOND

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { endsBetween, SetAsides, type AttemptEnd } from '../../coordinator/job/set-aside.ts'
+import {
+  endsBetween,
+  CircuitBreakers,
+  type AttemptEnd,
+} from '../../coordinator/job/circuit-breaker.ts'
 import type { Attempt, Job } from '../../coordinator/job/job.ts'
 import type { Outcome } from '../../shared/wire.ts'
 import { DAY, HOUR, MINUTE } from '../../shared/duration.ts'
@@ -14,13 +18,13 @@ function failure(jobId: string, different: Partial<AttemptEnd> = {}): AttemptEnd
 }
 
 /** What is noted of these, one after the other. */
-function noted(asides: SetAsides, ...ends: AttemptEnd[]): (number | null)[] {
+function noted(asides: CircuitBreakers, ...ends: AttemptEnd[]): (number | null)[] {
   return ends.map((end) => asides.note(end)?.untilAt ?? null)
 }
 
 describe('a worker', () => {
   test('is set aside for ten minutes once it has failed three different jobs in a row', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     const until = NOON + 10 * MINUTE
     const failed = [failure('a'), failure('b', { errorCode: 'internal' }), failure('c')]
     assert.deepEqual(noted(asides, ...failed), [null, null, until])
@@ -34,7 +38,7 @@ describe('a worker', () => {
   })
 
   test('is set aside at once when its machine lacks what a job needs', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     const until = NOON + 10 * MINUTE
     assert.deepEqual(noted(asides, failure('a', { errorCode: 'no_space' })), [until])
     assert.equal(asides.of('w1', NOON)?.reason, 'Its machine lacks something: no_space.')
@@ -42,7 +46,7 @@ describe('a worker', () => {
   })
 
   test('is not for one job that fails again and again, nor for what another does', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     const one = [failure('a'), failure('b'), failure('a'), failure('b'), failure('a')]
     const other = failure('c', { workerId: 'w2' })
     assert.deepEqual(noted(asides, ...one, other), [null, null, null, null, null, null])
@@ -68,7 +72,7 @@ describe('a worker', () => {
   })
 
   test('begins anew with every success', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     const success = failure('c', { errorCode: null })
     const ends = [failure('a'), failure('b'), success, failure('d'), failure('e'), failure('f')]
     assert.deepEqual(noted(asides, ...ends).map(Boolean), [false, false, false, false, false, true])
@@ -77,7 +81,7 @@ describe('a worker', () => {
   })
 
   test('is set aside for twice as long by the next failure after that, up to an hour', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     noted(asides, failure('a'), failure('b'))
     let now = NOON
     const terms: number[] = []
@@ -94,7 +98,7 @@ describe('a worker', () => {
   })
 
   test('is not set aside for longer by what still fails meanwhile', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     const later = failure('d', { endedAt: NOON + MINUTE })
     const ends = [failure('a'), failure('b'), failure('c'), later]
     assert.deepEqual(noted(asides, ...ends).at(-1), null)
@@ -102,7 +106,7 @@ describe('a worker', () => {
   })
 
   test('has failed once when one silence has lost all that it was doing', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     const lost = { errorCode: 'worker_lost', isLost: true }
     const ends = ['a', 'b', 'c', 'd'].map((jobId) => failure(jobId, lost))
     assert.deepEqual(noted(asides, ...ends), [null, null, null, null])
@@ -116,14 +120,14 @@ describe('a worker', () => {
   })
 
   test('is forgiven by hand, and forgotten after a day', () => {
-    const asides = new SetAsides()
+    const asides = new CircuitBreakers()
     noted(asides, failure('a'), failure('b'), failure('c'))
-    asides.forgive('w1')
+    asides.reset('w1')
     assert.deepEqual([asides.of('w1', NOON), asides.note(failure('d'))], [null, null])
     noted(asides, failure('e'))
     asides.prune(NOON + DAY)
     assert.ok(asides.note(failure('f')) !== null, 'not yet forgotten')
-    asides.forgive('w1')
+    asides.reset('w1')
     noted(asides, failure('a'), failure('b'))
     asides.prune(NOON + DAY + HOUR)
     assert.equal(asides.note(failure('c')), null)

@@ -94,7 +94,7 @@ test('a job is kept for its worker, who could not come, for so much longer', asy
 
 test('a worker that was here is here still', async (t) => {
   const { workers, clock, stand } = await scene(t)
-  workers.seen('w1', { contentTypes: ['audio'] })
+  workers.update('w1', { contentTypes: ['audio'] })
   stand(HOUR)
   assert.equal(workers.hasFor('audio', NO_REQUIREMENTS), true)
   clock.now += PRESENT + 1

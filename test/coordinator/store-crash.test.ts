@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
-import { encode } from '../../coordinator/storage/journal-line.ts'
+import { encode } from '../../coordinator/storage/journal-files.ts'
 import { replayed } from './replayed.ts'
 import { toRecord } from '../../coordinator/storage/record.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'

@@ -154,7 +154,7 @@ describe('a coordinator with a certificate', { skip }, () => {
       const { tls, running } = await renewable(t)
       replace({ certFile: tls.certFile }, second)
       const complaints = () =>
-        running.logged.filter((line) => line.includes('stays the one it was'))
+        running.logged.filter((line) => line.includes('keeping the current certificate'))
       await until(() => complaints().length > 0)
       // It has looked again by then, more than once.
       const from = performance.now()
@@ -204,10 +204,10 @@ test('a certificate without its key, or a key alone, is refused with the flag th
   const usage = (message: RegExp) => ({ name: 'AppError', code: 'usage', message })
   assert.throws(
     () => certificateFiles({ certFile: 'a', keyFile: null }),
-    usage(/--tls-cert is of no use without --tls-key/),
+    usage(/--tls-cert needs --tls-key/),
   )
   assert.throws(
     () => certificateFiles({ certFile: null, keyFile: 'a' }),
-    usage(/--tls-key is of no use without --tls-cert/),
+    usage(/--tls-key needs --tls-cert/),
   )
 })

@@ -23,7 +23,7 @@ describe('the name of a worker', () => {
     assert.throws(() => all.use(holder('b'), 'gpu-1'), {
       code: 'worker_id_taken',
       retryAfterSeconds: 90,
-      message: /^Another token goes by the worker id gpu-1: take another --worker-id/,
+      message: /^Another token uses the worker id gpu-1: choose another --worker-id/,
     })
     all.use(holder('b'), 'gpu-2')
     now += 90_000

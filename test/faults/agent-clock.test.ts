@@ -42,7 +42,7 @@ for (const [title, ms] of [
       await step(agent)
       await step(scene.coordinator)
       // A sweep has looked at its lease, and then a heartbeat has come.
-      await scene.coordinator.line((line) => /clock of this machine was set/.test(line))
+      await scene.coordinator.line((line) => /system clock was set/.test(line))
       await lane.next('heartbeat')
       goOn(engine)
       const second = await lane.upload(recording)

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, mock, test, type TestContext } from 'node:test'
-import type { JournalEntry } from '../../coordinator/storage/journal-line.ts'
+import type { JournalEntry } from '../../coordinator/storage/journal-files.ts'
 import { Journal } from '../../coordinator/storage/journal.ts'
 import { replayed } from '../coordinator/replayed.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -164,7 +164,7 @@ describe('a journal on a full disk', () => {
     await journal.append(put(1))
     await assert.rejects(journal.cut(), isFull)
     await journal.append(put(2))
-    assert.equal(journal.aside, false)
+    assert.equal(journal.hasPrevious, false)
     assert.deepEqual(replayed(disk.dir).entries, [put(1), put(2)])
     rmSync(path.join(disk.dir, 'filler'))
     await journal.cut()

@@ -81,7 +81,7 @@ function cutLater(dir: string): string {
     await journal.append({ remove: 'after' })
     const entries = []
     replayLog('${dir}', ({ remove }) => entries.push(remove))
-    console.log(JSON.stringify({ cut, failure, aside: journal.aside, entries }))
+    console.log(JSON.stringify({ cut, failure, aside: journal.hasPrevious, entries }))
     await journal.close()`
 }
 

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { rmSync } from 'node:fs'
+import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { pino } from 'pino'
 import type { IngestionConfig } from '../../coordinator/config.ts'
 import { dueHereAt, refusedUntil } from '../../coordinator/ingestion/fallback.ts'
+import { LocalWorker } from '../../coordinator/ingestion/local-worker.ts'
+import { MoragClient } from '../../coordinator/ingestion/morag-client.ts'
+import { Processors } from '../../coordinator/ingestion/processors.ts'
 import type { PendingJob } from '../../coordinator/job/job.ts'
 import { NO_REQUIREMENTS } from '../../coordinator/job/requirements.ts'
-import { watchAttempts } from '../../coordinator/leases/log-attempts.ts'
 import { DAY, MINUTE, SECOND } from '../../shared/duration.ts'
-import { assembled } from '../coordinator/assembled.ts'
-import { after, CLAIM, failing, NOON, pendingJob } from '../coordinator/example-jobs.ts'
+import { assembled, type Assembled } from '../coordinator/assembled.ts'
+import { after, CLAIM, failing, NOON, pendingJob, result } from '../coordinator/example-jobs.ts'
 import {
   claim,
   createJob,
@@ -409,10 +412,10 @@ describe('a job that no processor here could do though it fell back', () => {
 describe('a worker that holds an attempt', () => {
   test('is connected, however long it says nothing: it does not ask for more while it works', async (t) => {
     const all = await assembled(t)
-    watchAttempts(all.jobs, all.workers, pino({ enabled: false }))
+    all.jobs.subscribe(all.workers)
     const isServed = (): boolean => all.workers.hasFor('audio', NO_REQUIREMENTS)
     const jobId = await all.add()
-    all.workers.seen('w1', { contentTypes: ['audio', 'video'] })
+    all.workers.update('w1', { contentTypes: ['audio', 'video'] })
     await all.claim({ claimId: null })
     all.clock.now += 50 * MINUTE
     assert.ok(isServed())
@@ -440,3 +443,51 @@ describe('a worker that holds an attempt', () => {
     assert.equal((await detail(again, other))['status'], 'pending')
   })
 })
+
+describe('an agent that reboots for ten minutes, with the default settings', () => {
+  test('finds every job waiting, though the MoRAG server was asked to convert them', async (t) => {
+    const server = await startStrict(t, 'process')
+    const all = await assembled(t)
+    const { jobs, workers, clock, files } = all
+    const morag = new MoragClient({ url: server.url, apiKey: null, api: 'process' })
+    t.after(async () => await morag.close())
+    const config = { ...NO_INGESTION, moragUrl: server.url }
+    const folder = path.join(all.dir, 'local')
+    const processors = await Processors.open({ config, sources: files.sources, morag, folder })
+    const { results } = files
+    const log = pino({ enabled: false })
+    const rules = { fallbackAfterMs: 5 * MINUTE }
+    const local = new LocalWorker({ jobs, workers, processors, results, log, ...rules })
+    jobs.subscribe(workers, local)
+    local.start()
+    const talk = { ...pendingJob().source, path: path.join(all.dir, 'media', 'talk.mp3') }
+    const source = { ...talk, sizeBytes: 'speech'.length }
+    workers.update('w1', { contentTypes: ['audio'] })
+    const ids = [await all.add({ source }), await all.add({ source }), await all.add({ source })]
+    const [inWork] = await all.claim()
+    for (let minute = 0; minute < 10; minute += 1) {
+      clock.now += MINUTE
+      await all.upkeep.expire()
+      // Its timer goes by the real clock: this sets it again, for at once.
+      local.clockStepped(0)
+      if (clock.now === NOON + 5 * MINUTE) await until(() => ids.some((id) => isRefused(all, id)))
+    }
+    await local.close()
+    assert.equal(server.requests[0], 'POST /api/v1/process 400')
+    workers.update('w1', { contentTypes: ['audio'] })
+    for (const digest of ids) {
+      const [job] = await all.claim()
+      const attempt = job!.attempts.at(-1)!.number
+      await jobs.apply(job!.jobId, { type: 'succeed', attempt, result: result(digest) })
+    }
+    assert.deepEqual(
+      ids.map((jobId) => [all.job(jobId).status, all.job(jobId).retryCount]),
+      ids.map((jobId) => ['completed', Number(jobId === inWork!.jobId)]),
+    )
+  })
+})
+
+function isRefused(all: Assembled, jobId: string): boolean {
+  const { outcome, workerId } = all.job(jobId).attempts.at(-1) ?? {}
+  return workerId === 'local' && outcome === 'released'
+}

@@ -25,6 +25,7 @@ async function setUp(t: TestContext, intervalMs = 0): Promise<Scene> {
   const guard = new AddressGuard(['127.0.0.1'])
   const sender = new WebhookSender({ secret: SECRET, guard, now: Date.now })
   const progress = new ProgressWebhooks({ jobs: all.jobs, sender, intervalMs })
+  all.jobs.subscribe(progress)
   t.after(() => progress.close())
   return { ...all, progress }
 }

@@ -113,6 +113,7 @@ async function runnerOver(dir: string, started: Runner[]): Promise<Runner> {
     random: () => 0,
     unwrittenMs: 10,
   })
+  jobs.subscribe(continuations)
   continuations.start()
   let closing: Promise<void> | null = null
   const close = async (): Promise<void> =>

@@ -1,11 +1,11 @@
 import { lastAttempt, type Attempt, type Job } from './job.ts'
 
-/** A token's name; undefined when nobody knows it. */
+/** A token's name, if the token is known. */
 export type TokenName = (tokenId: string) => string | undefined
 
 /**
- * A change of a job as the log tells it: with the attempt that it is about, and why that or the job has ended. Submitter
- * and worker go by the names of their tokens, where they have any; `worker_id` is what the worker says of itself.
+ * The log fields of a change: the attempt concerned, and why it or the job ended. `worker_id` is what the worker calls
+ * itself; `submitter` and `worker` are names of tokens.
  */
 export function transitionFacts(
   before: Job | null,
@@ -30,20 +30,19 @@ export function transitionFacts(
   }
 }
 
-/** A success may come late, from an attempt that is not the newest. */
+/** A late success comes from an attempt that is not the newest. */
 function attemptOf(job: Job): Attempt | undefined {
   const delivered =
     job.status === 'completed' ? job.attempts.find(({ outcome }) => outcome === 'completed') : null
   return delivered ?? lastAttempt(job)
 }
 
-/** Whether an attempt was still open, or ended otherwise, before. */
 function hasEndedIt(before: Job, { number, outcome }: Attempt): boolean {
   const known = before.attempts.find((one) => one.number === number)
   return outcome !== null && known?.outcome !== outcome
 }
 
-/** What a job has ended with that no attempt is to blame for. */
+/** The error of a job that ended without an attempt at fault. */
 function errorOf(before: Job | null, after: Job | null): string | undefined {
   if (before === null || after === null) return undefined
   return 'error' in after && !('error' in before) ? after.error.code : undefined
