@@ -37,6 +37,7 @@ test(
   { skip, timeout: PATIENCE_MS },
   async (t) => {
     const morag = await startStrict(t, 'process')
+    morag.converts = false
     const folder = tempFolder()
     const rules = ['--lease', `${LEASE_SECONDS}s`, '--original-grace', `${GRACE_SECONDS}s`]
     const fallback = ['--morag-url', morag.url, '--fallback-after', `${FALLBACK_SECONDS}s`]

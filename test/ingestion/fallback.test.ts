@@ -447,6 +447,7 @@ describe('a worker that holds an attempt', () => {
 describe('an agent that reboots for ten minutes, with the default settings', () => {
   test('finds every job waiting, though the MoRAG server was asked to convert them', async (t) => {
     const server = await startStrict(t, 'process')
+    server.converts = false
     const all = await assembled(t)
     const { jobs, workers, clock, files } = all
     const morag = new MoragClient({ url: server.url, apiKey: null, api: 'process' })
@@ -473,7 +474,10 @@ describe('an agent that reboots for ten minutes, with the default settings', () 
       if (clock.now === NOON + 5 * MINUTE) await until(() => ids.some((id) => isRefused(all, id)))
     }
     await local.close()
-    assert.equal(server.requests[0], 'POST /api/v1/process 400')
+    assert.deepEqual(server.requests.slice(0, 2), [
+      'GET /openapi.json 200',
+      'POST /api/v1/process 400',
+    ])
     workers.update('w1', { contentTypes: ['audio'] })
     for (const digest of ids) {
       const [job] = await all.claim()

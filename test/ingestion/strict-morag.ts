@@ -55,6 +55,8 @@ export class StrictMorag {
   version: Version
   /** What is in its index. */
   readonly documents: Given[] = []
+  /** False: it refuses whatever it is given to convert. */
+  converts = true
   /** What it was given to convert. */
   readonly conversions: Converted['converted'][] = []
   /** Every request: `POST /path 200`. */
@@ -170,6 +172,7 @@ export class StrictMorag {
   #convert(given: Converted | Reply): Reply {
     if (!('converted' in given)) return given
     const { converted } = given
+    if (!this.converts) return refusal(400, 'Convert mode not supported for file type: mp3')
     this.conversions.push(converted)
     const { version, filename, text, options } = converted
     const isIn = this.failing === null
