@@ -10,7 +10,7 @@ import { tempFolder } from './shared/temp-folder.ts'
 
 const skip = process.platform === 'win32' ? 'sends signals' : false
 
-describe('an agent on a rented machine', () => {
+describe('an agent on a rented machine', { timeout: 240_000 }, () => {
   const folder = tempFolder()
   let coordinator: RunningCoordinator
   let client: TestClient
@@ -57,7 +57,7 @@ describe('an agent on a rented machine', () => {
     const agent = start(held, '--max-uptime', '3s')
     const engine = await stopped(agent.pid)
     for (const jobId of jobs) await client.until(jobId, ({ attempts }) => attempts.length === 1)
-    await agent.line((line) => /max-uptime is over/.test(line))
+    await agent.line((line) => line.includes('--max-uptime is reached'))
     goOn(engine)
     assert.equal((await agent.ended).exitCode, 12)
     const ended = await Promise.all(jobs.map((jobId) => client.detail(jobId)))
@@ -86,7 +86,7 @@ describe('an agent on a rented machine', () => {
     await stopped(agent.pid)
     const children = family(agent.pid).filter((pid) => pid !== agent.pid)
     agent.signal('SIGTERM')
-    await agent.line((line) => line.includes('Draining: running jobs are finished first.'))
+    await agent.line((line) => line.includes('Draining: '))
     agent.signal('SIGTERM')
     assert.equal((await agent.ended).exitCode, 143)
     assert.deepEqual(children.filter(isAlive), [])
@@ -99,7 +99,7 @@ describe('an agent on a rented machine', () => {
     const agent = start(held, '--max-jobs', '1')
     const engine = await stopped(agent.pid)
     agent.signal('SIGTERM')
-    await agent.line((line) => line.includes('Draining: running jobs are finished first.'))
+    await agent.line((line) => line.includes('Draining: '))
     goOn(engine)
     assert.equal((await agent.ended).exitCode, 0)
     assert.equal((await client.detail(jobId)).status, 'completed')
