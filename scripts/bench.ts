@@ -10,6 +10,7 @@ import { languages } from './bench/languages.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
+import { residentCost } from './bench/resident.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
 import { uploads } from './bench/upload.ts'
@@ -33,6 +34,7 @@ const PARTS: Record<
   upload: { title: 'Uploads by POST /process', run: uploads },
   readers: { title: 'The largest results, in and out', run: readers },
   engines: { title: 'Engines: kept running or not, and the agent beside them', run: engineCost },
+  resident: { title: 'faster-whisper: a worker that stays, and a process each', run: residentCost },
   languages: { title: 'Languages that the embedded engine does not know', run: languages },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }

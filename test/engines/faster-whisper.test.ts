@@ -1,15 +1,26 @@
 import assert from 'node:assert/strict'
-import { mkdtemp } from 'node:fs/promises'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { before, describe, it } from 'node:test'
+import { after, before, describe, it } from 'node:test'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
 import type { AudioPiece, Engine, Recognised, SpeechOptions } from '../../agent/engines/engine.ts'
-import { fasterWhisper } from '../../agent/engines/python/faster-whisper.ts'
+import { fasterWhisper, fasterWhisperCli } from '../../agent/engines/python/faster-whisper.ts'
+import {
+  FasterWhisperWorker,
+  WORKER_SCRIPT,
+} from '../../agent/engines/python/faster-whisper-worker.ts'
+import { interpreterOf } from '../../agent/engines/python/program.ts'
 import { CLIPS } from '../../agent/selftest/clips.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
 import type { AppError } from '../../shared/errors.ts'
-import { ffmpeg, makeSilence, tempFolder } from '../agent/fixtures.ts'
+import { family } from '../../scripts/process-tree.ts'
+import { ffmpeg, gone as goneProcess, makeSilence, tempFolder } from '../agent/fixtures.ts'
+import { long } from './scenes.ts'
+import { watchFamily } from './watch.ts'
 
 const dir = tempFolder()
 const signal = new AbortController().signal
@@ -45,14 +56,22 @@ before(async () => {
     onOutOfMemory: { smallerModel: false, cpu: false },
     offline: true,
   }
-  engine = await made({})
 })
 
-async function made(change: Partial<EngineSettings>): Promise<Engine> {
+/** How faster-whisper is run: by our worker, or by a process per piece. */
+const KINDS = {
+  'the resident worker': fasterWhisper.create.bind(fasterWhisper),
+  'whisper-ctranslate2': fasterWhisperCli,
+} as const
+
+async function made(
+  kind: keyof typeof KINDS,
+  change: Partial<EngineSettings> = {},
+): Promise<Engine> {
   const changed = { ...settings, ...change }
   const probe = await fasterWhisper.probe(changed, signal)
   assert.ok(probe.usable, probe.why)
-  return fasterWhisper.create(changed, probe)
+  return KINDS[kind](changed, probe)
 }
 
 async function pieceOf(wavPath: string, durationSeconds: number): Promise<AudioPiece> {
@@ -77,106 +96,235 @@ async function heard(
   return { ...result, text: result.segments.map(({ text }) => text).join(' '), progress }
 }
 
-describe('the real whisper-ctranslate2 with Whisper base', () => {
-  for (const clip of CLIPS) {
-    it(`understands ${clip.name}, with the time of each word`, async () => {
-      const seconds = DURATIONS[clip.name]
-      const { text, language, languageProbability, segments, progress } = await heard(
-        clip.file,
-        seconds,
-      )
-      assert.ok(wordErrors(clip.text, text).errors <= clip.allowed, text)
-      assert.equal(language, 'en')
-      assert.ok((languageProbability ?? 0) > 0.8)
-      const words = segments.flatMap((segment) => segment.words ?? [])
-      assert.equal(words.map((word) => word.text).join(' '), text)
-      const times = words.flatMap(({ start, end }) => [start, end])
-      assert.deepEqual(
-        times,
-        times.toSorted((a, b) => a - b),
-      )
-      assert.ok(times.every((time) => time >= 0 && time <= seconds))
-      assert.equal(progress.length, segments.length)
-      assert.ok(segments.every(({ avgLogprob }) => typeof avgLogprob === 'number'))
+for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
+  describe(`real faster-whisper by ${kind}, with Whisper base`, () => {
+    before(async () => {
+      engine = await made(kind)
     })
-  }
+    after(async () => await engine.close())
 
-  it('understands the same in batches, and at a second try', async () => {
-    const batches = await made({ batchSize: 4 })
-    const once = await heard(jfk.file, 11, { language: 'en' }, { by: batches })
-    assert.ok(wordErrors(jfk.text, once.text).errors <= 1, once.text)
-    const again = await heard(jfk.file, 11, { language: 'en' }, { by: batches, again: true })
-    // It draws lots at a higher temperature.
-    assert.ok(wordErrors(jfk.text, again.text).errors <= 4, again.text)
-  })
-
-  it('takes a prompt, hotwords and a number of threads', async () => {
-    const options = {
-      language: 'en',
-      prompt: '- Mrs. Dashwood',
-      hotwords: 'Dashwood',
-      words: false,
+    for (const clip of CLIPS) {
+      it(`understands ${clip.name}, with the time of each word`, async () => {
+        const seconds = DURATIONS[clip.name]
+        const { text, language, languageProbability, segments, progress } = await heard(
+          clip.file,
+          seconds,
+        )
+        assert.ok(wordErrors(clip.text, text).errors <= clip.allowed, text)
+        assert.equal(language, 'en')
+        assert.ok((languageProbability ?? 0) > 0.8)
+        const words = segments.flatMap((segment) => segment.words ?? [])
+        assert.equal(words.map((word) => word.text).join(' '), text)
+        const times = words.flatMap(({ start, end }) => [start, end])
+        assert.deepEqual(
+          times,
+          times.toSorted((a, b) => a - b),
+        )
+        assert.ok(times.every((time) => time >= 0 && time <= seconds))
+        assert.equal(progress.length, segments.length)
+        assert.ok(segments.every(({ avgLogprob }) => typeof avgLogprob === 'number'))
+      })
     }
-    const { text, segments } = await heard(austen.file, 7.1, options)
-    assert.ok(wordErrors(austen.text, text).errors <= 1, text)
-    assert.equal(segments[0]?.words, undefined)
-  })
 
-  it('hears the language of several pieces in one process', async () => {
-    const silence = await makeSilence(dir, 3)
-    const pieces = await Promise.all([
-      pieceOf(jfk.file, 11),
-      pieceOf(silence, 3),
-      pieceOf(austen.file, 7.1),
-    ])
-    const [first, , third] = (await engine.detect?.(pieces)) ?? []
-    for (const found of [first, third]) {
-      assert.equal(found?.language, 'en')
-      assert.ok(found.probability > 0.8)
-    }
-  })
+    it('recognises the same in batches, and at a second try', async () => {
+      const batches = await made(kind, { batchSize: 4 })
+      const once = await heard(jfk.file, 11, { language: 'en' }, { by: batches })
+      assert.ok(wordErrors(jfk.text, once.text).errors <= 1, once.text)
+      const again = await heard(jfk.file, 11, { language: 'en' }, { by: batches, again: true })
+      // It draws lots at a higher temperature.
+      assert.ok(wordErrors(jfk.text, again.text).errors <= 4, again.text)
+      await batches.close()
+    })
 
-  it('says of what it makes up without speech how unsure it is, and stays in the piece', async () => {
-    const noise =
-      await ffmpeg`-f lavfi -i anoisesrc=a=0.01:r=16000:d=6 -ac 1 ${path.join(dir, 'noise.wav')}`
-    for (const file of [await makeSilence(dir, 6), noise]) {
-      const { segments } = await heard(file, 6)
-      for (const { start, end, noSpeechProb, avgLogprob } of segments) {
-        assert.ok(start >= 0 && end <= 6)
-        assert.ok((noSpeechProb ?? 0) > 0.6 || (avgLogprob ?? 0) < -0.7)
+    it('takes a prompt, hotwords and a number of threads', async () => {
+      const options = {
+        language: 'en',
+        prompt: '- Mrs. Dashwood',
+        hotwords: 'Dashwood',
+        words: false,
       }
-    }
-  })
-
-  it('fails on a file that is no audio, though the program ends with code 0', async () => {
-    const file =
-      await ffmpeg`-f lavfi -i anullsrc=r=16000:cl=mono -t 0.1 ${path.join(dir, 'x.wav')}`
-    await assert.rejects(
-      heard(`${file}.gone.wav`, 1),
-      (error: AppError) =>
-        error.code === 'engine_failed' && error.message.includes('No such file or directory'),
-    )
-  })
-
-  it('refuses a language that it does not know', async () => {
-    await assert.rejects(
-      heard(jfk.file, 11, { language: 'xx' }),
-      (error: AppError) => error.code === 'unsupported_language' && error.message.includes("'xx'"),
-    )
-  })
-
-  it('is cancelled midway', async () => {
-    const controller = new AbortController()
-    const reason = new Error('enough')
-    const piece = await pieceOf(jfk.file, 11)
-    const running = engine.transcribe({
-      ...piece,
-      signal: controller.signal,
-      options: plain,
-      speech: [{ start: 0, end: 11 }],
-      again: false,
-      onProgress: () => controller.abort(reason),
+      const { text, segments } = await heard(austen.file, 7.1, options)
+      assert.ok(wordErrors(austen.text, text).errors <= 1, text)
+      assert.equal(segments[0]?.words, undefined)
     })
-    await assert.rejects(running, (error) => error === reason)
+
+    it('detects the language of several pieces in one process', async () => {
+      const silence = await makeSilence(dir, 3)
+      const pieces = await Promise.all([
+        pieceOf(jfk.file, 11),
+        pieceOf(silence, 3),
+        pieceOf(austen.file, 7.1),
+      ])
+      const [first, , third] = (await engine.detect?.(pieces)) ?? []
+      for (const found of [first, third]) {
+        assert.equal(found?.language, 'en')
+        assert.ok(found.probability > 0.8)
+      }
+    })
+
+    it('says of what it makes up without speech how unsure it is, and stays in the piece', async () => {
+      const noise =
+        await ffmpeg`-f lavfi -i anoisesrc=a=0.01:r=16000:d=6 -ac 1 ${path.join(dir, 'noise.wav')}`
+      for (const file of [await makeSilence(dir, 6), noise]) {
+        const { segments } = await heard(file, 6)
+        for (const { start, end, noSpeechProb, avgLogprob } of segments) {
+          assert.ok(start >= 0 && end <= 6)
+          assert.ok((noSpeechProb ?? 0) > 0.6 || (avgLogprob ?? 0) < -0.7)
+        }
+      }
+    })
+
+    it('fails on a file that is no audio, though the program ends with code 0', async () => {
+      const file =
+        await ffmpeg`-f lavfi -i anullsrc=r=16000:cl=mono -t 0.1 ${path.join(dir, 'x.wav')}`
+      await assert.rejects(
+        heard(`${file}.gone.wav`, 1),
+        (error: AppError) =>
+          error.code === 'engine_failed' && error.message.includes('No such file or directory'),
+      )
+    })
+
+    it('refuses a language that it does not know', async () => {
+      await assert.rejects(
+        heard(jfk.file, 11, { language: 'xx' }),
+        (error: AppError) =>
+          error.code === 'unsupported_language' && error.message.includes("'xx'"),
+      )
+    })
+
+    it('is cancelled midway', async () => {
+      const controller = new AbortController()
+      const reason = new Error('enough')
+      const piece = await pieceOf(jfk.file, 11)
+      const running = engine.transcribe({
+        ...piece,
+        signal: controller.signal,
+        options: plain,
+        speech: [{ start: 0, end: 11 }],
+        again: false,
+        onProgress: () => controller.abort(reason),
+      })
+      await assert.rejects(running, (error) => error === reason)
+    })
+  })
+}
+
+describe('the real worker', () => {
+  before(async () => {
+    engine = await made('the resident worker')
+  })
+  after(async () => await engine.close())
+
+  it('is one process for prepare, detect and transcribe, and gone after close', async () => {
+    const family = watchFamily(process.pid)
+    await engine.prepare({ index: 0, gpu: null }, signal)
+    await engine.detect?.([await pieceOf(jfk.file, 11)])
+    await heard(jfk.file, 11)
+    await heard(austen.file, 7.1)
+    const workers = workerPids()
+    assert.equal(workers.length, 1)
+    await engine.close()
+    await family.gone()
+    assert.deepEqual(workerPids(), [])
+  })
+
+  it('that is killed in the middle costs that piece alone', async () => {
+    const { file } = await long(dir, 6)
+    let killed = 0
+    const running = engine.transcribe({
+      ...(await pieceOf(file, 6 * 18.1)),
+      options: plain,
+      speech: [{ start: 0, end: 6 * 18.1 }],
+      again: false,
+      onProgress() {
+        for (const pid of killed++ === 0 ? workerPids() : []) process.kill(pid, 'SIGKILL')
+      },
+    })
+    await assert.rejects(running, (error: AppError) => error.code === 'engine_failed')
+    const { text } = await heard(jfk.file, 11)
+    assert.ok(wordErrors(jfk.text, text).errors <= 1, text)
+  })
+
+  it('loses no word of a long recording, in windows', async () => {
+    const { file, said } = await long(dir, 9)
+    const seconds = 9 * 18.1
+    const { text, segments } = await heard(file, seconds, { language: 'en' })
+    const whole = said.map((one) => one.text).join(' ')
+    const { errors, words } = wordErrors(whole, text)
+    assert.ok(errors <= words * 0.05, `${errors} of ${words}`)
+    assert.ok((segments.at(-1)?.end ?? 0) > seconds - 3)
+  })
+
+  it('that gets too little memory fails with the reason, and the next one works', async () => {
+    const { ctranslate2Program } = await prepareEngines(['ctranslate2'])
+    const python = interpreterOf(ctranslate2Program)!
+    const small = path.join(dir, 'python-with-little-memory')
+    await writeFile(small, `#!/bin/sh\nulimit -v 700000\nexec '${python}' "$@"\n`, { mode: 0o755 })
+    const worker = new FasterWhisperWorker(small, {})
+    const load = {
+      op: 'load',
+      model: settings.model!,
+      device: 'cpu',
+      compute_type: 'float32',
+      threads: 2,
+    } as const
+    await assert.rejects(
+      worker.ask(load, { signal, idleMs: 60_000 }),
+      (error: AppError) => error.code === 'engine_failed',
+    )
+    assert.equal(worker.isAlive, false)
+  })
+
+  it('without its model says which file is missing', async () => {
+    const folder = path.join(dir, 'a-model')
+    await cp(settings.model!, folder, { recursive: true })
+    const other = await made('the resident worker', { model: folder })
+    await rm(path.join(folder, 'model.bin'))
+    await assert.rejects(heard(jfk.file, 11, {}, { by: other }), { code: 'model_missing' })
+    await other.close()
+  })
+
+  it('holds after a hundred recordings at most a fifth more memory than after ten', async () => {
+    const bytes: number[] = []
+    for (let n = 1; n <= 100; n++) {
+      await heard(austen.file, 7.1, { language: 'en', words: false })
+      if (n === 10 || n === 100) bytes.push(memoryOf(workerPids()[0]!))
+    }
+    assert.ok(bytes[1]! <= bytes[0]! * 1.2, `${bytes[0]} to ${bytes[1]} bytes`)
+  })
+
+  it('ends with an agent that is killed', async () => {
+    const script = path.join(dir, 'agent.mts')
+    const module = new URL('../../agent/engines/python/faster-whisper-worker.ts', import.meta.url)
+    const { ctranslate2Program } = await prepareEngines(['ctranslate2'])
+    await writeFile(
+      script,
+      `import { FasterWhisperWorker } from ${JSON.stringify(module.href)}
+       const worker = new FasterWhisperWorker(${JSON.stringify(interpreterOf(ctranslate2Program))}, {})
+       const load = { op: 'load', model: ${JSON.stringify(settings.model)}, device: 'cpu', compute_type: 'int8', threads: 1 }
+       await worker.ask(load, { signal: new AbortController().signal, idleMs: 60_000 })
+       console.log(worker.pid)`,
+    )
+    const child = execFile(process.execPath, ['--import', 'tsx', script])
+    const [line] = (await once(child.stdout!, 'data')) as [string]
+    child.kill('SIGKILL')
+    await goneProcess(Number(line))
   })
 })
+
+/** Our workers' processes. */
+function workerPids(): number[] {
+  return family(process.pid).filter((pid) => {
+    try {
+      const args = readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0')
+      return args[1] === WORKER_SCRIPT
+    } catch {
+      return false
+    }
+  })
+}
+
+/** Resident memory in bytes. */
+function memoryOf(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096
+}

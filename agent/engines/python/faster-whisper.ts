@@ -2,12 +2,14 @@ import path from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
 import { CliEngine } from '../cli-engine.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from '../cli-program.ts'
-import type { EngineDefinition } from '../definition.ts'
-import type { Recognised } from '../engine.ts'
+import type { EngineDefinition, EngineSettings, Probe } from '../definition.ts'
+import type { Engine, Recognised } from '../engine.ts'
 import { whisperAbilities } from '../whisper/abilities.ts'
 import { failureOf } from './failures.ts'
+import { FasterWhisperEngine } from './faster-whisper-engine.ts'
 import { findModels, modelFolder } from './models.ts'
 import { readOutput } from './output.ts'
+import { interpreterOf } from './program.ts'
 import { pythonPlaces } from './places.ts'
 import { hotwordOptions, pythonSetup, sharedOptions, type PythonSetup } from './plan.ts'
 import { detectedIn, segmentProgress, type DetectionLines } from './printed.ts'
@@ -23,18 +25,30 @@ const PROGRAM: PythonProgram = {
 
 export const fasterWhisper: EngineDefinition = {
   name: NAME,
-  description: 'faster-whisper by whisper-ctranslate2: Python, CTranslate2, fast on GPU and CPU',
+  description:
+    'faster-whisper (pip install whisper-ctranslate2): Python, CTranslate2, fast on GPU and CPU',
   async probe(settings, signal) {
     const places = pythonPlaces(settings)
     const models = await findModels(NAME, settings, places.hub)
     return await probePython(PROGRAM, settings, places, models, signal)
   },
   create(settings, probe) {
-    const { setup, info } = pythonSetup(NAME, settings, probe, (model, { hub }) =>
-      modelFolder(model, settings, hub),
-    )
-    return new CliEngine(fasterWhisperProgram(setup), settings, info, probe.models)
+    const { setup } = setupOf(settings, probe)
+    const cli = fasterWhisperCli(settings, probe)
+    const interpreter = interpreterOf(setup.program)
+    if (interpreter === null) return cli
+    return new FasterWhisperEngine(interpreter, setup, settings, { models: probe.models, cli })
   },
+}
+
+/** By the program alone: a process per piece. @throws {AppError} as {@link EngineDefinition.create}. */
+export function fasterWhisperCli(settings: EngineSettings, probe: Probe): Engine {
+  const { setup, info } = setupOf(settings, probe)
+  return new CliEngine(fasterWhisperProgram(setup), settings, info, probe.models)
+}
+
+function setupOf(settings: EngineSettings, probe: Probe) {
+  return pythonSetup(NAME, settings, probe, (model, { hub }) => modelFolder(model, settings, hub))
 }
 
 const LINES: DetectionLines = {

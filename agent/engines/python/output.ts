@@ -9,7 +9,8 @@ import { clean, wordsOf } from './words.ts'
 const number = z.number().nullish().catch(null)
 const text = z.string().catch('')
 const word = z.looseObject({ start: number, end: number, word: text })
-const segment = z.looseObject({
+/** A segment as these programs write it; what is no number is unknown. */
+export const rawSegment = z.looseObject({
   start: number,
   end: number,
   text,
@@ -20,11 +21,11 @@ const segment = z.looseObject({
   compression_ratio: number,
 })
 const whole = z.looseObject({
-  segments: z.array(segment),
+  segments: z.array(rawSegment),
   language: z.string().nullish().catch(null),
 })
 
-type RawSegment = z.infer<typeof segment>
+type RawSegment = z.infer<typeof rawSegment>
 
 export interface PythonOutput {
   /** As the file says it, as an ISO code; it may be wrong. */
@@ -35,11 +36,18 @@ export interface PythonOutput {
 /**
  * Reads the JSON that openai-whisper began with and the others took over: `{text, segments: [{start, end, text,
  * words}], language}`, times in seconds.
- * @returns segments in order of time, within the piece, none empty.
  * @throws {AppError} `engine_failed` when it is cut off or something else.
  */
 export function readOutput(output: Buffer, engine: string, durationSeconds: number): PythonOutput {
   const { segments, language } = parsed(output, engine)
+  return { language: languageCode(language ?? ''), segments: segmentsOf(segments, durationSeconds) }
+}
+
+/** @returns segments in order of time, within the piece, none empty. */
+export function segmentsOf(
+  segments: readonly RawSegment[],
+  durationSeconds: number,
+): RecognisedSegment[] {
   let last = 0
   const within = (time: number | null | undefined): number | null =>
     time === null || time === undefined ? null : Math.min(durationSeconds, Math.max(0, time))
@@ -50,10 +58,7 @@ export function readOutput(output: Buffer, engine: string, durationSeconds: numb
     const spoken = clean(raw.text)
     return spoken === '' ? [] : [segmentOf(raw, { start, end, text: spoken })]
   })
-  return {
-    language: languageCode(language ?? ''),
-    segments: read.toSorted((a, b) => a.start - b.start || a.end - b.end),
-  }
+  return read.toSorted((a, b) => a.start - b.start || a.end - b.end)
 }
 
 function segmentOf(raw: RawSegment, times: RecognisedSegment): RecognisedSegment {

@@ -1,0 +1,230 @@
+import { planParts } from '../../audio/parts.ts'
+import type { Span } from '../../audio/span.ts'
+import type { Slot } from '../../gpu/slots.ts'
+import { IDLE_MS } from '../../process/idle-timeout.ts'
+import { Closing } from '../closing.ts'
+import type { EngineSettings } from '../definition.ts'
+import type {
+  AudioPiece,
+  CommandLine,
+  Detected,
+  Engine,
+  EngineAbilities,
+  EngineInfo,
+  Recognised,
+  SpeechOptions,
+  TranscribeRequest,
+} from '../engine.ts'
+import { MemoryFallback, type ComputeConfig } from '../out-of-memory.ts'
+import { languageCode, whisperLanguage } from '../whisper/languages.ts'
+import { WorkerHangs, type WorkerRequest, type WorkerSegment } from './faster-whisper-worker.ts'
+import { segmentsOf } from './output.ts'
+import type { PythonSetup } from './plan.ts'
+import { ResidentWorkers, type Load } from './resident-workers.ts'
+
+/** Short parts, as nothing is loaded for them: less is lost with one. */
+const PART_SECONDS = 600
+/** Whisper takes 30 s at once; a window is padded by up to half a second on each side. */
+const WINDOW_SECONDS = 27
+/** The usual batch on a GPU; the out-of-memory fallback halves it. */
+const GPU_BATCH = 8
+
+export interface FasterWhisperParts {
+  models: readonly string[]
+  /** Runs a piece when its worker hangs twice: a process per piece. */
+  cli: Engine
+  /** How long a worker may print nothing, beside the length of the audio. */
+  idleMs?: number
+}
+
+/** faster-whisper by a worker program of ours: one process per slot, its model kept loaded over jobs. */
+export class FasterWhisperEngine implements Engine {
+  readonly info: EngineInfo
+  readonly abilities: EngineAbilities
+  readonly #setup: PythonSetup
+  readonly #cli: Engine
+  readonly #models: readonly string[]
+  readonly #idleMs: number
+  readonly #workers: ResidentWorkers
+  readonly #fallback: MemoryFallback
+  readonly #closing = new Closing()
+
+  constructor(
+    interpreter: string,
+    setup: PythonSetup,
+    { batchSize, computeType, onOutOfMemory }: EngineSettings,
+    { models, cli, idleMs = IDLE_MS }: FasterWhisperParts,
+  ) {
+    this.info = cli.info
+    this.abilities = { ...cli.abilities, partSeconds: PART_SECONDS }
+    this.#setup = setup
+    this.#cli = cli
+    this.#models = models
+    this.#idleMs = idleMs
+    this.#workers = new ResidentWorkers(interpreter)
+    this.#fallback = new MemoryFallback(
+      {
+        batchSize: batchSize ?? (setup.gpu ? GPU_BATCH : null),
+        computeType,
+        model: cli.info.model,
+        device: setup.gpu ? 'gpu' : 'cpu',
+      },
+      { ...onOutOfMemory, models },
+    )
+  }
+
+  async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
+    await this.#fallback.run({ slot, model }, async (compute) => {
+      const stopped = AbortSignal.any([signal, this.#closing.signal])
+      await this.#workers.prepare(placeOf(slot, compute), this.#load(compute), stopped)
+    })
+  }
+
+  async transcribe(request: TranscribeRequest): Promise<Recognised> {
+    try {
+      return await this.#transcribe(request)
+    } catch (error) {
+      if (!(error instanceof WorkerHangs)) throw error
+      const recognised = await this.#cli.transcribe(request)
+      return { ...recognised, warnings: [...recognised.warnings, `${error.message} Used ${CLI}.`] }
+    }
+  }
+
+  async #transcribe(request: TranscribeRequest): Promise<Recognised> {
+    const { slot, options, durationSeconds } = request
+    const { model, language } = options
+    // Whisper's turbo models do not translate.
+    const models =
+      options.task === 'translate'
+        ? this.#models.filter((name) => !name.includes('turbo'))
+        : this.#models
+    const segments: WorkerSegment[] = []
+    const { result, warnings } = await this.#fallback.run(
+      { slot, model, models },
+      async (compute) =>
+        await this.#ask(request, compute, {
+          request: transcription(request, compute),
+          onBegin: () => (segments.length = 0),
+          onSegment(segment) {
+            segments.push(segment)
+            request.onProgress(Math.min(durationSeconds, Math.max(0, segment.end ?? 0)))
+          },
+        }),
+    )
+    const probability = language === null ? result.probability : null
+    return {
+      language: languageCode(result.language ?? ''),
+      ...(typeof probability === 'number' ? { languageProbability: probability } : {}),
+      segments: segmentsOf(segments, durationSeconds),
+      warnings,
+    }
+  }
+
+  readonly detect = async (
+    pieces: readonly AudioPiece[],
+    model: string | null = null,
+  ): Promise<(Detected | null)[]> => {
+    const [first] = pieces
+    if (first === undefined) return []
+    const wavs = pieces.map(({ wavPath }) => wavPath)
+    const { result } = await this.#fallback.run(
+      { slot: first.slot, model, unbatched: true },
+      async (compute) => await this.#ask(first, compute, { request: { op: 'detect', wavs } }),
+    )
+    return (result.languages ?? []).map((one) => {
+      const language = one === null ? null : languageCode(one.language)
+      return one === null || language === null ? null : { language, probability: one.probability }
+    })
+  }
+
+  plans(options: SpeechOptions): CommandLine[] {
+    return [this.#workers.plan(this.#load(this.#fallback.usual(options.model)))]
+  }
+
+  async close(): Promise<void> {
+    this.#closing.close()
+    this.#fallback.forget()
+    await Promise.all([this.#workers.close(), this.#cli.close()])
+  }
+
+  async #ask(
+    { slot, signal, durationSeconds }: AudioPiece,
+    compute: ComputeConfig,
+    {
+      request,
+      ...listeners
+    }: {
+      request: WorkerRequest
+      onBegin?: () => void
+      onSegment?: (segment: WorkerSegment) => void
+    },
+  ) {
+    return await this.#workers.ask(placeOf(slot, compute), this.#load(compute), request, {
+      signal: AbortSignal.any([signal, this.#closing.signal]),
+      idleMs: this.#idleMs + durationSeconds * 1000,
+      ...listeners,
+    })
+  }
+
+  #load({ model, device, computeType }: ComputeConfig): Load {
+    const { models, threads, env } = this.#setup
+    const folder = models.get(model) ?? null
+    const onGpu = device === 'gpu'
+    return {
+      request: {
+        op: 'load',
+        model: folder ?? model,
+        device: onGpu ? 'cuda' : 'cpu',
+        // On a GPU as the model was made. A CPU is several times as fast with int8.
+        compute_type: computeType ?? (onGpu ? 'default' : 'int8'),
+        threads,
+      },
+      // Threads that wait for the next job without work leave the CPU to ffmpeg.
+      env: {
+        ...env,
+        OMP_WAIT_POLICY: 'PASSIVE',
+        ...(folder === null ? {} : { HF_HUB_OFFLINE: '1' }),
+      },
+    }
+  }
+}
+
+const CLI = 'whisper-ctranslate2 in its place'
+
+function placeOf(slot: Slot, { device }: ComputeConfig): Slot {
+  return device === 'cpu' ? { index: slot.index, gpu: null } : slot
+}
+
+function transcription(
+  { wavPath, speech, durationSeconds, options, again }: TranscribeRequest,
+  { batchSize, model }: ComputeConfig,
+): WorkerRequest {
+  // English-only models take no other language, and detect none.
+  const language = model.endsWith('.en') ? 'en' : options.language
+  return {
+    op: 'transcribe',
+    wav: wavPath,
+    windows: windowsOf(speech, durationSeconds),
+    language: language === null ? null : (whisperLanguage(language) ?? language),
+    task: options.task,
+    batch: batchSize,
+    words: options.words,
+    prompt: again ? null : options.prompt,
+    hotwords: again ? null : options.hotwords,
+    again,
+  }
+}
+
+/** Speech in windows that Whisper takes whole, cut in pauses; speech without a pause is cut evenly. */
+function windowsOf(speech: readonly Span[], durationSeconds: number): [number, number][] {
+  return planParts(speech, WINDOW_SECONDS, durationSeconds).flatMap(({ audio }) => {
+    const { start } = audio[0]!
+    const { end } = audio.at(-1)!
+    const count = Math.ceil((end - start) / (WINDOW_SECONDS + 1))
+    const each = (end - start) / count
+    return Array.from({ length: count }, (_, at): [number, number] => [
+      start + at * each,
+      start + (at + 1) * each,
+    ])
+  })
+}

@@ -1,0 +1,141 @@
+import { MINUTE } from '../../../shared/duration.ts'
+import { slotEnv, type Slot } from '../../gpu/slots.ts'
+import type { CommandLine } from '../engine.ts'
+import {
+  FasterWhisperWorker,
+  WORKER_SCRIPT,
+  WorkerHangs,
+  type AskOptions,
+  type LoadRequest,
+  type WorkerAnswer,
+  type WorkerRequest,
+} from './faster-whisper-worker.ts'
+
+/** A worker is replaced after so many requests, lest what leaks adds up … */
+const RECYCLE_AFTER = 200
+/** … and when it holds so many times the memory that it held after the first. */
+const RECYCLE_AT = 1.5
+/** Printing nothing for so many times the longest silence until now is a hang, but not before a minute. */
+const PATIENCE = 10
+const LEAST_IDLE_MS = MINUTE
+/** A model that is fetched first prints nothing meanwhile. */
+const LOAD_IDLE_MS = 60 * MINUTE
+
+type Request = Omit<AskOptions, 'onEvent'>
+
+/** What a worker has loaded, and its environment beside the slot's. */
+export interface Load {
+  request: LoadRequest
+  env: Record<string, string>
+}
+
+interface Resident {
+  worker: FasterWhisperWorker
+  /** What it has loaded, as JSON. */
+  key: string
+  requests: number
+  /** Memory after the first request and after the last one. */
+  firstBytes: number | null
+  lastBytes: number | null
+  /** The longest silence within a request; 0: nothing was measured. */
+  longestMs: number
+}
+
+/** At most one worker per slot, kept loaded between requests. */
+export class ResidentWorkers {
+  readonly #interpreter: string
+  readonly #slots = new Map<number, Resident>()
+
+  constructor(interpreter: string) {
+    this.#interpreter = interpreter
+  }
+
+  /** Starts and loads what is not. @throws {AppError} as `FasterWhisperWorker.ask`. */
+  async prepare(slot: Slot, load: Load, signal: AbortSignal): Promise<void> {
+    await this.#at(slot, load, signal)
+  }
+
+  /**
+   * Asks the slot's worker; one that hangs is replaced and asked once more.
+   * @param onBegin called before each try.
+   * @throws {AppError} as `FasterWhisperWorker.ask`.
+   */
+  async ask(
+    slot: Slot,
+    load: Load,
+    request: WorkerRequest,
+    options: Request & { onBegin?: () => void },
+  ): Promise<WorkerAnswer> {
+    for (let tries = 1; ; tries++) {
+      options.onBegin?.()
+      const resident = await this.#at(slot, load, options.signal)
+      try {
+        return await askResident(resident, request, options)
+      } catch (error) {
+        if (!(error instanceof WorkerHangs) || tries === 2) throw error
+      }
+    }
+  }
+
+  /** What a worker is started with. */
+  plan({ env }: Load): CommandLine {
+    return { file: this.#interpreter, args: [WORKER_SCRIPT], env }
+  }
+
+  async close(): Promise<void> {
+    const residents = [...this.#slots.values()]
+    this.#slots.clear()
+    await Promise.all(residents.map(({ worker }) => worker.kill()))
+  }
+
+  async #at(slot: Slot, { request, env }: Load, signal: AbortSignal): Promise<Resident> {
+    signal.throwIfAborted()
+    const key = JSON.stringify(request)
+    const there = this.#slots.get(slot.index)
+    if (there !== undefined) {
+      if (there.key === key && there.worker.isAlive && !isWorn(there)) return there
+      this.#slots.delete(slot.index)
+      await there.worker.kill()
+    }
+    const worker = new FasterWhisperWorker(this.#interpreter, { ...env, ...slotEnv(slot) })
+    const resident = {
+      worker,
+      key,
+      requests: 0,
+      firstBytes: null,
+      lastBytes: null,
+      longestMs: 0,
+    }
+    this.#slots.set(slot.index, resident)
+    await worker.ask(request, { signal, idleMs: LOAD_IDLE_MS })
+    return resident
+  }
+}
+
+function isWorn({ requests, firstBytes, lastBytes }: Resident): boolean {
+  if (requests >= RECYCLE_AFTER) return true
+  return firstBytes !== null && lastBytes !== null && lastBytes > firstBytes * RECYCLE_AT
+}
+
+async function askResident(
+  resident: Resident,
+  request: WorkerRequest,
+  { idleMs, ...options }: Request,
+): Promise<WorkerAnswer> {
+  const { worker, longestMs } = resident
+  const expectedMs = Math.max(LEAST_IDLE_MS, longestMs * PATIENCE)
+  let last = performance.now()
+  const answer = await worker.ask(request, {
+    ...options,
+    idleMs: longestMs === 0 ? idleMs : Math.min(idleMs, expectedMs),
+    onEvent() {
+      const now = performance.now()
+      resident.longestMs = Math.max(resident.longestMs, now - last)
+      last = now
+    },
+  })
+  resident.requests += 1
+  resident.firstBytes ??= answer.bytes
+  resident.lastBytes = answer.bytes
+  return answer
+}
