@@ -57,8 +57,10 @@ class Worker:
         self.model = None
 
     def load(self, request):
-        from faster_whisper import WhisperModel
-
+        try:
+            from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: F401
+        except ImportError as error:
+            raise ModuleNotFoundError("No module named 'faster_whisper' of version 1.1 or newer") from error
         threads = request.get("threads")
         self.model = WhisperModel(
             request["model"],

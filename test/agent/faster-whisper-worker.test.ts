@@ -273,6 +273,14 @@ describe('the engine over workers', () => {
     const { engine } = await engineWith(t, { hangs: 2 })
     const { warnings } = await transcribed(engine, { durationSeconds: 0.5 })
     assert.equal(warnings[0], 'by the program')
-    assert.match(warnings[1]!, /hangs.*Used whisper-ctranslate2 in its place/)
+    assert.match(warnings[1]!, /hangs.*whisper-ctranslate2 was used in its place/)
+  })
+
+  it('leaves pieces to the program where the Python lacks faster_whisper', async (t) => {
+    const text = "ModuleNotFoundError: No module named 'faster_whisper'"
+    const { engine } = await engineWith(t, { junk: JSON.stringify({ event: 'failed', text }) })
+    await engine.prepare(slot, signal)
+    const { warnings } = await transcribed(engine)
+    assert.match(warnings[1]!, /lacks the Python module faster_whisper/)
   })
 })

@@ -1,3 +1,4 @@
+import { AppError } from '../../../shared/errors.ts'
 import { planParts } from '../../audio/parts.ts'
 import type { Span } from '../../audio/span.ts'
 import type { Slot } from '../../gpu/slots.ts'
@@ -31,7 +32,7 @@ const GPU_BATCH = 8
 
 export interface FasterWhisperParts {
   models: readonly string[]
-  /** Runs a piece when its worker hangs twice: a process per piece. */
+  /** Runs a piece when its worker hangs twice or does not start: a process per piece. */
   cli: Engine
   /** How long a worker may print nothing, beside the length of the audio. */
   idleMs?: number
@@ -74,9 +75,13 @@ export class FasterWhisperEngine implements Engine {
   }
 
   async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
-    await this.#fallback.run({ slot, model }, async (compute) => {
-      const stopped = AbortSignal.any([signal, this.#closing.signal])
+    const stopped = AbortSignal.any([signal, this.#closing.signal])
+    const preparing = this.#fallback.run({ slot, model }, async (compute) => {
       await this.#workers.prepare(placeOf(slot, compute), this.#load(compute), stopped)
+    })
+    await preparing.catch((error: unknown) => {
+      // The program in its place needs no preparation.
+      if (!isUnusable(error)) throw error
     })
   }
 
@@ -84,9 +89,10 @@ export class FasterWhisperEngine implements Engine {
     try {
       return await this.#transcribe(request)
     } catch (error) {
-      if (!(error instanceof WorkerHangs)) throw error
+      if (!isUnusable(error)) throw error
       const recognised = await this.#cli.transcribe(request)
-      return { ...recognised, warnings: [...recognised.warnings, `${error.message} Used ${CLI}.`] }
+      const warning = `${error.message} whisper-ctranslate2 was used in its place.`
+      return { ...recognised, warnings: [...recognised.warnings, warning] }
     }
   }
 
@@ -189,7 +195,12 @@ export class FasterWhisperEngine implements Engine {
   }
 }
 
-const CLI = 'whisper-ctranslate2 in its place'
+/** Whether the worker cannot be used here: it hangs, or the Python lacks what it imports. */
+function isUnusable(error: unknown): error is AppError {
+  return (
+    error instanceof WorkerHangs || (error instanceof AppError && error.code === 'engine_missing')
+  )
+}
 
 function placeOf(slot: Slot, { device }: ComputeConfig): Slot {
   return device === 'cpu' ? { index: slot.index, gpu: null } : slot
