@@ -1,3 +1,4 @@
+import pRetry from 'p-retry'
 import { AppError } from './errors.ts'
 import { pause } from './timers.ts'
 
@@ -25,19 +26,21 @@ export interface RetryOptions extends Backoff {
  */
 export async function retry<T>(options: RetryOptions, attempt: () => Promise<T>): Promise<T> {
   const { signal, retries, isTransient, hasAdvanced, onRetry, wait = pause } = options
-  signal.throwIfAborted()
-  for (let failures = 1; ; failures += 1) {
-    try {
-      return await attempt()
-    } catch (error) {
+  let failures = 0
+  return await pRetry(attempt, {
+    signal,
+    // What ends the retries, and how long each waits, depends on the error.
+    retries: Infinity,
+    minTimeout: 0,
+    async onFailedAttempt({ error }) {
       signal.throwIfAborted()
-      if ((await hasAdvanced?.()) === true) failures = 1
+      failures = (await hasAdvanced?.()) === true ? 1 : failures + 1
       const most = typeof retries === 'number' ? retries : retries(error)
       if (!isTransient(error) || failures > most) throw error
       onRetry?.(error, failures)
       await wait(retryDelayMs(error, failures, options), signal)
-    }
-  }
+    },
+  })
 }
 
 /** The wait after failure number `failures` (from 1): at least what the other side asked for. */
