@@ -143,7 +143,7 @@ class Worker:
 def read(requests):
     for line in sys.stdin:
         requests.put(json.loads(line))
-    # Nobody asks any more. The main thread may be within a library that knows of no interruption.
+    # The agent is gone. The main thread may be within a library that cannot be interrupted.
     os._exit(0)
 
 

@@ -11,11 +11,11 @@ import {
   type WorkerRequest,
 } from './faster-whisper-worker.ts'
 
-/** A worker is replaced after so many requests, lest what leaks adds up … */
+/** Requests after which a worker is replaced: what leaks adds up. */
 const RECYCLE_AFTER = 200
-/** … and when it holds so many times the memory that it held after the first. */
+/** Growth of its memory since the first request, as a factor, at which it is replaced. */
 const RECYCLE_AT = 1.5
-/** Printing nothing for so many times the longest silence until now is a hang, but not before a minute. */
+/** Printing nothing for this multiple of the longest silence until now is a hang, but not before a minute. */
 const PATIENCE = 10
 const LEAST_IDLE_MS = MINUTE
 /** A model that is fetched first prints nothing meanwhile. */
