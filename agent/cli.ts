@@ -24,10 +24,10 @@ Examples:
     config: async () => (await import('./commands/config.ts')).addConfig,
   },
   async loadConfigured() {
-    return (await import('./settings/start-settings.ts')).CONFIGURED
+    return (await import('./settings/config.ts')).CONFIGURED
   },
   async prepare() {
-    ;(await import('./settings/start-settings.ts')).prepareEnvironment()
+    ;(await import('./settings/config.ts')).prepareEnvironment()
   },
   aboutLines: async () => await (await import('./commands/about.ts')).aboutLines(),
 })

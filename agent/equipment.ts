@@ -1,5 +1,5 @@
 import type { Capabilities } from '../shared/announcement.ts'
-import type { StartSettings } from './settings/start-settings.ts'
+import type { StartSettings } from './settings/config.ts'
 import { Converters } from './converters/converters.ts'
 import type { EngineInfo } from './engines/engine.ts'
 import type { Device } from './gpu/device.ts'

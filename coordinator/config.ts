@@ -2,7 +2,6 @@ import { tmpdir } from 'node:os'
 import type { Command } from 'commander'
 import { isOwnAddress } from '../shared/addresses.ts'
 import { addAllSettings, type Configured } from '../shared/config.ts'
-import { HOUR, MINUTE } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
 import { secretIn } from '../shared/secret-file.ts'
 import { valuesOf, type ValuesOf } from '../shared/settings.ts'
@@ -12,6 +11,7 @@ import {
   ACCESS,
   CONNECTIONS,
   DATA_DIR,
+  DEADLINES,
   INGESTION,
   LOG,
   POLICY,
@@ -30,13 +30,6 @@ export type AccessConfig = Pick<Config, 'apiKey' | 'insecureNoAuth' | 'trustedPr
 export type IngestionConfig = Config['ingestion']
 /** How long jobs are kept after they have ended, in milliseconds; null: without a limit. */
 export type Retention = Config['retention']
-
-const DEADLINES: Policy['deadlineMs'] = {
-  audio: HOUR,
-  video: HOUR,
-  document: 15 * MINUTE,
-  default: HOUR,
-}
 
 /** What a settings file may say of the coordinator. */
 export const CONFIGURED: Configured = { section: 'coordinator', tables: SETTINGS }

@@ -4,6 +4,7 @@ import { DAY, MINUTE, SECOND } from '../shared/duration.ts'
 import { proxyUrl } from '../shared/env-proxy.ts'
 import { LOG_LEVEL, wholeNumber, type Secret, type SettingTable } from '../shared/settings.ts'
 import { API_NAMES } from './ingestion/morag-api.ts'
+import type { Policy } from './job/policy.ts'
 import {
   atLeast,
   bytes,
@@ -19,6 +20,14 @@ import {
 } from './setting-values.ts'
 
 const GIB = 1024 ** 3
+
+/** The time limit of an attempt by content type, in milliseconds. */
+export const DEADLINES: Policy['deadlineMs'] = {
+  audio: 60 * MINUTE,
+  video: 60 * MINUTE,
+  document: 15 * MINUTE,
+  default: 60 * MINUTE,
+}
 
 /** Of `serve` and of every command that works on the files. */
 export const DATA_DIR = {
@@ -138,7 +147,9 @@ export const POLICY = {
     env: 'MORAG_TIMEOUTS',
     help: 'time limit of an attempt',
     parse: timeouts,
-    defaultText: 'audio=60m,video=60m,document=15m',
+    defaultText: Object.entries(DEADLINES)
+      .flatMap(([type, ms]) => (type === 'default' ? [] : [`${type}=${ms / MINUTE}m`]))
+      .join(','),
   },
   deadlineFactor: {
     flag: '--timeout-factor <times>',

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { addConfigCommands } from '../../shared/config-commands.ts'
-import { CONFIGURED, workDir } from '../settings/start-settings.ts'
+import { CONFIGURED, workDir } from '../settings/config.ts'
 import { SECRETS } from '../settings/table.ts'
 import { modelsDir } from '../paths.ts'
 

@@ -1,7 +1,7 @@
 import { addSettings } from '../../shared/settings.ts'
 import { CONVERSION } from '../settings/conversion-table.ts'
 import type { Command } from 'commander'
-import type { Flags } from '../settings/start-settings.ts'
+import type { Flags } from '../settings/config.ts'
 import { findDevices } from '../gpu/devices.ts'
 import { deviceText } from '../gpu/device-text.ts'
 import { probeEngines } from '../engines/registry.ts'

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { optionOf, wholeNumber, type Flag } from '../../shared/settings.ts'
-import type { Flags } from '../settings/start-settings.ts'
+import type { Flags } from '../settings/config.ts'
 
 const FLAGS: readonly Flag[] = [
   { flag: '--language <code>', help: 'language that is spoken', defaultText: 'detected' },

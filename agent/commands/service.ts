@@ -4,7 +4,7 @@ import { formatDuration } from '../../shared/duration.ts'
 import { addSettings, valuesOf } from '../../shared/settings.ts'
 import { print } from '../output.ts'
 import { contentTypes, converterSettings } from '../settings/converter-settings.ts'
-import type { Flags } from '../settings/start-settings.ts'
+import type { Flags } from '../settings/config.ts'
 import { CONVERTERS, COORDINATOR, TYPES } from '../settings/table.ts'
 import { systemdUnit } from './systemd-unit.ts'
 

@@ -8,7 +8,7 @@ import {
   startSettings,
   wantsPlainOutput,
   type Flags,
-} from '../settings/start-settings.ts'
+} from '../settings/config.ts'
 import { nodeProblem } from '../../shared/node-release.ts'
 import { exposureWarning } from '../client/plain-http.ts'
 import { createReporter } from '../progress/reporter.ts'

@@ -5,7 +5,7 @@ import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError, EXIT } from '../../shared/errors.ts'
 import { fromWire } from '../../shared/keys.ts'
 import { askAgents, type ControlAnswer } from '../status/control-client.ts'
-import { workDir, type Flags } from '../settings/start-settings.ts'
+import { workDir, type Flags } from '../settings/config.ts'
 import { print, printJson } from '../output.ts'
 import { statusText } from '../status/status-text.ts'
 

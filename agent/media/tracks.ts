@@ -83,8 +83,10 @@ export function warningsOf(found: Found): string[] {
   }
   const claimed = Math.min(media.durationSeconds, track.durationSeconds ?? Infinity)
   if (!isGuess(found) && claimed - decodedSeconds > Math.max(1, claimed * 0.02)) {
-    const [heard, whole] = [decodedSeconds, claimed].map((seconds) => seconds.toFixed(1))
-    warnings.push(`Its sound ends at ${heard} s of ${whole} s: the file may be cut off or damaged.`)
+    const [decoded, whole] = [decodedSeconds, claimed].map((seconds) => seconds.toFixed(1))
+    warnings.push(
+      `Its sound ends at ${decoded} s of ${whole} s: the file may be cut off or damaged.`,
+    )
   } else if (media.isCutOff === true) {
     warnings.push('The file has less sound than its header claims: it may be cut off or damaged.')
   }

@@ -6,7 +6,7 @@ export interface Policy {
   leaseMs: number
   stallMs: number
   /** How long an attempt may take, per content type; `default` for the rest. */
-  deadlineMs: Readonly<Record<string, number>>
+  deadlineMs: Readonly<Record<string, number> & { default: number }>
   /** … but at least this many times the length of the recording. */
   deadlineFactor: number
   /** How long a job may wait for a worker, from each time it becomes available; null: without limit. */
@@ -39,7 +39,7 @@ export function deadlineMs(job: Job, mediaSeconds: number | null, policy: Policy
   if (typeof own === 'number' && own > 0) return Math.min(DEADLINE_MOST, own * SECOND)
   const { deadlineMs: perType, deadlineFactor } = policy
   // A client may name a content type `constructor`.
-  const type = Object.hasOwn(perType, job.contentType) ? job.contentType : 'default'
-  const usual = perType[type] ?? 60 * MINUTE
+  const ofType = Object.hasOwn(perType, job.contentType) ? perType[job.contentType] : undefined
+  const usual = ofType ?? perType.default
   return Math.min(DEADLINE_MOST, Math.max(usual, (mediaSeconds ?? 0) * SECOND * deadlineFactor))
 }

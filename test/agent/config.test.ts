@@ -11,7 +11,7 @@ import {
   startSettings,
   type Flags,
   type StartSettings,
-} from '../../agent/settings/start-settings.ts'
+} from '../../agent/settings/config.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()

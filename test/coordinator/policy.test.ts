@@ -25,11 +25,6 @@ test('a content type without a deadline of its own has the default one', () => {
     assert.equal(deadlineMs(pendingJob({ contentType }), null, POLICY), 30 * MINUTE, contentType)
 })
 
-test('without a default an attempt may take an hour', () => {
-  const policy = { ...POLICY, deadlineMs: {} }
-  assert.equal(deadlineMs(pendingJob(), null, policy), 1 * HOUR)
-})
-
 test('a long recording is given four times its length, a short one no less than usual', () => {
   assert.equal(deadlineMs(pendingJob(), 5 * 3_600, POLICY), 20 * HOUR)
   assert.equal(deadlineMs(pendingJob(), 60, POLICY), 60 * MINUTE)
