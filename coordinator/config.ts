@@ -99,5 +99,5 @@ export function certificateFiles({
   if (certFile !== null && keyFile !== null) return { certFile, keyFile }
   const [given, missing] =
     keyFile === null ? ['--tls-cert', '--tls-key'] : ['--tls-key', '--tls-cert']
-  throw new AppError('usage', `${given} is of no use without ${missing}: name both files, or none.`)
+  throw new AppError('usage', `${given} needs ${missing}: name both files, or neither.`)
 }

@@ -48,6 +48,7 @@ const LONG: readonly string[] = [
   'test/browser/banner.test.ts',
   'test/browser/foreign.test.ts',
   'test/browser/people.test.ts',
+  'test/browser/server-answer.test.ts',
 ]
 
 /** In both: with more kills in `npm run test:rest`. */

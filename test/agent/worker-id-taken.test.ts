@@ -126,6 +126,9 @@ describe('an agent whose worker id another token goes by', () => {
     assert.equal(ready.status, 503)
     assert.match(await ready.text(), /Another token uses the worker id gpu-7/)
     const [status] = await askAgents(workDir, 'status', 'gpu-7')
-    assert.match(JSON.stringify(status), /"is_away":true,"reason":"Another token goes by/)
+    assert.match(
+      JSON.stringify(status),
+      /"is_away":true,"reason":"Another token uses the worker id gpu-7/,
+    )
   })
 })
