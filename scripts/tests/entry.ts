@@ -1,10 +1,16 @@
-import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 
 /**
  * `node [--test-…] entry.js FILES`: test files one after the other in one process. None of their tests begins before all
- * files are loaded: a file that awaits something at its top would otherwise register its hooks too late.
+ * files are loaded: a file that awaits something at its top would otherwise register its hooks too late. It is an error to
+ * leave the environment changed: the files share it.
  */
+const environment = { ...process.env }
+after(() =>
+  assert.deepEqual({ ...process.env }, environment, 'a test left the environment changed'),
+)
 let allLoaded = (): void => {}
 const loaded = new Promise<void>((resolve) => (allLoaded = resolve))
 void test('test files are loaded', async () => await loaded)

@@ -9,6 +9,7 @@ import { childEnv } from '../../shared/child-env.ts'
 import { AppError } from '../../shared/errors.ts'
 import { gone, tempFolder } from './fixtures.ts'
 import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
+import { setEnv } from '../shared/set-env.ts'
 
 const NODE = process.execPath
 const signal = new AbortController().signal
@@ -149,10 +150,9 @@ describe('runChild', () => {
 })
 
 describe('childEnv', () => {
-  it('passes the path and the devices, never our own settings nor npm tokens', () => {
-    process.env['MORAG_API_KEY'] = 'secret'
-    process.env['CUDA_VISIBLE_DEVICES'] = '1'
-    process.env['npm_config__authtoken'] = 'secret'
+  it('passes the path and the devices, never our own settings nor npm tokens', (t) => {
+    const secret = { MORAG_API_KEY: 'secret', npm_config__authtoken: 'secret' }
+    setEnv(t, { ...secret, CUDA_VISIBLE_DEVICES: '1' })
     const env = childEnv({ EXTRA: 'x' })
     assert.equal(env['PATH'], process.env['PATH'])
     assert.equal(env['CUDA_VISIBLE_DEVICES'], '1')
@@ -162,8 +162,8 @@ describe('childEnv', () => {
     assert.equal(npmEnv()['MORAG_API_KEY'], undefined)
   })
 
-  it('runs a child with that environment alone', async () => {
-    process.env['MORAG_API_KEY'] = 'secret'
+  it('runs a child with that environment alone', async (t) => {
+    setEnv(t, { MORAG_API_KEY: 'secret' })
     const script = 'console.log(process.env.MORAG_API_KEY, process.env.PATH !== undefined)'
     const result = await runChild(NODE, ['-e', script], { signal })
     assert.equal(result.stdoutTail, 'undefined true\n')
