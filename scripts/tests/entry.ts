@@ -5,14 +5,17 @@ import { pathToFileURL } from 'node:url'
 /**
  * `node [--test-…] entry.js FILES`: test files one after the other in one process. None of their tests begins before all
  * files are loaded: a file that awaits something at its top would otherwise register its hooks too late. It is an error to
- * leave the environment changed: the files share it.
+ * leave the environment changed that files share.
  */
+const files = process.argv.slice(2)
 const environment = { ...process.env }
-after(() =>
-  assert.deepEqual({ ...process.env }, environment, 'a test left the environment changed'),
-)
+if (files.length > 1) {
+  after(() =>
+    assert.deepEqual({ ...process.env }, environment, 'a test left the environment changed'),
+  )
+}
 let allLoaded = (): void => {}
 const loaded = new Promise<void>((resolve) => (allLoaded = resolve))
 void test('test files are loaded', async () => await loaded)
-for (const file of process.argv.slice(2)) await import(pathToFileURL(file).href)
+for (const file of files) await import(pathToFileURL(file).href)
 allLoaded()
