@@ -23,8 +23,6 @@ import wave
 EVENTS = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
 
-RATE = 16_000
-
 
 def tell(event, **facts):
     EVENTS.write(json.dumps({"event": event, **facts}, ensure_ascii=True, allow_nan=False) + "\n")
@@ -55,10 +53,11 @@ def resident_bytes():
 class Worker:
     def __init__(self):
         self.model = None
+        self.pipeline = None
 
     def load(self, request):
         try:
-            from faster_whisper import BatchedInferencePipeline, WhisperModel  # noqa: F401
+            from faster_whisper import BatchedInferencePipeline, WhisperModel
         except ImportError as error:
             raise ModuleNotFoundError("No module named 'faster_whisper' of version 1.1 or newer") from error
         threads = request.get("threads")
@@ -68,7 +67,9 @@ class Worker:
             compute_type=request["compute_type"],
             **({} if threads is None else {"cpu_threads": threads}),
         )
-        tell("done", multilingual=bool(self.model.model.is_multilingual), bytes=resident_bytes())
+        # One that was left in the middle shifts the first words of the next recording: each has its own.
+        self.pipeline = lambda: BatchedInferencePipeline(model=self.model)
+        tell("done", bytes=resident_bytes())
 
     def detect(self, request):
         found = []
@@ -96,11 +97,7 @@ class Worker:
             "hotwords": request["hotwords"],
         }
         if batch is not None and batch > 1 and not request["again"]:
-            from faster_whisper import BatchedInferencePipeline
-
-            # One that was left in the middle shifts the first words of the next recording.
-            pipeline = BatchedInferencePipeline(model=self.model)
-            segments, info = pipeline.transcribe(
+            segments, info = self.pipeline().transcribe(
                 audio,
                 batch_size=batch,
                 without_timestamps=False,

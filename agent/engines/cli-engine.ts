@@ -18,7 +18,8 @@ import type {
   SpeechOptions,
   TranscribeRequest,
 } from './engine.ts'
-import { MemoryFallback, type ComputeConfig } from './out-of-memory.ts'
+import { modelsFor } from './model-name.ts'
+import { MemoryFallback, placeOf } from './out-of-memory.ts'
 import { IdleTimeout, IDLE_MS } from '../process/idle-timeout.ts'
 
 /** Runs one process per piece of audio. */
@@ -68,11 +69,7 @@ export class CliEngine implements Engine {
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { options, signal, slot } = request
     const { model } = options
-    // Whisper's turbo models do not translate.
-    const models =
-      options.task === 'translate'
-        ? this.#models.filter((name) => !name.includes('turbo'))
-        : this.#models
+    const models = modelsFor(options.task, this.#models)
     const { result, warnings } = await this.#fallback.run(
       { slot, model, models },
       async (compute) => {
@@ -204,8 +201,4 @@ const DETECTING: SpeechOptions = {
   words: false,
   speakers: null,
   model: null,
-}
-
-function placeOf(slot: Slot, { device }: ComputeConfig): Slot {
-  return device === 'cpu' ? { index: slot.index, gpu: null } : slot
 }

@@ -71,3 +71,11 @@ export function modelLabel(model: string): string {
   const last = model.split(/[/\\]/).findLast((part) => part !== '') ?? model
   return last === model ? model : last.replace(/^ggml-/, '').replace(/\.(bin|pt|onnx)$/, '')
 }
+
+/** The models that can do a task: Whisper's turbo models do not translate. */
+export function modelsFor(
+  task: 'transcribe' | 'translate',
+  models: readonly string[],
+): readonly string[] {
+  return task === 'translate' ? models.filter((name) => !name.includes('turbo')) : models
+}

@@ -138,3 +138,8 @@ export class MemoryFallback {
     }
   }
 }
+
+/** Where an attempt runs: its slot, without the GPU after the step down to the CPU. */
+export function placeOf(slot: Slot, { device }: ComputeConfig): Slot {
+  return device === 'cpu' ? { index: slot.index, gpu: null } : slot
+}

@@ -16,7 +16,8 @@ import type {
   SpeechOptions,
   TranscribeRequest,
 } from '../engine.ts'
-import { MemoryFallback, type ComputeConfig } from '../out-of-memory.ts'
+import { modelsFor } from '../model-name.ts'
+import { MemoryFallback, placeOf, type ComputeConfig } from '../out-of-memory.ts'
 import { languageCode, whisperLanguage } from '../whisper/languages.ts'
 import { WorkerHangs, type WorkerRequest, type WorkerSegment } from './faster-whisper-worker.ts'
 import { segmentsOf } from './output.ts'
@@ -49,6 +50,8 @@ export class FasterWhisperEngine implements Engine {
   readonly #workers: ResidentWorkers
   readonly #fallback: MemoryFallback
   readonly #closing = new Closing()
+  /** The worker's Python lacks faster_whisper. */
+  #missing: AppError | null = null
 
   constructor(
     interpreter: string,
@@ -76,34 +79,56 @@ export class FasterWhisperEngine implements Engine {
 
   async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
     const stopped = AbortSignal.any([signal, this.#closing.signal])
-    const preparing = this.#fallback.run({ slot, model }, async (compute) => {
-      await this.#workers.prepare(placeOf(slot, compute), this.#load(compute), stopped)
-    })
-    await preparing.catch((error: unknown) => {
-      // The program in its place needs no preparation.
-      if (!isUnusable(error)) throw error
-    })
+    await this.#orByProgram(
+      async () => {
+        await this.#fallback.run({ slot, model }, async (compute) => {
+          await this.#workers.prepare(placeOf(slot, compute), this.#load(compute), stopped)
+        })
+      },
+      () => this.#cli.prepare(slot, signal, model),
+    )
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
+    return await this.#orByProgram(
+      () => this.#transcribe(request),
+      async (why) => {
+        const recognised = await this.#cli.transcribe(request)
+        const warning = `${why.message} whisper-ctranslate2 was used in its place.`
+        return { ...recognised, warnings: [...recognised.warnings, warning] }
+      },
+    )
+  }
+
+  readonly detect = async (
+    pieces: readonly AudioPiece[],
+    model: string | null = null,
+  ): Promise<(Detected | null)[]> =>
+    await this.#orByProgram(
+      () => this.#detect(pieces, model),
+      async () => (await this.#cli.detect?.(pieces, model)) ?? [],
+    )
+
+  /** Does something by the worker; by the program where the worker hangs, or its Python lacks the module. */
+  async #orByProgram<T>(
+    byWorker: () => Promise<T>,
+    byProgram: (why: AppError) => Promise<T>,
+  ): Promise<T> {
+    if (this.#missing !== null) return await byProgram(this.#missing)
     try {
-      return await this.#transcribe(request)
+      return await byWorker()
     } catch (error) {
-      if (!isUnusable(error)) throw error
-      const recognised = await this.#cli.transcribe(request)
-      const warning = `${error.message} whisper-ctranslate2 was used in its place.`
-      return { ...recognised, warnings: [...recognised.warnings, warning] }
+      if (!(error instanceof AppError)) throw error
+      if (error.code === 'engine_missing') this.#missing = error
+      else if (!(error instanceof WorkerHangs)) throw error
+      return await byProgram(error)
     }
   }
 
   async #transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { slot, options, durationSeconds } = request
     const { model, language } = options
-    // Whisper's turbo models do not translate.
-    const models =
-      options.task === 'translate'
-        ? this.#models.filter((name) => !name.includes('turbo'))
-        : this.#models
+    const models = modelsFor(options.task, this.#models)
     const segments: WorkerSegment[] = []
     const { result, warnings } = await this.#fallback.run(
       { slot, model, models },
@@ -126,10 +151,7 @@ export class FasterWhisperEngine implements Engine {
     }
   }
 
-  readonly detect = async (
-    pieces: readonly AudioPiece[],
-    model: string | null = null,
-  ): Promise<(Detected | null)[]> => {
+  async #detect(pieces: readonly AudioPiece[], model: string | null): Promise<(Detected | null)[]> {
     const [first] = pieces
     if (first === undefined) return []
     const wavs = pieces.map(({ wavPath }) => wavPath)
@@ -150,6 +172,7 @@ export class FasterWhisperEngine implements Engine {
   async close(): Promise<void> {
     this.#closing.close()
     this.#fallback.forget()
+    this.#missing = null
     await Promise.all([this.#workers.close(), this.#cli.close()])
   }
 
@@ -193,17 +216,6 @@ export class FasterWhisperEngine implements Engine {
       },
     }
   }
-}
-
-/** Whether the worker cannot be used here: it hangs, or the Python lacks what it imports. */
-function isUnusable(error: unknown): error is AppError {
-  return (
-    error instanceof WorkerHangs || (error instanceof AppError && error.code === 'engine_missing')
-  )
-}
-
-function placeOf(slot: Slot, { device }: ComputeConfig): Slot {
-  return device === 'cpu' ? { index: slot.index, gpu: null } : slot
 }
 
 function transcription(

@@ -13,11 +13,12 @@ import {
 
 /** Requests after which a worker is replaced: what leaks adds up. */
 const RECYCLE_AFTER = 200
-/** Growth of its memory since the first request, as a factor, at which it is replaced. */
+/** Growth of its memory, as a factor, at which it is replaced: beyond the most that the first requests took. */
 const RECYCLE_AT = 1.5
-/** Printing nothing for this multiple of the longest silence until now is a hang, but not before a minute. */
+const FIRST_REQUESTS = 10
+/** Printing nothing for this multiple of the longest silence in transcriptions is a hang, but not before 5 minutes. */
 const PATIENCE = 10
-const LEAST_IDLE_MS = MINUTE
+const LEAST_IDLE_MS = 5 * MINUTE
 /** A model that is fetched first prints nothing meanwhile. */
 const LOAD_IDLE_MS = 60 * MINUTE
 
@@ -34,10 +35,10 @@ interface Resident {
   /** What it has loaded, as JSON. */
   key: string
   requests: number
-  /** Memory after the first request and after the last one. */
-  firstBytes: number | null
-  lastBytes: number | null
-  /** The longest silence within a request; 0: nothing was measured. */
+  /** The most memory after one of the first requests, and that after the last one; 0: unknown. */
+  usualBytes: number
+  lastBytes: number
+  /** The longest silence within a transcription; 0: nothing was measured. */
   longestMs: number
 }
 
@@ -102,8 +103,8 @@ export class ResidentWorkers {
       worker,
       key,
       requests: 0,
-      firstBytes: null,
-      lastBytes: null,
+      usualBytes: 0,
+      lastBytes: 0,
       longestMs: 0,
     }
     this.#slots.set(slot.index, resident)
@@ -112,9 +113,8 @@ export class ResidentWorkers {
   }
 }
 
-function isWorn({ requests, firstBytes, lastBytes }: Resident): boolean {
-  if (requests >= RECYCLE_AFTER) return true
-  return firstBytes !== null && lastBytes !== null && lastBytes > firstBytes * RECYCLE_AT
+function isWorn({ requests, usualBytes, lastBytes }: Resident): boolean {
+  return requests >= RECYCLE_AFTER || lastBytes > usualBytes * RECYCLE_AT
 }
 
 async function askResident(
@@ -129,13 +129,16 @@ async function askResident(
     ...options,
     idleMs: longestMs === 0 ? idleMs : Math.min(idleMs, expectedMs),
     onEvent() {
+      if (request.op !== 'transcribe') return
       const now = performance.now()
       resident.longestMs = Math.max(resident.longestMs, now - last)
       last = now
     },
   })
   resident.requests += 1
-  resident.firstBytes ??= answer.bytes
-  resident.lastBytes = answer.bytes
+  resident.lastBytes = answer.bytes ?? 0
+  if (resident.requests <= FIRST_REQUESTS) {
+    resident.usualBytes = Math.max(resident.usualBytes, resident.lastBytes)
+  }
   return answer
 }
