@@ -61,6 +61,7 @@ export class MoragProxy {
     } catch {
       // The status is out: a reset connection shows that the answer is cut.
       outgoing.destroy()
+      answer.body.destroy()
     }
   }
 

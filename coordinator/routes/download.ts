@@ -12,6 +12,13 @@ import type { Env } from './http.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 
+const DISCONNECTED = [
+  'ERR_STREAM_PREMATURE_CLOSE',
+  'ERR_STREAM_UNABLE_TO_PIPE',
+  'ECONNRESET',
+  'EPIPE',
+]
+
 /** What {@link sendSource} reads, and what it can answer beside 200. */
 export const RANGE_HEADERS = {
   Range: { description: 'One range of bytes.' },
@@ -100,7 +107,10 @@ export async function sendStream(
     await onSent?.()
   } catch (error) {
     // A client that disconnects is no failure: it resumes with a range.
-    if (!isSystemError(error, 'ERR_STREAM_PREMATURE_CLOSE', 'ECONNRESET', 'EPIPE')) throw error
+    if (!isSystemError(error, ...DISCONNECTED)) throw error
+  } finally {
+    // Node 24 leaves it open where the client has disconnected before.
+    stream.destroy()
   }
   return RESPONSE_ALREADY_SENT
 }
