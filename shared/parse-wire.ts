@@ -15,9 +15,18 @@ export function parseWire<S extends z.ZodType>(
 ): FromWire<z.output<S>> {
   const result = schema.safeParse(value)
   if (result.success) return fromWire(result.data)
-  const problems = result.error.issues.map((issue): Problem => {
+  throw misfit(result.error, value, [where])
+}
+
+/** @param where the place of the value in the request, first in each problem's `loc`. */
+export function misfit(
+  { issues }: z.ZodError,
+  value: unknown,
+  where: readonly (string | number)[],
+): AppError {
+  const problems = issues.map((issue): Problem => {
     const loc = [
-      where,
+      ...where,
       ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part)),
     ]
     const missing =
@@ -27,11 +36,8 @@ export function parseWire<S extends z.ZodType>(
       ? { loc, msg: 'Field required', type: 'missing' }
       : { loc, msg: issue.message, type: issue.code }
   })
-  throw new AppError(
-    'invalid',
-    problems.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; '),
-    { problems },
-  )
+  const message = problems.map(({ loc, msg }) => `${loc.join('.')}: ${msg}`).join('; ')
+  return new AppError('invalid', message, { problems })
 }
 
 /** Foreign JSON. @throws {AppError} `invalid` when it is not JSON, or exceeds a limit. */

@@ -177,7 +177,7 @@ export const heartbeatAnswer = namedObject('HeartbeatOrders', {
 export type HeartbeatAnswer = FromWire<z.output<typeof heartbeatAnswer>>
 
 /** From `lease_token` on, keys that only our agent sends. */
-export const resultRequest = namedObject('Result', {
+export const resultRequest = z.object({
   success: lenientBoolean,
   content: z.string().nullish(),
   metadata: opaque.nullish(),

@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { spoken } from '../../shared/render.ts'
-import type { Transcript } from '../../shared/transcript.ts'
+import type { Chapter, Transcript } from '../../shared/transcript.ts'
 import type { Artifact } from './artifacts.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import { speakersOf, wordCount } from './markdown.ts'
@@ -27,11 +27,12 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
   const { kind, transcript, media, track } = facts
   const segments = spoken(transcript.segments)
   const speakers = speakersOf(segments)
-  const { languageProbability } = transcript
+  const { languageProbability, languages } = transcript
   return {
     duration: roundToMs(transcript.durationSeconds),
     language: transcript.language,
     ...(languageProbability === undefined ? {} : { language_probability: languageProbability }),
+    ...(languages === undefined ? {} : { languages }),
     speakers,
     has_speaker_info: speakers.length > 0,
     num_speakers: speakers.length,
@@ -108,10 +109,10 @@ function listed(artifacts: readonly Artifact[]): Record<string, unknown> {
   }
 }
 
-function chaptersOf(media: MediaInfo): { start: number; end: number; title: string }[] {
-  return media.chapters.map(({ startSeconds, endSeconds, title }) => ({
+function chaptersOf({ chapters }: MediaInfo): Chapter[] {
+  return chapters.map(({ startSeconds, endSeconds, title }) => ({
     start: startSeconds,
-    end: endSeconds,
+    end: Math.max(startSeconds, endSeconds),
     title,
   }))
 }

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { segment } from '../../shared/transcript.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
 import type { PreparedAudio } from './prepared-audio.ts'
@@ -7,7 +8,6 @@ import { TranscriptDraft } from './transcript-draft.ts'
 
 const amount = z.number().min(0)
 const span = z.object({ start: amount, end: amount })
-const word = z.object({ start: amount, end: amount, text: z.string() })
 const mix = z.object({
   weights: z.array(z.number().min(-1).max(1)).max(64).nullable(),
   layout: z
@@ -15,14 +15,6 @@ const mix = z.object({
     .regex(/^[\w.()]+$/)
     .nullable(),
   gain: z.number().min(-200).max(200),
-})
-const segment = z.object({
-  start: amount,
-  end: amount,
-  text: z.string(),
-  speaker: z.string().exactOptional(),
-  words: z.array(word).exactOptional(),
-  flags: z.array(z.string()).exactOptional(),
 })
 
 /**

@@ -93,14 +93,10 @@ export class TranscriptDraft implements DraftState {
       language: spoken?.language ?? null,
       ...(probability === null ? {} : { languageProbability: probability }),
       durationSeconds,
-      segments: segments.map(({ start, end, text, speaker, words, flags }) => ({
-        start,
-        end,
-        text,
-        ...(speaker === undefined || !withSpeakers ? {} : { speaker }),
-        ...(words === undefined ? {} : { words }),
-        ...(flags === undefined || flags.length === 0 ? {} : { flags }),
-      })),
+      segments: segments.map((one) => {
+        const { avgLogprob: _, noSpeechProb: __, compressionRatio: ___, speaker, ...said } = one
+        return speaker === undefined || !withSpeakers ? said : { ...said, speaker }
+      }),
     }
   }
 

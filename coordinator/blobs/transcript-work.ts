@@ -6,6 +6,7 @@ import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import { resultRequest, type ResultRequest } from '../../shared/wire.ts'
 import type { ResultBody } from '../job/job.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
+import { checkTranscript } from './check-transcript.ts'
 import { packResult, type PackedResult } from './packed-result.ts'
 
 /** A worker's report, without the result itself. */
@@ -71,10 +72,14 @@ export const TRANSCRIPT_WORK = {
   },
 }
 
-/** @throws {AppError} `too_large` */
+/** @throws {AppError} `too_large`; `invalid` for a transcript that does not fit its schema. */
 export function receivedOf({ content, metadata, ...facts }: ResultRequest): ReceivedResult {
   const body = { content: content ?? '', metadata: metadata ?? {} }
-  return { facts, packed: facts.success ? packResult(body, facts.processingTime ?? null) : null }
+  if (!facts.success) return { facts, packed: null }
+  const packed = packResult(body, facts.processingTime ?? null)
+  // Workers of the original protocol have no lease token, and write what they like.
+  if ((facts.leaseToken ?? null) !== null) checkTranscript(body.metadata)
+  return { facts, packed }
 }
 
 /** @param mostChars of the text, and of the metadata as JSON. */

@@ -7,6 +7,7 @@ import type {
   transcriptAnswer,
   workerAnswer,
 } from '../../shared/wire-answers.ts'
+import type { Segment as Stored } from '../../shared/transcript.ts'
 import type { queueEvent, snapshotEvent } from '../../shared/wire-events.ts'
 
 export type Summary = z.output<typeof jobSummary>
@@ -20,11 +21,8 @@ export type Queue = z.output<typeof queueEvent>
 export type Snapshot = z.output<typeof snapshotEvent>
 export type Session = z.output<typeof sessionAnswer>
 
-export interface Segment {
-  start: number
-  end: number
-  text: string
-  speaker: string | null
+export type Segment = Pick<Stored, 'start' | 'end' | 'text'> & {
+  speaker: NonNullable<Stored['speaker']> | null
   /** Reasons why the text may be wrong, as the agent flagged them. */
-  flags: string[]
+  flags: NonNullable<Stored['flags']>
 }

@@ -1,6 +1,7 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
 import { parseWire } from '../../shared/parse-wire.ts'
+import { transcriptMetadata } from '../../shared/transcript.ts'
 import { namedObject, opaque } from '../../shared/wire-fields.ts'
 import {
   createdAnswer,
@@ -43,6 +44,11 @@ const pollAnswer = namedObject('PolledJob', {
   task_options: opaque.nullable(),
   jobs: z.array(polledJob).exactOptional(),
 })
+
+/** For the document: the metadata is checked apart, as it is large. */
+const describedResult = resultRequest
+  .extend({ metadata: transcriptMetadata.nullish() })
+  .meta({ id: 'Result' })
 
 const RESULT_MIB = 64
 
@@ -161,8 +167,9 @@ export function originalRoutes({
       tag: 'Workers',
       access: ['worker'],
       summary: 'Deliver a transcript, or why there is none',
-      description: 'Sending the same result again gets the same answer.',
-      body: { json: resultRequest },
+      description:
+        'Sending the same result again gets the same answer. With a `lease_token`, the metadata of a result that has `segments` is checked; without one, as in the original, it is taken as it is.',
+      body: { json: describedResult },
       answer: resultAnswer,
       errors: ['conflict', 'lease_lost', 'no_space'],
     }),

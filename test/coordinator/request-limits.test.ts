@@ -308,7 +308,7 @@ describe('a result', () => {
   test('has a limit on segments', async (t) => {
     const running = await startRunning(t)
     const segments = (count: number) => ({
-      metadata: { segments: Array.from({ length: count }, () => 0) },
+      metadata: { segments: Array.from({ length: count }, () => ({ start: 0, end: 0, text: '' })) },
     })
     assert.match(await handedIn(running, segments(250_000)), /^200 /)
     assert.equal(

@@ -13,7 +13,7 @@ describe('a result without segments', () => {
     test(`has its text as txt and json, and says why it has no subtitles (${size})`, async (t) => {
       const running = await startRunning(t)
       const { job_id, lease_token } = await claimedJob(running)
-      const metadata = { pages: 3, segments: 'odd' }
+      const metadata = { pages: 3, segments: null }
       const json = { success: true, content, metadata, lease_token }
       await running.ask('PUT', `/remote-jobs/${job_id}/result`, { json })
       const read = async (form: string) =>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { oneLine, renderSrt, renderText, renderVtt, spoken } from '../../shared/render.ts'
 import { parseSubtitles } from '../../agent/media/subtitle-text.ts'
-import { segmentsOf, type Segment } from '../../shared/transcript.ts'
+import type { Segment } from '../../shared/transcript.ts'
 
 const segments: Segment[] = [
   { start: 0, end: 1.5, text: ' Hello. ' },
@@ -89,40 +89,5 @@ describe('text', () => {
     assert.ok(renderVtt(named).includes('<v A&gt; &lt;b&gt; &amp;>x\n'))
     assert.ok(renderSrt(named).includes('A> <b> &: x\n'))
     assert.equal(renderText(named), 'A> <b> &: x\n')
-  })
-})
-
-describe('the segments of a result', () => {
-  const word = { start: 0, end: 1, text: 'x' }
-
-  test('are those of its metadata, in order', () => {
-    const one = { start: 1, end: 2, text: 'x', speaker: 'A', words: [word] }
-    const other = { start: 0, end: 1, text: 'y' }
-    assert.deepEqual(segmentsOf({ segments: [{ ...one, extra: true, flags: [] }, other] }), [
-      other,
-      one,
-    ])
-    assert.deepEqual(segmentsOf({ segments: [] }), [])
-  })
-
-  test('are none where nothing there is one', () => {
-    for (const bad of [undefined, null, 'x', {}, [{ start: 0 }], [null, 1, 'x', [], { text: 1 }]])
-      assert.equal(segmentsOf({ segments: bad }), null)
-  })
-
-  test('keep every text, whatever else a worker has written', () => {
-    const given = [
-      { start: 0, end: 1, text: 'a', speaker: null, words: null },
-      { start: null, end: 'soon', text: 'b', speaker: 7, words: [{ word: 'b' }] },
-      { start: Infinity, end: 4, text: 'c', words: [word, null] },
-      'no segment',
-      { text: 'd' },
-    ]
-    assert.deepEqual(segmentsOf({ segments: given }), [
-      { start: 0, end: 1, text: 'a' },
-      { start: 1, end: 1, text: 'b' },
-      { start: 1, end: 4, text: 'c' },
-      { start: 4, end: 4, text: 'd' },
-    ])
   })
 })
