@@ -24,6 +24,10 @@ const NOT_RUN = new Map([
     'the address and the key are the reader’s; conversion.test.ts starts agents with theirs',
   ],
   [
+    'morag-agent start --engine command --engine-output text',
+    'the address is the reader’s; agent/command-recipes.test.ts runs its command',
+  ],
+  [
     'npm run agent -- transcribe talk.mp3                                      # alone',
     'an overview; conversion.test.ts runs both',
   ],
@@ -32,7 +36,8 @@ const NOT_RUN = new Map([
 /** Flags of other programs: npm, curl, docker, pandoc, tesseract, cmake, the project's scripts, examples. */
 const OTHER_FLAGS = new Set(
   `--global --omit --import --prefix --retry --retry-connrefused --form-string --json --gpus --to --build --target --keep
-   --minutes --in --lang --out --models --now --only`.match(/\S+/g),
+   --minutes --in --lang --out --models --now --only --server --strict-pipeline --vad --backend --output-format
+   --fail-with-body`.match(/\S+/g),
 )
 
 test('the settings page has the settings as the programs have them', () => {

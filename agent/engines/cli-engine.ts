@@ -20,7 +20,9 @@ import type {
 } from './engine.ts'
 import { modelsFor } from './model-name.ts'
 import { MemoryFallback, placeOf } from './out-of-memory.ts'
+import { lastLine } from './program-failure.ts'
 import { IdleTimeout, IDLE_MS } from '../process/idle-timeout.ts'
+import { writtenFile } from './written-file.ts'
 
 /** Runs one process per piece of audio. */
 export class CliEngine implements Engine {
@@ -173,16 +175,20 @@ export class CliEngine implements Engine {
   async #outputOf({ output }: Plan, outcome: Outcome): Promise<Buffer> {
     if (output === null) return Buffer.from(outcome.stdout)
     try {
-      const { size } = await stat(output)
+      const file = typeof output === 'string' ? output : await writtenFile(output)
+      if (file === null) throw this.#wroteNothing(outcome)
+      const { size } = await stat(file)
       if (size > MAX_OUTPUT) throw this.#failed(`its output has ${size} bytes`)
-      return await readFile(output)
+      return await readFile(file)
     } catch (error) {
-      if (!isSystemError(error, 'ENOENT')) throw error
-      const last = outcome.stderr.trim().split(/\r|\n/).at(-1) ?? ''
-      throw this.#failed(
-        `it ended well but wrote no transcript${last && `: ${last.slice(0, 300)}`}`,
-      )
+      throw isSystemError(error, 'ENOENT') ? this.#wroteNothing(outcome) : error
     }
+  }
+
+  /** Some programs print their errors where others print the transcript. */
+  #wroteNothing({ stderr, stdout }: Outcome): AppError {
+    const last = lastLine(stderr) || lastLine(stdout)
+    return this.#failed(`it ended well but wrote no transcript${last && `: ${last}`}`)
   }
 
   #failed(why: string): AppError {

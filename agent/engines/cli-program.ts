@@ -9,10 +9,11 @@ import type {
   TranscribeRequest,
 } from './engine.ts'
 import type { ComputeConfig } from './out-of-memory.ts'
+import type { OutputFolder } from './written-file.ts'
 
 export interface Plan extends CommandLine {
-  /** The file that must be written, absolute; null: the transcript is on the standard output. */
-  output: string | null
+  /** The file that must be written, absolute, or its folder; null: the transcript is on the standard output. */
+  output: string | OutputFolder | null
 }
 
 export interface PlanRequest {

@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/errors.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import type { ModelSource } from '../models/config.ts'
 import type { Engine } from './engine.ts'
 
@@ -13,6 +13,8 @@ export interface EngineSettings {
   /** Starts the server behind `url`, or is the program of the engine `command`. */
   command: readonly string[] | null
   commandOutput: OutputForm
+  /** What exit codes of the engine command mean; default: `engine_failed` for all but 0. */
+  exitCodes?: ExitCodes
   computeType: string | null
   batchSize: number | null
   /** CPU threads per slot; null: the engine's own choice. */
@@ -32,8 +34,10 @@ export interface EngineSettings {
   onPull?: ((text: string) => void) | undefined
 }
 
-export const OUTPUT_FORMS = ['whisper-json', 'srt', 'vtt', 'text'] as const
+export const OUTPUT_FORMS = ['whisper-json', 'srt', 'vtt', 'timed-lines', 'text'] as const
 export type OutputForm = (typeof OUTPUT_FORMS)[number]
+
+export type ExitCodes = Readonly<Record<number, ErrorCode>>
 
 export interface Probe {
   /** Program found, model present or fetched by the program. */

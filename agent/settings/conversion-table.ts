@@ -4,7 +4,7 @@ import { OUTPUT_FORMS } from '../engines/definition.ts'
 import { ENGINE_NAMES } from '../engines/registry.ts'
 import { SANDBOXES } from '../media/sandbox.ts'
 import { mirrorUrl } from '../models/config.ts'
-import { audioTrack, gpuList, outOfMemory } from './setting-values.ts'
+import { audioTrack, exitCodes, gpuList, outOfMemory } from './setting-values.ts'
 
 export const MODEL_SOURCE = {
   mirror: {
@@ -72,6 +72,14 @@ export const ENGINE = {
     help: 'output format of the engine command',
     choices: OUTPUT_FORMS,
     default: 'whisper-json',
+  },
+  exitCodes: {
+    flag: '--engine-exit-codes <list>',
+    env: 'MORAG_ENGINE_EXIT_CODES',
+    help: 'error codes of exit codes of the engine command: 3=model_missing,7=engine_missing',
+    parse: exitCodes,
+    default: {},
+    defaultText: 'engine_failed for all but 0',
   },
   computeType: {
     flag: '--compute-type <type>',

@@ -1,5 +1,5 @@
 import { parseDuration } from '../../shared/duration.ts'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { LANGUAGE } from '../job-options.ts'
 
 export function nameList(text: string): string[] {
@@ -49,6 +49,37 @@ export function outOfMemory(text: string): { smallerModel: boolean; cpu: boolean
     throw new AppError('usage', `'${name}' is none of ${OUT_OF_MEMORY.join(', ')}.`)
   })
   return { smallerModel: allowed.includes('smaller-model'), cpu: allowed.includes('cpu') }
+}
+
+/** How a program may fail at a recording or a machine. */
+const FAILURES = [
+  'engine_failed',
+  'engine_missing',
+  'gpu_out_of_memory',
+  'invalid_media',
+  'model_missing',
+  'no_audio',
+  'no_space',
+  'timeout',
+  'unsupported_language',
+  'unsupported_media',
+] as const satisfies readonly ErrorCode[]
+
+/** `3=model_missing,7=engine_missing`: error codes by exit code. */
+export function exitCodes(text: string): Readonly<Record<number, ErrorCode>> {
+  return Object.fromEntries(
+    text.split(',').map((one) => {
+      const [, exit, name] = /^\s*(\d{1,3})\s*=\s*(\w+)\s*$/.exec(one) ?? []
+      const code = FAILURES.find((failure) => failure === name)
+      if (code !== undefined && Number(exit) >= 1 && Number(exit) <= 255) {
+        return [Number(exit), code] as const
+      }
+      throw new AppError(
+        'usage',
+        `'${one}' is not an exit code and its error: write them like 3=model_missing,7=engine_missing, with exit codes from 1 to 255 and ${FAILURES.join(', ')}.`,
+      )
+    }),
+  )
 }
 
 /** A duration of at least a second. */

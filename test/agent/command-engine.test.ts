@@ -72,6 +72,58 @@ describe('the engine command', () => {
     assert.equal(openai.language, 'de')
   })
 
+  it('finds what the program writes beside {outbase}, or under a name of its own in {outdir}', async () => {
+    const save = (name: string, text: string): string =>
+      `require('node:fs').writeFileSync(${name}, ${JSON.stringify(text)});`
+    const srt = '1\n00:00:01,000 --> 00:00:02,000\nYes\n'
+    const said = async (script: string, args: string[]): Promise<string[]> =>
+      (await run(script, 'srt', args)).segments.map(({ text }) => text)
+    const base = save(`process.argv[2] + '.srt'`, srt) + save(`process.argv[2] + '.txt'`, 'Yes')
+    assert.deepEqual(await said(base, ['{wav}', '{outbase}']), ['Yes'])
+    const own = save(`process.argv[2] + '/7f.srt'`, srt) + save(`process.argv[2] + '/7f.vtt'`, 'No')
+    assert.deepEqual(await said(own, ['{wav}', '{outdir}']), ['Yes'])
+    const several =
+      save(`process.argv[2] + '/jfk.srt'`, srt) + save(`process.argv[2] + '/a.srt'`, '')
+    assert.deepEqual(await said(several, ['{wav}', '{outdir}']), ['Yes'])
+    const unclear =
+      save(`process.argv[2] + '/a.srt'`, srt) + save(`process.argv[2] + '/b.srt'`, srt)
+    await assert.rejects(
+      said(unclear, ['{wav}', '{outdir}']),
+      /2 files \*\.srt.*\(a\.srt, b\.srt\)/,
+    )
+    await assert.rejects(
+      said(`console.log('Error transcribing file')`, ['{wav}', '{outdir}']),
+      /wrote no transcript: Error transcribing file/,
+    )
+  })
+
+  it('reads lines with times, and knows messages between them from speech', async () => {
+    const printed = [
+      '[  0.3,   2.6]: Yes, and',
+      '[00:00:02.700 --> 00:00:04.000]  no.',
+      'Number of threads: 2',
+      '5.012 -- 6.500: Perhaps',
+      '7.000 -- 7.100: ',
+    ].join('\n')
+    const { segments } = await run(print(printed), 'timed-lines', ['{wav}'])
+    assert.deepEqual(segments, [
+      { start: 0.3, end: 2.6, text: 'Yes, and' },
+      { start: 2.7, end: 4, text: 'no.' },
+      { start: 5.012, end: 6.5, text: 'Perhaps' },
+    ])
+    assert.deepEqual((await run(print('\n'), 'timed-lines', ['{wav}'])).segments, [])
+    await assert.rejects(run(print('No times.'), 'timed-lines', ['{wav}']), /not timed-lines/)
+  })
+
+  it('cuts audio for text without times as short as its times are to be exact', async () => {
+    const seconds = async (form: OutputForm): Promise<number> => {
+      const settings = settingsFor(['{wav}'], form)
+      return command.create(settings, await command.probe(settings, signal)).abilities.partSeconds
+    }
+    assert.equal(await seconds('text'), 28)
+    assert.equal(await seconds('timed-lines'), 1800)
+  })
+
   it('reads subtitles and text, from its standard output when there is no {out}', async () => {
     const options = { ...OPTIONS, language: 'en' }
     const srt = '1\n00:00:01,000 --> 00:00:99,000\nYes\n'
@@ -106,6 +158,24 @@ describe('the engine command', () => {
       await assert.rejects(run(script, form), code(expected))
     })
   }
+
+  it('ends with the error that the settings give for an exit code, known messages or not', async () => {
+    const exitCodes = { 3: 'model_missing', 65: 'invalid_media' } as const
+    const ends = (exit: number): Promise<unknown> =>
+      run(
+        `console.error("/a/b: CUDA out of memory"); process.exit(${exit})`,
+        'text',
+        ['{wav}'],
+        {},
+        { exitCodes },
+      )
+    await assert.rejects(ends(65), {
+      code: 'invalid_media',
+      message: /ended with code 65, which --engine-exit-codes calls invalid_media: b: CUDA/,
+    })
+    await assert.rejects(ends(3), { code: 'model_missing' })
+    await assert.rejects(ends(4), { code: 'gpu_out_of_memory' })
+  })
 
   it('ends the program and all it started when it is cancelled', async () => {
     const script = path.join(folder, 'hang.cjs')

@@ -212,12 +212,14 @@ describe('the settings of engines', () => {
       '0,1',
       '--slots-per-gpu=2',
       '--on-out-of-memory=smaller-model,cpu',
+      '--engine-exit-codes=3=model_missing, 65=invalid_media',
       '--engine-command=serve --port {port} "two words"',
       '--diarize',
       '--offline',
     ])
     assert.deepEqual([media.gpus, media.slotsPerGpu], [['0', '1'], 2])
-    const { onOutOfMemory, command, offline } = media.engineSettings
+    const { onOutOfMemory, exitCodes, command, offline } = media.engineSettings
+    assert.deepEqual(exitCodes, { 3: 'model_missing', 65: 'invalid_media' })
     assert.deepEqual(onOutOfMemory, { smallerModel: true, cpu: true })
     assert.deepEqual(command, ['serve', '--port', '{port}', 'two words'])
     assert.equal(offline, true)
@@ -245,6 +247,8 @@ describe('a bad value', () => {
     ['MORAG_ENGINE', '--engine', 'magic'],
     ['MORAG_GPUS', '--gpus', '0,,1'],
     ['MORAG_ON_OUT_OF_MEMORY', '--on-out-of-memory', 'give up'],
+    ['MORAG_ENGINE_EXIT_CODES', '--engine-exit-codes', '0=engine_failed'],
+    ['MORAG_ENGINE_EXIT_CODES', '--engine-exit-codes', '3=lease_lost'],
     ['MORAG_IDLE_TIMEOUT', '--idle-timeout', '0'],
     ['MORAG_MAX_JOBS', '--max-jobs', '0'],
   ] as const) {

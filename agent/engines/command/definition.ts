@@ -9,14 +9,17 @@ import { findProgram } from '../../process/find-program.ts'
 /** Any program, by its command and its output's form. */
 export const command: EngineDefinition = {
   name: 'command',
-  description: 'any program that writes Whisper JSON, SRT, VTT or text',
+  description: 'any program that writes JSON, SRT, VTT, lines with times, or text',
   probe: (settings) => Promise.resolve(look(settings)),
   create(settings, { usable, why, program, model, models }) {
     if (!usable || program === null || model === null || settings.command === null) {
       throw new AppError(program === null ? 'engine_missing' : 'usage', why)
     }
     return new CliEngine(
-      commandProgram(program, settings.command, settings.commandOutput),
+      commandProgram(program, settings.command, {
+        form: settings.commandOutput,
+        exitCodes: settings.exitCodes ?? {},
+      }),
       settings,
       { name: 'command', model, device: settings.device.name, version: 'unknown' },
       models,

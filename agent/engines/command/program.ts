@@ -2,24 +2,27 @@ import path from 'node:path'
 import { AppError } from '../../../shared/errors.ts'
 import type { CliProgram, Outcome, Plan, PlanRequest } from '../cli-program.ts'
 import { fillTemplate, hasPlaceholder } from '../../../shared/command-line.ts'
-import type { OutputForm } from '../definition.ts'
+import type { ExitCodes, OutputForm } from '../definition.ts'
 import type { Recognised } from '../engine.ts'
 import { untimed, withinPiece } from '../clip-segments.ts'
-import { programFailure, type FailureText } from '../program-failure.ts'
+import { lastLine, programFailure, type FailureText } from '../program-failure.ts'
 import { parseSubtitles } from '../../media/subtitle-text.ts'
-import { readOutput } from '../python/output.ts'
-import { readTranscription } from '../whisper-cpp/cli-program.ts'
+import { readJson } from './json-output.ts'
+import { readTimedLines } from './timed-lines.ts'
 
 const NAME = 'command'
 const ENDINGS: Record<OutputForm, string> = {
-  'whisper-json': 'json',
-  srt: 'srt',
-  vtt: 'vtt',
-  text: 'txt',
+  'whisper-json': '.json',
+  srt: '.srt',
+  vtt: '.vtt',
+  'timed-lines': '.txt',
+  text: '.txt',
 }
 
 /** Long pieces: the program may take long to load. */
 const PART_SECONDS = 1_800
+/** Text without times is as far off as its piece is long. */
+const UNTIMED_PART_SECONDS = 28
 
 const KNOWN: readonly FailureText[] = [
   {
@@ -30,15 +33,21 @@ const KNOWN: readonly FailureText[] = [
   },
 ]
 
+export interface CommandOptions {
+  form: OutputForm
+  exitCodes: ExitCodes
+}
+
 /**
  * `template` is the command, with `{wav}`, `{model}`, `{language}` (`auto` when unknown), `{task}` (`transcribe` or
- * `translate`), `{prompt}` and `{out}` in it. The program writes `form` to `{out}`, or to its standard output when
- * there is no `{out}`.
+ * `translate`) and `{prompt}` in it. The program writes a transcript of the `form` to the file `{out}`, to `{outbase}`
+ * and the form's ending, or under a name of its own into the folder `{outdir}`; without any of them to its standard
+ * output.
  */
 export function commandProgram(
   file: string,
   template: readonly string[],
-  form: OutputForm,
+  { form, exitCodes }: CommandOptions,
 ): CliProgram {
   return {
     name: NAME,
@@ -49,12 +58,12 @@ export function commandProgram(
       speakers: false,
       prompt: hasPlaceholder(template, 'prompt'),
       hotwords: false,
-      partSeconds: PART_SECONDS,
+      partSeconds: form === 'text' ? UNTIMED_PART_SECONDS : PART_SECONDS,
     },
     computeTypes: false,
     plan: (request) => plan(file, template, form, request),
     parse: (output, _outcome, request) => parse(output, form, request),
-    classify: (outcome) => classify(outcome),
+    classify: (outcome) => classify(outcome, exitCodes),
   }
 }
 
@@ -64,7 +73,8 @@ function plan(
   form: OutputForm,
   { wavPath, workDir, options, compute, again }: PlanRequest,
 ): Plan {
-  const out = path.join(workDir, `out.${ENDINGS[form]}`)
+  const ending = ENDINGS[form]
+  const outbase = path.join(workDir, 'out')
   const prompt = again ? '' : (options.prompt ?? '')
   const args = fillTemplate(template.slice(1), {
     wav: wavPath,
@@ -73,13 +83,26 @@ function plan(
     task: options.task,
     // A job's text must never be taken for an option.
     prompt: prompt.startsWith('-') ? ` ${prompt}` : prompt,
-    out,
+    out: `${outbase}${ending}`,
+    outbase,
+    outdir: workDir,
   })
-  return { file, args, env: {}, output: hasPlaceholder(template, 'out') ? out : null }
+  const output =
+    hasPlaceholder(template, 'out') || hasPlaceholder(template, 'outbase')
+      ? `${outbase}${ending}`
+      : hasPlaceholder(template, 'outdir')
+        ? { folder: workDir, ending, stem: path.parse(wavPath).name }
+        : null
+  return { file, args, env: {}, output }
 }
 
-function classify(outcome: Outcome): AppError | null {
-  return programFailure(NAME, outcome, outcome.exitCode === 0 ? [] : KNOWN)
+function classify(outcome: Outcome, exitCodes: ExitCodes): AppError | null {
+  const { exitCode, stderr } = outcome
+  const code = exitCode === null ? undefined : exitCodes[exitCode]
+  if (code === undefined) return programFailure(NAME, outcome, exitCode === 0 ? [] : KNOWN)
+  const last = lastLine(stderr)
+  const why = `it ended with code ${exitCode}, which --engine-exit-codes calls ${code}`
+  return new AppError(code, `The engine ${NAME} failed: ${last === '' ? why : `${why}: ${last}`}.`)
 }
 
 function parse(
@@ -88,14 +111,14 @@ function parse(
   request: PlanRequest,
 ): Omit<Recognised, 'warnings'> {
   const { durationSeconds, options } = request
+  if (form === 'whisper-json') return readJson(output, NAME, request)
   const text = output.toString()
-  if (form === 'whisper-json') {
-    // whisper.cpp's form, or OpenAI's. In a text the quotes would be escaped.
-    return /"transcription"\s*:/.test(text)
-      ? readTranscription(output, durationSeconds)
-      : readOutput(output, NAME, durationSeconds)
-  }
-  const segments = form === 'text' ? untimed(text, request) : parseSubtitles(text)
+  const segments =
+    form === 'text'
+      ? untimed(text, request)
+      : form === 'timed-lines'
+        ? readTimedLines(text)
+        : parseSubtitles(text)
   if (segments === null) {
     throw new AppError('engine_failed', `The engine ${NAME} failed: its output is not ${form}.`)
   }

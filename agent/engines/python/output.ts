@@ -76,19 +76,8 @@ function segmentOf(raw: RawSegment, times: RecognisedSegment): RecognisedSegment
 }
 
 function parsed(output: Buffer, engine: string): z.infer<typeof whole> {
-  const result = whole.safeParse(parseLenient(withoutNonsense(output), engine))
+  const result = whole.safeParse(parseLenient(output, engine))
   if (result.success) return result.data
   const message = `The engine ${engine} failed: its output has no list of segments.`
   throw new AppError('engine_failed', message, { cause: result.error })
-}
-
-/** Python writes `NaN` and `Infinity`, which JSON does not have: they become null. */
-function withoutNonsense(output: Buffer): Buffer {
-  if (!output.includes('NaN') && !output.includes('Infinity')) return output
-  const known = output
-    .toString()
-    .replace(/"[^"\\]*(?:\\.[^"\\]*)*"|-?\bInfinity\b|\bNaN\b/gs, (match) =>
-      match.startsWith('"') ? match : 'null',
-    )
-  return Buffer.from(known)
 }
