@@ -40,7 +40,7 @@ Groups:
   disk        there is disk space for jobs and models, and it is writable
   media       ffmpeg is installed, recent and complete; the VAD distinguishes speech from noise
   gpu         lists the GPUs, and checks those of --gpus
-  engine      speech becomes the right words
+  engine      speech becomes the right words, and the GPU is used for it
 Exit code 1 when a check fails.
 `
 

@@ -61,8 +61,8 @@ async function rocm(options: FindOptions): Promise<FoundDevices> {
   return 'problems' in answer ? { devices: [], problems: answer.problems } : parseRocm(answer)
 }
 
-/** A missing program that was not named gives no problem. */
-async function ask(
+/** Asks a driver's program. A missing one that was not named gives no problem. @throws the signal's reason. */
+export async function ask(
   program: string,
   args: readonly string[],
   { signal, limitMs = LIMIT_MS }: FindOptions,

@@ -47,6 +47,14 @@ class CheckFailure extends Error {
   }
 }
 
+/** What cannot be found out on this machine: neither right nor wrong. */
+class NotChecked extends Error {}
+
+/** @throws always: the check is skipped for that reason. */
+export function notChecked(why: string): never {
+  throw new NotChecked(`not checked: ${why}`)
+}
+
 /** @throws unless `condition` is true. */
 export function expect(condition: boolean, message: string, fix: string): asserts condition {
   if (!condition) throw new CheckFailure(message, fix)
@@ -85,7 +93,8 @@ async function runOne(group: GroupName, { name, run }: Check): Promise<CheckResu
   } catch (error) {
     const fix = error instanceof CheckFailure ? error.fix : null
     // Rightly, a worker's key may not submit, and a submitter's may not work.
-    const status = error instanceof AppError && error.code === 'forbidden' ? 'SKIP' : 'FAIL'
+    const forbidden = error instanceof AppError && error.code === 'forbidden'
+    const status = forbidden || error instanceof NotChecked ? 'SKIP' : 'FAIL'
     return { group, name, status, detail: messageOf(error), fix, durationMs: took() }
   }
 }

@@ -4,13 +4,19 @@ import path from 'node:path'
 import { openToolchain, type Toolchain } from '../toolchain.ts'
 import type { MediaSettings } from '../settings/media-settings.ts'
 import { wordErrors } from '../wer.ts'
+import { memoryUsed, MemoryWatch } from '../gpu/memory-watch.ts'
+import { planSlots } from '../gpu/slot-plan.ts'
+import type { Slot } from '../gpu/slots.ts'
 import { expect, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'
+import { checkGpuUse } from './gpu-use.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 
 export function engineGroup(settings: MediaSettings, report: (text: string) => void): Group {
   let toolchain: Toolchain | null = null
   let workDir: string | null = null
+  let slots: Slot[] = []
+  let memory: MemoryWatch | null = null
   const signal = timeoutSignal(30 * 60_000)
   return {
     name: 'engine',
@@ -23,6 +29,10 @@ export function engineGroup(settings: MediaSettings, report: (text: string) => v
             report: (level, text) => void (level !== 'debug' && report(text)),
           })
           workDir = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
+          slots = planSlots({ ...settings, devices: toolchain.devices })
+          // Before the model is loaded, which some engines do only once.
+          if (slots.some(({ gpu, kind }) => gpu !== null && kind === 'cuda'))
+            memory = await MemoryWatch.start(() => memoryUsed())
           await toolchain.prepare(signal)
           const { engine, why, better } = toolchain.choice
           const { info } = engine
@@ -53,8 +63,26 @@ export function engineGroup(settings: MediaSettings, report: (text: string) => v
           return `${errors} of ${words} words wrong, ${speed.toFixed(1)}× real time`
         },
       })),
+      {
+        name: 'the GPU is used',
+        async run() {
+          const { choice, devices } = toolchain!
+          const { url, command } = settings.engineSettings
+          const { info } = choice.engine
+          const rises = (await memory?.stop()) ?? new Map<number, number>()
+          memory = null
+          return checkGpuUse({
+            info,
+            devices,
+            slots,
+            server: info.name === 'openai-api' && command === null ? url : null,
+            rises,
+          })
+        },
+      },
     ],
     async after() {
+      await memory?.stop()
       await toolchain?.close()
       if (workDir !== null) await rm(workDir, { recursive: true, force: true })
     },

@@ -19,6 +19,7 @@ const LONG: readonly string[] = [
   'test/silent-engine.test.ts',
   'test/artifacts.test.ts',
   'test/agent/moonshine.test.ts',
+  'test/agent/engine-check.test.ts',
   'test/agent/hostile-media.test.ts',
   'test/agent/other-languages.test.ts',
   'test/agent/sound-kinds.test.ts',

@@ -420,7 +420,7 @@ for (const row of ROWS) {
       const { file, args, env, output } = program.plan(request())
       assert.equal([file, ...args].join(' '), row.command)
       assert.deepEqual(env, row.env)
-      assert.match(String(output), /^\/job\/out\/\w+\.json$/)
+      assert.match(typeof output === 'string' ? output : '', /^\/job\/out\/\w+\.json$/)
     })
 
     for (const [title, [change, ...expected]] of Object.entries(row.plans)) {

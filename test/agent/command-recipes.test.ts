@@ -166,12 +166,12 @@ describe('a recipe of the page', () => {
     })
 
     it('names a NIM that is away engine_missing, so that the job goes elsewhere', async (t) => {
-      const { port, close } = await startServer(t, () => undefined)
-      await close()
+      const server = await startServer(t, () => undefined)
+      await server.close()
       const recipe = await recipeFor('NVIDIA NIM')
       const away = {
         ...recipe,
-        command: recipe.command.replace('nim.example:9000', `127.0.0.1:${port}`),
+        command: recipe.command.replace('nim.example:9000', `127.0.0.1:${server.port}`),
       }
       await assert.rejects(run(away, 'curl'), { code: 'engine_missing' })
     })
