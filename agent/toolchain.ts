@@ -1,6 +1,6 @@
 import type { Capabilities } from '../shared/announcement.ts'
 import type { Device } from './gpu/device.ts'
-import { findDevices } from './gpu/devices.ts'
+import { findDevices } from './gpu/find-devices.ts'
 import { chooseEngine, type Choice } from './engines/registry.ts'
 import type { EngineSettings } from './engines/definition.ts'
 import { modelLabel } from './engines/model-name.ts'

@@ -1,6 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
-import { deviceId } from './device-text.ts'
-import type { Device } from './device.ts'
+import { deviceId, type Device } from './device.ts'
 import type { Slot } from './slots.ts'
 
 export interface SlotPlan {

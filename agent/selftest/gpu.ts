@@ -1,8 +1,8 @@
 import { messageOf } from '../../shared/errors.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
-import { deviceId, oneDeviceText } from '../gpu/device-text.ts'
-import type { Device, FoundDevices } from '../gpu/device.ts'
-import { findDevices, type FindOptions } from '../gpu/devices.ts'
+import { deviceId, oneDeviceText, type Device } from '../gpu/device.ts'
+import type { FoundDevices } from '../gpu/driver-output.ts'
+import { findDevices, type FindOptions } from '../gpu/find-devices.ts'
 import { planSlots, type SlotPlan } from '../gpu/slot-plan.ts'
 import { expect, type Group } from './check.ts'
 

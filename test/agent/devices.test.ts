@@ -2,15 +2,9 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import {
-  appleDevice,
-  deviceText,
-  parseNvidiaQuery,
-  parseRocm,
-  withParts,
-} from '../../agent/gpu/device-text.ts'
-import type { Device } from '../../agent/gpu/device.ts'
-import { findDevices } from '../../agent/gpu/devices.ts'
+import { deviceText, type Device } from '../../agent/gpu/device.ts'
+import { appleDevice, parseNvidiaQuery, parseRocm, withParts } from '../../agent/gpu/driver-output.ts'
+import { findDevices } from '../../agent/gpu/find-devices.ts'
 import { gone, tempFolder, until } from './fixtures.ts'
 import { recorded, replay } from './recorded/nvidia-smi/replayed.ts'
 

@@ -3,8 +3,13 @@ import { formatDuration } from '../../shared/duration.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { runChild, type ChildResult } from '../process/run-child.ts'
-import type { FoundDevices } from './device.ts'
-import { appleDevice, parseNvidiaQuery, parseRocm, withParts } from './device-text.ts'
+import {
+  appleDevice,
+  parseNvidiaQuery,
+  parseRocm,
+  withParts,
+  type FoundDevices,
+} from './driver-output.ts'
 
 export interface FindOptions {
   signal: AbortSignal

@@ -1,5 +1,12 @@
+import { tryJson } from '../../shared/body-text.ts'
 import type { ChildResult } from '../process/run-child.ts'
-import type { Device, FoundDevices } from './device.ts'
+import type { Device } from './device.ts'
+
+export interface FoundDevices {
+  devices: Device[]
+  /** Sentences for people, such as why a driver found no GPU. */
+  problems: string[]
+}
 
 type Answer = Pick<ChildResult, 'exitCode' | 'stdoutTail' | 'stderrTail'>
 
@@ -89,8 +96,8 @@ export function withParts(devices: readonly Device[], list: string): Device[] {
 export function parseRocm(answer: Answer): FoundDevices {
   const { stdoutTail: text } = answer
   // Warnings may stand before and after the JSON.
-  const json = parseObject(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1))
-  const driver = known(field(json?.['system'], 'Driver version'))
+  const json = tryJson(text.slice(text.indexOf('{'), text.lastIndexOf('}') + 1))
+  const driver = known(field(field(json, 'system'), 'Driver version'))
   const devices = Object.entries(json ?? {}).flatMap(([key, card]) => {
     const index = /^card(\d+)$/.exec(key)?.[1]
     return index === undefined ? [] : [rocmDevice(Number(index), card, driver)]
@@ -143,33 +150,6 @@ export function appleDevice(machine: {
   }
 }
 
-/** For logs and the coordinator: `2 × NVIDIA L4, 23 GB`; without GPUs `CPU`. */
-export function deviceText(devices: readonly Device[]): string {
-  const counts = new Map<string, number>()
-  for (const device of devices) {
-    const text = oneDeviceText(device)
-    counts.set(text, (counts.get(text) ?? 0) + 1)
-  }
-  const parts = [...counts].map(([text, count]) => (count === 1 ? text : `${count} × ${text}`))
-  return parts.length === 0 ? 'CPU' : parts.join('; ')
-}
-
-/** As in `--gpus`: `0`, `rocm:0`, or the UUID of a part of a GPU. */
-export function deviceId({ kind, index, uuid }: Device): string {
-  if (uuid?.startsWith('MIG-')) return uuid
-  return kind === 'cuda' ? String(index) : `${kind}:${index}`
-}
-
-/** Name and memory: `NVIDIA L4, 23 GB`. */
-export function oneDeviceText({ name, memoryMb }: Device): string {
-  return memoryMb === null ? name : `${name}, ${memoryText(memoryMb)}`
-}
-
-/** Rounded up: drivers reserve some of the nominal memory. */
-function memoryText(mb: number): string {
-  return mb < 1024 ? `${mb} MB` : `${Math.ceil(mb / 1024)} GB`
-}
-
 function mebibytes(bytes: number): number {
   return Math.floor(bytes / 1024 ** 2)
 }
@@ -189,15 +169,6 @@ function number(value: unknown): number | null {
 function field(object: unknown, key: string): unknown {
   if (typeof object !== 'object' || object === null) return undefined
   return Object.entries(object).find(([name]) => name.toLowerCase() === key.toLowerCase())?.[1]
-}
-
-function parseObject(text: string): Record<string, unknown> | null {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null ? { ...value } : null
-  } catch {
-    return null
-  }
 }
 
 function linesOf(text: string): string[] {
