@@ -83,6 +83,10 @@ export function submissionOf(c: Context<Env>): Submission {
 /** A file in a multipart form, as a JSON schema. */
 export const FILE_PART = { type: 'string', contentMediaType: 'application/octet-stream' }
 
+export function isForm(c: Context): boolean {
+  return c.req.header('content-type')?.toLowerCase().startsWith('multipart/form-data') === true
+}
+
 /** A request's multipart form, not yet read. */
 export function formOf(c: Context<Env>): FormSource {
   const { incoming } = c.env

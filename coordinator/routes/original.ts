@@ -25,6 +25,7 @@ import {
   FILE_PART,
   formOf,
   IDEMPOTENCY_HEADER,
+  isForm,
   LEASE_HEADER,
   submissionOf,
   type Env,
@@ -88,13 +89,10 @@ export function originalRoutes({
       errors: ['conflict', 'source_missing', 'forbidden', 'no_space'],
     }),
     async (c) => {
-      const isForm = c.req.header('content-type')?.toLowerCase().startsWith('multipart/form-data')
-      if (isForm === true) {
-        const { jobId, status, createdAt } = await intake.fromUpload(formOf(c), submissionOf(c))
-        return answer(c, { jobId, status, createdAt })
-      }
-      const request = await bodyOf(c, createRequest)
-      const { jobId, status, createdAt } = await intake.fromPath(request, submissionOf(c))
+      const submission = submissionOf(c)
+      const { jobId, status, createdAt } = isForm(c)
+        ? await intake.fromUpload(formOf(c), submission)
+        : await intake.fromPath(await bodyOf(c, createRequest), submission)
       return answer(c, { jobId, status, createdAt })
     },
   )
@@ -144,6 +142,9 @@ export function originalRoutes({
       tag: 'Workers',
       access: ['worker'],
       summary: "A job's source file",
+      description:
+        'With the lease token in the header, or with the `token` of a polled `source_file_url`.',
+      query: z.object({ token: z.string().exactOptional() }),
       headers: { 'Morag-Lease': LEASE_HEADER, ...RANGE_HEADERS },
       answer: ['application/octet-stream'],
       also: RANGE_STATUSES,

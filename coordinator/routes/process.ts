@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, invalid } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { printable } from '../../shared/printable.ts'
 import * as wire from '../../shared/wire-ingestion.ts'
@@ -27,7 +27,7 @@ import type { Services } from '../assemble.ts'
 import type { FormFields } from '../blobs/upload.ts'
 import { cleanName, receiveForm } from '../blobs/upload.ts'
 import type { Views } from '../views.ts'
-import { answer, FILE_PART, IDEMPOTENCY_HEADER, submissionOf, type Env } from './http.ts'
+import { answer, FILE_PART, IDEMPOTENCY_HEADER, isForm, submissionOf, type Env } from './http.ts'
 import type { OwnPaths } from './own-paths.ts'
 import { sendFields } from './send-transcript.ts'
 
@@ -139,14 +139,12 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
   )
 
   async function take(c: Context<Env>, call: Call): Promise<Response> {
-    const { incoming } = c.env
-    const isForm = c.req.header('content-type')?.toLowerCase().startsWith('multipart/form-data')
-    if (isForm !== true) {
+    if (!isForm(c)) {
       if (proxy !== null) return await forward(c, proxy)
       throw bad(`Send a multipart form with ${call.needs}.`)
     }
     const limits = { folder, maxBytes: maxUploadBytes }
-    const form = await peekForm(incoming, (head) => isDecided(head, call), limits)
+    const form = await peekForm(c.env.incoming, (head) => isDecided(head, call), limits)
     try {
       const requestData = call.requestDataIn(form.fields)
       const isRemote = asksForRemote(requestData)
@@ -306,6 +304,5 @@ function noProcessor(contentType: string | null, remoteTypes: readonly string[])
     : `remote workers take ${remoteTypes.join(', ')} (--remote-types)`
   const what = contentType === null ? 'this' : `'${printable(contentType, { most: 100 })}'`
   const msg = `No processor is configured for ${what}: ${remote}, or set --local-processor or a MoRAG server with --morag-url.`
-  const problems = [{ loc: ['body', 'request_data'], msg, type: 'value_error' }]
-  return new AppError('unsupported_media', msg, { problems })
+  return invalid(msg, ['body', 'request_data'], 'unsupported_media')
 }
