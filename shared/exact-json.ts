@@ -22,11 +22,7 @@ export function readJson(text: string): unknown {
 
 /** JSON of a value that {@link readJson} may have read. */
 export function writeJson(value: unknown, indent?: number): string {
-  return unmarked(JSON.stringify(value, null, indent))
-}
-
-/** JSON in which marked integers are themselves again. */
-export function unmarked(json: string): string {
+  const json = JSON.stringify(value, null, indent)
   return json.includes(String.raw`\u0000int:`) ? json.replace(MARKED, '$1') : json
 }
 

@@ -21,7 +21,7 @@ import {
 import { type CallOptions, type Connection, type Exchange } from './connection.ts'
 import { tryJson } from '../../shared/body-text.ts'
 import { UnexpectedAnswer } from './errors.ts'
-import { multipart, type Upload } from './upload.ts'
+import { uploadRequest, type Upload } from './upload.ts'
 
 export type ClaimRequest = FromWire<z.output<typeof claimRequest>>
 export type ClaimAnswer = FromWire<z.output<typeof claimAnswer>>
@@ -113,7 +113,7 @@ export class Client {
 
   /** Uploads a file, streamed from disk. The same `idempotencyKey` gives the same job. */
   async create(upload: Upload, options: CallOptions = {}): Promise<CreatedAnswer> {
-    const text = await this.connection.text(`${API}/remote-jobs/`, () => multipart(upload), {
+    const text = await this.connection.text(`${API}/remote-jobs/`, () => uploadRequest(upload), {
       ...options,
       method: 'POST',
     })
@@ -173,7 +173,7 @@ export class Client {
     const parsed = schema.safeParse(json)
     if (parsed.success) return fromWire(parsed.data)
     const message = `The answer of ${url} is not what this agent expects: update the older of the two. ${z.prettifyError(parsed.error)}`
-    throw new UnexpectedAnswer(message, parsed.error)
+    throw new UnexpectedAnswer(message, { cause: parsed.error })
   }
 }
 

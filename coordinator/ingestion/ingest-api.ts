@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MINUTE } from '../../shared/duration.ts'
+import { writeJson } from '../../shared/exact-json.ts'
 import { emptyAnswer } from '../job/continuation.ts'
 import { databaseList, given } from './databases.ts'
 import type { MoragApi } from './morag-api.ts'
@@ -35,9 +36,9 @@ export const INGEST_API: MoragApi = {
       }
       const fields = Object.entries(request).map(([name, value]) => [
         name,
-        typeof value === 'object' ? JSON.stringify(value) : String(value),
+        typeof value === 'object' ? writeJson(value) : String(value),
       ])
-      return { ...Object.fromEntries(fields), request_data: JSON.stringify(request) }
+      return { ...Object.fromEntries(fields), request_data: writeJson(request) }
     },
     read(answer) {
       const { task_id: taskId } = queued.safeParse(answer).data ?? {}
@@ -48,7 +49,7 @@ export const INGEST_API: MoragApi = {
     path: '/process/file',
     fields: ({ contentType, metadata, processingOptions }) => ({
       content_type: contentType,
-      options: JSON.stringify({ ...processingOptions, metadata }),
+      options: writeJson({ ...processingOptions, metadata }),
     }),
     read: readProcessed,
   },

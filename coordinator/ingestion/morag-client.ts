@@ -155,9 +155,8 @@ export class MoragClient {
 
   #without(api: MoragApi, kind: 'ingestion' | 'conversion', cause: Refusal): AppError {
     const message = `${this.#http.name} has no POST ${api[kind].path}: --morag-api ${api.name} does not fit it; leave that at auto.`
-    const { retryAfterSeconds: seconds } = cause
-    const again = seconds === undefined ? {} : { retryAfterSeconds: seconds }
-    return new AppError('unavailable', message, { cause, ...again })
+    const { retryAfterSeconds } = cause
+    return new AppError('unavailable', message, { cause, retryAfterSeconds })
   }
 }
 

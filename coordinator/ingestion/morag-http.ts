@@ -3,11 +3,11 @@ import { z } from 'zod'
 import { bodyText, tryJson } from '../../shared/body-text.ts'
 import { DAY, SECOND } from '../../shared/duration.ts'
 import { dispatcherFor } from '../../shared/env-proxy.ts'
-import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { AppError, type AppErrorOptions, type ErrorCode } from '../../shared/errors.ts'
+import { multipart, type FormFile } from '../../shared/multipart.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
 import { printable } from '../../shared/printable.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
-import { formBody, type FormFile } from './form-body.ts'
 import { redacted } from './redacted.ts'
 
 /** An answer may hold a whole document; a refusal is short. */
@@ -19,8 +19,8 @@ const CONNECT_MS = 10 * SECOND
 export class Refusal extends AppError {
   readonly status: number
 
-  constructor(code: ErrorCode, message: string, status: number, retryAfter: number | undefined) {
-    super(code, message, retryAfter === undefined ? {} : { retryAfterSeconds: retryAfter })
+  constructor(code: ErrorCode, message: string, status: number, options: AppErrorOptions) {
+    super(code, message, options)
     this.status = status
   }
 }
@@ -79,7 +79,7 @@ export class MoragHttp {
     { headers = {}, secrets = [] }: Pick<Asked, 'headers' | 'secrets'>,
     signal: AbortSignal,
   ): Promise<{ text: string; isCut: boolean }> {
-    const form = formBody(fields, file)
+    const form = multipart(fields, file)
     const asked = { headers: { ...form.headers, ...headers }, body: form.body, secrets }
     return await this.#ask({ method: 'POST', path, ...asked }, signal)
   }
@@ -132,10 +132,9 @@ export class MoragHttp {
       statusCode === 401 || statusCode === 403
         ? ' Give its key with --morag-api-key-file or MORAG_SERVER_API_KEY.'
         : ''
-    const after = [headers['retry-after']].flat()[0]
-    const seconds = retryAfterSeconds(after, timeOfDay(), DAY / SECOND)
+    const seconds = retryAfterSeconds(headers['retry-after'], timeOfDay(), DAY / SECOND)
     const message = `${this.name} answered ${statusCode}${said === '' ? '' : `: ${said.replace(/\.$/, '')}`}.${hint}`
-    return new Refusal(codeOf(statusCode), message, statusCode, seconds)
+    return new Refusal(codeOf(statusCode), message, statusCode, { retryAfterSeconds: seconds })
   }
 
   #translated(error: unknown, signal: AbortSignal): unknown {

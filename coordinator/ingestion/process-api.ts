@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MINUTE } from '../../shared/duration.ts'
+import { writeJson } from '../../shared/exact-json.ts'
 import { opaque } from '../../shared/wire-fields.ts'
 import { emptyAnswer } from '../job/continuation.ts'
 import { databaseConfig, given } from './databases.ts'
@@ -45,7 +46,7 @@ export const PROCESS_API: MoragApi = {
         webhook_config: { url: callbackUrl },
         metadata,
       }
-      return { request_data: JSON.stringify(request) }
+      return { request_data: writeJson(request) }
     },
     read(answer) {
       const { data = {} } = processed.safeParse(answer)
@@ -67,7 +68,7 @@ export const PROCESS_API: MoragApi = {
         metadata: { ...metadata, remote: false },
         processing_options: processingOptions,
       }
-      return { request_data: JSON.stringify(request) }
+      return { request_data: writeJson(request) }
     },
     read: readProcessed,
   },

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { tryJson } from '../../shared/body-text.ts'
 import { HOUR } from '../../shared/duration.ts'
+import { writeJson } from '../../shared/exact-json.ts'
 import { emptyAnswer, type IngestAnswer } from '../job/continuation.ts'
 import { given, ingestorDatabases } from './databases.ts'
 import type { MoragApi } from './morag-api.ts'
@@ -64,7 +65,7 @@ export const STAGES_API: MoragApi = {
         webhook_config: { url: callbackUrl },
         return_content: true,
       }
-      return { request: JSON.stringify(request) }
+      return { request: writeJson(request) }
     },
     read(answer) {
       const { data } = chain.safeParse(answer)
@@ -79,7 +80,7 @@ export const STAGES_API: MoragApi = {
     path: `/api/v1/stages/${CONVERSION}/execute`,
     fields({ processingOptions: options }) {
       // The stage reads what stands below its name; the guide of its clients has the options at the top.
-      const config = JSON.stringify({ ...options, [CONVERSION]: options })
+      const config = writeJson({ ...options, [CONVERSION]: options })
       return { config, return_content: 'true' }
     },
     read(answer) {

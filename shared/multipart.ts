@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
-import { unmarked } from '../../shared/exact-json.ts'
 
 /** The part `file` of a form. */
 export interface FormFile {
@@ -11,15 +10,15 @@ export interface FormFile {
   bytes: AsyncIterable<Buffer> | Iterable<Buffer>
 }
 
-/** A multipart request of fields and one file, which is read while it is sent. JSON in fields may hold marked integers. */
-export function formBody(
+/** A multipart request of fields and one file, which is read while it is sent. */
+export function multipart(
   fields: Readonly<Record<string, string>>,
   { filename, mediaType, sizeBytes, bytes }: FormFile,
 ): { headers: Record<string, string>; body: Readable } {
   const boundary = `morag-${randomUUID()}`
   const parts = Object.entries(fields).map(
     ([name, value]) =>
-      `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(name)}"\r\n\r\n${unmarked(value)}\r\n`,
+      `--${boundary}\r\ncontent-disposition: form-data; name="${escaped(name)}"\r\n\r\n${value}\r\n`,
   )
   const head = Buffer.from(
     `${parts.join('')}--${boundary}\r\n` +
