@@ -58,23 +58,30 @@ export class AppError extends Error {
   /** As the other side asked. */
   readonly retryAfterSeconds: number | undefined
 
-  constructor(
-    code: ErrorCode,
-    message: string,
-    options: { cause?: unknown; problems?: readonly Problem[]; retryAfterSeconds?: number } = {},
-  ) {
+  constructor(code: ErrorCode, message: string, options: AppErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined)
-    this.name = 'AppError'
+    this.name = new.target.name
     this.code = code
     this.problems = options.problems
     this.retryAfterSeconds = options.retryAfterSeconds
   }
 }
 
+export interface AppErrorOptions {
+  cause?: unknown
+  problems?: readonly Problem[] | undefined
+  retryAfterSeconds?: number | undefined
+}
+
 export interface Problem {
   loc: (string | number)[]
   msg: string
   type: string
+}
+
+/** A request with one wrong value. @param loc where it is: `body`, `query` or `path`, then the keys. */
+export function invalid(msg: string, loc: Problem['loc'], code: ErrorCode = 'invalid'): AppError {
+  return new AppError(code, msg, { problems: [{ loc, msg, type: 'value_error' }] })
 }
 
 export function isErrorCode(value: unknown): value is ErrorCode {

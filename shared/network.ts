@@ -5,12 +5,12 @@ const MAX_RETRY_AFTER_SECONDS = 300
 
 /** Of a `Retry-After` header: a number, or a date relative to `nowMs`. */
 export function retryAfterSeconds(
-  header: string | undefined,
+  header: string | string[] | undefined,
   nowMs: number,
   mostSeconds: number = MAX_RETRY_AFTER_SECONDS,
 ): number | undefined {
-  if (header === undefined) return undefined
-  const text = header.trim()
+  const text = [header].flat()[0]?.trim()
+  if (text === undefined) return undefined
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : (Date.parse(text) - nowMs) / 1000
   if (Number.isNaN(seconds)) return undefined
   return Math.min(mostSeconds, Math.max(0, seconds))

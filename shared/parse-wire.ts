@@ -13,7 +13,7 @@ export function parseWire<S extends z.ZodType>(
   value: unknown,
   where: 'body' | 'query' | 'path',
 ): FromWire<z.output<S>> {
-  const result = schema.safeParse(value)
+  const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return fromWire(result.data)
   throw misfit(result.error, value, [where])
 }
@@ -29,10 +29,9 @@ export function misfit(
       ...where,
       ...issue.path.map((part) => (typeof part === 'symbol' ? String(part) : part)),
     ]
-    const missing =
-      ['invalid_type', 'invalid_union'].includes(issue.code) &&
-      valueAt(value, issue.path) === undefined
-    return missing
+    const isMissing =
+      ['invalid_type', 'invalid_union'].includes(issue.code) && issue.input === undefined
+    return isMissing
       ? { loc, msg: 'Field required', type: 'missing' }
       : { loc, msg: issue.message, type: issue.code }
   })
@@ -49,13 +48,4 @@ export function parseJson(text: string): unknown {
     const problems = [{ loc: ['body'], msg, type: 'json_invalid' }]
     throw new AppError('invalid', msg, { problems, cause: error })
   }
-}
-
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  let at = value
-  for (const key of path) {
-    if (typeof at !== 'object' || at === null) return undefined
-    at = (at as Record<PropertyKey, unknown>)[key]
-  }
-  return at
 }

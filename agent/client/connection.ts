@@ -163,7 +163,7 @@ export class Connection {
         proxyHint(this.url) ??
         'Start it with morag-coordinator serve, or set --url (MORAG_API_BASE_URL).')
     const message = `Cannot reach the coordinator at ${this.url}: ${networkReason(error)}. ${fix}`
-    return new Unreachable(message, error)
+    return new Unreachable(message, { cause: error })
   }
 }
 

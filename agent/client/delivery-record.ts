@@ -1,22 +1,16 @@
 import { z } from 'zod'
-import { fromWire, toWire } from '../../shared/keys.ts'
-import { resultRequest, type ResultRequest } from '../../shared/wire.ts'
+import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
+import { resultRequest } from '../../shared/wire.ts'
 
 /** A result or a failure on its way to the coordinator. */
-export interface DeliveryRecord {
-  jobId: string
-  attempt: number
-  result: ResultRequest
-  /** Names of files that are sent first; they lie in a folder beside it. */
-  artifacts: string[]
-}
-
 const deliveryFile = z.object({
   job_id: z.string(),
   attempt: z.int(),
   result: resultRequest,
+  /** Names of files that are sent first; they lie in a folder beside it. */
   artifacts: z.array(z.string()).default([]),
 })
+export type DeliveryRecord = FromWire<z.output<typeof deliveryFile>>
 
 /** As it is kept on disk. */
 export function writeDelivery(delivery: DeliveryRecord): string {

@@ -1,30 +1,19 @@
-import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { AppError, type AppErrorOptions, type ErrorCode } from '../../shared/errors.ts'
 
 /** A coordinator refused. `status` is the HTTP status, `code` the coordinator's own where it gave one. */
 export class Refusal extends AppError {
   readonly status: number
 
-  constructor(
-    status: number,
-    code: ErrorCode,
-    message: string,
-    options: { retryAfterSeconds?: number } = {},
-  ) {
+  constructor(status: number, code: ErrorCode, message: string, options?: AppErrorOptions) {
     super(code, message, options)
-    this.name = 'Refusal'
     this.status = status
   }
 }
 
 /** A coordinator could not be reached, or the connection broke. */
 export class Unreachable extends AppError {
-  constructor(
-    message: string,
-    cause: unknown = null,
-    options: { retryAfterSeconds?: number } = {},
-  ) {
-    super('unavailable', message, { cause, ...options })
-    this.name = 'Unreachable'
+  constructor(message: string, options?: AppErrorOptions) {
+    super('unavailable', message, options)
   }
 }
 
@@ -34,14 +23,8 @@ export class Intercepted extends Unreachable {
   /** What answered, in a few words. */
   readonly what: string
 
-  constructor(
-    status: number,
-    what: string,
-    message: string,
-    options: { retryAfterSeconds?: number } = {},
-  ) {
-    super(message, null, options)
-    this.name = 'Intercepted'
+  constructor(status: number, what: string, message: string, options?: AppErrorOptions) {
+    super(message, options)
     this.status = status
     this.what = what
   }
@@ -51,9 +34,8 @@ export class Intercepted extends Unreachable {
  * A success that no coordinator sends, as the page of a proxy or of a captive portal. The request may have had its effect.
  */
 export class UnexpectedAnswer extends AppError {
-  constructor(message: string, cause: unknown = null) {
-    super('internal', message, { cause })
-    this.name = 'UnexpectedAnswer'
+  constructor(message: string, options?: AppErrorOptions) {
+    super('internal', message, options)
   }
 }
 

@@ -28,8 +28,7 @@ export function refusalOf(
   { status, headers, text }: Answer,
   { url, keyHint, isMarking }: Context,
 ): Refusal | Intercepted {
-  const seconds = retryAfterSeconds([headers['retry-after']].flat()[0], timeOfDay())
-  const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
+  const options = { retryAfterSeconds: retryAfterSeconds(headers['retry-after'], timeOfDay()) }
   const { code, detail } = errorAnswer.safeParse(tryJson(text)).data ?? {}
   if (!isOfCoordinator(headers, code, isMarking)) {
     const what = interceptedText(status, headers, text)

@@ -1,3 +1,4 @@
+import { tryJson } from '../../shared/body-text.ts'
 import { clockSeconds } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { mostSeconds } from './child-limits.ts'
@@ -100,7 +101,7 @@ const TEXT_SUBTITLES = new Set([
  * @throws {AppError} `invalid_media` when it is not usable.
  */
 export function parseProbe(json: string): MediaInfo {
-  const parsed = probed.safeParse(parseJson(json))
+  const parsed = probed.safeParse(tryJson(json))
   if (!parsed.success) throw new AppError('invalid_media', 'ffprobe cannot say what the file is.')
   const info = describe(parsed.data)
   // ffprobe takes a file's extension for a hint: it finds an mp3 without properties in `noise.mp3`.
@@ -214,14 +215,6 @@ function depthOf({
 function creationOf(tags: Record<string, string>): Pick<MediaInfo, 'creationTime'> {
   const creationTime = tags['creation_time'] ?? ''
   return Number(creationTime.slice(0, 4)) > 1970 ? { creationTime } : {}
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
 }
 
 function languageOf(tags: Record<string, string>): string | null {

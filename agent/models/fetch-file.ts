@@ -85,7 +85,7 @@ async function fetchRest(options: FileRequest): Promise<Digest | null> {
   // Another part: the next try fetches the whole file.
   await part.discard()
   const why = `${web.locate(url).host} answered ${answer.statusCode} to a request for the rest`
-  throw new Unreachable(why, null)
+  throw new Unreachable(why)
 }
 
 interface Beginning {
@@ -152,12 +152,12 @@ async function write(
       onBytes?.(received, total)
     }
     if (total !== null && received !== total) {
-      throw new Unreachable(`${web.locate(url).host} sent ${received} of ${total} bytes`, null)
+      throw new Unreachable(`${web.locate(url).host} sent ${received} of ${total} bytes`)
     }
     await file.datasync()
     // Without locks another process may have written here too.
     const { size } = await file.stat()
-    if (size !== received) throw new Unreachable(`'${part.file}' has ${size} bytes`, null)
+    if (size !== received) throw new Unreachable(`'${part.file}' has ${size} bytes`)
   } finally {
     await file.close()
   }

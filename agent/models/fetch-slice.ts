@@ -30,7 +30,7 @@ async function fetchRest(request: FileRequest & { slice: Slice }): Promise<void>
     if (answer.statusCode !== 200 && !isSlice) {
       await part.discard()
       const why = `${web.locate(url).host} answered ${answer.statusCode} to a request for a part`
-      throw new Unreachable(why, null)
+      throw new Unreachable(why)
     }
     const note = { url: web.locate(url).href, etag: null, totalBytes: slice.bytes, sha256: null }
     const file = there === 0 ? await part.begin(note) : await part.goOn()
@@ -74,7 +74,7 @@ async function write(
     }
     if (received !== slice.bytes) {
       const { host } = web.locate(url)
-      throw new Unreachable(`${host} sent ${received} of ${slice.bytes} bytes`, null)
+      throw new Unreachable(`${host} sent ${received} of ${slice.bytes} bytes`)
     }
     await file.datasync()
   } finally {

@@ -65,7 +65,8 @@ export class Web {
   translated(error: unknown, url: string, signal: AbortSignal): unknown {
     if (signal.aborted) return signal.reason
     if (error instanceof AppError || !isNetworkError(error)) return error
-    return new Unreachable(`${this.locate(url).host}: ${networkReason(error)}`, error)
+    const message = `${this.locate(url).host}: ${networkReason(error)}`
+    return new Unreachable(message, { cause: error })
   }
 
   async #ask(
@@ -110,8 +111,8 @@ export class Web {
       return new Refusal(status, 'not_found', `${host} has no ${pathname}`)
     }
     const seconds = retryAfterSeconds(retryAfter ?? undefined, timeOfDay())
-    const options = seconds === undefined ? {} : { retryAfterSeconds: seconds }
-    return new Refusal(status, 'unavailable', `${host} answered ${status} for ${pathname}`, options)
+    const message = `${host} answered ${status} for ${pathname}`
+    return new Refusal(status, 'unavailable', message, { retryAfterSeconds: seconds })
   }
 }
 

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { request, type Dispatcher } from 'undici'
 import { z } from 'zod'
+import { tryJson } from '../../shared/body-text.ts'
 import { interceptedText, isOfCoordinator } from '../../shared/coordinator-mark.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { dispatcherFor } from '../../shared/env-proxy.ts'
@@ -37,7 +38,7 @@ export class AdminClient {
     body?: unknown,
   ): Promise<FromWire<z.output<S>>> {
     const text = await this.#text(method, route, body)
-    const parsed = schema.safeParse(parseJson(text))
+    const parsed = schema.safeParse(tryJson(text))
     if (parsed.success) return fromWire(parsed.data)
     const message = `Unexpected answer from ${this.#settings.url}: ${z.prettifyError(parsed.error)}`
     throw new AppError('internal', message, { cause: parsed.error })
@@ -71,7 +72,7 @@ export class AdminClient {
 
   #refusal(status: number, headers: IncomingHttpHeaders, text: string): AppError {
     const { url } = this.#settings
-    const { code, detail } = errorAnswer.safeParse(parseJson(text)).data ?? {}
+    const { code, detail } = errorAnswer.safeParse(tryJson(text)).data ?? {}
     if (!isOfCoordinator(headers, code)) {
       // A redirect is not followed: the key would go to another host.
       const to = status < 400 ? ` It redirects to ${[headers['location']].flat()[0]}.` : ''
@@ -83,13 +84,5 @@ export class AdminClient {
       status === 401 || status === 403 ? ' Set a key with --api-key-file or MORAG_API_KEY.' : ''
     const known = isErrorCode(code) ? code : status === 401 ? 'unauthorized' : 'bad_request'
     return new AppError(known, `${reason}${hint}`)
-  }
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown
-  } catch {
-    return undefined
   }
 }

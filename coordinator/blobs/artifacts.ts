@@ -11,7 +11,7 @@ import {
 } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import path from 'node:path'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { AppError, invalid, isSystemError } from '../../shared/errors.ts'
 import { openFile } from './open-file.ts'
 import {
   INCOMING,
@@ -187,8 +187,7 @@ function checkName(name: string): void {
   if (NAME.test(name)) return
   const msg =
     'An artifact is named with up to 100 letters, digits, _, - and dots, and not with a dot or - first.'
-  const problems = [{ loc: ['path', 'name'], msg, type: 'value_error' }]
-  throw new AppError('invalid', msg, { problems })
+  throw invalid(msg, ['path', 'name'])
 }
 
 function factsOf(name: string, sizeBytes: number): Artifact {

@@ -14,8 +14,7 @@ const MAX_WAITING = 1_000
 type OnError = (message: string, error: unknown) => void
 
 /** The progress of attempts: `checkpoints/<job id>.json`. Not synced: a lost checkpoint only costs time. */
-export class Checkpoints {
-  readonly #files: JsonFiles
+export class Checkpoints extends JsonFiles {
   readonly #onError: OnError
   readonly #locks = new KeyedMutex()
   readonly #thread = new WorkThread({ maxWaiting: MAX_WAITING })
@@ -23,13 +22,13 @@ export class Checkpoints {
   readonly #waiting = new Map<string, Checkpoint>()
   readonly #working = new Set<Promise<unknown>>()
 
-  private constructor(files: JsonFiles, onError: OnError) {
-    this.#files = files
+  private constructor(dir: string, onError: OnError) {
+    super(dir)
     this.#onError = onError
   }
 
   static async open(dataDir: string, onError: OnError): Promise<Checkpoints> {
-    return new Checkpoints(new JsonFiles(await jsonFolder(dataDir, 'checkpoints')), onError)
+    return new Checkpoints(await jsonFolder(dataDir, 'checkpoints'), onError)
   }
 
   /** Parses the body of a heartbeat. @throws {AppError} `invalid`, `unavailable`. */
@@ -47,21 +46,18 @@ export class Checkpoints {
       const newest = this.#waiting.get(jobId)
       this.#waiting.delete(jobId)
       if (newest === undefined) return
-      await replaceFile(this.#files.path(jobId), newest, { isDurable: false }).catch(
-        (error: unknown) => {
-          this.#onError(`The checkpoint of job ${jobId} cannot be written.`, error)
-        },
-      )
+      await replaceFile(this.path(jobId), newest, { isDurable: false }).catch((error: unknown) => {
+        this.#onError(`The checkpoint of job ${jobId} cannot be written.`, error)
+      })
     })
   }
 
   /** A job's newest checkpoint, or null. A damaged one is removed. */
   async read(jobId: string): Promise<Checkpoint | null> {
     return await this.#locked(jobId, async () => {
-      const file = this.#files.path(jobId)
+      const file = this.path(jobId)
       try {
-        if ((await this.#files.size(jobId)) <= SMALL_BYTES)
-          return HEARTBEAT_WORK.checkpoint({ file })
+        if ((await this.size(jobId)) <= SMALL_BYTES) return HEARTBEAT_WORK.checkpoint({ file })
         return await this.#thread.run('checkpoint', { file })
       } catch (error) {
         if (isSystemError(error, 'ENOENT')) return null
@@ -72,10 +68,9 @@ export class Checkpoints {
     })
   }
 
-  /** @returns the bytes freed. */
-  async remove(jobId: string): Promise<number> {
+  override async remove(jobId: string): Promise<number> {
     this.#waiting.delete(jobId)
-    return await this.#locked(jobId, async () => await this.#files.remove(jobId))
+    return await this.#locked(jobId, async () => await super.remove(jobId))
   }
 
   /** Removes in the background. */
@@ -83,14 +78,6 @@ export class Checkpoints {
     void this.remove(jobId).catch((error: unknown) => {
       this.#onError(`The checkpoint of job ${jobId} cannot be removed.`, error)
     })
-  }
-
-  async size(jobId: string): Promise<number> {
-    return await this.#files.size(jobId)
-  }
-
-  async ids(): Promise<string[]> {
-    return await this.#files.ids()
   }
 
   /** Resolves when all is written. */

@@ -1,6 +1,6 @@
 import { realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { AppError, invalid, isSystemError } from '../../shared/errors.ts'
 import type { Source } from '../job/job.ts'
 
 const NO_FILE =
@@ -43,8 +43,7 @@ export class MediaRoots {
   async source(file: string): Promise<Source> {
     const refuse = (why: string): never => {
       const msg = `${why} Files of these folders are allowed: ${this.#roots.join(', ')}.`
-      const problems = [{ loc: ['body', 'source_file_path'], msg, type: 'value_error' }]
-      throw new AppError('invalid', msg, { problems })
+      throw invalid(msg, ['body', 'source_file_path'])
     }
     if (!path.isAbsolute(file) || file.includes('\0')) return refuse('The path is not absolute.')
     // The same answer for a missing file and one outside, so that the file system cannot be probed.

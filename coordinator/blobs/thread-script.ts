@@ -20,7 +20,7 @@ export type Outcome =
         /** Null: not an {@link AppError}. */
         code: ErrorCode | null
         message: string
-        problems?: readonly Problem[]
+        problems?: readonly Problem[] | undefined
         /** A system error's code. */
         system?: string
         isSyntax?: boolean
@@ -39,7 +39,7 @@ function outcomeOf(work: () => unknown): Outcome {
     const message = messageOf(error)
     if (error instanceof AppError) {
       const { code, problems } = error
-      return { failure: { code, message, ...(problems !== undefined && { problems }) } }
+      return { failure: { code, message, problems } }
     }
     const system = error instanceof Error && 'code' in error ? { system: String(error.code) } : {}
     return {

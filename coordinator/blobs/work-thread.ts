@@ -143,7 +143,7 @@ function startWorker(resourceLimits: ResourceLimits): Worker {
 
 function errorOf(failure: Extract<Outcome, { failure: object }>['failure']): Error {
   const { code, message, problems, system, isSyntax } = failure
-  if (code !== null) return new AppError(code, message, problems === undefined ? {} : { problems })
+  if (code !== null) return new AppError(code, message, { problems })
   if (isSyntax === true) return new SyntaxError(message)
   return system === undefined
     ? new Error(message)

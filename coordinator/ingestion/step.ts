@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/errors.ts'
+import { invalid, type AppError } from '../../shared/errors.ts'
 import type { Continuation, Step, StepName, Tried } from '../job/continuation.ts'
 import type { EndedJob } from '../job/job.ts'
 import { webhookOf } from './webhook-target.ts'
@@ -22,7 +22,5 @@ export function receiverOf(job: EndedJob, name: StepName): string {
 }
 
 export function unknownSteps(jobId: string, names: readonly StepName[]): AppError {
-  const msg = `Job ${jobId} has no step ${names.join(', ')}.`
-  const problems = [{ loc: ['body', 'steps'], msg, type: 'value_error' }]
-  return new AppError('invalid', msg, { problems })
+  return invalid(`Job ${jobId} has no step ${names.join(', ')}.`, ['body', 'steps'])
 }

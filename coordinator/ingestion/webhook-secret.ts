@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto'
-import { open, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { syncDirectory } from '../storage/sync.ts'
+import { replaceFile } from '../storage/replace-file.ts'
 
 const PREFIX = 'whsec_'
 /** As the Standard Webhooks specification requires. */
@@ -24,7 +24,7 @@ export async function loadWebhookSecret(
   dataDir: string,
 ): Promise<string> {
   const file = path.join(dataDir, 'webhook-secret')
-  const secret = configured ?? (await kept(file)) ?? (await make(file, dataDir))
+  const secret = configured ?? (await kept(file)) ?? (await make(file))
   if (isWebhookSecret(secret)) return secret
   const where = configured === null ? `in ${file}` : 'that is set'
   throw new AppError('usage', `The webhook secret ${where} is not ${SECRET_FORM}.`)
@@ -39,15 +39,8 @@ async function kept(file: string): Promise<string | null> {
   }
 }
 
-async function make(file: string, dataDir: string): Promise<string> {
+async function make(file: string): Promise<string> {
   const secret = PREFIX + randomBytes(32).toString('base64')
-  const handle = await open(file, 'w', 0o600)
-  try {
-    await handle.writeFile(`${secret}\n`)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await syncDirectory(dataDir)
+  await replaceFile(file, `${secret}\n`)
   return secret
 }

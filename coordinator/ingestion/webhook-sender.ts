@@ -78,7 +78,7 @@ export class WebhookSender {
       })
       const { text } = await bodyText(answer.body, MAX_ANSWER_BYTES)
       const said = redacted(text, [target.authToken, signature, ...secretsInUrl(target.url)])
-      return outcomeOf(answer.statusCode, answer.headers['retry-after']?.toString(), said, now())
+      return outcomeOf(answer, said, now())
     } catch (error) {
       if (signal.aborted) throw error
       return failed(timeout.aborted ? 'The receiver took too long.' : reasonOf(error))
@@ -87,8 +87,7 @@ export class WebhookSender {
 }
 
 function outcomeOf(
-  status: number,
-  retryAfter: string | undefined,
+  { statusCode: status, headers }: Dispatcher.ResponseData,
   text: string,
   now: number,
 ): Tried {
@@ -100,7 +99,7 @@ function outcomeOf(
       : word === ''
         ? String(status)
         : `${status}: ${word}`
-  const seconds = retryAfterSeconds(retryAfter, now, DAY / SECOND)
+  const seconds = retryAfterSeconds(headers['retry-after'], now, DAY / SECOND)
   return {
     done: false,
     message: `The receiver answered ${what}.`,

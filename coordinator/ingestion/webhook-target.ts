@@ -1,4 +1,4 @@
-import { AppError } from '../../shared/errors.ts'
+import { invalid, type AppError } from '../../shared/errors.ts'
 import { isTrue } from '../../shared/wire-fields.ts'
 import type { Job } from '../job/job.ts'
 import type { WebhookTarget } from '../job/ingestion.ts'
@@ -38,10 +38,8 @@ export function checkWebhook(
   guard: AddressGuard,
   taskOptions: Record<string, unknown> | null = null,
 ): void {
-  const refused = (field: 'url' | 'secret', msg: string): AppError => {
-    const problems = [{ loc: ['body', ...placeOf(field, taskOptions)], msg, type: 'value_error' }]
-    return new AppError('invalid', msg, { problems })
-  }
+  const refused = (field: 'url' | 'secret', msg: string): AppError =>
+    invalid(msg, ['body', ...placeOf(field, taskOptions)])
   if (secret !== null && !isWebhookSecret(secret))
     throw refused('secret', `The webhook's secret is not ${SECRET_FORM}.`)
   const parsed = url.length <= MAX_URL && URL.canParse(url) ? new URL(url) : null

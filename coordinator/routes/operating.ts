@@ -26,7 +26,7 @@ export function operatingRoutes({
   files,
   jobs,
   log,
-  upkeep,
+  cleanup,
   views,
   workers,
 }: Services): Hono<Env> {
@@ -48,7 +48,7 @@ export function operatingRoutes({
     }),
     async (c) => {
       const wanted = await bodyOf(c, cleanupRequest)
-      const done = await upkeep.cleanup(wanted)
+      const done = await cleanup.run(wanted)
       if (!wanted.dryRun) audit(c, 'cleanup', done)
       return answer(c, done)
     },
@@ -142,7 +142,7 @@ export function operatingRoutes({
     }),
     async (c) => {
       const jobId = c.req.param('id')
-      const freedBytes = await upkeep.remove(jobId)
+      const freedBytes = await cleanup.remove(jobId)
       audit(c, 'delete', { job_id: jobId })
       return answer(c, { jobId, removed: true, freedBytes })
     },
@@ -184,12 +184,7 @@ export function operatingRoutes({
       summary: 'Give a worker no new jobs',
       answer: workerAnswer,
     }),
-    (c) => {
-      const worker = workers.direct(workerIn(c), 'drain')
-      claims.dismiss(worker.workerId)
-      audit(c, 'drain', { worker_id: worker.workerId })
-      return answer(c, views.worker(worker))
-    },
+    (c) => direct(c, 'drain', 'drain'),
   )
 
   app.post(
@@ -200,12 +195,15 @@ export function operatingRoutes({
       summary: 'Give a drained worker jobs again',
       answer: workerAnswer,
     }),
-    (c) => {
-      const worker = workers.direct(workerIn(c), 'run')
-      audit(c, 'resume', { worker_id: worker.workerId })
-      return answer(c, views.worker(worker))
-    },
+    (c) => direct(c, 'run', 'resume'),
   )
+
+  function direct(c: Context<Env>, directive: 'run' | 'drain', action: string): Response {
+    const worker = workers.direct(workerIn(c), directive)
+    if (directive === 'drain') claims.dismiss(worker.workerId)
+    audit(c, action, { worker_id: worker.workerId })
+    return answer(c, views.worker(worker))
+  }
 
   /** The worker that a path names. @throws {AppError} `not_found`, `invalid`. */
   function workerIn(c: Context<Env>): string {

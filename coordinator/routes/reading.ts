@@ -1,5 +1,5 @@
 import { Hono } from 'hono'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, invalid } from '../../shared/errors.ts'
 import { MEDIA_TYPES, type Form } from '../../shared/forms.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { listQuery } from '../../shared/wire.ts'
@@ -161,9 +161,7 @@ function cursorOf({ createdAt, jobId }: OrderKey): string {
 function keyOf(cursor: string): OrderKey {
   const parts = /^(\d+):(.+)$/.exec(Buffer.from(cursor, 'base64url').toString())
   if (parts === null) {
-    const msg = 'Unknown cursor: use next_cursor of the previous page.'
-    const problems = [{ loc: ['query', 'cursor'], msg, type: 'value_error' }]
-    throw new AppError('invalid', msg, { problems })
+    throw invalid('Unknown cursor: use next_cursor of the previous page.', ['query', 'cursor'])
   }
   return { createdAt: Number(parts[1]), jobId: parts[2]! }
 }

@@ -141,7 +141,7 @@ export class Follower {
   async #tick(): Promise<void> {
     const { journal, onError, isOurs } = this.#options
     this.#timer = null
-    // The sweep notices a lost lock too, and stops the coordinator.
+    // A chore notices a lost lock too, and stops the coordinator.
     if (!isOurs()) return
     this.#isTicking = true
     try {

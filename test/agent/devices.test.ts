@@ -3,7 +3,12 @@ import { readFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { deviceText, type Device } from '../../agent/gpu/device.ts'
-import { appleDevice, parseNvidiaQuery, parseRocm, withParts } from '../../agent/gpu/driver-output.ts'
+import {
+  appleDevice,
+  parseNvidiaQuery,
+  parseRocm,
+  withParts,
+} from '../../agent/gpu/driver-output.ts'
 import { findDevices } from '../../agent/gpu/find-devices.ts'
 import { gone, tempFolder, until } from './fixtures.ts'
 import { recorded, replay } from './recorded/nvidia-smi/replayed.ts'

@@ -211,7 +211,7 @@ describe('the heartbeat', () => {
 
   it('that fails stops no work, and the next one is sent', async (t) => {
     const contacts: unknown[] = []
-    const away = new Unreachable('away', null)
+    const away = new Unreachable('away')
     const { heartbeat, sent, answers, nextWait } = scene(t, {
       onContact: (error) => contacts.push(error),
     })
@@ -251,7 +251,7 @@ describe('the heartbeat', () => {
 
   it('has announced the agent when its first request is over, whatever came of it', async (t) => {
     const { heartbeat, sent, answers } = scene(t)
-    answers.push(new Unreachable('away', null))
+    answers.push(new Unreachable('away'))
     heartbeat.start(WORKER)
     await heartbeat.announced
     assert.equal(sent.length, 1)
@@ -301,7 +301,7 @@ describe('a checkpoint', () => {
     const [a, b] = ['a', 'b'].map((id) => heartbeat.track(job(id), new AbortController()))
     a?.checkpoint({ done: 1 })
     b?.checkpoint({ done: 10 })
-    answers.push(new Unreachable('away', null))
+    answers.push(new Unreachable('away'))
     heartbeat.start(WORKER)
     const wait = await nextWait()
     b?.checkpoint({ done: 20 })

@@ -8,7 +8,7 @@ import { Outbox, type OutboxOptions } from '../../agent/client/outbox.ts'
 import type { DeliveryRecord } from '../../agent/client/delivery-record.ts'
 import { Refusal, Unreachable } from '../../agent/client/errors.ts'
 
-const away = new Unreachable('away', null)
+const away = new Unreachable('away')
 const outgoing: DeliveryRecord = {
   jobId: 'j1',
   attempt: 2,
