@@ -33,7 +33,7 @@ import { LeaseTokens } from './leases/lease-tokens.ts'
 import { Workers } from './leases/workers.ts'
 import { Metrics } from './metrics/metrics.ts'
 import type { FileJobStore } from './storage/store.ts'
-import { Upkeep } from './upkeep.ts'
+import { Cleanup } from './cleanup.ts'
 import { Views } from './views.ts'
 
 /** What the routes work with. */
@@ -132,7 +132,7 @@ export async function assemble(
     workers,
     estimates,
     tasks,
-    upkeep: new Upkeep(jobs, files, retention),
+    cleanup: new Cleanup(jobs, files, retention),
     intake: new Intake(jobs, sources, { maxUploadBytes, maxRetries, guard }),
     claims,
     attempts,

@@ -46,8 +46,7 @@ export class JobTerms {
       this.#queue.add(this.#store.get(jobId) as PendingJob, now)
     const inGrace: ProcessingJob[] = []
     for (const jobId of this.#store.idsOf('processing')) {
-      const job = this.#store.get(jobId)
-      if (job?.status !== 'processing') continue
+      const job = this.#store.get(jobId) as ProcessingJob
       const after = { ...job, lease: freshLease(job, now, policy) }
       this.#store.touch(after)
       if (after.lease.graceUntilAt !== job.lease.graceUntilAt) inGrace.push(after)

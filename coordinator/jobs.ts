@@ -81,8 +81,9 @@ export class Jobs {
     return this.#store.get(jobId)
   }
 
-  *inStatus(status: Job['status']): Iterable<Job> {
-    for (const jobId of this.#store.idsOf(status)) yield this.#store.get(jobId)!
+  *inStatus<S extends Job['status']>(status: S): Iterable<Job & { status: S }> {
+    for (const jobId of this.#store.idsOf(status))
+      yield this.#store.get(jobId) as Job & { status: S }
   }
 
   *all(): Iterable<Job> {

@@ -4,6 +4,7 @@ import { MINUTE, SECOND } from '../shared/duration.ts'
 import type { AppError } from '../shared/errors.ts'
 import { createApp } from './app.ts'
 import { assemble, type Services } from './assemble.ts'
+import { ChoreRunner } from './chores.ts'
 import type { Config } from './config.ts'
 import { LIMITS, type Limits } from './sockets/limits.ts'
 import { listen, type HttpListener } from './sockets/listen.ts'
@@ -11,7 +12,6 @@ import { MediaRoots } from './blobs/media-roots.ts'
 import { recover } from './recover.ts'
 import { isOpenToOthers } from './storage/private-folder.ts'
 import { FileJobStore, notOurs } from './storage/store.ts'
-import { Sweep } from './sweep.ts'
 
 export interface Coordinator {
   /** Where it listens, `http://host:port` or `https://…`. */
@@ -66,11 +66,11 @@ export async function startCoordinator(
     )
     await recover(services)
     const { lost, isHeld } = holdOf(store, config.dataDir)
-    const sweep = sweepOf(services, isHeld)
+    const chores = choresOf(services, isHeld)
     let listener: HttpListener | null = null
     closers.push(async () => {
       // Waiting calls and streams end before their connections are closed.
-      const swept = sweep.stop()
+      const stopped = chores.stop()
       const closed = listener?.close()
       claims.close()
       events.close()
@@ -78,11 +78,11 @@ export async function startCoordinator(
       progressWebhooks.close()
       await localWorker.close()
       await closed
-      await swept
+      await stopped
     })
     listener = await listen(createApp(services, limits), config, { limits, connections, log })
     closers.push(clock.watch())
-    sweep.start()
+    chores.start()
     continuations.start()
     localWorker.start()
     const { url } = listener
@@ -111,12 +111,12 @@ function holdOf(
   return { lost, isHeld }
 }
 
-function sweepOf({ upkeep, workers, log }: Services, isHeld: () => boolean): Sweep {
-  return new Sweep(
+function choresOf({ cleanup, workers, log }: Services, isHeld: () => boolean): ChoreRunner {
+  return new ChoreRunner(
     [
-      { name: 'end of leases', everyMs: SECOND, run: async () => await upkeep.expire() },
+      { name: 'end of leases', everyMs: SECOND, run: async () => await cleanup.expire() },
       { name: 'end of workers', everyMs: MINUTE, run: async () => workers.prune() },
-      { name: 'retention', everyMs: MINUTE, run: async (signal) => await upkeep.retire(signal) },
+      { name: 'retention', everyMs: MINUTE, run: async (signal) => await cleanup.retire(signal) },
     ],
     log,
     { mayGoOn: isHeld },

@@ -68,19 +68,14 @@ export class Views {
 
   /** A job in a list, without its place in the queue, which costs O(n). */
   summary(job: Job): JobSummary {
-    const { contentType, source, ingestionTaskId, priority, maxRetries } = job
-    const { filename, sizeBytes } = source
+    const { filename, sizeBytes } = job.source
     const lease = job.status === 'processing' ? job.lease : null
     const result = job.status === 'completed' ? job.result : null
     return {
       ...this.#status(job, null),
-      contentType,
+      ...factsOf(job),
       filename,
       sizeBytes,
-      ingestionTaskId,
-      priority,
-      maxRetries,
-      availableAt: job.status === 'pending' ? job.availableAt : null,
       mediaSeconds: (lease ?? result)?.mediaSeconds ?? null,
       processedSeconds: lease?.processedSeconds ?? null,
       processingSeconds: result?.processingSeconds ?? null,
@@ -92,13 +87,9 @@ export class Views {
     const { kind, filename, sizeBytes, sha256 } = job.source
     return {
       ...this.status(job),
-      contentType: job.contentType,
-      ingestionTaskId: job.ingestionTaskId,
+      ...factsOf(job),
       taskOptions: withoutSecrets(job.taskOptions),
-      priority: job.priority,
       source: { kind, filename, sizeBytes, sha256 },
-      maxRetries: job.maxRetries,
-      availableAt: job.status === 'pending' ? job.availableAt : null,
       lease: job.status === 'processing' ? leaseView(job, this.#jobs.now()) : null,
       attempts: job.attempts.map(withoutToken),
       result: job.status === 'completed' ? resultView(job) : null,
@@ -147,7 +138,7 @@ export class Views {
     const byWorker = new Map<string, WorkerView['jobs']>()
     for (const job of this.#jobs.inStatus('processing')) {
       const { workerId, startedAt } = lastAttempt(job)!
-      if (job.status !== 'processing' || !isWanted(workerId)) continue
+      if (!isWanted(workerId)) continue
       const { stage, progress } = job.lease
       const list = byWorker.get(workerId) ?? []
       list.push({ jobId: job.jobId, filename: job.source.filename, stage, progress, startedAt })
@@ -232,6 +223,12 @@ function failureView(job: Job): Pick<StatusAnswer, 'errorCode' | 'errorMessage'>
   if ('error' in job) return { errorCode: job.error.code, errorMessage: job.error.message }
   const last = lastAttempt(job)
   return { errorCode: last?.errorCode ?? null, errorMessage: last?.errorMessage ?? null }
+}
+
+function factsOf(job: Job) {
+  const { contentType, ingestionTaskId, priority, maxRetries } = job
+  const availableAt = job.status === 'pending' ? job.availableAt : null
+  return { contentType, ingestionTaskId, priority, maxRetries, availableAt }
 }
 
 /** Token ids stay in the job's file and in the log. */

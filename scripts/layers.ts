@@ -13,8 +13,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     sherpa-child diarization media quality audio models client gpu limits signals process job-options progress
     free-space paths wer`.match(/\S+/g)!,
   coordinator: `
-    cli commands admin server recover assemble config settings setting-values sweep app routes sockets events metrics
-    openapi intake views ingestion leases access upkeep jobs job-terms blobs storage job clock logger keyed-mutex`.match(
+    cli commands admin server recover assemble config settings setting-values chores app routes sockets events metrics
+    openapi intake views ingestion leases access cleanup jobs job-terms blobs storage job clock logger keyed-mutex`.match(
     /\S+/g,
   )!,
 }

@@ -149,6 +149,7 @@ export const cleanupAnswer = namedObject('CleanedUp', {
   removed: z.int(),
   freed_bytes: z.number(),
 })
+export type CleanupAnswer = FromWire<z.output<typeof cleanupAnswer>>
 
 export const removedWorkerAnswer = namedObject('RemovedWorker', {
   worker_id: z.string(),

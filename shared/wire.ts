@@ -38,6 +38,8 @@ export const STATUSES = [
   'cancelled',
 ] as const
 export type Status = (typeof STATUSES)[number]
+/** Of jobs that are over. */
+export const ENDED_STATUSES = ['completed', 'failed', 'timeout', 'cancelled'] as const
 
 export const OUTCOMES = [
   'completed',
@@ -232,12 +234,10 @@ export const reassignRequest = namedObject('Reassign', { worker_id: workerName.n
 export const cleanupRequest = namedObject('Cleanup', {
   expire: optional(z.boolean(), true),
   older_than_days: z.number().min(0).max(100_000).nullish(),
-  statuses: z
-    .array(z.enum(['completed', 'failed', 'timeout', 'cancelled']))
-    .max(20)
-    .nullish(),
+  statuses: z.array(z.enum(ENDED_STATUSES)).max(20).nullish(),
   dry_run: optional(z.boolean(), false),
 })
+export type CleanupRequest = FromWire<z.output<typeof cleanupRequest>>
 
 /** `detail` is a sentence, or the problems of a request that does not fit. */
 export const errorAnswer = z.object({ detail: z.unknown(), code: z.string().nullish() })

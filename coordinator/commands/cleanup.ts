@@ -1,6 +1,7 @@
 import { Option, type Command } from 'commander'
 import { DAY } from '../../shared/duration.ts'
 import { cleanupAnswer } from '../../shared/wire-answers.ts'
+import { ENDED_STATUSES } from '../../shared/wire.ts'
 import { adminAction, type AdminFlags } from '../admin/command.ts'
 import { durationOption } from '../setting-values.ts'
 
@@ -10,8 +11,6 @@ Examples:
   morag-coordinator cleanup --older-than 7d --status completed
   morag-coordinator cleanup --expire
 `
-
-const ENDED = ['completed', 'failed', 'timeout', 'cancelled']
 
 interface Flags extends AdminFlags {
   olderThan?: number
@@ -29,7 +28,7 @@ export function addCleanup(cli: Command): void {
       new Option(
         '--status <status...>',
         'only jobs with these statuses (default: every ended job)',
-      ).choices(ENDED),
+      ).choices(ENDED_STATUSES),
     )
     .option('--expire', 'also end attempts and queue waits that exceeded their time limit')
     .option('--dry-run', 'print what would be deleted; delete nothing')

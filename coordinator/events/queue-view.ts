@@ -1,24 +1,12 @@
-import type { DiskSpace } from '../blobs/disk.ts'
+import type { z } from 'zod'
+import type { FromWire } from '../../shared/keys.ts'
+import type { queueEvent } from '../../shared/wire-events.ts'
 import type { Estimates } from '../job/estimate.ts'
 import { sumOf, type Counts, type Tally } from './tally.ts'
 import type { Workers } from '../leases/workers.ts'
 
-interface QueueOfType {
-  contentType: string
-  counts: Counts
-  oldestWaitingAt: number | null
-  workers: number
-  slots: number
-  drainSeconds: number | null
-}
-
-export interface QueueView {
-  counts: Counts
-  types: QueueOfType[]
-  waitingClaims: number
-  failure: string | null
-  disk: DiskSpace | null
-}
+type QueueView = FromWire<z.output<typeof queueEvent>>
+type QueueOfType = QueueView['types'][number]
 
 /** Clients choose content types: only the busiest are listed. */
 const MAX_TYPES = 50

@@ -3,6 +3,7 @@ import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { delay, startTimer } from '../../shared/timers.ts'
+import { ENDED_STATUSES } from '../../shared/wire.ts'
 import { hasEnded, type EndedJob, type Job } from '../job/job.ts'
 import type { Jobs, JobSubscriber } from '../jobs.ts'
 import {
@@ -30,7 +31,6 @@ const MAX_RUNNING = 16
 const UNWRITTEN_MS = 30 * SECOND
 /** setTimeout overflows at 2^31 ms; re-armed at least hourly. */
 const MAX_WAIT_MS = HOUR
-const ENDED = ['completed', 'failed', 'timeout', 'cancelled'] as const
 
 /** Tries the steps that follow the ends of jobs, each on its own, and persists every outcome. */
 export class Continuations implements JobSubscriber {
@@ -52,7 +52,8 @@ export class Continuations implements JobSubscriber {
   /** Takes the steps that an earlier run left, and those of every job that ends. */
   start(): void {
     const { jobs } = this.#options
-    for (const status of ENDED) for (const job of jobs.inStatus(status)) this.#schedule(job)
+    for (const status of ENDED_STATUSES)
+      for (const job of jobs.inStatus(status)) this.#schedule(job)
     this.#arm()
   }
 

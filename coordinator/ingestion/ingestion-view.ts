@@ -1,15 +1,10 @@
+import type { JobAnswer } from '../../shared/wire-answers.ts'
 import type { ContinuationAnswer } from '../../shared/wire-ingestion.ts'
 import { hasEnded, type Job } from '../job/job.ts'
-import type { Ingestion } from '../job/ingestion.ts'
 import { withoutSecrets } from '../job/task-options.ts'
 import { webhookOf } from './webhook-target.ts'
 
-export interface IngestionView {
-  ingestion: Omit<Ingestion, 'webhook'> | null
-  /** The webhook's origin: its path may be secret. */
-  webhook: string | null
-  continuation: ContinuationAnswer | null
-}
+type IngestionView = Pick<JobAnswer, 'ingestion' | 'webhook' | 'continuation'>
 
 /** A job's ingestion, webhook and continuation without their secrets. */
 export function ingestionView(job: Job): IngestionView {
@@ -37,6 +32,7 @@ function shownIngestion({ ingestion }: Job): IngestionView['ingestion'] {
   }
 }
 
+/** Its origin: the path may be secret. */
 function shownWebhook(job: Job): string | null {
   const url = webhookOf(job)?.url
   if (url === undefined) return null

@@ -5,6 +5,7 @@ import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { lastAttempt, type Job, type PendingJob } from '../job/job.ts'
 import type { Jobs, JobSubscriber } from '../jobs.ts'
+import { goesBefore } from '../job/queue.ts'
 import { requirementsOf } from '../job/requirements.ts'
 import type { Results } from '../blobs/results.ts'
 import type { Workers } from '../leases/workers.ts'
@@ -126,7 +127,7 @@ export class LocalWorker implements JobSubscriber {
     let best: { job: PendingJob; processor: Processor } | null = null
     let again = Infinity
     for (const job of jobs.inStatus('pending')) {
-      if (job.status !== 'pending' || this.#running.has(job.jobId)) continue
+      if (this.#running.has(job.jobId)) continue
       const found = this.#processorFor(job, now, isServed)
       if (typeof found === 'number') again = Math.min(again, found)
       else if (this.#hasPlace(found) && (best === null || goesBefore(job, best.job)))
@@ -217,9 +218,4 @@ export class LocalWorker implements JobSubscriber {
       'failed to persist the state of a locally processed job',
     )
   }
-}
-
-/** The queue's order. */
-function goesBefore(a: PendingJob, b: PendingJob): boolean {
-  return a.priority > b.priority || (a.priority === b.priority && a.createdAt < b.createdAt)
 }

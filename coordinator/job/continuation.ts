@@ -1,43 +1,45 @@
+import { z } from 'zod'
 import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
-import type { STEPS } from '../../shared/wire-ingestion.ts'
+import type { FromWire } from '../../shared/keys.ts'
+import { serverAnswer, STEPS } from '../../shared/wire-ingestion.ts'
+import { instant, instantOrNull, textOrNull } from './fields.ts'
 
 export type StepName = (typeof STEPS)[number]
 
-/** One step, independent of the others: a webhook that is down does not delay the ingestion. */
-export interface Step {
-  name: StepName
-  /** `failed`: given up until a retry by hand. */
-  state: 'pending' | 'done' | 'failed'
-  /** Since the job's end, or since a retry by hand. */
-  tries: number
-  /** When it is tried next; null: never. */
-  nextAt: number | null
-  lastAt: number | null
-  lastError: string | null
-  /** Null unless the MoRAG server works on it. */
-  task: Task | null
-  answer: IngestAnswer | null
-}
-
 /** A task of the MoRAG server. */
-export interface Task {
-  api: string
+const storedTask = z.object({
+  api: z.string(),
   /** Null: the answer was lost, and the server's callback is waited for. */
-  id: string | null
-  sinceAt: number
-}
+  id: textOrNull,
+  since_at: instant,
+})
+export type Task = FromWire<z.output<typeof storedTask>>
+export type IngestAnswer = FromWire<z.output<typeof serverAnswer>>
 
-/** The MoRAG server's answer about an ingested text; null where it has none. */
-export interface IngestAnswer {
-  api: string
-  taskId: string | null
-  documentId: string | null
-  chunksProcessed: number | null
-  totalTextLength: number | null
-  databasesUsed: string[] | null
-  stages: { stage: string; status: string; seconds: number }[]
-  warnings: string[]
-}
+/** One step, independent of the others: a webhook that is down does not delay the ingestion. */
+const storedStep = z.object({
+  name: z.enum(STEPS),
+  /** `failed`: given up until a retry by hand. */
+  state: z.enum(['pending', 'done', 'failed']),
+  /** Since the job's end, or since a retry by hand. */
+  tries: z.int().min(0).default(0),
+  /** When it is tried next; null: never. */
+  next_at: instantOrNull,
+  last_at: instantOrNull,
+  last_error: textOrNull,
+  /** Null unless the MoRAG server works on it. */
+  task: storedTask.nullable().default(null),
+  answer: serverAnswer.nullable().default(null),
+})
+export type Step = FromWire<z.output<typeof storedStep>>
+
+/** The steps that follow one end of a job. A retried job gets another continuation when it ends again. */
+export const storedContinuation = z.object({
+  /** The `webhook-id` and `Idempotency-Key` of every try. */
+  id: z.string(),
+  steps: z.array(storedStep),
+})
+export type Continuation = FromWire<z.output<typeof storedContinuation>>
 
 export function emptyAnswer(api: string): IngestAnswer {
   return {
@@ -50,13 +52,6 @@ export function emptyAnswer(api: string): IngestAnswer {
     stages: [],
     warnings: [],
   }
-}
-
-/** The steps that follow one end of a job. A retried job gets another continuation when it ends again. */
-export interface Continuation {
-  /** The `webhook-id` and `Idempotency-Key` of every try. */
-  id: string
-  steps: Step[]
 }
 
 export type Tried =

@@ -14,7 +14,7 @@ import type { Context } from './policy.ts'
 /** The job after its worker sent no heartbeat for a whole lease. */
 export function leaseExpired(job: Job, context: Context): Job {
   if (job.status !== 'processing' || job.lease.expiresAt === null) return job
-  // A heartbeat may have come between the sweep's look and this change.
+  // A heartbeat may have come between the chore's look and this change.
   if (job.lease.expiresAt > context.now) return job
   const before = job.attempts.slice(0, -1).filter(mayBlameFile)
   const twice = before.at(-1)?.outcome === 'lost'

@@ -1,28 +1,35 @@
-/** Where a job's end is reported. `authToken` and `secret` stay with the coordinator. */
-export interface WebhookTarget {
-  url: string
+import { z } from 'zod'
+import type { FromWire } from '../../shared/keys.ts'
+import { opaque } from '../../shared/wire-fields.ts'
+import { textOrNull } from './fields.ts'
+
+/** Where a job's end is reported. `auth_token` and `secret` stay with the coordinator. */
+const storedWebhook = z.object({
+  url: z.string(),
   /** Sent as a Bearer token. */
-  authToken: string | null
+  auth_token: textOrNull,
   /** Signs in place of the coordinator's own secret (`whsec_…`). */
-  secret: string | null
+  secret: textOrNull,
   /** Progress is reported there, too. */
-  progress: boolean
-}
+  progress: z.boolean().default(false),
+})
+export type WebhookTarget = FromWire<z.output<typeof storedWebhook>>
 
 /** A request of `POST /process`. */
-export interface Ingestion {
+export const storedIngestion = z.object({
   /** `ingest`: the text goes into the MoRAG server. */
-  mode: string
+  mode: z.string(),
   /** Only the coordinator may process it. */
-  local: boolean
-  sourceType: string
+  local: z.boolean().default(false),
+  source_type: z.string().default('file'),
   /** The client's media type (`text/plain`), if it gave one. */
-  mediaType: string | null
-  documentId: string | null
-  webhook: WebhookTarget | null
+  media_type: textOrNull,
+  document_id: textOrNull,
+  webhook: storedWebhook.nullable().default(null),
   /** The client's own, as it came. */
-  metadata: Record<string, unknown>
-  processingOptions: Record<string, unknown>
+  metadata: opaque.default({}),
+  processing_options: opaque.default({}),
   /** In the wire's keys: `database_config`, `replace_existing`, … */
-  ingestOptions: Record<string, unknown>
-}
+  ingest_options: opaque.default({}),
+})
+export type Ingestion = FromWire<z.output<typeof storedIngestion>>

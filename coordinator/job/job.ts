@@ -1,7 +1,10 @@
+import { z } from 'zod'
 import { AppError } from '../../shared/errors.ts'
-import type { Outcome } from '../../shared/wire.ts'
-import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
+import type { FromWire } from '../../shared/keys.ts'
+import { OUTCOMES, type Outcome } from '../../shared/wire.ts'
+import { LOCAL_WORKER, opaque } from '../../shared/wire-fields.ts'
 import type { Continuation } from './continuation.ts'
+import { instant, instantOrNull, numberOrNull, textOrNull } from './fields.ts'
 import type { Ingestion } from './ingestion.ts'
 
 /** Where the bytes are: an upload, or a file inside a media root. */
@@ -18,60 +21,59 @@ export interface Source {
 }
 
 /** One try at a job by one worker; numbers count from 1 and are never reused. */
-export interface Attempt {
-  number: number
-  workerId: string
+export const storedAttempt = z.object({
+  number: z.int().min(1),
+  worker_id: z.string(),
   /** The token that claimed it, and that alone may work on it; null: the API key, or open mode. */
-  tokenId: string | null
+  token_id: textOrNull,
   /** False for a worker of the original protocol, which has only the deadline. */
-  leased: boolean
-  startedAt: number
-  endedAt: number | null
-  outcome: Outcome | null
-  errorCode: string | null
-  errorMessage: string | null
+  leased: z.boolean().default(false),
+  started_at: instant,
+  ended_at: instantOrNull,
+  outcome: z.enum(OUTCOMES).nullable().default(null),
+  error_code: textOrNull,
+  error_message: textOrNull,
   /** Digest of the capabilities that its worker announced; null: a worker that announces none. */
-  ability: string | null
-}
+  ability: textOrNull,
+})
+export type Attempt = FromWire<z.output<typeof storedAttempt>>
 
 /** The right to work on the newest attempt, with its worker's last report. */
-export interface Lease {
-  claimId: string | null
+export const storedLease = z.object({
+  claim_id: textOrNull,
   /** Null: this worker sends no heartbeats. */
-  expiresAt: number | null
-  deadlineAt: number
-  stage: string | null
-  progress: number | null
-  mediaSeconds: number | null
-  processedSeconds: number | null
+  expires_at: instantOrNull,
+  deadline_at: instant,
+  stage: textOrNull,
+  progress: numberOrNull,
+  media_seconds: numberOrNull,
+  processed_seconds: numberOrNull,
   /** When stage or progress last changed: a heartbeat alone does not keep the attempt. */
-  movedAt: number
-  downloadAt: number | null
+  moved_at: instant,
+  download_at: instantOrNull,
   /** When it had the last byte of the source; durable for a worker of the original protocol. */
-  downloadedAt: number | null
+  downloaded_at: instantOrNull,
   /** For a worker of the original protocol after a restart: when its grace ends; null: only the deadline counts. */
-  graceUntilAt: number | null
+  grace_until_at: instantOrNull,
   /** Since when the attempt waits for its slot, as of the last heartbeat. */
-  waitingSinceAt: number | null
+  waiting_since_at: instantOrNull,
   /** Its waits up to the last heartbeat. */
-  waitedMs: number
+  waited_ms: z.number().min(0).default(0),
   /** An operator chose this worker: no other may take the job while it waits for its slot. */
-  reserved: boolean
-}
+  reserved: z.boolean().default(false),
+})
+export type Lease = FromWire<z.output<typeof storedLease>>
 
-export interface Result {
+export const storedResult = z.object({
   /** SHA-256 of the worker's body: the same digest is the same result. */
-  digest: string
-  processingSeconds: number | null
-  mediaSeconds: number | null
+  digest: z.string(),
+  processing_seconds: numberOrNull,
+  media_seconds: numberOrNull,
   /** A small result stays in the job; a large one has a file. */
-  body: ResultBody | null
-}
-
-export interface ResultBody {
-  content: string
-  metadata: Record<string, unknown>
-}
+  body: z.object({ content: z.string(), metadata: opaque }).nullable().default(null),
+})
+export type Result = FromWire<z.output<typeof storedResult>>
+export type ResultBody = NonNullable<Result['body']>
 
 export interface JobBase {
   jobId: string

@@ -35,6 +35,7 @@ interface Entry {
   submittedBy: string | null
 }
 
+type Ranked = Pick<PendingJob, 'priority' | 'createdAt'>
 type Heap = TinyQueue<Entry>
 /** The jobs of one content type: a heap per set of requirements, by its key. */
 type Shelf = Map<string, { requirements: Requirements; heap: Heap }>
@@ -200,6 +201,11 @@ export class Kinds {
 
 function kindKey({ contentType, requirements }: Kind): string {
   return JSON.stringify([contentType, requirements.key])
+}
+
+/** The queue's order. */
+export function goesBefore(a: Ranked, b: Ranked): boolean {
+  return a.priority > b.priority || (a.priority === b.priority && a.createdAt < b.createdAt)
 }
 
 function before(a: Entry, b: Entry): number {

@@ -201,14 +201,10 @@ export class Claims implements JobSubscriber {
     { workerId, tokenId = null }: Claim,
     fits: (job: ProcessingJob) => boolean,
   ): ProcessingJob[] {
-    const found: ProcessingJob[] = []
-    for (const job of this.#jobs.inStatus('processing')) {
+    return [...this.#jobs.inStatus('processing')].filter((job) => {
       const attempt = lastAttempt(job)
-      if (attempt?.workerId !== workerId || attempt.tokenId !== tokenId) continue
-      if (job.status !== 'processing') continue
-      if (fits(job)) found.push(job)
-    }
-    return found
+      return attempt?.workerId === workerId && attempt.tokenId === tokenId && fits(job)
+    })
   }
 }
 

@@ -1,5 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import { lastAttempt, type Job, type ProcessingJob } from '../job/job.ts'
+import { goesBefore } from '../job/queue.ts'
 import { meets, requirementsOf } from '../job/requirements.ts'
 import type { Jobs } from '../jobs.ts'
 import type { WorkRequest } from './long-polls.ts'
@@ -59,8 +60,4 @@ export class Prefetched {
 
 function waitsForSlot(job: Job): job is ProcessingJob {
   return job.status === 'processing' && job.lease.waitingSinceAt !== null && !job.lease.reserved
-}
-
-function goesBefore(a: Job, b: Job): boolean {
-  return a.priority === b.priority ? a.createdAt < b.createdAt : a.priority > b.priority
 }

@@ -11,19 +11,11 @@ import { JobOrder, type OrderKey } from './order.ts'
 import { makeFolder } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
-/** `create`, `update` and `remove` publish a change once it is durable; `touch` changes memory alone. */
-export interface JobStore {
-  get(jobId: string): Job | undefined
-  idsOf(status: Status): ReadonlySet<string>
-  /** Newest first, from the first that is older than `before`. */
-  newest(before?: OrderKey): Iterable<Job>
-  /** Call before a job's files are changed. @throws {AppError} `unavailable` when no change can be taken. */
-  check(): void
-  create(job: Job): Promise<void>
-  update(job: Job): Promise<void>
-  touch(job: Job): void
-  remove(jobId: string): Promise<void>
-}
+/** The part of it that reads and changes jobs. */
+export type JobStore = Pick<
+  FileJobStore,
+  'get' | 'idsOf' | 'newest' | 'check' | 'create' | 'update' | 'touch' | 'remove'
+>
 
 /** Whether a failed change certainly did not happen. */
 export function isRefused(error: unknown): boolean {
@@ -40,8 +32,11 @@ export interface StoreOptions {
   steady?: () => number
 }
 
-/** The jobs of a data folder: status folders as the database, the journal as its redo log, an index in memory. */
-export class FileJobStore implements JobStore {
+/**
+ * The jobs of a data folder: status folders as the database, the journal as its redo log, an index in memory. `create`,
+ * `update` and `remove` publish a change once it is durable; `touch` changes memory alone.
+ */
+export class FileJobStore {
   readonly #options: StoreOptions
   readonly #folders: JobFolders
   readonly #jobs = new Map<string, Job>()
@@ -126,6 +121,7 @@ export class FileJobStore implements JobStore {
     return this.#byStatus.get(status)!
   }
 
+  /** Newest first, from the first that is older than `before`. */
   *newest(before?: OrderKey): Iterable<Job> {
     for (const jobId of this.#order.newest(before)) {
       const job = this.#jobs.get(jobId)
@@ -133,6 +129,7 @@ export class FileJobStore implements JobStore {
     }
   }
 
+  /** Call before a job's files are changed. @throws {AppError} `unavailable` when no change can be taken. */
   check(): void {
     if (this.failure !== null) throw this.failure
     if (!this.isOurs) throw notOurs(this.#options.dir)

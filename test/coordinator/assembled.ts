@@ -15,7 +15,7 @@ import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
 import type { Policy } from '../../coordinator/job/policy.ts'
 import type { JobStore } from '../../coordinator/storage/store.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
-import { Upkeep } from '../../coordinator/upkeep.ts'
+import { Cleanup } from '../../coordinator/cleanup.ts'
 import { Views } from '../../coordinator/views.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
 import { DAY } from '../../shared/duration.ts'
@@ -86,7 +86,7 @@ export interface Assembled {
   warnings: string[]
   /** Every line of the log. */
   logged: string[]
-  upkeep: Upkeep
+  cleanup: Cleanup
   estimates: Estimates
   views: Views
   /** A job that waits, stored. */
@@ -159,7 +159,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
     files,
     warnings,
     logged,
-    upkeep: new Upkeep(jobs, files, keep),
+    cleanup: new Cleanup(jobs, files, keep),
     estimates,
     views: new Views(jobs, workers, estimates, tokens),
     async add(different = {}) {

@@ -64,11 +64,11 @@ describe('a heartbeat', () => {
     all.clock.now += 59 * SECOND
     assert.equal(await beat({ progress: 0.25 }), 'continue')
     all.clock.now += 59 * SECOND
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     const status = all.views.status(all.job(jobId))
     assert.deepEqual([status.stage, status.progress], ['transcribe', 0.25])
     all.clock.now += SECOND
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.equal(all.job(jobId).status, 'pending')
     assert.equal(await beat({ progress: 0.5 }), 'lost')
   })
@@ -262,7 +262,7 @@ describe('a result', () => {
     const all = await assembled(t)
     const { finish, jobId, beat } = await held(all)
     all.clock.now += MINUTE
-    await all.upkeep.expire()
+    await all.cleanup.expire()
     all.clock.now += 15 * SECOND
     await all.claim({ workerId: 'w2' })
     assert.equal(await finish(), 'completed')
@@ -280,7 +280,7 @@ describe('a result', () => {
     const all = await assembled(t)
     const { finish, jobId } = await held(all)
     all.clock.now += MINUTE
-    await all.upkeep.expire()
+    await all.cleanup.expire()
     assert.equal(await finish(), 'completed')
     all.clock.now += 60 * MINUTE
     assert.deepEqual(await all.claim(), [])
@@ -609,7 +609,7 @@ test('where the data folder has become another coordinator’s, nothing that com
   const gone = { code: 'unavailable' }
   assert.throws(() => all.attempts.mayUpload(jobId, token, API_KEY_HOLDER), gone)
   await assert.rejects(ended.finish({ content: 'another text' }), gone)
-  await assert.rejects(all.upkeep.retire(), gone)
+  await assert.rejects(all.cleanup.retire(), gone)
   assert.ok(existsSync(upload))
   assert.equal(await beat({ checkpoint: { at: 5 } }), 'continue')
   await all.files.checkpoints.settled()

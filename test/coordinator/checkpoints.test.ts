@@ -127,7 +127,7 @@ describe('the checkpoint of an attempt', () => {
     await beat()
     await beat(null)
     all.clock.now = NOON + MINUTE
-    await all.upkeep.expire()
+    await all.cleanup.expire()
     all.clock.now += MINUTE
     const [again] = await all.claim({ workerId: 'w2' })
     assert.deepEqual(valueOf(await all.attempts.checkpointOf(again!)), SOME)
@@ -140,7 +140,7 @@ describe('the checkpoint of an attempt', () => {
     const { jobId, beat, file } = await held(all)
     await beat(SOME)
     all.clock.now = NOON + MINUTE
-    await all.upkeep.expire()
+    await all.cleanup.expire()
     assert.equal(await beat(MORE), 'lost')
     all.clock.now += MINUTE
     await all.claim({ workerId: 'w2' })
@@ -210,7 +210,7 @@ describe('the checkpoint of an attempt', () => {
     const { jobId, beat, file } = await held(all)
     await beat(SOME)
     await all.jobs.apply(jobId, { type: 'release', attempt: 1 })
-    assert.equal(await all.upkeep.remove(jobId), JSON.stringify(SOME).length)
+    assert.equal(await all.cleanup.remove(jobId), JSON.stringify(SOME).length)
     assert.equal(existsSync(file), false)
   })
 
@@ -224,7 +224,7 @@ describe('the checkpoint of an attempt', () => {
     await all.files.checkpoints.settled()
     const [unknown, aside] = [newJobId(), newJobId()]
     for (const id of [ended, unknown, aside]) writeFileSync(path.join(dir, `${id}.json`), '{}')
-    assert.equal(await all.upkeep.removeOrphans((id) => id === aside), 2)
+    assert.equal(await all.cleanup.removeOrphans((id) => id === aside), 2)
     assert.deepEqual(readdirSync(dir).sort(), [`${jobId}.json`, `${aside}.json`].sort())
   })
 })

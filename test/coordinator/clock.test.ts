@@ -93,13 +93,13 @@ for (const [title, ms] of [
     }
 
     test('a lease, a deadline and a stall last as long as before', async (t) => {
-      const { add, claim, set, upkeep, clock, jobs, job } = await scene(t)
+      const { add, claim, set, cleanup, clock, jobs, job } = await scene(t)
       const jobId = await add()
       await claim()
       const { leaseMs, stallMs } = jobs.policy
       clock.now += leaseMs - 1
       set()
-      assert.equal(await upkeep.expire(), 0)
+      assert.equal(await cleanup.expire(), 0)
       const beat = { stage: 'loading', progress: 0, mediaSeconds: null, processedSeconds: null }
       await jobs.apply(jobId, { type: 'heartbeat', attempt: 1, beat })
       clock.now += leaseMs - 1
@@ -108,12 +108,12 @@ for (const [title, ms] of [
       assert.equal(job(jobId).status, 'processing')
       assert.ok(leaseMs < stallMs)
       clock.now += leaseMs + 1
-      assert.equal(await upkeep.expire(), 1)
+      assert.equal(await cleanup.expire(), 1)
       assert.equal(lastAttempt(job(jobId))?.outcome, 'lost')
     })
 
     test('a change that is being written meanwhile is no exception', async (t) => {
-      const { add, claim, set, upkeep, clock, jobs, job, store } = await scene(t)
+      const { add, claim, set, cleanup, clock, jobs, job, store } = await scene(t)
       const jobId = await add()
       const resume = store.hold()
       const claiming = claim()
@@ -126,9 +126,9 @@ for (const [title, ms] of [
       assert.ok(after.status === 'processing')
       assert.equal(after.lease.expiresAt, clock.now + jobs.policy.leaseMs)
       clock.now += jobs.policy.leaseMs - 1
-      assert.equal(await upkeep.expire(), 0)
+      assert.equal(await cleanup.expire(), 0)
       clock.now += 1
-      assert.equal(await upkeep.expire(), 1)
+      assert.equal(await cleanup.expire(), 1)
     })
 
     test('a job that goes back meanwhile waits as long as it was to', async (t) => {
@@ -183,13 +183,13 @@ for (const [title, ms] of [
     })
 
     test('a wait under a limit lasts as long as before', async (t) => {
-      const { add, set, clock, upkeep } = await scene(t, { queueLimitMs: HOUR / 2 })
+      const { add, set, clock, cleanup } = await scene(t, { queueLimitMs: HOUR / 2 })
       await add()
       clock.now += HOUR / 2 - 1
       set()
-      assert.equal(await upkeep.expire(), 0)
+      assert.equal(await cleanup.expire(), 0)
       clock.now += 1
-      assert.equal(await upkeep.expire(), 1)
+      assert.equal(await cleanup.expire(), 1)
     })
 
     test('a worker is here, or set aside, as long as before', async (t) => {

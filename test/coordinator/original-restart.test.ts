@@ -51,7 +51,7 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
       assert.deepEqual(await poll(all), [jobId])
       assert.deepEqual(await poll(all), [])
       all.clock.now += 10 * MINUTE
-      assert.equal(await all.upkeep.expire(), 0, 'it has its whole deadline')
+      assert.equal(await all.cleanup.expire(), 0, 'it has its whole deadline')
       await download(all, jobId)
       assert.equal(await put(all, jobId, '# A'), 'completed')
       assert.equal(all.job(jobId).attempts.length, 1)
@@ -61,9 +61,9 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
   test('and that polls no more has its job given to others after a minute, without counting', async (t) => {
     const { all, jobId } = await polledBefore(t, { fetched: false })
     all.clock.now += MINUTE - 1
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += 1
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.deepEqual(ofJob(all, jobId), ['pending', 0, 'lost'])
     assert.deepEqual(await poll(all, { workerId: 'w2' }), [jobId])
     assert.match(String(all.job(jobId).attempts[0]?.errorMessage), /coordinator was restarted/)
@@ -73,9 +73,9 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
     const { all, jobId } = await polledBefore(t, { fetched: true })
     assert.deepEqual(await poll(all), [], 'it may be at work')
     all.clock.now += 5 * MINUTE - 1
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += 1
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.deepEqual(ofJob(all, jobId), ['pending', 0, 'lost'])
     assert.deepEqual(await poll(all), [jobId])
   })
@@ -84,7 +84,7 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
     for (const isTaken of [false, true]) {
       const { all, jobId } = await polledBefore(t, { fetched: true })
       all.clock.now += 5 * MINUTE
-      await all.upkeep.expire()
+      await all.cleanup.expire()
       if (isTaken) assert.deepEqual(ids(await all.claim({ workerId: 'w2' })), [jobId])
       assert.equal(await put(all, jobId, '# late'), 'completed')
       assert.equal(all.job(jobId).attempts[0]?.outcome, 'completed')
@@ -95,9 +95,9 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
     const { all, jobId } = await polledBefore(t, { fetched: true })
     await download(all, jobId, false)
     all.clock.now += 50 * MINUTE
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += 10 * MINUTE
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.equal(all.job(jobId).status, 'timeout')
   })
 
@@ -115,13 +115,13 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
     const { all: first, jobId } = await polledBefore(t, { fetched: true })
     let all = first
     for (let minute = 0; minute < 5; minute += 1) {
-      assert.equal(await all.upkeep.expire(), 0)
+      assert.equal(await all.cleanup.expire(), 0)
       all.clock.now += MINUTE
       all = await assembled(t, { over: all })
     }
-    assert.equal(await all.upkeep.expire(), 0, 'it could not reach us at all')
+    assert.equal(await all.cleanup.expire(), 0, 'it could not reach us at all')
     all.clock.now += MINUTE
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.equal(all.job(jobId).status, 'pending')
   })
 
@@ -133,9 +133,9 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
     before.clock.now += 3 * HOUR
     const all = await assembled(t, { over: before })
     all.clock.now += 5 * MINUTE - SECOND
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += SECOND
-    await all.upkeep.expire()
+    await all.cleanup.expire()
     assert.equal(all.job(jobId).status, 'pending')
   })
 
@@ -146,9 +146,9 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
     all.clock.now += HOUR
     all.jobs.terms.step(HOUR)
     all.clock.now += 4 * MINUTE
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += MINUTE
-    await all.upkeep.expire()
+    await all.cleanup.expire()
     assert.equal(all.job(jobId).status, 'pending')
   })
 
@@ -156,16 +156,16 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
     let { all, jobId } = await polledBefore(t, { fetched: true })
     for (let restart = 0; restart < 5; restart += 1) {
       all.clock.now += 5 * MINUTE
-      await all.upkeep.expire()
+      await all.cleanup.expire()
       assert.deepEqual(await poll(all), [jobId])
       await download(all, jobId)
       all = await assembled(t, { over: all })
     }
     all.clock.now += 5 * MINUTE
-    await all.upkeep.expire()
+    await all.cleanup.expire()
     await all.claim({ workerId: 'agent' })
     all.clock.now += MINUTE
-    await all.upkeep.expire()
+    await all.cleanup.expire()
     assert.equal(all.job(jobId).status, 'pending')
     assert.equal(all.workers.setAsideOf('w1'), null)
   })

@@ -26,27 +26,27 @@ async function scene(
 const BEAT = { stage: 'loading', progress: 0, mediaSeconds: null, processedSeconds: null }
 
 test('a standstill ends no lease, also after another one, and what was left of it is left', async (t) => {
-  const { add, claim, upkeep, clock, jobs, job, stand } = await scene(t)
+  const { add, claim, cleanup, clock, jobs, job, stand } = await scene(t)
   const jobId = await add()
   await claim()
   clock.now += jobs.policy.leaseMs - 1
   stand(HOUR)
   stand(HOUR)
-  assert.equal(await upkeep.expire(), 0)
+  assert.equal(await cleanup.expire(), 0)
   clock.now += 1
-  assert.equal(await upkeep.expire(), 1)
+  assert.equal(await cleanup.expire(), 1)
   assert.equal(lastAttempt(job(jobId))?.outcome, 'lost')
 })
 
 test('nor a deadline, one of a worker without a lease either', async (t) => {
-  const { add, claim, upkeep, clock, job, stand } = await scene(t)
+  const { add, claim, cleanup, clock, job, stand } = await scene(t)
   const jobId = await add()
   await claim({ claimId: null })
   clock.now += HOUR - 1
   stand(MINUTE)
-  assert.equal(await upkeep.expire(), 0)
+  assert.equal(await cleanup.expire(), 0)
   clock.now += 1
-  assert.equal(await upkeep.expire(), 1)
+  assert.equal(await cleanup.expire(), 1)
   assert.equal(job(jobId).status, 'timeout')
 })
 
@@ -61,11 +61,11 @@ test('nor does it make an attempt that moved a stalled one', async (t) => {
 })
 
 test('a job that waits under a limit may wait so much longer, and is there all the while', async (t) => {
-  const { add, claim, upkeep, clock, stand } = await scene(t, { queueLimitMs: HOUR })
+  const { add, claim, cleanup, clock, stand } = await scene(t, { queueLimitMs: HOUR })
   const jobId = await add()
   clock.now += HOUR - 1
   stand(HOUR)
-  assert.equal(await upkeep.expire(), 0)
+  assert.equal(await cleanup.expire(), 0)
   assert.deepEqual(
     (await claim()).map((one) => one.jobId),
     [jobId],
@@ -102,12 +102,12 @@ test('a worker that was here is here still', async (t) => {
 })
 
 test('a claim that is being written meanwhile has its whole lease', async (t) => {
-  const { add, claim, upkeep, store, stand } = await scene(t)
+  const { add, claim, cleanup, store, stand } = await scene(t)
   await add()
   const resume = store.hold()
   const claiming = claim()
   stand(HOUR)
   resume()
   assert.equal((await claiming).length, 1)
-  assert.equal(await upkeep.expire(), 0)
+  assert.equal(await cleanup.expire(), 0)
 })

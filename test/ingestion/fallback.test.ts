@@ -468,7 +468,7 @@ describe('an agent that reboots for ten minutes, with the default settings', () 
     const [inWork] = await all.claim()
     for (let minute = 0; minute < 10; minute += 1) {
       clock.now += MINUTE
-      await all.upkeep.expire()
+      await all.cleanup.expire()
       // Its timer goes by the real clock: this sets it again, for at once.
       local.clockStepped(0)
       if (clock.now === NOON + 5 * MINUTE) await until(() => ids.some((id) => isRefused(all, id)))

@@ -39,11 +39,11 @@ describe('the sweep', () => {
     const jobId = await all.add()
     await all.claim()
     all.clock.now = NOON + MINUTE - 1
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += 1
-    assert.equal(await all.upkeep.expire(true), 1)
+    assert.equal(await all.cleanup.expire(true), 1)
     assert.equal(all.job(jobId).status, 'processing')
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.equal(all.job(jobId).status, 'pending')
     assert.equal(all.job(jobId).attempts[0]?.errorCode, 'worker_lost')
   })
@@ -53,9 +53,9 @@ describe('the sweep', () => {
     const jobId = await all.add()
     await all.claim({ claimId: null })
     all.clock.now = NOON + HOUR - 1
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += 1
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.equal(all.job(jobId).status, 'timeout')
     assert.equal(all.views.status(all.job(jobId)).errorCode, 'timeout')
   })
@@ -70,9 +70,9 @@ describe('the sweep', () => {
       API_KEY_HOLDER,
     )
     all.clock.now = NOON + 3 * HOUR - 1
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += 1
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.equal(all.job(jobId).attempts[0]?.outcome, 'lost')
   })
 
@@ -80,11 +80,11 @@ describe('the sweep', () => {
     const all = await assembled(t)
     const jobId = await all.add()
     all.clock.now += 400 * DAY
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     const strict = await assembled(t, { policy: { queueLimitMs: HOUR } })
     const waiting = await strict.add()
     strict.clock.now += HOUR
-    assert.equal(await strict.upkeep.expire(), 1)
+    assert.equal(await strict.cleanup.expire(), 1)
     assert.equal(strict.job(waiting).status, 'timeout')
     assert.deepEqual(await strict.claim(), [])
     assert.equal(all.job(jobId).status, 'pending')
@@ -99,15 +99,15 @@ describe('the sweep', () => {
     all.clock.now += 2 * HOUR
     await all.jobs.apply(retried, { type: 'retry', reserveFor: null })
     // The lease, and no wait.
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.deepEqual(
       [retried, lost].map((jobId) => all.job(jobId).status),
       ['pending', 'pending'],
     )
     all.clock.now += HOUR - 1
-    assert.equal(await all.upkeep.expire(), 0)
+    assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += 1
-    assert.equal(await all.upkeep.expire(), 1)
+    assert.equal(await all.cleanup.expire(), 1)
     assert.equal(all.job(retried).status, 'timeout')
     assert.equal(all.job(lost).status, 'pending', 'it had a pause before its next try')
   })
@@ -118,7 +118,7 @@ describe('the sweep', () => {
     all.clock.now += HOUR
     const resume = all.store.hold()
     const removing = all.jobs.remove(one, async () => 0)
-    const sweeping = all.upkeep.expire()
+    const sweeping = all.cleanup.expire()
     resume()
     await removing
     await sweeping
@@ -133,15 +133,15 @@ describe('retention', () => {
     const other = await cancelled(all)
     const waiting = await all.add()
     all.clock.now = NOON + 7 * DAY - 1
-    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    assert.deepEqual(await all.cleanup.retire(), NOTHING)
     all.clock.now += 1
-    const { removed, freedBytes } = await all.upkeep.retire()
+    const { removed, freedBytes } = await all.cleanup.retire()
     assert.equal(removed, 1)
     assert.ok(freedBytes > BIG.length)
     assert.equal(all.jobs.find(done), undefined)
     assert.deepEqual(readdirSync(path.join(all.dir, 'results')), [])
     all.clock.now = NOON + 30 * DAY
-    assert.equal((await all.upkeep.retire()).removed, 1)
+    assert.equal((await all.cleanup.retire()).removed, 1)
     assert.equal(all.jobs.find(other), undefined)
     assert.equal(all.job(waiting).status, 'pending')
   })
@@ -153,7 +153,7 @@ describe('retention', () => {
     await completed(all)
     await cancelled(all)
     all.clock.now += 10_000 * DAY
-    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    assert.deepEqual(await all.cleanup.retire(), NOTHING)
   })
 
   test('goes on with others while one takes long, and is over soon when the coordinator stops', async (t) => {
@@ -162,7 +162,7 @@ describe('retention', () => {
     all.clock.now += 30 * DAY
     const resume = all.store.hold()
     const stop = new AbortController()
-    const retiring = all.upkeep.retire(stop.signal)
+    const retiring = all.cleanup.retire(stop.signal)
     await until(() => all.store.held > 1)
     stop.abort()
     const under = all.store.held
@@ -197,16 +197,16 @@ describe('a job whose webhook is outstanding', () => {
   test('stays, and goes when it has been kept for its time after that', async (t) => {
     const { all, jobId, tried } = await followed(t)
     all.clock.now += HOUR
-    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    assert.deepEqual(await all.cleanup.retire(), NOTHING)
     await tried(false)
     all.clock.now += HOUR
     const request = { expire: false, olderThanDays: 0, dryRun: false }
-    assert.deepEqual(await all.upkeep.cleanup(request), NOTHING)
+    assert.deepEqual(await all.cleanup.run(request), NOTHING)
     await tried(true)
     all.clock.now += MINUTE - 1
-    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    assert.deepEqual(await all.cleanup.retire(), NOTHING)
     all.clock.now += 1
-    assert.equal((await all.upkeep.retire()).removed, 1)
+    assert.equal((await all.cleanup.retire()).removed, 1)
     assert.equal(all.jobs.find(jobId), undefined)
   })
 
@@ -214,7 +214,7 @@ describe('a job whose webhook is outstanding', () => {
     const { all, jobId, tried } = await followed(t)
     for (let n = 0; n < 10; n += 1) await tried(false)
     all.clock.now += MINUTE
-    assert.equal((await all.upkeep.retire()).removed, 1)
+    assert.equal((await all.cleanup.retire()).removed, 1)
     assert.equal(all.jobs.find(jobId), undefined)
   })
 
@@ -223,9 +223,9 @@ describe('a job whose webhook is outstanding', () => {
     all.clock.now += DAY
     await tried(false)
     all.clock.now += 7 * DAY - 1
-    assert.deepEqual(await all.upkeep.retire(), NOTHING)
+    assert.deepEqual(await all.cleanup.retire(), NOTHING)
     all.clock.now += 1
-    assert.equal((await all.upkeep.retire()).removed, 1)
+    assert.equal((await all.cleanup.retire()).removed, 1)
   })
 
   test('stays when its webhook is due again while others are removed', async (t) => {
@@ -234,7 +234,7 @@ describe('a job whose webhook is outstanding', () => {
     all.clock.now += MINUTE
     const resume = all.store.hold()
     const retrying = all.jobs.follow(jobId, (now) => again(now, ['webhook'], all.clock.now))
-    const retiring = all.upkeep.retire()
+    const retiring = all.cleanup.retire()
     resume()
     await retrying
     assert.equal((await retiring).removed, 0)
@@ -260,7 +260,7 @@ describe('a job’s files go in its turn', () => {
   test('a client that takes the id of a job that is being deleted keeps what it has sent', async (t) => {
     const all = await assembled(t)
     const [jobId, folder] = await uploaded(all)
-    const removing = all.upkeep.remove(jobId)
+    const removing = all.cleanup.remove(jobId)
     const [, again] = await Promise.all([removing, uploaded(all, jobId)])
     assert.deepEqual(again, [jobId, folder])
     assert.ok(existsSync(path.join(folder, 'source')))
@@ -274,7 +274,7 @@ describe('a job’s files go in its turn', () => {
     await all.jobs.apply(jobId, { type: 'cancel' })
     const resume = all.store.hold()
     const retrying = all.jobs.apply(jobId, { type: 'retry', reserveFor: null })
-    const retiring = all.upkeep.retire()
+    const retiring = all.cleanup.retire()
     await until(() => all.store.held === 1)
     // Long enough for a look into the folder, were nobody to wait for the turn.
     await readdir(path.join(all.dir, 'sources'))
@@ -302,7 +302,7 @@ describe('retention where something fails', () => {
     await all.jobs.apply(jobId, { type: 'cancel' })
     full(all, folder)
     all.clock.now += 30 * DAY
-    assert.deepEqual(await all.upkeep.retire(), { expired: 0, removed: 1, freedBytes: 6 })
+    assert.deepEqual(await all.cleanup.retire(), { expired: 0, removed: 1, freedBytes: 6 })
     assert.equal(all.jobs.find(jobId), undefined)
   })
 
@@ -310,7 +310,7 @@ describe('retention where something fails', () => {
     const all = await assembled(t)
     const [jobId, folder] = await uploaded(all)
     full(all, folder)
-    await assert.rejects(all.upkeep.remove(jobId), { code: 'no_space' })
+    await assert.rejects(all.cleanup.remove(jobId), { code: 'no_space' })
     assert.ok(existsSync(folder))
     assert.equal(all.job(jobId).status, 'pending')
   })
@@ -324,7 +324,7 @@ describe('retention where something fails', () => {
       await remove(jobId)
     }
     all.clock.now += 30 * DAY
-    await assert.rejects(all.upkeep.retire(), /EIO/)
+    await assert.rejects(all.cleanup.retire(), /EIO/)
     assert.deepEqual(
       [one, two, three].map((id) => all.jobs.find(id) !== undefined),
       [false, true, false],
@@ -337,7 +337,7 @@ describe('retention where something fails', () => {
     })
     const jobId = await cancelled(all)
     rmSync(path.join(all.dir, 'sources'), { recursive: true })
-    await assert.rejects(all.upkeep.retire(), /ENOENT/)
+    await assert.rejects(all.cleanup.retire(), /ENOENT/)
     assert.equal(all.jobs.find(jobId), undefined)
   })
 })
@@ -352,13 +352,13 @@ describe('a cleanup', () => {
     await all.claim()
     all.clock.now += MINUTE
     const request = { expire: true, olderThanDays: 0 }
-    const would = await all.upkeep.cleanup({ ...request, dryRun: true })
+    const would = await all.cleanup.run({ ...request, dryRun: true })
     assert.equal(would.expired, 1)
     assert.equal(would.removed, 1)
     assert.ok(would.freedBytes > BIG.length)
     assert.equal(all.job(done).status, 'completed')
     assert.equal(all.jobs.count('processing'), 1)
-    assert.deepEqual(await all.upkeep.cleanup({ ...request, dryRun: false }), would)
+    assert.deepEqual(await all.cleanup.run({ ...request, dryRun: false }), would)
     assert.equal(all.jobs.find(done), undefined)
     assert.equal(all.jobs.count('pending'), 1)
   })
@@ -369,8 +369,8 @@ describe('a cleanup', () => {
     await all.add()
     await all.claim()
     all.clock.now += MINUTE
-    assert.deepEqual(await all.upkeep.cleanup(plain), NOTHING)
-    assert.deepEqual(await all.upkeep.cleanup({ ...plain, expire: true }), {
+    assert.deepEqual(await all.cleanup.run(plain), NOTHING)
+    assert.deepEqual(await all.cleanup.run({ ...plain, expire: true }), {
       ...NOTHING,
       expired: 1,
     })
@@ -382,16 +382,16 @@ describe('a cleanup', () => {
     const old = await cancelled(all)
     all.clock.now += 2 * DAY
     const young = await cancelled(all)
-    await all.upkeep.cleanup({ ...plain, olderThanDays: 1, statuses: ['cancelled'] })
+    await all.cleanup.run({ ...plain, olderThanDays: 1, statuses: ['cancelled'] })
     assert.deepEqual(
       [done, old, young].map((id) => all.jobs.find(id) !== undefined),
       [true, false, true],
     )
-    await all.upkeep.cleanup({ ...plain, statuses: ['cancelled'] })
+    await all.cleanup.run({ ...plain, statuses: ['cancelled'] })
     assert.equal(all.jobs.find(young), undefined)
-    await all.upkeep.cleanup({ ...plain, olderThanDays: 3 })
+    await all.cleanup.run({ ...plain, olderThanDays: 3 })
     assert.ok(all.jobs.find(done))
-    await all.upkeep.cleanup({ ...plain, olderThanDays: 1.5 })
+    await all.cleanup.run({ ...plain, olderThanDays: 1.5 })
     assert.equal(all.jobs.find(done), undefined)
   })
 
@@ -399,7 +399,7 @@ describe('a cleanup', () => {
     const all = await assembled(t)
     for (let i = 0; i < 20; i += 1) await cancelled(all)
     const request = { ...plain, statuses: ['cancelled' as const] }
-    const both = await Promise.all([all.upkeep.cleanup(request), all.upkeep.cleanup(request)])
+    const both = await Promise.all([all.cleanup.run(request), all.cleanup.run(request)])
     assert.equal(both[0].removed + both[1].removed, 20)
     assert.equal(all.jobs.count('cancelled'), 0)
   })
@@ -409,7 +409,7 @@ describe('a cleanup', () => {
     const jobId = await cancelled(all)
     const resume = all.store.hold()
     const retrying = all.jobs.apply(jobId, { type: 'retry', reserveFor: null })
-    const cleaning = all.upkeep.cleanup({ ...plain, statuses: ['cancelled'] })
+    const cleaning = all.cleanup.run({ ...plain, statuses: ['cancelled'] })
     resume()
     await retrying
     assert.equal((await cleaning).removed, 0)
@@ -423,8 +423,8 @@ test('removing a job in work is a conflict, an unknown one not found', async (t)
   await all.claim()
   const coded = (code: string) => (error: unknown) =>
     error instanceof AppError && error.code === code
-  await assert.rejects(all.upkeep.remove(jobId), coded('conflict'))
-  await assert.rejects(all.upkeep.remove('nothing'), coded('not_found'))
+  await assert.rejects(all.cleanup.remove(jobId), coded('conflict'))
+  await assert.rejects(all.cleanup.remove('nothing'), coded('not_found'))
 })
 
 test('uploads and results that belong to no job go at the start, those of quarantined jobs stay', async (t) => {
@@ -572,7 +572,7 @@ test('uploads go once their jobs have completed, or some time after the end, as 
       await scene.jobs.apply(jobId, event)
       kept.set(jobId, ending)
     }
-    await scene.upkeep.retire()
+    await scene.cleanup.retire()
     const ids = readdirSync(path.join(scene.dir, 'sources')).filter((id) => kept.has(id))
     assert.deepEqual(new Set(ids.map((id) => kept.get(id))), new Set(left))
   }

@@ -11,17 +11,17 @@ export interface Chore {
   run: (signal: AbortSignal) => Promise<unknown>
 }
 
-export interface SweepOptions {
+export interface ChoreRunnerOptions {
   /** A monotonic clock, in milliseconds. */
   steady?: () => number
-  /** Asked before each pass; false stops the sweep. */
+  /** Asked before each pass; false stops the chores. */
   mayGoOn?: () => boolean
 }
 
 const PASS_MS = SECOND
 
 /** Runs chores periodically and independently, never one twice at once. Logs each cause of failure once. */
-export class Sweep {
+export class ChoreRunner {
   readonly #chores: readonly Chore[]
   readonly #log: Logger
   readonly #steady: () => number
@@ -32,7 +32,7 @@ export class Sweep {
   readonly #stopping = new AbortController()
   #timer: NodeJS.Timeout | null = null
 
-  constructor(chores: readonly Chore[], log: Logger, options: SweepOptions = {}) {
+  constructor(chores: readonly Chore[], log: Logger, options: ChoreRunnerOptions = {}) {
     this.#chores = chores
     this.#log = log
     this.#steady = options.steady ?? (() => performance.now())
@@ -72,14 +72,10 @@ export class Sweep {
   async #run(chore: Chore): Promise<void> {
     try {
       await chore.run(this.#stopping.signal)
-      this.#worked(chore)
+      if (this.#failing.delete(chore)) this.#log.info(`the ${chore.name} works again`)
     } catch (error) {
       this.#failed(chore, error)
     }
-  }
-
-  #worked(chore: Chore): void {
-    if (this.#failing.delete(chore)) this.#log.info(`the ${chore.name} works again`)
   }
 
   #failed(chore: Chore, error: unknown): void {

@@ -1,5 +1,7 @@
 import { DAY } from '../shared/duration.ts'
 import { AppError } from '../shared/errors.ts'
+import { ENDED_STATUSES, type CleanupRequest } from '../shared/wire.ts'
+import type { CleanupAnswer } from '../shared/wire-answers.ts'
 import type { Retention } from './config.ts'
 import type { JobFiles } from './blobs/job-files.ts'
 import { hasEnded, openAtOf, type EndedJob } from './job/job.ts'
@@ -7,30 +9,13 @@ import { nextDueAt } from './job/continuation.ts'
 import type { Jobs } from './jobs.ts'
 import { overdue } from './job/lease.ts'
 
-type EndedStatus = 'completed' | 'failed' | 'timeout' | 'cancelled'
-
-export interface CleanupRequest {
-  expire: boolean
-  olderThanDays?: number | null | undefined
-  statuses?: EndedStatus[] | null | undefined
-  dryRun: boolean
-}
-
-/** What was done, or in a dry run would be. */
-export interface CleanupCounts {
-  expired: number
-  removed: number
-  freedBytes: number
-}
-
-const ENDED: readonly EndedStatus[] = ['completed', 'failed', 'timeout', 'cancelled']
 /** Parallel removals: they share the journal's writes. */
 const CONCURRENCY = 8
 /** How long a pending continuation keeps its job: a receiver that is down must not fill the disk. */
 const MAX_CONTINUATION_WAIT_MS = 7 * DAY
 
 /** Expires leases, attempts and waits, and removes jobs and files that are past their retention. */
-export class Upkeep {
+export class Cleanup {
   readonly #jobs: Jobs
   readonly #files: JobFiles
   readonly #retention: Retention
@@ -46,16 +31,14 @@ export class Upkeep {
     const now = this.#jobs.now()
     const { queueLimitMs } = this.#jobs.policy
     const due: { jobId: string; type: NonNullable<ReturnType<typeof overdue>> }[] = []
-    for (const job of this.#jobs.inStatus('processing')) {
-      const type = job.status === 'processing' ? overdue(job.lease, now) : null
-      if (type !== null) due.push({ jobId: job.jobId, type })
+    for (const { jobId, lease } of this.#jobs.inStatus('processing')) {
+      const type = overdue(lease, now)
+      if (type !== null) due.push({ jobId, type })
     }
-    if (queueLimitMs !== null) {
-      for (const job of this.#jobs.inStatus('pending')) {
-        if (job.status === 'pending' && openAtOf(job) + queueLimitMs <= now)
+    if (queueLimitMs !== null)
+      for (const job of this.#jobs.inStatus('pending'))
+        if (openAtOf(job) + queueLimitMs <= now)
           due.push({ jobId: job.jobId, type: 'deadline_passed' })
-      }
-    }
     if (dryRun) return due.length
     const ended = await Promise.all(
       due.map(async ({ jobId, type }) => await unlessChanged(this.#jobs.apply(jobId, { type }))),
@@ -64,7 +47,7 @@ export class Upkeep {
   }
 
   /** Removes what is past its retention. @param signal stops before the next job. */
-  async retire(signal?: AbortSignal): Promise<CleanupCounts> {
+  async retire(signal?: AbortSignal): Promise<CleanupAnswer> {
     const now = this.#jobs.now()
     const { completedMs, failedMs } = this.#retention
     const isOld = (job: EndedJob): boolean => {
@@ -81,11 +64,13 @@ export class Upkeep {
     return { expired: 0, removed, freedBytes: uploads.value + freedBytes }
   }
 
-  async cleanup(request: CleanupRequest): Promise<CleanupCounts> {
+  /** @returns what was done, or in a dry run would be. */
+  async run(request: CleanupRequest): Promise<CleanupAnswer> {
     const { olderThanDays, statuses, dryRun } = request
     const expired = request.expire ? await this.expire(dryRun) : 0
     const now = this.#jobs.now()
-    const chosen = statuses ?? (olderThanDays === null || olderThanDays === undefined ? [] : ENDED)
+    const chosen: readonly EndedJob['status'][] =
+      statuses ?? ((olderThanDays ?? null) === null ? [] : ENDED_STATUSES)
     const isOld = (job: EndedJob): boolean =>
       chosen.includes(job.status) && keptUntil(job, (olderThanDays ?? 0) * DAY) <= now
     return { expired, ...(await this.#removeAll(isOld, { dryRun })) }
@@ -135,11 +120,9 @@ export class Upkeep {
     isOld: (job: EndedJob) => boolean,
     { dryRun, signal }: { dryRun: boolean; signal?: AbortSignal | undefined },
   ): Promise<{ removed: number; freedBytes: number }> {
-    const old = ENDED.flatMap((status) => [...this.#jobs.inStatus(status)])
-      .filter((job) => hasEnded(job))
-      .filter(isOld)
+    const ended = ENDED_STATUSES.flatMap((status) => [...this.#jobs.inStatus(status)])
     const freed = await forEach(
-      old,
+      ended.filter(isOld),
       async (job) =>
         dryRun ? await this.#files.size(job) : await unlessChanged(this.remove(job.jobId, isOld)),
       signal,

@@ -3,12 +3,12 @@ import { once } from 'node:events'
 import { describe, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { pino } from 'pino'
-import { Sweep, type Chore } from '../../coordinator/sweep.ts'
+import { ChoreRunner, type Chore } from '../../coordinator/chores.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 
 interface Scene {
-  sweep: Sweep
+  runner: ChoreRunner
   /** What was done, in order. */
   done: string[]
   /** By name, what goes wrong with a chore. */
@@ -32,26 +32,32 @@ function scene(...chores: [name: string, everyMs: number][]): Scene {
       if (fault !== undefined) throw fault
     },
   }))
-  return { sweep: new Sweep(all, log, { steady: () => steady.now }), done, faults, logged, steady }
+  return {
+    runner: new ChoreRunner(all, log, { steady: () => steady.now }),
+    done,
+    faults,
+    logged,
+    steady,
+  }
 }
 
 const FULL = new AppError('no_space', 'There is no disk space left.')
 
-describe('a sweep', () => {
+describe('the chores', () => {
   test('goes on with the other chores when one fails: what would free a full disk is one of them', async () => {
-    const { sweep, done, faults } = scene(['leases', SECOND], ['retention', SECOND])
+    const { runner, done, faults } = scene(['leases', SECOND], ['retention', SECOND])
     faults.set('leases', FULL)
-    await sweep.pass()
+    await runner.pass()
     assert.deepEqual(done, ['leases', 'retention'])
   })
 
   test('logs a failure once for each cause, without the stack of a foreseen one, and its end', async () => {
-    const { sweep, faults, logged, steady } = scene(['retention', SECOND])
+    const { runner, faults, logged, steady } = scene(['retention', SECOND])
     const pass = async (fault: Error | null): Promise<void> => {
       if (fault === null) faults.clear()
       else faults.set('retention', fault)
       steady.now += SECOND
-      await sweep.pass()
+      await runner.pass()
     }
     const denied = (file: string): Error =>
       Object.assign(new Error(`EACCES: permission denied, unlink '${file}'`), { code: 'EACCES' })
@@ -72,9 +78,9 @@ describe('a sweep', () => {
   })
 
   test('does a chore when its time has passed, and never twice at once', async () => {
-    const { sweep, done, steady } = scene(['leases', SECOND], ['retention', MINUTE])
+    const { runner, done, steady } = scene(['leases', SECOND], ['retention', MINUTE])
     for (let pass = 0; pass < 61; pass += 1) {
-      await sweep.pass()
+      await runner.pass()
       steady.now += SECOND
     }
     assert.equal(done.filter((name) => name === 'leases').length, 61)
@@ -93,16 +99,16 @@ describe('a sweep', () => {
       { name: 'retention', everyMs: SECOND, run: slow },
       { name: 'leases', everyMs: SECOND, run: async () => void done.push('leases') },
     ]
-    const sweep = new Sweep(chores, pino({ enabled: false }), { steady: () => steady.now })
-    const first = sweep.pass()
+    const runner = new ChoreRunner(chores, pino({ enabled: false }), { steady: () => steady.now })
+    const first = runner.pass()
     await nextTurn()
     steady.now += SECOND
-    await sweep.pass()
+    await runner.pass()
     assert.deepEqual(done, ['retention', 'leases', 'leases'])
     finish[0]!()
     await first
     steady.now += SECOND
-    const last = sweep.pass()
+    const last = runner.pass()
     assert.deepEqual(done, ['retention', 'leases', 'leases', 'retention', 'leases'])
     finish[1]!()
     await last
@@ -123,21 +129,21 @@ describe('a sweep', () => {
       { name: 'leases', everyMs: SECOND, run: async () => void done.push('leases') },
     ]
     const steady = { now: 1_000 }
-    const sweep = new Sweep(chores, pino({ enabled: false }), {
+    const runner = new ChoreRunner(chores, pino({ enabled: false }), {
       steady: () => steady.now,
       mayGoOn: () => isOurs,
     })
-    const first = sweep.pass()
+    const first = runner.pass()
     await nextTurn()
     assert.deepEqual(done, ['leases'])
     isOurs = false
     steady.now += MINUTE
-    await sweep.pass()
+    await runner.pass()
     await first
     assert.deepEqual(done, ['leases', 'gave up'])
     isOurs = true
     steady.now += MINUTE
-    await sweep.pass()
+    await runner.pass()
     assert.deepEqual(done, ['leases', 'gave up'], 'what is lost is lost')
   })
 
@@ -147,9 +153,12 @@ describe('a sweep', () => {
       await once(signal, 'abort')
       ended = true
     }
-    const sweep = new Sweep([{ name: 'retention', everyMs: SECOND, run }], pino({ enabled: false }))
-    const pass = sweep.pass()
-    await sweep.stop()
+    const runner = new ChoreRunner(
+      [{ name: 'retention', everyMs: SECOND, run }],
+      pino({ enabled: false }),
+    )
+    const pass = runner.pass()
+    await runner.stop()
     assert.equal(ended, true)
     await pass
   })
