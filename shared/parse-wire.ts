@@ -15,15 +15,14 @@ export function parseWire<S extends z.ZodType>(
 ): FromWire<z.output<S>> {
   const result = schema.safeParse(value, { reportInput: true })
   if (result.success) return fromWire(result.data)
-  throw misfit(result.error, value, [where])
+  throw misfit(result.error, [where])
 }
 
-/** @param where the place of the value in the request, first in each problem's `loc`. */
-export function misfit(
-  { issues }: z.ZodError,
-  value: unknown,
-  where: readonly (string | number)[],
-): AppError {
+/**
+ * @param error of a check with `reportInput`.
+ * @param where the place of the value in the request, first in each problem's `loc`.
+ */
+export function misfit({ issues }: z.ZodError, where: readonly (string | number)[]): AppError {
   const problems = issues.map((issue): Problem => {
     const loc = [
       ...where,

@@ -1,5 +1,5 @@
 import { waitFor } from '../../shared/timers.ts'
-import { ask, type FindOptions } from './devices.ts'
+import { ask, type FindOptions } from './find-devices.ts'
 
 /** Memory in use, in MiB, by the driver's number of the GPU. A GPU that does not say is left out. */
 export type MemoryUsed = ReadonlyMap<number, number>

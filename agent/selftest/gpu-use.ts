@@ -1,6 +1,5 @@
 import type { EngineInfo } from '../engines/engine.ts'
-import type { Device } from '../gpu/device.ts'
-import { deviceId } from '../gpu/device-text.ts'
+import { deviceId, type Device } from '../gpu/device.ts'
 import type { MemoryUsed } from '../gpu/memory-watch.ts'
 import type { Slot } from '../gpu/slots.ts'
 import { expect, notChecked } from './check.ts'

@@ -41,6 +41,6 @@ function wordsOf(given: unknown): unknown[] | null {
 }
 
 function check(schema: z.ZodType, value: unknown, place: Place): void {
-  const { error } = schema.safeParse(value)
-  if (error !== undefined) throw misfit(error, value, place())
+  const { error } = schema.safeParse(value, { reportInput: true })
+  if (error !== undefined) throw misfit(error, place())
 }
