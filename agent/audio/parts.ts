@@ -22,28 +22,38 @@ const LEAST_SHARE = 0.5
  * depends only on where it begins, so that a resumed attempt continues with the same parts.
  * @param speech ascending, apart or touching, in seconds.
  * @param totalSeconds how long the recording is.
- * @param doneUntil the end of a part, after which to go on.
+ * @param done the speech that begins in these spans is in no part. Where they are parts of another plan, a part ends
+ * before the next of them.
  */
 export function planParts(
   speech: readonly Span[],
   partSeconds: number,
   totalSeconds: number,
-  doneUntil = 0,
+  done: readonly Span[] = [],
 ): Part[] {
   const parts: Part[] = []
-  const first = speech.findIndex(({ start }) => start >= doneUntil)
-  for (let from = first; from >= 0 && from < speech.length;) {
-    const to = endOfPart(speech, from, partSeconds)
-    const spans = speech.slice(from, to)
-    const [before, after] = [speech[from - 1]?.end, speech[to]?.start]
-    const begin = spans[0]!.start
-    const last = spans.at(-1)!.end
-    const start = begin - padding(before === undefined ? begin : (begin - before) / 2)
-    const end = last + padding(after === undefined ? totalSeconds - last : (after - last) / 2)
-    parts.push({ audio: audioOf(spans, start, end), speech: spans })
-    from = to
+  const isDone = speech.map(({ start }) =>
+    done.some((one) => one.start <= start && start < one.end),
+  )
+  for (let from = isDone.indexOf(false); from >= 0;) {
+    const end = endOfPart(speech, from, partSeconds)
+    const next = isDone.indexOf(true, from)
+    const to = next < 0 ? end : Math.min(next, end)
+    parts.push(partOf(speech, from, to, totalSeconds))
+    from = isDone.indexOf(false, to)
   }
   return parts
+}
+
+/** The part from span `from` until before span `to`. */
+function partOf(speech: readonly Span[], from: number, to: number, totalSeconds: number): Part {
+  const spans = speech.slice(from, to)
+  const [before, after] = [speech[from - 1]?.end, speech[to]?.start]
+  const begin = spans[0]!.start
+  const last = spans.at(-1)!.end
+  const start = begin - padding(before === undefined ? begin : (begin - before) / 2)
+  const end = last + padding(after === undefined ? totalSeconds - last : (after - last) / 2)
+  return { audio: audioOf(spans, start, end), speech: spans }
 }
 
 function padding(silence: number): number {

@@ -1,6 +1,5 @@
 import { AppError, messageOf, type ErrorCode } from '../../shared/errors.ts'
 
-/** Failures of the engine or the machine; all others are the file's, the network's or a person's. */
 const OF_THE_ENGINE = new Set<ErrorCode>([
   'engine_failed',
   'engine_missing',
@@ -39,6 +38,7 @@ export class SlotHealth {
   }
 }
 
-function isOfTheEngine(error: unknown): boolean {
+/** Whether the engine or its machine failed, and not the file, the network or a person. */
+export function isOfTheEngine(error: unknown): boolean {
   return error instanceof AppError ? OF_THE_ENGINE.has(error.code) : true
 }

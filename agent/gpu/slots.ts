@@ -30,17 +30,24 @@ export function slotEnv({ gpu, kind = 'cuda' }: Slot): Record<string, string> {
 
 interface Place {
   slot: Slot
-  busy: boolean
+  /** The job that holds it; null: free. */
+  holder: object | null
   health: SlotHealth
   pause: { reason: string; until: number; timer: NodeJS.Timeout } | null
 }
 
-type Waiter = (slot: Slot) => void
+interface Request {
+  job: object
+  give: (slot: Slot) => void
+}
 
-/** Gives out slots, one job each, in the order of requests. A slot whose engine keeps failing pauses. */
+/**
+ * Gives out slots. Of the jobs that wait, the one that holds the fewest is next; of equal ones, the first. A slot whose
+ * engine keeps failing pauses.
+ */
 export class Slots {
   readonly #places: Place[]
-  readonly #waiters = new Set<Waiter>()
+  readonly #requests = new Set<Request>()
   readonly #listeners = new Set<() => void>()
   readonly #now: () => number
   readonly #pauseMs: number
@@ -49,7 +56,7 @@ export class Slots {
   constructor(slots: readonly Slot[], options: { now?: () => number; pauseMs?: number } = {}) {
     this.#places = slots.map((slot) => ({
       slot,
-      busy: false,
+      holder: null,
       health: new SlotHealth(),
       pause: null,
     }))
@@ -66,7 +73,7 @@ export class Slots {
   }
 
   get busy(): number {
-    return this.#places.filter(({ busy }) => busy).length
+    return this.#places.filter(({ holder }) => holder !== null).length
   }
 
   /** Slots in a pause; `until` in milliseconds of the clock. */
@@ -78,31 +85,43 @@ export class Slots {
 
   /**
    * The next free slot, on the GPU with the fewest jobs.
+   * @param job who asks; default: a job that holds no slot.
    * @throws the signal's reason when aborted.
    */
-  async acquire(signal: AbortSignal): Promise<Slot> {
+  async acquire(signal: AbortSignal, job: object = {}): Promise<Slot> {
     signal.throwIfAborted()
     const place = this.#next()
-    if (place !== null) return hold(place)
+    if (place !== null) return hold(place, job)
     return await new Promise<Slot>((resolve, reject) => {
       const leave = (): void => {
-        this.#waiters.delete(waiter)
+        this.#requests.delete(request)
         reject(signal.reason as Error)
       }
-      const waiter: Waiter = (slot) => {
+      const give = (slot: Slot): void => {
         signal.removeEventListener('abort', leave)
         resolve(slot)
       }
-      this.#waiters.add(waiter)
+      const request = { job, give }
+      this.#requests.add(request)
       signal.addEventListener('abort', leave, { once: true })
     })
   }
 
   release(slot: Slot): void {
     const place = this.#placeOf(slot)
-    if (!place.busy) throw new Error(`Slot ${slot.index} is released but not held.`)
-    place.busy = false
+    if (place.holder === null) throw new Error(`Slot ${slot.index} is released but not held.`)
+    place.holder = null
     this.#handOut()
+  }
+
+  heldBy(job: object): number {
+    return this.#places.filter(({ holder }) => holder === job).length
+  }
+
+  /** Whether another job waits that would not have more slots than this one, if it got one of them. */
+  shouldShare(job: object): boolean {
+    const held = this.heldBy(job)
+    return [...this.#requests].some((other) => this.heldBy(other.job) + 1 < held)
   }
 
   async use<T>(signal: AbortSignal, work: (slot: Slot) => Promise<T>): Promise<T> {
@@ -145,18 +164,22 @@ export class Slots {
   }
 
   #handOut(): void {
-    for (const waiter of this.#waiters) {
+    for (;;) {
+      const [request] = [...this.#requests].toSorted(
+        (a, b) => this.heldBy(a.job) - this.heldBy(b.job),
+      )
       const place = this.#next()
-      if (place === null) return
-      this.#waiters.delete(waiter)
-      waiter(hold(place))
+      if (request === undefined || place === null) return
+      this.#requests.delete(request)
+      request.give(hold(place, request.job))
     }
   }
 
   #next(): Place | null {
     const load = ({ slot }: Place): number =>
       this.#places.filter(
-        ({ busy, slot: other }) => busy && other.gpu === slot.gpu && other.kind === slot.kind,
+        ({ holder, slot: other }) =>
+          holder !== null && other.gpu === slot.gpu && other.kind === slot.kind,
       ).length
     // The sort is stable: of equal slots the first is the likeliest to have its engine loaded.
     return this.#places.filter(isFree).toSorted((a, b) => load(a) - load(b))[0] ?? null
@@ -173,11 +196,11 @@ export class Slots {
   }
 }
 
-function isFree({ busy, pause }: Place): boolean {
-  return !busy && pause === null
+function isFree({ holder, pause }: Place): boolean {
+  return holder === null && pause === null
 }
 
-function hold(place: Place): Slot {
-  place.busy = true
+function hold(place: Place, job: object): Slot {
+  place.holder = job
   return place.slot
 }

@@ -2,6 +2,7 @@ import { z } from 'zod'
 import { segment } from '../../shared/transcript.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
+import type { FinishedPart } from './pieces.ts'
 import type { PreparedAudio } from './prepared-audio.ts'
 import type { Span } from '../audio/span.ts'
 import { TranscriptDraft } from './transcript-draft.ts'
@@ -15,6 +16,17 @@ const mix = z.object({
     .regex(/^[\w.()]+$/)
     .nullable(),
   gain: z.number().min(-200).max(200),
+})
+
+const finishedPart = span.extend({
+  channel: z.int().nullable(),
+  verdict: z.enum(['known', 'doubtful', 'mixed', 'foreign']),
+  language: z.string().nullable(),
+  languageProbability: z.number().exactOptional(),
+  seconds: amount,
+  segments: z.array(segment),
+  dropped: z.int().min(0),
+  warnings: z.array(z.string()),
 })
 
 /**
@@ -53,11 +65,14 @@ const checkpoint = z.object({
   segments: z.array(segment),
   dropped: z.int().min(0),
   warnings: z.array(z.string()),
+  /** Finished parts after an unfinished one. Agents that do not know this field recognise them again. */
+  ahead: z.array(finishedPart).default([]),
 })
 
-export type Checkpoint = z.output<typeof checkpoint> & {
+export type Checkpoint = Omit<z.output<typeof checkpoint>, 'ahead'> & {
   engine: EngineInfo
   segments: RecognisedSegment[]
+  ahead: FinishedPart[]
 }
 
 /** A job's checkpoint; null when it is not of this source and these options, or is inconsistent. */
@@ -70,18 +85,57 @@ export function readCheckpoint(value: unknown, source: string, options: string):
 /** How far times of an engine or a VAD may go past the end, in seconds. */
 const SLACK = 1
 
-function isConsistent({ seconds, voices, segments }: z.output<typeof checkpoint>): boolean {
+function isConsistent({ seconds, voices, segments, ahead }: z.output<typeof checkpoint>): boolean {
   const isInside = ({ start, end }: Span): boolean => start <= end && end <= seconds + SLACK
   const channels = voices.map(({ channel }) => channel).join()
   return (
     (channels === '' || channels === '0,1') &&
     voices.every(
-      ({ speech, doneUntil }) =>
+      ({ speech, doneUntil, channel }) =>
         doneUntil <= seconds + SLACK &&
-        speech.every((one, i) => isInside(one) && one.start >= (speech[i - 1]?.end ?? 0)),
+        speech.every((one, i) => isInside(one) && one.start >= (speech[i - 1]?.end ?? 0)) &&
+        areWholeParts(
+          ahead.filter((part) => part.channel === channel),
+          speech,
+          doneUntil,
+        ),
     ) &&
-    segments.every((one) => isInside(one) && (one.words ?? []).every(isInside))
+    ahead.every(({ channel }) => voices.some((voice) => voice.channel === channel)) &&
+    [...segments, ...ahead.flatMap((part) => part.segments)].every(
+      (one) => isInside(one) && (one.words ?? []).every(isInside),
+    )
   )
+}
+
+/** Whether parts begin and end with a span of speech, each after the one before. */
+function areWholeParts(
+  parts: readonly Span[],
+  speech: readonly Span[],
+  doneUntil: number,
+): boolean {
+  const starts = new Set(speech.map(({ start }) => start))
+  const ends = new Set(speech.map(({ end }) => end))
+  return parts.every(
+    ({ start, end }, i) =>
+      starts.has(start) &&
+      ends.has(end) &&
+      start < end &&
+      start >= (parts[i - 1]?.end ?? doneUntil),
+  )
+}
+
+/**
+ * The checkpoint's parts to go on with, none without one. What another engine took for a language that it does not know
+ * is recognised again.
+ */
+export function usableAhead(checkpoint: Checkpoint | null, engine: EngineInfo): FinishedPart[] {
+  if (checkpoint === null) return []
+  const { ahead, engine: before } = checkpoint
+  return ahead.filter(({ verdict }) => verdict === 'known' || isSame(before, engine))
+}
+
+function isSame(one: EngineInfo, other: EngineInfo): boolean {
+  return one.name === other.name && one.model === other.model
 }
 
 /** The draft to go on with. Where another engine made it, a warning says so. */
@@ -89,7 +143,7 @@ export function resumeDraft(checkpoint: Checkpoint, engine: EngineInfo): Transcr
   const { heard: languages, ...state } = checkpoint
   const draft = new TranscriptDraft({ ...state, languages })
   const before = checkpoint.engine
-  if (before.name !== engine.name || before.model !== engine.model) {
+  if (!isSame(before, engine)) {
     draft.warn(
       `Its beginning was recognised by ${before.name} (${before.model}), the rest by ${engine.name} (${engine.model}).`,
     )
@@ -101,6 +155,7 @@ export function checkpointOf(
   made: Pick<Checkpoint, 'source' | 'options' | 'engine' | 'track'>,
   { voices, seconds, vadMethod }: PreparedAudio,
   { decided, languages, segments, dropped, warnings }: TranscriptDraft,
+  ahead: readonly FinishedPart[],
 ): Checkpoint {
   return {
     version: 1,
@@ -118,5 +173,6 @@ export function checkpointOf(
     segments: [...segments],
     dropped,
     warnings: [...warnings],
+    ahead: structuredClone([...ahead]),
   }
 }

@@ -1,195 +1,170 @@
-import { mkdir, rm } from 'node:fs/promises'
-import path from 'node:path'
-import { AppError } from '../../shared/errors.ts'
-import type { Engine, Recognised, SpeechOptions, TranscribeRequest } from '../engines/engine.ts'
+import { lengthOf } from '../audio/parts.ts'
+import { totalLength } from '../audio/span.ts'
+import type { Engine, SpeechOptions } from '../engines/engine.ts'
+import { overSlots } from '../gpu/over-slots.ts'
+import type { Slot, Slots } from '../gpu/slots.ts'
+import { detectLanguage } from './detect-language.ts'
+import { PartsInOrder, planPieces, spanOf, type FinishedPart, type Piece } from './pieces.ts'
 import {
   foreignLanguage,
   languageWarning,
   verdictOf,
   type LanguageHints,
 } from './plausible-language.ts'
-import type { PreparedAudio, Voice } from './prepared-audio.ts'
-import type { Slot } from '../gpu/slots.ts'
-import { better, review, worthRetry } from '../quality/hallucination.ts'
-import { lengthOf, planParts, restore, speechInPiece, type Part } from '../audio/parts.ts'
-import { totalLength, type Span } from '../audio/span.ts'
+import type { PreparedAudio } from './prepared-audio.ts'
+import { recognisePiece, type Reviewed } from './recognise-piece.ts'
+import { SpeechProgress } from './speech-progress.ts'
 import type { TranscriptDraft } from './transcript-draft.ts'
-import { tighten, withDurations } from '../quality/segment-times.ts'
-import { cutWav } from '../audio/wav-cut.ts'
 
 export interface RecognitionRequest {
-  voices: Voice[]
-  offsetSeconds: number
-  totalSeconds: number
-  vadMethod: PreparedAudio['vadMethod']
+  jobId: string
+  audio: Pick<PreparedAudio, 'voices' | 'offsetSeconds' | 'seconds' | 'vadMethod'>
+  /** Nothing of it was recognised before. */
+  isNew: boolean
+  /** Parts that an earlier attempt finished, and not those before them. */
+  ahead: readonly FinishedPart[]
   asked: LanguageHints['asked']
   tag: LanguageHints['tag']
   options: SpeechOptions
   workDir: string
-  slot: Slot
   signal: AbortSignal
   draft: TranscriptDraft
-  onProgress(seconds: number): void
-  onPart(): void
-}
-
-const NO_LENGTH =
-  'The engine gave some segments no length, or a negative one: their times are estimates.'
-
-interface Reviewed extends Recognised {
-  dropped: number
-}
-
-interface Piece {
-  voice: Voice
-  part: Part
+  report: (stage: 'loading' | 'transcribing', seconds: number) => void
+  /** @param ahead finished parts that are not in the draft: one before them is not finished. */
+  onPart: (ahead: readonly FinishedPart[]) => void
 }
 
 /**
- * Recognises the parts of a recording that are not done, in order of time. After each, the draft and the voices'
- * `doneUntil` are up to date.
+ * Recognises the parts of a recording that are not done, on one slot or on several. After each, the draft and the
+ * voices' `doneUntil` are up to date; they and the text do not depend on how many slots there were.
  * @throws {AppError} as the engine; the signal's reason when aborted.
  */
-export async function recognise(engine: Engine, request: RecognitionRequest): Promise<void> {
-  const { voices, totalSeconds, draft } = request
-  const pieces = piecesOf(engine, request)
-  const shares = shareOf(voices, pieces)
-  let wasMixed = false
-  for (const piece of pieces) {
-    const length = lengthOf(piece.part)
-    // Once a part was in a known language, the rest is not refused.
-    const isFirst = draft.isUnknown && !wasMixed
-    const recognised = await recognisePiece(engine, request, piece, (within) => {
-      if (!Number.isFinite(within)) return
-      request.onProgress(totalSeconds * shares.reached(length > 0 ? within / length : 1))
-    })
-    const verdict = verdictOf(recognised, request, engine.abilities.languages)
-    if (verdict === 'foreign' && isFirst && request.asked === null) throw foreignLanguage(engine)
-    // A language that was not recognised is not claimed, whatever the job says.
-    if (verdict === 'foreign' || verdict === 'mixed') draft.decided = null
-    wasMixed ||= verdict === 'mixed'
-    const isKnown = verdict === 'known'
-    draft.add({ ...recognised, language: isKnown ? recognised.language : null, seconds: length })
-    if (!isKnown) draft.warn(languageWarning(verdict, engine, spanOf(piece)))
-    piece.voice.doneUntil = piece.part.speech.at(-1)!.end
-    shares.done(piece)
-    request.onProgress(totalSeconds * shares.reached(0))
-    request.onPart()
-  }
-  draft.sort()
-  request.onProgress(totalSeconds)
-}
-
-function piecesOf(engine: Engine, { voices, totalSeconds, options }: RecognitionRequest): Piece[] {
-  // An engine tells speakers apart within one piece only: with diarization, the recording is one piece.
-  const partSeconds = options.speakers === null ? engine.abilities.partSeconds : Infinity
-  return voices
-    .flatMap((voice) => {
-      const { speech, doneUntil } = voice
-      const parts = planParts(speech, partSeconds, totalSeconds, doneUntil)
-      return parts.map((part): Piece => ({ voice, part }))
-    })
-    .toSorted((a, b) => startOf(a) - startOf(b))
-}
-
-function spanOf({ part: { speech } }: Piece): Span {
-  return { start: speech[0]!.start, end: speech.at(-1)!.end }
-}
-
-function startOf({ part }: Piece): number {
-  return part.speech[0]!.start
-}
-
-async function recognisePiece(
+export async function recognise(
   engine: Engine,
+  slots: Slots,
   request: RecognitionRequest,
-  { voice, part }: Piece,
-  onProgress: (seconds: number) => void,
-): Promise<Reviewed> {
-  const { offsetSeconds, options, slot, signal } = request
-  const folder = path.join(request.workDir, 'piece')
-  const wavPath = path.join(folder, 'piece.wav')
-  const workDir = path.join(folder, 'engine')
-  try {
-    await rm(folder, { recursive: true, force: true })
-    await mkdir(workDir, { recursive: true })
-    const audio = part.audio.map(({ start, end }) => ({
-      start: Math.max(0, start - offsetSeconds),
-      end: Math.max(0, end - offsetSeconds),
-    }))
-    const durationSeconds = await cutWav(voice.wavPath, audio, wavPath, signal)
-    const speech = speechInPiece(part)
-    const piece = { wavPath, durationSeconds, workDir, slot, signal, speech, onProgress }
-    const attempt = async (again: boolean): Promise<Reviewed> =>
-      reviewed(request.vadMethod, voice, part, await tryPiece(engine, { ...piece, options, again }))
-    const first = await attempt(false)
-    if (engine.abilities.deterministic === true || !worthRetry(first.segments)) return first
-    const second = await attempt(true).catch(() => {
-      signal.throwIfAborted()
-      return first
+): Promise<void> {
+  const { jobId, signal, draft, audio } = request
+  const recognition = new Recognition(engine, request)
+  await overSlots(slots, {
+    jobId,
+    signal,
+    begin: (slot) => recognition.begin(slot),
+    run: (piece, slot, running) => recognition.recognise(piece, slot, running),
+  })
+  draft.sort()
+  request.report('transcribing', audio.seconds)
+}
+
+class Recognition {
+  readonly #engine: Engine
+  readonly #request: RecognitionRequest
+  #parts = new PartsInOrder([], [])
+  #progress = new SpeechProgress(0, [])
+  #options: SpeechOptions
+  #wasMixed = false
+
+  constructor(engine: Engine, request: RecognitionRequest) {
+    this.#engine = engine
+    this.#request = request
+    this.#options = request.options
+  }
+
+  async begin(slot: Slot): Promise<Piece[]> {
+    const { signal, options, draft, audio, ahead, report } = this.#request
+    const { voices, seconds: totalSeconds } = audio
+    report('loading', 0)
+    await this.#engine.prepare(slot, signal, options.model)
+    await this.#decideLanguage(slot)
+    this.#options = { ...options, language: draft.decided?.language ?? null }
+    // An engine tells speakers apart within one piece only: with diarization, the recording is one piece.
+    const partSeconds = options.speakers === null ? this.#engine.abilities.partSeconds : Infinity
+    const pieces = planPieces(voices, ahead, { partSeconds, totalSeconds })
+    this.#parts = new PartsInOrder(pieces, ahead)
+    this.#addFinished()
+    this.#progress = new SpeechProgress(
+      voices.reduce((sum, { speech }) => sum + totalLength(speech), 0),
+      pieces.map(({ part }) => part.speech),
+    )
+    this.#report()
+    return pieces
+  }
+
+  async recognise(piece: Piece, slot: Slot, signal: AbortSignal): Promise<void> {
+    const { audio, workDir, onPart } = this.#request
+    const { speech } = piece.part
+    const length = lengthOf(piece.part)
+    const recognised = await recognisePiece(this.#engine, piece, {
+      ...audio,
+      options: this.#options,
+      workDir,
+      slot,
+      signal,
+      onProgress: (within) => {
+        this.#progress.advance(speech, length > 0 ? within / length : 1)
+        this.#report()
+      },
     })
-    const best = better(first.segments, second.segments) === second.segments ? second : first
-    return { ...best, warnings: [...new Set([...first.warnings, ...second.warnings])] }
-  } finally {
-    await rm(folder, { recursive: true, force: true })
+    this.#parts.finish(piece, this.#finished(piece, recognised))
+    this.#addFinished()
+    this.#progress.finish(speech)
+    this.#report()
+    onPart(this.#parts.ahead)
   }
-}
 
-/** A piece whose diarization fails is recognised again without it. */
-async function tryPiece(engine: Engine, request: TranscribeRequest): Promise<Recognised> {
-  const { options, signal } = request
-  try {
-    return await engine.transcribe(request)
-  } catch (error) {
-    const lost =
-      error instanceof AppError && ['engine_failed', 'model_missing'].includes(error.code)
-    if (options.speakers === null || signal.aborted || !lost) throw error
-    const plain = await engine.transcribe({ ...request, options: { ...options, speakers: null } })
-    const warning = `Diarization failed: ${error.message}`
-    return { ...plain, warnings: [...plain.warnings, warning] }
+  async #decideLanguage(slot: Slot): Promise<void> {
+    const { signal, options, draft, audio, workDir, isNew } = this.#request
+    if (!isNew || draft.decided !== null) return
+    const { voices, offsetSeconds } = audio
+    const { wavPath, speech: spans } = voices[0]!
+    const speech = spans
+      .map(({ start, end }) => ({ start: start - offsetSeconds, end: end - offsetSeconds }))
+      .filter(({ start }) => start >= 0)
+    const recording = { wavPath, speech, workDir, slot, signal, model: options.model }
+    const voted = await detectLanguage(this.#engine, recording)
+    draft.decided = voted.language
+    if (voted.warning !== null) draft.warn(voted.warning)
   }
-}
 
-/** Segments at their place in the recording, with doubtful ones marked and invented ones dropped. */
-function reviewed(
-  vadMethod: PreparedAudio['vadMethod'],
-  voice: Voice,
-  part: Part,
-  recognised: Recognised,
-): Reviewed {
-  const within = { start: part.audio[0]!.start, end: part.audio.at(-1)!.end }
-  const timed = withDurations(restore(part, recognised.segments), within)
-  const placed = timed.segments.map((one) => tighten(one, part.speech))
-  const named =
-    voice.channel === null
-      ? placed
-      : placed.map((segment) => ({ ...segment, speaker: `channel ${voice.channel}` }))
-  // Detection by loudness misses speech in noise: no segment may be dropped for that.
-  const speech = vadMethod === 'silero' ? part.speech : part.audio
-  const { segments, dropped } = review(named, speech)
-  const warnings = timed.estimated ? [...recognised.warnings, NO_LENGTH] : recognised.warnings
-  return { ...recognised, segments, dropped: dropped.length, warnings }
-}
+  #finished(piece: Piece, recognised: Reviewed): FinishedPart {
+    const { languages } = this.#engine.abilities
+    const verdict = verdictOf(recognised, this.#request, languages)
+    const { segments, dropped, warnings, language, languageProbability } = recognised
+    return {
+      ...spanOf(piece),
+      channel: piece.voice.channel,
+      verdict,
+      // A language that was not recognised is not claimed, whatever the job says.
+      language: verdict === 'known' ? language : null,
+      ...(languageProbability === undefined ? {} : { languageProbability }),
+      seconds: lengthOf(piece.part),
+      segments,
+      dropped,
+      warnings:
+        verdict === 'known'
+          ? warnings
+          : [...warnings, languageWarning(verdict, this.#engine, spanOf(piece))],
+    }
+  }
 
-/** How much of all speech is done, as a share: silence takes no time. */
-function shareOf(
-  voices: readonly Voice[],
-  pieces: readonly Piece[],
-): { reached: (within: number) => number; done: (piece: Piece) => void } {
-  const total = voices.reduce((sum, { speech }) => sum + totalLength(speech), 0)
-  const open = pieces.reduce((sum, { part }) => sum + totalLength(part.speech), 0)
-  let done = total - open
-  let next = 0
-  return {
-    reached: (within) => {
-      const running = pieces[next] === undefined ? 0 : totalLength(pieces[next]!.part.speech)
-      return total === 0
-        ? 1
-        : Math.min(1, (done + running * Math.min(1, Math.max(0, within))) / total)
-    },
-    done: (piece) => {
-      done += totalLength(piece.part.speech)
-      next += 1
-    },
+  #addFinished(): void {
+    for (let part = this.#parts.take(); part !== null; part = this.#parts.take()) this.#add(part)
+  }
+
+  #add(part: FinishedPart): void {
+    const { draft, asked, audio } = this.#request
+    const { verdict, channel, end } = part
+    // Once a part was in a known language, the rest is not refused.
+    const isFirst = draft.isUnknown && !this.#wasMixed
+    if (verdict === 'foreign' && isFirst && asked === null) throw foreignLanguage(this.#engine)
+    if (verdict === 'foreign' || verdict === 'mixed') draft.decided = null
+    this.#wasMixed ||= verdict === 'mixed'
+    draft.add(part)
+    audio.voices.find((voice) => voice.channel === channel)!.doneUntil = end
+  }
+
+  #report(): void {
+    const { audio, report } = this.#request
+    report('transcribing', audio.seconds * this.#progress.share)
   }
 }

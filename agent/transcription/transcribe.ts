@@ -1,17 +1,16 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
-import { checkpointOf, readCheckpoint, resumeDraft } from './checkpoint.ts'
+import { checkpointOf, readCheckpoint, resumeDraft, usableAhead } from './checkpoint.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from './conversion.ts'
 import { modelLabel } from '../engines/model-name.ts'
+import type { PreparedAudio } from './prepared-audio.ts'
 import { prepareTracks, MIX } from './prepare-tracks.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
 import { overall, type Progress, type Stage } from '../progress/progress.ts'
-import { recognise, type RecognitionRequest } from './recognise.ts'
-import type { Slot } from '../gpu/slots.ts'
+import { recognise } from './recognise.ts'
 import { labelSpeakers } from '../diarization/label-speakers.ts'
 import { refuseUnknown, engineOptions } from './engine-options.ts'
-import { detectLanguage } from './detect-language.ts'
 import { TranscriptDraft } from './transcript-draft.ts'
 
 const BY_LOUDNESS =
@@ -72,37 +71,37 @@ async function transcribeIn(
     },
   })
   if (prepared === null) return null
-  const { audio, track, checkpoint } = prepared
+  const { audio, track } = prepared
   mediaSeconds = audio.seconds
-  const isNew = !audio.resumed || checkpoint === null
-  const draft = isNew
-    ? new TranscriptDraft({ decided: decidedBy(asked.options.language) })
-    : resumeDraft(checkpoint, info)
+  const begun = audio.resumed ? prepared.checkpoint : null
+  const draft =
+    begun === null
+      ? new TranscriptDraft({ decided: decidedBy(asked.options.language) })
+      : resumeDraft(begun, info)
   for (const text of prepared.warnings) draft.warn(text)
   const isCall = audio.voices.length > 1
-  const request = {
-    ...audio,
-    totalSeconds: audio.seconds,
-    asked: asked.options.language,
-    tag: track.language,
-    // Where the channels are the speakers, the engine need not tell them apart.
-    options: wantsSpeakers && !isCall ? asked.options : { ...asked.options, speakers: null },
-    workDir,
-    signal,
-    draft,
-    onProgress: (seconds: number) => report('transcribing', seconds),
-    onPart() {
-      if (sha256 === undefined || input.onCheckpoint === undefined) return
-      const key = optionsKey(prepared.isMix ? null : track)
-      const made = { source: sha256, options: key, engine: info, track: track.index }
-      input.onCheckpoint(checkpointOf(made, audio, draft))
-    },
-  }
-  if (audio.voices.some(({ speech, doneUntil }) => speech.some((one) => one.start >= doneUntil))) {
+  if (!isRecognised(audio)) {
     report('waiting', 0)
-    await slots.use(signal, (slot) =>
-      recogniseOn(slot, parts, input, { ...request, isNew }, report),
-    )
+    await recognise(engine, slots, {
+      jobId: input.jobId,
+      audio,
+      isNew: begun === null,
+      ahead: usableAhead(begun, info),
+      asked: asked.options.language,
+      tag: track.language,
+      // Where the channels are the speakers, the engine need not tell them apart.
+      options: wantsSpeakers && !isCall ? asked.options : { ...asked.options, speakers: null },
+      workDir,
+      signal,
+      draft,
+      report,
+      onPart(ahead) {
+        if (sha256 === undefined || input.onCheckpoint === undefined) return
+        const key = optionsKey(prepared.isMix ? null : track)
+        const made = { source: sha256, options: key, engine: info, track: track.index }
+        input.onCheckpoint(checkpointOf(made, audio, draft, ahead))
+      },
+    })
   }
   const named = wantsSpeakers
     ? await labelSpeakers(draft.segments, {
@@ -131,6 +130,10 @@ async function transcribeIn(
   }
 }
 
+function isRecognised({ voices }: PreparedAudio): boolean {
+  return voices.every(({ speech, doneUntil }) => speech.every((one) => one.start < doneUntil))
+}
+
 function progressAt(stage: Stage, processedSeconds: number, mediaSeconds: number): Progress {
   const within = mediaSeconds > 0 ? processedSeconds / mediaSeconds : 0
   return {
@@ -143,44 +146,4 @@ function progressAt(stage: Stage, processedSeconds: number, mediaSeconds: number
 
 function decidedBy(language: string | null): TranscriptDraft['decided'] {
   return language === null ? null : { language, probability: null }
-}
-
-type SlotRequest = Omit<RecognitionRequest, 'slot'> & {
-  /** Nothing of it was recognised before. */
-  isNew: boolean
-}
-
-async function recogniseOn(
-  slot: Slot,
-  { engine, slots }: PipelineParts,
-  { jobId, signal }: ConvertInput,
-  request: SlotRequest,
-  report: (stage: Stage, seconds: number) => void,
-): Promise<void> {
-  const { draft, options, voices, offsetSeconds, workDir, isNew } = request
-  const { model } = options
-  try {
-    report('loading', 0)
-    await engine.prepare(slot, signal, model)
-    if (isNew && draft.decided === null) {
-      const { wavPath, speech: spans } = voices[0]!
-      const speech = spans
-        .map(({ start, end }) => ({ start: start - offsetSeconds, end: end - offsetSeconds }))
-        .filter(({ start }) => start >= 0)
-      const recording = { wavPath, speech, workDir, slot, signal, model }
-      const voted = await detectLanguage(engine, recording)
-      draft.decided = voted.language
-      if (voted.warning !== null) draft.warn(voted.warning)
-    }
-    report('transcribing', 0)
-    await recognise(engine, {
-      ...request,
-      slot,
-      options: { ...options, language: draft.decided?.language ?? null },
-    })
-    slots.note(slot, jobId, null)
-  } catch (error) {
-    if (!signal.aborted) slots.note(slot, jobId, error)
-    throw error
-  }
 }

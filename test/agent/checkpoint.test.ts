@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { readCheckpoint } from '../../agent/transcription/checkpoint.ts'
+import { readByVersion1 } from './recorded/checkpoint-version-1.ts'
 
 const SPEECH = [
   { start: 1, end: 4 },
@@ -23,6 +24,19 @@ const CHECKPOINT = {
   segments: [SEGMENT],
   dropped: 0,
   warnings: [],
+  ahead: [],
+}
+const AHEAD = {
+  channel: null,
+  start: 4,
+  end: 9.5,
+  verdict: 'known',
+  language: 'en',
+  languageProbability: 0.9,
+  seconds: 6,
+  segments: [{ start: 4, end: 9.5, text: 'And more.' }],
+  dropped: 0,
+  warnings: [],
 }
 /** As it comes, by way of the wire. */
 const read = (value: unknown) =>
@@ -31,6 +45,11 @@ const read = (value: unknown) =>
 describe('a checkpoint', () => {
   it('is read when it is of the same source and options', () => {
     assert.deepEqual(read(CHECKPOINT), CHECKPOINT)
+    const withAhead = { ...CHECKPOINT, ahead: [AHEAD] }
+    assert.deepEqual(read(withAhead), withAhead)
+    // Of an agent that uses one slot.
+    const { ahead: _ahead, ...ofOne } = CHECKPOINT
+    assert.deepEqual(read(ofOne), CHECKPOINT)
     // Of an agent that mixes as ffmpeg does.
     const { mix: _, ...plain } = VOICE
     const { voices } = read({ ...CHECKPOINT, voices: [plain] }) ?? {}
@@ -50,6 +69,14 @@ describe('a checkpoint', () => {
     ['speech after the end', { voices: [{ ...VOICE, speech: [{ start: 5, end: 500 }] }] }],
     ['speech in no order', { voices: [{ ...VOICE, speech: SPEECH.toReversed() }] }],
     ['more done than there is', { voices: [{ ...VOICE, doneUntil: 1e6 }] }],
+    ['a part that is done twice', { ahead: [{ ...AHEAD, start: 1, end: 4 }] }],
+    ['a part that cuts speech', { ahead: [{ ...AHEAD, end: 8 }] }],
+    ['parts over each other', { ahead: [AHEAD, AHEAD] }],
+    ['a part of no voice', { ahead: [{ ...AHEAD, channel: 1 }] }],
+    [
+      'text of a part after the end',
+      { ahead: [{ ...AHEAD, segments: [{ ...SEGMENT, end: 1e9 }] }] },
+    ],
     ['a channel alone', { voices: [{ ...VOICE, channel: 1 }] }],
     ['channels that are none', { voices: [0, 7].map((channel) => ({ ...VOICE, channel })) }],
     ['no voice', { voices: [] }],
@@ -63,6 +90,11 @@ describe('a checkpoint', () => {
       assert.equal(read({ ...CHECKPOINT, ...change }), null)
     })
   }
+
+  it('is read by agents of before, without the parts that are ahead', () => {
+    const { ahead: _, ...known } = CHECKPOINT
+    assert.deepEqual(readByVersion1({ ...CHECKPOINT, ahead: [AHEAD] }), known)
+  })
 
   it('is not believed when it is something else', () => {
     for (const value of [null, [], 'text', {}, { version: 2 }]) assert.equal(read(value), null)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { lengthOf, planParts, restore, speechInPiece } from '../../agent/audio/parts.ts'
+import { lengthOf, planParts, restore, speechInPiece, type Part } from '../../agent/audio/parts.ts'
 import type { Span } from '../../agent/audio/span.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 
@@ -16,6 +16,10 @@ function someSpeech(count: number): { speech: Span[]; total: number } {
     at = end + (random() < 0.2 ? 0 : random() * (random() < 0.1 ? 120 : 3))
   }
   return { speech, total: at + random() * 5 }
+}
+
+function spanOf({ speech }: Part): Span {
+  return { start: speech[0]!.start, end: speech.at(-1)!.end }
 }
 
 describe('what was recognised in a part', () => {
@@ -68,12 +72,28 @@ describe('parts', () => {
     }
   })
 
-  it('are the same when the work goes on after any of them', () => {
-    const { speech, total } = someSpeech(120)
-    const parts = planParts(speech, 60, total)
-    for (const [i, part] of parts.entries()) {
-      const doneUntil = part.speech.at(-1)!.end
-      assert.deepEqual(planParts(speech, 60, total, doneUntil), parts.slice(i + 1))
+  it('are the same when the work goes on after any set of them', () => {
+    for (let round = 0; round < 50; round++) {
+      const { speech, total } = someSpeech(120)
+      const parts = planParts(speech, 60, total)
+      const isDone = parts.map(() => random() < 0.5)
+      const done = parts.filter((_, i) => isDone[i]).map(spanOf)
+      assert.deepEqual(
+        planParts(speech, 60, total, done),
+        parts.filter((_, i) => !isDone[i]),
+      )
+    }
+  })
+
+  it('hold what is left when parts of another length are done', () => {
+    for (let round = 0; round < 50; round++) {
+      const { speech, total } = someSpeech(120)
+      const done = planParts(speech, 25, total).filter(() => random() < 0.3)
+      const left = speech.filter((span) => !done.some((part) => part.speech.includes(span)))
+      assert.deepEqual(
+        planParts(speech, 60, total, done.map(spanOf)).flatMap((part) => part.speech),
+        left,
+      )
     }
   })
 

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { Engine, Recognised, TranscribeRequest } from '../../agent/engines/engine.ts'
+import { Slots } from '../../agent/gpu/slots.ts'
 import { recognise } from '../../agent/transcription/recognise.ts'
 import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import { PLAIN_MIX } from '../../agent/media/mix.ts'
@@ -55,21 +56,26 @@ async function run(
 ): Promise<TranscriptDraft> {
   const draft = new TranscriptDraft()
   const wavPath = more.silence === true ? await makeSilence(folder, 11) : CLIPS.jfk.file
-  await recognise(engine, {
-    voices: [
-      {
-        channel: null,
-        mix: PLAIN_MIX,
-        wavPath,
-        speech: more.speech ?? [{ start: 0.5, end: 5 }],
-        doneUntil: 0,
-      },
-    ],
-    vadMethod: more.vadMethod ?? 'silero',
-    offsetSeconds: 0,
+  await recognise(engine, new Slots([{ index: 0, gpu: null }]), {
+    jobId: 'j1',
+    audio: {
+      voices: [
+        {
+          channel: null,
+          mix: PLAIN_MIX,
+          wavPath,
+          speech: more.speech ?? [{ start: 0.5, end: 5 }],
+          doneUntil: 0,
+        },
+      ],
+      vadMethod: more.vadMethod ?? 'silero',
+      offsetSeconds: 0,
+      seconds: 11,
+    },
+    isNew: true,
+    ahead: [],
     asked: more.asked ?? null,
     tag: more.tag ?? null,
-    totalSeconds: 11,
     options: {
       language: null,
       task: 'transcribe',
@@ -80,10 +86,9 @@ async function run(
       model: null,
     },
     workDir: path.join(folder, 'work'),
-    slot: { index: 0, gpu: null },
     signal: new AbortController().signal,
     draft,
-    onProgress() {},
+    report() {},
     onPart() {},
   })
   return draft

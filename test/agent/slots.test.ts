@@ -179,6 +179,21 @@ describe('Slots', () => {
     assert.equal(slots.free, 1)
   })
 
+  it('serves who holds fewer slots first', async () => {
+    const slots = new Slots(cpuSlots(2))
+    const [busy, other] = [{}, {}]
+    const held = [await slots.acquire(signal, busy), await slots.acquire(signal, busy)]
+    const got: string[] = []
+    const more = slots.acquire(signal, busy).then(() => got.push('more'))
+    assert.deepEqual([slots.heldBy(busy), slots.shouldShare(busy)], [2, false])
+    const first = slots.acquire(signal, other).then(() => got.push('first'))
+    assert.equal(slots.shouldShare(busy), true)
+    for (const slot of held) slots.release(slot)
+    await Promise.all([more, first])
+    assert.deepEqual(got, ['first', 'more'])
+    assert.deepEqual([slots.heldBy(busy), slots.heldBy(other)], [1, 1])
+  })
+
   it('gives a slot back when the work on it fails', async () => {
     const slots = new Slots(cpuSlots(1))
     const failing = slots.use(signal, () => Promise.reject(new Error('broken')))
