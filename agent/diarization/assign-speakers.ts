@@ -1,3 +1,4 @@
+import { bare, cutSegment, isTextOf } from '../../shared/cut-segment.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import { placeChanges, smooth, type SpokenWord } from './speaker-runs.ts'
 import { lengthOf } from '../audio/span.ts'
@@ -49,15 +50,6 @@ function pieceBySpeaker<S extends Segment>(
   return split(segment, starts, (i) => settled[i]!.speaker)
 }
 
-/** Whether the text is its words: then it can be cut between them. */
-function isTextOf({ text, words = [] }: Segment): boolean {
-  return bare(text) === bare(words.map((word) => word.text).join(''))
-}
-
-function bare(text: string): string {
-  return text.replace(/\s+/gu, '')
-}
-
 /** Cuts a segment before each of these words, the first of which is its first. */
 function split<S extends Segment>(
   segment: S,
@@ -65,48 +57,11 @@ function split<S extends Segment>(
   speakerOf: (word: number) => string | null,
 ): S[] {
   const { words = [] } = segment
-  const texts = cutText(
-    segment.text,
-    starts.map(
-      (start, i) =>
-        bare(
-          words
-            .slice(start, starts[i + 1])
-            .map(({ text }) => text)
-            .join(''),
-        ).length,
-    ),
-  )
-  let reached = segment.start
-  return starts.map((from, i) => {
-    const own = words.slice(from, starts[i + 1])
-    const isLast = i === starts.length - 1
-    const within = (at: number): number => Math.min(segment.end, Math.max(reached, at))
-    const start = i === 0 ? segment.start : within(own[0]!.start)
-    reached = start
-    const next = words[starts[i + 1] ?? words.length]?.start ?? segment.end
-    const end = isLast ? segment.end : within(Math.min(own.at(-1)!.end, Math.max(next, start)))
-    reached = end
-    const speaker = speakerOf(from)
-    return {
-      ...segment,
-      start,
-      end,
-      text: texts[i]!,
-      words: own,
-      ...(speaker === null ? {} : { speaker }),
-    }
-  })
-}
-
-/** Cuts a text into pieces of these lengths, spaces not counted; spaces between two pieces are dropped. */
-function cutText(text: string, lengths: readonly number[]): string[] {
-  let at = 0
-  return lengths.map((length) => {
-    const from = at
-    for (let left = length; at < text.length && left > 0; at++) {
-      if (!/\s/u.test(text[at]!)) left--
-    }
-    return text.slice(from, at).trim()
+  const ends: number[] = []
+  for (const { text } of words) ends.push((ends.at(-1) ?? 0) + bare(text).length)
+  const cuts = starts.slice(1).map((start) => ends[start - 1]!)
+  return cutSegment(segment, cuts).map((piece, i) => {
+    const speaker = speakerOf(starts[i]!)
+    return speaker === null ? piece : { ...piece, speaker }
   })
 }

@@ -24,3 +24,8 @@ export interface PreparedAudio {
   /** Whether it continues an earlier attempt. */
   resumed: boolean
 }
+
+/** The speaker of all that a channel says, until speakers are named. */
+export function channelSpeaker(channel: number): string {
+  return `channel ${channel}`
+}

@@ -8,7 +8,7 @@ import type { Slot } from '../gpu/slots.ts'
 import { better, review, worthRetry } from '../quality/hallucination.ts'
 import { tighten, withDurations } from '../quality/segment-times.ts'
 import type { Piece } from './pieces.ts'
-import type { PreparedAudio, Voice } from './prepared-audio.ts'
+import { channelSpeaker, type PreparedAudio, type Voice } from './prepared-audio.ts'
 
 export interface PieceRequest extends Pick<PreparedAudio, 'offsetSeconds' | 'vadMethod'> {
   options: SpeechOptions
@@ -93,7 +93,7 @@ function reviewed(
   const named =
     voice.channel === null
       ? placed
-      : placed.map((segment) => ({ ...segment, speaker: `channel ${voice.channel}` }))
+      : placed.map((segment) => ({ ...segment, speaker: channelSpeaker(voice.channel!) }))
   // Detection by loudness misses speech in noise: no segment may be dropped for that.
   const speech = vadMethod === 'silero' ? part.speech : part.audio
   const { segments, dropped } = review(named, speech)

@@ -1,5 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { sentenceSegments } from '../../shared/sentence-segments.ts'
 import { checkpointOf, readCheckpoint, resumeDraft, usableAhead } from './checkpoint.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from './conversion.ts'
 import { modelLabel } from '../engines/model-name.ts'
@@ -12,6 +13,7 @@ import { recognise } from './recognise.ts'
 import { labelSpeakers } from '../diarization/label-speakers.ts'
 import { refuseUnknown, engineOptions } from './engine-options.ts'
 import { TranscriptDraft } from './transcript-draft.ts'
+import { splitUntimed } from './untimed-sentences.ts'
 
 const BY_LOUDNESS =
   'Speech was detected by loudness alone (no VAD): install sherpa-onnx-node to distinguish it from noise.'
@@ -103,24 +105,29 @@ async function transcribeIn(
       },
     })
   }
+  const unnamed = splitUntimed(draft, audio.voices)
   const named = wantsSpeakers
-    ? await labelSpeakers(draft.segments, {
+    ? await labelSpeakers(unnamed, {
         settings: parts.speakers,
         wavPath: audio.wavPath,
         count: { min: options.minSpeakers, max: options.maxSpeakers },
         signal,
       })
-    : { segments: draft.segments, warnings: [] }
+    : { segments: unnamed, warnings: [] }
   const hasSpeech = audio.voices.some(({ speech }) => speech.length > 0)
+  const transcript = draft.toTranscript(named.segments, audio.seconds, {
+    withSpeakers: wantsSpeakers,
+  })
+  const segments = sentenceSegments(transcript.segments, transcript)
   const warnings = [
     ...asked.warnings,
     ...named.warnings,
     ...(audio.vadMethod === 'loudness' ? [BY_LOUDNESS] : []),
     ...draft.warnings,
-    ...draft.doubts({ hasSpeech }),
+    ...draft.doubts(segments, { hasSpeech }),
   ]
   return {
-    transcript: draft.toTranscript(named.segments, audio.seconds, { withSpeakers: wantsSpeakers }),
+    transcript: { ...transcript, segments },
     engine: { ...info, model: modelLabel(asked.options.model ?? info.model) },
     track,
     decodedSeconds: audio.seconds,

@@ -1,4 +1,4 @@
-import type { Transcript } from '../../shared/transcript.ts'
+import type { Segment, Transcript } from '../../shared/transcript.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
 
 /** How much was recognised in a language, in seconds of audio, and how sure the engine was of the language. */
@@ -100,9 +100,12 @@ export class TranscriptDraft implements DraftState {
     }
   }
 
-  /** What a reader should know about the certainty of the text. */
-  doubts({ hasSpeech }: { hasSpeech: boolean }): string[] {
-    const { segments, dropped } = this
+  /**
+   * What a reader should know about the certainty of the text.
+   * @param segments those of the transcript.
+   */
+  doubts(segments: readonly Segment[], { hasSpeech }: { hasSpeech: boolean }): string[] {
+    const { dropped } = this
     const counts = new Map<string, number>()
     for (const flag of segments.flatMap(({ flags }) => flags ?? [])) {
       counts.set(flag, (counts.get(flag) ?? 0) + 1)

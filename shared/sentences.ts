@@ -1,0 +1,107 @@
+import { BEFORE_MORE, BEFORE_NUMBERS, ORDINALS, STARTERS } from './abbreviations.ts'
+
+const CLOSING = `["'”’»)\\]」』】）]*`
+const ELLIPSIS = new RegExp(`(\\.{2,}|…)${CLOSING}$`, 'u')
+const TERMINAL = new RegExp(`[.!?…。！？｡．؟۔।॥։።]${CLOSING}$`, 'u')
+const HAS_LETTER = /[\p{L}\p{N}]/u
+const BEGINS_LOWER = /^[^\p{L}\p{N}]*\p{Ll}/u
+const BEGINS_WITH_NUMBER = /^[^\p{L}\p{N}]*\p{N}/u
+const LAST_TOKEN = /(\S+)\s*$/u
+/** In languages without capital letters, or of engines that write none. */
+const HAS_UPPER = /\p{Lu}/u
+const LOWER_AFTER_END = /(?<=[.!?…]["'”’»)\]]*\s+["'“‘«([]*)\p{Ll}/gu
+/** `「はい。」と` is still the sentence around the quotation. */
+const QUOTED = /[。！？]["」』]$/u
+const QUOTING = /^(と|って)/u
+
+/**
+ * The sentences of a text, in order, without the spaces around them. After Unicode's rules (https://unicode.org/reports/tr29/,
+ * for Chinese, Thai or Hindi, too), but no sentence ends after an abbreviation, an initial or an ordinal number, or with an
+ * ellipsis that goes on in lower case.
+ * @param language ISO 639-1 code; null or left out: unknown.
+ */
+export function sentencesIn(text: string, language: string | null = null): string[] {
+  const hasCase = HAS_UPPER.test(text)
+  const sentences: string[] = []
+  let at = 0
+  for (const { segment } of segmenterOf(language).segment(forUnicode(text, hasCase))) {
+    const piece = text.slice(at, at + segment.length)
+    at += segment.length
+    const last = sentences.at(-1)
+    if (last !== undefined && continues(last, piece, { language, hasCase }))
+      sentences[sentences.length - 1] = last + piece
+    else sentences.push(piece)
+  }
+  return sentences.map((sentence) => sentence.trim()).filter((sentence) => sentence !== '')
+}
+
+/** Whether a text ends with its sentence; `next` is the text that follows, '' at the end. */
+export function endsSentence(text: string, next: string, language: string | null = null): boolean {
+  const said = text.trimEnd()
+  if (!TERMINAL.test(said)) return language === 'el' && said.endsWith(';')
+  const hasCase = HAS_UPPER.test(text) || HAS_UPPER.test(next)
+  return next === '' || !continues(said, next, { language, hasCase })
+}
+
+interface Script {
+  language: string | null
+  /** Whether its letters have two cases, so that a small one tells that a sentence goes on. */
+  hasCase: boolean
+}
+
+/** Whether the sentence that ends with `before`, as Unicode has it, goes on with `after`. */
+function continues(before: string, after: string, { language, hasCase }: Script): boolean {
+  const said = before.trimEnd()
+  if (!HAS_LETTER.test(before) || !HAS_LETTER.test(after)) return true
+  if (!TERMINAL.test(said)) return false
+  if (hasCase && BEGINS_LOWER.test(after)) return true
+  if (QUOTED.test(said)) return QUOTING.test(after)
+  if (!said.endsWith('.') || ELLIPSIS.test(said)) return false
+  return endsWithAbbreviation(said, after, language)
+}
+
+function endsWithAbbreviation(said: string, after: string, language: string | null): boolean {
+  const token = LAST_TOKEN.exec(said)![1]!.replace(/^[^\p{L}\p{N}]+/u, '')
+  const word = token.slice(0, -1).toLowerCase()
+  if (BEFORE_MORE.has(word)) return true
+  if (BEFORE_NUMBERS.has(word)) return BEGINS_WITH_NUMBER.test(after)
+  if (/^\d{1,2}$/.test(word)) return language !== null && ORDINALS.has(language)
+  if (/^\p{L}$/u.test(word)) return isInitial(token, said.slice(0, -token.length), after)
+  if (!/^(\p{L}{1,3}\.)+\p{L}{1,2}$/u.test(word) || /^[ap]\.m$/.test(word)) return false
+  const next = /[\p{L}']+/u.exec(after)?.[0] ?? ''
+  return !STARTERS.has(next.toLowerCase())
+}
+
+/** `z.` of `z. B.`, `W.` of `George W. Bush`, both of `J. K. Rowling`; not `C.` of `vitamin C.`, nor the English `I.`. */
+function isInitial(token: string, before: string, after: string): boolean {
+  if (!HAS_UPPER.test(token) || /^\s*\p{Lu}\./u.test(after)) return true
+  const previous = LAST_TOKEN.exec(before)?.[1] ?? ''
+  return token !== 'I.' && (previous === '' || HAS_UPPER.test(previous.charAt(0)))
+}
+
+/** The text of the same length whose sentences Unicode's rules find: they do not know `…`, nor text in lower case alone. */
+function forUnicode(text: string, hasCase: boolean): string {
+  const periods = text.replaceAll('…', '.').replaceAll(/[\r\n\u0085\u2028\u2029]/g, ' ')
+  if (hasCase) return periods
+  return periods.replaceAll(LOWER_AFTER_END, (letter) => 'A'.repeat(letter.length))
+}
+
+const segmenters = new Map<string | null, Intl.Segmenter>()
+
+function segmenterOf(language: string | null): Intl.Segmenter {
+  let segmenter = segmenters.get(language)
+  if (segmenter === undefined) {
+    segmenter = newSegmenter(language)
+    if (segmenters.size < 200) segmenters.set(language, segmenter)
+  }
+  return segmenter
+}
+
+function newSegmenter(language: string | null): Intl.Segmenter {
+  try {
+    return new Intl.Segmenter(language ?? undefined, { granularity: 'sentence' })
+  } catch {
+    // No language tag.
+    return new Intl.Segmenter(undefined, { granularity: 'sentence' })
+  }
+}
