@@ -48,16 +48,26 @@ export function planParts(
 /** The part from span `from` until before span `to`. */
 function partOf(speech: readonly Span[], from: number, to: number, totalSeconds: number): Part {
   const spans = speech.slice(from, to)
-  const [before, after] = [speech[from - 1]?.end, speech[to]?.start]
-  const begin = spans[0]!.start
-  const last = spans.at(-1)!.end
-  const start = begin - padding(before === undefined ? begin : (begin - before) / 2)
-  const end = last + padding(after === undefined ? totalSeconds - last : (after - last) / 2)
+  const { start, end } = padded(speech, from, to, PAD, totalSeconds)
   return { audio: audioOf(spans, start, end), speech: spans }
 }
 
-function padding(silence: number): number {
-  return Math.min(PAD, Math.max(0, silence))
+/** The spans from index `from` to before `to`, with silence around them: up to `pad`, or half the pause to a neighbour. */
+export function padded(
+  speech: readonly Span[],
+  from: number,
+  to: number,
+  pad: number,
+  totalSeconds: number,
+): Span {
+  const padding = (silence: number): number => Math.min(pad, Math.max(0, silence))
+  const [before, after] = [speech[from - 1]?.end, speech[to]?.start]
+  const { start } = speech[from]!
+  const { end } = speech[to - 1]!
+  return {
+    start: start - padding(before === undefined ? start : (start - before) / 2),
+    end: end + padding(after === undefined ? totalSeconds - end : (after - end) / 2),
+  }
 }
 
 /** Of a part's piece of audio, in seconds. */
@@ -65,8 +75,8 @@ export function lengthOf(part: Part): number {
   return totalLength(part.audio)
 }
 
-/** Index of the first span that is not in the part that begins with span `from`. */
-function endOfPart(speech: readonly Span[], from: number, partSeconds: number): number {
+/** Index of the first span that is not in the part that begins with span `from`: the cut is at the longest pause. */
+export function endOfPart(speech: readonly Span[], from: number, partSeconds: number): number {
   let length = speech[from]!.end - speech[from]!.start
   let best = from + 1
   let longest = -1
@@ -110,16 +120,19 @@ function toPiece({ audio }: Part, at: number): number {
   return before
 }
 
-/** A time of the piece in the recording; at a joint, `side` says to which span it belongs. */
-function toRecording({ audio }: Part, at: number, side: 'start' | 'end'): number {
+/**
+ * The time that is `at` seconds into joined spans; at a joint, `side` says to which of them it belongs.
+ * @param spans at least one.
+ */
+export function timeInSpans(spans: readonly Span[], at: number, side: 'start' | 'end'): number {
   let before = 0
-  for (const { start, end } of audio) {
+  for (const { start, end } of spans) {
     const length = end - start
     const within = side === 'start' ? at < before + length : at <= before + length
     if (within) return start + Math.max(0, at - before)
     before += length
   }
-  return audio.at(-1)!.end
+  return spans.at(-1)!.end
 }
 
 /**
@@ -133,8 +146,8 @@ export function restore<S extends Segment>(part: Part, segments: readonly S[]): 
   const ordered = timed(segments).toSorted((a, b) => a.start - b.start)
   for (const segment of ordered.flatMap((one) => cutAtJoints(part, one))) {
     const from = Math.min(segment.start, length)
-    const start = Math.max(reached, toRecording(part, from, 'start'))
-    const end = Math.max(start, toRecording(part, Math.min(segment.end, length), 'end'))
+    const start = Math.max(reached, timeInSpans(part.audio, from, 'start'))
+    const end = Math.max(start, timeInSpans(part.audio, Math.min(segment.end, length), 'end'))
     const words = segment.words?.map((word) => inside(part, word, start, end))
     restored.push({
       ...segment,
@@ -164,8 +177,8 @@ function timed<S extends Segment>(segments: readonly S[]): S[] {
 
 function inside(part: Part, word: Word, from: number, to: number): Word {
   const clamp = (at: number): number => Math.min(to, Math.max(from, at))
-  const start = clamp(toRecording(part, word.start, 'start'))
-  const end = clamp(Math.max(start, toRecording(part, word.end, 'end')))
+  const start = clamp(timeInSpans(part.audio, word.start, 'start'))
+  const end = clamp(Math.max(start, timeInSpans(part.audio, word.end, 'end')))
   return { ...word, start: roundToMs(start), end: roundToMs(end) }
 }
 

@@ -1,6 +1,7 @@
 import { oneLine } from '../../shared/render.ts'
 import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import type { TranscribeRequest } from './engine.ts'
+import { sentenceTimes } from './sentence-times.ts'
 
 /** What whisper.cpp's models write for silence. */
 const NOTHING = /^(\[\s*blank_audio\s*\])?$/i
@@ -33,16 +34,34 @@ export function withinPiece(
     .toSorted((a, b) => a.start - b.start || a.end - b.end)
 }
 
-/** Text without times as one segment, from the first to the last speech of the piece. */
+/** Text without times: a segment per sentence, at an estimated time within the speech of the piece. */
 export function untimed(
   text: string,
   {
-    speech,
+    speech = [],
     durationSeconds,
   }: Pick<TranscribeRequest, 'durationSeconds'> & Partial<TranscribeRequest>,
 ): RecognisedSegment[] {
-  const start = speech?.[0]?.start ?? 0
-  const end = speech?.at(-1)?.end ?? durationSeconds
-  const segment = { start, end, text: oneLine(text.replace(/^\uFEFF/, '')) }
-  return withinPiece([segment], durationSeconds)
+  const sentences = sentencesIn(oneLine(text.replace(/^\uFEFF/, '')))
+  const spans = speech.length > 0 ? speech : [{ start: 0, end: durationSeconds }]
+  const times = sentenceTimes(sentences, spans)
+  return withinPiece(
+    sentences.map((sentence, i) => ({ ...times[i]!, text: sentence })),
+    durationSeconds,
+  )
+}
+
+/** `Mr.`, `St.`, `J.`: no end of a sentence. */
+const ABBREVIATION = /(^|\s)\p{Lu}\p{L}{0,2}\.\s*$/u
+
+function sentencesIn(text: string): string[] {
+  const sentences: string[] = []
+  let open = ''
+  for (const { segment } of new Intl.Segmenter('en', { granularity: 'sentence' }).segment(text)) {
+    open += segment
+    if (ABBREVIATION.test(open)) continue
+    sentences.push(open.trim())
+    open = ''
+  }
+  return [...sentences, open.trim()].filter((sentence) => sentence !== '')
 }

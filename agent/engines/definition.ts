@@ -17,6 +17,8 @@ export interface EngineSettings {
   exitCodes?: ExitCodes
   computeType: string | null
   batchSize: number | null
+  /** Windows at a server at once; default: 4. */
+  concurrency?: number
   /** CPU threads per slot; null: the engine's own choice. */
   threads: number | null
   /** `name`: `cpu`, or the names of the GPUs. */

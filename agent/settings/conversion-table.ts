@@ -94,6 +94,14 @@ export const ENGINE = {
     parse: wholeNumber(1, 256),
     defaultText: 'the engine’s',
   },
+  concurrency: {
+    flag: '--engine-concurrency <count>',
+    env: 'MORAG_ENGINE_CONCURRENCY',
+    help: 'windows of at most 28 s sent to a server of openai-api at once',
+    parse: wholeNumber(1, 64),
+    default: 4,
+    doc: 'windows sent to a server of `openai-api` at once, where [its times are not used](agent/docs/engines-and-models.md#openai-compatible-servers)',
+  },
   threads: {
     flag: '--threads <count>',
     env: 'MORAG_THREADS',

@@ -8,14 +8,8 @@ import { AppError } from '../../shared/errors.ts'
 
 const recorded = async (name: string): Promise<Buffer> =>
   await readFile(new URL(`recorded/${name}`, import.meta.url))
-const piece = {
-  durationSeconds: 11,
-  speech: [
-    { start: 1, end: 2 },
-    { start: 3, end: 9 },
-  ],
-}
-const read = async (name: string) => readAnswer(await recorded(name), 'application/json', piece)
+const DURATION = 11
+const read = async (name: string) => readAnswer(await recorded(name), 'application/json', DURATION)
 
 describe("an answer in OpenAI's form", () => {
   it('has segments, and the words beside them are put into them', async () => {
@@ -42,13 +36,15 @@ describe("an answer in OpenAI's form", () => {
     )
   })
 
-  it('is one segment over the speech where it has no times', async () => {
+  it('may be text alone', async () => {
     const said = 'Imagine the wildest idea that you have ever had.'
-    const once = [{ start: 1, end: 9, text: said }]
-    assert.deepEqual((await read('openai/only-text.json')).segments, once)
-    assert.deepEqual(readAnswer(Buffer.from(`${said}\n`), 'text/plain', piece).segments, once)
-    const none = '{"text":"","language":"en","segments":[]}'
-    assert.deepEqual(readAnswer(Buffer.from(none), 'application/json', piece).segments, [])
+    const none = { language: null, segments: [] }
+    const alone = await read('openai/only-text.json')
+    assert.deepEqual([alone.segments, alone.text.trim()], [[], said])
+    assert.deepEqual(readAnswer(Buffer.from(said), 'text/plain', DURATION), { ...none, text: said })
+    const nothing = '{"text":"","language":"en","segments":[]}'
+    const read0 = readAnswer(Buffer.from(nothing), 'application/json', DURATION)
+    assert.deepEqual(read0, { language: 'en', segments: [], text: '' })
   })
 
   it("is read from whisper-server's tokens too", async () => {
@@ -59,7 +55,7 @@ describe("an answer in OpenAI's form", () => {
   it('is refused when half of it is missing', async () => {
     const half = (await recorded('openai/openai-verbose.json')).subarray(0, 300)
     assert.throws(
-      () => readAnswer(half, 'application/json', piece),
+      () => readAnswer(half, 'application/json', DURATION),
       (error) => error instanceof AppError && error.code === 'engine_failed',
     )
   })
@@ -116,6 +112,7 @@ describe("a server's address", () => {
         translations: 'http://gpu:8000/v1/audio/translations',
         models: 'http://gpu:8000/v1/models',
         health: 'http://gpu:8000/health',
+        version: 'http://gpu:8000/version',
       })
     }
     assert.deepEqual(endpointsOf('http://gpu:8080/inference'), {
@@ -123,6 +120,7 @@ describe("a server's address", () => {
       translations: null,
       models: null,
       health: 'http://gpu:8080/health',
+      version: 'http://gpu:8080/version',
     })
   })
 

@@ -1,45 +1,28 @@
-import { timeOfDay } from '../../../shared/time-of-day.ts'
-import { AppError, isSystemError } from '../../../shared/errors.ts'
-import { isNetworkError, networkReason, retryAfterSeconds } from '../../../shared/network.ts'
-import { retry } from '../../../shared/retry.ts'
-import { pause } from '../../../shared/timers.ts'
+import { AppError } from '../../../shared/errors.ts'
+import { totalLength } from '../../audio/span.ts'
+import { WHISPER_WINDOWS } from '../../audio/windows.ts'
 import type { EngineSettings } from '../definition.ts'
 import type { Slot } from '../../gpu/slots.ts'
-import { postAudio, type Answer } from './audio-post.ts'
+import { untimed } from '../clip-segments.ts'
+import { Closing } from '../closing.ts'
 import type {
+  AudioPiece,
   Engine,
   EngineAbilities,
   EngineInfo,
   Recognised,
   TranscribeRequest,
 } from '../engine.ts'
-import { Closing } from '../closing.ts'
 import { MemoryFallback } from '../out-of-memory.ts'
-import { isAboutForm, isBusy, serverFailure } from './failure.ts'
-import { FORMS, questionOf, type Form } from './fields.ts'
-import { readAnswer } from './json.ts'
-import { OpenaiServers, type OpenaiServer } from './servers.ts'
-import { request as askResident } from '../whisper-cpp/resident-request.ts'
-import { whileQuiet } from '../../progress/expected-silence.ts'
-import { IdleTimeout, IDLE_MS } from '../../process/idle-timeout.ts'
+import { askBest, askSpeakers, type Asked, type Heard } from './asking.ts'
+import { Exchange, unreachable } from './exchange.ts'
+import { Load } from './load.ts'
+import { distrust, newProfile, whyNot, type Profile } from './profile.ts'
+import { OpenaiServers } from './servers.ts'
+import { inWindows, PART_SECONDS } from './windowed.ts'
 
-/** 19 MB as WAV; OpenAI's own server takes 25. */
-const PART_SECONDS = 600
-
-/** Tries beside the first while a server has too much to do. */
-const RETRIES = 4
-
-/** A server that says it is busy; the last answer counts. */
-class Busy extends AppError {
-  readonly answer: Answer
-
-  constructor(answer: Answer) {
-    const header = answer.headers['retry-after']?.toString()
-    const seconds = retryAfterSeconds(header, timeOfDay())
-    super('unavailable', 'busy', seconds === undefined ? {} : { retryAfterSeconds: seconds })
-    this.answer = answer
-  }
-}
+/** Windows at a server at once. */
+const CONCURRENCY = 4
 
 export class OpenaiEngine implements Engine {
   readonly info: EngineInfo
@@ -54,9 +37,12 @@ export class OpenaiEngine implements Engine {
   }
   readonly #fallback: MemoryFallback
   readonly #servers: OpenaiServers
-  /** The best form that a server gives, by address and model, where it refused a better one. */
-  readonly #forms = new Map<string, Form>()
-  readonly #minMs: number
+  readonly #exchange: Exchange
+  readonly #concurrency: number
+  /** By address and model. */
+  readonly #profiles = new Map<string, Profile>()
+  /** By address. */
+  readonly #loads = new Map<string, Load>()
   readonly #closing = new Closing()
 
   /**
@@ -77,7 +63,8 @@ export class OpenaiEngine implements Engine {
       { smallerModel, cpu: false, models, computeTypes: false },
     )
     this.#servers = new OpenaiServers(settings)
-    this.#minMs = minMs
+    this.#exchange = new Exchange(this.#servers.headers, minMs)
+    this.#concurrency = settings.concurrency ?? CONCURRENCY
   }
 
   async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
@@ -105,122 +92,68 @@ export class OpenaiEngine implements Engine {
     await this.#servers.close()
   }
 
-  /** Asks for word timestamps, and for less when the server refuses them. */
+  /** Whether the server tells the speakers of a piece apart: only asking shows. */
+  readonly tellsSpeakers = async (piece: TranscribeRequest): Promise<boolean> => {
+    const asked = await this.#asked(piece, piece.options.model ?? this.info.model)
+    const { profile } = asked
+    if (profile.speakers === null) await askSpeakers(this.#exchange, asked, piece)
+    return profile.speakers ?? false
+  }
+
   async #recognise(request: TranscribeRequest, model: string): Promise<Recognised> {
-    const server = await this.#servers.at(request.slot, model, request.signal)
-    const { transcriptions } = server.endpoints
-    const key = JSON.stringify([transcriptions, model])
-    let at = Math.max(request.options.words ? 0 : 1, FORMS.indexOf(this.#forms.get(key) ?? 'words'))
-    for (;;) {
-      const form = FORMS[at] ?? 'text'
-      const answer = await this.#ask(server, request, model, form)
-      const { status, body, headers } = answer
-      if (isAboutForm(status, body) && at < FORMS.length - 1) {
-        at++
-        this.#forms.set(key, FORMS[at] ?? 'text')
-        continue
-      }
-      if (status !== 200) throw await this.#failure(answer, server, model)
-      const recognised = readAnswer(body, String(headers['content-type'] ?? ''), request)
-      const warnings =
-        form === 'text' && recognised.segments.length > 0
-          ? ['The server gives no timestamps: each part is one segment.']
-          : []
-      return { ...recognised, warnings }
+    const asked = await this.#asked(request, model)
+    if (request.options.speakers !== null) {
+      const heard = await askSpeakers(this.#exchange, asked, request)
+      if (heard !== null) return heard
+      throw new AppError('engine_failed', 'The server does not tell speakers apart.')
     }
-  }
-
-  async #failure(answer: Answer, server: OpenaiServer, model: string): Promise<AppError> {
-    const { status, headers, body } = answer
-    const failure = serverFailure(status, body, {
-      server: server.endpoints.transcriptions,
-      model,
-      retryAfterSeconds: retryAfterSeconds(headers['retry-after']?.toString(), timeOfDay()),
-    })
-    if (failure.code === 'gpu_out_of_memory') await server.resident?.kill()
-    return failure
-  }
-
-  async #ask(
-    server: OpenaiServer,
-    request: TranscribeRequest,
-    model: string,
-    form: Form,
-  ): Promise<Answer> {
-    const { signal } = request
-    const options = {
-      signal,
-      retries: RETRIES,
-      minMs: this.#minMs,
-      maxMs: 30_000,
-      isTransient: (error: unknown) => error instanceof Busy,
-      wait: (ms: number) => whileQuiet(pause(ms, signal)),
-    }
-    try {
-      return await retry(options, async () => {
-        const answer = await this.#post(server, request, model, form)
-        if (isBusy(answer.status, answer.body)) throw new Busy(answer)
-        return answer
-      })
-    } catch (error) {
-      signal.throwIfAborted()
-      if (error instanceof Busy) return error.answer
-      throw error
-    }
-  }
-
-  async #post(
-    server: OpenaiServer,
-    request: TranscribeRequest,
-    model: string,
-    form: Form,
-  ): Promise<Answer> {
-    const { options, again, signal, wavPath, durationSeconds } = request
-    const { url, fields } = questionOf(server, options, model, form, again)
-    const { headers } = this.#servers
-    const post = async (until: AbortSignal): Promise<Answer> =>
-      await postAudio(url, wavPath, fields, { signal: until, headers })
-    // The server prints nothing while it works.
-    const idleMs = IDLE_MS + durationSeconds * 10_000
-    if (server.resident !== null) {
-      return await askResident(
-        server.resident,
-        { signal, durationSeconds },
-        () => undefined,
-        post,
-        idleMs,
+    const { profile } = asked
+    const { transcriptions } = asked.server.endpoints
+    const load = at(this.#loads, transcriptions, () => new Load(this.#concurrency))
+    return await inWindows(request, profile, this.#concurrency, async (piece, isOneOfMany) => {
+      // A server that was started here may have ended meanwhile.
+      const there = await this.#asked(piece, model)
+      const heard = await askBest(
+        this.#exchange,
+        { ...there, load: isOneOfMany ? load : null },
+        piece,
       )
-    }
-    const idle = new IdleTimeout(idleMs, 'The engine openai-api')
-    try {
-      return await post(AbortSignal.any([signal, idle.signal]))
-    } catch (error) {
-      signal.throwIfAborted()
-      idle.signal.throwIfAborted()
-      if (!isNetworkError(error)) throw error
-      throw unreachable(url, error)
-    } finally {
-      idle.end()
-    }
+      return timed(heard, piece, profile)
+    })
+  }
+
+  async #asked({ slot, signal }: AudioPiece, model: string): Promise<Asked> {
+    const server = await this.#servers.at(slot, model, signal)
+    const key = JSON.stringify([server.endpoints.transcriptions, model])
+    const profile = at(this.#profiles, key, () => newProfile(server.kind))
+    return { server, model, profile, load: null }
   }
 }
 
-function unreachable(url: string, cause?: unknown): AppError {
-  const started = isSystemError(
-    cause,
-    'ECONNRESET',
-    'EPIPE',
-    'UND_ERR_SOCKET',
-    'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-  )
-  if (started) {
-    const why = `The server at ${url} closed the connection: ${networkReason(cause)}.`
-    return new AppError('engine_failed', why, { cause })
+/** At the server's times where they can be true, else at ours; null where the piece is too long for ours. */
+function timed(
+  { language, segments, text, warnings }: Heard,
+  piece: TranscribeRequest,
+  profile: Profile,
+): Recognised | null {
+  if (profile.form !== 'text') {
+    const why = whyNot(segments, text, piece)
+    if (why !== null) distrust(profile, why)
+    else {
+      profile.isProven ||= segments.length > 0
+      return { language, segments, warnings }
+    }
   }
-  const why = cause === undefined ? 'it does not answer' : networkReason(cause)
-  return new AppError(
-    'engine_missing',
-    `The server at ${url} cannot be reached: ${why}. Start it, or correct --engine-url.`,
-    { cause },
-  )
+  if (totalLength(piece.speech) > WHISPER_WINDOWS.maxSeconds) return null
+  const estimated = untimed(text, piece)
+  if (estimated.length === 0) return { language, segments: [], warnings }
+  const missing = piece.options.words ? ', and words have none' : ''
+  const warning = `Times are estimated from the pauses${missing}: ${profile.why}.`
+  return { language, segments: estimated, warnings: [...warnings, warning] }
+}
+
+function at<T>(map: Map<string, T>, key: string, make: () => T): T {
+  const there = map.get(key) ?? make()
+  map.set(key, there)
+  return there
 }

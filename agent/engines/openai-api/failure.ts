@@ -58,10 +58,19 @@ export function isBusy(status: number, body: Buffer): boolean {
   return status === 502 || status === 503 || status === 504
 }
 
+export function isOutOfMemory(status: number, body: Buffer): boolean {
+  return status >= 500 && OUT_OF_MEMORY.test(body.toString())
+}
+
+/** Whether the server may refuse a field that it does not know. */
+export function isAboutFields(status: number): boolean {
+  return status === 400 || status === 422
+}
+
 /** Whether the server refuses the response format, so that a simpler one may work. */
 export function isAboutForm(status: number, body: Buffer): boolean {
   return (
-    (status === 400 || status === 422 || status === 501) &&
+    (isAboutFields(status) || status === 501) &&
     /verbose_json|response_format|timestamp_granularit/i.test(body.toString())
   )
 }

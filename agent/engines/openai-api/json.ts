@@ -1,6 +1,5 @@
 import { z } from 'zod'
-import type { Recognised, TranscribeRequest } from '../engine.ts'
-import { untimed } from '../clip-segments.ts'
+import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { parseLenient } from '../lenient-json.ts'
 import { readOutput } from '../python/output.ts'
 import { parseInference } from '../whisper-cpp/wire.ts'
@@ -19,30 +18,40 @@ const answer = z.looseObject({
 type Answer = z.output<typeof answer>
 type Timed = z.output<typeof timed>
 
+export interface ReadAnswer {
+  language: string | null
+  /** With the server's times; empty where it gives none. */
+  segments: RecognisedSegment[]
+  /** The whole text, as the server says it. */
+  text: string
+}
+
 /**
- * Reads `verbose_json` with segments and words, `json` with text alone, or bare text. Text without times spans all
- * speech of the piece.
+ * Reads `verbose_json` with segments and words, `diarized_json` with segments and speakers, `json` with text alone, or
+ * bare text.
  * @throws {AppError} `engine_failed` for anything else.
  */
-export function readAnswer(
-  body: Buffer,
-  contentType: string,
-  piece: Pick<TranscribeRequest, 'durationSeconds' | 'speech'>,
-): Omit<Recognised, 'warnings'> {
-  const text = body.toString()
-  if (!/json/i.test(contentType) && !/^\s*\{/.test(text)) {
-    return { language: null, segments: untimed(text, piece) }
+export function readAnswer(body: Buffer, contentType: string, durationSeconds: number): ReadAnswer {
+  const bare = body.toString()
+  if (!/json/i.test(contentType) && !/^\s*\{/.test(bare)) {
+    return { language: null, segments: [], text: bare }
   }
   // whisper-server calls its tokens words.
-  if (/"t_dtw"\s*:/.test(text)) return parseInference(body, '', piece.durationSeconds)
-  const { segments, words, ...rest } = answer.parse(parseLenient(body, NAME))
-  const language = languageCode(rest.language ?? '')
-  if (segments === null || segments === undefined || segments.length === 0) {
-    return { language, segments: untimed(rest.text ?? '', piece) }
+  if (/"t_dtw"\s*:/.test(bare)) {
+    const { language, segments } = parseInference(body, '', durationSeconds)
+    return { language, segments, text: joined(segments) }
   }
+  const { segments, words, text, ...rest } = answer.parse(parseLenient(body, NAME))
+  const language = languageCode(rest.language ?? '')
+  if (!segments?.length) return { language, segments: [], text: text ?? '' }
   const whole = words?.length ? withWords(segments, words) : segments
   const output = Buffer.from(JSON.stringify({ segments: whole }))
-  return { language, segments: readOutput(output, NAME, piece.durationSeconds).segments }
+  const read = readOutput(output, NAME, durationSeconds).segments
+  return { language, segments: read, text: text ?? joined(read) }
+}
+
+function joined(segments: readonly RecognisedSegment[]): string {
+  return segments.map(({ text }) => text).join(' ')
 }
 
 /** A word belongs to the segment that holds its middle, or to the first that ends after it. */

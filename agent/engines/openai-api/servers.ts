@@ -5,6 +5,7 @@ import { fillTemplate, hasPlaceholder } from '../../../shared/command-line.ts'
 import type { EngineSettings } from '../definition.ts'
 import { findProgram } from '../../process/find-program.ts'
 import { endpointsOf, type Endpoints } from './fields.ts'
+import { kindOf, type ServerKind } from './kind.ts'
 import { programFailure } from '../program-failure.ts'
 import type { Resident, ResidentPlan } from '../whisper-cpp/resident.ts'
 import { Residents } from '../whisper-cpp/residents.ts'
@@ -13,8 +14,7 @@ export interface OpenaiServer {
   endpoints: Endpoints
   /** Null when it was not started here. */
   resident: Resident | null
-  /** It needs whisper.cpp's own fields. */
-  isWhisperCpp: boolean
+  kind: ServerKind
 }
 
 const MEMORY = [
@@ -31,7 +31,7 @@ export class OpenaiServers {
   readonly #residents = new Residents()
   /** For all slots, when the command has no placeholder for a port. */
   #shared: Resident | null = null
-  readonly #whisperCpp = new Map<string, boolean>()
+  readonly #kinds = new Map<string, ServerKind>()
 
   constructor(settings: EngineSettings) {
     this.#settings = settings
@@ -85,7 +85,7 @@ export class OpenaiServers {
 
   async close(): Promise<void> {
     this.#shared = null
-    this.#whisperCpp.clear()
+    this.#kinds.clear()
     await this.#residents.close()
   }
 
@@ -95,13 +95,12 @@ export class OpenaiServers {
     signal: AbortSignal,
   ): Promise<OpenaiServer> {
     const endpoints = this.endpoints(port)
-    const { health } = endpoints
-    const known = this.#whisperCpp.get(health)
-    if (known !== undefined) return { endpoints, resident, isWhisperCpp: known }
-    const answer = await get(health, { signal, headers: this.headers })
-    const isWhisperCpp = String(answer?.headers['server'] ?? '') === 'whisper.cpp'
-    if (answer !== null) this.#whisperCpp.set(health, isWhisperCpp)
-    return { endpoints, resident, isWhisperCpp }
+    const { transcriptions } = endpoints
+    const known = this.#kinds.get(transcriptions)
+    if (known !== undefined) return { endpoints, resident, kind: known }
+    const kind = await kindOf(endpoints, { signal, headers: this.headers })
+    if (kind !== null) this.#kinds.set(transcriptions, kind)
+    return { endpoints, resident, kind: kind ?? 'other' }
   }
 
   async #started(

@@ -1,6 +1,5 @@
 import { AppError } from '../../../shared/errors.ts'
-import { planParts } from '../../audio/parts.ts'
-import type { Span } from '../../audio/span.ts'
+import { WHISPER_WINDOWS, windowsOf, type Window } from '../../audio/windows.ts'
 import type { Slot } from '../../gpu/slots.ts'
 import { IDLE_MS } from '../../process/idle-timeout.ts'
 import { Closing } from '../closing.ts'
@@ -26,8 +25,6 @@ import { ResidentWorkers, type Load } from './resident-workers.ts'
 
 /** Short parts, as nothing is loaded for them: less is lost with one. */
 const PART_SECONDS = 600
-/** Whisper takes 30 s at once; a window is padded by up to half a second on each side. */
-const WINDOW_SECONDS = 27
 /** The usual batch on a GPU; the out-of-memory fallback halves it. */
 const GPU_BATCH = 8
 
@@ -128,13 +125,14 @@ export class FasterWhisperEngine implements Engine {
   async #transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { slot, options, durationSeconds } = request
     const { model, language } = options
+    const windows = await windowsOf(request.wavPath, request.speech, WHISPER_WINDOWS)
     const models = modelsFor(options.task, this.#models)
     const segments: WorkerSegment[] = []
     const { result, warnings } = await this.#fallback.run(
       { slot, model, models },
       async (compute) =>
         await this.#ask(request, compute, {
-          request: transcription(request, compute),
+          request: transcription(request, windows, compute),
           onBegin: () => (segments.length = 0),
           onSegment(segment) {
             segments.push(segment)
@@ -219,7 +217,8 @@ export class FasterWhisperEngine implements Engine {
 }
 
 function transcription(
-  { wavPath, speech, durationSeconds, options, again }: TranscribeRequest,
+  { wavPath, options, again }: TranscribeRequest,
+  windows: readonly Window[],
   { batchSize, model }: ComputeConfig,
 ): WorkerRequest {
   // English-only models take no other language, and detect none.
@@ -227,7 +226,7 @@ function transcription(
   return {
     op: 'transcribe',
     wav: wavPath,
-    windows: windowsOf(speech, durationSeconds),
+    windows: windows.map(({ audio }) => [audio.start, audio.end]),
     language: language === null ? null : (whisperLanguage(language) ?? language),
     task: options.task,
     batch: batchSize,
@@ -236,18 +235,4 @@ function transcription(
     hotwords: again ? null : options.hotwords,
     again,
   }
-}
-
-/** Speech in windows that Whisper takes whole, cut in pauses; speech without a pause is cut evenly. */
-function windowsOf(speech: readonly Span[], durationSeconds: number): [number, number][] {
-  return planParts(speech, WINDOW_SECONDS, durationSeconds).flatMap(({ audio }) => {
-    const { start } = audio[0]!
-    const { end } = audio.at(-1)!
-    const count = Math.ceil((end - start) / (WINDOW_SECONDS + 1))
-    const each = (end - start) / count
-    return Array.from({ length: count }, (_, at): [number, number] => [
-      start + at * each,
-      start + (at + 1) * each,
-    ])
-  })
 }
