@@ -81,14 +81,11 @@ function edgesByWords(segment: Span, words: readonly Word[], firsts: readonly nu
   })
 }
 
-/** The mean probability of words, to three digits; null where one has none. */
-function meanProbability(words: readonly Word[]): number | null {
-  let sum = 0
-  for (const { probability } of words) {
-    if (probability === undefined) return null
-    sum += probability
-  }
-  return words.length === 0 ? null : Math.round((sum / words.length) * 1000) / 1000
+/** The mean probability of the words that have one, to three digits; null where none has. */
+export function meanProbability(words: readonly Word[]): number | null {
+  const known = words.flatMap(({ probability }) => probability ?? [])
+  if (known.length === 0) return null
+  return rounded(known.reduce((sum, one) => sum + one, 0) / known.length)
 }
 
 /** By characters of the text without spaces, the end of each word. */
@@ -117,7 +114,7 @@ function edgesBySpeech(
     const pause = nearestPause(guess, spoken, { start: from, end: guesses[i + 1] ?? segment.end })
     const edge = pause ?? { end: Math.max(reached, guess), start: Math.max(reached, guess) }
     reached = edge.start
-    return { end: toMs(edge.end), start: toMs(edge.start) }
+    return { end: rounded(edge.end), start: rounded(edge.start) }
   })
 }
 
@@ -158,6 +155,7 @@ function cutText(text: string, cuts: readonly number[]): string[] {
   })
 }
 
-function toMs(seconds: number): number {
-  return Math.round(seconds * 1000) / 1000
+/** To three digits. */
+function rounded(amount: number): number {
+  return Math.round(amount * 1000) / 1000
 }

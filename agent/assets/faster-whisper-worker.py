@@ -125,7 +125,12 @@ class Worker:
                 no_speech_prob=finite(segment.no_speech_prob),
                 compression_ratio=finite(segment.compression_ratio),
                 words=[
-                    {"start": finite(word.start), "end": finite(word.end), "word": word.word}
+                    {
+                        "start": finite(word.start),
+                        "end": finite(word.end),
+                        "word": word.word,
+                        "probability": finite(word.probability),
+                    }
                     for word in segment.words or []
                 ],
             )

@@ -39,7 +39,7 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
     ...(speakers.length === 0 ? {} : { speaker_stats: speakerStats(segments) }),
     word_count: wordCount(segments),
     segment_count: segments.length,
-    segments,
+    segments: segments.map((one) => ({ ...one, confidence: one.confidence ?? null })),
     engine: facts.engine,
     has_speech: segments.length > 0,
     warnings: facts.warnings,

@@ -5,6 +5,7 @@ import { restore, speechInPiece, type Part } from '../audio/parts.ts'
 import { cutWav } from '../audio/wav-cut.ts'
 import type { Engine, Recognised, SpeechOptions, TranscribeRequest } from '../engines/engine.ts'
 import type { Slot } from '../gpu/slots.ts'
+import { withConfidence } from '../quality/confidence.ts'
 import { better, review, worthRetry } from '../quality/hallucination.ts'
 import { tighten, withDurations } from '../quality/segment-times.ts'
 import type { Piece } from './pieces.ts'
@@ -89,7 +90,7 @@ function reviewed(
 ): Reviewed {
   const within = { start: part.audio[0]!.start, end: part.audio.at(-1)!.end }
   const timed = withDurations(restore(part, recognised.segments), within)
-  const placed = timed.segments.map((one) => tighten(one, part.speech))
+  const placed = timed.segments.map((one) => tighten(withConfidence(one), part.speech))
   const named =
     voice.channel === null
       ? placed

@@ -32,7 +32,7 @@ const facts: ResultFacts = {
     languageProbability: 0.9,
     durationSeconds: 9.00001,
     segments: [
-      { start: 0, end: 1, text: 'Hello there', speaker: 'A' },
+      { start: 0, end: 1, text: 'Hello there', speaker: 'A', confidence: 0.5 },
       { start: 1, end: 2, text: '' },
       { start: 2, end: 3, text: 'you', words: [{ start: 2, end: 3, text: 'you' }] },
     ],
@@ -47,7 +47,7 @@ const facts: ResultFacts = {
 }
 
 const spokenSegments = [
-  { start: 0, end: 1, text: 'Hello there', speaker: 'A' },
+  { start: 0, end: 1, text: 'Hello there', speaker: 'A', confidence: 0.5 },
   { start: 2, end: 3, text: 'you', words: [{ start: 2, end: 3, text: 'you' }] },
 ]
 
@@ -61,7 +61,7 @@ const common = {
   speaker_stats: [{ speaker: 'A', seconds: 1, turns: 1 }],
   word_count: 3,
   segment_count: 2,
-  segments: spokenSegments,
+  segments: spokenSegments.map((one) => ({ confidence: null, ...one })),
   engine: { name: 'e', model: 'm', device: 'cpu', version: '1' },
   has_speech: true,
   warnings: ['w'],

@@ -25,6 +25,19 @@ describe('words from tokens', () => {
     ])
   })
 
+  it('gives a joined word the mean of what its pieces are worth, as far as all are known', () => {
+    const probabilities = [1, 0.5, 0.02, 0.7, undefined, 0]
+    const pieces = tokens(' a', ' b', 'c', ' d', 'e', ' f').map((token, i) => ({
+      ...token,
+      probability: probabilities[i],
+    }))
+    const words = wordsFromTokens(pieces, { start: 0, end: 60, text: 'a bc de f' })
+    assert.deepEqual(
+      words?.map(({ probability }) => probability),
+      [1, 0.1, undefined, 0],
+    )
+  })
+
   it('leaves out what was not said', () => {
     assert.deepEqual(said(['[_BEG_]', ' Yes', '[_TT_50]', '<|endoftext|>'], 'Yes'), ['Yes'])
   })

@@ -121,9 +121,9 @@ describe('what whisperx writes', () => {
       ],
     )
     assert.deepEqual(segments[0]?.words?.slice(0, 3), [
-      { start: 0.331, end: 0.452, text: 'In' },
+      { start: 0.331, end: 0.452, text: 'In', probability: 0.91 },
       { start: 0.452, end: 1.1, text: '2014' },
-      { start: 1.1, end: 1.22, text: 'we' },
+      { start: 1.1, end: 1.22, text: 'we', probability: 0.99 },
     ])
     assert.deepEqual(segments[0]?.words?.at(-1), { start: 1.7, end: 3.214, text: '£13.60.' })
     assert.equal(golden('aligned', asking({ words: false })).segments[0]?.words, undefined)

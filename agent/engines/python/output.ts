@@ -8,7 +8,14 @@ import { clean, wordsOf } from './words.ts'
 
 const number = z.number().nullish().catch(null)
 const text = z.string().catch('')
-const word = z.looseObject({ start: number, end: number, word: text })
+/** whisperx calls it `score`. */
+const word = z.looseObject({
+  start: number,
+  end: number,
+  word: text,
+  probability: number,
+  score: number,
+})
 /** A segment as these programs write it; what is no number is unknown. */
 export const rawSegment = z.looseObject({
   start: number,

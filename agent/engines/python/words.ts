@@ -11,6 +11,8 @@ export interface RawWord {
   word: string
   start?: number | null | undefined
   end?: number | null | undefined
+  probability?: number | null | undefined
+  score?: number | null | undefined
 }
 
 type Word = NonNullable<RecognisedSegment['words']>[number]
@@ -19,6 +21,8 @@ interface Loose {
   start: number | null
   end: number | null
   text: string
+  /** Of its pieces; null: unknown. */
+  probabilities: (number | null)[]
 }
 
 /**
@@ -30,11 +34,12 @@ export function wordsOf(raw: readonly RawWord[], { start, end }: RecognisedSegme
   const loose = joined(raw)
   const words: Word[] = []
   let last = start
-  for (const [i, { text, ...times }] of loose.entries()) {
+  for (const [i, { text, probabilities, ...times }] of loose.entries()) {
     const from = clamp(times.start ?? last, last, end)
     const gap = gapAfter(loose.slice(i), end)
     const to = clamp(times.end ?? round(from + (gap.until - from) / gap.words), from, end)
-    words.push({ start: from, end: to, text })
+    const probability = meanOf(probabilities)
+    words.push({ start: from, end: to, text, ...(probability === null ? {} : { probability }) })
     last = to
   }
   return words
@@ -51,18 +56,30 @@ function gapAfter(rest: readonly Loose[], end: number): { until: number; words: 
 function joined(raw: readonly RawWord[]): Loose[] {
   const spaced = raw.slice(1).some(({ word }) => /^\s/.test(word))
   const words: Loose[] = []
-  for (const { word, start = null, end = null } of raw) {
+  for (const { word, start = null, end = null, probability, score } of raw) {
+    const certainty = probability ?? score ?? null
     const text = clean(word)
     if (text === '') continue
     const before = words.at(-1)
     if (spaced && before !== undefined && !/^\s/.test(word)) {
       before.text += text
       before.end = end ?? before.end
+      before.probabilities.push(certainty)
     } else {
-      words.push({ start, end, text })
+      words.push({ start, end, text, probabilities: [certainty] })
     }
   }
   return words
+}
+
+/** 0 to 1, to three digits; null where one is unknown. */
+function meanOf(probabilities: readonly (number | null)[]): number | null {
+  let sum = 0
+  for (const one of probabilities) {
+    if (one === null) return null
+    sum += clamp(one, 0, 1)
+  }
+  return round(sum / probabilities.length)
 }
 
 function clamp(time: number, low: number, high: number): number {

@@ -133,6 +133,7 @@ function segmentOf({ offsets: { from, to }, text, tokens = [] }: Written): Recog
     start: (token.offsets?.from ?? from) / 1000,
     end: (token.offsets?.to ?? to) / 1000,
     text: token.text,
+    probability: token.p,
   }))
   const words = tokens.length === 0 ? undefined : wordsFromTokens(timed, segment)
   const logprob = averageLogprob(tokens)

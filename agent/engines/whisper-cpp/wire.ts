@@ -82,7 +82,9 @@ const answer = z.object({
       start: z.number(),
       end: z.number(),
       text: z.string(),
-      words: z.array(z.object({ word: z.string(), start: number, end: number })).optional(),
+      words: z
+        .array(z.object({ word: z.string(), start: number, end: number, probability: number }))
+        .optional(),
       avg_logprob: number,
       no_speech_prob: number,
     }),
@@ -129,6 +131,7 @@ function segmentOf({ start, end, text, words, ...rest }: Segment): RecognisedSeg
     start: word.start ?? start,
     end: word.end ?? end,
     text: word.word,
+    probability: word.probability ?? undefined,
   }))
   const joined = tokens.length === 0 ? undefined : wordsFromTokens(tokens, segment)
   return {

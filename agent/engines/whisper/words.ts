@@ -5,6 +5,14 @@ export interface Token {
   start: number
   end: number
   text: string
+  /** 0 to 1. */
+  probability?: number | undefined
+}
+
+/** A word as it is put together. */
+interface Joined extends Token {
+  /** Of its tokens, natural logarithms; null: one is unknown. */
+  logs: number[] | null
 }
 
 /** `[_BEG_]`, `[_TT_150]`, `<|endoftext|>`: no speech. */
@@ -23,16 +31,14 @@ export function wordsFromTokens(
   tokens: readonly Token[],
   segment: { start: number; end: number; text: string },
 ): Word[] | undefined {
-  const words: Token[] = []
+  const words: Joined[] = []
   for (const token of tokens) {
     if (SPECIAL.test(token.text) || token.text === '') continue
     const last = words.at(-1)
-    if (last !== undefined && !beginsWord(token.text)) {
-      last.text += token.text
-      last.end = Math.max(last.end, token.end)
-    } else {
-      words.push({ ...token })
-    }
+    const { probability } = token
+    const one = { ...token, logs: probability === undefined ? null : [Math.log(probability)] }
+    if (last !== undefined && !beginsWord(token.text)) add(last, one)
+    else words.push(one)
   }
   const joined = words.map(({ text }) => text).join('')
   if (squeeze(joined) !== squeeze(segment.text)) return undefined
@@ -40,13 +46,12 @@ export function wordsFromTokens(
 }
 
 /** Joins marks without a letter (` -`, ` "`) to the word before, or at the beginning to the one after. */
-function joinMarks(words: readonly Token[]): Token[] {
-  const joined: Token[] = []
+function joinMarks(words: readonly Joined[]): Joined[] {
+  const joined: Joined[] = []
   for (const word of words) {
     const last = joined.at(-1)
     if (last !== undefined && (!HAS_LETTER.test(word.text) || !HAS_LETTER.test(last.text))) {
-      last.text += word.text
-      last.end = Math.max(last.end, word.end)
+      add(last, word)
     } else {
       joined.push({ ...word })
     }
@@ -54,18 +59,31 @@ function joinMarks(words: readonly Token[]): Token[] {
   return joined
 }
 
-function within(words: readonly Token[], segment: { start: number; end: number }): Word[] {
+function add(word: Joined, { text, end, logs }: Joined): void {
+  word.text += text
+  word.end = Math.max(word.end, end)
+  word.logs = word.logs === null || logs === null ? null : [...word.logs, ...logs]
+}
+
+function within(words: readonly Joined[], segment: { start: number; end: number }): Word[] {
   let earliest = segment.start
   const result: Word[] = []
-  for (const { start, end, text } of words) {
+  for (const { start, end, text, logs } of words) {
     const said = text.trim().replaceAll(/\s+/g, ' ')
     if (said === '') continue
     const from = clamp(start, earliest, segment.end)
     const to = clamp(end, from, segment.end)
-    result.push({ start: from, end: to, text: said })
+    result.push({ start: from, end: to, text: said, ...probabilityOf(logs) })
     earliest = to
   }
   return result
+}
+
+/** `exp` of the mean log probability of a word's tokens, to three digits. */
+function probabilityOf(logs: readonly number[] | null): { probability?: number } {
+  if (logs === null) return {}
+  const mean = logs.reduce((sum, one) => sum + one, 0) / logs.length
+  return { probability: Math.min(1, Math.round(Math.exp(mean) * 1000) / 1000) }
 }
 
 function beginsWord(text: string): boolean {
