@@ -136,7 +136,7 @@ function capabilitiesOf({ engine, models }: Choice, { speakers }: MediaSettings)
   const features = [
     abilities.translate ? ['translate'] : [],
     abilities.words ? ['words'] : [],
-    abilities.speakers || speakers.models !== null ? ['diarize'] : [],
+    abilities.speakers === true || speakers.models !== null ? ['diarize'] : [],
   ].flat()
   return {
     engines: [info.name],

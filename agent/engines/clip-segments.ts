@@ -1,4 +1,5 @@
 import { oneLine } from '../../shared/render.ts'
+import { sentencesIn } from '../../shared/sentences.ts'
 import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import type { TranscribeRequest } from './engine.ts'
 import { sentenceTimes } from './sentence-times.ts'
@@ -40,28 +41,14 @@ export function untimed(
   {
     speech = [],
     durationSeconds,
+    options,
   }: Pick<TranscribeRequest, 'durationSeconds'> & Partial<TranscribeRequest>,
 ): RecognisedSegment[] {
-  const sentences = sentencesIn(oneLine(text.replace(/^\uFEFF/, '')))
+  const sentences = sentencesIn(oneLine(text.replace(/^\uFEFF/, '')), options?.language)
   const spans = speech.length > 0 ? speech : [{ start: 0, end: durationSeconds }]
   const times = sentenceTimes(sentences, spans)
   return withinPiece(
     sentences.map((sentence, i) => ({ ...times[i]!, text: sentence })),
     durationSeconds,
   )
-}
-
-/** `Mr.`, `St.`, `J.`: no end of a sentence. */
-const ABBREVIATION = /(^|\s)\p{Lu}\p{L}{0,2}\.\s*$/u
-
-function sentencesIn(text: string): string[] {
-  const sentences: string[] = []
-  let open = ''
-  for (const { segment } of new Intl.Segmenter('en', { granularity: 'sentence' }).segment(text)) {
-    open += segment
-    if (ABBREVIATION.test(open)) continue
-    sentences.push(open.trim())
-    open = ''
-  }
-  return [...sentences, open.trim()].filter((sentence) => sentence !== '')
 }

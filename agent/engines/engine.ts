@@ -17,7 +17,8 @@ export interface EngineAbilities {
   /** Translates speech of any language into English text. */
   translate: boolean
   words: boolean
-  speakers: boolean
+  /** `maybe`: `tellsSpeakers` finds out. */
+  speakers: boolean | 'maybe'
   prompt: boolean
   hotwords: boolean
   /** A second try at a piece gives the same text. */
@@ -104,6 +105,11 @@ export interface Engine {
    * @throws {AppError} as `transcribe`.
    */
   detect?(pieces: readonly AudioPiece[], model?: string | null): Promise<(Detected | null)[]>
+  /**
+   * Whether it tells speakers apart, by a request of at most 30 seconds for them. Absent where `abilities.speakers` says so.
+   * @throws {AppError} as `transcribe`.
+   */
+  tellsSpeakers?(request: TranscribeRequest): Promise<boolean>
   /** @throws {AppError} as `prepare`, `gpu_out_of_memory`, `unsupported_language`; the signal's reason when aborted. */
   transcribe(request: TranscribeRequest): Promise<Recognised>
   /** The commands for a recording in that folder, for a dry run. Absent where no command is run. */

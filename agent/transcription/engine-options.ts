@@ -50,7 +50,10 @@ export function engineOptions(
       prompt: prompted ? options.prompt : null,
       hotwords: hot ? options.hotwords : null,
       words,
-      speakers: abilities.speakers ? { min: options.minSpeakers, max: options.maxSpeakers } : null,
+      speakers:
+        abilities.speakers !== false
+          ? { min: options.minSpeakers, max: options.maxSpeakers }
+          : null,
       model: known && model !== usual ? model : null,
     },
     warnings,

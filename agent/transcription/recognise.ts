@@ -14,6 +14,7 @@ import {
 import type { PreparedAudio } from './prepared-audio.ts'
 import { recognisePiece, type Reviewed } from './recognise-piece.ts'
 import { SpeechProgress } from './speech-progress.ts'
+import { tellsSpeakers } from './tells-speakers.ts'
 import type { TranscriptDraft } from './transcript-draft.ts'
 
 export interface RecognitionRequest {
@@ -76,9 +77,14 @@ class Recognition {
     report('loading', 0)
     await this.#engine.prepare(slot, signal, options.model)
     await this.#decideLanguage(slot)
-    this.#options = { ...options, language: draft.decided?.language ?? null }
+    const language = draft.decided?.language ?? null
+    const plain = { ...options, language, speakers: null }
+    const isDiarized =
+      options.speakers !== null &&
+      (await tellsSpeakers(this.#engine, { ...this.#firstVoice(slot), options: plain }))
+    this.#options = isDiarized ? { ...plain, speakers: options.speakers } : plain
     // An engine tells speakers apart within one piece only: with diarization, the recording is one piece.
-    const partSeconds = options.speakers === null ? this.#engine.abilities.partSeconds : Infinity
+    const partSeconds = !isDiarized ? this.#engine.abilities.partSeconds : Infinity
     const pieces = planPieces(voices, ahead, { partSeconds, totalSeconds })
     this.#parts = new PartsInOrder(pieces, ahead)
     this.#addFinished()
@@ -113,17 +119,23 @@ class Recognition {
   }
 
   async #decideLanguage(slot: Slot): Promise<void> {
-    const { signal, options, draft, audio, workDir, isNew } = this.#request
+    const { options, draft, isNew } = this.#request
     if (!isNew || draft.decided !== null) return
+    const { model } = options
+    const voted = await detectLanguage(this.#engine, { ...this.#firstVoice(slot), model })
+    draft.decided = voted.language
+    if (voted.warning !== null) draft.warn(voted.warning)
+  }
+
+  /** Its speech is in seconds of its file. */
+  #firstVoice(slot: Slot) {
+    const { signal, audio, workDir } = this.#request
     const { voices, offsetSeconds } = audio
     const { wavPath, speech: spans } = voices[0]!
     const speech = spans
       .map(({ start, end }) => ({ start: start - offsetSeconds, end: end - offsetSeconds }))
       .filter(({ start }) => start >= 0)
-    const recording = { wavPath, speech, workDir, slot, signal, model: options.model }
-    const voted = await detectLanguage(this.#engine, recording)
-    draft.decided = voted.language
-    if (voted.warning !== null) draft.warn(voted.warning)
+    return { wavPath, speech, workDir, slot, signal }
   }
 
   #finished(piece: Piece, recognised: Reviewed): FinishedPart {

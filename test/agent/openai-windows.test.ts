@@ -1,70 +1,14 @@
 import assert from 'node:assert/strict'
-import { readdir, writeFile } from 'node:fs/promises'
-import path from 'node:path'
+import { readdir } from 'node:fs/promises'
 import { describe, it } from 'node:test'
-import type { Engine, Recognised, TranscribeRequest } from '../../agent/engines/engine.ts'
 import { WHISPER_WINDOWS, windowsOf } from '../../agent/audio/windows.ts'
-import { OpenaiEngine } from '../../agent/engines/openai-api/engine.ts'
 import type { AppError } from '../../shared/errors.ts'
-import { engineSettings, requestFor } from './engine-request.ts'
 import { tempFolder } from './fixtures.ts'
-import { speechOf, spokenScript, wavOf, type SpokenWord } from './replay/spoken-words.ts'
+import { sentencesOf, wavOf } from './replay/spoken-words.ts'
 import { vllmServer } from './replay/vllm-server.ts'
+import { assertTrue, script, SECONDS, talkIn, WHISPER } from './talk.ts'
 
-const folder = tempFolder()
-const SECONDS = 180
-const script = spokenScript(SECONDS)
-const wavPath = path.join(folder, 'talk.wav')
-await writeFile(wavPath, wavOf(script, SECONDS))
-const speech = speechOf(script)
-const WHISPER = 'openai/whisper-large-v3'
-
-function engineAt(url: string, model = WHISPER, concurrency = 4): Engine {
-  const settings = { ...engineSettings(folder), url, concurrency }
-  const info = { name: 'openai-api', model, device: 'x', version: 'x' }
-  return new OpenaiEngine(settings, info, [], { minMs: 1 })
-}
-
-async function talk(more: Partial<TranscribeRequest> = {}): Promise<TranscribeRequest> {
-  return await requestFor(folder, { wavPath, durationSeconds: SECONDS, speech, ...more })
-}
-
-function wordsOf({ segments }: Pick<Recognised, 'segments'>): string[] {
-  return segments.flatMap(({ text }) => text.split(' '))
-}
-
-/** The sentences of the script with their times. */
-function sentences(words: readonly SpokenWord[]): SpokenWord[] {
-  const found: SpokenWord[] = []
-  let open: SpokenWord[] = []
-  for (const word of words) {
-    open.push(word)
-    if (!word.text.endsWith('.')) continue
-    const text = open.map((one) => one.text).join(' ')
-    found.push({ start: open[0]!.start, end: word.end, text })
-    open = []
-  }
-  return found
-}
-
-/** Fails where a word is lost, doubled or out of order, or a sentence is 0.3 s off. */
-function assertTrue({ segments }: Recognised): void {
-  assert.deepEqual(
-    wordsOf({ segments }),
-    script.map(({ text }) => text),
-  )
-  const truth = sentences(script)
-  assert.deepEqual(
-    segments.map(({ text }) => text),
-    truth.map(({ text }) => text),
-  )
-  const off = segments.flatMap(({ start, end }, i) => [
-    start - truth[i]!.start,
-    end - truth[i]!.end,
-  ])
-  const worst = off.reduce((most, one) => Math.max(most, Math.abs(one)), 0)
-  assert.ok(worst <= 0.3, `${worst} s off`)
-}
+const { wavPath, speech, request: talk, engineAt } = await talkIn(tempFolder())
 
 describe('vLLM, as it was reported', () => {
   const ask = async (form: string) => {
@@ -81,7 +25,7 @@ describe('vLLM, as it was reported', () => {
     const { text, segments = [] } = await ask('verbose_json')
     const lost = script.length - text.trim().split(/\s+/).length
     assert.ok(lost > 10, `${lost} lost`)
-    const last = sentences(script).at(-1)!
+    const last = sentencesOf(script).at(-1)!
     const { start = 0 } = segments.findLast((one) => one.text.trim() === last.text) ?? {}
     assert.ok(start - last.start > 1, `${start - last.start} s late`)
   })

@@ -62,9 +62,10 @@ export async function askSpeakers(
   }
   const found = status === 200 ? heard(answer, piece, warnings) : null
   const isTold = found?.segments.some(({ speaker }) => speaker !== undefined) ?? false
+  const isEmpty = found?.text.trim() === ''
   // An answer without text shows nothing.
-  if (found === null || found.segments.length > 0) profile.speakers = isTold
-  return isTold || found?.text === '' ? found : null
+  if (!isEmpty) profile.speakers = isTold
+  return isTold || isEmpty ? found : null
 }
 
 /** A server that does not know the field for hotwords gets them in the prompt. */

@@ -24,17 +24,12 @@ import { inWindows, PART_SECONDS } from './windowed.ts'
 /** Windows at a server at once. */
 const CONCURRENCY = 4
 
+/** OpenAI's and others' models that tell speakers apart say so in their names. */
+const DIARIZES = /diari[sz]/i
+
 export class OpenaiEngine implements Engine {
   readonly info: EngineInfo
-  readonly abilities: EngineAbilities = {
-    languages: null,
-    translate: true,
-    words: true,
-    speakers: false,
-    prompt: true,
-    hotwords: true,
-    partSeconds: PART_SECONDS,
-  }
+  readonly abilities: EngineAbilities
   readonly #fallback: MemoryFallback
   readonly #servers: OpenaiServers
   readonly #exchange: Exchange
@@ -56,6 +51,15 @@ export class OpenaiEngine implements Engine {
     { minMs = 1_000 }: { minMs?: number } = {},
   ) {
     this.info = info
+    this.abilities = {
+      languages: null,
+      translate: true,
+      words: true,
+      speakers: DIARIZES.test(info.model) ? true : 'maybe',
+      prompt: true,
+      hotwords: true,
+      partSeconds: PART_SECONDS,
+    }
     const { smallerModel } = settings.onOutOfMemory
     this.#fallback = new MemoryFallback(
       { batchSize: null, computeType: null, model: info.model, device: 'gpu' },
@@ -92,9 +96,10 @@ export class OpenaiEngine implements Engine {
     await this.#servers.close()
   }
 
-  /** Whether the server tells the speakers of a piece apart: only asking shows. */
-  readonly tellsSpeakers = async (piece: TranscribeRequest): Promise<boolean> => {
-    const asked = await this.#asked(piece, piece.options.model ?? this.info.model)
+  readonly tellsSpeakers = async (request: TranscribeRequest): Promise<boolean> => {
+    const signal = AbortSignal.any([request.signal, this.#closing.signal])
+    const piece = { ...request, signal }
+    const asked = await this.#asked(piece, request.options.model ?? this.info.model)
     const { profile } = asked
     if (profile.speakers === null) await askSpeakers(this.#exchange, asked, piece)
     return profile.speakers ?? false

@@ -81,6 +81,19 @@ export function wordsIn(samples: Int16Array, script: readonly SpokenWord[]): Spo
   return found
 }
 
+/** The sentences that words make; the last one may not be whole. */
+export function sentencesOf(words: readonly SpokenWord[]): SpokenWord[] {
+  const sentences: SpokenWord[] = []
+  let isOpen = false
+  for (const { start, end, text } of words) {
+    const last = sentences.at(-1)
+    if (last === undefined || !isOpen) sentences.push({ start, end, text })
+    else Object.assign(last, { end, text: `${last.text} ${text}` })
+    isOpen = !text.endsWith('.')
+  }
+  return sentences
+}
+
 /** As the VAD finds it: pauses from a quarter of a second on divide it, and 20 seconds of speech are cut at a weak moment. */
 export function speechOf(words: readonly SpokenWord[]): { start: number; end: number }[] {
   const spans: { start: number; end: number }[] = []

@@ -1,22 +1,16 @@
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import { after } from 'node:test'
-import { samplesIn, wordsIn, type SpokenWord } from './spoken-words.ts'
+import {
+  speechServer,
+  valueOf,
+  type SpeechRequest,
+  type SpeechServerOptions,
+} from './speech-server.ts'
+import { sentencesOf, wordsIn, type SpokenWord } from './spoken-words.ts'
 
-export interface VllmRequest {
-  fields: [name: string, value: string][]
-  seconds: number
-}
-
-interface VllmOptions {
+interface VllmOptions extends SpeechServerOptions {
   script: readonly SpokenWord[]
   /** Only Whisper has timestamps. */
   model?: string
-  /** Holds an answer back. */
-  before?: (request: VllmRequest) => Promise<void>
-  /** A status in place of the answer, with its body and headers. */
-  refuse?: (request: VllmRequest) => { status: number; body: string; headers?: object } | null
-  /** Whether it lists its models. */
+  /** Whether a proxy hides its list of models. */
   hidesModels?: boolean
 }
 
@@ -33,61 +27,18 @@ const QUIET = 1_600
  * it. Its model of a request takes fields that it does not know, and no value that it does not know.
  */
 export async function vllmServer(options: VllmOptions) {
-  const { model = 'openai/whisper-large-v3', hidesModels = false } = options
-  const requests: VllmRequest[] = []
-  const counts = { inFlight: 0, most: 0, aborted: 0 }
-  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const send = (status: number, body: unknown, headers: object = {}): void => {
-      const text = typeof body === 'string' ? body : JSON.stringify(body)
-      const type = { 'content-type': 'application/json', server: 'uvicorn' }
-      response.writeHead(status, { ...type, ...headers }).end(text)
-    }
-    if (request.method === 'GET') {
-      if (request.url === '/health') return send(200, '')
-      if (request.url === '/version') return send(200, { version: '0.25.1' })
-      const isList = request.url === '/v1/models' && !hidesModels
-      if (!isList) return send(404, { detail: 'Not Found' })
-      return send(200, { object: 'list', data: [{ id: model, object: 'model', owned_by: 'vllm' }] })
-    }
-    const chunks: Buffer[] = []
-    for await (const chunk of request) chunks.push(chunk as Buffer)
-    const type = request.headers['content-type'] ?? ''
-    const form = await new Response(Buffer.concat(chunks), {
-      headers: { 'content-type': type },
-    }).formData()
-    const file = form.get('file')
-    if (!(file instanceof File))
-      return send(400, fault("'loc': ('body', 'file'), 'msg': 'Field required'"))
-    const samples = samplesIn(Buffer.from(await file.arrayBuffer()))
-    const fields = [...form].flatMap(([name, value]): [string, string][] =>
-      typeof value === 'string' ? [[name, value]] : [],
-    )
-    const one = { fields, seconds: samples.length / RATE }
-    requests.push(one)
-    counts.inFlight += 1
-    counts.most = Math.max(counts.most, counts.inFlight)
-    response.once('close', () => {
-      counts.inFlight -= 1
-      if (!response.writableEnded) counts.aborted += 1
-    })
-    await options.before?.(one)
-    const refused = options.refuse?.(one) ?? null
-    if (refused !== null) return send(refused.status, refused.body, refused.headers)
-    const [status, body] = transcribed(fields, samples, options.script, model)
-    send(status, body)
+  const { script, model = 'openai/whisper-large-v3', hidesModels = false } = options
+  const list = { object: 'list', data: [{ id: model, object: 'model', owned_by: 'vllm' }] }
+  const pages = {
+    '/health': '',
+    '/version': { version: '0.25.1' },
+    ...(hidesModels ? {} : { '/v1/models': list }),
   }
-  const server = createServer((request, response) => {
-    answer(request, response).catch((error: unknown) => response.destroy(error as Error))
-  })
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  return { url: `http://127.0.0.1:${address.port}/v1`, model, requests, counts }
+  return await speechServer(
+    pages,
+    ({ fields }, samples) => transcribed(fields, samples, script, model),
+    options,
+  )
 }
 
 function fault(message: string): object {
@@ -101,7 +52,7 @@ function literal(field: string, expected: readonly string[], input: string): obj
   )
 }
 
-type Fields = readonly [name: string, value: string][]
+type Fields = SpeechRequest['fields']
 
 function transcribed(
   fields: Fields,
@@ -121,10 +72,6 @@ function transcribed(
   const text = segments.map((segment) => segment.text).join(' ')
   const language = valueOf(fields, 'language') ?? 'en'
   return [200, { duration: String(seconds), language, text, segments, words: null }]
-}
-
-function valueOf(fields: Fields, name: string): string | undefined {
-  return fields.find(([key]) => key === name)?.[1]
 }
 
 const LITERALS: Record<string, readonly string[]> = {
@@ -173,30 +120,18 @@ function chunksOf(samples: Int16Array): Int16Array[] {
 
 /** The sentences that end within a chunk. */
 function segmentsOf(words: readonly SpokenWord[], offset: number) {
-  const segments = []
-  let open: SpokenWord[] = []
-  for (const word of words) {
-    open.push(word)
-    if (!word.text.endsWith('.')) continue
-    const [start, end] = [open[0]!.start + offset, word.end + offset]
-    const numbers = {
-      avg_logprob: -0.2,
-      compression_ratio: 1.4,
-      no_speech_prob: null,
-      seek: offset,
-    }
-    segments.push({
-      id: segments.length,
-      start,
-      end,
-      text: ` ${textOf(open)}`,
-      ...numbers,
-      temperature: 0,
-      tokens: [],
-    })
-    open = []
-  }
-  return segments
+  const whole = sentencesOf(words).filter(({ text }) => text.endsWith('.'))
+  const numbers = { avg_logprob: -0.2, compression_ratio: 1.4, no_speech_prob: null }
+  return whole.map(({ start, end, text }, id) => ({
+    id,
+    seek: offset,
+    start: start + offset,
+    end: end + offset,
+    text: ` ${text}`,
+    temperature: 0,
+    tokens: [],
+    ...numbers,
+  }))
 }
 
 function textOf(words: readonly SpokenWord[]): string {
