@@ -50,6 +50,8 @@ export interface Probe {
   version: string | null
   model: string | null
   models: readonly string[]
+  /** This machine has a GPU that the engine cannot use: `auto` prefers others. */
+  lacksGpu?: true
 }
 
 export interface EngineDefinition {

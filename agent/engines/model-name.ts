@@ -17,8 +17,8 @@ const PARAMETERS: Record<string, number> = {
   tiny: 39,
 }
 
-/** The share of memory that whisper.cpp's quantised formats need. */
-const QUANTISED: Record<string, number> = { q8: 0.53, q5: 0.36, q4: 0.3 }
+/** The share of memory that ggml's quantised formats need. */
+const QUANTISED: Record<string, number> = { q8: 0.53, q6: 0.43, q5: 0.36, q4: 0.3 }
 
 interface Kind {
   size: number
@@ -35,10 +35,10 @@ function kindOf(model: string): Kind | null {
     .replace(/^.*[\\/]/, '')
     .toLowerCase()
     .replace(/^ggml-/, '')
-    .replace(/\.bin$/, '')
+    .replace(/\.(bin|gguf)$/, '')
     .replace(/-(ct2|ctranslate2)$/, '')
   const [, distil = '', whole = '', en = '', quantised] =
-    /^(?:faster-)?(distil-)?(?:whisper-)?([a-z]+(?:-v[\d.]+)?(?:-turbo)?)(\.en)?(?:-(q[458])_\w+)?$/.exec(
+    /^(?:faster-)?(distil-)?(?:whisper-)?([a-z]+(?:-v[\d.]+)?(?:-turbo)?)(\.en)?(?:-(?:f16|f32|(q[4-8])_\w+))?$/.exec(
       name,
     ) ?? []
   const parameters = PARAMETERS[distil + whole]
@@ -69,7 +69,7 @@ export function nextSmaller(model: string, models: readonly string[]): string | 
 /** A model for people: a name as it is, the last part of a path. */
 export function modelLabel(model: string): string {
   const last = model.split(/[/\\]/).findLast((part) => part !== '') ?? model
-  return last === model ? model : last.replace(/^ggml-/, '').replace(/\.(bin|pt|onnx)$/, '')
+  return last === model ? model : last.replace(/^ggml-/, '').replace(/\.(bin|gguf|pt|onnx)$/, '')
 }
 
 /** The models that can do a task: Whisper's turbo models do not translate. */

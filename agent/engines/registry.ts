@@ -7,6 +7,7 @@ import { fasterWhisper } from './python/faster-whisper.ts'
 import { moonshine } from './moonshine/engine.ts'
 import { openaiApi } from './openai-api/definition.ts'
 import { openaiWhisper } from './python/openai-whisper.ts'
+import { transcribeCpp } from './transcribe-cpp/definition.ts'
 import { whisperCpp } from './whisper-cpp/definition.ts'
 import { whisperx } from './python/whisperx.ts'
 
@@ -18,6 +19,7 @@ const ENGINES: readonly EngineDefinition[] = [
   whisperCpp,
   whisperx,
   openaiWhisper,
+  transcribeCpp,
   moonshine,
 ]
 
@@ -73,11 +75,10 @@ async function best(
       continue
     }
     const engine = definition.create(settings, probe)
-    const choice = { engine, models: probe.models, why: probe.why, better: null }
-    const isConfigured = definition === openaiApi || definition === command
-    // Whisper on a CPU is worth its time, but not an unrequested download of gigabytes.
-    const isHere = isConfigured || !onCpu || definition === moonshine || probe.models.length > 0
-    if (isHere && knows(engine, language)) return choice
+    const better = withoutGpu(probe, settings)
+    const choice = { engine, models: probe.models, why: probe.why, better }
+    if (isWorthIt(definition, probe, onCpu) && knows(engine, language)) return choice
+    missing.push(...(better === null ? [] : [better]))
     if (fallback === null || definition === moonshine) fallback = { definition, choice }
   }
   if (fallback === null) {
@@ -89,6 +90,20 @@ async function best(
     ? 'For languages other than English, install whisper.cpp or whisper-ctranslate2 and a multilingual model (morag-agent models list).'
     : `No engine that uses the GPU (${settings.device.name}) is ready: ${missing.join(' ')}`
   return { ...choice, better }
+}
+
+/** Whisper on a CPU is worth its time, but not an unrequested download of gigabytes. */
+function isWorthIt(
+  definition: EngineDefinition,
+  { lacksGpu, models }: Probe,
+  onCpu: boolean,
+): boolean {
+  const isReady = definition === openaiApi || definition === command || definition === moonshine
+  return isReady || (!onCpu && lacksGpu !== true) || models.length > 0
+}
+
+function withoutGpu({ lacksGpu, why }: Probe, { device }: EngineSettings): string | null {
+  return lacksGpu === true ? `The GPU (${device.name}) is not used: ${why}` : null
 }
 
 /** @param language null: any. */

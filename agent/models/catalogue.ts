@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { CTRANSLATE2_MODELS, ctranslate2Files } from './ctranslate2-models.ts'
 import { GGML_MODELS } from './ggml-models.ts'
+import { GGUF_MODELS } from './gguf-models.ts'
 import type { Model, WebModel } from './model.ts'
 import { NPM_MODELS } from './npm-models.ts'
 import { ffmpegFor } from './programs.ts'
@@ -13,12 +14,13 @@ export const FIRST: readonly Model[] = [...NPM_MODELS, ...(ffmpeg === null ? [] 
 export const MODELS: readonly Model[] = [
   ...FIRST,
   ...GGML_MODELS,
+  ...GGUF_MODELS,
   ...CTRANSLATE2_MODELS,
   ...SHERPA_MODELS,
 ]
 
 /**
- * Also a `ggml/` or `ctranslate2/` model that was copied here.
+ * Also a `ggml/`, `gguf/` or `ctranslate2/` model that was copied here.
  * @throws {AppError} `usage` when no model can have that name.
  */
 export function modelNamed(name: string): Model {
@@ -39,10 +41,11 @@ function unknown(name: string): never {
 
 function copied(name: string): WebModel | null {
   // The name becomes a path.
-  const match = /^(ggml|ctranslate2)\/(\w[\w.-]*)$/.exec(name)
+  const match = /^(ggml|gguf|ctranslate2)\/(\w[\w.-]*)$/.exec(name)
   if (match === null) return null
-  const kind = match[1] as 'ggml' | 'ctranslate2'
-  const file = { name: `ggml-${match[2]}.bin`, url: null, digest: null, need: 'always' } as const
+  const kind = match[1] as 'ggml' | 'gguf' | 'ctranslate2'
+  const fileName = kind === 'ggml' ? `ggml-${match[2]}.bin` : `${match[2]}.gguf`
+  const file = { name: fileName, url: null, digest: null, need: 'always' } as const
   return {
     name,
     kind,
@@ -50,6 +53,6 @@ function copied(name: string): WebModel | null {
     license: 'unknown',
     bytes: 0,
     suggested: false,
-    files: kind === 'ggml' ? [file] : ctranslate2Files(null),
+    files: kind === 'ctranslate2' ? ctranslate2Files(null) : [file],
   }
 }

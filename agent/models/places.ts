@@ -11,6 +11,11 @@ export function ggmlFile(modelsDir: string, name: string): string {
   return !existsSync(usual) && existsSync(beside) ? beside : usual
 }
 
+/** transcribe.cpp's model of that name: `gguf/NAME.gguf`. */
+export function ggufFile(modelsDir: string, name: string): string {
+  return path.join(modelsDir, 'gguf', `${name}.gguf`)
+}
+
 export function ctranslate2Dir(modelsDir: string, name: string): string {
   return path.join(modelsDir, 'ctranslate2', name)
 }
@@ -27,6 +32,8 @@ export function placeOf({ kind, name }: Model, modelsDir: string): string {
       return path.join(modelsDir, name)
     case 'ggml':
       return ggmlFile(modelsDir, own)
+    case 'gguf':
+      return ggufFile(modelsDir, own)
     case 'ctranslate2':
       return ctranslate2Dir(modelsDir, own)
     case 'sherpa':

@@ -23,10 +23,11 @@ export interface ModelStatus {
 
 /** All models of the catalogue, and others that are present. Checks presence only. */
 export async function listModels(dir: string): Promise<ModelStatus[]> {
-  const { ggml, ctranslate2 } = await installedModels(dir)
+  const { ggml, gguf, ctranslate2 } = await installedModels(dir)
   const names = new Set([
     ...MODELS.map(({ name }) => name),
     ...ggml.map((name) => `ggml/${name}`),
+    ...gguf.map((name) => `gguf/${name}`),
     ...ctranslate2.map((name) => `ctranslate2/${name}`),
   ])
   return await Promise.all([...names].map((name) => statusOf(modelNamed(name), dir, 'names')))

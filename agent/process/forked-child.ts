@@ -20,6 +20,13 @@ export interface AskOptions {
   idleMs?: number
 }
 
+/** A child that ended without an answer. */
+export class ChildCrash extends AppError {
+  constructor(message: string) {
+    super('engine_failed', message)
+  }
+}
+
 /**
  * A script in a process of its own: a native library may crash it, and must not end the agent. It answers one question
  * at a time with `answerParent`, and is ended by a failure.
@@ -32,10 +39,13 @@ export class ForkedChild {
   readonly ended: Promise<void>
   #ending: string | null = null
 
-  /** @param name for errors: `the voice detector`. */
-  constructor(script: URL, name: string) {
+  /**
+   * @param name for errors: `the voice detector`.
+   * @param env beside the allow-listed environment.
+   */
+  constructor(script: URL, name: string, env: Readonly<Record<string, string>> = {}) {
     this.#name = name
-    this.#child = start(fileURLToPath(script))
+    this.#child = start(fileURLToPath(script), env)
     const release = this.#child.pid === undefined ? undefined : holdGroup(this.#child.pid)
     this.#child.stderr.on('data', (chunk: Buffer) => this.#stderr.push(chunk))
     this.ended = this.#child.then((result) => {
@@ -106,13 +116,10 @@ export class ForkedChild {
     }
   }
 
-  #crash(): AppError {
+  #crash(): ChildCrash {
     const last = oneLine(this.#stderr.text().trim().split('\n').at(-1) ?? '').slice(0, 200)
     const why = last === '' ? '' : `: ${last.replace(/[.]+$/, '')}`
-    return new AppError(
-      'engine_failed',
-      `The process of ${this.#name} ended (${this.#ending})${why}.`,
-    )
+    return new ChildCrash(`The process of ${this.#name} ended (${this.#ending})${why}.`)
   }
 }
 
@@ -144,12 +151,12 @@ function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1)
 }
 
-function start(script: string) {
+function start(script: string, env: Readonly<Record<string, string>>) {
   // The package's JavaScript needs no tsx.
   const loader = /\.m?ts$/.test(script) ? ['--import', import.meta.resolve('tsx')] : []
   return startChild(process.execPath, [...loader, script], {
     ipc: true,
-    env: childEnv(),
+    env: childEnv(env),
     stdin: 'ignore',
     stdout: 'ignore',
     buffer: false,

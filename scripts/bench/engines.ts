@@ -110,7 +110,7 @@ async function besideEngine(flags: readonly string[], folder: string): Promise<M
 }
 
 /** The engines where they are here already; getting them takes minutes. */
-async function prepared(): Promise<Engines | null> {
+async function prepared(): Promise<Omit<Engines, 'transcribeCpp' | 'ggufModel'> | null> {
   try {
     // A line is said before anything is got.
     const stop = new AbortController()

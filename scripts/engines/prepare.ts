@@ -2,10 +2,11 @@ import { pathToFileURL } from 'node:url'
 import { AppError, EXIT, exitCodeOf, messageOf } from '../../shared/errors.ts'
 import type { PrepareOptions } from './once.ts'
 import { whisperCtranslate2 } from './python.ts'
-import { ct2Weights, ggmlWeights } from './weights.ts'
+import { transcribeCpp } from './transcribe-cpp.ts'
+import { ct2Weights, ggmlWeights, ggufWeights } from './weights.ts'
 import { whisperCpp } from './whisper-cpp.ts'
 
-export const KINDS = ['whisper-cpp', 'weights', 'ggml', 'ctranslate2'] as const
+export const KINDS = ['whisper-cpp', 'weights', 'ggml', 'ctranslate2', 'transcribe-cpp'] as const
 export type Kind = (typeof KINDS)[number]
 
 /** Full paths. */
@@ -17,6 +18,10 @@ export interface Engines {
   /** The same weights, for `whisper-ctranslate2 --model_directory`. */
   ct2Model: string
   ctranslate2Program: string
+  /** The folder of the npm package `transcribe-cpp`. */
+  transcribeCpp: string
+  /** `whisper-base-F16.gguf`, the same weights for it. */
+  ggufModel: string
 }
 
 interface Brings {
@@ -24,6 +29,7 @@ interface Brings {
   weights: 'ct2Model'
   ggml: 'ggmlModel'
   ctranslate2: 'ctranslate2Program'
+  'transcribe-cpp': 'transcribeCpp' | 'ggufModel'
 }
 
 export interface PrepareEnginesOptions extends Partial<PrepareOptions> {
@@ -58,6 +64,10 @@ export async function prepareEngines<K extends Kind = Kind>(
         break
       case 'ctranslate2':
         engines.ctranslate2Program = await whisperCtranslate2(common)
+        break
+      case 'transcribe-cpp':
+        engines.transcribeCpp = await transcribeCpp(common)
+        engines.ggufModel = await ggufWeights(common)
     }
   }
   // By `Brings`.

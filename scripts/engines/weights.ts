@@ -7,6 +7,7 @@ import { digestOf } from '../../agent/models/digest.ts'
 import { Web } from '../../agent/models/web.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { ct2ToGgml } from './ct2-to-ggml.ts'
+import { ct2ToGguf } from './ct2-to-gguf.ts'
 import { once, type PrepareOptions } from './once.ts'
 import { makeVenv } from './python.ts'
 import { runTool } from './tool.ts'
@@ -85,6 +86,24 @@ export async function ggmlWeights(options: PrepareOptions): Promise<string> {
     options,
   )
   return path.join(folder, 'ggml-base.bin')
+}
+
+/**
+ * The same weights for transcribe.cpp, converted once.
+ * @returns the full path of `whisper-base-F16.gguf`.
+ * @throws {AppError} as `ct2Weights`.
+ */
+export async function ggufWeights(options: PrepareOptions): Promise<string> {
+  const source = await ct2Weights(options)
+  const folder = await once(
+    'whisper-base-gguf',
+    async (made) => {
+      options.say?.('Converting Whisper base for transcribe.cpp')
+      await ct2ToGguf(source, 'whisper-base', path.join(made, 'whisper-base-F16.gguf'))
+    },
+    options,
+  )
+  return path.join(folder, 'whisper-base-F16.gguf')
 }
 
 async function fromHub(folder: string, signal: AbortSignal): Promise<void> {

@@ -22,6 +22,7 @@ const LONG: readonly string[] = [
   'test/agent/engine-check.test.ts',
   'test/agent/hostile-media.test.ts',
   'test/agent/other-languages.test.ts',
+  'test/agent/transcribe-cpp-engine.test.ts',
   'test/agent/sound-kinds.test.ts',
   'test/agent/sound-times.test.ts',
   'test/agent/cli.test.ts',

@@ -23,8 +23,15 @@ export async function realEngines(): Promise<RealEngine[]> {
   // They run offline, with the VAD and the ffmpeg that come along.
   const first = { dir: modelsDir(), signal: new AbortController().signal }
   for (const { name } of FIRST) await ensureModel(name, first)
-  const paths = await prepareEngines(['whisper-cpp', 'weights', 'ggml', 'ctranslate2'])
+  const paths = await prepareEngines([
+    'whisper-cpp',
+    'weights',
+    'ggml',
+    'ctranslate2',
+    'transcribe-cpp',
+  ])
   const { whisperCli, whisperServer, ggmlModel, ct2Model, ctranslate2Program } = paths
+  const { transcribeCpp, ggufModel } = paths
   const server = [whisperServer, '-m', ggmlModel].map((part) => `'${part}'`).join(' ')
   const serve = `${server} -t 2 --host 127.0.0.1 --port {port} --inference-path /v1/audio/transcriptions`
   const common = ['--threads', '2', '--gpus', 'none', '--offline']
@@ -54,6 +61,20 @@ export async function realEngines(): Promise<RealEngine[]> {
       name: 'faster-whisper',
       model: path.basename(ct2Model),
       flags: [...fasterWhisper, '--engine-path', ctranslate2Program],
+    },
+    {
+      title: 'transcribe-cpp',
+      name: 'transcribe-cpp',
+      model: 'whisper-base-F16',
+      flags: [
+        '--engine',
+        'transcribe-cpp',
+        '--model',
+        ggufModel,
+        ...common,
+        '--engine-path',
+        transcribeCpp,
+      ],
     },
   ]
 }

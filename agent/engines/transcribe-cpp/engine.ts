@@ -1,0 +1,237 @@
+import { AppError } from '../../../shared/errors.ts'
+import { planParts } from '../../audio/parts.ts'
+import type { Span } from '../../audio/span.ts'
+import { pciAddress } from '../../gpu/pci-address.ts'
+import { slotEnv, type Slot } from '../../gpu/slots.ts'
+import { ensureModel } from '../../models/models.ts'
+import { ChildCrash } from '../../process/forked-child.ts'
+import { IDLE_MS } from '../../process/idle-timeout.ts'
+import { whileQuiet } from '../../progress/expected-silence.ts'
+import { Closing, unlessAborted } from '../closing.ts'
+import type { EngineSettings } from '../definition.ts'
+import type {
+  AudioPiece,
+  Detected,
+  Engine,
+  EngineAbilities,
+  EngineInfo,
+  Recognised,
+  TranscribeRequest,
+} from '../engine.ts'
+import { modelsFor } from '../model-name.ts'
+import { MemoryFallback, placeOf, type ComputeConfig } from '../out-of-memory.ts'
+import { languageCode } from '../whisper/languages.ts'
+import { promptOf } from '../whisper-cpp/options.ts'
+import { libraryEnv } from './environment.ts'
+import type { Library } from './library.ts'
+import { abilitiesOf, fileOf, isKnown, isPath } from './model-file.ts'
+import { TranscribeCppProcess } from './process.ts'
+import { recognisedOf } from './result.ts'
+import { existsSync } from 'node:fs'
+
+/** Longer parts have crashed the library on GPUs of 6 GB. */
+const PART_SECONDS = 240
+/** Whisper takes 30 s at once; a window is padded by up to half a second on each side. */
+const WINDOW_SECONDS = 27
+/** The usual batch on a GPU; the out-of-memory fallback halves it. */
+const GPU_BATCH = 8
+
+const NO_GPU = 'transcribe-cpp found no GPU that it can use: it ran on the CPU.'
+
+interface Resident {
+  process: TranscribeCppProcess
+  /** What it has loaded, and where, as JSON. */
+  key: string
+  /** Where a GPU was to be used and none was found. */
+  missesGpu: boolean
+}
+
+/** transcribe.cpp by its npm package: one process per slot, its model kept loaded over jobs. */
+export class TranscribeCppEngine implements Engine {
+  readonly info: EngineInfo
+  readonly abilities: EngineAbilities
+  readonly #library: Library
+  readonly #settings: EngineSettings
+  readonly #models: readonly string[]
+  readonly #residents = new Map<number, Resident>()
+  readonly #fallback: MemoryFallback
+  readonly #closing = new Closing()
+
+  /** @param models what jobs and the out-of-memory fallback may choose from. */
+  constructor(
+    library: Library,
+    settings: EngineSettings,
+    info: EngineInfo,
+    models: readonly string[],
+  ) {
+    this.#library = library
+    this.#settings = settings
+    this.#models = models
+    this.info = info
+    this.abilities = abilitiesOf(info.model, PART_SECONDS)
+    const onGpu = settings.device.kind !== 'cpu'
+    this.#fallback = new MemoryFallback(
+      {
+        batchSize: settings.batchSize ?? (onGpu ? GPU_BATCH : null),
+        computeType: null,
+        model: info.model,
+        device: onGpu ? 'gpu' : 'cpu',
+      },
+      { ...settings.onOutOfMemory, models, computeTypes: false },
+    )
+  }
+
+  async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
+    const stopped = AbortSignal.any([signal, this.#closing.signal])
+    await this.#run({ slot, model }, stopped, async () => undefined)
+  }
+
+  async transcribe(request: TranscribeRequest): Promise<Recognised> {
+    const { slot, options, again, durationSeconds, wavPath } = request
+    const { language, task, words, model } = options
+    const signal = AbortSignal.any([request.signal, this.#closing.signal])
+    const { result, warnings } = await this.#run(
+      { slot, model, models: modelsFor(task, this.#models) },
+      signal,
+      async ({ process }, { batchSize }) =>
+        await process.transcribe(
+          {
+            wavPath,
+            windows: windowsOf(request.speech, durationSeconds),
+            options: { language, task, words },
+            prompt: promptOf(options, again)?.text ?? null,
+            again,
+            batchSize,
+          },
+          {
+            signal,
+            idleMs: IDLE_MS + durationSeconds * 1000,
+            onProgress: (seconds) => request.onProgress(Math.min(durationSeconds, seconds)),
+          },
+        ),
+    )
+    const recognised = recognisedOf(result, request)
+    return { ...recognised, warnings: [...warnings, ...recognised.warnings] }
+  }
+
+  readonly detect = async (
+    pieces: readonly AudioPiece[],
+    model: string | null = null,
+  ): Promise<(Detected | null)[]> => {
+    const [first] = pieces
+    if (first === undefined) return []
+    const signal = AbortSignal.any([first.signal, this.#closing.signal])
+    const { result } = await this.#run(
+      { slot: first.slot, model, unbatched: true },
+      signal,
+      async ({ process }) =>
+        await process.detect(
+          pieces.map(({ wavPath }) => wavPath),
+          { signal, idleMs: IDLE_MS },
+        ),
+    )
+    // The library does not say how sure it is: each vote counts whole.
+    return result.map((code) => {
+      const language = languageCode(code ?? '')
+      return language === null ? null : { language, probability: 1 }
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closing.close()
+    this.#fallback.forget()
+    const residents = [...this.#residents.values()]
+    this.#residents.clear()
+    await Promise.all(residents.map(({ process }) => process.kill()))
+  }
+
+  /**
+   * Works with a loaded model, with less and less until it fits into the GPU's memory. A process that crashes is replaced
+   * once, on the CPU where that is allowed.
+   */
+  async #run<T>(
+    place: Parameters<MemoryFallback['run']>[0],
+    signal: AbortSignal,
+    work: (resident: Resident, compute: ComputeConfig) => Promise<T>,
+  ): Promise<{ result: T; warnings: string[] }> {
+    const notes = new Set<string>()
+    const attempt = async (compute: ComputeConfig): Promise<T> => {
+      const resident = await this.#at(place.slot, compute, signal)
+      if (resident.missesGpu) notes.add(NO_GPU)
+      return await work(resident, compute)
+    }
+    const { result, warnings } = await this.#fallback.run(place, async (compute) => {
+      try {
+        return await attempt(compute)
+      } catch (error) {
+        if (!(error instanceof ChildCrash) || signal.aborted) throw error
+        const toCpu = compute.device === 'gpu' && this.#settings.onOutOfMemory.cpu
+        notes.add(
+          `${error.message} It was started again${toCpu ? ' on the CPU' : ''} for this part.`,
+        )
+        return await attempt({
+          ...compute,
+          batchSize: null,
+          device: toCpu ? 'cpu' : compute.device,
+        })
+      }
+    })
+    return { result, warnings: [...warnings, ...notes] }
+  }
+
+  async #at(slot: Slot, { model, device }: ComputeConfig, signal: AbortSignal): Promise<Resident> {
+    signal.throwIfAborted()
+    const place = placeOf(slot, { device } as ComputeConfig)
+    const key = JSON.stringify([model, place])
+    const there = this.#residents.get(slot.index)
+    if (there !== undefined) {
+      if (there.key === key && there.process.isAlive) return there
+      this.#residents.delete(slot.index)
+      await there.process.kill()
+    }
+    const file = await this.#fileOf(model, signal)
+    const pci = await pciAddress(place, signal)
+    const process = new TranscribeCppProcess(libraryEnv(slotEnv(place)))
+    const resident = { process, key, missesGpu: false }
+    this.#residents.set(slot.index, resident)
+    const { deviceType } = await process.load(
+      {
+        library: this.#library.url,
+        file,
+        device:
+          place.gpu === null ? { kind: 'cpu' } : { kind: 'gpu', pci, nth: Number(place.gpu) || 0 },
+        threads: this.#settings.threads,
+      },
+      { signal, idleMs: IDLE_MS },
+    )
+    resident.missesGpu = place.gpu !== null && deviceType === 'cpu'
+    return resident
+  }
+
+  /** A model's file, fetched when missing. @throws {AppError} `model_missing` */
+  async #fileOf(model: string, signal: AbortSignal): Promise<string> {
+    const { modelsDir, source, onPull } = this.#settings
+    const file = fileOf(modelsDir, model)
+    if (existsSync(file)) return file
+    if (isPath(model) || !isKnown(model)) {
+      throw new AppError('model_missing', `The engine transcribe-cpp has no model '${model}'.`)
+    }
+    const { signal: closing } = this.#closing
+    const options = { dir: modelsDir, signal: closing, source, onProgress: onPull }
+    return await whileQuiet(unlessAborted(ensureModel(`gguf/${model}`, options), signal))
+  }
+}
+
+/** Speech in windows that models take whole, cut in pauses; speech without a pause is cut evenly. */
+function windowsOf(speech: readonly Span[], durationSeconds: number): Span[] {
+  return planParts(speech, WINDOW_SECONDS, durationSeconds).flatMap(({ audio }) => {
+    const { start } = audio[0]!
+    const { end } = audio.at(-1)!
+    const count = Math.ceil((end - start) / (WINDOW_SECONDS + 1))
+    const each = (end - start) / count
+    return Array.from({ length: count }, (_, at) => ({
+      start: start + at * each,
+      end: start + (at + 1) * each,
+    }))
+  })
+}

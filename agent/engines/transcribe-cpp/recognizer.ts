@@ -1,0 +1,222 @@
+import { access, constants } from 'node:fs/promises'
+import { AppError, messageOf } from '../../../shared/errors.ts'
+import type { Span } from '../../audio/span.ts'
+import { WavReader } from '../../audio/wav.ts'
+import type { SpeechOptions } from '../engine.ts'
+import { deviceFor, type WantedDevice } from './device.ts'
+import { failureOf } from './failure.ts'
+import { languageOf } from './languages.ts'
+import type {
+  BackendDevice,
+  LibraryResult,
+  LibrarySession,
+  LoadedModel,
+  RunOptions,
+  TranscribeCpp,
+} from './library.ts'
+
+export interface LoadRequest {
+  /** Of the library's module. */
+  library: string
+  file: string
+  device: WantedDevice
+  threads: number | null
+}
+
+export interface RunRequest {
+  wavPath: string
+  /** In seconds of the file: ascending. */
+  windows: readonly Span[]
+  options: Pick<SpeechOptions, 'language' | 'task' | 'words'>
+  /** For models that take one. */
+  prompt: string | null
+  again: boolean
+  /** Windows at once; null: one after the other. */
+  batchSize: number | null
+}
+
+export interface WindowResult {
+  window: Span
+  result: LibraryResult
+}
+
+export interface RunAnswer {
+  results: WindowResult[]
+  /** What the model was told to write, or its only language; null: it detects it, and `results` say what it found. */
+  language: string | null
+  /** The model detects no language and none was named: it took this one. */
+  assumed: boolean
+  /** Times that the model gives. */
+  times: 'none' | 'segments' | 'words'
+}
+
+const SAMPLE_RATE = 16_000
+/** The shortest audio that models take. */
+const LEAST_SAMPLES = SAMPLE_RATE / 10
+/** At a temperature above 0 the same lots are drawn each time. */
+const SEED = 1
+/** Levels of the library's log: 2 is a warning, 3 an error. */
+const ERROR = 3
+
+/**
+ * @param onError called with each error of the library's log.
+ * @throws {AppError} `engine_missing` when it cannot be loaded here.
+ */
+export async function loadLibrary(
+  url: string,
+  onError: (line: string) => void = () => undefined,
+): Promise<TranscribeCpp> {
+  try {
+    const library = (await import(url)) as TranscribeCpp
+    library.setLogHandler((level, message) => {
+      if (level === ERROR) onError(message.trim())
+    })
+    library.getAvailableBackends()
+    return library
+  } catch (error) {
+    throw new AppError('engine_missing', `the library cannot be loaded here: ${messageOf(error)}`)
+  }
+}
+
+/** A loaded model. The library can end the process: use this in a child only. */
+export class Recognizer {
+  readonly #model: LoadedModel
+  readonly #threads: number | null
+  /** The library's errors since the request began. */
+  readonly #log: string[]
+
+  private constructor(model: LoadedModel, threads: number | null, log: string[]) {
+    this.#model = model
+    this.#threads = threads
+    this.#log = log
+  }
+
+  /** @throws {AppError} `engine_missing`, `model_missing`, `gpu_out_of_memory`, `engine_failed`. */
+  static async load({ library, file, device, threads }: LoadRequest): Promise<Recognizer> {
+    const log: string[] = []
+    const { TranscribeModel, getAvailableBackends } = await loadLibrary(library, (line) =>
+      log.push(line),
+    )
+    await access(file, constants.R_OK).catch((error: unknown) => {
+      throw new AppError('model_missing', `its file '${file}' cannot be read`, { cause: error })
+    })
+    const chosen = deviceFor(device, getAvailableBackends())
+    try {
+      const model = await TranscribeModel.load(
+        file,
+        chosen === null ? { backend: 'cpu' } : { device: chosen },
+      )
+      return new Recognizer(model, threads, log)
+    } catch (error) {
+      throw failureOf(error, { onGpu: chosen !== null, log })
+    }
+  }
+
+  get device(): BackendDevice {
+    return this.#model.device
+  }
+
+  /** @throws {AppError} `gpu_out_of_memory`, `unsupported_language`, `invalid_media`, `engine_failed`. */
+  async transcribe(
+    { wavPath, windows, options, prompt, again, batchSize }: RunRequest,
+    onProgress: (seconds: number) => void,
+  ): Promise<RunAnswer> {
+    const { capabilities } = this.#model
+    const { maxTimestampKind: most } = capabilities
+    const { language, assumed } = languageOf(options.language, capabilities)
+    const hasWords = most === 'word' || most === 'token'
+    const run: RunOptions = {
+      task: options.task,
+      timestamps: most === 'none' ? 'none' : options.words && hasWords ? 'word' : 'segment',
+      ...(language === null ? {} : { language }),
+      ...(options.task === 'translate' ? { targetLanguage: 'en' } : {}),
+      ...this.#family(prompt, again),
+    }
+    const results: WindowResult[] = []
+    await this.#withSession(wavPath, async (session, reader) => {
+      const size = batchSize ?? 1
+      for (let from = 0; from < windows.length; from += size) {
+        const some = windows.slice(from, from + size)
+        const samples: Float32Array[] = []
+        for (const window of some) samples.push(await samplesOf(reader, window))
+        const batch = await runAll(session, samples, run)
+        for (const [i, result] of batch.entries()) results.push({ window: some[i]!, result })
+        onProgress(some.at(-1)!.end)
+      }
+    })
+    const times = run.timestamps === 'none' ? 'none' : hasWords ? 'words' : 'segments'
+    return { results, language, assumed, times }
+  }
+
+  /** The language of each file; null where the model says none. @throws {AppError} as `transcribe`. */
+  async detect(wavPaths: readonly string[]): Promise<(string | null)[]> {
+    if (!this.#model.capabilities.supportsLanguageDetect) return wavPaths.map(() => null)
+    const languages: (string | null)[] = []
+    for (const wavPath of wavPaths) {
+      await this.#withSession(wavPath, async (session, reader) => {
+        const samples = await samplesOf(reader, { start: 0, end: reader.header.durationSeconds })
+        const [result] = await runAll(session, [samples], {
+          task: 'transcribe',
+          timestamps: 'none',
+          ...this.#family(null, false),
+        })
+        languages.push(result!.language || null)
+      })
+    }
+    return languages
+  }
+
+  #family(prompt: string | null, again: boolean): Pick<RunOptions, 'family'> {
+    if (!this.#model.accepts({ kind: 'whisper' })) return {}
+    return {
+      family: {
+        kind: 'whisper',
+        seed: SEED,
+        ...(again ? { temperature: 0.2 } : {}),
+        ...(prompt === null ? {} : { initialPrompt: prompt }),
+      },
+    }
+  }
+
+  /** A session's buffers only grow: each request has its own. */
+  async #withSession(
+    wavPath: string,
+    work: (session: LibrarySession, reader: WavReader) => Promise<void>,
+  ): Promise<void> {
+    this.#log.length = 0
+    const reader = await WavReader.open(wavPath)
+    const session = this.#model.createSession(
+      this.#threads === null ? {} : { nThreads: this.#threads },
+    )
+    try {
+      await work(session, reader)
+    } catch (error) {
+      const onGpu = this.#model.device.deviceType !== 'cpu'
+      throw failureOf(error, { onGpu, log: this.#log })
+    } finally {
+      session.dispose()
+      await reader.close()
+    }
+  }
+}
+
+async function runAll(
+  session: LibrarySession,
+  samples: Float32Array[],
+  options: RunOptions,
+): Promise<LibraryResult[]> {
+  if (samples.length === 1) return [await session.run(samples[0]!, options)]
+  return (await session.runBatch(samples, options)).map((item) => {
+    if (!item.ok) throw item.error
+    return item.result
+  })
+}
+
+/** Padded with silence where it is too short for a model. */
+async function samplesOf(reader: WavReader, { start, end }: Span): Promise<Float32Array> {
+  const samples = await reader.read(Math.round(start * SAMPLE_RATE), Math.round(end * SAMPLE_RATE))
+  if (samples.length >= LEAST_SAMPLES) return samples
+  const padded = new Float32Array(LEAST_SAMPLES)
+  padded.set(samples)
+  return padded
+}
