@@ -59,6 +59,8 @@ const FIXES: Readonly<Record<string, string>> = {
   'faster-whisper': CUDA_LIBRARIES,
   whisperx: TORCH,
   'openai-whisper': TORCH,
+  'transcribe-cpp':
+    'Install the Vulkan loader (Debian: apt-get install libvulkan1) and the driver’s part for Vulkan; in a container, allow NVIDIA_DRIVER_CAPABILITIES=all',
   command: 'Give the program of --engine-command its option for the GPU, or its build for it',
   'openai-api': 'Give the server of --engine-command its option for the GPU, or its build for it',
 }

@@ -51,8 +51,8 @@ export const ENGINE = {
   program: {
     flag: '--engine-path <program>',
     env: 'MORAG_ENGINE_PATH',
-    help: "the engine's program",
-    defaultText: 'found in PATH',
+    help: "the engine's program; of transcribe-cpp, the folder of its npm package",
+    defaultText: 'found in PATH, or installed with this package',
   },
   url: {
     flag: '--engine-url <url>',

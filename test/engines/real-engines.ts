@@ -16,6 +16,8 @@ export interface RealEngine {
   name: string
   model: string
   flags: string[]
+  /** Whether it gives the times of words; default: yes. */
+  words?: false
 }
 
 /** The engines that run for real, got ready where they are not. */
@@ -66,6 +68,7 @@ export async function realEngines(): Promise<RealEngine[]> {
       title: 'transcribe-cpp',
       name: 'transcribe-cpp',
       model: 'whisper-base-F16',
+      words: false,
       flags: [
         '--engine',
         'transcribe-cpp',

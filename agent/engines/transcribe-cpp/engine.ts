@@ -147,7 +147,7 @@ export class TranscribeCppEngine implements Engine {
 
   /**
    * Works with a loaded model, with less and less until it fits into the GPU's memory. A process that crashes is replaced
-   * once, on the CPU where that is allowed.
+   * once, on the CPU: most crashes are the GPU's.
    */
   async #run<T>(
     place: Parameters<MemoryFallback['run']>[0],
@@ -165,15 +165,9 @@ export class TranscribeCppEngine implements Engine {
         return await attempt(compute)
       } catch (error) {
         if (!(error instanceof ChildCrash) || signal.aborted) throw error
-        const toCpu = compute.device === 'gpu' && this.#settings.onOutOfMemory.cpu
-        notes.add(
-          `${error.message} It was started again${toCpu ? ' on the CPU' : ''} for this part.`,
-        )
-        return await attempt({
-          ...compute,
-          batchSize: null,
-          device: toCpu ? 'cpu' : compute.device,
-        })
+        const where = compute.device === 'gpu' ? ' on the CPU' : ''
+        notes.add(`${error.message} It was started again${where} for this part.`)
+        return await attempt({ ...compute, batchSize: null, device: 'cpu' })
       }
     })
     return { result, warnings: [...warnings, ...notes] }
