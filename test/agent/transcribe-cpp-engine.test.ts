@@ -9,13 +9,14 @@ import { chooseEngine } from '../../agent/engines/registry.ts'
 import { transcribeCpp } from '../../agent/engines/transcribe-cpp/definition.ts'
 import type { Slot } from '../../agent/gpu/slots.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { tempFolder } from './fixtures.ts'
+import { makeSilence, tempFolder } from './fixtures.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal
 /** The stand-in for the npm package. */
 const program = fileURLToPath(new URL('replay/transcribe-cpp', import.meta.url))
 const GPU: Slot = { index: 0, gpu: '0', kind: 'rocm' }
+const recording = await makeSilence(folder, 120)
 const engines: Engine[] = []
 after(async () => await Promise.all(engines.map((engine) => engine.close())))
 
@@ -45,6 +46,7 @@ const speech = Array.from({ length: 4 }, (_, n) => ({ start: n * 30, end: n * 30
 
 async function texts(engine: Engine, change: Partial<typeof OPTIONS> = {}) {
   const request = await requestFor(folder, {
+    wavPath: recording,
     slot: GPU,
     durationSeconds: 120,
     speech,
@@ -111,6 +113,7 @@ describe('transcribe-cpp on a GPU (a stand-in for the package)', () => {
       segments[0]?.words?.map(({ text }) => text),
       ['by', 'the', 'Vulkan0'],
     )
+    assert.equal(segments[0]?.words?.[0]?.probability, 0.5)
     assert.equal(segments[0]?.avgLogprob, Math.log(0.5))
   })
 

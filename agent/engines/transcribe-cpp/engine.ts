@@ -1,6 +1,5 @@
+import { existsSync } from 'node:fs'
 import { AppError } from '../../../shared/errors.ts'
-import { planParts } from '../../audio/parts.ts'
-import type { Span } from '../../audio/span.ts'
 import { pciAddress } from '../../gpu/pci-address.ts'
 import { slotEnv, type Slot } from '../../gpu/slots.ts'
 import { ensureModel } from '../../models/models.ts'
@@ -27,12 +26,9 @@ import type { Library } from './library.ts'
 import { abilitiesOf, fileOf, isKnown, isPath } from './model-file.ts'
 import { TranscribeCppProcess } from './process.ts'
 import { recognisedOf } from './result.ts'
-import { existsSync } from 'node:fs'
 
 /** Longer parts have crashed the library on GPUs of 6 GB. */
 const PART_SECONDS = 240
-/** Whisper takes 30 s at once; a window is padded by up to half a second on each side. */
-const WINDOW_SECONDS = 27
 /** The usual batch on a GPU; the out-of-memory fallback halves it. */
 const GPU_BATCH = 8
 
@@ -87,7 +83,7 @@ export class TranscribeCppEngine implements Engine {
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
-    const { slot, options, again, durationSeconds, wavPath } = request
+    const { slot, options, again, durationSeconds, wavPath, speech } = request
     const { language, task, words, model } = options
     const signal = AbortSignal.any([request.signal, this.#closing.signal])
     const { result, warnings } = await this.#run(
@@ -97,7 +93,7 @@ export class TranscribeCppEngine implements Engine {
         await process.transcribe(
           {
             wavPath,
-            windows: windowsOf(request.speech, durationSeconds),
+            speech,
             options: { language, task, words },
             prompt: promptOf(options, again)?.text ?? null,
             again,
@@ -214,18 +210,4 @@ export class TranscribeCppEngine implements Engine {
     const options = { dir: modelsDir, signal: closing, source, onProgress: onPull }
     return await whileQuiet(unlessAborted(ensureModel(`gguf/${model}`, options), signal))
   }
-}
-
-/** Speech in windows that models take whole, cut in pauses; speech without a pause is cut evenly. */
-function windowsOf(speech: readonly Span[], durationSeconds: number): Span[] {
-  return planParts(speech, WINDOW_SECONDS, durationSeconds).flatMap(({ audio }) => {
-    const { start } = audio[0]!
-    const { end } = audio.at(-1)!
-    const count = Math.ceil((end - start) / (WINDOW_SECONDS + 1))
-    const each = (end - start) / count
-    return Array.from({ length: count }, (_, at) => ({
-      start: start + at * each,
-      end: start + (at + 1) * each,
-    }))
-  })
 }

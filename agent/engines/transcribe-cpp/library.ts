@@ -73,7 +73,14 @@ export interface LibraryResult {
     firstToken: number
     nTokens: number
   }[]
-  words: { text: string; t0Ms: number; t1Ms: number; segIndex: number }[]
+  words: {
+    text: string
+    t0Ms: number
+    t1Ms: number
+    segIndex: number
+    firstToken: number
+    nTokens: number
+  }[]
   tokens: { p: number }[]
 }
 

@@ -2,6 +2,7 @@ import { access, constants } from 'node:fs/promises'
 import { AppError, messageOf } from '../../../shared/errors.ts'
 import type { Span } from '../../audio/span.ts'
 import { WavReader } from '../../audio/wav.ts'
+import { WHISPER_WINDOWS, windowsOf, type Window } from '../../audio/windows.ts'
 import type { SpeechOptions } from '../engine.ts'
 import { deviceFor, type WantedDevice } from './device.ts'
 import { failureOf } from './failure.ts'
@@ -25,8 +26,8 @@ export interface LoadRequest {
 
 export interface RunRequest {
   wavPath: string
-  /** In seconds of the file: ascending. */
-  windows: readonly Span[]
+  /** In seconds of the file. */
+  speech: readonly Span[]
   options: Pick<SpeechOptions, 'language' | 'task' | 'words'>
   /** For models that take one. */
   prompt: string | null
@@ -36,7 +37,7 @@ export interface RunRequest {
 }
 
 export interface WindowResult {
-  window: Span
+  window: Window
   result: LibraryResult
 }
 
@@ -118,7 +119,7 @@ export class Recognizer {
 
   /** @throws {AppError} `gpu_out_of_memory`, `unsupported_language`, `invalid_media`, `engine_failed`. */
   async transcribe(
-    { wavPath, windows, options, prompt, again, batchSize }: RunRequest,
+    { wavPath, speech, options, prompt, again, batchSize }: RunRequest,
     onProgress: (seconds: number) => void,
   ): Promise<RunAnswer> {
     const { capabilities } = this.#model
@@ -134,14 +135,15 @@ export class Recognizer {
     }
     const results: WindowResult[] = []
     await this.#withSession(wavPath, async (session, reader) => {
+      const windows = await windowsOf(wavPath, speech, WHISPER_WINDOWS)
       const size = batchSize ?? 1
       for (let from = 0; from < windows.length; from += size) {
         const some = windows.slice(from, from + size)
         const samples: Float32Array[] = []
-        for (const window of some) samples.push(await samplesOf(reader, window))
+        for (const { audio } of some) samples.push(await samplesOf(reader, audio))
         const batch = await runAll(session, samples, run)
         for (const [i, result] of batch.entries()) results.push({ window: some[i]!, result })
-        onProgress(some.at(-1)!.end)
+        onProgress(some.at(-1)!.audio.end)
       }
     })
     const times = run.timestamps === 'none' ? 'none' : hasWords ? 'words' : 'segments'

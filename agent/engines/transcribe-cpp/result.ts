@@ -1,23 +1,22 @@
-import { withinPiece } from '../clip-segments.ts'
+import { oneLine } from '../../../shared/render.ts'
+import type { Word } from '../../../shared/transcript.ts'
+import { lengthOf } from '../../audio/span.ts'
+import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
+import { untimed, withinPiece } from '../clip-segments.ts'
 import type { Recognised, TranscribeRequest } from '../engine.ts'
 import { languageCode } from '../whisper/languages.ts'
-import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
-import { clip, lengthOf, type Span } from '../../audio/span.ts'
-import { oneLine } from '../../../shared/render.ts'
 import type { LibraryResult } from './library.ts'
 import type { RunAnswer, WindowResult } from './recognizer.ts'
 
 /** What the library answered, in seconds of the piece. */
 export function recognisedOf(
   { results, language, assumed, times }: RunAnswer,
-  {
-    durationSeconds,
-    speech,
-    options,
-  }: Pick<TranscribeRequest, 'durationSeconds' | 'speech' | 'options'>,
+  { durationSeconds, options }: Pick<TranscribeRequest, 'durationSeconds' | 'options'>,
 ): Recognised {
-  const segments = results.flatMap((one) =>
-    times === 'none' ? withoutTimes(one, speech) : withTimes(one, options.words),
+  const segments = results.flatMap(({ window, result }) =>
+    times === 'none'
+      ? untimed(result.text, { speech: window.speech, durationSeconds })
+      : timed({ window, result }, options.words),
   )
   const warnings: string[] = []
   if (assumed) {
@@ -35,57 +34,50 @@ export function recognisedOf(
 
 /** The one named, or the one detected for the most seconds. */
 function mainLanguage(results: readonly WindowResult[], named: string | null): string | null {
-  if (named !== null) return named
+  if (named !== null) return named.split('-')[0]!
   const seconds = new Map<string, number>()
   for (const { window, result } of results) {
     if (result.language === '' || result.text.trim() === '') continue
-    seconds.set(result.language, (seconds.get(result.language) ?? 0) + lengthOf(window))
+    seconds.set(result.language, (seconds.get(result.language) ?? 0) + lengthOf(window.audio))
   }
   return [...seconds].toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? null
 }
 
-function withTimes({ window, result }: WindowResult, words: boolean): RecognisedSegment[] {
+function timed({ window, result }: WindowResult, hasWords: boolean): RecognisedSegment[] {
+  const { start, end } = window.audio
   // Models count in windows of their own, and may end a segment after the audio.
-  const at = (ms: number): number => Math.min(window.end, window.start + ms / 1000)
+  const at = (ms: number): number => Math.min(end, start + ms / 1000)
   return result.segments.map(({ text, t0Ms, t1Ms, ...tokens }, index) => {
-    const said = result.words.filter(({ segIndex }) => segIndex === index)
+    const mean = meanLogprob(result, tokens)
+    const words = result.words
+      .filter(({ segIndex }) => segIndex === index)
+      .map((word): Word => {
+        const logprob = meanLogprob(result, word)
+        return {
+          start: at(word.t0Ms),
+          end: at(word.t1Ms),
+          text: oneLine(word.text),
+          ...(logprob === null ? {} : { probability: Math.min(1, Math.exp(logprob)) }),
+        }
+      })
     return {
       start: at(t0Ms),
       end: at(t1Ms),
       text: oneLine(text),
-      ...confidence(result, tokens),
-      ...(words && said.length > 0
-        ? {
-            words: said.map((word) => ({
-              start: at(word.t0Ms),
-              end: at(word.t1Ms),
-              text: oneLine(word.text),
-            })),
-          }
-        : {}),
+      ...(mean === null ? {} : { avgLogprob: mean }),
+      ...(hasWords && words.length > 0 ? { words } : {}),
     }
   })
 }
 
-function confidence(
+/** Of some tokens; null where the model does not say how probable they are. */
+function meanLogprob(
   { tokens }: LibraryResult,
   { firstToken, nTokens }: { firstToken: number; nTokens: number },
-): { avgLogprob?: number } {
+): number | null {
   const logs = tokens
     .slice(firstToken, firstToken + nTokens)
     .map(({ p }) => Math.log(p))
     .filter(Number.isFinite)
-  if (logs.length === 0) return {}
-  return { avgLogprob: logs.reduce((sum, log) => sum + log, 0) / logs.length }
-}
-
-/** One segment, over the speech of the window. */
-function withoutTimes(
-  { window, result }: WindowResult,
-  speech: readonly Span[],
-): RecognisedSegment[] {
-  const within = clip(speech, window.start, window.end)
-  const start = within[0]?.start ?? window.start
-  const end = within.at(-1)?.end ?? window.end
-  return [{ start, end, text: oneLine(result.text) }]
+  return logs.length === 0 ? null : logs.reduce((sum, log) => sum + log, 0) / logs.length
 }
