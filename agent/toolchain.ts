@@ -16,6 +16,9 @@ import { planSlots } from './gpu/slot-plan.ts'
 import { Slots } from './gpu/slots.ts'
 import { createVoiceDetector, NO_VAD } from './transcription/voice-detector.ts'
 
+/** Engines whose model is one of ours, by its name. */
+const EMBEDDED = ['moonshine', 'parakeet']
+
 export interface Toolchain {
   pipeline: Pipeline
   tools: MediaTools
@@ -107,7 +110,7 @@ export async function openToolchain(
     async lacksModels() {
       const needed = [
         ...(vad.method === 'silero' ? ['silero-vad'] : []),
-        ...(choice.engine.info.name === 'moonshine' ? [choice.engine.info.model] : []),
+        ...(EMBEDDED.includes(choice.engine.info.name) ? [choice.engine.info.model] : []),
       ]
       const there = await Promise.all(needed.map((name) => isThere(name, settings.modelsDir)))
       return there.includes(false)
@@ -131,7 +134,10 @@ function deviceOf(
 }
 
 /** Announced, so that only suitable jobs are assigned. */
-function capabilitiesOf({ engine, models }: Choice, { speakers }: MediaSettings): Capabilities {
+function capabilitiesOf(
+  { engine, models, languages }: Choice,
+  { speakers }: MediaSettings,
+): Capabilities {
   const { abilities, info } = engine
   const features = [
     abilities.translate ? ['translate'] : [],
@@ -141,7 +147,7 @@ function capabilitiesOf({ engine, models }: Choice, { speakers }: MediaSettings)
   return {
     engines: [info.name],
     models: [...new Set([info.model, ...models].map((model) => modelLabel(model).slice(0, 100)))],
-    languages: abilities.languages === null ? null : [...abilities.languages],
+    languages: languages === null ? null : [...languages],
     features,
   }
 }

@@ -5,6 +5,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 /** The parts of sherpa-onnx-node in use; it has no types of its own. */
 export interface Sherpa {
   Vad: new (config: object, bufferSeconds: number) => SherpaVad
+  OfflineRecognizer: new (config: object) => SherpaRecognizer
   OfflineSpeakerDiarization: new (config: object) => SherpaDiarization
 }
 
@@ -15,6 +16,28 @@ export interface SherpaVad {
   front(external: boolean): { start: number; samples: Float32Array }
   pop(): void
   flush(): void
+}
+
+export interface SherpaRecognizer {
+  createStream(): SherpaStream
+  decode(stream: SherpaStream): void
+  getResult(stream: SherpaStream): SherpaResult
+}
+
+interface SherpaStream {
+  acceptWaveform(wave: { samples: Float32Array; sampleRate: number }): void
+}
+
+export interface SherpaResult {
+  text: string
+  /** With their leading spaces. Empty for models that give no times, as are the following, one for each token. */
+  tokens: string[]
+  /** When each begins, in seconds. */
+  timestamps: number[]
+  /** In seconds; only of models that predict them. */
+  durations: number[]
+  /** Natural logarithms of their probabilities. */
+  ys_log_probs: number[]
 }
 
 interface SherpaDiarization {

@@ -4,10 +4,16 @@ import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { wantsPlainOutput, type Flags } from '../settings/config.ts'
 import { interruptible } from '../signals.ts'
-import { modelsDirOf } from '../settings/media-settings.ts'
+import { mediaSettings, modelsDirOf } from '../settings/media-settings.ts'
+import { totalmem } from 'node:os'
+import type { EngineSettings } from '../engines/definition.ts'
+import { probeEngines } from '../engines/registry.ts'
+import { findDevices } from '../gpu/find-devices.ts'
 import { FIRST, MODELS } from '../models/catalogue.ts'
 import { modelSource } from '../models/config.ts'
 import { pullModel } from '../models/models.ts'
+import { hostText, recommendedModel, recommendedText, type Host } from '../models/recommended.ts'
+import type { Reporter } from '../progress/reporter-kinds.ts'
 import { PullProgress } from '../models/pull-progress.ts'
 import { listModels, removeModel, verifyModel, type ModelStatus } from '../models/status.ts'
 import { sizeText } from '../models/transfer-text.ts'
@@ -18,6 +24,7 @@ const EXAMPLES = `
 Examples:
   morag-agent models list --all            list all models, also those that are not installed
   morag-agent models pull                  get ffmpeg and the models of the bundled engine
+  morag-agent models pull recommended      get a multilingual model for this machine
   morag-agent models pull ffmpeg           get ffmpeg and ffprobe
   morag-agent models pull ggml/large-v3-turbo ggml/silero-v6.2.0
   morag-agent models verify --json
@@ -38,7 +45,7 @@ export function addModels(cli: Command): void {
     .action(list)
   addSettings(models.command('pull'), MODEL_SOURCE)
     .description('get models; an interrupted download is resumed')
-    .argument('[names...]', 'which ones')
+    .argument('[names...]', 'which ones, or recommended: a multilingual one for this machine')
     .addOption(optionOf(MODELS_DIR.modelsDir))
     .addHelpText('after', EXAMPLES)
     .action(pull)
@@ -94,7 +101,8 @@ async function pull(names: string[], flags: Flags): Promise<void> {
   const dir = modelsDirOf(flags)
   const source = modelSource(flags)
   try {
-    for (const name of names.length === 0 ? FIRST.map((one) => one.name) : names) {
+    for (const asked of names.length === 0 ? FIRST.map((one) => one.name) : names) {
+      const name = asked === 'recommended' ? await recommended(flags, signal, reporter) : asked
       reporter.idle(`${name}: checking`)
       const { state } = await verifyModel(name, { dir })
       if (state === 'ready') {
@@ -113,6 +121,38 @@ async function pull(names: string[], flags: Flags): Promise<void> {
   } finally {
     reporter.close()
   }
+}
+
+/** @throws {AppError} `model_missing` where no model is recommended. */
+async function recommended(
+  flags: Flags,
+  signal: AbortSignal,
+  reporter: Pick<Reporter, 'event'>,
+): Promise<string> {
+  const host = await hostOf(mediaSettings(flags).engineSettings, signal)
+  const name = recommendedModel(host)
+  if (name === null) {
+    throw new AppError(
+      'model_missing',
+      `No multilingual model is recommended here (${hostText(host)}): the bundled engine knows English. Others: morag-agent models list`,
+    )
+  }
+  reporter.event('info', `Recommended here (${hostText(host)}): ${name}, ${recommendedText(name)}`)
+  return name
+}
+
+async function hostOf(
+  settings: Omit<EngineSettings, 'device'>,
+  signal: AbortSignal,
+): Promise<Host> {
+  const { devices } = await findDevices({ signal })
+  const largest = devices.toSorted((a, b) => (b.memoryMb ?? 0) - (a.memoryMb ?? 0))[0] ?? null
+  const device = largest ?? ({ kind: 'cpu', name: 'cpu' } as const)
+  const found = await probeEngines({ ...settings, device }, signal)
+  const engines = found
+    .filter(({ program, lacksGpu }) => program !== null && lacksGpu !== true)
+    .map(({ name }) => name)
+  return { gpu: largest, memoryMb: totalmem() / 1024 ** 2, engines }
 }
 
 async function verify(names: string[], flags: Flags): Promise<void> {

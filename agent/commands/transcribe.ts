@@ -14,10 +14,11 @@ import type { Choice } from '../engines/registry.ts'
 import { contentTypeOf } from '../media/file-kind.ts'
 import { interruptible } from '../signals.ts'
 import { readJobOptions } from '../job-options.ts'
-import { openToolchain } from '../toolchain.ts'
+import { openToolchain, type Toolchain } from '../toolchain.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
 import { openOutput, print, writeOutput, type Output } from '../output.ts'
 import { commandReporter } from '../progress/reporter.ts'
+import type { Reporter } from '../progress/reporter-kinds.ts'
 import { engineOptions } from '../transcription/engine-options.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 
@@ -82,6 +83,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
       language: readJobOptions(jobOptionsOf(flags)).options.language,
     })
     const { info } = toolchain.choice.engine
+    if (!settings.engineSettings.offline) await offerBetter(toolchain, reporter)
     try {
       if (flags['dryRun'] === true) return await print(dryRun(toolchain.choice, flags))
       reporter.event(
@@ -115,6 +117,12 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
   } finally {
     await rm(workDir, { recursive: true, force: true })
   }
+}
+
+/** Says once what would be better here: when the first models are fetched. */
+async function offerBetter(toolchain: Toolchain, reporter: Reporter): Promise<void> {
+  const { better } = toolchain.choice
+  if (better !== null && (await toolchain.lacksModels())) reporter.event('info', better)
 }
 
 async function makeFolder(folder: string): Promise<void> {

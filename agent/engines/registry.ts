@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os'
 import { AppError } from '../../shared/errors.ts'
 import { languageCode } from '../../shared/languages.ts'
 import { command } from './command/definition.ts'
@@ -7,9 +8,11 @@ import { fasterWhisper } from './python/faster-whisper.ts'
 import { moonshine } from './moonshine/engine.ts'
 import { openaiApi } from './openai-api/definition.ts'
 import { openaiWhisper } from './python/openai-whisper.ts'
+import { parakeet } from './parakeet/engine.ts'
 import { transcribeCpp } from './transcribe-cpp/definition.ts'
 import { whisperCpp } from './whisper-cpp/definition.ts'
 import { whisperx } from './python/whisperx.ts'
+import { offerFor } from '../models/recommended.ts'
 
 /** In order of preference on a GPU. */
 const ENGINES: readonly EngineDefinition[] = [
@@ -20,6 +23,7 @@ const ENGINES: readonly EngineDefinition[] = [
   whisperx,
   openaiWhisper,
   transcribeCpp,
+  parakeet,
   moonshine,
 ]
 
@@ -33,6 +37,8 @@ export interface Choice {
   why: string
   /** What would be better here, as a sentence, or null. */
   better: string | null
+  /** What it is announced for, ISO 639-1; null: any. */
+  languages: readonly string[] | null
 }
 
 /**
@@ -56,7 +62,8 @@ export async function chooseEngine(
   }
   const probe = await definition.probe(settings, signal)
   const engine = definition.create(settings, probe)
-  return { engine, models: probe.models, why: 'It was requested.', better: null }
+  const { languages } = engine.abilities
+  return { engine, models: probe.models, why: 'It was requested.', better: null, languages }
 }
 
 /** The first engine that is usable and knows the language, else the first usable one. */
@@ -66,30 +73,46 @@ async function best(
   language: string | null,
 ): Promise<Choice> {
   const onCpu = settings.device.kind === 'cpu'
-  const missing: string[] = []
+  const tried: Tried[] = []
   let fallback: { definition: EngineDefinition; choice: Choice } | null = null
   for (const definition of inOrder(settings, language)) {
     const probe = await definition.probe(settings, signal)
-    if (!probe.usable) {
-      missing.push(`${definition.name}: ${probe.why}`)
-      continue
-    }
+    tried.push({ name: definition.name, probe })
+    if (!probe.usable) continue
     const engine = definition.create(settings, probe)
     const better = withoutGpu(probe, settings)
-    const choice = { engine, models: probe.models, why: probe.why, better }
-    if (isWorthIt(definition, probe, onCpu) && knows(engine, language)) return choice
-    missing.push(...(better === null ? [] : [better]))
+    const languages = definition === parakeet ? ['en'] : engine.abilities.languages
+    const choice = { engine, models: probe.models, why: probe.why, better, languages }
+    const suits = definition === parakeet || knows(engine, language)
+    if (isWorthIt(definition, probe, onCpu) && suits) return choice
     if (fallback === null || definition === moonshine) fallback = { definition, choice }
   }
   if (fallback === null) {
-    throw new AppError('engine_missing', `No engine can be used here. ${missing.join(' ')}`)
+    throw new AppError('engine_missing', `No engine can be used here. ${lacksOf(tried)}`)
   }
   const { definition, choice } = fallback
-  if (definition !== moonshine) return choice
-  const better = onCpu
-    ? 'For languages other than English, install whisper.cpp or whisper-ctranslate2 and a multilingual model (morag-agent models list).'
-    : `No engine that uses the GPU (${settings.device.name}) is ready: ${missing.join(' ')}`
-  return { ...choice, better }
+  return definition === moonshine
+    ? { ...choice, better: betterThanMoonshine(settings, tried) }
+    : choice
+}
+
+interface Tried {
+  name: string
+  probe: Probe
+}
+
+/** What the engines lack that cannot be used here, or not on the GPU. */
+function lacksOf(tried: readonly Tried[]): string {
+  const lacking = tried.filter(({ probe }) => !probe.usable || probe.lacksGpu === true)
+  return lacking.map(({ name, probe }) => `${name}: ${probe.why}`).join(' ')
+}
+
+function betterThanMoonshine({ device }: EngineSettings, tried: readonly Tried[]): string | null {
+  if (device.kind !== 'cpu') {
+    return `No engine that uses the GPU (${device.name}) is ready: ${lacksOf(tried)}`
+  }
+  const engines = tried.filter(({ probe }) => probe.program !== null).map(({ name }) => name)
+  return offerFor({ gpu: null, memoryMb: totalmem() / 1024 ** 2, engines })
 }
 
 /** Whisper on a CPU is worth its time, but not an unrequested download of gigabytes. */
@@ -113,7 +136,7 @@ function knows({ abilities: { languages } }: Engine, language: string | null): b
 
 /**
  * The engines that need an address or a command come first when they have one. Without a GPU, English goes to the
- * bundled engine first: Whisper is several times slower there.
+ * embedded engines first: Whisper is several times slower there.
  */
 function inOrder(
   { url, command: argv, device }: EngineSettings,
@@ -123,9 +146,16 @@ function inOrder(
     (one) =>
       (one === openaiApi && url !== null) || (one === command && url === null && argv !== null),
   )
-  const found = ENGINES.filter((one) => one !== openaiApi && one !== command)
+  // Parakeet cannot be held to a language: it is never chosen for one that is known, but English.
+  const isSure = language === null || language === 'en'
+  const found = ENGINES.filter(
+    (one) => one !== openaiApi && one !== command && (one !== parakeet || isSure),
+  )
   const isEnglish = language === 'en' && device.kind === 'cpu'
-  const ordered = isEnglish ? [moonshine, ...found.filter((one) => one !== moonshine)] : found
+  const embedded = [parakeet, moonshine]
+  const ordered = isEnglish
+    ? [...embedded, ...found.filter((one) => !embedded.includes(one))]
+    : found
   return [...configured, ...ordered]
 }
 

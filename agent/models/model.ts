@@ -33,9 +33,9 @@ interface NpmFile {
   sha256: string
 }
 
-/** Fetched over HTTP: one file (ggml, gguf, sherpa) or a folder of them (ctranslate2). */
+/** Fetched over HTTP: one file (ggml, gguf, sherpa) or a folder of them (ctranslate2, parakeet). */
 export interface WebModel extends Described {
-  kind: 'ggml' | 'gguf' | 'ctranslate2' | 'sherpa'
+  kind: 'ggml' | 'gguf' | 'ctranslate2' | 'sherpa' | 'parakeet'
   files: readonly WebFile[]
 }
 

@@ -75,6 +75,7 @@ async function pull(model: Model, options: PullOptions & { source: ModelSource }
     case 'gguf':
     case 'ctranslate2':
     case 'sherpa':
+    case 'parakeet':
       return await pullFromWeb(model, options)
   }
 }

@@ -29,6 +29,7 @@ export function placeOf({ kind, name }: Model, modelsDir: string): string {
   switch (kind) {
     case 'npm':
     case 'wheel':
+    case 'parakeet':
       return path.join(modelsDir, name)
     case 'ggml':
       return ggmlFile(modelsDir, own)
@@ -46,7 +47,7 @@ export function fileAt({ kind }: Model, place: string, name: string): string {
 }
 
 export function isFolder(kind: Model['kind']): boolean {
-  return kind === 'npm' || kind === 'wheel' || kind === 'ctranslate2'
+  return ['npm', 'wheel', 'ctranslate2', 'parakeet'].includes(kind)
 }
 
 /** Beside a model's place, so that moving it there is a rename. */

@@ -7,7 +7,7 @@ import { fetchFile } from './fetch-file.ts'
 import { look } from './look.ts'
 import type { Digest, WebFile, WebModel } from './model.ts'
 import { Part } from './part.ts'
-import { fileAt, fileSize } from './places.ts'
+import { fileAt, fileSize, isFolder } from './places.ts'
 import type { PullOptions } from './pull-options.ts'
 import { pullStaged, type StagedPull } from './staged-pull.ts'
 import type { Staging } from './staging.ts'
@@ -96,13 +96,12 @@ async function check(
   }
   if (file.digest !== null) return
   // A single file's record has to be in place before the file.
-  const isFolder = model.kind === 'ctranslate2'
-  await writeRecord(isFolder ? path.join(staging.ready, file.name) : installed, found)
+  await writeRecord(isFolder(model.kind) ? path.join(staging.ready, file.name) : installed, found)
 }
 
 function stagedPlace(model: WebModel, staging: Staging): string {
   const [only] = model.files
-  return model.kind === 'ctranslate2' || only === undefined
+  return isFolder(model.kind) || only === undefined
     ? staging.ready
     : path.join(staging.ready, only.name)
 }

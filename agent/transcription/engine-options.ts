@@ -70,7 +70,7 @@ export function refuseUnknown(
   const { name, model } = info
   throw new AppError(
     'unsupported_language',
-    `The engine ${name} (${modelLabel(model)}) knows only ${languages.join(', ')}, not '${language}'.`,
+    `The engine ${name} (${modelLabel(model)}) knows only ${languages.join(', ')}, not '${language}'. Whisper does (whisper-cpp, faster-whisper); --engine parakeet knows 25 European languages, and cannot be held to one.`,
   )
 }
 

@@ -81,7 +81,7 @@ export function foreignLanguage(engine: Engine): AppError {
   const { name, model } = engine.info
   return new AppError(
     'unsupported_language',
-    `The speech does not seem to be ${knownTo(engine)}, the only language that ${name} (${modelLabel(model)}) knows. Use an engine that knows more (whisper-cpp, faster-whisper), or set the language if it is that one.`,
+    `The speech does not seem to be ${knownTo(engine)}, the only language that ${name} (${modelLabel(model)}) knows. Get a model that knows more (morag-agent models pull recommended) or an engine (whisper-cpp, faster-whisper), or set the language if it is that one.`,
   )
 }
 

@@ -29,6 +29,29 @@ const OTHERS: Record<string, string> = {
   ja: 'みなさん おはよう ございます。きょうは しの よさんと あたらしい はしに ついて はなします。',
   cmn: '大家早上好，谢谢你们来。今天我们要谈一谈城市的预算和新的大桥。',
 }
+/** The same message of four to seven seconds: the less is said, the harder it is to judge. */
+const NOTES: Record<string, string> = {
+  de: 'Hallo, ich komme heute etwas später, wartet bitte nicht mit dem Essen auf mich.',
+  fr: "Bonjour, je serai un peu en retard ce soir, ne m'attendez pas pour le dîner.",
+  es: 'Hola, hoy voy a llegar un poco tarde, no me esperen para cenar.',
+  it: 'Ciao, stasera arrivo un po’ in ritardo, non aspettatemi per la cena.',
+  pt: 'Olá, hoje vou chegar um pouco mais tarde, não me esperem para o jantar.',
+  nl: 'Hallo, ik kom vanavond wat later, wacht maar niet op mij met het eten.',
+  sv: 'Hej, jag kommer lite senare i kväll, vänta inte på mig med maten.',
+  da: 'Hej, jeg kommer lidt senere i aften, vent ikke på mig med maden.',
+  nb: 'Hei, jeg kommer litt senere i kveld, ikke vent på meg med maten.',
+  fi: 'Hei, tulen tänään vähän myöhemmin, älkää odottako minua syömään.',
+  pl: 'Cześć, dzisiaj przyjdę trochę później, nie czekajcie na mnie z kolacją.',
+  cs: 'Ahoj, dneska přijdu trochu později, nečekejte na mě s večeří.',
+  hu: 'Szia, ma egy kicsit később érek haza, ne várjatok rám a vacsorával.',
+  tr: 'Merhaba, bu akşam biraz geç geleceğim, yemek için beni beklemeyin.',
+  ru: 'Привет, сегодня я приду немного позже, не ждите меня к ужину.',
+  el: 'Γεια σας, σήμερα θα αργήσω λίγο, μη με περιμένετε για φαγητό.',
+  hi: 'नमस्ते, आज मैं थोड़ी देर से आऊँगा, खाने के लिए मेरा इंतज़ार मत करना।',
+  id: 'Halo, hari ini saya akan datang sedikit terlambat, jangan tunggu saya untuk makan malam.',
+  vi: 'Chào mọi người, hôm nay tôi sẽ về muộn một chút, đừng chờ tôi ăn tối.',
+  cmn: '你好，我今天晚上会晚一点到家，请不要等我吃饭。',
+}
 const ENGLISH =
   'Good morning everybody. Today we will talk about the budget of the city and about the new bridge.'
 const ACCENTS = ['en-gb', 'en-us', 'en-gb-scotland', 'en-gb-x-rp', 'en-029', 'en-us+f3', 'en-gb+m4']
@@ -63,6 +86,7 @@ export async function languages(folder: string): Promise<Measure[]> {
     const said = [
       ...ACCENTS.map((voice) => [voice, ENGLISH, 'English'] as const),
       ...Object.entries(OTHERS).map(([voice, text]) => [voice, text, 'not English'] as const),
+      ...Object.entries(NOTES).map(([voice, text]) => [voice, text, 'not English, short'] as const),
     ]
     for (const [voice, text, expected] of said) {
       const file = path.join(folder, 'spoken.wav')
@@ -85,7 +109,7 @@ async function measure(
   toolchain: Toolchain,
   name: string,
   sourcePath: string,
-  expected: 'English' | 'not English',
+  expected: 'English' | 'not English' | 'not English, short',
 ): Promise<Measure> {
   const value = await verdict(toolchain, sourcePath)
   const kept = (value === 'claimed') === (expected === 'English')

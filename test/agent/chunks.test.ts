@@ -6,11 +6,11 @@ import {
   quietest,
   type Chunk,
   type Span,
-} from '../../agent/engines/moonshine/chunks.ts'
+} from '../../agent/engines/sherpa/chunks.ts'
 
 /** Ten samples a second make the limits easy to read: gap 12, length 240, pad 2. */
 const RATE = 10
-const limits = chunkLimits(RATE)
+const limits = chunkLimits({ mergeGap: 1.2, maxLength: 24, pad: 0.15 }, RATE)
 
 function chunksOf(spans: [number, number][], total: number): Chunk[] {
   const chunker = new Chunker(limits)

@@ -1,9 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises'
+import { totalmem } from 'node:os'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { execa } from 'execa'
+import { MODELS } from '../../agent/models/catalogue.ts'
+import type { WebModel } from '../../agent/models/model.ts'
 import { pullModel } from '../../agent/models/models.ts'
+import { hostText, recommendedModel } from '../../agent/models/recommended.ts'
+import { PARAKEET } from '../../agent/models/sherpa-models.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { CT2, half, putBase, startMirror, type Mirror } from './model-mirror.ts'
 import { programCode } from '../../scripts/processes.ts'
@@ -49,6 +54,35 @@ describe('models pull', () => {
     const second = await run(['pull', BASE])
     assert.match(second.stderr, /^ctranslate2\/base is already installed$/)
     assert.equal(mirror.requests.length, asked)
+  })
+
+  it('gets the one that is recommended for this machine and its programs', async (t) => {
+    const { dir, mirror, run } = await setUp(t)
+    const bin = await mkdtemp(path.join(folder, 'bin-'))
+    const program = path.join(bin, 'whisper-ctranslate2')
+    await writeFile(program, `#!${process.execPath}\nconsole.log('whisper-ctranslate2 0.5.8')`)
+    await chmod(program, 0o755)
+    const env = { MORAG_MODELS_MIRROR: mirror.url, PATH: bin }
+    const host = { gpu: null, memoryMb: totalmem() / 1024 ** 2, engines: ['faster-whisper'] }
+    const name = recommendedModel(host)
+    const model = MODELS.find((one) => one.name === name) as WebModel
+    for (const { url } of model.files) mirror.put(new URL(url!).pathname, Buffer.from('{}'))
+    const { stderr, exitCode } = await run(['pull', 'recommended'], env)
+    assert.equal(exitCode, 0, stderr)
+    assert.ok(stderr.startsWith(`Recommended here (${hostText(host)}): ${name}, Whisper `), stderr)
+    assert.ok((await readdir(path.join(dir, name!))).includes('model.bin'))
+    const again = await run(['pull', 'recommended'], env)
+    assert.match(again.stderr, /is already installed$/)
+  })
+
+  it('takes no other files for those of Parakeet', async (t) => {
+    const { dir, mirror, run } = await setUp(t)
+    const { files } = MODELS.find(({ name }) => name === PARAKEET) as WebModel
+    for (const { url } of files) mirror.put(new URL(url!).pathname, Buffer.from('another'))
+    const { stderr, exitCode } = await run(['pull', PARAKEET])
+    assert.equal(exitCode, 1)
+    assert.match(stderr, /encoder\.int8\.onnx came with the digest \w+, not acfc2b44/)
+    assert.deepEqual(await readdir(path.join(dir, 'parakeet')), [])
   })
 
   it('keeps what is there at Ctrl-C, and goes on with it', async (t) => {

@@ -1,8 +1,7 @@
 /** The process in which Moonshine runs: a damaged model or file may crash the native library. */
-import { access, constants } from 'node:fs/promises'
-import { AppError } from '../../../shared/errors.ts'
 import { answerParent } from '../../process/answer-parent.ts'
 import type { Span } from '../../audio/span.ts'
+import { checkReadable } from '../sherpa/installed.ts'
 import { MoonshineRecognizer, type MoonshineFiles } from './recognizer.ts'
 
 export type MoonshineQuestion =
@@ -11,19 +10,10 @@ export type MoonshineQuestion =
 
 let moonshine: MoonshineRecognizer | null = null
 
-/** The library ends the process when a file is missing. */
-async function checkFiles(files: MoonshineFiles): Promise<void> {
-  for (const file of Object.values(files) as string[]) {
-    await access(file, constants.R_OK).catch((error: unknown) => {
-      throw new AppError('model_missing', `its file '${file}' cannot be read`, { cause: error })
-    })
-  }
-}
-
 answerParent(async (question, progress) => {
   const asked = question as MoonshineQuestion
   if (asked.type === 'load') {
-    await checkFiles(asked.files)
+    await checkReadable(Object.values(asked.files))
     moonshine = new MoonshineRecognizer(asked.files)
     return null
   }

@@ -1,8 +1,5 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import path from 'node:path'
 import { AppError, messageOf } from '../../../shared/errors.ts'
-import { whileQuiet } from '../../progress/expected-silence.ts'
 import { ensureModel } from '../../models/models.ts'
 import type { Slot } from '../../gpu/slots.ts'
 import { unusable, type EngineDefinition, type EngineSettings, type Probe } from '../definition.ts'
@@ -13,9 +10,10 @@ import type {
   Recognised,
   TranscribeRequest,
 } from '../engine.ts'
+import { sherpaVersion } from '../sherpa/installed.ts'
+import { LoadedProcesses } from '../sherpa/loaded-processes.ts'
 import { MoonshineProcess } from './process.ts'
 import type { MoonshineFiles } from './recognizer.ts'
-import { Closing, unlessAborted } from '../closing.ts'
 
 export interface MoonshineOptions extends Pick<EngineSettings, 'modelsDir' | 'onPull' | 'source'> {
   /** Default: `modelsDir`, fetched when missing. */
@@ -72,24 +70,19 @@ class MoonshineEngine implements Engine {
     deterministic: true,
     partSeconds: PART_SECONDS,
   }
-  readonly #options: MoonshineOptions
-  readonly #processes = new Set<MoonshineProcess>()
-  readonly #idle = new Set<MoonshineProcess>()
-  /** Located once; again after a process could not load them. */
-  #files: Promise<MoonshineFiles> | null = null
-  readonly #closing = new Closing()
+  readonly #processes: LoadedProcesses<MoonshineFiles, MoonshineProcess>
 
   constructor(options: MoonshineOptions) {
-    this.#options = options
+    const { locate = async (signal) => await locateIn(options, signal) } = options
+    this.#processes = new LoadedProcesses(locate, () => new MoonshineProcess())
   }
 
   async prepare(_slot: Slot, signal: AbortSignal): Promise<void> {
-    const recognizer = await this.#take(AbortSignal.any([signal, this.#closing.signal]))
-    this.#idle.add(recognizer)
+    await this.#processes.use(signal, async () => undefined)
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
-    const { options } = request
+    const { options, wavPath, speech } = request
     const { language } = options
     if (!isEnglish(language)) {
       throw new AppError(
@@ -97,54 +90,17 @@ class MoonshineEngine implements Engine {
         `The engine moonshine is English-only, and does not know '${language}'.`,
       )
     }
-    const signal = AbortSignal.any([request.signal, this.#closing.signal])
-    const recognizer = await this.#take(signal)
-    const { wavPath, speech } = request
-    const segments = await recognizer.transcribe(wavPath, speech, signal, (seconds) =>
-      request.onProgress(seconds),
-    )
-    const doubt = await recognizer.doubt(wavPath, speech, signal)
-    if (recognizer.isAlive) this.#idle.add(recognizer)
-    return { language: 'en', doubt, segments, warnings: [] }
+    return await this.#processes.use(request.signal, async (recognizer, signal) => {
+      const segments = await recognizer.transcribe(wavPath, speech, signal, (seconds) =>
+        request.onProgress(seconds),
+      )
+      const doubt = await recognizer.doubt(wavPath, speech, signal)
+      return { language: 'en', doubt, segments, warnings: [] }
+    })
   }
 
   async close(): Promise<void> {
-    this.#closing.close()
-    this.#files = null
-    this.#idle.clear()
-    await Promise.all([...this.#processes].map((recognizer) => recognizer.kill()))
-  }
-
-  async #take(signal: AbortSignal): Promise<MoonshineProcess> {
-    signal.throwIfAborted()
-    for (const recognizer of this.#idle) {
-      this.#idle.delete(recognizer)
-      if (recognizer.isAlive) return recognizer
-    }
-    const files = await whileQuiet(unlessAborted(this.#locate(), signal))
-    const recognizer = new MoonshineProcess()
-    this.#processes.add(recognizer)
-    void recognizer.ended.then(() => this.#processes.delete(recognizer))
-    try {
-      await recognizer.load(files, signal)
-      return recognizer
-    } catch (error) {
-      this.#files = null
-      throw error
-    }
-  }
-
-  /** One search or download, shared by all callers. Only `close` ends it. */
-  #locate(): Promise<MoonshineFiles> {
-    if (this.#files === null) {
-      const { signal } = this.#closing
-      const files = this.#options.locate?.(signal) ?? locateIn(this.#options, signal)
-      files.catch(() => {
-        if (this.#files === files) this.#files = null
-      })
-      this.#files = files
-    }
-    return this.#files
+    await this.#processes.close()
   }
 }
 
@@ -152,13 +108,7 @@ async function locateIn(
   { modelsDir, onPull, source }: MoonshineOptions,
   signal: AbortSignal,
 ): Promise<MoonshineFiles> {
-  const options = {
-    dir: modelsDir,
-    signal,
-    source,
-    onProgress: onPull,
-  }
-  const model = await ensureModel(MODEL, options)
+  const model = await ensureModel(MODEL, { dir: modelsDir, signal, source, onProgress: onPull })
   return {
     encoder: path.join(model, 'encoder_model.onnx'),
     decoder: path.join(model, 'decoder_model_merged.onnx'),
@@ -168,17 +118,4 @@ async function locateIn(
 
 function isEnglish(language: string | null): boolean {
   return language === null || /^(auto|english|eng?([-_].*)?)$/i.test(language.trim())
-}
-
-function sherpaVersion(): string {
-  try {
-    const file = createRequire(import.meta.url).resolve('sherpa-onnx-node/package.json')
-    return String((JSON.parse(readFileSync(file, 'utf8')) as { version: unknown }).version)
-  } catch (error) {
-    throw new AppError(
-      'engine_missing',
-      'The npm package sherpa-onnx-node is not installed: install this package again without leaving out its optional dependencies, or choose another engine.',
-      { cause: error },
-    )
-  }
 }

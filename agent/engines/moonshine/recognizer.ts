@@ -1,10 +1,10 @@
-import { createRequire } from 'node:module'
-import { AppError, messageOf } from '../../../shared/errors.ts'
 import type { Segment } from '../../../shared/transcript.ts'
+import { loadSherpa, type SherpaRecognizer } from '../../audio/sherpa.ts'
 import { lengthOf, type Span } from '../../audio/span.ts'
 import { WavReader } from '../../audio/wav.ts'
 import { disagreement, playedAt, SPEEDS, type Disagreement, type Doubt } from './second-pass.ts'
-import { chunkLimits, Chunker, quietest, type Chunk } from './chunks.ts'
+import { audioOf, chunksOf, SAMPLE_RATE, secondsAt } from '../sherpa/chunk-audio.ts'
+import { chunkLimits } from '../sherpa/chunks.ts'
 
 export interface MoonshineFiles {
   encoder: string
@@ -12,45 +12,22 @@ export interface MoonshineFiles {
   tokens: string
 }
 
-/** The part of sherpa-onnx-node used here; it has no types. */
-interface Sherpa {
-  OfflineRecognizer: new (config: object) => {
-    createStream(): OfflineStream
-    decode(stream: OfflineStream): void
-    getResult(stream: OfflineStream): { text: string }
-  }
-}
-
-interface OfflineStream {
-  acceptWaveform(wave: { samples: Float32Array; sampleRate: number }): void
-}
-
-const SAMPLE_RATE = 16_000
 const MIN_SAMPLES = SAMPLE_RATE / 10
 /** More threads wait for each other by spinning: twice the CPU time at the same speed. */
 const THREADS = 1
 /** The most of a piece for the second pass; slowed down it is still short enough for the model. */
 const SAMPLE = 15 * SAMPLE_RATE
 const SAMPLE_ELSEWHERE = 10 * SAMPLE_RATE
-const LIMITS = chunkLimits(SAMPLE_RATE)
-const MAX_PIECE = LIMITS.maxLength + 2 * LIMITS.pad
-
-/** @throws {AppError} `engine_missing` when sherpa-onnx-node, or its part for this platform, is not installed. */
-function loadSherpa(): Sherpa {
-  try {
-    return createRequire(import.meta.url)('sherpa-onnx-node') as Sherpa
-  } catch (error) {
-    throw new AppError('engine_missing', `sherpa-onnx-node cannot be loaded: ${messageOf(error)}`)
-  }
-}
+/** In seconds. It repeats itself without end on long pieces, and loses words on very short ones. */
+const LIMITS = chunkLimits({ mergeGap: 1.2, maxLength: 24, pad: 0.15 }, SAMPLE_RATE)
 
 /** The native library can end the process: use this in a child only. */
 export class MoonshineRecognizer {
-  readonly #recognizer: InstanceType<Sherpa['OfflineRecognizer']>
+  readonly #recognizer: SherpaRecognizer
 
   constructor(files: MoonshineFiles) {
-    const sherpa = loadSherpa()
-    this.#recognizer = new sherpa.OfflineRecognizer({
+    const { OfflineRecognizer } = loadSherpa()
+    this.#recognizer = new OfflineRecognizer({
       featConfig: { sampleRate: SAMPLE_RATE, featureDim: 80 },
       modelConfig: {
         moonshine: { encoder: files.encoder, mergedDecoder: files.decoder },
@@ -69,7 +46,7 @@ export class MoonshineRecognizer {
   async doubt(wavPath: string, speech: readonly Span[]): Promise<Doubt> {
     const reader = await WavReader.open(wavPath)
     try {
-      const chunks = [...chunksOf(speech, reader.header.samples)].map(({ audio }) => audio)
+      const chunks = [...chunksOf(speech, reader.header.samples, LIMITS)].map(({ audio }) => audio)
       const longest = chunks.toSorted((a, b) => lengthOf(b) - lengthOf(a))
       const far = farthest(longest.slice(1), longest[0])
       const sum = { words: 0, differing: 0 }
@@ -115,37 +92,22 @@ export class MoonshineRecognizer {
     try {
       const { samples, durationSeconds } = reader.header
       const segments: Segment[] = []
-      for (const chunk of chunksOf(speech, samples)) {
-        for await (const { segment, end } of this.#recognise(reader, chunk)) {
-          if (segment !== null) segments.push(segment)
-          onProgress(Math.min(end, samples) / SAMPLE_RATE)
+      for (const chunk of chunksOf(speech, samples, LIMITS)) {
+        for await (const { samples: audio, audio: at, speech: said } of audioOf(
+          reader,
+          chunk,
+          LIMITS,
+        )) {
+          const text = this.#textOf(audio)
+          const [start, end] = [secondsAt(said.start), secondsAt(said.end)]
+          if (text !== '' && end > start) segments.push({ start, end, text })
+          onProgress(Math.min(at.end, samples) / SAMPLE_RATE)
         }
       }
       onProgress(durationSeconds)
       return segments
     } finally {
       await reader.close()
-    }
-  }
-
-  /** The segments of a chunk; several when it is too long for the model. */
-  async *#recognise(
-    reader: WavReader,
-    { speech, audio }: Chunk,
-  ): AsyncGenerator<{ segment: Segment | null; end: number }> {
-    for (let from = audio.start; from < audio.end;) {
-      let samples = await reader.read(from, Math.min(audio.end, from + MAX_PIECE))
-      if (samples.length === 0) break
-      if (from + samples.length < audio.end) {
-        const cut = quietest(samples, Math.floor((MAX_PIECE * 2) / 3), MAX_PIECE, SAMPLE_RATE)
-        samples = samples.subarray(0, cut)
-      }
-      const to = from + samples.length
-      const text = this.#textOf(samples)
-      const start = seconds(Math.max(from, speech.start))
-      const end = seconds(Math.min(to, speech.end))
-      yield { segment: text !== '' && end > start ? { start, end, text } : null, end: to }
-      from = to
     }
   }
 
@@ -161,22 +123,4 @@ export class MoonshineRecognizer {
 function farthest(stretches: readonly Span[], from: Span | undefined): Span | null {
   const away = ({ start }: Span): number => Math.abs(start - (from?.start ?? 0))
   return stretches.toSorted((a, b) => away(b) - away(a))[0] ?? null
-}
-
-/** In samples. Spans that touch are one stretch, cut for want of a pause. */
-function* chunksOf(speech: readonly Span[], total: number): Generator<Chunk> {
-  const chunker = new Chunker(LIMITS)
-  let reached = -1
-  for (const { start, end } of speech) {
-    const span = { start: Math.round(start * SAMPLE_RATE), end: Math.round(end * SAMPLE_RATE) }
-    const chunk = chunker.push(span, span.start === reached)
-    reached = span.end
-    if (chunk !== null) yield chunk
-  }
-  const last = chunker.flush(total)
-  if (last !== null) yield last
-}
-
-function seconds(samples: number): number {
-  return Math.round((samples / SAMPLE_RATE) * 1000) / 1000
 }

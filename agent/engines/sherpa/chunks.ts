@@ -18,11 +18,11 @@ export interface ChunkLimits {
   pad: number
 }
 
-/** In seconds. Moonshine repeats itself without end on long pieces, and loses words on very short ones. */
-const LIMITS_SECONDS = { mergeGap: 1.2, maxLength: 24, pad: 0.15 }
-
-export function chunkLimits(sampleRate: number): ChunkLimits {
-  const { mergeGap, maxLength, pad } = LIMITS_SECONDS
+/** @param limits in seconds. @returns in samples. */
+export function chunkLimits(
+  { mergeGap, maxLength, pad }: ChunkLimits,
+  sampleRate: number,
+): ChunkLimits {
   const samples = (seconds: number): number => Math.round(seconds * sampleRate)
   return { mergeGap: samples(mergeGap), maxLength: samples(maxLength), pad: samples(pad) }
 }
