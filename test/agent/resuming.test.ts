@@ -5,7 +5,8 @@ import { describe, it } from 'node:test'
 import type { Engine } from '../../agent/engines/engine.ts'
 import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
 import { modelsDir } from '../../agent/paths.ts'
-import type { Converted } from '../../agent/work/pipeline.ts'
+import { Slots } from '../../agent/gpu/slots.ts'
+import type { Converted, Pipeline } from '../../agent/work/pipeline.ts'
 import { AppError } from '../../shared/errors.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { convertFile, embeddedPipeline, remembering } from './embedded.ts'
@@ -35,10 +36,11 @@ async function convert(
   file: string,
   taskOptions: Record<string, unknown>,
   checkpoint?: Checkpoint,
+  by = pipeline,
 ): Promise<{ converted: Converted; checkpoints: Checkpoint[]; seconds: number }> {
   const checkpoints: Checkpoint[] = []
   given = 0
-  const converted = await convertFile(pipeline, folder, file, {
+  const converted = await convertFile(by, folder, file, {
     taskOptions,
     sha256: 'abc',
     checkpoint,
@@ -63,6 +65,28 @@ async function call(): Promise<string> {
     ${path.join(folder, 'call.wav')}`
 }
 
+/** Two slots, and an engine that ends the first part after the next two. */
+async function lastPartsFirst(): Promise<Pipeline> {
+  let begun = 0
+  let ended = 0
+  let goOn = (): void => undefined
+  const others = new Promise<void>((resolve) => (goOn = resolve))
+  return await embeddedPipeline({
+    slots: new Slots([0, 1].map((index) => ({ index, gpu: null }))),
+    engine: {
+      ...engine,
+      async transcribe(request) {
+        begun += 1
+        if (begun === 1) await others
+        const recognised = await engine.transcribe(request)
+        ended += 1
+        if (ended === 2) goOn()
+        return recognised
+      },
+    },
+  })
+}
+
 describe('a recording that was begun', () => {
   for (const extension of ['wav', 'flac', 'm4a', 'mp3']) {
     it(`goes on after its last finished part, with the same text (${extension})`, async () => {
@@ -80,6 +104,20 @@ describe('a recording that was begun', () => {
       assert.deepEqual(last.converted.metadata, whole.converted.metadata)
     })
   }
+
+  it('goes on after any set of finished parts, with the same text', async () => {
+    const file = await series('wav')
+    const whole = await convert(file, {})
+    const several = await convert(file, {}, undefined, await lastPartsFirst())
+    assert.deepEqual(several.converted.metadata, whole.converted.metadata)
+    const aheads = several.checkpoints.map(({ ahead }) => (ahead as unknown[]).length)
+    assert.deepEqual(aheads.slice(0, 3), [1, 2, 0])
+    for (const checkpoint of several.checkpoints.slice(0, 2)) {
+      const rest = await convert(file, {}, checkpoint)
+      assert.deepEqual(rest.converted.metadata, whole.converted.metadata)
+      assert.ok(rest.seconds < whole.seconds * 0.9, `${rest.seconds} of ${whole.seconds} s`)
+    }
+  })
 
   it('says of its sound and its tracks what was said at its beginning', async () => {
     const { jfk, austen } = CLIPS
