@@ -11,6 +11,7 @@ import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
 import { residentCost } from './bench/resident.ts'
+import { severalSlots } from './bench/slots.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
 import { uploads } from './bench/upload.ts'
@@ -35,6 +36,7 @@ const PARTS: Record<
   readers: { title: 'The largest results, in and out', run: readers },
   engines: { title: 'Engines: kept running or not, and the agent beside them', run: engineCost },
   resident: { title: 'faster-whisper: a worker that stays, and a process each', run: residentCost },
+  slots: { title: 'One recording on several slots', run: severalSlots },
   languages: { title: 'Languages that the embedded engine does not know', run: languages },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }

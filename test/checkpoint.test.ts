@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { chmod, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
@@ -8,13 +8,24 @@ import { CLIPS, ffmpeg, testTools } from './agent/fixtures.ts'
 import { startAgent, TestClient } from './conversion-set-up.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
-/** Two parts of the embedded engine, which are up to two minutes long. */
-const MINUTES = 3
+/** Three parts of the embedded engine, which are up to two minutes long. */
+const MINUTES = 5
 const ROUNDS = Math.ceil((MINUTES * 60) / (CLIPS.jfk.seconds + CLIPS.austen.seconds))
 const skip = process.platform === 'win32' ? 'wraps ffmpeg in a shell script' : false
 
+const TWO_SLOTS = ['--gpus', 'none', '--slots', '2']
+
+/** How much of a recording is recognised, in seconds; 0 without a checkpoint. */
+function doneUntilOf(checkpoint: string): number {
+  if (!existsSync(checkpoint)) return 0
+  const { voices } = JSON.parse(readFileSync(checkpoint, 'utf8')) as {
+    voices: { doneUntil: number }[]
+  }
+  return voices[0]!.doneUntil
+}
+
 test(
-  `an attempt after a killed agent does only what is left of ${MINUTES} minutes, and the text is the same`,
+  `an attempt after a killed agent does only what is left of ${MINUTES} minutes, and the text is the same as on one slot`,
   { skip },
   async () => {
     const folder = tempFolder()
@@ -33,21 +44,27 @@ test(
       args: ['--lease', '3s'],
     })
     const client = new TestClient(coordinator.url)
-    const first = startAgent(coordinator.url, folder, 'first')
+    const first = startAgent(coordinator.url, folder, 'first', ...TWO_SLOTS)
     const jobId = await client.upload(file, 'audio')
     const checkpoint = path.join(folder, 'data', 'checkpoints', `${jobId}.json`)
     // Looked at also once the job has ended, when there is none any more.
     const begun = await client.until(
       jobId,
-      ({ status }) => status === 'completed' || existsSync(checkpoint),
+      ({ status }) => status === 'completed' || doneUntilOf(checkpoint) > 0,
     )
     assert.equal(begun.status, 'processing')
     first.signal('SIGKILL')
     await first.ended
-    const { voices } = JSON.parse(await readFile(checkpoint, 'utf8')) as {
-      voices: { doneUntil: number }[]
-    }
-    const second = startAgent(coordinator.url, folder, 'second', '--once', '--ffmpeg', wrapped)
+    const doneUntil = doneUntilOf(checkpoint)
+    const second = startAgent(
+      coordinator.url,
+      folder,
+      'second',
+      '--once',
+      '--ffmpeg',
+      wrapped,
+      ...TWO_SLOTS,
+    )
     const job = await client.ended(jobId)
     assert.deepEqual(
       job.attempts.map(({ worker_id: worker, outcome }) => [worker, outcome]),
@@ -64,7 +81,6 @@ test(
     assert.equal(decodes.length, 1)
     const from = Number(/-ss ([\d.]+)/.exec(decodes[0]!)?.[1])
     const { metadata } = await client.result(jobId)
-    const { doneUntil } = voices[0]!
     assert.ok(doneUntil > metadata.duration * 0.25, `only ${doneUntil} s were done`)
     // What was done last is heard again in part, as a recogniser needs something to begin with.
     assert.ok(from > doneUntil - 30, `decoded from ${from} s on, of which ${doneUntil} s were done`)
