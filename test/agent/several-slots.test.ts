@@ -14,7 +14,9 @@ import {
 } from '../../agent/transcription/checkpoint.ts'
 import { recognise } from '../../agent/transcription/recognise.ts'
 import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
+import { lengthOf } from '../../agent/audio/parts.ts'
 import type { Span } from '../../agent/audio/span.ts'
+import { planPieces } from '../../agent/transcription/pieces.ts'
 import { AppError } from '../../shared/errors.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 import { makeSilence, tempFolder } from './fixtures.ts'
@@ -105,7 +107,7 @@ async function run(
   engine: Engine,
   count: number,
   speech: readonly (readonly Span[])[],
-  checkpoint?: Checkpoint | null,
+  checkpoint?: Checkpoint,
 ): Promise<Outcome> {
   const isCall = speech.length > 1
   const voices = speech.map((spans, channel) => ({
@@ -123,20 +125,28 @@ async function run(
     seconds: SECONDS,
     resumed: false,
   }
-  const draft = checkpoint == null ? new TranscriptDraft() : resumeDraft(checkpoint, engine.info)
+  const draft =
+    checkpoint === undefined ? new TranscriptDraft() : resumeDraft(checkpoint, engine.info)
   const outcome: Outcome = { draft, asked: 0, checkpoints: [], progress: [] }
+  const partSeconds = engine.abilities.partSeconds
+  const [first] = planPieces(voices, [], { partSeconds, totalSeconds: SECONDS })
+  let goOn = (): void => undefined
+  const another = new Promise<void>((resolve) => (goOn = resolve))
   const counted: Engine = {
     ...engine,
-    transcribe(request) {
+    async transcribe(request) {
       outcome.asked += 1
-      return engine.transcribe(request)
+      const isFirst = Math.abs(request.durationSeconds - lengthOf(first!.part)) < 0.001
+      // On two slots the second part ends first.
+      if (isFirst && count === 2 && checkpoint === undefined) await another
+      return await engine.transcribe(request)
     },
   }
   const slots = new Slots(Array.from({ length: count }, (_, index) => ({ index, gpu: null })))
   await recognise(counted, slots, {
     jobId: 'j1',
     audio,
-    isNew: checkpoint == null,
+    isNew: checkpoint === undefined,
     ahead: usableAhead(checkpoint ?? null, engine.info),
     asked: null,
     tag: null,
@@ -154,6 +164,7 @@ async function run(
     draft,
     report: (_, seconds) => outcome.progress.push(seconds),
     onPart: (ahead) => {
+      goOn()
       const made = checkpointOf(MADE, audio, draft, ahead)
       // As the wire does, so that nothing is shared.
       outcome.checkpoints.push(JSON.parse(JSON.stringify(made)) as Checkpoint)
@@ -173,7 +184,6 @@ describe('a recording on several slots', () => {
 
   it(`has the same transcript as on one, also when it is resumed from any checkpoint (seed ${seed})`, async () => {
     const random = seededRandom(seed)
-    let aheads = 0
     for (let round = 0; round < 4; round++) {
       const speech = [someSpeech(random)]
       if (round % 2 === 1) speech.push(someSpeech(random))
@@ -193,9 +203,9 @@ describe('a recording on several slots', () => {
           progress.toSorted((a, b) => a - b),
         )
         assert.equal(progress.at(-1), SECONDS)
-        const at = Math.floor(random() * checkpoints.length)
+        const at = count === 2 ? 0 : Math.floor(random() * checkpoints.length)
         const sent = checkpoints[at]!
-        aheads += sent.ahead.length
+        if (count === 2) assert.equal(sent.ahead.length, 1)
         const left = checkpoints.length - at - 1
         const byOld = readByVersion1(sent)
         assert.ok(byOld !== null)
@@ -212,7 +222,6 @@ describe('a recording on several slots', () => {
         }
       }
     }
-    assert.ok(aheads > 0, 'some parts were finished before an earlier one')
   })
 
   it('is refused by its first part, whichever ends first', async () => {
