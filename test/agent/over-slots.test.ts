@@ -271,6 +271,25 @@ function waitingOf(jobs: readonly ReturnType<typeof job>[]): number {
   ).length
 }
 
+/** Ends one of a job's tasks, or the job. @returns false when not well. */
+function endOne(random: () => number, { running, leave }: ReturnType<typeof job>): boolean {
+  const task = pick(random, [...running.values()])
+  const chance = random()
+  if (chance < 0.03) leave.abort(broken)
+  else if (chance < 0.1) task.fail(broken)
+  else task.end()
+  return chance >= 0.1
+}
+
+async function complete({ ended, done, tasks }: ReturnType<typeof job>, hasFailed: boolean) {
+  const error = await ended.then(
+    () => null,
+    (thrown: unknown) => thrown,
+  )
+  if (error !== null) assert.ok(error === broken && hasFailed)
+  else assert.deepEqual(done.toSorted(), tasks)
+}
+
 describe('jobs whose tasks end, fail and are cancelled by chance', () => {
   const seed = Number(process.env['SEED'] ?? Math.floor(Math.random() * 1e9))
 
@@ -296,25 +315,13 @@ describe('jobs whose tasks end, fail and are cancelled by chance', () => {
         if (active.length === 0 && jobs.length === count) break
         if (active.length === 0) continue
         const one = pick(random, active)
-        const task = pick(random, [...one.running.values()])
         const hadSeveral = one.running.size > 1
         const before = waitingOf(jobs)
-        const chance = random()
-        if (chance < 0.03) one.leave.abort(broken)
-        else if (chance < 0.1) task.fail(broken)
-        else task.end()
-        if (chance < 0.1) failed.add(one)
+        if (!endOne(random, one)) failed.add(one)
         await settle()
         if (hadSeveral && before > 0) assert.ok(waitingOf(jobs) < before)
       }
-      for (const one of jobs) {
-        const error = await one.ended.then(
-          () => null,
-          (thrown: unknown) => thrown,
-        )
-        if (error !== null) assert.ok(error === broken && failed.has(one))
-        else assert.deepEqual(one.done.toSorted(), one.tasks)
-      }
+      for (const one of jobs) await complete(one, failed.has(one))
       assert.equal(slots.free, slots.count)
     }
   })
