@@ -1,11 +1,9 @@
 import { constants } from 'node:os'
 import path from 'node:path'
-import { startChild } from './start-child.ts'
-import { formatDuration, SECOND } from './duration.ts'
+import { formatDuration } from './duration.ts'
 import { AppError, messageOf } from './errors.ts'
-import { Lines } from './lines.ts'
 import { printable } from './printable.ts'
-import { holdGroup, signalGroup } from './process-group.ts'
+import { runProgram, type Command, type ProgramResult } from './run-program.ts'
 import { startTimer } from './timers.ts'
 
 export interface ConverterRun {
@@ -26,14 +24,7 @@ export interface ConverterRun {
   wrap?: (command: Command) => Command
 }
 
-export interface Command {
-  file: string
-  args: readonly string[]
-}
-
 const MOST_BYTES = 64 * 1024 * 1024
-const TAIL_BYTES = 64 * 1024
-const KILL_AFTER_MS = 5 * SECOND
 /** Signals of exceeded limits. A sandbox turns them into exit codes. */
 const LIMITS: readonly NodeJS.Signals[] = ['SIGXCPU', 'SIGXFSZ']
 
@@ -43,63 +34,33 @@ const LIMITS: readonly NodeJS.Signals[] = ['SIGXCPU', 'SIGXFSZ']
  * after `limitMs`; `too_large`; the signal's reason when aborted, after the whole group has ended.
  */
 export async function runConverter(run: ConverterRun): Promise<string> {
-  const { program, args, cwd, env, signal, limitMs = Infinity, wrap = (command) => command } = run
-  signal.throwIfAborted()
-  const command = wrap({ file: program, args })
-  const child = startChild(command.file, command.args, {
-    cwd,
-    env,
-    stdin: 'ignore',
-    buffer: false,
-    detached: true,
-  })
-  const { pid } = child
-  const kill = (): void => signalGroup(pid, 'SIGKILL')
-  const release = pid === undefined ? () => undefined : holdGroup(pid)
-  let timer: NodeJS.Timeout | undefined
-  const stop = (): void => {
-    signalGroup(pid, 'SIGTERM')
-    timer ??= startTimer(kill, KILL_AFTER_MS)
-  }
-  let isLate = false
-  const limit = startTimer(() => {
-    isLate = true
-    stop()
+  const { program, args, cwd, env, limitMs = Infinity, wrap = (command) => command } = run
+  const name = printable(path.basename(program), { most: 100 })
+  const limits = new AbortController()
+  const timer = startTimer(() => {
+    const message = `${name} was stopped after ${formatDuration(limitMs)}: it took too long.`
+    limits.abort(new AppError('engine_failed', message))
   }, limitMs)
   const chunks: Buffer[] = []
   let bytes = 0
-  let stderrTail: Buffer = Buffer.alloc(0)
-  child.stdout.on('data', (chunk: Buffer) => {
+  const onData = (chunk: Buffer): void => {
     bytes += chunk.length
     if (bytes <= MOST_BYTES) chunks.push(chunk)
-    else stop()
-  })
-  const lines = new Lines((line) => run.onLine?.(line))
-  child.stderr.on('data', (chunk: Buffer) => {
-    stderrTail = Buffer.from(Buffer.concat([stderrTail, chunk]).subarray(-TAIL_BYTES))
-    lines.push(chunk)
-  })
-  child.stderr.on('end', () => lines.end())
-  // Children that it leaves behind would hold its output open, and outlive the job.
-  child.on('exit', kill)
-  signal.addEventListener('abort', stop, { once: true })
+    else limits.abort(new AppError('too_large', `${name} wrote more than 64 MiB.`))
+  }
   try {
-    const ended = await child
-    signal.throwIfAborted()
-    const name = printable(path.basename(program), { most: 100 })
-    if (pid === undefined) throw notStarted(run, ended)
-    if (bytes > MOST_BYTES) throw new AppError('too_large', `${name} wrote more than 64 MiB.`)
-    if (isLate) {
-      const message = `${name} was stopped after ${formatDuration(limitMs)}: it took too long.`
-      throw new AppError('engine_failed', message)
-    }
-    if (ended.exitCode !== 0) throw failed(name, ended, stderrTail.toString())
+    const ended = await runProgram(wrap({ file: program, args }), {
+      cwd,
+      env,
+      signal: AbortSignal.any([run.signal, limits.signal]),
+      onData,
+      onLine: (line) => run.onLine?.(line),
+      notStarted: (cause) => notStarted(run, cause),
+    })
+    if (ended.exitCode !== 0) throw failed(name, ended)
     return decoded(Buffer.concat(chunks), name)
   } finally {
     clearTimeout(timer)
-    clearTimeout(limit)
-    release()
-    signal.removeEventListener('abort', stop)
   }
 }
 
@@ -125,19 +86,15 @@ function notStarted({ program, setting }: ConverterRun, cause: unknown): AppErro
   return new AppError('engine_missing', message, { cause })
 }
 
-function failed(
-  name: string,
-  { exitCode, signal }: { exitCode?: number; signal?: string },
-  stderr: string,
-): AppError {
+function failed(name: string, { exitCode, signal, stderrTail }: ProgramResult): AppError {
   const limit = LIMITS.find((one) => one === signal || exitCode === 128 + constants.signals[one])
   if (limit !== undefined) {
     const what = limit === 'SIGXCPU' ? 'more computing time' : 'a larger file'
     throw new AppError('too_large', `${name} was stopped: it needed ${what} than allowed.`)
   }
-  const lines = stderr.split(/[\r\n]+/).map((line) => printable(line, { most: 300 }))
+  const lines = stderrTail.split(/[\r\n]+/).map((line) => printable(line, { most: 300 }))
   const last = lines.findLast((line) => line !== '')
-  const how = exitCode === undefined ? `was ended by ${signal}` : `ended with exit code ${exitCode}`
+  const how = exitCode === null ? `was ended by ${signal}` : `ended with exit code ${exitCode}`
   return new AppError('engine_failed', `${name} ${how}${last === undefined ? '.' : `: ${last}`}`)
 }
 

@@ -1,5 +1,5 @@
 import { availableParallelism, totalmem } from 'node:os'
-import type { Command } from '../../shared/converter.ts'
+import type { Command } from '../../shared/run-program.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { dyingWithUs } from '../process/parent-death.ts'
 import { findLimiter, limited, type ChildLimits } from '../media/child-limits.ts'

@@ -1,5 +1,5 @@
 import { tryJson } from '../../shared/body-text.ts'
-import type { ChildResult } from '../process/run-child.ts'
+import type { ProgramResult } from '../../shared/run-program.ts'
 import type { Device } from './device.ts'
 
 export interface FoundDevices {
@@ -8,7 +8,7 @@ export interface FoundDevices {
   problems: string[]
 }
 
-type Answer = Pick<ChildResult, 'exitCode' | 'stdoutTail' | 'stderrTail'>
+type Answer = Pick<ProgramResult, 'exitCode' | 'stdoutTail' | 'stderrTail'>
 
 /**
  * Reads `nvidia-smi --query-gpu=index,uuid,name,memory.total,memory.free,driver_version` without header and units. It

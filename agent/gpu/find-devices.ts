@@ -2,7 +2,8 @@ import { cpus, totalmem } from 'node:os'
 import { formatDuration } from '../../shared/duration.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
-import { runChild, type ChildResult } from '../process/run-child.ts'
+import type { ProgramResult } from '../../shared/run-program.ts'
+import { runChild } from '../process/run-child.ts'
 import {
   appleDevice,
   parseNvidiaQuery,
@@ -72,7 +73,7 @@ export async function ask(
   args: readonly string[],
   { signal, limitMs = LIMIT_MS }: FindOptions,
   isNamed: boolean,
-): Promise<ChildResult | { problems: string[] }> {
+): Promise<ProgramResult | { problems: string[] }> {
   const limit = new AbortController()
   // Not awaited: a process that waits inside a driver cannot be killed.
   const late = new Promise<never>((_, reject) => {

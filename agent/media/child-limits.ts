@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Command } from '../../shared/converter.ts'
+import type { Command } from '../../shared/run-program.ts'
 import { findProgram } from '../process/find-program.ts'
 
 /** For a program that reads an untrusted file. */

@@ -1,7 +1,8 @@
 import { availableParallelism, constants } from 'node:os'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
-import { runChild, Tail, type ChildOptions, type ChildResult } from '../process/run-child.ts'
+import { Tail, type ProgramResult } from '../../shared/run-program.ts'
+import { runChild, type ChildOptions } from '../process/run-child.ts'
 import { IdleTimeout, IDLE_MS } from '../process/idle-timeout.ts'
 import { findLimiter, limited, type ChildLimits } from './child-limits.ts'
 import { lockedIn, toolEnv, type MediaTools } from './sandbox.ts'
@@ -30,7 +31,7 @@ export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'onDat
   onLog?: (line: string) => void
 }
 
-export interface ToolResult extends ChildResult {
+export interface ToolResult extends ProgramResult {
   limit: 'time' | 'size' | null
 }
 
@@ -89,7 +90,7 @@ function logged(line: string, onLog: (line: string) => void, errors: Tail): void
 }
 
 /** bubblewrap's exit code is 128 + the signal that ended its program. */
-function unwrapped(result: ChildResult): ChildResult {
+function unwrapped(result: ProgramResult): ProgramResult {
   const number = (result.exitCode ?? 0) - 128
   const [signal] = Object.entries(constants.signals).find(([, one]) => one === number) ?? []
   return signal === undefined ? result : { ...result, exitCode: null, signal }
@@ -97,7 +98,7 @@ function unwrapped(result: ChildResult): ChildResult {
 
 /** @param seconds how long it ran. */
 export function limitOf(
-  { exitCode, signal, stderrTail }: ChildResult,
+  { exitCode, signal, stderrTail }: ProgramResult,
   { cpuSeconds }: ChildLimits,
   seconds: number,
 ): ToolResult['limit'] {
@@ -112,6 +113,6 @@ export function limitOf(
 export function endedBySignal({
   exitCode,
   stderrTail,
-}: Pick<ChildResult, 'exitCode' | 'stderrTail'>): boolean {
+}: Pick<ProgramResult, 'exitCode' | 'stderrTail'>): boolean {
   return exitCode === 255 && stderrTail.trim() === ''
 }

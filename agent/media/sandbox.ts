@@ -3,7 +3,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { runChild } from '../process/run-child.ts'
 import { findProgram } from '../process/find-program.ts'
-import type { Command } from '../../shared/converter.ts'
+import type { Command } from '../../shared/run-program.ts'
 import type { Tools } from './find-ffmpeg.ts'
 import { programOf, SYSTEM } from './program-parts.ts'
 

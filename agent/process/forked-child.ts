@@ -4,7 +4,7 @@ import { startChild } from '../../shared/start-child.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { holdGroup, signalGroup } from '../../shared/process-group.ts'
 import { oneLine } from '../../shared/render.ts'
-import { Tail } from './run-child.ts'
+import { Tail } from '../../shared/run-program.ts'
 import { childEnv } from '../../shared/child-env.ts'
 import { IdleTimeout, IDLE_MS } from './idle-timeout.ts'
 

@@ -1,5 +1,5 @@
 import { runChildSync } from '../../shared/start-child.ts'
-import type { Command } from '../../shared/converter.ts'
+import type { Command } from '../../shared/run-program.ts'
 import { findProgram } from './find-program.ts'
 import { childEnv } from '../../shared/child-env.ts'
 
@@ -15,7 +15,7 @@ export function dyingWithUs(command: Command): Command {
 }
 
 /** Why setpriv could not run a program, or null. */
-export function notRunBecause(exitCode: number | undefined, stderr: string): string | null {
+export function notRunBecause(exitCode: number | null | undefined, stderr: string): string | null {
   if (exitCode !== 126 && exitCode !== 127) return null
   return /^setpriv: (.*)/m.exec(stderr)?.[1] ?? null
 }

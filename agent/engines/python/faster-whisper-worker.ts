@@ -7,7 +7,7 @@ import { holdGroup, signalGroup } from '../../../shared/process-group.ts'
 import { startChild } from '../../../shared/start-child.ts'
 import { IdleTimeout } from '../../process/idle-timeout.ts'
 import { dyingWithUs } from '../../process/parent-death.ts'
-import { Tail } from '../../process/run-child.ts'
+import { Tail } from '../../../shared/run-program.ts'
 import { failureOf } from './failures.ts'
 import { rawSegment } from './output.ts'
 
