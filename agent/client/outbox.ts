@@ -1,10 +1,11 @@
 import { mkdir, readdir, readFile, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
 import { askedMs, retryDelayMs } from '../../shared/retry.ts'
 import { delay } from '../../shared/timers.ts'
 import { isDefinitive } from './delivery.ts'
-import { moveFolder, writeDurably } from './durable.ts'
+import { moveFolder } from './move-folder.ts'
 import {
   filesOf,
   isFiles,
@@ -104,7 +105,7 @@ export class Outbox {
     const name = `${encodeURIComponent(delivery.jobId)}.${delivery.attempt}.json`
     const file = path.join(this.folder, name)
     const kept = { ...delivery, artifacts: await this.#keepFiles(delivery, file, files) }
-    await writeDurably(file, writeDelivery(kept)).catch((error: unknown) =>
+    await replaceFile(file, writeDelivery(kept)).catch((error: unknown) =>
       this.#options.onDelayed(kept, error, 0),
     )
     const outcome = this.#add(kept, file)

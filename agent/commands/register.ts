@@ -6,11 +6,11 @@ import { optionOf } from '../../shared/settings.ts'
 import { COORDINATOR } from '../settings/table.ts'
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
 import { keyIn } from '../client/api-key.ts'
 import { Client } from '../client/client.ts'
 import { type Flags } from '../settings/config.ts'
 import { Connection } from '../client/connection.ts'
-import { writeDurably } from '../client/durable.ts'
 import { print } from '../output.ts'
 import { keyFileFor } from '../paths.ts'
 import { exposureWarning } from '../client/plain-http.ts'
@@ -64,7 +64,7 @@ async function register(flags: Flags): Promise<void> {
   const connection = new Connection({ url, apiKey: once, keyHint: KEY_HINT, retries: 0 })
   try {
     const { token, name } = await new Client(connection).register({ name: String(flags['name']) })
-    await writeDurably(target, `${token}\n`)
+    await replaceFile(target, `${token}\n`)
     const more = typeof kept === 'string' ? ` --api-key-file ${target}` : ''
     await print(
       flags['json'] === true

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { MINUTE } from '../../shared/duration.ts'
 import { isSystemError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
-import { replaceFile } from '../storage/replace-file.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
 
 const SAVE_MS = MINUTE
 

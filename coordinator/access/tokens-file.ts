@@ -7,7 +7,7 @@ import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import { printable } from '../../shared/printable.ts'
 import { delay } from '../../shared/timers.ts'
 import { makeFolder } from '../storage/private-folder.ts'
-import { replaceFile } from '../storage/replace-file.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
 import { formatTokens, parseTokens, type TokenRecord } from './token-record.ts'
 
 /** How long a change waits for another process. */

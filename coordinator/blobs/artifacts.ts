@@ -21,7 +21,7 @@ import {
   type ReceivedFile,
 } from './body-file.ts'
 import { PRIVATE_FILE, PRIVATE_FOLDER } from '../storage/private-folder.ts'
-import { syncDirectory } from '../storage/sync.ts'
+import { sync } from '../../shared/replace-file.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 
 /** A file that a worker made beside the transcript, like a key frame or subtitles. */
@@ -111,8 +111,8 @@ export class Artifacts {
         isAllowed()
         await mkdir(this.#folder(jobId), { recursive: true, mode: PRIVATE_FOLDER })
         await rename(temporary, path.join(this.#folder(jobId), name))
-        await syncDirectory(this.#folder(jobId))
-        await syncDirectory(this.#dir)
+        await sync(this.#folder(jobId))
+        await sync(this.#dir)
       })
       return received
     } finally {

@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { isSystemError } from '../../shared/errors.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
-import { replaceFile } from '../storage/replace-file.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
 import { HEARTBEAT_WORK, type Checkpoint, type ReceivedHeartbeat } from './heartbeat-work.ts'
 import { jsonFolder, JsonFiles } from './json-files.ts'
 import { WorkThread } from './work-thread.ts'

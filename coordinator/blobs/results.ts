@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { replaceFile } from '../storage/replace-file.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
 import { noSpaceFor } from './body-file.ts'
 import { jsonFolder, JsonFiles } from './json-files.ts'
 import type { OpenFile } from './renditions.ts'

@@ -3,7 +3,7 @@ import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import type { Job, Source } from '../job/job.ts'
 import { PRIVATE_FOLDER } from '../storage/private-folder.ts'
-import { syncDirectory } from '../storage/sync.ts'
+import { sync } from '../../shared/replace-file.ts'
 import { INCOMING, incomingFolder } from './body-file.ts'
 import type { MediaRoots } from './media-roots.ts'
 import { openFile } from './open-file.ts'
@@ -46,8 +46,8 @@ export class Sources {
     const folder = path.join(this.#dir, jobId)
     await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER })
     await rename(file, path.join(folder, 'source'))
-    await syncDirectory(folder)
-    await syncDirectory(this.#dir)
+    await sync(folder)
+    await sync(this.#dir)
     return { kind: 'upload', path: null, filename, sizeBytes, sha256, modifiedAt: null }
   }
 

@@ -2,7 +2,7 @@ import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isDiskFull, isRetryable, isSystemError, messageOf } from '../../shared/errors.ts'
 import type { CompletedJob, EndedJob } from '../job/job.ts'
-import { syncDirectory } from '../storage/sync.ts'
+import { sync } from '../../shared/replace-file.ts'
 import type { Transcripts } from '../blobs/transcripts.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import type { Tried } from '../job/continuation.ts'
@@ -96,14 +96,9 @@ export class OutputFolder {
     const temporary = path.join(this.#dir, `.${jobId}${path.extname(name)}.tmp`)
     try {
       await write(temporary)
-      const file = await open(temporary, 'r+')
-      try {
-        await file.sync()
-      } finally {
-        await file.close()
-      }
+      await sync(temporary)
       await rename(temporary, path.join(this.#dir, name))
-      await syncDirectory(this.#dir)
+      await sync(this.#dir)
     } catch (error) {
       await rm(temporary, { force: true })
       throw error

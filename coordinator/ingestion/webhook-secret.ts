@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { replaceFile } from '../storage/replace-file.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
 
 const PREFIX = 'whsec_'
 /** As the Standard Webhooks specification requires. */

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
 import type { Job } from '../job/job.ts'
-import { replaceFile } from '../storage/replace-file.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
 
 /** `lease`: all that an attempt may do. `download`: to fetch its source. */
 export type Purpose = 'lease' | 'download'

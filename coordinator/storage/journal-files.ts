@@ -3,7 +3,7 @@ import { rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { crc32 } from 'node:zlib'
 import { isSystemError } from '../../shared/errors.ts'
-import { syncDirectory } from './sync.ts'
+import { sync } from '../../shared/replace-file.ts'
 
 /** One line of the redo log: a job after a change, or the id of a removed one. */
 export type JournalEntry = { put: unknown } | { remove: string }
@@ -49,7 +49,7 @@ export async function takeOver(dir: string): Promise<void> {
     if (isSystemError(error, 'ENOENT')) return
     throw error
   }
-  await syncDirectory(dir)
+  await sync(dir)
 }
 
 /**
@@ -107,6 +107,6 @@ export async function clearLog(dir: string): Promise<void> {
   // writer notices.
   for (const name of [PREVIOUS, TAKEN, CURRENT]) {
     await rm(path.join(dir, name), { force: true })
-    await syncDirectory(dir)
+    await sync(dir)
   }
 }

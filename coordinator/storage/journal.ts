@@ -3,7 +3,7 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { clearLog, CURRENT, encode, NEXT, PREVIOUS, type JournalEntry } from './journal-files.ts'
 import { diskReason, Segment } from './journal-segment.ts'
-import { syncDirectory } from './sync.ts'
+import { sync } from '../../shared/replace-file.ts'
 
 interface Waiting {
   resolve: () => void
@@ -49,7 +49,7 @@ export class Journal {
   static async start(dir: string, options: JournalOptions = {}): Promise<Journal> {
     await clearLog(dir)
     const segment = await Segment.create(path.join(dir, CURRENT))
-    await syncDirectory(dir)
+    await sync(dir)
     return new Journal(dir, segment, options)
   }
 

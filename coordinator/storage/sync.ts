@@ -1,18 +1,8 @@
-import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { childEnv } from '../../shared/child-env.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { startChild } from '../../shared/start-child.ts'
 import { delay } from '../../shared/timers.ts'
-
-export async function syncDirectory(dir: string): Promise<void> {
-  const handle = await open(dir, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-}
 
 /**
  * Makes all writes below a folder durable, by a sync of its file system, for which Node has no call. Writes of other

@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { rename, rm, writeFile } from 'node:fs/promises'
+import { open, rename, rm, writeFile } from 'node:fs/promises'
 import path from 'node:path'
-import { PRIVATE_FILE } from './private-folder.ts'
-import { syncDirectory } from './sync.ts'
 
 export interface ReplaceOptions {
   /** Where to write it first: a new file on the same file system. */
@@ -13,19 +11,29 @@ export interface ReplaceOptions {
   isDurable?: boolean
 }
 
-/** Writes a private file as a whole, in place of an earlier one. A failed write leaves nothing behind. */
+/** Writes a file for its owner only, as a whole, in place of an earlier one. A failed write leaves nothing behind. */
 export async function replaceFile(
   file: string,
   content: string | Uint8Array,
   { temporary = `${file}.${randomUUID()}.tmp`, prepare, isDurable = true }: ReplaceOptions = {},
 ): Promise<void> {
   try {
-    await writeFile(temporary, content, { flag: 'wx', mode: PRIVATE_FILE, flush: isDurable })
+    await writeFile(temporary, content, { flag: 'wx', mode: 0o600, flush: isDurable })
     await prepare?.(temporary)
     await rename(temporary, file)
-    if (isDurable) await syncDirectory(path.dirname(file))
+    if (isDurable) await sync(path.dirname(file))
   } catch (error) {
     await rm(temporary, { force: true }).catch(() => undefined)
     throw error
+  }
+}
+
+/** Makes a file's content, or a folder's names, durable. */
+export async function sync(file: string): Promise<void> {
+  const handle = await open(file, 'r')
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
   }
 }

@@ -1,20 +1,7 @@
-import { cp, open, readdir, rename, rm } from 'node:fs/promises'
+import { cp, readdir, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { isSystemError } from '../../shared/errors.ts'
-
-/** Writes a file for its owner only; complete or not at all, also after a power cut. */
-export async function writeDurably(file: string, text: string): Promise<void> {
-  const temporary = `${file}.tmp`
-  const handle = await open(temporary, 'w', 0o600)
-  try {
-    await handle.writeFile(text)
-    await handle.sync()
-  } finally {
-    await handle.close()
-  }
-  await rename(temporary, file)
-  await sync(path.dirname(file))
-}
+import { sync } from '../../shared/replace-file.ts'
 
 /** Moves a folder of files, also to another file system, and replaces the target. Leaves no target when it fails. */
 export async function moveFolder(from: string, to: string): Promise<void> {
@@ -30,14 +17,5 @@ export async function moveFolder(from: string, to: string): Promise<void> {
   } catch (error) {
     await rm(to, { recursive: true, force: true })
     throw error
-  }
-}
-
-async function sync(file: string): Promise<void> {
-  const handle = await open(file, 'r')
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
