@@ -9,6 +9,7 @@ import type { Policy } from './job/policy.ts'
 import { hasTokens } from './access/tokens.ts'
 import {
   ACCESS,
+  ADMIN,
   CONNECTIONS,
   DATA_DIR,
   DEADLINES,
@@ -78,6 +79,12 @@ export function configOf(flags: Readonly<Record<string, unknown>>) {
     },
     ...valuesOf(flags, LOG),
   })
+}
+
+/** For commands to a running coordinator. @throws {AppError} `usage` if the key file cannot be read. */
+export function adminSettings(flags: object): { url: string; apiKey: string | null } {
+  const { url, apiKeyFile } = valuesOf({ ...flags }, ADMIN)
+  return { url, apiKey: secretIn(apiKeyFile, process.env['MORAG_API_KEY'], ADMIN.apiKeyFile) }
 }
 
 function refuseStrangers(

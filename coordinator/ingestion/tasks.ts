@@ -1,20 +1,22 @@
 import type { TaskAnswer } from '../../shared/wire-ingestion.ts'
+import { enter, leave, type Groups } from '../groups.ts'
 import type { Job } from '../job/job.ts'
 import type { Jobs, JobSubscriber } from '../jobs.ts'
 
 /** Finds jobs by task id, which a client may use for several. */
 export class Tasks implements JobSubscriber {
   readonly #jobs: Jobs
-  readonly #ids = new Map<string, Set<string>>()
+  readonly #ids: Groups<string> = new Map()
 
   constructor(jobs: Jobs) {
     this.#jobs = jobs
-    for (const job of jobs.newest()) this.#add(job)
+    for (const job of jobs.newest()) this.onChange(null, job)
   }
 
   onChange(before: Job | null, after: Job | null): void {
-    if (before === null && after !== null) this.#add(after)
-    else if (after === null && before !== null) this.#remove(before)
+    if (before === null && after !== null) enter(this.#ids, after.ingestionTaskId, after.jobId)
+    else if (after === null && before !== null)
+      leave(this.#ids, before.ingestionTaskId, before.jobId)
   }
 
   /** Newest first. */
@@ -25,18 +27,6 @@ export class Tasks implements JobSubscriber {
       .filter(fits)
       .toReversed()
       .toSorted((a, b) => b.createdAt - a.createdAt)
-  }
-
-  #add({ ingestionTaskId, jobId }: Job): void {
-    const ids = this.#ids.get(ingestionTaskId)
-    if (ids === undefined) this.#ids.set(ingestionTaskId, new Set([jobId]))
-    else ids.add(jobId)
-  }
-
-  #remove({ ingestionTaskId, jobId }: Job): void {
-    const ids = this.#ids.get(ingestionTaskId)
-    ids?.delete(jobId)
-    if (ids?.size === 0) this.#ids.delete(ingestionTaskId)
   }
 }
 

@@ -3,6 +3,7 @@ import { isTrue } from '../../shared/wire-fields.ts'
 import type { Job } from '../job/job.ts'
 import type { WebhookTarget } from '../job/ingestion.ts'
 import type { AddressGuard } from './address-guard.ts'
+import { recordOf, textOf } from './ingest-options.ts'
 import { isWebhookSecret, SECRET_FORM } from './webhook-secret.ts'
 
 const MAX_URL = 2_000
@@ -22,7 +23,8 @@ export function webhookOf({
     secret: taskOptions['webhook_secret'],
     progress: taskOptions['webhook_progress'],
   }
-  const { url, auth_token, secret, progress } = flat.url === undefined ? config(taskOptions) : flat
+  const { url, auth_token, secret, progress } =
+    flat.url === undefined ? (recordOf(taskOptions['webhook_config']) ?? {}) : flat
   if (typeof url !== 'string' || url === '') return null
   const authToken = textOf(auth_token)
   return { url, authToken, secret: textOf(secret), progress: isTrue(progress) }
@@ -49,15 +51,6 @@ export function checkWebhook(
     throw refused('url', 'Take the name and password out of the webhook: use its auth_token.')
   const why = guard.whyNot(parsed)
   if (why !== null) throw refused('url', why)
-}
-
-function config(options: Record<string, unknown>): Record<string, unknown> {
-  const value = options['webhook_config']
-  return typeof value === 'object' && value !== null ? { ...value } : {}
-}
-
-function textOf(value: unknown): string | null {
-  return typeof value === 'string' && value !== '' ? value : null
 }
 
 function placeOf(field: string, taskOptions: Record<string, unknown> | null): string[] {

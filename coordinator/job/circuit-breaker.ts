@@ -1,6 +1,6 @@
 import { DAY, HOUR, MINUTE } from '../../shared/duration.ts'
 import { isHostCode, isRetryableCode } from '../../shared/errors.ts'
-import { isOriginal, type Attempt, type Job } from './job.ts'
+import { endedBetween, isOriginal, type Attempt, type Job } from './job.ts'
 
 /** A worker that gets no jobs for now that other workers can do. */
 export interface SetAside {
@@ -145,11 +145,12 @@ function open(record: WorkerRecord, now: number, reason: string): SetAside {
  * pass. A broken file is not the worker's fault.
  */
 export function endsBetween(before: Job | null, after: Job | null): AttemptEnd[] {
+  if (before === null || after === null) return []
   return endedBetween(before, after)
     .filter(concernsWorker)
     .map(({ workerId, startedAt, endedAt, outcome, errorCode }) => ({
       workerId,
-      jobId: after!.jobId,
+      jobId: after.jobId,
       startedAt,
       endedAt: endedAt ?? startedAt,
       errorCode: outcome === 'completed' ? null : errorCode,
@@ -167,6 +168,7 @@ function concernsWorker(attempt: Attempt): boolean {
 
 /** The attempts returned for another reason than a missing capability. */
 export function givenBackBetween(before: Job | null, after: Job | null): GivenBack[] {
+  if (before === null || after === null) return []
   return endedBetween(before, after)
     .filter(({ outcome, errorCode }) => outcome === 'released' && errorCode === null)
     .map(({ workerId, startedAt, endedAt }) => ({
@@ -174,12 +176,4 @@ export function givenBackBetween(before: Job | null, after: Job | null): GivenBa
       startedAt,
       endedAt: endedAt ?? startedAt,
     }))
-}
-
-function endedBetween(before: Job | null, after: Job | null): Attempt[] {
-  if (before === null || after === null || before.attempts === after.attempts) return []
-  const known = new Map(before.attempts.map((one) => [one.number, one.outcome]))
-  return after.attempts.filter(
-    ({ number, outcome }) => known.has(number) && known.get(number) !== outcome,
-  )
 }

@@ -1,6 +1,6 @@
 import { SECOND } from '../../shared/duration.ts'
 import type { EstimateBasis } from '../../shared/wire-fields.ts'
-import { lastAttempt, type Job } from './job.ts'
+import { lastAttempt, workSeconds, type Job } from './job.ts'
 
 interface Sample {
   workerId: string
@@ -53,21 +53,17 @@ export class Estimates {
     if (after !== null) this.learn(after, before)
   }
 
-  /**
-   * Records a job that has completed; ignores others.
-   * @param before its state before, if known: the wait for a slot is no work.
-   */
+  /** Records a job that has completed; ignores others. @param before its state before, if known. */
   learn(job: Job, before: Job | null = null): void {
     if (job.status !== 'completed') return
+    const tookSeconds = workSeconds(before, job)
     const attempt = job.attempts.find(({ outcome }) => outcome === 'completed')
-    if (attempt?.endedAt === undefined || attempt.endedAt === null) return
-    const held = before?.status === 'processing' && lastAttempt(before)?.number === attempt.number
-    const waited = held ? before.lease.waitedMs : 0
+    if (attempt === undefined || tookSeconds === null) return
     const samples = this.#samples.get(job.contentType) ?? []
     samples.push({
       workerId: attempt.workerId,
       sizeBytes: job.source.sizeBytes,
-      tookSeconds: Math.max(0, attempt.endedAt - attempt.startedAt - waited) / SECOND,
+      tookSeconds,
       mediaSeconds: job.result.mediaSeconds,
     })
     if (samples.length > SAMPLES_KEPT) samples.shift()

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { FromWire } from '../../shared/keys.ts'
 import { OUTCOMES, type Outcome } from '../../shared/wire.ts'
@@ -158,6 +159,26 @@ export const MAX_ATTEMPTS_KEPT = 50
 /** Whether the attempt's worker speaks the original protocol: no lease token, no heartbeats. */
 export function isOriginal({ leased, workerId }: Attempt): boolean {
   return !leased && workerId !== LOCAL_WORKER
+}
+
+/** The attempts that a change has ended. */
+export function endedBetween(before: Job | null, after: Job): Attempt[] {
+  const earlier = new Map(before?.attempts.map(({ number, outcome }) => [number, outcome]))
+  return after.attempts.filter(
+    ({ number, outcome }) => outcome !== null && outcome !== earlier.get(number),
+  )
+}
+
+/**
+ * How long the attempt that completed a job worked, in seconds; null when unknown.
+ * @param before the job's state before, if known: the wait for a slot is no work.
+ */
+export function workSeconds(before: Job | null, after: Job): number | null {
+  const done = after.attempts.find(({ outcome }) => outcome === 'completed')
+  if (done === undefined || done.endedAt === null) return null
+  const held = before?.status === 'processing' && lastAttempt(before)?.number === done.number
+  const waitedMs = held ? before.lease.waitedMs : 0
+  return Math.max(0, done.endedAt - done.startedAt - waitedMs) / SECOND
 }
 
 export function lastAttempt(job: Job): Attempt | undefined {

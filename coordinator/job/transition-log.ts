@@ -1,4 +1,4 @@
-import { lastAttempt, type Attempt, type Job } from './job.ts'
+import { endedBetween, lastAttempt, type Attempt, type Job } from './job.ts'
 
 /** A token's name, if the token is known. */
 export type TokenName = (tokenId: string) => string | undefined
@@ -16,7 +16,8 @@ export function transitionFacts(
   const nameOf = (id: string | null | undefined): string | undefined =>
     typeof id === 'string' ? tokenName(id) : undefined
   const attempt = attemptOf(job)
-  const ended = before !== null && attempt !== undefined && hasEndedIt(before, attempt)
+  const ended =
+    attempt !== undefined && before !== null && endedBetween(before, job).includes(attempt)
   return {
     job_id: job.jobId,
     content_type: job.contentType,
@@ -35,11 +36,6 @@ function attemptOf(job: Job): Attempt | undefined {
   const delivered =
     job.status === 'completed' ? job.attempts.find(({ outcome }) => outcome === 'completed') : null
   return delivered ?? lastAttempt(job)
-}
-
-function hasEndedIt(before: Job, { number, outcome }: Attempt): boolean {
-  const known = before.attempts.find((one) => one.number === number)
-  return outcome !== null && known?.outcome !== outcome
 }
 
 /** The error of a job that ended without an attempt at fault. */

@@ -1,6 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { startTimer } from '../../shared/timers.ts'
+import { enter, leave, type Groups } from '../groups.ts'
 
 /** An agent has one call open, and one more for prefetching: more are leftovers. */
 const MAX_OF_WORKER = 64
@@ -21,14 +22,12 @@ export interface Waiter extends WorkRequest {
   resolve: (jobId: string | null) => void
 }
 
-type Lines = Map<string, Set<Waiter>>
-
 /** The calls that wait for work, by content type, in order of arrival; prefetching ones last. */
 export class LongPolls {
-  readonly #now: Lines = new Map()
-  readonly #later: Lines = new Map()
+  readonly #now: Groups<Waiter> = new Map()
+  readonly #later: Groups<Waiter> = new Map()
   readonly #byClaim = new Map<string, Waiter>()
-  readonly #byWorker = new Map<string, Set<Waiter>>()
+  readonly #byWorker: Groups<Waiter> = new Map()
   #size = 0
 
   get size(): number {
@@ -101,17 +100,4 @@ export class LongPolls {
     if (excess !== null)
       throw new AppError('too_many_requests', `${excess}, which is the limit: retry later.`)
   }
-}
-
-function enter(lines: Lines, key: string, waiter: Waiter): void {
-  let line = lines.get(key)
-  if (line === undefined) lines.set(key, (line = new Set()))
-  line.add(waiter)
-}
-
-function leave(lines: Lines, key: string, waiter: Waiter): boolean {
-  const line = lines.get(key)
-  const wasThere = line?.delete(waiter) === true
-  if (line?.size === 0) lines.delete(key)
-  return wasThere
 }

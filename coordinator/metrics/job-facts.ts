@@ -1,7 +1,7 @@
 import { SECOND } from '../../shared/duration.ts'
 import { isErrorCode } from '../../shared/errors.ts'
 import type { Outcome } from '../../shared/wire.ts'
-import { hasEnded, lastAttempt, type Job } from '../job/job.ts'
+import { endedBetween, hasEnded, lastAttempt, workSeconds, type Job } from '../job/job.ts'
 import type { StepName } from '../job/continuation.ts'
 
 /** What a change of a job adds to the counters. */
@@ -25,14 +25,17 @@ export function factsOf(before: Job | null, after: Job): JobFacts {
     created,
     uploadedBytes: created && after.source.kind === 'upload' ? after.source.sizeBytes : 0,
     claimedAfterSeconds: claimedAfterSeconds(before, after),
-    attempts: newOutcomes(before, after),
+    attempts: endedBetween(before, after).map(({ outcome, errorCode }) => ({
+      outcome: outcome!,
+      errorCode: codeLabel(errorCode),
+    })),
     retried: before !== null && after.status === 'pending' && after.retryCount > before.retryCount,
     ended,
     completed:
       ended === null || after.status !== 'completed'
         ? null
         : {
-            processingSeconds: processingSeconds(before, after),
+            processingSeconds: workSeconds(before, after),
             mediaSeconds: after.result.mediaSeconds,
           },
   }
@@ -58,22 +61,6 @@ function claimedAfterSeconds(before: Job | null, after: Job): number | null {
   if (before?.status !== 'pending' || after.status !== 'processing') return null
   const startedAt = lastAttempt(after)?.startedAt ?? before.availableAt
   return Math.max(0, startedAt - before.availableAt) / SECOND
-}
-
-function newOutcomes(before: Job | null, after: Job): JobFacts['attempts'] {
-  const earlier = new Map(before?.attempts.map(({ number, outcome }) => [number, outcome]))
-  return after.attempts.flatMap(({ number, outcome, errorCode }) => {
-    if (outcome === null || outcome === earlier.get(number)) return []
-    return [{ outcome, errorCode: codeLabel(errorCode) }]
-  })
-}
-
-function processingSeconds(before: Job | null, after: Job): number | null {
-  const done = after.attempts.find(({ outcome }) => outcome === 'completed')
-  if (done === undefined || done.endedAt === null) return null
-  const held = before?.status === 'processing' && lastAttempt(before)?.number === done.number
-  const waited = held ? before.lease.waitedMs : 0
-  return Math.max(0, done.endedAt - done.startedAt - waited) / SECOND
 }
 
 /** Unknown codes of workers count as one. */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { tokensAsJson, tokensAsTable } from '../../coordinator/commands/token-list.ts'
+import { listed, tokenTable } from '../../coordinator/commands/token.ts'
 import { Throttle } from '../../coordinator/access/throttle.ts'
 import { isToken } from '../../coordinator/access/token-text.ts'
 import { readTokenUse, TokenUse } from '../../coordinator/access/token-use.ts'
@@ -59,7 +59,8 @@ describe('a token', () => {
       await tokens.rotate('web', HOUR),
     ]
     const kept = readFileSync(file, 'utf8')
-    const shown = tokensAsJson(tokens.all(), dir, NOON) + tokensAsTable(tokens.all(), dir, NOON)
+    const list = listed(tokens.all(), dir, NOON)
+    const shown = JSON.stringify(list) + tokenTable(list)
     for (const { token, record } of made) {
       const secret = token.slice('morag_'.length)
       assert.ok(!kept.includes(secret) && !shown.includes(secret))

@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { findProgram } from '../../agent/process/find-program.ts'
 import { converterCommands, converterText } from '../../shared/converter-command.ts'
-import { systemdUnit } from '../../agent/commands/systemd-unit.ts'
+import { systemdUnit } from '../../agent/commands/service.ts'
 import { PAGES } from '../clients/snippets.ts'
 
 const DEPLOY = fileURLToPath(new URL('../../scripts/deploy/', import.meta.url))
@@ -58,7 +58,7 @@ describe('the systemd units', () => {
 
   it('that the agent prints is the one in the repository', async () => {
     const shipped = await readFile(`${DEPLOY}morag-agent.service`, 'utf8')
-    const unit = await systemdUnit({ url: 'http://127.0.0.1:8000', types: ['audio', 'video'] })
+    const unit = await systemdUnit('http://127.0.0.1:8000', ['audio', 'video'])
     assert.equal(unit, shipped)
   })
 
@@ -68,14 +68,14 @@ describe('the systemd units', () => {
       image: ['ocr', '', '{input}'],
     }
     const variables = { MORAG_CONVERTERS: converterText(commands) }
-    const unit = await systemdUnit({ url: 'http://a', types: ['document'], variables })
+    const unit = await systemdUnit('http://a', ['document'], variables)
     const [, line = ''] = /^Environment="MORAG_CONVERTERS=(.*)"\nExecStart=/m.exec(unit) ?? []
     const read = line.replaceAll(/\\(.)/g, '$1').replaceAll('%%', '%')
     assert.deepEqual(converterCommands(read, 'converter'), commands)
   })
 
   it('have an address as it is, though systemd reads % as the beginning of something else', async () => {
-    const unit = await systemdUnit({ url: 'https://morag.example/a%20b$&', types: ['audio'] })
+    const unit = await systemdUnit('https://morag.example/a%20b$&', ['audio'])
     assert.match(unit, /^Environment=MORAG_API_BASE_URL=https:\/\/morag\.example\/a%%20b\$&$/m)
     assert.match(unit, /--types audio$/m)
     assert.match(unit, /^# .*--url https:\/\/morag\.example\/a%20b\$& writes it$/m)
