@@ -1,8 +1,7 @@
-import { stat } from 'node:fs/promises'
 import type { Segment } from '../../shared/transcript.ts'
 import { mostSeconds, readingLimits } from './child-limits.ts'
 import { refusal } from './media-refusal.ts'
-import { QUIET, runTool, SAFE } from './media-tool.ts'
+import { QUIET, runTool, SAFE, sizeOf } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
 import { parseSubtitles } from './subtitle-text.ts'
 
@@ -20,24 +19,12 @@ export async function extractSubtitles(
   track: number,
   options: { signal: AbortSignal; opening?: readonly string[] },
 ): Promise<Segment[]> {
-  const args = [
-    ...SAFE,
-    ...(options.opening ?? []),
-    '-i',
-    `file:${file}`,
-    '-map',
-    `0:s:${track}`,
-    '-f',
-    'srt',
-    'pipe:1',
-  ]
-  const size = (await stat(file).catch(() => null))?.size ?? 0
+  const input = [...SAFE, ...(options.opening ?? []), '-i', `file:${file}`]
   const result = await runTool(tools, {
     tool: 'ffmpeg',
-    args: [...QUIET, ...args],
+    args: [...QUIET, ...input, '-map', `0:s:${track}`, '-f', 'srt', 'pipe:1'],
     file,
-    folder: null,
-    limits: readingLimits(mostSeconds(size)),
+    limits: readingLimits(mostSeconds(await sizeOf(file))),
     signal: options.signal,
     tailBytes: MAX_SUBTITLE_BYTES,
   })

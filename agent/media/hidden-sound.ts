@@ -9,6 +9,7 @@ const W64_HEADER = 24
 
 /** The chunk format of a container. */
 interface Chunks {
+  is: (head: Buffer) => boolean
   /** Of the first chunk, in bytes. */
   from: number
   headBytes: number
@@ -20,36 +21,30 @@ interface Chunks {
   samples: string
 }
 
-const KINDS: { is: (head: Buffer) => boolean; chunks: Chunks }[] = [
+const KINDS: readonly Chunks[] = [
   {
     is: (head) => /^FORM....AIF[FC]$/s.test(head.toString('latin1', 0, 12)),
-    chunks: {
-      from: 12,
-      headBytes: 8,
-      bytes: (head) => BigInt(head.readUInt32BE(4)),
-      align: 2,
-      samples: 'SSND',
-    },
+    from: 12,
+    headBytes: 8,
+    bytes: (head) => BigInt(head.readUInt32BE(4)),
+    align: 2,
+    samples: 'SSND',
   },
   {
     is: (head) => head.toString('latin1', 0, 4) === 'caff',
-    chunks: {
-      from: 8,
-      headBytes: 12,
-      bytes: (head) => head.readBigInt64BE(4),
-      align: 1,
-      samples: 'data',
-    },
+    from: 8,
+    headBytes: 12,
+    bytes: (head) => head.readBigInt64BE(4),
+    align: 1,
+    samples: 'data',
   },
   {
     is: (head) => head.toString('latin1', 0, 4) === 'riff',
-    chunks: {
-      from: 40,
-      headBytes: W64_HEADER,
-      bytes: (head) => head.readBigInt64LE(16) - BigInt(W64_HEADER),
-      align: 8,
-      samples: 'data',
-    },
+    from: 40,
+    headBytes: W64_HEADER,
+    bytes: (head) => head.readBigInt64LE(16) - BigInt(W64_HEADER),
+    align: 8,
+    samples: 'data',
   },
 ]
 
@@ -58,9 +53,8 @@ const KINDS: { is: (head: Buffer) => boolean; chunks: Chunks }[] = [
  * as after a crash of the recorder. 0 for none, and for other files.
  */
 export async function hiddenBytes(handle: FileHandle, head: Buffer, size: number): Promise<number> {
-  const kind = KINDS.find(({ is }) => is(head))
-  if (kind === undefined) return 0
-  const { chunks } = kind
+  const chunks = KINDS.find(({ is }) => is(head))
+  if (chunks === undefined) return 0
   let at = chunks.from
   for (let count = 0; count < MOST_CHUNKS; count++) {
     const chunk = await chunkAt(handle, at, chunks)

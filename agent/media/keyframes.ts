@@ -79,7 +79,6 @@ async function findCuts(
       tool: 'ffmpeg',
       args: cutArgs(file, durationSeconds, everyFrame),
       file,
-      folder: null,
       limits: watchingLimits(durationSeconds),
       signal,
       onLine(line, stream) {

@@ -1,9 +1,8 @@
-import { stat } from 'node:fs/promises'
 import { mostSeconds, readingLimits } from './child-limits.ts'
 import { commonLayout } from './channel-layout.ts'
 import type { DecodeOptions } from './decode-args.ts'
 import type { AudioTrack } from './media-info.ts'
-import { QUIET, runTool, SAFE } from './media-tool.ts'
+import { QUIET, runTool, SAFE, sizeOf } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
 import { MEASURED_RATE, SoundMeter, type SoundStats } from './sound-stats.ts'
 
@@ -22,7 +21,6 @@ export async function measure(
   { signal, media, onProgress, fromSeconds = 0, seconds }: Omit<DecodeOptions, 'mix'>,
 ): Promise<SoundStats | null> {
   const meter = new SoundMeter(channels)
-  const { size } = await stat(file).catch(() => ({ size: 0 }))
   const common = commonLayout(layout ?? null, channels)
   const form = common === null ? [] : [`aformat=channel_layouts=${common}`]
   const filters = [...form, ...SPEECH, `aresample=${MEASURED_RATE}`].join(',')
@@ -37,8 +35,7 @@ export async function measure(
     tool: 'ffmpeg',
     args: [...QUIET, ...input, ...map, ...raw],
     file,
-    folder: null,
-    limits: readingLimits(mostSeconds(size)),
+    limits: readingLimits(mostSeconds(await sizeOf(file))),
     signal,
     onData(chunk) {
       meter.push(chunk)

@@ -2,7 +2,14 @@ import { tryJson } from '../../shared/body-text.ts'
 import { clockSeconds } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { mostSeconds } from './child-limits.ts'
-import { isAbsurd, MOST_CHAPTERS, MOST_LANGUAGE, probed, type Probed } from './media-probe.ts'
+import {
+  isAbsurd,
+  MOST_CHAPTERS,
+  MOST_LANGUAGE,
+  probed,
+  type Probed,
+  type Stream,
+} from './media-probe.ts'
 import { mimeOf } from './media-type.ts'
 import { kindOfSound, kindOfSubtitles } from './stream-kind.ts'
 import type { Piece } from './pieces.ts'
@@ -124,12 +131,8 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
     ({ codec_type, disposition }) => codec_type === 'video' && !disposition['attached_pic'],
   )
   const codecs = streams.map(({ codec_name }) => codec_name)
-  const mimeType = mimeOf(
-    format.format_name,
-    format.tags['major_brand'] ?? '',
-    codecs,
-    moving !== undefined,
-  )
+  const brand = format.tags['major_brand'] ?? ''
+  const mimeType = mimeOf(format.format_name, brand, codecs, moving !== undefined)
   const starts = [...audio, ...(moving ? [moving] : [])].map(({ start_time }) => start_time)
   const latestStartSeconds = Math.max(0, ...starts)
   const startSeconds = format.start_time
@@ -187,27 +190,18 @@ function describe({ format, streams, chapters }: Probed): MediaInfo {
 }
 
 /** In Matroska a tag: `00:00:11.064000000`. */
-function lengthOf({
-  duration,
-  tags,
-}: Probed['streams'][number]): Pick<AudioTrack, 'durationSeconds'> {
+function lengthOf({ duration, tags }: Stream): Pick<AudioTrack, 'durationSeconds'> {
   const tag = tags['DURATION'] ?? ''
   const seconds = /^\d+:\d\d:\d\d\.\d+$/.test(tag) ? clockSeconds(tag) : duration
   return seconds > 0 ? { durationSeconds: seconds } : {}
 }
 
-function layoutOf({
-  channels,
-  channel_layout: layout,
-}: Probed['streams'][number]): Pick<AudioTrack, 'layout'> {
+function layoutOf({ channels, channel_layout: layout }: Stream): Pick<AudioTrack, 'layout'> {
   return channels > 2 && !/^(unknown)?$/.test(layout) ? { layout } : {}
 }
 
-function depthOf({
-  bits_per_raw_sample: raw,
-  bits_per_sample: coded,
-}: Probed['streams'][number]): Pick<AudioTrack, 'bitDepth'> {
-  const bitDepth = raw || coded
+function depthOf(stream: Stream): Pick<AudioTrack, 'bitDepth'> {
+  const bitDepth = stream.bits_per_raw_sample || stream.bits_per_sample
   return bitDepth > 0 ? { bitDepth } : {}
 }
 

@@ -24,6 +24,7 @@ const text = z
   .transform((words) => printable(words, { most: MOST_TITLE }))
   .catch('')
 const number = z.coerce.number().catch(0)
+const tags = z.record(z.string(), text).catch({})
 /** ffprobe's output; what is missing or no number is empty or 0. */
 export const probed = z.object({
   format: z.object({
@@ -32,7 +33,7 @@ export const probed = z.object({
     duration: number,
     size: number,
     bit_rate: number,
-    tags: z.record(z.string(), text).catch({}),
+    tags,
   }),
   streams: z
     .array(
@@ -51,33 +52,19 @@ export const probed = z.object({
         duration: number,
         start_time: number,
         disposition: z.record(z.string(), number).catch({}),
-        tags: z.record(z.string(), text).catch({}),
+        tags,
       }),
     )
     .catch([]),
-  chapters: z
-    .array(
-      z.object({
-        start_time: number,
-        end_time: number,
-        tags: z.record(z.string(), text).catch({}),
-      }),
-    )
-    .catch([]),
+  chapters: z.array(z.object({ start_time: number, end_time: number, tags })).catch([]),
 })
 
 export type Probed = z.output<typeof probed>
+export type Stream = Probed['streams'][number]
 
 /** Whether a track claims a rate or channels that no sound has. */
-export function isAbsurd({
-  codec_type,
-  sample_rate,
-  channels,
-}: Pick<Probed['streams'][number], 'codec_type' | 'sample_rate' | 'channels'>): boolean {
-  return (
-    codec_type === 'audio' &&
-    sample_rate > 0 &&
-    channels > 0 &&
-    (sample_rate < RATES.least || sample_rate > RATES.most || channels > MOST_CHANNELS)
-  )
+export function isAbsurd(stream: Pick<Stream, 'codec_type' | 'sample_rate' | 'channels'>): boolean {
+  const { codec_type, sample_rate: rate, channels } = stream
+  if (codec_type !== 'audio' || rate <= 0 || channels <= 0) return false
+  return rate < RATES.least || rate > RATES.most || channels > MOST_CHANNELS
 }

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { availableParallelism, constants } from 'node:os'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
@@ -24,8 +25,8 @@ export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'onDat
   tool: 'ffmpeg' | 'ffprobe'
   args: readonly string[]
   file: string
-  /** The output folder; null: none. */
-  folder: string | null
+  /** The output folder; default: none. */
+  folder?: string | null
   limits: ChildLimits
   /** For lines on stderr that are no errors, where the tool logs levels; they are not in `stderrTail`. */
   onLog?: (line: string) => void
@@ -41,7 +42,7 @@ export interface ToolResult extends ProgramResult {
  * reason when aborted.
  */
 export async function runTool(tools: MediaTools, run: ToolRun): Promise<ToolResult> {
-  const { tool, args, file, folder, limits, signal, tailBytes, onData, onLog } = run
+  const { tool, args, file, folder = null, limits, signal, tailBytes, onData, onLog } = run
   const errors = new Tail()
   const onLine: ChildOptions['onLine'] =
     onLog === undefined
@@ -115,4 +116,9 @@ export function endedBySignal({
   stderrTail,
 }: Pick<ProgramResult, 'exitCode' | 'stderrTail'>): boolean {
   return exitCode === 255 && stderrTail.trim() === ''
+}
+
+/** In bytes; 0 for a missing file, which the tool reports. */
+export async function sizeOf(file: string): Promise<number> {
+  return (await stat(file).catch(() => null))?.size ?? 0
 }

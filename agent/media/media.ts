@@ -1,4 +1,4 @@
-import { rename, rm, stat } from 'node:fs/promises'
+import { rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { decodingLimits, PROBING } from './child-limits.ts'
@@ -8,7 +8,7 @@ import { decodePieces } from './decode-pieces.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
 import { PROBED } from './media-probe.ts'
 import { isTooMany, noSound, refusal } from './media-refusal.ts'
-import { LEVELLED, runTool, SAFE } from './media-tool.ts'
+import { LEVELLED, runTool, SAFE, sizeOf } from './media-tool.ts'
 import { findPauses } from './pauses.ts'
 import type { Piece } from './pieces.ts'
 import type { MediaTools } from './sandbox.ts'
@@ -59,7 +59,6 @@ async function look(
     tool: 'ffprobe',
     args: ['-v', 'level+warning', ...SAFE, ...opening, ...show, `file:${file}`],
     file,
-    folder: null,
     limits: PROBING,
     signal,
     tailBytes: MAX_PROBE_BYTES,
@@ -103,13 +102,9 @@ export async function decode(
   }
   return await decodePieces(media.pieces, outWav, signal, async (piece, wav, before) => {
     const onProgress = (at: number): void => options.onProgress(before + at)
-    const place = {
-      file,
-      track: Math.min(track, (piece.tracks ?? Infinity) - 1),
-      outWav: wav,
-      piece,
-    }
-    return await decodePart(tools, place, { ...options, onProgress })
+    const own = Math.min(track, (piece.tracks ?? Infinity) - 1)
+    const source = { file, track: own, outWav: wav, piece }
+    return await decodePart(tools, source, { ...options, onProgress })
   })
 }
 
@@ -175,13 +170,8 @@ async function decodePart(
 
 function inputOf(file: string, piece: Piece | undefined): string[] {
   if (piece === undefined) return ['-i', `file:${file}`]
-  const { from, to } = piece
-  return [
-    '-protocol_whitelist',
-    'file,subfile',
-    '-i',
-    `subfile,,start,${from},end,${to},,:file:${file}`,
-  ]
+  const part = `subfile,,start,${piece.from},end,${piece.to},,:file:${file}`
+  return ['-protocol_whitelist', 'file,subfile', '-i', part]
 }
 
 /** ffmpeg succeeds with what it has by then. */
@@ -230,9 +220,4 @@ async function place(
     await rm(part, { force: true })
   }
   return clockJumps
-}
-
-/** 0 for a missing file, which the tool reports. */
-async function sizeOf(file: string): Promise<number> {
-  return (await stat(file).catch(() => null))?.size ?? 0
 }

@@ -54,7 +54,6 @@ async function withPicture(
     tool: 'ffprobe',
     args: ['-v', 'error', ...SAFE, ...opening, ...show, `file:${file}`],
     file,
-    folder: null,
     limits: readingLimits(durationSeconds),
     signal,
     onLine(line, stream) {

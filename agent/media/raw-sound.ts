@@ -13,12 +13,8 @@ interface RawSound {
 
 /** Options of ffmpeg and ffprobe for raw samples. */
 export function rawArgs({ format, rate, channels, from = 0 }: RawSound): string[] {
-  const form = [
-    '-sample_rate',
-    String(rate),
-    '-ch_layout',
-    channels === 1 ? 'mono' : `${channels}c`,
-  ]
+  const layout = channels === 1 ? 'mono' : `${channels}c`
+  const form = ['-sample_rate', String(rate), '-ch_layout', layout]
   const skip = from === 0 ? [] : ['-skip_initial_bytes', String(from)]
   return ['-format_whitelist', format, '-f', format, ...form, ...skip]
 }

@@ -64,7 +64,10 @@ async function fetchRest(options: FileRequest): Promise<Digest | null> {
   const answer = await web.get(url, resume, signal)
   try {
     if (there !== null && isRest(answer, there)) {
-      await write(options, answer, await part.goOn(), there.bytes, there.totalBytes)
+      await append(options, answer, await part.goOn(), {
+        there: there.bytes,
+        total: there.totalBytes,
+      })
       return sha256(there.sha256)
     }
     if (answer.statusCode === 200) {
@@ -73,7 +76,7 @@ async function fetchRest(options: FileRequest): Promise<Digest | null> {
       const promised = answer.promised?.hex ?? null
       const note = { url: web.locate(url).href, etag, totalBytes, sha256: promised }
       const file = await part.begin(note)
-      await write(options, answer, file, 0, totalBytes)
+      await append(options, answer, file, { there: 0, total: totalBytes })
       return answer.promised
     }
   } catch (error) {
@@ -134,22 +137,34 @@ function wholeLength(answer: Answer): number | null {
   return length === null ? null : Number(length)
 }
 
-/** Appends a body to the part and closes it. */
-async function write(
+interface Rest {
+  /** Bytes that the part has. */
+  there: number
+  /** Bytes of the whole part; null: all that come. */
+  total: number | null
+  /** Bytes to pass over before the missing ones. */
+  skip?: number
+}
+
+/** Appends the missing bytes of a body to the part and closes it. */
+export async function append(
   { part, web, url, onBytes, freeBytes }: FileRequest,
   answer: Answer,
   file: FileHandle,
-  offset: number,
-  total: number | null,
+  { there, total, skip = 0 }: Rest,
 ): Promise<void> {
-  let received = offset
+  let received = there
+  let unwanted = skip
   try {
-    await checkSpace(part.file, (total ?? 0) - offset, freeBytes)
+    await checkSpace(part.file, (total ?? 0) - there, freeBytes)
     onBytes?.(received, total)
     for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-      await file.appendFile(chunk)
-      received += chunk.length
+      const wanted = chunk.subarray(unwanted, unwanted + (total ?? Infinity) - received)
+      unwanted = Math.max(0, unwanted - chunk.length)
+      if (wanted.length > 0) await file.appendFile(wanted)
+      received += wanted.length
       onBytes?.(received, total)
+      if (received === total) break
     }
     if (total !== null && received !== total) {
       throw new Unreachable(`${web.locate(url).host} sent ${received} of ${total} bytes`)
@@ -164,7 +179,7 @@ async function write(
 }
 
 /** @throws {AppError} `no_space` when the disk has less room than that. */
-export async function checkSpace(
+async function checkSpace(
   file: string,
   bytes: number,
   freeBytes: FreeBytes = freeBytesOf,

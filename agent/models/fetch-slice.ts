@@ -1,7 +1,5 @@
-import type { FileHandle } from 'node:fs/promises'
 import { Unreachable } from '../client/errors.ts'
-import { assertIsFile, checkSpace, insistently, type FileRequest } from './fetch-file.ts'
-import type { Answer } from './web.ts'
+import { append, assertIsFile, insistently, type FileRequest } from './fetch-file.ts'
 
 export interface Slice {
   from: number
@@ -34,7 +32,8 @@ async function fetchRest(request: FileRequest & { slice: Slice }): Promise<void>
     }
     const note = { url: web.locate(url).href, etag: null, totalBytes: slice.bytes, sha256: null }
     const file = there === 0 ? await part.begin(note) : await part.goOn()
-    await write(request, answer, file, { there, skip: answer.statusCode === 200 ? begin : 0 })
+    const skip = answer.statusCode === 200 ? begin : 0
+    await append(request, answer, file, { there, total: slice.bytes, skip })
   } catch (error) {
     throw web.translated(error, url, signal)
   } finally {
@@ -51,33 +50,4 @@ async function bytesOf({ web, url, part, slice }: FileRequest & { slice: Slice }
     found.note.totalBytes === slice.bytes &&
     found.bytes <= slice.bytes
   return isSame ? found.bytes : 0
-}
-
-/** Appends the missing bytes to the part and closes it. `skip`: bytes before them. */
-async function write(
-  { part, web, url, slice, onBytes, freeBytes }: FileRequest & { slice: Slice },
-  answer: Answer,
-  file: FileHandle,
-  { there, skip }: { there: number; skip: number },
-): Promise<void> {
-  let received = there
-  let unwanted = skip
-  try {
-    await checkSpace(part.file, slice.bytes - there, freeBytes)
-    for await (const chunk of answer.body as AsyncIterable<Buffer>) {
-      const wanted = chunk.subarray(unwanted, unwanted + slice.bytes - received)
-      unwanted = Math.max(0, unwanted - chunk.length)
-      if (wanted.length > 0) await file.appendFile(wanted)
-      received += wanted.length
-      onBytes?.(received, slice.bytes)
-      if (received === slice.bytes) break
-    }
-    if (received !== slice.bytes) {
-      const { host } = web.locate(url)
-      throw new Unreachable(`${host} sent ${received} of ${slice.bytes} bytes`)
-    }
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
 }

@@ -2,7 +2,8 @@ import { isTrue } from '../../shared/wire-fields.ts'
 import type { Job } from '../job/job.ts'
 import { withoutSecrets } from '../job/task-options.ts'
 
-type Asked = Pick<Job, 'ingestion' | 'taskOptions'>
+/** What a job's client asks for. */
+export type Asked = Pick<Job, 'ingestion' | 'taskOptions'>
 
 /** How a text is to be ingested; null leaves it to the server. */
 export interface IngestOptions {

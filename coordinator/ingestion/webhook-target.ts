@@ -1,9 +1,8 @@
 import { invalid, type AppError } from '../../shared/errors.ts'
 import { isTrue } from '../../shared/wire-fields.ts'
-import type { Job } from '../job/job.ts'
 import type { WebhookTarget } from '../job/ingestion.ts'
 import type { AddressGuard } from './address-guard.ts'
-import { recordOf, textOf } from './ingest-options.ts'
+import { recordOf, textOf, type Asked } from './ingest-options.ts'
 import { isWebhookSecret, SECRET_FORM } from './webhook-secret.ts'
 
 const MAX_URL = 2_000
@@ -12,10 +11,7 @@ const MAX_URL = 2_000
  * The webhook of a job: its ingestion's, else the original's options `webhook_url` (with `webhook_auth_token`,
  * `webhook_secret`, `webhook_progress`) or `webhook_config {url, auth_token, secret, progress}`; null when it has none.
  */
-export function webhookOf({
-  ingestion,
-  taskOptions,
-}: Pick<Job, 'ingestion' | 'taskOptions'>): WebhookTarget | null {
+export function webhookOf({ ingestion, taskOptions }: Asked): WebhookTarget | null {
   if (ingestion?.webhook) return ingestion.webhook
   const flat = {
     url: taskOptions['webhook_url'],

@@ -30,17 +30,9 @@ const CALLS_OF_TOKEN = 2_048
 const HEARTBEAT_MIB = 16
 
 /** What our agent uses beside the original protocol. */
-export function agentRoutes({
-  access,
-  attempts,
-  claims,
-  files,
-  jobs,
-  log,
-  views,
-  workers,
-}: Services): Hono<Env> {
+export function agentRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
+  const { access, attempts, claims, files, jobs, log, views, workers } = services
   const waiting = new OpenCount('waiting calls', CALLS_OF_TOKEN)
 
   app.post(

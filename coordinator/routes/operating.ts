@@ -20,17 +20,9 @@ import type { Services } from '../assemble.ts'
 import { answer, bodyOf, type Env } from './http.ts'
 
 /** What an operator does with jobs and workers. */
-export function operatingRoutes({
-  claims,
-  continuations,
-  files,
-  jobs,
-  log,
-  cleanup,
-  views,
-  workers,
-}: Services): Hono<Env> {
+export function operatingRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
+  const { claims, continuations, files, jobs, log, cleanup, views, workers } = services
 
   const audit = (c: Context<Env>, action: string, facts: object): void => {
     const { name: by, role } = c.var.principal

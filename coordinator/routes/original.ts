@@ -54,17 +54,9 @@ const describedResult = resultRequest
 const RESULT_MIB = 64
 
 /** The contract of the original system, which its clients and workers rely on; creation also takes an upload. */
-export function originalRoutes({
-  access,
-  attempts,
-  claims,
-  intake,
-  jobs,
-  files,
-  views,
-  workers,
-}: Services): Hono<Env> {
+export function originalRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
+  const { access, attempts, claims, intake, jobs, files, views, workers } = services
 
   app.post(
     '/remote-jobs',
