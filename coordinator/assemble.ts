@@ -36,7 +36,6 @@ import type { FileJobStore } from './storage/store.ts'
 import { Cleanup } from './cleanup.ts'
 import { Views } from './views.ts'
 
-/** What the routes work with. */
 export type Services = Awaited<ReturnType<typeof assemble>>
 
 /**

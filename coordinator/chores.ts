@@ -51,7 +51,6 @@ export class ChoreRunner {
     await Promise.all(this.#running.values())
   }
 
-  /** Runs the chores that are due. */
   async pass(): Promise<void> {
     if (!this.#mayGoOn()) this.#stopping.abort()
     if (this.#stopping.signal.aborted) return

@@ -25,7 +25,6 @@ import {
 } from './settings.ts'
 import type { CertificateFiles } from './sockets/tls.ts'
 
-/** Everything that an operator can set. */
 export type Config = ReturnType<typeof configOf>
 export type AccessConfig = Pick<Config, 'apiKey' | 'insecureNoAuth' | 'trustedProxies'>
 export type IngestionConfig = Config['ingestion']

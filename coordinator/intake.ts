@@ -16,7 +16,6 @@ import { receiveForm, type FormSource, type Upload } from './blobs/upload.ts'
 export interface IntakeOptions {
   maxUploadBytes: number
   maxRetries: number
-  /** Where webhooks may go. */
   guard: AddressGuard
 }
 

@@ -4,7 +4,6 @@ import { renderSrt, renderText, renderVtt } from './render.ts'
 import { segmentsOf } from './transcript.ts'
 
 export const FORMS = ['md', 'json', 'srt', 'vtt', 'txt'] as const
-/** A form that a transcript can be had in. */
 export type Form = (typeof FORMS)[number]
 
 /** What a conversion gives: Markdown, and all that is known beside it, segments included. */

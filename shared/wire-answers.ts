@@ -9,7 +9,6 @@ import { DIRECTIVES, OUTCOMES, statusAnswer, STATUSES, type Status } from './wir
 
 const instant = z.iso.datetime()
 
-/** Jobs by status. */
 export const statusCounts = z.object(
   Object.fromEntries(STATUSES.map((status) => [status, z.int()])) as Record<Status, z.ZodInt>,
 )

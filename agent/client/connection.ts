@@ -141,7 +141,6 @@ export class Connection {
     return this.#isMarking && !hasMark(headers)
   }
 
-  /** The error of an answer that is not a success. */
   async refusal({
     statusCode,
     headers,

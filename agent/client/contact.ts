@@ -10,7 +10,6 @@ export type RequestKind = 'heartbeat' | 'claim' | 'result' | 'status'
  * each further thing that answers in its place, and that it is back.
  */
 export class Contact {
-  /** Called when it answers again. */
   onReturn: () => void = () => undefined
   readonly #reporter: Pick<Reporter, 'event'>
   readonly #name: string

@@ -12,7 +12,6 @@ const deliveryFile = z.object({
 })
 export type DeliveryRecord = FromWire<z.output<typeof deliveryFile>>
 
-/** As it is kept on disk. */
 export function writeDelivery(delivery: DeliveryRecord): string {
   return `${JSON.stringify(toWire(delivery))}\n`
 }

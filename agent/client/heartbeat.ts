@@ -31,13 +31,11 @@ export interface HeartbeatOptions {
   wait?: (ms: number, signal: AbortSignal) => Promise<void>
 }
 
-/** The worker that the heartbeat speaks for. */
 export interface Directed {
   readonly state: HeartbeatRequest['state']
   direct(directive: Directive): void
 }
 
-/** One attempt that the heartbeat keeps alive. */
 export interface Tracked {
   update: (progress: Progress) => void
   /** Partial results for the next attempt; sent once, with the next heartbeat. */

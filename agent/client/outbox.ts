@@ -56,7 +56,6 @@ interface Waiting {
  */
 export class Outbox {
   readonly folder: string
-  /** Deliveries refused since it was opened. */
   refused = 0
   readonly #options: OutboxOptions
   readonly #waiting = new Map<string, Waiting>()

@@ -18,7 +18,6 @@ interface Answer {
 /** @param isMarking whether the coordinator is known to set its mark. */
 interface Context {
   url: string
-  /** What to do about a key that is refused. */
   keyHint: string
   isMarking: boolean
 }

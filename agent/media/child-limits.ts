@@ -56,7 +56,6 @@ export function watchingLimits(seconds: number): ChildLimits {
   return { cpuSeconds: 1800 + Math.ceil(8 * watched), fileBytes: 0 }
 }
 
-/** For one picture. */
 export const PICTURING: ChildLimits = { cpuSeconds: 600, fileBytes: 64 * MIB }
 
 /** The program that sets limits, and this process's hard limits, which cannot be raised. */

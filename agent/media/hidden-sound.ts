@@ -7,7 +7,6 @@ const MOST_CHUNKS = 200
 /** A GUID and a length, which includes this header. */
 const W64_HEADER = 24
 
-/** The chunk format of a container. */
 interface Chunks {
   is: (head: Buffer) => boolean
   /** Of the first chunk, in bytes. */

@@ -20,7 +20,6 @@ export const QUIET = ['-hide_banner', '-nostdin', '-nostats', '-v', 'error']
 /** All messages, each with its level. */
 export const LEVELLED = ['-hide_banner', '-nostdin', '-nostats', '-v', 'level+info']
 
-/** One run over an untrusted file. */
 export interface ToolRun extends Pick<ChildOptions, 'signal' | 'onLine' | 'onData' | 'tailBytes'> {
   tool: 'ffmpeg' | 'ffprobe'
   args: readonly string[]

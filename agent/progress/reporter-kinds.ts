@@ -2,7 +2,6 @@ import type { Progress } from './progress.ts'
 
 export type Level = 'debug' | 'info' | 'warn' | 'error'
 
-/** A job or a transfer under way. */
 export interface Activity {
   update(progress: Progress): void
   /** @param text brief: `done in 3.1 s`. */

@@ -5,7 +5,6 @@ import { networkOf } from '../../shared/addresses.ts'
 import { enter, leave, type Groups } from '../groups.ts'
 import { MINUTE } from '../../shared/duration.ts'
 
-/** Limits of open connections. */
 export interface ConnectionLimits {
   readonly all: number
   /** Without a token so far. */
@@ -14,7 +13,6 @@ export interface ConnectionLimits {
   readonly perAddress: number
 }
 
-/** The operator's settings. */
 export interface ConnectionSettings {
   /** Null: by the process's descriptors. */
   readonly all: number | null

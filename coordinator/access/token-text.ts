@@ -10,7 +10,6 @@ export function newToken(): string {
   return TOKEN_PREFIX + randomBytes(TOKEN_BYTES).toString('base64url')
 }
 
-/** Whether a text has a token's form. */
 export function isToken(text: string): boolean {
   return FORM.test(text)
 }

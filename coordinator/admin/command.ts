@@ -31,7 +31,6 @@ export function adminAction<A extends unknown[], F extends AdminFlags>(
   })
 }
 
-/** Runs a function with a client, and closes it. */
 export async function withClient(
   flags: object,
   use: (client: AdminClient) => Promise<void>,

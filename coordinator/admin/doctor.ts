@@ -28,7 +28,6 @@ const ok = (what: string): Finding => ({ level: 'ok', what, fix: null })
 const warn = (what: string, fix: string): Finding => ({ level: 'warn', what, fix })
 const fail = (what: string, fix: string): Finding => ({ level: 'fail', what, fix })
 
-/** Findings as lines, each with its fix. */
 export function findingsText(findings: readonly Finding[]): string {
   const lines = findings.map(({ level, what, fix }) => {
     const help = fix === null ? '' : `\n      fix: ${printable(fix)}`

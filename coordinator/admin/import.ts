@@ -75,7 +75,6 @@ export async function importOriginal(options: ImportOptions): Promise<ImportRepo
   }
 }
 
-/** A report for people. */
 export function reportText(
   { imported, known, skipped, superseded, sourceless }: ImportReport,
   isDryRun: boolean,

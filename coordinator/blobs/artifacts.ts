@@ -157,7 +157,6 @@ export class Artifacts {
     return (await this.list(jobId)).reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
   }
 
-  /** The jobs with artifacts. */
   async ids(): Promise<string[]> {
     return (await readdir(this.#dir)).filter((name) => !name.startsWith('.'))
   }

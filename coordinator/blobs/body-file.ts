@@ -18,7 +18,6 @@ export async function incomingFolder(dataDir: string, name: string): Promise<str
   return dir
 }
 
-/** A complete body on disk. */
 export interface ReceivedFile {
   sizeBytes: number
   /** Hex. */

@@ -80,7 +80,6 @@ export class Checkpoints extends JsonFiles {
     })
   }
 
-  /** Resolves when all is written. */
   async settled(): Promise<void> {
     while (this.#working.size > 0) await Promise.allSettled(this.#working)
   }

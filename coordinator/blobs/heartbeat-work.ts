@@ -6,7 +6,6 @@ import { heartbeatRequest, type HeartbeatRequest } from '../../shared/wire.ts'
 /** The finished part of an attempt: a JSON object that only agents interpret. */
 export type Checkpoint = Uint8Array<ArrayBuffer>
 
-/** A worker's report on one attempt. */
 export type Beat = Omit<HeartbeatRequest['jobs'][number], 'checkpoint'> & {
   checkpoint?: Checkpoint | null
 }

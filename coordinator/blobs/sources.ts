@@ -89,13 +89,11 @@ export class Sources {
     return size
   }
 
-  /** Bytes that an upload takes. */
   async size(job: Job): Promise<number> {
     if (job.source.kind !== 'upload') return 0
     return (await stat(this.#file(job)).catch(() => null))?.size ?? 0
   }
 
-  /** The jobs with an upload. */
   async ids(): Promise<string[]> {
     return (await readdir(this.#dir)).filter((name) => !name.startsWith('.'))
   }

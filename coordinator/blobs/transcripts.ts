@@ -20,7 +20,6 @@ const SMALL_BYTES = 64 * 1024
 const MAX_RENDERINGS = 64
 const MAX_BODIES = 1_000
 
-/** The caller that asks for a form. */
 export interface Reader {
   /** Aborted when it disconnects. */
   signal: AbortSignal

@@ -43,17 +43,14 @@ export class FormFields {
     else values.push(value)
   }
 
-  /** A field's first value. */
   get(name: string): string | null {
     return this.#values.get(name)?.[0] ?? null
   }
 
-  /** Every field with its values, in the order of the form. */
   entries(): Iterable<[string, readonly string[]]> {
     return this.#values.entries()
   }
 
-  /** Every field with its first value. */
   toObject(): Record<string, string> {
     return Object.fromEntries(Array.from(this.#values, ([name, [value = '']]) => [name, value]))
   }

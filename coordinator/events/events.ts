@@ -97,7 +97,6 @@ export class Events implements JobSubscriber {
     reader.send(`retry: 3000\n\n${first}`)
   }
 
-  /** Ends all streams. */
   close(): void {
     this.#closed = true
     clearInterval(this.#timer)

@@ -4,7 +4,6 @@ import type { Tally } from './tally.ts'
 
 export type JobFilter = (job: Job) => boolean
 
-/** An open stream. */
 export class Reader {
   /** Null: all jobs, and the workers. */
   readonly filter: JobFilter | null

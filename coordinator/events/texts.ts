@@ -45,7 +45,6 @@ function idIn(key: string): string {
 /** Changes, each with the remains of a removed job, for the readers' filters. */
 export type Changes = readonly Change<Job | null>[]
 
-/** One event. */
 interface Frame {
   key: string
   id: string
@@ -56,7 +55,6 @@ interface Frame {
 
 const SNAPSHOT_JOBS = 200
 
-/** The streams' events as text. */
 export class Texts {
   readonly #options: TextsOptions
   readonly #tally: Tally

@@ -1,7 +1,6 @@
 import TinyQueue from 'tinyqueue'
 import type { StepName } from '../job/continuation.ts'
 
-/** A step to be tried at an instant. */
 export interface DueStep {
   jobId: string
   /** Its continuation's. */
@@ -16,9 +15,7 @@ const MAX_PER_RECEIVER = 2
 /** Chooses the step that is tried next: receivers take turns. */
 export class DueSteps {
   readonly #waiting = new TinyQueue<DueStep>([], (a, b) => a.at - b.at)
-  /** Due steps by receiver. */
   readonly #lines = new Map<string, DueStep[]>()
-  /** Running tries by receiver. */
   readonly #busy = new Map<string, number>()
 
   add(step: DueStep): void {

@@ -19,7 +19,6 @@ export interface IngestOptions {
   databases: readonly unknown[] | null
   /** The client's own. */
   metadata: Record<string, unknown>
-  /** The other processing options. */
   rest: Record<string, unknown>
 }
 

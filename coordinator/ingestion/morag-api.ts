@@ -3,10 +3,8 @@ import type { ResultBody } from '../job/job.ts'
 import type { IngestOptions } from './ingest-options.ts'
 
 export const API_NAMES = ['stages', 'process', 'ingest'] as const
-/** A version of the MoRAG server's API. */
 export type ApiName = (typeof API_NAMES)[number]
 
-/** A text for the server's index. */
 export interface TextToIngest {
   text: string
   filename: string
@@ -18,7 +16,6 @@ export interface TextToIngest {
   callbackUrl: string
 }
 
-/** A file for the server to convert. */
 export interface FileToConvert {
   filename: string
   contentType: string
@@ -38,19 +35,16 @@ export type Ingested = { answer: IngestAnswer; taskId: null } | { answer: null; 
 /** One version of the server's API: its requests, and how to read its answers. */
 export interface MoragApi {
   readonly name: ApiName
-  /** Takes a text into the index. */
   readonly ingestion: {
     readonly path: string
     /** How long the server may take to answer. */
     readonly timeoutMs: number
     /** The form's fields beside the file. */
     fields: (document: TextToIngest) => Record<string, string>
-    /** The file's text. */
     text: (document: TextToIngest) => string
     /** @param answer read as JSON; undefined when it is none. @returns why it failed, as a text. */
     read: (answer: unknown) => Ingested | string
   }
-  /** Converts a file to Markdown. */
   readonly conversion: {
     readonly path: string
     fields: (file: FileToConvert) => Record<string, string>

@@ -56,7 +56,6 @@ export class MoragClient {
     await this.#api.describe(signal)
   }
 
-  /** Aborts what is in flight. */
   async close(): Promise<void> {
     await this.#http.close()
   }

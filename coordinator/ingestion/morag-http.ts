@@ -57,7 +57,6 @@ export class MoragHttp {
     this.#agent = dispatcherFor(url, { connect: { timeout: CONNECT_MS } })
   }
 
-  /** Aborts what is in flight. */
   async close(): Promise<void> {
     await this.#agent.destroy()
   }
@@ -153,7 +152,6 @@ function codeOf(status: number): ErrorCode {
   return status === 429 ? 'too_many_requests' : 'unavailable'
 }
 
-/** A refusal's reason, on one line. */
 function reasonIn(text: string): string {
   const { detail, error_message, message } = reasons.safeParse(tryJson(text)).data ?? {}
   const said = detail ?? error_message ?? message

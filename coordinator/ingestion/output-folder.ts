@@ -52,7 +52,6 @@ export class OutputFolder {
     )
   }
 
-  /** The first name that no other job has. */
   async #nameFor({ jobId }: CompletedJob, stem: string, content: string): Promise<string> {
     for (const name of [stem, `${stem}-${jobId.slice(0, 8)}`]) {
       const owner = await this.#ownerOf(name, content)

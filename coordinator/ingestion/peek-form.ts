@@ -17,15 +17,12 @@ import {
   tooMany,
 } from '../blobs/upload.ts'
 
-/** A form whose beginning was read. */
 export interface PeekedForm extends FormHead {
   /** The whole form from its first byte; to be read once. */
   body: Readable
-  /** Releases the buffered bytes. */
   discard(): Promise<void>
 }
 
-/** The part of a form that has arrived. */
 export interface FormHead {
   fields: FormFields
   /** The part `file`; null while it has not arrived. */

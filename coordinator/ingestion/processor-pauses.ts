@@ -37,7 +37,6 @@ export class ProcessorPauses {
     this.#untilAt.set(key, now + Math.min(LONGEST_MS, FIRST_MS * 2 ** times))
   }
 
-  /** The processor has done a file of the type. */
   worked(processor: Processor, contentType: string): void {
     const key = typeKey(processor, contentType)
     this.#refusals.delete(key)

@@ -15,7 +15,6 @@ import type { IngestionConfig } from '../config.ts'
 import { stemOf } from './file-stem.ts'
 import type { MoragClient } from './morag-client.ts'
 
-/** One way to process a file in the coordinator. */
 export interface Processor {
   /** Processors of one name share its slots. */
   name: 'command' | 'built-in' | 'morag' | 'none'
@@ -56,7 +55,6 @@ export class Processors {
     return new Processors(options)
   }
 
-  /** Whether there is a processor for a file. */
   has(file: ToProcess): boolean {
     return this.#find(file) !== null
   }

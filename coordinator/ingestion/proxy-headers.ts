@@ -3,7 +3,6 @@ import { TLSSocket } from 'node:tls'
 import { withoutSession } from '../access/session.ts'
 import { isToken } from '../access/token-text.ts'
 
-/** API keys that requests may carry. */
 export interface ProxyKeys {
   /** Replaces the coordinator's own key; null: that is only removed. */
   moragApiKey: string | null
@@ -60,7 +59,6 @@ export function headersToServer(
   return headers
 }
 
-/** The end-to-end headers of a message. */
 export function endToEnd(headers: IncomingHttpHeaders): Headers {
   const named = String(headers.connection ?? '')
     .toLowerCase()

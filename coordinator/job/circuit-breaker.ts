@@ -2,7 +2,6 @@ import { DAY, HOUR, MINUTE } from '../../shared/duration.ts'
 import { isHostCode, isRetryableCode } from '../../shared/errors.ts'
 import { endedBetween, isOriginal, type Attempt, type Job } from './job.ts'
 
-/** A worker that gets no jobs for now that other workers can do. */
 export interface SetAside {
   untilAt: number
   reason: string
@@ -15,7 +14,6 @@ export interface AttemptEnd {
   endedAt: number
   /** Null for a success. */
   errorCode: string | null
-  /** Its lease expired. */
   isLost: boolean
 }
 

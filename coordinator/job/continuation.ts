@@ -6,7 +6,6 @@ import { instant, instantOrNull, textOrNull } from './fields.ts'
 
 export type StepName = (typeof STEPS)[number]
 
-/** A task of the MoRAG server. */
 const storedTask = z.object({
   api: z.string(),
   /** Null: the answer was lost, and the server's callback is waited for. */

@@ -21,7 +21,6 @@ interface Length {
   basis: EstimateBasis
 }
 
-/** The queue and the workers around a job. */
 export interface Surroundings {
   now: number
   /** Its place in the queue, from 1; null when it does not wait. */

@@ -1,6 +1,5 @@
 import { z } from 'zod'
 
-/** Fields of a job's file. */
 export const instant = z.iso.datetime()
 export const instantOrNull = instant.nullable().default(null)
 export const textOrNull = z.string().nullable().default(null)

@@ -104,7 +104,6 @@ export interface ProcessingJob extends JobBase {
   status: 'processing'
   lease: Lease
 }
-/** Common to all final states. */
 interface Ended {
   completedAt: number
   continuation: Continuation | null
@@ -248,7 +247,6 @@ const STATE_KEYS: Readonly<Record<StateKey, true>> = {
   error: true,
 }
 
-/** The job without the keys of its state. */
 export function baseOf(job: Job): JobBase {
   const entries = Object.entries(job).filter(([key]) => !(key in STATE_KEYS))
   return Object.fromEntries(entries) as unknown as JobBase

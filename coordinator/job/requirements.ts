@@ -109,7 +109,6 @@ export function checkRequirements(taskOptions: Record<string, unknown>): void {
     throw new AppError('invalid', problems.map(({ msg }) => msg).join(' '), { problems })
 }
 
-/** Whether a worker may have a job. */
 export function meets({ key, can }: Ability, requirements: Requirements): boolean {
   if (requirements.key === '') return true
   const { unfit, spoken, isStrict } = requirements

@@ -91,7 +91,6 @@ export class Workers implements JobSubscriber {
     for (const attempt of givenBackBetween(before, after)) this.#gaveBack(attempt)
   }
 
-  /** Records an attempt's end. */
   ended(end: AttemptEnd): void {
     if (end.workerId === LOCAL_WORKER) return
     if (end.errorCode === null) this.#reset(end.workerId)

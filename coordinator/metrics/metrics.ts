@@ -10,7 +10,6 @@ import type { Env } from '../routes/http.ts'
 /** The content types of the original system, each with a label. */
 const KNOWN_TYPES = ['audio', 'video', 'document', 'image', 'web', 'youtube', 'text']
 
-/** The metrics for Prometheus. */
 export class Metrics {
   readonly #registry = new Registry()
   readonly #stop: () => void

@@ -13,7 +13,6 @@ const instant = z
 const nullable = instant.nullish()
 const text = z.string().nullish()
 
-/** A job's file of the original system. */
 const original = z.looseObject({
   id: z.string().toLowerCase(),
   ingestion_task_id: text,
@@ -38,7 +37,6 @@ const original = z.looseObject({
   timeout_at: nullable,
 })
 
-/** A job of the original system, converted. */
 export interface OriginalJob {
   jobId: string
   sourcePath: string
