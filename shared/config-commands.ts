@@ -4,12 +4,12 @@ import type { Command } from 'commander'
 import {
   addAllSettings,
   configFile,
-  fileSettings,
   places,
   problemsOf,
   variable,
   type Configured,
 } from './config.ts'
+import { readConfigFile } from './config-file.ts'
 import { AppError, EXIT, isSystemError } from './errors.ts'
 import { printable } from './printable.ts'
 import { shownSettings, templateOf } from './shown-settings.ts'
@@ -48,9 +48,9 @@ MORAG_CONFIG, else the first of these: ${places().join(', ')}
     .description('print every setting, its value and where that comes from; takes the flags, too')
     .option('--json', 'for programs: a list of objects')
   addAllSettings(show, configured).action((flags: { json?: boolean }) => {
-    const file = fileSettings(cli, section)
-    const found = defaults()
-    const shown = { tables, command: show, file, secrets, defaults: found, variable }
+    const file = configFile(cli)
+    const settings = file === null ? null : readConfigFile(file, section)
+    const shown = { tables, command: show, file: settings, secrets, defaults: defaults(), variable }
     process.stdout.write(shownSettings(shown, flags.json === true))
   })
   config

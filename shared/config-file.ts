@@ -1,6 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { homedir } from 'node:os'
-import path from 'node:path'
+import { readFileSync } from 'node:fs'
 import { InvalidArgumentError, type Command, type Option } from 'commander'
 import { closest, distance } from 'fastest-levenshtein'
 import { parse, TomlError } from 'smol-toml'
@@ -15,24 +13,6 @@ export interface FileSettings {
 }
 
 const SECTIONS: readonly string[] = ['agent', 'coordinator'] satisfies Section[]
-
-/**
- * Where a settings file is looked for, in order. Not in the working folder: a file that others left there would choose
- * which programs the agent runs.
- */
-export function configPlaces(environment: NodeJS.ProcessEnv): string[] {
-  const home = environment['XDG_CONFIG_HOME'] || path.join(homedir(), '.config')
-  return [path.join(home, 'morag', 'morag.toml'), '/etc/morag/morag.toml']
-}
-
-/** The named file, else the first that exists; null: none. */
-export function findConfigFile(
-  named: string | undefined,
-  environment: NodeJS.ProcessEnv,
-): string | null {
-  if (named !== undefined) return path.resolve(named)
-  return configPlaces(environment).find((file) => existsSync(file)) ?? null
-}
 
 /**
  * One program's settings in a file (TOML 1.0, a table for each program).

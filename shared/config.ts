@@ -1,13 +1,8 @@
+import { existsSync } from 'node:fs'
+import { homedir } from 'node:os'
+import path from 'node:path'
 import { Command } from 'commander'
-import {
-  applyFile,
-  configPlaces,
-  findConfigFile,
-  readConfigFile,
-  unknownNames,
-  type FileSettings,
-  type Section,
-} from './config-file.ts'
+import { applyFile, readConfigFile, unknownNames, type Section } from './config-file.ts'
 import { AppError } from './errors.ts'
 import { addSettings, dropEmptyVariables, optionOf, type SettingTable } from './settings.ts'
 
@@ -44,13 +39,20 @@ export function addAllSettings<C extends Command>(command: C, { tables }: Config
   return addSettings(command, ...tables)
 }
 
+/** The file of `--config`, else the first that exists; null: none. */
 export function configFile(cli: Command): string | null {
   const named = cli.opts()['config'] as string | undefined
-  return findConfigFile(named, process.env)
+  if (named !== undefined) return path.resolve(named)
+  return places().find((file) => existsSync(file)) ?? null
 }
 
+/**
+ * Where a settings file is looked for, in order. Not in the working folder: a file that others left there would choose
+ * which programs the agent runs.
+ */
 export function places(): string[] {
-  return configPlaces(process.env)
+  const home = process.env['XDG_CONFIG_HOME'] || path.join(homedir(), '.config')
+  return [path.join(home, 'morag', 'morag.toml'), '/etc/morag/morag.toml']
 }
 
 /** All problems of a file, as sentences. @throws {AppError} `usage` when it cannot be read. */
@@ -75,9 +77,4 @@ function allSettings({ tables }: Configured): Command {
 
 export function variable(name: string): string | null {
   return process.env[name] || null
-}
-
-export function fileSettings(cli: Command, section: Section): FileSettings | null {
-  const file = configFile(cli)
-  return file === null ? null : readConfigFile(file, section)
 }
