@@ -54,11 +54,8 @@ export class Intake {
 
   /** @throws {AppError} `invalid`, `bad_request`, `too_large`, `no_space`, `conflict`. */
   async fromUpload(request: FormSource, submission: Submission): Promise<Job> {
-    const { fields, upload } = await receiveForm(
-      request,
-      this.#sources.incoming,
-      this.#options.maxUploadBytes,
-    )
+    const { maxUploadBytes } = this.#options
+    const { fields, upload } = await receiveForm(request, this.#sources.incoming, maxUploadBytes)
     try {
       const wanted = parseWire(uploadFields, fields.toObject(), 'body')
       if (upload === null) {

@@ -102,16 +102,9 @@ export function isRetryableCode(code: string): boolean {
   return isErrorCode(code) ? CODES[code].retryable : true
 }
 
-const HOST_CODES: readonly string[] = [
-  'no_space',
-  'work_dir_failed',
-  'engine_missing',
-  'model_missing',
-]
-
 /** Whether the cause is the worker's machine, not the job. */
 export function isHostCode(code: string): boolean {
-  return HOST_CODES.includes(code)
+  return ['no_space', 'work_dir_failed', 'engine_missing', 'model_missing'].includes(code)
 }
 
 export function messageOf(error: unknown): string {
@@ -155,17 +148,13 @@ function wordsFor(code: string): string {
 
 export const EXIT = { done: 0, failed: 1, usage: 2, unauthorized: 3, interrupted: 130 } as const
 
+const EXITS: Partial<Record<ErrorCode, number>> = {
+  usage: EXIT.usage,
+  unauthorized: EXIT.unauthorized,
+  forbidden: EXIT.unauthorized,
+  cancelled: EXIT.interrupted,
+}
+
 export function exitCodeOf(error: unknown): number {
-  if (!(error instanceof AppError)) return EXIT.failed
-  switch (error.code) {
-    case 'usage':
-      return EXIT.usage
-    case 'unauthorized':
-    case 'forbidden':
-      return EXIT.unauthorized
-    case 'cancelled':
-      return EXIT.interrupted
-    default:
-      return EXIT.failed
-  }
+  return (error instanceof AppError ? EXITS[error.code] : undefined) ?? EXIT.failed
 }

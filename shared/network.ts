@@ -28,6 +28,11 @@ const NETWORK_CODES = [
   'EHOSTDOWN',
   'ENETUNREACH',
   'ENETDOWN',
+  'UND_ERR_SOCKET',
+  'UND_ERR_CONNECT_TIMEOUT',
+  'UND_ERR_HEADERS_TIMEOUT',
+  'UND_ERR_BODY_TIMEOUT',
+  'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
 ]
 
 const CERTIFICATE_CODES = [
@@ -58,18 +63,7 @@ export function isNetworkError(error: unknown): boolean {
   if (isSystemError(error, ...NETWORK_CODES) || isCertificateError(error)) return true
   if (isHandshakeError(error)) return true
   if (error instanceof AggregateError) return error.errors.some(isNetworkError)
-  return (
-    isSystemError(
-      error,
-      'UND_ERR_SOCKET',
-      'UND_ERR_CONNECT_TIMEOUT',
-      'UND_ERR_HEADERS_TIMEOUT',
-      'UND_ERR_BODY_TIMEOUT',
-      'UND_ERR_RES_CONTENT_LENGTH_MISMATCH',
-    ) ||
-    error.name.startsWith('HTTPParserError') ||
-    proxyRefusal(error) !== null
-  )
+  return error.name.startsWith('HTTPParserError') || proxyRefusal(error) !== null
 }
 
 /** Why a proxy refused to connect; null: none did. undici reports it in the message only. */

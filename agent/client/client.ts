@@ -18,7 +18,7 @@ import {
   type StatusAnswer,
   registerAnswer,
 } from '../../shared/wire.ts'
-import { type CallOptions, type Connection, type Exchange } from './connection.ts'
+import type { CallOptions, Connection, Exchange } from './connection.ts'
 import { tryJson } from '../../shared/body-text.ts'
 import { UnexpectedAnswer } from './errors.ts'
 import { uploadRequest, type Upload } from './upload.ts'
@@ -77,12 +77,10 @@ export class Client {
   ): Promise<ResultAnswer> {
     const json = Buffer.from(JSON.stringify(toWire(body)))
     const headers = { 'content-type': 'application/json', 'content-length': String(json.length) }
-    const text = await this.connection.text(
-      `${jobPath(jobId)}/result`,
-      () => ({ method: 'PUT' as const, headers, body: reporting(piecesOf(json), options.onSent) }),
-      options,
-    )
-    return this.#checked(resultAnswer, text)
+    const prepare = (): Exchange => {
+      return { method: 'PUT', headers, body: reporting(piecesOf(json), options.onSent) }
+    }
+    return await this.#ask(resultAnswer, `${jobPath(jobId)}/result`, options, prepare)
   }
 
   /** Sends a file of the result, streamed from disk; the same name again replaces it. */
@@ -94,16 +92,11 @@ export class Client {
   ): Promise<void> {
     const { size } = await stat(file)
     const headers = { 'morag-lease': leaseToken, 'content-length': String(size) }
-    const text = await this.connection.text(
-      `${jobPath(jobId)}/artifacts/${encodeURIComponent(name)}`,
-      () => ({
-        method: 'PUT' as const,
-        headers,
-        body: reporting(createReadStream(file), options.onSent),
-      }),
-      options,
-    )
-    this.#checked(z.looseObject({}), text)
+    const prepare = (): Exchange => {
+      return { method: 'PUT', headers, body: reporting(createReadStream(file), options.onSent) }
+    }
+    const path = `${jobPath(jobId)}/artifacts/${encodeURIComponent(name)}`
+    await this.#ask(z.looseObject({}), path, options, prepare)
   }
 
   /** Gives an attempt back; it does not count as a retry. */
@@ -113,25 +106,20 @@ export class Client {
 
   /** Uploads a file, streamed from disk. The same `idempotencyKey` gives the same job. */
   async create(upload: Upload, options: CallOptions = {}): Promise<CreatedAnswer> {
-    const text = await this.connection.text(`${API}/remote-jobs/`, () => uploadRequest(upload), {
-      ...options,
-      method: 'POST',
-    })
-    return this.#checked(createdAnswer, text)
+    const prepare = async (): Promise<Exchange> => await uploadRequest(upload)
+    const posted = { ...options, method: 'POST' as const }
+    return await this.#ask(createdAnswer, `${API}/remote-jobs/`, posted, prepare)
   }
 
   async status(jobId: string, options: CallOptions = {}): Promise<StatusAnswer> {
-    return this.#checked(
-      statusAnswer,
-      await this.connection.text(`${jobPath(jobId)}/status`, {}, options),
-    )
+    return await this.#ask(statusAnswer, `${jobPath(jobId)}/status`, options)
   }
 
   async job(
     jobId: string,
     options: CallOptions = {},
   ): Promise<FromWire<z.output<typeof jobAnswer>>> {
-    return this.#checked(jobAnswer, await this.connection.text(jobPath(jobId), {}, options))
+    return await this.#ask(jobAnswer, jobPath(jobId), options)
   }
 
   async resultBody(
@@ -143,7 +131,7 @@ export class Client {
   }
 
   async health(options: CallOptions = {}): Promise<HealthAnswer> {
-    return this.#checked(healthAnswer, await this.connection.text(`${API}/health`, {}, options))
+    return await this.#ask(healthAnswer, `${API}/health`, options)
   }
 
   async #post<S extends z.ZodType>(
@@ -154,19 +142,17 @@ export class Client {
   ): Promise<FromWire<z.output<S>>> {
     const headers = { 'content-type': 'application/json' }
     const json = JSON.stringify(toWire(body))
-    return this.#checked(
-      schema,
-      await this.connection.text(
-        path,
-        { method: 'POST', ...options, headers, body: json },
-        options,
-      ),
-    )
+    return await this.#ask(schema, path, { ...options, method: 'POST', headers, body: json })
   }
 
-  #checked<S extends z.ZodType>(schema: S, text: string): FromWire<z.output<S>> {
+  async #ask<S extends z.ZodType>(
+    schema: S,
+    path: string,
+    options: Exchange,
+    prepare: Exchange | (() => Exchange | Promise<Exchange>) = {},
+  ): Promise<FromWire<z.output<S>>> {
     const { url } = this.connection
-    const json = tryJson(text)
+    const json = tryJson(await this.connection.text(path, prepare, options))
     if (json === undefined) {
       throw new UnexpectedAnswer(`The answer of ${url} is not JSON: is a MoRAG coordinator there?`)
     }
