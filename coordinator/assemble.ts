@@ -66,7 +66,7 @@ export async function assemble(
     log,
     now,
     random,
-    tokenName: (id) => access.nameOf(id),
+    tokenName: (id) => access.tokens.nameOf(id),
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, ingestion), job.completedAt),
   })
   // Fills the queue, before the dispatcher sets its timer by it.

@@ -1,5 +1,4 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { ServerResponse } from 'node:http'
 import { isIP } from 'node:net'
 import type { Logger } from 'pino'
 import { hostOf, isOwnAddress, isOwnName } from '../../shared/addresses.ts'
@@ -24,11 +23,11 @@ export interface AccessOptions extends Pick<AccessConfig, 'apiKey' | 'insecureNo
 
 /** Authentication: by tokens and by `MORAG_API_KEY`; in open mode every caller is admitted. */
 export class Access {
-  readonly #tokens: Tokens
+  readonly tokens: Tokens
+  readonly answers: OpenAnswers
+  readonly names: WorkerNames
   readonly #use: TokenUse
   readonly #throttle: Throttle
-  readonly #answers: OpenAnswers
-  readonly #names: WorkerNames
   readonly #log: Logger
   readonly #now: () => number
   readonly #key: { digest: Buffer; isGuessable: boolean } | null
@@ -41,13 +40,13 @@ export class Access {
   /** @throws {AppError} `usage` when the tokens cannot be read. */
   constructor(options: AccessOptions, log: Logger, now: () => number) {
     const { dataDir, apiKey, host, insecureNoAuth } = options
-    this.#tokens = new Tokens(dataDir, now)
+    this.tokens = new Tokens(dataDir, now)
     this.#use = new TokenUse(dataDir, (error) => {
       log.warn({ err: error }, 'cannot write token-use.json')
     })
     this.#throttle = new Throttle(now)
-    this.#answers = new OpenAnswers((principal) => this.#mayStay(principal))
-    this.#names = new WorkerNames(now, (principal) => this.#mayStay(principal))
+    this.answers = new OpenAnswers((principal) => this.#mayStay(principal))
+    this.names = new WorkerNames(now, (principal) => this.#mayStay(principal))
     this.#log = log
     this.#now = now
     const isGuessable = apiKey !== null && apiKey.length < UNGUESSABLE_CHARS
@@ -55,7 +54,7 @@ export class Access {
     this.#mayBeOpen = isOwnAddress(host) || insecureNoAuth
     this.#isOwn = !insecureNoAuth
     try {
-      this.#tokens.all()
+      this.tokens.all()
     } catch (error) {
       throw error instanceof AppError ? new AppError('usage', error.message) : error
     }
@@ -96,21 +95,7 @@ export class Access {
    */
   isGood(principal: Principal): boolean {
     if (principal === OPEN_MODE) return this.#isOpen()
-    return principal.tokenId === null || this.#tokens.isGood(principal)
-  }
-
-  /** Destroys an open answer once its caller would no longer be admitted. */
-  watch(principal: Principal, answer: ServerResponse): void {
-    this.#answers.add(principal, answer)
-  }
-
-  /** Claims a worker's name. @throws {AppError} as {@link WorkerNames.use}. */
-  useWorkerName(principal: Principal, workerId: string): void {
-    this.#names.use(principal, workerId)
-  }
-
-  nameOf(tokenId: string): string | undefined {
-    return this.#tokens.nameOf(tokenId)
+    return principal.tokenId === null || this.tokens.isGood(principal)
   }
 
   /**
@@ -118,9 +103,9 @@ export class Access {
    * @throws {AppError} `unauthorized` for a used one-time token; `conflict` for a taken name, and in open mode.
    */
   async register({ role, tokenId }: Principal, name: string): Promise<NewToken> {
-    if (role === 'register' && tokenId !== null) return await this.#tokens.register(tokenId, name)
+    if (role === 'register' && tokenId !== null) return await this.tokens.register(tokenId, name)
     if (!this.#isOpen()) {
-      return await this.#tokens.create({ role: 'worker', name, types: null, lifeMs: null })
+      return await this.tokens.create({ role: 'worker', name, types: null, lifeMs: null })
     }
     // The first token would end open mode.
     const message = 'This coordinator requires no token: start without one.'
@@ -143,7 +128,7 @@ export class Access {
   }
 
   async close(): Promise<void> {
-    this.#answers.close()
+    this.answers.close()
     await this.#use.close()
   }
 
@@ -153,7 +138,7 @@ export class Access {
    */
   #isOpen(): boolean {
     if (!this.#mayBeOpen || this.#key !== null || this.#hasAsked) return false
-    this.#hasAsked = this.#tokens.all().length > 0
+    this.#hasAsked = this.tokens.all().length > 0
     return !this.#hasAsked
   }
 
@@ -173,7 +158,7 @@ export class Access {
     try {
       if (this.#isOpen()) return { found: OPEN_MODE, isGuessable: false }
       if (given === null) return { found: null, isGuessable: false }
-      const found = this.#tokens.holderOf(given)
+      const found = this.tokens.holderOf(given)
       this.#logged = ''
       return { found, isGuessable: false }
     } catch (error) {

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { API_KEY_NAME, unauthorized } from './principal.ts'
 import type { Role } from './roles.ts'
-import { stateOf, type TokenRecord } from './token-record.ts'
+import { stateOf, type Records, type TokenRecord } from './token-record.ts'
 import { TOKEN_PREFIX } from './token-text.ts'
 
 const NAME = /^[\p{L}\p{N}](?:[\p{L}\p{N} ._@:+-]{0,98}[\p{L}\p{N}])?$/u
@@ -22,11 +22,11 @@ export interface Issued {
 
 /** Adds a token. @throws {AppError} `usage`; `conflict` for a name in use. */
 export function withToken(
-  tokens: readonly TokenRecord[],
+  tokens: Records,
   wish: TokenWish,
   { id, sha256 }: Issued,
   now: number,
-): TokenRecord[] {
+): Records {
   checkWish(wish)
   const { name, role, types, lifeMs } = wish
   if (tokens.some((one) => one.name === name && isInUse(one, now))) {
@@ -50,16 +50,11 @@ export function withToken(
 }
 
 /** Revokes a token; its record stays. */
-export function withRevoked(
-  tokens: readonly TokenRecord[],
-  { id }: TokenRecord,
-  now: number,
-): TokenRecord[] {
-  return replaced(tokens, id, (one) => ({
-    ...one,
-    previous: null,
-    revokedAt: one.revokedAt ?? now,
-  }))
+export function withRevoked(tokens: Records, { id }: TokenRecord, now: number): Records {
+  const change = (one: TokenRecord): TokenRecord => {
+    return { ...one, previous: null, revokedAt: one.revokedAt ?? now }
+  }
+  return replaced(tokens, id, change)
 }
 
 /**
@@ -68,12 +63,12 @@ export function withRevoked(
  * @throws {AppError} `conflict` when it was revoked or used.
  */
 export function withRotated(
-  tokens: readonly TokenRecord[],
+  tokens: Records,
   found: TokenRecord,
   sha256: string,
   keepOldMs: number,
   now: number,
-): TokenRecord[] {
+): Records {
   const state = stateOf(found, now)
   if (state === 'revoked' || state === 'used') {
     throw new AppError('conflict', `The token ${found.name} is ${state}: create a new one.`)
@@ -92,12 +87,12 @@ export function withRotated(
 
 /** Exchanges a one-time token for a worker's. @throws {AppError} `unauthorized`; as {@link withToken}. */
 export function withRegistered(
-  tokens: readonly TokenRecord[],
+  tokens: Records,
   onceId: string,
   name: string,
   issued: Issued,
   now: number,
-): TokenRecord[] {
+): Records {
   const once = tokens.find(({ id }) => id === onceId)
   if (once?.role !== 'register' || stateOf(once, now) !== 'active') {
     throw unauthorized()
@@ -107,11 +102,7 @@ export function withRegistered(
 }
 
 /** Finds a token by name (the one in use, else the newest) or by id. @throws {AppError} `not_found` */
-export function findToken(
-  tokens: readonly TokenRecord[],
-  nameOrId: string,
-  now: number,
-): TokenRecord {
+export function findToken(tokens: Records, nameOrId: string, now: number): TokenRecord {
   const named = tokens.filter(({ name }) => name === nameOrId)
   const found =
     named.find((one) => isInUse(one, now)) ??
@@ -140,10 +131,6 @@ function checkWish({ name, role, types }: TokenWish): void {
   }
 }
 
-function replaced(
-  tokens: readonly TokenRecord[],
-  id: string,
-  change: (one: TokenRecord) => TokenRecord,
-): TokenRecord[] {
+function replaced(tokens: Records, id: string, change: (one: TokenRecord) => TokenRecord): Records {
   return tokens.map((one) => (one.id === id ? change(one) : one))
 }

@@ -27,6 +27,7 @@ const file = z.object({ tokens: z.array(token) })
 
 /** A token's record; the token itself is not stored. */
 export type TokenRecord = FromWire<z.output<typeof token>>
+export type Records = readonly TokenRecord[]
 
 export type TokenState = 'active' | 'expired' | 'revoked' | 'used'
 

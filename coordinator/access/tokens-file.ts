@@ -8,7 +8,7 @@ import { printable } from '../../shared/printable.ts'
 import { delay } from '../../shared/timers.ts'
 import { makeFolder } from '../storage/private-folder.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
-import { formatTokens, parseTokens, type TokenRecord } from './token-record.ts'
+import { formatTokens, parseTokens, type Records } from './token-record.ts'
 
 /** How long a change waits for another process. */
 const PATIENCE_MS = 10 * SECOND
@@ -22,7 +22,7 @@ export class TokensFile {
   readonly #dir: string
   readonly #file: string
   #version = 'unread'
-  #found: readonly TokenRecord[] | AppError = []
+  #found: Records | AppError = []
 
   constructor(dataDir: string) {
     this.#dir = dataDir
@@ -33,7 +33,7 @@ export class TokensFile {
    * The current tokens. The file is read only when it has changed, so this is cheap enough for every request.
    * @throws {AppError} `unavailable` for an unreadable or damaged file.
    */
-  get(): readonly TokenRecord[] {
+  get(): Records {
     const version = this.#currentVersion()
     if (version !== this.#version) {
       this.#found = version === 'none' ? this.#missing() : this.#read()
@@ -46,9 +46,7 @@ export class TokensFile {
   }
 
   /** Changes the tokens; durable. @throws {AppError} `unavailable`, and what `change` throws. */
-  async change(
-    change: (tokens: readonly TokenRecord[]) => readonly TokenRecord[],
-  ): Promise<readonly TokenRecord[]> {
+  async change(change: (tokens: Records) => Records): Promise<Records> {
     const lock = await this.#lock()
     try {
       const after = change(this.get())
@@ -68,13 +66,13 @@ export class TokensFile {
   }
 
   /** No file means no tokens only if there was none before. */
-  #missing(): readonly TokenRecord[] | AppError {
+  #missing(): Records | AppError {
     if (this.#version === 'unread') return []
     const message = `The tokens in ${this.#file} are gone: put a backup in its place, or restart the coordinator to begin without them.`
     return new AppError('unavailable', message)
   }
 
-  #read(): readonly TokenRecord[] | AppError {
+  #read(): Records | AppError {
     try {
       return parseTokens(readFileSync(this.#file, 'utf8'))
     } catch (error) {

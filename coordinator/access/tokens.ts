@@ -10,7 +10,7 @@ import {
   type Issued,
   type TokenWish,
 } from './token-changes.ts'
-import { stateOf, type TokenRecord } from './token-record.ts'
+import { stateOf, type Records, type TokenRecord } from './token-record.ts'
 import { digestOf, newToken } from './token-text.ts'
 import { TokensFile } from './tokens-file.ts'
 
@@ -32,7 +32,7 @@ export class Tokens {
   readonly #now: () => number
   readonly #turns = new KeyedMutex()
   /** The source of {@link #known}. */
-  #read: readonly TokenRecord[] = []
+  #read: Records = []
   #known: readonly Digest[] = []
 
   constructor(dataDir: string, now: () => number) {
@@ -41,7 +41,7 @@ export class Tokens {
   }
 
   /** All tokens, also revoked ones. @throws {AppError} `unavailable`, as all methods, when the file cannot be read. */
-  all(): readonly TokenRecord[] {
+  all(): Records {
     return this.#file.get()
   }
 
@@ -112,7 +112,7 @@ export class Tokens {
   }
 
   async #issue(
-    change: (tokens: readonly TokenRecord[], issued: Issued, now: number) => TokenRecord[],
+    change: (tokens: Records, issued: Issued, now: number) => Records,
   ): Promise<NewToken> {
     const token = newToken()
     const issued = { id: `t_${randomBytes(8).toString('hex')}`, sha256: hexOf(token) }
@@ -122,7 +122,7 @@ export class Tokens {
 
   async #change(
     nameOrId: string,
-    change: (tokens: readonly TokenRecord[], found: TokenRecord, now: number) => TokenRecord[],
+    change: (tokens: Records, found: TokenRecord, now: number) => Records,
   ): Promise<TokenRecord> {
     let changed = ''
     const after = await this.#write((tokens) => {
@@ -134,9 +134,7 @@ export class Tokens {
   }
 
   /** Serialises this process's changes; the file's lock is for other processes. */
-  async #write(
-    change: (tokens: readonly TokenRecord[]) => readonly TokenRecord[],
-  ): Promise<readonly TokenRecord[]> {
+  async #write(change: (tokens: Records) => Records): Promise<Records> {
     return await this.#turns.take('tokens', async () => await this.#file.change(change))
   }
 }
@@ -154,11 +152,9 @@ function digestsOf(record: TokenRecord): Digest[] {
   const { sha256, previous, revokedAt, usedAt } = record
   if (revokedAt !== null || usedAt !== null) return []
   const secrets = [{ sha256, untilAt: Infinity }, ...(previous === null ? [] : [previous])]
-  return secrets.map((one) => ({
-    record,
-    digest: Buffer.from(one.sha256, 'hex'),
-    untilAt: one.untilAt,
-  }))
+  return secrets.map((one) => {
+    return { record, digest: Buffer.from(one.sha256, 'hex'), untilAt: one.untilAt }
+  })
 }
 
 /** Whether a data folder has tokens, valid or not. @throws {AppError} `unavailable` */

@@ -51,7 +51,7 @@ export function agentRoutes(services: Services): Hono<Env> {
       const { waitSeconds, prefetch, ...request } = await bodyOf(c, claimRequest)
       const { principal } = c.var
       const contentTypes = typesFor(principal, request.contentTypes)
-      access.useWorkerName(principal, request.workerId)
+      access.names.use(principal, request.workerId)
       workers.update(request.workerId, { contentTypes })
       const signal = callerGone(c)
       const waitMs = waitSeconds * SECOND
@@ -91,7 +91,7 @@ export function agentRoutes(services: Services): Hono<Env> {
       const workerId = parseWire(workerName, c.req.param('id'), 'path')
       const { principal } = c.var
       const { news, beats } = await files.checkpoints.receive(await bytesOf(c, HEARTBEAT_MIB))
-      access.useWorkerName(principal, workerId)
+      access.names.use(principal, workerId)
       const { state, ...facts } = news
       workers.update(workerId, {
         ...facts,

@@ -31,7 +31,7 @@ export function gate({
       connections.vouch(incoming.socket)
       if (!allows(allowed, principal.role)) throw forbidden(allowed)
       c.set('principal', principal)
-      access.watch(principal, c.env.outgoing)
+      access.answers.add(principal, c.env.outgoing)
     }
     await next()
   }

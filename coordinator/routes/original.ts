@@ -109,7 +109,7 @@ export function originalRoutes(services: Services): Hono<Env> {
       if (c.req.method === 'HEAD') return c.body(null)
       const { principal } = c.var
       const contentTypes = typesFor(principal, asked)
-      access.useWorkerName(principal, workerId)
+      access.names.use(principal, workerId)
       workers.update(workerId, { contentTypes })
       const signal = callerGone(c)
       const { tokenId } = principal
