@@ -1,20 +1,5 @@
-/**
- * Converts between code and wire: keys are camelCase in code and snake_case on the wire; instants (`…At`) are milliseconds
- * in code and ISO 8601 on the wire. The user's own objects (task options, a result's metadata, a checkpoint) pass through.
- */
-type Opaque =
-  | 'taskOptions'
-  | 'task_options'
-  | 'metadata'
-  | 'checkpoint'
-  | 'processingOptions'
-  | 'processing_options'
-  | 'ingestOptions'
-  | 'ingest_options'
-  | 'databaseConfig'
-  | 'database_config'
-  | 'databases'
-const OPAQUE = new Set<string>([
+/** The user's own objects, which pass through. */
+const OPAQUE_KEYS = [
   'taskOptions',
   'task_options',
   'metadata',
@@ -26,17 +11,22 @@ const OPAQUE = new Set<string>([
   'databaseConfig',
   'database_config',
   'databases',
-] satisfies Opaque[])
+] as const
+const OPAQUE: ReadonlySet<string> = new Set(OPAQUE_KEYS)
 
 type CamelKey<S> = S extends `${infer Head}_${infer Tail}`
   ? `${Head}${Capitalize<CamelKey<Tail>>}`
   : S
 
+/**
+ * A wire value as the code has it: keys are camelCase in code and snake_case on the wire; instants (`…At`) are milliseconds
+ * in code and ISO 8601 on the wire.
+ */
 export type FromWire<T> = T extends readonly (infer E)[]
   ? FromWire<E>[]
   : T extends object
     ? {
-        [K in keyof T as CamelKey<K>]: K extends Opaque
+        [K in keyof T as CamelKey<K>]: K extends (typeof OPAQUE_KEYS)[number]
           ? T[K]
           : K extends `${string}_at`
             ? Exclude<T[K], string> | number

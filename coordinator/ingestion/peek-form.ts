@@ -5,13 +5,12 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { Readable } from 'node:stream'
 import { Busboy } from '@fastify/busboy'
-import { FormFields } from '../blobs/upload.ts'
-import { chunksOf } from '../blobs/body-file.ts'
-import { tooLarge } from '../blobs/body-file.ts'
+import { chunksOf, tooLarge } from '../blobs/body-file.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
 import {
   asUploadError,
   checkLength,
+  FormFields,
   MAX_FORM_OVERHEAD,
   MAX_PARTS,
   tooMany,

@@ -17,7 +17,7 @@ export const TAGS = {
 } as const
 
 /** A header, or a part of the path. */
-interface Parameter {
+export interface Parameter {
   description: string
   isRequired?: boolean
   /** A string when left out. */

@@ -5,7 +5,13 @@ import { VERSION } from '../../shared/version.ts'
 import { refusalAnswer } from '../../shared/wire-answers.ts'
 import { API } from '../../shared/wire.ts'
 import { ADMIN_ALONE } from '../access/roles.ts'
-import { describedRoutes, TAGS, type DescribedRoute, type Operation } from './describe-route.ts'
+import {
+  describedRoutes,
+  TAGS,
+  type DescribedRoute,
+  type Operation,
+  type Parameter,
+} from './describe-route.ts'
 import { Components, type Schema } from './schemas.ts'
 
 export interface OpenApi {
@@ -81,26 +87,20 @@ function parametersOf(
   components: Components,
 ): Schema[] {
   const { path = {}, query, headers = {} } = operation
-  const inPath = [...route.matchAll(/:(\w+)/g)].map(([, name]) => {
-    const { description, schema = { type: 'string' } } = path[name!] ?? {}
-    return {
-      name,
-      in: 'path',
-      ...(description !== undefined && { description }),
-      required: true,
-      schema,
-    }
-  })
-  const inHeader = Object.entries(headers).map(
-    ([name, { description, isRequired = false, schema = { type: 'string' } }]) => ({
-      name,
-      in: 'header',
-      description,
-      required: isRequired,
-      schema,
-    }),
+  const inPath = [...route.matchAll(/:(\w+)/g)].map(([, name]) =>
+    parameter('path', name!, { ...path[name!], isRequired: true }),
   )
+  const inHeader = Object.entries(headers).map(([name, about]) => parameter('header', name, about))
   return [...inPath, ...(query === undefined ? [] : components.ofQuery(query)), ...inHeader]
+}
+
+function parameter(
+  place: 'path' | 'header',
+  name: string,
+  { description, isRequired = false, schema = { type: 'string' } }: Partial<Parameter>,
+): Schema {
+  const about = description === undefined ? {} : { description }
+  return { name, in: place, ...about, required: isRequired, schema }
 }
 
 function bodyOf(
