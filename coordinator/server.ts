@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
 import type { Logger } from 'pino'
 import { timeOfDay } from '../shared/time-of-day.ts'
 import { MINUTE, SECOND } from '../shared/duration.ts'
@@ -9,7 +11,6 @@ import type { Config } from './config.ts'
 import { LIMITS, type Limits } from './sockets/limits.ts'
 import { listen, type HttpListener } from './sockets/listen.ts'
 import { MediaRoots } from './blobs/media-roots.ts'
-import { recover } from './recover.ts'
 import { isOpenToOthers } from './storage/private-folder.ts'
 import { FileJobStore, notOurs } from './storage/store.ts'
 
@@ -92,6 +93,30 @@ export async function startCoordinator(
     await close()
     throw error
   }
+}
+
+/** Takes up the jobs of an earlier run: to be called before requests come. */
+async function recover(services: Services): Promise<void> {
+  const { config, log, clock, store, jobs, workers, estimates, cleanup, localWorker } = services
+  for (const { file, reason } of store.quarantined)
+    log.warn({ file, reason }, 'quarantined unreadable job file')
+  workers.resume(jobs.inStatus('processing'))
+  const completed = [...jobs.inStatus('completed')]
+  for (const job of completed.sort((a, b) => a.completedAt - b.completedAt)) estimates.learn(job)
+  clock.onStep((ms) => {
+    log.warn({ step_ms: ms }, 'the system clock was set; leases and waits are moved with it')
+    jobs.terms.step(ms)
+    workers.clockStepped(ms)
+    localWorker.clockStepped(ms)
+  })
+  clock.onStandstill((ms) => {
+    log.warn({ stood_still_ms: ms }, 'the process stood still; leases and waits are extended')
+    jobs.terms.extend(ms)
+    workers.stoodStill(ms)
+  })
+  const quarantined = readdirSync(path.join(config.dataDir, 'quarantine')).join('\n')
+  const removed = await cleanup.removeOrphans((id) => quarantined.includes(id))
+  if (removed > 0) log.info({ removed }, 'removed files that belonged to no job')
 }
 
 /** The lock on the data folder: when `isHeld` finds it gone, the store is abandoned and `lost` resolves. */

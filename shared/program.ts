@@ -1,3 +1,4 @@
+import { arch, availableParallelism, platform, release, totalmem } from 'node:os'
 import { Command, CommanderError } from 'commander'
 import type { Configured } from './config.ts'
 import { AppError, EXIT, exitCodeOf, messageOf } from './errors.ts'
@@ -74,8 +75,15 @@ function namesOf({ commands }: Program): string[] {
 }
 
 async function printAbout({ aboutLines }: Program, cli: Command): Promise<void> {
-  const { machineLines } = await import('./about.ts')
-  const lines = [...machineLines(cli), ...((await aboutLines?.()) ?? [])]
+  const { configFile } = await import('./config.ts')
+  const memory = `${Math.round(totalmem() / 1024 ** 3)} GiB of memory`
+  const lines = [
+    `${cli.name()} ${VERSION}`,
+    `node ${process.version}`,
+    `${platform()} ${release()} ${arch()}, ${availableParallelism()} CPUs, ${memory}`,
+    `settings file: ${configFile(cli) ?? 'none'}`,
+    ...((await aboutLines?.()) ?? []),
+  ]
   process.stdout.write(`${lines.join('\n')}\n`)
 }
 

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
-import type { Server } from 'node:http'
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { createServer, type Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { serve, type ServerType } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Logger } from 'pino'
+import { COORDINATOR_MARK, MARK_VALUE } from '../../shared/coordinator-mark.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
@@ -12,7 +13,6 @@ import type { OpenConnections } from '../access/open-connections.ts'
 import type { Config } from '../config.ts'
 import { closeInLine, connectionsOf, continueWhenRead } from './connections.ts'
 import { MAX_HEADER_BYTES, type Limits } from './limits.ts'
-import { MarkedResponse } from './marked-response.ts'
 import type { Env } from '../routes/http.ts'
 import { refuseUnfit } from './slow-clients.ts'
 import { followCertificate, readCertificate } from './tls.ts'
@@ -26,6 +26,16 @@ export interface HttpListener {
 
 /** How long open downloads may go on after a stop. */
 const CLOSE_MS = 10 * SECOND
+
+/** Puts the coordinator's mark on every answer, also on those that Node gives itself. */
+class MarkedResponse<
+  Request extends IncomingMessage = IncomingMessage,
+> extends ServerResponse<Request> {
+  constructor(...args: ConstructorParameters<typeof ServerResponse<Request>>) {
+    super(...args)
+    this.setHeader(COORDINATOR_MARK, MARK_VALUE)
+  }
+}
 
 /**
  * Serves an app on the configured address.
