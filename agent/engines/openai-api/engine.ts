@@ -34,7 +34,7 @@ export class OpenaiEngine implements Engine {
   readonly #servers: OpenaiServers
   readonly #exchange: Exchange
   readonly #concurrency: number
-  /** By address and model. */
+  /** By model: all servers are of one kind. */
   readonly #profiles = new Map<string, Profile>()
   /** By address. */
   readonly #loads = new Map<string, Load>()
@@ -93,6 +93,9 @@ export class OpenaiEngine implements Engine {
   async close(): Promise<void> {
     this.#closing.close()
     this.#fallback.forget()
+    // Another server may be there next time.
+    this.#profiles.clear()
+    this.#loads.clear()
     await this.#servers.close()
   }
 
@@ -129,8 +132,7 @@ export class OpenaiEngine implements Engine {
 
   async #asked({ slot, signal }: AudioPiece, model: string): Promise<Asked> {
     const server = await this.#servers.at(slot, model, signal)
-    const key = JSON.stringify([server.endpoints.transcriptions, model])
-    const profile = at(this.#profiles, key, () => newProfile(server.kind))
+    const profile = at(this.#profiles, model, () => newProfile(server.kind))
     return { server, model, profile, load: null }
   }
 }
