@@ -6,6 +6,7 @@ import { tempFolder } from './fixtures.ts'
 import {
   speechServer,
   valueOf,
+  type SpeechAnswer,
   type SpeechRequest,
   type SpeechServerOptions,
 } from './replay/speech-server.ts'
@@ -15,8 +16,6 @@ import { assertTrue, script, SECONDS, talkIn } from './talk.ts'
 
 const { request: talk, engineAt } = await talkIn(tempFolder())
 
-type Answer = [status: number, body: object]
-
 /** A server without a fault, but for what `change` makes of its segments and its text. */
 async function faithful(
   change: (
@@ -25,7 +24,7 @@ async function faithful(
   ) => { segments?: SpokenWord[]; text: string } = (answer) => answer,
   options: SpeechServerOptions = {},
 ) {
-  const transcribe = ({ fields, seconds }: SpeechRequest, samples: Int16Array): Answer => {
+  const transcribe = ({ fields, seconds }: SpeechRequest, samples: Int16Array): SpeechAnswer => {
     const segments = sentencesOf(wordsIn(samples, script))
     const text = segments.map((segment) => segment.text).join(' ')
     const isVerbose = valueOf(fields, 'response_format') === 'verbose_json'
@@ -143,7 +142,7 @@ describe('speakers', () => {
   const speakers = { ...OPTIONS, speakers: { min: null, max: null } }
   /** As OpenAI's model and CrispASR answer. */
   const diarizing = async () =>
-    await speechServer({}, ({ fields }, samples): Answer => {
+    await speechServer({}, ({ fields }, samples): SpeechAnswer => {
       const found = sentencesOf(wordsIn(samples, script))
       const text = found.map((one) => one.text).join(' ')
       if (valueOf(fields, 'response_format') !== 'diarized_json') return [200, { text }]

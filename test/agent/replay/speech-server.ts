@@ -18,12 +18,14 @@ export interface SpeechServerOptions {
   ) => { status: number; body: string; headers?: object } | 'cut' | null
 }
 
+export type SpeechAnswer = [status: number, body: object]
+
 const RATE = 16_000
 
 /** A server that speaks OpenAI's protocol, and counts. `pages` are what it answers to GET, by path. */
 export async function speechServer(
   pages: Readonly<Record<string, unknown>>,
-  transcribe: (request: SpeechRequest, samples: Int16Array) => [status: number, body: object],
+  transcribe: (request: SpeechRequest, samples: Int16Array) => SpeechAnswer | Promise<SpeechAnswer>,
   { before, refuse }: SpeechServerOptions = {},
 ) {
   const requests: SpeechRequest[] = []
@@ -59,7 +61,7 @@ export async function speechServer(
     const refused = refuse?.(one) ?? null
     if (refused === 'cut') response.destroy()
     else if (refused !== null) send(refused.status, refused.body, refused.headers)
-    else send(...transcribe(one, samples))
+    else send(...(await transcribe(one, samples)))
   }
   const server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => response.destroy(error as Error))

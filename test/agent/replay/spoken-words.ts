@@ -43,6 +43,11 @@ export function wavOf(words: readonly SpokenWord[], seconds: number): Buffer {
   for (const [i, { start, end }] of words.entries()) {
     samples.fill(FIRST + i, Math.round(start * RATE), Math.round(end * RATE))
   }
+  return wavFile(samples)
+}
+
+/** 16 kHz, mono. */
+export function wavFile(samples: Int16Array): Buffer {
   const header = Buffer.alloc(44)
   header.write('RIFF', 0, 'latin1')
   header.writeUInt32LE(36 + samples.byteLength, 4)
@@ -56,12 +61,15 @@ export function wavOf(words: readonly SpokenWord[], seconds: number): Buffer {
   header.writeUInt16LE(16, 34)
   header.write('data', 36, 'latin1')
   header.writeUInt32LE(samples.byteLength, 40)
-  return Buffer.concat([header, Buffer.from(samples.buffer)])
+  return Buffer.concat([
+    header,
+    Buffer.from(samples.buffer, samples.byteOffset, samples.byteLength),
+  ])
 }
 
-/** The samples of such a file. */
+/** The samples of a file of that kind. */
 export function samplesIn(wav: Buffer): Int16Array {
-  const data = wav.subarray(44)
+  const data = wav.subarray(wav.indexOf('data', 12, 'latin1') + 8)
   return new Int16Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength))
 }
 

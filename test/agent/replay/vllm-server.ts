@@ -101,7 +101,8 @@ function refusal(fields: Fields, model: string): [status: number, body: object] 
     : null
 }
 
-function chunksOf(samples: Int16Array): Int16Array[] {
+/** As vLLM cuts audio. */
+export function chunksOf(samples: Int16Array): Int16Array[] {
   const chunks: Int16Array[] = []
   let from = 0
   while (samples.length - from > CHUNK_SECONDS * RATE) {
