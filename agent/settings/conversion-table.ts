@@ -135,9 +135,6 @@ export const SLOTS = {
     parse: wholeNumber(1, 16),
     default: 1,
   },
-} as const satisfies SettingTable
-
-export const CPU_SLOTS = {
   cpuSlots: {
     flag: '--slots <count>',
     env: 'MORAG_WORKER_MAX_CONCURRENT_JOBS',

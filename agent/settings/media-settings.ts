@@ -6,7 +6,7 @@ import type { EngineSettings } from '../engines/definition.ts'
 import { modelSource } from '../models/config.ts'
 import { modelsDir as defaultModelsDir } from '../paths.ts'
 import type { SpeakerSettings } from '../diarization/label-speakers.ts'
-import { CPU_SLOTS, ENGINE, MEDIA, MODELS_DIR, SLOTS, SPEAKERS } from './conversion-table.ts'
+import { ENGINE, MEDIA, MODELS_DIR, SLOTS, SPEAKERS } from './conversion-table.ts'
 
 export type MediaSettings = ReturnType<typeof mediaSettings>
 
@@ -28,7 +28,6 @@ export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
     ...valuesOf(flags, MEDIA),
     modelsDir,
     ...valuesOf(flags, SLOTS),
-    cpuSlots: valuesOf(flags, CPU_SLOTS).cpuSlots ?? 1,
     speakers: {
       ...speakers,
       models: speakerModels({ segmentation, embedding }),

@@ -3,7 +3,7 @@ import { MINUTE } from '../../shared/duration.ts'
 import { LOG_LEVEL, wholeNumber, type Secret, type SettingTable } from '../../shared/settings.ts'
 import { baseUrl } from '../client/connection.ts'
 import { hostAndPort, listOf, milliseconds, nameList, workerName } from './setting-values.ts'
-import { CONVERSION, CPU_SLOTS } from './conversion-table.ts'
+import { CONVERSION } from './conversion-table.ts'
 
 const DEFAULT_URL = 'http://127.0.0.1:8000'
 
@@ -172,7 +172,6 @@ export const SETTINGS: readonly SettingTable[] = [
   TYPES,
   CONVERTERS,
   JOBS,
-  CPU_SLOTS,
   WORK_DIR,
   LIMITS,
   ...CONVERSION,

@@ -74,6 +74,10 @@ describe('the command line', () => {
   for (const [args, said] of [
     [['strat'], /^unknown command 'strat'\n\(Did you mean start\?\)$/],
     [['start', '--slots', 'many'], /--slots .*'many' is not a whole number from 1 to 64\.$/],
+    [
+      ['transcribe', 'talk.mp3', '--slots', '0'],
+      /--slots .*'0' is not a whole number from 1 to 64\.$/,
+    ],
     [['start', '--url', 'nonsense'], /^'nonsense' is not a coordinator's URL/],
     [['transcribe'], /^missing required argument 'file'$/],
     [['transcribe', '/nowhere.mp3'], /^File \/nowhere\.mp3 does not exist\.$/m],
