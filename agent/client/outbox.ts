@@ -3,7 +3,7 @@ import path from 'node:path'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
 import { askedMs, retryDelayMs } from '../../shared/retry.ts'
-import { delay } from '../../shared/timers.ts'
+import { waitFor } from '../../shared/timers.ts'
 import { isDefinitive } from './delivery.ts'
 import { moveFolder } from './move-folder.ts'
 import {
@@ -60,10 +60,10 @@ export class Outbox {
   readonly #options: OutboxOptions
   readonly #waiting = new Map<string, Waiting>()
   readonly #closed = new AbortController()
-  #wake: () => void = () => {}
+  #sleeping = new AbortController()
   /** When a byte was last sent, on the clock of performance.now(). */
   #movedAt = 0
-  #emptied: (() => void)[] = []
+  #emptied: AbortController[] = []
   #loop: Promise<void> = Promise.resolve()
 
   private constructor(folder: string, options: OutboxOptions) {
@@ -108,32 +108,30 @@ export class Outbox {
       this.#options.onDelayed(kept, error, 0),
     )
     const outcome = this.#add(kept, file)
-    this.#wake()
+    this.#sleeping.abort()
     return { outcome }
   }
 
   /** To be called when the coordinator answers again: tries all that waits at once, unless a wait was asked for. */
   nudge(): void {
     for (const one of this.#waiting.values()) one.dueAt = one.notBefore
-    this.#wake()
+    this.#sleeping.abort()
   }
 
   /** Waits until everything is delivered, or for `timeoutMs`. Returns the number of deliveries that are left. */
   async flush(timeoutMs: number): Promise<number> {
     if (this.#waiting.size === 0) return 0
     this.nudge()
-    const timer = new AbortController()
-    const empty = new Promise<void>((resolve) => this.#emptied.push(resolve))
-    const timeUp = delay(timeoutMs, { signal: timer.signal }).catch(() => {})
-    await Promise.race([empty, timeUp])
-    timer.abort()
+    const empty = new AbortController()
+    this.#emptied.push(empty)
+    await waitFor(timeoutMs, empty.signal)
     return this.#waiting.size
   }
 
   /** Stops delivering; what is left stays on disk. */
   async close(): Promise<void> {
     this.#closed.abort(new AppError('cancelled', 'The agent stops.'))
-    this.#wake()
+    this.#sleeping.abort()
     await this.#loop
     for (const one of this.#waiting.values()) one.settle('kept')
   }
@@ -187,8 +185,11 @@ export class Outbox {
         null,
       )
       const waitMs = next === null ? Infinity : next.dueAt - performance.now()
-      if (next === null || waitMs > 0) await this.#sleep(waitMs)
-      else await this.#deliverOne(next)
+      if (next !== null && waitMs <= 0) await this.#deliverOne(next)
+      else {
+        this.#sleeping = new AbortController()
+        await waitFor(waitMs, this.#sleeping.signal)
+      }
     }
   }
 
@@ -232,15 +233,7 @@ export class Outbox {
   #done(one: Waiting, outcome: Outcome): void {
     this.#waiting.delete(one.file)
     one.settle(outcome)
-    if (this.#waiting.size === 0) for (const resolve of this.#emptied.splice(0)) resolve()
-  }
-
-  async #sleep(ms: number): Promise<void> {
-    const timer = new AbortController()
-    const woken = new Promise<void>((resolve) => (this.#wake = resolve))
-    const timeUp = ms === Infinity ? woken : delay(ms, { signal: timer.signal }).catch(() => {})
-    await Promise.race([woken, timeUp])
-    timer.abort()
+    if (this.#waiting.size === 0) for (const one of this.#emptied.splice(0)) one.abort()
   }
 
   async #quarantine(file: string): Promise<string> {
