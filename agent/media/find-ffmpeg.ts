@@ -42,51 +42,46 @@ const FILES: Record<Program, string> =
     : { ffmpeg: 'ffmpeg', ffprobe: 'ffprobe' }
 /** Searched in this order without a setting. */
 const PLACES = ['path', 'fetched', 'npm'] as const
+type Place = (typeof PLACES)[number]
+
+interface Search extends ToolSearch {
+  /** Why programs that were found are not used, as sentences. */
+  problems: string[]
+}
 
 /**
  * ffmpeg and ffprobe: of the setting, with ffprobe beside it; else on PATH; else fetched; else of the npm packages.
  * Each is started once.
  * @throws {AppError} `engine_missing`, with the fix; the signal's reason.
  */
-export async function findTools(search: ToolSearch): Promise<Tools> {
-  const problems: string[] = []
-  const { explicit } = search
+export async function findTools(options: ToolSearch): Promise<Tools> {
+  const search: Search = { ...options, problems: [] }
+  const { explicit, problems } = search
   const ffmpeg =
     explicit === null
-      ? await firstOf(PLACES, 'ffmpeg', search, problems)
-      : await attempt(explicit, 'ffmpeg', 'setting', search, problems)
+      ? await firstOf(PLACES, 'ffmpeg', search)
+      : await attempt(explicit, 'ffmpeg', 'setting', search)
   if (ffmpeg === null) throw missing('ffmpeg', problems)
   const { file, version, origin } = ffmpeg
   const beside = path.join(path.dirname(file), path.basename(file).replace('ffmpeg', 'ffprobe'))
+  const isNamed = explicit !== null && beside !== file
+  // Not older than ffmpeg, where both come together.
+  const places = PLACES.slice(Math.max(0, (PLACES as readonly Origin[]).indexOf(origin)))
   const ffprobe =
-    (explicit !== null && beside !== file
-      ? await attempt(beside, 'ffprobe', 'setting', search, problems)
-      : null) ??
-    // Not older than ffmpeg, where both come together.
-    (await firstOf(
-      PLACES.slice(
-        Math.max(
-          0,
-          PLACES.findIndex((place) => place === origin),
-        ),
-      ),
-      'ffprobe',
-      search,
-      problems,
-    ))
+    (isNamed ? await attempt(beside, 'ffprobe', 'setting', search) : null) ??
+    (await firstOf(places, 'ffprobe', search))
   if (ffprobe === null) throw missing('ffprobe', problems)
   return { ffmpeg: file, ffprobe: ffprobe.file, version, year: older(ffmpeg, ffprobe), origin }
 }
 
 async function firstOf(
-  places: readonly (typeof PLACES)[number][],
+  places: readonly Place[],
   program: Program,
-  search: ToolSearch,
-  problems: string[],
+  search: Search,
 ): Promise<Found | null> {
   for (const place of places) {
-    const file = await fileIn(place, program, search, problems)
-    const found = file === null ? null : await attempt(file, program, place, search, problems)
+    const file = await fileIn(place, program, search)
+    const found = file === null ? null : await attempt(file, program, place, search)
     if (found !== null) return found
   }
   return null
@@ -94,10 +89,9 @@ async function firstOf(
 
 /** Null, and a line in `problems`, without a file. */
 async function fileIn(
-  place: (typeof PLACES)[number],
+  place: Place,
   program: Program,
-  { fetched, signal }: ToolSearch,
-  problems: string[],
+  { fetched, signal, problems }: Search,
 ): Promise<string | null> {
   try {
     switch (place) {
@@ -120,8 +114,7 @@ async function attempt(
   file: string,
   program: Program,
   origin: Origin,
-  { signal }: ToolSearch,
-  problems: string[],
+  { signal, problems }: Search,
 ): Promise<Found | null> {
   try {
     const patience = AbortSignal.any([signal, timeoutSignal(30_000)])
