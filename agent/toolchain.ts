@@ -7,6 +7,7 @@ import { modelLabel } from './engines/model-name.ts'
 import { findLimiter } from './media/child-limits.ts'
 import { openTools } from './media/open-tools.ts'
 import type { MediaSettings } from './settings/media-settings.ts'
+import { hasDiarizer } from './diarization/label-speakers.ts'
 import { createPipeline, type Pipeline } from './work/pipeline.ts'
 import type { MediaTools } from './media/sandbox.ts'
 import { ageProblem, toolsText } from './media/tools-text.ts'
@@ -142,7 +143,7 @@ function capabilitiesOf(
   const features = [
     abilities.translate ? ['translate'] : [],
     abilities.words ? ['words'] : [],
-    abilities.speakers === true || speakers.models !== null ? ['diarize'] : [],
+    abilities.speakers === true || hasDiarizer(speakers) ? ['diarize'] : [],
   ].flat()
   return {
     engines: [info.name],

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { crowdCost } from './bench/crowd.ts'
+import { diarization } from './bench/diarization.ts'
 import { durableCycles } from './bench/durable.ts'
 import { engineCost } from './bench/engines.ts'
 import { journalLength } from './bench/journal.ts'
@@ -38,6 +39,7 @@ const PARTS: Record<
   resident: { title: 'faster-whisper: a worker that stays, and a process each', run: residentCost },
   slots: { title: 'One recording on several slots', run: severalSlots },
   languages: { title: 'Languages that the embedded engine does not know', run: languages },
+  speakers: { title: 'Who speaks, on voices of real people', run: diarization },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
 

@@ -179,7 +179,7 @@ describe('files that people have', () => {
 
   async function assertRight(tools: Tools, row: Row): Promise<number | null> {
     const { file, options = {}, refused } = row
-    const speakers = { always: false, prefix: 'Speaker_', models: null }
+    const speakers = { always: false, prefix: 'Speaker_', models: null, command: null }
     const vad = createVoiceDetector({ dir: modelsDir() })
     const slots = new Slots([{ index: 0, gpu: null }])
     const converted = createPipeline({

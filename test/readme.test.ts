@@ -24,6 +24,14 @@ const NOT_RUN = new Map([
     'the address and the key are the reader’s; conversion.test.ts starts agents with theirs',
   ],
   [
+    'morag-agent start --diarize --speaker-command "',
+    'the program is the reader’s; agent/speaker-command.test.ts runs its like',
+  ],
+  [
+    'morag-agent start --speaker-command "python',
+    'the models need an account or a GPU; agent/speaker-command.test.ts reads what they write',
+  ],
+  [
     'morag-agent start --engine command --engine-output text',
     'the address is the reader’s; agent/command-recipes.test.ts runs its command',
   ],
@@ -37,7 +45,7 @@ const NOT_RUN = new Map([
 const OTHER_FLAGS = new Set(
   `--global --omit --import --prefix --retry --retry-connrefused --form-string --json --gpus --to --build --target --keep
    --minutes --in --lang --out --models --now --only --server --strict-pipeline --vad --backend --output-format
-   --fail-with-body`.match(/\S+/g),
+   --fail-with-body --rttm --min --max`.match(/\S+/g),
 )
 
 test('the settings page has the settings as the programs have them', () => {

@@ -13,6 +13,7 @@ import { unusedOptions } from '../job-options.ts'
 import { findSandbox, type Lock, type SandboxKind } from '../media/sandbox.ts'
 import { forwardOnly, overall } from '../progress/progress.ts'
 import { expectQuiet } from '../progress/expected-silence.ts'
+import { ratioIn } from '../progress/ratio-in.ts'
 import type { ConvertedFile } from '../work/pipeline.ts'
 import { confined } from './confinement.ts'
 
@@ -131,13 +132,4 @@ function located(program: string): string {
   if (found !== null) return found
   const message = `Program '${printable(program)}' was not found: install it, or name another with ${SETTING}.`
   throw new AppError('engine_missing', message)
-}
-
-/** The progress in a line of output, from 0 to 1: `42 %`, `page 3 of 10`, `3/10`; null: none. */
-export function ratioIn(line: string): number | null {
-  const [, percent] = /(?<![\w.])(\d{1,3}(?:\.\d+)?) ?%/.exec(line) ?? []
-  if (percent !== undefined) return Number(percent) <= 100 ? Number(percent) / 100 : null
-  const [, done, all] = /(?<![\w./])(\d{1,7}) ?(?:\/|of) ?(\d{1,7})(?![\w./])/.exec(line) ?? []
-  if (done === undefined || Number(all) === 0 || Number(done) > Number(all)) return null
-  return Number(done) / Number(all)
 }

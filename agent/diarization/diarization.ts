@@ -13,32 +13,41 @@ export interface DiarizationQuestion {
   /** Number of speakers; null: unknown. */
   min: number | null
   max: number | null
+  /** Default: {@link TUNED}. */
+  tuning?: Tuning
 }
 
 const SAMPLE_RATE = 16_000
 const BLOCK = 10 * SAMPLE_RATE
-/** With sherpa-onnx's default of 0.5 one person becomes several if the number of speakers is unknown. */
-const THRESHOLD = 0.9
-/** Shorter turns, and shorter pauses, are ignored; in seconds. */
-const LEAST_TURN = 0.3
-const LEAST_PAUSE = 0.5
+
+export interface Tuning {
+  /** Of the distance of voices, 0 to 2, from which on they are two speakers. */
+  threshold: number
+  /** Shorter turns, and shorter pauses within a turn, are ignored; in seconds. */
+  leastTurn: number
+  leastPause: number
+}
+
+export const SHERPA_DEFAULTS: Tuning = { threshold: 0.5, leastTurn: 0.3, leastPause: 0.5 }
+/** Chosen with CAM++ (`npm run bench -- speakers`): by the defaults one person becomes several. */
+export const TUNED: Tuning = { threshold: 0.9, leastTurn: 0.3, leastPause: 0.5 }
 
 /**
  * Finds speaker turns, by sherpa-onnx. The library takes the whole recording at once, 230 MB an hour. Run it in a child
  * process only. Not tested with real models.
  */
 export async function findTurns(question: DiarizationQuestion): Promise<Turn[]> {
-  const { wavPath, segmentation, embedding, min, max } = question
+  const { wavPath, segmentation, embedding, min, max, tuning = TUNED } = question
   const samples = await readAll(wavPath)
   // The library is not made for audio that is too short to hold a turn.
-  if (samples.length < LEAST_TURN * SAMPLE_RATE) return []
+  if (samples.length < tuning.leastTurn * SAMPLE_RATE) return []
   const { OfflineSpeakerDiarization } = loadSherpa()
   const diarization = new OfflineSpeakerDiarization({
     segmentation: { pyannote: { model: segmentation }, numThreads: 1, debug: 0 },
     embedding: { model: embedding, numThreads: 1, debug: 0 },
-    clustering: clusteringFor(min, max),
-    minDurationOn: LEAST_TURN,
-    minDurationOff: LEAST_PAUSE,
+    clustering: clusteringFor(min, max, tuning),
+    minDurationOn: tuning.leastTurn,
+    minDurationOff: tuning.leastPause,
   })
   if (diarization.sampleRate !== SAMPLE_RATE) {
     throw new AppError(
@@ -49,14 +58,18 @@ export async function findTurns(question: DiarizationQuestion): Promise<Turn[]> 
   const found = diarization.process(samples)
   const count = correctedCount(new Set(found.map(({ speaker }) => speaker)).size, min, max)
   if (count === null) return turnsOf(found)
-  diarization.setConfig({ clustering: clusteringFor(count, count) })
+  diarization.setConfig({ clustering: clusteringFor(count, count, tuning) })
   return turnsOf(diarization.process(samples))
 }
 
 /** By the number of speakers if known, else by the similarity of voices. */
-export function clusteringFor(min: number | null, max: number | null): object {
+export function clusteringFor(
+  min: number | null,
+  max: number | null,
+  { threshold }: Tuning = TUNED,
+): object {
   const known = min !== null && min === max
-  return { numClusters: known ? min : -1, threshold: THRESHOLD }
+  return { numClusters: known ? min : -1, threshold }
 }
 
 /** The number of speakers to cluster again for; null: `found` is acceptable. */

@@ -22,13 +22,12 @@ export interface DiarizeOptions extends Omit<DiarizationQuestion, 'wavPath'> {
  */
 export async function diarize(
   wavPath: string,
-  { signal, segmentation, embedding, min, max }: DiarizeOptions,
+  { signal, ...models }: DiarizeOptions,
 ): Promise<Turn[]> {
   signal.throwIfAborted()
-  await check(segmentation, '--speaker-segmentation')
-  await check(embedding, '--speaker-embedding')
-  const models = { segmentation, embedding }
-  const question: ToSpeechChild = { type: 'speakers', wavPath, ...models, min, max }
+  await check(models.segmentation, '--speaker-segmentation')
+  await check(models.embedding, '--speaker-embedding')
+  const question: ToSpeechChild = { type: 'speakers', wavPath, ...models }
   const script = scriptBeside(import.meta.url, '../sherpa-child')
   const { durationSeconds } = await readWavHeader(wavPath)
   const idleMs = IDLE_MS + durationSeconds * SLOWEST * 1000

@@ -1,4 +1,4 @@
-/** The stages of an attempt, in order; it is either `transcribing` or `converting`. */
+/** The stages of an attempt, in order; it is either `transcribing` (then perhaps `diarizing`) or `converting`. */
 export const STAGES = [
   'downloading',
   'probing',
@@ -7,6 +7,7 @@ export const STAGES = [
   'waiting',
   'loading',
   'transcribing',
+  'diarizing',
   'converting',
   'rendering',
   'uploading',
@@ -32,7 +33,8 @@ const SHARES: Record<Stage, readonly [from: number, to: number]> = {
   listening: [0.13, 0.15],
   waiting: [0.15, 0.15],
   loading: [0.15, 0.16],
-  transcribing: [0.16, 0.97],
+  transcribing: [0.16, 0.94],
+  diarizing: [0.94, 0.97],
   converting: [0.16, 0.97],
   rendering: [0.97, 0.98],
   uploading: [0.98, 1],

@@ -1,10 +1,18 @@
 import { splitCommand } from '../../shared/command-line.ts'
+import { HOUR } from '../../shared/duration.ts'
 import { wholeNumber, type SettingTable } from '../../shared/settings.ts'
 import { OUTPUT_FORMS } from '../engines/definition.ts'
 import { ENGINE_NAMES } from '../engines/registry.ts'
 import { SANDBOXES } from '../media/sandbox.ts'
 import { mirrorUrl } from '../models/config.ts'
-import { audioTrack, exitCodes, gpuList, outOfMemory } from './setting-values.ts'
+import {
+  audioTrack,
+  exitCodes,
+  gpuList,
+  milliseconds,
+  outOfMemory,
+  speakerCommand,
+} from './setting-values.ts'
 
 export const MODEL_SOURCE = {
   mirror: {
@@ -166,6 +174,21 @@ export const SPEAKERS = {
     flag: '--speaker-embedding <file>',
     env: 'MORAG_SPEAKER_EMBEDDING',
     help: 'diarization model: speaker embedding (ONNX)',
+  },
+  command: {
+    flag: '--speaker-command <command>',
+    env: 'MORAG_SPEAKER_COMMAND',
+    help: 'diarization program that writes RTTM, like "diarize {wav} --rttm {rttm}"',
+    doc: 'diarization program, in place of the two models: it reads the file `{wav}` and writes RTTM to `{rttm}`, or to its standard output; `{min}` and `{max}` are the numbers of speakers ([recipes](agent/docs/speakers.md))',
+    parse: speakerCommand,
+  },
+  limitMs: {
+    flag: '--speaker-timeout <duration>',
+    env: 'MORAG_SPEAKER_TIMEOUT',
+    help: 'time limit of --speaker-command for one recording',
+    parse: milliseconds,
+    default: 2 * HOUR,
+    defaultText: '2h',
   },
 } as const satisfies SettingTable
 

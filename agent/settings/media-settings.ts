@@ -13,7 +13,7 @@ export type MediaSettings = ReturnType<typeof mediaSettings>
 /** @throws {AppError} `usage` when only one of the two diarization models is named. */
 export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
   const { engine, ...ofEngine } = valuesOf(flags, ENGINE)
-  const { segmentation, embedding, ...speakers } = valuesOf(flags, SPEAKERS)
+  const { segmentation, embedding, command, limitMs, ...speakers } = valuesOf(flags, SPEAKERS)
   const modelsDir = modelsDirOf(flags)
   const source = modelSource(flags)
   return {
@@ -31,6 +31,7 @@ export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
     speakers: {
       ...speakers,
       models: speakerModels({ segmentation, embedding }),
+      command: command === null ? null : { template: command, limitMs },
     } satisfies SpeakerSettings,
   }
 }

@@ -1,3 +1,4 @@
+import { hasPlaceholder, splitCommand } from '../../shared/command-line.ts'
 import { parseDuration } from '../../shared/duration.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { LANGUAGE } from '../job-options.ts'
@@ -37,6 +38,16 @@ export function audioTrack(text: string): number | string {
   throw new AppError(
     'usage',
     `'${text}' is not an audio track: write its number (the first is 0), a language like de, or mix.`,
+  )
+}
+
+/** A program that tells speakers apart, with its arguments. */
+export function speakerCommand(text: string): string[] {
+  const command = splitCommand(text)
+  if (hasPlaceholder(command, 'wav')) return command
+  throw new AppError(
+    'usage',
+    `'${text}' has no {wav}: write it where the recording goes, like "diarize {wav} --rttm {rttm}".`,
   )
 }
 

@@ -1,8 +1,9 @@
 import { AppError } from '../../shared/errors.ts'
 import { languageCode } from '../../shared/languages.ts'
-import type { Engine, SpeechOptions } from '../engines/engine.ts'
+import type { Engine, EngineAbilities, SpeechOptions } from '../engines/engine.ts'
 import { modelLabel } from '../engines/model-name.ts'
 import { languageCode as languageNamed } from '../engines/whisper/languages.ts'
+import type { SpeakerSettings } from '../diarization/label-speakers.ts'
 import type { JobOptions } from '../job-options.ts'
 
 /**
@@ -14,7 +15,7 @@ import type { JobOptions } from '../job-options.ts'
 export function engineOptions(
   options: JobOptions,
   engine: Engine,
-  { models }: { models: readonly string[] },
+  { models, speakers }: { models: readonly string[]; speakers?: Pick<SpeakerSettings, 'command'> },
 ): { options: SpeechOptions; warnings: string[] } {
   const { info, abilities } = engine
   const warnings: string[] = []
@@ -50,14 +51,23 @@ export function engineOptions(
       prompt: prompted ? options.prompt : null,
       hotwords: hot ? options.hotwords : null,
       words,
-      speakers:
-        abilities.speakers !== false
-          ? { min: options.minSpeakers, max: options.maxSpeakers }
-          : null,
+      // A program that is named for it is preferred.
+      speakers: hasCommand(speakers) ? null : speakersFor(options, abilities),
       model: known && model !== usual ? model : null,
     },
     warnings,
   }
+}
+
+function hasCommand(speakers?: Pick<SpeakerSettings, 'command'>): boolean {
+  return (speakers?.command ?? null) !== null
+}
+
+function speakersFor(
+  { minSpeakers, maxSpeakers }: JobOptions,
+  abilities: EngineAbilities,
+): SpeechOptions['speakers'] {
+  return abilities.speakers === false ? null : { min: minSpeakers, max: maxSpeakers }
 }
 
 /** @throws {AppError} `unsupported_language` when the engine's default model does not know a language; null: not known yet. */

@@ -10,7 +10,7 @@ import type { JobOptions } from '../job-options.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
 import { overall, type Progress, type Stage } from '../progress/progress.ts'
 import { recognise } from './recognise.ts'
-import { labelSpeakers } from '../diarization/label-speakers.ts'
+import { hasDiarizer, labelSpeakers } from '../diarization/label-speakers.ts'
 import { refuseUnknown, engineOptions } from './engine-options.ts'
 import { TranscriptDraft } from './transcript-draft.ts'
 import { splitUntimed } from './untimed-sentences.ts'
@@ -57,7 +57,7 @@ async function transcribeIn(
     media,
     wish: { language: options.language, wanted: options.audioTrack ?? parts.audioTrack ?? null },
     byChannel: wantsSpeakers,
-    whole: wantsSpeakers && parts.speakers.models !== null,
+    whole: wantsSpeakers && hasDiarizer(parts.speakers),
     workDir,
     signal,
     checkpointOf(track) {
@@ -111,7 +111,10 @@ async function transcribeIn(
         settings: parts.speakers,
         wavPath: audio.wavPath,
         count: { min: options.minSpeakers, max: options.maxSpeakers },
+        workDir,
+        slots,
         signal,
+        report: (stage, ratio) => input.report({ stage, ratio: overall('diarizing', ratio) }),
       })
     : { segments: unnamed, warnings: [] }
   const hasSpeech = audio.voices.some(({ speech }) => speech.length > 0)

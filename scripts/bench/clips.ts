@@ -17,6 +17,15 @@ export async function repeatClips(
   await writeFile(target, Buffer.concat([header(bytes), ...all]))
 }
 
+/** A WAV file (16 kHz, mono, 16 bit) of samples from −1 to 1. */
+export function wavOf(samples: Float32Array): Buffer {
+  const sound = Buffer.alloc(samples.length * SAMPLE_BYTES)
+  for (const [i, sample] of samples.entries()) {
+    sound.writeInt16LE(Math.round(Math.min(1, Math.max(-1, sample)) * 32767), i * SAMPLE_BYTES)
+  }
+  return Buffer.concat([header(sound.length), sound])
+}
+
 /** The samples alone: what a clip has before them is not always as long. */
 async function soundOf(clip: string): Promise<Buffer> {
   const { dataOffset, samples } = await readWavHeader(clip)

@@ -57,7 +57,7 @@ export async function embeddedPipeline(other: Partial<PipelineParts> = {}): Prom
     engine: remembering(createMoonshine({ modelsDir: modelsDir() })),
     slots: new Slots([{ index: 0, gpu: null }]),
     vad: createVoiceDetector({ dir: modelsDir() }),
-    speakers: { always: false, prefix: 'Speaker_', models: null },
+    speakers: { always: false, prefix: 'Speaker_', models: null, command: null },
     models: [],
     ...other,
   })

@@ -271,7 +271,7 @@ describe('a film whose every word is meant to harm', () => {
     engine,
     slots: new Slots([{ index: 0, gpu: null }]),
     vad: createVoiceDetector({ dir: modelsDir() }),
-    speakers: { always: false, prefix: 'Speaker_', models: null },
+    speakers: { always: false, prefix: 'Speaker_', models: null, command: null },
     models: [],
   })
   after(() => pipeline.close())

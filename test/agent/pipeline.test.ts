@@ -44,7 +44,7 @@ const pipeline = createPipeline({
   engine: remembered,
   slots,
   vad: createVoiceDetector({ dir: modelsDir() }),
-  speakers: { always: false, prefix: 'Speaker_', models: null },
+  speakers: { always: false, prefix: 'Speaker_', models: null, command: null },
   models: [],
 })
 after(() => pipeline.close())
