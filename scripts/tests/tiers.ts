@@ -20,6 +20,7 @@ const LONG: readonly string[] = [
   'test/artifacts.test.ts',
   'test/agent/moonshine.test.ts',
   'test/agent/engine-check.test.ts',
+  'test/agent/first-use.test.ts',
   'test/agent/hostile-media.test.ts',
   'test/agent/other-languages.test.ts',
   'test/agent/transcribe-cpp-engine.test.ts',
