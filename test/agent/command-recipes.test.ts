@@ -92,7 +92,10 @@ describe('a recipe of the page', () => {
       { start: 0.56, end: 1.04, text: 'so,' },
     ])
     const failing = await standIn('crispasr-30', 'console.error("VAD failed"); process.exit(30)')
-    await assert.rejects(run(recipe, failing), { code: 'engine_failed', message: /30.*VAD failed/ })
+    await assert.rejects(run(recipe, failing), {
+      code: 'engine_failed',
+      message: /code 30: VAD failed/,
+    })
     const config = await standIn('crispasr-2', 'process.exit(2)')
     await assert.rejects(run(recipe, config), { code: 'engine_missing' })
   })
