@@ -14,6 +14,7 @@ Examples:
     start: async () => (await import('./commands/start.ts')).addStart,
     test: async () => (await import('./commands/test.ts')).addTest,
     transcribe: async () => (await import('./commands/transcribe.ts')).addTranscribe,
+    render: async () => (await import('./commands/render.ts')).addRender,
     submit: async () => (await import('./commands/submit.ts')).addSubmit,
     register: async () => (await import('./commands/register.ts')).addRegister,
     models: async () => (await import('./commands/models.ts')).addModels,

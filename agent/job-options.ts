@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { chunkTokens } from '../shared/chunks.ts'
 import { AppError } from '../shared/errors.ts'
 import { FORMS, type Form } from '../shared/forms.ts'
 import { oneLine } from '../shared/render.ts'
@@ -79,6 +80,7 @@ const OPTIONS = {
     schema: z.array(z.enum(FORMS)).transform((forms) => [...new Set(forms)]),
     expected: `a list of ${FORMS.join(', ')}`,
   },
+  chunk_tokens: { schema: chunkTokens, expected: 'a number from 100 to 2000' },
 } as const
 
 type Name = keyof typeof OPTIONS
@@ -135,6 +137,8 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
     preferSubtitles: read('prefer_subtitles'),
     formats: read('formats') ?? [],
   }
+  // Read where the chunks are made; here for its warning.
+  read('chunk_tokens')
   const unknown = Object.keys(taskOptions).filter((name) => !isKnown(name))
   if (unknown.length > 0) warnings.push(unknownOnes(unknown))
   return { options, warnings }

@@ -5,7 +5,7 @@ import { access, mkdtemp, open, realpath, rename, rm, stat, writeFile } from 'no
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { AppError, isSystemError, messageOf } from '../shared/errors.ts'
-import { FORMS, type Form } from '../shared/forms.ts'
+import { ENDINGS, FORMS, type Form } from '../shared/forms.ts'
 import { printableText } from '../shared/printable.ts'
 
 export interface Output {
@@ -32,17 +32,22 @@ export async function openOutput(
   })
   if (found?.isDirectory() === true) {
     const form = format ?? 'md'
-    const file = path.join(output, `${path.parse(source).name}.${form}`)
+    const file = path.join(output, `${path.parse(source).name}.${ENDINGS[form]}`)
     await checkWritable(file, source)
     return { file, form }
   }
-  const named = FORMS.find((form) => path.extname(output).toLowerCase() === `.${form}`)
+  const named = FORMS.find((form) => output.toLowerCase().endsWith(`.${lastEnding(form)}`))
   if (named !== undefined && format !== undefined && named !== format) {
     const message = `--output ${output} and --format ${format} contradict each other: leave one of them out.`
     throw new AppError('usage', message)
   }
   await checkWritable(output, source)
   return { file: output, form: format ?? named ?? 'md' }
+}
+
+/** `jsonl` of `chunks.jsonl`. */
+function lastEnding(form: Form): string {
+  return ENDINGS[form].split('.').at(-1)!
 }
 
 /**
@@ -55,7 +60,7 @@ export async function writeOutput({ file, form }: Output, text: string): Promise
   try {
     await writeWhole(file, text)
   } catch (error) {
-    const kept = await keepElsewhere(`${path.parse(file).name}.${form}`, text)
+    const kept = await keepElsewhere(`${path.parse(file).name}.${lastEnding(form)}`, text)
     const where = kept === null ? 'printed' : `in ${kept}`
     const message = `${file} cannot be written (--output): ${messageOf(error)}. The transcript is ${where} instead.`
     throw new AppError('internal', message, { cause: error })

@@ -1,9 +1,10 @@
+import { renderChunks, type ChunkOptions, type ChunkSource } from './chunks.ts'
 import { writeJson } from './exact-json.ts'
 import { AppError } from './errors.ts'
 import { renderSrt, renderText, renderVtt } from './render.ts'
 import { segmentsOf } from './transcript.ts'
 
-export const FORMS = ['md', 'json', 'srt', 'vtt', 'txt'] as const
+export const FORMS = ['md', 'json', 'srt', 'vtt', 'txt', 'chunks'] as const
 export type Form = (typeof FORMS)[number]
 
 /** What a conversion gives: Markdown, and all that is known beside it, segments included. */
@@ -18,17 +19,35 @@ export const MEDIA_TYPES: Record<Form, string> = {
   srt: 'application/x-subrip',
   vtt: 'text/vtt',
   txt: 'text/plain',
+  chunks: 'application/x-ndjson',
+}
+
+/** How a file's name ends. */
+export const ENDINGS: Record<Form, string> = {
+  md: 'md',
+  json: 'json',
+  srt: 'srt',
+  vtt: 'vtt',
+  txt: 'txt',
+  chunks: 'chunks.jsonl',
 }
 
 /** Of video files. Without `ts`, which is as often TypeScript. */
 export const VIDEO_ENDINGS: readonly string[] =
   'mp4 m4v mkv webm mov avi wmv asf flv mpg mpeg mts m2ts 3gp 3g2 ogv ogm vob mxf dv'.split(' ')
 
+/** Of the form `chunks`. */
+export type RenderOptions = ChunkOptions & ChunkSource
+
 /**
  * A transcript in one of its forms; `json` is its metadata with the segments. What has none, as a document, is its text.
- * @throws {AppError} `conflict` for subtitles of what has no segments.
+ * @throws {AppError} `conflict` for subtitles and chunks of what has no segments.
  */
-export function renderForm(form: Form, { content, metadata }: Converted): string {
+export function renderForm(
+  form: Form,
+  { content, metadata }: Converted,
+  options: RenderOptions = {},
+): string {
   const segments = segmentsOf(metadata)
   switch (form) {
     case 'md':
@@ -41,10 +60,12 @@ export function renderForm(form: Form, { content, metadata }: Converted): string
       return renderSrt(segments ?? noTimes(form))
     case 'vtt':
       return renderVtt(segments ?? noTimes(form))
+    case 'chunks':
+      return renderChunks(segments ?? noTimes(form), metadata, options)
   }
 }
 
 function noTimes(form: Form): never {
-  const message = `There is no ${form} of this result: it has no segments, which say when something is said. Take its text (md, txt or json).`
+  const message = `There is no ${ENDINGS[form]} of this result: it has no segments, which say when something is said. Take its text (md, txt or json).`
   throw new AppError('conflict', message)
 }

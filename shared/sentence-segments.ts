@@ -99,7 +99,7 @@ function goesOn(one: Segment, next: Segment): boolean {
 
 function join<S extends Segment>(one: S, next: S): S {
   const { words, confidence: _, overlap: __, ...rest } = one
-  const confidence = meanConfidence(one, next)
+  const confidence = meanConfidence([one, next])
   return {
     ...rest,
     end: Math.max(one.end, next.end),
@@ -111,16 +111,20 @@ function join<S extends Segment>(one: S, next: S): S {
 }
 
 /** Two texts with a space between them, where their script has spaces. */
-function joinTexts(one: string, next: string): string {
+export function joinTexts(one: string, next: string): string {
   const [before, after] = [one.trimEnd(), next.trimStart()]
   const space = ENDS_UNSPACED.test(before) && BEGINS_UNSPACED.test(after) ? '' : ' '
   return `${before}${space}${after}`
 }
 
-/** By the length of the texts, to three digits. */
-function meanConfidence(one: Segment, next: Segment): number | null {
-  if (one.confidence === undefined || next.confidence === undefined) return null
-  const [a, b] = [bare(one.text).length, bare(next.text).length]
-  const mean = (one.confidence * a + next.confidence * b) / Math.max(1, a + b)
-  return Math.round(mean * 1000) / 1000
+/** By the length of the texts, to three digits; null where none has any. */
+export function meanConfidence(segments: readonly Segment[]): number | null {
+  let sum = 0
+  let length = 0
+  for (const { text, confidence } of segments) {
+    if (confidence === undefined) continue
+    sum += confidence * bare(text).length
+    length += bare(text).length
+  }
+  return length === 0 ? null : Math.round((sum / length) * 1000) / 1000
 }

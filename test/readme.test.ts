@@ -35,6 +35,12 @@ const NOT_RUN = new Map([
     'morag-agent start --engine command --engine-output text',
     'the address is the reader’s; agent/command-recipes.test.ts runs its command',
   ],
+  ...['from langchain_core', 'from llama_index', 'from uuid', 'import psycopg'].map(
+    (line): [string, string] => [
+      `import json\n${line}`,
+      'its packages are not the project’s; engines/retrieval.test.ts installs and runs them',
+    ],
+  ),
   [
     'npm run agent -- transcribe talk.mp3                                      # alone',
     'an overview; conversion.test.ts runs both',

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
+import { ENDINGS, type Form } from '../../shared/forms.ts'
 import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
 import {
   API,
@@ -122,12 +123,8 @@ export class Client {
     return await this.#ask(jobAnswer, jobPath(jobId), options)
   }
 
-  async resultBody(
-    jobId: string,
-    format: 'md' | 'json' | 'srt' | 'vtt' | 'txt',
-    options: CallOptions = {},
-  ): Promise<string> {
-    return await this.connection.text(`${jobPath(jobId)}/result.${format}`, {}, options)
+  async resultBody(jobId: string, form: Form, options: CallOptions = {}): Promise<string> {
+    return await this.connection.text(`${jobPath(jobId)}/result.${ENDINGS[form]}`, {}, options)
   }
 
   async health(options: CallOptions = {}): Promise<HealthAnswer> {

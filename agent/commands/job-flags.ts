@@ -14,9 +14,38 @@ const FLAGS: readonly Flag[] = [
   { flag: '--prefer-subtitles', help: "use the file's own subtitles where it has some" },
 ]
 
+/** Of `--format chunks`. */
+const CHUNK_FLAGS: readonly Flag[] = [
+  {
+    flag: '--chunk-tokens <count>',
+    help: 'about how long a chunk is, of --format chunks',
+    defaultText: '512',
+    parse: wholeNumber(100, 2_000),
+  },
+  {
+    flag: '--chunk-overlap <percent>',
+    help: 'how much of a chunk repeats the one before, in whole sentences',
+    defaultText: '10',
+    parse: wholeNumber(0, 25),
+  },
+]
+
+export function addChunkFlags(command: Command): Command {
+  for (const flag of CHUNK_FLAGS) command.addOption(optionOf(flag))
+  return command
+}
+
+/** Those flags as a job's options. */
+export function chunkFlags({ chunkTokens, chunkOverlap }: Flags): Record<string, unknown> {
+  return {
+    ...(chunkTokens !== undefined && { chunk_tokens: chunkTokens }),
+    ...(chunkOverlap !== undefined && { chunk_overlap: Number(chunkOverlap) / 100 }),
+  }
+}
+
 export function addJobFlags(command: Command): Command {
   for (const flag of FLAGS) command.addOption(optionOf(flag))
-  return command
+  return addChunkFlags(command)
 }
 
 /** Those flags as a job's options. @throws {AppError} `usage` when they contradict each other. */
@@ -36,6 +65,7 @@ export function jobOptionsOf(flags: Flags): Record<string, unknown> {
     max_speakers: maxSpeakers,
     audio_track: track,
     prefer_subtitles: flags['preferSubtitles'],
+    ...chunkFlags(flags),
   }
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

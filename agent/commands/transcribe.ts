@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
+import { chunkOptionsOf } from '../../shared/chunks.ts'
 import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
 import type { Artifact } from '../transcript/artifacts.ts'
 import { wantsPlainOutput, type Flags } from '../settings/config.ts'
@@ -20,13 +21,14 @@ import { openOutput, print, writeOutput, type Output } from '../output.ts'
 import { commandReporter } from '../progress/reporter.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
 import { engineOptions } from '../transcription/engine-options.ts'
-import { addJobFlags, jobOptionsOf } from './job-flags.ts'
+import { addJobFlags, chunkFlags, jobOptionsOf } from './job-flags.ts'
 
 const EXAMPLES = `
 Examples:
   morag-agent transcribe talk.mp3
   morag-agent transcribe talk.mp4 --output talk.srt
   morag-agent transcribe talk.mp3 --format json | jq .segments
+  morag-agent transcribe talk.mp3 --format chunks --chunk-tokens 300
   morag-agent transcribe call.wav --diarize --engine whisper-cpp --model large-v3-turbo
   morag-agent transcribe film.mkv --audio-track de --key-frames ./frames
   morag-agent transcribe talk.mp3 --dry-run --engine faster-whisper
@@ -105,7 +107,10 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
       for (const warning of warningsOf(converted.metadata)) reporter.event('warn', warning)
       reporter.close()
       // The text first: it matters more than the key frames.
-      await writeOutput(output, renderForm(output.form, converted))
+      await writeOutput(
+        output,
+        renderForm(output.form, converted, chunkOptionsOf(chunkFlags(flags))),
+      )
       if (frames !== null) await keep(converted.artifacts, frames)
     } finally {
       await toolchain.close()

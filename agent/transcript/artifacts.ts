@@ -1,7 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { messageOf } from '../../shared/errors.ts'
-import { renderForm, type Converted, type Form } from '../../shared/forms.ts'
+import {
+  ENDINGS,
+  renderForm,
+  type Converted,
+  type Form,
+  type RenderOptions,
+} from '../../shared/forms.ts'
 import type { Tools } from '../media/find-ffmpeg.ts'
 import type { JobOptions } from '../job-options.ts'
 import { keyFrames } from '../media/keyframes.ts'
@@ -54,7 +60,7 @@ export async function keyFrameArtifacts(
 /** The forms of the transcript that a job asks for; {@link writeForms} writes them. */
 export function formArtifacts(workDir: string, { formats }: JobOptions): Artifact[] {
   return formats.map((form) => {
-    const name = `transcript.${form}`
+    const name = `transcript.${ENDINGS[form]}`
     return { name, file: path.join(artifactFolder(workDir), name), kind: 'transcript', form }
   })
 }
@@ -62,10 +68,11 @@ export function formArtifacts(workDir: string, { formats }: JobOptions): Artifac
 export async function writeForms(
   artifacts: readonly Artifact[],
   converted: Converted,
+  options: RenderOptions,
 ): Promise<void> {
   for (const { form, file } of artifacts) {
     if (form === undefined) continue
     await mkdir(path.dirname(file), { recursive: true })
-    await writeFile(file, renderForm(form, converted))
+    await writeFile(file, renderForm(form, converted, options))
   }
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { pipeline as flow } from 'node:stream/promises'
+import { chunkOptionsOf } from '../../shared/chunks.ts'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import type { Transcript } from '../../shared/transcript.ts'
@@ -92,7 +93,11 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
     fileSizeBytes,
     checksum: input.sha256 ?? (await sha256Of(sourcePath, signal)),
   })
-  await writeForms(artifacts, { content, metadata })
+  await writeForms(
+    artifacts,
+    { content, metadata },
+    { ...chunkOptionsOf(input.taskOptions), jobId: input.jobId },
+  )
   return { content, metadata, transcript, artifacts }
 }
 

@@ -1,6 +1,6 @@
 import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { renderForm, type Form } from '../../shared/forms.ts'
+import { renderForm, type Form, type RenderOptions } from '../../shared/forms.ts'
 import { ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
 import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import { resultRequest, type ResultRequest } from '../../shared/wire.ts'
@@ -16,6 +16,13 @@ export interface ReceivedResult {
   facts: ResultFacts
   /** Null for a failure. */
   packed: PackedResult | null
+}
+
+interface Rendering {
+  file: string
+  form: Form
+  target: string
+  options: RenderOptions
 }
 
 /** A result without its segments. */
@@ -49,8 +56,11 @@ export const TRANSCRIPT_WORK = {
   },
 
   /** Writes a result in a form to a new file. */
-  render({ file, form, target }: { file: string; form: Form; target: string }): void {
-    writeFileSync(target, renderForm(form, bodyIn(file)), { flag: 'wx', mode: PRIVATE_FILE })
+  render({ file, form, target, options }: Rendering): void {
+    writeFileSync(target, renderForm(form, bodyIn(file), options), {
+      flag: 'wx',
+      mode: PRIVATE_FILE,
+    })
   },
 
   /** Writes facts with a result's metadata as JSON, over an existing file. */

@@ -1,6 +1,6 @@
 import { writeJson } from '../../shared/exact-json.ts'
 import { writeFile } from 'node:fs/promises'
-import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
+import { FORMS, renderForm, type Form, type RenderOptions } from '../../shared/forms.ts'
 import type { CompletedJob, Job, ResultBody } from '../job/job.ts'
 import { Renditions, type OpenFile } from './renditions.ts'
 import { readError, type Results } from './results.ts'
@@ -34,6 +34,8 @@ export interface Reader {
 export class Transcripts {
   readonly #results: Results
   readonly #renditions: Renditions
+  /** Keys of renderings as chunks, by job. */
+  readonly #chunkKeys = new Map<string, Set<string>>()
   readonly #receiving = new WorkThread({ maxWaiting: MAX_BODIES })
   readonly #reading = new WorkThread({ maxWaiting: MAX_RENDERINGS })
 
@@ -52,19 +54,28 @@ export class Transcripts {
    * A transcript in one of its forms: as text, or as a file if it is large.
    * @throws {AppError} `not_found`, `internal`, `unavailable`, `no_space`, and what `hold` throws.
    */
-  async form(job: CompletedJob, form: Form, { signal, hold }: Reader): Promise<string | OpenFile> {
+  async form(
+    job: CompletedJob,
+    form: Form,
+    { signal, hold }: Reader,
+    options: RenderOptions = {},
+  ): Promise<string | OpenFile> {
     return await this.#read<string | OpenFile>(
       job,
-      (body) => renderForm(form, body),
+      (body) => renderForm(form, body, options),
       async (file) =>
-        await this.#renditions.get(keyOf(job.result, form), signal, async (target, isUnwanted) => {
-          const release = hold()
-          try {
-            await this.#reading.run('render', { file, form, target }, [], isUnwanted)
-          } finally {
-            release()
-          }
-        }),
+        await this.#renditions.get(
+          this.#keyOf(job, form, options),
+          signal,
+          async (target, isUnwanted) => {
+            const release = hold()
+            try {
+              await this.#reading.run('render', { file, form, target, options }, [], isUnwanted)
+            } finally {
+              release()
+            }
+          },
+        ),
     )
   }
 
@@ -115,6 +126,17 @@ export class Transcripts {
   async forget(job: Job): Promise<void> {
     if (job.status !== 'completed' || job.result.body !== null) return
     for (const form of FORMS) await this.#renditions.drop(keyOf(job.result, form))
+    for (const key of this.#chunkKeys.get(job.jobId) ?? []) await this.#renditions.drop(key)
+    this.#chunkKeys.delete(job.jobId)
+  }
+
+  /** Chunks name their job; other forms are the same for each job with the same result. */
+  #keyOf({ jobId, result }: CompletedJob, form: Form, options: RenderOptions): string {
+    if (form !== 'chunks') return keyOf(result, form)
+    const key = `${keyOf(result, form)} ${JSON.stringify(options)}`
+    const keys = this.#chunkKeys.get(jobId) ?? new Set()
+    this.#chunkKeys.set(jobId, keys.add(key))
+    return key
   }
 
   async close(): Promise<void> {

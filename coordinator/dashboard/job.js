@@ -9,15 +9,16 @@ import { transcript } from './transcript.js'
 /**
  * @param {import('./store.js').Store} store
  * @param {import('./job-page.js').JobPage} page
+ * @param {number | null} at where the recording begins to play, in seconds
  */
-export function jobView(store, page) {
+export function jobView(store, page, at) {
   const { job, refusal } = page
   if (job === null) {
     const text = refusal ?? 'Loading …'
     return [h('h1', { class: 'visually-hidden' }, 'Job'), h('p', { class: 'empty' }, text)]
   }
   const { job_id, status, source, completed_at } = job
-  const key = `transcript ${job_id} ${completed_at}`
+  const key = `transcript ${job_id} ${completed_at} ${at}`
   return [
     h(
       'header',
@@ -36,7 +37,7 @@ export function jobView(store, page) {
         key,
         class: 'transcript',
         'aria-label': 'Transcript',
-        mount: transcript(job),
+        mount: transcript(job, at),
       }),
     h(
       'div',

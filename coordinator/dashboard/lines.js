@@ -5,6 +5,8 @@ import { count, position } from './format.js'
 const MAX_LINES = 20_000
 /** After a reader scrolls, playback does not scroll the lines for this long. */
 const READING_MS = 5_000
+/** A lower confidence is underlined on request. */
+const UNSURE = 0.6
 
 /**
  * The lines of a transcript: the spoken one is marked, a click on one seeks to it. One line is the tab stop; arrow keys move
@@ -87,7 +89,7 @@ export class Lines {
   }
 
   /** @param {import('./wire.d.ts').Segment} segment @param {number} index @param {string[]} speakers */
-  #item({ start, text, speaker, flags }, index, speakers) {
+  #item({ start, text, speaker, flags, confidence }, index, speakers) {
     const onclick = () => {
       // A click that ends a text selection is no seek.
       if (getSelection()?.isCollapsed !== false) this.#seek(start)
@@ -112,7 +114,7 @@ export class Lines {
       ),
       flags.length > 0 &&
         h('span', { class: 'flags' }, `uncertain: ${flags.join(', ').replaceAll('_', ' ')}`),
-      h('span', { class: 'words', dir: 'auto' }, text),
+      h('span', { class: confidence < UNSURE ? 'words unsure' : 'words', dir: 'auto' }, text),
     )
   }
 

@@ -9,7 +9,7 @@ import { render } from './morph.js'
 import { clearNotices } from './notice.js'
 import { overview } from './overview.js'
 import { pollOnce } from './poll.js'
-import { routeOf } from './route.js'
+import { linkedHash, routeOf } from './route.js'
 import { signIn } from './sign-in.js'
 import { Store } from './store.js'
 import { Stream } from './stream.js'
@@ -26,6 +26,9 @@ const REDRAW_FACTOR = 4
 const TICK_MS = 1_000
 /** A hidden page closes its stream after this. */
 const HIDDEN_MS = 5 * 60_000
+
+const linked = linkedHash(location.search, location.hash)
+if (linked !== null) history.replaceState(null, '', location.pathname + linked)
 
 const store = new Store(() => later())
 const list = new JobList(store)
@@ -93,7 +96,7 @@ function viewOf(route) {
     case 'job':
       if (page?.jobId !== route.jobId) page = new JobPage(store, route.jobId)
       page.refresh()
-      return jobView(store, page)
+      return jobView(store, page, route.at)
   }
 }
 

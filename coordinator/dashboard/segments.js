@@ -13,7 +13,7 @@ export function segmentsOf(metadata) {
   const found = []
   for (const one of /** @type {Record<string, unknown>[]} */ (segments)) {
     if (typeof one !== 'object' || one === null) continue
-    const { start, end, text, speaker, flags } = one
+    const { start, end, text, speaker, flags, confidence } = one
     if (typeof start !== 'number' || typeof end !== 'number' || typeof text !== 'string') continue
     found.push({
       start,
@@ -21,6 +21,7 @@ export function segmentsOf(metadata) {
       text: text.trim(),
       speaker: typeof speaker === 'string' ? speaker : null,
       flags: Array.isArray(flags) ? flags.filter((flag) => typeof flag === 'string') : [],
+      confidence: typeof confidence === 'number' ? confidence : 1,
     })
   }
   return found.sort((a, b) => a.start - b.start)

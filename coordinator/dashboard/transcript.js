@@ -7,7 +7,7 @@ import { loudnessOf, waveform } from './waveform.js'
 
 const MAX_WARNINGS = 20
 const MAX_WARNING_LENGTH = 600
-const FORMATS = ['md', 'json', 'txt', 'srt', 'vtt']
+const FORMATS = ['md', 'json', 'txt', 'srt', 'vtt', 'chunks.jsonl']
 /** For results without segments, such as documents. */
 const TEXT_FORMATS = FORMATS.slice(0, 3)
 
@@ -15,26 +15,27 @@ const TEXT_FORMATS = FORMATS.slice(0, 3)
  * A player with its transcript.
  *
  * @param {import('./wire.d.ts').Detail} job
+ * @param {number | null} at where it begins to play, in seconds
  * @returns {(element: HTMLElement) => () => void} a `mount` function
  */
-export function transcript(job) {
+export function transcript(job, at) {
   return (element) => {
     const closing = new AbortController()
     element.append(h('p', { class: 'empty' }, 'Loading the transcript …'))
-    void fill(element, job, closing.signal)
+    void fill(element, job, at, closing.signal)
     return () => closing.abort()
   }
 }
 
-/** @param {HTMLElement} element @param {import('./wire.d.ts').Detail} job @param {AbortSignal} signal */
-async function fill(element, job, signal) {
+/** @param {HTMLElement} element @param {import('./wire.d.ts').Detail} job @param {number | null} at @param {AbortSignal} signal */
+async function fill(element, job, at, signal) {
   try {
     const path = `remote-jobs/${job.job_id}`
     const [result, player] = await Promise.all([ask('GET', `${path}/result`), playerOf(job)])
-    if (!signal.aborted) element.replaceChildren(...built(job, result, player, signal))
+    if (!signal.aborted) element.replaceChildren(...built(job, result, player, at, signal))
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    const again = () => void fill(element, job, signal)
+    const again = () => void fill(element, job, at, signal)
     element.replaceChildren(
       h('p', { class: 'empty' }, error.message),
       h('button', { type: 'button', onclick: again }, 'Try again'),
@@ -61,9 +62,10 @@ async function playerOf({ job_id, content_type, source }) {
  * @param {import('./wire.d.ts').Detail} job
  * @param {import('./wire.d.ts').Transcript} result
  * @param {HTMLMediaElement | null} player
+ * @param {number | null} at
  * @param {AbortSignal} signal
  */
-function built(job, { content, metadata }, player, signal) {
+function built(job, { content, metadata }, player, at, signal) {
   const segments = segmentsOf(metadata)
   const formats = Array.isArray(metadata.segments) ? FORMATS : TEXT_FORMATS
   const downloads = downloadsOf(job, formats)
@@ -91,6 +93,10 @@ function built(job, { content, metadata }, player, signal) {
       (loudness) => loudness !== null && wave.draw(loudness),
     )
   }
+  if (at !== null) {
+    if (player !== null) player.currentTime = at
+    requestAnimationFrame(() => lines.outline(indexAt(segments, at)))
+  }
   const noPlayer = h(
     'p',
     { class: 'sub' },
@@ -106,6 +112,7 @@ function built(job, { content, metadata }, player, signal) {
       warningList(metadata),
       search(lines),
       followBox(lines),
+      segments.some(({ confidence }) => confidence < 1) && unsureBox(lines),
       downloads,
     ),
     lines.element,
@@ -197,6 +204,20 @@ function followBox(lines) {
     { class: 'follow' },
     h('input', { type: 'checkbox', checked: true, onchange }),
     'Scroll with playback',
+  )
+}
+
+/** @param {Lines} lines */
+function unsureBox(lines) {
+  const onchange = (/** @type {Event} */ event) => {
+    const { checked } = /** @type {HTMLInputElement} */ (event.target)
+    lines.element.classList.toggle('marks-unsure', checked)
+  }
+  return h(
+    'label',
+    { class: 'follow' },
+    h('input', { type: 'checkbox', onchange }),
+    'Underline low confidence',
   )
 }
 

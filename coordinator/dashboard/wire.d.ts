@@ -25,4 +25,6 @@ export type Segment = Pick<Stored, 'start' | 'end' | 'text'> & {
   speaker: NonNullable<Stored['speaker']> | null
   /** Reasons why the text may be wrong, as the agent flagged them. */
   flags: NonNullable<Stored['flags']>
+  /** 1 where the engine does not say. */
+  confidence: NonNullable<Stored['confidence']>
 }

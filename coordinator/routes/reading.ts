@@ -1,6 +1,8 @@
 import { Hono } from 'hono'
+import { z } from 'zod'
 import { AppError, invalid } from '../../shared/errors.ts'
-import { MEDIA_TYPES, type Form } from '../../shared/forms.ts'
+import { chunkOptionsOf, chunkOverlap, chunkTokens } from '../../shared/chunks.ts'
+import { ENDINGS, FORMS, MEDIA_TYPES } from '../../shared/forms.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { listQuery } from '../../shared/wire.ts'
 import { OpenCount } from '../access/open-count.ts'
@@ -18,8 +20,14 @@ import { sendFields, sendForm } from './send-transcript.ts'
 /** Of the 64 large transcripts of all tokens that may wait to be rendered. */
 const RENDERINGS_OF_TOKEN = 8
 
+/** Of `result.chunks.jsonl`; left out: the job's own, else 512 and 0.1. */
+const chunkQuery = z.object({
+  chunk_tokens: z.coerce.number().pipe(chunkTokens).exactOptional(),
+  chunk_overlap: z.coerce.number().pipe(chunkOverlap).exactOptional(),
+})
+
 /** Reading jobs, transcripts and recordings. */
-export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
+export function readingRoutes({ config, files, jobs, views }: Services): Hono<Env> {
   const app = new Hono<Env>()
   const renderings = new OpenCount('transcripts being rendered', RENDERINGS_OF_TOKEN)
 
@@ -89,20 +97,21 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
   )
 
   app.get(
-    '/remote-jobs/:id/:file{result\\.(md|json|srt|vtt|txt)}',
+    `/remote-jobs/:id/:file{result\\.(${Object.values(ENDINGS).join('|')})}`,
     describeRoute({
       id: 'getTranscriptFile',
       tag: 'Transcripts',
       access: ['submit', 'read'],
       summary: 'The transcript as a file',
       description:
-        'For a result without segments, as of a document, `result.txt` is its text, `result.json` has it as `text`, and subtitles are refused.',
+        'For a result without segments, as of a document, `result.txt` is its text, `result.json` has it as `text`, and subtitles and chunks are refused.',
+      query: chunkQuery,
       path: {
         file: {
           description: 'Its ending selects the format.',
           schema: {
             type: 'string',
-            enum: Object.keys(MEDIA_TYPES).map((form) => `result.${form}`),
+            enum: Object.values(ENDINGS).map((ending) => `result.${ending}`),
           },
         },
       },
@@ -112,9 +121,19 @@ export function readingRoutes({ files, jobs, views }: Services): Hono<Env> {
     async (c) => {
       const { principal } = c.var
       const job = completed(principal, c.req.param('id'))
-      const form = c.req.param('file').slice('result.'.length) as Form
+      const ending = c.req.param('file').slice('result.'.length)
+      const form = FORMS.find((one) => ENDINGS[one] === ending)!
+      const { chunkTokens: tokens, chunkOverlap: overlap } = queryOf(c, chunkQuery)
+      const options = {
+        ...chunkOptionsOf(job.taskOptions),
+        ...(tokens !== undefined && { tokens }),
+        ...(overlap !== undefined && { overlap }),
+        jobId: job.jobId,
+        ...(config.ingestion.publicUrl !== null && { baseUrl: config.ingestion.publicUrl }),
+      }
       const reader = { signal: callerGone(c), hold: () => renderings.hold(principal) }
-      return await sendForm(c, await files.transcripts.form(job, form, reader), MEDIA_TYPES[form])
+      const text = await files.transcripts.form(job, form, reader, options)
+      return await sendForm(c, text, MEDIA_TYPES[form])
     },
   )
 

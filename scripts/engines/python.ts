@@ -6,6 +6,15 @@ import { runTool } from './tool.ts'
 /** Versions tested together; their dependencies follow. */
 const CTRANSLATE2 = ['whisper-ctranslate2==0.5.8', 'faster-whisper==1.2.1', 'ctranslate2==4.8.5']
 const MARKITDOWN = ['markitdown[docx,pdf]==0.1.9']
+/** `pgserver` is a PostgreSQL with pgvector. */
+const RETRIEVAL = [
+  'langchain-core==1.8.3',
+  'llama-index-core==0.14.25',
+  'qdrant-client==1.20.0',
+  'pgserver==0.1.4',
+  'psycopg[binary]==3.3.9',
+  'pgvector==0.5.1',
+]
 const HINT =
   'Python 3 with venv and pip is needed (Debian: apt-get install python3-venv), and the package index has to be within reach.'
 
@@ -21,6 +30,11 @@ export async function whisperCtranslate2(options: PrepareOptions): Promise<strin
 /** As {@link whisperCtranslate2}; it comes with Pillow. */
 export async function markitdown(options: PrepareOptions): Promise<string> {
   return await pythonProgram('markitdown', MARKITDOWN, options)
+}
+
+/** A Python with the packages that `shared/docs/chunks.md` loads chunks with. */
+export async function retrievalPython(options: PrepareOptions): Promise<string> {
+  return await pythonProgram('python', RETRIEVAL, options)
 }
 
 async function pythonProgram(

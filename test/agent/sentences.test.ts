@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Engine } from '../../agent/engines/engine.ts'
 import { splitUntimed } from '../../agent/transcription/untimed-sentences.ts'
+import { markdownOf } from '../../agent/transcript/markdown-of.ts'
 import type { RecognisedSegment } from '../../agent/transcription/recognised-segment.ts'
 import type { Voice } from '../../agent/transcription/prepared-audio.ts'
 import { PLAIN_MIX } from '../../agent/media/mix.ts'
@@ -81,5 +82,6 @@ test('a transcript is made of sentences, whatever an engine takes for a segment'
     segments.map(({ text }) => text),
     ['And so, my fellow Americans: ask not.', 'Ask what you can do.'],
   )
+  assert.equal(markdownOf(metadata), content)
   assert.equal(content.match(/^\[\d\d:\d\d\]/gm)?.length, 2)
 })

@@ -168,6 +168,36 @@ describe('the dashboard in a browser', { skip }, () => {
     })
   })
 
+  test('a link of a chunk opens at its second, and unsure words are underlined on request', async () => {
+    const worker = new HttpWorker(coordinator.url, 'linker', ['panel'])
+    await worker.submit('talk.wav', 'panel', await readFile(CLIP))
+    const job = await worker.take()
+    await worker.complete(job, [
+      { start: 0, end: 4, text: 'Good morning.', confidence: 0.9 },
+      { start: 4, end: 8, text: 'What can you do?', confidence: 0.3 },
+    ])
+    const route = `${coordinator.url}/api/v1/remote-jobs/${job.job_id}/result.chunks.jsonl`
+    const chunk = JSON.parse(await (await fetch(route)).text()) as { source: { href: string } }
+    const href = chunk.source.href.replace('#t=0', '#t=5')
+    await inTab(browser, { url: coordinator.url }, async ({ page }) => {
+      await page.goto(coordinator.url + href)
+      await page.locator('.line.match', { hasText: 'What can you do?' }).waitFor()
+      const at = await page
+        .locator('audio')
+        .evaluate((player: { currentTime: number }) => player.currentTime)
+      assert.equal(at, 5)
+      assert.match(page.url(), /\/#\/jobs\/[^?]+\?t=5$/)
+      const underlined = async (): Promise<number> =>
+        await page.evaluate<number>(
+          `[...document.querySelectorAll('.words')].filter((one) => getComputedStyle(one).textDecorationLine === 'underline').length`,
+        )
+      assert.equal(await underlined(), 0)
+      await page.getByLabel('Underline low confidence').check()
+      assert.equal(await underlined(), 1)
+      assert.deepEqual(await violationsIn(page), [])
+    })
+  })
+
   test('a worker is drained from its card, and resumed', async () => {
     await new HttpWorker(coordinator.url, 'gpu-7', ['audio']).beat(null)
     await inTab(browser, { url: coordinator.url, hash: '#/workers' }, async ({ page }) => {

@@ -157,6 +157,7 @@ describe('a transcript', () => {
     ['srt', 'application/x-subrip', /1\n00:00:00,000 --> 00:00:01,500\n.*Hello\./],
     ['vtt', 'text/vtt', /^WEBVTT\n/],
     ['txt', 'text/plain', /Hello\.[^]*Bye\./],
+    ['chunks.jsonl', 'application/x-ndjson', /^\{"id":"[-\w]+-0","text":"[^]*"href":"\/\?job=/],
   ] as const) {
     test(`can be had as ${form}`, async (t) => {
       const running = await startRunning(t)

@@ -6,7 +6,7 @@ import { after, before, describe, test } from 'node:test'
 import { Renditions } from '../../coordinator/blobs/renditions.ts'
 import { packResult } from '../../coordinator/blobs/packed-result.ts'
 import { WorkThread } from '../../coordinator/blobs/work-thread.ts'
-import { FORMS, renderForm } from '../../shared/forms.ts'
+import { ENDINGS, FORMS, renderForm } from '../../shared/forms.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { claimedJob, startRunning, until, type Running } from './running.ts'
 
@@ -46,11 +46,11 @@ describe('a large transcript', () => {
 
   for (const form of FORMS) {
     test(`comes as ${form}, made once and sent from a file`, async () => {
-      const route = `/remote-jobs/${jobId}/result.${form}`
+      const route = `/remote-jobs/${jobId}/result.${ENDINGS[form]}`
       const answers = await Promise.all([1, 2, 3].map(async () => await running.ask('GET', route)))
       for (const { status, text, headers } of answers) {
         assert.equal(status, 200)
-        assert.equal(text, renderForm(form, body))
+        assert.equal(text, renderForm(form, body, { jobId }))
         assert.equal(headers.get('content-length'), String(Buffer.byteLength(text)))
         assert.equal(headers.get('cache-control'), 'no-store')
       }
@@ -63,9 +63,12 @@ describe('a large transcript', () => {
     const rendered = path.join(running.dataDir, 'rendered')
     for (const form of ['srt', 'vtt'] as const) {
       rmSync(rendered, { recursive: true })
-      const { status, text } = await running.ask('GET', `/remote-jobs/${jobId}/result.${form}`)
+      const { status, text } = await running.ask(
+        'GET',
+        `/remote-jobs/${jobId}/result.${ENDINGS[form]}`,
+      )
       assert.equal(status, 200, text)
-      assert.equal(text, renderForm(form, body))
+      assert.equal(text, renderForm(form, body, { jobId }))
       assert.equal(statSync(rendered).mode & 0o777, 0o700)
     }
   })
@@ -198,7 +201,10 @@ test('a large transcript leaves nothing behind when its job is removed', async (
   const kept = await completed(running, transcript('other'))
   const rendered = path.join(running.dataDir, 'rendered')
   for (const form of FORMS)
-    assert.equal((await running.ask('GET', `/remote-jobs/${jobId}/result.${form}`)).status, 200)
+    assert.equal(
+      (await running.ask('GET', `/remote-jobs/${jobId}/result.${ENDINGS[form]}`)).status,
+      200,
+    )
   await running.ask('GET', `/remote-jobs/${kept}/result.srt`)
   // It may still be in the making.
   const late = running.ask('GET', `/remote-jobs/${jobId}/result.md`)

@@ -210,7 +210,7 @@ describe('the answers of a running coordinator', () => {
     await call('putResult', `/remote-jobs/${jobId}/result`, { json: result })
     check(named('Job'), (await running.ask('GET', `/remote-jobs/${jobId}`)).body)
     await call('getTranscript', `/remote-jobs/${jobId}/result`)
-    for (const form of ['md', 'json', 'srt', 'vtt', 'txt'])
+    for (const form of ['md', 'json', 'srt', 'vtt', 'txt', 'chunks.jsonl'])
       await call('getTranscriptFile', `/remote-jobs/${jobId}/result.${form}`)
     await call('getTask', '/status/task-1')
     await call('retryContinuation', `/remote-jobs/${jobId}/continuation/retry`)
