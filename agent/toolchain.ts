@@ -13,8 +13,9 @@ import type { MediaTools } from './media/sandbox.ts'
 import { ageProblem, toolsText } from './media/tools-text.ts'
 import { isThere } from './models/models.ts'
 import { longPull } from './models/pull-progress.ts'
+import { freeMemoryPerSlot } from './gpu/free-memory.ts'
 import { planSlots } from './gpu/slot-plan.ts'
-import { Slots } from './gpu/slots.ts'
+import { Slots, type Slot } from './gpu/slots.ts'
 import { createVoiceDetector, NO_VAD } from './transcription/voice-detector.ts'
 
 /** Engines whose model is one of ours, by its name. */
@@ -123,15 +124,13 @@ export async function openToolchain(
   }
 }
 
-function deviceOf(
-  plan: readonly { gpu: string | null; kind?: Device['kind'] }[],
-  devices: readonly Device[],
-): EngineSettings['device'] {
+function deviceOf(plan: readonly Slot[], devices: readonly Device[]): EngineSettings['device'] {
   const [first] = plan
   if (first === undefined || first.gpu === null) return { kind: 'cpu', name: 'cpu' }
   const kind = first.kind ?? 'cuda'
   const used = devices.filter((device) => device.kind === kind)
-  return { kind, name: [...new Set(used.map(({ name }) => name))].join(', ') }
+  const name = [...new Set(used.map((device) => device.name))].join(', ')
+  return { kind, name, freeMb: freeMemoryPerSlot(plan, devices) }
 }
 
 /** Announced, so that only suitable jobs are assigned. */

@@ -21,8 +21,11 @@ export interface EngineSettings {
   concurrency?: number
   /** CPU threads per slot; null: the engine's own choice. */
   threads: number | null
-  /** `name`: `cpu`, or the names of the GPUs. */
-  device: { kind: 'cpu' | 'cuda' | 'rocm' | 'metal'; name: string }
+  /**
+   * `name`: `cpu`, or the names of the GPUs. `freeMb`: the memory of a GPU that was free for a slot at the start, in MiB;
+   * null or absent: unknown.
+   */
+  device: { kind: 'cpu' | 'cuda' | 'rocm' | 'metal'; name: string; freeMb?: number | null }
   /** Which steps are allowed when the GPU is out of memory, beside smaller batches and lower precision. */
   onOutOfMemory: { smallerModel: boolean; cpu: boolean }
   /** Full path of ffmpeg, for programs that call it by its name; null or absent: the one on PATH. */

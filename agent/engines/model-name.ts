@@ -47,6 +47,11 @@ function kindOf(model: string): Kind | null {
   return { size: parameters * share, english: en !== '' || distil !== '' }
 }
 
+/** Millions of parameters, or the like of a quantised format; null for models other than Whisper's. */
+export function parametersOf(model: string): number | null {
+  return kindOf(model)?.size ?? null
+}
+
 /**
  * The largest of `models` that is smaller than `model`, or null. An English-only model replaces no multilingual one.
  */

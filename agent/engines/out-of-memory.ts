@@ -66,6 +66,8 @@ interface Settled {
 export interface FallbackRequest {
   slot: Slot
   model?: string | null
+  /** Where the attempts begin, in place of the usual. */
+  batchSize?: number | null
   /** Without batches: fewer of them would not help. The outcome is not remembered. */
   unbatched?: boolean
   /** The models that can do this job; default: all that are allowed. */
@@ -98,10 +100,12 @@ export class MemoryFallback {
    * @throws the attempt's error: `gpu_out_of_memory` when no step is left, any other at once.
    */
   async run<T>(
-    { slot, model = null, unbatched = false, models = this.#allowed.models }: FallbackRequest,
+    request: FallbackRequest,
     attempt: (compute: ComputeConfig) => Promise<T>,
   ): Promise<{ result: T; warnings: string[] }> {
-    const usual = this.usual(model)
+    const { slot, model = null, unbatched = false, models = this.#allowed.models } = request
+    const { batchSize = this.#usual.batchSize } = request
+    const usual = { ...this.usual(model), batchSize }
     const key = JSON.stringify([slot.index, usual])
     const settled = this.#settledAt(key) ?? { compute: usual, notes: [] }
     const warnings = [...settled.notes]

@@ -244,6 +244,18 @@ describe('the engine over workers', () => {
     assert.equal(first.segments.length, 1)
   })
 
+  it('begins with the batch for which a GPU has memory, and settles it for each model', async (t) => {
+    const device = { kind: 'cuda', name: 'GPU', freeMb: 5800 } as const
+    const { engine, scripted } = await engineWith(t, { largestBatch: 8 }, { device })
+    const turbo = { options: { ...OPTIONS, model: 'large-v3-turbo' } }
+    for (const more of [{}, turbo, {}, turbo]) await transcribed(engine, more)
+    const asked = (await scripted.requests()).filter(({ op }) => op === 'transcribe')
+    assert.deepEqual(
+      asked.map(({ batch }) => batch),
+      [2, 16, 8, 2, 8],
+    )
+  })
+
   it('detects languages with the model that the job names, without another load after it', async (t) => {
     const { engine, scripted } = await engineWith(t, {})
     const piece = await requestFor(dir, { slot })

@@ -16,8 +16,14 @@ import type {
   TranscribeRequest,
 } from '../engine.ts'
 import { modelsFor } from '../model-name.ts'
-import { MemoryFallback, placeOf, type ComputeConfig } from '../out-of-memory.ts'
+import {
+  MemoryFallback,
+  placeOf,
+  type ComputeConfig,
+  type FallbackRequest,
+} from '../out-of-memory.ts'
 import { languageCode, whisperLanguage } from '../whisper/languages.ts'
+import { batchSizeFor } from './batch-size.ts'
 import { WorkerHangs, type WorkerRequest, type WorkerSegment } from './faster-whisper-worker.ts'
 import { segmentsOf } from './output.ts'
 import type { PythonSetup } from './plan.ts'
@@ -25,8 +31,6 @@ import { ResidentWorkers, type Load } from './resident-workers.ts'
 
 /** Short parts, as nothing is loaded for them: less is lost with one. */
 const PART_SECONDS = 600
-/** The usual batch on a GPU; the out-of-memory fallback halves it. */
-const GPU_BATCH = 8
 
 export interface FasterWhisperParts {
   models: readonly string[]
@@ -46,6 +50,7 @@ export class FasterWhisperEngine implements Engine {
   readonly #idleMs: number
   readonly #workers: ResidentWorkers
   readonly #fallback: MemoryFallback
+  readonly #batchSizeFor: (model: string) => number | null
   readonly #closing = new Closing()
   /** The worker's Python lacks faster_whisper. */
   #missing: AppError | null = null
@@ -53,7 +58,7 @@ export class FasterWhisperEngine implements Engine {
   constructor(
     interpreter: string,
     setup: PythonSetup,
-    { batchSize, computeType, onOutOfMemory }: EngineSettings,
+    { batchSize, computeType, onOutOfMemory, device: { freeMb = null } }: EngineSettings,
     { models, cli, idleMs = IDLE_MS }: FasterWhisperParts,
   ) {
     this.info = cli.info
@@ -63,13 +68,11 @@ export class FasterWhisperEngine implements Engine {
     this.#models = models
     this.#idleMs = idleMs
     this.#workers = new ResidentWorkers(interpreter)
+    this.#batchSizeFor = (model) =>
+      batchSize ?? (setup.gpu ? batchSizeFor(model, computeType, freeMb) : null)
+    const device = setup.gpu ? 'gpu' : 'cpu'
     this.#fallback = new MemoryFallback(
-      {
-        batchSize: batchSize ?? (setup.gpu ? GPU_BATCH : null),
-        computeType,
-        model: cli.info.model,
-        device: setup.gpu ? 'gpu' : 'cpu',
-      },
+      { batchSize, computeType, model: cli.info.model, device },
       { ...onOutOfMemory, models },
     )
   }
@@ -78,7 +81,7 @@ export class FasterWhisperEngine implements Engine {
     const stopped = AbortSignal.any([signal, this.#closing.signal])
     await this.#orByProgram(
       async () => {
-        await this.#fallback.run({ slot, model }, async (compute) => {
+        await this.#fallback.run(this.#usual(slot, model), async (compute) => {
           await this.#workers.prepare(placeOf(slot, compute), this.#load(compute), stopped)
         })
       },
@@ -129,7 +132,7 @@ export class FasterWhisperEngine implements Engine {
     const models = modelsFor(options.task, this.#models)
     const segments: WorkerSegment[] = []
     const { result, warnings } = await this.#fallback.run(
-      { slot, model, models },
+      { ...this.#usual(slot, model), models },
       async (compute) =>
         await this.#ask(request, compute, {
           request: transcription(request, windows, compute),
@@ -154,7 +157,7 @@ export class FasterWhisperEngine implements Engine {
     if (first === undefined) return []
     const wavs = pieces.map(({ wavPath }) => wavPath)
     const { result } = await this.#fallback.run(
-      { slot: first.slot, model, unbatched: true },
+      { ...this.#usual(first.slot, model), unbatched: true },
       async (compute) => await this.#ask(first, compute, { request: { op: 'detect', wavs } }),
     )
     return (result.languages ?? []).map((one) => {
@@ -193,6 +196,10 @@ export class FasterWhisperEngine implements Engine {
     })
   }
 
+  #usual(slot: Slot, model: string | null): FallbackRequest {
+    return { slot, model, batchSize: this.#batchSizeFor(model ?? this.info.model) }
+  }
+
   #load({ model, device, computeType }: ComputeConfig): Load {
     const { models, threads, env } = this.#setup
     const folder = models.get(model) ?? null
@@ -216,10 +223,11 @@ export class FasterWhisperEngine implements Engine {
   }
 }
 
-function transcription(
+/** What the worker is asked for a piece. */
+export function transcription(
   { wavPath, options, again }: TranscribeRequest,
   windows: readonly Window[],
-  { batchSize, model }: ComputeConfig,
+  { batchSize, model }: Pick<ComputeConfig, 'batchSize' | 'model'>,
 ): WorkerRequest {
   // English-only models take no other language, and detect none.
   const language = model.endsWith('.en') ? 'en' : options.language
