@@ -19,6 +19,12 @@ import threading
 import traceback
 import wave
 
+NUMBERS = ("start", "end", "avg_logprob", "no_speech_prob", "compression_ratio")
+WORD_NUMBERS = ("start", "end", "probability")
+
+# In seconds: windows have up to half a second of silence at their end.
+LEAST_REST = 0.6
+
 # What a library prints must not break the stream of events.
 EVENTS = os.fdopen(os.dup(1), "w", encoding="utf-8")
 os.dup2(2, 1)
@@ -50,25 +56,71 @@ def resident_bytes():
         return None
 
 
-class Worker:
-    def __init__(self):
-        self.model = None
-        self.pipeline = None
+def encoding_once(encode):
+    """The language of a window and its text take the same encoding: half of the work for a short note. The last one is kept."""
+    last = (None, None)
 
+    def encoded(features):
+        nonlocal last
+        known = last[0]
+        if features.ndim != 2:
+            return encode(features)
+        if known is None or known.shape != features.shape or not (known == features).all():
+            last = (features, encode(features))
+        return last[1]
+
+    return encoded
+
+
+def stopped_at(tokens, begin):
+    """Where the model stopped within a window, in its steps of time; 0: it came to the end. It ends with two marks of the
+    time where speech goes on."""
+    times = [token >= begin for token in tokens]
+    if times[-2:] == [False, True]:
+        return 0
+    pairs = [n for n in range(1, len(times)) if times[n - 1] and times[n]]
+    return tokens[pairs[-1] - 1] - begin if pairs else 0
+
+
+def noting_rests(base):
+    """The library's batches drop what follows where the model stopped; one window after the other does not."""
+
+    class Pipeline(base):
+        rests = ()
+
+        def forward(self, features, tokenizer, chunks_metadata, options):
+            self.chunks = chunks_metadata
+            return super().forward(features, tokenizer, chunks_metadata, options)
+
+        def generate_segment_batched(self, features, tokenizer, options):
+            encoded, outputs = super().generate_segment_batched(features, tokenizer, options)
+            for chunk, output in zip(self.chunks, outputs):
+                start, end = chunk["offset"], chunk["offset"] + chunk["duration"]
+                steps = stopped_at(output["tokens"], tokenizer.timestamp_begin)
+                reached = start + steps * self.model.time_precision
+                if start < reached <= end - LEAST_REST:
+                    self.rests = [*self.rests, (reached, end)]
+            return encoded, outputs
+
+    return Pipeline
+
+
+class Worker:
     def load(self, request):
         try:
-            from faster_whisper import BatchedInferencePipeline, WhisperModel
+            from faster_whisper import BatchedInferencePipeline, WhisperModel, __version__
+
+            # Before, the times of windows were samples.
+            if [int(part) for part in __version__.split(".")[:2]] < [1, 2]:
+                raise ImportError(__version__)
         except ImportError as error:
-            raise ModuleNotFoundError("No module named 'faster_whisper' of version 1.1 or newer") from error
+            raise ModuleNotFoundError("No module named 'faster_whisper' of version 1.2 or newer") from error
         threads = request.get("threads")
-        self.model = WhisperModel(
-            request["model"],
-            device=request["device"],
-            compute_type=request["compute_type"],
-            **({} if threads is None else {"cpu_threads": threads}),
-        )
-        # One that was left in the middle shifts the first words of the next recording: each has its own.
-        self.pipeline = lambda: BatchedInferencePipeline(model=self.model)
+        how = {} if threads is None else {"cpu_threads": threads}
+        how = {"device": request["device"], "compute_type": request["compute_type"], **how}
+        self.model = WhisperModel(request["model"], **how)
+        self.model.encode = encoding_once(self.model.encode)
+        self.pipeline = noting_rests(BatchedInferencePipeline)
         tell("done", bytes=resident_bytes())
 
     def detect(self, request):
@@ -83,12 +135,38 @@ class Worker:
             tell("progress")
         tell("done", languages=found, bytes=resident_bytes())
 
+    def language_of(self, audio, window):
+        """Of the window as the recognition takes it, so that it is encoded once."""
+        features = self.model.feature_extractor(audio)
+        frames = features.shape[-1] - 1
+        start, end = (round(time * self.model.frames_per_second) for time in window)
+        found, probability, _ = self.model.detect_language(features=features[:, start : min(end, frames)])
+        return found, probability
+
+    def batches(self, audio, windows, size, common):
+        while windows:
+            # One that was left in the middle shifts the first words of the next recording: each has its own.
+            pipeline = self.pipeline(model=self.model)
+            segments, _ = pipeline.transcribe(
+                audio,
+                batch_size=size,
+                without_timestamps=False,
+                clip_timestamps=[{"start": start, "end": end} for start, end in windows],
+                **common,
+            )
+            yield from segments
+            windows = pipeline.rests
+
     def transcribe(self, request):
         audio = samples_of(request["wav"])
         windows = request["windows"]
         batch = request["batch"]
+        language, probability = request["language"], None
+        if language is None:
+            known = not self.model.model.is_multilingual
+            language, probability = ("en", 1) if known else self.language_of(audio, windows[0])
         common = {
-            "language": request["language"],
+            "language": language,
             "task": request["task"],
             "word_timestamps": request["words"],
             "condition_on_previous_text": False,
@@ -97,49 +175,22 @@ class Worker:
             "hotwords": request["hotwords"],
         }
         if batch is not None and batch > 1 and not request["again"]:
-            segments, info = self.pipeline().transcribe(
-                audio,
-                batch_size=batch,
-                without_timestamps=False,
-                clip_timestamps=[{"start": start, "end": end} for start, end in windows],
-                **common,
-            )
+            segments = self.batches(audio, windows, batch, common)
         else:
             # Batches skip every check of the text, so a second try goes without, and begins less sure of itself.
             checks = {"temperature": [0.2, 0.4, 0.6]} if request["again"] else {}
             if request["words"]:
                 checks["hallucination_silence_threshold"] = 2.0
-            segments, info = self.model.transcribe(
-                audio,
-                clip_timestamps=[time for window in windows for time in window],
-                **checks,
-                **common,
-            )
+            clips = [time for window in windows for time in window]
+            segments, _ = self.model.transcribe(audio, clip_timestamps=clips, **checks, **common)
         for segment in segments:
-            tell(
-                "segment",
-                start=finite(segment.start),
-                end=finite(segment.end),
-                text=segment.text,
-                avg_logprob=finite(segment.avg_logprob),
-                no_speech_prob=finite(segment.no_speech_prob),
-                compression_ratio=finite(segment.compression_ratio),
-                words=[
-                    {
-                        "start": finite(word.start),
-                        "end": finite(word.end),
-                        "word": word.word,
-                        "probability": finite(word.probability),
-                    }
-                    for word in segment.words or []
-                ],
-            )
-        tell(
-            "done",
-            language=info.language,
-            probability=finite(info.language_probability),
-            bytes=resident_bytes(),
-        )
+            facts = {name: finite(getattr(segment, name)) for name in NUMBERS}
+            words = [
+                {"word": word.word, **{name: finite(getattr(word, name)) for name in WORD_NUMBERS}}
+                for word in segment.words or []
+            ]
+            tell("segment", text=segment.text, words=words, **facts)
+        tell("done", language=language, probability=finite(probability), bytes=resident_bytes())
 
 
 def read(requests):

@@ -76,6 +76,16 @@ const MEANINGS: [words: string, code: string, message: RegExp][] = [
     /a\/b/,
   ],
   ["FileNotFoundError: [Errno 2] No such file or directory: 'ffmpeg'", 'engine_missing', /ffmpeg/],
+  [
+    "ModuleNotFoundError: No module named 'faster_whisper' of version 1.2 or newer",
+    'engine_missing',
+    /module faster_whisper of version 1\.2 or newer\. Install it again/,
+  ],
+  [
+    'RuntimeError: mkl_malloc: failed to allocate memory',
+    'engine_failed',
+    /ran out of main memory/,
+  ],
   ["ModuleNotFoundError: No module named 'torch'", 'engine_missing', /module torch/],
   ['OSError: [Errno 28] No space left on device', 'no_space', /disk/],
   [

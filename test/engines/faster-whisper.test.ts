@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
@@ -245,14 +245,77 @@ describe('the real worker', () => {
     assert.ok(wordErrors(jfk.text, text).errors <= 1, text)
   })
 
-  it('loses no word of a long recording, in windows', async () => {
-    const { file, said } = await long(dir, 9)
-    const seconds = 9 * 18.1
-    const { text, segments } = await heard(file, seconds, { language: 'en' })
-    const whole = said.map((one) => one.text).join(' ')
-    const { errors, words } = wordErrors(whole, text)
-    assert.ok(errors <= words * 0.05, `${errors} of ${words}`)
-    assert.ok((segments.at(-1)?.end ?? 0) > seconds - 3)
+  for (const [how, batchSize] of [
+    ['in windows', null],
+    ['in batches of windows', 4],
+  ] as const) {
+    it(`loses no word of a long recording, ${how}`, async (t) => {
+      const { file, said } = await long(dir, 9)
+      const seconds = 9 * 18.1
+      const by = await made('the resident worker', { batchSize })
+      t.after(() => by.close())
+      const { text, segments } = await heard(file, seconds, { language: 'en' }, { by })
+      const whole = said.map((one) => one.text).join(' ')
+      const { errors, words } = wordErrors(whole, text)
+      assert.ok(errors <= words * 0.05, `${errors} of ${words}`)
+      assert.ok((segments.at(-1)?.end ?? 0) > seconds - 3)
+    })
+  }
+
+  it('gives the same text for a language that it detects as for one that it is told', async () => {
+    for (const clip of CLIPS) {
+      const [told, found] = [
+        await heard(clip.file, DURATIONS[clip.name], { language: 'en' }),
+        await heard(clip.file, DURATIONS[clip.name]),
+      ]
+      assert.deepEqual(found.segments, told.segments)
+      assert.equal(told.languageProbability, undefined)
+    }
+  })
+
+  it('is cancelled in the middle of a long recording, and gone; the next job has a new one', async () => {
+    const { file } = await long(dir, 6)
+    const controller = new AbortController()
+    const reason = new Error('enough')
+    let reached = 0
+    const running = engine.transcribe({
+      ...(await pieceOf(file, 6 * 18.1)),
+      signal: controller.signal,
+      options: plain,
+      speech: [{ start: 0, end: 6 * 18.1 }],
+      again: false,
+      onProgress(seconds) {
+        reached = seconds
+        if (seconds > 30) controller.abort(reason)
+      },
+    })
+    await assert.rejects(running, (error) => error === reason)
+    assert.ok(reached < 6 * 18.1 - 20, `${reached} s were done`)
+    assert.deepEqual(workerPids(), [])
+    const { text } = await heard(jfk.file, 11)
+    assert.ok(wordErrors(jfk.text, text).errors <= 1, text)
+  })
+
+  it('loads the model that a job names once, and the usual one once after it', async (t) => {
+    await engine.close()
+    const modelsDir = await mkdtemp(path.join(dir, 'models-'))
+    await mkdir(path.join(modelsDir, 'ctranslate2'))
+    for (const name of ['base', 'other']) {
+      await symlink(settings.model!, path.join(modelsDir, 'ctranslate2', name))
+    }
+    const two = await made('the resident worker', { modelsDir, model: 'base' })
+    t.after(() => two.close())
+    const slot = { index: 0, gpu: null }
+    const pids: (number | undefined)[] = []
+    for (const model of ['other', null]) {
+      await two.prepare(slot, signal, model)
+      pids.push(workerPids()[0])
+      await two.detect?.([await pieceOf(jfk.file, 11)], model)
+      const { text } = await heard(jfk.file, 11, { model }, { by: two })
+      assert.ok(wordErrors(jfk.text, text).errors <= 1, text)
+      assert.deepEqual(workerPids(), [pids.at(-1)])
+    }
+    assert.equal(new Set(pids).size, 2)
   })
 
   it('that gets too little memory fails with the reason, and the next one works', async () => {
@@ -273,6 +336,28 @@ describe('the real worker', () => {
       (error: AppError) => error.code === 'engine_failed',
     )
     assert.equal(worker.isAlive, false)
+  })
+
+  it('whose memory is full in the middle of a recording says so, and the next one works', async (t) => {
+    await engine.close()
+    const { ctranslate2Program } = await prepareEngines(['ctranslate2'])
+    const folder = await mkdtemp(path.join(dir, 'little-memory-'))
+    const program = path.join(folder, 'whisper-ctranslate2')
+    await writeFile(program, `#!/bin/sh\nexec '${ctranslate2Program}' "$@"\n`, { mode: 0o755 })
+    const python = interpreterOf(ctranslate2Program)!
+    // Enough for a window, and not for the attention of 23 at once.
+    const limited = `#!/bin/sh\nulimit -v 1800000\nexec '${python}' "$@"\n`
+    await writeFile(path.join(folder, 'python3'), limited, { mode: 0o755 })
+    const small = await made('the resident worker', { program, batchSize: 32 })
+    t.after(() => small.close())
+    const { file } = await long(dir, 33)
+    await assert.rejects(
+      heard(file, 33 * 18.1, { language: 'en', words: false }, { by: small }),
+      (error: AppError) => error.code === 'engine_failed' && /main memory/.test(error.message),
+    )
+    assert.deepEqual(workerPids(), [])
+    const { text } = await heard(jfk.file, 11, {}, { by: small })
+    assert.ok(wordErrors(jfk.text, text).errors <= 1, text)
   })
 
   it('without its model says which file is missing', async () => {
@@ -310,6 +395,39 @@ describe('the real worker', () => {
     child.kill('SIGKILL')
     await goneProcess(Number(line))
   })
+})
+
+describe('a host that has only whisper-ctranslate2', () => {
+  /** The real program behind a script that `python` runs, or none. */
+  async function behind(python: string | null): Promise<Engine> {
+    const folder = await mkdtemp(path.join(dir, 'program-'))
+    const program = path.join(folder, 'whisper-ctranslate2')
+    const real = settings.program!
+    const script =
+      python === null
+        ? `#!/bin/sh\nexec '${real}' "$@"\n`
+        : `#!${python}\nimport os, sys\nos.execv('${real}', ['${real}', *sys.argv[1:]])\n`
+    await writeFile(program, script, { mode: 0o755 })
+    return await made('the resident worker', { program })
+  }
+
+  const HOSTS: [what: string, python: string | null, warns: boolean][] = [
+    ['as a program of its own', null, false],
+    ['with a Python that lacks faster_whisper', '/usr/bin/python3', true],
+  ]
+  for (const [what, python, warns] of HOSTS) {
+    it(`recognises, and detects languages, ${what}`, async (t) => {
+      const by = await behind(python)
+      t.after(() => by.close())
+      await by.prepare({ index: 0, gpu: null }, signal)
+      const { text, warnings } = await heard(jfk.file, 11, {}, { by })
+      assert.ok(wordErrors(jfk.text, text).errors <= 1, text)
+      assert.equal(warnings.length, warns ? 1 : 0, warnings.join())
+      const [found] = (await by.detect?.([await pieceOf(jfk.file, 11)])) ?? []
+      assert.equal(found?.language, 'en')
+      assert.deepEqual(workerPids(), [])
+    })
+  }
 })
 
 /** Our workers' processes. */

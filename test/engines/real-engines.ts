@@ -59,7 +59,7 @@ export async function realEngines(): Promise<RealEngine[]> {
       flags: ['--engine', 'openai-api', '--engine-command', serve, ...common],
     },
     {
-      title: 'whisper-ctranslate2',
+      title: 'faster-whisper',
       name: 'faster-whisper',
       model: path.basename(ct2Model),
       flags: [...fasterWhisper, '--engine-path', ctranslate2Program],

@@ -116,9 +116,10 @@ const RULES: readonly Rule[] = [
     say: () => 'needs ffmpeg on PATH to read audio. Install it.',
   },
   {
-    pattern: /No module named '([^']+)'/,
+    pattern: /No module named '([^']+)'( of version \S+ or newer)?/,
     code: 'engine_missing',
-    say: ([, module]) => `lacks the Python module ${module}. Install it again.`,
+    say: ([, module, version = '']) =>
+      `lacks the Python module ${module}${version}. Install it again.`,
   },
   {
     pattern: /No space left on device|Disk quota exceeded|File too large/,
@@ -126,7 +127,8 @@ const RULES: readonly Rule[] = [
     say: () => 'found the disk full.',
   },
   {
-    pattern: /\bMemoryError\b|std::bad_alloc|DefaultCPUAllocator|Cannot allocate memory/,
+    pattern:
+      /\bMemoryError\b|std::bad_alloc|DefaultCPUAllocator|Cannot allocate memory|mkl_malloc: failed to allocate/,
     code: 'engine_failed',
     say: () => TOO_LITTLE,
   },
