@@ -4,15 +4,14 @@ import path from 'node:path'
 import { crowdCost } from './bench/crowd.ts'
 import { diarization } from './bench/diarization.ts'
 import { durableCycles } from './bench/durable.ts'
-import { engineCost } from './bench/engines.ts'
+import { ENGINE_PARTS } from './bench/engines.ts'
+import { gpuUse } from './bench/gpu.ts'
 import { journalLength } from './bench/journal.ts'
 import { prefetching } from './bench/prefetch.ts'
 import { languages } from './bench/languages.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
-import { residentCost } from './bench/resident.ts'
-import { severalSlots } from './bench/slots.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
 import { uploads } from './bench/upload.ts'
@@ -35,18 +34,21 @@ const PARTS: Record<
   stream: { title: 'Streaming', run: streaming },
   upload: { title: 'Uploads by POST /process', run: uploads },
   readers: { title: 'The largest results, in and out', run: readers },
-  engines: { title: 'Engines: kept running or not, and the agent beside them', run: engineCost },
-  resident: { title: 'faster-whisper: a worker that stays, and a process each', run: residentCost },
-  slots: { title: 'One recording on several slots', run: severalSlots },
+  ...ENGINE_PARTS,
+  gpu: { title: 'What a GPU gets to do', run: gpuUse },
   languages: { title: 'Languages that the embedded engine does not know', run: languages },
   speakers: { title: 'Who speaks, on voices of real people', run: diarization },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
 
-const wanted = process.argv.slice(2)
+/** Parts that are asked for by one name. */
+const GROUPS: Record<string, readonly string[]> = { engines: Object.keys(ENGINE_PARTS) }
+
+const wanted = process.argv.slice(2).flatMap((name) => GROUPS[name] ?? name)
 const unknown = wanted.filter((name) => !(name in PARTS))
 if (unknown.length > 0) {
-  console.error(`No such part: ${unknown.join(', ')}. There are: ${Object.keys(PARTS).join(', ')}.`)
+  const names = [...Object.keys(GROUPS), ...Object.keys(PARTS)]
+  console.error(`No such part: ${unknown.join(', ')}. There are: ${names.join(', ')}.`)
   process.exit(2)
 }
 console.log(

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { family } from '../process-tree.ts'
 
 /** Of a second, in Linux's `/proc`. */
 const TICKS = 100
@@ -8,9 +9,28 @@ const TICKS = 100
  * processor. Unlike the time on the clock it says little of what else the machine does.
  */
 export function childrenCpuSeconds(): number {
-  const fields = readFileSync('/proc/self/stat', 'utf8')
-    .replace(/^.*\) /, '')
-    .split(' ')
-  // The name and what is before it are gone, which are two: these are the 16th and the 17th.
-  return (Number(fields[13]) + Number(fields[14])) / TICKS
+  const { ended } = cpuOf('self')
+  return ended
+}
+
+/** {@link childrenCpuSeconds}, with what the processes that still run have computed. */
+export function familyCpuSeconds(): number {
+  const running = family(process.pid).slice(1)
+  return running.reduce((sum, pid) => {
+    const { own, ended } = cpuOf(pid)
+    return sum + own + ended
+  }, childrenCpuSeconds())
+}
+
+function cpuOf(pid: number | 'self'): { own: number; ended: number } {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')
+      .replace(/^.*\) /, '')
+      .split(' ')
+    const seconds = (at: number): number => Number(fields[at]) / TICKS
+    // The name and what is before it are gone, which are two: these are the 14th to the 17th.
+    return { own: seconds(11) + seconds(12), ended: seconds(13) + seconds(14) }
+  } catch {
+    return { own: 0, ended: 0 }
+  }
 }

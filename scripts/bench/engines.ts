@@ -1,124 +1,18 @@
-import { addSettings } from '../../shared/settings.ts'
-import { CONVERSION } from '../../agent/settings/conversion-table.ts'
-import { mkdir } from 'node:fs/promises'
-import path from 'node:path'
-import { fileURLToPath } from 'node:url'
-import { Command } from 'commander'
-import { openToolchain } from '../../agent/toolchain.ts'
-import { mediaSettings, type MediaSettings } from '../../agent/settings/media-settings.ts'
-import { prepareEngines, type Engines } from '../engines/prepare.ts'
-import { overhead } from './overhead.ts'
-import { median, type Measure } from './report.ts'
+import { besideBareLibrary } from './bare-library.ts'
+import { batchedCost } from './batched.ts'
+import { hotwordsHelp } from './hotwords.ts'
+import { keptRunning } from './kept-running.ts'
+import { modelSwitches } from './model-switches.ts'
+import { residentCost } from './resident.ts'
+import { severalSlots } from './slots.ts'
 
-const ROUNDS = 7
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const CLIP = path.join(ROOT, 'agent/assets/austen.wav')
-const signal = new AbortController().signal
-
-/** What the process of an engine costs that is started for each job, and what the agent costs beside the engine alone. */
-export async function engineCost(folder: string): Promise<Measure[]> {
-  const paths = await prepared()
-  if (paths === null)
-    return [{ name: 'left out: no engines are here (npm run engines)', value: '' }]
-  const { whisperCli, whisperServer, ggmlModel, ct2Model, ctranslate2Program } = paths
-  const common = ['--gpus', 'none', '--threads', '2']
-  const cpp = ['--engine', 'whisper-cpp', '--model', ggmlModel, ...common, '--engine-path']
-  const fresh = await moonshine(folder, true)
-  const kept = await moonshine(folder, false)
-  const cli = await shortJob(folder, [...cpp, whisperCli])
-  const server = await shortJob(folder, [...cpp, whisperServer])
-  const ct2Flags = ['--engine', 'faster-whisper', '--model', ct2Model, ...common, '--engine-path']
-  const ct2 = await shortJob(folder, [...ct2Flags, ctranslate2Program])
-  const seconds = (value: number): string => `${value.toFixed(2)} s`
-  return [
-    { name: 'moonshine, a process per job', value: seconds(fresh) },
-    { name: 'moonshine, kept running', value: seconds(kept) },
-    {
-      name: '… speed-up',
-      value: (fresh / kept).toFixed(2),
-      promise: 'at least 2',
-      kept: fresh / kept >= 2,
-    },
-    { name: 'whisper-cli, a process per job (Whisper base)', value: seconds(cli) },
-    { name: 'whisper-server, kept running (the same weights)', value: seconds(server) },
-    { name: '… speed-up', value: (cli / server).toFixed(2) },
-    { name: 'whisper-ctranslate2, a process per job (the same)', value: seconds(ct2) },
-    ...(await besideEngine([...cpp, whisperCli], folder)),
-  ]
-}
-
-function settingsOf(flags: readonly string[]): MediaSettings {
-  return mediaSettings(
-    addSettings(new Command(), ...CONVERSION)
-      .parse(flags, { from: 'user' })
-      .opts(),
-  )
-}
-
-/** The median time of a clip of 7 s, once all is ready that stays. */
-async function shortJob(folder: string, flags: readonly string[]): Promise<number> {
-  const toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
-  try {
-    await toolchain.prepare(signal)
-    const times: number[] = []
-    for (let round = 0; round <= ROUNDS; round++) times.push(await once(toolchain, folder))
-    return median(times.slice(1))
-  } finally {
-    await toolchain.close()
-  }
-}
-
-async function moonshine(folder: string, anew: boolean): Promise<number> {
-  const flags = ['--engine', 'moonshine', '--gpus', 'none']
-  if (!anew) return await shortJob(folder, flags)
-  const times: number[] = []
-  for (let round = 0; round <= ROUNDS; round++) {
-    const toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
-    times.push(await once(toolchain, folder))
-    await toolchain.close()
-  }
-  return median(times.slice(1))
-}
-
-async function once(
-  toolchain: Awaited<ReturnType<typeof openToolchain>>,
-  folder: string,
-): Promise<number> {
-  const workDir = path.join(folder, 'short')
-  await mkdir(workDir, { recursive: true })
-  const from = performance.now()
-  await toolchain.pipeline.convert({
-    jobId: 'bench',
-    sourcePath: CLIP,
-    filename: 'austen.wav',
-    contentType: 'audio',
-    taskOptions: { language: 'en' },
-    workDir,
-    signal,
-    report() {},
-  })
-  return (performance.now() - from) / 1000
-}
-
-async function besideEngine(flags: readonly string[], folder: string): Promise<Measure[]> {
-  const toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
-  try {
-    return await overhead(toolchain.choice.engine, flags, folder)
-  } finally {
-    await toolchain.close()
-  }
-}
-
-/** The engines where they are here already; getting them takes minutes. */
-async function prepared(): Promise<Omit<Engines, 'transcribeCpp' | 'ggufModel'> | null> {
-  try {
-    // A line is said before anything is got.
-    const stop = new AbortController()
-    return await prepareEngines(['whisper-cpp', 'ggml', 'weights', 'ctranslate2'], {
-      signal: stop.signal,
-      say: () => stop.abort(new Error('not here')),
-    })
-  } catch {
-    return null
-  }
-}
+/** What `npm run bench -- engines` measures; each part of it can be run alone. */
+export const ENGINE_PARTS = {
+  kept: { title: 'Engines: kept running or not, and the agent beside them', run: keptRunning },
+  resident: { title: 'faster-whisper: a worker that stays, and a process each', run: residentCost },
+  batched: { title: 'faster-whisper: batches, and window after window', run: batchedCost },
+  library: { title: 'faster-whisper: the agent, and the library alone', run: besideBareLibrary },
+  hotwords: { title: 'faster-whisper: names in a list', run: hotwordsHelp },
+  switches: { title: 'faster-whisper: jobs of two models', run: modelSwitches },
+  slots: { title: 'One recording on several slots', run: severalSlots },
+} as const

@@ -1,15 +1,12 @@
-import { addSettings } from '../../shared/settings.ts'
-import { CONVERSION } from '../../agent/settings/conversion-table.ts'
 import { mkdtemp, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { Command } from 'commander'
 import { execa } from 'execa'
-import { openToolchain, type Toolchain } from '../../agent/toolchain.ts'
-import { mediaSettings } from '../../agent/settings/media-settings.ts'
-import { openTools } from '../../agent/media/open-tools.ts'
+import type { Toolchain } from '../../agent/toolchain.ts'
 import { AppError } from '../../shared/errors.ts'
+import { ffmpegHere } from './ffmpeg.ts'
 import type { Measure } from './report.ts'
+import { toolchainWith } from './toolchain.ts'
 
 const ASSETS = fileURLToPath(new URL('../../agent/assets', import.meta.url))
 const signal = new AbortController().signal
@@ -65,14 +62,8 @@ const SPOILT: Record<string, string> = {
 
 /** What the embedded engine makes of the languages that it knows and of others; others by espeak-ng, where it is here. */
 export async function languages(folder: string): Promise<Measure[]> {
-  const flags = ['--engine', 'moonshine', '--gpus', 'none']
-  const settings = mediaSettings(
-    addSettings(new Command(), ...CONVERSION)
-      .parse(flags, { from: 'user' })
-      .opts(),
-  )
-  const toolchain = await openToolchain(settings, { signal, report: () => undefined })
-  const { ffmpeg } = await openTools(settings, { dir: settings.modelsDir, signal })
+  const toolchain = await toolchainWith(['--engine', 'moonshine', '--gpus', 'none'])
+  const ffmpeg = await ffmpegHere()
   try {
     const measures: Measure[] = []
     for (const clip of ['jfk', 'austen']) {
