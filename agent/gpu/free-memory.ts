@@ -1,5 +1,4 @@
-import { deviceId } from './device-text.ts'
-import type { Device } from './device.ts'
+import { deviceId, type Device } from './device.ts'
 import type { Slot } from './slots.ts'
 
 /**

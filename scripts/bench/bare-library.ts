@@ -1,5 +1,6 @@
 import { link } from 'node:fs/promises'
 import path from 'node:path'
+import { WHISPER_WINDOWS, windowsOf } from '../../agent/audio/windows.ts'
 import { transcription } from '../../agent/engines/python/faster-whisper-engine.ts'
 import {
   FasterWhisperWorker,
@@ -67,7 +68,8 @@ async function requestsFor(
     const kept = path.join(folder, `piece-${requests.length}.wav`)
     await link(request.wavPath, kept)
     const compute = { batchSize: null, model: engine.info.model }
-    requests.push(transcription({ ...request, wavPath: kept }, compute))
+    const windows = await windowsOf(kept, request.speech, WHISPER_WINDOWS)
+    requests.push(transcription({ ...request, wavPath: kept }, windows, compute))
     return { language: 'en', segments: [], warnings: [] }
   }
   try {
