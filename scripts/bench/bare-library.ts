@@ -8,7 +8,7 @@ import {
 } from '../../agent/engines/python/faster-whisper-worker.ts'
 import { interpreterOf } from '../../agent/engines/python/program.ts'
 import { childrenCpuSeconds } from './cpu-time.ts'
-import { openFasterWhisper, THREADS, type FasterWhisper } from './faster-whisper.ts'
+import { flagsFor, openFasterWhisper, THREADS, type FasterWhisper } from './faster-whisper.ts'
 import { ffmpegHere } from './ffmpeg.ts'
 import { costOfAgent, type Cost } from './program-cost.ts'
 import { median, type Measure } from './report.ts'
@@ -25,10 +25,7 @@ const signal = new AbortController().signal
 export async function besideBareLibrary(folder: string): Promise<Measure[]> {
   const whisper = await openFasterWhisper(folder)
   const { wavPath } = await tenMinutes(await ffmpegHere(), folder)
-  const flags = [
-    ...['--engine', 'faster-whisper', '--model', whisper.model, '--engine-path', whisper.program],
-    ...['--gpus', 'none', '--threads', String(THREADS), '--offline'],
-  ]
+  const flags = flagsFor(whisper)
   const requests = await requestsFor(wavPath, flags, folder)
   const bare: Cost[] = []
   const whole: Cost[] = []

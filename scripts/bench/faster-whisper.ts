@@ -18,6 +18,12 @@ export interface FasterWhisper {
   processEach(): Promise<Engine>
 }
 
+/** The agent's flags for it. */
+export function flagsFor({ model, program }: Pick<FasterWhisper, 'model' | 'program'>): string[] {
+  const engine = ['--engine', 'faster-whisper', '--model', model, '--engine-path', program]
+  return [...engine, '--gpus', 'none', '--threads', String(THREADS), '--offline']
+}
+
 export async function openFasterWhisper(modelsDir: string): Promise<FasterWhisper> {
   const { ct2Model, ctranslate2Program } = await prepareEngines(['weights', 'ctranslate2'], {
     say: (line) => console.error(line),

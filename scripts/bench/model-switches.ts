@@ -6,7 +6,7 @@ import { WORKER_SCRIPT } from '../../agent/engines/python/faster-whisper-worker.
 import { CLIPS } from '../../agent/selftest/clips.ts'
 import type { Toolchain } from '../../agent/toolchain.ts'
 import { family } from '../process-tree.ts'
-import { openFasterWhisper, THREADS } from './faster-whisper.ts'
+import { flagsFor, openFasterWhisper } from './faster-whisper.ts'
 import type { Measure } from './report.ts'
 import { convert, toolchainWith } from './toolchain.ts'
 
@@ -23,10 +23,7 @@ export async function modelSwitches(folder: string): Promise<Measure[]> {
   // The same weights by two names are two models: what differs is only the text.
   for (const name of MODELS) await symlink(model, path.join(modelsDir, 'ctranslate2', name))
   await symlink(path.join(usualModelsDir(), 'silero-vad'), path.join(modelsDir, 'silero-vad'))
-  const flags = [
-    ...['--engine', 'faster-whisper', '--model', MODELS[0]!, '--models-dir', modelsDir],
-    ...['--engine-path', program, '--gpus', 'none', '--threads', String(THREADS), '--offline'],
-  ]
+  const flags = [...flagsFor({ model: MODELS[0]!, program }), '--models-dir', modelsDir]
   const jobs = Array.from({ length: JOBS }, (_, n) => n)
   const apart = await loadsFor(flags, async (toolchain) => {
     for (const n of jobs) await job(toolchain, n, folder)

@@ -27,9 +27,8 @@ export interface Speech {
 /** About ten minutes of the two bundled clips: each in fifteen sounds, with pauses, twice over. */
 export async function tenMinutes(ffmpeg: string, folder: string, times = 2): Promise<Speech> {
   const parts: { file: string; text: string | null }[] = []
-  const pause = await made(ffmpeg, folder, 'pause.wav', [
-    ...['-f', 'lavfi', '-i', 'anullsrc=r=16000:cl=mono', '-t', String(PAUSE_SECONDS)],
-  ])
+  const silence = ['-f', 'lavfi', '-i', 'anullsrc=r=16000:cl=mono', '-t', String(PAUSE_SECONDS)]
+  const pause = await made(ffmpeg, folder, 'pause.wav', silence)
   for (const [n, tempo] of TEMPOS.entries()) {
     for (const [m, effect] of EFFECTS.entries()) {
       for (const { name, file, text } of CLIPS) {
