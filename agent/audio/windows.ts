@@ -124,7 +124,12 @@ async function shortened(
  * Where to cut speech without a pause: the middle of its quietest tenth of a second between `from` and `to`, as an
  * index into `samples`.
  */
-function quietest(samples: Float32Array, from: number, to: number, sampleRate: number): number {
+export function quietest(
+  samples: Float32Array,
+  from: number,
+  to: number,
+  sampleRate: number,
+): number {
   const window = Math.round(sampleRate / 10)
   const step = Math.max(1, Math.floor(window / 4))
   let best = Math.floor((from + to) / 2)

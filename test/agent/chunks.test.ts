@@ -1,12 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import {
-  chunkLimits,
-  Chunker,
-  quietest,
-  type Chunk,
-  type Span,
-} from '../../agent/engines/sherpa/chunks.ts'
+import { chunkLimits, Chunker, type Chunk, type Span } from '../../agent/engines/sherpa/chunks.ts'
 
 /** Ten samples a second make the limits easy to read: gap 12, length 240, pad 2. */
 const RATE = 10
@@ -168,18 +162,5 @@ describe('Chunker', () => {
         before = chunk.audio
       }
     }
-  })
-})
-
-describe('quietest', () => {
-  it('finds the pause in a noise', () => {
-    const samples = Float32Array.from({ length: 1600 }, (_, i) => (i % 2 === 0 ? 0.5 : -0.5))
-    samples.fill(0.01, 1000, 1200)
-    const at = quietest(samples, 400, 1600, 1000)
-    assert.ok(at > 1000 && at < 1200)
-  })
-
-  it('takes the middle where there is no room to look', () => {
-    assert.equal(quietest(new Float32Array(100), 40, 60, 1000), 50)
   })
 })

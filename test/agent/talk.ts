@@ -6,8 +6,8 @@ import { OpenaiEngine } from '../../agent/engines/openai-api/engine.ts'
 import { engineSettings, requestFor } from './engine-request.ts'
 import { sentencesOf, speechOf, spokenScript, wavOf } from './replay/spoken-words.ts'
 
-/** Three minutes of speech that stand-ins of servers understand. */
-export const SECONDS = 180
+/** Speech that stand-ins of servers understand. */
+export const SECONDS = 140
 export const script = spokenScript(SECONDS)
 export const WHISPER = 'openai/whisper-large-v3'
 

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { joinWindows, planWindows, WHISPER_WINDOWS, windowsOf } from '../../agent/audio/windows.ts'
+import {
+  joinWindows,
+  planWindows,
+  quietest,
+  WHISPER_WINDOWS,
+  windowsOf,
+} from '../../agent/audio/windows.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from './fixtures.ts'
 import { wavOf } from './replay/spoken-words.ts'
@@ -92,5 +98,18 @@ describe('windows', () => {
         spans.reduce((sum, { start, end }) => sum + end - start, 0)
       assert.ok(Math.abs(length(held) - length(speech)) < 1e-6)
     }
+  })
+})
+
+describe('quietest', () => {
+  it('finds the pause in a noise', () => {
+    const samples = Float32Array.from({ length: 1600 }, (_, i) => (i % 2 === 0 ? 0.5 : -0.5))
+    samples.fill(0.01, 1000, 1200)
+    const at = quietest(samples, 400, 1600, 1000)
+    assert.ok(at > 1000 && at < 1200)
+  })
+
+  it('takes the middle where there is no room to look', () => {
+    assert.equal(quietest(new Float32Array(100), 40, 60, 1000), 50)
   })
 })

@@ -144,7 +144,7 @@ function timed(
   profile: Profile,
 ): Recognised | null {
   if (profile.form !== 'text') {
-    const why = whyNot(segments, text, piece)
+    const why = whyNot(segments, text)
     if (why !== null) distrust(profile, why)
     else {
       profile.isProven ||= segments.length > 0

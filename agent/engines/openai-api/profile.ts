@@ -1,6 +1,4 @@
-import { clip, totalLength } from '../../audio/span.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
-import type { TranscribeRequest } from '../engine.ts'
 import type { ServerKind } from './kind.ts'
 
 /** Response forms, the best first: many servers know only some. */
@@ -49,42 +47,22 @@ export function distrust(profile: Profile, why: string): void {
   profile.why = why
 }
 
-/** Whisper's own segments are never longer; one with words has times within it. */
-const MAX_SEGMENT_SECONDS = 45
-/** Shorter audio may really be one segment from beginning to end. */
-const LEAST_BLANK_SECONDS = 15
-const EDGE = 0.05
-/** Speech after the last segment for longer is not recognised. */
-const MAX_UNHEARD_SECONDS = 30
+/** Whisper's own segments are never longer, also with silence in them; one with words has times within it. */
+const MAX_SEGMENT_SECONDS = 90
 /** Segments with less than this share of the characters in the text beside them have lost some. */
 const LEAST_SHARE = 0.97
 
 /** Why a server's times cannot be true; null: they may be. @param text of the whole answer. */
-export function whyNot(
-  segments: readonly RecognisedSegment[],
-  text: string,
-  { speech, durationSeconds }: Pick<TranscribeRequest, 'speech' | 'durationSeconds'>,
-): string | null {
+export function whyNot(segments: readonly RecognisedSegment[], text: string): string | null {
   if (segments.length === 0) return text.trim() === '' ? null : NO_TIMES
   if (segments.every(({ start, end }) => end <= start)) return NO_TIMES
-  if (segments.some((segment) => isBlank(segment, durationSeconds))) {
-    return 'the server gives timestamps for whole recordings only'
-  }
-  const said = lettersOf(segments.map((segment) => segment.text).join(''))
-  if (said < lettersOf(text) * LEAST_SHARE)
-    return 'the server loses words where it gives timestamps'
-  const reached = segments.reduce((most, { end }) => Math.max(most, end), 0)
-  const unheard = totalLength(clip(speech, reached, durationSeconds))
-  return unheard > MAX_UNHEARD_SECONDS ? 'the server stops before the end of long recordings' : null
-}
-
-/** Whether it was made up around the text of the whole audio. */
-function isBlank({ start, end, words = [] }: RecognisedSegment, durationSeconds: number): boolean {
-  const length = end - start
-  const isWhole = start < EDGE && end > durationSeconds - EDGE
-  return (
-    words.length < 2 && (length > MAX_SEGMENT_SECONDS || (isWhole && length > LEAST_BLANK_SECONDS))
+  const isLong = segments.some(
+    ({ start, end, words = [] }) => words.length < 2 && end - start > MAX_SEGMENT_SECONDS,
   )
+  if (isLong) return 'the server gives timestamps for whole recordings only'
+  const said = lettersOf(segments.map((segment) => segment.text).join(''))
+  const isLess = said < lettersOf(text) * LEAST_SHARE
+  return isLess ? 'the server loses words where it gives timestamps' : null
 }
 
 function lettersOf(text: string): number {

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { totalLength } from '../../audio/span.ts'
+import { clip, totalLength } from '../../audio/span.ts'
 import { cutWav } from '../../audio/wav-cut.ts'
 import { joinWindows, WHISPER_WINDOWS, windowsOf, type Window } from '../../audio/windows.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
@@ -31,30 +31,59 @@ export async function inWindows(
   const windows = await windowsOf(request.wavPath, request.speech, WHISPER_WINDOWS)
   // Without speech, as found, the piece is asked for whole.
   if (windows.length === 0) windows.push(wholeOf(request))
-  const done: { window: Window; recognised: Recognised }[] = []
+  const done: Done[] = []
   const one = async (
     window: Window,
     signal: AbortSignal,
     isOneOfMany: boolean,
-  ): Promise<boolean> => {
-    const isWhole = done.length === 0 && covers(window, windows)
+  ): Promise<Recognised | null> => {
+    const isWhole = covers(window, windows) && (profile.isProven || isShort(request))
     const recognised = isWhole
       ? await ask({ ...request, signal }, isOneOfMany)
       : await askCut({ ...request, signal }, window, isOneOfMany, ask)
-    if (recognised === null) return false
+    if (recognised === null) return null
     done.push({ window, recognised })
     request.onProgress(progress(request, done))
-    return true
+    return recognised
   }
   let rest: readonly Window[] = windows
+  let unheard: readonly Window[] = []
   while (rest.length > 0 && profile.form !== 'text') {
     const [next] = profile.isProven ? joinWindows(rest, PART_SECONDS) : rest
-    if (await one(next!, request.signal, false)) {
-      rest = rest.filter(({ audio }) => audio.start >= next!.audio.end)
-    }
+    const recognised = await one(next!, request.signal, false)
+    if (recognised === null) break
+    const inside = rest.filter(({ audio }) => audio.start < next!.audio.end)
+    rest = rest.slice(inside.length)
+    if (inside.length > 1) unheard = [...unheard, ...unheardOf(inside, recognised)]
   }
-  await atOnce(rest, concurrency, request.signal, (window, signal) => one(window, signal, true))
+  const open = [...unheard, ...rest]
+  await atOnce(open, concurrency, request.signal, (window, signal) => one(window, signal, true))
   return merged(done.toSorted((a, b) => a.window.audio.start - b.window.audio.start))
+}
+
+interface Done {
+  window: Window
+  recognised: Recognised
+}
+
+/** Less speech than this without text at the end of an answer, in seconds, may be noise. */
+const LEAST_UNHEARD = 30
+
+/** What follows the last segment, where a server stops early. */
+function unheardOf(windows: readonly Window[], { segments }: Recognised): Window[] {
+  const reached = segments.reduce((most, { end }) => Math.max(most, end), 0)
+  const after = windows
+    .map(({ audio: { start, end }, speech }) => ({
+      audio: { start: Math.max(start, reached), end },
+      speech: clip(speech, reached, end),
+    }))
+    .filter(({ speech }) => speech.length > 0)
+  const seconds = after.reduce((sum, { speech }) => sum + totalLength(speech), 0)
+  return seconds > LEAST_UNHEARD ? after : []
+}
+
+function isShort({ durationSeconds }: TranscribeRequest): boolean {
+  return durationSeconds <= WHISPER_WINDOWS.maxSeconds
 }
 
 function wholeOf({ durationSeconds }: TranscribeRequest): Window {
@@ -140,7 +169,7 @@ function progress(
 }
 
 /** @param done in order of time. */
-function merged(done: readonly { window: Window; recognised: Recognised }[]): Recognised {
+function merged(done: readonly Done[]): Recognised {
   const seconds = new Map<string, number>()
   for (const { window, recognised } of done) {
     const { language, segments } = recognised

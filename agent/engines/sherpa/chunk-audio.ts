@@ -1,6 +1,7 @@
 import type { Span } from '../../audio/span.ts'
 import type { WavReader } from '../../audio/wav.ts'
-import { Chunker, quietest, type Chunk, type ChunkLimits } from './chunks.ts'
+import { quietest } from '../../audio/windows.ts'
+import { Chunker, type Chunk, type ChunkLimits } from './chunks.ts'
 
 export const SAMPLE_RATE = 16_000
 

@@ -81,28 +81,3 @@ export class Chunker {
 function middle(a: number, b: number): number {
   return Math.floor((a + b) / 2)
 }
-
-/**
- * Where to cut speech without a pause: the middle of its quietest tenth of a second between `from` and `to`, as an
- * index into `samples`.
- */
-export function quietest(
-  samples: Float32Array,
-  from: number,
-  to: number,
-  sampleRate: number,
-): number {
-  const window = Math.round(sampleRate / 10)
-  const step = Math.max(1, Math.floor(window / 4))
-  let best = middle(from, to)
-  let least = Infinity
-  for (let at = from; at + window <= to; at += step) {
-    let energy = 0
-    for (let i = at; i < at + window; i++) energy += (samples[i] ?? 0) ** 2
-    if (energy < least) {
-      least = energy
-      best = at + Math.floor(window / 2)
-    }
-  }
-  return best
-}
