@@ -8,6 +8,8 @@ import { oneLine } from '../shared/render.ts'
 export interface JobOptions {
   /** A code like `de` or `pt-BR`; null: detected. */
   language: string | null
+  /** Codes to choose from; null: any. */
+  languages: string[] | null
   task: 'transcribe' | 'translate' | null
   /** As the job names it: look it up in the agent's own list. */
   model: string | null
@@ -33,6 +35,7 @@ const MOST_SPEAKERS = 20
 /** Limits for repeating foreign text: the length of a name, and the number of names. */
 const MOST_NAME = 60
 const MOST_NAMES = 10
+const MOST_LANGUAGES = 20
 
 /** No flag, path or sentence. */
 export const LANGUAGE = /^[a-z]{2,8}([-_][a-z0-9]{1,8})*$/i
@@ -99,7 +102,7 @@ const OTHERS_BEGIN = /^(webhook|ingest|database|chunk)/
 /**
  * Reads a job's options by an allow-list with types and limits. Unknown and invalid options become warnings; null counts
  * as absent.
- * @throws {AppError} `invalid` when `language` is no language code.
+ * @throws {AppError} `invalid` when `language` is no language code, or `languages` no list of them.
  */
 export function readJobOptions(taskOptions: Record<string, unknown>): {
   options: JobOptions
@@ -124,6 +127,7 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
   }
   const options: JobOptions = {
     language: languageOf(taskOptions),
+    languages: languagesOf(taskOptions),
     task: read('task'),
     model: read('model'),
     prompt: read('prompt'),
@@ -147,7 +151,7 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
 /** Warnings for the options of a job that a converter does: it supports none. */
 export function unusedOptions(taskOptions: Record<string, unknown>): string[] {
   const given = Object.keys(taskOptions).filter((name) => (taskOptions[name] ?? null) !== null)
-  const speech = given.filter((name) => Object.hasOwn(OPTIONS, name))
+  const speech = given.filter((name) => name === 'languages' || Object.hasOwn(OPTIONS, name))
   const unknown = given.filter((name) => !isKnown(name))
   const about =
     speech.length === 0 ? [] : [`Options for speech were ignored: ${speech.join(', ')}.`]
@@ -155,7 +159,7 @@ export function unusedOptions(taskOptions: Record<string, unknown>): string[] {
 }
 
 function isKnown(name: string): boolean {
-  const ours = name === 'language' || Object.hasOwn(OPTIONS, name)
+  const ours = ['language', 'languages'].includes(name) || Object.hasOwn(OPTIONS, name)
   return ours || OTHERS.has(name) || OTHERS_BEGIN.test(name)
 }
 
@@ -175,4 +179,20 @@ function languageOf({ language }: Record<string, unknown>): string | null {
   if (code !== null && LANGUAGE.test(code)) return code
   const given = oneLine(JSON.stringify(language)).slice(0, MOST_NAME)
   throw new AppError('invalid', `A job's language is a code like 'en', not ${given}.`)
+}
+
+function languagesOf({ languages }: Record<string, unknown>): string[] | null {
+  if (languages === undefined || languages === null) return null
+  const listed: unknown = typeof languages === 'string' ? languages.split(',') : languages
+  const codes = Array.isArray(listed)
+    ? listed.map((one: unknown) => (typeof one === 'string' ? one.trim() : ''))
+    : ['']
+  if (codes.length <= MOST_LANGUAGES && codes.every((code) => LANGUAGE.test(code))) {
+    return codes.length === 0 ? null : [...new Set(codes)]
+  }
+  const given = oneLine(JSON.stringify(languages)).slice(0, MOST_NAME)
+  throw new AppError(
+    'invalid',
+    `A job's languages are up to ${MOST_LANGUAGES} codes like ["de", "fr"], not ${given}.`,
+  )
 }

@@ -2,7 +2,7 @@
 
 Requests, one at a time (times in seconds of the WAV file, which is 16 kHz, mono, signed 16 bit):
   {"op": "load", "model", "device", "compute_type", "threads"}
-  {"op": "detect", "wavs": [path, ...]}
+  {"op": "detect", "wavs": [path, ...], "languages": [code, ...] to choose from or null}
   {"op": "transcribe", "wav", "windows": [[start, end], ...], "language", "task", "batch", "words", "prompt", "hotwords",
    "again"}
 Events: {"event": "segment", ...}, {"event": "progress"}, and last either {"event": "done", ...} or
@@ -125,13 +125,23 @@ class Worker:
 
     def detect(self, request):
         found = []
+        languages = request["languages"]
         for path in request["wavs"]:
             audio = samples_of(path)
             if len(audio) == 0 or not self.model.model.is_multilingual:
                 found.append(None)
                 continue
-            language, probability, _ = self.model.detect_language(audio)
-            found.append({"language": language, "probability": finite(probability) or 0})
+            # Not padded to 30 s: the encoder's time grows with the length, and the language is the same.
+            extractor = self.model.feature_extractor
+            encoded = self.model.encode(extractor(audio)[..., : extractor.nb_max_frames])
+            tokens = self.model.model.detect_language(encoded)[0]
+            choice = [one for one in tokens if languages is None or one[0][2:-2] in languages]
+            total = 1 if languages is None else sum(probability for _, probability in choice)
+            found.append(
+                {"language": choice[0][0][2:-2], "probability": finite(choice[0][1] / total) or 0}
+                if total > 0
+                else None
+            )
             tell("progress")
         tell("done", languages=found, bytes=resident_bytes())
 

@@ -24,19 +24,21 @@ const LEAST_SHARE = 0.5
  * @param totalSeconds how long the recording is.
  * @param done the speech that begins in these spans is in no part. Where they are parts of another plan, a part ends
  * before the next of them.
+ * @param borders times, ascending, at which a new part begins in any case.
  */
 export function planParts(
   speech: readonly Span[],
   partSeconds: number,
   totalSeconds: number,
   done: readonly Span[] = [],
+  borders: readonly number[] = [],
 ): Part[] {
   const parts: Part[] = []
   const isDone = speech.map(({ start }) =>
     done.some((one) => one.start <= start && start < one.end),
   )
   for (let from = isDone.indexOf(false); from >= 0;) {
-    const end = endOfPart(speech, from, partSeconds)
+    const end = endOfPart(speech, from, partSeconds, nextBorder(speech, from, borders))
     const next = isDone.indexOf(true, from)
     const to = next < 0 ? end : Math.min(next, end)
     parts.push(partOf(speech, from, to, totalSeconds))
@@ -75,12 +77,28 @@ export function lengthOf(part: Part): number {
   return totalLength(part.audio)
 }
 
-/** Index of the first span that is not in the part that begins with span `from`: the cut is at the longest pause. */
-export function endOfPart(speech: readonly Span[], from: number, partSeconds: number): number {
+/** Index of the first span after span `from` that lies behind a border; the number of spans: none. */
+function nextBorder(speech: readonly Span[], from: number, borders: readonly number[]): number {
+  const border = borders.find((one) => one > speech[from]!.start)
+  if (border === undefined) return speech.length
+  const to = speech.findIndex(({ start }, at) => at > from && start >= border)
+  return to < 0 ? speech.length : to
+}
+
+/**
+ * Index of the first span that is not in the part that begins with span `from`: the cut is at the longest pause.
+ * @param limit what it is at most.
+ */
+export function endOfPart(
+  speech: readonly Span[],
+  from: number,
+  partSeconds: number,
+  limit = speech.length,
+): number {
   let length = speech[from]!.end - speech[from]!.start
   let best = from + 1
   let longest = -1
-  for (let at = from + 1; at < speech.length; at++) {
+  for (let at = from + 1; at < limit; at++) {
     const gap = speech[at]!.start - speech[at - 1]!.end
     if (length >= partSeconds * LEAST_SHARE && gap >= longest) {
       longest = gap
@@ -89,7 +107,7 @@ export function endOfPart(speech: readonly Span[], from: number, partSeconds: nu
     length += Math.min(gap, KEEP_GAP) + speech[at]!.end - speech[at]!.start
     if (length > partSeconds) return longest < 0 ? at : best
   }
-  return speech.length
+  return limit
 }
 
 function audioOf(spans: readonly Span[], start: number, end: number): Span[] {

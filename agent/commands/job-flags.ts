@@ -5,6 +5,7 @@ import type { Flags } from '../settings/config.ts'
 
 const FLAGS: readonly Flag[] = [
   { flag: '--language <code>', help: 'language that is spoken', defaultText: 'detected' },
+  { flag: '--languages <codes>', help: 'languages that may be spoken, separated by commas' },
   { flag: '--translate', help: 'translate into English' },
   { flag: '--words', help: 'with the time of each word' },
   { flag: '--prompt <text>', help: 'what it is about: names, spelling' },
@@ -50,13 +51,14 @@ export function addJobFlags(command: Command): Command {
 
 /** Those flags as a job's options. @throws {AppError} `usage` when they contradict each other. */
 export function jobOptionsOf(flags: Flags): Record<string, unknown> {
-  const { minSpeakers, maxSpeakers, audioTrack } = flags
+  const { minSpeakers, maxSpeakers, audioTrack, languages } = flags
   if (Number(minSpeakers) > Number(maxSpeakers)) {
     throw new AppError('usage', '--min-speakers is more than --max-speakers.')
   }
   const track = /^\d+$/.test(String(audioTrack)) ? Number(audioTrack) : audioTrack
   const options = {
     language: flags['language'],
+    languages: typeof languages === 'string' ? languages.split(',') : undefined,
     task: flags['translate'] === true ? 'translate' : undefined,
     word_timestamps: flags['words'],
     prompt: flags['prompt'],

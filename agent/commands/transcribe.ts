@@ -9,12 +9,13 @@ import { Option, type Command } from 'commander'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { chunkOptionsOf } from '../../shared/chunks.ts'
 import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
+import { languageCode } from '../../shared/languages.ts'
 import type { Artifact } from '../transcript/artifacts.ts'
 import { wantsPlainOutput, type Flags } from '../settings/config.ts'
 import type { Choice } from '../engines/registry.ts'
 import { contentTypeOf } from '../media/file-kind.ts'
 import { interruptible } from '../signals.ts'
-import { readJobOptions } from '../job-options.ts'
+import { readJobOptions, type JobOptions } from '../job-options.ts'
 import { openToolchain, type Toolchain } from '../toolchain.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
 import { openOutput, print, writeOutput, type Output } from '../output.ts'
@@ -82,7 +83,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
     const toolchain = await openToolchain(settings, {
       signal,
       report: (level, text) => reporter.event(level, text),
-      language: readJobOptions(jobOptionsOf(flags)).options.language,
+      language: languageToKnow(readJobOptions(jobOptionsOf(flags)).options),
     })
     const { info } = toolchain.choice.engine
     if (!settings.engineSettings.offline) await offerBetter(toolchain, reporter)
@@ -128,6 +129,12 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
 async function offerBetter(toolchain: Toolchain, reporter: Reporter): Promise<void> {
   const { better } = toolchain.choice
   if (better !== null && (await toolchain.lacksModels())) reporter.event('info', better)
+}
+
+/** The one that decides between engines: all know English. */
+function languageToKnow({ language, languages }: JobOptions): string | null {
+  const other = languages?.find((one) => languageCode(one) !== 'en')
+  return language ?? other ?? languages?.[0] ?? null
 }
 
 async function makeFolder(folder: string): Promise<void> {

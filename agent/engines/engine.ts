@@ -23,6 +23,8 @@ export interface EngineAbilities {
   hotwords: boolean
   /** A second try at a piece gives the same text. */
   deterministic?: true
+  /** Detecting the languages of all speech, in windows of up to 10 s, is quick beside recognising it. */
+  quickDetection?: true
   /** The best length of a piece, in seconds of audio. */
   partSeconds: number
 }
@@ -100,11 +102,16 @@ export interface Engine {
    */
   prepare(slot: Slot, signal: AbortSignal, model?: string | null): Promise<void>
   /**
-   * The languages of up to three pieces of at most 30 seconds each; null where unknown. Absent where the engine cannot,
-   * or does it as well in `transcribe`.
+   * The languages of pieces of at most 30 seconds each; null where unknown. Absent where the engine cannot, or does it as
+   * well in `transcribe`.
+   * @param languages ISO codes to choose from; null: any. An engine that knows the most probable one only ignores them.
    * @throws {AppError} as `transcribe`.
    */
-  detect?(pieces: readonly AudioPiece[], model?: string | null): Promise<(Detected | null)[]>
+  detect?(
+    pieces: readonly AudioPiece[],
+    model?: string | null,
+    languages?: readonly string[] | null,
+  ): Promise<(Detected | null)[]>
   /**
    * Whether it tells speakers apart, by a request of at most 30 seconds for them. Absent where `abilities.speakers` says so.
    * @throws {AppError} as `transcribe`.

@@ -53,6 +53,10 @@ const checkpoint = z.object({
     .array(
       z.object({
         speech: z.array(span),
+        /** Agents that do not know this field let the engine detect the language of each part. */
+        languages: z
+          .array(z.object({ start: amount, language: z.string(), probability: amount }))
+          .exactOptional(),
         doneUntil: amount,
         channel: z.int().nullable(),
         mix: mix.default({ weights: null, layout: null, gain: 0 }),
@@ -124,6 +128,14 @@ function areWholeParts(
   )
 }
 
+/** The languages that the text so far is in, and the rest will be. */
+export function languagesOf(checkpoint: Checkpoint | null): string[] {
+  if (checkpoint === null) return []
+  const { decided, voices } = checkpoint
+  const detected = voices.flatMap(({ languages = [] }) => languages.map(({ language }) => language))
+  return [...new Set([...(decided === null ? [] : [decided.language]), ...detected])]
+}
+
 /**
  * The checkpoint's parts to go on with, none without one. What another engine took for a language that it does not know
  * is recognised again.
@@ -162,10 +174,11 @@ export function checkpointOf(
     ...made,
     seconds,
     finder: vadMethod,
-    voices: voices.map(({ channel, mix, speech, doneUntil }) => ({
+    voices: voices.map(({ channel, mix, speech, languages, doneUntil }) => ({
       channel,
       mix: { ...mix, weights: mix.weights === null ? null : [...mix.weights] },
       speech: [...speech],
+      ...(languages === undefined ? {} : { languages: [...languages] }),
       doneUntil,
     })),
     decided,

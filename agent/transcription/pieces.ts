@@ -1,5 +1,7 @@
 import { planParts, type Part } from '../audio/parts.ts'
 import type { Span } from '../audio/span.ts'
+import { runAt } from './language-runs.ts'
+import type { DetectedLanguage } from './language-vote.ts'
 import type { Verdict } from './plausible-language.ts'
 import type { Voice } from './prepared-audio.ts'
 import type { DraftPart } from './transcript-draft.ts'
@@ -32,10 +34,19 @@ export function planPieces(
     .flatMap((voice) => {
       const own = ahead.filter(({ channel }) => channel === voice.channel)
       const done = [{ start: 0, end: voice.doneUntil }, ...own]
-      const parts = planParts(voice.speech, partSeconds, totalSeconds, done)
+      const borders = (voice.languages ?? []).map(({ start }) => start)
+      const parts = planParts(voice.speech, partSeconds, totalSeconds, done, borders)
       return parts.map((part): Piece => ({ voice, part }))
     })
     .toSorted((a, b) => startOf(a) - startOf(b))
+}
+
+/** The language that was detected where a piece begins, which is that of all of it. */
+export function languageOf({
+  voice: { languages = [] },
+  ...piece
+}: Piece): DetectedLanguage | null {
+  return runAt(languages, startOf(piece))
 }
 
 /** From the first speech of a piece to the last. */
@@ -43,7 +54,7 @@ export function spanOf({ part: { speech } }: Piece): Span {
   return { start: speech[0]!.start, end: speech.at(-1)!.end }
 }
 
-function startOf({ part }: Piece): number {
+function startOf({ part }: Pick<Piece, 'part'>): number {
   return part.speech[0]!.start
 }
 

@@ -77,6 +77,12 @@ export function languageWarning(
     : `The speech may not be ${known}, the only language that ${engine.info.name} knows: compare the text with the recording.`
 }
 
+/** A warning where an engine is to tell speakers apart, for which the recording is one piece. @param languages codes. */
+export function oneLanguageWarning(engine: Engine, languages: readonly string[]): string {
+  const [first = '', ...others] = languages.map(nameOf)
+  return `The speech is in ${[first, ...others].join(' and ')}, but ${engine.info.name} distinguishes speakers in one language at a time: all of it was recognised as ${first}.`
+}
+
 export function foreignLanguage(engine: Engine): AppError {
   const { name, model } = engine.info
   return new AppError(
@@ -86,6 +92,9 @@ export function foreignLanguage(engine: Engine): AppError {
 }
 
 function knownTo({ abilities: { languages } }: Engine): string {
-  const names = new Intl.DisplayNames(['en'], { type: 'language' })
-  return (languages ?? []).map((code) => names.of(code) ?? code).join(' or ')
+  return (languages ?? []).map(nameOf).join(' or ')
+}
+
+function nameOf(code: string): string {
+  return new Intl.DisplayNames(['en'], { type: 'language' }).of(code) ?? code
 }

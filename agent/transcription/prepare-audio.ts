@@ -119,10 +119,11 @@ async function resume(
   // Where the channels are the speakers, no diarization of the whole is needed.
   const whole = request.whole && before.length === 1
   const offsetSeconds = rest.length > 0 && !whole && canSeekExactly(request.media) ? from : 0
-  const voices = before.map(({ channel, mix, speech, doneUntil }) => ({
+  const voices = before.map(({ channel, mix, speech, languages, doneUntil }) => ({
     channel,
     mix,
     speech,
+    ...(languages === undefined ? {} : { languages }),
     doneUntil,
     wavPath: channel === null ? wavPath : channelPath(request, channel),
   }))

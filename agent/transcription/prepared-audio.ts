@@ -1,5 +1,6 @@
 import type { Mix } from '../media/mix.ts'
 import type { Span } from '../audio/span.ts'
+import type { LanguageRun } from './language-runs.ts'
 import type { VadMethod } from './voice-detector.ts'
 
 /** One voice of a recording: all of it, or one channel of a call. */
@@ -10,6 +11,8 @@ export interface Voice {
   /** 16 kHz, mono; begins `offsetSeconds` into the recording. */
   wavPath: string
   speech: readonly Span[]
+  /** The languages that were detected; left out or empty: none. */
+  languages?: readonly LanguageRun[]
   /** Speech up to here is recognised already. */
   doneUntil: number
 }

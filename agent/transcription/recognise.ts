@@ -3,19 +3,28 @@ import { totalLength } from '../audio/span.ts'
 import type { Engine, SpeechOptions } from '../engines/engine.ts'
 import { overSlots } from '../gpu/over-slots.ts'
 import type { Slot, Slots } from '../gpu/slots.ts'
-import { detectLanguage } from './detect-language.ts'
-import { PartsInOrder, planPieces, spanOf, type FinishedPart, type Piece } from './pieces.ts'
+import { detectLanguages } from './detect-language.ts'
+import { spokenIn } from './language-runs.ts'
+import {
+  languageOf,
+  PartsInOrder,
+  planPieces,
+  spanOf,
+  type FinishedPart,
+  type Piece,
+} from './pieces.ts'
 import {
   foreignLanguage,
   languageWarning,
+  oneLanguageWarning,
   verdictOf,
   type LanguageHints,
 } from './plausible-language.ts'
-import type { PreparedAudio } from './prepared-audio.ts'
+import type { PreparedAudio, Voice } from './prepared-audio.ts'
 import { recognisePiece, type Reviewed } from './recognise-piece.ts'
 import { SpeechProgress } from './speech-progress.ts'
 import { tellsSpeakers } from './tells-speakers.ts'
-import type { TranscriptDraft } from './transcript-draft.ts'
+import type { DraftLanguage, TranscriptDraft } from './transcript-draft.ts'
 
 export interface RecognitionRequest {
   jobId: string
@@ -25,6 +34,8 @@ export interface RecognitionRequest {
   /** Parts that an earlier attempt finished, and not those before them. */
   ahead: readonly FinishedPart[]
   asked: LanguageHints['asked']
+  /** To choose from; null: any. */
+  languages: readonly string[] | null
   tag: LanguageHints['tag']
   options: SpeechOptions
   workDir: string
@@ -63,6 +74,8 @@ class Recognition {
   #parts = new PartsInOrder([], [])
   #progress = new SpeechProgress(0, [])
   #options: SpeechOptions
+  /** Of all pieces; null: each has its own. */
+  #language: DraftLanguage | null = null
   #wasMixed = false
 
   constructor(engine: Engine, request: RecognitionRequest) {
@@ -76,13 +89,13 @@ class Recognition {
     const { voices, seconds: totalSeconds } = audio
     report('loading', 0)
     await this.#engine.prepare(slot, signal, options.model)
-    await this.#decideLanguage(slot)
-    const language = draft.decided?.language ?? null
-    const plain = { ...options, language, speakers: null }
+    await this.#detectLanguages(slot)
+    const plain = { ...options, language: draft.decided?.language ?? null, speakers: null }
     const isDiarized =
       options.speakers !== null &&
-      (await tellsSpeakers(this.#engine, { ...this.#firstVoice(slot), options: plain }))
-    this.#options = isDiarized ? { ...plain, speakers: options.speakers } : plain
+      (await tellsSpeakers(this.#engine, { ...this.#audioOf(voices[0]!, slot), options: plain }))
+    this.#options = isDiarized ? options : plain
+    this.#decideLanguage(isDiarized)
     // An engine tells speakers apart within one piece only: with diarization, the recording is one piece.
     const partSeconds = !isDiarized ? this.#engine.abilities.partSeconds : Infinity
     const pieces = planPieces(voices, ahead, { partSeconds, totalSeconds })
@@ -100,9 +113,10 @@ class Recognition {
     const { audio, workDir, onPart } = this.#request
     const { speech } = piece.part
     const length = lengthOf(piece.part)
+    const given = this.#language ?? languageOf(piece)
     const recognised = await recognisePiece(this.#engine, piece, {
       ...audio,
-      options: this.#options,
+      options: { ...this.#options, language: given?.language ?? null },
       workDir,
       slot,
       signal,
@@ -111,37 +125,55 @@ class Recognition {
         this.#report()
       },
     })
-    this.#parts.finish(piece, this.#finished(piece, recognised))
+    this.#parts.finish(piece, this.#finished(piece, recognised, given))
     this.#addFinished()
     this.#progress.finish(speech)
     this.#report()
     onPart(this.#parts.ahead)
   }
 
-  async #decideLanguage(slot: Slot): Promise<void> {
-    const { options, draft, isNew } = this.#request
+  async #detectLanguages(slot: Slot): Promise<void> {
+    const { options, languages, draft, audio, isNew } = this.#request
     if (!isNew || draft.decided !== null) return
-    const { model } = options
-    const voted = await detectLanguage(this.#engine, { ...this.#firstVoice(slot), model })
-    draft.decided = voted.language
-    if (voted.warning !== null) draft.warn(voted.warning)
+    for (const voice of audio.voices) {
+      const recording = { ...this.#audioOf(voice, slot), languages, model: options.model }
+      const { runs, warning } = await detectLanguages(this.#engine, recording)
+      voice.languages = runs
+      if (warning !== null) draft.warn(warning)
+    }
+  }
+
+  /** @param isOnePiece the recording is recognised at once, in one language. */
+  #decideLanguage(isOnePiece: boolean): void {
+    const { draft, audio, isNew } = this.#request
+    const spoken = spokenIn(audio.voices)
+    if (isNew && draft.decided === null && (spoken.length === 1 || isOnePiece)) {
+      draft.decided = spoken[0] ?? null
+      const languages = spoken.map(({ language }) => language)
+      if (languages.length > 1) draft.warn(oneLanguageWarning(this.#engine, languages))
+    }
+    if (isOnePiece) for (const voice of audio.voices) voice.languages = []
+    this.#language = draft.decided
   }
 
   /** Its speech is in seconds of its file. */
-  #firstVoice(slot: Slot) {
+  #audioOf({ wavPath, speech: spans }: Voice, slot: Slot) {
     const { signal, audio, workDir } = this.#request
-    const { voices, offsetSeconds } = audio
-    const { wavPath, speech: spans } = voices[0]!
+    const { offsetSeconds } = audio
     const speech = spans
       .map(({ start, end }) => ({ start: start - offsetSeconds, end: end - offsetSeconds }))
       .filter(({ start }) => start >= 0)
     return { wavPath, speech, workDir, slot, signal }
   }
 
-  #finished(piece: Piece, recognised: Reviewed): FinishedPart {
+  /** @param given the language that the piece was recognised in; null: the engine has detected it. */
+  #finished(piece: Piece, recognised: Reviewed, given: DraftLanguage | null): FinishedPart {
     const { languages } = this.#engine.abilities
     const verdict = verdictOf(recognised, this.#request, languages)
-    const { segments, dropped, warnings, language, languageProbability } = recognised
+    const { segments, dropped, warnings } = recognised
+    const language = recognised.language ?? given?.language ?? null
+    const known = language === given?.language ? given?.probability : null
+    const languageProbability = recognised.languageProbability ?? known ?? undefined
     return {
       ...spanOf(piece),
       channel: piece.voice.channel,

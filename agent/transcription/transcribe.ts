@@ -1,7 +1,13 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { sentenceSegments } from '../../shared/sentence-segments.ts'
-import { checkpointOf, readCheckpoint, resumeDraft, usableAhead } from './checkpoint.ts'
+import {
+  checkpointOf,
+  languagesOf,
+  readCheckpoint,
+  resumeDraft,
+  usableAhead,
+} from './checkpoint.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from './conversion.ts'
 import { modelLabel } from '../engines/model-name.ts'
 import type { PreparedAudio } from './prepared-audio.ts'
@@ -46,7 +52,13 @@ async function transcribeIn(
   const asked = engineOptions(options, engine, parts)
   const wantsSpeakers = options.diarize ?? parts.speakers.always
   const optionsKey = (track: AudioTrack | null): string =>
-    JSON.stringify([asked.options, wantsSpeakers, track?.index ?? MIX])
+    JSON.stringify([
+      asked.options,
+      wantsSpeakers,
+      track?.index ?? MIX,
+      // Checkpoints of older agents have no more than these.
+      ...(asked.languages === null ? [] : [asked.languages]),
+    ])
   let mediaSeconds = media.durationSeconds
   let clockJumps = false
   const report = (stage: Stage, processedSeconds: number): void =>
@@ -64,7 +76,9 @@ async function transcribeIn(
       if (sha256 === undefined) return null
       const checkpoint = readCheckpoint(input.checkpoint, sha256, optionsKey(track))
       // Another engine may have detected a language that this one does not know.
-      if (asked.options.model === null) refuseUnknown(checkpoint?.decided?.language ?? null, engine)
+      if (asked.options.model === null) {
+        for (const one of languagesOf(checkpoint)) refuseUnknown(one, engine)
+      }
       return checkpoint
     },
     report,
@@ -90,6 +104,7 @@ async function transcribeIn(
       isNew: begun === null,
       ahead: usableAhead(begun, info),
       asked: asked.options.language,
+      languages: asked.languages,
       tag: track.language,
       // Where the channels are the speakers, the engine need not tell them apart.
       options: wantsSpeakers && !isCall ? asked.options : { ...asked.options, speakers: null },

@@ -2,7 +2,7 @@ import type { Segment, Transcript } from '../../shared/transcript.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
 
 /** How much was recognised in a language, in seconds of audio, and how sure the engine was of the language. */
-interface LanguageShare {
+interface SpokenSeconds {
   seconds: number
   /** The sum of seconds times probability. */
   weighed: number
@@ -10,11 +10,17 @@ interface LanguageShare {
   knownSeconds: number
 }
 
+export interface DraftLanguage {
+  language: string
+  /** Null: not known. */
+  probability: number | null
+}
+
 interface DraftState {
-  /** What the job says or the samples have voted for; null: each part is recognised for itself. */
-  decided: { language: string; probability: number | null } | null
+  /** What the job says, or the only one that was detected; null: each part has its own. */
+  decided: DraftLanguage | null
   /** By ISO 639-1 code, the languages of the parts. */
-  languages: Record<string, LanguageShare>
+  languages: Record<string, SpokenSeconds>
   segments: RecognisedSegment[]
   /** How many segments were left out: text outside speech. */
   dropped: number
@@ -70,9 +76,18 @@ export class TranscriptDraft implements DraftState {
   }
 
   add({ language, languageProbability, seconds, segments, dropped, warnings }: DraftPart): void {
-    if (language !== null) this.#count(language, languageProbability, seconds)
+    const spoken = segments.map((one) =>
+      language === null || one.language !== undefined ? one : { ...one, language },
+    )
+    // An engine that has windows of its own may give each another language.
+    const others = spoken.filter((one) => one.language !== undefined && one.language !== language)
+    for (const one of others) {
+      this.#count(one.language!, undefined, one.end - one.start)
+    }
+    const rest = seconds - others.reduce((sum, { start, end }) => sum + end - start, 0)
+    if (language !== null) this.#count(language, languageProbability, Math.max(0, rest))
     for (const text of warnings) this.warn(text)
-    this.segments.push(...segments)
+    this.segments.push(...spoken)
     this.#dropped += dropped
   }
 
@@ -88,10 +103,12 @@ export class TranscriptDraft implements DraftState {
     { withSpeakers }: { withSpeakers: boolean },
   ): Transcript {
     const spoken = this.decided ?? this.#mostFrequentLanguage()
+    const languages = this.#shares()
     const probability = spoken?.probability ?? null
     return {
       language: spoken?.language ?? null,
       ...(probability === null ? {} : { languageProbability: probability }),
+      ...(languages.length === 0 ? {} : { languages }),
       durationSeconds,
       segments: segments.map((one) => {
         const { avgLogprob: _, noSpeechProb: __, compressionRatio: ___, speaker, ...said } = one
@@ -127,6 +144,17 @@ export class TranscriptDraft implements DraftState {
     if (probability === undefined) return
     share.weighed += seconds * probability
     share.knownSeconds += seconds
+  }
+
+  /** Of the speech whose language is known, the most spoken first. */
+  #shares(): NonNullable<Transcript['languages']> {
+    const total = Object.values(this.languages).reduce((sum, { seconds }) => sum + seconds, 0)
+    return Object.entries(this.languages)
+      .toSorted(([, a], [, b]) => b.seconds - a.seconds)
+      .map(([language, { seconds }]) => ({
+        language,
+        share: total > 0 ? Math.round((seconds / total) * 1000) / 1000 : 1,
+      }))
   }
 
   /** Null when no language was recognised. The probability is null where no engine gave one. */

@@ -19,8 +19,8 @@ export interface Requirements {
   key: string
   /** Only for a worker that has announced all of this. */
   isStrict: boolean
-  /** The language of the recording: withheld from workers that announced languages without it. */
-  spoken: string | null
+  /** Languages of the recording: withheld from workers that announced languages without one of them. */
+  spoken: readonly string[]
   /** Abilities of workers that gave the job back as beyond them. */
   unfit: readonly string[]
   features: readonly string[]
@@ -42,7 +42,7 @@ const MAX_CHARS = 100
 export const NO_REQUIREMENTS: Requirements = {
   key: '',
   isStrict: false,
-  spoken: null,
+  spoken: [],
   unfit: [],
   features: [],
   language: null,
@@ -61,9 +61,9 @@ export function requirementsOf({
   attempts = [],
 }: Pick<Job, 'taskOptions'> & Partial<Pick<Job, 'contentType' | 'attempts'>>): Requirements {
   const asked = askedOf(taskOptions['requires'] ?? null)
-  const spoken = SPEECH.includes(contentType) ? spokenIn(taskOptions) : null
+  const spoken = SPEECH.includes(contentType) ? spokenIn(taskOptions) : []
   const unfit = unfitAfter(attempts)
-  if (spoken === null && unfit.length === 0) return asked
+  if (spoken.length === 0 && unfit.length === 0) return asked
   return { ...asked, key: JSON.stringify([asked.key, spoken, unfit]), spoken, unfit }
 }
 
@@ -88,10 +88,17 @@ function askedOf(given: unknown): Requirements {
   }
 }
 
-/** The job's language; null with a `model`, for which the announced languages do not hold. */
-function spokenIn({ language, model }: Record<string, unknown>): string | null {
-  if (typeof language !== 'string' || typeof model === 'string') return null
-  return languageCode(language)
+/** The job's language, or those it may be in; none with a `model`, for which the announced languages do not hold. */
+function spokenIn({ language, languages, model }: Record<string, unknown>): string[] {
+  if (typeof model === 'string') return []
+  const one = typeof language === 'string' ? languageCode(language) : null
+  if (one !== null) return [one]
+  const listed: unknown[] =
+    typeof languages === 'string' ? languages.split(',') : [languages].flat()
+  const codes = listed.flatMap((code) =>
+    typeof code === 'string' ? (languageCode(code) ?? []) : [],
+  )
+  return [...new Set(codes)].sort()
 }
 
 function unfitAfter(attempts: readonly Attempt[]): string[] {
@@ -113,7 +120,7 @@ export function meets({ key, can }: Ability, requirements: Requirements): boolea
   if (requirements.key === '') return true
   const { unfit, spoken, isStrict } = requirements
   if (key !== null && unfit.includes(key)) return false
-  if (spoken !== null && can !== null && !knows(can, spoken)) return false
+  if (can !== null && !spoken.every((one) => knows(can, one))) return false
   return !isStrict || (can !== null && has(can, requirements))
 }
 
@@ -136,7 +143,8 @@ function knows({ languages }: Capabilities, language: string): boolean {
 export function inWords(requirements: Requirements): string {
   const { features, language, engine, model, spoken, unfit, broken } = requirements
   if (broken) return 'invalid requirements: see task_options.requires'
-  const names = { language: language ?? spoken, engine, model }
+  const languages = [...new Set([...(language === null ? [] : [language]), ...spoken])]
+  const names = { language: languages.join(' and ') || null, engine, model }
   const named = Object.entries(names).filter(([, value]) => value !== null)
   const others = unfit.every((one) => one.startsWith(LOCAL_ABILITY))
     ? []

@@ -52,6 +52,7 @@ describe('what a job asks for', () => {
         speakers: { min: 2, max: null },
         model: 'small',
       },
+      languages: null,
       warnings: [],
     })
   })
@@ -84,6 +85,28 @@ describe('what a job asks for', () => {
       asked({ language: 'de', model: 'small' }, english, ['small']).options.model,
       'small',
     )
+  })
+
+  it('may be a choice of languages, of which one alone is the language', () => {
+    const choice = (languages: string[], abilities = able, more = {}) => {
+      const { options, languages: left, warnings } = asked({ languages, ...more }, abilities)
+      return [options.language, left, warnings.length]
+    }
+    assert.deepEqual(choice(['de-AT', 'fr', 'deu']), [null, ['de', 'fr'], 1])
+    assert.deepEqual(choice(['de-AT', 'deu']), ['de', null, 0])
+    assert.deepEqual(choice(['de', 'fr'], able, { language: 'it' }), ['it', null, 0])
+    assert.match(
+      asked({ languages: ['de', 'fr'] }, able).warnings.join(),
+      /e cannot choose among languages/,
+    )
+  })
+
+  it('may be a choice of languages of which the engine knows some', () => {
+    const english = { ...able, languages: ['en'] }
+    const { options, languages, warnings } = asked({ languages: ['de', 'en'] }, english)
+    assert.deepEqual([options.language, languages, warnings], [null, null, []])
+    const unknown = { code: 'unsupported_language', message: /knows only en, not 'de'/ }
+    assert.throws(() => asked({ languages: ['de', 'fr'] }, english), unknown)
   })
 
   it('may be the usual model by its name', () => {

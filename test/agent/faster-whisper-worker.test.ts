@@ -204,8 +204,8 @@ describe('the engine over workers', () => {
       { start: 31, end: 100 },
     ]
     const { segments, language, languageProbability } = await transcribed(engine, {
-      wavPath: await makeSilence(dir, 101),
       speech,
+      wavPath: await makeSilence(dir, 101),
       durationSeconds: 101,
       onProgress: (seconds) => progress.push(seconds),
     })
@@ -261,14 +261,17 @@ describe('the engine over workers', () => {
   it('detects languages with the model that the job names, without another load after it', async (t) => {
     const { engine, scripted } = await engineWith(t, {})
     const piece = await requestFor(dir, { slot })
-    const found = await engine.detect?.([piece, piece], 'large-v3-turbo')
+    const found = await engine.detect?.([piece, piece], 'large-v3-turbo', ['de', 'jv'])
     await transcribed(engine, { options: { ...OPTIONS, model: 'large-v3-turbo' } })
     assert.deepEqual(found, Array(2).fill({ language: 'de', probability: 0.75 }))
-    const loads = (await scripted.requests()).filter(({ op }) => op === 'load')
+    const requests = await scripted.requests()
+    const loads = requests.filter(({ op }) => op === 'load')
     assert.deepEqual(
       loads.map(({ model }) => model),
       ['large-v3-turbo'],
     )
+    const asked = requests.find(({ op }) => op === 'detect')
+    assert.deepEqual(asked?.['languages'], ['de', 'jw'])
   })
 
   it('gives a second try no prompt and no hotwords, and an English model its language', async (t) => {

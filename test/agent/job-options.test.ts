@@ -35,10 +35,12 @@ describe('readJobOptions', () => {
       keyframes: true,
       prefer_subtitles: true,
       formats: ['srt', 'md', 'srt'],
+      languages: ['pt-BR', ' en', 'en'],
     })
     assert.deepEqual(warnings, [])
     assert.deepEqual(options, {
       language: 'pt-BR',
+      languages: ['pt-BR', 'en'],
       task: 'translate',
       model: 'large-v3',
       prompt: 'Names: Dashwood, Middleton.',
@@ -132,6 +134,15 @@ describe('readJobOptions', () => {
     })
     assert.deepEqual(warnings, [])
     assert.deepEqual(options, NOTHING)
+  })
+
+  it('takes languages to choose from as a list or as a text', () => {
+    const read = (languages: unknown) => readJobOptions({ languages }).options.languages
+    assert.deepEqual(read('de, fr'), ['de', 'fr'])
+    for (const none of [null, undefined, []]) assert.equal(read(none), null)
+    for (const wrong of [5, ['de', 5], ['de', '--help'], 'de,', {}, Array(21).fill('de')]) {
+      assert.throws(() => read(wrong), { code: 'invalid', message: /codes like \["de", "fr"\]/ })
+    }
   })
 
   for (const language of [5, true, ['en'], {}, '--help', 'not a language', '../en', 'e']) {

@@ -111,6 +111,27 @@ describe('parts', () => {
     )
   })
 
+  it('begin at each border in any case, and nowhere else for that', () => {
+    const { speech, total } = someSpeech(120)
+    const borders = [speech[40]!.start, speech[41]!.start, speech[90]!.start - 0.01]
+    const parts = planParts(speech, 60, total, [], borders)
+    assert.deepEqual(
+      parts.flatMap((part) => part.speech),
+      speech,
+    )
+    const starts = parts.map((part) => part.speech[0]!.start)
+    for (const at of [0, 40, 41, 90]) assert.ok(starts.includes(speech[at]!.start))
+    const before = planParts(speech.slice(0, 40), 60, speech[39]!.end)
+    assert.deepEqual(
+      parts.slice(0, before.length).map((part) => part.speech),
+      before.map((part) => part.speech),
+    )
+    for (const [i, part] of parts.entries()) {
+      const done = [{ start: 0, end: spanOf(part).end }]
+      assert.deepEqual(planParts(speech, 60, total, done, borders), parts.slice(i + 1))
+    }
+  })
+
   it('leave long silence out, and none that is short', () => {
     const speech = [
       { start: 10, end: 12 },

@@ -75,6 +75,7 @@ async function run(
     isNew: true,
     ahead: [],
     asked: more.asked ?? null,
+    languages: null,
     tag: more.tag ?? null,
     options: {
       language: null,

@@ -262,6 +262,14 @@ describe('what whisper-server answers', () => {
   })
 
   it('is the language alone when that was asked', async () => {
+    const answer = JSON.stringify({
+      ...JSON.parse((await recorded('server-detect.json')).toString()),
+      language_probabilities: { en: 0.9, de: 0.06, jw: 0.03 },
+    })
+    const among = (languages: string[]) => parseDetection(Buffer.from(answer), languages)
+    assert.deepEqual(among(['de', 'fr']), { language: 'de', probability: 1 })
+    assert.deepEqual(among(['de', 'jv'])?.language, 'de')
+    assert.equal(among(['fr']), null)
     assert.deepEqual(parseDetection(await recorded('server-detect.json')), {
       language: 'en',
       probability: 0.9995295405387878,

@@ -88,6 +88,19 @@ describe('a job in a language', () => {
       assert.equal(in_(language).key, '')
     })
 
+  test('or in several is for workers that know all of them', () => {
+    for (const languages of [['de', 'fr'], 'fr, de-AT', ['German', 'fra', 5]]) {
+      const job = in_('auto', { languages })
+      assert.equal(meets(knows(['de', 'fr', 'en']), job), true)
+      assert.equal(meets(knows(null), job), true)
+      assert.equal(meets(knows(['de', 'en']), job), false)
+      assert.equal(inWords(job), 'language de and fr')
+      assert.equal(job.key, in_(null, { languages: ['fr', 'de'] }).key)
+    }
+    assert.equal(meets(knows(['en']), in_('en', { languages: ['de'] })), true)
+    assert.equal(in_(null, { languages: ['?', {}] }).key, '')
+  })
+
   test('that names a model chooses by that, as other models know other languages', () => {
     assert.equal(meets(knows(['en']), in_('de', { model: 'large-v3' })), true)
   })

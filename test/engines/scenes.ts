@@ -1,5 +1,9 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Span } from '../../agent/audio/span.ts'
+import { joinWavs, RATE } from '../../agent/audio/wav-write.ts'
+import { readWavHeader } from '../../agent/audio/wav.ts'
 import { CLIPS, ffmpeg } from '../agent/fixtures.ts'
 
 const { jfk, austen } = CLIPS
@@ -39,6 +43,22 @@ export async function call(folder: string): Promise<string> {
   return await ffmpeg`-i ${jfk.file} -i ${austen.file}
     -filter_complex [0:a]apad=whole_len=304000[left];[1:a]adelay=11500,apad=whole_len=304000[right];[left][right]join=inputs=2:channel_layout=stereo
     ${path.join(folder, 'call.wav')}`
+}
+
+const SILENCE = 0.6
+
+/** English of people, then German of espeak-ng, then English; each clip is followed by silence. 106 s. */
+export async function twoLanguages(folder: string): Promise<{ file: string; german: Span }> {
+  const recorded = fileURLToPath(new URL('../agent/recorded/languages/de.opus', import.meta.url))
+  const german = await ffmpeg`-i ${recorded} -ar 16000 -ac 1 ${path.join(folder, 'german.wav')}`
+  const english = [jfk, austen, jfk, austen]
+  const files = [...english.map((clip) => clip.file), ...Array<string>(3).fill(german)]
+  const file = path.join(folder, 'two-languages.wav')
+  const { signal } = new AbortController()
+  await joinWavs([...files, jfk.file, austen.file, jfk.file], file, signal, SILENCE * RATE)
+  const start = english.reduce((sum, { seconds }) => sum + seconds + SILENCE, 0)
+  const { durationSeconds } = await readWavHeader(german)
+  return { file, german: { start, end: start + 3 * (durationSeconds + SILENCE) } }
 }
 
 /** The two clips, one after the other, again and again. */

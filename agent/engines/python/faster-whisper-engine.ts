@@ -62,7 +62,7 @@ export class FasterWhisperEngine implements Engine {
     { models, cli, idleMs = IDLE_MS }: FasterWhisperParts,
   ) {
     this.info = cli.info
-    this.abilities = { ...cli.abilities, partSeconds: PART_SECONDS }
+    this.abilities = { ...cli.abilities, quickDetection: true, partSeconds: PART_SECONDS }
     this.#setup = setup
     this.#cli = cli
     this.#models = models
@@ -103,9 +103,10 @@ export class FasterWhisperEngine implements Engine {
   readonly detect = async (
     pieces: readonly AudioPiece[],
     model: string | null = null,
+    languages: readonly string[] | null = null,
   ): Promise<(Detected | null)[]> =>
     await this.#orByProgram(
-      () => this.#detect(pieces, model),
+      () => this.#detect(pieces, model, languages),
       async () => (await this.#cli.detect?.(pieces, model)) ?? [],
     )
 
@@ -152,13 +153,19 @@ export class FasterWhisperEngine implements Engine {
     }
   }
 
-  async #detect(pieces: readonly AudioPiece[], model: string | null): Promise<(Detected | null)[]> {
+  async #detect(
+    pieces: readonly AudioPiece[],
+    model: string | null,
+    choice: readonly string[] | null,
+  ): Promise<(Detected | null)[]> {
     const [first] = pieces
     if (first === undefined) return []
     const wavs = pieces.map(({ wavPath }) => wavPath)
+    const languages = choice?.map((one) => whisperLanguage(one) ?? one) ?? null
     const { result } = await this.#fallback.run(
       { ...this.#usual(first.slot, model), unbatched: true },
-      async (compute) => await this.#ask(first, compute, { request: { op: 'detect', wavs } }),
+      async (compute) =>
+        await this.#ask(first, compute, { request: { op: 'detect', wavs, languages } }),
     )
     return (result.languages ?? []).map((one) => {
       const language = one === null ? null : languageCode(one.language)

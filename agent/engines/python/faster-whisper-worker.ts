@@ -50,7 +50,7 @@ export interface LoadRequest {
 /** The keys are those that `assets/faster-whisper-worker.py` reads. */
 export type WorkerRequest =
   | LoadRequest
-  | { op: 'detect'; wavs: readonly string[] }
+  | { op: 'detect'; wavs: readonly string[]; languages: readonly string[] | null }
   | {
       op: 'transcribe'
       wav: string

@@ -57,9 +57,13 @@ export class WhisperServerEngine implements Engine {
     this.#program = program
     this.#settings = settings
     this.info = info
-    this.abilities = whisperAbilities(info.model, { partSeconds: PART_SECONDS })
-    this.#fileOf = fileOf
     const device = settings.device.kind === 'cpu' ? 'cpu' : 'gpu'
+    this.abilities = {
+      ...whisperAbilities(info.model, { partSeconds: PART_SECONDS }),
+      // The encoder runs over 30 s in any case.
+      ...(device === 'gpu' ? { quickDetection: true } : {}),
+    }
+    this.#fileOf = fileOf
     this.#fallback = new MemoryFallback(
       { batchSize: null, computeType: null, model: info.model, device },
       { ...settings.onOutOfMemory, models, computeTypes: false },
@@ -91,17 +95,18 @@ export class WhisperServerEngine implements Engine {
   readonly detect = async (
     pieces: readonly AudioPiece[],
     model: string | null = null,
+    languages: readonly string[] | null = null,
   ): Promise<(Detected | null)[]> => {
-    const languages: (Detected | null)[] = []
+    const detected: (Detected | null)[] = []
     for (const piece of pieces) {
       const { slot } = piece
       const { result } = await this.#fallback.run({ slot, model }, async (compute) => {
         const { body } = await this.#ask(piece, compute, DETECTION_FIELDS, () => undefined)
-        return parseDetection(body)
+        return parseDetection(body, languages)
       })
-      languages.push(result)
+      detected.push(result)
     }
-    return languages
+    return detected
   }
 
   async close(): Promise<void> {

@@ -77,6 +77,7 @@ const answer = z.object({
   language: z.string().optional(),
   detected_language: z.string().optional(),
   detected_language_probability: number,
+  language_probabilities: z.record(z.string(), z.number()).optional(),
   segments: z.array(
     z.object({
       start: z.number(),
@@ -110,11 +111,32 @@ export function parseInference(
   }
 }
 
-export function parseDetection(body: Buffer): Detected | null {
-  const { detected_language: name, detected_language_probability: probability } = parsed(body)
+/** @param languages ISO codes to choose from; null: any. Their probabilities are then among these. */
+export function parseDetection(
+  body: Buffer,
+  languages: readonly string[] | null = null,
+): Detected | null {
+  const {
+    detected_language: name,
+    detected_language_probability: probability,
+    language_probabilities: probabilities,
+  } = parsed(body)
+  if (languages !== null && probabilities !== undefined) return likeliest(probabilities, languages)
   const language = languageCode(name ?? '')
   if (language === null || probability === null || probability === undefined) return null
   return { language, probability }
+}
+
+function likeliest(
+  probabilities: Record<string, number>,
+  languages: readonly string[],
+): Detected | null {
+  const among = Object.entries(probabilities)
+    .map(([code, probability]) => ({ language: languageCode(code) ?? code, probability }))
+    .filter(({ language }) => languages.includes(language))
+  const [best] = among.toSorted((a, b) => b.probability - a.probability)
+  const total = among.reduce((sum, { probability }) => sum + probability, 0)
+  return best === undefined ? null : { ...best, probability: best.probability / total }
 }
 
 function parsed(body: Buffer): z.output<typeof answer> {
