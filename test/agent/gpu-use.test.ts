@@ -148,6 +148,7 @@ describe('the self-test of the use of a GPU', () => {
       ['faster-whisper', /nvidia-cudnn-cu12/],
       ['openai-whisper', /torch\.cuda\.is_available/],
       ['command', /--engine-command/],
+      ['transcribe-cpp', /libvulkan1/],
       ['another', /for this GPU/],
     ] as const) {
       const info = { name, model: 'base', device: 'NVIDIA L4', version: '1' }
