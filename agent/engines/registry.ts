@@ -80,7 +80,7 @@ async function best(
     tried.push({ name: definition.name, probe })
     if (!probe.usable) continue
     const engine = definition.create(settings, probe)
-    const better = withoutGpu(probe, settings)
+    const better = betterThan(definition, probe, settings)
     const languages = definition === parakeet ? ['en'] : engine.abilities.languages
     const choice = { engine, models: probe.models, why: probe.why, better, languages }
     const suits = definition === parakeet || knows(engine, language)
@@ -125,8 +125,14 @@ function isWorthIt(
   return isReady || (!onCpu && lacksGpu !== true) || models.length > 0
 }
 
-function withoutGpu({ lacksGpu, why }: Probe, { device }: EngineSettings): string | null {
-  return lacksGpu === true ? `The GPU (${device.name}) is not used: ${why}` : null
+function betterThan(
+  definition: EngineDefinition,
+  { lacksGpu, why }: Probe,
+  { device }: EngineSettings,
+): string | null {
+  if (lacksGpu === true) return `The GPU (${device.name}) is not used: ${why}`
+  if (definition !== transcribeCpp || device.kind === 'cpu') return null
+  return `No other engine for the GPU is here: ${why} For the times of words with Whisper, install faster-whisper (pipx install whisper-ctranslate2).`
 }
 
 /** @param language null: any. */

@@ -5,6 +5,7 @@ import { keptRunning } from './kept-running.ts'
 import { modelSwitches } from './model-switches.ts'
 import { residentCost } from './resident.ts'
 import { severalSlots } from './slots.ts'
+import { besideWhisperCli } from './transcribe-cpp.ts'
 
 /** What `npm run bench -- engines` measures; each part of it can be run alone. */
 export const ENGINE_PARTS = {
@@ -14,5 +15,9 @@ export const ENGINE_PARTS = {
   library: { title: 'faster-whisper: the agent, and the library alone', run: besideBareLibrary },
   hotwords: { title: 'faster-whisper: names in a list', run: hotwordsHelp },
   switches: { title: 'faster-whisper: jobs of two models', run: modelSwitches },
+  'transcribe-cpp': {
+    title: 'transcribe-cpp beside whisper-cli, the same weights',
+    run: besideWhisperCli,
+  },
   slots: { title: 'One recording on several slots', run: severalSlots },
 } as const

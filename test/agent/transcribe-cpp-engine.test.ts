@@ -130,8 +130,9 @@ describe('transcribe-cpp on a GPU (a stand-in for the package)', () => {
 describe('the choice of transcribe-cpp', () => {
   it('falls on it where there is a GPU and nothing else for it, with the reason', async () => {
     const settings = await settingsFor({})
-    const { engine, why } = await chooseEngine('auto', settings, signal)
+    const { engine, why, better } = await chooseEngine('auto', settings, signal)
     assert.equal(engine.info.name, 'transcribe-cpp')
     assert.match(why, /transcribe-cpp 0\.2\.3 uses Stand-in GPU by vulkan; its model .* is here/)
+    assert.match(better ?? '', /^No other engine for the GPU is here: .*pipx install/)
   })
 })
