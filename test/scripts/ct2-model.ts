@@ -49,8 +49,8 @@ export function int16(title: string, value: number): Variable {
   return { name: title, shape: [], type: 2, data }
 }
 
-/** The variables of a Whisper model of one layer each, two numbers wide, with a vocabulary of five. */
-export function tinyWhisper(): Variable[] {
+/** The variables of a Whisper model of one layer each, two numbers wide. */
+export function tinyWhisper({ vocabulary = 5 } = {}): Variable[] {
   const width = 2
   const linear = (title: string, rows: number, columns = width): Variable[] => [
     halves(`${title}/weight`, [rows, columns]),
@@ -71,7 +71,7 @@ export function tinyWhisper(): Variable[] {
     ...linear(`${title}/ffn/linear_1`, width, 4 * width),
   ]
   return [
-    halves('decoder/embeddings/weight', [5, width]),
+    halves('decoder/embeddings/weight', [vocabulary, width]),
     ...layer('decoder/layer_0'),
     ...attention('decoder/layer_0/attention', [width, 2 * width, width]),
     ...norm('decoder/layer_norm'),
