@@ -11,6 +11,7 @@ import {
   missingLibrary,
   type BackendDevice,
 } from '../../agent/engines/transcribe-cpp/library.ts'
+import { missedSpeech } from '../../agent/engines/transcribe-cpp/missed.ts'
 import { abilitiesOf, fileOf, usualModel } from '../../agent/engines/transcribe-cpp/model-file.ts'
 import { pciAddress } from '../../agent/gpu/pci-address.ts'
 import { installedModels } from '../../agent/models/installed.ts'
@@ -98,6 +99,37 @@ describe('the language of a model', () => {
     assert.deepEqual(languageOf(null, canary), { language: 'en', assumed: true })
     const english = { languages: ['en'], supportsLanguageDetect: false }
     assert.deepEqual(languageOf(null, english), { language: 'en', assumed: false })
+  })
+})
+
+describe('speech that a window lacks', () => {
+  const speech = [
+    { start: 10, end: 20 },
+    { start: 22, end: 22.5 },
+    { start: 24, end: 30 },
+  ]
+  const missed = (...segments: [number, number][]) =>
+    missedSpeech({
+      window: { audio: { start: 9.5, end: 30.5 }, speech },
+      result: {
+        text: '',
+        language: '',
+        words: [],
+        tokens: [],
+        segments: segments.map(([t0Ms, t1Ms]) => {
+          return { text: 'a', t0Ms, t1Ms, firstToken: 0, nTokens: 0 }
+        }),
+      },
+    })
+
+  it('is what no segment covers, but for a word', () => {
+    assert.deepEqual(missed([0, 10_500]), [speech[2]])
+    assert.deepEqual(missed([14_000, 20_000]), [speech[0]])
+    assert.deepEqual(missed([0, 10_000], [15_000, 20_000]), [])
+  })
+
+  it('is not looked for where there is no text at all', () => {
+    assert.deepEqual(missed(), [])
   })
 })
 

@@ -7,6 +7,7 @@ import type { SpeechOptions } from '../engine.ts'
 import { deviceFor, type WantedDevice } from './device.ts'
 import { failureOf } from './failure.ts'
 import { languageOf } from './languages.ts'
+import { missedSpeech } from './missed.ts'
 import type {
   BackendDevice,
   LibraryResult,
@@ -136,14 +137,13 @@ export class Recognizer {
     const results: WindowResult[] = []
     await this.#withSession(wavPath, async (session, reader) => {
       const windows = await windowsOf(wavPath, speech, WHISPER_WINDOWS)
-      const size = batchSize ?? 1
-      for (let from = 0; from < windows.length; from += size) {
-        const some = windows.slice(from, from + size)
-        const samples: Float32Array[] = []
-        for (const { audio } of some) samples.push(await samplesOf(reader, audio))
-        const batch = await runAll(session, samples, run)
-        for (const [i, result] of batch.entries()) results.push({ window: some[i]!, result })
-        onProgress(some.at(-1)!.audio.end)
+      for await (const one of inBatches(session, reader, windows, batchSize ?? 1, run)) {
+        results.push(one)
+        onProgress(one.window.audio.end)
+      }
+      const missed = await windowsOf(wavPath, results.flatMap(missedSpeech), WHISPER_WINDOWS)
+      for await (const one of inBatches(session, reader, missed, batchSize ?? 1, run)) {
+        results.push(one)
       }
     })
     const times = run.timestamps === 'none' ? 'none' : hasWords ? 'words' : 'segments'
@@ -199,6 +199,22 @@ export class Recognizer {
       session.dispose()
       await reader.close()
     }
+  }
+}
+
+async function* inBatches(
+  session: LibrarySession,
+  reader: WavReader,
+  windows: readonly Window[],
+  size: number,
+  options: RunOptions,
+): AsyncGenerator<WindowResult> {
+  for (let from = 0; from < windows.length; from += size) {
+    const some = windows.slice(from, from + size)
+    const samples: Float32Array[] = []
+    for (const { audio } of some) samples.push(await samplesOf(reader, audio))
+    const batch = await runAll(session, samples, options)
+    for (const [i, result] of batch.entries()) yield { window: some[i]!, result }
   }
 }
 
