@@ -51,11 +51,13 @@ export function unitsOf(
       .map((piece) => ({ ...piece, text: printable(piece.text), segmentId })),
   )
   const units = pieces.filter(({ text }) => text !== '').toSorted((a, b) => a.start - b.start)
+  let chapter = -1
   return units.map((unit, i): ChunkUnit => {
     const next = units[i + 1]
+    while (chapter + 1 < chapters.length && chapters[chapter + 1]!.start <= unit.start) chapter += 1
     return {
       ...unit,
-      chapter: chapters.findLast(({ start }) => start <= unit.start)?.title ?? null,
+      chapter: chapters[chapter]?.title ?? null,
       tokens: estimateTokens(unit.text),
       isBorder:
         next === undefined ||

@@ -34,22 +34,25 @@ export function cutSegment<S extends Segment>(
   const isTimed = isTextOf(segment)
   const ends = endsOf(words)
   const total = bare(text).length
-  const places = cuts.filter((cut) => cut > 0 && cut < total && (!isTimed || ends.includes(cut)))
+  const after = new Map(ends.map((end, i) => [end, i + 1]))
+  const places = cuts.filter((cut) => cut > 0 && cut < total && (!isTimed || after.has(cut)))
   if (places.length === 0) return [segment]
-  const firsts = places.map((cut) => ends.indexOf(cut) + 1)
+  const firsts = places.map((cut) => after.get(cut) ?? 0)
   const edges = isTimed
     ? edgesByWords(segment, words, firsts)
     : edgesBySpeech(segment, places, total, speech)
-  const pieceOf = (word: Word, at: number): number =>
-    isTimed
-      ? firsts.findLastIndex((first) => first <= at) + 1
-      : edges.findLastIndex(({ start }) => start <= (word.start + word.end) / 2) + 1
+  const begins = (piece: number, word: Word, at: number): boolean =>
+    isTimed ? firsts[piece - 1]! <= at : edges[piece - 1]!.start <= (word.start + word.end) / 2
   const groups: Word[][] = [[], ...places.map(() => [])]
-  for (const [at, word] of words.entries()) groups[pieceOf(word, at)]!.push(word)
-  return cutText(text, places).map((piece, i) => {
+  let piece = 0
+  for (const [at, word] of words.entries()) {
+    while (piece < places.length && begins(piece + 1, word, at)) piece += 1
+    groups[piece]!.push(word)
+  }
+  return cutText(text, places).map((part, i) => {
     const start = edges[i - 1]?.start ?? segment.start
     const end = Math.max(start, edges[i]?.end ?? segment.end)
-    return withWords({ ...segment, start, end, text: piece }, groups[i]!)
+    return withWords({ ...segment, start, end, text: part }, groups[i]!)
   })
 }
 

@@ -24,9 +24,9 @@ export function sentencesIn(text: string, language: string | null = null): strin
   const hasCase = HAS_UPPER.test(text)
   const sentences: string[] = []
   let at = 0
-  for (const { segment } of segmenterOf(language).segment(forUnicode(text, hasCase))) {
-    const piece = text.slice(at, at + segment.length)
-    at += segment.length
+  for (const length of lengthsIn(forUnicode(text, hasCase), segmenterOf(language))) {
+    const piece = text.slice(at, at + length)
+    at += length
     const last = sentences.at(-1)
     if (last !== undefined && continues(last, piece, { language, hasCase }))
       sentences[sentences.length - 1] = last + piece
@@ -84,6 +84,28 @@ function forUnicode(text: string, hasCase: boolean): string {
   const periods = text.replaceAll('…', '.').replaceAll(/[\r\n\u0085\u2028\u2029]/g, ' ')
   if (hasCase) return periods
   return periods.replaceAll(LOWER_AFTER_END, (letter) => 'A'.repeat(letter.length))
+}
+
+/** Characters: `Intl.Segmenter` takes time by the square of a text's length. */
+const WINDOW = 2_000
+
+/** The lengths of the sentences, as Unicode has them. */
+function* lengthsIn(text: string, segmenter: Intl.Segmenter): Generator<number> {
+  let size = WINDOW
+  for (let from = 0; from < text.length;) {
+    const pieces = Array.from(
+      segmenter.segment(text.slice(from, from + size)),
+      (one) => one.segment,
+    )
+    const isLast = from + size >= text.length
+    // What a window cuts off decides where its last two sentences end.
+    const known = isLast ? pieces : pieces.slice(0, -2)
+    size = known.length === 0 ? size * 2 : WINDOW
+    for (const piece of known) {
+      from += piece.length
+      yield piece.length
+    }
+  }
 }
 
 const segmenters = new Map<string | null, Intl.Segmenter>()

@@ -45,6 +45,14 @@ describe('the sentences of a text', () => {
     })
   }
 
+  test('are the same in a long text, whose sentences are looked for piece by piece', () => {
+    const many = TEXTS.slice(1, 10).flatMap(([, sentences]) => sentences)
+    const all = Array.from({ length: 40 }, () => [...many, 'So it went on.']).flat()
+    assert.deepEqual(sentencesIn(all.join(' ')), all)
+    const without = 'on and on '.repeat(1_000).trim()
+    assert.deepEqual(sentencesIn(`${without}. Yes.`), [`${without}.`, 'Yes.'])
+  })
+
   test('are the whole where there is no mark', () => {
     assert.deepEqual(sentencesIn('and so it goes on and on', 'en'), ['and so it goes on and on'])
     assert.deepEqual(sentencesIn('หิวข้าว ครับ ไปกิน', 'th'), ['หิวข้าว ครับ ไปกิน'])
