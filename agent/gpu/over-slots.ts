@@ -1,7 +1,8 @@
 import { isOfTheEngine } from './slot-health.ts'
+import type { ModelNeed } from './next-request.ts'
 import type { Slot, Slots } from './slots.ts'
 
-export interface SlotWork<T> {
+export interface SlotWork<T> extends ModelNeed {
   jobId: string
   signal: AbortSignal
   /** Runs once, on the first slot. @returns the tasks, in the order in which they are to begin. */
@@ -19,7 +20,8 @@ export async function overSlots<T>(slots: Slots, work: SlotWork<T>): Promise<voi
   await new JobOnSlots(slots, work).run()
 }
 
-class JobOnSlots<T> {
+class JobOnSlots<T> implements ModelNeed {
+  readonly model: string | null
   readonly #slots: Slots
   readonly #work: SlotWork<T>
   /** Tasks that have not begun. */
@@ -33,6 +35,7 @@ class JobOnSlots<T> {
   constructor(slots: Slots, work: SlotWork<T>) {
     this.#slots = slots
     this.#work = work
+    this.model = work.model ?? null
     this.#signal = AbortSignal.any([work.signal, this.#failure.signal])
   }
 

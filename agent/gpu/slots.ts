@@ -2,6 +2,7 @@ import { timeOfDay } from '../../shared/time-of-day.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { startTimer } from '../../shared/timers.ts'
 import type { Device } from './device.ts'
+import { nextRequest, suits, type Loaded, type ModelNeed } from './next-request.ts'
 import { SlotHealth } from './slot-health.ts'
 
 /** Runs one recognition at a time, on one GPU or on the CPU. */
@@ -31,36 +32,44 @@ export function slotEnv({ gpu, kind = 'cuda' }: Slot): Record<string, string> {
 interface Place {
   slot: Slot
   /** The job that holds it; null: free. */
-  holder: object | null
+  holder: ModelNeed | null
+  loaded: Loaded | null
   health: SlotHealth
   pause: { reason: string; until: number; timer: NodeJS.Timeout } | null
 }
 
 interface Request {
-  job: object
+  job: ModelNeed
   give: (slot: Slot) => void
 }
 
 /**
- * Gives out slots. Of the jobs that wait, the one that holds the fewest is next; of equal ones, the first. A slot whose
- * engine keeps failing pauses.
+ * Gives out slots. Of the jobs that wait, the one that holds the fewest is next; of equal ones, the first, or for 30
+ * seconds the first with the model that is loaded. A slot whose engine keeps failing pauses.
  */
 export class Slots {
   readonly #places: Place[]
   readonly #requests = new Set<Request>()
   readonly #listeners = new Set<() => void>()
   readonly #now: () => number
+  readonly #elapsed: () => number
   readonly #pauseMs: number
   #closed = false
 
-  constructor(slots: readonly Slot[], options: { now?: () => number; pauseMs?: number } = {}) {
+  /** @param options.elapsed a monotonic clock, in milliseconds. */
+  constructor(
+    slots: readonly Slot[],
+    options: { now?: () => number; elapsed?: () => number; pauseMs?: number } = {},
+  ) {
     this.#places = slots.map((slot) => ({
       slot,
       holder: null,
+      loaded: null,
       health: new SlotHealth(),
       pause: null,
     }))
     this.#now = options.now ?? timeOfDay
+    this.#elapsed = options.elapsed ?? ((): number => performance.now())
     this.#pauseMs = options.pauseMs ?? 10 * MINUTE
   }
 
@@ -84,14 +93,14 @@ export class Slots {
   }
 
   /**
-   * The next free slot, on the GPU with the fewest jobs.
-   * @param job who asks; default: a job that holds no slot.
+   * The next free slot, on the GPU with the fewest jobs; of equal ones, the first that has the job's model loaded.
+   * @param job who asks; default: a job that holds no slot, and needs no model.
    * @throws the signal's reason when aborted.
    */
-  async acquire(signal: AbortSignal, job: object = {}): Promise<Slot> {
+  async acquire(signal: AbortSignal, job: ModelNeed = {}): Promise<Slot> {
     signal.throwIfAborted()
-    const place = this.#next()
-    if (place !== null) return hold(place, job)
+    const place = this.#next(job)
+    if (place !== null) return this.#hold(place, job)
     return await new Promise<Slot>((resolve, reject) => {
       const leave = (): void => {
         this.#requests.delete(request)
@@ -114,12 +123,12 @@ export class Slots {
     this.#handOut()
   }
 
-  heldBy(job: object): number {
+  heldBy(job: ModelNeed): number {
     return this.#places.filter(({ holder }) => holder === job).length
   }
 
   /** Whether another job waits that would not have more slots than this one, if it got one of them. */
-  shouldShare(job: object): boolean {
+  shouldShare(job: ModelNeed): boolean {
     const held = this.heldBy(job)
     return [...this.#requests].some((other) => this.heldBy(other.job) + 1 < held)
   }
@@ -165,24 +174,41 @@ export class Slots {
 
   #handOut(): void {
     for (;;) {
-      const [request] = [...this.#requests].toSorted(
-        (a, b) => this.heldBy(a.job) - this.heldBy(b.job),
-      )
       const place = this.#next()
-      if (request === undefined || place === null) return
+      if (place === null) return
+      const request = nextRequest(this.#poorest(), place.loaded, this.#elapsed())
+      if (request === undefined) return
       this.#requests.delete(request)
-      request.give(hold(place, request.job))
+      request.give(this.#hold(place, request.job))
     }
   }
 
-  #next(): Place | null {
+  /** Of the jobs that wait, those that hold the fewest slots. */
+  #poorest(): Request[] {
+    const requests = [...this.#requests]
+    const least = Math.min(...requests.map(({ job }) => this.heldBy(job)))
+    return requests.filter(({ job }) => this.heldBy(job) === least)
+  }
+
+  #hold(place: Place, job: ModelNeed): Slot {
+    place.holder = job
+    const { model } = job
+    if (model !== undefined && place.loaded?.model !== model) {
+      place.loaded = { model, since: this.#elapsed() }
+    }
+    return place.slot
+  }
+
+  #next(job: ModelNeed = {}): Place | null {
     const load = ({ slot }: Place): number =>
       this.#places.filter(
         ({ holder, slot: other }) =>
           holder !== null && other.gpu === slot.gpu && other.kind === slot.kind,
       ).length
+    const misses = ({ loaded }: Place): number => Number(!suits(job, loaded))
     // The sort is stable: of equal slots the first is the likeliest to have its engine loaded.
-    return this.#places.filter(isFree).toSorted((a, b) => load(a) - load(b))[0] ?? null
+    const free = this.#places.filter(isFree)
+    return free.toSorted((a, b) => load(a) - load(b) || misses(a) - misses(b))[0] ?? null
   }
 
   #placeOf({ index }: Slot): Place {
@@ -198,9 +224,4 @@ export class Slots {
 
 function isFree({ holder, pause }: Place): boolean {
   return holder === null && pause === null
-}
-
-function hold(place: Place, job: object): Slot {
-  place.holder = job
-  return place.slot
 }

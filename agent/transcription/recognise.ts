@@ -61,6 +61,7 @@ export async function recognise(
   await overSlots(slots, {
     jobId,
     signal,
+    model: request.options.model,
     begin: (slot) => recognition.begin(slot),
     run: (piece, slot, running) => recognition.recognise(piece, slot, running),
   })
