@@ -7,11 +7,12 @@ import { modelLabel } from './engines/model-name.ts'
 import { findLimiter } from './media/child-limits.ts'
 import { openTools } from './media/open-tools.ts'
 import type { MediaSettings } from './settings/media-settings.ts'
-import { hasDiarizer } from './diarization/label-speakers.ts'
+import { hasDiarizer, type SpeakerSettings } from './diarization/label-speakers.ts'
 import { createPipeline, type Pipeline } from './work/pipeline.ts'
 import type { MediaTools } from './media/sandbox.ts'
 import { ageProblem, toolsText } from './media/tools-text.ts'
 import { isThere } from './models/models.ts'
+import { pulledSpeakerModels } from './models/speaker-models.ts'
 import { longPull } from './models/pull-progress.ts'
 import { freeMemoryPerSlot } from './gpu/free-memory.ts'
 import { planSlots } from './gpu/slot-plan.ts'
@@ -83,6 +84,7 @@ export async function openToolchain(
   }
   const choice = await chooseEngine(settings.engine, engineSettings, signal, { language })
   const slots = new Slots(plan)
+  const speakers = await withPulledModels(settings)
   const vad = createVoiceDetector({
     dir: settings.modelsDir,
     onProgress: onPull,
@@ -94,7 +96,7 @@ export async function openToolchain(
     engine: choice.engine,
     slots,
     vad,
-    speakers: settings.speakers,
+    speakers,
     audioTrack: settings.audioTrack,
     models: choice.models,
   })
@@ -104,7 +106,7 @@ export async function openToolchain(
     choice,
     slots,
     devices,
-    capabilities: capabilitiesOf(choice, settings),
+    capabilities: capabilitiesOf(choice, speakers),
     async prepare(preparing) {
       await vad.prepare(preparing)
       await Promise.all(plan.map((slot) => choice.engine.prepare(slot, preparing)))
@@ -133,10 +135,15 @@ function deviceOf(plan: readonly Slot[], devices: readonly Device[]): EngineSett
   return { kind, name, freeMb: freeMemoryPerSlot(plan, devices) }
 }
 
+/** The models that are named, else those that `models pull speakers` got. */
+async function withPulledModels({ speakers, modelsDir }: MediaSettings): Promise<SpeakerSettings> {
+  return { ...speakers, models: speakers.models ?? (await pulledSpeakerModels(modelsDir)) }
+}
+
 /** Announced, so that only suitable jobs are assigned. */
 function capabilitiesOf(
   { engine, models, languages }: Choice,
-  { speakers }: MediaSettings,
+  speakers: SpeakerSettings,
 ): Capabilities {
   const { abilities, info } = engine
   const features = [

@@ -15,6 +15,7 @@ import { pullModel } from '../models/models.ts'
 import { hostText, recommendedModel, recommendedText, type Host } from '../models/recommended.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
 import { PullProgress } from '../models/pull-progress.ts'
+import { SPEAKER_MODELS } from '../models/sherpa-models.ts'
 import { listModels, removeModel, verifyModel, type ModelStatus } from '../models/status.ts'
 import { sizeText } from '../models/transfer-text.ts'
 import { print, printJson } from '../output.ts'
@@ -25,6 +26,7 @@ Examples:
   morag-agent models list --all            list all models, also those that are not installed
   morag-agent models pull                  get ffmpeg and the models of the bundled engine
   morag-agent models pull recommended      get a multilingual model for this machine
+  morag-agent models pull speakers         get the two models that tell speakers apart
   morag-agent models pull ffmpeg           get ffmpeg and ffprobe
   morag-agent models pull ggml/large-v3-turbo ggml/silero-v6.2.0
   morag-agent models verify --json
@@ -45,7 +47,10 @@ export function addModels(cli: Command): void {
     .action(list)
   addSettings(models.command('pull'), MODEL_SOURCE)
     .description('get models; an interrupted download is resumed')
-    .argument('[names...]', 'which ones, or recommended: a multilingual one for this machine')
+    .argument(
+      '[names...]',
+      'which ones, recommended (a multilingual one for this machine), or speakers',
+    )
     .addOption(optionOf(MODELS_DIR.modelsDir))
     .addHelpText('after', EXAMPLES)
     .action(pull)
@@ -101,8 +106,7 @@ async function pull(names: string[], flags: Flags): Promise<void> {
   const dir = modelsDirOf(flags)
   const source = modelSource(flags)
   try {
-    for (const asked of names.length === 0 ? FIRST.map((one) => one.name) : names) {
-      const name = asked === 'recommended' ? await recommended(flags, signal, reporter) : asked
+    for (const name of await modelsToPull(names, flags, signal, reporter)) {
       reporter.idle(`${name}: checking`)
       const { state } = await verifyModel(name, { dir })
       if (state === 'ready') {
@@ -121,6 +125,20 @@ async function pull(names: string[], flags: Flags): Promise<void> {
   } finally {
     reporter.close()
   }
+}
+
+async function modelsToPull(
+  names: readonly string[],
+  flags: Flags,
+  signal: AbortSignal,
+  reporter: Pick<Reporter, 'event'>,
+): Promise<string[]> {
+  if (names.length === 0) return FIRST.map(({ name }) => name)
+  const all = names.map(async (name) => {
+    if (name === 'recommended') return await recommended(flags, signal, reporter)
+    return name === 'speakers' ? Object.values(SPEAKER_MODELS) : name
+  })
+  return (await Promise.all(all)).flat()
 }
 
 /** @throws {AppError} `model_missing` where no model is recommended. */

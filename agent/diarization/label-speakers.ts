@@ -58,7 +58,7 @@ export async function labelSpeakers(
   if (plain.length === 0) return { segments: plain, warnings: [] }
   if (!hasDiarizer(settings)) {
     const warning =
-      'Diarization failed: the recording is no call on two channels, the engine does not support it, and this agent has no models for it.'
+      'Diarization failed: the recording is no call on two channels, the engine does not support it, and this agent has no models for it. Get them with: morag-agent models pull speakers'
     return { segments: plain, warnings: [warning] }
   }
   try {

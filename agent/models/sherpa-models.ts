@@ -3,6 +3,12 @@ import type { WebModel } from './model.ts'
 /** The model of the engine `parakeet`. */
 export const PARAKEET = 'parakeet/tdt-0.6b-v3-int8'
 
+/** For diarization, as it is tuned. */
+export const SPEAKER_MODELS = {
+  segmentation: 'sherpa/pyannote-segmentation-3.0',
+  embedding: 'sherpa/campplus-zh-en',
+} as const
+
 /** ISO 639-1 codes, as NVIDIA's model card has them. */
 export const PARAKEET_LANGUAGES: readonly string[] =
   'bg hr cs da nl en et fi fr de el hu it lv lt mt pl pt ro ru sk sl es sv uk'.split(' ')
@@ -35,7 +41,7 @@ export const SHERPA_MODELS: readonly WebModel[] = [
     })),
   },
   {
-    name: 'sherpa/pyannote-segmentation-3.0',
+    name: SPEAKER_MODELS.segmentation,
     kind: 'sherpa',
     description: 'pyannote segmentation 3.0: finds where the speaker changes',
     license: 'MIT',
@@ -54,16 +60,32 @@ export const SHERPA_MODELS: readonly WebModel[] = [
     ],
   },
   {
+    name: SPEAKER_MODELS.embedding,
+    kind: 'sherpa',
+    description: '3D-Speaker CAM++: tells voices apart',
+    license: 'Apache-2.0',
+    bytes: 28_281_164,
+    suggested: true,
+    files: [
+      {
+        name: 'campplus-zh-en.onnx',
+        // The release's name is misspelt there.
+        url: 'https://github.com/k2-fsa/sherpa-onnx/releases/download/speaker-recongition-models/3dspeaker_speech_campplus_sv_zh_en_16k-common_advanced.onnx',
+        digest: null,
+        need: 'always',
+      },
+    ],
+  },
+  {
     name: 'sherpa/titanet-small',
     kind: 'sherpa',
     description: 'NeMo TitaNet small: tells voices apart',
     license: "see NVIDIA's model card",
     bytes: 40_257_283,
-    suggested: true,
+    suggested: false,
     files: [
       {
         name: 'titanet-small.onnx',
-        // The release's name is misspelt there.
         url: 'https://github.com/k2-fsa/sherpa-onnx/releases/download/speaker-recongition-models/nemo_en_titanet_small.onnx',
         digest: {
           algorithm: 'sha256',

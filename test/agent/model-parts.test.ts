@@ -5,6 +5,8 @@ import { describe, it } from 'node:test'
 import { LineReporter } from '../../agent/progress/line-reporter.ts'
 import { MODELS, modelNamed, pullable } from '../../agent/models/catalogue.ts'
 import { modelSource } from '../../agent/models/config.ts'
+import { pulledSpeakerModels } from '../../agent/models/speaker-models.ts'
+import { SPEAKER_MODELS } from '../../agent/models/sherpa-models.ts'
 import { installedModels } from '../../agent/models/installed.ts'
 import { ctranslate2Dir, ggmlFile, placeOf, sherpaFile } from '../../agent/models/places.ts'
 import { longPull, PullProgress } from '../../agent/models/pull-progress.ts'
@@ -19,13 +21,15 @@ describe('the catalogue', () => {
     assert.equal(new Set(MODELS.map((model) => placeOf(model, '/m'))).size, MODELS.length)
   })
 
-  it('has a digest for every single file but transcribe.cpp’s, and files under their own names', () => {
+  it('has a digest for every single file but those published without, and files under their own names', () => {
     for (const model of MODELS) {
       if (model.kind === 'npm' || model.kind === 'wheel' || model.kind === 'ctranslate2') continue
       const [file] = model.files
-      assert.equal(file?.name, path.basename(placeOf(model, '/m')), model.name)
-      // Published nowhere: recorded at the first pull.
-      if (model.kind === 'gguf') continue
+      // A folder of files.
+      if (model.kind !== 'parakeet')
+        assert.equal(file?.name, path.basename(placeOf(model, '/m')), model.name)
+      // Recorded at the first pull.
+      if (model.kind === 'gguf' || model.name === SPEAKER_MODELS.embedding) continue
       const length = file?.digest?.algorithm === 'sha1' ? 40 : 64
       assert.match(file?.digest?.hex ?? '', new RegExp(`^[0-9a-f]{${length}}$`), model.name)
     }
@@ -38,6 +42,18 @@ describe('the catalogue', () => {
     assert.equal(placeOf(modelNamed('moonshine-tiny'), '/m'), '/m/moonshine-tiny')
     assert.equal(placeOf(modelNamed('ggml/large-v3'), '/m'), '/m/ggml/ggml-large-v3.bin')
     assert.equal(placeOf(modelNamed('gguf/my-F16'), '/m'), '/m/gguf/my-F16.gguf')
+  })
+
+  it('has two models that tell speakers apart, used once both are there', async () => {
+    const dir = await mkdtemp(path.join(folder, 'speakers-'))
+    await mkdir(path.join(dir, 'sherpa'))
+    const segmentation = path.join(dir, 'sherpa', 'pyannote-segmentation-3.0.onnx')
+    const embedding = path.join(dir, 'sherpa', 'campplus-zh-en.onnx')
+    assert.equal(await pulledSpeakerModels(dir), null)
+    await writeFile(segmentation, 'a')
+    assert.equal(await pulledSpeakerModels(dir), null)
+    await writeFile(embedding, 'b')
+    assert.deepEqual(await pulledSpeakerModels(dir), { segmentation, embedding })
   })
 
   it('lets no name lead out of the folder of models', () => {

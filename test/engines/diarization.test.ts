@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { before, describe, it } from 'node:test'
+import { execa } from 'execa'
+import { FIRST } from '../../agent/models/catalogue.ts'
+import { ensureModel } from '../../agent/models/models.ts'
+import { SPEAKER_MODELS } from '../../agent/models/sherpa-models.ts'
+import { modelsDir } from '../../agent/paths.ts'
+import { wordErrors } from '../../agent/wer.ts'
+import { programCode } from '../../scripts/processes.ts'
+import { segmentsOf, type Segment } from '../../shared/transcript.ts'
 import { joinWavs } from '../../agent/audio/wav-write.ts'
 import { diarize } from '../../agent/diarization/sherpa-diarize.ts'
 import { pruneSpeakers, type Turn } from '../../agent/diarization/turns.ts'
@@ -46,6 +55,26 @@ function runsOf(turns: readonly Turn[]): { speaker: string; start: number; end: 
   return runs
 }
 
+/** The program, with the models where `models pull speakers` puts them. */
+async function transcribed(file: string): Promise<Segment[]> {
+  const dir = await mkdtemp(path.join(folder, 'models-'))
+  for (const { name } of FIRST) {
+    const place = await ensureModel(name, { dir: modelsDir(), signal })
+    await mkdir(path.dirname(path.join(dir, name)), { recursive: true })
+    await symlink(place, path.join(dir, name))
+  }
+  await mkdir(path.join(dir, 'sherpa'))
+  for (const part of ['segmentation', 'embedding'] as const) {
+    const name = SPEAKER_MODELS[part].replace('sherpa/', '')
+    await symlink(models[part], path.join(dir, 'sherpa', `${name}.onnx`))
+  }
+  const args = ['transcribe', file, '--diarize', '--format', 'json', '--engine', 'moonshine']
+  const { stdout } = await execa(process.execPath, [...programCode('agent'), ...args], {
+    env: { MORAG_MODELS_DIR: dir, MORAG_OFFLINE: '1' },
+  })
+  return segmentsOf(JSON.parse(stdout) as Record<string, unknown>)!
+}
+
 describe('diarization by real models', () => {
   it('finds two people who speak in turns, and when', async () => {
     const runs = runsOf(await turnsIn(await spoken([jfk, austen, jfk], 'turns')))
@@ -63,6 +92,17 @@ describe('diarization by real models', () => {
   it('finds one person, and none in silence', async () => {
     assert.equal(new Set((await turnsIn(jfk.file)).map(({ speaker }) => speaker)).size, 1)
     assert.deepEqual(await turnsIn(await makeSilence(folder, 5)), [])
+  })
+
+  it('labels what the bundled engine recognises, each speaker with their own words', async () => {
+    const segments = await transcribed(await spoken([jfk, austen], 'transcribed'))
+    const said = (speaker: string): string =>
+      segments
+        .filter((one) => one.speaker === speaker)
+        .map(({ text }) => text)
+        .join(' ')
+    assert.ok(wordErrors(jfk.text, said('Speaker_00')).errors <= 2, said('Speaker_00'))
+    assert.ok(wordErrors(austen.text, said('Speaker_01')).errors <= 4, said('Speaker_01'))
   })
 
   it('keeps to the number that is asked for, as far as there are people', async () => {
