@@ -5,12 +5,14 @@ import type { EngineDefinition, EngineSettings } from '../../agent/engines/defin
 import type { Recognised } from '../../agent/engines/engine.ts'
 import { transcribeCpp } from '../../agent/engines/transcribe-cpp/definition.ts'
 import { whisperCpp } from '../../agent/engines/whisper-cpp/definition.ts'
+import { WHISPER_CPP_ENV } from '../../agent/engines/whisper-cpp/options.ts'
 import { findDevices } from '../../agent/gpu/find-devices.ts'
 import { planSlots } from '../../agent/gpu/slot-plan.ts'
 import type { Slot } from '../../agent/gpu/slots.ts'
 import { runChild } from '../../agent/process/run-child.ts'
 import { CLIPS } from '../../agent/selftest/clips.ts'
 import { wordErrors } from '../../agent/wer.ts'
+import { childEnv } from '../../shared/child-env.ts'
 import { prepareEngines } from '../engines/prepare.ts'
 import { repeatClips } from './clips.ts'
 import { childrenCpuSeconds } from './cpu-time.ts'
@@ -138,7 +140,8 @@ async function greedy(program: string, model: string, wav: string): Promise<Cost
   const flags = ['--no-timestamps', '--no-prints', '-bs', '1', '-bo', '1', '-t', String(THREADS)]
   const measured = await measure(async () => {
     const args = ['-m', model, '-f', wav, '-l', 'en', ...flags]
-    text = (await runChild(program, args, { signal })).stdoutTail
+    const env = childEnv(WHISPER_CPP_ENV)
+    text = (await runChild(program, args, { signal, env })).stdoutTail
   })
   return { ...measured, text }
 }
