@@ -38,7 +38,8 @@ export async function convert(
     contentType: 'audio',
     taskOptions: { language: 'en', ...taskOptions },
     workDir,
-    signal,
+    // Each job has its own: twenty at once would be many listeners.
+    signal: new AbortController().signal,
     report() {},
   })
   return { ...transcript, text: transcript.segments.map(({ text }) => text).join(' ') }
