@@ -122,7 +122,9 @@ async function runsIn(
     const spans = speech.filter(({ start, end }) => start >= from && end <= to)
     if (spans.length < 2) continue
     const each = spans.map((span) => ({ audio: [span], speech: [span] }))
-    const detected = (await detectIn(engine, each, recording)).map(known)
+    // Among few languages, one of them seems certain even in a word or two.
+    const any = { ...recording, languages: null }
+    const detected = (await detectIn(engine, each, any)).map(known)
     run.start = spans[changeAt(detected, runs[at - 1]!.language, run.language)]!.start
   }
   return runs

@@ -151,6 +151,19 @@ describe('the languages of a recording', () => {
     assert.deepEqual(runs, [{ start: 0, language: 'de', probability: 0.7 }])
   })
 
+  it('are chosen from those of the job, but for the place where they change', async () => {
+    const asked: unknown[] = []
+    await detectIn(
+      (pieces, _, languages) => {
+        asked.push(languages)
+        const language = (at: number): string => (at >= pieces.length / 2 ? 'de' : 'en')
+        return Promise.resolve(pieces.map((__, at) => ({ language: language(at), probability: 1 })))
+      },
+      { ...TWENTY_WINDOWS, languages: ['en', 'de'] },
+    )
+    assert.deepEqual(asked, [['en', 'de'], ['en', 'de'], null])
+  })
+
   it('are none that the job has left out', async () => {
     const { runs } = await detectIn(
       (pieces) =>
