@@ -8,11 +8,14 @@ import { pathToFileURL } from 'node:url'
  * leave the environment changed that files share.
  */
 const files = process.argv.slice(2)
-const environment = { ...process.env }
+const shared = process.env
+const environment = { ...shared }
 if (files.length > 1) {
-  after(() =>
-    assert.deepEqual({ ...process.env }, environment, 'a test left the environment changed'),
-  )
+  after(() => {
+    assert.deepEqual({ ...process.env }, environment, 'a test left the environment changed')
+    // An object in its place does not reach the process: os.homedir(), for one, no longer follows it.
+    assert.equal(process.env, shared, 'a test replaced process.env')
+  })
 }
 let allLoaded = (): void => {}
 const loaded = new Promise<void>((resolve) => (allLoaded = resolve))

@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
+import { setEnv } from '../shared/set-env.ts'
 import { Web } from '../../agent/models/web.ts'
 
 test('a model comes through a proxy that is named without a scheme', async (t) => {
@@ -13,14 +14,17 @@ test('a model comes through a proxy that is named without a scheme', async (t) =
     response.end('weights')
   }).listen(0, '127.0.0.1')
   await once(proxy, 'listening')
-  const before = { ...process.env }
-  for (const name of ['http_proxy', 'https_proxy', 'HTTPS_PROXY', 'no_proxy', 'NO_PROXY'])
-    delete process.env[name]
-  process.env['HTTP_PROXY'] = `127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  setEnv(t, {
+    http_proxy: undefined,
+    https_proxy: undefined,
+    HTTPS_PROXY: undefined,
+    no_proxy: undefined,
+    NO_PROXY: undefined,
+    HTTP_PROXY: `127.0.0.1:${(proxy.address() as AddressInfo).port}`,
+  })
   const site = { mirror: null, origin: 'http://models.example', authorization: null, keyHint: '' }
   const web = new Web(site)
   t.after(async () => {
-    process.env = before
     await web.close()
     proxy.close()
   })

@@ -97,7 +97,10 @@ describe('a settings file', () => {
     assert.deepEqual(of('slots'), ['2', `file ${toml}`])
     const written = await run('agent', ['config', 'init'])
     assert.equal(written.stdout, path.join(folder, '.config', 'morag', 'morag.toml'))
-    writeFileSync(written.stdout, readFileSync(written.stdout, 'utf8').replace('# slots', 'slots'))
+    writeFileSync(
+      written.stdout,
+      readFileSync(written.stdout, 'utf8').replace('# slots =', 'slots ='),
+    )
     assert.deepEqual((await shown('agent', []))('slots'), ['1', `file ${written.stdout}`])
     const again = await run('agent', ['config', 'init'])
     assert.equal(again.exitCode, 2)

@@ -1,13 +1,18 @@
 import type { TestContext } from 'node:test'
 
-/** Sets variables of this process until the test ends: other files share the process. */
-export function setEnv(t: TestContext, variables: Readonly<Record<string, string>>): void {
+/** Sets variables of this process until the test ends, or takes them away: other files share the process. */
+export function setEnv(
+  t: TestContext,
+  variables: Readonly<Record<string, string | undefined>>,
+): void {
   for (const [name, value] of Object.entries(variables)) {
     const before = process.env[name]
-    process.env[name] = value
-    t.after(() => {
-      if (before === undefined) delete process.env[name]
-      else process.env[name] = before
-    })
+    assign(name, value)
+    t.after(() => assign(name, before))
   }
+}
+
+function assign(name: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[name]
+  else process.env[name] = value
 }
