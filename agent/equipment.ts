@@ -78,11 +78,11 @@ function capabilitiesOf(speech: Toolchain | null, converters: Converters): Capab
   const { programs } = converters
   const names = programs.map(({ program }) => program.slice(0, 100))
   // The languages of a converter are unknown.
-  const hears = programs.some(({ contentType }) => SPEECH_TYPES.includes(contentType))
+  const hasSpeech = programs.some(({ contentType }) => SPEECH_TYPES.includes(contentType))
   return {
     engines: [...new Set([...engines, ...names])],
     models,
-    languages: hears ? null : languages,
+    languages: hasSpeech ? null : languages,
     features,
   }
 }

@@ -20,7 +20,7 @@ const LEAST_RISE_MB = 100
 /**
  * Whether the engine used the GPU that it was to use, by the memory in use there while it worked.
  * @returns what was found, as a sentence.
- * @throws where it did not, with the fix; where that cannot be told.
+ * @throws where it did not, with the fix; where that is not known.
  */
 export function checkGpuUse({ info, slots, devices, server, rises }: GpuUse): string {
   const gpus = slots.filter(({ gpu }) => gpu !== null)

@@ -20,7 +20,7 @@ export interface Asked {
   load: Load | null
 }
 
-export type Heard = ReadAnswer & { warnings: string[] }
+export type Reply = ReadAnswer & { warnings: string[] }
 
 /**
  * Asks for the best form that the server gives, and for less where it refuses that. What it refuses is remembered.
@@ -30,13 +30,13 @@ export async function askBest(
   exchange: Exchange,
   asked: Asked,
   piece: TranscribeRequest,
-): Promise<Heard> {
+): Promise<Reply> {
   const { profile } = asked
   for (;;) {
     const wanted = Math.max(piece.options.words ? 0 : 1, FORMS.indexOf(profile.form))
     const form = FORMS[wanted] ?? 'text'
     const { answer, warnings } = await askOnce(exchange, asked, piece, form)
-    if (answer.status === 200) return heard(answer, piece, warnings)
+    if (answer.status === 200) return replyOf(answer, piece, warnings)
     if (form === 'text' || !isAboutForm(answer.status, answer.body)) {
       throw await failure(answer, asked)
     }
@@ -53,19 +53,19 @@ export async function askSpeakers(
   exchange: Exchange,
   asked: Asked,
   piece: TranscribeRequest,
-): Promise<Heard | null> {
+): Promise<Reply | null> {
   const { profile } = asked
   const { answer, warnings } = await askOnce(exchange, asked, piece, 'speakers')
   const { status, body } = answer
   if (status !== 200 && !isAboutFields(status) && !isAboutForm(status, body)) {
     throw await failure(answer, asked)
   }
-  const found = status === 200 ? heard(answer, piece, warnings) : null
-  const isTold = found?.segments.some(({ speaker }) => speaker !== undefined) ?? false
+  const found = status === 200 ? replyOf(answer, piece, warnings) : null
+  const hasSpeakers = found?.segments.some(({ speaker }) => speaker !== undefined) ?? false
   const isEmpty = found?.text.trim() === ''
   // An answer without text shows nothing.
-  if (!isEmpty) profile.speakers = isTold
-  return isTold || isEmpty ? found : null
+  if (!isEmpty) profile.speakers = hasSpeakers
+  return hasSpeakers || isEmpty ? found : null
 }
 
 /** A server that does not know the field for hotwords gets them in the prompt. */
@@ -95,7 +95,7 @@ async function askOnce(
   return { answer, warnings: [`The server refuses the field for hotwords: they ${how}.`] }
 }
 
-function heard({ body, headers }: Answer, piece: TranscribeRequest, warnings: string[]): Heard {
+function replyOf({ body, headers }: Answer, piece: TranscribeRequest, warnings: string[]): Reply {
   const type = String(headers['content-type'] ?? '')
   return { ...readAnswer(body, type, piece.durationSeconds), warnings }
 }

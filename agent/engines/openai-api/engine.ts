@@ -14,7 +14,7 @@ import type {
   TranscribeRequest,
 } from '../engine.ts'
 import { MemoryFallback } from '../out-of-memory.ts'
-import { askBest, askSpeakers, type Asked, type Heard } from './asking.ts'
+import { askBest, askSpeakers, type Asked, type Reply } from './asking.ts'
 import { Exchange, unreachable } from './exchange.ts'
 import { Load } from './load.ts'
 import { distrust, newProfile, whyNot, type Profile } from './profile.ts'
@@ -111,8 +111,8 @@ export class OpenaiEngine implements Engine {
   async #recognise(request: TranscribeRequest, model: string): Promise<Recognised> {
     const asked = await this.#asked(request, model)
     if (request.options.speakers !== null) {
-      const heard = await askSpeakers(this.#exchange, asked, request)
-      if (heard !== null) return heard
+      const reply = await askSpeakers(this.#exchange, asked, request)
+      if (reply !== null) return reply
       throw new AppError('engine_failed', 'The server does not tell speakers apart.')
     }
     const { profile } = asked
@@ -121,12 +121,12 @@ export class OpenaiEngine implements Engine {
     return await inWindows(request, profile, this.#concurrency, async (piece, isOneOfMany) => {
       // A server that was started here may have ended meanwhile.
       const there = await this.#asked(piece, model)
-      const heard = await askBest(
+      const reply = await askBest(
         this.#exchange,
         { ...there, load: isOneOfMany ? load : null },
         piece,
       )
-      return timed(heard, piece, profile)
+      return timed(reply, piece, profile)
     })
   }
 
@@ -139,7 +139,7 @@ export class OpenaiEngine implements Engine {
 
 /** At the server's times where they can be true, else at ours; null where the piece is too long for ours. */
 function timed(
-  { language, segments, text, warnings }: Heard,
+  { language, segments, text, warnings }: Reply,
   piece: TranscribeRequest,
   profile: Profile,
 ): Recognised | null {

@@ -47,16 +47,16 @@ export async function inWindows(
     return recognised
   }
   let rest: readonly Window[] = windows
-  let unheard: readonly Window[] = []
+  let unrecognised: readonly Window[] = []
   while (rest.length > 0 && profile.form !== 'text') {
     const [next] = profile.isProven ? joinWindows(rest, PART_SECONDS) : rest
     const recognised = await one(next!, request.signal, false)
     if (recognised === null) break
     const inside = rest.filter(({ audio }) => audio.start < next!.audio.end)
     rest = rest.slice(inside.length)
-    if (inside.length > 1) unheard = [...unheard, ...unheardOf(inside, recognised)]
+    if (inside.length > 1) unrecognised = [...unrecognised, ...unrecognisedIn(inside, recognised)]
   }
-  const open = [...unheard, ...rest]
+  const open = [...unrecognised, ...rest]
   await atOnce(open, concurrency, request.signal, (window, signal) => one(window, signal, true))
   return merged(done.toSorted((a, b) => a.window.audio.start - b.window.audio.start))
 }
@@ -70,7 +70,7 @@ interface Done {
 const LEAST_UNHEARD = 30
 
 /** What follows the last segment, where a server stops early. */
-function unheardOf(windows: readonly Window[], { segments }: Recognised): Window[] {
+function unrecognisedIn(windows: readonly Window[], { segments }: Recognised): Window[] {
   const reached = segments.reduce((most, { end }) => Math.max(most, end), 0)
   const after = windows
     .map(({ audio: { start, end }, speech }) => ({

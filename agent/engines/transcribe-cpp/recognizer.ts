@@ -44,7 +44,7 @@ export interface WindowResult {
 
 export interface RunAnswer {
   results: WindowResult[]
-  /** What the model was told to write, or its only language; null: it detects it, and `results` say what it found. */
+  /** The language that the model writes, or its only language; null: it detects it, and `results` say what it found. */
   language: string | null
   /** The model detects no language and none was named: it took this one. */
   assumed: boolean
