@@ -27,6 +27,7 @@ const NOT_RUN = new Map([
     'morag-agent start --diarize --speaker-command "',
     'the program is the reader’s; agent/speaker-command.test.ts runs its like',
   ],
+  ['# Save as ', 'their models need an account or a GPU'],
   [
     'morag-agent start --speaker-command "python',
     'the models need an account or a GPU; agent/speaker-command.test.ts reads what they write',

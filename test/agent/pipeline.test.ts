@@ -109,6 +109,7 @@ describe('convert', () => {
     assert.deepEqual(rest, {
       duration: 11,
       language: 'en',
+      languages: [{ language: 'en', share: 1 }],
       speakers: [],
       has_speaker_info: false,
       num_speakers: 0,

@@ -304,6 +304,7 @@ describe('the dashboard in a browser', { skip }, () => {
         await second.ended
       })
       await new HttpWorker(second.url, 'client', []).submit('after.pdf', 'document')
+      await page.clock.fastForward(5_000)
       await page.getByText('live', { exact: true }).waitFor()
       await page.getByRole('link', { name: 'after.pdf' }).waitFor()
     })
