@@ -1,54 +1,21 @@
 import assert from 'node:assert/strict'
-import { randomUUID } from 'node:crypto'
-import { mkdtemp, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { openToolchain, type Toolchain } from '../../agent/toolchain.ts'
-import type { Converted } from '../../agent/work/pipeline.ts'
-import type { Progress } from '../../agent/progress/progress.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { run, startCoordinator } from '../../scripts/processes.ts'
 import type { Segment, Word } from '../../shared/transcript.ts'
 import { CLIPS, tempFolder } from '../agent/fixtures.ts'
 import { startAgent, TestClient } from '../conversion-set-up.ts'
+import { converter, textOf } from './convert.ts'
 import { realEngines, settingsOf } from './real-engines.ts'
-import { call, gaps, long, twoLanguages, withoutSpeech } from './scenes.ts'
+import { call, gaps, long, withoutSpeech } from './scenes.ts'
 import { watchFamily } from './watch.ts'
 
 const folder = tempFolder()
 const { signal } = new AbortController()
-
-interface Result {
-  converted: Converted
-  progress: Progress[]
-  /** How many parts were finished. */
-  parts: number
-}
-
-async function convert(
-  toolchain: Toolchain,
-  file: string,
-  taskOptions: Record<string, unknown> = {},
-): Promise<Result> {
-  const progress: Progress[] = []
-  let parts = 0
-  const converted = await toolchain.pipeline.convert({
-    jobId: randomUUID(),
-    sourcePath: file,
-    filename: path.basename(file),
-    contentType: 'audio',
-    taskOptions,
-    workDir: await mkdtemp(path.join(folder, 'work-')),
-    sha256: 'abc',
-    onCheckpoint: () => void (parts += 1),
-    signal,
-    report: (one) => void progress.push(one),
-  })
-  return { converted, progress, parts }
-}
-
-const textOf = (segments: readonly { text: string }[]): string =>
-  segments.map(({ text }) => text).join(' ')
+const convert = converter(folder)
 
 function wordsOf(segments: readonly Segment[]): Word[] {
   return segments.flatMap(({ words }) => words ?? [])
@@ -158,34 +125,6 @@ for (const { title, name, model, flags, words: hasWords = true } of await realEn
           const said = textOf(segments.filter(({ speaker }) => speaker === `Speaker_0${n}`))
           assert.ok(wordErrors(text, said).errors <= 1, said)
         }
-      })
-
-      it('recognises each language of a recording as that, to the pause', async (t) => {
-        if (toolchain.choice.engine.detect === undefined) return t.skip('detects no language')
-        const { file, german } = await twoLanguages(folder)
-        const { converted } = await convert(toolchain, file)
-        const { segments, language, languages } = converted.transcript
-        const isGerman = ({ start, end }: Segment): boolean =>
-          (start + end) / 2 > german.start && (start + end) / 2 < german.end
-        assert.deepEqual(
-          segments.map((one) => one.language),
-          segments.map((one) => (isGerman(one) ? 'de' : 'en')),
-        )
-        assert.equal(language, 'en')
-        assert.deepEqual(
-          languages?.map((one) => [one.language, Math.round(one.share * 3)]),
-          [
-            ['en', 2],
-            ['de', 1],
-          ],
-        )
-        const { jfk, austen } = CLIPS
-        const english = [jfk, austen, jfk, austen, jfk, austen, jfk]
-        const heard = textOf(segments.filter((one) => !isGerman(one)))
-        const { errors, words } = wordErrors(textOf(english), heard)
-        assert.ok(errors <= words * 0.05, heard)
-        const said = textOf(segments.filter(isGerman))
-        assert.equal(said.match(/Guten Morgen, meine Damen und Herren/gi)?.length, 3, said)
       })
 
       if (title === 'whisper-server') {

@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { openToolchain } from '../../agent/toolchain.ts'
+import { wordErrors } from '../../agent/wer.ts'
+import type { Segment } from '../../shared/transcript.ts'
+import { CLIPS, tempFolder } from '../agent/fixtures.ts'
+import { converter, textOf } from './convert.ts'
+import { realEngines, settingsOf } from './real-engines.ts'
+import { twoLanguages } from './scenes.ts'
+
+const folder = tempFolder()
+const { signal } = new AbortController()
+const convert = converter(folder)
+const engines = await realEngines()
+
+describe('a recording of two languages', () => {
+  for (const { title, flags } of engines) {
+    it(`is recognised in each, to the pause, by ${title}`, async (t) => {
+      const toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
+      t.after(() => toolchain.close())
+      if (toolchain.choice.engine.detect === undefined) return t.skip('detects no language')
+      const { file, german } = await twoLanguages(folder)
+      const { converted } = await convert(toolchain, file)
+      const { segments, language, languages } = converted.transcript
+      const isGerman = ({ start, end }: Segment): boolean =>
+        (start + end) / 2 > german.start && (start + end) / 2 < german.end
+      assert.deepEqual(
+        segments.map((one) => one.language),
+        segments.map((one) => (isGerman(one) ? 'de' : 'en')),
+      )
+      assert.equal(language, 'en')
+      assert.deepEqual(
+        languages?.map((one) => [one.language, Math.round(one.share * 3)]),
+        [
+          ['en', 2],
+          ['de', 1],
+        ],
+      )
+      const { jfk, austen } = CLIPS
+      const english = [jfk, austen, jfk, austen, jfk, austen, jfk]
+      const heard = textOf(segments.filter((one) => !isGerman(one)))
+      const { errors, words } = wordErrors(textOf(english), heard)
+      assert.ok(errors <= words * 0.05, heard)
+      const said = textOf(segments.filter(isGerman))
+      assert.equal(said.match(/Guten Morgen, meine Damen und Herren/gi)?.length, 3, said)
+    })
+  }
+})
