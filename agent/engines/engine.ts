@@ -56,8 +56,8 @@ export interface Recognised {
 
 export interface Detected {
   language: string
-  /** 0 to 1. */
-  probability: number
+  /** 0 to 1; null where the engine does not say: each vote counts whole. */
+  probability: number | null
 }
 
 export interface CommandLine {

@@ -55,7 +55,7 @@ const checkpoint = z.object({
         speech: z.array(span),
         /** Agents that do not know this field let the engine detect the language of each part. */
         languages: z
-          .array(z.object({ start: amount, language: z.string(), probability: amount }))
+          .array(z.object({ start: amount, language: z.string(), probability: amount.nullable() }))
           .exactOptional(),
         doneUntil: amount,
         channel: z.int().nullable(),

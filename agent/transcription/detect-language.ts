@@ -16,7 +16,7 @@ import {
   type LanguageRun,
   type LanguageWindow,
 } from './language-runs.ts'
-import { windowsForVote } from './language-vote.ts'
+import { weightOf, windowsForVote } from './language-vote.ts'
 
 /** Up to this much speech the engine recognises at once, and detects the language as well by itself. */
 const ENOUGH_SECONDS = 30
@@ -137,7 +137,7 @@ function firstOf(
 ): { runs: LanguageRun[]; warning: string | null } {
   const [best] = samples
     .flatMap(({ detected }) => detected ?? [])
-    .toSorted((a, b) => b.probability - a.probability)
+    .toSorted((a, b) => weightOf(b) - weightOf(a))
   const { language, probability } = best ?? { language: languages[0]!, probability: 0 }
   const warning = `None of the languages ${languages.join(', ')} was detected: it was recognised as ${language}.`
   return {

@@ -1,5 +1,5 @@
 import { clip, totalLength, type Span } from '../audio/span.ts'
-import { vote, type DetectedLanguage } from './language-vote.ts'
+import { meanOf, vote, weightOf, type DetectedLanguage } from './language-vote.ts'
 
 /** A window of speech, and the language that was detected in it; null: none. */
 export interface LanguageWindow extends Span {
@@ -32,7 +32,7 @@ export function smoothed(windows: readonly LanguageWindow[]): (string | null)[] 
   for (const { from, to, language } of groupsOf(windows.map(detectedIn))) {
     const group = windows.slice(from, to)
     const seconds = group.reduce((sum, one) => sum + one.seconds, 0)
-    const best = Math.max(...group.map(({ detected }) => detected?.probability ?? 0))
+    const best = Math.max(...group.flatMap(({ detected }) => detected ?? []).map(weightOf), 0)
     if (seconds >= LEAST_SECONDS && best >= LEAST_PROBABILITY) certain.fill(language, from, to)
   }
   return certain.map((language, at) => language ?? nearest(windows, certain, at))
@@ -69,10 +69,8 @@ export function runsOf(windows: readonly LanguageWindow[]): LanguageRun[] {
       const winner = vote(detected)
       return winner === null ? [] : [{ start: 0, ...winner }]
     }
-    const own = detected.filter((one) => one.language === language)
-    const sum = own.reduce((all, { probability }) => all + probability, 0)
     const start = from === 0 ? 0 : windows[from]!.start
-    runs.push({ start, language, probability: sum / detected.length })
+    runs.push({ start, language, probability: meanOf(detected, language) })
   }
   return runs
 }
@@ -131,8 +129,8 @@ export function changeAt(spans: readonly LanguageWindow[], first: string, second
 
 /** How probable a span is in one of two languages. */
 function oddsOf(language: string, { detected }: LanguageWindow): number {
-  if (detected === null || detected.probability < LEAST_PROBABILITY) return 0.5
-  const probability = Math.min(MOST_PROBABILITY, detected.probability)
+  if (detected === null || weightOf(detected) < LEAST_PROBABILITY) return 0.5
+  const probability = Math.min(MOST_PROBABILITY, weightOf(detected))
   return detected.language === language ? probability : 1 - probability
 }
 
@@ -145,19 +143,23 @@ export function runAt(runs: readonly LanguageRun[], at: number): LanguageRun | n
 export function spokenIn(
   voices: readonly { speech: readonly Span[]; languages?: readonly LanguageRun[] }[],
 ): DetectedLanguage[] {
-  const sums = new Map<string, { seconds: number; weighed: number }>()
+  const sums = new Map<string, { seconds: number; weighed: number | null }>()
   for (const { speech, languages = [] } of voices) {
     for (const [at, { start, language, probability }] of languages.entries()) {
       const seconds = totalLength(clip(speech, start, languages[at + 1]?.start ?? Infinity))
       const sum = sums.get(language) ?? { seconds: 0, weighed: 0 }
       sum.seconds += seconds
-      sum.weighed += seconds * probability
+      sum.weighed =
+        sum.weighed === null || probability === null ? null : sum.weighed + seconds * probability
       sums.set(language, sum)
     }
   }
   return [...sums]
     .toSorted(([, a], [, b]) => b.seconds - a.seconds)
-    .map(([language, { seconds, weighed }]) => ({ language, probability: weighed / seconds }))
+    .map(([language, { seconds, weighed }]) => ({
+      language,
+      probability: weighed === null ? null : weighed / seconds,
+    }))
 }
 
 /** A window of that speech, with its language. */

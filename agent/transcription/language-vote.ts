@@ -3,8 +3,20 @@ import { clip, covered, lengthOf, totalLength, type Span } from '../audio/span.t
 export interface DetectedLanguage {
   /** ISO 639-1. */
   language: string
-  /** 0 to 1. */
-  probability: number
+  /** 0 to 1; null: the engine does not say. Such a vote counts whole. */
+  probability: number | null
+}
+
+export function weightOf({ probability }: Pick<DetectedLanguage, 'probability'>): number {
+  if (probability === null) return 1
+  return Number.isFinite(probability) ? Math.min(1, Math.max(0, probability)) : 0
+}
+
+/** The mean weight of the votes for one of several languages; null where an engine says none. */
+export function meanOf(detected: readonly DetectedLanguage[], language: string): number | null {
+  if (detected.some(({ probability }) => probability === null)) return null
+  const own = detected.filter((one) => one.language === language)
+  return own.reduce((sum, one) => sum + weightOf(one), 0) / detected.length
 }
 
 const SPEECH_PER_WINDOW = 15
@@ -89,8 +101,9 @@ function isSpeech(window: Span, speech: readonly Span[]): boolean {
 export function vote(detected: readonly DetectedLanguage[]): DetectedLanguage | null {
   const sums = new Map<string, { sum: number; count: number }>()
   let total = 0
-  for (const { language, probability } of detected) {
-    const weight = Number.isFinite(probability) ? Math.min(1, Math.max(0, probability)) : 0
+  for (const one of detected) {
+    const { language } = one
+    const weight = weightOf(one)
     const { sum, count } = sums.get(language) ?? { sum: 0, count: 0 }
     sums.set(language, { sum: sum + weight, count: count + 1 })
     total += weight
@@ -101,5 +114,5 @@ export function vote(detected: readonly DetectedLanguage[]): DetectedLanguage | 
   const level = second !== undefined && sum - second[1].sum < 1e-9
   if (level || sum / total < DECISIVE) return null
   if (sums.size > 1 && sum / count < DECISIVE) return null
-  return { language, probability: sum / detected.length }
+  return { language, probability: meanOf(detected, language) }
 }

@@ -81,6 +81,26 @@ describe('the runs of one language', () => {
     assert.deepEqual(runsOf([]), [])
   })
 
+  it('have no probability where the engine says none, whose votes count whole', () => {
+    const unrated = (language: string, start: number): LanguageWindow => ({
+      start,
+      end: start + 10,
+      seconds: 10,
+      detected: { language, probability: null },
+    })
+    const all = [unrated('en', 0), unrated('en', 11), unrated('de', 22)]
+    const runs = [
+      { start: 0, language: 'en', probability: null },
+      { start: 22, language: 'de', probability: null },
+    ]
+    assert.deepEqual(runsOf(all), runs)
+    const voices = [{ speech: [{ start: 0, end: 32 }], languages: runs }]
+    assert.deepEqual(spokenIn(voices), [
+      { language: 'en', probability: null },
+      { language: 'de', probability: null },
+    ])
+  })
+
   it('alternate, ascend, and hold every time of the recording', () => {
     const random = seededRandom(5)
     for (let round = 0; round < 300; round++) {
@@ -91,7 +111,7 @@ describe('the runs of one language', () => {
       const all = windows(...rows)
       const runs = runsOf(all)
       for (const [at, run] of runs.entries()) {
-        assert.ok(run.probability > 0 && run.probability <= 1)
+        assert.ok(run.probability! > 0 && run.probability! <= 1)
         const next = runs[at + 1]
         if (next !== undefined) assert.ok(next.start > run.start && next.language !== run.language)
       }

@@ -95,7 +95,7 @@ describe('vote', () => {
       const sum = (of: typeof list): number => of.reduce((all, one) => all + one.probability, 0)
       const own = sum(list.filter(({ language }) => language === result.language))
       assert.ok(own >= sum(list) / 2)
-      assert.ok(Math.abs(result.probability - own / list.length) < 1e-9)
+      assert.ok(Math.abs(result.probability! - own / list.length) < 1e-9)
     }
   })
 })

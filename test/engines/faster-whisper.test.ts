@@ -158,7 +158,7 @@ for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
       const [first, , third] = (await engine.detect?.(pieces)) ?? []
       for (const found of [first, third]) {
         assert.equal(found?.language, 'en')
-        assert.ok(found.probability > 0.8)
+        assert.ok(found.probability! > 0.8)
       }
     })
 

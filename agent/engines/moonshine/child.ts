@@ -2,19 +2,20 @@
 import { answerParent } from '../../process/answer-parent.ts'
 import type { Span } from '../../audio/span.ts'
 import { checkReadable } from '../sherpa/installed.ts'
+import type { RecognizerQuestion } from '../sherpa/recognizer-process.ts'
 import { MoonshineRecognizer, type MoonshineFiles } from './recognizer.ts'
 
 export type MoonshineQuestion =
-  | { type: 'load'; files: MoonshineFiles }
-  | { type: 'transcribe' | 'doubt'; wavPath: string; speech: readonly Span[] }
+  | RecognizerQuestion<MoonshineFiles>
+  | { type: 'doubt'; wavPath: string; speech: readonly Span[] }
 
 let moonshine: MoonshineRecognizer | null = null
 
 answerParent(async (question, progress) => {
   const asked = question as MoonshineQuestion
   if (asked.type === 'load') {
-    await checkReadable(Object.values(asked.files))
-    moonshine = new MoonshineRecognizer(asked.files)
+    await checkReadable(Object.values(asked.model))
+    moonshine = new MoonshineRecognizer(asked.model)
     return null
   }
   if (moonshine === null) throw new Error('no model was loaded')

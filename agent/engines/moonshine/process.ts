@@ -1,31 +1,13 @@
-import type { Segment } from '../../../shared/transcript.ts'
-import { ForkedChild, scriptBeside } from '../../process/forked-child.ts'
 import type { Span } from '../../audio/span.ts'
+import { scriptBeside } from '../../process/forked-child.ts'
+import { RecognizerProcess } from '../sherpa/recognizer-process.ts'
 import type { MoonshineQuestion } from './child.ts'
 import type { Doubt } from './second-pass.ts'
 import type { MoonshineFiles } from './recognizer.ts'
 
-/** One question at a time; a failure ends the process. */
-export class MoonshineProcess extends ForkedChild {
+export class MoonshineProcess extends RecognizerProcess<MoonshineFiles> {
   constructor() {
     super(scriptBeside(import.meta.url, 'child'), 'the engine moonshine')
-  }
-
-  /** @throws {AppError} `engine_failed`, `model_missing`, `engine_missing`; the signal's reason when aborted. */
-  async load(files: MoonshineFiles, signal: AbortSignal): Promise<void> {
-    const question: MoonshineQuestion = { type: 'load', files }
-    await this.ask(question, { signal })
-  }
-
-  /** @throws {AppError} `engine_failed`, `invalid_media`; the signal's reason when aborted. */
-  async transcribe(
-    wavPath: string,
-    speech: readonly Span[],
-    signal: AbortSignal,
-    onProgress: (seconds: number) => void,
-  ): Promise<Segment[]> {
-    const question: MoonshineQuestion = { type: 'transcribe', wavPath, speech }
-    return await this.ask(question, { signal, onProgress })
   }
 
   /** @throws {AppError} as `transcribe`. */

@@ -1,20 +1,16 @@
 /** The process in which Parakeet runs: a damaged model or file may crash the native library. */
 import { answerParent } from '../../process/answer-parent.ts'
-import type { Span } from '../../audio/span.ts'
 import { checkReadable } from '../sherpa/installed.ts'
-import { ParakeetRecognizer, type ParakeetFiles } from './recognizer.ts'
-
-export type ParakeetQuestion =
-  | { type: 'load'; files: ParakeetFiles; threads: number }
-  | { type: 'transcribe'; wavPath: string; speech: readonly Span[] }
+import type { RecognizerQuestion } from '../sherpa/recognizer-process.ts'
+import { ParakeetRecognizer, type ParakeetModel } from './recognizer.ts'
 
 let parakeet: ParakeetRecognizer | null = null
 
 answerParent(async (question, progress) => {
-  const asked = question as ParakeetQuestion
+  const asked = question as RecognizerQuestion<ParakeetModel>
   if (asked.type === 'load') {
-    await checkReadable(Object.values(asked.files))
-    parakeet = new ParakeetRecognizer(asked.files, asked.threads)
+    await checkReadable(Object.values(asked.model.files))
+    parakeet = new ParakeetRecognizer(asked.model)
     return null
   }
   if (parakeet === null) throw new Error('no model was loaded')

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os'
 import path from 'node:path'
 import { AppError, messageOf } from '../../../shared/errors.ts'
 import { languageCode } from '../../../shared/languages.ts'
+import { scriptBeside } from '../../process/forked-child.ts'
 import type { Slot } from '../../gpu/slots.ts'
 import { ensureModel, isThere } from '../../models/models.ts'
 import { PARAKEET, PARAKEET_LANGUAGES } from '../../models/sherpa-models.ts'
@@ -15,8 +16,8 @@ import type {
 } from '../engine.ts'
 import { sherpaVersion } from '../sherpa/installed.ts'
 import { LoadedProcesses } from '../sherpa/loaded-processes.ts'
-import { ParakeetProcess } from './process.ts'
-import type { ParakeetFiles } from './recognizer.ts'
+import { RecognizerProcess } from '../sherpa/recognizer-process.ts'
+import type { ParakeetModel } from './recognizer.ts'
 
 type Options = Pick<EngineSettings, 'modelsDir' | 'onPull' | 'source' | 'threads'>
 
@@ -67,14 +68,13 @@ class ParakeetEngine implements Engine {
     deterministic: true,
     partSeconds: PART_SECONDS,
   }
-  readonly #processes: LoadedProcesses<ParakeetFiles, ParakeetProcess>
+  readonly #processes: LoadedProcesses<ParakeetModel, RecognizerProcess<ParakeetModel>>
 
   /** @throws {AppError} `engine_missing` when sherpa-onnx-node is not installed. */
   constructor(options: Options) {
-    const threads = options.threads ?? Math.min(MOST_THREADS, availableParallelism())
     this.#processes = new LoadedProcesses(
       async (signal) => await locate(options, signal),
-      () => new ParakeetProcess(threads),
+      () => new RecognizerProcess(scriptBeside(import.meta.url, 'child'), 'the engine parakeet'),
     )
   }
 
@@ -114,14 +114,18 @@ function warningsFor(language: string | null): string[] {
 }
 
 async function locate(
-  { modelsDir, onPull, source }: Options,
+  { modelsDir, onPull, source, threads }: Options,
   signal: AbortSignal,
-): Promise<ParakeetFiles> {
+): Promise<ParakeetModel> {
   const model = await ensureModel(PARAKEET, { dir: modelsDir, signal, source, onProgress: onPull })
+  const file = (name: string): string => path.join(model, name)
   return {
-    encoder: path.join(model, 'encoder.int8.onnx'),
-    decoder: path.join(model, 'decoder.int8.onnx'),
-    joiner: path.join(model, 'joiner.int8.onnx'),
-    tokens: path.join(model, 'tokens.txt'),
+    files: {
+      encoder: file('encoder.int8.onnx'),
+      decoder: file('decoder.int8.onnx'),
+      joiner: file('joiner.int8.onnx'),
+      tokens: file('tokens.txt'),
+    },
+    threads: threads ?? Math.min(MOST_THREADS, availableParallelism()),
   }
 }

@@ -6,12 +6,10 @@ import { audioOf, chunksOf, SAMPLE_RATE } from '../sherpa/chunk-audio.ts'
 import { chunkLimits } from '../sherpa/chunks.ts'
 import { segmentsOf } from './segments.ts'
 
-/** Full paths, as sherpa-onnx's own package of the model has them. */
-export interface ParakeetFiles {
-  encoder: string
-  decoder: string
-  joiner: string
-  tokens: string
+export interface ParakeetModel {
+  /** Full paths, as sherpa-onnx's own package of the model has them. */
+  files: { encoder: string; decoder: string; joiner: string; tokens: string }
+  threads: number
 }
 
 const MIN_SAMPLES = SAMPLE_RATE / 10
@@ -22,7 +20,8 @@ const LIMITS = chunkLimits({ mergeGap: 2, maxLength: 40, pad: 0.3 }, SAMPLE_RATE
 export class ParakeetRecognizer {
   readonly #recognizer: SherpaRecognizer
 
-  constructor({ tokens, ...transducer }: ParakeetFiles, threads: number) {
+  constructor({ files, threads }: ParakeetModel) {
+    const { tokens, ...transducer } = files
     const { OfflineRecognizer } = loadSherpa()
     this.#recognizer = new OfflineRecognizer({
       // The number of features is in the model.

@@ -2,6 +2,8 @@ import { clockSeconds } from '../../../shared/duration.ts'
 import type { Detected } from '../engine.ts'
 import { languageCode } from '../whisper/languages.ts'
 
+type Printed = Detected & { probability: number }
+
 const LINE = /^\s*\[((?:\d+:)?\d\d:\d\d[.,]\d{3}) --> ((?:\d+:)?\d\d:\d\d[.,]\d{3})\]/
 
 /** The times of a line such as `[00:00.000 --> 00:04.320]  Good morning.`, in seconds; null for another line. */
@@ -37,8 +39,8 @@ export function detectedIn(
   stdout: string,
   count: number,
   lines: DetectionLines,
-): (Detected | null)[] {
-  const found = Array.from({ length: count }, (): Detected | null => null)
+): (Printed | null)[] {
+  const found = Array.from({ length: count }, (): Printed | null => null)
   let file = count === 1 ? 0 : -1
   for (const line of stdout.split(/\r|\n/)) {
     if (count > 1 && lines.file.test(line)) file++

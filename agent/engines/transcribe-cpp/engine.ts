@@ -126,10 +126,9 @@ export class TranscribeCppEngine implements Engine {
           { signal, idleMs: IDLE_MS },
         ),
     )
-    // The library does not say how sure it is: each vote counts whole.
     return result.map((code) => {
       const language = languageCode(code ?? '')
-      return language === null ? null : { language, probability: 1 }
+      return language === null ? null : { language, probability: null }
     })
   }
 
