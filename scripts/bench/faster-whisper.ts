@@ -3,6 +3,7 @@ import path from 'node:path'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
 import type { Engine, Recognised, TranscribeRequest } from '../../agent/engines/engine.ts'
 import { fasterWhisper, fasterWhisperCli } from '../../agent/engines/python/faster-whisper.ts'
+import { engineSettings, OPTIONS } from '../../test/agent/engine-request.ts'
 import { prepareEngines } from '../engines/prepare.ts'
 
 export const THREADS = 2
@@ -28,20 +29,13 @@ export async function openFasterWhisper(modelsDir: string): Promise<FasterWhispe
   const { ct2Model, ctranslate2Program } = await prepareEngines(['weights', 'ctranslate2'], {
     say: (line) => console.error(line),
   })
-  const settingsWith = (batchSize: number | null): EngineSettings => ({
-    modelsDir,
-    model: ct2Model,
-    program: ctranslate2Program,
-    url: null,
-    command: null,
-    commandOutput: 'whisper-json',
-    computeType: null,
-    batchSize,
-    threads: THREADS,
-    device: { kind: 'cpu', name: 'cpu' },
-    onOutOfMemory: { smallerModel: false, cpu: false },
-    offline: true,
-  })
+  const settingsWith = (batchSize: number | null): EngineSettings =>
+    engineSettings(modelsDir, {
+      model: ct2Model,
+      program: ctranslate2Program,
+      batchSize,
+      threads: THREADS,
+    })
   const settings = settingsWith(null)
   const probe = await fasterWhisper.probe(settings, signal)
   return {
@@ -67,15 +61,7 @@ export async function recognised(
       workDir,
       slot: { index: 0, gpu: null },
       signal,
-      options: {
-        language: 'en',
-        task: 'transcribe',
-        prompt: null,
-        hotwords,
-        words: false,
-        speakers: null,
-        model: null,
-      },
+      options: { ...OPTIONS, language: 'en', hotwords, words: false },
       again: false,
       onProgress: () => undefined,
     })

@@ -13,6 +13,7 @@ import { runChild } from '../../agent/process/run-child.ts'
 import { CLIPS } from '../../agent/selftest/clips.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { childEnv } from '../../shared/child-env.ts'
+import { engineSettings } from '../../test/agent/engine-request.ts'
 import { prepareEngines } from '../engines/prepare.ts'
 import { repeatClips } from './clips.ts'
 import { childrenCpuSeconds } from './cpu-time.ts'
@@ -57,21 +58,8 @@ export async function besideWhisperCli(folder: string): Promise<Measure[]> {
       { name: '… words wrong', value: `${errors} of ${words}` },
     ]
   }
-  const settings = (more: Partial<EngineSettings>): EngineSettings => ({
-    modelsDir: folder,
-    model: null,
-    program: null,
-    url: null,
-    command: null,
-    commandOutput: 'whisper-json',
-    computeType: null,
-    batchSize: null,
-    threads: THREADS,
-    device: { kind: 'cpu', name: 'cpu' },
-    onOutOfMemory: { smallerModel: false, cpu: false },
-    offline: true,
-    ...more,
-  })
+  const settings = (more: Partial<EngineSettings>): EngineSettings =>
+    engineSettings(folder, { threads: THREADS, ...more })
   const ours = { program: paths.transcribeCpp, model: paths.ggufModel }
   const theirs = { program: paths.whisperCli, model: paths.ggmlModel }
   const measures = [

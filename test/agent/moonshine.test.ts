@@ -13,6 +13,7 @@ import { findSpeech } from '../../agent/audio/vad.ts'
 import { readWavHeader } from '../../agent/audio/wav.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
+import { OPTIONS } from './engine-request.ts'
 import { CLIPS, ffmpeg, gone, tempFolder } from './fixtures.ts'
 import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
@@ -26,15 +27,7 @@ const engine = createMoonshine({ modelsDir: dir })
 after(() => engine.close())
 
 const slot = { index: 0, gpu: null }
-const options: SpeechOptions = {
-  language: null,
-  task: 'transcribe',
-  prompt: null,
-  hotwords: null,
-  words: false,
-  speakers: null,
-  model: null,
-}
+const options: SpeechOptions = { ...OPTIONS, words: false }
 const vad = await ensureModel('silero-vad', { dir, signal })
 const speechIn = (wavPath: string): Promise<Span[]> =>
   findSpeech(wavPath, { modelFile: path.join(vad, 'silero_vad_v6.onnx'), signal })

@@ -18,6 +18,7 @@ import { wordErrors } from '../../agent/wer.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
 import type { AppError } from '../../shared/errors.ts'
 import { family } from '../../scripts/process-tree.ts'
+import { engineSettings, OPTIONS } from '../agent/engine-request.ts'
 import { ffmpeg, gone as goneProcess, makeSilence, tempFolder } from '../agent/fixtures.ts'
 import { long } from './scenes.ts'
 import { watchFamily } from './watch.ts'
@@ -30,32 +31,9 @@ const DURATIONS = { 'jfk.wav': 11, 'austen.wav': 7.1 }
 let settings: EngineSettings
 let engine: Engine
 
-const plain: SpeechOptions = {
-  language: null,
-  task: 'transcribe',
-  prompt: null,
-  hotwords: null,
-  words: true,
-  speakers: null,
-  model: null,
-}
-
 before(async () => {
   const { ct2Model, ctranslate2Program } = await prepareEngines(['weights', 'ctranslate2'])
-  settings = {
-    modelsDir: dir,
-    model: ct2Model,
-    program: ctranslate2Program,
-    url: null,
-    command: null,
-    commandOutput: 'whisper-json',
-    computeType: null,
-    batchSize: null,
-    threads: 2,
-    device: { kind: 'cpu', name: 'cpu' },
-    onOutOfMemory: { smallerModel: false, cpu: false },
-    offline: true,
-  }
+  settings = engineSettings(dir, { model: ct2Model, program: ctranslate2Program, threads: 2 })
 })
 
 /** How faster-whisper is run: by our worker, or by a process per piece. */
@@ -88,7 +66,7 @@ async function heard(
   const progress: number[] = []
   const result = await by.transcribe({
     ...(await pieceOf(wavPath, seconds)),
-    options: { ...plain, ...options },
+    options: { ...OPTIONS, ...options },
     speech: [{ start: 0, end: seconds }],
     again,
     onProgress: (done) => progress.push(done),
@@ -199,7 +177,7 @@ for (const kind of Object.keys(KINDS) as (keyof typeof KINDS)[]) {
       const running = engine.transcribe({
         ...piece,
         signal: controller.signal,
-        options: plain,
+        options: OPTIONS,
         speech: [{ start: 0, end: 11 }],
         again: false,
         onProgress: () => controller.abort(reason),
@@ -233,7 +211,7 @@ describe('the real worker', () => {
     let killed = 0
     const running = engine.transcribe({
       ...(await pieceOf(file, 6 * 18.1)),
-      options: plain,
+      options: OPTIONS,
       speech: [{ start: 0, end: 6 * 18.1 }],
       again: false,
       onProgress() {
@@ -281,7 +259,7 @@ describe('the real worker', () => {
     const running = engine.transcribe({
       ...(await pieceOf(file, 6 * 18.1)),
       signal: controller.signal,
-      options: plain,
+      options: OPTIONS,
       speech: [{ start: 0, end: 6 * 18.1 }],
       again: false,
       onProgress(seconds) {

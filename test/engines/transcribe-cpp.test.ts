@@ -15,6 +15,7 @@ import type { Span } from '../../agent/audio/span.ts'
 import type { Slot } from '../../agent/gpu/slots.ts'
 import { CLIPS } from '../../agent/selftest/clips.ts'
 import { wordErrors } from '../../agent/wer.ts'
+import { engineSettings, OPTIONS } from '../agent/engine-request.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
 import { family } from '../../scripts/process-tree.ts'
 import type { AppError } from '../../shared/errors.ts'
@@ -32,29 +33,13 @@ const {
   ggufModel,
   ggmlModel,
 } = await prepareEngines(['weights', 'ggml', 'transcribe-cpp'])
-const settings: EngineSettings = {
-  modelsDir: dir,
+const settings = engineSettings(dir, {
   model: ggufModel,
   program: folder,
-  url: null,
-  command: null,
-  commandOutput: 'whisper-json',
-  computeType: null,
-  batchSize: null,
   threads: 2,
-  device: { kind: 'cpu', name: 'cpu' },
   onOutOfMemory: { smallerModel: false, cpu: true },
-  offline: true,
-}
-const plain: SpeechOptions = {
-  language: null,
-  task: 'transcribe',
-  prompt: null,
-  hotwords: null,
-  words: false,
-  speakers: null,
-  model: null,
-}
+})
+const plain: SpeechOptions = { ...OPTIONS, words: false }
 
 async function made(change: Partial<EngineSettings> = {}): Promise<Engine> {
   const changed = { ...settings, ...change }
