@@ -34,6 +34,22 @@ export function covered(span: Span, spans: readonly Span[]): number {
   return sum
 }
 
+/** The parts of a span that none of the others covers. */
+export function uncovered(span: Span, others: readonly Span[]): Span[] {
+  return others.reduce<Span[]>(
+    (left, other) =>
+      left.flatMap(({ start, end }) =>
+        other.end <= start || other.start >= end
+          ? [{ start, end }]
+          : [
+              { start, end: Math.max(start, other.start) },
+              { start: Math.min(end, other.end), end },
+            ].filter((part) => part.end > part.start),
+      ),
+    [{ start: span.start, end: span.end }],
+  )
+}
+
 /** The parts of `spans` between `from` and `to`. */
 export function clip(spans: readonly Span[], from: number, to: number): Span[] {
   const inside: Span[] = []

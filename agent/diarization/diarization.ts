@@ -29,12 +29,12 @@ export interface Tuning {
 }
 
 export const SHERPA_DEFAULTS: Tuning = { threshold: 0.5, leastTurn: 0.3, leastPause: 0.5 }
-/** Chosen with CAM++ (`npm run bench -- speakers`): by the defaults one person becomes several. */
+/** By the defaults one person becomes several (`npm run bench -- speakers`, with CAM++). */
 export const TUNED: Tuning = { threshold: 0.9, leastTurn: 0.3, leastPause: 0.5 }
 
 /**
  * Finds speaker turns, by sherpa-onnx. The library takes the whole recording at once, 230 MB an hour. Run it in a child
- * process only. Not tested with real models.
+ * process only.
  */
 export async function findTurns(question: DiarizationQuestion): Promise<Turn[]> {
   const { wavPath, segmentation, embedding, min, max, tuning = TUNED } = question

@@ -5,6 +5,7 @@ import { fillTemplate, hasPlaceholder } from '../../shared/command-line.ts'
 import { runConverter } from '../../shared/converter.ts'
 import { AppError, isSystemError } from '../../shared/errors.ts'
 import { slotEnv, type Slot } from '../gpu/slots.ts'
+import { dyingWithUs } from '../process/parent-death.ts'
 import { findProgram } from '../process/find-program.ts'
 import { ratioIn } from '../progress/ratio-in.ts'
 import { readRttm } from './rttm.ts'
@@ -62,10 +63,12 @@ export async function turnsByCommand(
       max: String(max ?? MOST),
     }),
     cwd: workDir,
-    env: childEnv({ ...slotEnv(slot), TMPDIR: workDir }),
+    // Models of the Hugging Face Hub are found, and fetched, by its own variables.
+    env: childEnv({ ...slotEnv(slot), TMPDIR: workDir }, (name) => name.startsWith('HF_')),
     signal,
     setting: SETTING,
     limitMs,
+    wrap: dyingWithUs,
     onLine(line) {
       const ratio = ratioIn(line)
       if (ratio !== null) request.onProgress(ratio)

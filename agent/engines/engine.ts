@@ -50,6 +50,8 @@ export interface Recognised {
   doubt?: Doubt
   /** In order of time, within the piece. */
   segments: RecognisedSegment[]
+  /** The engine gives none: they are placed by the pauses. */
+  hasEstimatedTimes?: boolean
   /** Sentences for people; empty when all was as expected. */
   warnings: string[]
 }

@@ -67,45 +67,50 @@ interface Anchor {
 const MOST_CLAUSES = 12
 const MOST_PAUSES = 12
 
-/** Where clauses end, in seconds of speech. */
+/** Where clauses end, in seconds of speech. Each end looks at most 12 by 12 anchors back: long texts take their length in time. */
 function endsOf(clauses: readonly Clause[], pauses: readonly Pause[], total: number): number[] {
-  const sizes = [0]
-  for (const { size } of clauses) sizes.push(sizes.at(-1)! + size)
+  const sizes = sumsOf(clauses, ({ size }) => size)
+  const [unpaused, passed] = [sumsOf(clauses, unpausedCost), sumsOf(pauses, midCost)]
   const pace = total / sizes.at(-1)!
   const begin: Anchor = { clauses: 0, pauses: 0, at: 0, cost: 0, before: null }
-  const anchors = [begin]
-  const reach = (clauseCount: number, pauseCount: number, at: number): Anchor | null => {
+  /** By the pauses that are passed, then by the clauses that end. */
+  const anchors: (Anchor | undefined)[][] = [[begin]]
+  const reach = (c: number, p: number, at: number): Anchor | null => {
     let best: Anchor | null = null
-    for (const before of anchors) {
-      const [size, length] = [sizes[clauseCount]! - sizes[before.clauses]!, at - before.at]
-      if (before.clauses >= clauseCount || before.pauses >= pauseCount || length <= 0) continue
-      const isFar =
-        clauseCount - before.clauses > MOST_CLAUSES || pauseCount - before.pauses > MOST_PAUSES
-      // The first anchor is always in reach: there is a way in any case.
-      if (isFar && before !== begin) continue
-      const passed = pauses.slice(before.pauses, pauseCount - 1)
-      const joined = clauses.slice(before.clauses, clauseCount - 1)
+    const look = (before: Anchor | undefined): void => {
+      if (before === undefined || at <= before.at) return
       const cost =
         before.cost +
-        paceCost(size, length, pace) +
-        sum(passed, midCost) +
-        sum(joined, unpausedCost)
-      if (best === null || cost < best.cost) {
-        best = { clauses: clauseCount, pauses: pauseCount, at, cost, before }
-      }
+        paceCost(sizes[c]! - sizes[before.clauses]!, at - before.at, pace) +
+        (passed[p - 1]! - passed[before.pauses]!) +
+        (unpaused[c - 1]! - unpaused[before.clauses]!)
+      if (best === null || cost < best.cost) best = { clauses: c, pauses: p, at, cost, before }
+    }
+    // The first anchor is always in reach: there is a way in any case.
+    look(begin)
+    for (let q = Math.max(1, p - MOST_PAUSES); q < p; q++) {
+      for (let b = Math.max(1, c - MOST_CLAUSES); b < c; b++) look(anchors[q]?.[b])
     }
     return best
   }
-  for (const [p, pause] of pauses.entries()) {
-    const found: Anchor[] = []
+  for (const [i, pause] of pauses.entries()) {
+    const row: (Anchor | undefined)[] = []
     for (let c = 1; c < clauses.length; c++) {
-      const anchor = reach(c, p + 1, pause.at)
-      if (anchor === null) continue
-      found.push({ ...anchor, cost: anchor.cost + pausedCost(clauses[c - 1]!, pause) })
+      const anchor = reach(c, i + 1, pause.at)
+      if (anchor !== null) {
+        row[c] = { ...anchor, cost: anchor.cost + pausedCost(clauses[c - 1]!, pause) }
+      }
     }
-    anchors.push(...found)
+    anchors[i + 1] = row
   }
   return placed(reach(clauses.length, pauses.length + 1, total), sizes)
+}
+
+/** The sums of the first 0, 1, 2, … of a list. */
+function sumsOf<T>(list: readonly T[], of: (one: T) => number): number[] {
+  const sums = [0]
+  for (const one of list) sums.push(sums.at(-1)! + of(one))
+  return sums
 }
 
 /** Between two anchors by characters. */
@@ -140,8 +145,4 @@ function unpausedCost({ isLast }: Clause): number {
 /** Of a pause within a clause. */
 function midCost({ length }: Pause): number {
   return 2 + 2 * Math.min(1, length)
-}
-
-function sum<T>(list: readonly T[], cost: (one: T) => number): number {
-  return list.reduce((all, one) => all + cost(one), 0)
 }

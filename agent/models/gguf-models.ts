@@ -1,4 +1,5 @@
 import type { WebModel } from './model.ts'
+import { PARAKEET_LANGUAGES } from './sherpa-models.ts'
 
 /** For transcribe.cpp: one `NAME.gguf` each. */
 export interface GgufModel extends WebModel {
@@ -8,9 +9,6 @@ export interface GgufModel extends WebModel {
   words: boolean
 }
 
-const EUROPEAN = 'bg hr cs da nl en et fi fr de el hu it lv lt mt pl pt ro ru sk sl es sv uk'.split(
-  ' ',
-)
 const COHERE = 'en fr de es it pt nl pl el ar ja zh vi ko'.split(' ')
 const SOURCE = 'https://huggingface.co/handy-computer'
 
@@ -53,7 +51,7 @@ const ROWS: readonly Row[] = [
     megabytes: 740,
     description: 'Parakeet v3: 25 European languages, very fast',
     license: 'CC-BY-4.0',
-    languages: EUROPEAN,
+    languages: PARAKEET_LANGUAGES,
     words: true,
     suggested: true,
   },
@@ -78,7 +76,7 @@ const ROWS: readonly Row[] = [
     megabytes: 1100,
     description: 'Canary v2: 25 European languages, which have to be named; translates',
     license: 'CC-BY-4.0',
-    languages: EUROPEAN,
+    languages: PARAKEET_LANGUAGES,
   },
   {
     file: 'canary-180m-flash',

@@ -25,6 +25,7 @@ export interface Reviewed extends Recognised {
   dropped: number
 }
 
+const NO_TIMES = 'The engine gives no times: they are estimated from the pauses.'
 const NO_LENGTH =
   'The engine gave some segments no length, or a negative one: their times are estimates.'
 
@@ -98,6 +99,11 @@ function reviewed(
   // Detection by loudness misses speech in noise: no segment may be dropped for that.
   const speech = vadMethod === 'silero' ? part.speech : part.audio
   const { segments, dropped } = review(named, speech)
-  const warnings = timed.estimated ? [...recognised.warnings, NO_LENGTH] : recognised.warnings
-  return { ...recognised, segments, dropped: dropped.length, warnings }
+  const { hasEstimatedTimes = false, ...rest } = recognised
+  const warnings = [
+    ...recognised.warnings,
+    ...(timed.estimated ? [NO_LENGTH] : []),
+    ...(hasEstimatedTimes && segments.length > 0 ? [NO_TIMES] : []),
+  ]
+  return { ...rest, segments, dropped: dropped.length, warnings }
 }

@@ -40,9 +40,9 @@ describe('a server that gives times', () => {
   it('shows them with one window, and gets parts from then on', async () => {
     const { url, requests } = await faithful()
     const engine = engineAt(url)
-    const heard = await engine.transcribe(await talk())
-    assertTrue(heard)
-    assert.deepEqual(heard.warnings, [])
+    const recognised = await engine.transcribe(await talk())
+    assertTrue(recognised)
+    assert.deepEqual(recognised.warnings, [])
     const [first = 0, rest = 0, ...more] = lengths(requests)
     assert.ok(first <= 28 && rest > SECONDS - 40 && more.length === 0, lengths(requests).join())
     assertTrue(await engine.transcribe(await talk()))
@@ -160,6 +160,25 @@ describe('hotwords', () => {
     })
   }
 
+  it('are in the prompt for windows that wait while another one finds it out', async () => {
+    const { url } = await faithful(undefined, {
+      refuse: ({ fields }) => {
+        if (valueOf(fields, 'response_format') === 'verbose_json')
+          return { status: 400, body: JSON.stringify({ error: { message: 'no verbose_json' } }) }
+        return valueOf(fields, 'hotwords') === undefined
+          ? null
+          : { status: 400, body: JSON.stringify({ error: { message: 'unknown field hotwords' } }) }
+      },
+    })
+    const engine = engineAt(url)
+    await engine.transcribe(await talk())
+    const slots = [0, 1].map((index) => ({ index, gpu: null }))
+    const both = await Promise.all(
+      slots.map(async (slot) => await engine.transcribe(await talk({ slot, options }))),
+    )
+    for (const heard of both) assertTrue(heard)
+  })
+
   it('are not blamed for what is wrong without them', async () => {
     const { url, requests } = await faithful(undefined, {
       refuse: () => ({ status: 400, body: 'bad audio' }),
@@ -220,6 +239,23 @@ describe('speakers', () => {
   it('are announced where the model is named after them', () => {
     const named = engineAt('http://127.0.0.1:9/v1', 'gpt-4o-transcribe-diarize')
     assert.equal(named.abilities.speakers, true)
+  })
+})
+
+describe('an answer without a length', () => {
+  it('of one word says nothing against a server that gave true times', async () => {
+    let isOdd = false
+    const { url } = await faithful((answer) =>
+      isOdd ? { segments: [{ start: 5, end: 5, text: 'Thank you.' }], text: 'Thank you.' } : answer,
+    )
+    const engine = engineAt(url)
+    assertTrue(await engine.transcribe(await talk()))
+    isOdd = true
+    await engine.transcribe(await talk())
+    isOdd = false
+    const recognised = await engine.transcribe(await talk())
+    assertTrue(recognised)
+    assert.deepEqual(recognised.warnings, [])
   })
 })
 

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import type { Engine } from '../../agent/engines/engine.ts'
 import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
 import { modelsDir } from '../../agent/paths.ts'
-import { Slots } from '../../agent/gpu/slots.ts'
+import { Slots, type Slot } from '../../agent/gpu/slots.ts'
 import type { Converted, Pipeline } from '../../agent/work/pipeline.ts'
 import { AppError } from '../../shared/errors.ts'
 import { wordErrors } from '../../agent/wer.ts'
@@ -67,7 +67,9 @@ async function call(): Promise<string> {
 
 /** Two slots, and an engine that ends the first part after the next two. */
 async function lastPartsFirst(): Promise<Pipeline> {
-  let begun = 0
+  /** The slot of the first part: a job begins on it. */
+  let first: Slot | undefined
+  let isFirst = true
   let ended = 0
   let goOn = (): void => undefined
   const others = new Promise<void>((resolve) => (goOn = resolve))
@@ -75,9 +77,15 @@ async function lastPartsFirst(): Promise<Pipeline> {
     slots: new Slots([0, 1].map((index) => ({ index, gpu: null }))),
     engine: {
       ...engine,
+      async prepare(slot, aborted) {
+        first ??= slot
+        await engine.prepare(slot, aborted)
+      },
       async transcribe(request) {
-        begun += 1
-        if (begun === 1) await others
+        if (request.slot === first && isFirst) {
+          isFirst = false
+          await others
+        }
         const recognised = await engine.transcribe(request)
         ended += 1
         if (ended === 2) goOn()

@@ -31,6 +31,18 @@ describe('times of sentences', () => {
   })
 })
 
+describe('times of a long text', () => {
+  it('are looked for near each place: half an hour takes no minute', () => {
+    const sentences = Array.from(
+      { length: 400 },
+      (_, i) => `This is the sentence number ${i}, and so on.`,
+    )
+    const speech = Array.from({ length: 400 }, (_, i) => span(i * 4.5, i * 4.5 + 4))
+    const times = sentenceTimes(sentences, speech)
+    assert.deepEqual(times, speech)
+  })
+})
+
 describe('text without times', () => {
   it('is a segment per sentence', () => {
     const speech = [span(0.5, 2), span(3, 6)]

@@ -123,9 +123,23 @@ describe('speech that a window lacks', () => {
     })
 
   it('is what no segment covers, but for a word', () => {
-    assert.deepEqual(missed([0, 10_500]), [speech[2]])
-    assert.deepEqual(missed([14_000, 20_000]), [speech[0]])
+    assert.deepEqual(missed([0, 10_500]), [[speech[2]]])
     assert.deepEqual(missed([0, 10_000], [15_000, 20_000]), [])
+  })
+
+  it('is also the rest of a span that a segment covers in part', () => {
+    const { start, end } = speech[0]!
+    assert.deepEqual(missed([0, 3_000], [12_000, 20_000]), [
+      [{ start: 13, end: Math.min(end, 21) }],
+    ])
+    assert.ok(start < 13)
+  })
+
+  it('has recognised speech between its stretches, and none within one', () => {
+    assert.deepEqual(
+      missed([12_500, 13_000]).map((stretch) => stretch.length),
+      [1, 1],
+    )
   })
 
   it('is not looked for where there is no text at all', () => {
@@ -181,6 +195,8 @@ describe('the models of transcribe-cpp', () => {
       'whisper-large-v3-turbo-Q8_0',
     )
     assert.equal(usualModel(here.slice(0, 1), false), 'parakeet-tdt-0.6b-v3-Q8_0')
+    assert.equal(usualModel(['tiny', 'large-v1'], false), 'large-v1')
+    assert.equal(usualModel(['base-q5_1', 'base'], false), 'base')
     assert.equal(usualModel([], false), 'whisper-large-v3-turbo-Q8_0')
     assert.equal(usualModel([], true), 'whisper-small-Q8_0')
   })
@@ -192,6 +208,9 @@ describe('the models of transcribe-cpp', () => {
       [null, false, false, true],
     )
     assert.deepEqual(abilitiesOf('/models/whisper-base.en-Q8_0.gguf', 240).languages, ['en'])
+    for (const name of ['large-v1', 'distil-large-v3']) {
+      assert.deepEqual([abilitiesOf(name, 240).words, abilitiesOf(name, 240).prompt], [false, true])
+    }
     const parakeet = abilitiesOf('parakeet-tdt-0.6b-v3-Q8_0', 240)
     assert.ok(parakeet.words && parakeet.languages?.length === 25 && !parakeet.prompt)
   })

@@ -127,13 +127,16 @@ describe('a transcript in chunks', () => {
     )
   })
 
-  test('ends no chunk inside a sentence that lies over two segments, as in a file’s subtitles', () => {
+  test('begins and ends no chunk inside a sentence that lies over two segments, as in a file’s subtitles', () => {
     const segments = talk(40).map((one, i) =>
       i % 2 === 0
         ? { ...one, text: one.text.replace('here.', 'and') }
         : { ...one, text: one.text.toLowerCase() },
     )
-    for (const { text } of chunksOf(segments, META, { tokens: 120 })) assert.match(text, /here\.$/)
+    // A sentence has 48 tokens: there is room to repeat half of one.
+    const chunks = chunksOf(segments, META, { tokens: 180, overlap: 0.25 })
+    assert.ok(chunks.length > 5)
+    for (const { text } of chunks) assert.match(text, /^Sentence .*here\.$/)
   })
 
   test('cuts what no mark ends between words', () => {

@@ -24,7 +24,7 @@ export function readJson(output: Buffer, engine: string, request: PlanRequest): 
   const { durationSeconds, options } = request
   const json = parseLenient(output, engine)
   const has = (key: string): boolean => typeof json === 'object' && json !== null && key in json
-  if (has('segments')) return readOutput(output, engine, durationSeconds)
+  if (hasSegments(json)) return readOutput(output, engine, durationSeconds)
   if (has('transcription') && !has('crispasr')) return readTranscription(output, durationSeconds)
   const other = has('crispasr') ? crispasr : has('sentences') ? parakeetMlx : textOnly
   const parsed = other.safeParse(json)
@@ -39,7 +39,13 @@ export function readJson(output: Buffer, engine: string, request: PlanRequest): 
   return {
     language: languageCode(language ?? '') ?? options.language,
     segments: withinPiece(segments ?? untimed(text, request), durationSeconds),
+    ...(segments === undefined ? { hasEstimatedTimes: true } : {}),
   }
+}
+
+/** A list without any is no list: there may be text beside it. */
+function hasSegments(json: unknown): boolean {
+  return z.looseObject({ segments: z.array(z.unknown()).min(1) }).safeParse(json).success
 }
 
 /** What a form says. Without segments there are no times. */

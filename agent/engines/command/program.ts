@@ -122,5 +122,9 @@ function parse(
   if (segments === null) {
     throw new AppError('engine_failed', `The engine ${NAME} failed: its output is not ${form}.`)
   }
-  return { language: options.language, segments: withinPiece(segments, durationSeconds) }
+  return {
+    language: options.language,
+    segments: withinPiece(segments, durationSeconds),
+    ...(form === 'text' ? { hasEstimatedTimes: true } : {}),
+  }
 }

@@ -1,9 +1,9 @@
 import type { Segment } from '../../../shared/transcript.ts'
 import { loadSherpa, type SherpaRecognizer } from '../../audio/sherpa.ts'
-import { lengthOf, type Span } from '../../audio/span.ts'
+import { lengthOf, roundToMs, type Span } from '../../audio/span.ts'
 import { WavReader } from '../../audio/wav.ts'
 import { disagreement, playedAt, SPEEDS, type Disagreement, type Doubt } from './second-pass.ts'
-import { audioOf, chunksOf, SAMPLE_RATE, secondsAt } from '../sherpa/chunk-audio.ts'
+import { audioOf, chunksOf, SAMPLE_RATE } from '../sherpa/chunk-audio.ts'
 import { chunkLimits } from '../sherpa/chunks.ts'
 
 export interface MoonshineFiles {
@@ -99,7 +99,10 @@ export class MoonshineRecognizer {
           LIMITS,
         )) {
           const text = this.#textOf(audio)
-          const [start, end] = [secondsAt(said.start), secondsAt(said.end)]
+          const [start, end] = [
+            roundToMs(said.start / SAMPLE_RATE),
+            roundToMs(said.end / SAMPLE_RATE),
+          ]
           if (text !== '' && end > start) segments.push({ start, end, text })
           onProgress(Math.min(at.end, samples) / SAMPLE_RATE)
         }

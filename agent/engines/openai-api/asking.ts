@@ -81,8 +81,10 @@ async function askOnce(
     return await exchange.ask(server, piece, question, load)
   }
   const hasHotwords = options.hotwords !== null && options.hotwords !== '' && !again
-  let answer = await ask(profile.hotwords)
-  if (isAboutFields(answer.status) && hasHotwords && profile.hotwords === 'field') {
+  // Another window may find it out meanwhile.
+  const sent = profile.hotwords
+  let answer = await ask(sent)
+  if (isAboutFields(answer.status) && hasHotwords && sent === 'field') {
     const without = await ask('prompt')
     if (without.status === 200) {
       profile.hotwords = 'prompt'

@@ -102,10 +102,17 @@ export class OpenaiEngine implements Engine {
   readonly tellsSpeakers = async (request: TranscribeRequest): Promise<boolean> => {
     const signal = AbortSignal.any([request.signal, this.#closing.signal])
     const piece = { ...request, signal }
-    const asked = await this.#asked(piece, request.options.model ?? this.info.model)
-    const { profile } = asked
-    if (profile.speakers === null) await askSpeakers(this.#exchange, asked, piece)
-    return profile.speakers ?? false
+    const { slot, options } = request
+    const { result } = await this.#fallback.run(
+      { slot, model: options.model },
+      async ({ model }) => {
+        const asked = await this.#asked(piece, model)
+        const { profile } = asked
+        if (profile.speakers === null) await askSpeakers(this.#exchange, asked, piece)
+        return profile.speakers ?? false
+      },
+    )
+    return result
   }
 
   async #recognise(request: TranscribeRequest, model: string): Promise<Recognised> {
@@ -147,7 +154,7 @@ function timed(
     const why = whyNot(segments, text)
     if (why !== null) distrust(profile, why)
     else {
-      profile.isProven ||= segments.length > 0
+      profile.isProven ||= segments.some(({ start, end }) => end > start)
       return { language, segments, warnings }
     }
   }

@@ -3,6 +3,7 @@ import type { RecognisedSegment } from '../../transcription/recognised-segment.t
 import { parseLenient } from '../lenient-json.ts'
 import { readOutput } from '../python/output.ts'
 import { parseInference } from '../whisper-cpp/wire.ts'
+import { AppError } from '../../../shared/errors.ts'
 import { languageCode } from '../whisper/languages.ts'
 
 const NAME = 'openai-api'
@@ -41,7 +42,11 @@ export function readAnswer(body: Buffer, contentType: string, durationSeconds: n
     const { language, segments } = parseInference(body, '', durationSeconds)
     return { language, segments, text: joined(segments) }
   }
-  const { segments, words, text, ...rest } = answer.parse(parseLenient(body, NAME))
+  const { data } = answer.safeParse(parseLenient(body, NAME))
+  if (data === undefined) {
+    throw new AppError('engine_failed', `The engine ${NAME} failed: its answer is no transcript.`)
+  }
+  const { segments, words, text, ...rest } = data
   const language = languageCode(rest.language ?? '')
   if (!segments?.length) return { language, segments: [], text: text ?? '' }
   const whole = words?.length ? withWords(segments, words) : segments

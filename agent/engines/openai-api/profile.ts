@@ -55,7 +55,8 @@ const LEAST_SHARE = 0.97
 /** Why a server's times cannot be true; null: they may be. @param text of the whole answer. */
 export function whyNot(segments: readonly RecognisedSegment[], text: string): string | null {
   if (segments.length === 0) return text.trim() === '' ? null : NO_TIMES
-  if (segments.every(({ start, end }) => end <= start)) return NO_TIMES
+  // A single word without a length is odd, and no proof.
+  if (segments.length > 1 && segments.every(({ start, end }) => end <= start)) return NO_TIMES
   const isLong = segments.some(
     ({ start, end, words = [] }) => words.length < 2 && end - start > MAX_SEGMENT_SECONDS,
   )

@@ -5,6 +5,7 @@ import { cutWav } from '../../audio/wav-cut.ts'
 import { joinWindows, WHISPER_WINDOWS, windowsOf, type Window } from '../../audio/windows.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import type { Recognised, TranscribeRequest } from '../engine.ts'
+import { mainLanguage } from '../main-language.ts'
 import type { Profile } from './profile.ts'
 
 /** 19 MB as WAV; OpenAI's own server takes 25. */
@@ -170,15 +171,14 @@ function progress(
 
 /** @param done in order of time. */
 function merged(done: readonly Done[]): Recognised {
-  const seconds = new Map<string, number>()
-  for (const { window, recognised } of done) {
-    const { language, segments } = recognised
-    if (language === null || segments.length === 0) continue
-    seconds.set(language, (seconds.get(language) ?? 0) + totalLength(window.speech))
-  }
-  const [first] = [...seconds].toSorted(([, a], [, b]) => b - a)
+  const said = done.filter(({ recognised }) => recognised.segments.length > 0)
   return {
-    language: first?.[0] ?? null,
+    language: mainLanguage(
+      said.map(({ window, recognised: { language } }) => ({
+        language,
+        seconds: totalLength(window.speech),
+      })),
+    ),
     segments: done.flatMap(({ recognised }) => recognised.segments),
     warnings: [...new Set(done.flatMap(({ recognised }) => recognised.warnings))],
   }

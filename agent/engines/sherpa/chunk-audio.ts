@@ -54,8 +54,3 @@ export async function* audioOf(
     from = to
   }
 }
-
-/** In seconds, to the millisecond. */
-export function secondsAt(samples: number): number {
-  return Math.round((samples / SAMPLE_RATE) * 1000) / 1000
-}

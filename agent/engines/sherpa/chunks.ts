@@ -1,7 +1,4 @@
-export interface Span {
-  start: number
-  end: number
-}
+import type { Span } from '../../audio/span.ts'
 
 export interface Chunk {
   speech: Span
@@ -54,10 +51,6 @@ export class Chunker {
     }
     this.#open = next
     return open === null ? null : this.#close(open, middle(open.end, next.start))
-  }
-
-  get openStart(): number | null {
-    return this.#open?.start ?? null
   }
 
   /** The last chunk of a recording of `total` samples. */

@@ -141,7 +141,10 @@ export class Recognizer {
         results.push(one)
         onProgress(one.window.audio.end)
       }
-      const missed = await windowsOf(wavPath, results.flatMap(missedSpeech), WHISPER_WINDOWS)
+      const missed: Window[] = []
+      for (const stretch of results.flatMap(missedSpeech)) {
+        missed.push(...(await windowsOf(wavPath, stretch, WHISPER_WINDOWS)))
+      }
       for await (const one of inBatches(session, reader, missed, batchSize ?? 1, run)) {
         results.push(one)
       }
@@ -187,16 +190,15 @@ export class Recognizer {
   ): Promise<void> {
     this.#log.length = 0
     const reader = await WavReader.open(wavPath)
-    const session = this.#model.createSession(
-      this.#threads === null ? {} : { nThreads: this.#threads },
-    )
+    let session: LibrarySession | null = null
     try {
+      session = this.#model.createSession(this.#threads === null ? {} : { nThreads: this.#threads })
       await work(session, reader)
     } catch (error) {
       const onGpu = this.#model.device.deviceType !== 'cpu'
       throw failureOf(error, { onGpu, log: this.#log })
     } finally {
-      session.dispose()
+      session?.dispose()
       await reader.close()
     }
   }

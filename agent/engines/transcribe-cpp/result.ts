@@ -4,6 +4,7 @@ import { lengthOf } from '../../audio/span.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { untimed, withinPiece } from '../clip-segments.ts'
 import type { Recognised, TranscribeRequest } from '../engine.ts'
+import { mainLanguage } from '../main-language.ts'
 import { languageCode } from '../whisper/languages.ts'
 import type { LibraryResult } from './library.ts'
 import type { RunAnswer, WindowResult } from './recognizer.ts'
@@ -26,21 +27,24 @@ export function recognisedOf(
   }
   if (options.words && times !== 'words') warnings.push('The model gives no word timestamps.')
   return {
-    language: languageCode(mainLanguage(results, language) ?? ''),
+    language: languageCode(languageIn(results, language) ?? ''),
     segments: withinPiece(segments, durationSeconds),
+    ...(times === 'none' ? { hasEstimatedTimes: true } : {}),
     warnings,
   }
 }
 
 /** The one named, or the one detected for the most seconds. */
-function mainLanguage(results: readonly WindowResult[], named: string | null): string | null {
+function languageIn(results: readonly WindowResult[], named: string | null): string | null {
   if (named !== null) return named.split('-')[0]!
-  const seconds = new Map<string, number>()
-  for (const { window, result } of results) {
-    if (result.language === '' || result.text.trim() === '') continue
-    seconds.set(result.language, (seconds.get(result.language) ?? 0) + lengthOf(window.audio))
-  }
-  return [...seconds].toSorted(([, a], [, b]) => b - a)[0]?.[0] ?? null
+  return mainLanguage(
+    results
+      .filter(({ result }) => result.text.trim() !== '')
+      .map(({ window, result }) => ({
+        language: result.language || null,
+        seconds: lengthOf(window.audio),
+      })),
+  )
 }
 
 function timed({ window, result }: WindowResult, hasWords: boolean): RecognisedSegment[] {

@@ -2,7 +2,7 @@ import { mkdir, readdir, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
-import type { Span } from '../../../agent/audio/span.ts'
+import { uncovered } from '../../../agent/audio/span.ts'
 import { WavReader } from '../../../agent/audio/wav.ts'
 import { readRttm } from '../../../agent/diarization/rttm.ts'
 import type { Turn } from '../../../agent/diarization/turns.ts'
@@ -80,7 +80,8 @@ export async function voicesOf(all: readonly Meeting[]): Promise<Map<string, Voi
   for (const { wavPath, turns } of all) {
     const samples = await readSamples(wavPath)
     for (const turn of turns) {
-      for (const { start, end } of alone(turn, turns)) {
+      const others = turns.filter(({ speaker }) => speaker !== turn.speaker)
+      for (const { start, end } of uncovered(turn, others)) {
         if (end - start >= LEAST_ALONE) add(turn.speaker, cut(samples, start, end))
       }
     }
@@ -107,21 +108,4 @@ async function readSamples(wavPath: string): Promise<Float32Array> {
 
 function cut(samples: Float32Array, start: number, end: number): Float32Array {
   return samples.slice(Math.round(start * RATE), Math.round(end * RATE))
-}
-
-function alone(turn: Turn, all: readonly Turn[]): Span[] {
-  return all
-    .filter(({ speaker }) => speaker !== turn.speaker)
-    .reduce<Span[]>(
-      (left, other) =>
-        left.flatMap(({ start, end }) =>
-          other.end <= start || other.start >= end
-            ? [{ start, end }]
-            : [
-                { start, end: Math.max(start, other.start) },
-                { start: Math.min(end, other.end), end },
-              ],
-        ),
-      [{ start: turn.start, end: turn.end }],
-    )
 }
