@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { runProgram } from '../shared/program.ts'
+import { runCli } from '../shared/program.ts'
 
-await runProgram({
+await runCli({
   name: 'morag-agent',
   description: 'Transcribes audio and video, for a coordinator or on its own.',
   examples: `

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-import { runProgram } from '../shared/program.ts'
+import { runCli } from '../shared/program.ts'
 
-await runProgram({
+await runCli({
   name: 'morag-coordinator',
   description: 'Job queue of MoRAG remote conversion: takes files and distributes them to agents.',
   commands: {

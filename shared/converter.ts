@@ -3,7 +3,7 @@ import path from 'node:path'
 import { formatDuration } from './duration.ts'
 import { AppError, messageOf } from './errors.ts'
 import { printable } from './printable.ts'
-import { runProgram, type Command, type ProgramResult } from './run-program.ts'
+import { runProgram, type CommandLine, type ProgramResult } from './run-program.ts'
 import { startTimer } from './timers.ts'
 
 export interface ConverterRun {
@@ -21,7 +21,7 @@ export interface ConverterRun {
   /** Called for each line of standard error, where programs report progress. */
   onLine?: (line: string) => void
   /** Wraps the command, for example in a sandbox. */
-  wrap?: (command: Command) => Command
+  wrap?: (command: CommandLine) => CommandLine
 }
 
 const MOST_BYTES = 64 * 1024 * 1024

@@ -18,7 +18,7 @@ export interface Program {
 }
 
 /** Runs the command of the process's arguments, and sets the exit code. */
-export async function runProgram(program: Program): Promise<void> {
+export async function runCli(program: Program): Promise<void> {
   endQuietlyOnClosedPipe()
   const args = process.argv.slice(2)
   const isVersion = args.includes('--version') || args.includes('-V')

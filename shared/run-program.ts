@@ -4,7 +4,7 @@ import { holdGroup, signalGroup } from './process-group.ts'
 import { startChild } from './start-child.ts'
 import { startTimer } from './timers.ts'
 
-export interface Command {
+export interface CommandLine {
   file: string
   args: readonly string[]
 }
@@ -42,7 +42,7 @@ const KILL_AFTER_MS = 5_000
  * @throws {AppError} what `notStarted` returns; the signal's reason when aborted, after the whole group has ended.
  */
 export async function runProgram(
-  { file, args }: Command,
+  { file, args }: CommandLine,
   options: ProgramOptions,
 ): Promise<ProgramResult> {
   const { env, cwd, signal, onLine, onData, tailBytes = TAIL_BYTES, notStarted } = options

@@ -1,4 +1,4 @@
-import { roundToMs } from './span.ts'
+import { roundToMs } from '../../shared/span.ts'
 import { WavReader } from './wav.ts'
 
 /** How long a frame is, in seconds. */

@@ -1,5 +1,5 @@
 import { extremes, frameStart, framesIn, readLevels } from './levels.ts'
-import type { Span } from './span.ts'
+import type { Span } from '../../shared/span.ts'
 
 /** Below this there is no speech: a quiet room recorded with a good microphone is louder. */
 const AUDIBLE = -75

@@ -1,5 +1,5 @@
 import type { Segment, Word } from '../../shared/transcript.ts'
-import { roundToMs, totalLength, type Span } from './span.ts'
+import { roundToMs, totalLength, type Span } from '../../shared/span.ts'
 
 /** What the engine gets at once: spans of a recording with speech in them, joined to one piece of audio. */
 export interface Part {

@@ -1,6 +1,6 @@
 import { WavReader } from './wav.ts'
 import { loadSherpa, type SherpaVad } from './sherpa.ts'
-import { roundToMs, type Span } from './span.ts'
+import { roundToMs, type Span } from '../../shared/span.ts'
 
 const SAMPLE_RATE = 16_000
 /** Samples that Silero reads in one step. */

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import { askOnce, scriptBeside } from '../process/forked-child.ts'
 import { isReadable } from './sherpa.ts'
-import type { Span } from './span.ts'
+import type { Span } from '../../shared/span.ts'
 import type { ToSpeechChild } from '../sherpa-child.ts'
 
 export interface FindSpeechOptions {

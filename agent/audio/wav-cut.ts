@@ -1,6 +1,6 @@
 import { rename, rm } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
-import type { Span } from './span.ts'
+import type { Span } from '../../shared/span.ts'
 import { readWavHeader } from './wav.ts'
 import { RATE, writeWav } from './wav-write.ts'
 

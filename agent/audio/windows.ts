@@ -1,5 +1,5 @@
 import { endOfPart, padded } from './parts.ts'
-import { clip, type Span } from './span.ts'
+import { clip, type Span } from '../../shared/span.ts'
 import { WavReader } from './wav.ts'
 
 /** A stretch of audio that a recogniser takes whole, and the speech in it, in seconds. */

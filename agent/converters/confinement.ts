@@ -1,5 +1,5 @@
 import { availableParallelism, totalmem } from 'node:os'
-import type { Command } from '../../shared/run-program.ts'
+import type { CommandLine } from '../../shared/run-program.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { dyingWithUs } from '../process/parent-death.ts'
 import { findLimiter, limited, type ChildLimits } from '../media/child-limits.ts'
@@ -19,7 +19,10 @@ export interface Confinement {
  * Wraps a command: within limits, in the sandbox if there is one, and killed when the agent dies.
  * @param command the program by its full path.
  */
-export async function confined(command: Command, confinement: Confinement): Promise<Command> {
+export async function confined(
+  command: CommandLine,
+  confinement: Confinement,
+): Promise<CommandLine> {
   const { sandbox, input, cwd, limitMs } = confinement
   const locked = sandbox === null ? command : await lockedIn(sandbox, command, input, cwd)
   return dyingWithUs(limited(locked, limitsFor(limitMs), findLimiter()))
@@ -27,10 +30,10 @@ export async function confined(command: Command, confinement: Confinement): Prom
 
 async function lockedIn(
   { program, unshare }: Sandbox,
-  { file, args }: Command,
+  { file, args }: CommandLine,
   input: string,
   cwd: string,
-): Promise<Command> {
+): Promise<CommandLine> {
   // The input has an opening of its own.
   const others = args.filter((arg) => arg !== input)
   const openings = { files: [input], folder: cwd }

@@ -1,7 +1,7 @@
 import { bare, cutSegment, isTextOf } from '../../shared/cut-segment.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import { placeChanges, smooth, type SpokenWord } from './speaker-runs.ts'
-import { lengthOf } from '../audio/span.ts'
+import { lengthOf } from '../../shared/span.ts'
 import { Speakers, pruneSpeakers, type Turn } from './turns.ts'
 
 /**

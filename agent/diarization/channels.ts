@@ -8,7 +8,7 @@ import {
   readLevels,
   SILENT,
 } from '../audio/levels.ts'
-import { lengthOf, totalLength, type Span } from '../audio/span.ts'
+import { lengthOf, totalLength, type Span } from '../../shared/span.ts'
 
 /** One channel of a recording. */
 export interface Channel {

@@ -1,5 +1,5 @@
 import type { Segment } from '../../shared/transcript.ts'
-import { lengthOf, roundToMs } from '../audio/span.ts'
+import { lengthOf, roundToMs } from '../../shared/span.ts'
 
 /** Names speakers in order of their first words: `Speaker_00`, `Speaker_01`, … */
 export function relabel<S extends Segment>(segments: readonly S[], prefix = 'Speaker_'): S[] {

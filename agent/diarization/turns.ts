@@ -1,4 +1,4 @@
-import { lengthOf, overlap, type Span } from '../audio/span.ts'
+import { lengthOf, overlap, type Span } from '../../shared/span.ts'
 
 /** In seconds. Turns of different speakers may overlap. */
 export interface Turn extends Span {

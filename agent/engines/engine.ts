@@ -1,7 +1,7 @@
 import type { Slot } from '../gpu/slots.ts'
 import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import type { Doubt } from './moonshine/second-pass.ts'
-import type { Span } from '../audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 
 export interface EngineInfo {
   name: string

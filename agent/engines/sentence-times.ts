@@ -1,5 +1,5 @@
 import { timeInSpans } from '../audio/parts.ts'
-import { lengthOf, roundToMs, totalLength, type Span } from '../audio/span.ts'
+import { lengthOf, roundToMs, totalLength, type Span } from '../../shared/span.ts'
 
 /**
  * The times of sentences that fill the speech. People pause after most sentences and some clauses: of all ways to put the

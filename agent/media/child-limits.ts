@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import type { Command } from '../../shared/run-program.ts'
+import type { CommandLine } from '../../shared/run-program.ts'
 import { findProgram } from '../process/find-program.ts'
 
 /** For a program that reads an untrusted file. */
@@ -65,7 +65,11 @@ export interface Limiter {
 }
 
 /** Wraps a command in limits, where a limiter exists. */
-export function limited(command: Command, limits: ChildLimits, limiter: Limiter | null): Command {
+export function limited(
+  command: CommandLine,
+  limits: ChildLimits,
+  limiter: Limiter | null,
+): CommandLine {
   if (limiter === null) return command
   const { program, ours } = limiter
   const cpu = Math.min(limits.cpuSeconds, ours.cpuSeconds)

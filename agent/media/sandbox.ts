@@ -3,7 +3,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { runChild } from '../process/run-child.ts'
 import { findProgram } from '../process/find-program.ts'
-import type { Command } from '../../shared/run-program.ts'
+import type { CommandLine } from '../../shared/run-program.ts'
 import type { Tools } from './find-ffmpeg.ts'
 import { programOf, SYSTEM } from './program-parts.ts'
 
@@ -71,7 +71,7 @@ function shown(places: readonly string[]): string[] {
 
 export async function lockedIn(
   { program, unshare }: Sandbox,
-  command: Command,
+  command: CommandLine,
   openings: Openings,
 ): Promise<{ file: string; args: string[] }> {
   const tool = findProgram(command.file) ?? command.file
@@ -88,7 +88,7 @@ export async function lockedIn(
  */
 export async function findSandbox(
   kind: SandboxKind,
-  commands: readonly Command[],
+  commands: readonly CommandLine[],
   signal: AbortSignal,
 ): Promise<Lock> {
   if (kind === 'none') return { sandbox: null, unlocked: 'none is asked for (--sandbox)' }
@@ -114,7 +114,7 @@ const MISSING =
 
 async function problemOf(
   sandbox: Sandbox,
-  commands: readonly Command[],
+  commands: readonly CommandLine[],
   signal: AbortSignal,
 ): Promise<string | null> {
   for (const command of commands) {

@@ -1,5 +1,5 @@
 import { runChildSync } from '../../shared/start-child.ts'
-import type { Command } from '../../shared/run-program.ts'
+import type { CommandLine } from '../../shared/run-program.ts'
 import { findProgram } from './find-program.ts'
 import { childEnv } from '../../shared/child-env.ts'
 
@@ -8,7 +8,7 @@ import { childEnv } from '../../shared/child-env.ts'
  * the GPU. The command itself where that is not possible, or where there is no such program: starting it then reports
  * why.
  */
-export function dyingWithUs(command: Command): Command {
+export function dyingWithUs(command: CommandLine): CommandLine {
   const setter = findSetter()
   if (setter === null || findProgram(command.file) === null) return command
   return { file: setter, args: [...FATE, '--', command.file, ...command.args] }

@@ -2,7 +2,7 @@ import type { Segment } from '../../shared/transcript.ts'
 import { isFiller } from './fillers.ts'
 import type { RecognisedSegment } from '../transcription/recognised-segment.ts'
 import { compressionRatio, isLoop } from './repeats.ts'
-import { covered, type Span } from '../audio/span.ts'
+import { covered, type Span } from '../../shared/span.ts'
 import { wordCount, wordsIn } from './words.ts'
 
 /**

@@ -1,5 +1,5 @@
 import type { Segment } from '../../shared/transcript.ts'
-import { clip, lengthOf, roundToMs, type Span } from '../audio/span.ts'
+import { clip, lengthOf, roundToMs, type Span } from '../../shared/span.ts'
 import { wordCount } from './words.ts'
 
 /** Shorter than this, in seconds, a cue cannot be read, and most players do not show it. */

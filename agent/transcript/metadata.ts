@@ -5,7 +5,7 @@ import type { Artifact } from './artifacts.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import { speakersOf, wordCount } from './markdown.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
-import { roundToMs } from '../audio/span.ts'
+import { roundToMs } from '../../shared/span.ts'
 import { speakerStats } from '../diarization/speakers.ts'
 
 export interface ResultFacts {

@@ -4,7 +4,7 @@ import type { EngineInfo } from '../engines/engine.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
 import type { FinishedPart } from './pieces.ts'
 import type { PreparedAudio } from './prepared-audio.ts'
-import type { Span } from '../audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { TranscriptDraft } from './transcript-draft.ts'
 
 const amount = z.number().min(0)

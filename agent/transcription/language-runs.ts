@@ -1,4 +1,4 @@
-import { clip, totalLength, type Span } from '../audio/span.ts'
+import { clip, totalLength, type Span } from '../../shared/span.ts'
 import { meanOf, vote, weightOf, type DetectedLanguage } from './language-vote.ts'
 
 /** A window of speech, and the language that was detected in it; null: none. */

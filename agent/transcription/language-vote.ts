@@ -1,4 +1,4 @@
-import { clip, covered, lengthOf, totalLength, type Span } from '../audio/span.ts'
+import { clip, covered, lengthOf, totalLength, type Span } from '../../shared/span.ts'
 
 export interface DetectedLanguage {
   /** ISO 639-1. */

@@ -1,5 +1,5 @@
 import { planParts, type Part } from '../audio/parts.ts'
-import type { Span } from '../audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { runAt } from './language-runs.ts'
 import type { DetectedLanguage } from './language-vote.ts'
 import type { Verdict } from './plausible-language.ts'

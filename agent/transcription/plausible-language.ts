@@ -4,7 +4,7 @@ import type { Disagreement } from '../engines/moonshine/second-pass.ts'
 import { modelLabel } from '../engines/model-name.ts'
 import { formatTimestamp } from '../../shared/duration.ts'
 import { languageCode } from '../../shared/languages.ts'
-import type { Span } from '../audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 
 export interface LanguageHints {
   /** The job's; null: none. */

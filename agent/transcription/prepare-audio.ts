@@ -13,7 +13,7 @@ import type { Stage } from '../progress/progress.ts'
 import type { PreparedAudio, Voice } from './prepared-audio.ts'
 import { separateCall } from '../diarization/channels.ts'
 import type { VoiceDetector } from './voice-detector.ts'
-import type { Span } from '../audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { readWavHeader } from '../audio/wav.ts'
 
 export interface PrepareAudioRequest {

@@ -1,5 +1,5 @@
 import type { Mix } from '../media/mix.ts'
-import type { Span } from '../audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import type { LanguageRun } from './language-runs.ts'
 import type { VadMethod } from './voice-detector.ts'
 

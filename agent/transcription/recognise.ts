@@ -1,5 +1,5 @@
 import { lengthOf } from '../audio/parts.ts'
-import { totalLength } from '../audio/span.ts'
+import { totalLength } from '../../shared/span.ts'
 import type { Engine, SpeechOptions } from '../engines/engine.ts'
 import { overSlots } from '../gpu/over-slots.ts'
 import type { Slot, Slots } from '../gpu/slots.ts'

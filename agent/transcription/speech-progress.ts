@@ -1,4 +1,4 @@
-import { totalLength, type Span } from '../audio/span.ts'
+import { totalLength, type Span } from '../../shared/span.ts'
 
 /** How much of all speech is recognised, as a share: silence takes no time. It never decreases. */
 export class SpeechProgress {

@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { clip, type Span } from '../audio/span.ts'
+import { clip, type Span } from '../../shared/span.ts'
 import { cutWav } from '../audio/wav-cut.ts'
 import type { Engine, TranscribeRequest } from '../engines/engine.ts'
 import { windowsForVote } from './language-vote.ts'

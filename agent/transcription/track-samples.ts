@@ -8,7 +8,7 @@ import { chooseMix } from '../media/mix.ts'
 import type { MediaTools } from '../media/sandbox.ts'
 import type { TrackFinds } from '../media/track-rank.ts'
 import { joinWavs } from '../audio/wav-write.ts'
-import { totalLength } from '../audio/span.ts'
+import { totalLength } from '../../shared/span.ts'
 import type { VoiceDetector } from './voice-detector.ts'
 
 /** A file up to this length is decoded as a whole. */

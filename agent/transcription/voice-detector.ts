@@ -2,7 +2,7 @@ import path from 'node:path'
 import { ensureModel, type PullOptions } from '../models/models.ts'
 import { findSound } from '../audio/loudness.ts'
 import { isSherpaInstalled } from '../audio/sherpa.ts'
-import type { Span } from '../audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { findSpeech } from '../audio/vad.ts'
 
 /** Silero distinguishes speech from noise, loudness only from silence. */

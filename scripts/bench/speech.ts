@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { execa } from 'execa'
 import { readWavHeader } from '../../agent/audio/wav.ts'
-import type { Span } from '../../agent/audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { CLIPS } from '../../agent/selftest/clips.ts'
 import { repeatClips } from './clips.ts'
 

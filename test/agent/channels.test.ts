@@ -11,7 +11,7 @@ import {
   type Channel,
 } from '../../agent/diarization/channels.ts'
 import { FRAME_SECONDS } from '../../agent/audio/levels.ts'
-import { covered, totalLength, type Span } from '../../agent/audio/span.ts'
+import { covered, totalLength, type Span } from '../../shared/span.ts'
 import { findSpeech } from '../../agent/audio/vad.ts'
 import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
 

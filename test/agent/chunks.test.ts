@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Span } from '../../agent/audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { chunkLimits, Chunker, type Chunk } from '../../agent/engines/sherpa/chunks.ts'
 
 /** Ten samples a second make the limits easy to read: gap 12, length 240, pad 2. */

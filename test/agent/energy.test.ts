@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { extremes, FRAME_SECONDS, readLevels, SILENT } from '../../agent/audio/levels.ts'
 import { findSound, soundIn } from '../../agent/audio/loudness.ts'
-import { totalLength, type Span } from '../../agent/audio/span.ts'
+import { totalLength, type Span } from '../../shared/span.ts'
 import type { AppError } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeSilence, tempFolder } from './fixtures.ts'
 

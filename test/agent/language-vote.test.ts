@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { vote, windowsForVote } from '../../agent/transcription/language-vote.ts'
-import { covered, lengthOf, totalLength, type Span } from '../../agent/audio/span.ts'
+import { covered, lengthOf, totalLength, type Span } from '../../shared/span.ts'
 
 const spansOf = (...pairs: [number, number][]): Span[] =>
   pairs.map(([start, end]) => ({ start, end }))

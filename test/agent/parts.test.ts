@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { lengthOf, planParts, restore, speechInPiece, type Part } from '../../agent/audio/parts.ts'
-import type { Span } from '../../agent/audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 
 const random = seededRandom(7)

@@ -6,7 +6,7 @@ import { Slots } from '../../agent/gpu/slots.ts'
 import { recognise } from '../../agent/transcription/recognise.ts'
 import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import { PLAIN_MIX } from '../../agent/media/mix.ts'
-import type { Span } from '../../agent/audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { AppError } from '../../shared/errors.ts'
 import { CLIPS, makeSilence, tempFolder } from './fixtures.ts'
 

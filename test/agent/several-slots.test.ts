@@ -15,7 +15,7 @@ import {
 import { recognise } from '../../agent/transcription/recognise.ts'
 import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import { lengthOf } from '../../agent/audio/parts.ts'
-import type { Span } from '../../agent/audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { planPieces } from '../../agent/transcription/pieces.ts'
 import { AppError } from '../../shared/errors.ts'
 import { seededRandom } from '../shared/seeded-random.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { clip, covered, lengthOf, overlap, totalLength } from '../../agent/audio/span.ts'
+import { clip, covered, lengthOf, overlap, totalLength } from '../../shared/span.ts'
 
 const spans = [
   { start: 1, end: 2 },

@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Span } from '../../agent/audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { joinWavs, RATE } from '../../agent/audio/wav-write.ts'
 import { readWavHeader } from '../../agent/audio/wav.ts'
 import { CLIPS, ffmpeg } from '../agent/fixtures.ts'

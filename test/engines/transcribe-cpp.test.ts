@@ -11,7 +11,7 @@ import type { AudioPiece, Engine, Recognised, SpeechOptions } from '../../agent/
 import { transcribeCpp } from '../../agent/engines/transcribe-cpp/definition.ts'
 import { findLibrary } from '../../agent/engines/transcribe-cpp/library.ts'
 import { TranscribeCppProcess } from '../../agent/engines/transcribe-cpp/process.ts'
-import type { Span } from '../../agent/audio/span.ts'
+import type { Span } from '../../shared/span.ts'
 import type { Slot } from '../../agent/gpu/slots.ts'
 import { CLIPS } from '../../agent/selftest/clips.ts'
 import { wordErrors } from '../../agent/wer.ts'

@@ -1,6 +1,6 @@
 /** The process in which Moonshine runs: a damaged model or file may crash the native library. */
 import { answerParent } from '../../process/answer-parent.ts'
-import type { Span } from '../../audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 import { checkReadable } from '../sherpa/installed.ts'
 import type { RecognizerQuestion } from '../sherpa/recognizer-process.ts'
 import { MoonshineRecognizer, type MoonshineFiles } from './recognizer.ts'

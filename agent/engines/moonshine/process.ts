@@ -1,4 +1,4 @@
-import type { Span } from '../../audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 import { scriptBeside } from '../../process/forked-child.ts'
 import { RecognizerProcess } from '../sherpa/recognizer-process.ts'
 import type { MoonshineQuestion } from './child.ts'

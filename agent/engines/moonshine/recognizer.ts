@@ -1,6 +1,6 @@
 import type { Segment } from '../../../shared/transcript.ts'
 import { loadSherpa, type SherpaRecognizer } from '../../audio/sherpa.ts'
-import { lengthOf, roundToMs, type Span } from '../../audio/span.ts'
+import { lengthOf, roundToMs, type Span } from '../../../shared/span.ts'
 import { WavReader } from '../../audio/wav.ts'
 import { disagreement, playedAt, SPEEDS, type Disagreement, type Doubt } from './second-pass.ts'
 import { audioOf, chunksOf, SAMPLE_RATE } from '../sherpa/chunk-audio.ts'

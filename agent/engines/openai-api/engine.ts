@@ -1,5 +1,5 @@
 import { AppError } from '../../../shared/errors.ts'
-import { totalLength } from '../../audio/span.ts'
+import { totalLength } from '../../../shared/span.ts'
 import { WHISPER_WINDOWS } from '../../audio/windows.ts'
 import type { EngineSettings } from '../definition.ts'
 import type { Slot } from '../../gpu/slots.ts'

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import path from 'node:path'
-import { clip, totalLength } from '../../audio/span.ts'
+import { clip, totalLength } from '../../../shared/span.ts'
 import { cutWav } from '../../audio/wav-cut.ts'
 import { joinWindows, WHISPER_WINDOWS, windowsOf, type Window } from '../../audio/windows.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'

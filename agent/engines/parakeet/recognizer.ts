@@ -1,5 +1,5 @@
 import { loadSherpa, type SherpaRecognizer } from '../../audio/sherpa.ts'
-import type { Span } from '../../audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 import { WavReader } from '../../audio/wav.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { audioOf, chunksOf, SAMPLE_RATE } from '../sherpa/chunk-audio.ts'

@@ -1,6 +1,6 @@
 import { oneLine } from '../../../shared/render.ts'
 import type { SherpaResult } from '../../audio/sherpa.ts'
-import type { Span } from '../../audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { wordsFromTokens, type Token } from '../whisper/words.ts'
 

@@ -1,4 +1,4 @@
-import type { Span } from '../../audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 import type { WavReader } from '../../audio/wav.ts'
 import { quietest } from '../../audio/windows.ts'
 import { Chunker, type Chunk, type ChunkLimits } from './chunks.ts'

@@ -1,4 +1,4 @@
-import type { Span } from '../../audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 
 export interface Chunk {
   speech: Span

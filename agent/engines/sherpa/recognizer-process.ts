@@ -1,4 +1,4 @@
-import type { Span } from '../../audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 import { ForkedChild } from '../../process/forked-child.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 

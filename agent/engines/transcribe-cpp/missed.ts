@@ -1,4 +1,4 @@
-import { lengthOf, overlap, uncovered, type Span } from '../../audio/span.ts'
+import { lengthOf, overlap, uncovered, type Span } from '../../../shared/span.ts'
 import type { WindowResult } from './recognizer.ts'
 
 /** Times of segments are rough by so many seconds. */

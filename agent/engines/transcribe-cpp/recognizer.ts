@@ -1,6 +1,6 @@
 import { access, constants } from 'node:fs/promises'
 import { AppError, messageOf } from '../../../shared/errors.ts'
-import type { Span } from '../../audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 import { WavReader } from '../../audio/wav.ts'
 import { WHISPER_WINDOWS, windowsOf, type Window } from '../../audio/windows.ts'
 import type { SpeechOptions } from '../engine.ts'

@@ -1,6 +1,6 @@
 import { oneLine } from '../../../shared/render.ts'
 import type { Word } from '../../../shared/transcript.ts'
-import { lengthOf } from '../../audio/span.ts'
+import { lengthOf } from '../../../shared/span.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { untimed, withinPiece } from '../clip-segments.ts'
 import type { Recognised, TranscribeRequest } from '../engine.ts'

@@ -1,4 +1,4 @@
-import type { Span } from '../../../agent/audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 import type { Turn } from '../../../agent/diarization/turns.ts'
 import { pick, seededRandom } from '../../../test/shared/seeded-random.ts'
 import type { Voice } from './voices.ts'

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Span } from '../../../agent/audio/span.ts'
+import type { Span } from '../../../shared/span.ts'
 
 const amount = z.number().min(0)
 const span = z.object({ start: amount, end: amount })
