@@ -1,10 +1,13 @@
 import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
+import type { SpeakerNames } from '../shared/speaker-names.ts'
 import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './job/continuation.ts'
 import {
+  completed,
   hasEnded,
   lastAttempt,
+  type CompletedJob,
   type EndedJob,
   type Job,
   type JobEvent,
@@ -152,12 +155,33 @@ export class Jobs {
    * @throws {AppError} `not_found`
    */
   async follow(jobId: string, change: (now: Continuation) => Continuation): Promise<Job> {
-    return await this.#locks.take(jobId, async () => {
-      const job = this.get(jobId)
+    return await this.#amend(jobId, (job) => {
       if (!hasEnded(job) || job.continuation === null) return job
       const continuation = change(job.continuation)
-      if (continuation === job.continuation) return job
-      const after = { ...job, continuation }
+      return continuation === job.continuation ? job : { ...job, continuation }
+    })
+  }
+
+  /**
+   * Names speakers of a result; durable. An empty name gives the label back; those left out keep theirs.
+   * @throws {AppError} `not_found`; `conflict` without a result.
+   */
+  async nameSpeakers(jobId: string, given: SpeakerNames): Promise<CompletedJob> {
+    const named = await this.#amend(jobId, (job) => {
+      const { result } = completed(job)
+      const names = Object.entries({ ...result.speakerNames, ...given })
+      const speakerNames = Object.fromEntries(names.filter(([, name]) => name !== ''))
+      return { ...completed(job), result: { ...result, speakerNames } }
+    })
+    return completed(named)
+  }
+
+  /** Changes what belongs to a job beside its state; durable. No effect when `change` returns the same object. */
+  async #amend(jobId: string, change: (job: Job) => Job): Promise<Job> {
+    return await this.#locks.take(jobId, async () => {
+      const job = this.get(jobId)
+      const after = change(job)
+      if (after === job) return job
       await this.#store.update(after)
       this.#publishDetail(job, after)
       return after

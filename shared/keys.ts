@@ -11,6 +11,8 @@ const OPAQUE_KEYS = [
   'databaseConfig',
   'database_config',
   'databases',
+  'speakerNames',
+  'speaker_names',
 ] as const
 const OPAQUE: ReadonlySet<string> = new Set(OPAQUE_KEYS)
 

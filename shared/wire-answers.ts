@@ -137,6 +137,12 @@ export const transcriptAnswer = namedObject('Transcript', {
   processing_time: z.number().nullable(),
 })
 
+/** The names of a transcript's speakers by label; null: not named. */
+export const speakersAnswer = namedObject('Speakers', {
+  job_id: z.string(),
+  speaker_names: z.record(z.string(), z.string().nullable()),
+})
+
 export const removedAnswer = namedObject('RemovedJob', {
   job_id: z.string(),
   removed: z.literal(true),

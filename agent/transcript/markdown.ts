@@ -1,6 +1,7 @@
 import { formatTimestamp } from '../../shared/duration.ts'
 import { printable } from '../../shared/printable.ts'
 import { spoken } from '../../shared/render.ts'
+import { speakerInMarkdown } from '../../shared/speaker-names.ts'
 import type { Segment } from '../../shared/transcript.ts'
 
 export interface Content {
@@ -42,7 +43,7 @@ function audioFacts({ durationSeconds, language, segments }: Content): Fact[] {
     ['Duration', formatTimestamp(durationSeconds)],
     ['Language', language],
     ['Num Speakers', speakers.length || null],
-    ['Speakers', speakers.map(speakerName).join(', ') || null],
+    ['Speakers', speakers.map(speakerInMarkdown).join(', ') || null],
     ['Word Count', wordCount(segments)],
   ]
 }
@@ -77,13 +78,8 @@ function transcript({ segments, chapters }: Content): string[] {
 }
 
 function line({ start, speaker, text }: Segment): string {
-  const who = speaker === undefined ? '' : `[${speakerName(speaker)}]`
+  const who = speaker === undefined ? '' : `[${speakerInMarkdown(speaker)}]`
   return `[${formatTimestamp(start)}]${who} ${printable(text)}`
-}
-
-/** A bracket in a name would end it. */
-function speakerName(speaker: string): string {
-  return printable(speaker.replaceAll('[', '(').replaceAll(']', ')'))
 }
 
 /** In the order of their first words. */

@@ -3,9 +3,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { renderForm, type Form, type RenderOptions } from '../../shared/forms.ts'
 import { ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
 import { parseJson, parseWire } from '../../shared/parse-wire.ts'
+import { segmentsOf } from '../../shared/transcript.ts'
 import { resultRequest, type ResultRequest } from '../../shared/wire.ts'
 import type { ResultBody } from '../job/job.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
+import { withSpeakerNames, type SpeakerNames } from '../../shared/speaker-names.ts'
 import { checkTranscript } from './check-transcript.ts'
 import { packResult, type PackedResult } from './packed-result.ts'
 
@@ -18,9 +20,15 @@ export interface ReceivedResult {
   packed: PackedResult | null
 }
 
-interface Rendering {
+/** Where a large result is, and how its speakers are named. */
+export interface StoredResult {
   file: string
-  form: Form
+  names: SpeakerNames
+}
+
+interface Rendering extends StoredResult {
+  /** `result`: text and metadata as JSON. */
+  form: Form | 'result'
   target: string
   options: RenderOptions
 }
@@ -56,29 +64,32 @@ export const TRANSCRIPT_WORK = {
   },
 
   /** Writes a result in a form to a new file. */
-  render({ file, form, target, options }: Rendering): void {
-    writeFileSync(target, renderForm(form, bodyIn(file), options), {
-      flag: 'wx',
-      mode: PRIVATE_FILE,
-    })
+  render({ form, target, options, ...stored }: Rendering): void {
+    const body = bodyIn(stored)
+    const text = form === 'result' ? writeJson(body) : renderForm(form, body, options)
+    writeFileSync(target, text, { flag: 'wx', mode: PRIVATE_FILE })
   },
 
   /** Writes facts with a result's metadata as JSON, over an existing file. */
-  describe({ file, facts, target }: { file: string; facts: object; target: string }): void {
-    const described = { ...facts, metadata: bodyIn(file).metadata }
+  describe({ facts, target, ...stored }: StoredResult & { facts: object; target: string }): void {
+    const described = { ...facts, metadata: bodyIn(stored).metadata }
     writeFileSync(target, `${writeJson(described, 2)}\n`)
   },
 
-  text({ file }: { file: string }): string {
-    return bodyIn(file).content
+  text(stored: StoredResult): string {
+    return bodyIn(stored).content
   },
 
-  ingested({ file }: { file: string }): IngestedText {
-    return ingestedOf(bodyIn(file))
+  ingested(stored: StoredResult): IngestedText {
+    return ingestedOf(bodyIn(stored))
   },
 
-  summarise({ file, mostChars }: { file: string; mostChars: number }): ResultSummary {
-    return summaryOf(bodyIn(file), mostChars)
+  summarise({ mostChars, ...stored }: StoredResult & { mostChars: number }): ResultSummary {
+    return summaryOf(bodyIn(stored), mostChars)
+  },
+
+  speakers(stored: StoredResult): string[] {
+    return speakersIn(bodyIn(stored))
   },
 }
 
@@ -121,7 +132,13 @@ export function ingestedOf({ content, metadata }: ResultBody): IngestedText {
   }
 }
 
+/** In the order of their first words. */
+export function speakersIn({ metadata }: ResultBody): string[] {
+  const speakers = (segmentsOf(metadata) ?? []).map(({ speaker }) => speaker)
+  return [...new Set(speakers.filter((speaker) => speaker !== undefined))]
+}
+
 /** @throws {SyntaxError} for a damaged file. */
-export function bodyIn(file: string): ResultBody {
-  return readJson(readFileSync(file, 'utf8')) as ResultBody
+export function bodyIn({ file, names }: StoredResult): ResultBody {
+  return withSpeakerNames(readJson(readFileSync(file, 'utf8')) as ResultBody, names)
 }

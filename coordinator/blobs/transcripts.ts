@@ -1,17 +1,20 @@
 import { writeJson } from '../../shared/exact-json.ts'
 import { writeFile } from 'node:fs/promises'
-import { FORMS, renderForm, type Form, type RenderOptions } from '../../shared/forms.ts'
+import { renderForm, type Form, type RenderOptions } from '../../shared/forms.ts'
+import { withSpeakerNames, type SpeakerNames } from '../../shared/speaker-names.ts'
 import type { CompletedJob, Job, ResultBody } from '../job/job.ts'
 import { Renditions, type OpenFile } from './renditions.ts'
 import { readError, type Results } from './results.ts'
 import {
   bodyIn,
   ingestedOf,
+  speakersIn,
   summaryOf,
   TRANSCRIPT_WORK,
   type IngestedText,
   type ReceivedResult,
   type ResultSummary,
+  type StoredResult,
 } from './transcript-work.ts'
 import { WorkThread } from './work-thread.ts'
 
@@ -34,8 +37,8 @@ export interface Reader {
 export class Transcripts {
   readonly #results: Results
   readonly #renditions: Renditions
-  /** Keys of renderings as chunks, by job. */
-  readonly #chunkKeys = new Map<string, Set<string>>()
+  /** Keys of renderings, by job. */
+  readonly #keys = new Map<string, Set<string>>()
   readonly #receiving = new WorkThread({ maxWaiting: MAX_BODIES })
   readonly #reading = new WorkThread({ maxWaiting: MAX_RENDERINGS })
 
@@ -56,21 +59,26 @@ export class Transcripts {
    */
   async form(
     job: CompletedJob,
-    form: Form,
+    form: Form | 'result',
     { signal, hold }: Reader,
     options: RenderOptions = {},
   ): Promise<string | OpenFile> {
     return await this.#read<string | OpenFile>(
       job,
-      (body) => renderForm(form, body, options),
-      async (file) =>
+      (body) => (form === 'result' ? writeJson(body) : renderForm(form, body, options)),
+      async (stored) =>
         await this.#renditions.get(
           this.#keyOf(job, form, options),
           signal,
           async (target, isUnwanted) => {
             const release = hold()
             try {
-              await this.#reading.run('render', { file, form, target, options }, [], isUnwanted)
+              await this.#reading.run(
+                'render',
+                { ...stored, form, target, options },
+                [],
+                isUnwanted,
+              )
             } finally {
               release()
             }
@@ -79,11 +87,11 @@ export class Transcripts {
     )
   }
 
-  /** `{content, metadata}` as JSON: as text, or as a file if it is large. @throws {AppError} `not_found`, `internal`. */
-  async json({ jobId, result }: CompletedJob): Promise<string | OpenFile> {
-    if (result.body === null) return await this.#results.read(jobId)
-    const { content, metadata } = result.body
-    return writeJson({ content, metadata })
+  /** `{content, metadata}` as JSON: as text, or as a file if it is large. @throws {AppError} as {@link form}. */
+  async json(job: CompletedJob, reader: Reader): Promise<string | OpenFile> {
+    const isAsStored = Object.keys(namesOf(job)).length === 0
+    if (job.result.body === null && isAsStored) return await this.#results.read(job.jobId)
+    return await this.form(job, 'result', reader)
   }
 
   /** @throws {AppError} as {@link form}. */
@@ -91,7 +99,7 @@ export class Transcripts {
     return await this.#read(
       job,
       ({ content }) => content,
-      async (file) => await this.#reading.run('text', { file }),
+      async (stored) => await this.#reading.run('text', stored),
     )
   }
 
@@ -100,7 +108,17 @@ export class Transcripts {
     return await this.#read(
       job,
       ingestedOf,
-      async (file) => await this.#reading.run('ingested', { file }),
+      async (stored) => await this.#reading.run('ingested', stored),
+    )
+  }
+
+  /** The labels of the speakers, in the order of their first words. @throws {AppError} as {@link form}. */
+  async speakers({ result, ...job }: CompletedJob): Promise<string[]> {
+    const { speakerNames: _, ...unnamed } = result
+    return await this.#read(
+      { ...job, result: unnamed },
+      speakersIn,
+      async (stored) => await this.#reading.run('speakers', stored),
     )
   }
 
@@ -109,7 +127,7 @@ export class Transcripts {
     return await this.#read(
       job,
       (body) => summaryOf(body, mostChars),
-      async (file) => await this.#reading.run('summarise', { file, mostChars }),
+      async (stored) => await this.#reading.run('summarise', { ...stored, mostChars }),
     )
   }
 
@@ -118,24 +136,22 @@ export class Transcripts {
     await this.#read(
       job,
       async ({ metadata }) => await writeFile(target, `${writeJson({ ...facts, metadata }, 2)}\n`),
-      async (file) => await this.#reading.run('describe', { file, facts, target }),
+      async (stored) => await this.#reading.run('describe', { ...stored, facts, target }),
     )
   }
 
   /** Removes the renderings of a job's transcript. */
   async forget(job: Job): Promise<void> {
     if (job.status !== 'completed' || job.result.body !== null) return
-    for (const form of FORMS) await this.#renditions.drop(keyOf(job.result, form))
-    for (const key of this.#chunkKeys.get(job.jobId) ?? []) await this.#renditions.drop(key)
-    this.#chunkKeys.delete(job.jobId)
+    const keys = this.#keys.get(job.jobId) ?? []
+    this.#keys.delete(job.jobId)
+    for (const key of keys) await this.#renditions.drop(key)
   }
 
-  /** Chunks name their job; other forms are the same for each job with the same result. */
-  #keyOf({ jobId, result }: CompletedJob, form: Form, options: RenderOptions): string {
-    if (form !== 'chunks') return keyOf(result, form)
-    const key = `${keyOf(result, form)} ${JSON.stringify(options)}`
-    const keys = this.#chunkKeys.get(jobId) ?? new Set()
-    this.#chunkKeys.set(jobId, keys.add(key))
+  #keyOf(job: CompletedJob, form: Form | 'result', options: RenderOptions): string {
+    const key = JSON.stringify([job.result.digest, form, options, namesOf(job)])
+    const keys = this.#keys.get(job.jobId) ?? new Set()
+    this.#keys.set(job.jobId, keys.add(key))
     return key
   }
 
@@ -144,11 +160,13 @@ export class Transcripts {
   }
 
   /** The body if it is small, else null. */
-  async #small({ jobId, result }: CompletedJob): Promise<ResultBody | null> {
-    if (result.body !== null) return result.body
+  async #small(job: CompletedJob): Promise<ResultBody | null> {
+    const { jobId, result } = job
+    const names = namesOf(job)
+    if (result.body !== null) return withSpeakerNames(result.body, names)
     if ((await this.#results.size(jobId)) > SMALL_BYTES) return null
     try {
-      return bodyIn(this.#results.path(jobId))
+      return bodyIn({ file: this.#results.path(jobId), names })
     } catch (error) {
       throw readError(jobId, error)
     }
@@ -157,18 +175,18 @@ export class Transcripts {
   async #read<T>(
     job: CompletedJob,
     small: (body: ResultBody) => T | Promise<T>,
-    large: (file: string) => Promise<T>,
+    large: (stored: StoredResult) => Promise<T>,
   ): Promise<T> {
     const body = await this.#small(job)
     if (body !== null) return await small(body)
     try {
-      return await large(this.#results.path(job.jobId))
+      return await large({ file: this.#results.path(job.jobId), names: namesOf(job) })
     } catch (error) {
       throw readError(job.jobId, error)
     }
   }
 }
 
-function keyOf({ digest }: CompletedJob['result'], form: Form): string {
-  return `${digest} ${form}`
+function namesOf({ result }: CompletedJob): SpeakerNames {
+  return result.speakerNames ?? {}
 }

@@ -72,6 +72,8 @@ export const storedResult = z.object({
   media_seconds: numberOrNull,
   /** A small result stays in the job; a large one has a file. */
   body: z.object({ content: z.string(), metadata: opaque }).nullable().default(null),
+  /** By label, as people have named the speakers since; the body keeps the labels. */
+  speaker_names: z.record(z.string(), z.string()).exactOptional(),
 })
 export type Result = FromWire<z.output<typeof storedResult>>
 export type ResultBody = NonNullable<Result['body']>
@@ -195,6 +197,12 @@ export function openAtOf({ availableAt, reserved }: PendingJob): number {
 
 export function hasEnded(job: Job): job is EndedJob {
   return job.status !== 'pending' && job.status !== 'processing'
+}
+
+/** The job, completed. @throws {AppError} `conflict` */
+export function completed(job: Job): CompletedJob {
+  if (job.status === 'completed') return job
+  throw new AppError('conflict', `Job ${job.jobId} has no result: it is ${job.status}.`)
 }
 
 export function pendingAgain(job: Job, attempts: Attempt[], availableAt: number): PendingJob {

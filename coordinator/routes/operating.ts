@@ -1,11 +1,13 @@
 import { Hono, type Context } from 'hono'
 import { z } from 'zod'
-import { AppError } from '../../shared/errors.ts'
+import { AppError, invalid } from '../../shared/errors.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
+import { speakersRequest } from '../../shared/speaker-names.ts'
 import {
   cleanupAnswer,
   removedAnswer,
   removedWorkerAnswer,
+  speakersAnswer,
   workerAnswer,
   workersAnswer,
 } from '../../shared/wire-answers.ts'
@@ -14,7 +16,7 @@ import { namedObject, workerName } from '../../shared/wire-fields.ts'
 import { continuationAnswer, continuationRetryRequest } from '../../shared/wire-ingestion.ts'
 import { jobFor } from '../access/ownership.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
-import type { Job } from '../job/job.ts'
+import { completed, type Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../assemble.ts'
 import { answer, bodyOf, type Env } from './http.ts'
@@ -62,6 +64,34 @@ export function operatingRoutes(services: Services): Hono<Env> {
       const job = await jobs.apply(jobId, { type: 'cancel' })
       audit(c, 'cancel', { job_id: jobId })
       return answer(c, views.status(job))
+    },
+  )
+
+  app.put(
+    '/remote-jobs/:id/speakers',
+    describeRoute({
+      id: 'nameSpeakers',
+      tag: 'Transcripts',
+      access: ['submit'],
+      summary: 'Name the speakers of a transcript',
+      description:
+        'Names by label, `{"Speaker_00": "Anna"}`, for every form of the transcript and for what is delivered from now on. Null or an empty text gives the label back; speakers left out keep their name.',
+      body: { json: speakersRequest },
+      answer: speakersAnswer,
+      errors: ['conflict'],
+    }),
+    async (c) => {
+      const job = completed(jobFor(c.var.principal, jobs, c.req.param('id')))
+      const { jobId } = job
+      const { speakerNames: given } = await bodyOf(c, speakersRequest)
+      const labels = await files.transcripts.speakers(job)
+      const unknown = Object.keys(given).find((label) => !labels.includes(label))
+      if (unknown !== undefined) throw noSpeaker(unknown, labels)
+      const { result } = await jobs.nameSpeakers(jobId, given)
+      await files.transcripts.forget(job)
+      audit(c, 'name speakers', { job_id: jobId })
+      const names = labels.map((label) => [label, result.speakerNames?.[label] ?? null])
+      return answer(c, { jobId, speakerNames: Object.fromEntries(names) })
     },
   )
 
@@ -216,4 +246,13 @@ export function operatingRoutes(services: Services): Hono<Env> {
   }
 
   return app
+}
+
+function noSpeaker(label: string, labels: readonly string[]): AppError {
+  const known = labels.slice(0, 20).join(', ')
+  const there = labels.length === 0 ? 'It names no speakers.' : `Its speakers: ${known}.`
+  return invalid(`The transcript has no speaker '${label.slice(0, 100)}'. ${there}`, [
+    'body',
+    label,
+  ])
 }

@@ -28,7 +28,7 @@ import { cleanName, receiveForm, type FormFields } from '../blobs/upload.ts'
 import type { Views } from '../views.ts'
 import { answer, FILE_PART, IDEMPOTENCY_HEADER, isForm, submissionOf, type Env } from './http.ts'
 import type { OwnPaths } from './own-paths.ts'
-import { sendFields } from './send-transcript.ts'
+import { sendFields, transcriptReaders } from './send-transcript.ts'
 
 /** A route by which the original's clients submit a file. */
 interface Call {
@@ -68,6 +68,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
   const { moragUrl, moragApiKey, remoteTypes } = config.ingestion
   const { apiKey, maxUploadBytes } = config
   const folder = files.sources.incoming
+  const readerOf = transcriptReaders()
   const proxy =
     moragUrl === null
       ? null
@@ -181,7 +182,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
         const text = writeJson(toWire(taskAnswer(job, views, place)))
         const [before, after] = text.split(JSON.stringify(place))
         const around = { before: `${before}{`, after: `}${after}` }
-        return await sendFields(c, await files.transcripts.json(job), around)
+        return await sendFields(c, await files.transcripts.json(job, readerOf(c)), around)
       }
       if (proxy !== null) return await forward(c, proxy)
       throw noTask(task)

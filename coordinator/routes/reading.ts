@@ -1,24 +1,19 @@
 import { Hono } from 'hono'
 import { z } from 'zod'
-import { AppError, invalid } from '../../shared/errors.ts'
+import { invalid } from '../../shared/errors.ts'
 import { chunkOptionsOf, chunkOverlap, chunkTokens } from '../../shared/chunks.ts'
 import { ENDINGS, FORMS, MEDIA_TYPES } from '../../shared/forms.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { listQuery } from '../../shared/wire.ts'
-import { OpenCount } from '../access/open-count.ts'
 import { jobFor, maySee } from '../access/ownership.ts'
-import type { Principal } from '../access/principal.ts'
 import { mediaTypeOf } from '../blobs/media-type.ts'
-import { lastAttempt, type CompletedJob, type Job } from '../job/job.ts'
+import { completed, lastAttempt, type Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { OrderKey } from '../storage/order.ts'
 import type { Services } from '../assemble.ts'
 import { RANGE_HEADERS, RANGE_STATUSES, sendSource } from './download.ts'
-import { answer, callerGone, queryOf, type Env } from './http.ts'
-import { sendFields, sendForm } from './send-transcript.ts'
-
-/** Of the 64 large transcripts of all tokens that may wait to be rendered. */
-const RENDERINGS_OF_TOKEN = 8
+import { answer, queryOf, type Env } from './http.ts'
+import { sendFields, sendForm, transcriptReaders } from './send-transcript.ts'
 
 /** Of `result.chunks.jsonl`; left out: the job's own, else 512 and 0.1. */
 const chunkQuery = z.object({
@@ -29,7 +24,7 @@ const chunkQuery = z.object({
 /** Reading jobs, transcripts and recordings. */
 export function readingRoutes({ config, files, jobs, views }: Services): Hono<Env> {
   const app = new Hono<Env>()
-  const renderings = new OpenCount('transcripts being rendered', RENDERINGS_OF_TOKEN)
+  const readerOf = transcriptReaders()
 
   app.get(
     '/remote-jobs',
@@ -88,8 +83,8 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       errors: ['conflict'],
     }),
     async (c) => {
-      const job = completed(c.var.principal, c.req.param('id'))
-      return await sendFields(c, await files.transcripts.json(job), {
+      const job = completed(jobFor(c.var.principal, jobs, c.req.param('id')))
+      return await sendFields(c, await files.transcripts.json(job, readerOf(c)), {
         before: `{"job_id":${JSON.stringify(job.jobId)},`,
         after: `,"processing_time":${JSON.stringify(job.result.processingSeconds)}}`,
       })
@@ -119,8 +114,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       errors: ['conflict'],
     }),
     async (c) => {
-      const { principal } = c.var
-      const job = completed(principal, c.req.param('id'))
+      const job = completed(jobFor(c.var.principal, jobs, c.req.param('id')))
       const ending = c.req.param('file').slice('result.'.length)
       const form = FORMS.find((one) => ENDINGS[one] === ending)!
       const { chunkTokens: tokens, chunkOverlap: overlap } = queryOf(c, chunkQuery)
@@ -131,8 +125,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
         jobId: job.jobId,
         ...(config.ingestion.publicUrl !== null && { baseUrl: config.ingestion.publicUrl }),
       }
-      const reader = { signal: callerGone(c), hold: () => renderings.hold(principal) }
-      const text = await files.transcripts.form(job, form, reader, options)
+      const text = await files.transcripts.form(job, form, readerOf(c), options)
       return await sendForm(c, text, MEDIA_TYPES[form])
     },
   )
@@ -157,12 +150,6 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       return await sendSource(c, job, source, { mediaType: await mediaTypeOf(source.file) })
     },
   )
-
-  function completed(principal: Principal, id: string): CompletedJob {
-    const job = jobFor(principal, jobs, id)
-    if (job.status === 'completed') return job
-    throw new AppError('conflict', `Job ${job.jobId} has no result: it is ${job.status}.`)
-  }
 
   return app
 }

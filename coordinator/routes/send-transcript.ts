@@ -1,11 +1,22 @@
 import { Readable } from 'node:stream'
 import type { Context } from 'hono'
+import { OpenCount } from '../access/open-count.ts'
 import type { OpenFile } from '../blobs/renditions.ts'
+import type { Reader } from '../blobs/transcripts.ts'
 import { sendStream } from './download.ts'
-import type { Env } from './http.ts'
+import { callerGone, type Env } from './http.ts'
 
 /** In memory for each reader, however slow. */
 const CHUNK_BYTES = 64 * 1024
+
+/** Of the 64 large transcripts of all tokens that may wait to be rendered. */
+const RENDERINGS_OF_TOKEN = 8
+
+/** Makes readers of requests, which together render no more than a token may. */
+export function transcriptReaders(): (c: Context<Env>) => Reader {
+  const renderings = new OpenCount('transcripts being rendered', RENDERINGS_OF_TOKEN)
+  return (c) => ({ signal: callerGone(c), hold: () => renderings.hold(c.var.principal) })
+}
 
 /** Sends a transcript in a format: from its text, or from a file, which is closed. */
 export async function sendForm(

@@ -136,7 +136,7 @@ describe('the thread for transcripts', () => {
       code: 'invalid',
       problems: [{ loc: ['body', 'success'], msg: 'Field required', type: 'missing' }],
     })
-    await assert.rejects(small.run('text', { file: '/nowhere' }), { code: 'ENOENT' })
+    await assert.rejects(small.run('text', { file: '/nowhere', names: {} }), { code: 'ENOENT' })
   })
 
   test('limits how many wait', async () => {
@@ -149,7 +149,7 @@ describe('the thread for transcripts', () => {
   test('does nothing for those who have gone', async () => {
     const first = small.run('receive', { bytes: Buffer.from('{"success":false}') })
     const file = path.join(tempFolder(), 'none')
-    const gone = small.run('text', { file }, [], () => true)
+    const gone = small.run('text', { file, names: {} }, [], () => true)
     await assert.rejects(gone, { code: 'bad_request' })
     await first
   })

@@ -212,6 +212,7 @@ describe('the answers of a running coordinator', () => {
     await call('getTranscript', `/remote-jobs/${jobId}/result`)
     for (const form of ['md', 'json', 'srt', 'vtt', 'txt', 'chunks.jsonl'])
       await call('getTranscriptFile', `/remote-jobs/${jobId}/result.${form}`)
+    await call('nameSpeakers', `/remote-jobs/${jobId}/speakers`, { json: {} })
     await call('getTask', '/status/task-1')
     await call('retryContinuation', `/remote-jobs/${jobId}/continuation/retry`)
     await call('removeJob', `/remote-jobs/${jobId}`)
