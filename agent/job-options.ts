@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { chunkTokens } from '../shared/chunks.ts'
-import { AppError } from '../shared/errors.ts'
+import { AppError, messageOf } from '../shared/errors.ts'
 import { FORMS, type Form } from '../shared/forms.ts'
 import { oneLine } from '../shared/render.ts'
+import { readVocabulary, type Term } from '../shared/vocabulary.ts'
 
 /** The options of a job, checked; null (or empty `formats`): not set. */
 export interface JobOptions {
@@ -15,6 +16,7 @@ export interface JobOptions {
   model: string | null
   prompt: string | null
   hotwords: string | null
+  vocabulary: Term[] | null
   diarize: boolean | null
   /** 1 to 20, and not more than `maxSpeakers`. */
   minSpeakers: number | null
@@ -86,6 +88,10 @@ const OPTIONS = {
   chunk_tokens: { schema: chunkTokens, expected: 'a number from 100 to 2000' },
 } as const
 
+/** Options that are read without {@link OPTIONS}; a language matters to converters, too. */
+const SPEECH = ['languages', 'vocabulary']
+const OWN_READERS = ['language', ...SPEECH]
+
 type Name = keyof typeof OPTIONS
 type Value<N extends Name> = z.output<(typeof OPTIONS)[N]['schema']> | null
 
@@ -132,6 +138,7 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
     model: read('model'),
     prompt: read('prompt'),
     hotwords: read('hotwords'),
+    vocabulary: vocabularyOf(taskOptions, warnings),
     diarize: read('diarize'),
     minSpeakers,
     maxSpeakers,
@@ -151,7 +158,7 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
 /** Warnings for the options of a job that a converter does: it supports none. */
 export function unusedOptions(taskOptions: Record<string, unknown>): string[] {
   const given = Object.keys(taskOptions).filter((name) => (taskOptions[name] ?? null) !== null)
-  const speech = given.filter((name) => name === 'languages' || Object.hasOwn(OPTIONS, name))
+  const speech = given.filter((name) => SPEECH.includes(name) || Object.hasOwn(OPTIONS, name))
   const unknown = given.filter((name) => !isKnown(name))
   const about =
     speech.length === 0 ? [] : [`Options for speech were ignored: ${speech.join(', ')}.`]
@@ -159,7 +166,7 @@ export function unusedOptions(taskOptions: Record<string, unknown>): string[] {
 }
 
 function isKnown(name: string): boolean {
-  const ours = ['language', 'languages'].includes(name) || Object.hasOwn(OPTIONS, name)
+  const ours = OWN_READERS.includes(name) || Object.hasOwn(OPTIONS, name)
   return ours || OTHERS.has(name) || OTHERS_BEGIN.test(name)
 }
 
@@ -170,6 +177,17 @@ function unknownOnes(names: readonly string[]): string {
   return names.length === 1
     ? `The unknown option ${list} was ignored.`
     : `The unknown options ${list} were ignored.`
+}
+
+/** The job's own, and those of the token that has submitted it. */
+function vocabularyOf({ vocabulary }: Record<string, unknown>, warnings: string[]): Term[] | null {
+  if (vocabulary === undefined || vocabulary === null) return null
+  try {
+    return readVocabulary(vocabulary, { lists: 2 })
+  } catch (error) {
+    warnings.push(`The option 'vocabulary' was ignored: ${messageOf(error)}`)
+    return null
+  }
 }
 
 function languageOf({ language }: Record<string, unknown>): string | null {

@@ -99,6 +99,7 @@ export async function openToolchain(
     speakers,
     audioTrack: settings.audioTrack,
     models: choice.models,
+    vocabulary: settings.vocabulary,
   })
   return {
     pipeline,

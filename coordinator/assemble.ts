@@ -98,7 +98,7 @@ export async function assemble(
   })
   const claims = new Claims(jobs, workers)
   const attempts = new Attempts(jobs, tokens, files)
-  const views = new Views(jobs, workers, estimates, tokens)
+  const views = new Views(jobs, workers, estimates, tokens, (id) => access.tokens.vocabularyOf(id))
   const events = new Events({ jobs, workers, claims, views, estimates, store, dataDir })
   const state = { jobs, workers, claims, events, store, connections, dataDir }
   const metrics = new Metrics(state, ingestion.remoteTypes)

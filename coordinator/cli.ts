@@ -9,6 +9,7 @@ await runCli({
     jobs: async () => (await import('./commands/jobs.ts')).addJobs,
     workers: async () => (await import('./commands/workers.ts')).addWorkers,
     token: async () => (await import('./commands/token.ts')).addTokenCommands,
+    vocabulary: async () => (await import('./commands/vocabulary.ts')).addVocabularyCommands,
     cleanup: async () => (await import('./commands/cleanup.ts')).addCleanup,
     health: async () => (await import('./commands/health.ts')).addHealth,
     doctor: async () => (await import('./commands/doctor.ts')).addDoctor,

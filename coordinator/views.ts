@@ -1,6 +1,7 @@
 import { SECOND } from '../shared/duration.ts'
 import { LOCAL_WORKER, type EstimateBasis } from '../shared/wire-fields.ts'
 import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
+import type { Term } from '../shared/vocabulary.ts'
 import type { JobAnswer, JobSummary, WorkerAnswer } from '../shared/wire-answers.ts'
 import type { Estimate, Estimates } from './job/estimate.ts'
 import { LOCAL_SLOTS } from './ingestion/local-worker.ts'
@@ -18,7 +19,7 @@ import type { LeaseTokens } from './leases/lease-tokens.ts'
 import { inWords, requirementsOf } from './job/requirements.ts'
 import type { SetAside } from './job/circuit-breaker.ts'
 import { etagOf } from './blobs/sources.ts'
-import { withoutSecrets } from './job/task-options.ts'
+import { withoutSecrets, withVocabulary } from './job/task-options.ts'
 import type { Worker } from './leases/worker.ts'
 import type { Workers } from './leases/workers.ts'
 
@@ -38,12 +39,21 @@ export class Views {
   readonly #workers: Workers
   readonly #estimates: Estimates
   readonly #tokens: LeaseTokens
+  readonly #vocabularyOf: (tokenId: string) => readonly Term[]
 
-  constructor(jobs: Jobs, workers: Workers, estimates: Estimates, tokens: LeaseTokens) {
+  /** @param vocabularyOf the terms of the token that submitted a job. */
+  constructor(
+    jobs: Jobs,
+    workers: Workers,
+    estimates: Estimates,
+    tokens: LeaseTokens,
+    vocabularyOf: (tokenId: string) => readonly Term[],
+  ) {
     this.#jobs = jobs
     this.#workers = workers
     this.#estimates = estimates
     this.#tokens = tokens
+    this.#vocabularyOf = vocabularyOf
   }
 
   get leaseSeconds(): number {
@@ -116,7 +126,7 @@ export class Views {
         sha256: source.sha256,
         etag: etagOf(job),
       },
-      taskOptions: withoutSecrets(job.taskOptions),
+      taskOptions: this.#optionsOf(job),
     }
   }
 
@@ -128,8 +138,14 @@ export class Views {
       jobId,
       sourceFileUrl: `${API}/remote-jobs/${jobId}/download?token=${token}`,
       contentType: job.contentType,
-      taskOptions: withoutSecrets(job.taskOptions),
+      taskOptions: this.#optionsOf(job),
     }
+  }
+
+  /** As its worker gets them. */
+  #optionsOf({ taskOptions, submittedBy }: Job): Record<string, unknown> {
+    const terms = submittedBy === null ? [] : this.#vocabularyOf(submittedBy)
+    return withVocabulary(withoutSecrets(taskOptions), terms)
   }
 
   /** @param wanted default: all. */

@@ -13,6 +13,7 @@ const OPAQUE_KEYS = [
   'databases',
   'speakerNames',
   'speaker_names',
+  'vocabulary',
 ] as const
 const OPAQUE: ReadonlySet<string> = new Set(OPAQUE_KEYS)
 

@@ -44,6 +44,8 @@ const segmentShape = {
   start: time,
   end: time,
   text: z.string(),
+  /** As the engine gave it, where a vocabulary has changed it. */
+  raw_text: z.string().nullish(),
   speaker: z.string().nullish(),
   words: z.array(word).nullish(),
   /** Why its text is doubtful (`repeats`, `no_speech`, …). */
@@ -109,6 +111,7 @@ const freeSegment = z
     start: z.number().nullable().catch(null),
     end: z.number().nullable().catch(null),
     text: z.string(),
+    raw_text: segmentShape.raw_text.catch(null),
     speaker: segmentShape.speaker.catch(null),
     words: segmentShape.words.catch(null),
     flags: segmentShape.flags.catch(null),

@@ -1,4 +1,6 @@
 import { addSettings } from '../../shared/settings.ts'
+import { readVocabularyFile } from '../../shared/vocabulary.ts'
+import { VOCABULARY } from '../settings/conversion-table.ts'
 import { API_KEY, COORDINATOR } from '../settings/table.ts'
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
@@ -49,6 +51,7 @@ export function addSubmit(cli: Command): void {
     .option('--audio-track <track>', 'audio track: a number from 0, a language, or mix for all')
     .option('--diarize', 'label speakers')
     .option('--model <name>', "one of the agent's models")
+    .option('--vocabulary <file>', VOCABULARY.vocabulary.help)
     .option('--key-frames', 'add key frames as artifacts of the job')
   addSettings(command, COORDINATOR, API_KEY)
   command.addHelpText('after', EXAMPLES).action(submit)
@@ -90,8 +93,10 @@ async function upload(
   reporter: Reporter,
   signal: AbortSignal,
 ): Promise<string> {
-  const { type, diarize, model, keyFrames: keyframes } = flags
-  const more = { diarize, model, keyframes }
+  const { type, diarize, model, keyFrames: keyframes, vocabulary: terms } = flags
+  const vocabulary =
+    typeof terms === 'string' ? readVocabularyFile(terms, '--vocabulary') : undefined
+  const more = { diarize, model, keyframes, vocabulary }
   const filename = path.basename(file)
   const activity = reporter.begin('upload', `${filename} (upload)`)
   const sent = (bytes: number, total: number): void =>

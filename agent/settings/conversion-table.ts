@@ -216,11 +216,21 @@ export const MEDIA = {
   },
 } as const satisfies SettingTable
 
+export const VOCABULARY = {
+  vocabulary: {
+    flag: '--vocabulary <file>',
+    env: 'MORAG_VOCABULARY',
+    help: 'names and terms to spell right, one on each line: Qdrant = cube rent, Q brand',
+    doc: '[names and terms](agent/docs/vocabulary.md) to spell right, one on each line, like `Qdrant = cube rent, Q brand`',
+  },
+} as const satisfies SettingTable
+
 export const CONVERSION: readonly SettingTable[] = [
   MODEL_SOURCE,
   ENGINE,
   SLOTS,
   SPEAKERS,
   MEDIA,
+  VOCABULARY,
   MODELS_DIR,
 ]

@@ -6,16 +6,20 @@ import type { EngineSettings } from '../engines/definition.ts'
 import { modelSource } from '../models/config.ts'
 import { modelsDir as defaultModelsDir } from '../paths.ts'
 import type { SpeakerSettings } from '../diarization/label-speakers.ts'
-import { ENGINE, MEDIA, MODELS_DIR, SLOTS, SPEAKERS } from './conversion-table.ts'
+import { readVocabularyFile } from '../../shared/vocabulary.ts'
+import { ENGINE, MEDIA, MODELS_DIR, SLOTS, SPEAKERS, VOCABULARY } from './conversion-table.ts'
 
 export type MediaSettings = ReturnType<typeof mediaSettings>
 
-/** @throws {AppError} `usage` when only one of the two diarization models is named. */
+/**
+ * @throws {AppError} `usage` when only one of the two diarization models is named, or the vocabulary cannot be read.
+ */
 export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
   const { engine, ...ofEngine } = valuesOf(flags, ENGINE)
   const { segmentation, embedding, command, limitMs, ...speakers } = valuesOf(flags, SPEAKERS)
   const modelsDir = modelsDirOf(flags)
   const source = modelSource(flags)
+  const { vocabulary } = valuesOf(flags, VOCABULARY)
   return {
     engine: engine ?? 'auto',
     engineSettings: {
@@ -26,6 +30,7 @@ export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
       source,
     } satisfies Omit<EngineSettings, 'device' | 'onPull'>,
     ...valuesOf(flags, MEDIA),
+    vocabulary: vocabulary === null ? [] : readVocabularyFile(vocabulary, '--vocabulary'),
     modelsDir,
     ...valuesOf(flags, SLOTS),
     speakers: {

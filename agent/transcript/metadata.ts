@@ -4,6 +4,7 @@ import type { Chapter, Transcript } from '../../shared/transcript.ts'
 import type { Artifact } from './artifacts.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import { speakersOf, wordCount } from './markdown.ts'
+import type { Replacement } from '../quality/replace-heard.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
 import { roundToMs } from '../../shared/span.ts'
 import { speakerStats } from '../diarization/speakers.ts'
@@ -11,6 +12,8 @@ import { speakerStats } from '../diarization/speakers.ts'
 export interface ResultFacts {
   kind: 'audio' | 'video'
   transcript: Transcript
+  /** Of the vocabulary. */
+  replacements?: readonly Replacement[]
   /** Null: the text is the file's own subtitles. */
   engine: EngineInfo | null
   media: MediaInfo
@@ -24,7 +27,7 @@ export interface ResultFacts {
 }
 
 export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
-  const { kind, transcript, media, track } = facts
+  const { kind, transcript, media, track, replacements = [] } = facts
   const segments = spoken(transcript.segments)
   const speakers = speakersOf(segments)
   const { languageProbability, languages } = transcript
@@ -40,6 +43,7 @@ export function resultMetadata(facts: ResultFacts): Record<string, unknown> {
     word_count: wordCount(segments),
     segment_count: segments.length,
     segments: segments.map((one) => ({ ...one, confidence: one.confidence ?? null })),
+    ...(replacements.length === 0 ? {} : { replacements }),
     engine: facts.engine,
     has_speech: segments.length > 0,
     warnings: facts.warnings,

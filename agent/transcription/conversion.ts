@@ -1,7 +1,9 @@
 import type { Transcript } from '../../shared/transcript.ts'
+import type { Term } from '../../shared/vocabulary.ts'
 import type { Engine, EngineInfo } from '../engines/engine.ts'
 import type { Tools } from '../media/find-ffmpeg.ts'
 import type { AudioTrack, SubtitleTrack } from '../media/media-info.ts'
+import type { Replacement } from '../quality/replace-heard.ts'
 import type { Report } from '../progress/progress.ts'
 import type { Slots } from '../gpu/slots.ts'
 import type { SpeakerSettings } from '../diarization/label-speakers.ts'
@@ -37,10 +39,13 @@ export interface PipelineParts {
   /** The track where a job does not say: a number from 0, a language or `mix`; null or left out: the best. */
   audioTrack?: number | string | null
   models: readonly string[]
+  /** Of the agent's settings. */
+  vocabulary?: readonly Term[]
 }
 
 export interface TranscribedMedia {
   transcript: Transcript
+  replacements?: readonly Replacement[]
   /** Null: the text is the file's subtitles. */
   engine: EngineInfo | null
   track: AudioTrack | null

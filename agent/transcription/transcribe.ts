@@ -1,6 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { spoken } from '../../shared/render.ts'
 import { sentenceSegments } from '../../shared/sentence-segments.ts'
+import { mergeVocabularies, type Term } from '../../shared/vocabulary.ts'
+import { replaceHeard } from '../quality/replace-heard.ts'
 import {
   checkpointOf,
   languagesOf,
@@ -35,10 +38,18 @@ export async function transcribe(
   const sounds = path.join(input.workDir, 'sounds')
   try {
     await mkdir(sounds, { recursive: true })
-    return await transcribeIn(parts, { ...input, workDir: sounds }, media, options)
+    const transcribed = await transcribeIn(parts, { ...input, workDir: sounds }, media, options)
+    const terms = mergeVocabularies(options.vocabulary ?? [], parts.vocabulary ?? [])
+    return transcribed && withTerms(transcribed, terms)
   } finally {
     await rm(sounds, { recursive: true, force: true })
   }
+}
+
+function withTerms(transcribed: TranscribedMedia, terms: readonly Term[]): TranscribedMedia {
+  const { transcript } = transcribed
+  const { segments, replacements } = replaceHeard(spoken(transcript.segments), terms)
+  return { ...transcribed, transcript: { ...transcript, segments }, replacements }
 }
 
 async function transcribeIn(

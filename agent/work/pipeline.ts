@@ -79,6 +79,7 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
   const metadata = resultMetadata({
     kind,
     transcript,
+    replacements: transcribed.replacements ?? [],
     engine: transcribed.engine,
     media,
     track,

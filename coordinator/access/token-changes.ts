@@ -1,4 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
+import type { Term } from '../../shared/vocabulary.ts'
 import { API_KEY_NAME, unauthorized } from './principal.ts'
 import type { Role } from './roles.ts'
 import { stateOf, type Records, type TokenRecord } from './token-record.ts'
@@ -45,8 +46,18 @@ export function withToken(
     expiresAt: lifeMs === null ? null : now + lifeMs,
     revokedAt: null,
     usedAt: null,
+    vocabulary: [],
   }
   return [...tokens, made]
+}
+
+/** Gives a token a vocabulary in place of the one before. */
+export function withVocabulary(
+  tokens: Records,
+  { id }: TokenRecord,
+  vocabulary: readonly Term[],
+): Records {
+  return replaced(tokens, id, (one) => ({ ...one, vocabulary: [...vocabulary] }))
 }
 
 /** Revokes a token; its record stays. */

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
+import type { Term } from '../../shared/vocabulary.ts'
 import { ROLES } from './roles.ts'
 
 const instant = z.iso.datetime()
@@ -21,6 +22,8 @@ const token = z.object({
   revoked_at: instant.nullable().default(null),
   /** When a `register` token was exchanged. */
   used_at: instant.nullable().default(null),
+  /** Of the jobs that are submitted with it. */
+  vocabulary: z.array(z.custom<Term>()).default([]),
 })
 
 const file = z.object({ tokens: z.array(token) })

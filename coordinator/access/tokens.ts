@@ -1,4 +1,5 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto'
+import type { Term } from '../../shared/vocabulary.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import type { Principal } from './principal.ts'
 import {
@@ -7,6 +8,7 @@ import {
   withRevoked,
   withRotated,
   withToken,
+  withVocabulary,
   type Issued,
   type TokenWish,
 } from './token-changes.ts'
@@ -67,13 +69,19 @@ export class Tokens {
     )
   }
 
+  /** @throws {AppError} `not_found` */
+  find(nameOrId: string): TokenRecord {
+    return findToken(this.#file.get(), nameOrId, this.#now())
+  }
+
   /** Undefined for an unknown token, or when the file cannot be read. */
   nameOf(tokenId: string): string | undefined {
-    try {
-      return this.#file.get().find(({ id }) => id === tokenId)?.name
-    } catch {
-      return undefined
-    }
+    return this.#recordOf(tokenId)?.name
+  }
+
+  /** Empty for an unknown token, or when the file cannot be read. */
+  vocabularyOf(tokenId: string): readonly Term[] {
+    return this.#recordOf(tokenId)?.vocabulary ?? []
   }
 
   /** @throws {AppError} `usage`, `conflict`. */
@@ -98,8 +106,21 @@ export class Tokens {
   }
 
   /** @throws {AppError} `not_found` */
+  async setVocabulary(nameOrId: string, terms: readonly Term[]): Promise<TokenRecord> {
+    return await this.#change(nameOrId, (tokens, found) => withVocabulary(tokens, found, terms))
+  }
+
+  /** @throws {AppError} `not_found` */
   async revoke(nameOrId: string): Promise<TokenRecord> {
     return await this.#change(nameOrId, withRevoked)
+  }
+
+  #recordOf(tokenId: string): TokenRecord | undefined {
+    try {
+      return this.#file.get().find(({ id }) => id === tokenId)
+    } catch {
+      return undefined
+    }
   }
 
   #digests(): readonly Digest[] {

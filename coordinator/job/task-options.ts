@@ -1,3 +1,5 @@
+import { mergeVocabularies, readVocabulary, type Term } from '../../shared/vocabulary.ts'
+
 /** Names of options that hold secrets of the coordinator. */
 const SECRET =
   /(^|_)(secrets?|passw(or)?d|passphrases?|tokens?|credentials?|cookies?|(api|access|private|signing|encryption)_?keys?|connection_strings?|auth|authorization|dsn)($|_)|^(webhook|database|db)(_|s?$)/
@@ -27,4 +29,19 @@ function clean(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(clean)
   if (typeof value !== 'object' || value === null) return value
   return withoutSecrets(value as Record<string, unknown>)
+}
+
+/** @throws {AppError} `invalid` for a `vocabulary` that is none. */
+export function checkVocabulary({ vocabulary }: Record<string, unknown>): void {
+  if ((vocabulary ?? null) !== null) readVocabulary(vocabulary)
+}
+
+/** Task options with the terms of the token that has submitted the job, after the job's own. */
+export function withVocabulary(
+  options: Record<string, unknown>,
+  terms: readonly Term[],
+): Record<string, unknown> {
+  if (terms.length === 0) return options
+  const own = readVocabulary(options['vocabulary'] ?? [])
+  return { ...options, vocabulary: mergeVocabularies(own, terms) }
 }

@@ -36,6 +36,7 @@ describe('readJobOptions', () => {
       prefer_subtitles: true,
       formats: ['srt', 'md', 'srt'],
       languages: ['pt-BR', ' en', 'en'],
+      vocabulary: ['Dashwood'],
     })
     assert.deepEqual(warnings, [])
     assert.deepEqual(options, {
@@ -45,6 +46,7 @@ describe('readJobOptions', () => {
       model: 'large-v3',
       prompt: 'Names: Dashwood, Middleton.',
       hotwords: 'Dashwood, Norland Park',
+      vocabulary: [{ term: 'Dashwood', heard_as: [] }],
       diarize: true,
       minSpeakers: 2,
       maxSpeakers: 2,

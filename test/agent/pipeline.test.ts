@@ -134,6 +134,23 @@ describe('convert', () => {
     })
   })
 
+  it('spells the terms of its vocabulary, and says where', async () => {
+    const vocabulary = [{ term: 'Jon Dashwood', heard_as: ['John Dashwood'] }, 'Middleton']
+    const { metadata, content } = await convert(CLIPS.austen.file, 'audio', {
+      taskOptions: { vocabulary },
+    })
+    assert.match(content, /Mr.? Jon Dashwood had/)
+    const [segment] = metadata['segments'] as { raw_text: string }[]
+    assert.match(segment!.raw_text, /John Dashwood/)
+    const listed = metadata['replacements'] as object[]
+    const where = { segment: 0, from: 'John Dashwood', to: 'Jon Dashwood' }
+    assert.deepEqual(
+      listed.map((one) => ({ ...one, start: 0 })),
+      [{ ...where, start: 0 }],
+    )
+    assert.deepEqual(metadata['warnings'], [])
+  })
+
   it('takes a digest that is known already', async () => {
     const { metadata } = await convert(CLIPS.austen.file, 'audio', { sha256: 'known' })
     assert.equal(metadata['checksum'], 'known')

@@ -161,7 +161,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
     logged,
     cleanup: new Cleanup(jobs, files, keep),
     estimates,
-    views: new Views(jobs, workers, estimates, tokens),
+    views: new Views(jobs, workers, estimates, tokens, () => []),
     async add(different = {}) {
       const jobId = newJobId()
       const job = pendingJob({ jobId, createdAt: now(), availableAt: now(), ...different })

@@ -1,0 +1,61 @@
+import type { Command } from 'commander'
+import { optionOf } from '../../shared/settings.ts'
+import { timeOfDay } from '../../shared/time-of-day.ts'
+import { readVocabularyFile, type Term } from '../../shared/vocabulary.ts'
+import { Tokens } from '../access/tokens.ts'
+import { DATA_DIR } from '../settings.ts'
+
+const EXAMPLES = `
+A file has a term on each line, alone or with what it is often heard as; or the JSON list of a job:
+  Qdrant = cube rent, Q brand
+  Dashwood
+
+Examples:
+  morag-coordinator vocabulary set website names.txt
+  morag-coordinator vocabulary show website > names.json
+  morag-coordinator vocabulary remove website
+
+They apply to the jobs of that token which a worker takes from now on.
+`
+
+interface Flags {
+  dataDir: string
+}
+
+/** `vocabulary …`: the names and terms in the jobs of a token, with or without a running coordinator. */
+export function addVocabularyCommands(cli: Command): void {
+  const vocabulary = cli
+    .command('vocabulary')
+    .description('spell names and terms right in the jobs of a token')
+  vocabulary.addHelpText('after', EXAMPLES)
+  const add = (name: string, description: string): Command =>
+    vocabulary
+      .command(name)
+      .description(description)
+      .argument('<name-or-id>', 'the token')
+      .addOption(optionOf(DATA_DIR.dataDir))
+      .addHelpText('after', EXAMPLES)
+
+  add('set', 'give a token a vocabulary, in place of the one before')
+    .argument('<file>', 'its terms')
+    .action(async (token: string, file: string, flags: Flags) => {
+      await change(token, readVocabularyFile(file, 'vocabulary set'), flags)
+    })
+  add('show', "print a token's vocabulary as JSON").action((token: string, flags: Flags) => {
+    const { vocabulary: terms } = tokensOf(flags).find(token)
+    process.stdout.write(`${JSON.stringify(terms, null, 2)}\n`)
+  })
+  add('remove', "remove a token's vocabulary").action(async (token: string, flags: Flags) => {
+    await change(token, [], flags)
+  })
+}
+
+async function change(token: string, terms: readonly Term[], flags: Flags): Promise<void> {
+  const { name } = await tokensOf(flags).setVocabulary(token, terms)
+  const count = terms.length === 1 ? '1 term' : `${terms.length} terms`
+  process.stdout.write(`The vocabulary of ${name} has ${count}.\n`)
+}
+
+function tokensOf({ dataDir }: Flags): Tokens {
+  return new Tokens(dataDir, timeOfDay)
+}
