@@ -21,6 +21,8 @@ export interface JobOptions {
   /** 1 to 20, and not more than `maxSpeakers`. */
   minSpeakers: number | null
   maxSpeakers: number | null
+  /** By channel, of a call. */
+  speakerNames: string[] | null
   wordTimestamps: boolean | null
   /** An index among the file's audio tracks, from 0, a language code, or `mix` for all of them at once. */
   audioTrack: number | string | null
@@ -68,6 +70,13 @@ const OPTIONS = {
   diarize: { schema: z.boolean(), expected: 'true or false' },
   min_speakers: { schema: speakers, expected: `a whole number from 1 to ${MOST_SPEAKERS}` },
   max_speakers: { schema: speakers, expected: `a whole number from 1 to ${MOST_SPEAKERS}` },
+  speaker_names: {
+    schema: z
+      .array(z.string().max(MOST_TEXT).transform(oneLine).pipe(z.string().min(1).max(200)))
+      .min(1)
+      .max(MOST_SPEAKERS),
+    expected: 'a list of names, one for each channel',
+  },
   word_timestamps: { schema: z.boolean(), expected: 'true or false' },
   audio_track: {
     schema: z.union([z.int().min(0).max(1_000), z.string().trim().regex(LANGUAGE)]),
@@ -142,6 +151,7 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
     diarize: read('diarize'),
     minSpeakers,
     maxSpeakers,
+    speakerNames: read('speaker_names'),
     wordTimestamps: read('word_timestamps'),
     audioTrack: read('audio_track'),
     keyframes: read('keyframes'),

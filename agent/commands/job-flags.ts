@@ -12,6 +12,7 @@ const FLAGS: readonly Flag[] = [
   { flag: '--hotwords <words>', help: 'words to expect, separated by commas' },
   { flag: '--min-speakers <count>', help: 'fewest speakers', parse: wholeNumber(1, 20) },
   { flag: '--max-speakers <count>', help: 'most speakers', parse: wholeNumber(1, 20) },
+  { flag: '--speaker-names <names>', help: "speakers of a call's channels, separated by commas" },
   { flag: '--prefer-subtitles', help: "use the file's own subtitles where it has some" },
 ]
 
@@ -51,7 +52,7 @@ export function addJobFlags(command: Command): Command {
 
 /** Those flags as a job's options. @throws {AppError} `usage` when they contradict each other. */
 export function jobOptionsOf(flags: Flags): Record<string, unknown> {
-  const { minSpeakers, maxSpeakers, audioTrack, languages } = flags
+  const { minSpeakers, maxSpeakers, speakerNames, audioTrack, languages } = flags
   if (Number(minSpeakers) > Number(maxSpeakers)) {
     throw new AppError('usage', '--min-speakers is more than --max-speakers.')
   }
@@ -65,6 +66,7 @@ export function jobOptionsOf(flags: Flags): Record<string, unknown> {
     hotwords: flags['hotwords'],
     min_speakers: minSpeakers,
     max_speakers: maxSpeakers,
+    speaker_names: typeof speakerNames === 'string' ? speakerNames.split(',') : undefined,
     audio_track: track,
     prefer_subtitles: flags['preferSubtitles'],
     ...chunkFlags(flags),

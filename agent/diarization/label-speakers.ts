@@ -32,6 +32,8 @@ interface LabelRequest {
   settings: SpeakerSettings
   wavPath: string
   count: { min: number | null; max: number | null }
+  /** Of the channels of a call, in place of labels. */
+  names?: ReadonlyMap<string, string>
   /** For files of a program's own. */
   workDir: string
   slots: Slots
@@ -50,7 +52,7 @@ export async function labelSpeakers(
 ): Promise<{ segments: RecognisedSegment[]; warnings: string[] }> {
   const { settings, signal } = request
   const named = (all: readonly RecognisedSegment[]): RecognisedSegment[] =>
-    relabel(all, settings.prefix)
+    relabel(all, settings.prefix, request.names)
   if (segments.some(({ speaker }) => speaker !== undefined)) {
     return { segments: named(segments), warnings: [] }
   }

@@ -1,9 +1,16 @@
 import type { Segment } from '../../shared/transcript.ts'
 import { lengthOf, roundToMs } from '../../shared/span.ts'
 
-/** Names speakers in order of their first words: `Speaker_00`, `Speaker_01`, … */
-export function relabel<S extends Segment>(segments: readonly S[], prefix = 'Speaker_'): S[] {
-  const names = new Map<string, string>()
+/**
+ * Names speakers in order of their first words: `Speaker_00`, `Speaker_01`, …
+ * @param known those that have a name.
+ */
+export function relabel<S extends Segment>(
+  segments: readonly S[],
+  prefix = 'Speaker_',
+  known: ReadonlyMap<string, string> = new Map(),
+): S[] {
+  const names = new Map(known)
   return segments.map((segment) => {
     const { speaker } = segment
     if (speaker === undefined) return segment

@@ -13,7 +13,7 @@ import {
 } from './checkpoint.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from './conversion.ts'
 import { modelLabel } from '../engines/model-name.ts'
-import type { PreparedAudio } from './prepared-audio.ts'
+import { channelSpeaker, type PreparedAudio } from './prepared-audio.ts'
 import { prepareTracks, MIX } from './prepare-tracks.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
@@ -26,6 +26,9 @@ import { splitUntimed } from './untimed-sentences.ts'
 
 const BY_LOUDNESS =
   'Speech was detected by loudness alone (no VAD): install sherpa-onnx-node to distinguish it from noise.'
+
+const NO_CALL =
+  "The option 'speaker_names' was ignored: it names the channels of a call, one speaker on each."
 
 /** Transcribes a file's audio; null when it has none. Waits for a slot once the audio is prepared. */
 export async function transcribe(
@@ -61,7 +64,7 @@ async function transcribeIn(
   const { engine, slots } = parts
   const { sourcePath, workDir, signal, sha256 } = input
   const asked = engineOptions(options, engine, parts)
-  const wantsSpeakers = options.diarize ?? parts.speakers.always
+  const wantsSpeakers = isDiarized(options, parts)
   const optionsKey = (track: AudioTrack | null): string =>
     JSON.stringify([
       asked.options,
@@ -137,6 +140,7 @@ async function transcribeIn(
         settings: parts.speakers,
         wavPath: audio.wavPath,
         count: { min: options.minSpeakers, max: options.maxSpeakers },
+        names: channelNames(options),
         workDir,
         slots,
         signal,
@@ -150,6 +154,7 @@ async function transcribeIn(
   const segments = sentenceSegments(transcript.segments, transcript)
   const warnings = [
     ...asked.warnings,
+    ...unusedNames(options, wantsSpeakers && isCall),
     ...named.warnings,
     ...(audio.vadMethod === 'loudness' ? [BY_LOUDNESS] : []),
     ...draft.warnings,
@@ -164,6 +169,19 @@ async function transcribeIn(
     subtitles: null,
     warnings,
   }
+}
+
+function isDiarized({ diarize, speakerNames }: JobOptions, { speakers }: PipelineParts): boolean {
+  return diarize ?? (speakerNames !== null || speakers.always)
+}
+
+function channelNames({ speakerNames }: JobOptions): Map<string, string> {
+  return new Map(speakerNames?.map((name, channel) => [channelSpeaker(channel), name]))
+}
+
+/** A warning, where channels have names and are no speakers. */
+function unusedNames({ speakerNames }: JobOptions, areChannels: boolean): string[] {
+  return speakerNames === null || areChannels ? [] : [NO_CALL]
 }
 
 function isRecognised({ voices }: PreparedAudio): boolean {

@@ -212,6 +212,21 @@ describe('relabel', () => {
     assert.equal(relabel(segments, 'SPEAKER_')[2]?.speaker, 'SPEAKER_01')
   })
 
+  it('leaves those who have a name theirs, whoever speaks first', () => {
+    const call = ['channel 1', 'channel 0', 'channel 2'].map((speaker, i) => ({
+      start: i,
+      end: i + 1,
+      text: 'a',
+      speaker,
+    }))
+    const known = new Map([
+      ['channel 0', 'agent'],
+      ['channel 1', 'customer'],
+    ])
+    const names = relabel(call, 'Speaker_', known).map(({ speaker }) => speaker)
+    assert.deepEqual(names, ['customer', 'agent', 'Speaker_02'])
+  })
+
   it('says how long and how often each speaks', () => {
     const list = relabel([
       ...segments,
