@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { chunkTokens } from '../shared/chunks.ts'
+import { chunkOverlap, chunkTokens } from '../shared/chunks.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { FORMS, type Form } from '../shared/forms.ts'
 import { oneLine } from '../shared/render.ts'
@@ -95,6 +95,11 @@ const OPTIONS = {
     expected: `a list of ${FORMS.join(', ')}`,
   },
   chunk_tokens: { schema: chunkTokens, expected: 'a number from 100 to 2000' },
+  chunk_overlap: {
+    // A larger one is for the MoRAG server, in characters.
+    schema: z.union([chunkOverlap, z.coerce.number().int().min(1)]),
+    expected: 'a share from 0 to 0.25',
+  },
 } as const
 
 /** Options that are read without {@link OPTIONS}; a language matters to converters, too. */
@@ -158,8 +163,9 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
     preferSubtitles: read('prefer_subtitles'),
     formats: read('formats') ?? [],
   }
-  // Read where the chunks are made; here for its warning.
+  // They are read where the chunks are made; here for their warnings.
   read('chunk_tokens')
+  read('chunk_overlap')
   const unknown = Object.keys(taskOptions).filter((name) => !isKnown(name))
   if (unknown.length > 0) warnings.push(unknownOnes(unknown))
   return { options, warnings }

@@ -82,7 +82,7 @@ async function checkWritable(file: string, source: string): Promise<void> {
     const found = await stat(file).catch(() => null)
     if (found?.isDirectory() === true) throw new Error('it is a folder')
     if (found !== null && (await realpath(file)) === (await realpath(source).catch(() => null)))
-      throw new Error('it is the recording')
+      throw new Error('it is the file that is read')
     // A file is replaced, which needs a writable folder; a device or a pipe is written to.
     if (found === null || found.isFile()) {
       if (!(await stat(path.dirname(path.resolve(file)))).isDirectory())

@@ -3,6 +3,7 @@ import { printable } from './printable.ts'
 import { splitSentences } from './sentence-segments.ts'
 import { endsSentence } from './sentences.ts'
 import type { Chapter, Segment } from './transcript.ts'
+import { UNSPACED } from './unspaced-scripts.ts'
 
 /** A sentence of a transcript, or what an engine has written instead. */
 export interface ChunkUnit extends Segment {
@@ -17,8 +18,7 @@ export interface ChunkUnit extends Segment {
 }
 
 /** A character of these scripts is about a token; of others, four are. */
-const DENSE =
-  /[\p{sc=Han}\p{sc=Hiragana}\p{sc=Katakana}\p{sc=Hangul}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmer}\p{sc=Myanmar}\u3000-\u303f\uff00-\uffef]/gu
+const DENSE = new RegExp(`[${UNSPACED}\\p{sc=Hangul}\\u3000-\\u303f\\uff00-\\uffef]`, 'gu')
 const CHARACTERS_PER_TOKEN = 4
 /** A longer pause, in seconds, ends a sentence without a mark. */
 const LONG_PAUSE = 2
@@ -81,9 +81,14 @@ function cutLong(unit: Segment, mostTokens: number): Segment[] {
   return cutSegment(unit, [...new Set(cuts)])
 }
 
+/** `Intl.Segmenter` takes time by the square of a text's length. */
+const STRETCHES = /\S{1,200}/gu
+const segmenter = new Intl.Segmenter(undefined, { granularity: 'word' })
+
 /** Where words end, in characters without spaces. */
 function placesIn(text: string): number[] {
   let at = 0
-  const words = new Intl.Segmenter(undefined, { granularity: 'word' }).segment(text)
-  return Array.from(words, ({ segment }) => (at += bare(segment).length))
+  return (text.match(STRETCHES) ?? []).flatMap((stretch) =>
+    Array.from(segmenter.segment(stretch), ({ segment }) => (at += segment.length)),
+  )
 }

@@ -9,6 +9,9 @@ const PAUSE = 0.7
 /** Chunks of a run are of like length; a pause may move an end by this share of it. */
 const REACH = 0.3
 
+/** They cannot be part of an address. */
+const LONE_SURROGATES = /\p{Cs}/gu
+
 /** About how many tokens a chunk has. */
 export const chunkTokens = z.number().min(100).max(2_000)
 /** The share of a chunk that repeats the one before. */
@@ -164,7 +167,11 @@ function sourceAt(
   const name = textOf(metadata['file_name'])
   const fragment = `#t=${Math.floor(seconds)}`
   if (jobId === undefined)
-    return { job_id: null, name, href: `${encodeURIComponent(name ?? '')}${fragment}` }
+    return {
+      job_id: null,
+      name,
+      href: `${encodeURIComponent(name?.replace(LONE_SURROGATES, '\uFFFD') ?? '')}${fragment}`,
+    }
   const id = encodeURIComponent(jobId)
   return {
     job_id: jobId,

@@ -1,9 +1,5 @@
+import { roundToMs, type Span } from './span.ts'
 import type { Segment, Word } from './transcript.ts'
-
-interface Span {
-  start: number
-  end: number
-}
 
 /** How far a cut without word times moves to a pause, in seconds. */
 const REACH = 1
@@ -88,7 +84,7 @@ function edgesByWords(segment: Span, words: readonly Word[], firsts: readonly nu
 export function meanProbability(words: readonly Word[]): number | null {
   const known = words.flatMap(({ probability }) => probability ?? [])
   if (known.length === 0) return null
-  return rounded(known.reduce((sum, one) => sum + one, 0) / known.length)
+  return roundToMs(known.reduce((sum, one) => sum + one, 0) / known.length)
 }
 
 /** By characters of the text without spaces, the end of each word. */
@@ -117,7 +113,7 @@ function edgesBySpeech(
     const pause = nearestPause(guess, spoken, { start: from, end: guesses[i + 1] ?? segment.end })
     const edge = pause ?? { end: Math.max(reached, guess), start: Math.max(reached, guess) }
     reached = edge.start
-    return { end: rounded(edge.end), start: rounded(edge.start) }
+    return { end: roundToMs(edge.end), start: roundToMs(edge.start) }
   })
 }
 
@@ -156,9 +152,4 @@ function cutText(text: string, cuts: readonly number[]): string[] {
     }
     return text.slice(from, at).trim()
   })
-}
-
-/** To three digits. */
-function rounded(amount: number): number {
-  return Math.round(amount * 1000) / 1000
 }

@@ -1,11 +1,8 @@
 import { bare, cutSegment } from './cut-segment.ts'
 import { endsSentence, sentencesIn } from './sentences.ts'
+import type { Span } from './span.ts'
 import type { Segment } from './transcript.ts'
-
-interface Span {
-  start: number
-  end: number
-}
+import { UNSPACED } from './unspaced-scripts.ts'
 
 /** A longer pause, in seconds, ends what is said, with a mark or without. */
 const MOST_PAUSE = 2
@@ -13,14 +10,13 @@ const MOST_PAUSE = 2
 const MOST_PAUSE_BEFORE_CAPITAL = 0.7
 /** More is no sentence: the engine writes no marks there. */
 const MOST_SECONDS = 40
+/** Of segments that are joined. */
 const MOST_PARTS = 6
 
 const BEGINS_UPPER = /^[^\p{L}\p{N}]*\p{Lu}/u
-/** Scripts without spaces between words. */
-const UNSPACED =
-  '[\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}\\u3000-\\u303f\\uff00-\\uffef]'
-const ENDS_UNSPACED = new RegExp(`${UNSPACED}$`, 'u')
-const BEGINS_UNSPACED = new RegExp(`^${UNSPACED}`, 'u')
+const WITHOUT_SPACES = `[${UNSPACED}\\u3000-\\u303f\\uff00-\\uffef]`
+const ENDS_UNSPACED = new RegExp(`${WITHOUT_SPACES}$`, 'u')
+const BEGINS_UNSPACED = new RegExp(`^${WITHOUT_SPACES}`, 'u')
 
 interface SentenceOptions {
   /** Of the transcript, for segments without their own; null: unknown. */

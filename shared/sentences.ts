@@ -9,10 +9,13 @@ const BEGINS_WITH_NUMBER = /^[^\p{L}\p{N}]*\p{N}/u
 const LAST_TOKEN = /(\S+)\s*$/u
 /** In languages without capital letters, or of engines that write none. */
 const HAS_UPPER = /\p{Lu}/u
-const LOWER_AFTER_END = /(?<=[.!?…]["'”’»)\]]*\s+["'“‘«([]*)\p{Ll}/gu
+const LOWER_AFTER_END = /\p{Ll}(?<=[.!?…]["'”’»)\]]*\s+["'“‘«([]*\p{Ll})/gu
 /** `「はい。」と` is still the sentence around the quotation. */
 const QUOTED = /[。！？]["」』]$/u
 const QUOTING = /^(と|って)/u
+
+/** How many characters beside an end decide whether it is one. */
+const CONTEXT = 200
 
 /**
  * The sentences of a text, in order, without the spaces around them. After Unicode's rules (https://unicode.org/reports/tr29/,
@@ -23,24 +26,27 @@ const QUOTING = /^(と|って)/u
 export function sentencesIn(text: string, language: string | null = null): string[] {
   const hasCase = HAS_UPPER.test(text)
   const sentences: string[] = []
+  let from = 0
   let at = 0
   for (const length of lengthsIn(forUnicode(text, hasCase), segmenterOf(language))) {
-    const piece = text.slice(at, at + length)
+    const before = text.slice(Math.max(from, at - CONTEXT), at)
+    const after = text.slice(at, at + Math.min(length, CONTEXT))
+    if (at > from && !continues(before, after, { language, hasCase })) {
+      sentences.push(text.slice(from, at))
+      from = at
+    }
     at += length
-    const last = sentences.at(-1)
-    if (last !== undefined && continues(last, piece, { language, hasCase }))
-      sentences[sentences.length - 1] = last + piece
-    else sentences.push(piece)
   }
+  sentences.push(text.slice(from))
   return sentences.map((sentence) => sentence.trim()).filter((sentence) => sentence !== '')
 }
 
 /** Whether a text ends with its sentence; `next` is the text that follows, '' at the end. */
 export function endsSentence(text: string, next: string, language: string | null = null): boolean {
-  const said = text.trimEnd()
+  const said = text.slice(-CONTEXT).trimEnd()
   if (!TERMINAL.test(said)) return language === 'el' && said.endsWith(';')
   const hasCase = HAS_UPPER.test(text) || HAS_UPPER.test(next)
-  return next === '' || !continues(said, next, { language, hasCase })
+  return next === '' || !continues(said, next.slice(0, CONTEXT), { language, hasCase })
 }
 
 interface Script {
@@ -88,22 +94,29 @@ function forUnicode(text: string, hasCase: boolean): string {
 
 /** Characters: `Intl.Segmenter` takes time by the square of a text's length. */
 const WINDOW = 2_000
+const MOST_WINDOW = 8 * WINDOW
 
 /** The lengths of the sentences, as Unicode has them. */
 function* lengthsIn(text: string, segmenter: Intl.Segmenter): Generator<number> {
   let size = WINDOW
+  /** Of a sentence longer than a window, its length so far. */
+  let passed = 0
   for (let from = 0; from < text.length;) {
-    const pieces = Array.from(
-      segmenter.segment(text.slice(from, from + size)),
-      (one) => one.segment,
-    )
+    const window = text.slice(from, from + size)
+    const pieces = Array.from(segmenter.segment(window), (one) => one.segment)
     const isLast = from + size >= text.length
     // What a window cuts off decides where its last two sentences end.
     const known = isLast ? pieces : pieces.slice(0, -2)
-    size = known.length === 0 ? size * 2 : WINDOW
+    if (known.length > 0) size = WINDOW
+    else if (size < MOST_WINDOW) size *= 2
+    else {
+      from += size
+      passed += size
+    }
     for (const piece of known) {
       from += piece.length
-      yield piece.length
+      yield passed + piece.length
+      passed = 0
     }
   }
 }

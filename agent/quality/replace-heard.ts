@@ -1,7 +1,8 @@
 import { bare, isTextOf, meanProbability } from '../../shared/cut-segment.ts'
 import type { Segment, Word } from '../../shared/transcript.ts'
 import type { Term } from '../../shared/vocabulary.ts'
-import { SIGN, SIGNS } from './words.ts'
+import { UNSPACED } from '../../shared/unspaced-scripts.ts'
+import { SIGN } from './words.ts'
 
 /** What was written in place of what the engine has heard. */
 export interface Replacement {
@@ -36,7 +37,7 @@ interface Entry {
 type Entries = ReadonlyMap<string, readonly Entry[]>
 
 const TOKEN = new RegExp(
-  `[${SIGNS}][${SIGNS}\\p{M}ー]*|(?:(?![${SIGNS}])[\\p{L}\\p{N}\\p{M}_])+`,
+  `[${UNSPACED}][${UNSPACED}\\p{M}ー]*|(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}_])+`,
   'gu',
 )
 const dictionary = new Intl.Segmenter(undefined, { granularity: 'word' })

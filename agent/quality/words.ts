@@ -1,8 +1,8 @@
+import { UNSPACED } from '../../shared/unspaced-scripts.ts'
+
 /** Scripts without spaces between words: each sign counts by itself. */
-export const SIGNS =
-  '\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}'
-const WORD = new RegExp(`[${SIGNS}]\\p{M}*|(?:(?![${SIGNS}])[\\p{L}\\p{N}\\p{M}'])+`, 'gu')
-export const SIGN = new RegExp(`^[${SIGNS}]`, 'u')
+const WORD = new RegExp(`[${UNSPACED}]\\p{M}*|(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}'])+`, 'gu')
+export const SIGN = new RegExp(`^[${UNSPACED}]`, 'u')
 const SIGNS_PER_WORD = 2
 
 /** The words of a text, or its signs where it has no spaces, in lower case and without punctuation. */

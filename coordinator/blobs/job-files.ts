@@ -46,9 +46,10 @@ export class JobFiles {
 
   /** @returns the bytes freed. */
   async remove(job: Job): Promise<number> {
-    await this.transcripts.forget(job)
     let freed = await this.sources.remove(job)
     for (const files of this.#byId) freed += await files.remove(job.jobId)
+    // After the result, so that none is made again.
+    await this.transcripts.forget(job)
     return freed
   }
 

@@ -45,16 +45,16 @@ export class Renditions {
 
   /**
    * Opens a rendering, made if necessary.
-   * @param key identifies its bytes.
+   * @param key identifies its bytes, with `variant`.
    * @param make writes it to a new file; `isUnwanted` tells whether all callers have left.
    * @throws {AppError} `no_space`, and what `make` throws.
    */
   async get(
-    key: string,
+    { key, variant = '' }: { key: string; variant?: string },
     signal: AbortSignal,
     make: (target: string, isUnwanted: () => boolean) => Promise<void>,
   ): Promise<OpenFile> {
-    const name = nameOf(key)
+    const name = `${digestOf(key)}-${digestOf(variant)}`
     for (;;) {
       if (!this.#kept.has(name)) await this.#make(name, signal, make)
       const found = await this.#open(name)
@@ -62,12 +62,15 @@ export class Renditions {
     }
   }
 
-  /** Removes one, at once or when it is finished. */
+  /** Removes all variants of one, at once or when they are finished. */
   async drop(key: string): Promise<void> {
-    const name = nameOf(key)
-    const making = this.#making.get(name)
-    if (making === undefined) await this.#remove(name)
-    else void making.done.then(async () => await this.#remove(name)).catch(() => undefined)
+    const prefix = digestOf(key)
+    for (const [name, { done }] of this.#making) {
+      if (name.startsWith(prefix))
+        void done.then(async () => await this.#remove(name)).catch(() => undefined)
+    }
+    const kept = [...this.#kept.keys()].filter((name) => name.startsWith(prefix))
+    for (const name of kept) await this.#remove(name)
   }
 
   async #make(
@@ -145,6 +148,6 @@ export class Renditions {
   }
 }
 
-function nameOf(key: string): string {
+function digestOf(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }

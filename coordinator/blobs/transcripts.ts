@@ -37,8 +37,6 @@ export interface Reader {
 export class Transcripts {
   readonly #results: Results
   readonly #renditions: Renditions
-  /** Keys of renderings, by job. */
-  readonly #keys = new Map<string, Set<string>>()
   readonly #receiving = new WorkThread({ maxWaiting: MAX_BODIES })
   readonly #reading = new WorkThread({ maxWaiting: MAX_RENDERINGS })
 
@@ -68,7 +66,7 @@ export class Transcripts {
       (body) => (form === 'result' ? writeJson(body) : renderForm(form, body, options)),
       async (stored) =>
         await this.#renditions.get(
-          this.#keyOf(job, form, options),
+          { key: keyOf(job), variant: JSON.stringify([form, options, namesOf(job)]) },
           signal,
           async (target, isUnwanted) => {
             const release = hold()
@@ -143,16 +141,7 @@ export class Transcripts {
   /** Removes the renderings of a job's transcript. */
   async forget(job: Job): Promise<void> {
     if (job.status !== 'completed' || job.result.body !== null) return
-    const keys = this.#keys.get(job.jobId) ?? []
-    this.#keys.delete(job.jobId)
-    for (const key of keys) await this.#renditions.drop(key)
-  }
-
-  #keyOf(job: CompletedJob, form: Form | 'result', options: RenderOptions): string {
-    const key = JSON.stringify([job.result.digest, form, options, namesOf(job)])
-    const keys = this.#keys.get(job.jobId) ?? new Set()
-    this.#keys.set(job.jobId, keys.add(key))
-    return key
+    await this.#renditions.drop(keyOf(job))
   }
 
   async close(): Promise<void> {
@@ -189,4 +178,8 @@ export class Transcripts {
 
 function namesOf({ result }: CompletedJob): SpeakerNames {
   return result.speakerNames ?? {}
+}
+
+function keyOf({ jobId, result }: CompletedJob): string {
+  return `${result.digest} ${jobId}`
 }

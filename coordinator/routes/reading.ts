@@ -16,9 +16,10 @@ import { answer, queryOf, type Env } from './http.ts'
 import { sendFields, sendForm, transcriptReaders } from './send-transcript.ts'
 
 /** Of `result.chunks.jsonl`; left out: the job's own, else 512 and 0.1. */
+const numeric = z.string().trim().min(1).transform(Number)
 const chunkQuery = z.object({
-  chunk_tokens: z.coerce.number().pipe(chunkTokens).exactOptional(),
-  chunk_overlap: z.coerce.number().pipe(chunkOverlap).exactOptional(),
+  chunk_tokens: numeric.pipe(chunkTokens).exactOptional(),
+  chunk_overlap: numeric.pipe(chunkOverlap).exactOptional(),
 })
 
 /** Reading jobs, transcripts and recordings. */
@@ -92,7 +93,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
   )
 
   app.get(
-    `/remote-jobs/:id/:file{result\\.(${Object.values(ENDINGS).join('|')})}`,
+    `/remote-jobs/:id/:file{result\\.(${Object.values(ENDINGS).join('|').replaceAll('.', '\\.')})}`,
     describeRoute({
       id: 'getTranscriptFile',
       tag: 'Transcripts',

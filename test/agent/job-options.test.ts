@@ -91,6 +91,8 @@ describe('readJobOptions', () => {
     ['prefer_subtitles', 'true'],
     ['formats', ['srt', 'docx']],
     ['formats', 'srt'],
+    ['chunk_tokens', 99],
+    ['chunk_overlap', 0.3],
   ] as const) {
     it(`leaves out ${name} = ${JSON.stringify(value).slice(0, 30)} and says so`, () => {
       const { options, warnings } = readJobOptions({ [name]: value })
@@ -99,6 +101,11 @@ describe('readJobOptions', () => {
       assert.match(warnings[0]!, new RegExp(`'${name}' was ignored`))
     })
   }
+
+  it('takes an overlap in characters as one for the MoRAG server', () => {
+    for (const overlap of [0.1, 200, '200'])
+      assert.deepEqual(readJobOptions({ chunk_overlap: overlap }).warnings, [])
+  })
 
   it('leaves out a least number of speakers that is above the most', () => {
     const { options, warnings } = readJobOptions({ min_speakers: 3, max_speakers: 2 })

@@ -66,9 +66,12 @@ describe('the device of a slot', () => {
   it('has an address by number or UUID', async () => {
     const program = path.join(folder, 'nvidia-smi')
     const rows = '0, GPU-aa11, 00000000:17:00.0\n1, GPU-bb22, 00000000:65:00.0'
-    await writeFile(program, `#!/bin/sh\nprintf '${rows.replace('\n', '\\n')}\\n'\n`, {
-      mode: 0o755,
-    })
+    const query = '--query-gpu=index,uuid,pci.bus_id --format=csv,noheader'
+    await writeFile(
+      program,
+      `#!/bin/sh\n[ "$*" = '${query}' ] && printf '${rows.replace('\n', '\\n')}\\n'\n`,
+      { mode: 0o755 },
+    )
     const { signal } = new AbortController()
     const at = async (gpu: string) =>
       await pciAddress({ index: 0, gpu, kind: 'cuda' }, signal, program)

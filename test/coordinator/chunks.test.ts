@@ -43,12 +43,15 @@ describe('the chunks of a job', () => {
     for (const [query, place] of [
       ['?chunk_tokens=99', 'chunk_tokens'],
       ['?chunk_overlap=0.3', 'chunk_overlap'],
+      ['?chunk_overlap=', 'chunk_overlap'],
     ] as const) {
       const route = `/remote-jobs/${jobId}/result.chunks.jsonl${query}`
       const { status, body } = await running.ask('GET', route)
       assert.equal(status, 422)
       assert.deepEqual((body['detail'] as { loc: string[] }[])[0]?.loc, ['query', place])
     }
+    const other = await running.ask('GET', `/remote-jobs/${jobId}/result.chunksXjsonl`)
+    assert.equal(other.status, 404)
   })
 
   test('link to the address that the coordinator is told', async (t) => {

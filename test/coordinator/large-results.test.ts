@@ -161,7 +161,7 @@ describe('forms that are kept', () => {
     const renditions = await Renditions.open(dir, 25)
     let made = 0
     const get = async (key: string): Promise<string> => {
-      const { file } = await renditions.get(key, signal, async (target) => {
+      const { file } = await renditions.get({ key }, signal, async (target) => {
         made += 1
         await writeFile(target, `${key} is ten.`)
       })
@@ -182,11 +182,31 @@ describe('forms that are kept', () => {
     assert.equal(made, 4)
   })
 
+  test('go in all their variants, also one in the making', async () => {
+    const dir = tempFolder()
+    const renditions = await Renditions.open(dir)
+    const made = new Set<string>()
+    const make = async (key: string, variant: string): Promise<void> => {
+      const { file } = await renditions.get({ key, variant }, signal, async (target) => {
+        if (made.has(key + variant)) throw new Error('removed meanwhile')
+        made.add(key + variant)
+        await writeFile(target, 'x')
+      })
+      await file.close()
+    }
+    await make('a', '1')
+    await make('b', '1')
+    const late = make('a', '2').catch(() => undefined)
+    await renditions.drop('a')
+    await late
+    await until(() => readdirSync(path.join(dir, 'rendered')).length === 1)
+  })
+
   test('leave nothing of one that failed', async () => {
     const dir = tempFolder()
     const renditions = await Renditions.open(dir)
     const full = Object.assign(new Error('full'), { code: 'ENOSPC' })
-    const get = renditions.get('a', signal, async (target) => {
+    const get = renditions.get({ key: 'a' }, signal, async (target) => {
       await writeFile(target, 'half')
       throw full
     })

@@ -12,13 +12,14 @@ const folder = tempFolder()
 const { signal } = new AbortController()
 const convert = converter(folder)
 const engines = await realEngines()
+/** They detect no language apart from recognition. */
+const UNABLE = new Set(['openai-api on whisper-server'])
 
 describe('a recording of two languages', () => {
-  for (const { title, flags } of engines) {
+  for (const { title, flags } of engines.filter((one) => !UNABLE.has(one.title))) {
     it(`is recognised in each, to the pause, by ${title}`, async (t) => {
       const toolchain = await openToolchain(settingsOf(flags), { signal, report: () => undefined })
       t.after(() => toolchain.close())
-      if (toolchain.choice.engine.detect === undefined) return t.skip('detects no language')
       const { file, german } = await twoLanguages(folder)
       const { converted } = await convert(toolchain, file)
       const { segments, language, languages } = converted.transcript

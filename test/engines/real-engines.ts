@@ -20,8 +20,25 @@ export interface RealEngine {
   words?: false
 }
 
-/** The engines that run for real, got ready where they are not. */
+/**
+ * The engines that run for real, got ready where they are not: all, or those that TEST_ENGINES names (titles, with commas
+ * between them).
+ */
 export async function realEngines(): Promise<RealEngine[]> {
+  const all = await preparedEngines()
+  const named = process.env['TEST_ENGINES']?.split(',')
+  return (
+    named?.map((name) => {
+      const found = all.find(({ title }) => title === name)
+      if (found !== undefined) return found
+      throw new Error(
+        `TEST_ENGINES names '${name}': it is none of ${all.map((one) => one.title).join(', ')}.`,
+      )
+    }) ?? all
+  )
+}
+
+async function preparedEngines(): Promise<RealEngine[]> {
   // They run offline, with the VAD and the ffmpeg that come along.
   const first = { dir: modelsDir(), signal: new AbortController().signal }
   for (const { name } of FIRST) await ensureModel(name, first)

@@ -166,6 +166,11 @@ describe('a transcript in chunks', () => {
   })
 })
 
+test('a name that is no text has a link', () => {
+  const text = renderChunks([{ start: 0, end: 1, text: 'A.' }], { file_name: 'a\uD800.mp3' })
+  assert.equal((JSON.parse(text) as Chunk).source.href, 'a%EF%BF%BD.mp3#t=0')
+})
+
 test('options of a job are taken where they fit', () => {
   assert.deepEqual(chunkOptionsOf({ chunk_tokens: 100, chunk_overlap: 0.25 }), {
     tokens: 100,

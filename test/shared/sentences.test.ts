@@ -53,13 +53,22 @@ describe('the sentences of a text', () => {
     assert.deepEqual(sentencesIn(`${without}. Yes.`), [`${without}.`, 'Yes.'])
   })
 
+  test('are one where each mark is an abbreviation, or none ends it, however long', () => {
+    for (const text of [
+      `${'A. '.repeat(9_000)}Smith.`,
+      `a.${'"'.repeat(50_000)} b`,
+      'x'.repeat(50_000),
+    ])
+      assert.deepEqual(sentencesIn(text), [text])
+  })
+
   test('are the whole where there is no mark', () => {
     assert.deepEqual(sentencesIn('and so it goes on and on', 'en'), ['and so it goes on and on'])
     assert.deepEqual(sentencesIn('หิวข้าว ครับ ไปกิน', 'th'), ['หิวข้าว ครับ ไปกิน'])
     assert.deepEqual(sentencesIn('  ', 'en'), [])
   })
 
-  test('of a language that nobody knows are found as well', () => {
+  test('of an unknown language are found as well', () => {
     assert.deepEqual(sentencesIn('One. Two.', 'x'), ['One.', 'Two.'])
   })
 })

@@ -68,7 +68,7 @@ export class TranscribeModel {
   }
 
   accepts({ kind }) {
-    return kind === 'whisper' && this.capabilities.times === 'segment'
+    return kind === 'whisper' && this.capabilities.maxTimestampKind === 'segment'
   }
 
   createSession() {
