@@ -37,7 +37,7 @@ export function jobView(store, page, at) {
         key,
         class: 'transcript',
         'aria-label': 'Transcript',
-        mount: transcript(job, at),
+        mount: transcript(job, { at, mayName: store.maySubmit }),
       }),
     h(
       'div',

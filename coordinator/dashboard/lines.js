@@ -1,5 +1,6 @@
 import { h } from './element.js'
 import { count, position } from './format.js'
+import { speakerName } from './speaker-name.js'
 
 /** More lines would make the page slow. */
 const MAX_LINES = 20_000
@@ -15,8 +16,11 @@ const UNSURE = 0.6
 export class Lines {
   #segments
   #seek
+  #rename
   /** @type {HTMLElement[]} */
   #items
+  /** Where names are shown, by label. @type {Map<string, HTMLElement[]>} */
+  #names = new Map()
   #current = -1
   #readingUntil = 0
   follows = true
@@ -26,10 +30,12 @@ export class Lines {
    * @param {import('./wire.d.ts').Segment[]} segments
    * @param {string[]} speakers
    * @param {(seconds: number) => void} seek
+   * @param {((label: string, name: string) => Promise<void>) | null} rename null: it may not
    */
-  constructor(segments, speakers, seek) {
+  constructor(segments, speakers, seek, rename) {
     this.#segments = segments.slice(0, MAX_LINES)
     this.#seek = seek
+    this.#rename = rename
     this.#items = this.#segments.map((one, i) => this.#item(one, i, speakers))
     const reading = () => (this.#readingUntil = Date.now() + READING_MS)
     this.element = h(
@@ -55,6 +61,11 @@ export class Lines {
     now.setAttribute('aria-current', 'true')
     this.#makeTabStop(index)
     if (this.follows && Date.now() > this.#readingUntil) this.#scrollTo(now)
+  }
+
+  /** Shows another name for a speaker. @param {string} label @param {string} name */
+  showName(label, name) {
+    for (const element of this.#names.get(label) ?? []) element.textContent = name
   }
 
   /**
@@ -89,18 +100,18 @@ export class Lines {
   }
 
   /** @param {import('./wire.d.ts').Segment} segment @param {number} index @param {string[]} speakers */
-  #item({ start, text, speaker, flags, confidence }, index, speakers) {
+  #item({ start, text, speaker, label, flags, confidence }, index, speakers) {
     const onclick = () => {
       // A click that ends a text selection is no seek.
       if (getSelection()?.isCollapsed !== false) this.#seek(start)
     }
     const isNew = speaker !== null && this.#segments[index - 1]?.speaker !== speaker
-    const tone = speaker === null ? 0 : speakers.indexOf(speaker) % 8
+    const tone = label === null ? 0 : speakers.indexOf(label) % 8
     const onkeydown = (/** @type {KeyboardEvent} */ event) => this.#move(event, index)
     return h(
       'li',
       { class: `line s${tone}`, onclick },
-      isNew && h('span', { class: 'speaker', dir: 'auto' }, speaker),
+      isNew && this.#speaker(speaker, label ?? speaker),
       h(
         'button',
         {
@@ -116,6 +127,21 @@ export class Lines {
         h('span', { class: 'flags' }, `uncertain: ${flags.join(', ').replaceAll('_', ' ')}`),
       h('span', { class: confidence < UNSURE ? 'words unsure' : 'words', dir: 'auto' }, text),
     )
+  }
+
+  /** @param {string} name @param {string} label */
+  #speaker(name, label) {
+    const rename = this.#rename
+    if (rename === null) return h('span', { class: 'speaker', dir: 'auto' }, name)
+    const others = this.#names.get(label) ?? []
+    const button = speakerName(
+      name,
+      label,
+      others.length === 0,
+      (typed) => void rename(label, typed),
+    )
+    this.#names.set(label, [...others, button])
+    return button
   }
 
   /** @param {KeyboardEvent} event @param {number} index */
@@ -134,13 +160,13 @@ export class Lines {
   #makeTabStop(index) {
     const next = this.#buttonOf(index)
     if (next === null) return
-    this.element.querySelector('[tabindex="0"]')?.setAttribute('tabindex', '-1')
+    this.element.querySelector('.time[tabindex="0"]')?.setAttribute('tabindex', '-1')
     next.setAttribute('tabindex', '0')
   }
 
   /** @param {number} index @returns {HTMLElement | null} */
   #buttonOf(index) {
-    return this.#items[index]?.querySelector('button') ?? null
+    return this.#items[index]?.querySelector('.time') ?? null
   }
 
   /** @param {HTMLElement} item */

@@ -13,13 +13,14 @@ export function segmentsOf(metadata) {
   const found = []
   for (const one of /** @type {Record<string, unknown>[]} */ (segments)) {
     if (typeof one !== 'object' || one === null) continue
-    const { start, end, text, speaker, flags, confidence } = one
+    const { start, end, text, speaker, speaker_label, flags, confidence } = one
     if (typeof start !== 'number' || typeof end !== 'number' || typeof text !== 'string') continue
     found.push({
       start,
       end,
       text: text.trim(),
       speaker: typeof speaker === 'string' ? speaker : null,
+      label: [speaker_label, speaker].find((name) => typeof name === 'string') ?? null,
       flags: Array.isArray(flags) ? flags.filter((flag) => typeof flag === 'string') : [],
       confidence: typeof confidence === 'number' ? confidence : 1,
     })
@@ -40,9 +41,9 @@ export function indexAt(segments, seconds) {
   return low - 1
 }
 
-/** Speakers in the order of their first segment. @param {Segment[]} segments @returns {string[]} */
+/** Labels of speakers, in the order of their first segment. @param {Segment[]} segments @returns {string[]} */
 export function speakersOf(segments) {
-  return [...new Set(segments.map(({ speaker }) => speaker).filter((name) => name !== null))]
+  return [...new Set(segments.map(({ label }) => label).filter((label) => label !== null))]
 }
 
 /**
@@ -50,16 +51,16 @@ export function speakersOf(segments) {
  *
  * @param {Segment[]} segments
  * @param {number} gapSeconds shorter gaps are closed
- * @returns {{ start: number, end: number, speaker: string | null }[]}
+ * @returns {{ start: number, end: number, label: string | null }[]}
  */
 export function mergedBySpeaker(segments, gapSeconds) {
-  /** @type {{ start: number, end: number, speaker: string | null }[]} */
+  /** @type {{ start: number, end: number, label: string | null }[]} */
   const found = []
-  for (const { start, end, speaker } of segments) {
+  for (const { start, end, label } of segments) {
     const last = found.at(-1)
-    if (last !== undefined && last.speaker === speaker && start - last.end < gapSeconds)
+    if (last !== undefined && last.label === label && start - last.end < gapSeconds)
       last.end = Math.max(last.end, end)
-    else found.push({ start, end, speaker })
+    else found.push({ start, end, label })
   }
   return found
 }

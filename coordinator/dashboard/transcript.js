@@ -1,3 +1,4 @@
+import { act } from './act.js'
 import { ask, Refusal, urlOf } from './api.js'
 import { h } from './element.js'
 import { count, joined, plural } from './format.js'
@@ -14,28 +15,32 @@ const TEXT_FORMATS = FORMATS.slice(0, 3)
 /**
  * A player with its transcript.
  *
+ * @typedef {object} View
+ * @property {number | null} at where it begins to play, in seconds
+ * @property {boolean} mayName whether speakers may be named
+ *
  * @param {import('./wire.d.ts').Detail} job
- * @param {number | null} at where it begins to play, in seconds
+ * @param {View} view
  * @returns {(element: HTMLElement) => () => void} a `mount` function
  */
-export function transcript(job, at) {
+export function transcript(job, view) {
   return (element) => {
     const closing = new AbortController()
     element.append(h('p', { class: 'empty' }, 'Loading the transcript …'))
-    void fill(element, job, at, closing.signal)
+    void fill(element, job, view, closing.signal)
     return () => closing.abort()
   }
 }
 
-/** @param {HTMLElement} element @param {import('./wire.d.ts').Detail} job @param {number | null} at @param {AbortSignal} signal */
-async function fill(element, job, at, signal) {
+/** @param {HTMLElement} element @param {import('./wire.d.ts').Detail} job @param {View} view @param {AbortSignal} signal */
+async function fill(element, job, view, signal) {
   try {
     const path = `remote-jobs/${job.job_id}`
     const [result, player] = await Promise.all([ask('GET', `${path}/result`), playerOf(job)])
-    if (!signal.aborted) element.replaceChildren(...built(job, result, player, at, signal))
+    if (!signal.aborted) element.replaceChildren(...built(job, result, player, view, signal))
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
-    const again = () => void fill(element, job, at, signal)
+    const again = () => void fill(element, job, view, signal)
     element.replaceChildren(
       h('p', { class: 'empty' }, error.message),
       h('button', { type: 'button', onclick: again }, 'Try again'),
@@ -62,10 +67,10 @@ async function playerOf({ job_id, content_type, source }) {
  * @param {import('./wire.d.ts').Detail} job
  * @param {import('./wire.d.ts').Transcript} result
  * @param {HTMLMediaElement | null} player
- * @param {number | null} at
+ * @param {View} view
  * @param {AbortSignal} signal
  */
-function built(job, { content, metadata }, player, at, signal) {
+function built(job, { content, metadata }, player, { at, mayName }, signal) {
   const segments = segmentsOf(metadata)
   const formats = Array.isArray(metadata.segments) ? FORMATS : TEXT_FORMATS
   const downloads = downloadsOf(job, formats)
@@ -81,7 +86,12 @@ function built(job, { content, metadata }, player, at, signal) {
     void player.play().catch(() => undefined)
   }
   const wave = waveform(segments, speakers, seconds, seek)
-  const lines = new Lines(segments, speakers, seek)
+  const rename = async (/** @type {string} */ label, /** @type {string} */ name) => {
+    const done = name === '' ? `${label} has no name now.` : `${label} is ${name}.`
+    const isNamed = await act('PUT', `remote-jobs/${job.job_id}/speakers`, done, { [label]: name })
+    if (isNamed) lines.showName(label, name || label)
+  }
+  const lines = new Lines(segments, speakers, seek, mayName ? rename : null)
   if (player !== null) {
     const follow = () => {
       wave.moveTo(player.currentTime)
@@ -108,7 +118,7 @@ function built(job, { content, metadata }, player, at, signal) {
       { class: 'player' },
       player ?? noPlayer,
       wave.element,
-      h('p', { class: 'sub' }, summary(metadata, speakers)),
+      h('p', { class: 'sub' }, summary(metadata, segments)),
       warningList(metadata),
       search(lines),
       followBox(lines),
@@ -119,14 +129,15 @@ function built(job, { content, metadata }, player, at, signal) {
   ]
 }
 
-/** @param {Record<string, any>} metadata @param {string[]} speakers */
-function summary(metadata, speakers) {
+/** @param {Record<string, any>} metadata @param {import('./wire.d.ts').Segment[]} segments */
+function summary(metadata, segments) {
+  const speakers = new Set(segments.flatMap(({ speaker }) => speaker ?? []))
   const { language, engine, word_count } = metadata
   return joined(
     ' · ',
     typeof language === 'string' ? languageName(language) : '',
     engineName(engine?.name, engine?.model),
-    speakers.length > 0 ? plural(speakers.length, 'speaker') : '',
+    speakers.size > 0 ? plural(speakers.size, 'speaker') : '',
     typeof word_count === 'number' ? plural(word_count, 'word') : '',
   )
 }

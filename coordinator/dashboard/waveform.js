@@ -21,8 +21,8 @@ const PEAKS = WIDTH / 2
  */
 export function waveform(segments, speakers, seconds, seek) {
   const x = (/** @type {number} */ at) => (at / Math.max(seconds, 0.001)) * WIDTH
-  const bars = mergedBySpeaker(segments, seconds / WIDTH).map(({ start, end, speaker }) => {
-    const tone = speaker === null ? 0 : speakers.indexOf(speaker) % 8
+  const bars = mergedBySpeaker(segments, seconds / WIDTH).map(({ start, end, label }) => {
+    const tone = label === null ? 0 : speakers.indexOf(label) % 8
     return svg('rect', {
       class: `bar s${tone}`,
       x: x(start),

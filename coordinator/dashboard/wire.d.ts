@@ -22,7 +22,10 @@ export type Snapshot = z.output<typeof snapshotEvent>
 export type Session = z.output<typeof sessionAnswer>
 
 export type Segment = Pick<Stored, 'start' | 'end' | 'text'> & {
+  /** The name, else the label. */
   speaker: NonNullable<Stored['speaker']> | null
+  /** As the transcript has it, whatever the name. */
+  label: string | null
   /** Reasons why the text may be wrong, as the agent flagged them. */
   flags: NonNullable<Stored['flags']>
   /** 1 where the engine does not say. */

@@ -150,6 +150,46 @@ describe('the dashboard in a browser', { skip }, () => {
     })
   })
 
+  test('a speaker is named by a click, everywhere and for good, until the name is cleared', async () => {
+    const worker = new HttpWorker(coordinator.url, 'namer', ['meeting'])
+    const job = await worker.submit('talk.wav', 'meeting', await readFile(CLIP))
+    const segments = ['Speaker_00', 'Speaker_01', 'Speaker_00'].map((speaker, i) => ({
+      start: i,
+      end: i + 1,
+      text: `Sentence ${i}.`,
+      speaker,
+    }))
+    await worker.complete(await worker.take(), segments)
+    const text = async (): Promise<string> =>
+      await (await fetch(`${coordinator.url}/api/v1/remote-jobs/${job}/result.txt`)).text()
+    const hash = `#/jobs/${job}`
+    await inTab(browser, { url: coordinator.url, hash }, async ({ page, picture }) => {
+      const names = page.locator('.speaker')
+      await names.first().click()
+      const field = page.getByLabel('Name of Speaker_00')
+      await field.pressSequentially('Anna')
+      assert.deepEqual(await violationsIn(page), [])
+      await picture('naming')
+      await page.keyboard.press('Enter')
+      await page.getByText('Speaker_00 is Anna.').waitFor()
+      assert.deepEqual(await names.allTextContents(), ['Anna', 'Speaker_01', 'Anna'])
+      assert.match(await text(), /^Anna: Sentence 0\.\nSpeaker_01: /)
+      assert.equal(await page.locator('.line[aria-current]').count(), 0, 'no seek')
+
+      await page.reload()
+      await names.nth(2).click()
+      await field.fill('Somebody')
+      await page.keyboard.press('Escape')
+      assert.deepEqual(await names.allTextContents(), ['Anna', 'Speaker_01', 'Anna'])
+      await page.keyboard.press('Enter')
+      await field.fill('')
+      await page.keyboard.press('Enter')
+      await page.getByText('Speaker_00 has no name now.').waitFor()
+      assert.deepEqual(await names.allTextContents(), ['Speaker_00', 'Speaker_01', 'Speaker_00'])
+      assert.match(await text(), /^Speaker_00: Sentence 0\./)
+    })
+  })
+
   test('a click on a line or on the waveform seeks, and the spoken line is marked', async () => {
     const worker = new HttpWorker(coordinator.url, 'listener', ['interview'])
     await worker.submit('talk.wav', 'interview', await readFile(CLIP))
