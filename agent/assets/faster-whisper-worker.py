@@ -1,13 +1,11 @@
 """One Whisper model of faster-whisper, kept loaded: requests as lines of JSON on standard input, events on standard output.
 
 Requests, one at a time (times in seconds of the WAV file, which is 16 kHz, mono, signed 16 bit):
-  {"op": "load", "model", "device", "compute_type", "threads"}
+  {"op": "load", "model", "options" of WhisperModel}
   {"op": "detect", "wavs": [path, ...], "languages": [code, ...] to choose from or null}
-  {"op": "transcribe", "wav", "windows": [[start, end], ...], "language", "task", "batch", "words", "prompt", "hotwords",
-   "again"}
+  {"op": "transcribe", "wav", "windows": [[start, end], ...], "language", "batch": size or null, "options" of transcribe}
 Events: {"event": "segment", ...}, {"event": "progress"}, and last either {"event": "done", ...} or
-{"event": "failed", "text": traceback}. The process ends after a failure: an allocator that has failed is not to be
-trusted. It also ends when standard input does: then the agent is gone.
+{"event": "failed", "text": traceback}. The process ends after a failure: an allocator that failed is not to be trusted.
 """
 
 import json
@@ -21,7 +19,6 @@ import wave
 
 NUMBERS = ("start", "end", "avg_logprob", "no_speech_prob", "compression_ratio")
 WORD_NUMBERS = ("start", "end", "probability")
-
 # In seconds: windows have up to half a second of silence at their end.
 LEAST_REST = 0.6
 
@@ -31,8 +28,7 @@ os.dup2(2, 1)
 
 
 def tell(event, **facts):
-    EVENTS.write(json.dumps({"event": event, **facts}, ensure_ascii=True, allow_nan=False) + "\n")
-    EVENTS.flush()
+    print(json.dumps({"event": event, **facts}, allow_nan=False), file=EVENTS, flush=True)
 
 
 def samples_of(path):
@@ -62,7 +58,7 @@ def encoding_once(encode):
 
     def encoded(features):
         nonlocal last
-        known = last[0]
+        known, _ = last
         if features.ndim != 2:
             return encode(features)
         if known is None or known.shape != features.shape or not (known == features).all():
@@ -107,20 +103,14 @@ def noting_rests(base):
 
 class Worker:
     def load(self, request):
-        try:
-            from faster_whisper import BatchedInferencePipeline, WhisperModel, __version__
+        import faster_whisper
 
-            # Before, the times of windows were samples.
-            if [int(part) for part in __version__.split(".")[:2]] < [1, 2]:
-                raise ImportError(__version__)
-        except ImportError as error:
-            raise ModuleNotFoundError("No module named 'faster_whisper' of version 1.2 or newer") from error
-        threads = request.get("threads")
-        how = {} if threads is None else {"cpu_threads": threads}
-        how = {"device": request["device"], "compute_type": request["compute_type"], **how}
-        self.model = WhisperModel(request["model"], **how)
+        # Before, the times of windows were samples.
+        if [int(part) for part in faster_whisper.__version__.split(".")[:2]] < [1, 2]:
+            raise ModuleNotFoundError("No module named 'faster_whisper' of version 1.2 or newer")
+        self.model = faster_whisper.WhisperModel(request["model"], **request["options"])
         self.model.encode = encoding_once(self.model.encode)
-        self.pipeline = noting_rests(BatchedInferencePipeline)
+        self.pipeline = noting_rests(faster_whisper.BatchedInferencePipeline)
         tell("done", bytes=resident_bytes())
 
     def detect(self, request):
@@ -137,11 +127,8 @@ class Worker:
             tokens = self.model.model.detect_language(encoded)[0]
             choice = [one for one in tokens if languages is None or one[0][2:-2] in languages]
             total = 1 if languages is None else sum(probability for _, probability in choice)
-            found.append(
-                {"language": choice[0][0][2:-2], "probability": finite(choice[0][1] / total) or 0}
-                if total > 0
-                else None
-            )
+            token, probability = choice[0] if total > 0 else (None, 0)
+            found.append(token and {"language": token[2:-2], "probability": finite(probability / total) or 0})
             tell("progress")
         tell("done", languages=found, bytes=resident_bytes())
 
@@ -153,7 +140,7 @@ class Worker:
         found, probability, _ = self.model.detect_language(features=features[:, start : min(end, frames)])
         return found, probability
 
-    def batches(self, audio, windows, size, common):
+    def batches(self, audio, windows, size, options):
         while windows:
             # One that was left in the middle shifts the first words of the next recording: each has its own.
             pipeline = self.pipeline(model=self.model)
@@ -162,7 +149,7 @@ class Worker:
                 batch_size=size,
                 without_timestamps=False,
                 clip_timestamps=[{"start": start, "end": end} for start, end in windows],
-                **common,
+                **options,
             )
             yield from segments
             windows = pipeline.rests
@@ -170,29 +157,16 @@ class Worker:
     def transcribe(self, request):
         audio = samples_of(request["wav"])
         windows = request["windows"]
-        batch = request["batch"]
         language, probability = request["language"], None
         if language is None:
             known = not self.model.model.is_multilingual
             language, probability = ("en", 1) if known else self.language_of(audio, windows[0])
-        common = {
-            "language": language,
-            "task": request["task"],
-            "word_timestamps": request["words"],
-            "condition_on_previous_text": False,
-            "vad_filter": False,
-            "initial_prompt": request["prompt"],
-            "hotwords": request["hotwords"],
-        }
-        if batch is not None and batch > 1 and not request["again"]:
-            segments = self.batches(audio, windows, batch, common)
+        options = {**request["options"], "language": language}
+        if request["batch"] is not None:
+            segments = self.batches(audio, windows, request["batch"], options)
         else:
-            # Batches skip every check of the text, so a second try goes without, and begins less sure of itself.
-            checks = {"temperature": [0.2, 0.4, 0.6]} if request["again"] else {}
-            if request["words"]:
-                checks["hallucination_silence_threshold"] = 2.0
             clips = [time for window in windows for time in window]
-            segments, _ = self.model.transcribe(audio, clip_timestamps=clips, **checks, **common)
+            segments, _ = self.model.transcribe(audio, clip_timestamps=clips, **options)
         for segment in segments:
             facts = {name: finite(getattr(segment, name)) for name in NUMBERS}
             words = [

@@ -85,7 +85,8 @@ async function alone(
   const from = performance.now()
   // The agent's environment for it, without what only finds models.
   const worker = new FasterWhisperWorker(interpreterOf(program)!, { OMP_WAIT_POLICY: 'PASSIVE' })
-  const load = { op: 'load', model, device: 'cpu', compute_type: 'int8', threads: THREADS } as const
+  const options = { device: 'cpu', compute_type: 'int8', cpu_threads: THREADS } as const
+  const load = { op: 'load', model, options } as const
   for (const request of [load, ...requests]) await worker.ask(request, { signal, idleMs: 600_000 })
   await worker.kill()
   return { wall: (performance.now() - from) / 1000, cpu: childrenCpuSeconds() - cpu }

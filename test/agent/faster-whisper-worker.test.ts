@@ -19,7 +19,11 @@ const dir = tempFolder()
 const signal = new AbortController().signal
 const slot = { index: 0, gpu: '0' }
 const LOAD = {
-  request: { op: 'load', model: 'base', device: 'cpu', compute_type: 'int8', threads: null },
+  request: {
+    op: 'load',
+    model: 'base',
+    options: { device: 'cpu', compute_type: 'int8', cpu_threads: 0 },
+  },
   env: {},
 } as const
 const ASKING = { signal, idleMs: 60_000 }
@@ -30,12 +34,15 @@ function request(wav = 'a.wav') {
     wav,
     windows: [[0, 1]],
     language: null,
-    task: 'transcribe',
     batch: null,
-    words: false,
-    prompt: null,
-    hotwords: null,
-    again: false,
+    options: {
+      task: 'transcribe',
+      word_timestamps: false,
+      condition_on_previous_text: false,
+      vad_filter: false,
+      initial_prompt: null,
+      hotwords: null,
+    },
   } as const
 }
 
@@ -211,8 +218,8 @@ describe('the engine over workers', () => {
     })
     const [load, asked] = await scripted.requests()
     assert.deepEqual(
-      [load?.['model'], load?.['device'], load?.['compute_type'], load?.['threads']],
-      ['/models/large', 'cuda', 'default', 3],
+      [load?.['model'], load?.['options']],
+      ['/models/large', { device: 'cuda', compute_type: 'default', cpu_threads: 3 }],
     )
     assert.equal(asked?.['batch'], 8)
     const windows = asked?.['windows'] as [number, number][]
@@ -274,17 +281,19 @@ describe('the engine over workers', () => {
     assert.deepEqual(asked?.['languages'], ['de', 'jw'])
   })
 
-  it('gives a second try no prompt and no hotwords, and an English model its language', async (t) => {
+  it('gives a second try no batch, prompt and hotwords, and an English model its language', async (t) => {
     const { engine, scripted } = await engineWith(t, {})
     const options = { ...OPTIONS, prompt: 'Mrs. Dashwood', hotwords: 'Norland', model: 'base.en' }
     await transcribed(engine, { options })
     await transcribed(engine, { options, again: true })
+    const usual = { ...request().options, word_timestamps: true }
+    const checks = { temperature: [0.2, 0.4, 0.6], hallucination_silence_threshold: 2 }
     const asked = (await scripted.requests()).filter(({ op }) => op === 'transcribe')
     assert.deepEqual(
-      asked.map(({ prompt, hotwords, again, language }) => [prompt, hotwords, again, language]),
+      asked.map(({ batch, language, options: given }) => [batch, language, given]),
       [
-        ['Mrs. Dashwood', 'Norland', false, 'en'],
-        [null, null, true, 'en'],
+        [8, 'en', { ...usual, initial_prompt: 'Mrs. Dashwood', hotwords: 'Norland' }],
+        [null, 'en', { ...usual, ...checks, initial_prompt: null, hotwords: null }],
       ],
     )
   })

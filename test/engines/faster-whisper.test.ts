@@ -303,9 +303,7 @@ describe('the real worker', () => {
     const load = {
       op: 'load',
       model: settings.model!,
-      device: 'cpu',
-      compute_type: 'float32',
-      threads: 2,
+      options: { device: 'cpu', compute_type: 'float32', cpu_threads: 2 },
     } as const
     await assert.rejects(
       worker.ask(load, { signal, idleMs: 60_000 }),
@@ -362,7 +360,7 @@ describe('the real worker', () => {
       script,
       `import { FasterWhisperWorker } from ${JSON.stringify(module.href)}
        const worker = new FasterWhisperWorker(${JSON.stringify(interpreterOf(ctranslate2Program))}, {})
-       const load = { op: 'load', model: ${JSON.stringify(settings.model)}, device: 'cpu', compute_type: 'int8', threads: 1 }
+       const load = { op: 'load', model: ${JSON.stringify(settings.model)}, options: { device: 'cpu', compute_type: 'int8', cpu_threads: 1 } }
        await worker.ask(load, { signal: new AbortController().signal, idleMs: 60_000 })
        console.log(worker.pid)`,
     )

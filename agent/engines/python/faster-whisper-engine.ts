@@ -215,10 +215,12 @@ export class FasterWhisperEngine implements Engine {
       request: {
         op: 'load',
         model: folder ?? model,
-        device: onGpu ? 'cuda' : 'cpu',
-        // On a GPU as the model was made. A CPU is several times as fast with int8.
-        compute_type: computeType ?? (onGpu ? 'default' : 'int8'),
-        threads,
+        options: {
+          device: onGpu ? 'cuda' : 'cpu',
+          // On a GPU as the model was made. A CPU is several times as fast with int8.
+          compute_type: computeType ?? (onGpu ? 'default' : 'int8'),
+          cpu_threads: threads ?? 0,
+        },
       },
       // Threads that wait for the next job without work leave the CPU to ffmpeg.
       env: {
@@ -238,16 +240,23 @@ export function transcription(
 ): WorkerRequest {
   // English-only models take no other language, and detect none.
   const language = model.endsWith('.en') ? 'en' : options.language
+  // Batches skip every check of the text: a second try goes without, and begins less sure of itself.
+  const batch = batchSize === null || batchSize < 2 || again ? null : batchSize
   return {
     op: 'transcribe',
     wav: wavPath,
     windows: windows.map(({ audio }) => [audio.start, audio.end]),
     language: language === null ? null : (whisperLanguage(language) ?? language),
-    task: options.task,
-    batch: batchSize,
-    words: options.words,
-    prompt: again ? null : options.prompt,
-    hotwords: again ? null : options.hotwords,
-    again,
+    batch,
+    options: {
+      task: options.task,
+      word_timestamps: options.words,
+      condition_on_previous_text: false,
+      vad_filter: false,
+      initial_prompt: again ? null : options.prompt,
+      hotwords: again ? null : options.hotwords,
+      ...(again && { temperature: [0.2, 0.4, 0.6] }),
+      ...(batch === null && options.words && { hallucination_silence_threshold: 2 }),
+    },
   }
 }

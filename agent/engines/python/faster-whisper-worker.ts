@@ -42,9 +42,12 @@ export type WorkerAnswer = Extract<WorkerEvent, { event: 'done' }>
 export interface LoadRequest {
   op: 'load'
   model: string
-  device: 'cuda' | 'cpu'
-  compute_type: string
-  threads: number | null
+  options: {
+    device: 'cuda' | 'cpu'
+    compute_type: string
+    /** 0: as the library has it. */
+    cpu_threads: number
+  }
 }
 
 /** The keys are those that `assets/faster-whisper-worker.py` reads. */
@@ -57,12 +60,18 @@ export type WorkerRequest =
       /** Seconds; each at most 30 s long. */
       windows: readonly (readonly [start: number, end: number])[]
       language: string | null
-      task: 'transcribe' | 'translate'
+      /** How many windows at a time; null: one after the other, with all the checks of their text. */
       batch: number | null
-      words: boolean
-      prompt: string | null
-      hotwords: string | null
-      again: boolean
+      options: {
+        task: 'transcribe' | 'translate'
+        word_timestamps: boolean
+        condition_on_previous_text: false
+        vad_filter: false
+        initial_prompt: string | null
+        hotwords: string | null
+        temperature?: readonly number[]
+        hallucination_silence_threshold?: number
+      }
     }
 
 export interface AskOptions {
