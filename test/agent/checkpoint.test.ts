@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { readCheckpoint } from '../../agent/transcription/checkpoint.ts'
+import { readCheckpoint, usableAhead } from '../../agent/transcription/checkpoint.ts'
 import { readByVersion1 } from './recorded/checkpoint-version-1.ts'
 
 const SPEECH = [
@@ -71,6 +71,7 @@ describe('a checkpoint', () => {
     ['more done than there is', { voices: [{ ...VOICE, doneUntil: 1e6 }] }],
     ['a part that is done twice', { ahead: [{ ...AHEAD, start: 1, end: 4 }] }],
     ['a part that cuts speech', { ahead: [{ ...AHEAD, end: 8 }] }],
+    ['a part that begins within speech', { ahead: [{ ...AHEAD, start: 5 }] }],
     ['parts over each other', { ahead: [AHEAD, AHEAD] }],
     ['a part of no voice', { ahead: [{ ...AHEAD, channel: 1 }] }],
     [
@@ -83,7 +84,7 @@ describe('a checkpoint', () => {
     ['less than nothing left out', { dropped: -1 }],
     ['a length that is none', { seconds: -10 }],
     ['a mix that is a filter', { voices: [{ ...VOICE, mix: { ...MIX, layout: 'mono,anull' } }] }],
-    ['a finder that nobody has', { finder: 'guess' }],
+    ['an unknown finder', { finder: 'guess' }],
   ]
   for (const [what, change] of senseless) {
     it(`is not believed when it has ${what}`, () => {
@@ -94,6 +95,16 @@ describe('a checkpoint', () => {
   it('is read by agents of before, without the parts that are ahead', () => {
     const { ahead: _, ...known } = CHECKPOINT
     assert.deepEqual(readByVersion1({ ...CHECKPOINT, ahead: [AHEAD] }), known)
+  })
+
+  it('has parts for another engine, but not those in a language that its own did not know', () => {
+    const foreign = { ...AHEAD, verdict: 'foreign' }
+    const begun = read({ ...CHECKPOINT, ahead: [foreign] })
+    const { engine } = CHECKPOINT
+    assert.deepEqual(usableAhead(begun, engine), [foreign])
+    assert.deepEqual(usableAhead(begun, { ...engine, model: 'large' }), [])
+    const known = read({ ...CHECKPOINT, ahead: [AHEAD] })
+    assert.deepEqual(usableAhead(known, { ...engine, model: 'large' }), [AHEAD])
   })
 
   it('is not believed when it is something else', () => {

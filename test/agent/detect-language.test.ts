@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
+import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { AudioPiece, Detected, Engine } from '../../agent/engines/engine.ts'
 import { detectLanguages } from '../../agent/transcription/detect-language.ts'
@@ -30,7 +31,7 @@ function engine(
     },
     prepare: () => Promise.resolve(),
     detect,
-    transcribe: () => Promise.reject(new Error('nobody asks')),
+    transcribe: () => Promise.reject(new Error('it is not asked')),
     close: () => Promise.resolve(),
   }
 }
@@ -173,6 +174,29 @@ describe('the languages of a recording', () => {
       { languages: ['de', 'fr'] },
     )
     assert.deepEqual(runs, [{ start: 0, language: 'de', probability: 0.8 }])
+  })
+
+  it('are the first of a choice, with a warning, where none of it is detected', async () => {
+    const { runs, warning } = await detectIn(
+      (pieces) => Promise.resolve(pieces.map(() => ENGLISH)),
+      { languages: ['de', 'fr'] },
+    )
+    assert.deepEqual(runs, [{ start: 0, language: 'de', probability: 0 }])
+    assert.match(warning ?? '', /None of the languages de, fr .* recognised as de\./)
+  })
+
+  it('are asked for by few pieces at a time, which are gone then', async () => {
+    const asked: number[] = []
+    await detectIn(
+      async (pieces) => {
+        asked.push(pieces.length)
+        const there = await readdir(path.join(workDir, 'language'))
+        assert.equal(there.filter((name) => name.endsWith('.wav')).length, pieces.length)
+        return pieces.map((_, at) => ({ language: at % 2 === 0 ? 'en' : 'de', probability: 0.9 }))
+      },
+      { quickDetection: true },
+    )
+    assert.ok(asked.includes(32) && Math.max(...asked) === 32, asked.join())
   })
 
   it('are left open, with a warning, when the engine fails at it', async () => {

@@ -96,12 +96,14 @@ describe('openai-api on a server that runs', () => {
     let busy = 2
     const { url, asked } = await openaiServer((_, answer) =>
       busy-- > 0
-        ? answer(429, '{"error":{"message":"Rate limit reached"}}', { 'retry-after': '0.01' })
+        ? answer(429, '{"error":{"message":"Rate limit reached"}}', { 'retry-after': '0.2' })
         : answer(200, documented('openai-verbose.json')),
     )
+    const from = performance.now()
     const { segments } = await impatient(url).transcribe(await requestFor(folder))
     assert.equal(segments.length, 2)
     assert.equal(asked.length, 3)
+    assert.ok(performance.now() - from >= 390)
   })
 
   it('gives up on a server that stays busy', async () => {

@@ -129,6 +129,7 @@ describe('a sentence that an engine has cut', () => {
     ['between two languages', { language: 'en' }, { language: 'de' }],
     ['where one part is doubtful', { flags: ['repeats'] }, {}],
     ['after a long pause', {}, timed('store.', 6)],
+    ['after a pause of over two seconds', {}, timed('store.', 4)],
     ['where no end is found', {}, { text: 'store and', words: undefined }],
   ] as const) {
     test(`stays cut ${name}`, () => {
@@ -140,6 +141,27 @@ describe('a sentence that an engine has cut', () => {
       assert.deepEqual(textsOf(sentenceSegments(parts)), textsOf(parts))
     })
   }
+
+  for (const [parts, are] of [
+    [6, 'are'],
+    [7, 'are not'],
+  ] as const) {
+    test(`in ${parts} segments, which ${are} joined`, () => {
+      const words = [...Array<string>(parts - 1).fill('and'), 'end.']
+      const found = sentenceSegments(words.map((word, i) => timed(word, i)))
+      assert.equal(found.length === 1, parts === 6)
+      assert.equal(textsOf(found).join(' '), words.join(' '))
+    })
+  }
+
+  test('of more than forty seconds stays cut', () => {
+    const long = (end: number): Segment[] => [
+      { start: 0, end: 20, text: 'We went to' },
+      { start: 20, end, text: 'the store.' },
+    ]
+    assert.equal(sentenceSegments(long(40)).length, 1)
+    assert.equal(sentenceSegments(long(40.1)).length, 2)
+  })
 
   test('is not joined to a sentence that begins with a capital after a pause', () => {
     const texts = ['Chapter one', 'It was the best of times.']
