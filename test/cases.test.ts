@@ -4,7 +4,8 @@ import { mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { createMoonshine } from '../agent/engines/moonshine/engine.ts'
+import { MOONSHINE } from '../agent/engines/moonshine/definition.ts'
+import { SherpaEngine } from '../agent/engines/sherpa/engine.ts'
 import { createVoiceDetector } from '../agent/transcription/voice-detector.ts'
 import { Slots } from '../agent/gpu/slots.ts'
 import { findTools, type Tools } from '../agent/media/find-ffmpeg.ts'
@@ -174,7 +175,7 @@ async function loudness(tools: Tools, file: string, track: number): Promise<numb
 }
 
 describe('files that people have', () => {
-  const engine = remembering(createMoonshine({ modelsDir: modelsDir() }))
+  const engine = remembering(new SherpaEngine(MOONSHINE, { modelsDir: modelsDir(), threads: null }))
   after(() => engine.close())
 
   async function assertRight(tools: Tools, row: Row): Promise<number | null> {

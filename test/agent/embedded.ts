@@ -3,7 +3,8 @@ import { mkdtemp, readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after } from 'node:test'
 import type { Engine } from '../../agent/engines/engine.ts'
-import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
+import { MOONSHINE } from '../../agent/engines/moonshine/definition.ts'
+import { SherpaEngine } from '../../agent/engines/sherpa/engine.ts'
 import type { ConvertInput, PipelineParts } from '../../agent/transcription/conversion.ts'
 import { createVoiceDetector } from '../../agent/transcription/voice-detector.ts'
 import { Slots } from '../../agent/gpu/slots.ts'
@@ -54,7 +55,7 @@ export function remembering(engine: Engine): Engine {
 export async function embeddedPipeline(other: Partial<PipelineParts> = {}): Promise<Pipeline> {
   const pipeline = createPipeline({
     tools: await testTools(),
-    engine: remembering(createMoonshine({ modelsDir: modelsDir() })),
+    engine: remembering(new SherpaEngine(MOONSHINE, { modelsDir: modelsDir(), threads: null })),
     slots: new Slots([{ index: 0, gpu: null }]),
     vad: createVoiceDetector({ dir: modelsDir() }),
     speakers: { always: false, prefix: 'Speaker_', models: null, command: null },

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
 import type { Engine, Recognised } from '../../agent/engines/engine.ts'
 import { FasterWhisperEngine } from '../../agent/engines/python/faster-whisper-engine.ts'
@@ -189,6 +190,7 @@ describe('workers of faster-whisper', () => {
     const reason = new Error('enough')
     await workers.prepare(slot, LOAD, signal)
     const running = workers.ask(slot, LOAD, request(), { ...ASKING, signal: controller.signal })
+    while ((await scripted.requests()).length < 2) await turn()
     controller.abort(reason)
     await assert.rejects(running, (error) => error === reason)
     await gone((await scripted.requests())[0]!.pid)

@@ -13,7 +13,8 @@ import {
   readingLimits,
   watchingLimits,
 } from '../../agent/media/child-limits.ts'
-import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
+import { MOONSHINE } from '../../agent/engines/moonshine/definition.ts'
+import { SherpaEngine } from '../../agent/engines/sherpa/engine.ts'
 import { keyFrames } from '../../agent/media/keyframes.ts'
 import { extractSubtitles } from '../../agent/media/extract-subtitles.ts'
 import { decode, probe } from '../../agent/media/media.ts'
@@ -265,7 +266,7 @@ async function cursedFilm(): Promise<string> {
 }
 
 describe('a film whose every word is meant to harm', () => {
-  const engine = createMoonshine({ modelsDir: modelsDir() })
+  const engine = new SherpaEngine(MOONSHINE, { modelsDir: modelsDir(), threads: null })
   const pipeline = createPipeline({
     tools,
     engine,

@@ -4,8 +4,9 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { execa } from 'execa'
 import type { SpeechOptions, TranscribeRequest } from '../../agent/engines/engine.ts'
-import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
-import { MoonshineProcess } from '../../agent/engines/moonshine/process.ts'
+import { MOONSHINE } from '../../agent/engines/moonshine/definition.ts'
+import { SherpaEngine } from '../../agent/engines/sherpa/engine.ts'
+import { SherpaProcess } from '../../agent/engines/sherpa/process.ts'
 import { ensureModel } from '../../agent/models/models.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import type { Span } from '../../shared/span.ts'
@@ -23,7 +24,7 @@ const signal = new AbortController().signal
 const code = (expected: ErrorCode) => (error: unknown) =>
   error instanceof AppError && error.code === expected
 
-const engine = createMoonshine({ modelsDir: dir })
+const engine = new SherpaEngine(MOONSHINE, { modelsDir: dir, threads: null })
 after(() => engine.close())
 
 const slot = { index: 0, gpu: null }
@@ -56,10 +57,14 @@ const short = (more: Partial<TranscribeRequest> = {}): Promise<TranscribeRequest
   request(CLIPS.jfk.file, { speech: [{ start: 0, end: 2.5 }], ...more })
 
 const model = await ensureModel('moonshine-tiny', { dir, signal })
-const files = {
-  encoder: path.join(model, 'encoder_model.onnx'),
-  decoder: path.join(model, 'decoder_model_merged.onnx'),
-  tokens: path.join(model, 'tokens.txt'),
+const MODEL = {
+  kind: 'moonshine' as const,
+  files: {
+    encoder: path.join(model, 'encoder_model.onnx'),
+    mergedDecoder: path.join(model, 'decoder_model_merged.onnx'),
+    tokens: path.join(model, 'tokens.txt'),
+  },
+  threads: 1,
 }
 
 describe('moonshine', () => {
@@ -106,7 +111,7 @@ describe('moonshine', () => {
   })
 
   it('takes English under its several names and refuses another language', async () => {
-    for (const language of ['en', 'en-US', 'EN_gb', 'english', 'auto']) {
+    for (const language of ['en', 'en-US', 'EN_gb', 'english', null]) {
       const clip = await short({ options: { ...options, language } })
       assert.equal((await engine.transcribe(clip)).segments.length, 1)
     }
@@ -143,7 +148,8 @@ describe('moonshine', () => {
 
   it('does several recordings at once', async () => {
     const both = [CLIPS.jfk, CLIPS.austen].map(
-      async ({ file }) => await engine.transcribe(await request(file)),
+      async ({ file }, index) =>
+        await engine.transcribe(await request(file, { slot: { index, gpu: null } })),
     )
     const [first, second] = await Promise.all(both)
     assert.match(first?.segments[0]?.text ?? '', /country/)
@@ -151,7 +157,7 @@ describe('moonshine', () => {
   })
 
   it('is prepared without a recording, and may be used again after it was closed', async () => {
-    const own = createMoonshine({ modelsDir: dir })
+    const own = new SherpaEngine(MOONSHINE, { modelsDir: dir, threads: null })
     await own.prepare(slot, signal)
     await own.close()
     assert.equal((await own.transcribe(await short())).segments.length, 1)
@@ -159,7 +165,7 @@ describe('moonshine', () => {
   })
 
   it('ends a recording as cancelled when it is closed', async () => {
-    const own = createMoonshine({ modelsDir: dir })
+    const own = new SherpaEngine(MOONSHINE, { modelsDir: dir, threads: null })
     const onProgress = (): void => void own.close()
     const endless = await request(path.join(folder, 'endless.wav'), { onProgress })
     await assert.rejects(own.transcribe(endless), code('cancelled'))
@@ -168,38 +174,33 @@ describe('moonshine', () => {
 
   it('fails the job when its model is damaged, and only the job', async () => {
     const damaged = path.join(folder, 'damaged.onnx')
-    await cp(files.encoder, damaged)
+    await cp(MODEL.files.encoder, damaged)
     await writeFile(damaged, Buffer.alloc(1000), { flag: 'r+' })
-    let encoder = damaged
-    const own = createMoonshine({
-      modelsDir: dir,
-      locate: () => Promise.resolve({ ...files, encoder }),
-    })
+    const encoder = path.relative(model, damaged)
+    const names: Record<string, string> = { ...MOONSHINE.files, encoder }
+    const own = new SherpaEngine({ ...MOONSHINE, files: names }, { modelsDir: dir, threads: null })
     await assert.rejects(own.transcribe(await short()), code('engine_failed'))
-    encoder = files.encoder
+    names['encoder'] = MOONSHINE.files['encoder']!
     assert.equal((await own.transcribe(await short())).segments.length, 1)
     await own.close()
   })
 
   it('fails when a file of its model is missing', async () => {
-    const own = createMoonshine({
-      modelsDir: dir,
-      locate: () => Promise.resolve({ ...files, tokens: path.join(folder, 'nowhere.txt') }),
-    })
+    const names = { ...MOONSHINE.files, tokens: 'nowhere.txt' }
+    const own = new SherpaEngine({ ...MOONSHINE, files: names }, { modelsDir: dir, threads: null })
     await assert.rejects(own.prepare(slot, signal), code('model_missing'))
     await own.close()
   })
 })
 
-describe('MoonshineProcess', () => {
+describe('the process of sherpa-onnx', () => {
   it('says that it crashed, and how', async () => {
-    const recognizer = new MoonshineProcess()
-    await recognizer.load(files, signal)
+    const recognizer = new SherpaProcess('moonshine')
+    await recognizer.load(MODEL, signal)
     const endless = path.join(folder, 'endless.wav')
     const speech = await speechIn(endless)
-    const crashed = recognizer.transcribe(endless, speech, signal, () => {
-      process.kill(recognizer.pid ?? 0, 'SIGSEGV')
-    })
+    const onProgress = (): boolean => process.kill(recognizer.pid ?? 0, 'SIGSEGV')
+    const crashed = recognizer.recognise({ wavPath: endless, speech, onProgress }, signal)
     await assert.rejects(crashed, (error: AppError) => {
       assert.equal(error.code, 'engine_failed')
       assert.match(error.message, /SIGSEGV/)
@@ -210,11 +211,11 @@ describe('MoonshineProcess', () => {
   })
 
   it('ends when its parent is killed', async () => {
-    const module = moduleUrl(new URL('../../agent/engines/moonshine/process.ts', import.meta.url))
+    const module = moduleUrl(new URL('../../agent/engines/sherpa/process.ts', import.meta.url))
     const script = `
-      import { MoonshineProcess } from ${JSON.stringify(module)}
-      const recognizer = new MoonshineProcess()
-      await recognizer.load(${JSON.stringify(files)}, new AbortController().signal)
+      import { SherpaProcess } from ${JSON.stringify(module)}
+      const recognizer = new SherpaProcess('moonshine')
+      await recognizer.load(${JSON.stringify(MODEL)}, new AbortController().signal)
       process.stdout.write(String(recognizer.pid), () => process.kill(process.pid, 'SIGKILL'))`
     const args = [...LOADER, '--input-type=module', '-e', script]
     const parent = await execa(process.execPath, args, { reject: false })

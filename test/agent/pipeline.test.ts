@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile, truncate, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
-import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
+import { MOONSHINE } from '../../agent/engines/moonshine/definition.ts'
+import { SherpaEngine } from '../../agent/engines/sherpa/engine.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import type { ConvertInput } from '../../agent/transcription/conversion.ts'
 import { createPipeline, type Converted } from '../../agent/work/pipeline.ts'
@@ -37,7 +38,7 @@ const slots = new Slots([
   { index: 0, gpu: null },
   { index: 1, gpu: null },
 ])
-const engine = createMoonshine({ modelsDir: modelsDir() })
+const engine = new SherpaEngine(MOONSHINE, { modelsDir: modelsDir(), threads: null })
 const remembered = remembering(engine)
 const pipeline = createPipeline({
   tools: await testTools(),

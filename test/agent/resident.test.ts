@@ -6,7 +6,7 @@ import { describe, it } from 'node:test'
 import { get, postAudio } from '../../agent/engines/openai-api/audio-post.ts'
 import { request as askResident } from '../../agent/engines/whisper-cpp/resident-request.ts'
 import { Resident, type ResidentPlan } from '../../agent/engines/whisper-cpp/resident.ts'
-import { Residents } from '../../agent/engines/whisper-cpp/residents.ts'
+import { Residents } from '../../agent/engines/residents.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { CLIPS, gone, tempFolder } from './fixtures.ts'
 import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
@@ -30,6 +30,11 @@ const planOf = (script: string, more: Partial<ResidentPlan> = {}): ResidentPlan 
   classify: () => null,
   ...more,
 })
+
+const starting =
+  (plan: ResidentPlan) =>
+  (until: AbortSignal): Promise<Resident> =>
+    Resident.start(plan, until)
 
 describe('a resident server', () => {
   it('is ready when it answers, and gone when it is killed', async () => {
@@ -57,19 +62,19 @@ describe('a resident server', () => {
     const isReady = (): Promise<boolean> => Promise.reject(new ReferenceError('nothing is defined'))
     const broken = planOf(serve(), { isReady })
     await assert.rejects(Resident.start(broken, signal), ReferenceError)
-    const residents = new Residents()
-    await assert.rejects(residents.at('0', 'a', broken, signal), ReferenceError)
-    const resident = await residents.at('0', 'a', planOf(serve()), signal)
+    const residents = new Residents<Resident>()
+    await assert.rejects(residents.at(0, 'a', starting(broken), signal), ReferenceError)
+    const resident = await residents.at(0, 'a', starting(planOf(serve())), signal)
     assert.ok(resident.isAlive)
     await residents.close()
   })
 
   it('is not waited for by a request that gives up while another starts it', async () => {
-    const residents = new Residents()
+    const residents = new Residents<Resident>()
     const stop = new AbortController()
     const slow = planOf('setInterval(() => {}, 1000)')
-    const given = residents.at('0', 'a', slow, signal)
-    const waited = residents.at('0', 'a', slow, stop.signal)
+    const given = residents.at(0, 'a', starting(slow), signal)
+    const waited = residents.at(0, 'a', starting(slow), stop.signal)
     stop.abort(new Error('enough'))
     await assert.rejects(waited, /enough/)
     const ended = assert.rejects(given, code('cancelled'))
@@ -140,28 +145,28 @@ describe('a resident server', () => {
   })
 
   it('starts anew when it has died, and in place of another', async () => {
-    const residents = new Residents()
-    const first = await residents.at('0', 'a', planOf(serve()), signal)
-    assert.equal(await residents.at('0', 'a', planOf(serve()), signal), first)
+    const residents = new Residents<Resident>()
+    const first = await residents.at(0, 'a', starting(planOf(serve())), signal)
+    assert.equal(await residents.at(0, 'a', starting(planOf(serve())), signal), first)
     process.kill(first.pid ?? 0, 'SIGKILL')
     await first.ended
-    const second = await residents.at('0', 'a', planOf(serve()), signal)
+    const second = await residents.at(0, 'a', starting(planOf(serve())), signal)
     assert.notEqual(second, first)
-    const third = await residents.at('0', 'b', planOf(serve()), signal)
+    const third = await residents.at(0, 'b', starting(planOf(serve())), signal)
     assert.ok(!second.isAlive && third.isAlive)
     await residents.close()
     assert.ok(!third.isAlive)
   })
 
   it('is started once for two who want it at a time, also when one of them gives up', async () => {
-    const residents = new Residents()
+    const residents = new Residents<Resident>()
     const stop = new AbortController()
-    const given = residents.at('0', 'a', planOf(serve()), stop.signal)
-    const waited = residents.at('0', 'a', planOf(serve()), signal)
+    const given = residents.at(0, 'a', starting(planOf(serve())), stop.signal)
+    const waited = residents.at(0, 'a', starting(planOf(serve())), signal)
     stop.abort(new Error('cancelled'))
     await assert.rejects(given, /cancelled/)
     const resident = await waited
-    assert.equal(await residents.at('0', 'a', planOf(serve()), signal), resident)
+    assert.equal(await residents.at(0, 'a', starting(planOf(serve())), signal), resident)
     await residents.close()
   })
 

@@ -3,7 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import type { Engine } from '../../agent/engines/engine.ts'
-import { createMoonshine } from '../../agent/engines/moonshine/engine.ts'
+import { MOONSHINE } from '../../agent/engines/moonshine/definition.ts'
+import { SherpaEngine } from '../../agent/engines/sherpa/engine.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { Slots, type Slot } from '../../agent/gpu/slots.ts'
 import type { Converted, Pipeline } from '../../agent/work/pipeline.ts'
@@ -15,7 +16,9 @@ import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
 type Checkpoint = Record<string, unknown>
 
 const folder = tempFolder()
-const moonshine = remembering(createMoonshine({ modelsDir: modelsDir() }))
+const moonshine = remembering(
+  new SherpaEngine(MOONSHINE, { modelsDir: modelsDir(), threads: null }),
+)
 
 /** How much audio the engine was given, in seconds. */
 let given = 0

@@ -92,7 +92,7 @@ describe('the keys of an agent', { skip: isLinux ? false : 'There is no /proc.' 
     }
     assert.equal((await agent.ended).exitCode, 0, agent.lines.join('\n'))
     assert.ok(
-      [...seen].some((args) => args.includes('moonshine/child')),
+      [...seen].some((args) => args.includes('sherpa/child')),
       [...seen].join('\n'),
     )
     assert.ok(!secrets.some((secret) => agent.lines.join('\n').includes(secret)))

@@ -7,8 +7,8 @@ import { findProgram } from '../../process/find-program.ts'
 import { endpointsOf, type Endpoints } from './fields.ts'
 import { kindOf, type ServerKind } from './kind.ts'
 import { programFailure } from '../program-failure.ts'
-import type { Resident, ResidentPlan } from '../whisper-cpp/resident.ts'
-import { Residents } from '../whisper-cpp/residents.ts'
+import { Resident, type ResidentPlan } from '../whisper-cpp/resident.ts'
+import { Residents } from '../residents.ts'
 
 export interface OpenaiServer {
   endpoints: Endpoints
@@ -28,7 +28,7 @@ const MEMORY = [
 /** The servers behind the engine openai-api: a running one, or those started here, one per slot or one for all. */
 export class OpenaiServers {
   readonly #settings: EngineSettings
-  readonly #residents = new Residents()
+  readonly #residents = new Residents<Resident>()
   /** For all slots, when the command has no placeholder for a port. */
   #shared: Resident | null = null
   readonly #kinds = new Map<string, ServerKind>()
@@ -128,6 +128,6 @@ export class OpenaiServers {
         programFailure('openai-api', outcome, outcome.exitCode === 0 ? [] : MEMORY),
     }
     const key = JSON.stringify([fillTemplate(command, values), place === 'shared' ? null : slot])
-    return await this.#residents.at(place, key, plan, signal)
+    return await this.#residents.at(place, key, (until) => Resident.start(plan, until), signal)
   }
 }

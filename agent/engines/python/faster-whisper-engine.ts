@@ -2,7 +2,6 @@ import { AppError } from '../../../shared/errors.ts'
 import { WHISPER_WINDOWS, windowsOf, type Window } from '../../audio/windows.ts'
 import type { Slot } from '../../gpu/slots.ts'
 import { IDLE_MS } from '../../process/idle-timeout.ts'
-import { Closing } from '../closing.ts'
 import type { EngineSettings } from '../definition.ts'
 import type {
   AudioPiece,
@@ -51,7 +50,6 @@ export class FasterWhisperEngine implements Engine {
   readonly #workers: ResidentWorkers
   readonly #fallback: MemoryFallback
   readonly #batchSizeFor: (model: string) => number | null
-  readonly #closing = new Closing()
   /** The worker's Python lacks faster_whisper. */
   #missing: AppError | null = null
 
@@ -78,11 +76,10 @@ export class FasterWhisperEngine implements Engine {
   }
 
   async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
-    const stopped = AbortSignal.any([signal, this.#closing.signal])
     await this.#orByProgram(
       async () => {
         await this.#fallback.run(this.#usual(slot, model), async (compute) => {
-          await this.#workers.prepare(placeOf(slot, compute), this.#load(compute), stopped)
+          await this.#workers.prepare(placeOf(slot, compute), this.#load(compute), signal)
         })
       },
       () => this.#cli.prepare(slot, signal, model),
@@ -178,7 +175,6 @@ export class FasterWhisperEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closing.close()
     this.#fallback.forget()
     this.#missing = null
     await Promise.all([this.#workers.close(), this.#cli.close()])
@@ -197,7 +193,7 @@ export class FasterWhisperEngine implements Engine {
     },
   ) {
     return await this.#workers.ask(placeOf(slot, compute), this.#load(compute), request, {
-      signal: AbortSignal.any([signal, this.#closing.signal]),
+      signal,
       idleMs: this.#idleMs + durationSeconds * 1000,
       ...listeners,
     })

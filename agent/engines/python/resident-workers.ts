@@ -1,6 +1,7 @@
 import { MINUTE } from '../../../shared/duration.ts'
 import { slotEnv, type Slot } from '../../gpu/slots.ts'
 import type { CommandLine } from '../engine.ts'
+import { Residents } from '../residents.ts'
 import {
   FasterWhisperWorker,
   WORKER_SCRIPT,
@@ -30,22 +31,66 @@ export interface Load {
   env: Record<string, string>
 }
 
-interface Resident {
-  worker: FasterWhisperWorker
-  /** What it has loaded, as JSON. */
-  key: string
-  requests: number
+/** A worker with its model loaded, which is replaced once it is worn. */
+class ResidentWorker {
+  readonly #worker: FasterWhisperWorker
+  #requests = 0
   /** The most memory after one of the first requests, and that after the last one; 0: unknown. */
-  usualBytes: number
-  lastBytes: number
+  #usualBytes = 0
+  #lastBytes = 0
   /** The longest silence within a transcription; 0: nothing was measured. */
-  longestMs: number
+  #longestMs = 0
+
+  private constructor(worker: FasterWhisperWorker) {
+    this.#worker = worker
+  }
+
+  static async start(
+    worker: FasterWhisperWorker,
+    request: LoadRequest,
+    signal: AbortSignal,
+  ): Promise<ResidentWorker> {
+    await worker.ask(request, { signal, idleMs: LOAD_IDLE_MS })
+    return new ResidentWorker(worker)
+  }
+
+  get isAlive(): boolean {
+    const isWorn =
+      this.#requests >= RECYCLE_AFTER || this.#lastBytes > this.#usualBytes * RECYCLE_AT
+    return this.#worker.isAlive && !isWorn
+  }
+
+  async kill(): Promise<void> {
+    await this.#worker.kill()
+  }
+
+  /** @throws {AppError} as `FasterWhisperWorker.ask`. */
+  async ask(request: WorkerRequest, { idleMs, ...options }: Request): Promise<WorkerAnswer> {
+    const expectedMs = Math.max(LEAST_IDLE_MS, this.#longestMs * PATIENCE)
+    let last = performance.now()
+    const answer = await this.#worker.ask(request, {
+      ...options,
+      idleMs: this.#longestMs === 0 ? idleMs : Math.min(idleMs, expectedMs),
+      onEvent: () => {
+        if (request.op !== 'transcribe') return
+        const now = performance.now()
+        this.#longestMs = Math.max(this.#longestMs, now - last)
+        last = now
+      },
+    })
+    this.#requests += 1
+    this.#lastBytes = answer.bytes ?? 0
+    if (this.#requests <= FIRST_REQUESTS) {
+      this.#usualBytes = Math.max(this.#usualBytes, this.#lastBytes)
+    }
+    return answer
+  }
 }
 
 /** At most one worker per slot, kept loaded between requests. */
 export class ResidentWorkers {
   readonly #interpreter: string
-  readonly #slots = new Map<number, Resident>()
+  readonly #workers = new Residents<ResidentWorker>()
 
   constructor(interpreter: string) {
     this.#interpreter = interpreter
@@ -59,7 +104,7 @@ export class ResidentWorkers {
   /**
    * Asks the slot's worker; one that hangs is replaced and asked once more.
    * @param onBegin called before each try.
-   * @throws {AppError} as `FasterWhisperWorker.ask`.
+   * @throws {AppError} as `FasterWhisperWorker.ask`; `cancelled` when the workers are closed.
    */
   async ask(
     slot: Slot,
@@ -67,11 +112,12 @@ export class ResidentWorkers {
     request: WorkerRequest,
     options: Request & { onBegin?: () => void },
   ): Promise<WorkerAnswer> {
+    const signal = AbortSignal.any([options.signal, this.#workers.closing])
     for (let tries = 1; ; tries++) {
       options.onBegin?.()
-      const resident = await this.#at(slot, load, options.signal)
+      const worker = await this.#at(slot, load, signal)
       try {
-        return await askResident(resident, request, options)
+        return await worker.ask(request, { ...options, signal })
       } catch (error) {
         if (!(error instanceof WorkerHangs) || tries === 2) throw error
       }
@@ -84,61 +130,14 @@ export class ResidentWorkers {
   }
 
   async close(): Promise<void> {
-    const residents = [...this.#slots.values()]
-    this.#slots.clear()
-    await Promise.all(residents.map(({ worker }) => worker.kill()))
+    await this.#workers.close()
   }
 
-  async #at(slot: Slot, { request, env }: Load, signal: AbortSignal): Promise<Resident> {
-    signal.throwIfAborted()
-    const key = JSON.stringify(request)
-    const there = this.#slots.get(slot.index)
-    if (there !== undefined) {
-      if (there.key === key && there.worker.isAlive && !isWorn(there)) return there
-      this.#slots.delete(slot.index)
-      await there.worker.kill()
+  async #at(slot: Slot, { request, env }: Load, signal: AbortSignal): Promise<ResidentWorker> {
+    const start = async (until: AbortSignal): Promise<ResidentWorker> => {
+      const worker = new FasterWhisperWorker(this.#interpreter, { ...env, ...slotEnv(slot) })
+      return await ResidentWorker.start(worker, request, until)
     }
-    const worker = new FasterWhisperWorker(this.#interpreter, { ...env, ...slotEnv(slot) })
-    const resident = {
-      worker,
-      key,
-      requests: 0,
-      usualBytes: 0,
-      lastBytes: 0,
-      longestMs: 0,
-    }
-    this.#slots.set(slot.index, resident)
-    await worker.ask(request, { signal, idleMs: LOAD_IDLE_MS })
-    return resident
+    return await this.#workers.at(slot.index, JSON.stringify(request), start, signal)
   }
-}
-
-function isWorn({ requests, usualBytes, lastBytes }: Resident): boolean {
-  return requests >= RECYCLE_AFTER || lastBytes > usualBytes * RECYCLE_AT
-}
-
-async function askResident(
-  resident: Resident,
-  request: WorkerRequest,
-  { idleMs, ...options }: Request,
-): Promise<WorkerAnswer> {
-  const { worker, longestMs } = resident
-  const expectedMs = Math.max(LEAST_IDLE_MS, longestMs * PATIENCE)
-  let last = performance.now()
-  const answer = await worker.ask(request, {
-    ...options,
-    idleMs: longestMs === 0 ? idleMs : Math.min(idleMs, expectedMs),
-    onEvent() {
-      if (request.op !== 'transcribe') return
-      const now = performance.now()
-      resident.longestMs = Math.max(resident.longestMs, now - last)
-      last = now
-    },
-  })
-  resident.requests += 1
-  resident.lastBytes = answer.bytes ?? 0
-  if (resident.requests <= FIRST_REQUESTS) {
-    resident.usualBytes = Math.max(resident.usualBytes, resident.lastBytes)
-  }
-  return answer
 }

@@ -6,7 +6,7 @@ import { ensureModel } from '../../models/models.ts'
 import { ChildCrash } from '../../process/forked-child.ts'
 import { IDLE_MS } from '../../process/idle-timeout.ts'
 import { whileQuiet } from '../../progress/expected-silence.ts'
-import { Closing, unlessAborted } from '../closing.ts'
+import { unlessAborted } from '../closing.ts'
 import type { EngineSettings } from '../definition.ts'
 import type {
   AudioPiece,
@@ -19,12 +19,14 @@ import type {
 } from '../engine.ts'
 import { modelsFor } from '../model-name.ts'
 import { MemoryFallback, placeOf, type ComputeConfig } from '../out-of-memory.ts'
+import { Residents } from '../residents.ts'
 import { languageCode } from '../whisper/languages.ts'
 import { promptOf } from '../whisper-cpp/options.ts'
 import { libraryEnv } from './environment.ts'
 import type { Library } from './library.ts'
 import { abilitiesOf, fileOf, isKnown, isPath } from './model-file.ts'
 import { TranscribeCppProcess } from './process.ts'
+import type { LoadRequest } from './recognizer.ts'
 import { recognisedOf } from './result.ts'
 
 /** Longer parts have crashed the library on GPUs of 6 GB. */
@@ -34,14 +36,6 @@ const GPU_BATCH = 8
 
 const NO_GPU = 'transcribe-cpp found no GPU that it can use: it ran on the CPU.'
 
-interface Resident {
-  process: TranscribeCppProcess
-  /** What it has loaded, and where, as JSON. */
-  key: string
-  /** Where a GPU was to be used and none was found. */
-  missesGpu: boolean
-}
-
 /** transcribe.cpp by its npm package: one process per slot, its model kept loaded over jobs. */
 export class TranscribeCppEngine implements Engine {
   readonly info: EngineInfo
@@ -49,9 +43,8 @@ export class TranscribeCppEngine implements Engine {
   readonly #library: Library
   readonly #settings: EngineSettings
   readonly #models: readonly string[]
-  readonly #residents = new Map<number, Resident>()
+  readonly #processes = new Residents<TranscribeCppProcess>()
   readonly #fallback: MemoryFallback
-  readonly #closing = new Closing()
 
   /** @param models what jobs and the out-of-memory fallback may choose from. */
   constructor(
@@ -78,18 +71,18 @@ export class TranscribeCppEngine implements Engine {
   }
 
   async prepare(slot: Slot, signal: AbortSignal, model: string | null = null): Promise<void> {
-    const stopped = AbortSignal.any([signal, this.#closing.signal])
+    const stopped = AbortSignal.any([signal, this.#processes.closing])
     await this.#run({ slot, model }, stopped, async () => undefined)
   }
 
   async transcribe(request: TranscribeRequest): Promise<Recognised> {
     const { slot, options, again, durationSeconds, wavPath, speech } = request
     const { language, task, words, model } = options
-    const signal = AbortSignal.any([request.signal, this.#closing.signal])
+    const signal = AbortSignal.any([request.signal, this.#processes.closing])
     const { result, warnings } = await this.#run(
       { slot, model, models: modelsFor(task, this.#models) },
       signal,
-      async ({ process }, { batchSize }) =>
+      async (process, { batchSize }) =>
         await process.transcribe(
           {
             wavPath,
@@ -116,11 +109,11 @@ export class TranscribeCppEngine implements Engine {
   ): Promise<(Detected | null)[]> => {
     const [first] = pieces
     if (first === undefined) return []
-    const signal = AbortSignal.any([first.signal, this.#closing.signal])
+    const signal = AbortSignal.any([first.signal, this.#processes.closing])
     const { result } = await this.#run(
       { slot: first.slot, model, unbatched: true },
       signal,
-      async ({ process }) =>
+      async (process) =>
         await process.detect(
           pieces.map(({ wavPath }) => wavPath),
           { signal, idleMs: IDLE_MS },
@@ -133,11 +126,8 @@ export class TranscribeCppEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closing.close()
     this.#fallback.forget()
-    const residents = [...this.#residents.values()]
-    this.#residents.clear()
-    await Promise.all(residents.map(({ process }) => process.kill()))
+    await this.#processes.close()
   }
 
   /**
@@ -147,13 +137,13 @@ export class TranscribeCppEngine implements Engine {
   async #run<T>(
     place: Parameters<MemoryFallback['run']>[0],
     signal: AbortSignal,
-    work: (resident: Resident, compute: ComputeConfig) => Promise<T>,
+    work: (process: TranscribeCppProcess, compute: ComputeConfig) => Promise<T>,
   ): Promise<{ result: T; warnings: string[] }> {
     const notes = new Set<string>()
     const attempt = async (compute: ComputeConfig): Promise<T> => {
-      const resident = await this.#at(place.slot, compute, signal)
-      if (resident.missesGpu) notes.add(NO_GPU)
-      return await work(resident, compute)
+      const process = await this.#at(placeOf(place.slot, compute), compute.model, signal)
+      if (process.missesGpu) notes.add(NO_GPU)
+      return await work(process, compute)
     }
     const { result, warnings } = await this.#fallback.run(place, async (compute) => {
       try {
@@ -168,33 +158,22 @@ export class TranscribeCppEngine implements Engine {
     return { result, warnings: [...warnings, ...notes] }
   }
 
-  async #at(slot: Slot, { model, device }: ComputeConfig, signal: AbortSignal): Promise<Resident> {
-    signal.throwIfAborted()
-    const place = placeOf(slot, { device } as ComputeConfig)
-    const key = JSON.stringify([model, place])
-    const there = this.#residents.get(slot.index)
-    if (there !== undefined) {
-      if (there.key === key && there.process.isAlive) return there
-      this.#residents.delete(slot.index)
-      await there.process.kill()
-    }
-    const file = await this.#fileOf(model, signal)
-    const pci = await pciAddress(place, signal)
-    const process = new TranscribeCppProcess(libraryEnv(slotEnv(place)))
-    const resident = { process, key, missesGpu: false }
-    this.#residents.set(slot.index, resident)
-    const { deviceType } = await process.load(
-      {
+  async #at(place: Slot, model: string, signal: AbortSignal): Promise<TranscribeCppProcess> {
+    const start = async (until: AbortSignal): Promise<TranscribeCppProcess> => {
+      const file = await this.#fileOf(model, until)
+      const pci = await pciAddress(place, until)
+      const process = new TranscribeCppProcess(libraryEnv(slotEnv(place)))
+      const nth = Number(place.gpu) || 0
+      const request: LoadRequest = {
         library: this.#library.url,
         file,
-        device:
-          place.gpu === null ? { kind: 'cpu' } : { kind: 'gpu', pci, nth: Number(place.gpu) || 0 },
+        device: place.gpu === null ? { kind: 'cpu' } : { kind: 'gpu', pci, nth },
         threads: this.#settings.threads,
-      },
-      { signal, idleMs: IDLE_MS },
-    )
-    resident.missesGpu = place.gpu !== null && deviceType === 'cpu'
-    return resident
+      }
+      await process.load(request, { signal: until, idleMs: IDLE_MS })
+      return process
+    }
+    return await this.#processes.at(place.index, JSON.stringify([model, place]), start, signal)
   }
 
   /** A model's file, fetched when missing. @throws {AppError} `model_missing` */
@@ -205,7 +184,7 @@ export class TranscribeCppEngine implements Engine {
     if (isPath(model) || !isKnown(model)) {
       throw new AppError('model_missing', `The engine transcribe-cpp has no model '${model}'.`)
     }
-    const { signal: closing } = this.#closing
+    const { closing } = this.#processes
     const options = { dir: modelsDir, signal: closing, source, onProgress: onPull }
     return await whileQuiet(unlessAborted(ensureModel(`gguf/${model}`, options), signal))
   }

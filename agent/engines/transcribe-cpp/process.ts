@@ -10,6 +10,9 @@ interface Wait {
 
 /** One question at a time; a failure ends the process. */
 export class TranscribeCppProcess extends ForkedChild {
+  /** It was to load its model on a GPU, and found none. */
+  missesGpu = false
+
   /** @param env beside the allow-listed environment. */
   constructor(env: Readonly<Record<string, string>>) {
     super(scriptBeside(import.meta.url, 'child'), 'the engine transcribe-cpp', env)
@@ -25,7 +28,9 @@ export class TranscribeCppProcess extends ForkedChild {
    * @throws {AppError} as `Recognizer.load`, or a crash; the signal's reason when aborted.
    */
   async load(request: LoadRequest, wait: Wait): Promise<BackendDevice> {
-    return await this.#put({ type: 'load', ...request }, wait)
+    const device = await this.#put<BackendDevice>({ type: 'load', ...request }, wait)
+    this.missesGpu = request.device.kind === 'gpu' && device.deviceType === 'cpu'
+    return device
   }
 
   /** @throws {AppError} as `Recognizer.transcribe`, or a crash; the signal's reason when aborted. */

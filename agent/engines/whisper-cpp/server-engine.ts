@@ -14,10 +14,9 @@ import type {
 } from '../engine.ts'
 import { MemoryFallback, type ComputeConfig } from '../out-of-memory.ts'
 import { request as askResident } from './resident-request.ts'
-import type { Resident, ResidentPlan } from './resident.ts'
-import { Residents } from './residents.ts'
+import { Resident, type ResidentPlan } from './resident.ts'
+import { Residents } from '../residents.ts'
 import { whisperAbilities } from '../whisper/abilities.ts'
-import { Closing } from '../closing.ts'
 import { progress } from './cli-program.ts'
 import { whisperCppFailure } from './failure.ts'
 import {
@@ -39,9 +38,8 @@ export class WhisperServerEngine implements Engine {
   readonly #program: string
   readonly #settings: EngineSettings
   readonly #fileOf: (model: string) => string
-  readonly #residents = new Residents()
+  readonly #residents = new Residents<Resident>()
   readonly #fallback: MemoryFallback
-  readonly #closing = new Closing()
 
   /**
    * @param fileOf where the model of that name lies.
@@ -110,7 +108,6 @@ export class WhisperServerEngine implements Engine {
   }
 
   async close(): Promise<void> {
-    this.#closing.close()
     this.#fallback.forget()
     await this.#residents.close()
   }
@@ -130,9 +127,9 @@ export class WhisperServerEngine implements Engine {
       classify: whisperCppFailure,
     }
     return await this.#residents.at(
-      String(slot.index),
+      slot.index,
       JSON.stringify([modelFile, device, slot]),
-      plan,
+      (until) => Resident.start(plan, until),
       signal,
     )
   }
@@ -143,7 +140,7 @@ export class WhisperServerEngine implements Engine {
     fields: readonly (readonly [string, string])[],
     onLine: (line: string) => void,
   ): Promise<{ body: Buffer; stderr: string; isOnCpu: boolean }> {
-    const signal = AbortSignal.any([piece.signal, this.#closing.signal])
+    const signal = AbortSignal.any([piece.signal, this.#residents.closing])
     const resident = await this.#server(piece.slot, compute, signal)
     const isOnCpu = compute.device === 'gpu' && /no GPU found/.test(resident.startText)
     const lines: string[] = []
