@@ -99,7 +99,17 @@ export async function assemble(
   const claims = new Claims(jobs, workers)
   const attempts = new Attempts(jobs, tokens, files)
   const views = new Views(jobs, workers, estimates, tokens, (id) => access.tokens.vocabularyOf(id))
-  const events = new Events({ jobs, workers, claims, views, estimates, store, dataDir })
+  const { checkpoints } = files
+  const events = new Events({
+    jobs,
+    workers,
+    claims,
+    views,
+    estimates,
+    store,
+    checkpoints,
+    dataDir,
+  })
   const state = { jobs, workers, claims, events, store, connections, dataDir }
   const metrics = new Metrics(state, ingestion.remoteTypes)
   const continuations = new Continuations({ jobs, log, random, steps })

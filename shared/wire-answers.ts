@@ -130,6 +130,8 @@ export type JobAnswer = FromWire<z.output<typeof jobAnswer>>
 
 export const transcriptAnswer = namedObject('Transcript', {
   job_id: z.string(),
+  /** There where it is unfinished. */
+  partial: z.literal(true).exactOptional(),
   /** Markdown. */
   content: z.string(),
   metadata: opaque,

@@ -47,6 +47,23 @@ export const jobEvent = z
   .union([jobSummary, z.object({ job_id: z.string(), removed: z.literal(true) })])
   .meta({ id: 'JobEvent' })
 
+/** New text of a running job: its segments from `first` on are these. As often as its agent reports. */
+export const textEvent = namedObject('TextEvent', {
+  job_id: z.string(),
+  /** From 0. More than a reader has: it has missed some, and reads them with `partial=true`. */
+  first: z.int(),
+  /** Up to where nothing that is said is missing, in seconds. */
+  recognised_until: z.number(),
+  segments: z.array(
+    z.object({
+      start: z.number(),
+      end: z.number(),
+      text: z.string(),
+      speaker: z.string().nullable(),
+    }),
+  ),
+})
+
 export const workerEvent = z
   .union([workerAnswer, z.object({ worker_id: z.string(), removed: z.literal(true) })])
   .meta({ id: 'WorkerEvent' })

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { chaptersOf, segmentsOf } from '../../shared/transcript.ts'
-import { renderMarkdown, type Content } from './markdown.ts'
+import { renderMarkdown, type Content } from '../../shared/transcript-markdown.ts'
 
 const number = z.number().catch(0)
 const text = z.string().catch('')

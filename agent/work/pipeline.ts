@@ -15,7 +15,7 @@ import {
 import type { ConvertInput, TranscribedMedia, PipelineParts } from '../transcription/conversion.ts'
 import { readJobOptions } from '../job-options.ts'
 import { transcribe } from '../transcription/transcribe.ts'
-import { renderMarkdown } from '../transcript/markdown.ts'
+import { renderMarkdown } from '../../shared/transcript-markdown.ts'
 import { probe } from '../media/media.ts'
 import type { MediaInfo } from '../media/media-info.ts'
 import { resultMetadata } from '../transcript/metadata.ts'

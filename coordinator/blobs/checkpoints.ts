@@ -1,8 +1,17 @@
 import { rm } from 'node:fs/promises'
-import { isSystemError } from '../../shared/errors.ts'
+import { AppError, isSystemError } from '../../shared/errors.ts'
+import type { RenderOptions } from '../../shared/forms.ts'
+import type { Job } from '../job/job.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
-import { HEARTBEAT_WORK, type Checkpoint, type ReceivedHeartbeat } from './heartbeat-work.ts'
+import {
+  HEARTBEAT_WORK,
+  type Checkpoint,
+  type PartialForm,
+  type PartialText,
+  type ReceivedHeartbeat,
+} from './heartbeat-work.ts'
+import { partialFactsOf } from './partial-result.ts'
 import { jsonFolder, JsonFiles } from './json-files.ts'
 import { WorkThread } from './work-thread.ts'
 
@@ -10,6 +19,7 @@ import { WorkThread } from './work-thread.ts'
 const SMALL_BYTES = 64 * 1024
 /** Requests that may wait for the thread. */
 const MAX_WAITING = 1_000
+const MAX_READING = 64
 
 type OnError = (message: string, error: unknown) => void
 
@@ -18,9 +28,13 @@ export class Checkpoints extends JsonFiles {
   readonly #onError: OnError
   readonly #locks = new KeyedMutex()
   readonly #thread = new WorkThread({ maxWaiting: MAX_WAITING })
+  /** For readers of unfinished text, for whom no heartbeat waits. */
+  readonly #reading = new WorkThread({ maxWaiting: MAX_READING })
   /** The newest unwritten checkpoint of each job. */
   readonly #waiting = new Map<string, Checkpoint>()
   readonly #working = new Set<Promise<unknown>>()
+  /** Called with a job that has a new one. */
+  onKept: (jobId: string) => void = () => undefined
 
   private constructor(dir: string, onError: OnError) {
     super(dir)
@@ -39,6 +53,7 @@ export class Checkpoints extends JsonFiles {
 
   /** Writes a job's newest checkpoint in the background. */
   keep(jobId: string, checkpoint: Checkpoint): void {
+    this.onKept(jobId)
     const isScheduled = this.#waiting.has(jobId)
     this.#waiting.set(jobId, checkpoint)
     if (isScheduled) return
@@ -54,13 +69,49 @@ export class Checkpoints extends JsonFiles {
 
   /** A job's newest checkpoint, or null. A damaged one is removed. */
   async read(jobId: string): Promise<Checkpoint | null> {
+    return await this.#read(
+      jobId,
+      (file) => HEARTBEAT_WORK.checkpoint({ file }),
+      async (file) => await this.#thread.run('checkpoint', { file }),
+    )
+  }
+
+  /** What is recognised of a job so far, in a form; null: nothing. */
+  async partialForm(
+    job: Job,
+    form: PartialForm['form'],
+    options: RenderOptions = {},
+  ): Promise<string | null> {
+    const asked = { facts: partialFactsOf(job), form, options }
+    return await this.#read(
+      job.jobId,
+      (file) => HEARTBEAT_WORK.partialForm({ file, ...asked }),
+      async (file) => await this.#reading.run('partialForm', { file, ...asked }),
+    )
+  }
+
+  /** The same as segments. */
+  async partialText(job: Job): Promise<PartialText | null> {
+    const facts = partialFactsOf(job)
+    return await this.#read(
+      job.jobId,
+      (file) => HEARTBEAT_WORK.partialText({ file, facts }),
+      async (file) => await this.#reading.run('partialText', { file, facts }),
+    )
+  }
+
+  async #read<T>(
+    jobId: string,
+    small: (file: string) => T,
+    large: (file: string) => Promise<T>,
+  ): Promise<T | null> {
     return await this.#locked(jobId, async () => {
       const file = this.path(jobId)
       try {
-        if ((await this.size(jobId)) <= SMALL_BYTES) return HEARTBEAT_WORK.checkpoint({ file })
-        return await this.#thread.run('checkpoint', { file })
+        return (await this.size(jobId)) <= SMALL_BYTES ? small(file) : await large(file)
       } catch (error) {
-        if (isSystemError(error, 'ENOENT')) return null
+        const isBusy = error instanceof AppError && error.code === 'unavailable'
+        if (isBusy || isSystemError(error, 'ENOENT')) return null
         this.#onError(`The checkpoint of job ${jobId} cannot be read and is dropped.`, error)
         await rm(file, { force: true }).catch(() => undefined)
         return null
@@ -86,7 +137,7 @@ export class Checkpoints extends JsonFiles {
 
   async close(): Promise<void> {
     await this.settled()
-    await this.#thread.close()
+    await Promise.all([this.#thread.close(), this.#reading.close()])
   }
 
   async #locked<T>(jobId: string, work: () => Promise<T>): Promise<T> {

@@ -2,17 +2,20 @@ import type { ServerResponse } from 'node:http'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { startInterval } from '../../shared/timers.ts'
+import type { Checkpoints } from '../blobs/checkpoints.ts'
 import { diskSpace } from '../blobs/disk.ts'
 import { Batch } from './batch.ts'
 import { ChangeLog } from './change-log.ts'
+import { NewText } from './new-text.ts'
 import { Reader, type JobFilter } from './reader.ts'
-import { jobKey, newest, QUEUE, Texts, workerKey, type TextsOptions } from './texts.ts'
+import { frameText, jobKey, newest, QUEUE, Texts, workerKey, type TextsOptions } from './texts.ts'
 import { baseOf, lastAttempt, type Job } from '../job/job.ts'
 import type { JobSubscriber } from '../jobs.ts'
 import { Tally } from './tally.ts'
 
 export interface EventsOptions extends TextsOptions {
   dataDir: string
+  checkpoints: Pick<Checkpoints, 'onKept' | 'partialText'>
   limits?: Partial<typeof LIMITS>
 }
 
@@ -41,6 +44,8 @@ export class Events implements JobSubscriber {
   readonly #gone = new Map<string, Job>()
   readonly #soon: Batch
   readonly #calm: Batch
+  readonly #spoken: Batch
+  readonly #newText: NewText
   readonly #texts: Texts
   readonly #timer: NodeJS.Timeout
   #closed = false
@@ -59,6 +64,11 @@ export class Events implements JobSubscriber {
       this.#calm.add(workerKey(workerId))
       this.#calm.add(QUEUE)
     })
+    this.#newText = new NewText(options.checkpoints)
+    this.#spoken = new Batch(CALM_MS, clock, (ids) => void this.#sendText(ids))
+    options.checkpoints.onKept = (jobId) => {
+      if (this.size > 0) this.#spoken.add(jobId)
+    }
     options.workers.onAnnounce(() => this.#refreshWaiting())
     this.#timer = startInterval(() => void this.#tick(), this.#limits.pingMs).unref()
   }
@@ -102,6 +112,7 @@ export class Events implements JobSubscriber {
     clearInterval(this.#timer)
     this.#soon.close()
     this.#calm.close()
+    this.#spoken.close()
     for (const reader of this.#readers) reader.end()
   }
 
@@ -115,6 +126,7 @@ export class Events implements JobSubscriber {
     this.tally.change(before, after)
     for (const { filter, tally } of this.#readers) if (filter !== null) tally.change(before, after)
     const { jobId } = (after ?? before)!
+    this.#newText.forget(jobId)
     if (after === null) this.#gone.set(jobKey(jobId), shadowOf(before!))
     this.#soon.add(jobKey(jobId))
     this.#calm.add(QUEUE)
@@ -133,6 +145,19 @@ export class Events implements JobSubscriber {
     if (this.size === 0) return
     const textOf = this.#texts.textOf(changes)
     for (const reader of this.#readers) reader.send(textOf(reader))
+  }
+
+  /** What is new of the text of jobs. It has no id: who missed some reads it with `partial=true`. */
+  async #sendText(ids: readonly string[]): Promise<void> {
+    for (const jobId of ids) {
+      const job = this.#options.jobs.find(jobId)
+      if (job?.status !== 'processing') continue
+      const news = await this.#newText.of(job)
+      if (this.#options.jobs.find(jobId)?.status !== 'processing') this.#newText.forget(jobId)
+      if (news === null || this.#closed) continue
+      const text = frameText(null, 'text', news)
+      for (const reader of this.#readers) if (reader.filter?.(job) ?? true) reader.send(text)
+    }
   }
 
   /** A ping, and changes by time alone, like a worker that falls silent. */

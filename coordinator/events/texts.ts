@@ -130,6 +130,8 @@ export function* newest(jobs: Jobs, fits: JobFilter): Iterable<Job> {
   }
 }
 
-function frameText(id: string, event: string, data: unknown): string {
-  return `id: ${id}\nevent: ${event}\ndata: ${JSON.stringify(toWire(data))}\n\n`
+/** An event as it is sent. @param id null: nothing to resume from. */
+export function frameText(id: string | null, event: string, data: unknown): string {
+  const head = id === null ? '' : `id: ${id}\n`
+  return `${head}event: ${event}\ndata: ${JSON.stringify(toWire(data))}\n\n`
 }

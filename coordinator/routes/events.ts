@@ -2,7 +2,13 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { OpenCount } from '../access/open-count.ts'
 import { maySee } from '../access/ownership.ts'
-import { jobEvent, queueEvent, snapshotEvent, workerEvent } from '../../shared/wire-events.ts'
+import {
+  jobEvent,
+  queueEvent,
+  snapshotEvent,
+  textEvent,
+  workerEvent,
+} from '../../shared/wire-events.ts'
 import type { Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../assemble.ts'
@@ -23,7 +29,7 @@ export function eventRoutes({ events }: Services): Hono<Env> {
       access: ['submit', 'read'],
       summary: 'The current state, then each change, as server-sent events',
       description:
-        'First a `snapshot`. Each `job`, `worker` and `queue` event after it is the whole object as it is by then. A submitter gets its own jobs alone.',
+        'First a `snapshot`. Each `job`, `worker` and `queue` event after it is the whole object as it is by then; `text` brings what is new of the transcripts of running jobs. A submitter gets its own jobs alone.',
       headers: {
         'Last-Event-ID': { description: 'The last event received: missed events come first.' },
       },
@@ -33,6 +39,7 @@ export function eventRoutes({ events }: Services): Hono<Env> {
         job: jobEvent,
         worker: workerEvent,
         queue: queueEvent,
+        text: textEvent,
       },
     }),
     async (c) => {

@@ -1,13 +1,14 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import { z } from 'zod'
-import { invalid } from '../../shared/errors.ts'
+import { AppError, invalid } from '../../shared/errors.ts'
 import { chunkOptionsOf, chunkOverlap, chunkTokens } from '../../shared/chunks.ts'
-import { ENDINGS, FORMS, MEDIA_TYPES } from '../../shared/forms.ts'
+import { ENDINGS, FORMS, MEDIA_TYPES, type Form, type RenderOptions } from '../../shared/forms.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { listQuery } from '../../shared/wire.ts'
+import { lenientBoolean } from '../../shared/wire-fields.ts'
 import { jobFor, maySee } from '../access/ownership.ts'
 import { mediaTypeOf } from '../blobs/media-type.ts'
-import { completed, lastAttempt, type Job } from '../job/job.ts'
+import { completed, hasEnded, lastAttempt, type Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { OrderKey } from '../storage/order.ts'
 import type { Services } from '../assemble.ts'
@@ -21,6 +22,14 @@ const chunkQuery = z.object({
   chunk_tokens: numeric.pipe(chunkTokens).exactOptional(),
   chunk_overlap: numeric.pipe(chunkOverlap).exactOptional(),
 })
+
+/** Whether an unfinished transcript is wanted, too. */
+const partialQuery = z.object({ partial: lenientBoolean.exactOptional() })
+const PARTIAL =
+  'With `partial=true`, of a job that has not ended: what is recognised so far, with the header `Morag-Partial: true`.'
+/** How often agents send what is new. */
+const RETRY_PARTIAL_SECONDS = 10
+const fileQuery = z.object({ ...chunkQuery.shape, ...partialQuery.shape })
 
 /** Reading jobs, transcripts and recordings. */
 export function readingRoutes({ config, files, jobs, views }: Services): Hono<Env> {
@@ -80,11 +89,20 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       tag: 'Transcripts',
       access: ['submit', 'read'],
       summary: 'The transcript of a completed job',
+      description: PARTIAL,
+      query: partialQuery,
       answer: transcriptAnswer,
-      errors: ['conflict'],
+      errors: ['conflict', 'no_text_yet'],
     }),
     async (c) => {
-      const job = completed(jobFor(c.var.principal, jobs, c.req.param('id')))
+      const asked = jobFor(c.var.principal, jobs, c.req.param('id'))
+      if (queryOf(c, partialQuery).partial === true && !hasEnded(asked)) {
+        return await sendFields(c, await partialOf(c, asked, 'result'), {
+          before: `{"job_id":${JSON.stringify(asked.jobId)},"partial":true,`,
+          after: `,"processing_time":null}`,
+        })
+      }
+      const job = completed(asked)
       return await sendFields(c, await files.transcripts.json(job, readerOf(c)), {
         before: `{"job_id":${JSON.stringify(job.jobId)},`,
         after: `,"processing_time":${JSON.stringify(job.result.processingSeconds)}}`,
@@ -99,9 +117,8 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       tag: 'Transcripts',
       access: ['submit', 'read'],
       summary: 'The transcript as a file',
-      description:
-        'For a result without segments, as of a document, `result.txt` is its text, `result.json` has it as `text`, and subtitles and chunks are refused.',
-      query: chunkQuery,
+      description: `For a result without segments, as of a document, \`result.txt\` is its text, \`result.json\` has it as \`text\`, and subtitles and chunks are refused. ${PARTIAL}`,
+      query: fileQuery,
       path: {
         file: {
           description: 'Its ending selects the format.',
@@ -112,13 +129,13 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
         },
       },
       answer: Object.values(MEDIA_TYPES),
-      errors: ['conflict'],
+      errors: ['conflict', 'no_text_yet'],
     }),
     async (c) => {
-      const job = completed(jobFor(c.var.principal, jobs, c.req.param('id')))
+      const job = jobFor(c.var.principal, jobs, c.req.param('id'))
       const ending = c.req.param('file').slice('result.'.length)
       const form = FORMS.find((one) => ENDINGS[one] === ending)!
-      const { chunkTokens: tokens, chunkOverlap: overlap } = queryOf(c, chunkQuery)
+      const { chunkTokens: tokens, chunkOverlap: overlap, partial } = queryOf(c, fileQuery)
       const options = {
         ...chunkOptionsOf(job.taskOptions),
         ...(tokens !== undefined && { tokens }),
@@ -126,7 +143,10 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
         jobId: job.jobId,
         ...(config.ingestion.publicUrl !== null && { baseUrl: config.ingestion.publicUrl }),
       }
-      const text = await files.transcripts.form(job, form, readerOf(c), options)
+      const text =
+        partial === true && !hasEnded(job)
+          ? await partialOf(c, job, form, options)
+          : await files.transcripts.form(completed(job), form, readerOf(c), options)
       return await sendForm(c, text, MEDIA_TYPES[form])
     },
   )
@@ -151,6 +171,27 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       return await sendSource(c, job, source, { mediaType: await mediaTypeOf(source.file) })
     },
   )
+
+  /** What is recognised of a job so far. @throws {AppError} `no_text_yet` */
+  async function partialOf(
+    c: Context<Env>,
+    job: Job,
+    form: Form | 'result',
+    options: RenderOptions = {},
+  ): Promise<string> {
+    const release = readerOf(c).hold()
+    try {
+      const text = await files.checkpoints.partialForm(job, form, options)
+      if (text !== null) {
+        c.header('morag-partial', 'true')
+        return text
+      }
+    } finally {
+      release()
+    }
+    const message = `Nothing of job ${job.jobId} is recognised yet: ask again in a few seconds.`
+    throw new AppError('no_text_yet', message, { retryAfterSeconds: RETRY_PARTIAL_SECONDS })
+  }
 
   return app
 }

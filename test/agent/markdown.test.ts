@@ -5,7 +5,7 @@ import {
   speakersOf,
   wordCount,
   type Content,
-} from '../../agent/transcript/markdown.ts'
+} from '../../shared/transcript-markdown.ts'
 
 const segments = [
   { start: 0.4, end: 2, text: 'Hello and welcome.', speaker: 'Speaker_00' },

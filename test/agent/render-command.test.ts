@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, test } from 'node:test'
 import { Command } from 'commander'
 import { addRender } from '../../agent/commands/render.ts'
-import { renderMarkdown } from '../../agent/transcript/markdown.ts'
+import { renderMarkdown } from '../../shared/transcript-markdown.ts'
 import { FORMS, renderForm } from '../../shared/forms.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 

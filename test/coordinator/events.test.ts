@@ -215,9 +215,20 @@ async function served(
 ): Promise<{ all: Assembled; events: Events; url: string }> {
   const all = await assembled(t)
   const { jobs, workers, claims, views, dir: dataDir } = all
+  const { checkpoints } = all.files
   const store = { failure: null, foldersBehind: null }
   const estimates = new Estimates()
-  const events = new Events({ jobs, workers, claims, views, estimates, store, dataDir, limits })
+  const events = new Events({
+    jobs,
+    workers,
+    claims,
+    views,
+    estimates,
+    store,
+    checkpoints,
+    dataDir,
+    limits,
+  })
   jobs.subscribe(events)
   const server = createServer((request, answer) => {
     const last = request.headers['last-event-id']

@@ -70,7 +70,7 @@ describe('the OpenAPI document', () => {
     }
     const found = problems.map(({ ruleId, location }) => `${ruleId} ${location[0]?.pointer}`)
     // The linter does not read `x-events`.
-    const unread = ['SnapshotEvent', 'JobEvent', 'WorkerEvent'].map(
+    const unread = ['SnapshotEvent', 'JobEvent', 'WorkerEvent', 'TextEvent'].map(
       (name) => `no-unused-components #/components/schemas/${name}`,
     )
     assert.deepEqual(found.sort(), unread.sort())
@@ -308,11 +308,18 @@ async function documentOf(running: Running): Promise<OpenApi> {
 async function checkEvents(t: TestContext, running: Running, document: OpenApi): Promise<void> {
   const check = checker(document)
   const forms = document.paths[`${API}/events`]!['get']!['x-events'] as Record<string, Schema>
-  assert.deepEqual(Object.keys(forms), ['snapshot', 'job', 'worker', 'queue'])
+  assert.deepEqual(Object.keys(forms), ['snapshot', 'job', 'worker', 'queue', 'text'])
   const stream = await listenTo(t, `${running.url}/api/v1/events`)
   await stream.next(() => true)
   const jobId = await createJob(running, { content_type: 'video' })
-  await claim(running, { worker_id: 'w3', content_types: ['video'] })
+  const [job] = await claim(running, { worker_id: 'w3', content_types: ['video'] })
+  const { lease_token } = job!
+  const segments = [{ start: 0, end: 1, text: 'Hello.' }]
+  const voices = [{ speech: [], doneUntil: 1 }]
+  const checkpoint = { seconds: 3, decided: null, voices, segments }
+  const beat = { job_id: jobId, lease_token, stage: 'transcribing', progress: 0.5, checkpoint }
+  const json = { state: 'running', version: '1', slots: 1, jobs: [beat] }
+  await running.ask('POST', '/workers/w3/heartbeat', { json })
   for (const event of Object.keys(forms)) await stream.next((told) => told.event === event)
   await stream.next(({ data }) => data['job_id'] === jobId)
   for (const { event, data } of stream.events) check(forms[event] ?? assert.fail(event), data)

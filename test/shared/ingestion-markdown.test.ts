@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { renderMarkdown } from '../../agent/transcript/markdown.ts'
+import { renderMarkdown } from '../../shared/transcript-markdown.ts'
 import { ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
 
 /** How the servers' readers find chapters, lines, times and speakers; each loses what it does not find. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { renderMarkdown } from '../../agent/transcript/markdown.ts'
+import { renderMarkdown } from '../../shared/transcript-markdown.ts'
 import { speakersRequest, withSpeakerNames } from '../../shared/speaker-names.ts'
 
 const segments = [

@@ -1,8 +1,8 @@
-import { formatTimestamp } from '../../shared/duration.ts'
-import { printable } from '../../shared/printable.ts'
-import { spoken } from '../../shared/render.ts'
-import { speakerInMarkdown } from '../../shared/speaker-names.ts'
-import type { Segment } from '../../shared/transcript.ts'
+import { formatTimestamp } from './duration.ts'
+import { printable } from './printable.ts'
+import { spoken } from './render.ts'
+import { speakerInMarkdown } from './speaker-names.ts'
+import type { Segment } from './transcript.ts'
 
 export interface Content {
   kind: 'audio' | 'video'
