@@ -68,7 +68,13 @@ export function renderChunks(
       chapter: chunk[0]!.chapter,
       segment_ids: [...new Set(chunk.map(({ segmentId }) => segmentId))],
       confidence: confidenceOf(chunk),
-      flags: [...new Set(chunk.flatMap(({ flags }) => flags ?? []))],
+      flags: [
+        ...new Set(
+          chunk.flatMap(({ flags = [], overlap }) =>
+            overlap === true ? [...flags, 'overlap'] : flags,
+          ),
+        ),
+      ],
       tokens: chunk.reduce((sum, unit) => sum + unit.tokens, 0),
       prev: idOf(i - 1),
       next: idOf(i + 1),

@@ -54,7 +54,7 @@ const segmentShape = {
   language: z.string().nullish(),
   /** How sure the engine is of the words, by its own numbers. */
   confidence: share.nullish(),
-  /** Another person speaks at the same time. */
+  /** In most of its time another person speaks, too. */
   overlap: z.boolean().nullish(),
 }
 

@@ -1,25 +1,30 @@
 import { bare, cutSegment, isTextOf } from '../../shared/cut-segment.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import { placeChanges, smooth, type SpokenWord } from './speaker-runs.ts'
-import { lengthOf } from '../../shared/span.ts'
-import { Speakers, pruneSpeakers, type Turn } from './turns.ts'
+import { covered, lengthOf } from '../../shared/span.ts'
+import { pruneSpeakers, Speakers, spokenAtOnce, type Turn } from './turns.ts'
 
 /**
  * Assigns speakers to segments. A segment with words is split where the speaker changes, at the end of a sentence or clause
  * if there is one within two words. One without words, or whose words differ from its text, goes to the speaker of most of
- * it, else to the speaker before. Texts, their order and the times of the whole stay; other fields go to all pieces.
+ * it, else to the speaker before. Texts, their order and the times of the whole stay; other fields go to all pieces. A
+ * piece is marked (`overlap`) if in most of its time another person speaks, too.
  * @param turns in any order; speakers with less than 2 % of the speech are ignored (`pruneSpeakers`).
  */
 export function assignSpeakers<S extends Segment>(
   segments: readonly S[],
   turns: readonly Turn[],
 ): S[] {
-  const speakers = new Speakers(pruneSpeakers(turns))
+  const real = pruneSpeakers(turns)
+  const speakers = new Speakers(real)
+  const atOnce = spokenAtOnce(real)
   let before: string | null = null
   return segments.flatMap((segment) => {
     const pieces = pieceBySpeaker(segment, speakers, before)
     before = pieces.at(-1)?.speaker ?? before
-    return pieces
+    return pieces.map((piece) =>
+      covered(piece, atOnce) > lengthOf(piece) / 2 ? { ...piece, overlap: true } : piece,
+    )
   })
 }
 
@@ -36,7 +41,7 @@ function pieceBySpeaker<S extends Segment>(
   const spoken: SpokenWord[] = []
   let last = before
   for (const word of words) {
-    last = speakers.at(word) ?? last
+    last = speakers.ofWord(word) ?? last
     spoken.push({ text: word.text, seconds: lengthOf(word), speaker: last })
   }
   // Words before the first turn go to its speaker.

@@ -5,10 +5,13 @@ export interface Turn extends Span {
   speaker: string
 }
 
-/** A speaker with a smaller share of the speech is an artifact of clustering. */
+/** A speaker with a smaller share of the speech, and less than so many seconds, is an artifact of clustering. */
 const LEAST_SHARE = 0.02
+const MOST_SECONDS = 20
 /** How far away, in seconds, a turn may be to stand in for a missing one. */
 const NEAR = 0.5
+/** Who speaks for this share of a word speaks it, whatever shorter turn lies within it. */
+const LEAST_OF_WORD = 0.25
 
 /**
  * Turns in order of time, without speakers that hardly speak: a turn of theirs goes to the one who speaks most within half
@@ -24,7 +27,8 @@ export function pruneSpeakers(turns: readonly Turn[]): Turn[] {
     seconds.set(turn.speaker, (seconds.get(turn.speaker) ?? 0) + lengthOf(turn))
     total += lengthOf(turn)
   }
-  const isReal = ({ speaker }: Turn): boolean => (seconds.get(speaker) ?? 0) >= total * LEAST_SHARE
+  const least = Math.min(total * LEAST_SHARE, MOST_SECONDS)
+  const isReal = ({ speaker }: Turn): boolean => (seconds.get(speaker) ?? 0) >= least
   const real = ordered.filter(isReal)
   if (real.length === 0) return ordered
   const speakers = new Speakers(real)
@@ -48,26 +52,25 @@ export class Speakers {
 
   /** The speaker of most of a span, else the nearest within half a second, else null. */
   at(span: Span): string | null {
-    const shared = new Map<string, number>()
-    let nearest: string | null = null
-    let least = NEAR
-    for (let i = this.#first(span.start - NEAR); i < this.#turns.length; i++) {
+    return speakerAmong(this.#near(span), span)
+  }
+
+  /** As {@link at}, but a turn shorter than the word, within it, loses to who speaks for a quarter of the word. */
+  ofWord(word: Span): string | null {
+    const near = this.#near(word)
+    const longer = near.filter(({ start, end }) => start <= word.start || end >= word.end)
+    const shared = longer.reduce((sum, turn) => sum + overlap(turn, word), 0)
+    return speakerAmong(shared >= lengthOf(word) * LEAST_OF_WORD ? longer : near, word)
+  }
+
+  #near({ start, end }: Span): Turn[] {
+    const near: Turn[] = []
+    for (let i = this.#first(start - NEAR); i < this.#turns.length; i++) {
       const turn = this.#turns[i]!
-      if (turn.start > span.end + NEAR) break
-      const seconds = overlap(turn, span)
-      if (seconds > 0) shared.set(turn.speaker, (shared.get(turn.speaker) ?? 0) + seconds)
-      const distance = Math.max(turn.start - span.end, span.start - turn.end)
-      if (distance < least || (distance === least && nearest === null)) {
-        least = distance
-        nearest = turn.speaker
-      }
+      if (turn.start > end + NEAR) break
+      if (turn.end >= start - NEAR) near.push(turn)
     }
-    let most = 0
-    let speaker = nearest
-    for (const [name, seconds] of shared) {
-      if (seconds > most) [most, speaker] = [seconds, name]
-    }
-    return speaker
+    return near
   }
 
   /** The index of the first turn that may still last at `at`. */
@@ -81,4 +84,41 @@ export class Speakers {
     }
     return low
   }
+}
+
+function speakerAmong(turns: readonly Turn[], span: Span): string | null {
+  const shared = new Map<string, number>()
+  let nearest: string | null = null
+  let least = NEAR
+  for (const turn of turns) {
+    const seconds = overlap(turn, span)
+    if (seconds > 0) shared.set(turn.speaker, (shared.get(turn.speaker) ?? 0) + seconds)
+    const distance = Math.max(turn.start - span.end, span.start - turn.end)
+    if (distance < least || (distance === least && nearest === null)) {
+      least = distance
+      nearest = turn.speaker
+    }
+  }
+  let most = 0
+  let speaker = nearest
+  for (const [name, seconds] of shared) {
+    if (seconds > most) [most, speaker] = [seconds, name]
+  }
+  return speaker
+}
+
+/** Where two or more people speak at once. @param turns in order of their starts. */
+export function spokenAtOnce(turns: readonly Turn[]): Span[] {
+  const spans: Span[] = []
+  let lasting: Turn[] = []
+  for (const turn of turns) {
+    lasting = lasting.filter(({ end }) => end > turn.start)
+    const others = lasting.filter(({ speaker }) => speaker !== turn.speaker)
+    const end = Math.min(turn.end, Math.max(...others.map((other) => other.end)))
+    const last = spans.at(-1)
+    if (last !== undefined && last.end >= turn.start) last.end = Math.max(last.end, end)
+    else if (end > turn.start) spans.push({ start: turn.start, end })
+    lasting.push(turn)
+  }
+  return spans
 }

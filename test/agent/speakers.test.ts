@@ -63,6 +63,77 @@ describe('assignSpeakers', () => {
     assert.deepEqual(said(pieces), ['A: It is late.', 'B: Oh yes.', 'A: So we go home.'])
   })
 
+  it('does not flip for a turn shorter than a word, but for a word of somebody else', () => {
+    const text = 'we were in the old house'
+    const within = (turns: string): string[] => said(assignSpeakers([spoken(text)], turnsOf(turns)))
+    for (const flip of [
+      'A 0-5.3, B 5.3-5.9, A 5.9-6',
+      'A 0-5.3, B 5.3-5.9',
+      'A 0.3-6, B 0.1-0.9',
+    ]) {
+      assert.deepEqual(within(flip), [`A: ${text}`], flip)
+    }
+    const yes = [spoken('It is late.'), spoken('Yes.', 3), spoken('So we go.', 4)]
+    assert.deepEqual(said(assignSpeakers(yes, turnsOf('A 0-3.1, B 3.2-3.9, A 4.1-7'))), [
+      'A: It is late.',
+      'B: Yes.',
+      'A: So we go.',
+    ])
+  })
+
+  it('marks what is said while another speaks, if that is most of it', () => {
+    const segments = ['one two three four', 'five six seven eight'].map((text, i) =>
+      spoken(text, i * 4),
+    )
+    const marks = (turns: string): unknown[] =>
+      assignSpeakers(segments, turnsOf(turns)).map(({ overlap }) => overlap)
+    assert.deepEqual(marks('A 0-8, B 0.5-3'), [true, undefined])
+    assert.deepEqual(marks('A 0-8, B 3-5'), [undefined, undefined])
+    assert.deepEqual(marks('A 0-8, A 0-3, B 8-9'), [undefined, undefined])
+    assert.deepEqual(marks('A 0-8, B 0-1, C 1-2, B 2-2.5, C 5-9'), [true, true])
+  })
+
+  it('never leaves two people’s sentences in one segment, where turns are theirs but for the edges', () => {
+    for (let seed = 1; seed <= 60; seed++) {
+      const random = randomFrom(seed)
+      const words: { text: string; start: number; end: number; by: string }[] = []
+      const turns: Turn[] = []
+      let at = 0
+      while (words.length < 80) {
+        const by = 'ABC'[Math.floor(random() * 3)]!
+        const start = at
+        const count = 4 + Math.floor(random() * 8)
+        for (let i = 0; i < count; i++) {
+          const end = at + 0.15 + random() * 0.4
+          words.push({ text: i === count - 1 ? 'end.' : 'word', start: at, end, by })
+          at = end
+        }
+        const jitter = (): number => (random() - 0.5) * 0.3
+        turns.push({ start: Math.max(0, start + jitter()), end: at + jitter(), speaker: by })
+        // Somebody seems to speak within a word.
+        const { start: from, end: to } = words.at(-2)!
+        const length = to - from
+        turns.push({
+          start: from + length * 0.3,
+          end: to - length * 0.3,
+          speaker: 'ABC'[seed % 3]!,
+        })
+        at += random() * 0.5
+      }
+      // An engine cuts where it likes.
+      const segments: Segment[] = []
+      for (let from = 0; from < words.length;) {
+        const part = words.slice(from, (from += 1 + Math.floor(random() * 25)))
+        const text = part.map((word) => word.text).join(' ')
+        segments.push({ start: part[0]!.start, end: part.at(-1)!.end, text, words: part })
+      }
+      for (const { words: own = [], speaker } of assignSpeakers(segments, turns)) {
+        const by = new Set((own as typeof words).map((word) => word.by))
+        assert.ok(by.size === 1 && by.has(speaker!), `seed ${seed}: ${[...by].join()}`)
+      }
+    }
+  })
+
   it('takes the nearest turn within half a second, else who spoke before', () => {
     const words = [spoken('one', 0.2), spoken('two', 1.8), spoken('three', 9)]
     const turns = turnsOf('A 1.3-1.6, B 2.9-3')
@@ -161,6 +232,14 @@ describe('pruneSpeakers', () => {
   it('gives who hardly speaks to who speaks then or near it, and leaves out who is alone', () => {
     const turns = turnsOf('A 0-50, x 49-50, B 51-100, y 100.2-100.7, z 120-121')
     assert.deepEqual(pruneSpeakers(turns), turnsOf('A 0-50, A 49-50, B 51-100, B 100.2-100.7'))
+  })
+
+  it('leaves who speaks for more than 20 seconds, however long the others do', () => {
+    const turns = turnsOf('A 0-9000, B 9000-9021, x 9021-9030')
+    assert.deepEqual(
+      pruneSpeakers(turns).map(({ speaker }) => speaker),
+      ['A', 'B', 'B'],
+    )
   })
 
   it('leaves all as they are when all hardly speak, and orders them', () => {

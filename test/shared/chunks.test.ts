@@ -50,6 +50,7 @@ describe('a transcript in chunks', () => {
       confidence: i / 2,
       speaker: 'A',
       flags: i === 1 ? ['repeats'] : [],
+      overlap: i === 2,
     }))
     const [chunk, ...others] = chunksOf(segments, META)
     assert.deepEqual(others, [])
@@ -63,7 +64,7 @@ describe('a transcript in chunks', () => {
       chapter: null,
       segment_ids: [0, 1, 2],
       confidence: 0.5,
-      flags: ['repeats'],
+      flags: ['repeats', 'overlap'],
       tokens: 72,
       prev: null,
       next: null,
