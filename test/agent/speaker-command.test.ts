@@ -7,7 +7,7 @@ import { labelSpeakers } from '../../agent/diarization/label-speakers.ts'
 import { Slots } from '../../agent/gpu/slots.ts'
 import { speakerCommand } from '../../agent/settings/setting-values.ts'
 import { AppError } from '../../shared/errors.ts'
-import { CLIPS } from './fixtures.ts'
+import { CLIPS, gone } from './fixtures.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
@@ -27,11 +27,12 @@ interface Scene {
   min?: number
   max?: number
   signal?: AbortSignal
+  onReport?: (line: string) => void
 }
 
 async function label(scene: Scene) {
   const { code, more = '--rttm {rttm}', limitMs = 60_000, min = null, max = null } = scene
-  const { signal = new AbortController().signal } = scene
+  const { signal = new AbortController().signal, onReport } = scene
   const workDir = await mkdtemp(path.join(folder, 'job-'))
   const script = path.join(workDir, 'program.mjs')
   await writeFile(script, `import { writeFileSync } from 'node:fs'\n${code}`)
@@ -52,7 +53,10 @@ async function label(scene: Scene) {
     workDir,
     slots,
     signal,
-    report: (stage, ratio) => void reported.push(`${stage} ${ratio}`),
+    report(stage, ratio) {
+      reported.push(`${stage} ${ratio}`)
+      onReport?.(reported.at(-1)!)
+    },
   })
   assert.equal(slots.free, 1)
   assert.deepEqual(
@@ -96,7 +100,16 @@ describe('a speaker command', () => {
 
   for (const [title, code, warning] of [
     ['crashes', `process.kill(process.pid, 'SIGSEGV'); setInterval(() => {}, 9)`, /SIGSEGV/],
-    ['fails', `console.error('CUDA out of memory'); process.exit(3)`, /CUDA out of memory/],
+    [
+      'is killed for its memory',
+      `process.kill(process.pid, 'SIGKILL'); setInterval(() => {}, 9)`,
+      /SIGKILL/,
+    ],
+    [
+      'runs out of the GPU’s',
+      `console.error('CUDA out of memory'); process.exit(3)`,
+      /CUDA out of/,
+    ],
     ['writes rubbish', writes('not a turn in sight\n'), /Line 1 of the RTTM cannot be read/],
     ['writes times that are none', writes('SPEAKER a 1 x 2 <NA> <NA> b <NA> <NA>'), /'x' and '2'/],
     ['writes nothing', '', /wrote no RTTM/],
@@ -110,6 +123,20 @@ describe('a speaker command', () => {
     })
   }
 
+  it('may find one speaker, or fifty', async () => {
+    const turns = (count: number): string =>
+      Array.from(
+        { length: count },
+        (_, i) => `SPEAKER a 1 ${(i * 9) / count} ${9 / count} <NA> <NA> s${i} <NA> <NA>\n`,
+      ).join('')
+    const one = await label({ code: writes(turns(1)) })
+    assert.deepEqual([one.speakers, one.warnings], [['Speaker_00', 'Speaker_00'], []])
+    const fifty = await label({ code: writes(turns(50)), min: 20, max: 20 })
+    assert.equal(fifty.speakers[0], 'Speaker_00')
+    assert.ok(fifty.speakers.every((name) => name !== null))
+    assert.deepEqual(fifty.warnings, [])
+  })
+
   it('that hangs is ended at its limit', async () => {
     const { speakers, warnings } = await label({
       code: `setInterval(() => {}, 1000); process.on('SIGTERM', () => process.exit(0))`,
@@ -119,15 +146,19 @@ describe('a speaker command', () => {
     assert.match(warnings[0]!, /it took too long/)
   })
 
-  it('ends with the job, and the job with its reason', async () => {
+  it('ends with the job while it runs, and the job with its reason', async () => {
     const controller = new AbortController()
     const reason = new AppError('cancelled', 'enough')
+    const pidFile = path.join(folder, 'pid')
     const labelled = label({
-      code: `console.error('1 %'); setInterval(() => {}, 1000)`,
+      code: `writeFileSync(process.argv[5], String(process.pid))
+        console.error('1 %'); setInterval(() => {}, 1000)`,
+      more: `--rttm {rttm} '${pidFile}'`,
       signal: controller.signal,
+      onReport: (line) => line === 'diarizing 0.01' && controller.abort(reason),
     })
-    controller.abort(reason)
     await assert.rejects(labelled, (error) => error === reason)
+    await gone(Number(await readFile(pidFile, 'utf8')))
   })
 
   it('is refused without a place for the recording', () => {
