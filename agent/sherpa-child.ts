@@ -9,6 +9,6 @@ export type ToSpeechChild =
 
 answerParent(async (question, progress) => {
   const asked = question as ToSpeechChild
-  if (asked.type === 'speakers') return await findTurns(asked)
+  if (asked.type === 'speakers') return await findTurns(asked, progress)
   return await detectSpeech(asked.wavPath, asked.modelFile, progress)
 })

@@ -7,6 +7,7 @@ export interface Sherpa {
   Vad: new (config: object, bufferSeconds: number) => SherpaVad
   OfflineRecognizer: new (config: object) => SherpaRecognizer
   OfflineSpeakerDiarization: new (config: object) => SherpaDiarization
+  SpeakerEmbeddingExtractor: new (config: object) => SherpaEmbeddings
 }
 
 export interface SherpaVad {
@@ -44,7 +45,13 @@ interface SherpaDiarization {
   readonly sampleRate: number
   /** Times in seconds; `speaker` counts from 0. */
   process(samples: Float32Array): { start: number; end: number; speaker: number }[]
-  setConfig(config: { clustering: object }): void
+}
+
+interface SherpaEmbeddings {
+  createStream(): SherpaStream & { inputFinished(): void }
+  /** Whether the stream holds enough to compute an embedding of. */
+  isReady(stream: SherpaStream): boolean
+  compute(stream: SherpaStream, external: boolean): Float32Array
 }
 
 /** Whether the native library is installed, with its package for this platform, which npm leaves out where there is none. */

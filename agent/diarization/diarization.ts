@@ -1,107 +1,97 @@
-import { AppError } from '../../shared/errors.ts'
+import { overlap, type Span } from '../../shared/span.ts'
 import { WavReader } from '../audio/wav.ts'
-import { loadSherpa } from '../audio/sherpa.ts'
+import { nameSpeakers, type HeardPiece } from './name-speakers.ts'
+import { openSpeakerModels, SAMPLE_RATE, WINDOW_SECONDS } from './speaker-models.ts'
 import type { Turn } from './turns.ts'
+import { piecesOf } from './voice-pieces.ts'
 
 export interface DiarizationQuestion {
   /** 16 kHz, mono. */
   wavPath: string
   /** pyannote's segmentation as ONNX. */
   segmentation: string
-  /** A speaker embedding as ONNX: TitaNet, WeSpeaker, ERes2Net. */
+  /** A speaker embedding as ONNX: CAM++, TitaNet, WeSpeaker, ERes2Net. */
   embedding: string
   /** Number of speakers; null: unknown. */
   min: number | null
   max: number | null
-  /** Default: {@link TUNED}. */
-  tuning?: Tuning
 }
 
-const SAMPLE_RATE = 16_000
-const BLOCK = 10 * SAMPLE_RATE
-
-export interface Tuning {
-  /** Of the distance of voices, 0 to 2, from which on they are two speakers. */
-  threshold: number
-  /** Shorter turns, and shorter pauses within a turn, are ignored; in seconds. */
-  leastTurn: number
-  leastPause: number
-}
-
-export const SHERPA_DEFAULTS: Tuning = { threshold: 0.5, leastTurn: 0.3, leastPause: 0.5 }
-/** By the defaults one person becomes several (`npm run bench -- speakers`, with CAM++). */
-export const TUNED: Tuning = { threshold: 0.9, leastTurn: 0.3, leastPause: 0.5 }
-
+/** Half a window: each window answers for its middle, where it knows what comes before and after. */
+const SHIFT = WINDOW_SECONDS / 2
+/** Shorter recordings hold no turn, in seconds. */
+const LEAST_RECORDING = 0.3
+const MOST_SPEAKERS = 20
 /**
- * Finds speaker turns, by sherpa-onnx. The library takes the whole recording at once, 230 MB an hour. Run it in a child
+ * Finds speaker turns. pyannote's segmentation says when one or two people speak, but in a window of ten seconds it often
+ * takes two people in turn for one: so each turn is cut into pieces of a second and a half, and their voices are
+ * clustered once over the whole recording. Holds one window and 1 KB for each second of speech. Run it in a child
  * process only.
+ * @param onProgress in seconds of the recording.
+ * @returns in order of their starts; they overlap where two people speak at once.
  */
-export async function findTurns(question: DiarizationQuestion): Promise<Turn[]> {
-  const { wavPath, segmentation, embedding, min, max, tuning = TUNED } = question
-  const samples = await readAll(wavPath)
-  // The library is not made for audio that is too short to hold a turn.
-  if (samples.length < tuning.leastTurn * SAMPLE_RATE) return []
-  const { OfflineSpeakerDiarization } = loadSherpa()
-  const diarization = new OfflineSpeakerDiarization({
-    segmentation: { pyannote: { model: segmentation }, numThreads: 1, debug: 0 },
-    embedding: { model: embedding, numThreads: 1, debug: 0 },
-    clustering: clusteringFor(min, max, tuning),
-    minDurationOn: tuning.leastTurn,
-    minDurationOff: tuning.leastPause,
-  })
-  if (diarization.sampleRate !== SAMPLE_RATE) {
-    throw new AppError(
-      'engine_failed',
-      `its models expect ${diarization.sampleRate} samples a second, not ${SAMPLE_RATE}`,
-    )
-  }
-  const found = diarization.process(samples)
-  const count = correctedCount(new Set(found.map(({ speaker }) => speaker)).size, min, max)
-  if (count === null) return turnsOf(found)
-  diarization.setConfig({ clustering: clusteringFor(count, count, tuning) })
-  return turnsOf(diarization.process(samples))
-}
-
-/** By the number of speakers if known, else by the similarity of voices. */
-export function clusteringFor(
-  min: number | null,
-  max: number | null,
-  { threshold }: Tuning = TUNED,
-): object {
-  const known = min !== null && min === max
-  return { numClusters: known ? min : -1, threshold }
-}
-
-/** The number of speakers to cluster again for; null: `found` is acceptable. */
-export function correctedCount(
-  found: number,
-  min: number | null,
-  max: number | null,
-): number | null {
-  if (found === 0) return null
-  if (max !== null && found > max) return max
-  // A known number was searched for already: fewer is what there is.
-  if (min !== null && min !== max && found < min) return min
-  return null
-}
-
-function turnsOf(found: readonly { start: number; end: number; speaker: number }[]): Turn[] {
-  return found
-    .map(({ start, end, speaker }) => ({ start, end, speaker: String(speaker) }))
-    .toSorted((a, b) => a.start - b.start)
-}
-
-async function readAll(wavPath: string): Promise<Float32Array> {
+export async function findTurns(
+  { wavPath, segmentation, embedding, min, max }: DiarizationQuestion,
+  onProgress: (seconds: number) => void,
+): Promise<Turn[]> {
   const reader = await WavReader.open(wavPath)
   try {
-    const samples = new Float32Array(reader.header.samples)
-    let at = 0
-    for await (const block of reader.blocks(BLOCK)) {
-      samples.set(block, at)
-      at += block.length
+    const seconds = reader.header.samples / SAMPLE_RATE
+    if (seconds < LEAST_RECORDING) return []
+    const models = openSpeakerModels(segmentation, embedding)
+    const overlaps: Turn[] = []
+    const pieces: HeardPiece[] = []
+    for (let at = 0; at === 0 || at + SHIFT < seconds; at += SHIFT) {
+      const from = at * SAMPLE_RATE
+      const samples = await reader.read(from, from + WINDOW_SECONDS * SAMPLE_RATE)
+      const isLast = at + WINDOW_SECONDS >= seconds
+      const middle = {
+        start: at === 0 ? 0 : at + SHIFT / 2,
+        end: isLast ? seconds : at + SHIFT * 1.5,
+      }
+      const found = turnsWithin(middle, models.segment(samples), at)
+      overlaps.push(...overlapsIn(found))
+      for (const piece of piecesOf(found)) {
+        const { start, end } = piece.heard
+        const sample = (time: number): number => Math.round((time - at) * SAMPLE_RATE)
+        const heard = samples.slice(sample(start), sample(end))
+        pieces.push({ ...piece, embedding: models.embed(heard) })
+      }
+      onProgress(middle.end)
+      if (isLast) break
     }
-    return samples
+    const bounds = { min: min ?? 1, max: max ?? Math.max(min ?? 1, MOST_SPEAKERS) }
+    return nameSpeakers(pieces, overlaps, bounds)
   } finally {
     await reader.close()
   }
+}
+
+/** The part of a window's turns that is in its middle. Speakers are those of one window. */
+function turnsWithin(
+  middle: Span,
+  found: readonly (Span & { speaker: number })[],
+  at: number,
+): Turn[] {
+  return found
+    .map(({ start, end, speaker }) => ({
+      start: Math.max(middle.start, at + start),
+      end: Math.min(middle.end, at + end),
+      speaker: `${at} ${speaker}`,
+    }))
+    .filter(({ start, end }) => end > start)
+    .toSorted((a, b) => a.start - b.start)
+}
+
+/** For each speaker the parts of turns in which another speaks as well. */
+function overlapsIn(turns: readonly Turn[]): Turn[] {
+  return turns.flatMap((turn) =>
+    turns
+      .filter((other) => other.speaker !== turn.speaker && overlap(turn, other) > 0)
+      .map((other) => ({
+        start: Math.max(turn.start, other.start),
+        end: Math.min(turn.end, other.end),
+        speaker: turn.speaker,
+      })),
+  )
 }

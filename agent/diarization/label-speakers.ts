@@ -77,8 +77,9 @@ async function findTurns(request: LabelRequest): Promise<Turn[]> {
   const { settings, wavPath, count, workDir, slots, signal, report } = request
   const { command, models } = settings
   if (command === null) {
-    report('diarizing', 0)
-    return await diarize(wavPath, { ...models!, ...count, signal })
+    const onProgress = (ratio: number): void => report('diarizing', ratio)
+    onProgress(0)
+    return await diarize(wavPath, { ...models!, ...count, signal, onProgress })
   }
   // Its program may use the GPU as an engine does.
   report('waiting', 0)

@@ -22,6 +22,11 @@ export function familyCpuSeconds(): number {
   }, childrenCpuSeconds())
 }
 
+/** Of one process itself, in seconds. */
+export function cpuSecondsOf(pid: number | 'self'): number {
+  return cpuOf(pid).own
+}
+
 function cpuOf(pid: number | 'self'): { own: number; ended: number } {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8')

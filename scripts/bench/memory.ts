@@ -1,4 +1,4 @@
-import { residentMb } from '../process-tree.ts'
+import { family, residentMb } from '../process-tree.ts'
 
 /** The most that each of these processes takes while `work` runs, in MB. */
 export async function peaksDuring(
@@ -15,4 +15,18 @@ export async function peaksDuring(
     clearInterval(timer)
   }
   return peaks
+}
+
+/** The most that one of the processes that we start takes while `work` runs, in MB. */
+export async function childrenPeak(work: () => Promise<void>): Promise<number> {
+  let peak = 0
+  const timer = setInterval(() => {
+    peak = Math.max(peak, ...family(process.pid).slice(1).map(residentMb))
+  }, 100)
+  try {
+    await work()
+  } finally {
+    clearInterval(timer)
+  }
+  return peak
 }

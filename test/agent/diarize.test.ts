@@ -5,10 +5,11 @@ import { describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { ensureModel } from '../../agent/models/models.ts'
 import { modelsDir } from '../../agent/paths.ts'
-import { clusteringFor, correctedCount } from '../../agent/diarization/diarization.ts'
+import { labelSpeakers } from '../../agent/diarization/label-speakers.ts'
+import { Slots } from '../../agent/gpu/slots.ts'
 import { diarize, type DiarizeOptions } from '../../agent/diarization/sherpa-diarize.ts'
 import { AppError } from '../../shared/errors.ts'
-import { CLIPS, ffmpeg, gone, makeSilence, tempFolder } from './fixtures.ts'
+import { CLIPS, gone, makeSilence, tempFolder } from './fixtures.ts'
 import { sherpaChildren } from './sherpa-children.ts'
 
 const folder = tempFolder()
@@ -57,16 +58,34 @@ describe('diarize', () => {
     }
   })
 
-  it('says that its process crashed, and how', async () => {
-    const crashed = diarize(await endless(), options())
-    await whenStarted((pid) => process.kill(pid, 'SIGSEGV'))
-    await assert.rejects(crashed, isError('engine_failed', /diarization ended \(SIGSEGV\)/))
-  })
+  for (const kill of ['SIGSEGV', 'SIGKILL'] as const) {
+    it(`costs the labels and not the text when its process ends by ${kill}`, async () => {
+      const segments = [{ start: 0, end: 4, text: 'And so, my fellow Americans' }]
+      const labelled = labelSpeakers(segments, {
+        settings: {
+          always: true,
+          prefix: 'Speaker_',
+          models: { segmentation: other, embedding: other },
+          command: null,
+        },
+        wavPath: CLIPS.jfk.file,
+        count: { min: null, max: null },
+        names: new Map(),
+        workDir: folder,
+        slots: new Slots([{ index: 0, gpu: null }]),
+        signal,
+        report: () => undefined,
+      })
+      await whenStarted((pid) => process.kill(pid, kill))
+      const warning = `Diarization failed: The process of the diarization ended (${kill}).`
+      assert.deepEqual(await labelled, { segments, warnings: [warning] })
+    })
+  }
 
   it('stops with the reason of the signal, and leaves no process', async () => {
     const controller = new AbortController()
     const reason = new AppError('cancelled', 'enough')
-    const stopped = diarize(await endless(), options({ signal: controller.signal }))
+    const stopped = diarize(CLIPS.jfk.file, options({ signal: controller.signal }))
     let child = 0
     await whenStarted((pid) => {
       child = pid
@@ -86,33 +105,7 @@ describe('diarize', () => {
   })
 })
 
-describe('the number of speakers', () => {
-  it('is looked for when it is known, and found out otherwise', () => {
-    assert.deepEqual(clusteringFor(2, 2), { numClusters: 2, threshold: 0.9 })
-    for (const [min, max] of [
-      [null, null],
-      [2, null],
-      [null, 3],
-      [2, 3],
-    ] as const) {
-      assert.deepEqual(clusteringFor(min, max), { numClusters: -1, threshold: 0.9 })
-    }
-  })
-
-  it('is insisted on when too few or too many were found', () => {
-    assert.deepEqual([correctedCount(5, 2, 3), correctedCount(5, null, 3)], [3, 3])
-    assert.deepEqual([correctedCount(1, 2, 3), correctedCount(1, 2, null)], [2, 2])
-    assert.deepEqual([correctedCount(2, 2, 3), correctedCount(9, null, null)], [null, null])
-    assert.deepEqual([correctedCount(0, 2, 3), correctedCount(1, 2, 2)], [null, null])
-  })
-})
-
-/** So long that its process is still reading it when the test has seen it. */
-function endless(): Promise<string> {
-  const wav = path.join(folder, 'endless.wav')
-  return ffmpeg`-stream_loop 600 -i ${CLIPS.jfk.file} -c:a pcm_s16le ${wav}`
-}
-
+/** Acts on the process while it starts, which takes it some tenths of a second. */
 async function whenStarted(act: (pid: number) => void): Promise<void> {
   for (;;) {
     const [pid] = sherpaChildren()

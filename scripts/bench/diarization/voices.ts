@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
@@ -7,6 +7,7 @@ import { WavReader } from '../../../agent/audio/wav.ts'
 import { readRttm } from '../../../agent/diarization/rttm.ts'
 import type { Turn } from '../../../agent/diarization/turns.ts'
 import { once, type PrepareOptions } from '../../engines/once.ts'
+import { runTool } from '../../engines/tool.ts'
 import { unpackPackage, type PackageFile } from '../../engines/package-file.ts'
 
 /** Its tests hold 30 seconds each of 14 meetings of the AMI corpus (CC BY 4.0), with who speaks when. */
@@ -20,6 +21,7 @@ const SECONDS = 30
 const RATE = 16_000
 /** Shorter ones are no turn of a conversation. */
 const LEAST_ALONE = 1
+const MOST_ALONE = 8
 
 export interface Meeting {
   name: string
@@ -69,12 +71,30 @@ function plain(name: string): string {
   return name.normalize('NFD').replaceAll(/\p{M}/gu, '')
 }
 
-/** The voices of meetings, and of the clips that come along: only what they say alone. */
-export async function voicesOf(all: readonly Meeting[]): Promise<Map<string, Voice>> {
+/** Debian packages with sentences of one person each: announcements, and a book of LibriVox. */
+const RECORDED = {
+  Allison: 'asterisk-core-sounds-en-g722',
+  June: 'asterisk-core-sounds-fr-g722',
+  Carlo: 'asterisk-core-sounds-it-g722',
+  Irina: 'asterisk-core-sounds-ru-g722',
+  austen: 'pocketsphinx-testdata',
+} as const
+const SENTENCES = 12
+
+/**
+ * Voices of real people, with what each says alone: recorded sentences, and people of meetings.
+ * @throws {AppError} `engine_missing` where `apt-get download` cannot fetch the sentences.
+ */
+export async function voicesOf(
+  all: readonly Meeting[],
+  ffmpeg: string,
+  options: PrepareOptions,
+): Promise<Map<string, Voice>> {
   const voices = new Map<string, Voice>()
   const add = (name: string, stretch: Float32Array): void => {
     const voice = voices.get(name) ?? { name, stretches: [] }
-    voice.stretches.push(stretch)
+    for (let at = 0; at === 0 || at + LEAST_ALONE * RATE < stretch.length; at += MOST_ALONE * RATE)
+      voice.stretches.push(stretch.subarray(at, at + MOST_ALONE * RATE))
     voices.set(name, voice)
   }
   for (const { wavPath, turns } of all) {
@@ -86,21 +106,62 @@ export async function voicesOf(all: readonly Meeting[]): Promise<Map<string, Voi
       }
     }
   }
-  for (const clip of ['jfk', 'austen']) {
-    const asset = fileURLToPath(new URL(`../../../agent/assets/${clip}.wav`, import.meta.url))
-    const samples = await readSamples(asset)
-    for (let at = 0; at + 2 <= samples.length / RATE; at += 3.5)
-      add(clip, cut(samples, at, at + 3.5))
+  const jfk = fileURLToPath(new URL('../../../agent/assets/jfk.wav', import.meta.url))
+  add('jfk', await readSamples(jfk))
+  for (const [name, files] of await recorded(ffmpeg, options)) {
+    for (const file of files) add(name, await readSamples(file))
   }
   return voices
+}
+
+/** Sentences of the voices of `RECORDED`, as WAV files. */
+async function recorded(ffmpeg: string, options: PrepareOptions): Promise<Map<string, string[]>> {
+  const run = { signal: options.signal, hint: 'The voices are in Debian packages.' }
+  const make = async (made: string): Promise<void> => {
+    for (const [name, deb] of Object.entries(RECORDED)) {
+      const folder = path.join(made, name)
+      const work = path.join(made, 'work')
+      await mkdir(work)
+      await mkdir(folder)
+      await runTool('apt-get', ['download', deb], { ...run, cwd: work })
+      const [archive] = await readdir(work)
+      await runTool('dpkg-deb', ['-x', archive!, '.'], { ...run, cwd: work })
+      for (const source of await sentencesIn(work)) {
+        const target = path.join(folder, `${path.parse(source).name}.wav`)
+        await execa(ffmpeg, ['-v', 'error', '-i', source, '-c:a', 'pcm_s16le', target])
+      }
+      await rm(work, { recursive: true })
+    }
+  }
+  const folder = await once('recorded-voices', make, options)
+  const found = new Map<string, string[]>()
+  for (const name of Object.keys(RECORDED)) {
+    const files = await readdir(path.join(folder, name))
+    found.set(
+      name,
+      files.toSorted().map((file) => path.join(folder, name, file)),
+    )
+  }
+  return found
+}
+
+/** Of the sounds of a package the first that have the length of a sentence: not digits, letters and silence. */
+async function sentencesIn(folder: string): Promise<string[]> {
+  const files = await readdir(folder, { recursive: true })
+  const found: string[] = []
+  for (const file of files.toSorted()) {
+    if (!/(librivox\/[^/]*\.wav|_[^/]*\/[^/]*\.g722)$/.test(file)) continue
+    const source = path.join(folder, file)
+    const seconds = (await stat(source)).size / (file.endsWith('.wav') ? 32_000 : 8_000)
+    if (seconds >= 3 && seconds <= 12) found.push(source)
+  }
+  return found.slice(0, SENTENCES)
 }
 
 async function readSamples(wavPath: string): Promise<Float32Array> {
   const reader = await WavReader.open(wavPath)
   try {
-    const blocks: Float32Array[] = []
-    for await (const block of reader.blocks(reader.header.samples)) blocks.push(block.slice())
-    return blocks[0] ?? new Float32Array()
+    return await reader.read(0, reader.header.samples)
   } finally {
     await reader.close()
   }

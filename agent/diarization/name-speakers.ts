@@ -1,0 +1,88 @@
+import { lengthOf, overlap, type Span } from '../../shared/span.ts'
+import { clusterVoices, product, type Embedding } from './cluster-voices.ts'
+import type { Turn } from './turns.ts'
+import type { VoicePiece } from './voice-pieces.ts'
+
+export interface HeardPiece extends VoicePiece {
+  /** Null: too short. */
+  embedding: Embedding | null
+}
+
+/** Shorter pauses within a turn are ignored, in seconds. */
+const LEAST_PAUSE = 0.3
+/** What is clustered has at least this length, in seconds: the voice of shorter speech is uncertain. */
+const LEAST_CLUSTERED = 1
+/** Of the likeness of one voice in the recording: two clusters that are more alike are one speaker. */
+const SAME_VOICE = 0.55
+/** That likeness where the recording is too short to tell it. */
+const USUAL_LIKENESS = 0.5
+const LEAST_PAIRS = 6
+/** How far away, in seconds, the same person must be heard alone to be known in an overlap. */
+const NEAR = 2
+
+/**
+ * Names the speakers of the whole recording: by the voices of the pieces, clustered once.
+ * @param pieces of all windows, ascending; their speakers are those of one window.
+ * @param overlaps likewise: each speaker's parts in which another speaks as well.
+ * @returns in order of their starts.
+ */
+export function nameSpeakers(
+  pieces: readonly HeardPiece[],
+  overlaps: readonly Turn[],
+  bounds: { min: number; max: number },
+): Turn[] {
+  const heard = pieces.flatMap(({ embedding, ...piece }) =>
+    embedding === null ? [] : [{ ...piece, embedding, seconds: lengthOf(piece) }],
+  )
+  if (heard.length === 0) return []
+  const long = heard.filter((piece) => lengthOf(piece.heard) >= LEAST_CLUSTERED)
+  const likeness = SAME_VOICE * likenessOfOne(long)
+  const speakers = clusterVoices(long.length > 0 ? long : heard, { likeness, ...bounds })
+  const named = heard.map((piece) => ({ ...piece, name: nearestTo(piece.embedding, speakers) }))
+  const unheard = pieces.filter(({ embedding }) => embedding === null)
+  const rest = [...unheard, ...overlaps].flatMap((turn) => {
+    const near = named
+      .filter(({ speaker }) => speaker === turn.speaker)
+      .toSorted((a, b) => distance(a, turn) - distance(b, turn))[0]
+    return near === undefined || distance(near, turn) > NEAR ? [] : [{ ...turn, name: near.name }]
+  })
+  return joined([...named, ...rest].map(({ start, end, name }) => ({ start, end, speaker: name })))
+}
+
+/** How alike the voice of one person is from piece to piece: it is less where there is noise, more by telephone. */
+function likenessOfOne(pieces: readonly (VoicePiece & { embedding: Embedding })[]): number {
+  const pairs = pieces.flatMap((one, i) =>
+    pieces
+      .slice(i + 1, i + 4)
+      .filter((next) => next.speaker === one.speaker && overlap(next.heard, one.heard) < 0.3)
+      .map((next) => product(one.embedding, next.embedding)),
+  )
+  if (pairs.length < LEAST_PAIRS) return USUAL_LIKENESS
+  return pairs.toSorted((a, b) => a - b)[pairs.length >> 1]!
+}
+
+function nearestTo(embedding: Embedding, speakers: readonly Embedding[]): string {
+  const likenesses = speakers.map((speaker) => product(embedding, speaker))
+  return String(likenesses.indexOf(Math.max(...likenesses)))
+}
+
+function distance(a: Span, b: Span): number {
+  return Math.max(0, a.start - b.end, b.start - a.end)
+}
+
+/** Turns of one speaker with next to no pause between them are one. */
+function joined(turns: readonly Turn[]): Turn[] {
+  const last = new Map<string, Turn>()
+  const all: Turn[] = []
+  for (const turn of turns.toSorted((a, b) => a.start - b.start)) {
+    const before = last.get(turn.speaker)
+    if (before !== undefined && turn.start - before.end <= LEAST_PAUSE) {
+      before.end = Math.max(before.end, turn.end)
+      continue
+    }
+    const own = { ...turn }
+    last.set(turn.speaker, own)
+    all.push(own)
+  }
+  return all
+}
