@@ -29,6 +29,8 @@ export interface JobOptions {
   /** How many at most; 0: none. */
   keyframes: number | null
   preferSubtitles: boolean | null
+  /** Found where the file has none. */
+  chapters: boolean | null
   formats: Form[]
 }
 
@@ -90,6 +92,7 @@ const OPTIONS = {
     expected: `true, false or a whole number up to ${MOST_KEY_FRAMES}`,
   },
   prefer_subtitles: { schema: z.boolean(), expected: 'true or false' },
+  chapters: { schema: z.boolean(), expected: 'true or false' },
   formats: {
     schema: z.array(z.enum(FORMS)).transform((forms) => [...new Set(forms)]),
     expected: `a list of ${FORMS.join(', ')}`,
@@ -161,6 +164,7 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
     audioTrack: read('audio_track'),
     keyframes: read('keyframes'),
     preferSubtitles: read('prefer_subtitles'),
+    chapters: read('chapters'),
     formats: read('formats') ?? [],
   }
   // They are read where the chunks are made; here for their warnings.

@@ -36,7 +36,11 @@ export async function openOutput(
     await checkWritable(file, source)
     return { file, form }
   }
-  const named = FORMS.find((form) => output.toLowerCase().endsWith(`.${lastEnding(form)}`))
+  const endsAs = (ending: string): boolean => output.toLowerCase().endsWith(`.${ending}`)
+  // `.chapters.vtt` is no `.vtt`.
+  const named =
+    FORMS.findLast((form) => endsAs(ENDINGS[form])) ??
+    FORMS.find((form) => endsAs(lastEnding(form)))
   if (named !== undefined && format !== undefined && named !== format) {
     const message = `--output ${output} and --format ${format} contradict each other: leave one of them out.`
     throw new AppError('usage', message)

@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { chapters } from './bench/chapters.ts'
 import { crowdCost } from './bench/crowd.ts'
 import { diarization } from './bench/diarization.ts'
 import { durableCycles } from './bench/durable.ts'
@@ -38,6 +39,7 @@ const PARTS: Record<
   gpu: { title: 'What a GPU gets to do', run: gpuUse },
   languages: { title: 'Languages that the embedded engine does not know', run: languages },
   speakers: { title: 'Who speaks, on voices of real people', run: diarization },
+  chapters: { title: 'Chapters that are found in a text', run: chapters },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
 

@@ -1,10 +1,11 @@
+import { renderChapters } from './chapters.ts'
 import { renderChunks, type ChunkOptions, type ChunkSource } from './chunks.ts'
 import { writeJson } from './exact-json.ts'
 import { AppError } from './errors.ts'
 import { renderSrt, renderText, renderVtt } from './render.ts'
 import { segmentsOf } from './transcript.ts'
 
-export const FORMS = ['md', 'json', 'srt', 'vtt', 'txt', 'chunks'] as const
+export const FORMS = ['md', 'json', 'srt', 'vtt', 'txt', 'chunks', 'chapters'] as const
 export type Form = (typeof FORMS)[number]
 
 /** What a conversion gives: Markdown, and all that is known beside it, segments included. */
@@ -20,6 +21,7 @@ export const MEDIA_TYPES: Record<Form, string> = {
   vtt: 'text/vtt',
   txt: 'text/plain',
   chunks: 'application/x-ndjson',
+  chapters: 'text/vtt',
 }
 
 /** How a file's name ends. */
@@ -30,6 +32,7 @@ export const ENDINGS: Record<Form, string> = {
   vtt: 'vtt',
   txt: 'txt',
   chunks: 'chunks.jsonl',
+  chapters: 'chapters.vtt',
 }
 
 /** Of video files. Without `ts`, which is as often TypeScript. */
@@ -41,7 +44,7 @@ export type RenderOptions = ChunkOptions & ChunkSource
 
 /**
  * A transcript in one of its forms; `json` is its metadata with the segments. What has none, as a document, is its text.
- * @throws {AppError} `conflict` for subtitles and chunks of what has no segments.
+ * @throws {AppError} `conflict` for subtitles, chunks and chapters of what has no segments.
  */
 export function renderForm(
   form: Form,
@@ -60,6 +63,9 @@ export function renderForm(
       return renderSrt(segments ?? noTimes(form))
     case 'vtt':
       return renderVtt(segments ?? noTimes(form))
+    case 'chapters':
+      if (segments === null) noTimes(form)
+      return renderChapters(metadata)
     case 'chunks':
       return renderChunks(segments ?? noTimes(form), metadata, options)
   }

@@ -49,7 +49,7 @@ export function oneLine(text: string): string {
   return printable(text)
 }
 
-function cueTime(seconds: number, decimal: ',' | '.'): string {
+export function cueTime(seconds: number, decimal: ',' | '.'): string {
   const ms = Math.max(0, Math.round(seconds * 1000))
   const pad = (n: number, width = 2): string => String(n).padStart(width, '0')
   const clock = [ms / 3_600_000, (ms / 60_000) % 60, (ms / 1000) % 60].map((n) =>
@@ -58,6 +58,6 @@ function cueTime(seconds: number, decimal: ',' | '.'): string {
   return `${clock.join(':')}${decimal}${pad(ms % 1000, 3)}`
 }
 
-function escapeVtt(text: string): string {
+export function escapeVtt(text: string): string {
   return text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 }

@@ -13,6 +13,7 @@ const FLAGS: readonly Flag[] = [
   { flag: '--min-speakers <count>', help: 'fewest speakers', parse: wholeNumber(1, 20) },
   { flag: '--max-speakers <count>', help: 'most speakers', parse: wholeNumber(1, 20) },
   { flag: '--speaker-names <names>', help: "speakers of a call's channels, separated by commas" },
+  { flag: '--chapters', help: 'find chapters where the file has none' },
   { flag: '--prefer-subtitles', help: "use the file's own subtitles where it has some" },
 ]
 
@@ -68,6 +69,7 @@ export function jobOptionsOf(flags: Flags): Record<string, unknown> {
     max_speakers: maxSpeakers,
     speaker_names: typeof speakerNames === 'string' ? speakerNames.split(',') : undefined,
     audio_track: track,
+    chapters: flags['chapters'],
     prefer_subtitles: flags['preferSubtitles'],
     ...chunkFlags(flags),
   }

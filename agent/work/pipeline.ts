@@ -16,6 +16,7 @@ import type { ConvertInput, TranscribedMedia, PipelineParts } from '../transcrip
 import { readJobOptions } from '../job-options.ts'
 import { transcribe } from '../transcription/transcribe.ts'
 import { renderMarkdown } from '../../shared/transcript-markdown.ts'
+import { findChapters } from '../transcript/find-chapters.ts'
 import { probe } from '../media/media.ts'
 import type { MediaInfo } from '../media/media-info.ts'
 import { resultMetadata } from '../transcript/metadata.ts'
@@ -23,6 +24,9 @@ import { forwardOnly, overall } from '../progress/progress.ts'
 import { readSubtitles, subtitlesToPrefer } from '../transcript/subtitles.ts'
 import { warningsOf } from '../media/tracks.ts'
 import { unsupportedType } from './content-types.ts'
+
+const NO_CHAPTERS =
+  'No chapters were found: the recording is too short, or has one topic throughout.'
 
 export interface ConvertedFile {
   content: string
@@ -72,7 +76,9 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
     transcript.durationSeconds = Math.max(transcript.durationSeconds, media.durationSeconds)
   }
   report({ stage: 'rendering', ratio: overall('rendering', 0) })
-  const { video, chapters } = media
+  const found =
+    options.chapters === true && media.chapters.length === 0 ? findChapters(transcript) : null
+  const { video, chapters } = found === null ? media : { ...media, chapters: found }
   const content = renderMarkdown({ kind, filename, ...transcript, video, chapters, audio: track })
   const frames = await keyFrameArtifacts(parts.tools, input, media, options)
   const artifacts = [...frames.artifacts, ...formArtifacts(workDir, options)]
@@ -81,13 +87,14 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
     transcript,
     replacements: transcribed.replacements ?? [],
     engine: transcribed.engine,
-    media,
+    media: { ...media, chapters },
     track,
     warnings: [
       ...warnings,
       ...warningsOf({ kind, media, ...transcribed, preferred: subtitles !== null }),
       ...transcribed.warnings,
       ...frames.warnings,
+      ...(found?.length === 0 ? [NO_CHAPTERS] : []),
     ],
     artifacts,
     fileName: filename,

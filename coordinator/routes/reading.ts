@@ -117,7 +117,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       tag: 'Transcripts',
       access: ['submit', 'read'],
       summary: 'The transcript as a file',
-      description: `For a result without segments, as of a document, \`result.txt\` is its text, \`result.json\` has it as \`text\`, and subtitles and chunks are refused. ${PARTIAL}`,
+      description: `For a result without segments, as of a document, \`result.txt\` is its text, \`result.json\` has it as \`text\`, and subtitles, chunks and chapters are refused. ${PARTIAL}`,
       query: fileQuery,
       path: {
         file: {

@@ -38,6 +38,7 @@ describe('readJobOptions', () => {
       formats: ['srt', 'md', 'srt'],
       languages: ['pt-BR', ' en', 'en'],
       vocabulary: ['Dashwood'],
+      chapters: true,
     })
     assert.deepEqual(warnings, [])
     assert.deepEqual(options, {
@@ -48,6 +49,7 @@ describe('readJobOptions', () => {
       prompt: 'Names: Dashwood, Middleton.',
       hotwords: 'Dashwood, Norland Park',
       vocabulary: [{ term: 'Dashwood', heard_as: [] }],
+      chapters: true,
       diarize: true,
       minSpeakers: 2,
       maxSpeakers: 2,

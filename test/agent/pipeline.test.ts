@@ -152,6 +152,12 @@ describe('convert', () => {
     assert.deepEqual(metadata['warnings'], [])
   })
 
+  it('says that it found no chapters in a short recording', async () => {
+    const { metadata } = await convert(CLIPS.jfk.file, 'audio', { taskOptions: { chapters: true } })
+    assert.match(String(metadata['warnings']), /^No chapters were found/)
+    assert.equal(metadata['chapters'], undefined)
+  })
+
   it('takes a digest that is known already', async () => {
     const { metadata } = await convert(CLIPS.austen.file, 'audio', { sha256: 'known' })
     assert.equal(metadata['checksum'], 'known')
