@@ -11,6 +11,7 @@ import { toWire } from '../shared/keys.ts'
 import { lockText, toolsText } from './media/tools-text.ts'
 import { createLimits, LIMIT_EXIT, type Limit, type LimitSettings } from './limits.ts'
 import { openLink, type Link } from './work/link.ts'
+import { PreemptionWatch } from './preemption.ts'
 import type { Reporter } from './progress/reporter-kinds.ts'
 import { Signals } from './signals.ts'
 import { agentStatus, type AgentStatus } from './status/status.ts'
@@ -25,6 +26,7 @@ const LIMIT_TEXTS: Record<Limit, string> = {
   idle: 'No job for as long as --idle-timeout: exiting.',
   jobs: '--max-jobs is reached: exiting when the current jobs are done.',
   uptime: '--max-uptime is reached: exiting when the current jobs are done.',
+  preempted: 'This host is taken away: giving back running jobs with what is done of them.',
 }
 
 export async function runAgent(
@@ -72,6 +74,15 @@ async function work(
       if (!isDone(settings, limit)) reporter.event('info', LIMIT_TEXTS[limit])
       leave(links, limit)
     },
+  })
+  const preemption = new PreemptionWatch({
+    file: settings.preemption.preemptFile,
+    cloud: settings.preemption.preemptNotice,
+    onNotice(source) {
+      reporter.event('warn', `Preemption notice: ${source}.`, { source })
+      limits.preempt()
+    },
+    onTrouble: (text) => reporter.event('warn', text),
   })
   const { modelsDir } = settings.media
   const disk = new DiskWatch({
@@ -144,13 +155,15 @@ async function work(
     reportStart(settings, workspace, reporter, equipment, links)
     // Also when one is refused: the jobs of the others are finished and delivered first.
     const ends = await Promise.allSettled(links.map((link) => runLink(link, links)))
-    const patience = signals.count > 1 ? HURRIED_FLUSH_MS : FLUSH_MS
+    const isHurried = signals.count > 1 || limits.reached === 'preempted'
+    const patience = isHurried ? HURRIED_FLUSH_MS : FLUSH_MS
     const left = await Promise.all(links.map((link) => flush(link, patience, reporter)))
     isDelivered = left.every((count) => count === 0) && links.every((link) => !link.outbox.refused)
     const refused = ends.find((end) => end.status === 'rejected')
     if (refused !== undefined) throw refused.reason
   } finally {
     limits.close()
+    await preemption.close()
     await disk.close()
     await health?.close()
     await Promise.all(links.map((link) => link.close()))
@@ -176,6 +189,7 @@ function isDone({ once }: StartSettings, limit: Limit): boolean {
 function leave(links: readonly Link[], limit: Limit): void {
   for (const { worker } of links) {
     if (limit === 'jobs') worker.finish()
+    else if (limit === 'preempted') worker.stop()
     else worker.drain()
   }
 }

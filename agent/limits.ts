@@ -8,24 +8,28 @@ export interface LimitSettings {
   maxUptimeMs: number | null
 }
 
-export type Limit = 'idle' | 'jobs' | 'uptime'
+export type Limit = 'idle' | 'jobs' | 'uptime' | 'preempted'
 
-export const LIMIT_EXIT = { idle: 10, jobs: 11, uptime: 12 } as const satisfies Record<
-  Limit,
-  number
->
+export const LIMIT_EXIT = {
+  idle: 10,
+  jobs: 11,
+  uptime: 12,
+  preempted: 13,
+} as const satisfies Record<Limit, number>
 
 export interface Limits {
   busy(): void
   idle(): void
   jobBegun(): void
+  /** The host is to be taken away: reached even after another limit. */
+  preempt(): void
   readonly jobsLeft: number
   readonly reached: Limit | null
   close(): void
 }
 
 /**
- * Watches the limits, idle at first. `onReached` is called once, for the first one that is reached.
+ * Watches the limits, idle at first. `onReached` is called for the first one that is reached, and for a preemption.
  * @param settings `now`: milliseconds of a monotonic clock.
  */
 export function createLimits(
@@ -77,6 +81,9 @@ export function createLimits(
     jobBegun() {
       jobs += 1
       if (maxJobs !== null && jobs >= maxJobs && reached === null && !closed) reach('jobs')
+    },
+    preempt() {
+      if (!closed) reach('preempted')
     },
     get jobsLeft() {
       return maxJobs === null ? Infinity : Math.max(0, maxJobs - jobs)

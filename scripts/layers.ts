@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url'
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   agent: `
     cli commands agent selftest equipment toolchain settings announcement work status converters output transcript transcription engines
-    sherpa-child diarization media quality audio models client gpu limits signals process job-options progress
+    sherpa-child diarization media quality audio models client gpu limits preemption signals process job-options progress
     free-space paths wer`.match(/\S+/g)!,
   coordinator: `
     cli commands admin server assemble config settings setting-values chores app routes sockets events metrics

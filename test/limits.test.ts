@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { family, isAlive } from '../scripts/process-tree.ts'
@@ -69,6 +70,18 @@ describe('an agent on a rented machine', { timeout: 240_000 }, () => {
     assert.deepEqual(new Set(found), new Set(['completed, completed, 0', 'pending, released, 0']))
     for (const { job_id: jobId, status } of ended)
       if (status === 'pending') await client.cancel(jobId)
+  })
+
+  test('ends with 13 when its host is taken away, and gives back what runs', async () => {
+    const jobId = await upload()
+    const file = path.join(folder, 'preempted')
+    const agent = start(held, '--preempt-file', file)
+    await stopped(agent.pid)
+    await writeFile(file, '')
+    assert.equal((await agent.ended).exitCode, 13)
+    const { status, attempts } = await client.detail(jobId)
+    assert.deepEqual([status, attempts[0]?.outcome], ['pending', 'released'])
+    await client.cancel(jobId)
   })
 
   test('ends with 0 after one job, however many it might do', async () => {

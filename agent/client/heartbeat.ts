@@ -41,6 +41,8 @@ export interface Tracked {
   /** Partial results for the next attempt; sent once, with the next heartbeat. */
   checkpoint: (checkpoint: Record<string, unknown>) => void
   quiet: ExpectedSilence
+  /** Sends a checkpoint that was not sent yet at once. Resolves when the coordinator has it, or the signal is aborted. */
+  saved: (signal: AbortSignal) => Promise<void>
   stop: () => void
 }
 
@@ -57,6 +59,8 @@ interface Job {
   checkpoint: Checkpoint | null
   quiet: ExpectedSilence
   sentRatio: number
+  /** Called when the coordinator has its checkpoint. */
+  onSaved: () => void
 }
 
 /**
@@ -109,6 +113,7 @@ export class Heartbeat {
       checkpoint: null,
       quiet: new ExpectedSilence(),
       sentRatio: 0,
+      onSaved: () => undefined,
     }
     this.#jobs.set(jobId, own)
     const everyMs = dictatedMs(heartbeatSeconds)
@@ -128,6 +133,14 @@ export class Heartbeat {
         if (bytes <= MOST_CHECKPOINT_BYTES) own.checkpoint = { content, bytes }
       },
       quiet: own.quiet,
+      saved: async (signal) => {
+        if (own.checkpoint === null || signal.aborted) return
+        this.hurry()
+        await new Promise<void>((resolve) => {
+          own.onSaved = resolve
+          signal.addEventListener('abort', () => resolve(), { once: true })
+        })
+      },
       stop: () => {
         if (this.#jobs.get(jobId) === own) this.#jobs.delete(jobId)
       },
@@ -213,7 +226,11 @@ function checkpointsThatFit(jobs: Iterable<Job>): Checkpoints {
 
 /** Newer checkpoints are kept. */
 function forget(sent: Checkpoints): void {
-  for (const [job, checkpoint] of sent) if (job.checkpoint === checkpoint) job.checkpoint = null
+  for (const [job, checkpoint] of sent) {
+    if (job.checkpoint !== checkpoint) continue
+    job.checkpoint = null
+    job.onSaved()
+  }
 }
 
 function requestOf(

@@ -22,12 +22,13 @@ Examples:
   morag-agent start --gpus 0,1 --slots-per-gpu 2 --engine whisper-cpp --model large-v3-turbo
   morag-agent start --url https://one.example --api-key-file one.key --url https://two.example --api-key-file two.key
   morag-agent start --idle-timeout 15m --max-uptime 8h      for a rented GPU
+  morag-agent start --preempt-notice aws                    for a spot instance
   morag-agent start --exit-when-idle --log-format json
 
 Ctrl-C once: finish the current jobs, then exit. Twice: give them back to the coordinator and exit. Three times: exit
 at once.
 Exit codes: 0 done, 1 failed, 2 wrong settings, 3 not authorised, 10 --idle-timeout, 11 --max-jobs, 12 --max-uptime,
-130 or 143 interrupted with jobs under way.
+13 the host is taken away, 130 or 143 interrupted with jobs under way.
 `
 
 export function addStart(cli: Command): void {

@@ -13,6 +13,7 @@ import {
   COORDINATORS,
   JOBS,
   LIMITS,
+  PREEMPTION,
   LOG,
   SETTINGS,
   WORK_DIR,
@@ -55,6 +56,7 @@ export function startSettings(flags: Flags) {
     workDir: workDir(flags),
     waitSeconds: Math.min(MAX_WAIT_SECONDS, pollInterval),
     limits: valuesOf(flags, LIMITS),
+    preemption: valuesOf(flags, PREEMPTION),
     once: flags['once'] === true,
     exitWhenIdle: flags['exitWhenIdle'] === true,
   })

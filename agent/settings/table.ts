@@ -1,6 +1,7 @@
 import { converterCommands, type ConverterCommands } from '../../shared/converter-command.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { LOG_LEVEL, wholeNumber, type Secret, type SettingTable } from '../../shared/settings.ts'
+import { CLOUDS } from '../preemption.ts'
 import { baseUrl } from '../client/connection.ts'
 import { hostAndPort, listOf, milliseconds, nameList, workerName } from './setting-values.ts'
 import { CONVERSION } from './conversion-table.ts'
@@ -140,6 +141,20 @@ export const LIMITS = {
   },
 } as const satisfies SettingTable
 
+export const PREEMPTION = {
+  preemptFile: {
+    flag: '--preempt-file <path>',
+    env: 'MORAG_PREEMPT_FILE',
+    help: 'give all jobs back and exit once this file exists (exit code 13)',
+  },
+  preemptNotice: {
+    flag: '--preempt-notice <cloud>',
+    env: 'MORAG_PREEMPT_NOTICE',
+    help: 'the same once the metadata service of this cloud says that the host is taken away',
+    choices: CLOUDS,
+  },
+} as const satisfies SettingTable
+
 export const LOG = {
   logLevel: LOG_LEVEL,
   logFormat: {
@@ -174,6 +189,7 @@ export const SETTINGS: readonly SettingTable[] = [
   JOBS,
   WORK_DIR,
   LIMITS,
+  PREEMPTION,
   ...CONVERSION,
   LOG,
 ]

@@ -6,6 +6,7 @@ import { timeoutSignal } from '../../shared/timers.ts'
 import { artifactFolder } from '../transcript/artifacts.ts'
 import type { Client } from '../client/client.ts'
 import { download } from '../client/download.ts'
+import { unlessAborted } from '../engines/closing.ts'
 import { failureOf, isLost } from './failure.ts'
 import type { Heartbeat, Tracked } from '../client/heartbeat.ts'
 import type { Outbox } from '../client/outbox.ts'
@@ -28,6 +29,8 @@ export interface JobRunnerParts {
 }
 
 const RELEASE_MS = 5_000
+/** How long a job that is given back waits for its last checkpoint to be saved. */
+const SAVE_MS = 2_000
 
 /**
  * One attempt: download, conversion, and its outcome saved in the outbox. Never throws. The slot is free when it resolves,
@@ -54,15 +57,17 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
     tracked.update(progress)
     activity.update(progress)
   }
+  const signal = AbortSignal.any([leave, controller.signal])
+  const converting = tracked.quiet.during(
+    async () => await convert(parts, job, workDir, signal, report, tracked),
+  )
   try {
-    const signal = AbortSignal.any([leave, controller.signal])
-    const converted = await tracked.quiet
-      .during(async () => await convert(parts, job, workDir, signal, report, tracked))
-      .catch((error: unknown) => {
-        if (signal.aborted || isLost(error)) throw error
-        activity.failed(messageOf(error))
-        return failureOf(error, seconds())
-      })
+    // A program that does not end at once keeps no job that is given back.
+    const converted = await unlessAborted(converting, leave).catch((error: unknown) => {
+      if (signal.aborted || isLost(error)) throw error
+      activity.failed(messageOf(error))
+      return failureOf(error, seconds())
+    })
     const { artifacts, ...result } = resultOf(converted, seconds())
     report({ stage: 'uploading', ratio: overall('uploading', 0) })
     const delivery = { jobId, attempt, result: { ...result, leaseToken }, artifacts }
@@ -72,10 +77,13 @@ export async function runJob(parts: JobRunnerParts, job: ClaimedJob): Promise<vo
     void outcome.then(tracked.stop)
     if (result.success) activity.done(`done in ${seconds().toFixed(1)} s`)
   } catch (error) {
+    const isOurs = !controller.signal.aborted && !isLost(error)
+    if (isOurs) await tracked.saved(timeoutSignal(SAVE_MS))
     tracked.stop()
     activity.stopped(messageOf(error))
-    if (!controller.signal.aborted && !isLost(error)) await giveBack(parts, job)
+    if (isOurs) await giveBack(parts, job)
   } finally {
+    await converting.catch(() => undefined)
     await rm(workDir, { recursive: true, force: true }).catch((error: unknown) =>
       reporter.event('warn', `cannot remove ${workDir}: ${messageOf(error)}`),
     )

@@ -273,6 +273,25 @@ describe('a worker that is asked to finish', () => {
     assert.deepEqual(coordinator.results, [])
     assert.deepEqual(await readdir(workspace.jobs), [])
   })
+
+  it('saves the last checkpoint of a job before it gives it back', async (t) => {
+    const watch = new Watch()
+    const { running, convert } = gate(watch)
+    const { worker, coordinator } = await scene(t, { slots: 1 }, async (input) => {
+      input.onCheckpoint?.({ part: 1 })
+      return await convert(input)
+    })
+    coordinator.add('j1')
+    const ran = worker.run()
+    await watch.until(() => running.has('j1'))
+    worker.stop()
+    await ran
+    assert.deepEqual(coordinator.released, ['j1'])
+    const saved = coordinator.beats.flatMap((beat) =>
+      (beat['jobs'] as Body[]).map((job) => job['checkpoint']),
+    )
+    assert.deepEqual(saved.filter(Boolean), [{ part: 1 }])
+  })
 })
 
 describe('a failure', () => {
