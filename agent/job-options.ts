@@ -31,6 +31,8 @@ export interface JobOptions {
   preferSubtitles: boolean | null
   /** Found where the file has none. */
   chapters: boolean | null
+  /** Only the beginning is listened to. */
+  limitSeconds: number | null
   formats: Form[]
 }
 
@@ -42,6 +44,7 @@ const MOST_SPEAKERS = 20
 const MOST_NAME = 60
 const MOST_NAMES = 10
 const MOST_LANGUAGES = 20
+const MOST_LIMIT = 86_400
 
 /** No flag, path or sentence. */
 export const LANGUAGE = /^[a-z]{2,8}([-_][a-z0-9]{1,8})*$/i
@@ -93,6 +96,10 @@ const OPTIONS = {
   },
   prefer_subtitles: { schema: z.boolean(), expected: 'true or false' },
   chapters: { schema: z.boolean(), expected: 'true or false' },
+  limit_seconds: {
+    schema: z.number().min(1).max(MOST_LIMIT),
+    expected: `a number of seconds from 1 to ${MOST_LIMIT}`,
+  },
   formats: {
     schema: z.array(z.enum(FORMS)).transform((forms) => [...new Set(forms)]),
     expected: `a list of ${FORMS.join(', ')}`,
@@ -165,6 +172,7 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
     keyframes: read('keyframes'),
     preferSubtitles: read('prefer_subtitles'),
     chapters: read('chapters'),
+    limitSeconds: read('limit_seconds'),
     formats: read('formats') ?? [],
   }
   // They are read where the chunks are made; here for their warnings.

@@ -24,6 +24,8 @@ export interface PrepareAudioRequest {
   byChannel: boolean
   /** Whether the whole recording is needed, also the part that is recognised already. */
   whole: boolean
+  /** Only so much from the beginning; null: all. */
+  limitSeconds: number | null
   workDir: string
   signal: AbortSignal
   checkpoint: Checkpoint | null
@@ -186,7 +188,8 @@ async function decoded(
   target: string,
   { mix, from }: { mix: Mix; from?: number },
 ): Promise<boolean> {
-  const { sourcePath, track, media, signal, report, warn } = request
+  const { sourcePath, track, media, signal, report, warn, limitSeconds } = request
+  const seconds = limitSeconds === null ? {} : { seconds: Math.max(0, limitSeconds - (from ?? 0)) }
   try {
     const { cutShort, brokenOff, clockJumps } = await decode(
       tools,
@@ -197,6 +200,7 @@ async function decoded(
         signal,
         media,
         fromSeconds: from ?? 0,
+        ...seconds,
         mix,
         // Measuring was the first half, except when resuming.
         onProgress: (at) =>
@@ -217,8 +221,9 @@ async function decoded(
 
 async function measured(
   tools: Tools,
-  { sourcePath, track, media, signal, report }: PrepareAudioRequest,
+  { sourcePath, track, media, signal, report, limitSeconds }: PrepareAudioRequest,
 ): Promise<SoundStats | null> {
   const onProgress = (at: number): void => report('decoding', at / 2)
-  return await measure(tools, sourcePath, track, { signal, media, onProgress })
+  const limit = limitSeconds === null ? {} : { seconds: limitSeconds }
+  return await measure(tools, sourcePath, track, { signal, media, onProgress, ...limit })
 }

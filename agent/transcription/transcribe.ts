@@ -72,6 +72,7 @@ async function transcribeIn(
       track?.index ?? MIX,
       // Checkpoints of older agents have no more than these.
       ...(asked.languages === null ? [] : [asked.languages]),
+      ...(options.limitSeconds === null ? [] : [`${options.limitSeconds} s`]),
     ])
   let mediaSeconds = media.durationSeconds
   let clockJumps = false
@@ -84,6 +85,7 @@ async function transcribeIn(
     wish: { language: options.language, wanted: options.audioTrack ?? parts.audioTrack ?? null },
     byChannel: wantsSpeakers,
     whole: wantsSpeakers && hasDiarizer(parts.speakers),
+    limitSeconds: options.limitSeconds,
     workDir,
     signal,
     checkpointOf(track) {

@@ -35,6 +35,7 @@ describe('readJobOptions', () => {
       audio_track: 1,
       keyframes: true,
       prefer_subtitles: true,
+      limit_seconds: 30,
       formats: ['srt', 'md', 'srt'],
       languages: ['pt-BR', ' en', 'en'],
       vocabulary: ['Dashwood'],
@@ -58,6 +59,7 @@ describe('readJobOptions', () => {
       audioTrack: 1,
       keyframes: KEY_FRAMES,
       preferSubtitles: true,
+      limitSeconds: 30,
       formats: ['srt', 'md'],
     })
   })
@@ -91,6 +93,7 @@ describe('readJobOptions', () => {
     ['keyframes', 201],
     ['keyframes', 'all'],
     ['prefer_subtitles', 'true'],
+    ['limit_seconds', 0],
     ['formats', ['srt', 'docx']],
     ['formats', 'srt'],
     ['chunk_tokens', 99],

@@ -102,6 +102,19 @@ describe('a clip', () => {
 })
 
 describe('convert', () => {
+  it('listens to the beginning alone where that is enough', async () => {
+    for (const extension of ['wav', 'mp4'] as const) {
+      const source = await makeMedia(folder, 'jfk', extension)
+      const { metadata, transcript } = await convert(source, 'audio', {
+        taskOptions: { limit_seconds: 3 },
+      })
+      assert.ok(Math.abs(Number(metadata['duration']) - 3) < 0.1, String(metadata['duration']))
+      assert.deepEqual(metadata['warnings'], [])
+      assert.match(transcript.segments[0]!.text, /^And so/)
+      assert.equal(metadata['language'], 'en')
+    }
+  })
+
   it('says what the file is and what was used', async () => {
     const { metadata } = await convert(CLIPS.jfk.file, 'audio', { filename: 'speech.wav' })
     const bytes = await readFile(CLIPS.jfk.file)
