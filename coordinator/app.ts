@@ -1,4 +1,4 @@
-import { Hono } from 'hono'
+import { Hono, type Context } from 'hono'
 import type { RouterRoute } from 'hono/types'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { AppError, isDiskFull, isSystemError, statusOf } from '../shared/errors.ts'
@@ -13,6 +13,7 @@ import { dashboardRoutes } from './routes/dashboard.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
 import type { Env } from './routes/http.ts'
+import { openaiRoutes } from './routes/openai.ts'
 import { observeRoutes } from './routes/observe.ts'
 import { OwnPaths } from './routes/own-paths.ts'
 import { operatingRoutes } from './routes/operating.ts'
@@ -20,10 +21,16 @@ import { originalRoutes } from './routes/original.ts'
 import { processRoutes } from './routes/process.ts'
 import { readingRoutes } from './routes/reading.ts'
 import { sessionRoutes } from './routes/session.ts'
+import { SpeechJobs } from './routes/speech-jobs.ts'
+import { whisperAsrRoutes } from './routes/whisper-asr.ts'
+import { openaiError, openaiStatus } from './speech/openai-error.ts'
 import type { Services } from './assemble.ts'
 
 /** For clients that meet a temporary failure. */
 const RETRY_AFTER_SECONDS = 5
+
+/** Where OpenAI's API is. */
+const OPENAI = '/v1'
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
 
@@ -46,6 +53,9 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
   app.route('/', observing)
   app.route('/', docsRoutes(registered))
   app.route('/', dashboardRoutes())
+  const speech = new SpeechJobs(services, limits.fillMs)
+  app.route(OPENAI, openaiRoutes(services, speech))
+  app.route('/', whisperAsrRoutes(speech))
   // Fixed paths before those with an id in their place.
   for (const routes of [
     agentRoutes,
@@ -65,20 +75,19 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
     const { method, path } = c.req
     const allowed = methodsOf(app, path)
     if (allowed.length === 0)
-      return c.json({ detail: `There is no ${method} ${path}.`, code: 'not_found' }, 404)
+      return refusal(c, new AppError('not_found', `There is no ${method} ${path}.`))
     const allow = allowed.join(', ')
-    const detail = `${path} takes no ${method}: it takes ${allow}.`
-    return c.json({ detail, code: 'method_not_allowed' }, 405, { allow })
+    c.header('allow', allow)
+    const message = `${path} takes no ${method}: it takes ${allow}.`
+    return refusal(c, new AppError('method_not_allowed', message))
   })
   app.onError((thrown, c) => {
     const error = expected(thrown)
     const path = c.req.path
     if (error === null) {
       log.error({ err: thrown, method: c.req.method, path }, 'request failed')
-      return c.json(
-        { detail: 'Internal error: see the log of the coordinator.', code: 'internal' },
-        500,
-      )
+      const message = 'Internal error: see the log of the coordinator.'
+      return refusal(c, new AppError('internal', message))
     }
     const status = statusOf(error.code)
     if (status >= 500) log.warn({ method: c.req.method, path, code: error.code }, error.message)
@@ -86,10 +95,17 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
       c.header('retry-after', String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
     }
     if (status === 401) c.header('www-authenticate', 'Bearer')
-    const detail = error.problems ?? error.message
-    return c.json({ detail, code: error.code }, status as ContentfulStatusCode)
+    return refusal(c, error)
   })
   return app
+}
+
+/** An error, in the form of the API that was asked. */
+function refusal(c: Context, error: AppError): Response {
+  const { code, message, problems = message } = error
+  return c.req.path.startsWith(`${OPENAI}/`)
+    ? c.json(openaiError(error), openaiStatus(code) as ContentfulStatusCode)
+    : c.json({ detail: problems, code }, statusOf(code) as ContentfulStatusCode)
 }
 
 /** The methods that a path takes; none: there is no such path. */

@@ -26,6 +26,7 @@ import { WebhookSender } from './ingestion/webhook-sender.ts'
 import { Intake } from './intake.ts'
 import { startContinuation } from './job/continuation.ts'
 import { Estimates } from './job/estimate.ts'
+import { JobWatch } from './job-watch.ts'
 import { Jobs } from './jobs.ts'
 import { Attempts } from './leases/attempts.ts'
 import { Claims } from './leases/claims.ts'
@@ -115,6 +116,8 @@ export async function assemble(
   const continuations = new Continuations({ jobs, log, random, steps })
   // With connections of its own: final webhooks do not wait for it.
   const progressWebhooks = new ProgressWebhooks({ jobs, sender: newSender() })
+  const jobWatch = new JobWatch(jobs)
+  files.checkpoints.onKept((jobId) => jobWatch.wake(jobId))
   // In this order, after the queue: workers before claims, which depend on who may have a job; estimates before events.
   jobs.subscribe(
     workers,
@@ -127,6 +130,7 @@ export async function assemble(
     progressWebhooks,
     continuations,
     localWorker,
+    jobWatch,
   )
   return {
     config,
@@ -137,6 +141,7 @@ export async function assemble(
     connections,
     trustedProxies,
     jobs,
+    jobWatch,
     files,
     workers,
     estimates,

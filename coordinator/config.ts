@@ -21,6 +21,7 @@ import {
   SECRET_FILES,
   SERVER,
   SETTINGS,
+  SPEECH,
   TLS,
 } from './settings.ts'
 import type { CertificateFiles } from './sockets/tls.ts'
@@ -76,6 +77,7 @@ export function configOf(flags: Readonly<Record<string, unknown>>) {
         SECRET_FILES.webhookSecretFile,
       ),
     },
+    speech: valuesOf(flags, SPEECH),
     ...valuesOf(flags, LOG),
   })
 }

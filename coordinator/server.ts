@@ -57,7 +57,7 @@ export async function startCoordinator(
   try {
     const services = await assemble(config, log, store, roots)
     const { access, claims, clock, connections, continuations, events } = services
-    const { files, localWorker, metrics, morag, progressWebhooks } = services
+    const { files, jobWatch, localWorker, metrics, morag, progressWebhooks } = services
     closers.push(
       async () => await access.close(),
       async () => await files.checkpoints.close(),
@@ -74,6 +74,7 @@ export async function startCoordinator(
       const stopped = chores.stop()
       const closed = listener?.close()
       claims.close()
+      jobWatch.close()
       events.close()
       metrics.close()
       progressWebhooks.close()

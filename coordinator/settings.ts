@@ -294,6 +294,29 @@ export const INGESTION = {
   },
 } as const satisfies SettingTable
 
+/** The APIs of other programs: OpenAI's audio API, and whisper-asr-webservice's. */
+export const SPEECH = {
+  modelAliases: {
+    flag: '--model-alias <name>',
+    env: 'MORAG_MODEL_ALIASES',
+    help: "name by which clients of /v1/audio ask for an agent's usual model, or for another (name=model); repeatable",
+    parse: commaList,
+    default: [
+      'whisper-1',
+      'gpt-4o-transcribe',
+      'gpt-4o-mini-transcribe',
+      'gpt-4o-transcribe-diarize',
+    ],
+    defaultText: 'whisper-1 and gpt-4o-…',
+    doc: "names by which clients of [`/v1/audio`](coordinator/docs/speech-apis.md) ask for an agent's usual model, or for another (`name=model`); repeat the flag, or separate with `,`",
+  },
+  keepAbandoned: {
+    flag: '--keep-abandoned',
+    env: 'MORAG_KEEP_ABANDONED',
+    help: 'do not cancel the job of a client of /v1/audio or /asr that has left before its end',
+  },
+} as const satisfies SettingTable
+
 export const SECRET_FILES = {
   moragApiKeyFile: {
     flag: '--morag-api-key-file <file>',
@@ -360,6 +383,7 @@ export const SETTINGS: readonly SettingTable[] = [
   POLICY,
   RETENTION,
   INGESTION,
+  SPEECH,
   SECRET_FILES,
   LOG,
 ]

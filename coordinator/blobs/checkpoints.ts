@@ -33,8 +33,7 @@ export class Checkpoints extends JsonFiles {
   /** The newest unwritten checkpoint of each job. */
   readonly #waiting = new Map<string, Checkpoint>()
   readonly #working = new Set<Promise<unknown>>()
-  /** Called with a job that has a new one. */
-  onKept: (jobId: string) => void = () => undefined
+  readonly #listeners: ((jobId: string) => void)[] = []
 
   private constructor(dir: string, onError: OnError) {
     super(dir)
@@ -51,9 +50,14 @@ export class Checkpoints extends JsonFiles {
     return await this.#thread.run('heartbeat', { bytes }, [bytes.buffer])
   }
 
+  /** Calls back with each job that has a new checkpoint. */
+  onKept(listener: (jobId: string) => void): void {
+    this.#listeners.push(listener)
+  }
+
   /** Writes a job's newest checkpoint in the background. */
   keep(jobId: string, checkpoint: Checkpoint): void {
-    this.onKept(jobId)
+    for (const listener of this.#listeners) listener(jobId)
     const isScheduled = this.#waiting.has(jobId)
     this.#waiting.set(jobId, checkpoint)
     if (isScheduled) return

@@ -1,11 +1,11 @@
 import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { renderForm, type Form, type RenderOptions } from '../../shared/forms.ts'
 import { ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
 import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import { segmentsOf } from '../../shared/transcript.ts'
 import { resultRequest, type ResultRequest } from '../../shared/wire.ts'
 import type { ResultBody } from '../job/job.ts'
+import { renderAnswer, type AnswerForm, type AnswerOptions } from '../speech/forms.ts'
 import { PRIVATE_FILE } from '../storage/private-folder.ts'
 import { withSpeakerNames, type SpeakerNames } from '../../shared/speaker-names.ts'
 import { checkTranscript } from './check-transcript.ts'
@@ -28,9 +28,9 @@ export interface StoredResult {
 
 interface Rendering extends StoredResult {
   /** `result`: text and metadata as JSON. */
-  form: Form | 'result'
+  form: AnswerForm | 'result'
   target: string
-  options: RenderOptions
+  options: AnswerOptions
 }
 
 /** A result without its segments. */
@@ -66,7 +66,7 @@ export const TRANSCRIPT_WORK = {
   /** Writes a result in a form to a new file. */
   render({ form, target, options, ...stored }: Rendering): void {
     const body = bodyIn(stored)
-    const text = form === 'result' ? writeJson(body) : renderForm(form, body, options)
+    const text = form === 'result' ? writeJson(body) : renderAnswer(form, body, options)
     writeFileSync(target, text, { flag: 'wx', mode: PRIVATE_FILE })
   },
 

@@ -1,8 +1,8 @@
 import { writeJson } from '../../shared/exact-json.ts'
 import { writeFile } from 'node:fs/promises'
-import { renderForm, type Form, type RenderOptions } from '../../shared/forms.ts'
 import { withSpeakerNames, type SpeakerNames } from '../../shared/speaker-names.ts'
 import type { CompletedJob, Job, ResultBody } from '../job/job.ts'
+import { renderAnswer, type AnswerForm, type AnswerOptions } from '../speech/forms.ts'
 import { Renditions, type OpenFile } from './renditions.ts'
 import { readError, type Results } from './results.ts'
 import {
@@ -57,13 +57,13 @@ export class Transcripts {
    */
   async form(
     job: CompletedJob,
-    form: Form | 'result',
+    form: AnswerForm | 'result',
     { signal, hold }: Reader,
-    options: RenderOptions = {},
+    options: AnswerOptions = {},
   ): Promise<string | OpenFile> {
     return await this.#read<string | OpenFile>(
       job,
-      (body) => (form === 'result' ? writeJson(body) : renderForm(form, body, options)),
+      (body) => (form === 'result' ? writeJson(body) : renderAnswer(form, body, options)),
       async (stored) =>
         await this.#renditions.get(
           { key: keyOf(job), variant: JSON.stringify([form, options, namesOf(job)]) },

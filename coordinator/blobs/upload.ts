@@ -3,7 +3,7 @@ import { createWriteStream } from 'node:fs'
 import { open, rm } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import path from 'node:path'
-import { Transform, type Readable } from 'node:stream'
+import { PassThrough, Transform, type Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { Busboy } from '@fastify/busboy'
 import { AppError, messageOf } from '../../shared/errors.ts'
@@ -28,7 +28,7 @@ export interface FormSource {
 
 export interface UploadForm {
   fields: FormFields
-  /** Null when the form had no part named `file`. */
+  /** Null when the form had no such part. */
   upload: Upload | null
 }
 
@@ -65,14 +65,21 @@ const CHUNK_BYTES = 1024 * 1024
 /** What fields and boundaries may add to the file. */
 export const MAX_FORM_OVERHEAD = 2 * 1024 * 1024
 
+export interface FilePart {
+  name: string
+  /** Changes its bytes as they come. */
+  convert: Transform
+}
+
 /**
- * Reads a multipart form: its `file` part to `folder`, its fields to memory.
+ * Reads a multipart form: its file part (`file` by default) to `folder`, its fields to memory.
  * @throws {AppError} `bad_request`, `too_large`, `no_space`; then no file is left.
  */
 export async function receiveForm(
   { headers, body }: FormSource,
   folder: string,
   maxBytes: number,
+  wanted: FilePart = { name: 'file', convert: new PassThrough() },
 ): Promise<UploadForm> {
   checkLength(headers, maxBytes)
   const fields = new FormFields()
@@ -96,12 +103,12 @@ export async function receiveForm(
     for (const event of ['fieldsLimit', 'filesLimit', 'partsLimit'] as const)
       form.once(event, () => form.destroy(tooMany()))
     form.on('file', (name, stream, filename) => {
-      if (name !== 'file' || part.stream !== undefined) return void stream.resume()
+      if (name !== wanted.name || part.stream !== undefined) return void stream.resume()
       part.stream = stream
       // The form may break off while the target is being opened, before any other listener.
       stream.on('error', () => undefined)
       const named = cleanName(filename, headers['user-agent'])
-      part.stored = store(stream, target, named, maxBytes)
+      part.stored = store(stream, wanted.convert, target, named, maxBytes)
       part.stored.catch((error: unknown) => form.destroy(error as Error))
     })
     await pour(body, form)
@@ -142,6 +149,7 @@ async function pour(request: Readable, form: InstanceType<typeof Busboy>): Promi
 
 async function store(
   stream: Readable,
+  convert: Transform,
   target: string,
   filename: string,
   maxBytes: number,
@@ -159,6 +167,7 @@ async function store(
   const file = await open(target, 'wx', PRIVATE_FILE)
   await pipeline(
     stream,
+    convert,
     measure,
     createWriteStream('', { fd: file, highWaterMark: CHUNK_BYTES, flush: true }),
   )

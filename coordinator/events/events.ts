@@ -66,9 +66,9 @@ export class Events implements JobSubscriber {
     })
     this.#newText = new NewText(options.checkpoints)
     this.#spoken = new Batch(CALM_MS, clock, (ids) => void this.#sendText(ids))
-    options.checkpoints.onKept = (jobId) => {
+    options.checkpoints.onKept((jobId) => {
       if (this.size > 0) this.#spoken.add(jobId)
-    }
+    })
     options.workers.onAnnounce(() => this.#refreshWaiting())
     this.#timer = startInterval(() => void this.#tick(), this.#limits.pingMs).unref()
   }

@@ -10,6 +10,7 @@ import type { Schema } from './schemas.ts'
 export const TAGS = {
   Jobs: 'Create, follow and cancel jobs.',
   Transcripts: 'Read what came of a job: its transcript, its recording, its artifacts.',
+  Speech: "Other programs' APIs: OpenAI's audio API, and whisper-asr-webservice's.",
   Workers: 'Claim jobs, report progress, deliver results.',
   Ingestion: "The MoRAG server's ingestion API, with remote conversion.",
   Operating: 'Manage jobs and workers; sign in to the dashboard.',

@@ -12,7 +12,7 @@ import type { Env } from './http.ts'
 
 const CHUNK_BYTES = 1024 * 1024
 
-const DISCONNECTED = [
+export const DISCONNECTED = [
   'ERR_STREAM_PREMATURE_CLOSE',
   'ERR_STREAM_UNABLE_TO_PIPE',
   'ECONNRESET',

@@ -1,4 +1,4 @@
-import { MINUTE } from '../../shared/duration.ts'
+import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { BODY_ROOM, type BodyRoomLimits } from '../access/body-room.ts'
 
 /** Fixed limits; tests use others. */
@@ -8,12 +8,15 @@ export interface Limits {
   /** How often the certificate's files are read. */
   readonly certificateMs: number
   readonly bodyRoom: BodyRoomLimits
+  /** How long an answer that waits for a transcript may be without a byte. */
+  readonly fillMs: number
 }
 
 export const LIMITS: Limits = {
   idleMs: MINUTE,
   certificateMs: MINUTE,
   bodyRoom: BODY_ROOM,
+  fillMs: 25 * SECOND,
 }
 
 /** All headers of a request, with its URL. */
