@@ -2,12 +2,29 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { z } from 'zod'
+import { asrFields, detectFields } from '../coordinator/speech/asr-request.ts'
+import { openaiFields } from '../coordinator/speech/openai-request.ts'
 import { CODES } from '../shared/errors.ts'
 import { rewrite, table, withBlock } from './generated-block.ts'
 import { startCoordinator } from './processes.ts'
 
 /** The page that lists all routes and error codes; `npm run docs:api` writes them. */
 export const API_PAGE = 'coordinator/docs/api.md'
+
+/** The page that lists the parameters of other programs' APIs. */
+export const SPEECH_PAGE = 'coordinator/docs/speech-apis.md'
+
+/** A page with what becomes of each parameter. @throws when it lacks the place of a list. */
+export function withParameters(page: string): string {
+  const apis = { openai: openaiFields, asr: asrFields, 'detect-language': detectFields }
+  return Object.entries<z.ZodObject>(apis).reduce((text, [name, { shape }]) => {
+    const fields = Object.entries(shape as Record<string, z.ZodType>)
+    const rows = fields.map(([field, schema]) => [`\`${field}\``, schema.meta()?.description ?? ''])
+    const list = table(['parameter', 'what becomes of it'], rows)
+    return withBlock(text, `parameters of ${name}`, 'parameters', list)
+  }, page)
+}
 
 /** What the lists use of a coordinator's `/openapi.json`. */
 export interface Described {
@@ -79,6 +96,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   try {
     const described = await describedApi(coordinator.url)
     await rewrite(API_PAGE, (page) => withApi(page, described))
+    await rewrite(SPEECH_PAGE, withParameters)
   } finally {
     coordinator.signal('SIGTERM')
     await coordinator.ended

@@ -3,7 +3,13 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
-import { API_PAGE, describedApi, withApi } from '../scripts/api-tables.ts'
+import {
+  API_PAGE,
+  describedApi,
+  SPEECH_PAGE,
+  withApi,
+  withParameters,
+} from '../scripts/api-tables.ts'
 import { programCode, startCoordinator, type RunningCoordinator } from '../scripts/processes.ts'
 import { SETTINGS_PAGE, withSettings } from '../scripts/settings-tables.ts'
 import { isErrorCode } from '../shared/errors.ts'
@@ -36,6 +42,10 @@ const NOT_RUN = new Map([
     'morag-agent start --engine command --engine-output text',
     'the address is the reader’s; agent/command-recipes.test.ts runs its command',
   ],
+  ...['# openai_client.py', '# asr.sh'].map((line): [string, string] => [
+    line,
+    'engines/front-door.test.ts installs what it needs and runs it',
+  ]),
   ...['from langchain_core', 'from llama_index', 'from uuid', 'import psycopg'].map(
     (line): [string, string] => [
       `import json\n${line}`,
@@ -58,6 +68,11 @@ const OTHER_FLAGS = new Set(
 test('the settings page has the settings as the programs have them', () => {
   const page = read(SETTINGS_PAGE)
   assert.equal(page, withSettings(page), 'run: npm run docs:settings')
+})
+
+test('the page of other APIs has their parameters as the coordinator takes them', () => {
+  const page = read(SPEECH_PAGE)
+  assert.equal(page, withParameters(page), 'run: npm run docs:api')
 })
 
 describe('what a coordinator has is on a page', () => {

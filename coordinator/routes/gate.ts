@@ -27,7 +27,8 @@ export function gate({
       const { incoming } = c.env
       const address = trustedProxies.clientOf(incoming)
       const asked = c.req.header('host') ?? null
-      const principal = access.identify(token ?? sessionToken(c), address, asked)
+      const given = token ?? passwordIn(c) ?? sessionToken(c)
+      const principal = access.identify(given, address, asked)
       connections.vouch(incoming.socket)
       if (!allows(allowed, principal.role)) throw forbidden(allowed)
       c.set('principal', principal)
@@ -60,6 +61,13 @@ function tokenIn(c: Context<Env>): string | null {
   const bearer = /^Bearer +(.+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
   const given = (bearer ?? c.req.header('x-api-key'))?.trim()
   return given === undefined || given === '' ? null : given
+}
+
+/** Of the address that a client was given: browsers send it to foreign pages' requests, too. */
+function passwordIn(c: Context): string | null {
+  const basic = /^Basic +([\w+/=]+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+  if (basic === undefined) return null
+  return /:(.+)$/s.exec(Buffer.from(basic, 'base64').toString())?.[1] ?? null
 }
 
 function forbidden(allowed: readonly string[]): AppError {

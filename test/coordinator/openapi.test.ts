@@ -252,6 +252,13 @@ describe('the answers of a running coordinator', () => {
     await call('signOut', '/session')
     await checkEvents(t, running, document)
     left.delete('events')
+    const models: unknown = await (await fetch(`${running.url}/v1/models`)).json()
+    check(named('OpenAiModels'), models)
+    const one: unknown = await (await fetch(`${running.url}/v1/models/whisper-1`)).json()
+    check(named('OpenAiModel'), one)
+    // The others of `/v1` and `/asr` wait for an agent: `speech-apis.test.ts` has one.
+    const ofSpeech = routes.filter(({ operation }) => operation.tag === 'Speech')
+    for (const { operation } of ofSpeech) left.delete(operation.id)
     // From here on a token is needed.
     const wish = { role: 'register', name: 'once', types: null, lifeMs: null } as const
     const { token } = await new Tokens(running.dataDir, Date.now).create(wish)

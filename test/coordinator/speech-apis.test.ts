@@ -488,6 +488,17 @@ describe("whisper-asr-webservice's API", () => {
     })
   })
 
+  test('takes a token from the address that it was given', async (t) => {
+    const key = 'k'.repeat(32)
+    const secured = await started(t, { apiKey: key })
+    const authorization = `Basic ${Buffer.from(`any:${key}`).toString('base64')}`
+    const headers = { ...PREFER, authorization }
+    assert.equal((await post(secured, '/asr', { part, headers })).status, 202)
+    assert.equal((await post(secured, '/asr', { part })).status, 401)
+    const foreign = { ...headers, origin: 'https://elsewhere.example' }
+    assert.equal((await post(secured, '/asr', { part, headers: foreign })).status, 403)
+  })
+
   test('refuses in the shape of its own', async () => {
     const answer = await post(running, '/asr?output=docx', { part })
     assert.equal(answer.status, 422)
