@@ -76,6 +76,6 @@ export class JobWatch implements JobSubscriber {
   /** All that wait get `unavailable`. */
   close(): void {
     this.#isClosed = true
-    for (const jobId of [...this.#waiting.keys()]) this.wake(jobId)
+    for (const jobId of this.#waiting.keys()) this.wake(jobId)
   }
 }

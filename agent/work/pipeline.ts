@@ -13,7 +13,7 @@ import {
   type Artifact,
 } from '../transcript/artifacts.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from '../transcription/conversion.ts'
-import { readJobOptions } from '../job-options.ts'
+import { readJobOptions, type JobOptions } from '../job-options.ts'
 import { transcribe } from '../transcription/transcribe.ts'
 import { renderMarkdown } from '../../shared/transcript-markdown.ts'
 import { findChapters } from '../transcript/find-chapters.ts'
@@ -63,7 +63,7 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
   const { options, warnings } = readJobOptions(input.taskOptions)
   report({ stage: 'probing', ratio: overall('probing', 0) })
   const fileSizeBytes = await sizeOf(sourcePath)
-  const media = await probe(parts.tools, sourcePath, { signal })
+  const media = limited(await probe(parts.tools, sourcePath, { signal }), options)
   const kind = isRecording(media) ? 'audio' : sentAs
   await mkdir(workDir, { recursive: true })
   const subtitles = subtitlesToPrefer(media, options)
@@ -107,6 +107,12 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
     { ...chunkOptionsOf(input.taskOptions), jobId: input.jobId },
   )
   return { content, metadata, transcript, artifacts }
+}
+
+/** A file of which only the beginning is wanted, as if it were no longer. */
+function limited(media: MediaInfo, { limitSeconds }: JobOptions): MediaInfo {
+  const durationSeconds = Math.min(media.durationSeconds, limitSeconds ?? Infinity)
+  return { ...media, durationSeconds }
 }
 
 function kindOf(contentType: string): 'audio' | 'video' {

@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import { open, rm } from 'node:fs/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
 import { AppError, invalid } from '../../shared/errors.ts'
@@ -8,6 +8,7 @@ import { printable } from '../../shared/printable.ts'
 import { API } from '../../shared/wire.ts'
 import { OpenCount } from '../access/open-count.ts'
 import type { Services } from '../assemble.ts'
+import { mediaTypeOf } from '../blobs/media-type.ts'
 import { cleanName, receiveForm, type FilePart } from '../blobs/upload.ts'
 import { hasEnded, type Job } from '../job/job.ts'
 import { aliasesOf, type Fleet } from '../speech/fleet.ts'
@@ -129,7 +130,7 @@ export class SpeechJobs {
       if (upload.sizeBytes === 0) throw invalid('The file is empty.', ['body', name])
       const { taskOptions, filename } = request
       const named = filename === undefined ? upload : { ...upload, filename: cleanName(filename) }
-      const wanted = { contentType: 'audio', taskOptions, priority: 0 }
+      const wanted = { contentType: await kindOf(upload.file), taskOptions, priority: 0 }
       return { job: await intake.adopt(wanted, named, submissionOf(c)), request }
     } finally {
       if (upload !== null) await rm(upload.file, { force: true })
@@ -182,6 +183,14 @@ export class SpeechJobs {
     await jobs.apply(jobId, { type: 'cancel' })
     log.info({ by, role, action: 'cancel', job_id: jobId }, 'cancel: its client has left')
   }
+}
+
+/** By its bytes; what is neither is the agent's to refuse. */
+async function kindOf(file: string): Promise<'audio' | 'video'> {
+  const handle = await open(file)
+  const type = await mediaTypeOf(handle)
+  await handle.close()
+  return type?.startsWith('video/') === true ? 'video' : 'audio'
 }
 
 function accepted(c: Context<Env>, { jobId, status }: Job, form: AnswerForm): Response {

@@ -77,7 +77,7 @@ export function asrRequest(given: Given, fleet: Fleet): SpeechRequest {
     taskOptions: optionsOf({
       task: task === 'translate' ? task : null,
       language: asked.language,
-      prompt: asked.initialPrompt === undefined ? null : promptOf(asked.initialPrompt, warn),
+      prompt: promptOf(asked.initialPrompt, warn),
       word_timestamps: words || null,
       diarize: diarize || null,
       min_speakers: diarize ? minSpeakers : null,

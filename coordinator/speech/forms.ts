@@ -13,13 +13,20 @@ import { segmentsOf, type Segment } from '../../shared/transcript.ts'
 /** A transcript in the forms that other programs' APIs answer with. */
 const OTHERS = {
   'openai:text': ({ text }: Said) => `${text}\n`,
-  'openai:json': ({ text, usage }) => json({ text, usage }),
+  'openai:json': ({ text, usage, warnings }) => json({ text, usage, warnings }),
   'openai:verbose_json': (said) => json({ ...head(said), segments: whisperSegments(said) }),
   'openai:verbose_json+words': (said) =>
     json({ ...head(said), segments: whisperSegments(said), words: words(said.segments) }),
   'openai:words_json': (said) => json({ ...head(said), words: words(said.segments) }),
-  'openai:diarized_json': ({ task, text, seconds, usage, segments }) =>
-    json({ task, duration: seconds, text, segments: segments.map(speakerSegment), usage }),
+  'openai:diarized_json': ({ task, text, seconds, usage, segments, warnings }) =>
+    json({
+      task,
+      duration: seconds,
+      text,
+      segments: segments.map(speakerSegment),
+      usage,
+      warnings,
+    }),
   'openai:stream': (said) => `${lastDelta(said)}${event(done(said))}`,
   'openai:diarized_stream': (said) =>
     [
@@ -28,7 +35,12 @@ const OTHERS = {
       event(done(said)),
     ].join(''),
   'asr:json': (said) =>
-    json({ text: said.text, segments: whisperSegments(said, true), language: said.language }),
+    json({
+      text: said.text,
+      segments: whisperSegments(said, true),
+      language: said.language,
+      warnings: said.warnings,
+    }),
   'asr:tsv': ({ segments }) =>
     ['start\tend\ttext', ...segments.map(row)].map((line) => `${line}\n`).join(''),
   'asr:language': ({ language, probability }) =>
@@ -61,6 +73,8 @@ interface Said {
   language: string | null
   probability: number | null
   after: number
+  /** What the agent says of the result; absent: nothing. */
+  warnings?: unknown[]
 }
 
 /** A result in one of its forms. @throws {AppError} as `renderForm`. */
@@ -82,7 +96,7 @@ function saidIn(
 ): Said {
   const found = segmentsOf(metadata)
   const segments = spoken(found ?? [])
-  const { duration, language, language_probability: probability } = metadata
+  const { duration, language, language_probability: probability, warnings } = metadata
   const seconds = typeof duration === 'number' ? duration : (segments.at(-1)?.end ?? 0)
   return {
     task,
@@ -93,6 +107,7 @@ function saidIn(
     language: typeof language === 'string' ? (languageCode(language) ?? language) : null,
     probability: typeof probability === 'number' ? probability : null,
     after,
+    ...(Array.isArray(warnings) && warnings.length > 0 && { warnings }),
   }
 }
 
@@ -117,8 +132,8 @@ function json(value: object): string {
   return JSON.stringify(value)
 }
 
-function head({ task, language, seconds, text, usage }: Said): object {
-  return { task, language: languageName(language), duration: seconds, text, usage }
+function head({ task, language, seconds, text, usage, warnings }: Said): object {
+  return { task, language: languageName(language), duration: seconds, text, usage, warnings }
 }
 
 /** `german`, as Whisper writes it. */

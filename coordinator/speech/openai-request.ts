@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import type { FromWire } from '../../shared/keys.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
 import { lenientBoolean, namedObject } from '../../shared/wire-fields.ts'
 import { modelOf, requiresOf, type Fleet } from './fleet.ts'
@@ -75,17 +76,11 @@ export function openaiRequest(
 ): SpeechRequest {
   const { values, unknown } = readParameters(openaiFields, given, LISTS)
   const asked = parseWire(openaiFields, values, 'body')
-  const warnings = unknown
+  const warnings = [...unknown, ...unused(asked)]
   const warn = (text: string): void => void warnings.push(text)
-  const { responseFormat, timestampGranularities, temperature, include, chunkingStrategy } = asked
+  const { responseFormat, timestampGranularities } = asked
   const isVerbose = responseFormat === 'verbose_json'
   const mayStream = !['srt', 'vtt', 'verbose_json'].includes(responseFormat)
-  if (temperature !== 0) warn('temperature was ignored: the engine chooses its own.')
-  if (include.length > 0) warn('include was ignored: the engine gives no logprobs.')
-  if (chunkingStrategy !== 'auto')
-    warn('chunking_strategy was ignored: recordings are cut where nobody speaks.')
-  if (asked.knownSpeakerNames.length > 0) warn('known_speaker_names was ignored.')
-  if (asked.knownSpeakerReferences.length > 0) warn('known_speaker_references was ignored.')
   if (!isVerbose && values['timestamp_granularities'] !== undefined)
     warn('timestamp_granularities was ignored: it is for verbose_json.')
   if (asked.stream && !mayStream)
@@ -100,7 +95,7 @@ export function openaiRequest(
       task: task === 'translate' ? task : null,
       language: asked.language,
       model,
-      prompt: asked.prompt === undefined ? null : promptOf(asked.prompt, warn),
+      prompt: promptOf(asked.prompt, warn),
       word_timestamps: words || null,
       diarize: diarize || null,
       requires: requiresOf(fleet, {
@@ -113,6 +108,20 @@ export function openaiRequest(
     form: formOf(responseFormat, { isStream, words, segments }),
     warnings,
   }
+}
+
+function unused(asked: FromWire<z.output<typeof openaiFields>>): string[] {
+  const { temperature, include, chunkingStrategy, knownSpeakerNames, knownSpeakerReferences } =
+    asked
+  return [
+    temperature === 0 ? [] : 'temperature was ignored: the engine chooses its own.',
+    include.length === 0 ? [] : 'include was ignored: the engine gives no logprobs.',
+    chunkingStrategy === 'auto'
+      ? []
+      : 'chunking_strategy was ignored: recordings are cut where nobody speaks.',
+    knownSpeakerNames.length === 0 ? [] : 'known_speaker_names was ignored.',
+    knownSpeakerReferences.length === 0 ? [] : 'known_speaker_references was ignored.',
+  ].flat()
 }
 
 function formOf(

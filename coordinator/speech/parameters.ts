@@ -70,7 +70,8 @@ export function readParameters(
 }
 
 /** Its end, as Whisper uses it, where it is too long. */
-export function promptOf(text: string, warn: (text: string) => void): string {
+export function promptOf(text: string | undefined, warn: (text: string) => void): string | null {
+  if (text === undefined) return null
   if (text.length <= MOST_PROMPT) return text
   warn(`The prompt is long: its last ${MOST_PROMPT} characters were used.`)
   return text.slice(-MOST_PROMPT)

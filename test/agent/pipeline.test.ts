@@ -103,9 +103,12 @@ describe('a clip', () => {
 
 describe('convert', () => {
   it('listens to the beginning alone where that is enough', async () => {
-    for (const extension of ['wav', 'mp4'] as const) {
+    for (const [extension, kind] of [
+      ['wav', 'audio'],
+      ['mp4', 'video'],
+    ] as const) {
       const source = await makeMedia(folder, 'jfk', extension)
-      const { metadata, transcript } = await convert(source, 'audio', {
+      const { metadata, transcript } = await convert(source, kind, {
         taskOptions: { limit_seconds: 3 },
       })
       assert.ok(Math.abs(Number(metadata['duration']) - 3) < 0.1, String(metadata['duration']))

@@ -435,7 +435,7 @@ describe("whisper-asr-webservice's API", () => {
       min_speakers: '2',
       max_speakers: '3',
     })
-    const answer = await answered(running, `/asr?${query}`, { part })
+    const answer = await answered(running, `/asr?${query.toString()}`, { part })
     assert.deepEqual(await optionsOf(running, answer.headers.get('morag-job')!), {
       task: 'translate',
       language: 'de',
