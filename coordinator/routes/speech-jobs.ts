@@ -87,7 +87,7 @@ export class SpeechJobs {
     const filler = isStream ? ': waiting\n\n' : isJson ? ' ' : null
     try {
       return await sendWaiting(c, {
-        mediaType: isStream ? STREAM : mediaTypeOf(form),
+        mediaType: isStream ? STREAM : answerTypeOf(form),
         isStream,
         filler: filler === null ? null : { text: filler, everyMs: this.#fillMs },
         make: async (write) => {
@@ -209,7 +209,7 @@ function accepted(c: Context<Env>, { jobId, status }: Job, form: AnswerForm): Re
   })
 }
 
-function mediaTypeOf(form: AnswerForm): string {
+function answerTypeOf(form: AnswerForm): string {
   if (isShared(form)) return MEDIA_TYPES[form]
   return form.endsWith('text') || form.endsWith('tsv') ? 'text/plain' : 'application/json'
 }
