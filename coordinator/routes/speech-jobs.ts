@@ -154,15 +154,16 @@ export class SpeechJobs {
     gone: AbortSignal,
     write: (text: string) => void,
   ): Promise<number> {
-    const { files, jobWatch } = this.#services
+    const { files, jobs, jobWatch } = this.#services
     let [after, last] = [0, '']
     while (jobWatch.completed(jobId) === null) {
       // Before the read: a change meanwhile is seen.
       const change = jobWatch.change(jobId, gone)
       change.catch(() => undefined)
-      const { segments = [], until = 0 } = (await files.checkpoints.textSoFar(jobId)) ?? {}
-      const more = segments.filter(({ start }) => start >= after)
-      const text = textOf(more)
+      const { segments = [] } = (await files.checkpoints.partialText(jobs.get(jobId))) ?? {}
+      // The last sentence may go on.
+      const until = segments.at(-1)?.start ?? 0
+      const text = textOf(segments.filter(({ start }) => start >= after && start < until))
       if (text !== '') {
         write(event(delta(spaced(last, text))))
         last = text

@@ -112,7 +112,7 @@ function saidIn(
 }
 
 /** The text of segments in one line, without speakers. */
-export function textOf(segments: readonly Segment[]): string {
+export function textOf(segments: readonly Pick<Segment, 'text'>[]): string {
   return segments
     .map(({ text }, at) => spaced(segments[at - 1]?.text ?? '', oneLine(text)))
     .join('')

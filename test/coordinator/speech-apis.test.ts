@@ -7,6 +7,12 @@ const SEGMENTS = [
   { start: 2.25, end: 3.5, text: 'Wie geht es?', confidence: 0.5, speaker: 'Speaker_01' },
 ]
 const METADATA = { duration: 4.2, language: 'de', language_probability: 0.9, segments: SEGMENTS }
+const CHECKPOINT = {
+  seconds: 4.2,
+  decided: null,
+  voices: [{ speech: [{ start: 0, end: 4 }], doneUntil: 4 }],
+  segments: SEGMENTS,
+}
 const TEXT = 'Guten Tag. Wie geht es?'
 
 interface Sent {
@@ -240,7 +246,7 @@ describe("OpenAI's audio API", () => {
     assert.equal(answer.headers.get('content-type'), 'text/event-stream; charset=utf-8')
     const events = eventsOf(answer)
     const [job] = await claim(running, { wait_seconds: 10 })
-    await beat(running, job!, { voices: [{ doneUntil: 2.1 }], segments: SEGMENTS })
+    await beat(running, job!, CHECKPOINT)
     const first = await events.next()
     assert.deepEqual(first.value, { type: 'transcript.text.delta', delta: 'Guten Tag.' })
     await finish(running, job!)
