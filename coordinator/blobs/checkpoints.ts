@@ -4,14 +4,13 @@ import type { RenderOptions } from '../../shared/forms.ts'
 import type { Job } from '../job/job.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
+import { HEARTBEAT_WORK, type Checkpoint, type ReceivedHeartbeat } from './heartbeat-work.ts'
 import {
-  HEARTBEAT_WORK,
-  type Checkpoint,
+  partialFactsOf,
+  partialForm,
   type PartialForm,
   type PartialText,
-  type ReceivedHeartbeat,
-} from './heartbeat-work.ts'
-import { partialFactsOf } from './partial-result.ts'
+} from './partial-result.ts'
 import { jsonFolder, JsonFiles } from './json-files.ts'
 import { WorkThread } from './work-thread.ts'
 
@@ -80,21 +79,22 @@ export class Checkpoints extends JsonFiles {
     )
   }
 
-  /** What is recognised of a job so far, in a form; null: nothing. */
+  /** What is recognised of a job so far, in a form. */
   async partialForm(
     job: Job,
     form: PartialForm['form'],
     options: RenderOptions = {},
-  ): Promise<string | null> {
+  ): Promise<ReturnType<typeof partialForm>> {
     const asked = { facts: partialFactsOf(job), form, options }
-    return await this.#read(
+    const found = await this.#read(
       job.jobId,
       (file) => HEARTBEAT_WORK.partialForm({ file, ...asked }),
       async (file) => await this.#reading.run('partialForm', { file, ...asked }),
     )
+    return found ?? partialForm(null, asked)
   }
 
-  /** The same as segments. */
+  /** The same as segments; null: there is no checkpoint. */
   async partialText(job: Job): Promise<PartialText | null> {
     const facts = partialFactsOf(job)
     return await this.#read(

@@ -1,8 +1,10 @@
 import { z } from 'zod'
+import { writeJson } from '../../shared/exact-json.ts'
+import { renderForm, type Form, type RenderOptions } from '../../shared/forms.ts'
 import { sentenceSegments } from '../../shared/sentence-segments.ts'
 import { renderMarkdown, speakersOf } from '../../shared/transcript-markdown.ts'
 import { segmentsOf, type Segment } from '../../shared/transcript.ts'
-import type { Job, ResultBody } from '../job/job.ts'
+import type { Job } from '../job/job.ts'
 
 /** What an agent's checkpoint says to readers; the rest of it is the agent's own. Times are seconds of the recording. */
 const checkpoint = z.object({
@@ -18,6 +20,9 @@ const checkpoint = z.object({
   /** Those of the parts that are finished with all parts before them. */
   segments: z.array(z.unknown()),
 })
+
+const NOTHING: z.output<typeof checkpoint> = { seconds: 0, decided: null, voices: [], segments: [] }
+const NOT_YET = 'Nothing of it is recognised yet: ask again in a few seconds.'
 
 /** The job's part in its unfinished result. */
 export interface PartialFacts {
@@ -37,21 +42,51 @@ export function partialFactsOf({ source, contentType, taskOptions }: Job): Parti
   }
 }
 
+/** An unfinished result in a form. */
+export interface PartialForm {
+  facts: PartialFacts
+  /** `result`: text and metadata as JSON. */
+  form: Form | 'result'
+  options: RenderOptions
+}
+
+export interface PartialText {
+  recognisedUntil: number
+  segments: { start: number; end: number; text: string; speaker: string | null }[]
+}
+
+/** @param given a checkpoint; null: there is none. */
+export function partialForm(
+  given: unknown,
+  { facts, form, options }: PartialForm,
+): { text: string; isEmpty: boolean } {
+  const body = partialResult(given, facts)
+  const text = form === 'result' ? writeJson(body) : renderForm(form, body, options)
+  return { text, isEmpty: body.metadata.segments.length === 0 }
+}
+
+export function partialText(given: unknown, facts: PartialFacts): PartialText {
+  const { segments, recognised_until: recognisedUntil } = partialResult(given, facts).metadata
+  const short = segments.map(({ start, end, text, speaker = null }) => {
+    return { start, end, text, speaker }
+  })
+  return { recognisedUntil, segments: short }
+}
+
 /**
  * What is recognised of a recording, from its beginning up to the first part that is not: a later one that is finished
- * waits for it. Without what follows recognition: diarization, and names put right. Null: no text yet.
+ * waits for it. Without what follows recognition: diarization, and names put right.
  */
-export function partialResult(given: unknown, facts: PartialFacts): ResultBody | null {
-  const { data } = checkpoint.safeParse(given)
-  if (data === undefined) return null
+export function partialResult(given: unknown, facts: PartialFacts) {
+  const data = checkpoint.safeParse(given).data ?? NOTHING
+  const { seconds } = data
   const language = data.decided?.language ?? null
   const named = (segmentsOf(data) ?? []).map((one) => withName(one, facts.speakerNames))
   const segments = sentenceSegments(named, { language })
-  if (segments.length === 0) return null
   const content = renderMarkdown({
     kind: facts.contentType === 'video' ? 'video' : 'audio',
     filename: facts.filename,
-    durationSeconds: data.seconds,
+    durationSeconds: seconds,
     language,
     segments,
     chapters: [],
@@ -61,11 +96,12 @@ export function partialResult(given: unknown, facts: PartialFacts): ResultBody |
   const metadata = {
     partial: true,
     recognised_until: recognisedUntil(data),
-    duration: data.seconds,
+    duration: seconds,
     language,
     file_name: facts.filename,
     speakers: speakersOf(segments),
     segments,
+    ...(segments.length === 0 && { warnings: [NOT_YET] }),
   }
   return { content, metadata }
 }

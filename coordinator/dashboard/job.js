@@ -4,6 +4,7 @@ import { facts } from './facts.js'
 import { jobActions } from './job-actions.js'
 import { statusChip } from './job-row.js'
 import { jobStatus } from './job-status.js'
+import { readAlong } from './read-along.js'
 import { transcript } from './transcript.js'
 
 /**
@@ -17,7 +18,7 @@ export function jobView(store, page, at) {
     const text = refusal ?? 'Loading …'
     return [h('h1', { class: 'visually-hidden' }, 'Job'), h('p', { class: 'empty' }, text)]
   }
-  const { job_id, status, source, completed_at } = job
+  const { job_id, status, source, completed_at, progress } = job
   const key = `transcript ${job_id} ${completed_at} ${at}`
   return [
     h(
@@ -32,6 +33,14 @@ export function jobView(store, page, at) {
       h('div', { class: 'actions' }, jobActions(store, job)),
     ),
     jobStatus(store, job),
+    status === 'processing' &&
+      h('section', {
+        // Without the stream, it is read again with each progress.
+        key: `so far ${job_id} ${store.connection === 'polling' ? progress : store.generation}`,
+        class: 'so-far',
+        'aria-label': 'Recognised so far',
+        mount: readAlong(store, job_id),
+      }),
     status === 'completed' &&
       h('section', {
         key,

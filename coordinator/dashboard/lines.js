@@ -1,5 +1,6 @@
 import { h } from './element.js'
 import { count, position } from './format.js'
+import { speakersOf } from './segments.js'
 import { speakerName } from './speaker-name.js'
 
 /** More lines would make the page slow. */
@@ -14,11 +15,12 @@ const UNSURE = 0.6
  * it (roving tabindex).
  */
 export class Lines {
-  #segments
+  /** @type {import('./wire.d.ts').Segment[]} */
+  #segments = []
   #seek
   #rename
   /** @type {HTMLElement[]} */
-  #items
+  #items = []
   /** Where names are shown, by label. @type {Map<string, HTMLElement[]>} */
   #names = new Map()
   #current = -1
@@ -28,26 +30,46 @@ export class Lines {
 
   /**
    * @param {import('./wire.d.ts').Segment[]} segments
-   * @param {string[]} speakers
-   * @param {(seconds: number) => void} seek
+   * @param {((seconds: number) => void) | null} seek null: there is nothing to hear
    * @param {((label: string, name: string) => Promise<void>) | null} rename null: it may not
    */
-  constructor(segments, speakers, seek, rename) {
-    this.#segments = segments.slice(0, MAX_LINES)
+  constructor(segments, seek, rename) {
     this.#seek = seek
     this.#rename = rename
-    this.#items = this.#segments.map((one, i) => this.#item(one, i, speakers))
     const reading = () => (this.#readingUntil = Date.now() + READING_MS)
-    this.element = h(
-      'ol',
-      { class: 'lines', 'aria-label': 'Transcript lines', onwheel: reading, ontouchmove: reading },
-      this.#items,
-    )
-    if (segments.length > MAX_LINES) {
+    this.element = h('ol', {
+      class: 'lines',
+      'aria-label': 'Transcript lines',
+      onwheel: reading,
+      ontouchmove: reading,
+    })
+    this.put(0, segments)
+  }
+
+  /**
+   * Puts segments in the place of those from a number on. Where the last line was shown, the new one is.
+   *
+   * @param {number} first
+   * @param {import('./wire.d.ts').Segment[]} segments
+   */
+  put(first, segments) {
+    const { element } = this
+    const isAtEnd = element.scrollTop + element.clientHeight > element.scrollHeight - 20
+    for (const item of this.#items.splice(first)) item.remove()
+    const all = [...this.#segments.slice(0, first), ...segments]
+    this.#segments = all.slice(0, MAX_LINES)
+    const speakers = speakersOf(this.#segments)
+    for (let i = first; i < this.#segments.length; i += 1)
+      this.#items.push(this.#item(/** @type {any} */ (this.#segments[i]), i, speakers))
+    element.append(...this.#items.slice(first))
+    if (all.length > MAX_LINES) {
       const text = `Only the first ${count(MAX_LINES)} lines are listed. The downloads are complete.`
-      this.element.append(h('li', { class: 'empty' }, text))
+      element.querySelector('li.empty')?.remove()
+      element.append(h('li', { class: 'empty' }, text))
     }
-    this.#buttonOf(0)?.setAttribute('tabindex', '0')
+    if (element.querySelector('.time[tabindex="0"]') === null)
+      this.#buttonOf(0)?.setAttribute('tabindex', '0')
+    if (isAtEnd) element.scrollTop = element.scrollHeight
   }
 
   /** Marks the spoken line. @param {number} index -1: none */
@@ -101,9 +123,10 @@ export class Lines {
 
   /** @param {import('./wire.d.ts').Segment} segment @param {number} index @param {string[]} speakers */
   #item({ start, text, speaker, label, flags, confidence }, index, speakers) {
+    const seek = this.#seek
     const onclick = () => {
       // A click that ends a text selection is no seek.
-      if (getSelection()?.isCollapsed !== false) this.#seek(start)
+      if (getSelection()?.isCollapsed !== false) seek?.(start)
     }
     const isNew = speaker !== null && this.#segments[index - 1]?.speaker !== speaker
     const tone = label === null ? 0 : speakers.indexOf(label) % 8
@@ -112,17 +135,19 @@ export class Lines {
       'li',
       { class: `line s${tone}`, onclick },
       isNew && this.#speaker(speaker, label ?? speaker),
-      h(
-        'button',
-        {
-          type: 'button',
-          class: 'time',
-          tabindex: -1,
-          'aria-label': `Go to ${position(start)}`,
-          onkeydown,
-        },
-        position(start),
-      ),
+      seek === null
+        ? h('span', { class: 'time' }, position(start))
+        : h(
+            'button',
+            {
+              type: 'button',
+              class: 'time',
+              tabindex: -1,
+              'aria-label': `Go to ${position(start)}`,
+              onkeydown,
+            },
+            position(start),
+          ),
       flags.length > 0 &&
         h('span', { class: 'flags' }, `uncertain: ${flags.join(', ').replaceAll('_', ' ')}`),
       h('span', { class: confidence < UNSURE ? 'words unsure' : 'words', dir: 'auto' }, text),
@@ -166,7 +191,7 @@ export class Lines {
 
   /** @param {number} index @returns {HTMLElement | null} */
   #buttonOf(index) {
-    return this.#items[index]?.querySelector('.time') ?? null
+    return this.#items[index]?.querySelector('button.time') ?? null
   }
 
   /** @param {HTMLElement} item */

@@ -12,6 +12,7 @@ const KEPT_JOBS = 500
  * @typedef {import('./wire.d.ts').Worker} Worker
  * @typedef {import('./wire.d.ts').Queue} Queue
  * @typedef {import('./wire.d.ts').Session} Session
+ * @typedef {import('./wire.d.ts').Text} Text
  * @typedef {'connecting' | 'live' | 'polling' | 'lost'} Connection
  */
 export class Store {
@@ -28,6 +29,8 @@ export class Store {
   version = ''
   workerLostAfterMs = 60_000
   history = new History()
+  /** Who reads the text of a running job, by its id. @type {Map<string, (text: Text) => void>} */
+  #readers = new Map()
   /** Counts snapshots. A list fetched under an earlier one may have gaps. */
   generation = 0
   #clockAheadMs = 0
@@ -126,6 +129,21 @@ export class Store {
     if ('removed' in worker) this.workers.delete(worker.worker_id)
     else this.workers.set(worker.worker_id, worker)
     this.changed()
+  }
+
+  /**
+   * @param {string} jobId
+   * @param {(text: Text) => void} read called with new text of the job
+   * @returns {() => void} ends it
+   */
+  onText(jobId, read) {
+    this.#readers.set(jobId, read)
+    return () => this.#readers.delete(jobId)
+  }
+
+  /** @param {Text} text */
+  addText(text) {
+    this.#readers.get(text.job_id)?.(text)
   }
 
   /** @param {Connection} connection */

@@ -7,7 +7,7 @@ const FIRST_MS = 8_000
 const POLL_MS = 4_000
 /** The stream is retried after polling for this long. */
 const RETRY_MS = 30_000
-const EVENTS = ['snapshot', 'job', 'worker', 'queue']
+const EVENTS = ['snapshot', 'job', 'worker', 'queue', 'text']
 
 /** Keeps a store current by the event stream, or by polling while the stream does not work. */
 export class Stream {
@@ -77,6 +77,7 @@ export class Stream {
     if (name === 'snapshot') this.#store.snapshot(data)
     else if (name === 'job') this.#store.setJob(data)
     else if (name === 'worker') this.#store.setWorker(data)
+    else if (name === 'text') this.#store.addText(data)
     else this.#store.setQueue(data)
   }
 

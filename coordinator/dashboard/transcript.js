@@ -91,7 +91,7 @@ function built(job, { content, metadata }, player, { at, mayName }, signal) {
     const isNamed = await act('PUT', `remote-jobs/${job.job_id}/speakers`, done, { [label]: name })
     if (isNamed) lines.showName(label, name || label)
   }
-  const lines = new Lines(segments, speakers, seek, mayName ? rename : null)
+  const lines = new Lines(segments, seek, mayName ? rename : null)
   if (player !== null) {
     const follow = () => {
       wave.moveTo(player.currentTime)

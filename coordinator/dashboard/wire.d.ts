@@ -8,7 +8,7 @@ import type {
   workerAnswer,
 } from '../../shared/wire-answers.ts'
 import type { Segment as Stored } from '../../shared/transcript.ts'
-import type { queueEvent, snapshotEvent } from '../../shared/wire-events.ts'
+import type { queueEvent, snapshotEvent, textEvent } from '../../shared/wire-events.ts'
 
 export type Summary = z.output<typeof jobSummary>
 export type Detail = z.output<typeof jobAnswer>
@@ -18,6 +18,7 @@ export type JobList = z.output<typeof listAnswer>
 export type Transcript = z.output<typeof transcriptAnswer>
 export type Worker = z.output<typeof workerAnswer>
 export type Queue = z.output<typeof queueEvent>
+export type Text = z.output<typeof textEvent>
 export type Snapshot = z.output<typeof snapshotEvent>
 export type Session = z.output<typeof sessionAnswer>
 

@@ -1,5 +1,5 @@
 import type { Checkpoints } from '../blobs/checkpoints.ts'
-import type { PartialText } from '../blobs/heartbeat-work.ts'
+import type { PartialText } from '../blobs/partial-result.ts'
 import type { Job } from '../job/job.ts'
 
 type Segments = PartialText['segments']

@@ -1,6 +1,6 @@
 import { Hono, type Context } from 'hono'
 import { z } from 'zod'
-import { AppError, invalid } from '../../shared/errors.ts'
+import { invalid } from '../../shared/errors.ts'
 import { chunkOptionsOf, chunkOverlap, chunkTokens } from '../../shared/chunks.ts'
 import { ENDINGS, FORMS, MEDIA_TYPES, type Form, type RenderOptions } from '../../shared/forms.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
@@ -92,7 +92,8 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       description: PARTIAL,
       query: partialQuery,
       answer: transcriptAnswer,
-      errors: ['conflict', 'no_text_yet'],
+      also: { '202': 'Nothing is recognised yet.' },
+      errors: ['conflict'],
     }),
     async (c) => {
       const asked = jobFor(c.var.principal, jobs, c.req.param('id'))
@@ -129,7 +130,8 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
         },
       },
       answer: Object.values(MEDIA_TYPES),
-      errors: ['conflict', 'no_text_yet'],
+      also: { '202': 'Nothing is recognised yet.' },
+      errors: ['conflict'],
     }),
     async (c) => {
       const job = jobFor(c.var.principal, jobs, c.req.param('id'))
@@ -172,7 +174,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
     },
   )
 
-  /** What is recognised of a job so far. @throws {AppError} `no_text_yet` */
+  /** What is recognised of a job so far; 202 while that is nothing. */
   async function partialOf(
     c: Context<Env>,
     job: Job,
@@ -181,16 +183,16 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
   ): Promise<string> {
     const release = readerOf(c).hold()
     try {
-      const text = await files.checkpoints.partialForm(job, form, options)
-      if (text !== null) {
-        c.header('morag-partial', 'true')
-        return text
+      const { text, isEmpty } = await files.checkpoints.partialForm(job, form, options)
+      c.header('morag-partial', 'true')
+      if (isEmpty) {
+        c.status(202)
+        c.header('retry-after', String(RETRY_PARTIAL_SECONDS))
       }
+      return text
     } finally {
       release()
     }
-    const message = `Nothing of job ${job.jobId} is recognised yet: ask again in a few seconds.`
-    throw new AppError('no_text_yet', message, { retryAfterSeconds: RETRY_PARTIAL_SECONDS })
   }
 
   return app

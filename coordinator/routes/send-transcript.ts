@@ -25,7 +25,7 @@ export async function sendForm(
   mediaType: string,
 ): Promise<Response> {
   const type = `${mediaType}; charset=utf-8`
-  if (typeof form === 'string') return c.body(form, 200, { 'content-type': type })
+  if (typeof form === 'string') return c.body(form, { headers: { 'content-type': type } })
   return await sendParts(c, form, type)
 }
 
@@ -41,7 +41,7 @@ export async function sendFields(
 ): Promise<Response> {
   const type = 'application/json'
   if (typeof fields === 'string')
-    return c.body(`${before}${fields.slice(1, -1)}${after}`, 200, { 'content-type': type })
+    return c.body(`${before}${fields.slice(1, -1)}${after}`, { headers: { 'content-type': type } })
   return await sendParts(c, fields, type, { before, after, skip: 1 })
 }
 

@@ -150,6 +150,46 @@ describe('the dashboard in a browser', { skip }, () => {
     })
   })
 
+  test('the text of a running job grows as its agent reports, until the transcript is there', async () => {
+    const worker = new HttpWorker(coordinator.url, 'reader', ['reading'])
+    const id = await worker.submit('talk.wav', 'reading', await readFile(CLIP))
+    const job = await worker.take()
+    const segments = ['Good morning.', 'How are', 'you today?'].map((text, i) => ({
+      start: i,
+      end: i + 1,
+      text,
+    }))
+    const upTo = (count: number): object => ({
+      seconds: 60,
+      voices: [{ speech: [], doneUntil: count }],
+      segments: segments.slice(0, count),
+    })
+    await inTab(
+      browser,
+      { url: coordinator.url, hash: `#/jobs/${id}` },
+      async ({ page, picture }) => {
+        const heading = page.getByRole('heading', { name: 'Recognised so far' })
+        await page.getByText('live', { exact: true }).waitFor()
+        await heading.waitFor({ state: 'hidden' })
+        await worker.beat(job, 0.1, upTo(1))
+        const words = page.locator('.so-far .words')
+        await words.filter({ hasText: 'Good morning.' }).waitFor()
+        await worker.beat(job, 0.2, upTo(2))
+        await words.filter({ hasText: /^How are$/ }).waitFor()
+        await page.reload()
+        await words.filter({ hasText: /^How are$/ }).waitFor()
+        await worker.beat(job, 0.3, upTo(3))
+        await words.filter({ hasText: /^How are you today\?$/ }).waitFor()
+        assert.deepEqual(await words.allTextContents(), ['Good morning.', 'How are you today?'])
+        assert.deepEqual(await violationsIn(page), [])
+        await picture('so-far')
+        await worker.complete(job, segments)
+        await page.locator('.transcript .words').first().waitFor()
+        assert.equal(await heading.count(), 0)
+      },
+    )
+  })
+
   test('a speaker is named by a click, everywhere and for good, until the name is cleared', async () => {
     const worker = new HttpWorker(coordinator.url, 'namer', ['meeting'])
     const job = await worker.submit('talk.wav', 'meeting', await readFile(CLIP))

@@ -71,8 +71,9 @@ export class HttpWorker {
   }
 
   /** Sends a heartbeat; null: idle. */
-  async beat(job: HeldJob | null, progress = 0): Promise<void> {
-    const one = { stage: 'transcribing', progress, media_seconds: 60, processed_seconds: 30 }
+  async beat(job: HeldJob | null, progress = 0, checkpoint: object | null = null): Promise<void> {
+    const seconds = { media_seconds: 60, processed_seconds: 30 }
+    const one = { stage: 'transcribing', progress, ...seconds, checkpoint }
     await this.#post(`/workers/${this.#id}/heartbeat`, {
       state: job === null ? 'idle' : 'running',
       version: '1.2.3',

@@ -79,9 +79,8 @@ describe('a partial result', () => {
     const { content, metadata } = partialResult(
       checkpoint(['Good morning. How are', 'you? I am']),
       FACTS,
-    )!
-    const segments = metadata['segments'] as { text: string }[]
-    const texts = segments.map(({ text }) => text)
+    )
+    const texts = metadata.segments.map(({ text }) => text)
     assert.deepEqual(texts, ['Good morning.', 'How are you?', 'I am'])
     assert.match(content, /^# Audio Transcription: talk.wav\n[^]*\[00:00\] Good morning.\n/)
     const { segments: _, ...rest } = metadata
@@ -110,9 +109,9 @@ describe('a partial result', () => {
     const given = checkpoint(['Hello.', 'Hi.'], voices)
     const speakersFor = (taskOptions: Record<string, unknown>): unknown => {
       const facts = partialFactsOf(pendingJob({ jobId: newJobId(), taskOptions }))
-      return partialResult(given, facts)!.metadata['speakers']
+      return partialResult(given, facts).metadata.speakers
     }
-    assert.equal(partialResult(given, FACTS)!.metadata['recognised_until'], 12)
+    assert.equal(partialResult(given, FACTS).metadata.recognised_until, 12)
     assert.deepEqual(speakersFor({}), [])
     assert.deepEqual(speakersFor({ diarize: true }), ['channel 0', 'channel 1'])
     assert.deepEqual(speakersFor({ speaker_names: ['agent', 'customer'] }), ['agent', 'customer'])
@@ -120,7 +119,7 @@ describe('a partial result', () => {
 
   test('is none of another’s checkpoint, or of one without text', () => {
     for (const given of [{}, { segments: [] }, { version: 7, parts: [] }, checkpoint([])])
-      assert.equal(partialResult(given, FACTS), null)
+      assert.deepEqual(partialResult(given, FACTS).metadata.segments, [])
   })
 
   test('comes in every form, marked, until the whole one is there', async (t) => {
@@ -131,12 +130,12 @@ describe('a partial result', () => {
       return await running.ask('GET', `${route}?partial=true`)
     }
     const early = await read('.srt')
-    assert.equal(early.status, 404)
-    assert.deepEqual(early.body, {
-      detail: `Nothing of job ${job.job_id} is recognised yet: ask again in a few seconds.`,
-      code: 'no_text_yet',
-    })
+    assert.deepEqual([early.status, early.text], [202, ''])
     assert.equal(early.headers.get('retry-after'), '10')
+    const { status: none, body: nothing } = await read('.json')
+    assert.deepEqual([none, nothing['partial'], nothing['segments']], [202, true, []])
+    const hint = ['Nothing of it is recognised yet: ask again in a few seconds.']
+    assert.deepEqual(nothing['warnings'], hint)
     assert.equal((await running.ask('GET', `/remote-jobs/${job.job_id}/result`)).status, 409)
 
     await beat(running, job, ['Good morning.'])

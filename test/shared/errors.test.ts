@@ -23,7 +23,6 @@ const LIST: Record<ErrorCode, [number, boolean]> = {
   unauthorized: [401, false],
   forbidden: [403, false],
   not_found: [404, false],
-  no_text_yet: [404, true],
   method_not_allowed: [405, false],
   request_timeout: [408, true],
   conflict: [409, false],
