@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { isSystemError } from '../../shared/errors.ts'
 import type { RenderOptions } from '../../shared/forms.ts'
 import type { Job } from '../job/job.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
@@ -72,55 +72,71 @@ export class Checkpoints extends JsonFiles {
 
   /** A job's newest checkpoint, or null. A damaged one is removed. */
   async read(jobId: string): Promise<Checkpoint | null> {
-    return await this.#read(
-      jobId,
-      (file) => HEARTBEAT_WORK.checkpoint({ file }),
-      async (file) => await this.#thread.run('checkpoint', { file }),
-    )
+    return await this.#locked(jobId, async () => {
+      try {
+        return await this.#read(
+          jobId,
+          (file) => HEARTBEAT_WORK.checkpoint({ file }),
+          async (file) => await this.#thread.run('checkpoint', { file }),
+        )
+      } catch (error) {
+        this.#onError(`The checkpoint of job ${jobId} cannot be read and is dropped.`, error)
+        await rm(this.path(jobId), { force: true }).catch(() => undefined)
+        return null
+      }
+    })
   }
 
-  /** What is recognised of a job so far, in a form. */
+  /** What is recognised of a job so far, in a form. @throws {AppError} `unavailable` */
   async partialForm(
     job: Job,
     form: PartialForm['form'],
     options: RenderOptions = {},
   ): Promise<ReturnType<typeof partialForm>> {
     const asked = { facts: partialFactsOf(job), form, options }
-    const found = await this.#read(
+    const found = await this.#locked(
       job.jobId,
-      (file) => HEARTBEAT_WORK.partialForm({ file, ...asked }),
-      async (file) => await this.#reading.run('partialForm', { file, ...asked }),
+      async () =>
+        await this.#read(
+          job.jobId,
+          (file) => HEARTBEAT_WORK.partialForm({ file, ...asked }),
+          async (file) => await this.#reading.run('partialForm', { file, ...asked }),
+        ),
     )
     return found ?? partialForm(null, asked)
   }
 
-  /** The same as segments; null: there is no checkpoint. */
+  /** The same as segments; null where there are none that can be read now. */
   async partialText(job: Job): Promise<PartialText | null> {
+    const { jobId } = job
     const facts = partialFactsOf(job)
-    return await this.#read(
-      job.jobId,
-      (file) => HEARTBEAT_WORK.partialText({ file, facts }),
-      async (file) => await this.#reading.run('partialText', { file, facts }),
-    )
+    return await this.#locked(jobId, async () => {
+      try {
+        return await this.#read(
+          jobId,
+          (file) => HEARTBEAT_WORK.partialText({ file, facts }),
+          async (file) => await this.#reading.run('partialText', { file, facts }),
+        )
+      } catch (error) {
+        this.#onError(`The text of job ${jobId} so far cannot be read.`, error)
+        return null
+      }
+    })
   }
 
+  /** Null: there is none. */
   async #read<T>(
     jobId: string,
     small: (file: string) => T,
     large: (file: string) => Promise<T>,
   ): Promise<T | null> {
-    return await this.#locked(jobId, async () => {
-      const file = this.path(jobId)
-      try {
-        return (await this.size(jobId)) <= SMALL_BYTES ? small(file) : await large(file)
-      } catch (error) {
-        const isBusy = error instanceof AppError && error.code === 'unavailable'
-        if (isBusy || isSystemError(error, 'ENOENT')) return null
-        this.#onError(`The checkpoint of job ${jobId} cannot be read and is dropped.`, error)
-        await rm(file, { force: true }).catch(() => undefined)
-        return null
-      }
-    })
+    const file = this.path(jobId)
+    try {
+      return (await this.size(jobId)) <= SMALL_BYTES ? small(file) : await large(file)
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return null
+      throw error
+    }
   }
 
   override async remove(jobId: string): Promise<number> {

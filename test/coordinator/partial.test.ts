@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { existsSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { checkpointOf } from '../../agent/transcription/checkpoint.ts'
 import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import { partialFactsOf, partialResult } from '../../coordinator/blobs/partial-result.ts'
 import { NewText } from '../../coordinator/events/new-text.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'
+import { assembled } from './assembled.ts'
 import { newJobId, pendingJob } from './example-jobs.ts'
 import { listenTo } from './event-stream.ts'
 import { claimedJob, startRunning, type Claimed, type Running } from './running.ts'
@@ -156,6 +158,18 @@ describe('a partial result', () => {
     const whole = await read('.txt')
     assert.equal(whole.text, 'All of it.\n')
     assert.equal(whole.headers.get('morag-partial'), null)
+  })
+
+  test('never costs the checkpoint, whatever is wrong with it', async (t) => {
+    const all = await assembled(t)
+    const { checkpoints } = all.files
+    const job = pendingJob({ jobId: newJobId() })
+    const file = checkpoints.path(job.jobId)
+    writeFileSync(file, '{"segments": [')
+    assert.equal(await checkpoints.partialText(job), null)
+    await assert.rejects(checkpoints.partialForm(job, 'txt'), SyntaxError)
+    assert.equal(all.warnings.length, 1)
+    assert.ok(existsSync(file))
   })
 
   test('that is large is made in a thread', async (t) => {

@@ -9,7 +9,7 @@ import { claim, createJob, NO_INGESTION, startRunning, until, type Running } fro
 const FORMS = ['md', 'txt', 'srt', 'vtt', 'chunks.jsonl']
 const speakers = ['Speaker_00', 'Speaker_01']
 /** Above 64 KiB another thread reads it. */
-const LENGTHS = { small: 2, large: 2_000 }
+const LENGTHS = { small: 2, large: 700 }
 
 async function completed(
   running: Running,
