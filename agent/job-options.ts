@@ -3,6 +3,7 @@ import { chunkOverlap, chunkTokens } from '../shared/chunks.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { FORMS, type Form } from '../shared/forms.ts'
 import { oneLine } from '../shared/render.ts'
+import { SUBTITLE_OPTIONS, SUBTITLE_OPTION_NAMES } from '../shared/subtitle-options.ts'
 import { readVocabulary, type Term } from '../shared/vocabulary.ts'
 
 /** The options of a job, checked; null (or empty `formats`): not set. */
@@ -110,6 +111,7 @@ const OPTIONS = {
     schema: z.union([chunkOverlap, z.coerce.number().int().min(1)]),
     expected: 'a share from 0 to 0.25',
   },
+  ...SUBTITLE_OPTIONS,
 } as const
 
 /** Options that are read without {@link OPTIONS}; a language matters to converters, too. */
@@ -175,9 +177,9 @@ export function readJobOptions(taskOptions: Record<string, unknown>): {
     limitSeconds: read('limit_seconds'),
     formats: read('formats') ?? [],
   }
-  // They are read where the chunks are made; here for their warnings.
-  read('chunk_tokens')
-  read('chunk_overlap')
+  // They are read where chunks and subtitles are made; here for their warnings.
+  for (const name of ['chunk_tokens', 'chunk_overlap', ...SUBTITLE_OPTION_NAMES] as const)
+    read(name)
   const unknown = Object.keys(taskOptions).filter((name) => !isKnown(name))
   if (unknown.length > 0) warnings.push(unknownOnes(unknown))
   return { options, warnings }

@@ -1,54 +1,55 @@
-import type { Cue } from './cues.ts'
+/**
+ * In milliseconds, and columns a second: what broadcasters and streaming services ask for. The gap is two frames of 25 a
+ * second.
+ */
+export const BOUNDS = { least: 834, most: 7_000, gap: 80, perSecond: 20 } as const
 
-/** Shorter than this, in seconds, most players show no cue at all. */
-const LEAST = 0.02
-/** The least length for a cue without one; otherwise its reading time. */
-const LEAST_GIVEN = 0.5
-const CHARACTERS_PER_SECOND = 20
-/** A year: larger times are broken. */
-const MOST_SECONDS = 31_536_000
+/** A shorter pause between two cues is closed up to the gap: it would flicker. */
+const FLICKER = 500
+
+/** When it is said, in milliseconds. */
+export interface Spoken {
+  start: number
+  end: number
+  /** In columns. */
+  width: number
+}
 
 /**
- * Gives every cue a start of at least 0 and a length. One without takes the pause after it, up to its reading time, and
- * overlaps the next cue if the pause is too short. Cues without a length at the same moment follow one another. Sorted by
- * start (https://www.w3.org/TR/webvtt1/#webvtt-file-body).
+ * When cues are shown, in milliseconds: from their first word on, within the bounds, one after another with a gap. One goes
+ * on after its last word for as long as it takes to read, up to the next. Where the bounds need more time than the speech
+ * has, later cues begin later; before the end of the recording, earlier.
+ * @param cues by start.
+ * @param until the end of the recording, in milliseconds.
  */
-export function visible<C extends Cue>(cues: readonly C[]): C[] {
-  const shown: C[] = []
-  for (let from = 0; from < cues.length;) {
-    const start = clamp(cues[from]!.start)
-    const end = clamp(cues[from]!.end)
-    if (end - start >= LEAST) {
-      shown.push({ ...cues[from]!, start, end })
-      from += 1
-      continue
-    }
-    let to = from + 1
-    while (to < cues.length && isAt(cues[to]!, start)) to += 1
-    const run = cues.slice(from, to)
-    const wanted = run.reduce((sum, cue) => sum + readingTime(cue), 0)
-    const pause = to < cues.length ? clamp(cues[to]!.start) - start : wanted
-    const seconds = pause >= run.length * LEAST_GIVEN ? Math.min(pause, wanted) : wanted
-    let at = start
-    for (const cue of run) {
-      const next = at + (readingTime(cue) * seconds) / wanted
-      shown.push({ ...cue, start: at, end: next })
-      at = next
-    }
-    from = to
+export function timesOf(
+  cues: readonly Spoken[],
+  until = Infinity,
+): { start: number; end: number }[] {
+  const { most, perSecond } = BOUNDS
+  // Only a recording too short for its cues has shorter ones; and only one of moments is run over.
+  const share = Math.min(1, Math.max(0.1, until / (cues.length * (BOUNDS.least + BOUNDS.gap))))
+  const [least, gap] = [Math.floor(BOUNDS.least * share), Math.floor(BOUNDS.gap * share)]
+  let earliest = 0
+  const starts = cues.map((cue) => {
+    const start = Math.max(cue.start, earliest)
+    earliest = start + least + gap
+    return start
+  })
+  let latest = cues.length * (least + gap) > until ? Infinity : Math.floor(until)
+  for (let i = starts.length - 1; i >= 0 && starts[i]! > latest - least; i--) {
+    starts[i] = latest - least
+    latest = starts[i]! - gap
   }
-  return shown.toSorted((a, b) => a.start - b.start)
-}
-
-function isAt({ start, end }: Cue, moment: number): boolean {
-  const from = clamp(start)
-  return clamp(end) - from < LEAST && Math.abs(from - moment) < LEAST
-}
-
-function readingTime({ lines }: Cue): number {
-  return Math.max(LEAST_GIVEN, lines.join(' ').length / CHARACTERS_PER_SECOND)
-}
-
-function clamp(seconds: number): number {
-  return Math.min(MOST_SECONDS, Math.max(0, seconds))
+  return cues.map(({ end, width }, i) => {
+    const start = starts[i]!
+    const wanted = Math.max(end, start + Math.max(least, (width / perSecond) * 1000))
+    const next = starts[i + 1]
+    const free = next === undefined ? Math.max(until, start + least) : next - gap
+    const isClosed = next !== undefined && free - wanted < FLICKER
+    return {
+      start,
+      end: Math.ceil(Math.min(start + most, isClosed ? free : Math.min(free, wanted))),
+    }
+  })
 }

@@ -1,137 +1,222 @@
+import { BOUNDS, timesOf, type Spoken } from './cue-times.ts'
+import { tokensOf, type Token } from './cue-tokens.ts'
+import { divide } from './divide.ts'
 import { printable } from './printable.ts'
+import { widthOf } from './text-width.ts'
 import type { Segment } from './transcript.ts'
 
-/** As broadcasters and streaming services require; a wide (CJK) character counts twice. */
-const MAX_LINE_CHARS = 42
-const MAX_LINES = 2
+interface CueOptions {
+  /** Columns: a wide (CJK) character counts twice. Default: 42. */
+  maxLineChars?: number
+  /** Default: 2. */
+  maxLines?: number
+  /** What is written where the speaker changes, as it takes room; default: nothing. */
+  labelOf?: (speaker: string) => string
+  /** The end of the recording; left out: unknown. */
+  seconds?: number
+}
 
-/** `start` and `end` in seconds. */
+/** What one speaker says in a cue. */
+export interface Voice {
+  speaker: string | undefined
+  lines: Token[][]
+}
+
+/** Shown from `start` to `end`, in milliseconds. */
 export interface Cue {
   start: number
   end: number
-  lines: string[]
+  /** Several where turns are too short for a cue each. */
+  voices: Voice[]
 }
 
-/** Text without a line break in it, and whether a space precedes it. */
-interface Token {
-  text: string
-  spaced: boolean
+/** Words of one speaker, without a pause in which a cue could go on. */
+interface Run {
+  speaker: string | undefined
+  tokens: Token[]
+  /** Somebody else speaks meanwhile, so that any cue may follow another voice. */
+  isShared: boolean
 }
+
+/** The words of a cue. */
+interface Part extends Spoken {
+  speaker: string | undefined
+  tokens: Token[]
+}
+
+/** In milliseconds. */
+const PAUSE = 1_000
+/** Longer runs are cut between segments: it bounds memory. */
+const MOST_TOKENS = 500
+
+/** What a cue costs beside the cut at its end: few, of like length, long enough to be read, without others' ends inside. */
+const COST = { cue: 1, full: 1, tooShort: 20, tooFast: 5, inside: 1.5 } as const
 
 /**
- * A segment as subtitles: at most two lines of 42 characters, of similar length. Every word is kept, in order. A cue begins
- * with its first word if word times are known, else in proportion to the text before it.
- * @param prefix before the first line, like the speaker's name.
+ * A transcript as subtitles: cues of bounded lines and times (see {@link BOUNDS}), cut where a sentence ends, else a clause,
+ * else a word. Every word is kept, in its speaker's order. Only a single word can break a bound.
+ * @param segments by start.
  */
-export function cuesOf(segment: Segment, prefix = ''): Cue[] {
-  const tokens = tokensOf(printable(segment.text))
-  if (tokens.length === 0) return []
-  const lines = balancedLines(tokens, prefix === '' ? 0 : widthOf(prefix))
-  const cues: Cue[] = []
-  const beginOf = beginnings(segment, tokens)
-  let at = 0
-  for (let first = 0; first < lines.length; first += MAX_LINES) {
-    const shown = lines.slice(first, first + MAX_LINES)
-    const start = first === 0 ? segment.start : beginOf(at)
-    at += shown.flat().length
-    const end = first + MAX_LINES >= lines.length ? segment.end : beginOf(at)
-    cues.push({ start, end, lines: shown.map(textOf) })
-  }
-  if (prefix !== '') cues[0]!.lines[0] = `${prefix}${cues[0]!.lines[0]}`
-  return cues
+export function cuesOf(
+  segments: readonly Segment[],
+  { maxLineChars = 42, maxLines = 2, labelOf = () => '', seconds = Infinity }: CueOptions = {},
+): Cue[] {
+  const labelFor = (speaker: string | undefined): Token[] =>
+    speaker === undefined || labelOf(speaker) === '' ? [] : [labelToken(labelOf(speaker))]
+  const runs = runsOf(segments, maxLineChars)
+  const parts = runs.flatMap((run, i) => {
+    const label = labelFor(run.speaker)[0]?.width ?? 0
+    const until = run.isShared ? Infinity : (runs[i + 1]?.tokens[0]!.start ?? Infinity)
+    return partsOf(run, { maxLineChars, maxLines, label, until })
+  })
+  parts.sort((a, b) => a.start - b.start)
+  const shared = together(parts, maxLines, ({ speaker, width }) => {
+    const label = labelFor(speaker)[0]
+    return width + (label === undefined ? 0 : label.width + 1) <= maxLineChars
+  })
+  const times = timesOf(shared.map(spokenOf), seconds * 1000)
+  let last: string | undefined
+  return shared.map((group, i) => ({
+    ...times[i]!,
+    voices: group.map(({ speaker, tokens }) => {
+      const label = speaker === last ? [] : labelFor(speaker)
+      last = speaker
+      return { speaker, lines: linesOf([...label, ...tokens], maxLineChars) }
+    }),
+  }))
 }
 
-/** As few lines as possible, of similar length. */
-function balancedLines(tokens: readonly Token[], indent: number): Token[][] {
-  const widest = fill(tokens, MAX_LINE_CHARS, indent)
-  // Filling every cue would leave a word or two for the last one.
-  const wanted = widest.length === 1 ? 1 : Math.ceil(widest.length / MAX_LINES) * MAX_LINES
-  let best = widest
-  for (let width = MAX_LINE_CHARS - 1; width > 0; width -= 1) {
-    const lines = fill(tokens, width, indent)
-    if (lines.length > wanted) break
-    best = lines
-  }
-  return best
-}
-
-/** Lines of at most this width, unless a single token is wider. */
-function fill(tokens: readonly Token[], width: number, indent: number): Token[][] {
-  const lines: Token[][] = []
-  let used = indent
-  for (const token of tokens) {
-    const last = lines.at(-1)
-    const more = widthOf(token.text) + (token.spaced ? 1 : 0)
-    if (last !== undefined && used + more <= width) {
-      last.push(token)
-      used += more
+function runsOf(segments: readonly Segment[], maxLineChars: number): Run[] {
+  const runs: Run[] = []
+  let reached = 0
+  for (const segment of segments) {
+    const tokens = tokensOf(segment, maxLineChars)
+    if (tokens.length === 0) continue
+    const speaker = printable(segment.speaker ?? '') || undefined
+    const [last, start] = [runs.at(-1), tokens[0]!.start]
+    const ended = last?.tokens.at(-1)!.end ?? 0
+    if (
+      last !== undefined &&
+      last.speaker === speaker &&
+      start - ended < PAUSE &&
+      last.tokens.length < MOST_TOKENS
+    ) {
+      for (const token of tokens) {
+        token.start = Math.max(token.start, ended)
+        token.end = Math.max(token.end, ended)
+        last.tokens.push(token)
+      }
     } else {
-      lines.push([token])
-      used = widthOf(token.text) + (lines.length === 1 ? indent : 0)
+      const isShared = start < reached
+      if (last !== undefined && start < ended) last.isShared = true
+      runs.push({ speaker, tokens, isShared })
     }
+    reached = Math.max(reached, tokens.at(-1)!.end)
   }
-  return lines
+  return runs
 }
 
-/** Words; text without spaces that is too long for a line is split into its words, then into characters. */
-function tokensOf(text: string): Token[] {
-  const words = text.split(' ').filter((word) => word !== '')
-  return words.flatMap((word) =>
-    (widthOf(word) <= MAX_LINE_CHARS ? [word] : pieces(word)).map((piece, at) => ({
-      text: piece,
-      spaced: at === 0,
-    })),
-  )
-}
-
-function pieces(word: string): string[] {
-  const found: string[] = []
-  for (const { segment, isWordLike } of new Intl.Segmenter(undefined, {
-    granularity: 'word',
-  }).segment(word)) {
-    // Punctuation stays with what is before it.
-    if (isWordLike !== true && found.length > 0) found.push(`${found.pop()}${segment}`)
-    else found.push(segment)
-  }
-  return found.flatMap((piece) => (widthOf(piece) <= MAX_LINE_CHARS ? [piece] : halves(piece)))
-}
-
-function halves(piece: string): string[] {
-  const characters = Array.from(new Intl.Segmenter().segment(piece), ({ segment }) => segment)
-  const parts: string[] = []
-  let part = ''
-  for (const character of characters) {
-    if (part !== '' && widthOf(part + character) > MAX_LINE_CHARS) {
-      parts.push(part)
-      part = ''
+/** The words of each cue of a run. */
+function partsOf(
+  { speaker, tokens, isShared }: Run,
+  {
+    maxLineChars,
+    maxLines,
+    label,
+    until,
+  }: { maxLineChars: number; maxLines: number; label: number; until: number },
+): Part[] {
+  const { least, most, gap, perSecond } = BOUNDS
+  const ends = divide(tokens.length, (from, offer) => {
+    const { start } = tokens[from]!
+    let lines = 1
+    let line = from === 0 || isShared ? label : 0
+    let width = 0
+    let inside = 0
+    for (let to = from + 1; to <= tokens.length; to++) {
+      const token = tokens[to - 1]!
+      const isOne = to === from + 1
+      const more = token.width + (line > 0 && (token.isSpaced || isOne) ? 1 : 0)
+      line += more
+      if (line > maxLineChars && line > more) {
+        lines += 1
+        line = token.width
+      }
+      width += more
+      if (!isOne && (lines > maxLines || token.end - start > most)) break
+      const free = (tokens[to]?.start ?? until) - gap - start
+      const short = Math.max(0, 1 - free / least)
+      const fast = Math.max(0, width / ((Math.min(free, most) / 1000) * perSecond) - 1)
+      offer(
+        to,
+        COST.cue +
+          COST.full * (width / (maxLineChars * maxLines)) ** 2 +
+          COST.tooShort * Math.min(2, short) +
+          COST.tooFast * Math.min(2, free > 0 ? fast : 2) +
+          inside +
+          token.cut,
+      )
+      if (token.cut === 0) inside += COST.inside
     }
-    part += character
+  })
+  return ends.map((end, i) => {
+    const own = tokens.slice(ends[i - 1] ?? 0, end)
+    // After a speaker's name.
+    own[0] = { ...own[0]!, isSpaced: true }
+    const width = own.reduce((sum, one) => sum + one.width + (one.isSpaced ? 1 : 0), -1)
+    return { speaker, tokens: own, start: own[0]!.start, end: own.at(-1)!.end, width }
+  })
+}
+
+/** Puts turns that are too short for a cue each into one, with a line each. */
+function together(
+  parts: readonly Part[],
+  maxLines: number,
+  fitsLine: (part: Part) => boolean,
+): Part[][] {
+  const groups: Part[][] = []
+  const { least, most, gap } = BOUNDS
+  let shown = -Infinity
+  for (const part of parts) {
+    const last = groups.at(-1) ?? []
+    if (
+      last.length > 0 &&
+      last.length < maxLines &&
+      part.start < shown + least + gap &&
+      part.end - last[0]!.start <= most &&
+      [...last, part].every(fitsLine)
+    ) {
+      last.push(part)
+      continue
+    }
+    groups.push([part])
+    shown = Math.max(part.start, shown + least + gap)
   }
-  return [...parts, part]
+  return groups
 }
 
-function beginnings(
-  { start, end, text, words }: Segment,
-  tokens: readonly Token[],
-): (at: number) => number {
-  const spoken = tokens.filter(({ spaced }) => spaced).length
-  if (words !== undefined && words.length === spoken && spoken === tokens.length) {
-    return (at) => Math.min(end, Math.max(start, words[at]!.start))
-  }
-  const total = Math.max(1, widthOf(printable(text)))
-  return (at) => start + ((end - start) * widthOf(textOf(tokens.slice(0, at)))) / total
+function spokenOf(group: readonly Part[]): Spoken {
+  const end = Math.max(...group.map((part) => part.end))
+  return { start: group[0]!.start, end, width: group.reduce((sum, one) => sum + one.width, 0) }
 }
 
-function textOf(tokens: readonly Token[]): string {
-  return tokens.map(({ text, spaced }, at) => (spaced && at > 0 ? ` ${text}` : text)).join('')
+/** As few lines as possible, of like length, cut at clauses where that is near. */
+function linesOf(tokens: Token[], maxLineChars: number): Token[][] {
+  const all = tokens.reduce((sum, one) => sum + one.width + (one.isSpaced ? 1 : 0), -1)
+  if (all <= maxLineChars) return [tokens]
+  const ends = divide(tokens.length, (from, offer) => {
+    let width = 0
+    for (let to = from + 1; to <= tokens.length; to++) {
+      const token = tokens[to - 1]!
+      width += token.width + (to > from + 1 && token.isSpaced ? 1 : 0)
+      if (width > maxLineChars && to > from + 1) break
+      offer(to, 1_000 + (width / maxLineChars) ** 2 + 0.15 * token.cut)
+    }
+  })
+  return ends.map((end, i) => tokens.slice(ends[i - 1] ?? 0, end))
 }
 
-/** East Asian wide and full-width characters (https://www.unicode.org/reports/tr11/) and emoji take two columns. */
-const WIDE =
-  /[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe4f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1faff}\u{20000}-\u{3fffd}]/gu
-const COMBINING = /\p{Mark}/gu
-
-function widthOf(text: string): number {
-  const shown = text.replace(COMBINING, '')
-  return Array.from(shown).length + (shown.match(WIDE)?.length ?? 0)
+/** The words after it are spaced from it. */
+function labelToken(text: string): Token {
+  return { text, width: widthOf(text), isSpaced: true, start: 0, end: 0, cut: 6 }
 }

@@ -1,8 +1,10 @@
 import { renderChapters } from './chapters.ts'
-import { renderChunks, type ChunkOptions, type ChunkSource } from './chunks.ts'
+import { chunkOptionsOf, renderChunks, type ChunkOptions, type ChunkSource } from './chunks.ts'
 import { writeJson } from './exact-json.ts'
 import { AppError } from './errors.ts'
-import { renderSrt, renderText, renderVtt } from './render.ts'
+import { renderText } from './render.ts'
+import { subtitleOptionsOf, type SubtitleOptions } from './subtitle-options.ts'
+import { renderSrt, renderVtt } from './subtitles.ts'
 import { segmentsOf } from './transcript.ts'
 
 export const FORMS = ['md', 'json', 'srt', 'vtt', 'txt', 'chunks', 'chapters'] as const
@@ -39,8 +41,13 @@ export const ENDINGS: Record<Form, string> = {
 export const VIDEO_ENDINGS: readonly string[] =
   'mp4 m4v mkv webm mov avi wmv asf flv mpg mpeg mts m2ts 3gp 3g2 ogv ogm vob mxf dv'.split(' ')
 
-/** Of the form `chunks`. */
-export type RenderOptions = ChunkOptions & ChunkSource
+/** Of chunks and of subtitles. */
+export type RenderOptions = ChunkOptions & ChunkSource & SubtitleOptions
+
+/** The options of a job, as far as they fit; others are not for us. */
+export function renderOptionsOf(taskOptions: Record<string, unknown>): RenderOptions {
+  return { ...chunkOptionsOf(taskOptions), ...subtitleOptionsOf(taskOptions) }
+}
 
 /**
  * A transcript in one of its forms; `json` is its metadata with the segments. What has none, as a document, is its text.
@@ -60,15 +67,20 @@ export function renderForm(
     case 'txt':
       return segments === null ? content : renderText(segments)
     case 'srt':
-      return renderSrt(segments ?? noTimes(form))
+      return renderSrt(segments ?? noTimes(form), options, secondsOf(metadata))
     case 'vtt':
-      return renderVtt(segments ?? noTimes(form))
+      return renderVtt(segments ?? noTimes(form), options, secondsOf(metadata))
     case 'chapters':
       if (segments === null) noTimes(form)
       return renderChapters(metadata)
     case 'chunks':
       return renderChunks(segments ?? noTimes(form), metadata, options)
   }
+}
+
+/** The length of the recording. */
+function secondsOf({ duration }: Record<string, unknown>): number | undefined {
+  return typeof duration === 'number' && duration > 0 ? duration : undefined
 }
 
 function noTimes(form: Form): never {

@@ -1,36 +1,5 @@
-import { visible } from './cue-times.ts'
-import { cuesOf } from './cues.ts'
 import { printable } from './printable.ts'
 import type { Segment } from './transcript.ts'
-
-/**
- * SubRip (`.srt`), with the speaker as `Name: ` where a segment begins. It has no escape for `-->`, which lenient readers
- * take for a new cue: in text it becomes `→`.
- */
-export function renderSrt(segments: readonly Segment[]): string {
-  const cues = spoken(segments).flatMap((segment) =>
-    cuesOf(segment, segment.speaker === undefined ? '' : `${oneLine(segment.speaker)}: `),
-  )
-  return visible(cues)
-    .map(
-      ({ start, end, lines }, index) =>
-        `${index + 1}\n${cueTime(start, ',')} --> ${cueTime(end, ',')}\n${lines.join('\n').replaceAll('-->', '→')}\n`,
-    )
-    .join('\n')
-}
-
-/** WebVTT (`.vtt`): the speaker as a voice span, `&`, `<` and `>` escaped (https://www.w3.org/TR/webvtt1/). */
-export function renderVtt(segments: readonly Segment[]): string {
-  const cues = spoken(segments).flatMap((segment) => {
-    const who = segment.speaker === undefined ? '' : `<v ${escapeVtt(oneLine(segment.speaker))}>`
-    return cuesOf(segment).map((cue) => ({ ...cue, who }))
-  })
-  const shown = visible(cues).map(
-    ({ start, end, lines, who }) =>
-      `${cueTime(start, '.')} --> ${cueTime(end, '.')}\n${who}${lines.map(escapeVtt).join('\n')}\n`,
-  )
-  return ['WEBVTT\n', ...shown].join('\n')
-}
 
 /** Plain text: a line per segment, the speaker before it when there is one. */
 export function renderText(segments: readonly Segment[]): string {

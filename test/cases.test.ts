@@ -16,9 +16,10 @@ import { modelsDir } from '../agent/paths.ts'
 import { wordErrors } from '../agent/wer.ts'
 import { createPipeline, type Converted } from '../agent/work/pipeline.ts'
 import { AppError } from '../shared/errors.ts'
-import { renderSrt, renderVtt } from '../shared/render.ts'
+import { cuesOf } from '../shared/cues.ts'
 import { remembering } from './agent/embedded.ts'
 import { CLIPS, tempFolder, testTools } from './agent/fixtures.ts'
+import { faultsIn } from './shared/cue-bounds.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal
@@ -122,18 +123,6 @@ function saysWhat(said: string, text: string, { errors = 0 }: Row): void {
   assert.ok(wrong <= errors, `${wrong} words wrong: ${text}`)
 }
 
-/** Subtitles have at most two lines of 42 characters at a time. */
-function assertFitsScreens(subtitles: string): void {
-  for (const cue of subtitles.split('\n\n')) {
-    const lines = cue
-      .replace(/^[^]*-->.*\n/, '')
-      .replace(/<v [^>]*>/, '')
-      .trim()
-      .split('\n')
-    assert.ok(lines.length <= 2 && lines.every((line) => line.length <= 42), cue)
-  }
-}
-
 function check(row: Row, { transcript, metadata }: Converted): void {
   const { segments } = transcript
   const text = segments.map((one) => one.text).join(' ')
@@ -142,7 +131,11 @@ function check(row: Row, { transcript, metadata }: Converted): void {
     const own = segments.filter(({ speaker }) => speaker === `Speaker_0${side}`)
     saysWhat(said, own.map((one) => one.text).join(' '), row)
   }
-  for (const form of [renderSrt, renderVtt]) assertFitsScreens(form(segments))
+  const seconds = Number(metadata['duration'])
+  for (const name of [false, true]) {
+    const labelOf = (speaker: string): string => (name ? `${speaker}:` : '')
+    assert.deepEqual(faultsIn(cuesOf(segments, { labelOf, seconds }), { seconds }), [])
+  }
   for (const start of row.starts ?? []) {
     const begins = segments.map((one) => one.start)
     assert.ok(

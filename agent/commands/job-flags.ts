@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { optionOf, wholeNumber, type Flag } from '../../shared/settings.ts'
+import { SUBTITLE_KINDS } from '../../shared/subtitle-options.ts'
 import type { Flags } from '../settings/config.ts'
 
 const FLAGS: readonly Flag[] = [
@@ -17,38 +18,57 @@ const FLAGS: readonly Flag[] = [
   { flag: '--prefer-subtitles', help: "use the file's own subtitles where it has some" },
 ]
 
-/** Of `--format chunks`. */
-const CHUNK_FLAGS: readonly Flag[] = [
-  {
+/** How forms are made: as a job's options, by their names there. */
+const FORM_FLAGS: Readonly<Record<string, Flag>> = {
+  chunk_tokens: {
     flag: '--chunk-tokens <count>',
     help: 'about how long a chunk is, of --format chunks',
     defaultText: '512',
     parse: wholeNumber(100, 2_000),
   },
-  {
+  chunk_overlap: {
     flag: '--chunk-overlap <percent>',
     help: 'how much of a chunk repeats the one before, in whole sentences',
     defaultText: '10',
-    parse: wholeNumber(0, 25),
+    parse: (text) => wholeNumber(0, 25)(text) / 100,
   },
-]
+  subtitles: {
+    flag: '--subtitles <kind>',
+    help: 'cues within bounds, plain (a cue per segment), or words (also the time of each word, in vtt)',
+    defaultText: 'cues',
+    choices: SUBTITLE_KINDS,
+  },
+  max_line_chars: {
+    flag: '--max-line-chars <count>',
+    help: 'how long a line of subtitles may be; full-width characters count twice',
+    defaultText: '42',
+    parse: wholeNumber(10, 200),
+  },
+  max_lines: {
+    flag: '--max-lines <count>',
+    help: 'how many lines a cue may have',
+    defaultText: '2',
+    parse: wholeNumber(1, 4),
+  },
+}
 
-export function addChunkFlags(command: Command): Command {
-  for (const flag of CHUNK_FLAGS) command.addOption(optionOf(flag))
+export function addFormFlags(command: Command): Command {
+  for (const flag of Object.values(FORM_FLAGS)) command.addOption(optionOf(flag))
   return command
 }
 
 /** Those flags as a job's options. */
-export function chunkFlags({ chunkTokens, chunkOverlap }: Flags): Record<string, unknown> {
-  return {
-    ...(chunkTokens !== undefined && { chunk_tokens: chunkTokens }),
-    ...(chunkOverlap !== undefined && { chunk_overlap: Number(chunkOverlap) / 100 }),
-  }
+export function formFlags(flags: Flags): Record<string, unknown> {
+  const given = Object.entries(FORM_FLAGS).map(([name, flag]) => [
+    name,
+    flags[optionOf(flag).attributeName()],
+  ])
+  return Object.fromEntries(given.filter(([, value]) => value !== undefined))
 }
 
 export function addJobFlags(command: Command): Command {
   for (const flag of FLAGS) command.addOption(optionOf(flag))
-  return addChunkFlags(command)
+  return addFormFlags(command)
 }
 
 /** Those flags as a job's options. @throws {AppError} `usage` when they contradict each other. */
@@ -71,7 +91,7 @@ export function jobOptionsOf(flags: Flags): Record<string, unknown> {
     audio_track: track,
     chapters: flags['chapters'],
     prefer_subtitles: flags['preferSubtitles'],
-    ...chunkFlags(flags),
+    ...formFlags(flags),
   }
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined))
 }

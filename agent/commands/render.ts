@@ -1,13 +1,12 @@
 import { readFile } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { chunkOptionsOf } from '../../shared/chunks.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { readJson } from '../../shared/exact-json.ts'
-import { renderForm, type Converted } from '../../shared/forms.ts'
+import { renderForm, renderOptionsOf, type Converted } from '../../shared/forms.ts'
 import { markdownOf } from '../transcript/markdown-of.ts'
 import { writeOutput } from '../output.ts'
 import type { Flags } from '../settings/config.ts'
-import { addChunkFlags, chunkFlags } from './job-flags.ts'
+import { addFormFlags, formFlags } from './job-flags.ts'
 import { formOption, outputOf } from './transcribe.ts'
 
 const EXAMPLES = `
@@ -27,13 +26,13 @@ export function addRender(cli: Command): void {
     )
     .addOption(formOption())
     .option('--output <file>', 'file or folder to write it to (default: standard output)')
-  addChunkFlags(command).addHelpText('after', EXAMPLES).action(render)
+  addFormFlags(command).addHelpText('after', EXAMPLES).action(render)
 }
 
 async function render(file: string, flags: Flags): Promise<void> {
   const output = await outputOf(file, flags)
   const { jobId, ...converted } = await readResult(file)
-  const options = { ...chunkOptionsOf(chunkFlags(flags)), ...(jobId !== undefined && { jobId }) }
+  const options = { ...renderOptionsOf(formFlags(flags)), ...(jobId !== undefined && { jobId }) }
   await writeOutput(output, renderForm(output.form, converted, options))
 }
 

@@ -7,8 +7,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
-import { chunkOptionsOf } from '../../shared/chunks.ts'
-import { FORMS, renderForm, type Form } from '../../shared/forms.ts'
+import { FORMS, renderForm, renderOptionsOf, type Form } from '../../shared/forms.ts'
 import { languageCode } from '../../shared/languages.ts'
 import type { Artifact } from '../transcript/artifacts.ts'
 import { wantsPlainOutput, type Flags } from '../settings/config.ts'
@@ -22,7 +21,7 @@ import { openOutput, print, writeOutput, type Output } from '../output.ts'
 import { commandReporter } from '../progress/reporter.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
 import { engineOptions } from '../transcription/engine-options.ts'
-import { addJobFlags, chunkFlags, jobOptionsOf } from './job-flags.ts'
+import { addJobFlags, formFlags, jobOptionsOf } from './job-flags.ts'
 
 const EXAMPLES = `
 Examples:
@@ -110,7 +109,7 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
       // The text first: it matters more than the key frames.
       await writeOutput(
         output,
-        renderForm(output.form, converted, chunkOptionsOf(chunkFlags(flags))),
+        renderForm(output.form, converted, renderOptionsOf(formFlags(flags))),
       )
       if (frames !== null) await keep(converted.artifacts, frames)
     } finally {

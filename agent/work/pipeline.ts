@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { pipeline as flow } from 'node:stream/promises'
-import { chunkOptionsOf } from '../../shared/chunks.ts'
 import { AppError, isSystemError } from '../../shared/errors.ts'
+import { renderOptionsOf } from '../../shared/forms.ts'
 import { printable } from '../../shared/printable.ts'
 import type { Transcript } from '../../shared/transcript.ts'
 import {
@@ -104,7 +104,7 @@ async function convert(parts: PipelineParts, input: ConvertInput): Promise<Conve
   await writeForms(
     artifacts,
     { content, metadata },
-    { ...chunkOptionsOf(input.taskOptions), jobId: input.jobId },
+    { ...renderOptionsOf(input.taskOptions), jobId: input.jobId },
   )
   return { content, metadata, transcript, artifacts }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { parseSubtitles } from '../../agent/media/subtitle-text.ts'
-import { renderSrt, renderVtt } from '../../shared/render.ts'
+import { renderSrt, renderVtt } from '../../shared/subtitles.ts'
 
 describe('subtitles', () => {
   it('are read as SRT', () => {

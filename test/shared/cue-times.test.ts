@@ -1,39 +1,37 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { parseSubtitles } from '../../agent/media/subtitle-text.ts'
-import { visible } from '../../shared/cue-times.ts'
-import { renderSrt, renderVtt } from '../../shared/render.ts'
+import { timesOf } from '../../shared/cue-times.ts'
+import { renderSrt, renderVtt } from '../../shared/subtitles.ts'
 import { segmentsOf, type Segment } from '../../shared/transcript.ts'
 
-const at = (start: number, end: number, text: string) => ({ start, end, lines: [text] })
+const at = (start: number, end: number, width = 10) => ({ start, end, width })
 
-describe('a cue without a length', () => {
-  test('takes the pause after it, for as long as it is read', () => {
-    const long = 'x'.repeat(40)
-    assert.deepEqual(visible([at(0, 1, 'a'), at(2, 2, long), at(9, 10, 'b')])[1], at(2, 4, long))
-    assert.deepEqual(visible([at(2, 1, long), at(3, 4, 'b')])[0], at(2, 3, long))
-    assert.deepEqual(visible([at(2, 2.01, long)]), [at(2, 4, long)])
+describe('a cue', () => {
+  test('without a length lasts as long as it is read, up to the next', () => {
+    assert.deepEqual(timesOf([at(2_000, 2_000, 40)]), [{ start: 2_000, end: 4_000 }])
+    assert.deepEqual(timesOf([at(2_000, 1_000, 40), at(3_000, 9_000)])[0], {
+      start: 2_000,
+      end: 2_920,
+    })
   })
 
-  test('is shown together with the next where that begins at once', () => {
-    const cues = [at(5, 5, 'a'), at(5, 7, 'b')]
-    assert.deepEqual(visible(cues), [at(5, 5.5, 'a'), at(5, 7, 'b')])
+  test('begins later where the ones before need the time, until a pause makes up for it', () => {
+    const starts = timesOf([0, 0, 0, 9_000].map((start) => at(start, start))).map(
+      (one) => one.start,
+    )
+    assert.deepEqual(starts, [0, 914, 1_828, 9_000])
   })
 
-  test('follows the others that have none at the same moment', () => {
-    const cues = [at(1, 1, 'a'), at(1, 1, 'b'), at(1.01, 1, 'c'), at(8, 9, 'd')]
-    assert.deepEqual(visible(cues), [
-      at(1, 1.5, 'a'),
-      at(1.5, 2, 'b'),
-      at(2, 2.5, 'c'),
-      at(8, 9, 'd'),
-    ])
+  test('begins earlier where the recording ends', () => {
+    const found = timesOf([at(0, 1_000), at(9_900, 10_000)], 10_000)
+    assert.deepEqual(found[1], { start: 9_166, end: 10_000 })
   })
-})
 
-test('cues that have a length stay as they are', () => {
-  const cues = [at(0, 0.02, 'a'), at(0.01, 3, 'b'), at(2, 4, 'c')]
-  assert.deepEqual(visible(cues), cues)
+  test('of a recording too short for all of them is shorter, and runs over one of a moment', () => {
+    assert.deepEqual(timesOf([at(0, 100)], 200), [{ start: 0, end: 200 }])
+    assert.deepEqual(timesOf([at(0, 1)], 1), [{ start: 0, end: 83 }])
+  })
 })
 
 /** What workers of any kind may hand in; each is shown by both forms with all its words. */
@@ -71,8 +69,8 @@ for (const [name, segments] of Object.entries(HOSTILE)) {
       const cues = parseSubtitles(text)!
       assert.equal(cues.map((cue) => cue.text.replaceAll('\n', ' ')).join(' '), words)
       for (const [i, { start, end }] of cues.entries()) {
-        assert.ok(end - start >= 0.019, `${start} to ${end}`)
-        assert.ok(i === 0 || start >= cues[i - 1]!.start, 'in order')
+        assert.ok(end - start >= 0.83, `${start} to ${end}`)
+        assert.ok(i === 0 || start > cues[i - 1]!.end, 'one after another')
       }
     }
   })

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { oneLine, renderSrt, renderText, renderVtt, spoken } from '../../shared/render.ts'
+import { oneLine, renderText, spoken } from '../../shared/render.ts'
+import { renderSrt, renderVtt } from '../../shared/subtitles.ts'
 import { parseSubtitles } from '../../agent/media/subtitle-text.ts'
 import type { Segment } from '../../shared/transcript.ts'
 
@@ -41,7 +42,7 @@ test('a transcript without speech is an empty file of its form', () => {
 
 describe('a time', () => {
   const timesOf = (start: number, end: number): string =>
-    renderSrt(one('x', { start, end })).split('\n')[1]!
+    renderSrt(one('x', { start, end }), { subtitles: 'plain' }).split('\n')[1]!
 
   test('is rounded to the millisecond, and carries over to minutes and hours', () => {
     assert.equal(timesOf(59.9996, 3_599.9996), '00:01:00,000 --> 01:00:00,000')
@@ -58,8 +59,8 @@ describe('text', () => {
     const evil = 'one\n\n2\n00:00:00,000 --> 00:00:09,000\nevil\r\u2028\u2029\u0085end'
     assert.ok(renderText(one(evil)).includes('one 2 00:00:00,000 --> 00:00:09,000 evil end\n'))
     const lines = 'one 2 00:00:00,000 →\n00:00:09,000 evil end\n'
-    assert.ok(renderSrt(one(evil)).endsWith(`00:00:01,000\n${lines}`))
-    assert.ok(renderVtt(one(evil)).endsWith(`00:00:01.000\n${lines.replace('→', '--&gt;')}`))
+    assert.ok(renderSrt(one(evil)).endsWith(`00:00:02,200\n${lines}`))
+    assert.ok(renderVtt(one(evil)).endsWith(`00:00:02.200\n${lines.replace('→', '--&gt;')}`))
     for (const render of [renderSrt, renderVtt])
       assert.equal(parseSubtitles(render(one(evil)))?.length, 1)
   })
