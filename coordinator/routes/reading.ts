@@ -1,8 +1,16 @@
 import { Hono, type Context } from 'hono'
 import { z } from 'zod'
 import { invalid } from '../../shared/errors.ts'
-import { chunkOptionsOf, chunkOverlap, chunkTokens } from '../../shared/chunks.ts'
-import { ENDINGS, FORMS, MEDIA_TYPES, type Form, type RenderOptions } from '../../shared/forms.ts'
+import { chunkOverlap, chunkTokens } from '../../shared/chunks.ts'
+import {
+  ENDINGS,
+  FORMS,
+  MEDIA_TYPES,
+  renderOptionsOf,
+  type Form,
+  type RenderOptions,
+} from '../../shared/forms.ts'
+import { SUBTITLE_OPTIONS } from '../../shared/subtitle-options.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { listQuery } from '../../shared/wire.ts'
 import { lenientBoolean } from '../../shared/wire-fields.ts'
@@ -16,11 +24,14 @@ import { RANGE_HEADERS, RANGE_STATUSES, sendSource } from './download.ts'
 import { answer, queryOf, type Env } from './http.ts'
 import { sendFields, sendForm, transcriptReaders } from './send-transcript.ts'
 
-/** Of `result.chunks.jsonl`; left out: the job's own, else 512 and 0.1. */
 const numeric = z.string().trim().min(1).transform(Number)
-const chunkQuery = z.object({
+/** Of chunks and subtitles; left out: the job's own, else the defaults. */
+const formQuery = z.object({
   chunk_tokens: numeric.pipe(chunkTokens).exactOptional(),
   chunk_overlap: numeric.pipe(chunkOverlap).exactOptional(),
+  subtitles: SUBTITLE_OPTIONS.subtitles.schema.exactOptional(),
+  max_line_chars: numeric.pipe(SUBTITLE_OPTIONS.max_line_chars.schema).exactOptional(),
+  max_lines: numeric.pipe(SUBTITLE_OPTIONS.max_lines.schema).exactOptional(),
 })
 
 /** Whether an unfinished transcript is wanted, too. */
@@ -29,7 +40,7 @@ const PARTIAL =
   'With `partial=true`, of a job that has not ended: what is recognised so far, with the header `Morag-Partial: true`.'
 /** How often agents send what is new. */
 const RETRY_PARTIAL_SECONDS = 10
-const fileQuery = z.object({ ...chunkQuery.shape, ...partialQuery.shape })
+const fileQuery = z.object({ ...formQuery.shape, ...partialQuery.shape })
 
 /** Reading jobs, transcripts and recordings. */
 export function readingRoutes({ config, files, jobs, views }: Services): Hono<Env> {
@@ -137,9 +148,15 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       const job = jobFor(c.var.principal, jobs, c.req.param('id'))
       const ending = c.req.param('file').slice('result.'.length)
       const form = FORMS.find((one) => ENDINGS[one] === ending)!
-      const { chunkTokens: tokens, chunkOverlap: overlap, partial } = queryOf(c, fileQuery)
+      const {
+        chunkTokens: tokens,
+        chunkOverlap: overlap,
+        partial,
+        ...subtitles
+      } = queryOf(c, fileQuery)
       const options = {
-        ...chunkOptionsOf(job.taskOptions),
+        ...renderOptionsOf(job.taskOptions),
+        ...subtitles,
         ...(tokens !== undefined && { tokens }),
         ...(overlap !== undefined && { overlap }),
         jobId: job.jobId,

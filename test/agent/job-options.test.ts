@@ -98,6 +98,9 @@ describe('readJobOptions', () => {
     ['formats', 'srt'],
     ['chunk_tokens', 99],
     ['chunk_overlap', 0.3],
+    ['subtitles', 'none'],
+    ['max_line_chars', 9],
+    ['max_lines', 1.5],
   ] as const) {
     it(`leaves out ${name} = ${JSON.stringify(value).slice(0, 30)} and says so`, () => {
       const { options, warnings } = readJobOptions({ [name]: value })

@@ -66,6 +66,13 @@ describe('morag-agent render', () => {
     assert.deepEqual([chunks.split('\n').length, fewer.split('\n').length], [3, 2])
   })
 
+  test('makes subtitles as they are asked for', async () => {
+    const plain = await rendered(metadata, '--format', 'vtt', '--subtitles', 'plain')
+    assert.equal(plain, renderForm('vtt', { content, metadata }, { subtitles: 'plain' }))
+    const narrow = await rendered(metadata, '--format', 'srt', '--max-line-chars', '10')
+    assert.ok(narrow.includes('A: Hello\nthere.\n'), narrow)
+  })
+
   for (const [name, value] of [
     ['no JSON', 'x'],
     ['no object', '[]'],
