@@ -2,7 +2,7 @@ import { chmod, cp, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 
-/** Compiles what is published to `dist/`: JavaScript that runs without tsx, the agent's clips, the dashboard. */
+/** Compiles what is published to `dist/`: JavaScript that runs without tsx, the agent's clips, pages for browsers. */
 const inRoot = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
 await rm(inRoot('dist'), { recursive: true, force: true })
@@ -14,11 +14,12 @@ const { failed } = await execa('tsc', ['-p', inRoot('scripts/tsconfig.build.json
 })
 if (failed) process.exit(1)
 await cp(inRoot('agent/assets'), inRoot('dist/agent/assets'), { recursive: true })
-await cp(inRoot('coordinator/dashboard'), inRoot('dist/coordinator/dashboard'), {
-  recursive: true,
-  // What only the type check needs.
-  filter: (file) => !/\.(json|ts)$/.test(file),
-})
+for (const pages of ['coordinator/dashboard', 'shared/page'])
+  await cp(inRoot(pages), inRoot(`dist/${pages}`), {
+    recursive: true,
+    // What only the type check needs.
+    filter: (file) => !/\.(json|ts)$/.test(file),
+  })
 // What morag-agent service print-unit prints.
 const unit = 'scripts/deploy/morag-agent.service'
 await cp(inRoot(unit), inRoot(`dist/${unit}`))

@@ -17,7 +17,7 @@ interface CueOptions {
 }
 
 /** What one speaker says in a cue. */
-export interface Voice {
+interface Voice {
   speaker: string | undefined
   lines: Token[][]
 }
@@ -126,7 +126,6 @@ function partsOf(
     until,
   }: { maxLineChars: number; maxLines: number; label: number; until: number },
 ): Part[] {
-  const { least, most, gap, perSecond } = BOUNDS
   const ends = divide(tokens.length, (from, offer) => {
     const { start } = tokens[from]!
     let lines = 1
@@ -143,19 +142,10 @@ function partsOf(
         line = token.width
       }
       width += more
-      if (!isOne && (lines > maxLines || token.end - start > most)) break
-      const free = (tokens[to]?.start ?? until) - gap - start
-      const short = Math.max(0, 1 - free / least)
-      const fast = Math.max(0, width / ((Math.min(free, most) / 1000) * perSecond) - 1)
-      offer(
-        to,
-        COST.cue +
-          COST.full * (width / (maxLineChars * maxLines)) ** 2 +
-          COST.tooShort * Math.min(2, short) +
-          COST.tooFast * Math.min(2, free > 0 ? fast : 2) +
-          inside +
-          token.cut,
-      )
+      if (!isOne && (lines > maxLines || token.end - start > BOUNDS.most)) break
+      const free = (tokens[to]?.start ?? until) - BOUNDS.gap - start
+      const full = (width / (maxLineChars * maxLines)) ** 2
+      offer(to, COST.cue + COST.full * full + costOfTime(free, width) + inside + token.cut)
       if (token.cut === 0) inside += COST.inside
     }
   })
@@ -166,6 +156,14 @@ function partsOf(
     const width = own.reduce((sum, one) => sum + one.width + (one.isSpaced ? 1 : 0), -1)
     return { speaker, tokens: own, start: own[0]!.start, end: own.at(-1)!.end, width }
   })
+}
+
+/** @param free until the next cue, in milliseconds; may be negative. */
+function costOfTime(free: number, width: number): number {
+  const { least, most, perSecond } = BOUNDS
+  const short = Math.max(0, 1 - free / least)
+  const fast = Math.max(0, (width * 1000) / (Math.max(1, Math.min(free, most)) * perSecond) - 1)
+  return COST.tooShort * Math.min(2, short) + COST.tooFast * Math.min(2, fast)
 }
 
 /** Puts turns that are too short for a cue each into one, with a line each. */

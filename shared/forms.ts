@@ -2,12 +2,24 @@ import { renderChapters } from './chapters.ts'
 import { chunkOptionsOf, renderChunks, type ChunkOptions, type ChunkSource } from './chunks.ts'
 import { writeJson } from './exact-json.ts'
 import { AppError } from './errors.ts'
-import { renderText } from './render.ts'
+import { renderText, renderTsv } from './render.ts'
 import { subtitleOptionsOf, type SubtitleOptions } from './subtitle-options.ts'
-import { renderSrt, renderVtt } from './subtitles.ts'
+import { renderLrc, renderSrt, renderVtt } from './subtitles.ts'
+import { renderPage } from './transcript-page.ts'
 import { segmentsOf } from './transcript.ts'
 
-export const FORMS = ['md', 'json', 'srt', 'vtt', 'txt', 'chunks', 'chapters'] as const
+export const FORMS = [
+  'md',
+  'json',
+  'srt',
+  'vtt',
+  'txt',
+  'chunks',
+  'chapters',
+  'html',
+  'tsv',
+  'lrc',
+] as const
 export type Form = (typeof FORMS)[number]
 
 /** What a conversion gives: Markdown, and all that is known beside it, segments included. */
@@ -24,6 +36,9 @@ export const MEDIA_TYPES: Record<Form, string> = {
   txt: 'text/plain',
   chunks: 'application/x-ndjson',
   chapters: 'text/vtt',
+  html: 'text/html',
+  tsv: 'text/tab-separated-values',
+  lrc: 'text/plain',
 }
 
 /** How a file's name ends. */
@@ -35,6 +50,9 @@ export const ENDINGS: Record<Form, string> = {
   txt: 'txt',
   chunks: 'chunks.jsonl',
   chapters: 'chapters.vtt',
+  html: 'html',
+  tsv: 'tsv',
+  lrc: 'lrc',
 }
 
 /** Of video files. Without `ts`, which is as often TypeScript. */
@@ -51,7 +69,7 @@ export function renderOptionsOf(taskOptions: Record<string, unknown>): RenderOpt
 
 /**
  * A transcript in one of its forms; `json` is its metadata with the segments. What has none, as a document, is its text.
- * @throws {AppError} `conflict` for subtitles, chunks and chapters of what has no segments.
+ * @throws {AppError} `conflict` for what has no segments, in a form that has times.
  */
 export function renderForm(
   form: Form,
@@ -75,6 +93,12 @@ export function renderForm(
       return renderChapters(metadata)
     case 'chunks':
       return renderChunks(segments ?? noTimes(form), metadata, options)
+    case 'html':
+      return renderPage(segments ?? noTimes(form), metadata)
+    case 'tsv':
+      return renderTsv(segments ?? noTimes(form))
+    case 'lrc':
+      return renderLrc(segments ?? noTimes(form), options, secondsOf(metadata))
   }
 }
 

@@ -9,6 +9,20 @@ export function renderText(segments: readonly Segment[]): string {
   return lines.length === 0 ? '' : `${lines.join('\n')}\n`
 }
 
+/**
+ * Tab-separated values as Whisper writes them: `start` and `end` in milliseconds, `text`. Where speakers are known, they
+ * are a fourth column.
+ */
+export function renderTsv(segments: readonly Segment[]): string {
+  const hasSpeakers = segments.some(({ speaker }) => speaker !== undefined)
+  const rows = spoken(segments).map(({ start, end, text, speaker = '' }) => {
+    const times = [start, end].map((seconds) => String(Math.round(seconds * 1000)))
+    return [...times, oneLine(text), ...(hasSpeakers ? [oneLine(speaker)] : [])]
+  })
+  const head = ['start', 'end', 'text', ...(hasSpeakers ? ['speaker'] : [])]
+  return [head, ...rows].map((row) => `${row.join('\t')}\n`).join('')
+}
+
 export function spoken(segments: readonly Segment[]): Segment[] {
   return segments.filter(({ text }) => oneLine(text) !== '')
 }

@@ -6,6 +6,9 @@ import type { SubtitleOptions } from './subtitle-options.ts'
 import { widthOf } from './text-width.ts'
 import type { Segment } from './transcript.ts'
 
+/** In milliseconds: a line of lyrics stays for so long without its words. */
+const LYRICS_PAUSE = 2_000
+
 /**
  * SubRip (`.srt`), with the speaker as `Name: ` where another one begins. It has no escape for `-->`, which lenient readers
  * take for a new cue: in text it becomes `→`.
@@ -48,6 +51,26 @@ export function renderVtt(
   return ['WEBVTT\n', ...blocks].join('\n')
 }
 
+/**
+ * Lyrics (`.lrc`): a line per cue, with the speaker where another one begins, and an empty one where a pause begins.
+ * @param seconds the length of the recording, where it is known.
+ */
+export function renderLrc(
+  segments: readonly Segment[],
+  options: SubtitleOptions = {},
+  seconds?: number,
+): string {
+  const cues = subtitlesOf(segments, options, { seconds, labelOf: (speaker) => `${speaker}:` })
+  const lines = cues.flatMap(({ start, end, voices }, i) => {
+    const tokens = voices.flatMap((voice) => voice.lines.flat())
+    // The space keeps a text that begins with brackets from being read as another time.
+    const line = `[${lyricsTime(start)}] ${textOf(tokens)}`
+    const next = cues[i + 1]?.start ?? Infinity
+    return next - end < LYRICS_PAUSE ? [line] : [line, `[${lyricsTime(end)}]`]
+  })
+  return lines.map((line) => `${line}\n`).join('')
+}
+
 function subtitlesOf(
   segments: readonly Segment[],
   { subtitles, maxLineChars, maxLines }: SubtitleOptions,
@@ -63,7 +86,10 @@ function subtitlesOf(
 }
 
 /** A cue per segment, on one line, with its times. */
-function plainCues(segments: readonly Segment[], labelOf = (_: string): string => ''): Cue[] {
+function plainCues(
+  segments: readonly Segment[],
+  labelOf: (speaker: string) => string = () => '',
+): Cue[] {
   return spoken(segments).map((segment) => {
     const speaker = oneLine(segment.speaker ?? '') || undefined
     const label = speaker === undefined ? '' : labelOf(speaker)
@@ -96,4 +122,10 @@ function escapedText(tokens: readonly Token[]): string {
 
 function textOf(tokens: readonly Token[]): string {
   return tokens.map(({ text, isSpaced }, i) => (isSpaced && i > 0 ? ` ${text}` : text)).join('')
+}
+/** Minutes and hundredths of seconds. */
+function lyricsTime(ms: number): string {
+  const hundredths = Math.round(ms / 10)
+  const pad = (n: number): string => String(Math.floor(n)).padStart(2, '0')
+  return `${pad(hundredths / 6_000)}:${pad((hundredths / 100) % 60)}.${pad(hundredths % 100)}`
 }

@@ -49,6 +49,8 @@ const CONTENT_TYPES: Readonly<Record<string, string>> = {
   '.json': 'application/json; charset=utf-8',
   '.jsonl': 'application/x-ndjson; charset=utf-8',
   '.txt': 'text/plain; charset=utf-8',
+  '.tsv': 'text/tab-separated-values; charset=utf-8',
+  '.lrc': 'text/plain; charset=utf-8',
 }
 
 /** The artifacts of jobs: `artifacts/<job id>/<name>`. */

@@ -8,7 +8,7 @@ import { loudnessOf, waveform } from './waveform.js'
 
 const MAX_WARNINGS = 20
 const MAX_WARNING_LENGTH = 600
-const FORMATS = ['md', 'json', 'txt', 'srt', 'vtt', 'chunks.jsonl']
+const FORMATS = ['md', 'json', 'txt', 'srt', 'vtt', 'html', 'tsv', 'lrc', 'chunks.jsonl']
 /** For results without segments, such as documents. */
 const TEXT_FORMATS = FORMATS.slice(0, 3)
 

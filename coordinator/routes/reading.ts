@@ -129,7 +129,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       tag: 'Transcripts',
       access: ['submit', 'read'],
       summary: 'The transcript as a file',
-      description: `For a result without segments, as of a document, \`result.txt\` is its text, \`result.json\` has it as \`text\`, and subtitles, chunks and chapters are refused. ${PARTIAL}`,
+      description: `For a result without segments, as of a document, \`result.txt\` is its text, \`result.json\` has it as \`text\`, and formats with times are refused. ${PARTIAL}`,
       query: fileQuery,
       path: {
         file: {

@@ -1,6 +1,8 @@
 import { Readable } from 'node:stream'
 import type { Context } from 'hono'
 import { OpenCount } from '../access/open-count.ts'
+import { MEDIA_TYPES } from '../../shared/forms.ts'
+import { SERVED_PAGE_POLICY } from '../../shared/transcript-page.ts'
 import type { OpenFile } from '../blobs/renditions.ts'
 import type { Reader } from '../blobs/transcripts.ts'
 import { sendStream } from './download.ts'
@@ -25,6 +27,9 @@ export async function sendForm(
   mediaType: string,
 ): Promise<Response> {
   const type = `${mediaType}; charset=utf-8`
+  // On Node's response, so that streamed answers have it too.
+  if (mediaType === MEDIA_TYPES.html)
+    c.env.outgoing.setHeader('content-security-policy', SERVED_PAGE_POLICY)
   if (typeof form === 'string') return c.body(form, { headers: { 'content-type': type } })
   return await sendParts(c, form, type)
 }

@@ -9,6 +9,7 @@ import { Tokens } from '../../coordinator/access/tokens.ts'
 import { describedRoutes, type DescribedRoute } from '../../coordinator/openapi/describe-route.ts'
 import { openApiDocument, type OpenApi } from '../../coordinator/openapi/document.ts'
 import type { Schema } from '../../coordinator/openapi/schemas.ts'
+import { ENDINGS } from '../../shared/forms.ts'
 import { API } from '../../shared/wire.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { appRoutes } from './app-routes.ts'
@@ -210,7 +211,7 @@ describe('the answers of a running coordinator', () => {
     await call('putResult', `/remote-jobs/${jobId}/result`, { json: result })
     check(named('Job'), (await running.ask('GET', `/remote-jobs/${jobId}`)).body)
     await call('getTranscript', `/remote-jobs/${jobId}/result`)
-    for (const form of ['md', 'json', 'srt', 'vtt', 'txt', 'chunks.jsonl'])
+    for (const form of Object.values(ENDINGS))
       await call('getTranscriptFile', `/remote-jobs/${jobId}/result.${form}`)
     await call('nameSpeakers', `/remote-jobs/${jobId}/speakers`, { json: {} })
     await call('getTask', '/status/task-1')

@@ -22,7 +22,7 @@ describe('a result without segments', () => {
       assert.equal((await read('txt')).text, content)
       assert.deepEqual((await read('json')).body, { text: content, ...metadata })
       assert.equal((await read('md')).text, content)
-      for (const form of ['srt', 'vtt', 'chunks.jsonl']) {
+      for (const form of ['srt', 'vtt', 'chunks.jsonl', 'html', 'tsv', 'lrc']) {
         const { status, body } = await read(form)
         assert.equal(status, 409)
         assert.equal(body['code'], 'conflict')

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { oneLine, renderText, spoken } from '../../shared/render.ts'
-import { renderSrt, renderVtt } from '../../shared/subtitles.ts'
+import { oneLine, renderText, renderTsv, spoken } from '../../shared/render.ts'
+import { renderLrc, renderSrt, renderVtt } from '../../shared/subtitles.ts'
 import { parseSubtitles } from '../../agent/media/subtitle-text.ts'
 import type { Segment } from '../../shared/transcript.ts'
 
@@ -30,6 +30,22 @@ test('WebVTT has a head, a dot before the milliseconds and the speaker as a voic
 
 test('plain text has a line per segment', () => {
   assert.equal(renderText(segments), 'Hello.\nAda: After an hour.\n')
+})
+
+test('tab-separated values are those of Whisper, with the speaker where there are some', () => {
+  const [hello, , ada] = segments
+  assert.equal(renderTsv([hello!]), 'start\tend\ttext\n0\t1500\tHello.\n')
+  assert.equal(
+    renderTsv([{ ...hello!, text: 'a\tb\nc' }, ada!]),
+    'start\tend\ttext\tspeaker\n0\t1500\ta b c\t\n3723004\t3724005\tAfter an hour.\tAda\n',
+  )
+})
+
+test('lyrics have a line per cue, and an empty one where a pause begins', () => {
+  assert.equal(
+    renderLrc([{ ...segments[0]!, text: '[00:09.00] Hello.' }, segments[2]!]),
+    '[00:00.00] [00:09.00] Hello.\n[00:01.50]\n[62:03.00] Ada: After an hour.\n[62:04.01]\n',
+  )
 })
 
 test('a transcript without speech is an empty file of its form', () => {
