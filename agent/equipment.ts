@@ -1,28 +1,14 @@
 import type { Capabilities } from '../shared/announcement.ts'
 import type { StartSettings } from './settings/config.ts'
 import { Converters } from './converters/converters.ts'
-import type { EngineInfo } from './engines/engine.ts'
-import type { Device } from './gpu/device.ts'
 import { planSlots } from './gpu/slot-plan.ts'
 import { Slots } from './gpu/slots.ts'
 import { openToolchain, type Toolchain } from './toolchain.ts'
 import { SPEECH_TYPES, unsupportedType } from './work/content-types.ts'
-import type { JobRunnerParts } from './work/job-runner.ts'
+import type { ConvertInput } from './transcription/conversion.ts'
+import type { ConvertedFile } from './work/pipeline.ts'
 
-export interface Equipment {
-  pipeline: JobRunnerParts['pipeline']
-  /** Null where no content type needs it. */
-  speech: Toolchain | null
-  engine: EngineInfo | null
-  converters: Converters
-  slots: Slots
-  devices: readonly Device[]
-  capabilities: Capabilities
-  /** @throws {AppError} as {@link Toolchain.prepare}. */
-  prepare(signal: AbortSignal): Promise<void>
-  lacksModels(): Promise<boolean>
-  close(): Promise<void>
-}
+export type Equipment = Awaited<ReturnType<typeof openEquipment>>
 
 /**
  * Opens the converters, and an engine where a speech type has no converter.
@@ -32,7 +18,7 @@ export interface Equipment {
 export async function openEquipment(
   { contentTypes, converters: settings, media }: StartSettings,
   options: Pick<Parameters<typeof openToolchain>[1], 'signal' | 'report'>,
-): Promise<Equipment> {
+) {
   const wanted = Object.entries(settings.commands).filter(([type]) => contentTypes.includes(type))
   const used = { ...settings, commands: Object.fromEntries(wanted) }
   for (const type of Object.keys(settings.commands)) {
@@ -46,19 +32,21 @@ export async function openEquipment(
   const slots = speech?.slots ?? new Slots(planSlots({ ...media, gpus: 'none', devices: [] }))
   return {
     pipeline: {
-      async convert(input) {
+      async convert(input: ConvertInput): Promise<ConvertedFile> {
         if (converters.has(input.contentType)) return await converters.convert(input, slots)
         if (speech === null) throw unsupportedType(input.contentType)
         return await speech.pipeline.convert(input)
       },
     },
+    /** Null where no content type needs it. */
     speech,
     engine: speech?.choice.engine.info ?? null,
     converters,
     slots,
     devices: speech?.devices ?? [],
     capabilities: capabilitiesOf(speech, converters),
-    prepare: async (preparing) => await speech?.prepare(preparing),
+    /** @throws {AppError} as {@link Toolchain.prepare}. */
+    prepare: async (preparing: AbortSignal) => await speech?.prepare(preparing),
     lacksModels: async () => (await speech?.lacksModels()) ?? false,
     async close() {
       slots.close()

@@ -17,24 +17,13 @@ export const LIMIT_EXIT = {
   preempted: 13,
 } as const satisfies Record<Limit, number>
 
-export interface Limits {
-  busy(): void
-  idle(): void
-  jobBegun(): void
-  /** The host is to be taken away: reached even after another limit. */
-  preempt(): void
-  readonly jobsLeft: number
-  readonly reached: Limit | null
-  close(): void
-}
-
 /**
  * Watches the limits, idle at first. `onReached` is called for the first one that is reached, and for a preemption.
  * @param settings `now`: milliseconds of a monotonic clock.
  */
 export function createLimits(
   settings: LimitSettings & { now?: () => number; onReached: (which: Limit) => void },
-): Limits {
+) {
   const { idleTimeoutMs, maxJobs, maxUptimeMs, onReached } = settings
   const now = settings.now ?? (() => performance.now())
   const startedAt = now()
@@ -70,28 +59,29 @@ export function createLimits(
 
   watch()
   return {
-    busy() {
+    busy(): void {
       idleSince = null
       watch()
     },
-    idle() {
+    idle(): void {
       idleSince ??= now()
       watch()
     },
-    jobBegun() {
+    jobBegun(): void {
       jobs += 1
       if (maxJobs !== null && jobs >= maxJobs && reached === null && !closed) reach('jobs')
     },
-    preempt() {
+    /** The host is to be taken away: reached even after another limit. */
+    preempt(): void {
       if (!closed) reach('preempted')
     },
-    get jobsLeft() {
+    get jobsLeft(): number {
       return maxJobs === null ? Infinity : Math.max(0, maxJobs - jobs)
     },
-    get reached() {
+    get reached(): Limit | null {
       return reached
     },
-    close() {
+    close(): void {
       closed = true
       clearTimeout(timer)
     },

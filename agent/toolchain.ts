@@ -8,8 +8,7 @@ import { findLimiter } from './media/child-limits.ts'
 import { openTools } from './media/open-tools.ts'
 import type { MediaSettings } from './settings/media-settings.ts'
 import { hasDiarizer, type SpeakerSettings } from './diarization/label-speakers.ts'
-import { createPipeline, type Pipeline } from './work/pipeline.ts'
-import type { MediaTools } from './media/sandbox.ts'
+import { createPipeline } from './work/pipeline.ts'
 import { ageProblem, toolsText } from './media/tools-text.ts'
 import { isThere } from './models/models.ts'
 import { pulledSpeakerModels } from './models/speaker-models.ts'
@@ -22,22 +21,7 @@ import { createVoiceDetector, NO_VAD } from './transcription/voice-detector.ts'
 /** Engines whose model is one of ours, by its name. */
 const EMBEDDED = ['moonshine', 'parakeet']
 
-export interface Toolchain {
-  pipeline: Pipeline
-  tools: MediaTools
-  choice: Choice
-  slots: Slots
-  devices: readonly Device[]
-  capabilities: Capabilities
-  /**
-   * Fetches and starts what is needed on every slot, so that no job fails for what is missing.
-   * @throws {AppError} `model_missing`, `engine_missing`, `engine_failed`; the signal's reason when aborted.
-   */
-  prepare(signal: AbortSignal): Promise<void>
-  /** Whether a required model was removed: the next job fetches it again. */
-  lacksModels(): Promise<boolean>
-  close(): Promise<void>
-}
+export type Toolchain = Awaited<ReturnType<typeof openToolchain>>
 
 /**
  * Probes this machine. Fetches ffmpeg where it is missing; starts nothing.
@@ -56,7 +40,7 @@ export async function openToolchain(
     report: (level: 'debug' | 'info' | 'warn', text: string) => void
     language?: string | null
   },
-): Promise<Toolchain> {
+) {
   const onPull = (text: string): void => report('info', text)
   const { source } = settings.engineSettings
   const tools = await openTools(settings, {
@@ -108,11 +92,16 @@ export async function openToolchain(
     slots,
     devices,
     capabilities: capabilitiesOf(choice, speakers),
-    async prepare(preparing) {
+    /**
+     * Fetches and starts what is needed on every slot, so that no job fails for what is missing.
+     * @throws {AppError} `model_missing`, `engine_missing`, `engine_failed`; the signal's reason when aborted.
+     */
+    async prepare(preparing: AbortSignal): Promise<void> {
       await vad.prepare(preparing)
       await Promise.all(plan.map((slot) => choice.engine.prepare(slot, preparing)))
     },
-    async lacksModels() {
+    /** Whether a required model was removed: the next job fetches it again. */
+    async lacksModels(): Promise<boolean> {
       const needed = [
         ...(vad.method === 'silero' ? ['silero-vad'] : []),
         ...(EMBEDDED.includes(choice.engine.info.name) ? [choice.engine.info.model] : []),
@@ -120,7 +109,7 @@ export async function openToolchain(
       const there = await Promise.all(needed.map((name) => isThere(name, settings.modelsDir)))
       return there.includes(false)
     },
-    async close() {
+    async close(): Promise<void> {
       slots.close()
       await pipeline.close()
     },

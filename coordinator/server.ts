@@ -14,17 +14,6 @@ import { MediaRoots } from './blobs/media-roots.ts'
 import { isOpenToOthers } from './storage/private-folder.ts'
 import { FileJobStore, notOurs } from './storage/store.ts'
 
-export interface Coordinator {
-  /** Where it listens, `http://host:port` or `https://…`. */
-  url: string
-  /** For its operator, as sentences. */
-  warnings: readonly string[]
-  /** Resolves with the reason when the lock on the data folder is lost; close the coordinator then. */
-  lost: Promise<AppError>
-  /** Finishes open requests, brings the folders up to date and unlocks the data folder. */
-  close(): Promise<void>
-}
-
 /** The journal is cut beyond this length. */
 export const JOURNAL_BYTES = 64 * 1024 * 1024
 
@@ -32,11 +21,7 @@ export const JOURNAL_BYTES = 64 * 1024 * 1024
  * Starts a coordinator.
  * @throws {AppError} `usage` when its folder, a media root, its certificate or its address cannot be used.
  */
-export async function startCoordinator(
-  config: Config,
-  log: Logger,
-  limits: Limits = LIMITS,
-): Promise<Coordinator> {
+export async function startCoordinator(config: Config, log: Logger, limits: Limits = LIMITS) {
   const roots = await MediaRoots.resolve(config.mediaRoots)
   const store = await FileJobStore.open({
     dir: config.dataDir,
@@ -89,7 +74,16 @@ export async function startCoordinator(
     localWorker.start()
     const { url } = listener
     log.info({ url, data_dir: config.dataDir, jobs: store.size }, `listening on ${url}`)
-    return { url, warnings: access.warnings(), lost, close }
+    return {
+      /** Where it listens, `http://host:port` or `https://…`. */
+      url,
+      /** For its operator, as sentences. */
+      warnings: access.warnings(),
+      /** Resolves with the reason when the lock on the data folder is lost; close the coordinator then. */
+      lost,
+      /** Finishes open requests, brings the folders up to date and unlocks the data folder. */
+      close,
+    }
   } catch (error) {
     await close()
     throw error

@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
+import { baseUrl } from '../shared/base-url.ts'
 import { SECOND, parseDuration } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { wholeNumber } from '../shared/settings.ts'
@@ -74,41 +75,14 @@ export function timeouts(
   return { ...before, ...Object.fromEntries(pairs) }
 }
 
-/** The MoRAG server's address, as {@link baseOf} gives it. */
+/** The MoRAG server's address, as {@link baseUrl} gives it. */
 export function serverUrl(text: string): string {
-  const url = httpUrl(text)
-  if (url !== null && (url.username !== '' || url.password !== '')) {
-    const message = `Take the name and password out of the MoRAG server's address (${url.host}): its key goes into --morag-api-key-file or MORAG_SERVER_API_KEY.`
-    throw new AppError('usage', message)
-  }
-  if (url !== null && url.search === '' && url.hash === '') return baseOf(url)
-  const message = `'${text}' is not a server's address (--morag-url, MORAG_SERVER_URL): write http://host:port.`
-  throw new AppError('usage', message)
+  const what = "a server's address (--morag-url, MORAG_SERVER_URL): write http://host:port"
+  return baseUrl(text, { what, key: '--morag-api-key-file or MORAG_SERVER_API_KEY', isBare: true })
 }
 
-/** A coordinator's address, as {@link baseOf} gives it. */
-export function coordinatorUrl(text: string): string {
-  const url = httpUrl(text)
-  if (url !== null && url.username === '') return baseOf(url)
-  const message = `'${text}' is not a coordinator's URL (--url, MORAG_API_BASE_URL): write http://host:port.`
-  throw new AppError('usage', message)
-}
-
-/** This coordinator's address for others, as {@link baseOf} gives it. */
+/** This coordinator's address for others, as {@link baseUrl} gives it. */
 export function publicUrl(text: string): string {
-  const url = httpUrl(text)
-  if (url !== null && url.username === '' && url.search === '' && url.hash === '')
-    return baseOf(url)
-  const message = `'${text}' is not this coordinator's address: write it like http://10.0.0.5:8000 (--public-url).`
-  throw new AppError('usage', message)
-}
-
-function httpUrl(text: string): URL | null {
-  const url = URL.canParse(text) ? new URL(text) : null
-  return url !== null && ['http:', 'https:'].includes(url.protocol) ? url : null
-}
-
-/** Without a trailing slash and without the API's root `/api/v1`. */
-function baseOf({ origin, pathname }: URL): string {
-  return `${origin}${pathname}`.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
+  const what = "this coordinator's address: write it like http://10.0.0.5:8000 (--public-url)"
+  return baseUrl(text, { what, key: 'the settings of those who call it', isBare: true })
 }

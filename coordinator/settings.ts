@@ -1,4 +1,5 @@
 import path from 'node:path'
+import { coordinatorUrl } from '../shared/base-url.ts'
 import { converterCommands, type ConverterCommands } from '../shared/converter-command.ts'
 import { DAY, MINUTE, SECOND } from '../shared/duration.ts'
 import { proxyUrl } from '../shared/env-proxy.ts'
@@ -10,7 +11,6 @@ import {
   bytes,
   commaList,
   connectionCount,
-  coordinatorUrl,
   orNever,
   pathList,
   publicUrl,

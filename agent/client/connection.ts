@@ -1,4 +1,5 @@
 import { request, type Dispatcher } from 'undici'
+import { coordinatorUrl } from '../../shared/base-url.ts'
 import { bodyText } from '../../shared/body-text.ts'
 import { hasMark } from '../../shared/coordinator-mark.ts'
 import { dispatcherFor, proxyHint } from '../../shared/env-proxy.ts'
@@ -75,7 +76,7 @@ export class Connection {
       timeoutMs: 60_000,
       ...options,
     }
-    this.url = baseUrl(options.url)
+    this.url = coordinatorUrl(options.url)
     this.timeoutMs = this.#options.timeoutMs
     this.backoff = { minMs: this.#options.retryMinMs, maxMs: this.#options.retryMaxMs }
     this.#agent = dispatcherFor(this.url, { connect: { timeout: 10_000 } })
@@ -164,24 +165,6 @@ export class Connection {
     const message = `Cannot reach the coordinator at ${this.url}: ${networkReason(error)}. ${fix}`
     return new Unreachable(message, { cause: error })
   }
-}
-
-/** The coordinator's root without a trailing `/` or `/api/v1`. @throws {AppError} `usage` */
-export function baseUrl(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null
-  if (url === null || !/^https?:$/.test(url.protocol)) {
-    throw new AppError(
-      'usage',
-      `'${text}' is not a coordinator's URL (--url, MORAG_API_BASE_URL): write it like http://127.0.0.1:8000.`,
-    )
-  }
-  if (url.username !== '' || url.password !== '') {
-    throw new AppError(
-      'usage',
-      `Take the name and password out of the coordinator's URL (${url.host}): its key goes into --api-key-file or MORAG_API_KEY.`,
-    )
-  }
-  return `${url.origin}${url.pathname}`.replace(/\/+$/, '').replace(/\/api\/v1$/, '')
 }
 
 /** Keeps a path from a coordinator's answer on that coordinator: the API key is sent with it. */

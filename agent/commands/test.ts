@@ -2,11 +2,12 @@ import { addSettings, optionOf } from '../../shared/settings.ts'
 import { API_KEY, WORK_DIR } from '../settings/table.ts'
 import { CONVERSION } from '../settings/conversion-table.ts'
 import { Option, type Command } from 'commander'
+import { coordinatorUrl } from '../../shared/base-url.ts'
 import { EXIT } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { Client } from '../client/client.ts'
 import { coordinatorSettings, workDir, type Flags } from '../settings/config.ts'
-import { baseUrl, Connection } from '../client/connection.ts'
+import { Connection } from '../client/connection.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
 import { print, printJson } from '../output.ts'
 import { apiGroup } from '../selftest/api.ts'
@@ -53,7 +54,7 @@ export function addTest(cli: Command): void {
     )
     .addOption(
       new Option('--url <url>', 'coordinator to test with (default: a private one)').argParser(
-        baseUrl,
+        coordinatorUrl,
       ),
     )
     .addOption(optionOf(API_KEY.apiKeyFile))

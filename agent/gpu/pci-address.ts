@@ -1,10 +1,7 @@
-import { AppError } from '../../shared/errors.ts'
-import { timeoutSignal } from '../../shared/timers.ts'
-import { runChild } from '../process/run-child.ts'
+import { ask } from './find-devices.ts'
 import type { Slot } from './slots.ts'
 
 const QUERY = ['--query-gpu=index,uuid,pci.bus_id', '--format=csv,noheader']
-const LIMIT_MS = 10_000
 
 /**
  * The address on the PCI bus of a slot's NVIDIA GPU, such as `00000000:65:00.0`: Vulkan knows GPUs by nothing else. Null
@@ -17,15 +14,8 @@ export async function pciAddress(
   nvidiaSmi = 'nvidia-smi',
 ): Promise<string | null> {
   if (gpu === null || kind !== 'cuda') return null
-  try {
-    const limited = AbortSignal.any([signal, timeoutSignal(LIMIT_MS)])
-    const { stdoutTail } = await runChild(nvidiaSmi, QUERY, { signal: limited })
-    return addressIn(stdoutTail, gpu)
-  } catch (error) {
-    signal.throwIfAborted()
-    if (error instanceof AppError || error instanceof DOMException) return null
-    throw error
-  }
+  const answer = await ask(nvidiaSmi, QUERY, { signal }, false)
+  return 'problems' in answer ? null : addressIn(answer.stdoutTail, gpu)
 }
 
 /** @param gpu a number or a UUID. */

@@ -1,3 +1,4 @@
+import { httpUrl } from '../../shared/base-url.ts'
 import { AppError } from '../../shared/errors.ts'
 
 export interface ModelSource {
@@ -81,11 +82,6 @@ function isOn(value: string | undefined): boolean {
   if (['', '0', 'false', 'no', 'off'].includes(text)) return false
   if (['1', 'true', 'yes', 'on'].includes(text)) return true
   throw new AppError('usage', `MORAG_OFFLINE is '${value}': write 1 or 0.`)
-}
-
-function httpUrl(text: string): URL | null {
-  const url = URL.canParse(text) ? new URL(text) : null
-  return url !== null && /^https?:$/.test(url.protocol) ? url : null
 }
 
 /** Without a trailing slash. @throws {AppError} `usage` */

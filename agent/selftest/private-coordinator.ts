@@ -9,17 +9,11 @@ import { startChild } from '../../shared/start-child.ts'
 import { AppError } from '../../shared/errors.ts'
 import { childEnv } from '../../shared/child-env.ts'
 
-export interface PrivateCoordinator {
-  url: string
-  apiKey: string
-  close(): Promise<void>
-}
-
 /**
  * Starts a coordinator for the time of a test: a child process on a free port, with a temporary data folder.
  * @throws {AppError} `engine_missing` when it does not start.
  */
-export async function startPrivateCoordinator(): Promise<PrivateCoordinator> {
+export async function startPrivateCoordinator() {
   const folder = await mkdtemp(path.join(tmpdir(), 'morag-selftest-'))
   const data = ['--data-dir', path.join(folder, 'data'), '--media-root', folder]
   const args = ['serve', '--host', '127.0.0.1', '--port', '0', ...data, '--log-format', 'json']

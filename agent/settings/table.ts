@@ -1,8 +1,8 @@
+import { coordinatorUrl } from '../../shared/base-url.ts'
 import { converterCommands, type ConverterCommands } from '../../shared/converter-command.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { LOG_LEVEL, wholeNumber, type Secret, type SettingTable } from '../../shared/settings.ts'
 import { CLOUDS } from '../preemption.ts'
-import { baseUrl } from '../client/connection.ts'
 import { hostAndPort, listOf, milliseconds, nameList, workerName } from './setting-values.ts'
 import { CONVERSION } from './conversion-table.ts'
 
@@ -13,7 +13,7 @@ export const COORDINATOR = {
     flag: '--url <url>',
     env: 'MORAG_API_BASE_URL',
     help: 'URL of the coordinator',
-    parse: baseUrl,
+    parse: coordinatorUrl,
     default: DEFAULT_URL,
     isPrivate: true,
   },
@@ -32,7 +32,7 @@ export const COORDINATORS = {
     flag: '--url <url>',
     env: 'MORAG_API_BASE_URL',
     help: 'URL of the coordinator; repeat for more',
-    parse: listOf(baseUrl),
+    parse: listOf(coordinatorUrl),
     default: [DEFAULT_URL],
     defaultText: DEFAULT_URL,
     isPrivate: true,

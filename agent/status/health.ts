@@ -1,15 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { listening } from '../../shared/listening.ts'
 import { agentMetrics } from './metrics.ts'
 import type { AgentStatus } from './status.ts'
 import type { JobTracker } from './job-tracker.ts'
 
-export interface Health {
-  url: string
-  close(): Promise<void>
-}
+export type Health = Awaited<ReturnType<typeof startHealth>>
 
 /**
  * Serves `/livez` (it runs), `/readyz` (it takes work) and `/metrics` (Prometheus).
@@ -19,7 +15,7 @@ export async function startHealth(
   { host, port }: { host: string; port: number },
   status: () => AgentStatus,
   tracker: JobTracker,
-): Promise<Health> {
+) {
   const server = createServer((request, response) => {
     const answer = (code: number, text: string, type = 'text/plain; charset=utf-8'): void => {
       response.writeHead(code, { 'content-type': type }).end(text)
@@ -39,18 +35,10 @@ export async function startHealth(
     )
   })
   server.listen(port, host)
-  try {
-    await once(server, 'listening')
-  } catch (error) {
-    if (!isSystemError(error, 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'))
-      throw error
-    const message = `Cannot listen on ${host}:${port} (${error.code}): choose another --health-addr.`
-    throw new AppError('usage', message, { cause: error })
-  }
-  const address = server.address() as AddressInfo
+  const bound = await listening(server, { host, port }, '--health-addr')
   return {
-    url: `http://${address.family === 'IPv6' ? `[${address.address}]` : address.address}:${address.port}`,
-    async close() {
+    url: `http://${bound}`,
+    async close(): Promise<void> {
       server.close()
       server.closeAllConnections()
       await once(server, 'close')

@@ -9,7 +9,6 @@ import { Connection } from '../client/connection.ts'
 import { Contact } from '../client/contact.ts'
 import { openCoordinatorOutbox } from '../client/coordinator-outbox.ts'
 import { Heartbeat } from '../client/heartbeat.ts'
-import type { Outbox } from '../client/outbox.ts'
 import type { JobRunnerParts } from './job-runner.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
 import { Worker, type WorkerOptions } from './worker.ts'
@@ -30,19 +29,10 @@ export interface LinkParts {
   onBegin: () => void
 }
 
-/** One coordinator that the agent works for: its connection, heartbeat and outbox, and the worker that claims there. */
-export interface Link {
-  url: string
-  worker: Worker
-  outbox: Outbox
-  heartbeat: Heartbeat
-  contact: Contact
-  /** @throws {AppError} as {@link Worker.run}. */
-  run(): Promise<void>
-  close(): Promise<void>
-}
+export type Link = Awaited<ReturnType<typeof openLink>>
 
-export async function openLink(parts: LinkParts): Promise<Link> {
+/** One coordinator that the agent works for: its connection, heartbeat and outbox, and the worker that claims there. */
+export async function openLink(parts: LinkParts) {
   const { coordinator, workspace, reporter, slots, device, about, pipeline, capacity } = parts
   const { workerId } = workspace
   const connection = new Connection({ ...coordinator, userAgent: `morag-agent/${VERSION}` })
@@ -78,11 +68,12 @@ export async function openLink(parts: LinkParts): Promise<Link> {
     outbox,
     heartbeat,
     contact,
-    async run() {
+    /** @throws {AppError} as {@link Worker.run}. */
+    async run(): Promise<void> {
       heartbeat.start(worker)
       await worker.run()
     },
-    async close() {
+    async close(): Promise<void> {
       await heartbeat.close()
       await outbox.close()
       await connection.close()

@@ -38,20 +38,18 @@ export interface Converted extends ConvertedFile {
   transcript: Transcript
 }
 
-/** From a media file to its text. Conversions may run at once; recognitions are limited by the slots. */
-export interface Pipeline {
-  /**
-   * @throws {AppError} what an attempt can end with: `invalid_media`, `no_audio`, `unsupported_media`,
-   * `unsupported_language`, `unsupported_type`, `source_missing`, `engine_failed`, …; the signal's reason when aborted.
-   */
-  convert(input: ConvertInput): Promise<Converted>
-  close(): Promise<void>
-}
+export type Pipeline = ReturnType<typeof createPipeline>
 
-export function createPipeline(parts: PipelineParts): Pipeline {
+/** From a media file to its text. Conversions may run at once; recognitions are limited by the slots. */
+export function createPipeline(parts: PipelineParts) {
   return {
-    convert: (input) => convert(parts, { ...input, report: forwardOnly(input.report) }),
-    close: () => parts.engine.close(),
+    /**
+     * @throws {AppError} what an attempt can end with: `invalid_media`, `no_audio`, `unsupported_media`,
+     * `unsupported_language`, `unsupported_type`, `source_missing`, `engine_failed`, …; the signal's reason when aborted.
+     */
+    convert: async (input: ConvertInput): Promise<Converted> =>
+      await convert(parts, { ...input, report: forwardOnly(input.report) }),
+    close: async (): Promise<void> => await parts.engine.close(),
   }
 }
 

@@ -1,13 +1,12 @@
 import { once } from 'node:events'
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { createServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
 import { serve, type ServerType } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { COORDINATOR_MARK, MARK_VALUE } from '../../shared/coordinator-mark.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
-import { AppError, isSystemError } from '../../shared/errors.ts'
+import { listening } from '../../shared/listening.ts'
 import { startTimer } from '../../shared/timers.ts'
 import type { OpenConnections } from '../access/open-connections.ts'
 import type { Config } from '../config.ts'
@@ -17,12 +16,7 @@ import type { Env } from '../routes/http.ts'
 import { refuseUnfit } from './slow-clients.ts'
 import { followCertificate, readCertificate } from './tls.ts'
 
-export interface HttpListener {
-  /** `https` with a certificate, else `http`. */
-  url: string
-  /** Takes no more connections; resolves when open answers are sent, or cut. */
-  close(): Promise<void>
-}
+export type HttpListener = Awaited<ReturnType<typeof listen>>
 
 /** How long open downloads may go on after a stop. */
 const CLOSE_MS = 10 * SECOND
@@ -45,7 +39,7 @@ export async function listen(
   app: Hono<Env>,
   { host, port, tls }: Pick<Config, 'host' | 'port' | 'tls'>,
   { limits, connections, log }: { limits: Limits; connections: OpenConnections; log: Logger },
-): Promise<HttpListener> {
+) {
   const { idleMs, certificateMs: everyMs } = limits
   const certificate = tls === null ? null : await readCertificate(tls)
   // An upload may take hours; only the headers must come soon.
@@ -71,16 +65,16 @@ export async function listen(
   continueWhenRead(server)
   closeInLine(server)
   const hangUp = connectionsOf(server)
-  await untilListening(server, host, port)
+  const bound = await listening(server, { host, port }, '--port or --host')
   const follow =
     tls === null || certificate === null
       ? null
       : followCertificate(served as TlsServer, tls, certificate, { everyMs, log })
-  const { address, port: bound, family } = server.address() as AddressInfo
-  const shown = family === 'IPv6' ? `[${address}]` : address
   return {
-    url: `${tls === null ? 'http' : 'https'}://${shown}:${bound}`,
-    async close() {
+    /** `https` with a certificate, else `http`. */
+    url: `${tls === null ? 'http' : 'https'}://${bound}`,
+    /** Takes no more connections; resolves when open answers are sent, or cut. */
+    async close(): Promise<void> {
       follow?.()
       const closed = once(server, 'close')
       server.close()
@@ -89,19 +83,5 @@ export async function listen(
       await closed
       clearTimeout(cut)
     },
-  }
-}
-
-async function untilListening(server: Server, host: string, port: number): Promise<void> {
-  try {
-    if (!server.listening) await once(server, 'listening')
-  } catch (error) {
-    if (!isSystemError(error, 'EADDRINUSE', 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN'))
-      throw error
-    throw new AppError(
-      'usage',
-      `Cannot listen on ${host}:${port} (${error.code}): choose another --port or --host.`,
-      { cause: error },
-    )
   }
 }

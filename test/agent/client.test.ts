@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
 import { describe, it } from 'node:test'
-import { baseUrl } from '../../agent/client/connection.ts'
+import { coordinatorUrl } from '../../shared/base-url.ts'
 import { Refusal, Unreachable } from '../../agent/client/errors.ts'
 import { retryAfterSeconds } from '../../shared/network.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -221,16 +221,16 @@ describe('exchange', () => {
   }
 })
 
-describe('baseUrl', () => {
+describe('the URL of a coordinator', () => {
   for (const [given, kept] of [
     ['http://h:1', 'http://h:1'],
     ['http://h:1/', 'http://h:1'],
     ['https://h/morag/api/v1/', 'https://h/morag'],
   ] as const) {
-    it(`of ${given} is ${kept}`, () => assert.equal(baseUrl(given), kept))
+    it(`of ${given} is ${kept}`, () => assert.equal(coordinatorUrl(given), kept))
   }
   for (const bad of ['h:1', 'ftp://h', '', 'http://user:secret@h']) {
-    it(`refuses '${bad}'`, () => assert.throws(() => baseUrl(bad), { code: 'usage' }))
+    it(`refuses '${bad}'`, () => assert.throws(() => coordinatorUrl(bad), { code: 'usage' }))
   }
 })
 

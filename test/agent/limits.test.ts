@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { afterEach, beforeEach, describe, it, mock } from 'node:test'
-import { createLimits, LIMIT_EXIT, type Limits, type LimitSettings } from '../../agent/limits.ts'
+import { createLimits, LIMIT_EXIT, type LimitSettings } from '../../agent/limits.ts'
 
 const NONE: LimitSettings = { idleTimeoutMs: null, maxJobs: null, maxUptimeMs: null }
 const DAY = 86_400_000
 
 /** Limits on the test's clock, and which of them were told. */
-function watch(settings: Partial<LimitSettings>): { limits: Limits; told: string[] } {
+function watch(settings: Partial<LimitSettings>) {
   const told: string[] = []
   const limits = createLimits({
     ...NONE,
