@@ -163,11 +163,9 @@ export class CliEngine implements Engine {
     request: TranscribeRequest,
   ): (line: string, stream: 'stdout' | 'stderr') => void {
     const { durationSeconds } = planned
-    const program = this.#program
-    const read = program.progressOf?.(planned)
+    const read = this.#program.progress?.(planned)
     return (line, stream) => {
-      const seconds =
-        read?.(line, stream) ?? program.progress?.(line, stream, durationSeconds) ?? null
+      const seconds = read?.(line, stream) ?? null
       if (seconds !== null) request.onProgress(Math.min(durationSeconds, Math.max(0, seconds)))
     }
   }

@@ -46,10 +46,8 @@ export interface CliProgram {
   parse(output: Buffer, outcome: Outcome, request: PlanRequest): Omit<Recognised, 'warnings'>
   /** The error that the end of the program means; null for a success. Most programs exit with 0 after failing. */
   classify(outcome: Outcome): AppError | null
-  /** Seconds of the piece that are done, by a line that says so. */
-  progress?(line: string, stream: 'stdout' | 'stderr', durationSeconds: number): number | null
-  /** The same with a state for each run: lines may mean something else at each stage. */
-  progressOf?(request: PlanRequest): (line: string, stream: 'stdout' | 'stderr') => number | null
+  /** Reads the lines of one run: seconds of the piece that are done, where a line says so. */
+  progress?(request: PlanRequest): (line: string, stream: 'stdout' | 'stderr') => number | null
   /** The same program, run for the language of pieces alone. */
   detection?: {
     plan(request: PlanRequest, wavPaths: readonly string[]): Plan

@@ -471,7 +471,7 @@ for (const row of ROWS) {
 
     it('reads its progress', { skip: row.progress.length === 0 }, () => {
       for (const [line, stream, seconds] of row.progress) {
-        assert.equal(program.progress?.(line, stream, 11), seconds, line)
+        assert.equal(program.progress?.(request())(line, stream), seconds, line)
       }
     })
 

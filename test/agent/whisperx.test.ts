@@ -148,7 +148,7 @@ describe('what whisperx writes', () => {
 
   it('counts to a hundred in each stage, which is a share of the whole', () => {
     const done = (asked: PlanRequest): number[] => {
-      const read = program.progressOf?.(asked)
+      const read = program.progress?.(asked)
       return outcome('aligned')
         .stdout.split('\n')
         .flatMap((line) => {

@@ -69,7 +69,7 @@ export function fasterWhisperProgram(setup: PythonSetup): CliProgram {
     plan: (request) => plan(setup, request),
     parse,
     classify,
-    progress: segmentProgress,
+    progress: () => segmentProgress,
     detection: {
       plan: (request, wavPaths) => detectionPlan(setup, request, wavPaths),
       parse: ({ stdout }, wavPaths) => detectedIn(stdout, wavPaths.length, LINES),

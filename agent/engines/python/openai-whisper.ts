@@ -76,7 +76,7 @@ export function openaiWhisperProgram(setup: PythonSetup): CliProgram {
     plan: (request) => plan(setup, request),
     parse: (output, _outcome, { durationSeconds }) => readOutput(output, NAME, durationSeconds),
     classify,
-    progress: segmentProgress,
+    progress: () => segmentProgress,
   }
 }
 

@@ -38,7 +38,7 @@ export function whisperxProgram(setup: WhisperxSetup): CliProgram {
     plan: (request) => plan(setup, request),
     parse,
     classify,
-    progressOf: (request) => whisperxProgress(stagesOf(setup, request), request.durationSeconds),
+    progress: (request) => whisperxProgress(stagesOf(setup, request), request.durationSeconds),
     detection: {
       plan: (request, wavPaths) => detectionPlan(setup, request, wavPaths),
       parse: ({ stdout }, wavPaths) => detectedIn(stdout, wavPaths.length, LINES),

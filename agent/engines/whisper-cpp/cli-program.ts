@@ -37,7 +37,10 @@ export function whisperCli(
     plan: (request) => plan(program, request, common(request)),
     parse,
     classify: whisperCppFailure,
-    progress,
+    progress:
+      ({ durationSeconds }) =>
+      (line, stream) =>
+        progress(line, stream, durationSeconds),
     detection: {
       plan: (request, wavPaths) => ({
         file: program,
