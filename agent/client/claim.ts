@@ -1,7 +1,7 @@
 import { retry } from '../../shared/retry.ts'
 import { timeoutSignal } from '../../shared/timers.ts'
 import type { ClaimAnswer, ClaimRequest, Client } from './client.ts'
-import { isTransient } from './errors.ts'
+import { isTransient } from '../../shared/refusal.ts'
 
 export interface ClaimOptions {
   /** Aborted when the answer is no longer wanted. */

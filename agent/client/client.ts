@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
 import { ENDINGS, type Form } from '../../shared/forms.ts'
-import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
+import { toWire, type FromWire } from '../../shared/keys.ts'
 import {
   API,
   claimAnswer,
@@ -19,9 +19,7 @@ import {
   type StatusAnswer,
   registerAnswer,
 } from '../../shared/wire.ts'
-import type { CallOptions, Connection, Exchange } from './connection.ts'
-import { tryJson } from '../../shared/body-text.ts'
-import { UnexpectedAnswer } from './errors.ts'
+import type { CallOptions, Connection, Exchange } from '../../shared/connection.ts'
 import { uploadRequest, type Upload } from './upload.ts'
 
 export type ClaimRequest = FromWire<z.output<typeof claimRequest>>
@@ -81,7 +79,7 @@ export class Client {
     const prepare = (): Exchange => {
       return { method: 'PUT', headers, body: reporting(piecesOf(json), options.onSent) }
     }
-    return await this.#ask(resultAnswer, `${jobPath(jobId)}/result`, options, prepare)
+    return await this.connection.ask(resultAnswer, `${jobPath(jobId)}/result`, options, prepare)
   }
 
   /** Sends a file of the result, streamed from disk; the same name again replaces it. */
@@ -97,7 +95,7 @@ export class Client {
       return { method: 'PUT', headers, body: reporting(createReadStream(file), options.onSent) }
     }
     const path = `${jobPath(jobId)}/artifacts/${encodeURIComponent(name)}`
-    await this.#ask(z.looseObject({}), path, options, prepare)
+    await this.connection.ask(z.looseObject({}), path, options, prepare)
   }
 
   /** Gives an attempt back; it does not count as a retry. */
@@ -109,18 +107,18 @@ export class Client {
   async create(upload: Upload, options: CallOptions = {}): Promise<CreatedAnswer> {
     const prepare = async (): Promise<Exchange> => await uploadRequest(upload)
     const posted = { ...options, method: 'POST' as const }
-    return await this.#ask(createdAnswer, `${API}/remote-jobs/`, posted, prepare)
+    return await this.connection.ask(createdAnswer, `${API}/remote-jobs/`, posted, prepare)
   }
 
   async status(jobId: string, options: CallOptions = {}): Promise<StatusAnswer> {
-    return await this.#ask(statusAnswer, `${jobPath(jobId)}/status`, options)
+    return await this.connection.ask(statusAnswer, `${jobPath(jobId)}/status`, options)
   }
 
   async job(
     jobId: string,
     options: CallOptions = {},
   ): Promise<FromWire<z.output<typeof jobAnswer>>> {
-    return await this.#ask(jobAnswer, jobPath(jobId), options)
+    return await this.connection.ask(jobAnswer, jobPath(jobId), options)
   }
 
   async resultBody(jobId: string, form: Form, options: CallOptions = {}): Promise<string> {
@@ -128,7 +126,7 @@ export class Client {
   }
 
   async health(options: CallOptions = {}): Promise<HealthAnswer> {
-    return await this.#ask(healthAnswer, `${API}/health`, options)
+    return await this.connection.ask(healthAnswer, `${API}/health`, options)
   }
 
   async #post<S extends z.ZodType>(
@@ -139,24 +137,12 @@ export class Client {
   ): Promise<FromWire<z.output<S>>> {
     const headers = { 'content-type': 'application/json' }
     const json = JSON.stringify(toWire(body))
-    return await this.#ask(schema, path, { ...options, method: 'POST', headers, body: json })
-  }
-
-  async #ask<S extends z.ZodType>(
-    schema: S,
-    path: string,
-    options: Exchange,
-    prepare: Exchange | (() => Exchange | Promise<Exchange>) = {},
-  ): Promise<FromWire<z.output<S>>> {
-    const { url } = this.connection
-    const json = tryJson(await this.connection.text(path, prepare, options))
-    if (json === undefined) {
-      throw new UnexpectedAnswer(`The answer of ${url} is not JSON: is a MoRAG coordinator there?`)
-    }
-    const parsed = schema.safeParse(json)
-    if (parsed.success) return fromWire(parsed.data)
-    const message = `The answer of ${url} is not what this agent expects: update the older of the two. ${z.prettifyError(parsed.error)}`
-    throw new UnexpectedAnswer(message, { cause: parsed.error })
+    return await this.connection.ask(schema, path, {
+      ...options,
+      method: 'POST',
+      headers,
+      body: json,
+    })
   }
 }
 

@@ -1,6 +1,6 @@
 import { messageOf } from '../../shared/errors.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
-import { Intercepted, isTransient } from './errors.ts'
+import { Intercepted, isTransient } from '../../shared/refusal.ts'
 
 /** A proxy may let one kind of request through and not another. */
 export type RequestKind = 'heartbeat' | 'claim' | 'result' | 'status'

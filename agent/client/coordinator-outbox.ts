@@ -4,7 +4,7 @@ import type { Client } from './client.ts'
 import type { Contact } from './contact.ts'
 import { deliver } from './delivery.ts'
 import { deliveryName } from './delivery-record.ts'
-import { isTransient } from './errors.ts'
+import { isTransient } from '../../shared/refusal.ts'
 import { Outbox } from './outbox.ts'
 
 /** Opens the outbox for one coordinator, and reports what becomes of its deliveries. */

@@ -4,7 +4,7 @@ import { toWire } from '../../shared/keys.ts'
 import type { ResultRequest } from '../../shared/wire.ts'
 import type { Client } from './client.ts'
 import type { DeliveryRecord } from './delivery-record.ts'
-import { Intercepted, isTooLarge, Refusal } from './errors.ts'
+import { Intercepted, isTooLarge, Refusal } from '../../shared/refusal.ts'
 
 const MB = 1_000_000
 

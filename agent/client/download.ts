@@ -7,8 +7,8 @@ import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import { retry } from '../../shared/retry.ts'
 import type { ClaimedJob } from '../../shared/wire.ts'
 import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../free-space.ts'
-import type { Connection } from './connection.ts'
-import { isTransient, UnexpectedAnswer, Unreachable } from './errors.ts'
+import type { Connection } from '../../shared/connection.ts'
+import { isTransient, UnexpectedAnswer, Unreachable } from '../../shared/refusal.ts'
 
 const MIB = 1024 * 1024
 

@@ -5,7 +5,7 @@ import { dictatedMs, timeoutSignal, waitFor } from '../../shared/timers.ts'
 import type { Client } from './client.ts'
 import type { Progress } from '../progress/progress.ts'
 import { ExpectedSilence } from '../progress/expected-silence.ts'
-import { isTooLarge } from './errors.ts'
+import { isTooLarge } from '../../shared/refusal.ts'
 
 /** The wait before an early heartbeat, so that several changes in a row make one request. */
 const DEBOUNCE_MS = 250

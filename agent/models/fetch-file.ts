@@ -3,7 +3,7 @@ import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { retry } from '../../shared/retry.ts'
 import { freeBytesOf, RESERVE_BYTES, type FreeBytes } from '../free-space.ts'
-import { isTransient, Unreachable } from '../client/errors.ts'
+import { isTransient, Unreachable } from '../../shared/refusal.ts'
 import type { Digest } from './model.ts'
 import type { Part } from './part.ts'
 import { sizeText } from './transfer-text.ts'
@@ -29,7 +29,7 @@ export interface FileRequest {
 /**
  * Fetches a file into its part until that is whole, going on where an earlier try, or an earlier process, stopped.
  * @returns the digest that the server says it has, where it says so.
- * @throws {AppError} `no_space`; a `Refusal` or `Unreachable` (client/errors.ts); the signal's reason.
+ * @throws {AppError} `no_space`; a `Refusal` or `Unreachable` (shared/refusal.ts); the signal's reason.
  */
 export async function fetchFile(request: FileRequest): Promise<Digest | null> {
   return await insistently(request, () => fetchRest(request))

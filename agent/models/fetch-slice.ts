@@ -1,4 +1,4 @@
-import { Unreachable } from '../client/errors.ts'
+import { Unreachable } from '../../shared/refusal.ts'
 import { append, assertIsFile, insistently, type FileRequest } from './fetch-file.ts'
 
 export interface Slice {

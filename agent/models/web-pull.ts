@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
-import { Refusal } from '../client/errors.ts'
+import { Refusal } from '../../shared/refusal.ts'
 import { modelSite, modelSource } from './config.ts'
 import { digestOf, readRecord, writeRecord } from './digest.ts'
 import { fetchFile } from './fetch-file.ts'

@@ -3,7 +3,7 @@ import { dispatcherFor } from '../../shared/env-proxy.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isNetworkError, networkReason, retryAfterSeconds } from '../../shared/network.ts'
-import { Refusal, Unreachable } from '../client/errors.ts'
+import { Refusal, Unreachable } from '../../shared/refusal.ts'
 import type { Site } from './config.ts'
 import type { Digest } from './model.ts'
 

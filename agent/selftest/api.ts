@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Client } from '../client/client.ts'
-import { type Connection } from '../client/connection.ts'
+import { type Connection } from '../../shared/connection.ts'
 import { tryJson } from '../../shared/body-text.ts'
 import { expect, type Check, type Group } from './check.ts'
 import { CLIPS } from './clips.ts'

@@ -5,7 +5,7 @@ import { timeOfDay } from '../../shared/time-of-day.ts'
 import { API } from '../../shared/wire.ts'
 import type { Client } from '../client/client.ts'
 import { hostOf, isOwnAddress } from '../../shared/addresses.ts'
-import type { Connection } from '../client/connection.ts'
+import type { Connection } from '../../shared/connection.ts'
 import { isExposed } from '../client/plain-http.ts'
 import { expect, type Group } from './check.ts'
 

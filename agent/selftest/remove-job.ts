@@ -1,5 +1,5 @@
 import { API } from '../../shared/wire.ts'
-import type { Connection } from '../client/connection.ts'
+import type { Connection } from '../../shared/connection.ts'
 
 /** Removes a test's job, as far as the key permits: it must not wait for a worker forever. */
 export async function removeJob(connection: Connection, jobId: string): Promise<void> {

@@ -7,7 +7,7 @@ import {
   type ErrorCode,
 } from '../../shared/errors.ts'
 import type { ResultRequest } from '../../shared/wire.ts'
-import { Refusal } from '../client/errors.ts'
+import { Refusal } from '../../shared/refusal.ts'
 
 /** Refusals that are about the source; any other is not about the job. */
 const OF_THE_SOURCE: readonly ErrorCode[] = ['source_missing', 'source_changed', 'too_large']

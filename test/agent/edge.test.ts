@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import { describe, it } from 'node:test'
 import { Contact } from '../../agent/client/contact.ts'
 import { deliver, isDefinitive } from '../../agent/client/delivery.ts'
-import { Intercepted, isTransient, Refusal } from '../../agent/client/errors.ts'
+import { Intercepted, isTransient, Refusal } from '../../shared/refusal.ts'
 import { interceptedText } from '../../shared/coordinator-mark.ts'
 import { clientOf, json, startServer } from './fake-server.ts'
 

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo, Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { Client } from '../../agent/client/client.ts'
-import { Connection, type ConnectionOptions } from '../../agent/client/connection.ts'
+import { Connection, type ConnectionOptions } from '../../shared/connection.ts'
 import { COORDINATOR_MARK, MARK_VALUE } from '../../shared/coordinator-mark.ts'
 
 export interface Seen {

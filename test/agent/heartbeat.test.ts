@@ -6,7 +6,7 @@ import {
   type HeartbeatOptions,
   type Tracked,
 } from '../../agent/client/heartbeat.ts'
-import { Refusal, Unreachable } from '../../agent/client/errors.ts'
+import { Refusal, Unreachable } from '../../shared/refusal.ts'
 import { AppError } from '../../shared/errors.ts'
 import type { HeartbeatAnswer, HeartbeatRequest } from '../../shared/wire.ts'
 

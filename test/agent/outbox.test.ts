@@ -6,7 +6,7 @@ import path from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { Outbox, type OutboxOptions } from '../../agent/client/outbox.ts'
 import type { DeliveryRecord } from '../../agent/client/delivery-record.ts'
-import { Refusal, Unreachable } from '../../agent/client/errors.ts'
+import { Refusal, Unreachable } from '../../shared/refusal.ts'
 
 const away = new Unreachable('away')
 const outgoing: DeliveryRecord = {

@@ -6,7 +6,7 @@ import { createServer as createRaw } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
 import { createServer as createTls } from 'node:tls'
 import { z } from 'zod'
-import { Unreachable } from '../../agent/client/errors.ts'
+import { Unreachable } from '../../shared/refusal.ts'
 import { AdminClient } from '../../coordinator/admin/client.ts'
 import { clientOf } from './fake-server.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Client } from '../../agent/client/client.ts'
-import { Connection } from '../../agent/client/connection.ts'
+import { Connection } from '../../shared/connection.ts'
 import { Heartbeat } from '../../agent/client/heartbeat.ts'
 import { claimedJob, createJob, startRunning, type Running } from './running.ts'
 

@@ -1,24 +1,21 @@
 import { request, type Dispatcher } from 'undici'
-import { coordinatorUrl } from '../../shared/base-url.ts'
-import { bodyText } from '../../shared/body-text.ts'
-import { hasMark } from '../../shared/coordinator-mark.ts'
-import { dispatcherFor, proxyHint } from '../../shared/env-proxy.ts'
-import { AppError } from '../../shared/errors.ts'
-import {
-  isCertificateError,
-  isNetworkError,
-  networkReason,
-  schemeHint,
-} from '../../shared/network.ts'
-import { retry, type Backoff } from '../../shared/retry.ts'
-import { refusalOf } from './refusal.ts'
+import { z } from 'zod'
+import { coordinatorUrl } from './base-url.ts'
+import { bodyText, tryJson } from './body-text.ts'
+import { hasMark } from './coordinator-mark.ts'
+import { dispatcherFor, proxyHint } from './env-proxy.ts'
+import { AppError } from './errors.ts'
+import { fromWire, type FromWire } from './keys.ts'
+import { isCertificateError, isNetworkError, networkReason, schemeHint } from './network.ts'
+import { retry, type Backoff } from './retry.ts'
 import {
   isTransient,
   UnexpectedAnswer,
   Unreachable,
   type Intercepted,
   type Refusal,
-} from './errors.ts'
+  refusalOf,
+} from './refusal.ts'
 
 const KEY_HINT = "Give the coordinator's key with --api-key-file or MORAG_API_KEY."
 const MIB = 1024 * 1024
@@ -112,6 +109,28 @@ export class Connection {
     } catch (error) {
       throw this.translated(error, signal)
     }
+  }
+
+  /**
+   * A successful answer as JSON in the code's shape, after retries. `prepare` as for {@link text}.
+   * @throws {Refusal} with the coordinator's own code and message; {@link UnexpectedAnswer} when something else answered.
+   */
+  async ask<S extends z.ZodType>(
+    schema: S,
+    path: string,
+    options: Exchange,
+    prepare: Exchange | (() => Exchange | Promise<Exchange>) = {},
+  ): Promise<FromWire<z.output<S>>> {
+    const json = tryJson(await this.text(path, prepare, options))
+    if (json === undefined) {
+      throw new UnexpectedAnswer(
+        `The answer of ${this.url} is not JSON: is a MoRAG coordinator there?`,
+      )
+    }
+    const parsed = schema.safeParse(json)
+    if (parsed.success) return fromWire(parsed.data)
+    const message = `The answer of ${this.url} is not what this program expects: update the older of the two. ${z.prettifyError(parsed.error)}`
+    throw new UnexpectedAnswer(message, { cause: parsed.error })
   }
 
   /** The body of a successful answer, after retries. `prepare` makes the request anew for each try. */
