@@ -159,7 +159,7 @@ describe('what answers an admin in a coordinator’s place', () => {
   it('and sends on to another address is reported, not followed', async (t) => {
     const location = 'https://morag.example/elsewhere'
     const said = await ask(t, (response) => response.writeHead(302, { location }).end())
-    assert.match(said, /redirects to https:\/\/morag\.example\/elsewhere\..*with --url/)
+    assert.match(said, /redirects to https:\/\/morag\.example\/elsewhere, .*set --url/)
   })
 
   it('and refuses is no refusal of the coordinator', async (t) => {
