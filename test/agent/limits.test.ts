@@ -22,7 +22,7 @@ describe('limits', () => {
   afterEach(() => mock.timers.reset())
 
   it('have an exit code each', () => {
-    assert.deepEqual(LIMIT_EXIT, { idle: 10, jobs: 11, uptime: 12 })
+    assert.deepEqual(LIMIT_EXIT, { idle: 10, jobs: 11, uptime: 12, preempted: 13 })
   })
 
   it('end an agent that never had a job', () => {
