@@ -17,6 +17,7 @@ const LONG: readonly string[] = [
   'test/limits.test.ts',
   'test/coordinators.test.ts',
   'test/silent-engine.test.ts',
+  'test/front-door.test.ts',
   'test/artifacts.test.ts',
   'test/agent/moonshine.test.ts',
   'test/agent/engine-check.test.ts',
