@@ -303,11 +303,12 @@ export const SPEECH = {
     parse: commaList,
     default: [
       'whisper-1',
+      'gpt-transcribe',
       'gpt-4o-transcribe',
       'gpt-4o-mini-transcribe',
       'gpt-4o-transcribe-diarize',
     ],
-    defaultText: 'whisper-1 and gpt-4o-…',
+    defaultText: 'whisper-1, gpt-transcribe and gpt-4o-…',
     doc: "names by which clients of [`/v1/audio`](coordinator/docs/speech-apis.md) ask for an agent's usual model, or for another (`name=model`); repeat the flag, or separate with `,`",
   },
   keepAbandoned: {

@@ -15,6 +15,8 @@ import {
 import type { AnswerForm } from './forms.ts'
 
 const LISTS = [
+  'keywords',
+  'languages',
   'timestamp_granularities',
   'include',
   'known_speaker_names',
@@ -36,6 +38,11 @@ export const openaiFields = namedObject('OpenAiTranscription', {
   prompt: field(
     z.string().exactOptional(),
     'Honoured where the engine takes one: its last 1 000 characters.',
+  ),
+  keywords: field(texts, 'Honoured where the engine takes them: words to expect.'),
+  languages: field(
+    z.array(spokenLanguage).max(20).default([]),
+    'Honoured without `language`: detected are only these.',
   ),
   response_format: field(
     z.enum(['json', 'text', 'srt', 'vtt', 'verbose_json', 'diarized_json']).default('json'),
@@ -94,6 +101,8 @@ export function openaiRequest(
     taskOptions: optionsOf({
       task: task === 'translate' ? task : null,
       language: asked.language,
+      languages: asked.languages.flatMap((one) => one ?? []),
+      hotwords: asked.keywords,
       model,
       prompt: promptOf(asked.prompt, warn),
       word_timestamps: words || null,

@@ -15,6 +15,7 @@ const RETRIEVAL = [
   'psycopg[binary]==3.3.9',
   'pgvector==0.5.1',
 ]
+const CLIENTS = ['openai==3.57.0', 'requests', 'litellm[proxy]==1.108.7']
 const HINT =
   'Python 3 with venv and pip is needed (Debian: apt-get install python3-venv), and the package index has to be within reach.'
 
@@ -35,6 +36,11 @@ export async function markitdown(options: PrepareOptions): Promise<string> {
 /** A Python with the packages that `shared/docs/chunks.md` loads chunks with. */
 export async function retrievalPython(options: PrepareOptions): Promise<string> {
   return await pythonProgram('python', RETRIEVAL, options)
+}
+
+/** A Python with packages that call the coordinator as OpenAI's and whisper-asr-webservice's servers. */
+export async function clientPython(options: PrepareOptions): Promise<string> {
+  return await pythonProgram('python', CLIENTS, options)
 }
 
 async function pythonProgram(

@@ -32,6 +32,8 @@ const OPENAI: Samples<typeof openaiFields> = {
   model: { honoured: { model: 'large-v3' }, refused: { model: 'small' } },
   language: { honoured: { language: 'de' }, refused: { language: '?' } },
   prompt: { honoured: { prompt: 'Björn' } },
+  keywords: { honoured: { 'keywords[]': 'Björn' } },
+  languages: { honoured: { 'languages[]': 'de' }, refused: { 'languages[]': '?' } },
   response_format: {
     honoured: { response_format: 'srt' },
     refused: { response_format: 'docx' },
