@@ -6,6 +6,7 @@ import { crowdCost } from './bench/crowd.ts'
 import { diarization } from './bench/diarization.ts'
 import { durableCycles } from './bench/durable.ts'
 import { ENGINE_PARTS } from './bench/engines.ts'
+import { frontDoor } from './bench/front-door.ts'
 import { gpuUse } from './bench/gpu.ts'
 import { journalLength } from './bench/journal.ts'
 import { prefetching } from './bench/prefetch.ts'
@@ -34,6 +35,7 @@ const PARTS: Record<
   journal: { title: 'A journal under a load that does not stop', run: journalLength },
   stream: { title: 'Streaming', run: streaming },
   upload: { title: 'Uploads by POST /process', run: uploads },
+  'front-door': { title: 'A clip of 7 seconds by /v1/audio/transcriptions', run: frontDoor },
   readers: { title: 'The largest results, in and out', run: readers },
   ...ENGINE_PARTS,
   gpu: { title: 'What a GPU gets to do', run: gpuUse },
