@@ -3,7 +3,7 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
 import { AppError, invalid } from '../../shared/errors.ts'
 import { writeJson } from '../../shared/exact-json.ts'
-import { MEDIA_TYPES } from '../../shared/forms.ts'
+import { MEDIA_TYPES, renderOptionsOf } from '../../shared/forms.ts'
 import { printable } from '../../shared/printable.ts'
 import { API } from '../../shared/wire.ts'
 import { OpenCount } from '../access/open-count.ts'
@@ -94,7 +94,11 @@ export class SpeechJobs {
           const after = isStream ? await this.#sendDeltas(jobId, gone, write) : 0
           const completed = await this.#result(c, jobId, gone)
           const { task } = request.taskOptions
-          const options = { after, ...(task === 'translate' && { task }) }
+          const options = {
+            ...renderOptionsOf(completed.taskOptions),
+            after,
+            ...(task === 'translate' && { task }),
+          }
           const reader = { signal: gone, hold: () => () => undefined }
           return await this.#services.files.transcripts.form(completed, form, reader, options)
         },
@@ -196,7 +200,7 @@ async function kindOf(file: string): Promise<'audio' | 'video'> {
 
 function accepted(c: Context<Env>, { jobId, status }: Job, form: AnswerForm): Response {
   const at = `${API}/remote-jobs/${jobId}`
-  const ending = ['srt', 'vtt', 'txt'].find((one) => form.endsWith(one)) ?? 'json'
+  const ending = ['srt', 'vtt', 'txt', 'tsv'].find((one) => form.endsWith(one)) ?? 'json'
   const body = {
     job_id: jobId,
     status,
@@ -212,7 +216,7 @@ function accepted(c: Context<Env>, { jobId, status }: Job, form: AnswerForm): Re
 
 function answerTypeOf(form: AnswerForm): string {
   if (isShared(form)) return MEDIA_TYPES[form]
-  return form.endsWith('text') || form.endsWith('tsv') ? 'text/plain' : 'application/json'
+  return form.endsWith('text') ? 'text/plain' : 'application/json'
 }
 
 /** Headers hold ASCII alone. */

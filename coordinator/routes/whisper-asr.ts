@@ -1,5 +1,6 @@
 import { PassThrough } from 'node:stream'
 import { Hono, type Context } from 'hono'
+import { MEDIA_TYPES } from '../../shared/forms.ts'
 import { isTrue } from '../../shared/wire-fields.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import {
@@ -34,7 +35,7 @@ export function whisperAsrRoutes(speech: SpeechJobs): Hono<Env> {
       query: asrFields,
       headers,
       body: { form: FORM },
-      answer: ['text/plain', 'application/x-subrip', 'text/vtt', 'application/json'],
+      answer: ['text/plain', 'application/x-subrip', 'text/vtt', MEDIA_TYPES.tsv, MEDIA_TYPES.json],
       also: { '202': 'The job, which is not waited for.' },
       errors: ERRORS,
     }),

@@ -89,7 +89,7 @@ export function asrRequest(given: Given, fleet: Fleet): SpeechRequest {
         warn,
       }),
     }),
-    form: output === 'json' || output === 'tsv' ? `asr:${output}` : output,
+    form: output === 'json' ? 'asr:json' : output,
     filename: asked.videoFile,
     warnings,
   }

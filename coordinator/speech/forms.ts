@@ -41,8 +41,6 @@ const OTHERS = {
       language: said.language,
       warnings: said.warnings,
     }),
-  'asr:tsv': ({ segments }) =>
-    ['start\tend\ttext', ...segments.map(row)].map((line) => `${line}\n`).join(''),
   'asr:language': ({ language, probability }) =>
     json({
       detected_language: languageName(language),
@@ -187,9 +185,4 @@ export function delta(text: string): object {
 
 function done({ text, usage }: Said): object {
   return { type: 'transcript.text.done', text, usage }
-}
-
-function row({ start, end, text }: Segment): string {
-  const ms = (seconds: number): number => Math.round(seconds * 1000)
-  return [ms(start), ms(end), oneLine(text).replaceAll('\t', ' ')].join('\t')
 }

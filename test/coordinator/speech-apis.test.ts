@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
+import { renderForm } from '../../shared/forms.ts'
 import { claim, startRunning, until, type Claimed, type Running, type Setup } from './running.ts'
 
 const SEGMENTS = [
@@ -112,18 +113,11 @@ describe("OpenAI's audio API", () => {
   after(async () => {
     for (const stop of stops) await stop()
   })
+  const result = { content: TEXT, metadata: METADATA }
   for (const [format, type, body] of [
     ['text', 'text/plain', `${TEXT}\n`],
-    [
-      'srt',
-      'application/x-subrip',
-      '1\n00:00:00,500 --> 00:00:02,000\nGuten Tag.\n\n2\n00:00:02,250 --> 00:00:03,500\nSpeaker_01: Wie geht es?\n',
-    ],
-    [
-      'vtt',
-      'text/vtt',
-      'WEBVTT\n\n00:00:00.500 --> 00:00:02.000\nGuten Tag.\n\n00:00:02.250 --> 00:00:03.500\n<v Speaker_01>Wie geht es?\n',
-    ],
+    ['srt', 'application/x-subrip', renderForm('srt', result)],
+    ['vtt', 'text/vtt', renderForm('vtt', result)],
   ] as const) {
     test(`answers with ${format}`, async () => {
       const answer = await answered(running, TRANSCRIPTIONS, {
@@ -416,7 +410,7 @@ describe("whisper-asr-webservice's API", () => {
     assert.equal(await ask('output=txt'), 'Guten Tag.\nSpeaker_01: Wie geht es?\n')
     assert.equal(
       await ask('output=tsv'),
-      'start\tend\ttext\n500\t2000\tGuten Tag.\n2250\t3500\tWie geht es?\n',
+      'start\tend\ttext\tspeaker\n500\t2000\tGuten Tag.\t\n2250\t3500\tWie geht es?\tSpeaker_01\n',
     )
     assert.match(await ask('output=srt'), /^1\n00:00:00,500/)
     assert.match(await ask('output=vtt'), /^WEBVTT/)
