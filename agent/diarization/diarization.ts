@@ -1,4 +1,4 @@
-import { overlap, type Span } from '../../shared/span.ts'
+import type { Span } from '../../shared/span.ts'
 import { WavReader } from '../audio/wav.ts'
 import { nameSpeakers, type HeardPiece } from './name-speakers.ts'
 import { openSpeakerModels, SAMPLE_RATE, WINDOW_SECONDS } from './speaker-models.ts'
@@ -41,24 +41,23 @@ export async function findTurns(
     const models = openSpeakerModels(segmentation, embedding)
     const overlaps: Turn[] = []
     const pieces: HeardPiece[] = []
-    for (let at = 0; at === 0 || at + SHIFT < seconds; at += SHIFT) {
+    for (let at = 0, isLast = false; !isLast; at += SHIFT) {
       const from = at * SAMPLE_RATE
       const samples = await reader.read(from, from + WINDOW_SECONDS * SAMPLE_RATE)
-      const isLast = at + WINDOW_SECONDS >= seconds
+      isLast = at + WINDOW_SECONDS >= seconds
       const middle = {
         start: at === 0 ? 0 : at + SHIFT / 2,
         end: isLast ? seconds : at + SHIFT * 1.5,
       }
-      const found = turnsWithin(middle, models.segment(samples), at)
-      overlaps.push(...overlapsIn(found))
-      for (const piece of piecesOf(found)) {
+      const turns = turnsOf(models.segment(samples), at)
+      overlaps.push(...overlapsIn(turns, middle))
+      for (const piece of piecesOf(turns, middle)) {
         const { start, end } = piece.heard
         const sample = (time: number): number => Math.round((time - at) * SAMPLE_RATE)
         const heard = samples.slice(sample(start), sample(end))
         pieces.push({ ...piece, embedding: models.embed(heard) })
       }
       onProgress(middle.end)
-      if (isLast) break
     }
     const bounds = { min: min ?? 1, max: max ?? Math.max(min ?? 1, MOST_SPEAKERS) }
     return nameSpeakers(pieces, overlaps, bounds)
@@ -67,31 +66,27 @@ export async function findTurns(
   }
 }
 
-/** The part of a window's turns that is in its middle. Speakers are those of one window. */
-function turnsWithin(
-  middle: Span,
-  found: readonly (Span & { speaker: number })[],
-  at: number,
-): Turn[] {
+/** @param at where the window begins. Speakers are those of one window. */
+function turnsOf(found: readonly (Span & { speaker: number })[], at: number): Turn[] {
   return found
     .map(({ start, end, speaker }) => ({
-      start: Math.max(middle.start, at + start),
-      end: Math.min(middle.end, at + end),
+      start: at + start,
+      end: at + end,
       speaker: `${at} ${speaker}`,
     }))
-    .filter(({ start, end }) => end > start)
     .toSorted((a, b) => a.start - b.start)
 }
 
-/** For each speaker the parts of turns in which another speaks as well. */
-function overlapsIn(turns: readonly Turn[]): Turn[] {
+/** For each speaker the parts of turns, within these times, in which another speaks as well. */
+function overlapsIn(turns: readonly Turn[], { start, end }: Span): Turn[] {
   return turns.flatMap((turn) =>
     turns
-      .filter((other) => other.speaker !== turn.speaker && overlap(turn, other) > 0)
+      .filter((other) => other.speaker !== turn.speaker)
       .map((other) => ({
-        start: Math.max(turn.start, other.start),
-        end: Math.min(turn.end, other.end),
+        start: Math.max(turn.start, other.start, start),
+        end: Math.min(turn.end, other.end, end),
         speaker: turn.speaker,
-      })),
+      }))
+      .filter((both) => both.end > both.start),
   )
 }

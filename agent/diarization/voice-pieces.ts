@@ -1,4 +1,4 @@
-import { lengthOf, uncovered, type Span } from '../../shared/span.ts'
+import { clip, lengthOf, uncovered, type Span } from '../../shared/span.ts'
 import type { Turn } from './turns.ts'
 
 /** A stretch of one turn in which nobody else speaks. The stretches of a turn cover it. */
@@ -11,11 +11,18 @@ export interface VoicePiece extends Turn {
 const HEARD = 1.5
 const STEP = 0.75
 
-/** @param turns of one window, ascending. */
-export function piecesOf(turns: readonly Turn[]): VoicePiece[] {
+/**
+ * @param turns of one window, ascending.
+ * @param middle the part of the window that it answers for: the pieces are cut to it, what is heard of them is not.
+ */
+export function piecesOf(turns: readonly Turn[], middle: Span): VoicePiece[] {
   return turns.flatMap((turn) => {
     const others = turns.filter(({ speaker }) => speaker !== turn.speaker)
-    return uncovered(turn, others).flatMap((span) => pieces({ ...span, speaker: turn.speaker }))
+    return uncovered(turn, others)
+      .flatMap((span) => pieces({ ...span, speaker: turn.speaker }))
+      .flatMap((piece) =>
+        clip([piece], middle.start, middle.end).map((own) => ({ ...piece, ...own })),
+      )
   })
 }
 

@@ -4,6 +4,7 @@ import { unitOf, type Embedding } from '../../agent/diarization/cluster-voices.t
 import { nameSpeakers, type HeardPiece } from '../../agent/diarization/name-speakers.ts'
 import { piecesOf } from '../../agent/diarization/voice-pieces.ts'
 import type { Turn } from '../../agent/diarization/turns.ts'
+import type { Span } from '../../shared/span.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 
 const OPEN = { min: 1, max: 20 }
@@ -135,18 +136,22 @@ describe('speakers by their voices', () => {
 })
 
 describe('the pieces of turns', () => {
-  it('cover what each says alone, and take the voice from no longer than a second and a half', () => {
+  it('cover what each says alone in the middle, and take the voice from no more than a second and a half', () => {
     const random = seededRandom(7)
+    const middle = { start: 2.5, end: 7.5 }
     for (let i = 0; i < 40; i++) {
       const turns = ['a', 'b', 'c'].map((speaker) => {
         const start = random() * 8
         return { start, end: start + 0.01 + random() * 6, speaker }
       })
-      const pieces = piecesOf(turns.toSorted((a, b) => a.start - b.start))
+      const pieces = piecesOf(
+        turns.toSorted((a, b) => a.start - b.start),
+        middle,
+      )
       for (let at = 0.005; at < 14; at += 0.01) {
-        const within = (one: Turn): boolean => one.start <= at && at < one.end
+        const within = (one: Span): boolean => one.start <= at && at < one.end
         const now = turns.filter(within)
-        const expected = now.length === 1 ? [now[0]!.speaker] : []
+        const expected = now.length === 1 && within(middle) ? [now[0]!.speaker] : []
         assert.deepEqual(
           pieces.filter(within).map(({ speaker }) => speaker),
           expected,
@@ -156,5 +161,10 @@ describe('the pieces of turns', () => {
         assert.ok(heard.end - heard.start <= 1.5 + 1e-9 && heard.start <= end && heard.end >= start)
       }
     }
+  })
+
+  it('take the voice of a turn that goes on beyond the middle from there, too', () => {
+    const [piece] = piecesOf([{ start: 7, end: 9, speaker: 'a' }], { start: 2.5, end: 7.5 })
+    assert.deepEqual(piece, { start: 7, end: 7.5, speaker: 'a', heard: { start: 7, end: 8.5 } })
   })
 })
