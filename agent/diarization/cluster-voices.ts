@@ -18,13 +18,16 @@ interface Merge {
 const LEAST_SHARE = 0.02
 const LEAST_SECONDS = 1.5
 const MOST_SECONDS = 20
+/** Mean voices that are more alike are one speaker's. */
+const SAME_VOICE = 0.5
 /** The work grows with the square: of more voices, so many are clustered, evenly spread. */
 const MOST_VOICES = 2500
 
 /**
- * The mean voices of the speakers, who speaks most first: agglomerative clustering with average linkage, and without
- * clusters of next to no speech.
- * @param likeness from which mean cosine on two clusters are one speaker; @param count bounds of their number.
+ * The mean voices of the speakers, who speaks most first, in two steps. Agglomerative clustering with average linkage
+ * makes clusters that are pure, of which those of next to no speech are dropped. Then those whose mean voices are alike
+ * are joined: a mean is much less spoilt by noise than a piece.
+ * @param likeness down to which mean cosine clusters grow; @param min, max bounds of the number of speakers.
  */
 export function clusterVoices(
   all: readonly Voice[],
@@ -39,12 +42,29 @@ export function clusterVoices(
   const speakersAfter = (count: number): Voice[][] => speakers(voices, merges.slice(0, count))
   let count = merges.filter((merge) => merge.likeness >= likeness).length
   let found = speakersAfter(count)
-  while (found.length > max && count < merges.length) found = speakersAfter(++count)
   while (found.length < min && count > 0) {
     const more = speakersAfter(--count)
     if (more.length > found.length) found = more
   }
-  return found.slice(0, max).map(meanOf)
+  return joinAlike(found, min, max)
+}
+
+function joinAlike(clusters: Voice[][], min: number, max: number): Embedding[] {
+  const means = clusters.map(meanOf)
+  for (;;) {
+    let [into, from, most] = [0, 0, -Infinity]
+    for (const [i, one] of means.entries()) {
+      for (let other = i + 1; other < means.length; other++) {
+        const found = product(one, means[other]!)
+        if (found > most) [into, from, most] = [i, other, found]
+      }
+    }
+    if (means.length <= Math.max(1, min) || (most < SAME_VOICE && means.length <= max)) return means
+    clusters[into]!.push(...clusters[from]!)
+    means[into] = meanOf(clusters[into]!)
+    clusters.splice(from, 1)
+    means.splice(from, 1)
+  }
 }
 
 /** The clusters that are large enough to be speakers, the largest first. */

@@ -12,8 +12,10 @@ export interface HeardPiece extends VoicePiece {
 const LEAST_PAUSE = 0.3
 /** What is clustered has at least this length, in seconds: the voice of shorter speech is uncertain. */
 const LEAST_CLUSTERED = 1
-/** Of the likeness of one voice in the recording: two clusters that are more alike are one speaker. */
-const SAME_VOICE = 0.55
+/** Pieces are clustered down to this share of how alike one voice in the recording is from piece to piece. */
+const PURE = 0.75
+/** The quantile of that: voices are not equally clear. */
+const LESS_CLEAR = 0.4
 /** That likeness where the recording is too short to tell it. */
 const USUAL_LIKENESS = 0.5
 const LEAST_PAIRS = 6
@@ -35,8 +37,10 @@ export function nameSpeakers(
     embedding === null ? [] : [{ ...piece, embedding, seconds: lengthOf(piece) }],
   )
   if (heard.length === 0) return []
-  const long = heard.filter((piece) => lengthOf(piece.heard) >= LEAST_CLUSTERED)
-  const likeness = SAME_VOICE * likenessOfOne(long)
+  const long = heard.filter(
+    (piece) => lengthOf(piece.heard) >= LEAST_CLUSTERED && isMiddleWithin(piece.heard, piece),
+  )
+  const likeness = PURE * likenessOfOne(long)
   const speakers = clusterVoices(long.length > 0 ? long : heard, { likeness, ...bounds })
   const named = heard.map((piece) => ({ ...piece, name: nearestTo(piece.embedding, speakers) }))
   const unheard = pieces.filter(({ embedding }) => embedding === null)
@@ -58,7 +62,13 @@ function likenessOfOne(pieces: readonly (VoicePiece & { embedding: Embedding })[
       .map((next) => product(one.embedding, next.embedding)),
   )
   if (pairs.length < LEAST_PAIRS) return USUAL_LIKENESS
-  return pairs.toSorted((a, b) => a - b)[pairs.length >> 1]!
+  return pairs.toSorted((a, b) => a - b)[Math.floor(pairs.length * LESS_CLEAR)]!
+}
+
+/** Else the next window has heard nearly the same. */
+function isMiddleWithin({ start, end }: Span, piece: Span): boolean {
+  const middle = (start + end) / 2
+  return middle >= piece.start && middle <= piece.end
 }
 
 function nearestTo(embedding: Embedding, speakers: readonly Embedding[]): string {

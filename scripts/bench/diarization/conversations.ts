@@ -21,7 +21,10 @@ export interface ConversationPlan {
   noise: number | null
 }
 
-/** Turns of these voices in random order with pauses and overlaps; the same seed gives the same samples. */
+/**
+ * Turns of these voices in random order with pauses and overlaps; the same seed gives the same samples. The reference is
+ * when each is loud enough to be speech, by the stretch itself, before it is mixed and spoilt.
+ */
 export function converse(voices: readonly Voice[], plan: ConversationPlan): Conversation {
   const random = seededRandom(plan.seed)
   const samples = new Float32Array(Math.round(plan.seconds * RATE))
