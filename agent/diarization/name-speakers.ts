@@ -9,7 +9,7 @@ export interface HeardPiece extends VoicePiece {
 }
 
 /** Shorter pauses within a turn are ignored, in seconds. */
-const LEAST_PAUSE = 0.3
+const LEAST_PAUSE = 0.5
 /** What is clustered has at least this length, in seconds: the voice of shorter speech is uncertain. */
 const LEAST_CLUSTERED = 1
 /** Pieces are clustered down to this share of how alike one voice in the recording is from piece to piece. */
