@@ -14,6 +14,7 @@ import { languages } from './bench/languages.ts'
 import { loadTime, longPolls, pollCost } from './bench/queue.ts'
 import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
+import { retrieval } from './bench/retrieval.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
 import { uploads } from './bench/upload.ts'
@@ -42,6 +43,7 @@ const PARTS: Record<
   languages: { title: 'Languages that the embedded engine does not know', run: languages },
   speakers: { title: 'Who speaks, on voices of real people', run: diarization },
   chapters: { title: 'Chapters that are found in a text', run: chapters },
+  retrieval: { title: 'Questions about a talk, by its chunks and by its lines', run: retrieval },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
 

@@ -1,8 +1,7 @@
 import { bare, isTextOf, meanProbability } from '../../shared/cut-segment.ts'
 import type { Segment, Word } from '../../shared/transcript.ts'
 import type { Term } from '../../shared/vocabulary.ts'
-import { UNSPACED } from '../../shared/unspaced-scripts.ts'
-import { SIGN } from './words.ts'
+import { tokensIn, type Place, type Token } from './words.ts'
 
 /** What was written in place of what the engine has heard. */
 export interface Replacement {
@@ -12,16 +11,6 @@ export interface Replacement {
   start: number
   from: string
   to: string
-}
-
-/** A part of a text. */
-interface Place {
-  start: number
-  end: number
-}
-
-interface Token extends Place {
-  folded: string
 }
 
 interface Entry {
@@ -35,12 +24,6 @@ interface Entry {
 
 /** By the first token, the longest first. */
 type Entries = ReadonlyMap<string, readonly Entry[]>
-
-const TOKEN = new RegExp(
-  `[${UNSPACED}][${UNSPACED}\\p{M}ー]*|(?:(?![${UNSPACED}])[\\p{L}\\p{N}\\p{M}_])+`,
-  'gu',
-)
-const dictionary = new Intl.Segmenter(undefined, { granularity: 'word' })
 
 /**
  * Writes the terms of a vocabulary where a segment has what they are often heard as: whole words, whatever their case, and
@@ -137,19 +120,6 @@ function casedAs(heard: string, term: string): string {
     return term.toUpperCase()
   const [first = ''] = heard
   return first === first.toLowerCase() ? term : `${term[0]!.toUpperCase()}${term.slice(1)}`
-}
-
-/** The words of a text; where a script has no spaces, as its dictionary has them. */
-function tokensIn(text: string): Token[] {
-  return [...text.matchAll(TOKEN)].flatMap(({ 0: run, index }) =>
-    SIGN.test(run)
-      ? Array.from(dictionary.segment(run), (one) => tokenAt(one.segment, index + one.index))
-      : [tokenAt(run, index)],
-  )
-}
-
-function tokenAt(text: string, start: number): Token {
-  return { start, end: start + text.length, folded: text.normalize('NFKC').toLowerCase() }
 }
 
 function gapsOf(text: string, tokens: readonly Token[]): string[] {

@@ -1,7 +1,6 @@
-import { printable } from '../../shared/printable.ts'
 import type { Segment, Transcript } from '../../shared/transcript.ts'
 import type { MediaInfo } from '../media/media-info.ts'
-import { SIGN } from '../quality/words.ts'
+import { SIGN, tokensIn } from '../quality/words.ts'
 import { topicBorders } from './topics.ts'
 
 /** In seconds. A chapter is a twentieth of the recording or longer, within these. */
@@ -12,6 +11,7 @@ const MOST_PARTS = 0.5
 const PARTS = 40
 const LEAST_LETTERS = 3
 const TITLE_WORDS = 3
+const HAS_LETTER = /\p{L}/u
 
 /**
  * The chapters of a recording, from its text alone: see {@link topicBorders}. Each is named by its most telling words, by
@@ -19,10 +19,9 @@ const TITLE_WORDS = 3
  */
 export function findChapters({
   segments,
-  language,
   durationSeconds,
-}: Pick<Transcript, 'segments' | 'language' | 'durationSeconds'>): MediaInfo['chapters'] {
-  const words = segments.map((segment) => wordsOf(segment, language))
+}: Pick<Transcript, 'segments' | 'durationSeconds'>): MediaInfo['chapters'] {
+  const words = segments.map(wordsOf)
   const startOf = (at: number): number => segments[at]?.start ?? durationSeconds
   const least = Math.min(SHORTEST.most, Math.max(SHORTEST.least, durationSeconds / 20))
   const borders = topicBorders(telling(words), {
@@ -44,17 +43,11 @@ interface Word {
   folded: string
 }
 
-const segmenters = new Map<string | null, Intl.Segmenter>()
-
 /** Without numbers and very short words. */
-function wordsOf({ text, language: own }: Segment, language: string | null): Word[] {
-  const code = own ?? language
-  const segmenter =
-    segmenters.get(code) ?? new Intl.Segmenter(code ?? undefined, { granularity: 'word' })
-  segmenters.set(code, segmenter)
-  return Array.from(segmenter.segment(printable(text)))
-    .map(({ segment }) => ({ text: segment, folded: segment.normalize('NFKC').toLowerCase() }))
-    .filter(({ folded }) => /\p{L}/u.test(folded) && folded.length >= leastLetters(folded))
+function wordsOf({ text }: Segment): Word[] {
+  return tokensIn(text)
+    .filter(({ folded }) => HAS_LETTER.test(folded) && folded.length >= leastLetters(folded))
+    .map(({ start, end, folded }) => ({ text: text.slice(start, end), folded }))
 }
 
 function leastLetters(word: string): number {

@@ -6,6 +6,7 @@ import { sentencesIn } from '../../shared/sentences.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import { pk, windowDiff } from './chapters/error.ts'
 import type { Measure } from './report.ts'
+import { subjects } from './retrieval/talk.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const FOLDERS = ['agent/docs', 'coordinator/docs', 'shared/docs', '.github']
@@ -15,17 +16,20 @@ const LEAST_CHARACTERS = 2_500
 const HOURS = 10
 
 /**
- * Chapters found in the pages of this project, read one after the other: where one page ends and the next begins is known.
- * All are about one subject, which makes it harder than other sets.
+ * Chapters found in texts whose topics are known: a talk of ten subjects, and the pages of this project read one after the
+ * other, which are all about one subject.
  */
 export async function chapters(): Promise<Measure[]> {
-  const pages = await pagesHere()
+  return [...found('subjects of a talk', await subjects()), ...found('pages', await pagesHere())]
+}
+
+function found(what: string, pages: readonly string[][]): Measure[] {
   const segments = spokenPages(pages)
   const ends = pages.map((_, i) => pages.slice(0, i + 1).flat().length)
   const borders = [0, ...ends.slice(0, -1)]
   const durationSeconds = segments.at(-1)!.end
-  const found = findChapters({ segments, language: 'en', durationSeconds })
-  const places = found.map(({ startSeconds }) =>
+  const shown = findChapters({ segments, durationSeconds })
+  const places = shown.map(({ startSeconds }) =>
     Math.max(
       0,
       segments.findIndex(({ start }) => start >= startSeconds),
@@ -40,7 +44,7 @@ export async function chapters(): Promise<Measure[]> {
     })),
   ).flat()
   const from = performance.now()
-  findChapters({ segments: long, language: 'en', durationSeconds: long.at(-1)!.end })
+  findChapters({ segments: long, durationSeconds: long.at(-1)!.end })
   const seconds = (performance.now() - from) / 1000
   const errors = (hypothesis: readonly number[]): string =>
     [pk, windowDiff]
@@ -48,8 +52,8 @@ export async function chapters(): Promise<Measure[]> {
       .join(', ')
   return [
     {
-      name: `${pages.length} pages, ${segments.length} sentences, ${Math.round(durationSeconds / 60)} minutes: chapters`,
-      value: String(found.length),
+      name: `${pages.length} ${what}, ${segments.length} sentences, ${Math.round(durationSeconds / 60)} minutes: chapters`,
+      value: String(shown.length),
     },
     { name: 'Pk, WindowDiff of chapters of equal length', value: errors(even) },
     { name: '… of the chapters that were found', value: errors(places) },
@@ -59,7 +63,7 @@ export async function chapters(): Promise<Measure[]> {
       promise: 'under 2 s',
       kept: seconds < 2,
     },
-    ...found.slice(0, 8).map(({ startSeconds, title }) => ({
+    ...shown.slice(0, 10).map(({ startSeconds, title }) => ({
       name: `  [${Math.round(startSeconds)}] ${title}`,
       value: '',
     })),

