@@ -10,7 +10,7 @@ import type { Job, PendingJob, Source } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
 import { MAX_KINDS } from './job/queue.ts'
 import { checkRequirements } from './job/requirements.ts'
-import { checkVocabulary } from './job/task-options.ts'
+import { checkOptions } from './job/task-options.ts'
 import type { Sources } from './blobs/sources.ts'
 import { receiveForm, type FormSource, type Upload } from './blobs/upload.ts'
 
@@ -85,7 +85,7 @@ export class Intake {
   ): Promise<Job> {
     const { contentType, taskOptions, priority } = wanted
     checkRequirements(taskOptions)
-    checkVocabulary(taskOptions)
+    checkOptions(taskOptions)
     const webhook = webhookOf({ ingestion: wanted.ingestion ?? null, taskOptions })
     if (webhook !== null)
       checkWebhook(webhook, this.#options.guard, wanted.ingestion?.webhook ? null : taskOptions)

@@ -36,3 +36,27 @@ function speakerLabel(speaker: string): string {
   const number = NUMBERED.exec(speaker.trim())?.[1]
   return number === undefined ? speaker : `SPEAKER_${number.padStart(2, '0')}`
 }
+
+/** As `renderChunks` writes them. */
+interface Chunk {
+  text: string
+  start: number
+  speakers: string[]
+  chapter: string | null
+}
+
+/**
+ * A transcript's Markdown with its lines as chunks: each is a line of whole sentences below a heading of its own, so that
+ * the servers, which take a heading for a topic and never join two, keep it together.
+ */
+export function chunkedMarkdown(markdown: string, chunks: readonly Chunk[]): string {
+  const lines = markdown.split('\n')
+  const first = lines.findIndex((line) => LINE.test(line) || CHAPTER.test(line))
+  if (first < 0 || chunks.length === 0) return markdown
+  const sections = chunks.map(({ text, start, speakers, chapter }, i) => {
+    const title = `# ${chapter ?? `Part ${i + 1}`} [${Math.floor(start)}]`
+    const who = speakers.length === 0 ? '' : `[${speakers.join(', ')}]`
+    return `${title}\n\n[${formatTimestamp(start, 'hours')}]${who} ${text}\n`
+  })
+  return [...lines.slice(0, first), ...sections].join('\n')
+}

@@ -1,6 +1,7 @@
 import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { readFileSync, writeFileSync } from 'node:fs'
-import { ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
+import { renderChunks, type ChunkOptions } from '../../shared/chunks.ts'
+import { chunkedMarkdown, ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
 import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import { segmentsOf } from '../../shared/transcript.ts'
 import { resultRequest, type ResultRequest } from '../../shared/wire.ts'
@@ -80,8 +81,8 @@ export const TRANSCRIPT_WORK = {
     return bodyIn(stored).content
   },
 
-  ingested(stored: StoredResult): IngestedText {
-    return ingestedOf(bodyIn(stored))
+  ingested({ chunks, ...stored }: StoredResult & { chunks: ChunkOptions | null }): IngestedText {
+    return ingestedOf(bodyIn(stored), chunks)
   },
 
   summarise({ mostChars, ...stored }: StoredResult & { mostChars: number }): ResultSummary {
@@ -114,7 +115,11 @@ export function summaryOf({ content, metadata }: ResultBody, mostChars: number):
   }
 }
 
-export function ingestedOf({ content, metadata }: ResultBody): IngestedText {
+/** @param chunks how long they are; null: a line for each segment. */
+export function ingestedOf(
+  { content, metadata }: ResultBody,
+  chunks: ChunkOptions | null,
+): IngestedText {
   const { segments: _, ...rest } = metadata
   const bySize = Object.entries(rest)
     .map(([key, value]) => ({ key, chars: JSON.stringify(value)?.length ?? 0 }))
@@ -124,12 +129,23 @@ export function ingestedOf({ content, metadata }: ResultBody): IngestedText {
   const names = tooMuch.map(({ key }) => key)
   const kept = Object.entries(rest).filter(([key]) => !names.includes(key))
   return {
-    text: ingestionMarkdown(content),
+    text: ingestionMarkdown(chunks === null ? content : inChunks(content, metadata, chunks)),
     metadata: {
       ...Object.fromEntries(kept),
       ...(names.length > 0 && { metadata_left_out: names.slice(0, 20) }),
     },
   }
+}
+
+/** Without overlap: the server makes an index of the whole. */
+function inChunks(
+  content: string,
+  metadata: Record<string, unknown>,
+  options: ChunkOptions,
+): string {
+  const lines = renderChunks(segmentsOf(metadata) ?? [], metadata, { ...options, overlap: 0 })
+  const chunks = lines.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line)]))
+  return chunkedMarkdown(content, chunks)
 }
 
 /** In the order of their first words. */

@@ -1,3 +1,4 @@
+import type { ChunkOptions } from '../../shared/chunks.ts'
 import { writeJson } from '../../shared/exact-json.ts'
 import { writeFile } from 'node:fs/promises'
 import { withSpeakerNames, type SpeakerNames } from '../../shared/speaker-names.ts'
@@ -101,12 +102,12 @@ export class Transcripts {
     )
   }
 
-  /** Text and metadata for the MoRAG server. @throws {AppError} as {@link form}. */
-  async ingested(job: CompletedJob): Promise<IngestedText> {
+  /** Text and metadata for the MoRAG server. @param chunks null: a line for each segment. @throws {AppError} as {@link form}. */
+  async ingested(job: CompletedJob, chunks: ChunkOptions | null): Promise<IngestedText> {
     return await this.#read(
       job,
-      ingestedOf,
-      async (stored) => await this.#reading.run('ingested', stored),
+      (body) => ingestedOf(body, chunks),
+      async (stored) => await this.#reading.run('ingested', { ...stored, chunks }),
     )
   }
 

@@ -12,6 +12,8 @@ export interface IngestOptions {
   chunkSize: number | null
   chunkOverlap: number | null
   chunkingStrategy: string | null
+  /** The text is sent in chunks of our own. */
+  asChunks: boolean
   language: string | null
   /** The newer servers' form: `{qdrant_url, collection_name, neo4j_uri, …}`. */
   databaseConfig: Record<string, unknown> | null
@@ -38,6 +40,7 @@ const PLACED = [
   'webhook_config',
   'remote',
   'ingest',
+  'ingest_as',
 ]
 
 /** The ingestion options of a job, from `POST /process` or from the original's task options. */
@@ -50,6 +53,7 @@ export function ingestOptionsOf({ ingestion, taskOptions }: Asked): IngestOption
     chunkSize: numberOf(asked['chunk_size']),
     chunkOverlap: numberOf(asked['chunk_overlap']),
     chunkingStrategy: textOf(asked['chunking_strategy']),
+    asChunks: asked['ingest_as'] === 'chunks',
     language: textOf(asked['language']),
     databaseConfig: recordOf(asked['database_config']),
     databases: Array.isArray(asked['databases']) ? asked['databases'] : null,

@@ -1,3 +1,4 @@
+import { chunkOptionsOf } from '../../shared/chunks.ts'
 import { DAY, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, isRetryable, messageOf } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
@@ -57,7 +58,9 @@ async function handIn(
   id: string,
   signal: AbortSignal,
 ): Promise<Tried> {
-  const document = documentOf(job, await transcripts.ingested(job), callbacks.of(job.jobId, id))
+  const chunks = ingestOptionsOf(job).asChunks ? chunkOptionsOf(job.taskOptions) : null
+  const text = await transcripts.ingested(job, chunks)
+  const document = documentOf(job, text, callbacks.of(job.jobId, id))
   const timeout = new AbortController()
   let by: ApiName | null = null
   let timer: NodeJS.Timeout | undefined

@@ -1,3 +1,4 @@
+import { AppError } from '../../shared/errors.ts'
 import { mergeVocabularies, readVocabulary, type Term } from '../../shared/vocabulary.ts'
 
 /** Names of options that hold secrets of the coordinator. */
@@ -31,9 +32,14 @@ function clean(value: unknown): unknown {
   return withoutSecrets(value as Record<string, unknown>)
 }
 
-/** @throws {AppError} `invalid` for a `vocabulary` that is none. */
-export function checkVocabulary({ vocabulary }: Record<string, unknown>): void {
+/** @throws {AppError} `invalid` for a `vocabulary` or an `ingest_as` that is none. */
+export function checkOptions({ vocabulary, ingest_as: form }: Record<string, unknown>): void {
   if ((vocabulary ?? null) !== null) readVocabulary(vocabulary)
+  if (!['lines', 'chunks'].includes((form ?? 'lines') as string)) {
+    const msg = "ingest_as must be 'lines' or 'chunks'."
+    const loc = ['body', 'task_options', 'ingest_as']
+    throw new AppError('invalid', msg, { problems: [{ loc, msg, type: 'value_error' }] })
+  }
 }
 
 /** Task options with the terms of the token that has submitted the job, after the job's own. */

@@ -66,5 +66,7 @@ test("the terms of a job's token reach its worker, after the job's own", async (
   const refused = await create(web.token, { vocabulary: ['Ashwood', 7] })
   assert.equal(refused.status, 422)
   assert.match(refused.text, /"task_options","vocabulary",1\].*term 2 is not a text of up to 100/)
+  const form = await create(web.token, { ingest_as: 'pieces' })
+  assert.deepEqual([form.status, form.body['code']], [422, 'invalid'])
   await assert.rejects(vocabulary('set', 'nobody', file), /There is no such token/)
 })

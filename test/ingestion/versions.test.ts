@@ -209,6 +209,19 @@ for (const version of VERSIONS) {
       })
     }
 
+    test('gets the text in chunks where that is asked for', async (t) => {
+      const scene = await setUp(t, version)
+      const { server, running, receiver } = scene
+      const wanted = { ...asked(receiver), processing_options: { ingest_as: 'chunks' } }
+      const { jobId } = await jobDone(scene, wanted)
+      await ingested(running, jobId)
+      const chunks = '# Part 1 [0]\n\n[00:00:00] Hello.\n'
+      assert.deepEqual(
+        server.documents.map(({ text }) => text),
+        [TEXT.replace('[00:00][Speaker_00] Hello.\n', chunks)],
+      )
+    })
+
     test('that takes its time is waited for, and not asked again', async (t) => {
       const scene = await setUp(t, version)
       const { server, running } = scene

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { renderMarkdown } from '../../shared/transcript-markdown.ts'
-import { ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
+import { chunkedMarkdown, ingestionMarkdown } from '../../shared/ingestion-markdown.ts'
 
 /** How the servers' readers find chapters, lines, times and speakers; each loses what it does not find. */
 const CHAPTER = /^#\s*(.+?)\s*\[\d+\](?:\n|$)/gm
@@ -84,4 +84,33 @@ describe('the Markdown for ingestion', () => {
     const long = '[00:05][Speaker_00] word\n'.repeat(100_000)
     assert.equal(ingestionMarkdown(long).length, long.length + 3 * 100_000)
   })
+})
+
+test('chunks are sections of one line each, which the servers’ readers read whole', () => {
+  const chunk = (start: number, text: string, chapter: string | null) => ({ start, text, chapter })
+  const text = ingestionMarkdown(
+    chunkedMarkdown(talk, [
+      { ...chunk(0.4, 'Welcome. All of you.', null), speakers: ['Speaker_00'] },
+      { ...chunk(61, 'To the first chapter.', 'One'), speakers: [] },
+    ]),
+  )
+  assert.equal(
+    text.split('## Detailed Transcript\n\n')[1],
+    [
+      '# Part 1 [0]',
+      '',
+      '[00:00:00][SPEAKER_00] Welcome. All of you.',
+      '',
+      '# One [61]',
+      '',
+      '[00:01:01] To the first chapter.',
+      '',
+    ].join('\n'),
+  )
+  assert.deepEqual(
+    [...text.matchAll(CHAPTER)].map(([, title]) => title),
+    ['Part 1', 'One'],
+  )
+  assert.equal([...text.matchAll(LINE)].length, 2)
+  assert.equal(chunkedMarkdown('No lines.', []), 'No lines.')
 })
