@@ -25,7 +25,7 @@ export interface Result {
     has_speech: boolean
     duration: number
     warnings: string[]
-    segments: { start: number; end: number; text: string }[]
+    segments: { start: number; end: number; text: string; speaker?: string }[]
   }
 }
 
@@ -37,9 +37,10 @@ export class TestClient {
     this.#api = `${url}/api/v1/remote-jobs`
   }
 
-  async upload(file: string, contentType: string): Promise<string> {
+  async upload(file: string, contentType: string, taskOptions: object = {}): Promise<string> {
     const form = new FormData()
     form.set('content_type', contentType)
+    form.set('task_options', JSON.stringify(taskOptions))
     form.set('file', new Blob([await readFile(file)]), path.basename(file))
     const answer = await fetch(`${this.#api}/`, { method: 'POST', body: form })
     return ((await answer.json()) as Status).job_id

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
+import { markdownOf } from '../../agent/transcript/markdown-of.ts'
 import { renderMarkdown } from '../../shared/transcript-markdown.ts'
 import { speakersRequest, withSpeakerNames } from '../../shared/speaker-names.ts'
 
@@ -48,6 +49,8 @@ describe('withSpeakerNames', () => {
     })
     const fresh = markdown([{ ...segments[0]!, speaker: 'Anna [chair]' }, ...segments.slice(1)])
     assert.equal(named.content, fresh, 'as if they had always been named so')
+    const offline = { ...named.metadata, file_name: 'talk.wav', language: 'en' }
+    assert.equal(markdownOf(offline), fresh, 'as `morag-agent render` makes it')
     assert.match(named.content, /\]\[Anna \(chair\)\] Speaker_00 is here\./)
   })
 
