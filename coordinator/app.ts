@@ -91,7 +91,7 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
     }
     const status = statusOf(error.code)
     if (status >= 500) log.warn({ method: c.req.method, path, code: error.code }, error.message)
-    if (status === 503 || status === 429) {
+    if (error.retryAfterSeconds !== undefined || status === 503 || status === 429) {
       c.header('retry-after', String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
     }
     if (status === 401) c.header('www-authenticate', 'Bearer')

@@ -9,6 +9,7 @@ import { connectionLimits, OpenConnections } from './access/open-connections.ts'
 import { TrustedProxies } from './access/trusted-proxies.ts'
 import { JobFiles } from './blobs/job-files.ts'
 import type { MediaRoots } from './blobs/media-roots.ts'
+import { Origins } from './blobs/origins.ts'
 import { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { Events } from './events/events.ts'
@@ -51,9 +52,11 @@ export async function assemble(
 ) {
   const { dataDir, policy, maxRetries, maxUploadBytes, retention, ingestion } = config
   await roots.keepOut(dataDir)
-  const { files, tokens, webhookSecret } = await openFiles(config, roots, log)
   const clock = new Clock()
   const { now } = clock
+  const sourceGuard = guardOfSources(config.sourceAllow)
+  const origins = new Origins({ guard: sourceGuard, maxBytes: maxUploadBytes, now, log })
+  const { files, tokens, webhookSecret } = await openFiles(config, roots, origins, log)
   const random = Math.random
   const access = new Access(config, log, now)
   const trustedProxies = new TrustedProxies(config.trustedProxies)
@@ -143,11 +146,12 @@ export async function assemble(
     jobs,
     jobWatch,
     files,
+    origins,
     workers,
     estimates,
     tasks,
     cleanup: new Cleanup(jobs, files, retention),
-    intake: new Intake(jobs, sources, { maxUploadBytes, maxRetries, guard }),
+    intake: new Intake(jobs, sources, origins, { maxUploadBytes, maxRetries, guard }),
     claims,
     attempts,
     views,
@@ -163,6 +167,13 @@ export async function assemble(
   }
 }
 
+/** @param allow the setting: hosts and networks, `public` for all public addresses, `none`. */
+function guardOfSources(allow: readonly string[]): AddressGuard {
+  const places = allow.filter((one) => one !== 'public' && one !== 'none')
+  const isPublicAllowed = allow.includes('public')
+  return new AddressGuard(places, undefined, { flag: '--source-allow', isPublicAllowed })
+}
+
 /** This coordinator's address for the MoRAG server: `--public-url`, or host and port. */
 function publicUrlOf({ ingestion, host, port, tls }: Config): string {
   if (ingestion.publicUrl !== null) return ingestion.publicUrl
@@ -174,10 +185,11 @@ function publicUrlOf({ ingestion, host, port, tls }: Config): string {
 async function openFiles(
   { dataDir, ingestion }: Config,
   roots: MediaRoots,
+  origins: Origins,
   log: Logger,
 ): Promise<{ files: JobFiles; tokens: LeaseTokens; webhookSecret: string }> {
   try {
-    const files = await JobFiles.open(dataDir, roots, (message, error) => {
+    const files = await JobFiles.open(dataDir, roots, origins, (message, error) => {
       log.warn({ err: error }, message)
     })
     return {

@@ -3,7 +3,10 @@ import { rm } from 'node:fs/promises'
 import { AppError } from '../shared/errors.ts'
 import { parseWire } from '../shared/parse-wire.ts'
 import { uploadFields, type CreateRequest } from '../shared/wire.ts'
+import { OpenCount } from './access/open-count.ts'
+import type { Origins } from './blobs/origins.ts'
 import type { AddressGuard } from './ingestion/address-guard.ts'
+import { fetchSource, sourceUrlOf, type FetchOptions } from './ingestion/fetched-source.ts'
 import type { Ingestion } from './job/ingestion.ts'
 import { checkWebhook, webhookOf } from './ingestion/webhook-target.ts'
 import type { Job, PendingJob, Source } from './job/job.ts'
@@ -28,6 +31,12 @@ export interface Wanted {
   ingestion?: Ingestion
 }
 
+/** @param contentType null, or `auto`: by the file itself. */
+export type WantedFromUrl = Omit<Wanted, 'contentType'> & {
+  sourceUrl: string
+  contentType?: string | null | undefined
+}
+
 export interface Submission {
   /** A token's id; null: the API key. */
   submittedBy: string | null
@@ -35,22 +44,28 @@ export interface Submission {
   idempotencyKey: string | null
 }
 
-/** Creates jobs from a path inside a media root, or from an upload. */
+/** With a key, a fetch goes on without its client. */
+const FETCHES_OF_TOKEN = 16
+
+/** Creates jobs from an upload, from a path inside a media root, or from an address of the web. */
 export class Intake {
   readonly #jobs: Jobs
   readonly #sources: Sources
+  readonly #origins: Origins
   readonly #options: IntakeOptions
+  readonly #fetches = new OpenCount('files being fetched', FETCHES_OF_TOKEN)
 
-  constructor(jobs: Jobs, sources: Sources, options: IntakeOptions) {
+  constructor(jobs: Jobs, sources: Sources, origins: Origins, options: IntakeOptions) {
     this.#jobs = jobs
     this.#sources = sources
+    this.#origins = origins
     this.#options = options
   }
 
   /** @throws {AppError} `invalid`, `conflict` when the key was used for another job. */
   async fromPath(request: CreateRequest, submission: Submission): Promise<Job> {
     const source = await this.#sources.fromPath(request.sourceFilePath)
-    return await this.#create(request, submission, source, async () => source)
+    return await this.#create(request, submission, source, async () => ({ ...request, source }))
   }
 
   /** @throws {AppError} `invalid`, `bad_request`, `too_large`, `no_space`, `conflict`. */
@@ -72,18 +87,53 @@ export class Intake {
 
   /** Creates a job from a received file. @throws {AppError} `invalid`, `conflict`. */
   async adopt(wanted: Wanted, upload: Upload, submission: Submission): Promise<Job> {
-    return await this.#create(wanted, submission, { path: null, ...upload }, async (jobId) =>
-      this.#sources.adopt(jobId, upload),
+    return await this.#create(wanted, submission, { path: null, ...upload }, async (jobId) => {
+      return { ...wanted, source: await this.#sources.adopt(jobId, upload) }
+    })
+  }
+
+  /**
+   * Creates a job from the file at an address.
+   * @param signal ends a fetch without a key. With one it goes on, and a retry waits for it.
+   * @throws {AppError} `invalid`, `conflict`, and as {@link fetchSource}.
+   */
+  async fromUrl(
+    { sourceUrl, contentType: asked = null, ...wanted }: WantedFromUrl,
+    submission: Submission,
+    { signal, ...options }: Pick<FetchOptions, 'isKept' | 'check' | 'signal'>,
+  ): Promise<Job> {
+    const url = sourceUrlOf(sourceUrl)
+    const contentType = asked === 'auto' ? null : asked
+    const lasting = submission.idempotencyKey === null ? signal : new AbortController().signal
+    const fetching: FetchOptions = {
+      isKept: options.isKept,
+      contentType,
+      signal: lasting,
+      check: (found) => {
+        this.#checkKind(submission.submittedBy, found.contentType, wanted.taskOptions)
+        options.check(found)
+      },
+    }
+    const places = { origins: this.#origins, sources: this.#sources }
+    return await this.#create(
+      { ...wanted, contentType },
+      submission,
+      { path: null, url },
+      async (jobId) => {
+        const name = submission.submittedBy ?? ''
+        const release = this.#fetches.hold({ tokenId: submission.submittedBy, name })
+        return await fetchSource(places, jobId, url, fetching).finally(release)
+      },
     )
   }
 
   async #create(
-    wanted: Wanted,
+    wanted: Omit<Wanted, 'contentType'> & { contentType: string | null },
     { submittedBy, idempotencyKey }: Submission,
-    file: Pick<Source, 'path' | 'sha256'>,
-    source: (jobId: string) => Promise<Source>,
+    file: { path: string | null; sha256?: string | null; url?: string },
+    receive: (jobId: string) => Promise<{ contentType: string; source: Source }>,
   ): Promise<Job> {
-    const { contentType, taskOptions, priority } = wanted
+    const { taskOptions, priority } = wanted
     checkRequirements(taskOptions)
     checkOptions(taskOptions)
     const webhook = webhookOf({ ingestion: wanted.ingestion ?? null, taskOptions })
@@ -93,9 +143,9 @@ export class Intake {
     const job = await this.#jobs.create(
       jobId,
       async (): Promise<PendingJob> => {
-        if (this.#jobs.queue.isOneKindTooMany({ submittedBy, contentType, taskOptions }))
-          throw tooManyKinds()
-        const stored = await source(jobId)
+        if (wanted.contentType !== null)
+          this.#checkKind(submittedBy, wanted.contentType, taskOptions)
+        const { contentType, source } = await receive(jobId)
         const now = this.#jobs.now()
         return {
           jobId,
@@ -106,7 +156,7 @@ export class Intake {
           taskOptions,
           ingestion: wanted.ingestion ?? null,
           priority,
-          source: stored,
+          source,
           createdAt: now,
           maxRetries: this.#options.maxRetries,
           retryCount: 0,
@@ -120,18 +170,24 @@ export class Intake {
       },
     )
     const other =
-      job.contentType !== contentType ||
+      (wanted.contentType ?? job.contentType) !== job.contentType ||
       job.source.path !== file.path ||
-      job.source.sha256 !== file.sha256 ||
+      job.source.origin?.url !== file.url ||
+      (file.url === undefined && job.source.sha256 !== file.sha256) ||
       (wanted.ingestionTaskId !== undefined && job.ingestionTaskId !== wanted.ingestionTaskId)
     if (other) throw new AppError('conflict', 'That Idempotency-Key was used for another job.')
     return job
   }
-}
 
-function tooManyKinds(): AppError {
-  const message = `Jobs of ${MAX_KINDS} kinds (content type, language and requires) of yours wait already, which is the limit: use fewer, or retry when some are done.`
-  return new AppError('too_many_requests', message)
+  #checkKind(
+    submittedBy: string | null,
+    contentType: string,
+    taskOptions: Record<string, unknown>,
+  ): void {
+    if (!this.#jobs.queue.isOneKindTooMany({ submittedBy, contentType, taskOptions })) return
+    const message = `Jobs of ${MAX_KINDS} kinds (content type, language and requires) of yours wait already, which is the limit: use fewer, or retry when some are done.`
+    throw new AppError('too_many_requests', message)
+  }
 }
 
 /**

@@ -42,7 +42,7 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
   try {
     const services = await assemble(config, log, store, roots)
     const { access, claims, clock, connections, continuations, events } = services
-    const { files, jobWatch, localWorker, metrics, morag, progressWebhooks } = services
+    const { files, jobWatch, localWorker, metrics, morag, origins, progressWebhooks } = services
     closers.push(
       async () => await access.close(),
       async () => await files.checkpoints.close(),
@@ -60,6 +60,7 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
       const closed = listener?.close()
       claims.close()
       jobWatch.close()
+      origins.close()
       events.close()
       metrics.close()
       progressWebhooks.close()

@@ -66,10 +66,19 @@ export const SERVER = {
   maxUploadBytes: {
     flag: '--max-upload <size>',
     env: 'MORAG_MAX_UPLOAD',
-    help: 'size limit of an upload',
+    help: 'size limit of an upload, and of a file at a source_url',
     parse: bytes,
     default: 8 * GIB,
     defaultText: '8G',
+  },
+  sourceAllow: {
+    flag: '--source-allow <host>',
+    env: 'MORAG_SOURCE_ALLOW',
+    help: 'where source_url may lead: public (any public address), hosts, networks (CIDR), or none; repeatable',
+    parse: commaList,
+    default: ['public'],
+    defaultText: 'public',
+    doc: '[where `source_url` may lead](coordinator/docs/security.md#sources-by-address): `public` for any public address, hosts and networks (CIDR), or `none`; repeat the flag, or separate with `,`',
   },
 } as const satisfies SettingTable
 

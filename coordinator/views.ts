@@ -18,6 +18,7 @@ import { deadlineOf } from './job/lease.ts'
 import type { LeaseTokens } from './leases/lease-tokens.ts'
 import { inWords, requirementsOf } from './job/requirements.ts'
 import type { SetAside } from './job/circuit-breaker.ts'
+import { shownUrl } from './blobs/origin-answer.ts'
 import { etagOf } from './blobs/sources.ts'
 import { withoutSecrets, withVocabulary } from './job/task-options.ts'
 import type { Worker } from './leases/worker.ts'
@@ -94,12 +95,13 @@ export class Views {
   }
 
   detail(job: Job): JobAnswer {
-    const { kind, filename, sizeBytes, sha256 } = job.source
+    const { kind, filename, sizeBytes, sha256, origin } = job.source
+    const url = origin === undefined ? null : shownUrl(origin.url)
     return {
       ...this.status(job),
       ...factsOf(job),
       taskOptions: withoutSecrets(job.taskOptions),
-      source: { kind, filename, sizeBytes, sha256 },
+      source: { kind, url, filename, sizeBytes, sha256 },
       lease: job.status === 'processing' ? leaseView(job, this.#jobs.now()) : null,
       attempts: job.attempts.map(withoutToken),
       result: job.status === 'completed' ? resultView(job) : null,

@@ -89,7 +89,9 @@ export const jobAnswer = namedObject('Job', {
   ...jobFields,
   task_options: opaque,
   source: z.object({
-    kind: z.enum(['upload', 'path']),
+    kind: z.enum(['upload', 'path', 'url']),
+    /** Of a `url` source: without name, password and query. */
+    url: z.string().nullable(),
     filename: z.string(),
     size_bytes: z.number(),
     sha256: z.string().nullable(),

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { FromWire } from './keys.ts'
-import { STATUSES } from './wire.ts'
+import { sourceUrl, STATUSES } from './wire.ts'
 import {
   estimateBasis,
   lenientBoolean,
@@ -23,6 +23,8 @@ export const processRequest = namedObject('ProcessRequest', {
   source_type: optional(z.string().max(50), 'file'),
   content_type: z.string().max(200).nullish(),
   document_id: z.string().max(500).nullish(),
+  /** Instead of a file, for a job of the coordinator's. */
+  source_url: sourceUrl.nullish(),
   webhook_config: z
     .object({
       url: z.string().min(1).max(2_000),

@@ -61,6 +61,18 @@ export const createRequest = namedObject('CreateJob', {
   priority: optional(priority, 0),
 })
 
+/** An http or https address; a name and password in it are for its server. */
+export const sourceUrl = z.string().min(1).max(4_000)
+
+export const createFromUrl = namedObject('CreateJobFromUrl', {
+  source_url: sourceUrl,
+  /** Left out, or `auto`: by the file's first bytes and its name. */
+  content_type: name.nullish(),
+  ingestion_task_id: z.string().min(1).max(500).nullish(),
+  task_options: optional(opaque, {}),
+  priority: optional(priority, 0),
+})
+
 export type CreateRequest = FromWire<z.output<typeof createRequest>>
 
 /** The fields beside the `file` part of a form. */

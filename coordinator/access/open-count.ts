@@ -14,7 +14,7 @@ export class OpenCount {
   }
 
   /** @returns a function that releases it. @throws {AppError} `too_many_requests` */
-  hold({ tokenId, name }: Principal): () => void {
+  hold({ tokenId, name }: Pick<Principal, 'tokenId' | 'name'>): () => void {
     if (tokenId === null) return () => undefined
     const open = this.#counts.get(tokenId) ?? 0
     if (open >= this.#most) {

@@ -36,6 +36,7 @@ export function jobText(job: JobDetail, now: number): string {
   const rows: [string, string | null][] = [
     ['status', statusOf(job)],
     ['file', `${source.filename} (${source.sizeBytes} bytes, ${source.kind})`],
+    ['address', source.url],
     ['type', job.contentType],
     ['task', job.ingestionTaskId],
     ['priority', job.priority === 0 ? null : String(job.priority)],

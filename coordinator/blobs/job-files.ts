@@ -2,6 +2,7 @@ import type { Job } from '../job/job.ts'
 import { Artifacts } from './artifacts.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { MediaRoots } from './media-roots.ts'
+import type { Origins } from './origins.ts'
 import { Renditions } from './renditions.ts'
 import { Results } from './results.ts'
 import { Sources } from './sources.ts'
@@ -33,10 +34,11 @@ export class JobFiles {
   static async open(
     dataDir: string,
     roots: MediaRoots,
+    origins: Origins,
     onError: (message: string, error: unknown) => void,
   ): Promise<JobFiles> {
     return new JobFiles(
-      await Sources.open(dataDir, roots),
+      await Sources.open(dataDir, roots, origins),
       await Results.open(dataDir),
       await Renditions.open(dataDir),
       await Checkpoints.open(dataDir, onError),

@@ -108,7 +108,7 @@ export async function receiveForm(
       // The form may break off while the target is being opened, before any other listener.
       stream.on('error', () => undefined)
       const named = cleanName(filename, headers['user-agent'])
-      part.stored = store(stream, wanted.convert, target, named, maxBytes)
+      part.stored = storeFile(stream, target, named, maxBytes, { convert: wanted.convert })
       part.stored.catch((error: unknown) => form.destroy(error as Error))
     })
     await pour(body, form)
@@ -147,12 +147,13 @@ async function pour(request: Readable, form: InstanceType<typeof Busboy>): Promi
   }
 }
 
-async function store(
+/** Writes a file durably. @throws {AppError} `too_large`; what the stream and the disk throw. */
+export async function storeFile(
   stream: Readable,
-  convert: Transform,
   target: string,
   filename: string,
   maxBytes: number,
+  { convert, signal }: { convert?: Transform; signal?: AbortSignal },
 ): Promise<Upload> {
   const hash = createHash('sha256')
   let sizeBytes = 0
@@ -165,12 +166,9 @@ async function store(
     },
   })
   const file = await open(target, 'wx', PRIVATE_FILE)
-  await pipeline(
-    stream,
-    convert,
-    measure,
-    createWriteStream('', { fd: file, highWaterMark: CHUNK_BYTES, flush: true }),
-  )
+  const written = createWriteStream('', { fd: file, highWaterMark: CHUNK_BYTES, flush: true })
+  const steps = [stream, ...(convert === undefined ? [] : [convert]), measure, written]
+  await pipeline(steps, { ...(signal !== undefined && { signal }) })
   return { file: target, filename, sizeBytes, sha256: hash.digest('hex') }
 }
 

@@ -21,20 +21,29 @@ type Lookup = (
   callback: (error: NodeJS.ErrnoException | null, found: LookupAddress[]) => void,
 ) => void
 
-const FIX = 'allow it with --webhook-allow if it is meant'
+export interface GuardRules {
+  /** The setting that allows more, for messages. */
+  flag: string
+  /** Whether all public addresses are allowed. */
+  isPublicAllowed: boolean
+}
+
+const WEBHOOKS: GuardRules = { flag: '--webhook-allow', isPublicAllowed: true }
 
 /**
- * Restricts webhooks to public addresses and those that the operator allows. The checked address is the one that is
- * connected to, so a name that changes between two look-ups (DNS rebinding) gains nothing.
+ * Restricts requests at a client's wish to public addresses and those that the operator allows. The checked address is the
+ * one that is connected to, so a name that changes between two look-ups (DNS rebinding) gains nothing.
  */
 export class AddressGuard {
   readonly #hosts = new Set<string>()
   readonly #networks: Network[] = []
   readonly #lookup: Lookup
+  readonly #rules: GuardRules
 
   /** @throws {AppError} `usage` for an entry that is neither a host, an address nor a network (CIDR). */
-  constructor(allow: readonly string[], lookup: Lookup = systemLookup) {
+  constructor(allow: readonly string[], lookup: Lookup = systemLookup, rules = WEBHOOKS) {
     this.#lookup = lookup
+    this.#rules = rules
     for (const entry of allow) this.#allow(entry)
   }
 
@@ -42,31 +51,42 @@ export class AddressGuard {
   whyNot(url: URL): string | null {
     const host = hostOf(url)
     if (this.#hosts.has(host)) return null
-    if (ipaddr.isValid(host)) return this.#isFine(host) ? null : `${host} is not public: ${FIX}.`
-    return isOwnName(host) && !this.#isFine('127.0.0.1') ? `${host} is this machine: ${FIX}.` : null
+    const fix = this.#fix
+    if (ipaddr.isValid(host)) return this.#isFine(host) ? null : `${host} is ${fix}.`
+    return isOwnName(host) && !this.#isFine('127.0.0.1')
+      ? `${host} is this machine, which is ${fix}.`
+      : null
   }
 
   /** Connects to allowed addresses only. Literal addresses are not looked up: {@link whyNot} checks them. */
   dispatcher(): Dispatcher {
-    const lookup: LookupFunction = (host, options, callback) => {
-      this.#lookup(host, { ...options, all: true }, (error, found) => {
-        const allowed = this.#hosts.has(host.toLowerCase().replace(/\.$/, ''))
-        const bad = allowed ? undefined : found?.find(({ address }) => !this.#isFine(address))
-        if (error) return callback(error, [])
-        if (bad !== undefined || found.length === 0) {
-          const what = bad === undefined ? 'has no address' : `is at ${bad.address}`
-          return callback(new Error(`${host} ${what}, which is not public: ${FIX}`), [])
-        }
-        if (options.all === true) return callback(null, found)
-        callback(null, found[0]!.address, found[0]!.family)
-      })
-    }
-    return new Agent({ connect: { lookup, timeout: 10 * SECOND }, connections: 4 })
+    return new Agent({ connect: { lookup: this.lookup, timeout: 10 * SECOND }, connections: 4 })
+  }
+
+  /** Finds a host's addresses, for its connection. Gives {@link AppError} `forbidden` unless all of them are allowed. */
+  readonly lookup: LookupFunction = (host, options, callback) => {
+    this.#lookup(host, { ...options, all: true }, (error, found) => {
+      const allowed = this.#hosts.has(host.toLowerCase().replace(/\.$/, ''))
+      const bad = allowed ? undefined : found?.find(({ address }) => !this.#isFine(address))
+      if (error) return callback(error, [])
+      if (bad !== undefined || found.length === 0) {
+        const what = bad === undefined ? 'has no address' : `is at ${bad.address}`
+        const why = `${host} ${what}, which is ${this.#fix}`
+        return callback(new AppError('forbidden', why), [])
+      }
+      if (options.all === true) return callback(null, found)
+      callback(null, found[0]!.address, found[0]!.family)
+    })
+  }
+
+  get #fix(): string {
+    const { flag, isPublicAllowed } = this.#rules
+    return `not ${isPublicAllowed ? 'public' : 'allowed'}: allow it with ${flag} if it is meant`
   }
 
   #isFine(address: string): boolean {
     const ip = unwrapped(ipaddr.parse(address))
-    return isWithin(ip, this.#networks) || isPublic(ip)
+    return isWithin(ip, this.#networks) || (this.#rules.isPublicAllowed && isPublic(ip))
   }
 
   #allow(entry: string): void {
@@ -75,7 +95,7 @@ export class AddressGuard {
     if (network !== null) this.#networks.push(network)
     else if (/^[a-z0-9_]([a-z0-9_.-]*[a-z0-9])?$/.test(text)) this.#hosts.add(text)
     else {
-      const message = `'${entry}' is no host, address or network (--webhook-allow): write it like hooks.lan or 10.0.0.0/8.`
+      const message = `'${entry}' is no host, address or network (${this.#rules.flag}): write it like hooks.lan or 10.0.0.0/8.`
       throw new AppError('usage', message)
     }
   }

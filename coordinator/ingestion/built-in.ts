@@ -25,10 +25,14 @@ export function isPlainText({ contentType, ingestion, source }: ToProcess): bool
 
 /**
  * The text of a file.
- * @throws {AppError} `too_large`, `unsupported_media` when it is not UTF-8, and what {@link Sources.read} throws.
+ * @throws {AppError} `too_large`, `unsupported_media` when it is not UTF-8, and what {@link Sources.local} throws.
  */
-export async function passThrough(job: Job, sources: Sources): Promise<string> {
-  const { file, sizeBytes } = await sources.read(job)
+export async function passThrough(
+  job: Job,
+  sources: Sources,
+  signal: AbortSignal,
+): Promise<string> {
+  const { file, sizeBytes } = await sources.local(job, signal)
   try {
     const name = printable(job.source.filename)
     if (sizeBytes > MAX_BYTES)

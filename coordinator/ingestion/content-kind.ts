@@ -49,6 +49,28 @@ export async function kindOf(head: Uint8Array, filename: string): Promise<string
   return declaredKind(found.mime) ?? 'video'
 }
 
+/**
+ * What a fetched file is, in words, when it cannot be what was asked for; null when it may be. Servers answer with a page
+ * where a login is missing.
+ * @param declared the server's media type.
+ * @param contentType what is asked for; null: any file, but no page.
+ */
+export async function misfitOf(
+  head: Uint8Array,
+  declared: string,
+  contentType: string | null,
+): Promise<string | null> {
+  if (contentType !== null && contentType !== 'audio' && contentType !== 'video') return null
+  const text = new TextDecoder().decode(head.subarray(0, 1024)).trimStart()
+  if (/^<(!doctype html|html)/i.test(text) || (/\bx?html\b/i.test(declared) && text[0] === '<'))
+    return 'a web page: it may need a login, or be about the file; give the address of the file itself'
+  if (contentType === null) return null
+  const type = (await fileTypeFromBuffer(head))?.mime
+  const kind = declaredKind(type)
+  const isMedia = kind === null || kind === 'audio' || kind === 'video'
+  return isMedia ? null : `of type ${type}, not ${contentType}`
+}
+
 function kindOfEnding(ending: string): string | null {
   const found = Object.entries(ENDINGS).find(([, endings]) => endings.includes(ending))
   return found?.[0] ?? null

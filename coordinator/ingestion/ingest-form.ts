@@ -10,6 +10,7 @@ const PLACED = [
   'source_type',
   'content_type',
   'document_id',
+  'source_url',
   'webhook_url',
   'webhook_config',
   'metadata',
@@ -30,13 +31,14 @@ export function requestDataIn(fields: FormFields): string {
   if (request === null) return text!
   const asked = { ...fieldsIn(fields), ...request }
   const { source_type, content_type, webhook_url, webhook_config, metadata } = asked
-  const { mode, document_id, remote, priority, processing_options } = asked
+  const { mode, document_id, source_url, remote, priority, processing_options } = asked
   const others = Object.entries(asked).filter(([name]) => !PLACED.includes(name))
   return writeJson({
     mode: mode ?? 'ingest',
     source_type: 'file',
     content_type: content_type ?? (source_type === 'file' ? undefined : source_type),
     document_id,
+    source_url,
     webhook_config: webhook_config ?? (webhook_url == null ? undefined : { url: webhook_url }),
     metadata,
     remote: remote === undefined ? undefined : isTrue(remote),

@@ -17,7 +17,7 @@ export function parseRequestData(text: string | null, where: string): ProcessReq
   const raw = jsonIn(text)
   if (raw === undefined) throw bad("The field 'request_data' is not JSON.")
   const request = fitting(raw, where)
-  if (request.sourceType !== 'file') {
+  if (request.sourceType !== 'file' && (request.sourceUrl ?? null) === null) {
     const given = printable(request.sourceType)
     throw bad(`Files are taken here: source_type is '${given}', and has to be 'file'.`)
   }

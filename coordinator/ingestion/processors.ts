@@ -45,7 +45,8 @@ export class Processors {
     this.#builtIn = {
       name: 'built-in',
       ability: abilityOf('built-in'),
-      process: async (job) => resultOf(job, await passThrough(job, sources), 'built-in'),
+      process: async (job, signal) =>
+        resultOf(job, await passThrough(job, sources, signal), 'built-in'),
     }
   }
 
@@ -102,13 +103,13 @@ export class Processors {
     signal: AbortSignal,
   ): Promise<ResultBody> {
     const { folder, sources } = this.#options
-    const source = await sources.locate(job)
+    const source = await sources.locate(job, signal)
     const cwd = path.join(folder, `${job.jobId}-${lastAttempt(job)!.number}`)
     await mkdir(cwd, { recursive: true, mode: PRIVATE_FOLDER })
     try {
       const input = path.join(cwd, nameOf(job.source.filename))
-      // A program that resolves a symbolic link to an upload would see a name without an ending.
-      if (job.source.kind === 'upload')
+      // A program that resolves a symbolic link to a file of ours would see a name without an ending.
+      if (job.source.kind !== 'path')
         await link(source, input).catch(async () => await symlink(source, input))
       else await symlink(source, input)
       const args = fillTemplate(template, { input })
@@ -124,7 +125,7 @@ export class Processors {
 
   async #convert(job: ProcessingJob, morag: MoragClient, signal: AbortSignal): Promise<ResultBody> {
     const { contentType, ingestion, source, taskOptions } = job
-    const { file, sizeBytes } = await this.#options.sources.read(job)
+    const { file, sizeBytes } = await this.#options.sources.local(job, signal)
     const end = Math.max(0, sizeBytes - 1)
     const range = { start: 0, end, highWaterMark: CHUNK_BYTES, autoClose: false }
     try {

@@ -8,18 +8,33 @@ import type { Continuation } from './continuation.ts'
 import { instant, instantOrNull, numberOrNull, textOrNull } from './fields.ts'
 import type { Ingestion } from './ingestion.ts'
 
-/** Where the bytes are: an upload, or a file inside a media root. */
+export const SOURCE_KINDS = ['upload', 'path', 'url'] as const
+
+/** Where the bytes are: an upload, a file inside a media root, or at an address of the web. */
 export interface Source {
-  kind: 'upload' | 'path'
-  /** Absolute; null for an upload, whose place follows from the job's id. */
+  kind: (typeof SOURCE_KINDS)[number]
+  /** Absolute; null for others than `path`, whose place follows from the job's id. */
   path: string | null
   filename: string
   sizeBytes: number
-  /** Hex digest; known for uploads. */
+  /** Hex digest; known for what is stored. */
   sha256: string | null
   /** Modification time of a `path` source when the job was made: a changed file is rejected. */
   modifiedAt: number | null
+  /** Of a `url` source. */
+  origin?: Origin
 }
+
+/** Where a `url` source comes from. */
+export const storedOrigin = z.object({
+  /** May hold a name, a password and other secrets. */
+  url: z.string(),
+  /** A strong ETag, or a Last-Modified: the bytes are fetched in ranges when they are wanted. Null: they are stored. */
+  validator: textOrNull,
+  /** Of audio or video, by its first bytes. */
+  media_type: textOrNull,
+})
+export type Origin = FromWire<z.output<typeof storedOrigin>>
 
 /** One try at a job by one worker; numbers count from 1 and are never reused. */
 export const storedAttempt = z.object({

@@ -1,13 +1,12 @@
-import type { FileHandle } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import contentDisposition from 'content-disposition'
 import type { Context } from 'hono'
 import parseRange from 'range-parser'
-import { isSystemError } from '../../shared/errors.ts'
+import { AppError, isSystemError } from '../../shared/errors.ts'
 import type { Job } from '../job/job.ts'
-import type { OpenSource } from '../blobs/sources.ts'
+import type { Bytes, OpenSource } from '../blobs/sources.ts'
 import type { Env } from './http.ts'
 
 const CHUNK_BYTES = 1024 * 1024
@@ -74,10 +73,10 @@ export async function sendSource(
   return await sendFile(c, file, { start, end }, status, headers, isLast ? onSent : undefined)
 }
 
-/** Streams a range of an open file, then closes it. */
+/** Streams a range of a file, then closes it. */
 export async function sendFile(
   c: Context<Env>,
-  file: FileHandle,
+  file: Bytes,
   { start, end }: Range,
   status: 200 | 206 | 416,
   headers: Record<string, string>,
@@ -88,7 +87,7 @@ export async function sendFile(
     if (c.req.method !== 'HEAD') await onSent?.()
     return c.body(null, status, headers)
   }
-  const chunks = file.createReadStream({ start, end, highWaterMark: CHUNK_BYTES })
+  const chunks = await file.createReadStream({ start, end, highWaterMark: CHUNK_BYTES })
   return await sendStream(c, chunks, status, headers, onSent)
 }
 
@@ -107,12 +106,17 @@ export async function sendStream(
     await onSent?.()
   } catch (error) {
     // A client that disconnects is no failure: it resumes with a range.
-    if (!isSystemError(error, ...DISCONNECTED)) throw error
+    if (!isSystemError(error, ...DISCONNECTED) && !isCutByOrigin(error)) throw error
   } finally {
     // Node 24 leaves it open where the client has disconnected before.
     stream.destroy()
   }
   return RESPONSE_ALREADY_SENT
+}
+
+/** The origin of a source broke off, too, as the log says. */
+function isCutByOrigin(error: unknown): boolean {
+  return error instanceof AppError && error.code === 'bad_gateway'
 }
 
 function rangeOf(c: Context, sizeBytes: number, etag: string): Range | 'unsatisfiable' | null {

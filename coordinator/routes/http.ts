@@ -27,8 +27,13 @@ export async function bodyOf<S extends z.ZodType>(
   c: Context<Env>,
   schema: S,
 ): Promise<FromWire<z.output<S>>> {
+  return parseWire(schema, await jsonOf(c), 'body')
+}
+
+/** A request's JSON body, unchecked. @throws {AppError} as {@link bodyOf}. */
+export async function jsonOf(c: Context<Env>): Promise<unknown> {
   const text = new TextDecoder().decode(await bytesOf(c, JSON_MIB))
-  return parseWire(schema, text.trim() === '' ? {} : parseJson(text), 'body')
+  return text.trim() === '' ? {} : parseJson(text)
 }
 
 /**

@@ -241,7 +241,7 @@ export function operatingRoutes(services: Services): Hono<Env> {
           'conflict',
           `Job ${jobId} is for the coordinator itself, not for workers.`,
         )
-      await files.sources.locate(job)
+      await (await files.sources.read(job)).file.close()
     })
   }
 

@@ -5,6 +5,7 @@ import { transcriptMetadata } from '../../shared/transcript.ts'
 import { namedObject, opaque } from '../../shared/wire-fields.ts'
 import {
   createdAnswer,
+  createFromUrl,
   createRequest,
   pollQuery,
   resultAnswer,
@@ -13,19 +14,20 @@ import {
   uploadFields,
 } from '../../shared/wire.ts'
 import { jobFor, typesFor } from '../access/ownership.ts'
-import { hasEnded } from '../job/job.ts'
+import type { Submission } from '../intake.ts'
+import { hasEnded, type Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../assemble.ts'
 import { RANGE_HEADERS, RANGE_STATUSES, sendSource } from './download.ts'
 import {
   answer,
-  bodyOf,
   bytesOf,
   callerGone,
   FILE_PART,
   formOf,
   IDEMPOTENCY_HEADER,
   isForm,
+  jsonOf,
   LEASE_HEADER,
   submissionOf,
   type Env,
@@ -66,10 +68,10 @@ export function originalRoutes(services: Services): Hono<Env> {
       access: ['submit'],
       summary: 'Create a job',
       description:
-        'From an uploaded file, or with JSON from a path that the coordinator sees inside a media root.',
+        'From an uploaded file; with JSON from a path that the coordinator sees inside a media root, or from `source_url`.',
       headers: IDEMPOTENCY_HEADER,
       body: {
-        json: createRequest,
+        json: z.union([createRequest, createFromUrl]),
         form: {
           allOf: [
             uploadFields,
@@ -78,13 +80,21 @@ export function originalRoutes(services: Services): Hono<Env> {
         },
       },
       answer: createdAnswer,
-      errors: ['conflict', 'source_missing', 'forbidden', 'no_space'],
+      errors: [
+        'conflict',
+        'source_missing',
+        'forbidden',
+        'unsupported_media',
+        'too_large',
+        'bad_gateway',
+        'no_space',
+      ],
     }),
     async (c) => {
       const submission = submissionOf(c)
       const { jobId, status, createdAt } = isForm(c)
         ? await intake.fromUpload(formOf(c), submission)
-        : await intake.fromPath(await bodyOf(c, createRequest), submission)
+        : await fromJson(await jsonOf(c), submission, callerGone(c))
       return answer(c, { jobId, status, createdAt })
     },
   )
@@ -187,6 +197,22 @@ export function originalRoutes(services: Services): Hono<Env> {
     }),
     (c) => answer(c, views.status(jobFor(c.var.principal, jobs, c.req.param('id')))),
   )
+
+  async function fromJson(
+    json: unknown,
+    submission: Submission,
+    signal: AbortSignal,
+  ): Promise<Job> {
+    if (typeof json !== 'object' || json === null || !('source_url' in json))
+      return await intake.fromPath(parseWire(createRequest, json, 'body'), submission)
+    const { ingestionTaskId, ...request } = parseWire(createFromUrl, json, 'body')
+    const wanted = { ...request, ...(ingestionTaskId != null && { ingestionTaskId }) }
+    return await intake.fromUrl(wanted, submission, {
+      signal,
+      isKept: false,
+      check: () => undefined,
+    })
+  }
 
   return app
 }

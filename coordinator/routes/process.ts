@@ -10,6 +10,7 @@ import * as wire from '../../shared/wire-ingestion.ts'
 import { maySee } from '../access/ownership.ts'
 import { ingestAnswer, processAnswer, taskAnswer } from '../ingestion/answers.ts'
 import { declaredKind, kindOf } from '../ingestion/content-kind.ts'
+import type { FetchedFile } from '../ingestion/fetched-source.ts'
 import { requestDataIn } from '../ingestion/ingest-form.ts'
 import { peekForm, type FormHead, type PeekedForm } from '../ingestion/peek-form.ts'
 import {
@@ -26,7 +27,15 @@ import { allowRoute, describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../assemble.ts'
 import { cleanName, receiveForm, type FormFields } from '../blobs/upload.ts'
 import type { Views } from '../views.ts'
-import { answer, FILE_PART, IDEMPOTENCY_HEADER, isForm, submissionOf, type Env } from './http.ts'
+import {
+  answer,
+  callerGone,
+  FILE_PART,
+  IDEMPOTENCY_HEADER,
+  isForm,
+  submissionOf,
+  type Env,
+} from './http.ts'
 import type { OwnPaths } from './own-paths.ts'
 import { sendFields, transcriptReaders } from './send-transcript.ts'
 
@@ -42,7 +51,7 @@ interface Call {
 }
 
 const PROCESS: Call = {
-  needs: "a 'file' and 'request_data'",
+  needs: "a 'file', or a source_url, and 'request_data'",
   where: "The field 'request_data'",
   requestDataIn: (fields) => fields.get('request_data'),
   answerOf: processAnswer,
@@ -83,7 +92,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
       isShared: true,
       summary: "The original's ingestion call",
       description:
-        'With `metadata.remote: true` it becomes a job; what is not for remote workers goes to the MoRAG server unchanged.',
+        'With `metadata.remote: true` it becomes a job; what is not for remote workers goes to the MoRAG server unchanged. A `source_url` in `request_data` replaces the file.',
       headers: IDEMPOTENCY_HEADER,
       body: {
         form: {
@@ -92,7 +101,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
             file: FILE_PART,
             request_data: { ...JSON_PART, contentSchema: wire.processRequest },
           },
-          required: ['file', 'request_data'],
+          required: ['request_data'],
         },
       },
       answer: wire.processAnswer,
@@ -139,7 +148,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
   )
 
   async function take(c: Context<Env>, call: Call): Promise<Response> {
-    if (!isForm(c)) {
+    if (!isForm(c) && !isUrlencoded(c)) {
       if (proxy !== null) return await forward(c, proxy)
       throw bad(`Send a multipart form with ${call.needs}.`)
     }
@@ -252,6 +261,20 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
     const ingestion = ingestionOf(request, isLocal)
     const { processingOptions: taskOptions } = request
     if (ingestion.webhook !== null) checkWebhook(ingestion.webhook, guard)
+    const { sourceUrl = null, priority } = request
+    if (sourceUrl !== null) {
+      if (form.file !== null) throw bad("Send a 'file' or a source_url, not both.")
+      const check = (source: FetchedFile): void => {
+        const { contentType: found } = source
+        const isDone = isLocal
+          ? processors.has({ contentType: found, ingestion, taskOptions, source })
+          : remoteTypes.includes(found)
+        if (!isDone) throw noProcessor(found, remoteTypes)
+      }
+      const wanted = { sourceUrl, contentType, ingestion, taskOptions, priority }
+      const fetching = { check, isKept: isLocal, signal: callerGone(c) }
+      return await intake.fromUrl(wanted, submissionOf(c), fetching)
+    }
     if (isLocal && form.file !== null) {
       const filename = cleanName(form.file.filename, c.req.header('user-agent'))
       const wanted = { contentType: contentType ?? 'document', ingestion, taskOptions }
@@ -265,9 +288,9 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
       if (upload.sizeBytes === 0) throw bad(`The file ${upload.filename} is empty.`)
       // Fields may follow the file.
       const whole = parseRequestData(requestDataIn(fields), where)
-      const { processingOptions, priority } = whole
+      const { processingOptions } = whole
       const asked = { taskOptions: processingOptions, ingestion: ingestionOf(whole, isLocal) }
-      const wanted = { contentType, priority, ...asked }
+      const wanted = { contentType, priority: whole.priority, ...asked }
       return await intake.adopt(wanted, upload, submissionOf(c))
     } finally {
       if (upload !== null) await rm(upload.file, { force: true })
@@ -286,6 +309,12 @@ async function contentTypeOf(
   const declared = declaredKind(contentTypeIn(requestData))
   if (declared !== null || !isDetected || file === null) return declared
   return await kindOf(file.head, cleanName(file.filename))
+}
+
+/** So do clients send a form without a file. */
+function isUrlencoded(c: Context<Env>): boolean {
+  const type = c.req.header('content-type')?.toLowerCase() ?? ''
+  return type.startsWith('application/x-www-form-urlencoded')
 }
 
 async function forward(c: Context<Env>, proxy: MoragProxy, form?: PeekedForm): Promise<Response> {

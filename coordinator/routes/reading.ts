@@ -15,7 +15,6 @@ import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answe
 import { listQuery } from '../../shared/wire.ts'
 import { lenientBoolean } from '../../shared/wire-fields.ts'
 import { jobFor, maySee } from '../access/ownership.ts'
-import { mediaTypeOf } from '../blobs/media-type.ts'
 import { completed, hasEnded, lastAttempt, type Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { OrderKey } from '../storage/order.ts'
@@ -186,8 +185,8 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
     }),
     async (c) => {
       const job = jobFor(c.var.principal, jobs, c.req.param('id'))
-      const source = await files.sources.read(job)
-      return await sendSource(c, job, source, { mediaType: await mediaTypeOf(source.file) })
+      const mediaType = await files.sources.mediaType(job)
+      return await sendSource(c, job, await files.sources.read(job), { mediaType })
     },
   )
 

@@ -7,7 +7,15 @@ import { opaque } from '../../shared/wire-fields.ts'
 import { storedContinuation } from '../job/continuation.ts'
 import { instant, instantOrNull, textOrNull } from '../job/fields.ts'
 import { storedIngestion } from '../job/ingestion.ts'
-import { storedAttempt, storedLease, storedResult, type Job, type JobBase } from '../job/job.ts'
+import {
+  SOURCE_KINDS,
+  storedAttempt,
+  storedLease,
+  storedOrigin,
+  storedResult,
+  type Job,
+  type JobBase,
+} from '../job/job.ts'
 
 /**
  * A job as in its file and its journal line. Most keys have defaults, so that a file written by hand works:
@@ -23,12 +31,13 @@ const record = z.object({
   ingestion: storedIngestion.nullable().default(null),
   priority: z.int().default(0),
   source: z.object({
-    kind: z.enum(['upload', 'path']).default('path'),
+    kind: z.enum(SOURCE_KINDS).default('path'),
     path: textOrNull,
     filename: z.string().exactOptional(),
     size_bytes: z.number().exactOptional(),
     sha256: textOrNull,
     modified_at: instantOrNull,
+    origin: storedOrigin.exactOptional(),
   }),
   created_at: instant.exactOptional(),
   max_retries: z.int().min(0).default(3),

@@ -120,6 +120,7 @@ describe('GET /remote-jobs/{id}', () => {
     assert.deepEqual(body['task_options'], { language: 'en' })
     assert.deepEqual(body['source'], {
       kind: 'path',
+      url: null,
       filename: 'talk.mp3',
       size_bytes: 21,
       sha256: null,

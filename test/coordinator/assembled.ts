@@ -21,6 +21,7 @@ import { Workers } from '../../coordinator/leases/workers.ts'
 import { DAY } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { newJobId, NOON, pendingJob, POLICY } from './example-jobs.ts'
+import { originsFor } from './web-server.ts'
 
 /** A real store whose changes can be made to wait, as for a slow disk. */
 export class SlowStore implements JobStore {
@@ -127,9 +128,14 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const { followUp = () => null } = rules
   const jobs = new Jobs({ store, policy, log, now, random: () => 0.5, followUp })
   const warnings: string[] = []
-  const files = await JobFiles.open(dir, await MediaRoots.resolve([media]), (message) => {
-    warnings.push(message)
-  })
+  const files = await JobFiles.open(
+    dir,
+    await MediaRoots.resolve([media]),
+    originsFor(),
+    (message) => {
+      warnings.push(message)
+    },
+  )
   const tokens = await LeaseTokens.load(dir)
   const workers = new Workers(now)
   const claims = new Claims(jobs, workers)

@@ -8,6 +8,7 @@ import { Artifacts } from '../../coordinator/blobs/artifacts.ts'
 import { Sources } from '../../coordinator/blobs/sources.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { pendingJob } from './example-jobs.ts'
+import { originsFor } from './web-server.ts'
 
 const descriptors = (): number => readdirSync('/proc/self/fd').length
 
@@ -17,7 +18,7 @@ test(
   async (t) => {
     const dir = tempFolder()
     const roots = await MediaRoots.resolve([dir])
-    const sources = await Sources.open(dir, roots)
+    const sources = await Sources.open(dir, roots, originsFor())
     const artifacts = await Artifacts.open(dir)
     const file = path.join(dir, 'talk.mp3')
     writeFileSync(file, 'speech')

@@ -110,6 +110,7 @@ test('an upload makes a job that knows its file’s name, size and digest, and l
   const sha256 = createHash('sha256').update(bytes).digest('hex')
   assert.deepEqual(job['source'], {
     kind: 'upload',
+    url: null,
     filename: 'talk.mp3',
     size_bytes: bytes.length,
     sha256,
