@@ -15,6 +15,7 @@ Examples:
     test: async () => (await import('./commands/test.ts')).addTest,
     transcribe: async () => (await import('./commands/transcribe.ts')).addTranscribe,
     render: async () => (await import('./commands/render.ts')).addRender,
+    watch: async () => (await import('./commands/watch.ts')).addWatch,
     submit: async () => (await import('./commands/submit.ts')).addSubmit,
     register: async () => (await import('./commands/register.ts')).addRegister,
     models: async () => (await import('./commands/models.ts')).addModels,

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
  */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
   agent: `
-    cli commands agent selftest equipment toolchain settings announcement work status converters output transcript transcription engines
+    cli commands agent selftest files equipment toolchain settings announcement work status converters output transcript transcription engines
     sherpa-child diarization media quality audio models client gpu limits preemption signals process job-options progress
     free-space paths wer`.match(/\S+/g)!,
   coordinator: `

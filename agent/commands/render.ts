@@ -7,7 +7,7 @@ import { markdownOf } from '../transcript/markdown-of.ts'
 import { writeOutput } from '../output.ts'
 import type { Flags } from '../settings/config.ts'
 import { addFormFlags, formFlags } from './job-flags.ts'
-import { formOption, outputOf } from './transcribe.ts'
+import { formOption, outputOf } from './output-flags.ts'
 
 const EXAMPLES = `
 Examples:

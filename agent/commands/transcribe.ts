@@ -2,26 +2,29 @@ import { addSettings, valuesOf } from '../../shared/settings.ts'
 import { LOG } from '../settings/table.ts'
 import { CONVERSION } from '../settings/conversion-table.ts'
 import { constants } from 'node:fs'
-import { access, copyFile, mkdir, mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, copyFile, mkdir } from 'node:fs/promises'
 import path from 'node:path'
 import { Option, type Command } from 'commander'
-import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
-import { FORMS, renderForm, renderOptionsOf, type Form } from '../../shared/forms.ts'
+import { AppError, messageOf } from '../../shared/errors.ts'
+import { renderForm, renderOptionsOf } from '../../shared/forms.ts'
 import { languageCode } from '../../shared/languages.ts'
 import type { Artifact } from '../transcript/artifacts.ts'
 import { wantsPlainOutput, type Flags } from '../settings/config.ts'
 import type { Choice } from '../engines/registry.ts'
-import { contentTypeOf } from '../media/file-kind.ts'
 import { interruptible } from '../signals.ts'
 import { readJobOptions, type JobOptions } from '../job-options.ts'
 import { openToolchain, type Toolchain } from '../toolchain.ts'
 import { mediaSettings } from '../settings/media-settings.ts'
-import { openOutput, print, writeOutput, type Output } from '../output.ts'
+import { print, writeOutput } from '../output.ts'
 import { commandReporter } from '../progress/reporter.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
 import { engineOptions } from '../transcription/engine-options.ts'
+import { runBatch } from '../files/batch.ts'
+import { LocalTranscriber, warningsOf, type LocalOptions } from '../files/local-transcriber.ts'
+import { checkThere } from '../files/media-files.ts'
+import { Spool } from '../files/spool.ts'
 import { addJobFlags, formFlags, jobOptionsOf } from './job-flags.ts'
+import { addBatchFlags, batchOf, formOption, isBatch, outputOf } from './output-flags.ts'
 
 const EXAMPLES = `
 Examples:
@@ -31,6 +34,8 @@ Examples:
   morag-agent transcribe talk.mp3 --format chunks --chunk-tokens 300
   morag-agent transcribe call.wav --diarize --engine whisper-cpp --model large-v3-turbo
   morag-agent transcribe film.mkv --audio-track de --key-frames ./frames
+  morag-agent transcribe *.mp3 --output-dir transcripts --format srt,md --skip-existing
+  ffmpeg -i rtsp://… -t 60 -f wav - | morag-agent transcribe -
   morag-agent transcribe talk.mp3 --dry-run --engine faster-whisper
 `
 
@@ -38,10 +43,11 @@ export function addTranscribe(cli: Command): void {
   const command = cli
     .command('transcribe')
     .description('transcribe a file on this machine, without a coordinator')
-    .argument('<file>', 'audio or video')
+    .argument('<files...>', 'audio or video, or folders with some; - for standard input')
     .addOption(formOption())
     .option('--output <file>', 'file or folder to write it to (default: standard output)')
     .addOption(new Option('--type <type>', 'content type of the file').choices(['audio', 'video']))
+  addBatchFlags(command)
   addJobFlags(command)
     .option('--key-frames <dir>', 'folder to write key frames to')
     .option('--dry-run', 'print the engine and its command, and run nothing')
@@ -50,59 +56,50 @@ export function addTranscribe(cli: Command): void {
   command.addHelpText('after', EXAMPLES).action(transcribe)
 }
 
-export function formOption(): Option {
-  const text = 'form of the transcript (default: by the extension of --output, else md)'
-  return new Option('--format <format>', text).choices(FORMS)
-}
-
-export async function outputOf(file: string, flags: Flags): Promise<Output> {
-  const { output, format } = flags as { output?: string; format?: Form }
-  return await openOutput(output, format, file)
-}
-
-async function transcribe(file: string, flags: Flags): Promise<void> {
-  const settings = mediaSettings(flags)
+async function transcribe(given: string[], flags: Flags): Promise<void> {
   const { logLevel: level, logFormat: format } = valuesOf(flags, LOG)
+  const json = flags['json'] === true
   const reporter = commandReporter({
     plain: wantsPlainOutput(),
     level,
-    format: format === 'json' ? 'none' : 'text',
+    format: format === 'json' || json ? 'none' : 'text',
   })
   const signal = interruptible()
-  const workDir = await mkdtemp(path.join(tmpdir(), 'morag-transcribe-'))
-  const filename = path.basename(file)
-  const activity = reporter.begin(file, filename)
+  const spool = await Spool.of(given)
   try {
-    await access(file).catch((error: unknown) => {
-      if (isSystemError(error, 'ENOENT', 'ENOTDIR')) throw noFile(file, error)
-    })
-    const output = await outputOf(file, flags)
-    const frames = typeof flags['keyFrames'] === 'string' ? path.resolve(flags['keyFrames']) : null
-    if (frames !== null && flags['dryRun'] !== true) await makeFolder(frames)
-    const toolchain = await openToolchain(settings, {
-      signal,
-      report: (level, text) => reporter.event(level, text),
-      language: languageToKnow(readJobOptions(jobOptionsOf(flags)).options),
-    })
-    const { info } = toolchain.choice.engine
-    if (!settings.engineSettings.offline) await offerBetter(toolchain, reporter)
-    try {
-      if (flags['dryRun'] === true) return await print(dryRun(toolchain.choice, flags))
-      reporter.event(
-        'debug',
-        `${info.name} (${info.model}, ${info.device}): ${toolchain.choice.why}`,
-      )
-      const from = performance.now()
-      const converted = await toolchain.pipeline.convert({
-        jobId: filename,
-        sourcePath: path.resolve(file),
-        filename,
-        contentType: typeof flags['type'] === 'string' ? flags['type'] : contentTypeOf(file),
-        taskOptions: { ...jobOptionsOf(flags), ...(flags['keyFrames'] ? { keyframes: true } : {}) },
-        workDir,
-        signal,
-        report: (progress) => activity.update(progress),
-      })
+    const files = spool.files
+    if (await isBatch(files, flags)) {
+      const options = { ...(await batchOf(files, flags)), json }
+      const transcriber = await openTranscriber(flags, reporter, signal)
+      try {
+        await runBatch(options.files, { ...options, transcriber, reporter, signal })
+      } finally {
+        await transcriber.close()
+      }
+    } else await transcribeOne(files[0]!, flags, reporter, signal)
+  } finally {
+    reporter.close()
+    await spool.close()
+  }
+}
+
+async function transcribeOne(
+  file: string,
+  flags: Flags,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<void> {
+  const activity = reporter.begin(file, path.basename(file))
+  await checkThere(file)
+  const output = await outputOf(file, flags)
+  const frames = typeof flags['keyFrames'] === 'string' ? path.resolve(flags['keyFrames']) : null
+  if (frames !== null && flags['dryRun'] !== true) await makeFolder(frames)
+  const toolchain = await openTools(flags, reporter, signal)
+  const transcriber = new LocalTranscriber(toolchain, localOptions(flags))
+  try {
+    if (flags['dryRun'] === true) return await print(dryRun(toolchain.choice, flags))
+    const from = performance.now()
+    await transcriber.convert(file, { activity, signal }, async (converted) => {
       activity.done(`done in ${((performance.now() - from) / 1000).toFixed(1)} s`)
       for (const warning of warningsOf(converted.metadata)) reporter.event('warn', warning)
       reporter.close()
@@ -112,15 +109,50 @@ async function transcribe(file: string, flags: Flags): Promise<void> {
         renderForm(output.form, converted, renderOptionsOf(formFlags(flags))),
       )
       if (frames !== null) await keep(converted.artifacts, frames)
-    } finally {
-      await toolchain.close()
-    }
-  } catch (error) {
-    reporter.close()
-    if (error instanceof AppError && error.code === 'source_missing') throw noFile(file, error)
-    throw error
+    })
   } finally {
-    await rm(workDir, { recursive: true, force: true })
+    await transcriber.close()
+  }
+}
+
+/** For many files: key frames and dry runs are for one. @throws {AppError} as {@link openToolchain}; `usage`. */
+export async function openTranscriber(
+  flags: Flags,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<LocalTranscriber> {
+  for (const [key, flag] of [
+    ['keyFrames', '--key-frames'],
+    ['dryRun', '--dry-run'],
+  ] as const) {
+    if (flags[key] !== undefined) throw new AppError('usage', `${flag} is for one file.`)
+  }
+  return new LocalTranscriber(await openTools(flags, reporter, signal), localOptions(flags))
+}
+
+async function openTools(
+  flags: Flags,
+  reporter: Reporter,
+  signal: AbortSignal,
+): Promise<Toolchain> {
+  const settings = mediaSettings(flags)
+  const toolchain = await openToolchain(settings, {
+    signal,
+    report: (level, text) => reporter.event(level, text),
+    language: languageToKnow(readJobOptions(jobOptionsOf(flags)).options),
+  })
+  const { engine, why } = toolchain.choice
+  const { info } = engine
+  if (!settings.engineSettings.offline) await offerBetter(toolchain, reporter)
+  reporter.event('debug', `${info.name} (${info.model}, ${info.device}): ${why}`)
+  return toolchain
+}
+
+function localOptions(flags: Flags): LocalOptions {
+  return {
+    type: typeof flags['type'] === 'string' ? flags['type'] : null,
+    taskOptions: { ...jobOptionsOf(flags), ...(flags['keyFrames'] ? { keyframes: true } : {}) },
+    render: renderOptionsOf(formFlags(flags)),
   }
 }
 
@@ -165,12 +197,4 @@ function dryRun({ engine, models, why, better }: Choice, flags: Flags): string {
 
 function quoted(text: string): string {
   return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`
-}
-
-function warningsOf({ warnings }: Record<string, unknown>): string[] {
-  return Array.isArray(warnings) ? warnings.map(String) : []
-}
-
-function noFile(file: string, cause: unknown): AppError {
-  return new AppError('usage', `File ${file} does not exist.`, { cause })
 }

@@ -15,6 +15,7 @@ const LONG: readonly string[] = [
   'test/proxies.test.ts',
   'test/original.test.ts',
   'test/limits.test.ts',
+  'test/files.test.ts',
   'test/coordinators.test.ts',
   'test/silent-engine.test.ts',
   'test/front-door.test.ts',

@@ -79,7 +79,7 @@ describe('the command line', () => {
       /--slots .*'0' is not a whole number from 1 to 64\.$/,
     ],
     [['start', '--url', 'nonsense'], /^'nonsense' is not a coordinator's URL/],
-    [['transcribe'], /^missing required argument 'file'$/],
+    [['transcribe'], /^missing required argument 'files'$/],
     [['transcribe', '/nowhere.mp3'], /^File \/nowhere\.mp3 does not exist\.$/m],
     [['submit', '/nowhere.mp3'], /^'\/nowhere\.mp3' is not a file: .*$/],
     [['test', '--test', 'luck'], /Allowed choices are connection, lifecycle/],
