@@ -232,7 +232,7 @@ async function startNginx(t: TestContext, home: string, target: string): Promise
   const config = path.join(home, 'nginx.conf')
   await writeFile(
     config,
-    `daemon off; pid ${home}/pid; error_log stderr;
+    `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; pid ${home}/pid; error_log stderr;
 events {}
 http {
   access_log off;
