@@ -1,21 +1,27 @@
+import { randomUUID } from 'node:crypto'
 import { openAsBlob } from 'node:fs'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { execa } from 'execa'
 import { CLIPS } from '../../agent/selftest/clips.ts'
-import { programCode, run, startCoordinator } from '../processes.ts'
+import { programCode, startCoordinator } from '../processes.ts'
+import { Api } from './api.ts'
 import { median, type Measure } from './report.ts'
 
-const ROUNDS = 9
+const ROUNDS = 15
 const POLL_MS = 5
 const [, { file: CLIP }] = CLIPS
 
-/** What a client of `/v1/audio/transcriptions` waits for a clip of 7 seconds, beside the other ways to have it done. */
+/**
+ * What a client of `/v1/audio/transcriptions` waits for a clip of 7 seconds, beside the other ways to have it done. The
+ * worker answers at once: recognition takes the same in all of them, and varies by more than they differ.
+ */
 export async function frontDoor(folder: string): Promise<Measure[]> {
   const coordinator = await startCoordinator(path.join(folder, 'door'), folder, { built: true })
   const { url } = coordinator
-  const work = ['--types', 'audio', '--work-dir', path.join(folder, 'work')]
-  const agent = run('agent', ['start', '--url', url, ...work], { built: true })
+  const api = new Api(url)
+  let isOver = false
+  const working = work(api, () => isOver)
   const ways = {
     submit: async () => {
       const args = [...programCode('agent', true), 'submit', CLIP, '--url', url, '--wait']
@@ -29,8 +35,7 @@ export async function frontDoor(folder: string): Promise<Measure[]> {
       await answer.json()
     },
   }
-  // The first job gets the models.
-  await ways.door()
+  for (const way of Object.values(ways)) await way()
   const times: Record<keyof typeof ways, number[]> = { submit: [], polled: [], door: [] }
   for (let round = 0; round < ROUNDS; round += 1) {
     for (const way of ['submit', 'polled', 'door'] as const) {
@@ -39,10 +44,11 @@ export async function frontDoor(folder: string): Promise<Measure[]> {
       times[way].push(performance.now() - from)
     }
   }
-  for (const program of [agent, coordinator]) {
-    program.signal('SIGKILL')
-    await program.ended
-  }
+  isOver = true
+  await working
+  await api.close()
+  coordinator.signal('SIGKILL')
+  await coordinator.ended
   const [submit, job, door] = [times.submit, times.polled, times.door].map((all) => median(all))
   const ms = (value: number): string => `${value.toFixed(0)} ms`
   return [
@@ -57,6 +63,21 @@ export async function frontDoor(folder: string): Promise<Measure[]> {
       kept: door! - submit! <= 50,
     },
   ]
+}
+
+async function work(api: Api, isOver: () => boolean): Promise<void> {
+  const segments = [{ start: 0, end: 7, text: 'What was said.' }]
+  const result = { success: true, content: 'What was said.', metadata: { duration: 7, segments } }
+  while (!isOver()) {
+    const { jobs } = (await api.send('POST', '/remote-jobs/claim', {
+      worker_id: 'bench',
+      content_types: ['audio'],
+      claim_id: randomUUID(),
+      wait_seconds: 1,
+    })) as { jobs: { job_id: string; lease_token: string }[] }
+    for (const { job_id: jobId, lease_token } of jobs)
+      await api.send('PUT', `/remote-jobs/${jobId}/result`, { ...result, lease_token })
+  }
 }
 
 async function polled(url: string): Promise<void> {
