@@ -108,6 +108,20 @@ function speakersOf(turns: readonly Turn[], { start, end }: Said): string[] {
     .map(([speaker]) => speaker)
 }
 
+function isUnderItsName(turn: Turn, segments: readonly Said[]): boolean {
+  let [own, others] = [0, 0]
+  for (const { start, end, speaker } of segments) {
+    const shared = Math.max(0, Math.min(end, turn.end) - Math.max(start, turn.start))
+    if (speaker?.startsWith(turn.speaker)) own += shared
+    else others += shared
+  }
+  return own > others
+}
+
+function textOfTurn({ speaker, start, end }: Turn): string {
+  return `${speaker} ${start.toFixed(1)}-${end.toFixed(1)}`
+}
+
 /** By label, the person who says most of what it has. */
 function peopleOf(segments: readonly Said[], turns: readonly Turn[]): Map<string, string> {
   const labels = [...new Set(segments.flatMap(({ speaker }) => speaker ?? []))]
@@ -151,13 +165,13 @@ describe('who speaks, seen on the dashboard', { skip }, () => {
 
   /**
    * Transcribes a recording, names the people on the dashboard, and takes a picture.
-   * @returns the sentences, those that have another's name, and the turns that have none.
+   * @returns the sentences, those that have another's name, and the turns that are not, or mostly under another's.
    */
   async function seen(
     { file, turns }: Recording,
     name: string,
     taskOptions: object,
-  ): Promise<{ all: Said[]; wrong: string[]; speakers: number; silent: Turn[] }> {
+  ): Promise<{ all: Said[]; wrong: string[]; speakers: number; misnamed: string[] }> {
     const client = new TestClient(coordinator.url)
     const jobId = await client.upload(file, 'audio', taskOptions)
     const { status, error_message } = await client.ended(jobId)
@@ -190,15 +204,15 @@ describe('who speaks, seen on the dashboard', { skip }, () => {
         (one) => `${one.start} ${one.speaker}: ${one.text} (${speakersOf(turns, one).join()})`,
       ),
       speakers: named.size,
-      silent: turns.filter((turn) => !segments.some((one) => speakersOf([turn], one).length > 0)),
+      misnamed: turns.filter((turn) => !isUnderItsName(turn, segments)).map(textOfTurn),
     }
   }
 
   it('a call: each side by its channel, under the name of its job', async () => {
     const recording = await call(voices.get('Allison')!, voices.get('austen')!)
     const names = { speaker_names: ['agent', 'customer'] }
-    const { wrong, silent } = await seen(recording, 'call', names)
-    assert.deepEqual([wrong, silent], [[], []])
+    const { wrong, misnamed } = await seen(recording, 'call', names)
+    assert.deepEqual([wrong, misnamed], [[], []])
   })
 
   it('an interview: two people at one microphone', async () => {
@@ -212,10 +226,15 @@ describe('who speaks, seen on the dashboard', { skip }, () => {
     const [a, b, c, d] = ['Allison', 'MEE009', 'austen', 'FEE078'].map((one) => voices.get(one)!)
     const order = [a, b, c, d, b, a, d, c, a, c, b, d].map((one) => one!)
     const recording = await inTurn(order, 'panel')
-    const { all, wrong, speakers, silent } = await seen(recording, 'panel', { diarize: true })
-    console.log(`panel: ${speakers} speakers, ${wrong.length} of ${all.length} wrong`, wrong)
+    const { all, wrong, misnamed, speakers } = await seen(recording, 'panel', { diarize: true })
+    console.log(
+      `panel: ${speakers} speakers, ${wrong.length} of ${all.length} wrong`,
+      wrong,
+      misnamed,
+    )
     assert.equal(speakers, 4)
-    assert.deepEqual(silent, [])
     assert.ok(wrong.length <= all.length * 0.1, wrong.join('\n'))
+    // A sentence of three seconds may be taken for the end of the one before.
+    assert.ok(misnamed.length <= 1, misnamed.join('\n'))
   })
 })
