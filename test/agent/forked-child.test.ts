@@ -75,6 +75,13 @@ describe('ForkedChild', () => {
     await assert.rejects(crashed.ask({ how: 'say' }, { signal }), expected)
   })
 
+  it('ends a process that says nothing for too long, and leaves none', async () => {
+    const oracle = child()
+    const hung = oracle.ask({ how: 'hang' }, { signal, idleMs: 100 })
+    await assert.rejects(hung, isError('engine_failed', /^The oracle hangs: no output for 0 min/))
+    await gone(oracle.pid!)
+  })
+
   it('ends at once when the signal is aborted, whatever holds it', async () => {
     const controller = new AbortController()
     const reason = new AppError('cancelled', 'enough')
