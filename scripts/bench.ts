@@ -17,6 +17,7 @@ import { print, type Measure } from './bench/report.ts'
 import { retrieval } from './bench/retrieval.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
+import { subtitles } from './bench/subtitles.ts'
 import { uploads } from './bench/upload.ts'
 
 /**
@@ -41,6 +42,7 @@ const PARTS: Record<
   ...ENGINE_PARTS,
   gpu: { title: 'What a GPU gets to do', run: gpuUse },
   languages: { title: 'Languages that the embedded engine does not know', run: languages },
+  subtitles: { title: 'Subtitles of half an hour, within bounds', run: subtitles },
   speakers: { title: 'Who speaks, on voices of real people', run: diarization },
   chapters: { title: 'Chapters that are found in a text', run: chapters },
   retrieval: { title: 'Questions about a talk, by its chunks and by its lines', run: retrieval },

@@ -7,10 +7,14 @@ export const BOUNDS = { least: 834, most: 7_000, gap: 80, perSecond: 20 } as con
 /** A shorter pause between two cues is closed up to the gap: it would flicker. */
 const FLICKER = 500
 
-/** When it is said, in milliseconds. */
-export interface Spoken {
+/** In milliseconds. */
+export interface Times {
   start: number
   end: number
+}
+
+/** When it is said. */
+export interface Spoken extends Times {
   /** In columns. */
   width: number
 }
@@ -22,10 +26,7 @@ export interface Spoken {
  * @param cues by start.
  * @param until the end of the recording, in milliseconds.
  */
-export function timesOf(
-  cues: readonly Spoken[],
-  until = Infinity,
-): { start: number; end: number }[] {
+export function timesOf(cues: readonly Spoken[], until = Infinity): Times[] {
   const { most, perSecond } = BOUNDS
   // Only a recording too short for its cues has shorter ones; and only one of moments is run over.
   const share = Math.min(1, Math.max(0.1, until / (cues.length * (BOUNDS.least + BOUNDS.gap))))

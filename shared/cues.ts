@@ -1,4 +1,4 @@
-import { BOUNDS, timesOf, type Spoken } from './cue-times.ts'
+import { BOUNDS, timesOf, type Spoken, type Times } from './cue-times.ts'
 import { tokensOf, type Token } from './cue-tokens.ts'
 import { divide } from './divide.ts'
 import { printable } from './printable.ts'
@@ -17,15 +17,12 @@ interface CueOptions {
 }
 
 /** What one speaker says in a cue. */
-interface Voice {
+export interface Voice {
   speaker: string | undefined
   lines: Token[][]
 }
 
-/** Shown from `start` to `end`, in milliseconds. */
-export interface Cue {
-  start: number
-  end: number
+export interface Cue extends Times {
   /** Several where turns are too short for a cue each. */
   voices: Voice[]
 }
@@ -46,8 +43,10 @@ interface Part extends Spoken {
 
 /** In milliseconds. */
 const PAUSE = 1_000
-/** Longer runs are cut between segments: it bounds memory. */
+/** Longer runs are cut between segments. */
 const MOST_TOKENS = 500
+/** In a batch, unless people speak at once without end. */
+const MOST_RUNS = 20
 
 /** What a cue costs beside the cut at its end: few, of like length, long enough to be read, without others' ends inside. */
 const COST = { cue: 1, full: 1, tooShort: 20, tooFast: 5, inside: 1.5 } as const
@@ -57,63 +56,91 @@ const COST = { cue: 1, full: 1, tooShort: 20, tooFast: 5, inside: 1.5 } as const
  * else a word. Every word is kept, in its speaker's order. Only a single word can break a bound.
  * @param segments by start.
  */
-export function cuesOf(
-  segments: readonly Segment[],
-  { maxLineChars = 42, maxLines = 2, labelOf = () => '', seconds = Infinity }: CueOptions = {},
-): Cue[] {
-  const labelFor = (speaker: string | undefined): Token[] =>
-    speaker === undefined || labelOf(speaker) === '' ? [] : [labelToken(labelOf(speaker))]
-  const runs = runsOf(segments, maxLineChars)
-  const parts = runs.flatMap((run, i) => {
-    const label = labelFor(run.speaker)[0]?.width ?? 0
-    const until = run.isShared ? Infinity : (runs[i + 1]?.tokens[0]!.start ?? Infinity)
-    return partsOf(run, { maxLineChars, maxLines, label, until })
-  })
-  parts.sort((a, b) => a.start - b.start)
-  const shared = together(parts, maxLines, ({ speaker, width }) => {
-    const label = labelFor(speaker)[0]
-    return width + (label === undefined ? 0 : label.width + 1) <= maxLineChars
-  })
-  const times = timesOf(shared.map(spokenOf), seconds * 1000)
-  let last: string | undefined
-  return shared.map((group, i) => ({
-    ...times[i]!,
-    voices: group.map(({ speaker, tokens }) => {
-      const label = speaker === last ? [] : labelFor(speaker)
-      last = speaker
-      return { speaker, lines: linesOf([...label, ...tokens], maxLineChars) }
-    }),
-  }))
+export function cuesOf(segments: readonly Segment[], options: CueOptions = {}): Cue[] {
+  return cuesAs(segments, options, (voices) => ({ voices }))
 }
 
-function runsOf(segments: readonly Segment[], maxLineChars: number): Run[] {
-  const runs: Run[] = []
+/** As {@link cuesOf}, with what `shape` makes of the voices, as a text: they take ten times its memory. */
+export function cuesAs<T extends object>(
+  segments: readonly Segment[],
+  { maxLineChars = 42, maxLines = 2, labelOf = () => '', seconds = Infinity }: CueOptions,
+  shape: (voices: Voice[]) => T,
+): (Times & T)[] {
+  const labelFor = (speaker: string | undefined): Token[] =>
+    speaker === undefined || labelOf(speaker) === '' ? [] : [labelToken(labelOf(speaker))]
+  const fitsLine = ({ speaker, width }: Part): boolean => {
+    const label = labelFor(speaker)[0]
+    return width + (label === undefined ? 0 : label.width + 1) <= maxLineChars
+  }
+  const spoken: Spoken[] = []
+  const shapes: T[] = []
+  let last: string | undefined
+  for (const { runs, next } of batchesOf(segments, maxLineChars)) {
+    const parts = runs.flatMap((run, i) => {
+      const label = labelFor(run.speaker)[0]?.width ?? 0
+      const until = run.isShared ? Infinity : (runs[i + 1]?.tokens[0]!.start ?? next)
+      return partsOf(run, { maxLineChars, maxLines, label, until })
+    })
+    parts.sort((a, b) => a.start - b.start)
+    for (const group of together(parts, maxLines, fitsLine)) {
+      spoken.push(spokenOf(group))
+      const said = group.map(({ speaker, tokens }) => {
+        const label = speaker === last ? [] : labelFor(speaker)
+        last = speaker
+        return { speaker, lines: linesOf([...label, ...tokens], maxLineChars) }
+      })
+      shapes.push(shape(said))
+    }
+  }
+  return timesOf(spoken, seconds * 1000).map((times, i) => Object.assign(times, shapes[i]!))
+}
+
+interface Batch {
+  runs: Run[]
+  /** When the first run after it begins. */
+  next: number
+}
+
+/** Runs, in batches of which each has ended when the next begins: it bounds memory. */
+function* batchesOf(segments: readonly Segment[], maxLineChars: number): Generator<Batch> {
+  let runs: Run[] = []
   let reached = 0
   for (const segment of segments) {
     const tokens = tokensOf(segment, maxLineChars)
     if (tokens.length === 0) continue
     const speaker = printable(segment.speaker ?? '') || undefined
-    const [last, start] = [runs.at(-1), tokens[0]!.start]
-    const ended = last?.tokens.at(-1)!.end ?? 0
-    if (
-      last !== undefined &&
-      last.speaker === speaker &&
-      start - ended < PAUSE &&
-      last.tokens.length < MOST_TOKENS
-    ) {
-      for (const token of tokens) {
-        token.start = Math.max(token.start, ended)
-        token.end = Math.max(token.end, ended)
-        last.tokens.push(token)
+    const last = runs.at(-1)
+    const { start } = tokens[0]!
+    if (last !== undefined && last.speaker === speaker && goesOn(last, start)) append(last, tokens)
+    else {
+      if (last !== undefined && start < endOf(last)) last.isShared = true
+      if (runs.length >= MOST_RUNS && start >= reached) {
+        yield { runs, next: start }
+        runs = []
       }
-    } else {
-      const isShared = start < reached
-      if (last !== undefined && start < ended) last.isShared = true
-      runs.push({ speaker, tokens, isShared })
+      runs.push({ speaker, tokens, isShared: start < reached })
     }
     reached = Math.max(reached, tokens.at(-1)!.end)
   }
-  return runs
+  yield { runs, next: Infinity }
+}
+
+function endOf({ tokens }: Run): number {
+  return tokens.at(-1)!.end
+}
+
+function goesOn(run: Run, start: number): boolean {
+  return start - endOf(run) < PAUSE && run.tokens.length < MOST_TOKENS
+}
+
+/** Times of a run never go back. */
+function append(run: Run, tokens: readonly Token[]): void {
+  const ended = endOf(run)
+  for (const token of tokens) {
+    token.start = Math.max(token.start, ended)
+    token.end = Math.max(token.end, ended)
+    run.tokens.push(token)
+  }
 }
 
 /** The words of each cue of a run. */
@@ -212,6 +239,10 @@ function linesOf(tokens: Token[], maxLineChars: number): Token[][] {
     }
   })
   return ends.map((end, i) => tokens.slice(ends[i - 1] ?? 0, end))
+}
+
+export function textOf(tokens: readonly Token[]): string {
+  return tokens.map(({ text, isSpaced }, i) => (isSpaced && i > 0 ? ` ${text}` : text)).join('')
 }
 
 /** The words after it are spaced from it. */

@@ -1,6 +1,6 @@
-import { BOUNDS } from './cue-times.ts'
+import { BOUNDS, type Times } from './cue-times.ts'
 import { CUT, msOf, type Token } from './cue-tokens.ts'
-import { cuesOf, type Cue } from './cues.ts'
+import { cuesAs, textOf, type Voice } from './cues.ts'
 import { cueTime, escapeVtt, oneLine, spoken } from './render.ts'
 import type { SubtitleOptions } from './subtitle-options.ts'
 import { widthOf } from './text-width.ts'
@@ -19,12 +19,13 @@ export function renderSrt(
   options: SubtitleOptions = {},
   seconds?: number,
 ): string {
-  const cues = subtitlesOf(segments, options, { seconds, labelOf: (speaker) => `${speaker}:` })
-  const blocks = cues.map(({ start, end, voices }, i) => {
-    const lines = voices.flatMap((voice) => voice.lines.map(textOf))
-    const text = lines.join('\n').replaceAll('-->', '→')
-    return `${i + 1}\n${cueTime(start / 1000, ',')} --> ${cueTime(end / 1000, ',')}\n${text}\n`
-  })
+  const cues = subtitlesOf(segments, { ...options, seconds, labelOf }, (voices) => ({
+    text: linesIn(voices).join('\n').replaceAll('-->', '→'),
+  }))
+  const blocks = cues.map(
+    ({ start, end, text }, i) =>
+      `${i + 1}\n${cueTime(start / 1000, ',')} --> ${cueTime(end / 1000, ',')}\n${text}\n`,
+  )
   return blocks.join('\n')
 }
 
@@ -37,17 +38,17 @@ export function renderVtt(
   options: SubtitleOptions = {},
   seconds?: number,
 ): string {
-  const cues = subtitlesOf(segments, options, { seconds })
-  const blocks = cues.map((cue) => {
-    const texts = cue.voices.map(({ speaker, lines }) => {
-      const text =
-        options.subtitles === 'words' ? markedText(cue, lines) : lines.map(escapedText).join('\n')
-      if (speaker === undefined) return text
-      // One that is all of a cue needs no end.
-      return `<v ${escapeVtt(speaker)}>${text}${cue.voices.length > 1 ? '</v>' : ''}`
-    })
-    return `${cueTime(cue.start / 1000, '.')} --> ${cueTime(cue.end / 1000, '.')}\n${texts.join('\n')}\n`
-  })
+  const blockOf = ({ start, end }: Times, text: string): string =>
+    `${cueTime(start / 1000, '.')} --> ${cueTime(end / 1000, '.')}\n${text}\n`
+  const plain = (tokens: readonly Token[]): string => escapeVtt(textOf(tokens))
+  const blocks =
+    options.subtitles === 'words'
+      ? subtitlesOf(segments, { ...options, seconds }, (voices) => ({ voices })).map((cue) =>
+          blockOf(cue, voicesText(cue.voices, markedLine(cue))),
+        )
+      : subtitlesOf(segments, { ...options, seconds }, (voices) => ({
+          text: voicesText(voices, plain),
+        })).map((cue) => blockOf(cue, cue.text))
   return ['WEBVTT\n', ...blocks].join('\n')
 }
 
@@ -60,51 +61,73 @@ export function renderLrc(
   options: SubtitleOptions = {},
   seconds?: number,
 ): string {
-  const cues = subtitlesOf(segments, options, { seconds, labelOf: (speaker) => `${speaker}:` })
-  const lines = cues.flatMap(({ start, end, voices }, i) => {
-    const tokens = voices.flatMap((voice) => voice.lines.flat())
+  const cues = subtitlesOf(segments, { ...options, seconds, labelOf }, (voices) => ({
+    text: textOf(voices.flatMap((voice) => voice.lines.flat())),
+  }))
+  const lines = cues.flatMap(({ start, end, text }, i) => {
     // The space keeps a text that begins with brackets from being read as another time.
-    const line = `[${lyricsTime(start)}] ${textOf(tokens)}`
+    const line = `[${lyricsTime(start)}] ${text}`
     const next = cues[i + 1]?.start ?? Infinity
     return next - end < LYRICS_PAUSE ? [line] : [line, `[${lyricsTime(end)}]`]
   })
   return lines.map((line) => `${line}\n`).join('')
 }
 
-function subtitlesOf(
+function labelOf(speaker: string): string {
+  return `${speaker}:`
+}
+
+function subtitlesOf<T extends object>(
   segments: readonly Segment[],
-  { subtitles, maxLineChars, maxLines }: SubtitleOptions,
-  { seconds, labelOf }: { seconds: number | undefined; labelOf?: (speaker: string) => string },
-): Cue[] {
-  if (subtitles === 'plain') return plainCues(segments, labelOf)
-  return cuesOf(segments, {
-    ...(maxLineChars !== undefined && { maxLineChars }),
-    ...(maxLines !== undefined && { maxLines }),
-    ...(seconds !== undefined && { seconds }),
-    ...(labelOf !== undefined && { labelOf }),
-  })
+  {
+    subtitles,
+    ...options
+  }: SubtitleOptions & { seconds: number | undefined; labelOf?: (speaker: string) => string },
+  shape: (voices: Voice[]) => T,
+): (Times & T)[] {
+  if (subtitles === 'plain') return plainCues(segments, shape, options.labelOf)
+  const { seconds, ...rest } = options
+  return cuesAs(segments, { ...rest, ...(seconds !== undefined && { seconds }) }, shape)
 }
 
 /** A cue per segment, on one line, with its times. */
-function plainCues(
+function plainCues<T extends object>(
   segments: readonly Segment[],
-  labelOf: (speaker: string) => string = () => '',
-): Cue[] {
+  shape: (voices: Voice[]) => T,
+  label: (speaker: string) => string = () => '',
+): (Times & T)[] {
   return spoken(segments).map((segment) => {
     const speaker = oneLine(segment.speaker ?? '') || undefined
-    const label = speaker === undefined ? '' : labelOf(speaker)
-    const text = `${label} ${oneLine(segment.text)}`.trim()
+    const text = `${speaker === undefined ? '' : label(speaker)} ${oneLine(segment.text)}`.trim()
     const [start, end] = [msOf(segment.start), msOf(segment.end)]
     const times = { start, end: end > start ? end : start + BOUNDS.least }
     const token: Token = { text, width: widthOf(text), isSpaced: true, ...times, cut: CUT.sentence }
-    return { ...times, voices: [{ speaker, lines: [[token]] }] }
+    return { ...times, ...shape([{ speaker, lines: [[token]] }]) }
   })
 }
 
-/** With the time of each word that begins within the cue, which is what the format allows. */
-function markedText({ start, end }: Cue, lines: readonly Token[][]): string {
+function linesIn(voices: readonly Voice[]): string[] {
+  return voices.flatMap(({ lines }) => lines.map(textOf))
+}
+
+/** WebVTT's. */
+function voicesText(
+  voices: readonly Voice[],
+  textOfLine: (tokens: readonly Token[]) => string,
+): string {
+  const texts = voices.map(({ speaker, lines }) => {
+    const text = lines.map(textOfLine).join('\n')
+    if (speaker === undefined) return text
+    // One that is all of a cue needs no end.
+    return `<v ${escapeVtt(speaker)}>${text}${voices.length > 1 ? '</v>' : ''}`
+  })
+  return texts.join('\n')
+}
+
+/** Lines with the time of each word that begins within the cue, which is what the format allows. */
+function markedLine({ start, end }: Times): (tokens: readonly Token[]) => string {
   let last = start
-  const marked = (tokens: readonly Token[]): string =>
+  return (tokens) =>
     tokens
       .map((token, i) => {
         const space = token.isSpaced && i > 0 ? ' ' : ''
@@ -113,16 +136,8 @@ function markedText({ start, end }: Cue, lines: readonly Token[][]): string {
         return `${space}${isMarked ? `<${cueTime(token.start / 1000, '.')}>` : ''}${escapeVtt(token.text)}`
       })
       .join('')
-  return lines.map(marked).join('\n')
 }
 
-function escapedText(tokens: readonly Token[]): string {
-  return escapeVtt(textOf(tokens))
-}
-
-function textOf(tokens: readonly Token[]): string {
-  return tokens.map(({ text, isSpaced }, i) => (isSpaced && i > 0 ? ` ${text}` : text)).join('')
-}
 /** Minutes and hundredths of seconds. */
 function lyricsTime(ms: number): string {
   const hundredths = Math.round(ms / 10)

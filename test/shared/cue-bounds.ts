@@ -1,13 +1,9 @@
 import { BOUNDS } from '../../shared/cue-times.ts'
-import type { Cue } from '../../shared/cues.ts'
+import { textOf, type Cue } from '../../shared/cues.ts'
 import { widthOf } from '../../shared/text-width.ts'
 
 export function linesOf(cue: Cue): string[] {
-  return cue.voices.flatMap(({ lines }) =>
-    lines.map((tokens) =>
-      tokens.map(({ text, isSpaced }, i) => (isSpaced && i > 0 ? ` ${text}` : text)).join(''),
-    ),
-  )
+  return cue.voices.flatMap(({ lines }) => lines.map(textOf))
 }
 
 /**
