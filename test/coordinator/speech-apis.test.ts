@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { renderForm } from '../../shared/forms.ts'
+import { Tokens } from '../../coordinator/access/tokens.ts'
 import { claim, startRunning, until, type Claimed, type Running, type Setup } from './running.ts'
 
 const SEGMENTS = [
@@ -319,6 +320,25 @@ describe("OpenAI's audio API", () => {
     assert.equal((await post(running, '/v1/audio/translations')).status, 400)
     const asr = await post(running, '/asr?diarize=true', { part: 'audio_file', headers: PREFER })
     assert.match(asr.headers.get('morag-warning') ?? '', /tells speakers apart/)
+  })
+
+  test('a file above the limit is refused in its shape, and the owner of a job is its token', async (t) => {
+    const limited = await started(t, { maxUploadBytes: 10 })
+    const { token } = await new Tokens(limited.dataDir, Date.now).create({
+      role: 'submit',
+      name: 'website',
+      types: null,
+      lifeMs: null,
+    })
+    const headers = { authorization: `Bearer ${token}`, ...PREFER }
+    const large = await post(limited, TRANSCRIPTIONS, { headers, bytes: 'x'.repeat(11) })
+    assert.equal(large.status, 413)
+    const { error } = (await large.json()) as { error: { code: string } }
+    assert.equal(error.code, 'too_large')
+    const answer = await post(limited, TRANSCRIPTIONS, { headers })
+    assert.equal(answer.status, 202)
+    const { jobs } = (await limited.ask('GET', '/remote-jobs', { headers })).body
+    assert.equal((jobs as object[]).length, 1)
   })
 
   test('an unknown key, path and method are refused in its shape', async (t) => {
