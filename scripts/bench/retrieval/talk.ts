@@ -6,7 +6,7 @@ import { sentencesIn } from '../../../shared/sentences.ts'
 import type { Span } from '../../../shared/span.ts'
 
 const HERE = fileURLToPath(new URL('.', import.meta.url))
-const WORDS_PER_MINUTE = '115'
+const WORDS_PER_MINUTE = '92'
 /** Of espeak-ng's files: 16 bit, mono. */
 const BYTES_PER_SECOND = 22_050 * 2
 const HEADER_BYTES = 44
