@@ -18,6 +18,7 @@ import { retrieval } from './bench/retrieval.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
 import { subtitles } from './bench/subtitles.ts'
+import { vocabulary } from './bench/vocabulary.ts'
 import { uploads } from './bench/upload.ts'
 
 /**
@@ -46,6 +47,7 @@ const PARTS: Record<
   speakers: { title: 'Who speaks, on voices of real people', run: diarization },
   chapters: { title: 'Chapters that are found in a text', run: chapters },
   retrieval: { title: 'Questions about a talk, by its chunks and by its lines', run: retrieval },
+  vocabulary: { title: 'Names of a vocabulary', run: vocabulary },
   prefetch: { title: 'No slot waits for the link', run: prefetching },
 }
 

@@ -2,8 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { spoken } from '../../shared/render.ts'
 import { sentenceSegments } from '../../shared/sentence-segments.ts'
-import { mergeVocabularies, type Term } from '../../shared/vocabulary.ts'
-import { replaceHeard } from '../quality/replace-heard.ts'
+import { spell } from './heard-terms.ts'
 import {
   checkpointOf,
   languagesOf,
@@ -41,18 +40,10 @@ export async function transcribe(
   const sounds = path.join(input.workDir, 'sounds')
   try {
     await mkdir(sounds, { recursive: true })
-    const transcribed = await transcribeIn(parts, { ...input, workDir: sounds }, media, options)
-    const terms = mergeVocabularies(options.vocabulary ?? [], parts.vocabulary ?? [])
-    return transcribed && withTerms(transcribed, terms)
+    return await transcribeIn(parts, { ...input, workDir: sounds }, media, options)
   } finally {
     await rm(sounds, { recursive: true, force: true })
   }
-}
-
-function withTerms(transcribed: TranscribedMedia, terms: readonly Term[]): TranscribedMedia {
-  const { transcript } = transcribed
-  const { segments, replacements } = replaceHeard(spoken(transcript.segments), terms)
-  return { ...transcribed, transcript: { ...transcript, segments }, replacements }
 }
 
 async function transcribeIn(
@@ -153,7 +144,13 @@ async function transcribeIn(
   const transcript = draft.toTranscript(named.segments, audio.seconds, {
     withSpeakers: wantsSpeakers,
   })
-  const segments = sentenceSegments(transcript.segments, transcript)
+  const { segments, replacements } = await spell(parts, {
+    ...input,
+    ...audio,
+    segments: spoken(sentenceSegments(transcript.segments, transcript)),
+    options: { ...asked.options, language: transcript.language },
+    vocabulary: options.vocabulary,
+  })
   const warnings = [
     ...asked.warnings,
     ...unusedNames(options, wantsSpeakers && isCall),
@@ -164,6 +161,7 @@ async function transcribeIn(
   ]
   return {
     transcript: { ...transcript, segments },
+    replacements,
     engine: { ...info, model: modelLabel(asked.options.model ?? info.model) },
     track,
     decodedSeconds: audio.seconds,

@@ -1,6 +1,5 @@
 import { besideBareLibrary } from './bare-library.ts'
 import { batchedCost } from './batched.ts'
-import { hotwordsHelp } from './hotwords.ts'
 import { keptRunning } from './kept-running.ts'
 import { modelSwitches } from './model-switches.ts'
 import { residentCost } from './resident.ts'
@@ -13,7 +12,6 @@ export const ENGINE_PARTS = {
   resident: { title: 'faster-whisper: a worker that stays, and a process each', run: residentCost },
   batched: { title: 'faster-whisper: batches, and window after window', run: batchedCost },
   library: { title: 'faster-whisper: the agent, and the library alone', run: besideBareLibrary },
-  hotwords: { title: 'faster-whisper: names in a list', run: hotwordsHelp },
   switches: { title: 'faster-whisper: jobs of two models', run: modelSwitches },
   'transcribe-cpp': {
     title: 'transcribe-cpp beside whisper-cli, the same weights',

@@ -1,0 +1,139 @@
+import { mkdir, rm } from 'node:fs/promises'
+import path from 'node:path'
+import type { Segment } from '../../shared/transcript.ts'
+import { mergeVocabularies, type Term } from '../../shared/vocabulary.ts'
+import { cutWav } from '../audio/wav-cut.ts'
+import type { Engine, SpeechOptions } from '../engines/engine.ts'
+import { overSlots } from '../gpu/over-slots.ts'
+import type { Slot, Slots } from '../gpu/slots.ts'
+import { heardInstead } from '../quality/heard-instead.ts'
+import { likeTerms, type LikeTerm } from '../quality/sounds-like.ts'
+import { replaceHeard } from '../quality/replace-heard.ts'
+import type { PipelineParts } from './conversion.ts'
+import type { PreparedAudio } from './prepared-audio.ts'
+
+/** How often the engine is asked again, for one recording and for one term. */
+const MOST_CHECKS = 40
+const CHECKS_EACH = 2
+/** In seconds. */
+const MARGIN = 0.25
+const MOST_CLIP = 20
+
+interface Recording extends Pick<PreparedAudio, 'wavPath' | 'offsetSeconds'> {
+  jobId: string
+  segments: readonly Segment[]
+  /** As it was recognised. */
+  options: SpeechOptions
+  workDir: string
+  signal: AbortSignal
+  /** The job's. */
+  vocabulary: readonly Term[] | null
+}
+
+/** Writes the terms of the job's vocabulary and the agent's, also where they were heard as something that is in no list. */
+export async function spell(
+  { engine, slots, vocabulary = [] }: Pick<PipelineParts, 'engine' | 'slots' | 'vocabulary'>,
+  recording: Recording,
+): Promise<ReturnType<typeof replaceHeard>> {
+  const terms = mergeVocabularies(recording.vocabulary ?? [], vocabulary)
+  return replaceHeard(recording.segments, await withHeard(engine, slots, recording, terms))
+}
+
+/**
+ * A vocabulary with what its terms are heard as in this recording. Where words sound like a term, the engine recognises
+ * their sentence again, with that term as its only hotword (or prompt): given a whole list, engines write names that nobody
+ * said. A term counts as heard if it then stands in the place of these words, in each of two such sentences.
+ * @throws the signal's reason when aborted; what fails otherwise leaves the vocabulary as it is.
+ */
+async function withHeard(
+  engine: Engine,
+  slots: Slots,
+  recording: Recording,
+  vocabulary: readonly Term[],
+): Promise<readonly Term[]> {
+  const { abilities } = engine
+  const { jobId, signal, options, segments } = recording
+  const takesHints = abilities.hotwords || abilities.prompt
+  if (vocabulary.length === 0 || !takesHints || options.task !== 'transcribe') return vocabulary
+  const alike = likeTerms(segments, vocabulary).slice(0, MOST_CHECKS / CHECKS_EACH)
+  if (alike.length === 0) return vocabulary
+  const heard: Term[] = []
+  try {
+    await overSlots(slots, {
+      jobId,
+      signal,
+      model: options.model,
+      begin: async () => alike,
+      run: async (one, slot, running) => {
+        const phrase = await confirmed(engine, one, recording, slot, running)
+        if (phrase !== null) heard.push({ term: one.term, heard_as: [phrase] })
+      },
+    })
+  } catch {
+    signal.throwIfAborted()
+  }
+  return mergeVocabularies(vocabulary, heard)
+}
+
+/** What the term is heard as; null where the engine does not write it there. */
+async function confirmed(
+  engine: Engine,
+  { term, heard, segments: places }: LikeTerm,
+  recording: Recording,
+  slot: Slot,
+  signal: AbortSignal,
+): Promise<string | null> {
+  const { segments, offsetSeconds } = recording
+  const reachable = places
+    .map((at) => segments[at]!)
+    .filter(({ start, end }) => start >= offsetSeconds && end - start <= MOST_CLIP)
+  let phrase: string | null = null
+  for (const segment of reachable.slice(0, CHECKS_EACH)) {
+    const text = await recognisedWith(term, engine, segment, { ...recording, signal }, slot)
+    phrase = heardInstead({ term, heard, said: segment.text, hinted: text })
+    if (phrase === null) return null
+  }
+  return phrase
+}
+
+async function recognisedWith(
+  term: string,
+  engine: Engine,
+  { start, end, language }: Segment,
+  { wavPath: whole, offsetSeconds, options: asked, ...recording }: Recording,
+  slot: Slot,
+): Promise<string> {
+  const { signal } = recording
+  const folder = path.join(recording.workDir, `term-${slot.index}`)
+  const [wavPath, workDir] = [path.join(folder, 'clip.wav'), path.join(folder, 'engine')]
+  const hint = (before: string | null): string => (before === null ? term : `${before}, ${term}`)
+  const hints = engine.abilities.hotwords
+    ? { hotwords: hint(asked.hotwords) }
+    : { prompt: hint(asked.prompt) }
+  try {
+    await mkdir(workDir, { recursive: true })
+    const from = Math.max(0, start - offsetSeconds - MARGIN)
+    const span = { start: from, end: end - offsetSeconds + MARGIN }
+    const durationSeconds = await cutWav(whole, [span], wavPath, signal)
+    const { segments } = await engine.transcribe({
+      wavPath,
+      durationSeconds,
+      workDir,
+      slot,
+      signal,
+      speech: [{ start: 0, end: durationSeconds }],
+      options: {
+        ...asked,
+        ...hints,
+        language: language ?? asked.language,
+        words: false,
+        speakers: null,
+      },
+      again: false,
+      onProgress: () => undefined,
+    })
+    return segments.map(({ text }) => text).join(' ')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
