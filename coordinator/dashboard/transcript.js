@@ -1,5 +1,6 @@
 import { act } from './act.js'
 import { ask, Refusal, urlOf } from './api.js'
+import { chapterList } from './chapters.js'
 import { h } from './element.js'
 import { count, joined, plural } from './format.js'
 import { Lines } from './lines.js'
@@ -8,7 +9,18 @@ import { loudnessOf, waveform } from './waveform.js'
 
 const MAX_WARNINGS = 20
 const MAX_WARNING_LENGTH = 600
-const FORMATS = ['md', 'json', 'txt', 'srt', 'vtt', 'html', 'tsv', 'lrc', 'chunks.jsonl']
+const FORMATS = [
+  'md',
+  'json',
+  'txt',
+  'srt',
+  'vtt',
+  'html',
+  'tsv',
+  'lrc',
+  'chunks.jsonl',
+  'chapters.vtt',
+]
 /** For results without segments, such as documents. */
 const TEXT_FORMATS = FORMATS.slice(0, 3)
 
@@ -120,6 +132,7 @@ function built(job, { content, metadata }, player, { at, mayName }, signal) {
       wave.element,
       h('p', { class: 'sub' }, summary(metadata, segments)),
       warningList(metadata),
+      chapterList(metadata, seek),
       search(lines),
       followBox(lines),
       segments.some(({ confidence }) => confidence < 1) && unsureBox(lines),

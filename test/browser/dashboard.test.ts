@@ -230,15 +230,24 @@ describe('the dashboard in a browser', { skip }, () => {
     })
   })
 
-  test('a click on a line or on the waveform seeks, and the spoken line is marked', async () => {
+  test('a click on a line, a chapter or the waveform seeks, and the spoken line is marked', async () => {
     const worker = new HttpWorker(coordinator.url, 'listener', ['interview'])
     await worker.submit('talk.wav', 'interview', await readFile(CLIP))
     const job = await worker.take()
     const lines = ['Good morning.', 'What can you do?', 'I can wait.', 'Then wait.']
     const segments = lines.map((text, i) => ({ start: i * 2.5, end: i * 2.5 + 2, text }))
-    await worker.complete(job, segments)
+    const chapters = [
+      { start: 0, end: 5, title: 'Greeting' },
+      { start: 5, end: 10, title: 'Waiting' },
+    ]
+    await worker.complete(job, segments, { chapters })
     const hash = `#/jobs/${job.job_id}`
     await inTab(browser, { url: coordinator.url, hash }, async ({ page }) => {
+      await page.getByText('Chapters (2)').click()
+      await page.getByRole('button', { name: 'Waiting' }).click()
+      await page.locator('.line[aria-current]', { hasText: 'I can wait.' }).waitFor()
+      await page.locator('.line', { hasText: 'Good morning.' }).click()
+      await page.locator('.line[aria-current]', { hasText: 'Good morning.' }).waitFor()
       await page.locator('.line', { hasText: 'I can wait.' }).click()
       await page.locator('.line[aria-current]', { hasText: 'I can wait.' }).waitFor()
       await playedBeyond(page, 5)
