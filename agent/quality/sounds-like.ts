@@ -1,3 +1,4 @@
+import { setImmediate as turn } from 'node:timers/promises'
 import { distance } from 'fastest-levenshtein'
 import type { Segment } from '../../shared/transcript.ts'
 import type { Term } from '../../shared/vocabulary.ts'
@@ -17,6 +18,7 @@ const MOST_UNLIKE = 0.34
 /** Words that a name of one is often taken for. */
 const MORE_WORDS = 2
 const LEAST_SOUNDS = 4
+const SEGMENTS_PER_TURN = 50
 
 /** Letters that stand for about the same sound, in the languages of Europe. */
 const SOUNDS: readonly [RegExp, string][] = [
@@ -42,53 +44,74 @@ interface Sounding {
 
 /**
  * What in a transcript sounds like a term, the most similar first: by the edit distance of their consonants, with any vowel
- * for any other.
+ * for any other. A long recording and a long vocabulary take seconds: the event loop turns meanwhile.
  */
-export function likeTerms(segments: readonly Segment[], vocabulary: readonly Term[]): LikeTerm[] {
-  const terms = vocabulary
-    .map((one) => sounding(one.term, tokensIn(one.term).length))
-    .filter(({ sound }) => sound.length >= LEAST_SOUNDS)
+export async function likeTerms(
+  segments: readonly Segment[],
+  vocabulary: readonly Term[],
+): Promise<LikeTerm[]> {
+  const byLength = new Map<number, Sounding[]>()
+  for (const { term } of vocabulary) {
+    const one = sounding(term, tokensIn(term).length)
+    if (one.sound.length < LEAST_SOUNDS) continue
+    byLength.set(one.sound.length, [...(byLength.get(one.sound.length) ?? []), one])
+  }
   const found = new Map<string, LikeTerm>()
+  const sounds = new Map<string, string>()
   for (const [at, { text }] of segments.entries()) {
-    const phrases = phrasesIn(text)
-    for (const term of terms) {
-      const best = nearest(term, phrases)
-      if (best === null) continue
-      const key = JSON.stringify([term.text, best.heard.toLowerCase()])
+    if (at % SEGMENTS_PER_TURN === 0) await turn()
+    for (const [term, { heard, unlike }] of nearestIn(phrasesIn(text, sounds), byLength)) {
+      if (unlike === 0 && heard.toLowerCase() === term.toLowerCase()) continue
+      const key = JSON.stringify([term, heard.toLowerCase()])
       const before = found.get(key)
-      if (before === undefined) found.set(key, { term: term.text, ...best, segments: [at] })
+      if (before === undefined) found.set(key, { term, heard, unlike, segments: [at] })
       else before.segments.push(at)
     }
   }
   return [...found.values()].toSorted((a, b) => a.unlike - b.unlike)
 }
 
-/** All that is said in up to so many words. */
-function phrasesIn(text: string): Sounding[] {
+/** All that is said in up to so many words. @param sounds of words, by their lower case; new ones are added. */
+function phrasesIn(text: string, sounds: Map<string, string>): Sounding[] {
   const tokens = tokensIn(text)
+  const each = tokens.map(({ folded }) => {
+    const sound = sounds.get(folded) ?? soundOf(folded)
+    sounds.set(folded, sound)
+    return sound
+  })
   return tokens.flatMap((first, i) =>
     tokens
       .slice(i, i + 1 + MORE_WORDS)
-      .map((last, more) => sounding(text.slice(first.start, last.end), more + 1)),
+      .map((last, more) =>
+        sounding(text.slice(first.start, last.end), more + 1, each.slice(i, i + more + 1)),
+      )
+      .filter((phrase) => !/[.!?,;:]\s/.test(phrase.text)),
   )
 }
 
-/** Null where nothing is near enough, or the term stands there. */
-function nearest(
-  term: Sounding,
+/** By term, the phrase that is most like it; one that is the term itself is the nearest. */
+function nearestIn(
   phrases: readonly Sounding[],
-): { heard: string; unlike: number } | null {
-  let best: { heard: string; unlike: number } | null = null
+  byLength: ReadonlyMap<number, readonly Sounding[]>,
+): Map<string, Pick<LikeTerm, 'heard' | 'unlike'>> {
+  const best = new Map<string, Pick<LikeTerm, 'heard' | 'unlike'>>()
   for (const phrase of phrases) {
-    const longer = Math.max(term.sound.length, phrase.sound.length)
-    const most = longer * Math.min(MOST_UNLIKE, best?.unlike ?? 1)
-    if (Math.abs(term.sound.length - phrase.sound.length) > most) continue
-    if (bits(term.letters ^ phrase.letters) > 2 * most) continue
-    if (phrase.words > term.words + MORE_WORDS || /[.!?,;:]\s/.test(phrase.text)) continue
-    if (phrase.text.toLowerCase() === term.text.toLowerCase()) return null
-    const unlike = distance(term.sound, phrase.sound) / longer
-    if (unlike <= MOST_UNLIKE && (best === null || unlike < best.unlike))
-      best = { heard: phrase.text, unlike }
+    const { length } = phrase.sound
+    const longest = Math.floor(length / (1 - MOST_UNLIKE))
+    for (let size = Math.ceil(length * (1 - MOST_UNLIKE)); size <= longest; size++) {
+      const longer = Math.max(size, length)
+      // A change of a letter changes two bits at most.
+      const mostBits = 2 * MOST_UNLIKE * longer
+      for (const term of byLength.get(size) ?? []) {
+        if (bits(term.letters ^ phrase.letters) > mostBits) continue
+        if (phrase.words > term.words + MORE_WORDS) continue
+        const unlike = distance(term.sound, phrase.sound) / longer
+        const before = best.get(term.text)
+        const isTerm = phrase.text.toLowerCase() === term.text.toLowerCase()
+        if (unlike <= MOST_UNLIKE && (isTerm || before === undefined || unlike < before.unlike))
+          best.set(term.text, { heard: phrase.text, unlike })
+      }
+    }
   }
   return best
 }
@@ -107,15 +130,21 @@ function soundOf(text: string): string {
   return SOUNDS.reduce((now, [letters, one]) => now.replaceAll(letters, one), plain)
 }
 
-function sounding(text: string, words: number): Sounding {
-  const sound = soundOf(text)
+/** @param parts the sounds of its words. */
+function sounding(
+  text: string,
+  words: number,
+  parts: readonly string[] = [soundOf(text)],
+): Sounding {
+  const sound = parts.length === 1 ? parts[0]! : parts.join('').replaceAll(/(.)\1+/g, '$1')
   let letters = 0
   for (let i = 0; i < sound.length; i++) letters |= 1 << (sound.charCodeAt(i) % 32)
   return { text, sound, letters, words }
 }
 
+/** How many bits of a whole number of 32 bits are set. */
 function bits(number: number): number {
-  let count = 0
-  for (let left = number; left !== 0; left &= left - 1) count += 1
-  return count
+  let left = number - ((number >>> 1) & 0x55555555)
+  left = (left & 0x33333333) + ((left >>> 2) & 0x33333333)
+  return Math.imul((left + (left >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24
 }

@@ -12,8 +12,8 @@ import { replaceHeard } from '../quality/replace-heard.ts'
 import type { PipelineParts } from './conversion.ts'
 import type { PreparedAudio } from './prepared-audio.ts'
 
-/** How often the engine is asked again, for one recording and for one term. */
-const MOST_CHECKS = 40
+/** How often the engine is asked again: for a recording, by its seconds; and for a term and what may be it. */
+const CHECKS = { least: 4, most: 40, everySeconds: 15 }
 const CHECKS_EACH = 2
 /** In seconds. */
 const MARGIN = 0.25
@@ -55,7 +55,9 @@ async function withHeard(
   const { jobId, signal, options, segments } = recording
   const takesHints = abilities.hotwords || abilities.prompt
   if (vocabulary.length === 0 || !takesHints || options.task !== 'transcribe') return vocabulary
-  const alike = likeTerms(segments, vocabulary).slice(0, MOST_CHECKS / CHECKS_EACH)
+  const seconds = segments.at(-1)?.end ?? 0
+  const most = Math.min(CHECKS.most, Math.max(CHECKS.least, seconds / CHECKS.everySeconds))
+  const alike = (await likeTerms(segments, vocabulary)).slice(0, most / CHECKS_EACH)
   if (alike.length === 0) return vocabulary
   const heard: Term[] = []
   try {

@@ -19,8 +19,8 @@ describe('what sounds like a term', () => {
     ['Mr. Dashwood spoke.'],
     ['the weather was fine, and the road was dry'],
   ]) {
-    test(`in “${text}”: ${found.join() || 'nothing'}`, () => {
-      const alike = likeTerms([{ start: 0, end: 1, text: text! }], TERMS)
+    test(`in “${text}”: ${found.join() || 'nothing'}`, async () => {
+      const alike = await likeTerms([{ start: 0, end: 1, text: text! }], TERMS)
       assert.deepEqual(
         alike.map(({ heard }) => heard),
         found,
@@ -28,10 +28,10 @@ describe('what sounds like a term', () => {
     })
   }
 
-  test('is found once, with all its places, the most similar first', () => {
+  test('is found once, with all its places, the most similar first', async () => {
     const texts = ['to Manzibar', 'the cube rent', 'to manzibar again']
     const segments = texts.map((text, start) => ({ start, end: start + 1, text }))
-    const alike = likeTerms(segments, readVocabulary(['Qdrant', 'Zanzibar']))
+    const alike = await likeTerms(segments, readVocabulary(['Qdrant', 'Zanzibar']))
     assert.deepEqual(
       alike.map(({ segments: places }) => places),
       [[0, 2], [1]],
