@@ -33,6 +33,10 @@ const NOT_RUN = new Map([
     'morag-agent start --diarize --speaker-command "',
     'the program is the reader’s; agent/speaker-command.test.ts runs its like',
   ],
+  [
+    'morag-agent watch ~/recordings',
+    'it runs until it is stopped; files.test.ts runs it in a folder of its own',
+  ],
   ['# Save as ', 'their models need an account or a GPU'],
   [
     'morag-agent start --speaker-command "python',
