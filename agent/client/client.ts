@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { z } from 'zod'
+import { HOUR } from '../../shared/duration.ts'
 import { ENDINGS, type Form } from '../../shared/forms.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
 import {
@@ -108,6 +109,26 @@ export class Client {
     const prepare = async (): Promise<Exchange> => await uploadRequest(upload)
     const posted = { ...options, method: 'POST' as const }
     return await this.connection.ask(createdAnswer, `${API}/remote-jobs/`, posted, prepare)
+  }
+
+  /**
+   * Has a file fetched from an address. The same `idempotencyKey` gives the same job; a retry waits for a fetch that runs.
+   * @param body.contentType left out: by the file itself.
+   */
+  async createFromUrl(
+    body: { sourceUrl: string; contentType?: string; taskOptions: Record<string, unknown> },
+    idempotencyKey: string,
+    options: CallOptions = {},
+  ): Promise<CreatedAnswer> {
+    const headers = { 'content-type': 'application/json', 'idempotency-key': idempotencyKey }
+    return await this.connection.ask(createdAnswer, `${API}/remote-jobs/`, {
+      ...options,
+      method: 'POST',
+      headers,
+      body: JSON.stringify(toWire(body)),
+      // A server without ranges: the coordinator answers once it has the whole file.
+      timeoutMs: HOUR,
+    })
   }
 
   async status(jobId: string, options: CallOptions = {}): Promise<StatusAnswer> {

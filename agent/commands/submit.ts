@@ -2,7 +2,6 @@ import { addSettings } from '../../shared/settings.ts'
 import { readVocabularyFile } from '../../shared/vocabulary.ts'
 import { VOCABULARY } from '../settings/conversion-table.ts'
 import { API_KEY, COORDINATOR } from '../settings/table.ts'
-import path from 'node:path'
 import { Option, type Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { coordinatorSettings, wantsPlainOutput, type Flags } from '../settings/config.ts'
@@ -13,7 +12,7 @@ import type { Reporter } from '../progress/reporter-kinds.ts'
 import { commandReporter } from '../progress/reporter.ts'
 import { runBatch } from '../files/batch.ts'
 import { mediaFiles } from '../files/media-files.ts'
-import { RemoteTranscriber, type RemoteOptions } from '../files/remote-transcriber.ts'
+import { nameOf, RemoteTranscriber, type RemoteOptions } from '../files/remote-transcriber.ts'
 import { Spool } from '../files/spool.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
 import { addBatchFlags, batchOf, formOption, isBatch, outputOf } from './output-flags.ts'
@@ -26,6 +25,7 @@ Examples:
   morag-agent submit talks --recursive                 upload a folder; an id for each file
   morag-agent submit talks --wait --output-dir texts --format srt,md
   morag-agent submit paper.pdf --type document --wait
+  morag-agent submit https://example.com/talk.mp3      the coordinator fetches it
 `
 
 export function addSubmit(cli: Command): void {
@@ -34,10 +34,13 @@ export function addSubmit(cli: Command): void {
     .description('upload files to a coordinator')
     .argument(
       '<files...>',
-      'audio or video, or folders with some; other files with --type; - for standard input',
+      'audio or video, or folders with some; other files with --type; - for standard input; or one http or https address',
     )
     .addOption(
-      new Option('--type <type>', 'content type (default: audio or video, by the extension)'),
+      new Option(
+        '--type <type>',
+        'content type (default: audio or video, by the extension; of an address: by its bytes)',
+      ),
     )
     .option('--wait', 'wait for the job and print its transcript')
     .addOption(formOption())
@@ -94,8 +97,8 @@ async function submitOne(
   transcriber: RemoteTranscriber,
   { json, reporter, signal }: Context,
 ): Promise<void> {
-  const output = await outputOf(file, json ? { ...flags, format: ['json'] } : flags)
-  const name = path.basename(file)
+  const name = nameOf(file)
+  const output = await outputOf(name, json ? { ...flags, format: ['json'] } : flags)
   const jobId = await upload(file, name, transcriber, { reporter, signal })
   if (flags['wait'] !== true) {
     reporter.close()

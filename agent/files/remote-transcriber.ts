@@ -26,6 +26,17 @@ const POLL_MS = 500
 /** Uploads and waiting jobs of one command. */
 const AT_ONCE = 4
 
+function isAddress(file: string): boolean {
+  return /^https?:\/\//i.test(file) && URL.canParse(file)
+}
+
+/** The last part of a path, or of an address, without its query. */
+export function nameOf(file: string): string {
+  if (!isAddress(file)) return path.basename(file)
+  const { pathname, host } = new URL(file)
+  return path.posix.basename(pathname) || host
+}
+
 /** Transcribes by a coordinator: uploads files, and waits for their jobs. */
 export class RemoteTranscriber implements Transcriber {
   readonly atOnce = AT_ONCE
@@ -50,12 +61,16 @@ export class RemoteTranscriber implements Transcriber {
     return { texts, warnings: [] }
   }
 
-  /** @returns the job's id. */
+  /** @param file or an address, which the coordinator fetches. @returns the job's id. */
   async upload(
     file: string,
     { activity, signal }: { activity: Activity; signal: AbortSignal },
   ): Promise<string> {
     const { type, taskOptions, keyOf = async () => randomUUID() } = this.#options
+    if (isAddress(file)) {
+      const body = { sourceUrl: file, taskOptions, ...(type !== null && { contentType: type }) }
+      return (await this.client.createFromUrl(body, randomUUID(), { signal })).jobId
+    }
     const { jobId } = await this.client.create(
       {
         file,

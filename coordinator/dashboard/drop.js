@@ -1,3 +1,15 @@
+/** Accepts an address pasted anywhere but into a field. @param {(url: string) => void} take */
+export function addressesInto(take) {
+  addEventListener('paste', (event) => {
+    if (event.target instanceof HTMLInputElement || event.target instanceof HTMLTextAreaElement)
+      return
+    const text = event.clipboardData?.getData('text/plain').trim() ?? ''
+    if (!/^https?:\/\/\S+$/i.test(text)) return
+    event.preventDefault()
+    take(text)
+  })
+}
+
 /** Accepts files dropped anywhere on the page. @param {(files: File[]) => void} take */
 export function filesInto(take) {
   /** Entering a child element also leaves its parent. */

@@ -8,6 +8,7 @@ export function facts(job) {
   const rows = [
     ['Type', content_type],
     ['Size', `${bytes(source.size_bytes)}${source.kind === 'path' ? ' (in a media root)' : ''}`],
+    ['Address', source.url],
     ['Created', instant(created_at)],
     ...runFacts(job),
     ['Priority', priority === 0 ? null : String(priority)],

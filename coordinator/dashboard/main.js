@@ -1,6 +1,6 @@
 import { onSignedOut, Refusal } from './api.js'
 import { banner, problemCount, problemsShown } from './banner.js'
-import { filesInto } from './drop.js'
+import { addressesInto, filesInto } from './drop.js'
 import { JobList } from './job-list.js'
 import { JobPage } from './job-page.js'
 import { jobView } from './job.js'
@@ -14,7 +14,7 @@ import { signIn } from './sign-in.js'
 import { Store } from './store.js'
 import { Stream } from './stream.js'
 import { footer, topBar } from './top-bar.js'
-import { Uploads } from './uploads.js'
+import { submitAddress, Uploads } from './uploads.js'
 import { workersView } from './workers.js'
 
 /** Entry point: one store, kept current by the event stream, and the view that the URL selects. */
@@ -164,6 +164,9 @@ setInterval(() => {
 
 filesInto((files) => {
   if (store.maySubmit) uploads.add(files)
+})
+addressesInto((url) => {
+  if (store.maySubmit) void submitAddress(url)
 })
 draw()
 void enter()

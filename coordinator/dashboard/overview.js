@@ -45,7 +45,7 @@ export function overview(store) {
             'p',
             { class: 'empty' },
             store.maySubmit
-              ? 'No jobs yet. To create one, drop a recording anywhere on this page.'
+              ? 'No jobs yet. To create one, drop a recording anywhere on this page, or paste the address of one.'
               : 'No jobs yet.',
           )
         : h(

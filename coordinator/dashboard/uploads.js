@@ -1,4 +1,4 @@
-import { Refusal, upload } from './api.js'
+import { ask, Refusal, upload } from './api.js'
 import { h } from './element.js'
 import { bytes, percent } from './format.js'
 import { notify } from './notice.js'
@@ -94,6 +94,19 @@ export class Uploads {
         ),
       ),
     )
+  }
+}
+
+/** Has the coordinator fetch a file; the page then shows the new job. @param {string} url */
+export async function submitAddress(url) {
+  const { host } = new URL(url)
+  notify(`The coordinator asks ${host} for the file.`)
+  try {
+    const { job_id } = await ask('POST', 'remote-jobs/', { source_url: url })
+    location.hash = `#/jobs/${job_id}`
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    notify(`The address is not taken: ${error.message}`, 'bad')
   }
 }
 

@@ -7,6 +7,7 @@ import type { ServerResponse } from 'node:http'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { Connection } from '../../shared/connection.ts'
+import { Client } from '../../agent/client/client.ts'
 import { download as agentDownload } from '../../agent/client/download.ts'
 import { AddressGuard } from '../../coordinator/ingestion/address-guard.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -200,12 +201,14 @@ describe('a job of an address whose server gives ranges', () => {
   })
 
   test('is taken up by the agent where a connection broke off', async (t) => {
-    const { create, web, claimed, running } = await scene(t)
-    await create('/a/talk.mp3')
-    web.files.set('/a/talk.mp3', cutAfter(60_000))
-    const job = await claimed()
+    const { web, claimed, running } = await scene(t)
     const connection = new Connection({ url: running.url, retryMinMs: 1, retryMaxMs: 2 })
     t.after(async () => await connection.close())
+    const body = { sourceUrl: `${web.url}/a/talk.mp3`, taskOptions: { language: 'en' } }
+    const { jobId } = await new Client(connection).createFromUrl(body, 'k1')
+    web.files.set('/a/talk.mp3', cutAfter(60_000))
+    const job = await claimed()
+    assert.deepEqual([job.job_id, job['task_options']], [jobId, body.taskOptions])
     const target = path.join(running.root, 'downloaded')
     const { source, lease_token: leaseToken } = job
     const { size_bytes: sizeBytes, ...facts } = source
@@ -548,6 +551,30 @@ describe('an address in POST /process', () => {
     it.web.files.set('/paper.pdf', Buffer.from('%PDF-1.7\n%abc'))
     const paper = await process(it, { ...request, source_url: `${it.web.url}/paper.pdf` })
     assert.deepEqual([paper.status, paper.body['code']], [422, 'unsupported_media'])
+  })
+
+  test('is fetched where the coordinator takes over for workers that are away', async (t) => {
+    const it = await scene(t, {
+      ingestion: {
+        ...NO_INGESTION,
+        fallbackAfterMs: 0,
+        localProcessors: { audio: ['wc', '-c', '{input}'] },
+      },
+    })
+    const { body } = await it.create('/a/talk.mp3')
+    const id = String(body['job_id'])
+    const status = async (): Promise<unknown> =>
+      (await it.running.ask('GET', `/remote-jobs/${id}/status`)).body['status']
+    await until(async () => (await status()) === 'completed')
+    const { text } = await it.running.ask('GET', `/remote-jobs/${id}/result`)
+    assert.match(text, new RegExp(`"${TALK.length} `))
+    assert.deepEqual(it.stored(), [id])
+    assert.equal(
+      ((await it.running.ask('DELETE', `/remote-jobs/${id}`)).body['freed_bytes'] as number) >=
+        TALK.length,
+      true,
+    )
+    assert.deepEqual(it.stored(), [])
   })
 
   test('is stored where the coordinator itself processes it', async (t) => {
