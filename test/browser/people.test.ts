@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
+import { startWebServer } from '../coordinator/web-server.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { inTab, launch, skip, violationsIn } from './browser.ts'
 import { HttpWorker } from './worker.ts'
@@ -52,7 +53,9 @@ describe('a person at the dashboard', { skip }, () => {
       tokens[role] = (await new Tokens(closedData, Date.now).create(wish)).token
     }
     ;[open, closed, browser] = await Promise.all([
-      startCoordinator(path.join(folder, 'open'), folder),
+      startCoordinator(path.join(folder, 'open'), folder, {
+        args: ['--source-allow', '127.0.0.1'],
+      }),
       startCoordinator(closedData, folder),
       launch(),
     ])
@@ -63,6 +66,27 @@ describe('a person at the dashboard', { skip }, () => {
       one.signal('SIGTERM')
       await one.ended
     }
+  })
+
+  test('pastes the address of a recording, and is told why another is not taken', async (t) => {
+    const web = await startWebServer(t)
+    web.files.set('/jfk.wav', await readFile(CLIP))
+    const paste = `(text) => {
+      const clipboardData = new DataTransfer()
+      clipboardData.setData('text/plain', text)
+      const event = new ClipboardEvent('paste', { clipboardData, bubbles: true, cancelable: true })
+      document.body.dispatchEvent(event)
+    }`
+    await inTab(browser, { url: open.url, expected: /404|422/ }, async ({ page }) => {
+      await page.getByRole('heading', { name: 'Queue' }).waitFor()
+      await page.evaluate(`(${paste})('${web.url}/none.wav')`)
+      await page.getByText(/The address is not taken: .* has no such file/).waitFor()
+      await page.evaluate(`(${paste})('${web.url}/jfk.wav?key=hush')`)
+      await page.getByRole('heading', { name: 'jfk.wav' }).waitFor()
+      await page.getByText(`${web.url}/jfk.wav?…`).waitFor()
+      const jobId = page.url().split('/').at(-1)
+      await fetch(`${open.url}/api/v1/remote-jobs/${jobId}/cancel`, { method: 'POST' })
+    })
   })
 
   test('assigns a job to a worker by keyboard', async () => {
