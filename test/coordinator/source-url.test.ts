@@ -484,15 +484,15 @@ describe('an address is refused', () => {
     web.files.set('/stops.mp3', (_, response) => {
       response.writeHead(200, { 'content-length': 10 ** 6 }).write(TALK)
     })
-    const origins = originsFor({ idleMs: 20 })
-    t.after(() => origins.close())
+    const [hasty, patient] = [20, 500].map((idleMs) => originsFor({ idleMs }))
+    t.after(() => [hasty, patient].forEach((origins) => origins!.close()))
     const { signal } = new AbortController()
     const isIdle = (error: unknown): boolean =>
       error instanceof AppError &&
       error.code === 'bad_gateway' &&
       /stopped answering/.test(error.message)
-    await assert.rejects(origins.find(`${web.url}/mute.mp3`, signal), isIdle)
-    const found = await origins.find(`${web.url}/stops.mp3`, signal)
+    await assert.rejects(hasty!.find(`${web.url}/mute.mp3`, signal), isIdle)
+    const found = await patient!.find(`${web.url}/stops.mp3`, signal)
     await assert.rejects((await found.read()).toArray(), isIdle)
   })
 
