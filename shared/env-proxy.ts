@@ -1,6 +1,7 @@
 import { Agent, EnvHttpProxyAgent, type Dispatcher } from 'undici'
 import { hostOf, isOwnAddress } from './addresses.ts'
 import { AppError } from './errors.ts'
+import { patientPool } from './paused-parser.ts'
 
 type Environment = Record<string, string | undefined>
 
@@ -15,10 +16,11 @@ export function dispatcherFor(
   options: Agent.Options,
   environment: Environment = process.env,
 ): Dispatcher {
-  if (isOwnAddress(hostOf(new URL(url)))) return new Agent(options)
+  if (isOwnAddress(hostOf(new URL(url)))) return new Agent({ ...options, factory: patientPool })
   const { http, https } = environmentProxies(environment)
   return new EnvHttpProxyAgent({
     ...options,
+    factory: patientPool,
     // Undefined would make it read the environment of the process.
     httpProxy: http ?? '',
     httpsProxy: https ?? '',

@@ -12,6 +12,7 @@ import {
   unwrapped,
   type Network,
 } from '../../shared/addresses.ts'
+import { patientPool } from '../../shared/paused-parser.ts'
 import { AppError } from '../../shared/errors.ts'
 import { SECOND } from '../../shared/duration.ts'
 
@@ -60,7 +61,8 @@ export class AddressGuard {
 
   /** Connects to allowed addresses only. Literal addresses are not looked up: {@link whyNot} checks them. */
   dispatcher(): Dispatcher {
-    return new Agent({ connect: { lookup: this.lookup, timeout: 10 * SECOND }, connections: 4 })
+    const connect = { lookup: this.lookup, timeout: 10 * SECOND }
+    return new Agent({ connect, connections: 4, factory: patientPool })
   }
 
   /** Finds a host's addresses, for its connection. Gives {@link AppError} `forbidden` unless all of them are allowed. */

@@ -2,6 +2,7 @@ import { ProxyAgent, request, type Dispatcher } from 'undici'
 import { Webhook } from 'standardwebhooks'
 import { bodyText } from '../../shared/body-text.ts'
 import { DAY, SECOND } from '../../shared/duration.ts'
+import { patientPool } from '../../shared/paused-parser.ts'
 import { messageOf } from '../../shared/errors.ts'
 import { writeJson } from '../../shared/exact-json.ts'
 import { networkReason, retryAfterSeconds } from '../../shared/network.ts'
@@ -36,7 +37,9 @@ export class WebhookSender {
     const { guard, proxy = null } = options
     this.#options = options
     this.#dispatcher =
-      proxy === null ? guard.dispatcher() : new ProxyAgent({ uri: proxy, proxyTunnel: false })
+      proxy === null
+        ? guard.dispatcher()
+        : new ProxyAgent({ uri: proxy, proxyTunnel: false, factory: patientPool })
   }
 
   /**

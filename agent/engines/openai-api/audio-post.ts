@@ -2,6 +2,7 @@ import { openAsBlob } from 'node:fs'
 import { Agent, FormData, request, type Dispatcher } from 'undici'
 import { hostOf, isOwnAddress } from '../../../shared/addresses.ts'
 import { dispatcherFor } from '../../../shared/env-proxy.ts'
+import { patientPool } from '../../../shared/paused-parser.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { timeoutSignal } from '../../../shared/timers.ts'
 
@@ -17,7 +18,7 @@ const MAX_ANSWER = 256 * 1024 * 1024
 /** Recognition may take long: only the idle timeout and the caller's signal end it. */
 const PATIENCE = { headersTimeout: 0, bodyTimeout: 0 }
 const CONNECT = { connect: { timeout: 10_000 } }
-const direct = new Agent(CONNECT)
+const direct = new Agent({ ...CONNECT, factory: patientPool })
 
 /** A server elsewhere may be behind the machine's proxy. */
 function dispatcherTo(url: string): Dispatcher {
