@@ -36,6 +36,8 @@ export class PreemptionWatch {
   readonly #loop: Promise<void>
   #isAnswering = true
   #token: string | null = null
+  /** Of Azure. */
+  #name: string | null = null
 
   constructor(options: PreemptionOptions) {
     this.#options = options
@@ -88,11 +90,18 @@ export class PreemptionWatch {
       return (await this.#get(url, { 'metadata-flavor': 'Google' })).trim() === 'TRUE'
     }
     if (cloud === 'azure') {
+      const headers = { metadata: 'true' }
+      // Events of all hosts of a scale set come to each of them.
+      const name = `${address}/metadata/instance/compute/name?api-version=2021-02-01&format=text`
+      this.#name ??= await this.#get(name, headers)
       const url = `${address}/metadata/scheduledevents?api-version=2020-07-01`
-      const { Events: events = [] } = JSON.parse(await this.#get(url, { metadata: 'true' })) as {
-        Events?: { EventType?: string }[]
+      const { Events: events = [] } = JSON.parse(await this.#get(url, headers)) as {
+        Events?: { EventType?: string; Resources?: string[] }[]
       }
-      return events.some(({ EventType: type }) => type === 'Preempt' || type === 'Terminate')
+      return events.some(
+        ({ EventType: type, Resources: hosts = [] }) =>
+          (type === 'Preempt' || type === 'Terminate') && hosts.includes(this.#name!),
+      )
     }
     this.#token ??= await this.#get(
       `${address}/latest/api/token`,

@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
     tier: { type: 'string' },
     compiled: { type: 'boolean', default: false },
     // More than there are processors: many tests wait.
-    slots: { type: 'string', default: String(os.availableParallelism() + 2) },
+    slots: { type: 'string', default: String(os.availableParallelism() + 3) },
   },
 })
 

@@ -34,10 +34,11 @@ export function clusterVoices(
   { likeness, min, max }: { likeness: number; min: number; max: number },
 ): Embedding[] {
   const stride = Math.max(1, all.length / MOST_VOICES)
-  const voices = Array.from(
-    { length: Math.floor(all.length / stride) },
-    (_, i) => all[Math.floor(i * stride)]!,
-  )
+  const voices = Array.from({ length: Math.floor(all.length / stride) }, (_, i): Voice => {
+    const { embedding, seconds } = all[Math.floor(i * stride)]!
+    // It stands for those that are left out, too.
+    return { embedding, seconds: seconds * stride }
+  })
   const merges = mergesOf(voices.map(({ embedding }) => embedding))
   const speakersAfter = (count: number): Voice[][] => speakers(voices, merges.slice(0, count))
   let count = merges.filter((merge) => merge.likeness >= likeness).length

@@ -1,16 +1,19 @@
+import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { covered, type Span } from '../../shared/span.ts'
 import type { Segment } from '../../shared/transcript.ts'
 import { mergeVocabularies, type Term } from '../../shared/vocabulary.ts'
 import { cutWav } from '../audio/wav-cut.ts'
 import type { Engine, SpeechOptions } from '../engines/engine.ts'
 import { overSlots } from '../gpu/over-slots.ts'
 import type { Slot, Slots } from '../gpu/slots.ts'
+import { whileQuiet } from '../progress/expected-silence.ts'
 import { heardInstead } from '../quality/heard-instead.ts'
 import { likeTerms, type LikeTerm } from '../quality/sounds-like.ts'
 import { replaceHeard } from '../quality/replace-heard.ts'
 import type { PipelineParts } from './conversion.ts'
-import type { PreparedAudio } from './prepared-audio.ts'
+import type { PreparedAudio, Voice } from './prepared-audio.ts'
 
 /** How often the engine is asked again: for a recording, by its seconds; and for a term and what may be it. */
 const CHECKS = { least: 4, most: 40, everySeconds: 15 }
@@ -18,8 +21,10 @@ const CHECKS_EACH = 2
 /** In seconds. */
 const MARGIN = 0.25
 const MOST_CLIP = 20
+const UNCHECKED =
+  'An earlier attempt recognised the recording: what sounds like these terms was not checked'
 
-interface Recording extends Pick<PreparedAudio, 'wavPath' | 'offsetSeconds'> {
+interface Recording extends Pick<PreparedAudio, 'voices' | 'offsetSeconds'> {
   jobId: string
   segments: readonly Segment[]
   /** As it was recognised. */
@@ -34,9 +39,10 @@ interface Recording extends Pick<PreparedAudio, 'wavPath' | 'offsetSeconds'> {
 export async function spell(
   { engine, slots, vocabulary = [] }: Pick<PipelineParts, 'engine' | 'slots' | 'vocabulary'>,
   recording: Recording,
-): Promise<ReturnType<typeof replaceHeard>> {
+): Promise<ReturnType<typeof replaceHeard> & { warnings: string[] }> {
   const terms = mergeVocabularies(recording.vocabulary ?? [], vocabulary)
-  return replaceHeard(recording.segments, await withHeard(engine, slots, recording, terms))
+  const { vocabulary: complete, warnings } = await withHeard(engine, slots, recording, terms)
+  return { ...replaceHeard(recording.segments, complete), warnings }
 }
 
 /**
@@ -50,31 +56,40 @@ async function withHeard(
   slots: Slots,
   recording: Recording,
   vocabulary: readonly Term[],
-): Promise<readonly Term[]> {
+): Promise<{ vocabulary: readonly Term[]; warnings: string[] }> {
   const { abilities } = engine
-  const { jobId, signal, options, segments } = recording
+  const { jobId, signal, options, segments, voices } = recording
   const takesHints = abilities.hotwords || abilities.prompt
-  if (vocabulary.length === 0 || !takesHints || options.task !== 'transcribe') return vocabulary
+  const asGiven = { vocabulary, warnings: [] }
+  if (vocabulary.length === 0 || !takesHints || options.task !== 'transcribe') return asGiven
   const seconds = segments.at(-1)?.end ?? 0
   const most = Math.min(CHECKS.most, Math.max(CHECKS.least, seconds / CHECKS.everySeconds))
   const alike = (await likeTerms(segments, vocabulary)).slice(0, most / CHECKS_EACH)
-  if (alike.length === 0) return vocabulary
+  if (alike.length === 0) return asGiven
+  // An attempt that found all its parts recognised has decoded nothing.
+  if (!voices.every(({ wavPath }) => existsSync(wavPath))) {
+    const terms = alike.map(({ term }) => term).join(', ')
+    return { vocabulary, warnings: [`${UNCHECKED}: ${terms}.`] }
+  }
   const heard: Term[] = []
   try {
-    await overSlots(slots, {
-      jobId,
-      signal,
-      model: options.model,
-      begin: async () => alike,
-      run: async (one, slot, running) => {
-        const phrase = await confirmed(engine, one, recording, slot, running)
-        if (phrase !== null) heard.push({ term: one.term, heard_as: [phrase] })
-      },
-    })
+    // Other jobs may have the slots for long.
+    await whileQuiet(
+      overSlots(slots, {
+        jobId,
+        signal,
+        model: options.model,
+        begin: async () => alike,
+        run: async (one, slot, running) => {
+          const phrase = await confirmed(engine, one, recording, slot, running)
+          if (phrase !== null) heard.push({ term: one.term, heard_as: [phrase] })
+        },
+      }),
+    )
   } catch {
     signal.throwIfAborted()
   }
-  return mergeVocabularies(vocabulary, heard)
+  return { vocabulary: mergeVocabularies(vocabulary, heard), warnings: [] }
 }
 
 /** What the term is heard as; null where the engine does not write it there. */
@@ -98,11 +113,18 @@ async function confirmed(
   return phrase
 }
 
+/** The voice that speaks most then. */
+function speakingIn(voices: Recording['voices'], span: Span): Voice {
+  return voices.reduce((most, voice) =>
+    covered(span, voice.speech) > covered(span, most.speech) ? voice : most,
+  )
+}
+
 async function recognisedWith(
   term: string,
   engine: Engine,
   { start, end, language }: Segment,
-  { wavPath: whole, offsetSeconds, options: asked, ...recording }: Recording,
+  { voices, offsetSeconds, options: asked, ...recording }: Recording,
   slot: Slot,
 ): Promise<string> {
   const { signal } = recording
@@ -116,6 +138,7 @@ async function recognisedWith(
     await mkdir(workDir, { recursive: true })
     const from = Math.max(0, start - offsetSeconds - MARGIN)
     const span = { start: from, end: end - offsetSeconds + MARGIN }
+    const { wavPath: whole } = speakingIn(voices, { start, end })
     const durationSeconds = await cutWav(whole, [span], wavPath, signal)
     const { segments } = await engine.transcribe({
       wavPath,

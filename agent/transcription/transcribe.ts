@@ -144,19 +144,21 @@ async function transcribeIn(
   const transcript = draft.toTranscript(named.segments, audio.seconds, {
     withSpeakers: wantsSpeakers,
   })
-  const { segments, replacements } = await spell(parts, {
+  const spelt = await spell(parts, {
     ...input,
     ...audio,
     segments: spoken(sentenceSegments(transcript.segments, transcript)),
     options: { ...asked.options, language: transcript.language },
     vocabulary: options.vocabulary,
   })
+  const { segments, replacements } = spelt
   const warnings = [
     ...asked.warnings,
     ...unusedNames(options, wantsSpeakers && isCall),
     ...named.warnings,
     ...(audio.vadMethod === 'loudness' ? [BY_LOUDNESS] : []),
     ...draft.warnings,
+    ...spelt.warnings,
     ...draft.doubts(segments, { hasSpeech }),
   ]
   return {

@@ -13,6 +13,7 @@ import { ffmpegHere } from './ffmpeg.ts'
 import type { Measure } from './report.ts'
 
 /** Each is said in a sentence of its own. */
+const NO_MIX = { weights: null, layout: null, gain: 0 }
 const NAMES =
   'Willoughby Kubernetes Grafana Wieczorek Okonkwo Schleswig Qdrant Szymanski Zanzibar'.split(' ')
 /** Said in the recorded clips. */
@@ -125,7 +126,7 @@ async function speltIn(
   const recording = {
     jobId: 'bench',
     segments,
-    wavPath,
+    voices: [{ channel: null, mix: NO_MIX, wavPath, speech: segments, doneUntil: 0 }],
     offsetSeconds: 0,
     options: { ...options, words: false, speakers: null, model: null },
     workDir,

@@ -64,6 +64,7 @@ describe('a vocabulary', async () => {
   async function spelt(
     write: (hint: string) => string,
     abilities: Partial<Engine['abilities']> = {},
+    isThere = true,
   ) {
     const asked: string[] = []
     const engine = {
@@ -87,7 +88,14 @@ describe('a vocabulary', async () => {
     }
     const vocabulary = readVocabulary(['Okonkwo', 'Zarathustra'])
     const own = readVocabulary(['Dashwood'])
-    const recording = { jobId: 'j', wavPath, offsetSeconds: 0, options, workDir, signal, segments }
+    const voices = [[], ...(isThere ? [segments] : [])].map((speech, channel) => ({
+      channel,
+      mix: { weights: null, layout: null, gain: 0 },
+      wavPath: isThere && channel === 1 ? wavPath : isThere ? import.meta.filename : '/gone.wav',
+      speech,
+      doneUntil: 0,
+    }))
+    const recording = { jobId: 'j', voices, offsetSeconds: 0, options, workDir, signal, segments }
     const result = await spell({ engine, slots, vocabulary }, { ...recording, vocabulary: own })
     return { ...result, asked, free: slots.free }
   }
@@ -119,6 +127,12 @@ describe('a vocabulary', async () => {
       count++ % 2 === 0 ? 'Dashwood is here.' : 'Nobody.',
     )
     assert.deepEqual(replacements, [])
+  })
+
+  test('is not checked where the recording is not decoded, and the transcript says so', async () => {
+    const { warnings, replacements, asked } = await spelt(() => 'Dashwood is here.', {}, false)
+    assert.deepEqual([replacements, asked], [[], []])
+    assert.match(warnings.join(), /was not checked: .*Dashwood/)
   })
 
   test('changes nothing where the engine fails, or takes no hints', async () => {

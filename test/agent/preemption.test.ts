@@ -45,7 +45,8 @@ async function metadata(
         seen.method === 'PUT' && seen.headers['x-aws-ec2-metadata-token-ttl-seconds'] === '21600'
       tokens += 1
       response.writeHead(isRight ? 200 : 400).end(isRight ? `token-${tokens}` : '')
-    } else if (seen.url !== route || seen.method !== 'GET') response.writeHead(404).end()
+    } else if (seen.url.startsWith('/metadata/instance/compute/name?')) response.end('vm_1')
+    else if (seen.url !== route || seen.method !== 'GET') response.writeHead(404).end()
     else if (seen.headers[name] !== value.replace('#', String(tokens)))
       response.writeHead(name.includes('token') ? 401 : 403).end()
     else {
@@ -82,8 +83,9 @@ const CLOUDS: Record<Cloud, Parameters<typeof metadata>[1]> = {
     header: ['metadata', 'true'],
     answers: [
       [200, '{"DocumentIncarnation":1,"Events":[]}'],
-      [200, '{"DocumentIncarnation":2,"Events":[{"EventId":"1","EventType":"Freeze"}]}'],
-      [200, '{"DocumentIncarnation":3,"Events":[{"EventId":"2","EventType":"Preempt"}]}'],
+      [200, '{"Events":[{"EventId":"1","EventType":"Freeze","Resources":["vm_1"]}]}'],
+      [200, '{"Events":[{"EventId":"2","EventType":"Preempt","Resources":["vm_2"]}]}'],
+      [200, '{"Events":[{"EventId":"3","EventType":"Preempt","Resources":["vm_2","vm_1"]}]}'],
     ],
   },
 }
