@@ -183,9 +183,12 @@ describe('programs for client authors', { concurrency: true }, () => {
 
 testAdminPrograms(programs, unless('in-front.sh', 'beside.sh'))
 
+/** What they need is not the project's: engines/front-door.test.ts installs it and runs them. */
+const ELSEWHERE = new Set(['openai_client.py', 'asr.sh'])
+
 test('every program of every page has been run', () => {
   assert.deepEqual(
-    programs.left.filter((name) => !skipped.has(name)),
+    programs.left.filter((name) => !skipped.has(name) && !ELSEWHERE.has(name)),
     [],
   )
   assert.ok(programs.names.length >= 12, String(programs.names))
