@@ -115,7 +115,9 @@ describe('an agent that is killed', { skip, timeout: PATIENCE_MS, concurrency: 3
       lane.proxy.fate = () => 'pass'
       await finish(lane, jobId, ['completed'])
       const url = `${scene.url}/api/v1/remote-jobs/${jobId}/artifacts/transcript.srt`
-      assert.match(await (await fetch(url)).text(), new RegExp(SAYS))
+      // It may be more than one subtitle.
+      const text = (await (await fetch(url)).text()).replaceAll(/\n\n.*\n.* --> .*\n/g, ' ')
+      assert.ok(text.includes(SAYS), text)
     })
   }
 })
