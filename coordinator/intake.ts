@@ -94,7 +94,7 @@ export class Intake {
 
   /**
    * Creates a job from the file at an address.
-   * @param signal ends a fetch without a key. With one it goes on, and a retry waits for it.
+   * @param signal ends a fetch without a key. With one it goes on, for up to an hour, and a retry waits for it.
    * @throws {AppError} `invalid`, `conflict`, and as {@link fetchSource}.
    */
   async fromUrl(
@@ -104,11 +104,9 @@ export class Intake {
   ): Promise<Job> {
     const url = sourceUrlOf(sourceUrl)
     const contentType = asked === 'auto' ? null : asked
-    const lasting = submission.idempotencyKey === null ? signal : new AbortController().signal
-    const fetching: FetchOptions = {
+    const fetching: Omit<FetchOptions, 'signal'> = {
       isKept: options.isKept,
       contentType,
-      signal: lasting,
       check: (found) => {
         this.#checkKind(submission.submittedBy, found.contentType, wanted.taskOptions)
         options.check(found)
@@ -122,7 +120,10 @@ export class Intake {
       async (jobId) => {
         const name = submission.submittedBy ?? ''
         const release = this.#fetches.hold({ tokenId: submission.submittedBy, name })
-        return await fetchSource(places, jobId, url, fetching).finally(release)
+        const fetch = async (ending: AbortSignal) =>
+          await fetchSource(places, jobId, url, { ...fetching, signal: ending })
+        const isLasting = submission.idempotencyKey !== null
+        return await (isLasting ? this.#origins.lasting(fetch) : fetch(signal)).finally(release)
       },
     )
   }

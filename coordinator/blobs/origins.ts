@@ -3,9 +3,10 @@ import http, { type IncomingMessage } from 'node:http'
 import https from 'node:https'
 import type { Readable } from 'node:stream'
 import type { Logger } from 'pino'
-import { SECOND } from '../../shared/duration.ts'
+import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { networkReason } from '../../shared/network.ts'
+import { startTimer } from '../../shared/timers.ts'
 import { VERSION } from '../../shared/version.ts'
 import type { AddressGuard } from '../ingestion/address-guard.ts'
 import type { Origin, Source } from '../job/job.ts'
@@ -31,6 +32,8 @@ export interface OriginsOptions {
   log: Logger
   /** How long a server may send nothing; default: less than a worker waits for the coordinator. */
   idleMs?: number
+  /** As {@link LASTING_MS}. */
+  lastingMs?: number
 }
 
 /** A file at an address. */
@@ -59,6 +62,8 @@ interface Answer {
 /** Enough to recognise a file's type. */
 const HEAD_BYTES = 64 * 1024
 const MAX_REDIRECTS = 5
+/** Hours of video arrive in it over a slow line; a radio stream, which has no end, would go on for days. */
+const LASTING_MS = HOUR
 
 /**
  * The web servers that sources come from. Each address, also of a redirect, is one that the guard allows. Not with undici:
@@ -68,6 +73,7 @@ const MAX_REDIRECTS = 5
 export class Origins {
   readonly #options: OriginsOptions
   readonly #idleMs: number
+  readonly #closing = new AbortController()
   readonly #agents = { 'http:': new http.Agent(), 'https:': new https.Agent() }
 
   constructor(options: OriginsOptions) {
@@ -81,7 +87,26 @@ export class Origins {
 
   /** Cuts all downloads. */
   close(): void {
+    this.#closing.abort(new AppError('unavailable', 'The coordinator stops.'))
     for (const agent of Object.values(this.#agents)) agent.destroy()
+  }
+
+  /**
+   * Fetches without a client that could end it.
+   * @throws {AppError} `bad_gateway` when it takes an hour; `unavailable` when the coordinator stops.
+   */
+  async lasting<T>(fetch: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const ending = new AbortController()
+    const message = 'The file took too long: its server may send without an end.'
+    const timer = startTimer(
+      () => ending.abort(new AppError('bad_gateway', message)),
+      this.#options.lastingMs ?? LASTING_MS,
+    )
+    try {
+      return await fetch(AbortSignal.any([ending.signal, this.#closing.signal]))
+    } finally {
+      clearTimeout(timer)
+    }
   }
 
   /**

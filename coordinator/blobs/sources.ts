@@ -68,7 +68,7 @@ export class Sources {
     }
   }
 
-  /** Makes a received file the source of a job, durably. @param origin where it was fetched. */
+  /** Makes a received file the source of a job, durably; it is removed where that fails. @param origin where it was fetched. */
   async adopt(
     jobId: string,
     { file, filename, sizeBytes, sha256 }: Upload,
@@ -143,8 +143,12 @@ export class Sources {
 
   async #place(jobId: string, file: string): Promise<void> {
     const folder = path.join(this.#dir, jobId)
-    await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER })
-    await rename(file, path.join(folder, 'source'))
+    try {
+      await mkdir(folder, { recursive: true, mode: PRIVATE_FOLDER })
+      await rename(file, path.join(folder, 'source'))
+    } finally {
+      await rm(file, { force: true })
+    }
     await sync(folder)
     await sync(this.#dir)
   }

@@ -5,12 +5,16 @@ import { once } from 'node:events'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import path from 'node:path'
+import { Readable } from 'node:stream'
 import { describe, test, type TestContext } from 'node:test'
 import { Connection } from '../../shared/connection.ts'
 import { Client } from '../../agent/client/client.ts'
 import { download as agentDownload } from '../../agent/client/download.ts'
+import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
+import { Sources } from '../../coordinator/blobs/sources.ts'
 import { AddressGuard } from '../../coordinator/ingestion/address-guard.ts'
 import { AppError } from '../../shared/errors.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import {
   claim,
   NO_INGESTION,
@@ -383,6 +387,34 @@ describe('a job of an address whose server gives no ranges', () => {
     await assert.rejects(asked)
     await until(() => closed && stored().length === 0)
     assert.deepEqual((await running.ask('GET', '/remote-jobs')).body['jobs'], [])
+  })
+
+  test('without an end is dropped with a key, too: after a while, and when the coordinator stops', async (t) => {
+    const { create, web, running, stored } = await scene(t)
+    web.files.set('/radio', (_, response) => void response.writeHead(200).write(TALK))
+    const asked = create('/radio', {}, { 'idempotency-key': 'k1' })
+    await until(() => stored().length === 1)
+    const origins = originsFor({ lastingMs: 20 })
+    t.after(() => origins.close())
+    const sources = await Sources.open(tempFolder(), await MediaRoots.resolve([]), origins)
+    const late = origins.lasting(async (signal) => {
+      const found = await origins.find(`${web.url}/radio`, signal)
+      return await sources.receive(await found.read(), 'radio', signal)
+    })
+    await assert.rejects(late, { code: 'bad_gateway', message: /took too long/ })
+    await running.stop()
+    assert.equal((await asked).status, 503)
+    assert.deepEqual(stored(), [])
+  })
+
+  test('leaves no file where it cannot be kept', async () => {
+    const dir = tempFolder()
+    const sources = await Sources.open(dir, await MediaRoots.resolve([]), originsFor())
+    const { signal } = new AbortController()
+    const received = await sources.receive(Readable.from([TALK]), 'talk.mp3', signal)
+    writeFileSync(path.join(dir, 'sources', 'job'), 'in the way')
+    await assert.rejects(sources.adopt('job', received), { code: 'EEXIST' })
+    assert.deepEqual(readdirSync(sources.incoming), [])
   })
 })
 
