@@ -3,7 +3,7 @@ import { formatTimestamp } from './duration.ts'
 /** A line of a transcript: a time, an optional speaker, a text. */
 const LINE = /^\[(?:(\d{1,3}):)?(\d{1,2}):(\d{2})\](?:\[([^\]\n]*)\])?[ \t]*/
 /** A chapter's heading, `# Title [seconds]`, in the servers' form. */
-const CHAPTER = /^#[ \t]*.+?[ \t]*\[\d+\][ \t]*$/
+const CHAPTER = /^#.+\[\d+\][ \t]*$/
 /** A speaker that is numbered, not named: `Speaker_00`, `speaker 1`. */
 const NUMBERED = /^speaker[ _-]?(\d+)$/i
 

@@ -33,6 +33,11 @@ const talk = renderMarkdown({
 })
 
 describe('the Markdown for ingestion', () => {
+  test('is found in no time in a line that only begins as a chapter', () => {
+    const line = `#${' '.repeat(20_000)}x`
+    assert.equal(ingestionMarkdown(`${line}\n[00:00:01] Hi.`), `${line}\n[00:00:01] Hi.`)
+  })
+
   test('has the hours and the speaker’s number on every line, and no line outside of a chapter', () => {
     assert.equal(
       ingestionMarkdown(talk).split('## Detailed Transcript\n\n')[1],
