@@ -61,6 +61,15 @@ function begin(outgoing: ServerResponse, mediaType: string): void {
 }
 
 async function end(outgoing: ServerResponse, body: string | OpenFile): Promise<void> {
-  if (typeof body === 'string') outgoing.end(body)
-  else await pipeline(body.file.createReadStream(), outgoing)
+  if (typeof body === 'string') {
+    outgoing.end(body)
+    return
+  }
+  const stream = body.file.createReadStream()
+  try {
+    await pipeline(stream, outgoing)
+  } finally {
+    // As in `sendStream`.
+    stream.destroy()
+  }
 }
