@@ -12,4 +12,11 @@ export class KeyedMutex {
       if (this.#last.get(key) === mine) this.#last.delete(key)
     }
   }
+
+  /** Waits for its turn. @returns a function that ends it. */
+  async turn(key: string): Promise<() => void> {
+    return await new Promise((begin) => {
+      void this.take(key, async () => await new Promise<void>((end) => begin(end)))
+    })
+  }
 }

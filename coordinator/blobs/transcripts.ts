@@ -27,8 +27,8 @@ const MAX_BODIES = 1_000
 export interface Reader {
   /** Aborted when it disconnects. */
   signal: AbortSignal
-  /** Called before a rendering, and what it returns after it. May throw to refuse. */
-  hold: () => () => void
+  /** Called before a rendering, and what it returns after it. May wait, or throw to refuse. */
+  hold: () => (() => void) | Promise<() => void>
 }
 
 /**
@@ -70,7 +70,7 @@ export class Transcripts {
           { key: keyOf(job), variant: JSON.stringify([form, options, namesOf(job)]) },
           signal,
           async (target, isUnwanted) => {
-            const release = hold()
+            const release = await hold()
             try {
               await this.#reading.run(
                 'render',

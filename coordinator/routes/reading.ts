@@ -197,7 +197,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
     form: Form | 'result',
     options: RenderOptions = {},
   ): Promise<string> {
-    const release = readerOf(c).hold()
+    const release = await readerOf(c).hold()
     try {
       const { text, isEmpty } = await files.checkpoints.partialForm(job, form, options)
       c.header('morag-partial', 'true')

@@ -1,4 +1,5 @@
 import { open, rm } from 'node:fs/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Context } from 'hono'
 import { AppError, invalid } from '../../shared/errors.ts'
@@ -9,8 +10,10 @@ import { API } from '../../shared/wire.ts'
 import { OpenCount } from '../access/open-count.ts'
 import type { Services } from '../assemble.ts'
 import { mediaTypeOf } from '../blobs/media-type.ts'
+import type { OpenFile } from '../blobs/renditions.ts'
 import { cleanName, receiveForm, type FilePart } from '../blobs/upload.ts'
 import { hasEnded, type Job } from '../job/job.ts'
+import { KeyedMutex } from '../keyed-mutex.ts'
 import { aliasesOf, type Fleet } from '../speech/fleet.ts'
 import { delta, event, isShared, spaced, textOf, type AnswerForm } from '../speech/forms.ts'
 import type { Given, SpeechRequest } from '../speech/parameters.ts'
@@ -38,6 +41,8 @@ export class SpeechJobs {
   readonly #fillMs: number
   readonly #aliases: ReadonlyMap<string, string | null>
   readonly #open = new OpenCount('requests that wait for a transcript', WAITING_OF_TOKEN)
+  /** One of a token at a time: the thread renders one by one, and its queue is short. */
+  readonly #renderings = new KeyedMutex()
 
   /** @param fillMs how long an answer may be without a byte, where its form allows to send some. */
   constructor(services: Services, fillMs: number) {
@@ -92,15 +97,7 @@ export class SpeechJobs {
         filler: filler === null ? null : { text: filler, everyMs: this.#fillMs },
         make: async (write) => {
           const after = isStream ? await this.#sendDeltas(jobId, gone, write) : 0
-          const completed = await this.#result(c, jobId, gone)
-          const { task } = request.taskOptions
-          const options = {
-            ...renderOptionsOf(completed.taskOptions),
-            after,
-            ...(task === 'translate' && { task }),
-          }
-          const reader = { signal: gone, hold: () => () => undefined }
-          return await this.#services.files.transcripts.form(completed, form, reader, options)
+          return await this.#result(c, jobId, request, after, gone)
         },
         failure: (error) => {
           const body = api.errorOf(error)
@@ -135,18 +132,41 @@ export class SpeechJobs {
       const { taskOptions, filename } = request
       const named = filename === undefined ? upload : { ...upload, filename: cleanName(filename) }
       const wanted = { contentType: await kindOf(upload.file), taskOptions, priority: 0 }
-      return { job: await intake.adopt(wanted, named, submissionOf(c)), request }
+      const job = await intake.adopt(wanted, named, submissionOf(c))
+      // Fewer agents now may require less.
+      const { requires: _, ...asked } = taskOptions
+      const { requires: __, ...had } = job.taskOptions
+      if (!isDeepStrictEqual(asked, had))
+        throw new AppError('conflict', 'That Idempotency-Key was used with other parameters.')
+      return { job, request }
     } finally {
       if (upload !== null) await rm(upload.file, { force: true })
     }
   }
 
-  async #result(c: Context<Env>, jobId: string, gone: AbortSignal) {
+  async #result(
+    c: Context<Env>,
+    jobId: string,
+    { form, taskOptions: { task } }: SpeechRequest,
+    after: number,
+    gone: AbortSignal,
+  ): Promise<string | OpenFile> {
+    const { files, jobs, jobWatch } = this.#services
     try {
-      return await this.#services.jobWatch.result(jobId, gone)
+      const completed = await jobWatch.result(jobId, gone)
+      const options = {
+        ...renderOptionsOf(completed.taskOptions),
+        after,
+        ...(task === 'translate' && { task }),
+      }
+      const holder = c.var.principal.tokenId ?? ''
+      const reader = { signal: gone, hold: async () => await this.#renderings.turn(holder) }
+      return await files.transcripts.form(completed, form, reader, options)
     } catch (error) {
-      // OpenAI's clients would send the file again: the job has had its retries.
-      if (error instanceof AppError && error.code !== 'unavailable' && !c.env.outgoing.headersSent)
+      // OpenAI's clients would send the file again: the job is done, or has had its retries.
+      const isFinal = error instanceof AppError && error.code !== 'unavailable'
+      const isDone = jobs.find(jobId)?.status === 'completed'
+      if ((isFinal || isDone) && !c.env.outgoing.headersSent)
         c.env.outgoing.setHeader('x-should-retry', 'false')
       throw error
     }

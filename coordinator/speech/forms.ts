@@ -137,7 +137,12 @@ function head({ task, language, seconds, text, usage, warnings }: Said): object 
 /** `german`, as Whisper writes it. */
 function languageName(code: string | null): string {
   if (code === null) return 'unknown'
-  return new Intl.DisplayNames('en', { type: 'language' }).of(code)?.toLowerCase() ?? code
+  try {
+    return new Intl.DisplayNames('en', { type: 'language' }).of(code)!.toLowerCase()
+  } catch {
+    // No tag, as an engine's `cantonese`.
+    return code.toLowerCase()
+  }
 }
 
 /** Numbers that only Whisper has are neutral, so that no client takes the text for silence. */

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { rmSync } from 'node:fs'
+import path from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { renderForm } from '../../shared/forms.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'
+import { renderAnswer } from '../../coordinator/speech/forms.ts'
 import { claim, startRunning, until, type Claimed, type Running, type Setup } from './running.ts'
 
 const SEGMENTS = [
@@ -234,6 +237,24 @@ describe("OpenAI's audio API", () => {
     const { status, headers } = await answer
     assert.equal(status, 400)
     assert.equal(headers.get('x-should-retry'), 'false')
+  })
+
+  test('a key belongs to one file and its options, and its result is not made again', async () => {
+    const headers = { 'idempotency-key': 'k1' }
+    const first = post(running, TRANSCRIPTIONS, { headers })
+    const large = { ...METADATA, notes: 'x'.repeat(70_000) }
+    const { job_id: id } = await work(running, { metadata: large })
+    assert.equal(((await (await first).json()) as { text: string }).text, TEXT)
+    assert.equal((await post(running, '/v1/audio/translations', { headers })).status, 409)
+    rmSync(path.join(running.dataDir, 'results', `${id}.json`))
+    const fields = { response_format: 'srt' }
+    const lost = await post(running, TRANSCRIPTIONS, { headers, fields })
+    assert.deepEqual([lost.status, lost.headers.get('x-should-retry')], [404, 'false'])
+  })
+
+  test('a language that has no tag is called as the engine calls it', () => {
+    const said = { content: '', metadata: { language: 'Cantonese' } }
+    assert.match(renderAnswer('asr:language', said), /"detected_language":"cantonese"/)
   })
 
   test('streams the text of checkpoints, and the rest at the end', async () => {
