@@ -1,5 +1,5 @@
 import { MINUTE } from '../../shared/duration.ts'
-import { AppError, isRetryable } from '../../shared/errors.ts'
+import { AppError, isRetryable, type ErrorCode } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { transcribeFile, type BatchOptions } from './batch.ts'
 import type { DoneFiles } from './done-files.ts'
@@ -9,6 +9,10 @@ import { versionOf } from './watched-folder.ts'
 /** A file that could not be transcribed, for a reason that may pass, is tried again: so often, after so long. */
 const MOST_TRIES = 3
 const RETRY_MS = 5 * MINUTE
+/** No file can be transcribed. */
+const ENDING: readonly ErrorCode[] = ['unauthorized', 'forbidden']
+/** The file cannot be read now. */
+const OF_THE_PLACE: readonly ErrorCode[] = ['usage', 'source_missing']
 
 /** Recordings that wait, each transcribed once per version. */
 export class WatchQueue {
@@ -16,8 +20,10 @@ export class WatchQueue {
   readonly #batch: BatchOptions
   readonly #waiting = new Map<string, MediaFile>()
   readonly #running = new Map<string, Promise<void>>()
+  /** Failures by file and version. */
   readonly #tries = new Map<string, number>()
   readonly #timers = new Set<NodeJS.Timeout>()
+  #isOver = false
   readonly #ended: Promise<void>
   #end: (error?: unknown) => void = () => undefined
 
@@ -25,12 +31,19 @@ export class WatchQueue {
     this.#done = done
     this.#batch = batch
     this.#ended = new Promise((resolve, reject) => {
-      this.#end = (error) => (error === undefined ? resolve() : reject(error as Error))
+      this.#end = (error) => {
+        this.#isOver = true
+        return error === undefined ? resolve() : reject(error as Error)
+      }
     })
+    // It may end before `run` waits for it.
+    this.#ended.catch(() => undefined)
     batch.signal.addEventListener('abort', () => this.#end(), { once: true })
+    if (batch.signal.aborted) this.#end()
   }
 
   add(file: MediaFile): void {
+    if (this.#isOver) return
     this.#waiting.set(file.name, file)
     this.#pump()
   }
@@ -58,7 +71,7 @@ export class WatchQueue {
 
   #pump(): void {
     for (const [name, file] of this.#waiting) {
-      if (this.#batch.signal.aborted || this.#running.size >= this.#batch.transcriber.atOnce) return
+      if (this.#isOver || this.#running.size >= this.#batch.transcriber.atOnce) return
       if (this.#running.has(name)) continue
       this.#waiting.delete(name)
       const work = this.#transcribe(file)
@@ -76,28 +89,33 @@ export class WatchQueue {
   async #transcribe(file: MediaFile): Promise<void> {
     const version = await versionOf(file.file)
     if (version === null || this.#done.has(file.name, version)) return
+    const key = JSON.stringify([file.name, version])
+    const tries = (this.#tries.get(key) ?? 0) + 1
+    if (tries > MOST_TRIES) return
     const outcome = await transcribeFile(file, this.#batch)
-    if (outcome.status === 'failed' && this.#mayTryAgain(file, outcome.error)) return
-    this.#tries.delete(file.name)
-    await this.#done.add(file.name, version)
+    if (outcome.status !== 'failed') return await this.#done.add(file.name, version)
+    const { error } = outcome
+    if (isOneOf(ENDING, error)) throw error
+    const { reporter } = this.#batch
+    if (!isRetryable(error) && !isOneOf(OF_THE_PLACE, error)) {
+      reporter.event('warn', `${file.name}: left out until it changes`)
+      return await this.#done.add(file.name, version)
+    }
+    this.#tries.set(key, tries)
+    if (tries < MOST_TRIES) return this.#tryLater(file)
+    reporter.event('warn', `${file.name}: left out until it changes or the watch starts again`)
   }
 
-  /** @throws an error that is about the settings: no file can be transcribed. */
-  #mayTryAgain(file: MediaFile, error: unknown): boolean {
-    const { reporter } = this.#batch
-    if (error instanceof AppError && ['usage', 'unauthorized', 'forbidden'].includes(error.code))
-      throw error
-    const tries = (this.#tries.get(file.name) ?? 0) + 1
-    if (!isRetryable(error) || tries >= MOST_TRIES) {
-      reporter.event('warn', `${file.name}: left out until it changes`)
-      return false
-    }
-    this.#tries.set(file.name, tries)
+  #tryLater(file: MediaFile): void {
+    if (this.#isOver) return
     const timer = startTimer(() => {
       this.#timers.delete(timer)
       this.add(file)
     }, RETRY_MS)
     this.#timers.add(timer)
-    return true
   }
+}
+
+function isOneOf(codes: readonly ErrorCode[], error: unknown): boolean {
+  return error instanceof AppError && codes.includes(error.code)
 }

@@ -46,7 +46,10 @@ export class WatchedFolder {
           : file !== root && path.basename(file).startsWith('.'),
     })
     const nameOf = (file: string): string => path.relative(root, file)
-    const found = (file: string): void => onFile({ file, name: nameOf(file) })
+    // Of links, too, whatever their name.
+    const found = (file: string): void => {
+      if (isMedia(path.basename(file))) onFile({ file, name: nameOf(file) })
+    }
     watcher.on('add', found).on('change', found)
     watcher.on('unlink', (file) => onGone(nameOf(file))).on('error', onError)
     return new WatchedFolder(usePolling, watcher)
@@ -57,8 +60,8 @@ export class WatchedFolder {
   }
 }
 
-/** The version of a file; null when it is gone. */
+/** The version of a file; null when it is gone, or none. */
 export async function versionOf(file: string): Promise<{ size: number; mtimeMs: number } | null> {
   const found = await stat(file).catch(() => null)
-  return found === null ? null : { size: found.size, mtimeMs: found.mtimeMs }
+  return found?.isFile() === true ? { size: found.size, mtimeMs: found.mtimeMs } : null
 }
