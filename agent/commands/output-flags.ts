@@ -2,9 +2,10 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
 import { FORMS, type Form } from '../../shared/forms.ts'
 import type { BatchOptions } from '../files/batch.ts'
-import { isFolder, mediaFiles, type MediaFile } from '../files/media-files.ts'
+import { isFolder, mediaFiles, type MediaFile, type Search } from '../files/media-files.ts'
 import { OutputFolder } from '../files/output-folder.ts'
 import { openOutput, type Output } from '../output.ts'
+import type { Reporter } from '../progress/reporter-kinds.ts'
 import type { Flags } from '../settings/config.ts'
 
 export function formOption(): Option {
@@ -54,19 +55,26 @@ export async function isBatch(files: readonly string[], flags: Flags): Promise<b
   return false
 }
 
-/** @throws {AppError} `usage` for flags that do not fit, and for files that are not there. */
+/** @throws {AppError} `usage` for flags that do not fit, files that are not there, and as {@link OutputFolder.check}. */
 export async function batchOf(
   named: readonly string[],
   flags: Flags,
+  reporter: Reporter,
 ): Promise<Pick<BatchOptions, 'outputs' | 'skipExisting'> & { files: MediaFile[] }> {
   const { outputDir, format = ['md'] } = flags as { outputDir?: string; format?: Form[] }
   if (flags['output'] !== undefined)
     throw new AppError('usage', '--output is for one file: give --output-dir for several.')
   if (outputDir === undefined)
     throw new AppError('usage', 'Several files need --output-dir DIR, or --output-dir beside.')
+  const files = await mediaFiles(named, searchOf(flags, reporter))
+  const outputs = new OutputFolder(outputDir, format)
+  await outputs.check(files)
+  return { files, outputs, skipExisting: flags['skipExisting'] === true }
+}
+
+export function searchOf(flags: Flags, reporter: Reporter): Search {
   return {
-    files: await mediaFiles(named, { recursive: flags['recursive'] === true }),
-    outputs: new OutputFolder(outputDir, format),
-    skipExisting: flags['skipExisting'] === true,
+    recursive: flags['recursive'] === true,
+    warn: (message) => reporter.event('warn', message),
   }
 }

@@ -15,7 +15,7 @@ import { mediaFiles } from '../files/media-files.ts'
 import { nameOf, RemoteTranscriber, type RemoteOptions } from '../files/remote-transcriber.ts'
 import { Spool } from '../files/spool.ts'
 import { addJobFlags, jobOptionsOf } from './job-flags.ts'
-import { addBatchFlags, batchOf, formOption, isBatch, outputOf } from './output-flags.ts'
+import { addBatchFlags, batchOf, formOption, isBatch, outputOf, searchOf } from './output-flags.ts'
 
 const EXAMPLES = `
 Examples:
@@ -63,7 +63,7 @@ async function submit(given: string[], flags: Flags): Promise<void> {
   const json = flags['json'] === true
   const reporter = commandReporter({ plain: wantsPlainOutput(), format: json ? 'none' : 'text' })
   const signal = interruptible()
-  const spool = await Spool.of(given)
+  const spool = await Spool.of(given, signal)
   try {
     const { files } = spool
     const transcriber = await openRemote(flags, reporter)
@@ -74,7 +74,7 @@ async function submit(given: string[], flags: Flags): Promise<void> {
         throw new AppError('usage', '--output-dir needs --wait.')
       if (flags['wait'] !== true)
         return await uploadAll(files, flags, transcriber, { json, reporter, signal })
-      const options = await batchOf(files, flags)
+      const options = await batchOf(files, flags, reporter)
       await runBatch(options.files, { ...options, transcriber, reporter, signal, json })
     } finally {
       await transcriber.close()
@@ -109,6 +109,8 @@ async function submitOne(
   reporter.idle(`${name}: waiting for an agent`)
   await transcriber.follow(jobId, name, { activity, signal })
   activity.done(`done in ${((performance.now() - from) / 1000).toFixed(1)} s`)
+  if (!json)
+    for (const warning of await transcriber.warnings(jobId, signal)) reporter.event('warn', warning)
   reporter.close()
   await writeOutput(output, await transcriber.client.resultBody(jobId, output.form, { signal }))
 }
@@ -120,9 +122,7 @@ async function uploadAll(
   transcriber: RemoteTranscriber,
   { json, reporter, signal }: Context,
 ): Promise<void> {
-  for (const { file, name } of await mediaFiles(files, {
-    recursive: flags['recursive'] === true,
-  })) {
+  for (const { file, name } of await mediaFiles(files, searchOf(flags, reporter))) {
     const jobId = await upload(file, name, transcriber, { reporter, signal })
     await print(json ? `${JSON.stringify({ job_id: jobId, file })}\n` : `${jobId}\t${file}\n`)
   }
@@ -140,11 +140,11 @@ async function upload(
   return jobId
 }
 
-/** Warns where the key would cross a network unencrypted. @param keyOf as {@link RemoteOptions}. */
+/** Warns where the key would cross a network unencrypted. @param versionOf as {@link RemoteOptions}. */
 export async function openRemote(
   flags: Flags,
   reporter: Reporter,
-  keyOf?: RemoteOptions['keyOf'],
+  versionOf?: RemoteOptions['versionOf'],
 ): Promise<RemoteTranscriber> {
   const settings = coordinatorSettings(flags)
   const warning = settings.apiKey === null ? null : await exposureWarning(settings.url)
@@ -157,6 +157,6 @@ export async function openRemote(
     // Undefined values are left out of the JSON.
     taskOptions: { ...jobOptionsOf(flags), diarize, model, keyframes, vocabulary },
     reporter,
-    ...(keyOf !== undefined && { keyOf }),
+    ...(versionOf !== undefined && { versionOf }),
   })
 }

@@ -20,9 +20,10 @@ import { commandReporter } from '../progress/reporter.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
 import { engineOptions } from '../transcription/engine-options.ts'
 import { runBatch } from '../files/batch.ts'
-import { LocalTranscriber, warningsOf, type LocalOptions } from '../files/local-transcriber.ts'
+import { LocalTranscriber, type LocalOptions } from '../files/local-transcriber.ts'
 import { checkThere } from '../files/media-files.ts'
 import { Spool } from '../files/spool.ts'
+import { warningsOf } from '../files/transcriber.ts'
 import { addJobFlags, formFlags, jobOptionsOf } from './job-flags.ts'
 import { addBatchFlags, batchOf, formOption, isBatch, outputOf } from './output-flags.ts'
 
@@ -65,11 +66,11 @@ async function transcribe(given: string[], flags: Flags): Promise<void> {
     format: format === 'json' || json ? 'none' : 'text',
   })
   const signal = interruptible()
-  const spool = await Spool.of(given)
+  const spool = await Spool.of(given, signal)
   try {
     const files = spool.files
     if (await isBatch(files, flags)) {
-      const options = { ...(await batchOf(files, flags)), json }
+      const options = { ...(await batchOf(files, flags, reporter)), json }
       const transcriber = await openTranscriber(flags, reporter, signal)
       try {
         await runBatch(options.files, { ...options, transcriber, reporter, signal })

@@ -1,5 +1,4 @@
-import { createHash } from 'node:crypto'
-import { realpath, stat } from 'node:fs/promises'
+import { realpath } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { AppError, messageOf } from '../../shared/errors.ts'
@@ -9,7 +8,7 @@ import { DoneFiles } from '../files/done-files.ts'
 import { checkThere, isFolder } from '../files/media-files.ts'
 import { BESIDE, OutputFolder } from '../files/output-folder.ts'
 import { WatchQueue } from '../files/watch-queue.ts'
-import { WatchedFolder } from '../files/watched-folder.ts'
+import { versionOf, WatchedFolder } from '../files/watched-folder.ts'
 import { stateDir } from '../paths.ts'
 import { commandReporter } from '../progress/reporter.ts'
 import { wantsPlainOutput, type Flags } from '../settings/config.ts'
@@ -76,7 +75,7 @@ async function watchFolder(given: string, flags: Flags, isRemote: boolean): Prom
   if (done === null)
     throw new AppError('usage', `Another process watches ${folder} for the same transcripts.`)
   const transcriber = isRemote
-    ? await openRemote(flags, reporter, keyOf)
+    ? await openRemote(flags, reporter, async (file) => [path.resolve(file), await versionOf(file)])
     : await openTranscriber(flags, reporter, signal)
   const outputs = new OutputFolder(place, format)
   const batch = { transcriber, outputs, reporter, signal, skipExisting: false, json }
@@ -100,12 +99,4 @@ async function watchFolder(given: string, flags: Flags, isRemote: boolean): Prom
     await done.close()
     reporter.close()
   }
-}
-
-/** The same version of a file is the same job, also after a restart. */
-async function keyOf(file: string): Promise<string> {
-  const { size, mtimeMs } = await stat(file)
-  return createHash('sha256')
-    .update(JSON.stringify([path.resolve(file), size, mtimeMs]))
-    .digest('hex')
 }

@@ -17,7 +17,7 @@ export interface BatchOptions {
 }
 
 export type FileOutcome =
-  | { status: 'done' | 'skipped'; outputs: string[] }
+  | { status: 'done' | 'skipped'; outputs: string[]; warnings: readonly string[] }
   | { status: 'failed'; error: unknown }
 
 /**
@@ -58,7 +58,7 @@ export async function transcribeFile(file: MediaFile, options: BatchOptions): Pr
     const about =
       outcome.status === 'failed'
         ? { error: messageOf(outcome.error), error_code: codeOf(outcome.error) }
-        : { outputs: outcome.outputs }
+        : { outputs: outcome.outputs, warnings: outcome.warnings }
     await print(`${JSON.stringify({ file: file.file, status, seconds, ...about })}\n`)
   }
   return outcome
@@ -75,7 +75,7 @@ async function outcomeOf(
     const names = targets.map((target) => target.file)
     if (skipExisting && (await areThere(targets))) {
       activity.done('skipped: its transcript is there')
-      return { status: 'skipped', outputs: names }
+      return { status: 'skipped', outputs: names, warnings: [] }
     }
     await outputs.prepare(targets)
     const from = performance.now()
@@ -86,7 +86,7 @@ async function outcomeOf(
       `done in ${((performance.now() - from) / 1000).toFixed(1)} s: ${names.join(', ')}`,
     )
     for (const warning of warnings) reporter.event('warn', `${file.name}: ${warning}`)
-    return { status: 'done', outputs: names }
+    return { status: 'done', outputs: names, warnings }
   } catch (error) {
     if (signal.aborted) activity.stopped(messageOf(error))
     else activity.failed(messageOf(error))

@@ -7,7 +7,7 @@ import { contentTypeOf } from '../media/file-kind.ts'
 import type { Activity } from '../progress/reporter-kinds.ts'
 import type { Toolchain } from '../toolchain.ts'
 import type { ConvertedFile } from '../work/pipeline.ts'
-import type { Transcriber, Transcription } from './transcriber.ts'
+import { warningsOf, type Transcriber, type Transcription } from './transcriber.ts'
 
 export interface LocalOptions {
   /** Default: by the file's extension. */
@@ -73,8 +73,4 @@ export class LocalTranscriber implements Transcriber {
   async close(): Promise<void> {
     await this.#toolchain.close()
   }
-}
-
-export function warningsOf({ warnings }: Record<string, unknown>): string[] {
-  return Array.isArray(warnings) ? warnings.map(String) : []
 }

@@ -1,4 +1,4 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { VIDEO_ENDINGS } from '../../shared/forms.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
@@ -20,21 +20,23 @@ export function isMedia(name: string): boolean {
   return !base.startsWith('.') && ENDINGS.has(ext.slice(1).toLowerCase())
 }
 
+export interface Search {
+  recursive: boolean
+  /** Called for each link, file and folder in a folder that cannot be read: it is left out. */
+  warn: (message: string) => void
+}
+
 /**
  * The recordings that are named, and those in the folders that are, by path.
  * @throws {AppError} `usage` for what does not exist, and where there is no recording at all.
  */
-export async function mediaFiles(
-  named: readonly string[],
-  { recursive }: { recursive: boolean },
-): Promise<MediaFile[]> {
+export async function mediaFiles(named: readonly string[], search: Search): Promise<MediaFile[]> {
   const found = new Map<string, MediaFile>()
   for (const one of named) {
     if (await isFolder(one)) {
-      for (const name of await readdir(one, { recursive })) {
+      for await (const name of recordingsIn(one, search)) {
         const file = path.join(one, name)
-        if (isMedia(name) && (await stat(file)).isFile())
-          found.set(path.resolve(file), { file, name })
+        found.set(path.resolve(file), { file, name })
       }
     } else {
       await checkThere(one)
@@ -42,8 +44,38 @@ export async function mediaFiles(
     }
   }
   if (found.size > 0) return [...found.values()].toSorted((a, b) => (a.file < b.file ? -1 : 1))
-  const hint = recursive ? '' : ' Give --recursive for the folders in it.'
+  const hint = search.recursive ? '' : ' Give --recursive for the folders in it.'
   throw new AppError('usage', `There is no audio or video in ${named.join(', ')}.${hint}`)
+}
+
+/** Their paths below the folder. A linked folder is followed, unless it is one that it is in. */
+async function* recordingsIn(
+  root: string,
+  search: Search,
+  below = '',
+  parents: readonly string[] = [],
+): AsyncGenerator<string> {
+  const folder = path.join(root, below)
+  const real = await readable(folder, realpath(folder), search)
+  if (real === null || parents.includes(real)) return
+  const entries = await readable(folder, readdir(folder, { withFileTypes: true }), search)
+  for (const entry of entries ?? []) {
+    const name = path.join(below, entry.name)
+    const file = path.join(root, name)
+    const isLink = entry.isSymbolicLink()
+    if (isMedia(name) && (await readable(file, stat(file), search))?.isFile() === true) yield name
+    else if (search.recursive && (entry.isDirectory() || (isLink && (await isFolder(file)))))
+      yield* recordingsIn(root, search, name, [...parents, real])
+  }
+}
+
+async function readable<T>(file: string, read: Promise<T>, { warn }: Search): Promise<T | null> {
+  try {
+    return await read
+  } catch (error) {
+    warn(`${file} is left out, as it cannot be read: ${messageOf(error)}.`)
+    return null
+  }
 }
 
 export async function isFolder(file: string): Promise<boolean> {

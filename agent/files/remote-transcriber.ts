@@ -1,6 +1,7 @@
-import { randomUUID } from 'node:crypto'
+import { createHash, randomUUID } from 'node:crypto'
 import path from 'node:path'
-import { AppError } from '../../shared/errors.ts'
+import { tryJson } from '../../shared/body-text.ts'
+import { AppError, EXIT, exitCodeOf, isErrorCode } from '../../shared/errors.ts'
 import type { Form } from '../../shared/forms.ts'
 import { pause } from '../../shared/timers.ts'
 import type { StatusAnswer } from '../../shared/wire.ts'
@@ -11,15 +12,15 @@ import { contentTypeOf } from '../media/file-kind.ts'
 import { overall, STAGES, type Progress } from '../progress/progress.ts'
 import type { Activity, Reporter } from '../progress/reporter-kinds.ts'
 import type { CoordinatorSettings } from '../settings/config.ts'
-import type { Transcriber, Transcription } from './transcriber.ts'
+import { warningsOf, type Transcriber, type Transcription } from './transcriber.ts'
 
 export interface RemoteOptions {
   /** Default: by the file's extension. */
   type: string | null
   taskOptions: Record<string, unknown>
   reporter: Reporter
-  /** The same key gives the same job. Default: each upload is a job of its own. */
-  keyOf?: (file: string) => Promise<string>
+  /** The same version, with the same options, is the same job. Default: each upload is a job of its own. */
+  versionOf?: (file: string) => Promise<unknown>
 }
 
 const POLL_MS = 500
@@ -58,7 +59,7 @@ export class RemoteTranscriber implements Transcriber {
     await this.follow(jobId, path.basename(file), { activity, signal })
     const texts: string[] = []
     for (const form of forms) texts.push(await this.client.resultBody(jobId, form, { signal }))
-    return { texts, warnings: [] }
+    return { texts, warnings: await this.warnings(jobId, signal) }
   }
 
   /** @param file or an address, which the coordinator fetches. @returns the job's id. */
@@ -66,24 +67,35 @@ export class RemoteTranscriber implements Transcriber {
     file: string,
     { activity, signal }: { activity: Activity; signal: AbortSignal },
   ): Promise<string> {
-    const { type, taskOptions, keyOf = async () => randomUUID() } = this.#options
+    const { type, taskOptions, versionOf } = this.#options
     if (isAddress(file)) {
       const body = { sourceUrl: file, taskOptions, ...(type !== null && { contentType: type }) }
       return (await this.client.createFromUrl(body, randomUUID(), { signal })).jobId
     }
-    const { jobId } = await this.client.create(
-      {
-        file,
-        filename: path.basename(file),
-        contentType: type ?? contentTypeOf(file),
-        idempotencyKey: await keyOf(file),
-        taskOptions,
-        onProgress: (bytes, total) =>
-          activity.update({ stage: 'uploading', ratio: total > 0 ? bytes / total : 1 }),
-      },
-      { signal },
-    )
-    return jobId
+    const contentType = type ?? contentTypeOf(file)
+    const version = (await versionOf?.(file)) ?? randomUUID()
+    for (let tries = 0; ; tries += 1) {
+      const key = JSON.stringify([version, contentType, taskOptions, tries])
+      const { jobId, status } = await this.client.create(
+        {
+          file,
+          filename: path.basename(file),
+          contentType,
+          idempotencyKey: createHash('sha256').update(key).digest('hex'),
+          taskOptions,
+          onProgress: (bytes, total) =>
+            activity.update({ stage: 'uploading', ratio: total > 0 ? bytes / total : 1 }),
+        },
+        { signal },
+      )
+      // That job of an earlier try has no transcript, and never will.
+      if (versionOf === undefined || !['failed', 'timeout'].includes(status)) return jobId
+    }
+  }
+
+  /** Of a completed job. */
+  async warnings(jobId: string, signal: AbortSignal): Promise<string[]> {
+    return warningsOf(tryJson(await this.client.resultBody(jobId, 'json', { signal })))
   }
 
   /** Polls a job until it is completed. @throws {AppError} when it has no transcript. */
@@ -128,9 +140,9 @@ function show({ status, stage, progress }: StatusAnswer, activity: Activity): vo
   activity.update(shown)
 }
 
-function ended({ jobId, status, errorMessage }: StatusAnswer): AppError {
-  return new AppError(
-    'internal',
-    `Job ${jobId} is ${status}${errorMessage === null ? '.' : `: ${errorMessage}`}`,
-  )
+/** With the job's own code, unless it would say something of this command. */
+function ended({ jobId, status, errorCode, errorMessage }: StatusAnswer): AppError {
+  const message = `Job ${jobId} is ${status}${errorMessage === null ? '.' : `: ${errorMessage}`}`
+  const error = new AppError(isErrorCode(errorCode) ? errorCode : 'internal', message)
+  return exitCodeOf(error) === EXIT.failed ? error : new AppError('internal', message)
 }

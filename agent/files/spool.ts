@@ -2,6 +2,7 @@ import { createWriteStream } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import path from 'node:path'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 
 /** Files that are named, with standard input (`-`) as one of them: it is kept on the disk, since it is read twice. */
@@ -14,15 +15,27 @@ export class Spool {
     this.#folder = folder
   }
 
-  static async of(named: readonly string[]): Promise<Spool> {
+  /** @throws the signal's reason when aborted. */
+  static async of(
+    named: readonly string[],
+    signal: AbortSignal,
+    input: Readable = process.stdin,
+  ): Promise<Spool> {
     if (!named.includes('-')) return new Spool(named, null)
     const folder = await mkdtemp(path.join(tmpdir(), 'morag-stdin-'))
     const file = path.join(folder, 'stdin')
-    await pipeline(process.stdin, createWriteStream(file, { mode: 0o600 }))
-    return new Spool(
+    const spool = new Spool(
       named.map((name) => (name === '-' ? file : name)),
       folder,
     )
+    try {
+      await pipeline(input, createWriteStream(file, { mode: 0o600 }), { signal })
+      return spool
+    } catch (error) {
+      await spool.close()
+      signal.throwIfAborted()
+      throw error
+    }
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,12 @@ export interface Transcription {
   warnings: readonly string[]
 }
 
+/** Those of a conversion's metadata. */
+export function warningsOf(metadata: unknown): string[] {
+  const { warnings } = Object(metadata) as { warnings?: unknown }
+  return Array.isArray(warnings) ? warnings.map(String) : []
+}
+
 /** Makes transcripts of files: on this machine, or by a coordinator. */
 export interface Transcriber {
   /** How many files at a time. */
