@@ -50,7 +50,7 @@ export const jobEvent = z
 /** New text of a running job: its segments from `first` on are these. As often as its agent reports. */
 export const textEvent = namedObject('TextEvent', {
   job_id: z.string(),
-  /** From 0. More than a reader has: it has missed some, and reads them with `partial=true`. */
+  /** From 0. More than a reader has: it has missed some, or too many are new, and it reads all with `partial=true`. */
   first: z.int(),
   /** Up to where nothing that is said is missing, in seconds. */
   recognised_until: z.number(),

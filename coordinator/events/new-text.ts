@@ -6,11 +6,11 @@ type Segments = PartialText['segments']
 
 export interface TextNews extends PartialText {
   jobId: string
-  /** The number of the first segment, from 0; those before are as they were. */
+  /** The number of the first segment, from 0; those before are as they were. Beyond the last: everything is to be read. */
   first: number
 }
 
-/** Readers that have less read the rest. */
+/** Where more are new, readers read all of them. */
 const MOST_SEGMENTS = 500
 
 /** What is new of the text of running jobs, since it was asked for last. */
@@ -33,10 +33,9 @@ export class NewText {
     const changed = segments.findIndex((one, i) => !isSame(one, known[i]))
     if (changed === -1 && segments.length === known.length) return null
     // The last sentence may go on, and so change.
-    const first = Math.max(
-      changed === -1 ? segments.length : changed,
-      segments.length - MOST_SEGMENTS,
-    )
+    const from = changed === -1 ? segments.length : changed
+    const isMore = segments.length - from > MOST_SEGMENTS
+    const first = isMore ? Math.max(segments.length, known.length) + 1 : from
     return { jobId, first, recognisedUntil, segments: segments.slice(first) }
   }
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync, writeFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
+import { isDeepStrictEqual } from 'node:util'
 import { checkpointOf } from '../../agent/transcription/checkpoint.ts'
 import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import { partialFactsOf, partialResult } from '../../coordinator/blobs/partial-result.ts'
@@ -234,7 +235,7 @@ describe('a partial result', () => {
   })
 })
 
-test('new text is at most the last 500 segments, and nothing where nothing is new', async () => {
+test('new text is at most 500 segments, and nothing where nothing is new', async () => {
   const segments = Array.from({ length: 600 }, (_, i) => ({
     start: i,
     end: i + 1,
@@ -245,11 +246,31 @@ test('new text is at most the last 500 segments, and nothing where nothing is ne
   const news = new NewText({ partialText: async () => ({ recognisedUntil: 9, segments: found }) })
   const job = pendingJob({ jobId: newJobId() })
   const all = await news.of(job)
-  assert.deepEqual([all?.first, all?.segments.length], [100, 500])
+  assert.deepEqual([all?.first, all?.segments.length], [601, 0])
   assert.equal(await news.of(job), null)
   found = segments.slice(0, 20)
   const less = await news.of(job)
   assert.deepEqual([less?.first, less?.segments.length], [20, 0])
   news.forget(job.jobId)
   assert.equal((await news.of(job))?.first, 0)
+})
+
+test('readers of new text have all lines, however far back those of a second channel are inserted', async () => {
+  const line = (start: number) => ({
+    start,
+    end: start + 1,
+    text: 'x',
+    speaker: '' as string | null,
+  })
+  let found = Array.from({ length: 850 }, (_, i) => line(i * 2))
+  const news = new NewText({ partialText: async () => ({ recognisedUntil: 0, segments: found }) })
+  const job = pendingJob({ jobId: newJobId() })
+  let read: typeof found = []
+  for (const inserted of [0, 350, 20]) {
+    const more = Array.from({ length: inserted }, (_, i) => line(i * 2 + 1))
+    found = [...found, ...more].toSorted((a, b) => a.start - b.start)
+    const { first, segments } = (await news.of(job))!
+    read = first > read.length ? found : [...read.slice(0, first), ...segments]
+    assert.ok(isDeepStrictEqual(read, found), `${inserted} lines`)
+  }
 })
