@@ -3,11 +3,11 @@ import { z } from 'zod'
 import { AppError, messageOf } from './errors.ts'
 import { printable } from './printable.ts'
 
-const MOST_TERMS = 1_000
+export const MOST_TERMS = 1_000
 const MOST_HEARD = 20
 const MOST_CHARS = 100
 /** Of all terms together: a vocabulary travels with each job. */
-const MOST_TOTAL = 50_000
+export const MOST_TOTAL = 50_000
 
 const HAS_LETTER = /[\p{L}\p{N}]/u
 const text = z

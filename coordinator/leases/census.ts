@@ -23,6 +23,7 @@ export interface CensusRules {
 /** The connected workers that take work, grouped by ability. */
 export class Census {
   readonly #byType = new Map<string, Map<string | null, Group>>()
+  readonly connected: Worker[] = []
   /** Until then no worker disconnects. */
   readonly validUntil: number
 
@@ -34,6 +35,7 @@ export class Census {
       if (goneAt < now || !isOpen(worker)) continue
       const until = setAsideUntil(worker.workerId)
       validUntil = Math.min(validUntil, goneAt, until ?? Infinity)
+      this.connected.push(worker)
       for (const type of worker.contentTypes) this.#count(type, worker, until === null)
     }
     this.validUntil = validUntil

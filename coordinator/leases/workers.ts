@@ -140,6 +140,11 @@ export class Workers implements JobSubscriber {
     return [...this.#workers.values()]
   }
 
+  /** Those that take work. */
+  connected(): readonly Worker[] {
+    return this.#census.connected
+  }
+
   /** How many such jobs the connected workers can do at a time. */
   slotsFor(contentType: string, requirements = NO_REQUIREMENTS): number {
     return this.#census.workersFor(contentType, requirements).slots

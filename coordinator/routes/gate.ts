@@ -27,7 +27,7 @@ export function gate({
       const { incoming } = c.env
       const address = trustedProxies.clientOf(incoming)
       const asked = c.req.header('host') ?? null
-      const given = token ?? passwordIn(c) ?? sessionToken(c)
+      const given = token ?? sessionToken(c) ?? passwordIn(c)
       const principal = access.identify(given, address, asked)
       connections.vouch(incoming.socket)
       if (!allows(allowed, principal.role)) throw forbidden(allowed)

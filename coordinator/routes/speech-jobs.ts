@@ -13,6 +13,7 @@ import { mediaTypeOf } from '../blobs/media-type.ts'
 import type { OpenFile } from '../blobs/renditions.ts'
 import { cleanName, receiveForm, type FilePart } from '../blobs/upload.ts'
 import { hasEnded, type Job } from '../job/job.ts'
+import { meets, requirementsOf } from '../job/requirements.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import { aliasesOf, type Fleet } from '../speech/fleet.ts'
 import { delta, event, isShared, spaced, textOf, type AnswerForm } from '../speech/forms.ts'
@@ -51,13 +52,20 @@ export class SpeechJobs {
     this.#aliases = aliasesOf(services.config.speech.modelAliases)
   }
 
-  /** What the agents known by now can do. */
+  /** What the connected agents can do. */
   fleet(): Fleet {
-    const known = this.#services.workers.all().flatMap(({ capabilities }) => capabilities ?? [])
+    // One that has not claimed yet has no types.
+    const agents = this.#services.workers
+      .connected()
+      .filter(({ contentTypes: types }) => types.length === 0 || types.includes('audio'))
+    const known = agents.flatMap(({ capabilities }) => capabilities ?? [])
     return {
       isKnown: known.length > 0,
       models: new Set(known.flatMap(({ models }) => models)),
-      features: new Set(known.flatMap(({ features }) => features)),
+      serves: (taskOptions) => {
+        const requirements = requirementsOf({ taskOptions })
+        return agents.some(({ ability }) => meets(ability, requirements))
+      },
       aliases: this.#aliases,
     }
   }
@@ -184,9 +192,11 @@ export class SpeechJobs {
       // Before the read: a change meanwhile is seen.
       const change = jobWatch.change(jobId, gone)
       change.catch(() => undefined)
-      const { segments = [] } = (await files.checkpoints.partialText(jobs.get(jobId))) ?? {}
-      // The last sentence may go on.
-      const until = segments.at(-1)?.start ?? 0
+      const { segments, recognisedUntil } = (await files.checkpoints.partialText(
+        jobs.get(jobId),
+      )) ?? { segments: [], recognisedUntil: 0 }
+      // The last sentence may go on; after it, another channel's may be missing.
+      const until = segments.findLast(({ start }) => start < recognisedUntil)?.start ?? 0
       const text = textOf(segments.filter(({ start }) => start >= after && start < until))
       if (text !== '') {
         write(event(delta(spaced(last, text))))

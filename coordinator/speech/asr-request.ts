@@ -73,22 +73,19 @@ export function asrRequest(given: Given, fleet: Fleet): SpeechRequest {
   if (!asked.vadFilter) warn('vad_filter=false was ignored: speech is always found first.')
   if (!diarize && (minSpeakers ?? maxSpeakers) !== undefined)
     warn('min_speakers and max_speakers were ignored: they are for diarize=true.')
+  const options = optionsOf({
+    task: task === 'translate' ? task : null,
+    language: asked.language,
+    prompt: promptOf(asked.initialPrompt, warn),
+    word_timestamps: words || null,
+    diarize: diarize || null,
+    min_speakers: diarize ? minSpeakers : null,
+    max_speakers: diarize ? maxSpeakers : null,
+  })
+  const must = { translate: task === 'translate' }
+  const requires = requiresOf(fleet, { options, must, may: { words, diarize }, warn })
   return {
-    taskOptions: optionsOf({
-      task: task === 'translate' ? task : null,
-      language: asked.language,
-      prompt: promptOf(asked.initialPrompt, warn),
-      word_timestamps: words || null,
-      diarize: diarize || null,
-      min_speakers: diarize ? minSpeakers : null,
-      max_speakers: diarize ? maxSpeakers : null,
-      requires: requiresOf(fleet, {
-        model: null,
-        must: { translate: task === 'translate' },
-        may: { words, diarize },
-        warn,
-      }),
-    }),
+    taskOptions: optionsOf({ ...options, requires }),
     form: output === 'json' ? 'asr:json' : output,
     filename: asked.videoFile,
     warnings,

@@ -1,11 +1,12 @@
 import { invalid } from '../../shared/errors.ts'
 
-/** What the agents known by now can do. */
+/** What the connected agents can do. */
 export interface Fleet {
   /** False: none has announced anything yet, so nothing is refused. */
   isKnown: boolean
   models: ReadonlySet<string>
-  features: ReadonlySet<string>
+  /** Whether one of them may have a job with such options. */
+  serves: (taskOptions: Record<string, unknown>) => boolean
   /** Other names of models; null: the agent's usual one. */
   aliases: ReadonlyMap<string, string | null>
 }
@@ -41,28 +42,33 @@ export function modelOf(name: string | undefined, fleet: Fleet): string | null {
 }
 
 interface Wishes {
-  model: string | null
-  /** Without them the answer would be wrong: refused where no agent has them. */
+  /** The job's, without `requires`. */
+  options: Record<string, unknown>
+  /** Without them the answer would be wrong: refused where no agent that fits the job has them. */
   must: Partial<Record<Feature, boolean>>
-  /** Used where an agent has them. */
+  /** Used where such an agent has them. */
   may: Partial<Record<Feature, boolean>>
-  /** Called with a sentence for each of those that no agent has. */
+  /** Called with a sentence for each of those that none has. */
   warn: (text: string) => void
 }
 
 /** What a job requires of its agent. @throws {AppError} `invalid` */
 export function requiresOf(
-  { isKnown, features }: Fleet,
-  { model, must, may, warn }: Wishes,
+  { isKnown, serves }: Fleet,
+  { options, must, may, warn }: Wishes,
 ): Record<string, unknown> {
-  const wanted = (from: Wishes['may']): Feature[] => NAMES.filter((one) => from[one] === true)
-  const lacking = (one: Feature): boolean => isKnown && !features.has(one)
-  for (const one of wanted(must).filter(lacking))
-    throw invalid(`No connected agent ${FEATURES[one]}.`, ['body'])
-  for (const one of wanted(may).filter(lacking)) warn(`No connected agent ${FEATURES[one]}.`)
-  const required = [...wanted(must), ...wanted(may).filter((one) => features.has(one))]
-  return {
-    ...Object.fromEntries(required.map((one) => [one, true])),
-    ...(model !== null && { model }),
+  const { model } = options
+  const requires: Record<string, unknown> = model === undefined ? {} : { model }
+  // Each with those before it: one agent does the job.
+  const add = (wanted: Wishes['may'], lack: (text: string) => void): void => {
+    for (const one of NAMES.filter((name) => wanted[name] === true))
+      if (isKnown && !serves({ ...options, requires: { ...requires, [one]: true } }))
+        lack(`No connected agent that fits this request ${FEATURES[one]}.`)
+      else requires[one] = true
   }
+  add(must, (text) => {
+    throw invalid(text, ['body'])
+  })
+  if (isKnown) add(may, warn)
+  return requires
 }

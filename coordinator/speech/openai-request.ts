@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { FromWire } from '../../shared/keys.ts'
 import { parseWire } from '../../shared/parse-wire.ts'
+import { MOST_TERMS, MOST_TOTAL } from '../../shared/vocabulary.ts'
 import { lenientBoolean, namedObject } from '../../shared/wire-fields.ts'
 import { modelOf, requiresOf, type Fleet } from './fleet.ts'
 import {
@@ -39,7 +40,16 @@ export const openaiFields = namedObject('OpenAiTranscription', {
     z.string().exactOptional(),
     'Honoured where the engine takes one: its last 1 000 characters.',
   ),
-  keywords: field(texts, 'Honoured where the engine takes them: words to expect.'),
+  keywords: field(
+    z
+      .array(z.string())
+      .max(MOST_TERMS)
+      .refine((all) => all.join('').length <= MOST_TOTAL, {
+        error: `Expected up to ${MOST_TOTAL} characters in all.`,
+      })
+      .default([]),
+    'Honoured where the engine takes them: words to expect, up to 1 000 texts of 50 000 characters in all.',
+  ),
   languages: field(
     z.array(spokenLanguage).max(20).default([]),
     'Honoured without `language`: detected are only these.',
@@ -96,24 +106,20 @@ export function openaiRequest(
   const words = isVerbose && timestampGranularities.includes('word')
   const segments = timestampGranularities.includes('segment')
   const diarize = responseFormat === 'diarized_json'
-  const model = modelOf(asked.model, fleet)
+  const options = optionsOf({
+    task: task === 'translate' ? task : null,
+    language: asked.language,
+    languages: asked.languages.flatMap((one) => one ?? []),
+    hotwords: asked.keywords,
+    model: modelOf(asked.model, fleet),
+    prompt: promptOf(asked.prompt, warn),
+    word_timestamps: words || null,
+    diarize: diarize || null,
+  })
+  const must = { translate: task === 'translate', diarize }
+  const requires = requiresOf(fleet, { options, must, may: { words }, warn })
   return {
-    taskOptions: optionsOf({
-      task: task === 'translate' ? task : null,
-      language: asked.language,
-      languages: asked.languages.flatMap((one) => one ?? []),
-      hotwords: asked.keywords,
-      model,
-      prompt: promptOf(asked.prompt, warn),
-      word_timestamps: words || null,
-      diarize: diarize || null,
-      requires: requiresOf(fleet, {
-        model,
-        must: { translate: task === 'translate', diarize },
-        may: { words },
-        warn,
-      }),
-    }),
+    taskOptions: optionsOf({ ...options, requires }),
     form: formOf(responseFormat, { isStream, words, segments }),
     warnings,
   }

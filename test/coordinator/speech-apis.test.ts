@@ -274,6 +274,31 @@ describe("OpenAI's audio API", () => {
     ])
   })
 
+  test('streams both channels of a call, of which one is recognised later', async () => {
+    const answer = await post(running, TRANSCRIPTIONS, { fields: { stream: 'true' } })
+    const events = eventsOf(answer)
+    const [job] = await claim(running, { wait_seconds: 10 })
+    const calls = ['Hello.', 'Good morning.', 'How are you?', 'Fine.', 'Good.', 'Bye.']
+    const said = calls.map((text, i) => {
+      return { start: i * 2, end: i * 2 + 1.5, text, speaker: `channel ${i % 2}` }
+    })
+    const checkpoint = (until: number): object => ({
+      ...CHECKPOINT,
+      seconds: 12,
+      voices: [12, until].map((doneUntil) => ({ speech: [{ start: 0, end: 12 }], doneUntil })),
+      segments: said.filter(({ end }, i) => i % 2 === 0 || end <= until),
+    })
+    await beat(running, job!, checkpoint(6))
+    assert.deepEqual((await events.next()).value, {
+      type: 'transcript.text.delta',
+      delta: 'Hello. Good morning.',
+    })
+    await finish(running, job!, { metadata: { ...METADATA, segments: said } })
+    const { value } = await events.next()
+    assert.equal((value as { delta: string }).delta, ' How are you? Fine. Good. Bye.')
+    await events.return(null)
+  })
+
   test('a stream that fails ends with the error', async () => {
     const answer = await post(running, TRANSCRIPTIONS, {
       fields: { stream: 'true', response_format: 'diarized_json' },
@@ -320,6 +345,13 @@ describe("OpenAI's audio API", () => {
   for (const [title, sent, status, code, param] of [
     ['an unknown model', { fields: { model: 'small' } }, 404, 'model_not_found', 'model'],
     ['no language', { fields: { language: '?!' } }, 400, 'invalid', 'language'],
+    [
+      'keywords without end',
+      { fields: { keywords: 'x'.repeat(50_001) } },
+      400,
+      'invalid',
+      'keywords',
+    ],
     ['an unknown format', { fields: { response_format: 'x' } }, 400, 'invalid', 'response_format'],
     ['a form without a file', { part: 'other' }, 400, 'invalid', 'file'],
     ['an empty file', { bytes: '' }, 400, 'invalid', 'file'],
@@ -341,6 +373,30 @@ describe("OpenAI's audio API", () => {
     assert.equal((await post(running, '/v1/audio/translations')).status, 400)
     const asr = await post(running, '/asr?diarize=true', { part: 'audio_file', headers: PREFER })
     assert.match(asr.headers.get('morag-warning') ?? '', /tells speakers apart/)
+  })
+
+  test('refuses what only several agents could do together, or one that takes no work', async (t) => {
+    const running = await started(t)
+    await announce(running, { ...ABLE, features: [] })
+    const capabilities = { ...ABLE, models: ['small'] }
+    const idle = { state: 'idle', version: '1', slots: 1, capabilities, jobs: [] }
+    await running.ask('POST', '/workers/w2/heartbeat', { json: idle })
+    const ask = async (model: string, format: string): Promise<Response> =>
+      await post(running, TRANSCRIPTIONS, {
+        fields: { model, response_format: format, 'timestamp_granularities[]': 'word' },
+        headers: PREFER,
+      })
+    assert.equal((await ask('large-v3', 'diarized_json')).status, 400)
+    assert.equal((await ask('small', 'diarized_json')).status, 202)
+    const plain = await ask('large-v3', 'verbose_json')
+    assert.match(plain.headers.get('morag-warning') ?? '', /gives the times of words/)
+    assert.deepEqual(await optionsOf(running, plain.headers.get('morag-job')!), {
+      model: 'large-v3',
+      word_timestamps: true,
+      requires: { model: 'large-v3' },
+    })
+    await running.ask('POST', '/workers/w2/drain')
+    assert.equal((await ask('small', 'json')).status, 404)
   })
 
   test('a file above the limit is refused in its shape, and the owner of a job is its token', async (t) => {
@@ -536,6 +592,11 @@ describe("whisper-asr-webservice's API", () => {
     const headers = { ...PREFER, authorization }
     assert.equal((await post(secured, '/asr', { part, headers })).status, 202)
     assert.equal((await post(secured, '/asr', { part })).status, 401)
+    // A proxy's own password beside the dashboard's session.
+    const basic = { authorization: `Basic ${Buffer.from('ann:proxy').toString('base64')}` }
+    const cookie = { ...basic, cookie: `morag_session=${key}` }
+    assert.equal((await secured.ask('GET', '/workers', { headers: basic })).status, 401)
+    assert.equal((await secured.ask('GET', '/workers', { headers: cookie })).status, 200)
     const foreign = { ...headers, origin: 'https://elsewhere.example' }
     assert.equal((await post(secured, '/asr', { part, headers: foreign })).status, 403)
   })

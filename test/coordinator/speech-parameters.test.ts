@@ -15,10 +15,13 @@ import { AppError } from '../../shared/errors.ts'
 const ABLE: Fleet = {
   isKnown: true,
   models: new Set(['large-v3']),
-  features: new Set(['diarize', 'translate', 'words']),
+  serves: () => true,
   aliases: aliasesOf(['whisper-1']),
 }
-const UNABLE: Fleet = { ...ABLE, features: new Set() }
+const UNABLE: Fleet = {
+  ...ABLE,
+  serves: ({ requires }) => !Object.values(requires as object).includes(true),
+}
 
 type Sent = Record<string, string>
 
@@ -32,7 +35,10 @@ const OPENAI: Samples<typeof openaiFields> = {
   model: { honoured: { model: 'large-v3' }, refused: { model: 'small' } },
   language: { honoured: { language: 'de' }, refused: { language: '?' } },
   prompt: { honoured: { prompt: 'Björn' } },
-  keywords: { honoured: { 'keywords[]': 'Björn' } },
+  keywords: {
+    honoured: { 'keywords[]': 'Björn' },
+    refused: { 'keywords[]': 'x'.repeat(50_001) },
+  },
   languages: { honoured: { 'languages[]': 'de' }, refused: { 'languages[]': '?' } },
   response_format: {
     honoured: { response_format: 'srt' },
