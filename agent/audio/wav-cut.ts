@@ -2,7 +2,8 @@ import { rename, rm } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
 import type { Span } from '../../shared/span.ts'
 import { readWavHeader } from './wav.ts'
-import { RATE, writeWav } from './wav-write.ts'
+import { RATE } from '../../shared/wav-header.ts'
+import { writeWav } from './wav-write.ts'
 
 /**
  * Writes spans of `wavPath` (16 kHz, mono, 16 bit, as `decode` writes it) one after the other to `outWav`, which appears

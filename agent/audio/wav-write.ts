@@ -1,15 +1,11 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { AppError } from '../../shared/errors.ts'
+import { RATE, SAMPLE_BYTES, wavHeader } from '../../shared/wav-header.ts'
 import { readWavHeader, WavReader } from './wav.ts'
-
-/** Samples per second of all decoded audio. */
-export const RATE = 16_000
 
 /** Samples of the source from `from` on; null: silence. */
 export type WavPart = { from: number; samples: number } | { from: null; samples: number }
 
-const SAMPLE_BYTES = 2
-const HEADER_BYTES = 44
 const BLOCK_BYTES = 1024 * 1024
 
 interface WavSource {
@@ -63,7 +59,7 @@ async function writeSources(
   const buffer = Buffer.alloc(Math.min(BLOCK_BYTES, Math.max(1, total * SAMPLE_BYTES)))
   const out = await open(target, 'w')
   try {
-    await out.write(headerOf(total))
+    await out.write(wavHeader(total * SAMPLE_BYTES))
     for (const { source, parts } of sources) {
       const input = await open(source.file, 'r')
       try {
@@ -96,7 +92,7 @@ export async function mixWavs(
   try {
     for (const file of files) readers.push(await WavReader.open(file))
     const total = Math.max(0, ...readers.map(({ header }) => header.samples))
-    await out.write(headerOf(total))
+    await out.write(wavHeader(total * SAMPLE_BYTES))
     const block = BLOCK_BYTES / SAMPLE_BYTES
     for (let from = 0; from < total; from += block) {
       signal.throwIfAborted()
@@ -149,24 +145,4 @@ async function copy(
     await out.writeFile(buffer.subarray(0, bytesRead))
     done += bytesRead
   }
-}
-
-/** The first 44 bytes of a WAV file; of more than 4 GiB (37 hours) the length is the largest that fits. */
-function headerOf(samples: number): Buffer {
-  const most = 0xffff_ffff
-  const dataBytes = Math.min(samples * SAMPLE_BYTES, most - HEADER_BYTES)
-  const header = Buffer.alloc(HEADER_BYTES)
-  header.write('RIFF', 0, 'latin1')
-  header.writeUInt32LE(dataBytes + HEADER_BYTES - 8, 4)
-  header.write('WAVEfmt ', 8, 'latin1')
-  header.writeUInt32LE(16, 16)
-  header.writeUInt16LE(1, 20)
-  header.writeUInt16LE(1, 22)
-  header.writeUInt32LE(RATE, 24)
-  header.writeUInt32LE(RATE * SAMPLE_BYTES, 28)
-  header.writeUInt16LE(SAMPLE_BYTES, 32)
-  header.writeUInt16LE(8 * SAMPLE_BYTES, 34)
-  header.write('data', 36, 'latin1')
-  header.writeUInt32LE(dataBytes, 40)
-  return header
 }

@@ -2,7 +2,7 @@ import { mostSeconds } from './child-limits.ts'
 import type { MediaInfo } from './media-info.ts'
 import { mixFilters, PLAIN_MIX, type Mix } from './mix.ts'
 import type { Clocked } from './pauses.ts'
-import { RATE } from '../audio/wav-write.ts'
+import { RATE } from '../../shared/wav-header.ts'
 
 export interface DecodeOptions {
   signal: AbortSignal

@@ -14,7 +14,8 @@ import type { Piece } from './pieces.ts'
 import type { MediaTools } from './sandbox.ts'
 import { longGaps, placed, Timeline, wavParts } from './timeline.ts'
 import { readWavHeader } from '../audio/wav.ts'
-import { RATE, writeWav } from '../audio/wav-write.ts'
+import { RATE } from '../../shared/wav-header.ts'
+import { writeWav } from '../audio/wav-write.ts'
 
 /** A thousand tracks and as many chapters need less. */
 const MAX_PROBE_BYTES = 4 * 1024 * 1024

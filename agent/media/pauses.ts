@@ -3,7 +3,7 @@ import type { MediaInfo } from './media-info.ts'
 import { runTool, SAFE } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
 import type { Gap } from './timeline.ts'
-import { RATE } from '../audio/wav-write.ts'
+import { RATE } from '../../shared/wav-header.ts'
 
 /** Broadcast containers: the recorder's clock may be set while it records. */
 const CLOCKED = /^(mpegts|mpeg)$/

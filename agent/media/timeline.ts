@@ -1,4 +1,5 @@
-import { RATE, type WavPart } from '../audio/wav-write.ts'
+import { RATE } from '../../shared/wav-header.ts'
+import type { WavPart } from '../audio/wav-write.ts'
 
 /** Sound decoded without a break. */
 export interface Run {

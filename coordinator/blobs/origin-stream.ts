@@ -26,7 +26,7 @@ export async function inTime<T>(
   }
 }
 
-/** A web server's answer, read at the pace of whoever wants it. */
+/** A web server's answer, read at the pace of its reader. */
 export class OriginStream {
   readonly #body: Readable
   readonly #idleMs: number

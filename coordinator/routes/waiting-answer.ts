@@ -43,10 +43,10 @@ export async function sendWaiting(
     await end(outgoing, body)
   } catch (error) {
     if (!outgoing.headersSent) throw error
-    const told =
+    const shown =
       error instanceof AppError ? error : new AppError('internal', 'The coordinator failed.')
-    outgoing.end(failure(told))
-    if (told !== error && !isSystemError(error, ...DISCONNECTED)) throw error
+    outgoing.end(failure(shown))
+    if (shown !== error && !isSystemError(error, ...DISCONNECTED)) throw error
   } finally {
     if (timer !== null) clearInterval(timer)
   }

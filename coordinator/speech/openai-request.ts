@@ -73,7 +73,7 @@ export const openaiFields = namedObject('OpenAiTranscription', {
   include: field(texts, 'Ignored with a warning: engines here give no `logprobs` of tokens.'),
   chunking_strategy: field(
     z.string().default('auto'),
-    'Honoured: `auto`, as every recording is cut where nobody speaks. Others are ignored with a warning.',
+    'Honoured: `auto`, as every recording is cut in pauses. Others are ignored with a warning.',
   ),
   known_speaker_names: field(
     texts,
@@ -133,7 +133,7 @@ function unused(asked: FromWire<z.output<typeof openaiFields>>): string[] {
     include.length === 0 ? [] : 'include was ignored: the engine gives no logprobs.',
     chunkingStrategy === 'auto'
       ? []
-      : 'chunking_strategy was ignored: recordings are cut where nobody speaks.',
+      : 'chunking_strategy was ignored: recordings are cut in pauses.',
     knownSpeakerNames.length === 0 ? [] : 'known_speaker_names was ignored.',
     knownSpeakerReferences.length === 0 ? [] : 'known_speaker_references was ignored.',
   ].flat()

@@ -1,9 +1,5 @@
 import { Transform } from 'node:stream'
-
-const RATE = 16_000
-const BYTES_PER_SAMPLE = 2
-/** Of a length that is not known, as ffmpeg writes it to a pipe. */
-const UNKNOWN = 0xffffffff
+import { RATE, SAMPLE_BYTES, wavHeader } from '../../shared/wav-header.ts'
 
 /**
  * Raw samples (16 bit, little-endian, 16 kHz, mono) as a WAV, as they come. What begins as a WAV stays as it is.
@@ -11,7 +7,7 @@ const UNKNOWN = 0xffffffff
  */
 export function rawSamples(seconds = Infinity): Transform {
   let head: Buffer | null = Buffer.alloc(0)
-  let left = seconds * RATE * BYTES_PER_SAMPLE
+  let left = seconds * RATE * SAMPLE_BYTES
   const begin = (): Buffer => {
     const first = head!
     head = null
@@ -19,7 +15,7 @@ export function rawSamples(seconds = Infinity): Transform {
       left = Infinity
       return first
     }
-    return Buffer.concat([header(), taken(first)])
+    return Buffer.concat([wavHeader(null), taken(first)])
   }
   const taken = (chunk: Buffer): Buffer => {
     const some = chunk.subarray(0, Math.min(chunk.length, left))
@@ -37,21 +33,4 @@ export function rawSamples(seconds = Infinity): Transform {
       done(null, head === null || head.length === 0 ? undefined : begin())
     },
   })
-}
-
-function header(): Buffer {
-  const bytes = Buffer.alloc(44)
-  bytes.write('RIFF', 0, 'latin1')
-  bytes.writeUInt32LE(UNKNOWN, 4)
-  bytes.write('WAVEfmt ', 8, 'latin1')
-  bytes.writeUInt32LE(16, 16)
-  bytes.writeUInt16LE(1, 20)
-  bytes.writeUInt16LE(1, 22)
-  bytes.writeUInt32LE(RATE, 24)
-  bytes.writeUInt32LE(RATE * BYTES_PER_SAMPLE, 28)
-  bytes.writeUInt16LE(BYTES_PER_SAMPLE, 32)
-  bytes.writeUInt16LE(8 * BYTES_PER_SAMPLE, 34)
-  bytes.write('data', 36, 'latin1')
-  bytes.writeUInt32LE(UNKNOWN, 40)
-  return bytes
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Engine, SpeechOptions } from '../../agent/engines/engine.ts'
+import { ExpectedSilence } from '../../agent/progress/expected-silence.ts'
 import { Slots } from '../../agent/gpu/slots.ts'
 import { heardInstead } from '../../agent/quality/heard-instead.ts'
 import { likeTerms } from '../../agent/quality/sounds-like.ts'
@@ -65,6 +66,7 @@ describe('a vocabulary', async () => {
     write: (hint: string) => string,
     abilities: Partial<Engine['abilities']> = {},
     isThere = true,
+    slots = new Slots([{ index: 0, gpu: null }]),
   ) {
     const asked: string[] = []
     const engine = {
@@ -75,7 +77,6 @@ describe('a vocabulary', async () => {
         return { segments: [{ start: 0, end: 1, text: write(hint) }], language: 'en', warnings: [] }
       },
     } as unknown as Engine
-    const slots = new Slots([{ index: 0, gpu: null }])
     const { signal } = new AbortController()
     const options: SpeechOptions = {
       language: 'en',
@@ -127,6 +128,18 @@ describe('a vocabulary', async () => {
       count++ % 2 === 0 ? 'Dashwood is here.' : 'Nobody.',
     )
     assert.deepEqual(replacements, [])
+  })
+
+  test('may wait long for a slot that another job has, and says so', async () => {
+    const slots = new Slots([{ index: 0, gpu: null }])
+    const slot = await slots.acquire(new AbortController().signal)
+    const silence = new ExpectedSilence()
+    const done = silence.during(() => spelt(() => 'Dashwood is here.', {}, true, slots))
+    while (silence.leftMs === 0) await new Promise((resolve) => setImmediate(resolve))
+    assert.equal(silence.leftMs, Infinity)
+    slots.release(slot)
+    await done
+    assert.equal(silence.leftMs, 0)
   })
 
   test('is not checked where the recording is not decoded, and the transcript says so', async () => {

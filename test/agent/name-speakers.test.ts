@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { unitOf, type Embedding } from '../../agent/diarization/cluster-voices.ts'
+import { clusterVoices, unitOf, type Embedding } from '../../agent/diarization/cluster-voices.ts'
 import { nameSpeakers, type HeardPiece } from '../../agent/diarization/name-speakers.ts'
 import { piecesOf } from '../../agent/diarization/voice-pieces.ts'
 import type { Turn } from '../../agent/diarization/turns.ts'
@@ -84,6 +84,15 @@ describe('speakers by their voices', () => {
   it('are one where one speaks, however long', () => {
     const { pieces } = conversation([[0, 200]])
     assert.deepEqual(nameSpeakers(pieces, [], OPEN), [{ start: 0, end: 200, speaker: '0' }])
+  })
+
+  it('are found in ten hours, too, where each piece that is clustered stands for several', () => {
+    const people = new People(2)
+    const voices = Array.from({ length: 28_750 }, (_, i) => ({
+      embedding: people.heard(i % 360 === 0 ? 1 : 0, 0.2),
+      seconds: 1.5,
+    }))
+    assert.equal(clusterVoices(voices, { likeness: 0.5, ...OPEN }).length, 2)
   })
 
   it('are as many as are asked for, as far as there are people', () => {
