@@ -90,6 +90,7 @@ export class Stream {
   /** @param {number} retryAt when to try the stream again */
   async #pollUntil(retryAt) {
     const closed = this.#closed
+    const wasLost = this.#store.connection === 'lost'
     try {
       await this.#poll()
       if (closed !== this.#closed) return
@@ -98,7 +99,8 @@ export class Stream {
       if (closed !== this.#closed || (error instanceof Refusal && error.status === 401)) return
       this.#store.setConnection('lost')
     }
-    const isDue = Date.now() >= retryAt || this.#store.connection === 'lost'
+    // While the coordinator was away the stream had no chance: no reason to poll on once it is back.
+    const isDue = wasLost || this.#store.connection === 'lost' || Date.now() >= retryAt
     this.#next = setTimeout(() => (isDue ? this.#listen() : void this.#pollUntil(retryAt)), POLL_MS)
   }
 }
