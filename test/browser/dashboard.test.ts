@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Page, Route } from 'playwright-core'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { startAgent } from '../conversion-set-up.ts'
@@ -384,7 +384,8 @@ describe('the dashboard in a browser', { skip }, () => {
       await page.clock.fastForward(5_000)
       await page.getByText('disconnected', { exact: true }).waitFor()
       // The stream waits for an answer meanwhile, so that polling is the first to find the coordinator back.
-      await page.route('**/events', () => undefined)
+      const held: Route[] = []
+      await page.route('**/events', (route) => void held.push(route))
       await page.getByRole('link', { name: 'Jobs', exact: true }).click()
       await page.locator('.empty').getByText('Cannot reach the coordinator.').waitFor()
       assert.equal(await page.locator('.notice').count(), 0, 'no notice repeats it')
@@ -399,6 +400,8 @@ describe('the dashboard in a browser', { skip }, () => {
       await page.clock.fastForward(9_000)
       await page.getByText('polling', { exact: true }).waitFor()
       await page.unroute('**/events')
+      // Those that the page has given up are handled already.
+      for (const route of held) await route.abort().catch(() => undefined)
       await page.clock.fastForward(5_000)
       await page.getByText('live', { exact: true }).waitFor({ timeout: 10_000 })
       await page.getByRole('link', { name: 'after.pdf' }).waitFor()

@@ -6,7 +6,14 @@ import { after } from 'node:test'
 /** A folder of its own, gone when the tests of the file are done, or the test in which it is made. */
 export function tempFolder(): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
-  // A process that is ended after it may still write there.
-  after(() => rmSync(folder, { recursive: true, force: true, maxRetries: 10 }))
+  const remove = (): void => rmSync(folder, { recursive: true, force: true })
+  after(() => {
+    try {
+      remove()
+    } catch {
+      // A process that a later hook ends has just written there. An error would leave out that hook.
+      process.once('exit', remove)
+    }
+  })
   return folder
 }
