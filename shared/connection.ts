@@ -1,5 +1,6 @@
 import { request, type Dispatcher } from 'undici'
 import { z } from 'zod'
+import type { Backoff } from './backoff.ts'
 import { coordinatorUrl } from './base-url.ts'
 import { bodyText, tryJson } from './body-text.ts'
 import { hasMark } from './coordinator-mark.ts'
@@ -7,7 +8,7 @@ import { dispatcherFor, proxyHint } from './env-proxy.ts'
 import { AppError } from './errors.ts'
 import { fromWire, type FromWire } from './keys.ts'
 import { isCertificateError, isNetworkError, networkReason, schemeHint } from './network.ts'
-import { retry, type Backoff } from './retry.ts'
+import { retry } from './retry.ts'
 import {
   isTransient,
   UnexpectedAnswer,

@@ -1,21 +1,5 @@
 import { isSystemError } from './errors.ts'
 
-/** The default cap of `Retry-After`. */
-const MAX_RETRY_AFTER_SECONDS = 300
-
-/** Of a `Retry-After` header: a number, or a date relative to `nowMs`. */
-export function retryAfterSeconds(
-  header: string | string[] | undefined,
-  nowMs: number,
-  mostSeconds: number = MAX_RETRY_AFTER_SECONDS,
-): number | undefined {
-  const text = [header].flat()[0]?.trim()
-  if (text === undefined) return undefined
-  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : (Date.parse(text) - nowMs) / 1000
-  if (Number.isNaN(seconds)) return undefined
-  return Math.min(mostSeconds, Math.max(0, seconds))
-}
-
 const NETWORK_CODES = [
   'ECONNREFUSED',
   'ECONNRESET',

@@ -1,12 +1,7 @@
 import pRetry from 'p-retry'
+import { backoffMs, type Backoff } from './backoff.ts'
 import { AppError } from './errors.ts'
 import { pause } from './timers.ts'
-
-/** Waits that double from `minMs` to `maxMs`; half of each is random. */
-export interface Backoff {
-  minMs: number
-  maxMs: number
-}
 
 export interface RetryOptions extends Backoff {
   signal: AbortSignal
@@ -47,11 +42,10 @@ export async function retry<T>(options: RetryOptions, attempt: () => Promise<T>)
 export function retryDelayMs(
   error: unknown,
   failures: number,
-  { minMs, maxMs }: Backoff,
+  backoff: Backoff,
   random: number = Math.random(),
 ): number {
-  const backoff = Math.min(maxMs, minMs * 2 ** Math.min(30, failures - 1))
-  return Math.max(askedMs(error), backoff / 2 + (random * backoff) / 2)
+  return Math.max(askedMs(error), backoffMs(failures, backoff, random))
 }
 
 /** The wait that the other side asked for (`Retry-After`); 0: none. */

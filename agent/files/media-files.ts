@@ -1,6 +1,6 @@
 import { readdir, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
-import { VIDEO_ENDINGS } from '../../shared/forms.ts'
+import { VIDEO_ENDINGS } from '../../shared/video-endings.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 
 const AUDIO_ENDINGS =

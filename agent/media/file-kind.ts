@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import path from 'node:path'
 import { fileTypeFromBuffer } from 'file-type'
-import { VIDEO_ENDINGS } from '../../shared/forms.ts'
+import { VIDEO_ENDINGS } from '../../shared/video-endings.ts'
 
 /** Texts and pictures that ffmpeg might follow to other files. */
 const TEXTS: [RegExp, string][] = [

@@ -2,7 +2,7 @@ import { STATUS_CODES } from 'node:http'
 import contentDisposition from 'content-disposition'
 import { MINUTE } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
-import { retryAfterSeconds } from '../../shared/network.ts'
+import { retryAfterSeconds } from '../../shared/backoff.ts'
 import { cleanName } from './upload.ts'
 
 /** Of a web server's answer, each once. */

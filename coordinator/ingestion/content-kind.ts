@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { fileTypeFromBuffer } from 'file-type'
-import { VIDEO_ENDINGS } from '../../shared/forms.ts'
+import { VIDEO_ENDINGS } from '../../shared/video-endings.ts'
 
 /** Endings by content type. Not `ts`: without a transport stream's bytes that is TypeScript. */
 const ENDINGS: Record<string, readonly string[]> = {

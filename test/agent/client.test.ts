@@ -5,7 +5,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { coordinatorUrl } from '../../shared/base-url.ts'
 import { Refusal, Unreachable } from '../../shared/refusal.ts'
-import { retryAfterSeconds } from '../../shared/network.ts'
+import { retryAfterSeconds } from '../../shared/backoff.ts'
 import { AppError } from '../../shared/errors.ts'
 import { clientOf, json, startServer } from './fake-server.ts'
 

@@ -1,5 +1,5 @@
 import type { AppError } from '../../../shared/errors.ts'
-import { retryAfterSeconds } from '../../../shared/network.ts'
+import { retryAfterSeconds } from '../../../shared/backoff.ts'
 import { timeOfDay } from '../../../shared/time-of-day.ts'
 import type { TranscribeRequest } from '../engine.ts'
 import type { Answer } from './audio-post.ts'

@@ -1,5 +1,6 @@
 import { AppError, isSystemError } from '../../../shared/errors.ts'
-import { isNetworkError, networkReason, retryAfterSeconds } from '../../../shared/network.ts'
+import { retryAfterSeconds } from '../../../shared/backoff.ts'
+import { isNetworkError, networkReason } from '../../../shared/network.ts'
 import { retryDelayMs } from '../../../shared/retry.ts'
 import { timeOfDay } from '../../../shared/time-of-day.ts'
 import { pause } from '../../../shared/timers.ts'
