@@ -4,7 +4,7 @@ import { AppError, messageOf } from '../shared/errors.ts'
 import { FORMS, type Form } from '../shared/forms.ts'
 import { oneLine } from '../shared/render.ts'
 import { SUBTITLE_OPTIONS, SUBTITLE_OPTION_NAMES } from '../shared/subtitle-options.ts'
-import { readVocabulary, type Term } from '../shared/vocabulary.ts'
+import { readVocabulary, type GivenTerm, type Term } from '../shared/vocabulary.ts'
 
 /** The options of a job, checked; null (or empty `formats`): not set. */
 export interface JobOptions {
@@ -120,6 +120,16 @@ const OWN_READERS = ['language', ...SPEECH]
 
 type Name = keyof typeof OPTIONS
 type Value<N extends Name> = z.output<(typeof OPTIONS)[N]['schema']> | null
+
+/** What a client may ask for of the agent. */
+export type GivenOptions = { [N in Name]?: z.input<(typeof OPTIONS)[N]['schema']> | null } & {
+  /** A code like `de` or `pt-BR`; left out: detected. */
+  language?: string | null
+  /** Codes to choose from. */
+  languages?: string[] | null
+  /** Names and terms to spell right. */
+  vocabulary?: GivenTerm[] | null
+}
 
 /** Options of the coordinator and of the original system that are not for the agent. */
 const OTHERS = new Set(

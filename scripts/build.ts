@@ -1,8 +1,12 @@
 import { chmod, cp, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
+import { buildClientCode, buildClientTypes } from './build-client.ts'
 
-/** Compiles what is published to `dist/`: JavaScript that runs without tsx, the agent's clips, pages for browsers. */
+/**
+ * Compiles what is published to `dist/`: JavaScript that runs without tsx, the agent's clips, pages for browsers, the client
+ * for other programs.
+ */
 const inRoot = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
 
 await rm(inRoot('dist'), { recursive: true, force: true })
@@ -24,3 +28,5 @@ for (const pages of ['coordinator/dashboard', 'shared/page'])
 const unit = 'scripts/deploy/morag-agent.service'
 await cp(inRoot(unit), inRoot(`dist/${unit}`))
 for (const program of ['agent', 'coordinator']) await chmod(inRoot(`dist/${program}/cli.js`), 0o755)
+await buildClientCode(inRoot('dist/client'))
+await buildClientTypes(inRoot('dist/client'))

@@ -118,10 +118,24 @@ async function whole(here: Installed): Promise<void> {
     const text = await say(here, ['morag-agent', 'submit', clip, '--url', url, '--wait'])
     expect(text, TEXT, 'a coordinator, an agent, a job')
     await agent
+    await client(here, url)
   } finally {
     coordinator.kill('SIGTERM')
     await coordinator
   }
+}
+
+/** What `import 'morag-remote-conversion/client'` gives, with its types. Reads the jobs that are done. */
+async function client({ folder, env }: Installed, url: string): Promise<void> {
+  const dist = path.join(folder, 'node_modules/morag-remote-conversion/dist/client')
+  await access(path.join(dist, 'client.d.ts'))
+  const program = `
+    import { MoragClient } from 'morag-remote-conversion/client'
+    const client = new MoragClient({ url: '${url}' })
+    for await (const { job_id } of client.list()) console.log(await client.result(job_id, 'txt'))`
+  const options = { cwd: folder, env, extendEnv: false }
+  const args = ['--input-type=module', '--eval', program]
+  expect((await execa(process.execPath, args, options)).stdout, TEXT, 'the client')
 }
 
 /**

@@ -31,6 +31,37 @@ export interface ChunkSource {
   baseUrl?: string
 }
 
+/** A line of `result.chunks.jsonl`: a piece of a transcript for retrieval. Times are seconds. */
+export interface Chunk {
+  id: string
+  text: string
+  start: number
+  end: number
+  /** One; empty where speakers are not known. */
+  speakers: string[]
+  language: string | null
+  /** The title of its chapter. */
+  chapter: string | null
+  /** The places in `segments` of those that it has text of, from 0. */
+  segment_ids: number[]
+  confidence: number | null
+  /** Why a part of the text is doubtful. */
+  flags: string[]
+  /** An estimate. */
+  tokens: number
+  prev: string | null
+  next: string | null
+  source: {
+    job_id: string | null
+    /** Of the file. */
+    name: string | null
+    /** The recording, where the coordinator's address is known. */
+    url?: string
+    /** Opens the dashboard at that second. */
+    href: string
+  }
+}
+
 /** The options of a job, as far as they fit; others, as the original's sizes in characters, are not for us. */
 export function chunkOptionsOf(given: Record<string, unknown>): ChunkOptions {
   const tokens = chunkTokens.safeParse(given['chunk_tokens']).data
@@ -55,11 +86,11 @@ export function renderChunks(
   const chunks = runsOf(units).flatMap((run) => overlapping(pack(run, mostTokens), repeated))
   const base = source.jobId ?? digestOf(segments, metadata)
   const idOf = (i: number): string | null => (i in chunks ? `${base}-${i}` : null)
-  const lines = chunks.map((chunk, i) => {
+  const lines = chunks.map((chunk, i): Chunk => {
     const text = chunk.map((unit) => unit.text).reduce(joinTexts)
     const start = chunk[0]!.start
-    return JSON.stringify({
-      id: idOf(i),
+    return {
+      id: `${base}-${i}`,
       text,
       start,
       end: Math.max(...chunk.map(({ end }) => end)),
@@ -79,9 +110,9 @@ export function renderChunks(
       prev: idOf(i - 1),
       next: idOf(i + 1),
       source: sourceAt(start, metadata, source),
-    })
+    }
   })
-  return lines.map((line) => `${line}\n`).join('')
+  return lines.map((line) => `${JSON.stringify(line)}\n`).join('')
 }
 
 /** Units in a row of one speaker and one chapter. */
@@ -169,7 +200,7 @@ function sourceAt(
   seconds: number,
   metadata: Record<string, unknown>,
   { jobId, baseUrl }: ChunkSource,
-): Record<string, unknown> {
+): Chunk['source'] {
   const name = textOf(metadata['file_name'])
   const fragment = `#t=${Math.floor(seconds)}`
   if (jobId === undefined)

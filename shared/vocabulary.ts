@@ -22,6 +22,7 @@ const FORM = `a text of up to ${MOST_CHARS} characters with a letter, or {"term"
 
 /** A name or word as it is to be written, and what it is often heard as. On the wire, a text alone is a term, too. */
 export type Term = z.output<typeof term>
+export type GivenTerm = z.input<typeof term>
 
 /**
  * A job's `vocabulary`.

@@ -5,6 +5,7 @@ import { after, before, describe, test } from 'node:test'
 import { execa } from 'execa'
 import { Webhook } from 'standardwebhooks'
 import { startCoordinator, type RunningCoordinator } from '../scripts/processes.ts'
+import { installClient } from './client/package.ts'
 import { testAdminPrograms } from './clients/admin-programs.ts'
 import { startFlakyFront } from './clients/flaky-front.ts'
 import { cannotRun, Programs } from './clients/programs.ts'
@@ -19,6 +20,7 @@ const OWN_SECRET = `whsec_${Buffer.alloc(32, 2).toString('base64')}`
 
 const folder = tempFolder()
 const programs = new Programs(folder)
+await installClient(folder)
 const skipped = new Set<string>()
 const reasons = { py: await cannotRun('py'), sh: await cannotRun('sh'), mts: false as const }
 
@@ -102,6 +104,30 @@ describe('programs for client authors', { concurrency: true }, () => {
       assert.deepEqual([...front.tries.values()], [2])
       assert.equal(await receiver.next(), `job.completed ${String(mine[0]!['job_id'])}`)
     })
+  }
+
+  for (const [client, expected] of [
+    ['transcript.mts', SRT],
+    ['steps.mts', /^0 (?<text>.*)$/],
+    ['along.mts', /^(?<text>.*)$/],
+  ] as const) {
+    test(`${client} has a file transcribed by the package`, async () => {
+      const name = `Of the package, by ${client}.mp3`
+      const said = `The words of ${client}.`
+      const env = { MORAG_API_BASE_URL: coordinator.url, MORAG_API_KEY: KEY }
+      const running = programs.start(client, [programs.write(name, said)], env)
+      await worker.deliver(await jobNamed(name))
+      assert.equal(expected.exec((await running).stdout.trimEnd())?.groups?.['text'], said)
+    })
+  }
+
+  /** The id of the job of a file, once it is there. */
+  async function jobNamed(name: string): Promise<string> {
+    for (;;) {
+      const route = `/remote-jobs?text=${encodeURIComponent(name)}`
+      const [job] = (await ask(route))['jobs'] as { job_id: string }[]
+      if (job !== undefined) return job.job_id
+    }
   }
 
   for (const client of ['jobs.py', 'jobs.mts', 'jobs.sh']) {

@@ -2,9 +2,9 @@ import { cp, mkdir, readdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 
-const SOURCES = ['agent', 'coordinator', 'shared', 'scripts', 'test']
+const SOURCES = ['agent', 'client', 'coordinator', 'shared', 'scripts', 'test']
 /** What tests read of the checkout beside the sources. */
-const READ = ['package.json', 'README.md', '.github', '.ci']
+const READ = ['package.json', 'tsconfig.json', 'README.md', '.github', '.ci']
 
 /** Where the tests' code is, and what its files end with: the checkout's `.ts`, or `.js` when it was compiled. */
 export interface Code {

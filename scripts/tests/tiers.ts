@@ -12,6 +12,7 @@ const LONG: readonly string[] = [
   'test/long.test.ts',
   'test/faults.test.ts',
   'test/clients.test.ts',
+  'test/client/package.test.ts',
   'test/proxies.test.ts',
   'test/original.test.ts',
   'test/limits.test.ts',

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -21,7 +21,10 @@ export class Programs {
     if (differs !== undefined) throw new Error(`Two programs are named ${differs.name}.`)
     for (const [name, { code }] of this.#snippets) writeFileSync(path.join(folder, name), code)
     // What `npm install` and `npm link` would give.
-    symlinkSync(path.join(ROOT, 'node_modules'), path.join(folder, 'node_modules'))
+    const [packages, ours] = [ROOT, folder].map((home) => path.join(home, 'node_modules'))
+    mkdirSync(ours!)
+    for (const name of readdirSync(packages!))
+      symlinkSync(path.join(packages!, name), path.join(ours!, name))
     const bin = path.join(folder, 'bin')
     mkdirSync(bin)
     const command = path.join(bin, 'morag-coordinator')
