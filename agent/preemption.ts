@@ -1,5 +1,4 @@
 import { stat } from 'node:fs/promises'
-import { request } from 'undici'
 import { messageOf } from '../shared/errors.ts'
 import { timeoutSignal, waitFor } from '../shared/timers.ts'
 
@@ -119,6 +118,8 @@ export class PreemptionWatch {
     method: 'GET' | 'PUT' = 'GET',
   ): Promise<string> {
     const signal = AbortSignal.any([this.#closed.signal, timeoutSignal(ANSWER_MS)])
+    // Loaded only where a cloud is asked.
+    const { request } = await import('undici')
     const { statusCode, body } = await request(url, { method, headers, signal })
     const text = await body.text()
     if (statusCode === 404) return ''

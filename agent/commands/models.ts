@@ -101,7 +101,7 @@ function isSuggested(name: string): boolean {
 }
 
 async function pull(names: string[], flags: Flags): Promise<void> {
-  const reporter = commandReporter({ plain: wantsPlainOutput() })
+  const reporter = await commandReporter({ plain: wantsPlainOutput() })
   const signal = interruptible()
   const dir = modelsDirOf(flags)
   const source = modelSource(flags)

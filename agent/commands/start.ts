@@ -38,7 +38,7 @@ export function addStart(cli: Command): void {
     .option('--exit-when-idle', 'exit when there are no more jobs')
   command.addHelpText('after', EXAMPLES).action(async (flags: Flags) => {
     const settings = startSettings(flags)
-    const reporter = createReporter({
+    const reporter = await createReporter({
       level: settings.logLevel,
       format: settings.logFormat,
       stream: process.stderr,

@@ -61,7 +61,10 @@ export function addSubmit(cli: Command): void {
 
 async function submit(given: string[], flags: Flags): Promise<void> {
   const json = flags['json'] === true
-  const reporter = commandReporter({ plain: wantsPlainOutput(), format: json ? 'none' : 'text' })
+  const reporter = await commandReporter({
+    plain: wantsPlainOutput(),
+    format: json ? 'none' : 'text',
+  })
   const signal = interruptible()
   const spool = await Spool.of(given, signal)
   try {

@@ -60,7 +60,7 @@ export function addTranscribe(cli: Command): void {
 async function transcribe(given: string[], flags: Flags): Promise<void> {
   const { logLevel: level, logFormat: format } = valuesOf(flags, LOG)
   const json = flags['json'] === true
-  const reporter = commandReporter({
+  const reporter = await commandReporter({
     plain: wantsPlainOutput(),
     level,
     format: format === 'json' || json ? 'none' : 'text',

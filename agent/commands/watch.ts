@@ -61,7 +61,7 @@ async function watchFolder(given: string, flags: Flags, isRemote: boolean): Prom
   const place = output === BESIDE ? output : path.resolve(output)
   const json = flags['json'] === true
   const { logLevel: level, logFormat } = valuesOf(flags, LOG)
-  const reporter = commandReporter({
+  const reporter = await commandReporter({
     plain: wantsPlainOutput(),
     level,
     format: json ? 'none' : logFormat,

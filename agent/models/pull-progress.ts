@@ -1,6 +1,5 @@
 import { SECOND } from '../../shared/duration.ts'
 import type { Reporter } from '../progress/reporter-kinds.ts'
-import { SpinnerReporter } from '../progress/spinner-reporter.ts'
 import type { PullOptions } from './pull-options.ts'
 import { Rate, transferText } from './transfer-text.ts'
 
@@ -31,13 +30,13 @@ export class PullProgress {
     }
     const isLong = total !== null && total >= WORTH_A_LINE
     const tenths = isLong ? Math.floor((received * 10) / total) : 0
-    const isDrawn = this.#reporter instanceof SpinnerReporter
-    const isStep = !isDrawn && tenths > this.#reported
+    const { isLive = false } = this.#reporter
+    const isStep = !isLive && tenths > this.#reported
     if (!isStep && at - this.#lookedAt < REDRAW_MS) return
     this.#lookedAt = at
     const rate = this.#rate.add(received, at)
     const text = `${this.#name}: ${file}, ${transferText(received, total, rate)}`
-    if (isDrawn) this.#reporter.idle(text)
+    if (isLive) this.#reporter.idle(text)
     if (isStep) this.#reporter.event('info', text)
     this.#reported = tenths
   }

@@ -2,14 +2,6 @@ import { pino } from 'pino'
 import { printable } from '../../shared/printable.ts'
 import type { Level, Reporter } from './reporter-kinds.ts'
 
-/** Reports nothing: for commands whose only output is their result. */
-export const SILENT: Reporter = {
-  event() {},
-  begin: () => ({ update() {}, done() {}, failed() {}, stopped() {} }),
-  idle() {},
-  close() {},
-}
-
 /** JSON lines on standard output. */
 export function jsonReporter(level: Level): Reporter {
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime })

@@ -13,12 +13,22 @@ export interface Activity {
 
 /** Shows events and progress. Never pass secrets to it. */
 export interface Reporter {
+  /** Whether it redraws its line on a terminal. */
+  readonly isLive?: true
   /** @param facts for machines, with wire names. */
   event(level: Level, message: string, facts?: Record<string, unknown>): void
   begin(id: string, name: string): Activity
   /** The text while no activity is under way; shown on a terminal only. */
   idle(text: string): void
   close(): void
+}
+
+/** Reports nothing: for commands whose only output is their result. */
+export const SILENT: Reporter = {
+  event() {},
+  begin: () => ({ update() {}, done() {}, failed() {}, stopped() {} }),
+  idle() {},
+  close() {},
 }
 
 const ORDER: readonly Level[] = ['debug', 'info', 'warn', 'error']

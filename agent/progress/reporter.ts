@@ -1,7 +1,5 @@
-import { jsonReporter, SILENT } from './json-reporter.ts'
 import { LineReporter } from './line-reporter.ts'
-import type { Level, Reporter } from './reporter-kinds.ts'
-import { SpinnerReporter } from './spinner-reporter.ts'
+import { SILENT, type Level, type Reporter } from './reporter-kinds.ts'
 
 export interface ReporterOptions {
   level: Level
@@ -16,19 +14,21 @@ export interface ReporterOptions {
 }
 
 /** For commands that end by themselves: on standard error, without times. */
-export function commandReporter(
+export async function commandReporter(
   options: Pick<ReporterOptions, 'plain'> & Partial<ReporterOptions>,
-): Reporter {
+): Promise<Reporter> {
   const { stderr: stream } = process
-  return createReporter({ level: 'info', format: 'text', stream, times: false, ...options })
+  return await createReporter({ level: 'info', format: 'text', stream, times: false, ...options })
 }
 
-/** Spinners on a terminal, lines elsewhere; JSON lines go to standard output. */
-export function createReporter(options: ReporterOptions): Reporter {
+/** Spinners on a terminal, lines elsewhere; JSON lines go to standard output. Loads only the library that it uses. */
+export async function createReporter(options: ReporterOptions): Promise<Reporter> {
   const { format, stream, plain } = options
-  if (format === 'json') return jsonReporter(options.level)
+  if (format === 'json') return (await import('./json-reporter.ts')).jsonReporter(options.level)
   if (format === 'none') return SILENT
   // On a terminal without a width a spinner never stops drawing.
   const canDraw = stream.isTTY && stream.columns > 0 && !plain
-  return canDraw ? new SpinnerReporter(options) : new LineReporter(options)
+  if (!canDraw) return new LineReporter(options)
+  const { SpinnerReporter } = await import('./spinner-reporter.ts')
+  return new SpinnerReporter(options)
 }

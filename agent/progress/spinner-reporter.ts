@@ -12,6 +12,7 @@ export interface SpinnerOptions {
 
 /** A moving line per terminal while work is under way, and a line that stays for each result. */
 export class SpinnerReporter implements Reporter {
+  readonly isLive = true
   readonly #spinner: Ora
   readonly #lines: LineReporter
   readonly #active = new Map<string, string>()

@@ -150,7 +150,7 @@ describe('createReporter', () => {
     const script = `
       import { createReporter } from ${JSON.stringify(MODULE)}
       const stream = Object.assign(process.stderr, { isTTY: true, columns: ${columns} })
-      const reporter = createReporter({ level: 'info', format: '${format}', stream, plain: ${plain}, times: false })
+      const reporter = await createReporter({ level: 'info', format: '${format}', stream, plain: ${plain}, times: false })
       reporter.event('warn', 'hello', { job_id: 'j1' })
       reporter.idle('waiting')
       const activity = reporter.begin('j1', 'talk.mp3')

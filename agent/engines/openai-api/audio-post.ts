@@ -1,8 +1,6 @@
 import { openAsBlob } from 'node:fs'
-import { Agent, FormData, request, type Dispatcher } from 'undici'
+import type { Agent, Dispatcher } from 'undici'
 import { hostOf, isOwnAddress } from '../../../shared/addresses.ts'
-import { dispatcherFor } from '../../../shared/env-proxy.ts'
-import { patientPool } from '../../../shared/paused-parser.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { timeoutSignal } from '../../../shared/timers.ts'
 
@@ -18,11 +16,19 @@ const MAX_ANSWER = 256 * 1024 * 1024
 /** Recognition may take long: only the idle timeout and the caller's signal end it. */
 const PATIENCE = { headersTimeout: 0, bodyTimeout: 0 }
 const CONNECT = { connect: { timeout: 10_000 } }
-const direct = new Agent({ ...CONNECT, factory: patientPool })
+/** Takes long to load, and most hosts have no such server. */
+const undici = async (): Promise<typeof import('undici')> => await import('undici')
+let direct: Agent | null = null
 
 /** A server elsewhere may be behind the machine's proxy. */
-function dispatcherTo(url: string): Dispatcher {
-  return isOwnAddress(hostOf(new URL(url))) ? direct : dispatcherFor(url, CONNECT)
+async function dispatcherTo(url: string): Promise<Dispatcher> {
+  if (!isOwnAddress(hostOf(new URL(url)))) {
+    const { dispatcherFor } = await import('../../../shared/env-proxy.ts')
+    return dispatcherFor(url, CONNECT)
+  }
+  const { Agent } = await undici()
+  const { patientPool } = await import('../../../shared/paused-parser.ts')
+  return (direct ??= new Agent({ ...CONNECT, factory: patientPool }))
 }
 
 /**
@@ -36,6 +42,7 @@ export async function postAudio(
   fields: readonly (readonly [name: string, value: string])[],
   options: { signal: AbortSignal; headers?: Record<string, string> },
 ): Promise<Answer> {
+  const { FormData, request } = await undici()
   const form = new FormData()
   for (const [name, value] of fields) form.append(name, value)
   form.append('file', await openAsBlob(wavPath, { type: 'audio/wav' }), 'audio.wav')
@@ -45,7 +52,7 @@ export async function postAudio(
     body: form,
     headers,
     signal,
-    dispatcher: dispatcherTo(url),
+    dispatcher: await dispatcherTo(url),
     ...PATIENCE,
     reset: true,
   })
@@ -65,11 +72,12 @@ export async function get(
   url: string,
   { signal, headers = {} }: { signal: AbortSignal; headers?: Record<string, string> },
 ): Promise<Answer | null> {
+  const { request } = await undici()
   try {
     const answer = await request(url, {
       headers,
       signal: AbortSignal.any([signal, timeoutSignal(5_000)]),
-      dispatcher: dispatcherTo(url),
+      dispatcher: await dispatcherTo(url),
       ...PATIENCE,
       reset: true,
     })
