@@ -21,7 +21,6 @@ import { MoragClient } from './ingestion/morag-client.ts'
 import { Processors } from './ingestion/processors.ts'
 import { ProgressWebhooks } from './ingestion/progress-webhooks.ts'
 import { stepsFor, trySteps } from './ingestion/steps.ts'
-import { Tasks } from './ingestion/tasks.ts'
 import { loadWebhookSecret } from './ingestion/webhook-secret.ts'
 import { WebhookSender } from './ingestion/webhook-sender.ts'
 import { Intake } from './intake.ts'
@@ -77,7 +76,6 @@ export async function assemble(
   await jobs.terms.resume(jobs.policy)
   const workers = new Workers(now, log)
   const estimates = new Estimates()
-  const tasks = new Tasks(jobs)
   const guard = new AddressGuard(ingestion.webhookAllow)
   const { moragUrl, moragApiKey, moragApi, fallbackAfterMs } = ingestion
   const morag =
@@ -125,7 +123,6 @@ export async function assemble(
   jobs.subscribe(
     workers,
     estimates,
-    tasks,
     claims,
     attempts,
     events,
@@ -149,7 +146,6 @@ export async function assemble(
     origins,
     workers,
     estimates,
-    tasks,
     cleanup: new Cleanup(jobs, files, retention),
     intake: new Intake(jobs, sources, origins, { maxUploadBytes, maxRetries, guard }),
     claims,

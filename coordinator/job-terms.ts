@@ -42,11 +42,9 @@ export class JobTerms {
    */
   async resume(policy: Policy): Promise<void> {
     const now = this.#now()
-    for (const jobId of this.#store.idsOf('pending'))
-      this.#queue.add(this.#store.get(jobId) as PendingJob, now)
+    for (const job of this.#store.inStatus('pending')) this.#queue.add(job, now)
     const inGrace: ProcessingJob[] = []
-    for (const jobId of this.#store.idsOf('processing')) {
-      const job = this.#store.get(jobId) as ProcessingJob
+    for (const job of this.#store.inStatus('processing')) {
       const after = { ...job, lease: freshLease(job, now, policy) }
       this.#store.touch(after)
       if (after.lease.graceUntilAt !== job.lease.graceUntilAt) inGrace.push(after)
@@ -68,8 +66,7 @@ export class JobTerms {
   #change(change: (job: Job) => Job): void {
     if (this.#writing > 0) this.#changes.push(change)
     for (const status of ['processing', 'pending'] as const) {
-      for (const jobId of this.#store.idsOf(status)) {
-        const before = this.#store.get(jobId)!
+      for (const before of this.#store.inStatus(status)) {
         const after = this.#changed(before, [change])
         if (before.status === 'pending' && after.status === 'pending') this.#requeue(before, after)
       }
@@ -88,8 +85,7 @@ export class JobTerms {
         this.#store.check()
         await prepare()
       }
-      if (this.#store.get(job.jobId) === undefined) await this.#store.create(job)
-      else await this.#store.update(job)
+      await this.#store.put(job)
       this.#written(job.jobId)
       return this.#changed(job, this.#changes.slice(known))
     } finally {

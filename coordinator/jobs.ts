@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import { AppError } from '../shared/errors.ts'
 import type { SpeakerNames } from '../shared/speaker-names.ts'
-import { STATUSES } from '../shared/wire.ts'
 import type { Continuation } from './job/continuation.ts'
 import {
   completed,
@@ -84,20 +83,14 @@ export class Jobs {
     return this.#store.get(jobId)
   }
 
-  *inStatus<S extends Job['status']>(status: S): Iterable<Job & { status: S }> {
-    for (const jobId of this.#store.idsOf(status))
-      yield this.#store.get(jobId) as Job & { status: S }
+  inStatus<S extends Job['status']>(status: S): Iterable<Job & { status: S }> {
+    return this.#store.inStatus(status)
   }
 
-  *all(): Iterable<Job> {
-    for (const status of STATUSES) yield* this.inStatus(status)
-  }
-
-  newest: JobStore['newest'] = (before) => this.#store.newest(before)
-
-  count(status: Job['status']): number {
-    return this.#store.idsOf(status).size
-  }
+  newest: JobStore['newest'] = (query) => this.#store.newest(query)
+  ofTask: JobStore['ofTask'] = (taskId) => this.#store.ofTask(taskId)
+  heldBy: JobStore['heldBy'] = (workerId) => this.#store.heldBy(workerId)
+  count: JobStore['count'] = (status) => this.#store.count(status)
 
   /**
    * Creates a job, unless its id exists already.
@@ -182,7 +175,7 @@ export class Jobs {
       const job = this.get(jobId)
       const after = change(job)
       if (after === job) return job
-      await this.#store.update(after)
+      await this.#store.put(after)
       this.#publishDetail(job, after)
       return after
     })

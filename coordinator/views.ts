@@ -77,7 +77,7 @@ export class Views {
     return { seconds: Math.max(0, Math.round(left)), basis: estimate.basis }
   }
 
-  /** A job in a list, without its place in the queue, which costs O(n). */
+  /** A job in a list, without its place in the queue. */
   summary(job: Job): JobSummary {
     const { filename, sizeBytes } = job.source
     const lease = job.status === 'processing' ? job.lease : null
@@ -152,26 +152,18 @@ export class Views {
 
   /** @param wanted default: all. */
   workers(wanted?: ReadonlySet<string>): WorkerView[] {
-    const isWanted = (workerId: string): boolean => wanted?.has(workerId) ?? true
-    const byWorker = new Map<string, WorkerView['jobs']>()
-    for (const job of this.#jobs.inStatus('processing')) {
-      const { workerId, startedAt } = lastAttempt(job)!
-      if (!isWanted(workerId)) continue
-      const { stage, progress } = job.lease
-      const list = byWorker.get(workerId) ?? []
-      list.push({ jobId: job.jobId, filename: job.source.filename, stage, progress, startedAt })
-      byWorker.set(workerId, list)
-    }
-    const found = this.#workers.all().filter(({ workerId }) => isWanted(workerId))
-    return found.map((worker) => {
-      const { ability: _, ...shown } = worker
-      const setAside = setAsideView(this.#workers.setAsideOf(worker.workerId))
-      return { ...shown, jobs: byWorker.get(worker.workerId) ?? [], setAside }
-    })
+    const found = this.#workers.all().filter(({ workerId }) => wanted?.has(workerId) ?? true)
+    return found.map((worker) => this.worker(worker))
   }
 
-  worker({ workerId }: Worker): WorkerView {
-    return this.workers(new Set([workerId]))[0]!
+  worker({ ability: _, ...worker }: Worker): WorkerView {
+    const { workerId } = worker
+    const jobs = this.#jobs.heldBy(workerId).map(({ jobId, source, lease, attempts }) => {
+      const { stage, progress } = lease
+      const { startedAt } = attempts.at(-1)!
+      return { jobId, filename: source.filename, stage, progress, startedAt }
+    })
+    return { ...worker, jobs, setAside: setAsideView(this.#workers.setAsideOf(workerId)) }
   }
 
   #status(job: Job, place: Place | null): ShownStatus {

@@ -18,6 +18,11 @@ export function maySee({ role, tokenId, types }: Principal, job: Job): boolean {
   }
 }
 
+/** Whose jobs alone a caller may see; undefined: also those of others. */
+export function ownerOf({ role, tokenId }: Principal): string | null | undefined {
+  return role === 'submit' ? tokenId : undefined
+}
+
 /** @throws {AppError} `not_found`, also for a job that the caller may not see. */
 export function jobFor(principal: Principal, jobs: Jobs, jobId: string): Job {
   const job = jobs.get(jobId)

@@ -58,7 +58,7 @@ export class Events implements JobSubscriber {
     const clock = (): number => performance.now()
     this.#soon = new Batch(SOON_MS, clock, (keys) => this.#send(keys))
     this.#calm = new Batch(CALM_MS, clock, (keys) => this.#send(keys))
-    this.tally = new Tally(options.jobs.all())
+    this.tally = new Tally(options.jobs.newest())
     this.#texts = new Texts(options, this.tally)
     options.workers.onUpdate((workerId) => {
       this.#calm.add(workerKey(workerId))
@@ -94,7 +94,7 @@ export class Events implements JobSubscriber {
       throw new AppError('too_many_requests', full)
     }
     if (answer.destroyed) return
-    const tally = filter === null ? this.tally : new Tally(this.#options.jobs.all(), filter)
+    const tally = filter === null ? this.tally : new Tally(this.#options.jobs.newest(), filter)
     const reader = new Reader(answer, filter, tally, this.#limits.maxBufferedBytes)
     answer.writeHead(200, HEADERS)
     this.#readers.add(reader)

@@ -1,17 +1,24 @@
 import { STATUSES, type Status } from '../../shared/wire.ts'
-import { openAtOf, type Job } from '../job/job.ts'
+import { openAtOf, type Job, type PendingJob } from '../job/job.ts'
+import { SortedList } from '../sorted-list.ts'
 
 export type Counts = Record<Status, number>
 
+interface Wait {
+  openAt: number
+  jobId: string
+}
+
 interface OfType {
   counts: Counts
-  /** Since when each waiting job is open, by its id. */
-  waiting: Map<string, number>
+  /** Those that wait, the oldest first. */
+  waiting: SortedList<Wait>
 }
 
 /** Counts jobs by content type and status, from their changes. */
 export class Tally {
   readonly #types = new Map<string, OfType>()
+  readonly #waits = new Map<string, Wait>()
   readonly #filter: (job: Job) => boolean
 
   /** @param filter which jobs count, by their state before and after a change. */
@@ -21,36 +28,43 @@ export class Tally {
   }
 
   change(before: Job | null, after: Job | null): void {
-    if (after !== null && this.#filter(after)) this.#add(after)
-    if (before !== null && this.#filter(before)) this.#remove(before, after)
+    if (after !== null && this.#filter(after)) this.#count(after, 1)
+    if (before !== null && this.#filter(before)) this.#count(before, -1)
+    const waits = after?.status === 'pending' && this.#filter(after) ? after : null
+    this.#wait((after ?? before)!, waits)
   }
 
   *types(): Iterable<{ contentType: string; counts: Counts; oldestWaitingAt: number | null }> {
-    for (const [contentType, { counts, waiting }] of this.#types) {
-      let oldestWaitingAt: number | null = null
-      for (const at of waiting.values())
-        if (oldestWaitingAt === null || at < oldestWaitingAt) oldestWaitingAt = at
-      yield { contentType, counts, oldestWaitingAt }
-    }
+    for (const [contentType, { counts, waiting }] of this.#types)
+      yield { contentType, counts, oldestWaitingAt: waiting.first?.openAt ?? null }
   }
 
-  #add(job: Job): void {
-    const { contentType, status, jobId } = job
+  #count({ contentType, status }: Job, by: 1 | -1): void {
     let type = this.#types.get(contentType)
     if (type === undefined)
-      this.#types.set(contentType, (type = { counts: noCounts(), waiting: new Map() }))
-    type.counts[status] += 1
-    if (job.status === 'pending') type.waiting.set(jobId, openAtOf(job))
+      this.#types.set(
+        contentType,
+        (type = { counts: noCounts(), waiting: new SortedList(compare) }),
+      )
+    type.counts[status] += by
+    // Clients choose content types: unused ones are dropped.
+    if (by < 0 && STATUSES.every((one) => type.counts[one] === 0)) this.#types.delete(contentType)
   }
 
-  #remove({ contentType, status, jobId }: Job, after: Job | null): void {
-    const type = this.#types.get(contentType)
-    if (type === undefined) return
-    type.counts[status] -= 1
-    if (after?.status !== 'pending') type.waiting.delete(jobId)
-    // Clients choose content types: unused ones are dropped.
-    if (STATUSES.every((one) => type.counts[one] === 0)) this.#types.delete(contentType)
+  #wait({ contentType, jobId }: Job, after: PendingJob | null): void {
+    const was = this.#waits.get(jobId)
+    // Its type is gone where this was the last job.
+    if (was !== undefined) this.#types.get(contentType)?.waiting.delete(was)
+    this.#waits.delete(jobId)
+    if (after === null) return
+    const wait = { openAt: openAtOf(after), jobId }
+    this.#waits.set(jobId, wait)
+    this.#types.get(contentType)!.waiting.insert(wait)
   }
+}
+
+function compare(a: Wait, b: Wait): number {
+  return a.openAt - b.openAt || (a.jobId < b.jobId ? -1 : Number(a.jobId > b.jobId))
 }
 
 function noCounts(): Counts {

@@ -1,4 +1,5 @@
 import TinyQueue from 'tinyqueue'
+import { SortedList } from '../sorted-list.ts'
 import { openAtOf, type PendingJob } from './job.ts'
 import {
   meets,
@@ -52,6 +53,8 @@ export class JobQueue {
   readonly #reserved = new Map<string, Shelf>()
   /** Not yet open to every worker, soonest first. */
   readonly #delayed: Heap = new TinyQueue<Entry>([], (a, b) => a.openAt - b.openAt)
+  /** All of a content type, in the queue's order. */
+  readonly #lines = new Map<string, SortedList<Entry>>()
   readonly #kinds = new Kinds()
   #seq = 0
 
@@ -90,6 +93,10 @@ export class JobQueue {
       submittedBy: job.submittedBy,
     }
     this.#entries.set(jobId, entry)
+    let line = this.#lines.get(contentType)
+    if (line === undefined)
+      this.#lines.set(contentType, (line = new SortedList(before, ({ sizeBytes }) => sizeBytes)))
+    line.insert(entry)
     this.#kinds.add(entry)
     if (openAt <= now) shelve(this.#ready, contentType, entry)
     else this.#delayed.push(entry)
@@ -104,6 +111,9 @@ export class JobQueue {
     const entry = this.#entries.get(jobId)
     if (entry === undefined) return
     entry.live = false
+    const line = this.#lines.get(entry.contentType)!
+    line.delete(entry)
+    if (line.size === 0) this.#lines.delete(entry.contentType)
     this.#kinds.delete(entry)
     this.#entries.delete(jobId)
   }
@@ -157,19 +167,12 @@ export class JobQueue {
     return firstLive(this.#delayed)?.openAt ?? null
   }
 
-  /**
-   * A job's place among those of its content type, from 1, and the bytes before it; null when it does not wait. O(n).
-   */
+  /** A job's place among those of its content type, from 1, and the bytes before it; null when it does not wait. */
   place(jobId: string): { position: number; bytesAhead: number } | null {
     const entry = this.#entries.get(jobId)
     if (entry === undefined) return null
-    let [position, bytesAhead] = [1, 0]
-    for (const other of this.#entries.values()) {
-      if (other.contentType !== entry.contentType || before(other, entry) >= 0) continue
-      position += 1
-      bytesAhead += other.sizeBytes
-    }
-    return { position, bytesAhead }
+    const { count, weight } = this.#lines.get(entry.contentType)!.before(entry)
+    return { position: count + 1, bytesAhead: weight }
   }
 }
 

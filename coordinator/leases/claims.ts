@@ -201,10 +201,9 @@ export class Claims implements JobSubscriber {
     { workerId, tokenId = null }: Claim,
     fits: (job: ProcessingJob) => boolean,
   ): ProcessingJob[] {
-    return [...this.#jobs.inStatus('processing')].filter((job) => {
-      const attempt = lastAttempt(job)
-      return attempt?.workerId === workerId && attempt.tokenId === tokenId && fits(job)
-    })
+    return this.#jobs
+      .heldBy(workerId)
+      .filter((job) => lastAttempt(job)!.tokenId === tokenId && fits(job))
   }
 }
 

@@ -72,8 +72,7 @@ const FORM_ERRORS = ['conflict', 'unsupported_media', 'no_space', 'bad_gateway']
  */
 export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env> {
   const app = new Hono<Env>()
-  const { config, files, guard, intake, jobs, log, processors, tasks, trustedProxies, views } =
-    services
+  const { config, files, guard, intake, jobs, log, processors, trustedProxies, views } = services
   const { moragUrl, moragApiKey, remoteTypes } = config.ingestion
   const { apiKey, maxUploadBytes } = config
   const folder = files.sources.incoming
@@ -184,7 +183,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
     }),
     async (c) => {
       const task = c.req.param('task')
-      const [job] = tasks.find(task, (one) => maySee(c.var.principal, one))
+      const [job] = jobs.ofTask(task).filter((one) => maySee(c.var.principal, one))
       if (job !== undefined) {
         if (job.status !== 'completed') return answer(c, taskAnswer(job, views, null))
         const place = randomUUID()
@@ -213,7 +212,8 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
     async (c) => {
       const taskId = c.req.param('task')
       const { name: by, role } = c.var.principal
-      const [job, ...older] = tasks.find(taskId, (one) => maySee(c.var.principal, one))
+      const ofTask = jobs.ofTask(taskId).filter((one) => maySee(c.var.principal, one))
+      const [job, ...older] = ofTask
       if (job === undefined) {
         if (proxy !== null) return await forward(c, proxy)
         throw noTask(taskId)

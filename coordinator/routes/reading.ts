@@ -14,10 +14,10 @@ import { SUBTITLE_OPTIONS } from '../../shared/subtitle-options.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { listQuery } from '../../shared/wire.ts'
 import { lenientBoolean } from '../../shared/wire-fields.ts'
-import { jobFor, maySee } from '../access/ownership.ts'
+import { jobFor, maySee, ownerOf } from '../access/ownership.ts'
 import { completed, hasEnded, lastAttempt, type Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { OrderKey } from '../storage/order.ts'
+import type { OrderKey } from '../storage/job-index.ts'
 import type { Services } from '../assemble.ts'
 import { RANGE_HEADERS, RANGE_STATUSES, sendSource } from './download.ts'
 import { answer, queryOf, type Env } from './http.ts'
@@ -62,12 +62,13 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       const needle = text?.toLowerCase() ?? ''
       const matches = (job: Job): boolean =>
         maySee(c.var.principal, job) &&
-        (status === undefined || job.status === status) &&
         (contentType === undefined || job.contentType === contentType) &&
         (workerId === undefined || lastAttempt(job)?.workerId === workerId) &&
         (needle === '' || searchTextOf(job).includes(needle))
       const found: Job[] = []
-      for (const job of jobs.newest(cursor === undefined ? undefined : keyOf(cursor))) {
+      const before = cursor === undefined ? undefined : keyOf(cursor)
+      const submittedBy = ownerOf(c.var.principal)
+      for (const job of jobs.newest({ status, submittedBy, before })) {
         if (matches(job)) found.push(job)
         if (found.length > limit) break
       }

@@ -1,20 +1,29 @@
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
-import { STATUSES, type Status } from '../../shared/wire.ts'
-import type { Job } from '../job/job.ts'
+import type { Status } from '../../shared/wire.ts'
+import type { Job, ProcessingJob } from '../job/job.ts'
 import { JobFolders, type Quarantined } from './folders.ts'
 import { Follower } from './follower.ts'
 import { replayLog, takeOver, type JournalEntry } from './journal-files.ts'
 import { Journal } from './journal.ts'
 import { syncBelow } from './sync.ts'
-import { JobOrder, type OrderKey } from './order.ts'
+import { JobIndex, type JobQuery } from './job-index.ts'
 import { makeFolder } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
 /** The part of it that reads and changes jobs. */
 export type JobStore = Pick<
   FileJobStore,
-  'get' | 'idsOf' | 'newest' | 'check' | 'create' | 'update' | 'touch' | 'remove'
+  | 'get'
+  | 'count'
+  | 'inStatus'
+  | 'newest'
+  | 'ofTask'
+  | 'heldBy'
+  | 'check'
+  | 'put'
+  | 'touch'
+  | 'remove'
 >
 
 /** Whether a failed change certainly did not happen. */
@@ -33,15 +42,14 @@ export interface StoreOptions {
 }
 
 /**
- * The jobs of a data folder: status folders as the database, the journal as its redo log, an index in memory. `create`,
- * `update` and `remove` publish a change once it is durable; `touch` changes memory alone.
+ * The jobs of a data folder: status folders as the database, the journal as its redo log, an index in memory.
+ * `put` and `remove` publish a change once it is durable; `touch` changes memory alone.
  */
 export class FileJobStore {
   readonly #options: StoreOptions
   readonly #folders: JobFolders
   readonly #jobs = new Map<string, Job>()
-  readonly #byStatus = new Map<Status, Set<string>>(STATUSES.map((status) => [status, new Set()]))
-  readonly #order = new JobOrder()
+  readonly #index = new JobIndex()
   readonly #lock: FolderLock
   #journal!: Journal
   #follower!: Follower
@@ -117,16 +125,39 @@ export class FileJobStore {
     return this.#jobs.get(jobId)
   }
 
-  idsOf(status: Status): ReadonlySet<string> {
-    return this.#byStatus.get(status)!
+  count(status: Status): number {
+    return this.#index.count(status)
   }
 
-  /** Newest first, from the first that is older than `before`. */
-  *newest(before?: OrderKey): Iterable<Job> {
-    for (const jobId of this.#order.newest(before)) {
-      const job = this.#jobs.get(jobId)
-      if (job !== undefined) yield job
+  /** Oldest first. */
+  *inStatus<S extends Status>(status: S): Iterable<Job & { status: S }> {
+    for (const jobId of this.#index.inStatus(status))
+      yield this.#jobs.get(jobId) as Job & { status: S }
+  }
+
+  /** Newest first. */
+  *newest(query: JobQuery = {}): Iterable<Job> {
+    const { status } = query
+    for (const jobId of this.#index.newest(query)) {
+      const job = this.#jobs.get(jobId)!
+      if (status === undefined || job.status === status) yield job
     }
+  }
+
+  /** Newest first. A client may use one task id for several jobs. */
+  ofTask(taskId: string): Job[] {
+    const jobs = this.#index.ofTask(taskId).map((jobId) => this.#jobs.get(jobId))
+    return jobs
+      .filter((job) => job?.ingestionTaskId === taskId)
+      .map((job) => job!)
+      .toReversed()
+      .toSorted((a, b) => b.createdAt - a.createdAt)
+  }
+
+  /** What a worker processes. */
+  heldBy(workerId: string): ProcessingJob[] {
+    const ids = this.#index.heldBy(workerId)
+    return Array.from(ids, (jobId) => this.#jobs.get(jobId) as ProcessingJob)
   }
 
   /** Call before a job's files are changed. @throws {AppError} `unavailable` when no change can be taken. */
@@ -135,12 +166,8 @@ export class FileJobStore {
     if (!this.isOurs) throw notOurs(this.#options.dir)
   }
 
-  async create(job: Job): Promise<void> {
-    await this.update(job)
-    this.#order.insert(job)
-  }
-
-  async update(job: Job): Promise<void> {
+  /** Keeps a new or changed job. */
+  async put(job: Job): Promise<void> {
     await this.#journal.append({ put: toRecord(job) })
     this.#publish(job)
     this.#follower.mark(job.jobId, job)
@@ -152,9 +179,8 @@ export class FileJobStore {
 
   async remove(jobId: string): Promise<void> {
     await this.#journal.append({ remove: jobId })
-    this.#forget(jobId)
+    this.#index.change(this.#jobs.get(jobId) ?? null, null)
     this.#jobs.delete(jobId)
-    this.#order.removed((id) => this.#jobs.has(id))
     this.#follower.mark(jobId, null)
   }
 
@@ -191,11 +217,11 @@ export class FileJobStore {
       if (job !== null) jobs.set(jobId, job)
       newest.delete(jobId)
     }
-    for (const job of jobs.values()) {
+    // In order, each goes to the end of its lists.
+    for (const job of [...jobs.values()].sort((a, b) => a.createdAt - b.createdAt)) {
       this.#publish(job)
       if (this.#folders.statusOf(job.jobId) !== job.status) changed.set(job.jobId, job)
     }
-    this.#order.fill(jobs.values())
     if (changed.size > 0 || ignoredBytes > 0) {
       await this.#folders.follow(changed)
       await syncBelow(dir)
@@ -216,14 +242,8 @@ export class FileJobStore {
   }
 
   #publish(job: Job): void {
-    this.#forget(job.jobId)
+    this.#index.change(this.#jobs.get(job.jobId) ?? null, job)
     this.#jobs.set(job.jobId, job)
-    this.#byStatus.get(job.status)!.add(job.jobId)
-  }
-
-  #forget(jobId: string): void {
-    const old = this.#jobs.get(jobId)
-    if (old !== undefined) this.#byStatus.get(old.status)!.delete(jobId)
   }
 }
 

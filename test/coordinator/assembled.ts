@@ -53,18 +53,17 @@ export class SlowStore implements JobStore {
   }
 
   get: JobStore['get'] = (jobId) => this.#store.get(jobId)
-  idsOf: JobStore['idsOf'] = (status) => this.#store.idsOf(status)
-  newest: JobStore['newest'] = (before) => this.#store.newest(before)
+  count: JobStore['count'] = (status) => this.#store.count(status)
+  inStatus: JobStore['inStatus'] = (status) => this.#store.inStatus(status)
+  newest: JobStore['newest'] = (query) => this.#store.newest(query)
+  ofTask: JobStore['ofTask'] = (taskId) => this.#store.ofTask(taskId)
+  heldBy: JobStore['heldBy'] = (workerId) => this.#store.heldBy(workerId)
   touch: JobStore['touch'] = (job) => this.#store.touch(job)
   check: JobStore['check'] = () => this.#store.check()
-  create: JobStore['create'] = async (job) => {
-    await this.#pass()
-    await this.#store.create(job)
-  }
-  update: JobStore['update'] = async (job) => {
+  put: JobStore['put'] = async (job) => {
     await this.#pass()
     if (this.isRefused(job)) throw new AppError('no_space', 'The disk is full.')
-    await this.#store.update(job)
+    await this.#store.put(job)
   }
   remove: JobStore['remove'] = async (jobId) => {
     await this.#pass()

@@ -539,9 +539,9 @@ describe('the begin and the end of a wait for a slot', () => {
   /** What of the job's lease is on the disk. */
   function written(all: Assembled): { waits: boolean; waitedMs: number }[] {
     const found: { waits: boolean; waitedMs: number }[] = []
-    const { update } = all.store
-    all.store.update = async (job) => {
-      await update(job)
+    const { put } = all.store
+    all.store.put = async (job) => {
+      await put(job)
       if (job.status !== 'processing') return
       const { waitingSinceAt, waitedMs } = job.lease
       found.push({ waits: waitingSinceAt !== null, waitedMs })

@@ -67,7 +67,7 @@ async function side(): Promise<never> {
     const job = random() < 0.3 || mine.size === 0 ? null : pick(random, [...mine.values()])
     if (job === null) {
       const made = pendingJob({ jobId: randomUUID(), maxRetries: 100 })
-      mine.set(made.jobId, await put(made, (one) => store.create(one)))
+      mine.set(made.jobId, await put(made, (one) => store.put(one)))
     } else if (job.status === 'completed' || random() < 0.05) {
       await store.remove(job.jobId)
       mine.delete(job.jobId)
@@ -76,7 +76,7 @@ async function side(): Promise<never> {
       now += HOUR
       mine.set(
         job.jobId,
-        await put(transition(job, eventFor(job), at(now)), (one) => store.update(one)),
+        await put(transition(job, eventFor(job), at(now)), (one) => store.put(one)),
       )
     }
   }

@@ -93,9 +93,9 @@ describe('a change', () => {
   test('is on the disk when the call resolves, before any folder follows', async (t) => {
     const { store, dir } = await openStore(t)
     const jobs = Object.values(oneOfEach())
-    for (const job of jobs) await store.create(job)
+    for (const job of jobs) await store.put(job)
     const moved = after(jobs[0]!, CLAIM)
-    await store.update(moved)
+    await store.put(moved)
     await store.remove(jobs[5]!.jobId)
     // Were nothing but the journal left of the data folder, all would be there.
     const { store: again } = await openStore(t, crashed(dir, [...STATUSES]))
@@ -107,13 +107,13 @@ describe('a change', () => {
   test('is seen only when it is safe', async (t) => {
     const { store } = await openStore(t)
     const job = pendingJob()
-    const creating = store.create(job)
+    const creating = store.put(job)
     assert.equal(store.get(job.jobId), undefined)
     assert.equal(store.size, 0)
     await creating
     assert.equal(store.get(job.jobId), job)
     const claimed = after(job, CLAIM)
-    const updating = store.update(claimed)
+    const updating = store.put(claimed)
     assert.equal(store.get(job.jobId), job)
     await updating
     assert.equal(store.get(job.jobId), claimed)
@@ -126,12 +126,13 @@ describe('a change', () => {
   test('moves the job between the sets of ids by status', async (t) => {
     const { store } = await openStore(t)
     const job = pendingJob()
-    const ids = (): string[][] => STATUSES.map((status) => [...store.idsOf(status)])
-    await store.create(job)
+    const ids = (): string[][] =>
+      STATUSES.map((status) => Array.from(store.inStatus(status), (one) => one.jobId))
+    await store.put(job)
     assert.deepEqual(ids(), [[job.jobId], [], [], [], [], []])
-    await store.update(after(job, CLAIM))
+    await store.put(after(job, CLAIM))
     assert.deepEqual(ids(), [[], [job.jobId], [], [], [], []])
-    await store.update(after(job, CLAIM, failing(1, 'no_audio')))
+    await store.put(after(job, CLAIM, failing(1, 'no_audio')))
     assert.deepEqual(ids(), [[], [], [], [job.jobId], [], []])
     await store.remove(job.jobId)
     assert.deepEqual(ids(), [[], [], [], [], [], []])
@@ -141,7 +142,7 @@ describe('a change', () => {
     const { store, dir } = await openStore(t)
     const job = after(pendingJob(), CLAIM)
     assert.ok(job.status === 'processing')
-    await store.create(job)
+    await store.put(job)
     const length = statSync(path.join(dir, 'journal.ndjson')).size
     const beaten = { ...job, lease: { ...job.lease, progress: 0.5 } }
     store.touch(beaten)
@@ -153,19 +154,19 @@ describe('a change', () => {
 test('jobs are listed newest first, from any of them on', async (t) => {
   const { store } = await openStore(t)
   const jobs = [3, 1, 2].map((n) => pendingJob({ createdAt: NOON + n }))
-  for (const job of jobs) await store.create(job)
+  for (const job of jobs) await store.put(job)
   const [third, first, second] = jobs as [Job, Job, Job]
   assert.deepEqual([...store.newest()], [third, second, first])
-  assert.deepEqual([...store.newest(second)], [first])
+  assert.deepEqual([...store.newest({ before: second })], [first])
   await store.remove(second.jobId)
-  assert.deepEqual([...store.newest(second)], [first])
+  assert.deepEqual([...store.newest({ before: second })], [first])
 })
 
 describe('opened again', () => {
   test('after a clean stop it gives the same jobs, from the folders alone', async (t) => {
     const { store, dir } = await openStore(t)
     const jobs = oneOfEach()
-    for (const job of Object.values(jobs)) await store.create(job)
+    for (const job of Object.values(jobs)) await store.put(job)
     const expected = everything(store)
     await store.close()
     assert.deepEqual(replayed(dir), { entries: [], ignoredBytes: 0 })
@@ -178,7 +179,10 @@ describe('opened again', () => {
     const { store: again, said } = await openStore(t, dir)
     assert.deepEqual(everything(again), expected)
     for (const [status, { jobId }] of Object.entries(jobs))
-      assert.deepEqual([...again.idsOf(status as Job['status'])], [jobId])
+      assert.deepEqual(
+        Array.from(again.inStatus(status as Job['status']), (one) => one.jobId),
+        [jobId],
+      )
     assert.deepEqual(said, [])
     assert.deepEqual(again.quarantined, [])
   })
@@ -191,7 +195,7 @@ describe('opened again', () => {
       Job,
       Job,
     ]
-    for (const job of [moved, removed, edited, broken]) await store.create(job)
+    for (const job of [moved, removed, edited, broken]) await store.put(job)
     await store.close()
     const file = (status: string, jobId: string): string => path.join(dir, status, `${jobId}.json`)
     renameSync(file('pending', moved.jobId), file('cancelled', moved.jobId))
@@ -222,8 +226,8 @@ describe('opened again', () => {
       Job,
       Job,
     ]
-    for (const job of [lost, moved, broken, removed]) await store.create(job)
-    await store.update(after(moved, CLAIM))
+    for (const job of [lost, moved, broken, removed]) await store.put(job)
+    await store.put(after(moved, CLAIM))
     await store.remove(removed.jobId)
     const expected = everything(store)
     const copy = crashed(dir, [...STATUSES])
@@ -248,7 +252,7 @@ describe('opened again', () => {
   test('after a power loss nothing is put aside that the journal has whole', async (t) => {
     const { store, dir } = await openStore(t)
     const jobs = [1, 2, 3].map(() => pendingJob())
-    for (const job of jobs) await store.create(job)
+    for (const job of jobs) await store.put(job)
     const copy = crashed(dir, [...STATUSES])
     for (const status of STATUSES) mkdirSync(path.join(copy, status))
     // What a disk keeps of files that were never synced.
@@ -276,7 +280,7 @@ describe('a checkpoint', () => {
   test('brings the folders up to date and empties the journal', async (t) => {
     const { store, dir } = await openStore(t)
     const jobs = Object.values(oneOfEach())
-    for (const job of jobs) await store.create(job)
+    for (const job of jobs) await store.put(job)
     await store.remove(jobs[0]!.jobId)
     await store.checkpoint()
     assert.deepEqual(
@@ -294,9 +298,9 @@ describe('a checkpoint', () => {
     // A folder where the file of the first job belongs.
     const obstacle = path.join(dir, 'pending', `${one.jobId}.json`)
     mkdirSync(obstacle)
-    await store.create(one)
+    await store.put(one)
     await store.checkpoint()
-    await store.create(two)
+    await store.put(two)
     await store.checkpoint()
     assert.match(store.foldersBehind ?? '', /EISDIR|directory/)
     assert.doesNotMatch(store.foldersBehind ?? '', /\//, 'strangers read it')
@@ -315,7 +319,7 @@ describe('a checkpoint', () => {
     const { store, dir } = await openStore(t)
     for (let n = 0; n < 5; n += 1) {
       const jobs = Array.from({ length: 300 }, () => pendingJob())
-      const saves = jobs.map((job) => store.create(job))
+      const saves = jobs.map((job) => store.put(job))
       const checkpoints = [store.checkpoint(), store.checkpoint()]
       await nextTurn()
       checkpoints.push(store.checkpoint())
@@ -344,7 +348,7 @@ describe('a journal under a load that does not stop', () => {
     const side = async (): Promise<void> => {
       while (made < 120) {
         made += 1
-        await store.create(pendingJob())
+        await store.put(pendingJob())
         longest = Math.max(longest, journalSize(dir), store.journalBytes)
       }
     }
@@ -362,13 +366,13 @@ describe('a journal under a load that does not stop', () => {
     const stuck = pendingJob()
     const obstacle = path.join(dir, 'pending', `${stuck.jobId}.json`)
     mkdirSync(obstacle)
-    await store.create(stuck)
+    await store.put(stuck)
     const taken: Job[] = [stuck]
     const refused = async (): Promise<unknown> => {
       for (;;) {
         const job = pendingJob()
         try {
-          await store.create(job)
+          await store.put(job)
           taken.push(job)
         } catch (error) {
           return error
@@ -386,7 +390,7 @@ describe('a journal under a load that does not stop', () => {
     assert.equal(again.size, taken.length)
     rmSync(obstacle, { recursive: true })
     await store.checkpoint()
-    await store.create(pendingJob())
+    await store.put(pendingJob())
     assert.equal(store.foldersBehind, null)
   })
 
@@ -394,15 +398,15 @@ describe('a journal under a load that does not stop', () => {
     const { store, dir, said } = await openStore(t, tempFolder(), { journalBytes: 1_000 })
     const next = path.join(dir, 'journal.next.ndjson')
     mkdirSync(next)
-    await store.create(pendingJob())
+    await store.put(pendingJob())
     await assert.rejects(async () => {
-      for (;;) await store.create(pendingJob())
+      for (;;) await store.put(pendingJob())
     }, /cannot be emptied/)
     assert.equal(said.length, 1)
     assert.match(store.foldersBehind ?? '', /EISDIR/)
     rmSync(next, { recursive: true })
     await store.checkpoint()
-    await store.create(pendingJob())
+    await store.put(pendingJob())
     assert.deepEqual([store.failure, store.foldersBehind], [null, null])
   })
 })
@@ -414,7 +418,7 @@ test('folders that lag behind are reported, and by how much', async (t) => {
   const { opened, open: release } = gate()
   const spy = mock.method(JobFolders.prototype, 'follow', async () => await opened)
   t.after(() => spy.mock.restore())
-  await store.create(pendingJob())
+  await store.put(pendingJob())
   clock.now = 29_999
   assert.deepEqual([store.folderLagMs, store.foldersBehind], [29_999, null])
   clock.now = 42_000
@@ -455,7 +459,7 @@ describe('the data folder', () => {
   test('is made, with those above it', async (t) => {
     const dir = path.join(tempFolder(), 'a', 'b')
     const { store } = await openStore(t, dir)
-    await store.create(pendingJob())
+    await store.put(pendingJob())
     assert.ok(existsSync(path.join(dir, 'pending')))
   })
 
@@ -476,7 +480,7 @@ describe('the data folder', () => {
 
   test('is free again after a close that could not empty the journal', async (t) => {
     const { store, dir } = await openStore(t)
-    await store.create(pendingJob())
+    await store.put(pendingJob())
     rmSync(path.join(dir, 'journal.ndjson'))
     await assert.rejects(store.close())
     await openStore(t, dir)
@@ -486,7 +490,7 @@ describe('the data folder', () => {
 test('a disk that takes no more leaves the jobs as they were', async (t) => {
   const { store, dir } = await openStore(t)
   const before = pendingJob()
-  await store.create(before)
+  await store.put(before)
   const handle = await open(dir, 'r')
   const spy = mock.method(Object.getPrototypeOf(handle) as FileHandle, 'datasync', () =>
     Promise.reject(new Error('ENOSPC: no space left on device')),
@@ -494,12 +498,12 @@ test('a disk that takes no more leaves the jobs as they were', async (t) => {
   await handle.close()
   t.after(() => spy.mock.restore())
   const changes = await Promise.allSettled([
-    store.create(pendingJob()),
-    store.update(after(before, CLAIM)),
+    store.put(pendingJob()),
+    store.put(after(before, CLAIM)),
     store.remove(before.jobId),
   ])
   spy.mock.restore()
-  changes.push(...(await Promise.allSettled([store.create(pendingJob())])))
+  changes.push(...(await Promise.allSettled([store.put(pendingJob())])))
   for (const change of changes) {
     assert.ok(change.status === 'rejected')
     assert.ok(change.reason instanceof AppError && change.reason.code === 'unavailable')
@@ -517,12 +521,12 @@ for (let seed = 1; seed <= 4; seed += 1) {
       for (let n = 0; n < 40; n += 1) {
         const all = [...store.newest()]
         const job = random() < 0.4 || all.length === 0 ? null : pick(random, all)
-        if (job === null) await store.create(pendingJob({ priority: Math.floor(random() * 5) }))
+        if (job === null) await store.put(pendingJob({ priority: Math.floor(random() * 5) }))
         else if (random() < 0.2) await store.remove(job.jobId)
-        else if (job.status === 'pending') await store.update(after(job, CLAIM))
+        else if (job.status === 'pending') await store.put(after(job, CLAIM))
         else if (job.status === 'processing')
-          await store.update(after(job, failing(job.attempts.length)))
-        else await store.update(after(job, { type: 'retry', reserveFor: null }))
+          await store.put(after(job, failing(job.attempts.length)))
+        else await store.put(after(job, { type: 'retry', reserveFor: null }))
         if (random() < 0.1) await store.checkpoint()
       }
     }

@@ -44,7 +44,7 @@ for (const [what, damage] of [
       assert.equal(told.join().includes(`ends in ${left} bytes`), left > 0, `byte ${at}`)
       if (at % 64 > 0) return await store.close()
       const next = pendingJob()
-      await store.create(next)
+      await store.put(next)
       await store.close()
       const again = await openStore(dir)
       assert.deepEqual(idsOf(again), new Set([first.jobId, second.jobId, next.jobId]), `byte ${at}`)

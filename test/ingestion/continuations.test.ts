@@ -202,16 +202,16 @@ test('an outcome that cannot be written down is written later, and delivered onc
   const run = await startRunner(t)
   const jobId = await run.ended()
   await until(() => run.tries.length === 1)
-  const { update } = run.store
+  const { put } = run.store
   let refused = 0
-  run.store.update = async () => {
+  run.store.put = async () => {
     refused += 1
     throw new AppError('unavailable', 'The journal is broken.')
   }
   run.tries[0]!.end(DONE)
   await until(() => refused >= 3)
   assert.equal(run.logged.length, 1)
-  run.store.update = update
+  run.store.put = put
   await until(() => run.at(jobId, 'webhook')[0] === 'done')
   assert.equal(run.tries.length, 1)
 })
