@@ -33,6 +33,7 @@ import { Claims } from './leases/claims.ts'
 import { LeaseTokens } from './leases/lease-tokens.ts'
 import { Workers } from './leases/workers.ts'
 import { Metrics } from './metrics/metrics.ts'
+import { FileJobs } from './storage/file-jobs.ts'
 import type { FileJobStore } from './storage/store.ts'
 import { Cleanup } from './cleanup.ts'
 import { Views } from './views.ts'
@@ -63,17 +64,16 @@ export async function assemble(
     log,
     isShared: (address) => isOwnAddress(address) || trustedProxies.has(address),
   })
+  const jobStore = new FileJobs({ table: store, now, log })
   const jobs = new Jobs({
-    store,
+    store: jobStore,
     policy,
     log,
-    now,
     random,
     tokenName: (id) => access.tokens.nameOf(id),
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, ingestion), job.completedAt),
   })
-  // Fills the queue, before the dispatcher sets its timer by it.
-  await jobs.terms.resume(jobs.policy)
+  await jobStore.resume(policy)
   const workers = new Workers(now, log)
   const estimates = new Estimates()
   const guard = new AddressGuard(ingestion.webhookAllow)
@@ -119,7 +119,7 @@ export async function assemble(
   const progressWebhooks = new ProgressWebhooks({ jobs, sender: newSender() })
   const jobWatch = new JobWatch(jobs)
   files.checkpoints.onKept((jobId) => jobWatch.wake(jobId))
-  // In this order, after the queue: workers before claims, which depend on who may have a job; estimates before events.
+  // In this order: workers before claims, which depend on who may have a job; estimates before events.
   jobs.subscribe(
     workers,
     estimates,
@@ -141,6 +141,7 @@ export async function assemble(
     connections,
     trustedProxies,
     jobs,
+    jobStore,
     jobWatch,
     files,
     origins,

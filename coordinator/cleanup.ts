@@ -4,10 +4,9 @@ import { ENDED_STATUSES, type CleanupRequest } from '../shared/wire.ts'
 import type { CleanupAnswer } from '../shared/wire-answers.ts'
 import type { Retention } from './config.ts'
 import type { JobFiles } from './blobs/job-files.ts'
-import { hasEnded, openAtOf, type EndedJob } from './job/job.ts'
+import { hasEnded, type EndedJob, type Job } from './job/job.ts'
 import { nextDueAt } from './job/continuation.ts'
 import type { Jobs } from './jobs.ts'
-import { overdue } from './job/lease.ts'
 
 /** Parallel removals: they share the journal's writes. */
 const CONCURRENCY = 8
@@ -28,17 +27,7 @@ export class Cleanup {
 
   /** Ends leases, attempts and waits whose time is over. @returns how many. */
   async expire(dryRun = false): Promise<number> {
-    const now = this.#jobs.now()
-    const { queueLimitMs } = this.#jobs.policy
-    const due: { jobId: string; type: NonNullable<ReturnType<typeof overdue>> }[] = []
-    for (const { jobId, lease } of this.#jobs.inStatus('processing')) {
-      const type = overdue(lease, now)
-      if (type !== null) due.push({ jobId, type })
-    }
-    if (queueLimitMs !== null)
-      for (const job of this.#jobs.inStatus('pending'))
-        if (openAtOf(job) + queueLimitMs <= now)
-          due.push({ jobId: job.jobId, type: 'deadline_passed' })
+    const due = await this.#jobs.reader.overdue(this.#jobs.policy.queueLimitMs)
     if (dryRun) return due.length
     const ended = await Promise.all(
       due.map(async ({ jobId, type }) => await unlessChanged(this.#jobs.apply(jobId, { type }))),
@@ -84,13 +73,17 @@ export class Cleanup {
   /**
    * Removes files without a job; to be called before requests come.
    * @param isQuarantined whether a job's own file is in quarantine: its other files stay.
+   * @param find the jobs of the data folder.
    * @returns how many were removed.
    */
-  async removeOrphans(isQuarantined: (jobId: string) => boolean): Promise<number> {
+  async removeOrphans(
+    isQuarantined: (jobId: string) => boolean,
+    find: (jobId: string) => Job | undefined,
+  ): Promise<number> {
     return await this.#files.removeOrphans(
-      (jobId) => isQuarantined(jobId) || this.#jobs.find(jobId) !== undefined,
+      (jobId) => isQuarantined(jobId) || find(jobId) !== undefined,
       (jobId) => {
-        const job = this.#jobs.find(jobId)
+        const job = find(jobId)
         return isQuarantined(jobId) || job?.status === 'pending' || job?.status === 'processing'
       },
     )
@@ -120,7 +113,7 @@ export class Cleanup {
     isOld: (job: EndedJob) => boolean,
     { dryRun, signal }: { dryRun: boolean; signal?: AbortSignal | undefined },
   ): Promise<{ removed: number; freedBytes: number }> {
-    const ended = ENDED_STATUSES.flatMap((status) => [...this.#jobs.inStatus(status)])
+    const ended = await this.#jobs.reader.ended(ENDED_STATUSES, this.#jobs.now())
     const freed = await forEach(
       ended.filter(isOld),
       async (job) =>

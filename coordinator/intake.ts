@@ -185,7 +185,7 @@ export class Intake {
     contentType: string,
     taskOptions: Record<string, unknown>,
   ): void {
-    if (!this.#jobs.queue.isOneKindTooMany({ submittedBy, contentType, taskOptions })) return
+    if (!this.#jobs.isOneKindTooMany({ submittedBy, contentType, taskOptions })) return
     const message = `Jobs of ${MAX_KINDS} kinds (content type, language and requires) of yours wait already, which is the limit: use fewer, or retry when some are done.`
     throw new AppError('too_many_requests', message)
   }

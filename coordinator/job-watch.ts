@@ -1,11 +1,12 @@
 import { AppError, isErrorCode } from '../shared/errors.ts'
 import { hasEnded, type CompletedJob, type Job } from './job/job.ts'
+import { enter, leave as leaveGroup, type Groups } from './groups.ts'
 import type { Jobs, JobSubscriber } from './jobs.ts'
 
 /** Requests that wait for a job to change. */
 export class JobWatch implements JobSubscriber {
   readonly #jobs: Jobs
-  readonly #waiting = new Map<string, Set<() => void>>()
+  readonly #waiting: Groups<() => void> = new Map()
   #isClosed = false
 
   constructor(jobs: Jobs) {
@@ -28,49 +29,59 @@ export class JobWatch implements JobSubscriber {
    * @throws {AppError} as {@link completed}; the signal's reason when aborted.
    */
   async result(jobId: string, signal: AbortSignal): Promise<CompletedJob> {
-    for (;;) {
-      const job = this.completed(jobId)
-      if (job !== null) return job
-      await this.change(jobId, signal)
-    }
+    for await (const job of this.looks(jobId, signal)) if (job.status === 'completed') return job
+    throw new AppError('internal', `Job ${jobId} is not looked at any more.`)
   }
 
   /**
-   * The job if it has a result; null: it has not ended.
+   * The job now, and whenever it may have changed, until it has a result.
    * @throws {AppError} why it will have none: its own error, `cancelled`, `not_found` when it was removed; `unavailable`
-   * when the coordinator stops.
+   * when the coordinator stops. The signal's reason when aborted.
    */
-  completed(jobId: string): CompletedJob | null {
-    const job = this.#jobs.get(jobId)
-    if (job.status === 'completed') return job
+  async *looks(jobId: string, signal: AbortSignal): AsyncGenerator<Job> {
+    for (;;) {
+      // Before the look: a change meanwhile is seen.
+      const next = this.#next(jobId, signal)
+      try {
+        const job = await this.#jobs.get(jobId)
+        this.#checkGoesOn(job)
+        yield job
+        if (job.status === 'completed') return
+        await next.change
+      } finally {
+        next.leave()
+      }
+    }
+  }
+
+  #checkGoesOn(job: Job): void {
+    const { jobId } = job
+    if (job.status === 'completed') return
     if (job.status === 'cancelled') throw new AppError('cancelled', `Job ${jobId} was cancelled.`)
     if (hasEnded(job)) {
       const { code, message } = job.error
       throw new AppError(isErrorCode(code) ? code : 'internal', message)
     }
-    if (!this.#isClosed) return null
     const message = `The coordinator stops. Job ${jobId} goes on when it is back.`
-    throw new AppError('unavailable', message)
+    if (this.#isClosed) throw new AppError('unavailable', message)
   }
 
-  /** Resolves when the job may have changed. @throws the signal's reason when aborted. */
-  async change(jobId: string, signal: AbortSignal): Promise<void> {
+  /** `change` resolves when the job may have changed, and rejects with the signal's reason. */
+  #next(jobId: string, signal: AbortSignal): { change: Promise<void>; leave: () => void } {
     signal.throwIfAborted()
-    const waiting = this.#waiting.get(jobId) ?? new Set()
-    this.#waiting.set(jobId, waiting)
-    await new Promise<void>((resolve, reject) => {
-      const stop = (): void => {
-        waiting.delete(wake)
-        if (waiting.size === 0 && this.#waiting.get(jobId) === waiting) this.#waiting.delete(jobId)
-        reject(signal.reason as Error)
-      }
-      const wake = (): void => {
+    const waiting = this.#waiting
+    let leave = (): void => undefined
+    const change = new Promise<void>((resolve, reject) => {
+      const stop = (): void => reject(signal.reason as Error)
+      leave = () => {
+        leaveGroup(waiting, jobId, resolve)
         signal.removeEventListener('abort', stop)
-        resolve()
       }
-      waiting.add(wake)
+      enter(waiting, jobId, resolve)
       signal.addEventListener('abort', stop, { once: true })
     })
+    change.catch(() => undefined)
+    return { change, leave }
   }
 
   /** All that wait get `unavailable`. */

@@ -12,21 +12,19 @@ import {
   type JobEvent,
   type Lease,
   type PendingJob,
+  type ProcessingJob,
 } from './job/job.ts'
 import type { Policy } from './job/policy.ts'
-import { JobQueue } from './job/queue.ts'
-import { isJobId } from './storage/record.ts'
-import { JobTerms } from './job-terms.ts'
-import { isRefused, type JobStore } from './storage/store.ts'
 import { transitionFacts, type TokenName } from './job/transition-log.ts'
 import { transition } from './job/transition.ts'
-import { KeyedMutex } from './keyed-mutex.ts'
+import type { Change, JobReader, JobStore, Mutation, Order, Taken } from './storage/job-store.ts'
+import { isJobId } from './storage/record.ts'
+import { isRefused } from './storage/store.ts'
 
 export interface JobsOptions {
   store: JobStore
   policy: Policy
   log: Logger
-  now: () => number
   random: () => number
   /** For the log. */
   tokenName?: TokenName
@@ -41,25 +39,23 @@ export interface JobSubscriber {
   onDetail?(before: Job, after: Job): void
 }
 
-/** The jobs and the one way to change them: the job's lock, the transition, the store, then queue, log and subscribers. */
+/** The one way to change jobs: the job's turn, the transition, the store, then log and subscribers. */
 export class Jobs {
-  readonly queue = new JobQueue()
   readonly policy: Policy
   readonly now: () => number
-  readonly terms: JobTerms
+  readonly reader: JobReader
   readonly #store: JobStore
   readonly #random: () => number
   readonly #followUp: (job: EndedJob) => Continuation | null
   readonly #log: Logger
   readonly #tokenName: TokenName
-  readonly #locks = new KeyedMutex()
   readonly #subscribers: JobSubscriber[] = []
 
-  constructor({ store, policy, log, now, random, tokenName, followUp }: JobsOptions) {
+  constructor({ store, policy, log, random, tokenName, followUp }: JobsOptions) {
     this.#store = store
-    this.terms = new JobTerms({ store, queue: this.queue, now, log })
+    this.reader = store
     this.policy = policy
-    this.now = now
+    this.now = store.now
     this.#log = log
     this.#random = random
     this.#tokenName = tokenName ?? (() => undefined)
@@ -71,30 +67,27 @@ export class Jobs {
     this.#subscribers.push(...subscribers)
   }
 
+  /** Calls back with a job that has become available without a change. */
+  onWork(listener: (job: PendingJob) => void): void {
+    this.#store.onWork(listener)
+  }
+
   /** @throws {AppError} `not_found` */
-  get(jobId: string): Job {
-    const job = isJobId(jobId) ? this.#store.get(jobId) : undefined
-    if (job === undefined)
-      throw new AppError('not_found', `There is no job ${jobId.slice(0, 100)}.`)
+  async get(jobId: string): Promise<Job> {
+    const job = await this.find(jobId)
+    if (job === undefined) throw noJob(jobId)
     return job
   }
 
-  find(jobId: string): Job | undefined {
-    return this.#store.get(jobId)
+  async find(jobId: string): Promise<Job | undefined> {
+    return isJobId(jobId) ? await this.#store.get(jobId) : undefined
   }
 
-  inStatus<S extends Job['status']>(status: S): Iterable<Job & { status: S }> {
-    return this.#store.inStatus(status)
-  }
-
-  newest: JobStore['newest'] = (query) => this.#store.newest(query)
-  ofTask: JobStore['ofTask'] = (taskId) => this.#store.ofTask(taskId)
-  heldBy: JobStore['heldBy'] = (workerId) => this.#store.heldBy(workerId)
-  count: JobStore['count'] = (status) => this.#store.count(status)
+  isOneKindTooMany: JobStore['isOneKindTooMany'] = (job) => this.#store.isOneKindTooMany(job)
 
   /**
    * Creates a job, unless its id exists already.
-   * @param prepare makes durable what the job needs; under the job's lock.
+   * @param prepare makes durable what the job needs; in the job's turn.
    * @param undo takes that back when the store refused the job.
    */
   async create(
@@ -102,14 +95,14 @@ export class Jobs {
     prepare: () => Promise<PendingJob>,
     undo: () => Promise<void> = async () => undefined,
   ): Promise<Job> {
-    return await this.#locks.take(jobId, async () => {
-      const known = this.#store.get(jobId)
+    return await this.#store.inTurn(jobId, async () => {
+      const known = await this.#store.get(jobId)
       if (known !== undefined) return known
       try {
-        this.#store.check()
-        const job = await this.terms.write(await prepare())
-        this.#publish(null, job)
-        return job
+        this.check()
+        const { before, after } = await this.#store.create(await prepare())
+        if (before === null) this.#publish(null, after)
+        return after
       } catch (error) {
         // After any other failure the job may exist at the next start.
         if (isRefused(error)) await undo()
@@ -119,27 +112,42 @@ export class Jobs {
   }
 
   /**
-   * Applies an event; durable, except for progress and lease renewals ({@link JobTerms.renew}).
-   * @param prepare makes durable what the change needs; called under the job's lock, only when something changes.
+   * Applies an event; durable, except for progress and lease renewals.
+   * @param event may be chosen by the job as it is by then, which may throw.
+   * @param prepare makes durable what the change needs; called in the job's turn, only when something changes.
    * @throws {AppError} `not_found`, and what the transition throws.
    */
-  async apply(jobId: string, event: JobEvent, prepare?: () => Promise<void>): Promise<Job> {
-    return await this.#locks.take(jobId, async () => {
-      // First: reading the clock may shift the job's times.
-      const now = this.now()
-      const before = this.get(jobId)
+  async apply(
+    jobId: string,
+    event: JobEvent | ((job: Job) => JobEvent),
+    prepare?: (job: Job) => Promise<void>,
+  ): Promise<Job> {
+    return await this.#change(jobId, (job, now) => {
       const context = { now, random: this.#random(), policy: this.policy }
-      const moved = transition(before, event, context)
-      if (moved === before) return moved
+      const moved = transition(job, typeof event === 'function' ? event(job) : event, context)
+      if (moved === job) return job
       const after = hasEnded(moved) ? { ...moved, continuation: this.#followUp(moved) } : moved
-      if (before.status === 'processing' && after.status === 'processing') {
-        const renewed = await this.terms.renew(before, after)
-        this.#publishDetail(before, renewed)
-        return renewed
-      }
-      const written = await this.terms.write(after, prepare)
-      this.#publish(before, written)
-      return written
+      if (prepare === undefined) return after
+      this.check()
+      return prepare(job).then(() => after)
+    })
+  }
+
+  /**
+   * Claims jobs for a worker; null: there is nothing for it.
+   * @param isGone whether the caller has left: then nothing is claimed.
+   */
+  claim(order: Order, isGone: () => boolean): Promise<Taken> | null {
+    const { workerId, tokenId, claimId } = order
+    const leased = claimId !== null
+    const ability = leased ? order.ability.key : null
+    const event = { type: 'claim', workerId, tokenId, claimId, leased, ability } as const
+    return this.#store.claim(order, {
+      take: (job, now) => {
+        if (isGone()) return job
+        return transition(job, event, { now, random: this.#random(), policy: this.policy })
+      },
+      taken: (before, after) => this.#publish(before, after),
     })
   }
 
@@ -148,7 +156,7 @@ export class Jobs {
    * @throws {AppError} `not_found`
    */
   async follow(jobId: string, change: (now: Continuation) => Continuation): Promise<Job> {
-    return await this.#amend(jobId, (job) => {
+    return await this.#change(jobId, (job) => {
       if (!hasEnded(job) || job.continuation === null) return job
       const continuation = change(job.continuation)
       return continuation === job.continuation ? job : { ...job, continuation }
@@ -157,10 +165,16 @@ export class Jobs {
 
   /**
    * Names speakers of a result; durable. An empty name gives the label back; those left out keep theirs.
+   * @param may throws when the caller must not.
    * @throws {AppError} `not_found`; `conflict` without a result.
    */
-  async nameSpeakers(jobId: string, given: SpeakerNames): Promise<CompletedJob> {
-    const named = await this.#amend(jobId, (job) => {
+  async nameSpeakers(
+    jobId: string,
+    given: SpeakerNames,
+    may: (job: Job) => void = () => undefined,
+  ): Promise<CompletedJob> {
+    const named = await this.#change(jobId, (job) => {
+      may(job)
       const { result } = completed(job)
       const names = Object.entries({ ...result.speakerNames, ...given })
       const speakerNames = Object.fromEntries(names.filter(([, name]) => name !== ''))
@@ -169,37 +183,32 @@ export class Jobs {
     return completed(named)
   }
 
-  /** Changes what belongs to a job beside its state; durable. No effect when `change` returns the same object. */
-  async #amend(jobId: string, change: (job: Job) => Job): Promise<Job> {
-    return await this.#locks.take(jobId, async () => {
-      const job = this.get(jobId)
-      const after = change(job)
-      if (after === job) return job
-      await this.#store.put(after)
-      this.#publishDetail(job, after)
-      return after
-    })
-  }
-
   logLateResult(jobId: string, artifact: string): void {
     this.#log.warn({ job_id: jobId, artifact }, 'kept a further result of a completed job')
   }
 
-  /** Changes the lease of a running attempt; durable as a heartbeat is. */
+  /**
+   * Changes the lease of a running attempt; durable as a heartbeat is.
+   * @param may called with its job, or null when it runs no more; throws when that must not be.
+   */
   async changeLease(
     jobId: string,
     attempt: number,
     change: (lease: Lease, now: number) => Lease,
+    may: (job: ProcessingJob | null) => void = () => undefined,
   ): Promise<void> {
-    await this.#locks.take(jobId, async () => {
-      const [now, job] = [this.now(), this.#store.get(jobId)]
-      if (job?.status !== 'processing' || lastAttempt(job)?.number !== attempt) return
-      await this.terms.renew(job, { ...job, lease: change(job.lease, now) })
+    await this.#store.inTurn(jobId, async () => {
+      const mutation = await this.#store.mutate(jobId, (job, now) => {
+        const isHeld = job.status === 'processing' && lastAttempt(job)?.number === attempt
+        may(isHeld ? job : null)
+        return isHeld ? { ...job, lease: change(job.lease, now) } : job
+      })
+      if (mutation === null) may(null)
     })
   }
 
   /**
-   * Removes a job and its files under one lock, so that a new job of the same id keeps its own.
+   * Removes a job and its files in one turn, so that a new job of the same id keeps its own.
    * @param dropFiles removes its files, and returns the bytes freed.
    * @param isOld when given, only a job that has ended and is old is removed.
    * @returns the bytes freed.
@@ -210,34 +219,38 @@ export class Jobs {
     dropFiles: (job: Job) => Promise<number>,
     isOld?: (job: EndedJob) => boolean,
   ): Promise<number> {
-    return await this.#locks.take(jobId, async () => {
-      const job = this.get(jobId)
+    const may = (job: Job): void => {
       if (job.status === 'processing')
         throw new AppError('conflict', `Job ${jobId} is being processed: cancel it first.`)
       if (isOld !== undefined && !(hasEnded(job) && isOld(job)))
         throw new AppError('conflict', `Job ${jobId} is not to be removed: it is ${job.status}.`)
+    }
+    return await this.#store.inTurn(jobId, async () => {
       let freedBytes = 0
+      let removed: Job | null
       try {
-        await this.#store.remove(jobId)
+        removed = await this.#store.remove(jobId, may)
       } catch (error) {
-        if (!hasEnded(job) || !isRefused(error)) throw error
+        const job = await this.find(jobId)
+        if (job === undefined || !hasEnded(job) || !isRefused(error)) throw error
         // A full disk has no room for the journal's line: the job's files make some.
         freedBytes = await dropFiles(job)
-        await this.#store.remove(jobId)
+        removed = await this.#store.remove(jobId, may)
       }
-      this.#publish(job, null)
-      return freedBytes + (await dropFiles(job))
+      if (removed === null) throw noJob(jobId)
+      this.#publish(removed, null)
+      return freedBytes + (await dropFiles(removed))
     })
   }
 
   /**
-   * Works on a job's files under its lock.
+   * Works on a job's files in its turn.
    * @throws {AppError} `unavailable` when the store takes no change.
    */
   async locked<T>(jobId: string, work: (job: Job | undefined) => Promise<T>): Promise<T> {
-    return await this.#locks.take(jobId, async () => {
+    return await this.#store.inTurn(jobId, async () => {
       this.check()
-      return await work(this.#store.get(jobId))
+      return await work(await this.find(jobId))
     })
   }
 
@@ -246,17 +259,30 @@ export class Jobs {
     this.#store.check()
   }
 
+  async #change(jobId: string, change: Change): Promise<Job> {
+    return await this.#store.inTurn(jobId, async () => {
+      const mutation = await this.#store.mutate(jobId, change)
+      if (mutation === null) throw noJob(jobId)
+      this.#published(mutation)
+      return mutation.after
+    })
+  }
+
+  #published({ before, after }: Mutation): void {
+    if (before === after) return
+    if (before.status !== after.status || after.status === 'pending') this.#publish(before, after)
+    else for (const subscriber of this.#subscribers) subscriber.onDetail?.(before, after)
+  }
+
   #publish(before: Job | null, after: Job | null): void {
-    if (before?.status === 'pending') this.queue.remove(before.jobId)
-    if (after?.status === 'pending') this.queue.add(after, this.now())
     this.#log.info(
       transitionFacts(before, after, this.#tokenName),
       `job ${after?.status ?? 'removed'}`,
     )
     for (const subscriber of this.#subscribers) subscriber.onChange?.(before, after)
   }
+}
 
-  #publishDetail(before: Job, after: Job): void {
-    for (const subscriber of this.#subscribers) subscriber.onDetail?.(before, after)
-  }
+export function noJob(jobId: string): AppError {
+  return new AppError('not_found', `There is no job ${jobId.slice(0, 100)}.`)
 }

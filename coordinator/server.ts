@@ -42,8 +42,10 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
   try {
     const services = await assemble(config, log, store, roots)
     const { access, claims, clock, connections, continuations, events } = services
-    const { files, jobWatch, localWorker, metrics, morag, origins, progressWebhooks } = services
+    const { files, jobStore, jobWatch, localWorker, metrics, morag, origins, progressWebhooks } =
+      services
     closers.push(
+      () => jobStore.close(),
       async () => await access.close(),
       async () => await files.checkpoints.close(),
       async () => await files.transcripts.close(),
@@ -71,8 +73,8 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
     listener = await listen(createApp(services, limits), config, { limits, connections, log })
     closers.push(clock.watch())
     chores.start()
-    continuations.start()
-    localWorker.start()
+    await continuations.start()
+    await localWorker.start()
     const { url } = listener
     log.info({ url, data_dir: config.dataDir, jobs: store.size }, `listening on ${url}`)
     return {
@@ -93,25 +95,31 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
 
 /** Takes up the jobs of an earlier run: to be called before requests come. */
 async function recover(services: Services): Promise<void> {
-  const { config, log, clock, store, jobs, workers, estimates, cleanup, localWorker } = services
+  const { config, log, clock, store, jobs, jobStore, workers, estimates, cleanup } = services
+  const { claims, localWorker } = services
   for (const { file, reason } of store.quarantined)
     log.warn({ file, reason }, 'quarantined unreadable job file')
-  workers.resume(jobs.inStatus('processing'))
-  const completed = [...jobs.inStatus('completed')]
+  const running = await jobs.reader.running()
+  workers.resume(running)
+  claims.resume(running)
+  const completed = await jobs.reader.ended(['completed'])
   for (const job of completed.sort((a, b) => a.completedAt - b.completedAt)) estimates.learn(job)
   clock.onStep((ms) => {
     log.warn({ step_ms: ms }, 'the system clock was set; leases and waits are moved with it')
-    jobs.terms.step(ms)
+    jobStore.terms.step(ms)
     workers.clockStepped(ms)
     localWorker.clockStepped(ms)
   })
   clock.onStandstill((ms) => {
     log.warn({ stood_still_ms: ms }, 'the process stood still; leases and waits are extended')
-    jobs.terms.extend(ms)
+    jobStore.terms.extend(ms)
     workers.stoodStill(ms)
   })
   const quarantined = readdirSync(path.join(config.dataDir, 'quarantine')).join('\n')
-  const removed = await cleanup.removeOrphans((id) => quarantined.includes(id))
+  const removed = await cleanup.removeOrphans(
+    (id) => quarantined.includes(id),
+    (id) => store.get(id),
+  )
   if (removed > 0) log.info({ removed }, 'removed files that belonged to no job')
 }
 

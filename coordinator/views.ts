@@ -16,6 +16,7 @@ import {
 import type { Jobs } from './jobs.ts'
 import { deadlineOf } from './job/lease.ts'
 import type { LeaseTokens } from './leases/lease-tokens.ts'
+import type { Place } from './job/queue.ts'
 import { inWords, requirementsOf } from './job/requirements.ts'
 import type { SetAside } from './job/circuit-breaker.ts'
 import { shownUrl } from './blobs/origin-answer.ts'
@@ -65,13 +66,13 @@ export class Views {
     return this.leaseSeconds / HEARTBEATS_PER_LEASE
   }
 
-  status(job: Job): ShownStatus {
-    return this.#status(job, this.#jobs.queue.place(job.jobId))
+  async status(job: Job): Promise<ShownStatus> {
+    return this.#status(job, await this.#placeOf(job))
   }
 
   /** How long a job takes from now, or from when a worker for it connects; 0 for one that has ended. */
-  remaining(job: Job): { seconds: number; basis: EstimateBasis | null } {
-    const estimate = this.#estimate(job, this.#jobs.queue.place(job.jobId))
+  async remaining(job: Job): Promise<{ seconds: number; basis: EstimateBasis | null }> {
+    const estimate = this.#estimate(job, await this.#placeOf(job))
     if (estimate === null) return { seconds: 0, basis: null }
     const left = (estimate.completionAt - this.#jobs.now()) / SECOND
     return { seconds: Math.max(0, Math.round(left)), basis: estimate.basis }
@@ -94,11 +95,11 @@ export class Views {
     }
   }
 
-  detail(job: Job): JobAnswer {
+  async detail(job: Job): Promise<JobAnswer> {
     const { kind, filename, sizeBytes, sha256, origin } = job.source
     const url = origin === undefined ? null : shownUrl(origin.url)
     return {
-      ...this.status(job),
+      ...(await this.status(job)),
       ...factsOf(job),
       taskOptions: withoutSecrets(job.taskOptions),
       source: { kind, url, filename, sizeBytes, sha256 },
@@ -151,19 +152,25 @@ export class Views {
   }
 
   /** @param wanted default: all. */
-  workers(wanted?: ReadonlySet<string>): WorkerView[] {
+  async workers(wanted?: ReadonlySet<string>): Promise<WorkerView[]> {
     const found = this.#workers.all().filter(({ workerId }) => wanted?.has(workerId) ?? true)
-    return found.map((worker) => this.worker(worker))
+    return await Promise.all(found.map(async (worker) => await this.worker(worker)))
   }
 
-  worker({ ability: _, ...worker }: Worker): WorkerView {
-    const { workerId } = worker
-    const jobs = this.#jobs.heldBy(workerId).map(({ jobId, source, lease, attempts }) => {
+  async worker(worker: Worker): Promise<WorkerView> {
+    const { ability: _, ...shown } = worker
+    const { workerId } = shown
+    const held = await this.#jobs.reader.heldBy(workerId)
+    const jobs = held.map(({ jobId, source, lease, attempts }) => {
       const { stage, progress } = lease
       const { startedAt } = attempts.at(-1)!
       return { jobId, filename: source.filename, stage, progress, startedAt }
     })
-    return { ...worker, jobs, setAside: setAsideView(this.#workers.setAsideOf(workerId)) }
+    return { ...shown, jobs, setAside: setAsideView(this.#workers.setAsideOf(workerId)) }
+  }
+
+  async #placeOf({ status, jobId }: Job): Promise<Place | null> {
+    return status === 'pending' ? await this.#jobs.reader.place(jobId) : null
   }
 
   #status(job: Job, place: Place | null): ShownStatus {
@@ -215,8 +222,6 @@ export class Views {
     })
   }
 }
-
-type Place = NonNullable<ReturnType<Jobs['queue']['place']>>
 
 function attemptView(job: Job): Pick<StatusAnswer, 'attempt' | 'workerId' | 'startedAt'> {
   const last = lastAttempt(job)

@@ -1,6 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
-import type { Attempt, Job } from '../job/job.ts'
-import type { Jobs } from '../jobs.ts'
+import type { Attempt, Job, JobEvent } from '../job/job.ts'
+import { noJob, type Jobs } from '../jobs.ts'
 import type { Principal } from './principal.ts'
 
 /** Whether a caller may see a job: a submitter its own, a worker those of its types. */
@@ -24,11 +24,23 @@ export function ownerOf({ role, tokenId }: Principal): string | null | undefined
 }
 
 /** @throws {AppError} `not_found`, also for a job that the caller may not see. */
-export function jobFor(principal: Principal, jobs: Jobs, jobId: string): Job {
-  const job = jobs.get(jobId)
-  if (maySee(principal, job)) return job
-  // As in `Jobs.get`, so that it does not reveal whether the job exists.
-  throw new AppError('not_found', `There is no job ${jobId.slice(0, 100)}.`)
+export async function jobFor(principal: Principal, jobs: Jobs, jobId: string): Promise<Job> {
+  const job = await jobs.get(jobId)
+  checkSees(principal, job)
+  return job
+}
+
+/** Call it where the job is changed. @throws {AppError} `not_found`, as for a job that does not exist. */
+export function checkSees(principal: Principal, job: Job): void {
+  if (!maySee(principal, job)) throw noJob(job.jobId)
+}
+
+/** An event that a caller brings about. */
+export function by(principal: Principal, event: JobEvent): (job: Job) => JobEvent {
+  return (job) => {
+    checkSees(principal, job)
+    return event
+  }
 }
 
 /** Whether a caller may work on an attempt: a lease token alone is not enough. */

@@ -187,7 +187,7 @@ async function importJob(
     if (json !== null) await stores?.results.save(jobId, json)
   } else if (result !== null) {
     const text = writeJson({ processing_time: result.processingSeconds, ...result.body })
-    await stores?.artifacts.keep(jobId, 'original-result.json', text, () => undefined)
+    await stores?.artifacts.keep(jobId, 'original-result.json', text, async () => undefined)
   }
   // Throws if the next start could not read the record.
   fromRecord(whole, jobId, status, now)

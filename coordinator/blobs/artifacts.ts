@@ -75,9 +75,9 @@ export class Artifacts {
     jobId: string,
     name: string,
     request: IncomingMessage,
-    isAllowed: () => void,
+    isAllowed: () => Promise<void>,
   ): Promise<ReceivedFile> {
-    isAllowed()
+    await isAllowed()
     checkName(name)
     await this.#checkRoom(jobId, name)
     return await this.#adopt(jobId, name, isAllowed, async (file) =>
@@ -90,7 +90,7 @@ export class Artifacts {
     jobId: string,
     name: string,
     text: string | Uint8Array,
-    isAllowed: () => void,
+    isAllowed: () => Promise<void>,
   ): Promise<void> {
     await this.#adopt(jobId, name, isAllowed, async (file) => {
       await writeFile(file, text, { flag: 'wx', mode: PRIVATE_FILE, flush: true })
@@ -103,7 +103,7 @@ export class Artifacts {
   async #adopt<T>(
     jobId: string,
     name: string,
-    isAllowed: () => void,
+    isAllowed: () => Promise<void>,
     write: (file: string) => Promise<T>,
   ): Promise<T> {
     const temporary = path.join(this.#dir, INCOMING, randomUUID())
@@ -111,7 +111,7 @@ export class Artifacts {
       const received = await write(temporary)
       await this.#turns.take(jobId, async () => {
         await this.#checkRoom(jobId, name)
-        isAllowed()
+        await isAllowed()
         await mkdir(this.#folder(jobId), { recursive: true, mode: PRIVATE_FOLDER })
         await rename(temporary, path.join(this.#folder(jobId), name))
         await sync(this.#folder(jobId))

@@ -7,11 +7,20 @@ import { diskSpace } from '../blobs/disk.ts'
 import { Batch } from './batch.ts'
 import { ChangeLog } from './change-log.ts'
 import { NewText } from './new-text.ts'
-import { Reader, type JobFilter } from './reader.ts'
-import { frameText, jobKey, newest, QUEUE, Texts, workerKey, type TextsOptions } from './texts.ts'
+import { Reader } from './reader.ts'
+import {
+  frameText,
+  jobKey,
+  QUEUE,
+  SNAPSHOT_JOBS,
+  Texts,
+  workerKey,
+  type Changes,
+  type TextsOptions,
+} from './texts.ts'
 import { baseOf, lastAttempt, type Job } from '../job/job.ts'
 import type { JobSubscriber } from '../jobs.ts'
-import { Tally } from './tally.ts'
+import { KeyedMutex } from '../keyed-mutex.ts'
 
 export interface EventsOptions extends TextsOptions {
   dataDir: string
@@ -48,8 +57,9 @@ export class Events implements JobSubscriber {
   readonly #newText: NewText
   readonly #texts: Texts
   readonly #timer: NodeJS.Timeout
+  /** Snapshots and changes are sent one after the other. */
+  readonly #turns = new KeyedMutex()
   #closed = false
-  readonly tally: Tally
 
   constructor(options: EventsOptions) {
     this.#options = options
@@ -58,8 +68,7 @@ export class Events implements JobSubscriber {
     const clock = (): number => performance.now()
     this.#soon = new Batch(SOON_MS, clock, (keys) => this.#send(keys))
     this.#calm = new Batch(CALM_MS, clock, (keys) => this.#send(keys))
-    this.tally = new Tally(options.jobs.newest())
-    this.#texts = new Texts(options, this.tally)
+    this.#texts = new Texts(options)
     options.workers.onUpdate((workerId) => {
       this.#calm.add(workerKey(workerId))
       this.#calm.add(QUEUE)
@@ -69,7 +78,7 @@ export class Events implements JobSubscriber {
     options.checkpoints.onKept((jobId) => {
       if (this.size > 0) this.#spoken.add(jobId)
     })
-    options.workers.onAnnounce(() => this.#refreshWaiting())
+    options.workers.onAnnounce(() => void this.#refreshWaiting())
     this.#timer = startInterval(() => void this.#tick(), this.#limits.pingMs).unref()
   }
 
@@ -79,13 +88,13 @@ export class Events implements JobSubscriber {
 
   /**
    * Opens a stream: with the changes since an event, else with a snapshot.
-   * @param filter null: all jobs, and the workers.
+   * @param submittedBy whose jobs alone; undefined: all jobs, and the workers.
    * @throws {AppError} `too_many_requests`; `unavailable` once the coordinator stops.
    */
   async open(
     answer: ServerResponse,
     lastEventId: string | null,
-    filter: JobFilter | null,
+    submittedBy: string | null | undefined,
   ): Promise<void> {
     this.#texts.disk ??= await diskSpace(this.#options.dataDir)
     if (this.#closed) throw new AppError('unavailable', 'The coordinator stops.')
@@ -94,17 +103,21 @@ export class Events implements JobSubscriber {
       throw new AppError('too_many_requests', full)
     }
     if (answer.destroyed) return
-    const tally = filter === null ? this.tally : new Tally(this.#options.jobs.newest(), filter)
-    const reader = new Reader(answer, filter, tally, this.#limits.maxBufferedBytes)
+    const reader = new Reader(answer, submittedBy, this.#limits.maxBufferedBytes)
     answer.writeHead(200, HEADERS)
     this.#readers.add(reader)
     answer.once('close', () => this.#readers.delete(reader))
-    const missed = lastEventId === null ? null : this.#log.since(lastEventId)
-    const first =
-      missed === null
-        ? this.#texts.snapshot(this.#log.id, reader)
-        : this.#texts.textOf(missed)(reader)
-    reader.send(`retry: 3000\n\n${first}`)
+    await this.#inTurn(async () => {
+      const missed = lastEventId === null ? null : this.#log.since(lastEventId)
+      const first =
+        missed === null
+          ? await this.#texts.snapshot(this.#log.id, submittedBy)
+          : await (
+              await this.#texts.textOf(missed)
+            )(reader)
+      reader.send(`retry: 3000\n\n${first}`)
+      reader.hasBegun = true
+    })
   }
 
   close(): void {
@@ -123,8 +136,6 @@ export class Events implements JobSubscriber {
   }
 
   onChange(before: Job | null, after: Job | null): void {
-    this.tally.change(before, after)
-    for (const { filter, tally } of this.#readers) if (filter !== null) tally.change(before, after)
     const { jobId } = (after ?? before)!
     this.#newText.forget(jobId)
     if (after === null) this.#gone.set(jobKey(jobId), shadowOf(before!))
@@ -142,44 +153,56 @@ export class Events implements JobSubscriber {
       this.#gone.delete(key)
       return this.#log.add(key, gone)
     })
-    if (this.size === 0) return
-    const textOf = this.#texts.textOf(changes)
-    for (const reader of this.#readers) reader.send(textOf(reader))
+    if (this.size > 0) void this.#inTurn(async () => await this.#sendChanges(changes))
+  }
+
+  async #sendChanges(changes: Changes): Promise<void> {
+    const textOf = await this.#texts.textOf(changes)
+    for (const reader of this.#begun()) reader.send(await textOf(reader))
+  }
+
+  /** After a failure the streams end: their clients resume from the last event that they have. */
+  async #inTurn(send: () => Promise<void>): Promise<void> {
+    try {
+      await this.#turns.take('', send)
+    } catch {
+      for (const reader of this.#readers) reader.end()
+    }
+  }
+
+  #begun(): Reader[] {
+    return [...this.#readers].filter(({ hasBegun }) => hasBegun)
   }
 
   /** What is new of the text of jobs. It has no id: who missed some reads it with `partial=true`. */
   async #sendText(ids: readonly string[]): Promise<void> {
+    const { jobs } = this.#options
     for (const jobId of ids) {
-      const job = this.#options.jobs.find(jobId)
+      const job = await jobs.find(jobId)
       if (job?.status !== 'processing') continue
       const news = await this.#newText.of(job)
-      if (this.#options.jobs.find(jobId)?.status !== 'processing') this.#newText.forget(jobId)
+      if ((await jobs.find(jobId))?.status !== 'processing') this.#newText.forget(jobId)
       if (news === null || this.#closed) continue
       const text = frameText(null, 'text', news)
-      for (const reader of this.#readers) if (reader.filter?.(job) ?? true) reader.send(text)
+      for (const reader of this.#begun()) if (reader.sees(job)) reader.send(text)
     }
   }
 
   /** A ping, and changes by time alone, like a worker that falls silent. */
   async #tick(): Promise<void> {
     if (this.size === 0) return
-    for (const reader of this.#readers) reader.send(':\n\n')
-    this.#refreshWaiting()
+    for (const reader of this.#begun()) reader.send(':\n\n')
+    await this.#refreshWaiting()
     this.#texts.disk = await diskSpace(this.#options.dataDir)
     this.#calm.add(QUEUE)
   }
 
   /** What waiting jobs show depends on the connected workers. */
-  #refreshWaiting(): void {
+  async #refreshWaiting(): Promise<void> {
     if (this.size === 0) return
-    for (const { jobId } of newest(this.#options.jobs, isWaiting)) {
-      this.#calm.add(jobKey(jobId))
-    }
+    const { jobs } = await this.#options.jobs.reader.list({ status: 'pending' }, SNAPSHOT_JOBS)
+    for (const { jobId } of jobs) this.#calm.add(jobKey(jobId))
   }
-}
-
-function isWaiting({ status }: Job): boolean {
-  return status === 'pending'
 }
 
 function hasMoved(before: Job, after: Job): boolean {

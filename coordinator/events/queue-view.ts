@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import type { FromWire } from '../../shared/keys.ts'
 import type { queueEvent } from '../../shared/wire-events.ts'
 import type { Estimates } from '../job/estimate.ts'
-import { sumOf, type Counts, type Tally } from './tally.ts'
+import { sumOf, type Counts, type TypeCounts } from '../job/tally.ts'
 import type { Workers } from '../leases/workers.ts'
 
 type QueueView = FromWire<z.output<typeof queueEvent>>
@@ -13,11 +13,11 @@ const MAX_TYPES = 50
 
 /** The open work and its workers, by content type. */
 export function queueView(
-  tally: Tally,
+  counted: readonly TypeCounts[],
   { workers, estimates }: { workers: Workers; estimates: Estimates },
   rest: Pick<QueueView, 'waitingClaims' | 'failure' | 'disk'>,
 ): QueueView {
-  const types = Array.from(tally.types(), (type): QueueOfType => {
+  const types = counted.map((type): QueueOfType => {
     const slots = workers.slotsFor(type.contentType)
     const open = openIn(type.counts)
     const usual = estimates.usualSeconds(type.contentType)

@@ -1,28 +1,27 @@
 import type { ServerResponse } from 'node:http'
 import type { Job } from '../job/job.ts'
-import type { Tally } from './tally.ts'
-
-export type JobFilter = (job: Job) => boolean
 
 export class Reader {
-  /** Null: all jobs, and the workers. */
-  readonly filter: JobFilter | null
-  /** Of the jobs that pass the filter. */
-  readonly tally: Tally
+  /** Whose jobs alone it gets; undefined: all jobs, and the workers. */
+  readonly submittedBy: string | null | undefined
+  /** Whether it has its snapshot, or what it had missed. */
+  hasBegun = false
   readonly #answer: ServerResponse
   readonly #maxBufferedBytes: number
 
   /** @param maxBufferedBytes a stream with more unsent bytes is cut; its client may resume. */
   constructor(
     answer: ServerResponse,
-    filter: JobFilter | null,
-    tally: Tally,
+    submittedBy: string | null | undefined,
     maxBufferedBytes: number,
   ) {
     this.#answer = answer
-    this.filter = filter
-    this.tally = tally
+    this.submittedBy = submittedBy
     this.#maxBufferedBytes = maxBufferedBytes
+  }
+
+  sees(job: Job): boolean {
+    return this.submittedBy === undefined || this.submittedBy === job.submittedBy
   }
 
   send(text: string): void {

@@ -7,12 +7,11 @@ import type { Estimates } from '../job/estimate.ts'
 import type { Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
 import type { FileJobStore } from '../storage/store.ts'
-import type { Tally } from './tally.ts'
 import type { Views } from '../views.ts'
 import { PRESENT, type Workers } from '../leases/workers.ts'
 import type { Change } from './change-log.ts'
 import { queueView } from './queue-view.ts'
-import type { JobFilter, Reader } from './reader.ts'
+import type { Reader } from './reader.ts'
 
 export interface TextsOptions {
   jobs: Jobs
@@ -53,80 +52,72 @@ interface Frame {
   job: Job | null
 }
 
-const SNAPSHOT_JOBS = 200
+export const SNAPSHOT_JOBS = 200
 
 export class Texts {
   readonly #options: TextsOptions
-  readonly #tally: Tally
   disk: DiskSpace | null = null
 
-  constructor(options: TextsOptions, tally: Tally) {
+  constructor(options: TextsOptions) {
     this.#options = options
-    this.#tally = tally
   }
 
-  snapshot(id: string, { filter, tally }: Reader): string {
+  /** @param submittedBy whose jobs alone; undefined: all, and the workers. */
+  async snapshot(id: string, submittedBy: string | null | undefined): Promise<string> {
     const { jobs, views } = this.#options
+    const newest = await jobs.reader.list({ submittedBy }, SNAPSHOT_JOBS)
     return frameText(id, 'snapshot', {
       version: VERSION,
       nowAt: jobs.now(),
       workerLostAfterSeconds: PRESENT / SECOND,
-      queue: this.#queue(tally),
-      workers: filter === null ? views.workers() : [],
-      jobs: Array.from(newest(jobs, filter ?? (() => true)), (job) => views.summary(job)),
+      queue: await this.#queue(submittedBy),
+      workers: submittedBy === undefined ? await views.workers() : [],
+      jobs: newest.jobs.map((job) => views.summary(job)),
     })
   }
 
-  /** @returns the text of changes for a reader, made once for all readers without a filter. */
-  textOf(changes: Changes): (reader: Reader) => string {
-    const frames = this.#framesOf(changes)
+  /** @returns the text of changes for a reader, made once for all readers of all jobs. */
+  async textOf(changes: Changes): Promise<(reader: Reader) => Promise<string>> {
+    const frames = await this.#framesOf(changes)
     const everything = frames.map(({ text }) => text).join('')
-    return ({ filter, tally }) => {
-      if (filter === null) return everything
-      const visible = frames.map(({ key, id, text, job }) => {
-        if (key === QUEUE) return frameText(id, 'queue', this.#queue(tally))
-        return job !== null && filter(job) ? text : ''
+    return async (reader) => {
+      const { submittedBy } = reader
+      if (submittedBy === undefined) return everything
+      const visible = frames.map(async ({ key, id, text, job }) => {
+        if (key === QUEUE) return frameText(id, 'queue', await this.#queue(submittedBy))
+        return job !== null && reader.sees(job) ? text : ''
       })
-      return visible.join('')
+      return (await Promise.all(visible)).join('')
     }
   }
 
-  #framesOf(changes: Changes): Frame[] {
+  async #framesOf(changes: Changes): Promise<Frame[]> {
     const { jobs, views } = this.#options
     const ids = changes.filter(({ key }) => isWorkerKey(key)).map(({ key }) => idIn(key))
-    const workers = new Map(views.workers(new Set(ids)).map((one) => [one.workerId, one]))
-    return changes.map(({ id, key, note }): Frame => {
+    const found = await views.workers(new Set(ids))
+    const workers = new Map(found.map((one) => [one.workerId, one]))
+    const frames = changes.map(async ({ id, key, note }): Promise<Frame> => {
       if (key === QUEUE)
-        return { key, id, text: frameText(id, 'queue', this.#queue(this.#tally)), job: null }
+        return { key, id, text: frameText(id, 'queue', await this.#queue()), job: null }
       const of = idIn(key)
       if (isWorkerKey(key)) {
         const worker = workers.get(of) ?? { workerId: of, removed: true }
         return { key, id, text: frameText(id, 'worker', worker), job: null }
       }
-      const job = jobs.find(of)
+      const job = await jobs.find(of)
       const data = job === undefined ? { jobId: of, removed: true } : views.summary(job)
       return { key, id, text: frameText(id, 'job', data), job: job ?? note }
     })
+    return await Promise.all(frames)
   }
 
-  #queue(tally: Tally): object {
-    const { claims, store } = this.#options
-    return queueView(tally, this.#options, {
+  async #queue(submittedBy?: string | null): Promise<object> {
+    const { claims, jobs, store } = this.#options
+    return queueView(await jobs.reader.counts(submittedBy), this.#options, {
       waitingClaims: claims.waiting,
       failure: store.failure?.message ?? store.foldersBehind,
       disk: this.disk,
     })
-  }
-}
-
-/** The newest jobs, as many as a snapshot shows. */
-export function* newest(jobs: Jobs, fits: JobFilter): Iterable<Job> {
-  let left = SNAPSHOT_JOBS
-  for (const job of jobs.newest()) {
-    if (!fits(job)) continue
-    yield job
-    left -= 1
-    if (left === 0) return
   }
 }
 

@@ -5,8 +5,8 @@ import type { Views } from '../views.ts'
 import { celeryState, taskState } from './tasks.ts'
 
 /** The answer of `POST /process` for a file that became a job. */
-export function processAnswer(job: Job, views: Views, now: number): ProcessAnswer {
-  const { seconds, basis } = views.remaining(job)
+export async function processAnswer(job: Job, views: Views, now: number): Promise<ProcessAnswer> {
+  const { seconds, basis } = await views.remaining(job)
   const taskId = job.ingestionTaskId
   const isLocal = job.ingestion?.local === true
   return {
@@ -31,24 +31,21 @@ export function processAnswer(job: Job, views: Views, now: number): ProcessAnswe
 }
 
 /** The answer of `POST /ingest/file` for a file that became a job. */
-export function ingestAnswer(job: Job, views: Views, now: number): IngestAnswer {
-  const { taskId, message, estimatedTimeSeconds, estimateBasis, statusUrl, jobId } = processAnswer(
-    job,
-    views,
-    now,
-  )
+export async function ingestAnswer(job: Job, views: Views, now: number): Promise<IngestAnswer> {
+  const { taskId, message, estimatedTimeSeconds, estimateBasis, statusUrl, jobId } =
+    await processAnswer(job, views, now)
   const estimatedTime = estimatedTimeSeconds
   return { taskId, status: 'pending', message, estimatedTime, estimateBasis, statusUrl, jobId }
 }
 
 /** @param result null unless the job has completed. */
-export function taskAnswer<Result>(
+export async function taskAnswer<Result>(
   job: Job,
   views: Views,
   result: Result,
-): Omit<TaskAnswer, 'result'> & { result: Result } {
-  const detail = views.detail(job)
-  const { seconds, basis } = views.remaining(job)
+): Promise<Omit<TaskAnswer, 'result'> & { result: Result }> {
+  const detail = await views.detail(job)
+  const { seconds, basis } = await views.remaining(job)
   return {
     taskId: job.ingestionTaskId,
     status: celeryState(job),

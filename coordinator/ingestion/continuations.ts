@@ -50,10 +50,8 @@ export class Continuations implements JobSubscriber {
   }
 
   /** Takes the steps that an earlier run left, and those of every job that ends. */
-  start(): void {
-    const { jobs } = this.#options
-    for (const status of ENDED_STATUSES)
-      for (const job of jobs.inStatus(status)) this.#schedule(job)
+  async start(): Promise<void> {
+    for (const job of await this.#options.jobs.reader.ended(ENDED_STATUSES)) this.#schedule(job)
     this.#arm()
   }
 
@@ -70,7 +68,7 @@ export class Continuations implements JobSubscriber {
    */
   async retry(jobId: string, names: readonly StepName[] | null): Promise<Job> {
     const { jobs } = this.#options
-    const job = jobs.get(jobId)
+    const job = await jobs.get(jobId)
     if (!hasEnded(job))
       throw new AppError('conflict', `Job ${jobId} has not ended: it is ${job.status}.`)
     const { continuation } = job
@@ -95,7 +93,7 @@ export class Continuations implements JobSubscriber {
       return tried.done
     }
     const isPending = (now: Continuation): boolean => stepOf(now, name)?.state === 'pending'
-    const job = this.#options.jobs.get(jobId)
+    const job = await this.#options.jobs.get(jobId)
     if (!hasEnded(job) || job.continuation?.id !== id || !isPending(job.continuation)) return false
     await this.#record(jobId, id, name, tried, isPending)
     this.#arm()
@@ -105,14 +103,11 @@ export class Continuations implements JobSubscriber {
   /** Begins the due steps; called by the timer, too. */
   look(): void {
     if (this.#closing.signal.aborted) return
-    this.#due.open(this.#options.jobs.now(), (step) => {
-      const job = this.#jobFor(step)
-      return job === null ? null : receiverOf(job, step.name)
-    })
+    this.#due.open(this.#options.jobs.now())
     while (this.#running.size < MAX_RUNNING) {
       const next = this.#due.take()
       if (next === null) break
-      this.#begin(next.step, next.receiver)
+      this.#begin(next)
     }
     this.#arm()
   }
@@ -128,7 +123,8 @@ export class Continuations implements JobSubscriber {
     if (!hasEnded(job) || job.continuation === null) return
     const { id, steps } = job.continuation
     for (const { name, nextAt } of steps) {
-      if (nextAt !== null) this.#due.add({ jobId: job.jobId, id, name, at: nextAt })
+      if (nextAt !== null)
+        this.#due.add({ jobId: job.jobId, id, name, at: nextAt, receiver: receiverOf(job, name) })
     }
   }
 
@@ -151,22 +147,20 @@ export class Continuations implements JobSubscriber {
   }
 
   /** The step's job; null when the step is not to be tried any more, or is due at another time. */
-  #jobFor({ jobId, id, name, at }: DueStep): EndedJob | null {
-    const job = this.#options.jobs.find(jobId)
+  async #jobFor({ jobId, id, name, at }: DueStep): Promise<EndedJob | null> {
+    const job = await this.#options.jobs.find(jobId)
     if (job === undefined || !hasEnded(job) || job.continuation?.id !== id) return null
     return stepOf(job.continuation, name)?.nextAt === at ? job : null
   }
 
-  #begin(step: DueStep, receiver: string): void {
+  #begin(step: DueStep): void {
     const key = `${step.id} ${step.name}`
-    // The job may have changed while the step was queued.
-    const job = this.#running.has(key) ? null : this.#jobFor(step)
-    if (job === null) return this.#due.done(receiver)
+    if (this.#running.has(key)) return this.#due.done(step)
     const release = (): void => {
-      this.#due.done(receiver)
+      this.#due.done(step)
       this.look()
     }
-    const run = this.#run(job, job.continuation!, step, release).finally(() => {
+    const run = this.#run(step, release).finally(() => {
       this.#running.delete(key)
       this.look()
     })
@@ -174,14 +168,14 @@ export class Continuations implements JobSubscriber {
   }
 
   /** @param release frees the receiver, before the outcome is persisted. */
-  async #run(
-    job: EndedJob,
-    begun: Continuation,
-    { jobId, id, name }: DueStep,
-    release: () => void,
-  ): Promise<void> {
+  async #run(step: DueStep, release: () => void): Promise<void> {
+    const { jobId, id, name } = step
     const { signal } = this.#closing
-    const isBegun = (now: Continuation): boolean => stepOf(now, name) === stepOf(begun, name)
+    // The job may have changed since the step was scheduled.
+    const job = await this.#jobFor(step)
+    if (job === null) return release()
+    const begun = stepOf(job.continuation!, name)
+    const isBegun = (now: Continuation): boolean => stepOf(now, name) === begun
     const got = await this.#try(job, id, name)
     const tried = got.done ? got : (this.#reported.get(`${id} ${name}`) ?? got)
     this.#reported.delete(`${id} ${name}`)

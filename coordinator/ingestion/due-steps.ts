@@ -7,6 +7,8 @@ export interface DueStep {
   id: string
   name: StepName
   at: number
+  /** Whom it keeps busy. */
+  receiver: string
 }
 
 /** Tries at a time per receiver: a slow one holds no other up. */
@@ -27,24 +29,19 @@ export class DueSteps {
     return this.#waiting.peek()?.at ?? null
   }
 
-  /**
-   * Queues the steps that are due at their receivers.
-   * @param receiverOf null for a step that is not to be tried any more.
-   */
-  open(now: number, receiverOf: (step: DueStep) => string | null): void {
+  /** Queues the steps that are due at their receivers. */
+  open(now: number): void {
     for (let step = this.#waiting.peek(); step !== undefined; step = this.#waiting.peek()) {
       if (step.at > now) break
       this.#waiting.pop()
-      const receiver = receiverOf(step)
-      if (receiver === null) continue
-      const line = this.#lines.get(receiver)
-      if (line === undefined) this.#lines.set(receiver, [step])
+      const line = this.#lines.get(step.receiver)
+      if (line === undefined) this.#lines.set(step.receiver, [step])
       else line.push(step)
     }
   }
 
   /** The next step that may be tried, or null; it counts as running until {@link done}. */
-  take(): { step: DueStep; receiver: string } | null {
+  take(): DueStep | null {
     for (const [receiver, line] of this.#lines) {
       const busy = this.#busy.get(receiver) ?? 0
       if (busy >= MAX_PER_RECEIVER) continue
@@ -53,12 +50,12 @@ export class DueSteps {
       // Behind the other receivers.
       this.#lines.delete(receiver)
       if (line.length > 0) this.#lines.set(receiver, line)
-      return { step, receiver }
+      return step
     }
     return null
   }
 
-  done(receiver: string): void {
+  done({ receiver }: Pick<DueStep, 'receiver'>): void {
     const busy = this.#busy.get(receiver) ?? 0
     if (busy > 1) this.#busy.set(receiver, busy - 1)
     else this.#busy.delete(receiver)

@@ -69,7 +69,7 @@ export class LocalAttempt {
     if (job?.status !== 'processing') return 'other'
     const attempt = lastAttempt(job)!.number
     this.#number = attempt
-    this.notice(jobs.find(jobId))
+    this.notice(await jobs.find(jobId))
     try {
       await this.#process(job, AbortSignal.any([closing, this.#taken.signal]))
       return 'done'

@@ -58,16 +58,16 @@ export class LocalWorker implements JobSubscriber {
   }
 
   /** Gives back the attempts that an earlier run left, and begins. */
-  start(): void {
+  async start(): Promise<void> {
     const { jobs } = this.#options
-    for (const job of jobs.inStatus('processing')) {
+    for (const job of await jobs.reader.running()) {
       const { workerId, number: attempt } = lastAttempt(job)!
       if (workerId !== LOCAL_WORKER) continue
       jobs
         .apply(job.jobId, { type: 'release', attempt })
         .catch((error: unknown) => this.#unwritten(job.jobId, error))
     }
-    this.#look()
+    await this.#look()
   }
 
   /** The clock was set forward by `ms`: waits last as long as before. */
@@ -107,26 +107,32 @@ export class LocalWorker implements JobSubscriber {
     if (this.#timer !== null) clearTimeout(this.#timer)
     this.#lookAt = at
     const wait = Math.min(MAX_WAIT_MS, Math.max(0, at - this.#options.jobs.now()))
-    this.#timer = startTimer(() => this.#look(), wait).unref()
+    this.#timer = startTimer(() => void this.#look(), wait).unref()
   }
 
-  #look(): void {
-    const begunAt = performance.now()
-    let { best, again } = this.#next()
-    for (; best !== null; { best, again } = this.#next()) this.#begin(best.job, best.processor)
+  async #look(): Promise<void> {
+    // Before the read: a job that comes meanwhile is looked at again.
     this.#lookAt = Infinity
+    const waiting = await this.#options.jobs.reader.waiting()
+    if (this.#closing.signal.aborted) return
+    const begunAt = performance.now()
+    let { best, again } = this.#next(waiting)
+    for (; best !== null; { best, again } = this.#next(waiting))
+      this.#begin(best.job, best.processor)
     this.#nextPassAt = this.#options.jobs.now() + REST * (performance.now() - begunAt)
     this.#arm(again)
   }
 
   /** The job to begin now, and when to look for the next. */
-  #next(): { best: { job: PendingJob; processor: Processor } | null; again: number } {
-    const { jobs } = this.#options
-    const now = jobs.now()
+  #next(waiting: readonly PendingJob[]): {
+    best: { job: PendingJob; processor: Processor } | null
+    again: number
+  } {
+    const now = this.#options.jobs.now()
     const isServed = this.#served()
     let best: { job: PendingJob; processor: Processor } | null = null
     let again = Infinity
-    for (const job of jobs.inStatus('pending')) {
+    for (const job of waiting) {
       if (this.#running.has(job.jobId)) continue
       const found = this.#processorFor(job, now, isServed)
       if (typeof found === 'number') again = Math.min(again, found)

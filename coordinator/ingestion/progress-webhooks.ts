@@ -23,6 +23,8 @@ const STEP = 'markdown_conversion'
 
 /** What is known of a running job that asked for progress. */
 interface Entry {
+  /** As it was last seen. */
+  job: Job
   /** A message is in flight, or its pause has not passed. */
   isBusy: boolean
   /** The job has changed since the last message. */
@@ -74,8 +76,9 @@ export class ProgressWebhooks implements JobSubscriber {
   #changed(jobId: string, job: Job | null): void {
     if (job === null || hasEnded(job)) return this.#drop(jobId)
     if (job.attempts.length === 0 || webhookOf(job)?.progress !== true) return
-    const entry = this.#entries.get(jobId) ?? newEntry()
+    const entry = this.#entries.get(jobId) ?? newEntry(job)
     this.#entries.set(jobId, entry)
+    entry.job = job
     entry.isChanged = true
     if (!entry.isBusy) this.#due.add(jobId)
     this.#pump()
@@ -94,8 +97,8 @@ export class ProgressWebhooks implements JobSubscriber {
     for (const jobId of this.#due) {
       if (this.#inFlight >= MAX_IN_FLIGHT) return
       this.#due.delete(jobId)
-      const [entry, job] = [this.#entries.get(jobId), this.#jobs.find(jobId)]
-      if (entry !== undefined && job !== undefined) void this.#send(entry, job)
+      const entry = this.#entries.get(jobId)
+      if (entry !== undefined) void this.#send(entry, entry.job)
     }
   }
 
@@ -135,8 +138,9 @@ export class ProgressWebhooks implements JobSubscriber {
   }
 }
 
-function newEntry(): Entry {
+function newEntry(job: Job): Entry {
   return {
+    job,
     isBusy: false,
     isChanged: false,
     failures: 0,

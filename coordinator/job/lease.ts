@@ -86,10 +86,12 @@ function waitedUntil({ waitedMs, waitingSinceAt }: Lease, now: number): number {
   return waitedMs + (waitingSinceAt === null ? 0 : Math.max(0, now - waitingSinceAt))
 }
 
-export function overdue(
-  lease: Lease,
-  now: number,
-): 'grace_passed' | 'deadline_passed' | 'lease_expired' | null {
+export interface Overdue {
+  jobId: string
+  type: 'grace_passed' | 'deadline_passed' | 'lease_expired'
+}
+
+export function overdue(lease: Lease, now: number): Overdue['type'] | null {
   const { expiresAt, graceUntilAt } = lease
   if (graceUntilAt !== null && graceUntilAt <= now) return 'grace_passed'
   if (deadlineOf(lease, now) <= now) return 'deadline_passed'

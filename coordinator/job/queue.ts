@@ -1,5 +1,5 @@
 import TinyQueue from 'tinyqueue'
-import { SortedList } from '../sorted-list.ts'
+import { SortedList } from './sorted-list.ts'
 import { openAtOf, type PendingJob } from './job.ts'
 import {
   meets,
@@ -34,6 +34,12 @@ interface Entry {
   live: boolean
   sizeBytes: number
   submittedBy: string | null
+}
+
+/** A job's place among those of its content type, from 1, and the bytes before it. */
+export interface Place {
+  position: number
+  bytesAhead: number
 }
 
 type Ranked = Pick<PendingJob, 'priority' | 'createdAt'>
@@ -167,8 +173,8 @@ export class JobQueue {
     return firstLive(this.#delayed)?.openAt ?? null
   }
 
-  /** A job's place among those of its content type, from 1, and the bytes before it; null when it does not wait. */
-  place(jobId: string): { position: number; bytesAhead: number } | null {
+  /** Null when it does not wait. */
+  place(jobId: string): Place | null {
     const entry = this.#entries.get(jobId)
     if (entry === undefined) return null
     const { count, weight } = this.#lines.get(entry.contentType)!.before(entry)

@@ -5,7 +5,7 @@ import type { JobFiles } from '../blobs/job-files.ts'
 import type { ReceivedResult } from '../blobs/transcript-work.ts'
 import { worksOn } from '../access/ownership.ts'
 import type { Principal } from '../access/principal.ts'
-import { attemptOf, isOriginal, lastAttempt, type Job } from '../job/job.ts'
+import { attemptOf, isOriginal, lastAttempt, type Job, type JobEvent } from '../job/job.ts'
 import { fetched, fetching } from '../job/lease.ts'
 import type { Jobs, JobSubscriber } from '../jobs.ts'
 import { LateResults } from './late-results.ts'
@@ -37,33 +37,25 @@ export class Attempts implements JobSubscriber {
 
   /** Renews a lease, keeps its checkpoint, and returns what the worker is to do with the job. */
   async heartbeat(beat: Beat, caller: Principal): Promise<JobOrder> {
-    const { jobId, leaseToken, stage, progress } = beat
-    const job = this.#jobs.find(jobId)
-    if (job === undefined) return { jobId, order: 'lost' }
-    const attempt = this.#tokens.read('lease', job, leaseToken)
-    if (attempt === null || !worksOn(caller, attemptOf(job, attempt)))
-      return { jobId, order: 'lost' }
-    if (!holds(job, attempt)) return { jobId, order: orderFor(job) }
-    const event = {
-      type: 'heartbeat',
-      attempt,
-      beat: {
-        stage,
-        progress,
-        mediaSeconds: beat.mediaSeconds ?? null,
-        processedSeconds: beat.processedSeconds ?? null,
-        isQuiet: (beat.quietSeconds ?? 0) > 0,
-      },
-    } as const
+    const { jobId, leaseToken } = beat
+    let order: Order = 'lost'
+    const held = (job: Job): JobEvent => {
+      const attempt = this.#tokens.read('lease', job, leaseToken)
+      const isTheirs = attempt !== null && worksOn(caller, attemptOf(job, attempt))
+      order = isTheirs ? orderFor(job) : 'lost'
+      if (isTheirs) return { type: 'heartbeat', attempt, beat: eventOf(beat) }
+      throw new AppError('lease_lost', `That lease token is not of job ${jobId}.`)
+    }
     try {
-      const after = await this.#jobs.apply(jobId, event)
-      if (!holds(after, attempt)) return { jobId, order: orderFor(after) }
+      const after = await this.#jobs.apply(jobId, held)
+      if (after.status !== 'processing') return { jobId, order: orderFor(after) }
       if (beat.checkpoint && this.#takesFiles())
         this.#files.checkpoints.keep(jobId, beat.checkpoint)
       return { jobId, order: 'continue' }
     } catch (error) {
-      if (!(error instanceof AppError && error.code === 'lease_lost')) throw error
-      return { jobId, order: orderFor(this.#jobs.get(jobId)) }
+      const isOver = error instanceof AppError && ['lease_lost', 'not_found'].includes(error.code)
+      if (!isOver) throw error
+      return { jobId, order }
     }
   }
 
@@ -73,20 +65,27 @@ export class Attempts implements JobSubscriber {
    * as an artifact.
    */
   async finish(jobId: string, { facts, packed }: ReceivedResult, caller: Principal): Promise<Job> {
-    const attempt = this.#attemptOf(this.#jobs.get(jobId), facts.leaseToken ?? null, caller)
+    let attempt = 0
+    const meant = (job: Job): number =>
+      (attempt = this.#attemptOf(job, facts.leaseToken ?? null, caller))
     if (packed === null) {
       const code = facts.errorCode ?? 'internal'
       const message = facts.errorMessage ?? 'The worker gave no reason.'
       const retryable = facts.retryable ?? isRetryableCode(code)
-      return await this.#jobs.apply(jobId, { type: 'fail', attempt, code, message, retryable })
+      const failure = { type: 'fail', code, message, retryable } as const
+      return await this.#jobs.apply(jobId, (job) => ({ ...failure, attempt: meant(job) }))
     }
     const { result, json } = packed
     try {
-      return await this.#jobs.apply(jobId, { type: 'succeed', attempt, result }, async () => {
-        if (json !== null) await this.#files.results.save(jobId, json)
-      })
+      return await this.#jobs.apply(
+        jobId,
+        (job) => ({ type: 'succeed', attempt: meant(job), result }),
+        async () => {
+          if (json !== null) await this.#files.results.save(jobId, json)
+        },
+      )
     } catch (error) {
-      const job = this.#jobs.find(jobId)
+      const job = await this.#jobs.find(jobId)
       const isLate = error instanceof AppError && error.code === 'conflict'
       if (!isLate || job?.status !== 'completed') throw error
       throw await this.#late.keep(job, attempt, packed)
@@ -95,8 +94,10 @@ export class Attempts implements JobSubscriber {
 
   /** @throws {AppError} `not_found`, `lease_lost`. */
   async release(jobId: string, leaseToken: string, caller: Principal): Promise<Job> {
-    const attempt = this.#attemptOf(this.#jobs.get(jobId), leaseToken, caller)
-    return await this.#jobs.apply(jobId, { type: 'release', attempt })
+    return await this.#jobs.apply(jobId, (job) => ({
+      type: 'release',
+      attempt: this.#attemptOf(job, leaseToken, caller),
+    }))
   }
 
   /** The checkpoint of an earlier attempt, or null. */
@@ -109,9 +110,9 @@ export class Attempts implements JobSubscriber {
    * Allows a worker to upload artifacts of the attempt it holds.
    * @throws {AppError} `forbidden` without a token, `not_found`, `lease_lost`, `unavailable`.
    */
-  mayUpload(jobId: string, lease: string | null, caller: Principal): void {
+  async mayUpload(jobId: string, lease: string | null, caller: Principal): Promise<void> {
     this.#jobs.check()
-    const job = this.#jobs.get(jobId)
+    const job = await this.#jobs.get(jobId)
     if (lease === null) throw new AppError('forbidden', `Job ${jobId} is not assigned to you.`)
     const attempt = this.#attemptOf(job, lease, caller)
     if (holds(job, attempt)) return
@@ -129,20 +130,18 @@ export class Attempts implements JobSubscriber {
     { lease, query }: { lease: string | null; query: string | null },
     caller: Principal,
   ): Promise<number> {
-    const current = lastAttempt(job)
     const { jobId } = job
     const attempt =
       lease !== null
         ? this.#tokens.read('lease', job, lease)
         : query !== null
           ? this.#tokens.read('download', job, query)
-          : current !== undefined && isOriginal(current)
-            ? current.number
-            : null
-    if (attempt === null || !holds(job, attempt) || !worksOn(caller, current)) {
-      throw new AppError('forbidden', `Job ${jobId} is not assigned to you, or no longer.`)
-    }
-    await this.#jobs.changeLease(jobId, attempt, fetching)
+          : originalIn(job)
+    const refused = new AppError('forbidden', `Job ${jobId} is not assigned to you, or no longer.`)
+    if (attempt === null) throw refused
+    await this.#jobs.changeLease(jobId, attempt, fetching, (now) => {
+      if (now === null || !worksOn(caller, lastAttempt(now))) throw refused
+    })
     return attempt
   }
 
@@ -181,6 +180,22 @@ export class Attempts implements JobSubscriber {
 
 function holds(job: Job, attempt: number): boolean {
   return job.status === 'processing' && lastAttempt(job)?.number === attempt
+}
+
+/** The attempt of a worker of the original protocol that holds a job. */
+function originalIn(job: Job): number | null {
+  const current = lastAttempt(job)
+  return current !== undefined && isOriginal(current) ? current.number : null
+}
+
+function eventOf({ stage, progress, mediaSeconds, processedSeconds, quietSeconds }: Beat) {
+  return {
+    stage,
+    progress,
+    mediaSeconds: mediaSeconds ?? null,
+    processedSeconds: processedSeconds ?? null,
+    isQuiet: (quietSeconds ?? 0) > 0,
+  }
 }
 
 /** The order for a job that the worker no longer holds. */

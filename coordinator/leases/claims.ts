@@ -4,10 +4,11 @@ import { startTimer } from '../../shared/timers.ts'
 import { isOriginal, lastAttempt, type Job, type ProcessingJob } from '../job/job.ts'
 import { handedOutAgain } from '../job/lease.ts'
 import type { Jobs, JobSubscriber } from '../jobs.ts'
-import { JobDispatcher } from './job-dispatcher.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
+import type { Taken } from '../storage/job-store.ts'
+import { JobDispatcher } from './job-dispatcher.ts'
 import { Prefetched } from './prefetched.ts'
-import { LongPolls } from './long-polls.ts'
+import { LongPolls, type WorkRequest } from './long-polls.ts'
 import type { Workers } from './workers.ts'
 
 export interface Claim {
@@ -28,6 +29,7 @@ export interface Claim {
 /** An original worker that polls again this long after a claim it did not act on has not received the answer. */
 const UNANSWERED_MS = 30 * SECOND
 const GIVE_BACK_AGAIN_MS = SECOND
+const NOTHING: Taken = { again: [], fresh: [] }
 
 /** Hands out pending jobs. Calls without a job wait, and a job that becomes available answers the first. */
 export class Claims implements JobSubscriber {
@@ -44,6 +46,11 @@ export class Claims implements JobSubscriber {
     this.#workers = workers
     this.#dispatcher = new JobDispatcher(jobs, workers, this.#polls)
     this.#prefetched = new Prefetched(jobs, workers, (job) => this.#dispatchPrefetched(job))
+  }
+
+  /** Learns the attempts that an earlier run left. */
+  resume(running: Iterable<ProcessingJob>): void {
+    this.#prefetched.resume(running)
   }
 
   onChange(before: Job | null, after: Job | null): void {
@@ -67,19 +74,21 @@ export class Claims implements JobSubscriber {
    * that was cut off may be read after its successor.
    */
   async claim<T>(request: Claim, respond: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
-    const { workerId, claimId, tokenId = null } = request
+    const { workerId, claimId, tokenId = null, prefetch = false } = request
+    const wanted = { ...request, tokenId, prefetch }
     if (claimId === null) {
-      const again = await this.#unanswered(request)
-      const maxJobs = request.maxJobs - again.length
-      const fresh = maxJobs === 0 ? [] : await this.#claim({ ...request, maxJobs }, null)
-      return await this.#respond(again, fresh, respond, request)
+      const longAgo = this.#jobs.now() - UNANSWERED_MS
+      const taken = await this.#claim(wanted, null, (job) => isUnanswered(job, longAgo))
+      for (const { jobId, attempts, lease } of taken.again)
+        if (lease.graceUntilAt !== null)
+          await this.#jobs.changeLease(jobId, attempts.at(-1)!.number, handedOutAgain)
+      return await this.#respond(taken, respond, request)
     }
     const key = JSON.stringify([tokenId, workerId, claimId])
     this.#polls.dismissClaim(key)
     return await this.#turns.take(key, async () => {
-      const again = this.#running(request, (job) => job.lease.claimId === claimId)
-      const fresh = again.length > 0 ? [] : await this.#claim(request, key)
-      return await this.#respond(again, fresh, respond, request)
+      const taken = await this.#claim(wanted, key, (job) => job.lease.claimId === claimId)
+      return await this.#respond(taken, respond, request)
     })
   }
 
@@ -91,48 +100,46 @@ export class Claims implements JobSubscriber {
   /** Answers all waiting and future calls without a job: the coordinator stops. */
   close(): void {
     this.#closed = true
-    this.#dispatcher.close()
     this.#polls.dismissAll()
   }
 
-  /** Jobs that an original worker was given and has not acted on: for a while, or since before a restart. */
-  async #unanswered(request: Claim): Promise<ProcessingJob[]> {
-    const longAgo = this.#jobs.now() - UNANSWERED_MS
-    const unanswered = this.#running(request, (job) => {
-      const { downloadAt, downloadedAt, graceUntilAt, movedAt } = job.lease
-      const hasBegun = downloadAt !== null || downloadedAt !== null
-      return (
-        isOriginal(lastAttempt(job)!) && !hasBegun && (graceUntilAt !== null || movedAt <= longAgo)
-      )
-    }).slice(0, request.maxJobs)
-    for (const { jobId, attempts } of unanswered.filter(({ lease }) => lease.graceUntilAt !== null))
-      await this.#jobs.changeLease(jobId, attempts.at(-1)!.number, handedOutAgain)
-    return unanswered
+  /** Up to the first `await` it runs at once, so that calls stand in line in the order of their coming. */
+  async #claim(
+    wanted: WorkRequest & Pick<Claim, 'maxJobs' | 'waitMs'>,
+    key: string | null,
+    isAgain: (job: ProcessingJob) => boolean,
+  ): Promise<Taken> {
+    const { workerId, maxJobs, waitMs, signal } = wanted
+    const isOpen = !this.#closed && this.#workers.directiveOf(workerId) === 'run'
+    const first = isOpen ? wanted : { ...wanted, contentTypes: [] }
+    let claiming = this.#dispatcher.claim(first, maxJobs, isAgain)
+    if (!isOpen) return (await claiming) ?? NOTHING
+    const until = this.#jobs.now() + waitMs
+    for (; ; claiming = this.#dispatcher.claim(wanted, maxJobs)) {
+      const taken = claiming === null ? await this.#wait(wanted, key, until) : some(await claiming)
+      if (taken !== null || signal.aborted) return taken ?? NOTHING
+    }
   }
 
-  async #claim(request: Claim, key: string | null): Promise<ProcessingJob[]> {
-    const { workerId, contentTypes, maxJobs, waitMs, signal, prefetch = false } = request
-    const wanted = { workerId, contentTypes, prefetch, leased: request.claimId !== null }
-    if (this.#closed || this.#workers.directiveOf(workerId) !== 'run') return []
-    const until = this.#jobs.now() + waitMs
-    for (;;) {
-      const taken = this.#dispatcher.take(wanted, maxJobs)
-      const elsewhere = taken.length > 0 || prefetch ? null : this.#prefetched.bestFor(wanted)
-      if (elsewhere !== null) {
-        await this.#prefetched.takeBack(elsewhere)
-        continue
-      }
-      const left = until - this.#jobs.now()
-      if (taken.length === 0 && left > 0 && !signal.aborted) {
-        const jobId = await this.#polls.wait(wanted, key, left, signal)
-        if (jobId === null) return []
-        // The rest of the batch comes from what has become available by now.
-        taken.push(jobId, ...this.#dispatcher.take(wanted, maxJobs - 1))
-      }
-      if (taken.length === 0) return []
-      const claimed = await succeeded(taken.map((jobId) => this.#hold(jobId, request)))
-      if (claimed.length > 0 || signal.aborted) return claimed
+  /** Waits for jobs; null: there may be some now. */
+  async #wait(
+    wanted: WorkRequest & Pick<Claim, 'maxJobs'>,
+    key: string | null,
+    until: number,
+  ): Promise<Taken | null> {
+    const { maxJobs, prefetch, signal } = wanted
+    const elsewhere = prefetch ? null : this.#prefetched.bestFor(wanted)
+    if (elsewhere !== null) {
+      await this.#prefetched.takeBack(elsewhere)
+      return null
     }
+    const left = until - this.#jobs.now()
+    if (left <= 0 || signal.aborted) return NOTHING
+    const woken = await this.#polls.wait(wanted, key, left)
+    if (woken === null) return NOTHING
+    // The rest of the batch comes from what has become available by now.
+    const rest = maxJobs > 1 ? this.#dispatcher.claim(wanted, maxJobs - 1) : null
+    return some(await together(rest === null ? [woken.claiming] : [woken.claiming, rest]))
   }
 
   /** Lets an idle worker have a job that has begun to wait for a slot elsewhere. */
@@ -146,8 +153,7 @@ export class Claims implements JobSubscriber {
   }
 
   async #respond<T>(
-    again: ProcessingJob[],
-    fresh: ProcessingJob[],
+    { again, fresh }: Taken,
     respond: (jobs: ProcessingJob[]) => Promise<T>,
     { signal }: Claim,
   ): Promise<T> {
@@ -170,50 +176,26 @@ export class Claims implements JobSubscriber {
       if (!this.#closed) startTimer(() => void this.#giveBack(job), GIVE_BACK_AGAIN_MS).unref()
     })
   }
-
-  /** Claims a job that was taken out of the queue; null when it has changed. */
-  async #hold(
-    jobId: string,
-    { workerId, tokenId = null, claimId, signal }: Claim,
-  ): Promise<ProcessingJob | null> {
-    try {
-      if (!signal.aborted) {
-        const leased = claimId !== null
-        const ability = leased ? this.#workers.abilityOf(workerId).key : null
-        const event = { type: 'claim', workerId, tokenId, claimId, leased, ability } as const
-        const job = await this.#jobs.apply(jobId, event)
-        return job.status === 'processing' ? job : null
-      }
-    } catch (error) {
-      if (!(error instanceof AppError) || !['conflict', 'not_found'].includes(error.code)) {
-        // For a later call: those that wait now would fail alike.
-        this.#dispatcher.putBack(jobId)
-        throw error
-      }
-    }
-    const job = this.#dispatcher.putBack(jobId)
-    if (job !== null) this.#dispatcher.dispatch(job)
-    return null
-  }
-
-  /** What a worker has claimed with the same token. */
-  #running(
-    { workerId, tokenId = null }: Claim,
-    fits: (job: ProcessingJob) => boolean,
-  ): ProcessingJob[] {
-    return this.#jobs
-      .heldBy(workerId)
-      .filter((job) => lastAttempt(job)!.tokenId === tokenId && fits(job))
-  }
 }
 
-/** The jobs of the claims that succeeded. @throws the first failure, if all failed. */
-async function succeeded(claims: Promise<ProcessingJob | null>[]): Promise<ProcessingJob[]> {
+/** Whether an original worker was given a job and has not acted on it: for a while, or since before a restart. */
+function isUnanswered(job: ProcessingJob, longAgo: number): boolean {
+  const { downloadAt, downloadedAt, graceUntilAt, movedAt } = job.lease
+  const hasBegun = downloadAt !== null || downloadedAt !== null
+  return isOriginal(lastAttempt(job)!) && !hasBegun && (graceUntilAt !== null || movedAt <= longAgo)
+}
+
+/** Null for none. */
+function some(taken: Taken): Taken | null {
+  return taken.again.length + taken.fresh.length > 0 ? taken : null
+}
+
+/** The jobs of the claims that succeeded. @throws the first failure, if none has any. */
+async function together(claims: readonly Promise<Taken>[]): Promise<Taken> {
   const settled = await Promise.allSettled(claims)
-  const claimed = settled.flatMap((one) =>
-    one.status === 'fulfilled' && one.value !== null ? [one.value] : [],
-  )
+  const taken = settled.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+  const all = { again: taken.flatMap((one) => one.again), fresh: taken.flatMap((one) => one.fresh) }
   const failure = settled.find((one) => one.status === 'rejected')
-  if (claimed.length === 0 && failure !== undefined) throw failure.reason
-  return claimed
+  if (some(all) === null && failure !== undefined) throw failure.reason
+  return all
 }

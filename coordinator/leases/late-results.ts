@@ -34,7 +34,7 @@ export class LateResults {
           'conflict',
           `${completed}; this one is not kept: ${MAX_KEPT} others are.`,
         )
-      const job = this.#jobs.get(jobId)
+      const job = await this.#jobs.get(jobId)
       const record = {
         attempt,
         worker_id: attemptOf(job, attempt)?.workerId ?? null,
@@ -43,9 +43,9 @@ export class LateResults {
         ...result.body,
       }
       // The job may have been removed meanwhile.
-      await this.#artifacts.keep(jobId, name, withBody(record, json), () => {
+      await this.#artifacts.keep(jobId, name, withBody(record, json), async () => {
         this.#jobs.check()
-        this.#jobs.get(jobId)
+        await this.#jobs.get(jobId)
       })
       this.#jobs.logLateResult(jobId, name)
     }

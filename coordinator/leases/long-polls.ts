@@ -2,6 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { enter, leave, type Groups } from '../groups.ts'
+import type { Taken } from '../storage/job-store.ts'
 
 /** An agent has one call open, and one more for prefetching: more are leftovers. */
 const MAX_OF_WORKER = 64
@@ -10,16 +11,19 @@ const MAX_WAITING = 4_096
 
 export interface WorkRequest {
   workerId: string
+  tokenId: string | null
+  /** Null: a worker of the original protocol. */
+  claimId: string | null
   contentTypes: readonly string[]
   /** A claim ahead of need: served after all calls that need work now. */
   prefetch: boolean
-  /** False for a worker of the original protocol. */
-  leased: boolean
+  /** Aborted when the caller has disconnected. */
+  signal: AbortSignal
 }
 
-/** A waiting call; `resolve` answers it with a job's id, or without one. */
+/** A waiting call; `resolve` answers it with its claim, or without one. */
 export interface Waiter extends WorkRequest {
-  resolve: (jobId: string | null) => void
+  resolve: (claiming: Promise<Taken> | null) => void
 }
 
 /** The calls that wait for work, by content type, in order of arrival; prefetching ones last. */
@@ -35,7 +39,7 @@ export class LongPolls {
   }
 
   /**
-   * Waits for a job's id; null on timeout, abort or dismissal.
+   * Waits for a claim; null on timeout, abort or dismissal.
    * @param key names the claim, for {@link dismissClaim}.
    * @throws {AppError} `too_many_requests` when too many calls wait, of this worker or in all.
    */
@@ -43,9 +47,8 @@ export class LongPolls {
     request: WorkRequest,
     key: string | null,
     waitMs: number,
-    signal: AbortSignal,
-  ): Promise<string | null> {
-    const { contentTypes, prefetch, workerId } = request
+  ): Promise<{ claiming: Promise<Taken> } | null> {
+    const { contentTypes, prefetch, workerId, signal } = request
     const lines = prefetch ? this.#later : this.#now
     this.#checkRoom(workerId)
     this.#size += 1
@@ -54,13 +57,14 @@ export class LongPolls {
       const timer = startTimer(dismiss, waitMs)
       const waiter: Waiter = {
         ...request,
-        resolve: (jobId) => {
+        resolve: (claiming) => {
           clearTimeout(timer)
           signal.removeEventListener('abort', dismiss)
           if (leave(this.#byWorker, workerId, waiter)) this.#size -= 1
           for (const type of contentTypes) leave(lines, type, waiter)
           if (key !== null) this.#byClaim.delete(key)
-          resolve(jobId)
+          // In an object: it is not waited for here.
+          resolve(claiming && { claiming })
         },
       }
       signal.addEventListener('abort', dismiss)

@@ -10,24 +10,27 @@ import type { Workers } from './workers.ts'
 export class Prefetched {
   readonly #jobs: Jobs
   readonly #workers: Workers
-  readonly #waiting = new Set<string>()
+  readonly #waiting = new Map<string, ProcessingJob>()
   readonly #onWaits: (job: ProcessingJob) => void
 
   /** @param onWaits called with a job that begins to wait. */
   constructor(jobs: Jobs, workers: Workers, onWaits: (job: ProcessingJob) => void) {
     this.#jobs = jobs
     this.#workers = workers
-    for (const job of jobs.inStatus('processing'))
-      if (waitsForSlot(job)) this.#waiting.add(job.jobId)
     this.#onWaits = onWaits
+  }
+
+  /** Learns the attempts that an earlier run left. */
+  resume(running: Iterable<ProcessingJob>): void {
+    for (const job of running) if (waitsForSlot(job)) this.#waiting.set(job.jobId, job)
   }
 
   onChange(before: Job | null, after: Job | null): void {
     const { jobId } = (after ?? before)!
     if (after === null || !waitsForSlot(after)) return void this.#waiting.delete(jobId)
-    if (this.#waiting.has(jobId)) return
-    this.#waiting.add(jobId)
-    this.#onWaits(after)
+    const isNew = !this.#waiting.has(jobId)
+    this.#waiting.set(jobId, after)
+    if (isNew) this.#onWaits(after)
   }
 
   /** Returns a waiting job to the queue; its worker learns of it with its next heartbeat. */
@@ -40,15 +43,13 @@ export class Prefetched {
   }
 
   /** The best of them for another worker that could begin at once, or null. */
-  bestFor({ workerId, contentTypes, leased }: WorkRequest): ProcessingJob | null {
-    if (!leased) return null
+  bestFor({ workerId, contentTypes, claimId }: WorkRequest): ProcessingJob | null {
+    if (claimId === null) return null
     const ability = this.#workers.abilityOf(workerId)
     const isLeft = this.#workers.leftBy(workerId)
     let best: ProcessingJob | null = null
-    for (const jobId of this.#waiting) {
-      const job = this.#jobs.find(jobId)
-      if (job === undefined || !waitsForSlot(job) || lastAttempt(job)?.workerId === workerId)
-        continue
+    for (const job of this.#waiting.values()) {
+      if (lastAttempt(job)?.workerId === workerId) continue
       if (!contentTypes.includes(job.contentType)) continue
       const requirements = requirementsOf(job)
       if (!meets(ability, requirements) || isLeft?.(job.contentType, requirements)) continue

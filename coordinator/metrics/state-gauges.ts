@@ -84,9 +84,10 @@ export function gaugeState(
     help: 'Jobs, by status and content type.',
     labelNames: ['status', 'content_type'],
     registers,
-    collect() {
+    async collect() {
+      const types = await jobs.reader.counts()
       this.reset()
-      for (const { contentType, counts } of events.tally.types()) {
+      for (const { contentType, counts } of types) {
         const content_type = typeLabel(contentType)
         for (const status of STATUSES) this.inc({ status, content_type }, counts[status])
       }
@@ -97,10 +98,11 @@ export function gaugeState(
     help: 'Longest wait of a job for a worker.',
     labelNames: ['content_type'],
     registers,
-    collect() {
+    async collect() {
+      const types = await jobs.reader.counts()
       this.reset()
       const oldest = new Map<string, number>()
-      for (const { contentType, oldestWaitingAt } of events.tally.types()) {
+      for (const { contentType, oldestWaitingAt } of types) {
         const label = typeLabel(contentType)
         const ageMs = oldestWaitingAt === null ? 0 : Math.max(0, jobs.now() - oldestWaitingAt)
         oldest.set(label, Math.max(oldest.get(label) ?? 0, ageMs))

@@ -129,8 +129,8 @@ export function agentRoutes(services: Services): Hono<Env> {
     async (c) => {
       const { leaseToken } = await bodyOf(c, releaseRequest)
       const { principal } = c.var
-      const { jobId } = jobFor(principal, jobs, c.req.param('id'))
-      return answer(c, views.status(await attempts.release(jobId, leaseToken, principal)))
+      const { jobId } = await jobFor(principal, jobs, c.req.param('id'))
+      return answer(c, await views.status(await attempts.release(jobId, leaseToken, principal)))
     },
   )
 

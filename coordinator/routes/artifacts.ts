@@ -26,7 +26,7 @@ export function artifactRoutes({ attempts, files, jobs }: Services): Hono<Env> {
       }),
     }),
     async (c) => {
-      const { jobId } = jobFor(c.var.principal, jobs, c.req.param('id'))
+      const { jobId } = await jobFor(c.var.principal, jobs, c.req.param('id'))
       return answer(c, { artifacts: await artifacts.list(jobId) })
     },
   )
@@ -50,9 +50,9 @@ export function artifactRoutes({ attempts, files, jobs }: Services): Hono<Env> {
     async (c) => {
       const { principal } = c.var
       const { id, name } = c.req.param()
-      const { jobId } = jobFor(principal, jobs, id)
+      const { jobId } = await jobFor(principal, jobs, id)
       const lease = c.req.header('morag-lease') ?? null
-      const isAllowed = (): void => attempts.mayUpload(jobId, lease, principal)
+      const isAllowed = async (): Promise<void> => await attempts.mayUpload(jobId, lease, principal)
       return answer(c, { name, ...(await artifacts.save(jobId, name, c.env.incoming, isAllowed)) })
     },
   )
@@ -68,7 +68,7 @@ export function artifactRoutes({ attempts, files, jobs }: Services): Hono<Env> {
       errors: ['invalid'],
     }),
     async (c) => {
-      const { jobId } = jobFor(c.var.principal, jobs, c.req.param('id'))
+      const { jobId } = await jobFor(c.var.principal, jobs, c.req.param('id'))
       const { file, sizeBytes, contentType } = await artifacts.read(jobId, c.req.param('name'))
       return await sendFile(c, file, { start: 0, end: sizeBytes - 1 }, 200, {
         'content-type': contentType,

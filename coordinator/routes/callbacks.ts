@@ -30,7 +30,7 @@ export function callbackRoutes({ callbacks, continuations, jobs, log }: Services
     }),
     async (c) => {
       const { id: jobId, token } = c.req.param()
-      const job = jobs.find(jobId)
+      const job = await jobs.find(jobId)
       const continuation = job !== undefined && hasEnded(job) ? job.continuation : null
       if (continuation === null || !callbacks.isGenuine(jobId, continuation.id, token))
         throw new AppError('not_found', 'No continuation waits for this callback.')

@@ -1,7 +1,7 @@
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono } from 'hono'
 import { OpenCount } from '../access/open-count.ts'
-import { maySee } from '../access/ownership.ts'
+import { ownerOf } from '../access/ownership.ts'
 import {
   jobEvent,
   queueEvent,
@@ -9,7 +9,6 @@ import {
   textEvent,
   workerEvent,
 } from '../../shared/wire-events.ts'
-import type { Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import type { Services } from '../assemble.ts'
 import type { Env } from './http.ts'
@@ -46,12 +45,11 @@ export function eventRoutes({ events }: Services): Hono<Env> {
       // An answer without a body would never end.
       if (c.req.method === 'HEAD') return c.body(null, 200, { 'content-type': 'text/event-stream' })
       const { principal } = c.var
-      const sees = principal.role === 'submit' ? (job: Job) => maySee(principal, job) : null
       const { outgoing } = c.env
       const release = streams.hold(principal)
       outgoing.once('close', release)
       try {
-        await events.open(outgoing, c.req.header('last-event-id') ?? null, sees)
+        await events.open(outgoing, c.req.header('last-event-id') ?? null, ownerOf(principal))
       } catch (error) {
         release()
         throw error

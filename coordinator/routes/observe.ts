@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { VERSION } from '../../shared/version.ts'
 import { coordinatorHealth } from '../../shared/wire-answers.ts'
 import { namedObject } from '../../shared/wire-fields.ts'
-import { STATUSES } from '../../shared/wire.ts'
+import { sumOf } from '../job/tally.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
 import { openApiDocument } from '../openapi/document.ts'
 import type { Services } from '../assemble.ts'
@@ -31,14 +31,15 @@ export function observeRoutes(
       answer: coordinatorHealth,
       also: { '503': 'It takes no changes.' },
     }),
-    (c) => {
+    async (c) => {
       const { failure } = store
+      const types = await jobs.reader.counts()
       return c.json(
         {
           status: failure === null ? 'ok' : 'failing',
           version: VERSION,
           detail: failure?.message ?? store.foldersBehind,
-          jobs: Object.fromEntries(STATUSES.map((status) => [status, jobs.count(status)])),
+          jobs: sumOf(types.map(({ counts }) => counts)),
           waiting_claims: claims.waiting,
           quarantined: store.quarantined.length,
         },

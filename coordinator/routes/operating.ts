@@ -14,7 +14,7 @@ import {
 import { cleanupRequest, reassignRequest, statusAnswer, STATUSES } from '../../shared/wire.ts'
 import { namedObject, workerName } from '../../shared/wire-fields.ts'
 import { continuationAnswer, continuationRetryRequest } from '../../shared/wire-ingestion.ts'
-import { jobFor } from '../access/ownership.ts'
+import { by, checkSees, jobFor } from '../access/ownership.ts'
 import { shownContinuation } from '../ingestion/ingestion-view.ts'
 import { completed, type Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
@@ -60,10 +60,9 @@ export function operatingRoutes(services: Services): Hono<Env> {
       errors: ['conflict'],
     }),
     async (c) => {
-      const { jobId } = jobFor(c.var.principal, jobs, c.req.param('id'))
-      const job = await jobs.apply(jobId, { type: 'cancel' })
-      audit(c, 'cancel', { job_id: jobId })
-      return answer(c, views.status(job))
+      const job = await jobs.apply(c.req.param('id'), by(c.var.principal, { type: 'cancel' }))
+      audit(c, 'cancel', { job_id: job.jobId })
+      return answer(c, await views.status(job))
     },
   )
 
@@ -81,13 +80,15 @@ export function operatingRoutes(services: Services): Hono<Env> {
       errors: ['conflict'],
     }),
     async (c) => {
-      const job = completed(jobFor(c.var.principal, jobs, c.req.param('id')))
+      const job = completed(await jobFor(c.var.principal, jobs, c.req.param('id')))
       const { jobId } = job
       const { speakerNames: given } = await bodyOf(c, speakersRequest)
       const labels = await files.transcripts.speakers(job)
       const unknown = Object.keys(given).find((label) => !labels.includes(label))
       if (unknown !== undefined) throw noSpeaker(unknown, labels)
-      const { result } = await jobs.nameSpeakers(jobId, given)
+      const { result } = await jobs.nameSpeakers(jobId, given, (one) =>
+        checkSees(c.var.principal, one),
+      )
       await files.transcripts.forget(job)
       audit(c, 'name speakers', { job_id: jobId })
       const names = labels.map((label) => [label, result.speakerNames?.[label] ?? null])
@@ -107,7 +108,7 @@ export function operatingRoutes(services: Services): Hono<Env> {
     async (c) => {
       const job = await doAgain(c.req.param('id'), null)
       audit(c, 'retry', { job_id: job.jobId })
-      return answer(c, views.status(job))
+      return answer(c, await views.status(job))
     },
   )
 
@@ -125,7 +126,7 @@ export function operatingRoutes(services: Services): Hono<Env> {
       const { workerId = null } = await bodyOf(c, reassignRequest)
       const job = await doAgain(c.req.param('id'), workerId)
       audit(c, 'reassign', { job_id: job.jobId, worker_id: workerId })
-      return answer(c, views.status(job))
+      return answer(c, await views.status(job))
     },
   )
 
@@ -179,7 +180,7 @@ export function operatingRoutes(services: Services): Hono<Env> {
       summary: 'List workers and their jobs',
       answer: workersAnswer,
     }),
-    (c) => answer(c, { workers: views.workers() }),
+    async (c) => answer(c, { workers: await views.workers() }),
   )
 
   app.delete(
@@ -206,7 +207,7 @@ export function operatingRoutes(services: Services): Hono<Env> {
       summary: 'Give a worker no new jobs',
       answer: workerAnswer,
     }),
-    (c) => direct(c, 'drain', 'drain'),
+    async (c) => await direct(c, 'drain', 'drain'),
   )
 
   app.post(
@@ -217,14 +218,18 @@ export function operatingRoutes(services: Services): Hono<Env> {
       summary: 'Give a drained worker jobs again',
       answer: workerAnswer,
     }),
-    (c) => direct(c, 'run', 'resume'),
+    async (c) => await direct(c, 'run', 'resume'),
   )
 
-  function direct(c: Context<Env>, directive: 'run' | 'drain', action: string): Response {
+  async function direct(
+    c: Context<Env>,
+    directive: 'run' | 'drain',
+    action: string,
+  ): Promise<Response> {
     const worker = workers.direct(workerIn(c), directive)
     if (directive === 'drain') claims.dismiss(worker.workerId)
     audit(c, action, { worker_id: worker.workerId })
-    return answer(c, views.worker(worker))
+    return answer(c, await views.worker(worker))
   }
 
   /** The worker that a path names. @throws {AppError} `not_found`, `invalid`. */
@@ -234,8 +239,7 @@ export function operatingRoutes(services: Services): Hono<Env> {
 
   /** @throws {AppError} `conflict`; `source_missing`, `source_changed` when there is nothing left to do it from. */
   async function doAgain(jobId: string, reserveFor: string | null): Promise<Job> {
-    return await jobs.apply(jobId, { type: 'retry', reserveFor }, async () => {
-      const job = jobs.get(jobId)
+    return await jobs.apply(jobId, { type: 'retry', reserveFor }, async (job) => {
       if (reserveFor !== null && job.ingestion?.local === true)
         throw new AppError(
           'conflict',

@@ -154,7 +154,7 @@ export function originalRoutes(services: Services): Hono<Env> {
     }),
     async (c) => {
       const { principal } = c.var
-      const job = jobFor(principal, jobs, c.req.param('id'))
+      const job = await jobFor(principal, jobs, c.req.param('id'))
       const lease = c.req.header('morag-lease') ?? null
       const tokens = { lease, query: c.req.query('token') ?? null }
       const attempt = await attempts.mayDownload(job, tokens, principal)
@@ -179,7 +179,7 @@ export function originalRoutes(services: Services): Hono<Env> {
     async (c) => {
       const received = await files.transcripts.receive(await bytesOf(c, RESULT_MIB))
       const { principal } = c.var
-      const { jobId } = jobFor(principal, jobs, c.req.param('id'))
+      const { jobId } = await jobFor(principal, jobs, c.req.param('id'))
       const job = await attempts.finish(jobId, received, principal)
       const ingestionContinued = hasEnded(job) && job.continuation !== null
       return answer(c, { status: job.status, ingestionContinued })
@@ -195,7 +195,8 @@ export function originalRoutes(services: Services): Hono<Env> {
       summary: 'Status and progress of a job',
       answer: statusAnswer,
     }),
-    (c) => answer(c, views.status(jobFor(c.var.principal, jobs, c.req.param('id')))),
+    async (c) =>
+      answer(c, await views.status(await jobFor(c.var.principal, jobs, c.req.param('id')))),
   )
 
   async function fromJson(

@@ -7,7 +7,7 @@ import { AppError, invalid } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { printable } from '../../shared/printable.ts'
 import * as wire from '../../shared/wire-ingestion.ts'
-import { maySee } from '../access/ownership.ts'
+import { by, maySee } from '../access/ownership.ts'
 import { ingestAnswer, processAnswer, taskAnswer } from '../ingestion/answers.ts'
 import { declaredKind, kindOf } from '../ingestion/content-kind.ts'
 import type { FetchedFile } from '../ingestion/fetched-source.ts'
@@ -47,7 +47,7 @@ interface Call {
   where: string
   /** The request as `request_data` of `POST /process`; null: not received yet. */
   requestDataIn: (fields: FormFields) => string | null
-  answerOf: (job: Job, views: Views, now: number) => object
+  answerOf: (job: Job, views: Views, now: number) => Promise<object>
 }
 
 const PROCESS: Call = {
@@ -160,7 +160,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
       const isForWorkers = isRemote && (contentType === null || remoteTypes.includes(contentType))
       if (!isForWorkers && proxy !== null) return await forward(c, proxy, form)
       const job = await makeJob(c, form, call, { contentType, isLocal: !isForWorkers })
-      return answer(c, call.answerOf(job, views, jobs.now()))
+      return answer(c, await call.answerOf(job, views, jobs.now()))
     } catch (error) {
       // The original answers 400 on this route.
       if (error instanceof AppError && error.code === 'invalid') throw bad(error.message, error)
@@ -183,11 +183,11 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
     }),
     async (c) => {
       const task = c.req.param('task')
-      const [job] = jobs.ofTask(task).filter((one) => maySee(c.var.principal, one))
+      const [job] = await seenOf(task, c)
       if (job !== undefined) {
-        if (job.status !== 'completed') return answer(c, taskAnswer(job, views, null))
+        if (job.status !== 'completed') return answer(c, await taskAnswer(job, views, null))
         const place = randomUUID()
-        const text = writeJson(toWire(taskAnswer(job, views, place)))
+        const text = writeJson(toWire(await taskAnswer(job, views, place)))
         const [before, after] = text.split(JSON.stringify(place))
         const around = { before: `${before}{`, after: `}${after}` }
         return await sendFields(c, await files.transcripts.json(job, readerOf(c)), around)
@@ -211,16 +211,16 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
     }),
     async (c) => {
       const taskId = c.req.param('task')
-      const { name: by, role } = c.var.principal
-      const ofTask = jobs.ofTask(taskId).filter((one) => maySee(c.var.principal, one))
-      const [job, ...older] = ofTask
+      const { principal } = c.var
+      const { name, role } = principal
+      const [job, ...older] = await seenOf(taskId, c)
       if (job === undefined) {
         if (proxy !== null) return await forward(c, proxy)
         throw noTask(taskId)
       }
       for (const { jobId } of [job, ...older.filter((one) => !hasEnded(one))]) {
-        await jobs.apply(jobId, { type: 'cancel' })
-        log.info({ by, role, action: 'cancel', job_id: jobId }, `cancel by ${by}`)
+        await jobs.apply(jobId, by(principal, { type: 'cancel' }))
+        log.info({ by: name, role, action: 'cancel', job_id: jobId }, `cancel by ${name}`)
       }
       const message = `Task ${taskId} is cancelled.`
       return answer(c, { taskId, status: 'cancelled', message, jobId: job.jobId })
@@ -232,6 +232,10 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
       ownPaths.has(c.req.path) ? await next() : await forward(c, proxy)
     app.get('/*', allowRoute(['submit', 'read']), forwardOthers)
     app.all('/*', allowRoute(['submit']), forwardOthers)
+  }
+
+  async function seenOf(taskId: string, c: Context<Env>): Promise<Job[]> {
+    return (await jobs.reader.ofTask(taskId)).filter((job) => maySee(c.var.principal, job))
   }
 
   /** Whether the form's destination is known: a file of no declared type needs its first bytes. */

@@ -14,10 +14,10 @@ import { SUBTITLE_OPTIONS } from '../../shared/subtitle-options.ts'
 import { jobAnswer, listAnswer, transcriptAnswer } from '../../shared/wire-answers.ts'
 import { listQuery } from '../../shared/wire.ts'
 import { lenientBoolean } from '../../shared/wire-fields.ts'
-import { jobFor, maySee, ownerOf } from '../access/ownership.ts'
-import { completed, hasEnded, lastAttempt, type Job } from '../job/job.ts'
+import { jobFor, ownerOf } from '../access/ownership.ts'
+import { completed, hasEnded, type Job } from '../job/job.ts'
 import { describeRoute } from '../openapi/describe-route.ts'
-import type { OrderKey } from '../storage/job-index.ts'
+import type { OrderKey } from '../storage/job-store.ts'
 import type { Services } from '../assemble.ts'
 import { RANGE_HEADERS, RANGE_STATUSES, sendSource } from './download.ts'
 import { answer, queryOf, type Env } from './http.ts'
@@ -57,26 +57,14 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       answer: listAnswer,
       errors: ['invalid'],
     }),
-    (c) => {
-      const { status, contentType, workerId, text, limit, cursor } = queryOf(c, listQuery)
-      const needle = text?.toLowerCase() ?? ''
-      const matches = (job: Job): boolean =>
-        maySee(c.var.principal, job) &&
-        (contentType === undefined || job.contentType === contentType) &&
-        (workerId === undefined || lastAttempt(job)?.workerId === workerId) &&
-        (needle === '' || searchTextOf(job).includes(needle))
-      const found: Job[] = []
+    async (c) => {
+      const { limit, cursor, ...wanted } = queryOf(c, listQuery)
       const before = cursor === undefined ? undefined : keyOf(cursor)
-      const submittedBy = ownerOf(c.var.principal)
-      for (const job of jobs.newest({ status, submittedBy, before })) {
-        if (matches(job)) found.push(job)
-        if (found.length > limit) break
-      }
-      const page = found.slice(0, limit)
-      const last = found.length > limit ? page.at(-1) : undefined
+      const query = { ...wanted, submittedBy: ownerOf(c.var.principal), before }
+      const { jobs: page, isLast } = await jobs.reader.list(query, limit)
       return answer(c, {
         jobs: page.map((job) => views.summary(job)),
-        nextCursor: last === undefined ? null : cursorOf(last),
+        nextCursor: isLast ? null : cursorOf(page.at(-1)!),
       })
     },
   )
@@ -90,7 +78,8 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       summary: 'A job with its attempts',
       answer: jobAnswer,
     }),
-    (c) => answer(c, views.detail(jobFor(c.var.principal, jobs, c.req.param('id')))),
+    async (c) =>
+      answer(c, await views.detail(await jobFor(c.var.principal, jobs, c.req.param('id')))),
   )
 
   app.get(
@@ -107,7 +96,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       errors: ['conflict'],
     }),
     async (c) => {
-      const asked = jobFor(c.var.principal, jobs, c.req.param('id'))
+      const asked = await jobFor(c.var.principal, jobs, c.req.param('id'))
       if (queryOf(c, partialQuery).partial === true && !hasEnded(asked)) {
         return await sendFields(c, await partialOf(c, asked, 'result'), {
           before: `{"job_id":${JSON.stringify(asked.jobId)},"partial":true,`,
@@ -145,7 +134,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       errors: ['conflict'],
     }),
     async (c) => {
-      const job = jobFor(c.var.principal, jobs, c.req.param('id'))
+      const job = await jobFor(c.var.principal, jobs, c.req.param('id'))
       const ending = c.req.param('file').slice('result.'.length)
       const form = FORMS.find((one) => ENDINGS[one] === ending)!
       const {
@@ -185,7 +174,7 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
       errors: ['source_missing', 'source_changed'],
     }),
     async (c) => {
-      const job = jobFor(c.var.principal, jobs, c.req.param('id'))
+      const job = await jobFor(c.var.principal, jobs, c.req.param('id'))
       const mediaType = await files.sources.mediaType(job)
       return await sendSource(c, job, await files.sources.read(job), { mediaType })
     },
@@ -213,12 +202,6 @@ export function readingRoutes({ config, files, jobs, views }: Services): Hono<En
   }
 
   return app
-}
-
-/** What the text search looks in. */
-function searchTextOf(job: Job): string {
-  const error = 'error' in job ? job.error.message : (lastAttempt(job)?.errorMessage ?? '')
-  return [job.source.filename, job.jobId, job.ingestionTaskId, error].join('\n').toLowerCase()
 }
 
 function cursorOf({ createdAt, jobId }: OrderKey): string {

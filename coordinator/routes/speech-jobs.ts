@@ -173,7 +173,7 @@ export class SpeechJobs {
     } catch (error) {
       // OpenAI's clients would send the file again: the job is done, or has had its retries.
       const isFinal = error instanceof AppError && error.code !== 'unavailable'
-      const isDone = jobs.find(jobId)?.status === 'completed'
+      const isDone = (await jobs.find(jobId))?.status === 'completed'
       if ((isFinal || isDone) && !c.env.outgoing.headersSent)
         c.env.outgoing.setHeader('x-should-retry', 'false')
       throw error
@@ -186,15 +186,14 @@ export class SpeechJobs {
     gone: AbortSignal,
     write: (text: string) => void,
   ): Promise<number> {
-    const { files, jobs, jobWatch } = this.#services
+    const { files, jobWatch } = this.#services
     let [after, last] = [0, '']
-    while (jobWatch.completed(jobId) === null) {
-      // Before the read: a change meanwhile is seen.
-      const change = jobWatch.change(jobId, gone)
-      change.catch(() => undefined)
-      const { segments, recognisedUntil } = (await files.checkpoints.partialText(
-        jobs.get(jobId),
-      )) ?? { segments: [], recognisedUntil: 0 }
+    for await (const job of jobWatch.looks(jobId, gone)) {
+      if (job.status === 'completed') break
+      const { segments, recognisedUntil } = (await files.checkpoints.partialText(job)) ?? {
+        segments: [],
+        recognisedUntil: 0,
+      }
       // The last sentence may go on; after it, another channel's may be missing.
       const until = segments.findLast(({ start }) => start < recognisedUntil)?.start ?? 0
       const text = textOf(segments.filter(({ start }) => start >= after && start < until))
@@ -203,7 +202,6 @@ export class SpeechJobs {
         last = text
       }
       after = Math.max(after, until)
-      await change
     }
     return after
   }
@@ -211,7 +209,7 @@ export class SpeechJobs {
   /** The client has left. With an `Idempotency-Key` it may return for the job. */
   async #abandon(c: Context<Env>, jobId: string): Promise<void> {
     const { config, jobs, log } = this.#services
-    const job = jobs.find(jobId)
+    const job = await jobs.find(jobId)
     if (config.speech.keepAbandoned || submissionOf(c).idempotencyKey !== null) return
     if (job === undefined || hasEnded(job)) return
     const { name: by, role } = c.var.principal

@@ -1,22 +1,8 @@
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import { enter, leave, type Groups } from '../groups.ts'
 import { lastAttempt, type Job } from '../job/job.ts'
-import { SortedList } from '../sorted-list.ts'
-
-/** Jobs are ordered by creation, then id. */
-export interface OrderKey {
-  createdAt: number
-  jobId: string
-}
-
-/** Which jobs are looked for. */
-export interface JobQuery {
-  status?: Status | undefined
-  /** Null: those of the API key. */
-  submittedBy?: string | null | undefined
-  /** Those that are older. */
-  before?: OrderKey | undefined
-}
+import { SortedList } from '../job/sorted-list.ts'
+import type { JobQuery, OrderKey } from './job-store.ts'
 
 type Order = SortedList<OrderKey>
 
@@ -44,10 +30,6 @@ export class JobIndex {
     if (was === is) return
     if (was !== null) leave(this.#byWorker, was, jobId)
     if (is !== null) enter(this.#byWorker, is, jobId)
-  }
-
-  count(status: Status): number {
-    return this.#byStatus.get(status)!.size
   }
 
   /** Oldest first. */

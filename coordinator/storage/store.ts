@@ -7,23 +7,15 @@ import { Follower } from './follower.ts'
 import { replayLog, takeOver, type JournalEntry } from './journal-files.ts'
 import { Journal } from './journal.ts'
 import { syncBelow } from './sync.ts'
-import { JobIndex, type JobQuery } from './job-index.ts'
+import { JobIndex } from './job-index.ts'
+import type { JobQuery } from './job-store.ts'
 import { makeFolder } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
 /** The part of it that reads and changes jobs. */
-export type JobStore = Pick<
+export type JobTable = Pick<
   FileJobStore,
-  | 'get'
-  | 'count'
-  | 'inStatus'
-  | 'newest'
-  | 'ofTask'
-  | 'heldBy'
-  | 'check'
-  | 'put'
-  | 'touch'
-  | 'remove'
+  'get' | 'inStatus' | 'newest' | 'ofTask' | 'heldBy' | 'check' | 'put' | 'touch' | 'remove'
 >
 
 /** Whether a failed change certainly did not happen. */
@@ -123,10 +115,6 @@ export class FileJobStore {
 
   get(jobId: string): Job | undefined {
     return this.#jobs.get(jobId)
-  }
-
-  count(status: Status): number {
-    return this.#index.count(status)
   }
 
   /** Oldest first. */

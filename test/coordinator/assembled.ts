@@ -13,8 +13,8 @@ import { Jobs, type JobsOptions } from '../../coordinator/jobs.ts'
 import { LeaseTokens } from '../../coordinator/leases/lease-tokens.ts'
 import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
 import type { Policy } from '../../coordinator/job/policy.ts'
-import type { JobStore } from '../../coordinator/storage/store.ts'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { FileJobs } from '../../coordinator/storage/file-jobs.ts'
+import { FileJobStore, type JobTable } from '../../coordinator/storage/store.ts'
 import { Cleanup } from '../../coordinator/cleanup.ts'
 import { Views } from '../../coordinator/views.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
@@ -24,7 +24,7 @@ import { newJobId, NOON, pendingJob, POLICY } from './example-jobs.ts'
 import { originsFor } from './web-server.ts'
 
 /** A real store whose changes can be made to wait, as for a slow disk. */
-export class SlowStore implements JobStore {
+export class SlowStore implements JobTable {
   readonly #store: FileJobStore
   #gate: Promise<void> | null = null
   /** How many changes wait. */
@@ -52,20 +52,19 @@ export class SlowStore implements JobStore {
     this.held -= 1
   }
 
-  get: JobStore['get'] = (jobId) => this.#store.get(jobId)
-  count: JobStore['count'] = (status) => this.#store.count(status)
-  inStatus: JobStore['inStatus'] = (status) => this.#store.inStatus(status)
-  newest: JobStore['newest'] = (query) => this.#store.newest(query)
-  ofTask: JobStore['ofTask'] = (taskId) => this.#store.ofTask(taskId)
-  heldBy: JobStore['heldBy'] = (workerId) => this.#store.heldBy(workerId)
-  touch: JobStore['touch'] = (job) => this.#store.touch(job)
-  check: JobStore['check'] = () => this.#store.check()
-  put: JobStore['put'] = async (job) => {
+  get: JobTable['get'] = (jobId) => this.#store.get(jobId)
+  inStatus: JobTable['inStatus'] = (status) => this.#store.inStatus(status)
+  newest: JobTable['newest'] = (query) => this.#store.newest(query)
+  ofTask: JobTable['ofTask'] = (taskId) => this.#store.ofTask(taskId)
+  heldBy: JobTable['heldBy'] = (workerId) => this.#store.heldBy(workerId)
+  touch: JobTable['touch'] = (job) => this.#store.touch(job)
+  check: JobTable['check'] = () => this.#store.check()
+  put: JobTable['put'] = async (job) => {
     await this.#pass()
     if (this.isRefused(job)) throw new AppError('no_space', 'The disk is full.')
     await this.#store.put(job)
   }
-  remove: JobStore['remove'] = async (jobId) => {
+  remove: JobTable['remove'] = async (jobId) => {
     await this.#pass()
     await this.#store.remove(jobId)
   }
@@ -76,6 +75,7 @@ export interface Assembled {
   clock: { now: number }
   dir: string
   store: SlowStore
+  jobStore: FileJobs
   jobs: Jobs
   workers: Workers
   claims: Claims
@@ -97,6 +97,7 @@ export interface Assembled {
     give?: (jobs: ProcessingJob[]) => Promise<ProcessingJob[]>,
   ) => Promise<ProcessingJob[]>
   job: (jobId: string) => Job
+  find: (jobId: string) => Job | undefined
   close: () => Promise<void>
 }
 
@@ -125,7 +126,8 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const log = pino({ base: null }, { write: (line: string) => void logged.push(line) })
   const policy = { ...POLICY, ...rules.policy }
   const { followUp = () => null } = rules
-  const jobs = new Jobs({ store, policy, log, now, random: () => 0.5, followUp })
+  const jobStore = new FileJobs({ table: store, now, log })
+  const jobs = new Jobs({ store: jobStore, policy, log, random: () => 0.5, followUp })
   const warnings: string[] = []
   const files = await JobFiles.open(
     dir,
@@ -144,6 +146,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const keep = rules.retention ?? { completedMs: 7 * DAY, failedMs: 30 * DAY, sourcesMs: null }
   const close = async (): Promise<void> => {
     claims.close()
+    jobStore.close()
     await files.checkpoints.settled()
     await folder.close()
   }
@@ -151,11 +154,13 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
     await close()
     rmSync(dir, { recursive: true, force: true })
   })
-  if (rules.over !== undefined) await jobs.terms.resume(policy)
+  if (rules.over !== undefined) await jobStore.resume(policy)
+  claims.resume(await jobs.reader.running())
   return {
     clock,
     dir,
     store,
+    jobStore,
     jobs,
     workers,
     claims,
@@ -185,7 +190,12 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
         },
         give,
       ),
-    job: (jobId) => jobs.get(jobId),
+    find: (jobId) => folder.get(jobId),
+    job: (jobId) => {
+      const job = folder.get(jobId)
+      if (job === undefined) throw new Error(`There is no job ${jobId}.`)
+      return job
+    },
     close,
   }
 }

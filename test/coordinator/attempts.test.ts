@@ -65,7 +65,7 @@ describe('a heartbeat', () => {
     assert.equal(await beat({ progress: 0.25 }), 'continue')
     all.clock.now += 59 * SECOND
     assert.equal(await all.cleanup.expire(), 0)
-    const status = all.views.status(all.job(jobId))
+    const status = await all.views.status(all.job(jobId))
     assert.deepEqual([status.stage, status.progress], ['transcribe', 0.25])
     all.clock.now += SECOND
     assert.equal(await all.cleanup.expire(), 1)
@@ -147,10 +147,10 @@ describe('a heartbeat', () => {
     const all = await assembled(t)
     const { jobId, beat } = await held(all)
     await beat({ mediaSeconds: 5 * 3_600 })
-    const { lease } = all.views.detail(all.job(jobId))
+    const { lease } = await all.views.detail(all.job(jobId))
     assert.equal(lease?.deadlineAt, NOON + 20 * 60 * MINUTE)
     await beat({ mediaSeconds: null, processedSeconds: 17 })
-    const later = all.views.detail(all.job(jobId)).lease
+    const later = (await all.views.detail(all.job(jobId))).lease
     assert.equal(later?.deadlineAt, NOON + 20 * 60 * MINUTE)
     assert.equal(later?.processedSeconds, 17)
   })
@@ -323,7 +323,7 @@ describe('a failure', () => {
       const leaseToken = all.tokens.issue('lease', all.job(jobId), attempt)
       assert.equal(await finish({ ...failure, leaseToken }), attempt < 4 ? 'pending' : 'failed')
     }
-    const status = all.views.status(all.job(jobId))
+    const status = await all.views.status(all.job(jobId))
     assert.deepEqual([status.errorCode, status.errorMessage], ['engine_failed', 'it broke'])
     assert.equal(status.retryCount, 3)
     assert.equal(status.attempt, 4)
@@ -607,7 +607,7 @@ test('where the data folder has become another coordinator’s, nothing that com
   mkdirSync(upload)
   const other = await lose(all)
   const gone = { code: 'unavailable' }
-  assert.throws(() => all.attempts.mayUpload(jobId, token, API_KEY_HOLDER), gone)
+  await assert.rejects(all.attempts.mayUpload(jobId, token, API_KEY_HOLDER), gone)
   await assert.rejects(ended.finish({ content: 'another text' }), gone)
   await assert.rejects(all.cleanup.retire(), gone)
   assert.ok(existsSync(upload))

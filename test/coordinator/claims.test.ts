@@ -151,7 +151,7 @@ describe('a call that waits', () => {
     await until(() => claims.waiting === 1)
     const next = await add()
     assert.deepEqual(ids(await waiting), [next])
-    assert.deepEqual(jobs.get(jobId).attempts, [])
+    assert.deepEqual((await jobs.get(jobId)).attempts, [])
   })
 
   test('is sent home when its worker is drained; then it gets nothing until resumed', async (t) => {

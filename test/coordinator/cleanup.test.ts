@@ -57,7 +57,7 @@ describe('the sweep', () => {
     all.clock.now += 1
     assert.equal(await all.cleanup.expire(), 1)
     assert.equal(all.job(jobId).status, 'timeout')
-    assert.equal(all.views.status(all.job(jobId)).errorCode, 'timeout')
+    assert.equal((await all.views.status(all.job(jobId))).errorCode, 'timeout')
   })
 
   test('lets the deadline of an attempt that waits for its slot rest, and its lease not', async (t) => {
@@ -138,11 +138,11 @@ describe('retention', () => {
     const { removed, freedBytes } = await all.cleanup.retire()
     assert.equal(removed, 1)
     assert.ok(freedBytes > BIG.length)
-    assert.equal(all.jobs.find(done), undefined)
+    assert.equal(await all.jobs.find(done), undefined)
     assert.deepEqual(readdirSync(path.join(all.dir, 'results')), [])
     all.clock.now = NOON + 30 * DAY
     assert.equal((await all.cleanup.retire()).removed, 1)
-    assert.equal(all.jobs.find(other), undefined)
+    assert.equal(await all.jobs.find(other), undefined)
     assert.equal(all.job(waiting).status, 'pending')
   })
 
@@ -168,7 +168,7 @@ describe('retention', () => {
     const under = all.store.held
     resume()
     assert.equal((await retiring).removed, under)
-    assert.equal(all.jobs.count('cancelled'), 40 - under)
+    assert.equal((await all.jobStore.ended(['cancelled'])).length, 40 - under)
   })
 })
 
@@ -207,7 +207,7 @@ describe('a job whose webhook is outstanding', () => {
     assert.deepEqual(await all.cleanup.retire(), NOTHING)
     all.clock.now += 1
     assert.equal((await all.cleanup.retire()).removed, 1)
-    assert.equal(all.jobs.find(jobId), undefined)
+    assert.equal(await all.jobs.find(jobId), undefined)
   })
 
   test('goes when it has been given up', async (t) => {
@@ -215,7 +215,7 @@ describe('a job whose webhook is outstanding', () => {
     for (let n = 0; n < 10; n += 1) await tried(false)
     all.clock.now += MINUTE
     assert.equal((await all.cleanup.retire()).removed, 1)
-    assert.equal(all.jobs.find(jobId), undefined)
+    assert.equal(await all.jobs.find(jobId), undefined)
   })
 
   test('goes a week after it was last tried, or a receiver that takes nothing would fill the disk', async (t) => {
@@ -238,7 +238,7 @@ describe('a job whose webhook is outstanding', () => {
     resume()
     await retrying
     assert.equal((await retiring).removed, 0)
-    assert.ok(all.jobs.find(jobId))
+    assert.ok(await all.jobs.find(jobId))
   })
 })
 
@@ -303,7 +303,7 @@ describe('retention where something fails', () => {
     full(all, folder)
     all.clock.now += 30 * DAY
     assert.deepEqual(await all.cleanup.retire(), { expired: 0, removed: 1, freedBytes: 6 })
-    assert.equal(all.jobs.find(jobId), undefined)
+    assert.equal(await all.jobs.find(jobId), undefined)
   })
 
   test('a job that still waits keeps its upload when there is no room to remove it', async (t) => {
@@ -326,7 +326,7 @@ describe('retention where something fails', () => {
     all.clock.now += 30 * DAY
     await assert.rejects(all.cleanup.retire(), /EIO/)
     assert.deepEqual(
-      [one, two, three].map((id) => all.jobs.find(id) !== undefined),
+      [one, two, three].map((id) => all.find(id) !== undefined),
       [false, true, false],
     )
   })
@@ -338,7 +338,7 @@ describe('retention where something fails', () => {
     const jobId = await cancelled(all)
     rmSync(path.join(all.dir, 'sources'), { recursive: true })
     await assert.rejects(all.cleanup.retire(), /ENOENT/)
-    assert.equal(all.jobs.find(jobId), undefined)
+    assert.equal(await all.jobs.find(jobId), undefined)
   })
 })
 
@@ -357,10 +357,10 @@ describe('a cleanup', () => {
     assert.equal(would.removed, 1)
     assert.ok(would.freedBytes > BIG.length)
     assert.equal(all.job(done).status, 'completed')
-    assert.equal(all.jobs.count('processing'), 1)
+    assert.equal((await all.jobStore.running()).length, 1)
     assert.deepEqual(await all.cleanup.run({ ...request, dryRun: false }), would)
-    assert.equal(all.jobs.find(done), undefined)
-    assert.equal(all.jobs.count('pending'), 1)
+    assert.equal(await all.jobs.find(done), undefined)
+    assert.equal((await all.jobStore.waiting()).length, 1)
   })
 
   test('without a choice removes nothing, and expires only when asked to', async (t) => {
@@ -384,15 +384,15 @@ describe('a cleanup', () => {
     const young = await cancelled(all)
     await all.cleanup.run({ ...plain, olderThanDays: 1, statuses: ['cancelled'] })
     assert.deepEqual(
-      [done, old, young].map((id) => all.jobs.find(id) !== undefined),
+      [done, old, young].map((id) => all.find(id) !== undefined),
       [true, false, true],
     )
     await all.cleanup.run({ ...plain, statuses: ['cancelled'] })
-    assert.equal(all.jobs.find(young), undefined)
+    assert.equal(await all.jobs.find(young), undefined)
     await all.cleanup.run({ ...plain, olderThanDays: 3 })
-    assert.ok(all.jobs.find(done))
+    assert.ok(await all.jobs.find(done))
     await all.cleanup.run({ ...plain, olderThanDays: 1.5 })
-    assert.equal(all.jobs.find(done), undefined)
+    assert.equal(await all.jobs.find(done), undefined)
   })
 
   test('beside another one counts each job once between them', async (t) => {
@@ -401,7 +401,7 @@ describe('a cleanup', () => {
     const request = { ...plain, statuses: ['cancelled' as const] }
     const both = await Promise.all([all.cleanup.run(request), all.cleanup.run(request)])
     assert.equal(both[0].removed + both[1].removed, 20)
-    assert.equal(all.jobs.count('cancelled'), 0)
+    assert.equal((await all.jobStore.ended(['cancelled'])).length, 0)
   })
 
   test('leaves a job that is retried meanwhile', async (t) => {

@@ -86,7 +86,7 @@ for (const [title, ms] of [
       const all = await assembled(t, { policy })
       const set = (): void => {
         all.clock.now += ms
-        all.jobs.terms.step(ms)
+        all.jobStore.terms.step(ms)
         all.workers.clockStepped(ms)
       }
       return { ...all, set }
@@ -132,7 +132,7 @@ for (const [title, ms] of [
     })
 
     test('a job that goes back meanwhile waits as long as it was to', async (t) => {
-      const { add, claim, set, clock, jobs, store } = await scene(t)
+      const { add, claim, set, clock, jobs, jobStore, store } = await scene(t)
       const jobId = await add()
       await claim()
       const failure = { code: 'engine_failed', message: 'no', retryable: true }
@@ -146,7 +146,7 @@ for (const [title, ms] of [
       assert.ok(after.status === 'pending')
       const wait = after.availableAt - clock.now
       assert.ok(wait > 0 && wait < MINUTE, `${wait} ms from ${before}`)
-      assert.equal(jobs.queue.nextOpenAt(), after.availableAt)
+      assert.equal(jobStore.queue.nextOpenAt(), after.availableAt)
     })
 
     test('a recording’s deadline counts from the attempt’s start', async (t) => {
@@ -165,12 +165,12 @@ for (const [title, ms] of [
     })
 
     test('a wait for the next try lasts as long as before, and no longer', async (t) => {
-      const { add, claim, set, clock, jobs } = await scene(t)
+      const { add, claim, set, clock, jobs, jobStore } = await scene(t)
       const jobId = await add()
       await claim()
       const failure = { code: 'engine_failed', message: 'no', retryable: true }
       await jobs.apply(jobId, { type: 'fail', attempt: 1, ...failure })
-      const wait = jobs.queue.nextOpenAt()! - clock.now
+      const wait = jobStore.queue.nextOpenAt()! - clock.now
       assert.ok(wait > 0)
       set()
       clock.now += wait - 1

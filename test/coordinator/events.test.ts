@@ -9,8 +9,8 @@ import { Events, type EventsOptions } from '../../coordinator/events/events.ts'
 import { Batch } from '../../coordinator/events/batch.ts'
 import { ChangeLog } from '../../coordinator/events/change-log.ts'
 import { queueView } from '../../coordinator/events/queue-view.ts'
-import { Reader, type JobFilter } from '../../coordinator/events/reader.ts'
-import { Tally } from '../../coordinator/events/tally.ts'
+import { Reader } from '../../coordinator/events/reader.ts'
+import { Tally } from '../../coordinator/job/tally.ts'
 import { jobEvent, queueEvent, snapshotEvent, workerEvent } from '../../shared/wire-events.ts'
 import { assembled, type Assembled } from './assembled.ts'
 import { listenTo, type EventStream, type StreamEvent } from './event-stream.ts'
@@ -211,7 +211,7 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
 async function served(
   t: TestContext,
   limits: EventsOptions['limits'] = {},
-  sees: JobFilter | null = null,
+  submittedBy?: string,
 ): Promise<{ all: Assembled; events: Events; url: string }> {
   const all = await assembled(t)
   const { jobs, workers, claims, views, dir: dataDir } = all
@@ -232,9 +232,11 @@ async function served(
   jobs.subscribe(events)
   const server = createServer((request, answer) => {
     const last = request.headers['last-event-id']
-    events.open(answer, typeof last === 'string' ? last : null, sees).catch((error: unknown) => {
-      answer.writeHead(429).end(String(error))
-    })
+    events
+      .open(answer, typeof last === 'string' ? last : null, submittedBy)
+      .catch((error: unknown) => {
+        answer.writeHead(429).end(String(error))
+      })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -266,9 +268,8 @@ describe('event streams', { concurrency: true }, () => {
   })
 
   it('show the jobs that one may see and nothing of others, also of those that are gone', async (t) => {
-    const sees: JobFilter = ({ ingestionTaskId }) => ingestionTaskId === 'mine'
-    const { url, all } = await served(t, {}, sees)
-    const mine = await all.add({ ingestionTaskId: 'mine' })
+    const { url, all } = await served(t, {}, 'me')
+    const mine = await all.add({ submittedBy: 'me' })
     const theirs = await all.add()
     all.workers.update('w1', { contentTypes: ['audio'] })
     const stream = await listenTo(t, url)
@@ -329,7 +330,7 @@ describe('event streams', { concurrency: true }, () => {
     socket.pause()
     socket.write('GET / HTTP/1.1\r\nhost: here\r\n\r\n')
     await once(server, 'request')
-    const reader = new Reader(answer!, null, new Tally([]), 1024 * 1024)
+    const reader = new Reader(answer!, undefined, 1024 * 1024)
     const isCut = (): boolean => (answer as ServerResponse | null)!.destroyed
     let sent = 0
     for (; sent < 200 && !isCut(); sent += 1) {
@@ -436,7 +437,11 @@ describe('the tally', () => {
     )
     const tally = new Tally([...jobs, pendingJob({ contentType: 'type 59' })])
     const rest = { waitingClaims: 0, failure: null, disk: null }
-    const { types, counts } = queueView(tally, { workers, estimates: new Estimates() }, rest)
+    const { types, counts } = queueView(
+      [...tally.types()],
+      { workers, estimates: new Estimates() },
+      rest,
+    )
     assert.equal(types.length, 51)
     assert.equal(types[0]?.contentType, 'type 59')
     assert.equal(types[50]?.contentType, 'other')

@@ -24,7 +24,7 @@ test(
     writeFileSync(file, 'speech')
     const job = pendingJob()
     const source = { ...job.source, path: file, sizeBytes: 6 }
-    await artifacts.keep(job.jobId, 'a.txt', 'x', () => undefined)
+    await artifacts.keep(job.jobId, 'a.txt', 'x', async () => undefined)
     const handle = await open(file)
     const stale = Object.assign(new Error('ESTALE'), { code: 'ESTALE' })
     const proto = Object.getPrototypeOf(handle) as FileHandle

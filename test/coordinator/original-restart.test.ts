@@ -142,9 +142,9 @@ describe('a worker of the original protocol whose coordinator was restarted', ()
   test('is waited for as long after a standstill or a set clock as before', async (t) => {
     const { all, jobId } = await polledBefore(t, { fetched: true })
     all.clock.now += 4 * MINUTE
-    all.jobs.terms.extend(4 * MINUTE)
+    all.jobStore.terms.extend(4 * MINUTE)
     all.clock.now += HOUR
-    all.jobs.terms.step(HOUR)
+    all.jobStore.terms.step(HOUR)
     all.clock.now += 4 * MINUTE
     assert.equal(await all.cleanup.expire(), 0)
     all.clock.now += MINUTE

@@ -121,7 +121,7 @@ describe('a job in a language', () => {
     all.workers.update('w1', { contentTypes: ['audio'] })
     const german = await all.add(IN_GERMAN)
     assert.deepEqual(await all.claim(), [])
-    const { waitingFor } = all.views.detail(all.job(german))
+    const { waitingFor } = await all.views.detail(all.job(german))
     assert.equal(waitingFor, 'a worker for audio that has language de')
   })
 
@@ -156,14 +156,14 @@ describe('a job that its worker cannot do', () => {
     await all.claim()
     const waiting = all.claim({ workerId: 'like-w1', ...LONG })
     await cannot(all, jobId, 1)
-    const { retryCount, waitingFor, errorCode } = all.views.detail(all.job(jobId))
+    const { retryCount, waitingFor, errorCode } = await all.views.detail(all.job(jobId))
     assert.deepEqual([retryCount, waitingFor, errorCode], [0, null, 'unsupported_language'])
     assert.deepEqual(await all.claim(), [])
     assert.equal(all.claims.waiting, 1)
     all.workers.direct('other', 'drain')
     const lacking =
       'a worker for audio that has a capability that the workers which gave it back lack'
-    assert.equal(all.views.detail(all.job(jobId)).waitingFor, lacking)
+    assert.equal((await all.views.detail(all.job(jobId))).waitingFor, lacking)
     all.workers.direct('other', 'run')
     assert.deepEqual(ids(await all.claim({ workerId: 'other' })), [jobId])
     all.claims.close()
@@ -296,8 +296,8 @@ describe('the slots for a job', () => {
 describe('a job that no worker can do now', () => {
   test('says so in place of an estimate, whether they are drained, silent or cannot', async (t) => {
     const all = await assembled(t)
-    const status = (jobId: string): unknown[] => {
-      const { estimatedCompletion, waitingFor } = all.views.status(all.job(jobId))
+    const status = async (jobId: string): Promise<unknown[]> => {
+      const { estimatedCompletion, waitingFor } = await all.views.status(all.job(jobId))
       return [estimatedCompletion !== null, waitingFor]
     }
     announce(all, 'w1', { ...CAN, languages: ['en'] })
@@ -310,14 +310,14 @@ describe('a job that no worker can do now', () => {
     await all.attempts.finish(first, done, API_KEY_HOLDER)
     all.estimates.learn(all.job(first))
     const [plain, german] = [await all.add(), await all.add({ taskOptions: { language: 'de' } })]
-    assert.deepEqual(status(plain), [true, null])
-    assert.deepEqual(status(german), [false, 'a worker for audio that has language de'])
+    assert.deepEqual(await status(plain), [true, null])
+    assert.deepEqual(await status(german), [false, 'a worker for audio that has language de'])
     all.workers.direct('w1', 'drain')
-    assert.deepEqual(status(plain), [false, 'a worker for audio'])
+    assert.deepEqual(await status(plain), [false, 'a worker for audio'])
     all.workers.direct('w1', 'run')
-    assert.deepEqual(status(plain), [true, null])
+    assert.deepEqual(await status(plain), [true, null])
     all.clock.now += 2 * MINUTE + 1
-    assert.deepEqual(status(plain), [false, 'a worker for audio'])
+    assert.deepEqual(await status(plain), [false, 'a worker for audio'])
   })
 })
 

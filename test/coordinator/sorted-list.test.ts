@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { SortedList } from '../../coordinator/sorted-list.ts'
+import { SortedList } from '../../coordinator/job/sorted-list.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
 
 const numbers = (): SortedList<number> => new SortedList((a, b) => a - b)

@@ -17,7 +17,7 @@ async function scene(
   const all = await assembled(t, { policy })
   const stand: Stand = (ms) => {
     all.clock.now += ms
-    all.jobs.terms.extend(ms)
+    all.jobStore.terms.extend(ms)
     all.workers.stoodStill(ms)
   }
   return { ...all, stand }

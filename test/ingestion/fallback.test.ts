@@ -460,7 +460,7 @@ describe('an agent that reboots for ten minutes, with the default settings', () 
     const rules = { fallbackAfterMs: 5 * MINUTE }
     const local = new LocalWorker({ jobs, workers, processors, results, log, ...rules })
     jobs.subscribe(workers, local)
-    local.start()
+    await local.start()
     const talk = { ...pendingJob().source, path: path.join(all.dir, 'media', 'talk.mp3') }
     const source = { ...talk, sizeBytes: 'speech'.length }
     workers.update('w1', { contentTypes: ['audio'] })

@@ -16,6 +16,7 @@ import { stepsFor } from '../../coordinator/ingestion/steps.ts'
 import type { TryStep } from '../../coordinator/ingestion/step.ts'
 import { hasEnded, type EndedJob } from '../../coordinator/job/job.ts'
 import { Jobs } from '../../coordinator/jobs.ts'
+import { FileJobs } from '../../coordinator/storage/file-jobs.ts'
 import { FileJobStore } from '../../coordinator/storage/store.ts'
 import { newJobId, NOON, pendingJob, POLICY, result } from '../coordinator/example-jobs.ts'
 import { SlowStore } from '../coordinator/assembled.ts'
@@ -85,11 +86,15 @@ async function runnerOver(dir: string, started: Runner[]): Promise<Runner> {
     { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) },
   )
   const planned = { moragUrl: 'http://morag.example', outputDir: null }
+  const jobStore = new FileJobs({
+    table: store,
+    now: () => clock.now,
+    log: pino({ enabled: false }),
+  })
   const jobs = new Jobs({
-    store,
+    store: jobStore,
     policy: POLICY,
     log: pino({ enabled: false }),
-    now: () => clock.now,
     random: () => 0,
     followUp(job) {
       const begun = startContinuation(randomUUID(), stepsFor(job, planned), job.completedAt)
@@ -97,7 +102,7 @@ async function runnerOver(dir: string, started: Runner[]): Promise<Runner> {
       return begun && again(begun, undone(begun), job.completedAt)
     },
   })
-  await jobs.terms.resume(jobs.policy)
+  await jobStore.resume(jobs.policy)
   const tries: Try[] = []
   const held =
     (name: StepName): TryStep =>
@@ -114,12 +119,12 @@ async function runnerOver(dir: string, started: Runner[]): Promise<Runner> {
     unwrittenMs: 10,
   })
   jobs.subscribe(continuations)
-  continuations.start()
+  await continuations.start()
   let closing: Promise<void> | null = null
   const close = async (): Promise<void> =>
     await (closing ??= continuations.close().then(async () => await folder.close()))
   const job = (jobId: string): EndedJob => {
-    const found = jobs.get(jobId)
+    const found = folder.get(jobId)!
     if (!hasEnded(found)) throw new Error(`job ${jobId} is ${found.status}`)
     return found
   }

@@ -1,8 +1,15 @@
 import { STATUSES, type Status } from '../../shared/wire.ts'
-import { openAtOf, type Job, type PendingJob } from '../job/job.ts'
-import { SortedList } from '../sorted-list.ts'
+import { SortedList } from './sorted-list.ts'
+import { openAtOf, type Job, type PendingJob } from './job.ts'
 
 export type Counts = Record<Status, number>
+
+/** The jobs of a content type. */
+export interface TypeCounts {
+  contentType: string
+  counts: Counts
+  oldestWaitingAt: number | null
+}
 
 interface Wait {
   openAt: number
@@ -19,22 +26,18 @@ interface OfType {
 export class Tally {
   readonly #types = new Map<string, OfType>()
   readonly #waits = new Map<string, Wait>()
-  readonly #filter: (job: Job) => boolean
 
-  /** @param filter which jobs count, by their state before and after a change. */
-  constructor(jobs: Iterable<Job>, filter: (job: Job) => boolean = () => true) {
-    this.#filter = filter
+  constructor(jobs: Iterable<Job>) {
     for (const job of jobs) this.change(null, job)
   }
 
   change(before: Job | null, after: Job | null): void {
-    if (after !== null && this.#filter(after)) this.#count(after, 1)
-    if (before !== null && this.#filter(before)) this.#count(before, -1)
-    const waits = after?.status === 'pending' && this.#filter(after) ? after : null
-    this.#wait((after ?? before)!, waits)
+    if (after !== null) this.#count(after, 1)
+    if (before !== null) this.#count(before, -1)
+    this.#wait((after ?? before)!, after?.status === 'pending' ? after : null)
   }
 
-  *types(): Iterable<{ contentType: string; counts: Counts; oldestWaitingAt: number | null }> {
+  *types(): Iterable<TypeCounts> {
     for (const [contentType, { counts, waiting }] of this.#types)
       yield { contentType, counts, oldestWaitingAt: waiting.first?.openAt ?? null }
   }

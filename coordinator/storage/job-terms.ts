@@ -1,14 +1,14 @@
 import type { Logger } from 'pino'
-import { AppError } from '../shared/errors.ts'
-import { openAtOf, type Job, type PendingJob, type ProcessingJob } from './job/job.ts'
-import { freshLease, isWorthWriting } from './job/lease.ts'
-import type { Policy } from './job/policy.ts'
-import type { JobQueue } from './job/queue.ts'
-import { afterClockStep, afterStandstill } from './job/clock-shift.ts'
-import type { JobStore } from './storage/store.ts'
+import { AppError } from '../../shared/errors.ts'
+import { openAtOf, type Job, type PendingJob, type ProcessingJob } from '../job/job.ts'
+import { freshLease, isWorthWriting } from '../job/lease.ts'
+import type { Policy } from '../job/policy.ts'
+import type { JobQueue } from '../job/queue.ts'
+import { afterClockStep, afterStandstill } from '../job/clock-shift.ts'
+import type { JobTable } from './store.ts'
 
 export interface JobTermsOptions {
-  store: JobStore
+  table: JobTable
   queue: JobQueue
   now: () => number
   log: Logger
@@ -19,7 +19,7 @@ export interface JobTermsOptions {
  * meanwhile.
  */
 export class JobTerms {
-  readonly #store: JobStore
+  readonly #table: JobTable
   readonly #queue: JobQueue
   readonly #now: () => number
   readonly #log: Logger
@@ -29,8 +29,8 @@ export class JobTerms {
   #changes: ((job: Job) => Job)[] = []
   #writing = 0
 
-  constructor({ store, queue, now, log }: JobTermsOptions) {
-    this.#store = store
+  constructor({ table, queue, now, log }: JobTermsOptions) {
+    this.#table = table
     this.#queue = queue
     this.#now = now
     this.#log = log
@@ -42,11 +42,11 @@ export class JobTerms {
    */
   async resume(policy: Policy): Promise<void> {
     const now = this.#now()
-    for (const job of this.#store.inStatus('pending')) this.#queue.add(job, now)
+    for (const job of this.#table.inStatus('pending')) this.#queue.add(job, now)
     const inGrace: ProcessingJob[] = []
-    for (const job of this.#store.inStatus('processing')) {
+    for (const job of this.#table.inStatus('processing')) {
       const after = { ...job, lease: freshLease(job, now, policy) }
-      this.#store.touch(after)
+      this.#table.touch(after)
       if (after.lease.graceUntilAt !== job.lease.graceUntilAt) inGrace.push(after)
     }
     await Promise.all(inGrace.map(async (job) => await this.#writeLease(job)))
@@ -66,7 +66,7 @@ export class JobTerms {
   #change(change: (job: Job) => Job): void {
     if (this.#writing > 0) this.#changes.push(change)
     for (const status of ['processing', 'pending'] as const) {
-      for (const before of this.#store.inStatus(status)) {
+      for (const before of this.#table.inStatus(status)) {
         const after = this.#changed(before, [change])
         if (before.status === 'pending' && after.status === 'pending') this.#requeue(before, after)
       }
@@ -74,18 +74,16 @@ export class JobTerms {
   }
 
   /**
-   * Makes a job durable. @returns it, with the clock changes of the meantime.
-   * @param prepare makes durable what the job needs.
+   * Makes a job durable, unless it is as before. @returns it, with the clock changes of the meantime.
+   * @param made may still be made.
    */
-  async write<T extends Job>(job: T, prepare?: () => Promise<void>): Promise<T> {
+  async write<T extends Job>(made: T | Promise<T>, before: Job | null = null): Promise<T> {
     const known = this.#changes.length
     this.#writing += 1
     try {
-      if (prepare !== undefined) {
-        this.#store.check()
-        await prepare()
-      }
-      await this.#store.put(job)
+      const job = made instanceof Promise ? await made : made
+      if (job === before) return job
+      await this.#table.put(job)
       this.#written(job.jobId)
       return this.#changed(job, this.#changes.slice(known))
     } finally {
@@ -96,7 +94,7 @@ export class JobTerms {
 
   /** Keeps a lease in memory, and persists what {@link isWorthWriting}; a failed write is repeated with the next heartbeat. */
   async renew(before: ProcessingJob, after: ProcessingJob): Promise<ProcessingJob> {
-    this.#store.touch(after)
+    this.#table.touch(after)
     const isDue = isWorthWriting(before.lease, after.lease) || this.#unwritten.has(after.jobId)
     return isDue ? await this.#writeLease(after) : after
   }
@@ -122,7 +120,7 @@ export class JobTerms {
 
   #changed<T extends Job>(job: T, changes: readonly ((job: Job) => Job)[]): T {
     const after = changes.reduce<Job>((now, change) => change(now), job)
-    if (after !== job) this.#store.touch(after)
+    if (after !== job) this.#table.touch(after)
     return after as T
   }
 

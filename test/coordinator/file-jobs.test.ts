@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { pino } from 'pino'
+import { FileJobs } from '../../coordinator/storage/file-jobs.ts'
+import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { NOON, pendingJob, POLICY } from './example-jobs.ts'
+import { jobStoreContract, type OpenStore } from './job-store-contract.ts'
+
+async function open(t: TestContext, dir = tempFolder()): Promise<OpenStore> {
+  const clock = { now: NOON }
+  const now = (): number => clock.now
+  const table = await FileJobStore.open({ dir, now, journalBytes: 1e9, onError: () => undefined })
+  const store = new FileJobs({ table, now, log: pino({ enabled: false }) })
+  await store.resume(POLICY)
+  let closing: Promise<void> | null = null
+  const close = async (): Promise<void> => {
+    store.close()
+    await (closing ??= table.close())
+  }
+  t.after(close)
+  const reopen = async (): Promise<OpenStore> => {
+    await close()
+    return await open(t, dir)
+  }
+  return { store, clock, reopen }
+}
+
+jobStoreContract('in files', open)
+
+test('the counts of a submitter that are asked for late are as if they had been asked for from the start', async (t) => {
+  const { store } = await open(t)
+  const mine = pendingJob({ submittedBy: 'me' })
+  for (const job of [mine, pendingJob()])
+    await store.inTurn(job.jobId, async () => await store.create(job))
+  const pending = async (by?: string): Promise<number | undefined> =>
+    (await store.counts(by))[0]?.counts.pending
+  assert.deepEqual([await pending('me'), await pending()], [1, 2])
+  await store.inTurn(mine.jobId, async () => await store.remove(mine.jobId, () => undefined))
+  assert.deepEqual([await pending('me'), await pending()], [undefined, 1])
+})
