@@ -1,6 +1,7 @@
 /** The process in which sherpa-onnx runs: a damaged model may crash the native library. */
 import { answerParent } from './process/answer-parent.ts'
 import { findTurns, type DiarizationQuestion } from './diarization/diarization.ts'
+import { openSpeakerModels } from './diarization/speaker-models.ts'
 import { detectSpeech } from './audio/silero.ts'
 
 export type ToSpeechChild =
@@ -9,6 +10,9 @@ export type ToSpeechChild =
 
 answerParent(async (question, progress) => {
   const asked = question as ToSpeechChild
-  if (asked.type === 'speakers') return await findTurns(asked, progress)
+  if (asked.type === 'speakers') {
+    const { segmentation, embedding } = asked
+    return await findTurns(asked, () => openSpeakerModels(segmentation, embedding), progress)
+  }
   return await detectSpeech(asked.wavPath, asked.modelFile, progress)
 })

@@ -48,6 +48,8 @@ interface SherpaDiarization {
 }
 
 interface SherpaEmbeddings {
+  /** Values of an embedding. */
+  readonly dim: number
   createStream(): SherpaStream & { inputFinished(): void }
   /** Whether the stream holds enough to compute an embedding of. */
   isReady(stream: SherpaStream): boolean

@@ -1,9 +1,10 @@
 import type { Span } from '../../shared/span.ts'
 import { WavReader } from '../audio/wav.ts'
 import { nameSpeakers, type HeardPiece } from './name-speakers.ts'
-import { openSpeakerModels, SAMPLE_RATE, WINDOW_SECONDS } from './speaker-models.ts'
+import { SAMPLE_RATE, WINDOW_SECONDS, type SpeakerModels } from './speaker-models.ts'
 import type { Turn } from './turns.ts'
 import { piecesOf } from './voice-pieces.ts'
+import { packVoices, unpackVoices, type WindowVoices } from './window-voices.ts'
 
 export interface DiarizationQuestion {
   /** 16 kHz, mono. */
@@ -15,49 +16,62 @@ export interface DiarizationQuestion {
   /** Number of speakers; null: unknown. */
   min: number | null
   max: number | null
+  /** The first windows, as an earlier attempt has computed them. */
+  done: readonly WindowVoices[]
+}
+
+/** Of a window that is computed now. */
+export interface ComputedWindow {
+  index: number
+  window: WindowVoices
 }
 
 /** Half a window: each window answers for its middle, where it knows what comes before and after. */
-const SHIFT = WINDOW_SECONDS / 2
+export const SHIFT = WINDOW_SECONDS / 2
 /** Shorter recordings hold no turn, in seconds. */
 const LEAST_RECORDING = 0.3
 const MOST_SPEAKERS = 20
+
 /**
  * Finds speaker turns. pyannote's segmentation says when one or two people speak, but in a window of ten seconds it often
  * takes two people in turn for one: so each turn is cut into pieces of a second and a half, and their voices are
  * clustered once over the whole recording. Holds one window and 1 KB for each second of speech. Run it in a child
  * process only.
- * @param onProgress in seconds of the recording.
+ * @param open loads the models.
+ * @param onProgress with seconds of the recording, and the window if it was not done before.
  * @returns in order of their starts; they overlap where two people speak at once.
  */
 export async function findTurns(
-  { wavPath, segmentation, embedding, min, max }: DiarizationQuestion,
-  onProgress: (seconds: number) => void,
+  { wavPath, min, max, done }: Omit<DiarizationQuestion, 'segmentation' | 'embedding'>,
+  open: () => SpeakerModels,
+  onProgress: (seconds: number, computed?: ComputedWindow) => void,
 ): Promise<Turn[]> {
   const reader = await WavReader.open(wavPath)
   try {
     const seconds = reader.header.samples / SAMPLE_RATE
     if (seconds < LEAST_RECORDING) return []
-    const models = openSpeakerModels(segmentation, embedding)
+    const models = open()
     const overlaps: Turn[] = []
     const pieces: HeardPiece[] = []
-    for (let at = 0, isLast = false; !isLast; at += SHIFT) {
-      const from = at * SAMPLE_RATE
-      const samples = await reader.read(from, from + WINDOW_SECONDS * SAMPLE_RATE)
+    for (let index = 0, isLast = false; !isLast; index++) {
+      const at = index * SHIFT
       isLast = at + WINDOW_SECONDS >= seconds
       const middle = {
         start: at === 0 ? 0 : at + SHIFT / 2,
         end: isLast ? seconds : at + SHIFT * 1.5,
       }
-      const turns = turnsOf(models.segment(samples), at)
-      overlaps.push(...overlapsIn(turns, middle))
-      for (const piece of piecesOf(turns, middle)) {
-        const { start, end } = piece.heard
-        const sample = (time: number): number => Math.round((time - at) * SAMPLE_RATE)
-        const heard = samples.slice(sample(start), sample(end))
-        pieces.push({ ...piece, embedding: models.embed(heard) })
+      const before = done[index]
+      let heard = before === undefined ? null : piecesIn(before, at, middle, models.size)
+      let computed: ComputedWindow | undefined
+      if (heard === null) {
+        const from = at * SAMPLE_RATE
+        const samples = await reader.read(from, from + WINDOW_SECONDS * SAMPLE_RATE)
+        computed = { index, window: listen(models, samples, at, middle) }
+        heard = piecesIn(computed.window, at, middle, models.size)!
       }
-      onProgress(middle.end)
+      pieces.push(...heard.pieces)
+      overlaps.push(...heard.overlaps)
+      onProgress(middle.end, computed)
     }
     const bounds = { min: min ?? 1, max: max ?? Math.max(min ?? 1, MOST_SPEAKERS) }
     return nameSpeakers(pieces, overlaps, bounds)
@@ -66,15 +80,52 @@ export async function findTurns(
   }
 }
 
-/** @param at where the window begins. Speakers are those of one window. */
-function turnsOf(found: readonly (Span & { speaker: number })[], at: number): Turn[] {
-  return found
-    .map(({ start, end, speaker }) => ({
-      start: at + start,
-      end: at + end,
-      speaker: `${at} ${speaker}`,
-    }))
+/** @param at where the window begins. */
+function listen(
+  models: SpeakerModels,
+  samples: Float32Array,
+  at: number,
+  middle: Span,
+): WindowVoices {
+  const turns = models
+    .segment(samples)
     .toSorted((a, b) => a.start - b.start)
+    .map(({ start, end, speaker }): WindowVoices['turns'][number] => [
+      Math.max(0, Math.round(start * 1000)),
+      Math.max(0, Math.round(end * 1000)),
+      speaker,
+    ])
+  const sample = (time: number): number => Math.round((time - at) * SAMPLE_RATE)
+  const embeddings = piecesOf(turnsOf(turns, at), middle).map(({ heard: { start, end } }) =>
+    models.embed(samples.slice(sample(start), sample(end))),
+  )
+  return { turns, voices: packVoices(embeddings, models.size) }
+}
+
+/** Null: the voices are not those of its turns. */
+function piecesIn(
+  { turns: found, voices }: WindowVoices,
+  at: number,
+  middle: Span,
+  size: number,
+): { pieces: HeardPiece[]; overlaps: Turn[] } | null {
+  const turns = turnsOf(found, at)
+  const pieces = piecesOf(turns, middle)
+  const embeddings = unpackVoices(voices, pieces.length, size)
+  if (embeddings === null) return null
+  return {
+    pieces: pieces.map((piece, i) => ({ ...piece, embedding: embeddings[i]! })),
+    overlaps: overlapsIn(turns, middle),
+  }
+}
+
+/** @param at where the window begins. Speakers are those of one window. */
+function turnsOf(turns: WindowVoices['turns'], at: number): Turn[] {
+  return turns.map(([start, end, speaker]) => ({
+    start: at + start / 1000,
+    end: at + end / 1000,
+    speaker: `${at} ${speaker}`,
+  }))
 }
 
 /** For each speaker the parts of turns, within these times, in which another speaks as well. */

@@ -1,6 +1,6 @@
 import { lengthOf, overlap, type Span } from '../../shared/span.ts'
 import { clusterVoices, product, type Embedding } from './cluster-voices.ts'
-import type { Turn } from './turns.ts'
+import { joinTurns, type Turn } from './turns.ts'
 import type { VoicePiece } from './voice-pieces.ts'
 
 export interface HeardPiece extends VoicePiece {
@@ -8,8 +8,6 @@ export interface HeardPiece extends VoicePiece {
   embedding: Embedding | null
 }
 
-/** Shorter pauses within a turn are ignored, in seconds. */
-const LEAST_PAUSE = 0.5
 /** What is clustered has at least this length, in seconds: the voice of shorter speech is uncertain. */
 const LEAST_CLUSTERED = 1
 /** Pieces are clustered down to this share of how alike one voice in the recording is from piece to piece. */
@@ -50,7 +48,9 @@ export function nameSpeakers(
       .toSorted((a, b) => distance(a, turn) - distance(b, turn))[0]
     return near === undefined || distance(near, turn) > NEAR ? [] : [{ ...turn, name: near.name }]
   })
-  return joined([...named, ...rest].map(({ start, end, name }) => ({ start, end, speaker: name })))
+  return joinTurns(
+    [...named, ...rest].map(({ start, end, name }) => ({ start, end, speaker: name })),
+  )
 }
 
 /** How alike the voice of one person is from piece to piece: it is less where there is noise, more by telephone. */
@@ -78,21 +78,4 @@ function nearestTo(embedding: Embedding, speakers: readonly Embedding[]): string
 
 function distance(a: Span, b: Span): number {
   return Math.max(0, a.start - b.end, b.start - a.end)
-}
-
-/** Turns of one speaker with next to no pause between them are one. */
-function joined(turns: readonly Turn[]): Turn[] {
-  const last = new Map<string, Turn>()
-  const all: Turn[] = []
-  for (const turn of turns.toSorted((a, b) => a.start - b.start)) {
-    const before = last.get(turn.speaker)
-    if (before !== undefined && turn.start - before.end <= LEAST_PAUSE) {
-      before.end = Math.max(before.end, turn.end)
-      continue
-    }
-    const own = { ...turn }
-    last.set(turn.speaker, own)
-    all.push(own)
-  }
-  return all
 }

@@ -4,10 +4,11 @@ import { childEnv } from '../../shared/child-env.ts'
 import { fillTemplate, hasPlaceholder } from '../../shared/command-line.ts'
 import { runConverter } from '../../shared/converter.ts'
 import { AppError, isSystemError } from '../../shared/errors.ts'
-import { slotEnv, type Slot } from '../gpu/slots.ts'
+import { slotEnv } from '../gpu/slots.ts'
 import { dyingWithUs } from '../process/parent-death.ts'
 import { findProgram } from '../process/find-program.ts'
 import { ratioIn } from '../progress/ratio-in.ts'
+import type { SlotDiarizer } from './label-speakers.ts'
 import { readRttm } from './rttm.ts'
 import type { Turn } from './turns.ts'
 
@@ -34,15 +35,7 @@ export interface SpeakerCommand {
  */
 export async function turnsByCommand(
   { template, limitMs }: SpeakerCommand,
-  request: {
-    wavPath: string
-    min: number | null
-    max: number | null
-    workDir: string
-    slot: Slot
-    signal: AbortSignal
-    onProgress(ratio: number): void
-  },
+  request: Parameters<SlotDiarizer>[0],
 ): Promise<Turn[]> {
   const { wavPath, min, max, workDir, slot, signal } = request
   const [name = '', ...args] = template

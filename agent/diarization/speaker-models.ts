@@ -16,6 +16,8 @@ export interface SpeakerModels {
    * them at once. Times in seconds from its start.
    */
   segment(window: Float32Array): (Span & { speaker: number })[]
+  /** Values of an embedding. */
+  readonly size: number
   /** Null: too short. */
   embed(samples: Float32Array): Embedding | null
 }
@@ -43,6 +45,7 @@ export function openSpeakerModels(segmentation: string, embedding: string): Spea
   }
   const extractor = new SpeakerEmbeddingExtractor(model)
   return {
+    size: extractor.dim,
     segment(window) {
       const whole = new Float32Array(WINDOW_SECONDS * SAMPLE_RATE)
       whole.set(window)

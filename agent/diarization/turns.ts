@@ -10,6 +10,8 @@ const LEAST_SHARE = 0.02
 const MOST_SECONDS = 20
 /** How far away, in seconds, a turn may be to stand in for a missing one. */
 const NEAR = 0.5
+/** Shorter pauses within a turn are ignored, in seconds. */
+const LEAST_PAUSE = 0.5
 /** Who speaks for this share of a word speaks it, whatever shorter turn lies within it. */
 const LEAST_OF_WORD = 0.25
 
@@ -36,6 +38,23 @@ export function pruneSpeakers(turns: readonly Turn[]): Turn[] {
     const speaker = isReal(turn) ? turn.speaker : speakers.at(turn)
     return speaker === null ? [] : [{ ...turn, speaker }]
   })
+}
+
+/** In order of their starts; turns of one speaker with next to no pause between them are one. */
+export function joinTurns(turns: readonly Turn[]): Turn[] {
+  const last = new Map<string, Turn>()
+  const all: Turn[] = []
+  for (const turn of turns.toSorted((a, b) => a.start - b.start)) {
+    const before = last.get(turn.speaker)
+    if (before !== undefined && turn.start - before.end <= LEAST_PAUSE) {
+      before.end = Math.max(before.end, turn.end)
+      continue
+    }
+    const own = { ...turn }
+    last.set(turn.speaker, own)
+    all.push(own)
+  }
+  return all
 }
 
 /** Looks speakers up among turns in order of their starts. Fast: hours have thousands, and each word is looked up. */

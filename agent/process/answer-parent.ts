@@ -15,7 +15,7 @@ const WATCH = `
  * and exits with its parent.
  */
 export function answerParent(
-  work: (question: unknown, progress: (seconds: number) => void) => Promise<unknown>,
+  work: (question: unknown, progress: (seconds: number, part?: object) => void) => Promise<unknown>,
 ): void {
   const send = (message: FromChild): void => {
     process.send?.(message)
@@ -24,7 +24,8 @@ export function answerParent(
   const answer = async (question: unknown): Promise<void> => {
     try {
       await watching
-      const progress = (seconds: number): void => send({ type: 'progress', seconds })
+      const progress = (seconds: number, part?: object): void =>
+        send({ type: 'progress', seconds, part })
       send({ type: 'done', answer: await work(question, progress) })
     } catch (error) {
       const code = error instanceof AppError ? error.code : 'engine_failed'

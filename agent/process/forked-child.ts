@@ -9,14 +9,14 @@ import { childEnv } from '../../shared/child-env.ts'
 import { IdleTimeout, IDLE_MS } from './idle-timeout.ts'
 
 export type FromChild =
-  | { type: 'progress'; seconds: number }
+  | { type: 'progress'; seconds: number; part?: unknown }
   | { type: 'done'; answer: unknown }
   | { type: 'failed'; code: ErrorCode; message: string }
 
 export interface AskOptions {
   signal: AbortSignal
-  /** In seconds of the recording. */
-  onProgress?: ((seconds: number) => void) | undefined
+  /** @param seconds of the recording. @param part of the answer, from scripts that send it in parts. */
+  onProgress?: ((seconds: number, part?: unknown) => void) | undefined
   idleMs?: number
 }
 
@@ -85,7 +85,7 @@ export class ForkedChild {
         if (received.type !== 'progress') return resolve(received)
         idle.reset()
         try {
-          onProgress?.(received.seconds)
+          onProgress?.(received.seconds, received.part)
         } catch (error) {
           // An error thrown by a listener would end the agent.
           reject(error as Error)

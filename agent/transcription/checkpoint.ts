@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { segment } from '../../shared/transcript.ts'
+import { keptVoices, type KeptVoices } from '../diarization/kept-voices.ts'
 import type { EngineInfo } from '../engines/engine.ts'
 import type { RecognisedSegment } from './recognised-segment.ts'
 import type { FinishedPart } from './pieces.ts'
@@ -30,8 +31,8 @@ const finishedPart = span.extend({
 })
 
 /**
- * How far a recording is recognised, for the next attempt: where speech is, and the text of the finished parts. The
- * coordinator only stores it. Times are seconds of the recording.
+ * How far a recording is recognised, for the next attempt: where speech is, the text of the finished parts, and the
+ * voices as far as they are computed. The coordinator only stores it. Times are seconds of the recording.
  */
 const checkpoint = z.object({
   version: z.literal(1),
@@ -71,6 +72,11 @@ const checkpoint = z.object({
   warnings: z.array(z.string()),
   /** Finished parts after an unfinished one. Agents that do not know this field recognise them again. */
   ahead: z.array(finishedPart).default([]),
+  /**
+   * What is computed of the voices, once all is recognised. Agents that do not know this field compute it again, and so
+   * does one that cannot read it.
+   */
+  diarization: keptVoices.nullable().catch(null),
 })
 
 export type Checkpoint = Omit<z.output<typeof checkpoint>, 'ahead'> & {
@@ -150,6 +156,11 @@ function isSame(one: EngineInfo, other: EngineInfo): boolean {
   return one.name === other.name && one.model === other.model
 }
 
+/** What an earlier attempt has computed of the voices. */
+export function voicesIn(checkpoint: Checkpoint | null): KeptVoices | null {
+  return checkpoint?.diarization ?? null
+}
+
 /** The draft to go on with. Where another engine made it, a warning says so. */
 export function resumeDraft(checkpoint: Checkpoint, engine: EngineInfo): TranscriptDraft {
   const { heard: languages, ...state } = checkpoint
@@ -168,6 +179,7 @@ export function checkpointOf(
   { voices, seconds, vadMethod }: PreparedAudio,
   { decided, languages, segments, dropped, warnings }: TranscriptDraft,
   ahead: readonly FinishedPart[],
+  diarization: KeptVoices | null = null,
 ): Checkpoint {
   return {
     version: 1,
@@ -187,5 +199,6 @@ export function checkpointOf(
     dropped,
     warnings: [...warnings],
     ahead: structuredClone([...ahead]),
+    diarization,
   }
 }

@@ -9,6 +9,7 @@ import {
   readCheckpoint,
   resumeDraft,
   usableAhead,
+  voicesIn,
 } from './checkpoint.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from './conversion.ts'
 import { modelLabel } from '../engines/model-name.ts'
@@ -18,7 +19,9 @@ import type { JobOptions } from '../job-options.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
 import { overall, type Progress, type Stage } from '../progress/progress.ts'
 import { recognise } from './recognise.ts'
+import type { KeptVoices } from '../diarization/kept-voices.ts'
 import { hasDiarizer, labelSpeakers } from '../diarization/label-speakers.ts'
+import type { FinishedPart } from './pieces.ts'
 import { refuseUnknown, engineOptions } from './engine-options.ts'
 import { TranscriptDraft } from './transcript-draft.ts'
 import { splitUntimed } from './untimed-sentences.ts'
@@ -103,6 +106,12 @@ async function transcribeIn(
       : resumeDraft(begun, info)
   for (const text of prepared.warnings) draft.warn(text)
   const isCall = audio.voices.length > 1
+  const save = (ahead: readonly FinishedPart[], voices: KeptVoices | null): void => {
+    if (sha256 === undefined || input.onCheckpoint === undefined) return
+    const key = optionsKey(prepared.isMix ? null : track)
+    const made = { source: sha256, options: key, engine: info, track: track.index }
+    input.onCheckpoint(checkpointOf(made, audio, draft, ahead, voices))
+  }
   if (!isRecognised(audio)) {
     report('waiting', 0)
     await recognise(engine, slots, {
@@ -119,12 +128,7 @@ async function transcribeIn(
       signal,
       draft,
       report,
-      onPart(ahead) {
-        if (sha256 === undefined || input.onCheckpoint === undefined) return
-        const key = optionsKey(prepared.isMix ? null : track)
-        const made = { source: sha256, options: key, engine: info, track: track.index }
-        input.onCheckpoint(checkpointOf(made, audio, draft, ahead))
-      },
+      onPart: (ahead) => save(ahead, null),
     })
   }
   const unnamed = splitUntimed(draft, audio.voices)
@@ -137,6 +141,10 @@ async function transcribeIn(
         workDir,
         slots,
         signal,
+        voices: {
+          begun: voicesIn(begun),
+          keep: (voices) => save([], voices),
+        },
         report: (stage, ratio) => input.report({ stage, ratio: overall('diarizing', ratio) }),
       })
     : { segments: unnamed, warnings: [] }

@@ -8,6 +8,7 @@ const LONG: readonly string[] = [
   'test/browser/dashboard.test.ts',
   'test/agent/pipeline.test.ts',
   'test/agent/resuming.test.ts',
+  'test/agent/resuming-voices.test.ts',
   'test/checkpoint.test.ts',
   'test/long.test.ts',
   'test/faults.test.ts',

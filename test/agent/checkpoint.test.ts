@@ -25,7 +25,9 @@ const CHECKPOINT = {
   dropped: 0,
   warnings: [],
   ahead: [],
+  diarization: null,
 }
+const VOICES = { models: 'models', windows: [{ turns: [[0, 900, 1]], voices: 'AQID' }] }
 const AHEAD = {
   channel: null,
   start: 4,
@@ -47,8 +49,10 @@ describe('a checkpoint', () => {
     assert.deepEqual(read(CHECKPOINT), CHECKPOINT)
     const withAhead = { ...CHECKPOINT, ahead: [AHEAD] }
     assert.deepEqual(read(withAhead), withAhead)
-    // Of an agent that uses one slot.
-    const { ahead: _ahead, ...ofOne } = CHECKPOINT
+    const withVoices = { ...CHECKPOINT, diarization: VOICES }
+    assert.deepEqual(read(withVoices), withVoices)
+    // Of an agent that uses one slot, and keeps no voices.
+    const { ahead: _ahead, diarization: _voices, ...ofOne } = CHECKPOINT
     assert.deepEqual(read(ofOne), CHECKPOINT)
     // Of an agent that mixes as ffmpeg does.
     const { mix: _, ...plain } = VOICE
@@ -92,9 +96,20 @@ describe('a checkpoint', () => {
     })
   }
 
-  it('is read by agents of before, without the parts that are ahead', () => {
-    const { ahead: _, ...known } = CHECKPOINT
-    assert.deepEqual(readByVersion1({ ...CHECKPOINT, ahead: [AHEAD] }), known)
+  it('is read by agents of before, without the parts that are ahead and the voices', () => {
+    const { ahead: _, diarization: __, ...known } = CHECKPOINT
+    const newer = { ...CHECKPOINT, ahead: [AHEAD], diarization: VOICES }
+    assert.deepEqual(readByVersion1(newer), known)
+  })
+
+  it('keeps its text where its voices cannot be read', () => {
+    for (const diarization of [
+      'rubbish',
+      { ...VOICES, models: 7 },
+      { ...VOICES, windows: [{ turns: [[0, -1, 1]], voices: '' }] },
+    ]) {
+      assert.deepEqual(read({ ...CHECKPOINT, diarization }), CHECKPOINT)
+    }
   })
 
   it('has parts for another engine, but not those in a language that its own did not know', () => {

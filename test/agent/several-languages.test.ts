@@ -231,7 +231,7 @@ describe('a recording that changes its language', () => {
 
   it('goes on from a checkpoint without languages as before: the engine detects each part', async () => {
     const { checkpoints } = await run([TWO])
-    const old = { ...readByVersion1(checkpoints[0])!, ahead: [] } as Checkpoint
+    const old = { ...readByVersion1(checkpoints[0])!, ahead: [], diarization: null } as Checkpoint
     const { languages } = await run([TWO], { checkpoint: old })
     assert.deepEqual(new Set(languages), new Set([null]))
   })

@@ -217,7 +217,7 @@ describe('a recording on several slots', () => {
         // An agent of before recognises again what is ahead, and knows no language of a segment.
         const reads: [Checkpoint | null, number, typeof textOf][] = [
           [readCheckpoint(sent, 'abc', '[]'), left, textOf],
-          [{ ...byOld, ahead: [] }, left + sent.ahead.length, withoutLanguages],
+          [{ ...byOld, ahead: [], diarization: null }, left + sent.ahead.length, withoutLanguages],
         ]
         for (const [read, asked, compared] of reads) {
           assert.ok(read !== null)

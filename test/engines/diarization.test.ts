@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
 import { mkdir, mkdtemp, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { before, describe, it } from 'node:test'
@@ -8,19 +9,28 @@ import { ensureModel } from '../../agent/models/models.ts'
 import { SPEAKER_MODELS } from '../../agent/models/sherpa-models.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { wordErrors } from '../../agent/wer.ts'
-import { programCode } from '../../scripts/processes.ts'
+import { programCode, startCoordinator, type Running } from '../../scripts/processes.ts'
+import { childrenCpuSeconds } from '../../scripts/bench/cpu-time.ts'
 import { segmentsOf, type Segment } from '../../shared/transcript.ts'
 import { joinWavs } from '../../agent/audio/wav-write.ts'
+import type { KeptVoices, VoicesOfAttempts } from '../../agent/diarization/kept-voices.ts'
 import { diarize } from '../../agent/diarization/sherpa-diarize.ts'
 import { pruneSpeakers, type Turn } from '../../agent/diarization/turns.ts'
 import { speakerModels, type SpeakerModels } from '../../scripts/engines/speaker-models.ts'
 import { CLIPS, makeSilence, tempFolder } from '../agent/fixtures.ts'
+import { startAgent, TestClient } from '../conversion-set-up.ts'
+import { engineFlags } from '../faults/held-programs.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal
 const { jfk, austen } = CLIPS
 /** In seconds: turns begin and end at words, and clips with pauses. */
 const NEAR = 0.8
+
+/** What a checkpoint says of voices. */
+interface Kept {
+  diarization?: KeptVoices | null
+}
 
 let models: SpeakerModels
 
@@ -55,8 +65,8 @@ function runsOf(turns: readonly Turn[]): { speaker: string; start: number; end: 
   return runs
 }
 
-/** The program, with the models where `models pull speakers` puts them. */
-async function transcribed(file: string): Promise<Segment[]> {
+/** A folder of models, with those of speakers where `models pull speakers` puts them. */
+async function allModels(): Promise<string> {
   const dir = await mkdtemp(path.join(folder, 'models-'))
   for (const { name } of FIRST) {
     const place = await ensureModel(name, { dir: modelsDir(), signal })
@@ -68,6 +78,11 @@ async function transcribed(file: string): Promise<Segment[]> {
     const name = SPEAKER_MODELS[part].replace('sherpa/', '')
     await symlink(models[part], path.join(dir, 'sherpa', `${name}.onnx`))
   }
+  return dir
+}
+
+async function transcribed(file: string): Promise<Segment[]> {
+  const dir = await allModels()
   const args = ['transcribe', file, '--diarize', '--format', 'json', '--engine', 'moonshine']
   const { stdout } = await execa(process.execPath, [...programCode('agent'), ...args], {
     env: { MORAG_MODELS_DIR: dir, MORAG_OFFLINE: '1' },
@@ -112,5 +127,80 @@ describe('diarization by real models', () => {
     assert.equal(count(await turnsIn(file, [1, 1])), 1)
     assert.equal(count(await turnsIn(file, [2, 2])), 2)
     assert.ok(count(await turnsIn(file, [20, 20])) >= 2)
+  })
+})
+
+describe('diarization of a recording that was begun', () => {
+  /** Eight minutes: the voices of five are in a checkpoint. */
+  const ROUNDS = 24
+
+  it('does the rest after its agent was killed, with the same labels', async () => {
+    const file = await spoken(Array.from({ length: ROUNDS }, () => [jfk, austen]).flat(), 'long')
+    const dir = await allModels()
+    const coordinator = await startCoordinator(path.join(folder, 'data'), folder, {
+      args: ['--lease', '3s'],
+    })
+    const client = new TestClient(coordinator.url)
+    const says = await engineFlags(folder, 'says', { says: 'One. Two. Three. Four. Five.' })
+    const agent = (name: string): Running =>
+      startAgent(coordinator.url, folder, name, ...says, '--once', '--models-dir', dir)
+    const jobId = await client.upload(file, 'audio', { diarize: true })
+    const first = agent('first')
+    const checkpoint = path.join(folder, 'data', 'checkpoints', `${jobId}.json`)
+    const windowsKept = (): number =>
+      existsSync(checkpoint)
+        ? ((JSON.parse(readFileSync(checkpoint, 'utf8')) as Kept).diarization?.windows.length ?? 0)
+        : 0
+    await client.until(jobId, ({ status }) => status === 'completed' || windowsKept() > 0)
+    const kept = windowsKept()
+    assert.ok(kept >= 60, `${kept} windows`)
+    first.signal('SIGKILL')
+    await first.ended
+    const second = agent('second')
+    const job = await client.ended(jobId)
+    assert.deepEqual(
+      job.attempts.map(({ worker_id: worker, outcome }) => [worker, outcome]),
+      [
+        ['first', 'lost'],
+        ['second', 'completed'],
+      ],
+    )
+    await second.ended
+    const undisturbed = await client.upload(file, 'audio', { diarize: true })
+    const third = agent('third')
+    await client.ended(undisturbed)
+    await third.ended
+    const [rest, whole] = [await client.result(jobId), await client.result(undisturbed)]
+    assert.deepEqual(rest.metadata.segments, whole.metadata.segments)
+    assert.equal(new Set(whole.metadata.segments.map(({ speaker }) => speaker)).size, 2)
+    assert.deepEqual(rest.metadata.warnings, whole.metadata.warnings)
+    coordinator.signal('SIGKILL')
+  })
+
+  it('computes no window twice', async () => {
+    const file = await spoken(Array.from({ length: ROUNDS }, () => [jfk, austen]).flat(), 'twice')
+    const settings = { ...models, min: null, max: null }
+    const cpuOf = async (voices: VoicesOfAttempts, until = signal) => {
+      const before = childrenCpuSeconds()
+      const turns = await diarize(file, { ...settings, signal: until, voices }).catch(() => null)
+      return { turns, seconds: childrenCpuSeconds() - before }
+    }
+    let begun: KeptVoices | null = null
+    const controller = new AbortController()
+    const killed = await cpuOf(
+      {
+        begun: null,
+        keep(voices) {
+          begun = JSON.parse(JSON.stringify(voices)) as KeptVoices
+          controller.abort(new Error('killed'))
+        },
+      },
+      controller.signal,
+    )
+    const rest = await cpuOf({ begun, keep() {} })
+    const whole = await cpuOf({ begun: null, keep() {} })
+    assert.equal(killed.turns, null)
+    assert.deepEqual(rest.turns, whole.turns)
+    assert.ok(rest.seconds < whole.seconds * 0.6, `${rest.seconds} of ${whole.seconds} s`)
   })
 })
