@@ -1,8 +1,11 @@
 import type { Capabilities } from '../shared/announcement.ts'
+import { AppError } from '../shared/errors.ts'
 import type { Device } from './gpu/device.ts'
 import { findDevices } from './gpu/find-devices.ts'
 import { chooseEngine, type Choice } from './engines/registry.ts'
 import type { EngineSettings } from './engines/definition.ts'
+import { findLibrary, missingLibrary } from './engines/transcribe-cpp/library.ts'
+import { sortformerDiarizer } from './engines/transcribe-cpp/sortformer.ts'
 import { modelLabel } from './engines/model-name.ts'
 import { findLimiter } from './media/child-limits.ts'
 import { openTools } from './media/open-tools.ts'
@@ -11,7 +14,7 @@ import { hasDiarizer, type SpeakerSettings } from './diarization/label-speakers.
 import { createPipeline } from './work/pipeline.ts'
 import { ageProblem, toolsText } from './media/tools-text.ts'
 import { isThere } from './models/models.ts'
-import { pulledSpeakerModels } from './models/speaker-models.ts'
+import { pulledSortformer, pulledSpeakerModels } from './models/speaker-models.ts'
 import { longPull } from './models/pull-progress.ts'
 import { freeMemoryPerSlot } from './gpu/free-memory.ts'
 import { planSlots } from './gpu/slot-plan.ts'
@@ -68,7 +71,7 @@ export async function openToolchain(
   }
   const choice = await chooseEngine(settings.engine, engineSettings, signal, { language })
   const slots = new Slots(plan)
-  const speakers = await withPulledModels(settings)
+  const speakers = await speakerSettings(settings)
   const vad = createVoiceDetector({
     dir: settings.modelsDir,
     onProgress: onPull,
@@ -125,9 +128,23 @@ function deviceOf(plan: readonly Slot[], devices: readonly Device[]): EngineSett
   return { kind, name, freeMb: freeMemoryPerSlot(plan, devices) }
 }
 
-/** The models that are named, else those that `models pull speakers` got. */
-async function withPulledModels({ speakers, modelsDir }: MediaSettings): Promise<SpeakerSettings> {
-  return { ...speakers, models: speakers.models ?? (await pulledSpeakerModels(modelsDir)) }
+/**
+ * The models that are named, else those that `models pull` got; a Sortformer that was pulled only without the others.
+ * @throws {AppError} `engine_missing` where a Sortformer is named, and transcribe-cpp is not here.
+ */
+async function speakerSettings(settings: MediaSettings): Promise<SpeakerSettings> {
+  const { speakers, modelsDir, engine, engineSettings } = settings
+  const models = speakers.models ?? (await pulledSpeakerModels(modelsDir))
+  const file = settings.sortformer ?? (models === null ? await pulledSortformer(modelsDir) : null)
+  const folder = engine === 'transcribe-cpp' ? engineSettings.program : null
+  const library = file === null ? null : findLibrary(folder)
+  if (settings.sortformer !== null && library === null) {
+    throw new AppError('engine_missing', `--speaker-sortformer: ${missingLibrary(folder)}`)
+  }
+  const { threads } = engineSettings
+  const sortformer =
+    file === null || library === null ? null : sortformerDiarizer({ library, file, threads })
+  return { ...speakers, models, sortformer }
 }
 
 /** Announced, so that only suitable jobs are assigned. */

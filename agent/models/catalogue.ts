@@ -6,6 +6,7 @@ import type { Model, WebModel } from './model.ts'
 import { NPM_MODELS } from './npm-models.ts'
 import { ffmpegFor } from './programs.ts'
 import { SHERPA_MODELS } from './sherpa-models.ts'
+import { SORTFORMER } from './sortformer.ts'
 
 const ffmpeg = ffmpegFor()
 
@@ -17,6 +18,7 @@ export const MODELS: readonly Model[] = [
   ...GGUF_MODELS,
   ...CTRANSLATE2_MODELS,
   ...SHERPA_MODELS,
+  SORTFORMER,
 ]
 
 /**

@@ -175,6 +175,12 @@ export const SPEAKERS = {
     env: 'MORAG_SPEAKER_EMBEDDING',
     help: 'diarization model: speaker embedding (ONNX)',
   },
+  sortformer: {
+    flag: '--speaker-sortformer <file>',
+    env: 'MORAG_SPEAKER_SORTFORMER',
+    help: 'diarization model: Sortformer (GGUF), run by transcribe-cpp',
+    doc: 'diarization model of [transcribe.cpp](agent/docs/speakers.md#sortformer) for up to four speakers (Sortformer as GGUF), in place of the two models',
+  },
   command: {
     flag: '--speaker-command <command>',
     env: 'MORAG_SPEAKER_COMMAND',

@@ -16,7 +16,10 @@ export type MediaSettings = ReturnType<typeof mediaSettings>
  */
 export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
   const { engine, ...ofEngine } = valuesOf(flags, ENGINE)
-  const { segmentation, embedding, command, limitMs, ...speakers } = valuesOf(flags, SPEAKERS)
+  const { segmentation, embedding, sortformer, command, limitMs, ...speakers } = valuesOf(
+    flags,
+    SPEAKERS,
+  )
   const modelsDir = modelsDirOf(flags)
   const source = modelSource(flags)
   const { vocabulary } = valuesOf(flags, VOCABULARY)
@@ -38,6 +41,7 @@ export function mediaSettings(flags: Readonly<Record<string, unknown>>) {
       models: speakerModels({ segmentation, embedding }),
       command: command === null ? null : { template: command, limitMs },
     } satisfies SpeakerSettings,
+    sortformer: sortformer === null ? null : path.resolve(sortformer),
   }
 }
 

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { EngineSettings } from '../../agent/engines/definition.ts'
 import type { Engine } from '../../agent/engines/engine.ts'
 import { chooseEngine } from '../../agent/engines/registry.ts'
+import { labelSpeakers } from '../../agent/diarization/label-speakers.ts'
 import { transcribeCpp } from '../../agent/engines/transcribe-cpp/definition.ts'
-import type { Slot } from '../../agent/gpu/slots.ts'
+import { findLibrary } from '../../agent/engines/transcribe-cpp/library.ts'
+import { sortformerDiarizer } from '../../agent/engines/transcribe-cpp/sortformer.ts'
+import { Slots, type Slot } from '../../agent/gpu/slots.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
 import { makeSilence, tempFolder } from './fixtures.ts'
 
@@ -124,6 +127,76 @@ describe('transcribe-cpp on a GPU (a stand-in for the package)', () => {
       segments.map(({ start, end }) => ({ start, end })),
       speech,
     )
+  })
+})
+
+describe('its Sortformer (a stand-in for the package)', () => {
+  const SEGMENTS = [
+    { start: 0, end: 4, text: 'How are you?' },
+    { start: 4.5, end: 9, text: 'Fine, thank you.' },
+  ]
+  /** Speaker by speaker, with short gaps, as the library gives them. */
+  const SPEAKERS = [
+    [80, 1920, 1],
+    [2080, 4080, 1],
+    [4400, 9200, 2],
+  ]
+
+  async function labelled(does: object, min: number | null = null) {
+    const file = path.join(await mkdtemp(path.join(folder, 'model-')), 'sortformer.gguf')
+    await writeFile(file, JSON.stringify(does))
+    const { segments, warnings } = await labelSpeakers(SEGMENTS, {
+      settings: {
+        always: true,
+        prefix: 'Speaker_',
+        models: null,
+        command: null,
+        sortformer: sortformerDiarizer({ library: findLibrary(program)!, file, threads: null }),
+      },
+      wavPath: recording,
+      count: { min, max: null },
+      workDir: folder,
+      slots: new Slots([GPU]),
+      signal,
+      report() {},
+    })
+    return { speakers: segments.map(({ speaker }) => speaker), warnings }
+  }
+
+  it('labels segments, and says that it takes no number of speakers', async () => {
+    const speakers = ['Speaker_00', 'Speaker_01']
+    assert.deepEqual(await labelled({ speakers: SPEAKERS }), { speakers, warnings: [] })
+    const counted = await labelled({ speakers: SPEAKERS }, 2)
+    assert.deepEqual(counted.speakers, speakers)
+    assert.match(counted.warnings[0]!, /'min_speakers' and 'max_speakers' were ignored/)
+  })
+
+  it('runs on the CPU where the GPU fails', async () => {
+    for (const onGpu of [{ load: 'memory' }, { run: 'abort' }]) {
+      const { speakers, warnings } = await labelled({ speakers: SPEAKERS, onGpu })
+      assert.deepEqual([speakers, warnings], [['Speaker_00', 'Speaker_01'], []])
+    }
+  })
+
+  it('costs the labels and not the text where its model is another, and says where it finds nobody', async () => {
+    const none = [undefined, undefined]
+    const other = await labelled({})
+    assert.deepEqual(other.speakers, none)
+    assert.match(other.warnings[0]!, /^Diarization failed: .*its model is no Sortformer/)
+    const nobody = await labelled({ speakers: [] })
+    assert.deepEqual(nobody.speakers, none)
+    assert.match(nobody.warnings[0]!, /found no speaker/)
+  })
+
+  it('is no engine, though its model lies with those of the engine', async () => {
+    const modelsDir = await mkdtemp(path.join(folder, 'models-'))
+    await mkdir(path.join(modelsDir, 'gguf'))
+    await writeFile(
+      path.join(modelsDir, 'gguf', 'diar_streaming_sortformer_4spk-v2.1-Q8_0.gguf'),
+      '',
+    )
+    const settings = engineSettings(modelsDir, { program, model: null, modelsDir })
+    assert.deepEqual((await transcribeCpp.probe(settings, signal)).models, [])
   })
 })
 

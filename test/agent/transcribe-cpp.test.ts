@@ -119,6 +119,7 @@ describe('speech that a window lacks', () => {
         language: '',
         words: [],
         tokens: [],
+        speakerSegments: [],
         segments: segments.map(([t0Ms, t1Ms]) => {
           return { text: 'a', t0Ms, t1Ms, firstToken: 0, nTokens: 0 }
         }),

@@ -7,6 +7,7 @@ export type Question =
   | ({ type: 'load' } & LoadRequest)
   | ({ type: 'transcribe' } & RunRequest)
   | { type: 'detect'; wavPaths: readonly string[] }
+  | { type: 'speakers'; wavPath: string }
 
 let recognizer: Recognizer | null = null
 
@@ -24,6 +25,8 @@ answerParent(async (question, progress) => {
       return await loaded().transcribe(asked, progress)
     case 'detect':
       return await loaded().detect(asked.wavPaths)
+    case 'speakers':
+      return await loaded().speakers(asked.wavPath)
   }
 })
 

@@ -3,6 +3,7 @@ import path from 'node:path'
 import { messageOf } from '../../../shared/errors.ts'
 import { timeoutSignal } from '../../../shared/timers.ts'
 import { installedModels } from '../../models/installed.ts'
+import { isSortformer } from '../../models/sortformer.ts'
 import {
   unusable,
   usable,
@@ -34,7 +35,7 @@ export const transcribeCpp: EngineDefinition = {
 
 async function probe(settings: EngineSettings, signal: AbortSignal): Promise<Probe> {
   const { gguf, ggml } = await installedModels(settings.modelsDir)
-  const models = [...gguf, ...ggml]
+  const models = [...gguf.filter((name) => !isSortformer(name)), ...ggml]
   const library = findLibrary(settings.program)
   if (library === null) return unusable(missingLibrary(settings.program), { models })
   const found = { program: library.url, version: library.version, models }

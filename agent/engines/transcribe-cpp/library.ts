@@ -26,7 +26,7 @@ export interface BackendDevice {
 export interface LoadedModel {
   readonly capabilities: Capabilities
   readonly device: BackendDevice
-  accepts(family: { kind: 'whisper' }): boolean
+  accepts(family: { kind: 'whisper' | 'sortformer' }): boolean
   createSession(options: { nThreads?: number }): LibrarySession
 }
 
@@ -51,7 +51,7 @@ export interface RunOptions {
   language?: string
   targetLanguage?: string
   timestamps: 'none' | 'segment' | 'word'
-  family?: WhisperRun
+  family?: WhisperRun | SortformerRun
 }
 
 interface WhisperRun {
@@ -59,6 +59,19 @@ interface WhisperRun {
   initialPrompt?: string
   temperature?: number
   seed?: number
+}
+
+/** The preset for files, the most accurate one. */
+interface SortformerRun {
+  kind: 'sortformer'
+  preset: 'very_high_latency'
+}
+
+export interface SpeakerSegment {
+  t0Ms: number
+  t1Ms: number
+  /** From 1, in the order in which they first speak. */
+  speakerId: number
 }
 
 /** Times in milliseconds. */
@@ -82,6 +95,8 @@ export interface LibraryResult {
     nTokens: number
   }[]
   tokens: { p: number }[]
+  /** Speaker by speaker. Only of models that tell them apart. */
+  speakerSegments: SpeakerSegment[]
 }
 
 /** Where the package is. */

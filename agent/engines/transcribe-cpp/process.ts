@@ -1,6 +1,6 @@
 import { ForkedChild, scriptBeside } from '../../process/forked-child.ts'
 import type { Question } from './child.ts'
-import type { BackendDevice } from './library.ts'
+import type { BackendDevice, SpeakerSegment } from './library.ts'
 import type { LoadRequest, RunAnswer, RunRequest } from './recognizer.ts'
 
 interface Wait {
@@ -44,6 +44,11 @@ export class TranscribeCppProcess extends ForkedChild {
   /** @throws {AppError} as `transcribe`. */
   async detect(wavPaths: readonly string[], wait: Wait): Promise<(string | null)[]> {
     return await this.#put({ type: 'detect', wavPaths }, wait)
+  }
+
+  /** @throws {AppError} as `Recognizer.speakers`, or a crash; the signal's reason when aborted. */
+  async speakers(wavPath: string, wait: Wait): Promise<SpeakerSegment[]> {
+    return await this.#put({ type: 'speakers', wavPath }, wait)
   }
 
   async #put<Answer>(

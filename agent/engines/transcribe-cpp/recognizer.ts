@@ -14,6 +14,7 @@ import type {
   LibrarySession,
   LoadedModel,
   RunOptions,
+  SpeakerSegment,
   TranscribeCpp,
 } from './library.ts'
 
@@ -55,6 +56,8 @@ export interface RunAnswer {
 const SAMPLE_RATE = 16_000
 /** The shortest audio that models take. */
 const LEAST_SAMPLES = SAMPLE_RATE / 10
+/** Read from a file at once. */
+const BLOCK = SAMPLE_RATE * 60
 /** At a temperature above 0 the same lots are drawn each time. */
 const SEED = 1
 /** Levels of the library's log: 2 is a warning, 3 an error. */
@@ -169,6 +172,32 @@ export class Recognizer {
       })
     }
     return languages
+  }
+
+  /**
+   * Who speaks when, of a model that tells speakers apart. Holds the whole recording.
+   * @throws {AppError} `model_missing` for a model that does not; as `transcribe`.
+   */
+  async speakers(wavPath: string): Promise<SpeakerSegment[]> {
+    if (!this.#model.accepts({ kind: 'sortformer' })) {
+      throw new AppError('model_missing', 'its model is no Sortformer')
+    }
+    let found: SpeakerSegment[] = []
+    await this.#withSession(wavPath, async (session, reader) => {
+      const samples = new Float32Array(Math.max(LEAST_SAMPLES, reader.header.samples))
+      let at = 0
+      for await (const block of reader.blocks(BLOCK)) {
+        samples.set(block, at)
+        at += block.length
+      }
+      const { speakerSegments } = await session.run(samples, {
+        task: 'transcribe',
+        timestamps: 'none',
+        family: { kind: 'sortformer', preset: 'very_high_latency' },
+      })
+      found = speakerSegments.map(({ t0Ms, t1Ms, speakerId }) => ({ t0Ms, t1Ms, speakerId }))
+    })
+    return found
   }
 
   #family(prompt: string | null, again: boolean): Pick<RunOptions, 'family'> {

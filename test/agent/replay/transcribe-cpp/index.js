@@ -1,7 +1,7 @@
 /**
  * Stands for the npm package `transcribe-cpp` 0.2.3 on a machine with GPUs. Its errors, their classes and the lines of the
  * log are those that the real one gave with too little memory. A model is a JSON file that says what it can and does:
- * `{gpus, languages, detects, times, onGpu: {load, run}}`.
+ * `{gpus, languages, detects, times, speakers: [[t0Ms, t1Ms, speakerId]], onGpu: {load, run}}`.
  */
 import { readFileSync } from 'node:fs'
 
@@ -10,6 +10,7 @@ class OutOfMemory extends TranscribeError {}
 class ModelLoadError extends TranscribeError {}
 class UnsupportedRequest extends TranscribeError {}
 
+const SORTFORMER_PRESETS = ['default', 'very_high_latency', 'high_latency', 'low_latency']
 const CPU = { name: 'CPU', description: 'AMD EPYC', kind: 'cpu', deviceType: 'cpu', deviceId: null }
 
 function gpu(index) {
@@ -48,6 +49,13 @@ function fail(how, doing) {
   }
 }
 
+function check(family, model) {
+  if (!model.accepts(family))
+    throw new UnsupportedRequest(`this model does not accept the "${family.kind}" run extension`)
+  if (family.kind === 'sortformer' && !SORTFORMER_PRESETS.includes(family.preset ?? 'default'))
+    throw new TranscribeError('transcribe_run: invalid argument (status 1)')
+}
+
 export class TranscribeModel {
   #does
   device
@@ -68,6 +76,7 @@ export class TranscribeModel {
   }
 
   accepts({ kind }) {
+    if (kind === 'sortformer') return this.#does.speakers !== undefined
     return kind === 'whisper' && this.capabilities.maxTimestampKind === 'segment'
   }
 
@@ -101,7 +110,7 @@ class Session {
     this.#isOver = true
   }
 
-  #answer(samples, { language, timestamps }) {
+  #answer(samples, { language, timestamps, family }) {
     if (this.#isOver) throw new TranscribeError('session has been disposed')
     if (!(samples instanceof Float32Array) || samples.length === 0)
       throw new TranscribeError('PCM is empty')
@@ -110,11 +119,27 @@ class Session {
       throw new UnsupportedRequest('transcribe_run: unsupported language (status 10)')
     if (timestamps === 'word' && !['word', 'token'].includes(maxTimestampKind))
       throw new UnsupportedRequest('transcribe_run: unsupported timestamps (status 12)')
+    if (family !== undefined) check(family, this.#model)
     if (this.#model.device !== CPU) fail(this.#does.onGpu?.run, 'transcribe_run')
     return this.#result(samples, language, timestamps)
   }
 
   #result(samples, language, timestamps) {
+    // As the real library answers: no text, and no confidence.
+    const speakerSegments = (this.#does.speakers ?? []).map(([t0Ms, t1Ms, speakerId]) => {
+      return { t0Ms, t1Ms, speakerId, p: NaN }
+    })
+    if (this.#does.speakers !== undefined) {
+      const none = { segments: [], words: [], tokens: [] }
+      return {
+        text: '',
+        rawText: '',
+        language: '',
+        timestampKind: 'none',
+        ...none,
+        speakerSegments,
+      }
+    }
     const text = `by the ${this.#model.device.name}`
     const t1Ms = (samples.length / 16_000) * 1000
     const words = text.split(' ').map((one, i) => ({
@@ -137,6 +162,7 @@ class Session {
           : [{ text, t0Ms: 0, t1Ms, firstToken: 0, nTokens: hasWords ? 3 : 0, speakerId: 0 }],
       words: hasWords ? words : [],
       tokens: hasWords ? words.map(() => ({ p: 0.5 })) : [],
+      speakerSegments,
     }
   }
 }
