@@ -1,4 +1,3 @@
-import { existsSync } from 'node:fs'
 import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { covered, type Span } from '../../shared/span.ts'
@@ -21,10 +20,9 @@ const CHECKS_EACH = 2
 /** In seconds. */
 const MARGIN = 0.25
 const MOST_CLIP = 20
-const UNCHECKED =
-  'An earlier attempt recognised the recording: what sounds like these terms was not checked'
 
-interface Recording extends Pick<PreparedAudio, 'voices' | 'offsetSeconds'> {
+/** All of it is decoded, see {@link asksForTerms}. */
+interface Recording extends Pick<PreparedAudio, 'voices'> {
   jobId: string
   segments: readonly Segment[]
   /** As it was recognised. */
@@ -39,10 +37,19 @@ interface Recording extends Pick<PreparedAudio, 'voices' | 'offsetSeconds'> {
 export async function spell(
   { engine, slots, vocabulary = [] }: Pick<PipelineParts, 'engine' | 'slots' | 'vocabulary'>,
   recording: Recording,
-): Promise<ReturnType<typeof replaceHeard> & { warnings: string[] }> {
+): Promise<ReturnType<typeof replaceHeard>> {
   const terms = mergeVocabularies(recording.vocabulary ?? [], vocabulary)
-  const { vocabulary: complete, warnings } = await withHeard(engine, slots, recording, terms)
-  return { ...replaceHeard(recording.segments, complete), warnings }
+  return replaceHeard(recording.segments, await withHeard(engine, slots, recording, terms))
+}
+
+/** Whether the engine may be asked about a place anywhere in the recording, after it is recognised. */
+export function asksForTerms(
+  { abilities }: Pick<Engine, 'abilities'>,
+  { task }: Pick<SpeechOptions, 'task'>,
+  ...vocabularies: readonly (readonly Term[] | null | undefined)[]
+): boolean {
+  const takesHints = abilities.hotwords || abilities.prompt
+  return takesHints && task === 'transcribe' && vocabularies.some((one) => !!one?.length)
 }
 
 /**
@@ -56,21 +63,13 @@ async function withHeard(
   slots: Slots,
   recording: Recording,
   vocabulary: readonly Term[],
-): Promise<{ vocabulary: readonly Term[]; warnings: string[] }> {
-  const { abilities } = engine
-  const { jobId, signal, options, segments, voices } = recording
-  const takesHints = abilities.hotwords || abilities.prompt
-  const asGiven = { vocabulary, warnings: [] }
-  if (vocabulary.length === 0 || !takesHints || options.task !== 'transcribe') return asGiven
+): Promise<readonly Term[]> {
+  const { jobId, signal, options, segments } = recording
+  if (!asksForTerms(engine, options, vocabulary)) return vocabulary
   const seconds = segments.at(-1)?.end ?? 0
   const most = Math.min(CHECKS.most, Math.max(CHECKS.least, seconds / CHECKS.everySeconds))
   const alike = (await likeTerms(segments, vocabulary)).slice(0, most / CHECKS_EACH)
-  if (alike.length === 0) return asGiven
-  // An attempt that found all its parts recognised has decoded nothing.
-  if (!voices.every(({ wavPath }) => existsSync(wavPath))) {
-    const terms = alike.map(({ term }) => term).join(', ')
-    return { vocabulary, warnings: [`${UNCHECKED}: ${terms}.`] }
-  }
+  if (alike.length === 0) return vocabulary
   const heard: Term[] = []
   try {
     // Other jobs may have the slots for long.
@@ -89,7 +88,7 @@ async function withHeard(
   } catch {
     signal.throwIfAborted()
   }
-  return { vocabulary: mergeVocabularies(vocabulary, heard), warnings: [] }
+  return mergeVocabularies(vocabulary, heard)
 }
 
 /** What the term is heard as; null where the engine does not write it there. */
@@ -100,12 +99,11 @@ async function confirmed(
   slot: Slot,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const { segments, offsetSeconds } = recording
-  const reachable = places
-    .map((at) => segments[at]!)
-    .filter(({ start, end }) => start >= offsetSeconds && end - start <= MOST_CLIP)
+  const short = places
+    .map((at) => recording.segments[at]!)
+    .filter(({ start, end }) => end - start <= MOST_CLIP)
   let phrase: string | null = null
-  for (const segment of reachable.slice(0, CHECKS_EACH)) {
+  for (const segment of short.slice(0, CHECKS_EACH)) {
     const text = await recognisedWith(term, engine, segment, { ...recording, signal }, slot)
     phrase = heardInstead({ term, heard, said: segment.text, hinted: text })
     if (phrase === null) return null
@@ -124,7 +122,7 @@ async function recognisedWith(
   term: string,
   engine: Engine,
   { start, end, language }: Segment,
-  { voices, offsetSeconds, options: asked, ...recording }: Recording,
+  { voices, options: asked, ...recording }: Recording,
   slot: Slot,
 ): Promise<string> {
   const { signal } = recording
@@ -136,8 +134,7 @@ async function recognisedWith(
     : { prompt: hint(asked.prompt) }
   try {
     await mkdir(workDir, { recursive: true })
-    const from = Math.max(0, start - offsetSeconds - MARGIN)
-    const span = { start: from, end: end - offsetSeconds + MARGIN }
+    const span = { start: Math.max(0, start - MARGIN), end: end + MARGIN }
     const { wavPath: whole } = speakingIn(voices, { start, end })
     const durationSeconds = await cutWav(whole, [span], wavPath, signal)
     const { segments } = await engine.transcribe({

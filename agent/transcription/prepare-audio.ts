@@ -22,8 +22,8 @@ export interface PrepareAudioRequest {
   track: AudioTrack
   /** Whether to look for the two sides of a call in two channels. */
   byChannel: boolean
-  /** Whether the whole recording is needed, also the part that is recognised already. */
-  whole: boolean
+  /** When an attempt that goes on needs the whole recording, also the part that is recognised already. */
+  whole: 'never' | 'one voice' | 'always'
   /** Only so much from the beginning; null: all. */
   limitSeconds: number | null
   workDir: string
@@ -119,7 +119,7 @@ async function resume(
   )
   const from = Math.max(0, Math.floor(Math.min(...rest) - LEAD))
   // Where the channels are the speakers, no diarization of the whole is needed.
-  const whole = request.whole && before.length === 1
+  const whole = request.whole === 'always' || (request.whole === 'one voice' && before.length === 1)
   const offsetSeconds = rest.length > 0 && !whole && canSeekExactly(request.media) ? from : 0
   const voices = before.map(({ channel, mix, speech, languages, doneUntil }) => ({
     channel,

@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { spoken } from '../../shared/render.ts'
 import { sentenceSegments } from '../../shared/sentence-segments.ts'
-import { spell } from './heard-terms.ts'
+import { asksForTerms, spell } from './heard-terms.ts'
 import {
   checkpointOf,
   languagesOf,
@@ -12,8 +12,10 @@ import {
   voicesIn,
 } from './checkpoint.ts'
 import type { ConvertInput, TranscribedMedia, PipelineParts } from './conversion.ts'
+import type { SpeechOptions } from '../engines/engine.ts'
 import { modelLabel } from '../engines/model-name.ts'
 import { channelSpeaker, type PreparedAudio } from './prepared-audio.ts'
+import type { PrepareAudioRequest } from './prepare-audio.ts'
 import { prepareTracks, MIX } from './prepare-tracks.ts'
 import type { JobOptions } from '../job-options.ts'
 import type { AudioTrack, MediaInfo } from '../media/media-info.ts'
@@ -78,7 +80,7 @@ async function transcribeIn(
     media,
     wish: { language: options.language, wanted: options.audioTrack ?? parts.audioTrack ?? null },
     byChannel: wantsSpeakers,
-    whole: wantsSpeakers && hasDiarizer(parts.speakers),
+    whole: wholeFor(parts, asked.options, options, wantsSpeakers),
     limitSeconds: options.limitSeconds,
     workDir,
     signal,
@@ -166,7 +168,6 @@ async function transcribeIn(
     ...named.warnings,
     ...(audio.vadMethod === 'loudness' ? [BY_LOUDNESS] : []),
     ...draft.warnings,
-    ...spelt.warnings,
     ...draft.doubts(segments, { hasSpeech }),
   ]
   return {
@@ -183,6 +184,16 @@ async function transcribeIn(
 
 function isDiarized({ diarize, speakerNames }: JobOptions, { speakers }: PipelineParts): boolean {
   return diarize ?? (speakerNames !== null || speakers.always)
+}
+
+function wholeFor(
+  { engine, vocabulary, speakers }: PipelineParts,
+  asked: SpeechOptions,
+  options: JobOptions,
+  wantsSpeakers: boolean,
+): PrepareAudioRequest['whole'] {
+  if (asksForTerms(engine, asked, options.vocabulary, vocabulary)) return 'always'
+  return wantsSpeakers && hasDiarizer(speakers) ? 'one voice' : 'never'
 }
 
 function channelNames({ speakerNames }: JobOptions): Map<string, string> {

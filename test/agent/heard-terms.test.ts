@@ -65,7 +65,6 @@ describe('a vocabulary', async () => {
   async function spelt(
     write: (hint: string) => string,
     abilities: Partial<Engine['abilities']> = {},
-    isThere = true,
     slots = new Slots([{ index: 0, gpu: null }]),
   ) {
     const asked: string[] = []
@@ -89,14 +88,14 @@ describe('a vocabulary', async () => {
     }
     const vocabulary = readVocabulary(['Okonkwo', 'Zarathustra'])
     const own = readVocabulary(['Dashwood'])
-    const voices = [[], ...(isThere ? [segments] : [])].map((speech, channel) => ({
+    const voices = [[], segments].map((speech, channel) => ({
       channel,
       mix: { weights: null, layout: null, gain: 0 },
-      wavPath: isThere && channel === 1 ? wavPath : isThere ? import.meta.filename : '/gone.wav',
+      wavPath: channel === 1 ? wavPath : import.meta.filename,
       speech,
       doneUntil: 0,
     }))
-    const recording = { jobId: 'j', voices, offsetSeconds: 0, options, workDir, signal, segments }
+    const recording = { jobId: 'j', voices, options, workDir, signal, segments }
     const result = await spell({ engine, slots, vocabulary }, { ...recording, vocabulary: own })
     return { ...result, asked, free: slots.free }
   }
@@ -134,18 +133,12 @@ describe('a vocabulary', async () => {
     const slots = new Slots([{ index: 0, gpu: null }])
     const slot = await slots.acquire(new AbortController().signal)
     const silence = new ExpectedSilence()
-    const done = silence.during(() => spelt(() => 'Dashwood is here.', {}, true, slots))
+    const done = silence.during(() => spelt(() => 'Dashwood is here.', {}, slots))
     while (silence.leftMs === 0) await new Promise((resolve) => setImmediate(resolve))
     assert.equal(silence.leftMs, Infinity)
     slots.release(slot)
     await done
     assert.equal(silence.leftMs, 0)
-  })
-
-  test('is not checked where the recording is not decoded, and the transcript says so', async () => {
-    const { warnings, replacements, asked } = await spelt(() => 'Dashwood is here.', {}, false)
-    assert.deepEqual([replacements, asked], [[], []])
-    assert.match(warnings.join(), /was not checked: .*Dashwood/)
   })
 
   test('changes nothing where the engine fails, or takes no hints', async () => {

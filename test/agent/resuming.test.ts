@@ -130,6 +130,27 @@ describe('a recording that was begun', () => {
     }
   })
 
+  it('is asked for terms that were said before the place where it goes on', async () => {
+    const file = await series('wav')
+    const by = await embeddedPipeline({
+      engine: {
+        ...engine,
+        abilities: { ...engine.abilities, hotwords: true },
+        async transcribe({ options: { hotwords } }) {
+          const text = `I know Mr. ${hotwords ?? 'Nashwood'} well.`
+          return { segments: [{ start: 0, end: 5, text }], language: 'en', warnings: [] }
+        },
+      },
+    })
+    const wish = { vocabulary: ['Dashwood'] }
+    const whole = await convert(file, wish, undefined, by)
+    assert.match(whole.converted.content, /Dashwood/)
+    for (const checkpoint of whole.checkpoints) {
+      const rest = await convert(file, wish, checkpoint, by)
+      assert.deepEqual(rest.converted.metadata, whole.converted.metadata)
+    }
+  })
+
   it('says of its sound and its tracks what was said at its beginning', async () => {
     const { jfk, austen } = CLIPS
     const filters = '[0:a]volume=-40dB[a];[1:a]anull[b]'
