@@ -4,7 +4,9 @@ import path from 'node:path'
 import { after, describe, it } from 'node:test'
 import { execa } from 'execa'
 import type { SpeechOptions, TranscribeRequest } from '../../agent/engines/engine.ts'
+import type { SherpaResult } from '../../agent/audio/sherpa.ts'
 import { MOONSHINE } from '../../agent/engines/moonshine/definition.ts'
+import { MoonshineRecognizer } from '../../agent/engines/moonshine/recognizer.ts'
 import { SherpaEngine } from '../../agent/engines/sherpa/engine.ts'
 import { SherpaProcess } from '../../agent/engines/sherpa/process.ts'
 import { ensureModel } from '../../agent/models/models.ts'
@@ -85,6 +87,30 @@ describe('moonshine', () => {
       )
     })
   }
+
+  it('reads a stretch again that it has written without punctuation, and keeps its words', async () => {
+    const readings = [
+      'ask not what your country can do for you',
+      'asked not what your country can do for you',
+      'Ask not what your country can do, for you.',
+    ]
+    class Scripted extends MoonshineRecognizer {
+      protected override resultOf(): SherpaResult {
+        const text = readings.length > 1 ? readings.shift()! : readings[0]!
+        return { text, tokens: [], timestamps: [], durations: [], ys_log_probs: [] }
+      }
+    }
+    const speech = [{ start: 0, end: 11 }]
+    const { segments } = await new Scripted(MODEL).recognise(
+      CLIPS.jfk.file,
+      speech,
+      () => undefined,
+    )
+    assert.deepEqual(
+      segments.map(({ text }) => text),
+      ['Ask not what your country can do, for you.'],
+    )
+  })
 
   it('tells the times of speech after a long pause as they are', async () => {
     const { jfk, austen } = CLIPS

@@ -4,11 +4,16 @@ import type { WavReader } from '../../audio/wav.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { SAMPLE_RATE, type ChunkAudio } from '../sherpa/chunk-audio.ts'
 import { ChunkRecognizer, type SherpaModel } from '../sherpa/chunk-recognizer.ts'
+import { withMarks } from './marks.ts'
 import { disagreement, playedAt, SPEEDS, type Disagreement, type Doubt } from './second-pass.ts'
 
 /** The most of a piece for the second pass; slowed down it is still short enough for the model. */
 const SAMPLE = 15 * SAMPLE_RATE
 const SAMPLE_ELSEWHERE = 10 * SAMPLE_RATE
+/** The other readings of a stretch without punctuation: with less around it, with more, slower, faster. */
+const TRIM = 0.15 * SAMPLE_RATE
+const SILENCE = 0.5 * SAMPLE_RATE
+const NEAR_SPEEDS = [0.97, 1.07]
 /** In seconds. It repeats itself without end on long pieces, and loses words on very short ones. */
 const LIMITS = { mergeGap: 1.2, maxLength: 24, pad: 0.15 }
 
@@ -18,8 +23,11 @@ export class MoonshineRecognizer extends ChunkRecognizer {
     super({ moonshine, tokens }, model, LIMITS)
   }
 
-  protected override segmentsOf(result: SherpaResult, { speech }: ChunkAudio): RecognisedSegment[] {
-    const text = result.text.trim()
+  protected override segmentsOf(
+    result: SherpaResult,
+    { samples, speech }: ChunkAudio,
+  ): RecognisedSegment[] {
+    const text = withMarks(result.text.trim(), this.#readings(samples))
     const start = roundToMs(speech.start / SAMPLE_RATE)
     const end = roundToMs(speech.end / SAMPLE_RATE)
     return text !== '' && end > start ? [{ start, end, text }] : []
@@ -45,6 +53,14 @@ export class MoonshineRecognizer extends ChunkRecognizer {
     const elsewhere = { words: 0, differing: 0 }
     await this.#secondPass(reader, far, SAMPLE_ELSEWHERE, elsewhere)
     return { doubt: { ...sum, elsewhere } }
+  }
+
+  *#readings(samples: Float32Array): Generator<string> {
+    yield this.#textOf(samples.subarray(TRIM, -TRIM))
+    const padded = new Float32Array(samples.length + 2 * SILENCE)
+    padded.set(samples, SILENCE)
+    yield this.#textOf(padded)
+    for (const speed of NEAR_SPEEDS) yield this.#textOf(playedAt(speed, samples))
   }
 
   /** Adds the disagreement at the beginning of a stretch to `sum`. @returns the samples used. */
