@@ -7,3 +7,6 @@ export async function ffmpegHere(): Promise<string> {
   const { signal } = new AbortController()
   return (await openTools(settings, { dir: settings.modelsDir, signal })).ffmpeg
 }
+
+/** The sound that engines take. */
+export const TO_WAV = ['-ar', '16000', '-ac', '1', '-c:a', 'pcm_s16le']

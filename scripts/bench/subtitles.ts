@@ -8,45 +8,49 @@ import { renderSrt } from '../../shared/subtitles.ts'
 import type { Transcript } from '../../shared/transcript.ts'
 import { faultsIn, linesOf } from '../../test/shared/cue-bounds.ts'
 import { once, type PrepareOptions } from '../engines/once.ts'
-import { prepareEngines } from '../engines/prepare.ts'
+import { flagsFor, openFasterWhisper } from './faster-whisper.ts'
 import { ffmpegHere } from './ffmpeg.ts'
+import { recordedTalk } from './recorded-talk.ts'
 import type { Measure } from './report.ts'
 import { tenMinutes } from './speech.ts'
 import { convert, toolchainWith } from './toolchain.ts'
 
 /** How often the five minutes that the two clips make are spoken. */
-const TURNS = { long: 6, short: 1 }
+const TURNS = 6
 const HOURS = 10
 
 /**
- * Subtitles, sentences and chunks of real speech: half an hour by an engine without word times, five minutes by one with.
- * What the engines make of it is kept beside the engines, so that later runs take seconds.
+ * Subtitles, sentences and chunks of half an hour of real speech: the two clips over and over, and a recorded talk in
+ * which nothing is said twice, by an engine without word times; the talk by one with. What the engines make of it is kept
+ * beside the engines, so that later runs take seconds: remove it after a change of an engine.
  */
 export async function subtitles(workDir: string): Promise<Measure[]> {
   const options: PrepareOptions = {
     signal: new AbortController().signal,
     say: (line) => console.error(line),
   }
-  const { whisperCli, ggmlModel } = await prepareEngines(['whisper-cpp', 'ggml'], options)
-  const common = ['--gpus', 'none', '--engine']
-  const whisper = [...common, 'whisper-cpp', '--engine-path', whisperCli, '--model', ggmlModel]
-  const engines = [
-    ['moonshine', TURNS.long, [...common, 'moonshine'], {}],
-    ['whisper-cpp', TURNS.short, whisper, { word_timestamps: true }],
+  const moonshine = ['--engine', 'moonshine', '--gpus', 'none']
+  const fasterWhisper = flagsFor(await openFasterWhisper(workDir))
+  const clips = async (): Promise<string> =>
+    (await tenMinutes(await ffmpegHere(), workDir, TURNS)).wavPath
+  const talk = async (): Promise<string> => await recordedTalk(await ffmpegHere(), workDir, options)
+  const recordings = [
+    ['moonshine-clips', clips, moonshine, {}],
+    ['moonshine-talk', talk, moonshine, {}],
+    ['faster-whisper-talk', talk, fasterWhisper, { word_timestamps: true }],
   ] as const
   const measures: Measure[] = []
-  for (const [name, turns, flags, wish] of engines) {
+  for (const [name, make, flags, wish] of recordings) {
     const recognise = async (): Promise<Transcript> => {
-      options.say?.(`Recognising ${turns * 5} minutes of speech with ${name}`)
-      const { wavPath } = await tenMinutes(await ffmpegHere(), workDir, turns)
+      options.say?.(`Recognising half an hour: ${name}`)
       const toolchain = await toolchainWith(flags)
       try {
-        return await convert(toolchain, wavPath, path.join(workDir, name), wish)
+        return await convert(toolchain, await make(), path.join(workDir, name), wish)
       } finally {
         await toolchain.close()
       }
     }
-    const transcript = await stored(`subtitles-${name}-${turns}`, recognise, options)
+    const transcript = await stored(`subtitles-${name}`, recognise, options)
     measures.push(...measuresOf(transcript, name))
   }
   return measures

@@ -6,8 +6,8 @@ import { uncovered } from '../../../shared/span.ts'
 import { WavReader } from '../../../agent/audio/wav.ts'
 import { readRttm } from '../../../agent/diarization/rttm.ts'
 import type { Turn } from '../../../agent/diarization/turns.ts'
+import { unpackDeb } from '../../engines/deb.ts'
 import { once, type PrepareOptions } from '../../engines/once.ts'
-import { runTool } from '../../engines/tool.ts'
 import { unpackPackage, type PackageFile } from '../../engines/package-file.ts'
 
 /** Its tests hold 30 seconds each of 14 meetings of the AMI corpus (CC BY 4.0), with who speaks when. */
@@ -108,24 +108,24 @@ export async function voicesOf(
   }
   const jfk = fileURLToPath(new URL('../../../agent/assets/jfk.wav', import.meta.url))
   add('jfk', await readSamples(jfk))
-  for (const [name, files] of await recorded(ffmpeg, options)) {
+  for (const [name, files] of await recordedVoices(ffmpeg, options)) {
     for (const file of files) add(name, await readSamples(file))
   }
   return voices
 }
 
 /** Sentences of the voices of `RECORDED`, as WAV files. */
-async function recorded(ffmpeg: string, options: PrepareOptions): Promise<Map<string, string[]>> {
-  const run = { signal: options.signal, hint: 'The voices are in Debian packages.' }
+export async function recordedVoices(
+  ffmpeg: string,
+  options: PrepareOptions,
+): Promise<Map<string, string[]>> {
   const make = async (made: string): Promise<void> => {
     for (const [name, deb] of Object.entries(RECORDED)) {
       const folder = path.join(made, name)
       const work = path.join(made, 'work')
       await mkdir(work)
       await mkdir(folder)
-      await runTool('apt-get', ['download', deb], { ...run, cwd: work })
-      const [archive] = await readdir(work)
-      await runTool('dpkg-deb', ['-x', archive!, '.'], { ...run, cwd: work })
+      await unpackDeb(deb, work, options)
       for (const source of await sentencesIn(work)) {
         const target = path.join(folder, `${path.parse(source).name}.wav`)
         await execa(ffmpeg, ['-v', 'error', '-i', source, '-c:a', 'pcm_s16le', target])
