@@ -6,8 +6,9 @@ import { UNSPACED } from './unspaced-scripts.ts'
 
 /** A longer pause, in seconds, ends what is said, with a mark or without. */
 const MOST_PAUSE = 2
-/** Before a capital letter, which begins a sentence more often than it goes on with one. */
+/** Before a capital letter, which begins a sentence more often than it goes on with one, unless after a comma. */
 const MOST_PAUSE_BEFORE_CAPITAL = 0.7
+const ENDS_WITH_COMMA = /[,;，、،]["'”’»)\]」』】）]*$/u
 /** More is no sentence: the engine writes no marks there. */
 const MOST_SECONDS = 40
 /** Of segments that are joined. */
@@ -83,9 +84,9 @@ function endOfSentence(
 }
 
 function goesOn(one: Segment, next: Segment): boolean {
-  const pause = next.start - one.end
+  const begins = BEGINS_UPPER.test(next.text) && !ENDS_WITH_COMMA.test(one.text.trimEnd())
   return (
-    pause <= (BEGINS_UPPER.test(next.text) ? MOST_PAUSE_BEFORE_CAPITAL : MOST_PAUSE) &&
+    next.start - one.end <= (begins ? MOST_PAUSE_BEFORE_CAPITAL : MOST_PAUSE) &&
     one.speaker === next.speaker &&
     one.language === next.language &&
     (one.flags ?? []).join() === (next.flags ?? []).join() &&

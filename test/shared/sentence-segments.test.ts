@@ -169,6 +169,17 @@ describe('a sentence that an engine has cut', () => {
     assert.deepEqual(textsOf(sentenceSegments([timed(texts[0]!), timed(texts[1]!, 3)])), texts)
   })
 
+  for (const [name, texts, joined] of [
+    ['a comma', ['My fellow citizens,', 'Ask not.'], 'My fellow citizens, Ask not.'],
+    ['a comma of Japanese', ['市民の皆さん、', 'Ask not.'], '市民の皆さん、 Ask not.'],
+  ] as const) {
+    test(`is joined to what begins with a capital after ${name} and a pause`, () => {
+      const first = timed(texts[0])
+      const found = sentenceSegments([first, timed(texts[1], first.end + 1.5)])
+      assert.deepEqual(textsOf(found), [joined])
+    })
+  }
+
   test('has the mean confidence of its parts, by their length, and their overlap', () => {
     const [found] = sentenceSegments([
       { start: 0, end: 1, text: 'aaa', confidence: 1, overlap: true },
