@@ -9,6 +9,7 @@ import { LIMITS, type Limits } from './sockets/limits.ts'
 import { agentRoutes } from './routes/agents.ts'
 import { artifactRoutes } from './routes/artifacts.ts'
 import { callbackRoutes } from './routes/callbacks.ts'
+import { crossOrigin } from './routes/cross-origin.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
@@ -42,6 +43,7 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
   const registered = (): readonly RouterRoute[] => app.routes
   const ownPaths = new OwnPaths(registered)
   app.use(services.metrics.traffic)
+  app.use(crossOrigin(services.config.allowOrigins))
   app.use(ownPaths.refuseOtherSpellings())
   app.use(gate(services))
   app.use(async (c, next) => {

@@ -7,10 +7,9 @@ import { secretIn } from '../shared/secret-file.ts'
 import { valuesOf, type ValuesOf } from '../shared/settings.ts'
 import type { Policy } from './job/policy.ts'
 import { hasTokens } from './access/tokens.ts'
+import { ACCESS, CONNECTIONS, TLS } from './connection-settings.ts'
 import {
-  ACCESS,
   ADMIN,
-  CONNECTIONS,
   DATA_DIR,
   DEADLINES,
   INGESTION,
@@ -22,7 +21,6 @@ import {
   SERVER,
   SETTINGS,
   SPEECH,
-  TLS,
 } from './settings.ts'
 import type { CertificateFiles } from './sockets/tls.ts'
 

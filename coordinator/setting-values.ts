@@ -1,6 +1,6 @@
 import path from 'node:path'
 import { InvalidArgumentError, Option } from 'commander'
-import { baseUrl } from '../shared/base-url.ts'
+import { baseUrl, httpUrl } from '../shared/base-url.ts'
 import { SECOND, parseDuration } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { wholeNumber } from '../shared/settings.ts'
@@ -60,6 +60,14 @@ export function pathList(text: string, before: string[] | undefined): string[] {
 export function commaList(text: string, before: string[] | undefined): string[] {
   const names = text.split(',').map((name) => name.trim())
   return [...(before ?? []), ...names.filter((name) => name !== '')]
+}
+
+/** Origins of web pages, like {@link commaList}. */
+export function originList(text: string, before: string[] | undefined): string[] {
+  const origins = commaList(text, before)
+  const wrong = origins.find((one) => httpUrl(one)?.origin !== one)
+  if (wrong === undefined) return origins
+  throw new AppError('usage', `'${wrong}' is not an origin: write it like https://app.example.com.`)
 }
 
 /** `audio=90m,video=2h`, in milliseconds. */

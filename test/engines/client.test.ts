@@ -13,28 +13,47 @@ import { launch, skip } from '../browser/browser.ts'
 import { CONSUMER, writeProject } from '../client/consumer.ts'
 import { installClient } from '../client/package.ts'
 import { startAgent } from '../conversion-set-up.ts'
+import { startWebServer, type Handler, type WebServer } from '../coordinator/web-server.ts'
 import { engineFlags } from '../faults/held-programs.ts'
 
 const CLIP = CLIPS.austen.file
+const KEY = 'the-key-of-the-coordinator'
 const SAID = 'He said what the engine says.'
 
-describe('the client of the package, run by hand: in Bun, Deno, Node and Chromium', () => {
+function served(type: string, body: string | Buffer): Handler {
+  return (_, response) => void response.writeHead(200, { 'content-type': type }).end(body)
+}
+
+describe('the client of the package, by hand', () => {
   const folder = tempFolder()
   let runtimes: JavaScriptRuntimes
   let dist = ''
   let coordinator: RunningCoordinator
   let agent: Running
+  let pages: WebServer
+  const stops: (() => void)[] = []
 
   before(async () => {
     runtimes = await javaScriptRuntimes({ signal: new AbortController().signal })
     dist = await installClient(folder)
-    coordinator = await startCoordinator(path.join(folder, 'data'), folder)
+    pages = await startWebServer({ after: (stop) => void stops.push(stop as () => void) })
+    pages.files.set('/', served('text/html', '<title>A page</title>'))
+    const script = (file: string): Handler => served('text/javascript', readFileSync(file))
+    pages.files.set('/client.js', script(path.join(dist, 'client.js')))
+    pages.files.set('/page.mjs', script(path.join(import.meta.dirname, 'client/page.mjs')))
+    coordinator = await startCoordinator(path.join(folder, 'data'), folder, {
+      args: ['--allow-origin', pages.url],
+      env: { MORAG_API_KEY: KEY },
+    })
+    const key = path.join(folder, 'key')
+    writeFileSync(key, KEY)
     const engine = await engineFlags(folder, 'one', { says: SAID })
-    agent = startAgent(coordinator.url, folder, 'one', ...engine)
+    agent = startAgent(coordinator.url, folder, 'one', '--api-key-file', key, ...engine)
   })
   after(async () => {
     agent.signal('SIGKILL')
     coordinator.signal('SIGKILL')
+    for (const stop of stops) stop()
     await Promise.all([agent.ended, coordinator.ended])
   })
 
@@ -47,7 +66,7 @@ describe('the client of the package, run by hand: in Bun, Deno, Node and Chromiu
       const [program = '', ...flags] = command()
       const file = path.join(import.meta.dirname, 'client/program.mjs')
       const args = [...flags, file, path.join(dist, 'client.js'), coordinator.url, CLIP]
-      const env = { HOME: folder, DENO_NO_UPDATE_CHECK: '1' }
+      const env = { HOME: folder, DENO_NO_UPDATE_CHECK: '1', MORAG_API_KEY: KEY }
       const { stdout } = await execa(program, args, { env })
       const size = readFileSync(CLIP).length
       const { srt, ...found } = JSON.parse(stdout) as { srt: string }
@@ -67,27 +86,26 @@ describe('the client of the package, run by hand: in Bun, Deno, Node and Chromiu
     })
   }
 
-  it('Chromium: a file, a stream, text as it comes, errors', { skip }, async (t) => {
-    const browser = await launch()
-    t.after(async () => await browser.close())
-    const page = await browser.newPage()
-    const files = { 'client.js': dist, 'page.mjs': path.join(import.meta.dirname, 'client') }
-    for (const [name, home] of Object.entries(files))
-      await page.route(`**/${name}`, async (route) => {
-        await route.fulfill({ path: path.join(home, name), contentType: 'text/javascript' })
+  it(
+    'Chromium, in a page of another origin: a file, a stream, text as it comes, errors',
+    { skip },
+    async (t) => {
+      const browser = await launch()
+      t.after(async () => await browser.close())
+      const tab = await browser.newPage()
+      await tab.goto(pages.url)
+      const bytes = [...readFileSync(CLIP)]
+      const given = { client: '/client.js', url: coordinator.url, apiKey: KEY, bytes }
+      const run = `import('/page.mjs').then(({ use }) => use(${JSON.stringify(given)}))`
+      assert.deepEqual(await tab.evaluate(run), {
+        file: ['clip.wav', bytes.length, SAID],
+        stream: ['recording', bytes.length, SAID],
+        text: SAID,
+        path: ['usage', 0],
+        error: ['not_found', 404],
       })
-    await page.goto(`${coordinator.url}/`)
-    const bytes = [...readFileSync(CLIP)]
-    const given = JSON.stringify({ client: '/client.js', url: coordinator.url, bytes })
-    const found = await page.evaluate(`import('/page.mjs').then(({ use }) => use(${given}))`)
-    assert.deepEqual(found, {
-      file: ['clip.wav', bytes.length, SAID],
-      stream: ['recording', bytes.length, SAID],
-      text: SAID,
-      path: ['usage', 0],
-      error: ['not_found', 404],
-    })
-  })
+    },
+  )
 
   it('TypeScript 5 compiles a strict project of it', async () => {
     for (const [name, options] of [

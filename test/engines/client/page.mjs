@@ -1,9 +1,9 @@
 // What a page does with the client.
 
-/** @param {{ client: string, url: string, bytes: number[] }} given where the client is; the bytes of a clip */
-export async function use({ client, url, bytes }) {
+/** @param {{ client: string, url: string, apiKey: string, bytes: number[] }} given where the client is; the bytes of a clip */
+export async function use({ client, url, apiKey, bytes }) {
   const { MoragClient } = await import(client)
-  const morag = new MoragClient({ url })
+  const morag = new MoragClient({ url, apiKey })
   const clip = new Uint8Array(bytes)
   const sent = async (source) => {
     const { job_id: id } = await morag.submit(source)

@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 
 const [client, url, clip] = process.argv.slice(2)
 const { MoragClient, MoragError } = await import(pathToFileURL(client))
-const morag = new MoragClient({ url })
+const morag = new MoragClient({ url, apiKey: process.env.MORAG_API_KEY })
 const bytes = readFileSync(clip)
 
 const found = {}

@@ -1,0 +1,64 @@
+import path from 'node:path'
+import { wholeNumber, type SettingTable } from '../shared/settings.ts'
+import { commaList, connectionCount, originList } from './setting-values.ts'
+
+export const TLS = {
+  certFile: {
+    flag: '--tls-cert <file>',
+    env: 'MORAG_TLS_CERT',
+    help: 'certificate and chain for HTTPS (PEM); requires --tls-key',
+    parse: (text: string) => path.resolve(text),
+    doc: 'certificate and chain for HTTPS (PEM); [renewed ones](coordinator/docs/running-a-coordinator.md#tls) need no restart',
+  },
+  keyFile: {
+    flag: '--tls-key <file>',
+    env: 'MORAG_TLS_KEY',
+    help: 'private key of the certificate (PEM)',
+    parse: (text: string) => path.resolve(text),
+  },
+} as const satisfies SettingTable
+
+export const ACCESS = {
+  insecureNoAuth: {
+    flag: '--insecure-no-auth',
+    env: 'MORAG_INSECURE_NO_AUTH',
+    help: 'while there is no token, allow access without one, also from other machines',
+  },
+  trustedProxies: {
+    flag: '--trusted-proxy <address>',
+    env: 'MORAG_TRUSTED_PROXIES',
+    help: 'address or network (CIDR) of reverse proxies whose X-Forwarded headers are trusted; repeatable',
+    parse: commaList,
+    default: [],
+    defaultText: 'none',
+    doc: 'addresses or networks (CIDR) of reverse proxies whose `X-Forwarded-…` headers [are trusted](coordinator/docs/running-a-coordinator.md#a-reverse-proxy); repeat the flag, or separate with `,`',
+  },
+  allowOrigins: {
+    flag: '--allow-origin <origin>',
+    env: 'MORAG_ALLOW_ORIGINS',
+    help: 'origin of web pages that may call the API with a token, like https://app.example.com; repeatable',
+    parse: originList,
+    default: [],
+    defaultText: 'none',
+    doc: 'origins of web pages that [may call the API](coordinator/docs/security.md#pages-of-other-origins) with a token; repeat the flag, or separate with `,`',
+  },
+} as const satisfies SettingTable
+
+export const CONNECTIONS = {
+  all: {
+    flag: '--max-connections <count>',
+    env: 'MORAG_MAX_CONNECTIONS',
+    help: 'limit of open connections',
+    parse: wholeNumber(8, 1_000_000),
+    defaultText: 'half of the open files allowed',
+    doc: 'limit of open connections; [a quarter of them](coordinator/docs/limits.md#connections) without a token',
+  },
+  perAddress: {
+    flag: '--max-connections-per-address <count>',
+    env: 'MORAG_MAX_CONNECTIONS_PER_ADDRESS',
+    help: 'limit of open connections without a token per address, or off; loopback is exempt',
+    parse: connectionCount,
+    defaultText: 'a sixteenth of all',
+    doc: 'limit of open connections without a token per address, or `off`; loopback is exempt',
+  },
+} as const satisfies SettingTable
