@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { HOUR } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -34,6 +35,9 @@ export interface FileJobsOptions {
   log: Logger
 }
 
+/** A search looks at so many jobs before it lets others have a turn. */
+const SLICE = 1_000
+
 /** The jobs of a data folder, which this process alone changes: reads and choices are of its memory. */
 export class FileJobs implements JobStore {
   readonly now: () => number
@@ -69,12 +73,16 @@ export class FileJobs implements JobStore {
   async list(query: JobQuery, most: number): Promise<JobPage> {
     const fits = matcherOf(query)
     const jobs: Job[] = []
-    for (const job of this.#table.newest(query)) {
-      if (!fits(job)) continue
-      if (jobs.length === most) return { jobs, isLast: false }
-      jobs.push(job)
+    for (let { before } = query; ; await nextTurn()) {
+      let looked = 0
+      for (const job of this.#table.newest({ ...query, before })) {
+        if (fits(job) && jobs.push(job) > most) return { jobs: jobs.slice(0, most), isLast: false }
+        before = job
+        looked += 1
+        if (looked === SLICE) break
+      }
+      if (looked < SLICE) return { jobs, isLast: true }
     }
-    return { jobs, isLast: true }
   }
 
   async ofTask(taskId: string): Promise<Job[]> {
@@ -297,11 +305,11 @@ function matcherOf({
     (status === undefined || job.status === status) &&
     (contentType === undefined || job.contentType === contentType) &&
     (workerId === undefined || lastAttempt(job)?.workerId === workerId) &&
-    (needle === '' || searchTextOf(job).includes(needle))
+    (needle === '' || textsOf(job).some((one) => one.toLowerCase().includes(needle)))
 }
 
 /** What the text search looks in. */
-function searchTextOf(job: Job): string {
+function textsOf(job: Job): string[] {
   const error = 'error' in job ? job.error.message : (lastAttempt(job)?.errorMessage ?? '')
-  return [job.source.filename, job.jobId, job.ingestionTaskId, error].join('\n').toLowerCase()
+  return [job.source.filename, job.jobId, job.ingestionTaskId, error]
 }

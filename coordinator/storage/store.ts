@@ -123,13 +123,9 @@ export class FileJobStore {
       yield this.#jobs.get(jobId) as Job & { status: S }
   }
 
-  /** Newest first. */
+  /** Newest first: at least all that are looked for. The jobs must not change meanwhile. */
   *newest(query: JobQuery = {}): Iterable<Job> {
-    const { status } = query
-    for (const jobId of this.#index.newest(query)) {
-      const job = this.#jobs.get(jobId)!
-      if (status === undefined || job.status === status) yield job
-    }
+    for (const jobId of this.#index.newest(query)) yield this.#jobs.get(jobId)!
   }
 
   /** Newest first. A client may use one task id for several jobs. */

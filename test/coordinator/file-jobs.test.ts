@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { pino } from 'pino'
 import { FileJobs } from '../../coordinator/storage/file-jobs.ts'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import type { Job, PendingJob } from '../../coordinator/job/job.ts'
+import type { JobQuery, OrderKey } from '../../coordinator/storage/job-store.ts'
+import { FileJobStore, type JobTable } from '../../coordinator/storage/store.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { NOON, pendingJob, POLICY } from './example-jobs.ts'
 import { jobStoreContract, type OpenStore } from './job-store-contract.ts'
@@ -27,6 +29,27 @@ async function open(t: TestContext, dir = tempFolder()): Promise<OpenStore> {
 }
 
 jobStoreContract('in files', open)
+
+test('a search through many jobs lets other work in between, and misses none', async () => {
+  const job = pendingJob({ source: { ...pendingJob().source, filename: 'found.mp3' } })
+  const many = [
+    ...Array.from({ length: 2_500 }, (_, n) => pendingJob({ createdAt: NOON - n })),
+    job,
+  ]
+  const from = (key?: OrderKey): Job[] =>
+    key === undefined ? many : many.slice(many.indexOf(key as PendingJob) + 1)
+  const table = { newest: ({ before }: JobQuery) => from(before) } as unknown as JobTable
+  const store = new FileJobs({ table, now: () => NOON, log: pino({ enabled: false }) })
+  let turns = 0
+  const count = (): void => {
+    turns += 1
+    setImmediate(count).unref()
+  }
+  count()
+  const { jobs, isLast } = await store.list({ text: 'FOUND' }, 10)
+  assert.deepEqual([jobs, isLast], [[job], true])
+  assert.ok(turns >= 3, `${turns} turns`)
+})
 
 test('the counts of a submitter that are asked for late are as if they had been asked for from the start', async (t) => {
   const { store } = await open(t)
