@@ -35,6 +35,7 @@ import { Workers } from './leases/workers.ts'
 import { Metrics } from './metrics/metrics.ts'
 import { FileJobs } from './storage/file-jobs.ts'
 import type { FileJobStore } from './storage/store.ts'
+import { FileWorkerBoard } from './storage/worker-board.ts'
 import { Cleanup } from './cleanup.ts'
 import { Views } from './views.ts'
 
@@ -74,7 +75,13 @@ export async function assemble(
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, ingestion), job.completedAt),
   })
   await jobStore.resume(policy)
-  const workers = new Workers(now, log)
+  const board = FileWorkerBoard.open(
+    dataDir,
+    (message) => log.warn(message),
+    () => store.check(),
+  )
+  const workers = new Workers(now, { log, board })
+  await workers.load()
   const estimates = new Estimates()
   const guard = new AddressGuard(ingestion.webhookAllow)
   const { moragUrl, moragApiKey, moragApi, fallbackAfterMs } = ingestion

@@ -42,11 +42,12 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
   try {
     const services = await assemble(config, log, store, roots)
     const { access, claims, clock, connections, continuations, events } = services
-    const { files, jobStore, jobWatch, localWorker, metrics, morag, origins, progressWebhooks } =
-      services
+    const { files, jobStore, jobWatch, localWorker, metrics, morag, origins } = services
+    const { progressWebhooks, workers } = services
     closers.push(
       () => jobStore.close(),
       async () => await access.close(),
+      async () => await workers.kept().catch(() => undefined),
       async () => await files.checkpoints.close(),
       async () => await files.transcripts.close(),
       async () => await morag?.close(),

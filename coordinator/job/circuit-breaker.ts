@@ -54,7 +54,7 @@ const FORGET_AFTER_MS = DAY
 /**
  * Stops giving jobs to workers that fail. A missing host resource opens a worker's breaker at once, failures of three
  * different jobs in a row or ten returned jobs in a row do so too: for ten minutes, then twice as long each time, up to
- * an hour. A success resets it. In memory only.
+ * an hour. A success resets it.
  */
 export class CircuitBreakers {
   readonly #records = new Map<string, WorkerRecord>()
@@ -101,6 +101,21 @@ export class CircuitBreakers {
   of(workerId: string, now: number): SetAside | null {
     const setAside = this.#records.get(workerId)?.setAside ?? null
     return setAside !== null && setAside.untilAt > now ? setAside : null
+  }
+
+  /** A worker's set-aside, and how many there were in a row; null: it is not set aside. */
+  opened(workerId: string, now: number): (SetAside & { times: number }) | null {
+    const setAside = this.of(workerId, now)
+    return setAside && { ...setAside, times: this.#record(workerId).times }
+  }
+
+  /** Takes over a set-aside of an earlier run. */
+  restore(
+    workerId: string,
+    { times, ...setAside }: SetAside & { times: number },
+    now: number,
+  ): void {
+    Object.assign(this.#record(workerId), { times, setAside, changedAt: now })
   }
 
   reset(workerId: string): void {

@@ -15,6 +15,7 @@ import {
 import { lastAttempt, type Job } from '../job/job.ts'
 import { NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
 import type { JobSubscriber } from '../jobs.ts'
+import type { WorkerBoard } from '../storage/worker-board.ts'
 import { Census, Holders } from './census.ts'
 import { abilityOf, newWorker, type Worker } from './worker.ts'
 
@@ -26,7 +27,13 @@ const MAX_WORKERS = 10_000
 
 type Listener = (workerId: string) => void
 
-/** The workers that have contacted the coordinator lately, and what an operator wants of them. */
+export interface WorkersOptions {
+  log?: Pick<Logger, 'warn'>
+  /** Where decisions are kept. */
+  board?: WorkerBoard
+}
+
+/** The workers that have contacted the coordinator lately, and what is decided of them. */
 export class Workers implements JobSubscriber {
   readonly #workers = new Map<string, Worker>()
   readonly #breakers = new CircuitBreakers()
@@ -34,12 +41,32 @@ export class Workers implements JobSubscriber {
   readonly #announceListeners: Listener[] = []
   readonly #changeListeners: Listener[] = []
   readonly #now: () => number
-  readonly #log: Pick<Logger, 'warn'> | null
+  readonly #log: Pick<Logger, 'warn'> | undefined
+  readonly #board: WorkerBoard | undefined
+  #keeping: Promise<void> = Promise.resolve()
   #counted: { census: Census; countedAt: number } | null = null
 
-  constructor(now: () => number, log: Pick<Logger, 'warn'> | null = null) {
+  constructor(now: () => number, { log, board }: WorkersOptions = {}) {
     this.#now = now
     this.#log = log
+    this.#board = board
+  }
+
+  /** Takes over what an earlier run decided. */
+  async load(): Promise<void> {
+    const now = this.#now()
+    for (const { workerId, directive, lastSeenAt, setAside } of (await this.#board?.all()) ?? []) {
+      if (directive !== 'run')
+        Object.assign(this.#get(workerId), { directive, lastSeenAt: lastSeenAt ?? now })
+      if (setAside !== null && setAside.untilAt > now)
+        this.#breakers.restore(workerId, setAside, now)
+      this.#keep(workerId)
+    }
+  }
+
+  /** Waits until what is decided will survive a restart. @throws when that cannot be written. */
+  async kept(): Promise<void> {
+    await this.#keeping
   }
 
   /** Records a contact. @throws {AppError} `too_many_requests` for a name beyond the limit. */
@@ -76,6 +103,7 @@ export class Workers implements JobSubscriber {
     const worker = this.#get(workerId)
     worker.directive = directive
     if (directive === 'run') this.#reset(workerId)
+    this.#keep(workerId)
     this.#changed(workerId)
     return worker
   }
@@ -105,6 +133,7 @@ export class Workers implements JobSubscriber {
   #setAside(workerId: string, setAside: SetAside | null): void {
     this.#counted = null
     if (setAside === null) return
+    this.#keep(workerId)
     this.#changed(workerId)
     const { untilAt, reason } = setAside
     const until = new Date(untilAt).toISOString()
@@ -208,13 +237,34 @@ export class Workers implements JobSubscriber {
     const was = this.setAsideOf(workerId)
     this.#breakers.reset(workerId)
     if (was === null) return
+    this.#keep(workerId)
     this.#notify(this.#announceListeners, workerId)
     this.#changed(workerId)
   }
 
   #remove(workerId: string): void {
     this.#workers.delete(workerId)
+    this.#keep(workerId)
     this.#changed(workerId)
+  }
+
+  /** Writes down what is decided of a worker. */
+  #keep(workerId: string): void {
+    if (this.#board === undefined) return
+    const { directive, lastSeenAt } = this.#workers.get(workerId) ?? {
+      directive: 'run' as const,
+      lastSeenAt: null,
+    }
+    const setAside = this.#breakers.opened(workerId, this.#now())
+    const isDecided = directive !== 'run' || setAside !== null
+    const row = isDecided ? { workerId, directive, lastSeenAt, setAside } : null
+    this.#keeping = this.#board.put(workerId, row)
+    this.#keeping.catch((error: unknown) => {
+      this.#log?.warn(
+        { err: error, worker_id: workerId },
+        'cannot write workers.json: what is decided of this worker is lost at a restart',
+      )
+    })
   }
 
   #changed(workerId: string): void {

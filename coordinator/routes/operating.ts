@@ -228,6 +228,7 @@ export function operatingRoutes(services: Services): Hono<Env> {
   ): Promise<Response> {
     const worker = workers.direct(workerIn(c), directive)
     if (directive === 'drain') claims.dismiss(worker.workerId)
+    await workers.kept()
     audit(c, action, { worker_id: worker.workerId })
     return answer(c, await views.worker(worker))
   }

@@ -1,0 +1,90 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
+import { z } from 'zod'
+import { isSystemError, messageOf } from '../../shared/errors.ts'
+import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
+import { printable } from '../../shared/printable.ts'
+import { replaceFile } from '../../shared/replace-file.ts'
+import { DIRECTIVES } from '../../shared/wire.ts'
+import { instant, instantOrNull } from '../job/fields.ts'
+
+const storedRow = z.object({
+  worker_id: z.string(),
+  directive: z.enum(DIRECTIVES),
+  last_seen_at: instantOrNull,
+  /** By its circuit breaker, for the nth time in a row. */
+  set_aside: z
+    .object({ until_at: instant, reason: z.string(), times: z.int().min(1) })
+    .nullable()
+    .default(null),
+})
+const storedRows = z.array(storedRow)
+
+/** What is decided of a worker: by an operator, or by its failures. */
+export type WorkerRow = FromWire<z.output<typeof storedRow>>
+
+/** What is decided of workers, for the next start. */
+export interface WorkerBoard {
+  all(): Promise<readonly WorkerRow[]>
+  /** Durable once it resolves. @param row null: nothing is decided any more. */
+  put(workerId: string, row: WorkerRow | null): Promise<void>
+}
+
+/** `workers.json` in the data folder. */
+export class FileWorkerBoard implements WorkerBoard {
+  readonly #file: string
+  readonly #rows: Map<string, WorkerRow>
+  #next: Promise<void> | null = null
+  #last: Promise<void> = Promise.resolve()
+
+  readonly #check: () => void
+
+  private constructor(file: string, rows: readonly WorkerRow[], check: () => void) {
+    this.#file = file
+    this.#rows = new Map(rows.map((row) => [row.workerId, row]))
+    this.#check = check
+  }
+
+  /**
+   * @param onError called when the file cannot be read: then nothing is decided.
+   * @param check throws when the folder must not be written to.
+   */
+  static open(
+    dataDir: string,
+    onError: (message: string) => void,
+    check: () => void = () => undefined,
+  ): FileWorkerBoard {
+    const file = path.join(dataDir, 'workers.json')
+    try {
+      const rows = fromWire(storedRows.parse(JSON.parse(readFileSync(file, 'utf8'))))
+      return new FileWorkerBoard(file, rows, check)
+    } catch (error) {
+      if (!isSystemError(error, 'ENOENT'))
+        onError(
+          `${file} cannot be read (${printable(messageOf(error), { most: 200 })}): drain the workers again that are to get no jobs.`,
+        )
+      return new FileWorkerBoard(file, [], check)
+    }
+  }
+
+  async all(): Promise<WorkerRow[]> {
+    return [...this.#rows.values()]
+  }
+
+  async put(workerId: string, row: WorkerRow | null): Promise<void> {
+    if (row !== null) this.#rows.set(workerId, row)
+    else if (!this.#rows.delete(workerId))
+      return await (this.#next ?? this.#last.catch(() => undefined))
+    await (this.#next ??= this.#writeNext())
+  }
+
+  /** After the write that runs now: it holds all that is put until it begins. */
+  async #writeNext(): Promise<void> {
+    await this.#last.catch(() => undefined)
+    this.#next = null
+    this.#check()
+    const rows = toWire([...this.#rows.values()])
+    this.#last = replaceFile(this.#file, JSON.stringify(rows, null, 2))
+    await this.#last
+  }
+}
