@@ -1,4 +1,4 @@
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import type { Term } from '../../shared/vocabulary.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import type { Principal } from './principal.ts'
@@ -22,9 +22,9 @@ export interface NewToken {
   record: TokenRecord
 }
 
-interface Digest {
+/** What a secret is good for, and until when. */
+interface Secret {
   record: TokenRecord
-  digest: Buffer
   untilAt: number
 }
 
@@ -33,9 +33,10 @@ export class Tokens {
   readonly #file: TokensFile
   readonly #now: () => number
   readonly #turns = new KeyedMutex()
-  /** The source of {@link #known}. */
+  /** The source of the maps. */
   #read: Records = []
-  #known: readonly Digest[] = []
+  #bySha256: ReadonlyMap<string, Secret> = new Map()
+  #byId: ReadonlyMap<string, TokenRecord> = new Map()
 
   constructor(dataDir: string, now: () => number) {
     this.#file = new TokensFile(dataDir)
@@ -47,26 +48,21 @@ export class Tokens {
     return this.#file.get()
   }
 
-  /** The holder of a token, or null. All digests are compared in constant time. */
+  /**
+   * The holder of a token, or null. Found by its digest, which a caller cannot choose: how long the search takes says
+   * nothing about a token.
+   */
   holderOf(text: string): Principal | null {
-    const given = digestOf(text)
-    const now = this.#now()
-    let holder: TokenRecord | null = null
-    for (const one of this.#digests()) {
-      if (timingSafeEqual(given, one.digest) && opens(one, now)) holder = one.record
-    }
+    const sha256 = hexOf(text)
+    const holder = this.#activeOf(sha256)
     if (holder === null) return null
     const { role, id, name, types } = holder
-    return { role, tokenId: id, sha256: given.toString('hex'), name, types }
+    return { role, tokenId: id, sha256, name, types }
   }
 
   /** Whether a token is still valid in the text that its holder sent. */
   isGood({ tokenId, sha256 }: Principal): boolean {
-    const now = this.#now()
-    return this.#digests().some(
-      (one) =>
-        one.record.id === tokenId && one.digest.toString('hex') === sha256 && opens(one, now),
-    )
+    return sha256 !== undefined && this.#activeOf(sha256)?.id === tokenId
   }
 
   /** @throws {AppError} `not_found` */
@@ -117,19 +113,28 @@ export class Tokens {
 
   #recordOf(tokenId: string): TokenRecord | undefined {
     try {
-      return this.#file.get().find(({ id }) => id === tokenId)
+      this.#refresh()
+      return this.#byId.get(tokenId)
     } catch {
       return undefined
     }
   }
 
-  #digests(): readonly Digest[] {
+  #activeOf(sha256: string): TokenRecord | null {
+    this.#refresh()
+    const now = this.#now()
+    const { record, untilAt = 0 } = this.#bySha256.get(sha256) ?? {}
+    return record !== undefined && now < untilAt && stateOf(record, now) === 'active'
+      ? record
+      : null
+  }
+
+  #refresh(): void {
     const tokens = this.#file.get()
-    if (tokens !== this.#read) {
-      this.#read = tokens
-      this.#known = tokens.flatMap(digestsOf)
-    }
-    return this.#known
+    if (tokens === this.#read) return
+    this.#read = tokens
+    this.#bySha256 = new Map(tokens.flatMap(secretsOf))
+    this.#byId = new Map(tokens.map((record) => [record.id, record]))
   }
 
   async #issue(
@@ -164,18 +169,14 @@ function hexOf(token: string): string {
   return digestOf(token).toString('hex')
 }
 
-function opens({ record, untilAt }: Digest, now: number): boolean {
-  return now < untilAt && stateOf(record, now) === 'active'
-}
-
-/** The digests of a token that may be valid. */
-function digestsOf(record: TokenRecord): Digest[] {
+/** The secrets of a token that may be valid, by SHA-256. */
+function secretsOf(record: TokenRecord): [string, Secret][] {
   const { sha256, previous, revokedAt, usedAt } = record
   if (revokedAt !== null || usedAt !== null) return []
-  const secrets = [{ sha256, untilAt: Infinity }, ...(previous === null ? [] : [previous])]
-  return secrets.map((one) => {
-    return { record, digest: Buffer.from(one.sha256, 'hex'), untilAt: one.untilAt }
-  })
+  const current: [string, Secret] = [sha256, { record, untilAt: Infinity }]
+  return previous === null
+    ? [current]
+    : [current, [previous.sha256, { record, untilAt: previous.untilAt }]]
 }
 
 /** Whether a data folder has tokens, valid or not. @throws {AppError} `unavailable` */

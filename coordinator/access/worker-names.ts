@@ -1,13 +1,14 @@
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
+import { enter, leave, type Groups } from '../groups.ts'
 import type { Principal } from './principal.ts'
 
 /** A name is free again after this silence. */
 const HELD_MS = 120 * SECOND
 /** One token may serve many machines, but not fill the table. */
 const MAX_OF_TOKEN = 1_000
-/** From this size on, free names are removed. */
+/** From this size on, free names are removed, each time that as many again have come. */
 const PRUNE_SIZE = 10_000
 
 /** Ties each worker's name to one token, so that no other can act for that worker. */
@@ -15,6 +16,9 @@ export class WorkerNames {
   readonly #holders = new Map<string, { principal: Principal; lastAt: number }>()
   readonly #now: () => number
   readonly #isGood: (principal: Principal) => boolean
+  /** The names of each token. */
+  readonly #namesOf: Groups<string> = new Map()
+  #pruneSize = PRUNE_SIZE
 
   /** @param isGood false for a revoked token, which holds no name. */
   constructor(now: () => number, isGood: (principal: Principal) => boolean) {
@@ -41,15 +45,19 @@ export class WorkerNames {
       const message = `Another token uses the worker id ${printable(workerId)}: choose another --worker-id, or wait until it is free.`
       throw new AppError('worker_id_taken', message, { retryAfterSeconds })
     }
-    if (holder?.principal.tokenId !== principal.tokenId) this.#checkCount(principal, now)
-    if (this.#holders.size >= PRUNE_SIZE) this.#forgetFree(now)
+    if (holder?.principal.tokenId !== principal.tokenId) {
+      this.#checkCount(principal, now)
+      if (this.#holders.size >= this.#pruneSize) this.#forgetFree(now)
+      this.#forget(workerId)
+      enter(this.#namesOf, principal.tokenId, workerId)
+    }
     this.#holders.set(workerId, { principal, lastAt: now })
   }
 
   #checkCount({ tokenId, name }: Principal, now: number): void {
     let count = 0
-    for (const { principal, lastAt } of this.#holders.values())
-      if (principal.tokenId === tokenId && isHeld(lastAt, now)) count += 1
+    for (const workerId of this.#namesOf.get(tokenId!) ?? [])
+      if (isHeld(this.#holders.get(workerId)!.lastAt, now)) count += 1
     if (count < MAX_OF_TOKEN) return
     const message = `The token ${name} uses ${count} worker ids, which is the limit: give each agent one id of its own.`
     throw new AppError('too_many_requests', message)
@@ -57,8 +65,15 @@ export class WorkerNames {
 
   #forgetFree(now: number): void {
     for (const [workerId, { lastAt }] of this.#holders) {
-      if (!isHeld(lastAt, now)) this.#holders.delete(workerId)
+      if (!isHeld(lastAt, now)) this.#forget(workerId)
     }
+    this.#pruneSize = Math.max(PRUNE_SIZE, 2 * this.#holders.size)
+  }
+
+  #forget(workerId: string): void {
+    const tokenId = this.#holders.get(workerId)?.principal.tokenId ?? null
+    if (tokenId !== null) leave(this.#namesOf, tokenId, workerId)
+    this.#holders.delete(workerId)
   }
 }
 
