@@ -5,6 +5,8 @@ import path from 'node:path'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
 import { makePrivateFolder, PRIVATE_FILE, PRIVATE_FOLDER } from '../storage/private-folder.ts'
 
+const MIB = 1024 * 1024
+
 /** The folder beside those of jobs in which files are written until they are complete. */
 export const INCOMING = '.incoming'
 
@@ -72,6 +74,49 @@ export async function* chunksOf(request: IncomingMessage): AsyncGenerator<Buffer
     await chunks.return?.()
   }
   if (!request.complete) throw new Error('the connection was cut')
+}
+
+/**
+ * Reads a request's body into memory. However that ends, the request stays open, as after {@link chunksOf}.
+ * @param onChunk called with the length of each chunk; what it throws ends the reading.
+ * @throws {AppError} `too_large`, `bad_request` when it breaks off, and what `onChunk` throws.
+ */
+export async function wholeBody(
+  request: IncomingMessage,
+  mostBytes: number,
+  onChunk: (bytes: number) => void,
+): Promise<Buffer<ArrayBuffer>> {
+  const tooLarge = (): AppError =>
+    new AppError('too_large', `The request is larger than the ${mostBytes / MIB} MiB allowed here.`)
+  if (Number(request.headers['content-length'] ?? 0) > mostBytes) throw tooLarge()
+  return await new Promise((resolve, reject) => {
+    const chunks: Buffer[] = []
+    let bytes = 0
+    const stop = (): void => {
+      request.off('data', take).off('end', end).off('error', cut).off('close', cut).pause()
+    }
+    const take = (chunk: Buffer): void => {
+      try {
+        bytes += chunk.length
+        if (bytes > mostBytes) throw tooLarge()
+        onChunk(chunk.length)
+        chunks.push(chunk)
+      } catch (error) {
+        stop()
+        reject(error as Error)
+      }
+    }
+    const end = (): void => {
+      stop()
+      resolve(Buffer.concat(chunks, bytes))
+    }
+    const cut = (error: Error = new Error('the connection was cut')): void => {
+      stop()
+      const message = `The request could not be read: ${messageOf(error)}.`
+      reject(new AppError('bad_request', message, { cause: error }))
+    }
+    request.on('data', take).on('end', end).on('error', cut).on('close', cut)
+  })
 }
 
 async function* bodyOf(request: IncomingMessage): AsyncIterable<Buffer> {

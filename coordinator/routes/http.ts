@@ -1,16 +1,14 @@
 import { writeJson } from '../../shared/exact-json.ts'
-import { Readable } from 'node:stream'
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
-import getRawBody from 'raw-body'
 import type { z } from 'zod'
-import { AppError, messageOf } from '../../shared/errors.ts'
+import { AppError } from '../../shared/errors.ts'
 import { toWire, type FromWire } from '../../shared/keys.ts'
 import { parseJson, parseWire } from '../../shared/parse-wire.ts'
 import type { Principal } from '../access/principal.ts'
-import type { BodyRoom, HeldBody } from '../access/body-room.ts'
+import type { BodyRoom } from '../access/body-room.ts'
 import type { Submission } from '../intake.ts'
-import { chunksOf } from '../blobs/body-file.ts'
+import { wholeBody } from '../blobs/body-file.ts'
 import type { FormSource } from '../blobs/upload.ts'
 
 /** Bindings: Node's request and response, for streams. Variables: the caller, set by the gate; room for bodies in memory. */
@@ -18,6 +16,7 @@ export type Env = { Bindings: HttpBindings; Variables: { principal: Principal; r
 
 const MIB = 1024 * 1024
 const JSON_MIB = 1
+const UTF_8 = new TextDecoder()
 
 /**
  * A request's JSON body in the code's shape; an empty one counts as `{}`.
@@ -32,7 +31,7 @@ export async function bodyOf<S extends z.ZodType>(
 
 /** A request's JSON body, unchecked. @throws {AppError} as {@link bodyOf}. */
 export async function jsonOf(c: Context<Env>): Promise<unknown> {
-  const text = new TextDecoder().decode(await bytesOf(c, JSON_MIB))
+  const text = UTF_8.decode(await bytesOf(c, JSON_MIB))
   return text.trim() === '' ? {} : parseJson(text)
 }
 
@@ -42,31 +41,10 @@ export async function jsonOf(c: Context<Env>): Promise<unknown> {
  */
 export async function bytesOf(c: Context<Env>, mebibytes: number): Promise<Buffer<ArrayBuffer>> {
   const { incoming, outgoing } = c.env
-  const held = c.var.room.hold(c.var.principal)
+  const held = c.get('room').hold(c.get('principal'))
   if (outgoing.closed) throw new AppError('bad_request', 'The client disconnected.')
   outgoing.once('close', () => held.release())
-  const body = Readable.from(counted(chunksOf(incoming), held), { objectMode: false })
-  try {
-    const length = incoming.headers['content-length'] ?? null
-    return (await getRawBody(body, { length, limit: mebibytes * MIB })) as Buffer<ArrayBuffer>
-  } catch (error) {
-    if (error instanceof AppError) throw error
-    const tooLarge = (error as { type?: string }).type === 'entity.too.large'
-    const message = tooLarge
-      ? `The request is larger than the ${mebibytes} MiB allowed here.`
-      : `The request could not be read: ${messageOf(error)}.`
-    throw new AppError(tooLarge ? 'too_large' : 'bad_request', message, { cause: error })
-  } finally {
-    // Not the request itself: the answer goes back through its socket.
-    body.destroy()
-  }
-}
-
-async function* counted(chunks: AsyncIterable<Buffer>, held: HeldBody): AsyncGenerator<Buffer> {
-  for await (const chunk of chunks) {
-    held.add(chunk.length)
-    yield chunk
-  }
+  return await wholeBody(incoming, mebibytes * MIB, (bytes) => held.add(bytes))
 }
 
 export function queryOf<S extends z.ZodType>(c: Context, schema: S): FromWire<z.output<S>> {
@@ -82,7 +60,7 @@ export const IDEMPOTENCY_HEADER = {
 
 export function submissionOf(c: Context<Env>): Submission {
   const idempotencyKey = c.req.header('idempotency-key')?.trim() || null
-  return { submittedBy: c.var.principal.tokenId, idempotencyKey }
+  return { submittedBy: c.get('principal').tokenId, idempotencyKey }
 }
 
 /** A file in a multipart form, as a JSON schema. */
