@@ -31,16 +31,20 @@ export class Checkpoints extends JsonFiles {
   readonly #reading = new WorkThread({ maxWaiting: MAX_READING })
   /** The newest unwritten checkpoint of each job. */
   readonly #waiting = new Map<string, Checkpoint>()
+  /** The jobs that may have a file: most jobs end without. */
+  readonly #stored: Set<string>
   readonly #working = new Set<Promise<unknown>>()
   readonly #listeners: ((jobId: string) => void)[] = []
 
-  private constructor(dir: string, onError: OnError) {
+  private constructor(dir: string, stored: Set<string>, onError: OnError) {
     super(dir)
+    this.#stored = stored
     this.#onError = onError
   }
 
   static async open(dataDir: string, onError: OnError): Promise<Checkpoints> {
-    return new Checkpoints(await jsonFolder(dataDir, 'checkpoints'), onError)
+    const dir = await jsonFolder(dataDir, 'checkpoints')
+    return new Checkpoints(dir, new Set(await new JsonFiles(dir).ids()), onError)
   }
 
   /** Parses the body of a heartbeat. @throws {AppError} `invalid`, `unavailable`. */
@@ -59,6 +63,7 @@ export class Checkpoints extends JsonFiles {
     for (const listener of this.#listeners) listener(jobId)
     const isScheduled = this.#waiting.has(jobId)
     this.#waiting.set(jobId, checkpoint)
+    this.#stored.add(jobId)
     if (isScheduled) return
     void this.#locked(jobId, async () => {
       const newest = this.#waiting.get(jobId)
@@ -141,11 +146,13 @@ export class Checkpoints extends JsonFiles {
 
   override async remove(jobId: string): Promise<number> {
     this.#waiting.delete(jobId)
+    this.#stored.delete(jobId)
     return await this.#locked(jobId, async () => await super.remove(jobId))
   }
 
   /** Removes in the background. */
   forget(jobId: string): void {
+    if (!this.#stored.has(jobId)) return
     void this.remove(jobId).catch((error: unknown) => {
       this.#onError(`The checkpoint of job ${jobId} cannot be removed.`, error)
     })

@@ -47,9 +47,12 @@ export class MediaRoots {
     }
     if (!path.isAbsolute(file) || file.includes('\0')) return refuse('The path is not absolute.')
     // The same answer for a missing file and one outside, so that the file system cannot be probed.
-    const real = await realpath(file).catch(() => null)
+    // Both at once: each waits for a thread. What happens to the file between them is noticed when it is read.
+    const [real, facts] = await Promise.all([
+      realpath(file).catch(() => null),
+      stat(file).catch(() => null),
+    ])
     if (real === null || !this.#holds(real)) return refuse(NO_FILE)
-    const facts = await stat(real).catch(() => null)
     if (facts?.isFile() !== true) return refuse('That is not a regular file.')
     return {
       kind: 'path',

@@ -3,6 +3,7 @@ import {
   existsSync,
   fchmodSync,
   fstatSync,
+  open,
   openSync,
   readdirSync,
   readFileSync,
@@ -10,9 +11,9 @@ import {
   rmSync,
   writeSync,
 } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { readJson } from '../../shared/exact-json.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
@@ -30,6 +31,9 @@ export interface Quarantined {
 const SLICE_MS = 5
 /** Files written in parallel: one at a time, each would wait for a busy event loop. */
 const LANES = 8
+
+/** Without a `FileHandle`, whose every use goes through a thread. */
+const openLater = promisify(open) as (file: string, flags: string, mode: number) => Promise<number>
 
 /**
  * The status folders: one file per job, in the folder of its status, for people and as the database between two runs.
@@ -149,8 +153,13 @@ export class JobFolders {
     const place = this.#places.get(job.jobId)
     if (place === undefined || !this.#rewrite(this.#file(place, job.jobId), bytes)) {
       const temporary = path.join(this.#dir, 'tmp', `${job.jobId}.json`)
-      // Asynchronous: creating an inode may wait for the file system's journal.
-      await writeFile(temporary, bytes, { mode: PRIVATE_FILE })
+      // Asynchronous, unlike the rest: creating an inode may wait for the file system's journal.
+      const handle = await openLater(temporary, 'w', PRIVATE_FILE)
+      try {
+        writeAll(handle, bytes)
+      } finally {
+        closeSync(handle)
+      }
       renameSync(temporary, file)
     } else if (place !== job.status) {
       renameSync(this.#file(place, job.jobId), file)
@@ -172,9 +181,7 @@ export class JobFolders {
       const { size, mode } = fstatSync(handle)
       if ((mode & 0o077) !== 0) fchmodSync(handle, PRIVATE_FILE)
       const blanks = Math.max(0, size - bytes.length)
-      const padded = Buffer.concat([bytes, Buffer.alloc(blanks, ' ')])
-      for (let done = 0; done < padded.length;)
-        done += writeSync(handle, padded, done, padded.length - done, done)
+      writeAll(handle, blanks === 0 ? bytes : Buffer.concat([bytes, Buffer.alloc(blanks, ' ')]))
       return true
     } finally {
       closeSync(handle)
@@ -201,6 +208,12 @@ export class JobFolders {
   #file(status: Status, jobId: string): string {
     return path.join(this.#dir, status, `${jobId}.json`)
   }
+}
+
+/** Overwrites a file from its beginning. */
+function writeAll(handle: number, bytes: Buffer): void {
+  for (let done = 0; done < bytes.length;)
+    done += writeSync(handle, bytes, done, bytes.length - done, done)
 }
 
 /** Moves a file of a data folder into its `quarantine/`. @param file its path in the data folder. */

@@ -1,4 +1,5 @@
-import { open, stat, type FileHandle } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
 import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { PRIVATE_FILE } from './private-folder.ts'
 
@@ -47,11 +48,11 @@ export class Segment {
   }
 
   /** Whether the file at a path is this one. */
-  async isAt(file: string): Promise<boolean> {
+  isAt(file: string): boolean {
     try {
-      return (await stat(file, { bigint: true })).ino === this.#inode
+      return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino === this.#inode
     } catch (error) {
-      if (isSystemError(error, 'ENOENT', 'ENOTDIR')) return false
+      if (isSystemError(error, 'ENOTDIR')) return false
       throw error
     }
   }

@@ -165,21 +165,21 @@ export class Journal {
     try {
       await this.#segment.append(bytes)
       // Before the acknowledgement: a segment that was renamed by another process is lost.
-      if (bytes.length > 0) await this.#checkName()
+      if (bytes.length > 0) this.#checkName()
     } catch (error) {
       const isRefused = error instanceof AppError && error.code === 'no_space'
       throw isRefused ? error : (this.#failure ??= brokenLog(error))
     }
   }
 
-  async #checkName(): Promise<void> {
-    if (await this.#segment.isAt(path.join(this.#dir, CURRENT))) return
+  #checkName(): void {
+    if (this.#segment.isAt(path.join(this.#dir, CURRENT))) return
     throw (this.#failure = takenAway())
   }
 
   async #cutNow(): Promise<void> {
     if (this.#failure !== null) throw this.#failure
-    await this.#checkName()
+    this.#checkName()
     // First, so that a failure here has no effect.
     const directory = await open(this.#dir, 'r')
     try {
