@@ -37,49 +37,62 @@ export type FromWire<T> = T extends readonly (infer E)[]
       }
     : T
 
-const camelCache = new Map<string, string>()
-const snakeCache = new Map<string, string>()
-
-function cached(cache: Map<string, string>, key: string, make: (key: string) => string): string {
-  let made = cache.get(key)
-  if (made === undefined) {
-    made = make(key)
-    if (cache.size < 1_000) cache.set(key, made)
-  }
-  return made
+/** What becomes of a key. */
+interface Turned {
+  name: string
+  isOpaque: boolean
+  isInstant: boolean
 }
 
-const camel = (key: string): string =>
-  key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase())
-const snake = (key: string): string => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
+/** Clients choose some keys. */
+const MOST_KNOWN = 1_000
+
+/** Remembers what becomes of keys. @param suffix of instants. */
+function turner(make: (key: string) => string, suffix: string): (key: string) => Turned {
+  const known = new Map<string, Turned>()
+  return (key) => {
+    let turned = known.get(key)
+    if (turned === undefined) {
+      turned = { name: make(key), isOpaque: OPAQUE.has(key), isInstant: key.endsWith(suffix) }
+      if (known.size < MOST_KNOWN) known.set(key, turned)
+    }
+    return turned
+  }
+}
+
+const camel = turner(
+  (key) => key.replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase()),
+  '_at',
+)
+const snake = turner((key) => key.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), 'At')
 
 /** @param value checked against its schema. */
 export function fromWire<T>(value: T): FromWire<T> {
-  if (Array.isArray(value)) return value.map((item: unknown) => fromWire(item)) as FromWire<T>
   if (typeof value !== 'object' || value === null) return value as FromWire<T>
+  if (Array.isArray(value)) return value.map((item: unknown) => fromWire(item)) as FromWire<T>
   const out: Record<string, unknown> = {}
-  for (const [key, item] of Object.entries(value)) {
-    const name = cached(camelCache, key, camel)
-    if (OPAQUE.has(key)) out[name] = item
-    else
-      out[name] =
-        key.endsWith('_at') && typeof item === 'string' ? Date.parse(item) : fromWire(item)
+  for (const key of Object.keys(value)) {
+    const item = (value as Record<string, unknown>)[key]
+    const { name, isOpaque, isInstant } = camel(key)
+    if (isOpaque) out[name] = item
+    else out[name] = isInstant && typeof item === 'string' ? Date.parse(item) : fromWire(item)
   }
   return out as FromWire<T>
 }
 
 /** Undefined values are left out. */
 export function toWire(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(toWire)
   if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return value.map((item) => toWire(item))
   const out: Record<string, unknown> = {}
-  for (const [key, item] of Object.entries(value)) {
+  for (const key of Object.keys(value)) {
+    const item = (value as Record<string, unknown>)[key]
     if (item === undefined) continue
-    const name = cached(snakeCache, key, snake)
-    if (OPAQUE.has(key)) out[name] = item
+    const { name, isOpaque, isInstant } = snake(key)
+    if (isOpaque) out[name] = item
     else
       out[name] =
-        key.endsWith('At') && typeof item === 'number' ? new Date(item).toISOString() : toWire(item)
+        isInstant && typeof item === 'number' ? new Date(item).toISOString() : toWire(item)
   }
   return out
 }
