@@ -7,8 +7,35 @@ export type LogFormat = 'text' | 'json'
 /** Logs to standard output: JSON lines, or `time level message key=value …`. */
 export function createLogger(level: LogLevel, format: LogFormat): Logger {
   const base = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime }
-  if (format === 'json') return pino(base)
-  return pino(base, { write: (line: string) => process.stdout.write(asText(line)) })
+  if (format === 'text')
+    return pino(
+      base,
+      together((line) => asText(line), process.stdout),
+    )
+  return pino(
+    base,
+    together((line) => line, pino.destination({ fd: 1, sync: true })),
+  )
+}
+
+/** Writes the lines of a turn of the event loop at once, at the latest when the process exits. */
+function together(
+  written: (line: string) => string,
+  out: { write: (text: string) => unknown },
+): pino.DestinationStream {
+  let lines = ''
+  const flush = (): void => {
+    const text = lines
+    lines = ''
+    if (text !== '') out.write(text)
+  }
+  process.on('exit', flush)
+  return {
+    write(line) {
+      if (lines === '') setImmediate(flush)
+      lines += written(line)
+    },
+  }
 }
 
 const NAMES: Record<number, string> = {
