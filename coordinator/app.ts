@@ -38,18 +38,13 @@ const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
 /** The HTTP API: its gate, its routes, and the answer to every error. */
 export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env> {
   const { log } = services
-  const room = new BodyRoom(limits.bodyRoom)
   const app = new Hono<Env>({ strict: false })
   const registered = (): readonly RouterRoute[] => app.routes
   const ownPaths = new OwnPaths(registered)
   app.use(services.metrics.traffic)
   app.use(crossOrigin(services.config.allowOrigins))
   app.use(ownPaths.refuseOtherSpellings())
-  app.use(gate(services))
-  app.use(async (c, next) => {
-    c.set('room', room)
-    await next()
-  })
+  app.use(gate(services, new BodyRoom(limits.bodyRoom)))
   const observing = observeRoutes(services, registered)
   app.route(API, observing)
   app.route('/', observing)

@@ -36,6 +36,8 @@ export class Access {
   readonly #isOwn: boolean
   #hasAsked = false
   #logged = ''
+  /** The last that was not refused. */
+  #ownHost = ''
 
   /** @throws {AppError} `usage` when the tokens cannot be read. */
   constructor(options: AccessOptions, log: Logger, now: () => number) {
@@ -70,7 +72,10 @@ export class Access {
    */
   identify(given: string | null, address: string, host: string | null): Principal {
     const { found, isGuessable } = this.#holderOf(given)
-    if (found === OPEN_MODE && this.#isOwn && host !== null) refuseOtherHost(host)
+    if (found === OPEN_MODE && this.#isOwn && host !== null && host !== this.#ownHost) {
+      refuseOtherHost(host)
+      this.#ownHost = host
+    }
     if (given === null && found === null) throw unauthorized()
     const waitMs = this.#throttle.waitMs(address)
     // A valid token is not slowed: behind a proxy many clients share an address.

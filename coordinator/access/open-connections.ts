@@ -89,7 +89,7 @@ export class OpenConnections {
 
   /** The client has shown a token, or needs none. */
   vouch(socket: Socket): void {
-    this.#forget(endsOf(socket))
+    if (this.#strangers.size > 0) this.#forget(endsOf(socket))
   }
 
   #accept(socket: Socket): void {
@@ -122,6 +122,7 @@ export class OpenConnections {
   }
 
   #renew(socket: Socket): void {
+    if (this.#strangers.size === 0) return
     const ends = endsOf(socket)
     const connection = this.#strangers.get(ends)
     if (connection === undefined) return

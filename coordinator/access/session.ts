@@ -1,6 +1,8 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Context } from 'hono'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { AppError } from '../../shared/errors.ts'
+import type { Env } from '../routes/http.ts'
 
 /**
  * The dashboard's session: the token in an HttpOnly cookie, valid for requests of the dashboard's own page. It ends with
@@ -11,8 +13,8 @@ const COOKIE = 'morag_session'
 const MARK = 'x-morag-csrf'
 const SAFE = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-export function sessionToken(c: Context): string | null {
-  return getCookie(c, COOKIE) || null
+export function sessionToken(c: Context<Env>): string | null {
+  return c.env.incoming.headers.cookie === undefined ? null : getCookie(c, COOKIE) || null
 }
 
 /** A `Cookie` header without the session, for another server; null if nothing is left. */
@@ -38,11 +40,12 @@ export function endSession(c: Context): void {
  * @param isForWorkers whether the route is for workers alone: some of those change state by GET.
  * @throws {AppError} `forbidden`
  */
-export function refuseForeign(c: Context, isForWorkers: boolean): void {
+export function refuseForeign(c: Context<Env>, isForWorkers: boolean): void {
   if (SAFE.has(c.req.method) && !isForWorkers) return
-  const isMarked = c.req.header(MARK) === '1'
+  const { headers } = c.env.incoming
+  const isMarked = headers[MARK] === '1'
   const isTrusted = isMarked || sessionToken(c) === null
-  if (isTrusted && !isFromElsewhere(c, isMarked)) return
+  if (isTrusted && !isFromElsewhere(headers, isMarked)) return
   throw new AppError(
     'forbidden',
     `This came from another page, or without ${MARK}: 1 from the dashboard's own. A program shows its token in a header.`,
@@ -53,21 +56,22 @@ export function refuseForeign(c: Context, isForWorkers: boolean): void {
  * By `Sec-Fetch-Site` (over TLS and to localhost), else by `Origin` (except with GET). An `<img>` over plain HTTP, or in a
  * browser from before 2020, has neither: it is recognised by headers that every browser sends and no worker does.
  */
-function isFromElsewhere(c: Context, isMarked: boolean): boolean {
-  const site = c.req.header('sec-fetch-site')
+function isFromElsewhere(headers: IncomingHttpHeaders, isMarked: boolean): boolean {
+  const { origin, host, 'sec-fetch-site': site } = headers
   if (site !== undefined) return site !== 'same-origin' && site !== 'none'
   if (isMarked) return false
-  const origin = c.req.header('origin')
-  if (origin === undefined) return isBrowser(c)
-  return !URL.canParse(origin) || new URL(origin).host !== c.req.header('host')
+  if (origin === undefined) return isBrowser(headers)
+  return !URL.canParse(origin) || new URL(origin).host !== host
 }
 
-function isBrowser(c: Context): boolean {
-  const agent = c.req.header('user-agent') ?? ''
-  const accept = c.req.header('accept') ?? ''
+function isBrowser({
+  accept = '',
+  referer,
+  'user-agent': agent = '',
+}: IncomingHttpHeaders): boolean {
   return (
     /^(Mozilla|Opera)\//.test(agent) ||
-    c.req.header('referer') !== undefined ||
+    referer !== undefined ||
     /^(image|video|audio|text\/html|text\/css)\b/.test(accept)
   )
 }

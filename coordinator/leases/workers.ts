@@ -76,7 +76,8 @@ export class Workers implements JobSubscriber {
   ): Worker {
     const worker = this.#get(workerId)
     Object.assign(worker, news, { lastSeenAt: this.#now() })
-    const ability = abilityOf(workerId, worker.capabilities)
+    const ability =
+      news.capabilities === undefined ? worker.ability : abilityOf(workerId, worker.capabilities)
     const isOther = ability.key !== worker.ability.key
     worker.ability = ability
     if (isOther) this.#notify(this.#announceListeners, workerId)

@@ -49,7 +49,7 @@ export function agentRoutes(services: Services): Hono<Env> {
     }),
     async (c) => {
       const { waitSeconds, prefetch, ...request } = await bodyOf(c, claimRequest)
-      const { principal } = c.var
+      const principal = c.get('principal')
       const contentTypes = typesFor(principal, request.contentTypes)
       access.names.use(principal, request.workerId)
       workers.update(request.workerId, { contentTypes })
@@ -89,7 +89,7 @@ export function agentRoutes(services: Services): Hono<Env> {
     }),
     async (c) => {
       const workerId = parseWire(workerName, c.req.param('id'), 'path')
-      const { principal } = c.var
+      const principal = c.get('principal')
       const { news, beats } = await files.checkpoints.receive(await bytesOf(c, HEARTBEAT_MIB))
       access.names.use(principal, workerId)
       const { state, ...facts } = news
@@ -128,7 +128,7 @@ export function agentRoutes(services: Services): Hono<Env> {
     }),
     async (c) => {
       const { leaseToken } = await bodyOf(c, releaseRequest)
-      const { principal } = c.var
+      const principal = c.get('principal')
       const { jobId } = await jobFor(principal, jobs, c.req.param('id'))
       return answer(c, await views.status(await attempts.release(jobId, leaseToken, principal)))
     },
@@ -148,8 +148,8 @@ export function agentRoutes(services: Services): Hono<Env> {
     }),
     async (c) => {
       const { name } = await bodyOf(c, registerRequest)
-      const { token, record } = await access.register(c.var.principal, name)
-      log.info({ token: record.name, with: c.var.principal.name }, 'worker registered')
+      const { token, record } = await access.register(c.get('principal'), name)
+      log.info({ token: record.name, with: c.get('principal').name }, 'worker registered')
       return answer(c, { token, name: record.name, role: record.role, types: record.types })
     },
   )

@@ -3,6 +3,7 @@ import { matchedRoutes } from 'hono/route'
 import { AppError } from '../../shared/errors.ts'
 import type { Env } from './http.ts'
 import type { Services } from '../assemble.ts'
+import type { BodyRoom } from '../access/body-room.ts'
 import { ANONYMOUS } from '../access/principal.ts'
 import { allows, ROLES, type Access } from '../access/roles.ts'
 import { refuseForeign, sessionToken } from '../access/session.ts'
@@ -10,14 +11,18 @@ import { accessOf } from '../openapi/describe-route.ts'
 
 /**
  * Stands before every route: identifies the caller and refuses a route that its role may not use. Handlers find the
- * caller in `c.var.principal`.
+ * caller as `principal`, and the room for bodies.
  */
-export function gate({
-  access,
-  connections,
-  trustedProxies,
-}: Pick<Services, 'access' | 'connections' | 'trustedProxies'>): MiddlewareHandler<Env> {
+export function gate(
+  {
+    access,
+    connections,
+    trustedProxies,
+  }: Pick<Services, 'access' | 'connections' | 'trustedProxies'>,
+  room: BodyRoom,
+): MiddlewareHandler<Env> {
   return async (c, next) => {
+    c.set('room', room)
     const allowed = accessFor(c)
     keepFromCaches(c, allowed)
     const token = tokenIn(c)
@@ -26,7 +31,7 @@ export function gate({
     else {
       const { incoming } = c.env
       const address = trustedProxies.clientOf(incoming)
-      const asked = c.req.header('host') ?? null
+      const asked = incoming.headers.host ?? null
       const given = token ?? sessionToken(c) ?? passwordIn(c)
       const principal = access.identify(given, address, asked)
       connections.vouch(incoming.socket)
@@ -58,14 +63,15 @@ function accessFor(c: Context<Env>): Access {
 }
 
 function tokenIn(c: Context<Env>): string | null {
-  const bearer = /^Bearer +(.+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
-  const given = (bearer ?? c.req.header('x-api-key'))?.trim()
+  const { authorization = '', 'x-api-key': key } = c.env.incoming.headers
+  const bearer = /^Bearer +(.+)$/i.exec(authorization)?.[1]
+  const given = (bearer ?? key?.toString())?.trim()
   return given === undefined || given === '' ? null : given
 }
 
 /** Of the address that a client was given: browsers send it to foreign pages' requests, too. */
-function passwordIn(c: Context): string | null {
-  const basic = /^Basic +([\w+/=]+)$/i.exec(c.req.header('authorization') ?? '')?.[1]
+function passwordIn(c: Context<Env>): string | null {
+  const basic = /^Basic +([\w+/=]+)$/i.exec(c.env.incoming.headers.authorization ?? '')?.[1]
   if (basic === undefined) return null
   return /:(.+)$/s.exec(Buffer.from(basic, 'base64').toString())?.[1] ?? null
 }

@@ -94,7 +94,7 @@ export function originalRoutes(services: Services): Hono<Env> {
       const submission = submissionOf(c)
       const { jobId, status, createdAt } = isForm(c)
         ? await intake.fromUpload(formOf(c), submission)
-        : await fromJson(await jsonOf(c), submission, callerGone(c))
+        : await fromJson(await jsonOf(c), submission, () => callerGone(c))
       return answer(c, { jobId, status, createdAt })
     },
   )
@@ -117,7 +117,7 @@ export function originalRoutes(services: Services): Hono<Env> {
       const { workerId, contentTypes: asked, maxJobs } = parseWire(pollQuery, query, 'query')
       // A claim by HEAD would lose the job: its answer has no body.
       if (c.req.method === 'HEAD') return c.body(null)
-      const { principal } = c.var
+      const principal = c.get('principal')
       const contentTypes = typesFor(principal, asked)
       access.names.use(principal, workerId)
       workers.update(workerId, { contentTypes })
@@ -153,7 +153,7 @@ export function originalRoutes(services: Services): Hono<Env> {
       errors: ['source_missing', 'source_changed'],
     }),
     async (c) => {
-      const { principal } = c.var
+      const principal = c.get('principal')
       const job = await jobFor(principal, jobs, c.req.param('id'))
       const lease = c.req.header('morag-lease') ?? null
       const tokens = { lease, query: c.req.query('token') ?? null }
@@ -178,7 +178,7 @@ export function originalRoutes(services: Services): Hono<Env> {
     }),
     async (c) => {
       const received = await files.transcripts.receive(await bytesOf(c, RESULT_MIB))
-      const { principal } = c.var
+      const principal = c.get('principal')
       const { jobId } = await jobFor(principal, jobs, c.req.param('id'))
       const job = await attempts.finish(jobId, received, principal)
       const ingestionContinued = hasEnded(job) && job.continuation !== null
@@ -196,20 +196,20 @@ export function originalRoutes(services: Services): Hono<Env> {
       answer: statusAnswer,
     }),
     async (c) =>
-      answer(c, await views.status(await jobFor(c.var.principal, jobs, c.req.param('id')))),
+      answer(c, await views.status(await jobFor(c.get('principal'), jobs, c.req.param('id')))),
   )
 
   async function fromJson(
     json: unknown,
     submission: Submission,
-    signal: AbortSignal,
+    gone: () => AbortSignal,
   ): Promise<Job> {
     if (typeof json !== 'object' || json === null || !('source_url' in json))
       return await intake.fromPath(parseWire(createRequest, json, 'body'), submission)
     const { ingestionTaskId, ...request } = parseWire(createFromUrl, json, 'body')
     const wanted = { ...request, ...(ingestionTaskId != null && { ingestionTaskId }) }
     return await intake.fromUrl(wanted, submission, {
-      signal,
+      signal: gone(),
       isKept: false,
       check: () => undefined,
     })

@@ -7,6 +7,8 @@ import { describedRoutes } from '../openapi/describe-route.ts'
 import type { Env } from './http.ts'
 
 const ROOT = plainSegments(API)
+/** What every reader reads alike, with its query. */
+const PLAIN = /^(?:\/[a-z0-9_-]+)+\/?(?:\?|$)/
 
 /** First segments of the coordinator's paths below the API's root. */
 interface Segments {
@@ -42,6 +44,7 @@ export class OwnPaths {
    */
   refuseOtherSpellings(): MiddlewareHandler<Env> {
     return async (c, next) => {
+      if (PLAIN.test(c.env.incoming.url ?? '/')) return await next()
       const { trees, leaves, shared } = this.#own()
       const segments = plainSegments(c.env.incoming.url ?? '/')
       const first = segments[ROOT.length] ?? ''

@@ -17,13 +17,15 @@ export function sendClaimed(
   jobs: readonly PreparedJob[],
   retryAfterSeconds: number,
 ): Response {
-  const text = new TextEncoder()
   const parts = jobs.flatMap(({ job, checkpoint }, i) => [
-    text.encode(`${i === 0 ? '' : ','}${writeJson(toWire(job)).slice(0, -1)},"checkpoint":`),
-    checkpoint ?? text.encode('null'),
-    text.encode('}'),
+    `${i === 0 ? '' : ','}${writeJson(toWire(job)).slice(0, -1)},"checkpoint":`,
+    checkpoint ?? 'null',
+    '}',
   ])
-  const end = text.encode(`],"retry_after_seconds":${JSON.stringify(retryAfterSeconds)}}`)
-  const body = Buffer.concat([text.encode('{"jobs":['), ...parts, end])
+  const end = `],"retry_after_seconds":${JSON.stringify(retryAfterSeconds)}}`
+  const all = ['{"jobs":[', ...parts, end]
+  const body = jobs.some(({ checkpoint }) => checkpoint !== null)
+    ? Buffer.concat(all.map((part) => (typeof part === 'string' ? Buffer.from(part) : part)))
+    : all.join('')
   return c.body(body, 200, { 'content-type': 'application/json' })
 }
