@@ -1,6 +1,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { besideBullmq } from './bench/bullmq.ts'
 import { chapters } from './bench/chapters.ts'
 import { crowdCost } from './bench/crowd.ts'
 import { diarization } from './bench/diarization.ts'
@@ -11,7 +12,7 @@ import { gpuUse } from './bench/gpu.ts'
 import { journalLength } from './bench/journal.ts'
 import { prefetching } from './bench/prefetch.ts'
 import { languages } from './bench/languages.ts'
-import { loadTime, longPolls, pollCost } from './bench/queue.ts'
+import { claimCost, loadTime, longPolls } from './bench/queue.ts'
 import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
 import { retrieval } from './bench/retrieval.ts'
@@ -30,11 +31,12 @@ const PARTS: Record<
   { title: string; run: (folder: string, file: string) => Promise<Measure[]> }
 > = {
   start: { title: 'How soon the programs are there', run: startUp },
-  poll: { title: 'A poll costs the same however many jobs wait', run: pollCost },
+  claim: { title: 'A claim costs the same however many jobs wait', run: claimCost },
   load: { title: 'A start reads every job file', run: loadTime },
   wait: { title: 'Workers that wait for work', run: longPolls },
   crowd: { title: 'What waiting calls cost other jobs', run: crowdCost },
   durable: { title: 'Durable cycles', run: durableCycles },
+  bullmq: { title: 'Durable cycles, beside BullMQ', run: besideBullmq },
   journal: { title: 'A journal under a load that does not stop', run: journalLength },
   stream: { title: 'Streaming', run: streaming },
   upload: { title: 'Uploads by POST /process', run: uploads },

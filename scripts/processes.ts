@@ -33,13 +33,17 @@ function cleanEnv(extra: Record<string, string>): Record<string, string> {
 
 export interface RunOptions {
   env?: Record<string, string>
-  /** Run what `npm run build` has compiled, as it is published. */
-  built?: boolean
+  /** Run what `npm run build` has compiled, as it is published; of another checkout. */
+  built?: boolean | { root: string }
 }
 
 /** What Node is given to run a program of the project: compiled, where this file is, and from TypeScript in a checkout. */
-export function programCode(program: 'coordinator' | 'agent', built = false): string[] {
-  if (built) return [path.join(ROOT, 'dist', program, 'cli.js')]
+export function programCode(
+  program: 'coordinator' | 'agent',
+  built: boolean | { root: string } = false,
+): string[] {
+  const root = typeof built === 'object' ? built.root : ROOT
+  if (built !== false) return [path.join(root, 'dist', program, 'cli.js')]
   return nodeScript(new URL(`../${program}/cli.ts`, import.meta.url))
 }
 

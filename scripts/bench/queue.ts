@@ -1,28 +1,31 @@
 import path from 'node:path'
 import { startCoordinator } from '../processes.ts'
 import { Api } from './api.ts'
+import { claim, finish } from './durable.ts'
 import { writeJobFiles } from './job-files.ts'
 import { residentMb } from '../process-tree.ts'
 import { median, quantile, type Measure } from './report.ts'
 
-const POLLS = 80
+const CLAIMS = 300
 
-/** What a poll costs with few and with many jobs waiting: two coordinators, asked in turn. */
-export async function pollCost(folder: string, file: string): Promise<Measure[]> {
-  const sizes = [100, 20_000] as const
+/** What a claim costs with few and with many jobs waiting: two coordinators, asked in turn, whose jobs stay as many. */
+export async function claimCost(folder: string, file: string): Promise<Measure[]> {
+  const sizes = [100, 100_000] as const
   const sides = await Promise.all(
     sizes.map(async (size) => {
-      const dataDir = path.join(folder, `poll-${size}`)
+      const dataDir = path.join(folder, `claim-${size}`)
       writeJobFiles(dataDir, size, file)
       const coordinator = await startCoordinator(dataDir, folder, { built: true })
       return { coordinator, api: new Api(coordinator.url), times: [] as number[] }
     }),
   )
-  for (let n = 0; n < POLLS; n += 1) {
+  for (let n = 0; n < CLAIMS; n += 1) {
     for (const { api, times } of sides) {
+      await api.create(file)
       const from = performance.now()
-      await api.send('GET', `/remote-jobs/poll?worker_id=bench&content_types=audio`)
+      const claimed = await claim(api, 'bench', n)
       times.push(performance.now() - from)
+      await finish(api, claimed)
     }
   }
   for (const { coordinator, api } of sides) {
@@ -30,12 +33,12 @@ export async function pollCost(folder: string, file: string): Promise<Measure[]>
     coordinator.signal('SIGKILL')
     await coordinator.ended
   }
-  const [few, many] = sides.map(({ times }) => median(times.slice(10)))
+  const [few, many] = sides.map(({ times }) => median(times.slice(100)))
   const ratio = many! / few!
   return [
-    { name: `poll, ${sizes[0]} jobs waiting (median)`, value: `${few!.toFixed(2)} ms` },
-    { name: `poll, ${sizes[1]} jobs waiting (median)`, value: `${many!.toFixed(2)} ms` },
-    { name: 'ratio', value: ratio.toFixed(2), promise: 'under 1.5', kept: ratio < 1.5 },
+    { name: `claim, ${sizes[0]} jobs waiting (median)`, value: `${few!.toFixed(2)} ms` },
+    { name: `claim, ${sizes[1]} jobs waiting (median)`, value: `${many!.toFixed(2)} ms` },
+    { name: 'ratio', value: ratio.toFixed(2), promise: 'under 1.2', kept: ratio < 1.2 },
   ]
 }
 
