@@ -1,3 +1,4 @@
+import { MOST_QUOTA_WAIT_SECONDS } from '../shared/backoff.ts'
 import type { ErrorCode, JobStatus } from './types.ts'
 
 export interface ErrorFacts {
@@ -27,10 +28,12 @@ export class MoragError extends Error {
 
   constructor(code: ErrorCode | (string & {}), message: string, facts: ErrorFacts = {}) {
     super(message, { cause: facts.cause })
-    const { status = 0 } = facts
+    const { status = 0, retryAfterSeconds = 0 } = facts
+    const isQuotaOfDay = code === 'quota_exceeded' && retryAfterSeconds > MOST_QUOTA_WAIT_SECONDS
     this.code = code
     this.status = status
-    this.retryable = facts.retryable ?? (status === 408 || status === 429 || status >= 500)
+    this.retryable =
+      facts.retryable ?? (status === 408 || (status === 429 && !isQuotaOfDay) || status >= 500)
     this.retryAfterSeconds = facts.retryAfterSeconds
     this.job = facts.job
   }

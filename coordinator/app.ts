@@ -23,6 +23,7 @@ import { processRoutes } from './routes/process.ts'
 import { readingRoutes } from './routes/reading.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { SpeechJobs } from './routes/speech-jobs.ts'
+import { usageRoutes } from './routes/usage.ts'
 import { whisperAsrRoutes } from './routes/whisper-asr.ts'
 import { openaiError, openaiStatus } from './speech/openai-error.ts'
 import type { Services } from './assemble.ts'
@@ -60,6 +61,7 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
     originalRoutes,
     operatingRoutes,
     readingRoutes,
+    usageRoutes,
     sessionRoutes,
     eventRoutes,
     callbackRoutes,

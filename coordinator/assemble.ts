@@ -37,6 +37,8 @@ import { FileJobs } from './storage/file-jobs.ts'
 import type { FileJobStore } from './storage/store.ts'
 import { FileWorkerBoard } from './storage/worker-board.ts'
 import { Cleanup } from './cleanup.ts'
+import { Quotas } from './usage/quotas.ts'
+import { Usage } from './usage/usage.ts'
 import { Views } from './views.ts'
 
 export type Services = Awaited<ReturnType<typeof assemble>>
@@ -66,6 +68,11 @@ export async function assemble(
     isShared: (address) => isOwnAddress(address) || trustedProxies.has(address),
   })
   const jobStore = new FileJobs({ table: store, now, log })
+  const usage = await Usage.open(store.newest(), now(), {
+    dataDir,
+    onError: (message, error) => log.error({ err: error }, message),
+  })
+  const quotas = new Quotas(store.newest(), usage, now)
   const jobs = new Jobs({
     store: jobStore,
     policy,
@@ -73,6 +80,7 @@ export async function assemble(
     random,
     tokenName: (id) => access.tokens.nameOf(id),
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, ingestion), job.completedAt),
+    removing: async (job, remove) => await usage.removing(job, remove),
   })
   await jobStore.resume(policy)
   const board = FileWorkerBoard.open(
@@ -126,8 +134,10 @@ export async function assemble(
   const progressWebhooks = new ProgressWebhooks({ jobs, sender: newSender() })
   const jobWatch = new JobWatch(jobs)
   files.checkpoints.onKept((jobId) => jobWatch.wake(jobId))
-  // In this order: workers before claims, which depend on who may have a job; estimates before events.
+  // In this order: usage before quotas; workers before claims, which depend on who may have a job; estimates before events.
   jobs.subscribe(
+    usage,
+    quotas,
     workers,
     estimates,
     claims,
@@ -155,7 +165,9 @@ export async function assemble(
     workers,
     estimates,
     cleanup: new Cleanup(jobs, files, retention),
-    intake: new Intake(jobs, sources, origins, { maxUploadBytes, maxRetries, guard }),
+    usage,
+    quotas,
+    intake: new Intake(jobs, sources, origins, { maxUploadBytes, maxRetries, guard, quotas }),
     claims,
     attempts,
     views,

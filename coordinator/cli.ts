@@ -9,6 +9,7 @@ await runCli({
     jobs: async () => (await import('./commands/jobs.ts')).addJobs,
     workers: async () => (await import('./commands/workers.ts')).addWorkers,
     token: async () => (await import('./commands/token.ts')).addTokenCommands,
+    usage: async () => (await import('./commands/usage.ts')).addUsage,
     vocabulary: async () => (await import('./commands/vocabulary.ts')).addVocabularyCommands,
     cleanup: async () => (await import('./commands/cleanup.ts')).addCleanup,
     health: async () => (await import('./commands/health.ts')).addHealth,

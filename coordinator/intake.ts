@@ -11,6 +11,7 @@ import type { Ingestion } from './job/ingestion.ts'
 import { checkWebhook, webhookOf } from './ingestion/webhook-target.ts'
 import type { Job, PendingJob, Source } from './job/job.ts'
 import type { Jobs } from './jobs.ts'
+import type { Holder, Quotas } from './usage/quotas.ts'
 import { MAX_KINDS } from './job/queue.ts'
 import { checkRequirements } from './job/requirements.ts'
 import { checkOptions } from './job/task-options.ts'
@@ -21,6 +22,7 @@ export interface IntakeOptions {
   maxUploadBytes: number
   maxRetries: number
   guard: AddressGuard
+  quotas: Quotas
 }
 
 export interface Wanted {
@@ -37,7 +39,7 @@ export type WantedFromUrl = Omit<Wanted, 'contentType'> & {
   contentType?: string | null | undefined
 }
 
-export interface Submission {
+export interface Submission extends Holder {
   /** A token's id; null: the API key. */
   submittedBy: string | null
   /** The same key of the same submitter gives the same job. */
@@ -62,14 +64,26 @@ export class Intake {
     this.#options = options
   }
 
-  /** @throws {AppError} `invalid`, `conflict` when the key was used for another job. */
+  /**
+   * To be called before a file is received. A repetition makes no job.
+   * @throws {AppError} `quota_exceeded` when the submitter may create no job.
+   */
+  async checkQuota(submission: Submission): Promise<void> {
+    const { submittedBy, idempotencyKey: key } = submission
+    const known = key === null ? undefined : await this.#jobs.find(idFor(submittedBy, key))
+    if (known !== undefined) return
+    this.#options.quotas.check(submission)
+  }
+
+  /** @throws {AppError} `invalid`, `quota_exceeded`; `conflict` when the key was used for another job. */
   async fromPath(request: CreateRequest, submission: Submission): Promise<Job> {
     const source = await this.#sources.fromPath(request.sourceFilePath)
     return await this.#create(request, submission, source, async () => ({ ...request, source }))
   }
 
-  /** @throws {AppError} `invalid`, `bad_request`, `too_large`, `no_space`, `conflict`. */
+  /** @throws {AppError} `invalid`, `bad_request`, `too_large`, `no_space`, `quota_exceeded`, `conflict`. */
   async fromUpload(request: FormSource, submission: Submission): Promise<Job> {
+    await this.checkQuota(submission)
     const { maxUploadBytes } = this.#options
     const { fields, upload } = await receiveForm(request, this.#sources.incoming, maxUploadBytes)
     try {
@@ -85,7 +99,7 @@ export class Intake {
     }
   }
 
-  /** Creates a job from a received file. @throws {AppError} `invalid`, `conflict`. */
+  /** Creates a job from a received file. @throws {AppError} `invalid`, `quota_exceeded`, `conflict`. */
   async adopt(wanted: Wanted, upload: Upload, submission: Submission): Promise<Job> {
     return await this.#create(wanted, submission, { path: null, ...upload }, async (jobId) => {
       return { ...wanted, source: await this.#sources.adopt(jobId, upload) }
@@ -95,7 +109,7 @@ export class Intake {
   /**
    * Creates a job from the file at an address.
    * @param signal ends a fetch without a key. With one it goes on, for up to an hour, and a retry waits for it.
-   * @throws {AppError} `invalid`, `conflict`, and as {@link fetchSource}.
+   * @throws {AppError} `invalid`, `quota_exceeded`, `conflict`, and as {@link fetchSource}.
    */
   async fromUrl(
     { sourceUrl, contentType: asked = null, ...wanted }: WantedFromUrl,
@@ -130,10 +144,11 @@ export class Intake {
 
   async #create(
     wanted: Omit<Wanted, 'contentType'> & { contentType: string | null },
-    { submittedBy, idempotencyKey }: Submission,
+    submission: Submission,
     file: { path: string | null; sha256?: string | null; url?: string },
     receive: (jobId: string) => Promise<{ contentType: string; source: Source }>,
   ): Promise<Job> {
+    const { submittedBy, idempotencyKey } = submission
     const { taskOptions, priority } = wanted
     checkRequirements(taskOptions)
     checkOptions(taskOptions)
@@ -141,9 +156,11 @@ export class Intake {
     if (webhook !== null)
       checkWebhook(webhook, this.#options.guard, wanted.ingestion?.webhook ? null : taskOptions)
     const jobId = idempotencyKey === null ? randomUUID() : idFor(submittedBy, idempotencyKey)
-    const job = await this.#jobs.create(
+    let begun = (): void => undefined
+    const created = this.#jobs.create(
       jobId,
       async (): Promise<PendingJob> => {
+        begun = this.#options.quotas.begin(submission, jobId)
         if (wanted.contentType !== null)
           this.#checkKind(submittedBy, wanted.contentType, taskOptions)
         const { contentType, source } = await receive(jobId)
@@ -170,6 +187,7 @@ export class Intake {
         if (file.path === null) await this.#sources.removeOrphan(jobId)
       },
     )
+    const job = await created.finally(() => begun())
     const other =
       (wanted.contentType ?? job.contentType) !== job.contentType ||
       job.source.path !== file.path ||

@@ -30,6 +30,8 @@ export interface JobsOptions {
   tokenName?: TokenName
   /** The continuation of a job that has ended: persisted with the end. */
   followUp?: (job: EndedJob) => Continuation | null
+  /** Removes a job by `remove`, and makes durable what has to outlive it. */
+  removing?: (job: Job, remove: () => Promise<void>) => Promise<void>
 }
 
 export interface JobSubscriber {
@@ -49,9 +51,11 @@ export class Jobs {
   readonly #followUp: (job: EndedJob) => Continuation | null
   readonly #log: Logger
   readonly #tokenName: TokenName
+  readonly #removing: NonNullable<JobsOptions['removing']>
   readonly #subscribers: JobSubscriber[] = []
 
-  constructor({ store, policy, log, random, tokenName, followUp }: JobsOptions) {
+  constructor(options: JobsOptions) {
+    const { store, policy, log, random, tokenName, followUp, removing } = options
     this.#store = store
     this.reader = store
     this.policy = policy
@@ -60,6 +64,7 @@ export class Jobs {
     this.#random = random
     this.#tokenName = tokenName ?? (() => undefined)
     this.#followUp = followUp ?? (() => null)
+    this.#removing = removing ?? (async (_, remove) => await remove())
   }
 
   /** Calls these for each change, in this order. */
@@ -227,17 +232,24 @@ export class Jobs {
     }
     return await this.#store.inTurn(jobId, async () => {
       let freedBytes = 0
-      let removed: Job | null
+      let removed: Job
+      const remove = async (): Promise<Job> => {
+        const job = await this.get(jobId)
+        may(job)
+        await this.#removing(job, async () => {
+          if ((await this.#store.remove(jobId, may)) === null) throw noJob(jobId)
+        })
+        return job
+      }
       try {
-        removed = await this.#store.remove(jobId, may)
+        removed = await remove()
       } catch (error) {
         const job = await this.find(jobId)
         if (job === undefined || !hasEnded(job) || !isRefused(error)) throw error
         // A full disk has no room for the journal's line: the job's files make some.
         freedBytes = await dropFiles(job)
-        removed = await this.#store.remove(jobId, may)
+        removed = await remove()
       }
-      if (removed === null) throw noJob(jobId)
       this.#publish(removed, null)
       return freedBytes + (await dropFiles(removed))
     })

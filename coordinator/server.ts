@@ -43,9 +43,10 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
     const services = await assemble(config, log, store, roots)
     const { access, claims, clock, connections, continuations, events } = services
     const { files, jobStore, jobWatch, localWorker, metrics, morag, origins } = services
-    const { progressWebhooks, workers } = services
+    const { progressWebhooks, usage, workers } = services
     closers.push(
       () => jobStore.close(),
+      async () => await usage.close(),
       async () => await access.close(),
       async () => await workers.kept().catch(() => undefined),
       async () => await files.checkpoints.close(),

@@ -248,7 +248,7 @@ function factsOf(job: Job) {
 
 /** Token ids stay in the job's file and in the log. */
 function withoutToken(attempt: Attempt): JobAnswer['attempts'][number] {
-  const { tokenId: _, ability: __, ...shown } = attempt
+  const { tokenId: _, ability: __, waitedMs: ___, mediaSeconds: ____, ...shown } = attempt
   return shown
 }
 

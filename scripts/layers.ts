@@ -14,7 +14,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     free-space paths wer`.match(/\S+/g)!,
   coordinator: `
     cli commands admin server assemble config settings connection-settings setting-values chores app routes sockets events metrics
-    openapi intake views ingestion leases access cleanup job-watch jobs blobs speech storage job clock logger keyed-mutex groups`.match(
+    openapi intake views ingestion leases usage access cleanup job-watch jobs blobs speech storage job clock logger keyed-mutex groups`.match(
     /\S+/g,
   )!,
 }

@@ -14,6 +14,9 @@ export function backoffMs(
   return backoff / 2 + (random * backoff) / 2
 }
 
+/** A quota that lasts longer is another day's: it is not waited for. */
+export const MOST_QUOTA_WAIT_SECONDS = 60
+
 /** The default cap of `Retry-After`. */
 const MAX_RETRY_AFTER_SECONDS = 300
 

@@ -19,6 +19,7 @@ export const CODES = {
   too_large: { status: 413, retryable: false },
   range_not_satisfiable: { status: 416, retryable: false },
   too_many_requests: { status: 429, retryable: true },
+  quota_exceeded: { status: 429, retryable: true },
   headers_too_large: { status: 431, retryable: false },
   internal: { status: 500, retryable: true },
   bad_gateway: { status: 502, retryable: true },

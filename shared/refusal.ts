@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { timeOfDay } from './time-of-day.ts'
 import { interceptedText, isOfCoordinator } from './coordinator-mark.ts'
 import { AppError, isErrorCode, type AppErrorOptions, type ErrorCode } from './errors.ts'
-import { retryAfterSeconds } from './backoff.ts'
+import { MOST_QUOTA_WAIT_SECONDS, retryAfterSeconds } from './backoff.ts'
 import { printable } from './printable.ts'
 import { errorAnswer } from './wire.ts'
 import { tryJson } from './body-text.ts'
@@ -46,8 +46,10 @@ export class UnexpectedAnswer extends AppError {
   }
 }
 
-/** Whether the same request may succeed later: after 429, 5xx, network errors and answers of others. */
+/** Whether the same request may succeed soon: after 429, 5xx, network errors and answers of others. */
 export function isTransient(error: unknown): boolean {
+  if (error instanceof Refusal && error.code === 'quota_exceeded')
+    return (error.retryAfterSeconds ?? 0) <= MOST_QUOTA_WAIT_SECONDS
   if (error instanceof Refusal) return error.status === 429 || error.status >= 500
   // A proxy's limit on bodies does not pass.
   if (error instanceof Intercepted) return !isTooLarge(error)

@@ -1,4 +1,5 @@
 import { AppError } from '../../shared/errors.ts'
+import type { Quota } from '../usage/quotas.ts'
 import type { Role } from './roles.ts'
 
 /** The author of a request. */
@@ -12,6 +13,7 @@ export interface Principal {
   name: string
   /** Content types that a worker may claim; null: all. */
   types: readonly string[] | null
+  quota?: Quota
 }
 
 /** The name of `MORAG_API_KEY` among the tokens. */

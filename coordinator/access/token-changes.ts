@@ -1,5 +1,6 @@
 import { AppError } from '../../shared/errors.ts'
 import type { Term } from '../../shared/vocabulary.ts'
+import type { Quota } from '../usage/quotas.ts'
 import { API_KEY_NAME, unauthorized } from './principal.ts'
 import type { Role } from './roles.ts'
 import { stateOf, type Records, type TokenRecord } from './token-record.ts'
@@ -7,12 +8,15 @@ import { TOKEN_PREFIX } from './token-text.ts'
 
 const NAME = /^[\p{L}\p{N}](?:[\p{L}\p{N} ._@:+-]{0,98}[\p{L}\p{N}])?$/u
 
+const NO_QUOTA: Quota = { maxJobs: null, maxMediaHoursPerDay: null }
+
 export interface TokenWish {
   role: Role
   name: string
   types: readonly string[] | null
   /** Milliseconds; null: valid until revoked. */
   lifeMs: number | null
+  quota?: Partial<Quota>
 }
 
 /** A token's new secret, as its digest (hex), and its id. */
@@ -47,6 +51,7 @@ export function withToken(
     revokedAt: null,
     usedAt: null,
     vocabulary: [],
+    quota: { ...NO_QUOTA, ...wish.quota },
   }
   return [...tokens, made]
 }
@@ -58,6 +63,16 @@ export function withVocabulary(
   vocabulary: readonly Term[],
 ): Records {
   return replaced(tokens, id, (one) => ({ ...one, vocabulary: [...vocabulary] }))
+}
+
+/** Changes a token's quota. @throws {AppError} `usage` for a token that cannot submit. */
+export function withQuota(
+  tokens: Records,
+  { id, role }: TokenRecord,
+  quota: Partial<Quota>,
+): Records {
+  checkQuota(role, quota)
+  return replaced(tokens, id, (one) => ({ ...one, quota: { ...one.quota, ...quota } }))
 }
 
 /** Revokes a token; its record stays. */
@@ -131,7 +146,17 @@ function isInUse(one: TokenRecord, now: number): boolean {
   return state === 'active' || state === 'expired'
 }
 
-function checkWish({ name, role, types }: TokenWish): void {
+function checkQuota(role: Role, quota: Partial<Quota>): void {
+  const isLimited = Object.values(quota).some((most) => most !== null)
+  if (!isLimited || role === 'submit' || role === 'admin') return
+  throw new AppError(
+    'usage',
+    `Only a token for submit or admin can have a quota, not one for ${role}.`,
+  )
+}
+
+function checkWish({ name, role, types, quota = {} }: TokenWish): void {
+  checkQuota(role, quota)
   const isTaken = name === API_KEY_NAME || name.startsWith(TOKEN_PREFIX) || name.startsWith('t_')
   if (!NAME.test(name) || isTaken) {
     const message = `A token cannot be named that: use up to 100 letters, digits and ._@:+- between them, not '${API_KEY_NAME}', and nothing that looks like a token or its id.`

@@ -24,6 +24,12 @@ const token = z.object({
   used_at: instant.nullable().default(null),
   /** Of the jobs that are submitted with it. */
   vocabulary: z.array(z.custom<Term>()).default([]),
+  quota: z
+    .object({
+      max_jobs: z.int().min(1).nullable().default(null),
+      max_media_hours_per_day: z.number().positive().nullable().default(null),
+    })
+    .default({ max_jobs: null, max_media_hours_per_day: null }),
 })
 
 const file = z.object({ tokens: z.array(token) })

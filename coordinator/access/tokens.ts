@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import type { Term } from '../../shared/vocabulary.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
+import type { Quota } from '../usage/quotas.ts'
 import type { Principal } from './principal.ts'
 import {
   findToken,
@@ -9,6 +10,7 @@ import {
   withRotated,
   withToken,
   withVocabulary,
+  withQuota,
   type Issued,
   type TokenWish,
 } from './token-changes.ts'
@@ -56,8 +58,8 @@ export class Tokens {
     const sha256 = hexOf(text)
     const holder = this.#activeOf(sha256)
     if (holder === null) return null
-    const { role, id, name, types } = holder
-    return { role, tokenId: id, sha256, name, types }
+    const { role, id, name, types, quota } = holder
+    return { role, tokenId: id, sha256, name, types, quota }
   }
 
   /** Whether a token is still valid in the text that its holder sent. */
@@ -104,6 +106,11 @@ export class Tokens {
   /** @throws {AppError} `not_found` */
   async setVocabulary(nameOrId: string, terms: readonly Term[]): Promise<TokenRecord> {
     return await this.#change(nameOrId, (tokens, found) => withVocabulary(tokens, found, terms))
+  }
+
+  /** Changes what is given. @throws {AppError} `not_found`, `usage`. */
+  async setQuota(nameOrId: string, quota: Partial<Quota>): Promise<TokenRecord> {
+    return await this.#change(nameOrId, (tokens, found) => withQuota(tokens, found, quota))
   }
 
   /** @throws {AppError} `not_found` */

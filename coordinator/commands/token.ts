@@ -1,13 +1,15 @@
-import { Option, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { formatDuration, MINUTE } from '../../shared/duration.ts'
+import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
-import { optionOf } from '../../shared/settings.ts'
+import { optionOf, wholeNumber } from '../../shared/settings.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { ROLES, type Role } from '../access/roles.ts'
 import { stateOf, type TokenRecord } from '../access/token-record.ts'
 import { readTokenUse } from '../access/token-use.ts'
 import { Tokens, type NewToken } from '../access/tokens.ts'
 import { table } from '../admin/table.ts'
+import type { Quota } from '../usage/quotas.ts'
 import { commaList, durationOption } from '../setting-values.ts'
 import { DATA_DIR } from '../settings.ts'
 
@@ -23,11 +25,22 @@ Examples:
   morag-coordinator token create --role worker --name gpu-01 > gpu-01.key
   morag-coordinator token create --role submit --name website --expires 90d
   morag-coordinator token create --role register --name gpu-02 --expires 1h
+  morag-coordinator token quota website --max-jobs 20 --max-media-hours-per-day 10
+  morag-coordinator token quota website --max-jobs none
   morag-coordinator token rotate website --keep-old 1h
   morag-coordinator token revoke gpu-01
 
 A running coordinator applies changes at its next request.
 `
+
+const MAX_JOBS = new Option(
+  '--max-jobs <count>',
+  'jobs that may wait or run at a time, or none (default: none)',
+).argParser(orNone(wholeNumber(1, 1e9)))
+const MAX_MEDIA_HOURS = new Option(
+  '--max-media-hours-per-day <hours>',
+  'length of the recordings that may be submitted per UTC day, or none (default: none)',
+).argParser(orNone(hours))
 
 interface Flags {
   dataDir: string
@@ -35,7 +48,7 @@ interface Flags {
 
 /** `token …`: manages the tokens of a data directory, with or without a running coordinator. */
 export function addTokenCommands(cli: Command): void {
-  const token = cli.command('token').description('create, list, rotate and revoke tokens')
+  const token = cli.command('token').description('create, list, limit, rotate and revoke tokens')
   token.addHelpText('after', EXAMPLES)
   const add = (name: string, description: string): Command =>
     token.command(name).description(description).addOption(optionOf(DATA_DIR.dataDir))
@@ -47,8 +60,15 @@ export function addTokenCommands(cli: Command): void {
     .requiredOption('--name <name>', 'unique name of the token')
     .option('--types <types>', 'content types that a worker may claim (default: all)', commaList)
     .addOption(durationOption('--expires <duration>', 'lifetime (default: unlimited)', MINUTE))
+    .addOption(MAX_JOBS)
+    .addOption(MAX_MEDIA_HOURS)
     .addHelpText('after', EXAMPLES)
     .action(create)
+  add('quota', 'limit what a token may submit, from its next request on')
+    .argument('<name-or-id>')
+    .addOption(MAX_JOBS)
+    .addOption(MAX_MEDIA_HOURS)
+    .action(setQuota)
   add('list', 'list tokens and their last use').option('--json', 'print JSON').action(list)
   add('revoke', 'revoke a token immediately').argument('<name-or-id>').action(revoke)
   add('rotate', 'replace the secret of a token and print the new one')
@@ -60,10 +80,58 @@ export function addTokenCommands(cli: Command): void {
 }
 
 async function create(
-  flags: Flags & { role: Role; name: string; types?: string[]; expires?: number },
+  flags: Flags & Partial<Quota> & { role: Role; name: string; types?: string[]; expires?: number },
 ): Promise<void> {
   const { role, name, types = null, expires: lifeMs = null, dataDir } = flags
-  print(await tokensOf(flags).create({ role, name: name.trim(), types, lifeMs }), dataDir)
+  const wish = { role, name: name.trim(), types, lifeMs, quota: quotaIn(flags) }
+  print(await tokensOf(flags).create(wish), dataDir)
+}
+
+async function setQuota(nameOrId: string, flags: Flags & Partial<Quota>): Promise<void> {
+  const given = quotaIn(flags)
+  if (Object.keys(given).length === 0)
+    throw new AppError('usage', 'Give --max-jobs or --max-media-hours-per-day, or both.')
+  const { name, quota } = await tokensOf(flags).setQuota(nameOrId, given)
+  process.stdout.write(`The quota of ${name}: ${quotaText(quota)}.\n`)
+}
+
+/** What the flags set; null lifts a limit. */
+function quotaIn({ maxJobs, maxMediaHoursPerDay }: Partial<Quota>): Partial<Quota> {
+  return {
+    ...(maxJobs !== undefined && { maxJobs: limitOf(maxJobs) }),
+    ...(maxMediaHoursPerDay !== undefined && {
+      maxMediaHoursPerDay: limitOf(maxMediaHoursPerDay),
+    }),
+  }
+}
+
+function quotaText({ maxJobs, maxMediaHoursPerDay }: Quota): string {
+  const limits = [
+    ...(maxJobs === null ? [] : [`${maxJobs} jobs`]),
+    ...(maxMediaHoursPerDay === null ? [] : [`${maxMediaHoursPerDay} h/day`]),
+  ]
+  return limits.join(', ') || 'none'
+}
+
+/** Infinity for no limit: commander takes null for an empty text. */
+function orNone(parse: (text: string) => number): (text: string) => number {
+  return (text) => {
+    try {
+      return text === 'none' ? Infinity : parse(text)
+    } catch (error) {
+      throw new InvalidArgumentError(messageOf(error))
+    }
+  }
+}
+
+function limitOf(most: number | null): number | null {
+  return most === Infinity ? null : most
+}
+
+function hours(text: string): number {
+  const value = Number(text)
+  if (value > 0 && Number.isFinite(value)) return value
+  throw new AppError('usage', `'${text}' is not a number of hours above 0.`)
 }
 
 async function rotate(nameOrId: string, flags: Flags & { keepOld?: number }): Promise<void> {
@@ -87,20 +155,31 @@ function list({ json, ...flags }: Flags & { json?: true }): void {
 export function listed(tokens: readonly TokenRecord[], dataDir: string, now: number) {
   const uses = readTokenUse(dataDir)
   return tokens.map((one) => {
-    const { id, name, role, types, createdAt, expiresAt, revokedAt } = one
+    const { id, name, role, types, quota, createdAt, expiresAt, revokedAt } = one
     const lastUsedAt = uses.get(id) ?? null
     const state = stateOf(one, now)
-    return { id, name, role, types, state, createdAt, expiresAt, revokedAt, lastUsedAt }
+    return { id, name, role, types, quota, state, createdAt, expiresAt, revokedAt, lastUsedAt }
   })
 }
 
 export function tokenTable(tokens: ReturnType<typeof listed>): string {
   if (tokens.length === 0) return 'No tokens. Create one with morag-coordinator token create.\n'
-  const headings = ['NAME', 'ROLE', 'TYPES', 'STATE', 'CREATED', 'EXPIRES', 'LAST USED', 'ID']
+  const headings = [
+    'NAME',
+    'ROLE',
+    'TYPES',
+    'QUOTA',
+    'STATE',
+    'CREATED',
+    'EXPIRES',
+    'LAST USED',
+    'ID',
+  ]
   const rows = tokens.map((one) => [
     one.name,
     one.role,
     one.types?.join(',') ?? '-',
+    quotaText(one.quota),
     one.state,
     minuteOf(one.createdAt),
     minuteOf(one.expiresAt),

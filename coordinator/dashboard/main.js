@@ -15,6 +15,7 @@ import { Store } from './store.js'
 import { Stream } from './stream.js'
 import { footer, topBar } from './top-bar.js'
 import { submitAddress, Uploads } from './uploads.js'
+import { UsagePage, usageView } from './usage.js'
 import { workersView } from './workers.js'
 
 /** Entry point: one store, kept current by the event stream, and the view that the URL selects. */
@@ -32,6 +33,7 @@ if (linked !== null) history.replaceState(null, '', location.pathname + linked)
 
 const store = new Store(() => later())
 const list = new JobList(store)
+const usage = new UsagePage(store)
 const uploads = new Uploads(() => later())
 const stream = new Stream(store, async () => await pollOnce(store))
 /** @type {JobPage | null} */
@@ -91,6 +93,9 @@ function viewOf(route) {
       return overview(store)
     case 'workers':
       return workersView(store)
+    case 'usage':
+      usage.show(route.days)
+      return usageView(usage)
     case 'jobs':
       return jobsView(store, list, route.filter)
     case 'job':
@@ -128,6 +133,7 @@ async function enter() {
 /** Removes everything the previous session could read. */
 function leave() {
   store.clear()
+  usage.clear()
   clearNotices()
   draw()
 }

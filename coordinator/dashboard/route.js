@@ -2,8 +2,8 @@
  * The current view and its filter, kept in the URL's fragment.
  *
  * @typedef {{ status: string, type: string, worker: string, text: string }} Filter empty: any
- * @typedef {{ view: 'overview' } | { view: 'workers' } | { view: 'jobs', filter: Filter } | { view: 'job', jobId: string, at: number | null }} Route
- *   `at`: where the recording begins to play, in seconds
+ * @typedef {{ view: 'overview' } | { view: 'workers' } | { view: 'usage', days: number } | { view: 'jobs', filter: Filter } | { view: 'job', jobId: string, at: number | null }} Route
+ *   `days`: up to today; `at`: where the recording begins to play, in seconds
  */
 
 /** @param {string} hash @returns {Route} */
@@ -11,6 +11,7 @@ export function routeOf(hash) {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?')
   const [view, id] = path.split('/')
   if (view === 'workers') return { view }
+  if (view === 'usage') return { view, days: daysIn(new URLSearchParams(query)) }
   if (view !== 'jobs') return { view: 'overview' }
   const asked = new URLSearchParams(query)
   if (id !== undefined && id !== '')
@@ -41,6 +42,12 @@ export function linkedHash(search, hash) {
   if (jobId === '') return null
   const at = secondsIn(new URLSearchParams(hash.replace(/^#/, '')))
   return `#/jobs/${encodeURIComponent(jobId)}${at === null ? '' : `?t=${at}`}`
+}
+
+/** @param {URLSearchParams} asked */
+function daysIn(asked) {
+  const days = Number(asked.get('days'))
+  return Number.isInteger(days) && days >= 1 && days <= 366 ? days : 30
 }
 
 /** @param {URLSearchParams} asked @returns {number | null} */

@@ -20,6 +20,7 @@ export function topBar(store, { view }, send, signIn) {
     ['Overview', '#/', view === 'overview'],
     ['Jobs', '#/jobs', view === 'jobs' || view === 'job'],
     ...(store.seesAll ? [['Workers', '#/workers', view === 'workers']] : []),
+    ['Usage', '#/usage', view === 'usage'],
   ]
   return [
     h('p', { class: 'brand' }, h('a', { href: '#/' }, 'MoRAG')),

@@ -8,6 +8,7 @@ import type {
   workerAnswer,
 } from '../../shared/wire-answers.ts'
 import type { Segment as Stored } from '../../shared/transcript.ts'
+import type { usageAnswer } from '../../shared/wire-usage.ts'
 import type { queueEvent, snapshotEvent, textEvent } from '../../shared/wire-events.ts'
 
 export type Summary = z.output<typeof jobSummary>
@@ -20,6 +21,7 @@ export type Worker = z.output<typeof workerAnswer>
 export type Queue = z.output<typeof queueEvent>
 export type Text = z.output<typeof textEvent>
 export type Snapshot = z.output<typeof snapshotEvent>
+export type UsageRow = z.output<typeof usageAnswer>['rows'][number]
 export type Session = z.output<typeof sessionAnswer>
 
 export type Segment = Pick<Stored, 'start' | 'end' | 'text'> & {

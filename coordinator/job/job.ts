@@ -51,6 +51,10 @@ export const storedAttempt = z.object({
   error_message: textOrNull,
   /** Digest of the capabilities that its worker announced; null: a worker that announces none. */
   ability: textOrNull,
+  /** Its waits for a slot, once it has ended. */
+  waited_ms: z.number().exactOptional(),
+  /** Length of the recording as its worker reported it, once it has ended. */
+  media_seconds: z.number().exactOptional(),
 })
 export type Attempt = FromWire<z.output<typeof storedAttempt>>
 
@@ -109,6 +113,8 @@ export interface JobBase {
   retryCount: number
   /** Oldest first; at most {@link MAX_ATTEMPTS_KEPT}. */
   attempts: Attempt[]
+  /** {@link workMs} of the attempts before those. */
+  earlierWorkMs?: number
 }
 
 export interface PendingJob extends JobBase {
@@ -197,6 +203,19 @@ export function workSeconds(before: Job | null, after: Job): number | null {
   return Math.max(0, done.endedAt - done.startedAt - waitedMs) / SECOND
 }
 
+/** How long agents worked in attempts that have ended, in milliseconds: without their waits for a slot. */
+export function workMs(attempts: readonly Attempt[]): number {
+  return attempts
+    .filter(({ workerId }) => workerId !== LOCAL_WORKER)
+    .map(({ startedAt, endedAt, waitedMs = 0 }) => (endedAt ?? startedAt) - startedAt - waitedMs)
+    .reduce((sum, ms) => sum + Math.max(0, ms), 0)
+}
+
+/** How long an attempt has waited for a slot, in milliseconds. */
+export function waitedUntil({ waitedMs, waitingSinceAt }: Lease, now: number): number {
+  return waitedMs + (waitingSinceAt === null ? 0 : Math.max(0, now - waitingSinceAt))
+}
+
 export function lastAttempt(job: Job): Attempt | undefined {
   return job.attempts.at(-1)
 }
@@ -246,6 +265,7 @@ export function endAttempt(
     one.endedAt === null
       ? {
           ...one,
+          ...(job.status === 'processing' && lastingFacts(job.lease, now)),
           endedAt: now,
           outcome,
           errorCode: error?.code ?? null,
@@ -253,6 +273,13 @@ export function endAttempt(
         }
       : one,
   )
+}
+
+/** What stays of a lease with its attempt. */
+function lastingFacts(lease: Lease, now: number): Partial<Attempt> {
+  const waitedMs = waitedUntil(lease, now)
+  const { mediaSeconds } = lease
+  return { ...(waitedMs > 0 && { waitedMs }), ...(mediaSeconds !== null && { mediaSeconds }) }
 }
 
 type StateKey = Exclude<

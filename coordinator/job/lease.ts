@@ -3,6 +3,7 @@ import { WAITING_STAGE } from '../../shared/wire.ts'
 import {
   isOriginal,
   lastAttempt,
+  waitedUntil,
   type Beat,
   type Job,
   type Lease,
@@ -80,10 +81,6 @@ export function isWorthWriting(before: Lease, after: Lease): boolean {
     (before.waitingSinceAt === null) !== (after.waitingSinceAt === null) ||
     before.downloadedAt !== after.downloadedAt
   )
-}
-
-function waitedUntil({ waitedMs, waitingSinceAt }: Lease, now: number): number {
-  return waitedMs + (waitingSinceAt === null ? 0 : Math.max(0, now - waitingSinceAt))
 }
 
 export interface Overdue {

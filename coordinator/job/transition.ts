@@ -10,6 +10,7 @@ import {
   pendingAgain,
   lastAttempt,
   MAX_ATTEMPTS_KEPT,
+  workMs,
   type Attempt,
   type Beat,
   type Job,
@@ -77,9 +78,12 @@ function claim(
     ability: event.ability ?? null,
   }
   const lease = newLease(job, event, { now, policy })
+  const attempts = [...job.attempts, attempt]
+  const dropped = attempts.slice(0, -MAX_ATTEMPTS_KEPT)
   return {
     ...baseOf(job),
-    attempts: [...job.attempts, attempt].slice(-MAX_ATTEMPTS_KEPT),
+    attempts: attempts.slice(-MAX_ATTEMPTS_KEPT),
+    ...(dropped.length > 0 && { earlierWorkMs: (job.earlierWorkMs ?? 0) + workMs(dropped) }),
     status: 'processing',
     lease,
   }

@@ -45,6 +45,11 @@ export function countJobs(
     'Length of the recordings of completed jobs.',
     WORK_BUCKETS,
   )
+  const work = counter(
+    'morag_work_seconds_total',
+    'How long agents worked in attempts that ended, without their waits for a slot.',
+    'content_type',
+  )
   const uploads = counter('morag_upload_bytes_total', 'Bytes of uploaded files.')
   const steps = counter(
     'morag_continuation_tries_total',
@@ -67,6 +72,7 @@ export function countJobs(
         attempts.inc({ outcome, error_code: errorCode })
         if (outcome === 'lost') lost.inc()
       }
+      if (facts.workSeconds > 0) work.inc({ content_type }, facts.workSeconds)
       if (facts.retried) retries.inc({ content_type })
       if (facts.ended !== null) ends.inc({ content_type, status: facts.ended })
       const { processingSeconds, mediaSeconds } = facts.completed ?? {}

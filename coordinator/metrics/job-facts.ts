@@ -3,6 +3,7 @@ import { isErrorCode } from '../../shared/errors.ts'
 import type { Outcome } from '../../shared/wire.ts'
 import { endedBetween, hasEnded, lastAttempt, workSeconds, type Job } from '../job/job.ts'
 import type { StepName } from '../job/continuation.ts'
+import { countsOf } from '../usage/counts.ts'
 
 /** What a change of a job adds to the counters. */
 export interface JobFacts {
@@ -16,10 +17,13 @@ export interface JobFacts {
   ended: Job['status'] | null
   /** For a completed job; without its wait for a slot. */
   completed: { processingSeconds: number | null; mediaSeconds: number | null } | null
+  /** Of agents, in attempts that have ended. */
+  workSeconds: number
 }
 
 export function factsOf(before: Job | null, after: Job): JobFacts {
   const created = before === null
+  const earlierMs = before === null ? 0 : countsOf(before).workMs
   const ended = hasEnded(after) && before?.status !== after.status ? after.status : null
   return {
     created,
@@ -38,6 +42,7 @@ export function factsOf(before: Job | null, after: Job): JobFacts {
             processingSeconds: workSeconds(before, after),
             mediaSeconds: after.result.mediaSeconds,
           },
+    workSeconds: Math.max(0, countsOf(after).workMs - earlierMs) / SECOND,
   }
 }
 

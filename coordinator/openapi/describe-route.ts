@@ -49,6 +49,8 @@ export interface Operation {
   }
   /** JSON, or the media types of anything else. */
   answer: z.ZodType | readonly string[]
+  /** Media types in which a JSON answer can be had, too. */
+  alsoAs?: readonly string[]
   /** Other statuses with the same content, and what they mean. */
   also?: Readonly<Record<string, string>>
   /** The events of a stream, by name. */

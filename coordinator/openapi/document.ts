@@ -116,11 +116,12 @@ function bodyOf(
 }
 
 function responsesOf(route: DescribedRoute, components: Components): Schema {
-  const { answer, also = {} } = route.operation
-  const content =
-    answer instanceof z.ZodType
-      ? { 'application/json': { schema: components.of(answer, 'output') } }
-      : Object.fromEntries(answer.map((type) => [type, {}]))
+  const { answer, alsoAs = [], also = {} } = route.operation
+  const [schema, types] = answer instanceof z.ZodType ? [answer, alsoAs] : [null, answer]
+  const content = {
+    ...(schema !== null && { 'application/json': { schema: components.of(schema, 'output') } }),
+    ...Object.fromEntries(types.map((type) => [type, {}])),
+  }
   const refusal = { 'application/json': { schema: components.of(refusalAnswer, 'output') } }
   const responses: Record<string, Schema> = { 200: { description: 'Done.', content } }
   for (const [status, description] of Object.entries(also))

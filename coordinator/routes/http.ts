@@ -60,7 +60,8 @@ export const IDEMPOTENCY_HEADER = {
 
 export function submissionOf(c: Context<Env>): Submission {
   const idempotencyKey = c.req.header('idempotency-key')?.trim() || null
-  return { submittedBy: c.get('principal').tokenId, idempotencyKey }
+  const { tokenId: submittedBy, quota } = c.get('principal')
+  return { submittedBy, idempotencyKey, quota }
 }
 
 /** A file in a multipart form, as a JSON schema. */

@@ -74,7 +74,7 @@ export function openaiRoutes({ clock }: Services, speech: SpeechJobs): Hono<Env>
           'text/event-stream',
         ],
         also: { '202': 'The job, which is not waited for.' },
-        errors: ['conflict', 'not_found', 'no_space', 'cancelled'],
+        errors: ['conflict', 'quota_exceeded', 'not_found', 'no_space', 'cancelled'],
       }),
       async (c) => await speech.answer(c, apiOf(task)),
     )

@@ -82,6 +82,7 @@ export function originalRoutes(services: Services): Hono<Env> {
       answer: createdAnswer,
       errors: [
         'conflict',
+        'quota_exceeded',
         'source_missing',
         'forbidden',
         'unsupported_media',

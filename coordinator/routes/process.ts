@@ -64,7 +64,13 @@ const INGEST_FILE: Call = {
 }
 
 const JSON_PART = { type: 'string', contentMediaType: 'application/json' }
-const FORM_ERRORS = ['conflict', 'unsupported_media', 'no_space', 'bad_gateway'] as const
+const FORM_ERRORS = [
+  'conflict',
+  'quota_exceeded',
+  'unsupported_media',
+  'no_space',
+  'bad_gateway',
+] as const
 
 /**
  * The front of the ingestion: a request for a remote worker becomes a job; everything else that is not the coordinator's
@@ -263,6 +269,7 @@ export function processRoutes(services: Services, ownPaths: OwnPaths): Hono<Env>
     // Refused before a file of gigabytes is received.
     const request = parseRequestData(requestDataIn(form.fields), where)
     const ingestion = ingestionOf(request, isLocal)
+    await intake.checkQuota(submissionOf(c))
     const { processingOptions: taskOptions } = request
     if (ingestion.webhook !== null) checkWebhook(ingestion.webhook, guard)
     const { sourceUrl = null, priority } = request

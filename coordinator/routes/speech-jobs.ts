@@ -131,6 +131,7 @@ export class SpeechJobs {
     const query = Object.entries(c.req.queries())
     // Refused before a file of gigabytes is received.
     read({ query, form: [] }, this.fleet())
+    await intake.checkQuota(submissionOf(c))
     const { incoming } = files.sources
     const { fields, upload } = await receiveForm(formOf(c), incoming, config.maxUploadBytes, part)
     try {

@@ -17,7 +17,7 @@ import { PREFER_HEADER } from './openai.ts'
 import type { SpeechApi, SpeechJobs } from './speech-jobs.ts'
 
 const FORM = { type: 'object', properties: { audio_file: FILE_PART }, required: ['audio_file'] }
-const ERRORS = ['conflict', 'no_space', 'cancelled'] as const
+const ERRORS = ['conflict', 'quota_exceeded', 'no_space', 'cancelled'] as const
 
 /** The API of whisper-asr-webservice, as Bazarr and others call it. */
 export function whisperAsrRoutes(speech: SpeechJobs): Hono<Env> {

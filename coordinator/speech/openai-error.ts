@@ -9,6 +9,7 @@ export interface OpenAiError {
 const CODES: Partial<Record<ErrorCode, string>> = {
   unauthorized: 'invalid_api_key',
   too_many_requests: 'rate_limit_exceeded',
+  quota_exceeded: 'insufficient_quota',
 }
 
 export function openaiError({

@@ -43,6 +43,7 @@ const record = z.object({
   max_retries: z.int().min(0).default(3),
   retry_count: z.int().min(0).default(0),
   attempts: z.array(storedAttempt).default([]),
+  earlier_work_ms: z.number().exactOptional(),
   available_at: instant.exactOptional(),
   reserved: z.object({ worker_id: z.string(), until_at: instant }).nullable().default(null),
   lease: storedLease.exactOptional(),

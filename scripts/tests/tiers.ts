@@ -52,10 +52,12 @@ const LONG: readonly string[] = [
   'test/faults/coordinator-start.test.ts',
   'test/faults/coordinator-torn.test.ts',
   'test/faults/soak-memory.test.ts',
+  'test/faults/usage-kills.test.ts',
   'test/browser/banner.test.ts',
   'test/browser/foreign.test.ts',
   'test/browser/people.test.ts',
   'test/browser/server-answer.test.ts',
+  'test/browser/usage.test.ts',
 ]
 
 /** In both: with more kills in `npm run test:rest`. */

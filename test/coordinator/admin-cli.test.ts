@@ -67,6 +67,18 @@ describe('the admin’s commands', () => {
     assert.equal(removed.stdout, `${jobId} removed`)
   })
 
+  it('show who used what, as a table or CSV', async (t) => {
+    const { running, admin } = await scene(t)
+    await failedJob(running)
+    const [table, csv] = await Promise.all([admin('usage --by token'), admin('usage --csv')])
+    assert.match(
+      table.stdout,
+      /^TOKEN +JOBS +COMPLETED +FAILED +CANCELLED +MEDIA HOURS +WORK HOURS$/m,
+    )
+    assert.match(table.stdout, /^api-key +1 +0 +1 +0 +0\.00 +0\.00$/m)
+    assert.match(csv.stdout, /^day,token_id,name,.*\r\n\d{4}-\d\d-\d\d,,api-key,1,0,1,0,0,0\.\d+$/)
+  })
+
   it('go on with the other jobs when one is not there', async (t) => {
     const { running, admin } = await scene(t)
     const jobId = await createJob(running)

@@ -201,6 +201,8 @@ describe('the answers of a running coordinator', () => {
     await call('getJobStatus', `/remote-jobs/${jobId}/status`)
     await call('listWorkers', '/workers')
     await call('listJobs', '/remote-jobs/?limit=1')
+    await call('getUsage', '/usage')
+    await call('getUsage', '/usage?format=csv')
     await call('downloadSource', `/remote-jobs/${jobId}/download`, { headers })
     await call('putArtifact', `/remote-jobs/${jobId}/artifacts/a.bin`, { headers, raw: 'bytes' })
     await call('getSource', `/remote-jobs/${jobId}/source`)

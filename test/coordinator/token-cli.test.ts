@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { Command, CommanderError } from 'commander'
 import { execa } from 'execa'
 import { Tokens } from '../../coordinator/access/tokens.ts'
-import { addTokenCommands } from '../../coordinator/commands/token.ts'
+import { addTokenCommands, listed, tokenTable } from '../../coordinator/commands/token.ts'
 import { programCode, startCoordinator } from '../../scripts/processes.ts'
 import { DAY } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -140,12 +140,37 @@ describe('morag-coordinator token', () => {
       /Only a worker/,
     ],
     ['a token that is not there', ['revoke', 'nobody'], /no such token/],
+    ['a quota of nothing', ['quota', 'nobody'], /Give --max-jobs or/],
+    ['a quota of no jobs', ['quota', 'nobody', '--max-jobs', '0'], /whole number from 1/],
+    [
+      'a quota of no hours',
+      ['quota', 'nobody', '--max-media-hours-per-day', '0'],
+      /'0' is not a number of hours above 0/,
+    ],
+    [
+      'a quota for a worker',
+      ['create', '--role', 'worker', '--name', 'x', '--max-jobs', '2'],
+      /Only a token for submit or admin can have a quota, not one for worker/,
+    ],
   ] as const) {
     test(`refuses ${what}`, async () => {
       assert.match(await said(...args, '--data-dir', dataDir), sentence)
       assert.equal(new Tokens(dataDir, Date.now).all().length, 0)
     })
   }
+
+  test('sets, changes and lifts a quota', async () => {
+    const folder = path.join(tempFolder(), 'data')
+    const tokens = new Tokens(folder, Date.now)
+    const wish = { role: 'submit', name: 'site', types: null, lifeMs: null } as const
+    await tokens.create({ ...wish, quota: { maxJobs: 3 } })
+    const hours = ['--max-media-hours-per-day', '1.5']
+    const { stdout } = await tokensOf(folder).run('quota', 'site', '--max-jobs', 'none', ...hours)
+    assert.equal(stdout, 'The quota of site: 1.5 h/day.')
+    await tokens.setQuota('site', { maxJobs: 20 })
+    const shown = tokenTable(listed(tokens.all(), folder, Date.now()))
+    assert.match(shown, /^site +submit +- +20 jobs, 1\.5 h\/day +active /m)
+  })
 
   test('shows examples with its help', async () => {
     for (const args of [['--help'], ['create', '--help']])

@@ -46,7 +46,8 @@ describe('a token', () => {
       types: ['audio'],
       lifeMs: null,
     })
-    const holder = { role: 'worker', tokenId: record.id, name: 'gpu-01', types: ['audio'] }
+    const { id: tokenId, quota } = record
+    const holder = { role: 'worker', tokenId, name: 'gpu-01', types: ['audio'], quota }
     assert.deepEqual(tokens.holderOf(token), { ...holder, sha256: record.sha256 })
     for (const other of [`${token}x`, token.slice(0, -1), token.toUpperCase(), '', record.sha256])
       assert.equal(tokens.holderOf(other), null)

@@ -30,6 +30,7 @@ const LIST: Record<ErrorCode, [number, boolean]> = {
   too_large: [413, false],
   range_not_satisfiable: [416, false],
   too_many_requests: [429, true],
+  quota_exceeded: [429, true],
   headers_too_large: [431, false],
   internal: [500, true],
   bad_gateway: [502, true],
