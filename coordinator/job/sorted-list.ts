@@ -31,14 +31,12 @@ export class SortedList<T> implements Iterable<T> {
   }
 
   insert(value: T): void {
-    // The last block takes what is after all others.
-    const at = Math.min(this.#blockOf(value), this.#blocks.length - 1)
     this.#size += 1
-    const block = this.#blocks[at]
-    if (block === undefined) {
-      this.#blocks.push({ values: [value], weight: this.#weigh(value) })
-      return
-    }
+    const last = this.#blocks.at(-1)
+    if (last === undefined || this.#compare(last.values.at(-1)!, value) < 0)
+      return this.#append(last, value)
+    const at = this.#blockOf(value)
+    const block = this.#blocks[at]!
     block.values.splice(this.#indexIn(block, value), 0, value)
     block.weight += this.#weigh(value)
     if (block.values.length > MAX_BLOCK) this.#halve(at)
@@ -96,12 +94,25 @@ export class SortedList<T> implements Iterable<T> {
     return firstIn(values, (one) => this.#compare(one, value) >= 0)
   }
 
+  /** Most values come in order: their blocks are filled. */
+  #append(last: Block<T> | undefined, value: T): void {
+    if (last === undefined || last.values.length === MAX_BLOCK)
+      this.#blocks.push({ values: [value], weight: this.#weigh(value) })
+    else {
+      last.values.push(value)
+      last.weight += this.#weigh(value)
+    }
+  }
+
   #halve(at: number): void {
-    const block = this.#blocks[at]!
-    const values = block.values.splice(MAX_BLOCK / 2)
-    const weight = values.reduce((sum, value) => sum + this.#weigh(value), 0)
-    block.weight -= weight
-    this.#blocks.splice(at + 1, 0, { values, weight })
+    const { values } = this.#blocks[at]!
+    // Copies: a part that is cut off leaves its room behind.
+    const halves = [values.slice(0, MAX_BLOCK / 2), values.slice(MAX_BLOCK / 2)]
+    this.#blocks.splice(at, 1, ...halves.map((half) => this.#blockWith(half)))
+  }
+
+  #blockWith(values: T[]): Block<T> {
+    return { values, weight: values.reduce((sum, value) => sum + this.#weigh(value), 0) }
   }
 }
 
