@@ -2,10 +2,10 @@
 import { answerParent } from './process/answer-parent.ts'
 import { findTurns, type DiarizationQuestion } from './diarization/diarization.ts'
 import { openSpeakerModels } from './diarization/speaker-models.ts'
-import { detectSpeech } from './audio/silero.ts'
+import { detectSpeech, type SpeechQuestion } from './audio/silero.ts'
 
 export type ToSpeechChild =
-  | { type: 'speech'; wavPath: string; modelFile: string }
+  | ({ type: 'speech' } & SpeechQuestion)
   | ({ type: 'speakers' } & DiarizationQuestion)
 
 answerParent(async (question, progress) => {
@@ -14,5 +14,5 @@ answerParent(async (question, progress) => {
     const { segmentation, embedding } = asked
     return await findTurns(asked, () => openSpeakerModels(segmentation, embedding), progress)
   }
-  return await detectSpeech(asked.wavPath, asked.modelFile, progress)
+  return await detectSpeech(asked, progress)
 })

@@ -37,25 +37,44 @@ export async function readLevels(
   const reader = await WavReader.open(wavPath)
   try {
     const total = reader.header.samples
-    const levels = new Float32Array(Math.ceil(total / FRAME))
-    let frame = 0
+    const meter = new LevelMeter(total)
     let read = 0
-    let last = 0
     for await (const block of reader.blocks(BLOCK)) {
       signal.throwIfAborted()
       // The file may be shorter than its header says.
       if (block.length === 0) break
-      for (let at = 0; at < block.length && frame < levels.length; at += FRAME) {
-        const samples = block.subarray(at, at + FRAME)
-        levels[frame++] = levelOf(samples, last)
-        last = samples.at(-1) ?? 0
-      }
+      meter.push(block)
       read += block.length
       onProgress?.(Math.min(read, total) / SAMPLE_RATE)
     }
-    return levels.subarray(0, frame)
+    return meter.levels
   } finally {
     await reader.close()
+  }
+}
+
+/** Measures the levels of `readLevels` from blocks of samples, each but the last of whole frames. */
+export class LevelMeter {
+  readonly #levels: Float32Array
+  #frame = 0
+  #last = 0
+
+  /** @param total samples. */
+  constructor(total: number) {
+    this.#levels = new Float32Array(Math.ceil(total / FRAME))
+  }
+
+  /** Of the frames so far. */
+  get levels(): Float32Array {
+    return this.#levels.subarray(0, this.#frame)
+  }
+
+  push(block: Float32Array): void {
+    for (let at = 0; at < block.length && this.#frame < this.#levels.length; at += FRAME) {
+      const samples = block.subarray(at, at + FRAME)
+      this.#levels[this.#frame++] = levelOf(samples, this.#last)
+      this.#last = samples.at(-1) ?? 0
+    }
   }
 }
 

@@ -1,3 +1,5 @@
+import { LevelMeter } from './levels.ts'
+import { factorOf, Loudness, type QuietSpeech } from './quiet-speech.ts'
 import { WavReader } from './wav.ts'
 import { loadSherpa, type SherpaVad } from './sherpa.ts'
 import { roundToMs, type Span } from '../../shared/span.ts'
@@ -5,8 +7,8 @@ import { roundToMs, type Span } from '../../shared/span.ts'
 const SAMPLE_RATE = 16_000
 /** Samples that Silero reads in one step. */
 const WINDOW = 512
-/** Read from the file at once: about ten seconds. */
-const BLOCK = WINDOW * 313
+/** Read from the file at once, about ten seconds: whole steps, and whole frames of `LevelMeter`. */
+const BLOCK = WINDOW * 315
 /** The detector copies the current speech at every step: a minute of it is slow, ten are slower than real time. */
 const MAX_SPEAKING = 30 * SAMPLE_RATE
 /** After this time the next weak moment counts as the end of the speech. */
@@ -15,17 +17,28 @@ const MIN_SILENCE_SECONDS = 0.25
 /** Speech that begins this soon after a cut continues it, in samples. */
 const SEAM = 0.25 * SAMPLE_RATE
 
-/** Finds the speech in a 16 kHz mono WAV file, by Silero through sherpa-onnx. Run it in a child process only. */
+export interface SpeechQuestion {
+  wavPath: string
+  /** Silero as ONNX. */
+  modelFile: string
+  /** Whether to look for speech that is much quieter than the rest, too. */
+  quiet: boolean
+}
+
+/**
+ * Finds the speech in a 16 kHz mono WAV file, by Silero through sherpa-onnx. Run it in a child process only.
+ * @returns spans in order; those of quiet speech have a gain.
+ */
 export async function detectSpeech(
-  wavPath: string,
-  modelFile: string,
+  { wavPath, modelFile, quiet }: SpeechQuestion,
   onProgress: (seconds: number) => void,
-): Promise<Span[]> {
+): Promise<(Span | QuietSpeech)[]> {
   const vad = newVad(modelFile)
   const reader = await WavReader.open(wavPath)
   try {
     const total = reader.header.samples
     const found = new SpanCollector(vad, total)
+    const meter = new LevelMeter(total)
     let read = 0
     let speaking = 0
     for await (const block of reader.blocks(BLOCK)) {
@@ -39,19 +52,64 @@ export async function detectSpeech(
         }
         found.take(cut)
       }
+      if (quiet) meter.push(block)
       read += block.length
       onProgress(Math.min(read, total) / SAMPLE_RATE)
     }
-    // A flush drops the last MIN_SILENCE_SECONDS: that much silence is added first.
-    for (let silence = 0; silence <= MIN_SILENCE_SECONDS * SAMPLE_RATE; silence += WINDOW) {
-      vad.acceptWaveform(new Float32Array(WINDOW))
-    }
-    vad.flush()
+    endOf(vad)
     found.take(false)
-    return found.spans
+    return quiet ? await withQuiet(found.spans, meter.levels, reader, modelFile) : found.spans
   } finally {
     await reader.close()
   }
+}
+
+/** A flush drops the last MIN_SILENCE_SECONDS: that much silence is added first. @returns samples added. */
+function endOf(vad: SherpaVad): number {
+  let silence = 0
+  for (; silence <= MIN_SILENCE_SECONDS * SAMPLE_RATE || isLate(vad, silence); silence += WINDOW) {
+    vad.acceptWaveform(new Float32Array(WINDOW))
+  }
+  if (vad.isDetected()) vad.flush()
+  return silence
+}
+
+/** Speech is detected with some delay, and ends with its own silence then: a flush would be before its beginning. */
+function isLate(vad: SherpaVad, silence: number): boolean {
+  return vad.isDetected() && silence <= SAMPLE_RATE
+}
+
+/** The speech that was found, and what is found in quiet sounds between it once they are amplified. */
+async function withQuiet(
+  speech: readonly Span[],
+  levels: Float32Array,
+  reader: WavReader,
+  modelFile: string,
+): Promise<(Span | QuietSpeech)[]> {
+  const loudness = new Loudness(levels, speech)
+  const rated = speech.map((span) => loudness.rate(span))
+  const sounds = loudness.quietSounds()
+  if (sounds.length === 0) return rated
+  const vad = newVad(modelFile)
+  let heard = 0
+  for (const { start, end, gain } of sounds) {
+    const from = Math.round(start * SAMPLE_RATE)
+    const samples = await reader.read(from, Math.round(end * SAMPLE_RATE))
+    const factor = factorOf(gain, samples)
+    const amplified = samples.map((sample) => sample * factor)
+    const before = heard
+    for (let at = 0; at < amplified.length; at += WINDOW, heard += WINDOW) {
+      vad.acceptWaveform(window(amplified, at))
+    }
+    heard += endOf(vad)
+    for (; !vad.isEmpty(); vad.pop()) {
+      const { start: first, samples: said } = vad.front(false)
+      const at = Math.max(0, first - before)
+      const to = Math.min(first - before + said.length, samples.length)
+      if (to > at) rated.push({ start: seconds(from + at), end: seconds(from + to), gain })
+    }
+  }
+  return rated.toSorted((a, b) => a.start - b.start)
 }
 
 /** Collects the spans of the detector, in seconds. */

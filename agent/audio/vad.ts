@@ -2,12 +2,15 @@ import { AppError } from '../../shared/errors.ts'
 import { askOnce, scriptBeside } from '../process/forked-child.ts'
 import { isReadable } from './sherpa.ts'
 import type { Span } from '../../shared/span.ts'
+import type { QuietSpeech } from './quiet-speech.ts'
 import type { ToSpeechChild } from '../sherpa-child.ts'
 
 export interface FindSpeechOptions {
   /** Silero v6 as ONNX: `silero_vad_v6.onnx` of the model `silero-vad`. */
   modelFile: string
   signal: AbortSignal
+  /** Also look for speech that is much quieter than the rest: its spans have a gain. */
+  quiet?: boolean
   /** Seconds of the recording that are done, ascending. */
   onProgress?: (seconds: number) => void
 }
@@ -20,8 +23,8 @@ export interface FindSpeechOptions {
  */
 export async function findSpeech(
   wavPath: string,
-  { modelFile, signal, onProgress }: FindSpeechOptions,
-): Promise<Span[]> {
+  { modelFile, signal, quiet = false, onProgress }: FindSpeechOptions,
+): Promise<(Span | QuietSpeech)[]> {
   signal.throwIfAborted()
   if (!(await isReadable(modelFile))) {
     throw new AppError(
@@ -29,7 +32,7 @@ export async function findSpeech(
       `The VAD model '${modelFile}' cannot be read: get it with \`morag-agent models pull silero-vad\`.`,
     )
   }
-  const question: ToSpeechChild = { type: 'speech', wavPath, modelFile }
+  const question: ToSpeechChild = { type: 'speech', wavPath, modelFile, quiet }
   const script = scriptBeside(import.meta.url, '../sherpa-child')
-  return await askOnce<Span[]>(script, 'the VAD', question, { signal, onProgress })
+  return await askOnce<(Span | QuietSpeech)[]>(script, 'the VAD', question, { signal, onProgress })
 }

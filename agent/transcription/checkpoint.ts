@@ -53,7 +53,8 @@ const checkpoint = z.object({
   voices: z
     .array(
       z.object({
-        speech: z.array(span),
+        /** Agents that do not know the gain of quiet speech recognise it as it is. */
+        speech: z.array(span.extend({ gain: z.number().min(0).max(100).exactOptional() })),
         /** Agents that do not know this field let the engine detect the language of each part. */
         languages: z
           .array(z.object({ start: amount, language: z.string(), probability: amount.nullable() }))

@@ -13,7 +13,9 @@ import type { Stage } from '../progress/progress.ts'
 import type { PreparedAudio, Voice } from './prepared-audio.ts'
 import { separateCall } from '../diarization/channels.ts'
 import type { VoiceDetector } from './voice-detector.ts'
-import type { Span } from '../../shared/span.ts'
+import { totalLength, type Span } from '../../shared/span.ts'
+import { amplify } from '../audio/amplify.ts'
+import { isQuiet, type QuietSpeech } from '../audio/quiet-speech.ts'
 import { readWavHeader } from '../audio/wav.ts'
 
 export interface PrepareAudioRequest {
@@ -38,6 +40,8 @@ export interface PrepareAudioRequest {
 
 const UNMEASURED: SoundStats = { channels: [], covariance: [] }
 
+/** In dB: a gain that is worth a warning. */
+const NOTED = 18
 /** How much to decode before the first speech that is not done, in seconds: more than the padding of a part. */
 const LEAD = 2
 
@@ -70,8 +74,12 @@ export async function prepareAudio(
   request.report('listening', 0)
   const speech = await vad.find(wavPath, {
     signal,
+    quiet: true,
     onProgress: (at) => request.report('listening', at),
   })
+  const quiet = speech.filter(isQuiet)
+  await amplify(wavPath, quiet, { offsetSeconds: 0, signal })
+  for (const warning of quietness(quiet)) request.warn(warning)
   const voices: Voice[] = [{ channel: null, mix, wavPath, speech, doneUntil: 0 }]
   const { method: vadMethod } = vad
   return { voices, wavPath, offsetSeconds: 0, seconds, vadMethod, resumed: false }
@@ -132,12 +140,25 @@ async function resume(
   const audio = { voices, wavPath, offsetSeconds, seconds, vadMethod, resumed: true }
   if (rest.length === 0 && !whole) return audio
   request.report('decoding', offsetSeconds)
-  for (const { mix, wavPath: target } of voices) {
+  for (const { mix, speech, wavPath: target } of voices) {
     if (!(await decoded(tools, request, target, { mix, from: offsetSeconds }))) return null
     const { durationSeconds } = await readWavHeader(target)
     if (offsetSeconds + durationSeconds < seconds - LEAD) return null
+    const { signal } = request
+    await amplify(target, speech.filter(isQuiet), { offsetSeconds, signal })
   }
   return audio
+}
+
+/** For readers; of less they need not know. */
+function quietness(spans: readonly QuietSpeech[]): string[] {
+  const quiet = spans.filter(({ gain }) => gain >= NOTED)
+  if (quiet.length === 0) return []
+  const seconds = Math.max(1, Math.round(totalLength(quiet)))
+  const most = Math.max(...quiet.map(({ gain }) => gain))
+  return [
+    `Some speech (${seconds} s) is much quieter than the rest: it was turned up by up to ${most} dB.`,
+  ]
 }
 
 /** The two sides of a call; null when the channels are no call. */

@@ -1,4 +1,5 @@
 import type { Mix } from '../media/mix.ts'
+import type { QuietSpeech } from '../audio/quiet-speech.ts'
 import type { Span } from '../../shared/span.ts'
 import type { LanguageRun } from './language-runs.ts'
 import type { VadMethod } from './voice-detector.ts'
@@ -10,7 +11,8 @@ export interface Voice {
   mix: Mix
   /** 16 kHz, mono; begins `offsetSeconds` into the recording. */
   wavPath: string
-  speech: readonly Span[]
+  /** Quiet speech is amplified in the file. */
+  speech: readonly (Span | QuietSpeech)[]
   /** The languages that were detected; left out or empty: none. */
   languages?: readonly LanguageRun[]
   /** Speech up to here is recognised already. */

@@ -2,6 +2,7 @@ import path from 'node:path'
 import { ensureModel, type PullOptions } from '../models/models.ts'
 import { findSound } from '../audio/loudness.ts'
 import { isSherpaInstalled } from '../audio/sherpa.ts'
+import type { QuietSpeech } from '../audio/quiet-speech.ts'
 import type { Span } from '../../shared/span.ts'
 import { findSpeech } from '../audio/vad.ts'
 
@@ -16,8 +17,13 @@ export interface VoiceDetector {
   /** @param wavPath 16 kHz, mono. @throws {AppError} as `prepare`, `engine_failed`, `invalid_media`. */
   find(
     wavPath: string,
-    options: { signal: AbortSignal; onProgress?: (seconds: number) => void },
-  ): Promise<Span[]>
+    options: {
+      signal: AbortSignal
+      /** Also look for speech that is much quieter than the rest: its spans have a gain. */
+      quiet?: boolean
+      onProgress?: (seconds: number) => void
+    },
+  ): Promise<(Span | QuietSpeech)[]>
 }
 
 /** Silero; where its optional dependency sherpa-onnx-node is not installed, a detector by loudness. */

@@ -166,6 +166,20 @@ describe('a recording that was begun', () => {
     assert.deepEqual(last.converted.metadata, whole.converted.metadata)
   })
 
+  it('turns up again what is much quieter than the rest', async () => {
+    const { jfk, austen } = CLIPS
+    const inputs = ['-i', austen.file, '-i', austen.file, '-i', jfk.file]
+    const filter = '[2:a]volume=-35dB[q];[0:a][1:a][q]concat=n=3:v=0:a=1'
+    const file =
+      await ffmpeg`${inputs} -filter_complex ${filter} ${path.join(folder, 'one-quiet.wav')}`
+    const whole = await convert(file, {})
+    assert.match(whole.converted.content, /country can do for you/)
+    const rest = await convert(file, {}, whole.checkpoints[0])
+    assert.deepEqual(rest.converted.metadata, whole.converted.metadata)
+    assert.equal(rest.converted.content, whole.converted.content)
+    assert.ok(rest.seconds < whole.seconds)
+  })
+
   it('is left to others where another engine has decided on a language that this one does not know', async () => {
     const { checkpoints } = await convert(CLIPS.jfk.file, {})
     const told = { ...checkpoints[0], decided: { language: 'de', probability: 0.9 } }

@@ -77,6 +77,21 @@ describe('every word is recognised', () => {
   }
 })
 
+describe('a voice that is much quieter than another', () => {
+  it('is recognised as well, turned up, with a warning', async () => {
+    const { austen } = CLIPS
+    const filter = '[1:a]volume=-35dB[q];[0:a][q][2:a]concat=n=3:v=0:a=1'
+    const inputs = ['-i', austen.file, '-i', jfk.file, '-i', austen.file]
+    const { said, warnings } = await listenTo(
+      await ffmpeg`${inputs} -filter_complex ${filter} ${at('one-quiet.flac')}`,
+    )
+    const { errors } = wordErrors(`${austen.text} ${jfk.text} ${austen.text}`, said())
+    assert.ok(errors <= 6, said())
+    assert.match(said(), /ask not what your country/)
+    assert.match(warnings, /quieter than the rest: it was turned up by up to \d+ dB/)
+  })
+})
+
 describe('a call whose sides speak at once', () => {
   it('is transcribed side by side, by speaker where the job asks', async () => {
     const sides = '[0:a]apad=whole_dur=12[l];[1:a]adelay=2000,apad=whole_dur=12,volume=-22dB[r]'

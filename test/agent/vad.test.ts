@@ -5,7 +5,8 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { ensureModel } from '../../agent/models/models.ts'
 import { modelsDir } from '../../agent/paths.ts'
-import { totalLength, type Span } from '../../shared/span.ts'
+import { joinWavs } from '../../agent/audio/wav-write.ts'
+import { covered, overlap, totalLength, type Span } from '../../shared/span.ts'
 import { findSpeech } from '../../agent/audio/vad.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { CLIPS, ffmpeg, makeSilence, tempFolder } from './fixtures.ts'
@@ -71,6 +72,31 @@ describe('findSpeech', () => {
     for (const seconds of [5, 0.02, 0.0001]) {
       assert.deepEqual(await find(await makeSilence(folder, seconds)), [])
     }
+  })
+
+  it('finds speech that is much quieter than the rest where it is asked to, and by how much', async () => {
+    const { jfk, austen } = CLIPS
+    const wav = await ffmpeg`-i ${austen.file} -i ${jfk.file} -i ${austen.file} -filter_complex
+      [1:a]volume=-35dB[q];[0:a][q][2:a]concat=n=3:v=0:a=1 -c:a pcm_s16le ${path.join(folder, 'quiet.wav')}`
+    const between = { start: austen.seconds, end: austen.seconds + jfk.seconds }
+    const [loud, all] = [await find(wav), await findSpeech(wav, { modelFile, signal, quiet: true })]
+    assert.ok(covered(between, loud) < 2)
+    assert.ok(covered(between, all) > 7)
+    checkOrder(all, austen.seconds * 2 + jfk.seconds)
+    for (const span of all) {
+      const isQuiet = overlap(span, between) > 0.1
+      assert.equal('gain' in span, isQuiet)
+      if ('gain' in span) assert.ok(span.gain > 18 && span.gain < 35, String(span.gain))
+    }
+  })
+
+  it('takes no quiet noise between speech for speech, though it rises and falls', async () => {
+    const sound = 'anoisesrc=c=pink:a=0.5:r=16000:seed=4,tremolo=f=4:d=0.9,volume=-34dB'
+    const joined = path.join(folder, 'between.wav')
+    await joinWavs([CLIPS.austen.file, await within('rhythm', sound, 6)], joined, signal)
+    const spans = await findSpeech(joined, { modelFile, signal, quiet: true })
+    assert.equal(spans.length, 2)
+    assert.ok(spans.every((span) => !('gain' in span)))
   })
 
   it('gives speech without a pause as spans that touch', async () => {
