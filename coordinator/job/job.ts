@@ -205,10 +205,11 @@ export function workSeconds(before: Job | null, after: Job): number | null {
 
 /** How long agents worked in attempts that have ended, in milliseconds: without their waits for a slot. */
 export function workMs(attempts: readonly Attempt[]): number {
-  return attempts
-    .filter(({ workerId }) => workerId !== LOCAL_WORKER)
-    .map(({ startedAt, endedAt, waitedMs = 0 }) => (endedAt ?? startedAt) - startedAt - waitedMs)
-    .reduce((sum, ms) => sum + Math.max(0, ms), 0)
+  let sum = 0
+  for (const { workerId, startedAt, endedAt, waitedMs = 0 } of attempts)
+    if (endedAt !== null && workerId !== LOCAL_WORKER)
+      sum += Math.max(0, endedAt - startedAt - waitedMs)
+  return sum
 }
 
 /** How long an attempt has waited for a slot, in milliseconds. */

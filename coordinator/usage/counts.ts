@@ -14,7 +14,14 @@ export interface Counts {
   workMs: number
 }
 
-const NAMES = ['jobs', 'completed', 'failed', 'cancelled', 'mediaMs', 'workMs'] as const
+export const NOTHING: Counts = {
+  jobs: 0,
+  completed: 0,
+  failed: 0,
+  cancelled: 0,
+  mediaMs: 0,
+  workMs: 0,
+}
 
 /** What a job has used so far: a function of its record alone. */
 export function countsOf(job: Job): Counts {
@@ -38,13 +45,14 @@ export function mediaSecondsOf(job: Job): number | null {
   return (stated === false ? null : stated.mediaSeconds) ?? ofAttempt() ?? null
 }
 
-export function sumOf(all: Iterable<Counts>): Counts {
-  const sum: Counts = { jobs: 0, completed: 0, failed: 0, cancelled: 0, mediaMs: 0, workMs: 0 }
-  for (const counts of all) for (const name of NAMES) sum[name] += counts[name]
-  return sum
-}
-
-export function negative(counts: Counts): Counts {
-  const entries = NAMES.map((name) => [name, -counts[name]])
-  return Object.fromEntries(entries) as unknown as Counts
+/** Of two; the difference with the sign -1. */
+export function sumOf(a: Counts, b: Counts, sign: 1 | -1 = 1): Counts {
+  return {
+    jobs: a.jobs + sign * b.jobs,
+    completed: a.completed + sign * b.completed,
+    failed: a.failed + sign * b.failed,
+    cancelled: a.cancelled + sign * b.cancelled,
+    mediaMs: a.mediaMs + sign * b.mediaMs,
+    workMs: a.workMs + sign * b.workMs,
+  }
 }

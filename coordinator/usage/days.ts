@@ -1,4 +1,4 @@
-import { sumOf, type Counts } from './counts.ts'
+import { NOTHING, sumOf, type Counts } from './counts.ts'
 
 /** A UTC day, `2026-01-31`: a job counts on the one on which it was created. */
 export type Day = string
@@ -14,9 +14,13 @@ export function endOfDay(at: number): number {
   return new Date(at).setUTCHours(24, 0, 0, 0)
 }
 
-export function addTo(tokens: ByToken, token: string | null, counts: Counts): void {
-  const known = tokens.get(token)
-  const sum = known === undefined ? counts : sumOf([known, counts])
+export function addTo(
+  tokens: ByToken,
+  token: string | null,
+  counts: Counts,
+  sign: 1 | -1 = 1,
+): void {
+  const sum = sumOf(tokens.get(token) ?? NOTHING, counts, sign)
   // Every job counts as one: without jobs there is nothing.
   if (sum.jobs === 0) tokens.delete(token)
   else tokens.set(token, sum)
@@ -26,9 +30,9 @@ export function addTo(tokens: ByToken, token: string | null, counts: Counts): vo
 export class Days {
   readonly #days = new Map<Day, ByToken>()
 
-  add(day: Day, token: string | null, counts: Counts): void {
+  add(day: Day, token: string | null, counts: Counts, sign: 1 | -1 = 1): void {
     const tokens = this.#days.get(day) ?? new Map<string | null, Counts>()
-    addTo(tokens, token, counts)
+    addTo(tokens, token, counts, sign)
     if (tokens.size === 0) this.#days.delete(day)
     else this.#days.set(day, tokens)
   }

@@ -2,7 +2,7 @@ import { AppError } from '../../shared/errors.ts'
 import type { Job } from '../job/job.ts'
 import type { JobSubscriber } from '../jobs.ts'
 import { isRefused } from '../storage/store.ts'
-import { countsOf, mediaSecondsOf, negative, sumOf, type Counts } from './counts.ts'
+import { countsOf, mediaSecondsOf, sumOf, type Counts } from './counts.ts'
 import { addTo, dayOf, Days, type ByToken, type Day } from './days.ts'
 import { RemovedJobs, type RemovedJobsOptions, type Written } from './removed-jobs.ts'
 
@@ -42,7 +42,7 @@ export class Usage implements JobSubscriber {
     if (after !== null) return this.#present.add(day, token, counts)
     this.#removals.get(job.jobId)?.confirm()
     this.#removals.delete(job.jobId)
-    this.#present.add(day, token, negative(counts))
+    this.#present.add(day, token, counts, -1)
     if (day > this.#newest.day) this.#newest = { day, gone: new Map() }
     if (day === this.#newest.day) addTo(this.#newest.gone, token, counts)
   }
@@ -97,7 +97,7 @@ export class Usage implements JobSubscriber {
   }
 
   #replace(before: Job, after: Job): void {
-    const change = sumOf([countsOf(after), negative(countsOf(before))])
+    const change = sumOf(countsOf(after), countsOf(before), -1)
     this.#present.add(dayOf(after.createdAt), after.submittedBy, change)
   }
 }

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { MAX_ATTEMPTS_KEPT, type Job, type JobEvent } from '../../coordinator/job/job.ts'
 import { transition } from '../../coordinator/job/transition.ts'
 import { fromRecord, toRecord } from '../../coordinator/storage/record.ts'
-import { countsOf, sumOf, type Counts } from '../../coordinator/usage/counts.ts'
+import { countsOf, NOTHING, sumOf, type Counts } from '../../coordinator/usage/counts.ts'
 import { dayOf, endOfDay } from '../../coordinator/usage/days.ts'
 import { csvOf, rowsOf } from '../../coordinator/usage/rows.ts'
 import { Usage } from '../../coordinator/usage/usage.ts'
@@ -15,7 +15,6 @@ import { tempFolder } from '../shared/temp-folder.ts'
 import { after, at, CLAIM, failing, NOON, oneOfEach, pendingJob, result } from './example-jobs.ts'
 
 const TODAY = '2026-01-02'
-const NOTHING: Counts = sumOf([])
 
 function beat(stage: string, mediaSeconds: number | null): JobEvent {
   const said = { stage, progress: 0.5, mediaSeconds, processedSeconds: null }
@@ -147,7 +146,8 @@ function done(different: Partial<Job> = {}): Job {
 }
 
 const ONE: Counts = { ...NOTHING, jobs: 1, completed: 1, mediaMs: 60_000, workMs: 1_000 }
-const times = (count: number): Counts => sumOf(Array.from({ length: count }, () => ONE))
+const times = (count: number): Counts =>
+  Array.from({ length: count }, () => ONE).reduce((sum, one) => sumOf(sum, one), NOTHING)
 
 describe('the usage of tokens', () => {
   test('follows each job by the day of its creation', async () => {
