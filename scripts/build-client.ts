@@ -12,7 +12,7 @@ const inRoot = (name: string): string => fileURLToPath(new URL(`../${name}`, imp
 export async function buildClientCode(folder: string): Promise<void> {
   await build({
     absWorkingDir: inRoot('.'),
-    entryPoints: ['client/client.ts'],
+    entryPoints: ['shared/client/client.ts'],
     bundle: true,
     // An import of Node's own modules is an error.
     platform: 'neutral',
@@ -31,7 +31,7 @@ export async function buildClientTypes(folder: string): Promise<void> {
       localDir: inRoot('.'),
     })
     const texts = ['error', 'options', 'client'].map(async (name) => {
-      const text = await readFile(path.join(emitted, 'client', `${name}.d.ts`), 'utf8')
+      const text = await readFile(path.join(emitted, 'shared/client', `${name}.d.ts`), 'utf8')
       return text.replace(/^(import|export)( type)? \{[^}]*\} from .*;\n/gm, '')
     })
     const all = [clientTypes(), ...(await Promise.all(texts))]

@@ -4,14 +4,14 @@ import { API, SymbolFlags, type Checker, type Type } from 'typescript/unstable/s
 const inRoot = (name: string): string => fileURLToPath(new URL(`../${name}`, import.meta.url))
 const PROJECT = inRoot('scripts/tsconfig.client.json')
 
-/** `client/types.ts` written out: its types as TypeScript resolves them, without imports, with the comments of the schemas. */
+/** `shared/client/types.ts` written out: its types as TypeScript resolves them, without imports, with the comments of the schemas. */
 export function clientTypes(): string {
   const api = new API({ cwd: inRoot('.') })
   try {
     const { checker, program } = api
       .updateSnapshot({ openProjects: [PROJECT] })
       .getProject(PROJECT)!
-    const file = program.getSourceFile(inRoot('client/types.ts'))!
+    const file = program.getSourceFile(inRoot('shared/client/types.ts'))!
     const declared = checker.getExportsOfModule(checker.getSymbolAtLocation(file)!)
     const types = declared.map((symbol) => {
       const comment = commentOf(checker.getDocumentationCommentOfSymbol(symbol), '')

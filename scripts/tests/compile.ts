@@ -2,7 +2,7 @@ import { cp, mkdir, readdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
 
-const SOURCES = ['agent', 'client', 'coordinator', 'shared', 'scripts', 'test']
+const SOURCES = ['agent', 'coordinator', 'shared', 'scripts', 'test']
 /** What tests read of the checkout beside the sources. */
 const READ = ['package.json', 'tsconfig.json', 'README.md', '.github', '.ci']
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
-import { MoragError } from '../../client/error.ts'
-import { openEvents } from '../../client/event-stream.ts'
-import { pause, within } from '../../client/pause.ts'
-import { Requests } from '../../client/requests.ts'
+import { MoragError } from '../../shared/client/error.ts'
+import { openEvents } from '../../shared/client/event-stream.ts'
+import { pause, within } from '../../shared/client/pause.ts'
+import { Requests } from '../../shared/client/requests.ts'
 
 /** A client whose requests get an answer with these bytes, and then silence; null: none at all. */
 function silentAfter(pieces: readonly string[] | null): Requests {

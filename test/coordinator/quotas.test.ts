@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
-import { MoragError } from '../../client/error.ts'
+import { MoragError } from '../../shared/client/error.ts'
 import { findToken, withQuota, withToken } from '../../coordinator/access/token-changes.ts'
 import type { Role } from '../../coordinator/access/roles.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'

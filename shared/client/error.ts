@@ -1,4 +1,4 @@
-import { MOST_QUOTA_WAIT_SECONDS } from '../shared/backoff.ts'
+import { MOST_QUOTA_WAIT_SECONDS } from '../backoff.ts'
 import type { ErrorCode, JobStatus } from './types.ts'
 
 export interface ErrorFacts {

@@ -1,4 +1,4 @@
-import { VIDEO_ENDINGS } from '../shared/video-endings.ts'
+import { VIDEO_ENDINGS } from '../video-endings.ts'
 import { MoragError } from './error.ts'
 import type { Source, SubmitOptions } from './options.ts'
 import type { Exchange } from './requests.ts'

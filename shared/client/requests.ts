@@ -1,5 +1,5 @@
-import { backoffMs, retryAfterSeconds } from '../shared/backoff.ts'
-import { timeOfDay } from '../shared/time-of-day.ts'
+import { backoffMs, retryAfterSeconds } from '../backoff.ts'
+import { timeOfDay } from '../time-of-day.ts'
 import { MoragError } from './error.ts'
 import type { CallOptions, ClientOptions } from './options.ts'
 import { pause, within } from './pause.ts'

@@ -1,13 +1,13 @@
 // What the API takes and answers. `scripts/client-types.ts` writes it out for the package, without zod.
 import type { z } from 'zod'
-import type { GivenOptions } from '../agent/job-options.ts'
-import type { Chunk as RenderedChunk } from '../shared/chunks.ts'
-import type { ErrorCode as Code } from '../shared/errors.ts'
-import type { Form as AnyForm } from '../shared/forms.ts'
-import type { segment, transcriptMetadata, word } from '../shared/transcript.ts'
-import type { jobAnswer, jobSummary } from '../shared/wire-answers.ts'
-import type { textEvent } from '../shared/wire-events.ts'
-import type { createdAnswer, listQuery, statusAnswer } from '../shared/wire.ts'
+import type { GivenOptions } from '../../agent/job-options.ts'
+import type { Chunk as RenderedChunk } from '../chunks.ts'
+import type { ErrorCode as Code } from '../errors.ts'
+import type { Form as AnyForm } from '../forms.ts'
+import type { segment, transcriptMetadata, word } from '../transcript.ts'
+import type { jobAnswer, jobSummary } from '../wire-answers.ts'
+import type { textEvent } from '../wire-events.ts'
+import type { createdAnswer, listQuery, statusAnswer } from '../wire.ts'
 
 /** Of the coordinator, and of jobs. */
 export type ErrorCode = Code
