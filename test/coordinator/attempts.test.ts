@@ -535,6 +535,20 @@ function completed(all: Assembled, jobId: string) {
   return job
 }
 
+test('a download is refused to an attempt that ends while the call waits for its turn', async (t) => {
+  const all = await assembled(t)
+  const jobId = await all.add()
+  const [job] = await all.claim()
+  const lease = all.tokens.issue('lease', job!, 1)
+  const resume = all.store.hold()
+  const cancelling = all.jobs.apply(jobId, { type: 'cancel' })
+  const asked = all.attempts.mayDownload(all.job(jobId), { lease, query: null }, API_KEY_HOLDER)
+  const refused = assert.rejects(asked, { code: 'forbidden' })
+  resume()
+  await cancelling
+  await refused
+})
+
 describe('the begin and the end of a wait for a slot', () => {
   /** What of the job's lease is on the disk. */
   function written(all: Assembled): { waits: boolean; waitedMs: number }[] {
