@@ -11,11 +11,13 @@ const MOST_PARTS = 0.5
 const PARTS = 40
 const LEAST_LETTERS = 3
 const TITLE_WORDS = 3
+/** Taken off how often a word is said: one that is said once may be misheard. */
+const SAID_ONCE = 0.75
 const HAS_LETTER = /\p{L}/u
 
 /**
  * The chapters of a recording, from its text alone: see {@link topicBorders}. Each is named by its most telling words, by
- * their frequency in it and in how few chapters they stand (tf-idf). Empty where there would be only one.
+ * the square root of their frequency in it and in how few chapters they stand (tf-idf). Empty where there would be only one.
  */
 export function findChapters({
   segments,
@@ -43,10 +45,11 @@ interface Word {
   folded: string
 }
 
-/** Without numbers and very short words. */
+/** Without numbers, very short words, and the `shouldn` of `shouldn't`. */
 function wordsOf({ text }: Segment): Word[] {
   return tokensIn(text)
     .filter(({ folded }) => HAS_LETTER.test(folded) && folded.length >= leastLetters(folded))
+    .filter(({ end }) => !/^['’]t\b/i.test(text.slice(end, end + 3)))
     .map(({ start, end, folded }) => ({ text: text.slice(start, end), folded }))
 }
 
@@ -82,7 +85,9 @@ function titlesOf(chapters: readonly Word[][]): string[] {
     spread.set(word, (spread.get(word) ?? 0) + 1)
   return counts.map((count, i) => {
     const score = ([word, times]: [string, number]): number =>
-      times * Math.log(chapters.length / spread.get(word)!) * Math.log(1 + word.length)
+      Math.sqrt(times - SAID_ONCE) *
+      Math.log(chapters.length / spread.get(word)!) *
+      Math.log(1 + word.length)
     const chosen: string[] = []
     for (const [word] of [...count].toSorted((a, b) => score(b) - score(a))) {
       if (chosen.length === TITLE_WORDS) break

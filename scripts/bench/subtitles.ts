@@ -35,9 +35,9 @@ export async function subtitles(workDir: string): Promise<Measure[]> {
     (await tenMinutes(await ffmpegHere(), workDir, TURNS)).wavPath
   const talk = async (): Promise<string> => await recordedTalk(await ffmpegHere(), workDir, options)
   const recordings = [
+    ['faster-whisper-talk', talk, fasterWhisper, { word_timestamps: true }],
     ['moonshine-clips', clips, moonshine, {}],
     ['moonshine-talk', talk, moonshine, {}],
-    ['faster-whisper-talk', talk, fasterWhisper, { word_timestamps: true }],
   ] as const
   const measures: Measure[] = []
   for (const [name, make, flags, wish] of recordings) {

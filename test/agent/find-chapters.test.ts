@@ -55,6 +55,17 @@ describe('findChapters', () => {
     assert.ok(chapters.some(({ title }) => /Kattegat|Anna|Kasparov|Linnaeus/.test(title)))
   })
 
+  test('names no topic by the half of a contraction, nor by a frequent word that others have, too', () => {
+    const [sailing, baking, chess] = Object.values(TOPICS)
+    const often = Array<string>(4).fill('while')
+    const topics = [
+      [...sailing!, ...Array<string>(8).fill("shouldn't"), ...often],
+      [...baking!, ...often],
+      chess!,
+    ]
+    for (const { title } of found(said(topics, 30))) assert.doesNotMatch(title, /shouldn|while/i)
+  })
+
   test('finds topics in a script without spaces', () => {
     const words = SIGNS.map((signs) => signs.match(/../g)!)
     const starts = found(said(words, 30, '')).map(({ startSeconds }) => startSeconds)
