@@ -19,5 +19,10 @@ export function chapterList({ chapters }, seek) {
     const text = `${position(at)} ${String(title)}`
     return h('li', {}, h('button', { type: 'button', onclick: () => seek(at) }, text))
   })
-  return h('details', {}, h('summary', {}, `Chapters (${known.length})`), h('ul', {}, ...items))
+  return h(
+    'details',
+    {},
+    h('summary', {}, `Chapters (${known.length})`),
+    h('ul', { class: 'chapters' }, ...items),
+  )
 }
