@@ -76,8 +76,8 @@ interface Sound {
 }
 
 /**
- * Names that Whisper base spells right, before and after, and names that nobody said, with a list of 111 names of which
- * 24 are said: in recorded speech (two clips, six excerpts of meetings, 25 lines of a game) and in sentences by espeak-ng.
+ * Names that Whisper base spells right, before and after, and names that nobody said, with a list of 123 names of which
+ * 24 are said: in recorded speech (two clips, six excerpts of meetings, 28 lines of a game) and in sentences by espeak-ng.
  */
 export async function vocabulary(folder: string): Promise<Measure[]> {
   const sounds = await soundsIn(folder)
