@@ -428,6 +428,7 @@ describe('the dashboard in a browser', { skip }, () => {
       overview: '#/',
       jobs: '#/jobs',
       workers: '#/workers',
+      usage: '#/usage',
       job: `#/jobs/${failed}`,
       transcript: `#/jobs/${done.job_id}`,
     }
@@ -437,7 +438,7 @@ describe('the dashboard in a browser', { skip }, () => {
         await page.getByText('live', { exact: true }).waitFor()
         for (const [name, hash] of Object.entries(views)) {
           await page.goto(`${coordinator.url}/${hash}`)
-          await page.locator('.rows, .cards, .facts').first().waitFor()
+          await page.locator('.rows, .cards, .facts, .types').first().waitFor()
           if (name === 'transcript') await page.locator('.line').first().waitFor()
           assert.equal(await overhangOf(page), 0, `${name} is wider than a phone`)
           assert.deepEqual(await violationsIn(page), [], `${name}, ${colorScheme}`)
