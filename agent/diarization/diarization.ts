@@ -4,7 +4,7 @@ import { nameSpeakers, type HeardPiece } from './name-speakers.ts'
 import { SAMPLE_RATE, WINDOW_SECONDS, type SpeakerModels } from './speaker-models.ts'
 import type { Turn } from './turns.ts'
 import { piecesOf } from './voice-pieces.ts'
-import { packVoices, unpackVoices, type WindowVoices } from './window-voices.ts'
+import { packVoices, shortened, unpackVoices, type WindowVoices } from './window-voices.ts'
 
 export interface DiarizationQuestion {
   /** 16 kHz, mono. */
@@ -91,8 +91,8 @@ function listen(
     .segment(samples)
     .toSorted((a, b) => a.start - b.start)
     .map(({ start, end, speaker }): WindowVoices['turns'][number] => [
-      Math.max(0, Math.round(start * 1000)),
-      Math.max(0, Math.round(end * 1000)),
+      shortened(start),
+      shortened(end),
       speaker,
     ])
   const sample = (time: number): number => Math.round((time - at) * SAMPLE_RATE)
@@ -122,8 +122,8 @@ function piecesIn(
 /** @param at where the window begins. Speakers are those of one window. */
 function turnsOf(turns: WindowVoices['turns'], at: number): Turn[] {
   return turns.map(([start, end, speaker]) => ({
-    start: at + start / 1000,
-    end: at + end / 1000,
+    start: at + Math.fround(start),
+    end: at + Math.fround(end),
     speaker: `${at} ${speaker}`,
   }))
 }

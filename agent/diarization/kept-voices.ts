@@ -62,6 +62,6 @@ export class VoicesKeeper {
 }
 
 function sizeOf({ turns, voices }: WindowVoices): number {
-  // A turn takes up to 20 characters, and the names of the fields 30.
-  return voices.length + turns.length * 20 + 30
+  // A turn takes up to 30 characters, and the names of the fields as many.
+  return voices.length + turns.length * 30 + 30
 }

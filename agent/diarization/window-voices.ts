@@ -1,20 +1,26 @@
 import { z } from 'zod'
 import { unitOf, type Embedding } from './cluster-voices.ts'
 
-const milliseconds = z.int().min(0)
-
 /**
  * What the models make of one window of a recording: all that naming its speakers needs, and small enough to be kept for
  * the next attempt.
  */
 export const windowVoices = z.object({
-  /** Start and end in milliseconds from the start of the window, and a speaker of this window. */
-  turns: z.array(z.tuple([milliseconds, milliseconds, z.int().min(0)])),
+  /** Start and end in seconds from the start of the window, as `shortened`, and a speaker of this window. */
+  turns: z.array(z.tuple([z.number(), z.number(), z.int().min(0)])),
   /** The embeddings of the pieces of these turns (`packVoices`). */
   voices: z.string(),
 })
 
 export type WindowVoices = z.output<typeof windowVoices>
+
+/**
+ * A time of a model, which is a 32-bit float, in few digits. `Math.fround` gives it back: a sample more or less in a piece
+ * may make another speaker.
+ */
+export function shortened(seconds: number): number {
+  return Number(Math.fround(seconds).toPrecision(9))
+}
 
 /** Values of an embedding are numbers from -127 to 127 here: cosines change by less than 0.001. */
 const MOST = 127

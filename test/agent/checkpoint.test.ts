@@ -27,7 +27,7 @@ const CHECKPOINT = {
   ahead: [],
   diarization: null,
 }
-const VOICES = { models: 'models', windows: [{ turns: [[0, 900, 1]], voices: 'AQID' }] }
+const VOICES = { models: 'models', windows: [{ turns: [[0, 0.9, 1]], voices: 'AQID' }] }
 const AHEAD = {
   channel: null,
   start: 4,
@@ -106,7 +106,7 @@ describe('a checkpoint', () => {
     for (const diarization of [
       'rubbish',
       { ...VOICES, models: 7 },
-      { ...VOICES, windows: [{ turns: [[0, -1, 1]], voices: '' }] },
+      { ...VOICES, windows: [{ turns: [[0, 'a', 1]], voices: '' }] },
     ]) {
       assert.deepEqual(read({ ...CHECKPOINT, diarization }), CHECKPOINT)
     }

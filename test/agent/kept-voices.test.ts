@@ -9,6 +9,7 @@ import type { SpeakerModels } from '../../agent/diarization/speaker-models.ts'
 import type { Turn } from '../../agent/diarization/turns.ts'
 import {
   packVoices,
+  shortened,
   unpackVoices,
   type WindowVoices,
 } from '../../agent/diarization/window-voices.ts'
@@ -115,6 +116,14 @@ describe('the voices of a recording', () => {
     const rest = await run(wavPath, { done: damaged })
     assert.deepEqual(rest.turns, whole.turns)
     assert.equal(rest.segmented, 1)
+  })
+
+  it('keep the times of the models exactly', () => {
+    for (let i = 0; i < 1000; i++) {
+      const time = Math.fround(random() * 10)
+      assert.equal(Math.fround(shortened(time)), time)
+      assert.ok(String(shortened(time)).length <= 14)
+    }
   })
 
   it('lose next to nothing by how they are kept', () => {
