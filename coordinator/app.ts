@@ -13,6 +13,7 @@ import { crossOrigin } from './routes/cross-origin.ts'
 import { dashboardRoutes } from './routes/dashboard.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { eventRoutes } from './routes/events.ts'
+import { FixedPathsRouter } from './routes/fixed-paths.ts'
 import type { Env } from './routes/http.ts'
 import { openaiRoutes } from './routes/openai.ts'
 import { observeRoutes } from './routes/observe.ts'
@@ -39,7 +40,7 @@ const METHODS = ['GET', 'POST', 'PUT', 'DELETE']
 /** The HTTP API: its gate, its routes, and the answer to every error. */
 export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env> {
   const { log } = services
-  const app = new Hono<Env>({ strict: false })
+  const app = new Hono<Env>({ strict: false, router: new FixedPathsRouter() })
   const registered = (): readonly RouterRoute[] => app.routes
   const ownPaths = new OwnPaths(registered)
   app.use(services.metrics.traffic)

@@ -1,7 +1,11 @@
-import { realpath, stat } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { lstat, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { SECOND } from '../../shared/duration.ts'
 import { AppError, invalid, isSystemError } from '../../shared/errors.ts'
 import type { Source } from '../job/job.ts'
+
+const MOST_FOLDERS = 1_000
 
 const NO_FILE =
   'There is no such file in a media root: make the file first, also for the self-tests of the original, which only name one.'
@@ -12,14 +16,24 @@ const NO_FILE =
  */
 export class MediaRoots {
   readonly #roots: readonly string[]
+  readonly #steady: () => number
+  /** When a folder was last found to be reached without links. */
+  readonly #plainFolders = new Map<string, number>()
   #dataDir: string | null = null
 
-  private constructor(roots: readonly string[]) {
+  private constructor(roots: readonly string[], steady: () => number) {
     this.#roots = roots
+    this.#steady = steady
   }
 
-  /** @throws {AppError} `usage` for a root that is no readable folder. */
-  static async resolve(roots: readonly string[]): Promise<MediaRoots> {
+  /**
+   * @param steady a monotonic clock, in milliseconds.
+   * @throws {AppError} `usage` for a root that is no readable folder.
+   */
+  static async resolve(
+    roots: readonly string[],
+    steady = (): number => performance.now(),
+  ): Promise<MediaRoots> {
     const resolved = await Promise.all(
       roots.map(async (root) => {
         try {
@@ -31,7 +45,7 @@ export class MediaRoots {
         throw new AppError('usage', `The media root ${root} is not a folder that can be read.`)
       }),
     )
-    return new MediaRoots(resolved)
+    return new MediaRoots(resolved, steady)
   }
 
   /** Excludes the data folder, where it lies inside a root. */
@@ -47,12 +61,8 @@ export class MediaRoots {
     }
     if (!path.isAbsolute(file) || file.includes('\0')) return refuse('The path is not absolute.')
     // The same answer for a missing file and one outside, so that the file system cannot be probed.
-    // Both at once: each waits for a thread. What happens to the file between them is noticed when it is read.
-    const [real, facts] = await Promise.all([
-      realpath(file).catch(() => null),
-      stat(file).catch(() => null),
-    ])
-    if (real === null || !this.#holds(real)) return refuse(NO_FILE)
+    const { real, facts } = (await this.#find(file)) ?? {}
+    if (real === undefined || !this.#holds(real)) return refuse(NO_FILE)
     if (facts?.isFile() !== true) return refuse('That is not a regular file.')
     return {
       kind: 'path',
@@ -68,6 +78,27 @@ export class MediaRoots {
   async allows(file: string): Promise<boolean> {
     const real = await realpath(file).catch(() => null)
     return real !== null && this.#holds(real)
+  }
+
+  /**
+   * A file with its links resolved; null: there is none. Each question to the file system waits for a thread, so those
+   * about a folder without links are asked once a second. Who reads the file asks again.
+   */
+  async #find(file: string): Promise<{ real: string; facts: Stats } | null> {
+    const now = this.#steady()
+    const askedAt = this.#plainFolders.get(path.dirname(file)) ?? -Infinity
+    try {
+      if (now - askedAt < SECOND && path.normalize(file) === file) {
+        const facts = await lstat(file)
+        if (!facts.isSymbolicLink()) return { real: file, facts }
+      }
+      const [real, facts] = await Promise.all([realpath(file), stat(file)])
+      if (this.#plainFolders.size >= MOST_FOLDERS) this.#plainFolders.clear()
+      if (real === file) this.#plainFolders.set(path.dirname(file), now)
+      return { real, facts }
+    } catch {
+      return null
+    }
   }
 
   #holds(real: string): boolean {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdirSync, renameSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
@@ -45,6 +45,21 @@ test('a file of a root is a source that knows its size and when it was last writ
   })
   assert.equal((await roots.source(path.join(media, 'inside', 'a.mp3'))).sizeBytes, 6)
   assert.equal((await roots.source(path.join(media, 'inside', '..', 'a.mp3'))).path, file)
+})
+
+test('a folder that becomes a way out is found out within a second, a link in it at once', async () => {
+  const { base, media, file } = folders()
+  let now = 0
+  const roots = await MediaRoots.resolve([media], () => now)
+  const inside = path.join(media, 'inside', 'a.mp3')
+  for (const one of [file, inside, inside]) assert.equal((await roots.source(one)).path, one)
+  symlinkSync(path.join(base, 'outside', 'a.mp3'), path.join(media, 'inside', 'out.mp3'))
+  const refused = await refusal(roots, path.join(media, 'inside', 'out.mp3'))
+  renameSync(path.join(media, 'inside'), path.join(media, 'elsewhere'))
+  symlinkSync(path.join(base, 'outside'), path.join(media, 'inside'))
+  assert.equal(await roots.allows(inside), false)
+  now = 1_000
+  assert.equal(await refusal(roots, inside), refused)
 })
 
 test('a name that only begins with dots is inside', async () => {
