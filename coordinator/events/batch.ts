@@ -20,8 +20,9 @@ export class Batch {
   add(key: string): void {
     if (this.#closed) return
     this.#keys.add(key)
+    if (this.#timer !== null) return
     const wait = Math.max(0, this.#lastAt + this.#everyMs - this.#now())
-    this.#timer ??= startTimer(() => this.#run(), wait).unref()
+    this.#timer = startTimer(() => this.#run(), wait).unref()
   }
 
   delete(key: string): void {

@@ -6,6 +6,11 @@ import { Counter, type Registry } from 'prom-client'
 import { API } from '../../shared/wire.ts'
 import type { Env } from '../routes/http.ts'
 
+interface Bytes {
+  read: number
+  written: number
+}
+
 interface Exchange {
   socket: Socket
   method: string
@@ -22,14 +27,18 @@ export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
   const registers = [registry]
   const open = new Set<Exchange>()
   /** The part of a connection's traffic that has been counted. */
-  const counted = new WeakMap<Socket, { read: number; written: number }>()
+  const counted = new WeakMap<Socket, Bytes>()
+  /** Since the last scrape, by route and by JSON of labels: an increment of the library costs much more. */
+  const bytes = new Map<string, Bytes>()
+  const answers = new Map<string, number>()
 
   function settle({ socket, route }: Exchange): void {
-    const before = counted.get(socket) ?? { read: 0, written: 0 }
-    const now = { read: socket.bytesRead, written: socket.bytesWritten }
-    counted.set(socket, now)
-    received.inc({ route }, Math.max(0, now.read - before.read))
-    sent.inc({ route }, Math.max(0, now.written - before.written))
+    const before = known(counted, socket)
+    const { bytesRead, bytesWritten } = socket
+    const sum = known(bytes, route)
+    sum.read += Math.max(0, bytesRead - before.read)
+    sum.written += Math.max(0, bytesWritten - before.written)
+    Object.assign(before, { read: bytesRead, written: bytesWritten })
   }
 
   const requests = new Counter({
@@ -37,6 +46,10 @@ export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
     help: 'Requests answered, by route; cut: the client disconnected before.',
     labelNames: ['method', 'route', 'status'],
     registers,
+    collect() {
+      for (const [labels, count] of answers) requests.inc(JSON.parse(labels), count)
+      answers.clear()
+    },
   })
   const received = new Counter({
     name: 'morag_http_received_bytes_total',
@@ -45,6 +58,11 @@ export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
     registers,
     collect() {
       for (const exchange of open) settle(exchange)
+      for (const [route, { read, written }] of bytes) {
+        received.inc({ route }, read)
+        sent.inc({ route }, written)
+      }
+      bytes.clear()
     },
   })
   const sent = new Counter({
@@ -61,7 +79,8 @@ export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
       settle(exchange)
       const { method, route } = exchange
       const status = answer.writableFinished ? String(answer.statusCode) : 'cut'
-      requests.inc({ method, route, status })
+      const labels = JSON.stringify({ method, route, status })
+      answers.set(labels, (answers.get(labels) ?? 0) + 1)
     })
   }
 
@@ -73,4 +92,13 @@ export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
     follow({ socket: incoming.socket, method, route }, outgoing)
     await next()
   }
+}
+
+function known<K>(
+  map: { get(key: K): Bytes | undefined; set(key: K, value: Bytes): unknown },
+  key: K,
+): Bytes {
+  let found = map.get(key)
+  if (found === undefined) map.set(key, (found = { read: 0, written: 0 }))
+  return found
 }
