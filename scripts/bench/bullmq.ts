@@ -73,7 +73,7 @@ async function startRedis(
   const durable = ['--appendonly', 'yes', '--appendfsync', 'always']
   const redis = execa('redis-server', [...settings, ...durable], { reject: false, buffer: false })
   for await (const line of createInterface({ input: redis.stdout }))
-    if (line.includes('Ready to accept connections')) {
+    if (/ready to accept connections/i.test(line)) {
       redis.stdout.resume()
       return { socket, pid: redis.pid!, stop: () => void redis.kill('SIGKILL') }
     }
