@@ -68,7 +68,7 @@ const handle = await open(process.execPath)
 follow(Object.getPrototypeOf(handle) as object, ['write', 'datasync', 'sync', 'truncate'], true)
 await handle.close()
 follow(fs.promises, ['open', 'rename', 'rm', 'writeFile'])
-follow(fs, ['openSync', 'renameSync', 'rmSync', 'writeSync'])
+follow(fs, ['open', 'openSync', 'renameSync', 'rmSync', 'writeSync'])
 syncBuiltinESMExports()
 
 process.on('SIGUSR2', () => {
