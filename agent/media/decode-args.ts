@@ -1,4 +1,5 @@
 import { mostSeconds } from './child-limits.ts'
+import type { Tools } from './find-ffmpeg.ts'
 import type { MediaInfo } from './media-info.ts'
 import { mixFilters, PLAIN_MIX, type Mix } from './mix.ts'
 import type { Clocked } from './pauses.ts'
@@ -14,7 +15,7 @@ export interface DecodeOptions {
   /** Default: ffmpeg's own. */
   mix?: Mix
   /** From `probe`; default: unknown. */
-  media?: Clocked & Partial<Pick<MediaInfo, 'startSeconds' | 'pieces'>>
+  media?: Clocked & Partial<Pick<MediaInfo, 'startSeconds' | 'pieces' | 'format'>>
 }
 
 type DecodeWish = Pick<DecodeOptions, 'fromSeconds' | 'seconds' | 'mix' | 'media'> & {
@@ -69,6 +70,18 @@ export function decodeArgs(track: number, wish: DecodeWish): DecodeArgs {
     leadSeconds: fromSeconds - seek,
     limitSeconds,
   }
+}
+
+/**
+ * ffmpeg's option for longer packets of WAV files. Those of 4 kB that it reads by itself each cost a step of every thread
+ * and filter: together twice the time of the rest. Version 4.4 brought it.
+ */
+export function packetArgs(
+  { version }: Pick<Tools, 'version'>,
+  format: string | undefined,
+): string[] {
+  const major = Number(/^n?(\d+)\./.exec(version)?.[1] ?? 0)
+  return format === 'wav' && major >= 5 ? ['-max_size', '65536'] : []
 }
 
 /** A frame's time (NaN: unknown) and length in samples, by its line; null for other lines. */

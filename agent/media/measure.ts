@@ -1,6 +1,6 @@
 import { mostSeconds, readingLimits } from './child-limits.ts'
 import { commonLayout } from './channel-layout.ts'
-import type { DecodeOptions } from './decode-args.ts'
+import { packetArgs, type DecodeOptions } from './decode-args.ts'
 import type { AudioTrack } from './media-info.ts'
 import { QUIET, runTool, SAFE, sizeOf } from './media-tool.ts'
 import type { MediaTools } from './sandbox.ts'
@@ -28,7 +28,8 @@ export async function measure(
   const raw = ['-c:a', 'pcm_f32le', '-f', 'f32le', 'pipe:1']
   const entry = fromSeconds === 0 ? [] : ['-ss', String(fromSeconds)]
   const part = seconds === undefined ? [] : ['-t', String(seconds)]
-  const before = [...SAFE, ...(media?.opening ?? []), ...entry, ...part]
+  const packets = packetArgs(tools, media?.format)
+  const before = [...SAFE, ...packets, ...(media?.opening ?? []), ...entry, ...part]
   const input = [...before, '-threads', '2', '-i', `file:${file}`]
   let bytes = 0
   await runTool(tools, {

@@ -2,7 +2,14 @@ import { rename, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { AppError } from '../../shared/errors.ts'
 import { decodingLimits, PROBING } from './child-limits.ts'
-import { decodeArgs, frameOf, isTimed, originOf, type DecodeOptions } from './decode-args.ts'
+import {
+  decodeArgs,
+  frameOf,
+  isTimed,
+  originOf,
+  packetArgs,
+  type DecodeOptions,
+} from './decode-args.ts'
 import { inspect } from './inspect.ts'
 import { decodePieces } from './decode-pieces.ts'
 import { parseProbe, type MediaInfo } from './media-info.ts'
@@ -125,7 +132,8 @@ async function decodePart(
   const sizeBytes = await sizeOf(file)
   const { before, after, ...plan } = decodeArgs(track, { ...options, sizeBytes })
   const { limitSeconds, leadSeconds } = plan
-  const input = [...SAFE, '-threads', '2', ...before, ...inputOf(file, piece)]
+  const packets = packetArgs(tools, options.media?.format)
+  const input = [...SAFE, ...packets, '-threads', '2', ...before, ...inputOf(file, piece)]
   const timeline = new Timeline(isTimed(options.media))
   let reported = 0
   const report = (least: number): void => {
