@@ -58,7 +58,9 @@ export async function detectSpeech(
     }
     endOf(vad)
     found.take(false)
-    return quiet ? await withQuiet(found.spans, meter.levels, reader, modelFile) : found.spans
+    if (!quiet) return found.spans
+    const onSound = (): void => onProgress(total / SAMPLE_RATE)
+    return await withQuiet(found.spans, meter.levels, reader, modelFile, onSound)
   } finally {
     await reader.close()
   }
@@ -79,12 +81,16 @@ function isLate(vad: SherpaVad, silence: number): boolean {
   return vad.isDetected() && silence <= SAMPLE_RATE
 }
 
-/** The speech that was found, and what is found in quiet sounds between it once they are amplified. */
+/**
+ * The speech that was found, and what is found in quiet sounds between it once they are amplified.
+ * @param onSound called for each: a sign of life.
+ */
 async function withQuiet(
   speech: readonly Span[],
   levels: Float32Array,
   reader: WavReader,
   modelFile: string,
+  onSound: () => void,
 ): Promise<(Span | QuietSpeech)[]> {
   const loudness = new Loudness(levels, speech)
   const rated = speech.map((span) => loudness.rate(span))
@@ -102,6 +108,7 @@ async function withQuiet(
       vad.acceptWaveform(window(amplified, at))
     }
     heard += endOf(vad)
+    onSound()
     for (; !vad.isEmpty(); vad.pop()) {
       const { start: first, samples: said } = vad.front(false)
       const at = Math.max(0, first - before)

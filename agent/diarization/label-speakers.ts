@@ -104,19 +104,30 @@ function diarizerFor(request: LabelRequest): { warnings: string[]; find: () => P
   if (command !== null) {
     return { warnings: [], find: () => onSlot(request, commandDiarizer(command)) }
   }
-  if (sortformer !== null && (models === null || (min ?? 1) <= MOST_OF_SORTFORMER)) {
-    const warnings = min === null && max === null ? [] : [NO_COUNT]
-    return { warnings, find: () => onSlot(request, sortformer) }
+  if (sortformer === null || (models !== null && (min ?? 1) > MOST_OF_SORTFORMER)) {
+    return { warnings: [], find: () => byModels(request) }
   }
-  const { wavPath, count, signal, voices } = request
-  const onProgress = (ratio: number): void => request.report('diarizing', ratio)
+  const warnings = min === null && max === null ? [] : [NO_COUNT]
   return {
-    warnings: [],
+    warnings,
     async find() {
-      onProgress(0)
-      return await diarize(wavPath, { ...models!, ...count, signal, voices, onProgress })
+      try {
+        return await onSlot(request, sortformer)
+      } catch (error) {
+        if (request.signal.aborted || models === null) throw error
+        const reason = messageOf(error).replace(/\.$/, '')
+        warnings.splice(0, Infinity, `The speakers were found without Sortformer: ${reason}.`)
+        return await byModels(request)
+      }
     },
   }
+}
+
+async function byModels(request: LabelRequest): Promise<Turn[]> {
+  const { wavPath, count, signal, voices, settings } = request
+  const onProgress = (ratio: number): void => request.report('diarizing', ratio)
+  onProgress(0)
+  return await diarize(wavPath, { ...settings.models!, ...count, signal, voices, onProgress })
 }
 
 /** Its program may use the GPU as an engine does. */

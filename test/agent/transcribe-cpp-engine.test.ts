@@ -142,14 +142,18 @@ describe('its Sortformer (a stand-in for the package)', () => {
     [4400, 9200, 2],
   ]
 
-  async function labelled(does: object, min: number | null = null) {
+  async function labelled(
+    does: object,
+    min: number | null = null,
+    models: { segmentation: string; embedding: string } | null = null,
+  ) {
     const file = path.join(await mkdtemp(path.join(folder, 'model-')), 'sortformer.gguf')
     await writeFile(file, JSON.stringify(does))
     const { segments, warnings } = await labelSpeakers(SEGMENTS, {
       settings: {
         always: true,
         prefix: 'Speaker_',
-        models: null,
+        models,
         command: null,
         sortformer: sortformerDiarizer({ library: findLibrary(program)!, file, threads: null }),
       },
@@ -186,6 +190,12 @@ describe('its Sortformer (a stand-in for the package)', () => {
     const nobody = await labelled({ speakers: [] })
     assert.deepEqual(nobody.speakers, none)
     assert.match(nobody.warnings[0]!, /found no speaker/)
+  })
+
+  it('leaves what it cannot do to the two models, where they are there', async () => {
+    const models = { segmentation: path.join(folder, 'no-such.onnx'), embedding: 'neither.onnx' }
+    const { warnings } = await labelled({}, null, models)
+    assert.match(warnings[0]!, /no-such\.onnx/)
   })
 
   it('is no engine, though its model lies with those of the engine', async () => {

@@ -79,7 +79,13 @@ describe('findSpeech', () => {
     const wav = await ffmpeg`-i ${austen.file} -i ${jfk.file} -i ${austen.file} -filter_complex
       [1:a]volume=-35dB[q];[0:a][q][2:a]concat=n=3:v=0:a=1 -c:a pcm_s16le ${path.join(folder, 'quiet.wav')}`
     const between = { start: austen.seconds, end: austen.seconds + jfk.seconds }
-    const [loud, all] = [await find(wav), await findSpeech(wav, { modelFile, signal, quiet: true })]
+    const reports: number[] = []
+    const onProgress = (seconds: number): number => reports.push(seconds)
+    const [loud, all] = [
+      await find(wav),
+      await findSpeech(wav, { modelFile, signal, quiet: true, onProgress }),
+    ]
+    assert.ok(reports.at(-1) === reports.at(-2), 'the second look reports, too')
     assert.ok(covered(between, loud) < 2)
     assert.ok(covered(between, all) > 7)
     checkOrder(all, austen.seconds * 2 + jfk.seconds)

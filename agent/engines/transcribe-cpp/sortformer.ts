@@ -28,9 +28,6 @@ interface Sortformer {
 export function sortformerDiarizer({ library, file, threads }: Sortformer): SlotDiarizer {
   const turnsOn = async (slot: Slot, wavPath: string, signal: AbortSignal): Promise<Turn[]> => {
     const { durationSeconds } = await readWavHeader(wavPath)
-    if (durationSeconds > MOST_HOURS * 3600) {
-      throw new AppError('engine_failed', `Sortformer takes up to ${MOST_HOURS} hours at once.`)
-    }
     const pci = await pciAddress(slot, signal)
     const process = new TranscribeCppProcess(libraryEnv(slotEnv(slot)))
     try {
@@ -57,6 +54,9 @@ export function sortformerDiarizer({ library, file, threads }: Sortformer): Slot
         'model_missing',
         `The diarization model '${file}' cannot be read: --speaker-sortformer must name its file.`,
       )
+    }
+    if ((await readWavHeader(wavPath)).durationSeconds > MOST_HOURS * 3600) {
+      throw new AppError('engine_failed', `Sortformer takes up to ${MOST_HOURS} hours at once.`)
     }
     try {
       return await turnsOn(slot, wavPath, signal)
