@@ -18,7 +18,7 @@ export function backoffMs(
 export const MOST_QUOTA_WAIT_SECONDS = 60
 
 /** The default cap of `Retry-After`. */
-const MAX_RETRY_AFTER_SECONDS = 300
+export const MAX_RETRY_AFTER_SECONDS = 300
 
 /** Of a `Retry-After` header: a number, or a date relative to `nowMs`. */
 export function retryAfterSeconds(

@@ -1,5 +1,5 @@
-import { jobFailure } from './error.ts'
 import { follow } from './follow.ts'
+import { jobFailure } from './job-failure.ts'
 import type {
   CallOptions,
   ClientOptions,
@@ -9,7 +9,7 @@ import type {
   SubmitOptions,
   WaitOptions,
 } from './options.ts'
-import { Requests } from './requests.ts'
+import { Requests, RESULT_MS, type Exchange } from './requests.ts'
 import type {
   CreatedJob,
   Form,
@@ -52,8 +52,10 @@ export type {
 /** The first wait between two looks at a job; each next one is twice as long. */
 const FIRST_POLL_MS = 100
 const POLL_MS = 2_000
-/** Of large transcripts. */
-const RESULT_MS = 600_000
+/** Of the one try to cancel a job whose caller waits no longer. */
+const LAST_MS = 5_000
+/** Methods whose repeat changes nothing more. */
+const REPEATABLE = /^(GET|HEAD|PUT|DELETE)$/i
 /** What a file's name ends with, where that is not the form's own name. */
 const ENDINGS: Partial<Record<Form, string>> = { chunks: 'chunks.jsonl', chapters: 'chapters.vtt' }
 
@@ -117,7 +119,10 @@ export class MoragClient {
     return parsed(form, text) as ResultOf<F>
   }
 
-  /** {@link submit}, {@link wait} and {@link result}. When it is aborted, so is a job without an `idempotencyKey`. */
+  /**
+   * {@link submit}, {@link wait} and {@link result}. When it is aborted while it waits, it cancels a job without an
+   * `idempotencyKey`. A job that is being made at that moment may be made nevertheless.
+   */
   async transcribe<F extends Form>(
     source: Source,
     form: F,
@@ -129,7 +134,7 @@ export class MoragClient {
       await this.wait(id, options)
     } catch (error) {
       if (signal?.aborted === true && options.idempotencyKey === undefined)
-        await this.cancel(id).catch(() => undefined)
+        await this.#cancel(id, { retries: 0, timeoutMs: LAST_MS }).catch(() => undefined)
       throw error
     }
     const rendering = { chunk_tokens, chunk_overlap, subtitles, max_line_chars, max_lines }
@@ -146,12 +151,13 @@ export class MoragClient {
   }
 
   async cancel(jobId: string, { signal }: CallOptions = {}): Promise<JobStatus> {
-    return await this.#requests.json(`${pathOf(jobId)}/cancel`, { method: 'POST', signal })
+    return await this.#cancel(jobId, { signal })
   }
 
-  /** Queues a job again that has ended. For admins. */
+  /** Queues a job again that has ended. For admins. One try: a second would meet the job that the first has queued. */
   async retry(jobId: string, { signal }: CallOptions = {}): Promise<JobStatus> {
-    return await this.#requests.json(`${pathOf(jobId)}/retry`, { method: 'POST', signal })
+    const once = { method: 'POST', signal, retries: 0 }
+    return await this.#requests.json(`${pathOf(jobId)}/retry`, once)
   }
 
   /** Jobs, newest first, page by page as they are read. */
@@ -171,17 +177,28 @@ export class MoragClient {
     }
   }
 
-  /** Any other request below `/api/v1`, with the key and retries. @throws {MoragError} for all answers but 2xx. */
+  /**
+   * Any other request below `/api/v1`, with the API key. `POST` and `PATCH` are repeated only with an `Idempotency-Key`,
+   * streams never.
+   * @throws {MoragError} for all answers but 2xx.
+   */
   async request(path: string, init: RequestInit = {}): Promise<Response> {
     const { method = 'GET', body, signal } = init
+    const headers = new Headers(init.headers)
+    const isRepeatable = REPEATABLE.test(method) || headers.has('idempotency-key')
     const exchange = {
       method,
-      headers: Object.fromEntries(new Headers(init.headers)),
+      headers: Object.fromEntries(headers),
       ...(body != null && { body }),
+      ...((!isRepeatable || body instanceof ReadableStream) && { retries: 0 }),
       signal: signal ?? undefined,
       timeoutMs: Infinity,
     }
     return await this.#requests.ask(path, exchange, async (response) => response)
+  }
+
+  async #cancel(jobId: string, options: Exchange): Promise<JobStatus> {
+    return await this.#requests.json(`${pathOf(jobId)}/cancel`, { method: 'POST', ...options })
   }
 }
 

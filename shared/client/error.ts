@@ -1,7 +1,7 @@
 import { MOST_QUOTA_WAIT_SECONDS } from '../backoff.ts'
 import type { ErrorCode, JobStatus } from './types.ts'
 
-export interface ErrorFacts {
+interface ErrorFacts {
   status?: number | undefined
   retryable?: boolean | undefined
   retryAfterSeconds?: number | undefined
@@ -37,14 +37,4 @@ export class MoragError extends Error {
     this.retryAfterSeconds = facts.retryAfterSeconds
     this.job = facts.job
   }
-}
-
-/** @param job that has ended, and not completed. */
-export function jobFailure(job: JobStatus): MoragError {
-  const { job_id: id, status, error_code: code, error_message: message } = job
-  return new MoragError(
-    code ?? (status === 'completed' || status === 'pending' ? 'internal' : status),
-    `Job ${id} is ${status}${message === null ? '.' : `: ${message}`}`,
-    { job },
-  )
 }

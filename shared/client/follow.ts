@@ -1,6 +1,7 @@
-import { jobFailure, MoragError } from './error.ts'
+import { MoragError } from './error.ts'
 import { openEvents, type ServerEvent } from './event-stream.ts'
-import type { Requests } from './requests.ts'
+import { jobFailure } from './job-failure.ts'
+import { RESULT_MS, type Requests } from './requests.ts'
 import type { JobStatus, StreamEvent, TextSegment, Transcript } from './types.ts'
 
 type Text = Extract<StreamEvent, { type: 'text' }>
@@ -47,6 +48,8 @@ class FollowedJob {
   readonly #signal: AbortSignal | undefined
   #text: TextSegment[] = []
   #until = 0
+  /** Whose text it is; null: none has been read. */
+  #attempt: number | null = null
   /** Of a look; the first fails soon, as of a wrong address. */
   #retries: { retries?: number } = {}
 
@@ -61,7 +64,7 @@ class FollowedJob {
   async look(): Promise<StreamEvent[]> {
     const job = await this.#read<JobStatus>('/status')
     this.#retries = { retries: Infinity }
-    const text = job.status === 'processing' ? await this.#partial() : await this.#atEnd(job)
+    const text = job.status === 'processing' ? await this.#partialOf(job) : await this.#atEnd(job)
     return [{ type: 'progress', job }, ...text]
   }
 
@@ -79,7 +82,9 @@ class FollowedJob {
     if ('removed' in event)
       throw new MoragError('not_found', `Job ${this.#jobId} has been removed.`)
     const job = event as JobStatus
-    return [{ type: 'progress', job }, ...(await this.#atEnd(job))]
+    const isAnew = job.status === 'processing' && job.attempt !== this.#attempt
+    const text = isAnew ? await this.#partialOf(job) : await this.#atEnd(job)
+    return [{ type: 'progress', job }, ...text]
   }
 
   /** The rest of the text of a completed job. */
@@ -87,12 +92,20 @@ class FollowedJob {
     if (job.status === 'pending' || job.status === 'processing') return []
     this.isOver = true
     if (job.status !== 'completed') throw jobFailure(job)
-    return this.#all(await this.#read('/result.json'))
+    return this.#all(await this.#read('/result.json', RESULT_MS))
+  }
+
+  async #partialOf({ attempt }: JobStatus): Promise<StreamEvent[]> {
+    const text = await this.#partial()
+    // A later attempt may begin anew, below what is read.
+    if (this.#attempt !== null && this.#attempt !== attempt) this.#until = 0
+    this.#attempt = attempt
+    return text
   }
 
   async #partial(): Promise<StreamEvent[]> {
     try {
-      return this.#all(await this.#read('/result.json?partial=true'))
+      return this.#all(await this.#read('/result.json?partial=true', RESULT_MS))
     } catch (error) {
       // It ended meanwhile, and the next event says how.
       if (error instanceof MoragError && error.code === 'conflict') return []
@@ -122,8 +135,8 @@ class FollowedJob {
     return [{ type: 'text', first: from, segments: text.slice(from), recognised_until }]
   }
 
-  async #read<T>(path: string): Promise<T> {
-    const options = { ...this.#retries, signal: this.#signal }
+  async #read<T>(path: string, timeoutMs?: number): Promise<T> {
+    const options = { ...this.#retries, signal: this.#signal, timeoutMs }
     return await this.#requests.json<T>(`${this.#path}${path}`, options)
   }
 }

@@ -1,4 +1,4 @@
-import { backoffMs, retryAfterSeconds } from '../backoff.ts'
+import { backoffMs, MAX_RETRY_AFTER_SECONDS, retryAfterSeconds } from '../backoff.ts'
 import { timeOfDay } from '../time-of-day.ts'
 import { MoragError } from './error.ts'
 import type { CallOptions, ClientOptions } from './options.ts'
@@ -10,11 +10,17 @@ export interface Exchange extends CallOptions {
   body?: NonNullable<RequestInit['body']>
   retries?: number
   /** Of each try, its answer read. */
-  timeoutMs?: number
+  timeoutMs?: number | undefined
+  /** For so long in all, tries that break after a long wait for the answer do not count as such. Default: 0. */
+  patienceMs?: number
 }
 
 const BACKOFF = { minMs: 500, maxMs: 30_000 }
 const TIMEOUT_MS = 60_000
+/** Of large transcripts. */
+export const RESULT_MS = 600_000
+/** Longer than a connection takes, shorter than proxies and runtimes wait for an answer. */
+const LONG_WAIT_MS = 30_000
 
 /** Requests to one coordinator, below `/api/v1`, with its key. */
 export class Requests {
@@ -23,9 +29,10 @@ export class Requests {
   #isMarking = false
   readonly #options: ClientOptions
 
-  /** @throws {MoragError} `usage` when the address is not one. */
+  /** @throws {MoragError} `usage` when the address or the key is not one. */
   constructor(options: ClientOptions) {
     this.url = baseOf(options.url)
+    checkHeader('apiKey', options.apiKey)
     this.#options = options
   }
 
@@ -59,9 +66,12 @@ export class Requests {
       signal,
       retries = this.#options.retries ?? 5,
       timeoutMs = TIMEOUT_MS,
+      patienceMs = 0,
       ...init
     } = options
+    const beganMs = performance.now()
     for (let failures = 1; ; failures += 1) {
+      const triedMs = performance.now()
       try {
         return await within(timeoutMs, signal, async (inner) =>
           read(await this.open(path, { ...init, signal: inner })),
@@ -69,6 +79,8 @@ export class Requests {
       } catch (error) {
         signal?.throwIfAborted()
         const known = this.expected(error)
+        const nowMs = performance.now()
+        if (nowMs - triedMs >= LONG_WAIT_MS && nowMs - beganMs < patienceMs) failures = 0
         if (!known.retryable || failures > retries) throw known
         await this.rest(known, failures, signal)
       }
@@ -89,7 +101,7 @@ export class Requests {
 
   /** Waits before another try. */
   async rest(error: MoragError, failures: number, signal: AbortSignal | undefined): Promise<void> {
-    const asked = (error.retryAfterSeconds ?? 0) * 1000
+    const asked = Math.min(error.retryAfterSeconds ?? 0, MAX_RETRY_AFTER_SECONDS) * 1000
     const waitMs = Math.max(asked, backoffMs(failures, BACKOFF))
     this.#options.onRetry?.(error, waitMs)
     await this.sleep(waitMs, signal)
@@ -104,6 +116,8 @@ export class Requests {
     if (error instanceof MoragError) return error
     const cause = error instanceof Error ? error.cause : undefined
     if (cause instanceof MoragError) return cause
+    if (cause instanceof Error && cause.name === 'NotReadableError')
+      return new MoragError('usage', 'The file can no longer be read.', { cause })
     const reason = [error, cause]
       .map((one) => (one instanceof Error ? one.message : ''))
       .filter(Boolean)
@@ -115,7 +129,7 @@ export class Requests {
     const { status, headers, type } = response
     const text = await response.text().catch(() => '')
     const { code, detail } = detailOf(text)
-    const after = retryAfterSeconds(headers.get('retry-after') ?? undefined, timeOfDay())
+    const after = retryAfterSeconds(headers.get('retry-after') ?? undefined, timeOfDay(), Infinity)
     if (!headers.has('morag-coordinator') && (code === undefined || this.#isMarking)) {
       const redirects = type === 'opaqueredirect' || (status >= 300 && status < 400)
       const message = redirects
@@ -149,6 +163,15 @@ function detailOf(text: string): { code?: string; detail?: string } {
     return { code, ...(typeof problems === 'string' && { detail: problems }) }
   } catch {
     return {}
+  }
+}
+
+/** @throws {MoragError} `usage` when it cannot be the value of a header; without the value, which may be a secret. */
+export function checkHeader(name: string, value = ''): void {
+  try {
+    new Headers({ name: value })
+  } catch {
+    throw new MoragError('usage', `The ${name} has characters that a header cannot have.`)
   }
 }
 

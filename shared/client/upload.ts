@@ -1,9 +1,9 @@
 import { VIDEO_ENDINGS } from '../video-endings.ts'
 import { MoragError } from './error.ts'
 import type { Source, SubmitOptions } from './options.ts'
-import type { Exchange } from './requests.ts'
+import { checkHeader, type Exchange } from './requests.ts'
 
-/** Of an address: the coordinator may fetch the whole file before it answers. */
+/** Of an address: the coordinator may fetch the whole file before it answers, and a repeated request waits for it. */
 const FETCH_MS = 3_600_000
 /** Among recordings `ts` is a transport stream. */
 const VIDEO: ReadonlySet<string> = new Set([...VIDEO_ENDINGS, 'ts'])
@@ -11,14 +11,15 @@ const VIDEO: ReadonlySet<string> = new Set([...VIDEO_ENDINGS, 'ts'])
 /** The request that makes a job of a source. @throws {MoragError} `usage` */
 export async function submission(source: Source, options: SubmitOptions): Promise<Exchange> {
   const { signal, idempotencyKey = randomKey(), ...rest } = options
+  checkHeader('idempotencyKey', idempotencyKey)
   const request = { method: 'POST', headers: { 'idempotency-key': idempotencyKey }, signal }
   const url = addressOf(source)
   if (url !== null) {
     const body = JSON.stringify({ ...fieldsOf(rest), source_url: url })
     const headers = { ...request.headers, 'content-type': 'application/json' }
-    return { ...request, headers, body, timeoutMs: FETCH_MS }
+    return { ...request, headers, body, timeoutMs: FETCH_MS, patienceMs: FETCH_MS }
   }
-  const file = await fileOf(source as Exclude<Source, URL>)
+  const file = await fileOf(source as Exclude<Source, URL>, signal)
   const isBlob = file instanceof Blob
   const filename = rest.filename ?? nameOf(source)
   const type = isBlob ? file.type : ''
@@ -59,17 +60,27 @@ function addressOf(source: Source): string | null {
 type Bytes = Blob | AsyncIterable<Uint8Array>
 
 /** @returns a stream only where `fetch` can send one; elsewhere it is read to its end. */
-async function fileOf(source: Exclude<Source, URL>): Promise<Bytes> {
-  if (typeof source === 'string') return await openPath(source)
-  if (source instanceof Blob) return source
+async function fileOf(
+  source: Exclude<Source, URL>,
+  signal: AbortSignal | undefined,
+): Promise<Bytes> {
+  if (typeof source === 'string' || source instanceof Blob) return await blobOf(source)
   if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) {
     return new Blob([source as ArrayBuffer])
   }
   if (builtins() !== undefined) return source as AsyncIterable<Uint8Array>
-  if (source instanceof ReadableStream) return await new Response(source).blob()
-  const chunks: Uint8Array[] = []
-  for await (const chunk of source) chunks.push(chunk)
-  return new Blob(chunks)
+  const stream =
+    source instanceof ReadableStream
+      ? source
+      : streamOf((source as AsyncIterable<Uint8Array>)[Symbol.asyncIterator]())
+  try {
+    // Cancels the source when it is aborted.
+    const piped = stream.pipeThrough(new TransformStream(), signal && { signal })
+    return await new Response(piped).blob()
+  } catch (cause) {
+    signal?.throwIfAborted()
+    throw unreadable(cause)
+  }
 }
 
 type Builtins = (name: 'node:fs') => { openAsBlob: (path: string) => Promise<Blob> }
@@ -80,17 +91,26 @@ function builtins(): Builtins | undefined {
   return process?.getBuiltinModule
 }
 
-async function openPath(path: string): Promise<Blob> {
+async function blobOf(source: string | Blob): Promise<Blob> {
   const open = builtins()
-  if (open === undefined) {
-    const message = `'${path}' is a path, which a browser cannot open: give a File, or an http or https address.`
+  if (typeof source === 'string' && open === undefined) {
+    const message = `'${source}' is a path, which a browser cannot open: give a File, or an http or https address.`
     throw new MoragError('usage', message)
   }
   try {
-    return await open('node:fs').openAsBlob(path)
+    const blob = typeof source === 'string' ? await open!('node:fs').openAsBlob(source) : source
+    // Folders can be opened, too.
+    await blob.slice(0, 1).arrayBuffer()
+    return blob
   } catch (cause) {
-    throw new MoragError('usage', `The file '${path}' cannot be read.`, { cause })
+    if (typeof source !== 'string') throw unreadable(cause)
+    throw new MoragError('usage', `The file '${source}' cannot be read.`, { cause })
   }
+}
+
+function unreadable(cause: unknown): MoragError {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  return new MoragError('usage', `The source cannot be read: ${reason}`, { cause })
 }
 
 function nameOf(source: Source): string {
@@ -131,13 +151,12 @@ async function* parts(
   try {
     yield* file
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new MoragError('usage', `The source cannot be read: ${reason}`, { cause })
+    throw unreadable(cause)
   }
   yield encode(`\r\n--${boundary}--\r\n`)
 }
 
-function streamOf(pieces: AsyncGenerator<Uint8Array, void, undefined>): ReadableStream<Uint8Array> {
+function streamOf(pieces: AsyncIterator<Uint8Array>): ReadableStream<Uint8Array> {
   return new ReadableStream({
     async pull(controller) {
       const { value, done } = await pieces.next()
@@ -145,7 +164,7 @@ function streamOf(pieces: AsyncGenerator<Uint8Array, void, undefined>): Readable
       else controller.enqueue(value)
     },
     async cancel() {
-      await pieces.return()
+      await pieces.return?.()
     },
   })
 }

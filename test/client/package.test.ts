@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, symlinkSync } from 'node:fs'
 import path from 'node:path'
 import { before, describe, it } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { execa } from 'execa'
 import { ROOT } from '../clients/snippets.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -59,6 +60,16 @@ describe('the client of the package', () => {
       text,
       /\/\*\* A waiting job is not claimed before\. \*\/\n\s*available_at: string \| null/,
     )
+  })
+
+  it('declares the values that it exports, and no others', async () => {
+    const text = readFileSync(path.join(dist, 'client.d.ts'), 'utf8')
+    const values = /^export declare (?:class|function|const|let|enum|abstract class) (\w+)/gm
+    const declared = Array.from(text.matchAll(values), ([, name]) => name!).toSorted()
+    const code = (await import(pathToFileURL(path.join(dist, 'client.js')).href)) as object
+    assert.deepEqual(declared, Object.keys(code).toSorted())
+    assert.match(text, /^interface ErrorFacts/m)
+    assert.match(text, /^export \{ *\};?$/m)
   })
 
   for (const [name, options] of [
