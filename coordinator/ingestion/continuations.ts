@@ -155,7 +155,16 @@ export class Continuations implements JobSubscriber {
 
   #begin(step: DueStep): void {
     const key = `${step.id} ${step.name}`
-    if (this.#running.has(key)) return this.#due.done(step)
+    const running = this.#running.get(key)
+    if (running !== undefined) {
+      this.#due.done(step)
+      // That run may be of an older entry, which says nothing of this one.
+      void running.then(() => {
+        this.#due.add(step)
+        this.look()
+      })
+      return
+    }
     const release = (): void => {
       this.#due.done(step)
       this.look()

@@ -271,6 +271,22 @@ describe('by hand', () => {
     })
   }
 
+  test('a step that waits for its receiver is tried when that is free, though it was due before', async (t) => {
+    const run = await startRunner(t)
+    for (let n = 0; n < 2; n += 1) await run.ended('failed', 'https://slow.example/hook')
+    await until(() => run.tries.length === 2)
+    const jobId = await run.ended('failed', 'https://slow.example/hook')
+    run.continuations.look()
+    run.clock.now += 1
+    await run.continuations.retry(jobId, ['webhook'])
+    run.continuations.look()
+    run.tries[0]!.end(DONE)
+    await until(() => run.tries.length === 3)
+    run.tries[2]!.end(DONE)
+    await until(() => run.at(jobId, 'webhook')[0] === 'done')
+    assert.equal(run.tries.length, 3)
+  })
+
   test('nothing begins again that does not follow', async (t) => {
     const run = await startRunner(t)
     const silent = await run.ended('failed', null)
