@@ -204,12 +204,12 @@ export class Workers implements JobSubscriber {
       worker.lastSeenAt = Math.min(now, worker.lastSeenAt + ms)
   }
 
-  /** Removes workers without contact for a day. */
+  /** Removes workers without contact for a day, unless an operator drains them. */
   prune(): void {
     this.#breakers.prune(this.#now())
-    for (const { workerId, lastSeenAt } of this.all()) {
+    for (const { workerId, directive, lastSeenAt } of this.all()) {
       if (lastSeenAt >= this.#now() - FORGET_AFTER || this.#holders.has(workerId)) continue
-      this.#remove(workerId)
+      if (directive === 'run') this.#remove(workerId)
     }
   }
 

@@ -191,9 +191,10 @@ export function operatingRoutes(services: Services): Hono<Env> {
       summary: 'Forget a worker until its next request',
       answer: removedWorkerAnswer,
     }),
-    (c) => {
+    async (c) => {
       const workerId = workerIn(c)
       workers.remove(workerId)
+      await workers.kept()
       audit(c, 'remove worker', { worker_id: workerId })
       return answer(c, { workerId, removed: true })
     },

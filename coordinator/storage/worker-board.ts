@@ -36,6 +36,8 @@ export class FileWorkerBoard implements WorkerBoard {
   readonly #rows: Map<string, WorkerRow>
   #next: Promise<void> | null = null
   #last: Promise<void> = Promise.resolve()
+  /** The last write failed: the file may say what is no longer decided. */
+  #isOutdated = false
 
   readonly #check: () => void
 
@@ -73,8 +75,8 @@ export class FileWorkerBoard implements WorkerBoard {
 
   async put(workerId: string, row: WorkerRow | null): Promise<void> {
     if (row !== null) this.#rows.set(workerId, row)
-    else if (!this.#rows.delete(workerId))
-      return await (this.#next ?? this.#last.catch(() => undefined))
+    else if (!this.#rows.delete(workerId) && !this.#isOutdated)
+      return await (this.#next ?? this.#last)
     await (this.#next ??= this.#writeNext())
   }
 
@@ -82,9 +84,15 @@ export class FileWorkerBoard implements WorkerBoard {
   async #writeNext(): Promise<void> {
     await this.#last.catch(() => undefined)
     this.#next = null
-    this.#check()
-    const rows = toWire([...this.#rows.values()])
-    this.#last = replaceFile(this.#file, JSON.stringify(rows, null, 2))
-    await this.#last
+    try {
+      this.#check()
+      const rows = toWire([...this.#rows.values()])
+      this.#last = replaceFile(this.#file, JSON.stringify(rows, null, 2))
+      await this.#last
+      this.#isOutdated = false
+    } catch (error) {
+      this.#isOutdated = true
+      throw error
+    }
   }
 }

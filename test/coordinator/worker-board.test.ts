@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { Workers } from '../../coordinator/leases/workers.ts'
 import { FileWorkerBoard } from '../../coordinator/storage/worker-board.ts'
 import { DAY, MINUTE } from '../../shared/duration.ts'
+import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { NOON } from './example-jobs.ts'
 import { createJob, claim, startRunning, type Running } from './running.ts'
@@ -94,7 +95,59 @@ test('only what is decided is kept: not the workers that nothing is wrong with',
   clock.now += DAY + 1
   workers.prune()
   await workers.kept()
-  assert.deepEqual(known(), [])
+  assert.deepEqual(known(), ['drained'])
+  workers.direct('drained', 'run')
+  workers.prune()
+  await workers.kept()
+  assert.deepEqual([known(), workers.all()], [[], []])
+})
+
+test('a worker that was drained days before a restart stays drained', async () => {
+  const dir = tempFolder()
+  const workers = await startedOver(dir)
+  workers.update('w1', {})
+  workers.direct('w1', 'drain')
+  await workers.kept()
+  const again = await startedOver(dir, NOON + 3 * DAY)
+  again.prune()
+  assert.equal(again.update('w1', {}).directive, 'drain')
+})
+
+test('a resumption that could not be written is written when it is repeated', async () => {
+  const dir = tempFolder()
+  let isFull = false
+  const board = FileWorkerBoard.open(
+    dir,
+    () => undefined,
+    () => {
+      if (isFull) throw new AppError('no_space', 'The disk is full.')
+    },
+  )
+  const workers = new Workers(() => NOON, { board })
+  workers.direct('w1', 'drain')
+  await workers.kept()
+  isFull = true
+  for (let time = 0; time < 2; time += 1) {
+    workers.direct('w1', 'run')
+    await assert.rejects(workers.kept(), { code: 'no_space' })
+  }
+  isFull = false
+  workers.direct('w1', 'run')
+  await workers.kept()
+  assert.equal((await startedOver(dir)).directiveOf('w1'), 'run')
+})
+
+test('a worker is not said to be removed while the disk still says that it is drained', async (t) => {
+  const running = await startRunning(t)
+  await running.ask('POST', '/workers/w1/heartbeat', {
+    json: { state: 'idle', version: '1', slots: 1, jobs: [] },
+  })
+  await running.ask('POST', '/workers/w1/drain')
+  const file = path.join(running.dataDir, 'workers.json')
+  rmSync(file)
+  // Nothing can be renamed to a folder.
+  mkdirSync(file)
+  assert.ok((await running.ask('DELETE', '/workers/w1')).status >= 500)
 })
 
 test('a file that cannot be read is said, and replaced by what is decided next', async () => {
