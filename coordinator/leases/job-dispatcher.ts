@@ -38,14 +38,14 @@ export class JobDispatcher {
     return this.#jobs.claim(order, () => signal.aborted)
   }
 
-  /** Lets the first waiting call that may have a job claim it. */
+  /** Lets the waiting calls that may have a job claim, in order, until there is nothing for the next. */
   dispatch(job: Job): void {
     if (job.status === 'pending' && job.availableAt <= this.#jobs.now()) this.#assign(job)
   }
 
   /**
-   * No other job that waits suits the waiting calls, so the first that may have this one claims it: one comparison for each
-   * distinct ability among them.
+   * Mostly the first claims this job: no other that waits suits the waiting calls, but one whose claim was refused, as by a
+   * full disk. One comparison for each distinct ability among them.
    */
   #assign(job: PendingJob): void {
     const { contentType, reserved } = job
@@ -55,16 +55,15 @@ export class JobDispatcher {
     for (const waiter of this.#polls.for(contentType)) {
       const { workerId } = waiter
       if (keptFor !== null) {
-        if (keptFor.workerId === workerId && this.#serve(waiter)) return
+        if (keptFor.workerId === workerId) this.#serve(waiter)
         continue
       }
       const ability = this.#abilityOf(waiter)
       let may = known.get(ability.key)
       if (may === undefined) known.set(ability.key, (may = meets(ability, requirements)))
       if (!may || this.#workers.leftBy(workerId)?.(contentType, requirements) === true) continue
-      // Where it has nothing for this one, another call has the job by now.
-      this.#serve(waiter)
-      return
+      // Then another call has the job by now.
+      if (!this.#serve(waiter)) return
     }
   }
 

@@ -22,6 +22,19 @@ const POLL = { claimId: null }
 const ids = (jobs: { jobId: string }[]): string[] => jobs.map(({ jobId }) => jobId)
 
 describe('which job is given', () => {
+  test('also one whose claim was refused before: the next job finds a waiting call for each', async (t) => {
+    const { add, claim: take, claims, store } = await assembled(t)
+    const refused = assert.rejects(take({ workerId: 'w1', ...LONG }), { code: 'no_space' })
+    const waiting = ['w2', 'w3', 'w4'].map(async (workerId) => await take({ workerId, ...LONG }))
+    store.isRefused = ({ status }) => status === 'processing'
+    const first = await add()
+    await refused
+    store.isRefused = () => false
+    const second = await add({ createdAt: NOON + 1 })
+    assert.equal(claims.waiting, 1)
+    assert.deepEqual(ids((await Promise.all(waiting.slice(0, 2))).flat()), [first, second])
+  })
+
   test('the highest priority first, then the oldest, of the content types asked for', async (t) => {
     const { add, claim: take } = await assembled(t)
     const late = await add({ createdAt: NOON - 1 })
