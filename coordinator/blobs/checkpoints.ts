@@ -146,8 +146,11 @@ export class Checkpoints extends JsonFiles {
 
   override async remove(jobId: string): Promise<number> {
     this.#waiting.delete(jobId)
-    this.#stored.delete(jobId)
-    return await this.#locked(jobId, async () => await super.remove(jobId))
+    return await this.#locked(jobId, async () => {
+      const freed = await super.remove(jobId)
+      if (!this.#waiting.has(jobId)) this.#stored.delete(jobId)
+      return freed
+    })
   }
 
   /** Removes in the background. */

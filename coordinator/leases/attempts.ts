@@ -30,9 +30,10 @@ export class Attempts implements JobSubscriber {
     this.#late = new LateResults(jobs, files.artifacts)
   }
 
-  onChange(_: Job | null, after: Job | null): void {
-    // A job that is retried by hand starts from the beginning.
-    if (after !== null && 'completedAt' in after) this.#files.checkpoints.forget(after.jobId)
+  onChange(before: Job | null, after: Job | null): void {
+    // A job that is retried by hand starts from the beginning, also where this failed at its end.
+    const hasEnded = [before, after].some((job) => job !== null && 'completedAt' in job)
+    if (after !== null && hasEnded) this.#files.checkpoints.forget(after.jobId)
   }
 
   /** Renews a lease, keeps its checkpoint, and returns what the worker is to do with the job. */

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { receivedOf } from '../../coordinator/blobs/transcript-work.ts'
@@ -185,6 +193,23 @@ describe('the checkpoint of an attempt', () => {
       const [again] = await all.claim()
       assert.equal(await all.attempts.checkpointOf(again!), null)
     })
+
+  test('that could not be removed at the end is removed when the job is retried by hand', async (t) => {
+    const all = await assembled(t)
+    const { jobId, beat, file } = await held(all)
+    await beat(SOME)
+    rmSync(file)
+    // It is no file, which cannot be unlinked.
+    mkdirSync(file)
+    await all.jobs.apply(jobId, { type: 'cancel' })
+    await all.files.checkpoints.settled()
+    assert.match(all.warnings.join(), /checkpoint of job .* cannot be removed/)
+    rmdirSync(file)
+    writeFileSync(file, JSON.stringify(SOME))
+    await all.jobs.apply(jobId, { type: 'retry', reserveFor: null })
+    const [again] = await all.claim()
+    assert.equal(await all.attempts.checkpointOf(again!), null)
+  })
 
   test('is gone when the job is completed or times out', async (t) => {
     const all = await assembled(t)
