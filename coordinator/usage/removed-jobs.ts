@@ -7,7 +7,7 @@ import { KeyedMutex } from '../keyed-mutex.ts'
 import { makePrivateFolder } from '../storage/private-folder.ts'
 import { isRefused } from '../storage/store.ts'
 import { addToDay, readDay } from './day-file.ts'
-import { addTo, type ByToken, type Day } from './days.ts'
+import { addTo, Days, type ByToken, type Day } from './days.ts'
 import { fileOf, numberIn, RemovedLog, removalsIn, type Removal } from './removed-log.ts'
 
 /** A log that is longer is added to the files of its days. */
@@ -88,12 +88,7 @@ export class RemovedJobs {
 
   /** The days with removed jobs. */
   days(): Day[] {
-    const files = existsSync(this.#folder) ? readdirSync(this.#folder) : []
-    const written = files.map((name) => /^(\d{4}-\d\d-\d\d)\.json$/.exec(name)?.[1] ?? '')
-    return [
-      ...written.filter((day) => day !== ''),
-      ...this.#logs().flatMap(({ gone }) => gone.keys()),
-    ]
+    return [...this.#written(), ...this.#logs().flatMap(({ gone }) => gone.keys())]
   }
 
   /**
@@ -115,6 +110,12 @@ export class RemovedJobs {
     for (const log of this.#logs()) await log.close()
   }
 
+  /** The days with a file. */
+  #written(): Day[] {
+    const files = existsSync(this.#folder) ? readdirSync(this.#folder) : []
+    return files.flatMap((name) => /^(\d{4}-\d\d-\d\d)\.json$/.exec(name)?.[1] ?? [])
+  }
+
   #logs(): RemovedLog[] {
     return [...this.#older, ...(this.#log === null ? [] : [this.#log])]
   }
@@ -124,21 +125,23 @@ export class RemovedJobs {
     const numbers = readdirSync(this.#folder)
       .map(numberIn)
       .filter((one) => one !== null)
-    const known = new Set<string>()
-    for (const number of numbers.sort((a, b) => a - b)) {
-      this.#lastNumber = number
-      const days = new Map<Day, ByToken>()
-      for (const removal of await removalsIn(this.#folder, number)) {
-        // A removal that failed may have been repeated.
-        const key = `${removal.jobId} ${removal.created}`
-        if (known.has(key) || isThere(removal)) continue
-        known.add(key)
-        const tokens: ByToken = days.get(removal.day) ?? new Map()
-        addTo(tokens, removal.tokenId, removal.counts)
-        days.set(removal.day, tokens)
-      }
-      for (const [day, tokens] of days) await addToDay(this.#folder, day, number, tokens)
+    numbers.sort((a, b) => a - b)
+    this.#lastNumber = Math.max(0, ...numbers)
+    // A backup may be without the logs. A damaged file is refused when it is needed.
+    for (const day of this.#written()) {
+      const { through } = await readDay(this.#folder, day).catch(() => ({ through: 0 }))
+      this.#lastNumber = Math.max(this.#lastNumber, through)
     }
+    // Each job by its last removal: one that failed may have been repeated.
+    const last = new Map<string, { number: number; removal: Removal }>()
+    for (const number of numbers)
+      for (const removal of await removalsIn(this.#folder, number))
+        last.set(`${removal.jobId} ${removal.created}`, { number, removal })
+    const logs = new Map(numbers.map((number) => [number, new Days()]))
+    for (const { number, removal } of last.values())
+      if (!isThere(removal)) logs.get(number)!.add(removal.day, removal.tokenId, removal.counts)
+    for (const [number, gone] of logs)
+      for (const day of gone.keys()) await addToDay(this.#folder, day, number, gone.on(day))
     // The newest number must stay known: files of days name the log that they hold.
     if (numbers.length > 0) await this.#begin()
     for (const number of numbers) await rm(fileOf(this.#folder, number), { force: true })

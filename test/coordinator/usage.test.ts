@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { copyFileSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
 import { MAX_ATTEMPTS_KEPT, type Job, type JobEvent } from '../../coordinator/job/job.ts'
@@ -271,6 +271,43 @@ describe('the usage of tokens', () => {
     copyFileSync(copy, log)
     await scene.open()
     assert.deepEqual(await scene.rows(), { t_1: ONE })
+  })
+
+  test('adds what is removed after a backup was put back that has no log', async () => {
+    const scene = new Scene()
+    await scene.open()
+    const jobs = [done({ submittedBy: 't_1' }), done({ submittedBy: 't_1' })]
+    for (const job of jobs) scene.put(job)
+    await scene.remove(jobs[0]!)
+    await scene.open()
+    for (const name of scene.files())
+      if (name.endsWith('.ndjson')) rmSync(path.join(scene.dir, 'usage', name))
+    await scene.open()
+    await scene.remove(jobs[1]!)
+    await scene.open()
+    assert.deepEqual(await scene.rows(), { t_1: times(2) })
+  })
+
+  test('has a removal that failed and was repeated, though the log of the first comes back', async () => {
+    const scene = new Scene()
+    // Each write has a log of its own.
+    await scene.open(1)
+    const [job, other] = [done({ submittedBy: 't_1' }), done({ submittedBy: 't_1' })]
+    scene.put(job)
+    scene.put(other)
+    const full = new AppError('no_space', 'full')
+    await Promise.all([scene.remove(other), assert.rejects(scene.remove(job, full), full)])
+    const log = path.join(scene.dir, 'usage', 'removed-1.ndjson')
+    const copy = path.join(scene.dir, 'copy')
+    copyFileSync(log, copy)
+    await scene.remove(job)
+    await scene.usage.close()
+    assert.deepEqual(scene.files(), [`${TODAY}.json`, 'removed-2.ndjson'])
+    copyFileSync(copy, log)
+    for (let round = 0; round < 2; round += 1) {
+      await scene.open()
+      assert.deepEqual(await scene.rows(), { t_1: times(2) })
+    }
   })
 
   test('ignores the torn end of a log', async () => {
