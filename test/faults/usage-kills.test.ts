@@ -10,7 +10,7 @@ import { seededRandom } from '../shared/seeded-random.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const CLIENTS = 6
-const TIMES = Math.min(KILLS, 5)
+const TIMES = Math.min(KILLS, 3)
 const JSON_TYPE = { 'content-type': 'application/json' }
 
 /** Creates, completes and removes jobs; what a kill interrupts it asks for again, until it is acknowledged. */
