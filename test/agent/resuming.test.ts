@@ -40,6 +40,7 @@ async function convert(
   taskOptions: Record<string, unknown>,
   checkpoint?: Checkpoint,
   by = pipeline,
+  onCheckpoint = (): void => undefined,
 ): Promise<{ converted: Converted; checkpoints: Checkpoint[]; seconds: number }> {
   const checkpoints: Checkpoint[] = []
   given = 0
@@ -48,7 +49,10 @@ async function convert(
     sha256: 'abc',
     checkpoint,
     // As the wire does, so that nothing is shared.
-    onCheckpoint: (one) => checkpoints.push(JSON.parse(JSON.stringify(one)) as Checkpoint),
+    onCheckpoint(one) {
+      checkpoints.push(JSON.parse(JSON.stringify(one)) as Checkpoint)
+      onCheckpoint()
+    },
   })
   return { converted, checkpoints, seconds: given }
 }
@@ -68,15 +72,15 @@ async function call(): Promise<string> {
     ${path.join(folder, 'call.wav')}`
 }
 
-/** Two slots, and an engine that ends the first part after the next two. */
-async function lastPartsFirst(): Promise<Pipeline> {
+/** Two slots, and an engine that begins the first part when the next two are in checkpoints. */
+async function lastPartsFirst(): Promise<{ by: Pipeline; onCheckpoint: () => void }> {
   /** The slot of the first part: a job begins on it. */
   let first: Slot | undefined
   let isFirst = true
-  let ended = 0
+  let kept = 0
   let goOn = (): void => undefined
   const others = new Promise<void>((resolve) => (goOn = resolve))
-  return await embeddedPipeline({
+  const by = await embeddedPipeline({
     slots: new Slots([0, 1].map((index) => ({ index, gpu: null }))),
     engine: {
       ...engine,
@@ -89,13 +93,15 @@ async function lastPartsFirst(): Promise<Pipeline> {
           isFirst = false
           await others
         }
-        const recognised = await engine.transcribe(request)
-        ended += 1
-        if (ended === 2) goOn()
-        return recognised
+        return await engine.transcribe(request)
       },
     },
   })
+  const onCheckpoint = (): void => {
+    kept += 1
+    if (kept === 2) goOn()
+  }
+  return { by, onCheckpoint }
 }
 
 describe('a recording that was begun', () => {
@@ -119,7 +125,8 @@ describe('a recording that was begun', () => {
   it('goes on after any set of finished parts, with the same text', async () => {
     const file = await series('wav')
     const whole = await convert(file, {})
-    const several = await convert(file, {}, undefined, await lastPartsFirst())
+    const { by, onCheckpoint } = await lastPartsFirst()
+    const several = await convert(file, {}, undefined, by, onCheckpoint)
     assert.deepEqual(several.converted.metadata, whole.converted.metadata)
     const aheads = several.checkpoints.map(({ ahead }) => (ahead as unknown[]).length)
     assert.deepEqual(aheads.slice(0, 3), [1, 2, 0])
