@@ -33,8 +33,8 @@ import { Claims } from './leases/claims.ts'
 import { LeaseTokens } from './leases/lease-tokens.ts'
 import { Workers } from './leases/workers.ts'
 import { Metrics } from './metrics/metrics.ts'
-import { FileJobs } from './storage/file-jobs.ts'
-import type { FileJobStore } from './storage/store.ts'
+import { FileJobStore } from './storage/file-job-store.ts'
+import type { JobTable } from './storage/job-table.ts'
 import { FileWorkerBoard } from './storage/worker-board.ts'
 import { Cleanup } from './cleanup.ts'
 import { Quotas } from './usage/quotas.ts'
@@ -47,12 +47,7 @@ export type Services = Awaited<ReturnType<typeof assemble>>
  * Builds the services over an open store. Nothing is sent yet.
  * @throws {AppError} `usage` for an unusable data folder or setting.
  */
-export async function assemble(
-  config: Config,
-  log: Logger,
-  store: FileJobStore,
-  roots: MediaRoots,
-) {
+export async function assemble(config: Config, log: Logger, store: JobTable, roots: MediaRoots) {
   const { dataDir, policy, maxRetries, maxUploadBytes, retention, ingestion } = config
   await roots.keepOut(dataDir)
   const clock = new Clock()
@@ -67,7 +62,7 @@ export async function assemble(
     log,
     isShared: (address) => isOwnAddress(address) || trustedProxies.has(address),
   })
-  const jobStore = new FileJobs({ table: store, now, log })
+  const jobStore = new FileJobStore({ table: store, now, log })
   const usage = await Usage.open(store.newest(), now(), {
     dataDir,
     onError: (message, error) => log.error({ err: error }, message),

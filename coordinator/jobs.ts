@@ -19,7 +19,7 @@ import { transitionFacts, type TokenName } from './job/transition-log.ts'
 import { transition } from './job/transition.ts'
 import type { Change, JobReader, JobStore, Mutation, Order, Taken } from './storage/job-store.ts'
 import { isJobId } from './storage/record.ts'
-import { isRefused } from './storage/store.ts'
+import { isRefused } from './storage/job-table.ts'
 
 export interface JobsOptions {
   store: JobStore

@@ -12,7 +12,7 @@ import { LIMITS, type Limits } from './sockets/limits.ts'
 import { listen, type HttpListener } from './sockets/listen.ts'
 import { MediaRoots } from './blobs/media-roots.ts'
 import { isOpenToOthers } from './storage/private-folder.ts'
-import { FileJobStore, notOurs } from './storage/store.ts'
+import { JobTable, notOurs } from './storage/job-table.ts'
 
 /** The journal is cut beyond this length. */
 export const JOURNAL_BYTES = 64 * 1024 * 1024
@@ -23,7 +23,7 @@ export const JOURNAL_BYTES = 64 * 1024 * 1024
  */
 export async function startCoordinator(config: Config, log: Logger, limits: Limits = LIMITS) {
   const roots = await MediaRoots.resolve(config.mediaRoots)
-  const store = await FileJobStore.open({
+  const store = await JobTable.open({
     dir: config.dataDir,
     now: timeOfDay,
     journalBytes: JOURNAL_BYTES,
@@ -127,7 +127,7 @@ async function recover(services: Services): Promise<void> {
 
 /** The lock on the data folder: when `isHeld` finds it gone, the store is abandoned and `lost` resolves. */
 function holdOf(
-  store: FileJobStore,
+  store: JobTable,
   dataDir: string,
 ): { lost: Promise<AppError>; isHeld: () => boolean } {
   let tell: (reason: AppError) => void

@@ -24,7 +24,8 @@ const { values, positionals } = parseArgs({
   options: {
     tier: { type: 'string' },
     compiled: { type: 'boolean', default: false },
-    slots: { type: 'string' },
+    // More than there are processors: many tests wait.
+    slots: { type: 'string', default: String(os.availableParallelism() + 3) },
   },
 })
 
@@ -45,8 +46,7 @@ try {
     options,
     folder,
     env: await testEnvironment(folder, CACHE, { ...kills, ...process.env }),
-    // More than there are processors: many tests wait, and of all of them there is always one that does not.
-    slots: Number(values.slots ?? os.availableParallelism() + (values.tier === 'all' ? 4 : 3)),
+    slots: Number(values.slots),
     timeoutMs: 10 * MINUTE,
     onEnded: (one) => {
       if (queue.length > 1 || one.leftovers.length > 0) console.log(endedText(one))

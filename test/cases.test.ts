@@ -18,7 +18,8 @@ import { createPipeline, type Converted } from '../agent/work/pipeline.ts'
 import { AppError } from '../shared/errors.ts'
 import { cuesOf } from '../shared/cues.ts'
 import { remembering } from './agent/embedded.ts'
-import { CLIPS, tempFolder, testTools } from './agent/fixtures.ts'
+import { CLIPS, testTools } from './agent/fixtures.ts'
+import { tempFolder } from './shared/temp-folder.ts'
 import { faultsIn } from './shared/cue-bounds.ts'
 
 const folder = tempFolder()

@@ -97,22 +97,22 @@ async function withQuiet(
   const sounds = loudness.quietSounds()
   if (sounds.length === 0) return rated
   const vad = newVad(modelFile)
-  let heard = 0
+  let fed = 0
   for (const { start, end, gain } of sounds) {
     const from = Math.round(start * SAMPLE_RATE)
     const samples = await reader.read(from, Math.round(end * SAMPLE_RATE))
     const factor = factorOf(gain, samples)
     const amplified = samples.map((sample) => sample * factor)
-    const before = heard
-    for (let at = 0; at < amplified.length; at += WINDOW, heard += WINDOW) {
+    const before = fed
+    for (let at = 0; at < amplified.length; at += WINDOW, fed += WINDOW) {
       vad.acceptWaveform(window(amplified, at))
     }
-    heard += endOf(vad)
+    fed += endOf(vad)
     onSound()
     for (; !vad.isEmpty(); vad.pop()) {
-      const { start: first, samples: said } = vad.front(false)
+      const { start: first, samples: found } = vad.front(false)
       const at = Math.max(0, first - before)
-      const to = Math.min(first - before + said.length, samples.length)
+      const to = Math.min(first - before + found.length, samples.length)
       if (to > at) rated.push({ start: seconds(from + at), end: seconds(from + to), gain })
     }
   }

@@ -61,16 +61,16 @@ export async function findTurns(
         end: isLast ? seconds : at + SHIFT * 1.5,
       }
       const before = done[index]
-      let heard = before === undefined ? null : piecesIn(before, at, middle, models.size)
+      let found = before === undefined ? null : piecesIn(before, at, middle, models.size)
       let computed: ComputedWindow | undefined
-      if (heard === null) {
+      if (found === null) {
         const from = at * SAMPLE_RATE
         const samples = await reader.read(from, from + WINDOW_SECONDS * SAMPLE_RATE)
-        computed = { index, window: listen(models, samples, at, middle) }
-        heard = piecesIn(computed.window, at, middle, models.size)!
+        computed = { index, window: windowOf(models, samples, at, middle) }
+        found = piecesIn(computed.window, at, middle, models.size)!
       }
-      pieces.push(...heard.pieces)
-      overlaps.push(...heard.overlaps)
+      pieces.push(...found.pieces)
+      overlaps.push(...found.overlaps)
       onProgress(middle.end, computed)
     }
     const bounds = { min: min ?? 1, max: max ?? Math.max(min ?? 1, MOST_SPEAKERS) }
@@ -81,7 +81,7 @@ export async function findTurns(
 }
 
 /** @param at where the window begins. */
-function listen(
+function windowOf(
   models: SpeakerModels,
   samples: Float32Array,
   at: number,

@@ -58,3 +58,9 @@ function set(element, name, value) {
     element.checked = value === true
   else element.setAttribute(name, value === true ? '' : String(value))
 }
+
+/** The head of a table. @param {readonly string[]} names of its columns */
+export function headOf(names) {
+  const cells = names.map((name) => h('th', { scope: 'col' }, name))
+  return h('thead', null, h('tr', null, cells))
+}

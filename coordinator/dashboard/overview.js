@@ -1,5 +1,5 @@
 import { chart } from './chart.js'
-import { h } from './element.js'
+import { h, headOf } from './element.js'
 import { about, count, joined, plural, span } from './format.js'
 import { jobRow } from './job-row.js'
 import { noWorkers, workerCard } from './workers.js'
@@ -122,15 +122,7 @@ function typesTable(store, { types }) {
     'table',
     { class: 'types' },
     h('caption', { class: 'visually-hidden' }, 'The queue by content type'),
-    h(
-      'thead',
-      null,
-      h(
-        'tr',
-        null,
-        head.map((name) => h('th', { scope: 'col' }, name)),
-      ),
-    ),
+    headOf(head),
     h(
       'tbody',
       null,

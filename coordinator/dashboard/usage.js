@@ -1,5 +1,5 @@
 import { ask, Refusal, urlOf } from './api.js'
-import { h } from './element.js'
+import { h, headOf } from './element.js'
 import { count, span } from './format.js'
 
 /** @typedef {import('./wire.d.ts').UsageRow} Row */
@@ -116,15 +116,7 @@ function usageTable(rows) {
     'table',
     { class: 'types' },
     h('caption', { class: 'visually-hidden' }, 'Usage by token'),
-    h(
-      'thead',
-      null,
-      h(
-        'tr',
-        null,
-        head.map((name) => h('th', { scope: 'col' }, name)),
-      ),
-    ),
+    headOf(head),
     h(
       'tbody',
       null,

@@ -6,7 +6,7 @@ import type { DiskSpace } from '../blobs/disk.ts'
 import type { Estimates } from '../job/estimate.ts'
 import type { Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
-import type { FileJobStore } from '../storage/store.ts'
+import type { JobTable } from '../storage/job-table.ts'
 import type { Views } from '../views.ts'
 import { PRESENT, type Workers } from '../leases/workers.ts'
 import type { Change } from './change-log.ts'
@@ -19,7 +19,7 @@ export interface TextsOptions {
   claims: Claims
   views: Views
   estimates: Estimates
-  store: Pick<FileJobStore, 'failure' | 'foldersBehind'>
+  store: Pick<JobTable, 'failure' | 'foldersBehind'>
 }
 
 /** Keys of what may change: the queue, a job, a worker. */

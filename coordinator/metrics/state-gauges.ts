@@ -8,7 +8,7 @@ import type { Events } from '../events/events.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Claims } from '../leases/claims.ts'
 import { PRESENT, type Workers } from '../leases/workers.ts'
-import type { FileJobStore } from '../storage/store.ts'
+import type { JobTable } from '../storage/job-table.ts'
 import { counterOf, gauge } from './gauge.ts'
 
 export interface StateSources {
@@ -16,7 +16,7 @@ export interface StateSources {
   workers: Workers
   claims: Claims
   events: Events
-  store: FileJobStore
+  store: JobTable
   connections: OpenConnections
   dataDir: string
 }

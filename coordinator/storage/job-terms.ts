@@ -5,10 +5,10 @@ import { freshLease, isWorthWriting } from '../job/lease.ts'
 import type { Policy } from '../job/policy.ts'
 import type { JobQueue } from '../job/queue.ts'
 import { afterClockStep, afterStandstill } from '../job/clock-shift.ts'
-import type { JobTable } from './store.ts'
+import type { JobRows } from './job-table.ts'
 
 export interface JobTermsOptions {
-  table: JobTable
+  table: JobRows
   queue: JobQueue
   now: () => number
   log: Logger
@@ -19,7 +19,7 @@ export interface JobTermsOptions {
  * meanwhile.
  */
 export class JobTerms {
-  readonly #table: JobTable
+  readonly #table: JobRows
   readonly #queue: JobQueue
   readonly #now: () => number
   readonly #log: Logger

@@ -34,12 +34,11 @@ export interface WorkerBoard {
 export class FileWorkerBoard implements WorkerBoard {
   readonly #file: string
   readonly #rows: Map<string, WorkerRow>
+  readonly #check: () => void
   #next: Promise<void> | null = null
   #last: Promise<void> = Promise.resolve()
   /** The last write failed: the file may say what is no longer decided. */
   #isOutdated = false
-
-  readonly #check: () => void
 
   private constructor(file: string, rows: readonly WorkerRow[], check: () => void) {
     this.#file = file

@@ -1,7 +1,7 @@
 import { AppError } from '../../shared/errors.ts'
 import type { Job } from '../job/job.ts'
 import type { JobSubscriber } from '../jobs.ts'
-import { isRefused } from '../storage/store.ts'
+import { isRefused } from '../storage/job-table.ts'
 import { countsOf, mediaSecondsOf, sumOf, type Counts } from './counts.ts'
 import { addTo, dayOf, Days, type ByToken, type Day } from './days.ts'
 import { RemovedJobs, type RemovedJobsOptions, type Written } from './removed-jobs.ts'

@@ -13,7 +13,8 @@ import {
 import { FRAME_SECONDS } from '../../agent/audio/levels.ts'
 import { covered, totalLength, type Span } from '../../shared/span.ts'
 import { findSpeech } from '../../agent/audio/vad.ts'
-import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal

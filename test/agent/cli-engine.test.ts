@@ -9,7 +9,8 @@ import type { TranscribeRequest } from '../../agent/engines/engine.ts'
 import { fasterWhisperProgram } from '../../agent/engines/python/faster-whisper.ts'
 import { AppError } from '../../shared/errors.ts'
 import { engineSettings, OPTIONS as options } from './engine-request.ts'
-import { CLIPS, gone, tempFolder } from './fixtures.ts'
+import { CLIPS, gone } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { replayProgram } from './replay/program.ts'
 
 const dir = tempFolder()

@@ -9,6 +9,7 @@ import { json, startServer, type Seen } from './fake-server.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { CLIPS } from './fixtures.ts'
 import { programCode } from '../../scripts/processes.ts'
+import { jobStatus } from './job-status.ts'
 
 const folder = tempFolder()
 const CLIP = CLIPS.jfk.file
@@ -23,24 +24,6 @@ function agent(args: string[], env: Record<string, string> = {}) {
   })
 }
 
-const status = (jobId: string, more: Record<string, unknown> = {}): unknown => ({
-  job_id: jobId,
-  status: 'pending',
-  worker_id: null,
-  created_at: '2026-01-01T00:00:00Z',
-  started_at: null,
-  completed_at: null,
-  error_message: null,
-  retry_count: 0,
-  estimated_completion: null,
-  error_code: null,
-  stage: null,
-  progress: null,
-  queue_position: 1,
-  attempt: 0,
-  ...more,
-})
-
 /** A coordinator that takes any upload as job `j1`; `follow` answers each look at it. */
 async function coordinatorWith(
   t: TestContext,
@@ -48,7 +31,7 @@ async function coordinatorWith(
 ): Promise<{ url: string; seen: Seen[] }> {
   let looks = 0
   const server = await startServer(t, ({ url, method }, response) => {
-    if (method === 'POST') json(response, 200, status('j1'))
+    if (method === 'POST') json(response, 200, jobStatus('j1'))
     else if (url.endsWith('/status')) follow(response, (looks += 1))
     else response.end(`${path.extname(url)} of j1\n`)
   })
@@ -146,8 +129,8 @@ describe('submit', () => {
         response,
         200,
         look < 2
-          ? status('j1', { status: 'processing', stage: 'transcribing', progress: 0.5 })
-          : status('j1', { status: 'completed' }),
+          ? jobStatus('j1', { status: 'processing', stage: 'transcribing', progress: 0.5 })
+          : jobStatus('j1', { status: 'completed' }),
       ),
     )
     const args = ['submit', CLIP, '--url', url, '--wait', '--format', 'srt']
@@ -158,7 +141,11 @@ describe('submit', () => {
 
   it('ends with exit code 1 and the reason when the job failed', async (t) => {
     const { url } = await coordinatorWith(t, (response) =>
-      json(response, 200, status('j1', { status: 'failed', error_message: 'It is no recording.' })),
+      json(
+        response,
+        200,
+        jobStatus('j1', { status: 'failed', error_message: 'It is no recording.' }),
+      ),
     )
     const { stdout, stderr, exitCode } = await agent(['submit', CLIP, '--url', url, '--wait'])
     assert.deepEqual([stdout, exitCode], ['', 1])
@@ -167,7 +154,7 @@ describe('submit', () => {
 
   it('leaves the job running at Ctrl-C, and says where to look at it', async (t) => {
     const { url } = await coordinatorWith(t, (response) => {
-      json(response, 200, status('j1'))
+      json(response, 200, jobStatus('j1'))
       child.kill('SIGINT')
     })
     const child = agent(['submit', CLIP, '--url', url, '--wait'])

@@ -8,7 +8,8 @@ import { command } from '../../agent/engines/command/definition.ts'
 import type { EngineSettings, OutputForm } from '../../agent/engines/definition.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { gone, tempFolder, until } from './fixtures.ts'
+import { gone, until } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const { signal } = new AbortController()

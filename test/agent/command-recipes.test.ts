@@ -12,7 +12,7 @@ import { exitCodes } from '../../agent/settings/setting-values.ts'
 import { splitCommand } from '../../shared/command-line.ts'
 import { engineSettings, requestFor, OPTIONS } from './engine-request.ts'
 import { startServer } from './fake-server.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const { signal } = new AbortController()

@@ -5,7 +5,8 @@ import { describe, it } from 'node:test'
 import type { AudioPiece, Detected, Engine } from '../../agent/engines/engine.ts'
 import { detectLanguages } from '../../agent/transcription/detect-language.ts'
 import { AppError } from '../../shared/errors.ts'
-import { makeSilence, tempFolder } from './fixtures.ts'
+import { makeSilence, TEXT_ALONE } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const workDir = tempFolder()
 const wavPath = await makeSilence(workDir, 400)
@@ -20,12 +21,8 @@ function engine(
   return {
     info: { name: 'fake', model: 'none', device: 'cpu', version: '1' },
     abilities: {
+      ...TEXT_ALONE,
       languages: null,
-      translate: false,
-      words: false,
-      speakers: false,
-      prompt: false,
-      hotwords: false,
       partSeconds: 60,
       ...abilities,
     },

@@ -10,7 +10,8 @@ import {
   withParts,
 } from '../../agent/gpu/driver-output.ts'
 import { findDevices } from '../../agent/gpu/find-devices.ts'
-import { gone, tempFolder, until } from './fixtures.ts'
+import { gone, until } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { recorded, replay } from './recorded/nvidia-smi/replayed.ts'
 
 const dir = tempFolder()

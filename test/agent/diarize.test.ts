@@ -9,7 +9,8 @@ import { labelSpeakers } from '../../agent/diarization/label-speakers.ts'
 import { Slots } from '../../agent/gpu/slots.ts'
 import { diarize, type DiarizeOptions } from '../../agent/diarization/sherpa-diarize.ts'
 import { AppError } from '../../shared/errors.ts'
-import { CLIPS, gone, makeSilence, tempFolder } from './fixtures.ts'
+import { CLIPS, gone, makeSilence } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { sherpaChildren } from './sherpa-children.ts'
 
 const folder = tempFolder()

@@ -6,7 +6,8 @@ import { extremes, FRAME_SECONDS, readLevels, SILENT } from '../../agent/audio/l
 import { findSound, soundIn } from '../../agent/audio/loudness.ts'
 import { totalLength, type Span } from '../../shared/span.ts'
 import type { AppError } from '../../shared/errors.ts'
-import { CLIPS, ffmpeg, makeSilence, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg, makeSilence } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal

@@ -10,7 +10,7 @@ import { CONVERSION } from '../../agent/settings/conversion-table.ts'
 import { mediaSettings } from '../../agent/settings/media-settings.ts'
 import { addSettings } from '../../shared/settings.ts'
 import { setEnv } from '../shared/set-env.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { replay } from './recorded/nvidia-smi/replayed.ts'
 
 const dir = tempFolder()

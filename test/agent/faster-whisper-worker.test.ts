@@ -13,7 +13,8 @@ import {
 import { ResidentWorkers } from '../../agent/engines/python/resident-workers.ts'
 import type { AppError } from '../../shared/errors.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { gone, makeSilence, tempFolder } from './fixtures.ts'
+import { gone, makeSilence } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { scriptedWorker, type Script, type ScriptedWorker } from './scripted-worker.ts'
 
 const dir = tempFolder()

@@ -6,7 +6,8 @@ import { decode, probe } from '../../agent/media/media.ts'
 import { warningsOf } from '../../agent/media/tracks.ts'
 import { readWavHeader } from '../../agent/audio/wav.ts'
 import { AppError } from '../../shared/errors.ts'
-import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+import { CLIPS, ffmpeg, testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const tools = await testTools()

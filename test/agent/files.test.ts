@@ -17,6 +17,7 @@ import { AppError, EXIT } from '../../shared/errors.ts'
 import type { Form } from '../../shared/forms.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { json, startServer } from './fake-server.ts'
+import { jobStatus } from './job-status.ts'
 
 const root = tempFolder()
 
@@ -214,7 +215,11 @@ describe('a coordinator', () => {
           : Number(/\d+/.exec(url.slice(8))?.[0])
       if (url.endsWith('result.json')) return json(response, 200, { warnings: ['It is quiet.'] })
       if (url.includes('result.')) return void response.end(`text of job ${id}`)
-      return json(response, 200, jobStatus(id, id === 1 ? 'failed' : 'completed'))
+      return json(
+        response,
+        200,
+        jobStatus(String(id), { status: id === 1 ? 'failed' : 'completed' }),
+      )
     })
     const settings = { url: server.url, apiKey: null }
     const options = { type: null, taskOptions, reporter: SILENT, versionOf: async () => 'v1' }
@@ -222,22 +227,6 @@ describe('a coordinator', () => {
     t.after(() => transcriber.close())
     return { keys, transcriber }
   }
-  const jobStatus = (id: number, status: string): unknown => ({
-    job_id: String(id),
-    status,
-    created_at: '',
-    worker_id: null,
-    started_at: null,
-    completed_at: null,
-    error_message: null,
-    retry_count: 0,
-    estimated_completion: null,
-    error_code: null,
-    stage: null,
-    progress: null,
-    queue_position: null,
-    attempt: 1,
-  })
 
   it('tries again what has failed as another job, and gives the warnings of its transcript', async (t) => {
     const folder = await folderWith('a.mp3')

@@ -6,7 +6,8 @@ import { findTools, type ToolSearch, type Tools } from '../../agent/media/find-f
 import { hardLimits } from '../../agent/media/child-limits.ts'
 import { ageProblem, toolsText } from '../../agent/media/tools-text.ts'
 import type { AppError } from '../../shared/errors.ts'
-import { tempFolder, testTools } from './fixtures.ts'
+import { testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const known = await testTools()

@@ -6,7 +6,8 @@ import { describe, it } from 'node:test'
 import { execa } from 'execa'
 import { offerFor } from '../../agent/models/recommended.ts'
 import { programCode } from '../../scripts/processes.ts'
-import { CLIPS, tempFolder, testTools } from './fixtures.ts'
+import { CLIPS, testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const OFFER = offerFor({ gpu: null, memoryMb: totalmem() / 1024 ** 2, engines: [] })

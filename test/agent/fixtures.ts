@@ -1,8 +1,6 @@
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import path from 'node:path'
-import { after } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -26,15 +24,18 @@ export const CLIPS = {
   },
 } as const
 
+/** Abilities of an engine that gives English text and nothing more. */
+export const TEXT_ALONE = {
+  languages: ['en'],
+  translate: false,
+  words: false,
+  speakers: false,
+  prompt: false,
+  hotwords: false,
+} as const
+
 function asset(name: string): string {
   return fileURLToPath(new URL(`../../agent/assets/${name}`, import.meta.url))
-}
-
-/** A folder that is removed when the test file is done. */
-export function tempFolder(): string {
-  const folder = mkdtempSync(path.join(tmpdir(), 'morag-test-'))
-  after(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
 }
 
 let tools: Promise<Tools> | undefined

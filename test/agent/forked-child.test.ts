@@ -6,7 +6,8 @@ import { pathToFileURL } from 'node:url'
 import { execa } from 'execa'
 import { askOnce, ForkedChild } from '../../agent/process/forked-child.ts'
 import { AppError } from '../../shared/errors.ts'
-import { gone, tempFolder } from './fixtures.ts'
+import { gone } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const folder = tempFolder()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { gpuGroup, type GpuGroupOptions } from '../../agent/selftest/gpu.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { replay } from './recorded/nvidia-smi/replayed.ts'
 
 const dir = tempFolder()

@@ -11,7 +11,7 @@ import type { Device } from '../../agent/gpu/device.ts'
 import type { Slot } from '../../agent/gpu/slots.ts'
 import { runGroups, type CheckResult } from '../../agent/selftest/check.ts'
 import { checkGpuUse, type GpuUse } from '../../agent/selftest/gpu-use.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { recorded, replay } from './recorded/nvidia-smi/replayed.ts'
 
 const dir = tempFolder()

@@ -8,7 +8,8 @@ import { likeTerms } from '../../agent/quality/sounds-like.ts'
 import { spell } from '../../agent/transcription/heard-terms.ts'
 import { AppError } from '../../shared/errors.ts'
 import { readVocabulary } from '../../shared/vocabulary.ts'
-import { makeSilence, tempFolder } from './fixtures.ts'
+import { makeSilence } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const TERMS = readVocabulary(['Dashwood', 'Szymanski', 'Qdrant', 'Okonkwo', 'Zarathustra'])
 

@@ -5,7 +5,8 @@ import { describe, it } from 'node:test'
 import { execa } from 'execa'
 import { modelsDir } from '../../agent/paths.ts'
 import { programCode } from '../../scripts/processes.ts'
-import { CLIPS, tempFolder, testTools } from './fixtures.ts'
+import { CLIPS, testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const tools = await testTools()

@@ -5,7 +5,8 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { keyFrames } from '../../agent/media/keyframes.ts'
 import { AppError } from '../../shared/errors.ts'
-import { CLIPS, ffmpeg, makeMute, tempFolder, testTools } from './fixtures.ts'
+import { CLIPS, ffmpeg, makeMute, testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const tools = await testTools()

@@ -9,16 +9,8 @@ import { parseProbe } from '../../agent/media/media-info.ts'
 import { canSeekExactly } from '../../agent/media/decode-args.ts'
 import { readWavHeader, WavReader } from '../../agent/audio/wav.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
-import {
-  AUDIO,
-  CLIPS,
-  ffmpeg,
-  makeMedia,
-  makeMute,
-  tempFolder,
-  testTools,
-  VIDEO,
-} from './fixtures.ts'
+import { AUDIO, CLIPS, ffmpeg, makeMedia, makeMute, testTools, VIDEO } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { seededBytes } from '../shared/seeded-random.ts'
 
 const folder = tempFolder()

@@ -7,7 +7,7 @@ import { MODELS } from '../../agent/models/catalogue.ts'
 import { listModels, verifyModel } from '../../agent/models/status.ts'
 import type { FetchPackage } from '../../agent/process/npm-package.ts'
 import { AppError } from '../../shared/errors.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const VAD = 'silero-vad'
 const FILE = 'silero_vad_v6.onnx'

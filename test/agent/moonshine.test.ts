@@ -17,7 +17,8 @@ import { readWavHeader } from '../../agent/audio/wav.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { OPTIONS } from './engine-request.ts'
-import { CLIPS, ffmpeg, gone, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg, gone } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const folder = tempFolder()

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { tellsSpeakers } from '../../agent/transcription/tells-speakers.ts'
 import { OPTIONS } from './engine-request.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import {
   speechServer,
   valueOf,

@@ -6,7 +6,8 @@ import { fileURLToPath } from 'node:url'
 import { chooseEngine } from '../../agent/engines/registry.ts'
 import { engineSettings } from './engine-request.ts'
 import { convertFile, embeddedPipeline } from './embedded.ts'
-import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { installReplay } from './replay/install.ts'
 
 const folder = tempFolder()

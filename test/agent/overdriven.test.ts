@@ -4,7 +4,8 @@ import { describe, it } from 'node:test'
 import { probe } from '../../agent/media/media.ts'
 import { measure } from '../../agent/media/measure.ts'
 import { chooseMix } from '../../agent/media/mix.ts'
-import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+import { CLIPS, ffmpeg, testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const tools = await testTools()

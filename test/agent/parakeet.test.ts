@@ -7,7 +7,7 @@ import { parakeet } from '../../agent/engines/parakeet/definition.ts'
 import { segmentsOf } from '../../agent/engines/parakeet/segments.ts'
 import { chooseEngine } from '../../agent/engines/registry.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { toyParakeet, type ScriptedToken } from './toy-parakeet.ts'
 
 const folder = tempFolder()

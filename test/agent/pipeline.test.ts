@@ -21,10 +21,10 @@ import {
   makeMedia,
   makeMute,
   makeSilence,
-  tempFolder,
   testTools,
   VIDEO,
 } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { remembering } from './embedded.ts'
 import { seededBytes } from '../shared/seeded-random.ts'
 

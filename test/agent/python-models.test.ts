@@ -8,7 +8,8 @@ import type { EngineSettings } from '../../agent/engines/definition.ts'
 import { fasterWhisper, fasterWhisperProgram } from '../../agent/engines/python/faster-whisper.ts'
 import { openaiWhisper } from '../../agent/engines/python/openai-whisper.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { CLIPS, tempFolder } from './fixtures.ts'
+import { CLIPS } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { replayProgram } from './replay/program.ts'
 
 const { signal } = new AbortController()

@@ -5,7 +5,7 @@ import { describe, it } from 'node:test'
 import { pythonEnv, pythonPlaces } from '../../agent/engines/python/places.ts'
 import { findProgram } from '../../agent/process/find-program.ts'
 import { answerOf, cudaFolders, interpreterOf } from '../../agent/engines/python/program.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const dir = tempFolder()
 const bin = path.join(dir, 'venv', 'bin')

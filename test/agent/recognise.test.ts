@@ -8,7 +8,8 @@ import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import { PLAIN_MIX } from '../../agent/media/mix.ts'
 import type { Span } from '../../shared/span.ts'
 import { AppError } from '../../shared/errors.ts'
-import { CLIPS, makeSilence, tempFolder } from './fixtures.ts'
+import { CLIPS, makeSilence, TEXT_ALONE } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const LOOP = 'thank you very much '.repeat(12)
@@ -19,12 +20,9 @@ function scripted(say: (request: TranscribeRequest) => Recognised | AppError): E
   return {
     info: { name: 'scripted', model: 'none', device: 'cpu', version: '1' },
     abilities: {
+      ...TEXT_ALONE,
       languages: null,
-      translate: false,
-      words: false,
       speakers: true,
-      prompt: false,
-      hotwords: false,
       partSeconds: 6,
     },
     prepare: none,

@@ -8,7 +8,8 @@ import { request as askResident } from '../../agent/engines/whisper-cpp/resident
 import { Resident, type ResidentPlan } from '../../agent/engines/whisper-cpp/resident.ts'
 import { Residents } from '../../agent/engines/residents.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
-import { CLIPS, gone, tempFolder } from './fixtures.ts'
+import { CLIPS, gone } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const folder = tempFolder()

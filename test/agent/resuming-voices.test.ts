@@ -5,7 +5,8 @@ import type { KeptVoices } from '../../agent/diarization/kept-voices.ts'
 import type { Engine } from '../../agent/engines/engine.ts'
 import type { VoiceDetector } from '../../agent/transcription/voice-detector.ts'
 import { convertFile, embeddedPipeline } from './embedded.ts'
-import { ffmpeg, tempFolder } from './fixtures.ts'
+import { ffmpeg, TEXT_ALONE } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { SIZE, toySpeakerModels } from './toy-speaker-models.ts'
 
 interface Checkpoint {
@@ -33,12 +34,7 @@ async function conversation(): Promise<string> {
 const engine: Engine = {
   info: { name: 'scripted', model: 'none', device: 'cpu', version: '1' },
   abilities: {
-    languages: ['en'],
-    translate: false,
-    words: false,
-    speakers: false,
-    prompt: false,
-    hotwords: false,
+    ...TEXT_ALONE,
     partSeconds: 1000,
   },
   prepare: async () => undefined,

@@ -11,7 +11,8 @@ import type { Converted, Pipeline } from '../../agent/work/pipeline.ts'
 import { AppError } from '../../shared/errors.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { convertFile, embeddedPipeline, remembering } from './embedded.ts'
-import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 type Checkpoint = Record<string, unknown>
 

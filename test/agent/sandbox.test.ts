@@ -19,7 +19,8 @@ import {
 } from '../../agent/media/sandbox.ts'
 import { modelsDir } from '../../agent/paths.ts'
 import { AppError } from '../../shared/errors.ts'
-import { CLIPS, ffmpeg, makeMedia, tempFolder, testTools } from './fixtures.ts'
+import { CLIPS, ffmpeg, makeMedia, testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { programCode } from '../../scripts/processes.ts'
 
 const folder = tempFolder()

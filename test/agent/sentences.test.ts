@@ -7,7 +7,8 @@ import type { RecognisedSegment } from '../../agent/transcription/recognised-seg
 import type { Voice } from '../../agent/transcription/prepared-audio.ts'
 import { PLAIN_MIX } from '../../agent/media/mix.ts'
 import { convertFile, embeddedPipeline } from './embedded.ts'
-import { CLIPS, tempFolder } from './fixtures.ts'
+import { CLIPS, TEXT_ALONE } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 
@@ -54,12 +55,7 @@ test('a transcript is made of sentences, whatever an engine takes for a segment'
   const engine: Engine = {
     info: { name: 'scripted', model: 'none', device: 'cpu', version: '1' },
     abilities: {
-      languages: ['en'],
-      translate: false,
-      words: false,
-      speakers: false,
-      prompt: false,
-      hotwords: false,
+      ...TEXT_ALONE,
       deterministic: true,
       partSeconds: 30,
     },

@@ -18,7 +18,8 @@ import type { Voice } from '../../agent/transcription/prepared-audio.ts'
 import { recognise } from '../../agent/transcription/recognise.ts'
 import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import type { Transcript } from '../../shared/transcript.ts'
-import { makeSilence, tempFolder } from './fixtures.ts'
+import { makeSilence, TEXT_ALONE } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { readByVersion1 } from './recorded/checkpoint-version-1.ts'
 
 const folder = tempFolder()
@@ -70,12 +71,9 @@ function engineOf({ speakers = false } = {}): Recorded {
   const engine: Engine = {
     info: { name: 'scripted', model: 'none', device: 'cpu', version: '1' },
     abilities: {
+      ...TEXT_ALONE,
       languages: null,
-      translate: false,
-      words: false,
       speakers,
-      prompt: false,
-      hotwords: false,
       deterministic: true,
       partSeconds: 100,
     },

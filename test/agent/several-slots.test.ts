@@ -20,7 +20,8 @@ import { planPieces } from '../../agent/transcription/pieces.ts'
 import { AppError } from '../../shared/errors.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
 import { SEED } from '../shared/kills.ts'
-import { makeSilence, tempFolder } from './fixtures.ts'
+import { makeSilence, TEXT_ALONE } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { readByVersion1 } from './recorded/checkpoint-version-1.ts'
 
 const SECONDS = 60
@@ -52,12 +53,7 @@ function engineOf(random: () => number, said: (from: number) => Said | AppError)
   return {
     info: MADE.engine,
     abilities: {
-      languages: ['en'],
-      translate: false,
-      words: false,
-      speakers: false,
-      prompt: false,
-      hotwords: false,
+      ...TEXT_ALONE,
       deterministic: true,
       partSeconds: 6,
     },

@@ -5,7 +5,8 @@ import { describe, it } from 'node:test'
 import { readWavHeader } from '../../agent/audio/wav.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { convertFile, embeddedPipeline, heardIn } from './embedded.ts'
-import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const pipeline = await embeddedPipeline()

@@ -4,7 +4,8 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { decode, probe } from '../../agent/media/media.ts'
 import { WavReader } from '../../agent/audio/wav.ts'
-import { CLIPS, ffmpeg, tempFolder, testTools } from './fixtures.ts'
+import { CLIPS, ffmpeg, testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const tools = await testTools()

@@ -3,7 +3,8 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { wordErrors } from '../../agent/wer.ts'
 import { convertFile, embeddedPipeline, heardIn } from './embedded.ts'
-import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const pipeline = await embeddedPipeline()

@@ -12,7 +12,8 @@ import { findLibrary } from '../../agent/engines/transcribe-cpp/library.ts'
 import { sortformerDiarizer } from '../../agent/engines/transcribe-cpp/sortformer.ts'
 import { Slots, type Slot } from '../../agent/gpu/slots.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { makeSilence, tempFolder } from './fixtures.ts'
+import { makeSilence } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const signal = new AbortController().signal

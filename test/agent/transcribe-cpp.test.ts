@@ -15,7 +15,7 @@ import { missedSpeech } from '../../agent/engines/transcribe-cpp/missed.ts'
 import { abilitiesOf, fileOf, usualModel } from '../../agent/engines/transcribe-cpp/model-file.ts'
 import { pciAddress } from '../../agent/gpu/pci-address.ts'
 import { installedModels } from '../../agent/models/installed.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 

@@ -7,7 +7,8 @@ import { execa } from 'execa'
 import { family } from '../../scripts/process-tree.ts'
 import { programCode, run } from '../../scripts/processes.ts'
 import { clientOf, json, startServer } from './fake-server.ts'
-import { CLIPS, ffmpeg, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { LOADER, moduleUrl } from '../../scripts/node-script.ts'
 
 const KEY = `morag_${'k'.repeat(43)}`

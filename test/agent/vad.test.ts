@@ -9,7 +9,8 @@ import { joinWavs } from '../../agent/audio/wav-write.ts'
 import { covered, overlap, totalLength, type Span } from '../../shared/span.ts'
 import { findSpeech } from '../../agent/audio/vad.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
-import { CLIPS, ffmpeg, makeSilence, tempFolder } from './fixtures.ts'
+import { CLIPS, ffmpeg, makeSilence } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { sherpaChildren } from './sherpa-children.ts'
 
 const folder = tempFolder()

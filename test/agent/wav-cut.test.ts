@@ -7,7 +7,8 @@ import { decode, probe } from '../../agent/media/media.ts'
 import { readWavHeader } from '../../agent/audio/wav.ts'
 import { cutWav } from '../../agent/audio/wav-cut.ts'
 import { AppError } from '../../shared/errors.ts'
-import { CLIPS, ffmpeg, makeSilence, tempFolder, testTools } from './fixtures.ts'
+import { CLIPS, ffmpeg, makeSilence, testTools } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const tools = await testTools()

@@ -4,7 +4,8 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { readWavHeader, WavReader } from '../../agent/audio/wav.ts'
 import type { AppError } from '../../shared/errors.ts'
-import { CLIPS, tempFolder } from './fixtures.ts'
+import { CLIPS } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 let count = 0

@@ -14,7 +14,8 @@ import {
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { engineSettings, OPTIONS, requestFor } from './engine-request.ts'
-import { CLIPS, gone, tempFolder, until } from './fixtures.ts'
+import { CLIPS, gone, until } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { installReplay } from './replay/install.ts'
 
 const folder = tempFolder()

@@ -9,7 +9,8 @@ import { bestModel } from '../../agent/engines/whisper-cpp/models.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { AppError, type ErrorCode } from '../../shared/errors.ts'
 import { engineSettings, requestFor } from './engine-request.ts'
-import { CLIPS, gone, tempFolder } from './fixtures.ts'
+import { CLIPS, gone } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { installReplay } from './replay/install.ts'
 
 const folder = tempFolder()

@@ -11,7 +11,8 @@ import { WhisperxEngine } from '../../agent/engines/python/whisperx-engine.ts'
 import { whisperxProgram, type WhisperxSetup } from '../../agent/engines/python/whisperx-program.ts'
 import { pythonPlaces } from '../../agent/engines/python/places.ts'
 import { engineSettings, OPTIONS } from './engine-request.ts'
-import { CLIPS, gone, tempFolder } from './fixtures.ts'
+import { CLIPS, gone } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { replayProgram } from './replay/program.ts'
 
 const dir = tempFolder()

@@ -10,7 +10,7 @@ import {
   windowsOf,
 } from '../../agent/audio/windows.ts'
 import { seededRandom } from '../shared/seeded-random.ts'
-import { tempFolder } from './fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { wavOf } from './replay/spoken-words.ts'
 
 const folder = tempFolder()

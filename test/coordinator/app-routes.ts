@@ -4,7 +4,7 @@ import { createApp } from '../../coordinator/app.ts'
 import { assemble } from '../../coordinator/assemble.ts'
 import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
 import type { IngestionConfig } from '../../coordinator/config.ts'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { JobTable } from '../../coordinator/storage/job-table.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { configOver, NO_INGESTION } from './running.ts'
 
@@ -13,7 +13,7 @@ export async function appRoutes(
   ingestion: IngestionConfig = NO_INGESTION,
 ): Promise<readonly RouterRoute[]> {
   const config = configOver(tempFolder(), { mediaRoots: [], ingestion })
-  const store = await FileJobStore.open({
+  const store = await JobTable.open({
     dir: config.dataDir,
     now: Date.now,
     journalBytes: 1e9,

@@ -13,8 +13,8 @@ import { Jobs, type JobsOptions } from '../../coordinator/jobs.ts'
 import { LeaseTokens } from '../../coordinator/leases/lease-tokens.ts'
 import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
 import type { Policy } from '../../coordinator/job/policy.ts'
-import { FileJobs } from '../../coordinator/storage/file-jobs.ts'
-import { FileJobStore, type JobTable } from '../../coordinator/storage/store.ts'
+import { FileJobStore } from '../../coordinator/storage/file-job-store.ts'
+import { JobTable, type JobRows } from '../../coordinator/storage/job-table.ts'
 import { Cleanup } from '../../coordinator/cleanup.ts'
 import { Views } from '../../coordinator/views.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
@@ -24,15 +24,15 @@ import { newJobId, NOON, pendingJob, POLICY } from './example-jobs.ts'
 import { originsFor } from './web-server.ts'
 
 /** A real store whose changes can be made to wait, as for a slow disk. */
-export class SlowStore implements JobTable {
-  readonly #store: FileJobStore
+export class SlowStore implements JobRows {
+  readonly #store: JobTable
   #gate: Promise<void> | null = null
   /** How many changes wait. */
   held = 0
   /** Which updates are refused, as by a full disk. */
   isRefused: (job: Job) => boolean = () => false
 
-  constructor(store: FileJobStore) {
+  constructor(store: JobTable) {
     this.#store = store
   }
 
@@ -52,19 +52,19 @@ export class SlowStore implements JobTable {
     this.held -= 1
   }
 
-  get: JobTable['get'] = (jobId) => this.#store.get(jobId)
-  inStatus: JobTable['inStatus'] = (status) => this.#store.inStatus(status)
-  newest: JobTable['newest'] = (query) => this.#store.newest(query)
-  ofTask: JobTable['ofTask'] = (taskId) => this.#store.ofTask(taskId)
-  heldBy: JobTable['heldBy'] = (workerId) => this.#store.heldBy(workerId)
-  touch: JobTable['touch'] = (job) => this.#store.touch(job)
-  check: JobTable['check'] = () => this.#store.check()
-  put: JobTable['put'] = async (job) => {
+  get: JobRows['get'] = (jobId) => this.#store.get(jobId)
+  inStatus: JobRows['inStatus'] = (status) => this.#store.inStatus(status)
+  newest: JobRows['newest'] = (query) => this.#store.newest(query)
+  ofTask: JobRows['ofTask'] = (taskId) => this.#store.ofTask(taskId)
+  heldBy: JobRows['heldBy'] = (workerId) => this.#store.heldBy(workerId)
+  touch: JobRows['touch'] = (job) => this.#store.touch(job)
+  check: JobRows['check'] = () => this.#store.check()
+  put: JobRows['put'] = async (job) => {
     await this.#pass()
     if (this.isRefused(job)) throw new AppError('no_space', 'The disk is full.')
     await this.#store.put(job)
   }
-  remove: JobTable['remove'] = async (jobId) => {
+  remove: JobRows['remove'] = async (jobId) => {
     await this.#pass()
     await this.#store.remove(jobId)
   }
@@ -75,7 +75,7 @@ export interface Assembled {
   clock: { now: number }
   dir: string
   store: SlowStore
-  jobStore: FileJobs
+  jobStore: FileJobStore
   jobs: Jobs
   workers: Workers
   claims: Claims
@@ -117,7 +117,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const clock = rules.over?.clock ?? { now: NOON }
   await rules.over?.close()
   const now = rules.now ?? (() => clock.now)
-  const folder = await FileJobStore.open({ dir, now, journalBytes: 1e9, onError: () => undefined })
+  const folder = await JobTable.open({ dir, now, journalBytes: 1e9, onError: () => undefined })
   const store = new SlowStore(folder)
   const media = path.join(dir, 'media')
   mkdirSync(media, { recursive: true })
@@ -126,7 +126,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const log = pino({ base: null }, { write: (line: string) => void logged.push(line) })
   const policy = { ...POLICY, ...rules.policy }
   const { followUp = () => null } = rules
-  const jobStore = new FileJobs({ table: store, now, log })
+  const jobStore = new FileJobStore({ table: store, now, log })
   const jobs = new Jobs({ store: jobStore, policy, log, random: () => 0.5, followUp })
   const warnings: string[] = []
   const files = await JobFiles.open(

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, test } from 'node:test'
 import { receivedOf } from '../../coordinator/blobs/transcript-work.ts'
 import { fetching } from '../../coordinator/job/lease.ts'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { JobTable } from '../../coordinator/storage/job-table.ts'
 import { API_KEY_HOLDER } from '../../coordinator/access/principal.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
@@ -606,10 +606,10 @@ describe('the begin and the end of a wait for a slot', () => {
 })
 
 /** Gives the data folder to another. */
-async function lose(all: Assembled): Promise<FileJobStore> {
+async function lose(all: Assembled): Promise<JobTable> {
   rmSync(path.join(all.dir, 'lock'))
   const settings = { dir: all.dir, now: () => NOON, journalBytes: 1e9, onError: () => undefined }
-  return await FileJobStore.open(settings)
+  return await JobTable.open(settings)
 }
 
 test('where the data folder has become another coordinator’s, nothing that comes with an attempt touches its files', async (t) => {

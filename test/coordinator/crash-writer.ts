@@ -4,7 +4,7 @@
  */
 import { writeSync } from 'node:fs'
 import { randomUUID } from 'node:crypto'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { JobTable } from '../../coordinator/storage/job-table.ts'
 import { transition } from '../../coordinator/job/transition.ts'
 import type { Job, JobEvent } from '../../coordinator/job/job.ts'
 import { HOUR } from '../../shared/duration.ts'
@@ -16,7 +16,7 @@ const [dir, seed] = process.argv.slice(2)
 const random = seededRandom(Number(seed))
 /** Goes on so fast that no job has to wait. */
 let now = NOON
-const store = await FileJobStore.open({
+const store = await JobTable.open({
   dir: dir!,
   now: () => NOON,
   // Small, so that the journal is cut all the time.

@@ -16,7 +16,7 @@ import { test } from 'node:test'
 import { encode } from '../../coordinator/storage/journal-files.ts'
 import { replayed } from './replayed.ts'
 import { toRecord } from '../../coordinator/storage/record.ts'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { JobTable } from '../../coordinator/storage/job-table.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { KILLS, SEED } from '../shared/kills.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
@@ -54,17 +54,17 @@ async function writeAndKill(dir: string, seed: number, changes: number): Promise
   return acknowledged
 }
 
-async function reopen(dir: string): Promise<FileJobStore> {
-  return await FileJobStore.open({ dir, now: () => NOON, journalBytes: 1e9, onError: () => {} })
+async function reopen(dir: string): Promise<JobTable> {
+  return await JobTable.open({ dir, now: () => NOON, journalBytes: 1e9, onError: () => {} })
 }
 
-function stateOf(store: FileJobStore, jobId: string): string {
+function stateOf(store: JobTable, jobId: string): string {
   const job = store.get(jobId)
   return job === undefined ? 'removed' : `${job.status} ${job.attempts.length}`
 }
 
 /** Steps that a job can be ahead of what was acknowledged: one change per side was on its way when the kill came. */
-function checkAll(store: FileJobStore, acknowledged: Acknowledged): number {
+function checkAll(store: JobTable, acknowledged: Acknowledged): number {
   let ahead = 0
   for (const [jobId, state] of acknowledged) {
     const found = stateOf(store, jobId)

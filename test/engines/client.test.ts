@@ -8,7 +8,8 @@ import {
   type JavaScriptRuntimes,
 } from '../../scripts/engines/javascript-runtimes.ts'
 import { startCoordinator, type Running, type RunningCoordinator } from '../../scripts/processes.ts'
-import { CLIPS, tempFolder } from '../agent/fixtures.ts'
+import { CLIPS } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { launch, skip } from '../browser/browser.ts'
 import { CONSUMER, writeProject } from '../client/consumer.ts'
 import { installClient } from '../client/package.ts'

@@ -7,7 +7,7 @@ import { CLIPS } from '../../agent/selftest/clips.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
 import { engineSettings, requestFor } from '../agent/engine-request.ts'
-import { tempFolder } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const { signal } = new AbortController()

@@ -17,7 +17,8 @@ import type { KeptVoices, VoicesOfAttempts } from '../../agent/diarization/kept-
 import { diarize } from '../../agent/diarization/sherpa-diarize.ts'
 import { pruneSpeakers, type Turn } from '../../agent/diarization/turns.ts'
 import { speakerModels, type SpeakerModels } from '../../scripts/engines/speaker-models.ts'
-import { CLIPS, makeSilence, tempFolder } from '../agent/fixtures.ts'
+import { CLIPS, makeSilence } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { startAgent, TestClient } from '../conversion-set-up.ts'
 import { engineFlags } from '../faults/held-programs.ts'
 

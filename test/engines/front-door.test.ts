@@ -2,14 +2,16 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
-import { setTimeout as delay } from 'node:timers/promises'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { execa } from 'execa'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { freePort } from '../../agent/engines/whisper-cpp/free-port.ts'
 import { speechClients, type SpeechClients } from '../../scripts/engines/speech-clients.ts'
 import { startCoordinator, type Running, type RunningCoordinator } from '../../scripts/processes.ts'
 import { wordErrors } from '../../agent/wer.ts'
-import { CLIPS, tempFolder } from '../agent/fixtures.ts'
+import { CLIPS } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { snippetsOf } from '../clients/snippets.ts'
 import { startAgent } from '../conversion-set-up.ts'
 
@@ -129,6 +131,7 @@ describe("OpenAI's packages", () => {
         env: { LITELLM_MASTER_KEY: key, LITELLM_LOCAL_MODEL_COST_MAP: 'True' },
         reject: false,
         buffer: false,
+        all: true,
       },
     )
     t.after(async () => {
@@ -136,7 +139,7 @@ describe("OpenAI's packages", () => {
       await proxy
     })
     const url = `http://127.0.0.1:${port}`
-    await listening(`${url}/health/liveliness`)
+    await says(proxy, /Uvicorn running on/)
     const ask = async (fields: Record<string, string>): Promise<string> => {
       const form = ['file', ...Object.keys(fields)].flatMap((name) => [
         '-F',
@@ -232,7 +235,7 @@ async function startNginx(t: TestContext, home: string, target: string): Promise
   const config = path.join(home, 'nginx.conf')
   await writeFile(
     config,
-    `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; pid ${home}/pid; error_log stderr;
+    `${process.getuid?.() === 0 ? 'user root; ' : ''}daemon off; pid ${home}/pid; error_log stderr notice;
 events {}
 http {
   access_log off;
@@ -240,18 +243,25 @@ http {
   server { listen 127.0.0.1:${port}; location / { proxy_pass ${target}; } }
 }`,
   )
-  const nginx = execa(clients.nginx, ['-c', config, '-e', 'stderr'], { reject: false })
+  const nginx = execa(clients.nginx, ['-c', config, '-e', 'stderr'], { reject: false, all: true })
   t.after(async () => {
     nginx.kill('SIGQUIT')
     await nginx
   })
-  const url = `http://127.0.0.1:${port}`
-  await listening(`${url}/health`)
-  return url
+  await says(nginx, /start worker process /)
+  return `http://127.0.0.1:${port}`
 }
 
-async function listening(url: string): Promise<void> {
-  while (!(await fetch(url).catch(() => null))?.ok) await delay(200)
+/** Waits until a program writes that it is ready. */
+async function says(program: Promise<unknown> & { all: Readable }, ready: RegExp): Promise<void> {
+  const lines: string[] = []
+  await new Promise<void>((resolve, reject) => {
+    createInterface({ input: program.all }).on('line', (line) => {
+      lines.push(line)
+      if (ready.test(line)) resolve()
+    })
+    void program.then(() => reject(new Error(`It has ended:\n${lines.join('\n')}`)))
+  })
 }
 
 async function curl(args: readonly string[]): Promise<string> {

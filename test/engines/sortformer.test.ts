@@ -6,7 +6,8 @@ import { sortformerDiarizer } from '../../agent/engines/transcribe-cpp/sortforme
 import type { SlotDiarizer } from '../../agent/diarization/label-speakers.ts'
 import { AppError } from '../../shared/errors.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
-import { CLIPS, ffmpeg, tempFolder } from '../agent/fixtures.ts'
+import { CLIPS, ffmpeg } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { toySortformer } from './toy-sortformer.ts'
 
 const folder = tempFolder()

@@ -9,7 +9,8 @@ import { freePort } from '../../agent/engines/whisper-cpp/free-port.ts'
 import { findProgram } from '../../agent/process/find-program.ts'
 import { wordErrors } from '../../agent/wer.ts'
 import { run, startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
-import { CLIPS, tempFolder } from '../agent/fixtures.ts'
+import { CLIPS } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { startAgent, TestClient } from '../conversion-set-up.ts'
 
 const nginx = findProgram('nginx')

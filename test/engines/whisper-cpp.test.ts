@@ -9,7 +9,8 @@ import { wordErrors } from '../../agent/wer.ts'
 import { AppError } from '../../shared/errors.ts'
 import { prepareEngines } from '../../scripts/engines/prepare.ts'
 import { engineSettings, OPTIONS, requestFor } from '../agent/engine-request.ts'
-import { gone, tempFolder } from '../agent/fixtures.ts'
+import { gone } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const folder = tempFolder()
 const { signal } = new AbortController()

@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { replayed } from '../coordinator/replayed.ts'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { JobTable } from '../../coordinator/storage/job-table.ts'
 import type { Claimed } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import type { Answer, Asking } from './asking.ts'
@@ -121,8 +121,8 @@ test('a coordinator that is killed at any step of a checkpoint has all its jobs,
   t.diagnostic(`${steps.length} steps`)
 })
 
-async function openStore(dir: string): Promise<FileJobStore> {
-  return await FileJobStore.open({
+async function openStore(dir: string): Promise<JobTable> {
+  return await JobTable.open({
     dir,
     now: Date.now,
     journalBytes: MIB,

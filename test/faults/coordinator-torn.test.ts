@@ -4,19 +4,19 @@ import path from 'node:path'
 import { test } from 'node:test'
 import { encode } from '../../coordinator/storage/journal-files.ts'
 import { toRecord } from '../../coordinator/storage/record.ts'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { JobTable } from '../../coordinator/storage/job-table.ts'
 import { NOON, pendingJob } from '../coordinator/example-jobs.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 /** So many at a time: each waits for the disk. */
 const LANES = 8
 
-async function openStore(dir: string, told: string[] = []): Promise<FileJobStore> {
+async function openStore(dir: string, told: string[] = []): Promise<JobTable> {
   const onError = (message: string): number => told.push(message)
-  return await FileJobStore.open({ dir, now: () => NOON, journalBytes: 1e9, onError })
+  return await JobTable.open({ dir, now: () => NOON, journalBytes: 1e9, onError })
 }
 
-function idsOf(store: FileJobStore): Set<string> {
+function idsOf(store: JobTable): Set<string> {
   return new Set([...store.newest()].map(({ jobId }) => jobId))
 }
 

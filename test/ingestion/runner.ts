@@ -16,8 +16,8 @@ import { stepsFor } from '../../coordinator/ingestion/steps.ts'
 import type { TryStep } from '../../coordinator/ingestion/step.ts'
 import { hasEnded, type EndedJob } from '../../coordinator/job/job.ts'
 import { Jobs } from '../../coordinator/jobs.ts'
-import { FileJobs } from '../../coordinator/storage/file-jobs.ts'
-import { FileJobStore } from '../../coordinator/storage/store.ts'
+import { FileJobStore } from '../../coordinator/storage/file-job-store.ts'
+import { JobTable } from '../../coordinator/storage/job-table.ts'
 import { newJobId, NOON, pendingJob, POLICY, result } from '../coordinator/example-jobs.ts'
 import { SlowStore } from '../coordinator/assembled.ts'
 
@@ -73,7 +73,7 @@ export async function startRunner(t: Pick<TestContext, 'after'>): Promise<Runner
 
 async function runnerOver(dir: string, started: Runner[]): Promise<Runner> {
   const clock = { now: NOON }
-  const folder = await FileJobStore.open({
+  const folder = await JobTable.open({
     dir,
     now: () => clock.now,
     journalBytes: 1e9,
@@ -86,7 +86,7 @@ async function runnerOver(dir: string, started: Runner[]): Promise<Runner> {
     { write: (line: string) => void logged.push(JSON.parse(line) as Record<string, unknown>) },
   )
   const planned = { moragUrl: 'http://morag.example', outputDir: null }
-  const jobStore = new FileJobs({
+  const jobStore = new FileJobStore({
     table: store,
     now: () => clock.now,
     log: pino({ enabled: false }),

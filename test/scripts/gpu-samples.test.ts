@@ -8,7 +8,8 @@ import {
   sampledDuring,
   summaryOf,
 } from '../../scripts/bench/gpu-samples.ts'
-import { gone, tempFolder, until } from '../agent/fixtures.ts'
+import { gone, until } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 import { recorded, replay } from '../agent/recorded/nvidia-smi/replayed.ts'
 
 const dir = tempFolder()

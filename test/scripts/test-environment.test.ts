@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, it } from 'node:test'
 import { findProgram } from '../../agent/process/find-program.ts'
 import { testEnvironment } from '../../scripts/tests/environment.ts'
-import { tempFolder } from '../agent/fixtures.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
 
 const root = tempFolder()
 

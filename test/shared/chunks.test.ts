@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { estimateTokens } from '../../shared/chunk-units.ts'
-import { chunkOptionsOf, renderChunks } from '../../shared/chunks.ts'
+import { chunkOptionsOf, renderChunks, type Chunk } from '../../shared/chunks.ts'
 import { bare } from '../../shared/cut-segment.ts'
 import { renderForm } from '../../shared/forms.ts'
 import { endsSentence } from '../../shared/sentences.ts'
@@ -9,23 +9,6 @@ import type { Segment } from '../../shared/transcript.ts'
 import { SEED } from './kills.ts'
 import { randomSegments } from './random-segments.ts'
 import { seededRandom } from './seeded-random.ts'
-
-interface Chunk {
-  id: string
-  text: string
-  start: number
-  end: number
-  speakers: string[]
-  language: string | null
-  chapter: string | null
-  segment_ids: number[]
-  confidence: number | null
-  flags: string[]
-  tokens: number
-  prev: string | null
-  next: string | null
-  source: { job_id: string | null; name: string | null; url?: string; href: string }
-}
 
 function chunksOf(...args: Parameters<typeof renderChunks>): Chunk[] {
   const lines = renderChunks(...args).split('\n')

@@ -7,7 +7,7 @@ import { MediaRoots } from '../../../coordinator/blobs/media-roots.ts'
 import { receivedOf } from '../../../coordinator/blobs/transcript-work.ts'
 import { addServeSettings, configOf } from '../../../coordinator/config.ts'
 import { JOURNAL_BYTES } from '../../../coordinator/server.ts'
-import { FileJobStore } from '../../../coordinator/storage/store.ts'
+import { JobTable } from '../../../coordinator/storage/job-table.ts'
 import { timeOfDay } from '../../../shared/time-of-day.ts'
 
 /** Our queue without HTTP. @param file the source of all jobs; its folder is the media root. */
@@ -16,7 +16,7 @@ export async function coordinatorQueue(dataDir: string, file: string) {
   command.parse(['--data-dir', dataDir, '--media-root', path.dirname(file)], { from: 'user' })
   const config = configOf(command.opts())
   const log = pino({ level: 'warn' })
-  const store = await FileJobStore.open({
+  const store = await JobTable.open({
     dir: dataDir,
     now: timeOfDay,
     journalBytes: JOURNAL_BYTES,

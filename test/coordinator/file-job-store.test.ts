@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { pino } from 'pino'
-import { FileJobs } from '../../coordinator/storage/file-jobs.ts'
+import { FileJobStore } from '../../coordinator/storage/file-job-store.ts'
 import type { Job, PendingJob } from '../../coordinator/job/job.ts'
 import type { JobQuery, OrderKey } from '../../coordinator/storage/job-store.ts'
-import { FileJobStore, type JobTable } from '../../coordinator/storage/store.ts'
+import { JobTable, type JobRows } from '../../coordinator/storage/job-table.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { NOON, pendingJob, POLICY } from './example-jobs.ts'
 import { jobStoreContract, type OpenStore } from './job-store-contract.ts'
@@ -12,8 +12,8 @@ import { jobStoreContract, type OpenStore } from './job-store-contract.ts'
 async function open(t: TestContext, dir = tempFolder()): Promise<OpenStore> {
   const clock = { now: NOON }
   const now = (): number => clock.now
-  const table = await FileJobStore.open({ dir, now, journalBytes: 1e9, onError: () => undefined })
-  const store = new FileJobs({ table, now, log: pino({ enabled: false }) })
+  const table = await JobTable.open({ dir, now, journalBytes: 1e9, onError: () => undefined })
+  const store = new FileJobStore({ table, now, log: pino({ enabled: false }) })
   await store.resume(POLICY)
   let closing: Promise<void> | null = null
   const close = async (): Promise<void> => {
@@ -38,8 +38,8 @@ test('a search through many jobs lets other work in between, and misses none', a
   ]
   const from = (key?: OrderKey): Job[] =>
     key === undefined ? many : many.slice(many.indexOf(key as PendingJob) + 1)
-  const table = { newest: ({ before }: JobQuery) => from(before) } as unknown as JobTable
-  const store = new FileJobs({ table, now: () => NOON, log: pino({ enabled: false }) })
+  const table = { newest: ({ before }: JobQuery) => from(before) } as unknown as JobRows
+  const store = new FileJobStore({ table, now: () => NOON, log: pino({ enabled: false }) })
   let turns = 0
   const count = (): void => {
     turns += 1

@@ -22,7 +22,7 @@ import { gate } from './gate.ts'
 import { replayed } from './replayed.ts'
 import { toRecord } from '../../coordinator/storage/record.ts'
 import { JobFolders } from '../../coordinator/storage/folders.ts'
-import { FileJobStore, type StoreOptions } from '../../coordinator/storage/store.ts'
+import { JobTable, type JobTableOptions } from '../../coordinator/storage/job-table.ts'
 import { AppError } from '../../shared/errors.ts'
 import { STATUSES } from '../../shared/wire.ts'
 import { pick, seededRandom } from '../shared/seeded-random.ts'
@@ -30,7 +30,7 @@ import { tempFolder } from '../shared/temp-folder.ts'
 import { after, CLAIM, failing, newJobId, NOON, oneOfEach, pendingJob } from './example-jobs.ts'
 
 interface Opened {
-  store: FileJobStore
+  store: JobTable
   dir: string
   said: string[]
 }
@@ -38,10 +38,10 @@ interface Opened {
 async function openStore(
   t: TestContext,
   dir = tempFolder(),
-  different: Partial<StoreOptions> = {},
+  different: Partial<JobTableOptions> = {},
 ): Promise<Opened> {
   const said: string[] = []
-  const store = await FileJobStore.open({
+  const store = await JobTable.open({
     dir,
     now: () => NOON,
     journalBytes: 1e9,
@@ -52,7 +52,7 @@ async function openStore(
   return { store, dir, said }
 }
 
-function everything(store: FileJobStore): Map<string, Job> {
+function everything(store: JobTable): Map<string, Job> {
   return new Map([...store.newest()].map((job) => [job.jobId, job]))
 }
 

@@ -27,10 +27,10 @@ import type {
   Taking,
 } from './job-store.ts'
 import { JobTerms } from './job-terms.ts'
-import type { JobTable } from './store.ts'
+import type { JobRows } from './job-table.ts'
 
-export interface FileJobsOptions {
-  table: JobTable
+export interface FileJobStoreOptions {
+  table: JobRows
   now: () => number
   log: Logger
 }
@@ -39,12 +39,12 @@ export interface FileJobsOptions {
 const SLICE = 1_000
 
 /** The jobs of a data folder, which this process alone changes: reads and choices are of its memory. */
-export class FileJobs implements JobStore {
+export class FileJobStore implements JobStore {
   readonly now: () => number
   readonly queue = new JobQueue()
   /** For clock steps, standstills and the start. */
   readonly terms: JobTerms
-  readonly #table: JobTable
+  readonly #table: JobRows
   readonly #turns = new KeyedMutex()
   /** By submitter; undefined: of all. Made when they are asked for. */
   readonly #tallies = new Map<string | null | undefined, Tally>()
@@ -52,7 +52,7 @@ export class FileJobs implements JobStore {
   #timer: NodeJS.Timeout | null = null
   #timerAt: number | null = null
 
-  constructor({ table, now, log }: FileJobsOptions) {
+  constructor({ table, now, log }: FileJobStoreOptions) {
     this.#table = table
     this.now = now
     this.terms = new JobTerms({ table, queue: this.queue, now, log })

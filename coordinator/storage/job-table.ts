@@ -13,8 +13,8 @@ import { makeFolder } from './private-folder.ts'
 import { fromRecord, toRecord } from './record.ts'
 
 /** The part of it that reads and changes jobs. */
-export type JobTable = Pick<
-  FileJobStore,
+export type JobRows = Pick<
+  JobTable,
   'get' | 'inStatus' | 'newest' | 'ofTask' | 'heldBy' | 'check' | 'put' | 'touch' | 'remove'
 >
 
@@ -23,7 +23,7 @@ export function isRefused(error: unknown): boolean {
   return error instanceof AppError && error.code === 'no_space'
 }
 
-export interface StoreOptions {
+export interface JobTableOptions {
   dir: string
   now: () => number
   /** The journal is cut beyond this length, and never exceeds twice this. */
@@ -37,8 +37,8 @@ export interface StoreOptions {
  * The jobs of a data folder: status folders as the database, the journal as its redo log, an index in memory.
  * `put` and `remove` publish a change once it is durable; `touch` changes memory alone.
  */
-export class FileJobStore {
-  readonly #options: StoreOptions
+export class JobTable {
+  readonly #options: JobTableOptions
   readonly #folders: JobFolders
   readonly #jobs = new Map<string, Job>()
   readonly #index = new JobIndex()
@@ -49,7 +49,7 @@ export class FileJobStore {
   /** Found invalid at the start. */
   readonly quarantined: Quarantined[] = []
 
-  private constructor(options: StoreOptions, lock: FolderLock, folders: JobFolders) {
+  private constructor(options: JobTableOptions, lock: FolderLock, folders: JobFolders) {
     this.#options = options
     this.#lock = lock
     this.#folders = folders
@@ -59,7 +59,7 @@ export class FileJobStore {
    * Reads the folders and replays the journal over them.
    * @throws {AppError} `usage` when the folder is unusable or in use by another coordinator.
    */
-  static async open(options: StoreOptions): Promise<FileJobStore> {
+  static async open(options: JobTableOptions): Promise<JobTable> {
     const { dir } = options
     try {
       makeFolder(dir)
@@ -67,7 +67,7 @@ export class FileJobStore {
       const inUse = `Another coordinator is running on ${dir}: stop it or name another --data-dir.`
       if (lock === null) throw new AppError('usage', inUse)
       try {
-        const store = new FileJobStore(options, lock, new JobFolders(dir))
+        const store = new JobTable(options, lock, new JobFolders(dir))
         await store.#recover()
         return store
       } catch (error) {
