@@ -83,7 +83,7 @@ export async function assemble(config: Config, log: Logger, store: JobTable, roo
     (message) => log.warn(message),
     () => store.check(),
   )
-  const workers = new Workers(now, { log, board })
+  const workers = new Workers(now, { log, board, most: config.fleet.agents })
   await workers.load()
   const estimates = new Estimates()
   const guard = new AddressGuard(ingestion.webhookAllow)
@@ -108,7 +108,7 @@ export async function assemble(config: Config, log: Logger, store: JobTable, roo
     sender: newSender(),
     now,
   })
-  const claims = new Claims(jobs, workers)
+  const claims = new Claims(jobs, workers, config.fleet.waiting)
   const attempts = new Attempts(jobs, tokens, files)
   const views = new Views(jobs, workers, estimates, tokens, (id) => access.tokens.vocabularyOf(id))
   const { checkpoints } = files

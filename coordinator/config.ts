@@ -7,7 +7,7 @@ import { secretIn } from '../shared/secret-file.ts'
 import { valuesOf, type ValuesOf } from '../shared/settings.ts'
 import type { Policy } from './job/policy.ts'
 import { hasTokens } from './access/tokens.ts'
-import { ACCESS, CONNECTIONS, TLS } from './connection-settings.ts'
+import { ACCESS, CONNECTIONS, FLEET, TLS } from './connection-settings.ts'
 import {
   ADMIN,
   DATA_DIR,
@@ -59,6 +59,7 @@ export function configOf(flags: Readonly<Record<string, unknown>>) {
     tls: certificateFiles(valuesOf(flags, TLS)),
     ...access,
     connections: valuesOf(flags, CONNECTIONS),
+    fleet: valuesOf(flags, FLEET),
     ...valuesOf(flags, RETRIES),
     policy: { ...policy, deadlineMs: { ...DEADLINES, ...policy.deadlineMs } } satisfies Policy,
     retention: valuesOf(flags, RETENTION),

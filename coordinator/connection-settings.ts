@@ -1,5 +1,6 @@
 import path from 'node:path'
 import { wholeNumber, type SettingTable } from '../shared/settings.ts'
+import { FLEET_LIMITS } from './fleet-limits.ts'
 import { commaList, connectionCount, originList } from './setting-values.ts'
 
 export const TLS = {
@@ -41,6 +42,32 @@ export const ACCESS = {
     default: [],
     defaultText: 'none',
     doc: 'origins of web pages that [may call the API](coordinator/docs/security.md#pages-of-other-origins) with a token; repeat the flag, or separate with `,`',
+  },
+} as const satisfies SettingTable
+
+/** What a fleet of agents may take. */
+export const FLEET = {
+  waiting: {
+    flag: '--max-waiting <count>',
+    env: 'MORAG_MAX_WAITING',
+    help: 'limit of calls that wait for work, one per agent; each takes about 40 kB of memory and a connection',
+    parse: wholeNumber(1, 1_000_000),
+    default: FLEET_LIMITS.waiting,
+    doc: 'limit of calls that [wait for work](coordinator/docs/limits.md#many-agents), one per agent; each takes about 40 kB of memory and a connection',
+  },
+  agents: {
+    flag: '--max-agents <count>',
+    env: 'MORAG_MAX_AGENTS',
+    help: 'limit of agents that are known, each until a day after its last contact; each takes about 4 kB of memory',
+    parse: wholeNumber(1, 1_000_000),
+    default: FLEET_LIMITS.agents,
+  },
+  agentsOfToken: {
+    flag: '--max-agents-per-token <count>',
+    env: 'MORAG_MAX_AGENTS_PER_TOKEN',
+    help: 'limit of agents that use one token, each with up to two calls that wait for work',
+    parse: wholeNumber(1, 1_000_000),
+    default: FLEET_LIMITS.agentsOfToken,
   },
 } as const satisfies SettingTable
 

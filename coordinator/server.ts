@@ -5,6 +5,7 @@ import { timeOfDay } from '../shared/time-of-day.ts'
 import { MINUTE, SECOND } from '../shared/duration.ts'
 import type { AppError } from '../shared/errors.ts'
 import { createApp } from './app.ts'
+import { descriptorWarnings } from './access/open-connections.ts'
 import { assemble, type Services } from './assemble.ts'
 import { ChoreRunner } from './chores.ts'
 import type { Config } from './config.ts'
@@ -83,7 +84,10 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
       /** Where it listens, `http://host:port` or `https://…`. */
       url,
       /** For its operator, as sentences. */
-      warnings: access.warnings(),
+      warnings: [
+        ...access.warnings(),
+        ...descriptorWarnings(config.connections, config.fleet.waiting),
+      ],
       /** Resolves with the reason when the lock on the data folder is lost; close the coordinator then. */
       lost,
       /** Finishes open requests, brings the folders up to date and unlocks the data folder. */

@@ -4,7 +4,7 @@ import { converterCommands, type ConverterCommands } from '../shared/converter-c
 import { DAY, MINUTE, SECOND } from '../shared/duration.ts'
 import { proxyUrl } from '../shared/env-proxy.ts'
 import { LOG_LEVEL, wholeNumber, type Secret, type SettingTable } from '../shared/settings.ts'
-import { ACCESS, CONNECTIONS, TLS } from './connection-settings.ts'
+import { ACCESS, CONNECTIONS, FLEET, TLS } from './connection-settings.ts'
 import { API_NAMES } from './ingestion/morag-api.ts'
 import type { Policy } from './job/policy.ts'
 import {
@@ -337,6 +337,7 @@ export const SETTINGS: readonly SettingTable[] = [
   DATA_DIR,
   ACCESS,
   CONNECTIONS,
+  FLEET,
   RETRIES,
   POLICY,
   RETENTION,

@@ -28,6 +28,7 @@ import type { Workers } from './leases/workers.ts'
 type ShownStatus = StatusAnswer & { waitingFor: string | null; estimateBasis: EstimateBasis | null }
 
 const HEARTBEATS_PER_LEASE = 3
+const LOCALLY = { slots: LOCAL_SLOTS, has: (workerId: string) => workerId === LOCAL_WORKER }
 
 /** A worker by its last reports, with its running jobs. */
 interface WorkerView extends Omit<Worker, 'ability'> {
@@ -153,7 +154,10 @@ export class Views {
 
   /** @param wanted default: all. */
   async workers(wanted?: ReadonlySet<string>): Promise<WorkerView[]> {
-    const found = this.#workers.all().filter(({ workerId }) => wanted?.has(workerId) ?? true)
+    const found =
+      wanted === undefined
+        ? this.#workers.all()
+        : [...wanted].flatMap((workerId) => this.#workers.find(workerId) ?? [])
     return await Promise.all(found.map(async (worker) => await this.worker(worker)))
   }
 
@@ -212,13 +216,13 @@ export class Views {
 
   #estimate(job: Job, place: Place | null): Estimate | null {
     const isLocal = job.ingestion?.local === true
-    const requirements = requirementsOf(job)
+    const able = isLocal ? LOCALLY : this.#workers.ableTo(job.contentType, requirementsOf(job))
     return this.#estimates.of(job, {
       now: this.#jobs.now(),
       position: place?.position ?? null,
       bytesAhead: place?.bytesAhead ?? 0,
-      slots: isLocal ? LOCAL_SLOTS : this.#workers.slotsFor(job.contentType, requirements),
-      workerIds: isLocal ? [LOCAL_WORKER] : this.#workers.idsFor(job.contentType, requirements),
+      slots: able.slots,
+      workerIds: able,
     })
   }
 }

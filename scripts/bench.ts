@@ -1,6 +1,8 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import os from 'node:os'
 import path from 'node:path'
+import { parseArgs } from 'node:util'
+import { fleet, type FleetSize } from './bench/agents.ts'
 import { besideBullmq } from './bench/bullmq.ts'
 import { chapters } from './bench/chapters.ts'
 import { crowdCost } from './bench/crowd.ts'
@@ -23,17 +25,18 @@ import { vocabulary } from './bench/vocabulary.ts'
 import { uploads } from './bench/upload.ts'
 
 /**
- * `npm run bench [-- part…]`: what the queue, the disk and the wire cost, measured over HTTP against real coordinator
+ * `npm run bench [-- part…] [--agents <n>] [--seconds <n>] [--rate <jobs a second>]`: what the queue, the disk and the wire cost, measured over HTTP against real coordinator
  * processes. Machines are noisy: read the ratios, and run it twice.
  */
 const PARTS: Record<
   string,
-  { title: string; run: (folder: string, file: string) => Promise<Measure[]> }
+  { title: string; run: (folder: string, file: string, size: FleetSize) => Promise<Measure[]> }
 > = {
   start: { title: 'How soon the programs are there', run: startUp },
   claim: { title: 'A claim costs the same however many jobs wait', run: claimCost },
   load: { title: 'A start reads every job file', run: loadTime },
   wait: { title: 'Workers that wait for work', run: longPolls },
+  agents: { title: 'A fleet of agents at one coordinator', run: fleet },
   crowd: { title: 'What waiting calls cost other jobs', run: crowdCost },
   durable: { title: 'Durable cycles', run: durableCycles },
   bullmq: { title: 'Durable cycles, beside BullMQ', run: besideBullmq },
@@ -56,7 +59,20 @@ const PARTS: Record<
 /** Parts that are asked for by one name. */
 const GROUPS: Record<string, readonly string[]> = { engines: Object.keys(ENGINE_PARTS) }
 
-const wanted = process.argv.slice(2).flatMap((name) => GROUPS[name] ?? name)
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: {
+    agents: { type: 'string', default: '2000' },
+    seconds: { type: 'string', default: '30' },
+    rate: { type: 'string', default: '12' },
+  },
+})
+const size: FleetSize = {
+  agents: Number(values.agents),
+  seconds: Number(values.seconds),
+  rate: Number(values.rate),
+}
+const wanted = positionals.flatMap((name) => GROUPS[name] ?? name)
 const unknown = wanted.filter((name) => !(name in PARTS))
 if (unknown.length > 0) {
   const names = [...Object.keys(GROUPS), ...Object.keys(PARTS)]
@@ -73,7 +89,7 @@ for (const [name, { title, run }] of Object.entries(PARTS)) {
   try {
     const file = path.join(folder, 'source.wav')
     await writeFile(file, 'RIFF')
-    const measures = await run(folder, file)
+    const measures = await run(folder, file, size)
     print(title, measures)
     missed += measures.filter(({ kept }) => kept === false).length
   } finally {

@@ -14,9 +14,8 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     free-space paths wer`.match(/\S+/g)!,
   coordinator: `
     cli commands admin server assemble config settings connection-settings setting-values chores app routes sockets events metrics
-    openapi intake views ingestion leases usage access cleanup job-watch jobs blobs speech storage job clock logger keyed-mutex groups`.match(
-    /\S+/g,
-  )!,
+    openapi intake views ingestion leases usage access cleanup job-watch jobs blobs speech storage job clock logger keyed-mutex groups
+    fleet-limits`.match(/\S+/g)!,
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))

@@ -5,6 +5,7 @@ import { hostOf, isOwnAddress, isOwnName } from '../../shared/addresses.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import type { AccessConfig } from '../config.ts'
+import type { FleetLimits } from '../fleet-limits.ts'
 import { OpenAnswers } from './open-answers.ts'
 import { API_KEY_HOLDER, OPEN_MODE, unauthorized, type Principal } from './principal.ts'
 import { Throttle } from './throttle.ts'
@@ -17,6 +18,7 @@ import { WorkerNames } from './worker-names.ts'
 const UNGUESSABLE_CHARS = 32
 
 export interface AccessOptions extends Pick<AccessConfig, 'apiKey' | 'insecureNoAuth'> {
+  fleet: Pick<FleetLimits, 'agentsOfToken'>
   dataDir: string
   host: string
 }
@@ -41,14 +43,15 @@ export class Access {
 
   /** @throws {AppError} `usage` when the tokens cannot be read. */
   constructor(options: AccessOptions, log: Logger, now: () => number) {
-    const { dataDir, apiKey, host, insecureNoAuth } = options
+    const { dataDir, apiKey, host, insecureNoAuth, fleet } = options
     this.tokens = new Tokens(dataDir, now)
     this.#use = new TokenUse(dataDir, (error) => {
       log.warn({ err: error }, 'cannot write token-use.json')
     })
     this.#throttle = new Throttle(now)
-    this.answers = new OpenAnswers((principal) => this.#mayStay(principal))
-    this.names = new WorkerNames(now, (principal) => this.#mayStay(principal))
+    this.answers = new OpenAnswers(() => this.#areGood())
+    const isGood = (principal: Principal): boolean => this.#mayStay(principal)
+    this.names = new WorkerNames(now, isGood, fleet.agentsOfToken)
     this.#log = log
     this.#now = now
     const isGuessable = apiKey !== null && apiKey.length < UNGUESSABLE_CHARS
@@ -147,7 +150,17 @@ export class Access {
     return !this.#hasAsked
   }
 
-  /** While tokens.json cannot be read, open answers stay. */
+  /** {@link isGood} of many, by one look at the tokens. @throws {AppError} as `isGood`. */
+  #areGood(): (principal: Principal) => boolean {
+    const isOpen = this.#isOpen()
+    const isGood = this.tokens.areGood()
+    return (principal) => {
+      if (principal === OPEN_MODE) return isOpen
+      return principal.tokenId === null || isGood(principal)
+    }
+  }
+
+  /** While tokens.json cannot be read, names stay taken. */
   #mayStay(principal: Principal): boolean {
     try {
       return this.isGood(principal)

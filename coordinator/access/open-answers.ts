@@ -11,10 +11,9 @@ export class OpenAnswers {
   readonly #open = new Map<ServerResponse, Principal>()
   readonly #timer: NodeJS.Timeout
 
-  constructor(isGood: (principal: Principal) => boolean) {
-    this.#timer = startInterval(() => {
-      for (const [answer, principal] of this.#open) if (!isGood(principal)) answer.destroy()
-    }, LOOK_MS).unref()
+  /** @param areGood says which principals are still admitted; throws while nobody knows: then all stay. */
+  constructor(areGood: () => (principal: Principal) => boolean) {
+    this.#timer = startInterval(() => this.#look(areGood), LOOK_MS).unref()
   }
 
   add(principal: Principal, answer: ServerResponse): void {
@@ -24,5 +23,15 @@ export class OpenAnswers {
 
   close(): void {
     clearInterval(this.#timer)
+  }
+
+  #look(areGood: () => (principal: Principal) => boolean): void {
+    let isGood
+    try {
+      isGood = areGood()
+    } catch {
+      return
+    }
+    for (const [answer, principal] of this.#open) if (!isGood(principal)) answer.destroy()
   }
 }

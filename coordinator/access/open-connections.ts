@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Logger } from 'pino'
 import { networkOf } from '../../shared/addresses.ts'
+import { FLEET_LIMITS } from '../fleet-limits.ts'
 import { enter, leave, type Groups } from '../groups.ts'
 import { MINUTE } from '../../shared/duration.ts'
 
@@ -181,6 +182,29 @@ export function connectionLimits(
   const usual = Math.max(2, Math.floor(strangers / 4))
   const perAddress = set.perAddress === 'off' ? Infinity : (set.perAddress ?? usual)
   return { all, strangers, perAddress }
+}
+
+/**
+ * Settings that the open files of the process cannot carry, each with its remedy, as sentences.
+ * @param waiting the calls that may wait for work, which take a connection each.
+ */
+export function descriptorWarnings(
+  set: ConnectionSettings,
+  waiting: number,
+  descriptors: number = descriptorLimit(),
+): string[] {
+  const { all } = connectionLimits(set, descriptors)
+  const raise = (needed: number): string =>
+    `raise the limit of open files to ${needed} (ulimit -n, or LimitNOFILE= of the service)`
+  if (all + OWN_DESCRIPTORS > descriptors) {
+    return [
+      `--max-connections ${all} is more than ${descriptors} open files allow: ${raise(all + OWN_DESCRIPTORS)}, or set ${Math.max(8, descriptors - OWN_DESCRIPTORS)} at most`,
+    ]
+  }
+  if (waiting <= Math.max(all, FLEET_LIMITS.waiting)) return []
+  return [
+    `--max-waiting ${waiting} needs as many connections, and ${all} are allowed: ${raise(2 * waiting + OWN_DESCRIPTORS)}, or set --max-connections above it`,
+  ]
 }
 
 /** `ulimit -n`, which Node raises to the hard limit. */

@@ -56,6 +56,7 @@ export class Tokens {
    */
   holderOf(text: string): Principal | null {
     const sha256 = hexOf(text)
+    this.#refresh()
     const holder = this.#activeOf(sha256)
     if (holder === null) return null
     const { role, id, name, types, quota } = holder
@@ -63,8 +64,14 @@ export class Tokens {
   }
 
   /** Whether a token is still valid in the text that its holder sent. */
-  isGood({ tokenId, sha256 }: Principal): boolean {
-    return sha256 !== undefined && this.#activeOf(sha256)?.id === tokenId
+  isGood(principal: Principal): boolean {
+    return this.areGood()(principal)
+  }
+
+  /** {@link isGood} of many, by one look at the file. */
+  areGood(): (principal: Principal) => boolean {
+    this.#refresh()
+    return ({ tokenId, sha256 }) => sha256 !== undefined && this.#activeOf(sha256)?.id === tokenId
   }
 
   /** @throws {AppError} `not_found` */
@@ -128,7 +135,6 @@ export class Tokens {
   }
 
   #activeOf(sha256: string): TokenRecord | null {
-    this.#refresh()
     const now = this.#now()
     const { record, untilAt = 0 } = this.#bySha256.get(sha256) ?? {}
     return record !== undefined && now < untilAt && stateOf(record, now) === 'active'

@@ -1,13 +1,12 @@
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
+import { FLEET_LIMITS } from '../fleet-limits.ts'
 import { enter, leave, type Groups } from '../groups.ts'
 import type { Principal } from './principal.ts'
 
 /** A name is free again after this silence. */
 const HELD_MS = 120 * SECOND
-/** One token may serve many machines, but not fill the table. */
-const MAX_OF_TOKEN = 1_000
 /** From this size on, free names are removed, each time that as many again have come. */
 const PRUNE_SIZE = 10_000
 
@@ -18,12 +17,21 @@ export class WorkerNames {
   readonly #isGood: (principal: Principal) => boolean
   /** The names of each token. */
   readonly #namesOf: Groups<string> = new Map()
+  readonly #most: number
   #pruneSize = PRUNE_SIZE
 
-  /** @param isGood false for a revoked token, which holds no name. */
-  constructor(now: () => number, isGood: (principal: Principal) => boolean) {
+  /**
+   * @param isGood false for a revoked token, which holds no name.
+   * @param most names of one token, which may serve many machines, but not fill the table.
+   */
+  constructor(
+    now: () => number,
+    isGood: (principal: Principal) => boolean,
+    most: number = FLEET_LIMITS.agentsOfToken,
+  ) {
     this.#now = now
     this.#isGood = isGood
+    this.#most = most
   }
 
   /**
@@ -55,11 +63,12 @@ export class WorkerNames {
   }
 
   #checkCount({ tokenId, name }: Principal, now: number): void {
+    const names = this.#namesOf.get(tokenId!)
+    if (names === undefined || names.size < this.#most) return
     let count = 0
-    for (const workerId of this.#namesOf.get(tokenId!) ?? [])
-      if (isHeld(this.#holders.get(workerId)!.lastAt, now)) count += 1
-    if (count < MAX_OF_TOKEN) return
-    const message = `The token ${name} uses ${count} worker ids, which is the limit: give each agent one id of its own.`
+    for (const workerId of names) if (isHeld(this.#holders.get(workerId)!.lastAt, now)) count += 1
+    if (count < this.#most) return
+    const message = `The token ${name} uses ${count} worker ids, which is the limit (--max-agents-per-token): give each agent one id of its own.`
     throw new AppError('too_many_requests', message)
   }
 

@@ -54,6 +54,8 @@ export class Events implements JobSubscriber {
   readonly #soon: Batch
   readonly #calm: Batch
   readonly #spoken: Batch
+  /** Workers that may have other jobs than before. */
+  readonly #able: Batch
   readonly #newText: NewText
   readonly #texts: Texts
   readonly #timer: NodeJS.Timeout
@@ -78,7 +80,8 @@ export class Events implements JobSubscriber {
     options.checkpoints.onKept((jobId) => {
       if (this.size > 0) this.#spoken.add(jobId)
     })
-    options.workers.onAnnounce(() => void this.#refreshWaiting())
+    this.#able = new Batch(CALM_MS, clock, () => void this.#refreshWaiting())
+    options.workers.onAnnounce((workerId) => this.#able.add(workerId))
     this.#timer = startInterval(() => void this.#tick(), this.#limits.pingMs).unref()
   }
 
@@ -126,6 +129,7 @@ export class Events implements JobSubscriber {
     this.#soon.close()
     this.#calm.close()
     this.#spoken.close()
+    this.#able.close()
     for (const reader of this.#readers) reader.end()
   }
 

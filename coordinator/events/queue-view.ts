@@ -18,11 +18,10 @@ export function queueView(
   rest: Pick<QueueView, 'waitingClaims' | 'failure' | 'disk'>,
 ): QueueView {
   const types = counted.map((type): QueueOfType => {
-    const slots = workers.slotsFor(type.contentType)
+    const { slots, size: here } = workers.ableTo(type.contentType)
     const open = openIn(type.counts)
     const usual = estimates.usualSeconds(type.contentType)
     const drainSeconds = slots === 0 || usual === null ? null : (open / slots) * usual
-    const here = workers.idsFor(type.contentType).length
     return { ...type, workers: here, slots, drainSeconds: open === 0 ? 0 : drainSeconds }
   })
   types.sort((a, b) => openIn(b.counts) - openIn(a.counts) || byName(a, b))

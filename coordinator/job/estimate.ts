@@ -30,7 +30,7 @@ export interface Surroundings {
   /** How many such jobs are processed at a time. */
   slots: number
   /** The workers that may do it: their own history counts more than that of others. */
-  workerIds?: readonly string[]
+  workerIds?: Pick<ReadonlySet<string>, 'has'>
 }
 
 const SAMPLES_KEPT = 50
@@ -96,7 +96,7 @@ export class Estimates {
       return { completionAt: Math.max(now, startedAt + took), basis: 'progress' }
     }
     const { sizeBytes } = job.source
-    const workerIds = [attempt.workerId]
+    const workerIds = new Set([attempt.workerId])
     const { seconds, basis } = this.#lengthOf(job.contentType, {
       mediaSeconds,
       sizeBytes,
@@ -111,15 +111,15 @@ export class Estimates {
     {
       mediaSeconds = null,
       sizeBytes,
-      workerIds = [],
+      workerIds = new Set(),
     }: {
       mediaSeconds?: number | null
       sizeBytes: number
-      workerIds?: readonly string[] | undefined
+      workerIds?: Surroundings['workerIds'] | undefined
     },
   ): Length {
     const all = this.#samples.get(contentType) ?? []
-    const own = all.filter(({ workerId }) => workerIds.includes(workerId))
+    const own = all.filter(({ workerId }) => workerIds.has(workerId))
     const samples = own.length > 0 ? own : all
     const usual = median(samples.map((one) => one.tookSeconds))
     if (usual === null) return priorOf(contentType, mediaSeconds, sizeBytes)

@@ -6,13 +6,22 @@ import { isOpen, openSlots, type Worker } from './worker.ts'
 /** Connected workers of equal ability. */
 interface Group {
   ability: Ability
-  workerIds: string[]
+  workers: number
   slots: number
   /** Without those that are set aside. */
   trustedSlots: number
 }
 
+/** What a connected worker counts for. */
+interface Entry {
+  ability: Ability
+  types: readonly string[]
+  slots: number
+  isTrusted: boolean
+}
+
 export interface CensusRules {
+  now: () => number
   /** How long ago a connected worker's last contact may be. */
   presentMs: number
   /** Null: not set aside. */
@@ -20,67 +29,111 @@ export interface CensusRules {
   isHolding: (workerId: string) => boolean
 }
 
-/** The connected workers that take work, grouped by ability. */
-export class Census {
-  readonly #byType = new Map<string, Map<string | null, Group>>()
-  readonly connected: Worker[] = []
-  /** Until then no worker disconnects. */
-  readonly validUntil: number
+/** The connected workers that may have certain jobs. */
+export interface Able extends Pick<ReadonlySet<string>, 'has' | 'size'> {
+  /** Their slots: of those set aside only where there are no others. */
+  slots: number
+}
 
-  constructor(workers: Iterable<Worker>, now: number, rules: CensusRules) {
-    const { presentMs, setAsideUntil, isHolding } = rules
-    let validUntil = Infinity
-    for (const worker of workers) {
-      const goneAt = isHolding(worker.workerId) ? Infinity : worker.lastSeenAt + presentMs
-      if (goneAt < now || !isOpen(worker)) continue
-      const until = setAsideUntil(worker.workerId)
-      validUntil = Math.min(validUntil, goneAt, until ?? Infinity)
-      this.connected.push(worker)
-      for (const type of worker.contentTypes) this.#count(type, worker, until === null)
-    }
-    this.validUntil = validUntil
+/** Where those are counted that have not said yet which types they take. */
+const NO_TYPE = ''
+
+/** The connected workers that take work, grouped by ability. Each change of a worker is counted by itself. */
+export class Census {
+  readonly #rules: CensusRules
+  readonly #countedAt: number
+  readonly #entries = new Map<string, Entry>()
+  readonly #byType = new Map<string, Map<string | null, Group>>()
+  /** Until then no worker disconnects. */
+  #validUntil = Infinity
+
+  constructor(workers: Iterable<Worker>, rules: CensusRules) {
+    this.#rules = rules
+    this.#countedAt = rules.now()
+    for (const worker of workers) this.count(worker)
   }
 
-  /** The workers that may have such jobs, and their slots: those set aside only where there are no others. */
-  workersFor(
-    contentType: string,
-    requirements: Requirements,
-  ): { workerIds: string[]; slots: number } {
-    const groups = this.#groupsFor(contentType, requirements)
-    const trusted = groups.reduce((sum, group) => sum + group.trustedSlots, 0)
-    const all = groups.reduce((sum, group) => sum + group.slots, 0)
-    return {
-      workerIds: groups.flatMap(({ workerIds }) => workerIds),
-      slots: trusted > 0 ? trusted : all,
+  /** Whether no worker has disconnected since the count. */
+  get isValid(): boolean {
+    const now = this.#rules.now()
+    return now >= this.#countedAt && now <= this.#validUntil
+  }
+
+  /** Counts a worker as it is by now. */
+  count(worker: Worker): void {
+    const { now, presentMs, setAsideUntil, isHolding } = this.#rules
+    const { workerId, ability, contentTypes } = worker
+    this.remove(workerId)
+    const goneAt = isHolding(workerId) ? Infinity : worker.lastSeenAt + presentMs
+    if (goneAt < now() || !isOpen(worker)) return
+    const until = setAsideUntil(workerId)
+    this.#validUntil = Math.min(this.#validUntil, goneAt, until ?? Infinity)
+    const types = contentTypes.length === 0 ? [NO_TYPE] : contentTypes
+    const entry = { ability, types, slots: openSlots(worker), isTrusted: until === null }
+    this.#entries.set(workerId, entry)
+    this.#add(entry, 1)
+  }
+
+  remove(workerId: string): void {
+    const entry = this.#entries.get(workerId)
+    if (entry === undefined) return
+    this.#entries.delete(workerId)
+    this.#add(entry, -1)
+  }
+
+  workersFor(contentType: string, requirements: Requirements): Able {
+    let [size, slots, trusted] = [0, 0, 0]
+    for (const group of this.#groupsFor(contentType, requirements)) {
+      size += group.workers
+      slots += group.slots
+      trusted += group.trustedSlots
     }
+    const has = (workerId: string): boolean => {
+      const entry = this.#entries.get(workerId)
+      return entry?.types.includes(contentType) === true && meets(entry.ability, requirements)
+    }
+    return { has, size, slots: trusted > 0 ? trusted : slots }
   }
 
   /** Whether a worker that is not set aside has a slot for such jobs. */
   hasTrustedFor(contentType: string, requirements: Requirements): boolean {
-    return this.#groupsFor(contentType, requirements).some(({ trustedSlots }) => trustedSlots > 0)
+    for (const { trustedSlots } of this.#groupsFor(contentType, requirements))
+      if (trustedSlots > 0) return true
+    return false
   }
 
   /** Whether any connected worker may have such jobs, now or later. */
   hasFor(contentType: string, requirements: Requirements): boolean {
-    return this.#groupsFor(contentType, requirements).length > 0
+    for (const _ of this.#groupsFor(contentType, requirements)) return true
+    return false
   }
 
-  #groupsFor(contentType: string, requirements: Requirements): Group[] {
-    const groups = [...(this.#byType.get(contentType)?.values() ?? [])]
-    return groups.filter(({ ability }) => meets(ability, requirements))
+  /** The abilities of those that take a content type, or have not said yet what they take. */
+  abilitiesFor(contentType: string): Ability[] {
+    return [contentType, NO_TYPE].flatMap((type) =>
+      [...(this.#byType.get(type)?.values() ?? [])].map(({ ability }) => ability),
+    )
   }
 
-  #count(type: string, worker: Worker, isTrusted: boolean): void {
-    const { ability, workerId } = worker
-    let groups = this.#byType.get(type)
-    if (groups === undefined) this.#byType.set(type, (groups = new Map()))
-    let group = groups.get(ability.key)
-    if (group === undefined)
-      groups.set(ability.key, (group = { ability, workerIds: [], slots: 0, trustedSlots: 0 }))
-    const slots = openSlots(worker)
-    group.workerIds.push(workerId)
-    group.slots += slots
-    if (isTrusted) group.trustedSlots += slots
+  *#groupsFor(contentType: string, requirements: Requirements): Iterable<Group> {
+    for (const group of this.#byType.get(contentType)?.values() ?? [])
+      if (meets(group.ability, requirements)) yield group
+  }
+
+  #add({ ability, types, slots, isTrusted }: Entry, by: 1 | -1): void {
+    for (const type of types) {
+      let groups = this.#byType.get(type)
+      if (groups === undefined) this.#byType.set(type, (groups = new Map()))
+      let group = groups.get(ability.key)
+      if (group === undefined)
+        groups.set(ability.key, (group = { ability, workers: 0, slots: 0, trustedSlots: 0 }))
+      group.workers += by
+      group.slots += by * slots
+      if (isTrusted) group.trustedSlots += by * slots
+      // Workers choose both keys: unused ones are dropped.
+      if (group.workers === 0) groups.delete(ability.key)
+      if (groups.size === 0) this.#byType.delete(type)
+    }
   }
 }
 
@@ -93,19 +146,19 @@ export class Holders {
     return this.#counts.has(workerId)
   }
 
-  /** Records a job's state. @returns whether its holder has changed. */
-  note(jobId: string, after: Job | null): boolean {
+  /** Records a job's state. @returns the workers that hold one more by it, or one less. */
+  note(jobId: string, after: Job | null): string[] {
     const before = this.#workerByJob.get(jobId)
     const now = after?.status === 'processing' ? lastAttempt(after)?.workerId : undefined
     const holder = now === LOCAL_WORKER ? undefined : now
-    if (before === holder) return false
+    if (before === holder) return []
     if (before !== undefined) this.#add(before, -1)
     if (holder === undefined) this.#workerByJob.delete(jobId)
     else {
       this.#workerByJob.set(jobId, holder)
       this.#add(holder, 1)
     }
-    return true
+    return [before, holder].filter((one) => one !== undefined)
   }
 
   #add(workerId: string, by: number): void {

@@ -1,3 +1,4 @@
+import { FLEET_LIMITS } from '../fleet-limits.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
@@ -35,13 +36,15 @@ const NOTHING: Taken = { again: [], fresh: [] }
 export class Claims implements JobSubscriber {
   readonly #jobs: Jobs
   readonly #workers: Workers
-  readonly #polls = new LongPolls()
+  readonly #polls: LongPolls
   readonly #dispatcher: JobDispatcher
   readonly #prefetched: Prefetched
   readonly #turns = new KeyedMutex()
   #closed = false
 
-  constructor(jobs: Jobs, workers: Workers) {
+  /** @param mostWaiting of all calls that wait. */
+  constructor(jobs: Jobs, workers: Workers, mostWaiting: number = FLEET_LIMITS.waiting) {
+    this.#polls = new LongPolls(mostWaiting)
     this.#jobs = jobs
     this.#workers = workers
     this.#dispatcher = new JobDispatcher(jobs, workers, this.#polls)
@@ -145,7 +148,9 @@ export class Claims implements JobSubscriber {
   /** Lets an idle worker have a job that has begun to wait for a slot elsewhere. */
   #dispatchPrefetched({ contentType }: ProcessingJob): void {
     for (const waiter of this.#polls.for(contentType)) {
-      const job = waiter.prefetch ? null : this.#prefetched.bestFor(waiter)
+      // All that follow prefetch, too.
+      if (waiter.prefetch) return
+      const job = this.#prefetched.bestFor(waiter)
       if (job === null) continue
       // Through the queue it goes to the first that waits. If that cannot be persisted, it stays where it is.
       return void this.#prefetched.takeBack(job).catch(() => undefined)

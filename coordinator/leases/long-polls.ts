@@ -6,8 +6,6 @@ import type { Taken } from '../storage/job-store.ts'
 
 /** An agent has one call open, and one more for prefetching: more are leftovers. */
 const MAX_OF_WORKER = 64
-/** Each takes about 40 kB with its connection: together 160 MB. */
-const MAX_WAITING = 4_096
 
 export interface WorkRequest {
   workerId: string
@@ -32,7 +30,12 @@ export class LongPolls {
   readonly #later: Groups<Waiter> = new Map()
   readonly #byClaim = new Map<string, Waiter>()
   readonly #byWorker: Groups<Waiter> = new Map()
+  readonly #most: number
   #size = 0
+
+  constructor(most: number) {
+    this.#most = most
+  }
 
   get size(): number {
     return this.#size
@@ -98,8 +101,8 @@ export class LongPolls {
     const excess =
       own >= MAX_OF_WORKER
         ? `${own} calls of the worker '${printable(workerId)}' wait for work`
-        : this.#size >= MAX_WAITING
-          ? `${this.#size} calls wait for work`
+        : this.#size >= this.#most
+          ? `${this.#size} calls wait for work (--max-waiting)`
           : null
     if (excess !== null)
       throw new AppError('too_many_requests', `${excess}, which is the limit: retry later.`)

@@ -16,21 +16,21 @@ import { lastAttempt, type Job } from '../job/job.ts'
 import { NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
 import type { JobSubscriber } from '../jobs.ts'
 import type { WorkerBoard } from '../storage/worker-board.ts'
-import { Census, Holders } from './census.ts'
+import { FLEET_LIMITS } from '../fleet-limits.ts'
+import { Census, Holders, type Able } from './census.ts'
 import { abilityOf, newWorker, type Worker } from './worker.ts'
 
 const FORGET_AFTER = DAY
 /** A worker without contact for longer does not count as connected. */
 export const PRESENT = 2 * MINUTE
-/** Bounds the memory that invented names take. */
-const MAX_WORKERS = 10_000
-
 type Listener = (workerId: string) => void
 
 export interface WorkersOptions {
   log?: Pick<Logger, 'warn'>
   /** Where decisions are kept. */
   board?: WorkerBoard
+  /** How many are known: bounds the memory that invented names take. */
+  most?: number
 }
 
 /** The workers that have contacted the coordinator lately, and what is decided of them. */
@@ -43,17 +43,20 @@ export class Workers implements JobSubscriber {
   readonly #now: () => number
   readonly #log: Pick<Logger, 'warn'> | undefined
   readonly #board: WorkerBoard | undefined
+  readonly #most: number
   #keeping: Promise<void> = Promise.resolve()
-  #counted: { census: Census; countedAt: number } | null = null
+  #counted: Census | null = null
 
-  constructor(now: () => number, { log, board }: WorkersOptions = {}) {
+  constructor(now: () => number, { log, board, most = FLEET_LIMITS.agents }: WorkersOptions = {}) {
     this.#now = now
+    this.#most = most
     this.#log = log
     this.#board = board
   }
 
   /** Takes over what an earlier run decided. */
   async load(): Promise<void> {
+    this.#counted = null
     const now = this.#now()
     for (const { workerId, directive, lastSeenAt, setAside } of (await this.#board?.all()) ?? []) {
       if (directive !== 'run')
@@ -80,6 +83,7 @@ export class Workers implements JobSubscriber {
       news.capabilities === undefined ? worker.ability : abilityOf(workerId, worker.capabilities)
     const isOther = ability.key !== worker.ability.key
     worker.ability = ability
+    this.#recount(workerId)
     if (isOther) this.#notify(this.#announceListeners, workerId)
     this.#changed(workerId)
     return worker
@@ -104,6 +108,7 @@ export class Workers implements JobSubscriber {
     const worker = this.#get(workerId)
     worker.directive = directive
     if (directive === 'run') this.#reset(workerId)
+    this.#recount(workerId)
     this.#keep(workerId)
     this.#changed(workerId)
     return worker
@@ -132,8 +137,8 @@ export class Workers implements JobSubscriber {
   }
 
   #setAside(workerId: string, setAside: SetAside | null): void {
-    this.#counted = null
     if (setAside === null) return
+    this.#recount(workerId)
     this.#keep(workerId)
     this.#changed(workerId)
     const { untilAt, reason } = setAside
@@ -142,8 +147,7 @@ export class Workers implements JobSubscriber {
   }
 
   #holds(jobId: string, job: Job | null): void {
-    if (!this.#holders.note(jobId, job)) return
-    this.#counted = null
+    for (const workerId of this.#holders.note(jobId, job)) this.#recount(workerId)
     const workerId = job?.status === 'processing' ? lastAttempt(job)!.workerId : LOCAL_WORKER
     if (workerId === LOCAL_WORKER || this.#workers.has(workerId)) return
     this.update(workerId, { contentTypes: [job!.contentType] })
@@ -170,19 +174,18 @@ export class Workers implements JobSubscriber {
     return [...this.#workers.values()]
   }
 
-  /** Those that take work. */
-  connected(): readonly Worker[] {
-    return this.#census.connected
+  find(workerId: string): Worker | undefined {
+    return this.#workers.get(workerId)
   }
 
-  /** How many such jobs the connected workers can do at a time. */
-  slotsFor(contentType: string, requirements = NO_REQUIREMENTS): number {
-    return this.#census.workersFor(contentType, requirements).slots
+  /** The connected workers that may have such jobs. */
+  ableTo(contentType: string, requirements = NO_REQUIREMENTS): Able {
+    return this.#census.workersFor(contentType, requirements)
   }
 
-  /** The connected workers that take such jobs. */
-  idsFor(contentType: string, requirements = NO_REQUIREMENTS): readonly string[] {
-    return this.#census.workersFor(contentType, requirements).workerIds
+  /** The abilities of the connected workers that take a content type, or have not said yet what they take. */
+  abilitiesFor(contentType: string): Ability[] {
+    return this.#census.abilitiesFor(contentType)
   }
 
   /** Whether a connected worker could take such a job, now or later. */
@@ -238,6 +241,7 @@ export class Workers implements JobSubscriber {
     const was = this.setAsideOf(workerId)
     this.#breakers.reset(workerId)
     if (was === null) return
+    this.#recount(workerId)
     this.#keep(workerId)
     this.#notify(this.#announceListeners, workerId)
     this.#changed(workerId)
@@ -245,8 +249,14 @@ export class Workers implements JobSubscriber {
 
   #remove(workerId: string): void {
     this.#workers.delete(workerId)
+    this.#counted?.remove(workerId)
     this.#keep(workerId)
     this.#changed(workerId)
+  }
+
+  #recount(workerId: string): void {
+    const worker = this.#workers.get(workerId)
+    if (worker !== undefined) this.#counted?.count(worker)
   }
 
   /** Writes down what is decided of a worker. */
@@ -273,22 +283,18 @@ export class Workers implements JobSubscriber {
   }
 
   #notify(listeners: readonly Listener[], workerId: string): void {
-    this.#counted = null
     for (const listener of listeners) listener(workerId)
   }
 
-  /** The connected workers, counted again only when they may have changed. */
+  /** The connected workers, all counted again only when one may have disconnected. */
   get #census(): Census {
-    const now = this.#now()
-    const { census, countedAt } = this.#counted ?? {}
-    if (census !== undefined && now >= countedAt! && now <= census.validUntil) return census
-    const counted = new Census(this.#workers.values(), now, {
+    if (this.#counted?.isValid === true) return this.#counted
+    return (this.#counted = new Census(this.#workers.values(), {
+      now: this.#now,
       presentMs: PRESENT,
-      setAsideUntil: (workerId) => this.#breakers.of(workerId, now)?.untilAt ?? null,
+      setAsideUntil: (workerId) => this.#breakers.of(workerId, this.#now())?.untilAt ?? null,
       isHolding: (workerId) => this.#holders.has(workerId),
-    })
-    this.#counted = { census: counted, countedAt: now }
-    return counted
+    }))
   }
 
   /** Removes the worker without contact for longest, unless an operator drains it. @throws {AppError} when all are connected. */
@@ -298,14 +304,15 @@ export class Workers implements JobSubscriber {
       if (one.directive !== 'run' || this.#holders.has(one.workerId)) continue
       if (oldest === null || one.lastSeenAt < oldest.lastSeenAt) oldest = one
     }
-    if (oldest === null || oldest.lastSeenAt >= this.#now() - PRESENT) throw tooMany(workerId)
+    if (oldest === null || oldest.lastSeenAt >= this.#now() - PRESENT)
+      throw tooMany(workerId, this.#most)
     this.#remove(oldest.workerId)
   }
 
   #get(workerId: string): Worker {
     let worker = this.#workers.get(workerId)
     if (worker === undefined) {
-      if (this.#workers.size >= MAX_WORKERS) this.#makeRoomFor(workerId)
+      if (this.#workers.size >= this.#most) this.#makeRoomFor(workerId)
       worker = newWorker(workerId, this.#now())
       this.#workers.set(workerId, worker)
     }
@@ -313,7 +320,7 @@ export class Workers implements JobSubscriber {
   }
 }
 
-function tooMany(workerId: string): AppError {
-  const message = `${MAX_WORKERS} workers are known, which is the limit: '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
+function tooMany(workerId: string, most: number): AppError {
+  const message = `${most} workers are known, which is the limit (--max-agents): '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
   return new AppError('too_many_requests', message)
 }

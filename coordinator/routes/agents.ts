@@ -24,16 +24,16 @@ const registerRequest = namedObject('Register', { name: z.string().min(1).max(10
 
 /** The pause of a worker whose claim came back empty at once; one that waited here may claim again at once. */
 const RETRY_AFTER_SECONDS = 5
-/** Many machines may share one token. Half of the limit of all tokens. */
-const CALLS_OF_TOKEN = 2_048
+/** Of an agent: one that waits for work, and one ahead of need. */
+const CALLS_OF_AGENT = 2
 /** Room for the checkpoints of very long recordings. */
 const HEARTBEAT_MIB = 16
 
 /** What our agent uses beside the original protocol. */
 export function agentRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
-  const { access, attempts, claims, files, jobs, log, views, workers } = services
-  const waiting = new OpenCount('waiting calls', CALLS_OF_TOKEN)
+  const { access, attempts, claims, config, files, jobs, log, views, workers } = services
+  const waiting = new OpenCount('waiting calls', CALLS_OF_AGENT * config.fleet.agentsOfToken)
 
   app.post(
     '/remote-jobs/claim',

@@ -54,17 +54,14 @@ export class SpeechJobs {
 
   /** What the connected agents can do. */
   fleet(): Fleet {
-    // One that has not claimed yet has no types.
-    const agents = this.#services.workers
-      .connected()
-      .filter(({ contentTypes: types }) => types.length === 0 || types.includes('audio'))
-    const known = agents.flatMap(({ capabilities }) => capabilities ?? [])
+    const abilities = this.#services.workers.abilitiesFor('audio')
+    const known = abilities.flatMap(({ can }) => can ?? [])
     return {
       isKnown: known.length > 0,
       models: new Set(known.flatMap(({ models }) => models)),
       serves: (taskOptions) => {
         const requirements = requirementsOf({ taskOptions })
-        return agents.some(({ ability }) => meets(ability, requirements))
+        return abilities.some((ability) => meets(ability, requirements))
       },
       aliases: this.#aliases,
     }

@@ -4,8 +4,10 @@ import { Agent, request } from 'undici'
 export class Api {
   readonly #base: string
   readonly #agent: Agent
+  readonly #key: string | null
 
-  constructor(url: string, connections = 1_100) {
+  constructor(url: string, connections = 1_100, key: string | null = null) {
+    this.#key = key
     this.#base = `${url}/api/v1`
     this.#agent = new Agent({ connections, headersTimeout: 0, bodyTimeout: 0 })
   }
@@ -14,9 +16,11 @@ export class Api {
     const answer = await request(`${this.#base}${path}`, {
       method,
       dispatcher: this.#agent,
-      ...(body === undefined
-        ? {}
-        : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+      headers: {
+        ...(body !== undefined && { 'content-type': 'application/json' }),
+        ...(this.#key !== null && { authorization: `Bearer ${this.#key}` }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
     })
     const text = await answer.body.text()
     if (answer.statusCode !== 200)

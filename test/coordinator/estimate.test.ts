@@ -108,7 +108,7 @@ test('what those have done who may do a job says more than what others have', ()
   const estimates = learned(...Array.from({ length: 9 }, () => by('fast', done(10, 600))))
   estimates.learn(by('slow', done(1_000, 600)))
   const at = (...workerIds: string[]): number | null =>
-    completionAt(estimates, pendingJob(), { ...ALONE, workerIds })
+    completionAt(estimates, pendingJob(), { ...ALONE, workerIds: new Set(workerIds) })
   assert.equal(at('slow'), NOON + 1_000 * SECOND)
   assert.equal(at('fast', 'slow'), NOON + 10 * SECOND)
   assert.equal(at('new'), NOON + 10 * SECOND)

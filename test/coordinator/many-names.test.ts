@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Principal } from '../../coordinator/access/principal.ts'
+import { Tokens } from '../../coordinator/access/tokens.ts'
 import { WorkerNames } from '../../coordinator/access/worker-names.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { NOON } from './example-jobs.ts'
+import { startRunning, until, type Answer } from './running.ts'
 
 function holder(tokenId: string): Principal {
   return { role: 'worker', tokenId, name: `name of ${tokenId}`, types: null }
@@ -44,4 +46,32 @@ describe('a client that makes up names of workers', () => {
     assert.ok(['sent home', 'w1', 'new'].every((one) => known.includes(one)))
     assert.equal(workers.directiveOf('sent home'), 'drain')
   })
+})
+
+test('what a fleet may take is set', async (t) => {
+  const fleet = { waiting: 1, agents: 2, agentsOfToken: 1 }
+  const running = await startRunning(t, { fleet })
+  const tokens = new Tokens(running.dataDir, Date.now)
+  const agent = async (name: string) => {
+    const { token } = await tokens.create({ role: 'worker', name, types: null, lifeMs: null })
+    return async (worker_id: string, wait_seconds = 0): Promise<Answer> =>
+      await running.ask('POST', '/remote-jobs/claim', {
+        json: { worker_id, content_types: ['audio'], claim_id: 'c', wait_seconds },
+        headers: { authorization: `Bearer ${token}` },
+      })
+  }
+  const [first, second, third] = [await agent('a'), await agent('b'), await agent('c')]
+  const waits = first('w1', 60)
+  await until(async () => (await running.ask('GET', '/health')).body['waiting_claims'] === 1)
+  const refusals = [await second('w2', 60), await third('w3'), await first('w4')]
+  await running.stop()
+  assert.equal((await waits).status, 200)
+  assert.deepEqual(
+    refusals.map(({ status, body }) => [status, /--[a-z-]+/.exec(String(body['detail']))?.[0]]),
+    [
+      [429, '--max-waiting'],
+      [429, '--max-agents'],
+      [429, '--max-agents-per-token'],
+    ],
+  )
 })

@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline'
 import { describe, test, type TestContext } from 'node:test'
 import { execa } from 'execa'
 import { pino } from 'pino'
-import { connectionLimits } from '../../coordinator/access/open-connections.ts'
+import { connectionLimits, descriptorWarnings } from '../../coordinator/access/open-connections.ts'
 import { OpenConnections } from '../../coordinator/access/open-connections.ts'
 import { programCode } from '../../scripts/processes.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -143,6 +143,18 @@ describe('the limits of open connections', () => {
       strangers: 250,
       perAddress: Infinity,
     })
+  })
+
+  test('that the open files cannot carry are named, with their remedy', () => {
+    const unset = { all: null, perAddress: null }
+    assert.deepEqual(descriptorWarnings(unset, 4_096, 1_024), [])
+    assert.deepEqual(descriptorWarnings({ all: 12_000, perAddress: null }, 10_000, 20_000), [])
+    assert.deepEqual(descriptorWarnings({ all: 30_000, perAddress: null }, 10_000, 20_000), [
+      '--max-connections 30000 is more than 20000 open files allow: raise the limit of open files to 30064 (ulimit -n, or LimitNOFILE= of the service), or set 19936 at most',
+    ])
+    assert.deepEqual(descriptorWarnings(unset, 10_000, 20_000), [
+      '--max-waiting 10000 needs as many connections, and 9968 are allowed: raise the limit of open files to 20064 (ulimit -n, or LimitNOFILE= of the service), or set --max-connections above it',
+    ])
   })
 })
 

@@ -271,11 +271,11 @@ describe('the slots for a job', () => {
     workers.update('a', { ...audio, capabilities: CAN, paused: [rest(0), rest(1), rest(1)] })
     workers.update('b', { ...audio, slots: 1, paused: [rest(0), rest(7)] })
     workers.update('c', { ...audio, contentTypes: ['video'] })
-    assert.equal(workers.slotsFor('audio'), 2)
-    assert.equal(workers.slotsFor('audio', need), 2)
+    assert.equal(workers.ableTo('audio').slots, 2)
+    assert.equal(workers.ableTo('audio', need).slots, 2)
     workers.update('b', { paused: [] })
-    assert.equal(workers.slotsFor('audio'), 3)
-    assert.equal(workers.slotsFor('audio', need), 2)
+    assert.equal(workers.ableTo('audio').slots, 3)
+    assert.equal(workers.ableTo('audio', need).slots, 2)
   })
 
   test('exist while a worker that can do it is here and not drained', () => {
