@@ -122,7 +122,7 @@ export async function assemble(config: Config, log: Logger, store: JobTable, roo
     checkpoints,
     dataDir,
   })
-  const state = { jobs, workers, claims, events, store, connections, dataDir }
+  const state = { jobs, workers, claims, events, store, connections, dataDir, estimates }
   const metrics = new Metrics(state, ingestion.remoteTypes)
   const continuations = new Continuations({ jobs, log, random, steps })
   // With connections of its own: final webhooks do not wait for it.

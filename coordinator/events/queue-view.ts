@@ -1,8 +1,8 @@
 import type { z } from 'zod'
 import type { FromWire } from '../../shared/keys.ts'
 import type { queueEvent } from '../../shared/wire-events.ts'
-import type { Estimates } from '../job/estimate.ts'
-import { sumOf, type Counts, type TypeCounts } from '../job/tally.ts'
+import { drainSeconds, type Estimates } from '../job/estimate.ts'
+import { openIn, sumOf, type TypeCounts } from '../job/tally.ts'
 import type { Workers } from '../leases/workers.ts'
 
 type QueueView = FromWire<z.output<typeof queueEvent>>
@@ -19,10 +19,8 @@ export function queueView(
 ): QueueView {
   const types = counted.map((type): QueueOfType => {
     const { slots, size: here } = workers.ableTo(type.contentType)
-    const open = openIn(type.counts)
-    const usual = estimates.usualSeconds(type.contentType)
-    const drainSeconds = slots === 0 || usual === null ? null : (open / slots) * usual
-    return { ...type, workers: here, slots, drainSeconds: open === 0 ? 0 : drainSeconds }
+    const work = estimates.secondsFor(type.contentType, openIn(type.counts))
+    return { ...type, workers: here, slots, drainSeconds: drainSeconds(work, slots) }
   })
   types.sort((a, b) => openIn(b.counts) - openIn(a.counts) || byName(a, b))
   const named = types.slice(0, MAX_TYPES)
@@ -41,10 +39,6 @@ function together(types: readonly QueueOfType[]): QueueOfType {
     slots: 0,
     drainSeconds: null,
   }
-}
-
-function openIn({ pending, processing }: Counts): number {
-  return pending + processing
 }
 
 function byName(a: QueueOfType, b: QueueOfType): number {

@@ -134,10 +134,19 @@ export class Estimates {
       : { seconds: sizeBytes * perByte, basis: 'size' }
   }
 
-  /** The median time of a job of a content type, in seconds; null when none is known. */
-  usualSeconds(contentType: string): number | null {
-    return median((this.#samples.get(contentType) ?? []).map(({ tookSeconds }) => tookSeconds))
+  /** How long one slot works on so many jobs of a content type, in seconds; null before one of them has completed. */
+  secondsFor(contentType: string, jobs: number): number | null {
+    if (jobs === 0) return 0
+    const took = (this.#samples.get(contentType) ?? []).map(({ tookSeconds }) => tookSeconds)
+    const usual = median(took)
+    return usual === null ? null : jobs * usual
   }
+}
+
+/** When so much work is done, in seconds; null while nobody is there for it, or it is not known how much it is. */
+export function drainSeconds(workSeconds: number | null, slots: number): number | null {
+  if (workSeconds === 0) return 0
+  return workSeconds === null || slots === 0 ? null : workSeconds / slots
 }
 
 function priorOf(contentType: string, mediaSeconds: number | null, sizeBytes: number): Length {

@@ -79,3 +79,8 @@ export function sumOf(all: Iterable<Counts>): Counts {
   for (const counts of all) for (const status of STATUSES) sum[status] += counts[status]
   return sum
 }
+
+/** Those that are not done. */
+export function openIn({ pending, processing }: Counts): number {
+  return pending + processing
+}

@@ -3,6 +3,7 @@ import { Registry } from 'prom-client'
 import type { JobSubscriber } from '../jobs.ts'
 import { countJobs } from './job-counters.ts'
 import { gaugeProcess } from './process-gauges.ts'
+import { gaugeQueue, type QueueSources } from './queue-gauges.ts'
 import { gaugeState, type StateSources } from './state-gauges.ts'
 import { countTraffic } from './traffic.ts'
 import type { Env } from '../routes/http.ts'
@@ -18,12 +19,13 @@ export class Metrics {
   readonly jobs: JobSubscriber
 
   /** @param types further content types with labels; all others count as `other`. */
-  constructor(sources: StateSources, types: readonly string[]) {
+  constructor(sources: StateSources & QueueSources, types: readonly string[]) {
     const labels = new Set([...KNOWN_TYPES, ...types])
     const typeLabel = (contentType: string): string =>
       labels.has(contentType) ? contentType : 'other'
     this.jobs = countJobs(this.#registry, typeLabel)
     gaugeState(this.#registry, sources, typeLabel)
+    gaugeQueue(this.#registry, sources, typeLabel)
     this.#stop = gaugeProcess(this.#registry)
     this.traffic = countTraffic(this.#registry)
   }

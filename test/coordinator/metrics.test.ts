@@ -84,6 +84,9 @@ describe('the metrics of a running coordinator', () => {
     }
     for (const [sample, value] of Object.entries(expected))
       assert.equal(found.get(sample), value, sample)
+    assert.ok(found.has('morag_queue_work_seconds{content_type="audio"}'))
+    assert.ok(found.has('morag_queue_drain_seconds{content_type="audio"}'))
+    assert.ok(!found.has('morag_queue_work_seconds{content_type="video"}'), 'none has completed')
     for (const sample of [
       'morag_queue_oldest_age_seconds{content_type="video"}',
       'morag_disk_free_bytes',
