@@ -18,6 +18,8 @@ const { failed } = await execa('tsc', ['-p', inRoot('scripts/tsconfig.build.json
 })
 if (failed) process.exit(1)
 await cp(inRoot('agent/assets'), inRoot('dist/agent/assets'), { recursive: true })
+const migrations = 'coordinator/storage/postgres/migrations'
+await cp(inRoot(migrations), inRoot(`dist/${migrations}`), { recursive: true })
 for (const pages of ['coordinator/dashboard', 'shared/page'])
   await cp(inRoot(pages), inRoot(`dist/${pages}`), {
     recursive: true,

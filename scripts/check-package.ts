@@ -86,6 +86,8 @@ async function pages({ folder }: Installed): Promise<void> {
   for (const [, link] of readme.matchAll(/\]\((?!https?:)([^)#]+)/g))
     await access(path.join(root, link!))
   console.log('ok: the pages')
+  await access(path.join(root, 'dist/coordinator/storage/postgres/migrations/0001-begin.sql'))
+  console.log('ok: the migrations')
 }
 
 async function whole(here: Installed): Promise<void> {

@@ -60,6 +60,9 @@ const LONG: readonly string[] = [
   'test/browser/usage.test.ts',
 ]
 
+/** Tests over PostgreSQL, of `npm run test:rest`: in one process, with one server. */
+const POSTGRES = 'test/coordinator/postgres/'
+
 /** In both: with more kills in `npm run test:rest`. */
 const KILLING: readonly string[] = [
   'test/crash.test.ts',
@@ -117,7 +120,8 @@ export function processesOf(tier: Tier, files: readonly string[]): string[][] {
   if (gone.length > 0) throw new Error(`scripts/tests/tiers.ts: there is no ${gone.join(', ')}`)
   if (tier === 'smoke') return SMOKE.map((name) => [name])
   const own = [...KILLING, ...ALONE]
-  const quick = files.filter((name) => !LONG.includes(name))
+  const postgres = files.filter((name) => name.startsWith(POSTGRES))
+  const quick = files.filter((name) => !LONG.includes(name) && !postgres.includes(name))
   const together = tier === 'rest' ? [] : quick.filter((name) => !own.includes(name))
   // The kills take longest.
   const alone = {
@@ -125,7 +129,8 @@ export function processesOf(tier: Tier, files: readonly string[]): string[][] {
     rest: [...KILLING, ...LONG],
     all: [...KILLING, ...LONG, ...ALONE],
   }[tier]
-  return [...alone.map((name) => [name]), ...chunks(together, 10)]
+  const served = tier === 'quick' ? [] : [postgres]
+  return [...served, ...alone.map((name) => [name]), ...chunks(together, 10)]
 }
 
 /** Neighbours come into different chunks: files of one folder take about as long as each other. */

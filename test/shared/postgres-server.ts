@@ -1,0 +1,176 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import net from 'node:net'
+import os from 'node:os'
+import path from 'node:path'
+import { databaseAddress } from '../../coordinator/storage/postgres/address.ts'
+import { Database } from '../../coordinator/storage/postgres/database.ts'
+import { migrate } from '../../coordinator/storage/postgres/migrate.ts'
+
+/** Where Debian and others put the programs of a server, which it leaves out of PATH. */
+const FOLDERS = ['/usr/lib/postgresql', '/usr/pgsql', '/opt/homebrew/opt/postgresql/bin']
+const TEMPLATE = 'morag_template'
+const USER = 'morag'
+
+export interface ServerOptions {
+  /** Whether what is committed survives a crash of the machine: slower. */
+  isDurable?: boolean
+  /** Lines for `postgresql.conf`. */
+  config?: readonly string[]
+}
+
+/** Why there is no PostgreSQL here, for the `skip` of a test; false: there is. */
+export const noPostgres: string | false =
+  programsFolder() === null ? 'PostgreSQL is not installed: apt-get install postgresql' : false
+if (noPostgres !== false && process.env['TEST_POSTGRES'] === 'required') throw new Error(noPostgres)
+
+/** A server of its own in a temporary folder, on a free port of this machine; stopped with its process at the latest. */
+export class PostgresServer {
+  readonly port: number
+  readonly folder: string
+  readonly #stop = (): void => this.stop()
+  #databases = 0
+
+  private constructor(folder: string, port: number) {
+    this.folder = folder
+    this.port = port
+  }
+
+  static async start({
+    isDurable = false,
+    config = [],
+  }: ServerOptions = {}): Promise<PostgresServer> {
+    const folder = mkdtempSync(path.join(os.tmpdir(), 'morag-postgres-'))
+    const server = new PostgresServer(folder, await freePort())
+    process.once('exit', server.#stop)
+    // The server refuses to run as root, and wants a folder of its own.
+    chmodSync(folder, 0o700)
+    if (process.getuid?.() === 0) execFileSync('chown', ['postgres', folder])
+    const data = path.join(folder, 'data')
+    runAsOwner('initdb', [
+      '-A',
+      'trust',
+      '-U',
+      USER,
+      '-E',
+      'UTF8',
+      '--no-sync',
+      '--no-instructions',
+      '-D',
+      data,
+    ])
+    server.#settings = [
+      `port=${server.port}`,
+      'listen_addresses=127.0.0.1',
+      `unix_socket_directories='${folder}'`,
+      'max_connections=200',
+      'shared_buffers=64MB',
+      'autovacuum_naptime=5s',
+      ...(isDurable ? [] : ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off']),
+      ...config,
+    ]
+    server.begin()
+    return server
+  }
+
+  #settings: readonly string[] = []
+
+  /** Starts it, also after {@link end}. */
+  begin(): void {
+    const options = this.#settings.flatMap((one) => ['-c', one]).join(' ')
+    this.#control('start', '-o', options, '-l', path.join(this.folder, 'log'), '-t', '30')
+  }
+
+  /** @param mode `immediate`: as in a crash. */
+  end(mode: 'fast' | 'immediate' = 'fast'): void {
+    this.#control('stop', '-m', mode)
+  }
+
+  /** Ends it, and removes its folder. */
+  stop(): void {
+    process.off('exit', this.#stop)
+    try {
+      if (existsSync(path.join(this.folder, 'data/postmaster.pid'))) this.end('immediate')
+    } finally {
+      rmSync(this.folder, { recursive: true, force: true })
+    }
+  }
+
+  /** The address of a database. */
+  url(database: string): string {
+    return `postgres://${USER}@127.0.0.1:${this.port}/${database}`
+  }
+
+  /** Makes a new database with our schema, as a copy. @returns its address. */
+  async database(): Promise<string> {
+    const admin = open(this.url('postgres'))
+    try {
+      if (this.#databases === 0) await this.#makeTemplate(admin)
+      const name = `morag_${(this.#databases += 1)}`
+      await admin.query({ name: '', text: `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}` })
+      return this.url(name)
+    } finally {
+      await admin.close()
+    }
+  }
+
+  /** What it has logged. */
+  log(): string {
+    return readFileSync(path.join(this.folder, 'log'), 'utf8')
+  }
+
+  async #makeTemplate(admin: Database): Promise<void> {
+    await admin.query({ name: '', text: `CREATE DATABASE ${TEMPLATE}` })
+    const template = open(this.url(TEMPLATE))
+    await migrate(template)
+    await template.close()
+  }
+
+  #control(...args: readonly string[]): void {
+    runAsOwner('pg_ctl', ['-D', path.join(this.folder, 'data'), '-s', '-w', ...args])
+  }
+}
+
+let shared: Promise<PostgresServer> | null = null
+
+/** The server that the test files of this process share. */
+export async function sharedPostgres(): Promise<PostgresServer> {
+  return await (shared ??= PostgresServer.start())
+}
+
+function open(url: string): Database {
+  return new Database({ address: databaseAddress(url), poolSize: 1 })
+}
+
+/** As `postgres` where this process is root. */
+function runAsOwner(program: string, args: readonly string[]): void {
+  const file = path.join(programsFolder()!, program)
+  const owner = ['--reuid=postgres', '--regid=postgres', '--clear-groups', '--']
+  const [name, ...rest] = process.getuid?.() === 0 ? ['setpriv', ...owner, file] : [file]
+  const { status, stderr, error } = spawnSync(name!, [...rest, ...args], {
+    cwd: '/',
+    encoding: 'utf8',
+    env: { ...process.env, LANG: 'C.UTF-8', TZ: 'UTC' },
+    // Not a pipe for its output: the server would hold it open.
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  if (status !== 0) throw new Error(`${program} ended with ${status}: ${error?.message ?? stderr}`)
+}
+
+function programsFolder(): string | null {
+  const listed = FOLDERS.flatMap((folder) => {
+    if (!existsSync(folder)) return []
+    const versions = readdirSync(folder).toSorted((a, b) => Number(b) - Number(a))
+    return [folder, ...versions.map((version) => path.join(folder, version, 'bin'))]
+  })
+  const folders = [...(process.env['PATH'] ?? '').split(path.delimiter), ...listed]
+  return folders.find((one) => existsSync(path.join(one, 'initdb'))) ?? null
+}
+
+async function freePort(): Promise<number> {
+  const probe = net.createServer().listen(0, '127.0.0.1')
+  await new Promise((resolve) => probe.once('listening', resolve))
+  const { port } = probe.address() as net.AddressInfo
+  await new Promise((resolve) => probe.close(resolve))
+  return port
+}
