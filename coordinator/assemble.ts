@@ -10,7 +10,6 @@ import { TrustedProxies } from './access/trusted-proxies.ts'
 import { JobFiles } from './blobs/job-files.ts'
 import type { MediaRoots } from './blobs/media-roots.ts'
 import { Origins } from './blobs/origins.ts'
-import { Clock } from './clock.ts'
 import type { Config } from './config.ts'
 import { Events } from './events/events.ts'
 import { AddressGuard } from './ingestion/address-guard.ts'
@@ -33,57 +32,50 @@ import { Claims } from './leases/claims.ts'
 import { LeaseTokens } from './leases/lease-tokens.ts'
 import { Workers } from './leases/workers.ts'
 import { Metrics } from './metrics/metrics.ts'
-import { FileJobStore } from './storage/file-job-store.ts'
-import type { JobTable } from './storage/job-table.ts'
-import { FileWorkerBoard } from './storage/worker-board.ts'
+import type { Storage } from './open-storage.ts'
+import type { SecretStore } from './storage/secrets.ts'
 import { Cleanup } from './cleanup.ts'
 import { Quotas } from './usage/quotas.ts'
-import { Usage } from './usage/usage.ts'
 import { Views } from './views.ts'
 
 export type Services = Awaited<ReturnType<typeof assemble>>
 
 /**
- * Builds the services over an open store. Nothing is sent yet.
+ * Builds the services over an open storage. Nothing is sent yet.
  * @throws {AppError} `usage` for an unusable data folder or setting.
  */
-export async function assemble(config: Config, log: Logger, store: JobTable, roots: MediaRoots) {
+export async function assemble(config: Config, log: Logger, storage: Storage, roots: MediaRoots) {
   const { dataDir, policy, maxRetries, maxUploadBytes, retention, ingestion } = config
   await roots.keepOut(dataDir)
-  const clock = new Clock()
-  const { now } = clock
+  const { health, usage } = storage
+  const { now } = storage.jobs
   const sourceGuard = guardOfSources(config.sourceAllow)
   const origins = new Origins({ guard: sourceGuard, maxBytes: maxUploadBytes, now, log })
-  const { files, tokens, webhookSecret } = await openFiles(config, roots, origins, log)
+  const { files, tokens, webhookSecret } = await openFiles(
+    config,
+    storage.secrets,
+    roots,
+    origins,
+    log,
+  )
   const random = Math.random
-  const access = new Access(config, log, now)
+  const access = new Access(config, storage.tokens, log, now)
   const trustedProxies = new TrustedProxies(config.trustedProxies)
   const connections = new OpenConnections(connectionLimits(config.connections), {
     log,
     isShared: (address) => isOwnAddress(address) || trustedProxies.has(address),
   })
-  const jobStore = new FileJobStore({ table: store, now, log })
-  const usage = await Usage.open(store.newest(), now(), {
-    dataDir,
-    onError: (message, error) => log.error({ err: error }, message),
-  })
-  const quotas = new Quotas(store.newest(), usage, now)
+  const quotas = new Quotas(storage.jobs, usage, now)
   const jobs = new Jobs({
-    store: jobStore,
+    store: storage.jobs,
     policy,
     log,
     random,
     tokenName: (id) => access.tokens.nameOf(id),
     followUp: (job) => startContinuation(randomUUID(), stepsFor(job, ingestion), job.completedAt),
-    removing: async (job, remove) => await usage.removing(job, remove),
+    removing: storage.removing,
   })
-  await jobStore.resume(policy)
-  const board = FileWorkerBoard.open(
-    dataDir,
-    (message) => log.warn(message),
-    () => store.check(),
-  )
-  const workers = new Workers(now, { log, board, most: config.fleet.agents })
+  const workers = new Workers(now, { log, board: storage.workers, most: config.fleet.agents })
   await workers.load()
   const estimates = new Estimates()
   const guard = new AddressGuard(ingestion.webhookAllow)
@@ -118,21 +110,20 @@ export async function assemble(config: Config, log: Logger, store: JobTable, roo
     claims,
     views,
     estimates,
-    store,
+    health,
     checkpoints,
     dataDir,
   })
-  const state = { jobs, workers, claims, events, store, connections, dataDir, estimates }
-  const metrics = new Metrics(state, ingestion.remoteTypes)
+  const state = { jobs, workers, claims, events, connections, dataDir, estimates }
+  const metrics = new Metrics(state, ingestion.remoteTypes, (to) => storage.measure(to))
   const continuations = new Continuations({ jobs, log, random, steps })
   // With connections of its own: final webhooks do not wait for it.
   const progressWebhooks = new ProgressWebhooks({ jobs, sender: newSender() })
   const jobWatch = new JobWatch(jobs)
   files.checkpoints.onKept((jobId) => jobWatch.wake(jobId))
-  // In this order: usage before quotas; workers before claims, which depend on who may have a job; estimates before events.
+  // In this order: workers before claims, which depend on who may have a job; estimates before events.
   jobs.subscribe(
     usage,
-    quotas,
     workers,
     estimates,
     claims,
@@ -147,13 +138,12 @@ export async function assemble(config: Config, log: Logger, store: JobTable, roo
   return {
     config,
     log,
-    clock,
-    store,
+    storage,
+    health,
     access,
     connections,
     trustedProxies,
     jobs,
-    jobStore,
     jobWatch,
     files,
     origins,
@@ -161,7 +151,6 @@ export async function assemble(config: Config, log: Logger, store: JobTable, roo
     estimates,
     cleanup: new Cleanup(jobs, files, retention),
     usage,
-    quotas,
     intake: new Intake(jobs, sources, origins, { maxUploadBytes, maxRetries, guard, quotas }),
     claims,
     attempts,
@@ -195,6 +184,7 @@ function publicUrlOf({ ingestion, host, port, tls }: Config): string {
 /** @throws {AppError} `usage` */
 async function openFiles(
   { dataDir, ingestion }: Config,
+  secrets: SecretStore,
   roots: MediaRoots,
   origins: Origins,
   log: Logger,
@@ -205,8 +195,8 @@ async function openFiles(
     })
     return {
       files,
-      tokens: await LeaseTokens.load(dataDir),
-      webhookSecret: await loadWebhookSecret(ingestion.webhookSecret, dataDir),
+      tokens: await LeaseTokens.load(secrets),
+      webhookSecret: await loadWebhookSecret(ingestion.webhookSecret, secrets),
     }
   } catch (error) {
     if (error instanceof AppError) throw error

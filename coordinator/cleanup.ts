@@ -4,9 +4,10 @@ import { ENDED_STATUSES, type CleanupRequest } from '../shared/wire.ts'
 import type { CleanupAnswer } from '../shared/wire-answers.ts'
 import type { Retention } from './config.ts'
 import type { JobFiles } from './blobs/job-files.ts'
-import { hasEnded, type EndedJob, type Job } from './job/job.ts'
+import { hasEnded, type EndedJob } from './job/job.ts'
 import { nextDueAt } from './job/continuation.ts'
 import type { Jobs } from './jobs.ts'
+import { isJobId } from './storage/record.ts'
 
 /** Parallel removals: they share the journal's writes. */
 const CONCURRENCY = 8
@@ -73,19 +74,12 @@ export class Cleanup {
   /**
    * Removes files without a job; to be called before requests come.
    * @param isQuarantined whether a job's own file is in quarantine: its other files stay.
-   * @param find the jobs of the data folder.
    * @returns how many were removed.
    */
-  async removeOrphans(
-    isQuarantined: (jobId: string) => boolean,
-    find: (jobId: string) => Job | undefined,
-  ): Promise<number> {
+  async removeOrphans(isQuarantined: (jobId: string) => boolean): Promise<number> {
     return await this.#files.removeOrphans(
-      (jobId) => isQuarantined(jobId) || find(jobId) !== undefined,
-      (jobId) => {
-        const job = find(jobId)
-        return isQuarantined(jobId) || job?.status === 'pending' || job?.status === 'processing'
-      },
+      isQuarantined,
+      async (ids) => await this.#jobs.reader.getMany(ids.filter(isJobId)),
     )
   }
 

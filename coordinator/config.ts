@@ -6,7 +6,7 @@ import { AppError } from '../shared/errors.ts'
 import { secretIn } from '../shared/secret-file.ts'
 import { valuesOf, type ValuesOf } from '../shared/settings.ts'
 import type { Policy } from './job/policy.ts'
-import { hasTokens } from './access/tokens.ts'
+import { TokensFile } from './access/tokens-file.ts'
 import { ACCESS, CONNECTIONS, FLEET, TLS } from './connection-settings.ts'
 import {
   ADMIN,
@@ -92,7 +92,13 @@ function refuseStrangers(
   dataDir: string,
   { apiKey, insecureNoAuth }: { apiKey: string | null; insecureNoAuth: boolean },
 ): void {
-  if (apiKey !== null || insecureNoAuth || isOwnAddress(host) || hasTokens(dataDir)) return
+  if (
+    apiKey !== null ||
+    insecureNoAuth ||
+    isOwnAddress(host) ||
+    new TokensFile(dataDir).get().length > 0
+  )
+    return
   const message = `Listening on ${host} lets everybody on the network in: make a token (morag-coordinator token create --help), set MORAG_API_KEY, or use --host 127.0.0.1. To let them in on purpose: --insecure-no-auth.`
   throw new AppError('usage', message)
 }

@@ -72,7 +72,7 @@ export class Intake {
     const { submittedBy, idempotencyKey: key } = submission
     const known = key === null ? undefined : await this.#jobs.find(idFor(submittedBy, key))
     if (known !== undefined) return
-    this.#options.quotas.check(submission)
+    await this.#options.quotas.check(submission)
   }
 
   /** @throws {AppError} `invalid`, `quota_exceeded`; `conflict` when the key was used for another job. */
@@ -160,7 +160,7 @@ export class Intake {
     const created = this.#jobs.create(
       jobId,
       async (): Promise<PendingJob> => {
-        begun = this.#options.quotas.begin(submission, jobId)
+        begun = await this.#options.quotas.begin(submission, jobId)
         if (wanted.contentType !== null)
           this.#checkKind(submittedBy, wanted.contentType, taskOptions)
         const { contentType, source } = await receive(jobId)

@@ -9,6 +9,7 @@ import type { FleetLimits } from '../fleet-limits.ts'
 import { OpenAnswers } from './open-answers.ts'
 import { API_KEY_HOLDER, OPEN_MODE, unauthorized, type Principal } from './principal.ts'
 import { Throttle } from './throttle.ts'
+import type { TokenStore } from './token-store.ts'
 import { digestOf } from './token-text.ts'
 import { TokenUse } from './token-use.ts'
 import { Tokens, type NewToken } from './tokens.ts'
@@ -19,7 +20,6 @@ const UNGUESSABLE_CHARS = 32
 
 export interface AccessOptions extends Pick<AccessConfig, 'apiKey' | 'insecureNoAuth'> {
   fleet: Pick<FleetLimits, 'agentsOfToken'>
-  dataDir: string
   host: string
 }
 
@@ -42,11 +42,11 @@ export class Access {
   #ownHost = ''
 
   /** @throws {AppError} `usage` when the tokens cannot be read. */
-  constructor(options: AccessOptions, log: Logger, now: () => number) {
-    const { dataDir, apiKey, host, insecureNoAuth, fleet } = options
-    this.tokens = new Tokens(dataDir, now)
-    this.#use = new TokenUse(dataDir, (error) => {
-      log.warn({ err: error }, 'cannot write token-use.json')
+  constructor(options: AccessOptions, store: TokenStore, log: Logger, now: () => number) {
+    const { apiKey, host, insecureNoAuth, fleet } = options
+    this.tokens = new Tokens(store, now)
+    this.#use = new TokenUse(store, (error) => {
+      log.warn({ err: error }, 'cannot write when tokens were used')
     })
     this.#throttle = new Throttle(now)
     this.answers = new OpenAnswers(() => this.#areGood())
@@ -71,7 +71,7 @@ export class Access {
    * @param address of the client.
    * @param host of the request's `Host` header.
    * @throws {AppError} `unauthorized`; `too_many_requests` for an address with many wrong tokens; `unavailable` while
-   * tokens.json cannot be read; `forbidden` for a host name that may belong to a foreign page.
+   * the tokens cannot be read; `forbidden` for a host name that may belong to a foreign page.
    */
   identify(given: string | null, address: string, host: string | null): Principal {
     const { found, isGuessable } = this.#holderOf(given)
@@ -99,7 +99,7 @@ export class Access {
 
   /**
    * Whether a caller admitted earlier would still be admitted.
-   * @throws {AppError} `unavailable` while tokens.json cannot be read.
+   * @throws {AppError} `unavailable` while the tokens cannot be read.
    */
   isGood(principal: Principal): boolean {
     if (principal === OPEN_MODE) return this.#isOpen()
@@ -142,7 +142,7 @@ export class Access {
 
   /**
    * Open mode: neither tokens nor a key, and allowed by the address or the flag. Once a token was required, it stays so
-   * until the next start: a damaged tokens.json must not open the coordinator.
+   * until the next start: damaged tokens must not open the coordinator.
    */
   #isOpen(): boolean {
     if (!this.#mayBeOpen || this.#key !== null || this.#hasAsked) return false
@@ -160,7 +160,7 @@ export class Access {
     }
   }
 
-  /** While tokens.json cannot be read, names stay taken. */
+  /** While the tokens cannot be read, names stay taken. */
   #mayStay(principal: Principal): boolean {
     try {
       return this.isGood(principal)
@@ -186,7 +186,7 @@ export class Access {
       if (reason !== this.#logged)
         this.#log.error(
           { err: error },
-          'cannot read tokens.json; rejecting all token authentication',
+          'cannot read the tokens; rejecting all token authentication',
         )
       this.#logged = reason
       const message = 'The coordinator cannot read its tokens: see its log.'

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { chown, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { z } from 'zod'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
@@ -9,16 +10,19 @@ import { delay } from '../../shared/timers.ts'
 import { makeFolder } from '../storage/private-folder.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
 import { formatTokens, parseTokens, type Records } from './token-record.ts'
+import type { TokenStore } from './token-store.ts'
 
 /** How long a change waits for another process. */
 const PATIENCE_MS = 10 * SECOND
 const RETRY_MS = 20
 
+const storedUses = z.record(z.string(), z.iso.datetime())
+
 /**
  * `tokens.json` in the data folder (mode 0600). The coordinator and the command line both change it, under a lock and as a
- * whole.
+ * whole. When each was last used is in `token-use.json`, which the coordinator alone writes.
  */
-export class TokensFile {
+export class TokensFile implements TokenStore {
   readonly #dir: string
   readonly #file: string
   #version = 'unread'
@@ -29,10 +33,11 @@ export class TokensFile {
     this.#file = path.join(dataDir, 'tokens.json')
   }
 
-  /**
-   * The current tokens. The file is read only when it has changed, so this is cheap enough for every request.
-   * @throws {AppError} `unavailable` for an unreadable or damaged file.
-   */
+  get place(): string {
+    return this.#dir
+  }
+
+  /** The file is read only when it has changed. @throws {AppError} `unavailable` for an unreadable or damaged file. */
   get(): Records {
     const version = this.#currentVersion()
     if (version !== this.#version) {
@@ -45,7 +50,6 @@ export class TokensFile {
     return this.#found
   }
 
-  /** Changes the tokens; durable. @throws {AppError} `unavailable`, and what `change` throws. */
   async change(change: (tokens: Records) => Records): Promise<Records> {
     const lock = await this.#lock()
     try {
@@ -55,6 +59,35 @@ export class TokensFile {
     } finally {
       await lock.release()
     }
+  }
+
+  async uses(): Promise<Map<string, number>> {
+    try {
+      const uses = storedUses.parse(JSON.parse(readFileSync(this.#usesFile, 'utf8')))
+      return new Map(Object.entries(uses).map(([id, at]) => [id, Date.parse(at)]))
+    } catch (error) {
+      // For display only: a damaged file is replaced.
+      const isOurs = isSystemError(error, 'ENOENT') || !isSystemError(error, 'EACCES', 'EIO')
+      if (isOurs) return new Map()
+      throw error
+    }
+  }
+
+  async saveUses(uses: ReadonlyMap<string, number>): Promise<void> {
+    const all = [...(await this.uses()), ...uses].map(([id, at]) => [
+      id,
+      new Date(at).toISOString(),
+    ])
+    const text = JSON.stringify(Object.fromEntries(all))
+    await replaceFile(this.#usesFile, text, { isDurable: false })
+  }
+
+  async close(): Promise<void> {
+    // Nothing is open between two calls.
+  }
+
+  get #usesFile(): string {
+    return path.join(this.#dir, 'token-use.json')
   }
 
   /** By inode, size and times; the ctime also shows a change of owner or mode. */

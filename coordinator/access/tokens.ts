@@ -15,8 +15,8 @@ import {
   type TokenWish,
 } from './token-changes.ts'
 import { stateOf, type Records, type TokenRecord } from './token-record.ts'
+import type { TokenStore } from './token-store.ts'
 import { digestOf, newToken } from './token-text.ts'
-import { TokensFile } from './tokens-file.ts'
 
 /** A new token, with its text, which is not stored. */
 export interface NewToken {
@@ -30,9 +30,9 @@ interface Secret {
   untilAt: number
 }
 
-/** The tokens of a data folder. Changes of other processes apply to the next call. */
+/** The tokens. Changes of other processes apply as soon as their store knows of them: with files, to the next call. */
 export class Tokens {
-  readonly #file: TokensFile
+  readonly #store: TokenStore
   readonly #now: () => number
   readonly #turns = new KeyedMutex()
   /** The source of the maps. */
@@ -40,14 +40,14 @@ export class Tokens {
   #bySha256: ReadonlyMap<string, Secret> = new Map()
   #byId: ReadonlyMap<string, TokenRecord> = new Map()
 
-  constructor(dataDir: string, now: () => number) {
-    this.#file = new TokensFile(dataDir)
+  constructor(store: TokenStore, now: () => number) {
+    this.#store = store
     this.#now = now
   }
 
-  /** All tokens, also revoked ones. @throws {AppError} `unavailable`, as all methods, when the file cannot be read. */
+  /** All tokens, also revoked ones. @throws {AppError} `unavailable`, as all methods, when they cannot be read. */
   all(): Records {
-    return this.#file.get()
+    return this.#store.get()
   }
 
   /**
@@ -76,15 +76,15 @@ export class Tokens {
 
   /** @throws {AppError} `not_found` */
   find(nameOrId: string): TokenRecord {
-    return findToken(this.#file.get(), nameOrId, this.#now())
+    return findToken(this.#store.get(), nameOrId, this.#now())
   }
 
-  /** Undefined for an unknown token, or when the file cannot be read. */
+  /** Undefined for an unknown token, or when they cannot be read. */
   nameOf(tokenId: string): string | undefined {
     return this.#recordOf(tokenId)?.name
   }
 
-  /** Empty for an unknown token, or when the file cannot be read. */
+  /** Empty for an unknown token, or when they cannot be read. */
   vocabularyOf(tokenId: string): readonly Term[] {
     return this.#recordOf(tokenId)?.vocabulary ?? []
   }
@@ -143,7 +143,7 @@ export class Tokens {
   }
 
   #refresh(): void {
-    const tokens = this.#file.get()
+    const tokens = this.#store.get()
     if (tokens === this.#read) return
     this.#read = tokens
     this.#bySha256 = new Map(tokens.flatMap(secretsOf))
@@ -172,9 +172,9 @@ export class Tokens {
     return after.find(({ id }) => id === changed)!
   }
 
-  /** Serialises this process's changes; the file's lock is for other processes. */
+  /** Serialises this process's changes; the store's lock is for other processes. */
   async #write(change: (tokens: Records) => Records): Promise<Records> {
-    return await this.#turns.take('tokens', async () => await this.#file.change(change))
+    return await this.#turns.take('tokens', async () => await this.#store.change(change))
   }
 }
 
@@ -190,9 +190,4 @@ function secretsOf(record: TokenRecord): [string, Secret][] {
   return previous === null
     ? [current]
     : [current, [previous.sha256, { record, untilAt: previous.untilAt }]]
-}
-
-/** Whether a data folder has tokens, valid or not. @throws {AppError} `unavailable` */
-export function hasTokens(dataDir: string): boolean {
-  return new TokensFile(dataDir).get().length > 0
 }

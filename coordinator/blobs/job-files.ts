@@ -1,4 +1,4 @@
-import type { Job } from '../job/job.ts'
+import { hasEnded, type Job } from '../job/job.ts'
 import { Artifacts } from './artifacts.ts'
 import { Checkpoints } from './checkpoints.ts'
 import type { MediaRoots } from './media-roots.ts'
@@ -7,6 +7,8 @@ import { Renditions } from './renditions.ts'
 import { Results } from './results.ts'
 import { Sources } from './sources.ts'
 import { Transcripts } from './transcripts.ts'
+
+const FOUND_AT_ONCE = 500
 
 /** All that the data folder holds of a job beside its record. */
 export class JobFiles {
@@ -62,13 +64,13 @@ export class JobFiles {
   }
 
   /**
-   * Removes files without a job; to be called before requests come.
-   * @param mayResume whether the job may get an attempt that a checkpoint helps.
+   * Removes files without a job, and checkpoints of jobs that have ended; to be called before requests come.
+   * @param find the jobs of these ids.
    * @returns how many were removed.
    */
   async removeOrphans(
     isKept: (jobId: string) => boolean,
-    mayResume: (jobId: string) => boolean,
+    find: (jobIds: readonly string[]) => Promise<ReadonlyMap<string, Job>>,
   ): Promise<number> {
     const { sources, checkpoints } = this
     const uploads = {
@@ -77,11 +79,16 @@ export class JobFiles {
     }
     let removed = 0
     for (const files of [...this.#byId, uploads]) {
-      const isNeeded = files === checkpoints ? mayResume : isKept
-      for (const jobId of await files.ids()) {
-        if (isNeeded(jobId)) continue
-        await files.remove(jobId)
-        removed += 1
+      const ids = (await files.ids()).filter((jobId) => !isKept(jobId))
+      for (let from = 0; from < ids.length; from += FOUND_AT_ONCE) {
+        const some = ids.slice(from, from + FOUND_AT_ONCE)
+        const jobs = await find(some)
+        for (const jobId of some) {
+          const job = jobs.get(jobId)
+          if (job !== undefined && !(files === checkpoints && hasEnded(job))) continue
+          await files.remove(jobId)
+          removed += 1
+        }
       }
     }
     return removed

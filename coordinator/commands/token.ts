@@ -2,16 +2,15 @@ import { InvalidArgumentError, Option, type Command } from 'commander'
 import { formatDuration, MINUTE } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
-import { optionOf, wholeNumber } from '../../shared/settings.ts'
+import { wholeNumber } from '../../shared/settings.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
 import { ROLES, type Role } from '../access/roles.ts'
 import { stateOf, type TokenRecord } from '../access/token-record.ts'
-import { readTokenUse } from '../access/token-use.ts'
-import { Tokens, type NewToken } from '../access/tokens.ts'
+import type { NewToken } from '../access/tokens.ts'
 import { table } from '../admin/table.ts'
 import type { Quota } from '../usage/quotas.ts'
 import { commaList, durationOption } from '../setting-values.ts'
-import { DATA_DIR } from '../settings.ts'
+import { addTokenPlace, withTokens } from './token-place.ts'
 
 const EXAMPLES = `
 Roles:
@@ -42,16 +41,14 @@ const MAX_MEDIA_HOURS = new Option(
   'length of the recordings that may be submitted per UTC day, or none (default: none)',
 ).argParser(orNone(hours))
 
-interface Flags {
-  dataDir: string
-}
+type Flags = Readonly<Record<string, unknown>>
 
-/** `token …`: manages the tokens of a data directory, with or without a running coordinator. */
+/** `token …`: manages the tokens of a data directory or a database, with or without a running coordinator. */
 export function addTokenCommands(cli: Command): void {
   const token = cli.command('token').description('create, list, limit, rotate and revoke tokens')
   token.addHelpText('after', EXAMPLES)
   const add = (name: string, description: string): Command =>
-    token.command(name).description(description).addOption(optionOf(DATA_DIR.dataDir))
+    addTokenPlace(token.command(name).description(description))
 
   add('create', 'create a token and print it; it is not shown again')
     .addOption(
@@ -82,17 +79,19 @@ export function addTokenCommands(cli: Command): void {
 async function create(
   flags: Flags & Partial<Quota> & { role: Role; name: string; types?: string[]; expires?: number },
 ): Promise<void> {
-  const { role, name, types = null, expires: lifeMs = null, dataDir } = flags
+  const { role, name, types = null, expires: lifeMs = null } = flags
   const wish = { role, name: name.trim(), types, lifeMs, quota: quotaIn(flags) }
-  print(await tokensOf(flags).create(wish), dataDir)
+  await withTokens(flags, async (tokens, { place }) => print(await tokens.create(wish), place))
 }
 
 async function setQuota(nameOrId: string, flags: Flags & Partial<Quota>): Promise<void> {
   const given = quotaIn(flags)
   if (Object.keys(given).length === 0)
     throw new AppError('usage', 'Give --max-jobs or --max-media-hours-per-day, or both.')
-  const { name, quota } = await tokensOf(flags).setQuota(nameOrId, given)
-  process.stdout.write(`The quota of ${name}: ${quotaText(quota)}.\n`)
+  await withTokens(flags, async (tokens) => {
+    const { name, quota } = await tokens.setQuota(nameOrId, given)
+    process.stdout.write(`The quota of ${name}: ${quotaText(quota)}.\n`)
+  })
 }
 
 /** What the flags set; null lifts a limit. */
@@ -135,25 +134,34 @@ function hours(text: string): number {
 }
 
 async function rotate(nameOrId: string, flags: Flags & { keepOld?: number }): Promise<void> {
-  const { keepOld = 0, dataDir } = flags
-  print(await tokensOf(flags).rotate(nameOrId, keepOld), dataDir)
+  const { keepOld = 0 } = flags
+  await withTokens(flags, async (tokens, { place }) =>
+    print(await tokens.rotate(nameOrId, keepOld), place),
+  )
   const state = keepOld > 0 ? `stays valid for ${formatDuration(keepOld)}` : 'is no longer valid'
   process.stderr.write(`The old secret ${state}.\n`)
 }
 
 async function revoke(nameOrId: string, flags: Flags): Promise<void> {
-  const { name, role } = await tokensOf(flags).revoke(nameOrId)
-  process.stdout.write(`Revoked ${name} (${role}).\n`)
+  await withTokens(flags, async (tokens) => {
+    const { name, role } = await tokens.revoke(nameOrId)
+    process.stdout.write(`Revoked ${name} (${role}).\n`)
+  })
 }
 
-function list({ json, ...flags }: Flags & { json?: true }): void {
-  const tokens = listed(tokensOf(flags).all(), flags.dataDir, timeOfDay())
-  process.stdout.write(json ? `${JSON.stringify(toWire(tokens), null, 2)}\n` : tokenTable(tokens))
+async function list({ json, ...flags }: Flags & { json?: true }): Promise<void> {
+  await withTokens(flags, async (tokens, store) => {
+    const shown = listed(tokens.all(), await store.uses(), timeOfDay())
+    process.stdout.write(json ? `${JSON.stringify(toWire(shown), null, 2)}\n` : tokenTable(shown))
+  })
 }
 
 /** Tokens without their hashes. */
-export function listed(tokens: readonly TokenRecord[], dataDir: string, now: number) {
-  const uses = readTokenUse(dataDir)
+export function listed(
+  tokens: readonly TokenRecord[],
+  uses: ReadonlyMap<string, number>,
+  now: number,
+) {
   return tokens.map((one) => {
     const { id, name, role, types, quota, createdAt, expiresAt, revokedAt } = one
     const lastUsedAt = uses.get(id) ?? null
@@ -196,14 +204,10 @@ function minuteOf(at: number | null): string {
 }
 
 /** The token alone goes to standard output, so that `> file` works. */
-function print({ token, record }: NewToken, dataDir: string): void {
+function print({ token, record }: NewToken, place: string): void {
   const { name, role, types, expiresAt } = record
   const scope = types === null ? role : `${role} for ${types.join(', ')}`
   const until = expiresAt === null ? '' : `, until ${new Date(expiresAt).toISOString()}`
   process.stdout.write(`${token}\n`)
-  process.stderr.write(`Token ${name} (${scope}${until}) in ${dataDir}. It is not shown again.\n`)
-}
-
-function tokensOf({ dataDir }: Flags): Tokens {
-  return new Tokens(dataDir, timeOfDay)
+  process.stderr.write(`Token ${name} (${scope}${until}) in ${place}. It is not shown again.\n`)
 }

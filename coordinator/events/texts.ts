@@ -6,7 +6,7 @@ import type { DiskSpace } from '../blobs/disk.ts'
 import type { Estimates } from '../job/estimate.ts'
 import type { Job } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
-import type { JobTable } from '../storage/job-table.ts'
+import type { StorageHealth } from '../open-storage.ts'
 import type { Views } from '../views.ts'
 import { PRESENT, type Workers } from '../leases/workers.ts'
 import type { Change } from './change-log.ts'
@@ -19,7 +19,7 @@ export interface TextsOptions {
   claims: Claims
   views: Views
   estimates: Estimates
-  store: Pick<JobTable, 'failure' | 'foldersBehind'>
+  health: Pick<StorageHealth, 'detail'>
 }
 
 /** Keys of what may change: the queue, a job, a worker. */
@@ -112,10 +112,10 @@ export class Texts {
   }
 
   async #queue(submittedBy?: string | null): Promise<object> {
-    const { claims, jobs, store } = this.#options
+    const { claims, jobs, health } = this.#options
     return queueView(await jobs.reader.counts(submittedBy), this.#options, {
       waitingClaims: claims.waiting,
-      failure: store.failure?.message ?? store.foldersBehind,
+      failure: health.detail,
       disk: this.disk,
     })
   }

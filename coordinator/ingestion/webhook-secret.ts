@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
-import { AppError, isSystemError } from '../../shared/errors.ts'
-import { replaceFile } from '../../shared/replace-file.ts'
+import { AppError } from '../../shared/errors.ts'
+import type { SecretStore } from '../storage/secrets.ts'
 
 const PREFIX = 'whsec_'
+const NAME = 'webhook-secret'
 /** As the Standard Webhooks specification requires. */
 export const SECRET_FORM = `'${PREFIX}' and 24 to 64 bytes in Base64`
 
@@ -16,31 +15,24 @@ export function isWebhookSecret(text: string): boolean {
 }
 
 /**
- * The secret for webhook signatures: the configured one, else one that is generated once and kept in the data folder.
+ * The secret for webhook signatures: the configured one, else one that is generated once and kept.
  * @throws {AppError} `usage` when it is malformed.
  */
 export async function loadWebhookSecret(
   configured: string | null,
-  dataDir: string,
+  secrets: SecretStore,
 ): Promise<string> {
-  const file = path.join(dataDir, 'webhook-secret')
-  const secret = configured ?? (await kept(file)) ?? (await make(file))
+  const secret = configured ?? ((await kept(secrets)) || (await make(secrets)))
   if (isWebhookSecret(secret)) return secret
-  const where = configured === null ? `in ${file}` : 'that is set'
+  const where = configured === null ? `in ${secrets.placeOf(NAME)}` : 'that is set'
   throw new AppError('usage', `The webhook secret ${where} is not ${SECRET_FORM}.`)
 }
 
-async function kept(file: string): Promise<string | null> {
-  try {
-    return (await readFile(file, 'utf8')).trim() || null
-  } catch (error) {
-    if (isSystemError(error, 'ENOENT')) return null
-    throw error
-  }
+async function kept(secrets: SecretStore): Promise<string> {
+  return (await secrets.read(NAME))?.toString('utf8').trim() ?? ''
 }
 
-async function make(file: string): Promise<string> {
+async function make(secrets: SecretStore): Promise<string> {
   const secret = PREFIX + randomBytes(32).toString('base64')
-  await replaceFile(file, `${secret}\n`)
-  return secret
+  return (await secrets.keep(NAME, Buffer.from(`${secret}\n`))).toString('utf8').trim()
 }

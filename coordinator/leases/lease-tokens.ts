@@ -1,9 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
-import path from 'node:path'
-import { isSystemError } from '../../shared/errors.ts'
 import type { Job } from '../job/job.ts'
-import { replaceFile } from '../../shared/replace-file.ts'
+import type { SecretStore } from '../storage/secrets.ts'
 
 /** `lease`: all that an attempt may do. `download`: to fetch its source. */
 export type Purpose = 'lease' | 'download'
@@ -24,17 +21,11 @@ export class LeaseTokens {
     this.#secret = secret
   }
 
-  /** Reads the secret of the data folder (`secret`, mode 0600), or makes one. */
-  static async load(dir: string): Promise<LeaseTokens> {
-    const file = path.join(dir, 'secret')
-    const stored = await readFile(file).catch((error: unknown) => {
-      if (isSystemError(error, 'ENOENT')) return null
-      throw error
-    })
+  /** With the secret of that name, which is made when there is none. */
+  static async load(secrets: SecretStore): Promise<LeaseTokens> {
+    const stored = await secrets.read('secret')
     if (stored?.length === SECRET_BYTES) return new LeaseTokens(stored)
-    const made = randomBytes(SECRET_BYTES)
-    await replaceFile(file, made)
-    return new LeaseTokens(made)
+    return new LeaseTokens(await secrets.keep('secret', randomBytes(SECRET_BYTES)))
   }
 
   issue(purpose: Purpose, job: JobRef, attempt: number): string {

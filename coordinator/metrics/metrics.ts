@@ -18,14 +18,22 @@ export class Metrics {
   readonly traffic: MiddlewareHandler<Env>
   readonly jobs: JobSubscriber
 
-  /** @param types further content types with labels; all others count as `other`. */
-  constructor(sources: StateSources & QueueSources, types: readonly string[]) {
+  /**
+   * @param types further content types with labels; all others count as `other`.
+   * @param more adds metrics.
+   */
+  constructor(
+    sources: StateSources & QueueSources,
+    types: readonly string[],
+    more: (registry: Registry) => void = () => undefined,
+  ) {
     const labels = new Set([...KNOWN_TYPES, ...types])
     const typeLabel = (contentType: string): string =>
       labels.has(contentType) ? contentType : 'other'
     this.jobs = countJobs(this.#registry, typeLabel)
     gaugeState(this.#registry, sources, typeLabel)
     gaugeQueue(this.#registry, sources, typeLabel)
+    more(this.#registry)
     this.#stop = gaugeProcess(this.#registry)
     this.traffic = countTraffic(this.#registry)
   }

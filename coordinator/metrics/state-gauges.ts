@@ -8,7 +8,6 @@ import type { Events } from '../events/events.ts'
 import type { Jobs } from '../jobs.ts'
 import type { Claims } from '../leases/claims.ts'
 import { PRESENT, type Workers } from '../leases/workers.ts'
-import type { JobTable } from '../storage/job-table.ts'
 import { counterOf, gauge } from './gauge.ts'
 
 export interface StateSources {
@@ -16,7 +15,6 @@ export interface StateSources {
   workers: Workers
   claims: Claims
   events: Events
-  store: JobTable
   connections: OpenConnections
   dataDir: string
 }
@@ -26,30 +24,13 @@ const WORKER_STATES = ['idle', 'running', 'draining', 'unknown', 'lost'] as cons
 /** Metrics of the current state, read for each scrape. @param typeLabel the label of a content type. */
 export function gaugeState(
   registry: Registry,
-  { jobs, workers, claims, events, store, connections, dataDir }: StateSources,
+  { jobs, workers, claims, events, connections, dataDir }: StateSources,
   typeLabel: (contentType: string) => string,
 ): void {
   const registers = [registry]
   const simple: [name: string, help: string, read: () => number | Promise<number | null>][] = [
     ['morag_long_polls', 'Calls that wait for work.', () => claims.waiting],
     ['morag_event_streams', 'Open event streams.', () => events.size],
-    [
-      'morag_journal_failing',
-      '1: no change can be taken until a restart.',
-      () => Number(store.failure !== null),
-    ],
-    [
-      'morag_folders_behind',
-      '1: the status folders or the journal lag behind.',
-      () => Number(store.foldersBehind !== null),
-    ],
-    [
-      'morag_folders_lag_seconds',
-      'Age of the oldest change that the folders or a cut of the journal wait for.',
-      () => store.folderLagMs / SECOND,
-    ],
-    ['morag_journal_bytes', 'Length of the journal, both segments.', () => store.journalBytes],
-    ['morag_quarantined_files', 'Files quarantined at the start.', () => store.quarantined.length],
     ['morag_connections', 'Open connections.', () => connections.open],
     [
       'morag_connections_without_token',

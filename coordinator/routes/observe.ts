@@ -15,7 +15,7 @@ import type { Env } from './http.ts'
  * @param routes all of the app, asked for once they are registered.
  */
 export function observeRoutes(
-  { claims, jobs, metrics, store }: Services,
+  { claims, jobs, metrics, health }: Services,
   routes: () => readonly RouterRoute[],
 ): Hono<Env> {
   const app = new Hono<Env>()
@@ -32,16 +32,16 @@ export function observeRoutes(
       also: { '503': 'It takes no changes.' },
     }),
     async (c) => {
-      const { failure } = store
+      const { failure, detail, quarantined } = health
       const types = await jobs.reader.counts()
       return c.json(
         {
           status: failure === null ? 'ok' : 'failing',
           version: VERSION,
-          detail: failure?.message ?? store.foldersBehind,
+          detail,
           jobs: sumOf(types.map(({ counts }) => counts)),
           waiting_claims: claims.waiting,
-          quarantined: store.quarantined.length,
+          quarantined,
         },
         failure === null ? 200 : 503,
       )
@@ -62,10 +62,10 @@ export function observeRoutes(
       also: { '503': 'It cannot; `detail` says why.' },
     }),
     (c) => {
-      const why = store.failure?.message ?? store.foldersBehind
-      return why === null
+      const { detail } = health
+      return detail === null
         ? c.json({ status: 'ready' })
-        : c.json({ status: 'not ready', detail: why }, 503)
+        : c.json({ status: 'not ready', detail }, 503)
     },
   )
 

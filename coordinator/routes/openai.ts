@@ -30,9 +30,9 @@ export const PREFER_HEADER = {
 }
 
 /** OpenAI's audio API, at `/v1`. */
-export function openaiRoutes({ clock }: Services, speech: SpeechJobs): Hono<Env> {
+export function openaiRoutes({ jobs }: Services, speech: SpeechJobs): Hono<Env> {
   const app = new Hono<Env>()
-  const created = Math.floor(clock.now() / SECOND)
+  const created = Math.floor(jobs.now() / SECOND)
 
   const apiOf = (task: 'transcribe' | 'translate'): SpeechApi => ({
     part: () => ({ name: 'file', convert: new PassThrough() }),

@@ -44,7 +44,7 @@ export function usageRoutes({ access, jobs, usage }: Services): Hono<Env> {
       const sums: ByToken = new Map()
       const texts: string[] = []
       // Day by day: the event loop gets its turn in between.
-      for (const day of usage.days(from, to)) {
+      for (const day of await usage.days(from, to)) {
         const shown = [...(await usage.on(day))].filter(([token]) => isShown(token))
         if (by === 'day') texts.push(textOf(rowsOf(day, shown, names)))
         else for (const [token, counts] of shown) addTo(sums, token, counts)

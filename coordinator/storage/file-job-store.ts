@@ -4,8 +4,10 @@ import { HOUR } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
 import {
+  hasEnded,
   lastAttempt,
   openAtOf,
+  type CompletedJob,
   type EndedJob,
   type Job,
   type PendingJob,
@@ -70,6 +72,11 @@ export class FileJobStore implements JobStore {
     return this.#table.get(jobId)
   }
 
+  async getMany(jobIds: readonly string[]): Promise<Map<string, Job>> {
+    const found = jobIds.map((jobId) => this.#table.get(jobId)).filter((job) => job !== undefined)
+    return new Map(found.map((job) => [job.jobId, job]))
+  }
+
   async list(query: JobQuery, most: number): Promise<JobPage> {
     const fits = matcherOf(query)
     const jobs: Job[] = []
@@ -106,6 +113,19 @@ export class FileJobStore implements JobStore {
     for (const status of statuses)
       for (const job of this.#table.inStatus(status)) if (job.completedAt <= before) found.push(job)
     return found
+  }
+
+  async lastCompleted(most: number): Promise<CompletedJob[]> {
+    const jobs = [...this.#table.inStatus('completed')]
+    return jobs.sort((a, b) => a.completedAt - b.completedAt).slice(-most)
+  }
+
+  async openOf(submittedBy: string, besides: readonly string[]): Promise<number> {
+    const others = besides.filter((jobId) => {
+      const job = this.#table.get(jobId)
+      return job?.submittedBy === submittedBy && !hasEnded(job)
+    })
+    return this.#table.openOf(submittedBy) - others.length
   }
 
   async overdue(queueLimitMs: number | null): Promise<Overdue[]> {

@@ -1,6 +1,6 @@
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import { enter, leave, type Groups } from '../groups.ts'
-import { lastAttempt, type Job } from '../job/job.ts'
+import { hasEnded, lastAttempt, type Job } from '../job/job.ts'
 import { SortedList } from '../job/sorted-list.ts'
 import type { JobQuery, OrderKey } from './job-store.ts'
 
@@ -13,6 +13,8 @@ export class JobIndex {
   readonly #byOwner = new Map<string | null, Order>()
   /** Without tasks that are named like their only job. */
   readonly #byTask: Groups<string> = new Map()
+  /** How many of an owner wait or run. */
+  readonly #open = new Map<string | null, number>()
   /** Those that a worker processes. */
   readonly #byWorker: Groups<string> = new Map()
 
@@ -26,6 +28,8 @@ export class JobIndex {
       if (before !== null) this.#byStatus.get(before.status)!.delete(key)
       if (after !== null) this.#byStatus.get(after.status)!.insert(key)
     }
+    this.#countOpen(before, -1)
+    this.#countOpen(after, 1)
     const [was, is] = [holderOf(before), holderOf(after)]
     if (was === is) return
     if (was !== null) leave(this.#byWorker, was, jobId)
@@ -53,6 +57,17 @@ export class JobIndex {
 
   heldBy(workerId: string): Iterable<string> {
     return this.#byWorker.get(workerId) ?? []
+  }
+
+  openOf(submittedBy: string): number {
+    return this.#open.get(submittedBy) ?? 0
+  }
+
+  #countOpen(job: Job | null, by: 1 | -1): void {
+    if (job === null || hasEnded(job)) return
+    const open = (this.#open.get(job.submittedBy) ?? 0) + by
+    if (open === 0) this.#open.delete(job.submittedBy)
+    else this.#open.set(job.submittedBy, open)
   }
 
   #created({ jobId, submittedBy, ingestionTaskId }: Job, key: OrderKey): void {

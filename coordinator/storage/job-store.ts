@@ -1,5 +1,5 @@
 import type { Status } from '../../shared/wire.ts'
-import type { EndedJob, Job, PendingJob, ProcessingJob } from '../job/job.ts'
+import type { CompletedJob, EndedJob, Job, PendingJob, ProcessingJob } from '../job/job.ts'
 import type { Overdue } from '../job/lease.ts'
 import type { Place } from '../job/queue.ts'
 import type { Ability, Requirements } from '../job/requirements.ts'
@@ -35,6 +35,8 @@ export interface JobPage {
 /** Reading jobs. What it gives may have changed by the time it is looked at: decisions belong into a {@link Change}. */
 export interface JobReader {
   get(jobId: string): Promise<Job | undefined>
+  /** By id, those that there are. */
+  getMany(jobIds: readonly string[]): Promise<ReadonlyMap<string, Job>>
   /** Newest first. */
   list(query: JobQuery, most: number): Promise<JobPage>
   /** Newest first. A client may use one task id for several jobs. */
@@ -45,6 +47,10 @@ export interface JobReader {
   running(): Promise<ProcessingJob[]>
   /** Those that ended in one of these ways, at an instant or before. */
   ended(statuses: readonly EndedJob['status'][], before?: number): Promise<EndedJob[]>
+  /** The last that completed, oldest first. */
+  lastCompleted(most: number): Promise<CompletedJob[]>
+  /** How many jobs of a submitter wait or run. @param besides ids of jobs that do not count. */
+  openOf(submittedBy: string, besides: readonly string[]): Promise<number>
   /** What has run out by now. @param queueLimitMs how long a job may wait; null: for ever. */
   overdue(queueLimitMs: number | null): Promise<readonly Overdue[]>
   /** Of one submitter, or of all. */

@@ -15,7 +15,16 @@ import { fromRecord, toRecord } from './record.ts'
 /** The part of it that reads and changes jobs. */
 export type JobRows = Pick<
   JobTable,
-  'get' | 'inStatus' | 'newest' | 'ofTask' | 'heldBy' | 'check' | 'put' | 'touch' | 'remove'
+  | 'get'
+  | 'inStatus'
+  | 'newest'
+  | 'ofTask'
+  | 'heldBy'
+  | 'openOf'
+  | 'check'
+  | 'put'
+  | 'touch'
+  | 'remove'
 >
 
 /** Whether a failed change certainly did not happen. */
@@ -142,6 +151,11 @@ export class JobTable {
   heldBy(workerId: string): ProcessingJob[] {
     const ids = this.#index.heldBy(workerId)
     return Array.from(ids, (jobId) => this.#jobs.get(jobId) as ProcessingJob)
+  }
+
+  /** How many jobs of a submitter wait or run. */
+  openOf(submittedBy: string): number {
+    return this.#index.openOf(submittedBy)
   }
 
   /** Call before a job's files are changed. @throws {AppError} `unavailable` when no change can be taken. */

@@ -1,7 +1,7 @@
 import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
-import { hasEnded, type Job } from '../job/job.ts'
-import type { JobSubscriber } from '../jobs.ts'
+import { KeyedMutex } from '../keyed-mutex.ts'
+import type { JobReader } from '../storage/job-store.ts'
 import { dayOf, endOfDay } from './days.ts'
 import type { Usage } from './usage.ts'
 
@@ -23,33 +23,30 @@ export interface Holder {
 const RETRY_JOBS_SECONDS = 30
 
 /** Refuses jobs beyond a token's quota. */
-export class Quotas implements JobSubscriber {
+export class Quotas {
+  readonly #jobs: Pick<JobReader, 'openOf'>
   readonly #usage: Pick<Usage, 'mediaMsOf'>
   readonly #now: () => number
-  /** How many jobs of a token are open. */
-  readonly #open = new Map<string, number>()
+  readonly #turns = new KeyedMutex()
   /** The jobs of a token that are being created. */
   readonly #begun = new Map<string, Map<string, object>>()
 
-  constructor(jobs: Iterable<Job>, usage: Pick<Usage, 'mediaMsOf'>, now: () => number) {
+  constructor(jobs: Pick<JobReader, 'openOf'>, usage: Pick<Usage, 'mediaMsOf'>, now: () => number) {
+    this.#jobs = jobs
     this.#usage = usage
     this.#now = now
-    for (const job of jobs) this.#count(job, 1)
-  }
-
-  onChange(before: Job | null, after: Job | null): void {
-    if (after !== null) this.#count(after, 1)
-    if (before !== null) this.#count(before, -1)
-    if (before === null && after !== null)
-      this.#begun.get(after.submittedBy ?? '')?.delete(after.jobId)
   }
 
   /** @throws {AppError} `quota_exceeded` while the holder may create no job. */
-  check({ submittedBy, quota }: Holder): void {
-    if (submittedBy === null || quota === undefined) return
-    const open = (this.#open.get(submittedBy) ?? 0) + (this.#begun.get(submittedBy)?.size ?? 0)
+  async check({ submittedBy, quota }: Holder): Promise<void> {
+    if (submittedBy === null || !isLimited(quota)) return
+    const begun = [...(this.#begun.get(submittedBy)?.keys() ?? [])]
     const now = this.#now()
-    const mediaMs = this.#usage.mediaMsOf(submittedBy, dayOf(now))
+    const { maxJobs, maxMediaHoursPerDay } = quota
+    // One that is being created may be there already: it counts once.
+    const open = maxJobs === null ? 0 : begun.length + (await this.#jobs.openOf(submittedBy, begun))
+    const mediaMs =
+      maxMediaHoursPerDay === null ? 0 : await this.#usage.mediaMsOf(submittedBy, dayOf(now))
     const refused = refusalOf(quota, { open, mediaMs }, now)
     if (refused !== null) throw refused
   }
@@ -59,26 +56,27 @@ export class Quotas implements JobSubscriber {
    * @returns a function that ends that; the job itself then counts, if there is one.
    * @throws {AppError} `quota_exceeded`
    */
-  begin(holder: Holder, jobId: string): () => void {
-    this.check(holder)
+  async begin(holder: Holder, jobId: string): Promise<() => void> {
     const { submittedBy, quota } = holder
-    if (submittedBy === null || quota === undefined) return () => undefined
-    const begun: Map<string, object> = this.#begun.get(submittedBy) ?? new Map()
-    this.#begun.set(submittedBy, begun)
-    const mine = {}
-    begun.set(jobId, mine)
-    return () => {
-      if (begun.get(jobId) === mine) begun.delete(jobId)
-    }
+    if (submittedBy === null || !isLimited(quota)) return () => undefined
+    return await this.#turns.take(submittedBy, async () => {
+      await this.check(holder)
+      const begun: Map<string, object> = this.#begun.get(submittedBy) ?? new Map()
+      this.#begun.set(submittedBy, begun)
+      const mine = {}
+      begun.set(jobId, mine)
+      return () => {
+        if (begun.get(jobId) !== mine) return
+        begun.delete(jobId)
+        if (begun.size === 0 && this.#begun.get(submittedBy) === begun)
+          this.#begun.delete(submittedBy)
+      }
+    })
   }
+}
 
-  #count(job: Job, by: 1 | -1): void {
-    const { submittedBy } = job
-    if (submittedBy === null || hasEnded(job)) return
-    const open = (this.#open.get(submittedBy) ?? 0) + by
-    if (open === 0) this.#open.delete(submittedBy)
-    else this.#open.set(submittedBy, open)
-  }
+function isLimited(quota: Quota | undefined): quota is Quota {
+  return quota !== undefined && Object.values(quota).some((most) => most !== null)
 }
 
 /** Why a token may create no job now, or null. At exactly its limit it may not. */

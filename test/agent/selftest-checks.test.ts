@@ -5,13 +5,12 @@ import { describe, it, type TestContext } from 'node:test'
 import { Client } from '../../agent/client/client.ts'
 import { Connection } from '../../shared/connection.ts'
 import { runGroups, type CheckResult, type Group } from '../../agent/selftest/check.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { apiGroup } from '../../agent/selftest/api.ts'
 import { checkTransport, connectionGroup } from '../../agent/selftest/connection.ts'
 import { diskGroup } from '../../agent/selftest/disk.ts'
 import { lifecycleGroup } from '../../agent/selftest/lifecycle.ts'
 import { limitsGroup } from '../../agent/selftest/limits.ts'
-import { startRunning } from '../coordinator/running.ts'
+import { startRunning, tokensIn } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { json, startServer } from './fake-server.ts'
 
@@ -83,7 +82,7 @@ describe('the self-test', () => {
 
   it('passes on a healthy coordinator with the key of a worker, and skips what needs another', async (t) => {
     const { url, dataDir } = await startRunning(t, { apiKey: 'of the admin' })
-    const tokens = new Tokens(dataDir, Date.now)
+    const tokens = tokensIn(dataDir)
     const asked = { role: 'worker', name: 'gpu-1', types: null, lifeMs: null } as const
     const { token } = await tokens.create(asked)
     const connection = new Connection({ url, apiKey: token, retries: 0 })

@@ -11,9 +11,8 @@ import { openNamedWorkspace } from '../../agent/work/free-name.ts'
 import { coordinatorFolder, openWorkspace, type Workspace } from '../../agent/work/workspace.ts'
 import { statusText } from '../../agent/status/status-text.ts'
 import { askAgents } from '../../agent/status/control-client.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { run } from '../../scripts/processes.ts'
-import { startRunning } from '../coordinator/running.ts'
+import { startRunning, tokensIn } from '../coordinator/running.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const BEAT = { state: 'idle', version: '1', slots: 1, device: null } as const
@@ -21,7 +20,7 @@ const BEAT = { state: 'idle', version: '1', slots: 1, device: null } as const
 /** A coordinator with the tokens of two machines; `use` lets the first go by a worker id. */
 async function scene(t: TestContext) {
   const { url, dataDir } = await startRunning(t)
-  const tokens = new Tokens(dataDir, Date.now)
+  const tokens = tokensIn(dataDir)
   const create = async (name: string): Promise<string> =>
     (await tokens.create({ role: 'worker', name, types: null, lifeMs: null })).token
   const [first, second] = [await create('first'), await create('second')]

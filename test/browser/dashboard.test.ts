@@ -4,7 +4,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page, Route } from 'playwright-core'
-import { Tokens } from '../../coordinator/access/tokens.ts'
+import { tokensIn } from '../coordinator/running.ts'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { startAgent } from '../conversion-set-up.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -502,7 +502,7 @@ describe('the dashboard in a browser', { skip }, () => {
         assert.doesNotMatch(await page.content(), /secret\.mp3/, 'nothing remains on the page')
         assert.deepEqual(await page.context().cookies(), [])
         const wish = { role: 'read', name: 'auditor', types: null, lifeMs: null } as const
-        const { token } = await new Tokens(path.join(folder, 'closed'), Date.now).create(wish)
+        const { token } = await tokensIn(path.join(folder, 'closed')).create(wish)
         await field.fill(token)
         await field.press('Enter')
         await page.getByRole('heading', { name: 'secret.mp3' }).waitFor()

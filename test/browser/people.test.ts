@@ -4,7 +4,7 @@ import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser } from 'playwright-core'
-import { Tokens } from '../../coordinator/access/tokens.ts'
+import { tokensIn } from '../coordinator/running.ts'
 import { startCoordinator, type RunningCoordinator } from '../../scripts/processes.ts'
 import { startWebServer } from '../coordinator/web-server.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -50,7 +50,7 @@ describe('a person at the dashboard', { skip }, () => {
   before(async () => {
     for (const role of ['admin', 'submit'] as const) {
       const wish = { role, name: role, types: null, lifeMs: null }
-      tokens[role] = (await new Tokens(closedData, Date.now).create(wish)).token
+      tokens[role] = (await tokensIn(closedData).create(wish)).token
     }
     ;[open, closed, browser] = await Promise.all([
       startCoordinator(path.join(folder, 'open'), folder, {

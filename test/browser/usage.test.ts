@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { startRunning } from '../coordinator/running.ts'
 import { inTab, launch, overhangOf, skip, violationsIn } from './browser.ts'
 import { HttpWorker } from './worker.ts'
 
 test('the dashboard shows who used what, and offers it as CSV', { skip }, async (t) => {
   const running = await startRunning(t)
-  const tokens = new Tokens(running.dataDir, Date.now)
+  const tokens = running.tokens
   const make = async (name: string, role: 'admin' | 'submit'): Promise<string> =>
     (await tokens.create({ role, name, types: null, lifeMs: null })).token
   const [admin, site, archive] = [

@@ -6,7 +6,6 @@ import { setImmediate } from 'node:timers/promises'
 import { MoragClient, MoragError } from '../../shared/client/client.ts'
 import type { ClientOptions } from '../../shared/client/options.ts'
 import type { Form, JobSummary, StreamEvent } from '../../shared/client/types.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { ENDINGS, FORMS } from '../../shared/forms.ts'
 import { claim, startRunning, type Claimed, type Running } from '../coordinator/running.ts'
 import { startWebServer } from '../coordinator/web-server.ts'
@@ -440,7 +439,7 @@ describe('errors', () => {
     const invalid = await failed(client.submit(BYTES, { priority: 5_000 }))
     assert.deepEqual([invalid.code, invalid.status], ['invalid', 422])
     assert.match(invalid.message, /^body\.priority: /)
-    const tokens = new Tokens(running.dataDir, Date.now)
+    const tokens = running.tokens
     const wish = { role: 'submit', name: 'b', types: null, lifeMs: null } as const
     const { token } = await tokens.create(wish)
     const { status: none } = await failed(client.status('none'))

@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import { Hono } from 'hono'
 import { allows, ROLES, type Access, type Role } from '../../coordinator/access/roles.ts'
-import { Tokens, type NewToken } from '../../coordinator/access/tokens.ts'
+import type { NewToken } from '../../coordinator/access/tokens.ts'
 import { accessOf } from '../../coordinator/openapi/describe-route.ts'
 import { appRoutes } from './app-routes.ts'
 import {
@@ -15,6 +15,7 @@ import {
   type Claimed,
   type Running,
   type Setup,
+  tokensIn,
 } from './running.ts'
 
 const KEY = 'a key that is as long as those that openssl makes'
@@ -59,7 +60,7 @@ class Holder {
 
 async function withTokens(t: TestContext, setup: Setup = {}) {
   const running = await startRunning(t, setup)
-  const tokens = new Tokens(running.dataDir, Date.now)
+  const tokens = running.tokens
   const holder = async (role: Role, name: string = role, types?: string[]): Promise<Holder> =>
     new Holder(running, await tokens.create({ role, name, types: types ?? null, lifeMs: null }))
   return { running, tokens, holder }
@@ -482,7 +483,7 @@ describe('who has no good token', () => {
     await tokens.revoke('revoked')
     const rotated = await holder('read', 'rotated')
     await tokens.rotate('rotated', 0)
-    const past = new Tokens(running.dataDir, () => Date.now() - 10_000)
+    const past = tokensIn(running.dataDir, () => Date.now() - 10_000)
     const expired = await past.create({ role: 'read', name: 'old', types: null, lifeMs: 1_000 })
     const answers = new Set<string>()
     for (const token of [

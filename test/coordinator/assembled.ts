@@ -11,6 +11,7 @@ import type { Job, JobBase, PendingJob, ProcessingJob } from '../../coordinator/
 import { JobFiles } from '../../coordinator/blobs/job-files.ts'
 import { Jobs, type JobsOptions } from '../../coordinator/jobs.ts'
 import { LeaseTokens } from '../../coordinator/leases/lease-tokens.ts'
+import { FileSecrets } from '../../coordinator/storage/secrets.ts'
 import { MediaRoots } from '../../coordinator/blobs/media-roots.ts'
 import type { Policy } from '../../coordinator/job/policy.ts'
 import { FileJobStore } from '../../coordinator/storage/file-job-store.ts'
@@ -57,6 +58,7 @@ export class SlowStore implements JobRows {
   newest: JobRows['newest'] = (query) => this.#store.newest(query)
   ofTask: JobRows['ofTask'] = (taskId) => this.#store.ofTask(taskId)
   heldBy: JobRows['heldBy'] = (workerId) => this.#store.heldBy(workerId)
+  openOf: JobRows['openOf'] = (submittedBy) => this.#store.openOf(submittedBy)
   touch: JobRows['touch'] = (job) => this.#store.touch(job)
   check: JobRows['check'] = () => this.#store.check()
   put: JobRows['put'] = async (job) => {
@@ -137,7 +139,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
       warnings.push(message)
     },
   )
-  const tokens = await LeaseTokens.load(dir)
+  const tokens = await LeaseTokens.load(new FileSecrets(dir))
   const workers = new Workers(now)
   const claims = new Claims(jobs, workers)
   const attempts = new Attempts(jobs, tokens, files)

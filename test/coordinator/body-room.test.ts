@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import { API_KEY_HOLDER, ANONYMOUS, type Principal } from '../../coordinator/access/principal.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { BodyRoom } from '../../coordinator/access/body-room.ts'
 import { claimedJob, startRunning, until, type Answer, type Running } from './running.ts'
 
@@ -56,7 +55,7 @@ describe('the room for bodies', () => {
 describe('large bodies over HTTP', () => {
   async function setUp(t: TestContext, bodyRoom: { allBytes: number; tokenBytes: number }) {
     const running = await startRunning(t, { apiKey: KEY, limits: { bodyRoom } })
-    const tokens = new Tokens(running.dataDir, Date.now)
+    const tokens = running.tokens
     const token = async (name: string): Promise<string> =>
       (await tokens.create({ role: 'worker', name, types: null, lifeMs: null })).token
     return { running, tokens: [await token('one'), await token('two'), await token('three')] }

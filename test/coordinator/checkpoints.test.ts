@@ -249,7 +249,7 @@ describe('the checkpoint of an attempt', () => {
     await all.files.checkpoints.settled()
     const [unknown, aside] = [newJobId(), newJobId()]
     for (const id of [ended, unknown, aside]) writeFileSync(path.join(dir, `${id}.json`), '{}')
-    assert.equal(await all.cleanup.removeOrphans((id) => id === aside, all.find), 2)
+    assert.equal(await all.cleanup.removeOrphans((id) => id === aside), 2)
     assert.deepEqual(readdirSync(dir).sort(), [`${jobId}.json`, `${aside}.json`].sort())
   })
 })

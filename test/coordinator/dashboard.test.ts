@@ -4,7 +4,6 @@ import { readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import type { Role } from '../../coordinator/access/roles.ts'
 import { createJob, startRunning, type Running } from './running.ts'
 
@@ -66,7 +65,7 @@ async function withTokens(
   running: Running,
   roles: readonly Role[],
 ): Promise<Record<string, string>> {
-  const tokens = new Tokens(running.dataDir, Date.now)
+  const tokens = running.tokens
   const made: Record<string, string> = {}
   for (const role of roles)
     made[role] = (await tokens.create({ role, name: role, types: null, lifeMs: null })).token
@@ -133,7 +132,7 @@ describe('a session', () => {
     assert.equal(bad.status, 401)
     const headers = { cookie: (await signIn(running, tokens['read']!)).split(';')[0]! }
     assert.equal((await running.ask('GET', '/workers', { headers })).status, 200)
-    await new Tokens(running.dataDir, Date.now).revoke('read')
+    await running.tokens.revoke('read')
     assert.equal((await running.ask('GET', '/workers', { headers })).status, 401)
   })
 

@@ -3,7 +3,6 @@ import { once } from 'node:events'
 import { createServer, type ServerResponse } from 'node:http'
 import { connect, type AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { Estimates } from '../../coordinator/job/estimate.ts'
 import { Events, type EventsOptions } from '../../coordinator/events/events.ts'
 import { Batch } from '../../coordinator/events/batch.ts'
@@ -169,7 +168,7 @@ describe('the event stream of a running coordinator', { concurrency: true }, () 
 
   it('tells a submitter of its own jobs alone', async (t) => {
     const running = await startRunning(t)
-    const tokens = new Tokens(running.dataDir, Date.now)
+    const tokens = running.tokens
     const [mine, theirs] = await Promise.all(
       ['me', 'them'].map(async (name) => {
         const wish = { role: 'submit', name, types: null, lifeMs: null } as const
@@ -216,7 +215,7 @@ async function served(
   const all = await assembled(t)
   const { jobs, workers, claims, views, dir: dataDir } = all
   const { checkpoints } = all.files
-  const store = { failure: null, foldersBehind: null }
+  const health = { detail: null }
   const estimates = new Estimates()
   const events = new Events({
     jobs,
@@ -224,7 +223,7 @@ async function served(
     claims,
     views,
     estimates,
-    store,
+    health,
     checkpoints,
     dataDir,
     limits,

@@ -342,6 +342,41 @@ export function jobStoreContract(name: string, open: (t: TestContext) => Promise
       assert.deepEqual(await store.waiting(), [])
     })
 
+    test('those of some ids, without those that are not there', async (t) => {
+      const { store } = await open(t)
+      const [one, two] = [await added(store), await added(store)]
+      const found = await store.getMany([two.jobId, newJobId(), one.jobId])
+      assert.deepEqual([...found.keys()].toSorted(), ids([one, two]).toSorted())
+      assert.deepEqual(found.get(one.jobId), one)
+      assert.equal((await store.getMany([])).size, 0)
+    })
+
+    test('the last that completed, oldest first', async (t) => {
+      const { store } = await open(t)
+      const made = [await added(store), await added(store), await added(store)]
+      for (const [index, { jobId }] of made.entries()) {
+        await applied(store, jobId, CLAIM)
+        const success: JobEvent = { type: 'succeed', attempt: 1, result: result() }
+        await applied(store, jobId, success, NOON + 9 - index)
+      }
+      assert.deepEqual(ids(await store.lastCompleted(2)), ids([made[1]!, made[0]!]))
+    })
+
+    test('how many of a submitter are open, each once although it is being created', async (t) => {
+      const { store } = await open(t)
+      const [one, two] = [{ submittedBy: 'me' }, { submittedBy: 'me' }].map(pendingJob)
+      await created(store, one!)
+      await created(store, two!)
+      await added(store, { submittedBy: 'them' })
+      await applied(store, one!.jobId, CLAIM)
+      assert.equal(await store.openOf('me', []), 2)
+      assert.equal(await store.openOf('me', [two!.jobId, newJobId()]), 1)
+      await applied(store, one!.jobId, { type: 'cancel' })
+      assert.equal(await store.openOf('me', [one!.jobId]), 1)
+      await removed(store, two!.jobId)
+      assert.equal(await store.openOf('me', []), 0)
+    })
+
     test('places and counts follow every change, also of one submitter', async (t) => {
       const { store } = await open(t)
       const first = await added(store, { submittedBy: 'me', priority: 1 })

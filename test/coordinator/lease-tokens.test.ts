@@ -3,11 +3,12 @@ import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { LeaseTokens } from '../../coordinator/leases/lease-tokens.ts'
+import { FileSecrets } from '../../coordinator/storage/secrets.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { pendingJob } from './example-jobs.ts'
 
 test('a token stands for the attempt it was issued for, every time the same', async () => {
-  const tokens = await LeaseTokens.load(tempFolder())
+  const tokens = await LeaseTokens.load(new FileSecrets(tempFolder()))
   const job = pendingJob()
   for (const attempt of [1, 2, 10, 999_999_999]) {
     const token = tokens.issue('lease', job, attempt)
@@ -17,7 +18,7 @@ test('a token stands for the attempt it was issued for, every time the same', as
 })
 
 test('a token is good for one purpose, one job and one attempt', async () => {
-  const tokens = await LeaseTokens.load(tempFolder())
+  const tokens = await LeaseTokens.load(new FileSecrets(tempFolder()))
   const [job, other] = [pendingJob(), pendingJob()]
   const token = tokens.issue('lease', job, 1)
   assert.equal(tokens.read('download', job, token), null)
@@ -27,7 +28,7 @@ test('a token is good for one purpose, one job and one attempt', async () => {
 })
 
 test('a token dies with its job: one that takes the id later is another', async () => {
-  const tokens = await LeaseTokens.load(tempFolder())
+  const tokens = await LeaseTokens.load(new FileSecrets(tempFolder()))
   const job = pendingJob()
   const token = tokens.issue('lease', job, 1)
   assert.equal(tokens.read('lease', job, token), 1)
@@ -35,7 +36,7 @@ test('a token dies with its job: one that takes the id later is another', async 
 })
 
 test('what is no token of ours stands for nothing', async () => {
-  const tokens = await LeaseTokens.load(tempFolder())
+  const tokens = await LeaseTokens.load(new FileSecrets(tempFolder()))
   const job = pendingJob()
   const token = tokens.issue('lease', job, 1)
   const changed = token.slice(0, 5) + (token[5] === 'A' ? 'B' : 'A') + token.slice(6)
@@ -60,9 +61,9 @@ test('what is no token of ours stands for nothing', async () => {
 test('a data folder keeps its secret, for its owner alone to read; another folder has another', async () => {
   const [one, two] = [tempFolder(), tempFolder()]
   const job = pendingJob()
-  const token = (await LeaseTokens.load(one)).issue('lease', job, 3)
-  assert.equal((await LeaseTokens.load(one)).read('lease', job, token), 3)
-  assert.equal((await LeaseTokens.load(two)).read('lease', job, token), null)
+  const token = (await LeaseTokens.load(new FileSecrets(one))).issue('lease', job, 3)
+  assert.equal((await LeaseTokens.load(new FileSecrets(one))).read('lease', job, token), 3)
+  assert.equal((await LeaseTokens.load(new FileSecrets(two))).read('lease', job, token), null)
   const file = path.join(one, 'secret')
   assert.equal(statSync(file).mode & 0o777, 0o600)
   assert.equal(readFileSync(file).length, 32)
@@ -75,8 +76,8 @@ test('a secret that a crash cut short is made anew, still for its owner alone to
   for (const left of ['', 'half of it']) {
     writeFileSync(file, left)
     chmodSync(file, 0o644)
-    const token = (await LeaseTokens.load(folder)).issue('lease', job, 1)
-    assert.equal((await LeaseTokens.load(folder)).read('lease', job, token), 1)
+    const token = (await LeaseTokens.load(new FileSecrets(folder))).issue('lease', job, 1)
+    assert.equal((await LeaseTokens.load(new FileSecrets(folder))).read('lease', job, token), 1)
     assert.equal(statSync(file).mode & 0o777, 0o600)
   }
 })

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import type { Principal } from '../../coordinator/access/principal.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { WorkerNames } from '../../coordinator/access/worker-names.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
@@ -51,7 +50,7 @@ describe('a client that makes up names of workers', () => {
 test('what a fleet may take is set', async (t) => {
   const fleet = { waiting: 1, agents: 2, agentsOfToken: 1 }
   const running = await startRunning(t, { fleet })
-  const tokens = new Tokens(running.dataDir, Date.now)
+  const tokens = running.tokens
   const agent = async (name: string) => {
     const { token } = await tokens.create({ role: 'worker', name, types: null, lifeMs: null })
     return async (worker_id: string, wait_seconds = 0): Promise<Answer> =>

@@ -5,7 +5,6 @@ import { before, describe, it, type TestContext } from 'node:test'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { execa } from 'execa'
 import type { RouterRoute } from 'hono/types'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { describedRoutes, type DescribedRoute } from '../../coordinator/openapi/describe-route.ts'
 import { openApiDocument, type OpenApi } from '../../coordinator/openapi/document.ts'
 import type { Schema } from '../../coordinator/openapi/schemas.ts'
@@ -264,7 +263,7 @@ describe('the answers of a running coordinator', () => {
     for (const { operation } of ofSpeech) left.delete(operation.id)
     // From here on a token is needed.
     const wish = { role: 'register', name: 'once', types: null, lifeMs: null } as const
-    const { token } = await new Tokens(running.dataDir, Date.now).create(wish)
+    const { token } = await running.tokens.create(wish)
     await call('registerWorker', '/workers/register', {
       json: { name: 'gpu-1' },
       headers: { authorization: `Bearer ${token}` },

@@ -6,7 +6,6 @@ import { checkpointOf } from '../../agent/transcription/checkpoint.ts'
 import { TranscriptDraft } from '../../agent/transcription/transcript-draft.ts'
 import { partialFactsOf, partialResult } from '../../coordinator/blobs/partial-result.ts'
 import { NewText } from '../../coordinator/events/new-text.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { assembled } from './assembled.ts'
 import { newJobId, pendingJob } from './example-jobs.ts'
 import { listenTo } from './event-stream.ts'
@@ -188,7 +187,7 @@ describe('a partial result', () => {
   test('is not for those who may not read the job, nor are its events', async (t) => {
     const running = await startRunning(t)
     const job = await claimedJob(running)
-    const tokens = new Tokens(running.dataDir, Date.now)
+    const tokens = running.tokens
     const { token: admin } = await tokens.create({
       role: 'admin',
       name: 'a',

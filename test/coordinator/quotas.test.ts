@@ -4,14 +4,14 @@ import { describe, test, type TestContext } from 'node:test'
 import { MoragError } from '../../shared/client/error.ts'
 import { findToken, withQuota, withToken } from '../../coordinator/access/token-changes.ts'
 import type { Role } from '../../coordinator/access/roles.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { Quotas, refusalOf } from '../../coordinator/usage/quotas.ts'
 import { DAY, HOUR, MINUTE } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { isTransient, Refusal } from '../../shared/refusal.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
-import { after, CLAIM, NOON, pendingJob } from './example-jobs.ts'
-import { claim, startRunning, type Answer, type Running } from './running.ts'
+import { assembled } from './assembled.ts'
+import { newJobId, NOON, pendingJob } from './example-jobs.ts'
+import { claim, startRunning, type Answer, type Running, tokensIn } from './running.ts'
 
 const NONE = { maxJobs: null, maxMediaHoursPerDay: null }
 
@@ -35,16 +35,16 @@ describe('a quota', () => {
     )
   })
 
-  test('of media begins anew with the UTC day', () => {
+  test('of media begins anew with the UTC day', async () => {
     let now = NOON
-    const usage = { mediaMsOf: (_: string, day: string) => (day === '2026-01-02' ? HOUR : 0) }
-    const quotas = new Quotas([], usage, () => now)
+    const mediaMsOf = async (_: string, day: string) => (day === '2026-01-02' ? HOUR : 0)
+    const quotas = new Quotas({ openOf: async () => 0 }, { mediaMsOf }, () => now)
     const holder = { submittedBy: 't_1', quota: { ...NONE, maxMediaHoursPerDay: 1 } }
-    assert.throws(() => quotas.check(holder), { code: 'quota_exceeded' })
+    await assert.rejects(quotas.check(holder), { code: 'quota_exceeded' })
     now += 12 * HOUR - 1
-    assert.throws(() => quotas.check(holder), { code: 'quota_exceeded' })
+    await assert.rejects(quotas.check(holder), { code: 'quota_exceeded' })
     now += 1
-    quotas.check(holder)
+    await quotas.check(holder)
   })
 
   test('of media is not waited for by our own programs, one of jobs is', () => {
@@ -56,36 +56,39 @@ describe('a quota', () => {
     assert.deepEqual([failed(30), failed(300)], [true, false])
   })
 
-  test('of jobs counts those that wait, run, or are being created', () => {
-    const [open, running] = [pendingJob({ submittedBy: 't_1' }), pendingJob({ submittedBy: 't_1' })]
-    const quotas = new Quotas([open], { mediaMsOf: () => 0 }, () => NOON)
+  test('of jobs counts those that wait, run, or are being created', async (t) => {
+    const { add, claim, jobs, jobStore } = await assembled(t)
+    const quotas = new Quotas(jobStore, { mediaMsOf: async () => 0 }, () => NOON)
     const holder = { submittedBy: 't_1', quota: { ...NONE, maxJobs: 3 } }
-    const isFull = (): boolean => {
-      try {
-        quotas.check(holder)
-        return false
-      } catch (error) {
-        if (error instanceof AppError) return true
-        throw error
-      }
-    }
-    const endFirst = quotas.begin(holder, running.jobId)
-    const endSecond = quotas.begin(holder, 'another')
-    assert.throws(() => quotas.begin(holder, 'a third'), { code: 'quota_exceeded' })
+    const isFull = async (): Promise<boolean> =>
+      await quotas.check(holder).then(
+        () => false,
+        (error: unknown) => error instanceof AppError,
+      )
+    await add({ submittedBy: 't_1', createdAt: NOON - 1 })
+    const jobId = newJobId()
+    const endFirst = await quotas.begin(holder, jobId)
+    const endSecond = await quotas.begin(holder, 'another')
+    await assert.rejects(quotas.begin(holder, 'a third'), { code: 'quota_exceeded' })
     endSecond()
-    assert.ok(!isFull())
-    quotas.begin(holder, 'another')
-    // From now on it counts as itself, not twice.
-    quotas.onChange(null, running)
-    assert.ok(isFull())
-    quotas.onChange(running, after(running, CLAIM))
+    assert.ok(!(await isFull()))
+    const both = [quotas.begin(holder, 'another'), quotas.begin(holder, 'a third')]
+    const settled = await Promise.allSettled(both)
+    assert.deepEqual(
+      settled.map(({ status }) => status),
+      ['fulfilled', 'rejected'],
+    )
+    // Once it is there, it counts as itself, not twice.
+    await jobs.create(jobId, async () => pendingJob({ jobId, submittedBy: 't_1' }))
+    assert.ok(await isFull())
     endFirst()
-    assert.ok(isFull())
-    quotas.onChange(after(running, CLAIM), after(running, CLAIM, { type: 'cancel' }))
-    assert.ok(!isFull())
-    quotas.onChange(after(running, CLAIM, { type: 'cancel' }), null)
-    quotas.check({ ...holder, submittedBy: 't_2' })
-    quotas.check({ submittedBy: null })
+    assert.ok(await isFull())
+    await claim()
+    assert.ok(await isFull())
+    await jobs.apply(jobId, { type: 'cancel' })
+    assert.ok(!(await isFull()))
+    await quotas.check({ ...holder, submittedBy: 't_2' })
+    await quotas.check({ submittedBy: null })
   })
 
   test('belongs to tokens that submit, and stays with a rotation', async () => {
@@ -97,7 +100,7 @@ describe('a quota', () => {
     assert.deepEqual(token?.quota, { ...NONE, maxJobs: 1 })
     const [changed] = withQuota([token], token, { maxMediaHoursPerDay: 2 })
     assert.deepEqual(changed?.quota, { maxJobs: 1, maxMediaHoursPerDay: 2 })
-    const tokens = new Tokens(path.join(tempFolder(), 'data'), () => NOON)
+    const tokens = tokensIn(path.join(tempFolder(), 'data'), () => NOON)
     await tokens.create({ ...wish, role: 'submit', quota: { maxJobs: 1 } })
     await tokens.setQuota('w', { maxJobs: 5 })
     await tokens.rotate('w', MINUTE)
@@ -108,7 +111,7 @@ describe('a quota', () => {
 /** A coordinator with the tokens `site` (submit) and `boss` (admin). */
 async function scene(t: TestContext, quota: object = {}, of: Partial<Running> = {}) {
   const running = await startRunning(t, of)
-  const tokens = new Tokens(running.dataDir, Date.now)
+  const tokens = running.tokens
   const [site, boss, gpu] = await Promise.all(
     (['submit', 'admin', 'worker'] as const).map(async (role) => {
       const more = role === 'submit' ? { quota } : {}

@@ -8,7 +8,7 @@ import { Tokens } from '../../coordinator/access/tokens.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { listenTo } from './event-stream.ts'
-import { createJob, startRunning, until, type Answer, type Running } from './running.ts'
+import { createJob, startRunning, until, type Answer, type Running, tokensIn } from './running.ts'
 
 const KEY = 'a key that is as long as those that openssl makes'
 const LOOKS_AFTER_MS = 5 * SECOND
@@ -22,7 +22,7 @@ interface Scene {
 async function scene(t: TestContext, different: object = {}): Promise<Scene> {
   t.mock.timers.enable({ apis: ['setInterval'] })
   const running = await startRunning(t, different)
-  const tokens = new Tokens(running.dataDir, Date.now)
+  const tokens = running.tokens
   return { running, tokens, file: path.join(running.dataDir, 'tokens.json') }
 }
 
@@ -100,7 +100,7 @@ describe('while the tokens cannot be read', () => {
   test('a mended file counts, also where it has its old time and size', async () => {
     const dir = tempFolder()
     const file = path.join(dir, 'tokens.json')
-    const tokens = new Tokens(dir, Date.now)
+    const tokens = tokensIn(dir)
     const good = '{"tokens": []}'
     for (const [text, isGood] of [
       [good.replace('[', '{'), false],

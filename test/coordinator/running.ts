@@ -10,6 +10,8 @@ import {
   type Config,
   type IngestionConfig,
 } from '../../coordinator/config.ts'
+import { Tokens } from '../../coordinator/access/tokens.ts'
+import { TokensFile } from '../../coordinator/access/tokens-file.ts'
 import { LIMITS, type Limits } from '../../coordinator/sockets/limits.ts'
 import { startCoordinator } from '../../coordinator/server.ts'
 import { HOUR } from '../../shared/duration.ts'
@@ -38,6 +40,7 @@ export interface Running {
   readonly root: string
   readonly dataDir: string
   readonly mediaRoot: string
+  readonly tokens: Tokens
   /** Every line it has logged, from debug on. */
   readonly logged: string[]
   /** One request below `/api/v1`. */
@@ -75,6 +78,11 @@ export function configOver(root: string, different: Partial<Config> = {}): Confi
   }
 }
 
+/** The tokens of a data folder. */
+export function tokensIn(dataDir: string, now = Date.now): Tokens {
+  return new Tokens(new TokensFile(dataDir), now)
+}
+
 /** How to stop what runs over a folder. */
 const stops = new Map<string, (() => Promise<void>)[]>()
 
@@ -106,6 +114,7 @@ export async function startRunning(
     root,
     dataDir: config.dataDir,
     mediaRoot,
+    tokens: tokensIn(config.dataDir),
     logged,
     stop,
     ask: async (method, route, asked) => await ask(`${url}/api/v1${route}`, method, asked),

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import path from 'node:path'
 import { describe, test } from 'node:test'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { startReceiver } from '../ingestion/receiver.ts'
 import { claim, createJob, NO_INGESTION, startRunning, until, type Running } from './running.ts'
 
@@ -118,7 +117,7 @@ describe('named speakers', () => {
 
   test('are given by the job’s owner and by admins alone', async (t) => {
     const running = await startRunning(t)
-    const tokens = new Tokens(running.dataDir, Date.now)
+    const tokens = running.tokens
     const tokenFor = async (role: 'admin' | 'submit' | 'read', name: string): Promise<string> =>
       (await tokens.create({ role, name, types: null, lifeMs: null })).token
     const jobId = await completed(running)

@@ -3,7 +3,6 @@ import { rmSync } from 'node:fs'
 import path from 'node:path'
 import { after, before, describe, test, type TestContext } from 'node:test'
 import { renderForm } from '../../shared/forms.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { renderAnswer } from '../../coordinator/speech/forms.ts'
 import { claim, startRunning, until, type Claimed, type Running, type Setup } from './running.ts'
 
@@ -401,7 +400,7 @@ describe("OpenAI's audio API", () => {
 
   test('a file above the limit is refused in its shape, and the owner of a job is its token', async (t) => {
     const limited = await started(t, { maxUploadBytes: 10 })
-    const { token } = await new Tokens(limited.dataDir, Date.now).create({
+    const { token } = await limited.tokens.create({
       role: 'submit',
       name: 'website',
       types: null,

@@ -4,7 +4,7 @@ import path from 'node:path'
 import { describe, test } from 'node:test'
 import { Command, CommanderError } from 'commander'
 import { execa } from 'execa'
-import { Tokens } from '../../coordinator/access/tokens.ts'
+import { tokensIn } from './running.ts'
 import { addTokenCommands, listed, tokenTable } from '../../coordinator/commands/token.ts'
 import { programCode, startCoordinator } from '../../scripts/processes.ts'
 import { DAY } from '../../shared/duration.ts'
@@ -92,7 +92,7 @@ test('tokens made, rotated, revoked and expired beside a running coordinator hol
 
 test('a token alone lets a coordinator listen beyond this machine, without a warning', async () => {
   const dataDir = path.join(tempFolder(), 'data')
-  const tokens = new Tokens(dataDir, Date.now)
+  const tokens = tokensIn(dataDir)
   const { token } = await tokens.create({ role: 'admin', name: 'me', types: null, lifeMs: null })
   const running = await startCoordinator(dataDir, tempFolder(), { args: ['--host', '0.0.0.0'] })
   const url = `http://127.0.0.1:${new URL(running.url).port}/api/v1/workers`
@@ -155,20 +155,20 @@ describe('morag-coordinator token', () => {
   ] as const) {
     test(`refuses ${what}`, async () => {
       assert.match(await said(...args, '--data-dir', dataDir), sentence)
-      assert.equal(new Tokens(dataDir, Date.now).all().length, 0)
+      assert.equal(tokensIn(dataDir).all().length, 0)
     })
   }
 
   test('sets, changes and lifts a quota', async () => {
     const folder = path.join(tempFolder(), 'data')
-    const tokens = new Tokens(folder, Date.now)
+    const tokens = tokensIn(folder)
     const wish = { role: 'submit', name: 'site', types: null, lifeMs: null } as const
     await tokens.create({ ...wish, quota: { maxJobs: 3 } })
     const hours = ['--max-media-hours-per-day', '1.5']
     const { stdout } = await tokensOf(folder).run('quota', 'site', '--max-jobs', 'none', ...hours)
     assert.equal(stdout, 'The quota of site: 1.5 h/day.')
     await tokens.setQuota('site', { maxJobs: 20 })
-    const shown = tokenTable(listed(tokens.all(), folder, Date.now()))
+    const shown = tokenTable(listed(tokens.all(), new Map(), Date.now()))
     assert.match(shown, /^site +submit +- +20 jobs, 1\.5 h\/day +active /m)
   })
 

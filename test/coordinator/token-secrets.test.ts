@@ -3,11 +3,17 @@ import { chmodSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { ROLES, type Role } from '../../coordinator/access/roles.ts'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { examineFolder } from '../../coordinator/admin/doctor.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { listenTo } from './event-stream.ts'
-import { startRunning, until, type Answer, type Claimed, type Running } from './running.ts'
+import {
+  startRunning,
+  until,
+  type Answer,
+  type Claimed,
+  type Running,
+  tokensIn,
+} from './running.ts'
 
 const JOB = '00000000-0000-4000-8000-000000000000'
 const KEY = 'a key that is as long as those that openssl makes'
@@ -21,7 +27,7 @@ interface Scene {
 
 async function scene(t: TestContext): Promise<Scene> {
   const running = await startRunning(t, { apiKey: KEY })
-  const all = new Tokens(running.dataDir, Date.now)
+  const all = running.tokens
   const made = async (role: Role, name: string, types: string[] | null = null): Promise<string> =>
     (await all.create({ role, name, types, lifeMs: null })).token
   const entries: [string, string][] = [['audio', await made('worker', 'audio', ['audio'])]]
@@ -97,7 +103,7 @@ describe('tokens', () => {
 
   test('that are the first make a data folder that others on the machine cannot enter', async () => {
     const dataDir = path.join(tempFolder(), 'new', 'data')
-    const tokens = new Tokens(dataDir, Date.now)
+    const tokens = tokensIn(dataDir)
     await tokens.create({ role: 'read', name: 'r', types: null, lifeMs: null })
     for (const name of ['.', 'tokens.json.lock'])
       assert.equal(statSync(path.join(dataDir, name)).mode & 0o007, 0, name)

@@ -6,8 +6,10 @@ import { listed, tokenTable } from '../../coordinator/commands/token.ts'
 import { Throttle } from '../../coordinator/access/throttle.ts'
 import { formatTokens } from '../../coordinator/access/token-record.ts'
 import { isToken } from '../../coordinator/access/token-text.ts'
-import { readTokenUse, TokenUse } from '../../coordinator/access/token-use.ts'
+import { TokenUse } from '../../coordinator/access/token-use.ts'
+import { TokensFile } from '../../coordinator/access/tokens-file.ts'
 import { Tokens } from '../../coordinator/access/tokens.ts'
+import { tokensIn } from './running.ts'
 import { DAY, HOUR, MINUTE } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -18,7 +20,7 @@ const SUBMIT = { role: 'submit', name: 'web', types: null, lifeMs: null } as con
 function setUp() {
   const dir = tempFolder()
   const clock = { now: NOON }
-  const open = (): Tokens => new Tokens(dir, () => clock.now)
+  const open = (): Tokens => tokensIn(dir, () => clock.now)
   return { dir, clock, open, tokens: open(), file: path.join(dir, 'tokens.json') }
 }
 
@@ -76,14 +78,14 @@ describe('a token', () => {
   })
 
   test('is nowhere in the file, which its owner alone may read', async () => {
-    const { dir, tokens, file } = setUp()
+    const { tokens, file } = setUp()
     const made = [
       await tokens.create({ ...SUBMIT, lifeMs: DAY }),
       await tokens.create({ ...SUBMIT, name: 'other' }),
       await tokens.rotate('web', HOUR),
     ]
     const kept = readFileSync(file, 'utf8')
-    const list = listed(tokens.all(), dir, NOON)
+    const list = listed(tokens.all(), new Map(), NOON)
     const shown = JSON.stringify(list) + tokenTable(list)
     for (const { token, record } of made) {
       const secret = token.slice('morag_'.length)
@@ -201,23 +203,23 @@ test('when tokens were last used is written down once it stops, and read by the 
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const dir = tempFolder()
   const failures: unknown[] = []
-  const use = new TokenUse(dir, (error) => failures.push(error))
+  const use = new TokenUse(new TokensFile(dir), (error) => failures.push(error))
   use.note('t_1', NOON)
   use.note('t_1', NOON + 1)
-  assert.equal(readTokenUse(dir).size, 0)
+  assert.equal((await new TokensFile(dir).uses()).size, 0)
   await use.close()
-  assert.deepEqual([...readTokenUse(dir)], [['t_1', NOON + 1]])
-  const next = new TokenUse(dir, (error) => failures.push(error))
+  assert.deepEqual([...(await new TokensFile(dir).uses())], [['t_1', NOON + 1]])
+  const next = new TokenUse(new TokensFile(dir), (error) => failures.push(error))
   next.note('t_2', NOON + 2)
   // A minute on it is written by itself.
   t.mock.timers.tick(MINUTE)
   await next.close()
-  assert.equal(readTokenUse(dir).get('t_1'), NOON + 1)
-  assert.equal(readTokenUse(dir).get('t_2'), NOON + 2)
+  assert.equal((await new TokensFile(dir).uses()).get('t_1'), NOON + 1)
+  assert.equal((await new TokensFile(dir).uses()).get('t_2'), NOON + 2)
   assert.deepEqual(failures, [])
   assert.equal(statSync(path.join(dir, 'token-use.json')).mode & 0o777, 0o600)
   writeFileSync(path.join(dir, 'token-use.json'), 'odd')
-  assert.equal(readTokenUse(dir).size, 0)
+  assert.equal((await new TokensFile(dir).uses()).size, 0)
 })
 
 describe('an address that shows wrong tokens', () => {

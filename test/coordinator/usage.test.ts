@@ -8,7 +8,7 @@ import { fromRecord, toRecord } from '../../coordinator/storage/record.ts'
 import { countsOf, NOTHING, sumOf, type Counts } from '../../coordinator/usage/counts.ts'
 import { dayOf, endOfDay } from '../../coordinator/usage/days.ts'
 import { csvOf, rowsOf } from '../../coordinator/usage/rows.ts'
-import { Usage } from '../../coordinator/usage/usage.ts'
+import { FileUsage } from '../../coordinator/usage/file-usage.ts'
 import { DAY, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -105,11 +105,11 @@ class Scene {
   readonly dir = tempFolder()
   readonly jobs = new Map<string, Job>()
   readonly errors: string[] = []
-  usage!: Usage
+  usage!: FileUsage
 
   /** Opens it over what there is: without a `close` before, as after a kill. */
   async open(logBytes = 1e6): Promise<void> {
-    this.usage = await Usage.open(this.jobs.values(), NOON, {
+    this.usage = await FileUsage.open(this.jobs.values(), NOON, {
       dataDir: this.dir,
       onError: (message) => this.errors.push(message),
       logBytes,
@@ -162,8 +162,8 @@ describe('the usage of tokens', () => {
     assert.deepEqual(await scene.rows('2026-01-01'), {
       t_1: { ...NOTHING, jobs: 1, failed: 1, workMs: 1_000 },
     })
-    assert.deepEqual(scene.usage.days('2025-12-31', '2026-01-05'), ['2026-01-01', TODAY])
-    assert.deepEqual(scene.usage.days(TODAY, TODAY), [TODAY])
+    assert.deepEqual(await scene.usage.days('2025-12-31', '2026-01-05'), ['2026-01-01', TODAY])
+    assert.deepEqual(await scene.usage.days(TODAY, TODAY), [TODAY])
   })
 
   test('has the length of a running job from its heartbeat on', async () => {
@@ -173,9 +173,9 @@ describe('the usage of tokens', () => {
     scene.put(running)
     const heard = timed(running, [1, beat('transcribing', 90)])
     scene.usage.onDetail(running, heard)
-    assert.equal(scene.usage.mediaMsOf('t_1', TODAY), 90_000)
+    assert.equal(await scene.usage.mediaMsOf('t_1', TODAY), 90_000)
     scene.usage.onDetail(heard, timed(heard, [2, beat('transcribing', 90)]))
-    assert.equal(scene.usage.mediaMsOf('t_1', TODAY), 90_000)
+    assert.equal(await scene.usage.mediaMsOf('t_1', TODAY), 90_000)
   })
 
   test('stays when jobs are removed, over restarts and kills', async () => {
@@ -187,12 +187,12 @@ describe('the usage of tokens', () => {
     await scene.remove(jobs[2]!)
     const rows = { t_1: times(2), key: ONE }
     assert.deepEqual(await scene.rows(), rows)
-    assert.equal(scene.usage.mediaMsOf('t_1', TODAY), 120_000)
+    assert.equal(await scene.usage.mediaMsOf('t_1', TODAY), 120_000)
     for (const isClean of [false, true, true]) {
       if (isClean) await scene.usage.close()
       await scene.open()
       assert.deepEqual(await scene.rows(), rows)
-      assert.equal(scene.usage.mediaMsOf('t_1', TODAY), 120_000)
+      assert.equal(await scene.usage.mediaMsOf('t_1', TODAY), 120_000)
     }
     await scene.remove(jobs[1]!)
     await scene.open()

@@ -4,16 +4,15 @@ import { writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'node:test'
 import { Command } from 'commander'
-import { Tokens } from '../../coordinator/access/tokens.ts'
 import { addVocabularyCommands } from '../../coordinator/commands/vocabulary.ts'
-import { startRunning } from './running.ts'
+import { startRunning, tokensIn } from './running.ts'
 
 const ADMIN = { role: 'admin', types: null, lifeMs: null } as const
 
 test("the terms of a job's token reach its worker, after the job's own", async (t) => {
   const running = await startRunning(t)
   const { dataDir } = running
-  const tokens = new Tokens(dataDir, Date.now)
+  const tokens = tokensIn(dataDir)
   const [web, other] = [
     await tokens.create({ ...ADMIN, name: 'web' }),
     await tokens.create({ ...ADMIN, name: 'other' }),
@@ -26,7 +25,7 @@ test("the terms of a job's token reach its worker, after the job's own", async (
   const file = path.join(running.root, 'names.txt')
   writeFileSync(file, 'Dashwood = dash wood\nQdrant = cube rent\n')
   await vocabulary('set', 'web', file)
-  assert.equal(new Tokens(dataDir, Date.now).find('web').vocabulary.length, 2)
+  assert.equal(tokensIn(dataDir).find('web').vocabulary.length, 2)
 
   const create = async (token: string, taskOptions: object) =>
     await running.ask('POST', '/remote-jobs', {

@@ -5,7 +5,7 @@ import { after, before, describe, it, type TestContext } from 'node:test'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { execa } from 'execa'
-import { Tokens } from '../../coordinator/access/tokens.ts'
+import { tokensIn } from '../coordinator/running.ts'
 import { freePort } from '../../agent/engines/whisper-cpp/free-port.ts'
 import { speechClients, type SpeechClients } from '../../scripts/engines/speech-clients.ts'
 import { startCoordinator, type Running, type RunningCoordinator } from '../../scripts/processes.ts'
@@ -28,7 +28,7 @@ before(async () => {
   clients = await speechClients({ signal: new AbortController().signal })
   const dataDir = path.join(folder, 'data')
   await mkdir(dataDir)
-  const tokens = new Tokens(dataDir, Date.now)
+  const tokens = tokensIn(dataDir)
   const wish = { types: null, lifeMs: null }
   token = (await tokens.create({ ...wish, role: 'submit', name: 'client' })).token
   const worker = await tokens.create({ ...wish, role: 'worker', name: 'worker' })

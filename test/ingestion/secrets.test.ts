@@ -4,6 +4,7 @@ import path from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { Webhook } from 'standardwebhooks'
 import { LeaseTokens } from '../../coordinator/leases/lease-tokens.ts'
+import { FileSecrets } from '../../coordinator/storage/secrets.ts'
 import { startCoordinator } from '../../scripts/processes.ts'
 import { CLIPS } from '../agent/fixtures.ts'
 import { startAgent } from '../conversion-set-up.ts'
@@ -128,7 +129,7 @@ async function wholeRun(t: TestContext) {
   await look()
   coordinator.signal('SIGTERM')
   assert.equal((await coordinator.ended).exitCode, 0)
-  const tokens = await LeaseTokens.load(dataDir)
+  const tokens = await LeaseTokens.load(new FileSecrets(dataDir))
   const jobs = jobIds.map((jobId) => {
     const stored = readFileSync(path.join(dataDir, 'completed', `${jobId}.json`), 'utf8')
     const { created_at } = JSON.parse(stored) as { created_at: string }

@@ -12,6 +12,7 @@ import { Webhook } from 'standardwebhooks'
 import { AddressGuard } from '../../coordinator/ingestion/address-guard.ts'
 import type { Tried } from '../../coordinator/job/continuation.ts'
 import { loadWebhookSecret } from '../../coordinator/ingestion/webhook-secret.ts'
+import { FileSecrets } from '../../coordinator/storage/secrets.ts'
 import { WebhookSender } from '../../coordinator/ingestion/webhook-sender.ts'
 import { checkWebhook, webhookOf } from '../../coordinator/ingestion/webhook-target.ts'
 import { payloadOf, webhookStep } from '../../coordinator/ingestion/webhook.ts'
@@ -394,15 +395,18 @@ describe('the secret', () => {
   test('is made once, for the owner alone, and kept', async (t) => {
     const dir = mkdtempSync(path.join(os.tmpdir(), 'morag-test-'))
     t.after(() => rmSync(dir, { recursive: true }))
-    const secret = await loadWebhookSecret(null, dir)
+    const secret = await loadWebhookSecret(null, new FileSecrets(dir))
     assert.match(secret, /^whsec_/)
-    assert.equal(await loadWebhookSecret(null, dir), secret)
+    assert.equal(await loadWebhookSecret(null, new FileSecrets(dir)), secret)
     const file = path.join(dir, 'webhook-secret')
     assert.equal(readFileSync(file, 'utf8').trim(), secret)
     assert.equal(statSync(file).mode & 0o777, 0o600)
-    assert.equal(await loadWebhookSecret(SECRET, dir), SECRET)
+    assert.equal(await loadWebhookSecret(SECRET, new FileSecrets(dir)), SECRET)
     writeFileSync(file, 'broken')
-    await assert.rejects(loadWebhookSecret(null, dir), /webhook-secret is not 'whsec_'/)
+    await assert.rejects(
+      loadWebhookSecret(null, new FileSecrets(dir)),
+      /webhook-secret is not 'whsec_'/,
+    )
   })
 
   test('of a request is checked when it comes', () => {

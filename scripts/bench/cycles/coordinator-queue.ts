@@ -6,9 +6,7 @@ import { assemble } from '../../../coordinator/assemble.ts'
 import { MediaRoots } from '../../../coordinator/blobs/media-roots.ts'
 import { receivedOf } from '../../../coordinator/blobs/transcript-work.ts'
 import { addServeSettings, configOf } from '../../../coordinator/config.ts'
-import { JOURNAL_BYTES } from '../../../coordinator/server.ts'
-import { JobTable } from '../../../coordinator/storage/job-table.ts'
-import { timeOfDay } from '../../../shared/time-of-day.ts'
+import { openStorage } from '../../../coordinator/open-storage.ts'
 
 /** Our queue without HTTP. @param file the source of all jobs; its folder is the media root. */
 export async function coordinatorQueue(dataDir: string, file: string) {
@@ -16,14 +14,9 @@ export async function coordinatorQueue(dataDir: string, file: string) {
   command.parse(['--data-dir', dataDir, '--media-root', path.dirname(file)], { from: 'user' })
   const config = configOf(command.opts())
   const log = pino({ level: 'warn' })
-  const store = await JobTable.open({
-    dir: dataDir,
-    now: timeOfDay,
-    journalBytes: JOURNAL_BYTES,
-    onError: (message, error) => log.error({ err: error }, message),
-  })
+  const storage = await openStorage(config, log)
   const roots = await MediaRoots.resolve(config.mediaRoots)
-  const { intake, claims, attempts, views } = await assemble(config, log, store, roots)
+  const { intake, claims, attempts, views } = await assemble(config, log, storage, roots)
   const { signal } = new AbortController()
   const submission = { submittedBy: null, idempotencyKey: null }
   return {
@@ -47,7 +40,7 @@ export async function coordinatorQueue(dataDir: string, file: string) {
       }
     },
     async close(): Promise<void> {
-      await store.close()
+      await storage.close()
     },
   }
 }

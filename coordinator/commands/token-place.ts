@@ -1,0 +1,25 @@
+import type { Command } from 'commander'
+import { addSettings, valuesOf } from '../../shared/settings.ts'
+import { timeOfDay } from '../../shared/time-of-day.ts'
+import type { TokenStore } from '../access/token-store.ts'
+import { Tokens } from '../access/tokens.ts'
+import { TokensFile } from '../access/tokens-file.ts'
+import { DATA_DIR } from '../settings.ts'
+
+/** Adds the flags that say where tokens are. */
+export function addTokenPlace(command: Command): Command {
+  return addSettings(command, DATA_DIR)
+}
+
+/** Works on the tokens of the place that the flags name. */
+export async function withTokens<T>(
+  flags: Readonly<Record<string, unknown>>,
+  work: (tokens: Tokens, store: TokenStore) => Promise<T>,
+): Promise<T> {
+  const store = new TokensFile(valuesOf(flags, DATA_DIR).dataDir)
+  try {
+    return await work(new Tokens(store, timeOfDay), store)
+  } finally {
+    await store.close()
+  }
+}
