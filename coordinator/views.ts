@@ -1,4 +1,7 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SECOND } from '../shared/duration.ts'
+import { writeJson } from '../shared/exact-json.ts'
+import { toWire } from '../shared/keys.ts'
 import { LOCAL_WORKER, type EstimateBasis } from '../shared/wire-fields.ts'
 import { API, type ClaimedJob, type StatusAnswer } from '../shared/wire.ts'
 import type { Term } from '../shared/vocabulary.ts'
@@ -28,6 +31,8 @@ import type { Workers } from './leases/workers.ts'
 type ShownStatus = StatusAnswer & { waitingFor: string | null; estimateBasis: EstimateBasis | null }
 
 const HEARTBEATS_PER_LEASE = 3
+/** So many workers are shown before others have a turn. */
+const SLICE = 200
 const LOCALLY = { slots: LOCAL_SLOTS, has: (workerId: string) => workerId === LOCAL_WORKER }
 
 /** A worker by its last reports, with its running jobs. */
@@ -152,13 +157,22 @@ export class Views {
     return withVocabulary(withoutSecrets(taskOptions), terms)
   }
 
-  /** @param wanted default: all. */
-  async workers(wanted?: ReadonlySet<string>): Promise<WorkerView[]> {
-    const found =
-      wanted === undefined
-        ? this.#workers.all()
-        : [...wanted].flatMap((workerId) => this.#workers.find(workerId) ?? [])
+  /** Those of these workers that are known. */
+  async workers(wanted: readonly string[]): Promise<WorkerView[]> {
+    const found = wanted.flatMap((workerId) => this.#workers.find(workerId) ?? [])
     return await Promise.all(found.map(async (worker) => await this.worker(worker)))
+  }
+
+  /** The JSON of all workers: of thousands it takes long, so others have their turns meanwhile. */
+  async allWorkers(): Promise<string> {
+    const parts: string[] = []
+    const ids = this.#workers.all().map(({ workerId }) => workerId)
+    for (let from = 0; from < ids.length; from += SLICE) {
+      const slice = await this.workers(ids.slice(from, from + SLICE))
+      if (slice.length > 0) parts.push(writeJson(toWire(slice)).slice(1, -1))
+      await nextTurn()
+    }
+    return `[${parts.join(',')}]`
   }
 
   async worker(worker: Worker): Promise<WorkerView> {

@@ -66,14 +66,15 @@ export class Texts {
   async snapshot(id: string, submittedBy: string | null | undefined): Promise<string> {
     const { jobs, views } = this.#options
     const newest = await jobs.reader.list({ submittedBy }, SNAPSHOT_JOBS)
-    return frameText(id, 'snapshot', {
+    const workers = submittedBy === undefined ? await views.allWorkers() : '[]'
+    const rest = jsonOf({
       version: VERSION,
       nowAt: jobs.now(),
       workerLostAfterSeconds: PRESENT / SECOND,
       queue: await this.#queue(submittedBy),
-      workers: submittedBy === undefined ? await views.workers() : [],
       jobs: newest.jobs.map((job) => views.summary(job)),
     })
+    return frame(id, 'snapshot', `${rest.slice(0, -1)},"workers":${workers}}`)
   }
 
   /** @returns the text of changes for a reader, made once for all readers of all jobs. */
@@ -94,7 +95,7 @@ export class Texts {
   async #framesOf(changes: Changes): Promise<Frame[]> {
     const { jobs, views } = this.#options
     const ids = changes.filter(({ key }) => isWorkerKey(key)).map(({ key }) => idIn(key))
-    const found = await views.workers(new Set(ids))
+    const found = await views.workers(ids)
     const workers = new Map(found.map((one) => [one.workerId, one]))
     const frames = changes.map(async ({ id, key, note }): Promise<Frame> => {
       if (key === QUEUE)
@@ -123,6 +124,14 @@ export class Texts {
 
 /** An event as it is sent. @param id null: nothing to resume from. */
 export function frameText(id: string | null, event: string, data: unknown): string {
+  return frame(id, event, jsonOf(data))
+}
+
+function frame(id: string | null, event: string, json: string): string {
   const head = id === null ? '' : `id: ${id}\n`
-  return `${head}event: ${event}\ndata: ${JSON.stringify(toWire(data))}\n\n`
+  return `${head}event: ${event}\ndata: ${json}\n\n`
+}
+
+function jsonOf(data: unknown): string {
+  return JSON.stringify(toWire(data))
 }

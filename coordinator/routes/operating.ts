@@ -180,7 +180,10 @@ export function operatingRoutes(services: Services): Hono<Env> {
       summary: 'List workers and their jobs',
       answer: workersAnswer,
     }),
-    async (c) => answer(c, { workers: await views.workers() }),
+    async (c) => {
+      const body = `{"workers":${await views.allWorkers()}}`
+      return c.body(body, 200, { 'content-type': 'application/json' })
+    },
   )
 
   app.delete(

@@ -4,6 +4,7 @@ import type { Principal } from '../../coordinator/access/principal.ts'
 import { WorkerNames } from '../../coordinator/access/worker-names.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
+import { assembled } from './assembled.ts'
 import { NOON } from './example-jobs.ts'
 import { startRunning, until, type Answer } from './running.ts'
 
@@ -73,4 +74,24 @@ test('what a fleet may take is set', async (t) => {
       [429, '--max-agents-per-token'],
     ],
   )
+})
+
+test('a list of many workers is made in slices, between which others have their turns', async (t) => {
+  const all = await assembled(t)
+  const names = Array.from({ length: 1_000 }, (_, n) => `w${n}`)
+  for (const name of names) all.workers.update(name, {})
+  let turns = 0
+  const count = (): void => {
+    turns += 1
+    next = setImmediate(count)
+  }
+  let next = setImmediate(count)
+  const json = await all.views.allWorkers()
+  clearImmediate(next)
+  const shown = JSON.parse(json) as { worker_id: string }[]
+  assert.deepEqual(
+    shown.map((one) => one.worker_id),
+    names,
+  )
+  assert.ok(turns >= 4)
 })
