@@ -43,6 +43,7 @@ function logged(lines: readonly string[], run = 0): LoggedChange[] {
     return {
       jobId: JOB,
       run,
+      version: null,
       from: from === '' ? null : from!,
       to: to!,
       attempt: attempt === undefined ? null : Number(attempt),
@@ -50,6 +51,14 @@ function logged(lines: readonly string[], run = 0): LoggedChange[] {
       reason: reason ?? null,
       at: at === undefined ? index : Number(at),
     }
+  })
+}
+
+/** Lines of several processes, as they came: before each the job's version, and behind `@` its process. */
+function loggedBySeveral(lines: readonly string[]): LoggedChange[] {
+  return lines.flatMap((line) => {
+    const [, version, run, change] = /^(\d+)@(\d+) (.*)$/.exec(line)!
+    return logged([change!], Number(run)).map((one) => ({ ...one, version: Number(version) }))
   })
 }
 
@@ -173,6 +182,20 @@ describe('a good history', () => {
           pauses: [{ from: 100_200, until: 190_000 }],
         },
       ),
+    'of which several processes have logged parts, the first of them late': history(
+      GOOD,
+      COMPLETED,
+      {
+        log: loggedBySeveral([
+          '5@2 processing>completed 1 a',
+          '1@0 >pending',
+          '2@1 pending>processing 1 a',
+        ]),
+      },
+    ),
+    'of several processes, one of which died before it logged a claim': history(GOOD, COMPLETED, {
+      log: loggedBySeveral(['1@0 >pending', '3@0 processing>completed 1 a']),
+    }),
     'of a request that was refused': history([deed(0, { kind: 'cancel' }, 'refused')], null),
   })) {
     test(what, () => assert.deepEqual(check(good), []))
@@ -240,6 +263,40 @@ describe('a bad history is found out', () => {
       'that swallowed a change without a crash',
       history(GOOD, COMPLETED, { log: logged(['>pending', 'processing>completed 1 a']) }),
       /a change is missing/,
+    ],
+    [
+      'of several processes, without a change that none of them can have swallowed',
+      history(GOOD, COMPLETED, {
+        log: loggedBySeveral(['2@1 processing>completed 1 a', '1@0 >pending']),
+      }),
+      /a change is missing/,
+    ],
+    [
+      'of two processes that both changed one version',
+      history(GOOD, COMPLETED, {
+        log: loggedBySeveral([
+          '1@0 >pending',
+          '2@0 pending>processing 1 a',
+          '3@1 processing>completed 1 a',
+          '3@2 processing>failed 1 a',
+        ]),
+      }),
+      /changed twice at version 3/,
+    ],
+    [
+      'of several processes that left a job with a silent worker',
+      history(
+        [create, claim(10, 1, 'a'), claim(90_100, 2, 'b'), finish(90_200, 2, 'b', 'text')],
+        found('completed', 'text', '1 a lost', '2 b completed'),
+        {
+          log: loggedBySeveral([
+            '1@0 >pending',
+            '2@1 pending>processing 1 a',
+            '3@2 processing>pending 1 a worker_lost 90000',
+          ]),
+        },
+      ),
+      /stayed with a \(attempt 1\) 87 s after its lease/,
     ],
     [
       'that gave one attempt to two workers',
@@ -407,6 +464,7 @@ test('the log of several processes is read line by line, torn ones left out', ()
   const change: LoggedChange = {
     jobId: JOB,
     run: 1,
+    version: null,
     from: 'pending',
     to: 'processing',
     attempt: 1,
@@ -417,6 +475,7 @@ test('the log of several processes is read line by line, torn ones left out', ()
   const other = '{"msg":"listening on http://127.0.0.1:1"}'
   assert.deepEqual(readLog([[other, line.slice(0, 60)], [line]]), [change])
   assert.equal(changeIn(`${line.slice(0, -1)},`, 0), null)
+  assert.equal(changeIn(line.replace('{', '{"version":7,'), 0)?.version, 7)
   const removed = JSON.stringify({ job_id: JOB, from: 'failed', msg: 'job removed' })
   assert.equal(changeIn(removed, 0)?.to, 'removed')
 })

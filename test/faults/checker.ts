@@ -1,5 +1,5 @@
 import { done, of, type Rule } from './case.ts'
-import type { Deed, History, LoggedChange } from './history.ts'
+import { areNeighbours, inOrder, type Deed, type History, type LoggedChange } from './history.ts'
 import { endsLeases, hasOneLease, keepsLeases } from './leases.ts'
 
 const ENDED = ['completed', 'failed', 'timeout', 'cancelled']
@@ -15,7 +15,7 @@ export function check(history: History): string[] {
     (jobId) => {
       const one = {
         jobId,
-        log: log.get(jobId) ?? [],
+        log: inOrder(log.get(jobId) ?? []),
         deeds: deeds.get(jobId) ?? [],
         found: history.found.get(jobId),
         history,
@@ -71,16 +71,18 @@ const endsOnce: Rule = ({ log }) => {
     )
 }
 
-/** Each change begins where the one before it ended; after a crash one line may be missing. */
+/** Each change begins where the one before it ended, and is made once; after a crash one line may be missing. */
 const isChained: Rule = ({ log }) =>
   log.flatMap((line, at) => {
     const before = log[at - 1]
     if (line.to === 'processing' && line.from !== 'pending')
       return [`was handed out as attempt ${line.attempt} while it was ${line.from}: two at work`]
+    if (before !== undefined && line.version !== null && before.version === line.version)
+      return [`was changed twice at version ${line.version}: to ${before.to} and to ${line.to}`]
     if (before === undefined || before.to === (line.from ?? 'removed')) return []
     if (line.from === null)
       return [`was made twice: what it was before, ${before.to}, has no result`]
-    if (before.run !== line.run) return []
+    if (!areNeighbours(before, line)) return []
     return [`was ${before.to} and then went from ${line.from} to ${line.to}: a change is missing`]
   })
 

@@ -1,6 +1,6 @@
 /** What a run is judged by: the coordinator's log, the clients' requests with their answers, and what is there at the end. */
 export interface History {
-  /** In the order of the log. */
+  /** In the order of the log. What several processes have logged is put in order by the jobs' versions. */
   readonly log: readonly LoggedChange[]
   readonly deeds: readonly Deed[]
   /** By job id: what a reader finds when all is over. */
@@ -9,7 +9,7 @@ export interface History {
   readonly endedAt: number
   /** How long ended jobs are kept; null: for ever. */
   readonly keptMs: number | null
-  /** When the coordinator stood still, in milliseconds of the clock; default: never. */
+  /** When every coordinator stood still, in milliseconds of the clock; default: never. */
   readonly pauses?: readonly Pause[]
 }
 
@@ -23,6 +23,8 @@ export interface LoggedChange {
   jobId: string
   /** Which process logged it, from 0: between two of them a line may be missing, within one none is. */
   run: number
+  /** Of the job once it was so; null where one process at a time changes jobs: its log is in order. */
+  version: number | null
   from: string | null
   to: string
   attempt: number | null
@@ -93,6 +95,7 @@ export function changeIn(line: string, run: number): LoggedChange | null {
   return {
     jobId: read['job_id'],
     run,
+    version: typeof read['version'] === 'number' ? read['version'] : null,
     from: typeof read['from'] === 'string' ? read['from'] : null,
     to,
     attempt: typeof read['attempt'] === 'number' ? read['attempt'] : null,
@@ -100,6 +103,17 @@ export function changeIn(line: string, run: number): LoggedChange | null {
     reason: typeof read['reason'] === 'string' ? read['reason'] : null,
     at: Date.parse(String(read['time'])),
   }
+}
+
+/** Changes of one job in the order in which they became durable. */
+export function inOrder(log: readonly LoggedChange[]): LoggedChange[] {
+  return log.toSorted((a, b) => (a.version ?? 0) - (b.version ?? 0))
+}
+
+/** Whether no line can be missing between two of one job. */
+export function areNeighbours(before: LoggedChange, after: LoggedChange): boolean {
+  if (before.version === null || after.version === null) return before.run === after.run
+  return after.version === before.version + 1
 }
 
 function parsed(line: string): Record<string, unknown> | null {

@@ -39,12 +39,16 @@ export const keepsLeases: Rule = ({ log, deeds }) =>
 /** A busy machine may end a lease so much later. */
 const LATE_MS = 20_000
 
-/** Who is silent does not keep a job; a restart gives everybody a new term. */
+/** Who is silent does not keep a job; a restart of the only coordinator gives everybody a new term. */
 export const endsLeases: Rule = ({ log, deeds, history }) =>
-  log.flatMap(({ to, attempt, run }, at) => {
+  log.flatMap((line, at) => {
+    const { to, attempt } = line
     const next = log[at + 1]
     const claim = done(of(deeds, 'claim')).find((deed) => deed.attempt === attempt)
-    if (to !== 'processing' || next?.run !== run || claim === undefined) return []
+    if (to !== 'processing' || next === undefined || claim === undefined) return []
+    const isSameRun = line.version === null && next.run === line.run
+    const isItsEnd = line.version !== null && next.attempt === attempt
+    if (!isSameRun && !isItsEnd) return []
     const beats = deeds
       .filter((deed) => 'attempt' in deed && deed.attempt === attempt && deed.askedAt <= next.at)
       .map(({ answeredAt }) => answeredAt)
