@@ -6,17 +6,22 @@ import { MINUTE, SECOND } from '../shared/duration.ts'
 import { countFaults } from '../test/faults/checker.ts'
 import { median, quantile } from './bench/report.ts'
 import { memoryLevel } from './soak/memory.ts'
+import type { Fault } from './soak/faults.ts'
 import { soak, type Soak } from './soak/run.ts'
 
+const USAGE =
+  'npm run soak -- [--minutes 10] [--coordinators 1] [--agents 200] [--submitters 50] [--seed 1] [--pause 90] [--built] [--keep]'
+
 /**
- * `npm run soak -- --minutes 10 [--agents 200] [--submitters 50] [--seed 1] [--pause 90] [--built] [--keep]`: one coordinator
- * under agents and clients of every kind, killed at random, its connections cut, stopped for `--pause` seconds, short of
- * descriptors and disk quota, behind an edge that answers for it; at the end everything is checked. Ends with 1 when
- * anything was lost, doubled or answered as it should not be. With `--keep` its folder stays, with what it was judged by.
+ * {@link USAGE}: a coordinator under agents and clients of every kind, killed at random, its connections cut, stopped for
+ * `--pause` seconds, short of descriptors and disk quota, behind an edge that answers for it; or several, on a PostgreSQL
+ * that crashes, behind a front that balances. At the end everything is checked. Ends with 1 when anything was lost, doubled
+ * or answered as it should not be. With `--keep` its folder stays, with what it was judged by.
  */
 const { values } = parseArgs({
   options: {
     minutes: { type: 'string', default: '10' },
+    coordinators: { type: 'string', default: '1' },
     agents: { type: 'string', default: '200' },
     submitters: { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
@@ -25,8 +30,9 @@ const { values } = parseArgs({
     keep: { type: 'boolean', default: false },
   },
 })
-const [minutes, agents, submitters, seed, pause] = [
+const [minutes, coordinators, agents, submitters, seed, pause] = [
   Number(values.minutes),
+  Number(values.coordinators),
   Number(values.agents),
   Number(values.submitters),
   Number(values.seed),
@@ -35,32 +41,40 @@ const [minutes, agents, submitters, seed, pause] = [
 if (
   !(pause >= 0) ||
   !(minutes > 0) ||
+  !(Number.isInteger(coordinators) && coordinators > 0) ||
   !(agents > 0) ||
   !(submitters > 0) ||
   !Number.isInteger(seed)
 ) {
-  console.error(
-    'usage: npm run soak -- [--minutes 10] [--agents 200] [--submitters 50] [--seed 1] [--pause 90] [--built] [--keep]',
-  )
+  console.error(`usage: ${USAGE}`)
   process.exit(2)
 }
 
 /** Jobs are kept so long that the memory they take is level for most of the run. */
 const KEPT_MS = Math.max(30 * SECOND, Math.min(MINUTE, (minutes * MINUTE) / 6))
 
+const ALONE: readonly Fault[] = ['kill', 'descriptors', 'kill', 'quota', 'kill', 'edge']
+const SEVERAL =
+  'kill kill kill database kill kill quota kill kill kill database kill kill descriptors kill'.split(
+    ' ',
+  ) as Fault[]
+
 const folder = await mkdtemp(path.join(os.tmpdir(), 'morag-soak-'))
 try {
   console.log(
-    `${agents} agents, ${submitters} submitters, ${minutes} min, seed ${seed}, Node ${process.version}`,
+    `${coordinators} coordinators, ${agents} agents, ${submitters} submitters, ${minutes} min, seed ${seed}, Node ${process.version}`,
   )
   const run = await soak({
     folder,
     load: {
       forMs: minutes * MINUTE,
-      betweenMs: [8 * SECOND, 25 * SECOND],
+      // Beside others one more that is gone is no outage.
+      betweenMs: coordinators > 1 ? [2 * SECOND, 8 * SECOND] : [8 * SECOND, 25 * SECOND],
+      faults: coordinators > 1 ? SEVERAL : ALONE,
       pausesAt: pause === 0 ? [] : [0.15, 0.55],
     },
     pauseMs: pause * SECOND,
+    coordinators,
     agents,
     submitters,
     seed,
@@ -72,32 +86,32 @@ try {
   process.exitCode = report(run, minutes * MINUTE)
   if (values.keep) {
     await run.records.write(folder)
-    await run.keeper.write(folder)
+    await run.findings.write(folder)
     console.log(`kept         ${folder}`)
   }
 } finally {
   if (!values.keep) await rm(folder, { recursive: true, force: true })
 }
 
-function progress({ records, keeper, cuts, elapsedMs }: Soak): void {
-  const ended = keeper.log.filter(
+function progress({ records, findings, cuts, elapsedMs }: Soak): void {
+  const ended = findings.log.filter(
     ({ to }) => !['pending', 'processing', 'removed'].includes(to),
   ).length
-  const mb = keeper.memory.at(-1)?.mb ?? 0
+  const mb = findings.memory.at(-1)?.mb ?? 0
   console.log(
-    `${String(Math.round(elapsedMs / SECOND)).padStart(4)} s  ${records.created.size} jobs, ${ended} ended, ${keeper.kills} kills, ${cuts} cuts, ${mb.toFixed(0)} MB`,
+    `${String(Math.round(elapsedMs / SECOND)).padStart(4)} s  ${records.created.size} jobs, ${ended} ended, ${findings.kills} kills, ${cuts} cuts, ${mb.toFixed(0)} MB`,
   )
 }
 
-function report({ records, keeper, cuts, violations }: Soak, loadMs: number): number {
+function report({ records, findings, cuts, violations }: Soak, loadMs: number): number {
   const { lost, duplicated } = countFaults(violations)
   const faults = [...records.counts].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  const { healthMs, loopDelaysMs, errors } = keeper
-  const memory = memoryLevel(keeper.memory, loadMs)
-  console.log(`\njobs         ${records.created.size}, and ${keeper.log.length} changes of them`)
-  console.log(`kills        ${keeper.kills}`)
+  const { healthMs, loopDelaysMs, errors } = findings
+  const memory = memoryLevel(findings.memory, loadMs)
+  console.log(`\njobs         ${records.created.size}, and ${findings.log.length} changes of them`)
+  console.log(`kills        ${findings.kills}, and ${findings.restarts} of the database`)
   console.log(
-    `pauses       ${keeper.pauses.map(({ from, until }) => seconds(until - from)).join(', ') || 'none'}`,
+    `pauses       ${findings.pauses.map(({ from, until }) => seconds(until - from)).join(', ') || 'none'}`,
   )
   console.log(`cuts         ${cuts}`)
   console.log(`faults       ${faults.map(([what, times]) => `${what} ${times}`).join(', ')}`)

@@ -1,10 +1,10 @@
-import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { changeIn, type Pause, type LoggedChange } from '../../test/faults/history.ts'
+import { changeIn } from '../../test/faults/history.ts'
 import { residentMb } from '../process-tree.ts'
 import { startCoordinator, type RunningCoordinator } from '../processes.ts'
 import { starveOfDescriptors } from './descriptors.ts'
+import type { Findings } from './findings.ts'
 import { LOADER, moduleUrl } from '../node-script.ts'
 
 const QUOTA = moduleUrl(new URL('./quota-preload.ts', import.meta.url))
@@ -17,26 +17,19 @@ export interface KeeperOptions {
 
 /** Keeps a coordinator running on one port and one folder, kills it, looks at it, and keeps what it has logged. */
 export class Keeper {
-  readonly log: LoggedChange[] = []
-  readonly healthMs: number[] = []
-  /** Resident memory, second by second. */
-  readonly memory: { at: number; mb: number }[] = []
-  /** Of its processes, each one's 99th percentile in milliseconds; empty where it does not tell. */
-  readonly loopDelaysMs: number[] = []
-  /** What it logged as failed, a line each. */
-  readonly errors: string[] = []
-  readonly pauses: Pause[] = []
-  kills = 0
   readonly #options: KeeperOptions
+  readonly #findings: Findings
   #running: RunningCoordinator | null = null
   #port = 0
-  #runs = 0
+  #run = 0
   #read = 0
   /** Whether this process has stood still: then its delays say nothing. */
   #hasPaused = false
+  isPaused = false
 
-  constructor(options: KeeperOptions) {
+  constructor(options: KeeperOptions, findings: Findings) {
     this.#options = options
+    this.#findings = findings
   }
 
   get port(): number {
@@ -46,6 +39,8 @@ export class Keeper {
   async start(more: readonly string[] = []): Promise<void> {
     const { folder, args, built } = this.#options
     const port = this.#port === 0 ? [] : ['--port', String(this.#port)]
+    this.#run = this.#findings.runs
+    this.#findings.runs += 1
     this.#running = await startCoordinator(path.join(folder, 'data'), path.join(folder, 'media'), {
       args: [...args, ...more, ...port],
       built,
@@ -56,9 +51,9 @@ export class Keeper {
     this.#read = 0
   }
 
-  /** @param stopsForMs how long ago it got the signal to stop and began to empty its journal; null: it did not. */
+  /** @param stopsForMs how long ago it got the signal to stop and began to close; null: it did not. */
   async kill(stopsForMs: number | null): Promise<void> {
-    this.kills += 1
+    this.#findings.kills += 1
     if (stopsForMs !== null) {
       this.#running?.signal('SIGTERM')
       await delay(stopsForMs)
@@ -69,12 +64,15 @@ export class Keeper {
   /** Lets it stand still, as a paused container or a virtual machine does. */
   async pause(ms: number): Promise<void> {
     this.#hasPaused = true
+    this.isPaused = true
     const from = Date.now()
     this.#running?.signal('SIGSTOP')
-    this.pauses.push({ from, until: from + ms })
+    const pause = { from, until: from + ms }
+    this.#findings.pauses.push(pause)
     await delay(ms)
     this.#running?.signal('SIGCONT')
-    this.pauses.at(-1)!.until = Date.now()
+    pause.until = Date.now()
+    this.isPaused = false
   }
 
   /** Lets it open hardly any file or connection for a while; false where that cannot be. */
@@ -96,36 +94,31 @@ export class Keeper {
 
   /** What is under `/health`, asked of it directly; null while it is away. */
   async health(): Promise<Record<string, unknown> | null> {
+    if (this.isPaused) return null
     const from = performance.now()
     const read = await this.#get('/health')
     if (read === null) return null
-    if (!this.#hasPaused) this.healthMs.push(performance.now() - from)
+    if (!this.#hasPaused) this.#findings.healthMs.push(performance.now() - from)
     return JSON.parse(read) as Record<string, unknown>
   }
 
   /** Looks at it until `isOver`. */
   async watch(isOver: () => boolean): Promise<void> {
+    const { memory, loopDelaysMs } = this.#findings
     let nextAt = 0
     while (!isOver()) {
       await this.health()
       if (Date.now() >= nextAt) {
         nextAt = Date.now() + 1_000
         const mb = residentMb(this.#running?.pid ?? 0)
-        if (mb > 0) this.memory.push({ at: Date.now(), mb })
+        if (mb > 0) memory.push({ at: Date.now(), mb })
         this.#readLog()
-        const metrics = (await this.#get('/metrics')) ?? ''
+        const metrics = (!this.isPaused && (await this.#get('/metrics'))) || ''
         const seconds = /^morag_event_loop_delay_seconds\{[^}]*0?\.99"\} (\S+)$/m.exec(metrics)?.[1]
-        if (seconds !== undefined && !this.#hasPaused)
-          this.loopDelaysMs.push(Number(seconds) * 1_000)
+        if (seconds !== undefined && !this.#hasPaused) loopDelaysMs.push(Number(seconds) * 1_000)
       }
       await delay(250)
     }
-  }
-
-  /** Writes `log.ndjson`, the changes of jobs. */
-  async write(folder: string): Promise<void> {
-    const lines = this.log.map((change) => `${JSON.stringify(change)}\n`)
-    await writeFile(path.join(folder, 'log.ndjson'), lines.join(''))
   }
 
   async #get(route: string): Promise<string | null> {
@@ -145,7 +138,6 @@ export class Keeper {
     running.signal(signal)
     const { exitCode } = await running.ended
     this.#readLines(running.lines)
-    this.#runs += 1
     return exitCode
   }
 
@@ -154,11 +146,12 @@ export class Keeper {
   }
 
   #readLines(lines: readonly string[]): void {
+    const { log, errors } = this.#findings
     for (; this.#read < lines.length; this.#read += 1) {
       const line = lines[this.#read]!
-      const change = changeIn(line, this.#runs)
-      if (change !== null) this.log.push(change)
-      else if (/"level":[56]0/.test(line)) this.errors.push(line.slice(0, 500))
+      const change = changeIn(line, this.#run)
+      if (change !== null) log.push(change)
+      else if (/"level":[56]0/.test(line)) errors.push(line.slice(0, 500))
     }
   }
 }

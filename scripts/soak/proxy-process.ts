@@ -1,14 +1,16 @@
 /**
- * A TCP proxy that cuts connections: `proxy-process.ts <target port> <seed>`. It says `{"port"}` once, and then every
- * second `{"cuts"}`, how many there were so far. After `{"calm": true}` it cuts no more; after `{"edge": true}` it answers
- * every request by itself, until `{"edge": false}`.
+ * A proxy that cuts connections: `proxy-process.ts <seed> <target port>…`. To one target it passes bytes on, between
+ * several it balances requests. It says `{"port"}` once, and then every second `{"cuts"}`, how many there were so far.
+ * After `{"calm": true}` it cuts no more; after `{"edge": true}` it answers every request by itself, until
+ * `{"edge": false}`.
  */
 import { createServer as createHttp } from 'node:http'
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { pick, seededRandom } from '../../test/shared/seeded-random.ts'
+import { openFront } from './front.ts'
 
-const [target, seed] = process.argv.slice(2).map(Number)
+const [seed, ...targets] = process.argv.slice(2).map(Number)
 const random = seededRandom(seed!)
 const CUT = 0.3
 const LONGEST_MS = 20_000
@@ -30,6 +32,7 @@ const edge = createHttp((request, response) => {
   })
   response.end(`<html><head><title>${status}</title></head><body>nginx</body></html>`)
 })
+const front = targets.length > 1 ? openFront(targets, (socket) => mayCut([socket])) : null
 
 function say(what: object): void {
   process.stdout.write(`${JSON.stringify(what)}\n`)
@@ -37,15 +40,25 @@ function say(what: object): void {
 
 const server = createServer((client) => {
   if (isEdge) edge.emit('connection', client)
-  else pass(client)
+  else if (front === null) pass(client)
+  else {
+    mayCut([client])
+    front.emit('connection', client)
+  }
 })
 
 function pass(client: Socket): void {
-  const upstream = connect(target!, '127.0.0.1')
+  const upstream = connect(targets[0]!, '127.0.0.1')
+  mayCut([client, upstream])
+  client.pipe(upstream)
+  upstream.pipe(client)
+}
+
+/** What belongs together ends together. */
+function mayCut(sockets: readonly Socket[]): void {
   const end = (): void => {
     ends.delete(end)
-    client.destroy()
-    upstream.destroy()
+    for (const socket of sockets) socket.destroy()
   }
   ends.add(end)
   // Mostly soon, so that requests are met and not only pauses.
@@ -53,23 +66,22 @@ function pass(client: Socket): void {
     random() < CUT
       ? setTimeout(
           () => {
-            if (isCalm || client.destroyed) return
+            if (isCalm || sockets[0]!.destroyed) return
             cuts += 1
             end()
           },
           LONGEST_MS * random() ** 2,
         )
       : undefined
-  for (const socket of [client, upstream]) {
+  for (const socket of sockets) {
     socket.on('error', end)
     socket.on('close', () => {
       clearTimeout(cut)
       end()
     })
   }
-  client.pipe(upstream)
-  upstream.pipe(client)
 }
+
 server.listen(0, '127.0.0.1', () => say({ port: (server.address() as AddressInfo).port }))
 createInterface({ input: process.stdin })
   .on('line', (line) => {

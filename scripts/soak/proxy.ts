@@ -14,9 +14,12 @@ export interface CuttingProxy {
   close(): Promise<void>
 }
 
-/** A process between clients and a port of this machine, which cuts their connections and may answer in its place. */
-export async function startProxy(port: number, seed: number): Promise<CuttingProxy> {
-  const args = [...PROGRAM, String(port), String(seed)]
+/**
+ * A process between clients and ports of this machine, which balances over these, cuts connections and may answer in
+ * their place.
+ */
+export async function startProxy(ports: readonly number[], seed: number): Promise<CuttingProxy> {
+  const args = [...PROGRAM, String(seed), ...ports.map(String)]
   const child = execa(process.execPath, args, {
     stdin: 'pipe',
     stderr: 'inherit',

@@ -3,13 +3,14 @@ import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { check } from '../../test/faults/checker.ts'
-import { readJobs } from '../../test/faults/history.ts'
+import { inOrder, readJobs } from '../../test/faults/history.ts'
 import { seededRandom } from '../../test/shared/seeded-random.ts'
 import { SoakAgent, type Scene, type Stage } from './agent.ts'
 import { SoakApi } from './api.ts'
+import { Coordinators } from './coordinators.ts'
 import { cause } from './faults.ts'
 import { everything } from './everything.ts'
-import { Keeper } from './keeper.ts'
+import type { Findings } from './findings.ts'
 import { lostToPauses } from './pauses.ts'
 import { startProxy, type CuttingProxy } from './proxy.ts'
 import { startReceiver } from './receiver.ts'
@@ -21,6 +22,8 @@ export interface SoakOptions {
   /** An empty folder. */
   folder: string
   load: Load
+  /** Default: one, over files. */
+  coordinators?: number
   agents: number
   submitters: number
   seed: number
@@ -36,7 +39,7 @@ export interface SoakOptions {
 /** What a run has to show. */
 export interface Soak {
   readonly records: Records
-  readonly keeper: Keeper
+  readonly findings: Findings
   readonly cuts: number
   /** In milliseconds since its load began. */
   readonly elapsedMs: number
@@ -49,7 +52,10 @@ const DRAIN_MS = 90 * SECOND
 /** The same while a webhook is outstanding: the pause after the fourth try that fails is 5 minutes and a fifth of that. */
 const HOOK_MS = 7 * MINUTE
 
-/** Loads a coordinator with all there is, kills it, cuts its clients off, and judges what it did. */
+/** Counts of several coordinators may be so old. */
+const COUNTED_MS = 5 * SECOND
+
+/** Loads coordinators with all there is, kills them, cuts their clients off, and judges what they did. */
 export async function soak(options: SoakOptions): Promise<Soak> {
   const { folder, seed, keptMs, maxRetries, built = false } = options
   const media = path.join(folder, 'media')
@@ -69,43 +75,46 @@ export async function soak(options: SoakOptions): Promise<Soak> {
     kept,
   ]
   const args = [...limits, ...keeping, '--webhook-allow', '127.0.0.1']
-  const keeper = new Keeper({ folder, args, built })
-  await keeper.start()
-  const proxy = await startProxy(keeper.port, seed)
+  const coordinators = await Coordinators.start(options.coordinators ?? 1, { folder, args, built })
+  const { findings, keepers } = coordinators
+  const ports = keepers.map(({ port }) => port)
+  const proxy = await startProxy(ports, seed)
   const beganAt = Date.now()
   const result = (violations: readonly string[]): Soak => {
-    return { records, keeper, cuts: proxy.cuts(), elapsedMs: Date.now() - beganAt, violations }
+    return { records, findings, cuts: proxy.cuts(), elapsedMs: Date.now() - beganAt, violations }
   }
   const ticker = setInterval(() => options.onProgress?.(result([])), PROGRESS_MS)
   try {
-    await run(options, { records, keeper, proxy, work: { file, webhookUrl: receiver.url } })
-    const exitCode = await keeper.stop()
+    await run(options, { records, coordinators, proxy, work: { file, webhookUrl: receiver.url } })
+    const exitCodes = await coordinators.stop()
     const endedAt = Date.now()
     // What is left is to stay while it is read.
-    await keeper.start(['--keep-completed', 'forever', '--keep-failed', 'forever'])
-    const api = new SoakApi(`http://127.0.0.1:${keeper.port}`, records, 16)
+    await keepers[0]!.start(['--keep-completed', 'forever', '--keep-failed', 'forever'])
+    const api = new SoakApi(`http://127.0.0.1:${ports[0]}`, records, 16)
     const found = await readJobs(
       await everything(api),
       async (at) => await readOne(api, at),
       nameOf,
     )
     await api.close()
-    const { log } = keeper
+    const { log } = findings
+    // While one of several stands still, the others give nobody a longer term.
+    const pauses = coordinators.areSeveral ? [] : findings.pauses
     const violations = check({
       log,
       deeds: records.deeds,
       found,
       endedAt,
       keptMs,
-      pauses: keeper.pauses,
+      pauses,
     })
-    if (exitCode !== 0)
-      violations.push(`The coordinator ended with ${exitCode} after the signal to stop.`)
-    violations.push(...lostToPauses(log, keeper.pauses, records.working))
-    return result([...violations, ...missingWebhooks(records, keeper), ...records.surprises])
+    for (const exitCode of exitCodes)
+      violations.push(`A coordinator ended with ${exitCode} after the signal to stop.`)
+    violations.push(...lostToPauses(log, pauses, records.working))
+    return result([...violations, ...missingWebhooks(records, findings), ...records.surprises])
   } finally {
     clearInterval(ticker)
-    await keeper.stop()
+    await coordinators.close()
     await proxy.close()
     receiver.close()
   }
@@ -113,12 +122,15 @@ export async function soak(options: SoakOptions): Promise<Soak> {
 
 interface Set {
   records: Records
-  keeper: Keeper
+  coordinators: Coordinators
   proxy: CuttingProxy
   work: { file: string; webhookUrl: string }
 }
 
-async function run(options: SoakOptions, { records, keeper, proxy, work }: Set): Promise<void> {
+async function run(
+  options: SoakOptions,
+  { records, coordinators, proxy, work }: Set,
+): Promise<void> {
   const { agents, submitters, seed } = options
   const stage: Stage = { now: 'load' }
   const api = new SoakApi(proxy.url, records, agents + submitters * 5)
@@ -128,15 +140,16 @@ async function run(options: SoakOptions, { records, keeper, proxy, work }: Set):
     ...Array.from({ length: agents }, (_, n) => new SoakAgent(scene(n), `agent-${n}`)),
     ...Array.from({ length: submitters }, (_, n) => new Submitter(scene(agents + n), work)),
   ]
-  const running = [...clients.map((one) => one.run()), keeper.watch(isOver)]
+  const running = [...clients.map((one) => one.run()), coordinators.watch(isOver)]
   const random = seededRandom(seed)
   const nextFault = stretches(options.load, records, random)
   try {
     for (let fault = await nextFault(); fault !== null; fault = await nextFault())
-      await cause(fault, { keeper, proxy, records, random, pauseMs: options.pauseMs ?? 0 })
+      await cause(fault, { coordinators, proxy, records, random, pauseMs: options.pauseMs ?? 0 })
     stage.now = 'drain'
     proxy.calm()
-    await drained(keeper, records)
+    await coordinators.awake()
+    await drained(coordinators, records)
   } finally {
     stage.now = 'over'
     await Promise.all(running)
@@ -145,30 +158,31 @@ async function run(options: SoakOptions, { records, keeper, proxy, work }: Set):
 }
 
 /** When nothing is open any more, or nothing moves: then the checker says what is. */
-async function drained(keeper: Keeper, records: Records): Promise<void> {
+async function drained(coordinators: Coordinators, records: Records): Promise<void> {
+  const { findings, areSeveral } = coordinators
   let changes = 0
   let movedAt = Date.now()
   let patienceMs = DRAIN_MS
   while (Date.now() < movedAt + patienceMs) {
-    if (keeper.log.length > changes) movedAt = Date.now()
-    changes = keeper.log.length
-    const jobs = (await keeper.health())?.['jobs'] as Record<string, number> | undefined
+    if (findings.log.length > changes) movedAt = Date.now()
+    changes = findings.log.length
+    const jobs = (await coordinators.health())?.['jobs'] as Record<string, number> | undefined
+    const isCurrent = !areSeveral || Date.now() > movedAt + COUNTED_MS
     const isIdle = jobs !== undefined && jobs['pending'] === 0 && jobs['processing'] === 0
-    const isShown = missingWebhooks(records, keeper).length === 0
-    if (isIdle && isShown) return
+    const isShown = missingWebhooks(records, findings).length === 0
+    if (isIdle && isCurrent && isShown) return
     patienceMs = isShown ? DRAIN_MS : HOOK_MS
     await delay(200)
   }
 }
 
 /** Jobs that have ended without their webhook, a sentence each. */
-function missingWebhooks({ hooked, notified }: Records, { log }: Keeper): string[] {
+function missingWebhooks({ hooked, notified }: Records, { log }: Findings): string[] {
   const missing = new Set([...hooked].filter((jobId) => !notified.has(jobId)))
   const ended = new Map<string, boolean>()
   if (missing.size === 0) return []
-  for (const { jobId, to } of log)
-    if (missing.has(jobId) && to !== 'removed')
-      ended.set(jobId, to !== 'pending' && to !== 'processing')
+  for (const { jobId, to } of inOrder(log.filter((one) => missing.has(one.jobId))))
+    if (to !== 'removed') ended.set(jobId, to !== 'pending' && to !== 'processing')
   return [...missing]
     .filter((jobId) => ended.get(jobId) === true)
     .map((jobId) => `Job ${jobId} has ended and its webhook was never called.`)

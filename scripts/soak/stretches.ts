@@ -3,7 +3,10 @@ import type { Fault } from './faults.ts'
 import type { Records } from './records.ts'
 
 /** How long a load lasts and when it is broken by faults: by time, or by work, which is the same on any machine. */
-export type Load =
+export type Load = {
+  /** In turns, so that each has come after a while. */
+  faults: readonly Fault[]
+} & (
   | {
       forMs: number
       /** The least and the most time between two faults. */
@@ -11,11 +14,9 @@ export type Load =
       /** At which parts of the load, from 0 to 1, the coordinator stands still. */
       pausesAt: readonly number[]
     }
-  /** Kills alone; each comes after at most this many requests of clients. */
-  | { kills: number; deeds: number }
-
-/** In turns, so that each has come after a while. */
-const FAULTS: readonly Fault[] = ['kill', 'descriptors', 'kill', 'quota', 'kill', 'edge']
+  /** So many faults; each comes after at most this many requests of clients. */
+  | { times: number; deeds: number }
+)
 
 /** Returns what waits for the next fault; null when the load is over. */
 export function stretches(
@@ -23,11 +24,16 @@ export function stretches(
   records: Records,
   random: () => number,
 ): () => Promise<Fault | null> {
+  const { faults } = load
+  let caused = 0
+  const next = (): Fault => {
+    caused += 1
+    return faults[(caused - 1) % faults.length]!
+  }
   if ('forMs' in load) {
     const [least, most] = load.betweenMs
     const beganAt = Date.now()
     const endAt = beganAt + load.forMs
-    let caused = 0
     const pauses = load.pausesAt.map((part) => beganAt + part * load.forMs)
     return async () => {
       const between = least + (most - least) * random()
@@ -36,15 +42,12 @@ export function stretches(
       const isPauseDue = (pauses[0] ?? Infinity) <= Date.now()
       if (isPauseDue) pauses.shift()
       if (isPauseDue) return 'pause'
-      caused += 1
-      return FAULTS[(caused - 1) % FAULTS.length]!
+      return next()
     }
   }
-  let left = load.kills
   return async () => {
     const enough = records.deeds.length + 1 + load.deeds * random()
     while (records.deeds.length < enough) await delay(5)
-    left -= 1
-    return left >= 0 ? 'kill' : null
+    return caused < load.times ? next() : null
   }
 }

@@ -12,9 +12,9 @@ const KILLS = 5
 // Mostly waiting, so beside each other.
 describe('a coordinator', { concurrency: true }, () => {
   test('killed again and again under every kind of request keeps every promise', async (t) => {
-    const { records, keeper, cuts, violations } = await soak({
+    const { records, findings, cuts, violations } = await soak({
       folder: tempFolder(),
-      load: { kills: KILLS, deeds: 300 },
+      load: { faults: ['kill'], times: KILLS, deeds: 300 },
       agents: 16,
       submitters: 4,
       seed: 5,
@@ -22,11 +22,11 @@ describe('a coordinator', { concurrency: true }, () => {
       maxRetries: 0,
     })
     t.diagnostic(
-      `${records.created.size} jobs, ${keeper.log.length} changes, ${keeper.kills} kills, ${cuts} cuts`,
+      `${records.created.size} jobs, ${findings.log.length} changes, ${findings.kills} kills, ${cuts} cuts`,
     )
     assert.deepEqual(violations, [])
-    assert.deepEqual(keeper.errors, [])
-    assert.equal(keeper.kills, KILLS)
+    assert.deepEqual(findings.errors, [])
+    assert.equal(findings.kills, KILLS)
     const results = records.deeds.filter(
       (deed) => deed.kind === 'finish' && deed.answer === 'done' && deed.content !== null,
     )

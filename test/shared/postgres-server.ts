@@ -1,4 +1,5 @@
-import { execFileSync, spawnSync } from 'node:child_process'
+import { execFileSync, spawn, spawnSync, type SpawnOptions } from 'node:child_process'
+import { once } from 'node:events'
 import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import net from 'node:net'
 import os from 'node:os'
@@ -86,6 +87,20 @@ export class PostgresServer {
     this.#control('stop', '-m', mode)
   }
 
+  /** Ends it as a crash does, and starts it again. */
+  async crash(): Promise<void> {
+    const [data, log] = [path.join(this.folder, 'data'), path.join(this.folder, 'log')]
+    const restart = ['-D', data, '-s', '-w', '-l', log, '-m', 'immediate', 'restart']
+    const [name, args, options] = asOwner('pg_ctl', restart)
+    const [code] = (await once(spawn(name, args, options), 'exit')) as [number | null]
+    if (code !== 0) throw new Error(`pg_ctl restart ended with ${code}: ${this.log()}`)
+  }
+
+  /** Of the process that starts the others. */
+  get pid(): number {
+    return Number.parseInt(readFileSync(path.join(this.folder, 'data/postmaster.pid'), 'utf8'), 10)
+  }
+
   /** Ends it, and removes its folder. */
   stop(): void {
     process.off('exit', this.#stop)
@@ -142,19 +157,20 @@ function open(url: string): Database {
   return new Database({ address: databaseAddress(url), poolSize: 1 })
 }
 
-/** As `postgres` where this process is root. */
 function runAsOwner(program: string, args: readonly string[]): void {
+  const [name, all, options] = asOwner(program, args)
+  const { status, stderr, error } = spawnSync(name, all, { ...options, encoding: 'utf8' })
+  if (status !== 0) throw new Error(`${program} ended with ${status}: ${error?.message ?? stderr}`)
+}
+
+/** What runs a program as `postgres` where this process is root. */
+function asOwner(program: string, args: readonly string[]): [string, string[], SpawnOptions] {
   const file = path.join(programsFolder()!, program)
   const owner = ['--reuid=postgres', '--regid=postgres', '--clear-groups', '--']
   const [name, ...rest] = process.getuid?.() === 0 ? ['setpriv', ...owner, file] : [file]
-  const { status, stderr, error } = spawnSync(name!, [...rest, ...args], {
-    cwd: '/',
-    encoding: 'utf8',
-    env: { ...process.env, LANG: 'C.UTF-8', TZ: 'UTC' },
-    // Not a pipe for its output: the server would hold it open.
-    stdio: ['ignore', 'ignore', 'pipe'],
-  })
-  if (status !== 0) throw new Error(`${program} ended with ${status}: ${error?.message ?? stderr}`)
+  const env = { ...process.env, LANG: 'C.UTF-8', TZ: 'UTC' }
+  // Not a pipe for its output: the server would hold it open.
+  return [name!, [...rest, ...args], { cwd: '/', env, stdio: ['ignore', 'ignore', 'pipe'] }]
 }
 
 function programsFolder(): string | null {
