@@ -113,6 +113,21 @@ describe('moonshine', () => {
     )
   })
 
+  it('reads a short recording as it is once, and slower and faster to judge its language', async () => {
+    const lengths: number[] = []
+    class Counting extends MoonshineRecognizer {
+      protected override resultOf(samples: Float32Array): SherpaResult {
+        lengths.push(samples.length)
+        const text = 'Ask what you can do.'
+        return { text, tokens: [], timestamps: [], durations: [], ys_log_probs: [] }
+      }
+    }
+    const speech = [{ start: 0, end: 11 }]
+    await new Counting(MODEL).recognise(CLIPS.jfk.file, speech, () => undefined)
+    const whole = CLIPS.jfk.seconds * 16_000
+    assert.deepEqual(lengths, [whole, Math.floor(whole / 0.93), Math.floor(whole / 1.07)])
+  })
+
   it('tells the times of speech after a long pause as they are', async () => {
     const { jfk, austen } = CLIPS
     const wav = await ffmpeg`-i ${jfk.file} -i ${austen.file} -filter_complex

@@ -1,9 +1,14 @@
 import type { SherpaResult } from '../../audio/sherpa.ts'
-import { lengthOf, roundToMs, type Span } from '../../../shared/span.ts'
+import { lengthOf, roundToMs } from '../../../shared/span.ts'
 import type { WavReader } from '../../audio/wav.ts'
 import type { RecognisedSegment } from '../../transcription/recognised-segment.ts'
 import { SAMPLE_RATE, type ChunkAudio } from '../sherpa/chunk-audio.ts'
-import { ChunkRecognizer, type SherpaModel } from '../sherpa/chunk-recognizer.ts'
+import {
+  ChunkRecognizer,
+  textOf,
+  type SherpaModel,
+  type Stretch,
+} from '../sherpa/chunk-recognizer.ts'
 import { withMarks } from './marks.ts'
 import { disagreement, playedAt, SPEEDS, type Disagreement, type Doubt } from './second-pass.ts'
 
@@ -27,7 +32,7 @@ export class MoonshineRecognizer extends ChunkRecognizer {
     result: SherpaResult,
     { samples, speech }: ChunkAudio,
   ): RecognisedSegment[] {
-    const text = withMarks(result.text.trim(), this.#readings(samples))
+    const text = withMarks(textOf(result), this.#readings(samples))
     const start = roundToMs(speech.start / SAMPLE_RATE)
     const end = roundToMs(speech.end / SAMPLE_RATE)
     return text !== '' && end > start ? [{ start, end, text }] : []
@@ -39,7 +44,7 @@ export class MoonshineRecognizer extends ChunkRecognizer {
    */
   protected override async checked(
     reader: WavReader,
-    stretches: readonly Span[],
+    stretches: readonly Stretch[],
   ): Promise<{ doubt: Doubt }> {
     const longest = stretches.toSorted((a, b) => lengthOf(b) - lengthOf(a))
     const far = farthest(longest.slice(1), longest[0])
@@ -66,12 +71,12 @@ export class MoonshineRecognizer extends ChunkRecognizer {
   /** Adds the disagreement at the beginning of a stretch to `sum`. @returns the samples used. */
   async #secondPass(
     reader: WavReader,
-    { start, end }: Span,
+    { start, end, text: whole }: Stretch,
     most: number,
     sum: Disagreement,
   ): Promise<number> {
     const samples = await reader.read(start, Math.min(end, start + most))
-    const text = this.#textOf(samples)
+    const text = (end - start <= most ? whole : null) ?? this.#textOf(samples)
     for (const speed of SPEEDS) {
       const again = this.#textOf(playedAt(speed, samples))
       const { words, differing } = disagreement([text, again], samples.length / SAMPLE_RATE)
@@ -82,11 +87,11 @@ export class MoonshineRecognizer extends ChunkRecognizer {
   }
 
   #textOf(samples: Float32Array): string {
-    return this.resultOf(samples)?.text.trim() ?? ''
+    return textOf(this.resultOf(samples))
   }
 }
 
-function farthest(stretches: readonly Span[], from: Span | undefined): Span | null {
-  const away = ({ start }: Span): number => Math.abs(start - (from?.start ?? 0))
+function farthest(stretches: readonly Stretch[], from: Stretch | undefined): Stretch | null {
+  const away = ({ start }: Stretch): number => Math.abs(start - (from?.start ?? 0))
   return stretches.toSorted((a, b) => away(b) - away(a))[0] ?? null
 }

@@ -15,6 +15,12 @@ export interface SherpaModel {
 
 export type SherpaAnswer = Pick<Recognised, 'segments' | 'doubt'>
 
+/** Audio that was recognised, in samples. */
+export interface Stretch extends Span {
+  /** Its text; `null` where it was read in several pieces. */
+  text: string | null
+}
+
 const MIN_SAMPLES = SAMPLE_RATE / 10
 
 /** Recognises speech in chunks. The native library can end the process: use this in a child only. */
@@ -43,16 +49,18 @@ export abstract class ChunkRecognizer {
     try {
       const { samples: total, durationSeconds } = reader.header
       const segments: RecognisedSegment[] = []
-      const chunks = [...chunksOf(speech, total, this.#limits)]
-      for (const chunk of chunks) {
+      const stretches: Stretch[] = []
+      for (const chunk of chunksOf(speech, total, this.#limits)) {
+        const texts: string[] = []
         for await (const one of audioOf(reader, chunk, this.#limits)) {
           const result = this.resultOf(one.samples)
           if (result !== null) segments.push(...this.segmentsOf(result, one))
+          texts.push(textOf(result))
           onProgress(Math.min(one.audio.end, total) / SAMPLE_RATE)
         }
+        stretches.push({ ...chunk.audio, text: texts.length === 1 ? texts[0]! : null })
       }
       onProgress(durationSeconds)
-      const stretches = chunks.map(({ audio }) => audio)
       return { segments, ...(await this.checked(reader, stretches)) }
     } finally {
       await reader.close()
@@ -61,10 +69,10 @@ export abstract class ChunkRecognizer {
 
   protected abstract segmentsOf(result: SherpaResult, audio: ChunkAudio): RecognisedSegment[]
 
-  /** What a look at the same stretches (in samples) adds to the answer. */
+  /** What a look at the same stretches adds to the answer. */
   protected async checked(
     _reader: WavReader,
-    _stretches: readonly Span[],
+    _stretches: readonly Stretch[],
   ): Promise<Pick<SherpaAnswer, 'doubt'>> {
     return {}
   }
@@ -77,4 +85,9 @@ export abstract class ChunkRecognizer {
     this.#recognizer.decode(stream)
     return this.#recognizer.getResult(stream)
   }
+}
+
+/** Empty where the audio is too short for a model. */
+export function textOf(result: SherpaResult | null): string {
+  return result?.text.trim() ?? ''
 }
