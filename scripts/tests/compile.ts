@@ -1,6 +1,7 @@
 import { cp, mkdir, readdir, rm, symlink } from 'node:fs/promises'
 import path from 'node:path'
 import { execa } from 'execa'
+import { bundlePrograms } from './bundle.ts'
 
 const SOURCES = ['agent', 'coordinator', 'shared', 'scripts', 'test']
 /** What tests read of the checkout beside the sources. */
@@ -25,7 +26,7 @@ export function nameOf(code: Code, root: string, file: string): string {
 
 /**
  * Compiles programs, scripts and tests to `build/` and copies what they read beside them: each process then starts
- * without tsx, which costs it a third of a second of CPU time and more. Types are left to `npm run typecheck`.
+ * without tsx, which costs it a third of a second of CPU time and more, and programs from few files. Types are left to `npm run typecheck`.
  * @throws on a syntax error; tsc has printed where.
  */
 export async function compileTests(root: string): Promise<Code> {
@@ -40,6 +41,8 @@ export async function compileTests(root: string): Promise<Code> {
     localDir: root,
     stdio: 'inherit',
   })
+  // Coverage is of the sources, file by file.
+  if (process.env['NODE_V8_COVERAGE'] === undefined) await bundlePrograms(folder)
   return { folder, extension: '.js' }
 }
 
