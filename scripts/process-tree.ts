@@ -30,6 +30,29 @@ export function family(pid: number): number[] {
   return found
 }
 
+/**
+ * As {@link family} at a tenth of its cost, for who looks again and again: one may be left out while another ends, and on a
+ * Linux whose `/proc` lists no children all are.
+ */
+export function familyNow(pid: number): number[] {
+  const found = [pid]
+  for (const one of found) found.push(...childrenOf(one))
+  return found
+}
+
+function childrenOf(pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).flatMap((thread) =>
+      readFileSync(`/proc/${pid}/task/${thread}/children`, 'utf8')
+        .split(' ')
+        .filter((one) => one !== '')
+        .map(Number),
+    )
+  } catch {
+    return []
+  }
+}
+
 /** Resident memory of a process in MB; 0 when it is gone. */
 export function residentMb(pid: number): number {
   try {

@@ -4,13 +4,14 @@ import { chmod, readFile, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { test } from 'node:test'
 import { startCoordinator } from '../scripts/processes.ts'
-import { CLIPS, ffmpeg, testTools } from './agent/fixtures.ts'
+import { CLIPS, ffmpeg, makeSilence, testTools } from './agent/fixtures.ts'
 import { startAgent, TestClient } from './conversion-set-up.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
-/** Three parts of the embedded engine, which are up to two minutes long. */
-const MINUTES = 5
-const ROUNDS = Math.ceil((MINUTES * 60) / (CLIPS.jfk.seconds + CLIPS.austen.seconds))
+/** Each is a part of the embedded engine: from a minute on it ends at the longest pause. */
+const PARTS = 3
+const ROUNDS_OF_PART = 4
+const PAUSE_SECONDS = 3
 const skip = process.platform === 'win32' ? 'wraps ffmpeg in a shell script' : false
 
 const TWO_SLOTS = ['--gpus', 'none', '--slots', '2']
@@ -25,12 +26,21 @@ function doneUntilOf(checkpoint: string): number {
 }
 
 test(
-  `an attempt after a killed agent does only what is left of ${MINUTES} minutes, and the text is the same as on one slot`,
+  `an attempt after a killed agent does only what is left of a recording of ${PARTS} parts, and the text is the same as on one slot`,
   { skip },
   async () => {
     const folder = tempFolder()
     const list = path.join(folder, 'list.txt')
-    await writeFile(list, `file '${CLIPS.jfk.file}'\nfile '${CLIPS.austen.file}'\n`.repeat(ROUNDS))
+    const round = [CLIPS.jfk.file, CLIPS.austen.file]
+    const speech = Array.from({ length: ROUNDS_OF_PART }, () => round).flat()
+    const part = [...speech, await makeSilence(folder, PAUSE_SECONDS)]
+    await writeFile(
+      list,
+      part
+        .map((one) => `file '${one}'\n`)
+        .join('')
+        .repeat(PARTS),
+    )
     const file =
       await ffmpeg`-f concat -safe 0 -i ${list} -c:a flac ${path.join(folder, 'long.flac')}`
     // The real ffmpeg, and a note of how it was called.

@@ -29,6 +29,9 @@ export interface Result {
   }
 }
 
+/** How often a client looks at its job. Each look takes the coordinator and the test some milliseconds. */
+export const LOOK_MS = 100
+
 /** What a test does as a client. */
 export class TestClient {
   readonly #api: string
@@ -63,7 +66,7 @@ export class TestClient {
     for (;;) {
       const job = await this.detail(jobId).catch(() => null)
       if (job !== null && fits(job)) return job
-      await delay(50)
+      await delay(LOOK_MS)
     }
   }
 

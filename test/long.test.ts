@@ -9,8 +9,8 @@ import { CLIPS, ffmpeg, makeSilence } from './agent/fixtures.ts'
 import { startAgent, TestClient } from './conversion-set-up.ts'
 import { tempFolder } from './shared/temp-folder.ts'
 
-/** Each round is speech and then silence: the engine, which takes most of the time, has 4.5 minutes of speech to do. */
-const ROUND_SECONDS = 120
+/** Each round is speech and then silence: the engine, which takes most of the time, has 3 minutes of speech to do. */
+const ROUND_SECONDS = 180
 const ROUNDS = (30 * 60) / ROUND_SECONDS
 const MOST_MB = 700
 const skip = process.platform === 'linux' ? false : 'measures memory through /proc'

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { chmod, mkdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { family, isAlive } from '../../scripts/process-tree.ts'
+import { familyNow, isAlive } from '../../scripts/process-tree.ts'
 import { testTools } from '../agent/fixtures.ts'
 
 /**
@@ -69,7 +69,7 @@ async function program(file: string, lines: string): Promise<void> {
 export async function stopped(pid: number): Promise<number> {
   for (;;) {
     if (!isAlive(pid)) throw new Error(`the agent ${pid} has ended`)
-    const found = family(pid).find((one) => one !== pid && stateOf(one) === 'T')
+    const found = familyNow(pid).find((one) => one !== pid && stateOf(one) === 'T')
     if (found !== undefined) return found
     await delay(10)
   }
@@ -82,7 +82,7 @@ export function goOn(pid: number): void {
 /** From now on whatever stops below this process goes on at once, for as long as it is there. */
 export async function goOnAlways(pid: number): Promise<void> {
   while (isAlive(pid)) {
-    for (const one of family(pid)) if (one !== pid && stateOf(one) === 'T') goOn(one)
+    for (const one of familyNow(pid)) if (one !== pid && stateOf(one) === 'T') goOn(one)
     await delay(10)
   }
 }

@@ -11,7 +11,7 @@ import {
   type Running,
 } from '../../scripts/processes.ts'
 import { CLIPS, ffmpeg } from '../agent/fixtures.ts'
-import { TestClient, type Detail, type Status } from '../conversion-set-up.ts'
+import { LOOK_MS, TestClient, type Detail, type Status } from '../conversion-set-up.ts'
 import { Proxy, type Passing } from './proxy.ts'
 
 /** A suite that takes longer hangs. */
@@ -139,7 +139,7 @@ export class Lane {
       const job = await this.#scene.client.detail(jobId).catch(() => null)
       if (job !== null && !['pending', 'processing'].includes(job.status)) return job
       if (left === 0 && this.#agents.length > 0) throw this.#noAgent()
-      await delay(50)
+      await delay(LOOK_MS)
     }
   }
 
