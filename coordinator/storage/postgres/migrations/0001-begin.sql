@@ -31,6 +31,9 @@ CREATE TABLE morag.jobs (
   submitted_by text,
   task_id text NOT NULL,
   ended_at bigint,
+  -- What it has used; but for a running attempt's length, which its lease has.
+  media_ms bigint NOT NULL DEFAULT 0,
+  work_ms bigint NOT NULL DEFAULT 0,
   -- When the next step after its end is due. Whoever tries it moves this on: its lease.
   next_step_at bigint,
   step_receiver text,
@@ -49,6 +52,8 @@ CREATE INDEX jobs_held ON morag.jobs (worker_id) WHERE status = 'processing';
 CREATE INDEX jobs_newest ON morag.jobs (created_at DESC, job_id DESC);
 CREATE INDEX jobs_by_status ON morag.jobs (status, created_at DESC, job_id DESC) INCLUDE (content_type);
 CREATE INDEX jobs_own ON morag.jobs (submitted_by, created_at DESC, job_id DESC) WHERE submitted_by IS NOT NULL;
+CREATE INDEX jobs_open ON morag.jobs (submitted_by)
+  WHERE submitted_by IS NOT NULL AND status IN ('pending', 'processing');
 CREATE INDEX jobs_task ON morag.jobs (task_id);
 CREATE INDEX jobs_ended ON morag.jobs (ended_at) WHERE ended_at IS NOT NULL;
 CREATE INDEX jobs_steps ON morag.jobs (next_step_at) WHERE next_step_at IS NOT NULL;
@@ -92,16 +97,24 @@ CREATE TABLE morag.tokens (
   token_id text PRIMARY KEY,
   name text NOT NULL,
   record json NOT NULL,
-  used_at bigint
+  used_at bigint,
+  -- Grows with each change of any token.
+  version bigint NOT NULL DEFAULT 0
 );
+CREATE INDEX tokens_version ON morag.tokens (version);
 CREATE TABLE morag.secrets (name text PRIMARY KEY, value bytea NOT NULL);
 CREATE TABLE morag.settings (name text PRIMARY KEY, value json NOT NULL);
 
--- What a token has used, by day.
-CREATE TABLE morag.usage_days (
+-- What the removed jobs of a token have used, by the UTC day of their creation; '': the API key.
+CREATE TABLE morag.removed_usage (
   day date NOT NULL,
   token_id text NOT NULL,
-  record json NOT NULL,
+  jobs bigint NOT NULL,
+  completed bigint NOT NULL,
+  failed bigint NOT NULL,
+  cancelled bigint NOT NULL,
+  media_ms bigint NOT NULL,
+  work_ms bigint NOT NULL,
   PRIMARY KEY (day, token_id)
 );
 
