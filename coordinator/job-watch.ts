@@ -1,16 +1,33 @@
+import { SECOND } from '../shared/duration.ts'
 import { AppError, isErrorCode } from '../shared/errors.ts'
+import { startInterval } from '../shared/timers.ts'
 import { hasEnded, type CompletedJob, type Job } from './job/job.ts'
 import { enter, leave as leaveGroup, type Groups } from './groups.ts'
 import type { Jobs, JobSubscriber } from './jobs.ts'
+import type { Peers } from './storage/peers.ts'
+
+/** How often jobs are looked at while no news of other coordinators can be heard. */
+const LOOK_MS = SECOND
 
 /** Requests that wait for a job to change. */
 export class JobWatch implements JobSubscriber {
   readonly #jobs: Jobs
   readonly #waiting: Groups<() => void> = new Map()
+  readonly #timer: NodeJS.Timeout | undefined
   #isClosed = false
 
-  constructor(jobs: Jobs) {
+  /** @param peers the other coordinators that change the same jobs; null: there are none. */
+  constructor(jobs: Jobs, peers: Peers | null = null) {
     this.#jobs = jobs
+    if (peers === null) return
+    const { signals } = peers
+    signals.on((news) => {
+      if (news.about === 'job') this.wake(news.jobId)
+      else if (news.about === 'all') this.#wakeAll()
+    })
+    this.#timer = startInterval(() => {
+      if (!signals.isListening) this.#wakeAll()
+    }, LOOK_MS).unref()
   }
 
   onChange(before: Job | null, after: Job | null): void {
@@ -87,6 +104,11 @@ export class JobWatch implements JobSubscriber {
   /** All that wait get `unavailable`. */
   close(): void {
     this.#isClosed = true
+    clearInterval(this.#timer)
+    this.#wakeAll()
+  }
+
+  #wakeAll(): void {
     for (const jobId of this.#waiting.keys()) this.wake(jobId)
   }
 }

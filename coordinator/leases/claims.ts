@@ -7,6 +7,7 @@ import { handedOutAgain } from '../job/lease.ts'
 import type { Jobs, JobSubscriber } from '../jobs.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import type { Taken } from '../storage/job-store.ts'
+import type { News, Peers } from '../storage/peers.ts'
 import { JobDispatcher } from './job-dispatcher.ts'
 import { Prefetched } from './prefetched.ts'
 import { LongPolls, type WorkRequest } from './long-polls.ts'
@@ -40,15 +41,30 @@ export class Claims implements JobSubscriber {
   readonly #dispatcher: JobDispatcher
   readonly #prefetched: Prefetched
   readonly #turns = new KeyedMutex()
+  readonly #peers: Peers | null
   #closed = false
 
-  /** @param mostWaiting of all calls that wait. */
-  constructor(jobs: Jobs, workers: Workers, mostWaiting: number = FLEET_LIMITS.waiting) {
+  /**
+   * @param mostWaiting of all calls that wait.
+   * @param peers the other coordinators that hand out the same jobs; null: there are none.
+   */
+  constructor(
+    jobs: Jobs,
+    workers: Workers,
+    mostWaiting: number = FLEET_LIMITS.waiting,
+    peers: Peers | null = null,
+  ) {
     this.#polls = new LongPolls(mostWaiting)
     this.#jobs = jobs
     this.#workers = workers
-    this.#dispatcher = new JobDispatcher(jobs, workers, this.#polls)
+    this.#peers = peers
+    this.#dispatcher = new JobDispatcher(jobs, workers, this.#polls, peers)
     this.#prefetched = new Prefetched(jobs, workers, (job) => this.#dispatchPrefetched(job))
+    peers?.signals.on((news) => this.#heard(news))
+    workers.onUpdate((workerId) => {
+      // It may have been drained, also at another coordinator.
+      if (workers.directiveOf(workerId) !== 'run') this.dismiss(workerId)
+    })
   }
 
   /** Learns the attempts that an earlier run left. */
@@ -89,6 +105,7 @@ export class Claims implements JobSubscriber {
     }
     const key = JSON.stringify([tokenId, workerId, claimId])
     this.#polls.dismissClaim(key)
+    this.#peers?.signals.emit({ about: 'claim', key })
     return await this.#turns.take(key, async () => {
       const taken = await this.#claim(wanted, key, (job) => job.lease.claimId === claimId)
       return await this.#respond(taken, respond, request)
@@ -103,6 +120,7 @@ export class Claims implements JobSubscriber {
   /** Answers all waiting and future calls without a job: the coordinator stops. */
   close(): void {
     this.#closed = true
+    this.#dispatcher.close()
     this.#polls.dismissAll()
   }
 
@@ -115,12 +133,21 @@ export class Claims implements JobSubscriber {
     const { workerId, maxJobs, waitMs, signal } = wanted
     const isOpen = !this.#closed && this.#workers.directiveOf(workerId) === 'run'
     const first = isOpen ? wanted : { ...wanted, contentTypes: [] }
+    let { arrivals } = this.#dispatcher
     let claiming = this.#dispatcher.claim(first, maxJobs, isAgain)
     if (!isOpen) return (await claiming) ?? NOTHING
     const until = this.#jobs.now() + waitMs
-    for (; ; claiming = this.#dispatcher.claim(wanted, maxJobs)) {
-      const taken = claiming === null ? await this.#wait(wanted, key, until) : some(await claiming)
+    for (;;) {
+      const taken = claiming === null ? null : some(await claiming)
       if (taken !== null || signal.aborted) return taken ?? NOTHING
+      // Where others change the jobs, too, an answer says that there is nothing, if nothing has come since the question.
+      const isAsked = arrivals !== null && arrivals === this.#dispatcher.arrivals
+      if (claiming === null || isAsked) {
+        const waited = await this.#wait(wanted, key, until, isAgain)
+        if (waited !== null || signal.aborted) return waited ?? NOTHING
+      }
+      arrivals = this.#dispatcher.arrivals
+      claiming = this.#dispatcher.claim(wanted, maxJobs)
     }
   }
 
@@ -129,6 +156,7 @@ export class Claims implements JobSubscriber {
     wanted: WorkRequest & Pick<Claim, 'maxJobs'>,
     key: string | null,
     until: number,
+    isAgain: (job: ProcessingJob) => boolean,
   ): Promise<Taken | null> {
     const { maxJobs, prefetch, signal } = wanted
     const elsewhere = prefetch ? null : this.#prefetched.bestFor(wanted)
@@ -137,12 +165,22 @@ export class Claims implements JobSubscriber {
       return null
     }
     const left = until - this.#jobs.now()
-    if (left <= 0 || signal.aborted) return NOTHING
+    if (left <= 0 || signal.aborted || this.#closed) return NOTHING
     const woken = await this.#polls.wait(wanted, key, left)
-    if (woken === null) return NOTHING
+    if (woken === null) {
+      // An older call elsewhere may have claimed after this one had asked.
+      const isOver = this.#peers !== null && this.#jobs.now() >= until
+      const held = isOver ? { ...wanted, contentTypes: [] } : null
+      return (held && (await this.#dispatcher.claim(held, maxJobs, isAgain))) ?? NOTHING
+    }
     // The rest of the batch comes from what has become available by now.
     const rest = maxJobs > 1 ? this.#dispatcher.claim(wanted, maxJobs - 1) : null
     return some(await together(rest === null ? [woken.claiming] : [woken.claiming, rest]))
+  }
+
+  #heard(news: News): void {
+    if (news.about === 'claim') this.#polls.dismissClaim(news.key)
+    else if (news.about === 'job') void this.#prefetched.look(news).catch(() => undefined)
   }
 
   /** Lets an idle worker have a job that has begun to wait for a slot elsewhere. */

@@ -33,13 +33,24 @@ export class Prefetched {
     if (isNew) this.#onWaits(after)
   }
 
+  /** Looks at a job that another coordinator has changed. @param waits whether it may wait now. */
+  async look({ jobId, waits }: { jobId: string; waits: boolean }): Promise<void> {
+    const job = waits ? ((await this.#jobs.find(jobId)) ?? null) : null
+    if (job === null) this.#waiting.delete(jobId)
+    else this.onChange(null, job)
+  }
+
   /** Returns a waiting job to the queue; its worker learns of it with its next heartbeat. */
   async takeBack({ jobId, attempts }: ProcessingJob): Promise<void> {
     const event = { type: 'take_back', attempt: attempts.at(-1)!.number } as const
-    await this.#jobs.apply(jobId, event).catch((error: unknown) => {
+    try {
+      const after = await this.#jobs.apply(jobId, event)
+      if (!waitsForSlot(after)) this.#waiting.delete(jobId)
+    } catch (error) {
       // The job may have been deleted meanwhile.
       if (!(error instanceof AppError && error.code === 'not_found')) throw error
-    })
+      this.#waiting.delete(jobId)
+    }
   }
 
   /** The best of them for another worker that could begin at once, or null. */
@@ -59,6 +70,7 @@ export class Prefetched {
   }
 }
 
-function waitsForSlot(job: Job): job is ProcessingJob {
+/** Whether an idle worker may have this instead of the one that prefetched it. */
+export function waitsForSlot(job: Job): job is ProcessingJob {
   return job.status === 'processing' && job.lease.waitingSinceAt !== null && !job.lease.reserved
 }

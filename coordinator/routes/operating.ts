@@ -24,7 +24,7 @@ import { answer, bodyOf, type Env } from './http.ts'
 /** What an operator does with jobs and workers. */
 export function operatingRoutes(services: Services): Hono<Env> {
   const app = new Hono<Env>()
-  const { claims, continuations, files, jobs, log, cleanup, views, workers } = services
+  const { continuations, files, jobs, log, cleanup, views, workers } = services
 
   const audit = (c: Context<Env>, action: string, facts: object): void => {
     const { name: by, role } = c.var.principal
@@ -231,7 +231,6 @@ export function operatingRoutes(services: Services): Hono<Env> {
     action: string,
   ): Promise<Response> {
     const worker = workers.direct(workerIn(c), directive)
-    if (directive === 'drain') claims.dismiss(worker.workerId)
     await workers.kept()
     audit(c, action, { worker_id: worker.workerId })
     return answer(c, await views.worker(worker))

@@ -1,0 +1,177 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { TestContext } from 'node:test'
+import pino from 'pino'
+import { JobWatch } from '../../coordinator/job-watch.ts'
+import {
+  openAtOf,
+  type JobBase,
+  type PendingJob,
+  type ProcessingJob,
+} from '../../coordinator/job/job.ts'
+import { requirementsOf } from '../../coordinator/job/requirements.ts'
+import { Jobs } from '../../coordinator/jobs.ts'
+import { Claims, type Claim } from '../../coordinator/leases/claims.ts'
+import { peerNews } from '../../coordinator/leases/peer-news.ts'
+import { Workers } from '../../coordinator/leases/workers.ts'
+import { FileJobStore } from '../../coordinator/storage/file-job-store.ts'
+import type { JobStore, Order, Taking } from '../../coordinator/storage/job-store.ts'
+import { JobTable } from '../../coordinator/storage/job-table.ts'
+import type { News, Peers, Signals } from '../../coordinator/storage/peers.ts'
+import { MINUTE } from '../../shared/duration.ts'
+import { tempFolder } from '../shared/temp-folder.ts'
+import { newJobId, NOON, pendingJob, POLICY } from './example-jobs.ts'
+
+/** One of several coordinators over the same jobs. */
+export interface Member {
+  store: JobStore
+  peers: Peers
+  /** No news arrive any more. @param known whether it notices. */
+  deafen: (known: boolean) => void | Promise<void>
+}
+
+/** Coordinators that share jobs: each call adds one. */
+export type Shared = () => Promise<Member>
+
+export interface Coordinator extends Member {
+  jobs: Jobs
+  workers: Workers
+  claims: Claims
+  watch: JobWatch
+  add: (different?: Partial<JobBase & PendingJob>) => Promise<string>
+  /** Claims for `w1` with a lease by default; does not wait. */
+  claim: (different?: Partial<Claim>) => Promise<ProcessingJob[]>
+}
+
+let claimed = 0
+
+export async function coordinator(t: TestContext, member: Member): Promise<Coordinator> {
+  const { store, peers } = member
+  const log = pino({ level: 'silent' })
+  const jobs = new Jobs({ store, policy: POLICY, log, random: () => 0.5 })
+  const workers = new Workers(store.now)
+  const claims = new Claims(jobs, workers, undefined, peers)
+  const watch = new JobWatch(jobs, peers)
+  jobs.subscribe(workers, claims, watch, peerNews(peers.signals))
+  // As a listening socket does in a real one.
+  const alive = setInterval(() => undefined, MINUTE)
+  t.after(() => {
+    clearInterval(alive)
+    claims.close()
+    watch.close()
+  })
+  return {
+    ...member,
+    jobs,
+    workers,
+    claims,
+    watch,
+    async add(different = {}) {
+      const jobId = newJobId()
+      const now = store.now()
+      const job = pendingJob({ jobId, createdAt: now, availableAt: now, ...different })
+      return (await jobs.create(jobId, async () => job)).jobId
+    },
+    claim: async (different = {}) =>
+      await claims.claim(
+        {
+          workerId: 'w1',
+          contentTypes: ['audio'],
+          maxJobs: 1,
+          claimId: `claim-${(claimed += 1)}`,
+          waitMs: 0,
+          signal: new AbortController().signal,
+          ...different,
+        },
+        async (given) => given,
+      ),
+  }
+}
+
+/**
+ * Coordinators over one data folder, which no release allows: a stand-in for a database. As with one, a claim always takes
+ * a while, and a process hears of the others' changes by news alone.
+ */
+export async function sharedFolder(t: TestContext): Promise<Shared> {
+  const begun = performance.now()
+  const now = (): number => NOON + Math.round(performance.now() - begun)
+  const table = await JobTable.open({
+    dir: tempFolder(),
+    now,
+    journalBytes: 1e9,
+    onError: () => undefined,
+  })
+  const store = new FileJobStore({ table, now, log: pino({ level: 'silent' }) })
+  const network: Wire[] = []
+  t.after(async () => {
+    store.close()
+    await table.close()
+  })
+  return async () => {
+    const signals = new Wire(network)
+    return {
+      store: slowly(store),
+      peers: { signals, ...peersOver(store) },
+      deafen: (known) => {
+        signals.isDeaf = true
+        signals.isListening = !known
+      },
+    }
+  }
+}
+
+class Wire implements Signals {
+  isListening = true
+  isDeaf = false
+  readonly #others: Wire[]
+  readonly #listeners: ((news: News) => void)[] = []
+
+  constructor(others: Wire[]) {
+    this.#others = others
+    others.push(this)
+  }
+
+  emit(news: News): void {
+    for (const other of this.#others) if (other !== this) setImmediate(() => other.#hear(news))
+  }
+
+  on(listener: (news: News) => void): void {
+    this.#listeners.push(listener)
+  }
+
+  #hear(news: News): void {
+    if (!this.isDeaf) for (const listener of this.#listeners) listener(news)
+  }
+}
+
+function slowly(store: FileJobStore): JobStore {
+  const claim = async (order: Order, taking: Taking) => {
+    await nextTurn()
+    const taken = await store.claim(order, taking)
+    await nextTurn()
+    return taken ?? { again: [], fresh: [] }
+  }
+  const different: Partial<JobStore> = { claim, onWork: () => undefined }
+  return new Proxy<JobStore>(store, {
+    get: (_, name: keyof JobStore) => {
+      const value: unknown = different[name] ?? store[name]
+      return typeof value === 'function' ? value.bind(store) : value
+    },
+  })
+}
+
+function peersOver(store: FileJobStore): Omit<Peers, 'signals'> {
+  return {
+    openings: async () => {
+      const first = new Map<string, PendingJob>()
+      for (const job of await store.waiting()) {
+        if (openAtOf(job) > store.now()) continue
+        const kind = `${job.contentType} ${requirementsOf(job).key}`
+        if (!first.has(kind)) first.set(kind, job)
+      }
+      return [...first.values()]
+    },
+    turn: async () => true,
+    dueSteps: async () => [],
+    waitingHere: async () => [],
+  }
+}
