@@ -2,11 +2,14 @@ import type { Logger } from 'pino'
 import { SECOND } from '../shared/duration.ts'
 import { startInterval } from '../shared/timers.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
+import type { Peers, TurnName } from './storage/peers.ts'
 
 export interface Chore {
   /** As in the log: "the retention failed". */
   name: string
   everyMs: number
+  /** Done by one of all coordinators over the same jobs, each time. */
+  turn?: TurnName
   /** @param signal aborted when the coordinator stops. */
   run: (signal: AbortSignal) => Promise<unknown>
 }
@@ -16,6 +19,8 @@ export interface ChoreRunnerOptions {
   steady?: () => number
   /** Asked before each pass; false stops the chores. */
   mayGoOn?: () => boolean
+  /** The other coordinators; null: there are none. */
+  peers?: Peers | null
 }
 
 const PASS_MS = SECOND
@@ -26,6 +31,7 @@ export class ChoreRunner {
   readonly #log: Logger
   readonly #steady: () => number
   readonly #mayGoOn: () => boolean
+  readonly #peers: Peers | null
   readonly #dueAt = new Map<Chore, number>()
   readonly #failing = new Map<Chore, string>()
   readonly #running = new Map<Chore, Promise<void>>()
@@ -37,6 +43,7 @@ export class ChoreRunner {
     this.#log = log
     this.#steady = options.steady ?? (() => performance.now())
     this.#mayGoOn = options.mayGoOn ?? (() => true)
+    this.#peers = options.peers ?? null
   }
 
   start(): void {
@@ -70,7 +77,9 @@ export class ChoreRunner {
 
   async #run(chore: Chore): Promise<void> {
     try {
-      await chore.run(this.#stopping.signal)
+      const { turn, everyMs } = chore
+      const isOurs = !turn || this.#peers === null || (await this.#peers.turn(turn, everyMs))
+      if (isOurs) await chore.run(this.#stopping.signal)
       if (this.#failing.delete(chore)) this.#log.info(`the ${chore.name} works again`)
     } catch (error) {
       this.#failed(chore, error)

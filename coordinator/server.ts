@@ -113,9 +113,19 @@ async function recover(services: Services): Promise<void> {
 function choresOf({ cleanup, workers, storage, log }: Services): ChoreRunner {
   return new ChoreRunner(
     [
-      { name: 'end of leases', everyMs: SECOND, run: async () => await cleanup.expire() },
+      {
+        name: 'end of leases',
+        turn: 'leases',
+        everyMs: SECOND,
+        run: async () => await cleanup.expire(),
+      },
       { name: 'end of workers', everyMs: MINUTE, run: async () => workers.prune() },
-      { name: 'retention', everyMs: MINUTE, run: async (signal) => await cleanup.retire(signal) },
+      {
+        name: 'retention',
+        turn: 'retention',
+        everyMs: MINUTE,
+        run: async (signal) => await cleanup.retire(signal),
+      },
     ],
     log,
     { mayGoOn: () => storage.isHeld() },

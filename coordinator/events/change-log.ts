@@ -36,6 +36,12 @@ export class ChangeLog<T> {
     return { id: this.id, key, note }
   }
 
+  /** Changes are missing: who resumes from before now gets everything anew. */
+  forget(): void {
+    this.#changes.clear()
+    this.#dropped = this.#number += 1
+  }
+
   /** The changes since an event; null for one that is too old, or of another process. */
   since(id: string): Change<T>[] | null {
     const [process, text] = id.split('.')

@@ -21,10 +21,14 @@ import {
 import { baseOf, lastAttempt, type Job } from '../job/job.ts'
 import type { JobSubscriber } from '../jobs.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
+import type { News, Peers } from '../storage/peers.ts'
+import { Traces } from './traces.ts'
 
 export interface EventsOptions extends TextsOptions {
   dataDir: string
   checkpoints: Pick<Checkpoints, 'onKept' | 'partialText'>
+  /** The other coordinators that change the same jobs; null: there are none. */
+  peers?: Peers | null
   limits?: Partial<typeof LIMITS>
 }
 
@@ -39,6 +43,8 @@ const LIMITS = {
 const SOON_MS = 100
 /** The least time between two events about progress, a worker or the queue. */
 const CALM_MS = SECOND
+/** How often the jobs that streams show are compared, where other coordinators change them, too. */
+const COMPARE_MS = 2 * SECOND
 const HEADERS = {
   'content-type': 'text/event-stream; charset=utf-8',
   'x-accel-buffering': 'no',
@@ -59,6 +65,8 @@ export class Events implements JobSubscriber {
   readonly #newText: NewText
   readonly #texts: Texts
   readonly #timer: NodeJS.Timeout
+  readonly #traces: Traces | null
+  readonly #comparing: NodeJS.Timeout | undefined
   /** Snapshots and changes are sent one after the other. */
   readonly #turns = new KeyedMutex()
   #closed = false
@@ -83,6 +91,14 @@ export class Events implements JobSubscriber {
     this.#able = new Batch(CALM_MS, clock, () => void this.#refreshWaiting())
     options.workers.onAnnounce((workerId) => this.#able.add(workerId))
     this.#timer = startInterval(() => void this.#tick(), this.#limits.pingMs).unref()
+    const peers = options.peers ?? null
+    this.#traces = peers && new Traces()
+    peers?.signals.on((news) => this.#heard(news))
+    if (peers !== null)
+      this.#comparing = startInterval(
+        () => void this.#compare().catch(() => undefined),
+        COMPARE_MS,
+      ).unref()
   }
 
   get size(): number {
@@ -126,6 +142,7 @@ export class Events implements JobSubscriber {
   close(): void {
     this.#closed = true
     clearInterval(this.#timer)
+    clearInterval(this.#comparing)
     this.#soon.close()
     this.#calm.close()
     this.#spoken.close()
@@ -134,6 +151,7 @@ export class Events implements JobSubscriber {
   }
 
   onDetail(before: Job, after: Job): void {
+    this.#traces?.note(after)
     const key = jobKey(after.jobId)
     if (after.status !== 'processing') this.#soon.add(key)
     else if (hasMoved(before, after)) this.#calm.add(key)
@@ -142,11 +160,33 @@ export class Events implements JobSubscriber {
   onChange(before: Job | null, after: Job | null): void {
     const { jobId } = (after ?? before)!
     this.#newText.forget(jobId)
+    if (after !== null) this.#traces?.note(after)
     if (after === null) this.#gone.set(jobKey(jobId), shadowOf(before!))
     this.#soon.add(jobKey(jobId))
     this.#calm.add(QUEUE)
     for (const job of [before, after])
       if (job?.status === 'processing') this.#calm.add(workerKey(lastAttempt(job)!.workerId))
+  }
+
+  #heard(news: News): void {
+    if (news.about === 'job') {
+      this.#soon.add(jobKey(news.jobId))
+      this.#calm.add(QUEUE)
+    } else if (news.about === 'all') {
+      this.#log.forget()
+      void this.#inTurn(async () => {
+        for (const reader of this.#begun())
+          reader.send(await this.#texts.snapshot(this.#log.id, reader.submittedBy))
+      })
+    }
+  }
+
+  /** Finds what other coordinators have changed without news, like the progress of their jobs. */
+  async #compare(): Promise<void> {
+    if (this.size === 0) return this.#traces!.clear()
+    const { jobs } = await this.#options.jobs.reader.list({}, SNAPSHOT_JOBS)
+    for (const jobId of this.#traces!.changed(jobs)) this.#calm.add(jobKey(jobId))
+    this.#calm.add(QUEUE)
   }
 
   #send(keys: readonly string[]): void {

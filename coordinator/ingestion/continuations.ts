@@ -2,10 +2,11 @@ import type { Logger } from 'pino'
 import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
-import { delay, startTimer } from '../../shared/timers.ts'
+import { delay, startInterval, startTimer } from '../../shared/timers.ts'
 import { ENDED_STATUSES } from '../../shared/wire.ts'
 import { hasEnded, type EndedJob, type Job } from '../job/job.ts'
 import type { Jobs, JobSubscriber } from '../jobs.ts'
+import type { Peers } from '../storage/peers.ts'
 import {
   afterTry,
   again,
@@ -21,6 +22,8 @@ export interface ContinuationsOptions {
   jobs: Jobs
   log: Logger
   steps: Readonly<Record<StepName, TryStep>>
+  /** The other coordinators that try the steps of the same jobs; null: there are none. */
+  peers?: Peers | null
   /** 0 ≤ random < 1 */
   random: () => number
   /** The pause before an outcome that could not be persisted is written again. */
@@ -29,6 +32,8 @@ export interface ContinuationsOptions {
 
 const MAX_RUNNING = 16
 const UNWRITTEN_MS = 30 * SECOND
+/** How often due steps are asked for that another coordinator may try. */
+const ASK_MS = SECOND
 /** setTimeout overflows at 2^31 ms; re-armed at least hourly. */
 const MAX_WAIT_MS = HOUR
 
@@ -38,11 +43,13 @@ export class Continuations implements JobSubscriber {
   readonly #unwrittenMs: number
   readonly #due = new DueSteps()
   /** By continuation and step. */
-  readonly #running = new Map<string, Promise<void>>()
+  readonly #running = new Map<string, { jobId: string; ended: Promise<void> }>()
   /** Success that a callback reported during a try, which may miss it. */
   readonly #reported = new Map<string, Tried>()
   readonly #closing = new AbortController()
   #timer: NodeJS.Timeout | null = null
+  #asking: Promise<void> | null = null
+  #isAskedAgain = false
 
   constructor(options: ContinuationsOptions) {
     this.#options = options
@@ -51,6 +58,11 @@ export class Continuations implements JobSubscriber {
 
   /** Takes the steps that an earlier run left, and those of every job that ends. */
   async start(): Promise<void> {
+    if (this.#options.peers) {
+      const timer = startInterval(() => this.#ask(), ASK_MS).unref()
+      this.#closing.signal.addEventListener('abort', () => clearInterval(timer))
+      return this.#ask()
+    }
     for (const job of await this.#options.jobs.reader.ended(ENDED_STATUSES)) this.#schedule(job)
     this.#arm()
   }
@@ -116,14 +128,43 @@ export class Continuations implements JobSubscriber {
   async close(): Promise<void> {
     this.#closing.abort(new AppError('cancelled', 'The coordinator stops.'))
     this.#arm()
-    await Promise.all(this.#running.values())
+    await Promise.all([this.#asking, ...[...this.#running.values()].map(({ ended }) => ended)])
   }
 
   #schedule(job: Job): void {
     if (!hasEnded(job) || job.continuation === null) return
+    if (this.#options.peers) this.#ask()
+    else this.#add(job, Infinity)
+  }
+
+  /** Takes due steps that no other coordinator tries; once more when it is called meanwhile. */
+  #ask(): void {
+    const { peers, jobs, log } = this.#options
+    if (this.#closing.signal.aborted) return
+    if (this.#asking !== null) return void (this.#isAskedAgain = true)
+    this.#isAskedAgain = false
+    const running = [...this.#running.values()].map(({ jobId }) => jobId)
+    const kept = [...new Set([...running, ...this.#due.jobIds])]
+    const wish = { busy: this.#due.busy, most: MAX_RUNNING - kept.length, running: kept }
+    this.#asking = peers!
+      .dueSteps(wish)
+      .then((found) => {
+        for (const job of found) this.#add(job, jobs.now())
+        this.look()
+      })
+      .catch((error: unknown) => log.debug({ err: error }, 'cannot ask for due steps'))
+      .finally(() => {
+        this.#asking = null
+        if (this.#isAskedAgain) this.#ask()
+      })
+  }
+
+  /** Takes the steps of a job that are due by an instant. */
+  #add(job: EndedJob, by: number): void {
+    if (job.continuation === null) return
     const { id, steps } = job.continuation
     for (const { name, nextAt } of steps) {
-      if (nextAt !== null)
+      if (nextAt !== null && nextAt <= by)
         this.#due.add({ jobId: job.jobId, id, name, at: nextAt, receiver: receiverOf(job, name) })
     }
   }
@@ -159,7 +200,7 @@ export class Continuations implements JobSubscriber {
     if (running !== undefined) {
       this.#due.done(step)
       // That run may be of an older entry, which says nothing of this one.
-      void running.then(() => {
+      void running.ended.then(() => {
         this.#due.add(step)
         this.look()
       })
@@ -169,11 +210,13 @@ export class Continuations implements JobSubscriber {
       this.#due.done(step)
       this.look()
     }
-    const run = this.#run(step, release).finally(() => {
+    const ended = this.#run(step, release).finally(() => {
       this.#running.delete(key)
       this.look()
+      // For what follows this step, which another coordinator may try.
+      if (this.#options.peers) this.#ask()
     })
-    this.#running.set(key, run)
+    this.#running.set(key, { jobId: step.jobId, ended })
   }
 
   /** @param release frees the receiver, before the outcome is persisted. */
@@ -181,7 +224,11 @@ export class Continuations implements JobSubscriber {
     const { jobId, id, name } = step
     const { signal } = this.#closing
     // The job may have changed since the step was scheduled.
-    const job = await this.#jobFor(step)
+    const job = await this.#jobFor(step).catch((error: unknown) => {
+      const facts = { err: error, job_id: jobId, step: name }
+      this.#options.log.error(facts, 'failed to read continuation state')
+      return null
+    })
     if (job === null) return release()
     const begun = stepOf(job.continuation!, name)
     const isBegun = (now: Continuation): boolean => stepOf(now, name) === begun

@@ -7,6 +7,7 @@ import {
   type ErrorCode,
 } from '../../shared/errors.ts'
 import { printable } from '../../shared/printable.ts'
+import { startInterval } from '../../shared/timers.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import { lastAttempt, type Job, type JobEvent, type ProcessingJob } from '../job/job.ts'
 import type { Jobs } from '../jobs.ts'
@@ -21,6 +22,8 @@ export interface LocalAttemptOptions {
   results: Results
   /** Aborted when the coordinator stops, which gives the attempt back. */
   closing: AbortSignal
+  /** Who of several coordinators has it, by a lease; null: there is no other. */
+  holder: string | null
 }
 
 /** A processor that is away: it gets no jobs for a while. */
@@ -33,6 +36,7 @@ export interface Away {
 export type LocalEnd = Away | 'done' | 'refused' | 'other'
 
 const AWAY_MS = MINUTE
+const BEATS_PER_LEASE = 3
 
 /** One attempt at a job inside the coordinator, from its claim to its end. */
 export class LocalAttempt {
@@ -63,13 +67,17 @@ export class LocalAttempt {
    * @throws what kept a change from being persisted.
    */
   async run(): Promise<LocalEnd> {
-    const { jobs, jobId, processor, closing } = this.#options
-    const us = { workerId: LOCAL_WORKER, claimId: null, leased: false, ability: processor.ability }
-    const job = await this.#apply({ type: 'claim', ...us })
+    const { jobs, jobId, processor, closing, holder } = this.#options
+    const us = { workerId: LOCAL_WORKER, claimId: holder, leased: holder !== null }
+    const job = await this.#apply({ type: 'claim', ...us, ability: processor.ability })
     if (job?.status !== 'processing') return 'other'
     const attempt = lastAttempt(job)!.number
     this.#number = attempt
     this.notice(await jobs.find(jobId))
+    const beating =
+      holder === null
+        ? undefined
+        : startInterval(() => void this.#beat(attempt), jobs.policy.leaseMs / BEATS_PER_LEASE)
     try {
       await this.#process(job, AbortSignal.any([closing, this.#taken.signal]))
       return 'done'
@@ -81,6 +89,19 @@ export class LocalAttempt {
         isGivenBack ? { type: 'release', attempt } : failure(attempt, error),
       )
       return away ?? (after !== null && isRefused(after) ? 'refused' : 'other')
+    } finally {
+      clearInterval(beating)
+    }
+  }
+
+  /** Renews the lease. What a processor does it does not say. */
+  async #beat(attempt: number): Promise<void> {
+    const beat = { stage: 'processing', progress: 0, mediaSeconds: null, processedSeconds: null }
+    try {
+      const event = { type: 'heartbeat', attempt, beat: { ...beat, isQuiet: true } } as const
+      this.notice(await this.#apply(event))
+    } catch {
+      // The store takes no change just now: the next one may come in time.
     }
   }
 

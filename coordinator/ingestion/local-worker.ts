@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Logger } from 'pino'
 import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
@@ -9,6 +10,7 @@ import { goesBefore } from '../job/queue.ts'
 import { requirementsOf } from '../job/requirements.ts'
 import type { Results } from '../blobs/results.ts'
 import type { Workers } from '../leases/workers.ts'
+import type { Peers } from '../storage/peers.ts'
 import { dueHereAt, refusedUntil } from './fallback.ts'
 import { LocalAttempt } from './local-attempt.ts'
 import { ProcessorPauses } from './processor-pauses.ts'
@@ -22,6 +24,8 @@ export interface LocalWorkerOptions {
   log: Logger
   /** How long jobs wait for a worker first; null: the coordinator never takes them. */
   fallbackAfterMs: number | null
+  /** The other coordinators that may process the same jobs; null: there are none. */
+  peers?: Peers | null
 }
 
 /** Jobs at a time of each kind of processor: the machine has to coordinate, and the MoRAG server has other clients. */
@@ -36,6 +40,8 @@ const UNWRITTEN_MS = 30 * SECOND
 const MAX_WAIT_MS = HOUR
 /** The pause after a pass over the waiting jobs, as a multiple of its duration: with very many jobs it takes long. */
 const REST = 20
+/** Jobs looked at in a pass, where other coordinators may have them, too. */
+const MOST_LOOKED_AT = 200
 
 /**
  * The worker inside the coordinator: for jobs that only the coordinator may process, and for those that waited too long
@@ -43,6 +49,8 @@ const REST = 20
  */
 export class LocalWorker implements JobSubscriber {
   readonly #options: LocalWorkerOptions
+  /** Names its attempts among those of other coordinators; null: there are none. */
+  readonly #holder: string | null
   #startedAt: number
   readonly #running = new Map<string, { attempt: LocalAttempt; ended: Promise<void> }>()
   readonly #pauses = new ProcessorPauses()
@@ -55,12 +63,19 @@ export class LocalWorker implements JobSubscriber {
   constructor(options: LocalWorkerOptions) {
     this.#options = options
     this.#startedAt = options.jobs.now()
+    const peers = options.peers ?? null
+    this.#holder = peers && `local:${randomUUID()}`
+    peers?.signals.on((news) => {
+      if (news.about === 'job') void this.#notice(news.jobId).catch(() => undefined)
+    })
   }
 
   /** Gives back the attempts that an earlier run left, and begins. */
   async start(): Promise<void> {
     const { jobs } = this.#options
-    for (const job of await jobs.reader.running()) {
+    // The leases of other coordinators run out where these are gone.
+    const running = this.#holder === null ? await jobs.reader.running() : []
+    for (const job of running) {
       const { workerId, number: attempt } = lastAttempt(job)!
       if (workerId !== LOCAL_WORKER) continue
       jobs
@@ -95,6 +110,12 @@ export class LocalWorker implements JobSubscriber {
     if (at !== null) this.#arm(at)
   }
 
+  /** Looks at a job that another coordinator has changed. */
+  async #notice(jobId: string): Promise<void> {
+    if (this.#running.has(jobId))
+      this.#running.get(jobId)?.attempt.notice((await this.#options.jobs.find(jobId)) ?? null)
+  }
+
   #dueAt(job: PendingJob): number | null {
     const { fallbackAfterMs: afterMs } = this.#options
     return dueHereAt(job, { afterMs, startedAt: this.#startedAt })
@@ -113,14 +134,26 @@ export class LocalWorker implements JobSubscriber {
   async #look(): Promise<void> {
     // Before the read: a job that comes meanwhile is looked at again.
     this.#lookAt = Infinity
-    const waiting = await this.#options.jobs.reader.waiting()
+    const waiting = await this.#waiting().catch((error: unknown) => {
+      this.#options.log.warn({ err: error }, 'cannot look for jobs to be processed here; retrying')
+      return []
+    })
     if (this.#closing.signal.aborted) return
     const begunAt = performance.now()
     let { best, again } = this.#next(waiting)
     for (; best !== null; { best, again } = this.#next(waiting))
       this.#begin(best.job, best.processor)
     this.#nextPassAt = this.#options.jobs.now() + REST * (performance.now() - begunAt)
-    this.#arm(again)
+    this.#arm(
+      this.#holder === null ? again : Math.min(again, this.#options.jobs.now() + RECHECK_MS),
+    )
+  }
+
+  async #waiting(): Promise<PendingJob[]> {
+    const { jobs, peers, fallbackAfterMs } = this.#options
+    if (!peers) return await jobs.reader.waiting()
+    const openBefore = fallbackAfterMs === null ? null : jobs.now() - fallbackAfterMs
+    return await peers.waitingHere(openBefore, MOST_LOOKED_AT)
   }
 
   /** The job to begin now, and when to look for the next. */
@@ -199,7 +232,8 @@ export class LocalWorker implements JobSubscriber {
   #begin({ jobId, contentType }: PendingJob, processor: Processor): void {
     const { jobs, results, log } = this.#options
     const closing = this.#closing.signal
-    const attempt = new LocalAttempt({ jobId, processor, jobs, results, closing })
+    const holder = this.#holder
+    const attempt = new LocalAttempt({ jobId, processor, jobs, results, closing, holder })
     const ended = attempt
       .run()
       .then((end) => {
