@@ -29,6 +29,7 @@ import { JobWatch } from './job-watch.ts'
 import { Jobs } from './jobs.ts'
 import { Attempts } from './leases/attempts.ts'
 import { Claims } from './leases/claims.ts'
+import { peerNews } from './leases/peer-news.ts'
 import { LeaseTokens } from './leases/lease-tokens.ts'
 import { Workers } from './leases/workers.ts'
 import { Metrics } from './metrics/metrics.ts'
@@ -47,7 +48,7 @@ export type Services = Awaited<ReturnType<typeof assemble>>
 export async function assemble(config: Config, log: Logger, storage: Storage, roots: MediaRoots) {
   const { dataDir, policy, maxRetries, maxUploadBytes, retention, ingestion } = config
   await roots.keepOut(dataDir)
-  const { health, usage } = storage
+  const { health, peers, usage } = storage
   const { now } = storage.jobs
   const sourceGuard = guardOfSources(config.sourceAllow)
   const origins = new Origins({ guard: sourceGuard, maxBytes: maxUploadBytes, now, log })
@@ -88,7 +89,15 @@ export async function assemble(config: Config, log: Logger, storage: Storage, ro
   const { sources, results, transcripts } = files
   const folder = path.join(dataDir, 'local')
   const processors = await Processors.open({ config: ingestion, sources, morag, folder })
-  const localWorker = new LocalWorker({ jobs, workers, processors, results, log, fallbackAfterMs })
+  const localWorker = new LocalWorker({
+    jobs,
+    workers,
+    processors,
+    results,
+    log,
+    fallbackAfterMs,
+    peers,
+  })
   const proxy = ingestion.webhookProxy
   const newSender = (): WebhookSender =>
     new WebhookSender({ secret: webhookSecret, guard, proxy, now })
@@ -100,7 +109,7 @@ export async function assemble(config: Config, log: Logger, storage: Storage, ro
     sender: newSender(),
     now,
   })
-  const claims = new Claims(jobs, workers, config.fleet.waiting)
+  const claims = new Claims(jobs, workers, config.fleet.waiting, peers)
   const attempts = new Attempts(jobs, tokens, files)
   const views = new Views(jobs, workers, estimates, tokens, (id) => access.tokens.vocabularyOf(id))
   const { checkpoints } = files
@@ -113,13 +122,14 @@ export async function assemble(config: Config, log: Logger, storage: Storage, ro
     health,
     checkpoints,
     dataDir,
+    peers,
   })
   const state = { jobs, workers, claims, events, connections, dataDir, estimates }
   const metrics = new Metrics(state, ingestion.remoteTypes, (to) => storage.measure(to))
-  const continuations = new Continuations({ jobs, log, random, steps })
+  const continuations = new Continuations({ jobs, log, random, steps, peers })
   // With connections of its own: final webhooks do not wait for it.
   const progressWebhooks = new ProgressWebhooks({ jobs, sender: newSender() })
-  const jobWatch = new JobWatch(jobs)
+  const jobWatch = new JobWatch(jobs, peers)
   files.checkpoints.onKept((jobId) => jobWatch.wake(jobId))
   // In this order: workers before claims, which depend on who may have a job; estimates before events.
   jobs.subscribe(
@@ -134,6 +144,7 @@ export async function assemble(config: Config, log: Logger, storage: Storage, ro
     continuations,
     localWorker,
     jobWatch,
+    ...(peers === null ? [] : [peerNews(peers.signals)]),
   )
   return {
     config,

@@ -47,6 +47,7 @@ export async function openFiles(
       tokens: new TokensFile(dataDir),
       workers,
       secrets: new FileSecrets(dataDir),
+      peers: null,
       usage,
       removing: async (job, remove) => await usage.removing(job, remove),
       health: healthOf(table),

@@ -8,6 +8,7 @@ import { openFiles } from './file-storage.ts'
 import type { Job } from './job/job.ts'
 import type { JobSubscriber } from './jobs.ts'
 import type { JobStore } from './storage/job-store.ts'
+import type { Peers } from './storage/peers.ts'
 import type { SecretStore } from './storage/secrets.ts'
 import type { WorkerBoard } from './storage/worker-board.ts'
 import type { Usage } from './usage/usage.ts'
@@ -28,6 +29,8 @@ export interface Storage {
   readonly tokens: TokenStore
   readonly workers: WorkerBoard
   readonly secrets: SecretStore
+  /** The other coordinators over the same jobs; null: there are none. */
+  readonly peers: Peers | null
   /** Told of the changes of jobs first. */
   readonly usage: Usage & JobSubscriber
   /** As `removing` of {@link Jobs}: what a job has used outlives it. */

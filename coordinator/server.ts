@@ -128,6 +128,6 @@ function choresOf({ cleanup, workers, storage, log }: Services): ChoreRunner {
       },
     ],
     log,
-    { mayGoOn: () => storage.isHeld() },
+    { mayGoOn: () => storage.isHeld(), peers: storage.peers },
   )
 }

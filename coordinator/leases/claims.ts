@@ -144,7 +144,7 @@ export class Claims implements JobSubscriber {
       const isAsked = arrivals !== null && arrivals === this.#dispatcher.arrivals
       if (claiming === null || isAsked) {
         const waited = await this.#wait(wanted, key, until, isAgain)
-        if (waited !== null || signal.aborted) return waited ?? NOTHING
+        if (waited !== null) return waited
       }
       arrivals = this.#dispatcher.arrivals
       claiming = this.#dispatcher.claim(wanted, maxJobs)

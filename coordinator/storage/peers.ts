@@ -28,7 +28,7 @@ export interface Signals {
 export type TurnName = 'leases' | 'retention' | 'counts'
 
 /** Which due steps a coordinator can try. */
-export interface StepWish {
+interface StepWish {
   /** Receivers that take no more at a time. */
   busy: readonly string[]
   most: number

@@ -37,7 +37,7 @@ export function coordinatorsContract(
       )
       await until(() => a.claims.waiting + b.claims.waiting === 40)
       const made = await Promise.all(Array.from({ length: 40 }, () => a.add()))
-      const given = (await Promise.all(calls)).map((jobs) => jobs[0]?.jobId)
+      const given = (await Promise.all(calls)).flatMap(ids)
       assert.deepEqual(given.toSorted(), made.toSorted())
       assert.equal(a.claims.waiting + b.claims.waiting, 0)
     })
