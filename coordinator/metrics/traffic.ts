@@ -84,13 +84,13 @@ export function countTraffic(registry: Registry): MiddlewareHandler<Env> {
     })
   }
 
-  return async (c, next) => {
+  return (c, next) => {
     const { incoming, outgoing } = c.env
     const method = METHODS.has(c.req.method) ? c.req.method : 'other'
     const path = matchedRoutes(c).find((one) => !one.path.endsWith('*'))?.path ?? 'other'
     const route = path.startsWith(`${API}/`) ? path.slice(API.length) : path
     follow({ socket: incoming.socket, method, route }, outgoing)
-    await next()
+    return next()
   }
 }
 

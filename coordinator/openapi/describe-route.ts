@@ -84,7 +84,7 @@ export function allowRoute(access: Access): MiddlewareHandler {
 }
 
 function described(description: Operation | { access: Access }): Described {
-  const passOn: MiddlewareHandler = async (_, next) => await next()
+  const passOn: MiddlewareHandler = (_, next) => next()
   return Object.assign(passOn, { [DESCRIPTION]: description })
 }
 

@@ -21,7 +21,8 @@ export function gate(
   }: Pick<Services, 'access' | 'connections' | 'trustedProxies'>,
   room: BodyRoom,
 ): MiddlewareHandler<Env> {
-  return async (c, next) => {
+  // Without frames of their own, which waiting calls would keep.
+  return (c, next) => {
     c.set('room', room)
     const allowed = accessFor(c)
     keepFromCaches(c, allowed)
@@ -39,7 +40,7 @@ export function gate(
       c.set('principal', principal)
       access.answers.add(principal, c.env.outgoing)
     }
-    await next()
+    return next()
   }
 }
 

@@ -43,8 +43,8 @@ export class OwnPaths {
    * the coordinator's. Must run before anything that looks at a path.
    */
   refuseOtherSpellings(): MiddlewareHandler<Env> {
-    return async (c, next) => {
-      if (PLAIN.test(c.env.incoming.url ?? '/')) return await next()
+    return (c, next) => {
+      if (PLAIN.test(c.env.incoming.url ?? '/')) return next()
       const { trees, leaves, shared } = this.#own()
       const segments = plainSegments(c.env.incoming.url ?? '/')
       const first = segments[ROOT.length] ?? ''
@@ -57,7 +57,7 @@ export class OwnPaths {
       if (isNamed && !isPlain) {
         throw new AppError('bad_request', `Unsupported spelling of this path: write it as ${own}.`)
       }
-      await next()
+      return next()
     }
   }
 
