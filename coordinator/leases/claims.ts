@@ -4,11 +4,12 @@ import { AppError } from '../../shared/errors.ts'
 import { startTimer } from '../../shared/timers.ts'
 import { isOriginal, lastAttempt, type Job, type ProcessingJob } from '../job/job.ts'
 import { handedOutAgain } from '../job/lease.ts'
+import { meets, requirementsOf, type Ability } from '../job/requirements.ts'
 import type { Jobs, JobSubscriber } from '../jobs.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
 import type { Taken } from '../storage/job-store.ts'
 import type { News, Peers } from '../storage/peers.ts'
-import { JobDispatcher } from './job-dispatcher.ts'
+import { abilityFor, JobDispatcher } from './job-dispatcher.ts'
 import { Prefetched } from './prefetched.ts'
 import { LongPolls, type WorkRequest } from './long-polls.ts'
 import type { Workers } from './workers.ts'
@@ -54,7 +55,7 @@ export class Claims implements JobSubscriber {
     mostWaiting: number = FLEET_LIMITS.waiting,
     peers: Peers | null = null,
   ) {
-    this.#polls = new LongPolls(mostWaiting)
+    this.#polls = new LongPolls(mostWaiting, (request) => abilityFor(request, workers))
     this.#jobs = jobs
     this.#workers = workers
     this.#peers = peers
@@ -184,8 +185,10 @@ export class Claims implements JobSubscriber {
   }
 
   /** Lets an idle worker have a job that has begun to wait for a slot elsewhere. */
-  #dispatchPrefetched({ contentType }: ProcessingJob): void {
-    for (const waiter of this.#polls.for(contentType)) {
+  #dispatchPrefetched(prefetched: ProcessingJob): void {
+    const requirements = requirementsOf(prefetched)
+    const fits = (ability: Ability): boolean => meets(ability, requirements)
+    for (const waiter of this.#polls.for(prefetched.contentType, fits)) {
       // All that follow prefetch, too.
       if (waiter.prefetch) return
       const job = this.#prefetched.bestFor(waiter)

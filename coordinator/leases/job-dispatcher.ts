@@ -24,6 +24,7 @@ export class JobDispatcher {
       // With a new announcement it may have jobs that it could not have before.
       for (const waiter of polls.of(workerId)) void this.serve(waiter)
     })
+    workers.onUpdate((workerId) => polls.regroup(workerId))
     jobs.onWork((job) => this.dispatch(job))
   }
 
@@ -43,7 +44,7 @@ export class JobDispatcher {
   ): Promise<Taken> | null {
     const { workerId, signal } = request
     if (signal.aborted) return null
-    const [ability, isLeft] = [this.#abilityOf(request), this.#workers.leftBy(workerId)]
+    const [ability, isLeft] = [abilityFor(request, this.#workers), this.#workers.leftBy(workerId)]
     const order = { ...request, most, ability, isLeft, isAgain }
     return this.#jobs.claim(order, () => signal.aborted)
   }
@@ -57,23 +58,17 @@ export class JobDispatcher {
     for (const waiter of this.suited(job)) if (this.serve(waiter) === null) return
   }
 
-  /** The waiting calls that may have a job, in order. One comparison for each distinct ability among them. */
+  /** The waiting calls that may have a job, in order. */
   *suited(job: PendingJob): Iterable<Waiter> {
     const { contentType, reserved } = job
     const requirements = requirementsOf(job)
-    const known = new Map<string | null, boolean>()
-    const keptFor = reserved !== null && reserved.untilAt > this.#jobs.now() ? reserved : null
-    for (const waiter of this.#polls.for(contentType)) {
-      const { workerId } = waiter
-      if (keptFor !== null) {
-        if (keptFor.workerId === workerId) yield waiter
-        continue
-      }
-      const ability = this.#abilityOf(waiter)
-      let may = known.get(ability.key)
-      if (may === undefined) known.set(ability.key, (may = meets(ability, requirements)))
-      if (may && this.#workers.leftBy(workerId)?.(contentType, requirements) !== true) yield waiter
+    if (reserved !== null && reserved.untilAt > this.#jobs.now()) {
+      const own = this.#polls.of(reserved.workerId)
+      yield* own.filter(({ contentTypes }) => contentTypes.includes(contentType))
+      return
     }
+    for (const waiter of this.#polls.for(contentType, (one) => meets(one, requirements)))
+      if (this.#workers.leftBy(waiter.workerId)?.(contentType, requirements) !== true) yield waiter
   }
 
   /** Answers a waiting call with its claim; null: there is nothing for it. */
@@ -86,8 +81,8 @@ export class JobDispatcher {
   close(): void {
     this.#shared?.close()
   }
+}
 
-  #abilityOf({ workerId, claimId }: WorkRequest): Ability {
-    return claimId === null ? UNKNOWN_ABILITY : this.#workers.abilityOf(workerId)
-  }
+export function abilityFor({ workerId, claimId }: WorkRequest, workers: Workers): Ability {
+  return claimId === null ? UNKNOWN_ABILITY : workers.abilityOf(workerId)
 }

@@ -1,16 +1,26 @@
 import { AppError } from '../../shared/errors.ts'
 import { lastAttempt, type Job, type ProcessingJob } from '../job/job.ts'
 import { goesBefore } from '../job/queue.ts'
-import { meets, requirementsOf } from '../job/requirements.ts'
+import { meets, requirementsOf, type Requirements } from '../job/requirements.ts'
 import type { Jobs } from '../jobs.ts'
 import type { WorkRequest } from './long-polls.ts'
 import type { Workers } from './workers.ts'
+
+/** Jobs that the same workers may have. */
+interface Group {
+  key: string
+  contentType: string
+  requirements: Requirements
+  jobs: Map<string, ProcessingJob>
+}
 
 /** The jobs that wait for a slot at the worker that prefetched them: an idle worker may have them instead. */
 export class Prefetched {
   readonly #jobs: Jobs
   readonly #workers: Workers
-  readonly #waiting = new Map<string, ProcessingJob>()
+  readonly #groups = new Map<string, Group>()
+  /** By job. */
+  readonly #groupOf = new Map<string, Group>()
   readonly #onWaits: (job: ProcessingJob) => void
 
   /** @param onWaits called with a job that begins to wait. */
@@ -22,21 +32,21 @@ export class Prefetched {
 
   /** Learns the attempts that an earlier run left. */
   resume(running: Iterable<ProcessingJob>): void {
-    for (const job of running) if (waitsForSlot(job)) this.#waiting.set(job.jobId, job)
+    for (const job of running) if (waitsForSlot(job)) this.#put(job)
   }
 
   onChange(before: Job | null, after: Job | null): void {
     const { jobId } = (after ?? before)!
-    if (after === null || !waitsForSlot(after)) return void this.#waiting.delete(jobId)
-    const isNew = !this.#waiting.has(jobId)
-    this.#waiting.set(jobId, after)
+    if (after === null || !waitsForSlot(after)) return this.#drop(jobId)
+    const isNew = !this.#groupOf.has(jobId)
+    this.#put(after)
     if (isNew) this.#onWaits(after)
   }
 
   /** Looks at a job that another coordinator has changed. @param waits whether it may wait now. */
   async look({ jobId, waits }: { jobId: string; waits: boolean }): Promise<void> {
     const job = waits ? ((await this.#jobs.find(jobId)) ?? null) : null
-    if (job === null) this.#waiting.delete(jobId)
+    if (job === null) this.#drop(jobId)
     else this.onChange(null, job)
   }
 
@@ -45,11 +55,11 @@ export class Prefetched {
     const event = { type: 'take_back', attempt: attempts.at(-1)!.number } as const
     try {
       const after = await this.#jobs.apply(jobId, event)
-      if (!waitsForSlot(after)) this.#waiting.delete(jobId)
+      if (!waitsForSlot(after)) this.#drop(jobId)
     } catch (error) {
       // The job may have been deleted meanwhile.
       if (!(error instanceof AppError && error.code === 'not_found')) throw error
-      this.#waiting.delete(jobId)
+      this.#drop(jobId)
     }
   }
 
@@ -59,14 +69,35 @@ export class Prefetched {
     const ability = this.#workers.abilityOf(workerId)
     const isLeft = this.#workers.leftBy(workerId)
     let best: ProcessingJob | null = null
-    for (const job of this.#waiting.values()) {
-      if (lastAttempt(job)?.workerId === workerId) continue
-      if (!contentTypes.includes(job.contentType)) continue
-      const requirements = requirementsOf(job)
-      if (!meets(ability, requirements) || isLeft?.(job.contentType, requirements)) continue
-      if (best === null || goesBefore(job, best)) best = job
+    for (const { contentType, requirements, jobs } of this.#groups.values()) {
+      if (!contentTypes.includes(contentType) || !meets(ability, requirements)) continue
+      if (isLeft?.(contentType, requirements) === true) continue
+      for (const job of jobs.values()) {
+        const isOwn = lastAttempt(job)?.workerId === workerId
+        if (!isOwn && (best === null || goesBefore(job, best))) best = job
+      }
     }
     return best
+  }
+
+  #put(job: ProcessingJob): void {
+    const { jobId, contentType } = job
+    const requirements = requirementsOf(job)
+    const key = JSON.stringify([contentType, requirements.key])
+    if (this.#groupOf.get(jobId)?.key !== key) this.#drop(jobId)
+    let group = this.#groups.get(key)
+    if (group === undefined)
+      this.#groups.set(key, (group = { key, contentType, requirements, jobs: new Map() }))
+    group.jobs.set(jobId, job)
+    this.#groupOf.set(jobId, group)
+  }
+
+  #drop(jobId: string): void {
+    const group = this.#groupOf.get(jobId)
+    if (group === undefined) return
+    this.#groupOf.delete(jobId)
+    group.jobs.delete(jobId)
+    if (group.jobs.size === 0) this.#groups.delete(group.key)
   }
 }
 
