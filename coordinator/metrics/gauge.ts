@@ -17,7 +17,8 @@ export function gauge(registry: Registry, { name, help, labels = {}, read }: Rea
     registers: [registry],
     async collect() {
       const value = await read()
-      if (value !== null) this.set(labels, value)
+      if (value === null) this.remove(labels)
+      else this.set(labels, value)
     },
   })
 }

@@ -5,6 +5,7 @@ import { Estimates } from '../../coordinator/job/estimate.ts'
 import type { CompletedJob, Job } from '../../coordinator/job/job.ts'
 import { Tally } from '../../coordinator/job/tally.ts'
 import { Workers } from '../../coordinator/leases/workers.ts'
+import { gauge } from '../../coordinator/metrics/gauge.ts'
 import { gaugeQueue } from '../../coordinator/metrics/queue-gauges.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { after, CLAIM, NOON, pendingJob, result } from './example-jobs.ts'
@@ -82,5 +83,18 @@ describe('the work that is open', () => {
     assert.deepEqual(await samples(jobs, slots), { [`${WORK} other`]: 40, [`${DRAIN} other`]: 30 })
     const unknown = pendingJob({ contentType: 'odd three' })
     assert.deepEqual(await samples([...jobs, unknown], slots), {})
+  })
+})
+
+describe('a gauge', () => {
+  it('has no sample while there is no value, not the last one', async () => {
+    for (const labels of [{}, { place: 'here' }]) {
+      const registry = new Registry()
+      const values = [null, 5, null]
+      gauge(registry, { name: 'a_gauge', help: '.', labels, read: () => values.shift()! })
+      const texts = [await registry.metrics(), await registry.metrics(), await registry.metrics()]
+      const sampled = texts.map((text) => /^a_gauge\S* (\d+)$/m.exec(text)?.[1])
+      assert.deepEqual(sampled, [undefined, '5', undefined])
+    }
   })
 })
