@@ -121,9 +121,9 @@ export class Intake {
     const fetching: Omit<FetchOptions, 'signal'> = {
       isKept: options.isKept,
       contentType,
-      check: (found) => {
-        this.#checkKind(submission.submittedBy, found.contentType, wanted.taskOptions)
-        options.check(found)
+      check: async (found) => {
+        await this.#checkKind(submission.submittedBy, found.contentType, wanted.taskOptions)
+        await options.check(found)
       },
     }
     const places = { origins: this.#origins, sources: this.#sources }
@@ -162,7 +162,7 @@ export class Intake {
       async (): Promise<PendingJob> => {
         begun = await this.#options.quotas.begin(submission, jobId)
         if (wanted.contentType !== null)
-          this.#checkKind(submittedBy, wanted.contentType, taskOptions)
+          await this.#checkKind(submittedBy, wanted.contentType, taskOptions)
         const { contentType, source } = await receive(jobId)
         const now = this.#jobs.now()
         return {
@@ -198,12 +198,12 @@ export class Intake {
     return job
   }
 
-  #checkKind(
+  async #checkKind(
     submittedBy: string | null,
     contentType: string,
     taskOptions: Record<string, unknown>,
-  ): void {
-    if (!this.#jobs.isOneKindTooMany({ submittedBy, contentType, taskOptions })) return
+  ): Promise<void> {
+    if (!(await this.#jobs.isOneKindTooMany({ submittedBy, contentType, taskOptions }))) return
     const message = `Jobs of ${MAX_KINDS} kinds (content type, language and requires) of yours wait already, which is the limit: use fewer, or retry when some are done.`
     throw new AppError('too_many_requests', message)
   }

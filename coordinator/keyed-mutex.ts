@@ -13,6 +13,10 @@ export class KeyedMutex {
     }
   }
 
+  isTaken(key: string): boolean {
+    return this.#last.has(key)
+  }
+
   /** Waits for its turn. @returns a function that ends it. */
   async turn(key: string): Promise<() => void> {
     return await new Promise((begin) => {

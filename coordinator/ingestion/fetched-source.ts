@@ -11,7 +11,7 @@ export interface FetchOptions {
   /** Stores it also where its server could give it again: the coordinator processes it. */
   isKept: boolean
   /** Refuses what is found. @throws {AppError} */
-  check: (found: FetchedFile) => void
+  check: (found: FetchedFile) => void | Promise<void>
   signal: AbortSignal
 }
 
@@ -49,7 +49,7 @@ export async function fetchSource(
     if (misfit !== null)
       throw invalid(`The file at ${new URL(url).host} is ${misfit}.`, LOC, 'unsupported_media')
     const contentType = asked ?? (await kindOf(head, filename))
-    check({ contentType, filename })
+    await check({ contentType, filename })
     if (origin.validator !== null && !isKept) {
       const facts = { path: null, filename, sizeBytes: sizeBytes!, sha256: null, modifiedAt: null }
       return { contentType, source: { kind: 'url', ...facts, origin } }

@@ -70,7 +70,7 @@ function compare(a: Wait, b: Wait): number {
   return a.openAt - b.openAt || (a.jobId < b.jobId ? -1 : Number(a.jobId > b.jobId))
 }
 
-function noCounts(): Counts {
+export function noCounts(): Counts {
   return { pending: 0, processing: 0, completed: 0, failed: 0, timeout: 0, cancelled: 0 }
 }
 

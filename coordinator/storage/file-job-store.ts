@@ -196,7 +196,9 @@ export class FileJobStore implements JobStore {
     return job
   }
 
-  isOneKindTooMany(job: Pick<PendingJob, 'submittedBy' | 'contentType' | 'taskOptions'>): boolean {
+  async isOneKindTooMany(
+    job: Pick<PendingJob, 'submittedBy' | 'contentType' | 'taskOptions'>,
+  ): Promise<boolean> {
     return this.queue.isOneKindTooMany(job)
   }
 

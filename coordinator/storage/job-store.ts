@@ -118,9 +118,11 @@ export interface JobStore extends JobReader {
   remove(jobId: string, may: (job: Job) => void): Promise<Job | null>
 
   /** Whether a job would exceed the kinds that its submitter may have waiting. */
-  isOneKindTooMany(job: Pick<PendingJob, 'submittedBy' | 'contentType' | 'taskOptions'>): boolean
+  isOneKindTooMany(
+    job: Pick<PendingJob, 'submittedBy' | 'contentType' | 'taskOptions'>,
+  ): Promise<boolean>
   /**
-   * Claims the best jobs that a worker may have, in their turns. Null: at a look in memory there is nothing for it.
+   * Claims the best jobs that a worker may have, in their turns. Null: memory alone says that there is nothing for it.
    * @returns those that could be claimed. @throws the first failure, when none could be.
    */
   claim(order: Order, taking: Taking): Promise<Taken> | null

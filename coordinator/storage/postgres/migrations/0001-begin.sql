@@ -45,6 +45,8 @@ CREATE TABLE morag.jobs (
   autovacuum_analyze_scale_factor = 0.05);
 
 CREATE INDEX jobs_ready ON morag.jobs (content_type, requires_key, rank, created_at, job_id) WHERE ready;
+CREATE INDEX jobs_line ON morag.jobs (content_type, rank, created_at, job_id) INCLUDE (size_bytes)
+  WHERE status = 'pending' AND NOT local;
 CREATE INDEX jobs_closed ON morag.jobs (open_at) WHERE status = 'pending' AND NOT ready AND NOT local;
 CREATE INDEX jobs_local ON morag.jobs (created_at) WHERE status = 'pending' AND local;
 CREATE INDEX jobs_reserved ON morag.jobs (reserved_for) WHERE status = 'pending' AND reserved_for IS NOT NULL;
@@ -52,7 +54,7 @@ CREATE INDEX jobs_held ON morag.jobs (worker_id) WHERE status = 'processing';
 CREATE INDEX jobs_newest ON morag.jobs (created_at DESC, job_id DESC);
 CREATE INDEX jobs_by_status ON morag.jobs (status, created_at DESC, job_id DESC) INCLUDE (content_type);
 CREATE INDEX jobs_own ON morag.jobs (submitted_by, created_at DESC, job_id DESC) WHERE submitted_by IS NOT NULL;
-CREATE INDEX jobs_open ON morag.jobs (submitted_by)
+CREATE INDEX jobs_open_own ON morag.jobs (submitted_by, job_id)
   WHERE submitted_by IS NOT NULL AND status IN ('pending', 'processing');
 CREATE INDEX jobs_task ON morag.jobs (task_id);
 CREATE INDEX jobs_ended ON morag.jobs (ended_at) WHERE ended_at IS NOT NULL;
