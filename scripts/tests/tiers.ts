@@ -90,7 +90,6 @@ const ALONE: readonly string[] = [
 const SMOKE: readonly string[] = [
   'test/conversion.test.ts',
   'test/agent/download.test.ts',
-  'test/agent/media.test.ts',
   'test/agent/run-child.test.ts',
   'test/coordinator/api.test.ts',
   'test/coordinator/download.test.ts',
