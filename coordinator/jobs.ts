@@ -287,8 +287,11 @@ export class Jobs {
   }
 
   #publish(before: Job | null, after: Job | null): void {
+    const changed = this.#store.versionOf?.((after ?? before)!)
+    // A removal is a change, too.
+    const version = changed === undefined || after !== null ? changed : changed + 1
     this.#log.info(
-      transitionFacts(before, after, this.#tokenName),
+      { ...transitionFacts(before, after, this.#tokenName), version },
       `job ${after?.status ?? 'removed'}`,
     )
     for (const subscriber of this.#subscribers) subscriber.onChange?.(before, after)

@@ -45,17 +45,8 @@ export function parseTokens(text: string): TokenRecord[] {
   return fromWire(file.parse(JSON.parse(text))).tokens
 }
 
-/** The texts of records, which never change: of ten thousand mostly one is new. */
-const texts = new WeakMap<TokenRecord, string>()
-
 export function formatTokens(tokens: readonly TokenRecord[]): string {
-  const all = tokens.map((one) => {
-    let text = texts.get(one)
-    if (text === undefined)
-      texts.set(one, (text = JSON.stringify(toWire(one), null, 2).replaceAll('\n', '\n    ')))
-    return text
-  })
-  return `{\n  "tokens": [${all.length === 0 ? '' : `\n    ${all.join(',\n    ')}\n  `}]\n}\n`
+  return `${JSON.stringify(toWire({ tokens }), null, 2)}\n`
 }
 
 export function stateOf({ revokedAt, usedAt, expiresAt }: TokenRecord, now: number): TokenState {

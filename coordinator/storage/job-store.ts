@@ -110,6 +110,8 @@ export interface JobStore extends JobReader {
   check(): void
   /** One after the other per job, in this process. {@link create}, {@link mutate} and {@link remove} are called in it. */
   inTurn<T>(jobId: string, work: () => Promise<T>): Promise<T>
+  /** Which change has made it what it is, where several processes make changes: they put their logs in order by that. */
+  versionOf?(job: Job): number | undefined
   /** Keeps a job, unless there is one of that id. */
   create(job: PendingJob): Promise<Mutation<Job | null>>
   /** Null: there is no such job. */

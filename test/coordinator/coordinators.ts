@@ -143,7 +143,7 @@ class Wire implements Signals {
   }
 }
 
-function slowly(store: FileJobStore): JobStore {
+function slowly(store: JobStore): JobStore {
   const claim = async (order: Order, taking: Taking) => {
     await nextTurn()
     const taken = await store.claim(order, taking)

@@ -55,8 +55,8 @@ describe('a token', () => {
       assert.equal(tokens.holderOf(other), null)
   })
 
-  test('is found among ten thousand as fast as alone, and made without reading them', async () => {
-    const { tokens, file, open } = setUp()
+  test('is found among ten thousand as fast as alone', async () => {
+    const { tokens, file } = setUp()
     const { token, record } = await tokens.create(SUBMIT)
     const timeOf = (): number => {
       const { user } = process.cpuUsage()
@@ -75,15 +75,6 @@ describe('a token', () => {
     const among = timeOf()
     // Compared with each, it took 1.2 ms.
     assert.ok(among < 10 * alone + 50_000, `${among} µs, alone ${alone} µs`)
-    // The second finds the texts of the others.
-    for (const name of ['one', 'another']) await tokens.create({ ...SUBMIT, name })
-    const from = process.cpuUsage()
-    await tokens.create({ ...SUBMIT, name: 'third' })
-    assert.equal(tokens.all().length, 10_004)
-    const made = process.cpuUsage(from)
-    assert.deepEqual(open().all(), tokens.all())
-    const read = process.cpuUsage(from).user - made.user
-    assert.ok(made.user < read, `${made.user} µs, reading ${read} µs`)
   })
 
   test('is nowhere in the file, which its owner alone may read', async () => {

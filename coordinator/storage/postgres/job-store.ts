@@ -11,7 +11,7 @@ import { Batches } from '../batches.ts'
 import type { Change, JobStore, Mutation, Order, Taken, Taking } from '../job-store.ts'
 import { Claims } from './claims.ts'
 import { PostgresJobReader, type ReaderOptions } from './job-reader.ts'
-import { columnsOf, keyOf, leaseColumns, type JobRow, type Stored } from './rows.ts'
+import { columnsOf, keyOf, leaseColumns, versionOf, type JobRow, type Stored } from './rows.ts'
 import { Shelves } from './shelves.ts'
 import {
   DROP_SHELVES,
@@ -99,11 +99,13 @@ export class PostgresJobStore extends PostgresJobReader implements JobStore {
     return await this.#turns.take(jobId, work)
   }
 
+  readonly versionOf = versionOf
+
   async create(job: PendingJob): Promise<Mutation<Job | null>> {
     const now = this.now()
     await this.#shelves.ensure(job, now)
     for (;;) {
-      const columns = columnsOf(job, { version: 1, mark: randomUUID(), now })
+      const columns = columnsOf(job, { version: Math.floor(now), mark: randomUUID(), now })
       if (await this.#inserts.add(columns)) {
         this.#changed(job)
         return { before: null, after: job }

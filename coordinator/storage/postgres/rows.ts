@@ -36,6 +36,13 @@ export interface Stored<J extends Job = Job> {
   rev: number | null
 }
 
+const versions = new WeakMap<Job, number>()
+
+/** Of a job that was read, or written. */
+export function versionOf(job: Job): number | undefined {
+  return versions.get(job)
+}
+
 /** Texts of clients may be longer than an index takes. */
 const MOST_KEY_CHARS = 200
 const MOST_RANK = 2_000_000_000
@@ -58,6 +65,7 @@ export function columnsOf(
   job: Job,
   { version, mark, now }: { version: number; mark: string; now: number },
 ) {
+  versions.set(job, version)
   const local = job.ingestion?.local === true
   return {
     job_id: job.jobId,
@@ -124,6 +132,7 @@ export function leaseColumns({ jobId, lease, attempts }: ProcessingJob, rev: num
 export function storedOf(row: JobRow, now: number, policy: Policy): Stored {
   const job = fromRecord(JSON.parse(row.record), row.job_id, row.status, now)
   const { version } = row
+  versions.set(job, version)
   if (job.status !== 'processing') return { job, version, rev: null }
   if (row.lease === null || row.attempt !== lastAttempt(job)?.number)
     return { job: { ...job, lease: freshLease(job, now, policy) }, version, rev: null }

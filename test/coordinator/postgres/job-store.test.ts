@@ -109,6 +109,25 @@ describe('jobs in PostgreSQL, which two coordinators change', { skip: noPostgres
     assert.equal((await other.get(jobId))?.priority, 6)
   })
 
+  test('each change has a later version, also of a job in the place of one that was removed', async (t) => {
+    const { store, other, clock } = await two(t)
+    const job = await added(store)
+    const { fresh } = await claimed(store)
+    const given = await applied(other, job.jobId, { type: 'cancel' })
+    await other.remove(job.jobId, () => undefined)
+    clock.now += MINUTE
+    const again = { ...job }
+    await store.create(again)
+    const versions = [job, ...fresh, given, again].map((one) => store.versionOf!(one)!)
+    assert.deepEqual(new Set(versions).size, 4)
+    assert.deepEqual(
+      versions,
+      versions.toSorted((a, b) => a - b),
+    )
+    // What was made of the first is no change of the second.
+    assert.equal((await other.get(job.jobId))?.status, 'pending')
+  })
+
   test('of two hundred claims each of a hundred jobs goes to one', async (t) => {
     const { store, other } = await two(t)
     const made = await Promise.all(Array.from({ length: 100 }, async () => await added(store)))
