@@ -51,7 +51,7 @@ export class LongPolls {
    * @param key names the claim, for {@link dismissClaim}.
    * @throws {AppError} `too_many_requests` when too many calls wait, of this worker or in all.
    */
-  async wait(
+  wait(
     request: WorkRequest,
     key: string | null,
     waitMs: number,
@@ -60,7 +60,7 @@ export class LongPolls {
     const lines = this.#linesOf(request)
     this.#checkRoom(workerId)
     this.#size += 1
-    return await new Promise((resolve) => {
+    return new Promise((resolve) => {
       const dismiss = (): void => waiter.resolve(null)
       const timer = startTimer(dismiss, waitMs)
       const waiter: Waiter = {
