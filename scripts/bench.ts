@@ -18,6 +18,7 @@ import { claimCost, loadTime, longPolls } from './bench/queue.ts'
 import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
 import { retrieval } from './bench/retrieval.ts'
+import { scale } from './bench/scale.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
 import { subtitles } from './bench/subtitles.ts'
@@ -40,6 +41,7 @@ const PARTS: Record<
   crowd: { title: 'What waiting calls cost other jobs', run: crowdCost },
   durable: { title: 'Durable cycles', run: durableCycles },
   bullmq: { title: 'Durable cycles, beside BullMQ', run: besideBullmq },
+  scale: { title: 'Jobs in PostgreSQL', run: scale },
   journal: { title: 'A journal under a load that does not stop', run: journalLength },
   stream: { title: 'Streaming', run: streaming },
   upload: { title: 'Uploads by POST /process', run: uploads },

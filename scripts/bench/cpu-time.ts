@@ -15,11 +15,19 @@ export function childrenCpuSeconds(): number {
 
 /** {@link childrenCpuSeconds}, with what the processes that still run have computed. */
 export function familyCpuSeconds(): number {
-  const running = family(process.pid).slice(1)
-  return running.reduce((sum, pid) => {
+  return sumOf(family(process.pid).slice(1)) + childrenCpuSeconds()
+}
+
+/** What a process has computed, and those that it has started, in seconds. */
+export function treeCpuSeconds(pid: number): number {
+  return sumOf(family(pid))
+}
+
+function sumOf(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => {
     const { own, ended } = cpuOf(pid)
     return sum + own + ended
-  }, childrenCpuSeconds())
+  }, 0)
 }
 
 /** Of one process itself, in seconds. */
