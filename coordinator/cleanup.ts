@@ -9,6 +9,7 @@ import { nextDueAt } from './job/continuation.ts'
 import type { Jobs } from './jobs.ts'
 import { isJobId } from './storage/record.ts'
 
+const OTHER_STATUSES = ENDED_STATUSES.filter((status) => status !== 'completed')
 /** Parallel removals: they share the journal's writes. */
 const CONCURRENCY = 8
 /** How long a pending continuation keeps its job: a receiver that is down must not fill the disk. */
@@ -38,32 +39,30 @@ export class Cleanup {
 
   /** Removes what is past its retention. @param signal stops before the next job. */
   async retire(signal?: AbortSignal): Promise<CleanupAnswer> {
-    const now = this.#jobs.now()
     const { completedMs, failedMs } = this.#retention
-    const isOld = (job: EndedJob): boolean => {
-      const keep = job.status === 'completed' ? completedMs : failedMs
-      return keep !== null && keptUntil(job, keep) <= now
-    }
-    const [uploads, ended] = await Promise.allSettled([
-      this.#dropSources(now, signal),
-      this.#removeAll(isOld, { dryRun: false, signal }),
+    const [uploads, completed, others] = await Promise.allSettled([
+      this.#dropSources(this.#jobs.now(), signal),
+      this.#removeAll(['completed'], completedMs, { dryRun: false, signal }),
+      this.#removeAll(OTHER_STATUSES, failedMs, { dryRun: false, signal }),
     ])
     if (uploads.status === 'rejected') throw uploads.reason
-    if (ended.status === 'rejected') throw ended.reason
-    const { removed, freedBytes } = ended.value
-    return { expired: 0, removed, freedBytes: uploads.value + freedBytes }
+    if (completed.status === 'rejected') throw completed.reason
+    if (others.status === 'rejected') throw others.reason
+    return {
+      expired: 0,
+      removed: completed.value.removed + others.value.removed,
+      freedBytes: uploads.value + completed.value.freedBytes + others.value.freedBytes,
+    }
   }
 
   /** @returns what was done, or in a dry run would be. */
   async run(request: CleanupRequest): Promise<CleanupAnswer> {
     const { olderThanDays, statuses, dryRun } = request
     const expired = request.expire ? await this.expire(dryRun) : 0
-    const now = this.#jobs.now()
     const chosen: readonly EndedJob['status'][] =
       statuses ?? ((olderThanDays ?? null) === null ? [] : ENDED_STATUSES)
-    const isOld = (job: EndedJob): boolean =>
-      chosen.includes(job.status) && keptUntil(job, (olderThanDays ?? 0) * DAY) <= now
-    return { expired, ...(await this.#removeAll(isOld, { dryRun })) }
+    const keepMs = (olderThanDays ?? 0) * DAY
+    return { expired, ...(await this.#removeAll(chosen, keepMs, { dryRun })) }
   }
 
   /** Removes a job and its files. @returns the bytes freed. @throws {AppError} as {@link Jobs.remove}. */
@@ -103,15 +102,23 @@ export class Cleanup {
     return sum(freed)
   }
 
+  /** @param keepMs null: they are kept. */
   async #removeAll(
-    isOld: (job: EndedJob) => boolean,
+    statuses: readonly EndedJob['status'][],
+    keepMs: number | null,
     { dryRun, signal }: { dryRun: boolean; signal?: AbortSignal | undefined },
   ): Promise<{ removed: number; freedBytes: number }> {
-    const ended = await this.#jobs.reader.ended(ENDED_STATUSES, this.#jobs.now())
+    if (keepMs === null || statuses.length === 0) return { removed: 0, freedBytes: 0 }
+    const now = this.#jobs.now()
+    const isOld = (job: EndedJob): boolean =>
+      statuses.includes(job.status) && keptUntil(job, keepMs) <= now
     const freed = await forEach(
-      ended.filter(isOld),
-      async (job) =>
-        dryRun ? await this.#files.size(job) : await unlessChanged(this.remove(job.jobId, isOld)),
+      this.#jobs.reader.ended(statuses, now - keepMs),
+      async (job) => {
+        if (!isOld(job)) return null
+        if (dryRun) return await this.#files.size(job)
+        return await unlessChanged(this.remove(job.jobId, isOld))
+      },
       signal,
     )
     const removed = freed.filter((bytes) => bytes !== null)
@@ -131,15 +138,15 @@ function keptUntil({ completedAt, continuation }: EndedJob, keepMs: number): num
 
 /** Works on all items, a few at a time, until `signal` is aborted. @throws the first failure, after the rest. */
 async function forEach<T, R>(
-  items: Iterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   work: (item: T) => Promise<R>,
   signal?: AbortSignal,
 ): Promise<R[]> {
   const done: R[] = []
   const failures: unknown[] = []
-  const left = [...items].values()
+  const left = Symbol.iterator in items ? [...items].values() : items
   const lane = async (): Promise<void> => {
-    for (const item of left) {
+    for await (const item of left) {
       if (signal?.aborted === true) return
       try {
         done.push(await work(item))

@@ -63,7 +63,7 @@ export class Continuations implements JobSubscriber {
       this.#closing.signal.addEventListener('abort', () => clearInterval(timer))
       return this.#ask()
     }
-    for (const job of await this.#options.jobs.reader.ended(ENDED_STATUSES)) this.#schedule(job)
+    for await (const job of this.#options.jobs.reader.ended(ENDED_STATUSES)) this.#schedule(job)
     this.#arm()
   }
 

@@ -108,11 +108,14 @@ export class FileJobStore implements JobStore {
     return [...this.#table.inStatus('processing')]
   }
 
-  async ended(statuses: readonly EndedJob['status'][], before = Infinity): Promise<EndedJob[]> {
+  async *ended(
+    statuses: readonly EndedJob['status'][],
+    before = Infinity,
+  ): AsyncGenerator<EndedJob> {
     const found: EndedJob[] = []
     for (const status of statuses)
       for (const job of this.#table.inStatus(status)) if (job.completedAt <= before) found.push(job)
-    return found
+    yield* found
   }
 
   async lastCompleted(most: number): Promise<CompletedJob[]> {

@@ -45,8 +45,8 @@ export interface JobReader {
   heldBy(workerId: string): Promise<ProcessingJob[]>
   waiting(): Promise<PendingJob[]>
   running(): Promise<ProcessingJob[]>
-  /** Those that ended in one of these ways, at an instant or before. */
-  ended(statuses: readonly EndedJob['status'][], before?: number): Promise<EndedJob[]>
+  /** Those that ended in one of these ways, at an instant or before. They may be removed meanwhile. */
+  ended(statuses: readonly EndedJob['status'][], before?: number): AsyncIterable<EndedJob>
   /** The last that completed, oldest first. */
   lastCompleted(most: number): Promise<CompletedJob[]>
   /** How many jobs of a submitter wait or run. @param besides ids of jobs that do not count. */

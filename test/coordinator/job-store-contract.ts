@@ -8,6 +8,7 @@ import {
   type PendingJob,
   type ProcessingJob,
 } from '../../coordinator/job/job.ts'
+import { MAX_KINDS } from '../../coordinator/job/queue.ts'
 import { UNKNOWN_ABILITY } from '../../coordinator/job/requirements.ts'
 import { transition } from '../../coordinator/job/transition.ts'
 import type { JobQuery, JobStore, Order, Taken } from '../../coordinator/storage/job-store.ts'
@@ -340,8 +341,11 @@ export function jobStoreContract(name: string, open: (t: TestContext) => Promise
       await applied(store, one.jobId, { type: 'cancel' }, NOON)
       await applied(store, two.jobId, CLAIM)
       await applied(store, two.jobId, { type: 'succeed', attempt: 1, result: result() }, NOON + 5)
-      const ended = async (statuses: EndedJob['status'][], before?: number): Promise<string[]> =>
-        ids(await store.ended(statuses, before))
+      const ended = async (statuses: EndedJob['status'][], before?: number): Promise<string[]> => {
+        const found: string[] = []
+        for await (const { jobId } of store.ended(statuses, before)) found.push(jobId)
+        return found
+      }
       assert.deepEqual(await ended(['completed']), [two.jobId])
       assert.deepEqual((await ended(['cancelled', 'completed'])).toSorted(), ids([one, two]))
       assert.deepEqual(await ended(['cancelled', 'completed'], NOON + 4), [one.jobId])
@@ -381,6 +385,26 @@ export function jobStoreContract(name: string, open: (t: TestContext) => Promise
       assert.equal(await store.openOf('me', [one!.jobId]), 1)
       await removed(store, two!.jobId)
       assert.equal(await store.openOf('me', []), 0)
+    })
+
+    test('kinds of work are as many as may wait, for each submitter', async (t) => {
+      const { store } = await open(t)
+      const kind = (name: string, submittedBy: string | null = 'me') => ({
+        submittedBy,
+        contentType: name,
+        taskOptions: {},
+      })
+      await Promise.all(
+        Array.from({ length: MAX_KINDS - 1 }, async (_, n) => added(store, kind(`type ${n}`))),
+      )
+      assert.equal(await store.isOneKindTooMany(kind('one more')), false)
+      const { jobId } = await added(store, kind('the last'))
+      const asked = [kind('one more'), kind('the last'), kind('one more', null)]
+      const tooMany = async (): Promise<boolean[]> =>
+        await Promise.all(asked.map(async (one) => await store.isOneKindTooMany(one)))
+      assert.deepEqual(await tooMany(), [true, false, false])
+      await applied(store, jobId, { type: 'cancel' })
+      assert.deepEqual(await tooMany(), [false, false, false])
     })
 
     test('places and counts follow every change, also of one submitter', async (t) => {

@@ -33,6 +33,9 @@ export interface ReaderOptions {
 
 /** Reads of the same moment go together. */
 const READS = { most: 200, everyMs: 5 }
+/** Of jobs that have ended, which may be millions. */
+const PAGE = 500
+const FIRST_ID = '00000000-0000-0000-0000-000000000000'
 /** Places beyond are not counted. */
 const MOST_AHEAD = 10_000
 
@@ -82,9 +85,19 @@ export class PostgresJobReader implements JobReader {
     return await this.#find<ProcessingJob>(IN_STATUS, 'processing')
   }
 
-  async ended(statuses: readonly EndedJob['status'][], before?: number): Promise<EndedJob[]> {
-    const until = before ?? Number.MAX_SAFE_INTEGER
-    return await this.#find<EndedJob>(ENDED, statuses, Math.floor(until), null)
+  async *ended(
+    statuses: readonly EndedJob['status'][],
+    before = Number.MAX_SAFE_INTEGER,
+  ): AsyncGenerator<EndedJob> {
+    let last = { at: 0, jobId: FIRST_ID }
+    for (;;) {
+      const values = [statuses, Math.floor(before), last.at, last.jobId, PAGE]
+      const page = await this.#find<EndedJob>(ENDED, ...values)
+      yield* page
+      if (page.length < PAGE) return
+      const { completedAt, jobId } = page.at(-1)!
+      last = { at: Math.floor(completedAt), jobId }
+    }
   }
 
   async lastCompleted(most: number): Promise<CompletedJob[]> {

@@ -177,10 +177,11 @@ export const IN_STATUS = named(
   'in_status',
   `SELECT ${ROW} FROM morag.jobs j ${LEASE} WHERE j.status = $1 ORDER BY j.created_at, j.job_id`,
 )
-/** $1 statuses, $2 the last instant, $3 how many. */
+/** $1 statuses, $2 the last instant, $3 and $4 when the job before ended, and its id, $5 how many. */
 export const ENDED = named(
   'ended',
-  `SELECT ${ROW} FROM morag.jobs j ${LEASE} WHERE j.status = ANY ($1) AND j.ended_at <= $2 ORDER BY j.ended_at LIMIT $3`,
+  `SELECT ${ROW} FROM morag.jobs j ${LEASE} WHERE j.status = ANY ($1) AND j.ended_at <= $2
+    AND (j.ended_at, j.job_id) > ($3, $4) ORDER BY j.ended_at, j.job_id LIMIT $5`,
 )
 /** $1 how many. */
 export const LAST_COMPLETED = named(

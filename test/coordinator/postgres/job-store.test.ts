@@ -234,6 +234,24 @@ describe('jobs in PostgreSQL, which two coordinators change', { skip: noPostgres
     assert.deepEqual([jobs.map((job) => job.jobId), isLast], [[jobId], true])
   })
 
+  test('all that have ended are found, however many ended at one instant', async (t) => {
+    const { store, database } = await two(t)
+    const { jobId } = await added(store)
+    await applied(store, jobId, { type: 'cancel' })
+    const copies = `INSERT INTO morag.jobs SELECT (json_populate_record(j, json_build_object(
+      'job_id', gen_random_uuid()))).*
+      FROM morag.jobs j, generate_series(1, 1200) n WHERE j.job_id = '${jobId}'`
+    await database.query({ name: '', text: copies })
+    let count = 0
+    const ids = new Set<string>()
+    for await (const job of store.ended(['cancelled'])) {
+      ids.add(job.jobId)
+      count += 1
+      if (count === 1) await store.remove(job.jobId, () => undefined)
+    }
+    assert.deepEqual([count, ids.size], [1201, 1201])
+  })
+
   test('a claim or a change whose answer is lost happened once', async (t) => {
     const { store, clock } = await two(t)
     const server = await sharedPostgres()
