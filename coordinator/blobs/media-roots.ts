@@ -1,9 +1,10 @@
-import type { Stats } from 'node:fs'
+import { lstatSync, type Stats } from 'node:fs'
 import { lstat, realpath, stat } from 'node:fs/promises'
 import path from 'node:path'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, invalid, isSystemError } from '../../shared/errors.ts'
 import type { Source } from '../job/job.ts'
+import { isLocal } from './disk.ts'
 
 const MOST_FOLDERS = 1_000
 
@@ -17,8 +18,8 @@ const NO_FILE =
 export class MediaRoots {
   readonly #roots: readonly string[]
   readonly #steady: () => number
-  /** When a folder was last found to be reached without links. */
-  readonly #plainFolders = new Map<string, number>()
+  /** The folders that are reached without links, and when that was found. */
+  readonly #plainFolders = new Map<string, { foundAt: number; isLocal: boolean }>()
   #dataDir: string | null = null
 
   private constructor(roots: readonly string[], steady: () => number) {
@@ -81,20 +82,22 @@ export class MediaRoots {
   }
 
   /**
-   * A file with its links resolved; null: there is none. Each question to the file system waits for a thread, so those
-   * about a folder without links are asked once a second. Who reads the file asks again.
+   * A file with its links resolved; null: there is none. Its folder is asked about once a second: each question waits for a
+   * thread, which costs far more than an answer of a local disk. Who reads the file asks again.
    */
   async #find(file: string): Promise<{ real: string; facts: Stats } | null> {
     const now = this.#steady()
-    const askedAt = this.#plainFolders.get(path.dirname(file)) ?? -Infinity
+    const folder = path.dirname(file)
+    const plain = this.#plainFolders.get(folder)
     try {
-      if (now - askedAt < SECOND && path.normalize(file) === file) {
-        const facts = await lstat(file)
+      if (plain !== undefined && now - plain.foundAt < SECOND && path.normalize(file) === file) {
+        const facts = plain.isLocal ? lstatSync(file) : await lstat(file)
         if (!facts.isSymbolicLink()) return { real: file, facts }
       }
       const [real, facts] = await Promise.all([realpath(file), stat(file)])
       if (this.#plainFolders.size >= MOST_FOLDERS) this.#plainFolders.clear()
-      if (real === file) this.#plainFolders.set(path.dirname(file), now)
+      if (real === file)
+        this.#plainFolders.set(folder, { foundAt: now, isLocal: await isLocal(folder) })
       return { real, facts }
     } catch {
       return null

@@ -3,7 +3,6 @@ import {
   existsSync,
   fchmodSync,
   fstatSync,
-  open,
   openSync,
   readdirSync,
   readFileSync,
@@ -13,7 +12,6 @@ import {
 } from 'node:fs'
 import path from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { promisify } from 'node:util'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { readJson } from '../../shared/exact-json.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
@@ -27,18 +25,15 @@ export interface Quarantined {
   reason: string
 }
 
-/** Creating inodes is slow: the event loop gets its turn after this long. */
+/**
+ * Creating inodes is slow: the event loop gets its turn after this long. Waiting for a thread would cost more than the files
+ * themselves.
+ */
 const SLICE_MS = 5
-/** Files written in parallel: one at a time, each would wait for a busy event loop. */
-const LANES = 8
-
-/** Without a `FileHandle`, whose every use goes through a thread. */
-const openLater = promisify(open) as (file: string, flags: string, mode: number) => Promise<number>
-
 /**
  * The status folders: one file per job, in the folder of its status, for people and as the database between two runs.
- * A job keeps its inode: created as a temporary file and renamed, later written in place (padded) and renamed between
- * folders. Nothing is synced here: the journal holds what the folders may lose.
+ * A job keeps its inode: it is written in place (padded) and renamed between folders. Nothing is synced here, and a file
+ * may be torn: the journal holds what the folders may lose.
  */
 export class JobFolders {
   readonly #dir: string
@@ -47,9 +42,9 @@ export class JobFolders {
 
   constructor(dir: string) {
     this.#dir = dir
-    for (const name of [...STATUSES, 'tmp', 'quarantine']) makePrivateFolder(path.join(dir, name))
-    for (const name of readdirSync(path.join(dir, 'tmp')))
-      rmSync(path.join(dir, 'tmp', name), { force: true })
+    for (const name of [...STATUSES, 'quarantine']) makePrivateFolder(path.join(dir, name))
+    // Of earlier versions, and of an import.
+    rmSync(path.join(dir, 'tmp'), { recursive: true, force: true })
   }
 
   /**
@@ -121,50 +116,52 @@ export class JobFolders {
    * @throws the first failure, after all others.
    */
   async follow(changed: Map<string, Job | null>): Promise<void> {
-    const round = [...changed.keys()].values()
+    const round = [...changed.keys()]
     const failures: unknown[] = []
     let sliceStart = performance.now()
-    const lane = async (): Promise<void> => {
-      for (const jobId of round) {
-        if (performance.now() - sliceStart > SLICE_MS) {
-          await nextTurn()
-          sliceStart = performance.now()
-        }
-        const job = changed.get(jobId)
-        // The map is cleared when the lock is lost.
-        if (job === undefined) continue
-        try {
-          if (job === null) this.#remove(jobId)
-          else await this.#write(job)
-          // Unless it has changed again.
-          if (changed.get(jobId) === job) changed.delete(jobId)
-        } catch (error) {
-          failures.push(error)
-        }
+    for (const jobId of round) {
+      if (performance.now() - sliceStart > SLICE_MS) {
+        await nextTurn()
+        sliceStart = performance.now()
+      }
+      const job = changed.get(jobId)
+      // The map is cleared when the lock is lost.
+      if (job === undefined) continue
+      try {
+        if (job === null) this.#remove(jobId)
+        else this.#write(job)
+        changed.delete(jobId)
+      } catch (error) {
+        failures.push(error)
       }
     }
-    await Promise.all(Array.from({ length: LANES }, lane))
     if (failures.length > 0) throw failures[0]
   }
 
-  async #write(job: Job): Promise<void> {
+  #write(job: Job): void {
     const bytes = Buffer.from(`${JSON.stringify(toRecord(job), null, 2)}\n`)
     const file = this.#file(job.status, job.jobId)
     const place = this.#places.get(job.jobId)
-    if (place === undefined || !this.#rewrite(this.#file(place, job.jobId), bytes)) {
-      const temporary = path.join(this.#dir, 'tmp', `${job.jobId}.json`)
-      // Asynchronous, unlike the rest: creating an inode may wait for the file system's journal.
-      const handle = await openLater(temporary, 'w', PRIVATE_FILE)
-      try {
-        writeAll(handle, bytes)
-      } finally {
-        closeSync(handle)
-      }
-      renameSync(temporary, file)
-    } else if (place !== job.status) {
-      renameSync(this.#file(place, job.jobId), file)
-    }
+    const at = place === undefined ? null : this.#file(place, job.jobId)
+    if (at === null || !this.#rewrite(at, bytes)) this.#create(file, bytes)
+    else if (at !== file) renameSync(at, file)
     this.#places.set(job.jobId, job.status)
+  }
+
+  #create(file: string, bytes: Buffer): void {
+    let handle: number
+    try {
+      handle = openSync(file, 'wx', PRIVATE_FILE)
+    } catch (error) {
+      // What an earlier attempt or a person left there.
+      if (isSystemError(error, 'EEXIST') && this.#rewrite(file, bytes)) return
+      throw error
+    }
+    try {
+      writeAll(handle, bytes)
+    } finally {
+      closeSync(handle)
+    }
   }
 
   /** Overwrites a file, padded with blanks to its old length; false if it is missing. */

@@ -1,7 +1,14 @@
-import { statSync } from 'node:fs'
+import { constants, statSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { PRIVATE_FILE } from './private-folder.ts'
+
+/**
+ * On Linux each write is synced as by `fdatasync`: one wait for a thread instead of two. Elsewhere that would promise less
+ * than Node's `fdatasync`.
+ */
+const SYNCED = process.platform === 'linux' ? constants.O_DSYNC : 0
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | SYNCED
 
 /**
  * A file that the journal appends to. What {@link append} has resolved for is on disk. After a full disk, what was
@@ -43,7 +50,7 @@ export class Segment {
       if (isDiskFull(error)) await this.#takeBack(error)
       throw error
     }
-    await this.#handle.datasync()
+    if (SYNCED === 0) await this.#handle.datasync()
     this.#bytes += bytes.length
   }
 
@@ -83,7 +90,7 @@ async function openPrivate<T>(
   file: string,
   use: (handle: FileHandle, inode: bigint) => T,
 ): Promise<T> {
-  const handle = await open(file, 'w', PRIVATE_FILE)
+  const handle = await open(file, NEW_FILE, PRIVATE_FILE)
   try {
     const facts = await handle.stat({ bigint: true })
     if (facts.isFile() && (facts.mode & 0o077n) !== 0n) await handle.chmod(PRIVATE_FILE)

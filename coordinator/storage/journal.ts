@@ -1,5 +1,6 @@
 import { open, rename, rm } from 'node:fs/promises'
 import path from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { AppError } from '../../shared/errors.ts'
 import { clearLog, CURRENT, encode, NEXT, PREVIOUS, type JournalEntry } from './journal-files.ts'
 import { diskReason, Segment } from './journal-segment.ts'
@@ -129,8 +130,8 @@ export class Journal {
   }
 
   async #run(): Promise<void> {
-    // Never over before `#running` is set; and calls of the same turn share the first sync.
-    await Promise.resolve()
+    // Calls of the same turn of the event loop share the first sync.
+    await nextTurn()
     for (;;) {
       const lines = this.#fitting()
       const cuts = this.#cuts.splice(0)

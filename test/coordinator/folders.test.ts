@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import {
   appendFileSync,
+  chmodSync,
   copyFileSync,
   existsSync,
   mkdirSync,
@@ -9,6 +10,7 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import path from 'node:path'
@@ -178,8 +180,21 @@ describe('the folders', () => {
       assert.deepEqual(filesOf(dir), [`${now.status}/${now.jobId}.json`])
       assert.deepEqual(load(dir).jobs.get(now.jobId), now)
     }
-    assert.deepEqual(readdirSync(path.join(dir, 'tmp')), [])
     assert.deepEqual(new Set(life.map(({ status }) => status)), new Set(STATUSES))
+  })
+
+  test('write over a file that stands where a job’s first one belongs, for its owner alone, and follow no link', async () => {
+    const dir = tempFolder()
+    const folders = new JobFolders(dir)
+    const [one, two] = [pendingJob(), pendingJob()]
+    const file = place(dir, 'pending', `${one.jobId}.json`, `{"half${'x'.repeat(5_000)}`)
+    chmodSync(file, 0o644)
+    const outside = path.join(dir, 'outside')
+    symlinkSync(outside, path.join(dir, 'pending', `${two.jobId}.json`))
+    await assert.rejects(follow(folders, one, two))
+    assert.equal(existsSync(outside), false)
+    assert.equal(statSync(file).mode & 0o777, 0o600)
+    assert.deepEqual(load(dir).jobs.get(one.jobId), one)
   })
 
   test('keep one inode for a job’s whole life', async () => {
@@ -291,7 +306,7 @@ describe('the folders', () => {
       const one = pendingJob()
       changed.set(one.jobId, one)
     }
-    for (let n = 0; n < 20; n += 1) add()
+    for (let n = 0; n < 1_000; n += 1) add()
     const first = [...changed.keys()]
     let added = 0
     const load = (): void => {
@@ -337,14 +352,15 @@ describe('the folders', () => {
     assert.ok(turns > 5, `${turns} turns`)
   })
 
-  test('are made where they are missing, and half-made files are swept away', () => {
+  test('are made where they are missing, and what earlier versions left half-made is swept away', () => {
     const dir = path.join(tempFolder(), 'new', 'data')
     const folders = new JobFolders(dir)
     folders.load(NOON)
+    mkdirSync(path.join(dir, 'tmp'))
     writeFileSync(path.join(dir, 'tmp', `${newJobId()}.json`), '{"half')
     copyFileSync(import.meta.filename, path.join(dir, 'tmp', 'another'))
     assert.equal(load(dir).jobs.size, 0)
-    assert.deepEqual(readdirSync(path.join(dir, 'tmp')), [])
+    assert.equal(existsSync(path.join(dir, 'tmp')), false)
     const statuses: Status[] = ['pending', 'processing', 'completed', 'failed', 'timeout']
     for (const status of [...statuses, 'cancelled', 'quarantine'])
       assert.ok(existsSync(path.join(dir, status)))

@@ -492,7 +492,7 @@ test('a disk that takes no more leaves the jobs as they were', async (t) => {
   const before = pendingJob()
   await store.put(before)
   const handle = await open(dir, 'r')
-  const spy = mock.method(Object.getPrototypeOf(handle) as FileHandle, 'datasync', () =>
+  const spy = mock.method(Object.getPrototypeOf(handle) as FileHandle, 'write', () =>
     Promise.reject(new Error('ENOSPC: no space left on device')),
   )
   await handle.close()

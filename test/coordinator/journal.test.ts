@@ -40,19 +40,25 @@ const handlePrototype = await (async () => {
   return Object.getPrototypeOf(handle) as FileHandle
 })()
 
-/** Counts and can hold back or fail what a journal asks of the disk. */
+/** Counts and can hold back or fail what a journal asks of the disk; each of its writes is synced. */
 function watchSyncs(
   context: TestContext,
-  method: 'datasync' | 'sync',
-  before: (call: number) => Promise<void> | void = () => undefined,
+  method: 'write' | 'sync',
+  also: (call: number) => Promise<void> | void = () => undefined,
 ): { count: () => number } {
-  const real = handlePrototype[method]
+  const real = handlePrototype[method] as (...args: unknown[]) => Promise<unknown>
   let calls = 0
-  const spy = mock.method(handlePrototype, method, async function (this: FileHandle) {
-    calls += 1
-    await before(calls)
-    await real.call(this)
-  })
+  const spy = mock.method(
+    handlePrototype,
+    method,
+    async function (this: FileHandle, ...args: unknown[]) {
+      calls += 1
+      const call = calls
+      const done = await real.apply(this, args)
+      await also(call)
+      return done
+    },
+  )
   context.after(() => spy.mock.restore())
   return { count: () => calls }
 }
@@ -191,7 +197,7 @@ describe('an append', () => {
   test('is done when its line is synced, not before', async (t) => {
     const { opened, open: release } = gate()
     const reached = gate()
-    watchSyncs(t, 'datasync', async () => {
+    watchSyncs(t, 'write', async () => {
       reached.open()
       await opened
     })
@@ -211,7 +217,7 @@ describe('an append', () => {
   test('that comes during a sync shares the next one with all others that do', async (t) => {
     const { opened, open: release } = gate()
     const reached = gate()
-    const syncs = watchSyncs(t, 'datasync', async (call) => {
+    const syncs = watchSyncs(t, 'write', async (call) => {
       reached.open()
       if (call === 1) await opened
     })
@@ -300,7 +306,7 @@ describe('after a failure', () => {
   })
 
   test('to sync, the disk is not asked again, also when it would work', async (t) => {
-    const syncs = watchSyncs(t, 'datasync', (call) => {
+    const syncs = watchSyncs(t, 'write', (call) => {
       if (call === 2) throw Object.assign(new Error('EIO: i/o error'), { code: 'EIO' })
     })
     const dir = tempFolder()

@@ -462,10 +462,10 @@ describe('the health of a coordinator', () => {
   const unwritable = async (t: TestContext, running: Running): Promise<void> => {
     const { open } = await import('node:fs/promises')
     const handle = await open('/dev/null', 'r')
-    const prototype = Object.getPrototypeOf(handle) as { datasync(): Promise<void> }
+    const prototype = Object.getPrototypeOf(handle) as { write(): Promise<void> }
     await handle.close()
-    const broken = t.mock.method(prototype, 'datasync', async () => {
-      throw Object.assign(new Error('EIO: i/o error, fdatasync'), { code: 'EIO' })
+    const broken = t.mock.method(prototype, 'write', async () => {
+      throw Object.assign(new Error('EIO: i/o error, write'), { code: 'EIO' })
     })
     const json = {
       source_file_path: running.file('b.mp3'),

@@ -83,7 +83,7 @@ describe('what the data folder holds is its owner’s alone', () => {
     await running.stop()
     const { dataDir, root } = running
     chmodSync(dataDir, 0o755)
-    for (const name of [...STATUSES, 'tmp', 'quarantine', 'sources', 'results'])
+    for (const name of [...STATUSES, 'quarantine', 'sources', 'results'])
       chmodSync(path.join(dataDir, name), 0o755)
     const [job] = readdirSync(path.join(dataDir, 'pending'))
     chmodSync(path.join(dataDir, 'pending', job!), 0o644)

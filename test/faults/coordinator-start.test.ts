@@ -99,6 +99,7 @@ describe('a coordinator that was killed', () => {
     writeFileSync(at('completed', '00000000-0000-4000-8000-000000000001.json'), '{"content_ty')
     writeFileSync(at('cancelled', '00000000-0000-4000-8000-000000000002.json'), Buffer.alloc(4096))
     mkdirSync(at('timeout', '00000000-0000-4000-8000-000000000003.json'))
+    mkdirSync(at('tmp'))
     writeFileSync(at('tmp', 'left.json'), '{')
     writeFileSync(at('checkpoints', 'left.tmp'), '{')
     writeFileSync(at('journal.next.ndjson'), 'never meant to be read')

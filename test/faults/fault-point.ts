@@ -1,7 +1,7 @@
 /**
  * Loaded before a coordinator: from SIGUSR2 on it follows what is done to the files of the folder `FAULT_DIR`. Each step
- * has a name, like `datasync journal.ndjson`; below a folder it is the folder's. Over the step `FAULT_AT`, like `after
- * datasync journal.ndjson`, it dies as by `kill -9`. With `FAULT_COPIES` it copies its folder into that one before each
+ * has a name, like `write journal.ndjson`; below a folder it is the folder's. Over the step `FAULT_AT`, like `after
+ * write journal.ndjson`, it dies as by `kill -9`. With `FAULT_COPIES` it copies its folder into that one before each
  * step: what such a death would leave.
  */
 import fs from 'node:fs'
