@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { AppError } from '../../shared/errors.ts'
 import { delay } from '../../shared/timers.ts'
 
 export interface BatchRules {
@@ -21,7 +22,7 @@ export class Batches<I, O> {
   readonly #waiting: Waiting<I, O>[] = []
   #isRunning = false
 
-  /** @param work gives an outcome for each item, in their order. One that fails is tried again with each item alone. */
+  /** @param work gives an outcome for each item, in their order. When it fails unexpectedly, each item is tried alone. */
   constructor(work: (items: readonly I[]) => Promise<readonly O[]>, rules: BatchRules) {
     this.#work = work
     this.#rules = rules
@@ -53,9 +54,11 @@ export class Batches<I, O> {
       const outcomes = await this.#work(batch.map(({ item }) => item))
       batch.forEach(({ resolve }, index) => resolve(outcomes[index]!))
     } catch (error) {
-      if (batch.length === 1) batch[0]!.reject(error)
       // One of them may be what it fails on.
-      else for (const one of batch) await this.#settle([one])
+      const isFault = !(error instanceof AppError) && batch.length > 1
+      for (const one of batch)
+        if (isFault) await this.#settle([one])
+        else one.reject(error)
     }
   }
 }

@@ -1,5 +1,5 @@
 import pg from 'pg'
-import { SECOND } from '../../../shared/duration.ts'
+import { MINUTE, SECOND } from '../../../shared/duration.ts'
 import { AppError } from '../../../shared/errors.ts'
 import { delay } from '../../../shared/timers.ts'
 import type { DatabaseAddress } from './address.ts'
@@ -25,6 +25,7 @@ export interface DatabaseOptions {
 
 const CONNECT_MS = 3 * SECOND
 const PROBE_MS = SECOND
+const IDLE_MS = MINUTE
 /** How long the outcome of a write without an answer is asked for. */
 const OUTCOME_MS = 5 * SECOND
 const MOST_TRIES = 3
@@ -73,6 +74,7 @@ export class Database {
       ...configOf(),
       pipeline: address.isPipelined,
       max: poolSize,
+      idleTimeoutMillis: IDLE_MS,
       // The pool's types want the class that they name.
       Client: class extends pg.Client {
         constructor(config: pg.ClientConfig) {
