@@ -50,10 +50,10 @@ export const FLEET = {
   waiting: {
     flag: '--max-waiting <count>',
     env: 'MORAG_MAX_WAITING',
-    help: 'limit of calls that wait for work, one per agent; each takes about 40 kB of memory and a connection',
+    help: 'limit of calls that wait for work, one per agent; each takes about 50 kB of memory and a connection',
     parse: wholeNumber(1, 1_000_000),
     default: FLEET_LIMITS.waiting,
-    doc: 'limit of calls that [wait for work](coordinator/docs/limits.md#many-agents), one per agent; each takes about 40 kB of memory and a connection',
+    doc: 'limit of calls that [wait for work](coordinator/docs/limits.md#many-agents), one per agent; each takes about 50 kB of memory and a connection',
   },
   agents: {
     flag: '--max-agents <count>',
