@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import { createServer, type Server as TlsServer } from 'node:https'
-import { serve, type ServerType } from '@hono/node-server'
+import { createAdaptorServer, type ServerType } from '@hono/node-server'
 import type { Hono } from 'hono'
 import type { Logger } from 'pino'
 import { COORDINATOR_MARK, MARK_VALUE } from '../../shared/coordinator-mark.ts'
@@ -20,6 +20,8 @@ export type HttpListener = Awaited<ReturnType<typeof listen>>
 
 /** How long open downloads may go on after a stop. */
 const CLOSE_MS = 10 * SECOND
+/** Connections that wait to be accepted, as after a restart under a fleet; the system may allow fewer (`somaxconn`). */
+const BACKLOG = 4_096
 
 /** Puts the coordinator's mark on every answer, also on those that Node gives itself. */
 class MarkedResponse<
@@ -50,11 +52,11 @@ export async function listen(
     headersTimeout: MINUTE,
     keepAliveTimeout: 75 * SECOND,
   }
-  const where = { fetch: app.fetch, hostname: host, port }
+  const where = { fetch: app.fetch, hostname: host }
   const served: ServerType =
     certificate === null
-      ? serve({ ...where, serverOptions: options })
-      : serve({
+      ? createAdaptorServer({ ...where, serverOptions: options })
+      : createAdaptorServer({
           ...where,
           createServer,
           serverOptions: { ...options, ...certificate, handshakeTimeout: idleMs },
@@ -65,6 +67,7 @@ export async function listen(
   continueWhenRead(server)
   closeInLine(server)
   const hangUp = connectionsOf(server)
+  server.listen({ host, port, backlog: BACKLOG })
   const bound = await listening(server, { host, port }, '--port or --host')
   const follow =
     tls === null || certificate === null
