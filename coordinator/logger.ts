@@ -1,8 +1,12 @@
 import { pino, type Logger } from 'pino'
 import { printable } from '../shared/printable.ts'
 import type { LogLevel } from '../shared/settings.ts'
+import { startTimer } from '../shared/timers.ts'
 
 export type LogFormat = 'text' | 'json'
+
+/** Each write wakes whoever reads the log. */
+const TOGETHER_MS = 10
 
 /** Logs to standard output: JSON lines, or `time level message key=value …`. */
 export function createLogger(level: LogLevel, format: LogFormat): Logger {
@@ -18,7 +22,7 @@ export function createLogger(level: LogLevel, format: LogFormat): Logger {
   )
 }
 
-/** Writes the lines of a turn of the event loop at once, at the latest when the process exits. */
+/** Writes the lines of a few milliseconds at once, at the latest when the process exits. */
 function together(
   written: (line: string) => string,
   out: { write: (text: string) => unknown },
@@ -32,7 +36,7 @@ function together(
   process.on('exit', flush)
   return {
     write(line) {
-      if (lines === '') setImmediate(flush)
+      if (lines === '') startTimer(flush, TOGETHER_MS)
       lines += written(line)
     },
   }
