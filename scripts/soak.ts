@@ -69,7 +69,7 @@ try {
     load: {
       forMs: minutes * MINUTE,
       // Beside others one more that is gone is no outage.
-      betweenMs: coordinators > 1 ? [2 * SECOND, 8 * SECOND] : [8 * SECOND, 25 * SECOND],
+      betweenMs: coordinators > 1 ? [SECOND, 5 * SECOND] : [8 * SECOND, 25 * SECOND],
       faults: coordinators > 1 ? SEVERAL : ALONE,
       pausesAt: pause === 0 ? [] : [0.15, 0.55],
     },

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { pick } from '../../test/shared/seeded-random.ts'
 import { PostgresServer } from '../../test/shared/postgres-server.ts'
 import { run } from '../processes.ts'
@@ -9,7 +10,8 @@ export class Coordinators {
   readonly findings: Findings
   readonly keepers: readonly Keeper[]
   readonly #database: PostgresServer | null
-  readonly #pauses: Promise<void>[] = []
+  /** Those that stand still or start. */
+  readonly #away: Promise<void>[] = []
 
   private constructor(
     findings: Findings,
@@ -47,24 +49,35 @@ export class Coordinators {
     await Promise.all(this.keepers.map(async (keeper) => await keeper.start()))
   }
 
-  /** One that does not stand still. */
-  any(random: () => number): Keeper {
-    return pick(
-      random,
-      this.keepers.filter(({ isPaused }) => !isPaused),
-    )
+  /** One that is there. */
+  async any(random: () => number): Promise<Keeper> {
+    for (;;) {
+      const there = this.keepers.filter(({ isThere }) => isThere)
+      if (there.length > 0) return pick(random, there)
+      await delay(50)
+    }
   }
 
-  /** Lets one stand still. Others go on meanwhile, and what is done to them. */
-  async pause(random: () => number, ms: number): Promise<void> {
-    const pause = this.any(random).pause(ms)
-    if (this.areSeveral) this.#pauses.push(pause)
-    else await pause
+  /** Kills one and starts it again. @param stopsForMs as for {@link Keeper.kill}. */
+  async kill(keeper: Keeper, stopsForMs: number | null): Promise<void> {
+    await keeper.kill(stopsForMs)
+    await this.#goOnWithout(startAgain(keeper))
   }
 
-  /** Resolves when none stands still. */
-  async awake(): Promise<void> {
-    await Promise.all(this.#pauses)
+  /** Lets one stand still. */
+  async pause(keeper: Keeper, ms: number): Promise<void> {
+    await this.#goOnWithout(keeper.pause(ms))
+  }
+
+  /** Others go on meanwhile, and what is done to them. */
+  async #goOnWithout(away: Promise<void>): Promise<void> {
+    if (this.areSeveral) this.#away.push(away)
+    else await away
+  }
+
+  /** Resolves when all are there. */
+  async complete(): Promise<void> {
+    await Promise.all(this.#away)
   }
 
   /** Ends the database as a crash does, and starts it again. */
@@ -95,7 +108,19 @@ export class Coordinators {
 
   /** Ends all there is. */
   async close(): Promise<void> {
+    await this.complete().catch(() => undefined)
     await this.stop()
     this.#database?.stop()
   }
+}
+
+/** Starts one as its supervisor does: again, where it ended because the database was away. */
+async function startAgain(keeper: Keeper): Promise<void> {
+  for (let left = 20; ; left -= 1)
+    try {
+      return await keeper.start()
+    } catch (error) {
+      if (left === 0) throw error
+      await delay(500)
+    }
 }

@@ -27,14 +27,13 @@ const SHORTAGE_MS = 6 * SECOND
 /** Causes a fault and puts things right again. */
 export async function cause(fault: Fault, target: Target): Promise<void> {
   const { coordinators, proxy, records, random, pauseMs } = target
-  const keeper = coordinators.any(random)
+  const keeper = await coordinators.any(random)
   const shortageMs = SHORTAGE_MS * (0.5 + random())
   switch (fault) {
     case 'kill':
-      await keeper.kill(random() < 0.3 ? STOP_MS * random() : null)
-      return await keeper.start()
+      return await coordinators.kill(keeper, random() < 0.3 ? STOP_MS * random() : null)
     case 'pause':
-      return await coordinators.pause(random, pauseMs)
+      return await coordinators.pause(keeper, pauseMs)
     case 'descriptors':
       return records.count(
         (await keeper.starve(shortageMs))

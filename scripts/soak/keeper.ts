@@ -25,7 +25,7 @@ export class Keeper {
   #read = 0
   /** Whether this process has stood still: then its delays say nothing. */
   #hasPaused = false
-  isPaused = false
+  #isPaused = false
 
   constructor(options: KeeperOptions, findings: Findings) {
     this.#options = options
@@ -34,6 +34,11 @@ export class Keeper {
 
   get port(): number {
     return this.#port
+  }
+
+  /** Whether it runs, and does not stand still. */
+  get isThere(): boolean {
+    return this.#running !== null && !this.#isPaused
   }
 
   async start(more: readonly string[] = []): Promise<void> {
@@ -64,7 +69,7 @@ export class Keeper {
   /** Lets it stand still, as a paused container or a virtual machine does. */
   async pause(ms: number): Promise<void> {
     this.#hasPaused = true
-    this.isPaused = true
+    this.#isPaused = true
     const from = Date.now()
     this.#running?.signal('SIGSTOP')
     const pause = { from, until: from + ms }
@@ -72,7 +77,7 @@ export class Keeper {
     await delay(ms)
     this.#running?.signal('SIGCONT')
     pause.until = Date.now()
-    this.isPaused = false
+    this.#isPaused = false
   }
 
   /** Lets it open hardly any file or connection for a while; false where that cannot be. */
@@ -94,7 +99,7 @@ export class Keeper {
 
   /** What is under `/health`, asked of it directly; null while it is away. */
   async health(): Promise<Record<string, unknown> | null> {
-    if (this.isPaused) return null
+    if (!this.isThere) return null
     const from = performance.now()
     const read = await this.#get('/health')
     if (read === null) return null
@@ -113,7 +118,7 @@ export class Keeper {
         const mb = residentMb(this.#running?.pid ?? 0)
         if (mb > 0) memory.push({ at: Date.now(), mb })
         this.#readLog()
-        const metrics = (!this.isPaused && (await this.#get('/metrics'))) || ''
+        const metrics = (this.isThere && (await this.#get('/metrics'))) || ''
         const seconds = /^morag_event_loop_delay_seconds\{[^}]*0?\.99"\} (\S+)$/m.exec(metrics)?.[1]
         if (seconds !== undefined && !this.#hasPaused) loopDelaysMs.push(Number(seconds) * 1_000)
       }

@@ -148,7 +148,7 @@ async function run(
       await cause(fault, { coordinators, proxy, records, random, pauseMs: options.pauseMs ?? 0 })
     stage.now = 'drain'
     proxy.calm()
-    await coordinators.awake()
+    await coordinators.complete()
     await drained(coordinators, records)
   } finally {
     stage.now = 'over'

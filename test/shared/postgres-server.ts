@@ -4,12 +4,15 @@ import { chmodSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync }
 import net from 'node:net'
 import os from 'node:os'
 import path from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { databaseAddress } from '../../coordinator/storage/postgres/address.ts'
 import { Database } from '../../coordinator/storage/postgres/database.ts'
+import { family, isAlive } from '../../scripts/process-tree.ts'
 import { migrate } from '../../coordinator/storage/postgres/migrate.ts'
 
 /** Where Debian and others put the programs of a server, which it leaves out of PATH. */
 const FOLDERS = ['/usr/lib/postgresql', '/usr/pgsql', '/opt/homebrew/opt/postgresql/bin']
+const PROGRAMS = ['initdb', 'pg_ctl', 'pg_basebackup']
 const TEMPLATE = 'morag_template'
 const USER = 'morag'
 
@@ -41,13 +44,9 @@ export class PostgresServer {
     isDurable = false,
     config = [],
   }: ServerOptions = {}): Promise<PostgresServer> {
-    const folder = mkdtempSync(path.join(os.tmpdir(), 'morag-postgres-'))
-    const server = new PostgresServer(folder, await freePort())
+    const server = new PostgresServer(ownFolder(), await freePort())
     process.once('exit', server.#stop)
-    // The server refuses to run as root, and wants a folder of its own.
-    chmodSync(folder, 0o700)
-    if (process.getuid?.() === 0) execFileSync('chown', ['postgres', folder])
-    const data = path.join(folder, 'data')
+    const data = path.join(server.folder, 'data')
     runAsOwner('initdb', [
       '-A',
       'trust',
@@ -61,17 +60,20 @@ export class PostgresServer {
       data,
     ])
     server.#settings = [
-      `port=${server.port}`,
       'listen_addresses=127.0.0.1',
-      `unix_socket_directories='${folder}'`,
       'max_connections=200',
       'shared_buffers=64MB',
       'autovacuum_naptime=5s',
       ...(isDurable ? [] : ['fsync=off', 'full_page_writes=off', 'synchronous_commit=off']),
       ...config,
+      ...server.#place(),
     ]
     server.begin()
     return server
+  }
+
+  #place(): string[] {
+    return [`port=${this.port}`, `unix_socket_directories='${this.folder}'`]
   }
 
   #settings: readonly string[] = []
@@ -96,6 +98,42 @@ export class PostgresServer {
     if (code !== 0) throw new Error(`pg_ctl restart ended with ${code}: ${this.log()}`)
   }
 
+  /**
+   * A server that follows this one. From then on what is committed here is there, too.
+   * @returns it takes no changes until {@link promote}.
+   */
+  async standby(): Promise<PostgresServer> {
+    const standby = new PostgresServer(ownFolder(), await freePort())
+    process.once('exit', standby.#stop)
+    const source = `host=127.0.0.1 port=${this.port} user=${USER}`
+    runAsOwner('pg_basebackup', [
+      '-D',
+      path.join(standby.folder, 'data'),
+      '-R',
+      '-c',
+      'fast',
+      '-d',
+      source,
+    ])
+    standby.#settings = [...this.#settings, ...standby.#place()]
+    standby.begin()
+    await this.run(`ALTER SYSTEM SET synchronous_standby_names = '*'`, 'SELECT pg_reload_conf()')
+    return standby
+  }
+
+  /** From now on it takes changes, and follows nobody. */
+  promote(): void {
+    this.#control('promote')
+  }
+
+  /** Ends it as `kill -9` does. */
+  async kill(): Promise<void> {
+    const all = family(this.pid)
+    for (const pid of all) process.kill(pid, 'SIGKILL')
+    while (all.some(isAlive)) await delay(10)
+    rmSync(path.join(this.folder, 'data/postmaster.pid'))
+  }
+
   /** Of the process that starts the others. */
   get pid(): number {
     return Number.parseInt(readFileSync(path.join(this.folder, 'data/postmaster.pid'), 'utf8'), 10)
@@ -118,14 +156,19 @@ export class PostgresServer {
 
   /** Makes a new database with our schema, as a copy. @returns its address. */
   async database(): Promise<string> {
-    const admin = open(this.url('postgres'))
+    if (this.#databases === 0) await this.#makeTemplate()
+    const name = `morag_${(this.#databases += 1)}`
+    await this.run(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`)
+    return this.url(name)
+  }
+
+  /** Runs statements in the database `postgres`. */
+  async run(...texts: readonly string[]): Promise<void> {
+    const database = open(this.url('postgres'))
     try {
-      if (this.#databases === 0) await this.#makeTemplate(admin)
-      const name = `morag_${(this.#databases += 1)}`
-      await admin.query({ name: '', text: `CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}` })
-      return this.url(name)
+      for (const text of texts) await database.query({ name: '', text })
     } finally {
-      await admin.close()
+      await database.close()
     }
   }
 
@@ -134,8 +177,8 @@ export class PostgresServer {
     return readFileSync(path.join(this.folder, 'log'), 'utf8')
   }
 
-  async #makeTemplate(admin: Database): Promise<void> {
-    await admin.query({ name: '', text: `CREATE DATABASE ${TEMPLATE}` })
+  async #makeTemplate(): Promise<void> {
+    await this.run(`CREATE DATABASE ${TEMPLATE}`)
     const template = open(this.url(TEMPLATE))
     await migrate(template)
     await template.close()
@@ -155,6 +198,14 @@ export async function sharedPostgres(): Promise<PostgresServer> {
 
 function open(url: string): Database {
   return new Database({ address: databaseAddress(url), poolSize: 1 })
+}
+
+/** The server refuses to run as root, and wants a folder of its own. */
+function ownFolder(): string {
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'morag-postgres-'))
+  chmodSync(folder, 0o700)
+  if (process.getuid?.() === 0) execFileSync('chown', ['postgres', folder])
+  return folder
 }
 
 function runAsOwner(program: string, args: readonly string[]): void {
@@ -180,7 +231,8 @@ function programsFolder(): string | null {
     return [folder, ...versions.map((version) => path.join(folder, version, 'bin'))]
   })
   const folders = [...(process.env['PATH'] ?? '').split(path.delimiter), ...listed]
-  return folders.find((one) => existsSync(path.join(one, 'initdb'))) ?? null
+  const has = (folder: string) => (name: string) => existsSync(path.join(folder, name))
+  return folders.find((one) => PROGRAMS.every(has(one))) ?? null
 }
 
 async function freePort(): Promise<number> {
