@@ -39,7 +39,7 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
     const { progressWebhooks, workers } = services
     closers.push(
       async () => await access.close(),
-      async () => await workers.kept().catch(() => undefined),
+      async () => await workers.close(),
       async () => await files.checkpoints.close(),
       async () => await files.transcripts.close(),
       async () => await morag?.close(),
@@ -65,6 +65,7 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
     listener = await listen(createApp(services, limits), config, { limits, connections, log })
     closers.push(storage.clock?.watch() ?? (() => undefined))
     chores.start()
+    workers.start()
     await continuations.start()
     await localWorker.start()
     const { url } = listener

@@ -34,6 +34,8 @@ const MAX_RUNNING = 16
 const UNWRITTEN_MS = 30 * SECOND
 /** How often due steps are asked for that another coordinator may try. */
 const ASK_MS = SECOND
+/** Jobs with due steps that are kept from other coordinators: more than {@link MAX_RUNNING}, as a receiver may be slow. */
+const MAX_HELD = 200
 /** setTimeout overflows at 2^31 ms; re-armed at least hourly. */
 const MAX_WAIT_MS = HOUR
 
@@ -145,9 +147,8 @@ export class Continuations implements JobSubscriber {
     this.#isAskedAgain = false
     const running = [...this.#running.values()].map(({ jobId }) => jobId)
     const kept = [...new Set([...running, ...this.#due.jobIds])]
-    const wish = { busy: this.#due.busy, most: MAX_RUNNING - kept.length, running: kept }
     this.#asking = peers!
-      .dueSteps(wish)
+      .dueSteps({ most: Math.max(0, MAX_HELD - kept.length), running: kept })
       .then((found) => {
         for (const job of found) this.#add(job, jobs.now())
         this.look()

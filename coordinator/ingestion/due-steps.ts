@@ -46,12 +46,6 @@ export class DueSteps {
     return steps.map(({ jobId }) => jobId)
   }
 
-  /** The receivers that take no more. */
-  get busy(): string[] {
-    const full = [...this.#busy].filter(([, busy]) => busy >= MAX_PER_RECEIVER)
-    return full.map(([receiver]) => receiver)
-  }
-
   /** The next step that may be tried, or null; it counts as running until {@link done}. */
   take(): DueStep | null {
     for (const [receiver, line] of this.#lines) {

@@ -34,6 +34,13 @@ interface WorkerRecord {
   changedAt: number
 }
 
+/** A worker's record as JSON; null for an instant: never. */
+export type StoredBreaker = Omit<WorkerRecord, 'failed' | 'silentAt' | 'gaveBackAt'> & {
+  failed: [string, string][]
+  silentAt: number | null
+  gaveBackAt: number | null
+}
+
 const NEW_RECORD = {
   times: 0,
   setAside: null,
@@ -122,6 +129,26 @@ export class CircuitBreakers {
     this.#records.delete(workerId)
   }
 
+  has(workerId: string): boolean {
+    return this.#records.has(workerId)
+  }
+
+  /** A worker's record, to be kept elsewhere; null: there is none. */
+  stored(workerId: string): StoredBreaker | null {
+    const record = this.#records.get(workerId)
+    return record === undefined
+      ? null
+      : { ...record, failed: [...record.failed], ...finite(record) }
+  }
+
+  /** Takes over the record of a worker. */
+  take(workerId: string, stored: StoredBreaker | null): void {
+    if (stored === null) return this.reset(workerId)
+    const { failed, silentAt, gaveBackAt } = stored
+    const since = { silentAt: silentAt ?? -Infinity, gaveBackAt: gaveBackAt ?? -Infinity }
+    this.#records.set(workerId, { ...stored, failed: new Map(failed), ...since })
+  }
+
   clockStepped(ms: number): void {
     for (const record of this.#records.values()) {
       record.changedAt += ms
@@ -145,6 +172,14 @@ export class CircuitBreakers {
     this.#records.set(workerId, record)
     return record
   }
+}
+
+function finite({
+  silentAt,
+  gaveBackAt,
+}: WorkerRecord): Pick<StoredBreaker, 'silentAt' | 'gaveBackAt'> {
+  const orNull = (at: number): number | null => (Number.isFinite(at) ? at : null)
+  return { silentAt: orNull(silentAt), gaveBackAt: orNull(gaveBackAt) }
 }
 
 function open(record: WorkerRecord, now: number, reason: string): SetAside {

@@ -96,6 +96,7 @@ export class Claims implements JobSubscriber {
   async claim<T>(request: Claim, respond: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
     const { workerId, claimId, tokenId = null, prefetch = false } = request
     const wanted = { ...request, tokenId, prefetch }
+    if (this.#peers !== null) await this.#workers.meet(workerId)
     if (claimId === null) {
       const longAgo = this.#jobs.now() - UNANSWERED_MS
       const taken = await this.#claim(wanted, null, (job) => isUnanswered(job, longAgo))

@@ -15,9 +15,10 @@ import {
 import { lastAttempt, type Job } from '../job/job.ts'
 import { NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
 import type { JobSubscriber } from '../jobs.ts'
-import type { WorkerBoard } from '../storage/worker-board.ts'
+import type { WorkerBoard, WorkerReport, WorkerRow } from '../storage/worker-board.ts'
 import { FLEET_LIMITS } from '../fleet-limits.ts'
 import { Census, Holders, type Able } from './census.ts'
+import { SharedWorkers } from './shared-workers.ts'
 import { abilityOf, newWorker, type Worker } from './worker.ts'
 
 const FORGET_AFTER = DAY
@@ -44,6 +45,8 @@ export class Workers implements JobSubscriber {
   readonly #log: Pick<Logger, 'warn'> | undefined
   readonly #board: WorkerBoard | undefined
   readonly #most: number
+  /** Null: there are no other coordinators. */
+  readonly #shared: SharedWorkers | null
   #keeping: Promise<void> = Promise.resolve()
   #counted: Census | null = null
 
@@ -52,19 +55,67 @@ export class Workers implements JobSubscriber {
     this.#most = most
     this.#log = log
     this.#board = board
+    const shared = board?.shared ?? null
+    this.#shared = shared && new SharedWorkers(this, shared, now)
   }
 
   /** Takes over what an earlier run decided. */
   async load(): Promise<void> {
     this.#counted = null
     const now = this.#now()
-    for (const { workerId, directive, lastSeenAt, setAside } of (await this.#board?.all()) ?? []) {
+    const rows = (await this.#board?.all()) ?? []
+    if (this.#shared !== null) return rows.forEach((row) => this.decide(row.workerId, row))
+    for (const { workerId, directive, lastSeenAt, setAside } of rows) {
       if (directive !== 'run')
         Object.assign(this.#get(workerId), { directive, lastSeenAt: lastSeenAt ?? now })
       if (setAside !== null && setAside.untilAt > now)
         this.#breakers.restore(workerId, setAside, now)
       this.#keep(workerId)
     }
+  }
+
+  /** Begins to tell the other coordinators of workers, and to hear of theirs. */
+  start(): void {
+    this.#shared?.start()
+  }
+
+  async close(): Promise<void> {
+    await this.#shared?.close()
+    await this.#keeping.catch(() => undefined)
+  }
+
+  /** Learns what other coordinators know of a worker that has reported nothing here yet. */
+  async meet(workerId: string): Promise<void> {
+    await this.#shared?.meet(workerId)
+  }
+
+  /** Takes over what a worker has reported to another coordinator, unless it has reported here since. */
+  merge({ workerId, ...report }: WorkerReport): void {
+    const known = this.#workers.get(workerId)
+    if (
+      known === undefined ? this.#workers.size >= this.#most : known.lastSeenAt >= report.lastSeenAt
+    )
+      return
+    const { lastSeenAt } = report
+    Object.assign(this.update(workerId, report), { lastSeenAt })
+  }
+
+  /** Takes over what another coordinator has decided; null: nothing any more. */
+  decide(workerId: string, row: WorkerRow | null): void {
+    const directive = row?.directive ?? 'run'
+    const [was, wasAside] = [this.directiveOf(workerId), this.setAsideOf(workerId)]
+    this.#breakers.take(workerId, row?.breaker ?? null)
+    const aside = this.setAsideOf(workerId)
+    if (directive !== was) {
+      const isNew = !this.#workers.has(workerId)
+      const lastSeenAt = row?.lastSeenAt ?? this.#now()
+      Object.assign(this.#get(workerId), { directive, ...(isNew && { lastSeenAt }) })
+    }
+    if (directive === was && aside?.untilAt === wasAside?.untilAt) return
+    this.#recount(workerId)
+    if (aside !== null && wasAside === null) this.#logAside(workerId, aside)
+    if (wasAside !== null && aside === null) this.#notify(this.#announceListeners, workerId)
+    this.#changed(workerId)
   }
 
   /** Waits until what is decided will survive a restart. @throws when that cannot be written. */
@@ -127,12 +178,19 @@ export class Workers implements JobSubscriber {
 
   ended(end: AttemptEnd): void {
     if (end.workerId === LOCAL_WORKER) return
+    if (this.#shared !== null) {
+      if (end.errorCode !== null || this.#breakers.has(end.workerId))
+        this.#decideTogether(end.workerId, (breakers) => breakers.note(end))
+      return
+    }
     if (end.errorCode === null) this.#reset(end.workerId)
     this.#setAside(end.workerId, this.#breakers.note(end))
   }
 
   #gaveBack(attempt: GivenBack): void {
     if (attempt.workerId === LOCAL_WORKER) return
+    if (this.#shared !== null)
+      return this.#decideTogether(attempt.workerId, (breakers) => breakers.noteGivenBack(attempt))
     this.#setAside(attempt.workerId, this.#breakers.noteGivenBack(attempt))
   }
 
@@ -141,12 +199,35 @@ export class Workers implements JobSubscriber {
     this.#recount(workerId)
     this.#keep(workerId)
     this.#changed(workerId)
-    const { untilAt, reason } = setAside
+    this.#logAside(workerId, setAside)
+  }
+
+  #logAside(workerId: string, { untilAt, reason }: SetAside): void {
     const until = new Date(untilAt).toISOString()
     this.#log?.warn({ worker_id: workerId, until, reason }, 'worker set aside')
   }
 
+  /** Notes what a worker did, with what it did at other coordinators. */
+  #decideTogether(workerId: string, note: (breakers: CircuitBreakers) => unknown): void {
+    const now = this.#now()
+    const writing = this.#shared!.change(workerId, (row) => {
+      const breakers = new CircuitBreakers()
+      breakers.take(workerId, row?.breaker ?? null)
+      note(breakers)
+      const directive = row?.directive ?? 'run'
+      const breaker = breakers.stored(workerId)
+      const setAside = breakers.opened(workerId, now)
+      const isDecided = directive !== 'run' || breaker !== null
+      return isDecided
+        ? { workerId, directive, lastSeenAt: row?.lastSeenAt ?? null, setAside, breaker }
+        : null
+    })
+    this.#kept(workerId, writing)
+  }
+
   #holds(jobId: string, job: Job | null): void {
+    // Where its end may not be heard of, it counts by its last contact alone.
+    if (this.#shared !== null) return
     for (const workerId of this.#holders.note(jobId, job)) this.#recount(workerId)
     const workerId = job?.status === 'processing' ? lastAttempt(job)!.workerId : LOCAL_WORKER
     if (workerId === LOCAL_WORKER || this.#workers.has(workerId)) return
@@ -267,13 +348,19 @@ export class Workers implements JobSubscriber {
       lastSeenAt: null,
     }
     const setAside = this.#breakers.opened(workerId, this.#now())
-    const isDecided = directive !== 'run' || setAside !== null
-    const row = isDecided ? { workerId, directive, lastSeenAt, setAside } : null
-    this.#keeping = this.#board.put(workerId, row)
+    const breaker = this.#shared === null ? null : this.#breakers.stored(workerId)
+    const isDecided = directive !== 'run' || setAside !== null || breaker !== null
+    const shared = this.#shared === null ? {} : { breaker }
+    const row = isDecided ? { workerId, directive, lastSeenAt, setAside, ...shared } : null
+    this.#kept(workerId, (this.#shared ?? this.#board).put(workerId, row))
+  }
+
+  #kept(workerId: string, writing: Promise<unknown>): void {
+    this.#keeping = writing.then(() => undefined)
     this.#keeping.catch((error: unknown) => {
       this.#log?.warn(
         { err: error, worker_id: workerId },
-        'cannot write workers.json: what is decided of this worker is lost at a restart',
+        'cannot write what is decided of this worker: it is lost at a restart',
       )
     })
   }

@@ -29,8 +29,6 @@ export type TurnName = 'leases' | 'retention' | 'counts'
 
 /** Which due steps a coordinator can try. */
 interface StepWish {
-  /** Receivers that take no more at a time. */
-  busy: readonly string[]
   most: number
   /** The jobs whose steps it tries now, or is about to: it keeps these, and the others get back what it had before. */
   running: readonly string[]

@@ -6,7 +6,10 @@ import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
 import { printable } from '../../shared/printable.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
 import { DIRECTIVES } from '../../shared/wire.ts'
+import type { StoredBreaker } from '../job/circuit-breaker.ts'
 import { instant, instantOrNull } from '../job/fields.ts'
+import type { Worker } from '../leases/worker.ts'
+import type { Signals } from './peers.ts'
 
 const storedRow = z.object({
   worker_id: z.string(),
@@ -21,10 +24,33 @@ const storedRow = z.object({
 const storedRows = z.array(storedRow)
 
 /** What is decided of a worker: by an operator, or by its failures. */
-export type WorkerRow = FromWire<z.output<typeof storedRow>>
+export type WorkerRow = FromWire<z.output<typeof storedRow>> & {
+  /** The circuit breaker's, where other coordinators go by it, too. */
+  breaker?: StoredBreaker | null
+}
+
+/** What a worker has said of itself, to any of several coordinators. */
+export type WorkerReport = Omit<Worker, 'ability' | 'directive'>
+
+/** What coordinators over the same jobs tell each other of workers. */
+export interface SharedBoard {
+  readonly signals: Signals
+  /** What was reported since an instant of the store's, and all that is decided. */
+  read(since: number): Promise<{ reports: WorkerReport[]; decided: WorkerRow[]; readAt: number }>
+  find(workerId: string): Promise<WorkerReport | null>
+  save(reports: readonly WorkerReport[]): Promise<void>
+  forget(workerIds: readonly string[]): Promise<void>
+  /** Changes what is decided, one coordinator after the other. */
+  change(
+    workerId: string,
+    change: (row: WorkerRow | null) => WorkerRow | null,
+  ): Promise<WorkerRow | null>
+}
 
 /** What is decided of workers, for the next start. */
 export interface WorkerBoard {
+  /** Null: there are no other coordinators. */
+  readonly shared: SharedBoard | null
   all(): Promise<readonly WorkerRow[]>
   /** Durable once it resolves. @param row null: nothing is decided any more. */
   put(workerId: string, row: WorkerRow | null): Promise<void>
@@ -32,6 +58,7 @@ export interface WorkerBoard {
 
 /** `workers.json` in the data folder. */
 export class FileWorkerBoard implements WorkerBoard {
+  readonly shared = null
   readonly #file: string
   readonly #rows: Map<string, WorkerRow>
   readonly #check: () => void
