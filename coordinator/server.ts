@@ -65,7 +65,7 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
     listener = await listen(createApp(services, limits), config, { limits, connections, log })
     closers.push(storage.clock?.watch() ?? (() => undefined))
     chores.start()
-    workers.start()
+    workers.shared?.start()
     await continuations.start()
     await localWorker.start()
     const { url } = listener

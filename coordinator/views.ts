@@ -36,7 +36,7 @@ const SLICE = 200
 const LOCALLY = { slots: LOCAL_SLOTS, has: (workerId: string) => workerId === LOCAL_WORKER }
 
 /** A worker by its last reports, with its running jobs. */
-interface WorkerView extends Omit<Worker, 'ability'> {
+interface WorkerView extends Omit<Worker, 'ability' | 'reportedAt'> {
   jobs: WorkerAnswer['jobs']
   setAside: WorkerAnswer['setAside']
 }
@@ -176,7 +176,7 @@ export class Views {
   }
 
   async worker(worker: Worker): Promise<WorkerView> {
-    const { ability: _, ...shown } = worker
+    const { ability: _, reportedAt: __, ...shown } = worker
     const { workerId } = shown
     const held = await this.#jobs.reader.heldBy(workerId)
     const jobs = held.map(({ jobId, source, lease, attempts }) => {

@@ -43,6 +43,8 @@ export class Claims implements JobSubscriber {
   readonly #prefetched: Prefetched
   readonly #turns = new KeyedMutex()
   readonly #peers: Peers | null
+  /** When the newest call of each claim began, where other coordinators may get one, too. */
+  readonly #begun = new Map<string, number>()
   #closed = false
 
   /**
@@ -96,7 +98,7 @@ export class Claims implements JobSubscriber {
   async claim<T>(request: Claim, respond: (jobs: ProcessingJob[]) => Promise<T>): Promise<T> {
     const { workerId, claimId, tokenId = null, prefetch = false } = request
     const wanted = { ...request, tokenId, prefetch }
-    if (this.#peers !== null) await this.#workers.meet(workerId)
+    if (this.#peers !== null) await this.#workers.shared?.meet(workerId)
     if (claimId === null) {
       const longAgo = this.#jobs.now() - UNANSWERED_MS
       const taken = await this.#claim(wanted, null, (job) => isUnanswered(job, longAgo))
@@ -107,11 +109,19 @@ export class Claims implements JobSubscriber {
     }
     const key = JSON.stringify([tokenId, workerId, claimId])
     this.#polls.dismissClaim(key)
-    this.#peers?.signals.emit({ about: 'claim', key })
-    return await this.#turns.take(key, async () => {
-      const taken = await this.#claim(wanted, key, (job) => job.lease.claimId === claimId)
-      return await this.#respond(taken, respond, request)
-    })
+    const at = this.#jobs.now()
+    if (this.#peers !== null) {
+      this.#begun.set(key, at)
+      this.#peers.signals.emit({ about: 'claim', key, at })
+    }
+    try {
+      return await this.#turns.take(key, async () => {
+        const taken = await this.#claim(wanted, key, (job) => job.lease.claimId === claimId)
+        return await this.#respond(taken, respond, request)
+      })
+    } finally {
+      if (this.#begun.get(key) === at) this.#begun.delete(key)
+    }
   }
 
   /** Answers a worker's waiting calls without a job. */
@@ -181,8 +191,9 @@ export class Claims implements JobSubscriber {
   }
 
   #heard(news: News): void {
-    if (news.about === 'claim') this.#polls.dismissClaim(news.key)
-    else if (news.about === 'job') void this.#prefetched.look(news).catch(() => undefined)
+    if (news.about === 'claim') {
+      if ((this.#begun.get(news.key) ?? Infinity) < news.at) this.#polls.dismissClaim(news.key)
+    } else if (news.about === 'job') void this.#prefetched.look(news).catch(() => undefined)
   }
 
   /** Lets an idle worker have a job that has begun to wait for a slot elsewhere. */

@@ -1,8 +1,9 @@
 import { SECOND } from '../../shared/duration.ts'
 import { startInterval } from '../../shared/timers.ts'
+import { CircuitBreakers } from '../job/circuit-breaker.ts'
 import type { News } from '../storage/peers.ts'
 import type { SharedBoard, WorkerReport, WorkerRow } from '../storage/worker-board.ts'
-import type { Worker } from './worker.ts'
+import { reportOf, type Worker } from './worker.ts'
 import type { Workers } from './workers.ts'
 
 /** How often the reports of other coordinators are read. */
@@ -61,11 +62,10 @@ export class SharedWorkers {
   /** Learns what others know of a worker that has reported nothing here yet; once. */
   async meet(workerId: string): Promise<void> {
     const worker = this.#workers.find(workerId)
-    if (worker === undefined || worker.state !== null || this.#met.has(worker)) return
+    if (worker === undefined || worker.reportedAt !== null || this.#met.has(worker)) return
     const report = await this.#board.find(workerId)
     this.#met.add(worker)
-    if (report !== null && worker.state === null)
-      this.#merge(() => this.#workers.merge({ ...report, lastSeenAt: worker.lastSeenAt + 1 }))
+    if (report !== null) this.#merge(() => this.#take(report))
   }
 
   async put(workerId: string, row: WorkerRow | null): Promise<void> {
@@ -76,11 +76,19 @@ export class SharedWorkers {
     )
   }
 
-  async change(
-    workerId: string,
-    change: (row: WorkerRow | null) => WorkerRow | null,
-  ): Promise<void> {
-    const row = await this.#write(workerId, this.#board.change(workerId, change))
+  /** Notes what a worker did, with what it did at other coordinators. */
+  async note(workerId: string, note: (breakers: CircuitBreakers) => unknown): Promise<void> {
+    const now = this.#now()
+    const changing = this.#board.change(workerId, (row) => {
+      const breakers = new CircuitBreakers()
+      breakers.take(workerId, row?.breaker ?? null)
+      note(breakers)
+      const breaker = breakers.stored(workerId)
+      const { directive = 'run', lastSeenAt = null } = row ?? {}
+      if (directive === 'run' && breaker === null) return null
+      return { workerId, directive, lastSeenAt, setAside: breakers.opened(workerId, now), breaker }
+    })
+    const row = await this.#write(workerId, changing)
     this.#merge(() => this.#workers.decide(workerId, row))
   }
 
@@ -142,7 +150,8 @@ export class SharedWorkers {
     this.#merge(() => {
       for (const report of reports) this.#take(report)
       const gone = this.#decided
-      this.#decided = new Set(decided.map(({ workerId }) => workerId))
+      const ids = decided.map(({ workerId }) => workerId)
+      this.#decided = new Set([...ids, ...this.#written])
       for (const row of decided)
         if (!this.#written.has(row.workerId)) this.#workers.decide(row.workerId, row)
       for (const workerId of gone)
@@ -154,44 +163,41 @@ export class SharedWorkers {
   #take(report: WorkerReport): void {
     this.#workers.merge(report)
     const worker = this.#workers.find(report.workerId)
-    if (worker !== undefined && worker.lastSeenAt === report.lastSeenAt)
+    if (worker !== undefined && worker.reportedAt === report.reportedAt)
       this.#saved.set(report.workerId, { text: textOf(worker), at: this.#now() })
   }
 
   async #save(): Promise<void> {
     const now = this.#now()
-    const reports: WorkerReport[] = []
-    const gone: string[] = []
-    const news: string[] = []
-    for (const workerId of this.#changed) {
-      const worker = this.#workers.find(workerId)
-      const saved = this.#saved.get(workerId)
-      const text = worker === undefined ? null : textOf(worker)
-      // What others know of it comes first.
-      if (worker?.state === null && !this.#met.has(worker)) continue
-      if (text === saved?.text && now < (saved?.at ?? 0) + QUIET_MS) continue
-      this.#changed.delete(workerId)
-      if (text !== saved?.text) news.push(workerId)
-      if (worker === undefined) gone.push(workerId)
-      else {
-        const { ability: _, directive: __, ...report } = worker
-        reports.push(report)
-      }
-    }
+    const due = [...this.#changed].filter((workerId) => this.#isDue(workerId, now))
+    const workers = due.flatMap((workerId) => this.#workers.find(workerId) ?? [])
+    const gone = due.filter((workerId) => this.#workers.find(workerId) === undefined)
+    for (const workerId of due) this.#changed.delete(workerId)
+    const texts = new Map(workers.map((one) => [one.workerId, textOf(one)]))
     try {
       if (gone.length > 0) await this.#board.forget(gone)
-      if (reports.length > 0) await this.#board.save(reports)
+      if (workers.length > 0) await this.#board.save(workers.map(reportOf))
     } catch (error) {
-      for (const workerId of [...gone, ...reports.map((one) => one.workerId)])
-        this.#changed.add(workerId)
+      for (const workerId of due) this.#changed.add(workerId)
       throw error
     }
-    for (const workerId of gone) this.#saved.delete(workerId)
-    for (const report of reports) {
-      const worker = this.#workers.find(report.workerId)
-      if (worker !== undefined) this.#saved.set(report.workerId, { text: textOf(worker), at: now })
+    for (const workerId of due) {
+      const text = texts.get(workerId)
+      const isNews = this.#saved.get(workerId)?.text !== text
+      if (text === undefined) this.#saved.delete(workerId)
+      else this.#saved.set(workerId, { text, at: now })
+      if (isNews) this.#board.signals.emit({ about: 'worker', workerId })
     }
-    for (const workerId of news) this.#board.signals.emit({ about: 'worker', workerId })
+  }
+
+  /** Whether a report is to be saved now. */
+  #isDue(workerId: string, now: number): boolean {
+    const worker = this.#workers.find(workerId)
+    if (worker === undefined) return true
+    // What others know of it comes first.
+    if (worker.reportedAt === null && !this.#met.has(worker)) return false
+    const saved = this.#saved.get(workerId)
+    return saved?.text !== textOf(worker) || now >= saved.at + QUIET_MS
   }
 
   /** What is taken over is not told again. */

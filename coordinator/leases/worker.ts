@@ -1,7 +1,19 @@
 import { createHash } from 'node:crypto'
+import type { Logger } from 'pino'
+import { AppError } from '../../shared/errors.ts'
+import { printable } from '../../shared/printable.ts'
 import type { Capabilities, Device, PausedSlot } from '../../shared/announcement.ts'
 import type { Directive, HeartbeatRequest } from '../../shared/wire.ts'
 import type { Ability } from '../job/requirements.ts'
+import type { WorkerBoard, WorkerReport } from '../storage/worker-board.ts'
+
+export interface WorkersOptions {
+  log?: Pick<Logger, 'warn'>
+  /** Where decisions are kept. */
+  board?: WorkerBoard
+  /** How many are known: bounds the memory that invented names take. */
+  most?: number
+}
 
 /** What is known of a worker, by its last reports. In memory: agents repeat it with each heartbeat. */
 export interface Worker {
@@ -19,6 +31,8 @@ export interface Worker {
   contentTypes: readonly string[]
   firstSeenAt: number
   lastSeenAt: number
+  /** Of its last heartbeat; null: it has sent none. */
+  reportedAt: number | null
   directive: Directive
 }
 
@@ -42,6 +56,7 @@ export function newWorker(workerId: string, now: number): Worker {
     contentTypes: [],
     firstSeenAt: now,
     lastSeenAt: now,
+    reportedAt: null,
     directive: 'run',
   }
 }
@@ -54,4 +69,34 @@ export function isOpen({ directive, state }: Worker): boolean {
 /** How many jobs it does at a time. */
 export function openSlots({ slots, paused }: Worker): number {
   return Math.max(0, slots - new Set(paused.map(({ slot }) => slot)).size)
+}
+
+/** What is told of it to other coordinators. */
+export function reportOf(worker: Worker): WorkerReport {
+  const { ability: _, directive: __, ...report } = worker
+  return report
+}
+
+/**
+ * A worker with what another coordinator knows of it; null: that is not newer. A coordinator that has had no heartbeat, or no
+ * call for work, does not know what these say.
+ * @param isKnown false: here nothing is.
+ */
+export function merged(here: Worker, there: WorkerReport, isKnown: boolean): WorkerReport | null {
+  const isNewer = (there.reportedAt ?? 0) > (here.reportedAt ?? 0)
+  const isLater = !isKnown || there.lastSeenAt > here.lastSeenAt
+  if (!isNewer && !isLater) return null
+  const asked = isLater && there.contentTypes.length > 0 ? there : here
+  return {
+    ...(isNewer ? there : reportOf(here)),
+    contentTypes: asked.contentTypes,
+    firstSeenAt: Math.min(here.firstSeenAt, there.firstSeenAt),
+    lastSeenAt: isLater ? there.lastSeenAt : here.lastSeenAt,
+  }
+}
+
+/** @param most how many are known. */
+export function tooMany(workerId: string, most: number): AppError {
+  const message = `${most} workers are known, which is the limit (--max-agents): '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
+  return new AppError('too_many_requests', message)
 }

@@ -1,7 +1,6 @@
 import type { Logger } from 'pino'
 import { DAY, MINUTE } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
-import { printable } from '../../shared/printable.ts'
 import { LOCAL_WORKER } from '../../shared/wire-fields.ts'
 import type { Directive } from '../../shared/wire.ts'
 import {
@@ -11,6 +10,7 @@ import {
   type AttemptEnd,
   type GivenBack,
   type SetAside,
+  type StoredBreaker,
 } from '../job/circuit-breaker.ts'
 import { lastAttempt, type Job } from '../job/job.ts'
 import { NO_REQUIREMENTS, type Ability, type Requirements } from '../job/requirements.ts'
@@ -19,20 +19,19 @@ import type { WorkerBoard, WorkerReport, WorkerRow } from '../storage/worker-boa
 import { FLEET_LIMITS } from '../fleet-limits.ts'
 import { Census, Holders, type Able } from './census.ts'
 import { SharedWorkers } from './shared-workers.ts'
-import { abilityOf, newWorker, type Worker } from './worker.ts'
+import {
+  abilityOf,
+  merged,
+  newWorker,
+  tooMany,
+  type Worker,
+  type WorkersOptions,
+} from './worker.ts'
 
 const FORGET_AFTER = DAY
 /** A worker without contact for longer does not count as connected. */
 export const PRESENT = 2 * MINUTE
 type Listener = (workerId: string) => void
-
-export interface WorkersOptions {
-  log?: Pick<Logger, 'warn'>
-  /** Where decisions are kept. */
-  board?: WorkerBoard
-  /** How many are known: bounds the memory that invented names take. */
-  most?: number
-}
 
 /** The workers that have contacted the coordinator lately, and what is decided of them. */
 export class Workers implements JobSubscriber {
@@ -46,7 +45,7 @@ export class Workers implements JobSubscriber {
   readonly #board: WorkerBoard | undefined
   readonly #most: number
   /** Null: there are no other coordinators. */
-  readonly #shared: SharedWorkers | null
+  readonly shared: SharedWorkers | null
   #keeping: Promise<void> = Promise.resolve()
   #counted: Census | null = null
 
@@ -56,7 +55,7 @@ export class Workers implements JobSubscriber {
     this.#log = log
     this.#board = board
     const shared = board?.shared ?? null
-    this.#shared = shared && new SharedWorkers(this, shared, now)
+    this.shared = shared && new SharedWorkers(this, shared, now)
   }
 
   /** Takes over what an earlier run decided. */
@@ -64,7 +63,7 @@ export class Workers implements JobSubscriber {
     this.#counted = null
     const now = this.#now()
     const rows = (await this.#board?.all()) ?? []
-    if (this.#shared !== null) return rows.forEach((row) => this.decide(row.workerId, row))
+    if (this.shared !== null) return rows.forEach((row) => this.decide(row.workerId, row))
     for (const { workerId, directive, lastSeenAt, setAside } of rows) {
       if (directive !== 'run')
         Object.assign(this.#get(workerId), { directive, lastSeenAt: lastSeenAt ?? now })
@@ -74,48 +73,45 @@ export class Workers implements JobSubscriber {
     }
   }
 
-  /** Begins to tell the other coordinators of workers, and to hear of theirs. */
-  start(): void {
-    this.#shared?.start()
-  }
-
   async close(): Promise<void> {
-    await this.#shared?.close()
+    await this.shared?.close()
     await this.#keeping.catch(() => undefined)
   }
 
-  /** Learns what other coordinators know of a worker that has reported nothing here yet. */
-  async meet(workerId: string): Promise<void> {
-    await this.#shared?.meet(workerId)
-  }
-
-  /** Takes over what a worker has reported to another coordinator, unless it has reported here since. */
-  merge({ workerId, ...report }: WorkerReport): void {
+  /** Takes over what a worker has reported to another coordinator, as far as that is newer. */
+  merge(report: WorkerReport): void {
+    const { workerId, firstSeenAt } = report
     const known = this.#workers.get(workerId)
-    if (
-      known === undefined ? this.#workers.size >= this.#most : known.lastSeenAt >= report.lastSeenAt
-    )
-      return
-    const { lastSeenAt } = report
-    Object.assign(this.update(workerId, report), { lastSeenAt })
+    if (known === undefined && this.#workers.size >= this.#most) return
+    const facts = merged(known ?? newWorker(workerId, firstSeenAt), report, known !== undefined)
+    if (facts === null) return
+    const { lastSeenAt, reportedAt } = facts
+    Object.assign(this.update(workerId, facts), { lastSeenAt, reportedAt })
   }
 
   /** Takes over what another coordinator has decided; null: nothing any more. */
   decide(workerId: string, row: WorkerRow | null): void {
-    const directive = row?.directive ?? 'run'
-    const [was, wasAside] = [this.directiveOf(workerId), this.setAsideOf(workerId)]
-    this.#breakers.take(workerId, row?.breaker ?? null)
-    const aside = this.setAsideOf(workerId)
-    if (directive !== was) {
-      const isNew = !this.#workers.has(workerId)
-      const lastSeenAt = row?.lastSeenAt ?? this.#now()
-      Object.assign(this.#get(workerId), { directive, ...(isNew && { lastSeenAt }) })
-    }
-    if (directive === was && aside?.untilAt === wasAside?.untilAt) return
+    const isDirected = this.#takeDirective(workerId, row)
+    if (!this.#takeBreaker(workerId, row?.breaker ?? null) && !isDirected) return
     this.#recount(workerId)
-    if (aside !== null && wasAside === null) this.#logAside(workerId, aside)
-    if (wasAside !== null && aside === null) this.#notify(this.#announceListeners, workerId)
     this.#changed(workerId)
+  }
+
+  #takeDirective(workerId: string, row: WorkerRow | null): boolean {
+    const { directive, lastSeenAt } = row ?? { directive: 'run' as const, lastSeenAt: null }
+    if (directive === this.directiveOf(workerId)) return false
+    if (!this.#workers.has(workerId)) this.#get(workerId).lastSeenAt = lastSeenAt ?? this.#now()
+    this.#get(workerId).directive = directive
+    return true
+  }
+
+  #takeBreaker(workerId: string, breaker: StoredBreaker | null): boolean {
+    const was = this.setAsideOf(workerId)
+    this.#breakers.take(workerId, breaker)
+    const aside = this.setAsideOf(workerId)
+    if (was === null && aside !== null) this.#logAside(workerId, aside)
+    if (was !== null && aside === null) this.#notify(this.#announceListeners, workerId)
+    return was?.untilAt !== aside?.untilAt
   }
 
   /** Waits until what is decided will survive a restart. @throws when that cannot be written. */
@@ -130,6 +126,7 @@ export class Workers implements JobSubscriber {
   ): Worker {
     const worker = this.#get(workerId)
     Object.assign(worker, news, { lastSeenAt: this.#now() })
+    if (news.state !== undefined) worker.reportedAt = worker.lastSeenAt
     const ability =
       news.capabilities === undefined ? worker.ability : abilityOf(workerId, worker.capabilities)
     const isOther = ability.key !== worker.ability.key
@@ -177,21 +174,27 @@ export class Workers implements JobSubscriber {
   }
 
   ended(end: AttemptEnd): void {
-    if (end.workerId === LOCAL_WORKER) return
-    if (this.#shared !== null) {
-      if (end.errorCode !== null || this.#breakers.has(end.workerId))
-        this.#decideTogether(end.workerId, (breakers) => breakers.note(end))
-      return
-    }
-    if (end.errorCode === null) this.#reset(end.workerId)
-    this.#setAside(end.workerId, this.#breakers.note(end))
+    const { workerId, errorCode } = end
+    if (workerId === LOCAL_WORKER) return
+    if (this.shared === null) {
+      if (errorCode === null) this.#reset(workerId)
+      this.#setAside(workerId, this.#breakers.note(end))
+    } else if (errorCode !== null || this.#breakers.has(workerId))
+      this.#kept(
+        workerId,
+        this.shared.note(workerId, (all) => all.note(end)),
+      )
   }
 
   #gaveBack(attempt: GivenBack): void {
-    if (attempt.workerId === LOCAL_WORKER) return
-    if (this.#shared !== null)
-      return this.#decideTogether(attempt.workerId, (breakers) => breakers.noteGivenBack(attempt))
-    this.#setAside(attempt.workerId, this.#breakers.noteGivenBack(attempt))
+    const { workerId } = attempt
+    if (workerId === LOCAL_WORKER) return
+    if (this.shared === null) this.#setAside(workerId, this.#breakers.noteGivenBack(attempt))
+    else
+      this.#kept(
+        workerId,
+        this.shared.note(workerId, (all) => all.noteGivenBack(attempt)),
+      )
   }
 
   #setAside(workerId: string, setAside: SetAside | null): void {
@@ -207,27 +210,9 @@ export class Workers implements JobSubscriber {
     this.#log?.warn({ worker_id: workerId, until, reason }, 'worker set aside')
   }
 
-  /** Notes what a worker did, with what it did at other coordinators. */
-  #decideTogether(workerId: string, note: (breakers: CircuitBreakers) => unknown): void {
-    const now = this.#now()
-    const writing = this.#shared!.change(workerId, (row) => {
-      const breakers = new CircuitBreakers()
-      breakers.take(workerId, row?.breaker ?? null)
-      note(breakers)
-      const directive = row?.directive ?? 'run'
-      const breaker = breakers.stored(workerId)
-      const setAside = breakers.opened(workerId, now)
-      const isDecided = directive !== 'run' || breaker !== null
-      return isDecided
-        ? { workerId, directive, lastSeenAt: row?.lastSeenAt ?? null, setAside, breaker }
-        : null
-    })
-    this.#kept(workerId, writing)
-  }
-
   #holds(jobId: string, job: Job | null): void {
     // Where its end may not be heard of, it counts by its last contact alone.
-    if (this.#shared !== null) return
+    if (this.shared !== null) return
     for (const workerId of this.#holders.note(jobId, job)) this.#recount(workerId)
     const workerId = job?.status === 'processing' ? lastAttempt(job)!.workerId : LOCAL_WORKER
     if (workerId === LOCAL_WORKER || this.#workers.has(workerId)) return
@@ -348,11 +333,11 @@ export class Workers implements JobSubscriber {
       lastSeenAt: null,
     }
     const setAside = this.#breakers.opened(workerId, this.#now())
-    const breaker = this.#shared === null ? null : this.#breakers.stored(workerId)
+    const breaker = this.shared === null ? null : this.#breakers.stored(workerId)
     const isDecided = directive !== 'run' || setAside !== null || breaker !== null
-    const shared = this.#shared === null ? {} : { breaker }
+    const shared = this.shared === null ? {} : { breaker }
     const row = isDecided ? { workerId, directive, lastSeenAt, setAside, ...shared } : null
-    this.#kept(workerId, (this.#shared ?? this.#board).put(workerId, row))
+    this.#kept(workerId, (this.shared ?? this.#board).put(workerId, row))
   }
 
   #kept(workerId: string, writing: Promise<unknown>): void {
@@ -405,9 +390,4 @@ export class Workers implements JobSubscriber {
     }
     return worker
   }
-}
-
-function tooMany(workerId: string, most: number): AppError {
-  const message = `${most} workers are known, which is the limit (--max-agents): '${printable(workerId, { most: 200 })}' has to wait until one of them is silent for two minutes.`
-  return new AppError('too_many_requests', message)
 }

@@ -8,8 +8,8 @@ export type News =
   | { about: 'job'; jobId: string; waits: boolean }
   /** Something was decided of a worker, or it has announced other abilities. */
   | { about: 'worker'; workerId: string }
-  /** A claim was asked for again: an older call with its key gets nothing. */
-  | { about: 'claim'; key: string }
+  /** A call asks for a claim: a call with the same key that came before `at` gets nothing. */
+  | { about: 'claim'; key: string; at: number }
   | { about: 'tokens' }
   /** News may have been lost. */
   | { about: 'all' }
@@ -28,7 +28,7 @@ export interface Signals {
 export type TurnName = 'leases' | 'retention' | 'counts'
 
 /** Which due steps a coordinator can try. */
-interface StepWish {
+export interface StepWish {
   most: number
   /** The jobs whose steps it tries now, or is about to: it keeps these, and the others get back what it had before. */
   running: readonly string[]

@@ -17,6 +17,12 @@ import { FileJobStore } from '../../coordinator/storage/file-job-store.ts'
 import type { JobStore, Order, Taking } from '../../coordinator/storage/job-store.ts'
 import { JobTable } from '../../coordinator/storage/job-table.ts'
 import type { News, Peers, Signals } from '../../coordinator/storage/peers.ts'
+import type {
+  SharedBoard,
+  WorkerBoard,
+  WorkerReport,
+  WorkerRow,
+} from '../../coordinator/storage/worker-board.ts'
 import { MINUTE } from '../../shared/duration.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 import { newJobId, NOON, pendingJob, POLICY } from './example-jobs.ts'
@@ -25,6 +31,7 @@ import { newJobId, NOON, pendingJob, POLICY } from './example-jobs.ts'
 export interface Member {
   store: JobStore
   peers: Peers
+  board: WorkerBoard
   /** No news arrive any more. @param known whether it notices. */
   deafen: (known: boolean) => void | Promise<void>
 }
@@ -45,19 +52,21 @@ export interface Coordinator extends Member {
 let claimed = 0
 
 export async function coordinator(t: TestContext, member: Member): Promise<Coordinator> {
-  const { store, peers } = member
+  const { store, peers, board } = member
   const log = pino({ level: 'silent' })
   const jobs = new Jobs({ store, policy: POLICY, log, random: () => 0.5 })
-  const workers = new Workers(store.now)
+  const workers = new Workers(store.now, { board })
   const claims = new Claims(jobs, workers, undefined, peers)
   const watch = new JobWatch(jobs, peers)
   jobs.subscribe(workers, claims, watch, peerNews(peers.signals))
   // As a listening socket does in a real one.
   const alive = setInterval(() => undefined, MINUTE)
-  t.after(() => {
+  workers.shared?.start()
+  t.after(async () => {
     clearInterval(alive)
     claims.close()
     watch.close()
+    await workers.close()
   })
   return {
     ...member,
@@ -102,6 +111,7 @@ export async function sharedFolder(t: TestContext): Promise<Shared> {
   })
   const store = new FileJobStore({ table, now, log: pino({ level: 'silent' }) })
   const network: Wire[] = []
+  const board = new MemoryBoard(now)
   t.after(async () => {
     store.close()
     await table.close()
@@ -111,12 +121,69 @@ export async function sharedFolder(t: TestContext): Promise<Shared> {
     return {
       store: slowly(store),
       peers: { signals, ...peersOver(store) },
+      board: board.with(signals),
       deafen: (known) => {
         signals.isDeaf = true
         signals.isListening = !known
       },
     }
   }
+}
+
+/** What workers report and what is decided of them, in the memory of this process. */
+class MemoryBoard {
+  readonly #reports = new Map<string, { report: WorkerReport; at: number }>()
+  readonly #decided = new Map<string, WorkerRow>()
+  readonly #now: () => number
+
+  constructor(now: () => number) {
+    this.#now = now
+  }
+
+  with(signals: Signals): WorkerBoard {
+    const later = async <T>(work: () => T): Promise<T> => await nextTurn().then(work)
+    const change: SharedBoard['change'] = async (workerId, make) =>
+      await later(() => {
+        const row = make(copyOf(this.#decided.get(workerId)) ?? null)
+        if (row === null) this.#decided.delete(workerId)
+        else this.#decided.set(workerId, copyOf(row))
+        return row
+      })
+    const all = async (): Promise<WorkerRow[]> =>
+      await later(() => copyOf([...this.#decided.values()]))
+    return {
+      all,
+      put: async (workerId, row) => void (await change(workerId, () => row)),
+      shared: {
+        signals,
+        change,
+        read: async (since) => ({
+          reports: [...this.#reports.values()]
+            .filter(({ at }) => at >= since)
+            .map(({ report }) => copyOf(report)),
+          decided: await all(),
+          readAt: this.#now(),
+        }),
+        find: async (workerId) =>
+          await later(() => copyOf(this.#reports.get(workerId)?.report) ?? null),
+        save: async (reports) =>
+          await later(() => {
+            for (const report of reports)
+              if (
+                (report.reportedAt ?? 0) >=
+                (this.#reports.get(report.workerId)?.report.reportedAt ?? 0)
+              )
+                this.#reports.set(report.workerId, { report: copyOf(report), at: this.#now() })
+          }),
+        forget: async (ids) => await later(() => ids.forEach((id) => this.#reports.delete(id))),
+      },
+    }
+  }
+}
+
+/** As through a database. */
+function copyOf<T>(value: T): T {
+  return value === undefined ? value : (JSON.parse(JSON.stringify(value)) as T)
 }
 
 class Wire implements Signals {

@@ -7,6 +7,8 @@ export class BreakingLine {
   readonly port: number
   /** Called with what a client sends; true: it arrives, and its answer is lost with the connection. */
   losesAnswer: (sent: Buffer) => boolean = () => false
+  /** Connections stay open, and nothing arrives any more. */
+  swallows = false
   readonly #sockets = new Set<net.Socket>()
   #isOpen = true
 
@@ -56,11 +58,11 @@ export class BreakingLine {
     }
     client.on('data', (sent: Buffer) => {
       isLost ||= this.losesAnswer(sent)
-      upstream.write(sent)
+      if (!this.swallows) upstream.write(sent)
     })
     upstream.on('data', (answer: Buffer) => {
       if (isLost) client.destroy()
-      else client.write(answer)
+      else if (!this.swallows) client.write(answer)
     })
   }
 }

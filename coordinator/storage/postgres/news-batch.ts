@@ -10,6 +10,7 @@ const sent = z.object({
   /** Of these jobs: those that wait for a slot. */
   waits: texts,
   workers: texts,
+  /** Each after the time of its call. */
   claims: texts,
   tokens: z.boolean().default(false),
   all: z.boolean().default(false),
@@ -47,7 +48,7 @@ export class NewsBatch {
       case 'worker':
         return void this.#workers.add(news.workerId)
       case 'claim':
-        return void this.#claims.add(news.key)
+        return void this.#claims.add(`${news.at} ${news.key}`)
       case 'tokens':
         return void (this.#isTokens = true)
       case 'all':
@@ -104,11 +105,16 @@ export function newsIn(payload: string): { from: string; proof: string; news: Ne
     ...waits.map((jobId) => ({ about: 'job', jobId, waits: true }) as const),
     ...work.map((jobId) => ({ about: 'work', jobId: jobId || null }) as const),
     ...workers.map((workerId) => ({ about: 'worker', workerId }) as const),
-    ...claims.map((key) => ({ about: 'claim', key }) as const),
+    ...claims.map(claimIn),
     ...(tokens ? [{ about: 'tokens' } as const] : []),
     ...(all ? [{ about: 'all' } as const] : []),
   ]
   return { from, proof, news }
+}
+
+function claimIn(text: string): News {
+  const [at = '', ...key] = text.split(' ')
+  return { about: 'claim', key: key.join(' '), at: Number(at) }
 }
 
 function parsed(text: string): unknown {

@@ -16,6 +16,8 @@ export interface SignalsOptions {
   log: Logger
   /** How often it is proved that news arrive. */
   proofMs?: number
+  /** How long a proof may take. */
+  provedMs?: number
 }
 
 const CHANNEL = 'morag'
@@ -25,7 +27,6 @@ const GAP_MS = 20
 /** News that only save another coordinator some work. */
 const LAZY_MS = 250
 const PROOF_MS = 10 * SECOND
-/** How long a proof may take. */
 const PROVED_MS = 5 * SECOND
 const BACKOFF_MS = { first: SECOND, most: 30 * SECOND }
 
@@ -142,9 +143,9 @@ export class PostgresSignals implements Signals {
 
   /** Listens until that fails, or all is closed. @param onProved called once news arrive. */
   async #hear(onProved: () => void): Promise<void> {
-    const { database, direct = database, proofMs = PROOF_MS } = this.#options
+    const { database, direct = database, proofMs = PROOF_MS, provedMs = PROVED_MS } = this.#options
     const { signal } = this.#closing
-    const client = new pg.Client({ ...direct.clientConfig(), query_timeout: PROVED_MS })
+    const client = new pg.Client({ ...direct.clientConfig(), query_timeout: provedMs })
     const broken = new AbortController()
     const onError = (error: Error): void => broken.abort(error)
     client.on('error', onError)
@@ -174,7 +175,10 @@ export class PostgresSignals implements Signals {
     const proof = randomUUID()
     const back = new AbortController()
     this.#proved = () => back.abort()
-    const waiting = waitFor(PROVED_MS, AbortSignal.any([until, back.signal]))
+    const waiting = waitFor(
+      this.#options.provedMs ?? PROVED_MS,
+      AbortSignal.any([until, back.signal]),
+    )
     await client.query(NOTIFY.text, [JSON.stringify({ from: this.id, proof })])
     await waiting
     this.#proved = null

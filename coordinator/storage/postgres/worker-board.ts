@@ -8,18 +8,19 @@ const named = (name: string, text: string): Statement => ({ name, text })
 const DECIDED = named('workers_decided', 'SELECT record FROM morag.directives ORDER BY worker_id')
 const REPORTS = named(
   'workers_since',
-  'SELECT record, changed_at FROM morag.workers WHERE changed_at >= $1',
+  'SELECT record, seen_at, changed_at FROM morag.workers WHERE changed_at >= $1',
 )
 const NOW = named('workers_now', 'SELECT morag.now_ms() AS now')
-const FIND = named('worker', 'SELECT record FROM morag.workers WHERE worker_id = $1')
-/** $1 reports; an older one stays away. */
+const FIND = named('worker', 'SELECT record, seen_at FROM morag.workers WHERE worker_id = $1')
+/** $1 reports. One that knows of an older heartbeat changes nothing but the time. */
 const SAVE = named(
   'workers_save',
   `INSERT INTO morag.workers AS w (worker_id, seen_at, changed_at, record)
   SELECT worker_id, seen_at, morag.now_ms(), record FROM json_populate_recordset(NULL::morag.workers, $1::json)
   ORDER BY worker_id
-  ON CONFLICT (worker_id) DO UPDATE SET seen_at = excluded.seen_at, changed_at = excluded.changed_at,
-    record = excluded.record WHERE w.seen_at <= excluded.seen_at`,
+  ON CONFLICT (worker_id) DO UPDATE SET seen_at = greatest(w.seen_at, excluded.seen_at), changed_at = excluded.changed_at,
+    record = CASE WHEN coalesce((excluded.record ->> 'reportedAt')::float8, 0) < coalesce((w.record ->> 'reportedAt')::float8, 0)
+      THEN w.record ELSE excluded.record END`,
 )
 const FORGET = named('workers_forget', 'DELETE FROM morag.workers WHERE worker_id = ANY ($1)')
 /** One decision on a worker at a time, also on one of whom nothing is decided yet. */
@@ -40,6 +41,10 @@ const UNDECIDE = named('worker_undecide', 'DELETE FROM morag.directives WHERE wo
 
 interface Kept {
   record: string
+}
+interface KeptReport extends Kept {
+  seen_at: number
+  changed_at: number
 }
 
 /** What workers report, and what is decided of them, in the database. */
@@ -69,15 +74,15 @@ export class PostgresWorkerBoard implements WorkerBoard, SharedBoard {
     const [[now], decided, reports] = await Promise.all([
       database.query<{ now: number }>(NOW),
       this.all(),
-      database.query<Kept & { changed_at: number }>(REPORTS, [from]),
+      database.query<KeptReport>(REPORTS, [from]),
     ])
     const newest = Math.max(0, ...reports.map((one) => one.changed_at))
-    return { reports: rowsOf(reports), decided, readAt: Math.max(newest, now!.now - SECOND) }
+    return { reports: reports.map(reportOf), decided, readAt: Math.max(newest, now!.now - SECOND) }
   }
 
   async find(workerId: string): Promise<WorkerReport | null> {
-    const [found] = rowsOf<WorkerReport>(await this.#database.query<Kept>(FIND, [keyOf(workerId)]))
-    return found ?? null
+    const found = await this.#database.one<KeptReport>(FIND, [keyOf(workerId)])
+    return found && reportOf(found)
   }
 
   async save(reports: readonly WorkerReport[]): Promise<void> {
@@ -107,6 +112,10 @@ export class PostgresWorkerBoard implements WorkerBoard, SharedBoard {
       return after
     })
   }
+}
+
+function reportOf({ record, seen_at: lastSeenAt }: KeptReport): WorkerReport {
+  return { ...(JSON.parse(record) as WorkerReport), lastSeenAt }
 }
 
 function rowsOf<T = never>(rows: readonly Kept[]): T[] {
