@@ -22,6 +22,8 @@ const CYCLES = 3_000
 const CALLERS = 32
 const CLAIMS = 200
 const PART = 2_000
+const BEATING = 500
+const ROUNDS = 20
 const WAITING = [100, 100_000] as const
 
 const POLICY: Policy = {
@@ -50,6 +52,7 @@ export async function scale(folder: string): Promise<Measure[]> {
       const postgres = ((treeCpuSeconds(server.pid) - before) * 1000) / CYCLES
       costs.push({ ...node, node: node.node, postgres })
     }
+    const beats = await cpuPerBeat(sides[0]!.store, () => treeCpuSeconds(server.pid))
     const times = await claimTimes(sides.map(({ store }) => store))
     for (const { close } of sides) await close()
     const ratio = times[1]! / times[0]!
@@ -63,6 +66,8 @@ export async function scale(folder: string): Promise<Measure[]> {
         { name: '  cycles a second', value: costs[index]!.perSecond.toFixed(0) },
       ]),
       { name: 'Node, to files', value: (costs[0]!.node / fileMs.node).toFixed(2) },
+      { name: 'CPU of a heartbeat, Node', value: `${(beats.node * 1000).toFixed(0)} µs` },
+      { name: '  PostgreSQL', value: `${(beats.postgres * 1000).toFixed(0)} µs` },
       ...WAITING.map((waiting, index) => ({
         name: `claim, ${waiting} waiting (median)`,
         value: shown(times[index]!),
@@ -128,6 +133,35 @@ async function cpuPerCycle(store: JobStore): Promise<{ node: number; perSecond: 
   const { user, system } = process.cpuUsage(cpu)
   const seconds = (performance.now() - from) / 1000
   return { node: (user + system) / 1000 / CYCLES, perSecond: CYCLES / seconds }
+}
+
+/** Renewals of many leases, as they come from a farm. */
+async function cpuPerBeat(
+  store: JobStore,
+  cpuSeconds: () => number,
+): Promise<{ node: number; postgres: number }> {
+  const held: Job[] = []
+  while (held.length < BEATING) {
+    await create(store)
+    held.push(...(await claim(store, `w${held.length}`)))
+  }
+  const [cpu, before] = [process.cpuUsage(), cpuSeconds()]
+  for (let round = 1; round <= ROUNDS; round += 1)
+    await Promise.all(held.map((job) => beat(store, job, round / ROUNDS)))
+  const { user, system } = process.cpuUsage(cpu)
+  const count = BEATING * ROUNDS
+  return {
+    node: (user + system) / 1000 / count,
+    postgres: ((cpuSeconds() - before) * 1000) / count,
+  }
+}
+
+async function beat(store: JobStore, { jobId }: Job, progress: number): Promise<void> {
+  const report = { stage: 'decoding', progress, mediaSeconds: 60, processedSeconds: 9 }
+  const event = { type: 'heartbeat', attempt: 1, beat: report } as const
+  await store.inTurn(jobId, async () =>
+    store.mutate(jobId, (job, now) => transition(job, event, { now, random: 0, policy: POLICY })),
+  )
 }
 
 /** The median time of a claim alone, of each store: asked in turn. */
