@@ -28,6 +28,7 @@ import { usageRoutes } from './routes/usage.ts'
 import { whisperAsrRoutes } from './routes/whisper-asr.ts'
 import { openaiError, openaiStatus } from './speech/openai-error.ts'
 import type { Services } from './assemble.ts'
+import type { StorageHealth } from './open-storage.ts'
 
 /** For clients that meet a temporary failure. */
 const RETRY_AFTER_SECONDS = 5
@@ -56,6 +57,7 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
   app.route('/', observing)
   app.route('/', docsRoutes(registered))
   app.route('/', dashboardRoutes())
+  if (services.health.database !== null) app.use(whileReachable(services.health))
   const speech = new SpeechJobs(services, limits.fillMs)
   app.route(OPENAI, openaiRoutes(services, speech))
   app.route('/', whisperAsrRoutes(speech))
@@ -110,6 +112,14 @@ function inOne(...handlers: readonly MiddlewareHandler<Env>[]): MiddlewareHandle
     const run = (at: number): ReturnType<MiddlewareHandler> =>
       handlers[at]?.(c, () => run(at + 1) as Promise<void>) ?? next()
     return run(0)
+  }
+}
+
+/** Refuses requests while no job can be read, before their bodies come. */
+function whileReachable(health: StorageHealth): MiddlewareHandler<Env> {
+  return async (_, next) => {
+    if (health.database === 'down' && health.failure !== null) throw health.failure
+    await next()
   }
 }
 

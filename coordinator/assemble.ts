@@ -34,7 +34,6 @@ import { LeaseTokens } from './leases/lease-tokens.ts'
 import { Workers } from './leases/workers.ts'
 import { Metrics } from './metrics/metrics.ts'
 import type { Storage } from './open-storage.ts'
-import type { SecretStore } from './storage/secrets.ts'
 import { Cleanup } from './cleanup.ts'
 import { Quotas } from './usage/quotas.ts'
 import { Views } from './views.ts'
@@ -52,13 +51,7 @@ export async function assemble(config: Config, log: Logger, storage: Storage, ro
   const { now } = storage.jobs
   const sourceGuard = guardOfSources(config.sourceAllow)
   const origins = new Origins({ guard: sourceGuard, maxBytes: maxUploadBytes, now, log })
-  const { files, tokens, webhookSecret } = await openFiles(
-    config,
-    storage.secrets,
-    roots,
-    origins,
-    log,
-  )
+  const { files, tokens, webhookSecret } = await openFiles(config, storage, roots, origins, log)
   const random = Math.random
   const access = new Access(config, storage.tokens, log, now)
   const trustedProxies = new TrustedProxies(config.trustedProxies)
@@ -87,7 +80,7 @@ export async function assemble(config: Config, log: Logger, storage: Storage, ro
       : new MoragClient({ url: moragUrl, apiKey: moragApiKey, api: moragApi })
   const callbacks = new CallbackUrls(publicUrlOf(config), webhookSecret)
   const { sources, results, transcripts } = files
-  const folder = path.join(dataDir, 'local')
+  const folder = path.join(storage.ownDir, 'local')
   const processors = await Processors.open({ config: ingestion, sources, morag, folder })
   const localWorker = new LocalWorker({
     jobs,
@@ -195,15 +188,20 @@ function publicUrlOf({ ingestion, host, port, tls }: Config): string {
 /** @throws {AppError} `usage` */
 async function openFiles(
   { dataDir, ingestion }: Config,
-  secrets: SecretStore,
+  { ownDir, isShared, secrets }: Storage,
   roots: MediaRoots,
   origins: Origins,
   log: Logger,
 ): Promise<{ files: JobFiles; tokens: LeaseTokens; webhookSecret: string }> {
   try {
-    const files = await JobFiles.open(dataDir, roots, origins, (message, error) => {
-      log.warn({ err: error }, message)
-    })
+    const files = await JobFiles.open(
+      { dataDir, ownDir, isShared },
+      roots,
+      origins,
+      (message, error) => {
+        log.warn({ err: error }, message)
+      },
+    )
     return {
       files,
       tokens: await LeaseTokens.load(secrets),

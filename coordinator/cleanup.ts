@@ -71,13 +71,15 @@ export class Cleanup {
   }
 
   /**
-   * Removes files without a job; to be called before requests come.
-   * @param isQuarantined whether a job's own file is in quarantine: its other files stay.
+   * Removes files without a job; to be called before requests come, unless `isKept` leaves what others are about to use.
+   * @param isKept by the id of the job and the path of a file.
    * @returns how many were removed.
    */
-  async removeOrphans(isQuarantined: (jobId: string) => boolean): Promise<number> {
+  async removeOrphans(
+    isKept: (jobId: string, file: string) => boolean | Promise<boolean>,
+  ): Promise<number> {
     return await this.#files.removeOrphans(
-      isQuarantined,
+      isKept,
       async (ids) => await this.#jobs.reader.getMany(ids.filter(isJobId)),
     )
   }

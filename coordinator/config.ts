@@ -6,8 +6,9 @@ import { AppError } from '../shared/errors.ts'
 import { secretIn } from '../shared/secret-file.ts'
 import { valuesOf, type ValuesOf } from '../shared/settings.ts'
 import type { Policy } from './job/policy.ts'
+import type { TokenStore } from './access/token-store.ts'
 import { TokensFile } from './access/tokens-file.ts'
-import { ACCESS, CONNECTIONS, FLEET, TLS } from './connection-settings.ts'
+import { ACCESS, CONNECTIONS, DATABASE, FLEET, SHARED, TLS } from './connection-settings.ts'
 import {
   ADMIN,
   DATA_DIR,
@@ -22,9 +23,12 @@ import {
   SETTINGS,
   SPEECH,
 } from './settings.ts'
+import { databaseAddress } from './storage/postgres/address.ts'
 import type { CertificateFiles } from './sockets/tls.ts'
 
 export type Config = ReturnType<typeof configOf>
+/** Where jobs and tokens are, instead of in files. */
+export type DatabaseConfig = NonNullable<Config['database']>
 export type AccessConfig = Pick<Config, 'apiKey' | 'insecureNoAuth' | 'trustedProxies'>
 export type IngestionConfig = Config['ingestion']
 /** How long jobs are kept after they have ended, in milliseconds; null: without a limit. */
@@ -46,15 +50,17 @@ export function addServeSettings(command: Command): Command {
 export function configOf(flags: Readonly<Record<string, unknown>>) {
   const { mediaRoots, ...server } = valuesOf(flags, SERVER)
   const { dataDir } = valuesOf(flags, DATA_DIR)
+  const database = databaseOf(flags)
   const policy = valuesOf(flags, POLICY)
   const { moragApi, ...ingestion } = valuesOf(flags, INGESTION)
   const { moragApiKeyFile, webhookSecretFile } = valuesOf(flags, SECRET_FILES)
   const { MORAG_API_KEY, MORAG_SERVER_API_KEY, MORAG_WEBHOOK_SECRET } = process.env
   const access = { apiKey: MORAG_API_KEY?.trim() || null, ...valuesOf(flags, ACCESS) }
-  refuseStrangers(server.host, dataDir, access)
+  if (database === null) refuseStrangers({ host: server.host, ...access }, new TokensFile(dataDir))
   return Object.freeze({
     ...server,
     dataDir,
+    database,
     mediaRoots: mediaRoots ?? [tmpdir()],
     tls: certificateFiles(valuesOf(flags, TLS)),
     ...access,
@@ -87,18 +93,34 @@ export function adminSettings(flags: object): { url: string; apiKey: string | nu
   return { url, apiKey: secretIn(apiKeyFile, process.env['MORAG_API_KEY'], ADMIN.apiKeyFile) }
 }
 
-function refuseStrangers(
-  host: string,
-  dataDir: string,
-  { apiKey, insecureNoAuth }: { apiKey: string | null; insecureNoAuth: boolean },
+/** The address of the database, or null. @throws {AppError} `usage` if the file with it cannot be read. */
+export function databaseUrlIn(flags: Readonly<Record<string, unknown>>): string | null {
+  const { databaseUrl, databaseUrlFile } = valuesOf(flags, DATABASE)
+  return secretIn(databaseUrlFile, databaseUrl ?? undefined, DATABASE.databaseUrlFile)
+}
+
+/** Null: files. */
+function databaseOf(flags: Readonly<Record<string, unknown>>) {
+  const url = databaseUrlIn(flags)
+  const { databasePool: pool, databaseDirectUrl, dataShared: isShared } = valuesOf(flags, SHARED)
+  if (url !== null)
+    return {
+      address: databaseAddress(url),
+      direct: databaseDirectUrl === null ? null : databaseAddress(databaseDirectUrl),
+      pool,
+      isShared,
+    }
+  if (!isShared && databaseDirectUrl === null) return null
+  const given = isShared ? '--data-shared' : '--database-direct-url'
+  throw new AppError('usage', `${given} needs --database-url.`)
+}
+
+/** @throws {AppError} `usage` when strangers would have access. */
+export function refuseStrangers(
+  { host, apiKey, insecureNoAuth }: Pick<Config, 'host' | 'apiKey' | 'insecureNoAuth'>,
+  tokens: Pick<TokenStore, 'get'>,
 ): void {
-  if (
-    apiKey !== null ||
-    insecureNoAuth ||
-    isOwnAddress(host) ||
-    new TokensFile(dataDir).get().length > 0
-  )
-    return
+  if (apiKey !== null || insecureNoAuth || isOwnAddress(host) || tokens.get().length > 0) return
   const message = `Listening on ${host} lets everybody on the network in: make a token (morag-coordinator token create --help), set MORAG_API_KEY, or use --host 127.0.0.1. To let them in on purpose: --insecure-no-auth.`
   throw new AppError('usage', message)
 }

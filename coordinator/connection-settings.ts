@@ -1,7 +1,7 @@
 import path from 'node:path'
 import { wholeNumber, type SettingTable } from '../shared/settings.ts'
 import { FLEET_LIMITS } from './fleet-limits.ts'
-import { commaList, connectionCount, originList } from './setting-values.ts'
+import { commaList, connectionCount, databaseUrl, originList } from './setting-values.ts'
 
 export const TLS = {
   certFile: {
@@ -16,6 +16,48 @@ export const TLS = {
     env: 'MORAG_TLS_KEY',
     help: 'private key of the certificate (PEM)',
     parse: (text: string) => path.resolve(text),
+  },
+} as const satisfies SettingTable
+
+/** Of every command that works on jobs or tokens, which a database may have. */
+export const DATABASE = {
+  databaseUrl: {
+    flag: '--database-url <url>',
+    env: 'MORAG_DATABASE_URL',
+    help: 'PostgreSQL for jobs and tokens, like postgres://morag@db.example/morag, in place of files',
+    parse: databaseUrl,
+    isPrivate: true,
+    doc: 'PostgreSQL for jobs and tokens, like `postgres://morag@db.example/morag`, in place of files. All users of a machine see a flag: put a password into the variable or the file',
+  },
+  databaseUrlFile: {
+    flag: '--database-url-file <file>',
+    env: 'MORAG_DATABASE_URL_FILE',
+    help: 'file with that address',
+  },
+} as const satisfies SettingTable
+
+/** Of `serve`, with a database. */
+export const SHARED = {
+  databasePool: {
+    flag: '--database-pool <count>',
+    env: 'MORAG_DATABASE_POOL',
+    help: 'connections to the database, beside one for notifications',
+    parse: wholeNumber(2, 200),
+    default: 8,
+  },
+  databaseDirectUrl: {
+    flag: '--database-direct-url <url>',
+    env: 'MORAG_DATABASE_DIRECT_URL',
+    help: 'the same database past a transaction pooler, for notifications',
+    parse: databaseUrl,
+    isPrivate: true,
+    doc: 'the same database past a transaction pooler like pgbouncer, for notifications',
+  },
+  dataShared: {
+    flag: '--data-shared',
+    env: 'MORAG_DATA_SHARED',
+    help: 'several coordinators use the database: each mounts the same --data-dir, which keeps uploads and results',
+    doc: 'several coordinators use the database: each mounts the same `--data-dir`, which keeps uploads and results',
   },
 } as const satisfies SettingTable
 

@@ -51,6 +51,8 @@ export async function openFiles(
       usage,
       removing: async (job, remove) => await usage.removing(job, remove),
       health: healthOf(table),
+      isShared: false,
+      ownDir: dataDir,
       clock,
       keepsFilesOf: (jobId) => quarantine.includes(jobId),
       measure: (registry) => gaugeFiles(registry, table),
@@ -84,6 +86,7 @@ function healthOf(table: JobTable): Storage['health'] {
     get detail() {
       return table.failure?.message ?? table.foldersBehind
     },
+    database: null,
     quarantined: table.quarantined.length,
   }
 }

@@ -19,6 +19,8 @@ export interface StorageHealth {
   readonly failure: AppError | null
   /** The same, or why it lags behind; for everybody: without paths. */
   readonly detail: string | null
+  /** Null: there is no database. */
+  readonly database: 'up' | 'down' | null
   /** How many files of jobs could not be read at the start. */
   readonly quarantined: number
 }
@@ -36,6 +38,10 @@ export interface Storage {
   /** As `removing` of {@link Jobs}: what a job has used outlives it. */
   readonly removing: (job: Job, remove: () => Promise<void>) => Promise<void>
   readonly health: StorageHealth
+  /** Whether other coordinators use the data folder at the same time. */
+  readonly isShared: boolean
+  /** Holds what this process alone needs while it runs. */
+  readonly ownDir: string
   /** The time of this machine, where jobs go by that. */
   readonly clock: Clock | null
   /** Whether the other files of a job stay although there is no such job. */
@@ -51,5 +57,9 @@ export interface Storage {
 
 /** @throws {AppError} `usage` when it cannot be used, or another coordinator has it. */
 export async function openStorage(config: Config, log: Logger): Promise<Storage> {
-  return await openFiles(config, log)
+  const { database } = config
+  if (database === null) return await openFiles(config, log)
+  // Only now: its client is not needed for files.
+  const { openDatabase } = await import('./database-storage.ts')
+  return await openDatabase(config, database, log)
 }

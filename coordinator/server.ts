@@ -1,5 +1,5 @@
 import type { Logger } from 'pino'
-import { MINUTE, SECOND } from '../shared/duration.ts'
+import { HOUR, MINUTE, SECOND } from '../shared/duration.ts'
 import { createApp } from './app.ts'
 import { descriptorWarnings } from './access/open-connections.ts'
 import { assemble, type Services } from './assemble.ts'
@@ -7,6 +7,7 @@ import { ChoreRunner } from './chores.ts'
 import type { Config } from './config.ts'
 import { LIMITS, type Limits } from './sockets/limits.ts'
 import { listen, type HttpListener } from './sockets/listen.ts'
+import { isOld } from './blobs/leftovers.ts'
 import { MediaRoots } from './blobs/media-roots.ts'
 import { isOpenToOthers } from './storage/private-folder.ts'
 import { sumOf } from './job/tally.ts'
@@ -19,9 +20,14 @@ const LEARNT_JOBS = 10_000
  * Starts a coordinator.
  * @throws {AppError} `usage` when its folder, a media root, its certificate or its address cannot be used.
  */
-export async function startCoordinator(config: Config, log: Logger, limits: Limits = LIMITS) {
+export async function startCoordinator(
+  config: Config,
+  log: Logger,
+  limits: Limits = LIMITS,
+  open = openStorage,
+) {
   const roots = await MediaRoots.resolve(config.mediaRoots)
-  const storage = await openStorage(config, log)
+  const storage = await open(config, log)
   if (isOpenToOthers(config.dataDir))
     log.warn(
       { data_dir: config.dataDir },
@@ -93,7 +99,7 @@ export async function startCoordinator(config: Config, log: Logger, limits: Limi
 
 /** Takes up the jobs of an earlier run: to be called before requests come. */
 async function recover(services: Services): Promise<void> {
-  const { log, storage, jobs, workers, estimates, cleanup, claims, localWorker } = services
+  const { log, storage, jobs, workers, estimates, claims, localWorker } = services
   const running = await jobs.reader.running()
   workers.resume(running)
   claims.resume(running)
@@ -107,11 +113,20 @@ async function recover(services: Services): Promise<void> {
     log.warn({ stood_still_ms: ms }, 'the process stood still; leases and waits are extended')
     workers.stoodStill(ms)
   })
-  const removed = await cleanup.removeOrphans((jobId) => storage.keepsFilesOf(jobId))
+  if (!storage.isShared) await removeOrphans(services)
+}
+
+/** Where other coordinators make jobs meanwhile, files that are not old may be about to get theirs. */
+async function removeOrphans({ cleanup, log, storage }: Services): Promise<void> {
+  const removed = await cleanup.removeOrphans(async (jobId, file) =>
+    storage.isShared ? !(await isOld(file)) : storage.keepsFilesOf(jobId),
+  )
   if (removed > 0) log.info({ removed }, 'removed files that belonged to no job')
 }
 
-function choresOf({ cleanup, workers, storage, log }: Services): ChoreRunner {
+function choresOf(services: Services): ChoreRunner {
+  const { cleanup, workers, storage, log } = services
+  const orphans = { name: 'removal of files without a job', everyMs: 6 * HOUR }
   return new ChoreRunner(
     [
       {
@@ -127,6 +142,7 @@ function choresOf({ cleanup, workers, storage, log }: Services): ChoreRunner {
         everyMs: MINUTE,
         run: async (signal) => await cleanup.retire(signal),
       },
+      ...(storage.isShared ? [{ ...orphans, run: async () => await removeOrphans(services) }] : []),
     ],
     log,
     { mayGoOn: () => storage.isHeld(), peers: storage.peers },

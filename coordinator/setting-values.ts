@@ -4,6 +4,7 @@ import { baseUrl, httpUrl } from '../shared/base-url.ts'
 import { SECOND, parseDuration } from '../shared/duration.ts'
 import { AppError, messageOf } from '../shared/errors.ts'
 import { wholeNumber } from '../shared/settings.ts'
+import { databaseAddress } from './storage/postgres/address.ts'
 
 const GIB = 1024 ** 3
 const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: GIB, t: 1024 * GIB }
@@ -81,6 +82,12 @@ export function timeouts(
     throw new AppError('usage', `'${pair}' is not a timeout: write it like audio=90m.`)
   })
   return { ...before, ...Object.fromEntries(pairs) }
+}
+
+/** The address of a PostgreSQL database, which may hold a password. */
+export function databaseUrl(text: string): string {
+  databaseAddress(text)
+  return text
 }
 
 /** The MoRAG server's address, as {@link baseUrl} gives it. */

@@ -4,7 +4,7 @@ import { converterCommands, type ConverterCommands } from '../shared/converter-c
 import { DAY, MINUTE, SECOND } from '../shared/duration.ts'
 import { proxyUrl } from '../shared/env-proxy.ts'
 import { LOG_LEVEL, wholeNumber, type Secret, type SettingTable } from '../shared/settings.ts'
-import { ACCESS, CONNECTIONS, FLEET, TLS } from './connection-settings.ts'
+import { ACCESS, CONNECTIONS, DATABASE, FLEET, SHARED, TLS } from './connection-settings.ts'
 import { API_NAMES } from './ingestion/morag-api.ts'
 import type { Policy } from './job/policy.ts'
 import {
@@ -34,7 +34,7 @@ export const DATA_DIR = {
   dataDir: {
     flag: '--data-dir <dir>',
     env: 'MORAG_REMOTE_JOBS_DATA_DIR',
-    help: 'directory of jobs, uploads and results',
+    help: 'directory of jobs, uploads and results; with --database-url of uploads and results',
     parse: (text: string) => path.resolve(text),
     default: '/app/data/remote_jobs',
   },
@@ -335,6 +335,8 @@ export const SETTINGS: readonly SettingTable[] = [
   SERVER,
   TLS,
   DATA_DIR,
+  DATABASE,
+  SHARED,
   ACCESS,
   CONNECTIONS,
   FLEET,

@@ -13,7 +13,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
     sherpa-child diarization media quality audio models client gpu limits preemption signals process job-options progress
     free-space paths wer`.match(/\S+/g)!,
   coordinator: `
-    cli commands admin server assemble open-storage file-storage config settings connection-settings setting-values chores app routes
+    cli commands admin server assemble open-storage file-storage database-storage config settings connection-settings setting-values chores app routes
     sockets events metrics openapi intake views ingestion leases usage access cleanup job-watch jobs blobs speech storage job clock
     logger keyed-mutex groups fleet-limits`.match(/\S+/g)!,
 }

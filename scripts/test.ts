@@ -39,7 +39,7 @@ try {
   const code: Code = isCompiled ? await compileTests(ROOT) : { folder: ROOT, extension: '.ts' }
   const queue =
     tier === null ? positionals.map((name) => [name]) : processesOf(tier, await testFiles(ROOT))
-  const kills = tier === null ? {} : { TEST_KILLS: String(killsOf(tier)) }
+  const kills = tier === null ? {} : { TEST_KILLS: String(killsOf(tier)), TEST_TIER: tier }
   const ended = await runPool(queue, {
     root: ROOT,
     code,

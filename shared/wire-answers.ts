@@ -174,6 +174,8 @@ export const coordinatorHealth = namedObject('Health', {
   jobs: statusCounts,
   waiting_claims: z.int(),
   quarantined: z.int(),
+  /** Only where jobs are in one. */
+  database: z.enum(['up', 'down']).exactOptional(),
 })
 
 /** A request that does not fit is refused with a list of all its problems. */

@@ -49,6 +49,16 @@ export function formatTokens(tokens: readonly TokenRecord[]): string {
   return `${JSON.stringify(toWire({ tokens }), null, 2)}\n`
 }
 
+/** One of them, as JSON. */
+export function formatToken(record: TokenRecord): string {
+  return JSON.stringify(toWire(record))
+}
+
+/** @throws {Error} for a text that {@link formatToken} did not write. */
+export function parseToken(text: string): TokenRecord {
+  return fromWire(token.parse(JSON.parse(text)))
+}
+
 export function stateOf({ revokedAt, usedAt, expiresAt }: TokenRecord, now: number): TokenState {
   if (revokedAt !== null) return 'revoked'
   if (usedAt !== null) return 'used'

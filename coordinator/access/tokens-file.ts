@@ -26,6 +26,8 @@ export class TokensFile implements TokenStore {
   readonly #dir: string
   readonly #file: string
   #version = 'unread'
+  /** When each was last used, once that has been saved. */
+  #uses: Map<string, number> | null = null
   #found: Records | AppError = []
 
   constructor(dataDir: string) {
@@ -55,6 +57,8 @@ export class TokensFile implements TokenStore {
     try {
       const after = change(this.get())
       await this.#write(formatTokens(after))
+      this.#found = after
+      this.#version = this.#currentVersion()
       return after
     } finally {
       await lock.release()
@@ -74,10 +78,9 @@ export class TokensFile implements TokenStore {
   }
 
   async saveUses(uses: ReadonlyMap<string, number>): Promise<void> {
-    const all = [...(await this.uses()), ...uses].map(([id, at]) => [
-      id,
-      new Date(at).toISOString(),
-    ])
+    this.#uses ??= await this.uses()
+    for (const [id, at] of uses) this.#uses.set(id, Math.max(at, this.#uses.get(id) ?? 0))
+    const all = [...this.#uses].map(([id, at]) => [id, new Date(at).toISOString()])
     const text = JSON.stringify(Object.fromEntries(all))
     await replaceFile(this.#usesFile, text, { isDurable: false })
   }

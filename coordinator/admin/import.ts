@@ -184,7 +184,7 @@ async function importJob(
     Object.assign(whole, {
       result: { digest, processing_seconds: processingSeconds, media_seconds: mediaSeconds, body },
     })
-    if (json !== null) await stores?.results.save(jobId, json)
+    if (json !== null) await stores?.results.save({ jobId, result: stored }, json)
   } else if (result !== null) {
     const text = writeJson({ processing_time: result.processingSeconds, ...result.body })
     await stores?.artifacts.keep(jobId, 'original-result.json', text, async () => undefined)

@@ -20,6 +20,7 @@ import {
   receiveFile,
   type ReceivedFile,
 } from './body-file.ts'
+import { OWN_FOLDER } from './leftovers.ts'
 import { PRIVATE_FILE, PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { sync } from '../../shared/replace-file.ts'
 import { KeyedMutex } from '../keyed-mutex.ts'
@@ -62,8 +63,8 @@ export class Artifacts {
     this.#dir = dir
   }
 
-  static async open(dataDir: string): Promise<Artifacts> {
-    return new Artifacts(await incomingFolder(dataDir, 'artifacts'))
+  static async open(dataDir: string, use = OWN_FOLDER): Promise<Artifacts> {
+    return new Artifacts(await incomingFolder(dataDir, 'artifacts', use))
   }
 
   /**
@@ -154,6 +155,10 @@ export class Artifacts {
       await rm(this.#folder(jobId), { recursive: true, force: true })
       return size
     })
+  }
+
+  path(jobId: string): string {
+    return path.join(this.#dir, jobId)
   }
 
   async size(jobId: string): Promise<number> {

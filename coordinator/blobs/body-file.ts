@@ -3,6 +3,7 @@ import { mkdir, open, rm } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { AppError, isDiskFull, messageOf } from '../../shared/errors.ts'
+import { removeLeftovers, type FolderUse } from './leftovers.ts'
 import { makePrivateFolder, PRIVATE_FILE, PRIVATE_FOLDER } from '../storage/private-folder.ts'
 
 const MIB = 1024 * 1024
@@ -10,13 +11,17 @@ const MIB = 1024 * 1024
 /** The folder beside those of jobs in which files are written until they are complete. */
 export const INCOMING = '.incoming'
 
-/** Makes a folder of the data folder, with an empty {@link INCOMING}. @returns its path. */
-export async function incomingFolder(dataDir: string, name: string): Promise<string> {
+/** Makes a folder of the data folder, with {@link INCOMING}, without leftovers. @returns its path. */
+export async function incomingFolder(
+  dataDir: string,
+  name: string,
+  use: FolderUse,
+): Promise<string> {
   const dir = path.join(dataDir, name)
   const incoming = path.join(dir, INCOMING)
   makePrivateFolder(dir)
-  await rm(incoming, { recursive: true, force: true })
-  await mkdir(incoming, { mode: PRIVATE_FOLDER })
+  await mkdir(incoming, { recursive: true, mode: PRIVATE_FOLDER })
+  await removeLeftovers(incoming, use)
   return dir
 }
 

@@ -12,6 +12,7 @@ import {
   type PartialText,
 } from './partial-result.ts'
 import { jsonFolder, JsonFiles } from './json-files.ts'
+import { OWN_FOLDER } from './leftovers.ts'
 import { WorkThread } from './work-thread.ts'
 
 /** Up to here a checkpoint is parsed on the main thread, in a few milliseconds. */
@@ -31,20 +32,21 @@ export class Checkpoints extends JsonFiles {
   readonly #reading = new WorkThread({ maxWaiting: MAX_READING })
   /** The newest unwritten checkpoint of each job. */
   readonly #waiting = new Map<string, Checkpoint>()
-  /** The jobs that may have a file: most jobs end without. */
-  readonly #stored: Set<string>
+  /** The jobs that may have a file: most jobs end without. Null: others keep some, too. */
+  readonly #stored: Set<string> | null
   readonly #working = new Set<Promise<unknown>>()
   readonly #listeners: ((jobId: string) => void)[] = []
 
-  private constructor(dir: string, stored: Set<string>, onError: OnError) {
+  private constructor(dir: string, stored: Set<string> | null, onError: OnError) {
     super(dir)
     this.#stored = stored
     this.#onError = onError
   }
 
-  static async open(dataDir: string, onError: OnError): Promise<Checkpoints> {
-    const dir = await jsonFolder(dataDir, 'checkpoints')
-    return new Checkpoints(dir, new Set(await new JsonFiles(dir).ids()), onError)
+  static async open(dataDir: string, onError: OnError, use = OWN_FOLDER): Promise<Checkpoints> {
+    const dir = await jsonFolder(dataDir, 'checkpoints', use)
+    const stored = use.isShared ? null : new Set(await new JsonFiles(dir).ids())
+    return new Checkpoints(dir, stored, onError)
   }
 
   /** Parses the body of a heartbeat. @throws {AppError} `invalid`, `unavailable`. */
@@ -63,7 +65,7 @@ export class Checkpoints extends JsonFiles {
     for (const listener of this.#listeners) listener(jobId)
     const isScheduled = this.#waiting.has(jobId)
     this.#waiting.set(jobId, checkpoint)
-    this.#stored.add(jobId)
+    this.#stored?.add(jobId)
     if (isScheduled) return
     void this.#locked(jobId, async () => {
       const newest = this.#waiting.get(jobId)
@@ -148,14 +150,14 @@ export class Checkpoints extends JsonFiles {
     this.#waiting.delete(jobId)
     return await this.#locked(jobId, async () => {
       const freed = await super.remove(jobId)
-      if (!this.#waiting.has(jobId)) this.#stored.delete(jobId)
+      if (!this.#waiting.has(jobId)) this.#stored?.delete(jobId)
       return freed
     })
   }
 
   /** Removes in the background. */
   forget(jobId: string): void {
-    if (!this.#stored.has(jobId)) return
+    if (this.#stored?.has(jobId) === false) return
     void this.remove(jobId).catch((error: unknown) => {
       this.#onError(`The checkpoint of job ${jobId} cannot be removed.`, error)
     })

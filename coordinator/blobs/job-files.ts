@@ -1,6 +1,7 @@
 import { hasEnded, type Job } from '../job/job.ts'
 import { Artifacts } from './artifacts.ts'
 import { Checkpoints } from './checkpoints.ts'
+import type { FolderUse } from './leftovers.ts'
 import type { MediaRoots } from './media-roots.ts'
 import type { Origins } from './origins.ts'
 import { Renditions } from './renditions.ts'
@@ -8,7 +9,14 @@ import { Results } from './results.ts'
 import { Sources } from './sources.ts'
 import { Transcripts } from './transcripts.ts'
 
+export interface JobFolders extends Partial<FolderUse> {
+  dataDir: string
+  ownDir?: string
+}
+
 const FOUND_AT_ONCE = 500
+/** A file's name may go on after it. */
+const ID_CHARS = 36
 
 /** All that the data folder holds of a job beside its record. */
 export class JobFiles {
@@ -32,26 +40,30 @@ export class JobFiles {
     this.artifacts = artifacts
   }
 
-  /** @param onError called for failures that only cost time. */
+  /**
+   * @param ownDir for what is only kept to be faster; of this process alone.
+   * @param onError called for failures that only cost time.
+   */
   static async open(
-    dataDir: string,
+    { dataDir, ownDir = dataDir, isShared = false }: JobFolders,
     roots: MediaRoots,
     origins: Origins,
     onError: (message: string, error: unknown) => void,
   ): Promise<JobFiles> {
+    const use = { isShared }
     return new JobFiles(
-      await Sources.open(dataDir, roots, origins),
-      await Results.open(dataDir),
-      await Renditions.open(dataDir),
-      await Checkpoints.open(dataDir, onError),
-      await Artifacts.open(dataDir),
+      await Sources.open(dataDir, roots, origins, use),
+      await Results.open(dataDir, use),
+      await Renditions.open(ownDir),
+      await Checkpoints.open(dataDir, onError, use),
+      await Artifacts.open(dataDir, use),
     )
   }
 
   /** @returns the bytes freed. */
   async remove(job: Job): Promise<number> {
     let freed = await this.sources.remove(job)
-    for (const files of this.#byId) freed += await files.remove(job.jobId)
+    for (const files of this.#byId) freed += await files.remove(await this.#nameIn(files, job))
     // After the result, so that none is made again.
     await this.transcripts.forget(job)
     return freed
@@ -59,34 +71,37 @@ export class JobFiles {
 
   /** Bytes that a job's files take. */
   async size(job: Job): Promise<number> {
-    const sizes = this.#byId.map(async (files) => await files.size(job.jobId))
+    const sizes = this.#byId.map(async (files) => await files.size(await this.#nameIn(files, job)))
     return (await this.sources.size(job)) + (await Promise.all(sizes)).reduce((a, b) => a + b, 0)
   }
 
   /**
-   * Removes files without a job, and checkpoints of jobs that have ended; to be called before requests come.
+   * Removes files without a job, and checkpoints of jobs that have ended.
+   * @param isKept by the file's path and the id of its job.
    * @param find the jobs of these ids.
    * @returns how many were removed.
    */
   async removeOrphans(
-    isKept: (jobId: string) => boolean,
+    isKept: (jobId: string, file: string) => boolean | Promise<boolean>,
     find: (jobIds: readonly string[]) => Promise<ReadonlyMap<string, Job>>,
   ): Promise<number> {
     const { sources, checkpoints } = this
     const uploads = {
       ids: async () => await sources.ids(),
+      path: (jobId: string) => sources.path(jobId),
       remove: async (jobId: string) => await sources.removeOrphan(jobId),
     }
     let removed = 0
     for (const files of [...this.#byId, uploads]) {
-      const ids = (await files.ids()).filter((jobId) => !isKept(jobId))
-      for (let from = 0; from < ids.length; from += FOUND_AT_ONCE) {
-        const some = ids.slice(from, from + FOUND_AT_ONCE)
-        const jobs = await find(some)
-        for (const jobId of some) {
-          const job = jobs.get(jobId)
+      const names = await files.ids()
+      for (let from = 0; from < names.length; from += FOUND_AT_ONCE) {
+        const some = names.slice(from, from + FOUND_AT_ONCE)
+        const jobs = await find(some.map(idIn))
+        for (const name of some) {
+          const job = jobs.get(idIn(name))
           if (job !== undefined && !(files === checkpoints && hasEnded(job))) continue
-          await files.remove(jobId)
+          if (await isKept(idIn(name), files.path(name))) continue
+          await files.remove(name)
           removed += 1
         }
       }
@@ -97,4 +112,14 @@ export class JobFiles {
   get #byId(): readonly [Results, Checkpoints, Artifacts] {
     return [this.results, this.checkpoints, this.artifacts]
   }
+
+  async #nameIn(files: Results | Checkpoints | Artifacts, job: Job): Promise<string> {
+    return files === this.results && job.status === 'completed'
+      ? await this.results.nameOf(job)
+      : job.jobId
+  }
+}
+
+function idIn(name: string): string {
+  return name.slice(0, ID_CHARS)
 }

@@ -1,5 +1,6 @@
 import { readdir, rm, stat } from 'node:fs/promises'
 import path from 'node:path'
+import { removeLeftovers, type FolderUse } from './leftovers.ts'
 import { makePrivateFolder } from '../storage/private-folder.ts'
 
 /** Files of jobs: `<folder>/<job id>.json`. */
@@ -33,10 +34,9 @@ export class JsonFiles {
 }
 
 /** Makes a folder of the data folder for {@link JsonFiles}, without incomplete files. @returns its path. */
-export async function jsonFolder(dataDir: string, name: string): Promise<string> {
+export async function jsonFolder(dataDir: string, name: string, use: FolderUse): Promise<string> {
   const dir = path.join(dataDir, name)
   makePrivateFolder(dir)
-  for (const entry of await readdir(dir))
-    if (!entry.endsWith('.json')) await rm(path.join(dir, entry), { force: true })
+  await removeLeftovers(dir, use, (entry) => !entry.endsWith('.json'))
   return dir
 }

@@ -1,19 +1,41 @@
 import { open } from 'node:fs/promises'
 import { AppError, isSystemError } from '../../shared/errors.ts'
+import type { CompletedJob } from '../job/job.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
 import { noSpaceFor } from './body-file.ts'
 import { jsonFolder, JsonFiles } from './json-files.ts'
+import { OWN_FOLDER } from './leftovers.ts'
 import type { OpenFile } from './renditions.ts'
 
-/** Bodies of results that are too large for a job's file: `results/<job id>.json`. */
+type ResultRef = Pick<CompletedJob, 'jobId'> & { result: Pick<CompletedJob['result'], 'digest'> }
+
+/**
+ * Bodies of results that are too large for a job's record: `results/<job id>.json`. Where several coordinators use the
+ * folder, `<job id>.<digest>.json`: what loses a race between two of them must not replace what wins.
+ */
 export class Results extends JsonFiles {
-  static async open(dataDir: string): Promise<Results> {
-    return new Results(await jsonFolder(dataDir, 'results'))
+  readonly #isShared: boolean
+
+  private constructor(dir: string, isShared: boolean) {
+    super(dir)
+    this.#isShared = isShared
+  }
+
+  static async open(dataDir: string, use = OWN_FOLDER): Promise<Results> {
+    return new Results(await jsonFolder(dataDir, 'results', use), use.isShared)
+  }
+
+  /** The name by which a stored body is read, measured and removed. */
+  async nameOf(ref: ResultRef): Promise<string> {
+    const name = this.#nameOf(ref)
+    // A coordinator that had the folder for itself may have stored it.
+    const isThere = !this.#isShared || (await this.size(name)) > 0
+    return isThere ? name : ref.jobId
   }
 
   /** Makes a body durable, before its job refers to it. @throws {AppError} `no_space` */
-  async save(jobId: string, json: Uint8Array): Promise<void> {
-    await replaceFile(this.path(jobId), json).catch((error: unknown) => {
+  async save(ref: ResultRef, json: Uint8Array): Promise<void> {
+    await replaceFile(this.path(this.#nameOf(ref)), json).catch((error: unknown) => {
       throw noSpaceFor('the result', error)
     })
   }
@@ -22,8 +44,9 @@ export class Results extends JsonFiles {
    * Opens a body: a JSON object without surrounding white space.
    * @throws {AppError} `not_found`; `internal` when it is damaged.
    */
-  async read(jobId: string): Promise<OpenFile> {
-    const file = await open(this.path(jobId)).catch((error: unknown) => {
+  async read(ref: ResultRef): Promise<OpenFile> {
+    const { jobId } = ref
+    const file = await open(this.path(await this.nameOf(ref))).catch((error: unknown) => {
       throw readError(jobId, error)
     })
     try {
@@ -37,6 +60,10 @@ export class Results extends JsonFiles {
       await file.close()
       throw error
     }
+  }
+
+  #nameOf({ jobId, result: { digest } }: ResultRef): string {
+    return this.#isShared ? `${jobId}.${digest}` : jobId
   }
 }
 

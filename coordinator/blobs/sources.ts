@@ -7,6 +7,7 @@ import type { Job, Origin, Source } from '../job/job.ts'
 import { PRIVATE_FOLDER } from '../storage/private-folder.ts'
 import { sync } from '../../shared/replace-file.ts'
 import { INCOMING, incomingFolder, noSpaceFor } from './body-file.ts'
+import { OWN_FOLDER } from './leftovers.ts'
 import type { MediaRoots } from './media-roots.ts'
 import { mediaTypeOf } from './media-type.ts'
 import { openFile } from './open-file.ts'
@@ -43,8 +44,13 @@ export class Sources {
     this.#origins = origins
   }
 
-  static async open(dataDir: string, roots: MediaRoots, origins: Origins): Promise<Sources> {
-    return new Sources(await incomingFolder(dataDir, 'sources'), roots, origins)
+  static async open(
+    dataDir: string,
+    roots: MediaRoots,
+    origins: Origins,
+    use = OWN_FOLDER,
+  ): Promise<Sources> {
+    return new Sources(await incomingFolder(dataDir, 'sources', use), roots, origins)
   }
 
   /** Where an upload is written until its job exists. */
@@ -168,6 +174,11 @@ export class Sources {
 
   async ids(): Promise<string[]> {
     return (await readdir(this.#dir)).filter((name) => !name.startsWith('.'))
+  }
+
+  /** The folder of a job's upload. */
+  path(jobId: string): string {
+    return path.join(this.#dir, jobId)
   }
 
   async removeOrphan(jobId: string): Promise<void> {

@@ -89,7 +89,7 @@ export class Transcripts {
   /** `{content, metadata}` as JSON: as text, or as a file if it is large. @throws {AppError} as {@link form}. */
   async json(job: CompletedJob, reader: Reader): Promise<string | OpenFile> {
     const isAsStored = Object.keys(namesOf(job)).length === 0
-    if (job.result.body === null && isAsStored) return await this.#results.read(job.jobId)
+    if (job.result.body === null && isAsStored) return await this.#results.read(job)
     return await this.form(job, 'result', reader)
   }
 
@@ -154,9 +154,10 @@ export class Transcripts {
     const { jobId, result } = job
     const names = namesOf(job)
     if (result.body !== null) return withSpeakerNames(result.body, names)
-    if ((await this.#results.size(jobId)) > SMALL_BYTES) return null
+    const name = await this.#results.nameOf(job)
+    if ((await this.#results.size(name)) > SMALL_BYTES) return null
     try {
-      return bodyIn({ file: this.#results.path(jobId), names })
+      return bodyIn({ file: this.#results.path(name), names })
     } catch (error) {
       throw readError(jobId, error)
     }
@@ -170,7 +171,8 @@ export class Transcripts {
     const body = await this.#small(job)
     if (body !== null) return await small(body)
     try {
-      return await large({ file: this.#results.path(job.jobId), names: namesOf(job) })
+      const file = this.#results.path(await this.#results.nameOf(job))
+      return await large({ file, names: namesOf(job) })
     } catch (error) {
       throw readError(job.jobId, error)
     }

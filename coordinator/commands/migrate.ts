@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { AppError } from '../../shared/errors.ts'
-import { optionOf } from '../../shared/settings.ts'
+import { addSettings } from '../../shared/settings.ts'
+import { databaseUrlIn } from '../config.ts'
+import { DATABASE } from '../connection-settings.ts'
 import { databaseAddress } from '../storage/postgres/address.ts'
 import { Database } from '../storage/postgres/database.ts'
 import { migrate } from '../storage/postgres/migrate.ts'
@@ -13,29 +15,16 @@ Examples:
 Run it before a new version's coordinators; those of the version before go on.
 `
 
-const DATABASE_URL = {
-  flag: '--database-url <url>',
-  env: 'MORAG_DATABASE_URL',
-  help: 'address of the database, postgres://user:password@host:5432/database',
-  isPrivate: true,
-} as const
-
-interface Flags {
-  databaseUrl?: string
-  dryRun?: boolean
-}
-
 export function addMigrate(cli: Command): void {
-  cli
-    .command('migrate')
+  addSettings(cli.command('migrate'), DATABASE)
     .description('bring the tables of a PostgreSQL database up to date')
-    .addOption(optionOf(DATABASE_URL))
     .option('--dry-run', 'print what is missing; change nothing')
     .addHelpText('after', EXAMPLES)
-    .action(async ({ databaseUrl, dryRun: isDryRun = false }: Flags) => {
-      if (databaseUrl === undefined)
+    .action(async ({ dryRun: isDryRun = false, ...flags }: { dryRun?: boolean }) => {
+      const url = databaseUrlIn(flags)
+      if (url === null)
         throw new AppError('usage', 'Name the database: --database-url (MORAG_DATABASE_URL).')
-      const database = new Database({ address: databaseAddress(databaseUrl), poolSize: 1 })
+      const database = new Database({ address: databaseAddress(url), poolSize: 1 })
       try {
         const missing = await migrate(database, { isDryRun })
         const verb = isDryRun ? 'is missing' : 'done'

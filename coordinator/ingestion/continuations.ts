@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from 'pino'
 import { HOUR, SECOND } from '../../shared/duration.ts'
 import { AppError, messageOf } from '../../shared/errors.ts'
@@ -232,7 +233,10 @@ export class Continuations implements JobSubscriber {
     })
     if (job === null) return release()
     const begun = stepOf(job.continuation!, name)
-    const isBegun = (now: Continuation): boolean => stepOf(now, name) === begun
+    // A database gives a new object each time.
+    const isBegun = (now: Continuation): boolean =>
+      stepOf(now, name) === begun ||
+      (Boolean(this.#options.peers) && isDeepStrictEqual(stepOf(now, name), begun))
     const got = await this.#try(job, id, name)
     const tried = got.done ? got : (this.#reported.get(`${id} ${name}`) ?? got)
     this.#reported.delete(`${id} ${name}`)

@@ -114,7 +114,7 @@ export class LocalAttempt {
     const { result, json } = packResult(body, (performance.now() - begunAt) / SECOND)
     const attempt = lastAttempt(job)!.number
     await jobs.apply(job.jobId, { type: 'succeed', attempt, result }, async () => {
-      if (json !== null) await results.save(job.jobId, json)
+      if (json !== null) await results.save({ jobId: job.jobId, result }, json)
     })
   }
 

@@ -82,7 +82,7 @@ export class Attempts implements JobSubscriber {
         jobId,
         (job) => ({ type: 'succeed', attempt: meant(job), result }),
         async () => {
-          if (json !== null) await this.#files.results.save(jobId, json)
+          if (json !== null) await this.#files.results.save({ jobId, result }, json)
         },
       )
     } catch (error) {

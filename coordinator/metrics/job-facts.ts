@@ -3,7 +3,7 @@ import { isErrorCode } from '../../shared/errors.ts'
 import type { Outcome } from '../../shared/wire.ts'
 import { endedBetween, hasEnded, lastAttempt, workSeconds, type Job } from '../job/job.ts'
 import type { StepName } from '../job/continuation.ts'
-import { countsOf } from '../usage/counts.ts'
+import { countsOf } from '../job/usage-counts.ts'
 
 /** What a change of a job adds to the counters. */
 export interface JobFacts {

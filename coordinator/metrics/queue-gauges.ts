@@ -39,7 +39,8 @@ export function gaugeQueue(
       registers: [registry],
       async collect() {
         const byLabel = new Map<string, number | null>()
-        for (const type of await jobs.reader.counts()) {
+        // While a database is away, nothing is known.
+        for (const type of await jobs.reader.counts().catch(() => [])) {
           const label = typeLabel(type.contentType)
           const seconds = secondsOf(type)
           const others = byLabel.get(label) ?? (byLabel.has(label) ? null : 0)

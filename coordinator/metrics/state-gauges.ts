@@ -66,8 +66,9 @@ export function gaugeState(
     labelNames: ['status', 'content_type'],
     registers,
     async collect() {
-      const types = await jobs.reader.counts()
       this.reset()
+      // While a database is away, nothing is known.
+      const types = await jobs.reader.counts().catch(() => [])
       for (const { contentType, counts } of types) {
         const content_type = typeLabel(contentType)
         for (const status of STATUSES) this.inc({ status, content_type }, counts[status])
@@ -80,8 +81,9 @@ export function gaugeState(
     labelNames: ['content_type'],
     registers,
     async collect() {
-      const types = await jobs.reader.counts()
       this.reset()
+      // While a database is away, nothing is known.
+      const types = await jobs.reader.counts().catch(() => [])
       const oldest = new Map<string, number>()
       for (const { contentType, oldestWaitingAt } of types) {
         const label = typeLabel(contentType)

@@ -20,6 +20,7 @@ export function observeRoutes(
 ): Hono<Env> {
   const app = new Hono<Env>()
   let document: string | null = null
+  let counts = sumOf([])
 
   app.get(
     '/health',
@@ -32,20 +33,38 @@ export function observeRoutes(
       also: { '503': 'It takes no changes.' },
     }),
     async (c) => {
-      const { failure, detail, quarantined } = health
-      const types = await jobs.reader.counts()
+      const { failure, detail, quarantined, database } = health
+      try {
+        counts = sumOf((await jobs.reader.counts()).map((type) => type.counts))
+      } catch (error) {
+        // What was counted last is shown.
+        if (health.database === null) throw error
+      }
       return c.json(
         {
           status: failure === null ? 'ok' : 'failing',
           version: VERSION,
           detail,
-          jobs: sumOf(types.map(({ counts }) => counts)),
+          jobs: counts,
           waiting_claims: claims.waiting,
           quarantined,
+          ...(database !== null && { database }),
         },
         failure === null ? 200 : 503,
       )
     },
+  )
+
+  app.get(
+    '/live',
+    describeRoute({
+      id: 'live',
+      tag: 'Observing',
+      access: 'open',
+      summary: 'Whether the process answers, also while its storage does not: when to restart it',
+      answer: namedObject('Live', { status: z.literal('live') }),
+    }),
+    (c) => c.json({ status: 'live' }),
   )
 
   app.get(

@@ -1,4 +1,4 @@
-import { NOTHING, sumOf, type Counts } from './counts.ts'
+import { NOTHING, sumOf, type Counts } from '../job/usage-counts.ts'
 
 /** A UTC day, `2026-01-31`: a job counts on the one on which it was created. */
 export type Day = string

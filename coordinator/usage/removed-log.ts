@@ -6,7 +6,7 @@ import { decode, encode } from '../storage/journal-files.ts'
 import { Segment } from '../storage/journal-segment.ts'
 import { storedCounts } from './day-file.ts'
 import { Days, type Day } from './days.ts'
-import type { Counts } from './counts.ts'
+import type { Counts } from '../job/usage-counts.ts'
 
 const stored = z.object({
   job_id: z.string(),

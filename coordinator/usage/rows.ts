@@ -1,7 +1,7 @@
 import { SECOND } from '../../shared/duration.ts'
 import type { UsageRow } from '../../shared/wire-usage.ts'
 import { API_KEY_NAME } from '../access/principal.ts'
-import type { Counts } from './counts.ts'
+import type { Counts } from '../job/usage-counts.ts'
 import type { Day } from './days.ts'
 
 const COLUMNS = [

@@ -1,4 +1,4 @@
-import type { Counts } from './counts.ts'
+import type { Counts } from '../job/usage-counts.ts'
 import type { Day } from './days.ts'
 
 /** What tokens have used, by the day on which a job was created: of the jobs that there are, and of those removed. */

@@ -8,7 +8,7 @@ const LOOKED_FOR =
   'ffmpeg ffprobe nvidia-smi rocm-smi whisper-cli whisper-server whisper-ctranslate2 whisperx whisper'
 /** Settings of the tests themselves, of `npm run coverage`, and what it takes to be let into an npm registry. */
 const KEPT =
-  /^(OTHER_FFMPEG|TEST_KILLS|TEST_POSTGRES|TEST_SEED|TMPDIR|NODE_V8_COVERAGE|CHROMIUM_PATH|BROWSER_ARTIFACTS_DIR|NODE_EXTRA_CA_CERTS|npm_config_\w+)$/
+  /^(OTHER_FFMPEG|TEST_KILLS|TEST_POSTGRES|TEST_SEED|TEST_TIER|STORE|TMPDIR|NODE_V8_COVERAGE|CHROMIUM_PATH|BROWSER_ARTIFACTS_DIR|NODE_EXTRA_CA_CERTS|npm_config_\w+)$/
 
 /**
  * The environment that tests run in, the same on every machine: no settings of ours, proxies or XDG folders, an empty

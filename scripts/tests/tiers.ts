@@ -62,6 +62,8 @@ const LONG: readonly string[] = [
 
 /** Tests over PostgreSQL, of `npm run test:rest`: in one process, with one server. */
 const POSTGRES = 'test/coordinator/postgres/'
+/** Those of the API once more, whose setting is of a process. */
+const ON_POSTGRES = 'test/coordinator/postgres/api.test.ts'
 
 /** In both, with other kills. */
 const KILLING: readonly string[] = [
@@ -132,7 +134,9 @@ export function processesOf(tier: Tier, files: readonly string[]): string[][] {
     rest: [...KILLING, ...LONG],
     all: [...KILLING, ...LONG, ...ALONE],
   }[tier]
-  const served = tier === 'quick' ? [] : [postgres]
+  const isOwn = (name: string): boolean => name === ON_POSTGRES
+  const served =
+    tier === 'quick' ? [] : [postgres.filter((name) => !isOwn(name)), postgres.filter(isOwn)]
   return [...served, ...alone.map((name) => [name]), ...chunks(together, FILES_OF_PROCESS)]
 }
 

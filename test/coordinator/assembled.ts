@@ -132,7 +132,7 @@ export async function assembled(t: TestContext, rules: Rules = {}): Promise<Asse
   const jobs = new Jobs({ store: jobStore, policy, log, random: () => 0.5, followUp })
   const warnings: string[] = []
   const files = await JobFiles.open(
-    dir,
+    { dataDir: dir },
     await MediaRoots.resolve([media]),
     originsFor(),
     (message) => {

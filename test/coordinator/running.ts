@@ -13,8 +13,11 @@ import {
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { TokensFile } from '../../coordinator/access/tokens-file.ts'
 import { LIMITS, type Limits } from '../../coordinator/sockets/limits.ts'
+import { openStorage, type Storage } from '../../coordinator/open-storage.ts'
 import { startCoordinator } from '../../coordinator/server.ts'
+import { databaseAddress } from '../../coordinator/storage/postgres/address.ts'
 import { HOUR } from '../../shared/duration.ts'
+import { sharedPostgres } from '../shared/postgres-server.ts'
 import { POLICY } from './example-jobs.ts'
 
 /** An answer, its JSON read. */
@@ -83,6 +86,23 @@ export function tokensIn(dataDir: string, now = Date.now): Tokens {
   return new Tokens(new TokensFile(dataDir), now)
 }
 
+/** Where jobs and tokens are: `files`, or `postgres`. */
+const STORE = process.env['STORE'] ?? 'files'
+/** For the `skip` of tests about job files. */
+export const notInFiles: string | false =
+  STORE === 'files' ? false : 'about files, which STORE says jobs are not in'
+/** The databases of folders. */
+const databases = new Map<string, Promise<string>>()
+
+/** That of a folder, which has one with `STORE=postgres`. */
+export async function databaseOf(root: string): Promise<Config['database']> {
+  if (STORE !== 'postgres') return null
+  const url =
+    databases.get(root) ?? sharedPostgres().then(async (server) => await server.database())
+  databases.set(root, url)
+  return { address: databaseAddress(await url), direct: null, pool: 4, isShared: false }
+}
+
 /** How to stop what runs over a folder. */
 const stops = new Map<string, (() => Promise<void>)[]>()
 
@@ -99,12 +119,15 @@ export async function startRunning(
       rmSync(root, { recursive: true, force: true })
     })
   }
-  const config = configOver(root, { ...different, ...over?.(root) })
+  const database = await databaseOf(root)
+  const config = configOver(root, { database, ...different, ...over?.(root) })
   const mediaRoot = path.join(root, 'media')
   mkdirSync(mediaRoot, { recursive: true })
   const logged: string[] = []
   const log = pino({ level: 'debug' }, { write: (line: string) => void logged.push(line) })
-  const coordinator = await startCoordinator(config, log, { ...LIMITS, ...limits })
+  let storage: Storage | undefined
+  const open: typeof openStorage = async (...args) => (storage = await openStorage(...args))
+  const coordinator = await startCoordinator(config, log, { ...LIMITS, ...limits }, open)
   const { url } = coordinator
   let stopping: Promise<void> | null = null
   const stop = async (): Promise<void> => await (stopping ??= coordinator.close())
@@ -114,7 +137,8 @@ export async function startRunning(
     root,
     dataDir: config.dataDir,
     mediaRoot,
-    tokens: tokensIn(config.dataDir),
+    tokens:
+      config.database === null ? tokensIn(config.dataDir) : new Tokens(storage!.tokens, Date.now),
     logged,
     stop,
     ask: async (method, route, asked) => await ask(`${url}/api/v1${route}`, method, asked),

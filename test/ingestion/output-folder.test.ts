@@ -74,7 +74,8 @@ describe('a finished text', () => {
       const { dir, folder, results } = await setUp(t)
       const body = { content: 'words '.repeat(words), metadata: { duration: 60 } }
       const job = completed('talk.mp3', body)
-      await results.save(job.jobId, packResult(body, 1).json!)
+      const { result, json } = packResult(body, 1)
+      await results.save({ jobId: job.jobId, result }, json!)
       assert.deepEqual(await folder.write(job), DONE)
       assert.equal(readFileSync(path.join(dir, 'talk.md'), 'utf8'), body.content)
       assert.equal(factsIn(dir, 'talk.json')['job_id'], job.jobId)

@@ -34,6 +34,7 @@ export class PostgresServer {
   readonly folder: string
   readonly #stop = (): void => this.stop()
   #databases = 0
+  #template: Promise<void> | null = null
 
   private constructor(folder: string, port: number) {
     this.folder = folder
@@ -156,7 +157,7 @@ export class PostgresServer {
 
   /** Makes a new database with our schema, as a copy. @returns its address. */
   async database(): Promise<string> {
-    if (this.#databases === 0) await this.#makeTemplate()
+    await (this.#template ??= this.#makeTemplate())
     const name = `morag_${(this.#databases += 1)}`
     await this.run(`CREATE DATABASE ${name} TEMPLATE ${TEMPLATE}`)
     return this.url(name)

@@ -14,6 +14,7 @@ import {
 import { freshLease } from '../../job/lease.ts'
 import type { Policy } from '../../job/policy.ts'
 import { requirementsOf } from '../../job/requirements.ts'
+import { countsOf } from '../../job/usage-counts.ts'
 import { fromRecord, toRecord } from '../record.ts'
 
 /** A job as it is read, with its lease as last renewed. */
@@ -83,6 +84,7 @@ export function columnsOf(
     submitted_by: orNull(job.submittedBy),
     task_id: keyOf(job.ingestionTaskId),
     ...endColumns(job),
+    ...usageColumns(job),
     search: searchText(job),
     record: JSON.stringify(toRecord(job)),
   }
@@ -119,6 +121,11 @@ function endColumns(job: Job) {
     next_step_at: step && Math.ceil(step),
     step_receiver: null,
   }
+}
+
+function usageColumns(job: Job) {
+  const { mediaMs, workMs } = countsOf(job)
+  return { media_ms: mediaMs, work_ms: workMs }
 }
 
 /** The columns of `leases`. */

@@ -26,6 +26,8 @@ const TYPES: Readonly<Record<keyof ReturnType<typeof columnsOf>, string>> = {
   ended_at: 'bigint',
   next_step_at: 'bigint',
   step_receiver: 'text',
+  media_ms: 'bigint',
+  work_ms: 'bigint',
   search: 'text',
   record: 'text',
 }
@@ -80,11 +82,19 @@ export const HAPPENED = named(
   `SELECT j.mark FROM ${GIVEN} JOIN morag.jobs j ON j.job_id = n.job_id AND j.mark = n.mark`,
 )
 
-/** $1 id, $2 version. */
+/** $1 id, $2 version. What the job has used goes where removed jobs have it, in the same moment. */
 export const REMOVE = named(
   'remove',
-  `WITH gone AS (DELETE FROM morag.jobs WHERE job_id = $1 AND version = $2 RETURNING job_id),
-  over AS (DELETE FROM morag.leases WHERE job_id IN (SELECT job_id FROM gone))
+  `WITH gone AS (DELETE FROM morag.jobs WHERE job_id = $1 AND version = $2
+    RETURNING job_id, created_at, submitted_by, status, media_ms, work_ms),
+  over AS (DELETE FROM morag.leases WHERE job_id IN (SELECT job_id FROM gone)),
+  used AS (INSERT INTO morag.removed_usage AS u (day, token_id, jobs, completed, failed, cancelled, media_ms, work_ms)
+    SELECT date '1970-01-01' + (created_at / 86400000)::int, coalesce(submitted_by, ''), 1,
+      (status = 'completed')::int, (status IN ('failed', 'timeout'))::int, (status = 'cancelled')::int, media_ms, work_ms
+    FROM gone
+    ON CONFLICT (day, token_id) DO UPDATE SET jobs = u.jobs + excluded.jobs, completed = u.completed + excluded.completed,
+      failed = u.failed + excluded.failed, cancelled = u.cancelled + excluded.cancelled,
+      media_ms = u.media_ms + excluded.media_ms, work_ms = u.work_ms + excluded.work_ms)
   SELECT job_id FROM gone`,
 )
 

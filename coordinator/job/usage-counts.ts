@@ -1,5 +1,5 @@
 import { SECOND } from '../../shared/duration.ts'
-import { workMs, type Job } from '../job/job.ts'
+import { workMs, type Job } from './job.ts'
 
 /** What jobs have used. Durations are whole milliseconds, so that sums are exact. */
 export interface Counts {

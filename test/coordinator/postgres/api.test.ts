@@ -1,0 +1,54 @@
+import { readdirSync } from 'node:fs'
+import path from 'node:path'
+import { describe } from 'node:test'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { noPostgres } from '../../shared/postgres-server.ts'
+
+/** What continuous integration has time for: each file tells of another part of the storage. */
+const TELLING = [
+  'coordinator/api',
+  'coordinator/events',
+  'coordinator/given-back',
+  'coordinator/prefetch',
+  'coordinator/quotas',
+  'coordinator/set-aside',
+  'coordinator/upload',
+  'ingestion/continuation-api',
+]
+
+/** Those of job files, of clocks that tests set, or of processes that choose their storage themselves. */
+const OF_FILES = [
+  'coordinator/admin-cli',
+  'coordinator/attempts',
+  'coordinator/checkpoints',
+  'coordinator/claims',
+  'coordinator/dashboard',
+  'coordinator/import',
+  'coordinator/original-restart',
+  'coordinator/private-files',
+  'coordinator/token-secrets',
+  'coordinator/vocabulary',
+  'coordinator/worker-board',
+]
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** As this file is: compiled, or not. */
+const END = `.test${path.extname(import.meta.url)}`
+
+/** The files that run coordinators in their process. */
+function all(): string[] {
+  const names = ['coordinator', 'ingestion'].flatMap((folder) =>
+    readdirSync(path.join(ROOT, folder))
+      .filter((name) => name.endsWith(END))
+      .map((name) => `${folder}/${name.slice(0, -END.length)}`),
+  )
+  return names.filter((name) => !OF_FILES.includes(name))
+}
+
+// The tests of the API once more, over a database. Read where a coordinator is started.
+process.env['STORE'] = 'postgres'
+describe('the API over PostgreSQL', { skip: noPostgres }, async () => {
+  if (noPostgres !== false) return
+  const names = process.env['TEST_TIER'] === 'all' ? all() : TELLING
+  for (const name of names) await import(pathToFileURL(path.join(ROOT, name + END)).href)
+})
