@@ -243,9 +243,9 @@ describe('the answers of a running coordinator', () => {
     const older = await formOf({ remote: true, source_type: 'audio' })
     const { task_id: taskId } = await call('ingestFile', '/ingest/file', older)
     await call('cancelTask', `/ingest/${String(taskId)}`)
-    for (const id of ['health', 'ready', 'metrics']) await call(id, `/${id}`)
+    for (const id of ['health', 'live', 'ready', 'metrics']) await call(id, `/${id}`)
     assert.deepEqual(await call('openapi', '/openapi.json'), document)
-    const atRoot = ['/health', '/ready', '/metrics', '/openapi.json', '/docs']
+    const atRoot = ['/health', '/live', '/ready', '/metrics', '/openapi.json', '/docs']
     for (const route of [...atRoot, '/', '/dashboard/main.js'])
       assert.equal((await fetch(running.url + route)).status, 200, route)
     for (const id of ['docs', 'dashboard', 'dashboardFile']) left.delete(id)
