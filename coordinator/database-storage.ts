@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import path from 'node:path'
 import type { Logger } from 'pino'
 import type { AppError } from '../shared/errors.ts'
+import { VERSION } from '../shared/version.ts'
 import { DatabaseTokens } from './access/database-tokens.ts'
 import { refuseStrangers, type Config, type DatabaseConfig } from './config.ts'
 import { gaugeDatabase } from './metrics/database-gauges.ts'
@@ -15,6 +16,7 @@ import { PostgresJobStore } from './storage/postgres/job-store.ts'
 import { checkSchema } from './storage/postgres/migrate.ts'
 import { PostgresPeers } from './storage/postgres/peers.ts'
 import { DatabaseSecrets } from './storage/postgres/secrets.ts'
+import { enterCoordinator } from './storage/postgres/running-coordinators.ts'
 import { PostgresSignals } from './storage/postgres/signals.ts'
 import { NOW } from './storage/postgres/statements.ts'
 import { PostgresWorkerBoard } from './storage/postgres/worker-board.ts'
@@ -63,6 +65,7 @@ export async function openDatabase(
     closers.push(() => jobs.close())
     await jobs.start()
     signals.start()
+    closers.push(await enterCoordinator(database, VERSION))
     let tell: (reason: AppError) => void
     const lost = new Promise<AppError>((resolve) => (tell = resolve))
     return {

@@ -1,6 +1,7 @@
 import type { Registry } from 'prom-client'
 import type { Database } from '../storage/postgres/database.ts'
 import type { PostgresSignals } from '../storage/postgres/signals.ts'
+import { runningCoordinators } from '../storage/postgres/running-coordinators.ts'
 import { gauge } from './gauge.ts'
 
 /** A snapshot that is held for long keeps the database from removing old rows. */
@@ -25,6 +26,11 @@ export function gaugeDatabase(
     name: 'morag_listener_up',
     help: '1: news of other coordinators are heard as they come; 0: they are looked for.',
     read: () => Number(signals.isListening),
+  })
+  gauge(registry, {
+    name: 'morag_coordinators',
+    help: 'Coordinators that share the database.',
+    read: async () => await runningCoordinators(database).catch(() => null),
   })
   gauge(registry, {
     name: 'morag_database_snapshot_age_seconds',
