@@ -34,6 +34,10 @@ const NOT_RUN = new Map([
     'the program is the reader’s; agent/speaker-command.test.ts runs its like',
   ],
   [
+    'curl http://127.0.0.1:8000/ready   ',
+    'the database and nginx are the reader’s; faults/coordinators.test.ts kills one of three',
+  ],
+  [
     'morag-agent watch ~/recordings',
     'it runs until it is stopped; files.test.ts runs it in a folder of its own',
   ],
@@ -62,11 +66,13 @@ const NOT_RUN = new Map([
   ],
 ])
 
-/** Flags of other programs: npm, curl, docker, pandoc, tesseract, cmake, the project's scripts, examples. */
+/** Flags of other programs: npm, curl, docker, kubectl, pg_isready, pandoc, tesseract, cmake, the project's scripts, examples. */
 const OTHER_FLAGS = new Set(
   `--global --omit --import --prefix --retry --retry-connrefused --form-string --json --gpus --to --build --target --keep
    --minutes --in --lang --out --models --now --only --server --strict-pipeline --vad --backend --output-format
-   --fail-with-body --rttm --min --max --agents --seconds --rate`.match(/\S+/g),
+   --fail-with-body --rttm --min --max --agents --seconds --rate --from-literal --from-file --username`.match(
+    /\S+/g,
+  ),
 )
 
 test('the settings page has the settings as the programs have them', () => {
@@ -156,6 +162,14 @@ for (const page of PAGES) {
 /** Without those that describe recorded output of other programs. */
 const GUIDES = PAGES.filter((page) => !page.startsWith('test/'))
 
+/** What starts and watches the programs. */
+const DEPLOYED = readdirSync(path.join(ROOT, 'scripts/deploy'), {
+  recursive: true,
+  encoding: 'utf8',
+})
+  .filter((name) => /\.(yaml|service)$/.test(name))
+  .map((name) => `scripts/deploy/${name}`)
+
 describe('what the pages name is there', () => {
   test('files and folders of the project', () => {
     const missing = PAGES.flatMap((page) =>
@@ -209,8 +223,8 @@ describe('what the pages name is there', () => {
     const [agent, coordinator] = await Promise.all([wordsOf('agent'), wordsOf('coordinator')])
     const programs: Record<string, Map<string, string[]>> = { agent, coordinator }
     const flags = new Set([...agent.values(), ...coordinator.values()].flat())
-    const missing = GUIDES.flatMap((page) =>
-      codeOf(page).flatMap((code) => {
+    const missing = [...GUIDES, ...DEPLOYED].flatMap((page) =>
+      (page.endsWith('.md') ? codeOf(page) : [read(page)]).flatMap((code) => {
         const unknown = (code.match(/(?<![\w-])--[a-z][\w-]*/g) ?? []).filter(
           (flag) => !flags.has(flag) && !OTHER_FLAGS.has(flag),
         )

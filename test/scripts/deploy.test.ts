@@ -6,6 +6,7 @@ import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { findProgram } from '../../agent/process/find-program.ts'
+import { snippetsOf } from '../clients/snippets.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url))
@@ -60,6 +61,26 @@ describe('what the files of scripts/deploy name is in the programs', () => {
       alerts.filter((name) => !new RegExp(`${name}[",\\n]`).test(tests)),
       [],
     )
+  })
+})
+
+const nginx = findProgram('nginx')
+const NGINX = 'scripts/deploy/nginx.conf'
+
+describe('nginx', { skip: nginx === null && 'nginx is not here' }, () => {
+  const folder = tempFolder()
+
+  it('reads its file, with the addresses that the page puts into it', async () => {
+    const found = snippetsOf('coordinator/docs/scaling-out.md').find(({ code }) =>
+      code.includes(NGINX),
+    )
+    const [sed] = found!.code.split(' > ')
+    const { stdout } = await execa(sed!.replace(NGINX, path.join(ROOT, NGINX)), { shell: true })
+    assert.equal([...stdout.matchAll(/server 127\.0\.0\.1:800[123] max_fails/g)].length, 3)
+    const file = path.join(folder, 'nginx.conf')
+    await writeFile(file, stdout.replace('/run/nginx.pid', path.join(folder, 'nginx.pid')))
+    const { exitCode, all } = await execa(nginx!, ['-t', '-c', file], { all: true, reject: false })
+    assert.equal(exitCode, 0, all)
   })
 })
 
