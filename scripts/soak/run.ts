@@ -98,19 +98,12 @@ export async function soak(options: SoakOptions): Promise<Soak> {
     )
     await api.close()
     const { log } = findings
-    // While one of several stands still, the others give nobody a longer term.
-    const pauses = coordinators.areSeveral ? [] : findings.pauses
-    const violations = check({
-      log,
-      deeds: records.deeds,
-      found,
-      endedAt,
-      keptMs,
-      pauses,
-    })
+    const { pauses } = findings
+    const violations = check({ log, deeds: records.deeds, found, endedAt, keptMs, pauses })
     for (const exitCode of exitCodes)
       violations.push(`A coordinator ended with ${exitCode} after the signal to stop.`)
-    violations.push(...lostToPauses(log, pauses, records.working))
+    // While one of several stands still, the others give nobody a longer term.
+    if (!coordinators.areSeveral) violations.push(...lostToPauses(log, pauses, records.working))
     return result([...violations, ...missingWebhooks(records, findings), ...records.surprises])
   } finally {
     clearInterval(ticker)

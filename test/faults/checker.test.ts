@@ -196,6 +196,27 @@ describe('a good history', () => {
     'of several processes, one of which died before it logged a claim': history(GOOD, COMPLETED, {
       log: loggedBySeveral(['1@0 >pending', '3@0 processing>completed 1 a']),
     }),
+    'of several processes, one of which died before it logged an end, long before the removal':
+      history([...GOOD, read(40, 'text')], null, {
+        keptMs: 1_000,
+        log: loggedBySeveral([
+          '1@0 >pending',
+          '2@0 pending>processing 1 a',
+          '4@1 completed>removed 1 a - 90000',
+        ]),
+      }),
+    'of several processes, one of which stood still before it logged an end': history(
+      GOOD,
+      COMPLETED,
+      {
+        log: loggedBySeveral([
+          '1@0 >pending',
+          '2@0 pending>processing 1 a',
+          '3@0 processing>completed 1 a - 90000',
+        ]),
+        pauses: [{ from: 15, until: 89_000 }],
+      },
+    ),
     'of a request that was refused': history([deed(0, { kind: 'cancel' }, 'refused')], null),
   })) {
     test(what, () => assert.deepEqual(check(good), []))

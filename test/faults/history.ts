@@ -9,7 +9,7 @@ export interface History {
   readonly endedAt: number
   /** How long ended jobs are kept; null: for ever. */
   readonly keptMs: number | null
-  /** When every coordinator stood still, in milliseconds of the clock; default: never. */
+  /** When a coordinator stood still, which also logs late what it did before, in milliseconds of the clock; default: never. */
   readonly pauses?: readonly Pause[]
 }
 

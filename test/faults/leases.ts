@@ -47,7 +47,7 @@ export const endsLeases: Rule = ({ log, deeds, history }) =>
     const claim = done(of(deeds, 'claim')).find((deed) => deed.attempt === attempt)
     if (to !== 'processing' || next === undefined || claim === undefined) return []
     const isSameRun = line.version === null && next.run === line.run
-    const isItsEnd = line.version !== null && next.attempt === attempt
+    const isItsEnd = line.version !== null && next.from === 'processing' && next.attempt === attempt
     if (!isSameRun && !isItsEnd) return []
     const beats = deeds
       .filter((deed) => 'attempt' in deed && deed.attempt === attempt && deed.askedAt <= next.at)
