@@ -19,6 +19,7 @@ import { readers } from './bench/readers.ts'
 import { print, type Measure } from './bench/report.ts'
 import { retrieval } from './bench/retrieval.ts'
 import { scale } from './bench/scale.ts'
+import { severalCoordinators } from './bench/several.ts'
 import { startUp } from './bench/start-up.ts'
 import { streaming } from './bench/stream.ts'
 import { subtitles } from './bench/subtitles.ts'
@@ -42,6 +43,7 @@ const PARTS: Record<
   durable: { title: 'Durable cycles', run: durableCycles },
   bullmq: { title: 'Durable cycles, beside BullMQ', run: besideBullmq },
   scale: { title: 'Jobs in PostgreSQL', run: scale },
+  several: { title: 'One coordinator and three, over PostgreSQL', run: severalCoordinators },
   journal: { title: 'A journal under a load that does not stop', run: journalLength },
   stream: { title: 'Streaming', run: streaming },
   upload: { title: 'Uploads by POST /process', run: uploads },

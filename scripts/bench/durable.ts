@@ -161,11 +161,17 @@ interface Claimed {
   lease_token: string
 }
 
-export async function claim(api: Api, workerId: string, n: number): Promise<Claimed[]> {
+export async function claim(
+  api: Api,
+  workerId: string,
+  n: number,
+  waitSeconds = 0,
+): Promise<Claimed[]> {
   const { jobs } = (await api.send('POST', '/remote-jobs/claim', {
     worker_id: workerId,
     content_types: ['audio'],
     claim_id: `${workerId} ${n}`,
+    wait_seconds: waitSeconds,
   })) as { jobs: Claimed[] }
   return jobs
 }
