@@ -51,6 +51,7 @@ const LONG: readonly string[] = [
   'test/faults/coordinator-standstill.test.ts',
   'test/faults/coordinator-start.test.ts',
   'test/faults/coordinator-torn.test.ts',
+  'test/faults/several-faults.test.ts',
   'test/faults/soak-memory.test.ts',
   'test/faults/usage-kills.test.ts',
   'test/browser/banner.test.ts',
@@ -64,6 +65,12 @@ const LONG: readonly string[] = [
 const POSTGRES = 'test/coordinator/postgres/'
 /** Those of the API once more, whose setting is of a process. */
 const ON_POSTGRES = 'test/coordinator/postgres/api.test.ts'
+
+/** Only in `npm run test:all`. */
+const LONGEST: readonly string[] = [
+  'test/faults/several-kills.test.ts',
+  'test/faults/several-standby.test.ts',
+]
 
 /** In both, with other kills. */
 const KILLING: readonly string[] = [
@@ -92,6 +99,7 @@ const ALONE: readonly string[] = [
 const SMOKE: readonly string[] = [
   'test/conversion.test.ts',
   'test/agent/download.test.ts',
+  'test/agent/media.test.ts',
   'test/agent/run-child.test.ts',
   'test/coordinator/api.test.ts',
   'test/coordinator/download.test.ts',
@@ -120,19 +128,22 @@ export function tierNamed(name: string): Tier {
  * @throws when a file that is named here is none of them.
  */
 export function processesOf(tier: Tier, files: readonly string[]): string[][] {
-  const gone = [...LONG, ...KILLING, ...ALONE, ...SMOKE].filter((name) => !files.includes(name))
+  const gone = [...LONG, ...LONGEST, ...KILLING, ...ALONE, ...SMOKE].filter(
+    (name) => !files.includes(name),
+  )
   if (gone.length > 0) throw new Error(`scripts/tests/tiers.ts: there is no ${gone.join(', ')}`)
   // The conversion takes as long as the others.
   if (tier === 'smoke') return [[SMOKE[0]!], ...chunks(SMOKE.slice(1), 4)]
   const own = [...KILLING, ...ALONE]
   const postgres = files.filter((name) => name.startsWith(POSTGRES))
-  const quick = files.filter((name) => !LONG.includes(name) && !postgres.includes(name))
+  const late = [...LONG, ...LONGEST, ...postgres]
+  const quick = files.filter((name) => !late.includes(name))
   const together = tier === 'rest' ? [] : quick.filter((name) => !own.includes(name))
   // The kills take longest.
   const alone = {
     quick: own,
     rest: [...KILLING, ...LONG],
-    all: [...KILLING, ...LONG, ...ALONE],
+    all: [...LONGEST, ...KILLING, ...LONG, ...ALONE],
   }[tier]
   const isOwn = (name: string): boolean => name === ON_POSTGRES
   const served =

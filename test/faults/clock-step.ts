@@ -1,9 +1,10 @@
 /**
- * Loaded before a program of ours: at SIGUSR2 the time of day jumps by `CLOCK_STEP_MS`, and only it. What waits goes on
+ * Loaded before a program of ours: its time of day is `CLOCK_OFFSET_MS` ahead, and at SIGUSR2 it jumps by `CLOCK_STEP_MS`,
+ * and only it. What waits goes on
  * to wait as long as it was to: the system's timers do not know the time of day.
  */
 const RealDate = Date
-let offsetMs = 0
+let offsetMs = Number(process.env['CLOCK_OFFSET_MS'] ?? 0)
 
 globalThis.Date = class extends RealDate {
   constructor(...given: []) {

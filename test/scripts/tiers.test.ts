@@ -10,13 +10,16 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const files = await testFiles(ROOT)
 
 describe('the tiers of the tests', () => {
-  it('have every file in one process each, and all of them in the first two', () => {
+  it('have every file in one process each, and nearly all of them in the first two', () => {
     for (const tier of ['quick', 'rest', 'all'] as const) {
       const names = processesOf(tier, files).flat()
       assert.equal(new Set(names).size, names.length, tier)
     }
     const both = new Set([...processesOf('quick', files), ...processesOf('rest', files)].flat())
-    assert.deepEqual([...both].toSorted(), files)
+    assert.deepEqual(
+      files.filter((name) => !both.has(name)),
+      ['test/faults/several-kills.test.ts', 'test/faults/several-standby.test.ts'],
+    )
     assert.deepEqual(processesOf('all', files).flat().toSorted(), files)
   })
 

@@ -1,6 +1,5 @@
 import { once } from 'node:events'
 import net from 'node:net'
-import type { TestContext } from 'node:test'
 
 /** A TCP line to a server, which a test cuts: each connection through it goes to the server by one of its own. */
 export class BreakingLine {
@@ -16,7 +15,7 @@ export class BreakingLine {
     this.port = (server.address() as net.AddressInfo).port
   }
 
-  static async to(port: number, t: TestContext): Promise<BreakingLine> {
+  static async to(port: number, t: { after(end: () => void): void }): Promise<BreakingLine> {
     const server = net.createServer((client) => line.#connect(client, port))
     await once(server.listen(0, '127.0.0.1'), 'listening')
     const line = new BreakingLine(server)
