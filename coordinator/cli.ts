@@ -16,6 +16,7 @@ await runCli({
     doctor: async () => (await import('./commands/doctor.ts')).addDoctor,
     import: async () => (await import('./commands/import.ts')).addImport,
     export: async () => (await import('./commands/export.ts')).addExport,
+    move: async () => (await import('./commands/move.ts')).addMove,
     migrate: async () => (await import('./commands/migrate.ts')).addMigrate,
     config: async () => (await import('./commands/config.ts')).addConfig,
   },

@@ -35,7 +35,7 @@ const NOT_RUN = new Map([
   ],
   [
     'curl http://127.0.0.1:8000/ready   ',
-    'the database and nginx are the reader’s; faults/coordinators.test.ts kills one of three',
+    'the database and nginx are the reader’s; faults/several-kills.test.ts kills some of three',
   ],
   [
     'morag-agent watch ~/recordings',

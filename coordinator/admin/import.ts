@@ -8,6 +8,7 @@ import { readJson, writeJson } from '../../shared/exact-json.ts'
 import { lockFolder } from '../../shared/lock.ts'
 import { printable } from '../../shared/printable.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
+import { refuseOwned } from '../storage/data-folder.ts'
 import { quarantineFile } from '../storage/folders.ts'
 import { makeFolder, makePrivateFolder } from '../storage/private-folder.ts'
 import { replaceFile } from '../../shared/replace-file.ts'
@@ -58,6 +59,7 @@ export async function importOriginal(options: ImportOptions): Promise<ImportRepo
   const { to, dryRun } = options
   if (dryRun) return importAll(options, null)
   makeFolder(to)
+  await refuseOwned(to)
   for (const name of [...STATUSES, 'tmp']) makePrivateFolder(path.join(to, name))
   const lock = await lockFolder(to)
   if (lock === null) {

@@ -7,6 +7,7 @@ import { TokensFile } from '../access/tokens-file.ts'
 import { databaseUrlIn } from '../config.ts'
 import { DATABASE } from '../connection-settings.ts'
 import { DATA_DIR } from '../settings.ts'
+import { refuseOwned } from '../storage/data-folder.ts'
 
 /** Adds the flags that say where tokens are. */
 export function addTokenPlace(command: Command): Command {
@@ -28,7 +29,11 @@ export async function withTokens<T>(
 
 async function placeOf(flags: Readonly<Record<string, unknown>>): Promise<TokenStore> {
   const url = databaseUrlIn(flags)
-  if (url === null) return new TokensFile(valuesOf(flags, DATA_DIR).dataDir)
+  if (url === null) {
+    const { dataDir } = valuesOf(flags, DATA_DIR)
+    await refuseOwned(dataDir)
+    return new TokensFile(dataDir)
+  }
   const { tokensOfDatabase } = await import('../access/database-tokens.ts')
   return await tokensOfDatabase(url)
 }

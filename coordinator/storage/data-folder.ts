@@ -1,11 +1,14 @@
 import { randomUUID } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { readFile, rm } from 'node:fs/promises'
 import path from 'node:path'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
-import { replaceFile } from '../../shared/replace-file.ts'
+import { replaceFile, sync } from '../../shared/replace-file.ts'
 import { delay } from '../../shared/timers.ts'
+import { STATUSES } from '../../shared/wire.ts'
+import { isJournal } from './journal-files.ts'
 import { makeFolder } from './private-folder.ts'
 import type { SecretStore } from './secrets.ts'
 
@@ -50,12 +53,43 @@ export async function openDataFolder(options: DataFolderOptions): Promise<Folder
   }
 }
 
+/** @throws {AppError} `usage` when the jobs of a data folder are in a database. */
+export async function refuseOwned(dir: string): Promise<void> {
+  if ((await ownerOf(dir)) === null) return
+  const message = `The jobs of ${dir} are in a database: name it with --database-url, or bring them back with morag-coordinator move to-files.`
+  throw new AppError('usage', message)
+}
+
+/** What the database of a data folder knows it by; null: its jobs are files, too. */
+export async function ownerOf(dir: string): Promise<string | null> {
+  return await readName(path.join(dir, NAME))
+}
+
+/** What a database knows its data folder by; null: it has had none. */
+export async function ownerIn(secrets: SecretStore): Promise<string | null> {
+  return (await secrets.read(NAME))?.toString() ?? null
+}
+
+/** Gives a data folder to a database, or back to no database; durable. */
+export async function setOwner(dir: string, secrets: SecretStore | null): Promise<void> {
+  const file = path.join(dir, NAME)
+  if (secrets !== null) {
+    const own = (await ownerOf(dir)) ?? randomUUID()
+    return await replaceFile(file, await secrets.keep(NAME, Buffer.from(own)))
+  }
+  await rm(file, { force: true })
+  await sync(dir)
+}
+
 async function checkOwner({ dir, secrets }: DataFolderOptions): Promise<void> {
   const file = path.join(dir, NAME)
   const before = await readName(file)
+  if (before === null && hasJobs(dir)) {
+    const message = `${dir} holds jobs of a coordinator without a database: move them with morag-coordinator move to-database, or name another --data-dir.`
+    throw new AppError('usage', message)
+  }
   const own = before ?? randomUUID()
-  const known = await secrets.read(NAME)
-  const wanted = (known ?? (await secrets.keep(NAME, Buffer.from(own)))).toString()
+  const wanted = (await secrets.keep(NAME, Buffer.from(own))).toString()
   if (before === null && wanted === own) await replaceFile(file, own)
   const until = performance.now() + PATIENCE_MS
   for (;;) {
@@ -67,6 +101,20 @@ async function checkOwner({ dir, secrets }: DataFolderOptions): Promise<void> {
   }
   const message = `${dir} is not the folder of uploads and results that belongs to ${secrets.placeOf(NAME)}: name that with --data-dir, and see whether it is mounted. If this one is to take its place, write ${wanted} to ${file}.`
   throw new AppError('usage', message)
+}
+
+/** Whether a data folder keeps jobs as files. */
+function hasJobs(dir: string): boolean {
+  const isJob = (name: string): boolean => name.endsWith('.json')
+  const isFull = (name: string): boolean => statSync(path.join(dir, name)).size > 0
+  return (
+    STATUSES.some((status) => namesIn(path.join(dir, status)).some(isJob)) ||
+    namesIn(dir).some((name) => isJournal(name) && isFull(name))
+  )
+}
+
+function namesIn(folder: string): string[] {
+  return existsSync(folder) ? readdirSync(folder) : []
 }
 
 async function readName(file: string): Promise<string | null> {

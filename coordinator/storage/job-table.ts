@@ -2,6 +2,7 @@ import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
 import type { Status } from '../../shared/wire.ts'
 import type { Job, ProcessingJob } from '../job/job.ts'
+import { refuseOwned } from './data-folder.ts'
 import { JobFolders, type Quarantined } from './folders.ts'
 import { Follower } from './follower.ts'
 import { replayLog, takeOver, type JournalEntry } from './journal-files.ts'
@@ -40,6 +41,8 @@ export interface JobTableOptions {
   onError: (message: string, error: unknown) => void
   /** A monotonic clock, in milliseconds. */
   steady?: () => number
+  /** Whether its jobs may be in a database: they are moved there, or back. */
+  isMoved?: boolean
 }
 
 /**
@@ -76,6 +79,7 @@ export class JobTable {
       const inUse = `Another coordinator is running on ${dir}: stop it or name another --data-dir.`
       if (lock === null) throw new AppError('usage', inUse)
       try {
+        if (options.isMoved !== true) await refuseOwned(dir)
         const store = new JobTable(options, lock, new JobFolders(dir))
         await store.#recover()
         return store

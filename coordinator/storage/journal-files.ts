@@ -20,6 +20,11 @@ const CHUNK_BYTES = 1024 * 1024
 /** Longer than any job's line. */
 const MAX_LINE_BYTES = 64 * CHUNK_BYTES
 
+/** Whether a file of a data folder is a segment. */
+export function isJournal(name: string): boolean {
+  return [CURRENT, PREVIOUS, NEXT, TAKEN].includes(name)
+}
+
 /** A line is one JSON object whose first key is the CRC-32 of the rest. */
 export function encode(entry: JournalEntry): string {
   const body = JSON.stringify(entry)
