@@ -213,7 +213,7 @@ export class Claims implements JobSubscriber {
   async #respond<T>(
     { again, fresh }: Taken,
     respond: (jobs: ProcessingJob[]) => Promise<T>,
-    { signal }: Claim,
+    { signal, claimId }: Claim,
   ): Promise<T> {
     let isSent = false
     try {
@@ -221,7 +221,9 @@ export class Claims implements JobSubscriber {
       isSent = !signal.aborted
       return answer
     } finally {
-      if (!isSent) await Promise.all(fresh.map((job) => this.#giveBack(job)))
+      // Another coordinator may have answered the same claim by now: what its worker does not have ends with the lease.
+      const isOurs = this.#peers === null || claimId === null
+      if (!isSent && isOurs) await Promise.all(fresh.map((job) => this.#giveBack(job)))
     }
   }
 

@@ -55,7 +55,8 @@ export function coordinatorsContract(
       const ahead = a.claim({ workerId: 'busy', prefetch: true, ...LONG })
       const idle = b.claim({ workerId: 'idle', ...LONG })
       await until(() => a.claims.waiting + b.claims.waiting === 2)
-      // However slow the other is.
+      // However slow the other is: the look of each second finds nothing, either.
+      Object.assign(a.peers, { openings: async () => [] })
       const find = a.jobs.find.bind(a.jobs)
       a.jobs.find = async (jobId) => await idle.then(async () => await find(jobId))
       const first = await a.add()
@@ -100,6 +101,17 @@ export function coordinatorsContract(
       await a.add()
       assert.deepEqual(ids(await a.claim({ claimId: 'c1' })), [jobId])
       assert.deepEqual(ids(await b.claim({ claimId: 'c1', ...LONG })), [jobId])
+    })
+
+    test('keeps what another has answered, when the first finds its caller gone', async (t) => {
+      const [a, b] = await two(t)
+      const jobId = await a.add()
+      const lost = a.claim({ claimId: 'c1' }, async () => {
+        assert.deepEqual(ids(await b.claim({ claimId: 'c1' })), [jobId])
+        throw new Error('cut')
+      })
+      await assert.rejects(lost, /cut/)
+      assert.equal((await b.jobs.get(jobId)).status, 'processing')
     })
 
     test('sends an older call home that waits elsewhere', async (t) => {

@@ -46,7 +46,11 @@ export interface Coordinator extends Member {
   watch: JobWatch
   add: (different?: Partial<JobBase & PendingJob>) => Promise<string>
   /** Claims for `w1` with a lease by default; does not wait. */
-  claim: (different?: Partial<Claim>) => Promise<ProcessingJob[]>
+  /** @param respond sends the answer. */
+  claim: (
+    different?: Partial<Claim>,
+    respond?: (given: ProcessingJob[]) => Promise<ProcessingJob[]>,
+  ) => Promise<ProcessingJob[]>
 }
 
 let claimed = 0
@@ -80,7 +84,7 @@ export async function coordinator(t: TestContext, member: Member): Promise<Coord
       const job = pendingJob({ jobId, createdAt: now, availableAt: now, ...different })
       return (await jobs.create(jobId, async () => job)).jobId
     },
-    claim: async (different = {}) =>
+    claim: async (different = {}, respond = async (given) => given) =>
       await claims.claim(
         {
           workerId: 'w1',
@@ -91,7 +95,7 @@ export async function coordinator(t: TestContext, member: Member): Promise<Coord
           signal: new AbortController().signal,
           ...different,
         },
-        async (given) => given,
+        respond,
       ),
   }
 }

@@ -59,7 +59,7 @@ const USAGE = {
 const EMPTY = {
   name: '',
   text: `TRUNCATE morag.jobs, morag.leases, morag.shelves, morag.workers, morag.directives, morag.tokens, morag.secrets,
-  morag.removed_usage, morag.counts, morag.turns`,
+  morag.removed_usage, morag.tried_steps, morag.turns`,
 }
 
 /** All that a database keeps for coordinators, as a whole: while none of them runs. */

@@ -8,10 +8,8 @@ import { noPostgres } from '../../shared/postgres-server.ts'
 const TELLING = [
   'coordinator/api',
   'coordinator/events',
-  'coordinator/given-back',
   'coordinator/prefetch',
   'coordinator/quotas',
-  'coordinator/set-aside',
   'coordinator/upload',
   'ingestion/continuation-api',
 ]
@@ -31,18 +29,29 @@ const OF_FILES = [
   'coordinator/worker-board',
 ]
 
+/** What they look at is of files, or is decided a moment after the answer over a database. */
+const NOT_ALIKE = [
+  'coordinator/body-room',
+  'coordinator/given-back',
+  'coordinator/metrics',
+  'coordinator/original-protocol',
+  'coordinator/request-limits',
+  'coordinator/review-tokens',
+  'coordinator/set-aside',
+  'coordinator/transition-log',
+]
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** As this file is: compiled, or not. */
 const END = `.test${path.extname(import.meta.url)}`
 
 /** The files that run coordinators in their process. */
 function all(): string[] {
-  const names = ['coordinator', 'ingestion'].flatMap((folder) =>
-    readdirSync(path.join(ROOT, folder))
-      .filter((name) => name.endsWith(END))
-      .map((name) => `${folder}/${name.slice(0, -END.length)}`),
-  )
-  return names.filter((name) => !OF_FILES.includes(name))
+  const names = readdirSync(path.join(ROOT, 'coordinator'))
+    .filter((name) => name.endsWith(END))
+    .map((name) => `coordinator/${name.slice(0, -END.length)}`)
+  const alike = names.filter((name) => ![...OF_FILES, ...NOT_ALIKE].includes(name))
+  return [...alike, 'ingestion/continuation-api']
 }
 
 // The tests of the API once more, over a database. Read where a coordinator is started.

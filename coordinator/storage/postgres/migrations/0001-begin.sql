@@ -105,7 +105,6 @@ CREATE TABLE morag.tokens (
 );
 CREATE INDEX tokens_version ON morag.tokens (version);
 CREATE TABLE morag.secrets (name text PRIMARY KEY, value bytea NOT NULL);
-CREATE TABLE morag.settings (name text PRIMARY KEY, value json NOT NULL);
 
 -- What the removed jobs of a token have used, by the UTC day of their creation; '': the API key.
 CREATE TABLE morag.removed_usage (
@@ -120,14 +119,6 @@ CREATE TABLE morag.removed_usage (
   PRIMARY KEY (day, token_id)
 );
 
-CREATE TABLE morag.counts (
-  content_type text NOT NULL,
-  status text NOT NULL,
-  n bigint NOT NULL,
-  oldest_at bigint,
-  as_of bigint NOT NULL,
-  PRIMARY KEY (content_type, status)
-);
 -- What one coordinator at a time does: since when, and which.
 CREATE TABLE morag.turns (name text PRIMARY KEY, at bigint NOT NULL, by uuid);
 CREATE TABLE morag.coordinators (
@@ -135,4 +126,12 @@ CREATE TABLE morag.coordinators (
   version text NOT NULL,
   started_at bigint NOT NULL,
   seen_at bigint NOT NULL
+);
+
+-- The jobs whose steps a coordinator tries now, until when, and which. A crash of the server empties it: then a step may be
+-- tried twice, with the same id.
+CREATE UNLOGGED TABLE morag.tried_steps (
+  job_id uuid PRIMARY KEY,
+  until_at bigint NOT NULL,
+  by uuid NOT NULL
 );
