@@ -1,6 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import path from 'node:path'
 import type { Logger } from 'pino'
 import type { AppError } from '../shared/errors.ts'
 import { VERSION } from '../shared/version.ts'
@@ -10,6 +7,7 @@ import { gaugeDatabase } from './metrics/database-gauges.ts'
 import type { Storage } from './open-storage.ts'
 import { openDataFolder } from './storage/data-folder.ts'
 import { notOurs } from './storage/job-table.ts'
+import { openOwnFolder } from './storage/own-folder.ts'
 import { DatabaseClock } from './storage/postgres/clock.ts'
 import { Database } from './storage/postgres/database.ts'
 import { PostgresJobStore } from './storage/postgres/job-store.ts'
@@ -55,8 +53,8 @@ export async function openDatabase(
     const { dataDir: dir, policy } = config
     const lock = await openDataFolder({ dir, isShared, secrets })
     closers.push(async () => await lock?.release())
-    const ownDir = isShared ? await mkdtemp(path.join(tmpdir(), 'morag-coordinator-')) : dir
-    if (isShared) closers.push(async () => await rm(ownDir, { recursive: true, force: true }))
+    const own = isShared ? await openOwnFolder() : null
+    closers.push(async () => await own?.close())
     const clock = new DatabaseClock(async () => (await database.one<{ now: number }>(NOW))!.now)
     await clock.compare()
     closers.push(clock.watch())
@@ -79,7 +77,7 @@ export async function openDatabase(
       health: healthOf(database),
       clock: null,
       isShared,
-      ownDir,
+      ownDir: own?.dir ?? dir,
       keepsFilesOf: () => false,
       measure: (registry) => gaugeDatabase(registry, database, signals),
       lost,

@@ -3,12 +3,11 @@ import { AppError } from '../../shared/errors.ts'
 import { toWire } from '../../shared/keys.ts'
 import { addSettings, valuesOf } from '../../shared/settings.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
-import { databaseUrlIn } from '../config.ts'
+import { moveText, moveToDatabase, moveToFiles } from '../admin/move.ts'
 import { DATABASE } from '../connection-settings.ts'
 import { DATA_DIR } from '../settings.ts'
-import { databaseAddress } from '../storage/postgres/address.ts'
-import { Database } from '../storage/postgres/database.ts'
 import { checkSchema } from '../storage/postgres/migrate.ts'
+import { withDatabase } from './with-database.ts'
 
 const EXAMPLES = `
 Examples:
@@ -36,16 +35,11 @@ export function addMove(cli: Command): void {
     .action(async (direction: string, { dryRun: isDryRun = false, json, ...flags }: Flags) => {
       if (!DIRECTIONS.includes(direction))
         throw new AppError('usage', `'${direction}' is no direction: ${DIRECTIONS.join(' or ')}.`)
-      const url = databaseUrlIn(flags)
-      if (url === null)
-        throw new AppError('usage', 'Name the database: --database-url (MORAG_DATABASE_URL).')
-      const { moveText, moveToDatabase, moveToFiles } = await import('../admin/move.ts')
-      const database = new Database({ address: databaseAddress(url), poolSize: 2 })
-      try {
+      await withDatabase({ ...flags }, async (database) => {
         await checkSchema(database)
         const move = direction === 'to-files' ? moveToFiles : moveToDatabase
         const report = await move({
-          dataDir: valuesOf(flags as Record<string, unknown>, DATA_DIR).dataDir,
+          dataDir: valuesOf({ ...flags }, DATA_DIR).dataDir,
           database,
           isDryRun,
           now: timeOfDay,
@@ -54,8 +48,6 @@ export function addMove(cli: Command): void {
         process.stdout.write(
           json ? `${JSON.stringify(toWire(report), null, 2)}\n` : moveText(report, isDryRun),
         )
-      } finally {
-        await database.close()
-      }
+      })
     })
 }

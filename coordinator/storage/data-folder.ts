@@ -84,8 +84,8 @@ export async function setOwner(dir: string, secrets: SecretStore | null): Promis
 async function checkOwner({ dir, secrets }: DataFolderOptions): Promise<void> {
   const file = path.join(dir, NAME)
   const before = await readName(file)
-  if (before === null && hasJobs(dir)) {
-    const message = `${dir} holds jobs of a coordinator without a database: move them with morag-coordinator move to-database, or name another --data-dir.`
+  if (before === null && isOfFiles(dir)) {
+    const message = `${dir} holds jobs or tokens of a coordinator without a database: move them with morag-coordinator move to-database, or name another --data-dir.`
     throw new AppError('usage', message)
   }
   const own = before ?? randomUUID()
@@ -103,11 +103,12 @@ async function checkOwner({ dir, secrets }: DataFolderOptions): Promise<void> {
   throw new AppError('usage', message)
 }
 
-/** Whether a data folder keeps jobs as files. */
-function hasJobs(dir: string): boolean {
+/** Whether a data folder keeps jobs or tokens as files. */
+function isOfFiles(dir: string): boolean {
   const isJob = (name: string): boolean => name.endsWith('.json')
   const isFull = (name: string): boolean => statSync(path.join(dir, name)).size > 0
   return (
+    existsSync(path.join(dir, 'tokens.json')) ||
     STATUSES.some((status) => namesIn(path.join(dir, status)).some(isJob)) ||
     namesIn(dir).some((name) => isJournal(name) && isFull(name))
   )

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import path from 'node:path'
 import { pino } from 'pino'
-import { DEADLINES } from '../../coordinator/settings.ts'
 import type { Job, PendingJob } from '../../coordinator/job/job.ts'
-import type { Policy } from '../../coordinator/job/policy.ts'
 import { UNKNOWN_ABILITY } from '../../coordinator/job/requirements.ts'
 import { transition } from '../../coordinator/job/transition.ts'
 import { FileJobStore } from '../../coordinator/storage/file-job-store.ts'
@@ -14,6 +12,7 @@ import { DatabaseClock } from '../../coordinator/storage/postgres/clock.ts'
 import { Database } from '../../coordinator/storage/postgres/database.ts'
 import { PostgresJobStore } from '../../coordinator/storage/postgres/job-store.ts'
 import { timeOfDay } from '../../shared/time-of-day.ts'
+import { pendingJob, POLICY, result } from '../../test/coordinator/example-jobs.ts'
 import { noPostgres, PostgresServer } from '../../test/shared/postgres-server.ts'
 import { treeCpuSeconds } from './cpu-time.ts'
 import { median, type Measure } from './report.ts'
@@ -25,15 +24,6 @@ const PART = 2_000
 const BEATING = 500
 const ROUNDS = 20
 const WAITING = [100, 100_000] as const
-
-const POLICY: Policy = {
-  leaseMs: 60_000,
-  stallMs: 600_000,
-  deadlineMs: DEADLINES,
-  deadlineFactor: 4,
-  queueLimitMs: null,
-  originalGraceMs: 300_000,
-}
 
 /** What jobs in PostgreSQL cost, without HTTP, beside jobs in files: create, claim, complete, each durable. */
 export async function scale(folder: string): Promise<Measure[]> {
@@ -180,30 +170,7 @@ async function claimTimes(stores: readonly JobStore[]): Promise<number[]> {
 
 async function create(store: JobStore): Promise<PendingJob> {
   const now = Math.floor(store.now())
-  const job: PendingJob = {
-    jobId: randomUUID(),
-    contentType: 'audio',
-    ingestionTaskId: 'bench',
-    submittedBy: null,
-    taskOptions: {},
-    ingestion: null,
-    priority: 0,
-    source: {
-      kind: 'path',
-      path: '/media/talk.mp3',
-      filename: 'talk.mp3',
-      sizeBytes: 1_000,
-      sha256: null,
-      modifiedAt: null,
-    },
-    createdAt: now,
-    maxRetries: 3,
-    retryCount: 0,
-    attempts: [],
-    status: 'pending',
-    availableAt: now,
-    reserved: null,
-  }
+  const job = pendingJob({ jobId: randomUUID(), createdAt: now, availableAt: now })
   await store.inTurn(job.jobId, async () => await store.create(job))
   return job
 }
@@ -229,18 +196,12 @@ async function claim(store: JobStore, workerId: string): Promise<Job[]> {
 }
 
 async function complete(store: JobStore, jobs: readonly Job[]): Promise<void> {
-  const result = {
-    digest: randomUUID(),
-    processingSeconds: 1,
-    mediaSeconds: 10,
-    body: { content: 'A few words.', metadata: {} },
-  }
   for (const { jobId } of jobs)
     await store.inTurn(jobId, async () =>
       store.mutate(jobId, (job, now) =>
         transition(
           job,
-          { type: 'succeed', attempt: 1, result },
+          { type: 'succeed', attempt: 1, result: result(jobId) },
           { now, random: 0, policy: POLICY },
         ),
       ),

@@ -62,6 +62,12 @@ describe(
         ({ order }) => order,
       )
 
+    /** Whether a call waits for work at the n-th. */
+    const waitsAt = async (n: number): Promise<boolean> => {
+      const metrics = await fetch(`${several.running(n).url}/metrics`)
+      return /^morag_long_polls 1$/m.test(await metrics.text())
+    }
+
     test('a job of one is worked on through the others for as long as its worker is heard of', async () => {
       const from = Date.now()
       const spoken = await create(0)
@@ -214,7 +220,7 @@ describe(
       const [job] = await several.at(1).claimed('w', { ...WAIT, claim_id: 'the old one' })
       assert.equal((await several.at(2).finish(job!, 'a text')).status, 200)
       const given = several.at(2).claimed('w', { ...WAIT, claim_id: 'the next' })
-      await several.at(2).send('GET', '/health')
+      await until(async () => await waitsAt(2))
       const jobId = await create(1)
       const [next] = await given
       assert.equal(next?.job_id, jobId)
@@ -224,8 +230,7 @@ describe(
     test('coordinators that hear nothing any more find work all the same, within two seconds', async () => {
       line.swallows = true
       const given = several.at(2).claimed('listens', WAIT)
-      await several.at(2).send('GET', '/health')
-      await delay(100)
+      await until(async () => await waitsAt(2))
       const from = performance.now()
       const jobId = await create(0)
       const [job] = await given

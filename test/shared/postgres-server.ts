@@ -33,6 +33,7 @@ export class PostgresServer {
   readonly port: number
   readonly folder: string
   readonly #stop = (): void => this.stop()
+  #settings: readonly string[] = []
   #databases = 0
   #template: Promise<void> | null = null
 
@@ -76,8 +77,6 @@ export class PostgresServer {
   #place(): string[] {
     return [`port=${this.port}`, `unix_socket_directories='${this.folder}'`]
   }
-
-  #settings: readonly string[] = []
 
   /** Starts it, also after {@link end}. */
   begin(): void {

@@ -82,7 +82,9 @@ export class Database {
         }
       } as unknown as new () => pg.ClientBase,
     })
-    // An idle connection broke: the next statement finds out whether the server is there.
+    // A connection broke: the statement that runs on it says so, or the next one. Without a listener its error would end
+    // the process.
+    this.#pool.on('connect', (client) => client.on('error', () => undefined))
     this.#pool.on('error', () => undefined)
   }
 

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { AppError } from '../../../shared/errors.ts'
-import { SECOND } from '../../../shared/duration.ts'
 import { lastAttempt, type Job } from '../../job/job.ts'
 import { fromRecord } from '../record.ts'
 import type { Database } from './database.ts'
 import { columnsOf, leaseColumns, leaseOf, type JobRow } from './rows.ts'
+import { runningCoordinators } from './running-coordinators.ts'
 import { Shelves } from './shelves.ts'
 import { HAPPENED, INSERT, LEASE, LEND, NOW, ROW } from './statements.ts'
 
@@ -23,8 +23,6 @@ export interface UsageRow {
 }
 
 const PAGE = 500
-/** One of the coordinators takes a turn more often than that. */
-const TURN_MS = 10 * SECOND
 
 /** $1 the last id before, or null. */
 const PAGE_OF_JOBS = {
@@ -36,10 +34,6 @@ const COUNT = { name: 'dump_count', text: 'SELECT count(*) AS n FROM morag.jobs'
 const OTHERS = {
   name: 'dump_others',
   text: 'SELECT job_id FROM morag.jobs WHERE job_id <> ALL ($1::uuid[]) LIMIT 1',
-}
-const RUNNING = {
-  name: 'dump_running',
-  text: 'SELECT count(*) AS n FROM morag.turns WHERE at > morag.now_ms() - $1::bigint',
 }
 const PUT_SECRET = {
   name: 'dump_secret',
@@ -72,13 +66,13 @@ export class DatabaseDump {
 
   /** @throws {AppError} `usage` while a coordinator runs. */
   async refuseRunning(): Promise<void> {
-    if ((await this.#count(RUNNING, [TURN_MS])) === 0) return
-    const message = `A coordinator runs on the database ${this.#database.label}, or did until some seconds ago: stop it first.`
+    if ((await runningCoordinators(this.#database)) === 0) return
+    const message = `A coordinator runs on the database ${this.#database.label}, or was killed less than half a minute ago: stop it first.`
     throw new AppError('usage', message)
   }
 
   async size(): Promise<number> {
-    return await this.#count(COUNT)
+    return (await this.#database.one<{ n: number }>(COUNT))!.n
   }
 
   /** The id of a job that is not one of these, or null. */
@@ -136,10 +130,6 @@ export class DatabaseDump {
   /** Removes everything but its tables. */
   async empty(): Promise<void> {
     await this.#database.query(EMPTY)
-  }
-
-  async #count(statement: typeof COUNT, values: readonly unknown[] = []): Promise<number> {
-    return (await this.#database.one<{ n: number }>(statement, values))!.n
   }
 }
 

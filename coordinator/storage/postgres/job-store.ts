@@ -142,8 +142,9 @@ export class PostgresJobStore extends PostgresJobReader implements JobStore {
       if (stored === null) return null
       may(stored.job)
       const values = [jobId, stored.version]
-      // Without an answer: whether it is gone is seen with the next look.
-      const done = await this.database.write(REMOVE, values, async () => [])
+      const done = await this.database.write<{ job_id: string }>(REMOVE, values, async () =>
+        (await this.read(jobId)) === null ? [{ job_id: jobId }] : [],
+      )
       if (done.length === 0) continue
       this.tallies.changed()
       return stored.job

@@ -79,6 +79,14 @@ describe('a PostgreSQL database', { skip: noPostgres }, () => {
     assert.deepEqual(failures, [])
   })
 
+  test('ends no process when a new connection breaks before its first statement', async (t) => {
+    const { database, line } = await behindLine(t)
+    let broken = 0
+    line.losesAnswer = (sent) => broken < 2 && sent.includes('pg_is_in_recovery') && ++broken > 0
+    await assert.rejects(database.query(FIND), { code: 'unavailable' })
+    assert.equal(broken, 2)
+  })
+
   test('knows of a change without an answer whether it happened', async (t) => {
     const { database, line, failures, direct } = await behindLine(t)
     const happened = async (): Promise<Row[]> => await database.query(FIND)

@@ -286,5 +286,12 @@ describe('jobs in PostgreSQL, which two coordinators change', { skip: noPostgres
     const job = pendingJob()
     assert.equal((await far.create(job)).before, null)
     assert.deepEqual(await store.get(job.jobId), job)
+    loseNext('DELETE FROM morag.jobs')
+    const gone = await far.inTurn(
+      job.jobId,
+      async () => await far.remove(job.jobId, () => undefined),
+    )
+    assert.deepEqual(gone, job)
+    assert.equal(await store.get(job.jobId), undefined)
   })
 })
