@@ -127,11 +127,15 @@ export class Continuations implements JobSubscriber {
     this.#arm()
   }
 
-  /** Aborts the running tries, which are due again at the next start. */
+  /** Aborts the running tries, which are due again at the next start, or at another coordinator at once. */
   async close(): Promise<void> {
+    const { log, peers } = this.#options
     this.#closing.abort(new AppError('cancelled', 'The coordinator stops.'))
     this.#arm()
     await Promise.all([this.#asking, ...[...this.#running.values()].map(({ ended }) => ended)])
+    await peers
+      ?.dueSteps({ most: 0, running: [] })
+      .catch((error: unknown) => log.debug({ err: error }, 'cannot give back due steps'))
   }
 
   #schedule(job: Job): void {

@@ -216,13 +216,17 @@ export class Claims implements JobSubscriber {
     { signal, claimId }: Claim,
   ): Promise<T> {
     let isSent = false
+    // Another coordinator may have answered the same claim by now: what its worker does not have ends with the lease.
+    let isOurs = this.#peers === null || claimId === null
     try {
       const answer = await respond(signal.aborted ? [] : [...again, ...fresh])
       isSent = !signal.aborted
       return answer
+    } catch (error) {
+      // A worker without a good token cannot work on what it may have got elsewhere, either.
+      if (error instanceof AppError && error.code === 'unauthorized') isOurs = true
+      throw error
     } finally {
-      // Another coordinator may have answered the same claim by now: what its worker does not have ends with the lease.
-      const isOurs = this.#peers === null || claimId === null
       if (!isSent && isOurs) await Promise.all(fresh.map((job) => this.#giveBack(job)))
     }
   }

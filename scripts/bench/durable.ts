@@ -6,7 +6,7 @@ import { Api } from './api.ts'
 import { cpuSecondsOf } from './cpu-time.ts'
 import { median, type Measure } from './report.ts'
 
-const CLIENTS = 32
+export const CLIENTS = 32
 const WARM_UP = 2_000
 const CYCLES = 2_000
 const ROUNDS = 5
@@ -109,11 +109,12 @@ export function httpSide(url: string, pid: number, file: string): Side {
   }
 }
 
-/** @param one does the n-th cycle. @param cpuSeconds of the processes that do them. */
+/** @param one does the n-th cycle. @param cpuSeconds of the processes that do them. @param clients how many at a time. */
 export async function lapOf(
   cycles: number,
   one: (n: number, client: string) => Promise<void>,
   cpuSeconds: () => number,
+  clients = CLIENTS,
 ): Promise<Lap> {
   const [from, cpuFrom] = [performance.now(), cpuSeconds()]
   let started = 0
@@ -123,7 +124,7 @@ export async function lapOf(
       await one(started, name)
     }
   }
-  await Promise.all(Array.from({ length: CLIENTS }, (_, n) => client(`worker-${n}`)))
+  await Promise.all(Array.from({ length: clients }, (_, n) => client(`worker-${n}`)))
   const seconds = (performance.now() - from) / 1000
   return {
     cyclesPerSecond: cycles / seconds,

@@ -16,6 +16,8 @@ import {
 import { startReceiver } from './receiver.ts'
 
 const LOCAL = { ingestion: { ...NO_INGESTION, webhookAllow: ['127.0.0.1'] } }
+/** Sooner than another coordinator tries the steps of one that was killed. */
+const IN_TIME = { timeout: 90_000 }
 const SECRETS = /in-the-query|\/hook|bearer-of-the-client|whsec_/
 const OWN_SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
 
@@ -109,7 +111,7 @@ describe('a job shows', () => {
   })
 })
 
-test('a webhook that was down hears of the end after a restart, under the same id', async (t) => {
+test('a webhook that was down hears of the end after a restart, under the same id', IN_TIME, async (t) => {
   const { running, receiver, task_options } = await setUp(t)
   receiver.answer = { status: 503 }
   const { body } = await finish(running, await claimedJob(running, { task_options }))

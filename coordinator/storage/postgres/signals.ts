@@ -23,7 +23,7 @@ export interface SignalsOptions {
 const CHANNEL = 'morag'
 const NOTIFY: Statement = { name: 'notify', text: `SELECT pg_notify('${CHANNEL}', $1)` }
 /** Between two sendings. The first after a silence goes at once. */
-const GAP_MS = 20
+const GAP_MS = 30
 /** News that only save another coordinator some work. */
 const LAZY_MS = 250
 const PROOF_MS = 10 * SECOND
