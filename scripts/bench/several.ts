@@ -7,7 +7,7 @@ import { cpuSecondsOf, treeCpuSeconds } from './cpu-time.ts'
 import { claim, CLIENTS, finish, inTurn, lapOf, summary, type Side } from './durable.ts'
 import { median, quantile, type Measure } from './report.ts'
 
-const COUNTS = (process.env["CO"] ?? "1,3").split(",").map(Number)
+const COUNTS = (process.env['CO'] ?? '1,3').split(',').map(Number)
 const PICK_UPS = 100
 
 /**

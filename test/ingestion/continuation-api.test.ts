@@ -111,18 +111,22 @@ describe('a job shows', () => {
   })
 })
 
-test('a webhook that was down hears of the end after a restart, under the same id', IN_TIME, async (t) => {
-  const { running, receiver, task_options } = await setUp(t)
-  receiver.answer = { status: 503 }
-  const { body } = await finish(running, await claimedJob(running, { task_options }))
-  assert.equal(body['status'], 'completed')
-  const first = await receiver.delivery(0)
-  await running.stop()
-  receiver.answer = { status: 204 }
-  await startRunning(t, { ...LOCAL, root: running.root })
-  const second = await receiver.delivery(1)
-  assert.equal(second.headers['webhook-id'], first.headers['webhook-id'])
-})
+test(
+  'a webhook that was down hears of the end after a restart, under the same id',
+  IN_TIME,
+  async (t) => {
+    const { running, receiver, task_options } = await setUp(t)
+    receiver.answer = { status: 503 }
+    const { body } = await finish(running, await claimedJob(running, { task_options }))
+    assert.equal(body['status'], 'completed')
+    const first = await receiver.delivery(0)
+    await running.stop()
+    receiver.answer = { status: 204 }
+    await startRunning(t, { ...LOCAL, root: running.root })
+    const second = await receiver.delivery(1)
+    assert.equal(second.headers['webhook-id'], first.headers['webhook-id'])
+  },
+)
 
 describe('POST /remote-jobs/{id}/continuation/retry', () => {
   const route = (jobId: string): string => `/remote-jobs/${jobId}/continuation/retry`

@@ -75,6 +75,8 @@ export class Database {
       pipeline: address.isPipelined,
       max: poolSize,
       idleTimeoutMillis: IDLE_MS,
+      // An idle connection does not keep a process alive that has nothing else to do.
+      allowExitOnIdle: true,
       // The pool's types want the class that they name.
       Client: class extends pg.Client {
         constructor(config: pg.ClientConfig) {
