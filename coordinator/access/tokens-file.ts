@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { SECOND } from '../../shared/duration.ts'
 import { AppError, isDiskFull, isSystemError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
+import { OnceATurn } from '../../shared/once-a-turn.ts'
 import { printable } from '../../shared/printable.ts'
 import { delay } from '../../shared/timers.ts'
 import { makeFolder } from '../storage/private-folder.ts'
@@ -25,6 +26,7 @@ const storedUses = z.record(z.string(), z.iso.datetime())
 export class TokensFile implements TokenStore {
   readonly #dir: string
   readonly #file: string
+  readonly #current = new OnceATurn(() => this.#currentVersion())
   #version = 'unread'
   /** When each was last used, once that has been saved. */
   #uses: Map<string, number> | null = null
@@ -41,7 +43,7 @@ export class TokensFile implements TokenStore {
 
   /** The file is read only when it has changed. @throws {AppError} `unavailable` for an unreadable or damaged file. */
   get(): Records {
-    const version = this.#currentVersion()
+    const version = this.#current.get()
     if (version !== this.#version) {
       this.#found = version === 'none' ? this.#missing() : this.#read()
       // A system error may pass without a change of the file.
@@ -55,10 +57,12 @@ export class TokensFile implements TokenStore {
   async change(change: (tokens: Records) => Records): Promise<Records> {
     const lock = await this.#lock()
     try {
+      this.#current.forget()
       const after = change(this.get())
       await this.#write(formatTokens(after))
       this.#found = after
-      this.#version = this.#currentVersion()
+      this.#current.forget()
+      this.#version = this.#current.get()
       return after
     } finally {
       await lock.release()

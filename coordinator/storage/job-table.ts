@@ -1,5 +1,6 @@
 import { AppError, messageOf } from '../../shared/errors.ts'
 import { lockFolder, type FolderLock } from '../../shared/lock.ts'
+import { OnceATurn } from '../../shared/once-a-turn.ts'
 import type { Status } from '../../shared/wire.ts'
 import type { Job, ProcessingJob } from '../job/job.ts'
 import { refuseOwned } from './data-folder.ts'
@@ -55,6 +56,7 @@ export class JobTable {
   readonly #jobs = new Map<string, Job>()
   readonly #index = new JobIndex()
   readonly #lock: FolderLock
+  readonly #isOurs: OnceATurn<boolean>
   #journal!: Journal
   #follower!: Follower
   #closing: Promise<void> | null = null
@@ -64,6 +66,7 @@ export class JobTable {
   private constructor(options: JobTableOptions, lock: FolderLock, folders: JobFolders) {
     this.#options = options
     this.#lock = lock
+    this.#isOurs = new OnceATurn(() => lock.isOurs())
     this.#folders = folders
   }
 
@@ -105,7 +108,7 @@ export class JobTable {
 
   /** Whether the lock is held: see {@link FolderLock.isOurs}. */
   get isOurs(): boolean {
-    return this.#lock.isOurs()
+    return this.#isOurs.get()
   }
 
   /** Takes no change and writes nothing more: the lock is lost. */

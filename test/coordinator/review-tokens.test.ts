@@ -4,6 +4,7 @@ import { readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Tokens } from '../../coordinator/access/tokens.ts'
 import { SECOND } from '../../shared/duration.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
@@ -108,6 +109,8 @@ describe('while the tokens cannot be read', () => {
     ] as const) {
       writeFileSync(file, text)
       utimesSync(file, 1_000, 1_000)
+      // Each file is looked at once in a turn.
+      await nextTurn()
       if (isGood) assert.deepEqual(tokens.all(), [])
       else assert.throws(() => tokens.all())
     }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { describe, test } from 'node:test'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { listed, tokenTable } from '../../coordinator/commands/token.ts'
 import { Throttle } from '../../coordinator/access/throttle.ts'
 import { formatTokens } from '../../coordinator/access/token-record.ts'
@@ -71,6 +72,8 @@ describe('a token', () => {
       return { ...record, id, name: id, sha256: digits.padStart(64, '0') }
     })
     writeFileSync(file, formatTokens([record, ...others]))
+    // The file is looked at once in a turn.
+    await nextTurn()
     assert.equal(tokens.nameOf(others[9_999]!.id), others[9_999]!.name)
     const among = timeOf()
     // Compared with each, it took 1.2 ms.
