@@ -110,7 +110,7 @@ export class Views {
       taskOptions: withoutSecrets(job.taskOptions),
       source: { kind, url, filename, sizeBytes, sha256 },
       lease: job.status === 'processing' ? leaseView(job, this.#jobs.now()) : null,
-      attempts: job.attempts.map(withoutToken),
+      attempts: job.attempts.map(shownAttempt),
       result: job.status === 'completed' ? resultView(job) : null,
       ...ingestionView(job),
     }
@@ -265,9 +265,10 @@ function factsOf(job: Job) {
 }
 
 /** Token ids stay in the job's file and in the log. */
-function withoutToken(attempt: Attempt): JobAnswer['attempts'][number] {
-  const { tokenId: _, ability: __, waitedMs: ___, mediaSeconds: ____, ...shown } = attempt
-  return shown
+/** By name: what a newer version keeps of an attempt is not for everybody. */
+function shownAttempt(attempt: Attempt): JobAnswer['attempts'][number] {
+  const { number, workerId, leased, startedAt, endedAt, outcome, errorCode, errorMessage } = attempt
+  return { number, workerId, leased, startedAt, endedAt, outcome, errorCode, errorMessage }
 }
 
 function leaseView({ lease }: ProcessingJob, now: number): NonNullable<JobAnswer['lease']> {

@@ -1,12 +1,12 @@
 import { z } from 'zod'
 import { fromWire, toWire, type FromWire } from '../../shared/keys.ts'
 import type { Term } from '../../shared/vocabulary.ts'
+import { instant, stored } from '../job/fields.ts'
 import { ROLES } from './roles.ts'
 
-const instant = z.iso.datetime()
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'not a SHA-256 in hex')
 
-const token = z.object({
+const token = stored({
   id: z.string().regex(/^t_[0-9a-f]{16}$/, 'not a token id'),
   name: z.string().min(1),
   role: z.enum(ROLES),
@@ -24,12 +24,10 @@ const token = z.object({
   used_at: instant.nullable().default(null),
   /** Of the jobs that are submitted with it. */
   vocabulary: z.array(z.custom<Term>()).default([]),
-  quota: z
-    .object({
-      max_jobs: z.int().min(1).nullable().default(null),
-      max_media_hours_per_day: z.number().positive().nullable().default(null),
-    })
-    .default({ max_jobs: null, max_media_hours_per_day: null }),
+  quota: stored({
+    max_jobs: z.int().min(1).nullable().default(null),
+    max_media_hours_per_day: z.number().positive().nullable().default(null),
+  }).default({ max_jobs: null, max_media_hours_per_day: null }),
 })
 
 const file = z.object({ tokens: z.array(token) })

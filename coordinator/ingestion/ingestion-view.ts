@@ -23,9 +23,14 @@ export function shownContinuation(job: Job): ContinuationAnswer | null {
 
 function shownIngestion({ ingestion }: Job): IngestionView['ingestion'] {
   if (ingestion === null) return null
-  const { webhook: _, metadata, processingOptions, ingestOptions, ...rest } = ingestion
+  const { mode, local, sourceType, mediaType, documentId } = ingestion
+  const { metadata, processingOptions, ingestOptions } = ingestion
   return {
-    ...rest,
+    mode,
+    local,
+    sourceType,
+    mediaType,
+    documentId,
     metadata: withoutSecrets(metadata),
     processingOptions: withoutSecrets(processingOptions),
     ingestOptions: withoutSecrets(ingestOptions),

@@ -2,11 +2,11 @@ import { z } from 'zod'
 import { HOUR, MINUTE, SECOND } from '../../shared/duration.ts'
 import type { FromWire } from '../../shared/keys.ts'
 import { serverAnswer, STEPS } from '../../shared/wire-ingestion.ts'
-import { instant, instantOrNull, textOrNull } from './fields.ts'
+import { instant, instantOrNull, textOrNull, stored } from './fields.ts'
 
 export type StepName = (typeof STEPS)[number]
 
-const storedTask = z.object({
+const storedTask = stored({
   api: z.string(),
   /** Null: the answer was lost, and the server's callback is waited for. */
   id: textOrNull,
@@ -16,7 +16,7 @@ export type Task = FromWire<z.output<typeof storedTask>>
 export type IngestAnswer = FromWire<z.output<typeof serverAnswer>>
 
 /** One step, independent of the others: a webhook that is down does not delay the ingestion. */
-const storedStep = z.object({
+const storedStep = stored({
   name: z.enum(STEPS),
   /** `failed`: given up until a retry by hand. */
   state: z.enum(['pending', 'done', 'failed']),
@@ -33,7 +33,7 @@ const storedStep = z.object({
 export type Step = FromWire<z.output<typeof storedStep>>
 
 /** The steps that follow one end of a job. A retried job gets another continuation when it ends again. */
-export const storedContinuation = z.object({
+export const storedContinuation = stored({
   /** The `webhook-id` and `Idempotency-Key` of every try. */
   id: z.string(),
   steps: z.array(storedStep),

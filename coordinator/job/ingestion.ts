@@ -1,10 +1,10 @@
 import { z } from 'zod'
 import type { FromWire } from '../../shared/keys.ts'
 import { opaque } from '../../shared/wire-fields.ts'
-import { textOrNull } from './fields.ts'
+import { textOrNull, stored } from './fields.ts'
 
 /** Where a job's end is reported. `auth_token` and `secret` stay with the coordinator. */
-const storedWebhook = z.object({
+const storedWebhook = stored({
   url: z.string(),
   /** Sent as a Bearer token. */
   auth_token: textOrNull,
@@ -16,7 +16,7 @@ const storedWebhook = z.object({
 export type WebhookTarget = FromWire<z.output<typeof storedWebhook>>
 
 /** A request of `POST /process`. */
-export const storedIngestion = z.object({
+export const storedIngestion = stored({
   /** `ingest`: the text goes into the MoRAG server. */
   mode: z.string(),
   /** Only the coordinator may process it. */

@@ -5,7 +5,7 @@ import type { FromWire } from '../../shared/keys.ts'
 import { OUTCOMES, type Outcome } from '../../shared/wire.ts'
 import { LOCAL_WORKER, opaque } from '../../shared/wire-fields.ts'
 import type { Continuation } from './continuation.ts'
-import { instant, instantOrNull, numberOrNull, textOrNull } from './fields.ts'
+import { instant, instantOrNull, numberOrNull, textOrNull, stored } from './fields.ts'
 import type { Ingestion } from './ingestion.ts'
 
 export const SOURCE_KINDS = ['upload', 'path', 'url'] as const
@@ -26,7 +26,7 @@ export interface Source {
 }
 
 /** Where a `url` source comes from. */
-export const storedOrigin = z.object({
+export const storedOrigin = stored({
   /** May hold a name, a password and other secrets. */
   url: z.string(),
   /** A strong ETag, or a Last-Modified: the bytes are fetched in ranges when they are wanted. Null: they are stored. */
@@ -37,7 +37,7 @@ export const storedOrigin = z.object({
 export type Origin = FromWire<z.output<typeof storedOrigin>>
 
 /** One try at a job by one worker; numbers count from 1 and are never reused. */
-export const storedAttempt = z.object({
+export const storedAttempt = stored({
   number: z.int().min(1),
   worker_id: z.string(),
   /** The token that claimed it, and that alone may work on it; null: the API key, or open mode. */
@@ -59,7 +59,7 @@ export const storedAttempt = z.object({
 export type Attempt = FromWire<z.output<typeof storedAttempt>>
 
 /** The right to work on the newest attempt, with its worker's last report. */
-export const storedLease = z.object({
+export const storedLease = stored({
   claim_id: textOrNull,
   /** Null: this worker sends no heartbeats. */
   expires_at: instantOrNull,
@@ -84,7 +84,7 @@ export const storedLease = z.object({
 })
 export type Lease = FromWire<z.output<typeof storedLease>>
 
-export const storedResult = z.object({
+export const storedResult = stored({
   /** SHA-256 of the worker's body: the same digest is the same result. */
   digest: z.string(),
   processing_seconds: numberOrNull,

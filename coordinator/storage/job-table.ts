@@ -108,7 +108,7 @@ export class JobTable {
 
   /** Whether the lock is held: see {@link FolderLock.isOurs}. */
   get isOurs(): boolean {
-    return this.#isOurs.get()
+    return this.#lock.isOurs()
   }
 
   /** Takes no change and writes nothing more: the lock is lost. */
@@ -168,7 +168,7 @@ export class JobTable {
   /** Call before a job's files are changed. @throws {AppError} `unavailable` when no change can be taken. */
   check(): void {
     if (this.failure !== null) throw this.failure
-    if (!this.isOurs) throw notOurs(this.#options.dir)
+    if (!this.#isOurs.get()) throw notOurs(this.#options.dir)
   }
 
   /** Keeps a new or changed job. */

@@ -5,7 +5,7 @@ import { fromWire, toWire } from '../../shared/keys.ts'
 import { STATUSES, type Status } from '../../shared/wire.ts'
 import { opaque } from '../../shared/wire-fields.ts'
 import { storedContinuation } from '../job/continuation.ts'
-import { instant, instantOrNull, textOrNull } from '../job/fields.ts'
+import { instant, instantOrNull, stored, textOrNull } from '../job/fields.ts'
 import { storedIngestion } from '../job/ingestion.ts'
 import {
   SOURCE_KINDS,
@@ -21,7 +21,7 @@ import {
  * A job as in its file and its journal line. Most keys have defaults, so that a file written by hand works:
  * `{"content_type": "audio", "source": {"path": "/media/talk.mp3"}}` in `pending/<uuid>.json`.
  */
-const record = z.object({
+const record = stored({
   job_id: z.string().exactOptional(),
   status: z.enum(STATUSES).exactOptional(),
   content_type: z.string().min(1),
@@ -30,7 +30,7 @@ const record = z.object({
   task_options: opaque.default({}),
   ingestion: storedIngestion.nullable().default(null),
   priority: z.int().default(0),
-  source: z.object({
+  source: stored({
     kind: z.enum(SOURCE_KINDS).default('path'),
     path: textOrNull,
     filename: z.string().exactOptional(),

@@ -15,7 +15,17 @@ import { transition } from '../../coordinator/job/transition.ts'
 import type { JobQuery, JobStore, Order, Taken } from '../../coordinator/storage/job-store.ts'
 import { MINUTE, SECOND } from '../../shared/duration.ts'
 import { AppError } from '../../shared/errors.ts'
-import { at, CLAIM, failing, newJobId, NOON, pendingJob, POLICY, result } from './example-jobs.ts'
+import {
+  after,
+  at,
+  CLAIM,
+  failing,
+  newJobId,
+  NOON,
+  pendingJob,
+  POLICY,
+  result,
+} from './example-jobs.ts'
 import { until } from './running.ts'
 
 export interface OpenStore {
@@ -406,6 +416,25 @@ export function jobStoreContract(name: string, open: (t: TestContext) => Promise
       assert.deepEqual(await tooMany(), [true, false, false])
       await applied(store, jobId, { type: 'cancel' })
       assert.deepEqual(await tooMany(), [false, false, false])
+    })
+
+    test('what a newer version wrote of a job stays when an older one changes it', async (t) => {
+      const { store, reopen } = await open(t)
+      const newer = { laterFact: { since: 'then' } }
+      const { source, attempts } = after(pendingJob(), CLAIM, { type: 'release', attempt: 1 })
+      const { jobId } = await added(store, {
+        ...newer,
+        source: { ...source, ...newer },
+        attempts: attempts.map((one) => ({ ...one, ...newer })),
+      })
+      const older = await reopen()
+      await claimed(older.store)
+      await applied(older.store, jobId, { type: 'succeed', attempt: 2, result: result() })
+      const again = await older.reopen()
+      const job = (await again.store.get(jobId))!
+      assert.equal(job.status, 'completed')
+      for (const part of [job, job.source, job.attempts[0]!])
+        assert.deepEqual((part as unknown as typeof newer).laterFact, newer.laterFact)
     })
 
     test('places and counts follow every change, also of one submitter', async (t) => {

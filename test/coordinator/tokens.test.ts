@@ -5,7 +5,7 @@ import { describe, test } from 'node:test'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { listed, tokenTable } from '../../coordinator/commands/token.ts'
 import { Throttle } from '../../coordinator/access/throttle.ts'
-import { formatTokens } from '../../coordinator/access/token-record.ts'
+import { formatTokens, parseTokens } from '../../coordinator/access/token-record.ts'
 import { isToken } from '../../coordinator/access/token-text.ts'
 import { TokenUse } from '../../coordinator/access/token-use.ts'
 import { TokensFile } from '../../coordinator/access/tokens-file.ts'
@@ -78,6 +78,19 @@ describe('a token', () => {
     const among = timeOf()
     // Compared with each, it took 1.2 ms.
     assert.ok(among < 10 * alone + 50_000, `${among} µs, alone ${alone} µs`)
+  })
+
+  test('keeps what a newer version wrote of it', async () => {
+    const { tokens, file } = setUp()
+    const { record } = await tokens.create(SUBMIT)
+    const newer = { ...record, laterFact: 7, quota: { ...record.quota, laterQuota: 8 } }
+    writeFileSync(file, formatTokens([newer]))
+    await nextTurn()
+    await tokens.revoke(record.id)
+    const [written] = parseTokens(readFileSync(file, 'utf8'))
+    const { quota, laterFact } = written as typeof newer
+    assert.deepEqual([laterFact, quota.laterQuota], [7, 8])
+    assert.notEqual(written!.revokedAt, null)
   })
 
   test('is nowhere in the file, which its owner alone may read', async () => {
