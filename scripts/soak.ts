@@ -10,13 +10,14 @@ import type { Fault } from './soak/faults.ts'
 import { soak, type Soak } from './soak/run.ts'
 
 const USAGE =
-  'npm run soak -- [--minutes 10] [--coordinators 1] [--agents 200] [--submitters 50] [--seed 1] [--pause 90] [--built] [--keep]'
+  'npm run soak -- [--minutes 10] [--coordinators 1] [--agents 200] [--submitters 50] [--seed 1] [--pause 90] [--built] [--beside CHECKOUT] [--keep]'
 
 /**
  * {@link USAGE}: a coordinator under agents and clients of every kind, killed at random, its connections cut, stopped for
  * `--pause` seconds, short of descriptors and disk quota, behind an edge that answers for it; or several, on a PostgreSQL
  * that crashes, behind a front that balances. At the end everything is checked. Ends with 1 when anything was lost, doubled
- * or answered as it should not be. With `--keep` its folder stays, with what it was judged by.
+ * or answered as it should not be. With `--beside` one of several coordinators runs the build of another checkout, as during
+ * an upgrade. With `--keep` its folder stays, with what it was judged by.
  */
 const { values } = parseArgs({
   options: {
@@ -27,6 +28,7 @@ const { values } = parseArgs({
     seed: { type: 'string', default: '1' },
     pause: { type: 'string', default: '90' },
     built: { type: 'boolean', default: false },
+    beside: { type: 'string' },
     keep: { type: 'boolean', default: false },
   },
 })
@@ -81,6 +83,7 @@ try {
     keptMs: KEPT_MS,
     maxRetries: 1,
     built: values.built,
+    beside: values.beside ?? null,
     onProgress: progress,
   })
   process.exitCode = report(run, minutes * MINUTE)

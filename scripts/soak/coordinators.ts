@@ -23,7 +23,12 @@ export class Coordinators {
     this.#database = database
   }
 
-  static async start(count: number, options: KeeperOptions): Promise<Coordinators> {
+  /** @param beside a checkout whose build the last of several runs. */
+  static async start(
+    count: number,
+    options: KeeperOptions,
+    beside: string | null = null,
+  ): Promise<Coordinators> {
     const findings = new Findings()
     if (count === 1) {
       const alone = new Coordinators(findings, [new Keeper(options, findings)], null)
@@ -34,7 +39,10 @@ export class Coordinators {
     const url = ['--database-url', database.url('postgres')]
     await run('coordinator', ['migrate', ...url], { built: options.built }).ended
     const args = [...options.args, ...url, '--data-shared']
-    const keepers = Array.from({ length: count }, () => new Keeper({ ...options, args }, findings))
+    const keepers = Array.from({ length: count }, (_, n) => {
+      const built = beside !== null && n === count - 1 ? { root: beside } : options.built
+      return new Keeper({ ...options, args, built }, findings)
+    })
     const all = new Coordinators(findings, keepers, database)
     await all.start()
     return all

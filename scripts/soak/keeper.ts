@@ -12,7 +12,8 @@ const QUOTA = moduleUrl(new URL('./quota-preload.ts', import.meta.url))
 export interface KeeperOptions {
   folder: string
   args: readonly string[]
-  built: boolean
+  /** Of another checkout: an object. */
+  built: boolean | { root: string }
 }
 
 /** Keeps a coordinator running on one port and one folder, kills it, looks at it, and keeps what it has logged. */

@@ -33,6 +33,8 @@ export interface SoakOptions {
   /** How long a pause is; default: none. */
   pauseMs?: number
   built?: boolean
+  /** A checkout whose build one of several coordinators runs. */
+  beside?: string | null
   onProgress?: (soak: Soak) => void
 }
 
@@ -57,7 +59,7 @@ const COUNTED_MS = 5 * SECOND
 
 /** Loads coordinators with all there is, kills them, cuts their clients off, and judges what they did. */
 export async function soak(options: SoakOptions): Promise<Soak> {
-  const { folder, seed, keptMs, maxRetries, built = false } = options
+  const { folder, seed, keptMs, maxRetries, built = false, beside } = options
   const media = path.join(folder, 'media')
   await mkdir(media)
   const file = path.join(media, 'talk.mp3')
@@ -75,7 +77,8 @@ export async function soak(options: SoakOptions): Promise<Soak> {
     kept,
   ]
   const args = [...limits, ...keeping, '--webhook-allow', '127.0.0.1']
-  const coordinators = await Coordinators.start(options.coordinators ?? 1, { folder, args, built })
+  const count = options.coordinators ?? 1
+  const coordinators = await Coordinators.start(count, { folder, args, built }, beside)
   const { findings, keepers } = coordinators
   const ports = keepers.map(({ port }) => port)
   const proxy = await startProxy(ports, seed)
