@@ -71,7 +71,7 @@ const OTHER_FLAGS = new Set(
   `--global --omit --import --prefix --retry --retry-connrefused --form-string --json --gpus --to --build --target --keep
    --minutes --in --lang --out --models --now --only --server --strict-pipeline --vad --backend --output-format
    --fail-with-body --rttm --min --max --agents --seconds --rate --coordinators --from-literal --from-file
-   --username`.match(/\S+/g),
+   --username --beside`.match(/\S+/g),
 )
 
 test('the settings page has the settings as the programs have them', () => {

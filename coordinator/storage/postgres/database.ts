@@ -39,9 +39,6 @@ const SESSION = {
   keepAliveInitialDelayMillis: 10 * SECOND,
   connectionTimeoutMillis: CONNECT_MS,
   query_timeout: 10 * SECOND,
-  statement_timeout: 8 * SECOND,
-  lock_timeout: 3 * SECOND,
-  idle_in_transaction_session_timeout: 10 * SECOND,
   types: {
     /** Instants and counts are numbers; JSON stays as it was written. */
     getTypeParser: ((id: number, format: 'text') => {
@@ -50,6 +47,16 @@ const SESSION = {
     }) as pg.CustomTypesConfig['getTypeParser'],
   },
 } satisfies pg.ClientConfig
+
+/** What the server ends by itself: also for a coordinator that stands still. */
+const TIMEOUTS = {
+  statement_timeout: 8 * SECOND,
+  lock_timeout: 3 * SECOND,
+  idle_in_transaction_session_timeout: 10 * SECOND,
+}
+const SET_TIMEOUTS = `SELECT ${Object.entries(TIMEOUTS)
+  .map(([name, ms]) => `set_config('${name}', '${ms}', false)`)
+  .join(', ')}`
 
 /** A pool of connections to the server that takes writes. */
 export class Database {
@@ -62,6 +69,8 @@ export class Database {
   /** Errors from before a statement was sent. */
   readonly #unsent = new WeakSet<Error>()
   #host = 0
+  /** A pooler in between takes no {@link TIMEOUTS} when a connection begins. */
+  #isPooled = false
   #failure: AppError | null = null
   #isClosed = false
 
@@ -69,9 +78,12 @@ export class Database {
     this.label = address.label
     this.#address = address
     this.#onFailure = onFailure
-    const configOf = (): pg.ClientConfig => this.clientConfig()
+    const configOf = (): pg.ClientConfig => ({
+      ...(this.#isPooled ? {} : TIMEOUTS),
+      ...this.clientConfig(),
+    })
     this.#pool = new pg.Pool({
-      ...configOf(),
+      connectionTimeoutMillis: CONNECT_MS,
       pipeline: address.isPipelined,
       max: poolSize,
       idleTimeoutMillis: IDLE_MS,
@@ -191,6 +203,11 @@ export class Database {
         return await this.#checked(await this.#pool.connect())
       } catch (error) {
         this.#unsent.add(error as Error)
+        if (!this.#isPooled && isParameterRefused(error)) {
+          this.#isPooled = true
+          left += 1
+          continue
+        }
         if (failureKind(error) !== 'gone') throw error
         this.#host = (this.#host + 1) % hosts.length
         if (left <= 0) throw error
@@ -201,6 +218,7 @@ export class Database {
     if (this.#primary.has(client)) return client
     try {
       await checkPrimary(client)
+      if (this.#isPooled) await client.query(SET_TIMEOUTS)
     } catch (error) {
       client.release(error as Error)
       throw error
@@ -280,4 +298,9 @@ async function checkPrimary(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query<{ follows: boolean }>('SELECT pg_is_in_recovery() AS follows')
   if (rows[0]!.follows)
     throw Object.assign(new Error('it is a standby, which takes no changes'), { code: '25006' })
+}
+
+/** What PgBouncer says of the settings that it does not know. */
+function isParameterRefused(error: unknown): boolean {
+  return error instanceof pg.DatabaseError && /unsupported startup parameter/.test(error.message)
 }

@@ -156,7 +156,7 @@ export class PostgresSignals implements Signals {
       await client.connect()
       await client.query(`LISTEN ${CHANNEL}`)
       for (let isProved = false; !until.aborted; await waitFor(proofMs, until)) {
-        await this.#prove(client, until)
+        await this.#prove(until)
         if (!isProved) onProved()
         isProved = true
       }
@@ -170,8 +170,12 @@ export class PostgresSignals implements Signals {
     }
   }
 
-  /** Sends a notification to itself. @throws when it does not come back. */
-  async #prove(client: pg.Client, until: AbortSignal): Promise<void> {
+  /**
+   * Sends a notification to itself, as others would: over the connection that listens a pooler might bring it back that
+   * brings none else.
+   * @throws when it does not come back.
+   */
+  async #prove(until: AbortSignal): Promise<void> {
     const proof = randomUUID()
     const back = new AbortController()
     this.#proved = () => back.abort()
@@ -179,7 +183,7 @@ export class PostgresSignals implements Signals {
       this.#options.provedMs ?? PROVED_MS,
       AbortSignal.any([until, back.signal]),
     )
-    await client.query(NOTIFY.text, [JSON.stringify({ from: this.id, proof })])
+    await this.#options.database.query(NOTIFY, [JSON.stringify({ from: this.id, proof })])
     await waiting
     this.#proved = null
     if (!back.signal.aborted && !until.aborted) throw new Error('No notification arrives.')
