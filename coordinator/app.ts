@@ -1,3 +1,4 @@
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import { Hono, type Context, type MiddlewareHandler } from 'hono'
 import type { RouterRoute } from 'hono/types'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
@@ -89,14 +90,21 @@ export function createApp(services: Services, limits: Limits = LIMITS): Hono<Env
   })
   app.onError((thrown, c) => {
     const error = expected(thrown)
-    const path = c.req.path
+    const { method, path } = c.req
+    if (error === null) log.error({ err: thrown, method, path }, 'request failed')
+    else if (statusOf(error.code) >= 500)
+      log.warn({ method, path, code: error.code }, error.message)
+    const { outgoing } = c.env
+    if (outgoing.headersSent) {
+      // Its client sees that it is cut; one that is whole stands.
+      if (!outgoing.writableEnded) outgoing.destroy()
+      return RESPONSE_ALREADY_SENT
+    }
     if (error === null) {
-      log.error({ err: thrown, method: c.req.method, path }, 'request failed')
       const message = 'Internal error: see the log of the coordinator.'
       return refusal(c, new AppError('internal', message))
     }
     const status = statusOf(error.code)
-    if (status >= 500) log.warn({ method: c.req.method, path, code: error.code }, error.message)
     if (error.retryAfterSeconds !== undefined || status === 503 || status === 429) {
       c.header('retry-after', String(error.retryAfterSeconds ?? RETRY_AFTER_SECONDS))
     }

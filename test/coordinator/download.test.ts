@@ -14,6 +14,8 @@ import {
 import { get, type IncomingMessage } from 'node:http'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
+import { Attempts } from '../../coordinator/leases/attempts.ts'
+import { AppError } from '../../shared/errors.ts'
 import {
   claim,
   claimedJob,
@@ -99,6 +101,19 @@ describe('a download', () => {
     assert.equal(head.headers.get('content-length'), '10')
     assert.equal(head.headers.get('etag'), (await download()).headers.get('etag'))
     await until(() => openFiles(running).length === 0)
+  })
+
+  test('whose end cannot be noted stays whole, and is answered once', async (t) => {
+    const { download, running } = await held(t)
+    const message = 'Nothing can be written just now.'
+    t.mock.method(Attempts.prototype, 'downloaded', async () => {
+      throw new AppError('unavailable', message)
+    })
+    const printed = t.mock.method(console, 'error', () => undefined)
+    assert.equal((await download()).text, BYTES)
+    await until(() => running.logged.some((line) => line.includes(message)))
+    await running.stop()
+    assert.equal(printed.mock.callCount(), 0)
   })
 
   test('of an empty file is empty', async (t) => {
