@@ -24,8 +24,8 @@ const { values, positionals } = parseArgs({
   options: {
     tier: { type: 'string' },
     compiled: { type: 'boolean', default: false },
-    // More than there are processors: many tests wait.
-    slots: { type: 'string', default: String(os.availableParallelism() + 3) },
+    // More than there are processors: many tests wait, and of all of them more.
+    slots: { type: 'string' },
   },
 })
 
@@ -46,7 +46,7 @@ try {
     options,
     folder,
     env: await testEnvironment(folder, CACHE, { ...kills, ...process.env }),
-    slots: Number(values.slots),
+    slots: Number(values.slots ?? os.availableParallelism() + (tier === 'all' ? 4 : 3)),
     timeoutMs: 10 * MINUTE,
     onEnded: (one) => {
       if (queue.length > 1 || one.leftovers.length > 0) console.log(endedText(one))

@@ -73,7 +73,11 @@ function space(dir: string): Finding {
 async function owner(dir: string): Promise<Finding> {
   const socket = await visitLock(dir)
   socket?.destroy()
-  return ok(socket === null ? 'no coordinator is running on it' : 'a coordinator is running on it')
+  return ok(
+    socket === null
+      ? 'no coordinator has it for itself (those with --data-shared have not)'
+      : 'a coordinator is running on it',
+  )
 }
 
 function secrets(dir: string): Finding[] {

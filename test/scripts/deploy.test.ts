@@ -72,10 +72,11 @@ describe('nginx', { skip: nginx === null && 'nginx is not here' }, () => {
 
   it('reads its file, with the addresses that the page puts into it', async () => {
     const found = snippetsOf('coordinator/docs/scaling-out.md').find(({ code }) =>
-      code.includes(NGINX),
+      code.includes('/nginx.conf'),
     )
     const [sed] = found!.code.split(' > ')
-    const { stdout } = await execa(sed!.replace(NGINX, path.join(ROOT, NGINX)), { shell: true })
+    const script = sed!.replace(/^deploy=.*$/m, `deploy=${path.dirname(path.join(ROOT, NGINX))}`)
+    const { stdout } = await execa(script, { shell: true })
     assert.equal([...stdout.matchAll(/server 127\.0\.0\.1:800[123] max_fails/g)].length, 3)
     const file = path.join(folder, 'nginx.conf')
     await writeFile(file, stdout.replace('/run/nginx.pid', path.join(folder, 'nginx.pid')))
