@@ -170,6 +170,7 @@ export class Events implements JobSubscriber {
 
   #heard(news: News): void {
     if (news.about === 'job') {
+      this.#newText.forget(news.jobId)
       this.#soon.add(jobKey(news.jobId))
       this.#calm.add(QUEUE)
     } else if (news.about === 'all') {
@@ -185,7 +186,10 @@ export class Events implements JobSubscriber {
   async #compare(): Promise<void> {
     if (this.size === 0) return this.#traces!.clear()
     const { jobs } = await this.#options.jobs.reader.list({}, SNAPSHOT_JOBS)
-    for (const jobId of this.#traces!.changed(jobs)) this.#calm.add(jobKey(jobId))
+    for (const jobId of this.#traces!.changed(jobs)) {
+      this.#calm.add(jobKey(jobId))
+      this.#spoken.add(jobId)
+    }
     this.#calm.add(QUEUE)
   }
 

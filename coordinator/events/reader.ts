@@ -20,7 +20,7 @@ export class Reader {
     this.#maxBufferedBytes = maxBufferedBytes
   }
 
-  sees(job: Job): boolean {
+  sees(job: Pick<Job, 'submittedBy'>): boolean {
     return this.submittedBy === undefined || this.submittedBy === job.submittedBy
   }
 

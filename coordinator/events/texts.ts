@@ -48,14 +48,20 @@ interface Frame {
   key: string
   id: string
   text: string
-  /** Null: not about a job. */
-  job: Job | null
+  /** Null: not about a job, or of one that nobody has seen. */
+  job: Owned | null
 }
 
+type Owned = Pick<Job, 'submittedBy'>
+
 export const SNAPSHOT_JOBS = 200
+/** Jobs whose submitters are remembered. */
+const SHOWN_JOBS = 4_096
 
 export class Texts {
   readonly #options: TextsOptions
+  /** Whose jobs were shown: of one that another coordinator has removed, nothing else is known. */
+  readonly #shown = new Map<string, Owned>()
   disk: DiskSpace | null = null
 
   constructor(options: TextsOptions) {
@@ -66,6 +72,7 @@ export class Texts {
   async snapshot(id: string, submittedBy: string | null | undefined): Promise<string> {
     const { jobs, views } = this.#options
     const newest = await jobs.reader.list({ submittedBy }, SNAPSHOT_JOBS)
+    for (const job of newest.jobs) this.#show(job)
     const workers = submittedBy === undefined ? await views.allWorkers() : '[]'
     const rest = jsonOf({
       version: VERSION,
@@ -106,10 +113,25 @@ export class Texts {
         return { key, id, text: frameText(id, 'worker', worker), job: null }
       }
       const job = await jobs.find(of)
+      if (job !== undefined) this.#show(job)
       const data = job === undefined ? { jobId: of, removed: true } : views.summary(job)
-      return { key, id, text: frameText(id, 'job', data), job: job ?? note }
+      return {
+        key,
+        id,
+        text: frameText(id, 'job', data),
+        job: job ?? note ?? this.#shown.get(of) ?? null,
+      }
     })
     return await Promise.all(frames)
+  }
+
+  #show({ jobId, submittedBy }: Job): void {
+    this.#shown.delete(jobId)
+    this.#shown.set(jobId, { submittedBy })
+    for (const oldest of this.#shown.keys()) {
+      if (this.#shown.size <= SHOWN_JOBS) break
+      this.#shown.delete(oldest)
+    }
   }
 
   async #queue(submittedBy?: string | null): Promise<object> {

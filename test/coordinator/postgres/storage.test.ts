@@ -1,29 +1,18 @@
 import assert from 'node:assert/strict'
 import { rmSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
-import { describe, test, type TestContext } from 'node:test'
+import { describe, test } from 'node:test'
 import { examineDatabase } from '../../../coordinator/admin/doctor-database.ts'
 import { databaseAddress } from '../../../coordinator/storage/postgres/address.ts'
 import { Database } from '../../../coordinator/storage/postgres/database.ts'
 import { BreakingLine } from '../../shared/breaking-line.ts'
 import { noPostgres, sharedPostgres } from '../../shared/postgres-server.ts'
 import { tempFolder } from '../../shared/temp-folder.ts'
-import { claim, createJob, startRunning, until, type Running, type Setup } from '../running.ts'
+import { claim, createJob, startRunning, until } from '../running.ts'
+import { over, two } from './over.ts'
 
 const KEY = 'k'.repeat(32)
 const auth = { authorization: `Bearer ${KEY}` }
-
-/** Settings for a coordinator over a database. */
-function over(url: string, isShared: boolean): Setup {
-  return { database: { address: databaseAddress(url), direct: null, pool: 4, isShared } }
-}
-
-/** Two coordinators over a database and a folder. */
-async function two(t: TestContext, setup: Setup = {}): Promise<[Running, Running]> {
-  const shared = { ...over(await (await sharedPostgres()).database(), true), ...setup }
-  const one = await startRunning(t, shared)
-  return [one, await startRunning(t, { ...shared, root: one.root })]
-}
 
 describe('a coordinator over PostgreSQL', { skip: noPostgres }, () => {
   test('takes what another has begun: jobs, leases, results and tokens', async (t) => {
