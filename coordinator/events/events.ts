@@ -84,21 +84,18 @@ export class Events implements JobSubscriber {
       this.#calm.add(QUEUE)
     })
     this.#newText = new NewText(options.checkpoints)
-    this.#spoken = new Batch(CALM_MS, clock, (ids) => void this.#sendText(ids))
+    this.#spoken = new Batch(CALM_MS, clock, (ids) => tried(this.#sendText(ids)))
     options.checkpoints.onKept((jobId) => {
       if (this.size > 0) this.#spoken.add(jobId)
     })
-    this.#able = new Batch(CALM_MS, clock, () => void this.#refreshWaiting())
+    this.#able = new Batch(CALM_MS, clock, () => tried(this.#refreshWaiting()))
     options.workers.onAnnounce((workerId) => this.#able.add(workerId))
-    this.#timer = startInterval(() => void this.#tick(), this.#limits.pingMs).unref()
+    this.#timer = startInterval(() => tried(this.#tick()), this.#limits.pingMs).unref()
     const peers = options.peers ?? null
     this.#traces = peers && new Traces()
     peers?.signals.on((news) => this.#heard(news))
     if (peers !== null)
-      this.#comparing = startInterval(
-        () => void this.#compare().catch(() => undefined),
-        COMPARE_MS,
-      ).unref()
+      this.#comparing = startInterval(() => tried(this.#compare()), COMPARE_MS).unref()
   }
 
   get size(): number {
@@ -251,6 +248,11 @@ export class Events implements JobSubscriber {
     const { jobs } = await this.#options.jobs.reader.list({ status: 'pending' }, SNAPSHOT_JOBS)
     for (const { jobId } of jobs) this.#calm.add(jobKey(jobId))
   }
+}
+
+/** What is shown of other coordinators, of time or of text comes with the next look, if this one fails. */
+function tried(look: Promise<void>): void {
+  void look.catch(() => undefined)
 }
 
 function hasMoved(before: Job, after: Job): boolean {

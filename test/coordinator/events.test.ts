@@ -19,6 +19,7 @@ import {
   claimedJob,
   createJob,
   startRunning,
+  until,
   type Claimed,
   type Running,
 } from './running.ts'
@@ -313,6 +314,23 @@ describe('event streams', { concurrency: true }, () => {
     const can = { engines: [], models: [], languages: null, features: ['diarize'] }
     all.workers.update('w1', { contentTypes: ['audio'], capabilities: can })
     await stream.next((told) => ofJob(jobId)(told) && told.data['waiting_for'] === null)
+  })
+
+  it('go on after a look that failed', async (t) => {
+    const { url, all } = await served(t)
+    const stream = await listenTo(t, url)
+    await stream.next(({ event }) => event === 'snapshot')
+    let looks = 0
+    const failing = t.mock.method(all.jobs.reader, 'list', async () => {
+      looks += 1
+      throw new Error('no database')
+    })
+    const can = { engines: [], models: [], languages: null, features: ['diarize'] }
+    all.workers.update('w1', { contentTypes: ['audio'], capabilities: can })
+    await until(() => looks > 0)
+    failing.mock.restore()
+    const jobId = await all.add()
+    await stream.next(ofJob(jobId))
   })
 
   it('are cut for a reader that takes nothing', async (t) => {
