@@ -25,12 +25,13 @@ export class Results extends JsonFiles {
     return new Results(await jsonFolder(dataDir, 'results', use), use.isShared)
   }
 
-  /** The name by which a stored body is read, measured and removed. */
+  /** The name by which a stored body is read, measured and removed: it may have been stored when the folder was shared, or before. */
   async nameOf(ref: ResultRef): Promise<string> {
-    const name = this.#nameOf(ref)
-    // A coordinator that had the folder for itself may have stored it.
-    const isThere = !this.#isShared || (await this.size(name)) > 0
-    return isThere ? name : ref.jobId
+    const { jobId, result } = ref
+    const [own, other] = this.#isShared
+      ? [this.#nameOf(ref), jobId]
+      : [jobId, `${jobId}.${result.digest}`]
+    return (await this.size(own)) === 0 && (await this.size(other)) > 0 ? other : own
   }
 
   /** Makes a body durable, before its job refers to it. @throws {AppError} `no_space` */

@@ -4,10 +4,12 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { Renditions } from '../../coordinator/blobs/renditions.ts'
+import { Results } from '../../coordinator/blobs/results.ts'
 import { packResult } from '../../coordinator/blobs/packed-result.ts'
 import { WorkThread } from '../../coordinator/blobs/work-thread.ts'
 import { ENDINGS, FORMS, renderForm } from '../../shared/forms.ts'
 import { tempFolder } from '../shared/temp-folder.ts'
+import { newJobId } from './example-jobs.ts'
 import { claimedJob, startRunning, until, type Running } from './running.ts'
 
 const SEGMENTS = 5_000
@@ -239,4 +241,19 @@ test('a result has the digest that it always had', () => {
   const { result, json } = packResult({ content: 'ä', metadata: { a: 1 } }, null)
   assert.equal(json, null)
   assert.equal(result.digest, 'bc58365679029bfe50d29ce862de1c1e8f8c31039dc1555cc4b5ba8f937de060')
+})
+
+test('a large result is found whether or not the folder was shared when it was stored', async () => {
+  for (const isShared of [true, false]) {
+    const folder = tempFolder()
+    const before = await Results.open(folder, { isShared })
+    const now = await Results.open(folder, { isShared: !isShared })
+    const ref = { jobId: newJobId(), result: { digest: 'd'.repeat(64) } }
+    await before.save(ref, Buffer.from('{"content": "words"}'))
+    const { file, sizeBytes } = await now.read(ref)
+    await file.close()
+    assert.equal(sizeBytes, 20)
+    assert.equal(await now.remove(await now.nameOf(ref)), 20)
+    assert.equal(await before.size(await before.nameOf(ref)), 0)
+  }
 })
