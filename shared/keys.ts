@@ -75,9 +75,15 @@ export function fromWire<T>(value: T): FromWire<T> {
     const item = (value as Record<string, unknown>)[key]
     const { name, isOpaque, isInstant } = camel(key)
     if (isOpaque) out[name] = item
-    else out[name] = isInstant && typeof item === 'string' ? Date.parse(item) : fromWire(item)
+    else out[name] = isInstant && typeof item === 'string' ? instantOf(item) : fromWire(item)
   }
   return out as FromWire<T>
+}
+
+/** In milliseconds. A text that is none, of a key that no schema knows, stays as it is. */
+function instantOf(text: string): number | string {
+  const at = Date.parse(text)
+  return Number.isNaN(at) ? text : at
 }
 
 /** Undefined values are left out. */

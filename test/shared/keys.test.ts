@@ -72,3 +72,8 @@ test('very many different keys are still mapped right', () => {
   for (let n = 0; n < 1_500; n += 1)
     assert.deepEqual(fromWire({ [`some_key_x${n}`]: n }), { [`someKeyX${n}`]: n })
 })
+
+test('a text that is no instant stays one, whatever its key is named', () => {
+  const record = { starts_at: 'soon', ended_at: '2026-01-02T12:00:00.000Z' }
+  assert.deepEqual(toWire(fromWire(record)), record)
+})
