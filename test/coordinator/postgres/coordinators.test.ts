@@ -156,7 +156,7 @@ test(
       direct,
       log: pino({ level: 'silent' }),
       proofMs: 20,
-      provedMs: 100,
+      provedMs: 1_000,
     })
     t.after(async () => {
       await signals.close()
