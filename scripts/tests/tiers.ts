@@ -70,6 +70,7 @@ const ON_POSTGRES = 'test/coordinator/postgres/api.test.ts'
 const LONGEST: readonly string[] = [
   'test/faults/several-kills.test.ts',
   'test/faults/several-standby.test.ts',
+  'test/faults/several-streams.test.ts',
 ]
 
 /** In both, with other kills. */

@@ -18,7 +18,7 @@ describe('the tiers of the tests', () => {
     const both = new Set([...processesOf('quick', files), ...processesOf('rest', files)].flat())
     assert.deepEqual(
       files.filter((name) => !both.has(name)),
-      ['test/faults/several-kills.test.ts', 'test/faults/several-standby.test.ts'],
+      ['kills', 'standby', 'streams'].map((name) => `test/faults/several-${name}.test.ts`),
     )
     assert.deepEqual(processesOf('all', files).flat().toSorted(), files)
   })

@@ -5,7 +5,7 @@ import { chmodSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import path from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setTimeout as delay } from 'node:timers/promises'
 import { databaseAddress } from '../../../coordinator/storage/postgres/address.ts'
 import { noPostgres, sharedPostgres } from '../../shared/postgres-server.ts'
 import { tempFolder } from '../../shared/temp-folder.ts'
@@ -106,7 +106,7 @@ describe('coordinators behind PgBouncer', { skip, timeout: 120_000 }, () => {
   test('in transaction mode without that address look for news, and say so once', async (t) => {
     const { url } = await pooled(t, 'transaction')
     for (const running of await works(t, `${url}?prepare=false`, null)) {
-      while (deafness(running) === 0) await nextTurn()
+      await soon(() => deafness(running) > 0)
       await shows(running, 'morag_listener_up 0')
       assert.equal(deafness(running), 1)
     }
@@ -114,7 +114,16 @@ describe('coordinators behind PgBouncer', { skip, timeout: 120_000 }, () => {
 })
 
 async function shows(running: Running, line: string): Promise<void> {
-  for (;;) if ((await running.ask('GET', '/metrics')).text.includes(line)) return
+  await soon(async () => (await running.ask('GET', '/metrics')).text.includes(line))
+}
+
+/** A proof that does not arrive takes five seconds to be missed. */
+async function soon(holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let looks = 0; looks < 300; looks += 1) {
+    if (await holds()) return
+    await delay(100)
+  }
+  assert.fail(`never so: ${holds.toString()}`)
 }
 
 /** How often it has said that it hears nothing. */
